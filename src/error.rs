@@ -1,0 +1,299 @@
+//! What can go wrong before, around and after a run, and the exit code each cause maps to.
+//!
+//! Here: [`Error`], [`Diagnostic`] (one finding in a file, with its place) and [`Exit`].
+//! Not here: failures of single requests, which are results and live in `metrics`.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+/// The exit code of the program. The table is documented in `docs/exit-codes.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything asked for was done, and the verdict is pass.
+    Pass,
+    /// An SLO was missed, a metric regressed, or `--fail-on errors` saw a failed request.
+    Failed,
+    /// The command line, a scenario or a profile is wrong. Nothing was sent.
+    Usage,
+    /// The data cannot tell, or the generator was the bottleneck (INVALID).
+    Inconclusive,
+    /// The run could not be started or stored, or the runs cannot be compared.
+    Error,
+    /// Stopped by SIGINT; the partial report was written.
+    Interrupted,
+    /// Stopped by SIGTERM; the partial report was written.
+    Terminated,
+    /// The number given with `--exit-code-on-error`.
+    Custom(u8),
+}
+
+impl Exit {
+    /// The number handed to the operating system.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Pass => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Inconclusive => 3,
+            Self::Error => 4,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+            Self::Custom(code) => code,
+        }
+    }
+}
+
+/// Where in a file a [`Diagnostic`] points. Lines and columns count from 1, columns in characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file as the user named it.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// How many characters the caret underlines; at least 1.
+    pub length: usize,
+    /// The text of that line, without its line end.
+    pub source_line: String,
+}
+
+/// One finding in a file: what is wrong, where, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// What is wrong: lower case, one sentence, names in backticks.
+    pub message: String,
+    /// Where; `None` only when no file is involved.
+    pub place: Option<Place>,
+    /// Stands at the caret: the next step ("did you mean `weight`?").
+    pub label: Option<String>,
+    /// What is allowed instead.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// A finding without place or help.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            place: None,
+            label: None,
+            help: None,
+        }
+    }
+
+    /// Adds the place.
+    pub fn at(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
+    }
+
+    /// Adds the text at the caret.
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// Adds what is allowed.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    fn render(&self) -> String {
+        let title = Level::ERROR.primary_title(self.message.as_str());
+        let mut group = match &self.place {
+            None => Group::with_title(title),
+            Some(place) => {
+                let start = byte_offset(&place.source_line, place.column.saturating_sub(1));
+                let end = byte_offset(
+                    &place.source_line,
+                    place.column.saturating_sub(1) + place.length.max(1),
+                );
+                let mut caret = AnnotationKind::Primary.span(start..end.max(start));
+                if let Some(label) = &self.label {
+                    caret = caret.label(label.as_str());
+                }
+                title.element(
+                    Snippet::source(place.source_line.as_str())
+                        .path(place.file.as_str())
+                        .line_start(place.line)
+                        .annotation(caret),
+                )
+            }
+        };
+        if self.place.is_none()
+            && let Some(label) = &self.label
+        {
+            group = group.element(Level::HELP.message(label.as_str()));
+        }
+        if let Some(help) = &self.help {
+            group = group.element(Level::HELP.message(help.as_str()));
+        }
+        Renderer::plain().render(&[group]).to_string()
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render())
+    }
+}
+
+/// The byte offset of character `index`, or the end of `line`.
+fn byte_offset(line: &str, index: usize) -> usize {
+    line.char_indices()
+        .nth(index)
+        .map_or(line.len(), |(offset, _)| offset)
+}
+
+/// Why a command could not do its job.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Wrong use of the command line.
+    #[error("error: {message}{}", suffix(.help))]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// The next step.
+        help: Option<String>,
+    },
+    /// One or more findings in scenario or profile files; all of them at once.
+    #[error("{}", join(.0))]
+    Invalid(Vec<Diagnostic>),
+    /// The run could not be started.
+    #[error("error: {0}")]
+    CannotRun(String),
+    /// A file could not be read.
+    #[error("error: cannot read `{}`: {source}", .path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A file could not be written.
+    #[error("error: cannot write `{}`: {source}", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A stored file is not what it should be.
+    #[error("error: `{}` is not a usable {kind}: {why}", .path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// "result", "baseline" or "journal".
+        kind: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Two runs must not be compared.
+    #[error("error: not comparable: {}", .0.join("; "))]
+    NotComparable(Vec<String>),
+}
+
+impl Error {
+    /// Wrong usage without a hint.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::Usage {
+            message: message.into(),
+            help: None,
+        }
+    }
+
+    /// Wrong usage with the next step.
+    pub fn usage_help(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::Usage {
+            message: message.into(),
+            help: Some(help.into()),
+        }
+    }
+
+    /// The exit code of this cause.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Usage { .. } | Self::Invalid(_) => Exit::Usage,
+            Self::CannotRun(_)
+            | Self::Read { .. }
+            | Self::Write { .. }
+            | Self::Unusable { .. }
+            | Self::NotComparable(_) => Exit::Error,
+        }
+    }
+}
+
+fn suffix(help: &Option<String>) -> String {
+    help.as_ref()
+        .map_or_else(String::new, |help| format!("\n  help: {help}"))
+}
+
+fn join(diagnostics: &[Diagnostic]) -> String {
+    let texts: Vec<String> = diagnostics.iter().map(Diagnostic::render).collect();
+    let count = match diagnostics.len() {
+        0 | 1 => String::new(),
+        n => format!("\n\n{n} errors"),
+    };
+    texts.join("\n\n") + &count
+}
+
+/// The entry of `allowed` closest to `given`, if any is close enough to be a typo.
+pub fn did_you_mean<'a>(
+    given: &str,
+    allowed: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    allowed
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(given, candidate), candidate))
+        .filter(|(similarity, _)| *similarity > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_diagnostic_shows_the_line_with_a_caret() {
+        let diagnostic = Diagnostic::new("unknown key `wieght`")
+            .at(Place {
+                file: "a.yaml".into(),
+                line: 7,
+                column: 5,
+                length: 6,
+                source_line: "    wieght: 3".into(),
+            })
+            .label("did you mean `weight`?")
+            .help("allowed: `name`, `weight`");
+        let text = diagnostic.to_string();
+        assert!(text.contains("a.yaml:7:5"), "{text}");
+        assert!(text.contains("^^^^^^ did you mean `weight`?"), "{text}");
+        assert!(text.contains("help: allowed: `name`, `weight`"), "{text}");
+    }
+
+    #[test]
+    fn a_caret_past_the_end_of_a_line_or_inside_wide_text_does_not_panic() {
+        for (column, source_line) in [(99, "é"), (2, "éé"), (1, ""), (0, "x")] {
+            let place = Place {
+                file: "a.yaml".into(),
+                line: 1,
+                column,
+                length: 3,
+                source_line: source_line.into(),
+            };
+            let _ = Diagnostic::new("x").at(place).to_string();
+        }
+    }
+
+    #[test]
+    fn suggestions_are_made_for_typos_only() {
+        let keys = ["weight", "name", "timeout"];
+        assert_eq!(did_you_mean("wieght", keys), Some("weight"));
+        assert_eq!(did_you_mean("zzz", keys), None);
+    }
+}

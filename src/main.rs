@@ -1,0 +1,3 @@
+//! The perfctl program. Everything it does lives in the library.
+
+fn main() {}

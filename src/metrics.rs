@@ -1,0 +1,25 @@
+//! What is measured: samples, histograms, and the result of a run.
+//!
+//! Here: how a request's end is classified, recorded, merged, stored and read back. Not here:
+//! what is good or bad about it (`grading`, `comparison`), and how it looks (`report`).
+
+mod class;
+mod fold;
+mod histogram;
+mod journal;
+mod result;
+mod sample;
+mod statistics;
+mod store;
+
+pub use class::Class;
+pub use fold::{Fold, Live};
+pub use histogram::{Histogram, SparseHistogram, lowest_of_bucket};
+pub use journal::{Commit, CommitCell, JournalWriter, recover};
+pub use result::{
+    Cell, Component, Ending, EndpointInfo, EndpointResult, Interval, Machine, RunInfo, RunResult,
+    Totals,
+};
+pub use sample::{ComponentSample, Example, Sample, Tick};
+pub use statistics::{Summary, Window};
+pub use store::{RunDir, read_result, write_atomically};

@@ -1,0 +1,265 @@
+//! Folding the samples of a second into cells: the way from workers to the journal and to the
+//! live display.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::journal::{Commit, CommitCell};
+use super::{Cell, Class, Histogram, Sample, SparseHistogram, Tick};
+use crate::plan::{Percentile, Phase};
+
+/// How many seconds the percentile of the live display looks back.
+const LIVE_WINDOW_S: usize = 10;
+
+/// Folds samples into commits, and keeps what the live display shows.
+#[derive(Debug)]
+pub struct Fold {
+    phases: Vec<Phase>,
+    recent: VecDeque<SparseHistogram>,
+    requests: u64,
+    failures: u64,
+    missed: u64,
+}
+
+/// What the live display shows of a running test.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Live {
+    /// Virtual users running, or requests in flight.
+    pub users: u32,
+    /// Requests that ended in the last second.
+    pub rate_per_s: f64,
+    /// p95 of the response times of successes in the last ten seconds; us.
+    pub p95_us: Option<f64>,
+    /// Requests ended so far.
+    pub requests: u64,
+    /// Failed requests so far.
+    pub failures: u64,
+    /// Arrivals missed so far.
+    pub missed: u64,
+}
+
+/// Samples of one endpoint and second of intended start, by histogram.
+#[derive(Default)]
+struct Values {
+    cell: Cell,
+    response: Vec<u64>,
+    censored: Vec<u64>,
+    failed: Vec<u64>,
+    service: Vec<u64>,
+    lateness: Vec<u64>,
+    first_byte: Vec<u64>,
+    components: BTreeMap<String, Vec<u64>>,
+}
+
+impl Values {
+    fn add(&mut self, sample: &Sample) {
+        *self.cell.classes.entry(sample.class).or_default() += 1;
+        if !sample.class.is_started() {
+            return;
+        }
+        self.lateness.push(sample.lateness_us());
+        if sample.class == Class::Ok {
+            self.response.push(sample.response_us);
+            self.service.push(sample.service_us);
+            self.first_byte.extend(sample.first_byte_us);
+        } else if sample.class.is_censored() {
+            self.censored.push(sample.response_us);
+        } else {
+            self.failed.push(sample.response_us);
+        }
+        self.cell.bytes_in += sample.bytes_in;
+        self.cell.bytes_out += sample.bytes_out;
+        self.cell.connections += u64::from(sample.connections);
+        self.cell.redirects += u64::from(sample.redirects);
+    }
+
+    fn into_cell(mut self) -> Cell {
+        let mut cell = self.cell;
+        cell.response = SparseHistogram::of(&mut self.response);
+        cell.censored = SparseHistogram::of(&mut self.censored);
+        cell.failed = SparseHistogram::of(&mut self.failed);
+        cell.service = SparseHistogram::of(&mut self.service);
+        cell.lateness = SparseHistogram::of(&mut self.lateness);
+        cell.first_byte = SparseHistogram::of(&mut self.first_byte);
+        for (name, mut times) in self.components {
+            cell.components.entry(name).or_default().time = SparseHistogram::of(&mut times);
+        }
+        cell
+    }
+}
+
+impl Fold {
+    /// For a run with these phases, of which there is at least one.
+    pub fn new(phases: Vec<Phase>) -> Self {
+        Self {
+            phases,
+            recent: VecDeque::new(),
+            requests: 0,
+            failures: 0,
+            missed: 0,
+        }
+    }
+
+    /// Folds what all workers handed over for one second.
+    pub fn fold(&mut self, ticks: Vec<Tick>) -> (Commit, Live) {
+        let mut groups: BTreeMap<(usize, u64, u16), Values> = BTreeMap::new();
+        let users = ticks.iter().map(|tick| tick.users).sum();
+        let mut ended = 0;
+        let mut successes = Vec::new();
+        for tick in &ticks {
+            for sample in &tick.samples {
+                let (phase, second) = self.place(sample.intended_us);
+                groups
+                    .entry((phase, second, sample.endpoint))
+                    .or_default()
+                    .add(sample);
+                ended += u64::from(sample.class.is_started());
+                self.failures += u64::from(sample.class.is_failure());
+                self.missed += u64::from(sample.class == Class::Missed);
+                if sample.class == Class::Ok {
+                    successes.push(sample.response_us);
+                }
+            }
+            for component in &tick.components {
+                let (phase, second) = self.place(component.intended_us);
+                let values = groups
+                    .entry((phase, second, component.endpoint))
+                    .or_default();
+                let counts = values
+                    .cell
+                    .components
+                    .entry(component.name.clone())
+                    .or_default();
+                counts.hits += u64::from(component.hit == Some(true));
+                counts.misses += u64::from(component.hit == Some(false));
+                values
+                    .components
+                    .entry(component.name.clone())
+                    .or_default()
+                    .extend(component.duration_us);
+            }
+        }
+        for example in ticks.into_iter().flat_map(|tick| tick.examples) {
+            // An example is handed over with the sample it belongs to; any of its cells will do.
+            if let Some(values) = groups
+                .iter_mut()
+                .find(|((_, _, endpoint), values)| {
+                    *endpoint == example.endpoint
+                        && values.cell.classes.contains_key(&example.class)
+                })
+                .map(|(_, values)| values)
+            {
+                let texts = &mut values.cell.examples;
+                texts.entry(example.class).or_insert(example.text);
+            }
+        }
+        self.requests += ended;
+        let live = Live {
+            users,
+            rate_per_s: ended as f64,
+            p95_us: self.recent_p95(SparseHistogram::of(&mut successes)),
+            requests: self.requests,
+            failures: self.failures,
+            missed: self.missed,
+        };
+        let cells = groups
+            .into_iter()
+            .map(|((phase, second, endpoint), values)| CommitCell {
+                phase,
+                second,
+                endpoint: usize::from(endpoint),
+                cell: values.into_cell(),
+            })
+            .collect();
+        (Commit { users, cells }, live)
+    }
+
+    /// The phase an intended start lies in, and the whole seconds from the phase's start. Starts
+    /// after the last phase's end (there are none by design) belong to the last phase.
+    fn place(&self, intended_us: u64) -> (usize, u64) {
+        let phase = self
+            .phases
+            .partition_point(|phase| phase.end_us <= intended_us)
+            .min(self.phases.len() - 1);
+        let since = intended_us.saturating_sub(self.phases[phase].start_us);
+        (phase, since / 1_000_000)
+    }
+
+    fn recent_p95(&mut self, successes: SparseHistogram) -> Option<f64> {
+        self.recent.push_back(successes);
+        if self.recent.len() > LIVE_WINDOW_S {
+            self.recent.pop_front();
+        }
+        let mut histogram = Histogram::default();
+        self.recent.iter().for_each(|sparse| histogram.add(sparse));
+        histogram.percentile(Percentile::new(95.0)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Example;
+
+    fn phase(name: &str, start_us: u64, end_us: u64) -> Phase {
+        Phase {
+            name: name.into(),
+            start_us,
+            end_us,
+            measured: name != "ramp",
+        }
+    }
+
+    fn sample(intended_us: u64, class: Class, response_us: u64) -> Sample {
+        Sample {
+            endpoint: 0,
+            class,
+            redirects: 0,
+            connections: 1,
+            intended_us,
+            response_us,
+            service_us: response_us / 2,
+            first_byte_us: Some(response_us / 4),
+            bytes_in: 10,
+            bytes_out: 5,
+        }
+    }
+
+    #[test]
+    fn samples_are_placed_by_their_intended_start() {
+        let mut fold = Fold::new(vec![
+            phase("ramp", 0, 400_000),
+            phase("steady", 400_000, 5_000_000),
+        ]);
+        let tick = Tick {
+            samples: vec![
+                sample(399_999, Class::Ok, 10),
+                sample(400_000, Class::Ok, 20),
+                sample(1_399_999, Class::Http5xx, 3_000_000),
+                sample(1_400_000, Class::TimeoutBody, 30_000_000),
+                sample(1_500_000, Class::Missed, 0),
+            ],
+            examples: vec![Example {
+                endpoint: 0,
+                class: Class::Http5xx,
+                text: "status 503".into(),
+            }],
+            ..Tick::default()
+        };
+        let (commit, live) = fold.fold(vec![tick]);
+        let places: Vec<(usize, u64)> = commit.cells.iter().map(|c| (c.phase, c.second)).collect();
+        assert_eq!(places, [(0, 0), (1, 0), (1, 1)]);
+        let steady = &commit.cells[1].cell;
+        assert_eq!(steady.response.count(), 1);
+        assert_eq!(steady.failed.count(), 1);
+        assert_eq!(steady.examples[&Class::Http5xx], "status 503");
+        let late = &commit.cells[2].cell;
+        assert_eq!(late.censored.max_us, 30_000_000);
+        assert_eq!(
+            late.count(Class::is_started),
+            1,
+            "a missed arrival was not started"
+        );
+        assert_eq!(late.lateness.count(), 1);
+        assert_eq!((live.requests, live.failures, live.missed), (4, 2, 1));
+    }
+}

@@ -1,0 +1,319 @@
+//! Histograms of microseconds: dense for reading percentiles, sparse for storing.
+//!
+//! The only user of the hdrhistogram crate. Both forms have the same buckets: values below 2048
+//! have one each, and above that a bucket is at most 1/1024 of its value wide, so that a
+//! percentile is within 0.1 % of the recorded value.
+
+use std::cmp::Ordering;
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Percentile;
+
+/// The smallest value that shares a bucket with `value`.
+pub fn lowest_of_bucket(value: u64) -> u64 {
+    // hdrhistogram with 3 digits has 2048 sub-buckets: the top 11 bits of a value decide.
+    let dropped_bits = (u64::BITS - value.leading_zeros()).saturating_sub(11);
+    value >> dropped_bits << dropped_bits
+}
+
+/// The largest value that shares a bucket with `value`.
+fn highest_of_bucket(value: u64) -> u64 {
+    let dropped_bits = (u64::BITS - value.leading_zeros()).saturating_sub(11);
+    value | ((1u64 << dropped_bits) - 1)
+}
+
+/// Buckets and counts in ascending order, with exact sum, minimum and maximum. Merging is
+/// lossless: the histogram of two runs merged is the histogram of both recorded at once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SparseHistogram {
+    /// `[lowest value of the bucket in us, count, ...]`, ascending.
+    pub buckets: Vec<u64>,
+    /// Sum of the values as recorded; us.
+    pub sum_us: u64,
+    /// Smallest value; 0 when empty.
+    pub min_us: u64,
+    /// Largest value; 0 when empty.
+    pub max_us: u64,
+}
+
+impl SparseHistogram {
+    /// The histogram of these values, which are sorted in place.
+    pub fn of(values: &mut [u64]) -> Self {
+        values.sort_unstable();
+        let mut buckets: Vec<u64> = Vec::new();
+        for &value in values.iter() {
+            let bucket = lowest_of_bucket(value);
+            match buckets.len() {
+                n if n > 0 && buckets[n - 2] == bucket => buckets[n - 1] += 1,
+                _ => buckets.extend([bucket, 1]),
+            }
+        }
+        Self {
+            buckets,
+            sum_us: values.iter().fold(0, |sum, v| sum.saturating_add(*v)),
+            min_us: values.first().copied().unwrap_or(0),
+            max_us: values.last().copied().unwrap_or(0),
+        }
+    }
+
+    /// Whether nothing was recorded.
+    pub fn is_empty(&self) -> bool {
+        self.buckets.is_empty()
+    }
+
+    /// How many values were recorded.
+    pub fn count(&self) -> u64 {
+        self.iter().map(|(_, count)| count).sum()
+    }
+
+    /// `(lowest value of the bucket, count)`, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.buckets.chunks_exact(2).map(|pair| (pair[0], pair[1]))
+    }
+
+    /// Adds all of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        if other.is_empty() {
+            return;
+        }
+        if self.is_empty() {
+            self.clone_from(other);
+            return;
+        }
+        for (bucket, count) in other.iter() {
+            // In place, since a small histogram is added to a large one every second of a run.
+            match self.position(bucket) {
+                Ok(at) => self.buckets[at + 1] += count,
+                Err(at) => drop(self.buckets.splice(at..at, [bucket, count])),
+            }
+        }
+        self.sum_us = self.sum_us.saturating_add(other.sum_us);
+        self.min_us = self.min_us.min(other.min_us);
+        self.max_us = self.max_us.max(other.max_us);
+    }
+
+    /// Where `bucket` stands in `buckets` (`Ok`), or would be inserted (`Err`).
+    fn position(&self, bucket: u64) -> Result<usize, usize> {
+        let (mut low, mut high) = (0, self.buckets.len() / 2);
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.buckets[middle * 2].cmp(&bucket) {
+                Ordering::Equal => return Ok(middle * 2),
+                Ordering::Less => low = middle + 1,
+                Ordering::Greater => high = middle,
+            }
+        }
+        Err(low * 2)
+    }
+
+    /// Whether it could have been written by perfctl: pairs, ascending, counts above 0, the
+    /// extremes in the outer buckets.
+    pub fn is_sound(&self) -> bool {
+        let pairs = self.buckets.len().is_multiple_of(2);
+        let counted = self.iter().all(|(b, c)| c > 0 && lowest_of_bucket(b) == b);
+        let ascending = self.buckets.iter().step_by(2).is_sorted_by(|a, b| a < b);
+        let extremes = match (self.iter().next(), self.iter().last()) {
+            (Some((low, _)), Some((high, _))) => {
+                lowest_of_bucket(self.min_us) == low && lowest_of_bucket(self.max_us) == high
+            }
+            _ => self.min_us == 0 && self.max_us == 0,
+        };
+        let countable = self
+            .iter()
+            .try_fold(0u64, |sum, (_, count)| sum.checked_add(count))
+            .is_some();
+        pairs && counted && ascending && extremes && countable
+    }
+}
+
+/// A histogram to read percentiles from.
+#[derive(Debug, Clone)]
+pub struct Histogram {
+    dense: hdrhistogram::Histogram<u64>,
+    sum_us: u64,
+    min_us: u64,
+    max_us: u64,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        let mut dense = hdrhistogram::Histogram::new_with_bounds(1, 2, 3)
+            .expect("the bounds are within what hdrhistogram allows");
+        dense.auto(true);
+        Self {
+            dense,
+            sum_us: 0,
+            min_us: u64::MAX,
+            max_us: 0,
+        }
+    }
+}
+
+impl Histogram {
+    /// Adds all of a sparse histogram.
+    pub fn add(&mut self, sparse: &SparseHistogram) {
+        for (bucket, count) in sparse.iter() {
+            // Resizing can only fail for want of address space; a value that large is clamped.
+            let value = bucket.min(u64::MAX / 4);
+            if self.dense.record_n(value, count).is_err() {
+                self.dense.saturating_record_n(value, count);
+            }
+        }
+        if !sparse.is_empty() {
+            self.sum_us = self.sum_us.saturating_add(sparse.sum_us);
+            self.min_us = self.min_us.min(sparse.min_us);
+            self.max_us = self.max_us.max(sparse.max_us);
+        }
+    }
+
+    /// How many values were recorded.
+    pub fn count(&self) -> u64 {
+        self.dense.len()
+    }
+
+    /// The nearest-rank percentile, within 0.1 %; `None` when empty.
+    pub fn percentile(&self, percentile: Percentile) -> Option<f64> {
+        if self.count() == 0 {
+            return None;
+        }
+        // The rank is counted here in f64 rather than by the crate, whose rounding of the
+        // quantile can land one rank off.
+        let rank = (percentile.quantile() * self.count() as f64 - 1e-9)
+            .ceil()
+            .max(1.0) as u64;
+        let mut seen = 0;
+        for bucket in self.dense.iter_recorded() {
+            seen += bucket.count_since_last_iteration();
+            if seen >= rank {
+                let value = highest_of_bucket(bucket.value_iterated_to());
+                return Some(value.clamp(self.min_us, self.max_us) as f64);
+            }
+        }
+        Some(self.max_us as f64)
+    }
+
+    /// The exact mean; `None` when empty.
+    pub fn mean(&self) -> Option<f64> {
+        (self.count() > 0).then(|| self.sum_us as f64 / self.count() as f64)
+    }
+
+    /// The standard deviation of the sample, from the buckets' middles (within 0.1 %); `None`
+    /// below two values.
+    pub fn standard_deviation(&self) -> Option<f64> {
+        let n = self.count();
+        if n < 2 {
+            return None;
+        }
+        let mean = self.mean()?;
+        let squares: f64 = self
+            .dense
+            .iter_recorded()
+            .map(|bucket| {
+                let value = bucket.value_iterated_to();
+                let middle = (lowest_of_bucket(value) + highest_of_bucket(value)) as f64 / 2.0;
+                (middle - mean).powi(2) * bucket.count_since_last_iteration() as f64
+            })
+            .sum();
+        Some((squares / (n - 1) as f64).sqrt())
+    }
+
+    /// The exact smallest value; `None` when empty.
+    pub fn min(&self) -> Option<f64> {
+        (self.count() > 0).then_some(self.min_us as f64)
+    }
+
+    /// The exact largest value; `None` when empty.
+    pub fn max(&self) -> Option<f64> {
+        (self.count() > 0).then_some(self.max_us as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn percentile(values: &[u64], p: f64) -> f64 {
+        let mut histogram = Histogram::default();
+        histogram.add(&SparseHistogram::of(&mut values.to_vec()));
+        histogram.percentile(Percentile::new(p).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn buckets_are_those_of_hdrhistogram() {
+        let reference = hdrhistogram::Histogram::<u8>::new_with_bounds(1, 1 << 40, 3).unwrap();
+        for shift in 0..40 {
+            for offset in [0u64, 1, 2, 3, 1023, 1024, 2047] {
+                let value = (1u64 << shift) + offset;
+                assert_eq!(lowest_of_bucket(value), reference.lowest_equivalent(value));
+                assert_eq!(
+                    highest_of_bucket(value),
+                    reference.highest_equivalent(value)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_recorded_has_no_numbers() {
+        let histogram = Histogram::default();
+        assert_eq!(histogram.percentile(Percentile::new(50.0).unwrap()), None);
+        assert_eq!(histogram.mean(), None);
+        assert_eq!(histogram.max(), None);
+    }
+
+    #[test]
+    fn a_million_values() {
+        let values: Vec<u64> = (1..=1_000_000).collect();
+        for p in [50.0, 90.0, 99.0, 99.9, 99.999, 100.0] {
+            let exact = (p / 100.0 * 1e6_f64).ceil();
+            let got = percentile(&values, p);
+            assert!(
+                (got - exact).abs() <= exact * 1e-3,
+                "p{p}: {got} for {exact}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn percentiles_are_nearest_rank_within_a_thousandth(
+            mut values in prop::collection::vec(0u64..100_000_000, 1..2000),
+            p in 0.001f64..=100.0,
+        ) {
+            let got = percentile(&values, p);
+            values.sort_unstable();
+            let rank = ((p / 100.0 * values.len() as f64 - 1e-9).ceil() as usize).max(1);
+            let exact = values[rank - 1] as f64;
+            prop_assert!((got - exact).abs() <= exact * 1e-3, "{got} for {exact}");
+        }
+
+        #[test]
+        fn percentiles_rise_and_stay_between_the_extremes(
+            values in prop::collection::vec(0u64..10_000_000_000, 1..500),
+        ) {
+            let ps = [0.1, 50.0, 90.0, 95.0, 99.0, 99.9, 100.0];
+            let got: Vec<f64> = ps.iter().map(|p| percentile(&values, *p)).collect();
+            prop_assert!(got.is_sorted());
+            prop_assert!(got[0] >= *values.iter().min().unwrap() as f64);
+            prop_assert_eq!(got[6], *values.iter().max().unwrap() as f64);
+        }
+
+        #[test]
+        fn merged_equals_recorded_at_once(
+            values in prop::collection::vec(0u64..100_000_000, 0..500),
+            cut in 0usize..500,
+        ) {
+            let cut = cut.min(values.len());
+            let mut merged = SparseHistogram::of(&mut values[..cut].to_vec());
+            merged.merge(&SparseHistogram::of(&mut values[cut..].to_vec()));
+            let at_once = SparseHistogram::of(&mut values.clone());
+            prop_assert_eq!(&merged, &at_once);
+            prop_assert!(merged.is_sound());
+            let text = serde_json::to_string(&merged).unwrap();
+            prop_assert_eq!(serde_json::from_str::<SparseHistogram>(&text).unwrap(), at_once);
+        }
+    }
+}

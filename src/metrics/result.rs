@@ -1,0 +1,311 @@
+//! The result of a run: lossless, versioned, mergeable. What is derived from it lives in
+//! `statistics`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Class, SparseHistogram};
+use crate::plan::{Fingerprint, Load, Phase, Plan, Slo, Target};
+
+/// A whole run, as stored in `result.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunResult {
+    /// Always [`RunResult::FORMAT`].
+    pub format: String,
+    /// Version of the format; [`RunResult::VERSION`] is the newest known.
+    pub version: u32,
+    /// What was run, where and how it ended.
+    pub run: RunInfo,
+    /// Per endpoint and phase, everything counted; endpoints in the plan's order.
+    pub endpoints: Vec<EndpointResult>,
+    /// Per phase and second of intended start: the counts and response times, for the gate and
+    /// for charts. Ordered by phase, then second.
+    pub timeline: Vec<Interval>,
+    /// Virtual users running (closed model) or requests in flight (open) at each second of the run.
+    pub users: Vec<u32>,
+}
+
+/// What was run, where, and how it ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunInfo {
+    /// Name of the run's directory.
+    pub id: String,
+    /// Version of perfctl.
+    pub perfctl_version: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The profile's name.
+    pub profile: String,
+    /// The target's base URL, without credentials, or `demo`.
+    pub target: String,
+    /// Wall-clock start of the load, RFC 3339 in UTC. Durations never come from this clock.
+    pub started_at: String,
+    /// The seed of all random choices.
+    pub seed: u64,
+    /// Worker threads.
+    pub workers: usize,
+    /// The load that was asked for.
+    pub load: Load,
+    /// Its phases; `timeline` and `endpoints` refer to them by position.
+    pub phases: Vec<Phase>,
+    /// What was graded against.
+    pub slos: Vec<Slo>,
+    /// SLOs that did not apply, with the reason.
+    pub skipped_slos: Vec<String>,
+    /// The endpoints, in the plan's order.
+    pub endpoints: Vec<EndpointInfo>,
+    /// Whether two runs asked for the same.
+    pub fingerprint: Fingerprint,
+    /// The machine that made the load.
+    pub machine: Machine,
+    /// How it ended; `None` when perfctl itself was killed.
+    pub ending: Option<Ending>,
+}
+
+/// An endpoint as reports name it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EndpointInfo {
+    /// The key of the statistics.
+    pub name: String,
+    /// The HTTP method.
+    pub method: String,
+}
+
+/// The machine that made the load.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// Its name.
+    pub host: String,
+    /// Operating system and kernel release.
+    pub kernel: String,
+    /// Cores perfctl may use.
+    pub cpus: usize,
+}
+
+/// How the load ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// Signal number that stopped it early: 2 (SIGINT) or 15 (SIGTERM).
+    pub signal: Option<u8>,
+    /// When no further request was started, from the start of the load; us.
+    pub stopped_at_us: u64,
+    /// When the last request had ended, from the start of the load; us.
+    pub drained_at_us: u64,
+    /// The workers' own counts, to check the samples against.
+    pub totals: Totals,
+}
+
+/// What the workers counted on their own, apart from the samples.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Requests that were to be started.
+    pub planned: u64,
+    /// Requests that were started.
+    pub started: u64,
+}
+
+/// One endpoint's counts in each phase.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EndpointResult {
+    /// Its name and method.
+    pub endpoint: EndpointInfo,
+    /// One cell per phase of the run.
+    pub phases: Vec<Cell>,
+}
+
+/// One second of one phase.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Position of the phase.
+    pub phase: usize,
+    /// Whole seconds from the phase's start; the last one of a phase may be shorter.
+    pub second: u64,
+    /// `(endpoint, counts)` of the endpoints with requests intended to start in it. Only
+    /// `classes`, `response` and `censored` are kept here.
+    pub cells: Vec<(usize, Cell)>,
+}
+
+/// Everything counted of some requests of one endpoint. Adding cells loses nothing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cell {
+    /// Planned requests by how they ended.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub classes: BTreeMap<Class, u64>,
+    /// Response times of successes: intended start to last byte.
+    #[serde(skip_serializing_if = "SparseHistogram::is_empty")]
+    pub response: SparseHistogram,
+    /// Ages of timed-out and interrupted requests: lower bounds of their response times.
+    #[serde(skip_serializing_if = "SparseHistogram::is_empty")]
+    pub censored: SparseHistogram,
+    /// Response times of all other failures.
+    #[serde(skip_serializing_if = "SparseHistogram::is_empty")]
+    pub failed: SparseHistogram,
+    /// Service times of successes: actual send to last byte.
+    #[serde(skip_serializing_if = "SparseHistogram::is_empty")]
+    pub service: SparseHistogram,
+    /// Actual minus intended start of all started requests.
+    #[serde(skip_serializing_if = "SparseHistogram::is_empty")]
+    pub lateness: SparseHistogram,
+    /// Actual send to the response's head, of successes.
+    #[serde(skip_serializing_if = "SparseHistogram::is_empty")]
+    pub first_byte: SparseHistogram,
+    /// Bytes received.
+    pub bytes_in: u64,
+    /// Bytes sent.
+    pub bytes_out: u64,
+    /// Connections opened.
+    pub connections: u64,
+    /// Redirects followed; each is a further request to the target.
+    pub redirects: u64,
+    /// By name: what the target said of its components in `Server-Timing`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub components: BTreeMap<String, Component>,
+    /// One failure's text per class.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub examples: BTreeMap<Class, String>,
+}
+
+/// What the target said of one of its components.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Component {
+    /// The `dur` values.
+    pub time: SparseHistogram,
+    /// `desc=hit`.
+    pub hits: u64,
+    /// `desc=miss`.
+    pub misses: u64,
+}
+
+impl RunResult {
+    /// Identifies the file.
+    pub const FORMAT: &'static str = "perfctl-result";
+    /// The version this perfctl writes, and the newest it reads.
+    pub const VERSION: u32 = 1;
+
+    /// Whether everything in it fits together, so that no later step can be misled or panic.
+    ///
+    /// # Errors
+    /// What does not fit.
+    pub fn check(&self) -> Result<(), String> {
+        if self.format != Self::FORMAT {
+            return Err(format!("its `format` is `{}`", self.format));
+        }
+        if self.version != Self::VERSION {
+            return Err(format!(
+                "it has version {}, and this perfctl reads version {}",
+                self.version,
+                Self::VERSION
+            ));
+        }
+        let phases = self.run.phases.len();
+        if self.endpoints.len() != self.run.endpoints.len()
+            || self.endpoints.iter().any(|e| e.phases.len() != phases)
+        {
+            return Err("its endpoints do not match its phases".into());
+        }
+        if self.run.phases.iter().any(|p| p.end_us < p.start_us) {
+            return Err("a phase ends before it starts".into());
+        }
+        let cells = self.endpoints.iter().flat_map(|e| &e.phases);
+        let interval_cells = self.timeline.iter().flat_map(|i| i.cells.iter());
+        let known = |(endpoint, _): &(usize, Cell)| *endpoint < self.endpoints.len();
+        if self.timeline.iter().any(|i| i.phase >= phases) || !interval_cells.clone().all(known) {
+            return Err("its timeline names a phase or endpoint it does not have".into());
+        }
+        let all = cells.chain(interval_cells.map(|(_, cell)| cell));
+        if !all
+            .flat_map(Cell::histograms)
+            .all(SparseHistogram::is_sound)
+        {
+            return Err("a histogram is damaged".into());
+        }
+        Ok(())
+    }
+}
+
+impl RunInfo {
+    /// The part of it that is known before the load starts.
+    pub fn new(plan: &Plan, id: &str, target: &str, started_at: String, machine: Machine) -> Self {
+        Self {
+            id: id.to_owned(),
+            perfctl_version: env!("CARGO_PKG_VERSION").to_owned(),
+            scenario: plan.scenario.clone(),
+            profile: plan.profile.clone(),
+            target: match plan.target {
+                Target::Demo => "demo".to_owned(),
+                Target::Url(_) => target.to_owned(),
+            },
+            started_at,
+            seed: plan.seed,
+            workers: plan.workers,
+            load: plan.load.clone(),
+            phases: plan.load.phases(),
+            slos: plan.slos.clone(),
+            skipped_slos: plan.skipped_slos.clone(),
+            endpoints: plan
+                .endpoints
+                .iter()
+                .map(|endpoint| EndpointInfo {
+                    name: endpoint.name.clone(),
+                    method: endpoint.method.as_str().to_owned(),
+                })
+                .collect(),
+            fingerprint: plan.fingerprint(),
+            machine,
+            ending: None,
+        }
+    }
+}
+
+impl Cell {
+    /// Adds all of `other`; the first example of each class stays.
+    pub fn merge(&mut self, other: &Self) {
+        for (class, count) in &other.classes {
+            *self.classes.entry(*class).or_default() += count;
+        }
+        self.response.merge(&other.response);
+        self.censored.merge(&other.censored);
+        self.failed.merge(&other.failed);
+        self.service.merge(&other.service);
+        self.lateness.merge(&other.lateness);
+        self.first_byte.merge(&other.first_byte);
+        self.bytes_in += other.bytes_in;
+        self.bytes_out += other.bytes_out;
+        self.connections += other.connections;
+        self.redirects += other.redirects;
+        for (name, component) in &other.components {
+            let mine = self.components.entry(name.clone()).or_default();
+            mine.time.merge(&component.time);
+            mine.hits += component.hits;
+            mine.misses += component.misses;
+        }
+        for (class, text) in &other.examples {
+            self.examples.entry(*class).or_insert_with(|| text.clone());
+        }
+    }
+
+    /// How many planned requests ended in a class that `select` takes.
+    pub fn count(&self, select: impl Fn(Class) -> bool) -> u64 {
+        self.classes
+            .iter()
+            .filter(|(class, _)| select(**class))
+            .map(|(_, count)| count)
+            .sum()
+    }
+
+    fn histograms(&self) -> impl Iterator<Item = &SparseHistogram> {
+        [
+            &self.response,
+            &self.censored,
+            &self.failed,
+            &self.service,
+            &self.lateness,
+            &self.first_byte,
+        ]
+        .into_iter()
+        .chain(self.components.values().map(|component| &component.time))
+    }
+}

@@ -1,0 +1,126 @@
+//! An endpoint: one kind of request, the unit of statistics.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize, Serializer};
+
+use super::{Check, Template};
+
+/// One kind of request. Its name is the key of all statistics, never the expanded URL.
+#[derive(Debug, Clone, Serialize)]
+pub struct Endpoint {
+    /// Unique within the scenario.
+    pub name: String,
+    /// The HTTP method.
+    pub method: Method,
+    /// A path below the target, or an absolute URL.
+    pub url: Template,
+    /// Headers of the request, in order. A literal value of a header that carries credentials is
+    /// redacted when the plan is written.
+    pub headers: Vec<Header>,
+    /// The request body.
+    pub body: Body,
+    /// From sending to the last byte of the body, redirects included.
+    pub timeout: Duration,
+    /// For name resolution, TCP and TLS together; at most `timeout`.
+    pub connect_timeout: Duration,
+    /// How many redirects are followed; 0 takes a 3xx as the answer.
+    pub max_redirects: u32,
+    /// Conditions on the response. Without one on the status, 2xx and 3xx pass.
+    pub checks: Vec<Check>,
+    /// For `--tags` and `--exclude-tags`.
+    pub tags: Vec<String>,
+}
+
+impl Endpoint {
+    /// Whether a check needs the body to be kept.
+    pub fn keeps_body(&self) -> bool {
+        self.checks.iter().any(Check::needs_body)
+    }
+}
+
+/// A request header.
+#[derive(Debug, Clone)]
+pub struct Header {
+    /// Lower case.
+    pub name: String,
+    /// The value.
+    pub value: Template,
+}
+
+impl Header {
+    /// Whether headers of this name carry credentials.
+    fn is_secret(&self) -> bool {
+        const WORDS: [&str; 7] = [
+            "auth", "cookie", "token", "secret", "api-key", "apikey", "password",
+        ];
+        WORDS.iter().any(|word| self.name.contains(word))
+    }
+}
+
+impl Serialize for Header {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let value = if self.is_secret() && self.value.is_literal_source() {
+            "***"
+        } else {
+            self.value.source()
+        };
+        (&self.name, value).serialize(serializer)
+    }
+}
+
+/// A request body.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// No body.
+    None,
+    /// Text, JSON or a form, rendered for each request.
+    Template(Template),
+    /// The content of a file, read when the plan was made.
+    File {
+        /// As written in the scenario.
+        path: String,
+        /// The content.
+        content: Bytes,
+    },
+}
+
+impl Serialize for Body {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::None => serializer.serialize_none(),
+            Self::Template(template) => template.serialize(serializer),
+            Self::File { path, content } => ("file", path, content.len()).serialize(serializer),
+        }
+    }
+}
+
+/// The HTTP methods a scenario can use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(missing_docs, reason = "the names say it all")]
+pub enum Method {
+    Get,
+    Head,
+    Post,
+    Put,
+    Patch,
+    Delete,
+    Options,
+}
+
+impl Method {
+    /// As it stands in a request line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+            Self::Options => "OPTIONS",
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! How much load a run puts on its target, and how the run divides into phases.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The load of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Load {
+    /// Closed or open.
+    pub model: Model,
+    /// One or more, run one after the other, starting from nothing.
+    pub stages: Vec<Stage>,
+    /// Full load that is not measured, between the first ramp and the first stage's duration.
+    pub warmup: Duration,
+    /// How long requests in flight may go on when the load ends.
+    pub graceful_stop: Duration,
+    /// Ends the run after this many iterations in total, each user doing an equal part.
+    pub iterations: Option<u64>,
+}
+
+/// What holds the load constant: the number of users, or the arrival rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Model {
+    /// Virtual users that wait for their answer before they go on. A stage's target is a number
+    /// of users.
+    Closed,
+    /// Arrivals by a schedule, whatever the target does. A stage's target is a rate per second.
+    Open {
+        /// Most requests in flight; an arrival beyond is `missed`.
+        max_users: u32,
+    },
+}
+
+/// A part of the load: a linear ramp from the previous stage's target, then a constant level.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stage {
+    /// Shown in the report; the name of the phase.
+    pub name: String,
+    /// Users (closed) or arrivals per second (open) at the end of the ramp.
+    pub target: f64,
+    /// How long the change takes; zero is a jump.
+    pub ramp: Duration,
+    /// How long the level is held, counted from the end of the ramp.
+    pub duration: Duration,
+}
+
+/// A stretch of a run with statistics of its own. Phases follow each other without a gap.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phase {
+    /// `ramp`, `warmup`, or the stage's name.
+    pub name: String,
+    /// Microseconds from the start of the load, inclusive.
+    pub start_us: u64,
+    /// Microseconds from the start of the load, exclusive.
+    pub end_us: u64,
+    /// Whether it is graded; ramps and warm-up are not.
+    pub measured: bool,
+}
+
+impl Load {
+    /// The highest level of all stages: users or arrivals per second.
+    pub fn peak(&self) -> f64 {
+        self.stages
+            .iter()
+            .map(|stage| stage.target)
+            .fold(0.0, f64::max)
+    }
+
+    /// From the start of the first ramp to the end of the last stage, without the graceful stop.
+    pub fn total(&self) -> Duration {
+        let stages: Duration = self
+            .stages
+            .iter()
+            .map(|stage| stage.ramp + stage.duration)
+            .sum();
+        stages + self.warmup
+    }
+
+    /// The phases, in order; empty stretches are left out.
+    pub fn phases(&self) -> Vec<Phase> {
+        let mut phases = Vec::new();
+        let mut at = Duration::ZERO;
+        let mut push = |name: String, length: Duration, measured: bool| {
+            let start_us = crate::units::as_us(at);
+            at += length;
+            let end_us = crate::units::as_us(at);
+            if end_us > start_us {
+                phases.push(Phase {
+                    name,
+                    start_us,
+                    end_us,
+                    measured,
+                });
+            }
+        };
+        for (i, stage) in self.stages.iter().enumerate() {
+            let ramp = if i == 0 {
+                "ramp".to_owned()
+            } else {
+                format!("ramp to {}", stage.name)
+            };
+            push(ramp, stage.ramp, false);
+            if i == 0 {
+                push("warmup".into(), self.warmup, false);
+            }
+            push(stage.name.clone(), stage.duration, true);
+        }
+        phases
+    }
+
+    /// For each stage that returns from a surge to an earlier level: the positions of that
+    /// earlier stage and of the returning one. Its time to recover can then be measured.
+    pub fn recoveries(&self) -> Vec<(usize, usize)> {
+        let stages = &self.stages;
+        (2..stages.len())
+            .filter(|&i| stages[i].target < stages[i - 1].target)
+            .filter_map(|i| {
+                let base = (0..i - 1)
+                    .rev()
+                    .find(|&j| stages[j].target == stages[i].target)?;
+                Some((base, i))
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stage(name: &str, target: f64, ramp: u64, duration: u64) -> Stage {
+        Stage {
+            name: name.into(),
+            target,
+            ramp: Duration::from_secs(ramp),
+            duration: Duration::from_secs(duration),
+        }
+    }
+
+    fn load(stages: Vec<Stage>) -> Load {
+        Load {
+            model: Model::Closed,
+            stages,
+            warmup: Duration::from_secs(5),
+            graceful_stop: Duration::from_secs(30),
+            iterations: None,
+        }
+    }
+
+    #[test]
+    fn phases_follow_each_other_and_only_levels_are_measured() {
+        let load = load(vec![
+            stage("base", 10.0, 2, 60),
+            stage("surge", 50.0, 0, 30),
+        ]);
+        let phases = load.phases();
+        let seen: Vec<(&str, u64, bool)> = phases
+            .iter()
+            .map(|p| (p.name.as_str(), p.end_us / 1_000_000, p.measured))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                ("ramp", 2, false),
+                ("warmup", 7, false),
+                ("base", 67, true),
+                ("surge", 97, true)
+            ]
+        );
+        assert!(phases.windows(2).all(|w| w[0].end_us == w[1].start_us));
+        assert_eq!(load.total(), Duration::from_secs(97));
+    }
+
+    #[test]
+    fn a_return_to_an_earlier_level_is_a_recovery() {
+        let spike = load(vec![
+            stage("base", 30.0, 0, 60),
+            stage("surge", 150.0, 0, 60),
+            stage("recovery", 30.0, 0, 60),
+        ]);
+        assert_eq!(spike.recoveries(), [(0, 2)]);
+        let steps = load(vec![stage("a", 10.0, 0, 1), stage("b", 20.0, 0, 1)]);
+        assert!(steps.recoveries().is_empty());
+    }
+}

@@ -1,0 +1,154 @@
+//! Service level objectives: what is asked of the numbers.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One target. Graded in `crate::grading`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Slo {
+    /// As the user spelled it, such as `api_response_time_p95`.
+    pub name: String,
+    /// What it is asked of.
+    pub scope: SloScope,
+    /// Which number.
+    pub metric: Metric,
+    /// The bound, in the metric's unit: microseconds, a share, or a rate per second.
+    pub target: f64,
+    /// Weight in the score; above 0, 1 by default.
+    pub weight: f64,
+    /// Counts in the score but cannot fail the verdict.
+    pub advisory: bool,
+}
+
+/// What an SLO is asked of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SloScope {
+    /// All endpoints together.
+    Total,
+    /// One endpoint, by name.
+    Endpoint(String),
+}
+
+/// A number of a run that can have a target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// A percentile of the response time, timeouts and interrupted requests included; us.
+    ResponseTime(Percentile),
+    /// The mean response time, timeouts included; us.
+    MeanResponseTime,
+    /// The longest response time, timeouts included; us.
+    MaxResponseTime,
+    /// Failed requests over finished ones; 0..=1.
+    ErrorRate,
+    /// Share of requests that the target answered, whatever the answer below 500; 0..=1.
+    Availability,
+    /// Successes per second.
+    Throughput,
+    /// A percentile of a `dur` in the response's `Server-Timing`; us.
+    ComponentTime {
+        /// The name in the header, such as `db`.
+        component: String,
+        /// Which percentile.
+        percentile: Percentile,
+    },
+    /// Share of `desc=hit` among hits and misses of a component in `Server-Timing`; 0..=1.
+    HitRatio {
+        /// The name in the header, such as `cache`.
+        component: String,
+    },
+}
+
+/// On which side of its target a metric is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Met when at or below the target.
+    AtMost,
+    /// Met when at or above the target.
+    AtLeast,
+}
+
+impl Metric {
+    /// Which side is good.
+    pub fn direction(&self) -> Direction {
+        match self {
+            Self::Availability | Self::Throughput | Self::HitRatio { .. } => Direction::AtLeast,
+            _ => Direction::AtMost,
+        }
+    }
+
+    /// A value of this metric with its unit, for people.
+    pub fn format(&self, value: f64) -> String {
+        match self {
+            Self::ResponseTime(_)
+            | Self::MeanResponseTime
+            | Self::MaxResponseTime
+            | Self::ComponentTime { .. } => crate::units::format_latency_us(value),
+            Self::ErrorRate | Self::Availability | Self::HitRatio { .. } => {
+                crate::units::format_percent(value)
+            }
+            Self::Throughput => crate::units::format_rate(value),
+        }
+    }
+}
+
+/// A percentile, above 0 and at most 100.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub struct Percentile(f64);
+
+impl Percentile {
+    /// `None` unless above 0 and at most 100.
+    pub fn new(percent: f64) -> Option<Self> {
+        (percent > 0.0 && percent <= 100.0).then_some(Self(percent))
+    }
+
+    /// Parses `p95`, `p99.9` or `p99_9`.
+    ///
+    /// # Errors
+    /// A phrase that says what is allowed.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let number = text
+            .strip_prefix(['p', 'P'])
+            .unwrap_or("")
+            .replace('_', ".");
+        let digits = number.chars().all(|c| c.is_ascii_digit() || c == '.');
+        let percent = number.parse::<f64>().ok().filter(|_| digits);
+        percent.and_then(Self::new).ok_or_else(|| {
+            format!("`{text}` is not a percentile: write `p50`, `p95` or `p99.9`, above 0 and at most 100")
+        })
+    }
+
+    /// In percent.
+    pub fn percent(self) -> f64 {
+        self.0
+    }
+
+    /// As a share: 0.95 for p95.
+    pub fn quantile(self) -> f64 {
+        self.0 / 100.0
+    }
+}
+
+impl fmt::Display for Percentile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "p{}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles() {
+        assert_eq!(Percentile::parse("p99.9").unwrap().to_string(), "p99.9");
+        assert_eq!(Percentile::parse("p99_5").unwrap().percent(), 99.5);
+        for bad in [
+            "p0", "p101", "95", "p", "p-1", "pNaN", "p1e1", "pinf", "p+5",
+        ] {
+            assert!(Percentile::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What the engine needs of a protocol: a [`Client`] that makes [`Session`]s, one per virtual
+//! user, each of which turns a [`Request`] into a [`Response`].
+//!
+//! Here: the traits, the types that cross them, and one file per implementation. Not here: what
+//! a response means (`check`), or when a request is made (`engine`).
+
+use std::time::Duration;
+
+use ::http::HeaderMap;
+use bytes::Bytes;
+
+use crate::metrics::Class;
+use crate::plan::Endpoint;
+
+pub mod http;
+pub mod mock;
+
+/// Makes sessions. One per worker; never shared between workers.
+pub trait Client {
+    /// What one virtual user talks through.
+    type Session: Session + 'static;
+
+    /// A new session, with no connection yet.
+    fn session(&self) -> Self::Session;
+}
+
+/// The connection(s) of one virtual user.
+pub trait Session {
+    /// Carries out one request, redirects included, within the endpoint's timeouts. Never fails:
+    /// whatever goes wrong stands in the response.
+    fn execute(&mut self, request: Request<'_>) -> impl Future<Output = Response>;
+}
+
+/// One request, rendered.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The endpoint's position in the plan.
+    pub index: usize,
+    /// The endpoint.
+    pub endpoint: &'a Endpoint,
+    /// The parts that differ from request to request; `None` where the endpoint has none.
+    pub rendered: Option<Rendered>,
+}
+
+/// What templates were filled in to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// Path or absolute URL.
+    pub url: String,
+    /// The values of the endpoint's headers, in its order.
+    pub headers: Vec<String>,
+    /// The body; `None` where it is a file or there is none.
+    pub body: Option<String>,
+}
+
+/// What came of a request.
+#[derive(Debug, Default)]
+pub struct Response {
+    /// Status of the last response; `None` when no head arrived.
+    pub status: Option<u16>,
+    /// Headers of the last response.
+    pub headers: HeaderMap,
+    /// Its body, as far as a check needs it; otherwise empty, though counted.
+    pub body: Bytes,
+    /// What went wrong, if anything did.
+    pub failure: Option<Failure>,
+    /// Send to the last response's head.
+    pub first_byte: Option<Duration>,
+    /// Connections opened.
+    pub connections: u16,
+    /// Redirects followed.
+    pub redirects: u16,
+    /// Bytes received: bodies as they came, heads as HTTP/1.1 text.
+    pub bytes_in: u64,
+    /// Bytes sent, counted likewise.
+    pub bytes_out: u64,
+}
+
+/// Why a request got no whole answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Its class.
+    pub class: Class,
+    /// What happened, for people.
+    pub text: String,
+}

@@ -1,0 +1,1 @@
+//! HTTP by reqwest: the only user of that crate.

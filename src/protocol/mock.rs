@@ -1,0 +1,67 @@
+//! A scripted protocol, for tests and dry runs: no sockets, answers after a scripted delay.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::{Client, Request, Response, Session};
+
+/// Answers each request by a script, and notes what was asked.
+#[derive(Clone)]
+pub struct MockClient {
+    script: Rc<dyn Fn(usize) -> MockAnswer>,
+    seen: Rc<RefCell<Vec<String>>>,
+}
+
+/// What the script says of one request.
+#[derive(Debug, Clone, Copy)]
+pub struct MockAnswer {
+    /// How long it takes.
+    pub delay: Duration,
+    /// The status of the answer.
+    pub status: u16,
+}
+
+impl MockClient {
+    /// Asks `script` with the number of the request, from 0 in the order of their start.
+    pub fn new(script: impl Fn(usize) -> MockAnswer + 'static) -> Self {
+        Self {
+            script: Rc::new(script),
+            seen: Rc::default(),
+        }
+    }
+
+    /// `endpoint name` or `endpoint name url` of each request, in the order of their start.
+    pub fn seen(&self) -> Vec<String> {
+        self.seen.borrow().clone()
+    }
+}
+
+/// A session of a [`MockClient`].
+pub struct MockSession(MockClient);
+
+impl Client for MockClient {
+    type Session = MockSession;
+
+    fn session(&self) -> MockSession {
+        MockSession(self.clone())
+    }
+}
+
+impl Session for MockSession {
+    async fn execute(&mut self, request: Request<'_>) -> Response {
+        let number = self.0.seen.borrow().len();
+        let url = request
+            .rendered
+            .map_or_else(String::new, |r| format!(" {}", r.url));
+        let line = format!("{}{url}", request.endpoint.name);
+        self.0.seen.borrow_mut().push(line);
+        let answer = (self.0.script)(number);
+        tokio::time::sleep(answer.delay).await;
+        Response {
+            status: Some(answer.status),
+            first_byte: Some(answer.delay),
+            ..Response::default()
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Durations, rates, ratios and sizes: how a user writes them and how they are shown.
+//!
+//! Every parser returns the error as a lower-case phrase that says what is allowed; the caller
+//! adds the place. Nothing else in perfctl parses or prints a unit.
+
+use std::time::Duration;
+
+/// The longest duration accepted anywhere: 30 days.
+pub const MAX_DURATION: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Parses `20` (seconds, as Locust does), `500ms`, `1.5s`, `3m`, `1h20m`, `3h30m10s`.
+///
+/// # Errors
+/// A phrase that says what is allowed, when the text is no duration or longer than 30 days.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    let bad = || {
+        format!(
+            "`{text}` is not a duration: write a number with a unit, such as `500ms`, `30s`, `5m` or `1h30m`"
+        )
+    };
+    let duration = match split_number(text) {
+        Some((seconds, "")) => seconds_to_duration(seconds),
+        Some((number, unit)) => match unit_seconds(unit) {
+            Some(scale) => seconds_to_duration(number * scale),
+            None => humantime::parse_duration(text).ok(),
+        },
+        None => None,
+    }
+    .ok_or_else(bad)?;
+    if duration > MAX_DURATION {
+        return Err(format!("`{text}` is longer than 30 days"));
+    }
+    Ok(duration)
+}
+
+fn seconds_to_duration(seconds: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+fn unit_seconds(unit: &str) -> Option<f64> {
+    Some(match unit.trim() {
+        "us" | "µs" => 1e-6,
+        "ms" => 1e-3,
+        "s" | "sec" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return None,
+    })
+}
+
+/// Splits a leading non-negative decimal number from the rest.
+fn split_number(text: &str) -> Option<(f64, &str)> {
+    let end = text
+        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+        .unwrap_or(text.len());
+    let number = text[..end].parse::<f64>().ok()?;
+    number.is_finite().then_some((number, &text[end..]))
+}
+
+/// Parses `1%` or `0.01` to 0.01. The result lies in 0..=1.
+///
+/// # Errors
+/// A phrase that says what is allowed.
+pub fn parse_ratio(text: &str) -> Result<f64, String> {
+    let text = text.trim();
+    let ratio = match split_number(text) {
+        Some((number, "")) => Some(number),
+        Some((number, rest)) if rest.trim() == "%" => Some(number / 100.0),
+        _ => None,
+    };
+    ratio
+        .filter(|ratio| (0.0..=1.0).contains(ratio))
+        .ok_or_else(|| {
+            format!("`{text}` is not a share: write `1%` or `0.01`, from 0 to 1 or 0% to 100%")
+        })
+}
+
+/// Parses `100`, `100/s` or `6000/m` to a rate per second, which is positive and at most 1e7.
+///
+/// # Errors
+/// A phrase that says what is allowed.
+pub fn parse_rate(text: &str) -> Result<f64, String> {
+    let text = text.trim();
+    let rate = split_number(text).and_then(|(number, rest)| match rest.trim() {
+        "" | "/s" => Some(number),
+        "/m" | "/min" => Some(number / 60.0),
+        "/h" => Some(number / 3600.0),
+        _ => None,
+    });
+    rate.filter(|rate| *rate > 0.0 && *rate <= 1e7)
+        .ok_or_else(|| {
+            format!("`{text}` is not a rate: write `100`, `100/s` or `6000/m`, above 0 and at most 10000000/s")
+        })
+}
+
+/// A duration as a person writes it: `250ms`, `30s`, `1m 30s`, `4h`.
+pub fn format_duration(duration: Duration) -> String {
+    if duration < Duration::from_secs(1) {
+        return format!("{}ms", trim_float(duration.as_secs_f64() * 1e3, 1));
+    }
+    if duration < Duration::from_secs(60) {
+        return format!("{}s", trim_float(duration.as_secs_f64(), 1));
+    }
+    let seconds = duration.as_secs_f64().round() as u64;
+    let parts = [
+        (seconds / 3600, "h"),
+        (seconds / 60 % 60, "m"),
+        (seconds % 60, "s"),
+    ];
+    let shown: Vec<String> = parts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, unit)| format!("{count}{unit}"))
+        .collect();
+    shown.join(" ")
+}
+
+/// Microseconds with three significant digits and a unit: `870 us`, `41.2 ms`, `1.05 s`.
+pub fn format_latency_us(us: f64) -> String {
+    match us {
+        us if us < 999.5 => format!("{} us", significant(us)),
+        us if us < 999_500.0 => format!("{} ms", significant(us / 1e3)),
+        us => format!("{} s", significant(us / 1e6)),
+    }
+}
+
+/// Three significant digits without an exponent.
+fn significant(value: f64) -> String {
+    match value.abs() {
+        v if v >= 99.95 => format!("{value:.0}"),
+        v if v >= 9.995 => format!("{value:.1}"),
+        0.0 => "0".into(),
+        _ => format!("{value:.2}"),
+    }
+}
+
+/// A rate per second: `0.25/s`, `12.3/s`, `5031/s`.
+pub fn format_rate(rate_per_s: f64) -> String {
+    format!("{}/s", significant(rate_per_s))
+}
+
+/// A share as a percentage: `0%`, `0.12%`, `99.9%`. Never rounds a non-zero share to `0%`,
+/// nor one below 1 to `100%`.
+pub fn format_percent(ratio: f64) -> String {
+    let percent = ratio * 100.0;
+    for digits in 2..=6 {
+        let text = trim_float(percent, digits);
+        let flatters = (text == "0" && percent > 0.0) || (text == "100" && percent < 100.0);
+        if !flatters {
+            return format!("{text}%");
+        }
+    }
+    format!("{percent}%")
+}
+
+/// Bytes with a decimal unit: `512 B`, `1.5 kB`, `20.1 MB`.
+pub fn format_bytes(bytes: u64) -> String {
+    let bytes = bytes as f64;
+    match bytes {
+        b if b < 1e3 => format!("{b:.0} B"),
+        b if b < 1e6 => format!("{:.1} kB", b / 1e3),
+        b if b < 1e9 => format!("{:.1} MB", b / 1e6),
+        b => format!("{:.1} GB", b / 1e9),
+    }
+}
+
+/// `n` with a space between groups of three digits: `1 234 567`.
+pub fn format_count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number with at most `digits` decimals and no trailing zeros.
+pub fn trim_float(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
+}
+
+/// Microseconds of a duration, saturating.
+pub fn as_us(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn durations_as_locust_and_humans_write_them() {
+        let cases = [
+            ("20", 20_000),
+            ("20s", 20_000),
+            ("3m", 180_000),
+            ("2h", 7_200_000),
+            ("1h20m", 4_800_000),
+            ("3h30m10s", 12_610_000),
+            ("500ms", 500),
+            ("1.5s", 1_500),
+            ("0.5", 500),
+            ("2min", 120_000),
+            ("0", 0),
+        ];
+        for (text, ms) in cases {
+            assert_eq!(
+                parse_duration(text),
+                Ok(Duration::from_millis(ms)),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "s",
+            "-1s",
+            "1x",
+            "nan",
+            "inf",
+            "1e3",
+            "31d",
+            "1..2s",
+            "5 parsecs",
+        ] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn ratios_and_rates() {
+        assert_eq!(parse_ratio("1%"), Ok(0.01));
+        assert_eq!(parse_ratio("0.999"), Ok(0.999));
+        assert!(parse_ratio("101%").is_err());
+        assert!(parse_ratio("-1%").is_err());
+        assert_eq!(parse_rate("100/s"), Ok(100.0));
+        assert_eq!(parse_rate("6000/m"), Ok(100.0));
+        assert!(parse_rate("0").is_err());
+        assert!(parse_rate("5/week").is_err());
+    }
+
+    #[test]
+    fn shown_as_people_read_them() {
+        assert_eq!(format_latency_us(41_234.0), "41.2 ms");
+        assert_eq!(format_latency_us(999.7), "1.00 ms");
+        assert_eq!(format_latency_us(0.0), "0 us");
+        assert_eq!(format_latency_us(1_050_000.0), "1.05 s");
+        assert_eq!(format_duration(Duration::from_secs(90)), "1m 30s");
+        assert_eq!(format_duration(Duration::from_millis(250)), "250ms");
+        assert_eq!(format_duration(Duration::ZERO), "0ms");
+        assert_eq!(format_percent(0.999), "99.9%");
+        assert_eq!(format_percent(0.000_001), "0.0001%");
+        assert_eq!(format_percent(0.999_999), "99.9999%");
+        assert_eq!(format_percent(0.0), "0%");
+        assert_eq!(format_count(1_234_567), "1 234 567");
+        assert_eq!(format_rate(5031.4), "5031/s");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_a_parser_panic(text in ".*") {
+            let _ = (parse_duration(&text), parse_ratio(&text), parse_rate(&text));
+        }
+
+        #[test]
+        fn whole_milliseconds_round_trip(ms in 0u64..86_400_000) {
+            let text = format!("{ms}ms");
+            prop_assert_eq!(parse_duration(&text).unwrap(), Duration::from_millis(ms));
+        }
+    }
+}
