@@ -1,0 +1,296 @@
+//! What a response means: the class it ends in, and what the target said of its components.
+//!
+//! Pure over a [`Response`]. Not here: how conditions are written (`scenario`), how a response is
+//! obtained (`protocol`), or how often which class occurs (`metrics`).
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use http::HeaderMap;
+use serde_json::Value;
+use serde_json_path::JsonPath;
+
+use crate::metrics::Class;
+use crate::plan::{Check, Endpoint, JsonExpectation, StatusRange};
+use crate::protocol::Response;
+use crate::units;
+
+/// The longest text of a failure, in characters.
+const MAX_TEXT: usize = 300;
+/// How much of a body or value is quoted within a text, in characters.
+const MAX_QUOTE: usize = 120;
+/// The most entries taken from the `Server-Timing` of one response.
+const MAX_COMPONENTS: usize = 16;
+/// The longest component name, in characters.
+const MAX_COMPONENT_NAME: usize = 40;
+
+/// How a response is counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// The class.
+    pub class: Class,
+    /// What was expected and what was found; `None` for a success. Fit to be shown: see
+    /// [`excerpt`].
+    pub text: Option<String>,
+}
+
+/// Classifies a response that took `elapsed`: a failure of the protocol first, then the status,
+/// then the other checks in order.
+pub fn judge(endpoint: &Endpoint, response: &Response, elapsed: Duration) -> Judgement {
+    match first_fault(endpoint, response, elapsed) {
+        None => Judgement {
+            class: Class::Ok,
+            text: None,
+        },
+        Some((class, text)) => Judgement {
+            class,
+            text: Some(excerpt(&text)),
+        },
+    }
+}
+
+fn first_fault(
+    endpoint: &Endpoint,
+    response: &Response,
+    elapsed: Duration,
+) -> Option<(Class, String)> {
+    if let Some(failure) = &response.failure {
+        return Some((failure.class, failure.text.clone()));
+    }
+    let Some(status) = response.status else {
+        return Some((Class::Other, "no response".to_owned()));
+    };
+    if let Some(fault) = status_fault(endpoint, status) {
+        return Some(fault);
+    }
+    let mut json = None;
+    endpoint
+        .checks
+        .iter()
+        .find_map(|check| match check {
+            Check::Status(_) => None,
+            Check::MaxDuration(limit) => (elapsed > *limit).then(|| {
+                format!(
+                    "took {}, expected at most {}",
+                    units::format_latency_us(units::as_us(elapsed) as f64),
+                    units::format_duration(*limit)
+                )
+            }),
+            Check::BodyContains(text) => {
+                let body = String::from_utf8_lossy(&response.body);
+                (!body.contains(text)).then(|| {
+                    format!(
+                        "the body does not contain `{}`{}",
+                        cut(text, MAX_QUOTE),
+                        beginning(&body)
+                    )
+                })
+            }
+            Check::Json { path, expect } => json
+                .get_or_insert_with(|| parse(&response.body))
+                .as_ref()
+                .map_or_else(
+                    |why| Some(why.clone()),
+                    |body| json_fault(body, path, expect),
+                ),
+        })
+        .map(|text| (Class::CheckFailed, text))
+}
+
+fn status_fault(endpoint: &Endpoint, status: u16) -> Option<(Class, String)> {
+    let mut wanted = endpoint.checks.iter().filter_map(|check| match check {
+        Check::Status(ranges) => Some(ranges),
+        _ => None,
+    });
+    let text = match wanted.next() {
+        None if (200..400).contains(&status) => return None,
+        None => format!("status {status}"),
+        Some(first) => {
+            let unmet = std::iter::once(first)
+                .chain(wanted)
+                .find(|ranges| !ranges.iter().any(|range| range.contains(status)))?;
+            format!("status {status}, expected {}", alternatives(unmet))
+        }
+    };
+    let class = match status {
+        400..500 => Class::Http4xx,
+        500..600 => Class::Http5xx,
+        _ => Class::CheckFailed,
+    };
+    Some((class, text))
+}
+
+/// `200, 204 or 300-399`.
+fn alternatives(ranges: &[StatusRange]) -> String {
+    let mut text = String::new();
+    for (i, range) in ranges.iter().enumerate() {
+        text.push_str(match i {
+            0 => "",
+            i if i + 1 == ranges.len() => " or ",
+            _ => ", ",
+        });
+        let _ = match range.low == range.high {
+            true => write!(text, "{}", range.low),
+            false => write!(text, "{}-{}", range.low, range.high),
+        };
+    }
+    text
+}
+
+fn parse(body: &[u8]) -> Result<Value, String> {
+    serde_json::from_slice(body).map_err(|error| {
+        format!(
+            "the body is not JSON ({error}){}",
+            beginning(&String::from_utf8_lossy(body))
+        )
+    })
+}
+
+fn json_fault(body: &Value, path: &JsonPath, expect: &JsonExpectation) -> Option<String> {
+    let found = path.query(body).all();
+    match expect {
+        JsonExpectation::Exists => found.is_empty().then(|| format!("`{path}` was not found")),
+        JsonExpectation::Absent => found
+            .first()
+            .map(|value| format!("`{path}` is {}, expected nothing there", quote(value))),
+        JsonExpectation::Equals(wanted) if found.is_empty() => Some(format!(
+            "`{path}` was not found, expected {}",
+            quote(wanted)
+        )),
+        JsonExpectation::Equals(wanted) => found
+            .into_iter()
+            .find(|value| !same(value, wanted))
+            .map(|value| format!("`{path}` is {}, expected {}", quote(value), quote(wanted))),
+    }
+}
+
+/// Whether two values are equal; `1` and `1.0` are the same number.
+fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        // Whole numbers are not compared as floats, which would take large neighbours for equal.
+        (Value::Number(x), Value::Number(y)) if x.is_f64() || y.is_f64() => {
+            x.as_f64() == y.as_f64()
+        }
+        _ => a == b,
+    }
+}
+
+fn quote(value: &Value) -> String {
+    cut(&value.to_string(), MAX_QUOTE)
+}
+
+fn beginning(body: &str) -> String {
+    match body.trim() {
+        "" => "; it is empty".to_owned(),
+        body => format!("; it starts with `{}`", cut(body, MAX_QUOTE)),
+    }
+}
+
+/// `text` cut at `max` characters, with an ellipsis where something was cut off.
+fn cut(text: &str, max: usize) -> String {
+    match text.char_indices().nth(max) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(max - 1).chain(['…']).collect(),
+    }
+}
+
+/// `text` on one line and safe for a terminal: control characters, line separators and characters
+/// that change the direction of writing are escaped, and at most 300 characters are left.
+pub fn excerpt(text: &str) -> String {
+    let mut shown = String::new();
+    // Escaping only makes text longer, so no more than this is ever needed.
+    for c in text.chars().take(MAX_TEXT + 1) {
+        match c {
+            c if c.is_control() => shown.extend(c.escape_default()),
+            '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{feff}' => {
+                shown.extend(c.escape_unicode());
+            }
+            c => shown.push(c),
+        }
+    }
+    cut(&shown, MAX_TEXT)
+}
+
+/// What the target reported of one of its components.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Component {
+    /// Such as `db`: 1 to 40 characters of `[A-Za-z0-9_-]`.
+    pub name: String,
+    /// Its `dur`; us, at most 30 days.
+    pub duration_us: Option<u64>,
+    /// Its `desc`, when that is `hit` (true) or `miss` (false).
+    pub hit: Option<bool>,
+}
+
+/// Reads `Server-Timing`. Lenient: entries without a usable name are skipped, as is whatever else
+/// makes no sense; at most 16 entries are taken. Allocates nothing when the header is absent.
+pub fn components(headers: &HeaderMap) -> Vec<Component> {
+    let mut components = Vec::new();
+    for value in headers.get_all("server-timing") {
+        let text = String::from_utf8_lossy(value.as_bytes());
+        let room = MAX_COMPONENTS - components.len();
+        components.extend(split_unquoted(&text, ',').filter_map(component).take(room));
+    }
+    components
+}
+
+fn component(entry: &str) -> Option<Component> {
+    let mut parts = split_unquoted(entry, ';');
+    let name = parts.next()?.trim();
+    let is_name = (1..=MAX_COMPONENT_NAME).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if !is_name {
+        return None;
+    }
+    let (mut duration_us, mut hit) = (None, None);
+    for part in parts {
+        let Some((key, value)) = part.split_once('=') else {
+            continue;
+        };
+        let (key, value) = (key.trim(), value.trim().trim_matches('"').trim());
+        // As browsers do: of a parameter given twice, the first counts.
+        if key.eq_ignore_ascii_case("dur") {
+            duration_us = duration_us.or_else(|| milliseconds_as_us(value));
+        } else if key.eq_ignore_ascii_case("desc") {
+            hit = hit.or(match value {
+                v if v.eq_ignore_ascii_case("hit") => Some(true),
+                v if v.eq_ignore_ascii_case("miss") => Some(false),
+                _ => None,
+            });
+        }
+    }
+    Some(Component {
+        name: name.to_owned(),
+        duration_us,
+        hit,
+    })
+}
+
+fn milliseconds_as_us(text: &str) -> Option<u64> {
+    let us = text.parse::<f64>().ok()? * 1e3;
+    let range = 0.0..=units::MAX_DURATION.as_micros() as f64;
+    range.contains(&us).then(|| us.round() as u64)
+}
+
+/// The pieces of `text` between separators that stand outside of double quotes.
+fn split_unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    text.split(move |c| {
+        let ends = c == separator && !quoted;
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ => {}
+        }
+        ends
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,344 @@
+//! Tests of `check`: tables, hostile input, properties.
+
+use http::HeaderValue;
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::plan::{Body, Method, Template};
+use crate::protocol::Failure;
+
+fn endpoint(checks: Vec<Check>) -> Endpoint {
+    Endpoint {
+        name: "x".into(),
+        method: Method::Get,
+        url: Template::literal("/"),
+        headers: Vec::new(),
+        body: Body::None,
+        timeout: Duration::from_secs(1),
+        connect_timeout: Duration::from_secs(1),
+        max_redirects: 0,
+        checks,
+        tags: Vec::new(),
+    }
+}
+
+fn response(status: u16, body: &[u8]) -> Response {
+    Response {
+        status: Some(status),
+        body: body.to_vec().into(),
+        ..Response::default()
+    }
+}
+
+fn verdict(checks: Vec<Check>, status: u16, body: &str) -> (Class, String) {
+    let judged = judge(
+        &endpoint(checks),
+        &response(status, body.as_bytes()),
+        Duration::from_millis(20),
+    );
+    (judged.class, judged.text.unwrap_or_default())
+}
+
+fn status(ranges: &[(u16, u16)]) -> Check {
+    Check::Status(
+        ranges
+            .iter()
+            .map(|&(low, high)| StatusRange { low, high })
+            .collect(),
+    )
+}
+
+fn json_check(path: &str, expect: JsonExpectation) -> Check {
+    Check::Json {
+        path: JsonPath::parse(path).unwrap(),
+        expect,
+    }
+}
+
+#[test]
+fn without_a_status_check_2xx_and_3xx_pass() {
+    for (status, class) in [
+        (200, Class::Ok),
+        (204, Class::Ok),
+        (302, Class::Ok),
+        (399, Class::Ok),
+        (199, Class::CheckFailed),
+        (400, Class::Http4xx),
+        (499, Class::Http4xx),
+        (500, Class::Http5xx),
+        (599, Class::Http5xx),
+        (600, Class::CheckFailed),
+    ] {
+        assert_eq!(verdict(vec![], status, "").0, class, "{status}");
+    }
+    assert_eq!(verdict(vec![], 503, "").1, "status 503");
+}
+
+#[test]
+fn a_status_check_says_what_passes() {
+    let cases = [
+        (404, vec![(404, 404)], Class::Ok, ""),
+        (
+            200,
+            vec![(201, 204), (404, 404)],
+            Class::CheckFailed,
+            "status 200, expected 201-204 or 404",
+        ),
+        (
+            302,
+            vec![(200, 200)],
+            Class::CheckFailed,
+            "status 302, expected 200",
+        ),
+        (
+            404,
+            vec![(200, 200), (201, 201), (204, 204)],
+            Class::Http4xx,
+            "status 404, expected 200, 201 or 204",
+        ),
+        (
+            500,
+            vec![(200, 299)],
+            Class::Http5xx,
+            "status 500, expected 200-299",
+        ),
+    ];
+    for (code, ranges, class, text) in cases {
+        let found = verdict(vec![status(&ranges)], code, "");
+        assert_eq!(found, (class, text.to_owned()), "{code} {ranges:?}");
+    }
+}
+
+#[test]
+fn the_other_checks_say_what_was_expected_and_what_was_found() {
+    let items = r#"{"items":[{"id":7,"total":1.0}],"big":9007199254740993}"#;
+    let cases: Vec<(Check, &str, &str)> = vec![
+        (Check::MaxDuration(Duration::from_millis(20)), "", ""),
+        (
+            Check::MaxDuration(Duration::from_millis(19)),
+            "",
+            "took 20.0 ms, expected at most 19ms",
+        ),
+        (Check::BodyContains("items".into()), items, ""),
+        (
+            Check::BodyContains("items".into()),
+            "",
+            "the body does not contain `items`; it is empty",
+        ),
+        (
+            Check::BodyContains("items".into()),
+            "<p>\n",
+            "the body does not contain `items`; it starts with `<p>`",
+        ),
+        (
+            json_check("$.items[0].id", JsonExpectation::Exists),
+            items,
+            "",
+        ),
+        (
+            json_check("$.items[1].id", JsonExpectation::Exists),
+            items,
+            "`$.items[1].id` was not found",
+        ),
+        (json_check("$.error", JsonExpectation::Absent), items, ""),
+        (
+            json_check("$.items[0].id", JsonExpectation::Absent),
+            items,
+            "`$.items[0].id` is 7, expected nothing there",
+        ),
+        (
+            json_check("$.items[0].id", JsonExpectation::Equals(json!(7.0))),
+            items,
+            "",
+        ),
+        (
+            json_check("$.items[0].total", JsonExpectation::Equals(json!(1))),
+            items,
+            "",
+        ),
+        (
+            json_check(
+                "$.big",
+                JsonExpectation::Equals(json!(9_007_199_254_740_992u64)),
+            ),
+            items,
+            "`$.big` is 9007199254740993, expected 9007199254740992",
+        ),
+        (
+            json_check("$.items[*].id", JsonExpectation::Equals(json!("7"))),
+            items,
+            "`$.items[*].id` is 7, expected \"7\"",
+        ),
+        (
+            json_check("$.none", JsonExpectation::Equals(json!(null))),
+            items,
+            "`$.none` was not found, expected null",
+        ),
+        (
+            json_check("$", JsonExpectation::Exists),
+            "<html>",
+            "the body is not JSON (expected value at line 1 column 1); it starts with `<html>`",
+        ),
+        (
+            json_check("$", JsonExpectation::Absent),
+            "",
+            "the body is not JSON (EOF while parsing a value at line 1 column 0); it is empty",
+        ),
+    ];
+    for (check, body, text) in cases {
+        let class = match text {
+            "" => Class::Ok,
+            _ => Class::CheckFailed,
+        };
+        let label = format!("{check:?}");
+        assert_eq!(
+            verdict(vec![check], 200, body),
+            (class, text.to_owned()),
+            "{label}"
+        );
+    }
+}
+
+#[test]
+fn the_protocols_failure_comes_before_the_status_and_the_status_before_the_body() {
+    let checks = || vec![Check::BodyContains("a".into()), status(&[(200, 200)])];
+    assert_eq!(verdict(checks(), 500, "").0, Class::Http5xx);
+    let failed = Response {
+        failure: Some(Failure {
+            class: Class::BodyTruncated,
+            text: "5 of 10 bytes\n".into(),
+        }),
+        ..response(500, b"")
+    };
+    let judged = judge(&endpoint(checks()), &failed, Duration::ZERO);
+    assert_eq!(judged.class, Class::BodyTruncated);
+    assert_eq!(judged.text.as_deref(), Some("5 of 10 bytes\\n"));
+    let nothing = judge(&endpoint(vec![]), &Response::default(), Duration::ZERO);
+    assert_eq!(nothing.class, Class::Other);
+}
+
+#[test]
+fn hostile_bodies_become_short_harmless_text() {
+    let deep = "[".repeat(100_000);
+    let body = format!("\u{1b}[31m\r\n::error::x\u{202e}{}", "é".repeat(5_000));
+    for body in [deep.as_str(), body.as_str()] {
+        for check in [
+            json_check("$..*", JsonExpectation::Exists),
+            Check::BodyContains("zzz".into()),
+        ] {
+            let (class, text) = verdict(vec![check], 200, body);
+            assert_eq!(class, Class::CheckFailed);
+            assert!(text.chars().count() <= MAX_TEXT, "{text}");
+            assert!(!text.contains(['\u{1b}', '\n', '\r', '\u{202e}']), "{text}");
+        }
+    }
+    let invalid = judge(
+        &endpoint(vec![Check::BodyContains("ok".into())]),
+        &response(200, b"\xff\xfe ok"),
+        Duration::ZERO,
+    );
+    assert_eq!(invalid.class, Class::Ok);
+}
+
+fn timing(values: &[&str]) -> Vec<Component> {
+    let mut headers = HeaderMap::new();
+    for value in values {
+        let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+        headers.append("server-timing", value);
+    }
+    components(&headers)
+}
+
+#[test]
+fn server_timing_as_servers_write_it() {
+    let of = |name: &str, duration_us, hit| Component {
+        name: name.into(),
+        duration_us,
+        hit,
+    };
+    let cases: Vec<(&[&str], Vec<Component>)> = vec![
+        (&[], vec![]),
+        (
+            &["db;dur=12.3, cache;desc=hit;dur=0.1, miss"],
+            vec![
+                of("db", Some(12_300), None),
+                of("cache", Some(100), Some(true)),
+                of("miss", None, None),
+            ],
+        ),
+        (
+            &["a", "b;dur=1"],
+            vec![of("a", None, None), of("b", Some(1_000), None)],
+        ),
+        (
+            &["cache; DESC = \"MISS\" ; DUR=\"2\""],
+            vec![of("cache", Some(2_000), Some(false))],
+        ),
+        (
+            &["a;desc=\"x, y; dur=9 \\\" ,z\";dur=1,b"],
+            vec![of("a", Some(1_000), None), of("b", None, None)],
+        ),
+        (
+            &["a;dur=1;dur=2;desc=hit;desc=miss"],
+            vec![of("a", Some(1_000), Some(true))],
+        ),
+        (
+            &["a;dur=-1, b;dur=nan, c;dur=1e300, d;dur=x, e;dur, f;dur="],
+            ["a", "b", "c", "d", "e", "f"]
+                .map(|n| of(n, None, None))
+                .into(),
+        ),
+        (
+            &[",,;dur=1, a b, é;dur=3, <script>, ok"],
+            vec![of("ok", None, None)],
+        ),
+        (
+            &["a;desc=\"never closed, b;dur=1"],
+            vec![of("a", None, None)],
+        ),
+        (&["\t db ; dur = 1 "], vec![of("db", Some(1_000), None)]),
+    ];
+    for (values, expected) in cases {
+        assert_eq!(timing(values), expected, "{values:?}");
+    }
+}
+
+#[test]
+fn server_timing_is_bounded() {
+    let many = "a;dur=1,".repeat(5_000);
+    assert_eq!(timing(&[&many, &many]).len(), MAX_COMPONENTS);
+    assert_eq!(timing(&[&"n".repeat(MAX_COMPONENT_NAME)]).len(), 1);
+    assert!(timing(&[&"n".repeat(MAX_COMPONENT_NAME + 1)]).is_empty());
+}
+
+proptest! {
+    #[test]
+    fn no_server_timing_makes_it_panic_or_grow(value in "([a-z,;=\"\\\\ .0-9é-]|dur=|desc=hit){0,200}") {
+        for component in timing(&[&value]) {
+            prop_assert!((1..=MAX_COMPONENT_NAME).contains(&component.name.len()));
+        }
+    }
+
+    #[test]
+    fn a_written_component_is_read_back(name in "[A-Za-z0-9_-]{1,40}", us in 0u64..10_000_000_000, hit: bool) {
+        let desc = if hit { "hit" } else { "miss" };
+        let text = format!("{name};desc={desc};dur={}", us as f64 / 1e3);
+        let expected = Component { name, duration_us: Some(us), hit: Some(hit) };
+        prop_assert_eq!(timing(&[&text]), vec![expected]);
+    }
+
+    #[test]
+    fn an_excerpt_is_one_short_line_and_stays_as_it_is(text in any::<String>()) {
+        let shown = excerpt(&text);
+        prop_assert!(shown.chars().count() <= MAX_TEXT);
+        prop_assert!(!shown.chars().any(char::is_control));
+        prop_assert_eq!(excerpt(&shown), shown);
+    }
+
+    #[test]
+    fn no_body_makes_a_check_panic(body in any::<Vec<u8>>()) {
+        let checks = vec![json_check("$..a", JsonExpectation::Exists), Check::BodyContains("b".into())];
+        judge(&endpoint(checks), &response(200, &body), Duration::ZERO);
+    }
+}
