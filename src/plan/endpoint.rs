@@ -49,19 +49,17 @@ pub struct Header {
     pub value: Template,
 }
 
-impl Header {
-    /// Whether headers of this name carry credentials.
-    fn is_secret(&self) -> bool {
-        const WORDS: [&str; 7] = [
-            "auth", "cookie", "token", "secret", "api-key", "apikey", "password",
-        ];
-        WORDS.iter().any(|word| self.name.contains(word))
-    }
+/// Whether headers of this (lower-case) name carry credentials.
+pub fn is_secret_header(name: &str) -> bool {
+    const WORDS: [&str; 7] = [
+        "auth", "cookie", "token", "secret", "api-key", "apikey", "password",
+    ];
+    WORDS.iter().any(|word| name.contains(word))
 }
 
 impl Serialize for Header {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let value = if self.is_secret() && self.value.is_literal_source() {
+        let value = if is_secret_header(&self.name) && self.value.is_literal_source() {
             "***"
         } else {
             self.value.source()
