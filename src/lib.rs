@@ -14,6 +14,8 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod check;
+pub mod engine;
 pub mod error;
 pub mod metrics;
 pub mod plan;

@@ -7,6 +7,7 @@ mod class;
 mod fold;
 mod histogram;
 mod journal;
+mod recorder;
 mod result;
 mod sample;
 mod statistics;
@@ -16,6 +17,7 @@ pub use class::Class;
 pub use fold::{Fold, Live};
 pub use histogram::{Histogram, SparseHistogram, lowest_of_bucket};
 pub use journal::{Commit, CommitCell, JournalWriter, recover};
+pub use recorder::Recorder;
 pub use result::{
     Cell, Component, Ending, EndpointInfo, EndpointResult, Interval, Machine, RunInfo, RunResult,
     Totals,

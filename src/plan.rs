@@ -6,6 +6,8 @@
 
 mod check;
 mod endpoint;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod load;
 mod slo;
 mod template;
@@ -17,7 +19,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 pub use check::{Check, JsonExpectation, StatusRange};
-pub use endpoint::{Body, Endpoint, Header, Method};
+pub use endpoint::{Body, Endpoint, Header, Method, is_secret_header};
 pub use load::{Load, Model, Phase, Stage};
 pub use slo::{Direction, Metric, Percentile, Slo, SloScope};
 pub use template::{Escape, Part, Scope, Slot, Template};

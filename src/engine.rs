@@ -1,0 +1,219 @@
+//! Carrying out a plan: workers, virtual users, pacing.
+//!
+//! Here: when a request is made and by whom. Not here: what is sent (`protocol`), whether the
+//! answer is good (`check`), what becomes of the numbers (`metrics`). The engine never prints and
+//! never sees a file.
+
+mod choice;
+mod closed;
+mod open;
+mod pacing;
+#[cfg(test)]
+mod tests;
+mod timer;
+mod user;
+mod worker;
+
+use std::sync::Arc;
+use std::thread;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use crate::error::Error;
+use crate::metrics::{Ending, Tick, Totals};
+use crate::plan::{Model, Plan};
+use crate::protocol::Client;
+use crate::units::as_us;
+
+pub use pacing::{Arrivals, UserSpan, user_spans};
+
+/// What the workers are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Command {
+    /// Prepare, and wait.
+    Prepare,
+    /// The load starts at this instant.
+    Start(Instant),
+    /// Start no further request; give those in flight the graceful stop.
+    Stop(Instant),
+}
+
+/// What a worker says.
+enum Message {
+    /// It is ready, or cannot run.
+    Ready(Result<(), Error>),
+    /// What happened in one second.
+    Tick(usize, Tick),
+    /// Its last words.
+    Done(usize, Tick, Finish),
+}
+
+/// When a worker was through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Finish {
+    /// When it stopped starting requests.
+    stopped_at: Instant,
+    /// When its last request had ended.
+    drained_at: Instant,
+}
+
+/// Stops a run from another task.
+#[derive(Debug, Clone)]
+pub struct Stopper(watch::Sender<Option<u8>>);
+
+impl Default for Stopper {
+    fn default() -> Self {
+        Self(watch::Sender::new(None))
+    }
+}
+
+impl Stopper {
+    /// Ends the load now, gracefully, because of this signal. Only the first call counts.
+    pub fn stop(&self, signal: u8) {
+        self.0.send_if_modified(|reason| {
+            let first = reason.is_none();
+            reason.get_or_insert(signal);
+            first
+        });
+    }
+}
+
+/// Runs a plan to its end. `make_client` is called once in each worker's thread; `each_second`
+/// gets what all workers handed over for one second, in order.
+///
+/// # Errors
+/// When a client cannot be made, or a worker dies.
+pub async fn run<C, F>(
+    plan: Arc<Plan>,
+    make_client: F,
+    stopper: &Stopper,
+    mut each_second: impl FnMut(Vec<Tick>),
+) -> Result<Ending, Error>
+where
+    C: Client + 'static,
+    F: Fn() -> Result<C, Error> + Clone + Send + 'static,
+{
+    let count = worker_count(&plan);
+    let command = watch::Sender::new(Command::Prepare);
+    let (sender, mut messages) = mpsc::unbounded_channel();
+    let mut threads = Vec::with_capacity(count);
+    for shard in 0..count {
+        let (plan, make_client) = (plan.clone(), make_client.clone());
+        let (commands, sender) = (command.subscribe(), sender.clone());
+        let thread = thread::Builder::new()
+            .name(format!("worker-{shard}"))
+            .spawn(move || worker::run(&plan, (shard, count), make_client, commands, &sender))
+            .map_err(|error| Error::CannotRun(format!("cannot start a thread: {error}")))?;
+        threads.push(thread);
+    }
+    drop(sender);
+
+    let died = || Error::CannotRun("a worker died; its thread's message stands above".into());
+    for _ in 0..count {
+        match messages.recv().await {
+            Some(Message::Ready(ready)) => ready?,
+            _ => return Err(died()),
+        }
+    }
+    let epoch = Instant::now();
+    command.send_replace(Command::Start(epoch));
+
+    let mut stop_requests = stopper.0.subscribe();
+    let mut pending = Pending::new(count);
+    loop {
+        let message = tokio::select! {
+            message = messages.recv() => message,
+            Ok(_) = stop_requests.wait_for(Option::is_some), if *command.borrow() == Command::Start(epoch) => {
+                command.send_replace(Command::Stop(Instant::now()));
+                continue;
+            }
+        };
+        match message {
+            Some(Message::Tick(shard, tick)) => pending.tick(shard, tick),
+            Some(Message::Done(shard, tick, finish)) => pending.done(shard, tick, finish),
+            Some(Message::Ready(_)) | None => return Err(died()),
+        }
+        while let Some(ticks) = pending.next_second() {
+            each_second(ticks);
+        }
+        if pending.finished.len() == count {
+            break;
+        }
+    }
+    threads
+        .into_iter()
+        .try_for_each(|thread| thread.join().map_err(|_| died()))?;
+    let since = |instant: Instant| as_us(instant.saturating_duration_since(epoch));
+    let last = |pick: fn(&Finish) -> Instant| pending.finished.iter().map(pick).max();
+    let signal = *stopper.0.borrow();
+    Ok(Ending {
+        signal,
+        stopped_at_us: since(last(|f| f.stopped_at).unwrap_or(epoch)),
+        drained_at_us: since(last(|f| f.drained_at).unwrap_or(epoch)),
+        totals: pending.totals(),
+    })
+}
+
+/// A worker without a virtual user of its own could only miss its arrivals.
+fn worker_count(plan: &Plan) -> usize {
+    let most = match plan.load.model {
+        Model::Open { max_users } => max_users as usize,
+        Model::Closed => plan.load.peak().ceil() as usize,
+    };
+    plan.workers.min(most).max(1)
+}
+
+/// Ticks that wait for those of the other workers.
+struct Pending {
+    ticks: Vec<std::collections::VecDeque<Tick>>,
+    counts: Vec<Totals>,
+    finished: Vec<Finish>,
+    is_done: Vec<bool>,
+}
+
+impl Pending {
+    fn new(count: usize) -> Self {
+        Self {
+            ticks: (0..count).map(|_| Default::default()).collect(),
+            counts: vec![Totals::default(); count],
+            finished: Vec::new(),
+            is_done: vec![false; count],
+        }
+    }
+
+    fn tick(&mut self, shard: usize, tick: Tick) {
+        self.counts[shard] = Totals {
+            planned: tick.planned,
+            started: tick.started,
+        };
+        self.ticks[shard].push_back(tick);
+    }
+
+    fn done(&mut self, shard: usize, tick: Tick, finish: Finish) {
+        self.tick(shard, tick);
+        self.is_done[shard] = true;
+        self.finished.push(finish);
+    }
+
+    /// The next second that all workers have handed over, or are through with.
+    fn next_second(&mut self) -> Option<Vec<Tick>> {
+        let complete = (0..self.ticks.len()).all(|i| self.is_done[i] || !self.ticks[i].is_empty());
+        let any = self.ticks.iter().any(|queue| !queue.is_empty());
+        (complete && any).then(|| {
+            self.ticks
+                .iter_mut()
+                .filter_map(|q| q.pop_front())
+                .collect()
+        })
+    }
+
+    fn totals(&self) -> Totals {
+        self.counts
+            .iter()
+            .fold(Totals::default(), |sum, count| Totals {
+                planned: sum.planned + count.planned,
+                started: sum.started + count.started,
+            })
+    }
+}

@@ -1,0 +1,144 @@
+//! The open model: arrivals by a schedule, whatever the target does.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use rand_chacha::ChaCha12Rng;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::pacing::Arrivals;
+use super::timer::Timer;
+use super::user::{Counted, Shared, User};
+use super::worker::Halt;
+use crate::metrics::{Class, Sample};
+use crate::protocol::{Client, Session};
+use crate::units::as_us;
+
+/// After this many arrivals without a pause, the users get a turn.
+const BATCH: u32 = 64;
+
+/// An arrival on its way to a user.
+struct Arrival {
+    k: u64,
+    task: usize,
+    rng: ChaCha12Rng,
+    due: Instant,
+}
+
+/// Where a user waits for its next arrival.
+#[derive(Default)]
+struct Seat {
+    arrival: Cell<Option<Arrival>>,
+    called: Notify,
+}
+
+/// The free users of a worker; the last to become free is the first to be called, so that few
+/// users are kept busy rather than many half idle.
+type Free = Rc<RefCell<Vec<Rc<Seat>>>>;
+
+/// Releases this shard's arrivals when they are due, and ends when all requests have.
+pub(super) async fn drive<C: Client>(
+    client: &C,
+    shared: &Rc<Shared>,
+    (shard, shards): (usize, usize),
+    max_users: u32,
+    timer: &Timer,
+    halt: &Rc<Halt>,
+    tasks: &mut JoinSet<()>,
+) {
+    let arrivals = Arrivals::new(&shared.plan.load);
+    let (shard, shards) = (shard as u64, shards as u64);
+    let most = u64::from(max_users) / shards + u64::from(shard < u64::from(max_users) % shards);
+    let free: Free = Rc::default();
+    let mut users = 0;
+    let mut released = 0;
+    let mine = (shard..).step_by(shards as usize);
+    for (k, due) in mine.map_while(|k| Some((k, arrivals.due(k)?))) {
+        let due = shared.epoch + due;
+        if due > Instant::now() {
+            tokio::select! {
+                () = timer.sleep_until(due) => {}
+                () = halt.halted() => break,
+            }
+            released = 0;
+        } else if released == BATCH {
+            tokio::task::yield_now().await;
+            released = 0;
+        }
+        if halt.is_halted() {
+            break;
+        }
+        released += 1;
+        let (task, rng) = shared.arrival(k);
+        let seat = free.borrow_mut().pop().or_else(|| {
+            (users < most).then(|| {
+                let number = shard + users * shards;
+                users += 1;
+                let user = User::new(shared.clone(), client.session(), number);
+                let seat = Rc::new(Seat::default());
+                tasks.spawn_local(serve(
+                    user,
+                    shared.clone(),
+                    seat.clone(),
+                    free.clone(),
+                    halt.clone(),
+                ));
+                seat
+            })
+        });
+        match seat {
+            Some(seat) => {
+                seat.arrival.set(Some(Arrival { k, task, rng, due }));
+                seat.called.notify_one();
+            }
+            None => miss(shared, shared.first_endpoint(k, task), due),
+        }
+    }
+    // The arrivals are over: every user is done when it is free.
+    while (free.borrow().len() as u64) < users {
+        halt.user_freed.notified().await;
+    }
+}
+
+/// One user: waits for an arrival, carries it out, is free again.
+async fn serve<S: Session>(
+    mut user: User<S>,
+    shared: Rc<Shared>,
+    seat: Rc<Seat>,
+    free: Free,
+    halt: Rc<Halt>,
+) {
+    loop {
+        seat.called.notified().await;
+        let Some(arrival) = seat.arrival.take() else {
+            continue;
+        };
+        let counted = Counted::new(&shared.recorder);
+        user.arrive(arrival.k, arrival.task, arrival.rng, arrival.due)
+            .await;
+        drop(counted);
+        free.borrow_mut().push(seat.clone());
+        halt.user_freed.notify_one();
+    }
+}
+
+/// Notes an arrival that found no free user.
+fn miss(shared: &Shared, endpoint: usize, due: Instant) {
+    shared.recorder.planned(false);
+    let sample = Sample {
+        endpoint: endpoint as u16,
+        class: Class::Missed,
+        redirects: 0,
+        connections: 0,
+        intended_us: as_us(due.saturating_duration_since(shared.epoch)),
+        response_us: 0,
+        service_us: 0,
+        first_byte_us: None,
+        bytes_in: 0,
+        bytes_out: 0,
+    };
+    let text = "no free virtual user: raise `max_users`".to_owned();
+    shared.recorder.record(sample, Some(text));
+}

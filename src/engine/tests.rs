@@ -1,0 +1,288 @@
+//! Schedules, ramps and draining under a paused clock: no sockets, no real waiting.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+use tokio::time::Instant;
+
+use super::timer::Timer;
+use super::{Command, Finish, worker};
+use crate::metrics::{Class, Sample, Tick};
+use crate::plan::fixture::{load, plan};
+use crate::plan::{Model, Plan, ThinkTime};
+use crate::protocol::mock::{MockAnswer, MockClient};
+
+const OPEN: Model = Model::Open { max_users: 100 };
+
+struct Outcome {
+    samples: Vec<Sample>,
+    ticks: Vec<Tick>,
+    seen: Vec<String>,
+    stopped_s: f64,
+    drained_s: f64,
+}
+
+impl Outcome {
+    fn count(&self, class: Class) -> usize {
+        self.samples.iter().filter(|s| s.class == class).count()
+    }
+}
+
+fn takes(ms: u64) -> impl Fn(usize) -> MockAnswer {
+    move |_| MockAnswer {
+        delay: Duration::from_millis(ms),
+        status: 200,
+    }
+}
+
+/// Runs one shard of a plan in this test's runtime, whose clock is paused; told to stop after
+/// `stop_s`, if given.
+async fn run_shard(
+    plan: &Plan,
+    shard: (usize, usize),
+    script: impl Fn(usize) -> MockAnswer + 'static,
+    stop_s: Option<f64>,
+) -> Outcome {
+    let plan = Arc::new(plan.clone());
+    let client = MockClient::new(script);
+    let epoch = Instant::now();
+    let sender = watch::Sender::new(Command::Start(epoch));
+    let commands = sender.subscribe();
+    let mut ticks = Vec::new();
+    let stop = async {
+        match stop_s {
+            Some(after) => tokio::time::sleep(Duration::from_secs_f64(after)).await,
+            None => std::future::pending().await,
+        }
+        sender.send_replace(Command::Stop(Instant::now()));
+        std::future::pending::<()>().await;
+    };
+    let work = worker::work(&plan, shard, &client, &Timer::Coarse, commands, |tick| {
+        ticks.push(tick);
+    });
+    let (
+        last,
+        Finish {
+            stopped_at,
+            drained_at,
+        },
+    ) = LocalSet::new()
+        .run_until(async {
+            tokio::select! {
+                done = work => done.expect("the load was started"),
+                () = stop => unreachable!(),
+            }
+        })
+        .await;
+    ticks.push(last);
+    Outcome {
+        samples: ticks.iter().flat_map(|tick| tick.samples.clone()).collect(),
+        ticks,
+        seen: client.seen(),
+        stopped_s: (stopped_at - epoch).as_secs_f64(),
+        drained_s: (drained_at - epoch).as_secs_f64(),
+    }
+}
+
+async fn run(plan: &Plan, script: impl Fn(usize) -> MockAnswer + 'static) -> Outcome {
+    run_shard(plan, (0, 1), script, None).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_load_sends_one_request_at_a_time_for_each_user() {
+    let plan = plan(load(Model::Closed, &[(5.0, 0.0, 10.0)]), &[1]);
+    let outcome = run(&plan, takes(100)).await;
+    assert_eq!(outcome.count(Class::Ok), 5 * 100);
+    assert!(outcome.samples.iter().all(|s| s.lateness_us() == 0));
+    assert_eq!(outcome.ticks[3].users, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_start_at_the_spawn_rate() {
+    let plan = plan(load(Model::Closed, &[(10.0, 10.0, 5.0)]), &[1]);
+    let outcome = run(&plan, takes(100)).await;
+    let users: Vec<u32> = outcome.ticks.iter().map(|tick| tick.users).collect();
+    // A user starts with each second, a moment around the tick that counts it.
+    for (second, users) in users.iter().take(10).enumerate() {
+        let due = second as i64 + 1;
+        assert!(
+            (i64::from(*users) - due).abs() <= 1,
+            "{users} users after {due} s"
+        );
+    }
+    assert_eq!(users[12], 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_load_sends_every_arrival_at_its_time_however_slow_the_target() {
+    let mut plan = plan(load(OPEN, &[(50.0, 0.0, 10.0)]), &[3, 1]);
+    plan.load.graceful_stop = Duration::from_secs(60);
+    let outcome = run(&plan, takes(1500)).await;
+    assert_eq!(outcome.count(Class::Ok), 500);
+    let mut starts: Vec<u64> = outcome.samples.iter().map(|s| s.intended_us).collect();
+    starts.sort_unstable();
+    assert_eq!(starts[0], 0);
+    assert!(starts.windows(2).all(|w| w[1] - w[0] == 20_000));
+    assert!(
+        (outcome.drained_s - 11.48).abs() < 0.01,
+        "{}",
+        outcome.drained_s
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_arrival_without_a_free_user_is_missed_and_counted() {
+    let model = Model::Open { max_users: 2 };
+    let plan = plan(load(model, &[(10.0, 0.0, 10.0)]), &[1]);
+    let outcome = run(&plan, takes(950)).await;
+    let last = outcome.ticks.last().unwrap();
+    assert_eq!(last.planned, 100);
+    assert_eq!(outcome.count(Class::Missed) + outcome.count(Class::Ok), 100);
+    assert_eq!(last.started, outcome.count(Class::Ok) as u64);
+    assert!(outcome.count(Class::Missed) > 70);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stall_of_the_target_stands_in_the_response_times_of_an_open_load() {
+    let plan = plan(
+        load(Model::Open { max_users: 500 }, &[(100.0, 0.0, 10.0)]),
+        &[1],
+    );
+    // Requests 200 to 299 are answered together, a second after the first of them.
+    let outcome = run(&plan, |n| MockAnswer {
+        delay: Duration::from_millis(if (200..300).contains(&n) {
+            1000 - 10 * (n as u64 - 200)
+        } else {
+            1
+        }),
+        status: 200,
+    })
+    .await;
+    let slow = outcome
+        .samples
+        .iter()
+        .filter(|s| s.response_us > 500_000)
+        .count();
+    assert_eq!(slow, 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_in_flight_at_the_end_are_given_the_graceful_stop_and_then_interrupted() {
+    let mut plan = plan(load(Model::Closed, &[(3.0, 0.0, 10.0)]), &[1]);
+    plan.load.graceful_stop = Duration::from_secs(5);
+    let outcome = run(&plan, |n| MockAnswer {
+        delay: Duration::from_secs(if n == 2 { 1000 } else { 4 }),
+        status: 200,
+    })
+    .await;
+    assert_eq!(outcome.count(Class::Interrupted), 1);
+    assert_eq!(outcome.count(Class::Ok), 2 * 3);
+    let cut = outcome
+        .samples
+        .iter()
+        .find(|s| s.class == Class::Interrupted)
+        .unwrap();
+    assert_eq!(cut.response_us, 15_000_000, "its age is kept");
+    assert_eq!((outcome.stopped_s, outcome.drained_s), (10.0, 15.0));
+    let last = outcome.ticks.last().unwrap();
+    assert_eq!(last.started, outcome.samples.len() as u64);
+    assert_eq!(last.users, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_ends_waiting_users_at_once_and_lets_requests_finish() {
+    let mut plan = plan(load(Model::Closed, &[(4.0, 0.0, 1000.0)]), &[1]);
+    plan.classes[0].think_time = ThinkTime::Constant(Duration::from_secs(100));
+    let outcome = run_shard(&plan, (0, 1), takes(2000), Some(1.0)).await;
+    assert_eq!(outcome.count(Class::Ok), 4);
+    assert_eq!((outcome.stopped_s, outcome.drained_s), (1.0, 2.0));
+    let outcome = run_shard(&plan, (0, 1), takes(2000), Some(50.0)).await;
+    assert_eq!((outcome.stopped_s, outcome.drained_s), (50.0, 50.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_that_has_to_leave_finishes_its_iteration_or_is_cut_off() {
+    let mut plan = plan(
+        load(Model::Closed, &[(2.0, 0.0, 10.0), (1.0, 0.0, 60.0)]),
+        &[1],
+    );
+    plan.load.graceful_stop = Duration::from_secs(5);
+    let outcome = run(&plan, |n| MockAnswer {
+        delay: Duration::from_secs(if n == 1 { 1000 } else { 7 }),
+        status: 200,
+    })
+    .await;
+    let cut: Vec<&Sample> = outcome
+        .samples
+        .iter()
+        .filter(|s| s.class == Class::Interrupted)
+        .collect();
+    assert_eq!(cut.len(), 1);
+    assert_eq!(cut[0].response_us, 15_000_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn think_times_mean_what_they_mean_in_locust() {
+    let seconds = Duration::from_secs;
+    let cases = [
+        (ThinkTime::Constant(seconds(1)), 7),
+        (ThinkTime::Pacing(seconds(1)), 10),
+        (ThinkTime::Pacing(Duration::from_millis(100)), 20),
+        (ThinkTime::None, 20),
+    ];
+    for (think_time, requests) in cases {
+        let mut plan = plan(load(Model::Closed, &[(1.0, 0.0, 10.0)]), &[1]);
+        plan.classes[0].think_time = think_time;
+        let outcome = run(&plan, takes(500)).await;
+        assert_eq!(outcome.samples.len(), requests, "{think_time:?}");
+    }
+    let mut plan = plan(load(Model::Closed, &[(50.0, 0.0, 100.0)]), &[1]);
+    plan.classes[0].think_time = ThinkTime::Between(seconds(1), seconds(3));
+    let mean = 50.0 * 100.0 / run(&plan, takes(0)).await.samples.len() as f64;
+    assert!((1.9..2.1).contains(&mean), "{mean}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn iterations_are_shared_out_evenly_and_end_the_run() {
+    let mut plan = plan(load(Model::Closed, &[(3.0, 0.0, 86_400.0)]), &[1]);
+    plan.load.iterations = Some(10);
+    let outcome = run(&plan, takes(1000)).await;
+    assert_eq!(outcome.count(Class::Ok), 10);
+    assert_eq!(
+        outcome.stopped_s, 4.0,
+        "one user does four, the others three"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_seed_gives_the_same_requests_on_any_number_of_workers() {
+    async fn requests(plan: &Plan, shards: usize) -> BTreeMap<String, usize> {
+        let mut all = BTreeMap::new();
+        for shard in 0..shards {
+            for line in run_shard(plan, (shard, shards), takes(10), None).await.seen {
+                *all.entry(line).or_default() += 1;
+            }
+        }
+        all
+    }
+    let mut closed = plan(load(Model::Closed, &[(7.0, 0.0, 1000.0)]), &[3, 2, 1]);
+    closed.load.iterations = Some(200);
+    let open = plan(load(OPEN, &[(20.0, 5.0, 5.0)]), &[3, 2, 1]);
+    for mut plan in [closed, open] {
+        let one = requests(&plan, 1).await;
+        assert_eq!(
+            one.values().sum::<usize>(),
+            if plan.load.iterations.is_some() {
+                200
+            } else {
+                150
+            }
+        );
+        assert_eq!(one, requests(&plan, 3).await);
+        plan.seed += 1;
+        assert_ne!(one, requests(&plan, 1).await);
+    }
+}

@@ -1,0 +1,292 @@
+//! One virtual user: its session, its variables, its random numbers, and how it carries out an
+//! iteration.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha12Rng;
+use tokio::time::Instant;
+
+use super::choice::Choice;
+use crate::check;
+use crate::metrics::{Class, ComponentSample, Recorder, Sample};
+use crate::plan::{Body, Endpoint, Plan, Scope, Step, Template, ThinkTime, UserClass};
+use crate::protocol::{Rendered, Request, Session};
+use crate::units::as_us;
+
+/// The stream of random numbers of arrival k is k; that of user u lies in the upper half.
+const USER_STREAMS: u64 = 1 << 63;
+
+/// What all virtual users of a worker read.
+pub(super) struct Shared {
+    pub(super) plan: Arc<Plan>,
+    pub(super) recorder: Rc<Recorder>,
+    /// The start of the load; all times count from here.
+    pub(super) epoch: Instant,
+    /// Per user class: which task next.
+    choices: Vec<Choice>,
+    /// Per endpoint: whether anything is filled in for each request.
+    rendered: Vec<bool>,
+    /// The generator that all others are streams of.
+    rng: ChaCha12Rng,
+}
+
+impl Shared {
+    pub(super) fn new(plan: Arc<Plan>, recorder: Rc<Recorder>, epoch: Instant) -> Self {
+        let weights = |class: &UserClass| class.tasks.iter().map(|t| t.weight).collect::<Vec<_>>();
+        Self {
+            choices: plan
+                .classes
+                .iter()
+                .map(|c| Choice::new(&weights(c)))
+                .collect(),
+            rendered: plan.endpoints.iter().map(is_rendered).collect(),
+            rng: ChaCha12Rng::seed_from_u64(plan.seed),
+            plan,
+            recorder,
+            epoch,
+        }
+    }
+
+    fn rng(&self, stream: u64) -> ChaCha12Rng {
+        let mut rng = self.rng.clone();
+        rng.set_stream(stream);
+        rng
+    }
+
+    /// Which task an arrival runs, and the generator it goes on with. Depends on the arrival
+    /// alone, so that a seed gives the same requests whichever user takes it.
+    pub(super) fn arrival(&self, k: u64) -> (usize, ChaCha12Rng) {
+        let mut rng = self.rng(k);
+        let task = self.choices[self.class_of(k)].pick(&mut rng);
+        (task, rng)
+    }
+
+    /// The endpoint that a task of an arrival starts with.
+    pub(super) fn first_endpoint(&self, k: u64, task: usize) -> usize {
+        let class = &self.plan.classes[self.class_of(k)];
+        let Step::Request(endpoint) = class.tasks[task].steps[0];
+        endpoint
+    }
+
+    fn class_of(&self, number: u64) -> usize {
+        (number % self.plan.classes.len() as u64) as usize
+    }
+}
+
+fn is_rendered(endpoint: &Endpoint) -> bool {
+    let varies = |template: &Template| template.as_constant().is_none();
+    varies(&endpoint.url)
+        || endpoint.headers.iter().any(|header| varies(&header.value))
+        || matches!(&endpoint.body, Body::Template(template) if varies(template))
+}
+
+/// One virtual user.
+pub(super) struct User<S> {
+    shared: Rc<Shared>,
+    session: S,
+    class: usize,
+    /// From 1.
+    id: u64,
+    rng: ChaCha12Rng,
+    variables: Vec<String>,
+    iteration: u64,
+}
+
+impl<S: Session> User<S> {
+    /// The user with this number, from 0.
+    pub(super) fn new(shared: Rc<Shared>, session: S, number: u64) -> Self {
+        let mut user = Self {
+            class: shared.class_of(number),
+            rng: shared.rng(USER_STREAMS | number),
+            shared,
+            session,
+            id: number + 1,
+            variables: Vec::new(),
+            iteration: 0,
+        };
+        for variable in &user.shared.plan.variables {
+            let mut scope = Scope {
+                variables: &user.variables,
+                user_id: user.id,
+                iteration: 0,
+                rng: &mut user.rng,
+            };
+            let mut value = String::new();
+            variable.value.render(&mut scope, &mut value);
+            user.variables.push(value);
+        }
+        user
+    }
+
+    /// One iteration of the closed model: a task by the user's own choice, started now.
+    pub(super) async fn iterate(&mut self) {
+        let task = self.shared.choices[self.class].pick(&mut self.rng);
+        self.run(self.class, task, None).await;
+    }
+
+    /// One iteration of the open model: the arrival decides the task, and when it was due.
+    pub(super) async fn arrive(&mut self, k: u64, task: usize, rng: ChaCha12Rng, due: Instant) {
+        self.rng = rng;
+        self.run(self.shared.class_of(k), task, Some(due)).await;
+    }
+
+    async fn run(&mut self, class: usize, task: usize, mut due: Option<Instant>) {
+        self.iteration += 1;
+        let shared = self.shared.clone();
+        for Step::Request(endpoint) in &shared.plan.classes[class].tasks[task].steps {
+            // Only the first step is scheduled; the others start when the one before has ended.
+            self.request(*endpoint, due.take()).await;
+        }
+    }
+
+    async fn request(&mut self, index: usize, intended: Option<Instant>) {
+        let shared = self.shared.clone();
+        let endpoint = &shared.plan.endpoints[index];
+        let rendered = shared.rendered[index].then(|| self.render(endpoint));
+        let request = Request {
+            index,
+            endpoint,
+            rendered,
+        };
+        let started = Instant::now();
+        let in_flight = InFlight::start(&shared, index, intended.unwrap_or(started), started);
+        let response = self.session.execute(request).await;
+        let ended = Instant::now();
+        let judgement = check::judge(endpoint, &response, ended - in_flight.intended);
+        for component in check::components(&response.headers) {
+            shared.recorder.record_component(ComponentSample {
+                endpoint: in_flight.endpoint,
+                intended_us: in_flight.intended_us(),
+                name: component.name,
+                duration_us: component.duration_us,
+                hit: component.hit,
+            });
+        }
+        let sample = Sample {
+            redirects: response.redirects,
+            connections: response.connections,
+            first_byte_us: response.first_byte.map(as_us),
+            bytes_in: response.bytes_in,
+            bytes_out: response.bytes_out,
+            ..in_flight.sample(judgement.class, ended)
+        };
+        in_flight.end(sample, judgement.text);
+    }
+
+    fn render(&mut self, endpoint: &Endpoint) -> Rendered {
+        let mut scope = Scope {
+            variables: &self.variables,
+            user_id: self.id,
+            iteration: self.iteration,
+            rng: &mut self.rng,
+        };
+        let mut fill = |template: &Template| {
+            let mut text = String::new();
+            if template.as_constant().is_none() {
+                template.render(&mut scope, &mut text);
+            }
+            text
+        };
+        Rendered {
+            url: fill(&endpoint.url),
+            headers: endpoint.headers.iter().map(|h| fill(&h.value)).collect(),
+            body: match &endpoint.body {
+                Body::Template(t) if t.as_constant().is_none() => Some(fill(t)),
+                _ => None,
+            },
+        }
+    }
+
+    /// When the next iteration of the closed model starts, if the one that started at `begun` has
+    /// just ended.
+    pub(super) fn next_start(&mut self, begun: Instant) -> Option<Instant> {
+        match self.shared.plan.classes[self.class].think_time {
+            ThinkTime::None => None,
+            ThinkTime::Constant(wait) => Some(Instant::now() + wait),
+            ThinkTime::Between(low, high) => {
+                let wait = self
+                    .rng
+                    .random_range(low.as_secs_f64()..=high.as_secs_f64());
+                Some(Instant::now() + Duration::from_secs_f64(wait))
+            }
+            ThinkTime::Pacing(period) => Some(begun + period),
+        }
+    }
+}
+
+/// A request on its way. Dropped before its end, because the run is over, it is recorded as
+/// interrupted with its age: no request is lost, whatever becomes of its user.
+struct InFlight<'a> {
+    shared: &'a Shared,
+    endpoint: u16,
+    intended: Instant,
+    started: Instant,
+    ended: bool,
+}
+
+impl<'a> InFlight<'a> {
+    fn start(shared: &'a Shared, endpoint: usize, intended: Instant, started: Instant) -> Self {
+        shared.recorder.planned(true);
+        Self {
+            shared,
+            // The compiler of scenarios allows no more endpoints than fit.
+            endpoint: endpoint as u16,
+            intended,
+            started,
+            ended: false,
+        }
+    }
+
+    fn intended_us(&self) -> u64 {
+        as_us(self.intended.saturating_duration_since(self.shared.epoch))
+    }
+
+    fn sample(&self, class: Class, now: Instant) -> Sample {
+        Sample {
+            endpoint: self.endpoint,
+            class,
+            redirects: 0,
+            connections: 0,
+            intended_us: self.intended_us(),
+            response_us: as_us(now.saturating_duration_since(self.intended)),
+            service_us: as_us(now.saturating_duration_since(self.started)),
+            first_byte_us: None,
+            bytes_in: 0,
+            bytes_out: 0,
+        }
+    }
+
+    fn end(mut self, sample: Sample, text: Option<String>) {
+        self.ended = true;
+        self.shared.recorder.record(sample, text);
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            let sample = self.sample(Class::Interrupted, Instant::now());
+            let text = "still in flight when the run ended".to_owned();
+            self.shared.recorder.record(sample, Some(text));
+        }
+    }
+}
+
+/// Counts a running user or request, however it ends.
+pub(super) struct Counted(Rc<Recorder>);
+
+impl Counted {
+    pub(super) fn new(recorder: &Rc<Recorder>) -> Self {
+        recorder.users_changed(1);
+        Self(recorder.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.users_changed(-1);
+    }
+}

@@ -1,0 +1,100 @@
+//! Where the virtual users of one worker note what happened, until the worker hands it over once a
+//! second. Belongs to one thread; nothing in it is shared or locked.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+use super::{Class, ComponentSample, Example, Sample, Tick};
+
+/// The notes of one worker.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    tick: RefCell<Tick>,
+    /// Failures that an example was handed over for.
+    shown: RefCell<HashSet<(u16, Class)>>,
+}
+
+impl Recorder {
+    /// A request is to be started. Called once for each, before its sample.
+    pub fn planned(&self, started: bool) {
+        let mut tick = self.tick.borrow_mut();
+        tick.planned += 1;
+        tick.started += u64::from(started);
+    }
+
+    /// A planned request ended. `text` says why, for a failure; only the first of each endpoint
+    /// and class is kept.
+    pub fn record(&self, sample: Sample, text: Option<String>) {
+        let mut tick = self.tick.borrow_mut();
+        tick.samples.push(sample);
+        if let Some(text) = text
+            && self
+                .shown
+                .borrow_mut()
+                .insert((sample.endpoint, sample.class))
+        {
+            tick.examples.push(Example {
+                endpoint: sample.endpoint,
+                class: sample.class,
+                text,
+            });
+        }
+    }
+
+    /// The target reported the time of a component.
+    pub fn record_component(&self, sample: ComponentSample) {
+        self.tick.borrow_mut().components.push(sample);
+    }
+
+    /// A virtual user started (1) or ended (-1), or a request of the open model did.
+    pub fn users_changed(&self, by: i32) {
+        let mut tick = self.tick.borrow_mut();
+        tick.users = tick.users.saturating_add_signed(by);
+    }
+
+    /// Hands over what was noted since the last call; the running counts go on.
+    pub fn take(&self) -> Tick {
+        let mut tick = self.tick.borrow_mut();
+        let next = Tick {
+            // As much as the last second needed, so that the vector rarely grows.
+            samples: Vec::with_capacity(tick.samples.len()),
+            users: tick.users,
+            planned: tick.planned,
+            started: tick.started,
+            ..Tick::default()
+        };
+        std::mem::replace(&mut *tick, next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_example_of_each_endpoint_and_class_is_kept() {
+        let recorder = Recorder::default();
+        let sample = |class| Sample {
+            endpoint: 0,
+            class,
+            redirects: 0,
+            connections: 0,
+            intended_us: 0,
+            response_us: 1,
+            service_us: 1,
+            first_byte_us: None,
+            bytes_in: 0,
+            bytes_out: 0,
+        };
+        for class in [Class::Reset, Class::Reset, Class::Dns] {
+            recorder.planned(true);
+            recorder.record(sample(class), Some("why".into()));
+        }
+        let tick = recorder.take();
+        assert_eq!((tick.samples.len(), tick.examples.len()), (3, 2));
+        assert_eq!((tick.planned, tick.started), (3, 3));
+        let next = recorder.take();
+        assert!(next.samples.is_empty());
+        assert_eq!(next.planned, 3, "the counts run on");
+    }
+}

@@ -1,0 +1,79 @@
+//! Plans for tests.
+
+use std::time::Duration;
+
+use super::*;
+
+/// A closed or open load of these stages: `(target, ramp in s, duration in s)`.
+pub(crate) fn load(model: Model, stages: &[(f64, f64, f64)]) -> Load {
+    Load {
+        model,
+        stages: stages
+            .iter()
+            .enumerate()
+            .map(|(i, (target, ramp, duration))| Stage {
+                name: format!("stage {}", i + 1),
+                target: *target,
+                ramp: Duration::from_secs_f64(*ramp),
+                duration: Duration::from_secs_f64(*duration),
+            })
+            .collect(),
+        warmup: Duration::ZERO,
+        graceful_stop: Duration::from_secs(30),
+        iterations: None,
+    }
+}
+
+/// A plan with endpoints `a`, `b`, ... of these weights, each `GET /a?n={{ random_int }}`.
+pub(crate) fn plan(load: Load, weights: &[u32]) -> Plan {
+    let endpoint = |i: usize| {
+        let name = char::from(b'a' + i as u8).to_string();
+        let slot = Slot::RandomInt(1, 1_000_000);
+        Endpoint {
+            method: Method::Get,
+            url: Template::new(
+                format!("/{name}?n={{{{ random_int(1, 1000000) }}}}"),
+                vec![
+                    Part::Literal(format!("/{name}?n=")),
+                    Part::Slot {
+                        slot,
+                        escape: Escape::None,
+                    },
+                ],
+            ),
+            name,
+            headers: Vec::new(),
+            body: Body::None,
+            timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(10),
+            max_redirects: 10,
+            checks: Vec::new(),
+            tags: Vec::new(),
+        }
+    };
+    Plan {
+        scenario: "test".into(),
+        profile: "test".into(),
+        target: Target::Url("http://127.0.0.1:1".into()),
+        allowed_hosts: Default::default(),
+        seed: 42,
+        workers: 1,
+        variables: Vec::new(),
+        classes: vec![UserClass {
+            name: "users".into(),
+            think_time: ThinkTime::None,
+            tasks: weights
+                .iter()
+                .enumerate()
+                .map(|(i, weight)| Task {
+                    weight: *weight,
+                    steps: vec![Step::Request(i)],
+                })
+                .collect(),
+        }],
+        endpoints: (0..weights.len()).map(endpoint).collect(),
+        load,
+        slos: Vec::new(),
+        skipped_slos: Vec::new(),
+    }
+}
