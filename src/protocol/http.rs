@@ -8,6 +8,8 @@
 mod connect;
 mod failure;
 mod prepared;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -201,10 +203,15 @@ impl HttpSession {
     ) -> Result<Answer, Failure> {
         response.bytes_out += head_bytes(request.headers()) + request_bytes(&request);
         let timed_out = |stage| self.timed_out(stage, endpoint);
-        let mut answer = timeout_at(deadline, client.execute(request))
-            .await
-            .map_err(|_| timed_out(Stage::Head))?
-            .map_err(|error| classify(error, Stage::Head))?;
+        let mut answer = {
+            // Pinned here so that the probe still sees a connection being made when time is up.
+            let execute = client.execute(request);
+            tokio::pin!(execute);
+            timeout_at(deadline, &mut execute)
+                .await
+                .map_err(|_| timed_out(Stage::Head))?
+                .map_err(|error| classify(error, Stage::Head))?
+        };
         response.first_byte = Some(started.elapsed());
         response.status = Some(answer.status().as_u16());
         response.headers = std::mem::take(answer.headers_mut());

@@ -1,0 +1,329 @@
+//! The client against servers that answer with scripted bytes, on 127.0.0.1.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::*;
+use crate::plan::fixture::{load, plan};
+use crate::plan::{Check, Method, Model, Template};
+
+/// Answers each request on each connection by `answer(number of the request from 0)`; an empty
+/// answer closes the connection.
+struct Server {
+    address: String,
+    requests: Arc<AtomicU64>,
+    connections: Arc<AtomicU64>,
+    bytes_in: Arc<AtomicU64>,
+}
+
+impl Server {
+    fn start(answer: impl Fn(u64, &str) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Self {
+            address: listener.local_addr().unwrap().to_string(),
+            requests: Arc::default(),
+            connections: Arc::default(),
+            bytes_in: Arc::default(),
+        };
+        let (requests, connections, bytes) = (
+            server.requests.clone(),
+            server.connections.clone(),
+            server.bytes_in.clone(),
+        );
+        let answer = Arc::new(answer);
+        std::thread::spawn(move || {
+            while let Ok((stream, _)) = listener.accept() {
+                connections.fetch_add(1, Ordering::SeqCst);
+                let (requests, bytes, answer) = (requests.clone(), bytes.clone(), answer.clone());
+                std::thread::spawn(move || serve(stream, &requests, &bytes, &*answer));
+            }
+        });
+        server
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    fn requests(&self) -> u64 {
+        self.requests.load(Ordering::SeqCst)
+    }
+}
+
+fn serve(
+    mut stream: TcpStream,
+    requests: &AtomicU64,
+    bytes: &AtomicU64,
+    answer: &dyn Fn(u64, &str) -> Vec<u8>,
+) {
+    let mut seen = Vec::new();
+    let mut buffer = [0; 4096];
+    while let Ok(read @ 1..) = stream.read(&mut buffer) {
+        bytes.fetch_add(read as u64, Ordering::SeqCst);
+        seen.extend_from_slice(&buffer[..read]);
+        let text = String::from_utf8_lossy(&seen).into_owned();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else {
+            continue;
+        };
+        let announced = head.split("content-length: ").nth(1).map_or(0, |rest| {
+            rest.split("\r\n").next().unwrap().parse().unwrap()
+        });
+        if body.len() < announced {
+            continue;
+        }
+        let answer = answer(requests.fetch_add(1, Ordering::SeqCst), head);
+        if answer.is_empty() || stream.write_all(&answer).is_err() {
+            return;
+        }
+        if answer.ends_with(b"<close>") {
+            return;
+        }
+        seen.clear();
+    }
+}
+
+fn endpoint(method: Method, url: &str) -> Endpoint {
+    let mut endpoint = plan(load(Model::Closed, &[(1.0, 0.0, 1.0)]), &[1])
+        .endpoints
+        .remove(0);
+    endpoint.method = method;
+    endpoint.url = Template::literal(url);
+    endpoint.timeout = Duration::from_millis(400);
+    endpoint
+}
+
+/// Sends the endpoint's request `times` times in one session, and returns the last response.
+async fn send(base: &str, endpoint: Endpoint, times: usize) -> Response {
+    let mut plan = plan(load(Model::Closed, &[(1.0, 0.0, 1.0)]), &[1]);
+    plan.endpoints = vec![endpoint];
+    let tls = tls_config(&plan, base).unwrap();
+    let mut session = HttpClient::new(&plan, base, tls).unwrap().session();
+    let mut response = Response::default();
+    for _ in 0..times {
+        let request = Request {
+            index: 0,
+            endpoint: &plan.endpoints[0],
+            rendered: None,
+        };
+        response = session.execute(request).await;
+    }
+    response
+}
+
+fn class(response: &Response) -> Option<Class> {
+    response.failure.as_ref().map(|failure| failure.class)
+}
+
+fn ok(body: &str) -> Vec<u8> {
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+#[tokio::test]
+async fn bytes_and_connections_are_those_on_the_wire() {
+    let answer = ok("hello");
+    let length = answer.len() as u64;
+    let server = Server::start(move |_, _| answer.clone());
+    let mut endpoint = endpoint(Method::Post, "/x?y=1");
+    endpoint.body = crate::plan::Body::Template(Template::literal("some text"));
+    let response = send(&server.url(), endpoint, 3).await;
+    assert_eq!(response.failure, None);
+    assert_eq!(response.bytes_in, length);
+    assert_eq!(
+        response.bytes_out * 3,
+        server.bytes_in.load(Ordering::SeqCst)
+    );
+    assert_eq!(
+        response.connections, 0,
+        "the first request opened the only one"
+    );
+    assert_eq!(server.connections.load(Ordering::SeqCst), 1);
+    assert!(response.body.is_empty(), "no check asked for it");
+}
+
+#[tokio::test]
+async fn a_checked_body_is_kept() {
+    let server = Server::start(|_, _| ok("hello"));
+    let mut endpoint = endpoint(Method::Get, "/");
+    endpoint.checks = vec![Check::BodyContains("ell".into())];
+    assert_eq!(send(&server.url(), endpoint, 1).await.body, "hello");
+}
+
+#[tokio::test]
+async fn failures_have_the_class_of_their_cause() {
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let response = send(&format!("http://{closed}"), endpoint(Method::Get, "/"), 1).await;
+    assert_eq!(class(&response), Some(Class::ConnectRefused));
+
+    let response = send("http://nothing.invalid", endpoint(Method::Get, "/"), 1).await;
+    assert_eq!(class(&response), Some(Class::Dns));
+    assert!(response.failure.unwrap().text.contains("nothing.invalid"));
+
+    type Answer = fn(u64, &str) -> Vec<u8>;
+    let cases: [(Class, Answer); 6] = [
+        (Class::ClosedEarly, |_, _| Vec::new()),
+        (Class::ClosedEarly, |_, _| {
+            b"HTTP/1.1 200 OK\r\nx: <close>".to_vec()
+        }),
+        (Class::Protocol, |_, _| b"what is this?\r\n\r\n".to_vec()),
+        (Class::BodyTruncated, |_, _| {
+            b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n<close>".to_vec()
+        }),
+        (Class::TimeoutHeaders, |_, _| {
+            b"HTTP/1.1 200 OK\r\n".to_vec()
+        }),
+        (Class::TimeoutBody, |_, _| {
+            b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nx".to_vec()
+        }),
+    ];
+    for (wanted, answer) in cases {
+        let server = Server::start(answer);
+        let response = send(&server.url(), endpoint(Method::Post, "/"), 1).await;
+        assert_eq!(class(&response), Some(wanted), "{:?}", response.failure);
+        assert_eq!(server.requests(), 1, "{wanted:?}: nothing is sent twice");
+        assert_eq!(server.connections.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_plain_server_on_a_tls_port_is_a_tls_failure() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream
+            .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            .unwrap();
+        let _ = stream.read(&mut [0; 1024]);
+    });
+    let response = send(&url, endpoint(Method::Get, "/"), 1).await;
+    assert_eq!(class(&response), Some(Class::Tls), "{:?}", response.failure);
+}
+
+#[tokio::test]
+async fn a_tls_handshake_that_stalls_is_a_connect_timeout() {
+    let server = Server::start(|_, _| ok(""));
+    let url = format!("https://{}", server.address);
+    let response = send(&url, endpoint(Method::Get, "/"), 1).await;
+    assert_eq!(
+        class(&response),
+        Some(Class::TimeoutConnect),
+        "{:?}",
+        response.failure
+    );
+    assert_eq!(server.requests(), 0);
+}
+
+fn redirect(status: u16, location: &str) -> Vec<u8> {
+    format!("HTTP/1.1 {status} X\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n").into_bytes()
+}
+
+#[tokio::test]
+async fn redirects_are_followed_and_counted() {
+    let server = Server::start(|number, head| match number {
+        0 => redirect(302, "/next?a=1"),
+        1 => redirect(307, "last"),
+        _ if head.starts_with("GET /last ") => ok("there"),
+        _ => Vec::new(),
+    });
+    let response = send(&server.url(), endpoint(Method::Post, "/"), 1).await;
+    assert_eq!((response.status, response.failure), (Some(200), None));
+    assert_eq!((response.redirects, server.requests()), (2, 3));
+}
+
+#[tokio::test]
+async fn a_redirect_that_leads_nowhere_has_its_class() {
+    let server = Server::start(|_, _| redirect(302, "/again"));
+    let mut looping = endpoint(Method::Get, "/");
+    looping.max_redirects = 4;
+    let response = send(&server.url(), looping, 1).await;
+    assert_eq!(class(&response), Some(Class::RedirectLimit));
+    assert_eq!((response.redirects, server.requests()), (4, 5));
+
+    let mut unfollowed = endpoint(Method::Get, "/");
+    unfollowed.max_redirects = 0;
+    let response = send(&server.url(), unfollowed, 1).await;
+    assert_eq!((response.status, response.failure), (Some(302), None));
+
+    for location in ["http://", "ftp://127.0.0.1/", "\u{e9}"] {
+        let raw: Vec<u8> = match location {
+            "\u{e9}" => {
+                b"HTTP/1.1 302 X\r\nlocation: \xff\xfe\r\ncontent-length: 0\r\n\r\n".to_vec()
+            }
+            text => redirect(302, text),
+        };
+        let server = Server::start(move |_, _| raw.clone());
+        let response = send(&server.url(), endpoint(Method::Get, "/"), 1).await;
+        assert_eq!(class(&response), Some(Class::RedirectInvalid), "{location}");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_to_a_host_the_scenario_does_not_name_is_not_followed() {
+    let other = Server::start(|_, _| ok(""));
+    let target = other.url();
+    let server = Server::start(move |_, _| redirect(307, &target));
+    let response = send(&server.url(), endpoint(Method::Get, "/"), 1).await;
+    assert_eq!(class(&response), Some(Class::RedirectBlocked));
+    assert_eq!(other.requests(), 0);
+    assert_eq!(other.connections.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn credentials_stay_with_the_host_they_were_written_for() {
+    let other = Server::start(|_, head| match head.contains("authorization") {
+        true => Vec::new(),
+        false => ok(""),
+    });
+    let target = other.url();
+    let server = Server::start(move |_, _| redirect(307, &target));
+    let mut plan = plan(load(Model::Closed, &[(1.0, 0.0, 1.0)]), &[1]);
+    plan.allowed_hosts.insert(other.address.clone());
+    let mut endpoint = endpoint(Method::Get, "/");
+    endpoint.headers = vec![crate::plan::Header {
+        name: "authorization".into(),
+        value: Template::literal("Bearer s3cret"),
+    }];
+    plan.endpoints = vec![endpoint];
+    let tls = tls_config(&plan, &server.url()).unwrap();
+    let mut session = HttpClient::new(&plan, &server.url(), tls)
+        .unwrap()
+        .session();
+    let request = Request {
+        index: 0,
+        endpoint: &plan.endpoints[0],
+        rendered: None,
+    };
+    let response = session.execute(request).await;
+    assert_eq!((response.status, response.failure), (Some(200), None));
+    assert_eq!(other.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_accept_is_a_connect_timeout() {
+    // A full accept queue: no further handshake is completed. Linux takes backlog + 1.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    rustix::net::listen(&listener, 0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let _queued: Vec<_> = (0..2)
+        .map(|_| TcpStream::connect_timeout(&address, Duration::from_millis(50)))
+        .collect();
+    let mut endpoint = endpoint(Method::Get, "/");
+    endpoint.connect_timeout = Duration::from_millis(150);
+    let response = send(&format!("http://{address}"), endpoint, 1).await;
+    assert_eq!(
+        class(&response),
+        Some(Class::TimeoutConnect),
+        "{:?}",
+        response.failure
+    );
+}
