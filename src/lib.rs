@@ -16,6 +16,8 @@
 
 pub mod check;
 pub mod engine;
+pub mod cli;
+pub mod demo;
 pub mod error;
 pub mod metrics;
 pub mod plan;

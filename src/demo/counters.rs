@@ -1,0 +1,122 @@
+//! What the target counts, and its Prometheus page.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use axum::http::StatusCode;
+
+use super::route::Route;
+
+/// Status codes 100 to 599.
+const STATUSES: usize = 500;
+
+/// Counts of a target; read from any thread.
+#[derive(Debug)]
+pub struct Counters {
+    arrived: AtomicU64,
+    in_flight: AtomicU64,
+    answered: AtomicU64,
+    time_us: AtomicU64,
+    created: AtomicU64,
+    /// By route, then status.
+    by_answer: Vec<[AtomicU64; STATUSES]>,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        let zero = || std::array::from_fn(|_| AtomicU64::new(0));
+        Self {
+            arrived: AtomicU64::new(0),
+            in_flight: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
+            time_us: AtomicU64::new(0),
+            created: AtomicU64::new(0),
+            by_answer: Route::ALL.iter().map(|_| zero()).collect(),
+        }
+    }
+}
+
+impl Counters {
+    /// How many requests have arrived, each counted once whatever its path and answer. One that is
+    /// no HTTP does not count.
+    pub fn requests(&self) -> u64 {
+        self.arrived.load(Relaxed)
+    }
+
+    /// Counts a request and returns its number, from 0.
+    pub(super) fn arrived(&self) -> u64 {
+        self.arrived.fetch_add(1, Relaxed)
+    }
+
+    /// Counts an invoice and returns its number, from 1.
+    pub(super) fn create_invoice(&self) -> u64 {
+        self.created.fetch_add(1, Relaxed) + 1
+    }
+
+    /// How many invoices were created.
+    pub(super) fn created_invoices(&self) -> u64 {
+        self.created.load(Relaxed)
+    }
+
+    /// Marks a request as in flight until the guard is dropped, which is also what happens when
+    /// the client goes away.
+    pub(super) fn in_flight(&self) -> InFlight<'_> {
+        self.in_flight.fetch_add(1, Relaxed);
+        InFlight(self)
+    }
+
+    /// The counts in the Prometheus text format.
+    pub(super) fn prometheus(&self) -> String {
+        let mut page = String::from(
+            "# HELP http_requests_total Requests answered.\n# TYPE http_requests_total counter\n",
+        );
+        for (route, statuses) in Route::ALL.iter().zip(&self.by_answer) {
+            for (i, count) in statuses.iter().enumerate() {
+                let count = count.load(Relaxed);
+                if count > 0 {
+                    let (path, status) = (route.path(), i + 100);
+                    let _ = writeln!(
+                        page,
+                        "http_requests_total{{path=\"{path}\",status=\"{status}\"}} {count}"
+                    );
+                }
+            }
+        }
+        let _ = write!(
+            page,
+            "# HELP http_requests_in_flight Requests not yet answered.\n\
+             # TYPE http_requests_in_flight gauge\n\
+             http_requests_in_flight {}\n\
+             # HELP http_request_duration_seconds Time to answer.\n\
+             # TYPE http_request_duration_seconds summary\n\
+             http_request_duration_seconds_sum {}\n\
+             http_request_duration_seconds_count {}\n",
+            self.in_flight.load(Relaxed),
+            self.time_us.load(Relaxed) as f64 / 1e6,
+            self.answered.load(Relaxed),
+        );
+        page
+    }
+}
+
+/// A request in flight.
+pub(super) struct InFlight<'a>(&'a Counters);
+
+impl InFlight<'_> {
+    /// Counts its answer.
+    pub(super) fn done(&mut self, route: Route, status: StatusCode, took: Duration) {
+        self.0.answered.fetch_add(1, Relaxed);
+        self.0.time_us.fetch_add(took.as_micros() as u64, Relaxed);
+        let slot = usize::from(status.as_u16()).checked_sub(100);
+        if let Some(count) = slot.and_then(|slot| self.0.by_answer[route as usize].get(slot)) {
+            count.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Relaxed);
+    }
+}
