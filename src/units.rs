@@ -76,6 +76,18 @@ pub fn parse_ratio(text: &str) -> Result<f64, String> {
         })
 }
 
+/// Parses `5`, `5%` or `0.5%` to a percentage, 0 to 100.
+///
+/// # Errors
+/// A phrase that says what is allowed.
+pub fn parse_percent(text: &str) -> Result<f64, String> {
+    split_number(text.trim())
+        .filter(|(_, rest)| matches!(rest.trim(), "" | "%"))
+        .map(|(percent, _)| percent)
+        .filter(|percent| *percent <= 100.0)
+        .ok_or_else(|| format!("`{text}` is not a percentage: write `5` or `5%`, from 0 to 100"))
+}
+
 /// Parses `100`, `100/s` or `6000/m` to a rate per second, which is positive and at most 1e7.
 ///
 /// # Errors
@@ -242,6 +254,10 @@ mod tests {
         assert_eq!(parse_ratio("0.999"), Ok(0.999));
         assert!(parse_ratio("101%").is_err());
         assert!(parse_ratio("-1%").is_err());
+        assert_eq!(parse_percent("0.5"), Ok(0.5));
+        assert_eq!(parse_percent("100 %"), Ok(100.0));
+        assert!(parse_percent("101").is_err());
+        assert!(parse_percent("5%%").is_err());
         assert_eq!(parse_rate("100/s"), Ok(100.0));
         assert_eq!(parse_rate("6000/m"), Ok(100.0));
         assert!(parse_rate("0").is_err());
@@ -268,7 +284,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_a_parser_panic(text in ".*") {
-            let _ = (parse_duration(&text), parse_ratio(&text), parse_rate(&text));
+            let _ = (parse_duration(&text), parse_ratio(&text), parse_rate(&text), parse_percent(&text));
         }
 
         #[test]
