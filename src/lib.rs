@@ -15,9 +15,9 @@
 #![warn(missing_docs)]
 
 pub mod check;
-pub mod engine;
 pub mod cli;
 pub mod demo;
+pub mod engine;
 pub mod error;
 pub mod metrics;
 pub mod plan;
