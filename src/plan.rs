@@ -131,7 +131,7 @@ impl ThinkTime {
 pub struct Fingerprint {
     /// Of what virtual users do: classes, endpoints, checks, variables. SHA-256, 16 hex digits.
     pub scenario: String,
-    /// Of how much load: model, stages, warm-up, think time. SHA-256, 16 hex digits.
+    /// Of how much load: the model and the stages' levels, not for how long. SHA-256, 16 hex digits.
     pub load: String,
 }
 
@@ -146,7 +146,14 @@ impl Plan {
                 &self.classes,
                 &self.endpoints,
             )),
-            load: hash(&self.load),
+            load: hash(&(
+                matches!(self.load.model, Model::Closed),
+                self.load
+                    .stages
+                    .iter()
+                    .map(|stage| stage.target)
+                    .collect::<Vec<_>>(),
+            )),
         }
     }
 
