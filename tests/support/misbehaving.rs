@@ -1,0 +1,307 @@
+//! A TCP server on 127.0.0.1 with one fault, which counts its connections and requests.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpStream as StdStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+
+/// What is wrong with the server. Unless it says otherwise, a request is read whole first.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// Nothing: 200 with the body `ok`, connections kept alive; HEAD gets no body.
+    Ok,
+    /// Never accepts, and its queue is full: no connection can be made.
+    NeverAccept,
+    /// Reads and never answers.
+    Hang,
+    /// Resets the connection within the head of its answer.
+    ResetInHead,
+    /// Resets the connection within the body, after 5 of 100 bytes.
+    ResetInBody,
+    /// Closes the connection instead of answering.
+    CloseUnanswered,
+    /// Answers, and closes the connection when it was idle for so long, without announcing it.
+    CloseIdle(Duration),
+    /// Sends its head at one byte per second.
+    SlowHead,
+    /// Sends chunks of 1 kB without end.
+    EndlessBody,
+    /// Announces 100 bytes, sends 5 and closes the connection.
+    ShortBody,
+    /// Sends 25 bytes more than it announced, which look like another answer.
+    ExtraBytes,
+    /// Answers with something that is not HTTP.
+    Garbage,
+    /// Redirects to the same path again and again.
+    RedirectLoop,
+    /// Redirects (302) to this URL.
+    RedirectTo(String),
+    /// Redirects with a `Location` that is neither UTF-8 nor a URL.
+    RedirectInvalid,
+    /// Sends 100 and 103 before its 200.
+    Informational,
+    /// Answers 204 with the header `content-length: 5` and no body.
+    NoContent,
+    /// Answers 304 with the header `content-length: 5` and no body.
+    NotModified,
+    /// Answers 429 with `retry-after: 1`.
+    TooManyRequests,
+}
+
+/// The server. Dropping it stops it and cuts its connections.
+pub struct Misbehaving {
+    addr: SocketAddr,
+    counts: Arc<Counts>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    /// What fills the queue of a server that never accepts.
+    _queue: Vec<StdStream>,
+}
+
+#[derive(Default)]
+struct Counts {
+    connections: AtomicU64,
+    requests: AtomicU64,
+}
+
+impl Misbehaving {
+    /// Starts it on a free port.
+    pub fn start(fault: Fault) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let never_accepts = matches!(fault, Fault::NeverAccept);
+        let backlog = if never_accepts { 1 } else { 1024 };
+        let listener = runtime.block_on(async {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+            socket.listen(backlog).unwrap()
+        });
+        let addr = listener.local_addr().unwrap();
+        let queue = match never_accepts {
+            true => fill_queue(addr),
+            false => Vec::new(),
+        };
+        let counts = Arc::new(Counts::default());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = {
+            let counts = counts.clone();
+            async move {
+                tokio::select! {
+                    () = accept(listener, fault, counts) => {}
+                    _ = stopped => {}
+                }
+            }
+        };
+        let thread = std::thread::spawn(move || runtime.block_on(serving));
+        Self {
+            addr,
+            counts,
+            stop: Some(stop),
+            thread: Some(thread),
+            _queue: queue,
+        }
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// Connections accepted.
+    pub fn connections(&self) -> u64 {
+        self.counts.connections.load(Relaxed)
+    }
+
+    /// Requests read, with the part of their body that `content-length` announces.
+    pub fn requests(&self) -> u64 {
+        self.counts.requests.load(Relaxed)
+    }
+}
+
+impl Drop for Misbehaving {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// An address of 127.0.0.1 where nothing listens.
+pub fn closed_port() -> SocketAddr {
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap()
+}
+
+/// Connects until the kernel takes no more connections for `addr`.
+fn fill_queue(addr: SocketAddr) -> Vec<StdStream> {
+    std::iter::from_fn(|| StdStream::connect_timeout(&addr, Duration::from_millis(200)).ok())
+        .take(16)
+        .collect()
+}
+
+async fn accept(listener: TcpListener, fault: Fault, counts: Arc<Counts>) {
+    if matches!(fault, Fault::NeverAccept) {
+        std::future::pending::<()>().await;
+    }
+    while let Ok((stream, _)) = listener.accept().await {
+        counts.connections.fetch_add(1, Relaxed);
+        let connection = Connection {
+            stream,
+            received: Vec::new(),
+            counts: counts.clone(),
+        };
+        tokio::spawn(connection.serve(fault.clone()));
+    }
+}
+
+struct Connection {
+    stream: TcpStream,
+    /// Received and not yet used.
+    received: Vec<u8>,
+    counts: Arc<Counts>,
+}
+
+impl Connection {
+    /// Serves until the connection ends, one way or the other; all errors mean that it has.
+    async fn serve(mut self, fault: Fault) {
+        let _ = self.stream.set_nodelay(true);
+        let mut is_fresh = true;
+        loop {
+            let request = match &fault {
+                Fault::CloseIdle(idle) if !is_fresh => {
+                    timeout(*idle, self.request()).await.unwrap_or_default()
+                }
+                _ => self.request().await,
+            };
+            is_fresh = false;
+            let Some(request) = request else { return };
+            if self.answer(&fault, &request).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Reads one request and returns its head; `None` at the end.
+    async fn request(&mut self) -> Option<String> {
+        loop {
+            let text = String::from_utf8_lossy(&self.received);
+            if let Some(end) = text.find("\r\n\r\n") {
+                let head = text[..end].to_ascii_lowercase();
+                let length = head
+                    .lines()
+                    .find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+                let whole = end + 4 + length.unwrap_or(0);
+                if self.received.len() >= whole {
+                    self.received.drain(..whole);
+                    self.counts.requests.fetch_add(1, Relaxed);
+                    return Some(head);
+                }
+            }
+            if self.stream.read_buf(&mut self.received).await.ok()? == 0 {
+                return None;
+            }
+        }
+    }
+
+    /// Answers in the server's way; `None` when the connection is to end.
+    async fn answer(&mut self, fault: &Fault, request: &str) -> Option<()> {
+        const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+        const EARLY: &str =
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
+        let part_of_100 = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n12345";
+        match fault {
+            Fault::Ok | Fault::CloseIdle(_) if request.starts_with("head ") => {
+                self.send(OK.trim_end_matches("ok")).await
+            }
+            Fault::Ok | Fault::CloseIdle(_) => self.send(OK).await,
+            Fault::NeverAccept => None,
+            Fault::Hang => std::future::pending().await,
+            Fault::ResetInHead => {
+                self.send("HTTP/1.1 200 OK\r\ncontent-le").await;
+                self.reset()
+            }
+            Fault::ResetInBody => {
+                self.send(part_of_100).await;
+                self.reset()
+            }
+            Fault::CloseUnanswered => None,
+            Fault::SlowHead => {
+                for byte in OK.chars() {
+                    self.send(byte.encode_utf8(&mut [0; 4])).await?;
+                    sleep(Duration::from_secs(1)).await;
+                }
+                Some(())
+            }
+            Fault::EndlessBody => {
+                let chunk = format!("400\r\n{}\r\n", "x".repeat(1024));
+                self.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+                    .await?;
+                loop {
+                    self.send(&chunk).await?;
+                    // Fast enough to have no end, slow enough to leave the machine to the test.
+                    sleep(Duration::from_millis(2)).await;
+                }
+            }
+            Fault::ShortBody => {
+                self.send(part_of_100).await;
+                None
+            }
+            Fault::ExtraBytes => {
+                self.send(&format!("{OK}HTTP/1.1 500 Not yours\r\n\r"))
+                    .await
+            }
+            Fault::Garbage => self.send("\u{1b}[31mSSH-2.0-garbage\r\n\r\n").await,
+            Fault::RedirectLoop => {
+                let path = request.split(' ').nth(1).unwrap_or("/");
+                self.redirect(path.as_bytes()).await
+            }
+            Fault::RedirectTo(url) => self.redirect(url.as_bytes()).await,
+            Fault::RedirectInvalid => self.redirect(b"http://[\xff\xfe").await,
+            Fault::Informational => self.send(&format!("{EARLY}{OK}")).await,
+            Fault::NoContent => {
+                self.send("HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n")
+                    .await
+            }
+            Fault::NotModified => {
+                self.send("HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n")
+                    .await
+            }
+            Fault::TooManyRequests => {
+                self.send(
+                    "HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n",
+                )
+                .await
+            }
+        }
+    }
+
+    async fn redirect(&mut self, location: &[u8]) -> Option<()> {
+        let head = b"HTTP/1.1 302 Found\r\ncontent-length: 0\r\nlocation: ";
+        let answer = [head, location, b"\r\n\r\n"].concat();
+        self.stream.write_all(&answer).await.ok()
+    }
+
+    async fn send(&mut self, text: &str) -> Option<()> {
+        self.stream.write_all(text.as_bytes()).await.ok()
+    }
+
+    /// Ends the connection by RST instead of FIN.
+    fn reset(&self) -> Option<()> {
+        let _ = self.stream.set_zero_linger();
+        None
+    }
+}

@@ -1,0 +1,11 @@
+//! What tests of the whole program share: [`Perfctl`] runs the binary, [`Misbehaving`] is a server
+//! with a fault. A well-behaved server is `perfctl::demo::Demo`.
+
+// Each test file uses its own part of this.
+#![allow(dead_code, unused_imports)]
+
+mod misbehaving;
+mod program;
+
+pub use misbehaving::{Fault, Misbehaving, closed_port};
+pub use program::{Outcome, Perfctl, Running, Signal};
