@@ -60,9 +60,10 @@ pub fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         .build()
         .map_err(cannot)?;
     runtime.block_on(async {
-        let listener = demo::bind(args.port)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+        // After the signals: who can connect can also stop it in order.
+        let listener = demo::bind(args.port)?;
         let addr = listener.local_addr().map_err(cannot)?;
         // Nobody reading is no reason to stop serving, so failed writes are let pass.
         let _ = greet(out, &format!("http://{addr}"));
