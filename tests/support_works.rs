@@ -181,7 +181,9 @@ fn the_demo_serves_on_though_nobody_reads_what_it_prints() {
         .expect_status(0)
         .expect_stderr("")
         .spawn();
+    let start = Instant::now();
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(start.elapsed() < LONG, "nothing listens");
         std::thread::yield_now();
     }
     running.signal(Signal::Term);
