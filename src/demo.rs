@@ -179,7 +179,7 @@ pub async fn serve(
 async fn answer_one(State(target): State<Arc<Target>>, request: Request) -> Response {
     let start = Instant::now();
     let number = target.counters.arrived();
-    let mut answered = target.counters.in_flight();
+    let in_flight = target.counters.in_flight();
     let (parts, body) = request.into_parts();
     let (route, argument) = route::find(&parts.method, parts.uri.path());
     let mut response = target
@@ -193,7 +193,7 @@ async fn answer_one(State(target): State<Arc<Target>>, request: Request) -> Resp
     if let Some(stall) = target.behaviour.stall {
         wait(stall.wait(target.started.elapsed())).await;
     }
-    answered.done(route, response.status(), start.elapsed());
+    in_flight.done(route, response.status(), start.elapsed());
     response
 }
 

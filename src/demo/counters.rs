@@ -105,7 +105,7 @@ pub(super) struct InFlight<'a>(&'a Counters);
 
 impl InFlight<'_> {
     /// Counts its answer.
-    pub(super) fn done(&mut self, route: Route, status: StatusCode, took: Duration) {
+    pub(super) fn done(self, route: Route, status: StatusCode, took: Duration) {
         self.0.answered.fetch_add(1, Relaxed);
         self.0.time_us.fetch_add(took.as_micros() as u64, Relaxed);
         let slot = usize::from(status.as_u16()).checked_sub(100);

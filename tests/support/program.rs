@@ -204,9 +204,10 @@ impl Running {
             Signal::Stop => "-STOP",
             Signal::Continue => "-CONT",
         };
-        let id = self.child.id().to_string();
-        let sent = Command::new("kill").args([name, &id]).status().unwrap();
-        assert!(sent.success(), "kill {name} {id}");
+        // The shell's own `kill`: the program of that name is not on every machine.
+        let command = format!("kill {name} {}", self.child.id());
+        let sent = Command::new("sh").args(["-c", &command]).status().unwrap();
+        assert!(sent.success(), "{command}");
     }
 
     /// The directory it runs in.
