@@ -4,6 +4,8 @@
 //! what is good or bad about it (`grading`, `comparison`), and how it looks (`report`).
 
 mod class;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod fold;
 mod histogram;
 mod journal;
@@ -12,6 +14,7 @@ mod result;
 mod sample;
 mod statistics;
 mod store;
+mod validity;
 
 pub use class::Class;
 pub use fold::{Fold, Live};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Class, SparseHistogram};
 use crate::plan::{Fingerprint, Load, Phase, Plan, Slo, Target};
+use crate::units::MAX_DURATION;
 
 /// A whole run, as stored in `result.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -184,6 +185,9 @@ impl RunResult {
     pub const FORMAT: &'static str = "perfctl-result";
     /// The version this perfctl writes, and the newest it reads.
     pub const VERSION: u32 = 1;
+    /// The largest sum of all counters, bytes included, so that sums over a file, and over many
+    /// files, cannot overflow.
+    const MAX_COUNT: u64 = 1 << 53;
 
     /// Whether everything in it fits together, so that no later step can be misled or panic.
     ///
@@ -209,6 +213,13 @@ impl RunResult {
         if self.run.phases.iter().any(|p| p.end_us < p.start_us) {
             return Err("a phase ends before it starts".into());
         }
+        let stages = self.run.load.stages.iter();
+        let mut lengths = stages
+            .flat_map(|stage| [stage.ramp, stage.duration])
+            .chain([self.run.load.warmup]);
+        if lengths.any(|length| length > MAX_DURATION) {
+            return Err("its load is longer than any load can be".into());
+        }
         let cells = self.endpoints.iter().flat_map(|e| &e.phases);
         let interval_cells = self.timeline.iter().flat_map(|i| i.cells.iter());
         let known = |(endpoint, _): &(usize, Cell)| *endpoint < self.endpoints.len();
@@ -217,10 +228,16 @@ impl RunResult {
         }
         let all = cells.chain(interval_cells.map(|(_, cell)| cell));
         if !all
+            .clone()
             .flat_map(Cell::histograms)
             .all(SparseHistogram::is_sound)
         {
             return Err("a histogram is damaged".into());
+        }
+        let counts = all.flat_map(Cell::counts);
+        let sum = counts.fold(0u64, u64::saturating_add);
+        if sum > Self::MAX_COUNT {
+            return Err("its counts are larger than any run can make them".into());
         }
         Ok(())
     }
@@ -294,6 +311,22 @@ impl Cell {
             .filter(|(class, _)| select(**class))
             .map(|(_, count)| count)
             .sum()
+    }
+
+    /// Every counter that is ever summed up.
+    fn counts(&self) -> impl Iterator<Item = u64> {
+        let buckets = self.histograms().map(SparseHistogram::count);
+        let components = self.components.values();
+        [
+            self.bytes_in,
+            self.bytes_out,
+            self.connections,
+            self.redirects,
+        ]
+        .into_iter()
+        .chain(self.classes.values().copied())
+        .chain(components.flat_map(|component| [component.hits, component.misses]))
+        .chain(buckets)
     }
 
     fn histograms(&self) -> impl Iterator<Item = &SparseHistogram> {

@@ -94,6 +94,25 @@ impl Metric {
     }
 }
 
+impl fmt::Display for Metric {
+    /// The short name: `p95`, `error_rate`, `throughput_rps`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ResponseTime(percentile) => percentile.fmt(f),
+            Self::MeanResponseTime => f.write_str("mean"),
+            Self::MaxResponseTime => f.write_str("max"),
+            Self::ErrorRate => f.write_str("error_rate"),
+            Self::Availability => f.write_str("availability"),
+            Self::Throughput => f.write_str("throughput_rps"),
+            Self::ComponentTime {
+                component,
+                percentile,
+            } => write!(f, "{component}_time_{percentile}"),
+            Self::HitRatio { component } => write!(f, "{component}_hit_ratio"),
+        }
+    }
+}
+
 /// A percentile, above 0 and at most 100.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub struct Percentile(f64);

@@ -1,0 +1,256 @@
+//! The simple rule: worse by more than a share of the baseline, and by more than a floor.
+
+use super::{Gate, Outcome, Row};
+use crate::metrics::{Cell, RunResult, Summary};
+use crate::plan::{Direction, Metric, Model, Percentile, SloScope};
+
+/// Differences of a response time below this are noise whatever their share; us.
+const RESPONSE_TIME_FLOOR_US: f64 = 1_000.0;
+/// An error rate is compared by its difference; this much more is a regression.
+const ERROR_RATE_FLOOR: f64 = 0.001;
+/// How many samples must lie beyond a percentile (and make up a mean), on both sides.
+const SAMPLES_BEYOND: f64 = 10.0;
+
+/// The rule's parameter.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Threshold {
+    /// The relative change that is allowed, such as 0.1.
+    pub max_regression: f64,
+}
+
+impl Default for Threshold {
+    fn default() -> Self {
+        Self {
+            max_regression: 0.1,
+        }
+    }
+}
+
+impl Gate for Threshold {
+    fn judge(&self, baseline: &[RunResult], candidates: &[RunResult]) -> Vec<Row> {
+        let Some(first) = candidates.first() else {
+            return Vec::new();
+        };
+        let metrics = metrics(first.run.load.model);
+        let endpoints = first.run.endpoints.iter().enumerate();
+        let scopes = std::iter::once((None, SloScope::Total)).chain(endpoints.map(
+            |(position, endpoint)| (Some(position), SloScope::Endpoint(endpoint.name.clone())),
+        ));
+        let mut rows = Vec::new();
+        for (endpoint, scope) in scopes {
+            let before = merged(baseline, endpoint);
+            let now = merged(candidates, endpoint);
+            for (metric, required) in &metrics {
+                let mut row = self.row(scope.clone(), metric, &before, &now);
+                // An endpoint that is seldom called must not leave every job undecided.
+                row.required = *required && endpoint.is_none();
+                rows.push(row);
+            }
+        }
+        rows
+    }
+}
+
+/// What is compared, and whether the job's outcome needs it. In an open model the rate is given
+/// by the schedule and says nothing about the target.
+fn metrics(model: Model) -> Vec<(Metric, bool)> {
+    let percentile = |percent| Percentile::new(percent).map(Metric::ResponseTime);
+    let mut metrics: Vec<(Metric, bool)> = [(50.0, true), (95.0, true), (99.0, false)]
+        .into_iter()
+        .filter_map(|(percent, required)| Some((percentile(percent)?, required)))
+        .collect();
+    metrics.push((Metric::MeanResponseTime, false));
+    metrics.push((Metric::ErrorRate, true));
+    if model == Model::Closed {
+        metrics.push((Metric::Throughput, false));
+    }
+    metrics
+}
+
+/// All runs as one: cells are added and percentiles read from the sum, never averaged.
+fn merged(runs: &[RunResult], endpoint: Option<usize>) -> Summary {
+    let mut cell = Cell::default();
+    let mut window_s = 0.0;
+    for result in runs {
+        let phases = result.run.phases.iter().enumerate();
+        for (phase, _) in phases.filter(|(_, phase)| phase.measured) {
+            window_s += result.phase_length_s(phase);
+            let endpoints = result.endpoints.iter().enumerate();
+            endpoints
+                .filter(|(position, _)| endpoint.is_none_or(|wanted| wanted == *position))
+                .for_each(|(_, endpoint)| cell.merge(&endpoint.phases[phase]));
+        }
+    }
+    Summary::of(&cell, window_s)
+}
+
+impl Threshold {
+    fn row(&self, scope: SloScope, metric: &Metric, before: &Summary, now: &Summary) -> Row {
+        let values = (before.value(metric), now.value(metric));
+        let mut row = Row {
+            scope,
+            metric: metric.clone(),
+            baseline: values.0,
+            value: values.1,
+            change: None,
+            reference: None,
+            outcome: Outcome::Inconclusive,
+            required: false,
+            reason: String::new(),
+        };
+        let (Some(baseline), Some(value)) = values else {
+            row.reason = "no data".into();
+            return row;
+        };
+        row.change = match metric {
+            Metric::ErrorRate => Some(value - baseline),
+            _ => (baseline > 0.0).then(|| value / baseline - 1.0),
+        };
+        row.reference = Some(match metric {
+            Metric::ErrorRate => baseline + ERROR_RATE_FLOOR,
+            _ => baseline,
+        });
+        let samples = before.response_us.count.min(now.response_us.count);
+        let beyond = match metric {
+            Metric::ResponseTime(percentile) => samples as f64 * (1.0 - percentile.quantile()),
+            Metric::MeanResponseTime => samples as f64,
+            _ => SAMPLES_BEYOND,
+        };
+        // A hair of slack, since 200 * (1 - 0.95) is not quite 10 in binary.
+        if beyond + 1e-9 < SAMPLES_BEYOND {
+            row.reason = format!("too few samples ({samples})");
+            return row;
+        }
+        let worse = match metric.direction() {
+            Direction::AtMost => value - baseline,
+            Direction::AtLeast => baseline - value,
+        };
+        row.outcome = if self.is_notable(metric, baseline, worse) {
+            Outcome::Regressed
+        } else if self.is_notable(metric, baseline, -worse) {
+            Outcome::Improved
+        } else {
+            Outcome::Unchanged
+        };
+        row.reason = match (row.outcome, metric) {
+            (Outcome::Unchanged, _) => String::new(),
+            (_, Metric::ErrorRate) => "by more than 0.1 percentage points".into(),
+            _ => format!(
+                "by more than {}",
+                crate::units::format_percent(self.max_regression)
+            ),
+        };
+        row
+    }
+
+    /// Whether a change of `by` (positive) from `baseline` is more than noise and more than allowed.
+    fn is_notable(&self, metric: &Metric, baseline: f64, by: f64) -> bool {
+        let allowed = match metric {
+            Metric::ErrorRate => ERROR_RATE_FLOOR,
+            Metric::Throughput => self.max_regression * baseline,
+            _ => (self.max_regression * baseline).max(RESPONSE_TIME_FLOOR_US),
+        };
+        // A change of exactly what is allowed is allowed, rounding errors or not.
+        by > allowed * (1.0 + 1e-9)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::{Class, fixture};
+
+    fn run(response_us: u64, count: u64, errors: u64) -> RunResult {
+        let requests = [
+            (Class::Ok, response_us, count),
+            (Class::Http5xx, 10, errors),
+        ];
+        fixture::run(&[("a", &requests)])
+    }
+
+    fn rows(before: &RunResult, now: &RunResult) -> Vec<(String, Outcome)> {
+        let rows =
+            Threshold::default().judge(std::slice::from_ref(before), std::slice::from_ref(now));
+        rows.into_iter()
+            .filter(|row| row.scope == SloScope::Total)
+            .map(|row| (row.metric.to_string(), row.outcome))
+            .collect()
+    }
+
+    fn of(rows: &[(String, Outcome)], metric: &str) -> Outcome {
+        rows.iter().find(|row| row.0 == metric).unwrap().1
+    }
+
+    #[test]
+    fn a_change_must_be_above_the_share_and_above_the_floor() {
+        let base = run(50_000, 2_000, 0);
+        assert_eq!(
+            of(&rows(&base, &run(60_000, 2_000, 0)), "p95"),
+            Outcome::Regressed
+        );
+        assert_eq!(
+            of(&rows(&base, &run(54_000, 2_000, 0)), "p95"),
+            Outcome::Unchanged
+        );
+        assert_eq!(
+            of(&rows(&base, &run(40_000, 2_000, 0)), "p95"),
+            Outcome::Improved
+        );
+        // Twice as slow, but only by 0.5 ms.
+        let fast = run(500, 2_000, 0);
+        assert_eq!(
+            of(&rows(&fast, &run(1_000, 2_000, 0)), "p95"),
+            Outcome::Unchanged
+        );
+    }
+
+    #[test]
+    fn error_rates_are_compared_by_their_difference() {
+        let base = run(50_000, 100_000, 0);
+        assert_eq!(
+            of(&rows(&base, &run(50_000, 100_000, 90)), "error_rate"),
+            Outcome::Unchanged
+        );
+        assert_eq!(
+            of(&rows(&base, &run(50_000, 100_000, 110)), "error_rate"),
+            Outcome::Regressed
+        );
+    }
+
+    #[test]
+    fn less_throughput_is_worse_in_a_closed_model_and_not_asked_in_an_open_one() {
+        let base = run(50_000, 2_000, 0);
+        let slow = run(50_000, 1_500, 0);
+        assert_eq!(
+            of(&rows(&base, &slow), "throughput_rps"),
+            Outcome::Regressed
+        );
+        assert_eq!(of(&rows(&slow, &base), "throughput_rps"), Outcome::Improved);
+        let mut open = slow;
+        open.run.load.model = Model::Open { max_users: 10 };
+        assert!(
+            rows(&base, &open)
+                .iter()
+                .all(|row| row.0 != "throughput_rps")
+        );
+    }
+
+    #[test]
+    fn a_percentile_needs_ten_samples_beyond_it() {
+        let count = |n| rows(&run(50_000, n, 0), &run(50_000, n, 0));
+        assert_eq!(of(&count(200), "p95"), Outcome::Unchanged);
+        assert_eq!(of(&count(199), "p95"), Outcome::Inconclusive);
+        assert_eq!(of(&count(199), "p50"), Outcome::Unchanged);
+        assert_eq!(of(&count(200), "p99"), Outcome::Inconclusive);
+    }
+
+    #[test]
+    fn several_baseline_runs_are_merged_and_not_averaged() {
+        let runs = [run(10_000, 900, 0), run(100_000, 100, 0)];
+        let merged = merged(&runs, None);
+        assert_eq!(merged.requests, 1_000);
+        assert_eq!(merged.window_s, 20.0);
+        assert!((merged.response_us.p50.unwrap() - 10_000.0).abs() < 20.0);
+        assert!((merged.response_us.p95.unwrap() - 100_000.0).abs() < 100.0);
+    }
+}

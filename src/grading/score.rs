@@ -1,0 +1,358 @@
+//! From a value and its target to points, a severity and a letter.
+
+use serde::{Serialize, Serializer};
+
+use super::Criterion;
+use crate::plan::{Direction, Metric};
+
+/// How badly a target is missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Severity {
+    /// Met.
+    Success,
+    /// Missed by less than 1.5 times the target.
+    Close,
+    /// 1.5 times the target or more.
+    Warning,
+    /// 2 times the target or more, or no data.
+    Critical,
+}
+
+impl Severity {
+    /// Of a value that is `miss` times its target.
+    pub(super) fn of(met: bool, miss: f64) -> Self {
+        match miss {
+            _ if met => Self::Success,
+            miss if miss < 1.5 => Self::Close,
+            miss if miss < 2.0 => Self::Warning,
+            _ => Self::Critical,
+        }
+    }
+
+    /// As reports write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Success => "SUCCESS",
+            Self::Close => "CLOSE",
+            Self::Warning => "WARNING",
+            Self::Critical => "CRITICAL",
+        }
+    }
+}
+
+/// The grade of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it all")]
+pub enum Letter {
+    APlus,
+    A,
+    B,
+    C,
+    D,
+    F,
+}
+
+impl Letter {
+    /// From best to worst, each with the lowest score it takes and what it says.
+    const TABLE: [(Self, f64, &'static str, &'static str); 6] = [
+        (Self::APlus, 95.0, "A+", "excellent, all targets met"),
+        (Self::A, 90.0, "A", "very good, minor optimizations"),
+        (Self::B, 80.0, "B", "good, some optimizations"),
+        (Self::C, 70.0, "C", "acceptable, optimization required"),
+        (Self::D, 60.0, "D", "poor, significant optimization"),
+        (Self::F, 0.0, "F", "critical, immediate attention"),
+    ];
+
+    /// The letter of a score of 0..=100. Without all targets met, an A is the best.
+    pub fn of(score: f64, all_met: bool) -> Self {
+        let reached = |row: &&(Self, f64, &str, &str)| {
+            // The sum of weighted shares may come out a rounding error short of a bound.
+            score + 1e-9 >= row.1 && (row.0 != Self::APlus || all_met)
+        };
+        Self::TABLE
+            .iter()
+            .find(reached)
+            .map_or(Self::F, |row| row.0)
+    }
+
+    fn row(self) -> &'static (Self, f64, &'static str, &'static str) {
+        &Self::TABLE[self as usize]
+    }
+
+    /// The lowest score that it takes.
+    pub fn lowest_score(self) -> f64 {
+        self.row().1
+    }
+
+    /// As reports write it: `A+`.
+    pub fn name(self) -> &'static str {
+        self.row().2
+    }
+
+    /// What it says: `good, some optimizations`.
+    pub fn sentence(self) -> &'static str {
+        self.row().3
+    }
+
+    /// The next better one.
+    pub fn better(self) -> Option<Self> {
+        let position = (self as usize).checked_sub(1)?;
+        Some(Self::TABLE[position].0)
+    }
+}
+
+impl Serialize for Letter {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// Whether `value` keeps `target`.
+pub(super) fn is_met(metric: &Metric, target: f64, value: f64) -> bool {
+    match metric.direction() {
+        Direction::AtMost => value <= target,
+        Direction::AtLeast => value >= target,
+    }
+}
+
+/// How many times the target a value is, so that above 1 is missed: directly for "at most"
+/// metrics, on the share that may be missed for shares, on target over value for a throughput.
+/// Infinite where nothing may be missed and something is.
+pub(super) fn times_target(metric: &Metric, target: f64, value: f64) -> f64 {
+    let (actual, allowed) = match metric {
+        Metric::Availability | Metric::HitRatio { .. } => (1.0 - value, 1.0 - target),
+        Metric::Throughput => (target, value),
+        _ => (value, target),
+    };
+    match allowed {
+        allowed if allowed > 0.0 => actual / allowed,
+        _ if actual > 0.0 => f64::INFINITY,
+        _ => 0.0,
+    }
+}
+
+/// The value that is `times` the target; the inverse of [`times_target`].
+pub(super) fn value_at(metric: &Metric, target: f64, times: f64) -> f64 {
+    match metric {
+        Metric::Availability | Metric::HitRatio { .. } => 1.0 - (1.0 - target) * times,
+        Metric::Throughput => target / times,
+        _ => target * times,
+    }
+}
+
+/// 100 when met, then falling to 50 at 1.5 times the target and to 0 at 2 times.
+pub(super) fn of_miss(met: bool, times: f64) -> f64 {
+    if met {
+        100.0
+    } else {
+        (200.0 - 100.0 * times).clamp(0.0, 100.0)
+    }
+}
+
+/// A weight as it counts: a damaged one counts nothing.
+fn weight(criterion: &Criterion) -> f64 {
+    if criterion.weight.is_finite() {
+        criterion.weight.max(0.0)
+    } else {
+        0.0
+    }
+}
+
+/// The sum of all weights, or `None` when there is nothing to grade.
+pub(super) fn total_weight(criteria: &[Criterion]) -> Option<f64> {
+    let sum: f64 = criteria.iter().map(weight).sum();
+    (sum > 0.0 && sum.is_finite()).then_some(sum)
+}
+
+/// Tells each criterion what it costs of the total score.
+pub(super) fn share_out(criteria: &mut [Criterion]) {
+    let Some(sum) = total_weight(criteria) else {
+        return;
+    };
+    for criterion in criteria {
+        criterion.points_lost = (100.0 - criterion.score) * (weight(criterion) / sum);
+    }
+}
+
+/// The weighted mean of the scores.
+pub(super) fn total(criteria: &[Criterion]) -> Option<f64> {
+    total_weight(criteria)?;
+    let lost: f64 = criteria.iter().map(|c| c.points_lost).sum();
+    Some((100.0 - lost).clamp(0.0, 100.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn judge(metric: &Metric, target: f64, value: f64) -> (f64, Severity) {
+        let met = is_met(metric, target, value);
+        let miss = times_target(metric, target, value);
+        (of_miss(met, miss), Severity::of(met, miss))
+    }
+
+    #[test]
+    fn every_letter_at_its_bounds() {
+        let cases = [
+            (100.0, true, "A+"),
+            (95.0, true, "A+"),
+            (94.99, true, "A"),
+            (99.0, false, "A"),
+            (90.0, true, "A"),
+            (89.99, true, "B"),
+            (80.0, false, "B"),
+            (79.99, false, "C"),
+            (70.0, false, "C"),
+            (69.99, false, "D"),
+            (60.0, false, "D"),
+            (59.99, false, "F"),
+            (0.0, false, "F"),
+        ];
+        for (score, all_met, letter) in cases {
+            assert_eq!(Letter::of(score, all_met).name(), letter, "{score}");
+        }
+    }
+
+    #[test]
+    fn the_table_is_in_the_order_of_the_letters() {
+        for (position, row) in Letter::TABLE.iter().enumerate() {
+            assert_eq!(row.0 as usize, position);
+        }
+        assert_eq!(Letter::APlus.better(), None);
+        assert_eq!(Letter::F.better(), Some(Letter::D));
+    }
+
+    #[test]
+    fn points_and_severity_for_at_most_targets() {
+        use Severity::{Close, Critical, Success, Warning};
+        let cases = [
+            (0.0, 100.0, Success),
+            (100.0, 100.0, Success),
+            (101.0, 99.0, Close),
+            (149.0, 51.0, Close),
+            (150.0, 50.0, Warning),
+            (199.0, 1.0, Warning),
+            (200.0, 0.0, Critical),
+            (9_999.0, 0.0, Critical),
+        ];
+        for (value, score, severity) in cases {
+            let got = judge(&Metric::MeanResponseTime, 100.0, value);
+            assert!((got.0 - score).abs() < 1e-9, "{value}: {got:?}");
+            assert_eq!(got.1, severity, "{value}");
+        }
+    }
+
+    #[test]
+    fn points_for_at_least_targets() {
+        let near = |got: (f64, Severity), score: f64, severity| {
+            assert!((got.0 - score).abs() < 1e-6, "{got:?} for {score}");
+            assert_eq!(got.1, severity);
+        };
+        // Availability is judged on the error budget: 99.9 % may miss 0.1 %.
+        near(
+            judge(&Metric::Availability, 0.999, 0.999),
+            100.0,
+            Severity::Success,
+        );
+        near(
+            judge(&Metric::Availability, 0.999, 0.99875),
+            75.0,
+            Severity::Close,
+        );
+        near(
+            judge(&Metric::Availability, 0.999, 0.9984),
+            40.0,
+            Severity::Warning,
+        );
+        near(
+            judge(&Metric::Availability, 0.999, 0.99),
+            0.0,
+            Severity::Critical,
+        );
+        // Throughput on target over value: 80 of 100 is 1.25 times too little.
+        near(
+            judge(&Metric::Throughput, 100.0, 100.0),
+            100.0,
+            Severity::Success,
+        );
+        near(
+            judge(&Metric::Throughput, 100.0, 80.0),
+            75.0,
+            Severity::Close,
+        );
+        near(
+            judge(&Metric::Throughput, 100.0, 62.5),
+            40.0,
+            Severity::Warning,
+        );
+        near(
+            judge(&Metric::Throughput, 100.0, 50.0),
+            0.0,
+            Severity::Critical,
+        );
+        near(
+            judge(&Metric::Throughput, 100.0, 0.0),
+            0.0,
+            Severity::Critical,
+        );
+    }
+
+    #[test]
+    fn targets_that_allow_nothing_are_met_or_worth_nothing() {
+        assert_eq!(
+            judge(&Metric::ErrorRate, 0.0, 0.0),
+            (100.0, Severity::Success)
+        );
+        assert_eq!(
+            judge(&Metric::ErrorRate, 0.0, 1e-9),
+            (0.0, Severity::Critical)
+        );
+        assert_eq!(
+            judge(&Metric::Availability, 1.0, 1.0),
+            (100.0, Severity::Success)
+        );
+        assert_eq!(
+            judge(&Metric::Availability, 1.0, 0.9999),
+            (0.0, Severity::Critical)
+        );
+    }
+
+    fn any_metric() -> impl Strategy<Value = Metric> {
+        prop::sample::select(vec![
+            Metric::MeanResponseTime,
+            Metric::ErrorRate,
+            Metric::Availability,
+            Metric::Throughput,
+        ])
+    }
+
+    proptest! {
+        #[test]
+        fn the_score_is_a_score_and_never_rises_when_a_value_gets_worse(
+            metric in any_metric(),
+            target in 0.0f64..=1.0,
+            a in 0.0f64..=1.0,
+            b in 0.0f64..=1.0,
+        ) {
+            let (better, worse) = match metric.direction() {
+                Direction::AtMost => (a.min(b), a.max(b)),
+                Direction::AtLeast => (a.max(b), a.min(b)),
+            };
+            let (better, worse) = (judge(&metric, target, better).0, judge(&metric, target, worse).0);
+            prop_assert!((0.0..=100.0).contains(&better) && (0.0..=100.0).contains(&worse));
+            prop_assert!(worse <= better);
+        }
+
+        #[test]
+        fn the_value_at_a_multiple_of_the_target_is_that_multiple(
+            metric in any_metric(),
+            target in 0.01f64..=0.99,
+            times in 1.0f64..2.0,
+        ) {
+            let value = value_at(&metric, target, times);
+            prop_assert!((times_target(&metric, target, value) - times).abs() < 1e-6);
+        }
+    }
+}

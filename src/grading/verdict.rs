@@ -1,0 +1,306 @@
+//! Yes, no, cannot tell, or not to be believed; and the exit code that says so.
+
+use serde::Serialize;
+
+use super::{Change, Criterion, Finding, Grading, Kind};
+use crate::error::Exit;
+use crate::metrics::{Class, RunResult, Window};
+use crate::units::format_count;
+
+/// What is said of a run in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Everything asked for is kept.
+    Pass,
+    /// Something asked for is not kept.
+    Fail,
+    /// The data cannot tell.
+    Inconclusive,
+    /// The generator was at fault; the numbers say nothing about the target.
+    Invalid,
+}
+
+impl Verdict {
+    /// As reports write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "PASS",
+            Self::Fail => "FAIL",
+            Self::Inconclusive => "INCONCLUSIVE",
+            Self::Invalid => "INVALID",
+        }
+    }
+}
+
+/// What makes a run fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailOn {
+    /// An SLO that is missed and not advisory.
+    pub slo: bool,
+    /// A regression against the baseline.
+    pub regression: bool,
+    /// Any failed request, in any phase.
+    pub errors: bool,
+}
+
+impl FailOn {
+    /// Parses `slo,regression,errors`, in any order and number; `none` is nothing.
+    ///
+    /// # Errors
+    /// A phrase that says what is allowed.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut fail_on = Self {
+            slo: false,
+            regression: false,
+            errors: false,
+        };
+        for word in text.split(',').map(str::trim) {
+            match word {
+                "slo" => fail_on.slo = true,
+                "regression" => fail_on.regression = true,
+                "errors" => fail_on.errors = true,
+                "none" => {}
+                _ => {
+                    return Err(format!(
+                        "`{word}` is not allowed: write `slo`, `regression` and `errors`, separated by commas, or `none`"
+                    ));
+                }
+            }
+        }
+        Ok(fail_on)
+    }
+}
+
+impl Default for FailOn {
+    fn default() -> Self {
+        Self {
+            slo: true,
+            regression: true,
+            errors: false,
+        }
+    }
+}
+
+/// How a grade becomes a verdict and an exit code.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// What makes a run fail.
+    pub fail_on: FailOn,
+    /// The exit code of a run that passes though requests failed (`--exit-code-on-error`).
+    pub code_on_error: Option<u8>,
+}
+
+/// The verdict and why. The worst that can be said is said; INVALID comes before everything.
+pub(super) fn of(
+    result: &RunResult,
+    invalid: Vec<String>,
+    criteria: &[Criterion],
+    changes: &[Change],
+    policy: &Policy,
+) -> (Verdict, Vec<String>) {
+    if !invalid.is_empty() {
+        return (Verdict::Invalid, invalid);
+    }
+    let fail_on = policy.fail_on;
+    let failed_requests = result.count(Class::is_failure);
+    let mut failures: Vec<String> = criteria
+        .iter()
+        .filter(|criterion| !criterion.met && !criterion.advisory)
+        .filter(|criterion| match criterion.kind {
+            Kind::Slo => fail_on.slo,
+            Kind::Baseline => fail_on.regression,
+        })
+        .map(describe_miss)
+        .collect();
+    if fail_on.errors && failed_requests > 0 {
+        failures.push(match failed_requests {
+            1 => "1 request failed".into(),
+            n => format!("{} requests failed", format_count(n)),
+        });
+    }
+    if !failures.is_empty() {
+        return (Verdict::Fail, failures);
+    }
+    let open = open_questions(result, changes, fail_on);
+    if !open.is_empty() {
+        return (Verdict::Inconclusive, open);
+    }
+    let reasons = match criteria {
+        [] => vec!["nothing was asked: there is no SLO and no baseline".into()],
+        _ => Vec::new(),
+    };
+    (Verdict::Pass, reasons)
+}
+
+fn open_questions(result: &RunResult, changes: &[Change], fail_on: FailOn) -> Vec<String> {
+    let mut open = Vec::new();
+    if result.summary(None, Window::Measured).requests == 0 {
+        open.push("no request was measured".to_owned());
+    }
+    match result.run.ending.as_ref().map(|ending| ending.signal) {
+        Some(None) => {}
+        Some(Some(_)) => open.push("the run was stopped before its end".into()),
+        None => open.push("perfctl was killed during the run; its last second may be lost".into()),
+    }
+    if fail_on.regression {
+        let unknown = changes.iter().filter(|c| c.finding == Finding::Open);
+        open.extend(unknown.map(|change| {
+            format!(
+                "{}: too little data to compare to the baseline",
+                change.metric
+            )
+        }));
+    }
+    open
+}
+
+fn describe_miss(criterion: &Criterion) -> String {
+    let Criterion { metric, target, .. } = criterion;
+    let name = criterion.full_name();
+    match (criterion.kind, criterion.value) {
+        (_, None) => format!("{name}: no data"),
+        (Kind::Slo, Some(value)) => format!(
+            "{name} is {}, the target is {}",
+            metric.format(value),
+            metric.format(*target)
+        ),
+        (Kind::Baseline, Some(value)) => format!(
+            "{name} regressed to {} against the baseline",
+            metric.format(value)
+        ),
+    }
+}
+
+impl Grading {
+    /// The exit code of the run. A signal wins over the verdict, since the caller knows that it
+    /// sent one; the report was written all the same.
+    pub fn exit(&self, result: &RunResult, policy: &Policy) -> Exit {
+        match result.run.ending.as_ref().and_then(|ending| ending.signal) {
+            Some(15) => return Exit::Terminated,
+            Some(_) => return Exit::Interrupted,
+            None => {}
+        }
+        match (self.verdict, policy.code_on_error) {
+            (Verdict::Invalid | Verdict::Inconclusive, _) => Exit::Inconclusive,
+            (Verdict::Fail, _) => Exit::Failed,
+            (Verdict::Pass, Some(code)) if result.count(Class::is_failure) > 0 => {
+                Exit::Custom(code)
+            }
+            (Verdict::Pass, _) => Exit::Pass,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::fixture;
+    use crate::plan::{Metric, SloScope};
+
+    const FAILURES: &[(Class, u64, u64)] = &[(Class::Ok, 1_000, 99), (Class::Http5xx, 10, 1)];
+
+    fn judge(result: &RunResult, policy: Policy) -> (Verdict, u8) {
+        let grading = Grading::of(result, &[], &policy);
+        (grading.verdict, grading.exit(result, &policy).code())
+    }
+
+    fn fail_on(text: &str) -> Policy {
+        Policy {
+            fail_on: FailOn::parse(text).unwrap(),
+            code_on_error: None,
+        }
+    }
+
+    #[test]
+    fn a_missed_target_fails_unless_it_is_advisory_or_not_asked_about() {
+        let mut result = fixture::run(&[("a", FAILURES)]);
+        result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.001)];
+        assert_eq!(judge(&result, Policy::default()), (Verdict::Fail, 1));
+        assert_eq!(judge(&result, fail_on("regression")), (Verdict::Pass, 0));
+        result.run.slos[0].advisory = true;
+        assert_eq!(judge(&result, Policy::default()), (Verdict::Pass, 0));
+    }
+
+    #[test]
+    fn errors_fail_when_asked_and_can_have_a_code_of_their_own() {
+        let result = fixture::run(&[("a", FAILURES)]);
+        assert_eq!(judge(&result, Policy::default()), (Verdict::Pass, 0));
+        assert_eq!(judge(&result, fail_on("errors")), (Verdict::Fail, 1));
+        let policy = Policy {
+            code_on_error: Some(7),
+            ..Policy::default()
+        };
+        assert_eq!(judge(&result, policy), (Verdict::Pass, 7));
+        let clean = fixture::run(&[("a", &[(Class::Ok, 1_000, 10)])]);
+        assert_eq!(judge(&clean, policy), (Verdict::Pass, 0));
+    }
+
+    #[test]
+    fn no_data_fails_a_target_and_is_inconclusive_without_one() {
+        let mut result = fixture::run(&[("a", &[])]);
+        assert_eq!(
+            judge(&result, Policy::default()),
+            (Verdict::Inconclusive, 3)
+        );
+        result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.01)];
+        let grading = Grading::of(&result, &[], &Policy::default());
+        assert_eq!(grading.verdict, Verdict::Fail);
+        assert_eq!(grading.reasons, ["error_rate: no data"]);
+        assert_eq!(grading.score, Some(0.0));
+    }
+
+    #[test]
+    fn invalid_comes_before_fail_and_signals_before_all() {
+        let mut result = fixture::run(&[("a", &[(Class::LocalFd, 10, 3)])]);
+        result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.01)];
+        assert_eq!(judge(&result, Policy::default()), (Verdict::Invalid, 3));
+        for (signal, code) in [(2, 130), (15, 143)] {
+            result.run.ending.as_mut().unwrap().signal = Some(signal);
+            assert_eq!(judge(&result, Policy::default()).1, code);
+        }
+    }
+
+    #[test]
+    fn a_run_that_was_cut_short_never_passes() {
+        let mut result = fixture::run(&[("a", &[(Class::Ok, 1_000, 10)])]);
+        result.run.ending.as_mut().unwrap().signal = Some(2);
+        assert_eq!(judge(&result, Policy::default()).0, Verdict::Inconclusive);
+        result.run.ending = None;
+        assert_eq!(
+            judge(&result, Policy::default()),
+            (Verdict::Inconclusive, 3)
+        );
+    }
+
+    #[test]
+    fn an_open_question_about_the_baseline_is_no_pass() {
+        let result = fixture::run(&[("a", &[(Class::Ok, 1_000, 10)])]);
+        let change = |finding| Change {
+            scope: SloScope::Total,
+            metric: Metric::ErrorRate,
+            reference: 0.0,
+            value: 0.0,
+            finding,
+        };
+        let verdict = |finding, policy| Grading::of(&result, &[change(finding)], &policy).verdict;
+        assert_eq!(
+            verdict(Finding::Open, Policy::default()),
+            Verdict::Inconclusive
+        );
+        assert_eq!(verdict(Finding::Open, fail_on("slo")), Verdict::Pass);
+        assert_eq!(verdict(Finding::Held, Policy::default()), Verdict::Pass);
+        assert_eq!(
+            verdict(Finding::Regressed, Policy::default()),
+            Verdict::Fail
+        );
+    }
+
+    #[test]
+    fn what_may_fail_a_run() {
+        assert_eq!(FailOn::parse("slo,regression"), Ok(FailOn::default()));
+        assert!(FailOn::parse("errors, slo").unwrap().errors);
+        assert!(!FailOn::parse("none").unwrap().slo);
+        assert!(FailOn::parse("slos").unwrap_err().contains("`slos`"));
+    }
+}

@@ -1,0 +1,136 @@
+//! Hand-made results for the tests of grading, comparison and reports. They go through the fold
+//! and the journal, as those of real runs do.
+
+use std::time::Duration;
+
+use super::{
+    Class, Ending, EndpointInfo, Example, Fold, JournalWriter, Machine, RunInfo, RunResult, Sample,
+    Tick, Totals,
+};
+use crate::plan::{Fingerprint, Load, Model, Slo, Stage};
+
+/// Requests of one endpoint: class, response time in us, how many.
+pub type Requests<'a> = &'a [(Class, u64, u64)];
+
+/// A run of 2 s ramp and 10 s steady load, its requests spread evenly over the steady phase.
+pub fn run(endpoints: &[(&str, Requests<'_>)]) -> RunResult {
+    let stage = Stage {
+        name: "steady".into(),
+        target: 5.0,
+        ramp: Duration::from_secs(2),
+        duration: Duration::from_secs(10),
+    };
+    let mut tick = Tick::default();
+    for (position, (_, requests)) in endpoints.iter().enumerate() {
+        for &(class, response_us, count) in *requests {
+            for i in 0..count {
+                let intended_us = 2_000_000 + i * 10_000_000 / count;
+                let sample = sample(position as u16, class, intended_us, response_us);
+                tick.samples.push(sample);
+            }
+            if class.is_failure() {
+                tick.examples.push(Example {
+                    endpoint: position as u16,
+                    class,
+                    text: format!("an example of {}", class.name()),
+                });
+            }
+        }
+    }
+    let names: Vec<&str> = endpoints.iter().map(|(name, _)| *name).collect();
+    of_stages(&names, vec![stage], tick)
+}
+
+/// A sample whose service time is its response time.
+pub fn sample(endpoint: u16, class: Class, intended_us: u64, response_us: u64) -> Sample {
+    let started = class.is_started();
+    Sample {
+        endpoint,
+        class,
+        redirects: 0,
+        connections: 0,
+        intended_us,
+        response_us: if started { response_us } else { 0 },
+        service_us: if started { response_us } else { 0 },
+        first_byte_us: None,
+        bytes_in: 1_000,
+        bytes_out: 100,
+    }
+}
+
+/// A closed run of these stages with these samples, ended as planned.
+pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResult {
+    let load = Load {
+        model: Model::Closed,
+        stages,
+        warmup: Duration::ZERO,
+        graceful_stop: Duration::from_secs(30),
+        iterations: None,
+    };
+    let run = RunInfo {
+        id: "20261121T000000Z-ap-intake-smoke".into(),
+        perfctl_version: "0.1.0".into(),
+        scenario: "ap-intake".into(),
+        profile: "smoke".into(),
+        target: "http://localhost:8000".into(),
+        started_at: "2026-11-21T00:00:00Z".into(),
+        seed: 42,
+        workers: 2,
+        phases: load.phases(),
+        load,
+        slos: Vec::new(),
+        skipped_slos: Vec::new(),
+        endpoints: endpoints
+            .iter()
+            .map(|name| EndpointInfo {
+                name: (*name).to_owned(),
+                method: "GET".into(),
+            })
+            .collect(),
+        fingerprint: Fingerprint {
+            scenario: "0123456789abcdef".into(),
+            load: "fedcba9876543210".into(),
+        },
+        machine: Machine {
+            host: "builder".into(),
+            kernel: "Linux 6.12".into(),
+            cpus: 2,
+        },
+        ending: None,
+    };
+    let end_us = run.phases.last().unwrap().end_us;
+    let planned = tick.samples.len() as u64;
+    let missed = tick
+        .samples
+        .iter()
+        .filter(|s| !s.class.is_started())
+        .count() as u64;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("journal.jsonl");
+    let mut journal = JournalWriter::create(&path, &run).unwrap();
+    let (mut commit, _) = Fold::new(run.phases.clone()).fold(vec![tick]);
+    commit.users = 5;
+    assert!(journal.commit(commit));
+    assert!(journal.end(Ending {
+        signal: None,
+        stopped_at_us: end_us,
+        drained_at_us: end_us + 10_000,
+        totals: Totals {
+            planned,
+            started: planned - missed,
+        },
+    }));
+    journal.into_result().unwrap()
+}
+
+/// An SLO of weight 1 on all endpoints, named as in reports, such as `p95` or `error_rate`.
+pub fn slo(name: &str, metric: crate::plan::Metric, target: f64) -> Slo {
+    Slo {
+        name: name.into(),
+        scope: crate::plan::SloScope::Total,
+        metric,
+        target,
+        weight: 1.0,
+        advisory: false,
+    }
+}

@@ -1,0 +1,125 @@
+//! Whether the numbers of a run may be believed at all: the one list of what makes it INVALID.
+//!
+//! Here: faults of the generator and of the bookkeeping. Not here: what the target did, which is
+//! graded in `grading`.
+
+use std::time::Duration;
+
+use super::{Class, RunResult};
+use crate::units::{format_count, format_duration};
+
+/// The load may end this much off its plan whatever its length; us. A percentage alone would
+/// call a one-second run invalid over a single late wake-up.
+const WINDOW_SLACK_US: u64 = 100_000;
+
+impl RunResult {
+    /// Every cause that makes the run INVALID, each a phrase for people; empty for a valid run.
+    pub fn invalid_because(&self) -> Vec<String> {
+        [
+            self.local_faults(),
+            self.broken_count(),
+            self.wrong_window(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// Whether the load went on to its planned end: not stopped by a signal, perfctl not killed.
+    pub fn is_finished(&self) -> bool {
+        let ending = self.run.ending.as_ref();
+        ending.is_some_and(|ending| ending.signal.is_none())
+    }
+
+    fn local_faults(&self) -> Option<String> {
+        let counts: Vec<String> = Class::ALL
+            .into_iter()
+            .filter(|class| class.is_local())
+            .map(|class| (class, self.count(|c| c == class)))
+            .filter(|(_, count)| *count > 0)
+            .map(|(class, count)| format!("{} x {}", format_count(count), class.name()))
+            .collect();
+        (!counts.is_empty()).then(|| {
+            format!(
+                "this machine ran out of resources ({}): fewer users, or higher limits",
+                counts.join(", ")
+            )
+        })
+    }
+
+    /// The samples must account for every start that the workers counted on their own.
+    fn broken_count(&self) -> Option<String> {
+        let totals = self.run.ending.as_ref()?.totals;
+        let planned = self.count(|_| true);
+        let started = self.count(Class::is_started);
+        (totals.planned != planned || totals.started != started).then(|| {
+            format!(
+                "the count is broken: workers planned {} and started {}, samples say {} and {}",
+                format_count(totals.planned),
+                format_count(totals.started),
+                format_count(planned),
+                format_count(started)
+            )
+        })
+    }
+
+    fn wrong_window(&self) -> Option<String> {
+        let ending = self.run.ending.as_ref()?;
+        if ending.signal.is_some() || self.run.load.iterations.is_some() {
+            return None;
+        }
+        let planned_us = self.run.phases.last().map_or(0, |phase| phase.end_us);
+        let off_us = ending.stopped_at_us.abs_diff(planned_us);
+        (off_us > (planned_us / 100).max(WINDOW_SLACK_US)).then(|| {
+            let length = |us| format_duration(Duration::from_micros(us));
+            format!(
+                "the load lasted {} instead of {}",
+                length(ending.stopped_at_us),
+                length(planned_us)
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::metrics::{Class, fixture};
+
+    #[test]
+    fn a_sound_run_is_valid() {
+        let result = fixture::run(&[("a", &[(Class::Ok, 1_000, 100)])]);
+        assert_eq!(result.invalid_because(), Vec::<String>::new());
+        assert!(result.is_finished());
+    }
+
+    #[test]
+    fn each_cause_makes_it_invalid() {
+        let local = fixture::run(&[("a", &[(Class::Ok, 1_000, 100), (Class::LocalFd, 10, 2)])]);
+        assert!(local.invalid_because()[0].contains("2 x local_fd"));
+
+        let mut lost = fixture::run(&[("a", &[(Class::Ok, 1_000, 100)])]);
+        lost.run.ending.as_mut().unwrap().totals.planned += 1;
+        assert!(lost.invalid_because()[0].contains("planned 101"));
+
+        for stopped_at_us in [11_800_000, 12_200_000] {
+            let mut late = fixture::run(&[("a", &[(Class::Ok, 1_000, 100)])]);
+            late.run.ending.as_mut().unwrap().stopped_at_us = stopped_at_us;
+            assert_eq!(late.invalid_because().len(), 1, "{stopped_at_us}");
+        }
+    }
+
+    #[test]
+    fn a_run_stopped_on_purpose_may_be_short() {
+        let mut result = fixture::run(&[("a", &[(Class::Ok, 1_000, 100)])]);
+        let ending = result.run.ending.as_mut().unwrap();
+        ending.stopped_at_us = 5_000_000;
+        ending.signal = Some(2);
+        assert!(result.invalid_because().is_empty());
+        assert!(!result.is_finished());
+
+        let mut result = fixture::run(&[("a", &[(Class::Ok, 1_000, 100)])]);
+        result.run.ending.as_mut().unwrap().stopped_at_us = 5_000_000;
+        result.run.load.iterations = Some(100);
+        assert!(result.invalid_because().is_empty());
+    }
+}
