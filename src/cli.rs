@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! The command line: what can be asked for, and the code that carries it out.
 //!
 //! Here: the arguments, one file per subcommand. Not here: anything that a subcommand decides.
@@ -49,6 +48,3 @@ pub fn run(
         Command::Demo(args) => demo::run(&args, out),
     }
 }
-=======
-//! x
->>>>>>> 7425d0b (Grade runs, compare them to a baseline, and say what makes a run INVALID)

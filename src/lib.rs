@@ -16,14 +16,12 @@
 
 pub mod check;
 pub mod cli;
+pub mod comparison;
 pub mod demo;
 pub mod engine;
-pub mod cli;
-pub mod comparison;
 pub mod error;
 pub mod grading;
 pub mod metrics;
 pub mod plan;
 pub mod protocol;
-pub mod report;
 pub mod units;
