@@ -335,6 +335,35 @@ fn a_dropped_target_is_gone_and_its_port_is_free() {
 }
 
 #[test]
+fn no_answer_leaves_in_a_stall() {
+    let every = Duration::from_millis(200);
+    let lasting = every - Duration::from_nanos(1);
+    let start_of_test = Instant::now();
+    let demo = start(Behaviour {
+        stall: Some(Stall { every, lasting }),
+        ..Behaviour::default()
+    });
+    Browser::open(&demo).get("/health");
+    assert!(start_of_test.elapsed() >= every);
+}
+
+#[test]
+fn a_stall_is_the_last_part_of_its_period() {
+    let stall: Stall = "10s,1s".parse().unwrap();
+    for (elapsed_ms, wait_ms) in [
+        (0, 0),
+        (8_999, 0),
+        (9_000, 1_000),
+        (9_999, 1),
+        (10_000, 0),
+        (19_500, 500),
+    ] {
+        let wait = stall.wait(Duration::from_millis(elapsed_ms));
+        assert_eq!(wait, Duration::from_millis(wait_ms), "{elapsed_ms} ms");
+    }
+}
+
+#[test]
 fn stalls_are_read_as_users_write_them() {
     let stall: Stall = "10s, 500ms".parse().unwrap();
     assert_eq!(stall.every, Duration::from_secs(10));
