@@ -26,8 +26,8 @@ impl Timer {
     /// The most precise timer this system has. Must be called inside a runtime.
     #[expect(
         deprecated,
-        reason = "its replacement is unsafe to call; what it asks for, that the descriptor stays \
-                  open and the same while registered, an `OwnedFd` gives"
+        reason = "the replacement wants the caller's word that the descriptor stays open and the \
+                  same while registered; an `OwnedFd` does, and this crate gives no such words"
     )]
     pub(super) fn precise() -> Self {
         timerfd_create(

@@ -109,16 +109,18 @@ impl JournalWriter {
         self.failed.as_ref()
     }
 
-    /// The result of all lines, those the disk never took included.
+    /// The result of all lines, those the disk never took included; beside it what the disk said
+    /// when it first refused one, if it ever did.
     ///
     /// # Errors
     /// When the file cannot be read back or does not hold together.
-    pub fn into_result(self) -> Result<RunResult, Error> {
+    pub fn into_result(self) -> Result<(RunResult, Option<io::Error>), Error> {
         let file = File::open(&self.path).map_err(|source| Error::Read {
             path: self.path.clone(),
             source,
         })?;
-        assemble(&self.path, file, &self.pending)
+        let result = assemble(&self.path, file, &self.pending)?;
+        Ok((result, self.failed))
     }
 
     fn append(&mut self, line: &Line) -> bool {

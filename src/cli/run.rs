@@ -1,0 +1,243 @@
+//! `perfctl run`: a scenario under a profile, from the files to the exit code.
+
+use std::cell::RefCell;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::task::LocalSet;
+
+use super::compare::CompareOptions;
+use super::load_args::LoadArgs;
+use super::signals;
+use crate::comparison::{Baseline, check_comparable, compare};
+use crate::demo::{Behaviour, Demo};
+use crate::engine::{self, Stopper};
+use crate::error::{Error, Exit};
+use crate::grading::{FailOn, Grading, Policy};
+use crate::metrics::{
+    Fold, JournalWriter, Machine, RunDir, RunInfo, RunResult, Tick, write_atomically,
+};
+use crate::plan::{Plan, Target};
+use crate::protocol::http::{HttpClient, tls_config};
+use crate::report::live::{LiveDisplay, Mode, Update};
+use crate::report::{Report, by_name};
+use crate::{scenario, units};
+
+/// The arguments of `perfctl run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    load: LoadArgs,
+
+    /// Compare to this baseline, or to this stored run
+    #[arg(long, env = "PERFCTL_BASELINE", value_name = "FILE")]
+    baseline: Option<PathBuf>,
+
+    /// Make this run the baseline in FILE, instead of what it held
+    #[arg(long, env = "PERFCTL_SAVE_BASELINE", value_name = "FILE")]
+    save_baseline: Option<PathBuf>,
+
+    #[command(flatten)]
+    compare: CompareOptions,
+
+    /// What fails the run: slo, regression, errors (any failed request)
+    #[arg(
+        long,
+        env = "PERFCTL_FAIL_ON",
+        value_name = "LIST",
+        default_value = "slo,regression",
+        value_parser = FailOn::parse
+    )]
+    fail_on: FailOn,
+
+    /// Exit with N when requests failed and nothing else is wrong, as Locust does
+    #[arg(long, env = "PERFCTL_EXIT_CODE_ON_ERROR", value_name = "N")]
+    exit_code_on_error: Option<u8>,
+
+    /// Where runs are stored, each in a directory of its own [default: results]
+    #[arg(long, env = "PERFCTL_OUT", value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// How the report is written: console, json, markdown
+    #[arg(long, env = "PERFCTL_FORMAT", value_name = "FORMAT", default_value = "console")]
+    format: String,
+
+    /// No progress, and of the console report only the verdict
+    #[arg(short, long, env = "PERFCTL_QUIET")]
+    quiet: bool,
+
+    /// No progress while it runs
+    #[arg(long, env = "PERFCTL_NO_PROGRESS")]
+    no_progress: bool,
+}
+
+impl RunArgs {
+    fn out_dir(&self) -> PathBuf {
+        let alias = || std::env::var_os("LOAD_TEST_REPORTS_PATH").map(PathBuf::from);
+        self.out.clone().or_else(alias).unwrap_or_else(|| PathBuf::from("results"))
+    }
+}
+
+/// Runs a scenario and reports on it.
+///
+/// # Errors
+/// What kept it from being run or stored. A verdict is no error; it is the exit code.
+pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
+    let reporter = by_name(&args.format).map_err(Error::usage)?;
+    let plan = Arc::new(args.load.plan()?);
+    let baseline = args.baseline.as_deref().map(Baseline::read).transpose()?;
+    let info = |target: &str, id: &str| {
+        let started_at = jiff::Timestamp::now().to_string();
+        RunInfo::new(&plan, id, target, started_at, machine())
+    };
+    if let Some(baseline) = &baseline {
+        let run = info("", "");
+        check_comparable(baseline, &run.fingerprint, &run.load, &run.endpoints)?;
+    }
+
+    let demo = match plan.target {
+        Target::Demo => Some(Demo::start(0, Behaviour::default())?),
+        Target::Url(_) => None,
+    };
+    let base = match (&demo, &plan.target) {
+        (Some(demo), _) => format!("http://{}", demo.addr()),
+        (None, Target::Url(url)) => url.clone(),
+        (None, Target::Demo) => unreachable!("it was started above"),
+    };
+    let directory = RunDir::create(&args.out_dir(), &plan.scenario, &plan.profile)?;
+    write_atomically(&directory.plan(), &*plan)?;
+    let journal = JournalWriter::create(&directory.journal(), &info(&base, directory.id()))?;
+
+    let mode = Mode::detect(args.quiet || args.no_progress);
+    let (result, disk) = carry_out(&plan, &base, journal, mode)?;
+    let stored = write_atomically(&directory.result(), &result).map(|()| disk);
+
+    let policy = Policy {
+        fail_on: args.fail_on,
+        code_on_error: args.exit_code_on_error,
+    };
+    let gate = args.compare.gate();
+    let comparison = baseline.map(|baseline| compare(&baseline, &result, &gate)).transpose()?;
+    let mut report = Report::new(result, comparison, &policy);
+    report.directory = Some(directory.path().to_owned());
+    // The run is stored, so a reader that went away (`| head`) has lost nothing.
+    let _ = if args.quiet && args.format == "console" {
+        writeln!(out, "{}", verdict_line(&report.grading, directory.path()))
+    } else {
+        reporter.report(&report, out)
+    };
+    if let Some(error) = stored? {
+        return Err(Error::Write {
+            path: directory.journal(),
+            source: error,
+        });
+    }
+    let exit = report.grading.exit(&report.result, &policy);
+    if let Some(path) = &args.save_baseline {
+        Baseline::of(Vec::new()).add(report.result, false)?.write(path)?;
+    }
+    Ok(exit)
+}
+
+/// Puts the load on, and makes the result. Beside it: what the disk said, if it ever refused.
+fn carry_out(
+    plan: &Arc<Plan>,
+    base: &str,
+    journal: JournalWriter,
+    mode: Mode,
+) -> Result<(RunResult, Option<std::io::Error>), Error> {
+    let tls = tls_config(plan, base)?;
+    let make_client = {
+        let (plan, base) = (plan.clone(), base.to_owned());
+        move || HttpClient::new(&plan, &base, tls.clone())
+    };
+    let total = plan.load.iterations.is_none().then(|| plan.load.total());
+    let display = LiveDisplay::new(total, plan.load.iterations, mode);
+    let control = Rc::new(RefCell::new(Control {
+        fold: Fold::new(plan.load.phases()),
+        journal,
+        display,
+        plan: plan.clone(),
+        second: 0,
+    }));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::CannotRun(format!("cannot start a runtime: {error}")))?;
+    let ending = LocalSet::new().block_on(&runtime, async {
+        let stopper = Stopper::default();
+        let noting = control.clone();
+        signals::listen(stopper.clone(), move |text| noting.borrow().display.note(text))?;
+        engine::run(plan.clone(), make_client, &stopper, |ticks| {
+            control.borrow_mut().second(ticks);
+        })
+        .await
+    })?;
+    // The listener for signals, which holds the other reference, goes with the runtime.
+    drop(runtime);
+    let control = Rc::into_inner(control)
+        .ok_or_else(|| Error::CannotRun("the control of the run is still in use".into()))?
+        .into_inner();
+    control.display.finish();
+    let mut journal = control.journal;
+    journal.end(ending);
+    journal.into_result()
+}
+
+/// What happens once a second: fold, store, show.
+struct Control {
+    fold: Fold,
+    journal: JournalWriter,
+    display: LiveDisplay,
+    plan: Arc<Plan>,
+    second: u64,
+}
+
+impl Control {
+    fn second(&mut self, ticks: Vec<Tick>) {
+        self.second += 1;
+        let (commit, live) = self.fold.fold(ticks);
+        let had_failed = self.journal.failure().is_some();
+        self.journal.commit(commit);
+        if let Some(error) = self.journal.failure().filter(|_| !had_failed) {
+            self.display.note(&format!(
+                "the journal cannot be written: {error}; the load goes on, its numbers are kept \
+                 in memory and tried again each second"
+            ));
+        }
+        let elapsed = Duration::from_secs(self.second);
+        let phases = self.plan.load.phases();
+        let now_us = units::as_us(elapsed);
+        let phase = phases.iter().find(|phase| now_us <= phase.end_us);
+        self.display.update(&Update {
+            live,
+            phase: phase.map_or_else(|| "stopping".into(), |phase| phase.name.clone()),
+            elapsed,
+        });
+    }
+}
+
+/// `PASS A+ 98.2 results/...`: the verdict in a line.
+fn verdict_line(grading: &Grading, directory: &Path) -> String {
+    let mut words = vec![grading.verdict.name().to_uppercase()];
+    words.extend(grading.letter.map(|letter| letter.to_string()));
+    words.extend(grading.score.map(|score| units::trim_float(score, 1)));
+    words.push(directory.display().to_string());
+    words.extend(grading.reasons.first().map(|reason| format!("({reason})")));
+    words.join(" ")
+}
+
+/// The machine that makes the load.
+fn machine() -> Machine {
+    let uname = rustix::system::uname();
+    let text = |part: &std::ffi::CStr| part.to_string_lossy().into_owned();
+    Machine {
+        host: text(uname.nodename()),
+        kernel: format!("{} {}", text(uname.sysname()), text(uname.release())),
+        cpus: std::thread::available_parallelism().map_or(1, usize::from),
+    }
+}
