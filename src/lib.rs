@@ -24,4 +24,5 @@ pub mod grading;
 pub mod metrics;
 pub mod plan;
 pub mod protocol;
+pub mod scenario;
 pub mod units;

@@ -1,0 +1,251 @@
+//! Request bodies: JSON and forms written as YAML, text, files.
+//!
+//! Here: their rendering with slots, and what a body file must not be.
+
+use std::path::{Component, Path};
+
+use super::decode::{At, list};
+use super::file::EndpointFile;
+use super::findings::{Findings, Span};
+use super::template::Names;
+use super::tree::{Kind, Node};
+use crate::error::Diagnostic;
+use crate::plan::{Body, Escape, Part, Template};
+
+/// The largest body file, in bytes.
+const MAX_BODY_BYTES: u64 = 100_000_000;
+
+/// The body of an endpoint, and the content type that goes with it.
+pub(super) fn body(
+    file: &EndpointFile,
+    names: &Names<'_>,
+    folder: &Path,
+    findings: &mut Findings,
+) -> (Body, Option<&'static str>) {
+    let given = [
+        ("json", file.json.is_missing(), file.json.key()),
+        ("form", file.form.is_missing(), file.form.key()),
+        ("body", file.body.is_missing(), file.body.key()),
+        (
+            "body_file",
+            file.body_file.is_missing(),
+            file.body_file.key(),
+        ),
+    ];
+    let given: Vec<_> = given
+        .into_iter()
+        .filter(|(_, is_missing, _)| !is_missing)
+        .collect();
+    if let [_, (_, _, second), ..] = given.as_slice() {
+        let keys = list(given.iter().map(|(key, ..)| *key));
+        findings.report(
+            *second,
+            Diagnostic::new(format!("more than one body: {keys}")).help("keep one of them"),
+        );
+    }
+    if let Some(node) = file.json.get() {
+        let mut json = Json {
+            names,
+            source: String::new(),
+            parts: Vec::new(),
+        };
+        json.value(&node.value, findings);
+        return (
+            Body::Template(Template::new(json.source, json.parts)),
+            Some("application/json"),
+        );
+    }
+    if let Some(pairs) = file.form.get() {
+        let mut source = Vec::new();
+        let mut parts = Vec::new();
+        for (key, value) in &pairs.0 {
+            if !parts.is_empty() {
+                parts.push(Part::Literal("&".into()));
+            }
+            source.push(format!("{}={}", key.text, value.value));
+            parts.extend(names.parts(&key.text, key.at, Escape::Form, findings));
+            parts.push(Part::Literal("=".into()));
+            parts.extend(names.parts(&value.value, value.at, Escape::Form, findings));
+        }
+        let template = Template::new(source.join("&"), parts);
+        return (
+            Body::Template(template),
+            Some("application/x-www-form-urlencoded"),
+        );
+    }
+    if let Some(text) = file.body.get() {
+        return (
+            Body::Template(names.template(text, Escape::None, findings)),
+            None,
+        );
+    }
+    match file.body_file.get().map(|path| (path, read(path, folder))) {
+        Some((path, Ok(content))) => {
+            let body = Body::File {
+                path: path.value.clone(),
+                content: content.into(),
+            };
+            (body, None)
+        }
+        Some((path, Err(diagnostic))) => {
+            findings.report(Some(path.at), diagnostic);
+            (Body::None, None)
+        }
+        None => (Body::None, None),
+    }
+}
+
+/// Writes a YAML value as JSON, with slots in its texts.
+struct Json<'a> {
+    names: &'a Names<'a>,
+    source: String,
+    parts: Vec<Part>,
+}
+
+impl Json<'_> {
+    fn value(&mut self, node: &Node, findings: &mut Findings) {
+        match &node.kind {
+            Kind::Null => self.raw("null"),
+            Kind::Scalar {
+                json: serde_json::Value::String(text),
+                ..
+            } => {
+                self.text(text, node.at, findings);
+            }
+            Kind::Scalar { json, .. } => self.raw(&json.to_string()),
+            Kind::List(items) => {
+                self.raw("[");
+                for (i, item) in items.iter().enumerate() {
+                    self.raw(if i > 0 { "," } else { "" });
+                    self.value(item, findings);
+                }
+                self.raw("]");
+            }
+            Kind::Map(entries) => {
+                self.raw("{");
+                for (i, (key, value)) in entries.iter().enumerate() {
+                    self.raw(if i > 0 { "," } else { "" });
+                    self.text(&key.text, key.at, findings);
+                    self.raw(":");
+                    self.value(value, findings);
+                }
+                self.raw("}");
+            }
+        }
+    }
+
+    fn raw(&mut self, text: &str) {
+        self.source.push_str(text);
+        if !text.is_empty() {
+            self.parts.push(Part::Literal(text.into()));
+        }
+    }
+
+    fn text(&mut self, text: &str, at: Span, findings: &mut Findings) {
+        self.raw("\"");
+        Escape::Json.push(text, &mut self.source);
+        self.parts
+            .extend(self.names.parts(text, at, Escape::Json, findings));
+        self.raw("\"");
+    }
+}
+
+/// Reads a body file: a regular file below `folder`, without a way out.
+fn read(path: &At<String>, folder: &Path) -> Result<Vec<u8>, Diagnostic> {
+    let bad =
+        |why: String| Diagnostic::new(format!("cannot use the body file `{}`: {why}", path.value));
+    let relative = Path::new(&path.value);
+    let is_inside = relative
+        .components()
+        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    if !is_inside || path.value.is_empty() {
+        return Err(bad("it is not below the scenario's folder".into()).help(
+            "put it beside the scenario, and write its path without a leading `/` and without `..`",
+        ));
+    }
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    let io =
+        |error: std::io::Error| bad(error.to_string()).help("the path is relative to the scenario");
+    let root = folder.canonicalize().map_err(io)?;
+    let real = root.join(relative).canonicalize().map_err(io)?;
+    if !real.starts_with(&root) {
+        return Err(bad(
+            "a symbolic link leads out of the scenario's folder".into()
+        ));
+    }
+    let metadata = std::fs::metadata(&real).map_err(io)?;
+    if !metadata.is_file() {
+        return Err(bad("it is not a regular file".into()));
+    }
+    if metadata.len() > MAX_BODY_BYTES {
+        return Err(bad("it is larger than 100 MB".into()));
+    }
+    std::fs::read(&real).map_err(io)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn try_read(path: &str, folder: &Path) -> Result<Vec<u8>, String> {
+        let path = At {
+            value: path.to_owned(),
+            at: Span::default(),
+        };
+        read(&path, folder).map_err(|diagnostic| diagnostic.message)
+    }
+
+    #[test]
+    fn body_files_are_regular_files_below_the_scenario() {
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("secret"), "s").unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("data")).unwrap();
+        std::fs::write(dir.path().join("data/a.csv"), "a,b").unwrap();
+        assert_eq!(try_read("data/a.csv", dir.path()).unwrap(), b"a,b");
+        assert_eq!(try_read("./data/a.csv", dir.path()).unwrap(), b"a,b");
+        for (bad, part) in [
+            ("../secret", "not below"),
+            ("data/../../x", "not below"),
+            ("/etc/passwd", "not below"),
+            ("", "not below"),
+            ("data", "regular"),
+            ("nothing", "No such file"),
+        ] {
+            assert!(
+                try_read(bad, dir.path()).unwrap_err().contains(part),
+                "{bad}"
+            );
+        }
+        let huge = std::fs::File::create(dir.path().join("huge")).unwrap();
+        huge.set_len(MAX_BODY_BYTES + 1).unwrap();
+        assert!(try_read("huge", dir.path()).unwrap_err().contains("larger"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_out_and_pipes_are_refused_without_being_opened() {
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("secret"), "s").unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(outside.path().join("secret"), dir.path().join("link")).unwrap();
+        assert!(
+            try_read("link", dir.path())
+                .unwrap_err()
+                .contains("leads out")
+        );
+        let fifo = dir.path().join("fifo");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        // Opening it would block for ever.
+        assert!(
+            try_read("fifo", dir.path())
+                .unwrap_err()
+                .contains("regular")
+        );
+    }
+}

@@ -1,0 +1,401 @@
+//! From the keys of a scenario and a profile to a plan.
+//!
+//! Here: what the parts mean together: variables, selection by tags, shares, hosts, targets. Not
+//! here: single requests (`request`), the load (`load`), targets (`slo`).
+
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, Hasher};
+use std::path::{Path, PathBuf};
+
+use super::decode::{At, Decode, Field, Pairs, list};
+use super::file::{EndpointFile, ScenarioFile, SloFile};
+use super::findings::Findings;
+use super::request::{self, Common};
+use super::slo::{self, Origin, Slos};
+use super::target::{self, Place};
+use super::template::{self, Names};
+use super::{Options, Source, load, profile, tree};
+use crate::error::{Diagnostic, Error};
+use crate::plan::{
+    Endpoint, Escape, Model, Plan, SloScope, Step, Target, Task, ThinkTime, UserClass, Variable,
+};
+use crate::units::format_rate;
+
+/// Most endpoints of a scenario.
+const MAX_ENDPOINTS: usize = 1000;
+
+/// Resolves a scenario under a profile, which is a name or the path of a file.
+///
+/// # Errors
+/// Everything that is wrong in scenario, profile and options, at once.
+pub fn compile(source: &Source, profile: &str, options: &Options) -> Result<Plan, Error> {
+    compile_in(Path::new(""), source, profile, options)
+}
+
+/// As [`compile`], with the profiles of `dir`.
+pub(super) fn compile_in(
+    dir: &Path,
+    source: &Source,
+    profile: &str,
+    options: &Options,
+) -> Result<Plan, Error> {
+    let mut findings = Findings::default();
+    let scenario = read(source, &mut findings)?;
+    let known = profile::known(dir);
+    let overrides = scenario
+        .as_ref()
+        .and_then(|scenario| scenario.file.profiles.get());
+    let resolved = profile::resolve(
+        profile,
+        &known,
+        overrides.map(|pairs| &pairs.value),
+        &mut findings,
+    )?;
+    let plan = scenario.and_then(|scenario| {
+        let known = known.iter().map(|profile| profile.name.as_str()).collect();
+        Compiler {
+            scenario: &scenario,
+            options,
+            known,
+            findings: &mut findings,
+        }
+        .plan(resolved)
+    });
+    // Without findings there is a plan; the message is for a mistake of this module.
+    findings
+        .into_result(plan)?
+        .ok_or_else(|| Error::CannotRun("the scenario gives no plan, and no reason".into()))
+}
+
+/// A decoded scenario and where it stands.
+pub(super) struct Scenario {
+    /// Its keys.
+    pub file: ScenarioFile,
+    /// Its name, from the file if it does not say one.
+    pub name: String,
+    /// Where body files are.
+    folder: PathBuf,
+}
+
+/// Reads and decodes a scenario; `None` after a finding.
+///
+/// # Errors
+/// A file that cannot be used.
+pub(super) fn read(source: &Source, findings: &mut Findings) -> Result<Option<Scenario>, Error> {
+    let (file, name, folder) = match source {
+        Source::File(path) => {
+            let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+            (findings.read_file(path)?, profile::stem(path), folder)
+        }
+        Source::Url(url) => {
+            // Parsed first, so that the only thing that can be wrong with the text below is known.
+            let parsed =
+                target::parse_url(url).map_err(|diagnostic| Error::Invalid(vec![diagnostic]))?;
+            let name = target::authority(&parsed).unwrap_or_default();
+            let quoted = serde_json::Value::from(url.as_str());
+            let text = format!("endpoints: [{{get: {quoted}}}]\n");
+            (findings.add_file("the URL", text), name, PathBuf::new())
+        }
+    };
+    let Some(node) = tree::parse(file, findings) else {
+        return Ok(None);
+    };
+    Ok(ScenarioFile::decode(&node, findings).map(|file| {
+        let name = file.name.get().map_or(name, |name| name.value.clone());
+        Scenario { file, name, folder }
+    }))
+}
+
+/// What is at hand while a plan is made.
+struct Compiler<'a> {
+    scenario: &'a Scenario,
+    options: &'a Options,
+    /// The names of the profiles that do not come from the scenario.
+    known: Vec<&'a str>,
+    findings: &'a mut Findings,
+}
+
+impl Compiler<'_> {
+    fn plan(mut self, resolved: Option<profile::Resolved>) -> Option<Plan> {
+        let file = &self.scenario.file;
+        let mut names = Names {
+            env: &self.options.env,
+            variables: Vec::new(),
+        };
+        self.variables(&mut names);
+        let defaults = file
+            .defaults
+            .get()
+            .map(|defaults| defaults.value.clone())
+            .unwrap_or_default();
+        let common = Common::new(
+            &defaults,
+            &names,
+            &self.scenario.folder,
+            self.options.timeout,
+            self.findings,
+        );
+        let compiled = self.endpoints(&common);
+        let target = self.target(&compiled);
+        let mut allowed_hosts = self.allowed_hosts();
+        for (_, place) in &compiled {
+            if let Place::Absolute(url) = place {
+                allowed_hosts.extend(target::authority(url));
+            }
+        }
+        if let Some(Target::Url(url)) = &target {
+            allowed_hosts.extend(
+                url::Url::parse(url)
+                    .ok()
+                    .as_ref()
+                    .and_then(target::authority),
+            );
+        }
+        let (endpoints, tasks) = self.select(compiled);
+        let class = UserClass {
+            name: "default".into(),
+            think_time: defaults.think_time.copied().unwrap_or(ThinkTime::None),
+            tasks,
+        };
+        let (profile_name, profile, profile_at) = resolved.unwrap_or_default();
+        let slos = self.slos(&profile_name, &profile.slo);
+        // What is wrong with a profile that could not be read was reported.
+        let load = match profile_name.is_empty() {
+            true => None,
+            false => load::load(
+                &profile,
+                profile_at,
+                self.options,
+                common.timeout,
+                self.findings,
+            ),
+        };
+        let variables = names.variables.into_iter();
+        let mut plan = Plan {
+            scenario: self.scenario.name.clone(),
+            profile: profile_name,
+            target: target?,
+            allowed_hosts,
+            seed: self.options.seed.unwrap_or_else(random_seed),
+            workers: self.options.workers.unwrap_or_else(cores),
+            variables: variables
+                .map(|(name, value)| Variable { name, value })
+                .collect(),
+            classes: vec![class],
+            endpoints,
+            load: load?,
+            slos: Vec::new(),
+            skipped_slos: Vec::new(),
+        };
+        let offered = plan
+            .highest_rate_per_s()
+            .map(|rate| (offered(&plan, rate), rate));
+        (plan.slos, plan.skipped_slos) = slos.finish(&plan.endpoints, offered);
+        Some(plan)
+    }
+
+    fn variables(&mut self, names: &mut Names<'_>) {
+        let pairs = self
+            .scenario
+            .file
+            .variables
+            .get()
+            .map_or(&[][..], |pairs| &pairs.0);
+        for (key, text) in pairs {
+            if let Err(message) = template::check_variable_name(&key.text) {
+                self.findings.report(Some(key.at), Diagnostic::new(message));
+            }
+            let value = names.template(text, Escape::None, self.findings);
+            names.variables.push((key.text.clone(), value));
+        }
+    }
+
+    /// The endpoints that could be understood, with weight and name checked.
+    fn endpoints(&mut self, common: &Common<'_>) -> Vec<(Compiled, Place)> {
+        let Some(files) = self.scenario.file.endpoints.get() else {
+            return Vec::new();
+        };
+        let key = self.scenario.file.endpoints.key();
+        if files.is_empty() {
+            self.findings
+                .report(key, Diagnostic::new("there are no endpoints"));
+        }
+        if files.len() > MAX_ENDPOINTS {
+            let message = format!(
+                "{} endpoints; at most {MAX_ENDPOINTS} are allowed",
+                files.len()
+            );
+            self.findings.report(key, Diagnostic::new(message));
+            return Vec::new();
+        }
+        let all_zero = files.iter().all(|file| file.weight.copied() == Some(0));
+        if all_zero && !files.is_empty() {
+            let diagnostic =
+                Diagnostic::new("all weights are 0, so that no endpoint would be chosen")
+                    .help("give at least one endpoint a weight above 0");
+            self.findings.report(key, diagnostic);
+        }
+        let mut seen = BTreeSet::new();
+        let mut compiled = Vec::new();
+        for file in &files.value {
+            if let Some(name) = request::name(file)
+                && !seen.insert(name.clone())
+            {
+                let at = file.name.get().map_or(file.at, |name| name.at);
+                let diagnostic = Diagnostic::new(format!("two endpoints are named `{name}`"))
+                    .help("the name is the key of the statistics: give each its own `name`");
+                self.findings.report(Some(at), diagnostic);
+            }
+            if let Some((endpoint, place)) = common.endpoint(file, self.findings) {
+                let weight = file.weight.copied().unwrap_or(1);
+                compiled.push((Compiled { endpoint, weight }, place));
+            }
+        }
+        compiled
+    }
+
+    fn target(&mut self, compiled: &[(Compiled, Place)]) -> Option<Target> {
+        let given = match (&self.options.host, self.scenario.file.host.get()) {
+            (Some(host), _) => Some((host.as_str(), None)),
+            (None, Some(host)) => Some((host.value.as_str(), Some(host.at))),
+            (None, None) => None,
+        };
+        if let Some((text, at)) = given {
+            return match target::parse_host(text) {
+                Ok(target) => Some(target),
+                Err(diagnostic) => {
+                    self.findings.report(at, diagnostic);
+                    None
+                }
+            };
+        }
+        let mut origin = None;
+        for (_, place) in compiled {
+            match place {
+                Place::Absolute(url) => {
+                    origin.get_or_insert_with(|| Target::Url(url.origin().ascii_serialization()));
+                }
+                Place::Relative => {
+                    if self.scenario.file.host.is_missing() {
+                        self.findings.report(
+                            None,
+                            Diagnostic::new("no host is given").help(
+                                "give `--host http://localhost:8000`, or `--host demo` for the built-in target, \
+                                 or write `host:` in the scenario",
+                            ),
+                        );
+                    }
+                    return None;
+                }
+            }
+        }
+        origin
+    }
+
+    fn allowed_hosts(&mut self) -> BTreeSet<String> {
+        let mut hosts = BTreeSet::new();
+        for text in self
+            .scenario
+            .file
+            .allow_redirects_to
+            .get()
+            .map_or(&[][..], |list| &list.value)
+        {
+            match target::parse_allowed(text) {
+                Ok(allowed) => hosts.extend(allowed),
+                Err(diagnostic) => self.findings.report(Some(text.at), diagnostic),
+            }
+        }
+        hosts
+    }
+
+    /// The endpoints that run, by tags and weight, and the tasks that choose them.
+    fn select(&mut self, compiled: Vec<(Compiled, Place)>) -> (Vec<Endpoint>, Vec<Task>) {
+        let any = |endpoint: &Endpoint, tags: &[String]| {
+            endpoint.tags.iter().any(|tag| tags.contains(tag))
+        };
+        let all_tags: BTreeSet<String> = compiled
+            .iter()
+            .flat_map(|(one, _)| one.endpoint.tags.clone())
+            .collect();
+        let there_were_some = compiled.iter().any(|(one, _)| one.weight > 0);
+        let (include, exclude) = (&self.options.tags, &self.options.exclude_tags);
+        let chosen = compiled.into_iter().map(|(one, _)| one).filter(|one| {
+            one.weight > 0
+                && (include.is_empty() || any(&one.endpoint, include))
+                && !any(&one.endpoint, exclude)
+        });
+        let (mut endpoints, mut tasks) = (Vec::new(), Vec::new());
+        for one in chosen {
+            tasks.push(Task {
+                weight: one.weight,
+                steps: vec![Step::Request(endpoints.len())],
+            });
+            endpoints.push(one.endpoint);
+        }
+        if endpoints.is_empty() && there_were_some {
+            let help = match all_tags.is_empty() {
+                true => "no endpoint has tags".to_owned(),
+                false => format!(
+                    "tags in this scenario: {}",
+                    list(all_tags.iter().map(String::as_str))
+                ),
+            };
+            let diagnostic = Diagnostic::new("the tags leave no endpoint").help(help);
+            self.findings.report(None, diagnostic);
+        }
+        (endpoints, tasks)
+    }
+
+    /// The targets of profile, scenario and command line.
+    fn slos(&mut self, profile: &str, of_profile: &Field<Pairs<SloFile>>) -> Slos {
+        let file = &self.scenario.file;
+        let files: &[At<EndpointFile>] = file.endpoints.get().map_or(&[], |files| &files.value);
+        let names = files.iter().filter_map(|file| request::name(file));
+        let of_scenario = file.profiles.get().map_or(&[][..], |pairs| &pairs.0);
+        let profiles: BTreeSet<&str> = (self.known.iter().copied())
+            .chain(of_scenario.iter().map(|(key, _)| key.text.as_str()))
+            .chain([profile])
+            .collect();
+        let mut slos = Slos::new(names.collect(), profiles, profile);
+        slos.add_file(of_profile, &SloScope::Total, Origin::Profile, self.findings);
+        slos.add_file(&file.slo, &SloScope::Total, Origin::Scenario, self.findings);
+        for endpoint in files {
+            if let Some(name) = request::name(endpoint) {
+                let scope = SloScope::Endpoint(name);
+                slos.add_file(&endpoint.slo, &scope, Origin::Scenario, self.findings);
+            }
+        }
+        slo::add_expressions(&mut slos, &self.options.slos, self.findings);
+        slos
+    }
+}
+
+/// An endpoint that may run.
+struct Compiled {
+    endpoint: Endpoint,
+    weight: u32,
+}
+
+/// Why a throughput cannot be reached.
+fn offered(plan: &Plan, rate: f64) -> String {
+    let rate = format_rate(rate);
+    match plan.load.model {
+        Model::Open { .. } => format!("the load offers at most {rate}"),
+        Model::Closed => {
+            format!(
+                "{} users with this think time offer at most {rate}",
+                plan.load.peak()
+            )
+        }
+    }
+}
+
+/// A seed that is short enough to be typed again.
+fn random_seed() -> u64 {
+    std::hash::RandomState::new().build_hasher().finish() >> 32
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

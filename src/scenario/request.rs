@@ -1,0 +1,307 @@
+//! From an endpoint's keys to a request: method, URL, headers, limits.
+//!
+//! Not here: bodies (`body`) and conditions on the response (`checks`).
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::body;
+use super::checks;
+use super::decode::{At, Field, Pairs};
+use super::file::{DefaultsFile, EndpointFile};
+use super::findings::{Findings, Span};
+use super::target::{self, Place};
+use super::template::Names;
+use crate::error::Diagnostic;
+use crate::plan::{Body, Endpoint, Escape, Header, Method, Part, Slot, Template};
+use crate::units::format_duration;
+
+/// What all endpoints of a scenario have in common.
+pub(super) struct Common<'a> {
+    /// Variables and environment.
+    pub names: &'a Names<'a>,
+    /// The folder of the scenario.
+    pub folder: &'a Path,
+    /// Headers of all requests.
+    pub headers: Vec<Header>,
+    /// The timeout of a request.
+    pub timeout: Duration,
+    /// The connect timeout, at most `timeout`.
+    pub connect_timeout: Duration,
+    /// How many redirects are followed.
+    pub max_redirects: u32,
+}
+
+impl<'a> Common<'a> {
+    /// From the scenario's `defaults`; `timeout` comes from the command line.
+    pub fn new(
+        defaults: &DefaultsFile,
+        names: &'a Names<'a>,
+        folder: &'a Path,
+        timeout: Option<Duration>,
+        findings: &mut Findings,
+    ) -> Self {
+        let limits = Limits {
+            timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(10),
+            max_redirects: 10,
+        };
+        let mut limits = limits.with(
+            &defaults.timeout,
+            &defaults.connect_timeout,
+            &defaults.max_redirects,
+            findings,
+        );
+        if let Some(timeout) = timeout {
+            limits.timeout = timeout;
+            limits.connect_timeout = limits.connect_timeout.min(timeout);
+        }
+        Self {
+            names,
+            folder,
+            headers: headers(&defaults.headers, names, findings),
+            timeout: limits.timeout,
+            connect_timeout: limits.connect_timeout,
+            max_redirects: limits.max_redirects,
+        }
+    }
+
+    /// The request of `file`, and its host where the URL is absolute. What cannot be understood
+    /// is reported.
+    pub fn endpoint(
+        &self,
+        file: &At<EndpointFile>,
+        findings: &mut Findings,
+    ) -> Option<(Endpoint, Place)> {
+        let request_line = method(file, findings);
+        let limits = Limits {
+            timeout: self.timeout,
+            connect_timeout: self.connect_timeout,
+            max_redirects: self.max_redirects,
+        }
+        .with(
+            &file.timeout,
+            &file.connect_timeout,
+            &file.max_redirects,
+            findings,
+        );
+        let mut headers = headers(&file.headers, self.names, findings);
+        for header in &self.headers {
+            if headers.iter().all(|own| own.name != header.name) {
+                headers.push(header.clone());
+            }
+        }
+        let (body, content_type) = body::body(file, self.names, self.folder, findings);
+        if let Some(content_type) = content_type
+            && headers.iter().all(|header| header.name != "content-type")
+        {
+            let value = Template::literal(content_type);
+            headers.push(Header {
+                name: "content-type".into(),
+                value,
+            });
+        }
+        let checks = file
+            .check
+            .get()
+            .map_or_else(Vec::new, |check| checks::checks(check, findings));
+        let (method, url_text) = request_line?;
+        if method == Method::Head && !matches!(body, Body::None) {
+            findings.report(
+                Some(url_text.at),
+                Diagnostic::new("a HEAD request has no body"),
+            );
+        }
+        let before = findings.len();
+        let url = self.names.template(url_text, Escape::None, findings);
+        if findings.len() > before {
+            return None;
+        }
+        let place = match target::check_url(&url) {
+            Ok(place) => place,
+            Err(diagnostic) => {
+                findings.report(Some(url_text.at), diagnostic);
+                return None;
+            }
+        };
+        let endpoint = Endpoint {
+            name: name(file)?,
+            method,
+            url,
+            headers,
+            body,
+            timeout: limits.timeout,
+            connect_timeout: limits.connect_timeout,
+            max_redirects: limits.max_redirects,
+            checks,
+            tags: file.tags.get().map_or_else(Vec::new, |tags| tags.0.clone()),
+        };
+        Some((endpoint, place))
+    }
+}
+
+/// The name of an endpoint: its own, or method and path as written.
+pub(super) fn name(file: &EndpointFile) -> Option<String> {
+    match file.name.get() {
+        Some(name) => Some(name.value.clone()),
+        None => {
+            let (method, url) =
+                methods(file).find_map(|(method, field)| Some((method, field.get()?)))?;
+            Some(format!("{} {}", method.as_str(), url.value))
+        }
+    }
+}
+
+fn methods(file: &EndpointFile) -> impl Iterator<Item = (Method, &Field<String>)> {
+    [
+        (Method::Get, &file.get),
+        (Method::Head, &file.head),
+        (Method::Post, &file.post),
+        (Method::Put, &file.put),
+        (Method::Patch, &file.patch),
+        (Method::Delete, &file.delete),
+        (Method::Options, &file.options),
+    ]
+    .into_iter()
+    .filter(|(_, field)| !field.is_missing())
+}
+
+fn method<'a>(
+    file: &'a At<EndpointFile>,
+    findings: &mut Findings,
+) -> Option<(Method, &'a At<String>)> {
+    let given: Vec<(Method, &Field<String>)> = methods(file).collect();
+    match given.as_slice() {
+        [(method, field)] => Some((*method, field.get()?)),
+        [] => {
+            findings.report(
+                Some(file.at),
+                Diagnostic::new("the endpoint has no method")
+                    .help("give it one of `get`, `head`, `post`, `put`, `patch`, `delete`, `options`, such as `get: /health`"),
+            );
+            None
+        }
+        [_, (_, second), ..] => {
+            findings.report(
+                second.key().or(Some(file.at)),
+                Diagnostic::new("the endpoint has more than one method")
+                    .help("write one endpoint for each"),
+            );
+            None
+        }
+    }
+}
+
+struct Limits {
+    timeout: Duration,
+    connect_timeout: Duration,
+    max_redirects: u32,
+}
+
+impl Limits {
+    /// These, with what is written in their place.
+    fn with(
+        self,
+        timeout: &Field<Duration>,
+        connect_timeout: &Field<Duration>,
+        max_redirects: &Field<u32>,
+        findings: &mut Findings,
+    ) -> Self {
+        let mut positive = |field: &Field<Duration>| {
+            let given = field.get()?;
+            if given.value.is_zero() {
+                findings.report(Some(given.at), Diagnostic::new("a timeout must be above 0"));
+                return None;
+            }
+            Some(given.value)
+        };
+        let new_timeout = positive(timeout).unwrap_or(self.timeout);
+        let new_connect = positive(connect_timeout);
+        if let Some(given) = connect_timeout
+            .get()
+            .filter(|given| given.value > new_timeout)
+        {
+            let (connect, whole) = (format_duration(given.value), format_duration(new_timeout));
+            findings.report(
+                Some(given.at),
+                Diagnostic::new(format!(
+                    "the connect timeout {connect} is longer than the timeout {whole}"
+                ))
+                .help("connecting is part of the request: make it shorter, or the timeout longer"),
+            );
+        }
+        if let Some(given) = max_redirects.get().filter(|given| given.value > 100) {
+            let diagnostic = Diagnostic::new("more than 100 redirects are not followed");
+            findings.report(Some(given.at), diagnostic);
+        }
+        Self {
+            timeout: new_timeout,
+            connect_timeout: new_connect.unwrap_or(self.connect_timeout).min(new_timeout),
+            max_redirects: max_redirects.copied().unwrap_or(self.max_redirects),
+        }
+    }
+}
+
+fn headers(
+    field: &Field<Pairs<String>>,
+    names: &Names<'_>,
+    findings: &mut Findings,
+) -> Vec<Header> {
+    let pairs = field.get().map_or(&[][..], |pairs| &pairs.0);
+    let mut headers: Vec<Header> = Vec::new();
+    for (key, text) in pairs {
+        let name = key.text.to_ascii_lowercase();
+        if let Err(diagnostic) = check_header_name(&name, &headers) {
+            findings.report(Some(key.at), diagnostic);
+            continue;
+        }
+        let value = names.template(text, Escape::None, findings);
+        if !value.parts().iter().all(is_header_text) {
+            report_header_value(&key.text, text.at, findings);
+        }
+        headers.push(Header { name, value });
+    }
+    headers
+}
+
+fn check_header_name(name: &str, before: &[Header]) -> Result<(), Diagnostic> {
+    if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
+        return Err(Diagnostic::new(format!("`{name}` is not a header name"))
+            .help("use letters, digits and `-`"));
+    }
+    if matches!(name, "content-length" | "transfer-encoding" | "connection") {
+        return Err(
+            Diagnostic::new(format!("the header `{name}` is set by perfctl")).help("remove it"),
+        );
+    }
+    if before.iter().any(|header| header.name == name) {
+        return Err(
+            Diagnostic::new(format!("the header `{name}` is given twice"))
+                .help("names are compared without regard to case: keep one of them"),
+        );
+    }
+    Ok(())
+}
+
+/// Whether a part may stand in a header. The value itself is not shown: it may be a secret.
+fn is_header_text(part: &Part) -> bool {
+    let fits = |text: &str| http::HeaderValue::from_str(text).is_ok();
+    match part {
+        Part::Literal(text) => fits(text),
+        Part::Slot {
+            slot: Slot::RandomChoice(choices),
+            ..
+        } => choices.iter().all(|text| fits(text)),
+        Part::Slot { .. } => true,
+    }
+}
+
+fn report_header_value(name: &str, at: Span, findings: &mut Findings) {
+    findings.report(
+        Some(at),
+        Diagnostic::new(format!(
+            "the value of header `{name}` holds a line break or a control character"
+        ))
+        .help("a header is one line; look at the values of its templates, too"),
+    );
+}

@@ -1,0 +1,516 @@
+//! How SLOs are spelled: names, values, and `--slo 'p95<500ms'`.
+//!
+//! Here: from a spelling to a metric, and which target wins where several are given. Not here:
+//! what a target does to the grade (`grading`).
+
+use super::decode::{At, Field, Pairs, list};
+use super::file::SloFile;
+use super::findings::{Findings, Span};
+use crate::error::{Diagnostic, did_you_mean};
+use crate::plan::{Direction, Endpoint, Metric, Percentile, Slo, SloScope};
+use crate::units;
+
+/// The names without a variable part, with their metric and the unit of a bare value.
+const FIXED: [(&str, Metric, Unit); 8] = [
+    ("mean", Metric::MeanResponseTime, Unit::Time),
+    ("avg_response_time", Metric::MeanResponseTime, Unit::Time),
+    ("max", Metric::MaxResponseTime, Unit::Time),
+    ("error_rate", Metric::ErrorRate, Unit::Share),
+    ("availability", Metric::Availability, Unit::Share),
+    ("throughput_rps", Metric::Throughput, Unit::Rate),
+    ("min_throughput", Metric::Throughput, Unit::Rate),
+    ("min_throughput_ops", Metric::Throughput, Unit::Rate),
+];
+
+/// What is accepted, for help texts.
+const ACCEPTED: &str = "accepted: `p95` (any percentile), `response_time_p95`, `api_response_time_p95`, \
+     `max_p95_ms`, `mean`, `avg_response_time`, `max`, `error_rate`, `availability`, `throughput_rps`, \
+     `min_throughput`, `min_throughput_ops`, `database_query_time_p95`, `component_NAME_time_p95`, \
+     `cache_hit_ratio`, `NAME_hit_ratio`, and `ENDPOINT_time_p95` with an endpoint's name";
+
+/// How a target's value is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    /// A duration; a bare number is seconds.
+    Time,
+    /// A number of milliseconds.
+    Millis,
+    /// `1%` or `0.01`.
+    Share,
+    /// Per second.
+    Rate,
+}
+
+impl Unit {
+    /// The value in the metric's own unit.
+    fn parse(self, text: &str) -> Result<f64, String> {
+        match self {
+            Self::Time => units::parse_duration(text).map(|time| units::as_us(time) as f64),
+            Self::Millis => {
+                let number = text.trim().parse::<f64>().ok();
+                let number = number.filter(|ms| (0.0..=2_592_000_000.0).contains(ms));
+                number.map(|ms| ms * 1e3).ok_or_else(|| {
+                    format!("`{text}` is not a number of milliseconds: write `200`, without a unit")
+                })
+            }
+            Self::Share => units::parse_ratio(text),
+            Self::Rate => units::parse_rate(text),
+        }
+    }
+}
+
+/// The endpoint's name as it stands in an SLO's name: lower case, everything else `_`.
+fn slug(name: &str) -> String {
+    let mut slug = String::new();
+    for c in name.chars() {
+        match c.is_alphanumeric() {
+            true => slug.extend(c.to_lowercase()),
+            false if slug.ends_with('_') => {}
+            false => slug.push('_'),
+        }
+    }
+    slug.trim_matches('_').to_owned()
+}
+
+/// The metric that `name` stands for, and the endpoint if the name says one.
+fn metric(name: &str, endpoints: &[String]) -> Result<(Metric, SloScope, Unit), Diagnostic> {
+    let total = |metric, unit| Ok((metric, SloScope::Total, unit));
+    if let Some((_, metric, unit)) = FIXED.iter().find(|(known, ..)| *known == name) {
+        return total(metric.clone(), *unit);
+    }
+    let percentile =
+        |text: &str| Percentile::parse(text).map_err(|message| Diagnostic::new(message));
+    if let Some(ratio) = name.strip_suffix("_hit_ratio") {
+        let component = ratio.strip_prefix("component_").unwrap_or(ratio).to_owned();
+        return total(Metric::HitRatio { component }, Unit::Share);
+    }
+    if let Some(text) = name
+        .strip_prefix("max_p")
+        .and_then(|rest| rest.strip_suffix("_ms"))
+    {
+        let percentile = percentile(&format!("p{text}"))?;
+        return total(Metric::ResponseTime(percentile), Unit::Millis);
+    }
+    if let Some((subject, text)) = name.rsplit_once("_time_p") {
+        let percentile = percentile(&format!("p{text}"))?;
+        let response_time = Metric::ResponseTime(percentile);
+        let component = |name: &str| Metric::ComponentTime {
+            component: name.to_owned(),
+            percentile,
+        };
+        if let Some(endpoint) = endpoints.iter().find(|endpoint| slug(endpoint) == subject) {
+            let scope = SloScope::Endpoint(endpoint.clone());
+            return Ok((response_time, scope, Unit::Time));
+        }
+        return match subject {
+            "response" | "api_response" => total(response_time, Unit::Time),
+            "database_query" => total(component("db"), Unit::Time),
+            _ => match subject.strip_prefix("component_") {
+                Some(name) if !name.is_empty() => total(component(name), Unit::Time),
+                _ => Err(unknown(name, endpoints)),
+            },
+        };
+    }
+    let looks_like_percentile = name
+        .strip_prefix('p')
+        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '('));
+    if looks_like_percentile {
+        return total(Metric::ResponseTime(percentile(name)?), Unit::Time);
+    }
+    Err(unknown(name, endpoints))
+}
+
+fn unknown(name: &str, endpoints: &[String]) -> Diagnostic {
+    let diagnostic = Diagnostic::new(format!("unknown SLO `{name}`")).help(ACCEPTED);
+    let of_endpoints = endpoints
+        .iter()
+        .map(|name| format!("{}_time_p95", slug(name)));
+    let mut known: Vec<String> = of_endpoints.collect();
+    known.extend(FIXED.map(|(name, ..)| name.to_owned()));
+    known.extend(
+        [
+            "api_response_time_p95",
+            "database_query_time_p95",
+            "cache_hit_ratio",
+            "max_p95_ms",
+        ]
+        .map(str::to_owned),
+    );
+    match did_you_mean(name, known.iter().map(String::as_str)) {
+        Some(close) => diagnostic.label(format!("did you mean `{close}`?")),
+        None => diagnostic,
+    }
+}
+
+/// Where a target was given; a later one replaces an earlier one for the same metric and scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// In a profile.
+    Profile,
+    /// In the scenario.
+    Scenario,
+    /// By `--slo`.
+    CommandLine,
+}
+
+/// Targets in the making.
+pub(super) struct Slos {
+    endpoints: Vec<String>,
+    profiles: Vec<String>,
+    profile: String,
+    /// Targets that hold, in the order of their first appearance.
+    list: Vec<(Slo, Origin)>,
+    skipped: Vec<String>,
+}
+
+impl Slos {
+    /// None yet; `endpoints` and `profiles` are the known names, `profile` the one that runs.
+    pub fn new<'a>(
+        endpoints: Vec<String>,
+        profiles: impl IntoIterator<Item = &'a str>,
+        profile: &str,
+    ) -> Self {
+        Self {
+            endpoints,
+            profiles: profiles.into_iter().map(str::to_owned).collect(),
+            profile: profile.to_owned(),
+            list: Vec::new(),
+            skipped: Vec::new(),
+        }
+    }
+
+    /// Adds what stands under a `slo:` key.
+    pub fn add_file(
+        &mut self,
+        field: &Field<Pairs<SloFile>>,
+        scope: &SloScope,
+        origin: Origin,
+        findings: &mut Findings,
+    ) {
+        for (key, SloFile(file)) in field
+            .get()
+            .map_or(&[][..], |pairs| &pairs.0)
+            .iter()
+            .map(|(key, slo)| (key, &slo.value))
+        {
+            let profiles = file.profiles.get().map(|names| names.0.as_slice());
+            self.check_profiles(profiles.unwrap_or_default(), findings);
+            let (metric, named, unit) = match metric(&key.text, &self.endpoints) {
+                Ok(found) => found,
+                Err(diagnostic) => {
+                    findings.report(Some(key.at), diagnostic);
+                    continue;
+                }
+            };
+            // A target that is missing or bad was reported.
+            let Some(text) = file.target.get() else {
+                continue;
+            };
+            let target = match unit.parse(text) {
+                Ok(target) => target,
+                Err(message) => {
+                    findings.report(Some(text.at), Diagnostic::new(message));
+                    continue;
+                }
+            };
+            let slo = Slo {
+                name: key.text.clone(),
+                scope: if named == SloScope::Total {
+                    scope.clone()
+                } else {
+                    named
+                },
+                metric,
+                target,
+                weight: file.weight.copied().map_or(1.0, |weight| weight.0),
+                advisory: file.advisory.copied().unwrap_or(false),
+            };
+            match profiles {
+                Some(names) if names.iter().all(|name| name.value != self.profile) => {
+                    let names = list(names.iter().map(|name| name.value.as_str()));
+                    self.skip(&slo, &format!("it holds for {names} only"));
+                }
+                _ => self.put(slo, origin),
+            }
+        }
+    }
+
+    fn check_profiles(&self, names: &[At<String>], findings: &mut Findings) {
+        for name in names
+            .iter()
+            .filter(|name| !self.profiles.contains(&name.value))
+        {
+            let mut diagnostic = Diagnostic::new(format!("unknown profile `{}`", name.value)).help(
+                format!("known: {}", list(self.profiles.iter().map(String::as_str))),
+            );
+            if let Some(close) = did_you_mean(name, self.profiles.iter().map(String::as_str)) {
+                diagnostic = diagnostic.label(format!("did you mean `{close}`?"));
+            }
+            findings.report(Some(name.at), diagnostic);
+        }
+    }
+
+    /// Adds a target given as `[ENDPOINT:]METRIC OPERATOR VALUE`.
+    ///
+    /// # Errors
+    /// A diagnostic without a place.
+    pub fn add_expression(&mut self, expression: &str) -> Result<(), Diagnostic> {
+        let bad = |message: String| Diagnostic::new(format!("`--slo '{expression}'`: {message}"));
+        let Some(start) = expression.find(['<', '>']) else {
+            return Err(bad("no comparison".into())
+                .help("write `--slo 'p95<500ms'` or `--slo 'ENDPOINT:p95<500ms'`"));
+        };
+        let (left, right) = expression.split_at(start);
+        let at_most = right.starts_with('<');
+        let value = right[1..].trim_start_matches('=').trim();
+        let (scope, name) = match left.rsplit_once(':') {
+            None => (SloScope::Total, left.trim()),
+            Some((endpoint, name)) => {
+                let endpoint = endpoint.trim();
+                if !self.endpoints.iter().any(|known| known == endpoint) {
+                    return Err(
+                        bad(format!("no endpoint is named `{endpoint}`")).help(format!(
+                            "endpoints: {}",
+                            list(self.endpoints.iter().map(String::as_str))
+                        )),
+                    );
+                }
+                (SloScope::Endpoint(endpoint.to_owned()), name.trim())
+            }
+        };
+        let (metric, named, unit) =
+            metric(name, &self.endpoints).map_err(|diagnostic| Diagnostic {
+                message: bad(diagnostic.message.clone()).message,
+                ..diagnostic
+            })?;
+        if at_most != (metric.direction() == Direction::AtMost) {
+            let right_way = if at_most { ">=" } else { "<=" };
+            return Err(bad(format!("`{name}` is good on the other side"))
+                .help(format!("write `{name}{right_way}{value}`")));
+        }
+        let target = unit.parse(value).map_err(bad)?;
+        let slo = Slo {
+            name: name.to_owned(),
+            scope: if named == SloScope::Total {
+                scope
+            } else {
+                named
+            },
+            metric,
+            target,
+            weight: 1.0,
+            advisory: false,
+        };
+        self.put(slo, Origin::CommandLine);
+        Ok(())
+    }
+
+    fn put(&mut self, slo: Slo, origin: Origin) {
+        let same =
+            |known: &&mut (Slo, Origin)| known.0.metric == slo.metric && known.0.scope == slo.scope;
+        match self.list.iter_mut().find(same) {
+            Some(known) => *known = (slo, origin),
+            None => self.list.push((slo, origin)),
+        }
+    }
+
+    fn skip(&mut self, slo: &Slo, why: &str) {
+        let of = match &slo.scope {
+            SloScope::Total => String::new(),
+            SloScope::Endpoint(name) => format!(" of `{name}`"),
+        };
+        let target = slo.metric.format(slo.target);
+        self.skipped
+            .push(format!("`{}`{of} {target} is left out: {why}", slo.name));
+    }
+
+    /// The targets of a run of `endpoints`, and the sentences about those left out. A throughput
+    /// that only the profile asks for is left out where the load (`offered`, a sentence, and the
+    /// highest rate) cannot reach it.
+    pub fn finish(
+        mut self,
+        runs: &[Endpoint],
+        offered: Option<(String, f64)>,
+    ) -> (Vec<Slo>, Vec<String>) {
+        let mut kept = Vec::new();
+        for (slo, origin) in std::mem::take(&mut self.list) {
+            match (&slo.scope, &offered) {
+                (SloScope::Endpoint(name), _)
+                    if runs.iter().all(|endpoint| endpoint.name != *name) =>
+                {
+                    self.skip(&slo, "the endpoint is not in this run");
+                }
+                (SloScope::Total, Some((sentence, rate)))
+                    if slo.metric == Metric::Throughput
+                        && origin == Origin::Profile
+                        && slo.target > *rate =>
+                {
+                    self.skip(&slo, sentence);
+                }
+                _ => kept.push(slo),
+            }
+        }
+        (kept, self.skipped)
+    }
+}
+
+/// Reports an SLO of the command line.
+pub(super) fn add_expressions(slos: &mut Slos, expressions: &[String], findings: &mut Findings) {
+    for expression in expressions {
+        if let Err(diagnostic) = slos.add_expression(expression) {
+            findings.report(None::<Span>, diagnostic);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn p(percent: f64) -> Percentile {
+        Percentile::new(percent).unwrap()
+    }
+
+    fn endpoint(name: &str) -> Endpoint {
+        Endpoint {
+            name: name.into(),
+            method: crate::plan::Method::Get,
+            url: crate::plan::Template::literal("/"),
+            headers: vec![],
+            body: crate::plan::Body::None,
+            timeout: Duration::from_secs(1),
+            connect_timeout: Duration::from_secs(1),
+            max_redirects: 0,
+            checks: vec![],
+            tags: vec![],
+        }
+    }
+
+    #[test]
+    fn every_spelling_of_the_source_documents_is_understood() {
+        let endpoints = ["invoice processing", "GET /health"].map(str::to_owned);
+        let time = |percent| Metric::ResponseTime(p(percent));
+        let component = |name: &str, percent| Metric::ComponentTime {
+            component: name.into(),
+            percentile: p(percent),
+        };
+        let cases = [
+            ("p95", time(95.0)),
+            ("p99.9", time(99.9)),
+            ("p99_5", time(99.5)),
+            ("api_response_time_p95", time(95.0)),
+            ("response_time_p99", time(99.0)),
+            ("max_p95_ms", time(95.0)),
+            ("mean", Metric::MeanResponseTime),
+            ("avg_response_time", Metric::MeanResponseTime),
+            ("max", Metric::MaxResponseTime),
+            ("error_rate", Metric::ErrorRate),
+            ("availability", Metric::Availability),
+            ("throughput_rps", Metric::Throughput),
+            ("min_throughput", Metric::Throughput),
+            ("min_throughput_ops", Metric::Throughput),
+            ("database_query_time_p95", component("db", 95.0)),
+            ("component_auth_time_p50", component("auth", 50.0)),
+            (
+                "cache_hit_ratio",
+                Metric::HitRatio {
+                    component: "cache".into(),
+                },
+            ),
+            (
+                "l2_hit_ratio",
+                Metric::HitRatio {
+                    component: "l2".into(),
+                },
+            ),
+        ];
+        for (name, expected) in cases {
+            let (metric, scope, _) = metric(name, &endpoints).unwrap();
+            assert_eq!((metric, scope), (expected, SloScope::Total), "{name}");
+        }
+        let (metric_of_endpoint, scope, _) =
+            metric("invoice_processing_time_p95", &endpoints).unwrap();
+        assert_eq!(metric_of_endpoint, time(95.0));
+        assert_eq!(scope, SloScope::Endpoint("invoice processing".into()));
+        assert!(metric("get_health_time_p50", &endpoints).is_ok());
+        for bad in [
+            "p101",
+            "p(101)",
+            "p0",
+            "billing_time_p95",
+            "",
+            "rps",
+            "component__time_p95x",
+        ] {
+            assert!(metric(bad, &endpoints).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn values_are_seconds_milliseconds_shares_or_rates() {
+        for (name, text, target) in [
+            ("api_response_time_p95", "0.5", 500_000.0),
+            ("p95", "500ms", 500_000.0),
+            ("max_p95_ms", "200", 200_000.0),
+            ("error_rate", "1%", 0.01),
+            ("availability", "0.999", 0.999),
+            ("throughput_rps", "6000/m", 100.0),
+        ] {
+            let (_, _, unit) = metric(name, &[]).unwrap();
+            assert_eq!(unit.parse(text), Ok(target), "{name}: {text}");
+        }
+        assert!(Unit::Millis.parse("200ms").is_err());
+        assert!(Unit::Millis.parse("nan").is_err());
+    }
+
+    #[test]
+    fn expressions_replace_what_was_given_before() {
+        let runs = ["a:b", "list"].map(endpoint);
+        let mut slos = Slos::new(vec!["a:b".into(), "list".into()], [], "smoke");
+        for good in [
+            "p95<500ms",
+            "p95 <= 1s",
+            "a:b:p95<300ms",
+            "availability>=99%",
+            "list:error_rate<1%",
+        ] {
+            slos.add_expression(good).unwrap();
+        }
+        let (kept, skipped) = slos.finish(&runs, None);
+        let seen: Vec<(SloScope, f64)> = kept
+            .into_iter()
+            .map(|slo| (slo.scope, slo.target))
+            .collect();
+        let of = |name: &str| SloScope::Endpoint(name.into());
+        assert_eq!(
+            seen,
+            [
+                (SloScope::Total, 1e6),
+                (of("a:b"), 3e5),
+                (SloScope::Total, 0.99),
+                (of("list"), 0.01)
+            ]
+        );
+        assert!(skipped.is_empty());
+    }
+
+    #[test]
+    fn expressions_in_the_wrong_direction_or_shape_are_refused() {
+        let mut slos = Slos::new(vec!["list".into()], [], "smoke");
+        for bad in [
+            "p95",
+            "p95>1s",
+            "availability<99%",
+            "lst:p95<1s",
+            "p95<",
+            "p95<1x",
+            "<1s",
+            "p95==1s",
+        ] {
+            let diagnostic = slos.add_expression(bad).unwrap_err();
+            assert!(diagnostic.message.contains(bad), "{diagnostic}");
+        }
+        assert!(slos.finish(&[], None).0.is_empty());
+    }
+}
