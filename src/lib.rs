@@ -19,6 +19,7 @@ pub mod cli;
 pub mod comparison;
 pub mod demo;
 pub mod engine;
+pub mod cli;
 pub mod error;
 pub mod grading;
 pub mod metrics;

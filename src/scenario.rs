@@ -138,6 +138,11 @@ pub fn scenarios() -> Vec<PathBuf> {
     scenarios_in(Path::new(""))
 }
 
+/// The profile files in `profiles/` of the working directory, sorted.
+pub fn profile_files() -> Vec<PathBuf> {
+    yaml_files(Path::new("profiles"))
+}
+
 fn scenarios_in(dir: &Path) -> Vec<PathBuf> {
     yaml_files(&dir.join("scenarios"))
 }

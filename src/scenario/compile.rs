@@ -204,6 +204,7 @@ impl Compiler<'_> {
         for (key, text) in pairs {
             if let Err(message) = template::check_variable_name(&key.text) {
                 self.findings.report(Some(key.at), Diagnostic::new(message));
+                continue;
             }
             let value = names.template(text, Escape::None, self.findings);
             names.variables.push((key.text.clone(), value));
@@ -261,6 +262,7 @@ impl Compiler<'_> {
             (None, None) => None,
         };
         if let Some((text, at)) = given {
+            self.findings.hide(target::credentials(text));
             return match target::parse_host(text) {
                 Ok(target) => Some(target),
                 Err(diagnostic) => {

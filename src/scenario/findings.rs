@@ -30,6 +30,7 @@ pub(super) struct Span {
 pub(super) struct Findings {
     files: Vec<(String, Arc<str>)>,
     found: Vec<(Option<Span>, Diagnostic)>,
+    hidden: Vec<String>,
 }
 
 impl Findings {
@@ -121,6 +122,13 @@ impl Findings {
         self.found.push((at, diagnostic));
     }
 
+    /// Masks a secret in the source lines that are shown. Nothing to hide is an empty text.
+    pub fn hide(&mut self, secret: &str) {
+        if !secret.is_empty() {
+            self.hidden.push(secret.to_owned());
+        }
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.found.len()
@@ -152,7 +160,11 @@ impl Findings {
 
     fn place(&self, at: Span) -> Option<Place> {
         let (file, _) = self.files.get(at.file)?;
-        let source_line = self.line(at.file, at.line).unwrap_or_default();
+        let mut source_line = self.line(at.file, at.line).unwrap_or_default().to_owned();
+        for secret in &self.hidden {
+            // As long as before, so that the caret still points at the same place.
+            source_line = source_line.replace(secret, &"*".repeat(secret.chars().count()));
+        }
         let rest = source_line
             .chars()
             .count()
@@ -162,7 +174,7 @@ impl Findings {
             line: at.line,
             column: at.column,
             length: at.length.clamp(1, rest.max(1)),
-            source_line: source_line.to_owned(),
+            source_line,
         })
     }
 }

@@ -117,6 +117,7 @@ impl<'a> Common<'a> {
         if findings.len() > before {
             return None;
         }
+        findings.hide(target::credentials(&url_text.value));
         let place = match target::check_url(&url) {
             Ok(place) => place,
             Err(diagnostic) => {

@@ -47,6 +47,15 @@ pub(super) fn parse_url(text: &str) -> Result<Url, Diagnostic> {
     Ok(url)
 }
 
+/// User name and password in the text of a URL, or nothing.
+pub(super) fn credentials(text: &str) -> &str {
+    let authority = text.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+    authority
+        .rsplit_once('@')
+        .map_or("", |(credentials, _)| credentials)
+}
+
 /// `host:port`, with the port of the scheme where none is written.
 pub(super) fn authority(url: &Url) -> Option<String> {
     Some(format!(

@@ -134,7 +134,12 @@ fn options(duplicate_keys: DuplicateKeyPolicy) -> serde_saphyr::Options {
 
 fn explain(file: usize, error: &serde_saphyr::Error) -> (Option<Span>, Diagnostic) {
     use serde_saphyr::Error as Yaml;
+    // What is wrong behind an alias is shown at the alias.
     let at = error.location().map(|location| span(file, location));
+    if let Yaml::AliasError { error, .. } = error.without_snippet() {
+        let (_, diagnostic) = explain(file, error);
+        return (at, diagnostic);
+    }
     let limit = "the limits are 1 MiB, 100000 nodes, 1000 anchors and a depth of 32";
     let diagnostic = match error.without_snippet() {
         Yaml::DuplicateMappingKey { key, .. } => duplicate(key.as_deref().unwrap_or("?")),

@@ -1,0 +1,237 @@
+//! What a plan would do, in words and tables of at most 80 columns.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+
+use crate::plan::{Direction, Load, Model, Plan, SloScope, Target, ThinkTime};
+use crate::units::{format_count, format_duration, format_percent, format_rate, trim_float};
+
+/// The widest line.
+const COLUMNS: u16 = 80;
+
+/// An empty table in perfctl's style.
+pub(super) fn table<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(COLUMNS)
+        .set_header(header);
+    table
+}
+
+/// Aligns a column of numbers.
+pub(super) fn align_right(table: &mut Table, column: usize) {
+    if let Some(column) = table.column_mut(column) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+}
+
+/// `50 users` or `100/s`, the highest of all stages.
+pub(super) fn level(load: &Load) -> String {
+    target(load, load.peak())
+}
+
+fn target(load: &Load, target: f64) -> String {
+    match load.model {
+        Model::Closed if target == 1.0 => "1 user".into(),
+        Model::Closed => format!("{} users", trim_float(target, 0)),
+        Model::Open { .. } => format_rate(target),
+    }
+}
+
+/// How long the load is held: everything after the first ramp and the warm-up.
+pub(super) fn held(load: &Load) -> String {
+    let first_ramp = load
+        .stages
+        .first()
+        .map_or(Duration::ZERO, |stage| stage.ramp);
+    format_duration(load.total().saturating_sub(first_ramp + load.warmup))
+}
+
+/// The plan for people.
+pub(super) fn plan(plan: &Plan) -> String {
+    let mut text = String::new();
+    let target = match &plan.target {
+        Target::Demo => "the built-in target",
+        Target::Url(url) => url,
+    };
+    line(&mut text, "scenario", &plan.scenario);
+    line(&mut text, "profile", &plan.profile);
+    line(&mut text, "target", target);
+    line(&mut text, "load", &load(&plan.load));
+    line(&mut text, "think time", &think_time(plan));
+    line(&mut text, "duration", &duration(&plan.load));
+    line(&mut text, "requests", &requests(plan));
+    if plan.load.stages.len() > 1 {
+        let mut stages = table(["stage", "load", "ramp", "held"]);
+        for stage in &plan.load.stages {
+            let level = self::target(&plan.load, stage.target);
+            stages.add_row([
+                stage.name.clone(),
+                level,
+                format_duration(stage.ramp),
+                format_duration(stage.duration),
+            ]);
+        }
+        let _ = write!(text, "\n{stages}\n");
+    }
+    let mut endpoints = table(["endpoint", "request", "share"]);
+    align_right(&mut endpoints, 2);
+    for (endpoint, share) in plan.endpoints.iter().zip(plan.shares()) {
+        endpoints.add_row([
+            endpoint.name.clone(),
+            format!("{} {}", endpoint.method.as_str(), endpoint.url.source()),
+            format!("{}%", trim_float(share * 100.0, 1)),
+        ]);
+    }
+    let _ = write!(text, "\n{endpoints}\n");
+    if !plan.slos.is_empty() {
+        let _ = write!(text, "\n{}\n", slos(plan));
+    }
+    let notes = notes(plan);
+    if !notes.is_empty() {
+        text.push('\n');
+    }
+    for note in notes {
+        let _ = writeln!(text, "note: {note}");
+    }
+    text
+}
+
+fn line(text: &mut String, key: &str, value: &str) {
+    let _ = writeln!(text, "  {key:<11} {value}");
+}
+
+fn load(load: &Load) -> String {
+    match load.model {
+        Model::Closed => format!("{} (closed: each waits for its answer)", level(load)),
+        Model::Open { max_users } => {
+            format!(
+                "{} (open), at most {} in flight",
+                level(load),
+                format_count(max_users.into())
+            )
+        }
+    }
+}
+
+fn think_time(plan: &Plan) -> String {
+    match plan
+        .classes
+        .first()
+        .map_or(ThinkTime::None, |class| class.think_time)
+    {
+        ThinkTime::None => "none".into(),
+        ThinkTime::Constant(wait) => format_duration(wait),
+        ThinkTime::Between(low, high) => {
+            format!("{} to {}", format_duration(low), format_duration(high))
+        }
+        ThinkTime::Pacing(pacing) => format!("one iteration every {}", format_duration(pacing)),
+    }
+}
+
+fn duration(load: &Load) -> String {
+    let mut text = format_duration(load.total());
+    if load.iterations.is_some() {
+        return format!("until the iterations are done, at most {text}");
+    }
+    let parts = [
+        (
+            "ramp",
+            load.stages
+                .first()
+                .map_or(Duration::ZERO, |stage| stage.ramp),
+        ),
+        ("warm-up", load.warmup),
+    ];
+    let parts = parts.iter().filter(|(_, time)| !time.is_zero());
+    let parts: Vec<String> = parts
+        .map(|(name, time)| format!("{} {name}", format_duration(*time)))
+        .collect();
+    if !parts.is_empty() {
+        let _ = write!(
+            text,
+            ", of which {} and {} measured",
+            parts.join(", "),
+            held(load)
+        );
+    }
+    text
+}
+
+/// How many requests the load can send, ramps and warm-up included.
+fn requests(plan: &Plan) -> String {
+    if let Some(iterations) = plan.load.iterations {
+        return format_count(iterations);
+    }
+    let Some(highest) = plan.highest_rate_per_s() else {
+        return "as many as the target answers".into();
+    };
+    let load = &plan.load;
+    let mut before = 0.0;
+    let mut level_seconds = 0.0;
+    for (i, stage) in load.stages.iter().enumerate() {
+        let warmup = if i == 0 { load.warmup } else { Duration::ZERO };
+        level_seconds += (before + stage.target) / 2.0 * stage.ramp.as_secs_f64();
+        level_seconds += stage.target * (stage.duration + warmup).as_secs_f64();
+        before = stage.target;
+    }
+    let count = (level_seconds * highest / load.peak()).round() as u64;
+    let most = if load.model == Model::Closed {
+        "at most "
+    } else {
+        ""
+    };
+    format!(
+        "{most}{} ({most}{})",
+        format_count(count),
+        format_rate(highest)
+    )
+}
+
+fn slos(plan: &Plan) -> Table {
+    let mut table = table(["SLO", "of", "target"]);
+    for slo in &plan.slos {
+        let sign = match slo.metric.direction() {
+            Direction::AtMost => "<=",
+            Direction::AtLeast => ">=",
+        };
+        let of = match &slo.scope {
+            SloScope::Total => "all requests",
+            SloScope::Endpoint(name) => name,
+        };
+        let advisory = if slo.advisory { " (advisory)" } else { "" };
+        let target = slo.metric.format(slo.target);
+        table.add_row([
+            slo.name.clone(),
+            of.to_owned(),
+            format!("{sign} {target}{advisory}"),
+        ]);
+    }
+    table
+}
+
+fn notes(plan: &Plan) -> Vec<String> {
+    let mut notes = plan.skipped_slos.clone();
+    let thinks = plan
+        .classes
+        .iter()
+        .any(|class| class.think_time != ThinkTime::None);
+    if thinks && plan.load.model != Model::Closed {
+        notes.push("the think time is not used: in an open load, arrivals follow the rate".into());
+    }
+    if let Some(shares) = plan.shares().iter().copied().reduce(f64::min)
+        && let Some(highest) = plan.highest_rate_per_s()
+        && highest * shares * plan.load.total().as_secs_f64() < 100.0
+        && plan.load.iterations.is_none()
+    {
+        let rarest = format_percent(shares);
+        notes.push(format!(
+            "the rarest endpoint ({rarest}) gets fewer than 100 requests: its p99 will say little"
+        ));
+    }
+    notes
+}

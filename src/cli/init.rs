@@ -1,0 +1,122 @@
+//! `perfctl init`: a scenario, the profiles and a CI workflow to begin with.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use super::print;
+use crate::error::{Error, Exit};
+use crate::scenario;
+
+/// The example scenario, as it stands in perfctl's own repository.
+const SCENARIO: &str = include_str!("../../scenarios/default.yaml");
+
+/// Write a commented scenario, the profiles and a CI workflow
+#[derive(Debug, Clone, Args)]
+pub struct InitArgs {
+    /// Where to
+    #[arg(default_value = ".")]
+    pub dir: PathBuf,
+
+    /// For which CI system a workflow is written
+    #[arg(long, value_enum, default_value_t = Ci::Github)]
+    pub ci: Ci,
+
+    /// Overwrite files that exist
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// A CI system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Ci {
+    /// GitHub Actions.
+    Github,
+    /// None: no workflow is written.
+    None,
+}
+
+/// Writes the files; none of them when one exists and `--force` is not given.
+///
+/// # Errors
+/// Wrong usage when files exist, or a file that cannot be written.
+pub fn run(args: &InitArgs, out: &mut dyn Write) -> Result<Exit, Error> {
+    let mut files = vec![(PathBuf::from("scenarios/default.yaml"), SCENARIO)];
+    let profiles = scenario::embedded_profiles();
+    files.extend(
+        profiles.map(|(name, text)| (PathBuf::from(format!("profiles/{name}.yaml")), text)),
+    );
+    match args.ci {
+        Ci::Github => {
+            files.push((
+                ".github/workflows/perfctl.yml".into(),
+                include_str!("init/github.yml"),
+            ));
+        }
+        Ci::None => {}
+    }
+    let paths: Vec<PathBuf> = files.iter().map(|(path, _)| args.dir.join(path)).collect();
+    let existing: Vec<String> = paths
+        .iter()
+        .filter(|path| path.exists())
+        .map(|path| format!("`{}`", path.display()))
+        .collect();
+    if !existing.is_empty() && !args.force {
+        return Err(Error::usage_help(
+            format!("{} would be overwritten", existing.join(", ")),
+            "nothing was written; give another folder, or `--force`",
+        ));
+    }
+    for (path, (_, text)) in paths.iter().zip(&files) {
+        write(path, text)?;
+        print(out, &format!("wrote {}\n", path.display()))?;
+    }
+    print(
+        out,
+        "\nnext: perfctl validate, then perfctl run --profile smoke\n",
+    )?;
+    Ok(Exit::Pass)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Error> {
+    let parent = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(parent)
+        .and_then(|()| fs::write(path, text))
+        .map_err(|source| Error::Write {
+            path: path.to_owned(),
+            source,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_written_once_and_never_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut args = InitArgs {
+            dir: dir.path().join("new"),
+            ci: Ci::Github,
+            force: false,
+        };
+        let mut out = Vec::new();
+        assert_eq!(run(&args, &mut out).unwrap(), Exit::Pass);
+        assert!(String::from_utf8(out).unwrap().contains("smoke.yaml"));
+        let scenario = args.dir.join("scenarios/default.yaml");
+        fs::write(&scenario, "mine").unwrap();
+        fs::remove_file(args.dir.join("profiles/smoke.yaml")).unwrap();
+        let error = run(&args, &mut Vec::new()).unwrap_err();
+        assert_eq!(error.exit(), Exit::Usage);
+        assert_eq!(fs::read_to_string(&scenario).unwrap(), "mine");
+        assert!(
+            !args.dir.join("profiles/smoke.yaml").exists(),
+            "nothing was written"
+        );
+        args.force = true;
+        run(&args, &mut Vec::new()).unwrap();
+        assert_eq!(fs::read_to_string(&scenario).unwrap(), SCENARIO);
+    }
+}

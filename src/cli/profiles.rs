@@ -1,0 +1,52 @@
+//! `perfctl profiles`: which loads there are, and what is in them.
+
+use std::io::Write;
+
+use clap::{Args, Subcommand};
+
+use super::{describe, print};
+use crate::error::{Error, Exit};
+use crate::scenario;
+
+/// List the profiles, or show one
+#[derive(Debug, Clone, Args)]
+pub struct ProfilesArgs {
+    /// What to do; without it, list
+    #[command(subcommand)]
+    pub command: Option<ProfilesCommand>,
+}
+
+/// What to do with profiles.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ProfilesCommand {
+    /// Print a profile's YAML
+    Show {
+        /// Its name
+        name: String,
+    },
+}
+
+/// Lists the profiles or shows one.
+///
+/// # Errors
+/// A bad profile file, an unknown name, or output that cannot be written.
+pub fn run(args: &ProfilesArgs, out: &mut dyn Write) -> Result<Exit, Error> {
+    if let Some(ProfilesCommand::Show { name }) = &args.command {
+        print(out, &scenario::profile_text(name)?)?;
+        return Ok(Exit::Pass);
+    }
+    let mut table = describe::table(["profile", "load", "duration", "purpose"]);
+    for profile in scenario::profiles()? {
+        let purpose = match &profile.path {
+            None => profile.purpose,
+            Some(path) => format!("{} ({})", profile.purpose, path.display()),
+        };
+        let (load, held) = (
+            describe::level(&profile.load),
+            describe::held(&profile.load),
+        );
+        table.add_row([profile.name, load, held, purpose]);
+    }
+    print(out, &format!("{table}\n"))?;
+    Ok(Exit::Pass)
+}

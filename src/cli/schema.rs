@@ -1,0 +1,39 @@
+//! `perfctl schema`: JSON Schema, so that editors complete and check scenario files.
+
+use std::io::Write;
+
+use clap::{Args, ValueEnum};
+
+use super::print;
+use crate::error::{Error, Exit};
+use crate::scenario;
+
+/// Print the JSON Schema of scenario or profile files, for editors
+#[derive(Debug, Clone, Args)]
+pub struct SchemaArgs {
+    /// Of which files
+    #[arg(value_enum, default_value_t = Kind::Scenario)]
+    pub kind: Kind,
+}
+
+/// A kind of file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// `scenarios/*.yaml`
+    Scenario,
+    /// `profiles/*.yaml`
+    Profile,
+}
+
+/// Prints the schema.
+///
+/// # Errors
+/// Output that cannot be written.
+pub fn run(args: &SchemaArgs, out: &mut dyn Write) -> Result<Exit, Error> {
+    let schema = match args.kind {
+        Kind::Scenario => scenario::scenario_schema(),
+        Kind::Profile => scenario::profile_schema(),
+    };
+    print(out, &format!("{schema:#}\n"))?;
+    Ok(Exit::Pass)
+}
