@@ -144,6 +144,11 @@ impl Grading {
         self.criteria.iter().filter(|c| c.kind == Kind::Slo)
     }
 
+    /// The criteria that come of a comparison, one per metric.
+    pub fn baseline(&self) -> impl Iterator<Item = &Criterion> {
+        self.criteria.iter().filter(|c| c.kind == Kind::Baseline)
+    }
+
     /// How the SLOs are kept.
     pub fn compliance(&self) -> Compliance {
         let count = |wanted: &[Severity]| {

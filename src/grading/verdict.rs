@@ -31,6 +31,15 @@ impl Verdict {
             Self::Invalid => "INVALID",
         }
     }
+
+    /// The exit code that says it.
+    pub fn exit(self) -> Exit {
+        match self {
+            Self::Pass => Exit::Pass,
+            Self::Fail => Exit::Failed,
+            Self::Inconclusive | Self::Invalid => Exit::Inconclusive,
+        }
+    }
 }
 
 /// What makes a run fail.
@@ -182,12 +191,10 @@ impl Grading {
             None => {}
         }
         match (self.verdict, policy.code_on_error) {
-            (Verdict::Invalid | Verdict::Inconclusive, _) => Exit::Inconclusive,
-            (Verdict::Fail, _) => Exit::Failed,
             (Verdict::Pass, Some(code)) if result.count(Class::is_failure) > 0 => {
                 Exit::Custom(code)
             }
-            (Verdict::Pass, _) => Exit::Pass,
+            (verdict, _) => verdict.exit(),
         }
     }
 }

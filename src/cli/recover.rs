@@ -1,0 +1,40 @@
+//! `perfctl recover DIR`: makes a result of the journal of a run that was killed.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use super::output::FormatArgs;
+use crate::error::{Error, Exit};
+use crate::grading::Policy;
+use crate::metrics::{RunDir, recover, write_atomically};
+use crate::report::Report;
+
+/// Arguments of `perfctl recover`.
+#[derive(Debug, clap::Args)]
+pub struct RecoverArgs {
+    /// The run's directory, which holds journal.jsonl.
+    pub directory: PathBuf,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "described where it is defined")]
+    pub format: FormatArgs,
+}
+
+/// Writes result.json and prints the report. A run that was cut short is inconclusive at best.
+///
+/// # Errors
+/// When there is a result already, the journal cannot be read, or the result not be written.
+pub fn run(args: &RecoverArgs, out: &mut dyn Write) -> Result<Exit, Error> {
+    let dir = RunDir::open(&args.directory);
+    if dir.result().exists() {
+        return Err(Error::usage_help(
+            format!("`{}` exists already", dir.result().display()),
+            format!("`perfctl report {}` prints it", args.directory.display()),
+        ));
+    }
+    let result = recover(&dir.journal())?;
+    write_atomically(&dir.result(), &result)?;
+    let mut report = Report::new(result, None, &Policy::default());
+    report.directory = Some(args.directory.clone());
+    args.format.print(&report, out)?;
+    Ok(report.grading.verdict.exit())
+}

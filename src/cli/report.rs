@@ -1,0 +1,62 @@
+//! `perfctl report RESULT`: prints a stored run again, from its stored data.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::output::{FormatArgs, ThresholdArgs};
+use crate::comparison::{Baseline, compare};
+use crate::error::{Error, Exit};
+use crate::grading::{FailOn, Policy};
+use crate::metrics::read_result;
+use crate::report::Report;
+
+/// Arguments of `perfctl report`.
+#[derive(Debug, clap::Args)]
+pub struct ReportArgs {
+    /// A run's directory, or its result.json.
+    pub result: PathBuf,
+    /// Baseline file, or a stored run, to compare to.
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// What fails the verdict: slo, regression, errors, or none.
+    #[arg(long, value_name = "WHAT", default_value = "slo,regression", value_parser = FailOn::parse)]
+    pub fail_on: FailOn,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "described where it is defined")]
+    pub threshold: ThresholdArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "described where it is defined")]
+    pub format: FormatArgs,
+}
+
+/// Prints the report. The exit code is the verdict's, as it was at the end of the run.
+///
+/// # Errors
+/// When the result or the baseline cannot be read, or they are not comparable.
+pub fn run(args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Error> {
+    let policy = Policy {
+        fail_on: args.fail_on,
+        code_on_error: None,
+    };
+    let result = read_result(&args.result)?;
+    let comparison = match &args.baseline {
+        None => None,
+        Some(file) => {
+            let baseline = Baseline::read(file)?;
+            Some(compare(&baseline, &result, &args.threshold.gate())?)
+        }
+    };
+    let mut report = Report::new(result, comparison, &policy);
+    report.directory = directory(&args.result);
+    args.format.print(&report, out)?;
+    Ok(report.grading.verdict.exit())
+}
+
+/// The directory of the run that `path` names.
+pub(super) fn directory(path: &Path) -> Option<PathBuf> {
+    if path.is_dir() {
+        return Some(path.to_owned());
+    }
+    let parent = path.parent()?;
+    (!parent.as_os_str().is_empty()).then(|| parent.to_owned())
+}

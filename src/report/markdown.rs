@@ -1,0 +1,207 @@
+//! The report for a CI job's summary or a comment on a pull request.
+
+use std::io::{self, Write};
+
+use super::text::harmless;
+use super::{Focus, Report, Reporter, view};
+use crate::grading::Verdict;
+use crate::metrics::Window;
+use crate::units::format_count;
+
+/// Writes the report as GitHub-flavoured Markdown.
+pub(super) struct Markdown;
+
+impl Reporter for Markdown {
+    fn report(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+        let grading = &report.grading;
+        let says = match (report.focus, grading.verdict) {
+            (_, Verdict::Invalid) => "no grade, the numbers say nothing about the target".into(),
+            (Focus::Comparison, _) => view::comparison_sentence(report),
+            (Focus::Run, _) => view::grade(report),
+        };
+        writeln!(out, "## {}: {}\n", grading.verdict.name(), escape(&says))?;
+        for reason in &grading.reasons {
+            writeln!(out, "- {}", escape(reason))?;
+        }
+        if let (Focus::Run, Some(next)) = (report.focus, &grading.next) {
+            let (letter, how) = (next.letter.name(), escape(&next.how));
+            writeln!(out, "- for {letter}: {how}")?;
+        }
+        writeln!(out)?;
+        for line in view::headline(&report.result) {
+            writeln!(out, "{}  ", escape(&line))?;
+        }
+        if report.focus == Focus::Run {
+            slos(report, out)?;
+            endpoints(report, out)?;
+            errors(report, out)?;
+        }
+        changes(report, out)?;
+        writeln!(out, "\n### Notes\n")?;
+        let weaknesses = report.comparison.iter().flat_map(|c| &c.warnings);
+        for note in weaknesses.cloned().chain(view::notes(report)) {
+            writeln!(out, "- {}", escape(&note))?;
+        }
+        Ok(())
+    }
+}
+
+/// `text` as it is, whatever it holds: no markup, no mention of a user, no workflow command.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in harmless(text).replace("::", ":\u{200b}:").chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' => {
+                escaped.push('\\');
+                escaped.push(c);
+            }
+            // A zero-width space behind it keeps a name in a text from being notified.
+            '@' => escaped.push_str("@\u{200b}"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// Writes a table; the first column is text, the others are numbers unless in `left`.
+fn table(
+    header: &[&str],
+    left: &[usize],
+    rows: impl Iterator<Item = Vec<String>>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let line = |cells: &mut dyn Iterator<Item = String>| {
+        let cells: Vec<String> = cells.collect();
+        format!("| {} |", cells.join(" | "))
+    };
+    writeln!(out, "{}", line(&mut header.iter().map(|t| escape(t))))?;
+    let rules = (0..header.len()).map(|column| match column == 0 || left.contains(&column) {
+        true => ":--".to_owned(),
+        false => "--:".to_owned(),
+    });
+    writeln!(out, "{}", line(&mut { rules }))?;
+    for row in rows {
+        writeln!(out, "{}", line(&mut row.iter().map(|cell| escape(cell))))?;
+    }
+    Ok(())
+}
+
+fn slos(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    if report.grading.slos().next().is_none() {
+        return Ok(());
+    }
+    writeln!(out, "\n### SLOs: {}\n", view::compliance(report))?;
+    let rows = report.grading.slos().map(|criterion| {
+        vec![
+            view::criterion_name(criterion),
+            view::bound(criterion),
+            view::measured(criterion),
+            criterion.severity.name().to_owned(),
+            match report.grading.score {
+                Some(_) => view::points_lost(criterion),
+                None => String::new(),
+            },
+        ]
+    });
+    let header = ["target", "asked", "measured", "", "points lost"];
+    table(&header, &[3], rows, out)
+}
+
+fn endpoints(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\n### Endpoints\n")?;
+    let total = report.result.summary(None, Window::Measured);
+    let rows = view::endpoints(&report.result)
+        .into_iter()
+        .chain(std::iter::once(("Total".to_owned(), total)))
+        .map(|(name, summary)| {
+            let mut cells = vec![name];
+            cells.extend(view::numbers(&summary));
+            cells
+        });
+    table(&[&["name"], &view::NUMBERS[..]].concat(), &[], rows, out)
+}
+
+fn errors(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let errors = view::errors(&report.result);
+    if errors.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n### Errors in the whole run\n")?;
+    let rows = errors.into_iter().map(|(count, class, example)| {
+        vec![
+            class.name().to_owned(),
+            format_count(count),
+            example.unwrap_or_default(),
+        ]
+    });
+    table(&["class", "requests", "example"], &[2], rows, out)
+}
+
+fn changes(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let Some(comparison) = &report.comparison else {
+        return Ok(());
+    };
+    let sentence = view::comparison_sentence(report);
+    writeln!(out, "\n### Baseline: {}\n", escape(&sentence))?;
+    let rows: Vec<_> = match report.focus {
+        Focus::Run => view::notable(&comparison.rows).collect(),
+        Focus::Comparison => comparison.rows.iter().collect(),
+    };
+    let cells = rows.into_iter().map(|row| view::change_cells(row).to_vec());
+    let header = ["of", "metric", "before", "now", "change", "outcome"];
+    table(&header, &[1, 5], cells, out)?;
+    for remark in view::comparison_remarks(report) {
+        writeln!(out, "\n{}", escape(&remark))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture;
+    use super::*;
+    use snapbox::{assert_data_eq, file};
+
+    fn markdown(report: &Report) -> String {
+        let mut out = Vec::new();
+        Markdown.report(report, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_passing_run() {
+        assert_data_eq!(
+            markdown(&fixture::passing()),
+            file!["golden/passing.md"].raw()
+        );
+    }
+
+    #[test]
+    fn a_failing_run_with_a_baseline() {
+        assert_data_eq!(
+            markdown(&fixture::regressed()),
+            file!["golden/regressed.md"].raw()
+        );
+    }
+
+    #[test]
+    fn hostile_names_stay_text() {
+        let text = markdown(&fixture::hostile());
+        assert!(
+            !text.contains("<script>") && !text.contains("::error"),
+            "{text}"
+        );
+        assert!(
+            !text.contains('\u{1b}') && !text.contains("@admin"),
+            "{text}"
+        );
+        for line in text.lines().filter(|line| line.contains("hostile")) {
+            let bars = line.matches('|').count() - line.matches("\\|").count();
+            assert!([0, 4, 6, 9].contains(&bars), "{bars}: {line}");
+        }
+        assert_data_eq!(text, file!["golden/hostile.md"].raw());
+    }
+}

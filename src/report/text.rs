@@ -1,0 +1,133 @@
+//! Text for a terminal: made harmless, measured, shortened and wrapped.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// No line of a console report is wider; columns.
+pub(super) const WIDTH: usize = 80;
+
+/// Columns that `text` takes on a terminal.
+pub(super) fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// `text` on one line and unable to steer a terminal or a CI system: control characters and those
+/// that are invisible or turn the direction of writing are escaped, and so are the beginnings of
+/// workflow commands (`::error`, `##[group]`).
+pub(super) fn harmless(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\u{ad}'
+            | '\u{61c}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' => safe.extend(c.escape_unicode()),
+            c if c.is_control() => safe.extend(c.escape_default()),
+            c => safe.push(c),
+        }
+    }
+    let safe = safe.replace("##[", "# #[");
+    match safe.trim_start().strip_prefix("::") {
+        Some(rest) => format!(": :{rest}"),
+        None => safe,
+    }
+}
+
+/// `text` in at most `columns`, its middle left out for an ellipsis where it is longer: the
+/// beginning and the end of names tell them apart.
+pub(super) fn shorten(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let Some(room) = columns.checked_sub(1) else {
+        return String::new();
+    };
+    let head = take(text.chars(), room.div_ceil(2));
+    let tail = take(text.chars().rev(), room / 2);
+    let tail: String = tail.chars().rev().collect();
+    format!("{head}…{tail}")
+}
+
+/// As many characters as fit into `columns`.
+fn take(chars: impl Iterator<Item = char>, columns: usize) -> String {
+    let mut used = 0;
+    chars
+        .take_while(|c| {
+            used += c.width().unwrap_or(0);
+            used <= columns
+        })
+        .collect()
+}
+
+/// `text` in lines of at most [`WIDTH`], the first after `first`, the others indented as far.
+/// Words longer than a line are cut.
+pub(super) fn wrap(first: &str, text: &str) -> Vec<String> {
+    let indent = width(first);
+    let room = WIDTH.saturating_sub(indent).max(10);
+    let mut lines: Vec<String> = Vec::new();
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        let mut word = word.to_owned();
+        if !line.is_empty() && width(&line) + 1 + width(&word) <= room {
+            line.push(' ');
+            line.push_str(&word);
+            continue;
+        }
+        if !line.is_empty() {
+            lines.push(std::mem::take(&mut line));
+        }
+        while width(&word) > room {
+            let head = take(word.chars(), room);
+            word.drain(..head.len());
+            lines.push(head);
+        }
+        line = word;
+    }
+    lines.push(line);
+    let margin = " ".repeat(indent);
+    let margins = std::iter::once(first).chain(std::iter::repeat(margin.as_str()));
+    margins
+        .zip(lines)
+        .map(|(margin, line)| format!("{margin}{line}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn nothing_can_steer_the_terminal_or_a_ci_system() {
+        assert_eq!(harmless("a\u{1b}[31mb\n"), "a\\u{1b}[31mb\\n");
+        assert_eq!(harmless("  ::error::x"), ": :error::x");
+        assert_eq!(harmless("a ##[group]"), "a # #[group]");
+        assert_eq!(harmless("\u{202e}abc"), "\\u{202e}abc");
+        assert_eq!(
+            harmless("Rechnungen prüfen 請求書"),
+            "Rechnungen prüfen 請求書"
+        );
+    }
+
+    #[test]
+    fn names_lose_their_middle() {
+        assert_eq!(shorten("list invoices", 20), "list invoices");
+        assert_eq!(shorten("list invoices", 8), "list…ces");
+        assert_eq!(shorten("請求書一覧", 6), "請…覧");
+        assert_eq!(shorten("abc", 1), "…");
+        assert_eq!(shorten("abc", 0), "");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_text_it_fits(text in ".{0,200}", columns in 0usize..90) {
+            let safe = harmless(&text);
+            prop_assert!(!safe.chars().any(char::is_control));
+            prop_assert!(width(&shorten(&safe, columns)) <= columns);
+            for line in wrap("  - ", &safe) {
+                prop_assert!(width(&line) <= WIDTH, "{line:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! What console and Markdown say alike: which rows and notes there are, as plain strings.
+
+use std::time::Duration;
+
+use super::Report;
+use crate::comparison::{Outcome, Row};
+use crate::grading::Criterion;
+use crate::metrics::{Class, RunResult, Summary, Window};
+use crate::plan::{Direction, Metric, Model, SloScope};
+use crate::units::{
+    format_count, format_duration, format_latency_us, format_percent, format_rate, trim_float,
+};
+
+/// `≤ 500 ms`.
+pub(super) fn bound(criterion: &Criterion) -> String {
+    let sign = match criterion.metric.direction() {
+        Direction::AtMost => "≤",
+        Direction::AtLeast => "≥",
+    };
+    format!("{sign} {}", criterion.metric.format(criterion.target))
+}
+
+/// The value measured, or that there is none.
+pub(super) fn measured(criterion: &Criterion) -> String {
+    let value = criterion.value;
+    value.map_or_else(|| "no data".into(), |v| criterion.metric.format(v))
+}
+
+/// What it costs of the score; empty when it costs nothing.
+pub(super) fn points_lost(criterion: &Criterion) -> String {
+    match criterion.points_lost {
+        lost if lost < 0.05 => String::new(),
+        lost => trim_float(lost, 1),
+    }
+}
+
+/// The name, and whether it is advisory.
+pub(super) fn criterion_name(criterion: &Criterion) -> String {
+    let name = criterion.full_name();
+    if criterion.advisory {
+        format!("{name} (advisory)")
+    } else {
+        name
+    }
+}
+
+/// The letter with its points and sentence: `grade B (84.2 of 100): good, some optimizations`.
+pub(super) fn grade(report: &Report) -> String {
+    match (report.grading.letter, report.grading.score) {
+        (Some(letter), Some(score)) => format!(
+            "grade {} ({} of 100): {}",
+            letter.name(),
+            // Cut, not rounded: 89.96 is a B and must not stand there as 90.
+            trim_float((score * 10.0 + 1e-6).floor() / 10.0, 1),
+            letter.sentence()
+        ),
+        _ => "no grade".into(),
+    }
+}
+
+/// The lines that say what was run, and how.
+pub(super) fn headline(result: &RunResult) -> [String; 2] {
+    let run = &result.run;
+    let phases = run.phases.iter().enumerate();
+    let measured_s: f64 = phases
+        .filter(|(_, phase)| phase.measured)
+        .map(|(position, _)| result.phase_length_s(position))
+        .sum();
+    let measured = Duration::try_from_secs_f64(measured_s).unwrap_or_default();
+    let most = match run.load.stages.len() {
+        0 | 1 => "",
+        _ => "up to ",
+    };
+    let load = match run.load.model {
+        Model::Closed => {
+            format!(
+                "{most}{} users (closed model)",
+                trim_float(run.load.peak(), 0)
+            )
+        }
+        Model::Open { .. } => {
+            format!("{most}{} (open model)", format_rate(run.load.peak()))
+        }
+    };
+    let started = run.started_at.split('.').next().unwrap_or_default();
+    [
+        format!("{} · {} · {}", run.scenario, run.profile, run.target),
+        format!(
+            "{load} · {} measured · {} · seed {}",
+            format_duration(measured),
+            started.trim_end_matches('Z').replace('T', " ") + " UTC",
+            run.seed
+        ),
+    ]
+}
+
+/// Name, requests, failed, rate, p50, p95, p99, max.
+pub(super) const NUMBERS: [&str; 7] = ["requests", "failed", "rate", "p50", "p95", "p99", "max"];
+
+/// The cells under [`NUMBERS`].
+pub(super) fn numbers(summary: &Summary) -> Vec<String> {
+    let response = summary.response_us;
+    let mut cells = vec![
+        count(summary.requests),
+        count(summary.failures),
+        format_rate(summary.rate_per_s),
+    ];
+    let times = [response.p50, response.p95, response.p99, response.max];
+    cells.extend(times.map(|us| us.map_or_else(|| "-".into(), format_latency_us)));
+    cells
+}
+
+/// A count that stays short enough for a table: exact to ten millions, then in millions.
+fn count(n: u64) -> String {
+    if n < 10_000_000 {
+        format_count(n)
+    } else {
+        format!("{} M", trim_float(n as f64 / 1e6, 1))
+    }
+}
+
+/// `(name, numbers)` of each endpoint in the measured phases, and of all.
+pub(super) fn endpoints(result: &RunResult) -> Vec<(String, Summary)> {
+    let names = result.endpoints.iter().enumerate();
+    names
+        .map(|(position, endpoint)| {
+            let summary = result.summary(Some(position), Window::Measured);
+            (endpoint.endpoint.name.clone(), summary)
+        })
+        .collect()
+}
+
+/// `(name, measured, numbers)` of each phase; empty where there is but one measured phase, which
+/// the endpoints' total already shows.
+pub(super) fn phases(result: &RunResult) -> Vec<(String, bool, Summary)> {
+    let phases = &result.run.phases;
+    if phases.iter().filter(|phase| phase.measured).count() < 2 {
+        return Vec::new();
+    }
+    let phases = phases.iter().enumerate();
+    phases
+        .map(|(position, phase)| {
+            let summary = result.summary(None, Window::Phases(&[position]));
+            (phase.name.clone(), phase.measured, summary)
+        })
+        .collect()
+}
+
+/// `(count, class, example)` of each class of failure in the whole run, the most frequent first.
+pub(super) fn errors(result: &RunResult) -> Vec<(u64, Class, Option<String>)> {
+    let mut errors: Vec<(u64, Class, Option<String>)> = Class::ALL
+        .into_iter()
+        .filter(|class| class.is_failure())
+        .map(|class| (result.count(|c| c == class), class, example(result, class)))
+        .filter(|(count, _, _)| *count > 0)
+        .collect();
+    errors.sort_by_key(|(count, _, _)| std::cmp::Reverse(*count));
+    errors
+}
+
+fn example(result: &RunResult, class: Class) -> Option<String> {
+    result.endpoints.iter().find_map(|endpoint| {
+        let texts = endpoint.phases.iter();
+        let text = texts
+            .into_iter()
+            .find_map(|cell| cell.examples.get(&class))?;
+        Some(format!("{}: {text}", endpoint.endpoint.name))
+    })
+}
+
+/// The rows of a comparison worth showing beside a grade: all of the total, and of endpoints
+/// those that changed.
+pub(super) fn notable(rows: &[Row]) -> impl Iterator<Item = &Row> {
+    rows.iter().filter(|row| {
+        row.scope == SloScope::Total
+            || matches!(row.outcome, Outcome::Regressed | Outcome::Improved)
+    })
+}
+
+/// Where, metric, before, now, change, outcome.
+pub(super) fn change_cells(row: &Row) -> [String; 6] {
+    let value = |value: Option<f64>| value.map_or_else(|| "-".into(), |v| row.metric.format(v));
+    let (unit, digits) = match row.metric {
+        Metric::ErrorRate => (" pp", 2),
+        _ => ("%", 1),
+    };
+    let change = row.change.map_or_else(
+        || "-".to_owned(),
+        |change| {
+            let size = trim_float(change.abs() * 100.0, digits);
+            let sign = match change {
+                _ if size == "0" => "",
+                change if change < 0.0 => "-",
+                _ => "+",
+            };
+            format!("{sign}{size}{unit}")
+        },
+    );
+    [
+        match &row.scope {
+            SloScope::Total => "all endpoints".into(),
+            SloScope::Endpoint(name) => name.clone(),
+        },
+        row.metric.to_string(),
+        value(row.baseline),
+        value(row.value),
+        change,
+        row.outcome.name().to_owned(),
+    ]
+}
+
+/// What a reader has to know to read the numbers right.
+pub(super) fn notes(report: &Report) -> Vec<String> {
+    let result = &report.result;
+    let total = result.summary(None, Window::Measured);
+    let mut notes = Vec::new();
+    for recovery in &report.grading.recoveries {
+        let (base, stage) = (&recovery.base, &recovery.stage);
+        notes.push(match recovery.recovery_time_s {
+            Some(time_s) => format!(
+                "recovery: {} s after the surge, p95 and errors were back at the level of `{base}`",
+                trim_float(time_s, 1)
+            ),
+            None => format!("recovery: it did not recover to the level of `{base}` in `{stage}`"),
+        });
+    }
+    match result.run.load.model {
+        Model::Closed => {
+            notes.push("closed model: the arrival rate fell with the target".into());
+        }
+        Model::Open { .. } => {
+            if let Some(p99_us) = total.lateness_us.p99 {
+                notes.push(format!(
+                    "lateness p99 {}: how late the generator itself was; it is part of the response times",
+                    format_latency_us(p99_us)
+                ));
+            }
+            let missed = result.count(|class| class == Class::Missed);
+            if missed > 0 {
+                notes.push(format!(
+                    "{} arrivals were missed: no virtual user was free (see `max_users`)",
+                    format_count(missed)
+                ));
+            }
+        }
+    }
+    if result.run.phases.iter().any(|phase| !phase.measured) {
+        let place = match phases(result).is_empty() {
+            true => "and not in the tables",
+            false => "and stand in the table of phases alone",
+        };
+        notes.push(format!("ramps and warm-up are not graded {place}"));
+    }
+    notes.extend(result.run.skipped_slos.iter().cloned());
+    notes.push(accounting(result));
+    if let Some(directory) = &report.directory {
+        notes.push(format!("files: {}", directory.display()));
+    }
+    notes
+}
+
+/// Where every planned request went, ramp included.
+fn accounting(result: &RunResult) -> String {
+    let count = |select: fn(Class) -> bool| result.count(select);
+    let started = count(Class::is_started);
+    let missed = count(|class| class == Class::Missed);
+    let classes: Vec<String> = Class::ALL
+        .into_iter()
+        .filter(|class| class.is_started())
+        .map(|class| (class, result.count(|c| c == class)))
+        .filter(|(_, count)| *count > 0)
+        .map(|(class, count)| format!("{} {}", class.name(), format_count(count)))
+        .collect();
+    let parts = if classes.is_empty() {
+        String::new()
+    } else {
+        format!("; started = {}", classes.join(" + "))
+    };
+    format!(
+        "whole run: planned {} = started {} + missed {}{parts}",
+        format_count(started + missed),
+        format_count(started),
+        format_count(missed)
+    )
+}
+
+/// How a comparison came out, in a sentence.
+pub(super) fn comparison_sentence(report: &Report) -> String {
+    let Some(comparison) = &report.comparison else {
+        return String::new();
+    };
+    let count = |outcome| {
+        let rows = comparison.rows.iter();
+        rows.filter(|row| row.outcome == outcome).count()
+    };
+    let runs = match comparison.baseline.len() {
+        1 => "1 run".to_owned(),
+        n => format!("{n} runs"),
+    };
+    format!(
+        "{runs}: {} regressed, {} improved, {} unchanged, {} inconclusive",
+        count(Outcome::Regressed),
+        count(Outcome::Improved),
+        count(Outcome::Unchanged),
+        count(Outcome::Inconclusive)
+    )
+}
+
+/// What a comparison costs of the score, and why some of it is inconclusive.
+pub(super) fn comparison_remarks(report: &Report) -> Vec<String> {
+    const NAMED: usize = 3;
+    let mut remarks = Vec::new();
+    let lost: Vec<String> = report
+        .grading
+        .baseline()
+        .filter(|criterion| report.grading.score.is_some() && criterion.points_lost >= 0.05)
+        .map(|c| format!("{} ({})", c.full_name(), trim_float(c.points_lost, 1)))
+        .collect();
+    if !lost.is_empty() {
+        remarks.push(format!("points lost: {}", lost.join(", ")));
+    }
+    let rows = report.comparison.iter().flat_map(|c| &c.rows);
+    let open: Vec<&Row> = rows
+        .filter(|row| row.outcome == Outcome::Inconclusive)
+        .collect();
+    if !open.is_empty() {
+        let named = open.iter().take(NAMED).map(|row| {
+            let [scope, metric, ..] = change_cells(row);
+            format!("{scope}, {metric}: {}", row.reason)
+        });
+        let mut text = format!("inconclusive: {}", named.collect::<Vec<_>>().join("; "));
+        if open.len() > NAMED {
+            text.push_str(&format!("; and {} more", open.len() - NAMED));
+        }
+        remarks.push(text);
+    }
+    remarks
+}
+
+/// How the SLOs came out: `2 met, 1 missed closely, 1 failing`.
+pub(super) fn compliance(report: &Report) -> String {
+    let compliance = report.grading.compliance();
+    [
+        (compliance.targets_met, "met"),
+        (compliance.targets_close, "missed closely"),
+        (compliance.targets_failing, "failing"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, what)| format!("{count} {what}"))
+    .collect::<Vec<_>>()
+    .join(", ")
+}
+
+/// The share of failed requests, where there are any: ` (1.2%)`.
+pub(super) fn error_share(summary: &Summary) -> String {
+    match summary.error_rate {
+        Some(rate) if rate > 0.0 => format!(" ({} failed)", format_percent(rate)),
+        _ => String::new(),
+    }
+}
