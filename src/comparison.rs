@@ -14,7 +14,7 @@ use crate::metrics::RunResult;
 use crate::plan::{Metric, SloScope};
 
 pub use baseline::Baseline;
-pub use comparable::check_comparable;
+pub use comparable::{check_comparable, check_plan};
 pub use threshold::Threshold;
 
 /// A rule that decides what changed between the runs of a baseline and those of a candidate.

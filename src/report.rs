@@ -138,7 +138,10 @@ pub fn by_name(name: &str) -> Result<&'static dyn Reporter, String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::comparison::{Baseline, Threshold, compare};
 
     #[test]
     fn formats_are_found_by_name() {
@@ -147,5 +150,32 @@ mod tests {
         }
         let error = by_name("html5").err().unwrap();
         assert!(error.contains("console, json, markdown"), "{error}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+        #[test]
+        fn a_damaged_result_that_passes_the_checks_can_be_reported(
+            (path, with) in crate::metrics::fixture::damage(),
+            spike in any::<bool>(),
+        ) {
+            let sound = if spike { fixture::spike() } else { fixture::failing() };
+            let mut json = serde_json::to_value(&sound.result).unwrap();
+            crate::metrics::fixture::mutate(&mut json, &path, &with);
+            let read: Result<RunResult, _> = serde_json::from_value(json);
+            if let Ok(result) = read && result.check().is_ok() {
+                let baseline = Baseline::of(vec![sound.result]);
+                let comparison = compare(&baseline, &result, &Threshold::default()).ok();
+                let report = Report::new(result, comparison, &Policy::default());
+                for format in &FORMATS {
+                    let mut out = Vec::new();
+                    format.reporter.report(&report, &mut out).unwrap();
+                    let text = String::from_utf8(out).unwrap();
+                    let plain = anstream::adapter::strip_str(&text).to_string();
+                    let wide = plain.lines().any(|line| text::width(line) > text::WIDTH);
+                    prop_assert!(format.name != "console" || !wide, "{plain}");
+                }
+            }
+        }
     }
 }

@@ -228,47 +228,16 @@ mod tests {
         }
     }
 
-    /// Replaces the leaf or subtree that `path` leads to, as a damaged or forged file might.
-    fn mutate(value: &mut serde_json::Value, path: &[usize], with: &serde_json::Value) {
-        let children: Vec<&mut serde_json::Value> = match value {
-            serde_json::Value::Array(items) => items.iter_mut().collect(),
-            serde_json::Value::Object(fields) => fields.values_mut().collect(),
-            _ => Vec::new(),
-        };
-        let count = children.len();
-        match (path, count) {
-            ([], _) | (_, 0) => *value = with.clone(),
-            ([first, rest @ ..], _) => {
-                let child = children.into_iter().nth(first % count);
-                child
-                    .into_iter()
-                    .for_each(|child| mutate(child, rest, with));
-            }
-        }
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(400))]
         #[test]
         fn a_damaged_file_is_unusable_or_harmless(
-            path in prop::collection::vec(0usize..20, 1..9),
-            with in prop::sample::select(vec![
-                serde_json::json!(null),
-                serde_json::json!(0),
-                serde_json::json!(-1),
-                serde_json::json!(u64::MAX),
-                serde_json::json!(1e300),
-                serde_json::json!(""),
-                serde_json::json!([]),
-                serde_json::json!([3, 1, 2]),
-                serde_json::json!({}),
-                serde_json::json!({"secs": u64::MAX, "nanos": 0}),
-            ]),
+            (path, with) in fixture::damage(),
         ) {
             let directory = tempfile::tempdir().unwrap();
             let file = directory.path().join("base.json");
             let mut json = serde_json::to_value(Baseline::of(vec![run()])).unwrap();
-            mutate(&mut json, &path, &with);
+            fixture::mutate(&mut json, &path, &with);
             std::fs::write(&file, json.to_string()).unwrap();
             match Baseline::read(&file) {
                 Ok(baseline) => {

@@ -3,13 +3,21 @@
 use super::Baseline;
 use crate::error::Error;
 use crate::metrics::{EndpointInfo, RunInfo};
-use crate::plan::{Fingerprint, Load};
+use crate::plan::{Fingerprint, Load, Plan};
 
 /// A baseline older than this may no longer stand for the target; days.
 const OLD_DAYS: i64 = 30;
 
-/// Whether a run of this plan can be compared to the baseline; asked before load is sent, and
-/// again of a stored run.
+/// Whether a run of this plan can be compared to the baseline; to be asked before load is sent.
+///
+/// # Errors
+/// [`Error::NotComparable`] with every reason.
+pub fn check_plan(baseline: &Baseline, plan: &Plan) -> Result<(), Error> {
+    let endpoints: Vec<EndpointInfo> = plan.endpoints.iter().map(EndpointInfo::of).collect();
+    check_comparable(baseline, &plan.fingerprint(), &plan.load, &endpoints)
+}
+
+/// Whether a run that asked for this can be compared to the baseline.
 ///
 /// # Errors
 /// [`Error::NotComparable`] with every reason.
@@ -92,9 +100,11 @@ fn days_between(before: &RunInfo, now: &RunInfo) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::metrics::{Class, RunResult, fixture};
-    use crate::plan::Model;
+    use crate::plan::{Model, Target};
 
     fn run() -> RunResult {
         fixture::run(&[("a", &[(Class::Ok, 1_000, 100)])])
@@ -135,6 +145,31 @@ mod tests {
             |b| b.run.ending.as_mut().unwrap().totals.started = 0,
             "INVALID",
         );
+    }
+
+    #[test]
+    fn a_plan_is_checked_before_it_is_run() {
+        let mut plan = Plan {
+            scenario: "ap-intake".into(),
+            profile: "smoke".into(),
+            target: Target::Demo,
+            allowed_hosts: BTreeSet::new(),
+            seed: 1,
+            workers: 1,
+            variables: Vec::new(),
+            classes: Vec::new(),
+            endpoints: Vec::new(),
+            load: run().run.load,
+            slos: Vec::new(),
+            skipped_slos: Vec::new(),
+        };
+        let mut before = fixture::run(&[]);
+        before.run.fingerprint = plan.fingerprint();
+        let baseline = Baseline::of(vec![before]);
+        assert!(check_plan(&baseline, &plan).is_ok());
+        plan.load.stages[0].target += 1.0;
+        let refused = check_plan(&baseline, &plan);
+        assert!(matches!(refused, Err(Error::NotComparable(_))));
     }
 
     #[test]

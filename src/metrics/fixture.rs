@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::{
     Class, Ending, EndpointInfo, Example, Fold, JournalWriter, Machine, RunInfo, RunResult, Sample,
     Tick, Totals,
@@ -132,5 +134,41 @@ pub fn slo(name: &str, metric: crate::plan::Metric, target: f64) -> Slo {
         target,
         weight: 1.0,
         advisory: false,
+    }
+}
+
+/// Where and how a stored file is damaged: a way down its tree, and what then stands there.
+pub fn damage() -> impl Strategy<Value = (Vec<usize>, serde_json::Value)> {
+    let with = prop::sample::select(vec![
+        serde_json::json!(null),
+        serde_json::json!(0),
+        serde_json::json!(-1),
+        serde_json::json!(u64::MAX),
+        serde_json::json!(1e300),
+        serde_json::json!(""),
+        serde_json::json!([]),
+        serde_json::json!([3, 1, 2]),
+        serde_json::json!({}),
+        serde_json::json!({"secs": u64::MAX, "nanos": 0}),
+    ]);
+    (prop::collection::vec(0usize..20, 1..9), with)
+}
+
+/// Replaces the leaf or subtree that `path` leads to, as a damaged or forged file might.
+pub fn mutate(value: &mut serde_json::Value, path: &[usize], with: &serde_json::Value) {
+    let children: Vec<&mut serde_json::Value> = match value {
+        serde_json::Value::Array(items) => items.iter_mut().collect(),
+        serde_json::Value::Object(fields) => fields.values_mut().collect(),
+        _ => Vec::new(),
+    };
+    let count = children.len();
+    match (path, count) {
+        ([], _) | (_, 0) => *value = with.clone(),
+        ([first, rest @ ..], _) => {
+            let child = children.into_iter().nth(first % count);
+            child
+                .into_iter()
+                .for_each(|child| mutate(child, rest, with));
+        }
     }
 }

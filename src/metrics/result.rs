@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Class, SparseHistogram};
-use crate::plan::{Fingerprint, Load, Phase, Plan, Slo, Target};
+use crate::plan::{Endpoint, Fingerprint, Load, Phase, Plan, Slo, Target};
 use crate::units::MAX_DURATION;
 
 /// A whole run, as stored in `result.json`.
@@ -71,6 +71,16 @@ pub struct EndpointInfo {
     pub name: String,
     /// The HTTP method.
     pub method: String,
+}
+
+impl EndpointInfo {
+    /// Of an endpoint of a plan.
+    pub fn of(endpoint: &Endpoint) -> Self {
+        Self {
+            name: endpoint.name.clone(),
+            method: endpoint.method.as_str().to_owned(),
+        }
+    }
 }
 
 /// The machine that made the load.
@@ -262,14 +272,7 @@ impl RunInfo {
             phases: plan.load.phases(),
             slos: plan.slos.clone(),
             skipped_slos: plan.skipped_slos.clone(),
-            endpoints: plan
-                .endpoints
-                .iter()
-                .map(|endpoint| EndpointInfo {
-                    name: endpoint.name.clone(),
-                    method: endpoint.method.as_str().to_owned(),
-                })
-                .collect(),
+            endpoints: plan.endpoints.iter().map(EndpointInfo::of).collect(),
             fingerprint: plan.fingerprint(),
             machine,
             ending: None,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Report;
+use super::{Focus, Report};
 use crate::comparison::{Outcome, Row};
 use crate::grading::Criterion;
 use crate::metrics::{Class, RunResult, Summary, Window};
@@ -310,10 +310,11 @@ pub(super) fn comparison_sentence(report: &Report) -> String {
 pub(super) fn comparison_remarks(report: &Report) -> Vec<String> {
     const NAMED: usize = 3;
     let mut remarks = Vec::new();
+    let graded = report.focus == Focus::Run && report.grading.score.is_some();
     let lost: Vec<String> = report
         .grading
         .baseline()
-        .filter(|criterion| report.grading.score.is_some() && criterion.points_lost >= 0.05)
+        .filter(|c| graded && c.points_lost >= 0.05)
         .map(|c| format!("{} ({})", c.full_name(), trim_float(c.points_lost, 1)))
         .collect();
     if !lost.is_empty() {
