@@ -1,8 +1,23 @@
-//! The command line: what can be asked for, and the code that carries it out.
+//! The command line: one module for each command.
 //!
-//! Here: the arguments, one file per subcommand. Not here: anything that a subcommand decides.
+//! Here: the parser, and which module carries a command out. Nothing is measured or judged here.
 
+mod baseline;
+mod compare;
+mod completions;
 mod demo;
+mod describe;
+mod init;
+mod list;
+mod load_args;
+mod output;
+mod profiles;
+mod recover;
+mod report;
+mod run;
+mod schema;
+mod signals;
+mod validate;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -11,9 +26,9 @@ use clap::{Parser, Subcommand};
 
 use crate::error::{Error, Exit};
 
-/// Load testing whose numbers and verdict can be trusted.
+/// Load testing whose numbers and verdict can be trusted
 #[derive(Debug, Parser)]
-#[command(name = "perfctl", version)]
+#[command(name = "perfctl", version, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -21,30 +36,58 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the built-in target, to try scenarios on.
+    Run(Box<run::RunArgs>),
+    Validate(Box<validate::ValidateArgs>),
+    Profiles(profiles::ProfilesArgs),
+    List(list::ListArgs),
+    Init(init::InitArgs),
+    Report(report::ReportArgs),
+    Compare(compare::CompareArgs),
+    Baseline(baseline::BaselineArgs),
+    Recover(recover::RecoverArgs),
     Demo(demo::DemoArgs),
+    Schema(schema::SchemaArgs),
+    Completions(completions::CompletionsArgs),
 }
 
-/// Does what the arguments ask for.
-///
-/// # Errors
-/// What stopped the command, wrong arguments included.
-pub fn run(
+/// Does what the arguments ask for, and says on `errors` what went wrong.
+pub fn main(
     arguments: impl IntoIterator<Item = OsString>,
     out: &mut dyn Write,
-) -> Result<Exit, Error> {
-    let cli = match Cli::try_parse_from(arguments) {
-        Ok(cli) => cli,
+    errors: &mut dyn Write,
+) -> Exit {
+    let command = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli.command,
         Err(error) => {
+            // Help and version are answers; clap knows which stream they belong to.
             let _ = error.print();
-            return Ok(if error.use_stderr() {
+            return if error.use_stderr() {
                 Exit::Usage
             } else {
                 Exit::Pass
-            });
+            };
         }
     };
-    match cli.command {
-        Command::Demo(args) => demo::run(&args, out),
+    carry_out(&command, out).unwrap_or_else(|error| {
+        // Where nobody reads errors, the exit code still tells.
+        let _ = writeln!(errors, "{error}");
+        error.exit()
+    })
+}
+
+fn carry_out(command: &Command, out: &mut dyn Write) -> Result<Exit, Error> {
+    match command {
+        Command::Run(args) => run::run(args, out),
+        Command::Validate(args) => validate::run(args, out),
+        Command::Profiles(args) => profiles::run(args, out),
+        Command::List(args) => list::run(args, out),
+        Command::Init(args) => init::run(args, out),
+        Command::Report(args) => report::run(args, out),
+        Command::Compare(args) => compare::run(args, out),
+        Command::Baseline(args) => baseline::run(args, out),
+        Command::Recover(args) => recover::run(args, out),
+        Command::Demo(args) => demo::run(args, out),
+        Command::Schema(args) => schema::run(args, out),
+        Command::Completions(args) => completions::run(args, out),
     }
 }

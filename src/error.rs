@@ -214,6 +214,28 @@ impl Error {
         }
     }
 
+    /// Several errors as one.
+    ///
+    /// # Errors
+    /// All of them, when there are any.
+    pub fn all(mut errors: Vec<Self>) -> Result<(), Self> {
+        if errors.len() < 2 {
+            return errors.pop().map_or(Ok(()), Err);
+        }
+        let diagnostics = errors.into_iter().flat_map(|error| match error {
+            Self::Invalid(diagnostics) => diagnostics,
+            Self::Usage { message, help } => vec![Diagnostic {
+                help,
+                ..Diagnostic::new(message)
+            }],
+            other => {
+                let text = other.to_string();
+                vec![Diagnostic::new(text.trim_start_matches("error: "))]
+            }
+        });
+        Err(Self::Invalid(diagnostics.collect()))
+    }
+
     /// The exit code of this cause.
     pub fn exit(&self) -> Exit {
         match self {

@@ -3,10 +3,9 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let exit =
-        perfctl::cli::run(std::env::args_os(), &mut std::io::stdout()).unwrap_or_else(|error| {
-            eprintln!("{error}");
-            error.exit()
-        });
+    // Both strip colours where they are not wanted: in a file, a pipe, or under NO_COLOR.
+    let mut out = anstream::stdout();
+    let mut errors = anstream::stderr();
+    let exit = perfctl::cli::main(std::env::args_os(), &mut out, &mut errors);
     ExitCode::from(exit.code())
 }

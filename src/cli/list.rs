@@ -4,7 +4,8 @@ use std::io::Write;
 
 use clap::Args;
 
-use super::{describe, print};
+use super::describe;
+use super::output::print;
 use crate::error::{Error, Exit};
 use crate::scenario;
 
@@ -51,6 +52,6 @@ pub fn run(_: &ListArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         }
         print(out, &format!("{table}\n\n"))?;
     }
-    super::all(errors)?;
+    Error::all(errors)?;
     Ok(Exit::Pass)
 }

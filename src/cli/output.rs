@@ -12,9 +12,10 @@ use crate::units::parse_ratio;
 /// How the report is printed.
 #[derive(Debug, Clone, clap::Args)]
 pub struct FormatArgs {
-    /// Format of the report.
+    /// How the report is written
     #[arg(
         long,
+        env = "PERFCTL_FORMAT",
         value_name = "FORMAT",
         default_value = FORMATS[0].name,
         value_parser = PossibleValuesParser::new(FORMATS.iter().map(|format| format.name)),
@@ -25,8 +26,8 @@ pub struct FormatArgs {
 /// What counts as a regression.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ThresholdArgs {
-    /// How much worse than the baseline a number may be.
-    #[arg(long, value_name = "SHARE", default_value = "10%", value_parser = parse_ratio)]
+    /// How much worse than the baseline a number may be
+    #[arg(long, env = "PERFCTL_MAX_REGRESSION", value_name = "SHARE", default_value = "10%", value_parser = parse_ratio)]
     pub max_regression: f64,
 }
 
@@ -63,6 +64,14 @@ pub fn written(result: io::Result<()>) -> Result<(), Error> {
         }),
         _ => Ok(()),
     }
+}
+
+/// Writes text to the standard output.
+///
+/// # Errors
+/// As [`written`].
+pub fn print(out: &mut dyn Write, text: &str) -> Result<(), Error> {
+    written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::io::Write;
 
 use clap::{Args, Subcommand};
 
-use super::{describe, print};
+use super::describe;
+use super::output::print;
 use crate::error::{Error, Exit};
 use crate::scenario;
 

@@ -10,10 +10,10 @@ use std::time::Duration;
 use clap::Args;
 use tokio::task::LocalSet;
 
-use super::compare::CompareOptions;
 use super::load_args::LoadArgs;
+use super::output::{FormatArgs, ThresholdArgs, written};
 use super::signals;
-use crate::comparison::{Baseline, check_comparable, compare};
+use crate::comparison::{Baseline, check_plan, compare};
 use crate::demo::{Behaviour, Demo};
 use crate::engine::{self, Stopper};
 use crate::error::{Error, Exit};
@@ -24,12 +24,16 @@ use crate::metrics::{
 use crate::plan::{Plan, Target};
 use crate::protocol::http::{HttpClient, tls_config};
 use crate::report::live::{LiveDisplay, Mode, Update};
-use crate::report::{Report, by_name};
+use crate::report::{FORMATS, Report};
 use crate::{scenario, units};
 
 /// The arguments of `perfctl run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
+    /// Scenario file, its name in `scenarios/`, or a URL [default: scenarios/default.yaml, or the
+    /// only file there]
+    scenario: Option<String>,
+
     #[command(flatten)]
     load: LoadArgs,
 
@@ -42,7 +46,7 @@ pub struct RunArgs {
     save_baseline: Option<PathBuf>,
 
     #[command(flatten)]
-    compare: CompareOptions,
+    threshold: ThresholdArgs,
 
     /// What fails the run: slo, regression, errors (any failed request)
     #[arg(
@@ -62,9 +66,8 @@ pub struct RunArgs {
     #[arg(long, env = "PERFCTL_OUT", value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// How the report is written: console, json, markdown
-    #[arg(long, env = "PERFCTL_FORMAT", value_name = "FORMAT", default_value = "console")]
-    format: String,
+    #[command(flatten)]
+    format: FormatArgs,
 
     /// No progress, and of the console report only the verdict
     #[arg(short, long, env = "PERFCTL_QUIET")]
@@ -78,7 +81,10 @@ pub struct RunArgs {
 impl RunArgs {
     fn out_dir(&self) -> PathBuf {
         let alias = || std::env::var_os("LOAD_TEST_REPORTS_PATH").map(PathBuf::from);
-        self.out.clone().or_else(alias).unwrap_or_else(|| PathBuf::from("results"))
+        self.out
+            .clone()
+            .or_else(alias)
+            .unwrap_or_else(|| PathBuf::from("results"))
     }
 }
 
@@ -87,16 +93,12 @@ impl RunArgs {
 /// # Errors
 /// What kept it from being run or stored. A verdict is no error; it is the exit code.
 pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
-    let reporter = by_name(&args.format).map_err(Error::usage)?;
-    let plan = Arc::new(args.load.plan()?);
+    let source = scenario::find(args.scenario.as_deref())?;
+    let options = args.load.options()?;
+    let plan = Arc::new(scenario::compile(&source, &args.load.profile, &options)?);
     let baseline = args.baseline.as_deref().map(Baseline::read).transpose()?;
-    let info = |target: &str, id: &str| {
-        let started_at = jiff::Timestamp::now().to_string();
-        RunInfo::new(&plan, id, target, started_at, machine())
-    };
     if let Some(baseline) = &baseline {
-        let run = info("", "");
-        check_comparable(baseline, &run.fingerprint, &run.load, &run.endpoints)?;
+        check_plan(baseline, &plan)?;
     }
 
     let demo = match plan.target {
@@ -110,7 +112,9 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     };
     let directory = RunDir::create(&args.out_dir(), &plan.scenario, &plan.profile)?;
     write_atomically(&directory.plan(), &*plan)?;
-    let journal = JournalWriter::create(&directory.journal(), &info(&base, directory.id()))?;
+    let started_at = jiff::Timestamp::now().to_string();
+    let info = RunInfo::new(&plan, directory.id(), &base, started_at, machine());
+    let journal = JournalWriter::create(&directory.journal(), &info)?;
 
     let mode = Mode::detect(args.quiet || args.no_progress);
     let (result, disk) = carry_out(&plan, &base, journal, mode)?;
@@ -120,16 +124,18 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         fail_on: args.fail_on,
         code_on_error: args.exit_code_on_error,
     };
-    let gate = args.compare.gate();
-    let comparison = baseline.map(|baseline| compare(&baseline, &result, &gate)).transpose()?;
+    let gate = args.threshold.gate();
+    let comparison = baseline
+        .map(|baseline| compare(&baseline, &result, &gate))
+        .transpose()?;
     let mut report = Report::new(result, comparison, &policy);
     report.directory = Some(directory.path().to_owned());
-    // The run is stored, so a reader that went away (`| head`) has lost nothing.
-    let _ = if args.quiet && args.format == "console" {
-        writeln!(out, "{}", verdict_line(&report.grading, directory.path()))
+    if args.quiet && args.format.format == FORMATS[0].name {
+        let line = verdict_line(&report.grading, directory.path());
+        written(writeln!(out, "{line}"))?;
     } else {
-        reporter.report(&report, out)
-    };
+        args.format.print(&report, out)?;
+    }
     if let Some(error) = stored? {
         return Err(Error::Write {
             path: directory.journal(),
@@ -138,7 +144,7 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     }
     let exit = report.grading.exit(&report.result, &policy);
     if let Some(path) = &args.save_baseline {
-        Baseline::of(Vec::new()).add(report.result, false)?.write(path)?;
+        Baseline::of_one(report.result, false)?.write(path)?;
     }
     Ok(exit)
 }
@@ -171,7 +177,9 @@ fn carry_out(
     let ending = LocalSet::new().block_on(&runtime, async {
         let stopper = Stopper::default();
         let noting = control.clone();
-        signals::listen(stopper.clone(), move |text| noting.borrow().display.note(text))?;
+        signals::listen(stopper.clone(), move |text| {
+            noting.borrow().display.note(text)
+        })?;
         engine::run(plan.clone(), make_client, &stopper, |ticks| {
             control.borrow_mut().second(ticks);
         })
@@ -224,7 +232,7 @@ impl Control {
 /// `PASS A+ 98.2 results/...`: the verdict in a line.
 fn verdict_line(grading: &Grading, directory: &Path) -> String {
     let mut words = vec![grading.verdict.name().to_uppercase()];
-    words.extend(grading.letter.map(|letter| letter.to_string()));
+    words.extend(grading.letter.map(|letter| letter.name().to_owned()));
     words.extend(grading.score.map(|score| units::trim_float(score, 1)));
     words.push(directory.display().to_string());
     words.extend(grading.reasons.first().map(|reason| format!("({reason})")));

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::describe;
 use super::load_args::LoadArgs;
-use super::{all, describe, print};
+use super::output::print;
 use crate::error::{Error, Exit};
 use crate::scenario::{self, CheckedFile};
 
@@ -52,6 +53,6 @@ pub fn run(args: &ValidateArgs, out: &mut dyn Write) -> Result<Exit, Error> {
             Err(error) => errors.push(error),
         }
     }
-    all(errors)?;
+    Error::all(errors)?;
     Ok(Exit::Pass)
 }

@@ -90,36 +90,49 @@ impl Baseline {
     /// when it asked for something else than the runs already there; [`Error::Usage`] when it is
     /// in the file already; and when the file cannot be read or written.
     pub fn add_to_file(path: &Path, run: RunResult, force: bool) -> Result<Self, Error> {
+        let mut new = Self::of_one(run, force)?;
+        if path.exists() {
+            let mut baseline = Self::read(path)?;
+            let info = &new.runs[0].run;
+            if baseline.runs.iter().any(|r| r.run.id == info.id) {
+                return Err(Error::usage(format!(
+                    "`{}` holds the run `{}` already",
+                    path.display(),
+                    info.id
+                )));
+            }
+            super::check_comparable(&baseline, &info.fingerprint, &info.load, &info.endpoints)?;
+            baseline.runs.append(&mut new.runs);
+            baseline.forced.append(&mut new.forced);
+            new = baseline;
+        }
+        new.write(path)?;
+        Ok(new)
+    }
+
+    /// A baseline of this run alone.
+    ///
+    /// # Errors
+    /// [`Error::NotComparable`] when the run is INVALID or cut short and `force` is not set.
+    pub fn of_one(run: RunResult, force: bool) -> Result<Self, Error> {
         let mut reasons = run.invalid_because();
         if !run.is_finished() {
             reasons.push("the run did not finish".into());
         }
         let doubtful = !reasons.is_empty();
         if doubtful && !force {
-            reasons.push("`--force` makes it a baseline all the same".into());
+            reasons.push("`perfctl baseline add --force` makes it a baseline all the same".into());
             return Err(Error::NotComparable(reasons));
         }
-        let id = run.run.id.clone();
-        let mut baseline = if path.exists() {
-            let mut baseline = Self::read(path)?;
-            if baseline.runs.iter().any(|r| r.run.id == id) {
-                return Err(Error::usage(format!(
-                    "`{}` holds the run `{id}` already",
-                    path.display()
-                )));
-            }
-            let info = &run.run;
-            super::check_comparable(&baseline, &info.fingerprint, &info.load, &info.endpoints)?;
-            baseline.runs.push(run);
-            baseline
+        let forced = if doubtful {
+            vec![run.run.id.clone()]
         } else {
-            Self::of(vec![run])
+            Vec::new()
         };
-        if doubtful {
-            baseline.forced.push(id);
-        }
-        baseline.write(path)?;
-        Ok(baseline)
+        Ok(Self {
+            forced,
+            ..Self::of(vec![run])
+        })
     }
 
     /// Whether the run of this name was added though it was INVALID or cut short.

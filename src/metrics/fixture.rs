@@ -122,7 +122,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
             started: planned - missed,
         },
     }));
-    journal.into_result().unwrap()
+    journal.into_result().unwrap().0
 }
 
 /// An SLO of weight 1 on all endpoints, named as in reports, such as `p95` or `error_rate`.
