@@ -88,16 +88,23 @@ fn step_to(criterion: &Criterion, times: f64) -> Step<'_> {
     }
 }
 
-/// Three significant digits, rounded to the strict side so that the advice holds as it is shown,
-/// though never beyond the target. Shares keep their digits: near 100 % they all count.
+/// Rounded to what reports show, to the strict side, so that the advice holds as it is read.
 fn rounded(criterion: &Criterion, value: f64) -> f64 {
-    if !(value.is_finite() && value > 0.0) || value <= 1.0 {
-        return value;
+    let direction = criterion.metric.direction();
+    if value > 1.0 && value.is_finite() {
+        // Three significant digits.
+        let unit = 10f64.powf(value.log10().floor() - 2.0);
+        return match direction {
+            Direction::AtMost => (value / unit).floor() * unit,
+            Direction::AtLeast => (value / unit).ceil() * unit,
+        };
     }
-    let unit = 10f64.powf(value.log10().floor() - 2.0);
-    match criterion.metric.direction() {
-        Direction::AtMost => ((value / unit).floor() * unit).max(criterion.target),
-        Direction::AtLeast => ((value / unit).ceil() * unit).min(criterion.target),
+    // A share, in hundredths of a percent; the slack keeps 1.5 % from becoming 1.49 %.
+    let floor = |share: f64| (share * 1e4 + 1e-6).floor() / 1e4;
+    match direction {
+        Direction::AtMost if floor(value) > 0.0 => floor(value),
+        Direction::AtLeast if floor(1.0 - value) > 0.0 => 1.0 - floor(1.0 - value),
+        _ => value,
     }
 }
 
@@ -190,6 +197,17 @@ mod tests {
     }
 
     #[test]
+    fn shares_are_rounded_to_the_strict_side() {
+        let (_, how) = next(&[
+            ("errors", Metric::ErrorRate, 0.0061),
+            ("rps", Metric::Throughput, 1.0),
+        ])
+        .unwrap();
+        // 1 % of 0.61 % costs 32 points, a D; 70 points come with 1.6 times the target, 0.976 %.
+        assert_eq!(how, "errors at 0.97% instead of 1%");
+    }
+
+    #[test]
     fn several_targets_are_named_where_no_single_one_is_enough() {
         let (letter, how) = next(&[p95(1.0), ("errors", Metric::ErrorRate, 0.0)]).unwrap();
         assert_eq!(
@@ -201,11 +219,11 @@ mod tests {
     #[test]
     fn an_a_plus_asks_for_every_target() {
         let mut slos = vec![("rps", Metric::Throughput, 1.0); 30];
-        slos.push(p95(89_000.0));
+        slos.push(p95(89_960.0));
         let (letter, how) = next(&slos).unwrap();
         assert_eq!(
             (letter, how.as_str()),
-            ("A+", "p95 at 89.0 ms instead of 90.0 ms")
+            ("A+", "p95 at 89.9 ms instead of 90.0 ms")
         );
     }
 

@@ -188,10 +188,10 @@ mod tests {
     #[test]
     fn a_relapse_starts_the_count_anew_and_a_late_return_is_none() {
         let relapse = recovery(|second| match second {
-            20..32 | 36..40 => (Class::Ok, 900_000),
+            20..32 | 39..41 => (Class::Ok, 900_000),
             _ => (Class::Ok, 10_000),
         });
-        assert_eq!(relapse[0].recovery_time_s, Some(10.0));
+        assert_eq!(relapse[0].recovery_time_s, Some(11.0));
         let late = recovery(|second| match second {
             20..54 => (Class::Ok, 900_000),
             _ => (Class::Ok, 10_000),
