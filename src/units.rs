@@ -177,13 +177,13 @@ pub fn format_bytes(bytes: u64) -> String {
     }
 }
 
-/// `n` with a space between groups of three digits: `1 234 567`.
+/// `n` with a comma between groups of three digits: `1,234,567`.
 pub fn format_count(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
         if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(' ');
+            text.push(',');
         }
         text.push(digit);
     }
@@ -277,7 +277,7 @@ mod tests {
         assert_eq!(format_percent(0.000_001), "0.0001%");
         assert_eq!(format_percent(0.999_999), "99.9999%");
         assert_eq!(format_percent(0.0), "0%");
-        assert_eq!(format_count(1_234_567), "1 234 567");
+        assert_eq!(format_count(1_234_567), "1,234,567");
         assert_eq!(format_rate(5031.4), "5031/s");
     }
 

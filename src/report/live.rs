@@ -218,7 +218,7 @@ mod tests {
         let counted = LiveDisplay::new(Some(Duration::from_secs(86_400)), Some(4_000), Mode::Off);
         assert_eq!(
             counted.time(&update(0)),
-            "1 000 of 4 000 iterations  steady"
+            "1,000 of 4,000 iterations  steady"
         );
         assert_eq!(counted.share_done(&update(0)), 0.25);
     }
