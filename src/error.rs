@@ -66,7 +66,7 @@ pub struct Diagnostic {
     /// What is wrong: lower case, one sentence, names in backticks.
     pub message: String,
     /// Where; `None` only when no file is involved.
-    pub place: Option<Place>,
+    pub place: Option<Box<Place>>,
     /// Stands at the caret: the next step ("did you mean `weight`?").
     pub label: Option<String>,
     /// What is allowed instead.
@@ -86,7 +86,7 @@ impl Diagnostic {
 
     /// Adds the place.
     pub fn at(mut self, place: Place) -> Self {
-        self.place = Some(place);
+        self.place = Some(Box::new(place));
         self
     }
 

@@ -22,6 +22,7 @@ mod outline;
 mod profile;
 mod request;
 mod slo;
+mod stages;
 mod target;
 mod template;
 mod tree;

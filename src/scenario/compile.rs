@@ -401,3 +401,6 @@ fn random_seed() -> u64 {
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,21 +52,15 @@ impl<T: Decode> Decode for At<T> {
 
 /// A key of a mapping. A bad value stays visible as such, so that it is not reported a second
 /// time as missing.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) enum Field<T> {
     /// The key is not there.
+    #[default]
     Missing,
     /// The key is there, its value was reported.
     Bad,
     /// The value, the place of the value, and the place of the key.
     Given(At<T>, Span),
-}
-
-// Derived, it would ask for `T: Default`.
-impl<T> Default for Field<T> {
-    fn default() -> Self {
-        Self::Missing
-    }
 }
 
 impl<T> Field<T> {

@@ -14,27 +14,16 @@
 use std::time::Duration;
 
 use super::Options;
-use super::decode::{At, MAX_COUNT};
-use super::file::{ProfileFile, StageFile};
+use super::decode::MAX_COUNT;
+use super::file::ProfileFile;
 use super::findings::{Findings, Span};
+use super::stages::{Draft, drafts, scale, stretch};
 use crate::error::Diagnostic;
 use crate::plan::{Load, Model, Stage};
 use crate::units::{MAX_DURATION, format_duration};
 
 /// How long an iteration-limited run may take when no run time is given.
 const LONGEST_ITERATIONS: Duration = Duration::from_secs(24 * 3600);
-
-/// Most stages of a profile.
-const MAX_STAGES: usize = 1000;
-
-/// A stage whose first ramp may still depend on the spawn rate.
-#[derive(Debug, Clone)]
-struct Draft {
-    name: String,
-    target: f64,
-    ramp: Option<Duration>,
-    duration: Duration,
-}
 
 /// The load of `profile`, which stands at `at`, under `options`; `timeout` is the longest wait
 /// for a response. `None` after a finding.
@@ -174,181 +163,6 @@ fn check_options(options: &Options) -> Vec<Diagnostic> {
     broken
         .map(|(_, message)| Diagnostic::new(message))
         .collect()
-}
-
-/// Whether the profile's load is open, and its stages, scaled by its own `users`, `rate` and
-/// `duration`.
-fn drafts(
-    profile: &ProfileFile,
-    at: Option<Span>,
-    options: &Options,
-    findings: &mut Findings,
-) -> Option<(bool, Vec<Draft>)> {
-    let (users, rate) = (profile.users.get(), profile.rate.get());
-    if let (Some(_), Some(rate)) = (users, rate) {
-        let diagnostic = Diagnostic::new("`users` and `rate` together")
-            .help("`users` is a closed load, `rate` an open one: keep one of them");
-        findings.report(profile.rate.key().or(Some(rate.at)), diagnostic);
-        return None;
-    }
-    if let Some(users) = users.filter(|users| users.value == 0) {
-        findings.report(
-            Some(users.at),
-            Diagnostic::new("`users` must be at least 1"),
-        );
-        return None;
-    }
-    if let Some(max_users) = profile.max_users.get().filter(|max| max.value == 0) {
-        findings.report(
-            Some(max_users.at),
-            Diagnostic::new("`max_users` must be at least 1"),
-        );
-        return None;
-    }
-    let level = users
-        .map(|users| f64::from(users.value))
-        .or(rate.map(|rate| rate.0));
-    let Some(stages) = profile.stages.get() else {
-        let is_bad = !(profile.users.is_missing()
-            && profile.rate.is_missing()
-            && profile.stages.is_missing());
-        let Some(target) = level else {
-            if !is_bad {
-                findings.report(
-                    at,
-                    Diagnostic::new("the profile says no load")
-                        .help("give it `users`, `rate` or `stages`"),
-                );
-            }
-            return None;
-        };
-        let duration = match profile.duration.copied() {
-            Some(duration) => duration,
-            None if options.run_time.is_some() || options.iterations.is_some() => Duration::ZERO,
-            None => {
-                if profile.duration.is_missing() {
-                    let diagnostic = Diagnostic::new("missing key `duration`")
-                        .help("say how long the load is held, such as `duration: 5m`");
-                    findings.report(at, diagnostic);
-                }
-                return None;
-            }
-        };
-        if duration.is_zero()
-            && let Some(given) = profile.duration.get()
-        {
-            findings.report(
-                Some(given.at),
-                Diagnostic::new("the duration must be above 0"),
-            );
-        }
-        let steady = Draft {
-            name: "steady".into(),
-            target,
-            ramp: None,
-            duration,
-        };
-        return Some((rate.is_some(), vec![steady]));
-    };
-    let (stages_are_open, mut drafts) = stage_drafts(stages, findings)?;
-    if let Some(level) = level {
-        if stages_are_open != rate.is_some() {
-            let diagnostic = Diagnostic::new("`users` and `rate` together")
-                .help("the stages and the level they are scaled to must be of one kind");
-            findings.report(profile.users.key().or(profile.rate.key()), diagnostic);
-            return None;
-        }
-        scale(&mut drafts, level);
-    }
-    if let Some(duration) = profile.duration.copied() {
-        stretch(&mut drafts, duration);
-    }
-    Some((stages_are_open, drafts))
-}
-
-fn stage_drafts(
-    stages: &At<Vec<At<StageFile>>>,
-    findings: &mut Findings,
-) -> Option<(bool, Vec<Draft>)> {
-    let mut drafts = Vec::new();
-    let mut first_is_open = None;
-    for (i, stage) in stages.iter().enumerate() {
-        let is_bad = stage.duration.get().is_none()
-            || !(stage.users.is_missing() || stage.users.get().is_some())
-            || !(stage.rate.is_missing() || stage.rate.get().is_some());
-        if is_bad {
-            continue;
-        }
-        let (open, target) = match (stage.users.copied(), stage.rate.copied()) {
-            (Some(users), None) => (false, f64::from(users)),
-            (None, Some(rate)) => (true, rate.0),
-            _ => {
-                let diagnostic = Diagnostic::new("a stage needs either `users` or `rate`");
-                findings.report(Some(stage.at), diagnostic);
-                continue;
-            }
-        };
-        if *first_is_open.get_or_insert(open) != open {
-            let diagnostic =
-                Diagnostic::new("stages with `users` and stages with `rate` in one profile")
-                    .help("a load is either closed (`users`) or open (`rate`)");
-            findings.report(Some(stage.at), diagnostic);
-        }
-        drafts.push(Draft {
-            name: stage
-                .name
-                .get()
-                .map_or_else(|| format!("stage {}", i + 1), |name| name.value.clone()),
-            target,
-            ramp: stage.ramp.copied(),
-            duration: stage.duration.copied().unwrap_or_default(),
-        });
-    }
-    let wrong = if stages.is_empty() {
-        Some("the list of stages is empty")
-    } else if stages.len() > MAX_STAGES {
-        Some("more than 1000 stages")
-    } else if drafts.len() < stages.len() {
-        None
-    } else if drafts.iter().all(|stage| stage.target == 0.0) {
-        Some("all stages are empty of load")
-    } else if drafts.iter().all(|stage| stage.duration.is_zero()) {
-        Some("all stages last no time")
-    } else {
-        return Some((first_is_open.unwrap_or(false), drafts));
-    };
-    if let Some(message) = wrong {
-        findings.report(Some(stages.at), Diagnostic::new(message));
-    }
-    None
-}
-
-/// Scales all stages so that the highest becomes `peak`.
-fn scale(stages: &mut [Draft], peak: f64) {
-    let highest = stages.iter().map(|stage| stage.target).fold(0.0, f64::max);
-    for stage in stages {
-        stage.target *= peak / highest;
-    }
-}
-
-/// Scales durations and ramps so that the stages last `total`, without the first ramp.
-fn stretch(stages: &mut [Draft], total: Duration) {
-    if let [only] = stages {
-        only.duration = total;
-        return;
-    }
-    let inner_ramps: Duration = stages[1..].iter().filter_map(|stage| stage.ramp).sum();
-    let levels: Duration = stages.iter().map(|stage| stage.duration).sum();
-    let factor = total.as_secs_f64() / (levels + inner_ramps).as_secs_f64();
-    let scaled = |time: Duration| {
-        let seconds = (time.as_secs_f64() * factor).min(MAX_DURATION.as_secs_f64());
-        // Whole microseconds, which is what phases are made of.
-        Duration::from_micros((seconds * 1e6).round() as u64)
-    };
-    for stage in stages {
-        stage.duration = scaled(stage.duration);
-        stage.ramp = stage.ramp.map(scaled);
-    }
 }
 
 fn spawn_time(users: f64, per_s: f64, findings: &mut Findings) -> Option<Duration> {

@@ -78,8 +78,7 @@ fn metric(name: &str, endpoints: &[String]) -> Result<(Metric, SloScope, Unit), 
     if let Some((_, metric, unit)) = FIXED.iter().find(|(known, ..)| *known == name) {
         return total(metric.clone(), *unit);
     }
-    let percentile =
-        |text: &str| Percentile::parse(text).map_err(|message| Diagnostic::new(message));
+    let percentile = |text: &str| Percentile::parse(text).map_err(Diagnostic::new);
     if let Some(ratio) = name.strip_suffix("_hit_ratio") {
         let component = ratio.strip_prefix("component_").unwrap_or(ratio).to_owned();
         return total(Metric::HitRatio { component }, Unit::Share);
