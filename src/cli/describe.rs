@@ -13,12 +13,17 @@ const COLUMNS: u16 = 80;
 
 /// An empty table in perfctl's style.
 pub(super) fn table<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = plain_table();
+    table.set_header(header);
+    table
+}
+
+fn plain_table() -> Table {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(COLUMNS)
-        .set_header(header);
+        .set_width(COLUMNS);
     table
 }
 
@@ -93,10 +98,11 @@ pub(super) fn plan(plan: &Plan) -> String {
     }
     let notes = notes(plan);
     if !notes.is_empty() {
-        text.push('\n');
-    }
-    for note in notes {
-        let _ = writeln!(text, "note: {note}");
+        let mut table = plain_table();
+        for note in notes {
+            table.add_row(["note:".to_owned(), note]);
+        }
+        let _ = write!(text, "\n{table}\n");
     }
     text
 }

@@ -27,7 +27,13 @@ pub struct LoadArgs {
     pub profile: String,
 
     /// Base URL of the target, or `demo` for the built-in target
-    #[arg(short = 'H', long, env = "PERFCTL_HOST", value_name = "URL")]
+    #[arg(
+        short = 'H',
+        long,
+        env = "PERFCTL_HOST",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     pub host: Option<String>,
 
     /// Virtual users at the highest level; with a rate, most requests in flight
@@ -71,8 +77,8 @@ pub struct LoadArgs {
     pub exclude_tags: Vec<String>,
 
     /// A value for `{{ env.KEY }}`, before that of the environment (repeatable)
-    #[arg(short = 'e', long = "env", value_name = "KEY=VALUE", value_parser = parse_pair)]
-    pub env: Vec<(String, String)>,
+    #[arg(short = 'e', long = "env", value_name = "KEY=VALUE")]
+    pub env: Vec<String>,
 
     /// Seed of all random choices: the same seed, the same requests
     #[arg(long, env = "PERFCTL_SEED", value_name = "N")]
@@ -107,22 +113,30 @@ impl LoadArgs {
 
     fn options_with(&self, env: impl Fn(&str) -> Option<String>) -> Result<Options, Error> {
         let timeout = match (self.timeout, env("LOAD_TEST_TIMEOUT")) {
-            (None, Some(text)) => Some(
+            (None, Some(text)) if !text.is_empty() => Some(
                 parse_duration(&text)
                     .map_err(|why| Error::usage(format!("LOAD_TEST_TIMEOUT: {why}")))?,
             ),
             (given, _) => given,
         };
+        // CI systems set variables that have no value to an empty text.
+        let given = |text: &String| !text.is_empty();
+        let tags = |tags: &[String]| tags.iter().filter(|tag| given(tag)).cloned().collect();
+        let host = self.host.clone().filter(given);
         Ok(Options {
-            host: self.host.clone().or_else(|| env("LOAD_TEST_BASE_URL")),
+            host: host.or_else(|| env("LOAD_TEST_BASE_URL").filter(given)),
             users: self.users,
             spawn_rate: self.spawn_rate,
             run_time: self.run_time,
             rate: self.rate,
             iterations: self.iterations,
-            tags: self.tags.clone(),
-            exclude_tags: self.exclude_tags.clone(),
-            env: self.env.iter().cloned().collect::<BTreeMap<_, _>>(),
+            tags: tags(&self.tags),
+            exclude_tags: tags(&self.exclude_tags),
+            env: self
+                .env
+                .iter()
+                .map(|text| parse_pair(text))
+                .collect::<Result<BTreeMap<_, _>, _>>()?,
             seed: self.seed,
             workers: self.workers,
             slos: self.slos.clone(),
@@ -132,11 +146,11 @@ impl LoadArgs {
     }
 }
 
-fn parse_pair(text: &str) -> Result<(String, String), String> {
+fn parse_pair(text: &str) -> Result<(String, String), Error> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         // The text is not repeated: it may be a secret that was given without its name.
-        _ => Err("write KEY=VALUE".into()),
+        _ => Err(Error::usage("`--env` takes KEY=VALUE")),
     }
 }
 
@@ -197,7 +211,20 @@ mod tests {
 
     #[test]
     fn a_pair_without_a_name_is_refused_without_showing_it() {
-        assert!(parse_pair("=s3cret").is_err_and(|error| !error.contains("s3cret")));
-        assert!(parse_pair("s3cret").is_err_and(|error| !error.contains("s3cret")));
+        for bad in ["s3cret", "=s3cret"] {
+            let error = options(&["-e", bad], &[]).unwrap_err();
+            assert!(
+                error.contains("KEY=VALUE") && !error.contains("s3cret"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn variables_without_a_value_say_nothing() {
+        let env = [("LOAD_TEST_BASE_URL", ""), ("LOAD_TEST_TIMEOUT", "")];
+        let options = options(&["--host", "", "--tags", ""], &env).unwrap();
+        assert_eq!((options.host, options.timeout), (None, None));
+        assert!(options.tags.is_empty());
     }
 }

@@ -56,3 +56,93 @@ pub fn run(args: &ValidateArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     Error::all(errors)?;
     Ok(Exit::Pass)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        validate: ValidateArgs,
+    }
+
+    fn validate(arguments: &[&str]) -> (Result<Exit, Error>, String) {
+        let cli = Cli::parse_from(["perfctl"].iter().chain(arguments));
+        let mut out = Vec::new();
+        let result = run(&cli.validate, &mut out);
+        (result, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn a_good_scenario_is_described_in_80_columns() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("long.yaml");
+        let endpoint = format!(
+            "  - {{name: {}, get: /{}}}\n",
+            "word ".repeat(30),
+            "x".repeat(200)
+        );
+        let text = format!(
+            "name: s\nhost: demo\ndefaults: {{think_time: constant(2s)}}\nendpoints:\n{endpoint}"
+        );
+        std::fs::write(&path, text).unwrap();
+        for flags in [
+            &["--profile", "spike"][..],
+            &["--rate", "50"],
+            &["--iterations", "9"],
+        ] {
+            let mut arguments = vec![path.to_str().unwrap()];
+            arguments.extend(flags);
+            let (result, shown) = validate(&arguments);
+            assert_eq!(result.unwrap(), Exit::Pass);
+            // The first line is the name of the file.
+            for line in shown.lines().skip(1) {
+                assert!(line.trim_end().chars().count() <= 80, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_run_would_do_is_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.yaml");
+        std::fs::write(
+            &path,
+            "host: demo\nendpoints: [{get: /a, weight: 3}, {get: /b}]\n",
+        )
+        .unwrap();
+        let path = path.to_str().unwrap();
+        let (_, shown) = validate(&[path]);
+        assert!(shown.contains("as many as the target answers"), "{shown}");
+        assert!(shown.contains("75%") && shown.contains("25%"), "{shown}");
+        let (_, shown) = validate(&[path, "--rate", "50", "-t", "10s"]);
+        // 10 s and the 2 s of warm-up.
+        assert!(shown.contains("600 (50.0/s)"), "{shown}");
+    }
+
+    #[test]
+    fn all_errors_of_all_files_are_shown_and_the_good_ones_described() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        let bad = write("bad.yaml", "hots: demo\nendpoints: []\n");
+        let good = write("good.yaml", "users: 5\nduration: 1m\n");
+        let (result, shown) = validate(&[&bad, "missing.yaml", &good]);
+        let error = result.unwrap_err();
+        assert_eq!(error.exit(), Exit::Usage);
+        let text = error.to_string();
+        for part in [
+            "did you mean `host`?",
+            "there are no endpoints",
+            "missing.yaml",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert!(shown.contains("good.yaml: ok (5 users for 1m)"), "{shown}");
+    }
+}

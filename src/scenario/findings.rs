@@ -88,30 +88,24 @@ impl Findings {
         let Some((_, text)) = self.files.get(span.file) else {
             return span;
         };
-        // A block scalar may go on for many lines, but not past this many of them.
-        let lines = text
-            .lines()
-            .enumerate()
-            .skip(span.line.saturating_sub(1))
-            .take(200);
-        for (index, line) in lines {
-            let line_number = index + 1;
-            let skipped = if line_number == span.line {
-                span.column.saturating_sub(1)
-            } else {
-                0
-            };
-            let start = line
-                .char_indices()
-                .nth(skipped)
-                .map_or(line.len(), |(byte, _)| byte);
-            if let Some(byte) = line[start..].find(needle) {
+        let mut rest = span.length;
+        let mut column = span.column;
+        for (index, line) in text.lines().enumerate().skip(span.line.saturating_sub(1)) {
+            let skipped = column.saturating_sub(1);
+            let part: String = line.chars().skip(skipped).take(rest).collect();
+            if let Some(byte) = part.find(needle) {
                 return Span {
-                    line: line_number,
-                    column: skipped + line[start..start + byte].chars().count() + 1,
+                    line: index + 1,
+                    column: skipped + part[..byte].chars().count() + 1,
                     length: needle.chars().count(),
                     ..span
                 };
+            }
+            // The line end counts as well.
+            rest = rest.saturating_sub(part.chars().count() + 1);
+            column = 1;
+            if rest == 0 {
+                break;
             }
         }
         span
