@@ -1,4 +1,4 @@
-//! From YAML to a [`Plan`]: reads a scenario and a profile, and resolves them with the options of
+//! From YAML to a [`Plan`](crate::plan::Plan): reads a scenario and a profile, and resolves them with the options of
 //! the run, or reports all that is wrong in both at once.
 //!
 //! Here: the public face. Not here: what is done with a plan (`engine`), nor how options are
