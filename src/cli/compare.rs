@@ -18,10 +18,8 @@ pub struct CompareArgs {
     /// The run: its directory, or its result.json.
     pub result: PathBuf,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "described where it is defined")]
     pub threshold: ThresholdArgs,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "described where it is defined")]
     pub format: FormatArgs,
 }
 

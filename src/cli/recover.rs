@@ -15,7 +15,6 @@ pub struct RecoverArgs {
     /// The run's directory, which holds journal.jsonl.
     pub directory: PathBuf,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "described where it is defined")]
     pub format: FormatArgs,
 }
 

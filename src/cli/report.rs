@@ -22,10 +22,8 @@ pub struct ReportArgs {
     #[arg(long, value_name = "WHAT", default_value = "slo,regression", value_parser = FailOn::parse)]
     pub fail_on: FailOn,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "described where it is defined")]
     pub threshold: ThresholdArgs,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "described where it is defined")]
     pub format: FormatArgs,
 }
 

@@ -151,7 +151,7 @@ fn meeting(criteria: &[&Criterion]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::*;
+    use crate::grading::*;
     use crate::metrics::{Class, fixture};
     use crate::plan::Percentile;
 

@@ -264,9 +264,9 @@ fn changes(report: &Report, comparison: &Comparison, out: &mut dyn Write) -> io:
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture;
-    use super::super::text::width;
     use super::*;
+    use crate::report::fixture;
+    use crate::report::text::width;
     use snapbox::{assert_data_eq, file};
 
     /// The report without its colours. No line of it is wider than a terminal, and no control

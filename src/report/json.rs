@@ -185,8 +185,8 @@ fn phases(result: &RunResult) -> Vec<Phase<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture;
     use super::*;
+    use crate::report::fixture;
 
     fn json(report: &Report) -> serde_json::Value {
         let mut out = Vec::new();

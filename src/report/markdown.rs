@@ -161,8 +161,8 @@ fn changes(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture;
     use super::*;
+    use crate::report::fixture;
     use snapbox::{assert_data_eq, file};
 
     fn markdown(report: &Report) -> String {

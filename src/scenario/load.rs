@@ -182,8 +182,8 @@ fn spawn_time(users: f64, per_s: f64, findings: &mut Findings) -> Option<Duratio
 
 #[cfg(test)]
 mod tests {
-    use super::super::profile;
     use super::*;
+    use crate::scenario::profile;
     use proptest::prelude::*;
 
     const SPIKE: &str = "stages:\n  - {name: base, users: 30, duration: 1m}\n  - {users: 150, ramp: 10s, duration: 2m}\n  - {users: 30, duration: 110s}\nwarmup: 5s\n";

@@ -1,3 +1,5 @@
+//! Compiling: precedence, tags, shares, secrets, and scenarios with mutations.
+
 use std::time::Duration;
 
 use proptest::prelude::*;
