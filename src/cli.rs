@@ -28,7 +28,7 @@ use crate::error::{Error, Exit};
 
 /// Load testing whose numbers and verdict can be trusted
 #[derive(Debug, Parser)]
-#[command(name = "perfctl", version, max_term_width = 100)]
+#[command(name = "perfctl", version, max_term_width = 80)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

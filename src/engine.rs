@@ -6,6 +6,7 @@
 
 mod choice;
 mod closed;
+mod halt;
 mod open;
 mod pacing;
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::metrics::{RunResult, Window, read_result};
 use crate::report::plain;
 use crate::units::{format_count, format_latency_us, format_percent};
 
-/// Arguments of `perfctl baseline`.
+/// Keep the runs that others are compared to
 #[derive(Debug, Args)]
 pub struct BaselineArgs {
     /// What to do.

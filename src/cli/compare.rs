@@ -10,7 +10,7 @@ use crate::grading::{FailOn, Policy};
 use crate::metrics::read_result;
 use crate::report::{Focus, Report};
 
-/// Arguments of `perfctl compare`.
+/// Compare a stored run to a baseline, or to another run
 #[derive(Debug, clap::Args)]
 pub struct CompareArgs {
     /// What to compare to: a baseline file, or a stored run.

@@ -11,7 +11,7 @@ use crate::demo::{self, Behaviour, Counters, PATHS, Stall};
 use crate::error::{Error, Exit};
 use crate::units;
 
-/// The arguments of `perfctl demo`.
+/// Serve the built-in target, to try scenarios on
 #[derive(Debug, Args)]
 pub struct DemoArgs {
     /// Port on 127.0.0.1; 0 takes any free one.

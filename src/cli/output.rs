@@ -11,6 +11,7 @@ use crate::units::parse_ratio;
 
 /// How the report is printed.
 #[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Output")]
 pub struct FormatArgs {
     /// How the report is written
     #[arg(
@@ -25,6 +26,7 @@ pub struct FormatArgs {
 
 /// What counts as a regression.
 #[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Verdict")]
 pub struct ThresholdArgs {
     /// How much worse than the baseline a number may be
     #[arg(long, env = "PERFCTL_MAX_REGRESSION", value_name = "SHARE", default_value = "10%", value_parser = parse_ratio)]

@@ -9,7 +9,7 @@ use crate::grading::Policy;
 use crate::metrics::{RunDir, recover, write_atomically};
 use crate::report::Report;
 
-/// Arguments of `perfctl recover`.
+/// Make a result of the journal of a run that was killed
 #[derive(Debug, clap::Args)]
 pub struct RecoverArgs {
     /// The run's directory, which holds journal.jsonl.

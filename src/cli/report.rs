@@ -10,7 +10,7 @@ use crate::grading::{FailOn, Policy};
 use crate::metrics::read_result;
 use crate::report::Report;
 
-/// Arguments of `perfctl report`.
+/// Print a stored run again, from its stored data
 #[derive(Debug, clap::Args)]
 pub struct ReportArgs {
     /// A run's directory, or its result.json.

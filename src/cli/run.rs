@@ -27,7 +27,7 @@ use crate::report::live::{LiveDisplay, Mode, Update};
 use crate::report::{FORMATS, Report};
 use crate::{scenario, units};
 
-/// The arguments of `perfctl run`.
+/// Put the load of a profile on a target, measure, grade, and report
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// Scenario file, its name in `scenarios/`, or a URL [default: scenarios/default.yaml, or the
@@ -37,6 +37,9 @@ pub struct RunArgs {
     #[command(flatten)]
     load: LoadArgs,
 
+    #[command(flatten)]
+    threshold: ThresholdArgs,
+
     /// Compare to this baseline, or to this stored run
     #[arg(long, env = "PERFCTL_BASELINE", value_name = "FILE")]
     baseline: Option<PathBuf>,
@@ -44,9 +47,6 @@ pub struct RunArgs {
     /// Make this run the baseline in FILE, instead of what it held
     #[arg(long, env = "PERFCTL_SAVE_BASELINE", value_name = "FILE")]
     save_baseline: Option<PathBuf>,
-
-    #[command(flatten)]
-    threshold: ThresholdArgs,
 
     /// What fails the run: slo, regression, errors (any failed request)
     #[arg(
@@ -62,12 +62,12 @@ pub struct RunArgs {
     #[arg(long, env = "PERFCTL_EXIT_CODE_ON_ERROR", value_name = "N")]
     exit_code_on_error: Option<u8>,
 
+    #[command(flatten)]
+    format: FormatArgs,
+
     /// Where runs are stored, each in a directory of its own [default: results]
     #[arg(long, env = "PERFCTL_OUT", value_name = "DIR")]
     out: Option<PathBuf>,
-
-    #[command(flatten)]
-    format: FormatArgs,
 
     /// No progress, and of the console report only the verdict
     #[arg(short, long, env = "PERFCTL_QUIET")]

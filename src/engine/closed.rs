@@ -5,9 +5,9 @@ use std::rc::Rc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use super::halt::Halt;
 use super::pacing::{UserSpan, user_spans};
 use super::user::{Counted, Shared, User};
-use super::worker::Halt;
 use crate::protocol::{Client, Session};
 
 /// Starts this shard's users when they are due, and ends when all of them have.

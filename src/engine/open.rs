@@ -8,10 +8,10 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::halt::Halt;
 use super::pacing::Arrivals;
 use super::timer::Timer;
 use super::user::{Counted, Shared, User};
-use super::worker::Halt;
 use crate::metrics::{Class, Sample};
 use crate::protocol::{Client, Session};
 use crate::units::as_us;

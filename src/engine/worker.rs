@@ -1,15 +1,15 @@
 //! One worker: a thread with a runtime of its own, its share of the load, and its own recorder.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::halt::Halt;
 use super::timer::Timer;
 use super::user::Shared;
 use super::{Command, Finish, Message, closed, open};
@@ -17,33 +17,6 @@ use crate::error::Error;
 use crate::metrics::{Recorder, Tick};
 use crate::plan::{Model, Plan};
 use crate::protocol::Client;
-
-/// Tells the users of a worker that no further iteration is wanted.
-#[derive(Default)]
-pub(super) struct Halt {
-    halted: Cell<bool>,
-    wake: Notify,
-    /// Woken when a user of the open model becomes free.
-    pub(super) user_freed: Notify,
-}
-
-impl Halt {
-    pub(super) fn is_halted(&self) -> bool {
-        self.halted.get()
-    }
-
-    fn halt(&self) {
-        self.halted.set(true);
-        self.wake.notify_waiters();
-    }
-
-    /// Returns once there is a halt.
-    pub(super) async fn halted(&self) {
-        while !self.halted.get() {
-            self.wake.notified().await;
-        }
-    }
-}
 
 /// The body of a worker's thread.
 pub(super) fn run<C: Client>(
