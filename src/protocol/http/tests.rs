@@ -81,6 +81,12 @@ fn serve(
         if answer.ends_with(b"<close>") {
             return;
         }
+        if answer.ends_with(b"<reset>") {
+            // Lingering for no time sends a RST instead of a FIN, once the answer has been read.
+            std::thread::sleep(Duration::from_millis(50));
+            rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+            return;
+        }
         seen.clear();
     }
 }
@@ -169,7 +175,13 @@ async fn failures_have_the_class_of_their_cause() {
     assert!(response.failure.unwrap().text.contains("nothing.invalid"));
 
     type Answer = fn(u64, &str) -> Vec<u8>;
-    let cases: [(Class, Answer); 6] = [
+    let cases: [(Class, Answer); 8] = [
+        (Class::Reset, |_, _| {
+            b"HTTP/1.1 200 OK\r\nx: <reset>".to_vec()
+        }),
+        (Class::Reset, |_, _| {
+            b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n<reset>".to_vec()
+        }),
         (Class::ClosedEarly, |_, _| Vec::new()),
         (Class::ClosedEarly, |_, _| {
             b"HTTP/1.1 200 OK\r\nx: <close>".to_vec()
