@@ -176,7 +176,11 @@ fn endpoints(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         ..Paint::default()
     };
     grid.row(cells, bold);
-    table(grid, out)
+    table(grid, out)?;
+    match view::traffic(&total) {
+        Some(text) => paragraph("  ", &text, out),
+        None => Ok(()),
+    }
 }
 
 fn phases(report: &Report, out: &mut dyn Write) -> io::Result<()> {

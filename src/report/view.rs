@@ -8,7 +8,8 @@ use crate::grading::Criterion;
 use crate::metrics::{Class, RunResult, Summary, Window};
 use crate::plan::{Direction, Metric, Model, SloScope};
 use crate::units::{
-    format_count, format_duration, format_latency_us, format_percent, format_rate, trim_float,
+    format_bytes, format_count, format_duration, format_latency_us, format_percent, format_rate,
+    trim_float,
 };
 
 /// `≤ 500 ms`.
@@ -108,6 +109,36 @@ pub(super) fn numbers(summary: &Summary) -> Vec<String> {
     let times = [response.p50, response.p95, response.p99, response.max];
     cells.extend(times.map(|us| us.map_or_else(|| "-".into(), format_latency_us)));
     cells
+}
+
+/// What the table has no room for: mean and spread, first byte, bytes, connections. `None` when no
+/// request was measured.
+pub(super) fn traffic(total: &Summary) -> Option<String> {
+    let response = total.response_us;
+    let mut parts = vec![format!("mean {}", format_latency_us(response.mean?))];
+    if let Some(deviation) = response.standard_deviation {
+        parts.push(format!(
+            "standard deviation {}",
+            format_latency_us(deviation)
+        ));
+    }
+    if let (Some(p50), Some(p95)) = (total.first_byte_us.p50, total.first_byte_us.p95) {
+        let (p50, p95) = (format_latency_us(p50), format_latency_us(p95));
+        parts.push(format!("first byte p50 {p50}, p95 {p95}"));
+    }
+    parts.push(format!("received {}", format_bytes(total.bytes_in)));
+    parts.push(format!("sent {}", format_bytes(total.bytes_out)));
+    parts.push(match total.connections {
+        1 => "1 connection opened".into(),
+        n => format!("{} connections opened", format_count(n)),
+    });
+    if total.redirects > 0 {
+        parts.push(format!(
+            "{} redirects followed",
+            format_count(total.redirects)
+        ));
+    }
+    Some(parts.join(", "))
 }
 
 /// A count that stays short enough for a table: exact to ten millions, then in millions.
