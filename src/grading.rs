@@ -120,7 +120,7 @@ impl Grading {
         criteria.extend(baseline_criteria(changes));
         score::share_out(&mut criteria);
         let invalid = result.invalid_because();
-        let score = if invalid.is_empty() {
+        let score = if invalid.is_empty() && !verdict::is_cut_off(result) {
             score::total(&criteria)
         } else {
             None

@@ -107,11 +107,17 @@ pub enum ThinkTime {
     /// No wait.
     None,
     /// Always the same wait after an iteration.
+    #[serde(rename = "constant_us", with = "crate::units::micros")]
     Constant(Duration),
     /// A uniformly distributed wait after an iteration.
-    Between(Duration, Duration),
+    #[serde(rename = "between_us")]
+    Between(
+        #[serde(with = "crate::units::micros")] Duration,
+        #[serde(with = "crate::units::micros")] Duration,
+    ),
     /// Iterations start this far apart; a slow iteration is followed at once by the next.
     /// `constant_throughput(n)` is a pacing of `1/n` seconds.
+    #[serde(rename = "pacing_us", with = "crate::units::micros")]
     Pacing(Duration),
 }
 

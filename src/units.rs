@@ -205,6 +205,29 @@ pub fn as_us(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
+/// Durations in stored files: whole microseconds, in fields whose names end in `_us`.
+pub mod micros {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// For `#[serde(with = "...")]`.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize<S: Serializer>(duration: &Duration, out: S) -> Result<S::Ok, S::Error> {
+        super::as_us(*duration).serialize(out)
+    }
+
+    /// For `#[serde(with = "...")]`.
+    ///
+    /// # Errors
+    /// The deserializer's.
+    pub fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
+        Ok(Duration::from_micros(u64::deserialize(input)?))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -111,6 +111,10 @@ pub(super) fn of(
     if !invalid.is_empty() {
         return (Verdict::Invalid, invalid);
     }
+    if is_cut_off(result) {
+        let why = "the run was cut off before anything was measured".to_owned();
+        return (Verdict::Inconclusive, vec![why]);
+    }
     let fail_on = policy.fail_on;
     let failed_requests = result.count(Class::is_failure);
     let mut failures: Vec<String> = criteria
@@ -140,6 +144,12 @@ pub(super) fn of(
         _ => Vec::new(),
     };
     (Verdict::Pass, reasons)
+}
+
+/// Whether a signal, or the end of perfctl itself, came before the first measured request: the
+/// targets then say nothing of the run, and are not missed by it.
+pub(super) fn is_cut_off(result: &RunResult) -> bool {
+    !result.is_finished() && result.summary(None, Window::Measured).requests == 0
 }
 
 fn open_questions(result: &RunResult, changes: &[Change], fail_on: FailOn) -> Vec<String> {
@@ -255,6 +265,24 @@ mod tests {
         assert_eq!(grading.verdict, Verdict::Fail);
         assert_eq!(grading.reasons, ["error_rate: no data"]);
         assert_eq!(grading.score, Some(0.0));
+    }
+
+    #[test]
+    fn a_run_cut_off_before_its_first_measured_request_missed_no_target() {
+        let mut result = fixture::run(&[("a", &[])]);
+        result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.01)];
+        let grade = |result: &RunResult| Grading::of(result, &[], &Policy::default());
+        assert_eq!(
+            grade(&result).verdict,
+            Verdict::Fail,
+            "it went on to its end"
+        );
+        result.run.ending.as_mut().unwrap().signal = Some(2);
+        let cut_off = grade(&result);
+        assert_eq!(
+            (cut_off.verdict, cut_off.score),
+            (Verdict::Inconclusive, None)
+        );
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub enum Check {
     /// The status code lies in one of these ranges.
     Status(Vec<StatusRange>),
     /// The response time is at most this long.
+    #[serde(rename = "max_duration_us", with = "crate::units::micros")]
     MaxDuration(Duration),
     /// The body contains this text.
     BodyContains(String),

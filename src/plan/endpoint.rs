@@ -22,8 +22,10 @@ pub struct Endpoint {
     /// The request body.
     pub body: Body,
     /// From sending to the last byte of the body, redirects included.
+    #[serde(rename = "timeout_us", with = "crate::units::micros")]
     pub timeout: Duration,
     /// For name resolution, TCP and TLS together; at most `timeout`.
+    #[serde(rename = "connect_timeout_us", with = "crate::units::micros")]
     pub connect_timeout: Duration,
     /// How many redirects are followed; 0 takes a 3xx as the answer.
     pub max_redirects: u32,

@@ -12,8 +12,10 @@ pub struct Load {
     /// One or more, run one after the other, starting from nothing.
     pub stages: Vec<Stage>,
     /// Full load that is not measured, between the first ramp and the first stage's duration.
+    #[serde(rename = "warmup_us", with = "crate::units::micros")]
     pub warmup: Duration,
     /// How long requests in flight may go on when the load ends.
+    #[serde(rename = "graceful_stop_us", with = "crate::units::micros")]
     pub graceful_stop: Duration,
     /// Ends the run after this many iterations in total, each user doing an equal part.
     pub iterations: Option<u64>,
@@ -41,8 +43,10 @@ pub struct Stage {
     /// Users (closed) or arrivals per second (open) at the end of the ramp.
     pub target: f64,
     /// How long the change takes; zero is a jump.
+    #[serde(rename = "ramp_us", with = "crate::units::micros")]
     pub ramp: Duration,
     /// How long the level is held, counted from the end of the ramp.
+    #[serde(rename = "duration_us", with = "crate::units::micros")]
     pub duration: Duration,
 }
 

@@ -32,7 +32,9 @@ impl Reporter for Console {
         verdict(report, out)?;
         writeln!(out)?;
         for line in view::headline(&report.result) {
-            writeln!(out, "{DIM}{}{DIM:#}", shorten(&harmless(&line), WIDTH))?;
+            for line in wrap("", &harmless(&line)) {
+                writeln!(out, "{DIM}{line}{DIM:#}")?;
+            }
         }
         if report.focus == Focus::Run {
             slos(report, out)?;
