@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 use super::timer::Timer;
 use super::{Command, Finish, worker};
-use crate::metrics::{Class, Sample, Tick};
+use crate::metrics::{Class, Histogram, Sample, SparseHistogram, Tick};
 use crate::plan::fixture::{load, plan};
-use crate::plan::{Model, Plan, ThinkTime};
+use crate::plan::{Model, Percentile, Plan, ThinkTime};
 use crate::protocol::mock::{MockAnswer, MockClient};
 
 const OPEN: Model = Model::Open { max_users: 100 };
@@ -145,28 +145,75 @@ async fn an_arrival_without_a_free_user_is_missed_and_counted() {
     assert!(outcome.count(Class::Missed) > 70);
 }
 
+/// A target that answers in 10 ms, but stalls for the last second of every ten and then answers
+/// its backlog at once.
+fn stalling() -> impl Fn(usize) -> MockAnswer {
+    let epoch = Instant::now();
+    move |_| {
+        let into = epoch.elapsed().as_secs_f64() % 10.0;
+        let stall = if into >= 9.0 { 10.0 - into } else { 0.0 };
+        MockAnswer {
+            delay: Duration::from_millis(10).max(Duration::from_secs_f64(stall)),
+            status: 200,
+        }
+    }
+}
+
+fn percentile_s(outcome: &Outcome, percent: f64) -> f64 {
+    let mut times: Vec<u64> = outcome.samples.iter().map(|s| s.response_us).collect();
+    let mut histogram = Histogram::default();
+    histogram.add(&SparseHistogram::of(&mut times));
+    let percentile = Percentile::new(percent).unwrap();
+    histogram.percentile(percentile).unwrap() / 1e6
+}
+
+/// T4: at a constant arrival rate, P(L <= x) = 0.9 + 0.1 x for such a target.
 #[tokio::test(start_paused = true)]
-async fn a_stall_of_the_target_stands_in_the_response_times_of_an_open_load() {
-    let plan = plan(
-        load(Model::Open { max_users: 500 }, &[(100.0, 0.0, 10.0)]),
+async fn a_stall_stands_in_the_percentiles_of_an_open_load_and_hides_from_a_closed_one() {
+    let open = plan(
+        load(Model::Open { max_users: 500 }, &[(200.0, 0.0, 60.0)]),
         &[1],
     );
-    // Requests 200 to 299 are answered together, a second after the first of them.
-    let outcome = run(&plan, |n| MockAnswer {
-        delay: Duration::from_millis(if (200..300).contains(&n) {
-            1000 - 10 * (n as u64 - 200)
-        } else {
-            1
-        }),
-        status: 200,
-    })
-    .await;
-    let slow = outcome
+    let outcome = run(&open, stalling()).await;
+    assert_eq!(outcome.samples.len(), 12_000);
+    for (percent, seconds) in [(95.0, 0.50), (99.0, 0.90), (99.9, 0.99)] {
+        let got = percentile_s(&outcome, percent);
+        assert!((got - seconds).abs() < 0.015, "p{percent}: {got}");
+    }
+    let closed = plan(load(Model::Closed, &[(1.0, 0.0, 60.0)]), &[1]);
+    let outcome = run(&closed, stalling()).await;
+    assert!(
+        percentile_s(&outcome, 99.0) < 0.015,
+        "one slow request in a thousand"
+    );
+}
+
+/// T7: each second as planned, the ramp included; the total exact.
+#[tokio::test(start_paused = true)]
+async fn every_second_of_an_open_load_has_its_planned_arrivals() {
+    let plan = plan(load(OPEN, &[(300.0, 10.0, 10.0), (50.0, 5.0, 5.0)]), &[1]);
+    let outcome = run(&plan, takes(1)).await;
+    assert_eq!(outcome.samples.len(), 1500 + 3000 + 875 + 250);
+    let mut seen = [0i64; 30];
+    outcome
         .samples
         .iter()
-        .filter(|s| s.response_us > 500_000)
-        .count();
-    assert_eq!(slow, 50);
+        .for_each(|s| seen[(s.intended_us / 1_000_000) as usize] += 1);
+    let integral = |t: f64| match t {
+        t if t <= 10.0 => 15.0 * t * t,
+        t if t <= 20.0 => 1500.0 + 300.0 * (t - 10.0),
+        t if t <= 25.0 => 4500.0 + 300.0 * (t - 20.0) - 25.0 * (t - 20.0).powi(2),
+        t => 5375.0 + 50.0 * (t - 25.0),
+    };
+    for (second, seen) in seen.into_iter().enumerate() {
+        let second = second as f64;
+        let planned = integral(second + 1.0) - integral(second);
+        assert!(
+            (seen as f64 - planned).abs() <= 1.0,
+            "second {second}: {seen} for {planned}"
+        );
+    }
+    assert!(outcome.samples.iter().all(|s| s.lateness_us() < 1_000));
 }
 
 #[tokio::test(start_paused = true)]
