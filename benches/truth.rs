@@ -1,0 +1,288 @@
+//! Whether the numbers are right, measured with real sockets: `cargo bench --bench truth`.
+//!
+//! A calibrated server in this process notes what it really did; perfctl runs as a process of its
+//! own against it, and the two are put side by side. Goals and figures: `docs/measurement.md`.
+//! These are measurements of a machine, not tests: the exact properties are tested in virtual time.
+
+use std::collections::HashMap;
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What the server did.
+#[derive(Default)]
+struct Log {
+    requests: AtomicU64,
+    /// By path: how long each answer was really held back; us.
+    held_us: Mutex<HashMap<String, Vec<u64>>>,
+    /// When each request of `/stamp` had arrived.
+    arrivals: Mutex<Vec<Instant>>,
+}
+
+fn main() {
+    // `cargo bench` passes arguments of its own; a word selects the measurements that contain it.
+    let wanted = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with('-'));
+    let log = Arc::new(Log::default());
+    let base = serve(log.clone());
+    println!(
+        "{:<34} {:>12} {:>12} {:>12}",
+        "measurement", "goal", "reached", "difference"
+    );
+    let measurements: [(&str, fn(&str, &Log)); 4] = [
+        ("counts", counts),
+        ("stalls", stalls),
+        ("delays", delays),
+        ("lateness", lateness),
+    ];
+    for (name, measure) in measurements {
+        if wanted
+            .as_ref()
+            .is_none_or(|wanted| name.contains(wanted.as_str()))
+        {
+            measure(&base, &log);
+        }
+    }
+}
+
+fn row(name: &str, goal: f64, reached: f64, unit: &str) {
+    let difference = reached - goal;
+    println!(
+        "{name:<34} {goal:>9.2} {unit:<2} {reached:>9.2} {unit:<2} {difference:>+9.2} {unit:<2}"
+    );
+}
+
+/// T3: a million requests, counted on both sides.
+fn counts(base: &str, log: &Log) {
+    let before = log.requests.load(Ordering::SeqCst);
+    let report = perfctl(&[&format!("{base}/"), "--iterations", "1000000", "-u", "32"]);
+    let served = log.requests.load(Ordering::SeqCst) - before;
+    let counted = report["summary"]["requests"].as_u64().unwrap_or(0);
+    row(
+        "T3 requests, server and perfctl",
+        served as f64,
+        counted as f64,
+        "",
+    );
+}
+
+/// T4: the percentiles of a target that stalls for the last second of every ten, and the control.
+fn stalls(base: &str, _: &Log) {
+    let url = format!("{base}/stall");
+    let open = perfctl(&[&url, "--rate", "200", "-t", "60s", "-u", "1000"]);
+    for (name, percentile, goal_s) in [
+        ("p95", "p95", 0.50),
+        ("p99", "p99", 0.90),
+        ("p99.9", "p99.9", 0.99),
+    ] {
+        let reached = latency_ms(&open, "response_us", percentile);
+        row(
+            &format!("T4 open, 200/s, {name}"),
+            goal_s * 1e3,
+            reached,
+            "ms",
+        );
+    }
+    let closed = perfctl(&[&url, "-u", "1", "-t", "60s"]);
+    row(
+        "T4 control: one closed user, p99",
+        10.0,
+        latency_ms(&closed, "response_us", "p99"),
+        "ms",
+    );
+}
+
+/// T5: known delays, against what the server noted.
+fn delays(base: &str, log: &Log) {
+    for path in [
+        "fixed/1",
+        "fixed/10",
+        "fixed/100",
+        "exponential/10",
+        "bimodal/5",
+    ] {
+        log.held_us.lock().unwrap().clear();
+        let url = format!("{base}/{path}");
+        let report = perfctl(&[&url, "--rate", "500", "-t", "20s", "-u", "2000"]);
+        let mut held = log
+            .held_us
+            .lock()
+            .unwrap()
+            .remove(&format!("/{path}"))
+            .unwrap_or_default();
+        held.sort_unstable();
+        for (percentile, share) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("p99.9", 0.999)] {
+            let rank = (share * held.len() as f64).ceil() as usize;
+            let goal_ms = held[rank.saturating_sub(1)] as f64 / 1e3;
+            let reached = latency_ms(&report, "response_us", percentile);
+            row(&format!("T5 {path}, {percentile}"), goal_ms, reached, "ms");
+        }
+    }
+}
+
+/// T6: how late requests start at 5,000/s with one worker: by perfctl's own clock, and by when
+/// the server had them, counted from the earliest.
+fn lateness(base: &str, log: &Log) {
+    log.arrivals.lock().unwrap().clear();
+    let url = format!("{base}/stamp");
+    // A plan's ramp would hide the schedule in a curve: everything at once, at a constant rate.
+    let report = perfctl(&[
+        &url,
+        "--rate",
+        "5000",
+        "-t",
+        "20s",
+        "--workers",
+        "1",
+        "--profile",
+        "benches/steady.yaml",
+    ]);
+    for (percentile, goal_us) in [("p50", 20.0), ("p99", 100.0)] {
+        let reached = latency_ms(&report, "lateness_us", percentile) * 1e3;
+        row(
+            &format!("T6 lateness, own clock, {percentile}"),
+            goal_us,
+            reached,
+            "us",
+        );
+    }
+    let mut arrivals = std::mem::take(&mut *log.arrivals.lock().unwrap());
+    arrivals.sort_unstable();
+    let Some(first) = arrivals.first().copied() else {
+        return;
+    };
+    let late: Vec<f64> = arrivals
+        .iter()
+        .enumerate()
+        .map(|(k, at)| at.duration_since(first).as_secs_f64() * 1e6 - k as f64 * 200.0)
+        .collect();
+    let earliest = late.iter().copied().fold(f64::INFINITY, f64::min);
+    let mut late: Vec<f64> = late.into_iter().map(|us| us - earliest).collect();
+    late.sort_unstable_by(f64::total_cmp);
+    for (percentile, share, goal_us) in [("p50", 0.5, 20.0), ("p99", 0.99, 100.0)] {
+        let reached = late[(share * late.len() as f64) as usize];
+        row(
+            &format!("T6 lateness, at the server, {percentile}"),
+            goal_us,
+            reached,
+            "us",
+        );
+    }
+}
+
+/// Runs perfctl and returns its JSON report.
+fn perfctl(args: &[&str]) -> Value {
+    let out = std::env::temp_dir().join(format!("perfctl-truth-{}", std::process::id()));
+    let output = Command::new(env!("CARGO_BIN_EXE_perfctl"))
+        .args(["run", "--format", "json", "--no-progress", "--out"])
+        .arg(&out)
+        .args(args)
+        .output()
+        .expect("perfctl can be started");
+    let _ = std::fs::remove_dir_all(&out);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        panic!(
+            "no report ({error}): {}",
+            String::from_utf8_lossy(&output.stderr)
+        )
+    })
+}
+
+fn latency_ms(report: &Value, which: &str, number: &str) -> f64 {
+    report["summary"][which][number]
+        .as_f64()
+        .unwrap_or(f64::NAN)
+        / 1e3
+}
+
+/// Serves on a thread of its own until the program ends; returns the base URL.
+fn serve(log: Arc<Log>) -> String {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime can be made");
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0")
+                .await
+                .expect("a port is free");
+            sender
+                .send(listener.local_addr().expect("it is bound"))
+                .expect("main waits");
+            let start = Instant::now();
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(connection(stream, log.clone(), start));
+            }
+        });
+    });
+    format!("http://{}", receiver.recv().expect("the server started"))
+}
+
+async fn connection(mut stream: TcpStream, log: Arc<Log>, start: Instant) {
+    let _ = stream.set_nodelay(true);
+    let mut head = Vec::new();
+    while let Ok(1..) = stream.read_buf(&mut head).await {
+        // Requests have no body here, and a client waits for its answer before the next one.
+        if !head.ends_with(b"\r\n\r\n") {
+            continue;
+        }
+        let arrived = Instant::now();
+        let number = log.requests.fetch_add(1, Ordering::SeqCst);
+        let path = String::from_utf8_lossy(&head)
+            .split(' ')
+            .nth(1)
+            .unwrap_or("/")
+            .to_owned();
+        if path == "/stamp" {
+            log.arrivals.lock().unwrap().push(arrived);
+        }
+        let hold = delay(&path, number, start.elapsed());
+        if !hold.is_zero() {
+            tokio::time::sleep(hold).await;
+            let held_us = arrived.elapsed().as_micros() as u64;
+            log.held_us
+                .lock()
+                .unwrap()
+                .entry(path)
+                .or_default()
+                .push(held_us);
+        }
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+        if stream.write_all(answer).await.is_err() {
+            return;
+        }
+        head.clear();
+    }
+}
+
+/// How long the answer to a request is held back.
+fn delay(path: &str, number: u64, elapsed: Duration) -> Duration {
+    let mut parts = path.trim_start_matches('/').split('/');
+    let kind = parts.next().unwrap_or("");
+    let ms: f64 = parts.next().and_then(|ms| ms.parse().ok()).unwrap_or(0.0);
+    // A quasi-random share in 0..1 (the golden ratio's multiples), the same in every run.
+    let share = (number as f64 * 0.618_033_988_749_894_9).fract();
+    let held_ms = match kind {
+        "fixed" => ms,
+        "exponential" => -ms * (1.0 - share).ln(),
+        "bimodal" if share < 0.9 => ms,
+        "bimodal" => ms * 20.0,
+        "stall" => {
+            let into_ms = elapsed.as_secs_f64() % 10.0 * 1e3;
+            if into_ms >= 9_000.0 {
+                10_000.0 - into_ms
+            } else {
+                10.0
+            }
+        }
+        _ => 0.0,
+    };
+    Duration::from_secs_f64(held_ms.max(0.0) / 1e3)
+}
