@@ -24,6 +24,9 @@ struct Log {
     arrivals: Mutex<Vec<Instant>>,
 }
 
+/// Measures one goal against the server at this base URL, and prints its rows.
+type Measurement = fn(&str, &Log);
+
 fn main() {
     // `cargo bench` passes arguments of its own; a word selects the measurements that contain it.
     let wanted = std::env::args()
@@ -35,7 +38,7 @@ fn main() {
         "{:<34} {:>12} {:>12} {:>12}",
         "measurement", "goal", "reached", "difference"
     );
-    let measurements: [(&str, fn(&str, &Log)); 4] = [
+    let measurements: [(&str, Measurement); 4] = [
         ("counts", counts),
         ("stalls", stalls),
         ("delays", delays),
