@@ -76,14 +76,12 @@ fn every_shipped_profile_runs_the_shipped_scenario() {
 
 #[test]
 fn the_shipped_scenario_means_what_it_says() {
-    let plan = plan(
-        DEFAULT,
-        &Options {
-            seed: Some(9),
-            workers: Some(2),
-            ..Options::default()
-        },
-    );
+    let options = Options {
+        seed: Some(9),
+        workers: Some(2),
+        ..Options::default()
+    };
+    let plan = try_compile(DEFAULT, "light", &options).unwrap();
     assert_eq!(
         (plan.scenario.as_str(), plan.seed, plan.workers),
         ("ap-intake", 9, 2)
