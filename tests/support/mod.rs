@@ -1,9 +1,10 @@
 //! What tests of the whole program share: [`Perfctl`] runs the binary, [`Misbehaving`] is a server
-//! with a fault. A well-behaved server is `perfctl::demo::Demo`.
+//! with a fault; [`documents`] reads the README and `docs/`. A well-behaved server is `perfctl::demo::Demo`.
 
 // Each test file uses its own part of this.
 #![allow(dead_code, unused_imports)]
 
+pub mod documents;
 mod misbehaving;
 mod program;
 
