@@ -145,6 +145,15 @@ async fn an_arrival_without_a_free_user_is_missed_and_counted() {
     assert!(outcome.count(Class::Missed) > 70);
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_open_load_lasts_as_long_as_planned_though_its_last_arrival_is_earlier() {
+    let open = plan(load(OPEN, &[(1.0, 0.0, 3.0)]), &[1]);
+    let outcome = run(&open, takes(10)).await;
+    assert_eq!((outcome.samples.len(), outcome.stopped_s), (3, 3.0));
+    let stopped = run_shard(&open, (0, 1), takes(10), Some(2.5)).await;
+    assert_eq!(stopped.stopped_s, 2.5);
+}
+
 /// A target that answers in 10 ms, but stalls for the last second of every ten and then answers
 /// its backlog at once.
 fn stalling() -> impl Fn(usize) -> MockAnswer {

@@ -15,7 +15,7 @@ use super::user::Shared;
 use super::{Command, Finish, Message, closed, open};
 use crate::error::Error;
 use crate::metrics::{Recorder, Tick};
-use crate::plan::{Model, Plan};
+use crate::plan::{Load, Model, Plan};
 use crate::protocol::Client;
 
 /// The body of a worker's thread.
@@ -83,8 +83,7 @@ pub(super) async fn work<C: Client>(
     let load = async {
         let stopped_at = {
             let drive = drive(client, &shared, shard, timer, &halt, &mut tasks);
-            let end = epoch + plan.load.total();
-            supervise(drive, commands, &halt, end, plan.load.graceful_stop).await
+            supervise(drive, commands, &halt, epoch, &plan.load).await
         };
         // Whatever is still in flight is recorded as interrupted when its task is dropped.
         tasks.shutdown().await;
@@ -117,16 +116,16 @@ async fn drive<C: Client>(
     }
 }
 
-/// Lets the load run until it is through, its end has come, or it is told to stop; then gives it
-/// the graceful stop. Returns when it stopped starting requests.
+/// Lets the load run to its end, until its iterations are done, or until it is told to stop; then
+/// gives it the graceful stop. Returns when it stopped starting requests.
 async fn supervise(
     drive: impl Future<Output = ()>,
     mut commands: watch::Receiver<Command>,
     halt: &Halt,
-    end: Instant,
-    graceful_stop: Duration,
+    epoch: Instant,
+    load: &Load,
 ) -> Instant {
-    tokio::pin!(drive);
+    let end = epoch + load.total();
     let told = async {
         match commands
             .wait_for(|c| matches!(c, Command::Stop(_)))
@@ -138,13 +137,26 @@ async fn supervise(
             _ => std::future::pending().await,
         }
     };
-    let stopped_at = tokio::select! {
-        () = &mut drive => return Instant::now().min(end),
-        () = sleep_until(end) => end,
-        at = told => at.min(Instant::now()),
+    tokio::pin!(drive, told);
+    let mut is_through = false;
+    let stopped_at = loop {
+        tokio::select! {
+            () = &mut drive, if !is_through => {
+                if load.iterations.is_some() {
+                    return Instant::now().min(end);
+                }
+                // The last arrival lies before the end of the time it is an arrival of: a rate
+                // is counted over the whole of it.
+                is_through = true;
+            }
+            () = sleep_until(end) => break end,
+            at = &mut told => break at.min(Instant::now()),
+        }
     };
     halt.halt();
-    // In time or not, what is left is cut off by the caller.
-    let _ = timeout_at(stopped_at + graceful_stop, drive).await;
+    if !is_through {
+        // In time or not, what is left is cut off by the caller.
+        let _ = timeout_at(stopped_at + load.graceful_stop, drive).await;
+    }
     stopped_at
 }
