@@ -1,5 +1,6 @@
-//! What tests of the whole program share: [`Perfctl`] runs the binary, [`Misbehaving`] is a server
-//! with a fault; [`documents`] reads the README and `docs/`. A well-behaved server is `perfctl::demo::Demo`.
+//! What tests of the whole program share: [`Perfctl`] runs the binary, on a [`scenario`] or as it
+//! is, [`Misbehaving`] is a server with a fault, [`documents`] reads the README and `docs/`. A
+//! well-behaved server is `perfctl::demo::Demo`.
 
 // Each test file uses its own part of this.
 #![allow(dead_code, unused_imports)]
@@ -7,6 +8,7 @@
 pub mod documents;
 mod misbehaving;
 mod program;
+pub mod scenario;
 
 pub use misbehaving::{Fault, Misbehaving, closed_port};
 pub use program::{Outcome, Perfctl, Running, Signal};

@@ -31,8 +31,19 @@ struct Expected {
 impl Perfctl {
     /// The binary in a new empty directory, without the settings of whoever runs the tests.
     pub fn new() -> Self {
+        Self::of(Command::new(env!("CARGO_BIN_EXE_perfctl")))
+    }
+
+    /// The same, with no more than this many files open at a time.
+    pub fn with_descriptors(most: u32) -> Self {
+        let mut shell = Command::new("sh");
+        let script = format!("ulimit -n {most}; exec \"$0\" \"$@\"");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_perfctl")]);
+        Self::of(shell)
+    }
+
+    fn of(mut command: Command) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_perfctl"));
         command
             .current_dir(dir.path())
             .stdin(Stdio::piped())
