@@ -144,7 +144,11 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     }
     let exit = report.grading.exit(&report.result, &policy);
     if let Some(path) = &args.save_baseline {
-        Baseline::of_one(report.result, false)?.write(path)?;
+        match Baseline::of_one(report.result, false) {
+            Ok(baseline) => baseline.write(path)?,
+            // Its cause, a signal or an INVALID run, has an exit code of its own.
+            Err(why) => drop(writeln!(std::io::stderr(), "{why}")),
+        }
     }
     Ok(exit)
 }

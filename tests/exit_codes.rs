@@ -1,0 +1,250 @@
+//! Each exit code, by the ways that lead to it. Those of signals are in `signals`.
+
+mod support;
+
+use std::time::Duration;
+
+use perfctl::demo::{Behaviour, Demo};
+use perfctl::metrics::Class;
+use support::scenario::{SCENARIO, count, quick};
+use support::{Fault, Misbehaving, Perfctl};
+
+const HEALTH: &str = "- {name: health, get: /health}";
+const GONE: &str = "- {name: gone, get: /status/404}";
+
+fn run(endpoints: &str, options: &str) -> Perfctl {
+    Perfctl::scenario("demo", endpoints)
+        .args(["-i", "20"])
+        .args(options.split_whitespace())
+}
+
+#[test]
+fn a_run_whose_targets_are_met_is_a_0() {
+    let slos = "--slo error_rate<1% --slo p95<30s --slo availability>99%";
+    let outcome = run(HEALTH, slos).expect_status(0).run();
+    assert!(outcome.stdout.starts_with("PASS"), "{}", outcome.stdout);
+}
+
+#[test]
+fn a_missed_target_is_a_1() {
+    let outcome = run(GONE, "--slo error_rate<1%").expect_status(1).run();
+    assert!(outcome.stdout.starts_with("FAIL"), "{}", outcome.stdout);
+    run(GONE, "--slo error_rate<1% --fail-on regression")
+        .expect_status(0)
+        .run();
+}
+
+#[test]
+fn failed_requests_are_a_1_or_another_number_only_when_that_is_asked_for() {
+    for (endpoint, options, status) in [
+        (GONE, "", 0),
+        (GONE, "--fail-on errors", 1),
+        (GONE, "--fail-on slo,regression,errors", 1),
+        (HEALTH, "--fail-on errors", 0),
+        (GONE, "--exit-code-on-error 77", 77),
+        (GONE, "--exit-code-on-error 0", 0),
+        (HEALTH, "--exit-code-on-error 77", 0),
+        // What is worse than failed requests keeps its code.
+        (GONE, "--exit-code-on-error 77 --slo error_rate<1%", 1),
+    ] {
+        let outcome = run(endpoint, options).run();
+        assert_eq!(outcome.status, Some(status), "{endpoint} {options}");
+    }
+}
+
+#[test]
+fn wrong_use_is_a_2_and_nothing_is_sent() {
+    let server = Misbehaving::start(Fault::Ok);
+    for (options, part) in [
+        ("--no-such-flag", "--no-such-flag"),
+        ("-u 0", "number of users"),
+        ("-t soon", "soon"),
+        ("--slo p95>1s", "p95>1s"),
+        ("--fail-on nonsense", "nonsense"),
+        ("--format nonsense", "nonsense"),
+        ("--iterations 0", "iterations"),
+        ("-T nonsense", "tags leave no endpoint"),
+        ("-p nonsense", "nonsense"),
+        ("-H nonsense", "http://"),
+        ("-e nonsense", "KEY=VALUE"),
+        ("no/such/scenario.yaml", "no/such/scenario.yaml"),
+    ] {
+        let mut run = Perfctl::new().file(SCENARIO, quick(&server.url(), HEALTH));
+        run = run.args(["run"]).args(options.split_whitespace());
+        let outcome = run.expect_status(2).expect_stdout("").run();
+        assert!(outcome.stderr.starts_with("error: "), "{}", outcome.stderr);
+        assert!(
+            outcome.stderr.contains(part),
+            "{options}: {}",
+            outcome.stderr
+        );
+        assert!(outcome.runs().is_empty(), "{options}");
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn help_and_version_are_a_0() {
+    for args in ["--help", "--version", "run --help", "baseline add --help"] {
+        let run = Perfctl::new().args(args.split(' '));
+        let outcome = run.expect_status(0).expect_stderr("").run();
+        assert!(!outcome.stdout.is_empty());
+    }
+}
+
+#[test]
+fn too_little_to_compare_is_a_3() {
+    let base = run(HEALTH, "--save-baseline base.json")
+        .expect_status(0)
+        .run();
+    let base = base.dir.path().join("base.json");
+    let run = run(HEALTH, "--baseline").args([&base]).expect_status(3);
+    let outcome = run.run();
+    assert!(
+        outcome.stdout.starts_with("INCONCLUSIVE"),
+        "{}",
+        outcome.stdout
+    );
+    assert!(
+        outcome.stdout.contains("too little data"),
+        "{}",
+        outcome.stdout
+    );
+}
+
+#[test]
+fn a_generator_without_descriptors_is_invalid_which_is_a_3() {
+    let server = Misbehaving::start(Fault::Ok);
+    let outcome = Perfctl::with_descriptors(24)
+        .quick(&server.url(), "- {name: root, get: /}")
+        .args(["-u", "40", "-i", "400", "--format", "json"])
+        .args(["--save-baseline", "base.json"])
+        .run();
+    let (result, json) = (outcome.result(), outcome.json());
+    assert!(count(&result, Class::LocalFd) > 0);
+    assert_eq!(json["verdict"], "invalid");
+    assert!(json["grade"].is_null() && json["health_score"].is_null());
+    assert_eq!(outcome.status, Some(3), "{}", outcome.stderr);
+    assert!(!outcome.dir.path().join("base.json").exists());
+    assert!(outcome.stderr.contains("local_fd"), "{}", outcome.stderr);
+}
+
+#[test]
+fn what_cannot_be_compared_is_a_4_before_anything_is_sent() {
+    let base = run(HEALTH, "--save-baseline base.json")
+        .expect_status(0)
+        .run();
+    let base = base.dir.path().join("base.json");
+    let server = Misbehaving::start(Fault::Ok);
+    for (endpoints, options, part) in [
+        (GONE, "-i 20", "other endpoints"),
+        (
+            "- {name: health, get: /other}",
+            "-i 20",
+            "another version of the scenario",
+        ),
+        (HEALTH, "-i 20 -u 3", "another load"),
+        (HEALTH, "-i 20 --rate 5", "load model"),
+    ] {
+        let run = Perfctl::scenario(&server.url(), endpoints)
+            .args(options.split(' '))
+            .args(["--baseline".as_ref(), base.as_os_str()]);
+        let outcome = run.expect_status(4).expect_stdout("").run();
+        assert!(
+            outcome.stderr.contains("not comparable"),
+            "{}",
+            outcome.stderr
+        );
+        assert!(outcome.stderr.contains(part), "{}", outcome.stderr);
+        assert!(outcome.runs().is_empty(), "no run was begun");
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn a_missing_or_damaged_baseline_is_a_4_before_anything_is_sent() {
+    let server = Misbehaving::start(Fault::Ok);
+    for text in [None, Some(""), Some("{}"), Some("{\"format\":\"other\"}")] {
+        let mut run = Perfctl::get_root(&server.url());
+        if let Some(text) = text {
+            run = run.file("base.json", text);
+        }
+        let outcome = run
+            .args(["--baseline", "base.json"])
+            .expect_status(4)
+            .expect_stdout("")
+            .run();
+        assert!(outcome.stderr.contains("base.json"), "{}", outcome.stderr);
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn a_place_for_results_that_cannot_be_written_is_a_4_before_anything_is_sent() {
+    let server = Misbehaving::start(Fault::Ok);
+    let outcome = Perfctl::get_root(&server.url())
+        .file("taken", "a file")
+        .args(["--out", "taken/results"])
+        .expect_status(4)
+        .expect_stdout("")
+        .run();
+    assert!(
+        outcome.stderr.contains("taken/results"),
+        "{}",
+        outcome.stderr
+    );
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn a_baseline_that_cannot_be_saved_is_a_4_after_the_report() {
+    let outcome = run(HEALTH, "--save-baseline no/such/dir/base.json")
+        .expect_status(4)
+        .run();
+    assert!(outcome.stdout.starts_with("PASS"), "{}", outcome.stdout);
+    assert!(outcome.stderr.contains("base.json"), "{}", outcome.stderr);
+    outcome.result();
+}
+
+#[test]
+fn a_run_slower_than_its_baseline_is_a_1_and_a_faster_one_a_0() {
+    let start = |latency| {
+        let latency = Duration::from_millis(latency);
+        Demo::start(
+            0,
+            Behaviour {
+                latency,
+                ..Behaviour::default()
+            },
+        )
+        .unwrap()
+    };
+    let (fast, slow) = (start(0), start(100));
+    let on = |demo: &Demo| {
+        Perfctl::scenario(&format!("http://{}", demo.addr()), HEALTH)
+            .args(["-u", "40", "-i", "400"])
+    };
+    let saved = |demo| {
+        on(demo)
+            .args(["--save-baseline", "base.json"])
+            .expect_status(0)
+            .run()
+    };
+    let (of_fast, of_slow) = (saved(&fast), saved(&slow));
+    let base = |of: &support::Outcome| of.dir.path().join("base.json");
+
+    let worse = on(&slow).args(["--baseline".as_ref(), base(&of_fast).as_os_str()]);
+    let outcome = worse.args(["--format", "json"]).expect_status(1).run();
+    let json = outcome.json();
+    assert_eq!(json["verdict"], "fail");
+    assert!(
+        json["reasons"][0].as_str().unwrap().contains("regressed"),
+        "{json}"
+    );
+    assert!(json["comparison"].is_object());
+
+    let better = on(&fast).args(["--baseline".as_ref(), base(&of_slow).as_os_str()]);
+    better.expect_status(0).run();
+    let allowed = on(&slow).args(["--baseline".as_ref(), base(&of_fast).as_os_str()]);
+    allowed.args(["--fail-on", "slo"]).expect_status(0).run();
+}
