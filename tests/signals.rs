@@ -146,7 +146,7 @@ fn a_killed_run_is_recovered_up_to_its_last_second() {
     );
 
     let again = Perfctl::new().args(["report".as_ref(), dir.as_os_str()]);
-    again.expect_status(3).expect_stdout(recovered.stdout).run();
+    assert_eq!(again.expect_status(3).run().stdout, recovered.stdout);
     let twice = Perfctl::new().args(["recover".as_ref(), dir.as_os_str()]);
     twice.expect_status(2).run();
 }

@@ -80,7 +80,11 @@ pub struct RunArgs {
 
 impl RunArgs {
     fn out_dir(&self) -> PathBuf {
-        let alias = || std::env::var_os("LOAD_TEST_REPORTS_PATH").map(PathBuf::from);
+        let alias = || {
+            // CI systems set variables that have no value to an empty text.
+            let path = std::env::var_os("LOAD_TEST_REPORTS_PATH").filter(|path| !path.is_empty());
+            path.map(PathBuf::from)
+        };
         self.out
             .clone()
             .or_else(alias)
