@@ -2,9 +2,8 @@
 
 mod support;
 
-use perfctl::demo::{Behaviour, Demo};
 use perfctl::metrics::{Class, RunResult};
-use support::scenario::{classes, count, started};
+use support::scenario::{classes, count, started, target};
 use support::{Outcome, Perfctl};
 
 const MIX: &str = "
@@ -13,12 +12,6 @@ const MIX: &str = "
 - {name: token, post: /api/v1/auth/dev-token, weight: 1, json: {user: a}}
 - {name: hops, get: /redirect/2, weight: 1}
 - {name: gone, get: /status/404, weight: 1}";
-
-fn demo() -> (Demo, String) {
-    let demo = Demo::start(0, Behaviour::default()).unwrap();
-    let url = format!("http://{}", demo.addr());
-    (demo, url)
-}
 
 fn redirects(result: &RunResult) -> u64 {
     let cells = result.endpoints.iter().flat_map(|e| &e.phases);
@@ -36,7 +29,7 @@ fn run(url: &str, options: &str) -> Outcome {
 
 #[test]
 fn a_hundred_thousand_requests_are_counted_alike_by_perfctl_and_the_target() {
-    let (demo, url) = demo();
+    let (demo, url) = target(0);
     let outcome = run(&url, "--iterations 100000 --seed 1 --workers 2");
     let (result, json) = (outcome.result(), outcome.json());
     let totals = result.run.ending.as_ref().unwrap().totals;
@@ -62,7 +55,7 @@ fn a_hundred_thousand_requests_are_counted_alike_by_perfctl_and_the_target() {
 #[test]
 fn a_run_for_a_time_is_counted_as_exactly_in_both_models() {
     for options in ["-u 5 -t 1s", "--rate 500 -t 1s"] {
-        let (demo, url) = demo();
+        let (demo, url) = target(0);
         let result = run(&url, options).result();
         let total = result.count(Class::is_started);
         assert!(total > 0);
@@ -90,7 +83,7 @@ fn a_seed_gives_the_same_requests_on_any_number_of_workers() {
 
 #[test]
 fn an_open_load_starts_exactly_rate_times_time() {
-    let (demo, url) = demo();
+    let (demo, url) = target(0);
     let endpoints = "- {name: health, get: /health}";
     let result = Perfctl::scenario(&url, endpoints)
         .args(["--rate", "250", "-t", "2s"])

@@ -2,11 +2,8 @@
 
 mod support;
 
-use std::time::Duration;
-
-use perfctl::demo::{Behaviour, Demo};
 use perfctl::metrics::Class;
-use support::scenario::{SCENARIO, count, quick};
+use support::scenario::{SCENARIO, count, quick, target};
 use support::{Fault, Misbehaving, Perfctl};
 
 const HEALTH: &str = "- {name: health, get: /health}";
@@ -208,24 +205,11 @@ fn a_baseline_that_cannot_be_saved_is_a_4_after_the_report() {
 
 #[test]
 fn a_run_slower_than_its_baseline_is_a_1_and_a_faster_one_a_0() {
-    let start = |latency| {
-        let latency = Duration::from_millis(latency);
-        Demo::start(
-            0,
-            Behaviour {
-                latency,
-                ..Behaviour::default()
-            },
-        )
-        .unwrap()
-    };
-    let (fast, slow) = (start(0), start(100));
-    let on = |demo: &Demo| {
-        Perfctl::scenario(&format!("http://{}", demo.addr()), HEALTH)
-            .args(["-u", "40", "-i", "400"])
-    };
-    let saved = |demo| {
-        on(demo)
+    let (_fast, fast) = target(0);
+    let (_slow, slow) = target(100);
+    let on = |url: &str| Perfctl::scenario(url, HEALTH).args(["-u", "40", "-i", "400"]);
+    let saved = |url| {
+        on(url)
             .args(["--save-baseline", "base.json"])
             .expect_status(0)
             .run()

@@ -3,27 +3,18 @@
 mod support;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use perfctl::demo::{Behaviour, Demo};
+use perfctl::demo::Demo;
 use perfctl::metrics::{Class, read_result};
-use support::scenario::{classes, count, wait_until};
+use support::scenario::{classes, count, target, wait_until};
 use support::{Fault, Misbehaving, Perfctl, Running, Signal};
 
 const HEALTH: &str = "- {name: health, get: /health}";
 
 /// The demo, and a run on it that is long enough to be stopped.
 fn on_demo(options: &str) -> (Demo, Perfctl) {
-    let latency = Duration::from_millis(20);
-    let demo = Demo::start(
-        0,
-        Behaviour {
-            latency,
-            ..Behaviour::default()
-        },
-    )
-    .unwrap();
-    let run = Perfctl::scenario(&format!("http://{}", demo.addr()), HEALTH)
+    let (demo, url) = target(20);
+    let run = Perfctl::scenario(&url, HEALTH)
         .args(["-t", "10m"])
         .args(options.split_whitespace());
     (demo, run)
@@ -88,12 +79,12 @@ fn a_missed_target_of_an_interrupted_run_still_exits_with_the_signals_code() {
 #[test]
 fn a_second_signal_leaves_at_once_and_the_journal_is_recovered() {
     let hangs = Misbehaving::start(Fault::Hang);
-    let demo = Demo::start(0, Behaviour::default()).unwrap();
+    let (demo, url) = target(0);
     let endpoints = format!(
         "- {{name: health, get: /health, weight: 50}}\n- {{name: hangs, get: {}/}}",
         hangs.url()
     );
-    let mut run = Perfctl::scenario(&format!("http://{}", demo.addr()), &endpoints)
+    let mut run = Perfctl::scenario(&url, &endpoints)
         .args(["-t", "10m", "-s", "10m", "--timeout", "10m"])
         .expect_status(130)
         .expect_stdout("")

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use super::grid::{Grid, Paint};
-use super::text::{WIDTH, harmless, shorten, wrap};
+use super::text::{WIDTH, harmless, shorten, width, wrap};
 use super::{Focus, Report, Reporter, view};
 use crate::comparison::{Comparison, Outcome};
 use crate::grading::{Criterion, Severity, Verdict};
@@ -31,10 +31,10 @@ impl Reporter for Console {
     fn report(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
         verdict(report, out)?;
         writeln!(out)?;
-        for line in view::headline(&report.result) {
-            for line in wrap("", &harmless(&line)) {
-                writeln!(out, "{DIM}{line}{DIM:#}")?;
-            }
+        let [what, how] = view::headline(&report.result);
+        writeln!(out, "{DIM}{}{DIM:#}", shorten(&harmless(&what), WIDTH))?;
+        for line in parts(&harmless(&how)) {
+            writeln!(out, "{DIM}{line}{DIM:#}")?;
         }
         if report.focus == Focus::Run {
             slos(report, out)?;
@@ -59,6 +59,20 @@ fn paragraph(first: &str, text: &str, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{line}")?;
     }
     Ok(())
+}
+
+/// `text` broken between its parts where it is too wide: a time or a seed must be whole.
+fn parts(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in text.split(" · ") {
+        match lines.last_mut() {
+            Some(line) if width(line) + width(" · ") + width(part) <= WIDTH => {
+                *line += &format!(" · {part}");
+            }
+            _ => lines.push(part.to_owned()),
+        }
+    }
+    lines
 }
 
 fn section(title: &str, aside: &str, out: &mut dyn Write) -> io::Result<()> {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use regex::Regex;
 use snapbox::{Assert, Data, IntoData, Redactions};
-use tempfile::TempDir;
+use tempfile::{TempDir, tempdir};
 
 /// How long a run may take before the test fails.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -31,7 +31,15 @@ struct Expected {
 impl Perfctl {
     /// The binary in a new empty directory, without the settings of whoever runs the tests.
     pub fn new() -> Self {
-        Self::of(Command::new(env!("CARGO_BIN_EXE_perfctl")))
+        Self::of(
+            Command::new(env!("CARGO_BIN_EXE_perfctl")),
+            tempdir().unwrap(),
+        )
+    }
+
+    /// The binary in the directory of an earlier run.
+    pub fn after(earlier: Outcome) -> Self {
+        Self::of(Command::new(env!("CARGO_BIN_EXE_perfctl")), earlier.dir)
     }
 
     /// The same, with no more than this many files open at a time.
@@ -39,11 +47,10 @@ impl Perfctl {
         let mut shell = Command::new("sh");
         let script = format!("ulimit -n {most}; exec \"$0\" \"$@\"");
         shell.args(["-c", &script, env!("CARGO_BIN_EXE_perfctl")]);
-        Self::of(shell)
+        Self::of(shell, tempdir().unwrap())
     }
 
-    fn of(mut command: Command) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+    fn of(mut command: Command, dir: TempDir) -> Self {
         command
             .current_dir(dir.path())
             .stdin(Stdio::piped())

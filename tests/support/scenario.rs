@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use perfctl::demo::{Behaviour, Demo};
 use perfctl::metrics::{Class, RunResult, read_result};
 use serde_json::Value;
 
@@ -56,6 +57,18 @@ impl Outcome {
         assert_eq!(totals.started, result.count(Class::is_started));
         result
     }
+}
+
+/// The built-in target, each of whose answers takes so long, and its URL.
+pub fn target(latency_ms: u64) -> (Demo, String) {
+    let latency = Duration::from_millis(latency_ms);
+    let behaviour = Behaviour {
+        latency,
+        ..Behaviour::default()
+    };
+    let demo = Demo::start(0, behaviour).unwrap();
+    let url = format!("http://{}", demo.addr());
+    (demo, url)
 }
 
 /// How many requests ended in this class.

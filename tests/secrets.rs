@@ -1,0 +1,169 @@
+//! A secret given to a run stands in nothing that perfctl writes, whatever becomes of the requests.
+
+mod support;
+
+use std::path::Path;
+
+use support::{Fault, Misbehaving, Outcome, Perfctl};
+
+/// With what has to be escaped in a URL and in JSON.
+const CANARY: &str = "c4n4ry/s3cret+\"x\"";
+/// How it may look: in a URL, in JSON, in base64 with each offset, and its beginning.
+const FORMS: [&str; 6] = [
+    "c4n4ry/s3cret",
+    "c4n4ry%2Fs3cret",
+    "c4n4ry\\/s3cret",
+    "YzRuNHJ5L3MzY3Jld",
+    "M0bjRyeS9zM2NyZX",
+    "jNG40cnkvczNjcmV0",
+];
+
+const ENDPOINTS: &str = "
+- {name: header, get: /a, headers: {Authorization: 'Bearer {{ env.TOKEN }}', X-Own: '{{ env.TOKEN }}'}}
+- {name: query, get: '/a?key={{ env.TOKEN }}&own={{ own }}'}
+- {name: path, get: '/a/{{ env.TOKEN }}'}
+- {name: json, post: /a, json: {password: '{{ env.TOKEN }}', own: '{{ own }}'}}
+- {name: form, post: /a, form: {password: '{{ env.TOKEN }}'}}
+- {name: text, post: /a, body: 'password={{ env.TOKEN }}', check: {status: 200, body_contains: ok}}
+variables: {own: '{{ env.TOKEN }}'}";
+
+fn files(dir: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files(&path, found),
+            false => found.push(path),
+        }
+    }
+}
+
+#[track_caller]
+fn assert_kept(outcome: &Outcome, what: &str) {
+    let mut paths = Vec::new();
+    files(outcome.dir.path(), &mut paths);
+    assert!(
+        paths.len() >= 4,
+        "the scenario, the plan, the journal, the result: {paths:?}"
+    );
+    let mut texts = vec![outcome.stdout.clone(), outcome.stderr.clone()];
+    texts.extend(paths.iter().map(|path| outcome.read(path)));
+    for text in texts {
+        for form in FORMS {
+            let at = text.find(form);
+            let around = |at: usize| text.get(at.saturating_sub(100)..at + 40).unwrap_or("");
+            assert!(
+                at.is_none(),
+                "{what}: {}",
+                at.map(around).unwrap_or_default()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_forms_that_are_looked_for_are_those_of_the_canary() {
+    let json = serde_json::to_string(CANARY).unwrap();
+    assert!(CANARY.contains(FORMS[0]) && json.contains(FORMS[0]));
+    let url: String = url::form_urlencoded::byte_serialize(CANARY.as_bytes()).collect();
+    assert!(url.contains(FORMS[1]), "{url}");
+}
+
+#[test]
+fn a_secret_is_in_no_file_and_no_output_however_the_target_answers() {
+    let other = Misbehaving::start(Fault::Ok);
+    for fault in [
+        Fault::Ok,
+        Fault::TooManyRequests,
+        Fault::Garbage,
+        Fault::ResetInHead,
+        Fault::CloseUnanswered,
+        Fault::RedirectLoop,
+        Fault::RedirectInvalid,
+        Fault::RedirectTo(format!("{}/a", other.url())),
+        Fault::Hang,
+    ] {
+        for format in ["console", "json", "markdown"] {
+            let server = Misbehaving::start(fault.clone());
+            let run = || {
+                Perfctl::scenario(&server.url(), ENDPOINTS)
+                    .args([
+                        "-i",
+                        "30",
+                        "-u",
+                        "30",
+                        "--timeout",
+                        "300ms",
+                        "--format",
+                        format,
+                    ])
+                    .args(["--save-baseline", "base.json"])
+            };
+            let pair = format!("TOKEN={CANARY}");
+            let what = format!("{fault:?} {format}");
+            let given = run().args(["-e", &pair]).expect_status(0).run();
+            assert_kept(&given, &what);
+            let of_environment = run().env("TOKEN", CANARY).expect_status(0).run();
+            assert_kept(&of_environment, &what);
+            assert!(server.requests() > 30, "{what}");
+        }
+    }
+    assert_eq!(other.connections(), 0);
+}
+
+#[test]
+fn a_secret_that_the_target_sends_back_where_it_redirects_is_kept() {
+    // The demo answers 404 on a path it does not know, and the path is not repeated.
+    let run = Perfctl::scenario("demo", ENDPOINTS).args(["-i", "30"]);
+    let pair = format!("TOKEN={CANARY}");
+    assert_kept(&run.args(["-e", &pair]).expect_status(0).run(), "demo");
+}
+
+#[test]
+fn a_secret_stays_out_of_errors_about_what_it_stands_in() {
+    for (endpoints, args) in [
+        // No header can hold a line end, nor a URL this.
+        (
+            "- {name: a, get: /, headers: {Authorization: '{{ env.TOKEN }}'}}",
+            "run -i 2",
+        ),
+        ("- {name: a, get: 'http://{{ env.TOKEN }}/'}", "run -i 2"),
+        ("- {name: a, get: '/{{ env.TOKEN }'}", "validate"),
+        (
+            "- {name: a, get: '/{{ env.TOKEN }}', slo: {p95: 1s}}",
+            "validate",
+        ),
+    ] {
+        let value = format!("{CANARY}\n[x");
+        let outcome = Perfctl::new()
+            .file(
+                "scenarios/a.yaml",
+                support::scenario::quick("demo", endpoints),
+            )
+            .args(args.split(' '))
+            .env("TOKEN", &value)
+            .run();
+        for form in FORMS {
+            assert!(!outcome.stderr.contains(form), "{args}: {}", outcome.stderr);
+            assert!(!outcome.stdout.contains(form), "{args}: {}", outcome.stdout);
+        }
+    }
+    for args in [["-e", CANARY], ["-e", "=c4n4ry/s3cret"]] {
+        let outcome = Perfctl::get_root("demo").args(args).expect_status(2).run();
+        assert!(!outcome.stderr.contains(FORMS[0]), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn credentials_in_a_host_are_refused_and_not_repeated() {
+    let url = "http://user:c4n4ry-s3cret@127.0.0.1:1";
+    for run in [
+        Perfctl::get_root(url),
+        Perfctl::get_root("demo").args(["--host", url]),
+        Perfctl::get_root("demo").env("LOAD_TEST_BASE_URL", url),
+        Perfctl::new().args(["run", url]),
+    ] {
+        let outcome = run.expect_status(2).expect_stdout("").run();
+        assert!(!outcome.stderr.contains("c4n4ry"), "{}", outcome.stderr);
+        assert!(outcome.stderr.contains("password"), "{}", outcome.stderr);
+    }
+}
