@@ -66,7 +66,11 @@ pub fn parse_ratio(text: &str) -> Result<f64, String> {
     let text = text.trim();
     let ratio = match split_number(text) {
         Some((number, "")) => Some(number),
-        Some((number, rest)) if rest.trim() == "%" => Some(number / 100.0),
+        // Read as 99.9e-2, since 99.9 / 100 is not quite 0.999.
+        Some((_, rest)) if rest.trim() == "%" => {
+            let number = text[..text.len() - rest.len()].trim_end_matches('.');
+            format!("{number}e-2").parse().ok()
+        }
         _ => None,
     };
     ratio
@@ -274,6 +278,7 @@ mod tests {
     #[test]
     fn ratios_and_rates() {
         assert_eq!(parse_ratio("1%"), Ok(0.01));
+        assert_eq!(parse_ratio("99.9%"), Ok(999.0 / 1000.0));
         assert_eq!(parse_ratio("0.999"), Ok(0.999));
         assert!(parse_ratio("101%").is_err());
         assert!(parse_ratio("-1%").is_err());

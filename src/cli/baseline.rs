@@ -3,15 +3,14 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-
+use super::describe::{align_right, table};
 use super::output::written;
 use crate::comparison::Baseline;
 use crate::error::{Error, Exit};
 use crate::metrics::{RunResult, Window, read_result};
 use crate::report::plain;
 use crate::units::{format_count, format_latency_us, format_percent};
+use clap::{Args, Subcommand};
 
 /// Keep the runs that others are compared to
 #[derive(Debug, Args)]
@@ -80,7 +79,7 @@ fn add(file: &Path, result: &Path, force: bool) -> Result<String, Error> {
 }
 
 fn show(baseline: &Baseline) -> String {
-    let mut table = table(&["run", "requests", "failed", "p50", "p95", "state"]);
+    let mut table = table(["run", "requests", "failed", "p50", "p95", "state"]);
     for result in &baseline.runs {
         let total = result.summary(None, Window::Measured);
         let time = |us: Option<f64>| us.map_or_else(|| "-".into(), format_latency_us);
@@ -93,7 +92,7 @@ fn show(baseline: &Baseline) -> String {
             state(result).to_owned(),
         ]);
     }
-    align(&mut table, 1..5);
+    (1..5).for_each(|column| align_right(&mut table, column));
     table.trim_fmt()
 }
 
@@ -122,7 +121,7 @@ fn list(dir: &Path) -> Result<String, Error> {
         }
     }
     files.sort();
-    let mut table = table(&["file", "scenario", "profile", "runs", "newest"]);
+    let mut table = table(["file", "scenario", "profile", "runs", "newest"]);
     for path in files {
         // Other JSON files, and stored runs, are no baselines; a damaged baseline is named.
         let head = std::fs::read_to_string(&path).unwrap_or_default();
@@ -150,26 +149,6 @@ fn list(dir: &Path) -> Result<String, Error> {
     if table.is_empty() {
         return Ok(format!("no baseline file in `{}`", dir.display()));
     }
-    align(&mut table, 3..4);
+    align_right(&mut table, 3);
     Ok(table.trim_fmt())
-}
-
-/// A table of at most 80 columns.
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .force_no_tty()
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(80)
-        .set_header(header.to_vec());
-    table
-}
-
-fn align(table: &mut Table, numbers: std::ops::Range<usize>) {
-    for position in numbers {
-        if let Some(column) = table.column_mut(position) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
 }

@@ -22,6 +22,7 @@ fn plain_table() -> Table {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
+        .force_no_tty()
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(COLUMNS);
     table
@@ -81,7 +82,7 @@ pub(super) fn plan(plan: &Plan) -> String {
                 format_duration(stage.duration),
             ]);
         }
-        let _ = write!(text, "\n{stages}\n");
+        let _ = write!(text, "\n{}\n", stages.trim_fmt());
     }
     let mut endpoints = table(["endpoint", "request", "share"]);
     align_right(&mut endpoints, 2);
@@ -92,9 +93,9 @@ pub(super) fn plan(plan: &Plan) -> String {
             format!("{}%", trim_float(share * 100.0, 1)),
         ]);
     }
-    let _ = write!(text, "\n{endpoints}\n");
+    let _ = write!(text, "\n{}\n", endpoints.trim_fmt());
     if !plan.slos.is_empty() {
-        let _ = write!(text, "\n{}\n", slos(plan));
+        let _ = write!(text, "\n{}\n", slos(plan).trim_fmt());
     }
     let notes = notes(plan);
     if !notes.is_empty() {
@@ -102,7 +103,7 @@ pub(super) fn plan(plan: &Plan) -> String {
         for note in notes {
             table.add_row(["note:".to_owned(), note]);
         }
-        let _ = write!(text, "\n{table}\n");
+        let _ = write!(text, "\n{}\n", table.trim_fmt());
     }
     text
 }

@@ -50,7 +50,7 @@ pub fn run(_: &ListArgs, out: &mut dyn Write) -> Result<Exit, Error> {
                 endpoint.tags.join(", "),
             ]);
         }
-        print(out, &format!("{table}\n\n"))?;
+        print(out, &format!("{}\n\n", table.trim_fmt()))?;
     }
     Error::all(errors)?;
     Ok(Exit::Pass)

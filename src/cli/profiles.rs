@@ -48,6 +48,6 @@ pub fn run(args: &ProfilesArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         );
         table.add_row([profile.name, load, held, purpose]);
     }
-    print(out, &format!("{table}\n"))?;
+    print(out, &format!("{}\n", table.trim_fmt()))?;
     Ok(Exit::Pass)
 }

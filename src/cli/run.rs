@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use tokio::task::LocalSet;
 
 use super::load_args::LoadArgs;
@@ -17,7 +18,7 @@ use crate::comparison::{Baseline, check_plan, compare};
 use crate::demo::{Behaviour, Demo};
 use crate::engine::{self, Stopper};
 use crate::error::{Error, Exit};
-use crate::grading::{FailOn, Grading, Policy};
+use crate::grading::{FailOn, Grading, Policy, Verdict};
 use crate::metrics::{
     Fold, JournalWriter, Machine, RunDir, RunInfo, RunResult, Tick, write_atomically,
 };
@@ -44,7 +45,7 @@ pub struct RunArgs {
     #[arg(long, env = "PERFCTL_BASELINE", value_name = "FILE")]
     baseline: Option<PathBuf>,
 
-    /// Make this run the baseline in FILE, instead of what it held
+    /// Make this run the baseline in FILE, instead of what it held, if it passes
     #[arg(long, env = "PERFCTL_SAVE_BASELINE", value_name = "FILE")]
     save_baseline: Option<PathBuf>,
 
@@ -70,11 +71,11 @@ pub struct RunArgs {
     out: Option<PathBuf>,
 
     /// No progress, and of the console report only the verdict
-    #[arg(short, long, env = "PERFCTL_QUIET")]
+    #[arg(short, long, env = "PERFCTL_QUIET", value_parser = BoolishValueParser::new())]
     quiet: bool,
 
     /// No progress while it runs
-    #[arg(long, env = "PERFCTL_NO_PROGRESS")]
+    #[arg(long, env = "PERFCTL_NO_PROGRESS", value_parser = BoolishValueParser::new())]
     no_progress: bool,
 }
 
@@ -148,13 +149,27 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     }
     let exit = report.grading.exit(&report.result, &policy);
     if let Some(path) = &args.save_baseline {
-        match Baseline::of_one(report.result, false) {
-            Ok(baseline) => baseline.write(path)?,
-            // Its cause, a signal or an INVALID run, has an exit code of its own.
-            Err(why) => drop(writeln!(std::io::stderr(), "{why}")),
-        }
+        save_baseline(path, report)?;
     }
     Ok(exit)
+}
+
+/// Makes the run the baseline, if it passed: a CI job must not replace a good baseline by a bad run.
+fn save_baseline(path: &Path, report: Report) -> Result<(), Error> {
+    let verdict = report.grading.verdict;
+    if verdict == Verdict::Pass {
+        return Baseline::of_one(report.result, false)?.write(path);
+    }
+    let id = &report.result.run.id;
+    // On standard error, since the report may be read by a program; the exit code is the verdict's.
+    let _ = writeln!(
+        anstream::stderr(),
+        "not saved as a baseline: the verdict is {}; `perfctl baseline add {} <results>/{id}` saves \
+         it all the same",
+        verdict.name(),
+        path.display(),
+    );
+    Ok(())
 }
 
 /// Puts the load on, and makes the result. Beside it: what the disk said, if it ever refused.

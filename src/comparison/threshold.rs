@@ -8,6 +8,10 @@ use crate::plan::{Direction, Metric, Model, Percentile, SloScope};
 const RESPONSE_TIME_FLOOR_US: f64 = 1_000.0;
 /// An error rate is compared by its difference; this much more is a regression.
 const ERROR_RATE_FLOOR: f64 = 0.001;
+/// So many more failures than before can be chance, whatever their share.
+const CHANCE_FAILURES: f64 = 3.0;
+/// Below this many requests on one side, a rate per second says little.
+const REQUESTS_FOR_RATE: u64 = 400;
 /// How many samples must lie beyond a percentile (and make up a mean), on both sides.
 const SAMPLES_BEYOND: f64 = 10.0;
 
@@ -41,6 +45,10 @@ impl Gate for Threshold {
             let before = merged(baseline, endpoint);
             let now = merged(candidates, endpoint);
             for (metric, required) in &metrics {
+                // How often one endpoint was called is the draw's doing, not the target's.
+                if endpoint.is_some() && *metric == Metric::Throughput {
+                    continue;
+                }
                 let mut row = self.row(scope.clone(), metric, &before, &now);
                 // An endpoint that is seldom called must not leave every job undecided.
                 row.required = *required && endpoint.is_none();
@@ -116,6 +124,10 @@ impl Threshold {
             Metric::MeanResponseTime => samples as f64,
             _ => SAMPLES_BEYOND,
         };
+        if *metric == Metric::Throughput && before.requests.min(now.requests) < REQUESTS_FOR_RATE {
+            row.reason = format!("too few requests ({})", before.requests.min(now.requests));
+            return row;
+        }
         // A hair of slack, since 200 * (1 - 0.95) is not quite 10 in binary.
         if beyond + 1e-9 < SAMPLES_BEYOND {
             row.reason = format!("too few samples ({samples})");
@@ -125,7 +137,13 @@ impl Threshold {
             Direction::AtMost => value - baseline,
             Direction::AtLeast => baseline - value,
         };
-        row.outcome = if self.is_notable(metric, baseline, worse) {
+        // A few failures more than the baseline's rate makes of this many requests are chance.
+        let expected = baseline * now.requests as f64;
+        let chance = *metric == Metric::ErrorRate
+            && (now.failures as f64 - expected).abs() < CHANCE_FAILURES;
+        row.outcome = if chance {
+            Outcome::Unchanged
+        } else if self.is_notable(metric, baseline, worse) {
             Outcome::Regressed
         } else if self.is_notable(metric, baseline, -worse) {
             Outcome::Improved
@@ -166,6 +184,33 @@ mod tests {
             (Class::Http5xx, 10, errors),
         ];
         fixture::run(&[("a", &requests)])
+    }
+
+    #[test]
+    fn a_few_failures_and_the_draw_of_endpoints_are_chance() {
+        let error_rate = |before, now| of(&rows(&before, &now), "error_rate");
+        assert_eq!(
+            error_rate(run(50_000, 300, 0), run(50_000, 298, 2)),
+            Outcome::Unchanged
+        );
+        assert_eq!(
+            error_rate(run(50_000, 300, 0), run(50_000, 297, 3)),
+            Outcome::Regressed
+        );
+        let rate = |before, now| of(&rows(&before, &now), "throughput_rps");
+        assert_eq!(
+            rate(run(50_000, 399, 0), run(50_000, 200, 0)),
+            Outcome::Inconclusive
+        );
+        assert_eq!(
+            rate(run(50_000, 400, 0), run(50_000, 800, 0)),
+            Outcome::Improved
+        );
+        let (before, now) = (run(50_000, 900, 0), run(50_000, 500, 0));
+        let all =
+            Threshold::default().judge(std::slice::from_ref(&before), std::slice::from_ref(&now));
+        let rates = all.iter().filter(|row| row.metric == Metric::Throughput);
+        assert!(rates.map(|row| &row.scope).eq([&SloScope::Total]));
     }
 
     fn rows(before: &RunResult, now: &RunResult) -> Vec<(String, Outcome)> {

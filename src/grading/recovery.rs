@@ -26,6 +26,8 @@ pub struct Recovery {
     /// From the end of the surge until p95 and error rate were back at their old level and stayed
     /// there for 5 s; s. `None` when the target did not recover while it was watched.
     pub recovery_time_s: Option<f64>,
+    /// Whether it was watched for long enough to tell: for 10 s at the least.
+    pub is_told: bool,
 }
 
 /// One second of all endpoints after a surge.
@@ -57,6 +59,7 @@ pub(super) fn all(result: &RunResult) -> Vec<Recovery> {
                 base: load.stages[base].name.clone(),
                 stage: load.stages[stage].name.clone(),
                 recovery_time_s: time_to_recover(&seconds, watched_s, limits),
+                is_told: watched_s >= STRETCH_S + STEADY_S,
             })
         })
         .collect()

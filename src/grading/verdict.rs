@@ -91,6 +91,9 @@ impl Default for FailOn {
     }
 }
 
+/// With more than this share of its arrivals missed, an open load was another one than asked for.
+const MISSED_SHARE: f64 = 0.01;
+
 /// How a grade becomes a verdict and an exit code.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Policy {
@@ -161,6 +164,14 @@ fn open_questions(result: &RunResult, changes: &[Change], fail_on: FailOn) -> Ve
         Some(None) => {}
         Some(Some(_)) => open.push("the run was stopped before its end".into()),
         None => open.push("perfctl was killed during the run; its last second may be lost".into()),
+    }
+    let (planned, missed) = (result.count(|_| true), result.count(|c| c == Class::Missed));
+    if missed as f64 > MISSED_SHARE * planned as f64 {
+        open.push(format!(
+            "the load was not delivered: {} of {} arrivals found no free virtual user",
+            format_count(missed),
+            format_count(planned)
+        ));
     }
     if fail_on.regression {
         let unknown = changes.iter().filter(|c| c.finding == Finding::Open);
@@ -265,6 +276,14 @@ mod tests {
         assert_eq!(grading.verdict, Verdict::Fail);
         assert_eq!(grading.reasons, ["error_rate: no data"]);
         assert_eq!(grading.score, Some(0.0));
+    }
+
+    #[test]
+    fn a_load_that_was_not_delivered_never_passes() {
+        let few = fixture::run(&[("a", &[(Class::Ok, 1_000, 990), (Class::Missed, 0, 10)])]);
+        assert_eq!(judge(&few, Policy::default()), (Verdict::Pass, 0));
+        let many = fixture::run(&[("a", &[(Class::Ok, 1_000, 989), (Class::Missed, 0, 11)])]);
+        assert_eq!(judge(&many, Policy::default()), (Verdict::Inconclusive, 3));
     }
 
     #[test]

@@ -143,10 +143,10 @@ impl Class {
         )
     }
 
-    /// Whether it counts as a failed request: anything started but neither answered as asked nor
-    /// cut off by the end of the run.
+    /// Whether it counts as a failed request: anything started but neither answered as asked, nor
+    /// cut off by the end of the run, nor kept from being sent by this machine.
     pub fn is_failure(self) -> bool {
-        !matches!(self, Self::Ok | Self::Missed | Self::Interrupted)
+        !matches!(self, Self::Ok | Self::Missed | Self::Interrupted) && !self.is_local()
     }
 
     /// Whether the generator itself was at fault.
@@ -158,7 +158,6 @@ impl Class {
     /// what the scenario asked for, a request never sent, and the generator's own faults.
     pub fn is_unavailable(self) -> bool {
         self.is_failure()
-            && !self.is_local()
             && !matches!(
                 self,
                 Self::Http4xx

@@ -143,7 +143,7 @@ impl Summary {
         let successes = cell.count(|class| class == Class::Ok);
         let failures = cell.count(Class::is_failure);
         let interrupted = cell.count(|class| class == Class::Interrupted);
-        let finished = requests - interrupted;
+        let finished = successes + failures;
         let unavailable = cell.count(Class::is_unavailable);
         let response = dense(&[&cell.response, &cell.censored]);
         let components = cell

@@ -181,7 +181,7 @@ pub(super) fn phases(result: &RunResult) -> Vec<(String, bool, Summary)> {
 pub(super) fn errors(result: &RunResult) -> Vec<(u64, Class, Option<String>)> {
     let mut errors: Vec<(u64, Class, Option<String>)> = Class::ALL
         .into_iter()
-        .filter(|class| class.is_failure())
+        .filter(|class| class.is_failure() || class.is_local())
         .map(|class| (result.count(|c| c == class), class, example(result, class)))
         .filter(|(count, _, _)| *count > 0)
         .collect();
@@ -252,12 +252,15 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
                 "recovery: {} s after the surge, p95 and errors were back at the level of `{base}`",
                 trim_float(time_s, 1)
             ),
+            None if !recovery.is_told => {
+                format!("recovery: `{stage}` is too short to tell; 10 s are needed")
+            }
             None => format!("recovery: it did not recover to the level of `{base}` in `{stage}`"),
         });
     }
     match result.run.load.model {
         Model::Closed => {
-            notes.push("closed model: the arrival rate fell with the target".into());
+            notes.push("closed model: a slower target would have had fewer arrivals".into());
         }
         Model::Open { .. } => {
             if let Some(p99_us) = total.lateness_us.p99 {
