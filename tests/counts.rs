@@ -21,7 +21,7 @@ fn redirects(result: &RunResult) -> u64 {
 fn run(url: &str, options: &str) -> Outcome {
     Perfctl::scenario(url, MIX)
         .args(options.split_whitespace())
-        .args(["--format", "json"])
+        .args(["--format", "json", "--no-progress"])
         .expect_status(0)
         .expect_stderr("")
         .run()

@@ -91,22 +91,15 @@ fn help_and_version_are_a_0() {
 
 #[test]
 fn too_little_to_compare_is_a_3() {
-    let base = run(HEALTH, "--save-baseline base.json")
-        .expect_status(0)
-        .run();
+    // Arrivals by a schedule, so that five requests cannot differ in their throughput.
+    let few = || Perfctl::scenario("demo", HEALTH).args(["--rate", "5", "-t", "1s"]);
+    let base = few().args(["--save-baseline", "base.json"]);
+    let base = base.expect_status(0).run();
     let base = base.dir.path().join("base.json");
-    let run = run(HEALTH, "--baseline").args([&base]).expect_status(3);
-    let outcome = run.run();
-    assert!(
-        outcome.stdout.starts_with("INCONCLUSIVE"),
-        "{}",
-        outcome.stdout
-    );
-    assert!(
-        outcome.stdout.contains("too little data"),
-        "{}",
-        outcome.stdout
-    );
+    let run = few().args(["--baseline".as_ref(), base.as_os_str()]);
+    let text = run.expect_status(3).run().stdout;
+    assert!(text.starts_with("INCONCLUSIVE"), "{text}");
+    assert!(text.contains("too little data"), "{text}");
 }
 
 #[test]

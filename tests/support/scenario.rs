@@ -34,7 +34,7 @@ impl Perfctl {
 pub fn quick(host: &str, endpoints: &str) -> String {
     format!(
         "name: small\nhost: {host}\nendpoints:\n{endpoints}\n\
-         profiles: {{quick: {{users: 2, spawn_rate: 1000, duration: 1s}}}}\n"
+         profiles: {{quick: {{stages: [{{name: steady, users: 2, ramp: 0s, duration: 1s}}]}}}}\n"
     )
 }
 
