@@ -116,7 +116,7 @@ fn a_generator_without_descriptors_is_invalid_which_is_a_3() {
     assert!(json["grade"].is_null() && json["health_score"].is_null());
     assert_eq!(outcome.status, Some(3), "{}", outcome.stderr);
     assert!(!outcome.dir.path().join("base.json").exists());
-    assert!(outcome.stderr.contains("local_fd"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("INVALID"), "{}", outcome.stderr);
 }
 
 #[test]

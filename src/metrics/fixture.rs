@@ -30,7 +30,7 @@ pub fn run(endpoints: &[(&str, Requests<'_>)]) -> RunResult {
                 let sample = sample(position as u16, class, intended_us, response_us);
                 tick.samples.push(sample);
             }
-            if class.is_failure() {
+            if class.is_failure() || class.is_local() {
                 tick.examples.push(Example {
                     endpoint: position as u16,
                     class,
