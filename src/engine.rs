@@ -7,8 +7,10 @@
 mod choice;
 mod closed;
 mod halt;
+mod health;
 mod open;
 mod pacing;
+mod preflight;
 #[cfg(test)]
 mod tests;
 mod timer;
@@ -22,12 +24,15 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::error::Error;
-use crate::metrics::{Ending, Tick, Totals};
+use crate::metrics::{Ending, HealthSample, Tick, Totals};
 use crate::plan::{Model, Plan};
 use crate::protocol::Client;
 use crate::units::as_us;
 
-pub use pacing::{Arrivals, UserSpan, user_spans};
+use health::Sampler;
+
+pub use pacing::{Schedule, UserSpan, user_spans};
+pub use preflight::prepare;
 
 /// What the workers are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +86,7 @@ impl Stopper {
 }
 
 /// Runs a plan to its end. `make_client` is called once in each worker's thread; `each_second`
-/// gets what all workers handed over for one second, in order.
+/// gets what all workers handed over for one second, in order, and how the generator fared in it.
 ///
 /// # Errors
 /// When a client cannot be made, or a worker dies.
@@ -89,7 +94,7 @@ pub async fn run<C, F>(
     plan: Arc<Plan>,
     make_client: F,
     stopper: &Stopper,
-    mut each_second: impl FnMut(Vec<Tick>),
+    mut each_second: impl FnMut(Vec<Tick>, HealthSample),
 ) -> Result<Ending, Error>
 where
     C: Client + 'static,
@@ -122,6 +127,7 @@ where
 
     let mut stop_requests = stopper.0.subscribe();
     let mut pending = Pending::new(count);
+    let mut sampler = Sampler::new();
     loop {
         let message = tokio::select! {
             message = messages.recv() => message,
@@ -136,7 +142,8 @@ where
             Some(Message::Ready(_)) | None => return Err(died()),
         }
         while let Some(ticks) = pending.next_second() {
-            each_second(ticks);
+            let health = sampler.sample(&ticks);
+            each_second(ticks, health);
         }
         if pending.finished.len() == count {
             break;
@@ -184,10 +191,7 @@ impl Pending {
     }
 
     fn tick(&mut self, shard: usize, tick: Tick) {
-        self.counts[shard] = Totals {
-            planned: tick.planned,
-            started: tick.started,
-        };
+        self.counts[shard] = tick.totals;
         self.ticks[shard].push_back(tick);
     }
 
@@ -210,11 +214,8 @@ impl Pending {
     }
 
     fn totals(&self) -> Totals {
-        self.counts
-            .iter()
-            .fold(Totals::default(), |sum, count| Totals {
-                planned: sum.planned + count.planned,
-                started: sum.started + count.started,
-            })
+        let mut sum = Totals::default();
+        self.counts.iter().for_each(|counts| sum.add(*counts));
+        sum
     }
 }

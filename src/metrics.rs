@@ -7,17 +7,20 @@ mod class;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod fold;
+mod health;
 mod histogram;
 mod journal;
 mod recorder;
 mod result;
 mod sample;
 mod statistics;
+mod steady;
 mod store;
 mod validity;
 
 pub use class::Class;
 pub use fold::{Fold, Live};
+pub use health::{HealthSample, Usage, WorkerHealth};
 pub use histogram::{Histogram, SparseHistogram, lowest_of_bucket};
 pub use journal::{Commit, CommitCell, JournalWriter, recover};
 pub use recorder::Recorder;

@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 
 pub use check::{Check, JsonExpectation, StatusRange};
 pub use endpoint::{Body, Endpoint, Header, Method, is_secret_header};
-pub use load::{Load, Model, Phase, Stage};
+pub use load::{Arrivals, Load, Model, Phase, Stage};
 pub use slo::{Direction, Metric, Percentile, Slo, SloScope};
 pub use template::{Escape, Part, Scope, Slot, Template};
 
@@ -152,14 +152,18 @@ impl Plan {
                 &self.classes,
                 &self.endpoints,
             )),
-            load: hash(&(
-                matches!(self.load.model, Model::Closed),
-                self.load
-                    .stages
-                    .iter()
-                    .map(|stage| stage.target)
-                    .collect::<Vec<_>>(),
-            )),
+            load: self.load_fingerprint(),
+        }
+    }
+
+    fn load_fingerprint(&self) -> String {
+        let is_closed = matches!(self.load.model, Model::Closed);
+        let stages = self.load.stages.iter();
+        let targets: Vec<f64> = stages.map(|stage| stage.target).collect();
+        match self.load.arrivals {
+            // As before there was a choice, so that baselines made then go on to count.
+            Arrivals::Uniform => hash(&(is_closed, targets)),
+            Arrivals::Poisson => hash(&(is_closed, targets, Arrivals::Poisson)),
         }
     }
 

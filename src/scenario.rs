@@ -32,6 +32,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::plan::Arrivals;
 
 pub use compile::compile;
 pub use outline::{
@@ -53,6 +54,8 @@ pub struct Options {
     pub run_time: Option<Duration>,
     /// The highest rate of arrivals per second; makes the load an open one.
     pub rate: Option<f64>,
+    /// How the arrivals of an open load are spaced.
+    pub arrivals: Option<Arrivals>,
     /// Ends the run after this many iterations.
     pub iterations: Option<u64>,
     /// Only endpoints with one of these tags run; all when empty.

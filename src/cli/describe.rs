@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
-use crate::plan::{Direction, Load, Model, Plan, SloScope, Target, ThinkTime};
+use crate::plan::{Arrivals, Direction, Load, Model, Plan, SloScope, Target, ThinkTime};
 use crate::units::{format_count, format_duration, format_percent, format_rate, trim_float};
 
 /// The widest line.
@@ -116,8 +116,12 @@ fn load(load: &Load) -> String {
     match load.model {
         Model::Closed => format!("{} (closed: each waits for its answer)", level(load)),
         Model::Open { max_users } => {
+            let process = match load.arrivals {
+                Arrivals::Uniform => "",
+                Arrivals::Poisson => ", a Poisson process",
+            };
             format!(
-                "{} (open), at most {} in flight",
+                "{} (open{process}), at most {} in flight",
                 level(load),
                 format_count(max_users.into())
             )
@@ -187,10 +191,10 @@ fn requests(plan: &Plan) -> String {
         before = stage.target;
     }
     let count = (level_seconds * highest / load.peak()).round() as u64;
-    let most = if load.model == Model::Closed {
-        "at most "
-    } else {
-        ""
+    let most = match (load.model, load.arrivals) {
+        (Model::Closed, _) => "at most ",
+        (Model::Open { .. }, Arrivals::Uniform) => "",
+        (Model::Open { .. }, Arrivals::Poisson) => "about ",
     };
     format!(
         "{most}{} ({most}{})",

@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::error::Error;
+use crate::plan::Arrivals;
 use crate::scenario::Options;
 use crate::units::{parse_duration, parse_rate};
 
@@ -51,6 +52,10 @@ pub struct LoadArgs {
     /// Arrivals per second, whatever the target does (open load)
     #[arg(long, env = "PERFCTL_RATE", value_name = "PER_S", value_parser = parse_rate)]
     pub rate: Option<f64>,
+
+    /// How arrivals are spaced: evenly, or as those of many independent users
+    #[arg(long, env = "PERFCTL_ARRIVALS", value_name = "SPACING")]
+    pub arrivals: Option<Spacing>,
 
     /// End after this many iterations in total
     #[arg(short, long, env = "PERFCTL_ITERATIONS", value_name = "N")]
@@ -101,6 +106,15 @@ pub struct LoadArgs {
     pub stop_timeout: Option<Duration>,
 }
 
+/// How arrivals are spaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Spacing {
+    /// Evenly
+    Uniform,
+    /// A Poisson process of the same rate
+    Poisson,
+}
+
 impl LoadArgs {
     /// As the scenario wants them. `LOAD_TEST_BASE_URL` and `LOAD_TEST_TIMEOUT` count where
     /// neither a flag nor its own variable says anything.
@@ -129,6 +143,10 @@ impl LoadArgs {
             spawn_rate: self.spawn_rate,
             run_time: self.run_time,
             rate: self.rate,
+            arrivals: self.arrivals.map(|spacing| match spacing {
+                Spacing::Uniform => Arrivals::Uniform,
+                Spacing::Poisson => Arrivals::Poisson,
+            }),
             iterations: self.iterations,
             tags: tags(&self.tags),
             exclude_tags: tags(&self.exclude_tags),
@@ -179,7 +197,7 @@ mod tests {
 
     #[test]
     fn flags_have_locusts_names_and_units() {
-        let flags = "-u 20 -r 0.5 -t 1h20m -T a,b -E c -e K=a=b -s 5 --slo p95<1s --slo max<2s";
+        let flags = "-u 20 -r 0.5 -t 1h20m -T a,b -E c -e K=a=b -s 5 --slo p95<1s --slo max<2s --arrivals poisson";
         let flags: Vec<&str> = flags.split(' ').collect();
         let options = options(&flags, &[]).unwrap();
         assert_eq!((options.users, options.spawn_rate), (Some(20), Some(0.5)));
@@ -188,6 +206,7 @@ mod tests {
         assert_eq!((options.tags.len(), options.exclude_tags.len()), (2, 1));
         assert_eq!(options.env["K"], "a=b");
         assert_eq!(options.slos, ["p95<1s", "max<2s"]);
+        assert_eq!(options.arrivals, Some(Arrivals::Poisson));
     }
 
     #[test]

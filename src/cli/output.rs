@@ -245,7 +245,11 @@ mod tests {
             endpoint: 0,
             cell,
         }];
-        writer.commit(crate::metrics::Commit { users: 1, cells });
+        writer.commit(crate::metrics::Commit {
+            users: 1,
+            cells,
+            health: None,
+        });
         drop(writer);
         let path = directory.path().display().to_string();
         let (code, text) = perfctl(&["report", &path]);

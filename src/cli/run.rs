@@ -20,7 +20,7 @@ use crate::engine::{self, Stopper};
 use crate::error::{Error, Exit};
 use crate::grading::{FailOn, Grading, Policy, Verdict};
 use crate::metrics::{
-    Fold, JournalWriter, Machine, RunDir, RunInfo, RunResult, Tick, write_atomically,
+    Fold, HealthSample, JournalWriter, Machine, RunDir, RunInfo, RunResult, Tick, write_atomically,
 };
 use crate::plan::{Plan, Target};
 use crate::protocol::http::{HttpClient, tls_config};
@@ -186,6 +186,9 @@ fn carry_out(
     };
     let total = plan.load.iterations.is_none().then(|| plan.load.total());
     let display = LiveDisplay::new(total, plan.load.iterations, mode);
+    for concern in engine::prepare(plan) {
+        display.note(&format!("warning: {concern}"));
+    }
     let control = Rc::new(RefCell::new(Control {
         fold: Fold::new(plan.load.phases()),
         journal,
@@ -203,8 +206,8 @@ fn carry_out(
         signals::listen(stopper.clone(), move |text| {
             noting.borrow().display.note(text)
         })?;
-        engine::run(plan.clone(), make_client, &stopper, |ticks| {
-            control.borrow_mut().second(ticks);
+        engine::run(plan.clone(), make_client, &stopper, |ticks, health| {
+            control.borrow_mut().second(ticks, health);
         })
         .await
     })?;
@@ -229,9 +232,10 @@ struct Control {
 }
 
 impl Control {
-    fn second(&mut self, ticks: Vec<Tick>) {
+    fn second(&mut self, ticks: Vec<Tick>, health: HealthSample) {
         self.second += 1;
-        let (commit, live) = self.fold.fold(ticks);
+        let (mut commit, live) = self.fold.fold(ticks);
+        commit.health = Some(health);
         let had_failed = self.journal.failure().is_some();
         self.journal.commit(commit);
         if let Some(error) = self.journal.failure().filter(|_| !had_failed) {

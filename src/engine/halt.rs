@@ -3,11 +3,12 @@
 use std::cell::Cell;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// Tells the users of a worker that no further iteration is wanted.
 #[derive(Default)]
 pub(super) struct Halt {
-    halted: Cell<bool>,
+    at: Cell<Option<Instant>>,
     wake: Notify,
     /// Woken when a user of the open model becomes free.
     pub(super) user_freed: Notify,
@@ -15,17 +16,23 @@ pub(super) struct Halt {
 
 impl Halt {
     pub(super) fn is_halted(&self) -> bool {
-        self.halted.get()
+        self.at.get().is_some()
     }
 
-    pub(super) fn halt(&self) {
-        self.halted.set(true);
+    /// When the load ended; `None` while it goes on.
+    pub(super) fn at(&self) -> Option<Instant> {
+        self.at.get()
+    }
+
+    /// The load ended at `at`.
+    pub(super) fn halt(&self, at: Instant) {
+        self.at.set(Some(at));
         self.wake.notify_waiters();
     }
 
     /// Returns once there is a halt.
     pub(super) async fn halted(&self) {
-        while !self.halted.get() {
+        while !self.is_halted() {
             self.wake.notified().await;
         }
     }

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use rand_chacha::ChaCha12Rng;
 use tokio::sync::Notify;
@@ -9,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::halt::Halt;
-use super::pacing::Arrivals;
+use super::pacing::Schedule;
 use super::timer::Timer;
 use super::user::{Counted, Shared, User};
 use crate::metrics::{Class, Sample};
@@ -19,12 +20,30 @@ use crate::units::as_us;
 /// After this many arrivals without a pause, the users get a turn.
 const BATCH: u32 = 64;
 
-/// An arrival on its way to a user.
+/// An arrival that finds no user this long after it was due is missed for the generator's own
+/// lateness: had it been released in time, a user might have been free.
+const LATE: Duration = Duration::from_millis(10);
+/// For so long after the end of the load, arrivals that were due before it are still released;
+/// what is left then is missed.
+const CATCH_UP: Duration = Duration::from_millis(100);
+
+/// An arrival on its way to a user. Dropped before a user took it, because the run is over, it is
+/// missed: no arrival is lost.
 struct Arrival {
+    shared: Rc<Shared>,
     k: u64,
     task: usize,
-    rng: ChaCha12Rng,
+    /// `None` once a user has taken it.
+    rng: Option<ChaCha12Rng>,
     due: Instant,
+}
+
+impl Drop for Arrival {
+    fn drop(&mut self) {
+        if self.rng.is_some() {
+            miss(&self.shared, self.k, self.task, self.due, true);
+        }
+    }
 }
 
 /// Where a user waits for its next arrival.
@@ -48,30 +67,35 @@ pub(super) async fn drive<C: Client>(
     halt: &Rc<Halt>,
     tasks: &mut JoinSet<()>,
 ) {
-    let arrivals = Arrivals::new(&shared.plan.load);
+    let schedule = Schedule::new(&shared.plan.load, shared.plan.seed);
     let (shard, shards) = (shard as u64, shards as u64);
     let most = u64::from(max_users) / shards + u64::from(shard < u64::from(max_users) % shards);
     let free: Free = Rc::default();
     let mut users = 0;
     let mut released = 0;
-    let mine = (shard..).step_by(shards as usize);
-    for (k, due) in mine.map_while(|k| Some((k, arrivals.due(k)?))) {
+    for (k, due) in schedule.of_shard((shard, shards)) {
         let due = shared.epoch + due;
         if due > Instant::now() {
             tokio::select! {
                 () = timer.sleep_until(due) => {}
-                () = halt.halted() => break,
+                () = halt.halted() => {}
             }
             released = 0;
-        } else if released == BATCH {
+        } else if released == BATCH && !halt.is_halted() {
             tokio::task::yield_now().await;
             released = 0;
         }
-        if halt.is_halted() {
-            break;
-        }
         released += 1;
         let (task, rng) = shared.arrival(k);
+        if let Some(end) = halt.at() {
+            if due >= end {
+                break;
+            }
+            if Instant::now() > end + CATCH_UP {
+                miss(shared, k, task, due, true);
+                continue;
+            }
+        }
         let seat = free.borrow_mut().pop().or_else(|| {
             (users < most).then(|| {
                 let number = shard + users * shards;
@@ -90,10 +114,19 @@ pub(super) async fn drive<C: Client>(
         });
         match seat {
             Some(seat) => {
-                seat.arrival.set(Some(Arrival { k, task, rng, due }));
+                seat.arrival.set(Some(Arrival {
+                    shared: shared.clone(),
+                    k,
+                    task,
+                    rng: Some(rng),
+                    due,
+                }));
                 seat.called.notify_one();
             }
-            None => miss(shared, shared.first_endpoint(k, task), due),
+            None => {
+                let late = due + LATE < Instant::now();
+                miss(shared, k, task, due, late);
+            }
         }
     }
     // The arrivals are over: every user is done when it is free.
@@ -112,23 +145,26 @@ async fn serve<S: Session>(
 ) {
     loop {
         seat.called.notified().await;
-        let Some(arrival) = seat.arrival.take() else {
+        let Some(mut arrival) = seat.arrival.take() else {
+            continue;
+        };
+        let Some(rng) = arrival.rng.take() else {
             continue;
         };
         let counted = Counted::new(&shared.recorder);
-        user.arrive(arrival.k, arrival.task, arrival.rng, arrival.due)
-            .await;
+        user.arrive(arrival.k, arrival.task, rng, arrival.due).await;
         drop(counted);
         free.borrow_mut().push(seat.clone());
         halt.user_freed.notify_one();
     }
 }
 
-/// Notes an arrival that found no free user.
-fn miss(shared: &Shared, endpoint: usize, due: Instant) {
-    shared.recorder.planned(false);
+/// Notes an arrival that is not started: because no user is free, or because the generator is
+/// late.
+fn miss(shared: &Shared, k: u64, task: usize, due: Instant, late: bool) {
+    shared.recorder.missed(late);
     let sample = Sample {
-        endpoint: endpoint as u16,
+        endpoint: shared.first_endpoint(k, task) as u16,
         class: Class::Missed,
         redirects: 0,
         connections: 0,
@@ -139,6 +175,9 @@ fn miss(shared: &Shared, endpoint: usize, due: Instant) {
         bytes_in: 0,
         bytes_out: 0,
     };
-    let text = "no free virtual user: raise `max_users`".to_owned();
-    shared.recorder.record(sample, Some(text));
+    let text = match late {
+        true => "the generator was late",
+        false => "no free virtual user: raise `max_users`",
+    };
+    shared.recorder.record(sample, Some(text.to_owned()));
 }

@@ -139,9 +139,9 @@ async fn an_arrival_without_a_free_user_is_missed_and_counted() {
     let plan = plan(load(model, &[(10.0, 0.0, 10.0)]), &[1]);
     let outcome = run(&plan, takes(950)).await;
     let last = outcome.ticks.last().unwrap();
-    assert_eq!(last.planned, 100);
+    assert_eq!(last.totals.planned, 100);
     assert_eq!(outcome.count(Class::Missed) + outcome.count(Class::Ok), 100);
-    assert_eq!(last.started, outcome.count(Class::Ok) as u64);
+    assert_eq!(last.totals.started, outcome.count(Class::Ok) as u64);
     assert!(outcome.count(Class::Missed) > 70);
 }
 
@@ -244,7 +244,7 @@ async fn requests_in_flight_at_the_end_are_given_the_graceful_stop_and_then_inte
     assert_eq!(cut.response_us, 15_000_000, "its age is kept");
     assert_eq!((outcome.stopped_s, outcome.drained_s), (10.0, 15.0));
     let last = outcome.ticks.last().unwrap();
-    assert_eq!(last.started, outcome.samples.len() as u64);
+    assert_eq!(last.totals.started, outcome.samples.len() as u64);
     assert_eq!(last.users, 0);
 }
 

@@ -10,6 +10,7 @@ use rand_chacha::ChaCha12Rng;
 use tokio::time::Instant;
 
 use super::choice::Choice;
+use super::health::Meter;
 use crate::check;
 use crate::metrics::{Class, ComponentSample, Recorder, Sample};
 use crate::plan::{Body, Endpoint, Plan, Scope, Step, Template, ThinkTime, UserClass};
@@ -23,6 +24,8 @@ const USER_STREAMS: u64 = 1 << 63;
 pub(super) struct Shared {
     pub(super) plan: Arc<Plan>,
     pub(super) recorder: Rc<Recorder>,
+    /// Measures the worker.
+    pub(super) meter: Meter,
     /// The start of the load; all times count from here.
     pub(super) epoch: Instant,
     /// Per user class: which task next.
@@ -46,6 +49,7 @@ impl Shared {
             rng: ChaCha12Rng::seed_from_u64(plan.seed),
             plan,
             recorder,
+            meter: Meter::new(),
             epoch,
         }
     }
@@ -173,7 +177,7 @@ impl<S: Session> User<S> {
             bytes_out: response.bytes_out,
             ..in_flight.sample(judgement.class, ended)
         };
-        in_flight.end(sample, judgement.text);
+        in_flight.end(sample, judgement.text, ended);
     }
 
     fn render(&mut self, endpoint: &Endpoint) -> Rendered {
@@ -229,7 +233,8 @@ struct InFlight<'a> {
 
 impl<'a> InFlight<'a> {
     fn start(shared: &'a Shared, endpoint: usize, intended: Instant, started: Instant) -> Self {
-        shared.recorder.planned(true);
+        shared.recorder.started();
+        shared.meter.started(started);
         Self {
             shared,
             // The compiler of scenarios allows no more endpoints than fit.
@@ -259,8 +264,9 @@ impl<'a> InFlight<'a> {
         }
     }
 
-    fn end(mut self, sample: Sample, text: Option<String>) {
+    fn end(mut self, sample: Sample, text: Option<String>, now: Instant) {
         self.ended = true;
+        self.shared.meter.ended(now);
         self.shared.recorder.record(sample, text);
     }
 }
@@ -268,7 +274,9 @@ impl<'a> InFlight<'a> {
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         if !self.ended {
-            let sample = self.sample(Class::Interrupted, Instant::now());
+            let now = Instant::now();
+            self.shared.meter.ended(now);
+            let sample = self.sample(Class::Interrupted, now);
             let text = "still in flight when the run ended".to_owned();
             self.shared.recorder.record(sample, Some(text));
         }

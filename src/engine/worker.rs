@@ -71,13 +71,13 @@ pub(super) async fn work<C: Client>(
         commands.changed().await.ok()?;
     };
     let recorder = Rc::new(Recorder::default());
-    let shared = Rc::new(Shared::new(plan.clone(), recorder.clone(), epoch));
+    let shared = Rc::new(Shared::new(plan.clone(), recorder, epoch));
     let halt = Rc::new(Halt::default());
     let mut tasks = JoinSet::new();
     let ticks = async {
         for second in 1.. {
             sleep_until(epoch + Duration::from_secs(second)).await;
-            on_tick(recorder.take());
+            on_tick(tick(&shared));
         }
     };
     let load = async {
@@ -96,8 +96,17 @@ pub(super) async fn work<C: Client>(
     let finish = tokio::select! {
         finish = load => finish,
         () = ticks => unreachable!("ticks go on until the load ends"),
+        () = shared.meter.watch() => unreachable!("it is watched until the load ends"),
     };
-    Some((recorder.take(), finish))
+    Some((tick(&shared), finish))
+}
+
+/// What was noted since the last tick.
+fn tick(shared: &Shared) -> Tick {
+    Tick {
+        health: shared.meter.take(),
+        ..shared.recorder.take()
+    }
 }
 
 async fn drive<C: Client>(
@@ -153,7 +162,7 @@ async fn supervise(
             at = &mut told => break at.min(Instant::now()),
         }
     };
-    halt.halt();
+    halt.halt(stopped_at);
     if !is_through {
         // In time or not, what is left is cut off by the caller.
         let _ = timeout_at(stopped_at + load.graceful_stop, drive).await;

@@ -9,7 +9,7 @@ use super::{
     Class, Ending, EndpointInfo, Example, Fold, JournalWriter, Machine, RunInfo, RunResult, Sample,
     Tick, Totals,
 };
-use crate::plan::{Fingerprint, Load, Model, Slo, Stage};
+use crate::plan::{Arrivals, Fingerprint, Load, Model, Slo, Stage};
 
 /// Requests of one endpoint: class, response time in us, how many.
 pub type Requests<'a> = &'a [(Class, u64, u64)];
@@ -68,6 +68,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         warmup: Duration::ZERO,
         graceful_stop: Duration::from_secs(30),
         iterations: None,
+        arrivals: Arrivals::Uniform,
     };
     let run = RunInfo {
         id: "20261121T000000Z-ap-intake-smoke".into(),
@@ -120,6 +121,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         totals: Totals {
             planned,
             started: planned - missed,
+            missed_late: 0,
         },
     }));
     journal.into_result().unwrap().0

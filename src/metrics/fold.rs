@@ -99,7 +99,7 @@ impl Fold {
         }
     }
 
-    /// Folds what all workers handed over for one second.
+    /// Folds what all workers handed over for one second; the commit is still without health.
     pub fn fold(&mut self, ticks: Vec<Tick>) -> (Commit, Live) {
         let mut groups: BTreeMap<(usize, u64, u16), Values> = BTreeMap::new();
         let users = ticks.iter().map(|tick| tick.users).sum();
@@ -170,7 +170,12 @@ impl Fold {
                 cell: values.into_cell(),
             })
             .collect();
-        (Commit { users, cells }, live)
+        let commit = Commit {
+            users,
+            cells,
+            health: None,
+        };
+        (commit, live)
     }
 
     /// The phase an intended start lies in, and the whole seconds from the phase's start. Starts

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cell, Ending, EndpointResult, Interval, RunInfo, RunResult};
+use super::{Cell, Ending, EndpointResult, HealthSample, Interval, RunInfo, RunResult};
 use crate::error::Error;
 
 /// A line of the journal.
@@ -38,6 +38,9 @@ pub struct Commit {
     pub users: u32,
     /// What was counted, by when it was to start.
     pub cells: Vec<CommitCell>,
+    /// The generator's own health.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<HealthSample>,
 }
 
 /// What was counted of one endpoint's requests that were to start in one second of a phase.
@@ -205,6 +208,7 @@ struct Assembly {
     endpoints: Vec<EndpointResult>,
     timeline: BTreeMap<(usize, u64), BTreeMap<usize, Cell>>,
     users: Vec<u32>,
+    health: Vec<HealthSample>,
 }
 
 impl Assembly {
@@ -223,11 +227,13 @@ impl Assembly {
             endpoints,
             timeline: BTreeMap::new(),
             users: Vec::new(),
+            health: Vec::new(),
         }
     }
 
     fn add(&mut self, commit: Commit) -> Result<(), String> {
         self.users.push(commit.users);
+        self.health.extend(commit.health);
         for entry in commit.cells {
             let total = self
                 .endpoints
@@ -268,6 +274,7 @@ impl Assembly {
             endpoints: self.endpoints,
             timeline,
             users: self.users,
+            health: self.health,
         }
     }
 }

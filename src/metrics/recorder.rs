@@ -15,11 +15,19 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// A request is to be started. Called once for each, before its sample.
-    pub fn planned(&self, started: bool) {
-        let mut tick = self.tick.borrow_mut();
-        tick.planned += 1;
-        tick.started += u64::from(started);
+    /// A request starts. Called once for each, before its sample.
+    pub fn started(&self) {
+        let counts = &mut self.tick.borrow_mut().totals;
+        counts.planned += 1;
+        counts.started += 1;
+    }
+
+    /// An arrival is missed: for want of a free user, or because the generator was `late`. Called
+    /// once for each, before its sample.
+    pub fn missed(&self, late: bool) {
+        let counts = &mut self.tick.borrow_mut().totals;
+        counts.planned += 1;
+        counts.missed_late += u64::from(late);
     }
 
     /// A planned request ended. `text` says why, for a failure; only the first of each endpoint
@@ -59,8 +67,7 @@ impl Recorder {
             // As much as the last second needed, so that the vector rarely grows.
             samples: Vec::with_capacity(tick.samples.len()),
             users: tick.users,
-            planned: tick.planned,
-            started: tick.started,
+            totals: tick.totals,
             ..Tick::default()
         };
         std::mem::replace(&mut *tick, next)
@@ -87,14 +94,14 @@ mod tests {
             bytes_out: 0,
         };
         for class in [Class::Reset, Class::Reset, Class::Dns] {
-            recorder.planned(true);
+            recorder.started();
             recorder.record(sample(class), Some("why".into()));
         }
         let tick = recorder.take();
         assert_eq!((tick.samples.len(), tick.examples.len()), (3, 2));
-        assert_eq!((tick.planned, tick.started), (3, 3));
+        assert_eq!((tick.totals.planned, tick.totals.started), (3, 3));
         let next = recorder.take();
         assert!(next.samples.is_empty());
-        assert_eq!(next.planned, 3, "the counts run on");
+        assert_eq!(next.totals.planned, 3, "the counts run on");
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Class, SparseHistogram};
+use super::{Class, HealthSample, SparseHistogram};
 use crate::plan::{Endpoint, Fingerprint, Load, Phase, Plan, Slo, Target};
 use crate::units::MAX_DURATION;
 
@@ -25,6 +25,9 @@ pub struct RunResult {
     pub timeline: Vec<Interval>,
     /// Virtual users running (closed model) or requests in flight (open) at each second of the run.
     pub users: Vec<u32>,
+    /// The generator's own health at each second of the run; empty where it was not measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub health: Vec<HealthSample>,
 }
 
 /// What was run, where, and how it ended.
@@ -114,6 +117,18 @@ pub struct Totals {
     pub planned: u64,
     /// Requests that were started.
     pub started: u64,
+    /// Arrivals missed because the generator was late, among all that were missed.
+    #[serde(default)]
+    pub missed_late: u64,
+}
+
+impl Totals {
+    /// Adds those of another worker.
+    pub fn add(&mut self, other: Self) {
+        self.planned += other.planned;
+        self.started += other.started;
+        self.missed_late += other.missed_late;
+    }
 }
 
 /// One endpoint's counts in each phase.
@@ -240,11 +255,13 @@ impl RunResult {
         if !all
             .clone()
             .flat_map(Cell::histograms)
+            .chain(self.health.iter().map(|second| &second.loop_lag))
             .all(SparseHistogram::is_sound)
         {
             return Err("a histogram is damaged".into());
         }
-        let counts = all.flat_map(Cell::counts);
+        let lags = self.health.iter().map(|second| second.loop_lag.count());
+        let counts = all.flat_map(Cell::counts).chain(lags);
         let sum = counts.fold(0u64, u64::saturating_add);
         if sum > Self::MAX_COUNT {
             return Err("its counts are larger than any run can make them".into());

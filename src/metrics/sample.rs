@@ -1,6 +1,6 @@
 //! What a worker notes of each request, and what it hands over once a second.
 
-use super::Class;
+use super::{Class, Totals, WorkerHealth};
 
 /// One planned request, finished one way or another. All times in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,8 +71,8 @@ pub struct Tick {
     pub examples: Vec<Example>,
     /// Virtual users running (closed), or requests in flight (open).
     pub users: u32,
-    /// Requests planned so far: started and missed.
-    pub planned: u64,
-    /// Requests started so far.
-    pub started: u64,
+    /// What was planned, started and missed so far.
+    pub totals: Totals,
+    /// How the worker itself fared.
+    pub health: WorkerHealth,
 }

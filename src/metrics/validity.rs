@@ -22,7 +22,21 @@ impl RunResult {
         ]
         .into_iter()
         .flatten()
+        .chain(self.concerns(true))
         .collect()
+    }
+
+    /// What a reader has to know of the generator, though the run is valid for it; phrases for
+    /// people.
+    pub fn warnings(&self) -> Vec<String> {
+        self.concerns(false).chain(self.broken_little()).collect()
+    }
+
+    fn concerns(&self, decisive: bool) -> impl Iterator<Item = String> {
+        let concerns = self.health_concerns().into_iter();
+        concerns
+            .filter(move |concern| concern.decisive == decisive)
+            .map(|concern| concern.text)
     }
 
     /// Whether the load went on to its planned end: not stopped by a signal, perfctl not killed.
@@ -47,8 +61,30 @@ impl RunResult {
         })
     }
 
-    /// The samples must account for every start that the workers counted on their own.
+    /// The samples must account for every start that the workers counted on their own, and for
+    /// each of them there must be a time: nothing was dropped on the way, and no value was too
+    /// large to be recorded.
     fn broken_count(&self) -> Option<String> {
+        self.lost_samples().or_else(|| self.lost_times())
+    }
+
+    fn lost_times(&self) -> Option<String> {
+        let cells = || self.endpoints.iter().flat_map(|endpoint| &endpoint.phases);
+        let times = cells().map(|cell| {
+            let ended = [&cell.response, &cell.censored, &cell.failed];
+            ended.iter().map(|part| part.count()).sum::<u64>()
+        });
+        let (times, ended): (u64, u64) = (times.sum(), self.count(Class::is_started));
+        (times != ended).then(|| {
+            format!(
+                "the count is broken: {} requests ended, and {} have a time",
+                format_count(ended),
+                format_count(times)
+            )
+        })
+    }
+
+    fn lost_samples(&self) -> Option<String> {
         let totals = self.run.ending.as_ref()?.totals;
         let planned = self.count(|_| true);
         let started = self.count(Class::is_started);
@@ -83,7 +119,7 @@ impl RunResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::metrics::{Class, fixture};
+    use crate::metrics::{Class, SparseHistogram, fixture};
 
     #[test]
     fn a_sound_run_is_valid() {
@@ -100,6 +136,10 @@ mod tests {
         let mut lost = fixture::run(&[("a", &[(Class::Ok, 1_000, 100)])]);
         lost.run.ending.as_mut().unwrap().totals.planned += 1;
         assert!(lost.invalid_because()[0].contains("planned 101"));
+
+        let mut dropped = fixture::run(&[("a", &[(Class::Ok, 1_000, 100)])]);
+        dropped.endpoints[0].phases[1].response = SparseHistogram::of(&mut [1_000; 99]);
+        assert!(dropped.invalid_because()[0].contains("99 have a time"));
 
         for stopped_at_us in [11_800_000, 12_200_000] {
             let mut late = fixture::run(&[("a", &[(Class::Ok, 1_000, 100)])]);

@@ -19,6 +19,20 @@ pub struct Load {
     pub graceful_stop: Duration,
     /// Ends the run after this many iterations in total, each user doing an equal part.
     pub iterations: Option<u64>,
+    /// How arrivals are spaced; without meaning in the closed model.
+    #[serde(default)]
+    pub arrivals: Arrivals,
+}
+
+/// How the arrivals of an open load are spaced.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arrivals {
+    /// Evenly: the load is the same in every second.
+    #[default]
+    Uniform,
+    /// A Poisson process of the same rate: independent of each other, as those of many users are.
+    Poisson,
 }
 
 /// What holds the load constant: the number of users, or the arrival rate.
@@ -150,6 +164,7 @@ mod tests {
             warmup: Duration::from_secs(5),
             graceful_stop: Duration::from_secs(30),
             iterations: None,
+            arrivals: Arrivals::Uniform,
         }
     }
 

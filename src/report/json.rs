@@ -30,6 +30,7 @@ struct Object<'a> {
     #[serde(flatten)]
     compliance: Compliance,
     reasons: &'a [String],
+    warnings: Vec<String>,
     next_grade: Option<&'a NextLetter>,
     slos: Vec<&'a Criterion>,
     /// How the comparison counts in the score, by metric.
@@ -99,6 +100,7 @@ fn object(report: &Report) -> Object<'_> {
         high_alerts: alerts(Severity::Warning),
         compliance: grading.compliance(),
         reasons: &grading.reasons,
+        warnings: result.warnings(),
         next_grade: grading.next.as_ref(),
         slos: grading.slos().collect(),
         baseline_criteria: grading.baseline().collect(),

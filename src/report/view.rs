@@ -6,7 +6,7 @@ use super::{Focus, Report};
 use crate::comparison::{Outcome, Row};
 use crate::grading::Criterion;
 use crate::metrics::{Class, RunResult, Summary, Window};
-use crate::plan::{Direction, Metric, Model, SloScope};
+use crate::plan::{Arrivals, Direction, Metric, Model, SloScope};
 use crate::units::{
     format_bytes, format_count, format_duration, format_latency_us, format_percent, format_rate,
     trim_float,
@@ -80,7 +80,12 @@ pub(super) fn headline(result: &RunResult) -> [String; 2] {
             )
         }
         Model::Open { .. } => {
-            format!("{most}{} (open model)", format_rate(run.load.peak()))
+            let process = match run.load.arrivals {
+                Arrivals::Uniform => "",
+                Arrivals::Poisson => ", Poisson arrivals",
+            };
+            let rate = format_rate(run.load.peak());
+            format!("{most}{rate} (open model{process})")
         }
     };
     let started = run.started_at.split('.').next().unwrap_or_default();
@@ -244,7 +249,9 @@ pub(super) fn change_cells(row: &Row) -> [String; 6] {
 pub(super) fn notes(report: &Report) -> Vec<String> {
     let result = &report.result;
     let total = result.summary(None, Window::Measured);
-    let mut notes = Vec::new();
+    let warnings = result.warnings().into_iter();
+    let mut notes: Vec<String> = warnings.map(|text| format!("warning: {text}")).collect();
+    notes.extend(result.trends());
     for recovery in &report.grading.recoveries {
         let (base, stage) = (&recovery.base, &recovery.stage);
         notes.push(match recovery.recovery_time_s {
@@ -267,13 +274,6 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
                 notes.push(format!(
                     "lateness p99 {}: how late the generator itself was; it is part of the response times",
                     format_latency_us(p99_us)
-                ));
-            }
-            let missed = result.count(|class| class == Class::Missed);
-            if missed > 0 {
-                notes.push(format!(
-                    "{} arrivals were missed: no virtual user was free (see `max_users`)",
-                    format_count(missed)
                 ));
             }
         }

@@ -13,7 +13,7 @@ use super::decode::{
 };
 use super::findings::Findings;
 use super::tree::{Kind, Node};
-use crate::plan::ThinkTime;
+use crate::plan::{Arrivals, ThinkTime};
 use crate::units;
 
 mapping! {
@@ -129,6 +129,8 @@ mapping! {
         rate: Rate,
         /// Most requests in flight of an open load.
         max_users: u32,
+        /// How the arrivals of an open load are spaced: `uniform` (the default) or `poisson`.
+        arrivals: Arrivals,
         /// Levels run one after the other.
         stages: Vec<At<StageFile>>,
         /// Full load that is not measured, before the first level.
@@ -169,6 +171,7 @@ impl ProfileFile {
             spawn_rate: self.spawn_rate.or(base.spawn_rate.unless(open)),
             rate: self.rate.or(base.rate.unless(closed)),
             max_users: self.max_users.or(base.max_users.unless(closed)),
+            arrivals: self.arrivals.or(base.arrivals.unless(closed)),
             stages: self.stages.or(base.stages),
             warmup: self.warmup.or(base.warmup),
             duration: self.duration.or(base.duration.unless(stages)),
@@ -260,6 +263,27 @@ impl Decode for Weight {
 
     fn schema() -> Value {
         json!({"type": "number", "exclusiveMinimum": 0, "maximum": 1000})
+    }
+}
+
+impl Decode for Arrivals {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
+        parse(
+            "`uniform` or `poisson`",
+            node,
+            findings,
+            |text| match text {
+                "uniform" => Ok(Self::Uniform),
+                "poisson" => Ok(Self::Poisson),
+                _ => Err(format!(
+                    "`{text}` is no spacing of arrivals: write `uniform` or `poisson`"
+                )),
+            },
+        )
+    }
+
+    fn schema() -> Value {
+        json!({"enum": ["uniform", "poisson"]})
     }
 }
 

@@ -19,7 +19,7 @@ use super::file::ProfileFile;
 use super::findings::{Findings, Span};
 use super::stages::{Draft, drafts, scale, stretch};
 use crate::error::Diagnostic;
-use crate::plan::{Load, Model, Stage};
+use crate::plan::{Arrivals, Load, Model, Stage};
 use crate::units::{MAX_DURATION, format_duration};
 
 /// How long an iteration-limited run may take when no run time is given.
@@ -90,6 +90,7 @@ pub(super) fn load(
             }
         },
     }?;
+    let arrivals = arrivals(profile, options, open, findings)?;
     let given_max = options.users.or(profile.max_users.copied());
     let default_max = (peak * timeout.as_secs_f64()).ceil().clamp(1.0, 10_000.0) as u32;
     let model = match open {
@@ -115,7 +116,29 @@ pub(super) fn load(
         warmup,
         graceful_stop: graceful_stop.unwrap_or(Duration::from_secs(30)),
         iterations: options.iterations,
+        arrivals,
     })
+}
+
+/// How arrivals are spaced; a finding where the load has none.
+fn arrivals(
+    profile: &ProfileFile,
+    options: &Options,
+    open: bool,
+    findings: &mut Findings,
+) -> Option<Arrivals> {
+    let of_profile = profile.arrivals.copied();
+    if !open && (of_profile.is_some() || options.arrivals.is_some()) {
+        let place = match options.arrivals {
+            Some(_) => None,
+            None => profile.arrivals.key(),
+        };
+        let diagnostic = Diagnostic::new("`arrivals` is for an open load, and this one has users")
+            .help("leave it out, or give a rate");
+        findings.report(place, diagnostic);
+        return None;
+    }
+    Some(options.arrivals.or(of_profile).unwrap_or_default())
 }
 
 /// Options that make no sense in any run.
@@ -375,6 +398,25 @@ mod tests {
     }
 
     #[test]
+    fn arrivals_are_spaced_as_the_option_or_else_the_profile_says() {
+        let spacing = |text, arrivals| {
+            let options = Options {
+                arrivals,
+                ..Options::default()
+            };
+            build(text, &options).unwrap().arrivals
+        };
+        let (plain, poisson) = (
+            "rate: 1\nduration: 1m\n",
+            "rate: 1\nduration: 1m\narrivals: poisson\n",
+        );
+        assert_eq!(spacing(plain, None), Arrivals::Uniform);
+        assert_eq!(spacing(poisson, None), Arrivals::Poisson);
+        assert_eq!(spacing(plain, Some(Arrivals::Poisson)), Arrivals::Poisson);
+        assert_eq!(spacing(poisson, Some(Arrivals::Uniform)), Arrivals::Uniform);
+    }
+
+    #[test]
     fn a_run_of_iterations_has_no_warmup() {
         let options = Options {
             iterations: Some(5),
@@ -454,6 +496,24 @@ mod tests {
                     ..none()
                 },
                 "for users",
+            ),
+            (
+                "users: 5\nduration: 1m\narrivals: poisson\n",
+                none(),
+                "for an open load",
+            ),
+            (
+                "users: 5\nduration: 1m\n",
+                Options {
+                    arrivals: Some(Arrivals::Uniform),
+                    ..none()
+                },
+                "for an open load",
+            ),
+            (
+                "rate: 5\nduration: 1m\narrivals: posson\n",
+                none(),
+                "write `uniform` or `poisson`",
             ),
         ] {
             let error = build(text, &options).unwrap_err();

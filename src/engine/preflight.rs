@@ -1,0 +1,103 @@
+//! What the load will need of this machine, before it starts: open files and local ports.
+//!
+//! Here: the counting, and raising the limit on open files. Not here: what is in use while the
+//! load runs (`health`).
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::health::port_range;
+use crate::plan::{Model, Plan, Target};
+use crate::units::format_count;
+
+/// Open files that are no connections: the journal, the output, the workers' timers and pollers.
+const RESERVE: u64 = 64;
+/// Of them, for each worker.
+const RESERVE_PER_WORKER: u64 = 8;
+
+/// Raises the limit on open files to what the plan needs, as far as the system allows. Returns,
+/// for people, what this machine may not be able to give.
+pub fn prepare(plan: &Plan) -> Vec<String> {
+    let users = most_users(plan);
+    let needed = needed_files(plan, users);
+    let limits = getrlimit(Resource::Nofile);
+    let hard = limits.maximum.unwrap_or(u64::MAX);
+    let mut allowed = limits.current.unwrap_or(u64::MAX);
+    if allowed < needed {
+        let wanted = Rlimit {
+            current: Some(needed.min(hard)),
+            maximum: limits.maximum,
+        };
+        if setrlimit(Resource::Nofile, wanted).is_ok() {
+            allowed = needed.min(hard);
+        }
+    }
+    let ports = port_range().map(|(low, high)| u64::from(high - low) + 1);
+    concerns(users, needed, allowed, ports)
+}
+
+fn most_users(plan: &Plan) -> u64 {
+    match plan.load.model {
+        Model::Open { max_users } => max_users.into(),
+        Model::Closed => plan.load.peak().ceil() as u64,
+    }
+}
+
+fn needed_files(plan: &Plan, users: u64) -> u64 {
+    // The built-in target holds the other end of each connection in the same process.
+    let ends = match plan.target {
+        Target::Demo => 2,
+        Target::Url(_) => 1,
+    };
+    users * ends + RESERVE + RESERVE_PER_WORKER * plan.workers as u64
+}
+
+fn concerns(users: u64, needed: u64, allowed: u64, ports: Option<u64>) -> Vec<String> {
+    let mut concerns = Vec::new();
+    let count = format_count;
+    if needed > allowed {
+        concerns.push(format!(
+            "up to {} users need {} open files, and this machine allows {}: fewer users, or a \
+             higher limit (`ulimit -Hn`)",
+            count(users),
+            count(needed),
+            count(allowed)
+        ));
+    }
+    if let Some(ports) = ports.filter(|ports| users > *ports) {
+        concerns.push(format!(
+            "up to {} users need a local port each, and this machine has {} for one target: fewer \
+             users, or a wider `net.ipv4.ip_local_port_range`",
+            count(users),
+            count(ports)
+        ));
+    }
+    concerns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::fixture::{load, plan};
+
+    #[test]
+    fn a_machine_that_gives_enough_is_no_concern() {
+        assert_eq!(concerns(100, 172, 172, Some(100)), Vec::<String>::new());
+        let files = concerns(100, 172, 171, None);
+        assert!(files[0].contains("need 172 open files"), "{files:?}");
+        let ports = concerns(101, 173, 1_000, Some(100));
+        assert!(ports[0].contains("has 100 for one target"), "{ports:?}");
+    }
+
+    #[test]
+    fn what_is_needed_follows_the_users_and_the_target() {
+        let closed = plan(
+            load(Model::Closed, &[(5.0, 0.0, 1.0), (40.0, 0.0, 1.0)]),
+            &[1],
+        );
+        assert_eq!(needed_files(&closed, most_users(&closed)), 40 + 72);
+        let mut open = plan(load(Model::Open { max_users: 7 }, &[(5.0, 0.0, 1.0)]), &[1]);
+        assert_eq!(needed_files(&open, most_users(&open)), 7 + 72);
+        open.target = Target::Demo;
+        assert_eq!(needed_files(&open, most_users(&open)), 14 + 72);
+    }
+}
