@@ -70,6 +70,7 @@ pub(super) async fn drive<C: Client>(
     let schedule = Schedule::new(&shared.plan.load, shared.plan.seed);
     let (shard, shards) = (shard as u64, shards as u64);
     let most = u64::from(max_users) / shards + u64::from(shard < u64::from(max_users) % shards);
+    let planned_end = shared.epoch + shared.plan.load.total();
     let free: Free = Rc::default();
     let mut users = 0;
     let mut released = 0;
@@ -87,14 +88,13 @@ pub(super) async fn drive<C: Client>(
         }
         released += 1;
         let (task, rng) = shared.arrival(k);
-        if let Some(end) = halt.at() {
-            if due >= end {
-                break;
-            }
-            if Instant::now() > end + CATCH_UP {
-                miss(shared, k, task, due, true);
-                continue;
-            }
+        let end = halt.at().unwrap_or(planned_end);
+        if due >= end {
+            break;
+        }
+        if Instant::now() > end + CATCH_UP {
+            miss(shared, k, task, due, true);
+            continue;
         }
         let seat = free.borrow_mut().pop().or_else(|| {
             (users < most).then(|| {

@@ -12,7 +12,7 @@ use super::timer::Timer;
 use super::{Command, Finish, worker};
 use crate::metrics::{Class, Histogram, Sample, SparseHistogram, Tick};
 use crate::plan::fixture::{load, plan};
-use crate::plan::{Model, Percentile, Plan, ThinkTime};
+use crate::plan::{Arrivals, Model, Percentile, Plan, ThinkTime};
 use crate::protocol::mock::{MockAnswer, MockClient};
 
 const OPEN: Model = Model::Open { max_users: 100 };
@@ -152,6 +152,73 @@ async fn an_open_load_lasts_as_long_as_planned_though_its_last_arrival_is_earlie
     assert_eq!((outcome.samples.len(), outcome.stopped_s), (3, 3.0));
     let stopped = run_shard(&open, (0, 1), takes(10), Some(2.5)).await;
     assert_eq!(stopped.stopped_s, 2.5);
+}
+
+/// The whole process stands still from `at_ms` on.
+fn stand_still(at_ms: u64, for_ms: u64) {
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(at_ms)).await;
+        tokio::time::advance(Duration::from_millis(for_ms)).await;
+    });
+}
+
+/// Row 39: what was due while the generator stood still is started late, and that stands in the
+/// response times; what finds no user then is missed for the generator's own lateness.
+#[tokio::test(start_paused = true)]
+async fn a_generator_that_stood_still_shows_it_in_times_lags_and_missed_arrivals() {
+    let model = Model::Open { max_users: 20 };
+    let open = plan(load(model, &[(100.0, 0.0, 10.0)]), &[1]);
+    stand_still(3_000, 2_000);
+    let outcome = run(&open, takes(10)).await;
+    let totals = outcome.ticks.last().unwrap().totals;
+    assert_eq!(totals.planned, 1_000);
+    let late = outcome.samples.iter().map(|s| s.response_us).max().unwrap();
+    assert!((1_990_000..2_020_000).contains(&late), "{late}");
+    assert!(totals.missed_late > 100, "{totals:?}");
+    // Those that were due in the last 10 ms of it are hardly late.
+    let missed = outcome.count(Class::Missed) as u64;
+    assert!(missed - totals.missed_late < 5, "{totals:?}");
+    let lags = outcome.ticks.iter().flat_map(|tick| &tick.health.lags_us);
+    let lag = lags.max().unwrap();
+    assert!((1_980_000..2_010_000).contains(lag), "{lag}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn arrivals_that_are_due_when_the_load_ends_are_started_or_counted_as_missed() {
+    let mut open = plan(load(OPEN, &[(100.0, 0.0, 10.0)]), &[1]);
+    // Over the end of the load by 90 ms, and by more than is caught up with.
+    for (length_ms, missed) in [(590, 0), (1_500, 50)] {
+        stand_still(9_500, length_ms);
+        let outcome = run(&open, takes(1)).await;
+        let totals = outcome.ticks.last().unwrap().totals;
+        assert_eq!((totals.planned, outcome.samples.len()), (1_000, 1_000));
+        assert!(totals.missed_late.abs_diff(missed) <= 1, "{totals:?}");
+    }
+    open.load.graceful_stop = Duration::ZERO;
+    for length_ms in [0, 590] {
+        stand_still(9_500, length_ms);
+        let outcome = run(&open, takes(2_000)).await;
+        let totals = outcome.ticks.last().unwrap().totals;
+        assert_eq!((totals.planned, outcome.samples.len()), (1_000, 1_000));
+    }
+}
+
+/// Little's law, and what the workers say of themselves, from the same run.
+#[tokio::test(start_paused = true)]
+async fn the_time_in_flight_is_the_sum_of_the_service_times() {
+    let mut open = plan(load(OPEN, &[(200.0, 5.0, 10.0)]), &[1]);
+    open.load.arrivals = Arrivals::Poisson;
+    let outcome = run(&open, |n| MockAnswer {
+        delay: Duration::from_millis(5 + (n as u64 * 37) % 400),
+        status: 200,
+    })
+    .await;
+    let in_flight: u64 = outcome.ticks.iter().map(|t| t.health.in_flight_us).sum();
+    let times: u64 = outcome.samples.iter().map(|s| s.service_us).sum();
+    assert!(
+        in_flight.abs_diff(times) < times / 1_000,
+        "{in_flight} {times}"
+    );
 }
 
 /// A target that answers in 10 ms, but stalls for the last second of every ten and then answers
@@ -327,18 +394,18 @@ async fn a_seed_gives_the_same_requests_on_any_number_of_workers() {
     let mut closed = plan(load(Model::Closed, &[(7.0, 0.0, 1000.0)]), &[3, 2, 1]);
     closed.load.iterations = Some(200);
     let open = plan(load(OPEN, &[(20.0, 5.0, 5.0)]), &[3, 2, 1]);
-    for mut plan in [closed, open] {
+    let mut poisson = open.clone();
+    poisson.load.arrivals = Arrivals::Poisson;
+    for (mut plan, count) in [(closed, 200..201), (open, 150..151), (poisson, 100..200)] {
         let one = requests(&plan, 1).await;
-        assert_eq!(
-            one.values().sum::<usize>(),
-            if plan.load.iterations.is_some() {
-                200
-            } else {
-                150
-            }
-        );
+        let total = one.values().sum::<usize>();
+        assert!(count.contains(&total), "{total}");
         assert_eq!(one, requests(&plan, 3).await);
-        assert!(one.len() > 140, "{} different requests", one.len());
+        assert!(
+            one.len() > total * 9 / 10,
+            "{} different requests",
+            one.len()
+        );
         plan.seed += 1;
         assert_ne!(one, requests(&plan, 1).await);
     }

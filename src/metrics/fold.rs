@@ -1,7 +1,7 @@
 //! Folding the samples of a second into cells: the way from workers to the journal and to the
 //! live display.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::journal::{Commit, CommitCell};
 use super::{Cell, Class, Histogram, Sample, SparseHistogram, Tick};
@@ -10,10 +10,15 @@ use crate::plan::{Percentile, Phase};
 /// How many seconds the percentile of the live display looks back.
 const LIVE_WINDOW_S: usize = 10;
 
+/// How many names of components are told apart; the others are one, called `other`. The names come
+/// from the target, which must not be able to fill the memory with them.
+const MAX_COMPONENTS: usize = 100;
+
 /// Folds samples into commits, and keeps what the live display shows.
 #[derive(Debug)]
 pub struct Fold {
     phases: Vec<Phase>,
+    components: BTreeSet<String>,
     recent: VecDeque<SparseHistogram>,
     requests: u64,
     failures: u64,
@@ -92,6 +97,7 @@ impl Fold {
     pub fn new(phases: Vec<Phase>) -> Self {
         Self {
             phases,
+            components: BTreeSet::new(),
             recent: VecDeque::new(),
             requests: 0,
             failures: 0,
@@ -121,19 +127,16 @@ impl Fold {
             }
             for component in &tick.components {
                 let (phase, second) = self.place(component.intended_us);
+                let name = self.component(&component.name);
                 let values = groups
                     .entry((phase, second, component.endpoint))
                     .or_default();
-                let counts = values
-                    .cell
-                    .components
-                    .entry(component.name.clone())
-                    .or_default();
+                let counts = values.cell.components.entry(name.clone()).or_default();
                 counts.hits += u64::from(component.hit == Some(true));
                 counts.misses += u64::from(component.hit == Some(false));
                 values
                     .components
-                    .entry(component.name.clone())
+                    .entry(name)
                     .or_default()
                     .extend(component.duration_us);
             }
@@ -178,6 +181,17 @@ impl Fold {
         (commit, live)
     }
 
+    /// The name a component is counted under.
+    fn component(&mut self, name: &str) -> String {
+        if !self.components.contains(name) {
+            if self.components.len() >= MAX_COMPONENTS {
+                return "other".to_owned();
+            }
+            self.components.insert(name.to_owned());
+        }
+        name.to_owned()
+    }
+
     /// The phase an intended start lies in, and the whole seconds from the phase's start. Starts
     /// after the last phase's end (there are none by design) belong to the last phase.
     fn place(&self, intended_us: u64) -> (usize, u64) {
@@ -203,7 +217,7 @@ impl Fold {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Example;
+    use crate::metrics::{ComponentSample, Example, Recorder};
 
     fn phase(name: &str, start_us: u64, end_us: u64) -> Phase {
         Phase {
@@ -266,5 +280,37 @@ mod tests {
         );
         assert_eq!(late.lateness.count(), 1);
         assert_eq!((live.requests, live.failures, live.missed), (4, 2, 1));
+    }
+
+    /// Row 32: whatever the target says, what is kept of it does not grow.
+    #[test]
+    fn a_million_different_texts_and_names_are_not_kept() {
+        let recorder = Recorder::default();
+        let mut fold = Fold::new(vec![phase("steady", 0, 1_000_000_000)]);
+        let (mut texts, mut names) = (0, BTreeSet::new());
+        for second in 0..20u64 {
+            for i in 0..50_000u64 {
+                let number = second * 50_000 + i;
+                recorder.started();
+                let text = format!("no such invoice {number}");
+                recorder.record(sample(second * 1_000_000, Class::Reset, i), Some(text));
+                if i % 1_000 == 0 {
+                    recorder.record_component(ComponentSample {
+                        endpoint: 0,
+                        intended_us: second * 1_000_000,
+                        name: format!("db{number}"),
+                        duration_us: Some(i),
+                        hit: None,
+                    });
+                }
+            }
+            let (commit, _) = fold.fold(vec![recorder.take()]);
+            for cell in commit.cells {
+                texts += cell.cell.examples.len();
+                names.extend(cell.cell.components.into_keys());
+            }
+        }
+        assert_eq!((texts, names.len()), (1, MAX_COMPONENTS + 1));
+        assert!(names.contains("other"));
     }
 }

@@ -278,3 +278,120 @@ impl Assembly {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::{Class, HealthSample, fixture};
+    use proptest::prelude::*;
+
+    /// A journal of a header and `seconds` commits, and the number of bytes up to the end of each.
+    fn journal(path: &Path, seconds: u64) -> Vec<usize> {
+        let run = fixture::run(&[("a", &[])]).run;
+        let mut writer = JournalWriter::create(
+            path,
+            &RunInfo {
+                ending: None,
+                ..run
+            },
+        )
+        .unwrap();
+        let length = || std::fs::metadata(path).unwrap().len() as usize;
+        let mut ends = vec![length()];
+        for second in 0..seconds {
+            let mut cell = Cell::default();
+            cell.classes.insert(Class::Missed, second + 1);
+            let cells = vec![CommitCell {
+                phase: 1,
+                second,
+                endpoint: 0,
+                cell,
+            }];
+            let health = Some(HealthSample::default());
+            assert!(writer.commit(Commit {
+                users: 1,
+                cells,
+                health,
+            }));
+            ends.push(length());
+        }
+        ends
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+        /// Row 35: wherever the end of the file is torn off, all whole lines before it count.
+        #[test]
+        fn a_journal_cut_anywhere_gives_all_its_whole_seconds(cut in 0.0f64..1.0) {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("journal.jsonl");
+            let ends = journal(&path, 5);
+            let whole = std::fs::read(&path).unwrap();
+            let cut = (cut * (whole.len() + 1) as f64) as usize;
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            match (recover(&path), ends.iter().filter(|end| **end <= cut).count()) {
+                (Err(Error::Unusable { .. }), 0) => {}
+                (Ok(result), lines) if lines > 0 => {
+                    let seconds = lines as u64 - 1;
+                    prop_assert_eq!(result.users.len() as u64, seconds);
+                    prop_assert_eq!(result.health.len() as u64, seconds);
+                    prop_assert_eq!(result.count(|_| true), seconds * (seconds + 1) / 2);
+                }
+                (other, lines) => prop_assert!(false, "{lines} lines: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_journal_without_health_is_read_as_before_there_was_any() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal.jsonl");
+        journal(&path, 2);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let health = serde_json::to_string(&HealthSample::default()).unwrap();
+        let old = text
+            .replace(&format!(",\"health\":{health}"), "")
+            .replace(",\"arrivals\":\"uniform\"", "");
+        assert!(
+            !old.contains("health") && !old.contains("arrivals"),
+            "{old}"
+        );
+        std::fs::write(&path, old).unwrap();
+        let result = recover(&path).unwrap();
+        assert_eq!((result.users.len(), result.health.len()), (2, 0));
+        let stored = serde_json::to_string(&result).unwrap();
+        assert!(!stored.contains("health"));
+        assert_eq!(serde_json::from_str::<RunResult>(&stored).unwrap(), result);
+    }
+
+    #[test]
+    fn what_the_disk_refuses_is_kept_and_stands_in_the_result() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal.jsonl");
+        journal(&path, 2);
+        // A device that is always full, in place of the file; the lines before are on the disk.
+        let full = Path::new("/dev/full");
+        if !full.exists() {
+            eprintln!("skipped: there is no /dev/full here");
+            return;
+        }
+        let mut writer = JournalWriter {
+            path,
+            file: File::options().write(true).open(full).unwrap(),
+            pending: Vec::new(),
+            failed: None,
+        };
+        for users in [7, 8] {
+            let commit = Commit {
+                users,
+                cells: Vec::new(),
+                health: None,
+            };
+            assert!(!writer.commit(commit));
+        }
+        assert!(writer.failure().is_some());
+        let (result, failure) = writer.into_result().unwrap();
+        assert_eq!(result.users, [1, 1, 7, 8]);
+        assert_eq!(failure.unwrap().kind(), io::ErrorKind::StorageFull);
+    }
+}
