@@ -265,15 +265,17 @@ mod tests {
     }
 
     #[test]
-    fn a_million_values() {
-        let values: Vec<u64> = (1..=1_000_000).collect();
-        for p in [50.0, 90.0, 99.0, 99.9, 99.999, 100.0] {
-            let exact = (p / 100.0 * 1e6_f64).ceil();
-            let got = percentile(&values, p);
-            assert!(
-                (got - exact).abs() <= exact * 1e-3,
-                "p{p}: {got} for {exact}"
-            );
+    fn one_to_a_million_values() {
+        for n in [1, 2, 3, 10, 99, 100, 101, 1_000, 100_000, 1_000_000] {
+            let values: Vec<u64> = (1..=n).map(|i| i * 1_000).collect();
+            for p in [50.0, 90.0, 99.0, 99.9, 99.999, 100.0] {
+                let rank = (p / 100.0 * n as f64 - 1e-9).ceil();
+                let (exact, got) = (rank * 1_000.0, percentile(&values, p));
+                assert!(
+                    (got - exact).abs() <= exact * 1e-3,
+                    "p{p} of {n}: {got} for {exact}"
+                );
+            }
         }
     }
 
