@@ -197,7 +197,7 @@ async fn arrivals_that_are_due_when_the_load_ends_are_started_or_counted_as_miss
     open.load.graceful_stop = Duration::ZERO;
     for length_ms in [0, 590] {
         stand_still(9_500, length_ms);
-        let outcome = run(&open, takes(2_000)).await;
+        let outcome = run(&open, takes(200)).await;
         let totals = outcome.ticks.last().unwrap().totals;
         assert_eq!((totals.planned, outcome.samples.len()), (1_000, 1_000));
     }
