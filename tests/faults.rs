@@ -205,7 +205,16 @@ fn a_timeout_counts_in_the_percentiles_as_long_as_it_took() {
 #[test]
 fn an_arrival_that_finds_no_free_user_is_missed() {
     let server = Misbehaving::start(Fault::Hang);
-    let result = run(&server.url(), "--rate 50 -u 1 -t 1s -s 100ms").result();
+    let outcome = Perfctl::get_root(&server.url())
+        .args("--workers 1 --rate 50 -u 1 -t 1s -s 100ms".split(' '))
+        .expect_status(3)
+        .run();
+    assert!(
+        outcome.stdout.contains("the load was not delivered"),
+        "{}",
+        outcome.stdout
+    );
+    let result = outcome.result();
     assert_eq!(classes(&result), "missed 49, interrupted 1");
     assert_eq!(server.requests(), 1);
 }

@@ -20,6 +20,7 @@ fn a_generator_that_was_stopped_for_two_seconds_says_so() {
     let (demo, url) = target(1);
     let run = Perfctl::scenario(&url, HEALTH)
         .args(["--rate", "50", "-t", "6s", "--save-baseline", "base.json"])
+        .env("PERFCTL_ASSUME_HEALTHY", "0")
         .spawn();
     wait_until("under load", || demo.requests() > 50);
     run.signal(Signal::Stop);

@@ -59,6 +59,11 @@ pub struct RunArgs {
     )]
     fail_on: FailOn,
 
+    /// Do not judge the generator's own health: its delays may then stand in the
+    /// numbers, and the report says so
+    #[arg(long, env = "PERFCTL_ASSUME_HEALTHY", value_parser = BoolishValueParser::new())]
+    assume_healthy: bool,
+
     /// Exit with N when requests failed and nothing else is wrong, as Locust does
     #[arg(long, env = "PERFCTL_EXIT_CODE_ON_ERROR", value_name = "N")]
     exit_code_on_error: Option<u8>,
@@ -118,7 +123,10 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let directory = RunDir::create(&args.out_dir(), &plan.scenario, &plan.profile)?;
     write_atomically(&directory.plan(), &*plan)?;
     let started_at = jiff::Timestamp::now().to_string();
-    let info = RunInfo::new(&plan, directory.id(), &base, started_at, machine());
+    let info = RunInfo {
+        assume_healthy: args.assume_healthy,
+        ..RunInfo::new(&plan, directory.id(), &base, started_at, machine())
+    };
     let journal = JournalWriter::create(&directory.journal(), &info)?;
 
     let mode = Mode::detect(args.quiet || args.no_progress);

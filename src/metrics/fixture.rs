@@ -99,6 +99,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
             kernel: "Linux 6.12".into(),
             cpus: 2,
         },
+        assume_healthy: false,
         ending: None,
     };
     let end_us = run.phases.last().unwrap().end_us;

@@ -63,6 +63,9 @@ pub struct RunInfo {
     pub fingerprint: Fingerprint,
     /// The machine that made the load.
     pub machine: Machine,
+    /// Whether the generator's speed was left out of the judgement, by the user's word.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub assume_healthy: bool,
     /// How it ended; `None` when perfctl itself was killed.
     pub ending: Option<Ending>,
 }
@@ -292,6 +295,7 @@ impl RunInfo {
             endpoints: plan.endpoints.iter().map(EndpointInfo::of).collect(),
             fingerprint: plan.fingerprint(),
             machine,
+            assume_healthy: false,
             ending: None,
         }
     }

@@ -15,21 +15,30 @@ const WINDOW_SLACK_US: u64 = 100_000;
 impl RunResult {
     /// Every cause that makes the run INVALID, each a phrase for people; empty for a valid run.
     pub fn invalid_because(&self) -> Vec<String> {
-        [
-            self.local_faults(),
-            self.broken_count(),
-            self.wrong_window(),
-        ]
-        .into_iter()
-        .flatten()
-        .chain(self.concerns(true))
-        .collect()
+        let mut causes: Vec<String> = [self.local_faults(), self.broken_count()]
+            .into_iter()
+            .flatten()
+            .collect();
+        if !self.run.assume_healthy {
+            causes.extend(self.timing_faults());
+        }
+        causes
+    }
+
+    /// The causes that lie in how fast this machine is; with `assume_healthy` they are warnings.
+    fn timing_faults(&self) -> impl Iterator<Item = String> {
+        self.wrong_window().into_iter().chain(self.concerns(true))
     }
 
     /// What a reader has to know of the generator, though the run is valid for it; phrases for
     /// people.
     pub fn warnings(&self) -> Vec<String> {
-        self.concerns(false).chain(self.broken_little()).collect()
+        let assumed = self.run.assume_healthy.then(|| {
+            let text = "the generator's own health was not judged (--assume-healthy)".to_owned();
+            std::iter::once(text).chain(self.timing_faults())
+        });
+        let known = self.concerns(false).chain(self.broken_little());
+        assumed.into_iter().flatten().chain(known).collect()
     }
 
     fn concerns(&self, decisive: bool) -> impl Iterator<Item = String> {
@@ -120,6 +129,20 @@ impl RunResult {
 #[cfg(test)]
 mod tests {
     use crate::metrics::{Class, SparseHistogram, fixture};
+
+    #[test]
+    fn an_unhealthy_generator_can_be_assumed_healthy_but_not_a_broken_count() {
+        let mut result = fixture::run(&[("a", &[(Class::Ok, 1_000, 10)])]);
+        result.run.ending.as_mut().unwrap().stopped_at_us *= 2;
+        assert_eq!(result.invalid_because().len(), 1);
+        result.run.assume_healthy = true;
+        assert!(result.invalid_because().is_empty());
+        let warnings = result.warnings().join("; ");
+        assert!(warnings.contains("--assume-healthy"), "{warnings}");
+        assert!(warnings.contains("the load lasted"), "{warnings}");
+        result.run.ending.as_mut().unwrap().totals.planned += 1;
+        assert_eq!(result.invalid_because().len(), 1);
+    }
 
     #[test]
     fn a_sound_run_is_valid() {
