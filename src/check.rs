@@ -3,9 +3,13 @@
 //! Pure over a [`Response`]. Not here: how conditions are written (`scenario`), how a response is
 //! obtained (`protocol`), or how often which class occurs (`metrics`).
 
+mod content;
+
+use std::cell::OnceCell;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::Value;
 use serde_json_path::JsonPath;
@@ -49,11 +53,7 @@ pub fn judge(endpoint: &Endpoint, response: &Response, elapsed: Duration) -> Jud
     }
 }
 
-fn first_fault(
-    endpoint: &Endpoint,
-    response: &Response,
-    elapsed: Duration,
-) -> Option<(Class, String)> {
+fn first_fault(endpoint: &Endpoint, response: &Response, elapsed: Duration) -> Option<Fault> {
     if let Some(failure) = &response.failure {
         return Some((failure.class, failure.text.clone()));
     }
@@ -63,41 +63,72 @@ fn first_fault(
     if let Some(fault) = status_fault(endpoint, status) {
         return Some(fault);
     }
-    let mut json = None;
-    endpoint
-        .checks
-        .iter()
-        .find_map(|check| match check {
-            Check::Status(_) => None,
-            Check::MaxDuration(limit) => (elapsed > *limit).then(|| {
-                format!(
-                    "took {}, expected at most {}",
-                    units::format_latency_us(units::as_us(elapsed) as f64),
-                    units::format_duration(*limit)
-                )
-            }),
-            Check::BodyContains(text) => {
-                let body = String::from_utf8_lossy(&response.body);
+    let content = Content::new(response);
+    endpoint.checks.iter().find_map(|check| match check {
+        Check::Status(_) => None,
+        Check::MaxDuration(limit) => (elapsed > *limit).then(|| {
+            let text = format!(
+                "took {}, expected at most {}",
+                units::format_latency_us(units::as_us(elapsed) as f64),
+                units::format_duration(*limit)
+            );
+            (Class::CheckFailed, text)
+        }),
+        Check::BodyContains(text) => match content.body() {
+            Err(fault) => Some(fault.clone()),
+            Ok(body) => {
+                let body = String::from_utf8_lossy(body);
                 (!body.contains(text)).then(|| {
-                    format!(
+                    let text = format!(
                         "the body does not contain `{}`{}",
                         cut(text, MAX_QUOTE),
                         beginning(&body)
-                    )
+                    );
+                    (Class::CheckFailed, text)
                 })
             }
-            Check::Json { path, expect } => json
-                .get_or_insert_with(|| parse(&response.body))
-                .as_ref()
-                .map_or_else(
-                    |why| Some(why.clone()),
-                    |body| json_fault(body, path, expect),
-                ),
-        })
-        .map(|text| (Class::CheckFailed, text))
+        },
+        Check::Json { path, expect } => match content.json() {
+            Err(fault) => Some(fault.clone()),
+            Ok(body) => json_fault(body, path, expect).map(|text| (Class::CheckFailed, text)),
+        },
+    })
 }
 
-fn status_fault(endpoint: &Endpoint, status: u16) -> Option<(Class, String)> {
+/// A class and what happened.
+type Fault = (Class, String);
+
+/// The body of a response, decoded and parsed once, when the first check asks for it.
+struct Content<'a> {
+    response: &'a Response,
+    body: OnceCell<Result<Bytes, Fault>>,
+    json: OnceCell<Result<Value, Fault>>,
+}
+
+impl<'a> Content<'a> {
+    fn new(response: &'a Response) -> Self {
+        Self {
+            response,
+            body: OnceCell::new(),
+            json: OnceCell::new(),
+        }
+    }
+
+    fn body(&self) -> Result<&Bytes, &Fault> {
+        let decode = || content::decode(&self.response.headers, &self.response.body);
+        self.body.get_or_init(decode).as_ref()
+    }
+
+    fn json(&self) -> Result<&Value, &Fault> {
+        let parse = || {
+            let body = self.body().map_err(Clone::clone)?;
+            parse(body).map_err(|why| (Class::CheckFailed, why))
+        };
+        self.json.get_or_init(parse).as_ref()
+    }
+}
+
+fn status_fault(endpoint: &Endpoint, status: u16) -> Option<Fault> {
     let mut wanted = endpoint.checks.iter().filter_map(|check| match check {
         Check::Status(ranges) => Some(ranges),
         _ => None,

@@ -29,6 +29,8 @@ pub enum Class {
     ConnectFailed,
     /// The connection was not made in time.
     TimeoutConnect,
+    /// The TLS handshake did not end in time.
+    TimeoutTls,
     /// No response head in time.
     TimeoutHeaders,
     /// The body did not end in time.
@@ -41,8 +43,10 @@ pub enum Class {
     ClosedEarly,
     /// The body ended before its announced length.
     BodyTruncated,
-    /// A checked body was larger than may be kept.
+    /// The body was larger than allowed, or a checked one than may be kept or decoded.
     BodyTooLarge,
+    /// A checked body could not be decoded by its `content-encoding`.
+    Decode,
     /// The response was no HTTP.
     Protocol,
     /// The HTTP/2 stream was reset by the server.
@@ -67,7 +71,7 @@ pub enum Class {
 
 impl Class {
     /// All classes, in the order of declaration.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::Ok,
         Self::Http4xx,
         Self::Http5xx,
@@ -78,6 +82,7 @@ impl Class {
         Self::ConnectRefused,
         Self::ConnectFailed,
         Self::TimeoutConnect,
+        Self::TimeoutTls,
         Self::TimeoutHeaders,
         Self::TimeoutBody,
         Self::Tls,
@@ -85,6 +90,7 @@ impl Class {
         Self::ClosedEarly,
         Self::BodyTruncated,
         Self::BodyTooLarge,
+        Self::Decode,
         Self::Protocol,
         Self::H2Reset,
         Self::H2Goaway,
@@ -110,6 +116,7 @@ impl Class {
             Self::ConnectRefused => "connect_refused",
             Self::ConnectFailed => "connect_failed",
             Self::TimeoutConnect => "timeout_connect",
+            Self::TimeoutTls => "timeout_tls",
             Self::TimeoutHeaders => "timeout_headers",
             Self::TimeoutBody => "timeout_body",
             Self::Tls => "tls",
@@ -117,6 +124,7 @@ impl Class {
             Self::ClosedEarly => "closed_early",
             Self::BodyTruncated => "body_truncated",
             Self::BodyTooLarge => "body_too_large",
+            Self::Decode => "decode",
             Self::Protocol => "protocol",
             Self::H2Reset => "h2_reset",
             Self::H2Goaway => "h2_goaway",
@@ -139,7 +147,11 @@ impl Class {
     pub fn is_censored(self) -> bool {
         matches!(
             self,
-            Self::Interrupted | Self::TimeoutConnect | Self::TimeoutHeaders | Self::TimeoutBody
+            Self::Interrupted
+                | Self::TimeoutConnect
+                | Self::TimeoutTls
+                | Self::TimeoutHeaders
+                | Self::TimeoutBody
         )
     }
 
