@@ -28,6 +28,6 @@ pub use result::{
     Cell, Component, Ending, EndpointInfo, EndpointResult, Interval, Machine, RunInfo, RunResult,
     Totals,
 };
-pub use sample::{ComponentSample, Example, Sample, Tick};
+pub use sample::{ComponentSample, ConnectionSample, Example, HttpVersion, Sample, Tick};
 pub use statistics::{Summary, Window};
 pub use store::{RunDir, read_result, write_atomically};

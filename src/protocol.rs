@@ -4,12 +4,13 @@
 //! Here: the traits, the types that cross them, and one file per implementation. Not here: what
 //! a response means (`check`), or when a request is made (`engine`).
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use ::http::HeaderMap;
 use bytes::Bytes;
 
-use crate::metrics::Class;
+use crate::metrics::{Class, HttpVersion};
 use crate::plan::Endpoint;
 
 pub mod http;
@@ -60,20 +61,46 @@ pub struct Response {
     pub status: Option<u16>,
     /// Headers of the last response.
     pub headers: HeaderMap,
-    /// Its body, as far as a check needs it; otherwise empty, though counted.
+    /// Its body as it came over the wire, when a check needs it; otherwise empty, though counted.
     pub body: Bytes,
     /// What went wrong, if anything did.
     pub failure: Option<Failure>,
-    /// Send to the last response's head.
-    pub first_byte: Option<Duration>,
-    /// Connections opened.
+    /// Where the time went.
+    pub phases: Phases,
+    /// Connections opened. More than a session's first one says that the target closed the one
+    /// before: seen before the request left, or while it was handed over; never after a byte of
+    /// it was written.
     pub connections: u16,
+    /// Requests, redirects included, that went over a connection opened before.
+    pub reused: u16,
+    /// TLS handshakes done.
+    pub tls_handshakes: u16,
+    /// Where the last response came from.
+    pub remote: Option<SocketAddr>,
+    /// The version of the last response.
+    pub version: Option<HttpVersion>,
     /// Redirects followed.
     pub redirects: u16,
     /// Bytes received: bodies as they came, heads as HTTP/1.1 text.
     pub bytes_in: u64,
     /// Bytes sent, counted likewise.
     pub bytes_out: u64,
+}
+
+/// Where the time of a request went. `dns`, `connect` and `tls` are about the connections opened
+/// for it, redirects included; `None` when there were none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Phases {
+    /// Name resolution.
+    pub dns: Option<Duration>,
+    /// TCP.
+    pub connect: Option<Duration>,
+    /// The TLS handshake.
+    pub tls: Option<Duration>,
+    /// Send to the last response's head; contains the three above, and redirects.
+    pub first_byte: Option<Duration>,
+    /// The last response's head to its last byte.
+    pub download: Option<Duration>,
 }
 
 /// Why a request got no whole answer.

@@ -170,6 +170,33 @@ pub fn format_percent(ratio: f64) -> String {
     format!("{percent}%")
 }
 
+/// Parses `2000000` (bytes), `512kB`, `100 MB`, `1.5 GiB`, from 1 byte to 1 PB.
+///
+/// # Errors
+/// A phrase that says what is allowed.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let bytes = split_number(text).and_then(|(number, unit)| {
+        let scale = match unit.trim().to_ascii_lowercase().as_str() {
+            "" | "b" => 1.0,
+            "kb" => 1e3,
+            "mb" => 1e6,
+            "gb" => 1e9,
+            "kib" => 1024.0,
+            "mib" => 1024.0 * 1024.0,
+            "gib" => 1024.0 * 1024.0 * 1024.0,
+            _ => return None,
+        };
+        Some(number * scale)
+    });
+    bytes
+        .filter(|bytes| (1.0..=1e15).contains(bytes))
+        .map(|bytes| bytes as u64)
+        .ok_or_else(|| {
+            format!("`{text}` is not a size: write `500kB`, `100MB` or `1GiB`, at least 1 byte")
+        })
+}
+
 /// Bytes with a decimal unit: `512 B`, `1.5 kB`, `20.1 MB`.
 pub fn format_bytes(bytes: u64) -> String {
     let bytes = bytes as f64;
@@ -286,6 +313,22 @@ mod tests {
         assert_eq!(parse_percent("100 %"), Ok(100.0));
         assert!(parse_percent("101").is_err());
         assert!(parse_percent("5%%").is_err());
+    }
+
+    #[test]
+    fn sizes_have_decimal_and_binary_units() {
+        let cases = [
+            ("7", 7),
+            ("512 kB", 512_000),
+            ("1.5GiB", 1_610_612_736),
+            ("2mb", 2_000_000),
+        ];
+        for (text, bytes) in cases {
+            assert_eq!(parse_size(text), Ok(bytes), "{text}");
+        }
+        for text in ["0", "-1", "1 TB", "1e20", "MB", "0.5B", ""] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
         assert_eq!(parse_rate("100/s"), Ok(100.0));
         assert_eq!(parse_rate("6000/m"), Ok(100.0));
         assert!(parse_rate("0").is_err());
@@ -312,7 +355,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_a_parser_panic(text in ".*") {
-            let _ = (parse_duration(&text), parse_ratio(&text), parse_rate(&text), parse_percent(&text));
+            let _ = (parse_duration(&text), parse_ratio(&text), parse_rate(&text), parse_percent(&text), parse_size(&text));
         }
 
         #[test]

@@ -18,6 +18,7 @@ fn endpoint(checks: Vec<Check>) -> Endpoint {
         timeout: Duration::from_secs(1),
         connect_timeout: Duration::from_secs(1),
         max_redirects: 0,
+        max_body: 1_000,
         checks,
         tags: Vec::new(),
     }

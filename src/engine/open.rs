@@ -168,10 +168,12 @@ fn miss(shared: &Shared, k: u64, task: usize, due: Instant, late: bool) {
         class: Class::Missed,
         redirects: 0,
         connections: 0,
+        reused: 0,
         intended_us: as_us(due.saturating_duration_since(shared.epoch)),
         response_us: 0,
         service_us: 0,
         first_byte_us: None,
+        download_us: None,
         bytes_in: 0,
         bytes_out: 0,
     };

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::choice::Choice;
 use super::health::Meter;
 use crate::check;
-use crate::metrics::{Class, ComponentSample, Recorder, Sample};
+use crate::metrics::{Class, ComponentSample, ConnectionSample, Recorder, Sample};
 use crate::plan::{Body, Endpoint, Plan, Scope, Step, Template, ThinkTime, UserClass};
 use crate::protocol::{Rendered, Request, Session};
 use crate::units::as_us;
@@ -169,10 +169,24 @@ impl<S: Session> User<S> {
                 hit: component.hit,
             });
         }
+        if response.connections > 0 {
+            shared.recorder.record_connection(ConnectionSample {
+                endpoint: in_flight.endpoint,
+                intended_us: in_flight.intended_us(),
+                dns_us: response.phases.dns.map(as_us),
+                connect_us: response.phases.connect.map(as_us),
+                tls_us: response.phases.tls.map(as_us),
+                tls_handshakes: response.tls_handshakes,
+                remote: response.remote,
+                version: response.version,
+            });
+        }
         let sample = Sample {
             redirects: response.redirects,
             connections: response.connections,
-            first_byte_us: response.first_byte.map(as_us),
+            reused: response.reused,
+            first_byte_us: response.phases.first_byte.map(as_us),
+            download_us: response.phases.download.map(as_us),
             bytes_in: response.bytes_in,
             bytes_out: response.bytes_out,
             ..in_flight.sample(judgement.class, ended)
@@ -255,10 +269,12 @@ impl<'a> InFlight<'a> {
             class,
             redirects: 0,
             connections: 0,
+            reused: 0,
             intended_us: self.intended_us(),
             response_us: as_us(now.saturating_duration_since(self.intended)),
             service_us: as_us(now.saturating_duration_since(self.started)),
             first_byte_us: None,
+            download_us: None,
             bytes_in: 0,
             bytes_out: 0,
         }

@@ -51,10 +51,12 @@ pub fn sample(endpoint: u16, class: Class, intended_us: u64, response_us: u64) -
         class,
         redirects: 0,
         connections: 0,
+        reused: 0,
         intended_us,
         response_us: if started { response_us } else { 0 },
         service_us: if started { response_us } else { 0 },
         first_byte_us: None,
+        download_us: None,
         bytes_in: 1_000,
         bytes_out: 100,
     }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::journal::{Commit, CommitCell};
-use super::{Cell, Class, Histogram, Sample, SparseHistogram, Tick};
+use super::{Cell, Class, ConnectionSample, Histogram, Sample, SparseHistogram, Tick};
 use crate::plan::{Percentile, Phase};
 
 /// How many seconds the percentile of the live display looks back.
@@ -52,6 +52,10 @@ struct Values {
     service: Vec<u64>,
     lateness: Vec<u64>,
     first_byte: Vec<u64>,
+    download: Vec<u64>,
+    dns: Vec<u64>,
+    connect: Vec<u64>,
+    tls: Vec<u64>,
     components: BTreeMap<String, Vec<u64>>,
 }
 
@@ -66,6 +70,7 @@ impl Values {
             self.response.push(sample.response_us);
             self.service.push(sample.service_us);
             self.first_byte.extend(sample.first_byte_us);
+            self.download.extend(sample.download_us);
         } else if sample.class.is_censored() {
             self.censored.push(sample.response_us);
         } else {
@@ -74,7 +79,21 @@ impl Values {
         self.cell.bytes_in += sample.bytes_in;
         self.cell.bytes_out += sample.bytes_out;
         self.cell.connections += u64::from(sample.connections);
+        self.cell.reused += u64::from(sample.reused);
         self.cell.redirects += u64::from(sample.redirects);
+    }
+
+    fn add_connection(&mut self, sample: &ConnectionSample) {
+        self.dns.extend(sample.dns_us);
+        self.connect.extend(sample.connect_us);
+        self.tls.extend(sample.tls_us);
+        self.cell.tls_handshakes += u64::from(sample.tls_handshakes);
+        if let Some(remote) = sample.remote {
+            self.cell.add_remote(&remote.to_string(), 1);
+        }
+        if let Some(version) = sample.version {
+            *self.cell.versions.entry(version).or_default() += 1;
+        }
     }
 
     fn into_cell(mut self) -> Cell {
@@ -85,6 +104,10 @@ impl Values {
         cell.service = SparseHistogram::of(&mut self.service);
         cell.lateness = SparseHistogram::of(&mut self.lateness);
         cell.first_byte = SparseHistogram::of(&mut self.first_byte);
+        cell.download = SparseHistogram::of(&mut self.download);
+        cell.dns = SparseHistogram::of(&mut self.dns);
+        cell.connect = SparseHistogram::of(&mut self.connect);
+        cell.tls = SparseHistogram::of(&mut self.tls);
         for (name, mut times) in self.components {
             cell.components.entry(name).or_default().time = SparseHistogram::of(&mut times);
         }
@@ -124,6 +147,13 @@ impl Fold {
                 if sample.class == Class::Ok {
                     successes.push(sample.response_us);
                 }
+            }
+            for connection in &tick.connections {
+                let (phase, second) = self.place(connection.intended_us);
+                groups
+                    .entry((phase, second, connection.endpoint))
+                    .or_default()
+                    .add_connection(connection);
             }
             for component in &tick.components {
                 let (phase, second) = self.place(component.intended_us);
@@ -217,7 +247,7 @@ impl Fold {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{ComponentSample, Example, Recorder};
+    use crate::metrics::{ComponentSample, Example, HttpVersion, Recorder};
 
     fn phase(name: &str, start_us: u64, end_us: u64) -> Phase {
         Phase {
@@ -234,10 +264,12 @@ mod tests {
             class,
             redirects: 0,
             connections: 1,
+            reused: 1,
             intended_us,
             response_us,
             service_us: response_us / 2,
             first_byte_us: Some(response_us / 4),
+            download_us: Some(response_us / 4),
             bytes_in: 10,
             bytes_out: 5,
         }
@@ -312,5 +344,36 @@ mod tests {
         }
         assert_eq!((texts, names.len()), (1, MAX_COMPONENTS + 1));
         assert!(names.contains("other"));
+    }
+
+    #[test]
+    fn connections_are_counted_and_addresses_beyond_the_first_few_together() {
+        let mut fold = Fold::new(vec![phase("steady", 0, 1_000_000)]);
+        let connection = |host: u8| ConnectionSample {
+            endpoint: 0,
+            intended_us: 0,
+            dns_us: None,
+            connect_us: Some(200),
+            tls_us: (host == 1).then_some(5_000),
+            tls_handshakes: u16::from(host == 1),
+            remote: Some(([10, 0, 0, host], 80).into()),
+            version: Some(HttpVersion::Http11),
+        };
+        let tick = || Tick {
+            samples: vec![sample(0, Class::Ok, 1_000)],
+            connections: (0..20).map(connection).collect(),
+            ..Tick::default()
+        };
+        let mut cell = Cell::default();
+        for _ in 0..2 {
+            cell.merge(&fold.fold(vec![tick()]).0.cells[0].cell);
+        }
+        assert_eq!(cell.remotes.len(), Cell::MAX_REMOTES + 1);
+        assert_eq!(cell.remotes["10.0.0.0:80"], 2);
+        assert_eq!(cell.remotes["other"], 8);
+        assert_eq!(cell.versions[&HttpVersion::Http11], 40);
+        assert_eq!((cell.tls.count(), cell.tls_handshakes), (2, 2));
+        assert_eq!((cell.connect.count(), cell.dns.count()), (40, 0));
+        assert_eq!((cell.download.count(), cell.reused), (2, 2));
     }
 }

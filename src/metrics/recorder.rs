@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 
-use super::{Class, ComponentSample, Example, Sample, Tick};
+use super::{Class, ComponentSample, ConnectionSample, Example, Sample, Tick};
 
 /// The notes of one worker.
 #[derive(Debug, Default)]
@@ -49,6 +49,11 @@ impl Recorder {
         }
     }
 
+    /// A request opened connections.
+    pub fn record_connection(&self, sample: ConnectionSample) {
+        self.tick.borrow_mut().connections.push(sample);
+    }
+
     /// The target reported the time of a component.
     pub fn record_component(&self, sample: ComponentSample) {
         self.tick.borrow_mut().components.push(sample);
@@ -86,10 +91,12 @@ mod tests {
             class,
             redirects: 0,
             connections: 0,
+            reused: 0,
             intended_us: 0,
             response_us: 1,
             service_us: 1,
             first_byte_us: None,
+            download_us: None,
             bytes_in: 0,
             bytes_out: 0,
         };

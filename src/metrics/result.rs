@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Class, HealthSample, SparseHistogram};
+use super::{Class, HealthSample, HttpVersion, SparseHistogram};
 use crate::plan::{Endpoint, Fingerprint, Load, Phase, Plan, Slo, Target};
 use crate::units::MAX_DURATION;
 
@@ -180,12 +180,35 @@ pub struct Cell {
     /// Actual send to the response's head, of successes.
     #[serde(skip_serializing_if = "SparseHistogram::is_empty")]
     pub first_byte: SparseHistogram,
+    /// The response's head to its last byte, of successes.
+    #[serde(skip_serializing_if = "SparseHistogram::is_empty")]
+    pub download: SparseHistogram,
+    /// Name resolution, of requests that opened a connection and were given a name.
+    #[serde(skip_serializing_if = "SparseHistogram::is_empty")]
+    pub dns: SparseHistogram,
+    /// TCP, of requests that opened a connection.
+    #[serde(skip_serializing_if = "SparseHistogram::is_empty")]
+    pub connect: SparseHistogram,
+    /// TLS handshakes, of requests that opened a TLS connection.
+    #[serde(skip_serializing_if = "SparseHistogram::is_empty")]
+    pub tls: SparseHistogram,
     /// Bytes received.
     pub bytes_in: u64,
     /// Bytes sent.
     pub bytes_out: u64,
     /// Connections opened.
     pub connections: u64,
+    /// Requests, redirects included, that went over a connection opened before.
+    pub reused: u64,
+    /// TLS handshakes done.
+    pub tls_handshakes: u64,
+    /// By remote address: requests that opened a connection and were answered. At most
+    /// [`Cell::MAX_REMOTES`] addresses; further ones are counted as `other`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub remotes: BTreeMap<String, u64>,
+    /// By HTTP version: requests that opened a connection and were answered.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub versions: BTreeMap<HttpVersion, u64>,
     /// Redirects followed; each is a further request to the target.
     pub redirects: u64,
     /// By name: what the target said of its components in `Server-Timing`.
@@ -207,6 +230,9 @@ pub struct Component {
     /// `desc=miss`.
     pub misses: u64,
 }
+
+/// The name of all remote addresses that are not told apart.
+const OTHER: &str = "other";
 
 impl RunResult {
     /// Identifies the file.
@@ -302,6 +328,20 @@ impl RunInfo {
 }
 
 impl Cell {
+    /// How many remote addresses are told apart.
+    pub const MAX_REMOTES: usize = 16;
+
+    /// Counts answered requests that opened a connection to `remote`.
+    pub(super) fn add_remote(&mut self, remote: &str, count: u64) {
+        let is_known = self.remotes.contains_key(remote);
+        let others = usize::from(self.remotes.contains_key(OTHER));
+        let key = match is_known || self.remotes.len() - others < Self::MAX_REMOTES {
+            true => remote,
+            false => OTHER,
+        };
+        *self.remotes.entry(key.to_owned()).or_default() += count;
+    }
+
     /// Adds all of `other`; the first example of each class stays.
     pub fn merge(&mut self, other: &Self) {
         for (class, count) in &other.classes {
@@ -313,9 +353,21 @@ impl Cell {
         self.service.merge(&other.service);
         self.lateness.merge(&other.lateness);
         self.first_byte.merge(&other.first_byte);
+        self.download.merge(&other.download);
+        self.dns.merge(&other.dns);
+        self.connect.merge(&other.connect);
+        self.tls.merge(&other.tls);
         self.bytes_in += other.bytes_in;
         self.bytes_out += other.bytes_out;
         self.connections += other.connections;
+        self.reused += other.reused;
+        self.tls_handshakes += other.tls_handshakes;
+        for (remote, count) in &other.remotes {
+            self.add_remote(remote, *count);
+        }
+        for (version, count) in &other.versions {
+            *self.versions.entry(*version).or_default() += count;
+        }
         self.redirects += other.redirects;
         for (name, component) in &other.components {
             let mine = self.components.entry(name.clone()).or_default();
@@ -345,10 +397,14 @@ impl Cell {
             self.bytes_in,
             self.bytes_out,
             self.connections,
+            self.reused,
+            self.tls_handshakes,
             self.redirects,
         ]
         .into_iter()
         .chain(self.classes.values().copied())
+        .chain(self.remotes.values().copied())
+        .chain(self.versions.values().copied())
         .chain(components.flat_map(|component| [component.hits, component.misses]))
         .chain(buckets)
     }
@@ -361,6 +417,10 @@ impl Cell {
             &self.service,
             &self.lateness,
             &self.first_byte,
+            &self.download,
+            &self.dns,
+            &self.connect,
+            &self.tls,
         ]
         .into_iter()
         .chain(self.components.values().map(|component| &component.time))

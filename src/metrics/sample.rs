@@ -1,5 +1,9 @@
 //! What a worker notes of each request, and what it hands over once a second.
 
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
 use super::{Class, Totals, WorkerHealth};
 
 /// One planned request, finished one way or another. All times in microseconds.
@@ -13,6 +17,8 @@ pub struct Sample {
     pub redirects: u16,
     /// Connections opened for it.
     pub connections: u16,
+    /// Requests of it, redirects included, that went over a connection opened before.
+    pub reused: u16,
     /// When it should have started, from the start of the load.
     pub intended_us: u64,
     /// Intended start to last byte. 0 for a missed arrival.
@@ -21,6 +27,8 @@ pub struct Sample {
     pub service_us: u64,
     /// Actual send to the head of the last response; `None` when there was none.
     pub first_byte_us: Option<u64>,
+    /// The head of the last response to its last byte; `None` when it did not end.
+    pub download_us: Option<u64>,
     /// Bytes received: bodies as they came over the wire, and heads as HTTP/1.1 text.
     pub bytes_in: u64,
     /// Bytes sent, counted likewise.
@@ -32,6 +40,40 @@ impl Sample {
     pub fn lateness_us(&self) -> u64 {
         self.response_us.saturating_sub(self.service_us)
     }
+}
+
+/// What opening connections took, and led to, for a request that did so. Apart from [`Sample`],
+/// because few requests open any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectionSample {
+    /// Position of the endpoint in the plan.
+    pub endpoint: u16,
+    /// Intended start of the request, from the start of the load; us.
+    pub intended_us: u64,
+    /// Name resolution; us. `None` for an address.
+    pub dns_us: Option<u64>,
+    /// TCP; us.
+    pub connect_us: Option<u64>,
+    /// TLS handshakes; us. `None` for plain connections.
+    pub tls_us: Option<u64>,
+    /// TLS handshakes done.
+    pub tls_handshakes: u16,
+    /// Where the last response came from; `None` when there was none.
+    pub remote: Option<SocketAddr>,
+    /// The version it came in.
+    pub version: Option<HttpVersion>,
+}
+
+/// A version of HTTP. The serialized names are part of the result format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it all")]
+pub enum HttpVersion {
+    #[serde(rename = "http/1.0")]
+    Http10,
+    #[serde(rename = "http/1.1")]
+    Http11,
+    #[serde(rename = "http/2")]
+    Http2,
 }
 
 /// A measurement that the target reported of one of its components, in `Server-Timing`.
@@ -65,6 +107,8 @@ pub struct Example {
 pub struct Tick {
     /// Requests that ended (and arrivals missed) since the last tick.
     pub samples: Vec<Sample>,
+    /// Connections opened since the last tick.
+    pub connections: Vec<ConnectionSample>,
     /// Component times since the last tick.
     pub components: Vec<ComponentSample>,
     /// Failures of classes not seen before at this worker.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Cell, Class, Component, Histogram, RunResult, SparseHistogram};
+use super::{Cell, Class, Component, Histogram, HttpVersion, RunResult, SparseHistogram};
 use crate::plan::{Metric, Percentile};
 
 /// Which part of a run a summary is about.
@@ -47,6 +47,14 @@ pub struct Summary {
     pub service_us: Latency,
     /// Actual send to the response's head, of successes.
     pub first_byte_us: Latency,
+    /// The response's head to its last byte, of successes.
+    pub download_us: Latency,
+    /// Name resolution, of requests that opened a connection to a name.
+    pub dns_us: Latency,
+    /// TCP, of requests that opened a connection.
+    pub connect_us: Latency,
+    /// TLS handshakes, of requests that opened a TLS connection.
+    pub tls_us: Latency,
     /// Actual minus intended start, of all started requests.
     pub lateness_us: Latency,
     /// Response times of failures other than timeouts.
@@ -57,6 +65,15 @@ pub struct Summary {
     pub bytes_out: u64,
     /// Connections opened.
     pub connections: u64,
+    /// Requests, redirects included, that went over a connection opened before.
+    pub reused: u64,
+    /// TLS handshakes done.
+    pub tls_handshakes: u64,
+    /// By remote address, `other` for all beyond the first 16: answered requests that opened a
+    /// connection.
+    pub remotes: BTreeMap<String, u64>,
+    /// By HTTP version: answered requests that opened a connection.
+    pub versions: BTreeMap<HttpVersion, u64>,
     /// Redirects followed.
     pub redirects: u64,
     /// What the target said of its components in `Server-Timing`.
@@ -175,11 +192,19 @@ impl Summary {
             response_us: Latency::of(&response),
             service_us: Latency::of_sparse(&cell.service),
             first_byte_us: Latency::of_sparse(&cell.first_byte),
+            download_us: Latency::of_sparse(&cell.download),
+            dns_us: Latency::of_sparse(&cell.dns),
+            connect_us: Latency::of_sparse(&cell.connect),
+            tls_us: Latency::of_sparse(&cell.tls),
             lateness_us: Latency::of_sparse(&cell.lateness),
             failed_us: Latency::of_sparse(&cell.failed),
             bytes_in: cell.bytes_in,
             bytes_out: cell.bytes_out,
             connections: cell.connections,
+            reused: cell.reused,
+            tls_handshakes: cell.tls_handshakes,
+            remotes: cell.remotes.clone(),
+            versions: cell.versions.clone(),
             redirects: cell.redirects,
             components,
             examples: cell.examples.clone(),

@@ -29,6 +29,8 @@ pub struct Endpoint {
     pub connect_timeout: Duration,
     /// How many redirects are followed; 0 takes a 3xx as the answer.
     pub max_redirects: u32,
+    /// A body with more bytes on the wire than this fails; bytes.
+    pub max_body: u64,
     /// Conditions on the response. Without one on the status, 2xx and 3xx pass.
     pub checks: Vec<Check>,
     /// For `--tags` and `--exclude-tags`.

@@ -48,6 +48,7 @@ pub(crate) fn plan(load: Load, weights: &[u32]) -> Plan {
             timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
             max_redirects: 10,
+            max_body: 100_000_000,
             checks: Vec::new(),
             tags: Vec::new(),
         }

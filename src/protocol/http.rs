@@ -17,22 +17,24 @@ use std::sync::Arc;
 
 use ::http::header::{self, HeaderMap};
 use ::http::{Method, StatusCode};
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use reqwest::Url;
+use rustls::client::Resumption;
 use rustls::crypto::aws_lc_rs;
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::time::{Instant, timeout_at};
 
-use self::connect::{Probe, ProbeLayer, Resolver};
+use self::connect::{Probe, ProbeLayer, Resolver, TlsSessions};
 use self::failure::{Stage, classify};
 use self::prepared::{Prepared, head_bytes};
 use super::{Client, Failure, Request, Response, Session};
 use crate::error::Error;
-use crate::metrics::Class;
+use crate::metrics::{Class, HttpVersion};
 use crate::plan::{Endpoint, Plan};
+use crate::units::{format_bytes, format_duration};
 
-/// The largest body that is kept for checks; a larger one fails as `body_too_large`.
-const MAX_KEPT_BODY: usize = 10 * 1024 * 1024;
+/// The largest body that is kept for checks; bytes. A larger one fails as `body_too_large`.
+const MAX_KEPT_BODY: u64 = 10_000_000;
 
 /// Makes sessions for one worker.
 pub struct HttpClient {
@@ -117,10 +119,12 @@ impl Client for HttpClient {
 
     fn session(&self) -> HttpSession {
         let probe = Arc::new(Probe::default());
+        let mut tls = self.tls.clone();
+        tls.resumption = Resumption::store(Arc::new(TlsSessions::new(probe.clone())));
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(self.tls.clone())
+            .tls_backend_preconfigured(tls)
             .connector_layer(ProbeLayer(probe.clone()))
-            .dns_resolver(Resolver)
+            .dns_resolver(Resolver(probe.clone()))
             .retry(reqwest::retry::never())
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
@@ -143,7 +147,12 @@ impl Session for HttpSession {
         let mut response = Response::default();
         let outcome = self.follow(&request, deadline, &mut response).await;
         response.failure = outcome.err();
-        response.connections = self.probe.connections();
+        let opened = self.probe.take();
+        response.connections = opened.connections;
+        response.tls_handshakes = opened.tls_handshakes;
+        response.phases.dns = opened.dns;
+        response.phases.connect = opened.connect;
+        response.phases.tls = opened.tls;
         response
     }
 }
@@ -203,22 +212,41 @@ impl HttpSession {
     ) -> Result<Answer, Failure> {
         response.bytes_out += head_bytes(request.headers()) + request_bytes(&request);
         let timed_out = |stage| self.timed_out(stage, endpoint);
-        let mut answer = {
+        let attempts = self.probe.opened().attempts;
+        let outcome = {
             // Pinned here so that the probe still sees a connection being made when time is up.
             let execute = client.execute(request);
             tokio::pin!(execute);
             timeout_at(deadline, &mut execute)
                 .await
-                .map_err(|_| timed_out(Stage::Head))?
-                .map_err(|error| classify(error, Stage::Head))?
+                .map_err(|_| timed_out(Stage::Head))
         };
-        response.first_byte = Some(started.elapsed());
+        // Whatever became of it, it went over an older connection if none was begun.
+        response.reused += u16::from(self.probe.opened().attempts == attempts);
+        let mut answer = outcome?.map_err(|error| classify(error, Stage::Head))?;
+        let head_at = Instant::now();
+        response.phases.first_byte = Some(head_at - started);
+        response.phases.download = None;
+        response.remote = answer.remote_addr();
+        response.version = version(answer.version());
         response.status = Some(answer.status().as_u16());
         response.headers = std::mem::take(answer.headers_mut());
         response.bytes_in += status_line_bytes(answer.status()) + head_bytes(&response.headers);
+        if [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
+            .iter()
+            .all(|name| response.headers.contains_key(name))
+        {
+            // RFC 9112, section 6.3: a sign of smuggling, to be handled as an error.
+            let text = "the response has both `content-length` and `transfer-encoding`";
+            return Err(failed(Class::Protocol, text));
+        }
         let keep = endpoint.keeps_body();
+        let limit = match keep {
+            true => endpoint.max_body.min(MAX_KEPT_BODY),
+            false => endpoint.max_body,
+        };
         let mut body = BytesMut::new();
-        let mut too_large = false;
+        let mut length = 0;
         loop {
             let chunk = timeout_at(deadline, answer.chunk())
                 .await
@@ -226,17 +254,16 @@ impl HttpSession {
                 .map_err(|error| classify(error, Stage::Body))?;
             let Some(chunk) = chunk else { break };
             response.bytes_in += chunk.len() as u64;
-            too_large |= keep && body.len() + chunk.len() > MAX_KEPT_BODY;
-            if keep && !too_large {
+            length += chunk.len() as u64;
+            if length > limit {
+                return Err(too_large(limit, limit < endpoint.max_body));
+            }
+            if keep {
                 body.extend_from_slice(&chunk);
             }
         }
+        response.phases.download = Some(head_at.elapsed());
         response.body = body.freeze();
-        if too_large {
-            response.body = Bytes::new();
-            let text = format!("a body over {MAX_KEPT_BODY} bytes cannot be checked");
-            return Err(failed(Class::BodyTooLarge, text));
-        }
         Ok(Answer {
             status: answer.status(),
             headers: response.headers.clone(),
@@ -244,18 +271,15 @@ impl HttpSession {
     }
 
     fn timed_out(&self, stage: Stage, endpoint: &Endpoint) -> Failure {
-        let after = crate::units::format_duration(endpoint.timeout);
-        match stage {
-            _ if self.probe.is_connecting() => failed(
-                Class::TimeoutConnect,
-                format!("no connection within {after}"),
-            ),
-            Stage::Head => failed(Class::TimeoutHeaders, format!("no response within {after}")),
-            Stage::Body => failed(
-                Class::TimeoutBody,
-                format!("the body did not end within {after}"),
-            ),
+        if let Some(step) = self.probe.step() {
+            return failed(step.class(), step.too_long(endpoint.timeout));
         }
+        let after = format_duration(endpoint.timeout);
+        let text = match stage {
+            Stage::Head => format!("no response within {after}"),
+            Stage::Body => format!("the body did not end within {after}"),
+        };
+        failed(stage.timeout(), text)
     }
 
     fn redirect_target(&self, from: &Url, location: &header::HeaderValue) -> Result<Url, Failure> {
@@ -291,6 +315,24 @@ fn failed(class: Class, text: impl Into<String>) -> Failure {
     Failure {
         class,
         text: text.into(),
+    }
+}
+
+fn too_large(limit: u64, because_of_checks: bool) -> Failure {
+    let size = format_bytes(limit);
+    let text = match because_of_checks {
+        true => format!("a body over {size} cannot be checked; no more of it was read"),
+        false => format!("the body is larger than {size} (`max_body`); no more of it was read"),
+    };
+    failed(Class::BodyTooLarge, text)
+}
+
+fn version(version: ::http::Version) -> Option<HttpVersion> {
+    match version {
+        ::http::Version::HTTP_10 => Some(HttpVersion::Http10),
+        ::http::Version::HTTP_11 => Some(HttpVersion::Http11),
+        ::http::Version::HTTP_2 => Some(HttpVersion::Http2),
+        _ => None,
     }
 }
 

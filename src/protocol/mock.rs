@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Client, Request, Response, Session};
+use super::{Client, Phases, Request, Response, Session};
 
 /// Answers each request by a script, and notes what was asked.
 #[derive(Clone)]
@@ -60,7 +60,10 @@ impl Session for MockSession {
         tokio::time::sleep(answer.delay).await;
         Response {
             status: Some(answer.status),
-            first_byte: Some(answer.delay),
+            phases: Phases {
+                first_byte: Some(answer.delay),
+                ..Phases::default()
+            },
             ..Response::default()
         }
     }

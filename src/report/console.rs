@@ -193,10 +193,13 @@ fn endpoints(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     };
     grid.row(cells, bold);
     table(grid, out)?;
-    match view::traffic(&total) {
-        Some(text) => paragraph("  ", &text, out),
-        None => Ok(()),
+    for text in [view::traffic(&total), view::connecting(&total)]
+        .into_iter()
+        .flatten()
+    {
+        paragraph("  ", &text, out)?;
     }
+    Ok(())
 }
 
 fn phases(report: &Report, out: &mut dyn Write) -> io::Result<()> {
@@ -285,6 +288,7 @@ fn changes(report: &Report, comparison: &Comparison, out: &mut dyn Write) -> io:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::SparseHistogram;
     use crate::report::fixture;
     use crate::report::text::width;
     use snapbox::{assert_data_eq, file};
@@ -359,6 +363,20 @@ mod tests {
             console(&fixture::hostile()),
             file!["golden/hostile.txt"].raw()
         );
+    }
+
+    #[test]
+    fn what_connecting_took_is_shown_when_connections_were_opened() {
+        let mut report = fixture::passing();
+        assert!(!console(&report).contains("connecting"));
+        let phases = &mut report.result.endpoints[0].phases;
+        let cell = phases.last_mut().unwrap();
+        cell.connect = SparseHistogram::of(&mut [300, 350]);
+        cell.tls = SparseHistogram::of(&mut [4_000, 5_000]);
+        cell.reused = 1_000;
+        let line = "connecting p95: connect 350 us, tls 5.00 ms; 1,000 requests reused one";
+        let text = console(&report);
+        assert!(text.contains(line), "{text}");
     }
 
     #[test]

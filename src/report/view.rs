@@ -146,6 +146,27 @@ pub(super) fn traffic(total: &Summary) -> Option<String> {
     Some(parts.join(", "))
 }
 
+/// What opening connections took, on one line; `None` when none was opened or nothing is known.
+pub(super) fn connecting(total: &Summary) -> Option<String> {
+    let steps = [
+        ("dns", &total.dns_us),
+        ("connect", &total.connect_us),
+        ("tls", &total.tls_us),
+    ];
+    let parts: Vec<String> = steps
+        .iter()
+        .filter_map(|(name, times)| Some(format!("{name} {}", format_latency_us(times.p95?))))
+        .collect();
+    if parts.is_empty() {
+        return None;
+    }
+    let reused = format_count(total.reused);
+    Some(format!(
+        "connecting p95: {}; {reused} requests reused one",
+        parts.join(", ")
+    ))
+}
+
 /// A count that stays short enough for a table: exact to ten millions, then in millions.
 fn count(n: u64) -> String {
     if n < 10_000_000 {

@@ -268,6 +268,21 @@ impl Decode for Duration {
     }
 }
 
+/// A size in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Size(pub u64);
+
+impl Decode for Size {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
+        let size = parse("a size such as `100MB`", node, findings, units::parse_size)?;
+        Some(Self(size))
+    }
+
+    fn schema() -> Value {
+        json!({"type": ["string", "number"], "examples": ["500kB", "100MB", "1GiB"]})
+    }
+}
+
 impl Decode for bool {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
         parse("`true` or `false`", node, findings, |text| match text {

@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::decode::{
-    At, Decode, Field, OneOrMany, Pairs, describe, entries, mapping, missing_key, object, parse,
-    unknown_key,
+    At, Decode, Field, OneOrMany, Pairs, Size, describe, entries, mapping, missing_key, object,
+    parse, unknown_key,
 };
 use super::findings::Findings;
 use super::tree::{Kind, Node};
@@ -51,6 +51,8 @@ mapping! {
         think_time: ThinkTime,
         /// How many redirects are followed, 0 to 100; 10 by default.
         max_redirects: u32,
+        /// The largest response body on the wire; a larger one is cut off and fails as `body_too_large`. `100MB` by default; a body that a check looks into may have 10 MB, decoded too.
+        max_body: Size,
     }
 }
 
@@ -97,6 +99,8 @@ mapping! {
         connect_timeout: Duration,
         /// How many redirects are followed, 0 to 100.
         max_redirects: u32,
+        /// The largest response body on the wire; a larger one is cut off and fails as `body_too_large`.
+        max_body: Size,
     }
 }
 

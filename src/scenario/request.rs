@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::body;
 use super::checks;
-use super::decode::{At, Field, Pairs};
+use super::decode::{At, Field, Pairs, Size};
 use super::file::{DefaultsFile, EndpointFile};
 use super::findings::{Findings, Span};
 use super::target::{self, Place};
@@ -30,6 +30,8 @@ pub(super) struct Common<'a> {
     pub connect_timeout: Duration,
     /// How many redirects are followed.
     pub max_redirects: u32,
+    /// The largest response body; bytes.
+    pub max_body: u64,
 }
 
 impl<'a> Common<'a> {
@@ -45,11 +47,13 @@ impl<'a> Common<'a> {
             timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
             max_redirects: 10,
+            max_body: 100_000_000,
         };
         let mut limits = limits.with(
             &defaults.timeout,
             &defaults.connect_timeout,
             &defaults.max_redirects,
+            &defaults.max_body,
             findings,
         );
         if let Some(timeout) = timeout {
@@ -63,6 +67,7 @@ impl<'a> Common<'a> {
             timeout: limits.timeout,
             connect_timeout: limits.connect_timeout,
             max_redirects: limits.max_redirects,
+            max_body: limits.max_body,
         }
     }
 
@@ -78,11 +83,13 @@ impl<'a> Common<'a> {
             timeout: self.timeout,
             connect_timeout: self.connect_timeout,
             max_redirects: self.max_redirects,
+            max_body: self.max_body,
         }
         .with(
             &file.timeout,
             &file.connect_timeout,
             &file.max_redirects,
+            &file.max_body,
             findings,
         );
         let mut headers = headers(&file.headers, self.names, findings);
@@ -134,6 +141,7 @@ impl<'a> Common<'a> {
             timeout: limits.timeout,
             connect_timeout: limits.connect_timeout,
             max_redirects: limits.max_redirects,
+            max_body: limits.max_body,
             checks,
             tags: file.tags.get().map_or_else(Vec::new, |tags| tags.0.clone()),
         };
@@ -197,6 +205,7 @@ struct Limits {
     timeout: Duration,
     connect_timeout: Duration,
     max_redirects: u32,
+    max_body: u64,
 }
 
 impl Limits {
@@ -206,6 +215,7 @@ impl Limits {
         timeout: &Field<Duration>,
         connect_timeout: &Field<Duration>,
         max_redirects: &Field<u32>,
+        max_body: &Field<Size>,
         findings: &mut Findings,
     ) -> Self {
         let mut positive = |field: &Field<Duration>| {
@@ -239,6 +249,7 @@ impl Limits {
             timeout: new_timeout,
             connect_timeout: new_connect.unwrap_or(self.connect_timeout).min(new_timeout),
             max_redirects: max_redirects.copied().unwrap_or(self.max_redirects),
+            max_body: max_body.copied().map_or(self.max_body, |size| size.0),
         }
     }
 }

@@ -381,6 +381,7 @@ mod tests {
             timeout: Duration::from_secs(1),
             connect_timeout: Duration::from_secs(1),
             max_redirects: 0,
+            max_body: 1_000,
             checks: vec![],
             tags: vec![],
         }

@@ -5,7 +5,7 @@ use std::io;
 
 use rustix::io::Errno;
 
-use super::connect::{ConnectTimeout, DnsError};
+use super::connect::{ConnectTimeout, DnsError, Step};
 use crate::metrics::Class;
 use crate::protocol::Failure;
 
@@ -54,8 +54,8 @@ fn class_of(cause: &(dyn StdError + 'static), stage: Stage, connecting: bool) ->
     if cause.is::<DnsError>() {
         return Some(Class::Dns);
     }
-    if cause.is::<ConnectTimeout>() {
-        return Some(Class::TimeoutConnect);
+    if let Some(timeout) = cause.downcast_ref::<ConnectTimeout>() {
+        return Some(timeout.step.class());
     }
     if cause.is::<rustls::Error>() {
         return Some(Class::Tls);
@@ -64,8 +64,10 @@ fn class_of(cause: &(dyn StdError + 'static), stage: Stage, connecting: bool) ->
         return match error {
             _ if error.is_go_away() => Some(Class::H2Goaway),
             _ if error.is_reset() => Some(Class::H2Reset),
-            _ if error.is_io() => None,
-            _ => Some(Class::Protocol),
+            _ => match error.get_io() {
+                Some(error) => class_of_io(error, stage, connecting),
+                None => Some(Class::Protocol),
+            },
         };
     }
     if let Some(error) = cause.downcast_ref::<hyper::Error>() {
@@ -77,16 +79,52 @@ fn class_of(cause: &(dyn StdError + 'static), stage: Stage, connecting: bool) ->
             _ => None,
         };
     }
-    let error = cause.downcast_ref::<io::Error>()?;
+    class_of_io(cause.downcast_ref::<io::Error>()?, stage, connecting)
+}
+
+fn class_of_io(error: &io::Error, stage: Stage, connecting: bool) -> Option<Class> {
     match Errno::from_io_error(error) {
         Some(Errno::CONNREFUSED) => Some(Class::ConnectRefused),
         Some(Errno::CONNRESET | Errno::PIPE) => Some(Class::Reset),
         Some(Errno::MFILE | Errno::NFILE) => Some(Class::LocalFd),
         Some(Errno::ADDRNOTAVAIL) => Some(Class::LocalPorts),
         Some(Errno::TIMEDOUT) if connecting => Some(Class::TimeoutConnect),
+        Some(Errno::TIMEDOUT) => Some(stage.timeout()),
         Some(_) if connecting => Some(Class::ConnectFailed),
+        // Closed within the TLS handshake: there is nothing else to read while connecting.
+        _ if error.kind() == io::ErrorKind::UnexpectedEof && connecting => Some(Class::Tls),
         _ if error.kind() == io::ErrorKind::UnexpectedEof => Some(cut_off(stage)),
+        // A bad chunk, for example. An error of TLS inside it says so itself.
+        None if matches!(
+            error.kind(),
+            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData
+        ) =>
+        {
+            Some(Class::Protocol)
+        }
+        // What h2 calls the end of a connection with requests in flight.
+        None if error.kind() == io::ErrorKind::BrokenPipe => Some(cut_off(stage)),
         _ => None,
+    }
+}
+
+impl Step {
+    /// The class of a request whose time ran out in this step.
+    pub(super) fn class(self) -> Class {
+        match self {
+            Self::Connect => Class::TimeoutConnect,
+            Self::Tls => Class::TimeoutTls,
+        }
+    }
+}
+
+impl Stage {
+    /// The class of a request whose time ran out here.
+    pub(super) fn timeout(self) -> Class {
+        match self {
+            Self::Head => Class::TimeoutHeaders,
+            Self::Body => Class::TimeoutBody,
+        }
     }
 }
 

@@ -222,13 +222,13 @@ async fn a_plain_server_on_a_tls_port_is_a_tls_failure() {
 }
 
 #[tokio::test]
-async fn a_tls_handshake_that_stalls_is_a_connect_timeout() {
+async fn a_tls_handshake_that_stalls_has_a_class_of_its_own() {
     let server = Server::start(|_, _| ok(""));
     let url = format!("https://{}", server.address);
     let response = send(&url, endpoint(Method::Get, "/"), 1).await;
     assert_eq!(
         class(&response),
-        Some(Class::TimeoutConnect),
+        Some(Class::TimeoutTls),
         "{:?}",
         response.failure
     );

@@ -187,19 +187,27 @@ fn the_command_line_comes_before_the_scenario_and_this_before_the_profile() {
 
 #[test]
 fn timeouts_and_redirects_come_from_the_endpoint_the_defaults_or_the_table() {
-    let text = "host: demo\ndefaults: {timeout: 20s, max_redirects: 3}\n\
-                endpoints: [{get: /a}, {get: /b, timeout: 2s, max_redirects: 0}, {get: /c, connect_timeout: 15s}]\n";
+    let text = "host: demo\ndefaults: {timeout: 20s, max_redirects: 3, max_body: 2GB}\n\
+                endpoints: [{get: /a}, {get: /b, timeout: 2s, max_redirects: 0, max_body: 64 KiB}, {get: /c, connect_timeout: 15s}]\n";
     let plan = plan(text, &Options::default());
-    let seen: Vec<(u64, u64, u32)> = (plan.endpoints.iter())
+    let seen: Vec<(u64, u64, u32, u64)> = (plan.endpoints.iter())
         .map(|one| {
             (
                 one.timeout.as_secs(),
                 one.connect_timeout.as_secs(),
                 one.max_redirects,
+                one.max_body,
             )
         })
         .collect();
-    assert_eq!(seen, [(20, 10, 3), (2, 2, 0), (20, 15, 3)]);
+    assert_eq!(
+        seen,
+        [
+            (20, 10, 3, 2_000_000_000),
+            (2, 2, 0, 65_536),
+            (20, 15, 3, 2_000_000_000)
+        ]
+    );
 }
 
 #[test]
