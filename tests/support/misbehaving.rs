@@ -28,16 +28,27 @@ pub enum Fault {
     CloseUnanswered,
     /// Answers, and closes the connection when it was idle for so long, without announcing it.
     CloseIdle(Duration),
+    /// Answers the first request of each connection; reads the second and closes it unanswered.
+    CloseSecond,
+    /// Answers so many requests on each connection, announces with the last one that it closes it,
+    /// and does.
+    KeepAlive(u32),
     /// Sends its head at one byte per second.
     SlowHead,
     /// Sends chunks of 1 kB without end.
     EndlessBody,
+    /// Announces a body of so many bytes and sends it as fast as it is taken.
+    BigBody(u64),
     /// Announces 100 bytes, sends 5 and closes the connection.
     ShortBody,
     /// Sends 25 bytes more than it announced, which look like another answer.
     ExtraBytes,
     /// Answers with something that is not HTTP.
     Garbage,
+    /// Answers with these bytes, and keeps the connection open.
+    Raw(Vec<u8>),
+    /// Answers with these bytes and closes the connection.
+    RawThenClose(Vec<u8>),
     /// Redirects to the same path again and again.
     RedirectLoop,
     /// Redirects (302) to this URL.
@@ -179,17 +190,17 @@ impl Connection {
     /// Serves until the connection ends, one way or the other; all errors mean that it has.
     async fn serve(mut self, fault: Fault) {
         let _ = self.stream.set_nodelay(true);
-        let mut is_fresh = true;
+        let mut served = 0;
         loop {
             let request = match &fault {
-                Fault::CloseIdle(idle) if !is_fresh => {
+                Fault::CloseIdle(idle) if served > 0 => {
                     timeout(*idle, self.request()).await.unwrap_or_default()
                 }
                 _ => self.request().await,
             };
-            is_fresh = false;
             let Some(request) = request else { return };
-            if self.answer(&fault, &request).await.is_none() {
+            served += 1;
+            if self.answer(&fault, &request, served).await.is_none() {
                 return;
             }
         }
@@ -217,8 +228,9 @@ impl Connection {
         }
     }
 
-    /// Answers in the server's way; `None` when the connection is to end.
-    async fn answer(&mut self, fault: &Fault, request: &str) -> Option<()> {
+    /// Answers the `number`th request of the connection, from 1, in the server's way; `None` when
+    /// the connection is to end.
+    async fn answer(&mut self, fault: &Fault, request: &str, number: u32) -> Option<()> {
         const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
         const EARLY: &str =
             "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n";
@@ -228,6 +240,14 @@ impl Connection {
                 self.send(OK.trim_end_matches("ok")).await
             }
             Fault::Ok | Fault::CloseIdle(_) => self.send(OK).await,
+            Fault::CloseSecond if number > 1 => None,
+            Fault::CloseSecond => self.send(OK).await,
+            Fault::KeepAlive(limit) if number >= *limit => {
+                self.send(&OK.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n"))
+                    .await;
+                None
+            }
+            Fault::KeepAlive(_) => self.send(OK).await,
             Fault::NeverAccept => None,
             Fault::Hang => std::future::pending().await,
             Fault::ResetInHead => {
@@ -256,6 +276,18 @@ impl Connection {
                     sleep(Duration::from_millis(2)).await;
                 }
             }
+            Fault::BigBody(length) => {
+                self.send(&format!(
+                    "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n"
+                ))
+                .await?;
+                let zeros = [0; 1 << 16];
+                for _ in 0..*length >> 16 {
+                    self.stream.write_all(&zeros).await.ok()?;
+                }
+                let rest = (*length & 0xffff) as usize;
+                self.stream.write_all(&zeros[..rest]).await.ok()
+            }
             Fault::ShortBody => {
                 self.send(part_of_100).await;
                 None
@@ -265,6 +297,14 @@ impl Connection {
                     .await
             }
             Fault::Garbage => self.send("\u{1b}[31mSSH-2.0-garbage\r\n\r\n").await,
+            Fault::Raw(answer) => self.stream.write_all(answer).await.ok(),
+            Fault::RawThenClose(answer) => {
+                self.stream.write_all(answer).await.ok()?;
+                // Reading on until the other side closes, too, so that it meets no reset.
+                self.stream.shutdown().await.ok()?;
+                while self.stream.read(&mut [0; 4096]).await.ok()? > 0 {}
+                None
+            }
             Fault::RedirectLoop => {
                 let path = request.split(' ').nth(1).unwrap_or("/");
                 self.redirect(path.as_bytes()).await

@@ -1,6 +1,6 @@
 //! What tests of the whole program share: [`Perfctl`] runs the binary, on a [`scenario`] or as it
-//! is, [`Misbehaving`] is a server with a fault, [`documents`] reads the README and `docs/`. A
-//! well-behaved server is `perfctl::demo::Demo`.
+//! is, [`Misbehaving`] is a server with a fault, [`TlsServer`] one over TLS, [`documents`] reads
+//! the README and `docs/`. A well-behaved server is `perfctl::demo::Demo`.
 
 // Each test file uses its own part of this.
 #![allow(dead_code, unused_imports)]
@@ -9,6 +9,8 @@ pub mod documents;
 mod misbehaving;
 mod program;
 pub mod scenario;
+mod tls;
 
 pub use misbehaving::{Fault, Misbehaving, closed_port};
 pub use program::{Outcome, Perfctl, Running, Signal};
+pub use tls::{Authority, Certificate, Talk, TlsServer};

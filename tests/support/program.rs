@@ -230,6 +230,18 @@ impl Running {
         assert!(sent.success(), "{command}");
     }
 
+    /// The most memory it has held so far; KiB. `None` when it has ended or nobody tells.
+    pub fn peak_memory_kib(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+        line.split_whitespace().nth(1)?.parse().ok()
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// The directory it runs in.
     pub fn dir(&self) -> &Path {
         self.dir.as_ref().expect("kept until the end").path()

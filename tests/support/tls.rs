@@ -1,0 +1,288 @@
+//! A TLS server on 127.0.0.1 that counts its connections and requests, and certificates for it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::Reason;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
+};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+/// A certificate authority that nobody trusts but who is told to.
+pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// What a server shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certificate {
+    /// For 127.0.0.1 and localhost, valid for long.
+    Good,
+    /// The same, but expired.
+    Expired,
+    /// For another name.
+    WrongName,
+}
+
+/// What the server does with a connection.
+#[derive(Debug, Clone, Copy)]
+pub enum Talk {
+    /// Waits so long, then does the handshake and answers each request by HTTP/1.1 with `ok`.
+    Http1(Duration),
+    /// Reads a request and closes the connection.
+    CloseUnanswered,
+    /// Closes the connection within the handshake.
+    CloseInHandshake,
+    /// Answers each request by HTTP/2 with `ok`.
+    H2,
+    /// Refuses each HTTP/2 request: `REFUSED_STREAM`.
+    H2Refuse,
+    /// Sends a GOAWAY that leaves out the first HTTP/2 request, which is in flight.
+    H2GoAway,
+    /// Sends a GOAWAY when the first HTTP/2 request is in flight, and closes the connection.
+    H2Shutdown,
+}
+
+impl Authority {
+    /// A new one.
+    pub fn new() -> Self {
+        static MADE: AtomicU64 = AtomicU64::new(1);
+        let mut params = CertificateParams::default();
+        let name = format!("authority {}", MADE.fetch_add(1, Relaxed));
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    /// Its own certificate, as in a file of trusted ones.
+    pub fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// A client that trusts it and nobody else.
+    pub fn client(&self) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).unwrap();
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config
+    }
+
+    fn server(&self, certificate: Certificate, protocol: &[u8]) -> ServerConfig {
+        let names = match certificate {
+            Certificate::WrongName => vec!["elsewhere.example".to_owned()],
+            _ => vec!["127.0.0.1".to_owned(), "localhost".to_owned()],
+        };
+        let mut params = CertificateParams::new(names).unwrap();
+        if certificate == Certificate::Expired {
+            params.not_before = date_time_ymd(2001, 1, 1);
+            params.not_after = date_time_ymd(2002, 1, 1);
+        }
+        let key = KeyPair::generate().unwrap();
+        let signed = params.signed_by(&key, &self.0).unwrap();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![signed.der().clone()], key)
+            .unwrap();
+        config.alpn_protocols = vec![protocol.to_vec()];
+        config
+    }
+}
+
+/// The server. Dropping it stops it and cuts its connections.
+pub struct TlsServer {
+    addr: SocketAddr,
+    counts: Arc<Counts>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Counts {
+    connections: AtomicU64,
+    requests: AtomicU64,
+}
+
+impl TlsServer {
+    /// Starts it on a free port.
+    pub fn start(authority: &Authority, certificate: Certificate, talk: Talk) -> Self {
+        let protocol: &[u8] = match talk {
+            Talk::H2 | Talk::H2Refuse | Talk::H2GoAway | Talk::H2Shutdown => b"h2",
+            _ => b"http/1.1",
+        };
+        let acceptor = TlsAcceptor::from(Arc::new(authority.server(certificate, protocol)));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let listener = runtime
+            .block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
+            .unwrap();
+        let addr = listener.local_addr().unwrap();
+        let counts = Arc::new(Counts::default());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = {
+            let counts = counts.clone();
+            async move {
+                tokio::select! {
+                    () = accept(listener, acceptor, talk, counts) => {}
+                    _ = stopped => {}
+                }
+            }
+        };
+        let thread = std::thread::spawn(move || runtime.block_on(serving));
+        Self {
+            addr,
+            counts,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    /// `https://localhost:PORT`.
+    pub fn url(&self) -> String {
+        format!("https://localhost:{}", self.addr.port())
+    }
+
+    /// Connections accepted.
+    pub fn connections(&self) -> u64 {
+        self.counts.connections.load(Relaxed)
+    }
+
+    /// Requests read.
+    pub fn requests(&self) -> u64 {
+        self.counts.requests.load(Relaxed)
+    }
+}
+
+impl Drop for TlsServer {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, acceptor: TlsAcceptor, talk: Talk, counts: Arc<Counts>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        counts.connections.fetch_add(1, Relaxed);
+        tokio::spawn(serve(stream, acceptor.clone(), talk, counts.clone()));
+    }
+}
+
+/// Serves until the connection ends, one way or the other; all errors mean that it has.
+async fn serve(mut stream: TcpStream, acceptor: TlsAcceptor, talk: Talk, counts: Arc<Counts>) {
+    match talk {
+        Talk::Http1(delay) => tokio::time::sleep(delay).await,
+        Talk::CloseInHandshake => {
+            let _ = stream.read(&mut [0; 4096]).await;
+            return;
+        }
+        _ => {}
+    }
+    // Held open so that what is unread at the end makes no reset, which would overtake the rest.
+    let stream = stream.into_std().unwrap();
+    let held = stream.try_clone().unwrap();
+    let stream = TcpStream::from_std(stream).unwrap();
+    let Ok(stream) = acceptor.accept(stream).await else {
+        return;
+    };
+    match talk {
+        Talk::Http1(_) => {
+            let _ = http1(stream, &counts).await;
+        }
+        Talk::CloseUnanswered | Talk::CloseInHandshake => {
+            let _ = close(stream, &counts).await;
+        }
+        Talk::H2GoAway => {
+            let _ = go_away(stream, &counts).await;
+        }
+        Talk::H2 | Talk::H2Refuse | Talk::H2Shutdown => {
+            let _ = http2(stream, talk, &counts).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            drop(held);
+        }
+    }
+}
+
+async fn http1(mut stream: TlsStream<TcpStream>, counts: &Counts) -> std::io::Result<()> {
+    let mut received = Vec::new();
+    while stream.read_buf(&mut received).await? > 0 {
+        if received.ends_with(b"\r\n\r\n") {
+            received.clear();
+            counts.requests.fetch_add(1, Relaxed);
+            let ok = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+            stream.write_all(ok).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn close(mut stream: TlsStream<TcpStream>, counts: &Counts) -> std::io::Result<()> {
+    stream.read_buf(&mut Vec::new()).await?;
+    counts.requests.fetch_add(1, Relaxed);
+    stream.shutdown().await?;
+    // Reading on until the other side closes, too, so that it meets no reset.
+    while stream.read(&mut [0; 4096]).await? > 0 {}
+    Ok(())
+}
+
+async fn http2(stream: TlsStream<TcpStream>, talk: Talk, counts: &Counts) -> Result<(), h2::Error> {
+    let mut connection = h2::server::handshake(stream).await?;
+    while let Some(request) = connection.accept().await {
+        let (_request, mut answer) = request?;
+        counts.requests.fetch_add(1, Relaxed);
+        match talk {
+            Talk::H2Refuse => answer.send_reset(Reason::REFUSED_STREAM),
+            Talk::H2Shutdown => connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM),
+            _ => {
+                let mut body = answer.send_response(http::Response::new(()), false)?;
+                body.send_data(Bytes::from_static(b"ok"), true)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// By hand, because h2 sends no GOAWAY that leaves out a request it has read.
+async fn go_away(mut stream: TlsStream<TcpStream>, counts: &Counts) -> std::io::Result<()> {
+    const HEADERS: u8 = 1;
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    // 8 bytes on stream 0: the last stream that was taken is 0, and there is no error.
+    let mut go_away = vec![0, 0, 8, 7, 0, 0, 0, 0, 0];
+    go_away.extend([0; 8]);
+    stream.write_all(&settings).await?;
+    let mut preface = [0; 24];
+    stream.read_exact(&mut preface).await?;
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; length as usize];
+        stream.read_exact(&mut payload).await?;
+        if head[3] == HEADERS {
+            counts.requests.fetch_add(1, Relaxed);
+            stream.write_all(&go_away).await?;
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Sending requests through a client, in one session, and judging what comes back.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use perfctl::check::judge;
+use perfctl::metrics::Class;
+use perfctl::plan::Plan;
+use perfctl::protocol::http::{HttpClient, tls_config};
+use perfctl::protocol::{Client, Request, Response, Session};
+use perfctl::scenario::{Options, Source, compile};
+use rustls::ClientConfig;
+
+/// What came of one request.
+#[derive(Debug)]
+pub struct Played {
+    pub class: Class,
+    pub text: String,
+    pub response: Response,
+    pub took: Duration,
+}
+
+/// How requests are sent.
+pub struct Script<'a> {
+    /// `http://...`.
+    pub base: &'a str,
+    /// An endpoint as in a scenario, such as `{get: /, timeout: 1s}`.
+    pub endpoint: &'a str,
+    /// How many requests, one after the other.
+    pub times: usize,
+    /// The wait before each but the first.
+    pub pause: Duration,
+    /// Whom to trust; the machine's own certificates by default.
+    pub tls: Option<ClientConfig>,
+}
+
+impl<'a> Script<'a> {
+    pub fn new(base: &'a str, endpoint: &'a str, times: usize) -> Self {
+        Self {
+            base,
+            endpoint,
+            times,
+            pause: Duration::ZERO,
+            tls: None,
+        }
+    }
+
+    /// Plays it with each client that perfctl has, by name.
+    pub fn play(&self) -> Vec<(&'static str, Vec<Played>)> {
+        let plan = self.plan();
+        let tls = match &self.tls {
+            Some(tls) => tls.clone(),
+            None => tls_config(&plan, self.base).unwrap(),
+        };
+        let client = HttpClient::new(&plan, self.base, tls).unwrap();
+        vec![("reqwest", self.play_with(&client, &plan))]
+    }
+
+    fn play_with(&self, client: &impl Client, plan: &Plan) -> Vec<Played> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let mut session = client.session();
+            let endpoint = &plan.endpoints[0];
+            let mut played = Vec::new();
+            for number in 0..self.times {
+                if number > 0 && !self.pause.is_zero() {
+                    tokio::time::sleep(self.pause).await;
+                }
+                let started = Instant::now();
+                let request = Request {
+                    index: 0,
+                    endpoint,
+                    rendered: None,
+                };
+                let response = session.execute(request).await;
+                let took = started.elapsed();
+                let judgement = judge(endpoint, &response, took);
+                played.push(Played {
+                    class: judgement.class,
+                    text: judgement.text.unwrap_or_default(),
+                    response,
+                    took,
+                });
+            }
+            played
+        })
+    }
+
+    fn plan(&self) -> Plan {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("scenario.yaml");
+        let mut yaml = format!("host: {}\n", self.base);
+        writeln!(yaml, "endpoints: [{}]", self.endpoint).unwrap();
+        std::fs::write(&path, yaml).unwrap();
+        match compile(&Source::File(path), "smoke", &Options::default()) {
+            Ok(plan) => plan,
+            Err(error) => panic!("{}: {error}", self.endpoint),
+        }
+    }
+}

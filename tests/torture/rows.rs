@@ -1,0 +1,118 @@
+//! The rows that are one request after the other against a plain server.
+
+use crate::cases::{LONG, cases};
+use crate::play::Script;
+use crate::support::Misbehaving;
+
+/// Plays all cases of a row with all clients.
+fn play(row: u8) {
+    let cases: Vec<_> = cases().into_iter().filter(|case| case.row == row).collect();
+    assert!(!cases.is_empty());
+    for (number, case) in cases.iter().enumerate() {
+        let server = Misbehaving::start(case.fault.clone());
+        let url = server.url();
+        let script = Script::new(&url, case.endpoint, case.classes.len());
+        let mut seen = (0, 0);
+        for (client, played) in script.play() {
+            let what = format!("row {row}, case {number}, {client}: {played:?}");
+            let classes: Vec<_> = played.iter().map(|one| one.class).collect();
+            assert_eq!(classes, case.classes, "{what}");
+            let counts = (server.requests() - seen.0, server.connections() - seen.1);
+            assert_eq!(counts, (case.requests, case.connections), "{what}");
+            let opened: u16 = played.iter().map(|one| one.response.connections).sum();
+            assert_eq!(u64::from(opened), case.connections, "{what}");
+            let reused: u16 = played.iter().map(|one| one.response.reused).sum();
+            if case.connections > 0 {
+                assert_eq!(
+                    u64::from(reused),
+                    case.requests - case.connections,
+                    "{what}"
+                );
+            }
+            let last = played.last().unwrap();
+            assert!(last.text.contains(case.says), "{what}");
+            assert!(last.took < LONG, "{what}");
+            seen = (server.requests(), server.connections());
+        }
+    }
+}
+
+#[test]
+fn row_03_a_full_accept_queue_is_a_connect_timeout() {
+    play(3);
+}
+
+#[test]
+fn row_05_a_reset_is_told_from_a_close() {
+    play(5);
+}
+
+#[test]
+fn row_06_a_close_before_any_reply_is_closed_early() {
+    play(6);
+}
+
+#[test]
+fn row_07_a_server_that_announces_its_closes_costs_no_request() {
+    play(7);
+}
+
+#[test]
+fn row_10_a_head_that_trickles_in_ends_at_the_deadline() {
+    play(10);
+}
+
+#[test]
+fn row_11_the_deadline_covers_the_body() {
+    play(11);
+}
+
+#[test]
+fn row_12_a_body_is_cut_off_at_its_cap() {
+    play(12);
+}
+
+#[test]
+fn row_13_compressed_bodies_are_decoded_for_checks_and_only_so_far() {
+    play(13);
+}
+
+#[test]
+fn row_14_a_body_shorter_than_announced_is_truncated() {
+    play(14);
+}
+
+#[test]
+fn row_15_extra_bytes_do_not_become_the_next_reply() {
+    play(15);
+}
+
+#[test]
+fn row_16_what_is_not_http_is_a_protocol_failure() {
+    play(16);
+}
+
+#[test]
+fn row_17_a_head_without_measure_is_a_protocol_failure() {
+    play(17);
+}
+
+#[test]
+fn row_18_bytes_that_are_no_text_are_taken_as_they_are() {
+    play(18);
+}
+
+#[test]
+fn row_19_informational_and_bodyless_answers_are_one_request_each() {
+    play(19);
+}
+
+#[test]
+fn row_20_a_redirect_loop_ends_and_its_hops_are_counted() {
+    play(20);
+}
+
+#[test]
+fn row_22_a_server_that_asks_for_patience_gets_no_hidden_retry() {
+    play(22);
+}
