@@ -297,6 +297,8 @@ fn every_field_of_the_json_report_is_documented() {
     assert!(keys.len() > 50, "{keys:?}");
     let text = read("docs/metrics.md");
     let names = ["ok", "db", "cache", "app"];
+    // By address, whose port is another one each time.
+    keys.retain(|key| !key.starts_with("127.0.0.1:"));
     let missing: Vec<&String> = keys
         .iter()
         .filter(|key| !names.contains(&key.as_str()) && !text.contains(&format!("`{key}`")))
