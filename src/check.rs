@@ -15,7 +15,7 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use crate::metrics::Class;
-use crate::plan::{Check, Endpoint, JsonExpectation, StatusRange};
+use crate::plan::{Check, Endpoint, JsonExpectation, Secrets, StatusRange};
 use crate::protocol::Response;
 use crate::units;
 
@@ -39,21 +39,31 @@ pub struct Judgement {
 }
 
 /// Classifies a response that took `elapsed`: a failure of the protocol first, then the status,
-/// then the other checks in order.
-pub fn judge(endpoint: &Endpoint, response: &Response, elapsed: Duration) -> Judgement {
-    match first_fault(endpoint, response, elapsed) {
+/// then the other checks in order. What the text quotes of the response is without `secrets`.
+pub fn judge(
+    endpoint: &Endpoint,
+    response: &Response,
+    elapsed: Duration,
+    secrets: &Secrets,
+) -> Judgement {
+    match first_fault(endpoint, response, elapsed, secrets) {
         None => Judgement {
             class: Class::Ok,
             text: None,
         },
         Some((class, text)) => Judgement {
             class,
-            text: Some(excerpt(&text)),
+            text: Some(excerpt(&secrets.hide(&text))),
         },
     }
 }
 
-fn first_fault(endpoint: &Endpoint, response: &Response, elapsed: Duration) -> Option<Fault> {
+fn first_fault(
+    endpoint: &Endpoint,
+    response: &Response,
+    elapsed: Duration,
+    secrets: &Secrets,
+) -> Option<Fault> {
     if let Some(failure) = &response.failure {
         return Some((failure.class, failure.text.clone()));
     }
@@ -63,7 +73,7 @@ fn first_fault(endpoint: &Endpoint, response: &Response, elapsed: Duration) -> O
     if let Some(fault) = status_fault(endpoint, status) {
         return Some(fault);
     }
-    let content = Content::new(response);
+    let content = Content::new(response, secrets);
     endpoint.checks.iter().find_map(|check| match check {
         Check::Status(_) => None,
         Check::MaxDuration(limit) => (elapsed > *limit).then(|| {
@@ -82,7 +92,7 @@ fn first_fault(endpoint: &Endpoint, response: &Response, elapsed: Duration) -> O
                     let text = format!(
                         "the body does not contain `{}`{}",
                         cut(text, MAX_QUOTE),
-                        beginning(&body)
+                        beginning(&body, secrets)
                     );
                     (Class::CheckFailed, text)
                 })
@@ -90,7 +100,9 @@ fn first_fault(endpoint: &Endpoint, response: &Response, elapsed: Duration) -> O
         },
         Check::Json { path, expect } => match content.json() {
             Err(fault) => Some(fault.clone()),
-            Ok(body) => json_fault(body, path, expect).map(|text| (Class::CheckFailed, text)),
+            Ok(body) => {
+                json_fault(body, path, expect, secrets).map(|text| (Class::CheckFailed, text))
+            }
         },
     })
 }
@@ -101,14 +113,16 @@ type Fault = (Class, String);
 /// The body of a response, decoded and parsed once, when the first check asks for it.
 struct Content<'a> {
     response: &'a Response,
+    secrets: &'a Secrets,
     body: OnceCell<Result<Bytes, Fault>>,
     json: OnceCell<Result<Value, Fault>>,
 }
 
 impl<'a> Content<'a> {
-    fn new(response: &'a Response) -> Self {
+    fn new(response: &'a Response, secrets: &'a Secrets) -> Self {
         Self {
             response,
+            secrets,
             body: OnceCell::new(),
             json: OnceCell::new(),
         }
@@ -122,7 +136,7 @@ impl<'a> Content<'a> {
     fn json(&self) -> Result<&Value, &Fault> {
         let parse = || {
             let body = self.body().map_err(Clone::clone)?;
-            parse(body).map_err(|why| (Class::CheckFailed, why))
+            parse(body, self.secrets).map_err(|why| (Class::CheckFailed, why))
         };
         self.json.get_or_init(parse).as_ref()
     }
@@ -168,16 +182,27 @@ fn alternatives(ranges: &[StatusRange]) -> String {
     text
 }
 
-fn parse(body: &[u8]) -> Result<Value, String> {
+fn parse(body: &[u8], secrets: &Secrets) -> Result<Value, String> {
     serde_json::from_slice(body).map_err(|error| {
         format!(
             "the body is not JSON ({error}){}",
-            beginning(&String::from_utf8_lossy(body))
+            beginning(&String::from_utf8_lossy(body), secrets)
         )
     })
 }
 
-fn json_fault(body: &Value, path: &JsonPath, expect: &JsonExpectation) -> Option<String> {
+fn json_fault(
+    body: &Value,
+    path: &JsonPath,
+    expect: &JsonExpectation,
+    secrets: &Secrets,
+) -> Option<String> {
+    let quote = |value: &Value| {
+        cut(
+            &secrets.hide_beginning(&value.to_string(), MAX_QUOTE),
+            MAX_QUOTE,
+        )
+    };
     let found = path.query(body).all();
     match expect {
         JsonExpectation::Exists => found.is_empty().then(|| format!("`{path}` was not found")),
@@ -206,14 +231,13 @@ fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
-fn quote(value: &Value) -> String {
-    cut(&value.to_string(), MAX_QUOTE)
-}
-
-fn beginning(body: &str) -> String {
+fn beginning(body: &str, secrets: &Secrets) -> String {
     match body.trim() {
         "" => "; it is empty".to_owned(),
-        body => format!("; it starts with `{}`", cut(body, MAX_QUOTE)),
+        body => {
+            let shown = secrets.hide_beginning(body, MAX_QUOTE);
+            format!("; it starts with `{}`", cut(&shown, MAX_QUOTE))
+        }
     }
 }
 

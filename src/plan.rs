@@ -9,6 +9,7 @@ mod endpoint;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod load;
+mod secrets;
 mod slo;
 mod template;
 
@@ -21,6 +22,7 @@ use sha2::{Digest, Sha256};
 pub use check::{Check, JsonExpectation, StatusRange};
 pub use endpoint::{Body, Endpoint, Header, Method, is_secret_header};
 pub use load::{Arrivals, Load, Model, Phase, Stage};
+pub use secrets::Secrets;
 pub use slo::{Direction, Metric, Percentile, Slo, SloScope};
 pub use template::{Escape, Part, Scope, Slot, Template};
 
@@ -51,6 +53,9 @@ pub struct Plan {
     pub slos: Vec<Slo>,
     /// Targets that do not apply to this run, each with the reason, for the report.
     pub skipped_slos: Vec<String>,
+    /// What must not be shown though the target may repeat it. Never stored.
+    #[serde(skip)]
+    pub secrets: Secrets,
 }
 
 /// What the load is put on.

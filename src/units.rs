@@ -221,6 +221,14 @@ pub fn format_count(n: u64) -> String {
     text
 }
 
+/// `1 user`, `50 users`.
+pub fn format_users(n: u64) -> String {
+    match n {
+        1 => "1 user".into(),
+        n => format!("{} users", format_count(n)),
+    }
+}
+
 /// A number with at most `digits` decimals and no trailing zeros.
 pub fn trim_float(value: f64, digits: usize) -> String {
     let text = format!("{value:.digits$}");

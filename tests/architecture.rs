@@ -278,3 +278,24 @@ fn what_is_allowed_or_only_talked_about_is_let_pass() {
         Vec::<String>::new()
     );
 }
+
+/// Row 38 of the faults: a wall clock that jumps changes no measurement, since none comes from it.
+#[test]
+fn durations_do_not_come_from_the_wall_clock() {
+    // When a run started, how old a baseline is, and what a template fills in.
+    const ALLOWED: [&str; 4] = [
+        "src/cli/run.rs",
+        "src/comparison/comparable.rs",
+        "src/metrics/store.rs",
+        "src/plan/template.rs",
+    ];
+    let clock = Regex::new(r"SystemTime|UNIX_EPOCH|Timestamp::now|Zoned::now").unwrap();
+    for path in rust_files(Path::new("src")) {
+        let name = path.to_string_lossy().replace('\\', "/");
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(
+            !clock.is_match(&text) || ALLOWED.contains(&name.as_str()),
+            "{name}"
+        );
+    }
+}

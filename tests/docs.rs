@@ -325,3 +325,35 @@ fn a_dead_link_is_noticed() {
     let (_, readme) = &documents()[0];
     assert!(anchors(readme).contains("exit-codes"));
 }
+
+#[test]
+fn every_test_that_the_measurement_page_names_exists() {
+    let page = read("docs/measurement.md");
+    let code: String = sources("src").into_iter().chain(sources("tests")).collect();
+    let name = Regex::new(r"`([a-z0-9]+(?:_[a-z0-9]+){3,})`").unwrap();
+    let named: Vec<&str> = name
+        .captures_iter(&page)
+        .map(|found| found.get(1).unwrap().as_str())
+        .collect();
+    assert!(named.len() > 50, "{named:?}");
+    for test in named {
+        assert!(code.contains(&format!("fn {test}(")), "{test}");
+    }
+}
+
+/// The texts of all Rust files below a folder.
+fn sources(folder: &str) -> Vec<String> {
+    let mut texts = Vec::new();
+    let mut folders = vec![std::path::PathBuf::from(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                texts.push(std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    texts
+}

@@ -112,6 +112,29 @@ fn a_secret_is_in_no_file_and_no_output_however_the_target_answers() {
 }
 
 #[test]
+fn a_secret_that_the_target_repeats_is_in_no_file_and_no_output() {
+    let endpoints = "
+- name: echo
+  post: /api/v1/invoices/
+  json: {number: '{{ env.TOKEN }}'}
+  check: {json: {'$.number': other}}
+- name: echo in a text
+  post: /api/v1/invoices/
+  json: {number: '{{ env.TOKEN }}'}
+  check: {body_contains: nothing of this kind}";
+    for format in ["console", "json", "markdown"] {
+        let outcome = Perfctl::scenario("demo", endpoints)
+            .args(["-i", "4", "-u", "1", "--seed", "1", "--format", format])
+            .args(["-e", &format!("TOKEN={CANARY}")])
+            .expect_status(0)
+            .run();
+        let stored = serde_json::to_string(&outcome.result()).unwrap();
+        assert!(stored.contains("***"), "{stored}");
+        assert_kept(&outcome, format);
+    }
+}
+
+#[test]
 fn a_credential_written_into_a_header_is_not_repeated() {
     let endpoints = "- {name: a, get: /health, headers: {Authorization: Bearer c4n4ry/s3cret}}";
     let outcome = Perfctl::scenario("demo", endpoints)

@@ -37,6 +37,7 @@ fn verdict(checks: Vec<Check>, status: u16, body: &str) -> (Class, String) {
         &endpoint(checks),
         &response(status, body.as_bytes()),
         Duration::from_millis(20),
+        &Secrets::new(["canary-canary"]),
     );
     (judged.class, judged.text.unwrap_or_default())
 }
@@ -212,10 +213,20 @@ fn the_protocols_failure_comes_before_the_status_and_the_status_before_the_body(
         }),
         ..response(500, b"")
     };
-    let judged = judge(&endpoint(checks()), &failed, Duration::ZERO);
+    let judged = judge(
+        &endpoint(checks()),
+        &failed,
+        Duration::ZERO,
+        &Secrets::default(),
+    );
     assert_eq!(judged.class, Class::BodyTruncated);
     assert_eq!(judged.text.as_deref(), Some("5 of 10 bytes\\n"));
-    let nothing = judge(&endpoint(vec![]), &Response::default(), Duration::ZERO);
+    let nothing = judge(
+        &endpoint(vec![]),
+        &Response::default(),
+        Duration::ZERO,
+        &Secrets::default(),
+    );
     assert_eq!(nothing.class, Class::Other);
 }
 
@@ -238,8 +249,40 @@ fn hostile_bodies_become_short_harmless_text() {
         &endpoint(vec![Check::BodyContains("ok".into())]),
         &response(200, b"\xff\xfe ok"),
         Duration::ZERO,
+        &Secrets::default(),
     );
     assert_eq!(invalid.class, Class::Ok);
+}
+
+#[test]
+fn a_secret_that_the_target_repeats_is_not_quoted() {
+    let path = || JsonPath::parse("$.token").unwrap();
+    let long = format!("{}canary-canary", " x".repeat(55));
+    for (check, body) in [
+        (
+            Check::BodyContains("ok".into()),
+            "you said canary-canary".to_owned(),
+        ),
+        (Check::BodyContains("ok".into()), long),
+        (
+            Check::Json {
+                path: path(),
+                expect: JsonExpectation::Exists,
+            },
+            "canary-canary".to_owned(),
+        ),
+        (
+            Check::Json {
+                path: path(),
+                expect: JsonExpectation::Absent,
+            },
+            json!({"token": "canary-canary"}).to_string(),
+        ),
+    ] {
+        let (class, text) = verdict(vec![check], 200, &body);
+        assert_eq!(class, Class::CheckFailed);
+        assert!(!text.contains("canary"), "{text}");
+    }
 }
 
 fn timing(values: &[&str]) -> Vec<Component> {
@@ -340,6 +383,6 @@ proptest! {
     #[test]
     fn no_body_makes_a_check_panic(body in any::<Vec<u8>>()) {
         let checks = vec![json_check("$..a", JsonExpectation::Exists), Check::BodyContains("b".into())];
-        judge(&endpoint(checks), &response(200, &body), Duration::ZERO);
+        judge(&endpoint(checks), &response(200, &body), Duration::ZERO, &Secrets::default());
     }
 }

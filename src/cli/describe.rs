@@ -6,7 +6,9 @@ use std::time::Duration;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::plan::{Arrivals, Direction, Load, Model, Plan, SloScope, Target, ThinkTime};
-use crate::units::{format_count, format_duration, format_percent, format_rate, trim_float};
+use crate::units::{
+    format_count, format_duration, format_percent, format_rate, format_users, trim_float,
+};
 
 /// The widest line.
 const COLUMNS: u16 = 80;
@@ -42,8 +44,7 @@ pub(super) fn level(load: &Load) -> String {
 
 fn target(load: &Load, target: f64) -> String {
     match load.model {
-        Model::Closed if target == 1.0 => "1 user".into(),
-        Model::Closed => format!("{} users", trim_float(target, 0)),
+        Model::Closed => format_users(target as u64),
         Model::Open { .. } => format_rate(target),
     }
 }

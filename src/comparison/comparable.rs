@@ -162,6 +162,7 @@ mod tests {
             load: run().run.load,
             slos: Vec::new(),
             skipped_slos: Vec::new(),
+            secrets: Default::default(),
         };
         let mut before = fixture::run(&[]);
         before.run.fingerprint = plan.fingerprint();

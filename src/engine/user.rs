@@ -159,7 +159,12 @@ impl<S: Session> User<S> {
         let in_flight = InFlight::start(&shared, index, intended.unwrap_or(started), started);
         let response = self.session.execute(request).await;
         let ended = Instant::now();
-        let judgement = check::judge(endpoint, &response, ended - in_flight.intended);
+        let judgement = check::judge(
+            endpoint,
+            &response,
+            ended - in_flight.intended,
+            &shared.plan.secrets,
+        );
         for component in check::components(&response.headers) {
             shared.recorder.record_component(ComponentSample {
                 endpoint: in_flight.endpoint,

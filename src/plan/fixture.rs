@@ -77,5 +77,6 @@ pub(crate) fn plan(load: Load, weights: &[u32]) -> Plan {
         load,
         slos: Vec::new(),
         skipped_slos: Vec::new(),
+        secrets: Secrets::default(),
     }
 }

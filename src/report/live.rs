@@ -8,7 +8,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::text::harmless;
 use crate::metrics::Live;
-use crate::units::{format_count, format_duration, format_latency_us, format_percent, format_rate};
+use crate::units::{
+    format_count, format_duration, format_latency_us, format_percent, format_rate, format_users,
+};
 
 /// How often a line is written where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -152,7 +154,7 @@ impl LiveDisplay {
 fn numbers(update: &Update) -> String {
     let live = &update.live;
     let mut parts = vec![
-        format!("{} users", format_count(live.users.into())),
+        format_users(live.users.into()),
         format_rate(live.rate_per_s),
     ];
     parts.extend(

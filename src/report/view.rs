@@ -9,7 +9,7 @@ use crate::metrics::{Class, RunResult, Summary, Window};
 use crate::plan::{Arrivals, Direction, Metric, Model, SloScope};
 use crate::units::{
     format_bytes, format_count, format_duration, format_latency_us, format_percent, format_rate,
-    trim_float,
+    format_users, trim_float,
 };
 
 /// `≤ 500 ms`.
@@ -75,8 +75,8 @@ pub(super) fn headline(result: &RunResult) -> [String; 2] {
     let load = match run.load.model {
         Model::Closed => {
             format!(
-                "{most}{} users (closed model)",
-                trim_float(run.load.peak(), 0)
+                "{most}{} (closed model)",
+                format_users(run.load.peak() as u64)
             )
         }
         Model::Open { .. } => {

@@ -3,6 +3,7 @@
 //! Here: what the parts mean together: variables, selection by tags, shares, hosts, targets. Not
 //! here: single requests (`request`), the load (`load`), targets (`slo`).
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
@@ -17,7 +18,8 @@ use super::template::{self, Names};
 use super::{Options, Source, load, profile, tree};
 use crate::error::{Diagnostic, Error};
 use crate::plan::{
-    Endpoint, Escape, Model, Plan, SloScope, Step, Target, Task, ThinkTime, UserClass, Variable,
+    Endpoint, Escape, Model, Plan, Secrets, SloScope, Step, Target, Task, ThinkTime, UserClass,
+    Variable, is_secret_header,
 };
 use crate::units::format_rate;
 
@@ -116,11 +118,24 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
+    /// What came from the environment or by `-e`, and what headers with credentials say.
+    fn secrets(&self, names: &Names<'_>, endpoints: &[Endpoint]) -> Secrets {
+        let taken = names.taken.borrow();
+        let headers = endpoints.iter().flat_map(|endpoint| &endpoint.headers);
+        // `Bearer` and the like before the credentials are no secret.
+        let written = headers
+            .filter(|header| is_secret_header(&header.name))
+            .filter_map(|header| header.value.as_constant()?.split(' ').next_back());
+        let given = self.options.env.values().chain(taken.iter());
+        Secrets::new(given.map(String::as_str).chain(written))
+    }
+
     fn plan(mut self, resolved: Option<profile::Resolved>) -> Option<Plan> {
         let file = &self.scenario.file;
         let mut names = Names {
             env: &self.options.env,
             variables: Vec::new(),
+            taken: RefCell::default(),
         };
         self.variables(&mut names);
         let defaults = file
@@ -170,6 +185,7 @@ impl Compiler<'_> {
                 self.findings,
             ),
         };
+        let secrets = self.secrets(&names, &endpoints);
         let variables = names.variables.into_iter();
         let mut plan = Plan {
             scenario: self.scenario.name.clone(),
@@ -186,6 +202,7 @@ impl Compiler<'_> {
             load: load?,
             slos: Vec::new(),
             skipped_slos: Vec::new(),
+            secrets,
         };
         let offered = plan
             .highest_rate_per_s()

@@ -7,7 +7,8 @@
 //! `random_choice(a, b, 'c, d')`, `uuid`, `timestamp`, `timestamp_ms`, or quoted text:
 //! `{{ '{{' }}` is how a literal `{{` is written.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::decode::{At, list};
 use super::findings::{Findings, Span};
@@ -31,6 +32,8 @@ pub(super) struct Names<'a> {
     pub env: &'a BTreeMap<String, String>,
     /// The variables defined so far, in order, with their values.
     pub variables: Vec<(String, Template)>,
+    /// The values of `env.NAME` that were asked for.
+    pub taken: RefCell<BTreeSet<String>>,
 }
 
 impl Names<'_> {
@@ -122,6 +125,9 @@ impl Names<'_> {
         // A name that cannot be one makes the standard library panic on some systems.
         let is_name = !name.is_empty() && !name.contains(['=', '\0']);
         let value = given.or_else(|| std::env::var(name).ok().filter(|_| is_name));
+        if let Some(value) = &value {
+            self.taken.borrow_mut().insert(value.clone());
+        }
         value.map(Value::Text).ok_or_else(|| {
             Diagnostic::new(format!("environment variable `{name}` is not set"))
                 .help(format!("set it, or give `-e {name}=...`"))
@@ -265,6 +271,7 @@ mod tests {
                     ),
                 ),
             ],
+            taken: RefCell::default(),
         };
         let mut findings = Findings::default();
         let file = findings.add_file("a.yaml", format!("key: {text}\n"));

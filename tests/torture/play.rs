@@ -77,7 +77,7 @@ impl<'a> Script<'a> {
                 };
                 let response = session.execute(request).await;
                 let took = started.elapsed();
-                let judgement = judge(endpoint, &response, took);
+                let judgement = judge(endpoint, &response, took, &plan.secrets);
                 played.push(Played {
                     class: judgement.class,
                     text: judgement.text.unwrap_or_default(),
