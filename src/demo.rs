@@ -212,19 +212,29 @@ pub struct Demo {
     thread: Option<JoinHandle<()>>,
 }
 
+/// A runtime of one thread, as the target needs.
+///
+/// # Errors
+/// When the machine gives no descriptors.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(cannot)
+}
+
+/// What keeps the target from starting.
+pub fn cannot(error: std::io::Error) -> Error {
+    Error::CannotRun(format!("the built-in target cannot be started: {error}"))
+}
+
 impl Demo {
     /// Starts it on 127.0.0.1; port 0 takes any free one. It answers when this returns.
     ///
     /// # Errors
     /// When the port is taken, or the machine gives no thread or descriptors.
     pub fn start(port: u16, behaviour: Behaviour) -> Result<Self, Error> {
-        let cannot = |error: std::io::Error| {
-            Error::CannotRun(format!("the built-in target cannot be started: {error}"))
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(cannot)?;
+        let runtime = runtime()?;
         let listener = runtime.block_on(async { bind(port) })?;
         let addr = listener.local_addr().map_err(cannot)?;
         let counters = Arc::new(Counters::default());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::demo::{self, Behaviour, Counters, PATHS, Stall};
+use crate::demo::{self, Behaviour, Counters, PATHS, Stall, cannot};
 use crate::error::{Error, Exit};
 use crate::units;
 
@@ -52,14 +52,7 @@ impl DemoArgs {
 /// # Errors
 /// When the port is taken, or signals cannot be waited for.
 pub fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, Error> {
-    let cannot = |error: std::io::Error| {
-        Error::CannotRun(format!("the built-in target cannot be started: {error}"))
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(cannot)?;
-    runtime.block_on(async {
+    demo::runtime()?.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
         // After the signals: who can connect can also stop it in order.

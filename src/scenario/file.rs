@@ -305,9 +305,13 @@ impl Decode for ThinkTime {
 
 fn parse_think_time(text: &str) -> Result<ThinkTime, String> {
     let allowed = || {
+        let quote = match text.contains('(') && !text.contains(')') {
+            true => "; between `{` and `}` a comma ends the value, so put it in quotes",
+            false => "",
+        };
         format!(
             "`{text}` is not a think time: write `between(1s, 3s)`, `constant(1s)`, \
-             `constant_pacing(1s)`, `constant_throughput(2)` or `none`"
+             `constant_pacing(1s)`, `constant_throughput(2)` or `none`{quote}"
         )
     };
     if text.trim() == "none" {
@@ -364,6 +368,8 @@ mod tests {
         ] {
             assert!(parse_think_time(bad).is_err(), "{bad}");
         }
+        let cut = parse_think_time("between(1s").unwrap_err();
+        assert!(cut.contains("in quotes"), "{cut}");
     }
 
     /// Every mapping of a schema, with its path.
