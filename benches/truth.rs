@@ -4,25 +4,13 @@
 //! own against it, and the two are put side by side. Goals and figures: `docs/measurement.md`.
 //! These are measurements of a machine, not tests: the exact properties are tested in virtual time.
 
-use std::collections::HashMap;
+#[path = "../tests/support/calibrated.rs"]
+mod calibrated;
+
 use std::process::Command;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
+use calibrated::{Log, serve};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-
-/// What the server did.
-#[derive(Default)]
-struct Log {
-    requests: AtomicU64,
-    /// By path: how long each answer was really held back; us.
-    held_us: Mutex<HashMap<String, Vec<u64>>>,
-    /// When each request of `/stamp` had arrived.
-    arrivals: Mutex<Vec<Instant>>,
-}
 
 /// Measures one goal against the server at this base URL, and prints its rows.
 type Measurement = fn(&str, &Log);
@@ -32,8 +20,7 @@ fn main() {
     let wanted = std::env::args()
         .skip(1)
         .find(|argument| !argument.starts_with('-'));
-    let log = Arc::new(Log::default());
-    let base = serve(log.clone());
+    let (base, log) = serve();
     println!(
         "{:<34} {:>12} {:>12} {:>12}",
         "measurement", "goal", "reached", "difference"
@@ -63,9 +50,9 @@ fn row(name: &str, goal: f64, reached: f64, unit: &str) {
 
 /// T3: a million requests, counted on both sides.
 fn counts(base: &str, log: &Log) {
-    let before = log.requests.load(Ordering::SeqCst);
+    let before = log.requests();
     let report = perfctl(&[&format!("{base}/"), "--iterations", "1000000", "-u", "32"]);
-    let served = log.requests.load(Ordering::SeqCst) - before;
+    let served = log.requests() - before;
     let counted = report["summary"]["requests"].as_u64().unwrap_or(0);
     row(
         "T3 requests, server and perfctl",
@@ -110,19 +97,11 @@ fn delays(base: &str, log: &Log) {
         "exponential/10",
         "bimodal/5",
     ] {
-        log.held_us.lock().unwrap().clear();
         let url = format!("{base}/{path}");
         let report = perfctl(&[&url, "--rate", "500", "-t", "20s", "-u", "2000"]);
-        let mut held = log
-            .held_us
-            .lock()
-            .unwrap()
-            .remove(&format!("/{path}"))
-            .unwrap_or_default();
-        held.sort_unstable();
+        let held_us = log.held_us(&format!("/{path}"));
         for (percentile, share) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("p99.9", 0.999)] {
-            let rank = (share * held.len() as f64).ceil() as usize;
-            let goal_ms = held[rank.saturating_sub(1)] as f64 / 1e3;
+            let goal_ms = calibrated::percentile(&held_us, share) as f64 / 1e3;
             let reached = latency_ms(&report, "response_us", percentile);
             row(&format!("T5 {path}, {percentile}"), goal_ms, reached, "ms");
         }
@@ -132,7 +111,7 @@ fn delays(base: &str, log: &Log) {
 /// T6: how late requests start at 5,000/s with one worker: by perfctl's own clock, and by when
 /// the server had them, counted from the earliest.
 fn lateness(base: &str, log: &Log) {
-    log.arrivals.lock().unwrap().clear();
+    log.arrivals();
     let url = format!("{base}/stamp");
     // A plan's ramp would hide the schedule in a curve: everything at once, at a constant rate.
     let report = perfctl(&[
@@ -155,7 +134,7 @@ fn lateness(base: &str, log: &Log) {
             "us",
         );
     }
-    let mut arrivals = std::mem::take(&mut *log.arrivals.lock().unwrap());
+    let mut arrivals = log.arrivals();
     arrivals.sort_unstable();
     let Some(first) = arrivals.first().copied() else {
         return;
@@ -202,90 +181,4 @@ fn latency_ms(report: &Value, which: &str, number: &str) -> f64 {
         .as_f64()
         .unwrap_or(f64::NAN)
         / 1e3
-}
-
-/// Serves on a thread of its own until the program ends; returns the base URL.
-fn serve(log: Arc<Log>) -> String {
-    let (sender, receiver) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime can be made");
-        runtime.block_on(async {
-            let listener = TcpListener::bind("127.0.0.1:0")
-                .await
-                .expect("a port is free");
-            sender
-                .send(listener.local_addr().expect("it is bound"))
-                .expect("main waits");
-            let start = Instant::now();
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(connection(stream, log.clone(), start));
-            }
-        });
-    });
-    format!("http://{}", receiver.recv().expect("the server started"))
-}
-
-async fn connection(mut stream: TcpStream, log: Arc<Log>, start: Instant) {
-    let _ = stream.set_nodelay(true);
-    let mut head = Vec::new();
-    while let Ok(1..) = stream.read_buf(&mut head).await {
-        // Requests have no body here, and a client waits for its answer before the next one.
-        if !head.ends_with(b"\r\n\r\n") {
-            continue;
-        }
-        let arrived = Instant::now();
-        let number = log.requests.fetch_add(1, Ordering::SeqCst);
-        let path = String::from_utf8_lossy(&head)
-            .split(' ')
-            .nth(1)
-            .unwrap_or("/")
-            .to_owned();
-        if path == "/stamp" {
-            log.arrivals.lock().unwrap().push(arrived);
-        }
-        let hold = delay(&path, number, start.elapsed());
-        if !hold.is_zero() {
-            tokio::time::sleep(hold).await;
-            let held_us = arrived.elapsed().as_micros() as u64;
-            log.held_us
-                .lock()
-                .unwrap()
-                .entry(path)
-                .or_default()
-                .push(held_us);
-        }
-        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-        if stream.write_all(answer).await.is_err() {
-            return;
-        }
-        head.clear();
-    }
-}
-
-/// How long the answer to a request is held back.
-fn delay(path: &str, number: u64, elapsed: Duration) -> Duration {
-    let mut parts = path.trim_start_matches('/').split('/');
-    let kind = parts.next().unwrap_or("");
-    let ms: f64 = parts.next().and_then(|ms| ms.parse().ok()).unwrap_or(0.0);
-    // A quasi-random share in 0..1 (the golden ratio's multiples), the same in every run.
-    let share = (number as f64 * 0.618_033_988_749_894_9).fract();
-    let held_ms = match kind {
-        "fixed" => ms,
-        "exponential" => -ms * (1.0 - share).ln(),
-        "bimodal" if share < 0.9 => ms,
-        "bimodal" => ms * 20.0,
-        "stall" => {
-            let into_ms = elapsed.as_secs_f64() % 10.0 * 1e3;
-            if into_ms >= 9_000.0 {
-                10_000.0 - into_ms
-            } else {
-                10.0
-            }
-        }
-        _ => 0.0,
-    };
-    Duration::from_secs_f64(held_ms.max(0.0) / 1e3)
 }

@@ -1,10 +1,12 @@
 //! What tests of the whole program share: [`Perfctl`] runs the binary, on a [`scenario`] or as it
-//! is, [`Misbehaving`] is a server with a fault, [`TlsServer`] one over TLS, [`documents`] reads
-//! the README and `docs/`. A well-behaved server is `perfctl::demo::Demo`.
+//! is, [`Misbehaving`] is a server with a fault, [`TlsServer`] one over TLS, [`calibrated`] one
+//! that is slow by a known rule, [`documents`] reads the README and `docs/`. A well-behaved server
+//! is `perfctl::demo::Demo`.
 
 // Each test file uses its own part of this.
 #![allow(dead_code, unused_imports)]
 
+pub mod calibrated;
 pub mod documents;
 mod misbehaving;
 mod program;
