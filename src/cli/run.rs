@@ -22,7 +22,7 @@ use crate::grading::{FailOn, Grading, Policy, Verdict};
 use crate::metrics::{
     Fold, HealthSample, JournalWriter, Machine, RunDir, RunInfo, RunResult, Tick, write_atomically,
 };
-use crate::plan::{Plan, Target};
+use crate::plan::{Model, Plan, Target};
 use crate::protocol::http::{HttpClient, tls_config};
 use crate::report::live::{LiveDisplay, Mode, Update};
 use crate::report::{FORMATS, Report};
@@ -260,6 +260,7 @@ impl Control {
             live,
             phase: phase.map_or_else(|| "stopping".into(), |phase| phase.name.clone()),
             elapsed,
+            is_open: self.plan.load.model != Model::Closed,
         });
     }
 }

@@ -46,6 +46,8 @@ pub struct Update {
     pub phase: String,
     /// Since the start of the load.
     pub elapsed: Duration,
+    /// Whether the load is an open one, whose users are requests in flight.
+    pub is_open: bool,
 }
 
 /// The display of a running test.
@@ -154,7 +156,10 @@ impl LiveDisplay {
 fn numbers(update: &Update) -> String {
     let live = &update.live;
     let mut parts = vec![
-        format_users(live.users.into()),
+        match update.is_open {
+            true => format!("{} in flight", format_count(live.users.into())),
+            false => format_users(live.users.into()),
+        },
         format_rate(live.rate_per_s),
     ];
     parts.extend(
@@ -195,6 +200,7 @@ mod tests {
                 missed: 0,
             },
             phase: "steady".into(),
+            is_open: false,
             elapsed: Duration::from_millis(elapsed_ms),
         }
     }
@@ -208,6 +214,8 @@ mod tests {
         let mut idle = update(0);
         (idle.live.p95_us, idle.live.failures, idle.live.missed) = (None, 0, 7);
         assert_eq!(numbers(&idle), "50 users  480/s  0 failed  7 missed");
+        idle.is_open = true;
+        assert!(numbers(&idle).starts_with("50 in flight  480/s"));
     }
 
     #[test]
