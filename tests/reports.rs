@@ -169,7 +169,7 @@ fn without_a_terminal_there_is_a_line_of_progress_every_ten_seconds() {
     let most = start.elapsed().as_secs() / 10;
     let count = lines.lines().count() as u64;
     assert!((1..=most).contains(&count), "{lines}");
-    for part in ["left", "users", "/s", "p95", "0 failed"] {
+    for part in ["left", "in flight", "/s", "p95", "0 failed"] {
         assert!(lines.contains(part), "{part}: {lines}");
     }
     assert_eq!((without.as_str(), quiet.as_str()), ("", ""));
