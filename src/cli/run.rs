@@ -168,14 +168,15 @@ fn save_baseline(path: &Path, report: Report) -> Result<(), Error> {
     if verdict == Verdict::Pass {
         return Baseline::of_one(report.result, false)?.write(path);
     }
-    let id = &report.result.run.id;
+    let directory = report.directory.unwrap_or_default();
     // On standard error, since the report may be read by a program; the exit code is the verdict's.
     let _ = writeln!(
         anstream::stderr(),
-        "not saved as a baseline: the verdict is {}; `perfctl baseline add {} <results>/{id}` saves \
-         it all the same",
+        "not saved as a baseline: the verdict is {}; `perfctl baseline add {} {}` saves it all the \
+         same",
         verdict.name(),
         path.display(),
+        directory.display(),
     );
     Ok(())
 }
