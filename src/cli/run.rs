@@ -22,7 +22,7 @@ use crate::grading::{FailOn, Grading, Policy, Verdict};
 use crate::metrics::{
     Fold, HealthSample, JournalWriter, Machine, RunDir, RunInfo, RunResult, Tick, write_atomically,
 };
-use crate::plan::{Model, Plan, Target};
+use crate::plan::{Model, Phase, Plan, Target};
 use crate::protocol::http::{HttpClient, tls_config};
 use crate::report::live::{LiveDisplay, Mode, Update};
 use crate::report::{FORMATS, Report};
@@ -200,6 +200,7 @@ fn carry_out(
     }
     let control = Rc::new(RefCell::new(Control {
         fold: Fold::new(plan.load.phases()),
+        phases: plan.load.phases(),
         journal,
         display,
         plan: plan.clone(),
@@ -234,6 +235,7 @@ fn carry_out(
 /// What happens once a second: fold, store, show.
 struct Control {
     fold: Fold,
+    phases: Vec<Phase>,
     journal: JournalWriter,
     display: LiveDisplay,
     plan: Arc<Plan>,
@@ -254,9 +256,8 @@ impl Control {
             ));
         }
         let elapsed = Duration::from_secs(self.second);
-        let phases = self.plan.load.phases();
         let now_us = units::as_us(elapsed);
-        let phase = phases.iter().find(|phase| now_us <= phase.end_us);
+        let phase = self.phases.iter().find(|phase| now_us <= phase.end_us);
         self.display.update(&Update {
             live,
             phase: phase.map_or_else(|| "stopping".into(), |phase| phase.name.clone()),

@@ -163,23 +163,12 @@ async fn serve<S: Session>(
 /// late.
 fn miss(shared: &Shared, k: u64, task: usize, due: Instant, late: bool) {
     shared.recorder.missed(late);
-    let sample = Sample {
-        endpoint: shared.first_endpoint(k, task) as u16,
-        class: Class::Missed,
-        redirects: 0,
-        connections: 0,
-        reused: 0,
-        intended_us: as_us(due.saturating_duration_since(shared.epoch)),
-        response_us: 0,
-        service_us: 0,
-        first_byte_us: None,
-        download_us: None,
-        bytes_in: 0,
-        bytes_out: 0,
-    };
+    let endpoint = shared.first_endpoint(k, task) as u16;
+    let intended_us = as_us(due.saturating_duration_since(shared.epoch));
     let text = match late {
         true => "the generator was late",
         false => "no free virtual user: raise `max_users`",
     };
+    let sample = Sample::new(endpoint, Class::Missed, intended_us);
     shared.recorder.record(sample, Some(text.to_owned()));
 }

@@ -270,18 +270,9 @@ impl<'a> InFlight<'a> {
 
     fn sample(&self, class: Class, now: Instant) -> Sample {
         Sample {
-            endpoint: self.endpoint,
-            class,
-            redirects: 0,
-            connections: 0,
-            reused: 0,
-            intended_us: self.intended_us(),
             response_us: as_us(now.saturating_duration_since(self.intended)),
             service_us: as_us(now.saturating_duration_since(self.started)),
-            first_byte_us: None,
-            download_us: None,
-            bytes_in: 0,
-            bytes_out: 0,
+            ..Sample::new(self.endpoint, class, self.intended_us())
         }
     }
 

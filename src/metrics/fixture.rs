@@ -47,18 +47,11 @@ pub fn run(endpoints: &[(&str, Requests<'_>)]) -> RunResult {
 pub fn sample(endpoint: u16, class: Class, intended_us: u64, response_us: u64) -> Sample {
     let started = class.is_started();
     Sample {
-        endpoint,
-        class,
-        redirects: 0,
-        connections: 0,
-        reused: 0,
-        intended_us,
         response_us: if started { response_us } else { 0 },
         service_us: if started { response_us } else { 0 },
-        first_byte_us: None,
-        download_us: None,
         bytes_in: 1_000,
         bytes_out: 100,
+        ..Sample::new(endpoint, class, intended_us)
     }
 }
 

@@ -133,7 +133,6 @@ impl Fold {
         let mut groups: BTreeMap<(usize, u64, u16), Values> = BTreeMap::new();
         let users = ticks.iter().map(|tick| tick.users).sum();
         let mut ended = 0;
-        let mut successes = Vec::new();
         for tick in &ticks {
             for sample in &tick.samples {
                 let (phase, second) = self.place(sample.intended_us);
@@ -144,9 +143,6 @@ impl Fold {
                 ended += u64::from(sample.class.is_started());
                 self.failures += u64::from(sample.class.is_failure());
                 self.missed += u64::from(sample.class == Class::Missed);
-                if sample.class == Class::Ok {
-                    successes.push(sample.response_us);
-                }
             }
             for connection in &tick.connections {
                 let (phase, second) = self.place(connection.intended_us);
@@ -185,16 +181,7 @@ impl Fold {
                 texts.entry(example.class).or_insert(example.text);
             }
         }
-        self.requests += ended;
-        let live = Live {
-            users,
-            rate_per_s: ended as f64,
-            p95_us: self.recent_p95(SparseHistogram::of(&mut successes)),
-            requests: self.requests,
-            failures: self.failures,
-            missed: self.missed,
-        };
-        let cells = groups
+        let cells: Vec<CommitCell> = groups
             .into_iter()
             .map(|((phase, second, endpoint), values)| CommitCell {
                 phase,
@@ -203,6 +190,19 @@ impl Fold {
                 cell: values.into_cell(),
             })
             .collect();
+        let mut successes = SparseHistogram::default();
+        cells
+            .iter()
+            .for_each(|entry| successes.merge(&entry.cell.response));
+        self.requests += ended;
+        let live = Live {
+            users,
+            rate_per_s: ended as f64,
+            p95_us: self.recent_p95(successes),
+            requests: self.requests,
+            failures: self.failures,
+            missed: self.missed,
+        };
         let commit = Commit {
             users,
             cells,

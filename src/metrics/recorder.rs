@@ -86,20 +86,7 @@ mod tests {
     #[test]
     fn one_example_of_each_endpoint_and_class_is_kept() {
         let recorder = Recorder::default();
-        let sample = |class| Sample {
-            endpoint: 0,
-            class,
-            redirects: 0,
-            connections: 0,
-            reused: 0,
-            intended_us: 0,
-            response_us: 1,
-            service_us: 1,
-            first_byte_us: None,
-            download_us: None,
-            bytes_in: 0,
-            bytes_out: 0,
-        };
+        let sample = |class| Sample::new(0, class, 0);
         for class in [Class::Reset, Class::Reset, Class::Dns] {
             recorder.started();
             recorder.record(sample(class), Some("why".into()));

@@ -36,6 +36,24 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// A request of which no more is known than that it ended, and how.
+    pub fn new(endpoint: u16, class: Class, intended_us: u64) -> Self {
+        Self {
+            endpoint,
+            class,
+            redirects: 0,
+            connections: 0,
+            reused: 0,
+            intended_us,
+            response_us: 0,
+            service_us: 0,
+            first_byte_us: None,
+            download_us: None,
+            bytes_in: 0,
+            bytes_out: 0,
+        }
+    }
+
     /// Actual start minus intended start: the generator's own error.
     pub fn lateness_us(&self) -> u64 {
         self.response_us.saturating_sub(self.service_us)

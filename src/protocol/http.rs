@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use ::http::header::{self, HeaderMap};
+use ::http::header;
 use ::http::{Method, StatusCode};
 use bytes::BytesMut;
 use reqwest::Url;
@@ -171,19 +171,23 @@ impl HttpSession {
             .map_err(|why| failed(Class::Other, why.clone()))?;
         let started = Instant::now();
         let shared = &self.shared;
-        let mut next = shared.prepared[request.index]
-            .request(request, &shared.base)
-            .map_err(|why| failed(Class::InvalidRequest, why))?;
+        let original = || {
+            shared.prepared[request.index]
+                .request(request, &shared.base)
+                .map_err(|why| failed(Class::InvalidRequest, why))
+        };
+        let mut next = original()?;
+        // What was sent last, from the second request on: few are redirected, so that the first is
+        // made once more rather than copied each time.
+        let mut followed = None;
         loop {
-            let url = next.url().clone();
-            let again = next.try_clone();
-            let answer = self
+            let status = self
                 .exchange(client, next, request.endpoint, started, deadline, response)
                 .await?;
-            if !is_redirect(answer.status) || request.endpoint.max_redirects == 0 {
+            if !is_redirect(status) || request.endpoint.max_redirects == 0 {
                 return Ok(());
             }
-            let Some(location) = answer.headers.get(header::LOCATION) else {
+            let Some(location) = response.headers.get(header::LOCATION) else {
                 return Ok(());
             };
             if u32::from(response.redirects) >= request.endpoint.max_redirects {
@@ -191,16 +195,18 @@ impl HttpSession {
                 let text = format!("still redirected after {hops} redirects");
                 return Err(failed(Class::RedirectLimit, text));
             }
-            let target = self.redirect_target(&url, location)?;
-            let Some(again) = again else {
-                return Ok(());
+            let sent: reqwest::Request = match followed.take() {
+                Some(sent) => sent,
+                None => original()?,
             };
-            next = redirected(again, target, answer.status);
+            let target = self.redirect_target(sent.url(), location)?;
+            next = redirected(sent, target, status);
+            followed = next.try_clone();
             response.redirects += 1;
         }
     }
 
-    /// One request and its answer, counted into `response`.
+    /// One request and its answer, counted into `response`; returns the answer's status.
     async fn exchange(
         &self,
         client: &reqwest::Client,
@@ -209,7 +215,7 @@ impl HttpSession {
         started: Instant,
         deadline: Instant,
         response: &mut Response,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<StatusCode, Failure> {
         response.bytes_out += head_bytes(request.headers()) + request_bytes(&request);
         let timed_out = |stage| self.timed_out(stage, endpoint);
         let attempts = self.probe.opened().attempts;
@@ -264,10 +270,7 @@ impl HttpSession {
         }
         response.phases.download = Some(head_at.elapsed());
         response.body = body.freeze();
-        Ok(Answer {
-            status: answer.status(),
-            headers: response.headers.clone(),
-        })
+        Ok(answer.status())
     }
 
     fn timed_out(&self, stage: Stage, endpoint: &Endpoint) -> Failure {
@@ -303,12 +306,6 @@ impl HttpSession {
         }
         Ok(target)
     }
-}
-
-/// The part of an answer that decides whether it is the last one.
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
 }
 
 fn failed(class: Class, text: impl Into<String>) -> Failure {
