@@ -2,14 +2,14 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream as StdStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::thread::JoinHandle;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::oneshot;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
+
+use super::serving::{Counts, Serving};
 
 /// What is wrong with the server. Unless it says otherwise, a request is read whole first.
 #[derive(Debug, Clone)]
@@ -67,87 +67,45 @@ pub enum Fault {
 
 /// The server. Dropping it stops it and cuts its connections.
 pub struct Misbehaving {
-    addr: SocketAddr,
-    counts: Arc<Counts>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    serving: Serving,
     /// What fills the queue of a server that never accepts.
     _queue: Vec<StdStream>,
-}
-
-#[derive(Default)]
-struct Counts {
-    connections: AtomicU64,
-    requests: AtomicU64,
 }
 
 impl Misbehaving {
     /// Starts it on a free port.
     pub fn start(fault: Fault) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
         let never_accepts = matches!(fault, Fault::NeverAccept);
         let backlog = if never_accepts { 1 } else { 1024 };
-        let listener = runtime.block_on(async {
-            let socket = TcpSocket::new_v4().unwrap();
-            socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-            socket.listen(backlog).unwrap()
-        });
-        let addr = listener.local_addr().unwrap();
+        let serving = Serving::start(backlog, |listener, counts| accept(listener, fault, counts));
         let queue = match never_accepts {
-            true => fill_queue(addr),
+            true => fill_queue(serving.addr()),
             false => Vec::new(),
         };
-        let counts = Arc::new(Counts::default());
-        let (stop, stopped) = oneshot::channel::<()>();
-        let serving = {
-            let counts = counts.clone();
-            async move {
-                tokio::select! {
-                    () = accept(listener, fault, counts) => {}
-                    _ = stopped => {}
-                }
-            }
-        };
-        let thread = std::thread::spawn(move || runtime.block_on(serving));
         Self {
-            addr,
-            counts,
-            stop: Some(stop),
-            thread: Some(thread),
+            serving,
             _queue: queue,
         }
     }
 
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        self.serving.addr()
     }
 
     /// `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.addr)
+        format!("http://{}", self.addr())
     }
 
     /// Connections accepted.
     pub fn connections(&self) -> u64 {
-        self.counts.connections.load(Relaxed)
+        self.serving.connections()
     }
 
     /// Requests read, with the part of their body that `content-length` announces.
     pub fn requests(&self) -> u64 {
-        self.counts.requests.load(Relaxed)
-    }
-}
-
-impl Drop for Misbehaving {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.serving.requests()
     }
 }
 

@@ -1,9 +1,7 @@
 //! A TLS server on 127.0.0.1 that counts its connections and requests, and certificates for it.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,9 +14,10 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+
+use super::serving::{Counts, Serving};
 
 /// A certificate authority that nobody trusts but who is told to.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -109,18 +108,7 @@ impl Authority {
 }
 
 /// The server. Dropping it stops it and cuts its connections.
-pub struct TlsServer {
-    addr: SocketAddr,
-    counts: Arc<Counts>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-#[derive(Default)]
-struct Counts {
-    connections: AtomicU64,
-    requests: AtomicU64,
-}
+pub struct TlsServer(Serving);
 
 impl TlsServer {
     /// Starts it on a free port.
@@ -130,56 +118,24 @@ impl TlsServer {
             _ => b"http/1.1",
         };
         let acceptor = TlsAcceptor::from(Arc::new(authority.server(certificate, protocol)));
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let listener = runtime
-            .block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
-            .unwrap();
-        let addr = listener.local_addr().unwrap();
-        let counts = Arc::new(Counts::default());
-        let (stop, stopped) = oneshot::channel::<()>();
-        let serving = {
-            let counts = counts.clone();
-            async move {
-                tokio::select! {
-                    () = accept(listener, acceptor, talk, counts) => {}
-                    _ = stopped => {}
-                }
-            }
-        };
-        let thread = std::thread::spawn(move || runtime.block_on(serving));
-        Self {
-            addr,
-            counts,
-            stop: Some(stop),
-            thread: Some(thread),
-        }
+        Self(Serving::start(1024, |listener, counts| {
+            accept(listener, acceptor, talk, counts)
+        }))
     }
 
     /// `https://localhost:PORT`.
     pub fn url(&self) -> String {
-        format!("https://localhost:{}", self.addr.port())
+        format!("https://localhost:{}", self.0.addr().port())
     }
 
     /// Connections accepted.
     pub fn connections(&self) -> u64 {
-        self.counts.connections.load(Relaxed)
+        self.0.connections()
     }
 
     /// Requests read.
     pub fn requests(&self) -> u64 {
-        self.counts.requests.load(Relaxed)
-    }
-}
-
-impl Drop for TlsServer {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.0.requests()
     }
 }
 
