@@ -1,111 +1,105 @@
 //! Comparison: a run beside a baseline, metric by metric.
 //!
-//! Here: what may be compared at all, the baseline file, and the rule that decides what is a
+//! Here: what may be compared at all, the baseline file, and the rules that decide what is a
 //! regression, behind [`Gate`]. Not here: what a regression costs of the grade (`grading`).
 
 mod baseline;
 mod comparable;
+mod row;
+mod session;
+mod statistical;
 mod threshold;
 
 use serde::Serialize;
 
 use crate::error::Error;
 use crate::metrics::RunResult;
-use crate::plan::{Metric, SloScope};
 
 pub use baseline::Baseline;
-pub use comparable::{check_comparable, check_plan};
+pub use comparable::{check_plan, faults};
+pub use row::{Outcome, Row};
+pub use session::sessions;
+pub use statistical::{Design, FORETOLD_RUNS, Noise, Spread, Statistical};
 pub use threshold::Threshold;
 
 /// A rule that decides what changed between the runs of a baseline and those of a candidate.
 pub trait Gate {
+    /// As `--gate` names it.
+    fn name(&self) -> &'static str;
+
+    /// Full seconds that at least one measured phase must have; 0 if it does not matter.
+    fn least_measured_s(&self) -> usize;
+
+    /// After `runs` candidate runs that left the question open: with how many runs in total it is
+    /// to be asked again. `None` when asking again is no use.
+    fn next_look(&self, runs: usize) -> Option<usize>;
+
     /// Judges each metric in total and of each endpoint. All runs are comparable and both lists
     /// have at least one.
     fn judge(&self, baseline: &[RunResult], candidates: &[RunResult]) -> Vec<Row>;
+
+    /// Whether both lists were run in turn against two targets, rather than one after the other
+    /// against the same.
+    fn is_side_by_side(&self) -> bool {
+        false
+    }
+
+    /// What makes this rule's judgement by such a baseline weaker than it looks.
+    fn weaknesses(&self, baseline: &[RunResult]) -> Vec<String>;
 }
 
 /// What a comparison found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
+    /// The rule it was made by.
+    pub gate: &'static str,
     /// Names of the baseline's runs.
     pub baseline: Vec<String>,
-    /// Regressed if any row did; else inconclusive if a required row is; else improved if any row
-    /// did; else unchanged.
+    /// Names of the runs that were compared to it.
+    pub candidates: Vec<String>,
+    /// Regressed if any row did; else inconclusive if a required row is, or if none could be
+    /// judged; else improved if any row did; else unchanged.
     pub outcome: Outcome,
+    /// How many candidate runs in total would be asked next, where that could settle it.
+    pub next_look: Option<usize>,
     /// Each metric in total, then of each endpoint in the plan's order.
     pub rows: Vec<Row>,
     /// What makes the comparison weaker than it looks.
     pub warnings: Vec<String>,
 }
 
-/// One metric of one endpoint, or of all together, before and now.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Row {
-    /// What it is measured of.
-    pub scope: SloScope,
-    /// Which number.
-    pub metric: Metric,
-    /// Before, all baseline runs merged; in the metric's unit.
-    pub baseline: Option<f64>,
-    /// Now; in the metric's unit.
-    pub value: Option<f64>,
-    /// Relative change (0.2 is 20 % more); of an error rate the difference. `None` without data,
-    /// or from zero.
-    pub change: Option<f64>,
-    /// The worst value that is no worse than before; the measure of a regression.
-    pub reference: Option<f64>,
-    /// What the rule made of it.
-    pub outcome: Outcome,
-    /// Whether the job's outcome needs to know it. Other rows can fail a job, but cannot make it
-    /// inconclusive.
-    pub required: bool,
-    /// Why the outcome is what it is, for people.
-    pub reason: String,
-}
-
-/// What became of a metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// Worse than before by more than is allowed.
-    Regressed,
-    /// Better than before by more than that.
-    Improved,
-    /// Neither.
-    Unchanged,
-    /// The data cannot tell.
-    Inconclusive,
-}
-
-impl Outcome {
-    /// As reports write it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Regressed => "regressed",
-            Self::Improved => "improved",
-            Self::Unchanged => "unchanged",
-            Self::Inconclusive => "inconclusive",
-        }
-    }
-}
-
-/// Compares a run to a baseline by the rule of `gate`.
+/// Compares runs of one candidate to a baseline by the rule of `gate`. There is at least one run.
 ///
 /// # Errors
-/// [`Error::NotComparable`] with every reason, when the two must not be compared.
+/// [`Error::NotComparable`] with every reason, when they must not be compared.
 pub fn compare(
     baseline: &Baseline,
-    candidate: &RunResult,
+    candidates: &[RunResult],
     gate: &dyn Gate,
 ) -> Result<Comparison, Error> {
-    let run = &candidate.run;
-    check_comparable(baseline, &run.fingerprint, &run.load, &run.endpoints)?;
-    let rows = gate.judge(&baseline.runs, std::slice::from_ref(candidate));
+    comparable::check_candidates(baseline, candidates, gate)?;
+    let rows = gate.judge(&baseline.runs, candidates);
+    let outcome = overall(&rows);
+    let ids = |runs: &[RunResult]| runs.iter().map(|run| run.run.id.clone()).collect();
+    let mut warnings = gate.weaknesses(&baseline.runs);
+    let known = candidates
+        .iter()
+        .filter(|_| !gate.is_side_by_side())
+        .flat_map(|candidate| comparable::warnings(baseline, candidate));
+    for warning in known {
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
+    let settleable = outcome == Outcome::Inconclusive && rows.iter().any(|row| row.required);
     Ok(Comparison {
-        baseline: baseline.runs.iter().map(|r| r.run.id.clone()).collect(),
-        outcome: overall(&rows),
+        gate: gate.name(),
+        baseline: ids(&baseline.runs),
+        candidates: ids(candidates),
+        outcome,
+        next_look: gate.next_look(candidates.len()).filter(|_| settleable),
         rows,
-        warnings: comparable::warnings(baseline, run),
+        warnings,
     })
 }
 
@@ -114,7 +108,7 @@ fn overall(rows: &[Row]) -> Outcome {
     let open = |row: &Row| row.required && row.outcome == Outcome::Inconclusive;
     if any(Outcome::Regressed) {
         Outcome::Regressed
-    } else if rows.iter().any(open) {
+    } else if rows.iter().any(open) || !rows.iter().any(|row| row.required) {
         Outcome::Inconclusive
     } else if any(Outcome::Improved) {
         Outcome::Improved
@@ -134,9 +128,13 @@ mod tests {
 
     fn outcome(baseline: RunResult, candidate: &RunResult) -> Outcome {
         let baseline = Baseline::of(vec![baseline]);
-        compare(&baseline, candidate, &Threshold::default())
-            .unwrap()
-            .outcome
+        compare(
+            &baseline,
+            std::slice::from_ref(candidate),
+            &Threshold::default(),
+        )
+        .unwrap()
+        .outcome
     }
 
     #[test]
@@ -179,7 +177,7 @@ mod tests {
         let mut after = before.clone();
         after.run.fingerprint.load = "x".into();
         let baseline = Baseline::of(vec![before]);
-        let refused = compare(&baseline, &after, &Threshold::default());
+        let refused = compare(&baseline, &[after], &Threshold::default());
         assert!(matches!(refused, Err(Error::NotComparable(_))));
     }
 }

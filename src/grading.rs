@@ -89,6 +89,8 @@ pub struct Change {
     pub value: f64,
     /// What the comparison made of it.
     pub finding: Finding,
+    /// All of it in a sentence, for the reasons of a verdict.
+    pub sentence: String,
 }
 
 /// What a comparison made of one metric.
@@ -322,6 +324,7 @@ mod tests {
             reference: 100_000.0,
             value,
             finding,
+            sentence: String::new(),
         };
         let criteria = baseline_criteria(&[
             change("a", 90_000.0, Finding::Held),

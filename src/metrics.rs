@@ -21,7 +21,7 @@ mod validity;
 pub use class::Class;
 pub use fold::{Fold, Live};
 pub use health::{HealthSample, Usage, WorkerHealth};
-pub use histogram::{Histogram, SparseHistogram, lowest_of_bucket};
+pub use histogram::{Histogram, SparseHistogram, lowest_of_bucket, middle_of_bucket};
 pub use journal::{Commit, CommitCell, JournalWriter, recover};
 pub use recorder::Recorder;
 pub use result::{
@@ -30,4 +30,4 @@ pub use result::{
 };
 pub use sample::{ComponentSample, ConnectionSample, Example, HttpVersion, Sample, Tick};
 pub use statistics::{Summary, Window};
-pub use store::{RunDir, read_result, write_atomically};
+pub use store::{RunDir, read_result, read_unpacked, write_atomically};

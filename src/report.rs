@@ -75,6 +75,7 @@ fn changes(comparison: &Comparison) -> Vec<Change> {
             reference: row.reference.unwrap_or_default(),
             value: row.value.unwrap_or_default(),
             finding,
+            sentence: row.sentence(),
         })
     })
     .collect()
@@ -141,7 +142,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::comparison::{Baseline, Threshold, compare};
+    use crate::comparison::{Baseline, Statistical, Threshold, compare};
 
     #[test]
     fn formats_are_found_by_name() {
@@ -165,7 +166,10 @@ mod tests {
             let read: Result<RunResult, _> = serde_json::from_value(json);
             if let Ok(result) = read && result.check().is_ok() {
                 let baseline = Baseline::of(vec![sound.result]);
-                let comparison = compare(&baseline, &result, &Threshold::default()).ok();
+                let runs = std::slice::from_ref(&result);
+                let statistical = Statistical::default();
+                let _ = compare(&baseline, runs, &statistical);
+                let comparison = compare(&baseline, runs, &Threshold::default()).ok();
                 let report = Report::new(result, comparison, &Policy::default());
                 for format in &FORMATS {
                     let mut out = Vec::new();

@@ -294,12 +294,12 @@ fn runs_are_collected_in_a_baseline_and_compared() {
         .run();
     assert_in_order(&listed.stdout, &["base.json", "small", "quick", "1"]);
 
-    let same = Perfctl::after(listed).args(["compare", "base.json", &path]);
+    let same = Perfctl::after(listed).args(["compare", "--gate=simple", "base.json", &path]);
     let same = same.expect_status(0).expect_stderr("").run();
     assert!(same.stdout.starts_with("PASS"), "{}", same.stdout);
     let other = stored(Some(same), "other", "/delay/1");
     let path = only(&other, "other");
-    let compare = Perfctl::after(other).args(["compare", "base.json", &path]);
+    let compare = Perfctl::after(other).args(["compare", "--gate=simple", "base.json", &path]);
     let refused = compare.expect_status(4).expect_stdout("").run();
     assert!(
         refused.stderr.contains("another version of the scenario"),
@@ -322,13 +322,14 @@ fn a_regression_between_stored_runs_is_a_1() {
     let first = run(Perfctl::new(), &fast_url, "fast");
     let both = run(Perfctl::after(first), &slow_url, "slow");
     let (fast, slow) = (only(&both, "fast"), only(&both, "slow"));
-    let worse = Perfctl::after(both).args(["compare", &fast, &slow]);
+    let worse = Perfctl::after(both).args(["compare", "--gate=simple", &fast, &slow]);
     let worse = worse.expect_status(1).run();
     assert!(worse.stdout.contains("regressed"), "{}", worse.stdout);
-    let better = Perfctl::after(worse).args(["compare", &slow, &fast]);
+    let better = Perfctl::after(worse).args(["compare", "--gate=simple", &slow, &fast]);
     let better = better.expect_status(0).run();
     assert!(better.stdout.contains("improved"), "{}", better.stdout);
-    let report = Perfctl::after(better).args(["report", &slow, "--baseline", &fast]);
+    let report =
+        Perfctl::after(better).args(["report", "--gate=simple", &slow, "--baseline", &fast]);
     report.expect_status(1).run();
 }
 

@@ -96,10 +96,14 @@ fn too_little_to_compare_is_a_3() {
     let base = few().args(["--save-baseline", "base.json"]);
     let base = base.expect_status(0).run();
     let base = base.dir.path().join("base.json");
-    let run = few().args(["--baseline".as_ref(), base.as_os_str()]);
+    let run = few().args([
+        "--gate=simple".as_ref(),
+        "--baseline".as_ref(),
+        base.as_os_str(),
+    ]);
     let text = run.expect_status(3).run().stdout;
     assert!(text.starts_with("INCONCLUSIVE"), "{text}");
-    assert!(text.contains("too little data"), "{text}");
+    assert!(text.contains("too few samples"), "{text}");
 }
 
 #[test]
@@ -138,7 +142,11 @@ fn what_cannot_be_compared_is_a_4_before_anything_is_sent() {
     ] {
         let run = Perfctl::scenario(&server.url(), endpoints)
             .args(options.split(' '))
-            .args(["--baseline".as_ref(), base.as_os_str()]);
+            .args([
+                "--gate=simple".as_ref(),
+                "--baseline".as_ref(),
+                base.as_os_str(),
+            ]);
         let outcome = run.expect_status(4).expect_stdout("").run();
         assert!(
             outcome.stderr.contains("not comparable"),
@@ -210,7 +218,11 @@ fn a_run_slower_than_its_baseline_is_a_1_and_a_faster_one_a_0() {
     let (of_fast, of_slow) = (saved(&fast), saved(&slow));
     let base = |of: &support::Outcome| of.dir.path().join("base.json");
 
-    let worse = on(&slow).args(["--baseline".as_ref(), base(&of_fast).as_os_str()]);
+    let worse = on(&slow).args([
+        "--gate=simple".as_ref(),
+        "--baseline".as_ref(),
+        base(&of_fast).as_os_str(),
+    ]);
     let outcome = worse.args(["--format", "json"]).expect_status(1).run();
     let json = outcome.json();
     assert_eq!(json["verdict"], "fail");
@@ -220,8 +232,16 @@ fn a_run_slower_than_its_baseline_is_a_1_and_a_faster_one_a_0() {
     );
     assert!(json["comparison"].is_object());
 
-    let better = on(&fast).args(["--baseline".as_ref(), base(&of_slow).as_os_str()]);
+    let better = on(&fast).args([
+        "--gate=simple".as_ref(),
+        "--baseline".as_ref(),
+        base(&of_slow).as_os_str(),
+    ]);
     better.expect_status(0).run();
-    let allowed = on(&slow).args(["--baseline".as_ref(), base(&of_fast).as_os_str()]);
+    let allowed = on(&slow).args([
+        "--gate=simple".as_ref(),
+        "--baseline".as_ref(),
+        base(&of_fast).as_os_str(),
+    ]);
     allowed.args(["--fail-on", "slo"]).expect_status(0).run();
 }

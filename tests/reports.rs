@@ -200,7 +200,11 @@ fn no_line_is_wider_than_80_columns() {
         assert_narrow(&outcome.stdout);
         let base = outcome.dir.path().join("base.json");
         let compared = ready()
-            .args(["--baseline".as_ref(), base.as_os_str()])
+            .args([
+                "--gate=simple".as_ref(),
+                "--baseline".as_ref(),
+                base.as_os_str(),
+            ])
             .run();
         assert!(compared.stdout.contains("Baseline"), "{}", compared.stdout);
         assert_narrow(&compared.stdout);

@@ -1,11 +1,12 @@
-//! `perfctl baseline add|show|list`: the files of runs that others are compared to.
+//! `perfctl baseline add|show|accept|prune|list`: the files of runs that others are compared to.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::describe::{align_right, table};
+use super::noise::noise_text;
 use super::output::written;
-use crate::comparison::Baseline;
+use crate::comparison::{Baseline, Gate, Statistical, sessions};
 use crate::error::{Error, Exit};
 use crate::metrics::{RunResult, Window, read_result};
 use crate::report::plain;
@@ -23,20 +24,42 @@ pub struct BaselineArgs {
 /// The subcommands of `perfctl baseline`.
 #[derive(Debug, Subcommand)]
 pub enum BaselineCommand {
-    /// Add a stored run to a baseline file, which is created if need be.
+    /// Add stored runs of the same build to a baseline file, which is created if need be.
     Add {
-        /// The baseline file.
+        /// The baseline file; packed if its name ends in `.gz`.
         file: PathBuf,
-        /// The run: its directory, or its result.json.
-        result: PathBuf,
-        /// Add it even if it is INVALID or was cut short.
+        /// The runs: their directories, or their result.json.
+        #[arg(required = true, value_name = "RESULT")]
+        results: Vec<PathBuf>,
+        /// Add them even if they are INVALID, were cut short or did not deliver their load.
         #[arg(long)]
         force: bool,
+        /// Add nothing once the file holds N sessions: the reference stays where it is.
+        #[arg(long, value_name = "N")]
+        up_to: Option<usize>,
     },
-    /// Show the runs of a baseline file.
+    /// Show runs, sessions, the noise they differ by, and what could be found in spite of it.
     Show {
         /// The baseline file.
         file: PathBuf,
+    },
+    /// Make runs of a new build the reference, instead of all runs in the file.
+    Accept {
+        /// The baseline file.
+        file: PathBuf,
+        /// The runs of the new build: their directories, or their result.json.
+        #[arg(required = true, value_name = "RESULT")]
+        results: Vec<PathBuf>,
+    },
+    /// Take runs out of a baseline file.
+    Prune {
+        /// The baseline file.
+        file: PathBuf,
+        /// The names of runs to take out.
+        runs: Vec<String>,
+        /// Keep only the N newest sessions.
+        #[arg(long, value_name = "N", required_unless_present = "runs")]
+        keep: Option<usize>,
     },
     /// List the baseline files of a directory.
     List {
@@ -49,51 +72,142 @@ pub enum BaselineCommand {
 /// Carries out the subcommand.
 ///
 /// # Errors
-/// When a file cannot be read, written or used, or the run must not be added.
+/// When a file cannot be read, written or used, or a run must not be added.
 pub fn run(args: &BaselineArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let text = match &args.command {
         BaselineCommand::Add {
             file,
-            result,
+            results,
             force,
-        } => add(file, result, *force)?,
+            up_to,
+        } => add(file, results, *force, *up_to)?,
         BaselineCommand::Show { file } => show(&Baseline::read(file)?),
+        BaselineCommand::Accept { file, results } => accept(file, results)?,
+        BaselineCommand::Prune { file, runs, keep } => prune(file, runs, *keep)?,
         BaselineCommand::List { dir } => list(dir)?,
     };
     written(writeln!(out, "{text}"))?;
     Ok(Exit::Pass)
 }
 
-fn add(file: &Path, result: &Path, force: bool) -> Result<String, Error> {
-    let run = read_result(result)?;
-    let id = plain(&run.run.id);
-    let baseline = Baseline::add_to_file(file, run, force)?;
-    let runs = match baseline.runs.len() {
-        1 => "1 run".to_owned(),
-        n => format!("{n} runs"),
+fn read_all(results: &[PathBuf]) -> Result<Vec<RunResult>, Error> {
+    results.iter().map(|path| read_result(path)).collect()
+}
+
+fn add(
+    file: &Path,
+    results: &[PathBuf],
+    force: bool,
+    up_to: Option<usize>,
+) -> Result<String, Error> {
+    let runs = read_all(results)?;
+    if let Some(most) = up_to.filter(|_| file.exists()) {
+        let baseline = Baseline::read(file)?;
+        if sessions(&baseline.runs).len() >= most {
+            return Ok(format!(
+                "nothing added: `{}` holds {}",
+                file.display(),
+                holds(&baseline)
+            ));
+        }
+    }
+    let added = match runs.as_slice() {
+        [run] => format!("`{}`", plain(&run.run.id)),
+        runs => format!("{} runs", runs.len()),
     };
+    let baseline = Baseline::add_to_file(file, runs, force)?;
     Ok(format!(
-        "added `{id}` to `{}`, which now holds {runs}",
-        file.display()
+        "added {added} to `{}`, which now holds {}",
+        file.display(),
+        holds(&baseline)
     ))
 }
 
-fn show(baseline: &Baseline) -> String {
-    let mut table = table(["run", "requests", "failed", "p50", "p95", "state"]);
-    for result in &baseline.runs {
-        let total = result.summary(None, Window::Measured);
-        let time = |us: Option<f64>| us.map_or_else(|| "-".into(), format_latency_us);
-        table.add_row(vec![
-            plain(&result.run.id),
-            format_count(total.requests),
-            total.error_rate.map_or_else(|| "-".into(), format_percent),
-            time(total.response_us.p50),
-            time(total.response_us.p95),
-            state(result).to_owned(),
-        ]);
+/// A new build takes the place of the old one: its level is the reference from now on, and its
+/// noise has to be learned anew.
+fn accept(file: &Path, results: &[PathBuf]) -> Result<String, Error> {
+    let before = Baseline::read(file)?;
+    let now = Baseline::of_runs(read_all(results)?, false)?;
+    if now.builds().len() > 1 {
+        return Err(Error::usage("the runs are of more than one build"));
     }
-    (1..5).for_each(|column| align_right(&mut table, column));
-    table.trim_fmt()
+    now.write(file)?;
+    let change = match (before.builds().first(), now.builds().first()) {
+        (Some(old), Some(new)) => format!(" (build `{}` -> `{}`)", plain(old), plain(new)),
+        _ => String::new(),
+    };
+    Ok(format!(
+        "`{}` now holds {}{change}, instead of {}",
+        file.display(),
+        holds(&now),
+        holds(&before)
+    ))
+}
+
+fn prune(file: &Path, names: &[String], keep: Option<usize>) -> Result<String, Error> {
+    let mut baseline = Baseline::read(file)?;
+    let out = baseline.prune(names, keep)?;
+    if out.is_empty() {
+        return Ok(format!("nothing to take out: {}", holds(&baseline)));
+    }
+    baseline.write(file)?;
+    let names: Vec<String> = out
+        .iter()
+        .map(|name| format!("  {}", plain(name)))
+        .collect();
+    Ok(format!(
+        "taken out:\n{}\n`{}` now holds {}",
+        names.join("\n"),
+        file.display(),
+        holds(&baseline)
+    ))
+}
+
+/// `5 runs of 3 sessions`.
+fn holds(baseline: &Baseline) -> String {
+    let count = |n: usize, what: &str| match n {
+        1 => format!("1 {what}"),
+        n => format!("{n} {what}s"),
+    };
+    let sessions = sessions(&baseline.runs).len();
+    format!(
+        "{} of {}",
+        count(baseline.runs.len(), "run"),
+        count(sessions, "session")
+    )
+}
+
+fn show(baseline: &Baseline) -> String {
+    let mut table = table([
+        "run", "session", "requests", "failed", "p50", "p95", "state",
+    ]);
+    for (number, session) in sessions(&baseline.runs).iter().enumerate() {
+        for result in session.iter().map(|&run| &baseline.runs[run]) {
+            let total = result.summary(None, Window::Measured);
+            let time = |us: Option<f64>| us.map_or_else(|| "-".into(), format_latency_us);
+            table.add_row(vec![
+                plain(&result.run.id),
+                (number + 1).to_string(),
+                format_count(total.requests),
+                total.error_rate.map_or_else(|| "-".into(), format_percent),
+                time(total.response_us.p50),
+                time(total.response_us.p95),
+                state(result).to_owned(),
+            ]);
+        }
+    }
+    (1..6).for_each(|column| align_right(&mut table, column));
+    let gate = Statistical::default();
+    let mut text = format!("{}\n\n{}", holds(baseline), table.trim_fmt());
+    if let Some(build) = baseline.builds().first() {
+        text = format!("build `{}`, {text}", plain(build));
+    }
+    let noise = gate.noise(&baseline.runs);
+    text += &format!("\n\n{}", noise_text(&noise, "session"));
+    for weakness in gate.weaknesses(&baseline.runs) {
+        text += &format!("\n{weakness}");
+    }
+    text
 }
 
 fn state(result: &RunResult) -> &'static str {

@@ -1,36 +1,78 @@
-//! `perfctl compare BASELINE RESULT`: what changed between stored runs.
+//! `perfctl compare BASELINE RESULT...`: what changed between stored runs.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::output::{FormatArgs, ThresholdArgs};
-use crate::comparison::{Baseline, compare};
+use super::gate_args::{DoubtArgs, GateArgs};
+use super::output::FormatArgs;
+use crate::comparison::{Baseline, Comparison, compare};
 use crate::error::{Error, Exit};
 use crate::grading::{FailOn, Policy};
-use crate::metrics::read_result;
+use crate::metrics::{RunResult, read_result};
 use crate::report::{Focus, Report};
 
-/// Compare a stored run to a baseline, or to another run
+/// Compare stored runs of one build to a baseline, or to another run
 #[derive(Debug, clap::Args)]
 pub struct CompareArgs {
     /// What to compare to: a baseline file, or a stored run.
     pub baseline: PathBuf,
-    /// The run: its directory, or its result.json.
-    pub result: PathBuf,
+    /// The runs, of one build: their directories, or their result.json.
+    #[arg(required = true, value_name = "RESULT")]
+    pub results: Vec<PathBuf>,
     #[command(flatten)]
-    pub threshold: ThresholdArgs,
+    pub gate: GateArgs,
     #[command(flatten)]
     pub format: FormatArgs,
 }
 
-/// Prints the comparison. Only a regression fails it, whatever the run's own targets say.
+/// Prints the comparison. Only a regression fails it, whatever the runs' own targets say.
 ///
 /// # Errors
-/// When one of the two cannot be read, or they are not comparable.
+/// When a file cannot be read, or they are not comparable.
 pub fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<Exit, Error> {
+    let gate = args.gate.gate()?;
     let baseline = Baseline::read(&args.baseline)?;
-    let result = read_result(&args.result)?;
-    let comparison = compare(&baseline, &result, &args.threshold.gate())?;
+    let mut runs = Vec::new();
+    for path in &args.results {
+        let run = read_result(path)?;
+        if runs
+            .iter()
+            .any(|known: &RunResult| known.run.is_same_run(&run.run))
+        {
+            return Err(Error::usage(format!(
+                "the run `{}` is named twice",
+                run.run.id
+            )));
+        }
+        runs.push(run);
+    }
+    let comparison = compare(&baseline, &runs, &*gate)?;
+    let last = args
+        .results
+        .last()
+        .and_then(|path| super::report::directory(path));
+    print(
+        runs,
+        comparison,
+        last.as_deref(),
+        &args.gate.doubt,
+        &args.format,
+        out,
+    )
+}
+
+/// Prints what was found of these runs, the last of which is in `directory`.
+///
+/// # Errors
+/// When the output fails.
+pub(super) fn print(
+    mut runs: Vec<RunResult>,
+    comparison: Comparison,
+    directory: Option<&Path>,
+    doubt: &DoubtArgs,
+    format: &FormatArgs,
+    out: &mut dyn Write,
+) -> Result<Exit, Error> {
     let policy = Policy {
         fail_on: FailOn {
             slo: false,
@@ -38,10 +80,14 @@ pub fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<Exit, Error> {
             errors: false,
         },
         code_on_error: None,
+        tolerates_doubt: doubt.tolerated(),
     };
-    let mut report = Report::new(result, Some(comparison), &policy);
+    let last = runs
+        .pop()
+        .ok_or_else(|| Error::usage("there is no run to compare"))?;
+    let mut report = Report::new(last, Some(comparison), &policy);
     report.focus = Focus::Comparison;
-    report.directory = super::report::directory(&args.result);
-    args.format.print(&report, out)?;
-    Ok(report.grading.verdict.exit())
+    report.directory = directory.map(Path::to_owned);
+    format.print(&report, out)?;
+    Ok(report.grading.judged_exit(&report.result, &policy))
 }

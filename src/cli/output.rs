@@ -1,13 +1,11 @@
-//! What the commands over runs have in common: the format, the rule of comparison, and printing.
+//! What the commands over runs have in common: the format and printing.
 
 use std::io::{self, ErrorKind, Write};
 
 use clap::builder::PossibleValuesParser;
 
-use crate::comparison::Threshold;
 use crate::error::Error;
 use crate::report::{FORMATS, Report, by_name};
-use crate::units::parse_ratio;
 
 /// How the report is printed.
 #[derive(Debug, Clone, clap::Args)]
@@ -24,15 +22,6 @@ pub struct FormatArgs {
     pub format: String,
 }
 
-/// What counts as a regression.
-#[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "Verdict")]
-pub struct ThresholdArgs {
-    /// How much worse than the baseline a number may be
-    #[arg(long, env = "PERFCTL_MAX_REGRESSION", value_name = "SHARE", default_value = "10%", value_parser = parse_ratio)]
-    pub max_regression: f64,
-}
-
 impl FormatArgs {
     /// Prints the report.
     ///
@@ -41,15 +30,6 @@ impl FormatArgs {
     pub fn print(&self, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
         let reporter = by_name(&self.format).map_err(Error::usage)?;
         written(reporter.report(report, out).and_then(|()| out.flush()))
-    }
-}
-
-impl ThresholdArgs {
-    /// The rule.
-    pub fn gate(&self) -> Threshold {
-        Threshold {
-            max_regression: self.max_regression,
-        }
     }
 }
 
@@ -164,8 +144,8 @@ mod tests {
         assert_eq!(code, 0, "{text}");
         assert!(text.contains("now holds 1 run"), "{text}");
         for baseline in [&file, &before] {
-            assert_eq!(perfctl(&["compare", baseline, &same]).0, 0);
-            let (code, text) = perfctl(&["compare", baseline, &other]);
+            assert_eq!(perfctl(&["compare", "--gate=simple", baseline, &same]).0, 0);
+            let (code, text) = perfctl(&["compare", "--gate=simple", baseline, &other]);
             assert_eq!(code, 4, "{text}");
             assert!(text.contains("another load"), "{text}");
         }
@@ -176,14 +156,27 @@ mod tests {
             *r = fixture::run(&[("a", requests)]);
             r.run.id = id;
         });
-        let (code, text) = perfctl(&["compare", &file, &slow]);
+        let (code, text) = perfctl(&["compare", "--gate=simple", &file, &slow]);
         assert_eq!(code, 1, "{text}");
         assert!(text.contains("regressed"), "{text}");
         assert_eq!(
-            perfctl(&["compare", &file, &slow, "--max-regression", "25%"]).0,
+            perfctl(&[
+                "compare",
+                "--gate=simple",
+                &file,
+                &slow,
+                "--max-regression",
+                "25%"
+            ])
+            .0,
             0
         );
-        assert_eq!(perfctl(&["report", &slow, "--baseline", &file]).0, 1);
+        let report = ["report", "--gate=simple", &slow, "--baseline", &file];
+        assert_eq!(perfctl(&report).0, 1);
+        // Ten seconds show nothing of the noise: the statistical rule refuses rather than guess.
+        let (code, text) = perfctl(&["compare", &file, &slow]);
+        assert_eq!(code, 4, "{text}");
+        assert!(text.contains("60 s are needed"), "{text}");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::output::{FormatArgs, ThresholdArgs};
+use super::gate_args::GateArgs;
+use super::output::FormatArgs;
 use crate::comparison::{Baseline, compare};
 use crate::error::{Error, Exit};
 use crate::grading::{FailOn, Policy};
@@ -22,7 +23,7 @@ pub struct ReportArgs {
     #[arg(long, value_name = "WHAT", default_value = "slo,regression", value_parser = FailOn::parse)]
     pub fail_on: FailOn,
     #[command(flatten)]
-    pub threshold: ThresholdArgs,
+    pub gate: GateArgs,
     #[command(flatten)]
     pub format: FormatArgs,
 }
@@ -35,19 +36,21 @@ pub fn run(args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let policy = Policy {
         fail_on: args.fail_on,
         code_on_error: None,
+        tolerates_doubt: args.gate.doubt.tolerated(),
     };
+    let gate = args.gate.gate()?;
     let result = read_result(&args.result)?;
     let comparison = match &args.baseline {
         None => None,
         Some(file) => {
             let baseline = Baseline::read(file)?;
-            Some(compare(&baseline, &result, &args.threshold.gate())?)
+            Some(compare(&baseline, std::slice::from_ref(&result), &*gate)?)
         }
     };
     let mut report = Report::new(result, comparison, &policy);
     report.directory = directory(&args.result);
     args.format.print(&report, out)?;
-    Ok(report.grading.verdict.exit())
+    Ok(report.grading.judged_exit(&report.result, &policy))
 }
 
 /// The directory of the run that `path` names.

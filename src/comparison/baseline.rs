@@ -1,11 +1,13 @@
 //! The baseline file: whole results of earlier runs, so that later rules can judge them anew.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::comparable::{check_same, faults};
 use crate::error::Error;
-use crate::metrics::{RunResult, write_atomically};
+use crate::metrics::{RunInfo, RunResult, read_unpacked, write_atomically};
 
 /// Earlier runs to compare to; at least one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,10 +54,7 @@ impl Baseline {
         if path.is_dir() {
             return Ok(Self::of(vec![crate::metrics::read_result(path)?]));
         }
-        let bytes = std::fs::read(path).map_err(|source| Error::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        let bytes = read_unpacked(path)?;
         let unusable = |why: String| Error::Unusable {
             path: path.to_owned(),
             kind: "baseline",
@@ -83,61 +82,110 @@ impl Baseline {
         write_atomically(path, self)
     }
 
-    /// Adds a run to the baseline file at `path`, which is created if need be.
+    /// Adds runs to the baseline file at `path`, which is created if need be.
     ///
     /// # Errors
-    /// [`Error::NotComparable`] when the run is INVALID or cut short and `force` is not set, or
-    /// when it asked for something else than the runs already there; [`Error::Usage`] when it is
-    /// in the file already; and when the file cannot be read or written.
-    pub fn add_to_file(path: &Path, run: RunResult, force: bool) -> Result<Self, Error> {
-        let mut new = Self::of_one(run, force)?;
-        if path.exists() {
-            let mut baseline = Self::read(path)?;
-            let info = &new.runs[0].run;
-            if baseline.runs.iter().any(|r| r.run.id == info.id) {
+    /// [`Error::NotComparable`] when a run is INVALID, was cut short or did not deliver its load
+    /// and `force` is not set, when it asked for something else than the runs already there, or
+    /// when it is of another build; [`Error::Usage`] when it is in the file already; and when the
+    /// file cannot be read or written.
+    pub fn add_to_file(path: &Path, runs: Vec<RunResult>, force: bool) -> Result<Self, Error> {
+        let mut baseline = match path.exists() {
+            true => Self::read(path)?,
+            false => Self::of(Vec::new()),
+        };
+        for run in runs {
+            let info = &run.run;
+            if baseline
+                .runs
+                .iter()
+                .any(|known| known.run.is_same_run(info))
+            {
                 return Err(Error::usage(format!(
                     "`{}` holds the run `{}` already",
                     path.display(),
                     info.id
                 )));
             }
-            super::check_comparable(&baseline, &info.fingerprint, &info.load, &info.endpoints)?;
+            check_same(&baseline, info)?;
+            check_build(&baseline, info)?;
+            let mut new = Self::of_runs(vec![run], force)?;
             baseline.runs.append(&mut new.runs);
             baseline.forced.append(&mut new.forced);
-            new = baseline;
         }
-        new.write(path)?;
-        Ok(new)
+        baseline.write(path)?;
+        Ok(baseline)
     }
 
-    /// A baseline of this run alone.
+    /// A baseline of these runs alone, of which there is at least one.
     ///
     /// # Errors
-    /// [`Error::NotComparable`] when the run is INVALID or cut short and `force` is not set.
-    pub fn of_one(run: RunResult, force: bool) -> Result<Self, Error> {
-        let mut reasons = run.invalid_because();
-        if !run.is_finished() {
-            reasons.push("the run did not finish".into());
+    /// [`Error::NotComparable`] when a run is INVALID, was cut short or did not deliver its load
+    /// and `force` is not set, or when they did not ask for the same.
+    pub fn of_runs(runs: Vec<RunResult>, force: bool) -> Result<Self, Error> {
+        let mut baseline = Self::of(Vec::new());
+        for run in runs {
+            let name = format!("run `{}`", run.run.id);
+            let faults: Vec<String> = faults(&run)
+                .iter()
+                .map(|fault| format!("{name} {fault}"))
+                .collect();
+            if !faults.is_empty() {
+                if !force {
+                    let way_out = "`perfctl baseline add --force` makes it a baseline all the same";
+                    return Err(Error::NotComparable(
+                        faults.into_iter().chain([way_out.to_owned()]).collect(),
+                    ));
+                }
+                baseline.forced.push(run.run.id.clone());
+            }
+            check_same(&baseline, &run.run)?;
+            baseline.runs.push(run);
         }
-        let doubtful = !reasons.is_empty();
-        if doubtful && !force {
-            reasons.push("`perfctl baseline add --force` makes it a baseline all the same".into());
-            return Err(Error::NotComparable(reasons));
+        Ok(baseline)
+    }
+
+    /// Takes the runs of these names out, and of the others all but those of the `keep` newest
+    /// sessions. Says which were taken out.
+    ///
+    /// # Errors
+    /// Wrong usage when there is no run of a name, or when no run would be left.
+    pub fn prune(&mut self, names: &[String], keep: Option<usize>) -> Result<Vec<String>, Error> {
+        if let Some(unknown) = names.iter().find(|name| !self.holds(name)) {
+            return Err(Error::usage(format!(
+                "the baseline holds no run `{unknown}`"
+            )));
         }
-        let forced = if doubtful {
-            vec![run.run.id.clone()]
-        } else {
-            Vec::new()
-        };
-        Ok(Self {
-            forced,
-            ..Self::of(vec![run])
-        })
+        let sessions = super::sessions(&self.runs);
+        let old = sessions.len().saturating_sub(keep.unwrap_or(usize::MAX));
+        // Sessions come in the order of their first runs.
+        let mut out: Vec<String> = names.to_vec();
+        let of_old = sessions[..old].iter().flatten();
+        out.extend(of_old.map(|&run| self.runs[run].run.id.clone()));
+        if self.runs.iter().all(|run| out.contains(&run.run.id)) {
+            return Err(Error::usage("no run would be left of the baseline"));
+        }
+        self.runs.retain(|run| !out.contains(&run.run.id));
+        self.forced.retain(|id| !out.contains(id));
+        Ok(out)
+    }
+
+    /// Whether there is a run of this name.
+    pub fn holds(&self, id: &str) -> bool {
+        self.runs.iter().any(|run| run.run.id == id)
     }
 
     /// Whether the run of this name was added though it was INVALID or cut short.
     pub fn is_forced(&self, id: &str) -> bool {
         self.forced.iter().any(|forced| forced == id)
+    }
+
+    /// The builds that its runs name.
+    pub fn builds(&self) -> BTreeSet<&str> {
+        self.runs
+            .iter()
+            .filter_map(|run| run.run.build.as_deref())
+            .collect()
     }
 
     fn check(&self) -> Result<(), String> {
@@ -164,6 +212,24 @@ impl Baseline {
     }
 }
 
+/// Whether a run is of the build that the baseline stands for. Runs that do not name theirs are
+/// taken at the user's word.
+fn check_build(baseline: &Baseline, run: &RunInfo) -> Result<(), Error> {
+    let Some(build) = &run.build else {
+        return Ok(());
+    };
+    match baseline.builds().iter().find(|known| *known != build) {
+        None => Ok(()),
+        Some(known) => Err(Error::NotComparable(vec![
+            format!(
+                "run `{}` is of the build `{build}`, the baseline of `{known}`",
+                run.id
+            ),
+            "`perfctl baseline accept` makes a new build the reference".to_owned(),
+        ])),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,18 +244,18 @@ mod tests {
     fn runs_are_added_and_read_back() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("base.json");
-        Baseline::add_to_file(&path, run(), false).unwrap();
+        Baseline::add_to_file(&path, vec![run()], false).unwrap();
         let mut second = run();
         second.run.id = "second".into();
-        let written = Baseline::add_to_file(&path, second, false).unwrap();
+        let written = Baseline::add_to_file(&path, vec![second], false).unwrap();
         assert_eq!(Baseline::read(&path).unwrap(), written);
         assert_eq!(written.runs.len(), 2);
-        let twice = Baseline::add_to_file(&path, run(), false);
+        let twice = Baseline::add_to_file(&path, vec![run()], false);
         assert!(matches!(twice, Err(Error::Usage { .. })));
         let mut other = run();
         other.run.id = "other".into();
         other.run.fingerprint.scenario.clear();
-        let refused = Baseline::add_to_file(&path, other, true);
+        let refused = Baseline::add_to_file(&path, vec![other], true);
         assert!(matches!(refused, Err(Error::NotComparable(_))));
         assert_eq!(Baseline::read(&path).unwrap(), written);
     }
@@ -200,15 +266,56 @@ mod tests {
         let path = directory.path().join("base.json");
         let mut doubtful = run();
         doubtful.run.ending.as_mut().unwrap().signal = Some(2);
-        let refused = Baseline::add_to_file(&path, doubtful.clone(), false);
+        let refused = Baseline::add_to_file(&path, vec![doubtful.clone()], false);
         assert!(matches!(refused, Err(Error::NotComparable(_))));
         assert!(!path.exists());
-        let forced = Baseline::add_to_file(&path, doubtful.clone(), true).unwrap();
+        let forced = Baseline::add_to_file(&path, vec![doubtful.clone()], true).unwrap();
         assert!(forced.is_forced(&doubtful.run.id));
-        let run = run();
-        let (info, read) = (&run.run, Baseline::read(&path).unwrap());
-        crate::comparison::check_comparable(&read, &info.fingerprint, &info.load, &info.endpoints)
-            .unwrap();
+        let read = Baseline::read(&path).unwrap();
+        let gate = crate::comparison::Threshold::default();
+        crate::comparison::compare(&read, &[run()], &gate).unwrap();
+    }
+
+    #[test]
+    fn a_baseline_holds_one_build() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("base.json");
+        let of_build = |id: &str, build: Option<&str>| {
+            let mut run = run();
+            run.run.id = id.into();
+            run.run.build = build.map(str::to_owned);
+            run
+        };
+        let runs = vec![of_build("a", Some("1.0")), of_build("b", None)];
+        Baseline::add_to_file(&path, runs, false).unwrap();
+        Baseline::add_to_file(&path, vec![of_build("c", Some("1.0"))], false).unwrap();
+        let other = Baseline::add_to_file(&path, vec![of_build("d", Some("1.1"))], true);
+        let error = other.unwrap_err().to_string();
+        assert!(
+            error.contains("build `1.1`") && error.contains("accept"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn pruning_leaves_the_newest_sessions_and_never_nothing() {
+        let runs = |days: &[u32]| -> Vec<RunResult> {
+            let of_day = |day: &u32| {
+                let mut run = run();
+                run.run.id = format!("day {day}");
+                run.run.started_at = format!("2026-11-{day:02}T00:00:00Z");
+                run
+            };
+            days.iter().map(of_day).collect()
+        };
+        let mut baseline = Baseline::of(runs(&[3, 1, 2, 4]));
+        assert_eq!(baseline.prune(&[], Some(9)).unwrap(), Vec::<String>::new());
+        assert_eq!(baseline.prune(&["day 3".into()], None).unwrap(), ["day 3"]);
+        assert_eq!(baseline.prune(&[], Some(1)).unwrap(), ["day 1", "day 2"]);
+        assert_eq!(baseline.runs.len(), 1);
+        assert!(baseline.prune(&["day 4".into()], None).is_err());
+        assert!(baseline.prune(&["day 9".into()], None).is_err());
+        assert!(baseline.prune(&[], Some(0)).is_err());
     }
 
     #[test]
@@ -256,7 +363,10 @@ mod tests {
                 Ok(baseline) => {
                     let gate = crate::comparison::Threshold::default();
                     for run in &baseline.runs {
-                        let _ = crate::comparison::compare(&baseline, run, &gate);
+                        let runs = std::slice::from_ref(run);
+                        let _ = crate::comparison::compare(&baseline, runs, &gate);
+                        let gate = crate::comparison::Statistical::default();
+                        let _ = crate::comparison::compare(&baseline, runs, &gate);
                     }
                 }
                 Err(error) => prop_assert!(matches!(error, Error::Unusable { .. }), "{error}"),

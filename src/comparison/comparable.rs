@@ -1,55 +1,108 @@
 //! What may be compared: refused where the answer would mislead, warned of where it is weaker.
 
-use super::Baseline;
+use super::session::started_s;
+use super::{Baseline, Gate};
 use crate::error::Error;
-use crate::metrics::{EndpointInfo, RunInfo};
-use crate::plan::{Fingerprint, Load, Plan};
+use crate::metrics::{EndpointInfo, Machine, RunInfo, RunResult};
+use crate::plan::{Fingerprint, Load, Phase, Plan};
+use crate::units::{format_count, format_duration, format_percent};
 
 /// A baseline older than this may no longer stand for the target; days.
 const OLD_DAYS: i64 = 30;
+/// With more than this share of its CPU time taken away by its host, a machine is a slower one.
+const STEAL: f64 = 0.01;
+/// Measured lengths that differ by less are the same; s.
+const SAME_LENGTH_S: f64 = 1.0;
+
+/// What a run asked for, of a result or of a plan that is still to be run.
+pub(super) struct Asked<'a> {
+    pub(super) fingerprint: &'a Fingerprint,
+    pub(super) load: &'a Load,
+    pub(super) phases: &'a [Phase],
+    pub(super) endpoints: &'a [EndpointInfo],
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn of(run: &'a RunInfo) -> Self {
+        Self {
+            fingerprint: &run.fingerprint,
+            load: &run.load,
+            phases: &run.phases,
+            endpoints: &run.endpoints,
+        }
+    }
+
+    fn measured(&self) -> impl Iterator<Item = &'a Phase> {
+        self.phases.iter().filter(|phase| phase.measured)
+    }
+}
 
 /// Whether a run of this plan can be compared to the baseline; to be asked before load is sent.
 ///
 /// # Errors
 /// [`Error::NotComparable`] with every reason.
-pub fn check_plan(baseline: &Baseline, plan: &Plan) -> Result<(), Error> {
+pub fn check_plan(baseline: &Baseline, plan: &Plan, gate: &dyn Gate) -> Result<(), Error> {
     let endpoints: Vec<EndpointInfo> = plan.endpoints.iter().map(EndpointInfo::of).collect();
-    check_comparable(baseline, &plan.fingerprint(), &plan.load, &endpoints)
+    let (fingerprint, phases) = (plan.fingerprint(), plan.load.phases());
+    let asked = Asked {
+        fingerprint: &fingerprint,
+        load: &plan.load,
+        phases: &phases,
+        endpoints: &endpoints,
+    };
+    let mut reasons = differences(baseline, &asked);
+    reasons.extend(doubts(baseline));
+    let lengths = asked
+        .measured()
+        .map(|phase| (phase.end_us - phase.start_us) as f64 / 1e6);
+    // How long a run of so many iterations takes shows at its end.
+    if plan.load.iterations.is_none() {
+        reasons.extend(too_short("this run would be", lengths, gate));
+    }
+    refuse(reasons)
 }
 
-/// Whether a run that asked for this can be compared to the baseline.
+/// Whether a run that asked for this can stand beside those of the baseline.
 ///
 /// # Errors
 /// [`Error::NotComparable`] with every reason.
-pub fn check_comparable(
+pub(super) fn check_same(baseline: &Baseline, run: &RunInfo) -> Result<(), Error> {
+    refuse(differences(baseline, &Asked::of(run)))
+}
+
+/// Whether these runs can be compared to the baseline.
+///
+/// # Errors
+/// [`Error::NotComparable`] with every reason.
+pub(super) fn check_candidates(
     baseline: &Baseline,
-    fingerprint: &Fingerprint,
-    load: &Load,
-    endpoints: &[EndpointInfo],
+    candidates: &[RunResult],
+    gate: &dyn Gate,
 ) -> Result<(), Error> {
     let mut reasons = Vec::new();
-    for result in &baseline.runs {
-        let before = &result.run;
-        let mut refuse = |why: &str| reasons.push(format!("baseline run `{}` {why}", before.id));
-        if std::mem::discriminant(&before.load.model) != std::mem::discriminant(&load.model) {
-            refuse("has the other load model (open or closed)");
-        } else if before.fingerprint.load != fingerprint.load {
-            refuse("was made with another load: use the same profile and the same options");
-        }
-        if before.endpoints != endpoints {
-            refuse("has other endpoints");
-        } else if before.fingerprint.scenario != fingerprint.scenario {
-            refuse("was made with another version of the scenario");
-        }
-        if !baseline.is_forced(&before.id) {
-            if !result.invalid_because().is_empty() {
-                refuse("is INVALID");
-            }
-            if !result.is_finished() {
-                refuse("did not finish");
+    for candidate in candidates {
+        for reason in differences(baseline, &Asked::of(&candidate.run)) {
+            if !reasons.contains(&reason) {
+                reasons.push(reason);
             }
         }
+        let name = format!("run `{}`", candidate.run.id);
+        reasons.extend(
+            faults(candidate)
+                .iter()
+                .map(|fault| format!("{name} {fault}")),
+        );
+        reasons.extend(too_short(&format!("{name} is"), lengths_s(candidate), gate));
     }
+    reasons.extend(doubts(baseline));
+    for run in &baseline.runs {
+        let name = format!("baseline run `{}` is", run.run.id);
+        reasons.extend(too_short(&name, lengths_s(run), gate));
+    }
+    refuse(reasons)
+}
+
+fn refuse(mut reasons: Vec<String>) -> Result<(), Error> {
     if reasons.is_empty() {
         return Ok(());
     }
@@ -57,12 +110,94 @@ pub fn check_comparable(
     Err(Error::NotComparable(reasons))
 }
 
-/// What makes a comparison of comparable runs weaker than it looks.
-pub(super) fn warnings(baseline: &Baseline, run: &RunInfo) -> Vec<String> {
+/// Why what was asked for is something else than what the baseline's runs asked for.
+fn differences(baseline: &Baseline, asked: &Asked<'_>) -> Vec<String> {
+    let mut reasons = Vec::new();
+    for result in &baseline.runs {
+        let before = &result.run;
+        let mut refuse = |why: &str| reasons.push(format!("baseline run `{}` {why}", before.id));
+        let model = |load: &Load| std::mem::discriminant(&load.model);
+        let names =
+            |asked: &Asked<'_>| asked.measured().map(|p| p.name.clone()).collect::<Vec<_>>();
+        if model(&before.load) != model(asked.load) {
+            refuse("has the other load model (open or closed)");
+        } else if before.fingerprint.load != asked.fingerprint.load {
+            refuse("was made with another load: use the same profile and the same options");
+        } else if names(&Asked::of(before)) != names(asked) {
+            refuse("has other measured phases");
+        }
+        if before.endpoints != asked.endpoints {
+            refuse("has other endpoints");
+        } else if before.fingerprint.scenario != asked.fingerprint.scenario {
+            refuse("was made with another version of the scenario");
+        }
+    }
+    reasons
+}
+
+/// Why runs of the baseline are no measure for others.
+fn doubts(baseline: &Baseline) -> Vec<String> {
+    let mut doubts = Vec::new();
+    for run in baseline
+        .runs
+        .iter()
+        .filter(|run| !baseline.is_forced(&run.run.id))
+    {
+        let name = format!("baseline run `{}`", run.run.id);
+        doubts.extend(faults(run).iter().map(|fault| format!("{name} {fault}")));
+    }
+    doubts
+}
+
+/// What keeps a run from standing for its target; phrases that follow its name.
+pub fn faults(run: &RunResult) -> Vec<String> {
+    let invalid = run.invalid_because();
+    let invalid = (!invalid.is_empty()).then(|| format!("is INVALID: {}", invalid.join("; ")));
+    let unfinished = (!run.is_finished()).then(|| "did not finish".to_owned());
+    let undelivered = run.undelivered().map(|(missed, planned)| {
+        format!(
+            "did not deliver its load: {} of {} arrivals were missed",
+            format_count(missed),
+            format_count(planned)
+        )
+    });
+    [invalid, unfinished, undelivered]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// That no measured phase is long enough for the rule.
+fn too_short(what: &str, lengths_s: impl Iterator<Item = f64>, gate: &dyn Gate) -> Option<String> {
+    let longest_s = lengths_s.fold(0.0, f64::max);
+    let least_s = gate.least_measured_s();
+    (longest_s.round() < least_s as f64).then(|| {
+        let length = std::time::Duration::from_secs_f64(longest_s.max(0.0).round());
+        format!(
+            "{what} too short to be judged: {} measured, {least_s} s are needed; `--run-time \
+             {least_s}s` makes it longer, and `--gate simple` compares without knowing the noise",
+            format_duration(length)
+        )
+    })
+}
+
+/// How long each measured phase really was; s.
+fn lengths_s(run: &RunResult) -> impl Iterator<Item = f64> {
+    let phases = run.run.phases.iter().enumerate();
+    let measured = phases.filter(|(_, phase)| phase.measured);
+    measured.map(|(position, _)| run.phase_length_s(position))
+}
+
+/// What makes a comparison of comparable runs weaker than it looks, whatever the rule.
+pub(super) fn warnings(baseline: &Baseline, candidate: &RunResult) -> Vec<String> {
     let mut warnings = Vec::new();
+    let run = &candidate.run;
     let before = || baseline.runs.iter().map(|result| &result.run);
-    if before().any(|b| b.machine != run.machine) {
-        warnings.push("the baseline was made on another machine".to_owned());
+    if let Some(b) = before().find(|b| !is_same_machine(&b.machine, &run.machine)) {
+        warnings.push(format!(
+            "the baseline was made on another machine: {}, this run on {}",
+            b.machine, run.machine
+        ));
     }
     if before().any(|b| b.target != run.target) {
         warnings.push("the baseline was made against another target".to_owned());
@@ -73,29 +208,46 @@ pub(super) fn warnings(baseline: &Baseline, run: &RunInfo) -> Vec<String> {
             b.perfctl_version, run.perfctl_version
         ));
     }
+    let length_s = |run: &RunResult| lengths_s(run).sum::<f64>();
+    let now_s = length_s(candidate);
+    let mut lengths = baseline.runs.iter().map(length_s);
+    if let Some(other_s) = lengths.find(|s| (s - now_s).abs() > SAME_LENGTH_S) {
+        let text = |s: f64| format_duration(std::time::Duration::from_secs_f64(s.round()));
+        warnings.push(format!(
+            "the baseline was measured for another time: {}, this run for {}",
+            text(other_s),
+            text(now_s)
+        ));
+    }
     if let Some(days) = before().filter_map(|b| days_between(b, run)).max()
         && days > OLD_DAYS
     {
         warnings.push(format!("the baseline is {days} days old"));
     }
-    if let [only] = baseline.runs.as_slice() {
-        warnings.push(format!(
-            "one baseline run (`{}`) cannot show how much runs differ by themselves",
-            only.run.id
-        ));
-    }
     if before().any(|b| baseline.is_forced(&b.id)) {
         warnings.push("the baseline holds a run that was INVALID or cut short".to_owned());
+    }
+    let stolen = |run: &RunResult| run.mean_steal_share() > STEAL;
+    if stolen(candidate) {
+        warnings.push(format!(
+            "the machine's host took {} of its CPU time away during this run",
+            format_percent((candidate.mean_steal_share() * 1000.0).round() / 1000.0)
+        ));
+    }
+    if baseline.runs.iter().any(stolen) {
+        warnings.push("the machine's host took CPU time away while the baseline was made".into());
     }
     warnings
 }
 
+/// What older runs do not know of their machine is no difference.
+fn is_same_machine(a: &Machine, b: &Machine) -> bool {
+    let same_cpu = a.cpu == b.cpu || a.cpu.is_empty() || b.cpu.is_empty();
+    same_cpu && (&a.host, &a.kernel, a.cpus) == (&b.host, &b.kernel, b.cpus)
+}
+
 fn days_between(before: &RunInfo, now: &RunInfo) -> Option<i64> {
-    let seconds = |run: &RunInfo| {
-        let time: jiff::Timestamp = run.started_at.parse().ok()?;
-        Some(time.as_second())
-    };
-    Some((seconds(now)? - seconds(before)?) / 86_400)
+    Some(started_s(now)?.saturating_sub(started_s(before)?) / 86_400)
 }
 
 #[cfg(test)]
@@ -103,27 +255,27 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::metrics::{Class, RunResult, fixture};
+    use crate::comparison::{Statistical, Threshold};
+    use crate::metrics::{Class, HealthSample, fixture};
     use crate::plan::{Model, Target};
 
     fn run() -> RunResult {
         fixture::run(&[("a", &[(Class::Ok, 1_000, 100)])])
     }
 
-    fn check(baseline: RunResult, now: &RunInfo) -> Result<(), String> {
-        let baseline = Baseline::of(vec![baseline]);
-        check_comparable(&baseline, &now.fingerprint, &now.load, &now.endpoints)
-            .map_err(|error| error.to_string())
+    fn check(before: RunResult, now: RunResult, gate: &dyn Gate) -> Result<(), String> {
+        let baseline = Baseline::of(vec![before]);
+        check_candidates(&baseline, &[now], gate).map_err(|error| error.to_string())
     }
 
     #[test]
     fn each_reason_refuses() {
-        let now = run().run;
-        assert_eq!(check(run(), &now), Ok(()));
+        let gate = Threshold::default();
+        assert_eq!(check(run(), run(), &gate), Ok(()));
         let refused = |change: fn(&mut RunResult), why: &str| {
             let mut before = run();
             change(&mut before);
-            let error = check(before, &now).unwrap_err();
+            let error = check(before, run(), &gate).unwrap_err();
             assert!(error.contains(why), "{error}");
         };
         refused(|b| b.run.fingerprint.load.clear(), "another load");
@@ -145,6 +297,19 @@ mod tests {
             |b| b.run.ending.as_mut().unwrap().totals.started = 0,
             "INVALID",
         );
+        refused(|b| b.run.phases[1].name = "other".into(), "measured phases");
+        let mut undelivered =
+            fixture::run(&[("a", &[(Class::Ok, 1_000, 80), (Class::Missed, 0, 20)])]);
+        undelivered.run.load = run().run.load;
+        let error = check(run(), undelivered, &gate).unwrap_err();
+        assert!(error.contains("20 of 100 arrivals were missed"), "{error}");
+    }
+
+    #[test]
+    fn a_run_must_be_long_enough_for_the_rule() {
+        let error = check(run(), run(), &Statistical::default()).unwrap_err();
+        assert!(error.contains("10s measured, 60 s are needed"), "{error}");
+        assert!(error.contains("--gate simple"), "{error}");
     }
 
     #[test]
@@ -167,9 +332,12 @@ mod tests {
         let mut before = fixture::run(&[]);
         before.run.fingerprint = plan.fingerprint();
         let baseline = Baseline::of(vec![before]);
-        assert!(check_plan(&baseline, &plan).is_ok());
+        let simple = Threshold::default();
+        assert!(check_plan(&baseline, &plan, &simple).is_ok());
+        let short = check_plan(&baseline, &plan, &Statistical::default()).unwrap_err();
+        assert!(short.to_string().contains("60 s are needed"), "{short}");
         plan.load.stages[0].target += 1.0;
-        let refused = check_plan(&baseline, &plan);
+        let refused = check_plan(&baseline, &plan, &simple);
         assert!(matches!(refused, Err(Error::NotComparable(_))));
     }
 
@@ -179,7 +347,7 @@ mod tests {
         let of = |change: fn(&mut RunResult)| {
             let mut before = run();
             change(&mut before);
-            warnings(&Baseline::of(vec![now.clone(), before]), &now.run)
+            warnings(&Baseline::of(vec![now.clone(), before]), &now)
         };
         assert!(of(|_| {}).is_empty());
         let expect = |change: fn(&mut RunResult), what: &str| {
@@ -195,7 +363,21 @@ mod tests {
             "51 days",
         );
         assert!(of(|b| b.run.started_at = "2026-10-25T00:00:00Z".into()).is_empty());
-        let single = warnings(&Baseline::of(vec![now.clone()]), &now.run);
-        assert!(single[0].contains("one baseline run"));
+        expect(|b| b.run.machine.cpu = "Other CPU".into(), "2 x Other CPU");
+        assert!(of(|b| b.run.machine.cpu.clear()).is_empty());
+        expect(
+            |b| b.run.phases[1].end_us -= 2_000_000,
+            "8s, this run for 10s",
+        );
+        expect(
+            |b| {
+                let second = HealthSample {
+                    steal_share: 0.05,
+                    ..HealthSample::default()
+                };
+                b.health = vec![second];
+            },
+            "took CPU time away",
+        );
     }
 }

@@ -31,6 +31,28 @@ impl Default for Threshold {
 }
 
 impl Gate for Threshold {
+    fn name(&self) -> &'static str {
+        "simple"
+    }
+
+    fn least_measured_s(&self) -> usize {
+        0
+    }
+
+    fn next_look(&self, _: usize) -> Option<usize> {
+        None
+    }
+
+    fn weaknesses(&self, baseline: &[RunResult]) -> Vec<String> {
+        match baseline {
+            [only] => vec![format!(
+                "one baseline run (`{}`) cannot show how much runs differ by themselves",
+                only.run.id
+            )],
+            _ => Vec::new(),
+        }
+    }
+
     fn judge(&self, baseline: &[RunResult], candidates: &[RunResult]) -> Vec<Row> {
         let Some(first) = candidates.first() else {
             return Vec::new();
@@ -96,15 +118,9 @@ impl Threshold {
     fn row(&self, scope: SloScope, metric: &Metric, before: &Summary, now: &Summary) -> Row {
         let values = (before.value(metric), now.value(metric));
         let mut row = Row {
-            scope,
-            metric: metric.clone(),
             baseline: values.0,
             value: values.1,
-            change: None,
-            reference: None,
-            outcome: Outcome::Inconclusive,
-            required: false,
-            reason: String::new(),
+            ..Row::new(scope, metric.clone())
         };
         let (Some(baseline), Some(value)) = values else {
             row.reason = "no data".into();

@@ -94,6 +94,7 @@ impl Meter {
 pub(super) struct Sampler {
     cores: f64,
     cpu: Duration,
+    stolen: Stolen,
 }
 
 impl Sampler {
@@ -101,6 +102,7 @@ impl Sampler {
         Self {
             cores: cores(),
             cpu: thread_cpu(),
+            stolen: stolen(),
         }
     }
 
@@ -108,12 +110,53 @@ impl Sampler {
     pub(super) fn sample(&mut self, ticks: &[Tick]) -> HealthSample {
         let cpu = thread_cpu();
         let control = cpu.saturating_sub(std::mem::replace(&mut self.cpu, cpu));
+        let now = stolen();
+        let before = std::mem::replace(&mut self.stolen, now);
         HealthSample {
+            steal_share: now.share_since(before),
             open_files: open_files(),
             local_ports: local_ports(),
             ..HealthSample::of(ticks, as_us(control), self.cores)
         }
     }
+}
+
+/// The machine's CPU time since its start, in ticks of the kernel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Stolen {
+    stolen: u64,
+    all: u64,
+}
+
+impl Stolen {
+    /// Of the text of `/proc/stat`; all 0 where it does not say it.
+    fn parse(stat: &str) -> Self {
+        let line = stat
+            .lines()
+            .next()
+            .and_then(|line| line.strip_prefix("cpu "));
+        let fields = line.unwrap_or_default().split_whitespace();
+        // user, nice, system, idle, iowait, irq, softirq, steal; what guests use is part of user.
+        let ticks: Vec<u64> = fields
+            .take(8)
+            .map_while(|field| field.parse().ok())
+            .collect();
+        Self {
+            stolen: ticks.get(7).copied().unwrap_or(0),
+            all: ticks
+                .iter()
+                .fold(0, |sum, ticks| sum.saturating_add(*ticks)),
+        }
+    }
+
+    fn share_since(self, before: Self) -> f64 {
+        let all = self.all.saturating_sub(before.all);
+        self.stolen.saturating_sub(before.stolen) as f64 / all.max(1) as f64
+    }
+}
+
+fn stolen() -> Stolen {
+    Stolen::parse(&fs::read_to_string("/proc/stat").unwrap_or_default())
 }
 
 /// CPU time of this thread so far.

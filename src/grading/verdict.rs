@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{Change, Criterion, Finding, Grading, Kind};
 use crate::error::Exit;
 use crate::metrics::{Class, RunResult, Window};
+use crate::plan::SloScope;
 use crate::units::format_count;
 
 /// What is said of a run in one word.
@@ -91,9 +92,6 @@ impl Default for FailOn {
     }
 }
 
-/// With more than this share of its arrivals missed, an open load was another one than asked for.
-const MISSED_SHARE: f64 = 0.01;
-
 /// How a grade becomes a verdict and an exit code.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Policy {
@@ -101,6 +99,8 @@ pub struct Policy {
     pub fail_on: FailOn,
     /// The exit code of a run that passes though requests failed (`--exit-code-on-error`).
     pub code_on_error: Option<u8>,
+    /// Whether a comparison that cannot tell is let through (`--inconclusive=warn`).
+    pub tolerates_doubt: bool,
 }
 
 /// The verdict and why. The worst that can be said is said; INVALID comes before everything.
@@ -122,13 +122,24 @@ pub(super) fn of(
     let failed_requests = result.count(Class::is_failure);
     let mut failures: Vec<String> = criteria
         .iter()
+        .filter(|criterion| criterion.kind == Kind::Slo && fail_on.slo)
         .filter(|criterion| !criterion.met && !criterion.advisory)
-        .filter(|criterion| match criterion.kind {
-            Kind::Slo => fail_on.slo,
-            Kind::Baseline => fail_on.regression,
-        })
         .map(describe_miss)
         .collect();
+    // Endpoints before their sum: they say more.
+    let of = |finding| {
+        let is_total = |change: &&Change| change.scope == SloScope::Total;
+        let found = || {
+            changes
+                .iter()
+                .filter(move |change| change.finding == finding)
+        };
+        let endpoints = found().filter(move |change| !is_total(change));
+        let all = endpoints.chain(found().filter(is_total));
+        all.filter(|_| fail_on.regression)
+            .map(|change| change.sentence.clone())
+    };
+    failures.extend(of(Finding::Regressed));
     if fail_on.errors && failed_requests > 0 {
         failures.push(match failed_requests {
             1 => "1 request failed".into(),
@@ -138,7 +149,8 @@ pub(super) fn of(
     if !failures.is_empty() {
         return (Verdict::Fail, failures);
     }
-    let open = open_questions(result, changes, fail_on);
+    let mut open = open_questions(result);
+    open.extend(of(Finding::Open));
     if !open.is_empty() {
         return (Verdict::Inconclusive, open);
     }
@@ -155,7 +167,8 @@ pub(super) fn is_cut_off(result: &RunResult) -> bool {
     !result.is_finished() && result.summary(None, Window::Measured).requests == 0
 }
 
-fn open_questions(result: &RunResult, changes: &[Change], fail_on: FailOn) -> Vec<String> {
+/// What the run itself leaves open.
+fn open_questions(result: &RunResult) -> Vec<String> {
     let mut open = Vec::new();
     if result.summary(None, Window::Measured).requests == 0 {
         open.push("no request was measured".to_owned());
@@ -165,22 +178,12 @@ fn open_questions(result: &RunResult, changes: &[Change], fail_on: FailOn) -> Ve
         Some(Some(_)) => open.push("the run was stopped before its end".into()),
         None => open.push("perfctl was killed during the run; its last second may be lost".into()),
     }
-    let (planned, missed) = (result.count(|_| true), result.count(|c| c == Class::Missed));
-    if missed as f64 > MISSED_SHARE * planned as f64 {
+    if let Some((missed, planned)) = result.undelivered() {
         open.push(format!(
             "the load was not delivered: {} of {} arrivals found no free virtual user",
             format_count(missed),
             format_count(planned)
         ));
-    }
-    if fail_on.regression {
-        let unknown = changes.iter().filter(|c| c.finding == Finding::Open);
-        open.extend(unknown.map(|change| {
-            format!(
-                "{}: too little data to compare to the baseline",
-                change.metric
-            )
-        }));
     }
     open
 }
@@ -188,21 +191,27 @@ fn open_questions(result: &RunResult, changes: &[Change], fail_on: FailOn) -> Ve
 fn describe_miss(criterion: &Criterion) -> String {
     let Criterion { metric, target, .. } = criterion;
     let name = criterion.full_name();
-    match (criterion.kind, criterion.value) {
-        (_, None) => format!("{name}: no data"),
-        (Kind::Slo, Some(value)) => format!(
+    match criterion.value {
+        None => format!("{name}: no data"),
+        Some(value) => format!(
             "{name} is {}, the target is {}",
             metric.format(value),
             metric.format(*target)
-        ),
-        (Kind::Baseline, Some(value)) => format!(
-            "{name} regressed to {} against the baseline",
-            metric.format(value)
         ),
     }
 }
 
 impl Grading {
+    /// The exit code of the verdict, whatever ended the run.
+    pub fn judged_exit(&self, result: &RunResult, policy: &Policy) -> Exit {
+        // A run that leaves something open itself is not let through: nothing measured is no pass.
+        let tolerated = policy.tolerates_doubt && open_questions(result).is_empty();
+        match self.verdict {
+            Verdict::Inconclusive if tolerated => Exit::Pass,
+            verdict => verdict.exit(),
+        }
+    }
+
     /// The exit code of the run. A signal wins over the verdict, since the caller knows that it
     /// sent one; the report was written all the same.
     pub fn exit(&self, result: &RunResult, policy: &Policy) -> Exit {
@@ -211,11 +220,9 @@ impl Grading {
             Some(_) => return Exit::Interrupted,
             None => {}
         }
-        match (self.verdict, policy.code_on_error) {
-            (Verdict::Pass, Some(code)) if result.count(Class::is_failure) > 0 => {
-                Exit::Custom(code)
-            }
-            (verdict, _) => verdict.exit(),
+        match (self.judged_exit(result, policy), policy.code_on_error) {
+            (Exit::Pass, Some(code)) if result.count(Class::is_failure) > 0 => Exit::Custom(code),
+            (exit, _) => exit,
         }
     }
 }
@@ -224,7 +231,7 @@ impl Grading {
 mod tests {
     use super::*;
     use crate::metrics::fixture;
-    use crate::plan::{Metric, SloScope};
+    use crate::plan::Metric;
 
     const FAILURES: &[(Class, u64, u64)] = &[(Class::Ok, 1_000, 99), (Class::Http5xx, 10, 1)];
 
@@ -236,7 +243,7 @@ mod tests {
     fn fail_on(text: &str) -> Policy {
         Policy {
             fail_on: FailOn::parse(text).unwrap(),
-            code_on_error: None,
+            ..Policy::default()
         }
     }
 
@@ -336,6 +343,7 @@ mod tests {
             reference: 0.0,
             value: 0.0,
             finding,
+            sentence: "error_rate: cannot tell".into(),
         };
         let verdict = |finding, policy| Grading::of(&result, &[change(finding)], &policy).verdict;
         assert_eq!(
@@ -348,6 +356,32 @@ mod tests {
             verdict(Finding::Regressed, Policy::default()),
             Verdict::Fail
         );
+    }
+
+    #[test]
+    fn doubt_about_the_baseline_can_be_let_through_but_no_other() {
+        let policy = Policy {
+            tolerates_doubt: true,
+            ..Policy::default()
+        };
+        let exit = |result: &RunResult, finding| {
+            let change = Change {
+                scope: SloScope::Total,
+                metric: Metric::ErrorRate,
+                reference: 0.0,
+                value: 0.0,
+                finding,
+                sentence: String::new(),
+            };
+            let grading = Grading::of(result, &[change], &policy);
+            grading.exit(result, &policy).code()
+        };
+        let sound = fixture::run(&[("a", &[(Class::Ok, 1_000, 10)])]);
+        assert_eq!(exit(&sound, Finding::Open), 0);
+        assert_eq!(exit(&sound, Finding::Regressed), 1);
+        assert_eq!(exit(&fixture::run(&[("a", &[])]), Finding::Open), 3);
+        let invalid = fixture::run(&[("a", &[(Class::LocalFd, 10, 3)])]);
+        assert_eq!(exit(&invalid, Finding::Open), 3);
     }
 
     #[test]

@@ -43,6 +43,35 @@ pub fn run(endpoints: &[(&str, Requests<'_>)]) -> RunResult {
     of_stages(&names, vec![stage], tick)
 }
 
+/// A closed run of 60 s at 50 requests a second of one endpoint and about 20 ms, the whole of it
+/// slower by `factor`; a session of its own.
+pub fn minute(number: usize, factor: f64) -> RunResult {
+    minute_of(number, |i| {
+        // A spread that is the same in each second, and another from second to second.
+        let spread = 1.0 + 0.01 * ((i * 7919) % 41) as f64 + 0.002 * ((i / 50 * 31) % 7) as f64;
+        let response_us = (20_000.0 * factor * spread) as u64;
+        vec![sample(0, Class::Ok, i * 20_000, response_us)]
+    })
+}
+
+/// A run of 60 s with the samples of each of 3,000 starts; there is a second endpoint.
+pub fn minute_of(number: usize, samples: impl Fn(u64) -> Vec<Sample>) -> RunResult {
+    let stage = Stage {
+        name: "steady".into(),
+        target: 5.0,
+        ramp: Duration::ZERO,
+        duration: Duration::from_secs(60),
+    };
+    let tick = Tick {
+        samples: (0..3_000).flat_map(samples).collect(),
+        ..Tick::default()
+    };
+    let mut result = of_stages(&["list invoices", "other"], vec![stage], tick);
+    result.run.id = format!("run {number}");
+    result.run.session = Some(format!("session {number}"));
+    result
+}
+
 /// A sample whose service time is its response time.
 pub fn sample(endpoint: u16, class: Class, intended_us: u64, response_us: u64) -> Sample {
     let started = class.is_started();
@@ -93,7 +122,11 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
             host: "builder".into(),
             kernel: "Linux 6.12".into(),
             cpus: 2,
+            cpu: "Test CPU".into(),
         },
+        boot_id: Some("5a1e".into()),
+        session: None,
+        build: None,
         assume_healthy: false,
         ending: None,
     };

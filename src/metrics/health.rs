@@ -55,6 +55,9 @@ pub struct HealthSample {
     /// How late the workers' timers woke them, beyond the timers' own millisecond.
     #[serde(skip_serializing_if = "SparseHistogram::is_empty")]
     pub loop_lag: SparseHistogram,
+    /// CPU time of this machine that its host took away for others (steal), over all there was.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub steal_share: f64,
     /// Open files of the process; `None` where the system does not tell.
     pub open_files: Option<Usage>,
     /// Local ports in use on this machine, at most; `None` where the system does not tell.
@@ -95,13 +98,25 @@ impl HealthSample {
                 .fold(0.0, f64::max),
             in_flight_s: in_flight_us as f64 / 1e6,
             loop_lag: SparseHistogram::of(&mut lags),
+            steal_share: 0.0,
             open_files: None,
             local_ports: None,
         }
     }
 }
 
+fn is_zero(share: &f64) -> bool {
+    *share == 0.0
+}
+
 impl RunResult {
+    /// The share of this machine's CPU time that its host took away, over the whole run; 0 where
+    /// it was not measured.
+    pub fn mean_steal_share(&self) -> f64 {
+        let sum: f64 = self.health.iter().map(|second| second.steal_share).sum();
+        sum / self.health.len().max(1) as f64
+    }
+
     /// Everything that is wrong with the generator's health. CPU, loop lag and lateness count
     /// where the load was measured: a generator that struggles in the ramp harms no number that
     /// is graded.
@@ -304,6 +319,7 @@ mod tests {
                     busiest_worker_share: 0.5,
                     in_flight_s: 1.0 / 13.0,
                     loop_lag: SparseHistogram::of(&mut [100; 100]),
+                    steal_share: 0.0,
                     open_files: Some(Usage {
                         used: 100,
                         limit: 1024,

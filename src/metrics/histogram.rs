@@ -23,6 +23,12 @@ fn highest_of_bucket(value: u64) -> u64 {
     value | ((1u64 << dropped_bits) - 1)
 }
 
+/// The value that stands for a bucket where one has to: halfway between its extremes. `lowest` is
+/// the bucket's smallest value.
+pub fn middle_of_bucket(lowest: u64) -> f64 {
+    (lowest as f64 + highest_of_bucket(lowest) as f64) / 2.0
+}
+
 /// Buckets and counts in ascending order, with exact sum, minimum and maximum. Merging is
 /// lossless: the histogram of two runs merged is the histogram of both recorded at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -194,6 +200,14 @@ impl Histogram {
         Some(self.max_us as f64)
     }
 
+    /// `(lowest value of the bucket, count)` of the buckets with values, ascending.
+    pub fn recorded(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.dense.iter_recorded().map(|bucket| {
+            let lowest = lowest_of_bucket(bucket.value_iterated_to());
+            (lowest, bucket.count_since_last_iteration())
+        })
+    }
+
     /// The exact mean; `None` when empty.
     pub fn mean(&self) -> Option<f64> {
         (self.count() > 0).then(|| self.sum_us as f64 / self.count() as f64)
@@ -212,7 +226,7 @@ impl Histogram {
             .iter_recorded()
             .map(|bucket| {
                 let value = bucket.value_iterated_to();
-                let middle = (lowest_of_bucket(value) + highest_of_bucket(value)) as f64 / 2.0;
+                let middle = middle_of_bucket(lowest_of_bucket(value));
                 (middle - mean).powi(2) * bucket.count_since_last_iteration() as f64
             })
             .sum();

@@ -2,6 +2,7 @@
 //! `statistics`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +64,15 @@ pub struct RunInfo {
     pub fingerprint: Fingerprint,
     /// The machine that made the load.
     pub machine: Machine,
+    /// Which start of that machine it was; `None` where the system does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_id: Option<String>,
+    /// What the user says it is one session with, such as the id of a CI job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// Which build of the target was measured, such as a commit, by the user's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<String>,
     /// Whether the generator's speed was left out of the judgement, by the user's word.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub assume_healthy: bool,
@@ -98,6 +108,25 @@ pub struct Machine {
     pub kernel: String,
     /// Cores perfctl may use.
     pub cpus: usize,
+    /// The processor's name; empty where it is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub cpu: String,
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} ({}, {} x {})",
+            self.host,
+            self.kernel,
+            self.cpus,
+            match self.cpu.as_str() {
+                "" => "unknown CPU",
+                cpu => cpu,
+            }
+        )
+    }
 }
 
 /// How the load ended.
@@ -321,9 +350,20 @@ impl RunInfo {
             endpoints: plan.endpoints.iter().map(EndpointInfo::of).collect(),
             fingerprint: plan.fingerprint(),
             machine,
+            boot_id: None,
+            session: None,
+            build: None,
             assume_healthy: false,
             ending: None,
         }
+    }
+}
+
+impl RunInfo {
+    /// Whether both are about the same run. Runs started in the same second by different jobs may
+    /// have the same name.
+    pub fn is_same_run(&self, other: &Self) -> bool {
+        (&self.id, &self.started_at) == (&other.id, &other.started_at)
     }
 }
 

@@ -1,13 +1,19 @@
 //! Files of a run: its directory, whole files written at once or not at all, results read back.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
 use serde::Serialize;
 
 use super::RunResult;
 use crate::error::Error;
+
+/// A file that unpacks to more was made to do harm; bytes.
+const MAX_UNPACKED: u64 = 4 << 30;
 
 /// The directory of one run; no two runs share one.
 #[derive(Debug, Clone)]
@@ -97,7 +103,7 @@ fn slug(text: &str) -> String {
 }
 
 /// Writes `value` as JSON so that `path` holds either all of it or what it held before: to a
-/// temporary name beside it, synced, then renamed.
+/// temporary name beside it, synced, then renamed. Packed by gzip where the name ends in `.gz`.
 ///
 /// # Errors
 /// When any step fails; the temporary file is then removed.
@@ -108,8 +114,14 @@ pub fn write_atomically(path: &Path, value: &impl Serialize) -> Result<(), Error
     let write = || {
         let mut file = File::create(&temporary)?;
         let mut buffer = std::io::BufWriter::new(&mut file);
-        serde_json::to_writer(&mut buffer, value)?;
-        buffer.write_all(b"\n")?;
+        if path.extension().is_some_and(|extension| extension == "gz") {
+            let mut packed = GzEncoder::new(&mut buffer, Compression::default());
+            serde_json::to_writer(&mut packed, value)?;
+            packed.finish()?;
+        } else {
+            serde_json::to_writer(&mut buffer, value)?;
+            buffer.write_all(b"\n")?;
+        }
         buffer.flush()?;
         drop(buffer);
         file.sync_all()?;
@@ -130,6 +142,31 @@ pub fn write_atomically(path: &Path, value: &impl Serialize) -> Result<(), Error
             source,
         }
     })
+}
+
+/// The bytes of a file that [`write_atomically`] wrote, unpacked if need be.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read_unpacked(path: &Path) -> Result<Vec<u8>, Error> {
+    const GZIP: [u8; 2] = [0x1f, 0x8b];
+    let read_error = |source| Error::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let bytes = fs::read(path).map_err(read_error)?;
+    if !bytes.starts_with(&GZIP) {
+        return Ok(bytes);
+    }
+    let mut unpacked = Vec::new();
+    let mut reader = GzDecoder::new(bytes.as_slice()).take(MAX_UNPACKED + 1);
+    reader.read_to_end(&mut unpacked).map_err(read_error)?;
+    if unpacked.len() as u64 > MAX_UNPACKED {
+        return Err(read_error(std::io::Error::other(
+            "it unpacks to more than 4 GiB",
+        )));
+    }
+    Ok(unpacked)
 }
 
 /// Reads a stored result: `path` is a `result.json`, or the directory of a run.
@@ -153,10 +190,7 @@ pub fn read_result(path: &Path) -> Result<RunResult, Error> {
     } else {
         path.to_owned()
     };
-    let bytes = fs::read(&file).map_err(|source| Error::Read {
-        path: file.clone(),
-        source,
-    })?;
+    let bytes = read_unpacked(&file)?;
     let unusable = |why: String| Error::Unusable {
         path: file.clone(),
         kind: "result",
@@ -179,6 +213,23 @@ mod tests {
         let b = RunDir::create(base.path(), "ap intake/../x", "smoke").unwrap();
         assert_ne!(a.path(), b.path());
         assert_eq!(a.path().parent(), Some(base.path()));
+    }
+
+    #[test]
+    fn a_packed_file_is_smaller_and_read_like_any_other() {
+        let base = tempfile::tempdir().unwrap();
+        let (plain, packed) = (base.path().join("x.json"), base.path().join("x.json.gz"));
+        let value = vec!["the same"; 1_000];
+        write_atomically(&plain, &value).unwrap();
+        write_atomically(&packed, &value).unwrap();
+        let length = |path: &Path| fs::metadata(path).unwrap().len();
+        assert!(length(&packed) < length(&plain) / 10);
+        let read = |path: &Path| -> Vec<String> {
+            serde_json::from_slice(&read_unpacked(path).unwrap()).unwrap()
+        };
+        assert_eq!(read(&plain), read(&packed));
+        fs::write(&packed, [0x1f, 0x8b, 8, 0]).unwrap();
+        assert!(read_unpacked(&packed).is_err(), "cut off");
     }
 
     #[test]

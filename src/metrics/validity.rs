@@ -12,6 +12,9 @@ use crate::units::{format_count, format_duration};
 /// call a one-second run invalid over a single late wake-up.
 const WINDOW_SLACK_US: u64 = 100_000;
 
+/// With more than this share of its arrivals missed, an open load was another one than asked for.
+const MISSED_SHARE: f64 = 0.01;
+
 impl RunResult {
     /// Every cause that makes the run INVALID, each a phrase for people; empty for a valid run.
     pub fn invalid_because(&self) -> Vec<String> {
@@ -52,6 +55,13 @@ impl RunResult {
     pub fn is_finished(&self) -> bool {
         let ending = self.run.ending.as_ref();
         ending.is_some_and(|ending| ending.signal.is_none())
+    }
+
+    /// Missed and planned arrivals, where so many of an open load were missed that it was another
+    /// one than asked for.
+    pub fn undelivered(&self) -> Option<(u64, u64)> {
+        let (planned, missed) = (self.count(|_| true), self.count(|c| c == Class::Missed));
+        (missed as f64 > MISSED_SHARE * planned as f64).then_some((missed, planned))
     }
 
     fn local_faults(&self) -> Option<String> {

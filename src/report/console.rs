@@ -252,13 +252,12 @@ fn changes(report: &Report, comparison: &Comparison, out: &mut dyn Write) -> io:
         Focus::Comparison => String::new(),
     };
     section("Baseline", &aside, out)?;
-    let header = ["", "of", "metric", "before", "now", "change", ""];
-    let mut grid = Grid::new(&header, &[0, 1, 2, 6], 1);
-    let rows: Vec<_> = match report.focus {
-        Focus::Run => view::notable(&comparison.rows).collect(),
-        Focus::Comparison => comparison.rows.iter().collect(),
-    };
-    for row in rows {
+    let mut header = view::change_headers(comparison);
+    header.insert(0, "");
+    let last = header.len() - 1;
+    header[last] = "";
+    let mut grid = Grid::new(&header, &[0, 1, 2, last], 1);
+    for row in view::rows(report, comparison) {
         let (mark, style) = match row.outcome {
             Outcome::Regressed => ("✗", colour(AnsiColor::Red)),
             Outcome::Improved => ("✓", colour(AnsiColor::Green)),
@@ -266,7 +265,7 @@ fn changes(report: &Report, comparison: &Comparison, out: &mut dyn Write) -> io:
             Outcome::Inconclusive => ("?", colour(AnsiColor::Yellow)),
         };
         let mut cells = vec![mark.to_owned()];
-        cells.extend(view::change_cells(row));
+        cells.extend(view::change_cells(row, comparison));
         let word = match row.outcome {
             Outcome::Regressed | Outcome::Improved => row.outcome.name(),
             _ => "",

@@ -72,7 +72,8 @@ pub fn regressed() -> Report {
     let mut result = healthy(60_000);
     result.run.slos = slos();
     let baseline = Baseline::of(vec![healthy(41_000)]);
-    let comparison = compare(&baseline, &result, &Threshold::default()).unwrap();
+    let runs = std::slice::from_ref(&result);
+    let comparison = compare(&baseline, runs, &Threshold::default()).unwrap();
     Report::new(result, Some(comparison), &Policy::default())
 }
 

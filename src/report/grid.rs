@@ -16,7 +16,7 @@ const LEAST: usize = 8;
 pub(super) struct Grid {
     header: Vec<String>,
     rows: Vec<(Vec<String>, Paint)>,
-    left: &'static [usize],
+    left: Vec<usize>,
     flexible: usize,
 }
 
@@ -33,11 +33,11 @@ pub(super) struct Paint {
 
 impl Grid {
     /// A table with this header, in which the column at `flexible` is shortened to fit.
-    pub fn new(header: &[&str], left: &'static [usize], flexible: usize) -> Self {
+    pub fn new(header: &[&str], left: &[usize], flexible: usize) -> Self {
         Self {
             header: header.iter().map(|title| (*title).to_owned()).collect(),
             rows: Vec::new(),
-            left,
+            left: left.to_vec(),
             flexible,
         }
     }

@@ -146,13 +146,10 @@ fn changes(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     };
     let sentence = view::comparison_sentence(report);
     writeln!(out, "\n### Baseline: {}\n", escape(&sentence))?;
-    let rows: Vec<_> = match report.focus {
-        Focus::Run => view::notable(&comparison.rows).collect(),
-        Focus::Comparison => comparison.rows.iter().collect(),
-    };
-    let cells = rows.into_iter().map(|row| view::change_cells(row).to_vec());
-    let header = ["of", "metric", "before", "now", "change", "outcome"];
-    table(&header, &[1, 5], cells, out)?;
+    let rows = view::rows(report, comparison).into_iter();
+    let cells = rows.map(|row| view::change_cells(row, comparison));
+    let header = view::change_headers(comparison);
+    table(&header, &[1, header.len() - 1], cells, out)?;
     for remark in view::comparison_remarks(report) {
         writeln!(out, "\n{}", escape(&remark))?;
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Focus, Report};
-use crate::comparison::{Outcome, Row};
+use crate::comparison::{Comparison, Outcome, Row};
 use crate::grading::Criterion;
 use crate::metrics::{Class, RunResult, Summary, Window};
 use crate::plan::{Arrivals, Direction, Metric, Model, SloScope};
@@ -225,45 +225,62 @@ fn example(result: &RunResult, class: Class) -> Option<String> {
     })
 }
 
-/// The rows of a comparison worth showing beside a grade: all of the total, and of endpoints
-/// those that changed.
-pub(super) fn notable(rows: &[Row]) -> impl Iterator<Item = &Row> {
-    rows.iter().filter(|row| {
-        row.scope == SloScope::Total
-            || matches!(row.outcome, Outcome::Regressed | Outcome::Improved)
-    })
+/// The rows of a comparison worth showing: beside a grade all of the total, and of endpoints
+/// those that changed or keep the verdict open; otherwise all.
+pub(super) fn rows<'a>(report: &Report, comparison: &'a Comparison) -> Vec<&'a Row> {
+    let all = comparison.rows.iter();
+    let is_notable = |row: &&Row| match row.outcome {
+        Outcome::Regressed | Outcome::Improved => true,
+        Outcome::Inconclusive if row.required => true,
+        _ => row.scope == SloScope::Total || report.result.endpoints.len() == 1,
+    };
+    match report.focus {
+        Focus::Run => all.filter(is_notable).collect(),
+        Focus::Comparison => all.collect(),
+    }
 }
 
-/// Where, metric, before, now, change, outcome.
-pub(super) fn change_cells(row: &Row) -> [String; 6] {
-    let value = |value: Option<f64>| value.map_or_else(|| "-".into(), |v| row.metric.format(v));
-    let (unit, digits) = match row.metric {
-        Metric::ErrorRate => (" pp", 2),
-        _ => ("%", 1),
+/// The headers over [`change_cells`].
+pub(super) fn change_headers(comparison: &Comparison) -> Vec<&'static str> {
+    let (before, now) = match comparison.gate {
+        "side_by_side" => ("a", "b"),
+        _ => ("before", "now"),
     };
-    let change = row.change.map_or_else(
-        || "-".to_owned(),
-        |change| {
-            let size = trim_float(change.abs() * 100.0, digits);
-            let sign = match change {
-                _ if size == "0" => "",
-                change if change < 0.0 => "-",
-                _ => "+",
-            };
-            format!("{sign}{size}{unit}")
+    let mut headers = vec!["of", "metric", before, now, "change"];
+    headers.extend(has_ranges(comparison).then_some("between"));
+    headers.push("outcome");
+    headers
+}
+
+/// Where, metric, before, now, change, outcome; before the last, between what the change lies,
+/// where any row tells.
+pub(super) fn change_cells(row: &Row, comparison: &Comparison) -> Vec<String> {
+    let mut cells = vec![
+        row.place(),
+        match row.metric {
+            Metric::ErrorRate => "errors".into(),
+            Metric::Throughput => "rate".into(),
+            _ => row.metric.to_string(),
         },
-    );
-    [
-        match &row.scope {
-            SloScope::Total => "all endpoints".into(),
-            SloScope::Endpoint(name) => name.clone(),
-        },
-        row.metric.to_string(),
-        value(row.baseline),
-        value(row.value),
-        change,
-        row.outcome.name().to_owned(),
-    ]
+        row.format(row.baseline),
+        row.format(row.value),
+        row.change_text(),
+    ];
+    if has_ranges(comparison) {
+        cells.push(row.range_text().unwrap_or_else(|| "-".into()));
+    }
+    let is_judged = row.outcome != Outcome::Inconclusive || row.required || row.range.is_some();
+    let outcome = if is_judged {
+        row.outcome.name()
+    } else {
+        "not judged"
+    };
+    cells.push(outcome.to_owned());
+    cells
+}
+
+fn has_ranges(comparison: &Comparison) -> bool {
+    comparison.rows.iter().any(|row| row.range.is_some())
 }
 
 /// What a reader has to know to read the numbers right.
@@ -344,24 +361,44 @@ pub(super) fn comparison_sentence(report: &Report) -> String {
     let Some(comparison) = &report.comparison else {
         return String::new();
     };
-    let count = |outcome| {
-        let rows = comparison.rows.iter();
-        rows.filter(|row| row.outcome == outcome).count()
-    };
-    let runs = match comparison.baseline.len() {
+    let runs = |ids: &[String]| match ids.len() {
         1 => "1 run".to_owned(),
         n => format!("{n} runs"),
     };
-    format!(
-        "{runs}: {} regressed, {} improved, {} unchanged, {} inconclusive",
-        count(Outcome::Regressed),
-        count(Outcome::Improved),
-        count(Outcome::Unchanged),
-        count(Outcome::Inconclusive)
-    )
+    let (before, now) = (runs(&comparison.baseline), runs(&comparison.candidates));
+    let words = comparison.rows.iter().map(outcome_word);
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for word in words {
+        match counts.iter_mut().find(|(known, _)| *known == word) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((word, 1)),
+        }
+    }
+    let order = |word: &str| {
+        ["regressed", "improved", "unchanged"]
+            .iter()
+            .position(|w| *w == word)
+    };
+    counts.sort_by_key(|(word, _)| order(word).unwrap_or(3));
+    let counts: Vec<String> = counts
+        .iter()
+        .map(|(word, n)| format!("{n} {word}"))
+        .collect();
+    format!("{now} against {before}: {}", counts.join(", "))
 }
 
-/// What a comparison costs of the score, and why some of it is inconclusive.
+/// What became of a row that there was too little of to judge it.
+const NOT_JUDGED: &str = "not judged";
+
+/// What became of a row in a word or two.
+fn outcome_word(row: &Row) -> &'static str {
+    match row.outcome {
+        Outcome::Inconclusive if !row.required && row.range.is_none() => NOT_JUDGED,
+        outcome => outcome.name(),
+    }
+}
+
+/// What a comparison costs of the score, and why some of it was not judged.
 pub(super) fn comparison_remarks(report: &Report) -> Vec<String> {
     const NAMED: usize = 3;
     let mut remarks = Vec::new();
@@ -375,22 +412,43 @@ pub(super) fn comparison_remarks(report: &Report) -> Vec<String> {
     if !lost.is_empty() {
         remarks.push(format!("points lost: {}", lost.join(", ")));
     }
-    let rows = report.comparison.iter().flat_map(|c| &c.rows);
-    let open: Vec<&Row> = rows
-        .filter(|row| row.outcome == Outcome::Inconclusive)
+    let rows = || report.comparison.iter().flat_map(|c| &c.rows);
+    remarks.extend(seen(rows()));
+    let open: Vec<&Row> = rows()
+        .filter(|row| outcome_word(row) == NOT_JUDGED)
         .collect();
     if !open.is_empty() {
-        let named = open.iter().take(NAMED).map(|row| {
-            let [scope, metric, ..] = change_cells(row);
-            format!("{scope}, {metric}: {}", row.reason)
-        });
-        let mut text = format!("inconclusive: {}", named.collect::<Vec<_>>().join("; "));
+        let named = open
+            .iter()
+            .take(NAMED)
+            .map(|row| format!("{}, {}: {}", row.place(), row.metric, row.reason));
+        let mut text = format!("{NOT_JUDGED}: {}", named.collect::<Vec<_>>().join("; "));
         if open.len() > NAMED {
             text.push_str(&format!("; and {} more", open.len() - NAMED));
         }
         remarks.push(text);
     }
     remarks
+}
+
+/// What would have been noticed, so that nobody takes "unchanged" for more than it says.
+fn seen<'a>(rows: impl Iterator<Item = &'a Row>) -> Option<String> {
+    let unchanged = rows.filter(|row| row.outcome == Outcome::Unchanged);
+    let seen: Vec<f64> = unchanged.filter_map(|row| row.detectable).collect();
+    let least = seen.iter().copied().reduce(f64::min)?;
+    let most = seen.iter().copied().reduce(f64::max)?;
+    let percent = |share: f64| trim_float(share * 100.0, usize::from(share < 0.0995));
+    Some(match percent(least) == percent(most) {
+        true => format!(
+            "unchanged: would have seen anything above {}%",
+            percent(most)
+        ),
+        false => format!(
+            "unchanged: would have seen anything above {} to {}%, by the metric",
+            percent(least),
+            percent(most)
+        ),
+    })
 }
 
 /// How the SLOs came out: `2 met, 1 missed closely, 1 failing`.

@@ -1,6 +1,6 @@
 //! What tests of the whole program share: [`Perfctl`] runs the binary, on a [`scenario`] or as it
 //! is, [`Misbehaving`] is a server with a fault, [`TlsServer`] one over TLS, [`calibrated`] one
-//! that is slow by a known rule, [`documents`] reads the README and `docs/`. A well-behaved server
+//! that is slow by a known rule, [`documents`] reads the README and `docs/`, [`simulation`] makes results without a run. A well-behaved server
 //! is `perfctl::demo::Demo`.
 
 // Each test file uses its own part of this.
@@ -12,6 +12,7 @@ mod misbehaving;
 mod program;
 pub mod scenario;
 mod serving;
+pub mod simulation;
 mod tls;
 
 pub use misbehaving::{Fault, Misbehaving, closed_port};

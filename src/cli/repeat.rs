@@ -1,0 +1,269 @@
+//! Several runs of one plan, and when they are enough.
+//!
+//! Here: what `--repeat` means. Not here: how a run is made (`execute`), or judged (`grading`,
+//! `comparison`).
+
+use super::execute::Executed;
+use crate::comparison::{Baseline, Gate, compare};
+use crate::error::Error;
+use crate::grading::{Policy, Verdict};
+use crate::metrics::RunResult;
+use crate::report::{Report, plain};
+
+/// The most runs of one call.
+const MOST_RUNS: usize = 100;
+/// So many INVALID runs are made anew: a machine may be disturbed for a moment, and one that always
+/// is will not get better.
+pub const MOST_INVALID: usize = 2;
+
+/// How many times a run is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// So many times.
+    Times(usize),
+    /// Once, and again while the comparison is in doubt.
+    Auto,
+}
+
+impl Repeat {
+    /// Parses `3` or `auto`.
+    ///
+    /// # Errors
+    /// A phrase that says what is allowed.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        let times = text.parse().ok().filter(|n| (1..=MOST_RUNS).contains(n));
+        times.map(Self::Times).ok_or_else(|| {
+            format!("`{text}` is not allowed: write a number from 1 to {MOST_RUNS}, or `auto`")
+        })
+    }
+}
+
+/// The runs to be made, and what they are judged by.
+pub struct Repeats<'a> {
+    /// How many.
+    pub repeat: Repeat,
+    /// What they are compared to, if anything.
+    pub baseline: Option<&'a Baseline>,
+    /// The rule of the comparison.
+    pub gate: &'a dyn Gate,
+    /// How a run's grade becomes a verdict.
+    pub policy: &'a Policy,
+}
+
+/// What came of the runs.
+pub struct Made {
+    /// Of the last run, with the comparison of all.
+    pub report: Report,
+    /// All runs.
+    pub runs: Vec<RunResult>,
+    /// Why the last run could not be stored whole, if so.
+    pub unstored: Option<Error>,
+    /// Why the runs could not be compared, if so.
+    pub refused: Option<Error>,
+}
+
+impl Repeats<'_> {
+    /// Makes runs until there are as many as asked for, or until one settles the verdict by
+    /// itself: a missed target, a signal, more than [`MOST_INVALID`] INVALID runs where it is left
+    /// to perfctl how many there are. What happened so far is told to `note`.
+    ///
+    /// # Errors
+    /// What kept a run from being made.
+    pub fn make(
+        &self,
+        mut execute: impl FnMut() -> Result<Executed, Error>,
+        note: impl Fn(&str),
+    ) -> Result<Made, Error> {
+        let mut runs: Vec<RunResult> = Vec::new();
+        let mut wanted = match self.repeat {
+            Repeat::Times(times) => times,
+            Repeat::Auto => 1,
+        };
+        let mut invalid = 0;
+        loop {
+            let executed = execute()?;
+            let causes = executed.result.invalid_because();
+            if self.repeat == Repeat::Auto && !causes.is_empty() && invalid < MOST_INVALID {
+                invalid += 1;
+                note(&format!(
+                    "a run is INVALID and is made anew: {}",
+                    plain(&causes[0])
+                ));
+                continue;
+            }
+            runs.push(executed.result.clone());
+            // One look at all of them, when they are there: each look costs some of the budget of
+            // false alarms.
+            let look = self.baseline.filter(|_| runs.len() >= wanted);
+            let compared = look.map(|baseline| compare(baseline, &runs, self.gate));
+            let (comparison, refused) = match compared.transpose() {
+                Ok(comparison) => (comparison, None),
+                Err(error) => (None, Some(error)),
+            };
+            let next_look = comparison.as_ref().and_then(|found| found.next_look);
+            let mut report = Report::new(executed.result, comparison, self.policy);
+            report.directory = Some(executed.directory);
+            let verdict = report.grading.verdict;
+            let goes_on = match (runs.len() < wanted, self.repeat) {
+                _ if executed.unstored.is_some() || refused.is_some() => false,
+                (true, _) => verdict == Verdict::Pass,
+                (false, Repeat::Auto) => verdict == Verdict::Inconclusive && next_look.is_some(),
+                (false, Repeat::Times(_)) => false,
+            };
+            if !goes_on {
+                return Ok(Made {
+                    report,
+                    runs,
+                    unstored: executed.unstored,
+                    refused,
+                });
+            }
+            wanted = wanted.max(next_look.unwrap_or(wanted));
+            note(&progress(&report, runs.len(), wanted));
+        }
+    }
+}
+
+/// `run 1 of 3 is done, in doubt: list invoices p95: ...`.
+fn progress(report: &Report, made: usize, wanted: usize) -> String {
+    let grading = &report.grading;
+    let how = match (&report.comparison, grading.reasons.first(), grading.letter) {
+        (Some(_), Some(reason), _) => format!("in doubt: {}", plain(reason)),
+        (_, _, Some(letter)) => format!("grade {}", letter.name()),
+        _ => "not graded".to_owned(),
+    };
+    format!("run {made} of {wanted} is done, {how}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::comparison::Statistical;
+    use crate::metrics::{Class, fixture};
+    use crate::plan::Metric;
+
+    /// Makes the runs of these factors in turn: how many were needed, the verdict and the notes.
+    fn made(repeat: Repeat, factors: &[f64]) -> (usize, Verdict, Vec<String>) {
+        made_against(&[1.0; 10], repeat, factors)
+    }
+
+    fn made_against(
+        baseline: &[f64],
+        repeat: Repeat,
+        factors: &[f64],
+    ) -> (usize, Verdict, Vec<String>) {
+        let baseline = baseline.iter().enumerate();
+        let runs = baseline.map(|(number, factor)| fixture::minute(number, *factor));
+        let baseline = Baseline::of(runs.collect());
+        let repeats = Repeats {
+            repeat,
+            baseline: Some(&baseline),
+            gate: &Statistical::default(),
+            policy: &Policy::default(),
+        };
+        let mut next = factors.iter().enumerate().map(|(number, factor)| {
+            let mut result = fixture::minute(100 + number, *factor);
+            result.run.session = Some("candidate".into());
+            result.run.slos = vec![fixture::slo("p95", Metric::MaxResponseTime, 200_000.0)];
+            Executed {
+                result,
+                directory: "results/x".into(),
+                unstored: None,
+            }
+        });
+        let notes = RefCell::new(Vec::new());
+        let made = repeats.make(
+            || {
+                next.next()
+                    .ok_or_else(|| Error::CannotRun("asked too often".into()))
+            },
+            |text| notes.borrow_mut().push(text.to_owned()),
+        );
+        let made = made.unwrap();
+        (
+            made.runs.len(),
+            made.report.grading.verdict,
+            notes.into_inner(),
+        )
+    }
+
+    #[test]
+    fn it_stops_as_soon_as_it_is_settled() {
+        let (runs, verdict, notes) = made(Repeat::Auto, &[1.0]);
+        assert_eq!((runs, verdict), (1, Verdict::Pass));
+        assert!(notes.is_empty());
+        let (runs, verdict, notes) = made(Repeat::Auto, &[1.3, 1.3, 1.3]);
+        assert_eq!((runs, verdict), (3, Verdict::Fail));
+        assert!(
+            notes[0].starts_with("run 1 of 3 is done, in doubt: "),
+            "{notes:?}"
+        );
+        // A machine that was slow once is outvoted.
+        let (runs, verdict, _) = made(Repeat::Auto, &[1.12, 1.0, 1.0, 1.0, 1.0]);
+        assert!(runs > 1 && verdict == Verdict::Pass, "{runs} {verdict:?}");
+    }
+
+    #[test]
+    fn after_the_last_look_it_stays_inconclusive() {
+        let (runs, verdict, notes) = made_against(&[0.8, 1.2, 0.9, 1.1], Repeat::Auto, &[1.05; 6]);
+        assert_eq!((runs, verdict), (5, Verdict::Inconclusive));
+        assert_eq!(notes.len(), 4);
+    }
+
+    #[test]
+    fn a_run_that_settles_the_verdict_ends_the_repeats() {
+        let (runs, verdict, _) = made(Repeat::Times(5), &[1.0, 20.0]);
+        assert_eq!((runs, verdict), (2, Verdict::Fail), "a target is missed");
+        assert_eq!(made(Repeat::Times(4), &[1.0; 4]).0, 4);
+    }
+
+    #[test]
+    fn a_run_that_is_no_measure_is_not_compared() {
+        let baseline = Baseline::of(vec![fixture::minute(0, 1.0)]);
+        let repeats = Repeats {
+            repeat: Repeat::Auto,
+            baseline: Some(&baseline),
+            gate: &Statistical::default(),
+            policy: &Policy::default(),
+        };
+        let made = |invalid: usize| {
+            let mut made = 0;
+            let execute = || {
+                let mut result = fixture::minute(1, 1.0);
+                made += 1;
+                if made <= invalid {
+                    let cell = &mut result.endpoints[0].phases[0];
+                    cell.classes.insert(Class::LocalFd, 1);
+                }
+                Ok(Executed {
+                    result,
+                    directory: "results/x".into(),
+                    unstored: None,
+                })
+            };
+            repeats.make(execute, |_| {}).unwrap()
+        };
+        let never = made(9);
+        assert_eq!(never.report.grading.verdict, Verdict::Invalid);
+        assert!(never.refused.is_some() && never.report.comparison.is_none());
+        let disturbed = made(2);
+        assert!(
+            disturbed.report.comparison.is_some(),
+            "the third run is sound"
+        );
+    }
+
+    #[test]
+    fn how_often_is_a_number_or_auto() {
+        assert_eq!(Repeat::parse("auto"), Ok(Repeat::Auto));
+        assert_eq!(Repeat::parse("3"), Ok(Repeat::Times(3)));
+        for wrong in ["0", "101", "twice", ""] {
+            assert!(Repeat::parse(wrong).unwrap_err().contains("1 to 100"));
+        }
+    }
+}

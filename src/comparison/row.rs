@@ -1,0 +1,236 @@
+//! What was found of one metric: the numbers, the outcome, and the sentence that says it.
+//!
+//! Not here: how it is found (`statistical`, `threshold`) and where it is shown (`report`).
+
+use serde::Serialize;
+
+use crate::plan::{Metric, SloScope};
+use crate::units::trim_float;
+
+/// One metric of one endpoint, or of all together, before and now.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    /// What it is measured of.
+    pub scope: SloScope,
+    /// In which phase, where there is more than one that is measured.
+    pub phase: Option<String>,
+    /// Which number.
+    pub metric: Metric,
+    /// Before; in the metric's unit.
+    pub baseline: Option<f64>,
+    /// Now; in the metric's unit.
+    pub value: Option<f64>,
+    /// Relative change (0.2 is 20 % more); of an error rate the difference. `None` without data,
+    /// or from zero.
+    pub change: Option<f64>,
+    /// Between which changes the true one lies, 19 times of 20; as `change`.
+    pub range: Option<(f64, f64)>,
+    /// The smallest change for the worse that would have been found 19 times of 20; as `change`.
+    pub detectable: Option<f64>,
+    /// The worst value that is no worse than before; the measure of a regression.
+    pub reference: Option<f64>,
+    /// What the rule made of it.
+    pub outcome: Outcome,
+    /// Whether the job's outcome needs to know it. Other rows can fail a job, but cannot make it
+    /// inconclusive.
+    pub required: bool,
+    /// Why the outcome is what it is, for people; empty where the numbers say it.
+    pub reason: String,
+    /// What of the same endpoint changed with a regression: parts of the time, classes of
+    /// failures, components.
+    pub moved_with: Vec<String>,
+}
+
+/// What became of a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Worse than before by more than is allowed.
+    Regressed,
+    /// Better than before by more than that.
+    Improved,
+    /// Neither.
+    Unchanged,
+    /// The data cannot tell.
+    Inconclusive,
+}
+
+impl Outcome {
+    /// As reports write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Regressed => "regressed",
+            Self::Improved => "improved",
+            Self::Unchanged => "unchanged",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+}
+
+impl Row {
+    /// Of a metric of which nothing is known yet.
+    pub(super) fn new(scope: SloScope, metric: Metric) -> Self {
+        Self {
+            scope,
+            phase: None,
+            metric,
+            baseline: None,
+            value: None,
+            change: None,
+            range: None,
+            detectable: None,
+            reference: None,
+            outcome: Outcome::Inconclusive,
+            required: false,
+            reason: String::new(),
+            moved_with: Vec::new(),
+        }
+    }
+
+    /// What it is measured of: the endpoint, and the phase where there are several.
+    pub fn place(&self) -> String {
+        let scope = match &self.scope {
+            SloScope::Total => "all endpoints",
+            SloScope::Endpoint(name) => name,
+        };
+        match &self.phase {
+            None => scope.to_owned(),
+            Some(phase) => format!("{scope} in {phase}"),
+        }
+    }
+
+    /// A value with its unit, or `-`.
+    pub fn format(&self, value: Option<f64>) -> String {
+        value.map_or_else(|| "-".into(), |value| self.metric.format(value))
+    }
+
+    /// The change with its sign and unit (`+14%`, `-0.31 pp`), or `-`.
+    pub fn change_text(&self) -> String {
+        let Some(change) = self.change else {
+            return "-".to_owned();
+        };
+        format!("{}{}", self.signed(change), self.unit())
+    }
+
+    /// Between which changes the true one lies, in the unit of the change: `+8.1..+21`.
+    pub fn range_text(&self) -> Option<String> {
+        let (low, high) = self.range?;
+        Some(format!("{}..{}", self.signed(low), self.signed(high)))
+    }
+
+    /// All of it in a sentence: `list invoices p95: 41 ms -> 47 ms, +14% (between +8 and +21%),
+    /// regressed; would have seen anything above 9%`.
+    pub fn sentence(&self) -> String {
+        let mut text = format!(
+            "{} {}: {} -> {}",
+            self.place(),
+            self.metric,
+            self.format(self.baseline),
+            self.format(self.value)
+        );
+        if self.change.is_some() {
+            text += &format!(", {}", self.change_text());
+        }
+        if let Some((low, high)) = self.range {
+            let (low, high) = (self.signed(low), self.signed(high));
+            text += &format!(" (between {low} and {high}{})", self.unit());
+        }
+        text += &format!(", {}", self.outcome.name());
+        if !self.reason.is_empty() {
+            text += &format!(": {}", self.reason);
+        }
+        if let Some(detectable) = self.detectable {
+            let seen = format!("{}{}", self.size(detectable), self.unit());
+            let is_seen = self.change.is_some_and(|change| change.abs() > detectable);
+            text += &match self.outcome {
+                Outcome::Inconclusive if is_seen => String::new(),
+                Outcome::Inconclusive => format!("; only above {seen} would be seen for sure"),
+                _ => format!("; would have seen anything above {seen}"),
+            };
+        }
+        if !self.moved_with.is_empty() {
+            text += &format!("; with it: {}", self.moved_with.join(", "));
+        }
+        text
+    }
+
+    fn unit(&self) -> &'static str {
+        match self.metric {
+            Metric::ErrorRate => " pp",
+            _ => "%",
+        }
+    }
+
+    /// No more digits than a change is known to.
+    fn size(&self, change: f64) -> String {
+        let size = change.abs() * 100.0;
+        let digits = match self.metric {
+            Metric::ErrorRate => 2,
+            _ if size >= 9.95 => 0,
+            _ => 1,
+        };
+        trim_float(size, digits)
+    }
+
+    fn signed(&self, change: f64) -> String {
+        let size = self.size(change);
+        let sign = match change {
+            _ if size == "0" => "",
+            change if change < 0.0 => "-",
+            _ => "+",
+        };
+        format!("{sign}{size}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Percentile;
+
+    #[test]
+    fn a_person_can_read_it() {
+        let p95 = Metric::ResponseTime(Percentile::new(95.0).unwrap());
+        let mut row = Row {
+            baseline: Some(41_000.0),
+            value: Some(46_800.0),
+            change: Some(0.1416),
+            range: Some((0.081, 0.207)),
+            detectable: Some(0.09),
+            outcome: Outcome::Regressed,
+            ..Row::new(SloScope::Endpoint("list invoices".into()), p95)
+        };
+        let sentence = "list invoices p95: 41.0 ms -> 46.8 ms, +14% (between +8.1 and +21%), \
+                        regressed; would have seen anything above 9%";
+        assert_eq!(row.sentence(), sentence);
+        row.phase = Some("surge".into());
+        row.moved_with = vec!["first byte +5.9 ms".into()];
+        let text = row.sentence();
+        assert!(text.starts_with("list invoices in surge p95:"), "{text}");
+        assert!(text.ends_with("; with it: first byte +5.9 ms"), "{text}");
+        row.outcome = Outcome::Inconclusive;
+        assert!(!row.sentence().contains("above 9%"), "it is above 9%");
+        row.change = Some(0.07);
+        assert!(
+            row.sentence()
+                .contains("; only above 9% would be seen for sure")
+        );
+    }
+
+    #[test]
+    fn error_rates_change_by_percentage_points() {
+        let row = Row {
+            baseline: Some(0.0),
+            value: Some(0.0123),
+            change: Some(0.0123),
+            ..Row::new(SloScope::Total, Metric::ErrorRate)
+        };
+        assert_eq!(row.change_text(), "+1.23 pp");
+        assert_eq!(row.range_text(), None);
+        let text = row.sentence();
+        assert_eq!(
+            text,
+            "all endpoints error_rate: 0% -> 1.23%, +1.23 pp, inconclusive"
+        );
+    }
+}

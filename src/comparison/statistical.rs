@@ -1,0 +1,521 @@
+//! The regression gate: a verdict for each endpoint and metric that says how sure it is.
+//!
+//! One baseline run cannot show how much runs differ by themselves, so the gate learns that from
+//! several sessions, judges the logarithms of the metrics by a t test, keeps the false alarms of
+//! all of them together within a budget (Benjamini and Hochberg 1995), and calls inconclusive what
+//! it cannot tell. Deterministic; nothing is resampled. `docs/regression-gate.md` has the whole of
+//! it. Here: which metrics are judged, and what is made of each. Not here: the estimates
+//! (`estimate`), the differences (`difference`, `error_rate`), what moved with one (`attribution`).
+
+mod attribution;
+mod difference;
+mod distribution;
+mod error_rate;
+mod estimate;
+#[cfg(test)]
+mod golden;
+mod measured;
+mod noise;
+
+use self::difference::{Difference, LEAST_SESSIONS};
+use self::error_rate::Rates;
+use self::estimate::Estimate;
+use self::measured::{Measured, Numbers};
+use super::session::sessions;
+use super::{Gate, Outcome, Row};
+use crate::metrics::RunResult;
+use crate::plan::{Direction, Metric, Model, Percentile, SloScope};
+use crate::units::format_count;
+
+pub use noise::{FORETOLD_RUNS, Noise, Spread};
+
+/// The budget of false alarms of a job over all endpoints and metrics.
+pub(super) const ALPHA: f64 = 0.008;
+/// How much of it has been spent when so many runs are looked at; one run alone never fails a job,
+/// since one machine in ten is a bad one.
+const LOOKS: [(usize, f64); 3] = [(1, 0.0), (3, 0.001), (5, 0.007)];
+/// The risk at each look of calling unchanged what got worse by the tolerance.
+const BETA: f64 = 0.025;
+/// An error rate that rose by less never fails a job.
+const ERROR_MARGIN: f64 = 0.001;
+/// The rise of an error rate that must be ruled out to call it unchanged.
+const ERROR_TOLERANCE: f64 = 0.005;
+/// Full seconds that a phase must have, so that there are blocks enough to judge by.
+const LEAST_SECONDS: usize = 60;
+/// Response times that must lie beyond a percentile, in each run.
+const SAMPLES_BEYOND: f64 = 100.0;
+/// How far ahead the number of runs that would settle a question is looked for.
+const MOST_RUNS: usize = 30;
+
+/// The gate and what can be set of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Statistical {
+    /// Smaller changes never fail a job, such as 0.05.
+    pub margin: f64,
+    /// The change for the worse that must be ruled out to say "unchanged", such as 0.1.
+    pub tolerance: f64,
+    /// How the runs were made.
+    pub design: Design,
+}
+
+/// How runs were made, which decides what is an observation of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Design {
+    /// In sessions, looked at again when there are more of them: see [`sessions`].
+    Sessions,
+    /// Each run counts as a session, and one look is all there is.
+    EachRun,
+    /// Both sides in turn in one session, so that they share the machine's moods; one look.
+    SideBySide,
+}
+
+impl Default for Statistical {
+    fn default() -> Self {
+        Self {
+            margin: 0.05,
+            tolerance: 0.1,
+            design: Design::Sessions,
+        }
+    }
+}
+
+impl Statistical {
+    /// As for two targets run in turn, where less is enough to tell them apart.
+    pub fn side_by_side() -> Self {
+        Self {
+            margin: 0.03,
+            design: Design::SideBySide,
+            ..Self::default()
+        }
+    }
+
+    /// The share of jobs of an unchanged build that may fail, at most.
+    pub fn budget(&self) -> f64 {
+        ALPHA
+    }
+
+    /// What may be spent of the budget on this many candidate runs.
+    fn alpha(&self, runs: usize) -> f64 {
+        let spent = LOOKS.iter().rev().find(|(at, _)| runs >= *at);
+        match self.design {
+            Design::Sessions => spent.map_or(0.0, |(_, alpha)| *alpha),
+            Design::EachRun | Design::SideBySide => ALPHA,
+        }
+    }
+}
+
+impl Gate for Statistical {
+    fn name(&self) -> &'static str {
+        match self.design {
+            Design::SideBySide => "side_by_side",
+            Design::Sessions | Design::EachRun => "statistical",
+        }
+    }
+
+    fn is_side_by_side(&self) -> bool {
+        self.design == Design::SideBySide
+    }
+
+    fn least_measured_s(&self) -> usize {
+        LEAST_SECONDS
+    }
+
+    fn next_look(&self, runs: usize) -> Option<usize> {
+        let mut looks = LOOKS.iter().map(|(at, _)| *at);
+        looks.find(|at| *at > runs && self.design == Design::Sessions)
+    }
+
+    fn judge(&self, baseline: &[RunResult], candidates: &[RunResult]) -> Vec<Row> {
+        let Some(first) = candidates.first() else {
+            return Vec::new();
+        };
+        let sides = Sides {
+            baseline: Measured::of(baseline),
+            candidates: Measured::of(candidates),
+            sessions: [self.sessions(baseline), self.sessions(candidates)],
+        };
+        let mut questions = Vec::new();
+        for phase in 0..sides.candidates.phases() {
+            questions.extend(self.questions(&sides, phase, first));
+        }
+        let mut rows = self.decide(questions, candidates.len());
+        for (row, phase, endpoint) in &mut rows {
+            if row.outcome == Outcome::Regressed {
+                row.moved_with =
+                    attribution::of(&row.metric, *phase, *endpoint, baseline, candidates);
+            }
+        }
+        rows.into_iter().map(|(row, _, _)| row).collect()
+    }
+
+    fn weaknesses(&self, baseline: &[RunResult]) -> Vec<String> {
+        let count = self.sessions(baseline).len();
+        if self.design == Design::SideBySide || count >= LEAST_SESSIONS {
+            return Vec::new();
+        }
+        let few = match count {
+            1 => "all its runs are of one session".to_owned(),
+            n => format!("its runs are of {n} sessions"),
+        };
+        vec![format!(
+            "the baseline is provisional: {few}, which cannot show how much sessions differ; \
+             {LEAST_SESSIONS} are the least for that, 5 for normal use, 10 are recommended"
+        )]
+    }
+}
+
+/// Both sides' runs and how they group into sessions.
+struct Sides {
+    baseline: Measured,
+    candidates: Measured,
+    sessions: [Vec<Vec<usize>>; 2],
+}
+
+/// A metric that may be judged, with what is known of it.
+struct Question {
+    row: Row,
+    phase: usize,
+    endpoint: Option<usize>,
+    evidence: Option<Evidence>,
+}
+
+/// What is known of a metric that is judged.
+enum Evidence {
+    /// Signed so that more is worse.
+    Change(Difference),
+    Rates(Rates),
+}
+
+impl Evidence {
+    fn p_value(&self) -> f64 {
+        match self {
+            Self::Change(difference) => difference.p_value(),
+            Self::Rates(rates) => rates.p_value(),
+        }
+    }
+
+    fn p_value_of_improvement(&self) -> f64 {
+        match self {
+            Self::Change(difference) => difference.mirrored().p_value(),
+            Self::Rates(rates) => rates.mirrored().p_value(),
+        }
+    }
+}
+
+impl Statistical {
+    fn sessions(&self, runs: &[RunResult]) -> Vec<Vec<usize>> {
+        match self.design {
+            Design::Sessions => sessions(runs),
+            Design::EachRun | Design::SideBySide => (0..runs.len()).map(|run| vec![run]).collect(),
+        }
+    }
+
+    /// Everything asked of a phase: of all endpoints together, then of each.
+    fn questions(&self, sides: &Sides, phase: usize, run: &RunResult) -> Vec<Question> {
+        let several = sides.candidates.phases() > 1;
+        let mut questions = Vec::new();
+        for (endpoint, scope) in scopes(run) {
+            for (metric, required) in metrics(run.run.load.model) {
+                if !is_asked(&metric, endpoint, run) {
+                    continue;
+                }
+                let mut row = Row::new(scope.clone(), metric);
+                row.phase = several.then(|| sides.candidates.phase_name(phase));
+                row.required = required;
+                let evidence = self.evidence(&mut row, sides, phase, endpoint);
+                questions.push(Question {
+                    row,
+                    phase,
+                    endpoint,
+                    evidence,
+                });
+            }
+        }
+        leave_total_to_endpoints(&mut questions);
+        questions
+    }
+
+    /// Fills in what is known of a metric, and says whether it is enough to judge by.
+    fn evidence(
+        &self,
+        row: &mut Row,
+        sides: &Sides,
+        phase: usize,
+        endpoint: Option<usize>,
+    ) -> Option<Evidence> {
+        let numbers =
+            [&sides.baseline, &sides.candidates].map(|side| side.numbers(phase, endpoint));
+        if row.metric == Metric::ErrorRate {
+            return self.rates(row, sides, &numbers);
+        }
+        let estimates = numbers
+            .each_ref()
+            .map(|side| side.iter().map(|run| run.estimate(&row.metric)).collect());
+        let [Some(before), Some(now)]: [Option<Vec<Estimate>>; 2] = estimates else {
+            row.reason = "no data".into();
+            return None;
+        };
+        let difference = match self.design {
+            Design::SideBySide => Difference::side_by_side(&before, &now),
+            Design::Sessions | Design::EachRun => Difference::between(
+                &grouped(&sides.sessions[0], &before),
+                &grouped(&sides.sessions[1], &now),
+            ),
+        };
+        let mean = |runs: &[Estimate]| runs.iter().map(|r| r.log).sum::<f64>() / runs.len() as f64;
+        // The levels agree with the change: where sessions have unequal numbers of runs, the
+        // plain mean of the runs would not.
+        let before = mean(&before);
+        row.baseline = Some(before.exp());
+        row.value = Some((before + difference.log).exp());
+        row.reference = row.baseline;
+        row.change = Some(difference.log.exp_m1());
+        let all = || numbers.iter().copied().flatten();
+        if let Some(lack) = lack(&row.metric, all()) {
+            row.reason = lack;
+            return None;
+        }
+        let (low, high) = difference.bounds(1.0 - BETA);
+        row.range = Some((low.exp_m1(), high.exp_m1()));
+        let detectable = difference.detectable(ALPHA, self.margin.ln_1p());
+        row.detectable = Some(detectable.exp_m1());
+        Some(Evidence::Change(match row.metric.direction() {
+            Direction::AtMost => difference,
+            Direction::AtLeast => difference.mirrored(),
+        }))
+    }
+
+    fn rates(&self, row: &mut Row, sides: &Sides, numbers: &[&[Numbers]; 2]) -> Option<Evidence> {
+        let [before, now] = numbers.map(|side| {
+            let errors: Vec<_> = side.iter().map(|run| run.errors).collect();
+            errors
+        });
+        let rates = Rates::between(
+            &grouped(&sides.sessions[0], &before),
+            &grouped(&sides.sessions[1], &now),
+        );
+        (row.baseline, row.value) = (rates.before(), rates.now());
+        let (Some(before), Some(now)) = (row.baseline, row.value) else {
+            row.reason = "no data".into();
+            return None;
+        };
+        row.reference = Some(before + ERROR_MARGIN);
+        row.change = Some(now - before);
+        let all = || numbers.iter().copied().flatten();
+        if let Some(lack) = lack(&row.metric, all()) {
+            row.reason = lack;
+            return None;
+        }
+        row.range = Some(rates.bounds(1.0 - BETA));
+        // With too few requests it can still be found worse, but never called unchanged: it must
+        // not leave every job undecided.
+        row.required &= rates.can_tell(ERROR_TOLERANCE, 1.0 - BETA);
+        Some(Evidence::Rates(rates))
+    }
+
+    /// The outcome of each question, in view of all.
+    fn decide(&self, questions: Vec<Question>, runs: usize) -> Vec<(Row, usize, Option<usize>)> {
+        let p_values = |of: fn(&Evidence) -> f64| -> Vec<f64> {
+            let evidence = questions.iter().filter_map(|q| q.evidence.as_ref());
+            evidence.map(of).collect()
+        };
+        let (worse, better) = (
+            p_values(Evidence::p_value),
+            p_values(Evidence::p_value_of_improvement),
+        );
+        let alpha = self.alpha(runs);
+        let mut regressed = rejected(&worse, alpha).into_iter();
+        let mut improved = rejected(&better, alpha).into_iter();
+        let mut suspect = rejected(&worse, ALPHA).into_iter();
+        let mut next = || {
+            let next = (regressed.next(), improved.next(), suspect.next());
+            let (Some(regressed), Some(improved), Some(suspect)) = next else {
+                return Rejected::default();
+            };
+            Rejected {
+                regressed,
+                improved,
+                suspect,
+            }
+        };
+        questions
+            .into_iter()
+            .map(|mut question| {
+                match &question.evidence {
+                    Some(evidence) => self.settle(&mut question.row, evidence, next(), runs),
+                    None => question.row.required = false,
+                }
+                (question.row, question.phase, question.endpoint)
+            })
+            .collect()
+    }
+
+    /// The outcome of a metric that is judged.
+    fn settle(&self, row: &mut Row, evidence: &Evidence, rejected: Rejected, runs: usize) {
+        let (effect, upper, margin, tolerance) = match evidence {
+            Evidence::Change(difference) => (
+                difference.log,
+                difference.bounds(1.0 - BETA).1,
+                self.margin.ln_1p(),
+                self.tolerance.ln_1p(),
+            ),
+            Evidence::Rates(rates) => (
+                row.change.unwrap_or_default(),
+                rates.bounds(1.0 - BETA).1,
+                ERROR_MARGIN,
+                ERROR_TOLERANCE,
+            ),
+        };
+        if rejected.regressed && effect > margin {
+            row.outcome = Outcome::Regressed;
+        } else if rejected.suspect && effect > margin {
+            // Not sure enough to fail the job by, but too suspicious to pass it.
+            row.required = true;
+            row.reason = "it looks worse, which more runs have to confirm".into();
+        } else if rejected.improved && -effect > margin {
+            row.outcome = Outcome::Improved;
+        } else if upper < tolerance {
+            row.outcome = Outcome::Unchanged;
+        } else {
+            row.reason = match evidence {
+                Evidence::Change(difference) => self.what_would_settle(difference, runs),
+                Evidence::Rates(_) => "an increase by half a point cannot be ruled out".into(),
+            };
+        }
+    }
+
+    /// How many runs would settle it, if they differ as much as these do.
+    fn what_would_settle(&self, difference: &Difference, runs: usize) -> String {
+        let tolerance = self.tolerance.ln_1p();
+        let sessions = difference.sessions as usize;
+        let settled = |per_session: usize| {
+            let foreseen = difference.with_runs(per_session);
+            let alarm = foreseen.log > self.margin.ln_1p()
+                && foreseen.p_value() < self.alpha(per_session * sessions);
+            alarm || foreseen.bounds(1.0 - BETA).1 < tolerance
+        };
+        let now = runs.div_ceil(sessions.max(1));
+        match (now + 1..=MOST_RUNS).find(|per_session| settled(*per_session)) {
+            Some(per_session) if self.design == Design::SideBySide => {
+                format!("about {per_session} runs of each would settle it")
+            }
+            Some(per_session) => {
+                format!("about {} runs would settle it", per_session * sessions)
+            }
+            None => "more runs would hardly settle it: a baseline of more sessions, or a quieter \
+                 machine"
+                .into(),
+        }
+    }
+}
+
+/// What was rejected of one metric.
+#[derive(Debug, Clone, Copy, Default)]
+struct Rejected {
+    regressed: bool,
+    improved: bool,
+    suspect: bool,
+}
+
+/// All endpoints together, then each.
+fn scopes(run: &RunResult) -> impl Iterator<Item = (Option<usize>, SloScope)> {
+    let names = run
+        .run
+        .endpoints
+        .iter()
+        .map(|endpoint| endpoint.name.clone());
+    let each = names.enumerate();
+    std::iter::once((None, SloScope::Total))
+        .chain(each.map(|(position, name)| (Some(position), SloScope::Endpoint(name))))
+}
+
+/// How often one endpoint was called is the draw's doing, not the target's; and all endpoints
+/// together are no other than the only one.
+fn is_asked(metric: &Metric, endpoint: Option<usize>, run: &RunResult) -> bool {
+    match (metric, endpoint) {
+        (Metric::Throughput, endpoint) => endpoint.is_none(),
+        (_, None) => run.endpoints.len() > 1,
+        (_, Some(_)) => true,
+    }
+}
+
+/// What is compared, and whether the job's outcome needs it. In an open model the rate is given
+/// by the schedule and says nothing about the target.
+fn metrics(model: Model) -> Vec<(Metric, bool)> {
+    let percentile = |percent| Percentile::new(percent).map(Metric::ResponseTime);
+    let mut metrics: Vec<(Metric, bool)> = [(50.0, true), (95.0, true), (99.0, false)]
+        .into_iter()
+        .filter_map(|(percent, required)| Some((percentile(percent)?, required)))
+        .collect();
+    metrics.push((Metric::MeanResponseTime, false));
+    metrics.push((Metric::ErrorRate, true));
+    if model == Model::Closed {
+        metrics.push((Metric::Throughput, false));
+    }
+    metrics
+}
+
+/// What all endpoints together do is required only where no endpoint can be judged by itself:
+/// their mixture may have a median that jumps between two of them.
+fn leave_total_to_endpoints(questions: &mut [Question]) {
+    let judged: Vec<Metric> = questions
+        .iter()
+        .filter(|q| q.endpoint.is_some() && q.evidence.is_some() && q.row.required)
+        .map(|q| q.row.metric.clone())
+        .collect();
+    for question in questions.iter_mut().filter(|q| q.endpoint.is_none()) {
+        question.row.required &= !judged.contains(&question.row.metric);
+    }
+}
+
+/// What one of the runs has too little of to be judged by this metric.
+fn lack<'a>(metric: &Metric, runs: impl Iterator<Item = &'a Numbers>) -> Option<String> {
+    let beyond = match metric {
+        Metric::ResponseTime(percentile) => 1.0 - percentile.quantile(),
+        Metric::MeanResponseTime => 1.0,
+        _ => 0.0,
+    };
+    let (mut seconds, mut count) = (usize::MAX, u64::MAX);
+    for run in runs {
+        seconds = seconds.min(run.seconds);
+        count = count.min(run.count);
+    }
+    if seconds < LEAST_SECONDS {
+        return Some(format!(
+            "{seconds} full seconds, {LEAST_SECONDS} are needed"
+        ));
+    }
+    // A hair of slack, since 2000 * (1 - 0.95) is not quite 100 in binary.
+    (count as f64 * beyond + 1e-9 < SAMPLES_BEYOND && beyond > 0.0).then(|| {
+        format!(
+            "{} requests in a run, {} are needed",
+            format_count(count),
+            format_count((SAMPLES_BEYOND / beyond).round() as u64)
+        )
+    })
+}
+
+/// The values of the runs by session.
+fn grouped<T: Copy>(sessions: &[Vec<usize>], runs: &[T]) -> Vec<Vec<T>> {
+    let runs_of = |session: &Vec<usize>| session.iter().map(|&run| runs[run]).collect();
+    sessions.iter().map(runs_of).collect()
+}
+
+/// Which of the hypotheses are rejected, so that at most `alpha` of all rejections are false ones
+/// (Benjamini and Hochberg 1995).
+fn rejected(p_values: &[f64], alpha: f64) -> Vec<bool> {
+    let mut sorted = p_values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let share = |rank: usize| alpha * (rank + 1) as f64 / sorted.len() as f64;
+    let largest = (0..sorted.len())
+        .rev()
+        .find(|&rank| sorted[rank] <= share(rank));
+    let bound = largest.map(|rank| sorted[rank]);
+    p_values
+        .iter()
+        .map(|p| alpha > 0.0 && bound.is_some_and(|bound| *p <= bound))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,275 @@
+//! Two sides of runs, a metric of each: how much they differ, and how sure that is.
+//!
+//! Runs of one session share the state of a machine, so the session is the unit: its mean counts
+//! once, however many runs it has. How much sessions differ by themselves is learned from the
+//! sessions there are and from an assumption that is worth two more (a moderated variance, after
+//! Smyth 2004). Not here: what is made of a difference (`statistical`).
+
+use super::distribution::{ASSUMED, above, quantile};
+use super::estimate::Estimate;
+
+/// Spread between sessions that is assumed beside what is measured: 3 %.
+const PRIOR_SPREAD: f64 = 0.03;
+/// What the assumption is worth, in observations.
+const PRIOR_WEIGHT: f64 = 2.0;
+/// Spread between sessions that is assumed where the baseline has too few to measure any: 5 %.
+const PROVISIONAL_SPREAD: f64 = 0.05;
+/// So many sessions of the baseline show how much sessions differ.
+pub(super) const LEAST_SESSIONS: usize = 3;
+/// Spread between runs side by side that is assumed beside what is measured: 1.5 %.
+const PAIRED_SPREAD: f64 = 0.015;
+
+/// The runs of one side, by session.
+pub(super) type Sessions = [Vec<Estimate>];
+
+/// A difference of logarithms, candidate minus baseline, with what it takes to foresee what more
+/// runs would bring.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Difference {
+    pub(super) log: f64,
+    pub(super) error: f64,
+    pub(super) degrees: f64,
+    /// Variance of one session of one run.
+    variance: f64,
+    /// The part of it that differs between runs of one session.
+    within: f64,
+    /// The baseline's part in the square of `error`.
+    of_baseline: f64,
+    /// Sessions of the candidate.
+    pub(super) sessions: f64,
+}
+
+/// One side, summed up.
+struct Side {
+    sessions: f64,
+    mean: f64,
+    /// Squares of the sessions' means around `mean`.
+    between: f64,
+    /// Squares of the runs around their session's mean, and their degrees of freedom.
+    within: (f64, f64),
+    /// Harmonic mean of the number of runs in a session.
+    runs: f64,
+}
+
+impl Side {
+    fn of(sessions: &Sessions) -> Self {
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let squares = |values: &[f64]| {
+            let mean = mean(values);
+            values.iter().map(|v| (v - mean).powi(2)).sum::<f64>()
+        };
+        let logs: Vec<Vec<f64>> = sessions
+            .iter()
+            .map(|runs| runs.iter().map(|run| run.log).collect())
+            .collect();
+        let means: Vec<f64> = logs.iter().map(|runs| mean(runs)).collect();
+        let count = logs.len() as f64;
+        Self {
+            sessions: count,
+            mean: mean(&means),
+            between: squares(&means),
+            within: logs.iter().fold((0.0, 0.0), |(sum, degrees), runs| {
+                (sum + squares(runs), degrees + runs.len() as f64 - 1.0)
+            }),
+            runs: count / logs.iter().map(|runs| 1.0 / runs.len() as f64).sum::<f64>(),
+        }
+    }
+}
+
+/// The mean square of the errors within the runs.
+fn mean_square_error(sessions: &Sessions) -> f64 {
+    let errors: Vec<f64> = sessions
+        .iter()
+        .flatten()
+        .map(|run| run.error.powi(2))
+        .collect();
+    errors.iter().sum::<f64>() / errors.len() as f64
+}
+
+impl Difference {
+    /// Of runs made at their own times. Both sides have at least one session of at least one run.
+    pub(super) fn between(baseline: &Sessions, candidate: &Sessions) -> Self {
+        let (b, c) = (Side::of(baseline), Side::of(candidate));
+        let chance = mean_square_error(baseline);
+        let (squares, degrees) = (b.within.0 + c.within.0, b.within.1 + c.within.1);
+        let within = chance.max(squares / (degrees + 2.0));
+        let (variance, df) = if baseline.len() >= LEAST_SESSIONS {
+            let df = (b.sessions - 1.0) + (c.sessions - 1.0);
+            let within_one = match degrees > 0.0 {
+                true => squares / degrees,
+                false => 0.0,
+            };
+            let measured = (b.between + c.between) / df + within_one * (1.0 - 1.0 / b.runs);
+            (
+                moderated(PRIOR_SPREAD, chance, measured, df),
+                PRIOR_WEIGHT + df,
+            )
+        } else {
+            (PROVISIONAL_SPREAD.powi(2) + within, ASSUMED)
+        };
+        let variance = variance.max(chance);
+        let within = within.min(variance);
+        let part = |side: &Side| (variance - within * (1.0 - 1.0 / side.runs)) / side.sessions;
+        Self {
+            log: c.mean - b.mean,
+            error: (part(&b) + part(&c)).sqrt(),
+            degrees: df,
+            variance,
+            within,
+            of_baseline: part(&b),
+            sessions: c.sessions,
+        }
+    }
+
+    /// Of runs of both sides in turn, in one session: what the machine does, it does to both.
+    /// Both sides have at least one run.
+    pub(super) fn side_by_side(a: &[Estimate], b: &[Estimate]) -> Self {
+        let sides = [vec![a.to_vec()], vec![b.to_vec()]];
+        let [first, second] = sides.each_ref().map(|side| Side::of(side));
+        let chance = mean_square_error(&sides[0]);
+        let df = first.within.1 + second.within.1;
+        let measured = match df > 0.0 {
+            true => (first.within.0 + second.within.0) / df,
+            false => 0.0,
+        };
+        let variance = moderated(PAIRED_SPREAD, chance, measured, df).max(chance);
+        let of_baseline = variance / first.runs;
+        Self {
+            log: second.mean - first.mean,
+            error: (of_baseline + variance / second.runs).sqrt(),
+            degrees: PRIOR_WEIGHT + df,
+            variance,
+            within: variance,
+            of_baseline,
+            sessions: 1.0,
+        }
+    }
+
+    /// The same where larger is better.
+    pub(super) fn mirrored(self) -> Self {
+        Self {
+            log: -self.log,
+            ..self
+        }
+    }
+
+    /// How probable so large a difference is if there is none.
+    pub(super) fn p_value(&self) -> f64 {
+        above(self.log / self.error, self.degrees)
+    }
+
+    /// What the difference is below with this probability, and above with the same.
+    pub(super) fn bounds(&self, probability: f64) -> (f64, f64) {
+        let half = quantile(probability, self.degrees) * self.error;
+        (self.log - half, self.log + half)
+    }
+
+    /// The smallest difference that would be found 19 times of 20, with alarms at `alpha` and
+    /// none below `margin`.
+    pub(super) fn detectable(&self, alpha: f64, margin: f64) -> f64 {
+        let alarm = (quantile(1.0 - alpha, self.degrees) * self.error).max(margin);
+        alarm + quantile(0.95, self.degrees) * self.error
+    }
+
+    /// The same difference with so many runs in each session of the candidate.
+    pub(super) fn with_runs(&self, runs: usize) -> Self {
+        let part = self.variance - self.within * (1.0 - 1.0 / runs as f64);
+        Self {
+            error: (self.of_baseline + part / self.sessions).sqrt(),
+            ..*self
+        }
+    }
+}
+
+/// The variance between sessions from what is assumed and what is measured.
+fn moderated(spread: f64, chance: f64, measured: f64, degrees: f64) -> f64 {
+    (PRIOR_WEIGHT * (spread.powi(2) + chance) + degrees * measured) / (PRIOR_WEIGHT + degrees)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::comparison::statistical::golden;
+
+    /// The runs of a case by session, for one of its metrics.
+    fn side(
+        case: &serde_json::Value,
+        runs: &str,
+        sessions: &str,
+        metric: usize,
+    ) -> Vec<Vec<Estimate>> {
+        let mut side: Vec<Vec<Estimate>> = Vec::new();
+        let error = case["s2b"][metric].as_f64().unwrap().sqrt();
+        let runs = case[runs].as_array().unwrap().iter();
+        for (run, session) in runs.zip(case[sessions].as_array().unwrap()) {
+            let session = session.as_u64().unwrap() as usize;
+            side.resize(side.len().max(session + 1), Vec::new());
+            let log = run[metric].as_f64().unwrap();
+            side[session].push(Estimate { log, error });
+        }
+        side
+    }
+
+    #[test]
+    fn differences_are_those_of_the_vectors() {
+        let cases = golden::vectors()["gate"].as_array().unwrap().clone();
+        assert_eq!(cases.len(), 21);
+        for case in &cases {
+            for metric in 0..3 {
+                let baseline = side(case, "yb", "sess_b", metric);
+                let candidate = side(case, "yc", "sess_c", metric);
+                let found = Difference::between(&baseline, &candidate);
+                golden::assert_close(found.log, &case["D"][metric]);
+                golden::assert_close(found.error, &case["SE"][metric]);
+                golden::assert_close(found.degrees, &case["df"][metric]);
+                golden::assert_close(found.p_value(), &case["p_regress"][metric]);
+                golden::assert_close(found.bounds(0.975).1, &case["upper975"][metric]);
+            }
+        }
+    }
+
+    fn runs(logs: &[f64]) -> Vec<Estimate> {
+        let run = |log: &f64| Estimate {
+            log: *log,
+            error: 0.001,
+        };
+        logs.iter().map(run).collect()
+    }
+
+    #[test]
+    fn runs_side_by_side_need_no_baseline() {
+        let found = Difference::side_by_side(
+            &runs(&[0.0, 0.02, 0.01, 0.01]),
+            &runs(&[0.05, 0.07, 0.06, 0.06]),
+        );
+        assert!((found.log - 0.05).abs() < 1e-12);
+        assert_eq!(found.degrees, 8.0);
+        // (2 (0.015^2 + 0.001^2) + 0.0004) / 8, for two means of four.
+        let variance: f64 = (2.0 * (0.015f64.powi(2) + 1e-6) + 4e-4) / 8.0;
+        assert!((found.error - (variance / 2.0).sqrt()).abs() < 1e-12);
+        let single = Difference::side_by_side(&runs(&[0.0]), &runs(&[0.1]));
+        assert_eq!(single.degrees, 2.0);
+        assert!(single.p_value() > 0.02, "two runs prove little");
+    }
+
+    #[test]
+    fn more_runs_make_it_surer_down_to_what_sessions_differ() {
+        let baseline = vec![runs(&[0.0, 0.01]), runs(&[0.02, 0.0]), runs(&[0.01, 0.03])];
+        let one = Difference::between(&baseline, &[runs(&[0.05])]);
+        let errors: Vec<f64> = [1, 3, 5, 1000].map(|n| one.with_runs(n).error).to_vec();
+        assert!((errors[0] - one.error).abs() < 1e-12);
+        assert!(errors.is_sorted_by(|a, b| a > b), "{errors:?}");
+        assert!(errors[3] > (one.of_baseline + one.variance - one.within).sqrt());
+        assert!(one.detectable(0.008, 0.05) > one.with_runs(5).detectable(0.008, 0.05));
+    }
+
+    #[test]
+    fn where_larger_is_better_the_sign_turns() {
+        let baseline = vec![runs(&[0.0]); 3];
+        let slower = Difference::between(&baseline, &[runs(&[-0.3])]);
+        assert!(slower.p_value() > 0.9);
+        assert!(slower.mirrored().p_value() < 0.01);
+        let (low, high) = slower.mirrored().bounds(0.975);
+        assert!(low < 0.3 && 0.3 < high);
+    }
+}

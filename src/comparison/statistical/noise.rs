@@ -1,0 +1,200 @@
+//! How much equal runs differ by themselves, and what could be found in spite of it.
+//!
+//! For `perfctl baseline show` and `perfctl selfcheck`. Not here: how they print it (`cli`).
+
+use super::difference::Difference;
+use super::distribution::chi_squared_quantile;
+use super::estimate::Estimate;
+use super::measured::Measured;
+use super::{ALPHA, Design, Statistical, grouped, lack, metrics};
+use crate::comparison::{Gate, Outcome};
+use crate::metrics::RunResult;
+use crate::plan::Metric;
+
+/// Numbers of candidate runs that a smallest change is foretold for.
+pub const FORETOLD_RUNS: [usize; 3] = [1, 3, 5];
+
+/// What a set of runs shows of its noise.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Noise {
+    /// How many sessions they are of.
+    pub sessions: usize,
+    /// By phase, endpoint and metric.
+    pub spreads: Vec<Spread>,
+}
+
+/// The noise of one metric of one endpoint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spread {
+    /// Of what, and in which phase, as in the rows of a comparison.
+    pub place: String,
+    /// Which number.
+    pub metric: Metric,
+    /// Its geometric mean over all runs, in its unit; `None` without data.
+    pub level: Option<f64>,
+    /// Relative standard deviation between sessions, and its 95 % interval; `None` with fewer
+    /// than two sessions or too little data.
+    pub deviation: Option<(f64, (f64, f64))>,
+    /// The smallest relative change for the worse that would be found 19 times of 20, with
+    /// [`FORETOLD_RUNS`] candidate runs; `None` with too little data.
+    pub detectable: Option<[f64; 3]>,
+    /// What there is too little of to judge it; empty where it can be judged.
+    pub lack: String,
+}
+
+impl Statistical {
+    /// What these runs, which must be comparable, show of their noise: their response times and,
+    /// in a closed model, their rate.
+    pub fn noise(&self, runs: &[RunResult]) -> Noise {
+        let sessions = self.sessions(runs);
+        let measured = Measured::of(runs);
+        let mut spreads = Vec::new();
+        let Some(first) = runs.first() else {
+            return Noise {
+                sessions: 0,
+                spreads,
+            };
+        };
+        for phase in 0..measured.phases() {
+            for (endpoint, scope) in super::scopes(first) {
+                for (metric, _) in metrics(first.run.load.model) {
+                    let asked = super::is_asked(&metric, endpoint, first);
+                    if !asked || metric == Metric::ErrorRate {
+                        continue;
+                    }
+                    let mut row = crate::comparison::Row::new(scope.clone(), metric.clone());
+                    row.phase = (measured.phases() > 1).then(|| measured.phase_name(phase));
+                    let numbers = measured.numbers(phase, endpoint);
+                    let estimates: Option<Vec<Estimate>> =
+                        numbers.iter().map(|run| run.estimate(&metric)).collect();
+                    let lack = lack(&metric, numbers.iter());
+                    let estimates = estimates.map(|runs| grouped(&sessions, &runs));
+                    let known = estimates.as_ref().filter(|_| lack.is_none());
+                    spreads.push(Spread {
+                        place: row.place(),
+                        level: estimates
+                            .as_ref()
+                            .map(|sessions| mean(&means(sessions)).exp()),
+                        deviation: known.and_then(|sessions| deviation(&means(sessions))),
+                        detectable: known.map(|sessions| self.foretell(sessions)),
+                        lack: lack.unwrap_or_default(),
+                        metric,
+                    });
+                }
+            }
+        }
+        Noise {
+            sessions: sessions.len(),
+            spreads,
+        }
+    }
+
+    /// The runs that would raise an alarm if each were judged by all others, with what would: all
+    /// are equal, so each alarm is a false one. As many as the budget allows are to be expected.
+    pub fn false_alarms(&self, runs: &[RunResult]) -> Vec<(String, String)> {
+        let gate = Self {
+            design: Design::EachRun,
+            ..*self
+        };
+        let mut alarms = Vec::new();
+        for (position, run) in runs.iter().enumerate() {
+            let mut others = runs.to_vec();
+            others.remove(position);
+            let rows = gate.judge(&others, std::slice::from_ref(run));
+            let alarm = rows.iter().find(|row| row.outcome == Outcome::Regressed);
+            alarms.extend(alarm.map(|row| (run.run.id.clone(), row.sentence())));
+        }
+        alarms
+    }
+
+    fn foretell(&self, baseline: &[Vec<Estimate>]) -> [f64; 3] {
+        let error = baseline.iter().flatten().map(|run| run.error).next();
+        let candidate = Estimate {
+            log: mean(&means(baseline)),
+            error: error.unwrap_or_default(),
+        };
+        let difference = Difference::between(baseline, &[vec![candidate]]);
+        FORETOLD_RUNS.map(|runs| {
+            let foreseen = difference.with_runs(runs);
+            foreseen.detectable(ALPHA, self.margin.ln_1p()).exp_m1()
+        })
+    }
+}
+
+fn means(sessions: &[Vec<Estimate>]) -> Vec<f64> {
+    let logs = |runs: &Vec<Estimate>| mean(&runs.iter().map(|run| run.log).collect::<Vec<_>>());
+    sessions.iter().map(logs).collect()
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// The standard deviation of logarithms, which is a relative one, and its 95 % interval.
+fn deviation(means: &[f64]) -> Option<(f64, (f64, f64))> {
+    let degrees = means.len() as f64 - 1.0;
+    if degrees < 1.0 {
+        return None;
+    }
+    let center = mean(means);
+    let squares: f64 = means.iter().map(|value| (value - center).powi(2)).sum();
+    let bound = |probability| (squares / chi_squared_quantile(probability, degrees)).sqrt();
+    Some(((squares / degrees).sqrt(), (bound(0.975), bound(0.025))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::{Class, fixture};
+
+    #[test]
+    fn the_spread_of_runs_is_found_again() {
+        let found = deviation(&[0.0, 0.02, 0.04]).unwrap();
+        assert!((found.0 - 0.02).abs() < 1e-12);
+        // 2 degrees of freedom: chi squared is 0.0506 and 7.378.
+        assert!((found.1.0 - (0.0008f64 / 7.377_758_9).sqrt()).abs() < 1e-6);
+        assert!((found.1.1 - (0.0008f64 / 0.050_635_6).sqrt()).abs() < 1e-6);
+        assert_eq!(deviation(&[0.3]), None);
+    }
+
+    #[test]
+    fn what_can_be_found_grows_with_the_runs_and_shrinks_with_the_noise() {
+        let quiet: Vec<_> = (0..10)
+            .map(|i| fixture::minute(i, 1.0 + 0.001 * (i % 3) as f64))
+            .collect();
+        let noisy: Vec<_> = (0..10)
+            .map(|i| fixture::minute(i, 1.0 + 0.05 * (i % 3) as f64))
+            .collect();
+        let gate = Statistical {
+            design: Design::EachRun,
+            ..Statistical::default()
+        };
+        let detectable = |runs: &[RunResult]| {
+            let noise = gate.noise(runs);
+            assert_eq!(noise.sessions, 10);
+            let spread = &noise.spreads[0];
+            assert_eq!(spread.metric.to_string(), "p50");
+            spread.detectable.unwrap()
+        };
+        let (quiet_found, noisy_found) = (detectable(&quiet), detectable(&noisy));
+        assert!(quiet_found[0] > quiet_found[2] && quiet_found[2] > 0.05);
+        assert!(noisy_found[0] > quiet_found[0]);
+        assert!(gate.false_alarms(&quiet).is_empty());
+        let mut bad = quiet;
+        bad[4] = fixture::minute(4, 1.5);
+        let alarms = gate.false_alarms(&bad);
+        assert_eq!(alarms.len(), 1);
+        assert!(alarms[0].1.contains("+"), "{alarms:?}");
+    }
+
+    #[test]
+    fn too_little_data_is_said_and_not_foretold() {
+        let short = fixture::run(&[("a", &[(Class::Ok, 5_000, 100)])]);
+        let noise = Statistical::default().noise(&[short]);
+        let of_p50 = |spread: &&Spread| spread.metric.to_string() == "p50";
+        let spread = noise.spreads.iter().find(of_p50).unwrap();
+        assert_eq!((spread.deviation, spread.detectable), (None, None));
+        assert!(spread.lack.contains("60 are needed"), "{}", spread.lack);
+        assert!((spread.level.unwrap() - 5_000.0).abs() < 5.0);
+    }
+}
