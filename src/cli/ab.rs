@@ -15,9 +15,8 @@ use crate::comparison::{Baseline, Statistical, check_plan, compare};
 use crate::error::{Error, Exit};
 use crate::grading::{Policy, Verdict};
 use crate::metrics::RunResult;
-use crate::plan::Plan;
 use crate::report::{Report, plain};
-use crate::scenario::{self, Options, Source};
+use crate::scenario;
 
 /// Compare two targets side by side: both under the same load in turn, in the order a b b a
 #[derive(Debug, Args)]
@@ -74,17 +73,14 @@ pub fn run(args: &AbArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let a = Arc::new(scenario::compile(&source, profile, &options)?);
     // Both get the same requests in the same order.
     options.seed = Some(a.seed);
-    let b = b_plan(&source, profile, &mut options, &args.b)?;
+    options.host = Some(args.b.clone());
+    let b = Arc::new(scenario::compile(&source, profile, &options)?);
     check_plan(&Baseline::of(Vec::new()), &a, &gate)?;
 
     let made = in_turn(
         args.runs.into(),
         |side| args.execute.execute([&a, &b][side]),
-        |text| {
-            if !args.execute.quiet {
-                let _ = writeln!(anstream::stderr(), "{text}");
-            }
-        },
+        |text| args.execute.note(text),
     )?;
     match made {
         Made::Stopped(report) => {
@@ -154,16 +150,6 @@ fn in_turn(
         sides[side].push(report.result);
     }
     Ok(Made::Both { sides, directory })
-}
-
-fn b_plan(
-    source: &Source,
-    profile: &str,
-    options: &mut Options,
-    host: &str,
-) -> Result<Arc<Plan>, Error> {
-    options.host = Some(host.to_owned());
-    Ok(Arc::new(scenario::compile(source, profile, options)?))
 }
 
 /// Which side is run when, 0 for a and 1 for b: a b b a a b b a. A drift of the machine then adds

@@ -4,6 +4,7 @@
 //! here: what is made of the result.
 
 use std::cell::RefCell;
+use std::io::Write;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -77,6 +78,13 @@ impl ExecuteArgs {
             .clone()
             .or_else(alias)
             .unwrap_or_else(|| PathBuf::from("results"))
+    }
+
+    /// Says on standard error what happened between runs, unless nothing is to be said.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            let _ = writeln!(anstream::stderr(), "{text}");
+        }
     }
 
     /// Carries out a plan once and stores what came of it.

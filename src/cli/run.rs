@@ -108,11 +108,7 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     };
     let made = repeats.make(
         || args.execute.execute(&plan),
-        |text| {
-            if !args.execute.quiet {
-                let _ = writeln!(anstream::stderr(), "{text}");
-            }
-        },
+        |text| args.execute.note(text),
     )?;
     args.print(&made.report, out)?;
     if let Some(error) = made.unstored {

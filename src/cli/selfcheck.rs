@@ -59,11 +59,7 @@ pub fn run(args: &SelfcheckArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let made = collect(
         args.runs.into(),
         || args.execute.execute(&plan),
-        |text| {
-            if !args.execute.quiet {
-                let _ = writeln!(anstream::stderr(), "{text}");
-            }
-        },
+        |text| args.execute.note(text),
     )?;
     written(writeln!(out, "{}", text(&gate, &made)))?;
     Ok(match made.stopped {

@@ -183,9 +183,7 @@ fn too_short(what: &str, lengths_s: impl Iterator<Item = f64>, gate: &dyn Gate) 
 
 /// How long each measured phase really was; s.
 fn lengths_s(run: &RunResult) -> impl Iterator<Item = f64> {
-    let phases = run.run.phases.iter().enumerate();
-    let measured = phases.filter(|(_, phase)| phase.measured);
-    measured.map(|(position, _)| run.phase_length_s(position))
+    run.measured_phases().map(|phase| run.phase_length_s(phase))
 }
 
 /// What makes a comparison of comparable runs weaker than it looks, whatever the rule.

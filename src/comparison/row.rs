@@ -1,10 +1,12 @@
-//! What was found of one metric: the numbers, the outcome, and the sentence that says it.
+//! What was found of one metric: the numbers, the outcome, and the sentence that says it; and which
+//! rows a comparison has, whatever the rule.
 //!
 //! Not here: how it is found (`statistical`, `threshold`) and where it is shown (`report`).
 
 use serde::Serialize;
 
-use crate::plan::{Metric, SloScope};
+use crate::metrics::RunResult;
+use crate::plan::{Metric, Model, Percentile, SloScope};
 use crate::units::trim_float;
 
 /// One metric of one endpoint, or of all together, before and now.
@@ -183,10 +185,37 @@ impl Row {
     }
 }
 
+/// All endpoints together, then each.
+pub(super) fn scopes(run: &RunResult) -> impl Iterator<Item = (Option<usize>, SloScope)> {
+    let names = run
+        .run
+        .endpoints
+        .iter()
+        .map(|endpoint| endpoint.name.clone());
+    let each = names.enumerate();
+    std::iter::once((None, SloScope::Total))
+        .chain(each.map(|(position, name)| (Some(position), SloScope::Endpoint(name))))
+}
+
+/// What is compared, and whether the job's outcome needs it. In an open model the rate is given
+/// by the schedule and says nothing about the target.
+pub(super) fn metrics(model: Model) -> Vec<(Metric, bool)> {
+    let percentile = |percent| Percentile::new(percent).map(Metric::ResponseTime);
+    let mut metrics: Vec<(Metric, bool)> = [(50.0, true), (95.0, true), (99.0, false)]
+        .into_iter()
+        .filter_map(|(percent, required)| Some((percentile(percent)?, required)))
+        .collect();
+    metrics.push((Metric::MeanResponseTime, false));
+    metrics.push((Metric::ErrorRate, true));
+    if model == Model::Closed {
+        metrics.push((Metric::Throughput, false));
+    }
+    metrics
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Percentile;
 
     #[test]
     fn a_person_can_read_it() {

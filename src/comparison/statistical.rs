@@ -21,10 +21,11 @@ use self::difference::{Difference, LEAST_SESSIONS};
 use self::error_rate::Rates;
 use self::estimate::Estimate;
 use self::measured::{Measured, Numbers};
+use super::row::{metrics, scopes};
 use super::session::sessions;
 use super::{Gate, Outcome, Row};
 use crate::metrics::RunResult;
-use crate::plan::{Direction, Metric, Model, Percentile, SloScope};
+use crate::plan::{Direction, Metric};
 use crate::units::format_count;
 
 pub use noise::{FORETOLD_RUNS, Noise, Spread};
@@ -417,18 +418,6 @@ struct Rejected {
     suspect: bool,
 }
 
-/// All endpoints together, then each.
-fn scopes(run: &RunResult) -> impl Iterator<Item = (Option<usize>, SloScope)> {
-    let names = run
-        .run
-        .endpoints
-        .iter()
-        .map(|endpoint| endpoint.name.clone());
-    let each = names.enumerate();
-    std::iter::once((None, SloScope::Total))
-        .chain(each.map(|(position, name)| (Some(position), SloScope::Endpoint(name))))
-}
-
 /// How often one endpoint was called is the draw's doing, not the target's; and all endpoints
 /// together are no other than the only one.
 fn is_asked(metric: &Metric, endpoint: Option<usize>, run: &RunResult) -> bool {
@@ -437,22 +426,6 @@ fn is_asked(metric: &Metric, endpoint: Option<usize>, run: &RunResult) -> bool {
         (_, None) => run.endpoints.len() > 1,
         (_, Some(_)) => true,
     }
-}
-
-/// What is compared, and whether the job's outcome needs it. In an open model the rate is given
-/// by the schedule and says nothing about the target.
-fn metrics(model: Model) -> Vec<(Metric, bool)> {
-    let percentile = |percent| Percentile::new(percent).map(Metric::ResponseTime);
-    let mut metrics: Vec<(Metric, bool)> = [(50.0, true), (95.0, true), (99.0, false)]
-        .into_iter()
-        .filter_map(|(percent, required)| Some((percentile(percent)?, required)))
-        .collect();
-    metrics.push((Metric::MeanResponseTime, false));
-    metrics.push((Metric::ErrorRate, true));
-    if model == Model::Closed {
-        metrics.push((Metric::Throughput, false));
-    }
-    metrics
 }
 
 /// What all endpoints together do is required only where no endpoint can be judged by itself:

@@ -1,8 +1,9 @@
 //! The simple rule: worse by more than a share of the baseline, and by more than a floor.
 
+use super::row::{metrics, scopes};
 use super::{Gate, Outcome, Row};
-use crate::metrics::{Cell, RunResult, Summary};
-use crate::plan::{Direction, Metric, Model, Percentile, SloScope};
+use crate::metrics::{Cell, RunResult, Summary, Window};
+use crate::plan::{Direction, Metric, SloScope};
 
 /// Differences of a response time below this are noise whatever their share; us.
 const RESPONSE_TIME_FLOOR_US: f64 = 1_000.0;
@@ -58,12 +59,8 @@ impl Gate for Threshold {
             return Vec::new();
         };
         let metrics = metrics(first.run.load.model);
-        let endpoints = first.run.endpoints.iter().enumerate();
-        let scopes = std::iter::once((None, SloScope::Total)).chain(endpoints.map(
-            |(position, endpoint)| (Some(position), SloScope::Endpoint(endpoint.name.clone())),
-        ));
         let mut rows = Vec::new();
-        for (endpoint, scope) in scopes {
+        for (endpoint, scope) in scopes(first) {
             let before = merged(baseline, endpoint);
             let now = merged(candidates, endpoint);
             for (metric, required) in &metrics {
@@ -81,35 +78,13 @@ impl Gate for Threshold {
     }
 }
 
-/// What is compared, and whether the job's outcome needs it. In an open model the rate is given
-/// by the schedule and says nothing about the target.
-fn metrics(model: Model) -> Vec<(Metric, bool)> {
-    let percentile = |percent| Percentile::new(percent).map(Metric::ResponseTime);
-    let mut metrics: Vec<(Metric, bool)> = [(50.0, true), (95.0, true), (99.0, false)]
-        .into_iter()
-        .filter_map(|(percent, required)| Some((percentile(percent)?, required)))
-        .collect();
-    metrics.push((Metric::MeanResponseTime, false));
-    metrics.push((Metric::ErrorRate, true));
-    if model == Model::Closed {
-        metrics.push((Metric::Throughput, false));
-    }
-    metrics
-}
-
 /// All runs as one: cells are added and percentiles read from the sum, never averaged.
 fn merged(runs: &[RunResult], endpoint: Option<usize>) -> Summary {
     let mut cell = Cell::default();
     let mut window_s = 0.0;
     for result in runs {
-        let phases = result.run.phases.iter().enumerate();
-        for (phase, _) in phases.filter(|(_, phase)| phase.measured) {
-            window_s += result.phase_length_s(phase);
-            let endpoints = result.endpoints.iter().enumerate();
-            endpoints
-                .filter(|(position, _)| endpoint.is_none_or(|wanted| wanted == *position))
-                .for_each(|(_, endpoint)| cell.merge(&endpoint.phases[phase]));
-        }
+        cell.merge(&result.cell(endpoint, Window::Measured));
+        window_s += result.window_s(Window::Measured);
     }
     Summary::of(&cell, window_s)
 }
@@ -193,6 +168,7 @@ impl Threshold {
 mod tests {
     use super::*;
     use crate::metrics::{Class, fixture};
+    use crate::plan::Model;
 
     fn run(response_us: u64, count: u64, errors: u64) -> RunResult {
         let requests = [

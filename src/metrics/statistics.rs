@@ -244,6 +244,11 @@ impl Summary {
 impl RunResult {
     /// The numbers of one endpoint (by position), or of all together.
     pub fn summary(&self, endpoint: Option<usize>, window: Window<'_>) -> Summary {
+        Summary::of(&self.cell(endpoint, window), self.window_s(window))
+    }
+
+    /// Everything counted of one endpoint (by position), or of all together.
+    pub fn cell(&self, endpoint: Option<usize>, window: Window<'_>) -> Cell {
         let phases = self.positions(window);
         let mut cell = Cell::default();
         let selected = match endpoint {
@@ -255,8 +260,18 @@ impl RunResult {
                 cell.merge(&result.phases[phase]);
             }
         }
-        let window_s = phases.iter().map(|&phase| self.phase_length_s(phase)).sum();
-        Summary::of(&cell, window_s)
+        cell
+    }
+
+    /// How long the load really was in a part of the run; s.
+    pub fn window_s(&self, window: Window<'_>) -> f64 {
+        let phases = self.positions(window).into_iter();
+        phases.map(|phase| self.phase_length_s(phase)).sum()
+    }
+
+    /// The positions of the measured phases.
+    pub fn measured_phases(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.run.phases.len()).filter(|&phase| self.run.phases[phase].measured)
     }
 
     /// How long the load really was in a phase; s. Shorter than planned where the run ended early.
@@ -279,9 +294,7 @@ impl RunResult {
     fn positions(&self, window: Window<'_>) -> Vec<usize> {
         match window {
             Window::Phases(positions) => positions.to_vec(),
-            Window::Measured => (0..self.run.phases.len())
-                .filter(|&phase| self.run.phases[phase].measured)
-                .collect(),
+            Window::Measured => self.measured_phases().collect(),
         }
     }
 }

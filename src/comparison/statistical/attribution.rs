@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::metrics::{Cell, Class, RunResult, SparseHistogram};
+use crate::metrics::{Cell, Class, RunResult, SparseHistogram, Window};
 use crate::plan::Metric;
 use crate::units::{format_latency_us, trim_float};
 
@@ -35,14 +35,9 @@ pub(super) fn of(
 fn merged(runs: &[RunResult], measured: usize, endpoint: Option<usize>) -> Cell {
     let mut cell = Cell::default();
     for run in runs {
-        let mut phases = (0..run.run.phases.len()).filter(|&p| run.run.phases[p].measured);
-        let Some(phase) = phases.nth(measured) else {
-            continue;
-        };
-        let endpoints = run.endpoints.iter().enumerate();
-        endpoints
-            .filter(|(position, _)| endpoint.is_none_or(|wanted| wanted == *position))
-            .for_each(|(_, endpoint)| cell.merge(&endpoint.phases[phase]));
+        if let Some(phase) = run.measured_phases().nth(measured) {
+            cell.merge(&run.cell(endpoint, Window::Phases(&[phase])));
+        }
     }
     cell
 }

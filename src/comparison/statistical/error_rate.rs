@@ -35,13 +35,12 @@ impl Rates {
         let [b, c] = sides.map(|side| sum(side.iter().flatten()));
         let mut within = (0.0, 0.0);
         let mut between = (0.0, 0.0);
-        let (mut runs, mut blocks) = (0.0, 0.0);
+        let mut blocks = 0.0;
         for (side, (failed, finished)) in sides.into_iter().zip([b, c]) {
             let spread = binomial_variance(share(failed, finished));
             for run in side.iter().flatten() {
                 within.0 += run.variance;
                 within.1 += run.finished * spread;
-                runs += 1.0;
                 blocks += run.blocks;
             }
             for session in side {
@@ -59,7 +58,7 @@ impl Rates {
         let by_sessions = (PRIOR_WEIGHT + between.0) / (PRIOR_WEIGHT + between.1);
         let dispersion = by_seconds.max(by_sessions).max(1.0);
         let degrees = match by_seconds > by_sessions {
-            true => 1.5 * (blocks / runs) * runs / 2.0,
+            true => 1.5 * blocks / 2.0,
             false => PRIOR_WEIGHT + between.1,
         };
         Self {

@@ -125,10 +125,8 @@ fn in_parallel(runs: &[RunResult]) -> Vec<Vec<Vec<Numbers>>> {
 }
 
 fn of_run(run: &RunResult) -> Vec<Vec<Numbers>> {
-    let phases = run.run.phases.iter().enumerate();
-    phases
-        .filter(|(_, phase)| phase.measured)
-        .map(|(phase, _)| of_phase(run, phase))
+    run.measured_phases()
+        .map(|phase| of_phase(run, phase))
         .collect()
 }
 

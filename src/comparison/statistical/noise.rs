@@ -6,7 +6,7 @@ use super::difference::Difference;
 use super::distribution::chi_squared_quantile;
 use super::estimate::Estimate;
 use super::measured::Measured;
-use super::{ALPHA, Design, Statistical, grouped, lack, metrics};
+use super::{ALPHA, Design, Statistical, grouped, lack, metrics, scopes};
 use crate::comparison::{Gate, Outcome};
 use crate::metrics::RunResult;
 use crate::plan::Metric;
@@ -56,7 +56,7 @@ impl Statistical {
             };
         };
         for phase in 0..measured.phases() {
-            for (endpoint, scope) in super::scopes(first) {
+            for (endpoint, scope) in scopes(first) {
                 for (metric, _) in metrics(first.run.load.model) {
                     let asked = super::is_asked(&metric, endpoint, first);
                     if !asked || metric == Metric::ErrorRate {

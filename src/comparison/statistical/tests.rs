@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::comparison::{Baseline, Comparison, compare};
 use crate::metrics::{Class, Tick, fixture};
-use crate::plan::Stage;
+use crate::plan::{Model, SloScope, Stage};
 
 /// Ten sessions that differ by a few tenths of a per cent.
 fn baseline() -> Vec<RunResult> {
