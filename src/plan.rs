@@ -4,6 +4,8 @@
 //! Here: plain data and pure functions of it. Not here: how a plan is written in YAML
 //! (`scenario`), how it is carried out (`engine`), or what came of it (`metrics`).
 
+mod auth;
+mod body;
 mod check;
 mod endpoint;
 #[cfg(test)]
@@ -12,6 +14,7 @@ mod load;
 mod secrets;
 mod slo;
 mod template;
+mod transport;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,12 +22,15 @@ use std::time::Duration;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+pub use auth::{Auth, Credentials, KeyPlace, OAuth2};
+pub use body::{Body, Content, FilePart, Piece};
 pub use check::{Check, JsonExpectation, StatusRange};
-pub use endpoint::{Body, Endpoint, Header, Method, is_secret_header};
+pub use endpoint::{Endpoint, Header, Method, is_secret_header};
 pub use load::{Arrivals, Load, Model, Phase, Stage};
 pub use secrets::Secrets;
 pub use slo::{Direction, Metric, Percentile, Slo, SloScope};
 pub use template::{Escape, Part, Scope, Slot, Template};
+pub use transport::{Authorities, HttpChoice, Identity, Proxy, Tls, Transport, Wire};
 
 /// A resolved run. Shared by all workers behind an `Arc`.
 #[derive(Debug, Clone, Serialize)]
@@ -35,6 +41,9 @@ pub struct Plan {
     pub profile: String,
     /// Where relative endpoint URLs go.
     pub target: Target,
+    /// How targets are reached.
+    #[serde(skip_serializing_if = "Transport::is_default")]
+    pub transport: Transport,
     /// Hosts (`host:port`) that redirects may lead to: those the scenario itself names.
     pub allowed_hosts: BTreeSet<String>,
     /// The seed of every random choice of the run.

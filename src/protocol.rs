@@ -52,6 +52,10 @@ pub struct Rendered {
     pub headers: Vec<String>,
     /// The body; `None` where it is a file or there is none.
     pub body: Option<String>,
+    /// The texts of a multipart body, in its order.
+    pub pieces: Vec<String>,
+    /// The values of the templates of its proof of who sends it, in their order.
+    pub auth: Vec<String>,
 }
 
 /// What came of a request.
@@ -85,6 +89,13 @@ pub struct Response {
     pub bytes_in: u64,
     /// Bytes sent, counted likewise.
     pub bytes_out: u64,
+    /// How long the request waited for a token before it was sent; no part of its time.
+    pub waited: Duration,
+    /// How long it took to fetch the token, when it was fetched for this request.
+    pub token: Option<Duration>,
+    /// What was sent to prove who sends it, as far as it was not known before the run: not to be
+    /// shown, though the target may repeat it.
+    pub credentials: Vec<String>,
 }
 
 /// Where the time of a request went. `dns`, `connect` and `tls` are about the connections opened

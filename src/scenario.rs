@@ -6,18 +6,22 @@
 //!
 //! ```text
 //! text -> tree (places) -> file (keys, by decode) -> compile (meaning) -> Plan
-//!                                                       | request, body, checks, template, target
+//!                                                       | request, auth, body, multipart, checks, template, target
+//!                                                       | transport
 //!                                                       | profile -> load
 //!                                                       | slo
 //! ```
 
+mod auth;
 mod body;
 mod checks;
 mod compile;
 mod decode;
 mod file;
+mod file_wire;
 mod findings;
 mod load;
+mod multipart;
 mod outline;
 mod profile;
 mod request;
@@ -25,6 +29,7 @@ mod slo;
 mod stages;
 mod target;
 mod template;
+mod transport;
 mod tree;
 
 use std::collections::BTreeMap;

@@ -9,8 +9,8 @@ use perfctl::scenario::{self, CheckedFile, Options};
 use regex::Regex;
 use serde_json::Value;
 
-use support::Perfctl;
 use support::documents::{blocks, documents};
+use support::{Authority, Perfctl};
 
 /// What a YAML block is, and the whole file that it stands for.
 #[derive(Debug, PartialEq)]
@@ -83,9 +83,16 @@ fn yaml_problem(text: &str) -> Option<String> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("block.yaml");
     fs::write(&path, &file).unwrap();
-    let body_files = Regex::new(r"body_file: ([\w.-]+)").unwrap();
-    for found in body_files.captures_iter(&file) {
-        fs::write(dir.path().join(&found[1]), "{}").unwrap();
+    let files = Regex::new(r"file: ([\w.-]+)").unwrap();
+    let (certificate, key) = Authority::new().client_pem();
+    for found in files.captures_iter(&file) {
+        let path = dir.path().join(&found[1]);
+        let content = match path.extension().and_then(|ending| ending.to_str()) {
+            Some("pem") => &certificate,
+            Some("key") => &key,
+            _ => "{}",
+        };
+        fs::write(path, content).unwrap();
     }
     let variables = Regex::new(r"\{\{ *env\.(\w+)").unwrap();
     let variables = variables.captures_iter(&file);

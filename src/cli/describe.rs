@@ -228,6 +228,9 @@ fn slos(plan: &Plan) -> Table {
 
 fn notes(plan: &Plan) -> Vec<String> {
     let mut notes = plan.skipped_slos.clone();
+    if plan.transport.tls.insecure {
+        notes.push("certificates are not checked (`insecure`)".into());
+    }
     let thinks = plan
         .classes
         .iter()

@@ -153,6 +153,7 @@ mod tests {
             scenario: "ap-intake".into(),
             profile: "smoke".into(),
             target: Target::Demo,
+            transport: Default::default(),
             allowed_hosts: BTreeSet::new(),
             seed: 1,
             workers: 1,

@@ -13,12 +13,15 @@ use super::choice::Choice;
 use super::health::Meter;
 use crate::check;
 use crate::metrics::{Class, ComponentSample, ConnectionSample, Recorder, Sample};
-use crate::plan::{Body, Endpoint, Plan, Scope, Step, Template, ThinkTime, UserClass};
+use crate::plan::{Body, Endpoint, Piece, Plan, Scope, Step, Template, ThinkTime, UserClass};
 use crate::protocol::{Rendered, Request, Session};
 use crate::units::as_us;
 
 /// The stream of random numbers of arrival k is k; that of user u lies in the upper half.
 const USER_STREAMS: u64 = 1 << 63;
+
+/// The component that token requests are counted as, apart from the requests that needed them.
+const TOKEN: &str = "oauth2_token";
 
 /// What all virtual users of a worker read.
 pub(super) struct Shared {
@@ -84,7 +87,8 @@ fn is_rendered(endpoint: &Endpoint) -> bool {
     let varies = |template: &Template| template.as_constant().is_none();
     varies(&endpoint.url)
         || endpoint.headers.iter().any(|header| varies(&header.value))
-        || matches!(&endpoint.body, Body::Template(template) if varies(template))
+        || endpoint.body.varies()
+        || endpoint.auth.as_ref().is_some_and(|auth| auth.varies())
 }
 
 /// One virtual user.
@@ -156,15 +160,25 @@ impl<S: Session> User<S> {
             rendered,
         };
         let started = Instant::now();
-        let in_flight = InFlight::start(&shared, index, intended.unwrap_or(started), started);
+        let mut in_flight = InFlight::start(&shared, index, intended.unwrap_or(started), started);
         let response = self.session.execute(request).await;
         let ended = Instant::now();
+        in_flight.waited = response.waited;
         let judgement = check::judge(
             endpoint,
             &response,
-            ended - in_flight.intended,
+            in_flight.since(in_flight.intended, ended),
             &shared.plan.secrets,
         );
+        if let Some(took) = response.token {
+            shared.recorder.record_component(ComponentSample {
+                endpoint: in_flight.endpoint,
+                intended_us: in_flight.intended_us(),
+                name: TOKEN.to_owned(),
+                duration_us: Some(as_us(took)),
+                hit: None,
+            });
+        }
         for component in check::components(&response.headers) {
             shared.recorder.record_component(ComponentSample {
                 endpoint: in_flight.endpoint,
@@ -220,6 +234,20 @@ impl<S: Session> User<S> {
                 Body::Template(t) if t.as_constant().is_none() => Some(fill(t)),
                 _ => None,
             },
+            pieces: match &endpoint.body {
+                Body::Pieces(pieces) => {
+                    let texts = pieces.iter().filter_map(|piece| match piece {
+                        Piece::Text(template) => Some(template),
+                        Piece::File(_) => None,
+                    });
+                    texts.map(&mut fill).collect()
+                }
+                _ => Vec::new(),
+            },
+            auth: match &endpoint.auth {
+                Some(auth) => auth.templates().into_iter().map(fill).collect(),
+                None => Vec::new(),
+            },
         }
     }
 
@@ -247,6 +275,8 @@ struct InFlight<'a> {
     endpoint: u16,
     intended: Instant,
     started: Instant,
+    /// What it waited for its token, which is no part of its times.
+    waited: Duration,
     ended: bool,
 }
 
@@ -260,6 +290,7 @@ impl<'a> InFlight<'a> {
             endpoint: endpoint as u16,
             intended,
             started,
+            waited: Duration::ZERO,
             ended: false,
         }
     }
@@ -268,10 +299,15 @@ impl<'a> InFlight<'a> {
         as_us(self.intended.saturating_duration_since(self.shared.epoch))
     }
 
+    fn since(&self, start: Instant, now: Instant) -> Duration {
+        let elapsed = now.saturating_duration_since(start);
+        elapsed.saturating_sub(self.waited)
+    }
+
     fn sample(&self, class: Class, now: Instant) -> Sample {
         Sample {
-            response_us: as_us(now.saturating_duration_since(self.intended)),
-            service_us: as_us(now.saturating_duration_since(self.started)),
+            response_us: as_us(self.since(self.intended, now)),
+            service_us: as_us(self.since(self.started, now)),
             ..Sample::new(self.endpoint, class, self.intended_us())
         }
     }

@@ -61,6 +61,8 @@ pub enum Class {
     RedirectInvalid,
     /// The request could not be built, from a rendered URL or header for example.
     InvalidRequest,
+    /// There was no way to prove who sends the request: no token could be had, for example.
+    AuthFailed,
     /// This machine ran out of file descriptors. Makes the run INVALID.
     LocalFd,
     /// This machine ran out of local ports. Makes the run INVALID.
@@ -71,7 +73,7 @@ pub enum Class {
 
 impl Class {
     /// All classes, in the order of declaration.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Ok,
         Self::Http4xx,
         Self::Http5xx,
@@ -98,6 +100,7 @@ impl Class {
         Self::RedirectBlocked,
         Self::RedirectInvalid,
         Self::InvalidRequest,
+        Self::AuthFailed,
         Self::LocalFd,
         Self::LocalPorts,
         Self::Other,
@@ -132,6 +135,7 @@ impl Class {
             Self::RedirectBlocked => "redirect_blocked",
             Self::RedirectInvalid => "redirect_invalid",
             Self::InvalidRequest => "invalid_request",
+            Self::AuthFailed => "auth_failed",
             Self::LocalFd => "local_fd",
             Self::LocalPorts => "local_ports",
             Self::Other => "other",
@@ -179,6 +183,7 @@ impl Class {
                     | Self::RedirectBlocked
                     | Self::RedirectInvalid
                     | Self::InvalidRequest
+                    | Self::AuthFailed
             )
     }
 }

@@ -94,6 +94,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
             kernel: "Linux 6.12".into(),
             cpus: 2,
         },
+        insecure: false,
         assume_healthy: false,
         ending: None,
     };

@@ -63,6 +63,9 @@ pub struct RunInfo {
     pub fingerprint: Fingerprint,
     /// The machine that made the load.
     pub machine: Machine,
+    /// Whether any certificate was taken for good, by the scenario's word.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub insecure: bool,
     /// Whether the generator's speed was left out of the judgement, by the user's word.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub assume_healthy: bool,
@@ -321,6 +324,7 @@ impl RunInfo {
             endpoints: plan.endpoints.iter().map(EndpointInfo::of).collect(),
             fingerprint: plan.fingerprint(),
             machine,
+            insecure: plan.transport.tls.insecure,
             assume_healthy: false,
             ending: None,
         }

@@ -1,11 +1,11 @@
 //! An endpoint: one kind of request, the unit of statistics.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Check, Template};
+use super::{Auth, Body, Check, Template, Wire};
 
 /// One kind of request. Its name is the key of all statistics, never the expanded URL.
 #[derive(Debug, Clone, Serialize)]
@@ -21,6 +21,15 @@ pub struct Endpoint {
     pub headers: Vec<Header>,
     /// The request body.
     pub body: Body,
+    /// Whether the body is sent compressed by gzip.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub gzip: bool,
+    /// How its requests prove who sends them. Endpoints that share it share its tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Arc<Auth>>,
+    /// What it asks of its connections.
+    #[serde(skip_serializing_if = "Wire::is_default")]
+    pub wire: Wire,
     /// From sending to the last byte of the body, redirects included.
     #[serde(rename = "timeout_us", with = "crate::units::micros")]
     pub timeout: Duration,
@@ -69,32 +78,6 @@ impl Serialize for Header {
             self.value.source()
         };
         (&self.name, value).serialize(serializer)
-    }
-}
-
-/// A request body.
-#[derive(Debug, Clone)]
-pub enum Body {
-    /// No body.
-    None,
-    /// Text, JSON or a form, rendered for each request.
-    Template(Template),
-    /// The content of a file, read when the plan was made.
-    File {
-        /// As written in the scenario.
-        path: String,
-        /// The content.
-        content: Bytes,
-    },
-}
-
-impl Serialize for Body {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::None => serializer.serialize_none(),
-            Self::Template(template) => template.serialize(serializer),
-            Self::File { path, content } => ("file", path, content.len()).serialize(serializer),
-        }
     }
 }
 

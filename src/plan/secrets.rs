@@ -12,8 +12,6 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use super::Escape;
 
-/// Shorter values are no secrets, and taking them out would make texts unreadable.
-const SHORTEST: usize = 4;
 /// What stands in their place.
 const HIDDEN: &str = "***";
 
@@ -25,11 +23,14 @@ pub struct Secrets {
 }
 
 impl Secrets {
+    /// Shorter values are no secrets, and taking them out would make texts unreadable; characters.
+    pub const SHORTEST: usize = 4;
+
     /// Of these values; those below four characters are left out.
     pub fn new<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
         let mut all = BTreeSet::new();
         for value in values {
-            if value.chars().count() < SHORTEST {
+            if value.chars().count() < Self::SHORTEST {
                 continue;
             }
             all.insert(value.to_owned());
@@ -45,6 +46,14 @@ impl Secrets {
         let mut forms: Vec<String> = all.into_iter().collect();
         forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
         Self { forms }
+    }
+
+    /// These and others.
+    pub fn and<'a>(&self, values: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut both = Self::new(values);
+        both.forms.extend_from_slice(&self.forms);
+        both.forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+        both
     }
 
     /// `text` without any of them.

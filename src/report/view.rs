@@ -306,6 +306,9 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
         };
         notes.push(format!("ramps and warm-up are not graded {place}"));
     }
+    if result.run.insecure {
+        notes.push("certificates were not checked (`insecure`): who answered is not known".into());
+    }
     notes.extend(result.run.skipped_slos.iter().cloned());
     notes.push(accounting(result));
     if let Some(directory) = &report.directory {

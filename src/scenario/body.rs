@@ -1,19 +1,22 @@
 //! Request bodies: JSON and forms written as YAML, text, files.
 //!
-//! Here: their rendering with slots, and what a body file must not be.
+//! Here: their rendering with slots, and what a body file must not be. Not here: multipart bodies
+//! (`multipart`).
 
+use std::borrow::Cow;
 use std::path::{Component, Path};
 
 use super::decode::{At, list};
 use super::file::EndpointFile;
 use super::findings::{Findings, Span};
+use super::multipart;
 use super::template::Names;
 use super::tree::{Kind, Node};
 use crate::error::Diagnostic;
-use crate::plan::{Body, Escape, Part, Template};
+use crate::plan::{Body, Content, Escape, FilePart, Header, Part, Template};
 
-/// The largest body file, in bytes.
-const MAX_BODY_BYTES: u64 = 100_000_000;
+/// The largest file that is held in memory; bytes. A larger one is read anew for each request.
+const MAX_HELD_BYTES: u64 = 8 << 20;
 
 /// The body of an endpoint, and the content type that goes with it.
 pub(super) fn body(
@@ -21,7 +24,7 @@ pub(super) fn body(
     names: &Names<'_>,
     folder: &Path,
     findings: &mut Findings,
-) -> (Body, Option<&'static str>) {
+) -> (Body, Option<Cow<'static, str>>) {
     let given = [
         ("json", file.json.is_missing(), file.json.key()),
         ("form", file.form.is_missing(), file.form.key()),
@@ -30,6 +33,11 @@ pub(super) fn body(
             "body_file",
             file.body_file.is_missing(),
             file.body_file.key(),
+        ),
+        (
+            "multipart",
+            file.multipart.is_missing(),
+            file.multipart.key(),
         ),
     ];
     let given: Vec<_> = given
@@ -52,7 +60,7 @@ pub(super) fn body(
         json.value(&node.value, findings);
         return (
             Body::Template(Template::new(json.source, json.parts)),
-            Some("application/json"),
+            Some("application/json".into()),
         );
     }
     if let Some(pairs) = file.form.get() {
@@ -70,7 +78,7 @@ pub(super) fn body(
         let template = Template::new(source.join("&"), parts);
         return (
             Body::Template(template),
-            Some("application/x-www-form-urlencoded"),
+            Some("application/x-www-form-urlencoded".into()),
         );
     }
     if let Some(text) = file.body.get() {
@@ -79,20 +87,48 @@ pub(super) fn body(
             None,
         );
     }
+    if let Some(parts) = file.multipart.get() {
+        let (pieces, content_type) = multipart::pieces(parts, names, folder, findings);
+        return (Body::Pieces(pieces), Some(content_type.into()));
+    }
     match file.body_file.get().map(|path| (path, read(path, folder))) {
-        Some((path, Ok(content))) => {
-            let body = Body::File {
-                path: path.value.clone(),
-                content: content.into(),
-            };
-            (body, None)
-        }
+        Some((_, Ok(file))) => (Body::File(file), None),
         Some((path, Err(diagnostic))) => {
             findings.report(Some(path.at), diagnostic);
             (Body::None, None)
         }
         None => (Body::None, None),
     }
+}
+
+/// Whether the body is to be compressed; what cannot be is reported.
+pub(super) fn gzip(
+    file: &EndpointFile,
+    body: &Body,
+    headers: &[Header],
+    findings: &mut Findings,
+) -> bool {
+    let Some(key) = file.compress.key() else {
+        return false;
+    };
+    let is_encoded = |header: &Header| header.name == "content-encoding";
+    let diagnostic = if let Some(file) = body.on_disk() {
+        Diagnostic::new(format!(
+            "`{}` is too large to be compressed for each request",
+            file.path
+        ))
+        .help("compress the file, and send the header `Content-Encoding: gzip`")
+    } else if headers.iter().any(is_encoded) {
+        Diagnostic::new("both `compress` and the header `content-encoding`")
+            .help("`compress` sends that header: keep one of them")
+    } else if matches!(body, Body::None) {
+        Diagnostic::new("there is no body to compress")
+            .help("give one of `json`, `form`, `body`, `body_file`, `multipart`")
+    } else {
+        return true;
+    };
+    findings.report(Some(key), diagnostic);
+    false
 }
 
 /// Writes a YAML value as JSON, with slots in its texts.
@@ -150,8 +186,9 @@ impl Json<'_> {
     }
 }
 
-/// Reads a body file: a regular file below `folder`, without a way out.
-fn read(path: &At<String>, folder: &Path) -> Result<Vec<u8>, Diagnostic> {
+/// Reads a body file: a regular file below `folder`, without a way out. A large one is only
+/// looked at.
+pub(super) fn read(path: &At<String>, folder: &Path) -> Result<FilePart, Diagnostic> {
     let bad =
         |why: String| Diagnostic::new(format!("cannot use the body file `{}`: {why}", path.value));
     let relative = Path::new(&path.value);
@@ -181,10 +218,16 @@ fn read(path: &At<String>, folder: &Path) -> Result<Vec<u8>, Diagnostic> {
     if !metadata.is_file() {
         return Err(bad("it is not a regular file".into()));
     }
-    if metadata.len() > MAX_BODY_BYTES {
-        return Err(bad("it is larger than 100 MB".into()));
-    }
-    std::fs::read(&real).map_err(io)
+    let length = metadata.len();
+    let content = match length > MAX_HELD_BYTES {
+        // Opened all the same, so that one that cannot be read is an error now.
+        true => std::fs::File::open(&real).map(|_| Content::OnDisk { path: real, length }),
+        false => std::fs::read(&real).map(|bytes| Content::Bytes(bytes.into())),
+    };
+    Ok(FilePart {
+        path: path.value.clone(),
+        content: content.map_err(io)?,
+    })
 }
 
 #[cfg(test)]
@@ -196,7 +239,13 @@ mod tests {
             value: path.to_owned(),
             at: Span::default(),
         };
-        read(&path, folder).map_err(|diagnostic| diagnostic.message)
+        match read(&path, folder)
+            .map_err(|diagnostic| diagnostic.message)?
+            .content
+        {
+            Content::Bytes(bytes) => Ok(bytes.into()),
+            Content::OnDisk { length, .. } => Ok(format!("{length} bytes on disk").into()),
+        }
     }
 
     #[test]
@@ -222,8 +271,9 @@ mod tests {
             );
         }
         let huge = std::fs::File::create(dir.path().join("huge")).unwrap();
-        huge.set_len(MAX_BODY_BYTES + 1).unwrap();
-        assert!(try_read("huge", dir.path()).unwrap_err().contains("larger"));
+        huge.set_len(100 * MAX_HELD_BYTES).unwrap();
+        let on_disk = try_read("huge", dir.path()).unwrap();
+        assert_eq!(on_disk, b"838860800 bytes on disk");
     }
 
     #[cfg(unix)]

@@ -15,11 +15,11 @@ use super::request::{self, Common};
 use super::slo::{self, Origin, Slos};
 use super::target::{self, Place};
 use super::template::{self, Names};
-use super::{Options, Source, load, profile, tree};
+use super::{Options, Source, load, profile, transport, tree};
 use crate::error::{Diagnostic, Error};
 use crate::plan::{
-    Endpoint, Escape, Model, Plan, Secrets, SloScope, Step, Target, Task, ThinkTime, UserClass,
-    Variable, is_secret_header,
+    Endpoint, Escape, Model, Plan, Secrets, SloScope, Step, Target, Task, ThinkTime, Transport,
+    UserClass, Variable, is_secret_header,
 };
 use crate::units::format_rate;
 
@@ -119,15 +119,21 @@ struct Compiler<'a> {
 
 impl Compiler<'_> {
     /// What came from the environment or by `-e`, and what headers with credentials say.
-    fn secrets(&self, names: &Names<'_>, endpoints: &[Endpoint]) -> Secrets {
+    fn secrets(&self, names: &Names<'_>, endpoints: &[Endpoint], transport: &Transport) -> Secrets {
         let taken = names.taken.borrow();
         let headers = endpoints.iter().flat_map(|endpoint| &endpoint.headers);
         // `Bearer` and the like before the credentials are no secret.
         let written = headers
             .filter(|header| is_secret_header(&header.name))
             .filter_map(|header| header.value.as_constant()?.split(' ').next_back());
+        let proofs = endpoints
+            .iter()
+            .filter_map(|endpoint| endpoint.auth.as_ref());
+        let proofs = proofs.filter_map(|auth| auth.secret());
+        let proxy = transport.proxy.iter().flat_map(|proxy| &proxy.credentials);
+        let proofs = proofs.chain(proxy.map(|(_, password)| password.as_str()));
         let given = self.options.env.values().chain(taken.iter());
-        Secrets::new(given.map(String::as_str).chain(written))
+        Secrets::new(given.map(String::as_str).chain(written).chain(proofs))
     }
 
     fn plan(mut self, resolved: Option<profile::Resolved>) -> Option<Plan> {
@@ -151,6 +157,8 @@ impl Compiler<'_> {
             self.findings,
         );
         let compiled = self.endpoints(&common);
+        let folder = &self.scenario.folder;
+        let transport = transport::transport(file, &names, folder, self.findings);
         let target = self.target(&compiled);
         let mut allowed_hosts = self.allowed_hosts();
         for (_, place) in &compiled {
@@ -185,12 +193,13 @@ impl Compiler<'_> {
                 self.findings,
             ),
         };
-        let secrets = self.secrets(&names, &endpoints);
+        let secrets = self.secrets(&names, &endpoints, &transport);
         let variables = names.variables.into_iter();
         let mut plan = Plan {
             scenario: self.scenario.name.clone(),
             profile: profile_name,
             target: target?,
+            transport,
             allowed_hosts,
             seed: self.options.seed.unwrap_or_else(random_seed),
             workers: self.options.workers.unwrap_or_else(cores),

@@ -11,9 +11,10 @@ use super::decode::{
     At, Decode, Field, OneOrMany, Pairs, Size, describe, entries, mapping, missing_key, object,
     parse, unknown_key,
 };
+use super::file_wire::{AuthChoice, Compress, Part, ProxyFile, TlsFile};
 use super::findings::Findings;
 use super::tree::{Kind, Node};
-use crate::plan::{Arrivals, ThinkTime};
+use crate::plan::{Arrivals, HttpChoice, ThinkTime};
 use crate::units;
 
 mapping! {
@@ -35,6 +36,12 @@ mapping! {
         profiles: Pairs<ProfileFile>,
         /// Hosts beyond the scenario's own that redirects may lead to, as `host` or `host:port`.
         allow_redirects_to: Vec<At<String>>,
+        /// Whom to trust in TLS handshakes, and what to show.
+        tls: TlsFile,
+        /// The proxy that requests go through; none by default, whatever the environment says.
+        proxy: ProxyFile,
+        /// Addresses of this machine that users connect from, in turn; any by default.
+        local_address: OneOrMany<At<String>>,
     }
 }
 
@@ -53,6 +60,12 @@ mapping! {
         max_redirects: u32,
         /// The largest response body on the wire; a larger one is cut off and fails as `body_too_large`. `100MB` by default; a body that a check looks into may have 10 MB, decoded too.
         max_body: Size,
+        /// How requests prove who sends them.
+        auth: AuthChoice,
+        /// The version of HTTP: `auto` (the default), `1.1` or `2`.
+        http_version: HttpChoice,
+        /// Whether connections are kept open for the next request; `true` by default.
+        keep_alive: bool,
     }
 }
 
@@ -93,6 +106,10 @@ mapping! {
         body: String,
         /// A file whose content is the body, relative to the scenario.
         body_file: String,
+        /// The parts of a multipart body: texts and files, by name.
+        multipart: Pairs<OneOrMany<At<Part>>>,
+        /// How the body is compressed: `gzip`.
+        compress: Compress,
         /// From sending to the last byte.
         timeout: Duration,
         /// For name resolution, TCP and TLS; at most `timeout`.
@@ -101,6 +118,12 @@ mapping! {
         max_redirects: u32,
         /// The largest response body on the wire; a larger one is cut off and fails as `body_too_large`.
         max_body: Size,
+        /// How requests prove who sends them; `none` where the defaults say otherwise.
+        auth: AuthChoice,
+        /// The version of HTTP: `auto`, `1.1` or `2`.
+        http_version: HttpChoice,
+        /// Whether connections are kept open for the next request.
+        keep_alive: bool,
     }
 }
 
@@ -398,19 +421,34 @@ mod tests {
     fn the_schema_knows_every_mapping() {
         let mut found = Vec::new();
         mappings(&ScenarioFile::schema(), "", &mut found);
-        let paths: Vec<&str> = found.iter().map(|(path, _)| path.as_str()).collect();
+        let mut paths: Vec<&str> = found.iter().map(|(path, _)| path.as_str()).collect();
+        // One or many of the same.
+        paths.dedup();
         assert_eq!(
             paths,
             [
                 "",
                 ".defaults",
+                ".defaults.auth",
+                ".defaults.auth.basic",
+                ".defaults.auth.api_key",
+                ".defaults.auth.oauth2",
+                ".defaults.auth.digest",
                 ".endpoints",
                 ".endpoints.slo",
                 ".endpoints.check",
+                ".endpoints.multipart",
+                ".endpoints.auth",
+                ".endpoints.auth.basic",
+                ".endpoints.auth.api_key",
+                ".endpoints.auth.oauth2",
+                ".endpoints.auth.digest",
                 ".slo",
                 ".profiles",
                 ".profiles.stages",
-                ".profiles.slo"
+                ".profiles.slo",
+                ".tls",
+                ".proxy"
             ]
         );
     }
