@@ -27,6 +27,11 @@ pub trait Client {
 
 /// The connection(s) of one virtual user.
 pub trait Session {
+    /// Gets what an endpoint that [needs a token](Endpoint::needs_token) cannot be asked without. The
+    /// time it takes is no part of a request's; where it fails, [`Self::execute`] says why. Returns
+    /// how long the token request took, if there was one.
+    fn prepare(&mut self, request: &Request<'_>) -> impl Future<Output = Option<Duration>>;
+
     /// Carries out one request, redirects included, within the endpoint's timeouts. Never fails:
     /// whatever goes wrong stands in the response.
     fn execute(&mut self, request: Request<'_>) -> impl Future<Output = Response>;
@@ -89,10 +94,6 @@ pub struct Response {
     pub bytes_in: u64,
     /// Bytes sent, counted likewise.
     pub bytes_out: u64,
-    /// How long the request waited for a token before it was sent; no part of its time.
-    pub waited: Duration,
-    /// How long it took to fetch the token, when it was fetched for this request.
-    pub token: Option<Duration>,
     /// What was sent to prove who sends it, as far as it was not known before the run: not to be
     /// shown, though the target may repeat it.
     pub credentials: Vec<String>,

@@ -214,6 +214,38 @@ fn a_token_can_belong_to_a_user_and_its_credentials_to_the_form() {
 }
 
 #[test]
+fn the_wait_for_a_token_is_no_part_of_a_response_time() {
+    let (_, target) = oauth2(3600);
+    let slow = Recording::start(|_, _| {
+        std::thread::sleep(std::time::Duration::from_secs(3));
+        ok("{\"access_token\":\"t0ken-1\"}")
+    });
+    for load in [&["-i", "20", "-u", "4"][..], &["--rate", "50", "-t", "4s"]] {
+        let outcome = Perfctl::scenario(&target.url(), &by_oauth2(&slow, ""))
+            .args(load)
+            .args(["--workers", "1", "-e", "SECRET=s"])
+            .run();
+        let result = outcome.result();
+        assert_eq!(
+            classes(&result),
+            format!("ok {}", count(&result, Class::Ok))
+        );
+        let longest = result.endpoints[0]
+            .phases
+            .iter()
+            .map(|cell| cell.response.max_us);
+        let longest = longest.max().unwrap();
+        assert!(longest < 3_000_000, "{load:?}: {longest}");
+        let mut components = result.endpoints[0].phases.iter();
+        let token = components.find_map(|cell| cell.components.get("oauth2_token"));
+        assert!(token.unwrap().time.max_us >= 3_000_000);
+        assert!(!outcome.stdout.contains("Little"), "{}", outcome.stdout);
+        assert!(!outcome.stdout.contains("INVALID"), "{}", outcome.stdout);
+    }
+    assert_eq!(slow.seen().len(), 2);
+}
+
+#[test]
 fn a_token_is_fetched_again_before_it_ends() {
     let (tokens, target) = oauth2(1);
     let endpoint = format!(

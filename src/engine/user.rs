@@ -161,24 +161,28 @@ impl<S: Session> User<S> {
         };
         let started = Instant::now();
         let mut in_flight = InFlight::start(&shared, index, intended.unwrap_or(started), started);
+        if endpoint.needs_token() {
+            in_flight.pause();
+            let fetched = self.session.prepare(&request).await;
+            in_flight.resume();
+            if let Some(took) = fetched {
+                shared.recorder.record_component(ComponentSample {
+                    endpoint: in_flight.endpoint,
+                    intended_us: in_flight.intended_us(),
+                    name: TOKEN.to_owned(),
+                    duration_us: Some(as_us(took)),
+                    hit: None,
+                });
+            }
+        }
         let response = self.session.execute(request).await;
         let ended = Instant::now();
-        in_flight.waited = response.waited;
         let judgement = check::judge(
             endpoint,
             &response,
             in_flight.since(in_flight.intended, ended),
             &shared.plan.secrets,
         );
-        if let Some(took) = response.token {
-            shared.recorder.record_component(ComponentSample {
-                endpoint: in_flight.endpoint,
-                intended_us: in_flight.intended_us(),
-                name: TOKEN.to_owned(),
-                duration_us: Some(as_us(took)),
-                hit: None,
-            });
-        }
         for component in check::components(&response.headers) {
             shared.recorder.record_component(ComponentSample {
                 endpoint: in_flight.endpoint,
@@ -277,6 +281,8 @@ struct InFlight<'a> {
     started: Instant,
     /// What it waited for its token, which is no part of its times.
     waited: Duration,
+    /// Since when it waits, if it does. Meanwhile it is not in flight.
+    paused: Option<Instant>,
     ended: bool,
 }
 
@@ -291,12 +297,27 @@ impl<'a> InFlight<'a> {
             intended,
             started,
             waited: Duration::ZERO,
+            paused: None,
             ended: false,
         }
     }
 
     fn intended_us(&self) -> u64 {
         as_us(self.intended.saturating_duration_since(self.shared.epoch))
+    }
+
+    fn pause(&mut self) {
+        let now = Instant::now();
+        self.shared.meter.ended(now);
+        self.paused = Some(now);
+    }
+
+    fn resume(&mut self) {
+        if let Some(since) = self.paused.take() {
+            let now = Instant::now();
+            self.waited += now - since;
+            self.shared.meter.started(now);
+        }
     }
 
     fn since(&self, start: Instant, now: Instant) -> Duration {
@@ -322,6 +343,7 @@ impl<'a> InFlight<'a> {
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         if !self.ended {
+            self.resume();
             let now = Instant::now();
             self.shared.meter.ended(now);
             let sample = self.sample(Class::Interrupted, now);

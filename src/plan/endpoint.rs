@@ -51,6 +51,11 @@ impl Endpoint {
     pub fn keeps_body(&self) -> bool {
         self.checks.iter().any(Check::needs_body)
     }
+
+    /// Whether a token has to be fetched before its requests can be sent.
+    pub fn needs_token(&self) -> bool {
+        matches!(self.auth.as_deref(), Some(Auth::OAuth2(_)))
+    }
 }
 
 /// A request header.

@@ -23,6 +23,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use ::http::StatusCode;
 use ::http::header::{self, HeaderValue};
@@ -132,6 +133,14 @@ impl Client for HttpClient {
 }
 
 impl Session for HttpSession {
+    async fn prepare(&mut self, request: &Request<'_>) -> Option<Duration> {
+        let group = self.shared.prepared[request.index].group?;
+        let (group, state) = (&self.shared.groups[group], &self.states[group]);
+        let values = rendered_values(group, request);
+        let had = self.token(group, state, &values, request.endpoint).await?;
+        had.ok()?.fetched
+    }
+
     async fn execute(&mut self, request: Request<'_>) -> Response {
         let mut response = Response::default();
         let outcome = self.carry_out(&request, &mut response).await;
@@ -166,13 +175,12 @@ impl HttpSession {
             None => None,
             Some(group) => Some(self.proof(group, request, response).await?),
         };
-        // The wait for a token has a limit of its own.
         let deadline = Instant::now() + endpoint.timeout;
         self.probe.begin(endpoint.connect_timeout);
         self.follow(request, proof, deadline, response).await
     }
 
-    /// The proof for a request, with its token, which may have to be fetched first.
+    /// The proof for a request. A token was fetched in [`Session::prepare`], as a rule.
     async fn proof<'a>(
         &'a self,
         group: usize,
@@ -180,37 +188,46 @@ impl HttpSession {
         response: &mut Response,
     ) -> Result<Proof<'a>, Failure> {
         let (group, state) = (&self.shared.groups[group], &self.states[group]);
-        let rendered = request.rendered.as_ref();
-        let rendered = rendered.map_or(&[][..], |rendered| &rendered.auth);
-        let values = proof::values(&group.auth, rendered);
+        let values = rendered_values(group, request);
         if group.auth.secret().is_none() {
             let secret = values[group.auth.secret_position()];
             response.credentials.push(secret.to_owned());
         }
-        let mut proof = Proof {
+        let token = match self.token(group, state, &values, request.endpoint).await {
+            None => None,
+            Some(had) => {
+                let token = had?.token;
+                response.credentials.push(token.secret);
+                Some(token.header)
+            }
+        };
+        Ok(Proof {
             group,
             state,
             values,
-            token: None,
+            token,
+        })
+    }
+
+    /// The token for requests of a group; `None` when they need none.
+    async fn token(
+        &self,
+        group: &Group,
+        state: &UserState,
+        values: &[&str],
+        endpoint: &Endpoint,
+    ) -> Option<Result<token::Had, Failure>> {
+        let (oauth2, slot) = group.slot(state)?;
+        let fetch = async || {
+            // Connections to the token server belong to no request.
+            let probe = Arc::new(Probe::default());
+            probe.begin(endpoint.connect_timeout);
+            let connector = &self.shared.connector;
+            let client = connector.clients(&[Wire::default()], &probe, self.number);
+            let client = client.map_err(|why| failed(Class::Other, why))?.remove(0);
+            token::fetch(&client, oauth2, values, endpoint.timeout).await
         };
-        if let Some((oauth2, slot)) = group.slot(state) {
-            let started = Instant::now();
-            let fetch = async || {
-                // Connections to the token server belong to no request.
-                let probe = Arc::new(Probe::default());
-                probe.begin(request.endpoint.connect_timeout);
-                let connector = &self.shared.connector;
-                let client = connector.clients(&[Wire::default()], &probe, self.number);
-                let client = client.map_err(|why| failed(Class::Other, why))?.remove(0);
-                token::fetch(&client, oauth2, &proof.values, request.endpoint.timeout).await
-            };
-            let had = slot.get(&proof.values, fetch).await?;
-            response.waited = started.elapsed();
-            response.token = had.fetched;
-            response.credentials.push(had.token.secret);
-            proof.token = Some(had.token.header);
-        }
-        Ok(proof)
+        Some(slot.get(values, fetch).await)
     }
 
     /// Sends the request and follows redirects until there is a final answer. A challenge for
@@ -379,6 +396,12 @@ impl HttpSession {
         };
         failed(stage.timeout(), text)
     }
+}
+
+/// The values of a group's templates for a request.
+fn rendered_values<'a>(group: &'a Group, request: &'a Request<'_>) -> Vec<&'a str> {
+    let rendered = request.rendered.as_ref();
+    proof::values(&group.auth, rendered.map_or(&[], |rendered| &rendered.auth))
 }
 
 fn failed(class: Class, text: impl Into<String>) -> Failure {

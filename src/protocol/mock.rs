@@ -49,6 +49,10 @@ impl Client for MockClient {
 }
 
 impl Session for MockSession {
+    async fn prepare(&mut self, _: &Request<'_>) -> Option<Duration> {
+        None
+    }
+
     async fn execute(&mut self, request: Request<'_>) -> Response {
         let number = self.0.seen.borrow().len();
         let url = request

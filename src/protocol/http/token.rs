@@ -28,6 +28,9 @@ const FAILED_FOR: Duration = Duration::from_secs(1);
 /// How long before its end a token is fetched again, at most; less for one that lives shortly.
 const EARLY: Duration = Duration::from_secs(30);
 
+/// The shortest life of a token, so that it is still there when its request is sent.
+const SHORTEST: Duration = Duration::from_millis(100);
+
 /// A token, as requests need it.
 #[derive(Debug, Clone)]
 pub(super) struct Token {
@@ -268,6 +271,8 @@ fn token(status: u16, body: &[u8]) -> Result<Token, String> {
     let lifetime = seconds.and_then(|seconds: f64| Duration::try_from_secs_f64(seconds).ok());
     let now = Instant::now();
     let ends = lifetime.and_then(|lifetime| {
+        // One that has ended when it comes is used all the same: the target is the judge.
+        let lifetime = lifetime.max(SHORTEST);
         let end = now.checked_add(lifetime)?;
         Some((end - EARLY.min(lifetime / 10), end))
     });
