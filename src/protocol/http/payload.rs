@@ -164,3 +164,62 @@ impl Body for Pieces {
         SizeHint::with_exact(self.left)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn read_all(mut body: reqwest::Body) -> Result<Vec<u8>, reqwest::Error> {
+        let mut read = Vec::new();
+        loop {
+            let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
+            match frame {
+                None => return Ok(read),
+                Some(frame) => read.extend_from_slice(&frame?.into_data().unwrap()),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn files_and_texts_are_read_in_their_order_and_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let content: Vec<u8> = (0..3 * CHUNK + 7).map(|i| (i % 251) as u8).collect();
+        std::fs::write(&path, &content).unwrap();
+        let length = content.len() as u64;
+        let file = Content::OnDisk { path, length };
+        let text = |text: &'static str| Content::Bytes(Bytes::from_static(text.as_bytes()));
+        let contents = [text("a"), file.clone(), text(""), file, text("z")];
+        let (body, sent) = open(&contents).await.unwrap();
+        assert_eq!(body.size_hint().exact(), Some(2 * length + 2));
+        let expected = [b"a", &content[..], &content[..], b"z"].concat();
+        assert_eq!(read_all(body).await.unwrap(), expected);
+        assert_eq!(sent.load(Ordering::Relaxed), 2 * length + 2);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_changes_is_an_error_and_never_sent_short_or_long() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        std::fs::write(&path, [7; 2 * CHUNK]).unwrap();
+        let length = 2 * CHUNK as u64;
+        let contents = [Content::OnDisk {
+            path: path.clone(),
+            length,
+        }];
+        let resize = |length| {
+            let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+            file.set_len(length).unwrap();
+        };
+        let (body, _) = open(&contents).await.unwrap();
+        resize(length + 5);
+        assert_eq!(read_all(body).await.unwrap().len() as u64, length);
+        assert!(open(&contents).await.is_err());
+        resize(length);
+        let (body, _) = open(&contents).await.unwrap();
+        resize(length - 5);
+        assert!(read_all(body).await.is_err());
+        std::fs::remove_file(&path).unwrap();
+        assert!(open(&contents).await.is_err());
+    }
+}
