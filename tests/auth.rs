@@ -113,7 +113,8 @@ fn mistakes_are_shown_with_their_places_and_without_secrets() {
 - {get: /7, auth: {oauth2: {token_url: '//u:hunter2@h', client_id: a, client_secret: b}}}
 - {get: /8, auth: yes}
 - {get: /9, auth: {basic: {username: a, pasword: hunter3}}}
-- {get: /10, auth: {bearer: \"hunter2\\nx\"}}";
+- {get: /10, auth: {bearer: \"hunter2\\nx\"}}
+- {get: /11, auth: {basic: {username: 'a:b', password: hunter2}}}";
     let outcome = Perfctl::scenario("demo", endpoints).expect_status(2).run();
     for part in [
         "`auth` does not say how",
@@ -127,6 +128,7 @@ fn mistakes_are_shown_with_their_places_and_without_secrets() {
         "`auth` is a mapping such as `bearer: TOKEN`, or `none`",
         "did you mean `password`?",
         "the value of header `authorization` holds a line break",
+        "a name for `basic` cannot hold a `:`",
     ] {
         assert!(outcome.stderr.contains(part), "{part}: {}", outcome.stderr);
     }

@@ -25,6 +25,16 @@ const ENDPOINTS: &str = "
 - {name: path, get: '/a/{{ env.TOKEN }}'}
 - {name: json, post: /a, json: {password: '{{ env.TOKEN }}', own: '{{ own }}'}}
 - {name: form, post: /a, form: {password: '{{ env.TOKEN }}'}}
+- {name: basic, get: /a, auth: {basic: {username: ann, password: '{{ env.TOKEN }}'}}}
+- {name: basic own, get: /a, auth: {basic: {username: ann, password: '{{ own }}{{ user_id }}'}}}
+- {name: bearer, get: /a, auth: {bearer: '{{ env.TOKEN }}'}}
+- {name: key, get: /a, auth: {api_key: {header: x-own, value: '{{ env.TOKEN }}'}}}
+- {name: key in query, get: /a, auth: {api_key: {query: key, value: '{{ env.TOKEN }}'}}}
+- {name: digest, get: /a, auth: {digest: {username: ann, password: '{{ env.TOKEN }}'}}}
+- {name: multipart, post: /a, multipart: {a: '{{ env.TOKEN }}', b: '{{ own }}'}}
+- name: oauth2
+  get: /a
+  auth: {oauth2: {token_url: 'http://127.0.0.1:1/', client_id: a, client_secret: '{{ env.TOKEN }}'}}
 - {name: text, post: /a, body: 'password={{ env.TOKEN }}', check: {status: 200, body_contains: ok}}
 variables: {own: '{{ env.TOKEN }}'}";
 
@@ -89,7 +99,7 @@ fn a_secret_is_in_no_file_and_no_output_however_the_target_answers() {
                 Perfctl::scenario(&server.url(), ENDPOINTS)
                     .args([
                         "-i",
-                        "30",
+                        "60",
                         "-u",
                         "30",
                         "--timeout",

@@ -7,7 +7,10 @@ use std::time::Duration;
 use perfctl::metrics::{HttpVersion, RunResult};
 
 use support::scenario::classes;
-use support::{Authority, Certificate, Outcome, Perfctl, Proxy, Recording, Talk, TlsServer};
+use support::{
+    Authority, Certificate, Fault, Misbehaving, Outcome, Perfctl, Proxy, Recording, Talk,
+    TlsServer, closed_port,
+};
 
 const HTTP1: Talk = Talk::Http1(Duration::ZERO);
 
@@ -219,6 +222,24 @@ fn plain_requests_go_to_the_proxy_and_others_through_its_tunnel() {
     let perfctl = Perfctl::new().file("scenarios/ca.pem", authority.pem());
     let outcome = run(perfctl, &secure.url(), &format!("- {{get: /a}}\n{keys}"));
     assert_eq!(classes(&outcome.result()), "connect_failed 4");
+}
+
+#[test]
+fn a_proxy_that_fails_has_the_class_of_its_fault() {
+    let target = TlsServer::start(&Authority::new(), Certificate::Good, HTTP1);
+    let hanging = Misbehaving::start(Fault::Hang);
+    let closing = Misbehaving::start(Fault::CloseUnanswered);
+    for (proxy, class) in [
+        (format!("http://{}", closed_port()), "connect_refused 4"),
+        ("http://nothing.invalid:1".into(), "dns 4"),
+        (hanging.url(), "timeout_connect 4"),
+        (closing.url(), "connect_failed 4"),
+    ] {
+        let endpoints = format!("- {{get: /, connect_timeout: 200ms}}\nproxy: {{url: '{proxy}'}}");
+        let outcome = run(Perfctl::new(), &target.url(), &endpoints);
+        assert_eq!(classes(&outcome.result()), class, "{}", outcome.stdout);
+    }
+    assert_eq!(target.connections(), 0);
 }
 
 #[test]

@@ -32,7 +32,9 @@ pub fn prepare(plan: &Plan) -> Vec<String> {
         }
     }
     let ports = port_range().map(|(low, high)| u64::from(high - low) + 1);
-    concerns(users, needed, allowed, ports)
+    // Each local address has ports of its own.
+    let addresses = plan.transport.local_addresses.len().max(1) as u64;
+    concerns(users, needed, allowed, ports.map(|ports| ports * addresses))
 }
 
 fn most_users(plan: &Plan) -> u64 {

@@ -74,7 +74,14 @@ impl Compiler<'_, '_> {
             }
         }
         if let Some(one) = file.basic.get() {
-            return Some(Auth::Basic(self.credentials(one)?));
+            let credentials = self.credentials(one)?;
+            let name = credentials.username.as_constant();
+            if name.is_some_and(|name| name.contains(':')) {
+                let diagnostic = Diagnostic::new("a name for `basic` cannot hold a `:`")
+                    .help("the first `:` ends the name");
+                self.findings.report(one.username.key(), diagnostic);
+            }
+            return Some(Auth::Basic(credentials));
         }
         if let Some(one) = file.digest.get() {
             return Some(Auth::Digest(self.credentials(one)?));
