@@ -7,7 +7,7 @@ use std::io::Read;
 use perfctl::metrics::{Class, RunResult};
 
 use support::scenario::{classes, count, wait_until};
-use support::{Perfctl, Recording, Seen, answer, ok};
+use support::{Authority, Certificate, Perfctl, Recording, Seen, Talk, TlsServer, answer, ok};
 
 /// A large file: more than is held in memory.
 const LARGE: u64 = 9 << 20;
@@ -134,13 +134,28 @@ fn a_large_file_is_sent_whole_alone_and_within_a_multipart_body() {
 }
 
 #[test]
+fn a_large_file_is_sent_by_http_2_as_well() {
+    let server = TlsServer::start(&Authority::new(), Certificate::Good, Talk::H2);
+    let outcome = perfctl()
+        .quick(
+            &server.url(),
+            "- {put: /, body_file: large.bin}\ntls: {insecure: true}",
+        )
+        .args(["-i", "2", "-u", "1"])
+        .run();
+    let result = outcome.result();
+    assert_eq!(classes(&result), "ok 2");
+    assert!(bytes_out(&result) > 2 * LARGE, "{}", bytes_out(&result));
+}
+
+#[test]
 fn a_large_file_is_not_held_in_memory() {
     // The answer waits, so that the program is still there to be looked at.
     let server = Recording::start(|_, _| {
         std::thread::sleep(std::time::Duration::from_millis(500));
         ok("")
     });
-    let size = 512 << 20;
+    let size = 192 << 20;
     let perfctl = Perfctl::new().file("scenarios/huge.bin", "");
     let huge = std::fs::File::create(perfctl.dir().join("scenarios/huge.bin")).unwrap();
     huge.set_len(size).unwrap();

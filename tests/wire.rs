@@ -273,7 +273,7 @@ fn users_connect_from_the_local_addresses_in_turn() {
     let server = Recording::ok();
     let endpoints = "- {get: /}\nlocal_address: [127.0.0.2, 127.0.0.3]";
     let outcome = Perfctl::scenario(&server.url(), endpoints)
-        .args(["-i", "40", "-u", "4", "--workers", "1"])
+        .args(["-i", "40", "-u", "4", "--workers", "2"])
         .run();
     assert_eq!(classes(&outcome.result()), "ok 40");
     let seen = server.seen();

@@ -20,6 +20,7 @@ mod token;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -75,6 +76,9 @@ pub struct HttpSession {
     probe: Arc<Probe>,
     /// What is kept for each of the groups.
     states: Vec<UserState>,
+    /// Where it connects from; anywhere by default.
+    local_address: Option<IpAddr>,
+    /// Among the sessions of its worker, from 0.
     number: u64,
 }
 
@@ -122,8 +126,11 @@ impl Client for HttpClient {
         let number = self.sessions.get();
         self.sessions.set(number + 1);
         let shared = self.shared.clone();
+        let connector = &shared.connector;
+        let local_address = connector.next_address();
         HttpSession {
-            clients: shared.connector.clients(&shared.wires, &probe, number),
+            clients: connector.clients(&shared.wires, &probe, local_address),
+            local_address,
             states: shared.groups.iter().map(|_| UserState::default()).collect(),
             shared,
             probe,
@@ -223,7 +230,7 @@ impl HttpSession {
             let probe = Arc::new(Probe::default());
             probe.begin(endpoint.connect_timeout);
             let connector = &self.shared.connector;
-            let client = connector.clients(&[Wire::default()], &probe, self.number);
+            let client = connector.clients(&[Wire::default()], &probe, self.local_address);
             let client = client.map_err(|why| failed(Class::Other, why))?.remove(0);
             token::fetch(&client, oauth2, values, endpoint.timeout).await
         };

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::Reason;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
 };
@@ -44,7 +45,7 @@ pub enum Talk {
     CloseUnanswered,
     /// Closes the connection within the handshake.
     CloseInHandshake,
-    /// Answers each request by HTTP/2 with `ok`.
+    /// Answers each request by HTTP/2 with `ok`, when it has read it whole.
     H2,
     /// Refuses each HTTP/2 request: `REFUSED_STREAM`.
     H2Refuse,
@@ -267,18 +268,33 @@ async fn http2(
 ) -> Result<(), h2::Error> {
     let mut connection = h2::server::handshake(stream).await?;
     while let Some(request) = connection.accept().await {
-        let (_request, mut answer) = request?;
+        let (request, mut answer) = request?;
         counts.requests.fetch_add(1, Relaxed);
         match talk {
             Talk::H2Refuse => answer.send_reset(Reason::REFUSED_STREAM),
             Talk::H2Shutdown => connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM),
-            _ => {
-                let mut body = answer.send_response(http::Response::new(()), false)?;
-                body.send_data(Bytes::from_static(b"ok"), true)?;
-            }
+            // Beside the loop, which has to go on so that the request's body comes in.
+            _ => drop(tokio::spawn(answer_h2(request, answer))),
         }
     }
     Ok(())
+}
+
+/// Answers when the whole request was read, with its body's size.
+async fn answer_h2(
+    request: http::Request<RecvStream>,
+    mut answer: SendResponse<Bytes>,
+) -> Result<(), h2::Error> {
+    let mut body = request.into_body();
+    let mut length = 0;
+    while let Some(chunk) = body.data().await {
+        let read = chunk?.len();
+        length += read;
+        body.flow_control().release_capacity(read)?;
+    }
+    let head = http::Response::builder().header("x-length", length);
+    let mut body = answer.send_response(head.body(()).unwrap(), false)?;
+    body.send_data(Bytes::from_static(b"ok"), true)
 }
 
 /// By hand, because h2 sends no GOAWAY that leaves out a request it has read.

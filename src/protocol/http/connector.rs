@@ -3,12 +3,16 @@
 
 use std::net::{IpAddr, UdpSocket};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustls::client::Resumption;
 
 use super::connect::{Probe, ProbeLayer, Resolver, TlsSessions};
 use crate::error::Error;
 use crate::plan::{HttpChoice, Transport, Wire};
+
+/// How many virtual users have asked for an address, of all workers.
+static ASKED: AtomicUsize = AtomicUsize::new(0);
 
 /// Makes the clients of one worker's sessions.
 pub(super) struct Connector {
@@ -51,11 +55,20 @@ impl Connector {
     /// # Errors
     /// Why not.
     pub(super) fn try_out(&self, wires: &[Wire]) -> Result<(), String> {
-        self.clients(wires, &Arc::default(), 0).map(|_| ())
+        self.clients(wires, &Arc::default(), None).map(|_| ())
     }
 
-    /// A client for each of these kinds of connection, all for the virtual user of this number.
-    /// Users take the local addresses in turn.
+    /// The address that the next virtual user connects from: one after the other, whichever worker
+    /// the users belong to. `None` leaves it to the system.
+    pub(super) fn next_address(&self) -> Option<IpAddr> {
+        if self.local_addresses.is_empty() {
+            return None;
+        }
+        let number = ASKED.fetch_add(1, Ordering::Relaxed);
+        Some(self.local_addresses[number % self.local_addresses.len()])
+    }
+
+    /// A client for each of these kinds of connection, all for one virtual user.
     ///
     /// # Errors
     /// What reqwest says.
@@ -63,12 +76,8 @@ impl Connector {
         &self,
         wires: &[Wire],
         probe: &Arc<Probe>,
-        number: u64,
+        local_address: Option<IpAddr>,
     ) -> Result<Vec<reqwest::Client>, String> {
-        let local_address = match self.local_addresses.len() as u64 {
-            0 => None,
-            count => Some(self.local_addresses[(number % count) as usize]),
-        };
         let tickets = Resumption::store(Arc::new(TlsSessions::new(probe.clone())));
         wires
             .iter()

@@ -95,7 +95,7 @@ impl Slot {
             token: token.clone(),
             fetched: None,
         };
-        let _held = match self.kept.borrow().token(values, Instant::now()) {
+        let early = match self.kept.borrow().token(values, Instant::now()) {
             Some((token, false)) => return Ok(kept(token)),
             Some((token, true)) => match self.gate.try_lock() {
                 Ok(held) => Some(held),
@@ -103,7 +103,7 @@ impl Slot {
             },
             None => None,
         };
-        let _held = match _held {
+        let _held = match early {
             Some(held) => held,
             None => self.gate.lock().await,
         };
