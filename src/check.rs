@@ -60,7 +60,7 @@ pub fn judge(
         };
     }
     // Once more, since quoting must not cut in two what has to be hidden; few requests come here.
-    let secrets = secrets.and(response.credentials.iter().map(String::as_str));
+    let secrets = secrets.with(response.credentials.iter().map(String::as_str));
     let fault = first_fault(endpoint, response, elapsed, &secrets);
     let (class, text) = fault.unwrap_or((class, text.into_owned()));
     Judgement {

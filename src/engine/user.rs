@@ -13,7 +13,7 @@ use super::choice::Choice;
 use super::health::Meter;
 use crate::check;
 use crate::metrics::{Class, ComponentSample, ConnectionSample, Recorder, Sample};
-use crate::plan::{Body, Endpoint, Piece, Plan, Scope, Step, Template, ThinkTime, UserClass};
+use crate::plan::{Body, Endpoint, Plan, Scope, Step, Template, ThinkTime, UserClass};
 use crate::protocol::{Rendered, Request, Session};
 use crate::units::as_us;
 
@@ -84,11 +84,8 @@ impl Shared {
 }
 
 fn is_rendered(endpoint: &Endpoint) -> bool {
-    let varies = |template: &Template| template.as_constant().is_none();
-    varies(&endpoint.url)
-        || endpoint.headers.iter().any(|header| varies(&header.value))
-        || endpoint.body.varies()
-        || endpoint.auth.as_ref().is_some_and(|auth| auth.varies())
+    let mut templates = endpoint.templates();
+    templates.any(|template| template.as_constant().is_none())
 }
 
 /// One virtual user.
@@ -239,13 +236,7 @@ impl<S: Session> User<S> {
                 _ => None,
             },
             pieces: match &endpoint.body {
-                Body::Pieces(pieces) => {
-                    let texts = pieces.iter().filter_map(|piece| match piece {
-                        Piece::Text(template) => Some(template),
-                        Piece::File(_) => None,
-                    });
-                    texts.map(&mut fill).collect()
-                }
+                Body::Pieces(_) => endpoint.body.templates().map(&mut fill).collect(),
                 _ => Vec::new(),
             },
             auth: match &endpoint.auth {

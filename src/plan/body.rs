@@ -66,29 +66,39 @@ impl Content {
 }
 
 impl Body {
+    /// Its templates, in order.
+    pub fn templates(&self) -> impl Iterator<Item = &Template> {
+        let (alone, pieces) = match self {
+            Self::Template(template) => (Some(template), &[][..]),
+            Self::Pieces(pieces) => (None, &pieces[..]),
+            Self::None | Self::File(_) => (None, &[][..]),
+        };
+        let texts = pieces.iter().filter_map(|piece| match piece {
+            Piece::Text(template) => Some(template),
+            Piece::File(_) => None,
+        });
+        alone.into_iter().chain(texts)
+    }
+
     /// Whether a part of it has to be filled in for each request.
     pub fn varies(&self) -> bool {
-        let varies = |template: &Template| template.as_constant().is_none();
-        match self {
-            Self::None | Self::File(_) => false,
-            Self::Template(template) => varies(template),
-            Self::Pieces(pieces) => pieces
-                .iter()
-                .any(|piece| matches!(piece, Piece::Text(template) if varies(template))),
-        }
+        let mut templates = self.templates();
+        templates.any(|template| template.as_constant().is_none())
     }
 
     /// The first file that is too large to be held in memory.
     pub fn on_disk(&self) -> Option<&FilePart> {
-        let is_on_disk = |file: &&FilePart| matches!(file.content, Content::OnDisk { .. });
-        match self {
-            Self::None | Self::Template(_) => None,
-            Self::File(file) => Some(file).filter(is_on_disk),
-            Self::Pieces(pieces) => pieces.iter().find_map(|piece| match piece {
-                Piece::File(file) => Some(file).filter(is_on_disk),
-                Piece::Text(_) => None,
-            }),
-        }
+        let (alone, pieces) = match self {
+            Self::File(file) => (Some(file), &[][..]),
+            Self::Pieces(pieces) => (None, &pieces[..]),
+            Self::None | Self::Template(_) => (None, &[][..]),
+        };
+        let files = pieces.iter().filter_map(|piece| match piece {
+            Piece::File(file) => Some(file),
+            Piece::Text(_) => None,
+        });
+        let mut files = alone.into_iter().chain(files);
+        files.find(|file| matches!(file.content, Content::OnDisk { .. }))
     }
 }
 

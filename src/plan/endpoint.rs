@@ -52,6 +52,16 @@ impl Endpoint {
         self.checks.iter().any(Check::needs_body)
     }
 
+    /// All its templates.
+    pub fn templates(&self) -> impl Iterator<Item = &Template> {
+        let headers = self.headers.iter().map(|header| &header.value);
+        let auth = self.auth.iter().flat_map(|auth| auth.templates());
+        std::iter::once(&self.url)
+            .chain(headers)
+            .chain(self.body.templates())
+            .chain(auth)
+    }
+
     /// Whether a token has to be fetched before its requests can be sent.
     pub fn needs_token(&self) -> bool {
         matches!(self.auth.as_deref(), Some(Auth::OAuth2(_)))

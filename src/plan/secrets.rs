@@ -48,12 +48,12 @@ impl Secrets {
         Self { forms }
     }
 
-    /// These and others.
-    pub fn and<'a>(&self, values: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut both = Self::new(values);
-        both.forms.extend_from_slice(&self.forms);
-        both.forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
-        both
+    /// These and further ones.
+    pub fn with<'a>(&self, values: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut all = Self::new(values);
+        all.forms.extend(self.forms.iter().cloned());
+        all.forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+        all
     }
 
     /// `text` without any of them.

@@ -75,7 +75,7 @@ pub struct HttpSession {
     clients: Result<Vec<reqwest::Client>, String>,
     probe: Arc<Probe>,
     /// What is kept for each of the groups.
-    states: Vec<UserState>,
+    states: Rc<[UserState]>,
     /// Where it connects from; anywhere by default.
     local_address: Option<IpAddr>,
     /// Among the sessions of its worker, from 0.
