@@ -212,8 +212,26 @@ fn plain_requests_go_to_the_proxy_and_others_through_its_tunnel() {
         let line = format!("connect {} http/1.1\r\n", secure.authority());
         assert!(proxy.heads()[1].starts_with(&line), "{:?}", proxy.heads());
         assert_eq!(proxy.connections(), 2);
+        let h2 = TlsServer::start(&authority, Certificate::Good, Talk::H2);
+        let outcome = run(perfctl(), &h2.url(), &format!("- {{get: /a}}\n{keys}"));
+        let versions: Vec<_> = (outcome.result().endpoints[0].phases.iter())
+            .flat_map(|cell| cell.versions.clone().into_keys())
+            .collect();
+        assert_eq!(versions, [HttpVersion::Http2]);
         assert!(!outcome.stdout.contains("hunter2"));
     }
+    let keys = "- {get: /a}\nproxy: {url: 'http://127.0.0.1:1'}\ntls: {insecure: true}";
+    let shown = Perfctl::new()
+        .file("scenarios/a.yaml", support::scenario::quick("demo", keys))
+        .args(["validate", "scenarios/a.yaml"])
+        .expect_status(0)
+        .run()
+        .stdout;
+    assert!(
+        shown.contains("through the proxy http://127.0.0.1:1"),
+        "{shown}"
+    );
+    assert!(shown.contains("certificates are not checked"), "{shown}");
     let refusing = Proxy::start(Some("Basic other"));
     let keys = format!(
         "tls: {{ca_file: ca.pem}}\nproxy: {{url: '{}'}}",

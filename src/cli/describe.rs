@@ -231,6 +231,9 @@ fn notes(plan: &Plan) -> Vec<String> {
     if plan.transport.tls.insecure {
         notes.push("certificates are not checked (`insecure`)".into());
     }
+    if let Some(proxy) = &plan.transport.proxy {
+        notes.push(format!("requests go through the proxy {}", proxy.url));
+    }
     let thinks = plan
         .classes
         .iter()
