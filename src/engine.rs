@@ -6,6 +6,10 @@
 
 mod choice;
 mod closed;
+mod crew;
+mod flow;
+#[cfg(test)]
+mod flow_tests;
 mod halt;
 mod health;
 mod open;
@@ -31,7 +35,8 @@ use crate::units::as_us;
 
 use health::Sampler;
 
-pub use pacing::{Schedule, UserSpan, user_spans};
+pub use crew::{UserSpan, user_spans};
+pub use pacing::Schedule;
 pub use preflight::prepare;
 
 /// What the workers are told.

@@ -23,6 +23,10 @@ pub trait Client {
 
     /// A new session, with no connection yet.
     fn session(&self) -> Self::Session;
+
+    /// Another session of the user that `session` belongs to, for requests at the same time: with
+    /// connections of its own, and the user's cookies.
+    fn companion(&self, session: &Self::Session) -> Self::Session;
 }
 
 /// The connection(s) of one virtual user.

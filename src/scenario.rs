@@ -17,13 +17,18 @@ mod compile;
 mod decode;
 mod file;
 mod findings;
+mod flow_file;
+mod include;
 mod load;
 mod outline;
+mod pool;
 mod profile;
 mod request;
 mod slo;
 mod stages;
+mod steps;
 mod target;
+mod tasks;
 mod template;
 mod tree;
 

@@ -17,11 +17,15 @@ use support::Perfctl;
 use support::documents::{blocks, documents, read, root};
 
 /// Where the keys of each mapping of the schema stand in `docs/scenario-reference.md`.
-const SECTIONS: [(&str, &str); 7] = [
+const SECTIONS: [(&str, &str); 11] = [
     ("", "## Scenario files"),
     (".defaults", "### `defaults`"),
     (".endpoints", "### `endpoints`"),
     (".endpoints.check", "### `check`"),
+    (".users", "### `users`"),
+    (".users.endpoints", "#### A class's endpoints"),
+    (".users.flows", "#### A class's flows"),
+    (".flows", "### `flows`"),
     (".slo", "### `slo`"),
     (".profiles", "## Profile files"),
     (".profiles.stages", "### `stages`"),
@@ -160,6 +164,22 @@ fn the_reference_has_exactly_the_keys_of_the_schema() {
             "{heading}"
         );
     }
+}
+
+#[test]
+fn the_reference_has_exactly_the_keys_of_steps() {
+    let schema = scenario::scenario_schema();
+    let mut keys = BTreeSet::new();
+    for kind in schema["definitions"]["step"]["anyOf"].as_array().unwrap() {
+        let properties = kind["properties"].as_object();
+        let branches = kind["properties"]["random"]["items"]["properties"].as_object();
+        for mapping in [properties, branches].into_iter().flatten() {
+            keys.extend(mapping.keys().cloned());
+        }
+    }
+    let text = read("docs/scenario-reference.md");
+    let documented: BTreeSet<String> = first_cells(&text, "### Steps", "key").into_iter().collect();
+    assert_eq!(documented, keys);
 }
 
 #[test]

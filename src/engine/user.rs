@@ -10,11 +10,14 @@ use rand_chacha::ChaCha12Rng;
 use tokio::time::Instant;
 
 use super::choice::Choice;
+use super::flow::{Failed, ThoughtClock};
 use super::health::Meter;
 use crate::check;
 use crate::metrics::{Class, ComponentSample, ConnectionSample, Recorder, Sample};
-use crate::plan::{Body, Endpoint, Plan, Scope, Step, Template, ThinkTime, UserClass};
-use crate::protocol::{Rendered, Request, Session};
+use crate::plan::{
+    Body, Endpoint, Plan, Scope, Step, Template, ThinkTime, UserClass, first_request,
+};
+use crate::protocol::{Client, Rendered, Request, Response, Session};
 use crate::units::as_us;
 
 /// The stream of random numbers of arrival k is k; that of user u lies in the upper half.
@@ -28,6 +31,8 @@ pub(super) struct Shared {
     pub(super) meter: Meter,
     /// The start of the load; all times count from here.
     pub(super) epoch: Instant,
+    /// Which class next, for arrivals.
+    classes: Choice,
     /// Per user class: which task next.
     choices: Vec<Choice>,
     /// Per endpoint: whether anything is filled in for each request.
@@ -40,6 +45,7 @@ impl Shared {
     pub(super) fn new(plan: Arc<Plan>, recorder: Rc<Recorder>, epoch: Instant) -> Self {
         let weights = |class: &UserClass| class.tasks.iter().map(|t| t.weight).collect::<Vec<_>>();
         Self {
+            classes: Choice::new(&plan.classes.iter().map(|c| c.weight).collect::<Vec<_>>()),
             choices: plan
                 .classes
                 .iter()
@@ -60,23 +66,36 @@ impl Shared {
         rng
     }
 
-    /// Which task an arrival runs, and the generator it goes on with. Depends on the arrival
-    /// alone, so that a seed gives the same requests whichever user takes it.
-    pub(super) fn arrival(&self, k: u64) -> (usize, ChaCha12Rng) {
+    /// Which class and task an arrival runs, and the generator it goes on with. Depends on the
+    /// arrival alone, so that a seed gives the same requests whichever user takes it.
+    pub(super) fn arrival(&self, k: u64) -> (usize, usize, ChaCha12Rng) {
         let mut rng = self.rng(k);
-        let task = self.choices[self.class_of(k)].pick(&mut rng);
-        (task, rng)
+        let class = match self.choices.len() {
+            1 => 0,
+            _ => self.classes.pick(&mut rng),
+        };
+        let task = self.choices[class].pick(&mut rng);
+        (class, task, rng)
     }
 
-    /// The endpoint that a task of an arrival starts with.
-    pub(super) fn first_endpoint(&self, k: u64, task: usize) -> usize {
-        let class = &self.plan.classes[self.class_of(k)];
-        let Step::Request(endpoint) = class.tasks[task].steps[0];
-        endpoint
+    /// What a missed arrival counts as: the first request of its task, and the flow that the task
+    /// is, if it is one.
+    pub(super) fn first_subjects(&self, class: usize, task: usize) -> impl Iterator<Item = u16> {
+        let steps = &self.plan.classes[class].tasks[task].steps;
+        let flow = match steps.first() {
+            Some(Step::Flow { flow, .. }) => Some(self.flow_subject(*flow)),
+            _ => None,
+        };
+        // The compiler of scenarios allows no more endpoints than fit.
+        first_request(steps)
+            .map(|endpoint| endpoint as u16)
+            .into_iter()
+            .chain(flow)
     }
 
-    fn class_of(&self, number: u64) -> usize {
-        (number % self.plan.classes.len() as u64) as usize
+    /// What a flow is in samples.
+    pub(super) fn flow_subject(&self, flow: usize) -> u16 {
+        (self.plan.endpoints.len() + flow) as u16
     }
 }
 
@@ -88,28 +107,38 @@ fn is_rendered(endpoint: &Endpoint) -> bool {
 }
 
 /// One virtual user.
-pub(super) struct User<S> {
-    shared: Rc<Shared>,
-    session: S,
+pub(super) struct User<C: Client> {
+    pub(super) shared: Rc<Shared>,
+    client: Rc<C>,
+    session: C::Session,
+    /// Further connections, for requests at the same time.
+    pub(super) lanes: Vec<C::Session>,
     class: usize,
     /// From 1.
     id: u64,
-    rng: ChaCha12Rng,
+    pub(super) rng: ChaCha12Rng,
     variables: Vec<String>,
     iteration: u64,
+    /// How it waits after the task it did last.
+    think_time: ThinkTime,
+    pub(super) clock: Rc<ThoughtClock>,
 }
 
-impl<S: Session> User<S> {
+impl<C: Client> User<C> {
     /// The user with this number, from 0.
-    pub(super) fn new(shared: Rc<Shared>, session: S, number: u64) -> Self {
+    pub(super) fn new(shared: Rc<Shared>, client: Rc<C>, number: u64, class: usize) -> Self {
         let mut user = Self {
-            class: shared.class_of(number),
+            class,
             rng: shared.rng(USER_STREAMS | number),
+            think_time: shared.plan.classes[class].think_time,
             shared,
-            session,
+            session: client.session(),
+            client,
+            lanes: Vec::new(),
             id: number + 1,
             variables: Vec::new(),
             iteration: 0,
+            clock: Rc::default(),
         };
         for variable in &user.shared.plan.variables {
             let mut scope = Scope {
@@ -125,78 +154,103 @@ impl<S: Session> User<S> {
         user
     }
 
+    /// What it does once, before its first iteration. Whether that went well; if not, it is
+    /// counted, and the user must not go on.
+    pub(super) async fn start(&mut self, due: &mut Option<Instant>) -> bool {
+        let shared = self.shared.clone();
+        let steps = &shared.plan.classes[self.class].on_start;
+        if steps.is_empty() {
+            return true;
+        }
+        let is_ready = self.steps(steps, due, false).await.is_ok();
+        if !is_ready {
+            shared.recorder.start_failed();
+        }
+        is_ready
+    }
+
+    /// What it does once, after its last iteration.
+    pub(super) async fn stop(&mut self) {
+        let shared = self.shared.clone();
+        let steps = &shared.plan.classes[self.class].on_stop;
+        if !steps.is_empty() {
+            // What failed was recorded, and there is nothing more to do.
+            let _ = self.steps(steps, &mut None, true).await;
+        }
+    }
+
     /// One iteration of the closed model: a task by the user's own choice, started now.
     pub(super) async fn iterate(&mut self) {
         let task = self.shared.choices[self.class].pick(&mut self.rng);
-        self.run(self.class, task, None).await;
+        self.run(task, None).await;
     }
 
     /// One iteration of the open model: the arrival decides the task, and when it was due.
-    pub(super) async fn arrive(&mut self, k: u64, task: usize, rng: ChaCha12Rng, due: Instant) {
+    pub(super) async fn arrive(&mut self, task: usize, rng: ChaCha12Rng, due: Option<Instant>) {
         self.rng = rng;
-        self.run(self.shared.class_of(k), task, Some(due)).await;
+        self.run(task, due).await;
     }
 
-    async fn run(&mut self, class: usize, task: usize, mut due: Option<Instant>) {
+    async fn run(&mut self, task: usize, mut due: Option<Instant>) {
         self.iteration += 1;
         let shared = self.shared.clone();
-        for Step::Request(endpoint) in &shared.plan.classes[class].tasks[task].steps {
-            // Only the first step is scheduled; the others start when the one before has ended.
-            self.request(*endpoint, due.take()).await;
-        }
+        let class = &shared.plan.classes[self.class];
+        let task = &class.tasks[task];
+        self.think_time = task.think_time.unwrap_or(class.think_time);
+        // Most tasks are one request, for which nothing is put on the heap. What fails is recorded
+        // with the request or the flow.
+        let _ = match task.steps.as_slice() {
+            [Step::Request(endpoint)] => self.request(*endpoint, due).await,
+            steps => self.steps(steps, &mut due, false).await,
+        };
     }
 
-    async fn request(&mut self, index: usize, intended: Option<Instant>) {
+    /// Sends the request of the endpoint at `index`.
+    pub(super) async fn request(
+        &mut self,
+        index: usize,
+        intended: Option<Instant>,
+    ) -> Result<(), Failed> {
         let shared = self.shared.clone();
         let endpoint = &shared.plan.endpoints[index];
-        let rendered = shared.rendered[index].then(|| self.render(endpoint));
-        let request = Request {
+        let request = self.prepare(index, endpoint);
+        exchange(&shared, &mut self.session, request, intended).await
+    }
+
+    /// Sends the request of the endpoint at `index` and judges it by `awaited` as well, which is
+    /// this endpoint with further checks. Whether the further ones held.
+    pub(super) async fn request_until(
+        &mut self,
+        index: usize,
+        awaited: &Endpoint,
+        intended: Option<Instant>,
+    ) -> Result<bool, Failed> {
+        let shared = self.shared.clone();
+        let request = self.prepare(index, awaited);
+        let mut held = false;
+        let judged = |response: &Response, elapsed| {
+            let secrets = &shared.plan.secrets;
+            held = check::judge(awaited, response, elapsed, secrets).class == Class::Ok;
+        };
+        exchange_with(&shared, &mut self.session, request, intended, judged).await?;
+        Ok(held)
+    }
+
+    /// The request of `endpoint`, which is at `index`.
+    pub(super) fn prepare<'a>(&mut self, index: usize, endpoint: &'a Endpoint) -> Request<'a> {
+        let rendered = self.shared.rendered[index].then(|| self.render(endpoint));
+        Request {
             index,
             endpoint,
             rendered,
-        };
-        let started = Instant::now();
-        let in_flight = InFlight::start(&shared, index, intended.unwrap_or(started), started);
-        let response = self.session.execute(request).await;
-        let ended = Instant::now();
-        let judgement = check::judge(
-            endpoint,
-            &response,
-            ended - in_flight.intended,
-            &shared.plan.secrets,
-        );
-        for component in check::components(&response.headers) {
-            shared.recorder.record_component(ComponentSample {
-                endpoint: in_flight.endpoint,
-                intended_us: in_flight.intended_us(),
-                name: component.name,
-                duration_us: component.duration_us,
-                hit: component.hit,
-            });
         }
-        if response.connections > 0 {
-            shared.recorder.record_connection(ConnectionSample {
-                endpoint: in_flight.endpoint,
-                intended_us: in_flight.intended_us(),
-                dns_us: response.phases.dns.map(as_us),
-                connect_us: response.phases.connect.map(as_us),
-                tls_us: response.phases.tls.map(as_us),
-                tls_handshakes: response.tls_handshakes,
-                remote: response.remote,
-                version: response.version,
-            });
+    }
+
+    /// Makes sure that there are this many lanes.
+    pub(super) fn widen(&mut self, lanes: usize) {
+        while self.lanes.len() < lanes {
+            self.lanes.push(self.client.companion(&self.session));
         }
-        let sample = Sample {
-            redirects: response.redirects,
-            connections: response.connections,
-            reused: response.reused,
-            first_byte_us: response.phases.first_byte.map(as_us),
-            download_us: response.phases.download.map(as_us),
-            bytes_in: response.bytes_in,
-            bytes_out: response.bytes_out,
-            ..in_flight.sample(judgement.class, ended)
-        };
-        in_flight.end(sample, judgement.text, ended);
     }
 
     fn render(&mut self, endpoint: &Endpoint) -> Rendered {
@@ -226,17 +280,92 @@ impl<S: Session> User<S> {
     /// When the next iteration of the closed model starts, if the one that started at `begun` has
     /// just ended.
     pub(super) fn next_start(&mut self, begun: Instant) -> Option<Instant> {
-        match self.shared.plan.classes[self.class].think_time {
+        match self.think_time {
             ThinkTime::None => None,
-            ThinkTime::Constant(wait) => Some(Instant::now() + wait),
-            ThinkTime::Between(low, high) => {
-                let wait = self
-                    .rng
-                    .random_range(low.as_secs_f64()..=high.as_secs_f64());
-                Some(Instant::now() + Duration::from_secs_f64(wait))
-            }
             ThinkTime::Pacing(period) => Some(begun + period),
+            think => Some(Instant::now() + self.wait(think)),
         }
+    }
+
+    /// A wait of this kind.
+    pub(super) fn wait(&mut self, think: ThinkTime) -> Duration {
+        match think {
+            ThinkTime::None => Duration::ZERO,
+            ThinkTime::Constant(wait) | ThinkTime::Pacing(wait) => wait,
+            ThinkTime::Between(low, high) => {
+                let range = low.as_secs_f64()..=high.as_secs_f64();
+                Duration::from_secs_f64(self.rng.random_range(range))
+            }
+        }
+    }
+}
+
+/// Sends a request and records what comes of it.
+pub(super) async fn exchange<S: Session>(
+    shared: &Shared,
+    session: &mut S,
+    request: Request<'_>,
+    intended: Option<Instant>,
+) -> Result<(), Failed> {
+    exchange_with(shared, session, request, intended, |_, _| ()).await
+}
+
+/// As [`exchange`]; `look` sees the response and the time it took.
+async fn exchange_with<S: Session>(
+    shared: &Shared,
+    session: &mut S,
+    request: Request<'_>,
+    intended: Option<Instant>,
+    look: impl FnOnce(&Response, Duration),
+) -> Result<(), Failed> {
+    let index = request.index;
+    let started = Instant::now();
+    let in_flight = InFlight::start(shared, index, intended.unwrap_or(started), started);
+    let response = session.execute(request).await;
+    let ended = Instant::now();
+    let elapsed = ended - in_flight.intended;
+    let judgement = check::judge(
+        &shared.plan.endpoints[index],
+        &response,
+        elapsed,
+        &shared.plan.secrets,
+    );
+    look(&response, elapsed);
+    for component in check::components(&response.headers) {
+        shared.recorder.record_component(ComponentSample {
+            endpoint: in_flight.endpoint,
+            intended_us: in_flight.intended_us(),
+            name: component.name,
+            duration_us: component.duration_us,
+            hit: component.hit,
+        });
+    }
+    if response.connections > 0 {
+        shared.recorder.record_connection(ConnectionSample {
+            endpoint: in_flight.endpoint,
+            intended_us: in_flight.intended_us(),
+            dns_us: response.phases.dns.map(as_us),
+            connect_us: response.phases.connect.map(as_us),
+            tls_us: response.phases.tls.map(as_us),
+            tls_handshakes: response.tls_handshakes,
+            remote: response.remote,
+            version: response.version,
+        });
+    }
+    let sample = Sample {
+        redirects: response.redirects,
+        connections: response.connections,
+        reused: response.reused,
+        first_byte_us: response.phases.first_byte.map(as_us),
+        download_us: response.phases.download.map(as_us),
+        bytes_in: response.bytes_in,
+        bytes_out: response.bytes_out,
+        ..in_flight.sample(judgement.class, ended)
+    };
+    in_flight.end(sample, judgement.text, ended);
+    match judgement.class {
+        Class::Ok => Ok(()),
+        class => Err(Failed::of_request(index, class)),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::plan::{Load, Model, Plan};
 use crate::protocol::Client;
 
 /// The body of a worker's thread.
-pub(super) fn run<C: Client>(
+pub(super) fn run<C: Client + 'static>(
     plan: &Arc<Plan>,
     shard: (usize, usize),
     make_client: impl Fn() -> Result<C, Error>,
@@ -40,7 +40,7 @@ pub(super) fn run<C: Client>(
     };
     LocalSet::new().block_on(&runtime, async {
         let client = match make_client() {
-            Ok(client) => client,
+            Ok(client) => Rc::new(client),
             Err(error) => return say(Message::Ready(Err(error))),
         };
         say(Message::Ready(Ok(())));
@@ -54,10 +54,10 @@ pub(super) fn run<C: Client>(
 
 /// Waits for the start, carries out the shard, and hands over a tick each second. Returns the last
 /// tick; `None` when there was no start. Must run inside a `LocalSet`.
-pub(super) async fn work<C: Client>(
+pub(super) async fn work<C: Client + 'static>(
     plan: &Arc<Plan>,
     shard: (usize, usize),
-    client: &C,
+    client: &Rc<C>,
     timer: &Timer,
     mut commands: watch::Receiver<Command>,
     mut on_tick: impl FnMut(Tick),
@@ -109,8 +109,8 @@ fn tick(shared: &Shared) -> Tick {
     }
 }
 
-async fn drive<C: Client>(
-    client: &C,
+async fn drive<C: Client + 'static>(
+    client: &Rc<C>,
     shared: &Rc<Shared>,
     shard: (usize, usize),
     timer: &Timer,

@@ -21,6 +21,7 @@ pub fn run(endpoints: &[(&str, Requests<'_>)]) -> RunResult {
         target: 5.0,
         ramp: Duration::from_secs(2),
         duration: Duration::from_secs(10),
+        classes: Vec::new(),
     };
     let mut tick = Tick::default();
     for (position, (_, requests)) in endpoints.iter().enumerate() {
@@ -83,6 +84,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
             .map(|name| EndpointInfo {
                 name: (*name).to_owned(),
                 method: "GET".into(),
+                is_flow: false,
             })
             .collect(),
         fingerprint: Fingerprint {
@@ -107,7 +109,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("journal.jsonl");
     let mut journal = JournalWriter::create(&path, &run).unwrap();
-    let (mut commit, _) = Fold::new(run.phases.clone()).fold(vec![tick]);
+    let (mut commit, _) = Fold::new(run.phases.clone(), run.endpoints.len()).fold(vec![tick]);
     commit.users = 5;
     assert!(journal.commit(commit));
     assert!(journal.end(Ending {
@@ -118,6 +120,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
             planned,
             started: planned - missed,
             missed_late: 0,
+            failed_starts: 0,
         },
     }));
     journal.into_result().unwrap().0

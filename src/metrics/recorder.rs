@@ -30,7 +30,12 @@ impl Recorder {
         counts.missed_late += u64::from(late);
     }
 
-    /// A planned request ended. `text` says why, for a failure; only the first of each endpoint
+    /// The `on_start` of a virtual user failed.
+    pub fn start_failed(&self) {
+        self.tick.borrow_mut().totals.failed_starts += 1;
+    }
+
+    /// A planned request ended, or a flow. `text` says why, for a failure; only the first of each endpoint
     /// and class is kept.
     pub fn record(&self, sample: Sample, text: Option<String>) {
         let mut tick = self.tick.borrow_mut();

@@ -18,7 +18,7 @@ pub struct RunResult {
     pub version: u32,
     /// What was run, where and how it ended.
     pub run: RunInfo,
-    /// Per endpoint and phase, everything counted; endpoints in the plan's order.
+    /// Per endpoint and phase, everything counted; in the order of `run.endpoints`.
     pub endpoints: Vec<EndpointResult>,
     /// Per phase and second of intended start: the counts and response times, for the gate and
     /// for charts. Ordered by phase, then second.
@@ -57,7 +57,7 @@ pub struct RunInfo {
     pub slos: Vec<Slo>,
     /// SLOs that did not apply, with the reason.
     pub skipped_slos: Vec<String>,
-    /// The endpoints, in the plan's order.
+    /// The endpoints in the plan's order, and behind them its flows.
     pub endpoints: Vec<EndpointInfo>,
     /// Whether two runs asked for the same.
     pub fingerprint: Fingerprint,
@@ -75,8 +75,13 @@ pub struct RunInfo {
 pub struct EndpointInfo {
     /// The key of the statistics.
     pub name: String,
-    /// The HTTP method.
+    /// The HTTP method; `FLOW` for a flow.
     pub method: String,
+    /// Whether it is a flow: a transaction of several requests, which is no request itself and
+    /// has no part in the totals. Its response time leaves out the think times within it, its
+    /// service time has them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_flow: bool,
 }
 
 impl EndpointInfo {
@@ -85,7 +90,18 @@ impl EndpointInfo {
         Self {
             name: endpoint.name.clone(),
             method: endpoint.method.as_str().to_owned(),
+            is_flow: false,
         }
+    }
+
+    /// Of all endpoints of a plan, and behind them its flows.
+    pub fn all(plan: &Plan) -> Vec<Self> {
+        let flows = plan.flows.iter().map(|flow| Self {
+            name: flow.name.clone(),
+            method: "FLOW".to_owned(),
+            is_flow: true,
+        });
+        plan.endpoints.iter().map(Self::of).chain(flows).collect()
     }
 }
 
@@ -123,6 +139,14 @@ pub struct Totals {
     /// Arrivals missed because the generator was late, among all that were missed.
     #[serde(default)]
     pub missed_late: u64,
+    /// Virtual users that ended because their `on_start` failed; in an open load, arrivals that
+    /// were missed for it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failed_starts: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Totals {
@@ -131,6 +155,7 @@ impl Totals {
         self.planned += other.planned;
         self.started += other.started;
         self.missed_late += other.missed_late;
+        self.failed_starts += other.failed_starts;
     }
 }
 
@@ -243,6 +268,22 @@ impl RunResult {
     /// files, cannot overflow.
     const MAX_COUNT: u64 = 1 << 53;
 
+    /// Everything counted of requests, by endpoint: without flows, whose requests are counted
+    /// under their endpoints.
+    pub fn requests(&self) -> impl Iterator<Item = &EndpointResult> + Clone {
+        let endpoints = self.endpoints.iter();
+        endpoints.filter(|endpoint| !endpoint.endpoint.is_flow)
+    }
+
+    /// The cells of requests in an interval, without those of flows.
+    pub fn request_cells<'a>(&self, interval: &'a Interval) -> impl Iterator<Item = &'a Cell> {
+        let cells = interval.cells.iter();
+        let is_flow = |position: usize| self.endpoints[position].endpoint.is_flow;
+        cells
+            .filter(move |(position, _)| !is_flow(*position))
+            .map(|(_, cell)| cell)
+    }
+
     /// Whether everything in it fits together, so that no later step can be misled or panic.
     ///
     /// # Errors
@@ -315,10 +356,10 @@ impl RunInfo {
             seed: plan.seed,
             workers: plan.workers,
             load: plan.load.clone(),
-            phases: plan.load.phases(),
+            phases: plan.phases(),
             slos: plan.slos.clone(),
             skipped_slos: plan.skipped_slos.clone(),
-            endpoints: plan.endpoints.iter().map(EndpointInfo::of).collect(),
+            endpoints: EndpointInfo::all(plan),
             fingerprint: plan.fingerprint(),
             machine,
             assume_healthy: false,

@@ -16,6 +16,7 @@ pub(crate) fn load(model: Model, stages: &[(f64, f64, f64)]) -> Load {
                 target: *target,
                 ramp: Duration::from_secs_f64(*ramp),
                 duration: Duration::from_secs_f64(*duration),
+                classes: Vec::new(),
             })
             .collect(),
         warmup: Duration::ZERO,
@@ -63,17 +64,23 @@ pub(crate) fn plan(load: Load, weights: &[u32]) -> Plan {
         variables: Vec::new(),
         classes: vec![UserClass {
             name: "users".into(),
+            weight: 1,
+            fixed_count: None,
+            on_start: Vec::new(),
+            on_stop: Vec::new(),
             think_time: ThinkTime::None,
             tasks: weights
                 .iter()
                 .enumerate()
                 .map(|(i, weight)| Task {
                     weight: *weight,
+                    think_time: None,
                     steps: vec![Step::Request(i)],
                 })
                 .collect(),
         }],
         endpoints: (0..weights.len()).map(endpoint).collect(),
+        flows: Vec::new(),
         load,
         slos: Vec::new(),
         skipped_slos: Vec::new(),

@@ -62,6 +62,9 @@ pub struct Stage {
     /// How long the level is held, counted from the end of the ramp.
     #[serde(rename = "duration_us", with = "crate::units::micros")]
     pub duration: Duration,
+    /// The user classes that run from the start of its ramp on, by name; all when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
 }
 
 /// A stretch of a run with statistics of its own. Phases follow each other without a gap.
@@ -154,6 +157,7 @@ mod tests {
             target,
             ramp: Duration::from_secs(ramp),
             duration: Duration::from_secs(duration),
+            classes: Vec::new(),
         }
     }
 

@@ -6,6 +6,7 @@
 //! they can be counted and kept from hosts the scenario does not name.
 
 mod connect;
+mod cookies;
 mod failure;
 mod prepared;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::time::{Instant, timeout_at};
 
 use self::connect::{Probe, ProbeLayer, Resolver, TlsSessions};
+use self::cookies::Jar;
 use self::failure::{Stage, classify};
 use self::prepared::{Prepared, head_bytes};
 use super::{Client, Failure, Request, Response, Session};
@@ -54,6 +56,7 @@ pub struct HttpSession {
     shared: Rc<Shared>,
     client: Result<reqwest::Client, String>,
     probe: Arc<Probe>,
+    jar: Jar,
 }
 
 impl HttpClient {
@@ -135,6 +138,14 @@ impl Client for HttpClient {
             shared: self.shared.clone(),
             client,
             probe,
+            jar: Jar::default(),
+        }
+    }
+
+    fn companion(&self, session: &HttpSession) -> HttpSession {
+        HttpSession {
+            jar: session.jar.clone(),
+            ..self.session()
         }
     }
 }
@@ -210,12 +221,13 @@ impl HttpSession {
     async fn exchange(
         &self,
         client: &reqwest::Client,
-        request: reqwest::Request,
+        mut request: reqwest::Request,
         endpoint: &Endpoint,
         started: Instant,
         deadline: Instant,
         response: &mut Response,
     ) -> Result<StatusCode, Failure> {
+        self.jar.add_to(&mut request);
         response.bytes_out += head_bytes(request.headers()) + request_bytes(&request);
         let timed_out = |stage| self.timed_out(stage, endpoint);
         let attempts = self.probe.opened().attempts;
@@ -236,6 +248,7 @@ impl HttpSession {
         response.remote = answer.remote_addr();
         response.version = version(answer.version());
         response.status = Some(answer.status().as_u16());
+        self.jar.keep(answer.url(), answer.headers());
         response.headers = std::mem::take(answer.headers_mut());
         response.bytes_in += status_line_bytes(answer.status()) + head_bytes(&response.headers);
         if [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]

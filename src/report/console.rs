@@ -39,6 +39,7 @@ impl Reporter for Console {
         if report.focus == Focus::Run {
             slos(report, out)?;
             endpoints(report, out)?;
+            flows(report, out)?;
             phases(report, out)?;
             errors(report, out)?;
         }
@@ -200,6 +201,19 @@ fn endpoints(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         paragraph("  ", &text, out)?;
     }
     Ok(())
+}
+
+fn flows(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let flows = view::flows(&report.result);
+    if flows.is_empty() {
+        return Ok(());
+    }
+    section("Flows", "", out)?;
+    let mut grid = Grid::new(&[&["name"], &view::FLOW_NUMBERS[..]].concat(), &[0], 0);
+    for cells in flows {
+        grid.row(cells, Paint::default());
+    }
+    table(grid, out)
 }
 
 fn phases(report: &Report, out: &mut dyn Write) -> io::Result<()> {

@@ -34,6 +34,7 @@ impl Reporter for Markdown {
         if report.focus == Focus::Run {
             slos(report, out)?;
             endpoints(report, out)?;
+            flows(report, out)?;
             errors(report, out)?;
         }
         changes(report, out)?;
@@ -122,6 +123,20 @@ fn endpoints(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             cells
         });
     table(&[&["name"], &view::NUMBERS[..]].concat(), &[], rows, out)
+}
+
+fn flows(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let rows = view::flows(&report.result);
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n### Flows\n")?;
+    table(
+        &[&["name"], &view::FLOW_NUMBERS[..]].concat(),
+        &[],
+        rows.into_iter(),
+        out,
+    )
 }
 
 fn errors(report: &Report, out: &mut dyn Write) -> io::Result<()> {

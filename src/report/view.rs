@@ -6,10 +6,10 @@ use super::{Focus, Report};
 use crate::comparison::{Outcome, Row};
 use crate::grading::Criterion;
 use crate::metrics::{Class, RunResult, Summary, Window};
-use crate::plan::{Arrivals, Direction, Metric, Model, SloScope};
+use crate::plan::{Arrivals, Direction, Metric, Model, Phase, SloScope};
 use crate::units::{
-    format_bytes, format_count, format_duration, format_latency_us, format_percent, format_rate,
-    format_users, trim_float,
+    as_us, format_bytes, format_count, format_duration, format_latency_us, format_percent,
+    format_rate, format_users, trim_float,
 };
 
 /// `≤ 500 ms`.
@@ -176,10 +176,33 @@ fn count(n: u64) -> String {
     }
 }
 
-/// `(name, numbers)` of each endpoint in the measured phases, and of all.
+/// `(name, numbers)` of each endpoint in the measured phases.
 pub(super) fn endpoints(result: &RunResult) -> Vec<(String, Summary)> {
-    let names = result.endpoints.iter().enumerate();
-    names
+    measured_of(result, false)
+}
+
+/// Flows, failed, rate, the times without think times, p95 with them.
+pub(super) const FLOW_NUMBERS: [&str; 7] =
+    ["flows", "failed", "rate", "p50", "p95", "p99", "p95+think"];
+
+/// The cells under [`FLOW_NUMBERS`], behind the name, of each flow in the measured phases.
+pub(super) fn flows(result: &RunResult) -> Vec<Vec<String>> {
+    let flows = measured_of(result, true).into_iter();
+    flows
+        .map(|(name, summary)| {
+            let with_waits = summary.service_us.p95.map(format_latency_us);
+            let mut cells = vec![name];
+            let shown = FLOW_NUMBERS.len() - 1;
+            cells.extend(numbers(&summary).into_iter().take(shown));
+            cells.push(with_waits.unwrap_or_else(|| "-".into()));
+            cells
+        })
+        .collect()
+}
+
+fn measured_of(result: &RunResult, flows: bool) -> Vec<(String, Summary)> {
+    let all = result.endpoints.iter().enumerate();
+    all.filter(|(_, endpoint)| endpoint.endpoint.is_flow == flows)
         .map(|(position, endpoint)| {
             let summary = result.summary(Some(position), Window::Measured);
             (endpoint.endpoint.name.clone(), summary)
@@ -216,7 +239,7 @@ pub(super) fn errors(result: &RunResult) -> Vec<(u64, Class, Option<String>)> {
 }
 
 fn example(result: &RunResult, class: Class) -> Option<String> {
-    result.endpoints.iter().find_map(|endpoint| {
+    result.requests().find_map(|endpoint| {
         let texts = endpoint.phases.iter();
         let text = texts
             .into_iter()
@@ -299,7 +322,9 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
             }
         }
     }
-    if result.run.phases.iter().any(|phase| !phase.measured) {
+    let is_before =
+        |phase: &Phase| !phase.measured && phase.start_us < as_us(result.run.load.total());
+    if result.run.phases.iter().any(is_before) {
         let place = match phases(result).is_empty() {
             true => "and not in the tables",
             false => "and stand in the table of phases alone",

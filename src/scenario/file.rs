@@ -12,6 +12,7 @@ use super::decode::{
     parse, unknown_key,
 };
 use super::findings::Findings;
+use super::flow_file::{FlowFile, StepsFile, UserFile};
 use super::tree::{Kind, Node};
 use crate::plan::{Arrivals, ThinkTime};
 use crate::units;
@@ -28,7 +29,15 @@ mapping! {
         /// Values for `{{ name }}`; each may use those before it.
         variables: Pairs<String>,
         /// The requests, chosen by weight.
-        endpoints(required): Vec<At<EndpointFile>>,
+        endpoints: Vec<At<EndpointFile>>,
+        /// Kinds of virtual users, by name.
+        users: Pairs<UserFile>,
+        /// Steps that are measured as one transaction, by name; chosen by weight beside the endpoints.
+        flows: Pairs<FlowFile>,
+        /// Steps by name, to be used in flows.
+        steps: Pairs<StepsFile>,
+        /// Files with further endpoints, flows and steps, in the scenario's folder or below.
+        include: OneOrMany<At<String>>,
         /// Targets for all requests together.
         slo: Pairs<SloFile>,
         /// Profiles of this scenario: overrides of known ones, key by key, or new ones.
@@ -77,6 +86,8 @@ mapping! {
         options: String,
         /// How often it is chosen, relative to the others; 1 by default, 0 is never.
         weight: u32,
+        /// The wait after it, in place of that of its user.
+        think_time: ThinkTime,
         /// Targets for this endpoint.
         slo: Pairs<SloFile>,
         /// For `--tags` and `--exclude-tags`.
@@ -194,6 +205,8 @@ mapping! {
         users: u32,
         /// Arrivals per second at this level (open load).
         rate: Rate,
+        /// The user classes that run in it, from the start of its ramp on; all by default.
+        user_classes: OneOrMany<At<String>>,
         /// How long the change to this level takes; 0 is a jump.
         ramp: Duration,
         /// How long the level is held.
@@ -407,6 +420,11 @@ mod tests {
                 ".endpoints",
                 ".endpoints.slo",
                 ".endpoints.check",
+                ".users",
+                ".users.endpoints",
+                ".users.flows",
+                ".flows",
+                ".flows.slo",
                 ".slo",
                 ".profiles",
                 ".profiles.stages",

@@ -68,6 +68,7 @@ pub(super) fn load(
             target: peak,
             ramp: options.spawn_rate.is_none().then_some(Duration::ZERO),
             duration: options.run_time.unwrap_or(LONGEST_ITERATIONS),
+            classes: Vec::new(),
         }];
     }
     let first_ramp = match (open, options.spawn_rate) {
@@ -108,6 +109,7 @@ pub(super) fn load(
             stage.ramp.unwrap_or_default()
         },
         duration: stage.duration,
+        classes: stage.classes,
     });
     let graceful_stop = options.graceful_stop.or(profile.graceful_stop.copied());
     Some(Load {

@@ -26,6 +26,8 @@ pub(super) struct Draft {
     pub ramp: Option<Duration>,
     /// How long the level is held.
     pub duration: Duration,
+    /// The user classes in it; all when empty.
+    pub classes: Vec<String>,
 }
 
 /// Whether the profile's load is open, and its stages, scaled by its own `users`, `rate` and
@@ -99,6 +101,7 @@ pub(super) fn drafts(
             target,
             ramp: None,
             duration,
+            classes: Vec::new(),
         };
         return Some((rate.is_some(), vec![steady]));
     };
@@ -154,6 +157,9 @@ fn stage_drafts(
             target,
             ramp: stage.ramp.copied(),
             duration: stage.duration.copied().unwrap_or_default(),
+            classes: (stage.user_classes.get()).map_or_else(Vec::new, |names| {
+                names.0.iter().map(|name| name.value.clone()).collect()
+            }),
         });
     }
     let wrong = if stages.is_empty() {
