@@ -18,6 +18,8 @@ mod decode;
 mod file;
 mod findings;
 mod flow_file;
+#[cfg(test)]
+mod flow_tests;
 mod include;
 mod load;
 mod outline;

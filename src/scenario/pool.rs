@@ -4,7 +4,7 @@
 //! Here: the one space of names. Not here: what a request is made of (`request`), which steps a flow
 //! has (`steps`), and who chooses what (`tasks`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::decode::{At, list};
 use super::file::{EndpointFile, ScenarioFile};
@@ -262,6 +262,40 @@ impl<'a> Pool<'a> {
             );
         }
         found
+    }
+
+    /// Whether there is a request in some steps.
+    pub(super) fn has_request(&self, steps: &StepsFile) -> bool {
+        self.has_unseen_request(steps, &mut BTreeSet::new())
+    }
+
+    /// The same, but for named steps that were looked into before.
+    fn has_unseen_request(&self, steps: &StepsFile, seen: &mut BTreeSet<usize>) -> bool {
+        for step in &steps.0 {
+            let found = match &step.value {
+                StepFile::Think(_) => false,
+                StepFile::Repeat(file) => {
+                    let mut inner = file.steps.get().into_iter();
+                    inner.any(|steps| self.has_unseen_request(steps, seen))
+                }
+                StepFile::Random(file) => {
+                    let branches = file.random.get().map_or(&[][..], |list| &list.value);
+                    let mut inner = branches.iter().filter_map(|branch| branch.steps.get());
+                    inner.any(|steps| self.has_unseen_request(steps, seen))
+                }
+                StepFile::Name(name) => match self.names.get(name.as_str()) {
+                    Some(Subject::Group(group)) => {
+                        seen.insert(*group) && self.has_unseen_request(self.groups[*group], seen)
+                    }
+                    _ => true,
+                },
+                _ => true,
+            };
+            if found {
+                return true;
+            }
+        }
+        false
     }
 
     /// The names that steps use.

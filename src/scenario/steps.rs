@@ -199,10 +199,17 @@ impl<'a> Steps<'a> {
         let branches = file.random.get().map_or(&[][..], |list| &list.value);
         let mut compiled = Vec::new();
         for branch in branches {
-            let BranchFile { weight, steps } = &branch.value;
-            let steps = self.steps(steps.get(), &tags, findings);
+            let BranchFile {
+                weight,
+                steps: file,
+            } = &branch.value;
+            let steps = self.steps(file.get(), &tags, findings);
             let weight = weight.copied().unwrap_or(1);
-            if weight > 0 && !steps.is_empty() {
+            // To do nothing, or only to think, is a choice like any other; what the tags leave
+            // nothing of is none.
+            let is_left = first_request(&steps).is_some()
+                || file.get().is_some_and(|file| !self.pool.has_request(file));
+            if weight > 0 && is_left {
                 compiled.push(Branch { weight, steps });
             }
         }

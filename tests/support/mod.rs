@@ -11,7 +11,7 @@ pub mod documents;
 mod misbehaving;
 mod program;
 pub mod scenario;
-mod serving;
+pub mod serving;
 mod tls;
 
 pub use misbehaving::{Fault, Misbehaving, closed_port};
