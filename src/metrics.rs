@@ -10,6 +10,7 @@ mod fold;
 mod health;
 mod histogram;
 mod journal;
+mod knee;
 mod recorder;
 mod result;
 mod sample;
@@ -23,6 +24,7 @@ pub use fold::{Fold, Live};
 pub use health::{HealthSample, Usage, WorkerHealth};
 pub use histogram::{Histogram, SparseHistogram, lowest_of_bucket};
 pub use journal::{Commit, CommitCell, JournalWriter, recover};
+pub use knee::{Knee, SweepLevel};
 pub use recorder::Recorder;
 pub use result::{
     Cell, Component, Ending, EndpointInfo, EndpointResult, Interval, Machine, RunInfo, RunResult,

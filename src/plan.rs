@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 
 pub use check::{Check, JsonExpectation, StatusRange};
 pub use endpoint::{Body, Endpoint, Header, Method, is_secret_header};
-pub use load::{Arrivals, Load, Model, Phase, Stage};
+pub use load::{Arrivals, Load, Model, Phase, Shape, Stage};
 pub use secrets::Secrets;
 pub use slo::{Direction, Metric, Percentile, Slo, SloScope};
 pub use step::{Branch, Expected, Flow, Step, first_request, width};

@@ -26,6 +26,7 @@ mod outline;
 mod pool;
 mod profile;
 mod request;
+mod shapes;
 mod slo;
 mod stages;
 mod steps;

@@ -17,7 +17,7 @@ use support::Perfctl;
 use support::documents::{blocks, documents, read, root};
 
 /// Where the keys of each mapping of the schema stand in `docs/scenario-reference.md`.
-const SECTIONS: [(&str, &str); 11] = [
+const SECTIONS: [(&str, &str); 14] = [
     ("", "## Scenario files"),
     (".defaults", "### `defaults`"),
     (".endpoints", "### `endpoints`"),
@@ -29,6 +29,9 @@ const SECTIONS: [(&str, &str); 11] = [
     (".slo", "### `slo`"),
     (".profiles", "## Profile files"),
     (".profiles.stages", "### `stages`"),
+    (".profiles.steps", "#### `steps`"),
+    (".profiles.sine", "#### `sine`"),
+    (".profiles.sweep", "#### `sweep`"),
 ];
 
 /// The links of a document that lead nowhere.
@@ -141,6 +144,10 @@ fn every_link_leads_somewhere() {
     assert!(count > 10, "only {count} links found");
 }
 
+fn section(path: &str) -> Option<(&'static str, &'static str)> {
+    SECTIONS.into_iter().find(|(known, _)| *known == path)
+}
+
 #[test]
 fn the_reference_has_exactly_the_keys_of_the_schema() {
     let mut keys = BTreeMap::new();
@@ -148,16 +155,30 @@ fn the_reference_has_exactly_the_keys_of_the_schema() {
     schema_keys(&scenario::profile_schema(), ".profiles", &mut keys);
     let text = read("docs/scenario-reference.md");
     for (path, keys) in keys {
+        // The keys of a shape's levels stand in the row of the levels.
+        let level = [".users", ".rate"]
+            .iter()
+            .find_map(|end| path.strip_suffix(end));
+        let shape = level.filter(|shape| shape.starts_with(".profiles."));
+        if let Some((_, heading)) = shape.and_then(section) {
+            for key in keys {
+                let row = text.lines().skip_while(|line| *line != heading);
+                let mut rows = row.filter(|line| line.starts_with("| `users` or `rate`"));
+                assert!(
+                    rows.next().unwrap().contains(&format!("`{key}`")),
+                    "{heading} {key}"
+                );
+            }
+            continue;
+        }
         // A target is the same wherever it stands.
         let section = if path.ends_with(".slo") {
             ".slo"
         } else {
             &path
         };
-        let (_, heading) = SECTIONS
-            .into_iter()
-            .find(|(known, _)| *known == section)
-            .unwrap_or_else(|| panic!("`{path}` has no section"));
+        let (_, heading) =
+            self::section(section).unwrap_or_else(|| panic!("`{path}` has no section"));
         assert_eq!(
             sorted(first_cells(&text, heading, "key")),
             sorted(keys),

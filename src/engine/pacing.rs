@@ -171,6 +171,7 @@ mod tests {
             graceful_stop: Duration::ZERO,
             iterations: None,
             arrivals: Arrivals::Uniform,
+            shape: None,
         }
     }
 

@@ -65,6 +65,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         graceful_stop: Duration::from_secs(30),
         iterations: None,
         arrivals: Arrivals::Uniform,
+        shape: None,
     };
     let run = RunInfo {
         id: "20261121T000000Z-ap-intake-smoke".into(),

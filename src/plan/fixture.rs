@@ -23,6 +23,7 @@ pub(crate) fn load(model: Model, stages: &[(f64, f64, f64)]) -> Load {
         graceful_stop: Duration::from_secs(30),
         iterations: None,
         arrivals: Arrivals::Uniform,
+        shape: None,
     }
 }
 

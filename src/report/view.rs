@@ -296,6 +296,11 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
     let warnings = result.warnings().into_iter();
     let mut notes: Vec<String> = warnings.map(|text| format!("warning: {text}")).collect();
     notes.extend(result.trends());
+    notes.extend(
+        result
+            .knee()
+            .map(|knee| knee.sentence(result.run.load.model)),
+    );
     for recovery in &report.grading.recoveries {
         let (base, stage) = (&recovery.base, &recovery.stage);
         notes.push(match recovery.recovery_time_s {

@@ -13,6 +13,7 @@ use super::decode::{
 };
 use super::findings::Findings;
 use super::flow_file::{FlowFile, StepsFile, UserFile};
+use super::shapes::{SineShapeFile, StepsShapeFile, SweepFile, has_shape};
 use super::tree::{Kind, Node};
 use crate::plan::{Arrivals, ThinkTime};
 use crate::units;
@@ -148,6 +149,12 @@ mapping! {
         arrivals: Arrivals,
         /// Levels run one after the other.
         stages: Vec<At<StageFile>>,
+        /// Levels in even steps, in place of `stages`.
+        steps: StepsShapeFile,
+        /// A level that goes up and down, in place of `stages`.
+        sine: SineShapeFile,
+        /// Levels run one after the other to find the knee, in place of `stages`.
+        sweep: SweepFile,
         /// Full load that is not measured, before the first level.
         warmup: Duration,
         /// How long the load is held, counted from the end of the ramp; with `stages`, they are scaled to it.
@@ -163,7 +170,8 @@ impl ProfileFile {
     /// This profile over `base`, key by key. A load of the other kind takes the whole load of
     /// `base` out of force, and SLOs are added, so that each replaces the one of its metric.
     pub fn over(self, base: Self) -> Self {
-        let stages = !self.stages.is_missing();
+        let shape = has_shape(&self);
+        let stages = shape || !self.stages.is_missing();
         let open = stages || !self.rate.is_missing();
         let closed = stages || !self.users.is_missing();
         let slo = match (self.slo, base.slo) {
@@ -187,7 +195,10 @@ impl ProfileFile {
             rate: self.rate.or(base.rate.unless(closed)),
             max_users: self.max_users.or(base.max_users.unless(closed)),
             arrivals: self.arrivals.or(base.arrivals.unless(closed)),
-            stages: self.stages.or(base.stages),
+            stages: self.stages.or(base.stages.unless(shape)),
+            steps: self.steps.or(base.steps.unless(stages)),
+            sine: self.sine.or(base.sine.unless(stages)),
+            sweep: self.sweep.or(base.sweep.unless(stages)),
             warmup: self.warmup.or(base.warmup),
             duration: self.duration.or(base.duration.unless(stages)),
             graceful_stop: self.graceful_stop.or(base.graceful_stop),
@@ -209,6 +220,8 @@ mapping! {
         user_classes: OneOrMany<At<String>>,
         /// How long the change to this level takes; 0 is a jump.
         ramp: Duration,
+        /// In place of `ramp`: users started or ended per second.
+        spawn_rate: Rate,
         /// How long the level is held.
         duration(required): Duration,
     }
@@ -428,6 +441,13 @@ mod tests {
                 ".slo",
                 ".profiles",
                 ".profiles.stages",
+                ".profiles.steps",
+                ".profiles.steps.users",
+                ".profiles.steps.rate",
+                ".profiles.sine",
+                ".profiles.sine.users",
+                ".profiles.sine.rate",
+                ".profiles.sweep",
                 ".profiles.slo"
             ]
         );

@@ -200,7 +200,11 @@ fn is_profile(path: &Path) -> Result<bool, Error> {
     let in_profiles = path
         .parent()
         .is_some_and(|folder| folder.ends_with("profiles"));
-    Ok(!is_scenario && (in_profiles || ["users", "rate", "stages"].iter().any(has)))
+    Ok(!is_scenario
+        && (in_profiles
+            || ["users", "rate", "stages", "steps", "sine", "sweep"]
+                .iter()
+                .any(has)))
 }
 
 /// For results that are missing without a finding, which only a mistake of this module can cause.
