@@ -5,7 +5,10 @@
 //! (`scenario`), how it is carried out (`engine`), or what came of it (`metrics`).
 
 mod check;
+mod data;
 mod endpoint;
+mod expression;
+mod extract;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod load;
@@ -19,8 +22,11 @@ use std::time::Duration;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-pub use check::{Check, JsonExpectation, StatusRange};
+pub use check::{Check, Expectation, Pattern, StatusRange};
+pub use data::{Fault, Feeder, Format, Mode, OnEnd, Per, Rows, Turn};
 pub use endpoint::{Body, Endpoint, Header, Method, is_secret_header};
+pub use expression::{Condition, Expression, Input, Path};
+pub use extract::{Extraction, Pick, Source};
 pub use load::{Arrivals, Load, Model, Phase, Stage};
 pub use secrets::Secrets;
 pub use slo::{Direction, Metric, Percentile, Slo, SloScope};
@@ -43,6 +49,13 @@ pub struct Plan {
     pub workers: usize,
     /// Variables of the scenario, in order; each virtual user renders them once when it starts.
     pub variables: Vec<Variable>,
+    /// The names of everything a user's templates can name: the variables, in order, then what is
+    /// only set during the run, and the columns of data that are used.
+    #[serde(skip)]
+    pub names: Vec<String>,
+    /// The data that users are fed with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub data: Vec<Feeder>,
     /// What virtual users do. A simple scenario has one class.
     pub classes: Vec<UserClass>,
     /// The endpoints; their position is their identity in samples and results.
@@ -150,13 +163,18 @@ impl Plan {
     /// Identifies scenario and load; the target, the seed, the SLOs and secrets have no part in it,
     /// so a run against staging can be compared to one against a developer's machine.
     pub fn fingerprint(&self) -> Fingerprint {
+        let scenario = (
+            &self.scenario,
+            &self.variables,
+            &self.classes,
+            &self.endpoints,
+        );
         Fingerprint {
-            scenario: hash(&(
-                &self.scenario,
-                &self.variables,
-                &self.classes,
-                &self.endpoints,
-            )),
+            scenario: match self.data.is_empty() {
+                // As before there was data, so that baselines made then go on to count.
+                true => hash(&scenario),
+                false => hash(&(scenario, &self.data)),
+            },
             load: self.load_fingerprint(),
         }
     }

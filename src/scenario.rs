@@ -6,7 +6,8 @@
 //!
 //! ```text
 //! text -> tree (places) -> file (keys, by decode) -> compile (meaning) -> Plan
-//!                                                       | request, body, checks, template, target
+//!                                                       | request, body, checks, extract,
+//!                                                       | data, names, template, target
 //!                                                       | profile -> load
 //!                                                       | slo
 //! ```
@@ -14,10 +15,13 @@
 mod body;
 mod checks;
 mod compile;
+mod data;
 mod decode;
+mod extract;
 mod file;
 mod findings;
 mod load;
+mod names;
 mod outline;
 mod profile;
 mod request;
@@ -26,6 +30,7 @@ mod stages;
 mod target;
 mod template;
 mod tree;
+mod values;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

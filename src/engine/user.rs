@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::choice::Choice;
 use super::health::Meter;
+use super::values::{Feeding, Unfit, Values};
 use crate::check;
-use crate::metrics::{Class, ComponentSample, ConnectionSample, Recorder, Sample};
-use crate::plan::{Body, Endpoint, Plan, Scope, Step, Template, ThinkTime, UserClass};
+use crate::metrics::{Class, ComponentSample, ConnectionSample, FailureSample, Recorder, Sample};
+use crate::plan::{Body, Endpoint, OnEnd, Plan, Step, Template, ThinkTime, UserClass};
 use crate::protocol::{Rendered, Request, Session};
 use crate::units::as_us;
 
@@ -32,6 +34,10 @@ pub(super) struct Shared {
     choices: Vec<Choice>,
     /// Per endpoint: whether anything is filled in for each request.
     rendered: Vec<bool>,
+    /// Who uses which data.
+    feeding: Feeding,
+    /// Set by a user who found that the run is to end for want of data.
+    out_of_data: watch::Sender<bool>,
     /// The generator that all others are streams of.
     rng: ChaCha12Rng,
 }
@@ -46,12 +52,25 @@ impl Shared {
                 .map(|c| Choice::new(&weights(c)))
                 .collect(),
             rendered: plan.endpoints.iter().map(is_rendered).collect(),
+            feeding: Feeding::new(&plan),
+            out_of_data: watch::Sender::new(false),
             rng: ChaCha12Rng::seed_from_u64(plan.seed),
             plan,
             recorder,
             meter: Meter::new(),
             epoch,
         }
+    }
+
+    /// Returns once a user found that the run is to end for want of data.
+    pub(super) async fn out_of_data(&self) {
+        // The sender is this one's own.
+        let _ = self.out_of_data.subscribe().wait_for(|ended| *ended).await;
+    }
+
+    /// Whether a user found so.
+    pub(super) fn is_out_of_data(&self) -> bool {
+        *self.out_of_data.borrow()
     }
 
     fn rng(&self, stream: u64) -> ChaCha12Rng {
@@ -81,10 +100,9 @@ impl Shared {
 }
 
 fn is_rendered(endpoint: &Endpoint) -> bool {
-    let varies = |template: &Template| template.as_constant().is_none();
-    varies(&endpoint.url)
-        || endpoint.headers.iter().any(|header| varies(&header.value))
-        || matches!(&endpoint.body, Body::Template(template) if varies(template))
+    endpoint
+        .templates()
+        .any(|template| template.as_constant().is_none())
 }
 
 /// One virtual user.
@@ -92,37 +110,31 @@ pub(super) struct User<S> {
     shared: Rc<Shared>,
     session: S,
     class: usize,
-    /// From 1.
-    id: u64,
     rng: ChaCha12Rng,
-    variables: Vec<String>,
+    values: Values,
     iteration: u64,
+    /// It found no further row of its data, and is to end.
+    is_done: bool,
 }
 
 impl<S: Session> User<S> {
     /// The user with this number, from 0.
     pub(super) fn new(shared: Rc<Shared>, session: S, number: u64) -> Self {
-        let mut user = Self {
+        let mut rng = shared.rng(USER_STREAMS | number);
+        Self {
             class: shared.class_of(number),
-            rng: shared.rng(USER_STREAMS | number),
+            values: Values::new(&shared.plan, &shared.feeding, number, &mut rng),
+            rng,
             shared,
             session,
-            id: number + 1,
-            variables: Vec::new(),
             iteration: 0,
-        };
-        for variable in &user.shared.plan.variables {
-            let mut scope = Scope {
-                variables: &user.variables,
-                user_id: user.id,
-                iteration: 0,
-                rng: &mut user.rng,
-            };
-            let mut value = String::new();
-            variable.value.render(&mut scope, &mut value);
-            user.variables.push(value);
+            is_done: false,
         }
-        user
+    }
+
+    /// Whether it is to end, for want of data.
+    pub(super) fn is_done(&self) -> bool {
+        self.is_done
     }
 
     /// One iteration of the closed model: a task by the user's own choice, started now.
@@ -134,6 +146,8 @@ impl<S: Session> User<S> {
     /// One iteration of the open model: the arrival decides the task, and when it was due.
     pub(super) async fn arrive(&mut self, k: u64, task: usize, rng: ChaCha12Rng, due: Instant) {
         self.rng = rng;
+        self.values.arrive(k);
+        self.is_done = false;
         self.run(self.shared.class_of(k), task, Some(due)).await;
     }
 
@@ -143,13 +157,22 @@ impl<S: Session> User<S> {
         for Step::Request(endpoint) in &shared.plan.classes[class].tasks[task].steps {
             // Only the first step is scheduled; the others start when the one before has ended.
             self.request(*endpoint, due.take()).await;
+            if self.is_done {
+                return;
+            }
         }
     }
 
     async fn request(&mut self, index: usize, intended: Option<Instant>) {
         let shared = self.shared.clone();
         let endpoint = &shared.plan.endpoints[index];
-        let rendered = shared.rendered[index].then(|| self.render(endpoint));
+        let rendered = match shared.rendered[index]
+            .then(|| self.render(index))
+            .transpose()
+        {
+            Ok(rendered) => rendered,
+            Err(unfit) => return self.leave_out(index, intended, unfit),
+        };
         let request = Request {
             index,
             endpoint,
@@ -159,12 +182,23 @@ impl<S: Session> User<S> {
         let in_flight = InFlight::start(&shared, index, intended.unwrap_or(started), started);
         let response = self.session.execute(request).await;
         let ended = Instant::now();
-        let judgement = check::judge(
-            endpoint,
-            &response,
-            ended - in_flight.intended,
-            &shared.plan.secrets,
-        );
+        let elapsed = ended - in_flight.intended;
+        let mut judge =
+            |secrets: &_| check::judge(endpoint, &response, elapsed, secrets, &mut self.rng);
+        let mut judgement = judge(&shared.plan.secrets);
+        if judgement.text.is_some() && !shared.plan.names.is_empty() {
+            // Once more, and without what only this user knows: few requests fail.
+            judgement.text = judge(&self.values.secrets(&shared.plan)).text;
+        }
+        if let Some(key) = judgement.key {
+            shared.recorder.record_failure(FailureSample {
+                endpoint: in_flight.endpoint,
+                intended_us: in_flight.intended_us(),
+                class: judgement.class,
+                key,
+            });
+        }
+        self.values.learn(response.status, judgement.extracted);
         for component in check::components(&response.headers) {
             shared.recorder.record_component(ComponentSample {
                 endpoint: in_flight.endpoint,
@@ -199,27 +233,55 @@ impl<S: Session> User<S> {
         in_flight.end(sample, judgement.text, ended);
     }
 
-    fn render(&mut self, endpoint: &Endpoint) -> Rendered {
-        let mut scope = Scope {
-            variables: &self.variables,
-            user_id: self.id,
-            iteration: self.iteration,
-            rng: &mut self.rng,
-        };
+    fn render(&mut self, index: usize) -> Result<Rendered, Unfit> {
+        let shared = self.shared.clone();
+        let (plan, iteration) = (&shared.plan, self.iteration);
+        let endpoint = &plan.endpoints[index];
+        self.values
+            .prepare(plan, &shared.feeding, index, iteration, &mut self.rng)?;
+        let mut scope = self.values.scope(plan, iteration, &mut self.rng);
         let mut fill = |template: &Template| {
             let mut text = String::new();
             if template.as_constant().is_none() {
-                template.render(&mut scope, &mut text);
+                template.render(&mut scope, &mut text)?;
             }
-            text
+            Ok::<_, Unfit>(text)
         };
-        Rendered {
-            url: fill(&endpoint.url),
-            headers: endpoint.headers.iter().map(|h| fill(&h.value)).collect(),
+        Ok(Rendered {
+            url: fill(&endpoint.url)?,
+            headers: endpoint
+                .headers
+                .iter()
+                .map(|header| fill(&header.value))
+                .collect::<Result<_, _>>()?,
             body: match &endpoint.body {
-                Body::Template(t) if t.as_constant().is_none() => Some(fill(t)),
+                Body::Template(t) if t.as_constant().is_none() => Some(fill(t)?),
                 _ => None,
             },
+        })
+    }
+
+    /// Notes a request that cannot be made. One for which there is no data was never started, and
+    /// is no failure; whether user or run end with it is for the scenario to say.
+    fn leave_out(&mut self, index: usize, intended: Option<Instant>, unfit: Unfit) {
+        let shared = &self.shared;
+        let now = Instant::now();
+        let secrets = self.values.secrets(&shared.plan);
+        let text = check::excerpt(&secrets.hide(&unfit.text));
+        if unfit.class.is_started() {
+            let in_flight = InFlight::start(shared, index, intended.unwrap_or(now), now);
+            let sample = in_flight.sample(unfit.class, now);
+            in_flight.end(sample, Some(text), now);
+        } else {
+            let intended = intended.unwrap_or(now);
+            let intended_us = as_us(intended.saturating_duration_since(shared.epoch));
+            shared.recorder.missed(false);
+            let sample = Sample::new(index as u16, unfit.class, intended_us);
+            shared.recorder.record(sample, Some(text));
+        }
+        self.is_done |= unfit.end.is_some();
+        if unfit.end == Some(OnEnd::StopRun) {
+            shared.out_of_data.send_replace(true);
         }
     }
 

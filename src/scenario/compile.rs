@@ -3,7 +3,6 @@
 //! Here: what the parts mean together: variables, selection by tags, shares, hosts, targets. Not
 //! here: single requests (`request`), the load (`load`), targets (`slo`).
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
@@ -11,11 +10,11 @@ use std::path::{Path, PathBuf};
 use super::decode::{At, Decode, Field, Pairs, list};
 use super::file::{EndpointFile, ScenarioFile, SloFile};
 use super::findings::Findings;
+use super::names::Names;
 use super::request::{self, Common};
 use super::slo::{self, Origin, Slos};
 use super::target::{self, Place};
-use super::template::{self, Names};
-use super::{Options, Source, load, profile, tree};
+use super::{Options, Source, data, extract, load, profile, tree};
 use crate::error::{Diagnostic, Error};
 use crate::plan::{
     Endpoint, Escape, Model, Plan, Secrets, SloScope, Step, Target, Task, ThinkTime, UserClass,
@@ -127,16 +126,16 @@ impl Compiler<'_> {
             .filter(|header| is_secret_header(&header.name))
             .filter_map(|header| header.value.as_constant()?.split(' ').next_back());
         let given = self.options.env.values().chain(taken.iter());
+        let given = given.chain(names.secrets.iter().map(|(_, value)| value));
         Secrets::new(given.map(String::as_str).chain(written))
     }
 
     fn plan(mut self, resolved: Option<profile::Resolved>) -> Option<Plan> {
         let file = &self.scenario.file;
-        let mut names = Names {
-            env: &self.options.env,
-            variables: Vec::new(),
-            taken: RefCell::default(),
-        };
+        let mut names = Names::new(&self.options.env);
+        let folder = &self.scenario.folder;
+        data::secrets(&file.secrets, folder, &mut names, self.findings);
+        let mut data = data::feeders(&file.data, folder, &mut names, self.findings);
         self.variables(&mut names);
         let defaults = file
             .defaults
@@ -185,7 +184,14 @@ impl Compiler<'_> {
                 self.findings,
             ),
         };
+        if let Some(load) = &load {
+            data::check_load(&file.data, &data, load, self.findings);
+        }
+        for (position, feeder) in data.iter_mut().enumerate() {
+            feeder.columns = names.columns(position);
+        }
         let secrets = self.secrets(&names, &endpoints);
+        let all_names = names.all();
         let variables = names.variables.into_iter();
         let mut plan = Plan {
             scenario: self.scenario.name.clone(),
@@ -197,6 +203,8 @@ impl Compiler<'_> {
             variables: variables
                 .map(|(name, value)| Variable { name, value })
                 .collect(),
+            names: all_names,
+            data,
             classes: vec![class],
             endpoints,
             load: load?,
@@ -218,13 +226,21 @@ impl Compiler<'_> {
             .variables
             .get()
             .map_or(&[][..], |pairs| &pairs.0);
+        names.defining = true;
         for (key, text) in pairs {
-            if let Err(message) = template::check_variable_name(&key.text) {
+            if let Err(message) = names.check_new(&key.text) {
                 self.findings.report(Some(key.at), Diagnostic::new(message));
                 continue;
             }
             let value = names.template(text, Escape::None, self.findings);
             names.variables.push((key.text.clone(), value));
+        }
+        names.defining = false;
+        let endpoints = self.scenario.file.endpoints.get();
+        for file in endpoints.map_or(&[][..], |files| &files.value) {
+            for name in extract::variables(&file.extract, names, self.findings) {
+                names.declare(name);
+            }
         }
     }
 

@@ -383,6 +383,7 @@ mod tests {
             max_redirects: 0,
             max_body: 1_000,
             checks: vec![],
+            extract: vec![],
             tags: vec![],
         }
     }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::plan::{
-    Body, Check, JsonExpectation, Metric, Percentile, Scope, Slot, StatusRange, Template,
+    Body, Check, Expectation, Metric, Percentile, Scope, Slot, StatusRange, Template,
 };
 
 const DEFAULT: &str = include_str!("../../../scenarios/default.yaml");
@@ -41,13 +41,19 @@ fn render(template: &Template, variables: &[String]) -> String {
     use rand_chacha::rand_core::SeedableRng;
     let mut rng = rand_chacha::ChaCha12Rng::seed_from_u64(1);
     let mut out = String::new();
+    let variables: Vec<_> = variables
+        .iter()
+        .map(|text| Some(text.as_str().into()))
+        .collect();
     let mut scope = Scope {
-        variables,
+        names: &[],
+        variables: &variables,
         user_id: 7,
         iteration: 3,
+        counters: &mut Default::default(),
         rng: &mut rng,
     };
-    template.render(&mut scope, &mut out);
+    template.render(&mut scope, &mut out).unwrap();
     out
 }
 
@@ -97,7 +103,7 @@ fn the_shipped_scenario_means_what_it_says() {
     let Check::Json { expect, .. } = &list.checks[2] else {
         panic!("{:?}", list.checks)
     };
-    assert_eq!(*expect, JsonExpectation::Exists);
+    assert_eq!(*expect, Expectation::Exists);
     let create = &plan.endpoints[4];
     let header = |name: &str| {
         create
