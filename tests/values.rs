@@ -327,3 +327,94 @@ data: {rows: rows.jsonl}",
         "as openssl gives it"
     );
 }
+
+/// Row 44 of the faults: data comes from the scenario's folder, and nothing is opened to find out.
+#[test]
+fn data_files_have_no_way_out_of_their_folder() {
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::write(outside.path().join("users.csv"), rows(3)).unwrap();
+    for (path, part) in [
+        ("../users.csv", "not below"),
+        ("/etc/users.csv", "not below"),
+        ("link.csv", "leads out"),
+        ("fifo.csv", "regular"),
+        ("none.csv", "No such file"),
+    ] {
+        let program = Perfctl::scenario(
+            "demo",
+            &format!("- get: '/{{{{ users.id }}}}'\ndata: {{users: {path}}}"),
+        );
+        let folder = program.dir().join("scenarios");
+        std::os::unix::fs::symlink(outside.path().join("users.csv"), folder.join("link.csv"))
+            .unwrap();
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        let fifo = folder.join("fifo.csv");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        let outcome = program.expect_status(2).run();
+        assert!(outcome.stderr.contains(part), "{path}: {}", outcome.stderr);
+    }
+}
+
+/// Row 31: what is wrong stands with file, line and column, and nothing is sent.
+#[test]
+fn a_bad_data_file_is_refused_with_the_place_of_each_fault() {
+    for (content, places) in [
+        (&b""[..], &["users.csv:1:1: the file is empty"][..]),
+        (
+            b"\xef\xbb\xbfid\n",
+            &["users.csv:1:1: the file has no rows"],
+        ),
+        (
+            b"id,b\n1\n2,3\n4,5,6\n",
+            &["users.csv:2:1: 1 field", "users.csv:4:1: 3 fields"],
+        ),
+        (b"id\na\0b\n", &["users.csv:2:2: a NUL"]),
+        (b"id\n\"a\n", &["users.csv:2:1: the quote is not closed"]),
+        (b"id\n\xff\n", &["users.csv:2:1: not UTF-8"]),
+    ] {
+        let outcome =
+            Perfctl::scenario("demo", "- get: '/{{ users.id }}'\ndata: {users: users.csv}")
+                .file("scenarios/users.csv", content)
+                .expect_status(2)
+                .run();
+        for place in places {
+            assert!(
+                outcome.stderr.contains(place),
+                "{place}: {}",
+                outcome.stderr
+            );
+        }
+        assert!(outcome.runs().is_empty());
+    }
+}
+
+#[test]
+fn too_few_rows_for_the_load_are_known_before_it() {
+    for (data, args, part) in [
+        (
+            "mode: unique",
+            ["-u", "4"],
+            "has 3 rows, not enough for 4 users",
+        ),
+        (
+            "on_end: stop_user",
+            ["--rate", "9"],
+            "`stop_user` has no meaning",
+        ),
+        (
+            "mode: unique, on_end: wrap",
+            ["--rate", "9"],
+            "cannot begin again",
+        ),
+        ("mode: random, on_end: stop_run", ["-u", "1"], "never end"),
+    ] {
+        let endpoints =
+            format!("- get: '/{{{{ users.id }}}}'\ndata: {{users: {{file: users.csv, {data}}}}}");
+        let outcome = Perfctl::scenario("demo", &endpoints)
+            .file("scenarios/users.csv", rows(3))
+            .args(args)
+            .expect_status(2)
+            .run();
+        assert!(outcome.stderr.contains(part), "{data}: {}", outcome.stderr);
+    }
+}

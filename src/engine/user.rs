@@ -186,9 +186,11 @@ impl<S: Session> User<S> {
         let mut judge =
             |secrets: &_| check::judge(endpoint, &response, elapsed, secrets, &mut self.rng);
         let mut judgement = judge(&shared.plan.secrets);
-        if judgement.text.is_some() && !shared.plan.names.is_empty() {
+        if judgement.text.is_some()
+            && let Some(secrets) = self.values.secrets(&shared.plan, &shared.feeding)
+        {
             // Once more, and without what only this user knows: few requests fail.
-            judgement.text = judge(&self.values.secrets(&shared.plan)).text;
+            judgement.text = judge(&secrets).text;
         }
         if let Some(key) = judgement.key {
             shared.recorder.record_failure(FailureSample {
@@ -266,7 +268,8 @@ impl<S: Session> User<S> {
     fn leave_out(&mut self, index: usize, intended: Option<Instant>, unfit: Unfit) {
         let shared = &self.shared;
         let now = Instant::now();
-        let secrets = self.values.secrets(&shared.plan);
+        let secrets = self.values.secrets(&shared.plan, &shared.feeding);
+        let secrets = secrets.as_ref().unwrap_or(&shared.plan.secrets);
         let text = check::excerpt(&secrets.hide(&unfit.text));
         if unfit.class.is_started() {
             let in_flight = InFlight::start(shared, index, intended.unwrap_or(now), now);

@@ -24,6 +24,8 @@ pub(super) struct Feeding {
     /// How often each user of this worker took a row of each data. Users come and go, and a row
     /// that is to be unique must not be dealt out again to one that comes back.
     taken: RefCell<HashMap<(usize, u64), u64>>,
+    /// Variables whose values are not to be shown, by their names.
+    secret: Vec<usize>,
     /// How many users a closed load has; 0 in an open one.
     users: u64,
 }
@@ -46,6 +48,9 @@ impl Feeding {
             by_endpoint: plan.endpoints.iter().map(of_endpoint).collect(),
             by_variable,
             taken: RefCell::default(),
+            secret: (0..plan.names.len())
+                .filter(|variable| is_secret_header(&plan.names[*variable].to_ascii_lowercase()))
+                .collect(),
             users: match plan.load.model {
                 Model::Closed => (plan.load.peak().ceil() as u64).max(1),
                 Model::Open { .. } => 0,
@@ -252,15 +257,20 @@ impl Values {
     pub(super) fn learn(&mut self, status: Option<u16>, extracted: Vec<(usize, Value)>) {
         self.status = status;
         for (variable, value) in extracted {
-            self.variables[variable] = Some(value);
+            self.set(variable, value);
         }
+    }
+
+    /// Gives the variable at this position of the plan's names a value.
+    pub(super) fn set(&mut self, variable: usize, value: Value) {
+        self.variables[variable] = Some(value);
     }
 
     /// Whether a condition holds now.
     ///
     /// # Errors
     /// Why it cannot be said.
-    #[expect(dead_code, reason = "for the steps of flows")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the steps of flows"))]
     pub(super) fn holds(
         &mut self,
         condition: &Condition,
@@ -275,11 +285,12 @@ impl Values {
         Ok(condition.holds(&mut self.scope(plan, iteration, rng), status)?)
     }
 
-    /// Of the plan, and of this user: the variables whose names say so.
-    pub(super) fn secrets(&self, plan: &Plan) -> Secrets {
-        let named = plan.names.iter().zip(&self.variables);
-        let own = named.filter(|(name, _)| is_secret_header(&name.to_ascii_lowercase()));
-        plan.secrets
-            .with(own.filter_map(|(_, value)| value.as_ref()?.as_str()))
+    /// Those of the plan, and what only this user knows; `None` if that is nothing more.
+    pub(super) fn secrets(&self, plan: &Plan, feeding: &Feeding) -> Option<Secrets> {
+        let own = feeding.secret.iter();
+        let own: Vec<&str> = own
+            .filter_map(|variable| self.variables[*variable].as_ref()?.as_str())
+            .collect();
+        (!own.is_empty()).then(|| plan.secrets.with(own))
     }
 }
