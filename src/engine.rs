@@ -19,6 +19,7 @@ mod preflight;
 mod tests;
 mod timer;
 mod user;
+mod values;
 mod worker;
 
 use std::sync::Arc;
@@ -133,6 +134,7 @@ where
     let mut stop_requests = stopper.0.subscribe();
     let mut pending = Pending::new(count);
     let mut sampler = Sampler::new();
+    let mut out_of_data = false;
     loop {
         let message = tokio::select! {
             message = messages.recv() => message,
@@ -142,9 +144,18 @@ where
             }
         };
         match message {
-            Some(Message::Tick(shard, tick)) => pending.tick(shard, tick),
-            Some(Message::Done(shard, tick, finish)) => pending.done(shard, tick, finish),
+            Some(Message::Tick(shard, tick)) => {
+                out_of_data |= tick.out_of_data;
+                pending.tick(shard, tick);
+            }
+            Some(Message::Done(shard, tick, finish)) => {
+                out_of_data |= tick.out_of_data;
+                pending.done(shard, tick, finish);
+            }
             Some(Message::Ready(_)) | None => return Err(died()),
+        }
+        if out_of_data && *command.borrow() == Command::Start(epoch) {
+            command.send_replace(Command::Stop(Instant::now()));
         }
         while let Some(ticks) = pending.next_second() {
             let health = sampler.sample(&ticks);
@@ -162,6 +173,7 @@ where
     let signal = *stopper.0.borrow();
     Ok(Ending {
         signal,
+        out_of_data,
         stopped_at_us: since(last(|f| f.stopped_at).unwrap_or(epoch)),
         drained_at_us: since(last(|f| f.drained_at).unwrap_or(epoch)),
         totals: pending.totals(),

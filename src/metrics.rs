@@ -30,6 +30,8 @@ pub use result::{
     Cell, Component, Ending, EndpointInfo, EndpointResult, Interval, Machine, RunInfo, RunResult,
     Totals,
 };
-pub use sample::{ComponentSample, ConnectionSample, Example, HttpVersion, Sample, Tick};
+pub use sample::{
+    ComponentSample, ConnectionSample, Example, FailureSample, HttpVersion, Sample, Tick,
+};
 pub use statistics::{Summary, Window};
 pub use store::{RunDir, read_result, write_atomically};

@@ -5,7 +5,10 @@
 //! (`scenario`), how it is carried out (`engine`), or what came of it (`metrics`).
 
 mod check;
+mod data;
 mod endpoint;
+mod expression;
+mod extract;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod load;
@@ -20,8 +23,11 @@ use std::time::Duration;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-pub use check::{Check, JsonExpectation, StatusRange};
+pub use check::{Check, Expectation, Pattern, StatusRange};
+pub use data::{Fault, Feeder, Format, Mode, OnEnd, Per, Rows, Turn};
 pub use endpoint::{Body, Endpoint, Header, Method, is_secret_header};
+pub use expression::{Condition, Expression, Input, Path};
+pub use extract::{Extraction, Pick, Source};
 pub use load::{Arrivals, Load, Model, Phase, Shape, Stage};
 pub use secrets::Secrets;
 pub use slo::{Direction, Metric, Percentile, Slo, SloScope};
@@ -45,6 +51,13 @@ pub struct Plan {
     pub workers: usize,
     /// Variables of the scenario, in order; each virtual user renders them once when it starts.
     pub variables: Vec<Variable>,
+    /// The names of everything a user's templates can name: the variables, in order, then what is
+    /// only set during the run, and the columns of data that are used.
+    #[serde(skip)]
+    pub names: Vec<String>,
+    /// The data that users are fed with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub data: Vec<Feeder>,
     /// What virtual users do. A simple scenario has one class.
     pub classes: Vec<UserClass>,
     /// The endpoints; their position is their identity in samples and results.
@@ -176,13 +189,19 @@ impl Plan {
     /// Identifies scenario and load; the target, the seed, the SLOs and secrets have no part in it,
     /// so a run against staging can be compared to one against a developer's machine.
     pub fn fingerprint(&self) -> Fingerprint {
-        let (scenario, variables) = (&self.scenario, &self.variables);
-        let (classes, endpoints) = (&self.classes, &self.endpoints);
+        let scenario = (
+            &self.scenario,
+            &self.variables,
+            &self.classes,
+            &self.endpoints,
+        );
         Fingerprint {
-            // As before there were flows, so that baselines made then go on to count.
-            scenario: match self.flows.is_empty() {
-                true => hash(&(scenario, variables, classes, endpoints)),
-                false => hash(&(scenario, variables, classes, endpoints, &self.flows)),
+            // As before there were flows and data, so that baselines made then go on to count.
+            scenario: match (self.flows.is_empty(), self.data.is_empty()) {
+                (true, true) => hash(&scenario),
+                (true, false) => hash(&(scenario, &self.data)),
+                (false, true) => hash(&(scenario, &self.flows)),
+                (false, false) => hash(&(scenario, &self.flows, &self.data)),
             },
             load: self.load_fingerprint(),
         }

@@ -67,6 +67,8 @@ pub struct Response {
     pub headers: HeaderMap,
     /// Its body as it came over the wire, when a check needs it; otherwise empty, though counted.
     pub body: Bytes,
+    /// The bytes of its body as they came over the wire, kept or not.
+    pub body_bytes: u64,
     /// What went wrong, if anything did.
     pub failure: Option<Failure>,
     /// Where the time went.

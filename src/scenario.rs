@@ -6,7 +6,8 @@
 //!
 //! ```text
 //! text -> tree (places) -> file (keys, by decode) -> compile (meaning) -> Plan
-//!                                                       | request, body, checks, template, target
+//!                                                       | request, body, checks, extract,
+//!                                                       | data, names, template, target
 //!                                                       | profile -> load
 //!                                                       | slo
 //! ```
@@ -14,7 +15,9 @@
 mod body;
 mod checks;
 mod compile;
+mod data;
 mod decode;
+mod extract;
 mod file;
 mod findings;
 mod flow_file;
@@ -22,6 +25,7 @@ mod flow_file;
 mod flow_tests;
 mod include;
 mod load;
+mod names;
 mod outline;
 mod pool;
 mod profile;
@@ -34,6 +38,7 @@ mod target;
 mod tasks;
 mod template;
 mod tree;
+mod values;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -17,11 +17,14 @@ use support::Perfctl;
 use support::documents::{blocks, documents, read, root};
 
 /// Where the keys of each mapping of the schema stand in `docs/scenario-reference.md`.
-const SECTIONS: [(&str, &str); 14] = [
+const SECTIONS: [(&str, &str); 17] = [
     ("", "## Scenario files"),
     (".defaults", "### `defaults`"),
     (".endpoints", "### `endpoints`"),
     (".endpoints.check", "### `check`"),
+    (".endpoints.extract", "### `extract`"),
+    (".data", "### `data`"),
+    (".secrets", "### `secrets`"),
     (".users", "### `users`"),
     (".users.endpoints", "#### A class's endpoints"),
     (".users.flows", "#### A class's flows"),

@@ -157,6 +157,8 @@ mod tests {
             seed: 1,
             workers: 1,
             variables: Vec::new(),
+            names: Vec::new(),
+            data: Vec::new(),
             classes: Vec::new(),
             endpoints: Vec::new(),
             flows: Vec::new(),

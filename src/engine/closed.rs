@@ -69,7 +69,7 @@ async fn run<C: Client>(
         return;
     }
     let mut left = quota.unwrap_or(u64::MAX);
-    while left > 0 && !halt.is_halted() && Instant::now() < until {
+    while left > 0 && !user.is_done() && !halt.is_halted() && Instant::now() < until {
         let begun = Instant::now();
         user.iterate().await;
         left -= 1;

@@ -12,40 +12,53 @@ use futures_util::future::join_all;
 use rand::RngExt;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::user::{Shared, User, exchange};
+use super::user::{Shared, User, send};
+use crate::check;
 use crate::metrics::{Class, Sample};
-use crate::plan::{Branch, Endpoint, Step};
+use crate::plan::{Branch, Condition, Endpoint, Step};
 use crate::protocol::Client;
 use crate::units::{as_us, format_duration};
 
 /// Why steps ended early, or a flow has failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Failed {
-    /// Position of the endpoint.
-    endpoint: usize,
     class: Class,
-    /// A poll that went on for so long.
-    polled: Option<Duration>,
+    why: Why,
+}
+
+/// What failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Why {
+    /// The request of the endpoint at this position.
+    Request(usize),
+    /// A poll of this endpoint, which went on for so long.
+    Poll(usize, Duration),
+    /// A condition could not be decided.
+    Condition(String),
 }
 
 impl Failed {
     /// The request of this endpoint ended in this class.
     pub(super) fn of_request(endpoint: usize, class: Class) -> Self {
         Self {
-            endpoint,
             class,
-            polled: None,
+            why: Why::Request(endpoint),
         }
     }
 
-    fn text(self, shared: &Shared) -> String {
-        let name = shared.plan.subject(self.endpoint);
-        match self.polled {
-            None => format!("its step `{name}` ended as {}", self.class.name()),
-            Some(timeout) => {
-                let timeout = format_duration(timeout);
+    fn text(&self, shared: &Shared) -> String {
+        let name = |endpoint: usize| shared.plan.subject(endpoint);
+        match &self.why {
+            Why::Request(endpoint) => {
+                let class = self.class.name();
+                format!("its step `{}` ended as {class}", name(*endpoint))
+            }
+            Why::Poll(endpoint, timeout) => {
+                let timeout = format_duration(*timeout);
+                let name = name(*endpoint);
                 format!("its poll of `{name}` was not as awaited within {timeout}")
             }
+            Why::Condition(text) => text.clone(),
         }
     }
 }
@@ -107,7 +120,7 @@ impl FlowInFlight {
         }
     }
 
-    fn end(mut self, result: Result<(), Failed>) {
+    fn end(mut self, result: &Result<(), Failed>) {
         self.ended = true;
         match result {
             Ok(()) => self.record(Class::Ok, None),
@@ -151,8 +164,9 @@ impl<C: Client> User<C> {
         Box::pin(async move {
             let mut result = Ok(());
             for step in steps {
-                result = result.and(self.step(step, due, goes_on).await);
-                if result.is_err() && !goes_on {
+                let ended = self.step(step, due, goes_on).await;
+                result = result.and(ended);
+                if self.is_over(&result, goes_on) {
                     break;
                 }
             }
@@ -176,7 +190,7 @@ impl<C: Client> User<C> {
                 let (shared, clock) = (self.shared.clone(), self.clock.clone());
                 let in_flight = FlowInFlight::start(shared, clock, *flow, *due);
                 let result = self.steps(steps, due, *goes_on).await;
-                in_flight.end(result);
+                in_flight.end(&result);
                 result
             }
             Step::Think(think) => {
@@ -189,12 +203,41 @@ impl<C: Client> User<C> {
             Step::Repeat { times, steps } => {
                 let mut result = Ok(());
                 for _ in 0..*times {
-                    result = result.and(self.steps(steps, due, goes_on).await);
-                    if result.is_err() && !goes_on {
+                    let ended = self.steps(steps, due, goes_on).await;
+                    result = result.and(ended);
+                    if self.is_over(&result, goes_on) {
                         break;
                     }
                 }
                 result
+            }
+            Step::Each {
+                variable,
+                values,
+                steps,
+            } => {
+                let mut result = Ok(());
+                for value in values {
+                    self.values.set(*variable, value.clone());
+                    let ended = self.steps(steps, due, goes_on).await;
+                    result = result.and(ended);
+                    if self.is_over(&result, goes_on) {
+                        break;
+                    }
+                }
+                result
+            }
+            Step::If {
+                condition,
+                then,
+                otherwise,
+            } => {
+                let steps = if self.holds(condition)? {
+                    then
+                } else {
+                    otherwise
+                };
+                self.steps(steps, due, goes_on).await
             }
             Step::Random(branches) => {
                 let branch = self.choose(branches);
@@ -203,11 +246,40 @@ impl<C: Client> User<C> {
             Step::Poll {
                 endpoint,
                 until,
+                pending,
                 every,
                 timeout,
-            } => self.poll(*endpoint, until, (*every, *timeout), due).await,
+            } => {
+                let (judges, times) = ((&**until, &**pending), (*every, *timeout));
+                self.poll(*endpoint, judges, times, due).await
+            }
             Step::Parallel { times, requests } => self.parallel(*times, requests, due).await,
         }
+    }
+
+    /// Whether no further step is done after this.
+    fn is_over(&self, result: &Result<(), Failed>, goes_on: bool) -> bool {
+        self.is_done() || (result.is_err() && !goes_on)
+    }
+
+    fn holds(&mut self, condition: &Condition) -> Result<bool, Failed> {
+        let shared = self.shared.clone();
+        let held = self.values.holds(
+            condition,
+            &shared.plan,
+            &shared.feeding,
+            self.iteration,
+            &mut self.rng,
+        );
+        held.map_err(|unfit| {
+            self.end_for(unfit.end);
+            let secrets = self.values.secrets(&shared.plan, &shared.feeding);
+            let secrets = secrets.as_ref().unwrap_or(&shared.plan.secrets);
+            Failed {
+                class: unfit.class,
+                why: Why::Condition(check::excerpt(&secrets.hide(&unfit.text))),
+            }
+        })
     }
 
     fn choose(&mut self, branches: &[Branch]) -> usize {
@@ -225,17 +297,17 @@ impl<C: Client> User<C> {
     async fn poll(
         &mut self,
         endpoint: usize,
-        until: &Endpoint,
+        judges: (&Endpoint, &Endpoint),
         (every, timeout): (Duration, Duration),
         due: &mut Option<Instant>,
     ) -> Result<(), Failed> {
         let last = Instant::now() + timeout;
-        while !self.request_until(endpoint, until, due.take()).await? {
+        while !self.request_until(endpoint, judges, due.take()).await? {
             let next = Instant::now() + every;
             if next > last {
                 return Err(Failed {
-                    polled: Some(timeout),
-                    ..Failed::of_request(endpoint, Class::CheckFailed)
+                    class: Class::CheckFailed,
+                    why: Why::Poll(endpoint, timeout),
                 });
             }
             sleep_until(next).await;
@@ -256,15 +328,26 @@ impl<C: Client> User<C> {
         let mut prepared = Vec::new();
         for _ in 0..times {
             for &index in requests {
-                prepared.push(self.prepare(index, &shared.plan.endpoints[index]));
+                prepared.push(self.prepare(index, &shared.plan.endpoints[index], due));
             }
         }
-        self.widen(prepared.len());
+        let (mut requests, mut result) = (Vec::new(), Ok(()));
+        for request in prepared {
+            match request {
+                Ok(request) => requests.push(request),
+                Err(failed) => result = result.and(Err(failed)),
+            }
+        }
+        self.widen(requests.len());
         let lanes = self.lanes.iter_mut();
-        let sent = lanes
-            .zip(prepared)
-            .map(|(lane, request)| exchange(&shared, lane, request, due));
-        // The first failure in the order of the file.
-        join_all(sent).await.into_iter().collect()
+        let sent = lanes.zip(requests).map(|(lane, request)| {
+            let (shared, endpoint) = (&shared, request.endpoint);
+            async move { (send(shared, lane, request, due).await, endpoint) }
+        });
+        // What is taken out of the answers, and the first failure, are in the order of the file.
+        for (answer, endpoint) in join_all(sent).await {
+            result = result.and(self.settle(endpoint, answer));
+        }
+        result
     }
 }

@@ -31,6 +31,7 @@ const CATCH_UP: Duration = Duration::from_millis(100);
 /// missed: no arrival is lost.
 struct Arrival {
     shared: Rc<Shared>,
+    k: u64,
     class: usize,
     task: usize,
     /// `None` once a user has taken it.
@@ -46,6 +47,7 @@ impl Arrival {
         let (class, task, rng) = shared.arrival(k);
         Self {
             shared: shared.clone(),
+            k,
             class,
             task,
             rng: Some(rng),
@@ -227,7 +229,7 @@ async fn serve<C: Client>(
         if !is_started {
             arrival.miss(Missed::NotReady);
         } else if let Some(rng) = arrival.rng.take() {
-            user.arrive(arrival.task, rng, due).await;
+            user.arrive(arrival.k, arrival.task, rng, due).await;
         }
         drop(counted);
         free.borrow_mut()[class].push(seat.clone());

@@ -16,6 +16,8 @@ use crate::plan::fixture::{load, plan};
 use crate::plan::{Arrivals, Model, Percentile, Plan, ThinkTime};
 use crate::protocol::mock::{MockAnswer, MockClient};
 
+mod values;
+
 const OPEN: Model = Model::Open { max_users: 100 };
 
 pub(super) struct Outcome {

@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::choice::Choice;
 use super::flow::{Failed, ThoughtClock};
 use super::health::Meter;
+use super::values::{Feeding, Unfit, Values};
 use crate::check;
-use crate::metrics::{Class, ComponentSample, ConnectionSample, Recorder, Sample};
+use crate::metrics::{Class, ComponentSample, ConnectionSample, FailureSample, Recorder, Sample};
 use crate::plan::{
-    Body, Endpoint, Plan, Scope, Step, Template, ThinkTime, UserClass, first_request,
+    Body, Endpoint, OnEnd, Plan, Step, Template, ThinkTime, UserClass, first_request,
 };
 use crate::protocol::{Client, Rendered, Request, Response, Session};
 use crate::units::as_us;
@@ -37,6 +39,10 @@ pub(super) struct Shared {
     choices: Vec<Choice>,
     /// Per endpoint: whether anything is filled in for each request.
     rendered: Vec<bool>,
+    /// Who uses which data.
+    pub(super) feeding: Feeding,
+    /// Set by a user who found that the run is to end for want of data.
+    out_of_data: watch::Sender<bool>,
     /// The generator that all others are streams of.
     rng: ChaCha12Rng,
 }
@@ -52,12 +58,25 @@ impl Shared {
                 .map(|c| Choice::new(&weights(c)))
                 .collect(),
             rendered: plan.endpoints.iter().map(is_rendered).collect(),
+            feeding: Feeding::new(&plan),
+            out_of_data: watch::Sender::new(false),
             rng: ChaCha12Rng::seed_from_u64(plan.seed),
             plan,
             recorder,
             meter: Meter::new(),
             epoch,
         }
+    }
+
+    /// Returns once a user found that the run is to end for want of data.
+    pub(super) async fn out_of_data(&self) {
+        // The sender is this one's own.
+        let _ = self.out_of_data.subscribe().wait_for(|ended| *ended).await;
+    }
+
+    /// Whether a user found so.
+    pub(super) fn is_out_of_data(&self) -> bool {
+        *self.out_of_data.borrow()
     }
 
     fn rng(&self, stream: u64) -> ChaCha12Rng {
@@ -100,10 +119,9 @@ impl Shared {
 }
 
 fn is_rendered(endpoint: &Endpoint) -> bool {
-    let varies = |template: &Template| template.as_constant().is_none();
-    varies(&endpoint.url)
-        || endpoint.headers.iter().any(|header| varies(&header.value))
-        || matches!(&endpoint.body, Body::Template(template) if varies(template))
+    endpoint
+        .templates()
+        .any(|template| template.as_constant().is_none())
 }
 
 /// One virtual user.
@@ -114,11 +132,11 @@ pub(super) struct User<C: Client> {
     /// Further connections, for requests at the same time.
     pub(super) lanes: Vec<C::Session>,
     class: usize,
-    /// From 1.
-    id: u64,
     pub(super) rng: ChaCha12Rng,
-    variables: Vec<String>,
-    iteration: u64,
+    pub(super) values: Values,
+    pub(super) iteration: u64,
+    /// It found no further row of its data, and is to end.
+    is_done: bool,
     /// How it waits after the task it did last.
     think_time: ThinkTime,
     pub(super) clock: Rc<ThoughtClock>,
@@ -127,31 +145,25 @@ pub(super) struct User<C: Client> {
 impl<C: Client> User<C> {
     /// The user with this number, from 0.
     pub(super) fn new(shared: Rc<Shared>, client: Rc<C>, number: u64, class: usize) -> Self {
-        let mut user = Self {
+        let mut rng = shared.rng(USER_STREAMS | number);
+        Self {
             class,
-            rng: shared.rng(USER_STREAMS | number),
+            values: Values::new(&shared.plan, &shared.feeding, number, &mut rng),
+            rng,
             think_time: shared.plan.classes[class].think_time,
             shared,
             session: client.session(),
             client,
             lanes: Vec::new(),
-            id: number + 1,
-            variables: Vec::new(),
             iteration: 0,
+            is_done: false,
             clock: Rc::default(),
-        };
-        for variable in &user.shared.plan.variables {
-            let mut scope = Scope {
-                variables: &user.variables,
-                user_id: user.id,
-                iteration: 0,
-                rng: &mut user.rng,
-            };
-            let mut value = String::new();
-            variable.value.render(&mut scope, &mut value);
-            user.variables.push(value);
         }
-        user
+    }
+
+    /// Whether it is to end, for want of data.
+    pub(super) fn is_done(&self) -> bool {
+        self.is_done
     }
 
     /// What it does once, before its first iteration. Whether that went well; if not, it is
@@ -185,9 +197,17 @@ impl<C: Client> User<C> {
         self.run(task, None).await;
     }
 
-    /// One iteration of the open model: the arrival decides the task, and when it was due.
-    pub(super) async fn arrive(&mut self, task: usize, rng: ChaCha12Rng, due: Option<Instant>) {
+    /// One iteration of the open model: arrival k decides the task, and when it was due.
+    pub(super) async fn arrive(
+        &mut self,
+        k: u64,
+        task: usize,
+        rng: ChaCha12Rng,
+        due: Option<Instant>,
+    ) {
         self.rng = rng;
+        self.values.arrive(k);
+        self.is_done = false;
         self.run(task, due).await;
     }
 
@@ -213,36 +233,114 @@ impl<C: Client> User<C> {
     ) -> Result<(), Failed> {
         let shared = self.shared.clone();
         let endpoint = &shared.plan.endpoints[index];
-        let request = self.prepare(index, endpoint);
-        exchange(&shared, &mut self.session, request, intended).await
+        let request = self.prepare(index, endpoint, intended)?;
+        let answer = send(&shared, &mut self.session, request, intended).await;
+        self.settle(endpoint, answer)
     }
 
-    /// Sends the request of the endpoint at `index` and judges it by `awaited` as well, which is
-    /// this endpoint with further checks. Whether the further ones held.
+    /// Sends the request of the endpoint at `index` and judges it by `awaited`, which is this
+    /// endpoint with further checks; where these do not hold, by `pending`, which is the endpoint
+    /// without anything to be taken out of the answer. Whether the further checks held.
     pub(super) async fn request_until(
         &mut self,
         index: usize,
-        awaited: &Endpoint,
+        (awaited, pending): (&Endpoint, &Endpoint),
         intended: Option<Instant>,
     ) -> Result<bool, Failed> {
         let shared = self.shared.clone();
-        let request = self.prepare(index, awaited);
-        let mut held = false;
-        let judged = |response: &Response, elapsed| {
-            let secrets = &shared.plan.secrets;
-            held = check::judge(awaited, response, elapsed, secrets).class == Class::Ok;
-        };
-        exchange_with(&shared, &mut self.session, request, intended, judged).await?;
+        let request = self.prepare(index, awaited, intended)?;
+        let answer = send(&shared, &mut self.session, request, intended).await;
+        let secrets = &shared.plan.secrets;
+        let elapsed = answer.elapsed();
+        let judged = check::judge(awaited, &answer.response, elapsed, secrets, &mut self.rng);
+        let held = judged.class == Class::Ok;
+        self.settle(if held { awaited } else { pending }, answer)?;
         Ok(held)
     }
 
-    /// The request of `endpoint`, which is at `index`.
-    pub(super) fn prepare<'a>(&mut self, index: usize, endpoint: &'a Endpoint) -> Request<'a> {
-        let rendered = self.shared.rendered[index].then(|| self.render(endpoint));
-        Request {
+    /// The request of `endpoint`, which is at `index`. One that cannot be made is noted.
+    pub(super) fn prepare<'a>(
+        &mut self,
+        index: usize,
+        endpoint: &'a Endpoint,
+        intended: Option<Instant>,
+    ) -> Result<Request<'a>, Failed> {
+        let mut rendered = None;
+        if self.shared.rendered[index] {
+            match self.render(index) {
+                Ok(filled) => rendered = Some(filled),
+                Err(unfit) => return Err(self.leave_out(index, intended, unfit)),
+            }
+        }
+        Ok(Request {
             index,
             endpoint,
             rendered,
+        })
+    }
+
+    /// Judges an answer by `endpoint`, learns what is to be taken out of it, and records it.
+    pub(super) fn settle(&mut self, endpoint: &Endpoint, answer: Answer<'_>) -> Result<(), Failed> {
+        let elapsed = answer.elapsed();
+        let Answer {
+            in_flight,
+            response,
+        } = answer;
+        let shared = in_flight.shared;
+        let mut judge =
+            |secrets: &_| check::judge(endpoint, &response, elapsed, secrets, &mut self.rng);
+        let mut judgement = judge(&shared.plan.secrets);
+        if judgement.text.is_some()
+            && let Some(secrets) = self.values.secrets(&shared.plan, &shared.feeding)
+        {
+            // Once more, and without what only this user knows: few requests fail.
+            judgement.text = judge(&secrets).text;
+        }
+        if let Some(key) = judgement.key {
+            shared.recorder.record_failure(FailureSample {
+                endpoint: in_flight.endpoint,
+                intended_us: in_flight.intended_us(),
+                class: judgement.class,
+                key,
+            });
+        }
+        self.values.learn(response.status, judgement.extracted);
+        for component in check::components(&response.headers) {
+            shared.recorder.record_component(ComponentSample {
+                endpoint: in_flight.endpoint,
+                intended_us: in_flight.intended_us(),
+                name: component.name,
+                duration_us: component.duration_us,
+                hit: component.hit,
+            });
+        }
+        if response.connections > 0 {
+            shared.recorder.record_connection(ConnectionSample {
+                endpoint: in_flight.endpoint,
+                intended_us: in_flight.intended_us(),
+                dns_us: response.phases.dns.map(as_us),
+                connect_us: response.phases.connect.map(as_us),
+                tls_us: response.phases.tls.map(as_us),
+                tls_handshakes: response.tls_handshakes,
+                remote: response.remote,
+                version: response.version,
+            });
+        }
+        let index = usize::from(in_flight.endpoint);
+        let sample = Sample {
+            redirects: response.redirects,
+            connections: response.connections,
+            reused: response.reused,
+            first_byte_us: response.phases.first_byte.map(as_us),
+            download_us: response.phases.download.map(as_us),
+            bytes_in: response.bytes_in,
+            bytes_out: response.bytes_out,
+            ..in_flight.sample(judgement.class)
+        };
+        in_flight.record(sample, judgement.text);
+        match judgement.class {
+            Class::Ok => Ok(()),
+            class => Err(Failed::of_request(index, class)),
         }
     }
 
@@ -253,27 +351,63 @@ impl<C: Client> User<C> {
         }
     }
 
-    fn render(&mut self, endpoint: &Endpoint) -> Rendered {
-        let mut scope = Scope {
-            variables: &self.variables,
-            user_id: self.id,
-            iteration: self.iteration,
-            rng: &mut self.rng,
-        };
+    fn render(&mut self, index: usize) -> Result<Rendered, Unfit> {
+        let shared = self.shared.clone();
+        let (plan, iteration) = (&shared.plan, self.iteration);
+        let endpoint = &plan.endpoints[index];
+        self.values
+            .prepare(plan, &shared.feeding, index, iteration, &mut self.rng)?;
+        let mut scope = self.values.scope(plan, iteration, &mut self.rng);
         let mut fill = |template: &Template| {
             let mut text = String::new();
             if template.as_constant().is_none() {
-                template.render(&mut scope, &mut text);
+                template.render(&mut scope, &mut text)?;
             }
-            text
+            Ok::<_, Unfit>(text)
         };
-        Rendered {
-            url: fill(&endpoint.url),
-            headers: endpoint.headers.iter().map(|h| fill(&h.value)).collect(),
+        Ok(Rendered {
+            url: fill(&endpoint.url)?,
+            headers: endpoint
+                .headers
+                .iter()
+                .map(|header| fill(&header.value))
+                .collect::<Result<_, _>>()?,
             body: match &endpoint.body {
-                Body::Template(t) if t.as_constant().is_none() => Some(fill(t)),
+                Body::Template(t) if t.as_constant().is_none() => Some(fill(t)?),
                 _ => None,
             },
+        })
+    }
+
+    /// Notes a request that cannot be made. One for which there is no data was never started, and
+    /// is no failure; whether user or run end with it is for the scenario to say.
+    fn leave_out(&mut self, index: usize, intended: Option<Instant>, unfit: Unfit) -> Failed {
+        let shared = &self.shared;
+        let now = Instant::now();
+        let secrets = self.values.secrets(&shared.plan, &shared.feeding);
+        let secrets = secrets.as_ref().unwrap_or(&shared.plan.secrets);
+        let text = check::excerpt(&secrets.hide(&unfit.text));
+        if unfit.class.is_started() {
+            let mut in_flight = InFlight::start(shared, index, intended.unwrap_or(now), now);
+            in_flight.land();
+            let sample = in_flight.sample(unfit.class);
+            in_flight.record(sample, Some(text));
+        } else {
+            let intended = intended.unwrap_or(now);
+            let intended_us = as_us(intended.saturating_duration_since(shared.epoch));
+            shared.recorder.missed(false);
+            let sample = Sample::new(index as u16, unfit.class, intended_us);
+            shared.recorder.record(sample, Some(text));
+        }
+        self.end_for(unfit.end);
+        Failed::of_request(index, unfit.class)
+    }
+
+    /// What the want of data means for more than a request.
+    pub(super) fn end_for(&mut self, end: Option<OnEnd>) {
+        self.is_done |= end.is_some();
+        if end == Some(OnEnd::StopRun) {
+            self.shared.out_of_data.send_replace(true);
         }
     }
 
@@ -300,83 +434,45 @@ impl<C: Client> User<C> {
     }
 }
 
-/// Sends a request and records what comes of it.
-pub(super) async fn exchange<S: Session>(
-    shared: &Shared,
+/// Sends a request; what comes of it is to be settled by its user.
+pub(super) async fn send<'a, S: Session>(
+    shared: &'a Shared,
     session: &mut S,
     request: Request<'_>,
     intended: Option<Instant>,
-) -> Result<(), Failed> {
-    exchange_with(shared, session, request, intended, |_, _| ()).await
-}
-
-/// As [`exchange`]; `look` sees the response and the time it took.
-async fn exchange_with<S: Session>(
-    shared: &Shared,
-    session: &mut S,
-    request: Request<'_>,
-    intended: Option<Instant>,
-    look: impl FnOnce(&Response, Duration),
-) -> Result<(), Failed> {
-    let index = request.index;
+) -> Answer<'a> {
     let started = Instant::now();
-    let in_flight = InFlight::start(shared, index, intended.unwrap_or(started), started);
+    let intended = intended.unwrap_or(started);
+    let mut in_flight = InFlight::start(shared, request.index, intended, started);
     let response = session.execute(request).await;
-    let ended = Instant::now();
-    let elapsed = ended - in_flight.intended;
-    let judgement = check::judge(
-        &shared.plan.endpoints[index],
-        &response,
-        elapsed,
-        &shared.plan.secrets,
-    );
-    look(&response, elapsed);
-    for component in check::components(&response.headers) {
-        shared.recorder.record_component(ComponentSample {
-            endpoint: in_flight.endpoint,
-            intended_us: in_flight.intended_us(),
-            name: component.name,
-            duration_us: component.duration_us,
-            hit: component.hit,
-        });
-    }
-    if response.connections > 0 {
-        shared.recorder.record_connection(ConnectionSample {
-            endpoint: in_flight.endpoint,
-            intended_us: in_flight.intended_us(),
-            dns_us: response.phases.dns.map(as_us),
-            connect_us: response.phases.connect.map(as_us),
-            tls_us: response.phases.tls.map(as_us),
-            tls_handshakes: response.tls_handshakes,
-            remote: response.remote,
-            version: response.version,
-        });
-    }
-    let sample = Sample {
-        redirects: response.redirects,
-        connections: response.connections,
-        reused: response.reused,
-        first_byte_us: response.phases.first_byte.map(as_us),
-        download_us: response.phases.download.map(as_us),
-        bytes_in: response.bytes_in,
-        bytes_out: response.bytes_out,
-        ..in_flight.sample(judgement.class, ended)
-    };
-    in_flight.end(sample, judgement.text, ended);
-    match judgement.class {
-        Class::Ok => Ok(()),
-        class => Err(Failed::of_request(index, class)),
+    in_flight.land();
+    Answer {
+        in_flight,
+        response,
     }
 }
 
-/// A request on its way. Dropped before its end, because the run is over, it is recorded as
+/// A request that has ended, and is not judged yet.
+pub(super) struct Answer<'a> {
+    in_flight: InFlight<'a>,
+    response: Response,
+}
+
+impl Answer<'_> {
+    fn elapsed(&self) -> Duration {
+        self.in_flight.ended() - self.in_flight.intended
+    }
+}
+
+/// A request on its way. Dropped before it is recorded, because the run is over, it is recorded as
 /// interrupted with its age: no request is lost, whatever becomes of its user.
 struct InFlight<'a> {
     shared: &'a Shared,
     endpoint: u16,
     intended: Instant,
     started: Instant,
-    ended: bool,
+    landed: Option<Instant>,
+    is_recorded: bool,
 }
 
 impl<'a> InFlight<'a> {
@@ -389,35 +485,49 @@ impl<'a> InFlight<'a> {
             endpoint: endpoint as u16,
             intended,
             started,
-            ended: false,
+            landed: None,
+            is_recorded: false,
         }
+    }
+
+    /// It ends now. Requests at the same time end one by one, and are judged together.
+    fn land(&mut self) {
+        let now = Instant::now();
+        self.landed = Some(now);
+        self.shared.meter.ended(now);
+    }
+
+    /// When it ended, or now.
+    fn ended(&self) -> Instant {
+        self.landed.unwrap_or_else(Instant::now)
     }
 
     fn intended_us(&self) -> u64 {
         as_us(self.intended.saturating_duration_since(self.shared.epoch))
     }
 
-    fn sample(&self, class: Class, now: Instant) -> Sample {
+    fn sample(&self, class: Class) -> Sample {
+        let ended = self.ended();
         Sample {
-            response_us: as_us(now.saturating_duration_since(self.intended)),
-            service_us: as_us(now.saturating_duration_since(self.started)),
+            response_us: as_us(ended.saturating_duration_since(self.intended)),
+            service_us: as_us(ended.saturating_duration_since(self.started)),
             ..Sample::new(self.endpoint, class, self.intended_us())
         }
     }
 
-    fn end(mut self, sample: Sample, text: Option<String>, now: Instant) {
-        self.ended = true;
-        self.shared.meter.ended(now);
+    fn record(mut self, sample: Sample, text: Option<String>) {
+        self.is_recorded = true;
         self.shared.recorder.record(sample, text);
     }
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        if !self.ended {
-            let now = Instant::now();
-            self.shared.meter.ended(now);
-            let sample = self.sample(Class::Interrupted, now);
+        if !self.is_recorded {
+            if self.landed.is_none() {
+                self.land();
+            }
+            let sample = self.sample(Class::Interrupted);
             let text = "still in flight when the run ended".to_owned();
             self.shared.recorder.record(sample, Some(text));
         }

@@ -83,7 +83,8 @@ pub(super) async fn work<C: Client + 'static>(
     let load = async {
         let stopped_at = {
             let drive = drive(client, &shared, shard, timer, &halt, &mut tasks);
-            supervise(drive, commands, &halt, epoch, &plan.load).await
+            let out_of_data = shared.out_of_data();
+            supervise(drive, out_of_data, commands, &halt, epoch, &plan.load).await
         };
         // Whatever is still in flight is recorded as interrupted when its task is dropped.
         tasks.shutdown().await;
@@ -105,6 +106,7 @@ pub(super) async fn work<C: Client + 'static>(
 fn tick(shared: &Shared) -> Tick {
     Tick {
         health: shared.meter.take(),
+        out_of_data: shared.is_out_of_data(),
         ..shared.recorder.take()
     }
 }
@@ -125,10 +127,11 @@ async fn drive<C: Client + 'static>(
     }
 }
 
-/// Lets the load run to its end, until its iterations are done, or until it is told to stop; then
-/// gives it the graceful stop. Returns when it stopped starting requests.
+/// Lets the load run to its end, until its iterations are done, until it is told to stop, or until
+/// it is out of data; then gives it the graceful stop. Returns when it stopped starting requests.
 async fn supervise(
     drive: impl Future<Output = ()>,
+    out_of_data: impl Future<Output = ()>,
     mut commands: watch::Receiver<Command>,
     halt: &Halt,
     epoch: Instant,
@@ -146,7 +149,7 @@ async fn supervise(
             _ => std::future::pending().await,
         }
     };
-    tokio::pin!(drive, told);
+    tokio::pin!(drive, told, out_of_data);
     let mut is_through = false;
     let stopped_at = loop {
         tokio::select! {
@@ -160,6 +163,7 @@ async fn supervise(
             }
             () = sleep_until(end) => break end,
             at = &mut told => break at.min(Instant::now()),
+            () = &mut out_of_data => break Instant::now().min(end),
         }
     };
     halt.halt(stopped_at);

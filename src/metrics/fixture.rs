@@ -115,6 +115,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
     assert!(journal.commit(commit));
     assert!(journal.end(Ending {
         signal: None,
+        out_of_data: false,
         stopped_at_us: end_us,
         drained_at_us: end_us + 10_000,
         totals: Totals {

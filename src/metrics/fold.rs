@@ -14,6 +14,9 @@ const LIVE_WINDOW_S: usize = 10;
 /// from the target, which must not be able to fill the memory with them.
 const MAX_COMPONENTS: usize = 100;
 
+/// How many names of failures are told apart for each endpoint; the others are one, called `other`.
+const MAX_KEYS: usize = 20;
+
 /// Folds samples into commits, and keeps what the live display shows.
 #[derive(Debug)]
 pub struct Fold {
@@ -156,6 +159,16 @@ impl Fold {
                     .entry((phase, second, connection.endpoint))
                     .or_default()
                     .add_connection(connection);
+            }
+            for failure in &tick.failures {
+                let (phase, second) = self.place(failure.intended_us);
+                let values = groups.entry((phase, second, failure.endpoint)).or_default();
+                let keys = values.cell.failures.entry(failure.class).or_default();
+                let key = match keys.contains_key(&*failure.key) || keys.len() < MAX_KEYS {
+                    true => &*failure.key,
+                    false => "other",
+                };
+                *keys.entry(key.to_owned()).or_default() += 1;
             }
             for component in &tick.components {
                 let (phase, second) = self.place(component.intended_us);

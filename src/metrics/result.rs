@@ -121,6 +121,9 @@ pub struct Machine {
 pub struct Ending {
     /// Signal number that stopped it early: 2 (SIGINT) or 15 (SIGTERM).
     pub signal: Option<u8>,
+    /// Whether it ended early because a user had no further row of data.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub out_of_data: bool,
     /// When no further request was started, from the start of the load; us.
     pub stopped_at_us: u64,
     /// When the last request had ended, from the start of the load; us.
@@ -242,6 +245,9 @@ pub struct Cell {
     /// One failure's text per class.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub examples: BTreeMap<Class, String>,
+    /// Per class, how many failures had which `fail_with`. The scenario bounds their number.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub failures: BTreeMap<Class, BTreeMap<String, u64>>,
 }
 
 /// What the target said of one of its components.
@@ -419,6 +425,12 @@ impl Cell {
         for (class, text) in &other.examples {
             self.examples.entry(*class).or_insert_with(|| text.clone());
         }
+        for (class, keys) in &other.failures {
+            let mine = self.failures.entry(*class).or_default();
+            for (key, count) in keys {
+                *mine.entry(key.clone()).or_default() += count;
+            }
+        }
     }
 
     /// How many planned requests ended in a class that `select` takes.
@@ -444,6 +456,11 @@ impl Cell {
         ]
         .into_iter()
         .chain(self.classes.values().copied())
+        .chain(
+            self.failures
+                .values()
+                .flat_map(|keys| keys.values().copied()),
+        )
         .chain(self.remotes.values().copied())
         .chain(self.versions.values().copied())
         .chain(components.flat_map(|component| [component.hits, component.misses]))

@@ -127,7 +127,7 @@ impl RunResult {
 
     fn wrong_window(&self) -> Option<String> {
         let ending = self.run.ending.as_ref()?;
-        if ending.signal.is_some() || self.run.load.iterations.is_some() {
+        if ending.signal.is_some() || ending.out_of_data || self.run.load.iterations.is_some() {
             return None;
         }
         let planned_us = as_us(self.run.load.total());

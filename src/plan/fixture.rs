@@ -52,6 +52,7 @@ pub(crate) fn plan(load: Load, weights: &[u32]) -> Plan {
             max_redirects: 10,
             max_body: 100_000_000,
             checks: Vec::new(),
+            extract: Vec::new(),
             tags: Vec::new(),
         }
     };
@@ -63,6 +64,8 @@ pub(crate) fn plan(load: Load, weights: &[u32]) -> Plan {
         seed: 42,
         workers: 1,
         variables: Vec::new(),
+        names: Vec::new(),
+        data: Vec::new(),
         classes: vec![UserClass {
             name: "users".into(),
             weight: 1,

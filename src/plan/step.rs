@@ -6,8 +6,9 @@
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
-use super::{Endpoint, ThinkTime};
+use super::{Condition, Endpoint, ThinkTime};
 
 /// Named steps that are measured as one transaction. Its position among the flows, behind all
 /// endpoints, is its identity in samples and results.
@@ -42,6 +43,25 @@ pub enum Step {
         /// The steps.
         steps: Vec<Step>,
     },
+    /// The steps, once for each of some values.
+    Each {
+        /// Position, in the plan's names, of the variable that has the value.
+        variable: usize,
+        /// The values, in order.
+        values: Vec<Value>,
+        /// The steps.
+        steps: Vec<Step>,
+    },
+    /// Some steps or others.
+    If {
+        /// What decides.
+        condition: Condition,
+        /// The steps if it holds.
+        then: Vec<Step>,
+        /// The steps if it does not.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        otherwise: Vec<Step>,
+    },
     /// The steps of one of these, chosen by weight.
     Random(Vec<Branch>),
     /// Sends the request until an answer is as awaited.
@@ -51,6 +71,10 @@ pub enum Step {
         /// The endpoint with the checks that are waited for behind its own.
         #[serde(serialize_with = "checks_alone")]
         until: Box<Endpoint>,
+        /// The endpoint without anything to be taken out of an answer, for those that are not yet
+        /// as awaited.
+        #[serde(skip)]
+        pending: Box<Endpoint>,
         /// From the end of one request to the start of the next.
         #[serde(rename = "every_us", with = "crate::units::micros")]
         every: Duration,
@@ -86,7 +110,12 @@ impl Step {
     pub fn first_request(&self) -> Option<usize> {
         match self {
             Self::Request(endpoint) | Self::Poll { endpoint, .. } => Some(*endpoint),
-            Self::Flow { steps, .. } | Self::Repeat { steps, .. } => first_request(steps),
+            Self::Flow { steps, .. } | Self::Repeat { steps, .. } | Self::Each { steps, .. } => {
+                first_request(steps)
+            }
+            Self::If {
+                then, otherwise, ..
+            } => first_request(then).or_else(|| first_request(otherwise)),
             Self::Random(branches) => branches.iter().find_map(|b| first_request(&b.steps)),
             Self::Parallel { requests, .. } => requests.first().copied(),
             Self::Think(_) => None,
@@ -98,7 +127,12 @@ impl Step {
         match self {
             Self::Request(_) | Self::Poll { .. } => 1,
             Self::Think(_) => 0,
-            Self::Flow { steps, .. } | Self::Repeat { steps, .. } => width(steps),
+            Self::Flow { steps, .. } | Self::Repeat { steps, .. } | Self::Each { steps, .. } => {
+                width(steps)
+            }
+            Self::If {
+                then, otherwise, ..
+            } => width(then).max(width(otherwise)),
             Self::Random(branches) => branches.iter().map(|b| width(&b.steps)).max().unwrap_or(0),
             Self::Parallel { times, requests } => *times as usize * requests.len(),
         }
@@ -149,6 +183,9 @@ impl Expected {
                 }
                 Step::Think(think) => self.wait_s += times * think.mean().as_secs_f64(),
                 Step::Repeat { times: n, steps } => self.add(steps, times * f64::from(*n)),
+                Step::Each { values, steps, .. } => self.add(steps, times * values.len() as f64),
+                // Whether it holds is not known before; what it leads to is what it is there for.
+                Step::If { then, .. } => self.add(then, times),
                 Step::Random(branches) => {
                     let total: f64 = branches.iter().map(|b| f64::from(b.weight)).sum();
                     for branch in branches {

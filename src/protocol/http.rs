@@ -283,6 +283,7 @@ impl HttpSession {
         }
         response.phases.download = Some(head_at.elapsed());
         response.body = body.freeze();
+        response.body_bytes = length;
         Ok(answer.status())
     }
 

@@ -243,9 +243,9 @@ fn errors(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
     section("Errors", "in the whole run", out)?;
     let red = colour(AnsiColor::Red);
-    for (count, class, example) in errors {
+    for (count, what, example) in errors {
         let count = format_count(count);
-        writeln!(out, "  {red}{count} x {}{red:#}", class.name())?;
+        writeln!(out, "  {red}{count} x {}{red:#}", harmless(&what))?;
         let Some(example) = example else { continue };
         let mut lines = wrap("      e.g. ", &harmless(&example));
         if lines.len() > EXAMPLE_LINES {

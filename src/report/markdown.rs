@@ -145,13 +145,9 @@ fn errors(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         return Ok(());
     }
     writeln!(out, "\n### Errors in the whole run\n")?;
-    let rows = errors.into_iter().map(|(count, class, example)| {
-        vec![
-            class.name().to_owned(),
-            format_count(count),
-            example.unwrap_or_default(),
-        ]
-    });
+    let rows = errors
+        .into_iter()
+        .map(|(count, what, example)| vec![what, format_count(count), example.unwrap_or_default()]);
     table(&["class", "requests", "example"], &[2], rows, out)
 }
 

@@ -1,5 +1,6 @@
 //! What console and Markdown say alike: which rows and notes there are, as plain strings.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Focus, Report};
@@ -226,24 +227,44 @@ pub(super) fn phases(result: &RunResult) -> Vec<(String, bool, Summary)> {
         .collect()
 }
 
-/// `(count, class, example)` of each class of failure in the whole run, the most frequent first.
-pub(super) fn errors(result: &RunResult) -> Vec<(u64, Class, Option<String>)> {
-    let mut errors: Vec<(u64, Class, Option<String>)> = Class::ALL
-        .into_iter()
-        .filter(|class| class.is_failure() || class.is_local())
-        .map(|class| (result.count(|c| c == class), class, example(result, class)))
-        .filter(|(count, _, _)| *count > 0)
-        .collect();
+/// `(count, what, example)` of each kind of failure in the whole run, the most frequent first: a
+/// class, or what the scenario calls it, with its class.
+pub(super) fn errors(result: &RunResult) -> Vec<(u64, String, Option<String>)> {
+    let mut errors: Vec<(u64, String, Option<String>)> = Vec::new();
+    let classes = Class::ALL.into_iter();
+    for class in classes.filter(|class| class.is_failure() || class.is_local()) {
+        let mut rest = result.count(|c| c == class);
+        for (key, count) in failures(result, class) {
+            rest = rest.saturating_sub(count);
+            let start = format!("{key}: ");
+            let example = example(result, class, |text| text.starts_with(&start));
+            errors.push((count, format!("{key} ({})", class.name()), example));
+        }
+        let example = example(result, class, |_| true);
+        errors.push((rest, class.name().to_owned(), example));
+    }
+    errors.retain(|(count, _, _)| *count > 0);
     errors.sort_by_key(|(count, _, _)| std::cmp::Reverse(*count));
     errors
 }
 
-fn example(result: &RunResult, class: Class) -> Option<String> {
+/// How often failures of this class were called what.
+fn failures(result: &RunResult, class: Class) -> BTreeMap<&str, u64> {
+    let mut failures: BTreeMap<&str, u64> = BTreeMap::new();
+    let cells = result.requests().flat_map(|endpoint| &endpoint.phases);
+    for (key, count) in cells.filter_map(|cell| cell.failures.get(&class)).flatten() {
+        *failures.entry(key).or_default() += count;
+    }
+    failures
+}
+
+fn example(result: &RunResult, class: Class, fits: impl Fn(&str) -> bool) -> Option<String> {
     result.requests().find_map(|endpoint| {
-        let texts = endpoint.phases.iter();
-        let text = texts
-            .into_iter()
-            .find_map(|cell| cell.examples.get(&class))?;
+        let texts = endpoint
+            .phases
+            .iter()
+            .filter_map(|cell| cell.examples.get(&class));
+        let text = texts.into_iter().find(|text| fits(text))?;
         Some(format!("{}: {text}", endpoint.endpoint.name))
     })
 }
@@ -314,6 +335,18 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
             None => format!("recovery: it did not recover to the level of `{base}` in `{stage}`"),
         });
     }
+    let without_data = result.count(|class| class == Class::DataExhausted);
+    if without_data > 0 {
+        let example = example(result, Class::DataExhausted, |_| true).unwrap_or_default();
+        let ended = match &result.run.ending {
+            Some(ending) if ending.out_of_data => "the load ended early",
+            _ => "users ended early",
+        };
+        let count = format_count(without_data);
+        notes.push(format!(
+            "{ended} for want of data, {count} times: {example}"
+        ));
+    }
     match result.run.load.model {
         Model::Closed => {
             notes.push("closed model: a slower target would have had fewer arrivals".into());
@@ -361,9 +394,14 @@ fn accounting(result: &RunResult) -> String {
     } else {
         format!("; started = {}", classes.join(" + "))
     };
+    let without_data = count(|class| class == Class::DataExhausted);
+    let data_exhausted = match without_data {
+        0 => String::new(),
+        count => format!(" + data_exhausted {}", format_count(count)),
+    };
     format!(
-        "whole run: planned {} = started {} + missed {}{parts}",
-        format_count(started + missed),
+        "whole run: planned {} = started {} + missed {}{data_exhausted}{parts}",
+        format_count(started + missed + without_data),
         format_count(started),
         format_count(missed)
     )

@@ -2,12 +2,12 @@
 //!
 //! Here: their rendering with slots, and what a body file must not be.
 
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use super::decode::{At, list};
 use super::file::EndpointFile;
 use super::findings::{Findings, Span};
-use super::template::Names;
+use super::names::Names;
 use super::tree::{Kind, Node};
 use crate::error::Diagnostic;
 use crate::plan::{Body, Escape, Part, Template};
@@ -150,16 +150,28 @@ impl Json<'_> {
     }
 }
 
-/// Reads a body file: a regular file below `folder`, without a way out.
+/// Reads a body file.
 fn read(path: &At<String>, folder: &Path) -> Result<Vec<u8>, Diagnostic> {
-    let bad =
-        |why: String| Diagnostic::new(format!("cannot use the body file `{}`: {why}", path.value));
-    let relative = Path::new(&path.value);
+    let what = "body file";
+    let (real, length) = inside(what, &path.value, folder)?;
+    if length > MAX_BODY_BYTES {
+        return Err(unusable(what, &path.value, "it is larger than 100 MB"));
+    }
+    std::fs::read(&real).map_err(|error| unusable(what, &path.value, &error.to_string()))
+}
+
+/// Where a regular file below `folder` really is, without a way out, and its length in bytes.
+///
+/// # Errors
+/// Why it cannot be used; `what` says for what.
+pub(super) fn inside(what: &str, path: &str, folder: &Path) -> Result<(PathBuf, u64), Diagnostic> {
+    let bad = |why: &str| unusable(what, path, why);
+    let relative = Path::new(path);
     let is_inside = relative
         .components()
         .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    if !is_inside || path.value.is_empty() {
-        return Err(bad("it is not below the scenario's folder".into()).help(
+    if !is_inside || path.is_empty() {
+        return Err(bad("it is not below the scenario's folder").help(
             "put it beside the scenario, and write its path without a leading `/` and without `..`",
         ));
     }
@@ -168,23 +180,23 @@ fn read(path: &At<String>, folder: &Path) -> Result<Vec<u8>, Diagnostic> {
     } else {
         folder
     };
-    let io =
-        |error: std::io::Error| bad(error.to_string()).help("the path is relative to the scenario");
+    let io = |error: std::io::Error| {
+        bad(&error.to_string()).help("the path is relative to the scenario")
+    };
     let root = folder.canonicalize().map_err(io)?;
     let real = root.join(relative).canonicalize().map_err(io)?;
     if !real.starts_with(&root) {
-        return Err(bad(
-            "a symbolic link leads out of the scenario's folder".into()
-        ));
+        return Err(bad("a symbolic link leads out of the scenario's folder"));
     }
     let metadata = std::fs::metadata(&real).map_err(io)?;
     if !metadata.is_file() {
-        return Err(bad("it is not a regular file".into()));
+        return Err(bad("it is not a regular file"));
     }
-    if metadata.len() > MAX_BODY_BYTES {
-        return Err(bad("it is larger than 100 MB".into()));
-    }
-    std::fs::read(&real).map_err(io)
+    Ok((real, metadata.len()))
+}
+
+fn unusable(what: &str, path: &str, why: &str) -> Diagnostic {
+    Diagnostic::new(format!("cannot use the {what} `{path}`: {why}"))
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 //! Here: what the parts mean together: variables, hosts, targets. Not here: single requests
 //! (`request`), who does what (`tasks`), the load (`load`), targets (`slo`).
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
@@ -11,13 +10,14 @@ use std::path::{Path, PathBuf};
 use super::decode::{Decode, Field, Pairs, missing_key};
 use super::file::{ScenarioFile, SloFile};
 use super::findings::Findings;
+use super::names::Names;
 use super::pool::Pool;
 use super::request::{self, Common};
 use super::slo::{self, Origin, Slos};
+use super::steps::ITEM;
 use super::target::{self, Place};
 use super::tasks::{self, Running, Tasks};
-use super::template::{self, Names};
-use super::{Options, Source, include, load, profile, tree};
+use super::{Options, Source, data, extract, include, load, profile, tree};
 use crate::error::{Diagnostic, Error};
 use crate::plan::{
     Endpoint, Escape, Model, Plan, Secrets, SloScope, Target, ThinkTime, Variable, is_secret_header,
@@ -129,17 +129,19 @@ impl Compiler<'_> {
             .filter(|header| is_secret_header(&header.name))
             .filter_map(|header| header.value.as_constant()?.split(' ').next_back());
         let given = self.options.env.values().chain(taken.iter());
+        let given = given.chain(names.secrets.iter().map(|(_, value)| value));
         Secrets::new(given.map(String::as_str).chain(written))
     }
 
     fn plan(mut self, resolved: Option<profile::Resolved>) -> Option<Plan> {
         let file = &self.scenario.file;
-        let mut names = Names {
-            env: &self.options.env,
-            variables: Vec::new(),
-            taken: RefCell::default(),
-        };
-        self.variables(&mut names);
+        let mut names = Names::new(&self.options.env);
+        let folder = &self.scenario.folder;
+        data::secrets(&file.secrets, folder, &mut names, self.findings);
+        let mut data = data::feeders(&file.data, folder, &mut names, self.findings);
+        let included = include::included(file, folder, self.findings);
+        let mut pool = Pool::new(file, &included, self.findings);
+        self.variables(&mut names, &pool);
         let defaults = file
             .defaults
             .get()
@@ -152,8 +154,7 @@ impl Compiler<'_> {
             self.options.timeout,
             self.findings,
         );
-        let included = include::included(file, &self.scenario.folder, self.findings);
-        let pool = Pool::new(file, &included, &common, self.findings);
+        pool.compile(&common, self.findings);
         if pool.requests.is_empty() && (self.findings.len() == 0 || file.endpoints.get().is_some())
         {
             let diagnostic = Diagnostic::new("there are no endpoints");
@@ -177,6 +178,7 @@ impl Compiler<'_> {
         let tasks = Tasks {
             file,
             pool: &pool,
+            names: &names,
             options: self.options,
             think_time: defaults.think_time.copied().unwrap_or(ThinkTime::None),
         };
@@ -200,8 +202,13 @@ impl Compiler<'_> {
         };
         if let Some(load) = &mut load {
             tasks::check_stages(&profile, &file.users, &classes, load, self.findings);
+            data::check_load(&file.data, &data, load, self.findings);
+        }
+        for (position, feeder) in data.iter_mut().enumerate() {
+            feeder.columns = names.columns(position);
         }
         let secrets = self.secrets(&names, &endpoints);
+        let all_names = names.all();
         let variables = names.variables.into_iter();
         let mut plan = Plan {
             scenario: self.scenario.name.clone(),
@@ -213,6 +220,8 @@ impl Compiler<'_> {
             variables: variables
                 .map(|(name, value)| Variable { name, value })
                 .collect(),
+            names: all_names,
+            data,
             classes,
             endpoints,
             flows,
@@ -234,20 +243,38 @@ impl Compiler<'_> {
         Some(plan)
     }
 
-    fn variables(&mut self, names: &mut Names<'_>) {
+    fn variables(&mut self, names: &mut Names<'_>, pool: &Pool<'_>) {
         let pairs = self
             .scenario
             .file
             .variables
             .get()
             .map_or(&[][..], |pairs| &pairs.0);
+        names.defining = true;
         for (key, text) in pairs {
-            if let Err(message) = template::check_variable_name(&key.text) {
+            if let Err(message) = names.check_new(&key.text) {
                 self.findings.report(Some(key.at), Diagnostic::new(message));
                 continue;
             }
             let value = names.template(text, Escape::None, self.findings);
             names.variables.push((key.text.clone(), value));
+        }
+        names.defining = false;
+        for request in &pool.requests {
+            for name in extract::variables(&request.file.extract, names, self.findings) {
+                names.declare(name);
+            }
+        }
+        for name in &pool.items {
+            match names.check_new(name) {
+                Ok(()) => drop(names.declare(name)),
+                Err(message) => self
+                    .findings
+                    .report(Some(name.at), Diagnostic::new(message)),
+            }
+        }
+        if pool.has_items && names.check_new(ITEM).is_ok() {
+            names.declare(ITEM);
         }
     }
 

@@ -8,13 +8,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::decode::{
-    At, Decode, Field, OneOrMany, Pairs, Size, describe, entries, mapping, missing_key, object,
-    parse, unknown_key,
+    At, Decode, Field, OneOrMany, Pairs, Size, describe, entries, key_text, mapping, missing_key,
+    object, parse, unknown_key,
 };
 use super::findings::Findings;
 use super::flow_file::{FlowFile, StepsFile, UserFile};
 use super::shapes::{SineShapeFile, StepsShapeFile, SweepFile, has_shape};
 use super::tree::{Kind, Node};
+use super::values::{DataFile, ExtractFile, SecretFile};
 use crate::plan::{Arrivals, ThinkTime};
 use crate::units;
 
@@ -29,6 +30,10 @@ mapping! {
         defaults: DefaultsFile,
         /// Values for `{{ name }}`; each may use those before it.
         variables: Pairs<String>,
+        /// Values for `{{ name }}` that are shown nowhere, from the environment or a file.
+        secrets: Pairs<SecretFile>,
+        /// Data that users are fed with, by name; `{{ name.column }}` is a value of the user's row.
+        data: Pairs<DataFile>,
         /// The requests, chosen by weight.
         endpoints: Vec<At<EndpointFile>>,
         /// Kinds of virtual users, by name.
@@ -94,7 +99,9 @@ mapping! {
         /// For `--tags` and `--exclude-tags`.
         tags: OneOrMany<String>,
         /// What a response must be like; without `status`, 2xx and 3xx pass.
-        check: CheckFile,
+        check: OneOrMany<At<CheckFile>>,
+        /// Variables of the user that are taken out of a response that passed.
+        extract: Pairs<ExtractFile>,
         /// Headers beside the defaults'.
         headers: Pairs<String>,
         /// A JSON body, written as YAML.
@@ -123,10 +130,37 @@ mapping! {
         status: OneOrMany<At<String>>,
         /// The longest response time that passes.
         max_duration: Duration,
+        /// The fewest bytes of the body, on the wire.
+        min_size: Size,
+        /// The most bytes of the body, on the wire.
+        max_size: Size,
+        /// By header: `exists`, `absent`, the value that must stand there, or what it must be like.
+        headers: Pairs<Node>,
         /// Text that the body must contain.
         body_contains: OneOrMany<At<String>>,
-        /// By JSONPath: `exists`, `absent`, or the value that must stand there.
+        /// Regular expression that the body must match somewhere.
+        body_matches: OneOrMany<At<String>>,
+        /// By JSONPath: `exists`, `absent`, the value that must stand there, or what it must be like.
         json: Pairs<Node>,
+        /// Conditions of which none may hold.
+        not: NotFile,
+        /// What a failure of these conditions is called; it is counted under this key.
+        fail_with: String,
+    }
+}
+
+/// Conditions within conditions.
+#[derive(Debug, Clone)]
+pub(super) struct NotFile(pub Box<CheckFile>);
+
+impl Decode for NotFile {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
+        CheckFile::decode(node, findings).map(|file| Self(Box::new(file)))
+    }
+
+    fn schema() -> Value {
+        // Not spelled out again, or it would never end.
+        json!({"type": "object"})
     }
 }
 
@@ -430,9 +464,13 @@ mod tests {
             [
                 "",
                 ".defaults",
+                ".secrets",
+                ".data",
                 ".endpoints",
                 ".endpoints.slo",
                 ".endpoints.check",
+                ".endpoints.check",
+                ".endpoints.extract",
                 ".users",
                 ".users.endpoints",
                 ".users.flows",

@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::decode::{
-    At, Decode, Field, OneOrMany, Pairs, describe, entries, list, mapping, missing_key, object,
-    parse, unknown_key,
+    At, Decode, Field, OneOrMany, Pairs, describe, entries, key_text, list, mapping, missing_key,
+    object, parse, unknown_key,
 };
 use super::file::{CheckFile, EndpointFile, SloFile};
 use super::findings::Findings;
@@ -104,10 +104,26 @@ mapping! {
 mapping! {
     /// Steps done several times.
     RepeatFile {
-        /// How often.
-        repeat(required): u32,
+        /// How often; or a list, for each value of which the steps are done.
+        repeat(required): Times,
+        /// The variable that has the value of the list; `item` by default.
+        variable: String,
         /// What is done.
         steps(required): StepsFile,
+        /// For `--tags` and `--exclude-tags`.
+        tags: OneOrMany<String>,
+    }
+}
+
+mapping! {
+    /// Steps done if something holds.
+    IfFile {
+        /// An expression, which can ask for the `status` of the last response as well.
+        condition["if"](required): At<String>,
+        /// What is done if it holds.
+        then(required): StepsFile,
+        /// What is done otherwise; nothing by default.
+        otherwise["else"]: StepsFile,
         /// For `--tags` and `--exclude-tags`.
         tags: OneOrMany<String>,
     }
@@ -139,7 +155,7 @@ mapping! {
         /// The request: a name, or a request of its own.
         poll(required): At<RequestFile>,
         /// What is awaited, beside the request's own `check`.
-        until(required): CheckFile,
+        until(required): OneOrMany<At<CheckFile>>,
         /// From the end of one request to the start of the next; `1s` by default.
         every: Duration,
         /// When to give up; the step has then failed. `30s` by default.
@@ -196,6 +212,7 @@ pub(super) enum StepFile {
     Request(Box<At<EndpointFile>>),
     Think(ThinkFile),
     Repeat(RepeatFile),
+    If(IfFile),
     Random(RandomFile),
     Poll(Box<PollFile>),
     Burst(BurstFile),
@@ -203,7 +220,9 @@ pub(super) enum StepFile {
 }
 
 /// The keys of which a step has one, if it is no request.
-const KINDS: [&str; 6] = ["think", "repeat", "random", "poll", "burst", "parallel"];
+const KINDS: [&str; 7] = [
+    "think", "repeat", "if", "random", "poll", "burst", "parallel",
+];
 /// The keys of which a request has one.
 const METHODS: [&str; 7] = ["get", "head", "post", "put", "patch", "delete", "options"];
 
@@ -220,6 +239,7 @@ impl StepFile {
             request_schema(),
             ThinkFile::schema(),
             RepeatFile::schema(),
+            IfFile::schema(),
             RandomFile::schema(),
             PollFile::schema(),
             BurstFile::schema(),
@@ -255,6 +275,7 @@ impl Decode for StepFile {
         match kind {
             "think" => ThinkFile::decode(node, findings).map(Self::Think),
             "repeat" => RepeatFile::decode(node, findings).map(Self::Repeat),
+            "if" => IfFile::decode(node, findings).map(Self::If),
             "random" => RandomFile::decode(node, findings).map(Self::Random),
             "poll" => PollFile::decode(node, findings).map(|file| Self::Poll(Box::new(file))),
             "burst" => BurstFile::decode(node, findings).map(Self::Burst),
@@ -357,6 +378,26 @@ impl Decode for OnError {
 
     fn schema() -> Value {
         json!({"enum": ["stop", "continue"]})
+    }
+}
+
+/// How often steps are done.
+#[derive(Debug, Clone)]
+pub(super) enum Times {
+    Count(u32),
+    Values(Vec<Node>),
+}
+
+impl Decode for Times {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
+        if matches!(node.kind, Kind::List(_)) {
+            return Vec::decode(node, findings).map(Self::Values);
+        }
+        u32::decode(node, findings).map(Self::Count)
+    }
+
+    fn schema() -> Value {
+        json!({"anyOf": [u32::schema(), {"type": "array"}]})
     }
 }
 

@@ -6,10 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::decode::{At, list};
+use super::decode::{At, Field, list};
 use super::file::{EndpointFile, ScenarioFile};
 use super::findings::{Findings, Span};
-use super::flow_file::{FlowFile, IncludedFile, RequestFile, StepFile, StepsFile, TaskFile};
+use super::flow_file::{FlowFile, IncludedFile, RequestFile, StepFile, StepsFile, TaskFile, Times};
 use super::request::{self, Common};
 use super::target::Place;
 use super::tree::Key;
@@ -30,6 +30,10 @@ pub(super) struct Pool<'a> {
     names: BTreeMap<String, Subject>,
     /// The requests by where they stand; written once and used by an alias, they are one.
     places: BTreeMap<Span, usize>,
+    /// The variables that have the values of lists.
+    pub items: Vec<&'a At<String>>,
+    /// Whether a list has no variable of its own.
+    pub has_items: bool,
 }
 
 /// A request.
@@ -85,11 +89,10 @@ impl Subject {
 }
 
 impl<'a> Pool<'a> {
-    /// Everything in a scenario and the files it includes.
+    /// Everything in a scenario and the files it includes; no request is compiled yet.
     pub(super) fn new(
         file: &'a ScenarioFile,
         included: &'a [IncludedFile],
-        common: &Common<'_>,
         findings: &mut Findings,
     ) -> Self {
         let mut pool = Self {
@@ -98,6 +101,8 @@ impl<'a> Pool<'a> {
             groups: Vec::new(),
             names: BTreeMap::new(),
             places: BTreeMap::new(),
+            items: Vec::new(),
+            has_items: false,
         };
         let listed = file.endpoints.get().map_or(&[][..], |files| &files.value);
         let of_included = included.iter().filter_map(|file| file.endpoints.get());
@@ -147,12 +152,16 @@ impl<'a> Pool<'a> {
             };
             let message = format!("{count} {what}; at most {MAX_SUBJECTS} are allowed");
             findings.report(file.endpoints.key(), Diagnostic::new(message));
-            return pool;
-        }
-        for request in &mut pool.requests {
-            request.compiled = common.endpoint(request.file, findings);
+            pool.requests.clear();
         }
         pool
+    }
+
+    /// Compiles the requests.
+    pub(super) fn compile(&mut self, common: &Common<'_>, findings: &mut Findings) {
+        for request in &mut self.requests {
+            request.compiled = common.endpoint(request.file, findings);
+        }
     }
 
     fn add_request(&mut self, file: &'a At<EndpointFile>, origin: Origin, findings: &mut Findings) {
@@ -198,7 +207,17 @@ impl<'a> Pool<'a> {
             match &step.value {
                 StepFile::Name(_) | StepFile::Think(_) => {}
                 StepFile::Request(file) => self.add_step_request(file, findings),
-                StepFile::Repeat(file) => self.add_requests_of(file.steps.get(), findings),
+                StepFile::Repeat(file) => {
+                    self.items.extend(file.variable.get());
+                    let times = file.repeat.get().map(|times| &times.value);
+                    let is_list = matches!(times, Some(Times::Values(_)));
+                    self.has_items |= is_list && file.variable.is_missing();
+                    self.add_requests_of(file.steps.get(), findings);
+                }
+                StepFile::If(file) => {
+                    self.add_requests_of(file.then.get(), findings);
+                    self.add_requests_of(file.otherwise.get(), findings);
+                }
                 StepFile::Random(file) => {
                     for branch in file.random.get().map_or(&[][..], |list| &list.value) {
                         self.add_requests_of(branch.steps.get(), findings);
@@ -278,6 +297,12 @@ impl<'a> Pool<'a> {
                     let mut inner = file.steps.get().into_iter();
                     inner.any(|steps| self.has_unseen_request(steps, seen))
                 }
+                StepFile::If(file) => {
+                    let mut inner = [&file.then, &file.otherwise]
+                        .into_iter()
+                        .filter_map(Field::get);
+                    inner.any(|steps| self.has_unseen_request(steps, seen))
+                }
                 StepFile::Random(file) => {
                     let branches = file.random.get().map_or(&[][..], |list| &list.value);
                     let mut inner = branches.iter().filter_map(|branch| branch.steps.get());
@@ -334,6 +359,12 @@ fn collect_names<'a>(steps: &'a StepsFile, names: &mut Vec<&'a str>) {
             }
             StepFile::Repeat(file) => {
                 let inner = file.steps.get().into_iter();
+                inner.for_each(|steps| collect_names(steps, names));
+            }
+            StepFile::If(file) => {
+                let inner = [&file.then, &file.otherwise]
+                    .into_iter()
+                    .filter_map(Field::get);
                 inner.for_each(|steps| collect_names(steps, names));
             }
             StepFile::Random(file) => {

@@ -8,10 +8,11 @@ use std::time::Duration;
 use super::body;
 use super::checks;
 use super::decode::{At, Field, Pairs, Size};
+use super::extract;
 use super::file::{DefaultsFile, EndpointFile};
 use super::findings::{Findings, Span};
+use super::names::Names;
 use super::target::{self, Place};
-use super::template::Names;
 use crate::error::Diagnostic;
 use crate::plan::{Body, Endpoint, Escape, Header, Method, Part, Slot, Template};
 use crate::units::format_duration;
@@ -112,6 +113,7 @@ impl<'a> Common<'a> {
             .check
             .get()
             .map_or_else(Vec::new, |check| checks::checks(check, findings));
+        let extract = extract::extractions(file, self.names, findings);
         let (method, url_text) = request_line?;
         if method == Method::Head && !matches!(body, Body::None) {
             findings.report(
@@ -143,6 +145,7 @@ impl<'a> Common<'a> {
             max_redirects: limits.max_redirects,
             max_body: limits.max_body,
             checks,
+            extract,
             tags: file.tags.get().map_or_else(Vec::new, |tags| tags.0.clone()),
         };
         Some((endpoint, place))

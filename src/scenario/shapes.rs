@@ -9,7 +9,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::decode::{
-    At, Decode, Field, describe, entries, mapping, missing_key, object, parse, unknown_key,
+    At, Decode, Field, describe, entries, key_text, mapping, missing_key, object, parse,
+    unknown_key,
 };
 use super::file::ProfileFile;
 use super::findings::{Findings, Span};

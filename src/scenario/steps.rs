@@ -9,9 +9,10 @@ use super::checks;
 use super::decode::{At, Field, OneOrMany};
 use super::findings::{Findings, Span};
 use super::flow_file::{
-    BranchFile, BurstFile, OnError, ParallelFile, PollFile, RandomFile, RepeatFile, RequestFile,
-    StepFile, StepsFile,
+    BranchFile, BurstFile, IfFile, OnError, ParallelFile, PollFile, RandomFile, RepeatFile,
+    RequestFile, StepFile, StepsFile, Times,
 };
+use super::names::Names;
 use super::pool::{Pool, Subject};
 use crate::error::Diagnostic;
 use crate::plan::{Branch, Step, first_request};
@@ -20,6 +21,9 @@ use crate::plan::{Branch, Step, first_request};
 const MAX_STEPS: usize = 10_000;
 /// Most requests of a user at once.
 const MAX_AT_ONCE: usize = 1_000;
+
+/// The variable that has the value of a list, where no name is given.
+pub(super) const ITEM: &str = "item";
 
 /// Which endpoints, flows and steps run, by their tags.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +45,7 @@ impl Filter<'_> {
 /// Compiles steps.
 pub(super) struct Steps<'a> {
     pool: &'a Pool<'a>,
+    names: &'a Names<'a>,
     filter: Filter<'a>,
     /// The flows and named steps that the current step stands in.
     within: Vec<Subject>,
@@ -49,9 +54,10 @@ pub(super) struct Steps<'a> {
 
 impl<'a> Steps<'a> {
     /// Those that `filter` takes.
-    pub(super) fn new(pool: &'a Pool<'a>, filter: Filter<'a>) -> Self {
+    pub(super) fn new(pool: &'a Pool<'a>, names: &'a Names<'a>, filter: Filter<'a>) -> Self {
         Self {
             pool,
+            names,
             filter,
             within: Vec::new(),
             count: 0,
@@ -113,6 +119,7 @@ impl<'a> Steps<'a> {
             }
             StepFile::Think(think) => think.think.copied().map(|wait| Step::Think(wait.0)),
             StepFile::Repeat(repeat) => self.repeat(repeat, tags, findings),
+            StepFile::If(file) => self.condition(file, tags, findings),
             StepFile::Random(random) => self.random(random, tags, findings),
             StepFile::Poll(poll) => self.poll(poll, tags, findings),
             StepFile::Burst(burst) => self.burst(burst, tags, findings),
@@ -184,9 +191,52 @@ impl<'a> Steps<'a> {
         findings: &mut Findings,
     ) -> Option<Step> {
         let steps = self.steps(file.steps.get(), &joined(tags, &file.tags), findings);
-        let times = at_least_one(&file.repeat, findings)?;
-        first_request(&steps)?;
-        Some(Step::Repeat { times, steps })
+        let step = match &file.repeat.get()?.value {
+            Times::Count(0) => {
+                let at = file.repeat.get().map(|times| times.at);
+                findings.report(at, Diagnostic::new("this must be at least 1"));
+                return None;
+            }
+            Times::Count(times) => Step::Repeat {
+                times: *times,
+                steps,
+            },
+            Times::Values(values) => {
+                if values.is_empty() {
+                    let at = file.repeat.get().map(|times| times.at);
+                    findings.report(at, Diagnostic::new("the list is empty"));
+                    return None;
+                }
+                let name = file.variable.get().map_or(ITEM, |name| &name.value);
+                Step::Each {
+                    // A name that cannot be one was reported.
+                    variable: self.names.changing(name)?,
+                    values: values.iter().map(checks::json).collect(),
+                    steps,
+                }
+            }
+        };
+        step.first_request().map(|_| step)
+    }
+
+    fn condition(
+        &mut self,
+        file: &IfFile,
+        tags: &[String],
+        findings: &mut Findings,
+    ) -> Option<Step> {
+        let tags = joined(tags, &file.tags);
+        let then = self.steps(file.then.get(), &tags, findings);
+        let otherwise = self.steps(file.otherwise.get(), &tags, findings);
+        let condition = self
+            .names
+            .condition(&file.condition.get()?.value, findings)?;
+        let step = Step::If {
+            condition,
+            then,
+            otherwise,
+        };
+        step.first_request().map(|_| step)
     }
 
     fn random(
@@ -231,9 +281,12 @@ impl<'a> Steps<'a> {
         let (endpoint, _) = self.pool.requests[position].compiled.as_ref()?;
         let mut until = Box::new(endpoint.clone());
         until.checks.extend(awaited?);
+        let mut pending = Box::new(endpoint.clone());
+        pending.extract.clear();
         let step = Step::Poll {
             endpoint: position,
             until,
+            pending,
             every: file.every.copied().unwrap_or(Duration::from_secs(1)),
             timeout: file.timeout.copied().unwrap_or(Duration::from_secs(30)),
         };

@@ -9,6 +9,7 @@ use super::decode::{At, Field, Pairs, list};
 use super::file::{ProfileFile, ScenarioFile};
 use super::findings::Findings;
 use super::flow_file::{TaskFile, UserFile};
+use super::names::Names;
 use super::pool::{Origin, Pool, Subject};
 use super::steps::{Filter, Steps};
 use crate::error::{Diagnostic, did_you_mean};
@@ -32,6 +33,8 @@ pub(super) struct Tasks<'a> {
     pub file: &'a ScenarioFile,
     /// Its requests and flows.
     pub pool: &'a Pool<'a>,
+    /// Its variables.
+    pub names: &'a Names<'a>,
     /// Tags that are asked for.
     pub options: &'a Options,
     /// The think time where a class says nothing.
@@ -70,7 +73,7 @@ impl Tasks<'_> {
     fn check_flows(&self, findings: &mut Findings) {
         for (position, flow) in self.pool.flows.iter().enumerate() {
             let before = findings.len();
-            let mut steps = Steps::new(self.pool, Self::filter(&[], &[]));
+            let mut steps = Steps::new(self.pool, self.names, Self::filter(&[], &[]));
             let step = steps.flow(position, &[], findings);
             if step.is_none() && findings.len() == before && flow.file.steps.get().is_some() {
                 let diagnostic =
@@ -80,7 +83,11 @@ impl Tasks<'_> {
         }
         let of_scenario = self.file.steps.get().map_or(&[][..], |steps| &steps.0);
         for (_, steps) in of_scenario {
-            Steps::new(self.pool, Self::filter(&[], &[])).steps(Some(steps), &[], findings);
+            Steps::new(self.pool, self.names, Self::filter(&[], &[])).steps(
+                Some(steps),
+                &[],
+                findings,
+            );
         }
     }
 
@@ -112,7 +119,7 @@ impl Tasks<'_> {
             if weight == 0 && fixed_count.is_none() || fixed_count == Some(0) {
                 continue;
             }
-            let mut steps = Steps::new(self.pool, unchosen);
+            let mut steps = Steps::new(self.pool, self.names, unchosen);
             let on_start = steps.steps(user.on_start.get(), &[], findings);
             let on_stop = steps.steps(user.on_stop.get(), &[], findings);
             classes.push(UserClass {
@@ -211,7 +218,7 @@ impl Tasks<'_> {
             think_time: think_time.or(file.think_time.copied()),
             steps: vec![Step::Request(position)],
         };
-        let runs = Steps::new(self.pool, filter).runs(position, &[]);
+        let runs = Steps::new(self.pool, self.names, filter).runs(position, &[]);
         (task.weight > 0 && runs).then_some(task)
     }
 
@@ -224,7 +231,7 @@ impl Tasks<'_> {
         findings: &mut Findings,
     ) -> Option<Task> {
         let file = self.pool.flows[position].file;
-        let flow = Steps::new(self.pool, filter).flow(position, &[], findings)?;
+        let flow = Steps::new(self.pool, self.names, filter).flow(position, &[], findings)?;
         let task = Task {
             weight: weight.or(file.weight.copied()).unwrap_or(1),
             think_time: think_time.or(file.think_time.copied()),
@@ -325,7 +332,13 @@ fn visit(steps: &mut [Step], each: &mut dyn FnMut(Kind, &mut usize)) {
                 each(Kind::Flow, flow);
                 visit(steps, each);
             }
-            Step::Repeat { steps, .. } => visit(steps, each),
+            Step::Repeat { steps, .. } | Step::Each { steps, .. } => visit(steps, each),
+            Step::If {
+                then, otherwise, ..
+            } => {
+                visit(then, each);
+                visit(otherwise, each);
+            }
             Step::Random(branches) => {
                 branches
                     .iter_mut()

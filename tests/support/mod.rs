@@ -1,6 +1,6 @@
 //! What tests of the whole program share: [`Perfctl`] runs the binary, on a [`scenario`] or as it
 //! is, [`Misbehaving`] is a server with a fault, [`TlsServer`] one over TLS, [`calibrated`] one
-//! that is slow by a known rule, [`documents`] reads the README and `docs/`. A well-behaved server
+//! that is slow by a known rule, [`Recorded`] one that notes what it was asked, [`documents`] reads the README and `docs/`. A well-behaved server
 //! is `perfctl::demo::Demo`.
 
 // Each test file uses its own part of this.
@@ -10,10 +10,12 @@ pub mod calibrated;
 pub mod documents;
 mod misbehaving;
 mod program;
+mod recorded;
 pub mod scenario;
 pub mod serving;
 mod tls;
 
 pub use misbehaving::{Fault, Misbehaving, closed_port};
 pub use program::{Outcome, Perfctl, Running, Signal};
+pub use recorded::{Answer, Recorded, Seen};
 pub use tls::{Authority, Certificate, Talk, TlsServer};
