@@ -64,7 +64,9 @@ fn whole(text: &str) -> Result<Yaml, String> {
         Some(other) => Err(format!("`# in: {other}` is not known")),
         None if has("jobs") => Ok(Yaml::Workflow(text.to_owned())),
         None if has("endpoints") => Ok(Yaml::Scenario(text.to_owned())),
-        None if has_any(&["users", "rate", "stages"]) => Ok(Yaml::Profile(text.to_owned())),
+        None if has_any(&["users", "rate", "stages", "steps", "sine", "sweep"]) => {
+            Ok(Yaml::Profile(text.to_owned()))
+        }
         None => Err("say where the fragment belongs, such as `# in: endpoint`".into()),
     }
 }
