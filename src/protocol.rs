@@ -23,6 +23,10 @@ pub trait Client {
 
     /// A new session, with no connection yet.
     fn session(&self) -> Self::Session;
+
+    /// Another session of the user that `session` belongs to, for requests at the same time: with
+    /// connections of its own, and the user's cookies.
+    fn companion(&self, session: &Self::Session) -> Self::Session;
 }
 
 /// The connection(s) of one virtual user.
@@ -72,6 +76,8 @@ pub struct Response {
     pub headers: HeaderMap,
     /// Its body as it came over the wire, when a check needs it; otherwise empty, though counted.
     pub body: Bytes,
+    /// The bytes of its body as they came over the wire, kept or not.
+    pub body_bytes: u64,
     /// What went wrong, if anything did.
     pub failure: Option<Failure>,
     /// Where the time went.

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use perfctl::metrics::{Class, RunResult};
 use sha2::{Digest, Sha256};
 
+use support::recording::{Recording, Seen, answer, ok};
 use support::scenario::{SCENARIO, classes, count};
-use support::{Outcome, Perfctl, Recording, Seen, answer, ok};
+use support::{Outcome, Perfctl};
 
 /// A run of so many requests by one user.
 fn run(host: &str, endpoints: &str, times: u32) -> Outcome {

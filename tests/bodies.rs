@@ -6,8 +6,9 @@ use std::io::Read;
 
 use perfctl::metrics::{Class, RunResult};
 
+use support::recording::{Recording, Seen, answer, ok};
 use support::scenario::{classes, count, wait_until};
-use support::{Authority, Certificate, Perfctl, Recording, Seen, Talk, TlsServer, answer, ok};
+use support::{Authority, Certificate, Perfctl, Talk, TlsServer};
 
 /// A large file: more than is held in memory.
 const LARGE: u64 = 9 << 20;

@@ -5,7 +5,7 @@ mod support;
 use std::path::Path;
 
 use support::scenario::SCENARIO;
-use support::{Fault, Misbehaving, Outcome, Perfctl};
+use support::{Answer, Fault, Misbehaving, Outcome, Perfctl, Recorded};
 
 /// With what has to be escaped in a URL and in JSON.
 const CANARY: &str = "c4n4ry/s3cret+\"x\"";
@@ -140,6 +140,46 @@ fn a_secret_that_the_target_repeats_is_in_no_file_and_no_output() {
             .run();
         let stored = serde_json::to_string(&outcome.result()).unwrap();
         assert!(stored.contains("***"), "{stored}");
+        assert_kept(&outcome, format);
+    }
+}
+
+#[test]
+fn secrets_of_files_and_data_and_answers_are_in_no_file_and_no_output() {
+    // Answers all it gets, so that failures quote it.
+    let server = Recorded::start(|seen, _| Answer {
+        body: match seen.path.as_str() {
+            "/login" => format!("{{\"token\": {}}}", serde_json::to_string(CANARY).unwrap()),
+            _ => format!("{} {} {}", seen.path, seen.body, seen.header("x-token")),
+        },
+        ..Answer::default()
+    });
+    let endpoints = "
+- {name: login, post: /login, extract: {token: $.token}}
+- {name: file, post: /a, body: '{{ key }}', check: {body_contains: nothing of this kind}}
+- {name: data, post: /a, json: {p: '{{ users.password }}'}, check: {body_contains: nothing of this kind}}
+- {name: token, post: /a, headers: {X-Token: '{{ token }}'}, check: {body_contains: nothing of this kind}}
+- {name: part, get: '/{{ key | int }}'}
+- {name: whole, get: '/?{{ users.password }}', check: {json: {'$.a': exists}}}
+variables: {token: none-yet}
+secrets: {key: {file: key.txt}}
+data: {users: users.csv}";
+    for format in ["console", "json", "markdown"] {
+        let outcome = Perfctl::scenario(server.url(), endpoints)
+            .file("scenarios/key.txt", format!("{CANARY}\n"))
+            .file(
+                "scenarios/users.csv",
+                format!("password\n\"{}\"\n", CANARY.replace('"', "\"\"")),
+            )
+            .args(["-i", "60", "-u", "2", "--seed", "1", "--format", format])
+            .expect_status(0)
+            .run();
+        let stored = serde_json::to_string(&outcome.result()).unwrap();
+        assert!(stored.contains("***"), "{stored}");
+        // There they are meant to stand.
+        for file in ["scenarios/key.txt", "scenarios/users.csv"] {
+            std::fs::write(outcome.dir.path().join(file), "").unwrap();
+        }
         assert_kept(&outcome, format);
     }
 }

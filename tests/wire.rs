@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use perfctl::metrics::{HttpVersion, RunResult};
 
+use support::recording::Recording;
 use support::scenario::classes;
 use support::{
-    Authority, Certificate, Fault, Misbehaving, Outcome, Perfctl, Proxy, Recording, Talk,
-    TlsServer, closed_port,
+    Authority, Certificate, Fault, Misbehaving, Outcome, Perfctl, Proxy, Talk, TlsServer,
+    closed_port,
 };
 
 const HTTP1: Talk = Talk::Http1(Duration::ZERO);

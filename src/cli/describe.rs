@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
-use crate::plan::{Arrivals, Direction, Load, Model, Plan, SloScope, Target, ThinkTime};
+use crate::plan::{
+    Arrivals, Direction, Load, Model, Plan, SloScope, Step, Target, ThinkTime, UserClass,
+};
 use crate::units::{
     format_count, format_duration, format_percent, format_rate, format_users, trim_float,
 };
@@ -69,7 +71,9 @@ pub(super) fn plan(plan: &Plan) -> String {
     line(&mut text, "profile", &plan.profile);
     line(&mut text, "target", target);
     line(&mut text, "load", &load(&plan.load));
-    line(&mut text, "think time", &think_time(plan));
+    if let [class] = plan.classes.as_slice() {
+        line(&mut text, "think time", &think_time(class.think_time));
+    }
     line(&mut text, "duration", &duration(&plan.load));
     line(&mut text, "requests", &requests(plan));
     if plan.load.stages.len() > 1 {
@@ -84,6 +88,9 @@ pub(super) fn plan(plan: &Plan) -> String {
             ]);
         }
         let _ = write!(text, "\n{}\n", stages.trim_fmt());
+    }
+    for table in [classes(plan), flows(plan)].into_iter().flatten() {
+        let _ = write!(text, "\n{}\n", table.trim_fmt());
     }
     let mut endpoints = table(["endpoint", "request", "share"]);
     align_right(&mut endpoints, 2);
@@ -130,12 +137,55 @@ fn load(load: &Load) -> String {
     }
 }
 
-fn think_time(plan: &Plan) -> String {
-    match plan
-        .classes
-        .first()
-        .map_or(ThinkTime::None, |class| class.think_time)
-    {
+/// The user classes; `None` where there is nothing but a think time to say.
+fn classes(plan: &Plan) -> Option<Table> {
+    let is_plain = |class: &UserClass| class.on_start.is_empty() && class.on_stop.is_empty();
+    if plan.classes.len() == 1 && plan.classes.iter().all(is_plain) {
+        return None;
+    }
+    let mut table = table(["user class", "users", "think time", "on start", "on stop"]);
+    for (class, share) in plan.classes.iter().zip(plan.class_shares()) {
+        let users = match (class.fixed_count, plan.load.model) {
+            (Some(count), Model::Closed) => format_users(count.into()),
+            _ => format!("{}%", trim_float(share * 100.0, 1)),
+        };
+        let steps = |steps: &[Step]| match steps.len() {
+            0 => "-".to_owned(),
+            1 => "1 step".to_owned(),
+            n => format!("{n} steps"),
+        };
+        table.add_row([
+            class.name.clone(),
+            users,
+            think_time(class.think_time),
+            steps(&class.on_start),
+            steps(&class.on_stop),
+        ]);
+    }
+    Some(table)
+}
+
+/// The flows, and how often they are run; `None` without any.
+fn flows(plan: &Plan) -> Option<Table> {
+    if plan.flows.is_empty() {
+        return None;
+    }
+    let mut counts = vec![0.0; plan.flows.len()];
+    for (class, share) in plan.classes.iter().zip(plan.class_shares()) {
+        let flows = plan.expected(class).flows;
+        let sums = counts.iter_mut().zip(flows);
+        sums.for_each(|(sum, count)| *sum += share * count);
+    }
+    let mut table = table(["flow", "of 100 iterations"]);
+    align_right(&mut table, 1);
+    for (flow, count) in plan.flows.iter().zip(counts) {
+        table.add_row([flow.name.clone(), trim_float(count * 100.0, 1)]);
+    }
+    Some(table)
+}
+
+fn think_time(think_time: ThinkTime) -> String {
+    match think_time {
         ThinkTime::None => "none".into(),
         ThinkTime::Constant(wait) => format_duration(wait),
         ThinkTime::Between(low, high) => {
@@ -177,7 +227,12 @@ fn duration(load: &Load) -> String {
 /// How many requests the load can send, ramps and warm-up included.
 fn requests(plan: &Plan) -> String {
     if let Some(iterations) = plan.load.iterations {
-        return format_count(iterations);
+        let each = plan.requests_per_iteration();
+        let about = if each == 1.0 { "" } else { "about " };
+        return format!(
+            "{about}{}",
+            format_count((iterations as f64 * each).round() as u64)
+        );
     }
     let Some(highest) = plan.highest_rate_per_s() else {
         return "as many as the target answers".into();
@@ -241,7 +296,9 @@ fn notes(plan: &Plan) -> Vec<String> {
     if thinks && plan.load.model != Model::Closed {
         notes.push("the think time is not used: in an open load, arrivals follow the rate".into());
     }
-    if let Some(shares) = plan.shares().iter().copied().reduce(f64::min)
+    // What is only sent once by a user has no share.
+    let shares = plan.shares().into_iter().filter(|share| *share > 0.0);
+    if let Some(shares) = shares.reduce(f64::min)
         && let Some(highest) = plan.highest_rate_per_s()
         && highest * shares * plan.load.total().as_secs_f64() < 100.0
         && plan.load.iterations.is_none()

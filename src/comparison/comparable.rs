@@ -13,7 +13,7 @@ const OLD_DAYS: i64 = 30;
 /// # Errors
 /// [`Error::NotComparable`] with every reason.
 pub fn check_plan(baseline: &Baseline, plan: &Plan) -> Result<(), Error> {
-    let endpoints: Vec<EndpointInfo> = plan.endpoints.iter().map(EndpointInfo::of).collect();
+    let endpoints = EndpointInfo::all(plan);
     check_comparable(baseline, &plan.fingerprint(), &plan.load, &endpoints)
 }
 
@@ -158,8 +158,11 @@ mod tests {
             seed: 1,
             workers: 1,
             variables: Vec::new(),
+            names: Vec::new(),
+            data: Vec::new(),
             classes: Vec::new(),
             endpoints: Vec::new(),
+            flows: Vec::new(),
             load: run().run.load,
             slos: Vec::new(),
             skipped_slos: Vec::new(),

@@ -14,10 +14,15 @@ const LIVE_WINDOW_S: usize = 10;
 /// from the target, which must not be able to fill the memory with them.
 const MAX_COMPONENTS: usize = 100;
 
+/// How many names of failures are told apart for each endpoint; the others are one, called `other`.
+const MAX_KEYS: usize = 20;
+
 /// Folds samples into commits, and keeps what the live display shows.
 #[derive(Debug)]
 pub struct Fold {
     phases: Vec<Phase>,
+    /// How many endpoints there are; what stands behind them are flows, which are no requests.
+    endpoints: usize,
     components: BTreeSet<String>,
     recent: VecDeque<SparseHistogram>,
     requests: u64,
@@ -116,10 +121,11 @@ impl Values {
 }
 
 impl Fold {
-    /// For a run with these phases, of which there is at least one.
-    pub fn new(phases: Vec<Phase>) -> Self {
+    /// For a run with these phases, of which there is at least one, and so many endpoints.
+    pub fn new(phases: Vec<Phase>, endpoints: usize) -> Self {
         Self {
             phases,
+            endpoints,
             components: BTreeSet::new(),
             recent: VecDeque::new(),
             requests: 0,
@@ -140,6 +146,9 @@ impl Fold {
                     .entry((phase, second, sample.endpoint))
                     .or_default()
                     .add(sample);
+                if usize::from(sample.endpoint) >= self.endpoints {
+                    continue;
+                }
                 ended += u64::from(sample.class.is_started());
                 self.failures += u64::from(sample.class.is_failure());
                 self.missed += u64::from(sample.class == Class::Missed);
@@ -150,6 +159,16 @@ impl Fold {
                     .entry((phase, second, connection.endpoint))
                     .or_default()
                     .add_connection(connection);
+            }
+            for failure in &tick.failures {
+                let (phase, second) = self.place(failure.intended_us);
+                let values = groups.entry((phase, second, failure.endpoint)).or_default();
+                let keys = values.cell.failures.entry(failure.class).or_default();
+                let key = match keys.contains_key(&*failure.key) || keys.len() < MAX_KEYS {
+                    true => &*failure.key,
+                    false => "other",
+                };
+                *keys.entry(key.to_owned()).or_default() += 1;
             }
             for component in &tick.components {
                 let (phase, second) = self.place(component.intended_us);
@@ -193,6 +212,7 @@ impl Fold {
         let mut successes = SparseHistogram::default();
         cells
             .iter()
+            .filter(|entry| entry.endpoint < self.endpoints)
             .for_each(|entry| successes.merge(&entry.cell.response));
         self.requests += ended;
         let live = Live {
@@ -277,10 +297,13 @@ mod tests {
 
     #[test]
     fn samples_are_placed_by_their_intended_start() {
-        let mut fold = Fold::new(vec![
-            phase("ramp", 0, 400_000),
-            phase("steady", 400_000, 5_000_000),
-        ]);
+        let mut fold = Fold::new(
+            vec![
+                phase("ramp", 0, 400_000),
+                phase("steady", 400_000, 5_000_000),
+            ],
+            1,
+        );
         let tick = Tick {
             samples: vec![
                 sample(399_999, Class::Ok, 10),
@@ -318,7 +341,7 @@ mod tests {
     #[test]
     fn a_million_different_texts_and_names_are_not_kept() {
         let recorder = Recorder::default();
-        let mut fold = Fold::new(vec![phase("steady", 0, 1_000_000_000)]);
+        let mut fold = Fold::new(vec![phase("steady", 0, 1_000_000_000)], 1);
         let (mut texts, mut names) = (0, BTreeSet::new());
         for second in 0..20u64 {
             for i in 0..50_000u64 {
@@ -348,7 +371,7 @@ mod tests {
 
     #[test]
     fn connections_are_counted_and_addresses_beyond_the_first_few_together() {
-        let mut fold = Fold::new(vec![phase("steady", 0, 1_000_000)]);
+        let mut fold = Fold::new(vec![phase("steady", 0, 1_000_000)], 1);
         let connection = |host: u8| ConnectionSample {
             endpoint: 0,
             intended_us: 0,

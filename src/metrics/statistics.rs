@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Cell, Class, Component, Histogram, HttpVersion, RunResult, SparseHistogram};
+use super::{
+    Cell, Class, Component, EndpointResult, Histogram, HttpVersion, RunResult, SparseHistogram,
+};
 use crate::plan::{Metric, Percentile};
 
 /// Which part of a run a summary is about.
@@ -242,18 +244,18 @@ impl Summary {
 }
 
 impl RunResult {
-    /// The numbers of one endpoint (by position), or of all together.
+    /// The numbers of one endpoint or flow (by position), or of all requests together.
     pub fn summary(&self, endpoint: Option<usize>, window: Window<'_>) -> Summary {
         let phases = self.positions(window);
         let mut cell = Cell::default();
-        let selected = match endpoint {
-            Some(position) => &self.endpoints[position..=position],
-            None => &self.endpoints[..],
-        };
-        for result in selected {
+        let mut merge = |result: &EndpointResult| {
             for &phase in &phases {
                 cell.merge(&result.phases[phase]);
             }
+        };
+        match endpoint {
+            Some(position) => merge(&self.endpoints[position]),
+            None => self.requests().for_each(merge),
         }
         let window_s = phases.iter().map(|&phase| self.phase_length_s(phase)).sum();
         Summary::of(&cell, window_s)
@@ -272,7 +274,7 @@ impl RunResult {
 
     /// Planned requests in all phases and endpoints that ended in a class `select` takes.
     pub fn count(&self, select: impl Fn(Class) -> bool + Copy) -> u64 {
-        let cells = self.endpoints.iter().flat_map(|endpoint| &endpoint.phases);
+        let cells = self.requests().flat_map(|endpoint| &endpoint.phases);
         cells.map(|cell| cell.count(select)).sum()
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Auth, Body, Check, Template, Wire};
+use super::{Auth, Body, Check, Extraction, Template, Wire};
 
 /// One kind of request. Its name is the key of all statistics, never the expanded URL.
 #[derive(Debug, Clone, Serialize)]
@@ -42,14 +42,17 @@ pub struct Endpoint {
     pub max_body: u64,
     /// Conditions on the response. Without one on the status, 2xx and 3xx pass.
     pub checks: Vec<Check>,
+    /// What is taken out of a response that passed, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub extract: Vec<Extraction>,
     /// For `--tags` and `--exclude-tags`.
     pub tags: Vec<String>,
 }
 
 impl Endpoint {
-    /// Whether a check needs the body to be kept.
+    /// Whether something looks into the body, so that it has to be kept.
     pub fn keeps_body(&self) -> bool {
-        self.checks.iter().any(Check::needs_body)
+        self.checks.iter().any(Check::needs_body) || self.extract.iter().any(Extraction::needs_body)
     }
 
     /// All its templates.

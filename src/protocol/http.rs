@@ -7,6 +7,7 @@
 
 mod connect;
 mod connector;
+mod cookies;
 mod digest;
 mod failure;
 mod payload;
@@ -34,6 +35,7 @@ use tokio::time::{Instant, timeout_at};
 
 use self::connect::Probe;
 use self::connector::Connector;
+use self::cookies::Jar;
 use self::failure::{Stage, classify};
 use self::prepared::{Outgoing, Prepared, head_bytes};
 use self::proof::{Group, UserState};
@@ -80,6 +82,7 @@ pub struct HttpSession {
     local_address: Option<IpAddr>,
     /// Among the sessions of its worker, from 0.
     number: u64,
+    jar: Jar,
 }
 
 impl HttpClient {
@@ -134,7 +137,22 @@ impl Client for HttpClient {
             states: shared.groups.iter().map(|_| UserState::default()).collect(),
             shared,
             probe,
+            jar: Jar::default(),
             number,
+        }
+    }
+
+    fn companion(&self, session: &HttpSession) -> HttpSession {
+        let probe = Arc::new(Probe::default());
+        let shared = self.shared.clone();
+        HttpSession {
+            clients: (shared.connector).clients(&shared.wires, &probe, session.local_address),
+            local_address: session.local_address,
+            states: session.states.clone(),
+            shared,
+            probe,
+            jar: session.jar.clone(),
+            number: session.number,
         }
     }
 }
@@ -325,6 +343,7 @@ impl HttpSession {
         response: &mut Response,
     ) -> Result<StatusCode, Failure> {
         let mut request = outgoing.request;
+        self.jar.add_to(&mut request);
         response.bytes_out += head_bytes(request.headers()) + request_bytes(&request);
         let mut sent = None;
         if let Some(contents) = &outgoing.contents {
@@ -355,6 +374,7 @@ impl HttpSession {
         response.remote = answer.remote_addr();
         response.version = version(answer.version());
         response.status = Some(answer.status().as_u16());
+        self.jar.keep(answer.url(), answer.headers());
         response.headers = std::mem::take(answer.headers_mut());
         response.bytes_in += status_line_bytes(answer.status()) + head_bytes(&response.headers);
         if [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
@@ -389,6 +409,7 @@ impl HttpSession {
         }
         response.phases.download = Some(head_at.elapsed());
         response.body = body.freeze();
+        response.body_bytes = length;
         Ok(answer.status())
     }
 

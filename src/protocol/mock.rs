@@ -46,6 +46,10 @@ impl Client for MockClient {
     fn session(&self) -> MockSession {
         MockSession(self.clone())
     }
+
+    fn companion(&self, _: &MockSession) -> MockSession {
+        self.session()
+    }
 }
 
 impl Session for MockSession {

@@ -7,9 +7,9 @@ use super::file_wire::{
     ApiKeyFile, AuthChoice, AuthFile, CredentialsFile, CredentialsIn, OAuth2File, TokenPer,
 };
 use super::findings::{Findings, Span};
+use super::names::Names;
 use super::request::{check_header_name, is_header_text, report_header_value};
 use super::target;
-use super::template::Names;
 use crate::error::Diagnostic;
 use crate::plan::{Auth, Credentials, Escape, KeyPlace, OAuth2, Secrets, Template};
 

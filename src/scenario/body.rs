@@ -4,13 +4,13 @@
 //! (`multipart`).
 
 use std::borrow::Cow;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use super::decode::{At, list};
 use super::file::EndpointFile;
 use super::findings::{Findings, Span};
 use super::multipart;
-use super::template::Names;
+use super::names::Names;
 use super::tree::{Kind, Node};
 use crate::error::Diagnostic;
 use crate::plan::{Body, Content, Escape, FilePart, Header, Part, Template};
@@ -186,17 +186,33 @@ impl Json<'_> {
     }
 }
 
-/// Reads a body file: a regular file below `folder`, without a way out. A large one is only
-/// looked at.
+/// Reads a body file. A large one is only looked at.
 pub(super) fn read(path: &At<String>, folder: &Path) -> Result<FilePart, Diagnostic> {
-    let bad =
-        |why: String| Diagnostic::new(format!("cannot use the body file `{}`: {why}", path.value));
-    let relative = Path::new(&path.value);
+    let what = "body file";
+    let (real, length) = inside(what, &path.value, folder)?;
+    let content = match length > MAX_HELD_BYTES {
+        // Opened all the same, so that one that cannot be read is an error now.
+        true => std::fs::File::open(&real).map(|_| Content::OnDisk { path: real, length }),
+        false => std::fs::read(&real).map(|bytes| Content::Bytes(bytes.into())),
+    };
+    Ok(FilePart {
+        path: path.value.clone(),
+        content: content.map_err(|error| unusable(what, &path.value, &error.to_string()))?,
+    })
+}
+
+/// Where a regular file below `folder` really is, without a way out, and its length in bytes.
+///
+/// # Errors
+/// Why it cannot be used; `what` says for what.
+pub(super) fn inside(what: &str, path: &str, folder: &Path) -> Result<(PathBuf, u64), Diagnostic> {
+    let bad = |why: &str| unusable(what, path, why);
+    let relative = Path::new(path);
     let is_inside = relative
         .components()
         .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    if !is_inside || path.value.is_empty() {
-        return Err(bad("it is not below the scenario's folder".into()).help(
+    if !is_inside || path.is_empty() {
+        return Err(bad("it is not below the scenario's folder").help(
             "put it beside the scenario, and write its path without a leading `/` and without `..`",
         ));
     }
@@ -205,29 +221,23 @@ pub(super) fn read(path: &At<String>, folder: &Path) -> Result<FilePart, Diagnos
     } else {
         folder
     };
-    let io =
-        |error: std::io::Error| bad(error.to_string()).help("the path is relative to the scenario");
+    let io = |error: std::io::Error| {
+        bad(&error.to_string()).help("the path is relative to the scenario")
+    };
     let root = folder.canonicalize().map_err(io)?;
     let real = root.join(relative).canonicalize().map_err(io)?;
     if !real.starts_with(&root) {
-        return Err(bad(
-            "a symbolic link leads out of the scenario's folder".into()
-        ));
+        return Err(bad("a symbolic link leads out of the scenario's folder"));
     }
     let metadata = std::fs::metadata(&real).map_err(io)?;
     if !metadata.is_file() {
-        return Err(bad("it is not a regular file".into()));
+        return Err(bad("it is not a regular file"));
     }
-    let length = metadata.len();
-    let content = match length > MAX_HELD_BYTES {
-        // Opened all the same, so that one that cannot be read is an error now.
-        true => std::fs::File::open(&real).map(|_| Content::OnDisk { path: real, length }),
-        false => std::fs::read(&real).map(|bytes| Content::Bytes(bytes.into())),
-    };
-    Ok(FilePart {
-        path: path.value.clone(),
-        content: content.map_err(io)?,
-    })
+    Ok((real, metadata.len()))
+}
+
+fn unusable(what: &str, path: &str, why: &str) -> Diagnostic {
+    Diagnostic::new(format!("cannot use the {what} `{path}`: {why}"))
 }
 
 #[cfg(test)]

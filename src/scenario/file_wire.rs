@@ -5,8 +5,8 @@
 use serde_json::{Value, json};
 
 use super::decode::{
-    At, Decode, Field, OneOrMany, Pairs, describe, entries, mapping, missing_key, object, parse,
-    unknown_key,
+    At, Decode, Field, OneOrMany, Pairs, describe, entries, key_text, mapping, missing_key, object,
+    parse, unknown_key,
 };
 use super::findings::Findings;
 use super::tree::{Kind, Node};

@@ -9,7 +9,7 @@ use super::body;
 use super::decode::{At, OneOrMany, Pairs};
 use super::file_wire;
 use super::findings::{Findings, Span};
-use super::template::Names;
+use super::names::Names;
 use crate::error::Diagnostic;
 use crate::plan::{Escape, FilePart, Part, Piece, Template};
 

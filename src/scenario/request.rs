@@ -9,10 +9,11 @@ use super::auth::{self, Choice};
 use super::body;
 use super::checks;
 use super::decode::{At, Field, Pairs, Size};
+use super::extract;
 use super::file::{DefaultsFile, EndpointFile};
 use super::findings::{Findings, Span};
+use super::names::Names;
 use super::target::{self, Place};
-use super::template::Names;
 use crate::error::Diagnostic;
 use crate::plan::{
     Auth, Body, Endpoint, Escape, Header, HttpChoice, Method, Part, Slot, Template, Wire,
@@ -142,6 +143,7 @@ impl<'a> Common<'a> {
             .check
             .get()
             .map_or_else(Vec::new, |check| checks::checks(check, findings));
+        let extract = extract::extractions(file, self.names, findings);
         let (method, url_text) = request_line?;
         if method == Method::Head && !matches!(body, Body::None) {
             findings.report(
@@ -176,6 +178,7 @@ impl<'a> Common<'a> {
             max_redirects: limits.max_redirects,
             max_body: limits.max_body,
             checks,
+            extract,
             tags: file.tags.get().map_or_else(Vec::new, |tags| tags.0.clone()),
         };
         Some((endpoint, place))

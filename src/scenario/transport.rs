@@ -15,8 +15,8 @@ use super::decode::At;
 use super::file::ScenarioFile;
 use super::file_wire::{ProxyFile, TlsFile};
 use super::findings::Findings;
+use super::names::Names;
 use super::target;
-use super::template::Names;
 use crate::error::Diagnostic;
 use crate::plan::{Authorities, Escape, Identity, Proxy, Tls, Transport};
 

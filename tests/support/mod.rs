@@ -1,6 +1,7 @@
 //! What tests of the whole program share: [`Perfctl`] runs the binary, on a [`scenario`] or as it
 //! is, [`Misbehaving`] is a server with a fault, [`TlsServer`] one over TLS, [`calibrated`] one
-//! that is slow by a known rule, [`Recording`] one that keeps what it was sent, [`documents`] reads the README and `docs/`. A well-behaved server
+//! that is slow by a known rule, [`Recorded`] one that notes what it was asked, [`recording`] one that keeps
+//! every byte, [`documents`] reads the README and `docs/`. A well-behaved server
 //! is `perfctl::demo::Demo`.
 
 // Each test file uses its own part of this.
@@ -11,13 +12,14 @@ pub mod documents;
 mod misbehaving;
 mod program;
 mod proxy;
-mod recording;
+mod recorded;
+pub mod recording;
 pub mod scenario;
-mod serving;
+pub mod serving;
 mod tls;
 
 pub use misbehaving::{Fault, Misbehaving, closed_port};
 pub use program::{Outcome, Perfctl, Running, Signal};
 pub use proxy::Proxy;
-pub use recording::{Recording, Seen, answer, ok};
+pub use recorded::{Answer, Recorded, Seen};
 pub use tls::{Authority, Certificate, Talk, TlsServer};
