@@ -52,7 +52,7 @@ impl Shared {
                 .map(|c| Choice::new(&weights(c)))
                 .collect(),
             rendered: plan.endpoints.iter().map(is_rendered).collect(),
-            feeding: Feeding::new(&plan),
+            feeding: Feeding::new(plan.clone()),
             out_of_data: watch::Sender::new(false),
             rng: ChaCha12Rng::seed_from_u64(plan.seed),
             plan,
@@ -123,7 +123,7 @@ impl<S: Session> User<S> {
         let mut rng = shared.rng(USER_STREAMS | number);
         Self {
             class: shared.class_of(number),
-            values: Values::new(&shared.plan, &shared.feeding, number, &mut rng),
+            values: Values::new(&shared.feeding, number, &mut rng),
             rng,
             shared,
             session,
@@ -183,15 +183,14 @@ impl<S: Session> User<S> {
         let response = self.session.execute(request).await;
         let ended = Instant::now();
         let elapsed = ended - in_flight.intended;
-        let mut judge =
-            |secrets: &_| check::judge(endpoint, &response, elapsed, secrets, &mut self.rng);
-        let mut judgement = judge(&shared.plan.secrets);
-        if judgement.text.is_some()
-            && let Some(secrets) = self.values.secrets(&shared.plan, &shared.feeding)
-        {
-            // Once more, and without what only this user knows: few requests fail.
-            judgement.text = judge(&secrets).text;
-        }
+        let judgement = self.values.judge(
+            &shared.feeding,
+            endpoint,
+            &response,
+            elapsed,
+            self.iteration,
+            &mut self.rng,
+        );
         if let Some(key) = judgement.key {
             shared.recorder.record_failure(FailureSample {
                 endpoint: in_flight.endpoint,
@@ -200,7 +199,6 @@ impl<S: Session> User<S> {
                 key,
             });
         }
-        self.values.learn(response.status, judgement.extracted);
         for component in check::components(&response.headers) {
             shared.recorder.record_component(ComponentSample {
                 endpoint: in_flight.endpoint,
@@ -237,11 +235,11 @@ impl<S: Session> User<S> {
 
     fn render(&mut self, index: usize) -> Result<Rendered, Unfit> {
         let shared = self.shared.clone();
-        let (plan, iteration) = (&shared.plan, self.iteration);
-        let endpoint = &plan.endpoints[index];
+        let (feeding, iteration) = (&shared.feeding, self.iteration);
+        let endpoint = &shared.plan.endpoints[index];
         self.values
-            .prepare(plan, &shared.feeding, index, iteration, &mut self.rng)?;
-        let mut scope = self.values.scope(plan, iteration, &mut self.rng);
+            .prepare(feeding, index, iteration, &mut self.rng)?;
+        let mut scope = self.values.scope(feeding, iteration, &mut self.rng);
         let mut fill = |template: &Template| {
             let mut text = String::new();
             if template.as_constant().is_none() {
@@ -268,7 +266,7 @@ impl<S: Session> User<S> {
     fn leave_out(&mut self, index: usize, intended: Option<Instant>, unfit: Unfit) {
         let shared = &self.shared;
         let now = Instant::now();
-        let secrets = self.values.secrets(&shared.plan, &shared.feeding);
+        let secrets = self.values.secrets(&shared.feeding);
         let secrets = secrets.as_ref().unwrap_or(&shared.plan.secrets);
         let text = check::excerpt(&secrets.hide(&unfit.text));
         if unfit.class.is_started() {

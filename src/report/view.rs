@@ -232,7 +232,10 @@ fn failures(result: &RunResult, class: Class) -> BTreeMap<&str, u64> {
         .endpoints
         .iter()
         .flat_map(|endpoint| &endpoint.phases);
-    for (key, count) in cells.filter_map(|cell| cell.failures.get(&class)).flatten() {
+    for (key, count) in cells
+        .filter_map(|cell| cell.failure_keys.get(&class))
+        .flatten()
+    {
         *failures.entry(key).or_default() += count;
     }
     failures

@@ -58,7 +58,6 @@ impl Names<'_> {
 
     /// A condition: an expression, with or without braces around it, which can also ask for the
     /// `status` of the last response. Problems are reported.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the steps of flows"))]
     pub fn condition(&self, text: &At<String>, findings: &mut Findings) -> Option<Condition> {
         let source = text.value.trim();
         let bare = source
