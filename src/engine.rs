@@ -7,6 +7,7 @@
 mod choice;
 mod closed;
 mod crew;
+mod exchange;
 mod flow;
 #[cfg(test)]
 mod flow_tests;

@@ -11,15 +11,16 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::choice::Choice;
+use super::exchange::{Answer, InFlight, send, settle};
 use super::flow::{Failed, ThoughtClock};
 use super::health::Meter;
 use super::values::{Feeding, Unfit, Values};
-use crate::check;
-use crate::metrics::{Class, ComponentSample, ConnectionSample, FailureSample, Recorder, Sample};
+use crate::check::{self, Judgement};
+use crate::metrics::{Class, Recorder, Sample};
 use crate::plan::{
     Body, Endpoint, OnEnd, Plan, Step, Template, ThinkTime, UserClass, first_request,
 };
-use crate::protocol::{Client, Rendered, Request, Response, Session};
+use crate::protocol::{Client, Rendered, Request};
 use crate::units::as_us;
 
 /// The stream of random numbers of arrival k is k; that of user u lies in the upper half.
@@ -58,7 +59,7 @@ impl Shared {
                 .map(|c| Choice::new(&weights(c)))
                 .collect(),
             rendered: plan.endpoints.iter().map(is_rendered).collect(),
-            feeding: Feeding::new(&plan),
+            feeding: Feeding::new(plan.clone()),
             out_of_data: watch::Sender::new(false),
             rng: ChaCha12Rng::seed_from_u64(plan.seed),
             plan,
@@ -148,7 +149,7 @@ impl<C: Client> User<C> {
         let mut rng = shared.rng(USER_STREAMS | number);
         Self {
             class,
-            values: Values::new(&shared.plan, &shared.feeding, number, &mut rng),
+            values: Values::new(&shared.feeding, number, &mut rng),
             rng,
             think_time: shared.plan.classes[class].think_time,
             shared,
@@ -235,7 +236,8 @@ impl<C: Client> User<C> {
         let endpoint = &shared.plan.endpoints[index];
         let request = self.prepare(index, endpoint, intended)?;
         let answer = send(&shared, &mut self.session, request, intended).await;
-        self.settle(endpoint, answer)
+        let judgement = self.judge(endpoint, &answer);
+        settle(answer, judgement)
     }
 
     /// Sends the request of the endpoint at `index` and judges it by `awaited`, which is this
@@ -250,11 +252,12 @@ impl<C: Client> User<C> {
         let shared = self.shared.clone();
         let request = self.prepare(index, awaited, intended)?;
         let answer = send(&shared, &mut self.session, request, intended).await;
-        let secrets = &shared.plan.secrets;
-        let elapsed = answer.elapsed();
-        let judged = check::judge(awaited, &answer.response, elapsed, secrets, &mut self.rng);
-        let held = judged.class == Class::Ok;
-        self.settle(if held { awaited } else { pending }, answer)?;
+        let mut judgement = self.judge(awaited, &answer);
+        let held = judgement.class == Class::Ok;
+        if !held {
+            judgement = self.judge(pending, &answer);
+        }
+        settle(answer, judgement)?;
         Ok(held)
     }
 
@@ -279,71 +282,18 @@ impl<C: Client> User<C> {
         })
     }
 
-    /// Judges an answer by `endpoint`, learns what is to be taken out of it, and records it.
-    pub(super) fn settle(&mut self, endpoint: &Endpoint, answer: Answer<'_>) -> Result<(), Failed> {
-        let elapsed = answer.elapsed();
-        let Answer {
-            in_flight,
-            response,
-        } = answer;
-        let shared = in_flight.shared;
-        let mut judge =
-            |secrets: &_| check::judge(endpoint, &response, elapsed, secrets, &mut self.rng);
-        let mut judgement = judge(&shared.plan.secrets);
-        if judgement.text.is_some()
-            && let Some(secrets) = self.values.secrets(&shared.plan, &shared.feeding)
-        {
-            // Once more, and without what only this user knows: few requests fail.
-            judgement.text = judge(&secrets).text;
-        }
-        if let Some(key) = judgement.key {
-            shared.recorder.record_failure(FailureSample {
-                endpoint: in_flight.endpoint,
-                intended_us: in_flight.intended_us(),
-                class: judgement.class,
-                key,
-            });
-        }
-        self.values.learn(response.status, judgement.extracted);
-        for component in check::components(&response.headers) {
-            shared.recorder.record_component(ComponentSample {
-                endpoint: in_flight.endpoint,
-                intended_us: in_flight.intended_us(),
-                name: component.name,
-                duration_us: component.duration_us,
-                hit: component.hit,
-            });
-        }
-        if response.connections > 0 {
-            shared.recorder.record_connection(ConnectionSample {
-                endpoint: in_flight.endpoint,
-                intended_us: in_flight.intended_us(),
-                dns_us: response.phases.dns.map(as_us),
-                connect_us: response.phases.connect.map(as_us),
-                tls_us: response.phases.tls.map(as_us),
-                tls_handshakes: response.tls_handshakes,
-                remote: response.remote,
-                version: response.version,
-            });
-        }
-        let index = usize::from(in_flight.endpoint);
-        let sample = Sample {
-            redirects: response.redirects,
-            connections: response.connections,
-            reused: response.reused,
-            first_byte_us: response.phases.first_byte.map(as_us),
-            download_us: response.phases.download.map(as_us),
-            bytes_in: response.bytes_in,
-            bytes_out: response.bytes_out,
-            ..in_flight.sample(judgement.class)
-        };
-        in_flight.record(sample, judgement.text);
-        match judgement.class {
-            Class::Ok => Ok(()),
-            class => Err(Failed::of_request(index, class)),
-        }
+    /// Judges an answer by `endpoint`, and learns what is to be taken out of it.
+    pub(super) fn judge(&mut self, endpoint: &Endpoint, answer: &Answer<'_>) -> Judgement {
+        let feeding = &answer.in_flight.shared.feeding;
+        self.values.judge(
+            feeding,
+            endpoint,
+            &answer.response,
+            answer.elapsed(),
+            self.iteration,
+            &mut self.rng,
+        )
     }
-
     /// Makes sure that there are this many lanes.
     pub(super) fn widen(&mut self, lanes: usize) {
         while self.lanes.len() < lanes {
@@ -353,11 +303,11 @@ impl<C: Client> User<C> {
 
     fn render(&mut self, index: usize) -> Result<Rendered, Unfit> {
         let shared = self.shared.clone();
-        let (plan, iteration) = (&shared.plan, self.iteration);
-        let endpoint = &plan.endpoints[index];
+        let (feeding, iteration) = (&shared.feeding, self.iteration);
+        let endpoint = &shared.plan.endpoints[index];
         self.values
-            .prepare(plan, &shared.feeding, index, iteration, &mut self.rng)?;
-        let mut scope = self.values.scope(plan, iteration, &mut self.rng);
+            .prepare(feeding, index, iteration, &mut self.rng)?;
+        let mut scope = self.values.scope(feeding, iteration, &mut self.rng);
         let mut fill = |template: &Template| {
             let mut text = String::new();
             if template.as_constant().is_none() {
@@ -384,7 +334,7 @@ impl<C: Client> User<C> {
     fn leave_out(&mut self, index: usize, intended: Option<Instant>, unfit: Unfit) -> Failed {
         let shared = &self.shared;
         let now = Instant::now();
-        let secrets = self.values.secrets(&shared.plan, &shared.feeding);
+        let secrets = self.values.secrets(&shared.feeding);
         let secrets = secrets.as_ref().unwrap_or(&shared.plan.secrets);
         let text = check::excerpt(&secrets.hide(&unfit.text));
         if unfit.class.is_started() {
@@ -430,106 +380,6 @@ impl<C: Client> User<C> {
                 let range = low.as_secs_f64()..=high.as_secs_f64();
                 Duration::from_secs_f64(self.rng.random_range(range))
             }
-        }
-    }
-}
-
-/// Sends a request; what comes of it is to be settled by its user.
-pub(super) async fn send<'a, S: Session>(
-    shared: &'a Shared,
-    session: &mut S,
-    request: Request<'_>,
-    intended: Option<Instant>,
-) -> Answer<'a> {
-    let started = Instant::now();
-    let intended = intended.unwrap_or(started);
-    let mut in_flight = InFlight::start(shared, request.index, intended, started);
-    let response = session.execute(request).await;
-    in_flight.land();
-    Answer {
-        in_flight,
-        response,
-    }
-}
-
-/// A request that has ended, and is not judged yet.
-pub(super) struct Answer<'a> {
-    in_flight: InFlight<'a>,
-    response: Response,
-}
-
-impl Answer<'_> {
-    fn elapsed(&self) -> Duration {
-        self.in_flight.ended() - self.in_flight.intended
-    }
-}
-
-/// A request on its way. Dropped before it is recorded, because the run is over, it is recorded as
-/// interrupted with its age: no request is lost, whatever becomes of its user.
-struct InFlight<'a> {
-    shared: &'a Shared,
-    endpoint: u16,
-    intended: Instant,
-    started: Instant,
-    landed: Option<Instant>,
-    is_recorded: bool,
-}
-
-impl<'a> InFlight<'a> {
-    fn start(shared: &'a Shared, endpoint: usize, intended: Instant, started: Instant) -> Self {
-        shared.recorder.started();
-        shared.meter.started(started);
-        Self {
-            shared,
-            // The compiler of scenarios allows no more endpoints than fit.
-            endpoint: endpoint as u16,
-            intended,
-            started,
-            landed: None,
-            is_recorded: false,
-        }
-    }
-
-    /// It ends now. Requests at the same time end one by one, and are judged together.
-    fn land(&mut self) {
-        let now = Instant::now();
-        self.landed = Some(now);
-        self.shared.meter.ended(now);
-    }
-
-    /// When it ended, or now.
-    fn ended(&self) -> Instant {
-        self.landed.unwrap_or_else(Instant::now)
-    }
-
-    fn intended_us(&self) -> u64 {
-        as_us(self.intended.saturating_duration_since(self.shared.epoch))
-    }
-
-    fn sample(&self, class: Class) -> Sample {
-        let ended = self.ended();
-        Sample {
-            response_us: as_us(ended.saturating_duration_since(self.intended)),
-            service_us: as_us(ended.saturating_duration_since(self.started)),
-            ..Sample::new(self.endpoint, class, self.intended_us())
-        }
-    }
-
-    fn record(mut self, sample: Sample, text: Option<String>) {
-        self.is_recorded = true;
-        self.shared.recorder.record(sample, text);
-    }
-}
-
-impl Drop for InFlight<'_> {
-    fn drop(&mut self) {
-        if !self.is_recorded {
-            if self.landed.is_none() {
-                self.land();
-            }
-            let sample = self.sample(Class::Interrupted);
-            let text = "still in flight when the run ended".to_owned();
-            self.shared.recorder.record(sample, Some(text));
         }
     }
 }

@@ -212,6 +212,11 @@ impl Condition {
         self.0.variables()
     }
 
+    /// As it was written, without braces.
+    pub fn source(&self) -> &str {
+        &self.0.source
+    }
+
     /// Whether it holds for a user whose last response had this status. As in Python, an empty
     /// text or list, 0 and nothing do not.
     ///

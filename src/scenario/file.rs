@@ -142,6 +142,8 @@ mapping! {
         body_matches: OneOrMany<At<String>>,
         /// By JSONPath: `exists`, `absent`, the value that must stand there, or what it must be like.
         json: Pairs<Node>,
+        /// Expression that must hold; it knows the user's variables, those extracted as well, and `status`.
+        that: OneOrMany<At<String>>,
         /// Conditions of which none may hold.
         not: NotFile,
         /// What a failure of these conditions is called; it is counted under this key.

@@ -42,6 +42,12 @@ fn shown(plan: &Plan, steps: &[Step]) -> String {
         }
         Step::Think(_) => "think".to_owned(),
         Step::Repeat { times, steps } => format!("{times}x({})", shown(plan, steps)),
+        Step::Each { values, steps, .. } => {
+            format!("{}each({})", values.len(), shown(plan, steps))
+        }
+        Step::If {
+            then, otherwise, ..
+        } => format!("if({}|{})", shown(plan, then), shown(plan, otherwise)),
         Step::Random(branches) => {
             let branches = branches.iter();
             let each = branches.map(|b| format!("{}:{}", b.weight, shown(plan, &b.steps)));
@@ -158,6 +164,44 @@ fn classes_have_their_own_choices_or_those_of_the_scenario() {
     assert_eq!(shown(&plan, &plan.classes[1].on_start), "in");
     let plan = tagged(&text, &[], &["money", "read", "write"]);
     assert_eq!(tasks(&plan, 1), "2 own");
+}
+
+#[test]
+fn steps_are_done_for_each_value_of_a_list_and_if_something_holds() {
+    let text = "\
+host: demo
+endpoints: [{name: a, get: /a}]
+flows:
+  f:
+    steps:
+      - repeat: [tea, {kind: milk}, 3]
+        variable: drink
+        steps: {name: b, get: \"/b?{{ drink }}\", extract: {left: $.left}}
+      - if: status == 200 and left > 3
+        then: a
+        else: [{repeat: [1], steps: {name: c, get: \"/c/{{ item }}\"}}]
+";
+    let seen = plan(text);
+    assert_eq!(tasks(&seen, 0), "1 f(3each(b) if(a|1each(c)))");
+    assert_eq!(seen.names, ["left", "drink", "item"]);
+    let json = serde_json::to_value(&seen.classes[0].tasks[0].steps[0]).unwrap();
+    let each = &json["flow"]["steps"][0]["each"];
+    assert_eq!(each["values"].to_string(), r#"["tea",{"kind":"milk"},3]"#);
+    for (from, to, part) in [
+        ("drink }}", "dring }}", "did you mean `drink`?"),
+        ("status ==", "stats ==", "stats"),
+        ("variable: drink", "variable: a-b", "cannot name a variable"),
+        ("[tea, {kind: milk}, 3]", "[]", "the list is empty"),
+        (
+            "then: a",
+            "then: aa",
+            "no endpoint, flow or steps are named `aa`",
+        ),
+        ("        then: a\n", "", "missing required key `then`"),
+    ] {
+        let error = try_compile(&text.replace(from, to), &Options::default()).unwrap_err();
+        assert!(error.contains(part), "{error}");
+    }
 }
 
 #[test]

@@ -61,6 +61,7 @@ fn what_expressions_give() {
         ("unset is defined", "false"),
         ("users.id | int + 1", "13"),
         ("'x' ~ users.id ~ '|nofilter'", "x12|nofilter"),
+        (r"'it\'s |no filter' | length", "15"),
         ("(86400 * 365) | date", "1971-01-01T00:00:00Z"),
         ("0 | date('%d.%m.%Y')", "01.01.1970"),
         ("'a b/ä' | urlencode", "a%20b%2F%C3%A4"),
