@@ -301,7 +301,7 @@ data: {rows: rows.jsonl}",
             "- name: a
   post: '/{{ key | upper }}/{{ items | default([]) | length }}/{{ 1 + 2 }}'
   headers: {X-Signature: \"{{ hmac_sha256(secret_key, key) }}\", X-Row: '{{ rows.v.deep }}'}
-  json: {ids: '{{ items | default([]) }}'}
+  json: {ids: '{{ items | default([]) }}', own: '{{ key }}'}
   extract: {items: {json: '$.items[*].id', index: all}}
 variables: {key: abc}
 secrets: {secret_key: {file: key.txt}}
@@ -314,11 +314,11 @@ data: {rows: rows.jsonl}",
     assert_eq!(seen.len(), 2, "{}", outcome.stdout);
     assert_eq!(
         (seen[0].path.as_str(), seen[0].body.as_str()),
-        ("/ABC/0/3", r#"{"ids":"[]"}"#)
+        ("/ABC/0/3", r#"{"ids":[],"own":"abc"}"#)
     );
     assert_eq!(
         (seen[1].path.as_str(), seen[1].body.as_str()),
-        ("/ABC/2/3", r#"{"ids":"[3,4]"}"#)
+        ("/ABC/2/3", r#"{"ids":[3,4],"own":"abc"}"#)
     );
     assert_eq!(seen[0].header("x-row"), "1");
     assert_eq!(
