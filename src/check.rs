@@ -68,15 +68,23 @@ pub fn judge(
             key: None,
             extracted,
         },
-        Some(((class, text), key)) => Judgement {
+        Some(((class, text), key)) => Judgement::failure(class, &text, key, secrets),
+    }
+}
+
+impl Judgement {
+    /// A failure with this text, which is shown without `secrets`.
+    pub fn failure(class: Class, text: &str, key: Option<Arc<str>>, secrets: &Secrets) -> Self {
+        let shown = secrets.hide(text);
+        Self {
             class,
             text: Some(match &key {
-                None => excerpt(&secrets.hide(&text)),
-                Some(key) => excerpt(&format!("{key}: {}", secrets.hide(&text))),
+                None => excerpt(&shown),
+                Some(key) => excerpt(&format!("{key}: {shown}")),
             }),
             key,
             extracted: Vec::new(),
-        },
+        }
     }
 }
 
@@ -101,11 +109,9 @@ fn first_fault(
     let of_status = checks().filter(|check| check.is_status());
     let others = checks().filter(|check| !check.is_status());
     of_status.chain(others).find_map(|check| {
-        let (check, key) = match check {
-            Check::FailWith { key, check } => (&**check, Some(key.clone())),
-            check => (check, None),
-        };
-        Some((conditions::fault(check, content, status, elapsed)?, key))
+        let (check, key) = check.bare();
+        let fault = conditions::fault(check, content, status, elapsed)?;
+        Some((fault, key.cloned()))
     })
 }
 

@@ -7,6 +7,7 @@
 mod choice;
 mod closed;
 mod crew;
+mod exchange;
 mod flow;
 #[cfg(test)]
 mod flow_tests;
@@ -15,7 +16,6 @@ mod health;
 mod open;
 mod pacing;
 mod preflight;
-mod sending;
 #[cfg(test)]
 mod tests;
 mod timer;

@@ -495,3 +495,39 @@ fn credentials_stand_in_no_file_and_no_output() {
         }
     }
 }
+
+#[test]
+fn a_token_that_was_taken_out_of_an_answer_is_sent_and_shown_nowhere() {
+    let server = Recording::start(|seen, number| match seen.line.starts_with("POST /login ") {
+        true => ok(&format!("{{\"token\": \"s3cret-{number}\"}}")),
+        false => answer("500 Oops", "", seen.header("authorization").unwrap_or("-")),
+    });
+    let scenario = "
+- {name: login, post: /login, extract: {token: $.token}}
+- {name: echo, get: /echo, auth: {bearer: '{{ token }}'}, check: {status: 500, body_contains: x}}
+flows: {visit: {steps: [login, {parallel: [echo, echo]}]}}";
+    let outcome = run(&server.url(), scenario, 2);
+    let seen = server.seen();
+    assert_eq!(seen.len(), 6, "{}{}", outcome.stdout, outcome.stderr);
+    for (login, echoes) in [(0, 1..3), (3, 4..6)] {
+        for echo in &seen[echoes] {
+            let expected = format!("Bearer s3cret-{login}");
+            assert_eq!(echo.header("authorization"), Some(&*expected));
+        }
+    }
+    let stored = serde_json::to_string(&outcome.result()).unwrap();
+    assert!(
+        stored.contains("***") && !stored.contains("s3cret-"),
+        "{stored}"
+    );
+}
+
+#[test]
+fn requests_of_a_user_at_the_same_time_share_its_token() {
+    let (tokens, target) = oauth2(3600);
+    let endpoints = by_oauth2(&tokens, ", token_per: user").replace("get: /", "name: a, get: /");
+    let flow = "\nflows: {page: {steps: [{parallel: [a, a, a]}]}}";
+    let outcome = run(&target.url(), &(endpoints + flow), 3);
+    assert_eq!(classes(&outcome.result()), "ok 9");
+    assert_eq!((tokens.seen().len(), target.seen().len()), (1, 9));
+}

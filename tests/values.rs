@@ -127,7 +127,7 @@ fn failures_are_counted_under_the_names_that_the_scenario_gives() {
         let endpoint = result.endpoints.iter().find(|e| e.endpoint.name == name);
         let mut failures = BTreeMap::new();
         for cell in &endpoint.unwrap().phases {
-            for (class, keys) in &cell.failures {
+            for (class, keys) in &cell.failure_keys {
                 for (key, count) in keys {
                     *failures.entry((*class, key.clone())).or_insert(0) += count;
                 }
@@ -301,7 +301,7 @@ data: {rows: rows.jsonl}",
             "- name: a
   post: '/{{ key | upper }}/{{ items | default([]) | length }}/{{ 1 + 2 }}'
   headers: {X-Signature: \"{{ hmac_sha256(secret_key, key) }}\", X-Row: '{{ rows.v.deep }}'}
-  json: {ids: '{{ items | default([]) }}'}
+  json: {ids: '{{ items | default([]) }}', own: '{{ key }}'}
   extract: {items: {json: '$.items[*].id', index: all}}
 variables: {key: abc}
 secrets: {secret_key: {file: key.txt}}
@@ -314,11 +314,11 @@ data: {rows: rows.jsonl}",
     assert_eq!(seen.len(), 2, "{}", outcome.stdout);
     assert_eq!(
         (seen[0].path.as_str(), seen[0].body.as_str()),
-        ("/ABC/0/3", r#"{"ids":"[]"}"#)
+        ("/ABC/0/3", r#"{"ids":[],"own":"abc"}"#)
     );
     assert_eq!(
         (seen[1].path.as_str(), seen[1].body.as_str()),
-        ("/ABC/2/3", r#"{"ids":"[3,4]"}"#)
+        ("/ABC/2/3", r#"{"ids":[3,4],"own":"abc"}"#)
     );
     assert_eq!(seen[0].header("x-row"), "1");
     assert_eq!(
@@ -417,4 +417,37 @@ fn too_few_rows_for_the_load_are_known_before_it() {
             .run();
         assert!(outcome.stderr.contains(part), "{data}: {}", outcome.stderr);
     }
+}
+
+#[test]
+fn an_answer_is_compared_with_what_was_sent() {
+    let server = Recorded::start(|seen, number| Answer {
+        // Every other answer is about another row than the one that was asked for.
+        body: format!(
+            "{{\"id\": \"{}{}\"}}",
+            &seen.path[1..],
+            ["", "0"][number % 2]
+        ),
+        ..Answer::default()
+    });
+    let outcome = Perfctl::scenario(
+        server.url(),
+        "- name: a
+  get: '/{{ users.id }}'
+  extract: {id: $.id}
+  check:
+    - that: '{{ id == users.id and status == 200 }}'
+      fail_with: mixed up
+data: {users: users.csv}",
+    )
+    .file("scenarios/users.csv", rows(100))
+    .args(["-i", "20", "-u", "1"])
+    .run();
+    assert_eq!(classes(&outcome.result()), "ok 10, check_failed 10");
+    assert!(
+        outcome.stdout.contains("10 x mixed up (check_failed)"),
+        "{}",
+        outcome.stdout
+    );
+    assert!(outcome.stdout.contains("does not hold"));
 }

@@ -99,6 +99,8 @@ fn unmet(
             let found = path.query(content.json()?).all();
             unmet_expectation(&found, expect, secrets).map(|text| format!("`{path}` {text}"))
         }
+        // Asked later, by the engine.
+        Check::That(_) => None,
         Check::Not(check) => match unmet(check, content, status, elapsed)? {
             Some(_) => None,
             None => Some(describe_holding(check, content, status, elapsed)),
@@ -132,7 +134,9 @@ fn describe_holding(
             format!("the body matches `{}`", quote(&pattern.to_string()))
         }
         Check::Json { path, expect } => format!("`{path}` {}", unwanted(expect)),
-        Check::Not(_) | Check::FailWith { .. } => "a condition holds that should not".into(),
+        Check::That(_) | Check::Not(_) | Check::FailWith { .. } => {
+            "a condition holds that should not".into()
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::plan::{
-    Arrivals, Direction, Load, Model, Plan, SloScope, Step, Target, ThinkTime, UserClass,
+    Arrivals, Direction, Feeder, Load, Mode, Model, OnEnd, Per, Plan, SloScope, Step, Target,
+    ThinkTime, UserClass,
 };
 use crate::units::{
     format_count, format_duration, format_percent, format_rate, format_users, trim_float,
@@ -76,6 +77,9 @@ pub(super) fn plan(plan: &Plan) -> String {
     }
     line(&mut text, "duration", &duration(&plan.load));
     line(&mut text, "requests", &requests(plan));
+    for feeder in &plan.data {
+        line(&mut text, "data", &data(feeder));
+    }
     if plan.load.stages.len() > 1 {
         let mut stages = table(["stage", "load", "ramp", "held"]);
         for stage in &plan.load.stages {
@@ -118,6 +122,28 @@ pub(super) fn plan(plan: &Plan) -> String {
 
 fn line(text: &mut String, key: &str, value: &str) {
     let _ = writeln!(text, "  {key:<11} {value}");
+}
+
+/// `users.csv, 60 rows, unique, one per user, at the end stop_run`.
+fn data(feeder: &Feeder) -> String {
+    let mode = match feeder.mode {
+        Mode::Sequential => "sequential",
+        Mode::Random => "random",
+        Mode::Shuffle => "shuffle",
+        Mode::Unique => "unique",
+    };
+    let per = match feeder.per {
+        Per::Iteration => "iteration",
+        Per::User => "user",
+    };
+    let end = match feeder.on_end {
+        OnEnd::Wrap => "wrap",
+        OnEnd::StopUser => "stop_user",
+        OnEnd::StopRun => "stop_run",
+    };
+    let rows = format_count(feeder.rows.count());
+    let (name, file) = (&feeder.name, &feeder.file);
+    format!("{name}: {file}, {rows} rows, {mode}, one per {per}, at the end {end}")
 }
 
 fn load(load: &Load) -> String {

@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use rand::RngExt;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::sending::send;
+use super::exchange::{send, settle};
 use super::user::{Shared, User};
 use crate::check;
 use crate::metrics::{Class, Sample};
@@ -265,16 +265,12 @@ impl<C: Client> User<C> {
 
     fn holds(&mut self, condition: &Condition) -> Result<bool, Failed> {
         let shared = self.shared.clone();
-        let held = self.values.holds(
-            condition,
-            &shared.plan,
-            &shared.feeding,
-            self.iteration,
-            &mut self.rng,
-        );
+        let held = self
+            .values
+            .holds(condition, &shared.feeding, self.iteration, &mut self.rng);
         held.map_err(|unfit| {
             self.end_for(unfit.end);
-            let secrets = self.values.secrets(&shared.plan, &shared.feeding);
+            let secrets = self.values.secrets(&shared.feeding);
             let secrets = secrets.as_ref().unwrap_or(&shared.plan.secrets);
             Failed {
                 class: unfit.class,
@@ -347,7 +343,8 @@ impl<C: Client> User<C> {
         });
         // What is taken out of the answers, and the first failure, are in the order of the file.
         for (answer, endpoint) in join_all(sent).await {
-            result = result.and(self.settle(endpoint, answer));
+            let judgement = self.judge(endpoint, &answer);
+            result = result.and(settle(answer, judgement));
         }
         result
     }

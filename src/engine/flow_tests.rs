@@ -6,7 +6,10 @@ use std::time::Duration;
 use super::tests::{Outcome, run, run_shard, takes};
 use crate::metrics::{Class, Sample};
 use crate::plan::fixture::{load, plan};
-use crate::plan::{Branch, Flow, Model, Plan, Step, Task, ThinkTime};
+use crate::plan::{
+    Branch, Condition, Escape, Expression, Flow, Input, Model, Part, Plan, Slot, Step, Task,
+    Template, ThinkTime,
+};
 use crate::protocol::mock::MockAnswer;
 
 const OPEN: Model = Model::Open { max_users: 100 };
@@ -135,6 +138,7 @@ async fn a_poll_goes_on_until_the_answer_is_as_awaited_or_the_time_is_up() {
         Step::Poll {
             endpoint: 1,
             until: until.into(),
+            pending: plan.endpoints[1].clone().into(),
             every: 2 * SECOND,
             timeout: 5 * SECOND,
         },
@@ -169,6 +173,63 @@ async fn a_poll_goes_on_until_the_answer_is_as_awaited_or_the_time_is_up() {
     let outcome = run(&plan, ready_at(100)).await;
     assert_eq!(names(&outcome), "abbb", "no poll starts after 5 s");
     assert_eq!(flows(&outcome)[0].class, Class::CheckFailed);
+}
+
+/// A plan whose only variable is `item`, which stands in the URL of `a`.
+fn with_item(steps: Vec<Step>) -> Plan {
+    let mut plan = flow_plan(Model::Closed, &[(1.0, 0.0, 1_000.0)], steps);
+    plan.names = vec!["item".into()];
+    let item = Part::Slot {
+        slot: Slot::Variable(0),
+        escape: Escape::None,
+    };
+    plan.endpoints[0].url = Template::new("/{{ item }}", vec![item]);
+    plan.load.iterations = Some(1);
+    plan
+}
+
+#[tokio::test(start_paused = true)]
+async fn steps_are_done_for_each_value_of_a_list() {
+    let plan = with_item(vec![Step::Each {
+        variable: 0,
+        values: vec!["tea".into(), 7.into()],
+        steps: vec![Step::Request(0)],
+    }]);
+    let outcome = run(&plan, takes(10)).await;
+    assert_eq!(outcome.seen, ["a tea", "a 7"]);
+    let outcome = run(&plan, fails(&[0])).await;
+    assert_eq!(outcome.seen, ["a tea"], "a failed step ends its flow");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_condition_decides_which_steps_are_done() {
+    let condition = |source: &str| {
+        let resolve = |path: &str| match path {
+            "status" => Ok((("status".to_owned(), None), Input::Status)),
+            _ => Ok((("item".to_owned(), None), Input::Variable(0))),
+        };
+        Condition::new(Expression::compile::<String>(source, resolve).unwrap())
+    };
+    let decide = |source: &str| Step::If {
+        condition: condition(source),
+        then: vec![Step::Request(1)],
+        otherwise: vec![Step::Request(2)],
+    };
+    let steps = |source| {
+        with_item(vec![Step::Each {
+            variable: 0,
+            values: vec![1.into(), 2.into()],
+            steps: vec![Step::Request(0), decide(source)],
+        }])
+    };
+    let outcome = run(&steps("status == 200 and item > 1"), takes(10)).await;
+    assert_eq!(names(&outcome), "acab");
+    // One that cannot be decided fails its flow, and says why.
+    let outcome = run(&steps("item.x.y"), takes(10)).await;
+    assert_eq!(names(&outcome), "a");
+    assert_eq!(flows(&outcome)[0].class, Class::InvalidRequest);
+    let mut examples = outcome.ticks.iter().flat_map(|tick| &tick.examples);
+    assert!(examples.any(|e| e.text.contains("item.x.y")));
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,12 +11,12 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::choice::Choice;
+use super::exchange::{Answer, InFlight, send, settle};
 use super::flow::{Failed, ThoughtClock};
 use super::health::Meter;
-use super::sending::{Answer, InFlight, send};
 use super::values::{Feeding, Unfit, Values};
-use crate::check;
-use crate::metrics::{Class, ComponentSample, ConnectionSample, FailureSample, Recorder, Sample};
+use crate::check::{self, Judgement};
+use crate::metrics::{Class, Recorder, Sample};
 use crate::plan::{
     Body, Endpoint, OnEnd, Plan, Step, Template, ThinkTime, UserClass, first_request,
 };
@@ -59,7 +59,7 @@ impl Shared {
                 .map(|c| Choice::new(&weights(c)))
                 .collect(),
             rendered: plan.endpoints.iter().map(is_rendered).collect(),
-            feeding: Feeding::new(&plan),
+            feeding: Feeding::new(plan.clone()),
             out_of_data: watch::Sender::new(false),
             rng: ChaCha12Rng::seed_from_u64(plan.seed),
             plan,
@@ -149,7 +149,7 @@ impl<C: Client> User<C> {
         let mut rng = shared.rng(USER_STREAMS | number);
         Self {
             class,
-            values: Values::new(&shared.plan, &shared.feeding, number, &mut rng),
+            values: Values::new(&shared.feeding, number, &mut rng),
             rng,
             think_time: shared.plan.classes[class].think_time,
             shared,
@@ -236,7 +236,8 @@ impl<C: Client> User<C> {
         let endpoint = &shared.plan.endpoints[index];
         let request = self.prepare(index, endpoint, intended)?;
         let answer = send(&shared, &mut self.session, request, intended).await;
-        self.settle(endpoint, answer)
+        let judgement = self.judge(endpoint, &answer);
+        settle(answer, judgement)
     }
 
     /// Sends the request of the endpoint at `index` and judges it by `awaited`, which is this
@@ -251,11 +252,12 @@ impl<C: Client> User<C> {
         let shared = self.shared.clone();
         let request = self.prepare(index, awaited, intended)?;
         let answer = send(&shared, &mut self.session, request, intended).await;
-        let secrets = &shared.plan.secrets;
-        let elapsed = answer.elapsed();
-        let judged = check::judge(awaited, &answer.response, elapsed, secrets, &mut self.rng);
-        let held = judged.class == Class::Ok;
-        self.settle(if held { awaited } else { pending }, answer)?;
+        let mut judgement = self.judge(awaited, &answer);
+        let held = judgement.class == Class::Ok;
+        if !held {
+            judgement = self.judge(pending, &answer);
+        }
+        settle(answer, judgement)?;
         Ok(held)
     }
 
@@ -280,74 +282,18 @@ impl<C: Client> User<C> {
         })
     }
 
-    /// Judges an answer by `endpoint`, learns what is to be taken out of it, and records it.
-    pub(super) fn settle(&mut self, endpoint: &Endpoint, answer: Answer<'_>) -> Result<(), Failed> {
-        let elapsed = answer.elapsed();
-        let Answer {
-            in_flight,
-            response,
-        } = answer;
-        let shared = in_flight.shared;
-        let mut judge =
-            |secrets: &_| check::judge(endpoint, &response, elapsed, secrets, &mut self.rng);
-        let mut judgement = judge(&shared.plan.secrets);
-        if judgement.text.is_some() {
-            let own = self.values.secrets(&shared.plan, &shared.feeding);
-            if own.is_some() || !response.credentials.is_empty() {
-                // Once more, and without what only this user knows: few requests fail.
-                let own = own.as_ref().unwrap_or(&shared.plan.secrets);
-                let own = own.with(response.credentials.iter().map(String::as_str));
-                judgement.text = judge(&own).text;
-            }
-        }
-        if let Some(key) = judgement.key {
-            shared.recorder.record_failure(FailureSample {
-                endpoint: in_flight.endpoint,
-                intended_us: in_flight.intended_us(),
-                class: judgement.class,
-                key,
-            });
-        }
-        self.values.learn(response.status, judgement.extracted);
-        for component in check::components(&response.headers) {
-            shared.recorder.record_component(ComponentSample {
-                endpoint: in_flight.endpoint,
-                intended_us: in_flight.intended_us(),
-                name: component.name,
-                duration_us: component.duration_us,
-                hit: component.hit,
-            });
-        }
-        if response.connections > 0 {
-            shared.recorder.record_connection(ConnectionSample {
-                endpoint: in_flight.endpoint,
-                intended_us: in_flight.intended_us(),
-                dns_us: response.phases.dns.map(as_us),
-                connect_us: response.phases.connect.map(as_us),
-                tls_us: response.phases.tls.map(as_us),
-                tls_handshakes: response.tls_handshakes,
-                remote: response.remote,
-                version: response.version,
-            });
-        }
-        let index = usize::from(in_flight.endpoint);
-        let sample = Sample {
-            redirects: response.redirects,
-            connections: response.connections,
-            reused: response.reused,
-            first_byte_us: response.phases.first_byte.map(as_us),
-            download_us: response.phases.download.map(as_us),
-            bytes_in: response.bytes_in,
-            bytes_out: response.bytes_out,
-            ..in_flight.sample(judgement.class)
-        };
-        in_flight.record(sample, judgement.text);
-        match judgement.class {
-            Class::Ok => Ok(()),
-            class => Err(Failed::of_request(index, class)),
-        }
+    /// Judges an answer by `endpoint`, and learns what is to be taken out of it.
+    pub(super) fn judge(&mut self, endpoint: &Endpoint, answer: &Answer<'_>) -> Judgement {
+        let feeding = &answer.in_flight.shared.feeding;
+        self.values.judge(
+            feeding,
+            endpoint,
+            &answer.response,
+            answer.elapsed(),
+            self.iteration,
+            &mut self.rng,
+        )
     }
-
     /// Makes sure that there are this many lanes.
     pub(super) fn widen(&mut self, lanes: usize) {
         while self.lanes.len() < lanes {
@@ -357,11 +303,11 @@ impl<C: Client> User<C> {
 
     fn render(&mut self, index: usize) -> Result<Rendered, Unfit> {
         let shared = self.shared.clone();
-        let (plan, iteration) = (&shared.plan, self.iteration);
-        let endpoint = &plan.endpoints[index];
+        let (feeding, iteration) = (&shared.feeding, self.iteration);
+        let endpoint = &shared.plan.endpoints[index];
         self.values
-            .prepare(plan, &shared.feeding, index, iteration, &mut self.rng)?;
-        let mut scope = self.values.scope(plan, iteration, &mut self.rng);
+            .prepare(feeding, index, iteration, &mut self.rng)?;
+        let mut scope = self.values.scope(feeding, iteration, &mut self.rng);
         let mut fill = |template: &Template| {
             let mut text = String::new();
             if template.as_constant().is_none() {
@@ -404,7 +350,7 @@ impl<C: Client> User<C> {
     fn leave_out(&mut self, index: usize, intended: Option<Instant>, unfit: Unfit) -> Failed {
         let shared = &self.shared;
         let now = Instant::now();
-        let secrets = self.values.secrets(&shared.plan, &shared.feeding);
+        let secrets = self.values.secrets(&shared.feeding);
         let secrets = secrets.as_ref().unwrap_or(&shared.plan.secrets);
         let text = check::excerpt(&secrets.hide(&unfit.text));
         if unfit.class.is_started() {

@@ -1,22 +1,27 @@
 //! What a virtual user knows: its variables, counters, and the rows of data it took.
 //!
-//! Here: when a value is set. Not here: which row that is (`plan`), what becomes of a user without
+//! Here: when a value is set, also by a response. Not here: which row that is (`plan`), what becomes of a user without
 //! one (`user`), or how templates are filled in (`plan`).
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
 
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
 use serde_json::Value;
 
+use crate::check::{self, Judgement};
 use crate::metrics::Class;
 use crate::plan::{
-    Condition, Endpoint, Model, OnEnd, Per, Plan, Scope, Secrets, Turn, is_secret_header,
+    Check, Condition, Endpoint, Model, OnEnd, Per, Plan, Scope, Secrets, Turn, is_secret_header,
 };
+use crate::protocol::Response;
 
 /// What the users of a worker share about values.
 pub(super) struct Feeding {
+    plan: Arc<Plan>,
     /// By endpoint: the data it uses, as positions in the plan's.
     by_endpoint: Vec<Vec<usize>>,
     /// By name: the data a variable is a column of.
@@ -31,7 +36,7 @@ pub(super) struct Feeding {
 }
 
 impl Feeding {
-    pub(super) fn new(plan: &Plan) -> Self {
+    pub(super) fn new(plan: Arc<Plan>) -> Self {
         let mut by_variable = vec![None; plan.names.len()];
         for (position, feeder) in plan.data.iter().enumerate() {
             for (_, variable) in &feeder.columns {
@@ -39,10 +44,12 @@ impl Feeding {
             }
         }
         let of_endpoint = |endpoint: &Endpoint| {
-            let variables = endpoint
+            let asked = endpoint.checks.iter().filter_map(condition);
+            let used = endpoint
                 .templates()
                 .flat_map(|template| template.variables());
-            data_of(&by_variable, variables)
+            let asked = asked.flat_map(|(condition, _)| condition.variables());
+            data_of(&by_variable, used.chain(asked))
         };
         Self {
             by_endpoint: plan.endpoints.iter().map(of_endpoint).collect(),
@@ -55,7 +62,16 @@ impl Feeding {
                 Model::Closed => (plan.load.peak().ceil() as u64).max(1),
                 Model::Open { .. } => 0,
             },
+            plan,
         }
+    }
+}
+
+/// The condition of a check that the user's variables decide, and its key.
+fn condition(check: &Check) -> Option<(&Condition, Option<&Arc<str>>)> {
+    match check.bare() {
+        (Check::That(condition), key) => Some((condition, key)),
+        _ => None,
     }
 }
 
@@ -109,7 +125,8 @@ pub(super) struct Values {
 
 impl Values {
     /// Those of the user with this number, from 0, with the variables filled in.
-    pub(super) fn new(plan: &Plan, feeding: &Feeding, number: u64, rng: &mut ChaCha12Rng) -> Self {
+    pub(super) fn new(feeding: &Feeding, number: u64, rng: &mut ChaCha12Rng) -> Self {
+        let plan = &feeding.plan;
         let mut values = Self {
             number,
             variables: vec![None; plan.names.len()],
@@ -122,12 +139,10 @@ impl Values {
         for (position, variable) in plan.variables.iter().enumerate() {
             let data = data_of(&feeding.by_variable, variable.value.variables());
             let mut text = String::new();
-            let filled = values
-                .take_rows(plan, feeding, &data, 0, rng)
-                .and_then(|()| {
-                    let mut scope = values.scope(plan, 0, rng);
-                    Ok(variable.value.render(&mut scope, &mut text)?)
-                });
+            let filled = values.take_rows(feeding, &data, 0, rng).and_then(|()| {
+                let mut scope = values.scope(feeding, 0, rng);
+                Ok(variable.value.render(&mut scope, &mut text)?)
+            });
             match filled {
                 Ok(()) => values.variables[position] = Some(text.into()),
                 Err(unfit) => values.unfit = values.unfit.take().or(Some(unfit)),
@@ -144,12 +159,12 @@ impl Values {
     /// What templates see. The rows they use must have been taken.
     pub(super) fn scope<'a>(
         &'a mut self,
-        plan: &'a Plan,
+        feeding: &'a Feeding,
         iteration: u64,
         rng: &'a mut ChaCha12Rng,
     ) -> Scope<'a> {
         Scope {
-            names: &plan.names,
+            names: &feeding.plan.names,
             variables: &self.variables,
             user_id: self.number + 1,
             iteration,
@@ -166,7 +181,6 @@ impl Values {
     /// filled in.
     pub(super) fn prepare(
         &mut self,
-        plan: &Plan,
         feeding: &Feeding,
         endpoint: usize,
         iteration: u64,
@@ -175,23 +189,17 @@ impl Values {
         if let Some(unfit) = &self.unfit {
             return Err(unfit.clone());
         }
-        self.take_rows(
-            plan,
-            feeding,
-            &feeding.by_endpoint[endpoint],
-            iteration,
-            rng,
-        )
+        self.take_rows(feeding, &feeding.by_endpoint[endpoint], iteration, rng)
     }
 
     fn take_rows(
         &mut self,
-        plan: &Plan,
         feeding: &Feeding,
         data: &[usize],
         iteration: u64,
         rng: &mut ChaCha12Rng,
     ) -> Result<(), Unfit> {
+        let plan = &feeding.plan;
         for &position in data {
             let feeder = &plan.data[position];
             let is_due = match (feeder.per, self.rows_of[position]) {
@@ -253,14 +261,6 @@ impl Values {
         }
     }
 
-    /// A response came, or did not, and these variables were taken out of it.
-    pub(super) fn learn(&mut self, status: Option<u16>, extracted: Vec<(usize, Value)>) {
-        self.status = status;
-        for (variable, value) in extracted {
-            self.set(variable, value);
-        }
-    }
-
     /// Gives the variable at this position of the plan's names a value.
     pub(super) fn set(&mut self, variable: usize, value: Value) {
         self.variables[variable] = Some(value);
@@ -273,23 +273,64 @@ impl Values {
     pub(super) fn holds(
         &mut self,
         condition: &Condition,
-        plan: &Plan,
         feeding: &Feeding,
         iteration: u64,
         rng: &mut ChaCha12Rng,
     ) -> Result<bool, Unfit> {
         let data = data_of(&feeding.by_variable, condition.variables());
-        self.take_rows(plan, feeding, &data, iteration, rng)?;
+        self.take_rows(feeding, &data, iteration, rng)?;
         let status = self.status;
-        Ok(condition.holds(&mut self.scope(plan, iteration, rng), status)?)
+        Ok(condition.holds(&mut self.scope(feeding, iteration, rng), status)?)
+    }
+
+    /// How a response that took `elapsed` is counted. Of a success, the user keeps what was taken
+    /// out of it; what its text quotes is without secrets, also those of the user.
+    pub(super) fn judge(
+        &mut self,
+        feeding: &Feeding,
+        endpoint: &Endpoint,
+        response: &Response,
+        elapsed: Duration,
+        iteration: u64,
+        rng: &mut ChaCha12Rng,
+    ) -> Judgement {
+        let plan = &feeding.plan;
+        let mut judgement = check::judge(endpoint, response, elapsed, &plan.secrets, rng);
+        if judgement.text.is_some() {
+            let own = self.secrets(feeding);
+            if own.is_some() || !response.credentials.is_empty() {
+                let own = own.as_ref().unwrap_or(&plan.secrets);
+                let secrets = own.with(response.credentials.iter().map(String::as_str));
+                // Once more, for the text: few requests fail.
+                judgement.text = check::judge(endpoint, response, elapsed, &secrets, rng).text;
+            }
+        }
+        self.status = response.status;
+        for (variable, value) in judgement.extracted.drain(..) {
+            self.set(variable, value);
+        }
+        if judgement.text.is_some() {
+            return judgement;
+        }
+        for (asked, key) in endpoint.checks.iter().filter_map(condition) {
+            let text = match self.holds(asked, feeding, iteration, rng) {
+                Ok(true) => continue,
+                Ok(false) => format!("`{}` does not hold", asked.source()),
+                Err(unfit) => unfit.text,
+            };
+            let secrets = self.secrets(feeding);
+            let secrets = secrets.as_ref().unwrap_or(&plan.secrets);
+            return Judgement::failure(Class::CheckFailed, &text, key.cloned(), secrets);
+        }
+        judgement
     }
 
     /// Those of the plan, and what only this user knows; `None` if that is nothing more.
-    pub(super) fn secrets(&self, plan: &Plan, feeding: &Feeding) -> Option<Secrets> {
+    pub(super) fn secrets(&self, feeding: &Feeding) -> Option<Secrets> {
         let own = feeding.secret.iter();
         let own: Vec<&str> = own
             .filter_map(|variable| self.variables[*variable].as_ref()?.as_str())
             .collect();
-        (!own.is_empty()).then(|| plan.secrets.with(own))
+        (!own.is_empty()).then(|| feeding.plan.secrets.with(own))
     }
 }

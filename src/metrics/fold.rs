@@ -163,7 +163,7 @@ impl Fold {
             for failure in &tick.failures {
                 let (phase, second) = self.place(failure.intended_us);
                 let values = groups.entry((phase, second, failure.endpoint)).or_default();
-                let keys = values.cell.failures.entry(failure.class).or_default();
+                let keys = values.cell.failure_keys.entry(failure.class).or_default();
                 let key = match keys.contains_key(&*failure.key) || keys.len() < MAX_KEYS {
                     true => &*failure.key,
                     false => "other",

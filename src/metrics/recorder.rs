@@ -22,8 +22,8 @@ impl Recorder {
         counts.started += 1;
     }
 
-    /// An arrival is missed: for want of a free user, or because the generator was `late`. Called
-    /// once for each, before its sample.
+    /// An arrival is missed: for want of a free user, or because the generator was `late`; or a
+    /// request is left out for want of data. Called once for each, before its sample.
     pub fn missed(&self, late: bool) {
         let counts = &mut self.tick.borrow_mut().totals;
         counts.planned += 1;

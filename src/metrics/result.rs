@@ -250,7 +250,7 @@ pub struct Cell {
     pub examples: BTreeMap<Class, String>,
     /// Per class, how many failures had which `fail_with`. The scenario bounds their number.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub failures: BTreeMap<Class, BTreeMap<String, u64>>,
+    pub failure_keys: BTreeMap<Class, BTreeMap<String, u64>>,
 }
 
 /// What the target said of one of its components.
@@ -429,8 +429,8 @@ impl Cell {
         for (class, text) in &other.examples {
             self.examples.entry(*class).or_insert_with(|| text.clone());
         }
-        for (class, keys) in &other.failures {
-            let mine = self.failures.entry(*class).or_default();
+        for (class, keys) in &other.failure_keys {
+            let mine = self.failure_keys.entry(*class).or_default();
             for (key, count) in keys {
                 *mine.entry(key.clone()).or_default() += count;
             }
@@ -461,7 +461,7 @@ impl Cell {
         .into_iter()
         .chain(self.classes.values().copied())
         .chain(
-            self.failures
+            self.failure_keys
                 .values()
                 .flat_map(|keys| keys.values().copied()),
         )

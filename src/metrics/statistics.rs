@@ -82,6 +82,9 @@ pub struct Summary {
     pub components: BTreeMap<String, ComponentSummary>,
     /// One failure's text per class.
     pub examples: BTreeMap<Class, String>,
+    /// Per class, how many failures had which `fail_with`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub failure_keys: BTreeMap<Class, BTreeMap<String, u64>>,
     #[serde(skip)]
     response: Histogram,
     #[serde(skip)]
@@ -210,6 +213,7 @@ impl Summary {
             redirects: cell.redirects,
             components,
             examples: cell.examples.clone(),
+            failure_keys: cell.failure_keys.clone(),
             response,
             component_cells: cell.components.clone(),
         }

@@ -7,6 +7,8 @@ use regex::Regex;
 use serde::{Serialize, Serializer};
 use serde_json_path::JsonPath;
 
+use super::expression::Condition;
+
 /// One condition on a response.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -39,6 +41,9 @@ pub enum Check {
         /// What must be found there.
         expect: Expectation,
     },
+    /// An expression holds, asked once the values of the response were taken. Unlike the others, it
+    /// is evaluated by the engine, which knows the variables.
+    That(Condition),
     /// The condition does not hold. A body that cannot be judged is a failure all the same.
     Not(Box<Check>),
     /// The condition holds, or the request fails with this key, under which it is counted.
@@ -51,11 +56,11 @@ pub enum Check {
 }
 
 impl Check {
-    /// The condition itself, without a key.
-    pub fn bare(&self) -> &Self {
+    /// The condition itself, and its key.
+    pub fn bare(&self) -> (&Self, Option<&Arc<str>>) {
         match self {
-            Self::FailWith { check, .. } => check.bare(),
-            _ => self,
+            Self::FailWith { key, check } => (check, Some(key)),
+            _ => (self, None),
         }
     }
 

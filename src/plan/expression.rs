@@ -15,7 +15,7 @@ use minijinja::{Environment, ErrorKind, Value};
 use rand_chacha::ChaCha12Rng;
 use serde::{Serialize, Serializer};
 
-use super::Scope;
+use super::{Escape, Scope};
 
 /// The most steps of one evaluation.
 const FUEL: u64 = 20_000;
@@ -115,22 +115,31 @@ impl Expression {
         })
     }
 
-    /// What it gives, as text: lists and mappings as JSON.
+    /// Appends what it gives, lists and mappings as JSON.
     ///
     /// # Errors
     /// Why it gives nothing, for people. Values are not quoted.
-    pub fn text(&self, scope: &mut Scope<'_>) -> Result<String, String> {
+    pub fn render(
+        &self,
+        escape: Escape,
+        scope: &mut Scope<'_>,
+        out: &mut String,
+    ) -> Result<(), String> {
         let value = self.value(scope, None)?;
-        let text = match value.as_str() {
-            Some(text) => text.to_owned(),
+        let too_long = || self.failed("the text is longer than 1 MB");
+        match value.as_str() {
+            Some(text) if text.len() > MAX_TEXT => return Err(too_long()),
+            Some(text) => escape.push(text, out),
             None => {
-                serde_json::to_string(&value).map_err(|error| self.failed(&error.to_string()))?
+                let json = serde_json::to_string(&value)
+                    .map_err(|error| self.failed(&error.to_string()))?;
+                if json.len() > MAX_TEXT {
+                    return Err(too_long());
+                }
+                escape.push_json(&json, out);
             }
-        };
-        if text.len() > MAX_TEXT {
-            return Err(self.failed("the text is longer than 1 MB"));
         }
-        Ok(text)
+        Ok(())
     }
 
     fn value(&self, scope: &mut Scope<'_>, status: Option<u16>) -> Result<Value, String> {
@@ -210,6 +219,11 @@ impl Condition {
     /// The positions of the variables it reads.
     pub fn variables(&self) -> impl Iterator<Item = usize> {
         self.0.variables()
+    }
+
+    /// As it was written, without braces.
+    pub fn source(&self) -> &str {
+        &self.0.source
     }
 
     /// Whether it holds for a user whose last response had this status. As in Python, an empty

@@ -69,6 +69,8 @@ pub enum Escape {
     None,
     /// As the inside of a JSON string.
     Json,
+    /// As a JSON value of its own: a text with its quotes, anything else as it is.
+    JsonValue,
     /// As a value of a URL-encoded form.
     Form,
 }
@@ -192,9 +194,9 @@ impl Slot {
         match self {
             Self::Variable(index) => match scope.variable(*index)? {
                 Value::String(text) => escape.push(text, out),
-                value => escape.push(&value.to_string(), out),
+                value => escape.push_json(&value.to_string(), out),
             },
-            Self::Expression(expression) => escape.push(&expression.text(scope)?, out),
+            Self::Expression(expression) => expression.render(escape, scope, out)?,
             Self::Counter(name) => push_display(out, count(scope.counters, name)),
             Self::RandomChoice(choices) => {
                 escape.push(&choices[scope.rng.random_range(0..choices.len())], out);
@@ -244,7 +246,22 @@ impl Escape {
                 let quoted = serde_json::Value::from(value).to_string();
                 out.push_str(&quoted[1..quoted.len() - 1]);
             }
+            Self::JsonValue => {
+                out.push('"');
+                Self::Json.push(value, out);
+                out.push('"');
+            }
             Self::Form => out.extend(url::form_urlencoded::byte_serialize(value.as_bytes())),
+        }
+    }
+}
+
+impl Escape {
+    /// Appends a value that is no text, written as JSON.
+    pub(super) fn push_json(self, json: &str, out: &mut String) {
+        match self {
+            Self::JsonValue => out.push_str(json),
+            _ => self.push(json, out),
         }
     }
 }
@@ -329,6 +346,11 @@ mod tests {
         assert_eq!(
             render(vec![slot(Slot::Variable(2), Escape::Json)], 1),
             "[1,\\\"x\\\"]"
+        );
+        let value = |index| render(vec![slot(Slot::Variable(index), Escape::JsonValue)], 1);
+        assert_eq!(
+            (value(0).as_str(), value(2).as_str()),
+            (r#""a \"b\" &c""#, "[1,\"x\"]")
         );
     }
 

@@ -252,7 +252,10 @@ pub(super) fn errors(result: &RunResult) -> Vec<(u64, String, Option<String>)> {
 fn failures(result: &RunResult, class: Class) -> BTreeMap<&str, u64> {
     let mut failures: BTreeMap<&str, u64> = BTreeMap::new();
     let cells = result.requests().flat_map(|endpoint| &endpoint.phases);
-    for (key, count) in cells.filter_map(|cell| cell.failures.get(&class)).flatten() {
+    for (key, count) in cells
+        .filter_map(|cell| cell.failure_keys.get(&class))
+        .flatten()
+    {
         *failures.entry(key).or_default() += count;
     }
     failures

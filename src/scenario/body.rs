@@ -13,7 +13,7 @@ use super::multipart;
 use super::names::Names;
 use super::tree::{Kind, Node};
 use crate::error::Diagnostic;
-use crate::plan::{Body, Content, Escape, FilePart, Header, Part, Template};
+use crate::plan::{Body, Content, Escape, FilePart, Header, Part, Slot, Template};
 
 /// The largest file that is held in memory; bytes. A larger one is read anew for each request.
 const MAX_HELD_BYTES: u64 = 8 << 20;
@@ -146,7 +146,7 @@ impl Json<'_> {
                 json: serde_json::Value::String(text),
                 ..
             } => {
-                self.text(text, node.at, findings);
+                self.text(text, node.at, false, findings);
             }
             Kind::Scalar { json, .. } => self.raw(&json.to_string()),
             Kind::List(items) => {
@@ -161,7 +161,7 @@ impl Json<'_> {
                 self.raw("{");
                 for (i, (key, value)) in entries.iter().enumerate() {
                     self.raw(if i > 0 { "," } else { "" });
-                    self.text(&key.text, key.at, findings);
+                    self.text(&key.text, key.at, true, findings);
                     self.raw(":");
                     self.value(value, findings);
                 }
@@ -177,12 +177,27 @@ impl Json<'_> {
         }
     }
 
-    fn text(&mut self, text: &str, at: Span, findings: &mut Findings) {
-        self.raw("\"");
+    fn text(&mut self, text: &str, at: Span, is_key: bool, findings: &mut Findings) {
+        let mut parts = self.names.parts(text, at, Escape::Json, findings);
+        self.source.push('"');
         Escape::Json.push(text, &mut self.source);
-        self.parts
-            .extend(self.names.parts(text, at, Escape::Json, findings));
-        self.raw("\"");
+        self.source.push('"');
+        // What was a number in an answer, a row or an expression is sent as one.
+        if let [
+            Part::Slot {
+                slot: Slot::Variable(_) | Slot::Expression(_),
+                escape,
+            },
+        ] = parts.as_mut_slice()
+            && !is_key
+        {
+            *escape = Escape::JsonValue;
+            self.parts.extend(parts);
+        } else {
+            self.parts.push(Part::Literal("\"".into()));
+            self.parts.extend(parts);
+            self.parts.push(Part::Literal("\"".into()));
+        }
     }
 }
 

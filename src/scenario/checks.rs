@@ -8,6 +8,7 @@ use serde_json_path::JsonPath;
 use super::decode::{At, Decode, OneOrMany};
 use super::file::CheckFile;
 use super::findings::{Findings, Span};
+use super::names::Names;
 use super::tree::{Kind, Node};
 use super::values::ExpectationFile;
 use crate::error::{Diagnostic, did_you_mean};
@@ -17,15 +18,23 @@ use crate::plan::{Check, Expectation, Pattern, StatusRange};
 const MAX_KEY: usize = 100;
 
 /// The conditions of all `files`; what cannot be understood is reported.
-pub(super) fn checks(files: &OneOrMany<At<CheckFile>>, findings: &mut Findings) -> Vec<Check> {
+pub(super) fn checks(
+    files: &OneOrMany<At<CheckFile>>,
+    names: &Names<'_>,
+    findings: &mut Findings,
+) -> Vec<Check> {
     let mut checks = Vec::new();
     for file in &files.0 {
         let mut own = conditions(file, findings);
+        for text in file.that.get().map_or(&[][..], |texts| &texts.0) {
+            own.extend(names.condition(text, findings).map(Check::That));
+        }
         if let Some(not) = file.not.get() {
             let inner = &not.0;
             for (key, of) in [
                 ("not", inner.not.key()),
                 ("fail_with", inner.fail_with.key()),
+                ("that", inner.that.key()),
             ] {
                 if of.is_some() {
                     let diagnostic = Diagnostic::new(format!("`{key}` cannot stand within `not`"))

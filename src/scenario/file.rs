@@ -165,6 +165,8 @@ mapping! {
         body_matches: OneOrMany<At<String>>,
         /// By JSONPath: `exists`, `absent`, the value that must stand there, or what it must be like.
         json: Pairs<Node>,
+        /// Expression that must hold; it knows the user's variables, those extracted as well, and `status`.
+        that: OneOrMany<At<String>>,
         /// Conditions of which none may hold.
         not: NotFile,
         /// What a failure of these conditions is called; it is counted under this key.
@@ -494,21 +496,36 @@ mod tests {
                 ".defaults.auth.api_key",
                 ".defaults.auth.oauth2",
                 ".defaults.auth.digest",
+                ".secrets",
+                ".data",
                 ".endpoints",
                 ".endpoints.slo",
                 ".endpoints.check",
+                ".endpoints.extract",
                 ".endpoints.multipart",
                 ".endpoints.auth",
                 ".endpoints.auth.basic",
                 ".endpoints.auth.api_key",
                 ".endpoints.auth.oauth2",
                 ".endpoints.auth.digest",
+                ".users",
+                ".users.endpoints",
+                ".users.flows",
+                ".flows",
+                ".flows.slo",
                 ".slo",
                 ".profiles",
                 ".profiles.stages",
+                ".profiles.steps",
+                ".profiles.steps.users",
+                ".profiles.steps.rate",
+                ".profiles.sine",
+                ".profiles.sine.users",
+                ".profiles.sine.rate",
+                ".profiles.sweep",
                 ".profiles.slo",
                 ".tls",
-                ".proxy"
+                ".proxy",
             ]
         );
     }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use proptest::prelude::*;
+
 use super::compile::compile_in;
 use super::{Options, Source};
 use crate::plan::{Plan, SloScope, Step, ThinkTime};
@@ -42,6 +44,12 @@ fn shown(plan: &Plan, steps: &[Step]) -> String {
         }
         Step::Think(_) => "think".to_owned(),
         Step::Repeat { times, steps } => format!("{times}x({})", shown(plan, steps)),
+        Step::Each { values, steps, .. } => {
+            format!("{}each({})", values.len(), shown(plan, steps))
+        }
+        Step::If {
+            then, otherwise, ..
+        } => format!("if({}|{})", shown(plan, then), shown(plan, otherwise)),
         Step::Random(branches) => {
             let branches = branches.iter();
             let each = branches.map(|b| format!("{}:{}", b.weight, shown(plan, &b.steps)));
@@ -161,6 +169,44 @@ fn classes_have_their_own_choices_or_those_of_the_scenario() {
 }
 
 #[test]
+fn steps_are_done_for_each_value_of_a_list_and_if_something_holds() {
+    let text = "\
+host: demo
+endpoints: [{name: a, get: /a}]
+flows:
+  f:
+    steps:
+      - repeat: [tea, {kind: milk}, 3]
+        variable: drink
+        steps: {name: b, get: \"/b?{{ drink }}\", extract: {left: $.left}}
+      - if: status == 200 and left > 3
+        then: a
+        else: [{repeat: [1], steps: {name: c, get: \"/c/{{ item }}\"}}]
+";
+    let seen = plan(text);
+    assert_eq!(tasks(&seen, 0), "1 f(3each(b) if(a|1each(c)))");
+    assert_eq!(seen.names, ["left", "drink", "item"]);
+    let json = serde_json::to_value(&seen.classes[0].tasks[0].steps[0]).unwrap();
+    let each = &json["flow"]["steps"][0]["each"];
+    assert_eq!(each["values"].to_string(), r#"["tea",{"kind":"milk"},3]"#);
+    for (from, to, part) in [
+        ("drink }}", "dring }}", "did you mean `drink`?"),
+        ("status ==", "stats ==", "stats"),
+        ("variable: drink", "variable: a-b", "cannot name a variable"),
+        ("[tea, {kind: milk}, 3]", "[]", "the list is empty"),
+        (
+            "then: a",
+            "then: aa",
+            "no endpoint, flow or steps are named `aa`",
+        ),
+        ("        then: a\n", "", "missing required key `then`"),
+    ] {
+        let error = try_compile(&text.replace(from, to), &Options::default()).unwrap_err();
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
 fn what_a_file_includes_is_there_to_be_named() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("common")).unwrap();
@@ -222,4 +268,52 @@ fn a_scenario_without_flows_keeps_the_shape_of_its_plan() {
     let keys: Vec<&String> = stage.keys().collect();
     assert_eq!(keys, ["name", "target", "ramp_us", "duration_us"]);
     assert_eq!(plan.phases(), plan.load.phases());
+}
+
+/// Every key of user classes, flows, steps and shapes.
+const EVERYTHING: &str = "\
+users:
+  guest: {weight: 3, think_time: 'between(1s, 2s)'}
+  clerk:
+    fixed_count: 2
+    endpoints: [b, {endpoint: c, weight: 7, think_time: none}, {name: own, get: /own}]
+    flows: [{flow: pay, weight: 9, think_time: constant(3s)}, visit]
+    on_start: {name: in, post: /in}
+    on_stop: [group, {repeat: 2, steps: [b], tags: x}]
+profiles:
+  smoke: {stages: [{users: 9, spawn_rate: 3, user_classes: [guest], duration: 1m}]}
+  steps: {steps: {users: {from: 1, to: 9, by: 2}, duration: 10s, ramp: 1s}}
+  sine: {sine: {rate: {low: 1, high: 9}, period: 1m, duration: 90s, levels: 8}}
+  sweep: {sweep: {concurrency: [1, 2, 5], duration: 10s, ramp: 1s}}
+";
+
+proptest! {
+    #[test]
+    fn no_mutation_of_flows_and_classes_makes_them_panic(
+        edits in prop::collection::vec((any::<prop::sample::Index>(), 0usize..12, "[-\\[\\]{}:,#0-9a-z\n]{0,3}"), 0..4),
+        profile in 0usize..4,
+    ) {
+        let is_whole = edits.is_empty();
+        let mut chars: Vec<char> = format!("{SHOP}{EVERYTHING}").chars().collect();
+        for (at, delete, insert) in edits {
+            let start = at.index(chars.len());
+            let end = (start + delete).min(chars.len());
+            chars.splice(start..end, insert.chars());
+        }
+        let text: String = chars.into_iter().collect();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("shop.yaml");
+        std::fs::write(&path, text).unwrap();
+        let profile = ["smoke", "steps", "sine", "sweep"][profile];
+        let source = Source::File(path);
+        let plan = compile_in(dir.path(), &source, profile, &Options::default());
+        prop_assert!(plan.is_ok() || !is_whole, "{:?}", plan.err());
+        if let Ok(plan) = plan {
+            prop_assert!((plan.shares().iter().sum::<f64>() - 1.0).abs() < 1e-6);
+            prop_assert!((plan.class_shares().iter().sum::<f64>() - 1.0).abs() < 1e-6);
+            prop_assert!(plan.highest_rate_per_s().is_none_or(|rate| rate > 0.0));
+            let json = serde_json::to_string(&plan);
+            prop_assert!(json.is_ok() && !plan.phases().is_empty());
+        }
+    }
 }

@@ -139,10 +139,9 @@ impl<'a> Common<'a> {
             });
         }
         let gzip = body::gzip(file, &body, &headers, findings);
-        let checks = file
-            .check
-            .get()
-            .map_or_else(Vec::new, |check| checks::checks(check, findings));
+        let checks = file.check.get().map_or_else(Vec::new, |check| {
+            checks::checks(check, self.names, findings)
+        });
         let extract = extract::extractions(file, self.names, findings);
         let (method, url_text) = request_line?;
         if method == Method::Head && !matches!(body, Body::None) {

@@ -269,7 +269,7 @@ impl<'a> Steps<'a> {
 
     fn poll(&mut self, file: &PollFile, tags: &[String], findings: &mut Findings) -> Option<Step> {
         let awaited = file.until.get().map(|until| {
-            let checks = checks::checks(until, findings);
+            let checks = checks::checks(until, self.names, findings);
             if checks.is_empty() {
                 let diagnostic = Diagnostic::new("nothing is awaited")
                     .help("say what the answer must be like, such as `status: 200`");

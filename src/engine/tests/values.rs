@@ -12,6 +12,7 @@ use crate::plan::{
     Condition, Escape, Expression, Feeder, Format, Input, Mode, OnEnd, Part, Per, Rows, Slot,
     Template,
 };
+use crate::protocol::Response;
 
 /// `GET /ROW` with one of so many rows.
 fn feeding(mut plan: Plan, mode: Mode, per: Per, on_end: OnEnd, rows: u64) -> Plan {
@@ -141,9 +142,9 @@ async fn the_run_ends_with_the_first_row_that_is_missing() {
 #[test]
 fn a_condition_is_asked_of_what_the_user_knows() {
     let plan = feeding(closed(1), Mode::Sequential, Per::Iteration, OnEnd::Wrap, 3);
-    let shared = Feeding::new(&plan);
+    let shared = Feeding::new(Arc::new(plan.clone()));
     let mut rng = ChaCha12Rng::seed_from_u64(1);
-    let mut values = Values::new(&plan, &shared, 1, &mut rng);
+    let mut values = Values::new(&shared, 1, &mut rng);
     let expression = Expression::compile::<String>("rows.id == 'r1' and status == 404", |path| {
         Ok(match path {
             "status" => (("status".into(), None), Input::Status),
@@ -151,9 +152,16 @@ fn a_condition_is_asked_of_what_the_user_knows() {
         })
     });
     let condition = Condition::new(expression.unwrap());
-    let mut holds = |values: &mut Values| values.holds(&condition, &plan, &shared, 1, &mut rng);
+    let mut holds = |values: &mut Values| values.holds(&condition, &shared, 1, &mut rng);
     assert_eq!(holds(&mut values), Ok(false));
-    values.learn(Some(404), Vec::new());
+    let response = Response {
+        status: Some(404),
+        ..Response::default()
+    };
+    let mut other = ChaCha12Rng::seed_from_u64(1);
+    let endpoint = &plan.endpoints[0];
+    let judged = values.judge(&shared, endpoint, &response, Duration::ZERO, 1, &mut other);
+    assert_eq!(judged.class, Class::Http4xx);
     assert_eq!(
         holds(&mut values),
         Ok(true),

@@ -161,7 +161,8 @@ pub(super) fn draws(source: &str) -> bool {
 /// Refuses filters and tests that there are not, and `functions` that are not called: otherwise
 /// the run would find them.
 pub(super) fn check_names(source: &str, functions: &[&str]) -> Result<(), String> {
-    static QUOTED: LazyLock<Regex> = LazyLock::new(|| pattern(r#"'[^']*'|"[^"]*""#));
+    static QUOTED: LazyLock<Regex> =
+        LazyLock::new(|| pattern(r#"'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*""#));
     static FILTER: LazyLock<Regex> = LazyLock::new(|| pattern(r"\|\s*([A-Za-z_][A-Za-z0-9_]*)"));
     static TEST: LazyLock<Regex> =
         LazyLock::new(|| pattern(r"\bis\s+(?:not\s+)?([A-Za-z_][A-Za-z0-9_]*)"));

@@ -9,6 +9,8 @@ use crate::plan::{
     Body, Check, Expectation, Metric, Percentile, Scope, Slot, StatusRange, Template,
 };
 
+mod values;
+
 const DEFAULT: &str = include_str!("../../../scenarios/default.yaml");
 
 /// Compiles a scenario's text in a folder of its own, with no profiles but the built-in ones.
@@ -16,6 +18,7 @@ fn try_compile(text: &str, profile: &str, options: &Options) -> Result<Plan, Str
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("shop.yaml");
     std::fs::write(&path, text).unwrap();
+    std::fs::write(dir.path().join("users.csv"), "id,name\n1,Ann\n2,Bob\n").unwrap();
     compile_in(dir.path(), &Source::File(path), profile, options).map_err(|error| error.to_string())
 }
 
@@ -452,17 +455,22 @@ proptest! {
     }
 
     #[test]
-    fn no_mutation_of_the_shipped_scenario_makes_it_panic(
+    fn no_mutation_of_a_scenario_makes_it_panic(
+        original in prop::sample::select(vec![DEFAULT, values::VALUES]),
         edits in proptest::collection::vec((any::<prop::sample::Index>(), 0usize..12, "[-\\[\\]{}:,#&*!|>'\"%@`0-9a-z é\n]{0,3}"), 1..6),
     ) {
-        let mut chars: Vec<char> = DEFAULT.chars().collect();
+        let mut chars: Vec<char> = original.chars().collect();
         for (at, delete, insert) in edits {
             let start = at.index(chars.len());
             let end = (start + delete).min(chars.len());
             chars.splice(start..end, insert.chars());
         }
         let text: String = chars.into_iter().collect();
-        if let Ok(plan) = try_compile(&text, "smoke", &Options::default()) {
+        let options = Options {
+            env: [("KEY".to_owned(), "secret".to_owned())].into(),
+            ..Options::default()
+        };
+        if let Ok(plan) = try_compile(&text, "smoke", &options) {
             prop_assert!(!plan.endpoints.is_empty() && plan.load.peak() > 0.0);
         }
     }

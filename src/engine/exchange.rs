@@ -1,14 +1,15 @@
-//! Sending a request: from its start, through the wait for a token, to its end.
+//! One exchange with the target: a request on its way, its answer, and what is noted of it.
 //!
-//! Here: when a request is in flight, and that none is lost. Not here: which request, and what its
-//! answer means to its user (`user`).
+//! Not here: what is sent and what the answer means to its user (`user`), nor when (`flow`).
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::flow::Failed;
 use super::user::Shared;
-use crate::metrics::{Class, ComponentSample, Sample};
+use crate::check::{self, Judgement};
+use crate::metrics::{Class, ComponentSample, ConnectionSample, FailureSample, Sample};
 use crate::protocol::{Request, Response, Session};
 use crate::units::as_us;
 
@@ -47,14 +48,68 @@ pub(super) async fn send<'a, S: Session>(
     }
 }
 
-/// A request that has ended, and is not judged yet.
+/// Records an answer.
+pub(super) fn settle(answer: Answer<'_>, judgement: Judgement) -> Result<(), Failed> {
+    let Answer {
+        in_flight,
+        response,
+    } = answer;
+    let shared = in_flight.shared;
+    if let Some(key) = judgement.key {
+        shared.recorder.record_failure(FailureSample {
+            endpoint: in_flight.endpoint,
+            intended_us: in_flight.intended_us(),
+            class: judgement.class,
+            key,
+        });
+    }
+    for component in check::components(&response.headers) {
+        shared.recorder.record_component(ComponentSample {
+            endpoint: in_flight.endpoint,
+            intended_us: in_flight.intended_us(),
+            name: component.name,
+            duration_us: component.duration_us,
+            hit: component.hit,
+        });
+    }
+    if response.connections > 0 {
+        shared.recorder.record_connection(ConnectionSample {
+            endpoint: in_flight.endpoint,
+            intended_us: in_flight.intended_us(),
+            dns_us: response.phases.dns.map(as_us),
+            connect_us: response.phases.connect.map(as_us),
+            tls_us: response.phases.tls.map(as_us),
+            tls_handshakes: response.tls_handshakes,
+            remote: response.remote,
+            version: response.version,
+        });
+    }
+    let index = usize::from(in_flight.endpoint);
+    let sample = Sample {
+        redirects: response.redirects,
+        connections: response.connections,
+        reused: response.reused,
+        first_byte_us: response.phases.first_byte.map(as_us),
+        download_us: response.phases.download.map(as_us),
+        bytes_in: response.bytes_in,
+        bytes_out: response.bytes_out,
+        ..in_flight.sample(judgement.class)
+    };
+    in_flight.record(sample, judgement.text);
+    match judgement.class {
+        Class::Ok => Ok(()),
+        class => Err(Failed::of_request(index, class)),
+    }
+}
+
+/// A request that has ended, and is not recorded yet.
 pub(super) struct Answer<'a> {
     pub(super) in_flight: InFlight<'a>,
     pub(super) response: Response,
 }
 
 impl Answer<'_> {
-    /// From when it should have started to its end.
+    /// How long it took, from when it was to start.
     pub(super) fn elapsed(&self) -> Duration {
         self.in_flight.since(self.in_flight.intended)
     }
@@ -64,7 +119,7 @@ impl Answer<'_> {
 /// interrupted with its age: no request is lost, whatever becomes of its user.
 pub(super) struct InFlight<'a> {
     pub(super) shared: &'a Shared,
-    pub(super) endpoint: u16,
+    endpoint: u16,
     intended: Instant,
     started: Instant,
     /// What it waited for its token, which is no part of its times.
@@ -76,6 +131,7 @@ pub(super) struct InFlight<'a> {
 }
 
 impl<'a> InFlight<'a> {
+    /// It starts now.
     pub(super) fn start(
         shared: &'a Shared,
         endpoint: usize,
@@ -109,10 +165,6 @@ impl<'a> InFlight<'a> {
         self.landed.unwrap_or_else(Instant::now)
     }
 
-    pub(super) fn intended_us(&self) -> u64 {
-        as_us(self.intended.saturating_duration_since(self.shared.epoch))
-    }
-
     fn pause(&mut self) {
         let now = Instant::now();
         self.shared.meter.ended(now);
@@ -133,6 +185,11 @@ impl<'a> InFlight<'a> {
         elapsed.saturating_sub(self.waited)
     }
 
+    fn intended_us(&self) -> u64 {
+        as_us(self.intended.saturating_duration_since(self.shared.epoch))
+    }
+
+    /// What is to be noted of it, so far as it is known here.
     pub(super) fn sample(&self, class: Class) -> Sample {
         Sample {
             response_us: as_us(self.since(self.intended)),
@@ -141,6 +198,7 @@ impl<'a> InFlight<'a> {
         }
     }
 
+    /// Notes it, once.
     pub(super) fn record(mut self, sample: Sample, text: Option<String>) {
         self.is_recorded = true;
         self.shared.recorder.record(sample, text);
