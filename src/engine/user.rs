@@ -8,7 +8,7 @@ use std::time::Duration;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::choice::Choice;
 use super::health::Meter;
@@ -21,6 +21,10 @@ use crate::units::as_us;
 
 /// The stream of random numbers of arrival k is k; that of user u lies in the upper half.
 const USER_STREAMS: u64 = 1 << 63;
+
+/// What a user waits after a request that could not be made, unless a schedule tells it when to go
+/// on: without think time it would do nothing but fail, a million times a second.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// What all virtual users of a worker read.
 pub(super) struct Shared {
@@ -171,7 +175,13 @@ impl<S: Session> User<S> {
             .transpose()
         {
             Ok(rendered) => rendered,
-            Err(unfit) => return self.leave_out(index, intended, unfit),
+            Err(unfit) => {
+                self.leave_out(index, intended, unfit);
+                if intended.is_none() && !self.is_done {
+                    sleep(PAUSE).await;
+                }
+                return;
+            }
         };
         let request = Request {
             index,
