@@ -13,6 +13,9 @@ use crate::plan::{Extraction, Pick, Source};
 /// The most values that one extraction looks at.
 const MAX_VALUES: usize = 10_000;
 
+/// The largest value, as text; bytes. Each user keeps its own.
+const MAX_VALUE: usize = 1_000_000;
+
 /// Appends the value of each extraction, or says which of them has none.
 pub(super) fn extract(
     extractions: &[Extraction],
@@ -22,6 +25,10 @@ pub(super) fn extract(
 ) -> Option<Fault> {
     for extraction in extractions {
         match value(extraction, content, rng) {
+            Ok(value) if is_too_large(&value, content) => {
+                let text = format!("`{}` is larger than 1 MB", extraction.name);
+                return Some((Class::BodyTooLarge, text));
+            }
             Ok(value) => extracted.push((extraction.variable, value)),
             Err(fault) => match &extraction.default {
                 Some(default) => extracted.push((extraction.variable, default.clone())),
@@ -30,6 +37,20 @@ pub(super) fn extract(
         }
     }
     None
+}
+
+fn is_too_large(value: &Value, content: &Content<'_>) -> bool {
+    match value {
+        Value::String(text) => text.len() > MAX_VALUE,
+        // Written out only where it could be: a path finds what is nested once for each level.
+        Value::Array(_) | Value::Object(_) => {
+            content
+                .body()
+                .is_ok_and(|body| body.len() > MAX_VALUE / 100)
+                && value.to_string().len() > MAX_VALUE
+        }
+        _ => false,
+    }
 }
 
 fn value(
@@ -279,6 +300,19 @@ mod tests {
                 ..extraction
             };
             assert_eq!(try_take(&with_default, "{\"token\":1}"), Ok(json!("none")));
+        }
+        let large = format!("[\"{}\"]", "x".repeat(MAX_VALUE + 1));
+        for path in ["$", "$[0]"] {
+            let mut response = Response {
+                body: large.as_bytes().to_vec().into(),
+                ..Response::default()
+            };
+            response.status = Some(200);
+            let secrets = Secrets::default();
+            let mut rng = ChaCha12Rng::seed_from_u64(7);
+            let content = Content::new(&response, &secrets);
+            let fault = extract(&[at(path)], &content, &mut rng, &mut Vec::new());
+            assert_eq!(fault.map(|(class, _)| class), Some(Class::BodyTooLarge));
         }
         let not_json = try_take(&at("$.a"), "<html>").unwrap_err();
         assert!(not_json.starts_with("the body is not JSON"), "{not_json}");

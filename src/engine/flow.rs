@@ -32,6 +32,8 @@ pub(super) struct Failed {
 enum Why {
     /// The request of the endpoint at this position.
     Request(usize),
+    /// The same, which could not be made.
+    Unsent(usize),
     /// A poll of this endpoint, which went on for so long.
     Poll(usize, Duration),
     /// A condition could not be decided.
@@ -47,10 +49,23 @@ impl Failed {
         }
     }
 
+    /// The request of this endpoint could not be made, which counts as this class.
+    pub(super) fn unsent(endpoint: usize, class: Class) -> Self {
+        Self {
+            class,
+            why: Why::Unsent(endpoint),
+        }
+    }
+
+    /// Whether nothing was sent.
+    pub(super) fn is_unsent(&self) -> bool {
+        matches!(self.why, Why::Unsent(_) | Why::Condition(_))
+    }
+
     fn text(&self, shared: &Shared) -> String {
         let name = |endpoint: usize| shared.plan.subject(endpoint);
         match &self.why {
-            Why::Request(endpoint) => {
+            Why::Request(endpoint) | Why::Unsent(endpoint) => {
                 let class = self.class.name();
                 format!("its step `{}` ended as {class}", name(*endpoint))
             }

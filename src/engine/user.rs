@@ -8,7 +8,7 @@ use std::time::Duration;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::choice::Choice;
 use super::exchange::{Answer, InFlight, send, settle};
@@ -25,6 +25,10 @@ use crate::units::as_us;
 
 /// The stream of random numbers of arrival k is k; that of user u lies in the upper half.
 const USER_STREAMS: u64 = 1 << 63;
+
+/// What a user waits after a request that could not be made, unless a schedule tells it when to go
+/// on: without think time it would do nothing but fail, a million times a second.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// What all virtual users of a worker read.
 pub(super) struct Shared {
@@ -220,10 +224,15 @@ impl<C: Client> User<C> {
         self.think_time = task.think_time.unwrap_or(class.think_time);
         // Most tasks are one request, for which nothing is put on the heap. What fails is recorded
         // with the request or the flow.
-        let _ = match task.steps.as_slice() {
+        let is_scheduled = due.is_some();
+        let ended = match task.steps.as_slice() {
             [Step::Request(endpoint)] => self.request(*endpoint, due).await,
             steps => self.steps(steps, &mut due, false).await,
         };
+        let is_unsent = ended.is_err_and(|failed| failed.is_unsent());
+        if is_unsent && !is_scheduled && !self.is_done {
+            sleep(PAUSE).await;
+        }
     }
 
     /// Sends the request of the endpoint at `index`.
@@ -366,7 +375,7 @@ impl<C: Client> User<C> {
             shared.recorder.record(sample, Some(text));
         }
         self.end_for(unfit.end);
-        Failed::of_request(index, unfit.class)
+        Failed::unsent(index, unfit.class)
     }
 
     /// What the want of data means for more than a request.

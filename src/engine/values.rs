@@ -217,7 +217,7 @@ impl Values {
                 return Err(Unfit {
                     class: Class::DataExhausted,
                     text: format!(
-                        "`{}` has no further row: {} has {}",
+                        "`{}` ({}, {} rows) has no further row",
                         feeder.name,
                         feeder.file,
                         feeder.rows.count()

@@ -14,9 +14,6 @@ const LIVE_WINDOW_S: usize = 10;
 /// from the target, which must not be able to fill the memory with them.
 const MAX_COMPONENTS: usize = 100;
 
-/// How many names of failures are told apart for each endpoint; the others are one, called `other`.
-const MAX_KEYS: usize = 20;
-
 /// Folds samples into commits, and keeps what the live display shows.
 #[derive(Debug)]
 pub struct Fold {
@@ -164,11 +161,7 @@ impl Fold {
                 let (phase, second) = self.place(failure.intended_us);
                 let values = groups.entry((phase, second, failure.endpoint)).or_default();
                 let keys = values.cell.failure_keys.entry(failure.class).or_default();
-                let key = match keys.contains_key(&*failure.key) || keys.len() < MAX_KEYS {
-                    true => &*failure.key,
-                    false => "other",
-                };
-                *keys.entry(key.to_owned()).or_default() += 1;
+                *keys.entry(failure.key.to_string()).or_default() += 1;
             }
             for component in &tick.components {
                 let (phase, second) = self.place(component.intended_us);

@@ -130,6 +130,9 @@ impl Expression {
         match value.as_str() {
             Some(text) if text.len() > MAX_TEXT => return Err(too_long()),
             Some(text) => escape.push(text, out),
+            None if value.as_bytes().is_some() => {
+                return Err(self.failed("it gives bytes that are no text"));
+            }
             None => {
                 let json = serde_json::to_string(&value)
                     .map_err(|error| self.failed(&error.to_string()))?;

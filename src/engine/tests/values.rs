@@ -170,3 +170,15 @@ fn a_condition_is_asked_of_what_the_user_knows() {
     values.set(0, json!("other"));
     assert_eq!(holds(&mut values), Ok(false));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_user_that_cannot_make_its_requests_does_not_spin() {
+    let base = plan(load(Model::Closed, &[(1.0, 0.0, 10.0)]), &[1]);
+    let mut plan = feeding(base, Mode::Sequential, Per::Iteration, OnEnd::Wrap, 3);
+    // Nothing sets the variable any more.
+    plan.data.clear();
+    let outcome = run_shard(&plan, (0, 1), takes(1), None).await;
+    let failed = outcome.count(Class::InvalidRequest);
+    assert_eq!((failed, outcome.seen.len()), (outcome.samples.len(), 0));
+    assert!((900..=1001).contains(&failed), "{failed}");
+}

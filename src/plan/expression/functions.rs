@@ -272,14 +272,17 @@ fn base64url(value: &Value) -> String {
     URL_SAFE_NO_PAD.encode(bytes(value))
 }
 
-/// Of both alphabets, with or without padding.
-fn base64_decode(text: &str) -> Result<String, Error> {
+/// Of both alphabets, with or without padding. What is no text can still be a key.
+fn base64_decode(text: &str) -> Result<Value, Error> {
     let plain = text.trim().trim_end_matches('=');
     let plain = plain.replace('-', "+").replace('_', "/");
     let decoded = STANDARD_NO_PAD
         .decode(plain)
         .map_err(|_| wrong("base64_decode: the text is not base64"))?;
-    String::from_utf8(decoded).map_err(|_| wrong("base64_decode: it does not hold text"))
+    Ok(match String::from_utf8(decoded) {
+        Ok(text) => Value::from(text),
+        Err(error) => Value::from_bytes(error.into_bytes()),
+    })
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -290,17 +293,19 @@ fn sha256(value: &Value) -> String {
     hex(&Sha256::digest(bytes(value)))
 }
 
-fn hmac_sha256(text: &Value, key: &Value, form: Option<&str>) -> Result<String, Error> {
+fn hmac_sha256(text: &Value, key: &Value, form: Option<&str>) -> Result<Value, Error> {
     let mut mac = Hmac::<Sha256>::new_from_slice(&bytes(key))
         .map_err(|_| wrong("hmac_sha256: the key cannot be used"))?;
     mac.update(&bytes(text));
     let signature = mac.finalize().into_bytes();
     match form.unwrap_or("hex") {
-        "hex" => Ok(hex(&signature)),
-        "base64" => Ok(STANDARD.encode(signature)),
-        "base64url" => Ok(URL_SAFE_NO_PAD.encode(signature)),
+        "hex" => Ok(hex(&signature).into()),
+        "base64" => Ok(STANDARD.encode(signature).into()),
+        "base64url" => Ok(URL_SAFE_NO_PAD.encode(signature).into()),
+        // To be the key of the next one.
+        "raw" => Ok(Value::from_bytes(signature.to_vec())),
         other => Err(wrong(format!(
-            "hmac_sha256: `{other}` is no form: write 'hex', 'base64' or 'base64url'"
+            "hmac_sha256: `{other}` is no form: write 'hex', 'base64', 'base64url' or 'raw'"
         ))),
     }
 }

@@ -88,6 +88,19 @@ fn what_expressions_give() {
             "sha256('abc')",
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
         ),
+        // The signing key of Amazon's own example, in which each signature is the next one's key.
+        (
+            "hmac_sha256(hmac_sha256(hmac_sha256(hmac_sha256(\
+             'AWS4wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY', '20150830', 'raw'), 'us-east-1', \
+             'raw'), 'iam', 'raw'), 'aws4_request')",
+            "c4afb1cc5771d871763a393e44b703571b55cc28424d1a5e86da6ed3c154a4b9",
+        ),
+        // RFC 4231, test case 3: key and text are bytes that are no text.
+        (
+            "hmac_sha256('qqqqqqqqqqqqqqqqqqqqqqqqqqo=' | base64_decode, \
+             '3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d0=' | base64_decode)",
+            "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe",
+        ),
         ("hmac_sha256(env.KEY, name) | length", "64"),
         ("uuid() | length", "36"),
         ("random_text(5) | length", "5"),
@@ -131,6 +144,7 @@ fn what_fails_while_it_runs_says_why() {
         ("random_choice([])", "nothing to choose"),
         ("hmac_sha256('a', 'b', 'c')", "'hex', 'base64'"),
         ("'?' | base64_decode", "not base64"),
+        ("'/w==' | base64_decode", "bytes that are no text"),
         ("9e99 | date", "no such time"),
         ("0 | date('%')", "date: "),
         ("'ab' * 999999", "longer than 1 MB"),
