@@ -1,21 +1,24 @@
-//! What a response means: the class it ends in, and what the target said of its components.
+//! What a response means: the class it ends in, what is taken out of it, and what the target said
+//! of its components.
 //!
 //! Pure over a [`Response`]. Not here: how conditions are written (`scenario`), how a response is
 //! obtained (`protocol`), or how often which class occurs (`metrics`).
 
+mod conditions;
 mod content;
+mod extract;
 
 use std::cell::OnceCell;
-use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
+use rand_chacha::ChaCha12Rng;
 use serde_json::Value;
-use serde_json_path::JsonPath;
 
 use crate::metrics::Class;
-use crate::plan::{Check, Endpoint, JsonExpectation, Secrets, StatusRange};
+use crate::plan::{Check, Endpoint, Secrets};
 use crate::protocol::Response;
 use crate::units;
 
@@ -28,89 +31,94 @@ const MAX_COMPONENTS: usize = 16;
 /// The longest component name, in characters.
 const MAX_COMPONENT_NAME: usize = 40;
 
-/// How a response is counted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How a response is counted, and what was taken out of it.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {
     /// The class.
     pub class: Class,
     /// What was expected and what was found; `None` for a success. Fit to be shown: see
     /// [`excerpt`].
     pub text: Option<String>,
+    /// What the scenario calls this failure, where it does.
+    pub key: Option<Arc<str>>,
+    /// Of a success: variables, by their position in the plan's names, and their new values.
+    pub extracted: Vec<(usize, Value)>,
 }
 
 /// Classifies a response that took `elapsed`: a failure of the protocol first, then the status,
-/// then the other checks in order. What the text quotes of the response is without `secrets`.
+/// then the other checks in order; takes out of a success what is asked for. What the text quotes
+/// of the response is without `secrets`. `rng` picks one of several values.
 pub fn judge(
     endpoint: &Endpoint,
     response: &Response,
     elapsed: Duration,
     secrets: &Secrets,
+    rng: &mut ChaCha12Rng,
 ) -> Judgement {
-    match first_fault(endpoint, response, elapsed, secrets) {
+    let mut extracted = Vec::new();
+    let content = Content::new(response, secrets);
+    let fault = first_fault(endpoint, &content, elapsed).or_else(|| {
+        extract::extract(&endpoint.extract, &content, rng, &mut extracted)
+            .map(|fault| (fault, None))
+    });
+    match fault {
         None => Judgement {
             class: Class::Ok,
             text: None,
+            key: None,
+            extracted,
         },
-        Some((class, text)) => Judgement {
-            class,
-            text: Some(excerpt(&secrets.hide(&text))),
-        },
+        Some(((class, text), key)) => Judgement::failure(class, &text, key, secrets),
     }
 }
 
+impl Judgement {
+    /// A failure with this text, which is shown without `secrets`.
+    pub fn failure(class: Class, text: &str, key: Option<Arc<str>>, secrets: &Secrets) -> Self {
+        let shown = secrets.hide(text);
+        Self {
+            class,
+            text: Some(match &key {
+                None => excerpt(&shown),
+                Some(key) => excerpt(&format!("{key}: {shown}")),
+            }),
+            key,
+            extracted: Vec::new(),
+        }
+    }
+}
+
+/// What is wrong, and the key of the check that found it.
 fn first_fault(
     endpoint: &Endpoint,
-    response: &Response,
+    content: &Content<'_>,
     elapsed: Duration,
-    secrets: &Secrets,
-) -> Option<Fault> {
+) -> Option<(Fault, Option<Arc<str>>)> {
+    let response = content.response;
     if let Some(failure) = &response.failure {
-        return Some((failure.class, failure.text.clone()));
+        return Some(((failure.class, failure.text.clone()), None));
     }
     let Some(status) = response.status else {
-        return Some((Class::Other, "no response".to_owned()));
+        return Some(((Class::Other, "no response".to_owned()), None));
     };
-    if let Some(fault) = status_fault(endpoint, status) {
-        return Some(fault);
+    let checks = || endpoint.checks.iter();
+    if !(200..400).contains(&status) && !checks().any(Check::is_status) {
+        let fault = (conditions::class_of(status), format!("status {status}"));
+        return Some((fault, None));
     }
-    let content = Content::new(response, secrets);
-    endpoint.checks.iter().find_map(|check| match check {
-        Check::Status(_) => None,
-        Check::MaxDuration(limit) => (elapsed > *limit).then(|| {
-            let text = format!(
-                "took {}, expected at most {}",
-                units::format_latency_us(units::as_us(elapsed) as f64),
-                units::format_duration(*limit)
-            );
-            (Class::CheckFailed, text)
-        }),
-        Check::BodyContains(text) => match content.body() {
-            Err(fault) => Some(fault.clone()),
-            Ok(body) => {
-                let body = String::from_utf8_lossy(body);
-                (!body.contains(text)).then(|| {
-                    let text = format!(
-                        "the body does not contain `{}`{}",
-                        cut(text, MAX_QUOTE),
-                        beginning(&body, secrets)
-                    );
-                    (Class::CheckFailed, text)
-                })
-            }
-        },
-        Check::Json { path, expect } => match content.json() {
-            Err(fault) => Some(fault.clone()),
-            Ok(body) => {
-                json_fault(body, path, expect, secrets).map(|text| (Class::CheckFailed, text))
-            }
-        },
+    let of_status = checks().filter(|check| check.is_status());
+    let others = checks().filter(|check| !check.is_status());
+    of_status.chain(others).find_map(|check| {
+        let (check, key) = check.bare();
+        let fault = conditions::fault(check, content, status, elapsed)?;
+        Some((fault, key.cloned()))
     })
 }
 
 /// A class and what happened.
 type Fault = (Class, String);
 
-/// The body of a response, decoded and parsed once, when the first check asks for it.
+/// The body of a response, decoded and parsed once, when something first asks for it.
 struct Content<'a> {
     response: &'a Response,
     secrets: &'a Secrets,
@@ -128,58 +136,18 @@ impl<'a> Content<'a> {
         }
     }
 
-    fn body(&self) -> Result<&Bytes, &Fault> {
+    fn body(&self) -> Result<&Bytes, Fault> {
         let decode = || content::decode(&self.response.headers, &self.response.body);
-        self.body.get_or_init(decode).as_ref()
+        self.body.get_or_init(decode).as_ref().map_err(Clone::clone)
     }
 
-    fn json(&self) -> Result<&Value, &Fault> {
+    fn json(&self) -> Result<&Value, Fault> {
         let parse = || {
-            let body = self.body().map_err(Clone::clone)?;
+            let body = self.body()?;
             parse(body, self.secrets).map_err(|why| (Class::CheckFailed, why))
         };
-        self.json.get_or_init(parse).as_ref()
+        self.json.get_or_init(parse).as_ref().map_err(Clone::clone)
     }
-}
-
-fn status_fault(endpoint: &Endpoint, status: u16) -> Option<Fault> {
-    let mut wanted = endpoint.checks.iter().filter_map(|check| match check {
-        Check::Status(ranges) => Some(ranges),
-        _ => None,
-    });
-    let text = match wanted.next() {
-        None if (200..400).contains(&status) => return None,
-        None => format!("status {status}"),
-        Some(first) => {
-            let unmet = std::iter::once(first)
-                .chain(wanted)
-                .find(|ranges| !ranges.iter().any(|range| range.contains(status)))?;
-            format!("status {status}, expected {}", alternatives(unmet))
-        }
-    };
-    let class = match status {
-        400..500 => Class::Http4xx,
-        500..600 => Class::Http5xx,
-        _ => Class::CheckFailed,
-    };
-    Some((class, text))
-}
-
-/// `200, 204 or 300-399`.
-fn alternatives(ranges: &[StatusRange]) -> String {
-    let mut text = String::new();
-    for (i, range) in ranges.iter().enumerate() {
-        text.push_str(match i {
-            0 => "",
-            i if i + 1 == ranges.len() => " or ",
-            _ => ", ",
-        });
-        let _ = match range.low == range.high {
-            true => write!(text, "{}", range.low),
-            false => write!(text, "{}-{}", range.low, range.high),
-        };
-    }
-    text
 }
 
 fn parse(body: &[u8], secrets: &Secrets) -> Result<Value, String> {
@@ -191,46 +159,7 @@ fn parse(body: &[u8], secrets: &Secrets) -> Result<Value, String> {
     })
 }
 
-fn json_fault(
-    body: &Value,
-    path: &JsonPath,
-    expect: &JsonExpectation,
-    secrets: &Secrets,
-) -> Option<String> {
-    let quote = |value: &Value| {
-        cut(
-            &secrets.hide_beginning(&value.to_string(), MAX_QUOTE),
-            MAX_QUOTE,
-        )
-    };
-    let found = path.query(body).all();
-    match expect {
-        JsonExpectation::Exists => found.is_empty().then(|| format!("`{path}` was not found")),
-        JsonExpectation::Absent => found
-            .first()
-            .map(|value| format!("`{path}` is {}, expected nothing there", quote(value))),
-        JsonExpectation::Equals(wanted) if found.is_empty() => Some(format!(
-            "`{path}` was not found, expected {}",
-            quote(wanted)
-        )),
-        JsonExpectation::Equals(wanted) => found
-            .into_iter()
-            .find(|value| !same(value, wanted))
-            .map(|value| format!("`{path}` is {}, expected {}", quote(value), quote(wanted))),
-    }
-}
-
-/// Whether two values are equal; `1` and `1.0` are the same number.
-fn same(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        // Whole numbers are not compared as floats, which would take large neighbours for equal.
-        (Value::Number(x), Value::Number(y)) if x.is_f64() || y.is_f64() => {
-            x.as_f64() == y.as_f64()
-        }
-        _ => a == b,
-    }
-}
-
+/// How a body begins, to stand behind a text.
 fn beginning(body: &str, secrets: &Secrets) -> String {
     match body.trim() {
         "" => "; it is empty".to_owned(),

@@ -6,6 +6,11 @@
 
 mod choice;
 mod closed;
+mod crew;
+mod exchange;
+mod flow;
+#[cfg(test)]
+mod flow_tests;
 mod halt;
 mod health;
 mod open;
@@ -15,6 +20,7 @@ mod preflight;
 mod tests;
 mod timer;
 mod user;
+mod values;
 mod worker;
 
 use std::sync::Arc;
@@ -31,7 +37,8 @@ use crate::units::as_us;
 
 use health::Sampler;
 
-pub use pacing::{Schedule, UserSpan, user_spans};
+pub use crew::{UserSpan, user_spans};
+pub use pacing::Schedule;
 pub use preflight::prepare;
 
 /// What the workers are told.
@@ -128,6 +135,7 @@ where
     let mut stop_requests = stopper.0.subscribe();
     let mut pending = Pending::new(count);
     let mut sampler = Sampler::new();
+    let mut out_of_data = false;
     loop {
         let message = tokio::select! {
             message = messages.recv() => message,
@@ -137,9 +145,18 @@ where
             }
         };
         match message {
-            Some(Message::Tick(shard, tick)) => pending.tick(shard, tick),
-            Some(Message::Done(shard, tick, finish)) => pending.done(shard, tick, finish),
+            Some(Message::Tick(shard, tick)) => {
+                out_of_data |= tick.out_of_data;
+                pending.tick(shard, tick);
+            }
+            Some(Message::Done(shard, tick, finish)) => {
+                out_of_data |= tick.out_of_data;
+                pending.done(shard, tick, finish);
+            }
             Some(Message::Ready(_)) | None => return Err(died()),
+        }
+        if out_of_data && *command.borrow() == Command::Start(epoch) {
+            command.send_replace(Command::Stop(Instant::now()));
         }
         while let Some(ticks) = pending.next_second() {
             let health = sampler.sample(&ticks);
@@ -157,6 +174,7 @@ where
     let signal = *stopper.0.borrow();
     Ok(Ending {
         signal,
+        out_of_data,
         stopped_at_us: since(last(|f| f.stopped_at).unwrap_or(epoch)),
         drained_at_us: since(last(|f| f.drained_at).unwrap_or(epoch)),
         totals: pending.totals(),

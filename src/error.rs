@@ -73,6 +73,12 @@ pub struct Diagnostic {
     pub help: Option<String>,
 }
 
+impl From<String> for Diagnostic {
+    fn from(message: String) -> Self {
+        Self::new(message)
+    }
+}
+
 impl Diagnostic {
     /// A finding without place or help.
     pub fn new(message: impl Into<String>) -> Self {

@@ -10,6 +10,7 @@ mod fold;
 mod health;
 mod histogram;
 mod journal;
+mod knee;
 mod recorder;
 mod result;
 mod sample;
@@ -23,11 +24,14 @@ pub use fold::{Fold, Live};
 pub use health::{HealthSample, Usage, WorkerHealth};
 pub use histogram::{Histogram, SparseHistogram, lowest_of_bucket, middle_of_bucket};
 pub use journal::{Commit, CommitCell, JournalWriter, recover};
+pub use knee::{Knee, SweepLevel};
 pub use recorder::Recorder;
 pub use result::{
     Cell, Component, Ending, EndpointInfo, EndpointResult, Interval, Machine, RunInfo, RunResult,
     Totals,
 };
-pub use sample::{ComponentSample, ConnectionSample, Example, HttpVersion, Sample, Tick};
+pub use sample::{
+    ComponentSample, ConnectionSample, Example, FailureSample, HttpVersion, Sample, Tick,
+};
 pub use statistics::{Summary, Window};
 pub use store::{RunDir, read_result, read_unpacked, write_atomically};

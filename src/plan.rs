@@ -4,14 +4,21 @@
 //! Here: plain data and pure functions of it. Not here: how a plan is written in YAML
 //! (`scenario`), how it is carried out (`engine`), or what came of it (`metrics`).
 
+mod auth;
+mod body;
 mod check;
+mod data;
 mod endpoint;
+mod expression;
+mod extract;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod load;
 mod secrets;
 mod slo;
+mod step;
 mod template;
+mod transport;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -19,12 +26,19 @@ use std::time::Duration;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-pub use check::{Check, JsonExpectation, StatusRange};
-pub use endpoint::{Body, Endpoint, Header, Method, is_secret_header};
-pub use load::{Arrivals, Load, Model, Phase, Stage};
+pub use auth::{Auth, Credentials, KeyPlace, OAuth2};
+pub use body::{Body, Content, FilePart, Piece};
+pub use check::{Check, Expectation, Pattern, StatusRange};
+pub use data::{Fault, Feeder, Format, Mode, OnEnd, Per, Rows, Turn};
+pub use endpoint::{Endpoint, Header, Method, is_secret_header};
+pub use expression::{Condition, Expression, Input, Path};
+pub use extract::{Extraction, Pick, Source};
+pub use load::{Arrivals, Load, Model, Phase, Shape, Stage};
 pub use secrets::Secrets;
 pub use slo::{Direction, Metric, Percentile, Slo, SloScope};
+pub use step::{Branch, Expected, Flow, Step, first_request, width};
 pub use template::{Escape, Part, Scope, Slot, Template};
+pub use transport::{Authorities, HttpChoice, Identity, Proxy, Tls, Transport, Wire};
 
 /// A resolved run. Shared by all workers behind an `Arc`.
 #[derive(Debug, Clone, Serialize)]
@@ -35,6 +49,9 @@ pub struct Plan {
     pub profile: String,
     /// Where relative endpoint URLs go.
     pub target: Target,
+    /// How targets are reached.
+    #[serde(skip_serializing_if = "Transport::is_default")]
+    pub transport: Transport,
     /// Hosts (`host:port`) that redirects may lead to: those the scenario itself names.
     pub allowed_hosts: BTreeSet<String>,
     /// The seed of every random choice of the run.
@@ -43,10 +60,20 @@ pub struct Plan {
     pub workers: usize,
     /// Variables of the scenario, in order; each virtual user renders them once when it starts.
     pub variables: Vec<Variable>,
+    /// The names of everything a user's templates can name: the variables, in order, then what is
+    /// only set during the run, and the columns of data that are used.
+    #[serde(skip)]
+    pub names: Vec<String>,
+    /// The data that users are fed with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub data: Vec<Feeder>,
     /// What virtual users do. A simple scenario has one class.
     pub classes: Vec<UserClass>,
     /// The endpoints; their position is their identity in samples and results.
     pub endpoints: Vec<Endpoint>,
+    /// The flows; in samples and results they stand behind the endpoints.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub flows: Vec<Flow>,
     /// How much load, and for how long.
     pub load: Load,
     /// The targets to grade against.
@@ -82,10 +109,36 @@ pub struct Variable {
 pub struct UserClass {
     /// The name shown in reports.
     pub name: String,
+    /// Share of the users that are of this class, relative to the other classes without a fixed
+    /// count; in an open load, of the arrivals, relative to all others. At least 1.
+    #[serde(skip_serializing_if = "is_one")]
+    pub weight: u32,
+    /// In a closed load: this many users, started before those that are shared out by weight.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fixed_count: Option<u32>,
     /// What the user waits between two iterations.
     pub think_time: ThinkTime,
+    /// What the user does once, before its first iteration.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub on_start: Vec<Step>,
+    /// What the user does once, after its last iteration.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub on_stop: Vec<Step>,
     /// The choices of one iteration, picked by weight.
     pub tasks: Vec<Task>,
+}
+
+impl UserClass {
+    /// How many requests a user of this class may have in flight at once.
+    pub fn width(&self) -> usize {
+        let tasks = self.tasks.iter().map(|task| task.steps.as_slice());
+        let all = tasks.chain([self.on_start.as_slice(), &self.on_stop]);
+        all.map(width).max().unwrap_or(0)
+    }
+}
+
+fn is_one(weight: &u32) -> bool {
+    *weight == 1
 }
 
 /// One choice of an iteration: a list of steps run in order.
@@ -93,16 +146,11 @@ pub struct UserClass {
 pub struct Task {
     /// Relative weight, at least 1.
     pub weight: u32,
+    /// What the user waits after it, or paces it by, in place of its class's think time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub think_time: Option<ThinkTime>,
     /// The steps.
     pub steps: Vec<Step>,
-}
-
-/// One thing a virtual user does.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Step {
-    /// Sends the request of the endpoint with this position.
-    Request(usize),
 }
 
 /// The wait of a virtual user between iterations, with Locust's meanings.
@@ -150,13 +198,20 @@ impl Plan {
     /// Identifies scenario and load; the target, the seed, the SLOs and secrets have no part in it,
     /// so a run against staging can be compared to one against a developer's machine.
     pub fn fingerprint(&self) -> Fingerprint {
+        let scenario = (
+            &self.scenario,
+            &self.variables,
+            &self.classes,
+            &self.endpoints,
+        );
         Fingerprint {
-            scenario: hash(&(
-                &self.scenario,
-                &self.variables,
-                &self.classes,
-                &self.endpoints,
-            )),
+            // As before there were flows and data, so that baselines made then go on to count.
+            scenario: match (self.flows.is_empty(), self.data.is_empty()) {
+                (true, true) => hash(&scenario),
+                (true, false) => hash(&(scenario, &self.data)),
+                (false, true) => hash(&(scenario, &self.flows)),
+                (false, false) => hash(&(scenario, &self.flows, &self.data)),
+            },
             load: self.load_fingerprint(),
         }
     }
@@ -172,21 +227,94 @@ impl Plan {
         }
     }
 
-    /// The share of each endpoint among all requests, from the tasks' weights; sums to 1.
+    /// The phases of the run: those of its load and, where a user may start requests after the end
+    /// of the load (the rest of a flow, or `on_stop`), one for these.
+    pub fn phases(&self) -> Vec<Phase> {
+        let mut phases = self.load.phases();
+        let goes_on = |class: &UserClass| {
+            let is_long = |task: &Task| !matches!(task.steps.as_slice(), [Step::Request(_)]);
+            !class.on_stop.is_empty()
+                || !class.on_start.is_empty()
+                || class.tasks.iter().any(is_long)
+        };
+        if self.classes.iter().any(goes_on) {
+            let end = self.load.total();
+            phases.push(Phase {
+                name: "after the load".into(),
+                start_us: crate::units::as_us(end),
+                end_us: crate::units::as_us(end + self.load.graceful_stop),
+                measured: false,
+            });
+        }
+        phases
+    }
+
+    /// The name of what samples and results know by this position, endpoint or flow.
+    pub fn subject(&self, position: usize) -> &str {
+        let flow = || &self.flows[position - self.endpoints.len()].name;
+        self.endpoints.get(position).map_or_else(flow, |e| &e.name)
+    }
+
+    /// What an iteration of a class does on average, and what it waits at least: its think time
+    /// and those within its flows.
+    pub fn expected(&self, class: &UserClass) -> Expected {
+        let mut expected = Expected::nothing(self.endpoints.len(), self.flows.len());
+        let total: f64 = class.tasks.iter().map(|task| f64::from(task.weight)).sum();
+        for task in &class.tasks {
+            let share = f64::from(task.weight) / total;
+            let within_s = expected.wait_s;
+            expected.add(&task.steps, share);
+            let within_s = expected.wait_s - within_s;
+            let think = task.think_time.unwrap_or(class.think_time);
+            let after_s = share * think.mean().as_secs_f64();
+            // Pacing contains what the iteration itself takes.
+            expected.wait_s += match think {
+                ThinkTime::Pacing(_) => (after_s - within_s).max(0.0),
+                _ => after_s,
+            };
+        }
+        expected
+    }
+
+    /// The share of each class among the users when the load is highest, or among the arrivals;
+    /// sums to 1.
+    pub fn class_shares(&self) -> Vec<f64> {
+        let is_open = matches!(self.load.model, Model::Open { .. });
+        let fixed = |class: &UserClass| class.fixed_count.filter(|_| !is_open).map(f64::from);
+        let fixed_users: f64 = self.classes.iter().filter_map(fixed).sum();
+        let users = self.load.peak().max(fixed_users);
+        let by_weight = self.classes.iter().filter(|class| fixed(class).is_none());
+        let weights: f64 = by_weight.map(|class| f64::from(class.weight)).sum();
+        let share = |class: &UserClass| match fixed(class) {
+            Some(count) => count / users,
+            None => (1.0 - fixed_users / users) * f64::from(class.weight) / weights,
+        };
+        self.classes.iter().map(share).collect()
+    }
+
+    /// The share of each endpoint among all requests, from the weights; sums to 1. The waits of
+    /// the classes have no part in it.
     pub fn shares(&self) -> Vec<f64> {
         let mut shares = vec![0.0; self.endpoints.len()];
-        for class in &self.classes {
-            for task in &class.tasks {
-                for Step::Request(endpoint) in &task.steps {
-                    shares[*endpoint] += f64::from(task.weight);
-                }
-            }
+        for (class, share) in self.classes.iter().zip(self.class_shares()) {
+            let requests = self.expected(class).requests;
+            let sums = shares.iter_mut().zip(requests);
+            sums.for_each(|(sum, requests)| *sum += share * requests);
         }
         let total: f64 = shares.iter().sum();
         if total > 0.0 {
-            shares.iter_mut().for_each(|share| *share /= total);
+            let normed = |share: &mut f64| *share = without_noise(*share / total);
+            shares.iter_mut().for_each(normed);
         }
         shares
+    }
+
+    /// Requests of an iteration on average, over all classes.
+    pub fn requests_per_iteration(&self) -> f64 {
+        let classes = self.classes.iter().zip(self.class_shares());
+        let requests =
+            classes.map(|(class, share)| share * self.expected(class).requests.iter().sum::<f64>());
+        without_noise(requests.sum())
     }
 
     /// The highest request rate per second that the load can offer, or `None` where only the
@@ -194,17 +322,25 @@ impl Plan {
     pub fn highest_rate_per_s(&self) -> Option<f64> {
         let peak = self.load.peak();
         match self.load.model {
-            Model::Open { .. } => Some(peak),
+            Model::Open { .. } => Some(peak * self.requests_per_iteration()),
             Model::Closed => {
-                let think = self
-                    .classes
-                    .iter()
-                    .map(|class| class.think_time.mean())
-                    .min()?;
-                (think > Duration::ZERO).then(|| peak / think.as_secs_f64())
+                let classes = self.classes.iter().zip(self.class_shares());
+                let of_users = classes.filter(|(_, share)| *share > 0.0);
+                let rates = of_users.map(|(class, share)| {
+                    let expected = self.expected(class);
+                    let requests: f64 = expected.requests.iter().sum();
+                    (expected.wait_s > 0.0).then(|| peak * share * requests / expected.wait_s)
+                });
+                rates.sum::<Option<f64>>().map(without_noise)
             }
         }
     }
+}
+
+/// A sum of shares without the noise of its last digits, so that it can be compared to a whole
+/// number.
+fn without_noise(sum: f64) -> f64 {
+    (sum * 1e12).round() / 1e12
 }
 
 /// The first 16 hexadecimal digits of the SHA-256 of the value's JSON.

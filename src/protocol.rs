@@ -23,10 +23,19 @@ pub trait Client {
 
     /// A new session, with no connection yet.
     fn session(&self) -> Self::Session;
+
+    /// Another session of the user that `session` belongs to, for requests at the same time: with
+    /// connections of its own, and the user's cookies.
+    fn companion(&self, session: &Self::Session) -> Self::Session;
 }
 
 /// The connection(s) of one virtual user.
 pub trait Session {
+    /// Gets what an endpoint that [needs a token](Endpoint::needs_token) cannot be asked without. The
+    /// time it takes is no part of a request's; where it fails, [`Self::execute`] says why. Returns
+    /// how long the token request took, if there was one.
+    fn prepare(&mut self, request: &Request<'_>) -> impl Future<Output = Option<Duration>>;
+
     /// Carries out one request, redirects included, within the endpoint's timeouts. Never fails:
     /// whatever goes wrong stands in the response.
     fn execute(&mut self, request: Request<'_>) -> impl Future<Output = Response>;
@@ -52,6 +61,10 @@ pub struct Rendered {
     pub headers: Vec<String>,
     /// The body; `None` where it is a file or there is none.
     pub body: Option<String>,
+    /// The texts of a multipart body, in its order.
+    pub pieces: Vec<String>,
+    /// The values of the templates of its proof of who sends it, in their order.
+    pub auth: Vec<String>,
 }
 
 /// What came of a request.
@@ -63,6 +76,8 @@ pub struct Response {
     pub headers: HeaderMap,
     /// Its body as it came over the wire, when a check needs it; otherwise empty, though counted.
     pub body: Bytes,
+    /// The bytes of its body as they came over the wire, kept or not.
+    pub body_bytes: u64,
     /// What went wrong, if anything did.
     pub failure: Option<Failure>,
     /// Where the time went.
@@ -85,6 +100,9 @@ pub struct Response {
     pub bytes_in: u64,
     /// Bytes sent, counted likewise.
     pub bytes_out: u64,
+    /// What was sent to prove who sends it, as far as it was not known before the run: not to be
+    /// shown, though the target may repeat it.
+    pub credentials: Vec<String>,
 }
 
 /// Where the time of a request went. `dns`, `connect` and `tls` are about the connections opened

@@ -6,26 +6,44 @@
 //!
 //! ```text
 //! text -> tree (places) -> file (keys, by decode) -> compile (meaning) -> Plan
-//!                                                       | request, body, checks, template, target
+//!                                                       | request, auth, body, multipart,
+//!                                                       | checks, extract,
+//!                                                       | data, names, template, target, transport
 //!                                                       | profile -> load
 //!                                                       | slo
 //! ```
 
+mod auth;
 mod body;
 mod checks;
 mod compile;
+mod data;
 mod decode;
+mod extract;
 mod file;
+mod file_wire;
 mod findings;
+mod flow_file;
+#[cfg(test)]
+mod flow_tests;
+mod include;
 mod load;
+mod multipart;
+mod names;
 mod outline;
+mod pool;
 mod profile;
 mod request;
+mod shapes;
 mod slo;
 mod stages;
+mod steps;
 mod target;
+mod tasks;
 mod template;
+mod transport;
 mod tree;
+mod values;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

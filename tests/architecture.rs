@@ -39,12 +39,13 @@ const LAYERS: [(&str, &[&str]); 13] = [
 
 /// Libraries that only one place may know, so that they can be replaced there: the name in code,
 /// and how the path of an allowed file starts.
-const ONLY_IN: [(&str, &str); 6] = [
+const ONLY_IN: [(&str, &str); 7] = [
     ("reqwest", "src/protocol/http"),
     ("serde_saphyr", "src/scenario"),
     ("hdrhistogram", "src/metrics/histogram.rs"),
     ("humantime", "src/units.rs"),
     ("indicatif", "src/report/live.rs"),
+    ("minijinja", "src/plan/expression"),
     ("axum", "src/demo"),
 ];
 

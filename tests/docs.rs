@@ -17,14 +17,31 @@ use support::Perfctl;
 use support::documents::{blocks, documents, read, root};
 
 /// Where the keys of each mapping of the schema stand in `docs/scenario-reference.md`.
-const SECTIONS: [(&str, &str); 7] = [
+const SECTIONS: [(&str, &str); 24] = [
     ("", "## Scenario files"),
     (".defaults", "### `defaults`"),
     (".endpoints", "### `endpoints`"),
+    (".endpoints.multipart", "### `multipart`"),
+    (".auth", "### `auth`"),
+    (".auth.basic", "#### `basic` and `digest`"),
+    (".auth.api_key", "#### `api_key`"),
+    (".auth.oauth2", "#### `oauth2`"),
+    (".tls", "### `tls`"),
+    (".proxy", "### `proxy`"),
     (".endpoints.check", "### `check`"),
+    (".endpoints.extract", "### `extract`"),
+    (".data", "### `data`"),
+    (".secrets", "### `secrets`"),
+    (".users", "### `users`"),
+    (".users.endpoints", "#### A class's endpoints"),
+    (".users.flows", "#### A class's flows"),
+    (".flows", "### `flows`"),
     (".slo", "### `slo`"),
     (".profiles", "## Profile files"),
     (".profiles.stages", "### `stages`"),
+    (".profiles.steps", "#### `steps`"),
+    (".profiles.sine", "#### `sine`"),
+    (".profiles.sweep", "#### `sweep`"),
 ];
 
 /// The links of a document that lead nowhere.
@@ -137,6 +154,10 @@ fn every_link_leads_somewhere() {
     assert!(count > 10, "only {count} links found");
 }
 
+fn section(path: &str) -> Option<(&'static str, &'static str)> {
+    SECTIONS.into_iter().find(|(known, _)| *known == path)
+}
+
 #[test]
 fn the_reference_has_exactly_the_keys_of_the_schema() {
     let mut keys = BTreeMap::new();
@@ -144,22 +165,52 @@ fn the_reference_has_exactly_the_keys_of_the_schema() {
     schema_keys(&scenario::profile_schema(), ".profiles", &mut keys);
     let text = read("docs/scenario-reference.md");
     for (path, keys) in keys {
-        // A target is the same wherever it stands.
-        let section = if path.ends_with(".slo") {
-            ".slo"
-        } else {
-            &path
+        // The keys of a shape's levels stand in the row of the levels.
+        let level = [".users", ".rate"]
+            .iter()
+            .find_map(|end| path.strip_suffix(end));
+        let shape = level.filter(|shape| shape.starts_with(".profiles."));
+        if let Some((_, heading)) = shape.and_then(section) {
+            for key in keys {
+                let row = text.lines().skip_while(|line| *line != heading);
+                let mut rows = row.filter(|line| line.starts_with("| `users` or `rate`"));
+                assert!(
+                    rows.next().unwrap().contains(&format!("`{key}`")),
+                    "{heading} {key}"
+                );
+            }
+            continue;
+        }
+        // These are the same wherever they stand.
+        let place = match path.find(".auth") {
+            Some(at) => path[at..].replace("digest", "basic"),
+            None if path.ends_with(".slo") => ".slo".to_owned(),
+            None => path.clone(),
         };
-        let (_, heading) = SECTIONS
-            .into_iter()
-            .find(|(known, _)| *known == section)
-            .unwrap_or_else(|| panic!("`{path}` has no section"));
+        let (_, heading) =
+            self::section(&place).unwrap_or_else(|| panic!("`{path}` has no section"));
         assert_eq!(
             sorted(first_cells(&text, heading, "key")),
             sorted(keys),
             "{heading}"
         );
     }
+}
+
+#[test]
+fn the_reference_has_exactly_the_keys_of_steps() {
+    let schema = scenario::scenario_schema();
+    let mut keys = BTreeSet::new();
+    for kind in schema["definitions"]["step"]["anyOf"].as_array().unwrap() {
+        let properties = kind["properties"].as_object();
+        let branches = kind["properties"]["random"]["items"]["properties"].as_object();
+        for mapping in [properties, branches].into_iter().flatten() {
+            keys.extend(mapping.keys().cloned());
+        }
+    }
+    let text = read("docs/scenario-reference.md");
+    let documented: BTreeSet<String> = first_cells(&text, "### Steps", "key").into_iter().collect();
+    assert_eq!(documented, keys);
 }
 
 #[test]

@@ -9,8 +9,8 @@ use perfctl::scenario::{self, CheckedFile, Options};
 use regex::Regex;
 use serde_json::Value;
 
-use support::Perfctl;
 use support::documents::{blocks, documents};
+use support::{Authority, Perfctl};
 
 /// What a YAML block is, and the whole file that it stands for.
 #[derive(Debug, PartialEq)]
@@ -64,9 +64,16 @@ fn whole(text: &str) -> Result<Yaml, String> {
         Some(other) => Err(format!("`# in: {other}` is not known")),
         None if has("jobs") => Ok(Yaml::Workflow(text.to_owned())),
         None if has("endpoints") => Ok(Yaml::Scenario(text.to_owned())),
-        None if has_any(&["users", "rate", "stages"]) => Ok(Yaml::Profile(text.to_owned())),
+        None if has_any(&["users", "rate", "stages", "steps", "sine", "sweep"]) => {
+            Ok(Yaml::Profile(text.to_owned()))
+        }
         None => Err("say where the fragment belongs, such as `# in: endpoint`".into()),
     }
+}
+
+/// A data file with enough rows for any example.
+fn rows(header: &str, row: &str) -> String {
+    header.to_owned() + &row.repeat(1_000)
 }
 
 /// What is wrong with a YAML block.
@@ -83,14 +90,34 @@ fn yaml_problem(text: &str) -> Option<String> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("block.yaml");
     fs::write(&path, &file).unwrap();
-    let body_files = Regex::new(r"body_file: ([\w.-]+)").unwrap();
-    for found in body_files.captures_iter(&file) {
-        fs::write(dir.path().join(&found[1]), "{}").unwrap();
+    let files = Regex::new(r"file: ([\w.-]+)").unwrap();
+    let (certificate, key) = Authority::new().client_pem();
+    for found in files.captures_iter(&file) {
+        let path = dir.path().join(&found[1]);
+        let content = match path.extension().and_then(|ending| ending.to_str()) {
+            Some("pem") => &certificate,
+            Some("key") => &key,
+            _ => "{}",
+        };
+        fs::write(path, content).unwrap();
     }
-    let variables = Regex::new(r"\{\{ *env\.(\w+)").unwrap();
+    for (pattern, content) in [
+        (r"file: ([\w.-]+\.csv)", rows("name\n", "x\n")),
+        (r"file: ([\w.-]+\.jsonl)", rows("", "{\"article\": 1}\n")),
+    ] {
+        for found in Regex::new(pattern).unwrap().captures_iter(&file) {
+            fs::write(dir.path().join(&found[1]), &content).unwrap();
+        }
+    }
+    let variables = Regex::new(r"\{\{ *env\.(\w+)|env: (PERFCTL_DOC_\w+)").unwrap();
     let variables = variables.captures_iter(&file);
     let options = Options {
-        env: variables.map(|v| (v[1].to_owned(), "x".into())).collect(),
+        env: variables
+            .map(|v| {
+                let name = v.get(1).or(v.get(2)).unwrap();
+                (name.as_str().to_owned(), "x".into())
+            })
+            .collect(),
         ..Options::default()
     };
     match scenario::check_file(&path, "smoke", &options) {

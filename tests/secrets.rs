@@ -5,7 +5,7 @@ mod support;
 use std::path::Path;
 
 use support::scenario::SCENARIO;
-use support::{Fault, Misbehaving, Outcome, Perfctl};
+use support::{Answer, Fault, Misbehaving, Outcome, Perfctl, Recorded};
 
 /// With what has to be escaped in a URL and in JSON.
 const CANARY: &str = "c4n4ry/s3cret+\"x\"";
@@ -25,6 +25,16 @@ const ENDPOINTS: &str = "
 - {name: path, get: '/a/{{ env.TOKEN }}'}
 - {name: json, post: /a, json: {password: '{{ env.TOKEN }}', own: '{{ own }}'}}
 - {name: form, post: /a, form: {password: '{{ env.TOKEN }}'}}
+- {name: basic, get: /a, auth: {basic: {username: ann, password: '{{ env.TOKEN }}'}}}
+- {name: basic own, get: /a, auth: {basic: {username: ann, password: '{{ own }}{{ user_id }}'}}}
+- {name: bearer, get: /a, auth: {bearer: '{{ env.TOKEN }}'}}
+- {name: key, get: /a, auth: {api_key: {header: x-own, value: '{{ env.TOKEN }}'}}}
+- {name: key in query, get: /a, auth: {api_key: {query: key, value: '{{ env.TOKEN }}'}}}
+- {name: digest, get: /a, auth: {digest: {username: ann, password: '{{ env.TOKEN }}'}}}
+- {name: multipart, post: /a, multipart: {a: '{{ env.TOKEN }}', b: '{{ own }}'}}
+- name: oauth2
+  get: /a
+  auth: {oauth2: {token_url: 'http://127.0.0.1:1/', client_id: a, client_secret: '{{ env.TOKEN }}'}}
 - {name: text, post: /a, body: 'password={{ env.TOKEN }}', check: {status: 200, body_contains: ok}}
 variables: {own: '{{ env.TOKEN }}'}";
 
@@ -89,7 +99,7 @@ fn a_secret_is_in_no_file_and_no_output_however_the_target_answers() {
                 Perfctl::scenario(&server.url(), ENDPOINTS)
                     .args([
                         "-i",
-                        "30",
+                        "60",
                         "-u",
                         "30",
                         "--timeout",
@@ -130,6 +140,54 @@ fn a_secret_that_the_target_repeats_is_in_no_file_and_no_output() {
             .run();
         let stored = serde_json::to_string(&outcome.result()).unwrap();
         assert!(stored.contains("***"), "{stored}");
+        assert_kept(&outcome, format);
+    }
+}
+
+#[test]
+fn secrets_of_files_and_data_and_answers_are_in_no_file_and_no_output() {
+    // Answers all it gets, so that failures quote it.
+    let server = Recorded::start(|seen, _| Answer {
+        body: match seen.path.as_str() {
+            "/login" => format!("{{\"token\": {}}}", serde_json::to_string(CANARY).unwrap()),
+            _ => format!("{} {} {}", seen.path, seen.body, seen.header("x-token")),
+        },
+        ..Answer::default()
+    });
+    // Apart, so that none is only hidden because another knows the same value.
+    let of_file = "
+- {name: file, post: /a, body: '{{ key }}', check: {body_contains: nothing of this kind}}
+- {name: part, get: '/{{ key | int }}'}
+- {name: whole, get: '/?{{ key }}', check: {json: {'$.a': exists}}}
+secrets: {key: {file: key.txt}}";
+    let of_data = "
+- {name: data, post: /a, json: {p: '{{ users.password }}'}, check: {body_contains: nothing of this kind}}
+- {name: whole, get: '/?{{ users.password }}', check: {json: {'$.a': exists}}}
+- {name: asked, get: '/?{{ users.password }}', check: {that: 'users.password | int == 1'}}
+data: {users: users.csv}";
+    let of_answer = "
+- {name: login, post: /login, extract: {token: $.token}}
+- {name: token, post: /a, headers: {X-Token: '{{ token }}'}, check: {body_contains: nothing of this kind}}
+- {name: part, get: '/{{ token | int }}'}
+variables: {token: none-yet}";
+    let formats = ["console", "json", "markdown"];
+    let all = [of_file, of_data, of_answer].into_iter();
+    for (endpoints, format) in all.flat_map(|endpoints| formats.map(|format| (endpoints, format))) {
+        let outcome = Perfctl::scenario(server.url(), endpoints)
+            .file("scenarios/key.txt", format!("{CANARY}\n"))
+            .file(
+                "scenarios/users.csv",
+                format!("password\n\"{}\"\n", CANARY.replace('"', "\"\"")),
+            )
+            .args(["-i", "40", "-u", "2", "--seed", "1", "--format", format])
+            .expect_status(0)
+            .run();
+        let stored = serde_json::to_string(&outcome.result()).unwrap();
+        assert!(stored.contains("***"), "{stored}");
+        // There they are meant to stand.
+        for file in ["scenarios/key.txt", "scenarios/users.csv"] {
+            std::fs::write(outcome.dir.path().join(file), "").unwrap();
+        }
         assert_kept(&outcome, format);
     }
 }

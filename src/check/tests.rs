@@ -2,11 +2,15 @@
 
 use http::HeaderValue;
 use proptest::prelude::*;
+use rand::SeedableRng;
 use serde_json::json;
+use serde_json_path::JsonPath;
 
 use super::*;
-use crate::plan::{Body, Method, Template};
+use crate::plan::{Body, Expectation, Method, StatusRange, Template};
 use crate::protocol::Failure;
+
+mod conditions;
 
 fn endpoint(checks: Vec<Check>) -> Endpoint {
     Endpoint {
@@ -15,11 +19,15 @@ fn endpoint(checks: Vec<Check>) -> Endpoint {
         url: Template::literal("/"),
         headers: Vec::new(),
         body: Body::None,
+        gzip: false,
+        auth: None,
+        wire: Default::default(),
         timeout: Duration::from_secs(1),
         connect_timeout: Duration::from_secs(1),
         max_redirects: 0,
         max_body: 1_000,
         checks,
+        extract: Vec::new(),
         tags: Vec::new(),
     }
 }
@@ -30,6 +38,16 @@ fn response(status: u16, body: &[u8]) -> Response {
         body: body.to_vec().into(),
         ..Response::default()
     }
+}
+
+fn judge(
+    endpoint: &Endpoint,
+    response: &Response,
+    elapsed: Duration,
+    secrets: &Secrets,
+) -> Judgement {
+    let mut rng = ChaCha12Rng::seed_from_u64(1);
+    super::judge(endpoint, response, elapsed, secrets, &mut rng)
 }
 
 fn verdict(checks: Vec<Check>, status: u16, body: &str) -> (Class, String) {
@@ -51,7 +69,7 @@ fn status(ranges: &[(u16, u16)]) -> Check {
     )
 }
 
-fn json_check(path: &str, expect: JsonExpectation) -> Check {
+fn json_check(path: &str, expect: Expectation) -> Check {
     Check::Json {
         path: JsonPath::parse(path).unwrap(),
         expect,
@@ -133,57 +151,53 @@ fn the_other_checks_say_what_was_expected_and_what_was_found() {
             "<p>\n",
             "the body does not contain `items`; it starts with `<p>`",
         ),
+        (json_check("$.items[0].id", Expectation::Exists), items, ""),
         (
-            json_check("$.items[0].id", JsonExpectation::Exists),
-            items,
-            "",
-        ),
-        (
-            json_check("$.items[1].id", JsonExpectation::Exists),
+            json_check("$.items[1].id", Expectation::Exists),
             items,
             "`$.items[1].id` was not found",
         ),
-        (json_check("$.error", JsonExpectation::Absent), items, ""),
+        (json_check("$.error", Expectation::Absent), items, ""),
         (
-            json_check("$.items[0].id", JsonExpectation::Absent),
+            json_check("$.items[0].id", Expectation::Absent),
             items,
             "`$.items[0].id` is 7, expected nothing there",
         ),
         (
-            json_check("$.items[0].id", JsonExpectation::Equals(json!(7.0))),
+            json_check("$.items[0].id", Expectation::Equals(json!(7.0))),
             items,
             "",
         ),
         (
-            json_check("$.items[0].total", JsonExpectation::Equals(json!(1))),
+            json_check("$.items[0].total", Expectation::Equals(json!(1))),
             items,
             "",
         ),
         (
             json_check(
                 "$.big",
-                JsonExpectation::Equals(json!(9_007_199_254_740_992u64)),
+                Expectation::Equals(json!(9_007_199_254_740_992u64)),
             ),
             items,
             "`$.big` is 9007199254740993, expected 9007199254740992",
         ),
         (
-            json_check("$.items[*].id", JsonExpectation::Equals(json!("7"))),
+            json_check("$.items[*].id", Expectation::Equals(json!("7"))),
             items,
             "`$.items[*].id` is 7, expected \"7\"",
         ),
         (
-            json_check("$.none", JsonExpectation::Equals(json!(null))),
+            json_check("$.none", Expectation::Equals(json!(null))),
             items,
             "`$.none` was not found, expected null",
         ),
         (
-            json_check("$", JsonExpectation::Exists),
+            json_check("$", Expectation::Exists),
             "<html>",
             "the body is not JSON (expected value at line 1 column 1); it starts with `<html>`",
         ),
         (
-            json_check("$", JsonExpectation::Absent),
+            json_check("$", Expectation::Absent),
             "",
             "the body is not JSON (EOF while parsing a value at line 1 column 0); it is empty",
         ),
@@ -236,7 +250,7 @@ fn hostile_bodies_become_short_harmless_text() {
     let body = format!("\u{1b}[31m\r\n::error::x\u{202e}{}", "é".repeat(5_000));
     for body in [deep.as_str(), body.as_str()] {
         for check in [
-            json_check("$..*", JsonExpectation::Exists),
+            json_check("$..*", Expectation::Exists),
             Check::BodyContains("zzz".into()),
         ] {
             let (class, text) = verdict(vec![check], 200, body);
@@ -267,14 +281,14 @@ fn a_secret_that_the_target_repeats_is_not_quoted() {
         (
             Check::Json {
                 path: path(),
-                expect: JsonExpectation::Exists,
+                expect: Expectation::Exists,
             },
             "canary-canary".to_owned(),
         ),
         (
             Check::Json {
                 path: path(),
-                expect: JsonExpectation::Absent,
+                expect: Expectation::Absent,
             },
             json!({"token": "canary-canary"}).to_string(),
         ),
@@ -382,7 +396,7 @@ proptest! {
 
     #[test]
     fn no_body_makes_a_check_panic(body in any::<Vec<u8>>()) {
-        let checks = vec![json_check("$..a", JsonExpectation::Exists), Check::BodyContains("b".into())];
+        let checks = vec![json_check("$..a", Expectation::Exists), Check::BodyContains("b".into())];
         judge(&endpoint(checks), &response(200, &body), Duration::ZERO, &Secrets::default());
     }
 }

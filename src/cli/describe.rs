@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
-use crate::plan::{Arrivals, Direction, Load, Model, Plan, SloScope, Target, ThinkTime};
+use crate::plan::{
+    Arrivals, Direction, Feeder, Load, Mode, Model, OnEnd, Per, Plan, SloScope, Step, Target,
+    ThinkTime, UserClass,
+};
 use crate::units::{
     format_count, format_duration, format_percent, format_rate, format_users, trim_float,
 };
@@ -69,9 +72,14 @@ pub(super) fn plan(plan: &Plan) -> String {
     line(&mut text, "profile", &plan.profile);
     line(&mut text, "target", target);
     line(&mut text, "load", &load(&plan.load));
-    line(&mut text, "think time", &think_time(plan));
+    if let [class] = plan.classes.as_slice() {
+        line(&mut text, "think time", &think_time(class.think_time));
+    }
     line(&mut text, "duration", &duration(&plan.load));
     line(&mut text, "requests", &requests(plan));
+    for feeder in &plan.data {
+        line(&mut text, "data", &data(feeder));
+    }
     if plan.load.stages.len() > 1 {
         let mut stages = table(["stage", "load", "ramp", "held"]);
         for stage in &plan.load.stages {
@@ -84,6 +92,9 @@ pub(super) fn plan(plan: &Plan) -> String {
             ]);
         }
         let _ = write!(text, "\n{}\n", stages.trim_fmt());
+    }
+    for table in [classes(plan), flows(plan)].into_iter().flatten() {
+        let _ = write!(text, "\n{}\n", table.trim_fmt());
     }
     let mut endpoints = table(["endpoint", "request", "share"]);
     align_right(&mut endpoints, 2);
@@ -113,6 +124,28 @@ fn line(text: &mut String, key: &str, value: &str) {
     let _ = writeln!(text, "  {key:<11} {value}");
 }
 
+/// `users.csv, 60 rows, unique, one per user, at the end stop_run`.
+fn data(feeder: &Feeder) -> String {
+    let mode = match feeder.mode {
+        Mode::Sequential => "sequential",
+        Mode::Random => "random",
+        Mode::Shuffle => "shuffle",
+        Mode::Unique => "unique",
+    };
+    let per = match feeder.per {
+        Per::Iteration => "iteration",
+        Per::User => "user",
+    };
+    let end = match feeder.on_end {
+        OnEnd::Wrap => "wrap",
+        OnEnd::StopUser => "stop_user",
+        OnEnd::StopRun => "stop_run",
+    };
+    let rows = format_count(feeder.rows.count());
+    let (name, file) = (&feeder.name, &feeder.file);
+    format!("{name}: {file}, {rows} rows, {mode}, one per {per}, at the end {end}")
+}
+
 fn load(load: &Load) -> String {
     match load.model {
         Model::Closed => format!("{} (closed: each waits for its answer)", level(load)),
@@ -130,12 +163,55 @@ fn load(load: &Load) -> String {
     }
 }
 
-fn think_time(plan: &Plan) -> String {
-    match plan
-        .classes
-        .first()
-        .map_or(ThinkTime::None, |class| class.think_time)
-    {
+/// The user classes; `None` where there is nothing but a think time to say.
+fn classes(plan: &Plan) -> Option<Table> {
+    let is_plain = |class: &UserClass| class.on_start.is_empty() && class.on_stop.is_empty();
+    if plan.classes.len() == 1 && plan.classes.iter().all(is_plain) {
+        return None;
+    }
+    let mut table = table(["user class", "users", "think time", "on start", "on stop"]);
+    for (class, share) in plan.classes.iter().zip(plan.class_shares()) {
+        let users = match (class.fixed_count, plan.load.model) {
+            (Some(count), Model::Closed) => format_users(count.into()),
+            _ => format!("{}%", trim_float(share * 100.0, 1)),
+        };
+        let steps = |steps: &[Step]| match steps.len() {
+            0 => "-".to_owned(),
+            1 => "1 step".to_owned(),
+            n => format!("{n} steps"),
+        };
+        table.add_row([
+            class.name.clone(),
+            users,
+            think_time(class.think_time),
+            steps(&class.on_start),
+            steps(&class.on_stop),
+        ]);
+    }
+    Some(table)
+}
+
+/// The flows, and how often they are run; `None` without any.
+fn flows(plan: &Plan) -> Option<Table> {
+    if plan.flows.is_empty() {
+        return None;
+    }
+    let mut counts = vec![0.0; plan.flows.len()];
+    for (class, share) in plan.classes.iter().zip(plan.class_shares()) {
+        let flows = plan.expected(class).flows;
+        let sums = counts.iter_mut().zip(flows);
+        sums.for_each(|(sum, count)| *sum += share * count);
+    }
+    let mut table = table(["flow", "of 100 iterations"]);
+    align_right(&mut table, 1);
+    for (flow, count) in plan.flows.iter().zip(counts) {
+        table.add_row([flow.name.clone(), trim_float(count * 100.0, 1)]);
+    }
+    Some(table)
+}
+
+fn think_time(think_time: ThinkTime) -> String {
+    match think_time {
         ThinkTime::None => "none".into(),
         ThinkTime::Constant(wait) => format_duration(wait),
         ThinkTime::Between(low, high) => {
@@ -177,7 +253,12 @@ fn duration(load: &Load) -> String {
 /// How many requests the load can send, ramps and warm-up included.
 fn requests(plan: &Plan) -> String {
     if let Some(iterations) = plan.load.iterations {
-        return format_count(iterations);
+        let each = plan.requests_per_iteration();
+        let about = if each == 1.0 { "" } else { "about " };
+        return format!(
+            "{about}{}",
+            format_count((iterations as f64 * each).round() as u64)
+        );
     }
     let Some(highest) = plan.highest_rate_per_s() else {
         return "as many as the target answers".into();
@@ -228,6 +309,12 @@ fn slos(plan: &Plan) -> Table {
 
 fn notes(plan: &Plan) -> Vec<String> {
     let mut notes = plan.skipped_slos.clone();
+    if plan.transport.tls.insecure {
+        notes.push("certificates are not checked (`insecure`)".into());
+    }
+    if let Some(proxy) = &plan.transport.proxy {
+        notes.push(format!("requests go through the proxy {}", proxy.url));
+    }
     let thinks = plan
         .classes
         .iter()
@@ -235,7 +322,9 @@ fn notes(plan: &Plan) -> Vec<String> {
     if thinks && plan.load.model != Model::Closed {
         notes.push("the think time is not used: in an open load, arrivals follow the rate".into());
     }
-    if let Some(shares) = plan.shares().iter().copied().reduce(f64::min)
+    // What is only sent once by a user has no share.
+    let shares = plan.shares().into_iter().filter(|share| *share > 0.0);
+    if let Some(shares) = shares.reduce(f64::min)
         && let Some(highest) = plan.highest_rate_per_s()
         && highest * shares * plan.load.total().as_secs_f64() < 100.0
         && plan.load.iterations.is_none()

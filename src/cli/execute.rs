@@ -148,8 +148,8 @@ fn carry_out(
         display.note(&format!("warning: {concern}"));
     }
     let control = Rc::new(RefCell::new(Control {
-        fold: Fold::new(plan.load.phases()),
-        phases: plan.load.phases(),
+        fold: Fold::new(plan.phases(), plan.endpoints.len()),
+        phases: plan.phases(),
         journal,
         display,
         plan: plan.clone(),

@@ -42,8 +42,8 @@ impl<'a> Asked<'a> {
 /// # Errors
 /// [`Error::NotComparable`] with every reason.
 pub fn check_plan(baseline: &Baseline, plan: &Plan, gate: &dyn Gate) -> Result<(), Error> {
-    let endpoints: Vec<EndpointInfo> = plan.endpoints.iter().map(EndpointInfo::of).collect();
-    let (fingerprint, phases) = (plan.fingerprint(), plan.load.phases());
+    let endpoints = EndpointInfo::all(plan);
+    let (fingerprint, phases) = (plan.fingerprint(), plan.phases());
     let asked = Asked {
         fingerprint: &fingerprint,
         load: &plan.load,
@@ -316,12 +316,16 @@ mod tests {
             scenario: "ap-intake".into(),
             profile: "smoke".into(),
             target: Target::Demo,
+            transport: Default::default(),
             allowed_hosts: BTreeSet::new(),
             seed: 1,
             workers: 1,
             variables: Vec::new(),
+            names: Vec::new(),
+            data: Vec::new(),
             classes: Vec::new(),
             endpoints: Vec::new(),
+            flows: Vec::new(),
             load: run().run.load,
             slos: Vec::new(),
             skipped_slos: Vec::new(),

@@ -423,7 +423,7 @@ struct Rejected {
 fn is_asked(metric: &Metric, endpoint: Option<usize>, run: &RunResult) -> bool {
     match (metric, endpoint) {
         (Metric::Throughput, endpoint) => endpoint.is_none(),
-        (_, None) => run.endpoints.len() > 1,
+        (_, None) => run.requests().count() > 1,
         (_, Some(_)) => true,
     }
 }

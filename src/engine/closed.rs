@@ -5,14 +5,14 @@ use std::rc::Rc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::crew::{UserSpan, user_spans};
 use super::halt::Halt;
-use super::pacing::{UserSpan, user_spans};
 use super::user::{Counted, Shared, User};
-use crate::protocol::{Client, Session};
+use crate::protocol::Client;
 
 /// Starts this shard's users when they are due, and ends when all of them have.
-pub(super) async fn drive<C: Client>(
-    client: &C,
+pub(super) async fn drive<C: Client + 'static>(
+    client: &Rc<C>,
     shared: &Rc<Shared>,
     (shard, shards): (usize, usize),
     halt: &Rc<Halt>,
@@ -21,10 +21,16 @@ pub(super) async fn drive<C: Client>(
     let load = &shared.plan.load;
     let epoch = shared.epoch;
     let users = load.peak().ceil() as u64;
-    let mine = user_spans(load)
+    let mine = user_spans(&shared.plan)
         .into_iter()
         .filter(|span| span.user % shards as u64 == shard as u64);
-    'spans: for UserSpan { user, start, until } in mine {
+    'spans: for UserSpan {
+        user,
+        class,
+        start,
+        until,
+    } in mine
+    {
         loop {
             tokio::select! {
                 () = sleep_until(epoch + start) => break,
@@ -36,7 +42,7 @@ pub(super) async fn drive<C: Client>(
         let quota = load
             .iterations
             .map(|total| total / users + u64::from(user < total % users));
-        let user = User::new(shared.clone(), client.session(), user);
+        let user = User::new(shared.clone(), client.clone(), user, class);
         let until = epoch + until;
         let run = run(user, shared.clone(), until, quota, halt.clone());
         if until < epoch + load.total() {
@@ -50,17 +56,20 @@ pub(super) async fn drive<C: Client>(
     while tasks.join_next().await.is_some() {}
 }
 
-/// One user, from its start to the end of its last iteration.
-async fn run<S: Session>(
-    mut user: User<S>,
+/// One user, from its start to its end.
+async fn run<C: Client>(
+    mut user: User<C>,
     shared: Rc<Shared>,
     until: Instant,
     quota: Option<u64>,
     halt: Rc<Halt>,
 ) {
     let _counted = Counted::new(&shared.recorder);
+    if !user.start(&mut None).await {
+        return;
+    }
     let mut left = quota.unwrap_or(u64::MAX);
-    while left > 0 && !halt.is_halted() && Instant::now() < until {
+    while left > 0 && !user.is_done() && !halt.is_halted() && Instant::now() < until {
         let begun = Instant::now();
         user.iterate().await;
         left -= 1;
@@ -74,4 +83,5 @@ async fn run<S: Session>(
             Some(_) => {}
         }
     }
+    user.stop().await;
 }

@@ -14,7 +14,7 @@ use super::pacing::Schedule;
 use super::timer::Timer;
 use super::user::{Counted, Shared, User};
 use crate::metrics::{Class, Sample};
-use crate::protocol::{Client, Session};
+use crate::protocol::Client;
 use crate::units::as_us;
 
 /// After this many arrivals without a pause, the users get a turn.
@@ -32,16 +32,69 @@ const CATCH_UP: Duration = Duration::from_millis(100);
 struct Arrival {
     shared: Rc<Shared>,
     k: u64,
+    class: usize,
     task: usize,
     /// `None` once a user has taken it.
     rng: Option<ChaCha12Rng>,
     due: Instant,
+    /// Why it is missed, should it be dropped now.
+    why: Missed,
+}
+
+impl Arrival {
+    /// Number k of the load.
+    fn new(shared: &Rc<Shared>, k: u64, due: Instant) -> Self {
+        let (class, task, rng) = shared.arrival(k);
+        Self {
+            shared: shared.clone(),
+            k,
+            class,
+            task,
+            rng: Some(rng),
+            due,
+            why: Missed::Late,
+        }
+    }
+
+    /// Notes that it is not started.
+    fn miss(mut self, why: Missed) {
+        self.why = why;
+    }
 }
 
 impl Drop for Arrival {
     fn drop(&mut self) {
-        if self.rng.is_some() {
-            miss(&self.shared, self.k, self.task, self.due, true);
+        if self.rng.is_none() {
+            return;
+        }
+        let shared = &self.shared;
+        shared.recorder.missed(self.why == Missed::Late);
+        let intended_us = as_us(self.due.saturating_duration_since(shared.epoch));
+        for subject in shared.first_subjects(self.class, self.task) {
+            let sample = Sample::new(subject, Class::Missed, intended_us);
+            let text = self.why.text().to_owned();
+            shared.recorder.record(sample, Some(text));
+        }
+    }
+}
+
+/// Why an arrival is not started.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missed {
+    /// The generator is late.
+    Late,
+    /// No user is free.
+    NoUser,
+    /// The `on_start` of its user failed, or did not end before the run.
+    NotReady,
+}
+
+impl Missed {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Late => "the generator was late",
+            Self::NoUser => "no free virtual user: raise `max_users`",
+            Self::NotReady => "its virtual user was not ready: `on_start` failed or took too long",
         }
     }
 }
@@ -50,16 +103,18 @@ impl Drop for Arrival {
 #[derive(Default)]
 struct Seat {
     arrival: Cell<Option<Arrival>>,
+    /// The load is over: the user may go.
+    is_over: Cell<bool>,
     called: Notify,
 }
 
-/// The free users of a worker; the last to become free is the first to be called, so that few
-/// users are kept busy rather than many half idle.
-type Free = Rc<RefCell<Vec<Rc<Seat>>>>;
+/// The free users of a worker, by class; the last to become free is the first to be called, so
+/// that few users are kept busy rather than many half idle.
+type Free = Rc<RefCell<Vec<Vec<Rc<Seat>>>>>;
 
 /// Releases this shard's arrivals when they are due, and ends when all requests have.
-pub(super) async fn drive<C: Client>(
-    client: &C,
+pub(super) async fn drive<C: Client + 'static>(
+    client: &Rc<C>,
     shared: &Rc<Shared>,
     (shard, shards): (usize, usize),
     max_users: u32,
@@ -71,7 +126,7 @@ pub(super) async fn drive<C: Client>(
     let (shard, shards) = (shard as u64, shards as u64);
     let most = u64::from(max_users) / shards + u64::from(shard < u64::from(max_users) % shards);
     let planned_end = shared.epoch + shared.plan.load.total();
-    let free: Free = Rc::default();
+    let free: Free = Rc::new(RefCell::new(vec![Vec::new(); shared.plan.classes.len()]));
     let mut users = 0;
     let mut released = 0;
     for (k, due) in schedule.of_shard((shard, shards)) {
@@ -87,20 +142,21 @@ pub(super) async fn drive<C: Client>(
             released = 0;
         }
         released += 1;
-        let (task, rng) = shared.arrival(k);
         let end = halt.at().unwrap_or(planned_end);
         if due >= end {
             break;
         }
+        let arrival = Arrival::new(shared, k, due);
         if Instant::now() > end + CATCH_UP {
-            miss(shared, k, task, due, true);
+            arrival.miss(Missed::Late);
             continue;
         }
-        let seat = free.borrow_mut().pop().or_else(|| {
+        let class = arrival.class;
+        let seat = free.borrow_mut()[class].pop().or_else(|| {
             (users < most).then(|| {
                 let number = shard + users * shards;
                 users += 1;
-                let user = User::new(shared.clone(), client.session(), number);
+                let user = User::new(shared.clone(), client.clone(), number, class);
                 let seat = Rc::new(Seat::default());
                 tasks.spawn_local(serve(
                     user,
@@ -114,61 +170,69 @@ pub(super) async fn drive<C: Client>(
         });
         match seat {
             Some(seat) => {
-                seat.arrival.set(Some(Arrival {
-                    shared: shared.clone(),
-                    k,
-                    task,
-                    rng: Some(rng),
-                    due,
-                }));
+                seat.arrival.set(Some(arrival));
                 seat.called.notify_one();
             }
-            None => {
-                let late = due + LATE < Instant::now();
-                miss(shared, k, task, due, late);
-            }
+            None if due + LATE < Instant::now() => arrival.miss(Missed::Late),
+            None => arrival.miss(Missed::NoUser),
         }
     }
     // The arrivals are over: every user is done when it is free.
-    while (free.borrow().len() as u64) < users {
+    let all_free = || free.borrow().iter().map(Vec::len).sum::<usize>() as u64 == users;
+    while !all_free() {
         halt.user_freed.notified().await;
     }
+    let classes = &shared.plan.classes;
+    if classes.iter().all(|class| class.on_stop.is_empty()) {
+        return;
+    }
+    if shared.plan.load.iterations.is_none() {
+        // What users do when they stop is no part of the load.
+        halt.halted().await;
+    }
+    for seat in free.borrow().iter().flatten() {
+        seat.is_over.set(true);
+        seat.called.notify_one();
+    }
+    while tasks.join_next().await.is_some() {}
 }
 
-/// One user: waits for an arrival, carries it out, is free again.
-async fn serve<S: Session>(
-    mut user: User<S>,
+/// One user: waits for an arrival, carries it out, is free again, until the load is over.
+async fn serve<C: Client>(
+    mut user: User<C>,
     shared: Rc<Shared>,
     seat: Rc<Seat>,
     free: Free,
     halt: Rc<Halt>,
 ) {
+    let mut is_started = false;
     loop {
         seat.called.notified().await;
+        if seat.is_over.get() {
+            if is_started {
+                user.stop().await;
+            }
+            return;
+        }
         let Some(mut arrival) = seat.arrival.take() else {
             continue;
         };
-        let Some(rng) = arrival.rng.take() else {
-            continue;
-        };
+        arrival.why = Missed::NotReady;
+        let class = arrival.class;
         let counted = Counted::new(&shared.recorder);
-        user.arrive(arrival.k, arrival.task, rng, arrival.due).await;
+        // What a user does to start is scheduled in place of its first task, and may be tried
+        // again with the next arrival.
+        let mut due = Some(arrival.due);
+        if !is_started {
+            is_started = user.start(&mut due).await;
+        }
+        if !is_started {
+            arrival.miss(Missed::NotReady);
+        } else if let Some(rng) = arrival.rng.take() {
+            user.arrive(arrival.k, arrival.task, rng, due).await;
+        }
         drop(counted);
-        free.borrow_mut().push(seat.clone());
+        free.borrow_mut()[class].push(seat.clone());
         halt.user_freed.notify_one();
     }
-}
-
-/// Notes an arrival that is not started: because no user is free, or because the generator is
-/// late.
-fn miss(shared: &Shared, k: u64, task: usize, due: Instant, late: bool) {
-    shared.recorder.missed(late);
-    let endpoint = shared.first_endpoint(k, task) as u16;
-    let intended_us = as_us(due.saturating_duration_since(shared.epoch));
-    let text = match late {
-        true => "the generator was late",
-        false => "no free virtual user: raise `max_users`",
-    };
-    let sample = Sample::new(endpoint, Class::Missed, intended_us);
-    shared.recorder.record(sample, Some(text.to_owned()));
 }

@@ -1,4 +1,5 @@
-//! When users run and when arrivals are due: pure functions of the load, without a clock.
+//! The level of a load at any time, and when arrivals are due: pure functions of the load, without
+//! a clock. Not here: which users run at a level (`crew`).
 //!
 //! The level of a load, users or arrivals per second, is piecewise linear in time: each stage is a
 //! ramp from the level before it and then a constant. Users follow the level itself, arrivals its
@@ -27,15 +28,17 @@ const STREAM: u64 = u64::MAX;
 
 /// A stretch of time in which the level changes evenly. Times in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Segment {
-    start: f64,
-    length: f64,
-    from: f64,
-    to: f64,
+pub(super) struct Segment {
+    pub(super) start: f64,
+    pub(super) length: f64,
+    pub(super) from: f64,
+    pub(super) to: f64,
+    /// Position of the stage it belongs to.
+    pub(super) stage: usize,
 }
 
 /// The segments of a load, in order; jumps have no segment of their own.
-fn segments(load: &Load) -> Vec<Segment> {
+pub(super) fn segments(load: &Load) -> Vec<Segment> {
     let mut segments = Vec::new();
     let mut start = 0.0;
     let mut level = 0.0;
@@ -51,6 +54,7 @@ fn segments(load: &Load) -> Vec<Segment> {
                     length,
                     from,
                     to: stage.target,
+                    stage: i,
                 });
                 start += length;
             }
@@ -58,66 +62,6 @@ fn segments(load: &Load) -> Vec<Segment> {
         level = stage.target;
     }
     segments
-}
-
-/// A stretch of time in which a virtual user runs, from the start of the load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UserSpan {
-    /// The user's number, from 0.
-    pub user: u64,
-    /// When it starts.
-    pub start: Duration,
-    /// When it starts no further iteration.
-    pub until: Duration,
-}
-
-/// When each user of a closed load runs, ordered by start: user u (from 0) runs while the level
-/// is above u. A user that comes back has several spans.
-pub fn user_spans(load: &Load) -> Vec<UserSpan> {
-    let segments = segments(load);
-    let end = load.total().as_secs_f64();
-    let seconds = |s: f64| Duration::from_secs_f64(s.max(0.0));
-    let mut spans = Vec::new();
-    for user in 0..load.peak().ceil() as u64 {
-        let threshold = user as f64;
-        let mut since: Option<f64> = None;
-        for segment in &segments {
-            let Segment {
-                start,
-                length,
-                from,
-                to,
-            } = *segment;
-            // Where a changing level passes the threshold; a constant one starts with a jump.
-            let crossing = if from == to {
-                start
-            } else {
-                start + length * ((threshold - from) / (to - from)).clamp(0.0, 1.0)
-            };
-            let above = to > threshold;
-            match since {
-                None if above => since = Some(crossing),
-                Some(began) if !above => {
-                    spans.push(UserSpan {
-                        user,
-                        start: seconds(began),
-                        until: seconds(crossing),
-                    });
-                    since = None;
-                }
-                _ => {}
-            }
-        }
-        if let Some(began) = since {
-            spans.push(UserSpan {
-                user,
-                start: seconds(began),
-                until: seconds(end),
-            });
-        }
-    }
-    spans.sort_by_key(|span| (span.start, span.user));
-    spans
 }
 
 /// The schedule of an open load.
@@ -189,6 +133,7 @@ impl Schedule {
             length,
             from,
             to,
+            ..
         } = *segment;
         let wanted = integral - before;
         let slope = (to - from) / length;
@@ -219,12 +164,14 @@ mod tests {
                     target: *target,
                     ramp: Duration::from_secs_f64(*ramp),
                     duration: Duration::from_secs_f64(*duration),
+                    classes: Vec::new(),
                 })
                 .collect(),
             warmup: Duration::ZERO,
             graceful_stop: Duration::ZERO,
             iterations: None,
             arrivals: Arrivals::Uniform,
+            shape: None,
         }
     }
 
@@ -249,47 +196,6 @@ mod tests {
             s.from * into + (s.to - s.from) / s.length * into * into / 2.0
         });
         parts.sum()
-    }
-
-    fn running(spans: &[UserSpan], at: f64) -> usize {
-        let at = Duration::from_secs_f64(at);
-        spans
-            .iter()
-            .filter(|s| s.start <= at && at < s.until)
-            .count()
-    }
-
-    #[test]
-    fn users_follow_ramps_jumps_and_returns() {
-        // 10 users in 5 s, hold 10 s; jump to 30, hold 5 s; down to 4 in 2 s, hold 3 s.
-        let spans = user_spans(&load(&[
-            (10.0, 5.0, 10.0),
-            (30.0, 0.0, 5.0),
-            (4.0, 2.0, 3.0),
-        ]));
-        let cases = [
-            (0.0, 1),
-            (0.6, 2),
-            (4.6, 10),
-            (14.9, 10),
-            (15.0, 30),
-            (19.9, 30),
-            (21.0, 17),
-            (22.1, 4),
-            (24.9, 4),
-            (25.0, 0),
-        ];
-        for (at, users) in cases {
-            assert_eq!(running(&spans, at), users, "at {at} s");
-        }
-    }
-
-    #[test]
-    fn a_user_that_comes_back_has_two_spans() {
-        let spans = user_spans(&load(&[(2.0, 0.0, 1.0), (1.0, 0.0, 1.0), (2.0, 0.0, 1.0)]));
-        let of_second: Vec<_> = spans.iter().filter(|s| s.user == 1).collect();
-        assert_eq!(of_second.len(), 2);
-        assert_eq!(of_second[1].start, Duration::from_secs(2));
     }
 
     #[test]
@@ -384,24 +290,6 @@ mod tests {
                 let planned = integral(&segments, second as f64);
                 prop_assert!((seen - planned).abs() <= 1.0 + 1e-6);
             }
-        }
-
-        #[test]
-        fn the_number_of_users_is_the_level_at_any_time(
-            stages in prop::collection::vec((1u32..60, 0u32..20, 1u32..20), 1..5),
-            at in 0.0f64..1.0,
-        ) {
-            let stages: Vec<_> = stages.iter()
-                .map(|(u, r, d)| (f64::from(*u), f64::from(*r), f64::from(*d)))
-                .collect();
-            let load = load(&stages);
-            let spans = user_spans(&load);
-            let at = at * load.total().as_secs_f64() * 0.999;
-            let level = segments(&load).iter().rev()
-                .find(|s| s.start <= at)
-                .map_or(0.0, |s| s.from + (s.to - s.from) * (at - s.start) / s.length);
-            let users = running(&spans, at) as f64;
-            prop_assert!((users - level).abs() <= 1.0 + 1e-6, "{users} for {level}");
         }
     }
 }

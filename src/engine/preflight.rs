@@ -6,7 +6,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::health::port_range;
-use crate::plan::{Model, Plan, Target};
+use crate::plan::{Model, Plan, Target, UserClass};
 use crate::units::format_count;
 
 /// Open files that are no connections: the journal, the output, the workers' timers and pollers.
@@ -17,8 +17,8 @@ const RESERVE_PER_WORKER: u64 = 8;
 /// Raises the limit on open files to what the plan needs, as far as the system allows. Returns,
 /// for people, what this machine may not be able to give.
 pub fn prepare(plan: &Plan) -> Vec<String> {
-    let users = most_users(plan);
-    let needed = needed_files(plan, users);
+    let connections = most_connections(plan);
+    let needed = needed_files(plan, connections);
     let limits = getrlimit(Resource::Nofile);
     let hard = limits.maximum.unwrap_or(u64::MAX);
     let mut allowed = limits.current.unwrap_or(u64::MAX);
@@ -32,7 +32,18 @@ pub fn prepare(plan: &Plan) -> Vec<String> {
         }
     }
     let ports = port_range().map(|(low, high)| u64::from(high - low) + 1);
-    concerns(users, needed, allowed, ports)
+    // Each local address has ports of its own.
+    let addresses = plan.transport.local_addresses.len().max(1) as u64;
+    let ports = ports.map(|ports| ports * addresses);
+    concerns(connections, needed, allowed, ports)
+}
+
+/// The most requests at the same time, each of which needs a connection.
+fn most_connections(plan: &Plan) -> u64 {
+    let width = plan.classes.iter().map(UserClass::width).max().unwrap_or(1);
+    // Requests at the same time have connections of their own, beside that for all others.
+    let each = if width > 1 { width as u64 + 1 } else { 1 };
+    most_users(plan) * each
 }
 
 fn most_users(plan: &Plan) -> u64 {
@@ -42,32 +53,32 @@ fn most_users(plan: &Plan) -> u64 {
     }
 }
 
-fn needed_files(plan: &Plan, users: u64) -> u64 {
+fn needed_files(plan: &Plan, connections: u64) -> u64 {
     // The built-in target holds the other end of each connection in the same process.
     let ends = match plan.target {
         Target::Demo => 2,
         Target::Url(_) => 1,
     };
-    users * ends + RESERVE + RESERVE_PER_WORKER * plan.workers as u64
+    connections * ends + RESERVE + RESERVE_PER_WORKER * plan.workers as u64
 }
 
-fn concerns(users: u64, needed: u64, allowed: u64, ports: Option<u64>) -> Vec<String> {
+fn concerns(connections: u64, needed: u64, allowed: u64, ports: Option<u64>) -> Vec<String> {
     let mut concerns = Vec::new();
     let count = format_count;
     if needed > allowed {
         concerns.push(format!(
-            "up to {} users need {} open files, and this machine allows {}: fewer users, or a \
+            "up to {} connections need {} open files, and this machine allows {}: fewer users, or a \
              higher limit (`ulimit -Hn`)",
-            count(users),
+            count(connections),
             count(needed),
             count(allowed)
         ));
     }
-    if let Some(ports) = ports.filter(|ports| users > *ports) {
+    if let Some(ports) = ports.filter(|ports| connections > *ports) {
         concerns.push(format!(
-            "up to {} users need a local port each, and this machine has {} for one target: fewer \
+            "up to {} connections need a local port each, and this machine has {} for one target: fewer \
              users, or a wider `net.ipv4.ip_local_port_range`",
-            count(users),
+            count(connections),
             count(ports)
         ));
     }

@@ -1,6 +1,7 @@
 //! Schedules, ramps and draining under a paused clock: no sockets, no real waiting.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,23 +16,25 @@ use crate::plan::fixture::{load, plan};
 use crate::plan::{Arrivals, Model, Percentile, Plan, ThinkTime};
 use crate::protocol::mock::{MockAnswer, MockClient};
 
+mod values;
+
 const OPEN: Model = Model::Open { max_users: 100 };
 
-struct Outcome {
-    samples: Vec<Sample>,
-    ticks: Vec<Tick>,
-    seen: Vec<String>,
-    stopped_s: f64,
-    drained_s: f64,
+pub(super) struct Outcome {
+    pub(super) samples: Vec<Sample>,
+    pub(super) ticks: Vec<Tick>,
+    pub(super) seen: Vec<String>,
+    pub(super) stopped_s: f64,
+    pub(super) drained_s: f64,
 }
 
 impl Outcome {
-    fn count(&self, class: Class) -> usize {
+    pub(super) fn count(&self, class: Class) -> usize {
         self.samples.iter().filter(|s| s.class == class).count()
     }
 }
 
-fn takes(ms: u64) -> impl Fn(usize) -> MockAnswer {
+pub(super) fn takes(ms: u64) -> impl Fn(usize) -> MockAnswer {
     move |_| MockAnswer {
         delay: Duration::from_millis(ms),
         status: 200,
@@ -40,14 +43,14 @@ fn takes(ms: u64) -> impl Fn(usize) -> MockAnswer {
 
 /// Runs one shard of a plan in this test's runtime, whose clock is paused; told to stop after
 /// `stop_s`, if given.
-async fn run_shard(
+pub(super) async fn run_shard(
     plan: &Plan,
     shard: (usize, usize),
     script: impl Fn(usize) -> MockAnswer + 'static,
     stop_s: Option<f64>,
 ) -> Outcome {
     let plan = Arc::new(plan.clone());
-    let client = MockClient::new(script);
+    let client = Rc::new(MockClient::new(script));
     let epoch = Instant::now();
     let sender = watch::Sender::new(Command::Start(epoch));
     let commands = sender.subscribe();
@@ -87,7 +90,7 @@ async fn run_shard(
     }
 }
 
-async fn run(plan: &Plan, script: impl Fn(usize) -> MockAnswer + 'static) -> Outcome {
+pub(super) async fn run(plan: &Plan, script: impl Fn(usize) -> MockAnswer + 'static) -> Outcome {
     run_shard(plan, (0, 1), script, None).await
 }
 

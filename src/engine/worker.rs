@@ -19,7 +19,7 @@ use crate::plan::{Load, Model, Plan};
 use crate::protocol::Client;
 
 /// The body of a worker's thread.
-pub(super) fn run<C: Client>(
+pub(super) fn run<C: Client + 'static>(
     plan: &Arc<Plan>,
     shard: (usize, usize),
     make_client: impl Fn() -> Result<C, Error>,
@@ -40,7 +40,7 @@ pub(super) fn run<C: Client>(
     };
     LocalSet::new().block_on(&runtime, async {
         let client = match make_client() {
-            Ok(client) => client,
+            Ok(client) => Rc::new(client),
             Err(error) => return say(Message::Ready(Err(error))),
         };
         say(Message::Ready(Ok(())));
@@ -54,10 +54,10 @@ pub(super) fn run<C: Client>(
 
 /// Waits for the start, carries out the shard, and hands over a tick each second. Returns the last
 /// tick; `None` when there was no start. Must run inside a `LocalSet`.
-pub(super) async fn work<C: Client>(
+pub(super) async fn work<C: Client + 'static>(
     plan: &Arc<Plan>,
     shard: (usize, usize),
-    client: &C,
+    client: &Rc<C>,
     timer: &Timer,
     mut commands: watch::Receiver<Command>,
     mut on_tick: impl FnMut(Tick),
@@ -83,7 +83,8 @@ pub(super) async fn work<C: Client>(
     let load = async {
         let stopped_at = {
             let drive = drive(client, &shared, shard, timer, &halt, &mut tasks);
-            supervise(drive, commands, &halt, epoch, &plan.load).await
+            let out_of_data = shared.out_of_data();
+            supervise(drive, out_of_data, commands, &halt, epoch, &plan.load).await
         };
         // Whatever is still in flight is recorded as interrupted when its task is dropped.
         tasks.shutdown().await;
@@ -105,12 +106,13 @@ pub(super) async fn work<C: Client>(
 fn tick(shared: &Shared) -> Tick {
     Tick {
         health: shared.meter.take(),
+        out_of_data: shared.is_out_of_data(),
         ..shared.recorder.take()
     }
 }
 
-async fn drive<C: Client>(
-    client: &C,
+async fn drive<C: Client + 'static>(
+    client: &Rc<C>,
     shared: &Rc<Shared>,
     shard: (usize, usize),
     timer: &Timer,
@@ -125,10 +127,11 @@ async fn drive<C: Client>(
     }
 }
 
-/// Lets the load run to its end, until its iterations are done, or until it is told to stop; then
-/// gives it the graceful stop. Returns when it stopped starting requests.
+/// Lets the load run to its end, until its iterations are done, until it is told to stop, or until
+/// it is out of data; then gives it the graceful stop. Returns when it stopped starting requests.
 async fn supervise(
     drive: impl Future<Output = ()>,
+    out_of_data: impl Future<Output = ()>,
     mut commands: watch::Receiver<Command>,
     halt: &Halt,
     epoch: Instant,
@@ -146,7 +149,7 @@ async fn supervise(
             _ => std::future::pending().await,
         }
     };
-    tokio::pin!(drive, told);
+    tokio::pin!(drive, told, out_of_data);
     let mut is_through = false;
     let stopped_at = loop {
         tokio::select! {
@@ -160,6 +163,7 @@ async fn supervise(
             }
             () = sleep_until(end) => break end,
             at = &mut told => break at.min(Instant::now()),
+            () = &mut out_of_data => break Instant::now().min(end),
         }
     };
     halt.halt(stopped_at);

@@ -90,7 +90,9 @@ fn seconds(result: &RunResult, from_us: u64, to_us: u64) -> Vec<Second> {
             return None;
         }
         let mut cell = Cell::default();
-        interval.cells.iter().for_each(|(_, part)| cell.merge(part));
+        result
+            .request_cells(interval)
+            .for_each(|part| cell.merge(part));
         Some(Second {
             at_s: (at_us - from_us) as f64 / 1e6,
             cell,
@@ -141,6 +143,7 @@ mod tests {
             target,
             ramp: Duration::ZERO,
             duration: Duration::from_secs(seconds),
+            classes: Vec::new(),
         };
         let stages = vec![
             stage("base", 10.0, 20),

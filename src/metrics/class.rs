@@ -19,6 +19,8 @@ pub enum Class {
     CheckFailed,
     /// An arrival that was never started, for want of a free virtual user.
     Missed,
+    /// Never started, for want of a row of data.
+    DataExhausted,
     /// Still in flight when the graceful stop ended; its age is a lower bound.
     Interrupted,
     /// The name did not resolve.
@@ -61,6 +63,8 @@ pub enum Class {
     RedirectInvalid,
     /// The request could not be built, from a rendered URL or header for example.
     InvalidRequest,
+    /// There was no way to prove who sends the request: no token could be had, for example.
+    AuthFailed,
     /// This machine ran out of file descriptors. Makes the run INVALID.
     LocalFd,
     /// This machine ran out of local ports. Makes the run INVALID.
@@ -71,12 +75,13 @@ pub enum Class {
 
 impl Class {
     /// All classes, in the order of declaration.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 31] = [
         Self::Ok,
         Self::Http4xx,
         Self::Http5xx,
         Self::CheckFailed,
         Self::Missed,
+        Self::DataExhausted,
         Self::Interrupted,
         Self::Dns,
         Self::ConnectRefused,
@@ -98,6 +103,7 @@ impl Class {
         Self::RedirectBlocked,
         Self::RedirectInvalid,
         Self::InvalidRequest,
+        Self::AuthFailed,
         Self::LocalFd,
         Self::LocalPorts,
         Self::Other,
@@ -111,6 +117,7 @@ impl Class {
             Self::Http5xx => "http_5xx",
             Self::CheckFailed => "check_failed",
             Self::Missed => "missed",
+            Self::DataExhausted => "data_exhausted",
             Self::Interrupted => "interrupted",
             Self::Dns => "dns",
             Self::ConnectRefused => "connect_refused",
@@ -132,15 +139,16 @@ impl Class {
             Self::RedirectBlocked => "redirect_blocked",
             Self::RedirectInvalid => "redirect_invalid",
             Self::InvalidRequest => "invalid_request",
+            Self::AuthFailed => "auth_failed",
             Self::LocalFd => "local_fd",
             Self::LocalPorts => "local_ports",
             Self::Other => "other",
         }
     }
 
-    /// Whether the request was sent or tried, rather than missed.
+    /// Whether the request was sent or tried, rather than missed or left out for want of data.
     pub fn is_started(self) -> bool {
-        self != Self::Missed
+        !matches!(self, Self::Missed | Self::DataExhausted)
     }
 
     /// Whether the time taken is only a lower bound of what a user would have waited.
@@ -158,7 +166,10 @@ impl Class {
     /// Whether it counts as a failed request: anything started but neither answered as asked, nor
     /// cut off by the end of the run, nor kept from being sent by this machine.
     pub fn is_failure(self) -> bool {
-        !matches!(self, Self::Ok | Self::Missed | Self::Interrupted) && !self.is_local()
+        !matches!(
+            self,
+            Self::Ok | Self::Missed | Self::DataExhausted | Self::Interrupted
+        ) && !self.is_local()
     }
 
     /// Whether the generator itself was at fault.
@@ -179,6 +190,7 @@ impl Class {
                     | Self::RedirectBlocked
                     | Self::RedirectInvalid
                     | Self::InvalidRequest
+                    | Self::AuthFailed
             )
     }
 }

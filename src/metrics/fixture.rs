@@ -21,6 +21,7 @@ pub fn run(endpoints: &[(&str, Requests<'_>)]) -> RunResult {
         target: 5.0,
         ramp: Duration::from_secs(2),
         duration: Duration::from_secs(10),
+        classes: Vec::new(),
     };
     let mut tick = Tick::default();
     for (position, (_, requests)) in endpoints.iter().enumerate() {
@@ -61,6 +62,7 @@ pub fn minute_of(number: usize, samples: impl Fn(u64) -> Vec<Sample>) -> RunResu
         target: 5.0,
         ramp: Duration::ZERO,
         duration: Duration::from_secs(60),
+        classes: Vec::new(),
     };
     let tick = Tick {
         samples: (0..3_000).flat_map(samples).collect(),
@@ -93,6 +95,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         graceful_stop: Duration::from_secs(30),
         iterations: None,
         arrivals: Arrivals::Uniform,
+        shape: None,
     };
     let run = RunInfo {
         id: "20261121T000000Z-ap-intake-smoke".into(),
@@ -112,6 +115,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
             .map(|name| EndpointInfo {
                 name: (*name).to_owned(),
                 method: "GET".into(),
+                is_flow: false,
             })
             .collect(),
         fingerprint: Fingerprint {
@@ -127,6 +131,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         boot_id: Some("5a1e".into()),
         session: None,
         build: None,
+        insecure: false,
         assume_healthy: false,
         ending: None,
     };
@@ -140,17 +145,19 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("journal.jsonl");
     let mut journal = JournalWriter::create(&path, &run).unwrap();
-    let (mut commit, _) = Fold::new(run.phases.clone()).fold(vec![tick]);
+    let (mut commit, _) = Fold::new(run.phases.clone(), run.endpoints.len()).fold(vec![tick]);
     commit.users = 5;
     assert!(journal.commit(commit));
     assert!(journal.end(Ending {
         signal: None,
+        out_of_data: false,
         stopped_at_us: end_us,
         drained_at_us: end_us + 10_000,
         totals: Totals {
             planned,
             started: planned - missed,
             missed_late: 0,
+            failed_starts: 0,
         },
     }));
     journal.into_result().unwrap().0

@@ -18,6 +18,8 @@ const MAX_COMPONENTS: usize = 100;
 #[derive(Debug)]
 pub struct Fold {
     phases: Vec<Phase>,
+    /// How many endpoints there are; what stands behind them are flows, which are no requests.
+    endpoints: usize,
     components: BTreeSet<String>,
     recent: VecDeque<SparseHistogram>,
     requests: u64,
@@ -116,10 +118,11 @@ impl Values {
 }
 
 impl Fold {
-    /// For a run with these phases, of which there is at least one.
-    pub fn new(phases: Vec<Phase>) -> Self {
+    /// For a run with these phases, of which there is at least one, and so many endpoints.
+    pub fn new(phases: Vec<Phase>, endpoints: usize) -> Self {
         Self {
             phases,
+            endpoints,
             components: BTreeSet::new(),
             recent: VecDeque::new(),
             requests: 0,
@@ -140,6 +143,9 @@ impl Fold {
                     .entry((phase, second, sample.endpoint))
                     .or_default()
                     .add(sample);
+                if usize::from(sample.endpoint) >= self.endpoints {
+                    continue;
+                }
                 ended += u64::from(sample.class.is_started());
                 self.failures += u64::from(sample.class.is_failure());
                 self.missed += u64::from(sample.class == Class::Missed);
@@ -150,6 +156,12 @@ impl Fold {
                     .entry((phase, second, connection.endpoint))
                     .or_default()
                     .add_connection(connection);
+            }
+            for failure in &tick.failures {
+                let (phase, second) = self.place(failure.intended_us);
+                let values = groups.entry((phase, second, failure.endpoint)).or_default();
+                let keys = values.cell.failure_keys.entry(failure.class).or_default();
+                *keys.entry(failure.key.to_string()).or_default() += 1;
             }
             for component in &tick.components {
                 let (phase, second) = self.place(component.intended_us);
@@ -193,6 +205,7 @@ impl Fold {
         let mut successes = SparseHistogram::default();
         cells
             .iter()
+            .filter(|entry| entry.endpoint < self.endpoints)
             .for_each(|entry| successes.merge(&entry.cell.response));
         self.requests += ended;
         let live = Live {
@@ -277,10 +290,13 @@ mod tests {
 
     #[test]
     fn samples_are_placed_by_their_intended_start() {
-        let mut fold = Fold::new(vec![
-            phase("ramp", 0, 400_000),
-            phase("steady", 400_000, 5_000_000),
-        ]);
+        let mut fold = Fold::new(
+            vec![
+                phase("ramp", 0, 400_000),
+                phase("steady", 400_000, 5_000_000),
+            ],
+            1,
+        );
         let tick = Tick {
             samples: vec![
                 sample(399_999, Class::Ok, 10),
@@ -318,7 +334,7 @@ mod tests {
     #[test]
     fn a_million_different_texts_and_names_are_not_kept() {
         let recorder = Recorder::default();
-        let mut fold = Fold::new(vec![phase("steady", 0, 1_000_000_000)]);
+        let mut fold = Fold::new(vec![phase("steady", 0, 1_000_000_000)], 1);
         let (mut texts, mut names) = (0, BTreeSet::new());
         for second in 0..20u64 {
             for i in 0..50_000u64 {
@@ -348,7 +364,7 @@ mod tests {
 
     #[test]
     fn connections_are_counted_and_addresses_beyond_the_first_few_together() {
-        let mut fold = Fold::new(vec![phase("steady", 0, 1_000_000)]);
+        let mut fold = Fold::new(vec![phase("steady", 0, 1_000_000)], 1);
         let connection = |host: u8| ConnectionSample {
             endpoint: 0,
             intended_us: 0,

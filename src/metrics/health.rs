@@ -432,6 +432,7 @@ mod tests {
             target: 1_000.0,
             ramp: std::time::Duration::ZERO,
             duration: std::time::Duration::from_secs(1),
+            classes: Vec::new(),
         };
         let mut result = fixture::of_stages(&["a"], vec![stage], tick);
         result.run.load.model = Model::Open { max_users: 10 };

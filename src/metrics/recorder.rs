@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 
-use super::{Class, ComponentSample, ConnectionSample, Example, Sample, Tick};
+use super::{Class, ComponentSample, ConnectionSample, Example, FailureSample, Sample, Tick};
 
 /// The notes of one worker.
 #[derive(Debug, Default)]
@@ -22,15 +22,20 @@ impl Recorder {
         counts.started += 1;
     }
 
-    /// An arrival is missed: for want of a free user, or because the generator was `late`. Called
-    /// once for each, before its sample.
+    /// An arrival is missed: for want of a free user, or because the generator was `late`; or a
+    /// request is left out for want of data. Called once for each, before its sample.
     pub fn missed(&self, late: bool) {
         let counts = &mut self.tick.borrow_mut().totals;
         counts.planned += 1;
         counts.missed_late += u64::from(late);
     }
 
-    /// A planned request ended. `text` says why, for a failure; only the first of each endpoint
+    /// The `on_start` of a virtual user failed.
+    pub fn start_failed(&self) {
+        self.tick.borrow_mut().totals.failed_starts += 1;
+    }
+
+    /// A planned request ended, or a flow. `text` says why, for a failure; only the first of each endpoint
     /// and class is kept.
     pub fn record(&self, sample: Sample, text: Option<String>) {
         let mut tick = self.tick.borrow_mut();
@@ -57,6 +62,11 @@ impl Recorder {
     /// The target reported the time of a component.
     pub fn record_component(&self, sample: ComponentSample) {
         self.tick.borrow_mut().components.push(sample);
+    }
+
+    /// A request failed in a way that the scenario has a name for.
+    pub fn record_failure(&self, sample: FailureSample) {
+        self.tick.borrow_mut().failures.push(sample);
     }
 
     /// A virtual user started (1) or ended (-1), or a request of the open model did.

@@ -19,7 +19,7 @@ pub struct RunResult {
     pub version: u32,
     /// What was run, where and how it ended.
     pub run: RunInfo,
-    /// Per endpoint and phase, everything counted; endpoints in the plan's order.
+    /// Per endpoint and phase, everything counted; in the order of `run.endpoints`.
     pub endpoints: Vec<EndpointResult>,
     /// Per phase and second of intended start: the counts and response times, for the gate and
     /// for charts. Ordered by phase, then second.
@@ -58,7 +58,7 @@ pub struct RunInfo {
     pub slos: Vec<Slo>,
     /// SLOs that did not apply, with the reason.
     pub skipped_slos: Vec<String>,
-    /// The endpoints, in the plan's order.
+    /// The endpoints in the plan's order, and behind them its flows.
     pub endpoints: Vec<EndpointInfo>,
     /// Whether two runs asked for the same.
     pub fingerprint: Fingerprint,
@@ -73,6 +73,9 @@ pub struct RunInfo {
     /// Which build of the target was measured, such as a commit, by the user's word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,
+    /// Whether any certificate was taken for good, by the scenario's word.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub insecure: bool,
     /// Whether the generator's speed was left out of the judgement, by the user's word.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub assume_healthy: bool,
@@ -85,8 +88,13 @@ pub struct RunInfo {
 pub struct EndpointInfo {
     /// The key of the statistics.
     pub name: String,
-    /// The HTTP method.
+    /// The HTTP method; `FLOW` for a flow.
     pub method: String,
+    /// Whether it is a flow: a transaction of several requests, which is no request itself and
+    /// has no part in the totals. Its response time leaves out the think times within it, its
+    /// service time has them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_flow: bool,
 }
 
 impl EndpointInfo {
@@ -95,7 +103,18 @@ impl EndpointInfo {
         Self {
             name: endpoint.name.clone(),
             method: endpoint.method.as_str().to_owned(),
+            is_flow: false,
         }
+    }
+
+    /// Of all endpoints of a plan, and behind them its flows.
+    pub fn all(plan: &Plan) -> Vec<Self> {
+        let flows = plan.flows.iter().map(|flow| Self {
+            name: flow.name.clone(),
+            method: "FLOW".to_owned(),
+            is_flow: true,
+        });
+        plan.endpoints.iter().map(Self::of).chain(flows).collect()
     }
 }
 
@@ -134,6 +153,9 @@ impl fmt::Display for Machine {
 pub struct Ending {
     /// Signal number that stopped it early: 2 (SIGINT) or 15 (SIGTERM).
     pub signal: Option<u8>,
+    /// Whether it ended early because a user had no further row of data.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub out_of_data: bool,
     /// When no further request was started, from the start of the load; us.
     pub stopped_at_us: u64,
     /// When the last request had ended, from the start of the load; us.
@@ -152,6 +174,14 @@ pub struct Totals {
     /// Arrivals missed because the generator was late, among all that were missed.
     #[serde(default)]
     pub missed_late: u64,
+    /// Virtual users that ended because their `on_start` failed; in an open load, arrivals that
+    /// were missed for it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failed_starts: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Totals {
@@ -160,6 +190,7 @@ impl Totals {
         self.planned += other.planned;
         self.started += other.started;
         self.missed_late += other.missed_late;
+        self.failed_starts += other.failed_starts;
     }
 }
 
@@ -246,6 +277,9 @@ pub struct Cell {
     /// One failure's text per class.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub examples: BTreeMap<Class, String>,
+    /// Per class, how many failures had which `fail_with`. The scenario bounds their number.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub failure_keys: BTreeMap<Class, BTreeMap<String, u64>>,
 }
 
 /// What the target said of one of its components.
@@ -271,6 +305,22 @@ impl RunResult {
     /// The largest sum of all counters, bytes included, so that sums over a file, and over many
     /// files, cannot overflow.
     const MAX_COUNT: u64 = 1 << 53;
+
+    /// Everything counted of requests, by endpoint: without flows, whose requests are counted
+    /// under their endpoints.
+    pub fn requests(&self) -> impl Iterator<Item = &EndpointResult> + Clone {
+        let endpoints = self.endpoints.iter();
+        endpoints.filter(|endpoint| !endpoint.endpoint.is_flow)
+    }
+
+    /// The cells of requests in an interval, without those of flows.
+    pub fn request_cells<'a>(&self, interval: &'a Interval) -> impl Iterator<Item = &'a Cell> {
+        let cells = interval.cells.iter();
+        let is_flow = |position: usize| self.endpoints[position].endpoint.is_flow;
+        cells
+            .filter(move |(position, _)| !is_flow(*position))
+            .map(|(_, cell)| cell)
+    }
 
     /// Whether everything in it fits together, so that no later step can be misled or panic.
     ///
@@ -344,15 +394,16 @@ impl RunInfo {
             seed: plan.seed,
             workers: plan.workers,
             load: plan.load.clone(),
-            phases: plan.load.phases(),
+            phases: plan.phases(),
             slos: plan.slos.clone(),
             skipped_slos: plan.skipped_slos.clone(),
-            endpoints: plan.endpoints.iter().map(EndpointInfo::of).collect(),
+            endpoints: EndpointInfo::all(plan),
             fingerprint: plan.fingerprint(),
             machine,
             boot_id: None,
             session: None,
             build: None,
+            insecure: plan.transport.tls.insecure,
             assume_healthy: false,
             ending: None,
         }
@@ -418,6 +469,12 @@ impl Cell {
         for (class, text) in &other.examples {
             self.examples.entry(*class).or_insert_with(|| text.clone());
         }
+        for (class, keys) in &other.failure_keys {
+            let mine = self.failure_keys.entry(*class).or_default();
+            for (key, count) in keys {
+                *mine.entry(key.clone()).or_default() += count;
+            }
+        }
     }
 
     /// How many planned requests ended in a class that `select` takes.
@@ -443,6 +500,11 @@ impl Cell {
         ]
         .into_iter()
         .chain(self.classes.values().copied())
+        .chain(
+            self.failure_keys
+                .values()
+                .flat_map(|keys| keys.values().copied()),
+        )
         .chain(self.remotes.values().copied())
         .chain(self.versions.values().copied())
         .chain(components.flat_map(|component| [component.hits, component.misses]))

@@ -1,6 +1,7 @@
 //! What a worker notes of each request, and what it hands over once a second.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -109,6 +110,19 @@ pub struct ComponentSample {
     pub hit: Option<bool>,
 }
 
+/// A failure that the scenario has a name for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailureSample {
+    /// Position of the endpoint in the plan.
+    pub endpoint: u16,
+    /// Intended start of the request, from the start of the load; us.
+    pub intended_us: u64,
+    /// The class it ended in.
+    pub class: Class,
+    /// The name: the `fail_with` of the check that failed.
+    pub key: Arc<str>,
+}
+
 /// The text of one failure, as an example of its class.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Example {
@@ -129,12 +143,16 @@ pub struct Tick {
     pub connections: Vec<ConnectionSample>,
     /// Component times since the last tick.
     pub components: Vec<ComponentSample>,
+    /// Failures with a name since the last tick.
+    pub failures: Vec<FailureSample>,
     /// Failures of classes not seen before at this worker.
     pub examples: Vec<Example>,
     /// Virtual users running (closed), or requests in flight (open).
     pub users: u32,
     /// What was planned, started and missed so far.
     pub totals: Totals,
+    /// Whether a user found that the run is to end for want of data.
+    pub out_of_data: bool,
     /// How the worker itself fared.
     pub health: WorkerHealth,
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Cell, Class, Component, Histogram, HttpVersion, RunResult, SparseHistogram};
+use super::{
+    Cell, Class, Component, EndpointResult, Histogram, HttpVersion, RunResult, SparseHistogram,
+};
 use crate::plan::{Metric, Percentile};
 
 /// Which part of a run a summary is about.
@@ -80,6 +82,9 @@ pub struct Summary {
     pub components: BTreeMap<String, ComponentSummary>,
     /// One failure's text per class.
     pub examples: BTreeMap<Class, String>,
+    /// Per class, how many failures had which `fail_with`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub failure_keys: BTreeMap<Class, BTreeMap<String, u64>>,
     #[serde(skip)]
     response: Histogram,
     #[serde(skip)]
@@ -208,6 +213,7 @@ impl Summary {
             redirects: cell.redirects,
             components,
             examples: cell.examples.clone(),
+            failure_keys: cell.failure_keys.clone(),
             response,
             component_cells: cell.components.clone(),
         }
@@ -242,7 +248,7 @@ impl Summary {
 }
 
 impl RunResult {
-    /// The numbers of one endpoint (by position), or of all together.
+    /// The numbers of one endpoint or flow (by position), or of all requests together.
     pub fn summary(&self, endpoint: Option<usize>, window: Window<'_>) -> Summary {
         Summary::of(&self.cell(endpoint, window), self.window_s(window))
     }
@@ -251,14 +257,14 @@ impl RunResult {
     pub fn cell(&self, endpoint: Option<usize>, window: Window<'_>) -> Cell {
         let phases = self.positions(window);
         let mut cell = Cell::default();
-        let selected = match endpoint {
-            Some(position) => &self.endpoints[position..=position],
-            None => &self.endpoints[..],
-        };
-        for result in selected {
+        let mut merge = |result: &EndpointResult| {
             for &phase in &phases {
                 cell.merge(&result.phases[phase]);
             }
+        };
+        match endpoint {
+            Some(position) => merge(&self.endpoints[position]),
+            None => self.requests().for_each(merge),
         }
         cell
     }
@@ -287,7 +293,7 @@ impl RunResult {
 
     /// Planned requests in all phases and endpoints that ended in a class `select` takes.
     pub fn count(&self, select: impl Fn(Class) -> bool + Copy) -> u64 {
-        let cells = self.endpoints.iter().flat_map(|endpoint| &endpoint.phases);
+        let cells = self.requests().flat_map(|endpoint| &endpoint.phases);
         cells.map(|cell| cell.count(select)).sum()
     }
 

@@ -49,7 +49,7 @@ impl RunResult {
         intervals
             .filter_map(|interval| {
                 let mut histogram = Histogram::default();
-                for (_, cell) in &interval.cells {
+                for cell in self.request_cells(interval) {
                     histogram.add(&cell.response);
                     histogram.add(&cell.censored);
                 }
@@ -68,7 +68,7 @@ impl RunResult {
         if self.health.is_empty() {
             return None;
         }
-        let cells = self.endpoints.iter().flat_map(|endpoint| &endpoint.phases);
+        let cells = self.requests().flat_map(|endpoint| &endpoint.phases);
         let (mut times_us, mut count) = (0.0, 0);
         for cell in cells {
             let ended = [&cell.response, &cell.censored, &cell.failed];
@@ -242,6 +242,7 @@ mod tests {
             target: 10.0,
             ramp: Duration::from_secs(ramp),
             duration: Duration::from_secs(30),
+            classes: Vec::new(),
         };
         let run = |slower_us: u64| {
             let samples = (0..600).map(|i| {

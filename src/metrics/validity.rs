@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use super::{Class, RunResult};
-use crate::units::{format_count, format_duration};
+use crate::plan::Model;
+use crate::units::{as_us, format_count, format_duration};
 
 /// The load may end this much off its plan whatever its length; us. A percentage alone would
 /// call a one-second run invalid over a single late wake-up.
@@ -41,7 +42,23 @@ impl RunResult {
             std::iter::once(text).chain(self.timing_faults())
         });
         let known = self.concerns(false).chain(self.broken_little());
+        let known = self.failed_starts().into_iter().chain(known);
         assumed.into_iter().flatten().chain(known).collect()
+    }
+
+    fn failed_starts(&self) -> Option<String> {
+        let count = self.run.ending.as_ref()?.totals.failed_starts;
+        (count > 0).then(|| {
+            let count = format_count(count);
+            match self.run.load.model {
+                Model::Closed => format!(
+                    "users ended because their `on_start` failed: {count}; the load was lower by them"
+                ),
+                Model::Open { .. } => {
+                    format!("arrivals missed because the `on_start` of their user failed: {count}")
+                }
+            }
+        })
     }
 
     fn concerns(&self, decisive: bool) -> impl Iterator<Item = String> {
@@ -88,7 +105,7 @@ impl RunResult {
     }
 
     fn lost_times(&self) -> Option<String> {
-        let cells = || self.endpoints.iter().flat_map(|endpoint| &endpoint.phases);
+        let cells = || self.requests().flat_map(|endpoint| &endpoint.phases);
         let times = cells().map(|cell| {
             let ended = [&cell.response, &cell.censored, &cell.failed];
             ended.iter().map(|part| part.count()).sum::<u64>()
@@ -120,10 +137,10 @@ impl RunResult {
 
     fn wrong_window(&self) -> Option<String> {
         let ending = self.run.ending.as_ref()?;
-        if ending.signal.is_some() || self.run.load.iterations.is_some() {
+        if ending.signal.is_some() || ending.out_of_data || self.run.load.iterations.is_some() {
             return None;
         }
-        let planned_us = self.run.phases.last().map_or(0, |phase| phase.end_us);
+        let planned_us = as_us(self.run.load.total());
         let off_us = ending.stopped_at_us.abs_diff(planned_us);
         (off_us > (planned_us / 100).max(WINDOW_SLACK_US)).then(|| {
             let length = |us| format_duration(Duration::from_micros(us));

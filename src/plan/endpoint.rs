@@ -1,11 +1,11 @@
 //! An endpoint: one kind of request, the unit of statistics.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Check, Template};
+use super::{Auth, Body, Check, Extraction, Template, Wire};
 
 /// One kind of request. Its name is the key of all statistics, never the expanded URL.
 #[derive(Debug, Clone, Serialize)]
@@ -21,6 +21,15 @@ pub struct Endpoint {
     pub headers: Vec<Header>,
     /// The request body.
     pub body: Body,
+    /// Whether the body is sent compressed by gzip.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub gzip: bool,
+    /// How its requests prove who sends them. Endpoints that share it share its tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Arc<Auth>>,
+    /// What it asks of its connections.
+    #[serde(skip_serializing_if = "Wire::is_default")]
+    pub wire: Wire,
     /// From sending to the last byte of the body, redirects included.
     #[serde(rename = "timeout_us", with = "crate::units::micros")]
     pub timeout: Duration,
@@ -33,14 +42,32 @@ pub struct Endpoint {
     pub max_body: u64,
     /// Conditions on the response. Without one on the status, 2xx and 3xx pass.
     pub checks: Vec<Check>,
+    /// What is taken out of a response that passed, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub extract: Vec<Extraction>,
     /// For `--tags` and `--exclude-tags`.
     pub tags: Vec<String>,
 }
 
 impl Endpoint {
-    /// Whether a check needs the body to be kept.
+    /// Whether something looks into the body, so that it has to be kept.
     pub fn keeps_body(&self) -> bool {
-        self.checks.iter().any(Check::needs_body)
+        self.checks.iter().any(Check::needs_body) || self.extract.iter().any(Extraction::needs_body)
+    }
+
+    /// All its templates.
+    pub fn templates(&self) -> impl Iterator<Item = &Template> {
+        let headers = self.headers.iter().map(|header| &header.value);
+        let auth = self.auth.iter().flat_map(|auth| auth.templates());
+        std::iter::once(&self.url)
+            .chain(headers)
+            .chain(self.body.templates())
+            .chain(auth)
+    }
+
+    /// Whether a token has to be fetched before its requests can be sent.
+    pub fn needs_token(&self) -> bool {
+        matches!(self.auth.as_deref(), Some(Auth::OAuth2(_)))
     }
 }
 
@@ -69,32 +96,6 @@ impl Serialize for Header {
             self.value.source()
         };
         (&self.name, value).serialize(serializer)
-    }
-}
-
-/// A request body.
-#[derive(Debug, Clone)]
-pub enum Body {
-    /// No body.
-    None,
-    /// Text, JSON or a form, rendered for each request.
-    Template(Template),
-    /// The content of a file, read when the plan was made.
-    File {
-        /// As written in the scenario.
-        path: String,
-        /// The content.
-        content: Bytes,
-    },
-}
-
-impl Serialize for Body {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::None => serializer.serialize_none(),
-            Self::Template(template) => template.serialize(serializer),
-            Self::File { path, content } => ("file", path, content.len()).serialize(serializer),
-        }
     }
 }
 

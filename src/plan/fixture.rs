@@ -16,12 +16,14 @@ pub(crate) fn load(model: Model, stages: &[(f64, f64, f64)]) -> Load {
                 target: *target,
                 ramp: Duration::from_secs_f64(*ramp),
                 duration: Duration::from_secs_f64(*duration),
+                classes: Vec::new(),
             })
             .collect(),
         warmup: Duration::ZERO,
         graceful_stop: Duration::from_secs(30),
         iterations: None,
         arrivals: Arrivals::Uniform,
+        shape: None,
     }
 }
 
@@ -45,11 +47,15 @@ pub(crate) fn plan(load: Load, weights: &[u32]) -> Plan {
             name,
             headers: Vec::new(),
             body: Body::None,
+            gzip: false,
+            auth: None,
+            wire: Wire::default(),
             timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
             max_redirects: 10,
             max_body: 100_000_000,
             checks: Vec::new(),
+            extract: Vec::new(),
             tags: Vec::new(),
         }
     };
@@ -57,23 +63,32 @@ pub(crate) fn plan(load: Load, weights: &[u32]) -> Plan {
         scenario: "test".into(),
         profile: "test".into(),
         target: Target::Url("http://127.0.0.1:1".into()),
+        transport: Transport::default(),
         allowed_hosts: Default::default(),
         seed: 42,
         workers: 1,
         variables: Vec::new(),
+        names: Vec::new(),
+        data: Vec::new(),
         classes: vec![UserClass {
             name: "users".into(),
+            weight: 1,
+            fixed_count: None,
+            on_start: Vec::new(),
+            on_stop: Vec::new(),
             think_time: ThinkTime::None,
             tasks: weights
                 .iter()
                 .enumerate()
                 .map(|(i, weight)| Task {
                     weight: *weight,
+                    think_time: None,
                     steps: vec![Step::Request(i)],
                 })
                 .collect(),
         }],
         endpoints: (0..weights.len()).map(endpoint).collect(),
+        flows: Vec::new(),
         load,
         slos: Vec::new(),
         skipped_slos: Vec::new(),

@@ -22,6 +22,21 @@ pub struct Load {
     /// How arrivals are spaced; without meaning in the closed model.
     #[serde(default)]
     pub arrivals: Arrivals,
+    /// What made the stages; `None` where they were written one by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<Shape>,
+}
+
+/// A rule that makes many stages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shape {
+    /// Levels in even steps.
+    Steps,
+    /// Up and down.
+    Sine,
+    /// Rising levels, to find the knee.
+    Sweep,
 }
 
 /// How the arrivals of an open load are spaced.
@@ -62,6 +77,9 @@ pub struct Stage {
     /// How long the level is held, counted from the end of the ramp.
     #[serde(rename = "duration_us", with = "crate::units::micros")]
     pub duration: Duration,
+    /// The user classes that run from the start of its ramp on, by name; all when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
 }
 
 /// A stretch of a run with statistics of its own. Phases follow each other without a gap.
@@ -132,6 +150,10 @@ impl Load {
     /// earlier stage and of the returning one. Its time to recover can then be measured.
     pub fn recoveries(&self) -> Vec<(usize, usize)> {
         let stages = &self.stages;
+        if self.shape == Some(Shape::Sine) {
+            // It goes down by itself; nothing is recovered from.
+            return Vec::new();
+        }
         (2..stages.len())
             .filter(|&i| stages[i].target < stages[i - 1].target)
             .filter_map(|i| {
@@ -154,6 +176,7 @@ mod tests {
             target,
             ramp: Duration::from_secs(ramp),
             duration: Duration::from_secs(duration),
+            classes: Vec::new(),
         }
     }
 
@@ -165,6 +188,7 @@ mod tests {
             graceful_stop: Duration::from_secs(30),
             iterations: None,
             arrivals: Arrivals::Uniform,
+            shape: None,
         }
     }
 

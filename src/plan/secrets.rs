@@ -12,8 +12,6 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use super::Escape;
 
-/// Shorter values are no secrets, and taking them out would make texts unreadable.
-const SHORTEST: usize = 4;
 /// What stands in their place.
 const HIDDEN: &str = "***";
 
@@ -25,11 +23,14 @@ pub struct Secrets {
 }
 
 impl Secrets {
+    /// Shorter values are no secrets, and taking them out would make texts unreadable; characters.
+    pub const SHORTEST: usize = 4;
+
     /// Of these values; those below four characters are left out.
     pub fn new<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
         let mut all = BTreeSet::new();
         for value in values {
-            if value.chars().count() < SHORTEST {
+            if value.chars().count() < Self::SHORTEST {
                 continue;
             }
             all.insert(value.to_owned());
@@ -40,11 +41,20 @@ impl Secrets {
                 all.insert(escaped.replace('+', "%20"));
                 all.insert(escaped);
             }
+            all.extend(in_url(value));
             all.extend((0..3).flat_map(|offset| encoded(value, offset)));
         }
         let mut forms: Vec<String> = all.into_iter().collect();
         forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
         Self { forms }
+    }
+
+    /// These and further ones.
+    pub fn with<'a>(&self, values: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut all = Self::new(values);
+        all.forms.extend(self.forms.iter().cloned());
+        all.forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+        all
     }
 
     /// `text` without any of them.
@@ -65,6 +75,23 @@ impl Secrets {
         let enough: String = text.chars().take(most + longest).collect();
         self.hide(&enough).into_owned()
     }
+}
+
+/// What a URL makes of a value that is written into its path or query as it is: some characters are
+/// encoded, others are not.
+fn in_url(value: &str) -> impl Iterator<Item = String> {
+    let mut url = url::Url::parse("http://localhost/").ok();
+    let mut forms = Vec::new();
+    if let Some(url) = &mut url {
+        url.set_path(value);
+        forms.push(url.path().trim_start_matches('/').to_owned());
+        url.set_query(Some(value));
+        forms.extend(url.query().map(str::to_owned));
+    }
+    // A path of dots is empty, and an empty form would be found everywhere.
+    forms
+        .into_iter()
+        .filter(|form| form.chars().count() >= Secrets::SHORTEST)
 }
 
 /// What is the same of a value's base64 wherever it stands `offset` bytes into a group of three:
@@ -102,6 +129,8 @@ mod tests {
             ("{\"k\":\"c4n/ry +\\\"x\\\"\"}", "{\"k\":\"***\"}"),
             ("?k=c4n%2Fry+%2B%22x%22&", "?k=***&"),
             ("?k=c4n%2Fry%20%2B%22x%22&", "?k=***&"),
+            ("/c4n/ry%20+%22x%22/", "/***/"),
+            ("/?c4n/ry%20+%22x%22", "/?***"),
             ("no secret", "no secret"),
         ] {
             assert_eq!(secrets.hide(text), shown);

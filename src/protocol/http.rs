@@ -6,32 +6,47 @@
 //! they can be counted and kept from hosts the scenario does not name.
 
 mod connect;
+mod connector;
+mod cookies;
+mod digest;
 mod failure;
+mod payload;
 mod prepared;
+mod proof;
+mod redirect;
 #[cfg(test)]
 mod tests;
+mod tls;
+mod token;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use ::http::header;
-use ::http::{Method, StatusCode};
+use ::http::StatusCode;
+use ::http::header::{self, HeaderValue};
 use bytes::BytesMut;
 use reqwest::Url;
-use rustls::client::Resumption;
-use rustls::crypto::aws_lc_rs;
-use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::time::{Instant, timeout_at};
 
-use self::connect::{Probe, ProbeLayer, Resolver, TlsSessions};
+use self::connect::Probe;
+use self::connector::Connector;
+use self::cookies::Jar;
 use self::failure::{Stage, classify};
-use self::prepared::{Prepared, head_bytes};
+use self::prepared::{Outgoing, Prepared, head_bytes};
+use self::proof::{Group, UserState};
+use self::redirect::{host_and_port, is_redirect, redirected};
 use super::{Client, Failure, Request, Response, Session};
 use crate::error::Error;
 use crate::metrics::{Class, HttpVersion};
-use crate::plan::{Endpoint, Plan};
+use crate::plan::{Auth, Endpoint, Plan, Wire};
 use crate::units::{format_bytes, format_duration};
+
+pub use self::tls::tls_config;
 
 /// The largest body that is kept for checks; bytes. A larger one fails as `body_too_large`.
 const MAX_KEPT_BODY: u64 = 10_000_000;
@@ -39,12 +54,18 @@ const MAX_KEPT_BODY: u64 = 10_000_000;
 /// Makes sessions for one worker.
 pub struct HttpClient {
     shared: Rc<Shared>,
-    tls: rustls::ClientConfig,
+    /// How many sessions were made.
+    sessions: Cell<u64>,
 }
 
 /// What all sessions of a worker read.
 struct Shared {
+    connector: Connector,
+    /// The kinds of connection that endpoints ask for.
+    wires: Vec<Wire>,
     prepared: Vec<Prepared>,
+    /// The ways in which endpoints prove who sends their requests.
+    groups: Vec<Group>,
     base: String,
     allowed_hosts: BTreeSet<String>,
 }
@@ -52,8 +73,16 @@ struct Shared {
 /// The connection(s) of one virtual user.
 pub struct HttpSession {
     shared: Rc<Shared>,
-    client: Result<reqwest::Client, String>,
+    /// One for each kind of connection.
+    clients: Result<Vec<reqwest::Client>, String>,
     probe: Arc<Probe>,
+    /// What is kept for each of the groups.
+    states: Rc<[UserState]>,
+    /// Where it connects from; anywhere by default.
+    local_address: Option<IpAddr>,
+    /// Among the sessions of its worker, from 0.
+    number: u64,
+    jar: Jar,
 }
 
 impl HttpClient {
@@ -62,56 +91,34 @@ impl HttpClient {
     /// # Errors
     /// When an endpoint's fixed parts make no request, or `tls` no client.
     pub fn new(plan: &Plan, base: &str, tls: rustls::ClientConfig) -> Result<Self, Error> {
-        let prepared: Result<Vec<Prepared>, String> = plan
-            .endpoints
-            .iter()
-            .map(|endpoint| Prepared::new(endpoint, base))
+        let connector = Connector::new(&plan.transport, tls)?;
+        let (groups, group_of) = proof::groups(plan);
+        let wires: BTreeSet<Wire> = plan.endpoints.iter().map(|one| one.wire).collect();
+        let wires: Vec<Wire> = wires.into_iter().collect();
+        let endpoints = plan.endpoints.iter().zip(group_of);
+        let prepared: Result<Vec<Prepared>, String> = endpoints
+            .map(|(endpoint, group)| {
+                let wire = wires.iter().position(|wire| *wire == endpoint.wire);
+                Prepared::new(endpoint, base, wire.unwrap_or_default(), group)
+            })
             .collect();
         let mut allowed_hosts = plan.allowed_hosts.clone();
         allowed_hosts.extend(Url::parse(base).ok().as_ref().and_then(host_and_port));
-        let client = Self {
+        let cannot_make = |why| Error::CannotRun(format!("cannot make an HTTP client: {why}"));
+        // Tried before there are users, who could only say so at each request.
+        (connector.try_out(&wires)).map_err(cannot_make)?;
+        Ok(Self {
             shared: Rc::new(Shared {
+                connector,
+                wires,
                 prepared: prepared.map_err(Error::CannotRun)?,
+                groups,
                 base: base.to_owned(),
                 allowed_hosts,
             }),
-            tls,
-        };
-        match client.session().client {
-            Ok(_) => Ok(client),
-            Err(why) => Err(Error::CannotRun(format!(
-                "cannot make an HTTP client: {why}"
-            ))),
-        }
+            sessions: Cell::new(0),
+        })
     }
-}
-
-/// The TLS configuration that all workers share, with the certificates this machine trusts.
-///
-/// # Errors
-/// When this machine has no certificates and `plan` needs some.
-pub fn tls_config(plan: &Plan, base: &str) -> Result<rustls::ClientConfig, Error> {
-    let builder = || {
-        rustls::ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| Error::CannotRun(format!("cannot set up TLS: {error}")))
-    };
-    let is_https = |url: &str| url.starts_with("https:");
-    let needed = is_https(base) || plan.endpoints.iter().any(|e| is_https(e.url.source()));
-    let mut config = match builder()?.with_platform_verifier() {
-        Ok(builder) => builder.with_no_client_auth(),
-        Err(error) if needed => {
-            return Err(Error::CannotRun(format!(
-                "cannot read the certificates this machine trusts: {error}"
-            )));
-        }
-        // Nothing is verified against this: no URL of the plan is https.
-        Err(_) => builder()?
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth(),
-    };
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
 }
 
 impl Client for HttpClient {
@@ -119,33 +126,49 @@ impl Client for HttpClient {
 
     fn session(&self) -> HttpSession {
         let probe = Arc::new(Probe::default());
-        let mut tls = self.tls.clone();
-        tls.resumption = Resumption::store(Arc::new(TlsSessions::new(probe.clone())));
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .connector_layer(ProbeLayer(probe.clone()))
-            .dns_resolver(Resolver(probe.clone()))
-            .retry(reqwest::retry::never())
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .build()
-            .map_err(|error| error.to_string());
+        let number = self.sessions.get();
+        self.sessions.set(number + 1);
+        let shared = self.shared.clone();
+        let connector = &shared.connector;
+        let local_address = connector.next_address();
         HttpSession {
-            shared: self.shared.clone(),
-            client,
+            clients: connector.clients(&shared.wires, &probe, local_address),
+            local_address,
+            states: shared.groups.iter().map(|_| UserState::default()).collect(),
+            shared,
             probe,
+            jar: Jar::default(),
+            number,
+        }
+    }
+
+    fn companion(&self, session: &HttpSession) -> HttpSession {
+        let probe = Arc::new(Probe::default());
+        let shared = self.shared.clone();
+        HttpSession {
+            clients: (shared.connector).clients(&shared.wires, &probe, session.local_address),
+            local_address: session.local_address,
+            states: session.states.clone(),
+            shared,
+            probe,
+            jar: session.jar.clone(),
+            number: session.number,
         }
     }
 }
 
 impl Session for HttpSession {
+    async fn prepare(&mut self, request: &Request<'_>) -> Option<Duration> {
+        let group = self.shared.prepared[request.index].group?;
+        let (group, state) = (&self.shared.groups[group], &self.states[group]);
+        let values = rendered_values(group, request);
+        let had = self.token(group, state, &values, request.endpoint).await?;
+        had.ok()?.fetched
+    }
+
     async fn execute(&mut self, request: Request<'_>) -> Response {
-        let endpoint = request.endpoint;
-        let deadline = Instant::now() + endpoint.timeout;
-        self.probe.begin(endpoint.connect_timeout);
         let mut response = Response::default();
-        let outcome = self.follow(&request, deadline, &mut response).await;
+        let outcome = self.carry_out(&request, &mut response).await;
         response.failure = outcome.err();
         let opened = self.probe.take();
         response.connections = opened.connections;
@@ -157,33 +180,139 @@ impl Session for HttpSession {
     }
 }
 
+/// How a request proves who sends it, where that is not in it from the start.
+struct Proof<'a> {
+    group: &'a Group,
+    state: &'a UserState,
+    values: Vec<&'a str>,
+    /// The header with the token, if it is one.
+    token: Option<HeaderValue>,
+}
+
 impl HttpSession {
-    /// Sends the request and follows redirects until there is a final answer.
+    async fn carry_out(
+        &self,
+        request: &Request<'_>,
+        response: &mut Response,
+    ) -> Result<(), Failure> {
+        let endpoint = request.endpoint;
+        let proof = match self.shared.prepared[request.index].group {
+            None => None,
+            Some(group) => Some(self.proof(group, request, response).await?),
+        };
+        let deadline = Instant::now() + endpoint.timeout;
+        self.probe.begin(endpoint.connect_timeout);
+        self.follow(request, proof, deadline, response).await
+    }
+
+    /// The proof for a request. A token was fetched in [`Session::prepare`], as a rule.
+    async fn proof<'a>(
+        &'a self,
+        group: usize,
+        request: &'a Request<'_>,
+        response: &mut Response,
+    ) -> Result<Proof<'a>, Failure> {
+        let (group, state) = (&self.shared.groups[group], &self.states[group]);
+        let values = rendered_values(group, request);
+        if group.auth.secret().is_none() {
+            let secret = values[group.auth.secret_position()];
+            response.credentials.push(secret.to_owned());
+        }
+        let token = match self.token(group, state, &values, request.endpoint).await {
+            None => None,
+            Some(had) => {
+                let token = had?.token;
+                response.credentials.push(token.secret);
+                Some(token.header)
+            }
+        };
+        Ok(Proof {
+            group,
+            state,
+            values,
+            token,
+        })
+    }
+
+    /// The token for requests of a group; `None` when they need none.
+    async fn token(
+        &self,
+        group: &Group,
+        state: &UserState,
+        values: &[&str],
+        endpoint: &Endpoint,
+    ) -> Option<Result<token::Had, Failure>> {
+        let (oauth2, slot) = group.slot(state)?;
+        let fetch = async || {
+            // Connections to the token server belong to no request.
+            let probe = Arc::new(Probe::default());
+            probe.begin(endpoint.connect_timeout);
+            let connector = &self.shared.connector;
+            let client = connector.clients(&[Wire::default()], &probe, self.local_address);
+            let client = client.map_err(|why| failed(Class::Other, why))?.remove(0);
+            token::fetch(&client, oauth2, values, endpoint.timeout).await
+        };
+        Some(slot.get(values, fetch).await)
+    }
+
+    /// Sends the request and follows redirects until there is a final answer. A challenge for
+    /// digest is answered once at each place.
     async fn follow(
         &self,
         request: &Request<'_>,
+        proof: Option<Proof<'_>>,
         deadline: Instant,
         response: &mut Response,
     ) -> Result<(), Failure> {
-        let client = self
-            .client
-            .as_ref()
-            .map_err(|why| failed(Class::Other, why.clone()))?;
-        let started = Instant::now();
         let shared = &self.shared;
+        let prepared = &shared.prepared[request.index];
+        let client = match &self.clients {
+            Ok(clients) => &clients[prepared.wire],
+            Err(why) => return Err(failed(Class::Other, why.clone())),
+        };
+        let started = Instant::now();
+        let invalid = |why| failed(Class::InvalidRequest, why);
         let original = || {
-            shared.prepared[request.index]
-                .request(request, &shared.base)
-                .map_err(|why| failed(Class::InvalidRequest, why))
+            let mut original = prepared.request(request, &shared.base).map_err(invalid)?;
+            if let Some(token) = proof.as_ref().and_then(|proof| proof.token.as_ref()) {
+                let headers = original.request.headers_mut();
+                headers.insert(header::AUTHORIZATION, token.clone());
+            }
+            Ok(original)
         };
         let mut next = original()?;
-        // What was sent last, from the second request on: few are redirected, so that the first is
+        // What was sent last, from the second place on: few are redirected, so that the first is
         // made once more rather than copied each time.
-        let mut followed = None;
+        let mut followed: Option<Outgoing> = None;
+        let mut was_challenged = false;
+        let digest = proof.as_ref();
+        let digest = digest.filter(|proof| matches!(*proof.group.auth, Auth::Digest(_)));
+        let origin = digest.and_then(|_| host_and_port(next.request.url()));
         loop {
+            if let Some(digest) = digest {
+                digest.state.answer(&mut next.request, &digest.values);
+            }
             let status = self
                 .exchange(client, next, request.endpoint, started, deadline, response)
                 .await?;
+            let again = || match &followed {
+                None => original(),
+                Some(followed) => followed.copy().map_err(invalid),
+            };
+            if let (Some(digest), Some(origin), StatusCode::UNAUTHORIZED, false) =
+                (digest, &origin, status, was_challenged)
+            {
+                let sent = again()?;
+                let is_there = host_and_port(sent.request.url()).as_ref() == Some(origin);
+                let (headers, values) = (&response.headers, &digest.values);
+                was_challenged =
+                    is_there && (digest.state).challenged(headers, origin, values, self.number)?;
+                if was_challenged {
+                    next = sent;
+                    continue;
+                }
+            }
+            was_challenged = false;
             if !is_redirect(status) || request.endpoint.max_redirects == 0 {
                 return Ok(());
             }
@@ -195,13 +324,10 @@ impl HttpSession {
                 let text = format!("still redirected after {hops} redirects");
                 return Err(failed(Class::RedirectLimit, text));
             }
-            let sent: reqwest::Request = match followed.take() {
-                Some(sent) => sent,
-                None => original()?,
-            };
-            let target = self.redirect_target(sent.url(), location)?;
-            next = redirected(sent, target, status);
-            followed = next.try_clone();
+            let sent = again()?;
+            let target = redirect::target(sent.request.url(), location, &shared.allowed_hosts)?;
+            next = redirected(sent, target, status, prepared.proof.as_ref());
+            followed = Some(next.copy().map_err(invalid)?);
             response.redirects += 1;
         }
     }
@@ -210,13 +336,22 @@ impl HttpSession {
     async fn exchange(
         &self,
         client: &reqwest::Client,
-        request: reqwest::Request,
+        outgoing: Outgoing,
         endpoint: &Endpoint,
         started: Instant,
         deadline: Instant,
         response: &mut Response,
     ) -> Result<StatusCode, Failure> {
+        let mut request = outgoing.request;
+        self.jar.add_to(&mut request);
         response.bytes_out += head_bytes(request.headers()) + request_bytes(&request);
+        let mut sent = None;
+        if let Some(contents) = &outgoing.contents {
+            let (body, counter) = payload::open(contents).await.map_err(failure::of_file)?;
+            *request.body_mut() = Some(body);
+            response.bytes_out += length_bytes(payload::length(contents));
+            sent = Some(counter);
+        }
         let timed_out = |stage| self.timed_out(stage, endpoint);
         let attempts = self.probe.opened().attempts;
         let outcome = {
@@ -229,6 +364,9 @@ impl HttpSession {
         };
         // Whatever became of it, it went over an older connection if none was begun.
         response.reused += u16::from(self.probe.opened().attempts == attempts);
+        if let Some(sent) = sent {
+            response.bytes_out += sent.load(Ordering::Relaxed);
+        }
         let mut answer = outcome?.map_err(|error| classify(error, Stage::Head))?;
         let head_at = Instant::now();
         response.phases.first_byte = Some(head_at - started);
@@ -236,6 +374,7 @@ impl HttpSession {
         response.remote = answer.remote_addr();
         response.version = version(answer.version());
         response.status = Some(answer.status().as_u16());
+        self.jar.keep(answer.url(), answer.headers());
         response.headers = std::mem::take(answer.headers_mut());
         response.bytes_in += status_line_bytes(answer.status()) + head_bytes(&response.headers);
         if [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
@@ -270,6 +409,7 @@ impl HttpSession {
         }
         response.phases.download = Some(head_at.elapsed());
         response.body = body.freeze();
+        response.body_bytes = length;
         Ok(answer.status())
     }
 
@@ -284,28 +424,12 @@ impl HttpSession {
         };
         failed(stage.timeout(), text)
     }
+}
 
-    fn redirect_target(&self, from: &Url, location: &header::HeaderValue) -> Result<Url, Failure> {
-        let invalid = |text: String| failed(Class::RedirectInvalid, text);
-        let text = std::str::from_utf8(location.as_bytes())
-            .map_err(|_| invalid("the `location` header is not UTF-8".into()))?;
-        let target = from
-            .join(text)
-            .map_err(|error| invalid(format!("the `location` header is no URL: {error}")))?;
-        if !matches!(target.scheme(), "http" | "https") {
-            return Err(invalid(format!(
-                "redirected to a `{}:` URL",
-                target.scheme()
-            )));
-        }
-        let host = host_and_port(&target)
-            .ok_or_else(|| invalid("the `location` header names no host".into()))?;
-        if !self.shared.allowed_hosts.contains(&host) {
-            let text = format!("redirected to `{host}`, which the scenario does not name");
-            return Err(failed(Class::RedirectBlocked, text));
-        }
-        Ok(target)
-    }
+/// The values of a group's templates for a request.
+fn rendered_values<'a>(group: &'a Group, request: &'a Request<'_>) -> Vec<&'a str> {
+    let rendered = request.rendered.as_ref();
+    proof::values(&group.auth, rendered.map_or(&[], |rendered| &rendered.auth))
 }
 
 fn failed(class: Class, text: impl Into<String>) -> Failure {
@@ -333,53 +457,6 @@ fn version(version: ::http::Version) -> Option<HttpVersion> {
     }
 }
 
-fn is_redirect(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
-}
-
-/// The request that follows a redirect, by RFC 9110 section 15.4 and what browsers do.
-fn redirected(mut request: reqwest::Request, target: Url, status: StatusCode) -> reqwest::Request {
-    let becomes_get = match status.as_u16() {
-        303 => request.method() != Method::HEAD,
-        301 | 302 => request.method() == Method::POST,
-        _ => false,
-    };
-    if becomes_get {
-        *request.method_mut() = Method::GET;
-        *request.body_mut() = None;
-        for name in [
-            header::CONTENT_TYPE,
-            header::CONTENT_LENGTH,
-            header::CONTENT_ENCODING,
-        ] {
-            request.headers_mut().remove(name);
-        }
-    }
-    if host_and_port(request.url()) != host_and_port(&target) {
-        // Credentials are for the host they were written for.
-        let secret: Vec<_> = request
-            .headers()
-            .keys()
-            .filter(|name| crate::plan::is_secret_header(name.as_str()))
-            .cloned()
-            .collect();
-        for name in secret {
-            request.headers_mut().remove(name);
-        }
-        request.headers_mut().remove(header::HOST);
-    }
-    *request.url_mut() = target;
-    request
-}
-
-fn host_and_port(url: &Url) -> Option<String> {
-    Some(format!(
-        "{}:{}",
-        url.host_str()?,
-        url.port_or_known_default()?
-    ))
-}
-
 /// What is sent besides the header fields perfctl sets: `GET /path?query HTTP/1.1`, the `host`
 /// and `content-length` that hyper adds, the line ends around them, and the body.
 fn request_bytes(request: &reqwest::Request) -> u64 {
@@ -396,9 +473,15 @@ fn request_bytes(request: &reqwest::Request) -> u64 {
         .body()
         .and_then(reqwest::Body::as_bytes)
         .map_or(0, |body| {
-            "content-length: \r\n".len() + body.len().to_string().len() + body.len()
+            length_bytes(body.len() as u64) + body.len() as u64
         });
-    (request.method().as_str().len() + target + "  HTTP/1.1\r\n\r\n".len() + host + body) as u64
+    let line = request.method().as_str().len() + target + "  HTTP/1.1\r\n\r\n".len();
+    (line + host) as u64 + body
+}
+
+/// The header line that announces a body of so many bytes.
+fn length_bytes(body: u64) -> u64 {
+    ("content-length: \r\n".len() + body.to_string().len()) as u64
 }
 
 /// `HTTP/1.1 200 OK` and the empty line after the head.

@@ -46,9 +46,17 @@ impl Client for MockClient {
     fn session(&self) -> MockSession {
         MockSession(self.clone())
     }
+
+    fn companion(&self, _: &MockSession) -> MockSession {
+        self.session()
+    }
 }
 
 impl Session for MockSession {
+    async fn prepare(&mut self, _: &Request<'_>) -> Option<Duration> {
+        None
+    }
+
     async fn execute(&mut self, request: Request<'_>) -> Response {
         let number = self.0.seen.borrow().len();
         let url = request

@@ -39,6 +39,7 @@ impl Reporter for Console {
         if report.focus == Focus::Run {
             slos(report, out)?;
             endpoints(report, out)?;
+            flows(report, out)?;
             phases(report, out)?;
             errors(report, out)?;
         }
@@ -202,6 +203,19 @@ fn endpoints(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
+fn flows(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let flows = view::flows(&report.result);
+    if flows.is_empty() {
+        return Ok(());
+    }
+    section("Flows", "", out)?;
+    let mut grid = Grid::new(&[&["name"], &view::FLOW_NUMBERS[..]].concat(), &[0], 0);
+    for cells in flows {
+        grid.row(cells, Paint::default());
+    }
+    table(grid, out)
+}
+
 fn phases(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let phases = view::phases(&report.result);
     if phases.is_empty() {
@@ -229,9 +243,9 @@ fn errors(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
     section("Errors", "in the whole run", out)?;
     let red = colour(AnsiColor::Red);
-    for (count, class, example) in errors {
+    for (count, what, example) in errors {
         let count = format_count(count);
-        writeln!(out, "  {red}{count} x {}{red:#}", class.name())?;
+        writeln!(out, "  {red}{count} x {}{red:#}", harmless(&what))?;
         let Some(example) = example else { continue };
         let mut lines = wrap("      e.g. ", &harmless(&example));
         if lines.len() > EXAMPLE_LINES {

@@ -97,6 +97,7 @@ pub fn spike() -> Report {
         target,
         ramp: Duration::from_secs(ramp_s),
         duration: Duration::from_secs(duration_s),
+        classes: Vec::new(),
     };
     let stages = vec![
         stage("base", 100.0, 2, 20),

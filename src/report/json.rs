@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{Report, Reporter};
 use crate::comparison::Comparison;
 use crate::grading::{Compliance, Criterion, Letter, NextLetter, Recovery, Severity, Verdict};
-use crate::metrics::{Cell, RunResult, Summary, Window};
+use crate::metrics::{Cell, Knee, RunResult, Summary, Window};
 
 /// Writes the report as JSON.
 pub(super) struct Json;
@@ -36,6 +36,7 @@ struct Object<'a> {
     /// How the comparison counts in the score, by metric.
     baseline_criteria: Vec<&'a Criterion>,
     recoveries: &'a [Recovery],
+    knee: Option<Knee>,
     endpoints: Vec<Endpoint<'a>>,
     summary: Summary,
     phases: Vec<Phase<'a>>,
@@ -105,6 +106,7 @@ fn object(report: &Report) -> Object<'_> {
         slos: grading.slos().collect(),
         baseline_criteria: grading.baseline().collect(),
         recoveries: &grading.recoveries,
+        knee: result.knee(),
         endpoints: endpoints(result),
         summary,
         phases: phases(result),

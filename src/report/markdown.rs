@@ -34,6 +34,7 @@ impl Reporter for Markdown {
         if report.focus == Focus::Run {
             slos(report, out)?;
             endpoints(report, out)?;
+            flows(report, out)?;
             errors(report, out)?;
         }
         changes(report, out)?;
@@ -124,19 +125,29 @@ fn endpoints(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     table(&[&["name"], &view::NUMBERS[..]].concat(), &[], rows, out)
 }
 
+fn flows(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let rows = view::flows(&report.result);
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n### Flows\n")?;
+    table(
+        &[&["name"], &view::FLOW_NUMBERS[..]].concat(),
+        &[],
+        rows.into_iter(),
+        out,
+    )
+}
+
 fn errors(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let errors = view::errors(&report.result);
     if errors.is_empty() {
         return Ok(());
     }
     writeln!(out, "\n### Errors in the whole run\n")?;
-    let rows = errors.into_iter().map(|(count, class, example)| {
-        vec![
-            class.name().to_owned(),
-            format_count(count),
-            example.unwrap_or_default(),
-        ]
-    });
+    let rows = errors
+        .into_iter()
+        .map(|(count, what, example)| vec![what, format_count(count), example.unwrap_or_default()]);
     table(&["class", "requests", "example"], &[2], rows, out)
 }
 

@@ -1,15 +1,16 @@
 //! What console and Markdown say alike: which rows and notes there are, as plain strings.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Focus, Report};
 use crate::comparison::{Comparison, Outcome, Row};
 use crate::grading::Criterion;
 use crate::metrics::{Class, RunResult, Summary, Window};
-use crate::plan::{Arrivals, Direction, Metric, Model, SloScope};
+use crate::plan::{Arrivals, Direction, Metric, Model, Phase, SloScope};
 use crate::units::{
-    format_bytes, format_count, format_duration, format_latency_us, format_percent, format_rate,
-    format_users, trim_float,
+    as_us, format_bytes, format_count, format_duration, format_latency_us, format_percent,
+    format_rate, format_users, trim_float,
 };
 
 /// `≤ 500 ms`.
@@ -176,10 +177,33 @@ fn count(n: u64) -> String {
     }
 }
 
-/// `(name, numbers)` of each endpoint in the measured phases, and of all.
+/// `(name, numbers)` of each endpoint in the measured phases.
 pub(super) fn endpoints(result: &RunResult) -> Vec<(String, Summary)> {
-    let names = result.endpoints.iter().enumerate();
-    names
+    measured_of(result, false)
+}
+
+/// Flows, failed, rate, the times without think times, p95 with them.
+pub(super) const FLOW_NUMBERS: [&str; 7] =
+    ["flows", "failed", "rate", "p50", "p95", "p99", "p95+think"];
+
+/// The cells under [`FLOW_NUMBERS`], behind the name, of each flow in the measured phases.
+pub(super) fn flows(result: &RunResult) -> Vec<Vec<String>> {
+    let flows = measured_of(result, true).into_iter();
+    flows
+        .map(|(name, summary)| {
+            let with_waits = summary.service_us.p95.map(format_latency_us);
+            let mut cells = vec![name];
+            let shown = FLOW_NUMBERS.len() - 1;
+            cells.extend(numbers(&summary).into_iter().take(shown));
+            cells.push(with_waits.unwrap_or_else(|| "-".into()));
+            cells
+        })
+        .collect()
+}
+
+fn measured_of(result: &RunResult, flows: bool) -> Vec<(String, Summary)> {
+    let all = result.endpoints.iter().enumerate();
+    all.filter(|(_, endpoint)| endpoint.endpoint.is_flow == flows)
         .map(|(position, endpoint)| {
             let summary = result.summary(Some(position), Window::Measured);
             (endpoint.endpoint.name.clone(), summary)
@@ -203,24 +227,47 @@ pub(super) fn phases(result: &RunResult) -> Vec<(String, bool, Summary)> {
         .collect()
 }
 
-/// `(count, class, example)` of each class of failure in the whole run, the most frequent first.
-pub(super) fn errors(result: &RunResult) -> Vec<(u64, Class, Option<String>)> {
-    let mut errors: Vec<(u64, Class, Option<String>)> = Class::ALL
-        .into_iter()
-        .filter(|class| class.is_failure() || class.is_local())
-        .map(|class| (result.count(|c| c == class), class, example(result, class)))
-        .filter(|(count, _, _)| *count > 0)
-        .collect();
+/// `(count, what, example)` of each kind of failure in the whole run, the most frequent first: a
+/// class, or what the scenario calls it, with its class.
+pub(super) fn errors(result: &RunResult) -> Vec<(u64, String, Option<String>)> {
+    let mut errors: Vec<(u64, String, Option<String>)> = Vec::new();
+    let classes = Class::ALL.into_iter();
+    for class in classes.filter(|class| class.is_failure() || class.is_local()) {
+        let mut rest = result.count(|c| c == class);
+        for (key, count) in failures(result, class) {
+            rest = rest.saturating_sub(count);
+            let start = format!("{key}: ");
+            let example = example(result, class, |text| text.starts_with(&start));
+            errors.push((count, format!("{key} ({})", class.name()), example));
+        }
+        let example = example(result, class, |_| true);
+        errors.push((rest, class.name().to_owned(), example));
+    }
+    errors.retain(|(count, _, _)| *count > 0);
     errors.sort_by_key(|(count, _, _)| std::cmp::Reverse(*count));
     errors
 }
 
-fn example(result: &RunResult, class: Class) -> Option<String> {
-    result.endpoints.iter().find_map(|endpoint| {
-        let texts = endpoint.phases.iter();
-        let text = texts
-            .into_iter()
-            .find_map(|cell| cell.examples.get(&class))?;
+/// How often failures of this class were called what.
+fn failures(result: &RunResult, class: Class) -> BTreeMap<&str, u64> {
+    let mut failures: BTreeMap<&str, u64> = BTreeMap::new();
+    let cells = result.requests().flat_map(|endpoint| &endpoint.phases);
+    for (key, count) in cells
+        .filter_map(|cell| cell.failure_keys.get(&class))
+        .flatten()
+    {
+        *failures.entry(key).or_default() += count;
+    }
+    failures
+}
+
+fn example(result: &RunResult, class: Class, fits: impl Fn(&str) -> bool) -> Option<String> {
+    result.requests().find_map(|endpoint| {
+        let texts = endpoint
+            .phases
+            .iter()
+            .filter_map(|cell| cell.examples.get(&class));
+        let text = texts.into_iter().find(|text| fits(text))?;
         Some(format!("{}: {text}", endpoint.endpoint.name))
     })
 }
@@ -290,6 +337,11 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
     let warnings = result.warnings().into_iter();
     let mut notes: Vec<String> = warnings.map(|text| format!("warning: {text}")).collect();
     notes.extend(result.trends());
+    notes.extend(
+        result
+            .knee()
+            .map(|knee| knee.sentence(result.run.load.model)),
+    );
     for recovery in &report.grading.recoveries {
         let (base, stage) = (&recovery.base, &recovery.stage);
         notes.push(match recovery.recovery_time_s {
@@ -302,6 +354,18 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
             }
             None => format!("recovery: it did not recover to the level of `{base}` in `{stage}`"),
         });
+    }
+    let without_data = result.count(|class| class == Class::DataExhausted);
+    if without_data > 0 {
+        let example = example(result, Class::DataExhausted, |_| true).unwrap_or_default();
+        let ended = match &result.run.ending {
+            Some(ending) if ending.out_of_data => "the load ended early",
+            _ => "users ended early",
+        };
+        let count = format_count(without_data);
+        notes.push(format!(
+            "{ended} for want of data, {count} times: {example}"
+        ));
     }
     match result.run.load.model {
         Model::Closed => {
@@ -316,12 +380,17 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
             }
         }
     }
-    if result.run.phases.iter().any(|phase| !phase.measured) {
+    let is_before =
+        |phase: &Phase| !phase.measured && phase.start_us < as_us(result.run.load.total());
+    if result.run.phases.iter().any(is_before) {
         let place = match phases(result).is_empty() {
             true => "and not in the tables",
             false => "and stand in the table of phases alone",
         };
         notes.push(format!("ramps and warm-up are not graded {place}"));
+    }
+    if result.run.insecure {
+        notes.push("certificates were not checked (`insecure`): who answered is not known".into());
     }
     notes.extend(result.run.skipped_slos.iter().cloned());
     notes.push(accounting(result));
@@ -348,9 +417,14 @@ fn accounting(result: &RunResult) -> String {
     } else {
         format!("; started = {}", classes.join(" + "))
     };
+    let without_data = count(|class| class == Class::DataExhausted);
+    let data_exhausted = match without_data {
+        0 => String::new(),
+        count => format!(" + data_exhausted {}", format_count(count)),
+    };
     format!(
-        "whole run: planned {} = started {} + missed {}{parts}",
-        format_count(started + missed),
+        "whole run: planned {} = started {} + missed {}{data_exhausted}{parts}",
+        format_count(started + missed + without_data),
         format_count(started),
         format_count(missed)
     )

@@ -1,19 +1,22 @@
 //! Request bodies: JSON and forms written as YAML, text, files.
 //!
-//! Here: their rendering with slots, and what a body file must not be.
+//! Here: their rendering with slots, and what a body file must not be. Not here: multipart bodies
+//! (`multipart`).
 
-use std::path::{Component, Path};
+use std::borrow::Cow;
+use std::path::{Component, Path, PathBuf};
 
 use super::decode::{At, list};
 use super::file::EndpointFile;
 use super::findings::{Findings, Span};
-use super::template::Names;
+use super::multipart;
+use super::names::Names;
 use super::tree::{Kind, Node};
 use crate::error::Diagnostic;
-use crate::plan::{Body, Escape, Part, Template};
+use crate::plan::{Body, Content, Escape, FilePart, Header, Part, Slot, Template};
 
-/// The largest body file, in bytes.
-const MAX_BODY_BYTES: u64 = 100_000_000;
+/// The largest file that is held in memory; bytes. A larger one is read anew for each request.
+const MAX_HELD_BYTES: u64 = 8 << 20;
 
 /// The body of an endpoint, and the content type that goes with it.
 pub(super) fn body(
@@ -21,7 +24,7 @@ pub(super) fn body(
     names: &Names<'_>,
     folder: &Path,
     findings: &mut Findings,
-) -> (Body, Option<&'static str>) {
+) -> (Body, Option<Cow<'static, str>>) {
     let given = [
         ("json", file.json.is_missing(), file.json.key()),
         ("form", file.form.is_missing(), file.form.key()),
@@ -30,6 +33,11 @@ pub(super) fn body(
             "body_file",
             file.body_file.is_missing(),
             file.body_file.key(),
+        ),
+        (
+            "multipart",
+            file.multipart.is_missing(),
+            file.multipart.key(),
         ),
     ];
     let given: Vec<_> = given
@@ -52,7 +60,7 @@ pub(super) fn body(
         json.value(&node.value, findings);
         return (
             Body::Template(Template::new(json.source, json.parts)),
-            Some("application/json"),
+            Some("application/json".into()),
         );
     }
     if let Some(pairs) = file.form.get() {
@@ -70,7 +78,7 @@ pub(super) fn body(
         let template = Template::new(source.join("&"), parts);
         return (
             Body::Template(template),
-            Some("application/x-www-form-urlencoded"),
+            Some("application/x-www-form-urlencoded".into()),
         );
     }
     if let Some(text) = file.body.get() {
@@ -79,20 +87,48 @@ pub(super) fn body(
             None,
         );
     }
+    if let Some(parts) = file.multipart.get() {
+        let (pieces, content_type) = multipart::pieces(parts, names, folder, findings);
+        return (Body::Pieces(pieces), Some(content_type.into()));
+    }
     match file.body_file.get().map(|path| (path, read(path, folder))) {
-        Some((path, Ok(content))) => {
-            let body = Body::File {
-                path: path.value.clone(),
-                content: content.into(),
-            };
-            (body, None)
-        }
+        Some((_, Ok(file))) => (Body::File(file), None),
         Some((path, Err(diagnostic))) => {
             findings.report(Some(path.at), diagnostic);
             (Body::None, None)
         }
         None => (Body::None, None),
     }
+}
+
+/// Whether the body is to be compressed; what cannot be is reported.
+pub(super) fn gzip(
+    file: &EndpointFile,
+    body: &Body,
+    headers: &[Header],
+    findings: &mut Findings,
+) -> bool {
+    let Some(key) = file.compress.key() else {
+        return false;
+    };
+    let is_encoded = |header: &Header| header.name == "content-encoding";
+    let diagnostic = if let Some(file) = body.on_disk() {
+        Diagnostic::new(format!(
+            "`{}` is too large to be compressed for each request",
+            file.path
+        ))
+        .help("compress the file, and send the header `Content-Encoding: gzip`")
+    } else if headers.iter().any(is_encoded) {
+        Diagnostic::new("both `compress` and the header `content-encoding`")
+            .help("`compress` sends that header: keep one of them")
+    } else if matches!(body, Body::None) {
+        Diagnostic::new("there is no body to compress")
+            .help("give one of `json`, `form`, `body`, `body_file`, `multipart`")
+    } else {
+        return true;
+    };
+    findings.report(Some(key), diagnostic);
+    false
 }
 
 /// Writes a YAML value as JSON, with slots in its texts.
@@ -110,7 +146,7 @@ impl Json<'_> {
                 json: serde_json::Value::String(text),
                 ..
             } => {
-                self.text(text, node.at, findings);
+                self.text(text, node.at, false, findings);
             }
             Kind::Scalar { json, .. } => self.raw(&json.to_string()),
             Kind::List(items) => {
@@ -125,7 +161,7 @@ impl Json<'_> {
                 self.raw("{");
                 for (i, (key, value)) in entries.iter().enumerate() {
                     self.raw(if i > 0 { "," } else { "" });
-                    self.text(&key.text, key.at, findings);
+                    self.text(&key.text, key.at, true, findings);
                     self.raw(":");
                     self.value(value, findings);
                 }
@@ -141,25 +177,57 @@ impl Json<'_> {
         }
     }
 
-    fn text(&mut self, text: &str, at: Span, findings: &mut Findings) {
-        self.raw("\"");
+    fn text(&mut self, text: &str, at: Span, is_key: bool, findings: &mut Findings) {
+        let mut parts = self.names.parts(text, at, Escape::Json, findings);
+        self.source.push('"');
         Escape::Json.push(text, &mut self.source);
-        self.parts
-            .extend(self.names.parts(text, at, Escape::Json, findings));
-        self.raw("\"");
+        self.source.push('"');
+        // What was a number in an answer, a row or an expression is sent as one.
+        if let [
+            Part::Slot {
+                slot: Slot::Variable(_) | Slot::Expression(_),
+                escape,
+            },
+        ] = parts.as_mut_slice()
+            && !is_key
+        {
+            *escape = Escape::JsonValue;
+            self.parts.extend(parts);
+        } else {
+            self.parts.push(Part::Literal("\"".into()));
+            self.parts.extend(parts);
+            self.parts.push(Part::Literal("\"".into()));
+        }
     }
 }
 
-/// Reads a body file: a regular file below `folder`, without a way out.
-fn read(path: &At<String>, folder: &Path) -> Result<Vec<u8>, Diagnostic> {
-    let bad =
-        |why: String| Diagnostic::new(format!("cannot use the body file `{}`: {why}", path.value));
-    let relative = Path::new(&path.value);
+/// Reads a body file. A large one is only looked at.
+pub(super) fn read(path: &At<String>, folder: &Path) -> Result<FilePart, Diagnostic> {
+    let what = "body file";
+    let (real, length) = inside(what, &path.value, folder)?;
+    let content = match length > MAX_HELD_BYTES {
+        // Opened all the same, so that one that cannot be read is an error now.
+        true => std::fs::File::open(&real).map(|_| Content::OnDisk { path: real, length }),
+        false => std::fs::read(&real).map(|bytes| Content::Bytes(bytes.into())),
+    };
+    Ok(FilePart {
+        path: path.value.clone(),
+        content: content.map_err(|error| unusable(what, &path.value, &error.to_string()))?,
+    })
+}
+
+/// Where a regular file below `folder` really is, without a way out, and its length in bytes.
+///
+/// # Errors
+/// Why it cannot be used; `what` says for what.
+pub(super) fn inside(what: &str, path: &str, folder: &Path) -> Result<(PathBuf, u64), Diagnostic> {
+    let bad = |why: &str| unusable(what, path, why);
+    let relative = Path::new(path);
     let is_inside = relative
         .components()
         .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    if !is_inside || path.value.is_empty() {
-        return Err(bad("it is not below the scenario's folder".into()).help(
+    if !is_inside || path.is_empty() {
+        return Err(bad("it is not below the scenario's folder").help(
             "put it beside the scenario, and write its path without a leading `/` and without `..`",
         ));
     }
@@ -168,23 +236,23 @@ fn read(path: &At<String>, folder: &Path) -> Result<Vec<u8>, Diagnostic> {
     } else {
         folder
     };
-    let io =
-        |error: std::io::Error| bad(error.to_string()).help("the path is relative to the scenario");
+    let io = |error: std::io::Error| {
+        bad(&error.to_string()).help("the path is relative to the scenario")
+    };
     let root = folder.canonicalize().map_err(io)?;
     let real = root.join(relative).canonicalize().map_err(io)?;
     if !real.starts_with(&root) {
-        return Err(bad(
-            "a symbolic link leads out of the scenario's folder".into()
-        ));
+        return Err(bad("a symbolic link leads out of the scenario's folder"));
     }
     let metadata = std::fs::metadata(&real).map_err(io)?;
     if !metadata.is_file() {
-        return Err(bad("it is not a regular file".into()));
+        return Err(bad("it is not a regular file"));
     }
-    if metadata.len() > MAX_BODY_BYTES {
-        return Err(bad("it is larger than 100 MB".into()));
-    }
-    std::fs::read(&real).map_err(io)
+    Ok((real, metadata.len()))
+}
+
+fn unusable(what: &str, path: &str, why: &str) -> Diagnostic {
+    Diagnostic::new(format!("cannot use the {what} `{path}`: {why}"))
 }
 
 #[cfg(test)]
@@ -196,7 +264,13 @@ mod tests {
             value: path.to_owned(),
             at: Span::default(),
         };
-        read(&path, folder).map_err(|diagnostic| diagnostic.message)
+        match read(&path, folder)
+            .map_err(|diagnostic| diagnostic.message)?
+            .content
+        {
+            Content::Bytes(bytes) => Ok(bytes.into()),
+            Content::OnDisk { length, .. } => Ok(format!("{length} bytes on disk").into()),
+        }
     }
 
     #[test]
@@ -222,8 +296,9 @@ mod tests {
             );
         }
         let huge = std::fs::File::create(dir.path().join("huge")).unwrap();
-        huge.set_len(MAX_BODY_BYTES + 1).unwrap();
-        assert!(try_read("huge", dir.path()).unwrap_err().contains("larger"));
+        huge.set_len(100 * MAX_HELD_BYTES).unwrap();
+        let on_disk = try_read("huge", dir.path()).unwrap();
+        assert_eq!(on_disk, b"838860800 bytes on disk");
     }
 
     #[cfg(unix)]

@@ -1,30 +1,29 @@
 //! From the keys of a scenario and a profile to a plan.
 //!
-//! Here: what the parts mean together: variables, selection by tags, shares, hosts, targets. Not
-//! here: single requests (`request`), the load (`load`), targets (`slo`).
+//! Here: what the parts mean together: variables, hosts, targets. Not here: single requests
+//! (`request`), who does what (`tasks`), the load (`load`), targets (`slo`).
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
 
-use super::decode::{At, Decode, Field, Pairs, list};
-use super::file::{EndpointFile, ScenarioFile, SloFile};
+use super::decode::{Decode, Field, Pairs, missing_key};
+use super::file::{ScenarioFile, SloFile};
 use super::findings::Findings;
+use super::names::Names;
+use super::pool::Pool;
 use super::request::{self, Common};
 use super::slo::{self, Origin, Slos};
+use super::steps::ITEM;
 use super::target::{self, Place};
-use super::template::{self, Names};
-use super::{Options, Source, load, profile, tree};
+use super::tasks::{self, Running, Tasks};
+use super::{Options, Source, data, extract, include, load, profile, transport, tree};
 use crate::error::{Diagnostic, Error};
 use crate::plan::{
-    Endpoint, Escape, Model, Plan, Secrets, SloScope, Step, Target, Task, ThinkTime, UserClass,
-    Variable, is_secret_header,
+    Endpoint, Escape, Model, Plan, Secrets, SloScope, Target, ThinkTime, Transport, Variable,
+    is_secret_header,
 };
 use crate::units::format_rate;
-
-/// Most endpoints of a scenario.
-const MAX_ENDPOINTS: usize = 1000;
 
 /// Resolves a scenario under a profile, which is a name or the path of a file.
 ///
@@ -103,6 +102,10 @@ pub(super) fn read(source: &Source, findings: &mut Findings) -> Result<Option<Sc
         return Ok(None);
     };
     Ok(ScenarioFile::decode(&node, findings).map(|file| {
+        let sources = [&node.get("flows"), &node.get("users"), &node.get("include")];
+        if file.endpoints.is_missing() && sources.iter().all(|source| source.is_none()) {
+            missing_key(&node, "endpoints", "required", findings);
+        }
         let name = file.name.get().map_or(name, |name| name.value.clone());
         Scenario { file, name, folder }
     }))
@@ -119,25 +122,33 @@ struct Compiler<'a> {
 
 impl Compiler<'_> {
     /// What came from the environment or by `-e`, and what headers with credentials say.
-    fn secrets(&self, names: &Names<'_>, endpoints: &[Endpoint]) -> Secrets {
+    fn secrets(&self, names: &Names<'_>, endpoints: &[Endpoint], transport: &Transport) -> Secrets {
         let taken = names.taken.borrow();
         let headers = endpoints.iter().flat_map(|endpoint| &endpoint.headers);
         // `Bearer` and the like before the credentials are no secret.
         let written = headers
             .filter(|header| is_secret_header(&header.name))
             .filter_map(|header| header.value.as_constant()?.split(' ').next_back());
+        let proofs = endpoints
+            .iter()
+            .filter_map(|endpoint| endpoint.auth.as_ref());
+        let proofs = proofs.filter_map(|auth| auth.secret());
+        let proxy = transport.proxy.iter().flat_map(|proxy| &proxy.credentials);
+        let proofs = proofs.chain(proxy.map(|(_, password)| password.as_str()));
         let given = self.options.env.values().chain(taken.iter());
-        Secrets::new(given.map(String::as_str).chain(written))
+        let given = given.chain(names.secrets.iter().map(|(_, value)| value));
+        Secrets::new(given.map(String::as_str).chain(written).chain(proofs))
     }
 
     fn plan(mut self, resolved: Option<profile::Resolved>) -> Option<Plan> {
         let file = &self.scenario.file;
-        let mut names = Names {
-            env: &self.options.env,
-            variables: Vec::new(),
-            taken: RefCell::default(),
-        };
-        self.variables(&mut names);
+        let mut names = Names::new(&self.options.env);
+        let folder = &self.scenario.folder;
+        data::secrets(&file.secrets, folder, &mut names, self.findings);
+        let mut data = data::feeders(&file.data, folder, &mut names, self.findings);
+        let included = include::included(file, folder, self.findings);
+        let mut pool = Pool::new(file, &included, self.findings);
+        self.variables(&mut names, &pool);
         let defaults = file
             .defaults
             .get()
@@ -150,10 +161,17 @@ impl Compiler<'_> {
             self.options.timeout,
             self.findings,
         );
-        let compiled = self.endpoints(&common);
-        let target = self.target(&compiled);
+        pool.compile(&common, self.findings);
+        if pool.requests.is_empty() && (self.findings.len() == 0 || file.endpoints.get().is_some())
+        {
+            let diagnostic = Diagnostic::new("there are no endpoints");
+            self.findings.report(file.endpoints.key(), diagnostic);
+        }
+        let folder = &self.scenario.folder;
+        let transport = transport::transport(file, &names, folder, self.findings);
+        let target = self.target(&pool);
         let mut allowed_hosts = self.allowed_hosts();
-        for (_, place) in &compiled {
+        for (_, place) in pool.requests.iter().filter_map(|r| r.compiled.as_ref()) {
             if let Place::Absolute(url) = place {
                 allowed_hosts.extend(target::authority(url));
             }
@@ -166,16 +184,22 @@ impl Compiler<'_> {
                     .and_then(target::authority),
             );
         }
-        let (endpoints, tasks) = self.select(compiled);
-        let class = UserClass {
-            name: "default".into(),
+        let tasks = Tasks {
+            file,
+            pool: &pool,
+            names: &names,
+            options: self.options,
             think_time: defaults.think_time.copied().unwrap_or(ThinkTime::None),
-            tasks,
         };
+        let Running {
+            classes,
+            endpoints,
+            flows,
+        } = tasks.running(self.findings);
         let (profile_name, profile, profile_at) = resolved.unwrap_or_default();
-        let slos = self.slos(&profile_name, &profile.slo);
+        let slos = self.slos(&pool, &profile_name, &profile.slo);
         // What is wrong with a profile that could not be read was reported.
-        let load = match profile_name.is_empty() {
+        let mut load = match profile_name.is_empty() {
             true => None,
             false => load::load(
                 &profile,
@@ -185,94 +209,86 @@ impl Compiler<'_> {
                 self.findings,
             ),
         };
-        let secrets = self.secrets(&names, &endpoints);
+        if let Some(load) = &mut load {
+            tasks::check_stages(&profile, &file.users, &classes, load, self.findings);
+            data::check_load(&file.data, &data, load, self.findings);
+        }
+        for (position, feeder) in data.iter_mut().enumerate() {
+            feeder.columns = names.columns(position);
+        }
+        let secrets = self.secrets(&names, &endpoints, &transport);
+        let all_names = names.all();
         let variables = names.variables.into_iter();
         let mut plan = Plan {
             scenario: self.scenario.name.clone(),
             profile: profile_name,
             target: target?,
+            transport,
             allowed_hosts,
             seed: self.options.seed.unwrap_or_else(random_seed),
             workers: self.options.workers.unwrap_or_else(cores),
             variables: variables
                 .map(|(name, value)| Variable { name, value })
                 .collect(),
-            classes: vec![class],
+            names: all_names,
+            data,
+            classes,
             endpoints,
+            flows,
             load: load?,
             slos: Vec::new(),
             skipped_slos: Vec::new(),
             secrets,
         };
-        let offered = plan
-            .highest_rate_per_s()
-            .map(|rate| (offered(&plan, rate), rate));
-        (plan.slos, plan.skipped_slos) = slos.finish(&plan.endpoints, offered);
+        // What could not be understood has no rate.
+        let rate = match plan.classes.is_empty() {
+            true => None,
+            false => plan.highest_rate_per_s(),
+        };
+        let offered = rate.map(|rate| (offered(&plan, rate), rate));
+        let of_endpoints = plan.endpoints.iter().map(|endpoint| endpoint.name.as_str());
+        let of_flows = plan.flows.iter().map(|flow| flow.name.as_str());
+        let names: Vec<&str> = of_endpoints.chain(of_flows).collect();
+        (plan.slos, plan.skipped_slos) = slos.finish(&names, offered);
         Some(plan)
     }
 
-    fn variables(&mut self, names: &mut Names<'_>) {
+    fn variables(&mut self, names: &mut Names<'_>, pool: &Pool<'_>) {
         let pairs = self
             .scenario
             .file
             .variables
             .get()
             .map_or(&[][..], |pairs| &pairs.0);
+        names.defining = true;
         for (key, text) in pairs {
-            if let Err(message) = template::check_variable_name(&key.text) {
+            if let Err(message) = names.check_new(&key.text) {
                 self.findings.report(Some(key.at), Diagnostic::new(message));
                 continue;
             }
             let value = names.template(text, Escape::None, self.findings);
             names.variables.push((key.text.clone(), value));
         }
-    }
-
-    /// The endpoints that could be understood, with weight and name checked.
-    fn endpoints(&mut self, common: &Common<'_>) -> Vec<(Compiled, Place)> {
-        let Some(files) = self.scenario.file.endpoints.get() else {
-            return Vec::new();
-        };
-        let key = self.scenario.file.endpoints.key();
-        if files.is_empty() {
-            self.findings
-                .report(key, Diagnostic::new("there are no endpoints"));
-        }
-        if files.len() > MAX_ENDPOINTS {
-            let message = format!(
-                "{} endpoints; at most {MAX_ENDPOINTS} are allowed",
-                files.len()
-            );
-            self.findings.report(key, Diagnostic::new(message));
-            return Vec::new();
-        }
-        let all_zero = files.iter().all(|file| file.weight.copied() == Some(0));
-        if all_zero && !files.is_empty() {
-            let diagnostic =
-                Diagnostic::new("all weights are 0, so that no endpoint would be chosen")
-                    .help("give at least one endpoint a weight above 0");
-            self.findings.report(key, diagnostic);
-        }
-        let mut seen = BTreeSet::new();
-        let mut compiled = Vec::new();
-        for file in &files.value {
-            if let Some(name) = request::name(file)
-                && !seen.insert(name.clone())
-            {
-                let at = file.name.get().map_or(file.at, |name| name.at);
-                let diagnostic = Diagnostic::new(format!("two endpoints are named `{name}`"))
-                    .help("the name is the key of the statistics: give each its own `name`");
-                self.findings.report(Some(at), diagnostic);
-            }
-            if let Some((endpoint, place)) = common.endpoint(file, self.findings) {
-                let weight = file.weight.copied().unwrap_or(1);
-                compiled.push((Compiled { endpoint, weight }, place));
+        names.defining = false;
+        for request in &pool.requests {
+            for name in extract::variables(&request.file.extract, names, self.findings) {
+                names.declare(name);
             }
         }
-        compiled
+        for name in &pool.items {
+            match names.check_new(name) {
+                Ok(()) => drop(names.declare(name)),
+                Err(message) => self
+                    .findings
+                    .report(Some(name.at), Diagnostic::new(message)),
+            }
+        }
+        if pool.has_items && names.check_new(ITEM).is_ok() {
+            names.declare(ITEM);
+        }
     }
 
-    fn target(&mut self, compiled: &[(Compiled, Place)]) -> Option<Target> {
+    fn target(&mut self, pool: &Pool<'_>) -> Option<Target> {
         let given = match (&self.options.host, self.scenario.file.host.get()) {
             (Some(host), _) => Some((host.as_str(), None)),
             (None, Some(host)) => Some((host.value.as_str(), Some(host.at))),
@@ -289,7 +305,7 @@ impl Compiler<'_> {
             };
         }
         let mut origin = None;
-        for (_, place) in compiled {
+        for (_, place) in pool.requests.iter().filter_map(|r| r.compiled.as_ref()) {
             match place {
                 Place::Absolute(url) => {
                     origin.get_or_insert_with(|| Target::Url(url.origin().ascii_serialization()));
@@ -328,49 +344,12 @@ impl Compiler<'_> {
         hosts
     }
 
-    /// The endpoints that run, by tags and weight, and the tasks that choose them.
-    fn select(&mut self, compiled: Vec<(Compiled, Place)>) -> (Vec<Endpoint>, Vec<Task>) {
-        let any = |endpoint: &Endpoint, tags: &[String]| {
-            endpoint.tags.iter().any(|tag| tags.contains(tag))
-        };
-        let all_tags: BTreeSet<String> = compiled
-            .iter()
-            .flat_map(|(one, _)| one.endpoint.tags.clone())
-            .collect();
-        let there_were_some = compiled.iter().any(|(one, _)| one.weight > 0);
-        let (include, exclude) = (&self.options.tags, &self.options.exclude_tags);
-        let chosen = compiled.into_iter().map(|(one, _)| one).filter(|one| {
-            one.weight > 0
-                && (include.is_empty() || any(&one.endpoint, include))
-                && !any(&one.endpoint, exclude)
-        });
-        let (mut endpoints, mut tasks) = (Vec::new(), Vec::new());
-        for one in chosen {
-            tasks.push(Task {
-                weight: one.weight,
-                steps: vec![Step::Request(endpoints.len())],
-            });
-            endpoints.push(one.endpoint);
-        }
-        if endpoints.is_empty() && there_were_some {
-            let help = match all_tags.is_empty() {
-                true => "no endpoint has tags".to_owned(),
-                false => format!(
-                    "tags in this scenario: {}",
-                    list(all_tags.iter().map(String::as_str))
-                ),
-            };
-            let diagnostic = Diagnostic::new("the tags leave no endpoint").help(help);
-            self.findings.report(None, diagnostic);
-        }
-        (endpoints, tasks)
-    }
-
     /// The targets of profile, scenario and command line.
-    fn slos(&mut self, profile: &str, of_profile: &Field<Pairs<SloFile>>) -> Slos {
+    fn slos(&mut self, pool: &Pool<'_>, profile: &str, of_profile: &Field<Pairs<SloFile>>) -> Slos {
         let file = &self.scenario.file;
-        let files: &[At<EndpointFile>] = file.endpoints.get().map_or(&[], |files| &files.value);
-        let names = files.iter().filter_map(|file| request::name(file));
+        let of_requests = pool.requests.iter().filter_map(|r| request::name(r.file));
+        let of_flows = pool.flows.iter().map(|flow| flow.key.text.clone());
+        let names = of_requests.chain(of_flows);
         let of_scenario = file.profiles.get().map_or(&[][..], |pairs| &pairs.0);
         let profiles: BTreeSet<&str> = (self.known.iter().copied())
             .chain(of_scenario.iter().map(|(key, _)| key.text.as_str()))
@@ -379,21 +358,19 @@ impl Compiler<'_> {
         let mut slos = Slos::new(names.collect(), profiles, profile);
         slos.add_file(of_profile, &SloScope::Total, Origin::Profile, self.findings);
         slos.add_file(&file.slo, &SloScope::Total, Origin::Scenario, self.findings);
-        for endpoint in files {
-            if let Some(name) = request::name(endpoint) {
+        for request in &pool.requests {
+            if let Some(name) = request::name(request.file) {
                 let scope = SloScope::Endpoint(name);
-                slos.add_file(&endpoint.slo, &scope, Origin::Scenario, self.findings);
+                slos.add_file(&request.file.slo, &scope, Origin::Scenario, self.findings);
             }
+        }
+        for flow in &pool.flows {
+            let scope = SloScope::Endpoint(flow.key.text.clone());
+            slos.add_file(&flow.file.slo, &scope, Origin::Scenario, self.findings);
         }
         slo::add_expressions(&mut slos, &self.options.slos, self.findings);
         slos
     }
-}
-
-/// An endpoint that may run.
-struct Compiled {
-    endpoint: Endpoint,
-    weight: u32,
 }
 
 /// Why a throughput cannot be reached.

@@ -114,12 +114,13 @@ impl<T: Decode> Field<T> {
 }
 
 /// Defines a mapping once: the struct, its decoder, and its schema, whose descriptions are the
-/// doc comments. A key is one line: `key: Type`, or `key(required): Type`.
+/// doc comments. A key is one line: `key: Type`, or `key(required): Type`; `field["key"]: Type` is a
+/// key that no field can be named like.
 macro_rules! mapping {
     (
         $(#[doc = $doc:literal])*
         $name:ident {
-            $( $(#[doc = $help:literal])* $key:ident $(($required:ident))? : $type:ty, )*
+            $( $(#[doc = $help:literal])* $key:ident $([$text:literal])? $(($required:ident))? : $type:ty, )*
         }
     ) => {
         $(#[doc = $doc])*
@@ -133,29 +134,52 @@ macro_rules! mapping {
                 let mut this = Self::default();
                 for (key, value) in entries(node, findings)? {
                     match key.text.as_str() {
-                        $( stringify!($key) => this.$key.fill(key, value, findings), )*
-                        _ => unknown_key(key, &[$( stringify!($key) ),*], findings),
+                        $( key_text!($key $($text)?) => this.$key.fill(key, value, findings), )*
+                        _ => unknown_key(key, &[$( key_text!($key $($text)?) ),*], findings),
                     }
                 }
-                $( $( if this.$key.is_missing() {
-                    missing_key(node, stringify!($key), stringify!($required), findings);
-                } )? )*
+                for [key, required] in Self::required() {
+                    if node.get(key).is_none() {
+                        missing_key(node, key, required, findings);
+                    }
+                }
                 Some(this)
             }
 
             fn schema() -> Value {
                 let mut properties = serde_json::Map::new();
                 $( properties.insert(
-                    stringify!($key).into(),
+                    key_text!($key $($text)?).into(),
                     describe(<$type>::schema(), concat!($($help),*)),
                 ); )*
-                let required: &[[&str; 2]] = &[$( $( [stringify!($key), stringify!($required)], )? )*];
-                object(properties, required)
+                object(properties, &Self::required())
+            }
+        }
+
+        impl $name {
+            /// The required keys, each with its marker.
+            fn required() -> Vec<[&'static str; 2]> {
+                let all: &[(&str, &[&str])] = &[
+                    $( (key_text!($key $($text)?), &[$( stringify!($required) )?]), )*
+                ];
+                let marked = all.iter().filter_map(|(key, marker)| Some([*key, *marker.first()?]));
+                marked.collect()
             }
         }
     };
 }
 pub(super) use mapping;
+
+/// The key that a field of a mapping is written as.
+macro_rules! key_text {
+    ($key:ident) => {
+        stringify!($key)
+    };
+    ($key:ident $text:literal) => {
+        $text
+    };
+}
+pub(super) use key_text;
 
 /// The entries of a mapping, or a finding.
 pub(super) fn entries<'a>(node: &'a Node, findings: &mut Findings) -> Option<&'a [(Key, Node)]> {

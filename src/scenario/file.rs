@@ -8,12 +8,16 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::decode::{
-    At, Decode, Field, OneOrMany, Pairs, Size, describe, entries, mapping, missing_key, object,
-    parse, unknown_key,
+    At, Decode, Field, OneOrMany, Pairs, Size, describe, entries, key_text, mapping, missing_key,
+    object, parse, unknown_key,
 };
+use super::file_wire::{AuthChoice, Compress, Part, ProxyFile, TlsFile};
 use super::findings::Findings;
+use super::flow_file::{FlowFile, StepsFile, UserFile};
+use super::shapes::{SineShapeFile, StepsShapeFile, SweepFile, has_shape};
 use super::tree::{Kind, Node};
-use crate::plan::{Arrivals, ThinkTime};
+use super::values::{DataFile, ExtractFile, SecretFile};
+use crate::plan::{Arrivals, HttpChoice, ThinkTime};
 use crate::units;
 
 mapping! {
@@ -27,14 +31,32 @@ mapping! {
         defaults: DefaultsFile,
         /// Values for `{{ name }}`; each may use those before it.
         variables: Pairs<String>,
+        /// Values for `{{ name }}` that are shown nowhere, from the environment or a file.
+        secrets: Pairs<SecretFile>,
+        /// Data that users are fed with, by name; `{{ name.column }}` is a value of the user's row.
+        data: Pairs<DataFile>,
         /// The requests, chosen by weight.
-        endpoints(required): Vec<At<EndpointFile>>,
+        endpoints: Vec<At<EndpointFile>>,
+        /// Kinds of virtual users, by name.
+        users: Pairs<UserFile>,
+        /// Steps that are measured as one transaction, by name; chosen by weight beside the endpoints.
+        flows: Pairs<FlowFile>,
+        /// Steps by name, to be used in flows.
+        steps: Pairs<StepsFile>,
+        /// Files with further endpoints, flows and steps, in the scenario's folder or below.
+        include: OneOrMany<At<String>>,
         /// Targets for all requests together.
         slo: Pairs<SloFile>,
         /// Profiles of this scenario: overrides of known ones, key by key, or new ones.
         profiles: Pairs<ProfileFile>,
         /// Hosts beyond the scenario's own that redirects may lead to, as `host` or `host:port`.
         allow_redirects_to: Vec<At<String>>,
+        /// Whom to trust in TLS handshakes, and what to show.
+        tls: TlsFile,
+        /// The proxy that requests go through; none by default, whatever the environment says.
+        proxy: ProxyFile,
+        /// Addresses of this machine that users connect from, in turn; any by default.
+        local_address: OneOrMany<At<String>>,
     }
 }
 
@@ -53,6 +75,12 @@ mapping! {
         max_redirects: u32,
         /// The largest response body on the wire; a larger one is cut off and fails as `body_too_large`. `100MB` by default; a body that a check looks into may have 10 MB, decoded too.
         max_body: Size,
+        /// How requests prove who sends them.
+        auth: AuthChoice,
+        /// The version of HTTP: `auto` (the default), `1.1` or `2`.
+        http_version: HttpChoice,
+        /// Whether connections are kept open for the next request; `true` by default.
+        keep_alive: bool,
     }
 }
 
@@ -77,12 +105,16 @@ mapping! {
         options: String,
         /// How often it is chosen, relative to the others; 1 by default, 0 is never.
         weight: u32,
+        /// The wait after it, in place of that of its user.
+        think_time: ThinkTime,
         /// Targets for this endpoint.
         slo: Pairs<SloFile>,
         /// For `--tags` and `--exclude-tags`.
         tags: OneOrMany<String>,
         /// What a response must be like; without `status`, 2xx and 3xx pass.
-        check: CheckFile,
+        check: OneOrMany<At<CheckFile>>,
+        /// Variables of the user that are taken out of a response that passed.
+        extract: Pairs<ExtractFile>,
         /// Headers beside the defaults'.
         headers: Pairs<String>,
         /// A JSON body, written as YAML.
@@ -93,6 +125,10 @@ mapping! {
         body: String,
         /// A file whose content is the body, relative to the scenario.
         body_file: String,
+        /// The parts of a multipart body: texts and files, by name.
+        multipart: Pairs<OneOrMany<At<Part>>>,
+        /// How the body is compressed: `gzip`.
+        compress: Compress,
         /// From sending to the last byte.
         timeout: Duration,
         /// For name resolution, TCP and TLS; at most `timeout`.
@@ -101,6 +137,12 @@ mapping! {
         max_redirects: u32,
         /// The largest response body on the wire; a larger one is cut off and fails as `body_too_large`.
         max_body: Size,
+        /// How requests prove who sends them; `none` where the defaults say otherwise.
+        auth: AuthChoice,
+        /// The version of HTTP: `auto`, `1.1` or `2`.
+        http_version: HttpChoice,
+        /// Whether connections are kept open for the next request.
+        keep_alive: bool,
     }
 }
 
@@ -111,10 +153,39 @@ mapping! {
         status: OneOrMany<At<String>>,
         /// The longest response time that passes.
         max_duration: Duration,
+        /// The fewest bytes of the body, on the wire.
+        min_size: Size,
+        /// The most bytes of the body, on the wire.
+        max_size: Size,
+        /// By header: `exists`, `absent`, the value that must stand there, or what it must be like.
+        headers: Pairs<Node>,
         /// Text that the body must contain.
         body_contains: OneOrMany<At<String>>,
-        /// By JSONPath: `exists`, `absent`, or the value that must stand there.
+        /// Regular expression that the body must match somewhere.
+        body_matches: OneOrMany<At<String>>,
+        /// By JSONPath: `exists`, `absent`, the value that must stand there, or what it must be like.
         json: Pairs<Node>,
+        /// Expression that must hold; it knows the user's variables, those extracted as well, and `status`.
+        that: OneOrMany<At<String>>,
+        /// Conditions of which none may hold.
+        not: NotFile,
+        /// What a failure of these conditions is called; it is counted under this key.
+        fail_with: String,
+    }
+}
+
+/// Conditions within conditions.
+#[derive(Debug, Clone)]
+pub(super) struct NotFile(pub Box<CheckFile>);
+
+impl Decode for NotFile {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
+        CheckFile::decode(node, findings).map(|file| Self(Box::new(file)))
+    }
+
+    fn schema() -> Value {
+        // Not spelled out again, or it would never end.
+        json!({"type": "object"})
     }
 }
 
@@ -137,6 +208,12 @@ mapping! {
         arrivals: Arrivals,
         /// Levels run one after the other.
         stages: Vec<At<StageFile>>,
+        /// Levels in even steps, in place of `stages`.
+        steps: StepsShapeFile,
+        /// A level that goes up and down, in place of `stages`.
+        sine: SineShapeFile,
+        /// Levels run one after the other to find the knee, in place of `stages`.
+        sweep: SweepFile,
         /// Full load that is not measured, before the first level.
         warmup: Duration,
         /// How long the load is held, counted from the end of the ramp; with `stages`, they are scaled to it.
@@ -152,7 +229,8 @@ impl ProfileFile {
     /// This profile over `base`, key by key. A load of the other kind takes the whole load of
     /// `base` out of force, and SLOs are added, so that each replaces the one of its metric.
     pub fn over(self, base: Self) -> Self {
-        let stages = !self.stages.is_missing();
+        let shape = has_shape(&self);
+        let stages = shape || !self.stages.is_missing();
         let open = stages || !self.rate.is_missing();
         let closed = stages || !self.users.is_missing();
         let slo = match (self.slo, base.slo) {
@@ -176,7 +254,10 @@ impl ProfileFile {
             rate: self.rate.or(base.rate.unless(closed)),
             max_users: self.max_users.or(base.max_users.unless(closed)),
             arrivals: self.arrivals.or(base.arrivals.unless(closed)),
-            stages: self.stages.or(base.stages),
+            stages: self.stages.or(base.stages.unless(shape)),
+            steps: self.steps.or(base.steps.unless(stages)),
+            sine: self.sine.or(base.sine.unless(stages)),
+            sweep: self.sweep.or(base.sweep.unless(stages)),
             warmup: self.warmup.or(base.warmup),
             duration: self.duration.or(base.duration.unless(stages)),
             graceful_stop: self.graceful_stop.or(base.graceful_stop),
@@ -194,8 +275,12 @@ mapping! {
         users: u32,
         /// Arrivals per second at this level (open load).
         rate: Rate,
+        /// The user classes that run in it, from the start of its ramp on; all by default.
+        user_classes: OneOrMany<At<String>>,
         /// How long the change to this level takes; 0 is a jump.
         ramp: Duration,
+        /// In place of `ramp`: users started or ended per second.
+        spawn_rate: Rate,
         /// How long the level is held.
         duration(required): Duration,
     }
@@ -398,19 +483,49 @@ mod tests {
     fn the_schema_knows_every_mapping() {
         let mut found = Vec::new();
         mappings(&ScenarioFile::schema(), "", &mut found);
-        let paths: Vec<&str> = found.iter().map(|(path, _)| path.as_str()).collect();
+        let mut paths: Vec<&str> = found.iter().map(|(path, _)| path.as_str()).collect();
+        // One or many of the same.
+        paths.dedup();
         assert_eq!(
             paths,
             [
                 "",
                 ".defaults",
+                ".defaults.auth",
+                ".defaults.auth.basic",
+                ".defaults.auth.api_key",
+                ".defaults.auth.oauth2",
+                ".defaults.auth.digest",
+                ".secrets",
+                ".data",
                 ".endpoints",
                 ".endpoints.slo",
                 ".endpoints.check",
+                ".endpoints.extract",
+                ".endpoints.multipart",
+                ".endpoints.auth",
+                ".endpoints.auth.basic",
+                ".endpoints.auth.api_key",
+                ".endpoints.auth.oauth2",
+                ".endpoints.auth.digest",
+                ".users",
+                ".users.endpoints",
+                ".users.flows",
+                ".flows",
+                ".flows.slo",
                 ".slo",
                 ".profiles",
                 ".profiles.stages",
-                ".profiles.slo"
+                ".profiles.steps",
+                ".profiles.steps.users",
+                ".profiles.steps.rate",
+                ".profiles.sine",
+                ".profiles.sine.users",
+                ".profiles.sine.rate",
+                ".profiles.sweep",
+                ".profiles.slo",
+                ".tls",
+                ".proxy",
             ]
         );
     }

@@ -20,7 +20,7 @@ use super::findings::{Findings, Span};
 use super::stages::{Draft, drafts, scale, stretch};
 use crate::error::Diagnostic;
 use crate::plan::{Arrivals, Load, Model, Stage};
-use crate::units::{MAX_DURATION, format_duration};
+use crate::units::{MAX_DURATION, format_duration, format_rate, format_users};
 
 /// How long an iteration-limited run may take when no run time is given.
 const LONGEST_ITERATIONS: Duration = Duration::from_secs(24 * 3600);
@@ -38,7 +38,7 @@ pub(super) fn load(
     for diagnostic in check_options(options) {
         findings.report(None, diagnostic);
     }
-    let (is_open, mut stages) = drafts(profile, at, options, findings)?;
+    let (shape, is_open, mut stages) = drafts(profile, at, options, findings)?;
     if findings.len() > before {
         return None;
     }
@@ -56,6 +56,13 @@ pub(super) fn load(
             stage.target = stage.target.round().max(1.0);
         }
     }
+    for stage in stages.iter_mut().filter(|stage| stage.name.is_empty()) {
+        stage.name = match open {
+            true => format_rate(stage.target),
+            false => format_users(stage.target as u64),
+        };
+    }
+    spawn(&mut stages, findings)?;
     let peak = stages.iter().map(|stage| stage.target).fold(0.0, f64::max);
     if let Some(run_time) = options.run_time {
         stretch(&mut stages, run_time);
@@ -67,7 +74,9 @@ pub(super) fn load(
             name: "iterations".into(),
             target: peak,
             ramp: options.spawn_rate.is_none().then_some(Duration::ZERO),
+            spawn_rate: None,
             duration: options.run_time.unwrap_or(LONGEST_ITERATIONS),
+            classes: Vec::new(),
         }];
     }
     let first_ramp = match (open, options.spawn_rate) {
@@ -108,6 +117,7 @@ pub(super) fn load(
             stage.ramp.unwrap_or_default()
         },
         duration: stage.duration,
+        classes: stage.classes,
     });
     let graceful_stop = options.graceful_stop.or(profile.graceful_stop.copied());
     Some(Load {
@@ -117,6 +127,8 @@ pub(super) fn load(
         graceful_stop: graceful_stop.unwrap_or(Duration::from_secs(30)),
         iterations: options.iterations,
         arrivals,
+        // A run of iterations has but one level.
+        shape: shape.filter(|_| options.iterations.is_none()),
     })
 }
 
@@ -188,6 +200,19 @@ fn check_options(options: &Options) -> Vec<Diagnostic> {
         .collect()
 }
 
+/// Gives the stages with a spawn rate their ramps.
+fn spawn(stages: &mut [Draft], findings: &mut Findings) -> Option<()> {
+    let mut before = 0.0;
+    for stage in stages {
+        if let Some(per_s) = stage.spawn_rate {
+            let change = f64::abs(stage.target - before);
+            stage.ramp = Some(spawn_time(change, per_s, findings)?);
+        }
+        before = stage.target;
+    }
+    Some(())
+}
+
 fn spawn_time(users: f64, per_s: f64, findings: &mut Findings) -> Option<Duration> {
     let time = Duration::try_from_secs_f64(users / per_s).ok();
     let time = time.filter(|time| *time <= MAX_DURATION);
@@ -204,344 +229,4 @@ fn spawn_time(users: f64, per_s: f64, findings: &mut Findings) -> Option<Duratio
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::scenario::profile;
-    use proptest::prelude::*;
-
-    const SPIKE: &str = "stages:\n  - {name: base, users: 30, duration: 1m}\n  - {users: 150, ramp: 10s, duration: 2m}\n  - {users: 30, duration: 110s}\nwarmup: 5s\n";
-
-    fn build(text: &str, options: &Options) -> Result<Load, String> {
-        let mut findings = Findings::default();
-        let file = findings.add_file("p.yaml", text.to_owned());
-        let load = profile::decode(file, &mut findings).and_then(|(profile, at)| {
-            load(
-                &profile,
-                Some(at),
-                options,
-                Duration::from_secs(30),
-                &mut findings,
-            )
-        });
-        let result = findings
-            .into_result(load)
-            .map_err(|error| error.to_string());
-        result.map(|load| load.expect("a finding explains a missing load"))
-    }
-
-    /// `target ramp_s duration_s` of each stage.
-    fn shown(load: &Load) -> String {
-        let stages = load.stages.iter().map(|stage| {
-            format!(
-                "{} {} {}",
-                stage.target,
-                stage.ramp.as_secs_f64(),
-                stage.duration.as_secs_f64()
-            )
-        });
-        stages.collect::<Vec<_>>().join(", ")
-    }
-
-    #[test]
-    fn options_scale_a_profile() {
-        let plain = "users: 50\nduration: 10m\n";
-        let secs = |s| Some(Duration::from_secs(s));
-        let none = Options::default;
-        let cases = [
-            (plain, none(), "50 10 600"),
-            ("users: 5\nduration: 2m\n", none(), "5 5 120"),
-            (
-                "users: 5\nspawn_rate: 2\nduration: 2m\n",
-                none(),
-                "5 2.5 120",
-            ),
-            (
-                plain,
-                Options {
-                    users: Some(200),
-                    ..none()
-                },
-                "200 10 600",
-            ),
-            (
-                plain,
-                Options {
-                    spawn_rate: Some(5.0),
-                    ..none()
-                },
-                "50 10 600",
-            ),
-            (
-                plain,
-                Options {
-                    run_time: secs(30),
-                    ..none()
-                },
-                "50 10 30",
-            ),
-            (
-                plain,
-                Options {
-                    rate: Some(7.5),
-                    ..none()
-                },
-                "7.5 0 600",
-            ),
-            (
-                plain,
-                Options {
-                    iterations: Some(9),
-                    ..none()
-                },
-                "50 0 86400",
-            ),
-            (
-                plain,
-                Options {
-                    iterations: Some(9),
-                    spawn_rate: Some(10.0),
-                    run_time: secs(60),
-                    ..none()
-                },
-                "50 5 60",
-            ),
-            (
-                "users: 4\n",
-                Options {
-                    iterations: Some(9),
-                    ..none()
-                },
-                "4 0 86400",
-            ),
-            (SPIKE, none(), "30 10 60, 150 10 120, 30 0 110"),
-            (
-                SPIKE,
-                Options {
-                    users: Some(15),
-                    ..none()
-                },
-                "3 3 60, 15 10 120, 3 0 110",
-            ),
-            (
-                SPIKE,
-                Options {
-                    users: Some(1),
-                    ..none()
-                },
-                "1 1 60, 1 10 120, 1 0 110",
-            ),
-            (
-                SPIKE,
-                Options {
-                    run_time: secs(30),
-                    ..none()
-                },
-                "30 10 6, 150 1 12, 30 0 11",
-            ),
-            (
-                SPIKE,
-                Options {
-                    rate: Some(50.0),
-                    ..none()
-                },
-                "10 0 60, 50 10 120, 10 0 110",
-            ),
-            (
-                "rate: 100\nduration: 1m\n",
-                Options {
-                    users: Some(20),
-                    ..none()
-                },
-                "100 0 60",
-            ),
-            (
-                "rate: 100\nduration: 1m\n",
-                Options {
-                    rate: Some(10.0),
-                    ..none()
-                },
-                "10 0 60",
-            ),
-            (
-                "users: 300\nduration: 10m\nstages: [{users: 1, duration: 1m}, {users: 3, duration: 1m}]\n",
-                none(),
-                "100 10 300, 300 0 300",
-            ),
-        ];
-        for (text, options, expected) in cases {
-            let load = build(text, &options).unwrap();
-            assert_eq!(shown(&load), expected, "{text}{options:?}");
-        }
-    }
-
-    #[test]
-    fn the_users_of_an_open_load_are_a_limit() {
-        let text = "rate: 100\nduration: 1m\n";
-        let max = |text, users| match build(
-            text,
-            &Options {
-                users,
-                ..Options::default()
-            },
-        )
-        .unwrap()
-        .model
-        {
-            Model::Open { max_users } => max_users,
-            Model::Closed => 0,
-        };
-        assert_eq!(max(text, None), 3000);
-        assert_eq!(max(text, Some(20)), 20);
-        assert_eq!(max("rate: 100\nmax_users: 7\nduration: 1m\n", None), 7);
-        assert_eq!(max("rate: 9000\nduration: 1m\n", None), 10_000);
-        assert_eq!(max("rate: 0.001\nduration: 1m\n", None), 1);
-    }
-
-    #[test]
-    fn arrivals_are_spaced_as_the_option_or_else_the_profile_says() {
-        let spacing = |text, arrivals| {
-            let options = Options {
-                arrivals,
-                ..Options::default()
-            };
-            build(text, &options).unwrap().arrivals
-        };
-        let (plain, poisson) = (
-            "rate: 1\nduration: 1m\n",
-            "rate: 1\nduration: 1m\narrivals: poisson\n",
-        );
-        assert_eq!(spacing(plain, None), Arrivals::Uniform);
-        assert_eq!(spacing(poisson, None), Arrivals::Poisson);
-        assert_eq!(spacing(plain, Some(Arrivals::Poisson)), Arrivals::Poisson);
-        assert_eq!(spacing(poisson, Some(Arrivals::Uniform)), Arrivals::Uniform);
-    }
-
-    #[test]
-    fn a_run_of_iterations_has_no_warmup() {
-        let options = Options {
-            iterations: Some(5),
-            ..Options::default()
-        };
-        let load = build(SPIKE, &options).unwrap();
-        assert_eq!((load.warmup, load.iterations), (Duration::ZERO, Some(5)));
-        assert_eq!(
-            build(SPIKE, &Options::default()).unwrap().warmup,
-            Duration::from_secs(5)
-        );
-    }
-
-    #[test]
-    fn loads_that_cannot_be_are_refused() {
-        let none = Options::default;
-        for (text, options, part) in [
-            ("name: x\n", none(), "says no load"),
-            ("users: 5\n", none(), "missing key `duration`"),
-            ("users: 0\nduration: 1m\n", none(), "at least 1"),
-            ("users: 5\nrate: 5\nduration: 1m\n", none(), "together"),
-            ("users: 5\nduration: 0s\n", none(), "above 0"),
-            ("stages: []\n", none(), "empty"),
-            (
-                "stages: [{users: 0, duration: 1m}]\n",
-                none(),
-                "empty of load",
-            ),
-            ("stages: [{users: 1, duration: 0}]\n", none(), "no time"),
-            ("stages: [{duration: 1m}]\n", none(), "either"),
-            (
-                "stages: [{users: 1}]\n",
-                none(),
-                "missing required key `duration`",
-            ),
-            (
-                "stages: [{users: 1, duration: 1m}, {rate: 1, duration: 1m}]\n",
-                none(),
-                "in one profile",
-            ),
-            (
-                "users: 5\nduration: 1m\n",
-                Options {
-                    users: Some(0),
-                    ..none()
-                },
-                "number of users",
-            ),
-            (
-                "users: 5\nduration: 1m\n",
-                Options {
-                    iterations: Some(0),
-                    ..none()
-                },
-                "iterations",
-            ),
-            (
-                "users: 5\nduration: 1m\n",
-                Options {
-                    rate: Some(f64::NAN),
-                    ..none()
-                },
-                "rate",
-            ),
-            (
-                "users: 5\nduration: 1m\n",
-                Options {
-                    spawn_rate: Some(1e-300),
-                    ..none()
-                },
-                "to start",
-            ),
-            (
-                "rate: 5\nduration: 1m\n",
-                Options {
-                    spawn_rate: Some(1.0),
-                    ..none()
-                },
-                "for users",
-            ),
-            (
-                "users: 5\nduration: 1m\narrivals: poisson\n",
-                none(),
-                "for an open load",
-            ),
-            (
-                "users: 5\nduration: 1m\n",
-                Options {
-                    arrivals: Some(Arrivals::Uniform),
-                    ..none()
-                },
-                "for an open load",
-            ),
-            (
-                "rate: 5\nduration: 1m\narrivals: posson\n",
-                none(),
-                "write `uniform` or `poisson`",
-            ),
-        ] {
-            let error = build(text, &options).unwrap_err();
-            assert!(error.contains(part), "{text}: {error}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn scaling_keeps_the_peak_and_the_total(
-            levels in proptest::collection::vec((1u32..500, 0u64..100, 1u64..1000), 1..6),
-            users in 1u32..10_000,
-            run_time in 1u64..100_000,
-        ) {
-            let stages: Vec<String> = levels.iter()
-                .map(|(users, ramp, duration)| format!("{{users: {users}, ramp: {ramp}, duration: {duration}}}"))
-                .collect();
-            let text = format!("stages: [{}]\n", stages.join(", "));
-            let options = Options {
-                users: Some(users),
-                run_time: Some(Duration::from_secs(run_time)),
-                ..Options::default()
-            };
-            let load = build(&text, &options).unwrap();
-            prop_assert_eq!(load.peak(), f64::from(users));
-            prop_assert!(load.stages.iter().all(|stage| stage.target >= 1.0 && stage.target.fract() == 0.0));
-            let total = (load.total() - load.stages[0].ramp).as_secs_f64();
-            prop_assert!((total - run_time as f64).abs() < 1e-3, "{}", total);
-        }
-    }
-}
+mod tests;

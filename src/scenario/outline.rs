@@ -6,10 +6,12 @@ use serde_json::{Value, json};
 
 use super::compile::{self, compile};
 use super::decode::Decode;
-use super::file::{ProfileFile, ScenarioFile};
+use super::file::{EndpointFile, ProfileFile, ScenarioFile};
 use super::findings::Findings;
+use super::flow_file::StepFile;
 use super::profile::{self, Origin};
 use super::slo::{self, Slos};
+use super::tree::Kind;
 use super::{Options, Source, load, request, tree};
 use crate::error::{Error, did_you_mean};
 use crate::plan::{Load, Plan, SloScope};
@@ -21,7 +23,7 @@ pub struct Outline {
     pub name: String,
     /// Its host, if it names one.
     pub host: Option<String>,
-    /// Its endpoints, in file order.
+    /// Its endpoints, and behind them its flows, in file order.
     pub endpoints: Vec<EndpointOutline>,
 }
 
@@ -56,6 +58,13 @@ pub fn outline(path: &Path) -> Result<Outline, Error> {
                 tags: file.tags.get().map_or_else(Vec::new, |tags| tags.0.clone()),
             })
         });
+        let of_file = scenario.file.flows.get().map_or(&[][..], |flows| &flows.0);
+        let flows = of_file.iter().map(|(key, flow)| EndpointOutline {
+            name: format!("{} (flow)", key.text),
+            weight: flow.weight.copied().unwrap_or(1),
+            tags: flow.tags.get().map_or_else(Vec::new, |tags| tags.0.clone()),
+        });
+        let endpoints = endpoints.chain(flows);
         Outline {
             name: scenario.name.clone(),
             host: scenario.file.host.get().map(|host| host.value.clone()),
@@ -185,10 +194,17 @@ fn is_profile(path: &Path) -> Result<bool, Error> {
     let file = findings.read_file(path)?;
     let node = tree::parse(file, &mut findings);
     let has = |key: &&str| node.as_ref().is_some_and(|node| node.get(key).is_some());
+    let users = node.as_ref().and_then(|node| node.get("users"));
+    let has_classes = users.is_some_and(|users| matches!(users.kind, Kind::Map(_)));
+    let is_scenario = has_classes || ["endpoints", "flows", "include"].iter().any(has);
     let in_profiles = path
         .parent()
         .is_some_and(|folder| folder.ends_with("profiles"));
-    Ok(!has(&"endpoints") && (in_profiles || ["users", "rate", "stages"].iter().any(has)))
+    Ok(!is_scenario
+        && (in_profiles
+            || ["users", "rate", "stages", "steps", "sine", "sweep"]
+                .iter()
+                .any(has)))
 }
 
 /// For results that are missing without a finding, which only a mistake of this module can cause.
@@ -198,7 +214,12 @@ fn nothing_read() -> Error {
 
 /// The JSON Schema of scenario files.
 pub fn scenario_schema() -> Value {
-    headed("perfctl scenario", ScenarioFile::schema())
+    let mut schema = headed("perfctl scenario", ScenarioFile::schema());
+    schema["definitions"] = json!({
+        "request": EndpointFile::schema(),
+        "step": StepFile::definition(),
+    });
+    schema
 }
 
 /// The JSON Schema of profile files.

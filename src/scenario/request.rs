@@ -1,19 +1,23 @@
 //! From an endpoint's keys to a request: method, URL, headers, limits.
 //!
-//! Not here: bodies (`body`) and conditions on the response (`checks`).
+//! Not here: bodies (`body`), credentials (`auth`) and conditions on the response (`checks`).
 
 use std::path::Path;
 use std::time::Duration;
 
+use super::auth::{self, Choice};
 use super::body;
 use super::checks;
 use super::decode::{At, Field, Pairs, Size};
+use super::extract;
 use super::file::{DefaultsFile, EndpointFile};
 use super::findings::{Findings, Span};
+use super::names::Names;
 use super::target::{self, Place};
-use super::template::Names;
 use crate::error::Diagnostic;
-use crate::plan::{Body, Endpoint, Escape, Header, Method, Part, Slot, Template};
+use crate::plan::{
+    Auth, Body, Endpoint, Escape, Header, HttpChoice, Method, Part, Slot, Template, Wire,
+};
 use crate::units::format_duration;
 
 /// What all endpoints of a scenario have in common.
@@ -32,6 +36,10 @@ pub(super) struct Common<'a> {
     pub max_redirects: u32,
     /// The largest response body; bytes.
     pub max_body: u64,
+    /// How requests prove who sends them.
+    pub auth: Choice,
+    /// What requests ask of their connections.
+    pub wire: Wire,
 }
 
 impl<'a> Common<'a> {
@@ -60,14 +68,23 @@ impl<'a> Common<'a> {
             limits.timeout = timeout;
             limits.connect_timeout = limits.connect_timeout.min(timeout);
         }
+        let headers = headers(&defaults.headers, names, findings);
+        let auth = auth::choice(&defaults.auth, names, findings);
+        refuse_two_proofs(&auth, &headers, findings);
         Self {
             names,
             folder,
-            headers: headers(&defaults.headers, names, findings),
+            headers,
             timeout: limits.timeout,
             connect_timeout: limits.connect_timeout,
             max_redirects: limits.max_redirects,
             max_body: limits.max_body,
+            auth,
+            wire: wire(
+                Wire::default(),
+                &defaults.http_version,
+                &defaults.keep_alive,
+            ),
         }
     }
 
@@ -93,8 +110,21 @@ impl<'a> Common<'a> {
             findings,
         );
         let mut headers = headers(&file.headers, self.names, findings);
+        let auth = auth::choice(&file.auth, self.names, findings);
+        refuse_two_proofs(&auth, &headers, findings);
+        let auth = match auth {
+            Choice::By(auth, _) => Some(auth),
+            Choice::None => None,
+            // A header of its own stands nearer than the defaults.
+            Choice::Unsaid => match &self.auth {
+                Choice::By(auth, _) if !is_proof_given(auth, &headers) => Some(auth.clone()),
+                _ => None,
+            },
+        };
         for header in &self.headers {
-            if headers.iter().all(|own| own.name != header.name) {
+            let is_replaced = (auth.as_ref())
+                .is_some_and(|auth| auth.header_name() == Some(header.name.as_str()));
+            if !is_replaced && headers.iter().all(|own| own.name != header.name) {
                 headers.push(header.clone());
             }
         }
@@ -102,16 +132,17 @@ impl<'a> Common<'a> {
         if let Some(content_type) = content_type
             && headers.iter().all(|header| header.name != "content-type")
         {
-            let value = Template::literal(content_type);
+            let value = Template::literal(content_type.as_ref());
             headers.push(Header {
                 name: "content-type".into(),
                 value,
             });
         }
-        let checks = file
-            .check
-            .get()
-            .map_or_else(Vec::new, |check| checks::checks(check, findings));
+        let gzip = body::gzip(file, &body, &headers, findings);
+        let checks = file.check.get().map_or_else(Vec::new, |check| {
+            checks::checks(check, self.names, findings)
+        });
+        let extract = extract::extractions(file, self.names, findings);
         let (method, url_text) = request_line?;
         if method == Method::Head && !matches!(body, Body::None) {
             findings.report(
@@ -138,14 +169,43 @@ impl<'a> Common<'a> {
             url,
             headers,
             body,
+            gzip,
+            auth,
+            wire: wire(self.wire, &file.http_version, &file.keep_alive),
             timeout: limits.timeout,
             connect_timeout: limits.connect_timeout,
             max_redirects: limits.max_redirects,
             max_body: limits.max_body,
             checks,
+            extract,
             tags: file.tags.get().map_or_else(Vec::new, |tags| tags.0.clone()),
         };
         Some((endpoint, place))
+    }
+}
+
+/// What is asked of connections: `base`, with what is written in its place.
+fn wire(base: Wire, http_version: &Field<HttpChoice>, keep_alive: &Field<bool>) -> Wire {
+    Wire {
+        http_version: http_version.copied().unwrap_or(base.http_version),
+        keep_alive: keep_alive.copied().unwrap_or(base.keep_alive),
+    }
+}
+
+fn is_proof_given(auth: &Auth, headers: &[Header]) -> bool {
+    let name = auth.header_name();
+    headers.iter().any(|header| Some(&*header.name) == name)
+}
+
+/// Reports an `auth` beside a header that says the same in another way.
+fn refuse_two_proofs(auth: &Choice, headers: &[Header], findings: &mut Findings) {
+    if let Choice::By(auth, at) = auth
+        && is_proof_given(auth, headers)
+    {
+        let name = auth.header_name().unwrap_or_default();
+        let diagnostic = Diagnostic::new(format!("both `auth` and the header `{name}`"))
+            .help("`auth` sends that header: keep one of them");
+        findings.report(Some(*at), diagnostic);
     }
 }
 
@@ -276,7 +336,8 @@ fn headers(
     headers
 }
 
-fn check_header_name(name: &str, before: &[Header]) -> Result<(), Diagnostic> {
+/// Whether a header of this lower-case name may be given.
+pub(super) fn check_header_name(name: &str, before: &[Header]) -> Result<(), Diagnostic> {
     if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
         return Err(Diagnostic::new(format!("`{name}` is not a header name"))
             .help("use letters, digits and `-`"));
@@ -296,7 +357,7 @@ fn check_header_name(name: &str, before: &[Header]) -> Result<(), Diagnostic> {
 }
 
 /// Whether a part may stand in a header. The value itself is not shown: it may be a secret.
-fn is_header_text(part: &Part) -> bool {
+pub(super) fn is_header_text(part: &Part) -> bool {
     let fits = |text: &str| http::HeaderValue::from_str(text).is_ok();
     match part {
         Part::Literal(text) => fits(text),
@@ -308,7 +369,8 @@ fn is_header_text(part: &Part) -> bool {
     }
 }
 
-fn report_header_value(name: &str, at: Span, findings: &mut Findings) {
+/// Reports a value that no header can hold.
+pub(super) fn report_header_value(name: &str, at: Span, findings: &mut Findings) {
     findings.report(
         Some(at),
         Diagnostic::new(format!(

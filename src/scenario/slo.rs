@@ -7,7 +7,7 @@ use super::decode::{At, Field, Pairs, list};
 use super::file::SloFile;
 use super::findings::{Findings, Span};
 use crate::error::{Diagnostic, did_you_mean};
-use crate::plan::{Direction, Endpoint, Metric, Percentile, Slo, SloScope};
+use crate::plan::{Direction, Metric, Percentile, Slo, SloScope};
 use crate::units;
 
 /// The names without a variable part, with their metric and the unit of a bare value.
@@ -323,20 +323,18 @@ impl Slos {
             .push(format!("`{}`{of} {target} is left out: {why}", slo.name));
     }
 
-    /// The targets of a run of `endpoints`, and the sentences about those left out. A throughput
+    /// The targets of a run of endpoints and flows with these names, and the sentences about those left out. A throughput
     /// that only the profile asks for is left out where the load (`offered`, a sentence, and the
     /// highest rate) cannot reach it.
     pub fn finish(
         mut self,
-        runs: &[Endpoint],
+        runs: &[&str],
         offered: Option<(String, f64)>,
     ) -> (Vec<Slo>, Vec<String>) {
         let mut kept = Vec::new();
         for (slo, origin) in std::mem::take(&mut self.list) {
             match (&slo.scope, &offered) {
-                (SloScope::Endpoint(name), _)
-                    if runs.iter().all(|endpoint| endpoint.name != *name) =>
-                {
+                (SloScope::Endpoint(name), _) if !runs.contains(&name.as_str()) => {
                     self.skip(&slo, "the endpoint is not in this run");
                 }
                 (SloScope::Total, Some((sentence, rate)))
@@ -365,26 +363,9 @@ pub(super) fn add_expressions(slos: &mut Slos, expressions: &[String], findings:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn p(percent: f64) -> Percentile {
         Percentile::new(percent).unwrap()
-    }
-
-    fn endpoint(name: &str) -> Endpoint {
-        Endpoint {
-            name: name.into(),
-            method: crate::plan::Method::Get,
-            url: crate::plan::Template::literal("/"),
-            headers: vec![],
-            body: crate::plan::Body::None,
-            timeout: Duration::from_secs(1),
-            connect_timeout: Duration::from_secs(1),
-            max_redirects: 0,
-            max_body: 1_000,
-            checks: vec![],
-            tags: vec![],
-        }
     }
 
     #[test]
@@ -466,7 +447,7 @@ mod tests {
 
     #[test]
     fn expressions_replace_what_was_given_before() {
-        let runs = ["a:b", "list"].map(endpoint);
+        let runs = ["a:b", "list"];
         let mut slos = Slos::new(vec!["a:b".into(), "list".into()], [], "smoke");
         for good in [
             "p95<500ms",

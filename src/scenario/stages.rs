@@ -9,33 +9,39 @@ use super::Options;
 use super::decode::At;
 use super::file::{ProfileFile, StageFile};
 use super::findings::{Findings, Span};
+use super::shapes::{has_shape, shaped};
 use crate::error::Diagnostic;
+use crate::plan::Shape;
 use crate::units::MAX_DURATION;
 
 /// Most stages of a profile.
-const MAX_STAGES: usize = 1000;
+pub(super) const MAX_STAGES: usize = 1000;
 
 /// A stage whose first ramp may still depend on the spawn rate.
 #[derive(Debug, Clone)]
 pub(super) struct Draft {
-    /// Shown in the report.
+    /// Shown in the report; by its level when empty.
     pub name: String,
     /// Users, or arrivals per second.
     pub target: f64,
     /// How long the change takes; `None` where nothing is said.
     pub ramp: Option<Duration>,
+    /// Users started or ended per second on the way to this level, where there is no ramp.
+    pub spawn_rate: Option<f64>,
     /// How long the level is held.
     pub duration: Duration,
+    /// The user classes in it; all when empty.
+    pub classes: Vec<String>,
 }
 
-/// Whether the profile's load is open, and its stages, scaled by its own `users`, `rate` and
-/// `duration`.
+/// The profile's shape, whether its load is open, and its stages, scaled by its own `users`, `rate`
+/// and `duration`.
 pub(super) fn drafts(
     profile: &ProfileFile,
     at: Option<Span>,
     options: &Options,
     findings: &mut Findings,
-) -> Option<(bool, Vec<Draft>)> {
+) -> Option<(Option<Shape>, bool, Vec<Draft>)> {
     let (users, rate) = (profile.users.get(), profile.rate.get());
     if let (Some(_), Some(rate)) = (users, rate) {
         let diagnostic = Diagnostic::new("`users` and `rate` together")
@@ -60,7 +66,14 @@ pub(super) fn drafts(
     let level = users
         .map(|users| f64::from(users.value))
         .or(rate.map(|rate| rate.0));
-    let Some(stages) = profile.stages.get() else {
+    let stages = profile.stages.get();
+    let (shape, stages_are_open, mut drafts) = if has_shape(profile) {
+        let (shape, open, drafts) = shaped(profile, findings)?;
+        (Some(shape), open, drafts)
+    } else if let Some(stages) = stages {
+        let (open, drafts) = stage_drafts(stages, findings)?;
+        (None, open, drafts)
+    } else {
         let is_bad = !(profile.users.is_missing()
             && profile.rate.is_missing()
             && profile.stages.is_missing());
@@ -69,7 +82,7 @@ pub(super) fn drafts(
                 findings.report(
                     at,
                     Diagnostic::new("the profile says no load")
-                        .help("give it `users`, `rate` or `stages`"),
+                        .help("give it `users`, `rate`, `stages`, `steps`, `sine` or `sweep`"),
                 );
             }
             return None;
@@ -98,11 +111,12 @@ pub(super) fn drafts(
             name: "steady".into(),
             target,
             ramp: None,
+            spawn_rate: None,
             duration,
+            classes: Vec::new(),
         };
-        return Some((rate.is_some(), vec![steady]));
+        return Some((None, rate.is_some(), vec![steady]));
     };
-    let (stages_are_open, mut drafts) = stage_drafts(stages, findings)?;
     if let Some(level) = level {
         if stages_are_open != rate.is_some() {
             let diagnostic = Diagnostic::new("`users` and `rate` together")
@@ -115,7 +129,7 @@ pub(super) fn drafts(
     if let Some(duration) = profile.duration.copied() {
         stretch(&mut drafts, duration);
     }
-    Some((stages_are_open, drafts))
+    Some((shape, stages_are_open, drafts))
 }
 
 fn stage_drafts(
@@ -140,6 +154,16 @@ fn stage_drafts(
                 continue;
             }
         };
+        if let Some(key) = stage.spawn_rate.key()
+            && (open || stage.ramp.get().is_some())
+        {
+            let message = match open {
+                true => "a spawn rate is for users, and this stage is a rate of arrivals",
+                false => "`ramp` and `spawn_rate` together",
+            };
+            let diagnostic = Diagnostic::new(message).help("say how long the change takes: `ramp`");
+            findings.report(Some(key), diagnostic);
+        }
         if *first_is_open.get_or_insert(open) != open {
             let diagnostic =
                 Diagnostic::new("stages with `users` and stages with `rate` in one profile")
@@ -153,7 +177,11 @@ fn stage_drafts(
                 .map_or_else(|| format!("stage {}", i + 1), |name| name.value.clone()),
             target,
             ramp: stage.ramp.copied(),
+            spawn_rate: stage.spawn_rate.copied().map(|rate| rate.0),
             duration: stage.duration.copied().unwrap_or_default(),
+            classes: (stage.user_classes.get()).map_or_else(Vec::new, |names| {
+                names.0.iter().map(|name| name.value.clone()).collect()
+            }),
         });
     }
     let wrong = if stages.is_empty() {

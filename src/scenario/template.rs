@@ -1,40 +1,20 @@
 //! Parses `{{ ... }}` in a scenario's text.
 //!
-//! Here: the expressions and what they may name. Not here: rendering, which the engine does
+//! Here: which text is an expression, and the plain ones. Not here: what names stand for
+//! (`names`), longer expressions (`plan::Expression`), or rendering, which the engine does
 //! (`plan::Template`).
 //!
-//! An expression is a variable, `env.NAME`, `user_id`, `iteration`, `random_int(1, 6)`,
-//! `random_choice(a, b, 'c, d')`, `uuid`, `timestamp`, `timestamp_ms`, or quoted text:
-//! `{{ '{{' }}` is how a literal `{{` is written.
+//! Plain is a variable, `data.column`, `env.NAME`, `user_id`, `iteration`, `random_int(1, 6)`,
+//! `random_choice(a, b, 'c, d')`, `uuid`, `timestamp`, `timestamp_ms`, `counter(name)`, or quoted
+//! text: `{{ '{{' }}` is how a literal `{{` is written.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::decode::{At, list};
+use super::decode::At;
 use super::findings::{Findings, Span};
-use crate::error::{Diagnostic, did_you_mean};
-use crate::plan::{Escape, Part, Slot, Template};
-
-/// The names of functions and values that are always there.
-const BUILT_IN: [&str; 7] = [
-    "user_id",
-    "iteration",
-    "random_int",
-    "random_choice",
-    "uuid",
-    "timestamp",
-    "timestamp_ms",
-];
-
-/// What expressions can name.
-pub(super) struct Names<'a> {
-    /// Values of `env.NAME` that come before those of the process environment.
-    pub env: &'a BTreeMap<String, String>,
-    /// The variables defined so far, in order, with their values.
-    pub variables: Vec<(String, Template)>,
-    /// The values of `env.NAME` that were asked for.
-    pub taken: RefCell<BTreeSet<String>>,
-}
+use super::names::{BUILT_IN, Names, Value};
+use crate::error::Diagnostic;
+use crate::plan::{Condition, Escape, Expression, Input, Part, Slot, Template};
 
 impl Names<'_> {
     /// The template of a text of the scenario; problems are reported, and yield what could be
@@ -76,100 +56,103 @@ impl Names<'_> {
         parts
     }
 
+    /// A condition: an expression, with or without braces around it, which can also ask for the
+    /// `status` of the last response. Problems are reported.
+    pub fn condition(&self, text: &At<String>, findings: &mut Findings) -> Option<Condition> {
+        let source = text.value.trim();
+        let bare = source
+            .strip_prefix("{{")
+            .and_then(|rest| rest.strip_suffix("}}"));
+        let source = bare.unwrap_or(source).trim();
+        let resolve = |path: &str| match path {
+            "status" if self.value("status").is_none() => {
+                Ok((("status".to_owned(), None), Input::Status))
+            }
+            path => self.input(path),
+        };
+        match Expression::compile::<Diagnostic>(source, resolve) {
+            Ok(expression) => Some(Condition::new(expression)),
+            Err(diagnostic) => {
+                findings.report(Some(findings.inside(text.at, source)), diagnostic);
+                None
+            }
+        }
+    }
+
     fn expression(&self, text: &str) -> Result<Value, Diagnostic> {
         if let Some(quoted) = unquote(text) {
             return Ok(Value::Text(quoted.to_owned()));
         }
-        if let Some(name) = text.strip_prefix("env.") {
-            return self.environment(name);
+        if let Some(name) = text.strip_prefix("env.")
+            && is_word(name)
+        {
+            return self.environment(name).map(Value::Text);
         }
-        if let Some(index) = self.variables.iter().position(|(name, _)| name == text) {
-            return Ok(match self.variables[index].1.as_constant() {
-                Some(value) => Value::Text(value.to_owned()),
-                None => Value::Slot(Slot::Variable(index)),
-            });
+        if let Some(value) = self.value(text) {
+            return value;
         }
-        let (name, arguments) = call(text);
-        let slot = match (name, arguments.as_slice()) {
+        let plain = match call(text) {
+            Some((name, arguments)) => self.plain(name, &arguments)?,
+            None => None,
+        };
+        match plain {
+            Some(slot) => Ok(Value::Slot(slot)),
+            None if is_word(text) && !text.contains('.') => Err(self.unknown(text)),
+            None => {
+                let expression = Expression::compile::<Diagnostic>(text, |path| self.input(path))?;
+                Ok(Value::Slot(Slot::Expression(Arc::new(expression))))
+            }
+        }
+    }
+
+    /// The slot of a plain call; `None` where it is not plain.
+    fn plain(&self, name: &str, arguments: &[&str]) -> Result<Option<Slot>, Diagnostic> {
+        let slot = match (name, arguments) {
             ("user_id", []) => Slot::UserId,
             ("iteration", []) => Slot::Iteration,
             ("uuid", []) => Slot::Uuid,
             ("timestamp", []) => Slot::Timestamp,
             ("timestamp_ms", []) => Slot::TimestampMs,
-            ("random_int", [low, high]) => random_int(low, high)?,
-            ("random_choice", [_, ..]) => Slot::RandomChoice(
-                arguments
-                    .iter()
-                    .map(|choice| (*choice).to_owned())
-                    .collect(),
-            ),
-            ("random_int", _) => {
+            ("counter", []) => Slot::Counter(String::new()),
+            ("counter", [name]) => Slot::Counter(unquote(name).unwrap_or(name).to_owned()),
+            // Arguments that are computed are for expressions.
+            ("random_int", [low, high]) if [low, high].iter().all(|text| self.is_fixed(text)) => {
+                random_int(low, high)?
+            }
+            ("random_choice", [_, ..]) if arguments.iter().all(|text| self.is_fixed(text)) => {
+                let clean = |choice: &&str| unquote(choice).unwrap_or(choice).to_owned();
+                Slot::RandomChoice(arguments.iter().map(clean).collect())
+            }
+            ("random_int", [] | [_] | [_, _, _, ..]) => {
                 return Err(Diagnostic::new("`random_int` takes two numbers")
                     .help("write `{{ random_int(1, 100) }}`"));
             }
-            ("random_choice", _) => {
+            ("random_choice", []) => {
                 return Err(Diagnostic::new("`random_choice` takes at least one choice")
                     .help("write `{{ random_choice(red, green, 'dark, blue') }}`"));
             }
+            ("random_int" | "random_choice", _) => return Ok(None),
             (known, _) if BUILT_IN.contains(&known) => {
                 return Err(Diagnostic::new(format!("`{known}` takes no arguments"))
                     .help(format!("write `{{{{ {known} }}}}`")));
             }
-            _ => return Err(self.unknown(name)),
+            _ => return Ok(None),
         };
-        Ok(Value::Slot(slot))
+        Ok(Some(slot))
     }
 
-    fn environment(&self, name: &str) -> Result<Value, Diagnostic> {
-        let given = self.env.get(name).cloned();
-        // A name that cannot be one makes the standard library panic on some systems.
-        let is_name = !name.is_empty() && !name.contains(['=', '\0']);
-        let value = given.or_else(|| std::env::var(name).ok().filter(|_| is_name));
-        if let Some(value) = &value {
-            self.taken.borrow_mut().insert(value.clone());
-        }
-        value.map(Value::Text).ok_or_else(|| {
-            Diagnostic::new(format!("environment variable `{name}` is not set"))
-                .help(format!("set it, or give `-e {name}=...`"))
-        })
-    }
-
-    fn unknown(&self, name: &str) -> Diagnostic {
-        let variables = self.variables.iter().map(|(name, _)| name.as_str());
-        let known: Vec<&str> = variables.chain(BUILT_IN).collect();
-        let diagnostic = Diagnostic::new(format!("unknown variable `{name}`")).help(format!(
-            "known here: {}, `env.NAME`",
-            list(known.iter().copied())
-        ));
-        match did_you_mean(name, known) {
-            Some(close) => diagnostic.label(format!("did you mean `{close}`?")),
-            None => diagnostic,
-        }
+    /// Whether an argument stands for itself: it is quoted, or has no operator in it and is no
+    /// name.
+    fn is_fixed(&self, argument: &str) -> bool {
+        let computes = |text: &str| text.contains(['|', '+', '*', '/', '~', '[', '{']);
+        unquote(argument).is_some() || !(computes(argument) || self.value(argument).is_some())
     }
 }
 
-/// Whether a variable may have this name.
-pub(super) fn check_variable_name(name: &str) -> Result<(), String> {
-    let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    if !starts_well || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-        return Err(format!(
-            "`{name}` cannot name a variable: use letters, digits and `_`"
-        ));
-    }
-    if BUILT_IN.contains(&name) || name == "env" {
-        return Err(format!(
-            "`{name}` cannot name a variable: it has a meaning of its own"
-        ));
-    }
-    Ok(())
-}
-
-/// What an expression stands for.
-enum Value {
-    /// Known now.
-    Text(String),
-    /// Filled in for each request.
-    Slot(Slot),
+/// Whether it is at most one name, rather than an expression.
+fn is_word(text: &str) -> bool {
+    let allowed = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
+    text.chars().all(allowed) && !text.starts_with(|c: char| c.is_ascii_digit())
 }
 
 fn push_text(text: &str, escape: Escape, parts: &mut Vec<Part>) {
@@ -203,33 +186,31 @@ fn unquote(text: &str) -> Option<&str> {
     })
 }
 
-/// Splits `name(a, 'b, c')` into name and arguments; a bare name has none.
-fn call<'a>(text: &'a str) -> (&'a str, Vec<&'a str>) {
-    let Some((name, inside)) = text
-        .split_once('(')
-        .and_then(|(name, rest)| Some((name, rest.strip_suffix(')')?)))
-    else {
-        return (text, Vec::new());
+/// Splits `name(a, 'b, c')` into name and arguments, which keep their quotes; a bare name has
+/// none. `None` when there is more to it than one call.
+fn call(text: &str) -> Option<(&str, Vec<&str>)> {
+    let Some((name, rest)) = text.split_once('(') else {
+        return Some((text, Vec::new()));
     };
+    let inside = rest.strip_suffix(')')?;
     let mut arguments = Vec::new();
     let (mut start, mut quote) = (0, None);
     for (i, c) in inside.char_indices() {
         match (quote, c) {
             (None, '\'' | '"') => quote = Some(c),
             (Some(open), _) if c == open => quote = None,
+            (None, '(' | ')') => return None,
             (None, ',') => {
-                arguments.push(&inside[start..i]);
+                arguments.push(inside[start..i].trim());
                 start = i + 1;
             }
             _ => {}
         }
     }
     if !inside.trim().is_empty() {
-        arguments.push(&inside[start..]);
+        arguments.push(inside[start..].trim());
     }
-    let clean = |argument: &'a str| unquote(argument.trim()).unwrap_or(argument.trim());
-    let arguments = arguments.into_iter().map(clean).collect();
-    (name.trim(), arguments)
+    Some((name.trim(), arguments))
 }
 
 fn random_int(low: &str, high: &str) -> Result<Slot, Diagnostic> {
@@ -251,28 +232,35 @@ fn random_int(low: &str, high: &str) -> Result<Slot, Diagnostic> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::plan::Per;
+    use crate::scenario::names::Data;
     use proptest::prelude::*;
 
     fn parse(text: &str, escape: Escape) -> (Template, String) {
         let env = BTreeMap::from([("TOKEN".to_owned(), "s\"3".to_owned())]);
-        let names = Names {
-            env: &env,
-            variables: vec![
-                ("size".into(), Template::literal("2 0")),
-                (
-                    "id".into(),
-                    Template::new(
-                        "",
-                        vec![Part::Slot {
-                            slot: Slot::Uuid,
-                            escape: Escape::None,
-                        }],
-                    ),
+        let mut names = Names::new(&env);
+        names.variables = vec![
+            ("size".into(), Template::literal("2 0")),
+            (
+                "id".into(),
+                Template::new(
+                    "",
+                    vec![Part::Slot {
+                        slot: Slot::Uuid,
+                        escape: Escape::None,
+                    }],
                 ),
-            ],
-            taken: RefCell::default(),
-        };
+            ),
+        ];
+        names.data.push(Data {
+            name: "users".into(),
+            columns: vec!["id".into(), "e mail".into()],
+            per: Per::Iteration,
+        });
+        names.declare("token");
         let mut findings = Findings::default();
         let file = findings.add_file("a.yaml", format!("key: {text}\n"));
         let at = Span {
@@ -317,6 +305,10 @@ mod tests {
     fn slots_are_kept_for_each_request() {
         for (text, expected) in [
             ("{{ id }}", Slot::Variable(1)),
+            ("{{ token }}", Slot::Variable(2)),
+            ("{{ users.e mail }}", Slot::Variable(3)),
+            ("{{ counter }}", Slot::Counter("".into())),
+            ("{{ counter('a') }}", Slot::Counter("a".into())),
             ("{{ user_id }}", Slot::UserId),
             ("{{ iteration }}", Slot::Iteration),
             ("{{ uuid() }}", Slot::Uuid),
@@ -354,12 +346,67 @@ mod tests {
             ("{{ random_choice() }}", "a.yaml:1:6", "at least one"),
             ("{{ uuid(1) }}", "a.yaml:1:6", "no arguments"),
             ("{{ }}", "a.yaml:1:6", "unknown variable"),
+            ("{{ users.idd }}", "a.yaml:1:6", "did you mean `users.id`?"),
+            ("{{ users }}", "a.yaml:1:6", "several columns"),
+            ("{{ tokne | upper }}", "a.yaml:1:6", "did you mean `token`?"),
+            ("{{ token | uper }}", "a.yaml:1:6", "did you mean `upper`?"),
+            ("{{ token + }}", "a.yaml:1:6", "not an expression"),
         ] {
             let (_, errors) = parse(text, Escape::None);
             assert!(
                 errors.contains(place) && errors.contains(part),
                 "{text}: {errors}"
             );
+        }
+    }
+
+    #[test]
+    fn longer_expressions_are_compiled() {
+        for text in [
+            "{{ token | upper }}",
+            "{{ random_int(1, size | int) }}",
+            "{{ random_choice(token) }}",
+            "{{ random_int(1, 2) ~ uuid() }}",
+            "{{ env.TOKEN | base64 }}",
+            "{{ users.id if iteration > 1 else 'none' }}",
+            "{{ timestamp() + 60 }}",
+        ] {
+            let (template, errors) = parse(text, Escape::None);
+            assert_eq!(errors, "");
+            let is_compiled = |part: &Part| {
+                matches!(
+                    part,
+                    Part::Slot {
+                        slot: Slot::Expression(_),
+                        ..
+                    }
+                )
+            };
+            assert!(template.parts().iter().all(is_compiled), "{text}");
+        }
+    }
+
+    #[test]
+    fn conditions_may_stand_in_braces_and_ask_for_the_status() {
+        let env = BTreeMap::new();
+        let mut names = Names::new(&env);
+        names.declare("token");
+        for (text, problem) in [
+            ("{{ token is defined and status == 200 }}", ""),
+            ("status >= 500", ""),
+            ("{{ tokn }}", "did you mean `token`?"),
+        ] {
+            let mut findings = Findings::default();
+            let text = At {
+                value: text.to_owned(),
+                at: Span::default(),
+            };
+            let condition = names.condition(&text, &mut findings);
+            assert_eq!(condition.is_some(), problem.is_empty());
+            let errors = findings
+                .into_result(())
+                .map_or_else(|e| e.to_string(), |()| String::new());
+            assert!(errors.contains(problem), "{errors}");
         }
     }
 

@@ -137,16 +137,19 @@ pub fn template(shape: &Shape, id: &str, session: &str) -> RunResult {
             target: 70.0,
             ramp: Duration::ZERO,
             duration: Duration::from_secs(seconds),
+            classes: Vec::new(),
         }],
         warmup: Duration::ZERO,
         graceful_stop: Duration::from_secs(30),
         iterations: None,
         arrivals: Arrivals::Uniform,
+        shape: None,
     };
     let count = seconds * per_second;
     let info = |name: &String| EndpointInfo {
         name: name.clone(),
         method: "GET".into(),
+        is_flow: false,
     };
     let infos: Vec<EndpointInfo> = shape.endpoints.iter().map(info).collect();
     // The gate reads the seconds; the whole only has to account for every request.
@@ -207,15 +210,18 @@ pub fn template(shape: &Shape, id: &str, session: &str) -> RunResult {
             boot_id: None,
             session: Some(session.into()),
             build: None,
+            insecure: false,
             assume_healthy: false,
             ending: Some(Ending {
                 signal: None,
                 stopped_at_us: seconds * 1_000_000,
                 drained_at_us: seconds * 1_000_000,
+                out_of_data: false,
                 totals: Totals {
                     planned: total,
                     started: total,
                     missed_late: 0,
+                    failed_starts: 0,
                 },
             }),
         },

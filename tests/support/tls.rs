@@ -5,14 +5,17 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::Reason;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
 };
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -42,7 +45,7 @@ pub enum Talk {
     CloseUnanswered,
     /// Closes the connection within the handshake.
     CloseInHandshake,
-    /// Answers each request by HTTP/2 with `ok`.
+    /// Answers each request by HTTP/2 with `ok`, when it has read it whole.
     H2,
     /// Refuses each HTTP/2 request: `REFUSED_STREAM`.
     H2Refuse,
@@ -82,7 +85,16 @@ impl Authority {
         config
     }
 
-    fn server(&self, certificate: Certificate, protocol: &[u8]) -> ServerConfig {
+    /// A certificate of a client, and its key.
+    pub fn client_pem(&self) -> (String, String) {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, "client");
+        let key = KeyPair::generate().unwrap();
+        let signed = params.signed_by(&key, &self.0).unwrap();
+        (signed.pem(), key.serialize_pem())
+    }
+
+    fn server(&self, certificate: Certificate, protocol: &[u8], mutual: bool) -> ServerConfig {
         let names = match certificate {
             Certificate::WrongName => vec!["elsewhere.example".to_owned()],
             _ => vec!["127.0.0.1".to_owned(), "localhost".to_owned()],
@@ -99,11 +111,25 @@ impl Authority {
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
-            .with_no_client_auth()
+            .with_client_cert_verifier(self.verifier(mutual))
             .with_single_cert(vec![signed.der().clone()], key)
             .unwrap();
         config.alpn_protocols = vec![protocol.to_vec()];
         config
+    }
+}
+
+impl Authority {
+    fn verifier(&self, mutual: bool) -> Arc<dyn ClientCertVerifier> {
+        if !mutual {
+            return WebPkiClientVerifier::no_client_auth();
+        }
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).unwrap();
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        WebPkiClientVerifier::builder_with_provider(roots.into(), provider)
+            .build()
+            .unwrap()
     }
 }
 
@@ -113,11 +139,38 @@ pub struct TlsServer(Serving);
 impl TlsServer {
     /// Starts it on a free port.
     pub fn start(authority: &Authority, certificate: Certificate, talk: Talk) -> Self {
+        Self::start_with(authority, certificate, talk, false)
+    }
+
+    /// The same, which wants a certificate of the client from the same authority.
+    pub fn mutual(authority: &Authority, talk: Talk) -> Self {
+        Self::start_with(authority, Certificate::Good, talk, true)
+    }
+
+    /// HTTP/2 without TLS, by prior knowledge; each request is answered with `ok`.
+    pub fn plain_h2() -> Self {
+        Self(Serving::start(1024, |listener, counts| async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                counts.connections.fetch_add(1, Relaxed);
+                let counts = counts.clone();
+                tokio::spawn(async move {
+                    let _ = http2(stream, Talk::H2, &counts).await;
+                });
+            }
+        }))
+    }
+
+    fn start_with(
+        authority: &Authority,
+        certificate: Certificate,
+        talk: Talk,
+        mutual: bool,
+    ) -> Self {
         let protocol: &[u8] = match talk {
             Talk::H2 | Talk::H2Refuse | Talk::H2GoAway | Talk::H2Shutdown => b"h2",
             _ => b"http/1.1",
         };
-        let acceptor = TlsAcceptor::from(Arc::new(authority.server(certificate, protocol)));
+        let acceptor = TlsAcceptor::from(Arc::new(authority.server(certificate, protocol, mutual)));
         Self(Serving::start(1024, |listener, counts| {
             accept(listener, acceptor, talk, counts)
         }))
@@ -126,6 +179,11 @@ impl TlsServer {
     /// `https://localhost:PORT`.
     pub fn url(&self) -> String {
         format!("https://localhost:{}", self.0.addr().port())
+    }
+
+    /// `localhost:PORT`.
+    pub fn authority(&self) -> String {
+        format!("localhost:{}", self.0.addr().port())
     }
 
     /// Connections accepted.
@@ -203,21 +261,40 @@ async fn close(mut stream: TlsStream<TcpStream>, counts: &Counts) -> std::io::Re
     Ok(())
 }
 
-async fn http2(stream: TlsStream<TcpStream>, talk: Talk, counts: &Counts) -> Result<(), h2::Error> {
+async fn http2(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    talk: Talk,
+    counts: &Counts,
+) -> Result<(), h2::Error> {
     let mut connection = h2::server::handshake(stream).await?;
     while let Some(request) = connection.accept().await {
-        let (_request, mut answer) = request?;
+        let (request, mut answer) = request?;
         counts.requests.fetch_add(1, Relaxed);
         match talk {
             Talk::H2Refuse => answer.send_reset(Reason::REFUSED_STREAM),
             Talk::H2Shutdown => connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM),
-            _ => {
-                let mut body = answer.send_response(http::Response::new(()), false)?;
-                body.send_data(Bytes::from_static(b"ok"), true)?;
-            }
+            // Beside the loop, which has to go on so that the request's body comes in.
+            _ => drop(tokio::spawn(answer_h2(request, answer))),
         }
     }
     Ok(())
+}
+
+/// Answers when the whole request was read, with its body's size.
+async fn answer_h2(
+    request: http::Request<RecvStream>,
+    mut answer: SendResponse<Bytes>,
+) -> Result<(), h2::Error> {
+    let mut body = request.into_body();
+    let mut length = 0;
+    while let Some(chunk) = body.data().await {
+        let read = chunk?.len();
+        length += read;
+        body.flow_control().release_capacity(read)?;
+    }
+    let head = http::Response::builder().header("x-length", length);
+    let mut body = answer.send_response(head.body(()).unwrap(), false)?;
+    body.send_data(Bytes::from_static(b"ok"), true)
 }
 
 /// By hand, because h2 sends no GOAWAY that leaves out a request it has read.

@@ -9,6 +9,8 @@ use perfctl::plan::Plan;
 use perfctl::protocol::http::{HttpClient, tls_config};
 use perfctl::protocol::{Client, Request, Response, Session};
 use perfctl::scenario::{Options, Source, compile};
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::SeedableRng;
 use rustls::ClientConfig;
 
 /// What came of one request.
@@ -77,7 +79,8 @@ impl<'a> Script<'a> {
                 };
                 let response = session.execute(request).await;
                 let took = started.elapsed();
-                let judgement = judge(endpoint, &response, took, &plan.secrets);
+                let mut rng = ChaCha12Rng::seed_from_u64(plan.seed);
+                let judgement = judge(endpoint, &response, took, &plan.secrets, &mut rng);
                 played.push(Played {
                     class: judgement.class,
                     text: judgement.text.unwrap_or_default(),

@@ -148,7 +148,10 @@ fn of_phase(run: &RunResult, phase: usize) -> Vec<Numbers> {
             continue;
         };
         for (endpoint, cell) in &interval.cells {
-            together[second].push(cell);
+            // A flow is made of requests that are counted already.
+            if !run.endpoints[*endpoint].endpoint.is_flow {
+                together[second].push(cell);
+            }
             apart[*endpoint][second].push(cell);
         }
     }

@@ -253,6 +253,7 @@ fn each_measured_phase_is_judged_by_itself() {
         target: 5.0,
         ramp: Duration::from_secs(5),
         duration: Duration::from_secs(60),
+        classes: Vec::new(),
     };
     let run = |number: usize, factor: u64| {
         let samples = (0..6_500u64).map(|i| {

@@ -6,6 +6,7 @@ use std::io;
 use rustix::io::Errno;
 
 use super::connect::{ConnectTimeout, DnsError, Step};
+use super::payload::FileError;
 use crate::metrics::Class;
 use crate::protocol::Failure;
 
@@ -44,6 +45,18 @@ pub(super) fn classify(error: reqwest::Error, stage: Stage) -> Failure {
     }
 }
 
+/// The failure of a request whose body file could not be opened.
+pub(super) fn of_file(error: FileError) -> Failure {
+    let system = error.error.as_ref();
+    Failure {
+        class: match system.and_then(Errno::from_io_error) {
+            Some(Errno::MFILE | Errno::NFILE) => Class::LocalFd,
+            _ => Class::InvalidRequest,
+        },
+        text: error.to_string(),
+    }
+}
+
 /// The error that an `io::Error` wraps; its own `source` skips it.
 fn inner_of<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
     let inner = cause.downcast_ref::<io::Error>()?.get_ref()?;
@@ -51,6 +64,9 @@ fn inner_of<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError
 }
 
 fn class_of(cause: &(dyn StdError + 'static), stage: Stage, connecting: bool) -> Option<Class> {
+    if cause.is::<FileError>() {
+        return Some(Class::InvalidRequest);
+    }
     if cause.is::<DnsError>() {
         return Some(Class::Dns);
     }

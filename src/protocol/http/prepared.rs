@@ -1,18 +1,53 @@
 //! Requests made ready once: what an endpoint always sends is built when the run starts, and a
 //! request without templates is cloned, not rebuilt.
 
+use std::io::Write as _;
+use std::sync::Arc;
+
 use ::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use reqwest::Url;
 
-use crate::plan::{Body, Endpoint};
-use crate::protocol::Request;
+use super::proof;
+use crate::plan::{Auth, Body, Content, Endpoint, Piece};
+use crate::protocol::{Rendered, Request};
 
 const USER_AGENT: &str = concat!("perfctl/", env!("CARGO_PKG_VERSION"));
 
 /// An endpoint's request, as far as it is always the same.
 pub(super) struct Prepared {
-    request: reqwest::Request,
+    request: Outgoing,
     header_names: Vec<HeaderName>,
+    /// The position of its kind of connection.
+    pub(super) wire: usize,
+    /// The position of its way to prove who sends it.
+    pub(super) group: Option<usize>,
+    /// The header that holds the proof.
+    pub(super) proof: Option<HeaderName>,
+}
+
+/// A request to be sent.
+pub(super) struct Outgoing {
+    /// Whole, if the body is held in memory.
+    pub(super) request: reqwest::Request,
+    /// What is sent as the body otherwise.
+    pub(super) contents: Option<Arc<[Content]>>,
+}
+
+impl Outgoing {
+    /// The same once more.
+    ///
+    /// # Errors
+    /// Never: no request has a body that can be read only once.
+    pub(super) fn copy(&self) -> Result<Self, String> {
+        let request = self.request.try_clone();
+        Ok(Self {
+            request: request.ok_or("its body cannot be sent twice")?,
+            contents: self.contents.clone(),
+        })
+    }
 }
 
 impl Prepared {
@@ -20,7 +55,12 @@ impl Prepared {
     ///
     /// # Errors
     /// What is wrong with a fixed part.
-    pub(super) fn new(endpoint: &Endpoint, base: &str) -> Result<Self, String> {
+    pub(super) fn new(
+        endpoint: &Endpoint,
+        base: &str,
+        wire: usize,
+        group: Option<usize>,
+    ) -> Result<Self, String> {
         let wrong = |what: String| format!("endpoint `{}`: {what}", endpoint.name);
         let method = endpoint
             .method
@@ -36,6 +76,13 @@ impl Prepared {
         let headers = request.headers_mut();
         headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
         headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
+        if endpoint.gzip {
+            let gzip = HeaderValue::from_static("gzip");
+            headers.insert(header::CONTENT_ENCODING, gzip);
+        }
+        if !endpoint.wire.keep_alive {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         let mut header_names = Vec::new();
         for header in &endpoint.headers {
             let name: HeaderName = header
@@ -47,19 +94,29 @@ impl Prepared {
             }
             header_names.push(name);
         }
-        match &endpoint.body {
-            Body::None => {}
-            Body::File { content, .. } => *request.body_mut() = Some(content.clone().into()),
-            Body::Template(template) => {
-                if let Some(text) = template.as_constant() {
-                    let content = bytes::Bytes::copy_from_slice(text.as_bytes());
-                    *request.body_mut() = Some(content.into());
-                }
+        let contents = match endpoint.body.varies() {
+            true => Vec::new(),
+            false => contents(&endpoint.body, None),
+        };
+        let mut request = Outgoing {
+            request,
+            contents: None,
+        };
+        request.take(contents, true, endpoint.gzip);
+        let mut proof = None;
+        if let Some(auth) = &endpoint.auth {
+            if !is_put_each_time(auth, endpoint) {
+                let values = proof::values(auth, &[]);
+                proof::put(auth, &values, &mut request.request).map_err(wrong)?;
             }
+            proof = auth.header_name().and_then(|name| name.parse().ok());
         }
         Ok(Self {
             request,
             header_names,
+            wire,
+            group,
+            proof,
         })
     }
 
@@ -67,21 +124,14 @@ impl Prepared {
     ///
     /// # Errors
     /// What is wrong with a rendered part.
-    pub(super) fn request(
-        &self,
-        request: &Request<'_>,
-        base: &str,
-    ) -> Result<reqwest::Request, String> {
-        let mut out = self
-            .request
-            .try_clone()
-            .ok_or("its body cannot be sent twice")?;
+    pub(super) fn request(&self, request: &Request<'_>, base: &str) -> Result<Outgoing, String> {
+        let mut out = self.request.copy()?;
         let Some(rendered) = &request.rendered else {
             return Ok(out);
         };
         let endpoint = request.endpoint;
         if endpoint.url.as_constant().is_none() {
-            *out.url_mut() = resolve(base, &rendered.url)?;
+            *out.request.url_mut() = resolve(base, &rendered.url)?;
         }
         for ((header, name), value) in endpoint
             .headers
@@ -90,15 +140,90 @@ impl Prepared {
             .zip(&rendered.headers)
         {
             if header.value.as_constant().is_none() {
-                out.headers_mut()
-                    .insert(name.clone(), header_value(name, value)?);
+                let value = header_value(name, value)?;
+                out.request.headers_mut().insert(name.clone(), value);
             }
         }
-        if let Some(body) = &rendered.body {
-            *out.body_mut() = Some(body.clone().into());
+        if endpoint.body.varies() {
+            let contents = contents(&endpoint.body, Some(rendered));
+            out.take(contents, false, endpoint.gzip);
+        }
+        if let Some(auth) = &endpoint.auth
+            && is_put_each_time(auth, endpoint)
+        {
+            let values = proof::values(auth, &rendered.auth);
+            proof::put(auth, &values, &mut out.request)?;
         }
         Ok(out)
     }
+}
+
+/// Whether the proof is put into each request rather than once: where it varies, or stands in a URL
+/// that does.
+fn is_put_each_time(auth: &Auth, endpoint: &Endpoint) -> bool {
+    let is_in_url = auth.header_name().is_none();
+    auth.varies() || (is_in_url && endpoint.url.as_constant().is_none())
+}
+
+impl Outgoing {
+    /// Takes these contents for its body, once for all requests or for this one alone.
+    fn take(&mut self, contents: Vec<Content>, once: bool, gzip: bool) {
+        let is_in_memory = |content: &Content| matches!(content, Content::Bytes(_));
+        let body = match contents.as_slice() {
+            [] => return,
+            [Content::Bytes(bytes)] => bytes.clone(),
+            // Not for each request, since it copies the files.
+            all if (once || gzip) && all.iter().all(is_in_memory) => joined(all),
+            _ => {
+                self.contents = Some(contents.into());
+                return;
+            }
+        };
+        let body = if gzip { compressed(&body) } else { body };
+        *self.request.body_mut() = Some(body.into());
+    }
+}
+
+/// What the body is made of, with its texts rendered where they vary.
+fn contents(body: &Body, rendered: Option<&Rendered>) -> Vec<Content> {
+    let text = |text: &str| Content::Bytes(Bytes::copy_from_slice(text.as_bytes()));
+    match body {
+        Body::None => Vec::new(),
+        Body::Template(template) => {
+            let rendered = rendered.and_then(|rendered| rendered.body.as_deref());
+            let constant = template.as_constant();
+            constant.or(rendered).map(text).into_iter().collect()
+        }
+        Body::File(file) => vec![file.content.clone()],
+        Body::Pieces(pieces) => {
+            let rendered = rendered.map_or(&[][..], |rendered| &rendered.pieces);
+            let mut texts = rendered.iter();
+            let content = |piece: &Piece| match piece {
+                Piece::File(file) => file.content.clone(),
+                Piece::Text(template) => {
+                    let rendered = texts.next().map_or("", String::as_str);
+                    text(template.as_constant().unwrap_or(rendered))
+                }
+            };
+            pieces.iter().map(content).collect()
+        }
+    }
+}
+
+fn joined(contents: &[Content]) -> Bytes {
+    let parts = contents.iter().map(|content| match content {
+        Content::Bytes(bytes) => &bytes[..],
+        Content::OnDisk { .. } => &[],
+    });
+    parts.collect::<Vec<_>>().concat().into()
+}
+
+/// Compressed fast rather than well: it may be done for each request.
+fn compressed(body: &[u8]) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    // Writing to memory cannot fail.
+    let _ = encoder.write_all(body);
+    encoder.finish().unwrap_or_default().into()
 }
 
 /// An absolute URL as it is, a path below `base`.

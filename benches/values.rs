@@ -1,0 +1,75 @@
+//! What it costs to fill in a template: `cargo bench --bench values`.
+//!
+//! Goal: a template of two variables in less than 300 ns. These are measurements of a machine, not
+//! tests.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::time::Instant;
+
+use perfctl::plan::{Plan, Scope};
+use perfctl::scenario::{Options, Source, compile};
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+/// One endpoint for each measurement.
+const SCENARIO: &str = r#"
+host: demo
+variables: {a: "{{ uuid }}", b: "{{ random_int(1, 9) }}"}
+data: {users: {file: users.csv, mode: shuffle}}
+endpoints:
+  - {name: two variables, get: "/x/{{ a }}/y/{{ b }}"}
+  - {name: a column of data, get: "/x/{{ users.name }}"}
+  - {name: two random values, get: "/x/{{ uuid }}/y/{{ random_int(1, 1000) }}"}
+  - {name: an expression, get: "/x/{{ b | int + 1 }}"}
+  - {name: a signature, get: "/x/{{ hmac_sha256('key', a) }}"}
+"#;
+/// How often each is filled in.
+const TIMES: u32 = 200_000;
+
+fn main() {
+    let dir = tempfile::tempdir().expect("a folder can be made");
+    let path = dir.path().join("values.yaml");
+    std::fs::write(&path, SCENARIO).expect("it can be written");
+    let rows: String = (0..10_000).map(|i| format!("{i},name {i}\n")).collect();
+    std::fs::write(dir.path().join("users.csv"), "id,name\n".to_owned() + &rows)
+        .expect("it can be written");
+    let plan = compile(&Source::File(path), "smoke", &Options::default()).expect("it is right");
+    for endpoint in 0..plan.endpoints.len() {
+        let name = plan.endpoints[endpoint].name.as_str();
+        println!("{name:<24} {:>8.0} ns", render_ns(&plan, endpoint));
+    }
+    println!("{:<24} {:>8.0} ns", "a row of CSV", row_ns(&plan));
+}
+
+fn render_ns(plan: &Plan, endpoint: usize) -> f64 {
+    let mut rng = ChaCha12Rng::seed_from_u64(1);
+    let mut counters = BTreeMap::new();
+    let variables: Vec<_> = plan.names.iter().map(|_| Some("12345678".into())).collect();
+    let mut text = String::new();
+    let start = Instant::now();
+    for iteration in 0..TIMES {
+        text.clear();
+        let mut scope = Scope {
+            names: &plan.names,
+            variables: &variables,
+            user_id: 1,
+            iteration: iteration.into(),
+            counters: &mut counters,
+            rng: &mut rng,
+        };
+        let template = &plan.endpoints[endpoint].url;
+        template.render(&mut scope, &mut text).expect("it is right");
+        black_box(&text);
+    }
+    start.elapsed().as_nanos() as f64 / f64::from(TIMES)
+}
+
+fn row_ns(plan: &Plan) -> f64 {
+    let rows = &plan.data[0].rows;
+    let start = Instant::now();
+    for i in 0..u64::from(TIMES) {
+        black_box(rows.read(i * 7919 % rows.count()).expect("it is there"));
+    }
+    start.elapsed().as_nanos() as f64 / f64::from(TIMES)
+}

@@ -1,0 +1,275 @@
+//! Whether one condition of a scenario holds for a response.
+//!
+//! Not here: which condition comes first, and what is made of a fault (`check`).
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{Content, Fault, MAX_QUOTE, beginning, cut};
+use crate::metrics::Class;
+use crate::plan::{Check, Expectation, Secrets, StatusRange};
+use crate::units::{self, format_bytes};
+
+/// What is wrong, if the condition does not hold or cannot be judged.
+pub(super) fn fault(
+    check: &Check,
+    content: &Content<'_>,
+    status: u16,
+    elapsed: Duration,
+) -> Option<Fault> {
+    match unmet(check, content, status, elapsed) {
+        Err(fault) => Some(fault),
+        Ok(unmet) => unmet.map(|text| match check.is_status() {
+            true => (class_of(status), text),
+            false => (Class::CheckFailed, text),
+        }),
+    }
+}
+
+/// The class of a response whose status is unwanted.
+pub(super) fn class_of(status: u16) -> Class {
+    match status {
+        400..500 => Class::Http4xx,
+        500..600 => Class::Http5xx,
+        _ => Class::CheckFailed,
+    }
+}
+
+/// What was expected and what was found, if the condition does not hold.
+///
+/// # Errors
+/// The body cannot be looked into.
+fn unmet(
+    check: &Check,
+    content: &Content<'_>,
+    status: u16,
+    elapsed: Duration,
+) -> Result<Option<String>, Fault> {
+    let secrets = content.secrets;
+    let size = content.response.body_bytes;
+    Ok(match check {
+        Check::Status(ranges) => (!ranges.iter().any(|range| range.contains(status)))
+            .then(|| format!("status {status}, expected {}", alternatives(ranges))),
+        Check::MaxDuration(limit) => (elapsed > *limit).then(|| {
+            format!(
+                "took {}, expected at most {}",
+                units::format_latency_us(units::as_us(elapsed) as f64),
+                units::format_duration(*limit)
+            )
+        }),
+        Check::MinSize(least) => (size < *least).then(|| {
+            let (size, least) = (format_bytes(size), format_bytes(*least));
+            format!("the body has {size}, expected at least {least}")
+        }),
+        Check::MaxSize(most) => (size > *most).then(|| {
+            let (size, most) = (format_bytes(size), format_bytes(*most));
+            format!("the body has {size}, expected at most {most}")
+        }),
+        Check::Header { name, expect } => {
+            let values = content.response.headers.get_all(name.as_str()).iter();
+            let values: Vec<Value> = values
+                .map(|value| String::from_utf8_lossy(value.as_bytes()).into())
+                .collect();
+            unmet_expectation(&values.iter().collect::<Vec<_>>(), expect, secrets)
+                .map(|text| format!("header `{name}` {text}"))
+        }
+        Check::BodyContains(text) => {
+            let body = String::from_utf8_lossy(content.body()?);
+            (!body.contains(text)).then(|| {
+                format!(
+                    "the body does not contain `{}`{}",
+                    cut(text, MAX_QUOTE),
+                    beginning(&body, secrets)
+                )
+            })
+        }
+        Check::BodyMatches(pattern) => {
+            let body = String::from_utf8_lossy(content.body()?);
+            (!pattern.regex().is_match(&body)).then(|| {
+                format!(
+                    "the body does not match `{}`{}",
+                    cut(&pattern.to_string(), MAX_QUOTE),
+                    beginning(&body, secrets)
+                )
+            })
+        }
+        Check::Json { path, expect } => {
+            let found = path.query(content.json()?).all();
+            unmet_expectation(&found, expect, secrets).map(|text| format!("`{path}` {text}"))
+        }
+        // Asked later, by the engine.
+        Check::That(_) => None,
+        Check::Not(check) => match unmet(check, content, status, elapsed)? {
+            Some(_) => None,
+            None => Some(describe_holding(check, content, status, elapsed)),
+        },
+        Check::FailWith { check, .. } => unmet(check, content, status, elapsed)?,
+    })
+}
+
+/// What is the case, though it should not be.
+fn describe_holding(
+    check: &Check,
+    content: &Content<'_>,
+    status: u16,
+    elapsed: Duration,
+) -> String {
+    let quote = |text: &str| cut(text, MAX_QUOTE);
+    match check {
+        Check::Status(ranges) => format!("status {status}, expected none of {}", listed(ranges)),
+        Check::MaxDuration(limit) => format!(
+            "took {}, expected more than {}",
+            units::format_latency_us(units::as_us(elapsed) as f64),
+            units::format_duration(*limit)
+        ),
+        Check::MinSize(_) | Check::MaxSize(_) => {
+            let size = format_bytes(content.response.body_bytes);
+            format!("the body has {size}, expected another size")
+        }
+        Check::Header { name, expect } => format!("header `{name}` {}", unwanted(expect)),
+        Check::BodyContains(text) => format!("the body contains `{}`", quote(text)),
+        Check::BodyMatches(pattern) => {
+            format!("the body matches `{}`", quote(&pattern.to_string()))
+        }
+        Check::Json { path, expect } => format!("`{path}` {}", unwanted(expect)),
+        Check::That(_) | Check::Not(_) | Check::FailWith { .. } => {
+            "a condition holds that should not".into()
+        }
+    }
+}
+
+fn unwanted(expect: &Expectation) -> String {
+    let (is, what) = wording(expect);
+    format!("{is} {what}, expected otherwise")
+}
+
+/// `is` and `at least 3`, for what an expectation asks.
+fn wording(expect: &Expectation) -> (&'static str, String) {
+    let quote = |text: &str| cut(text, MAX_QUOTE);
+    match expect {
+        Expectation::Exists => ("was", "found".into()),
+        Expectation::Absent => ("was", "not found".into()),
+        Expectation::Equals(value) => ("is", quote(&value.to_string())),
+        Expectation::Contains(text) => ("contains", format!("`{}`", quote(text))),
+        Expectation::Matches(pattern) => ("matches", format!("`{}`", quote(&pattern.to_string()))),
+        Expectation::Above(bound) => ("is", format!("above {bound}")),
+        Expectation::Below(bound) => ("is", format!("below {bound}")),
+        Expectation::AtLeast(bound) => ("is", format!("at least {bound}")),
+        Expectation::AtMost(bound) => ("is", format!("at most {bound}")),
+        Expectation::All(all) => {
+            let all: Vec<String> = all.iter().map(|one| wording(one).1).collect();
+            ("is", all.join(" and "))
+        }
+    }
+}
+
+/// What was found and what was expected, to stand behind the name of the place.
+fn unmet_expectation(found: &[&Value], expect: &Expectation, secrets: &Secrets) -> Option<String> {
+    let quote = |value: &Value| {
+        let shown = secrets.hide_beginning(&value.to_string(), MAX_QUOTE);
+        cut(&shown, MAX_QUOTE)
+    };
+    match (expect, found.first()) {
+        (Expectation::Exists, None) => Some("was not found".into()),
+        (Expectation::Exists, Some(_)) | (Expectation::Absent, None) => None,
+        (Expectation::Absent, Some(value)) => {
+            Some(format!("is {}, expected nothing there", quote(value)))
+        }
+        (Expectation::All(all), _) => all
+            .iter()
+            .find_map(|one| unmet_expectation(found, one, secrets)),
+        (_, None) => {
+            let (is, what) = wording(expect);
+            let is = if is == "is" {
+                String::new()
+            } else {
+                format!("what {is} ")
+            };
+            Some(format!("was not found, expected {is}{what}"))
+        }
+        (_, Some(_)) => {
+            let value = found.iter().find(|value| !meets(value, expect))?;
+            let (is, what) = wording(expect);
+            let is = if is == "is" {
+                String::new()
+            } else {
+                format!("what {is} ")
+            };
+            Some(format!("is {}, expected {is}{what}", quote(value)))
+        }
+    }
+}
+
+/// Whether one value is as expected.
+fn meets(value: &Value, expect: &Expectation) -> bool {
+    // A header, and many an API, has its numbers as text.
+    let number = || match value {
+        Value::String(text) => text.trim().parse().ok(),
+        value => value.as_f64(),
+    };
+    let compare = |holds: fn(f64, f64) -> bool, bound: f64| {
+        number().is_some_and(|number| holds(number, bound))
+    };
+    match expect {
+        Expectation::Exists => true,
+        Expectation::Absent => false,
+        Expectation::Equals(wanted) => same(value, wanted),
+        Expectation::Contains(wanted) => match value {
+            Value::String(text) => text.contains(wanted),
+            Value::Array(items) => items.iter().any(|item| match item {
+                Value::String(text) => text == wanted,
+                item => wanted == &item.to_string(),
+            }),
+            _ => false,
+        },
+        Expectation::Matches(pattern) => match value {
+            Value::String(text) => pattern.regex().is_match(text),
+            Value::Number(_) | Value::Bool(_) => pattern.regex().is_match(&value.to_string()),
+            _ => false,
+        },
+        Expectation::Above(bound) => compare(|a, b| a > b, *bound),
+        Expectation::Below(bound) => compare(|a, b| a < b, *bound),
+        Expectation::AtLeast(bound) => compare(|a, b| a >= b, *bound),
+        Expectation::AtMost(bound) => compare(|a, b| a <= b, *bound),
+        Expectation::All(all) => all.iter().all(|one| meets(value, one)),
+    }
+}
+
+/// Whether two values are equal; `1` and `1.0` are the same number.
+fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        // Whole numbers are not compared as floats, which would take large neighbours for equal.
+        (Value::Number(x), Value::Number(y)) if x.is_f64() || y.is_f64() => {
+            x.as_f64() == y.as_f64()
+        }
+        _ => a == b,
+    }
+}
+
+/// `200, 204, 300-399`.
+fn listed(ranges: &[StatusRange]) -> String {
+    let ranges: Vec<String> = ranges
+        .iter()
+        .map(|range| alternatives(std::slice::from_ref(range)))
+        .collect();
+    ranges.join(", ")
+}
+
+/// `200, 204 or 300-399`.
+fn alternatives(ranges: &[StatusRange]) -> String {
+    let mut text = String::new();
+    for (i, range) in ranges.iter().enumerate() {
+        text.push_str(match i {
+            0 => "",
+            i if i + 1 == ranges.len() => " or ",
+            _ => ", ",
+        });
+        let _ = match range.low == range.high {
+            true => write!(text, "{}", range.low),
+            false => write!(text, "{}-{}", range.low, range.high),
+        };
+    }
+    text
+}

@@ -1,0 +1,179 @@
+//! Tests of the conditions themselves: values, headers, sizes, patterns, `not`, `fail_with`.
+
+use super::*;
+use crate::plan::Pattern;
+
+fn not(check: Check) -> Check {
+    Check::Not(Box::new(check))
+}
+
+fn pattern(text: &str) -> Pattern {
+    Pattern::new(text).unwrap()
+}
+
+/// The text of the failure of one condition on a body, or nothing.
+fn text_of(check: Check, body: &str) -> String {
+    let (class, text) = verdict(vec![check], 200, body);
+    assert_eq!(class == Class::Ok, text.is_empty());
+    text
+}
+
+#[test]
+fn values_are_compared_and_matched() {
+    let body = r#"{"total": 12.5, "text": "42", "name": "Ann", "tags": ["a", "b"], "on": true}"#;
+    let json = |path: &str, expect| text_of(json_check(path, expect), body);
+    for (path, expect) in [
+        ("$.total", Expectation::Above(12.0)),
+        ("$.total", Expectation::AtMost(12.5)),
+        ("$.text", Expectation::AtLeast(42.0)),
+        ("$.text", Expectation::Below(42.1)),
+        ("$.name", Expectation::Matches(pattern("^A.n$"))),
+        ("$.total", Expectation::Matches(pattern("^12"))),
+        ("$.name", Expectation::Contains("nn".into())),
+        ("$.tags", Expectation::Contains("b".into())),
+        ("$.tags[*]", Expectation::Matches(pattern("a|b"))),
+        (
+            "$.total",
+            Expectation::All(vec![Expectation::Above(1.0), Expectation::Below(13.0)]),
+        ),
+    ] {
+        assert_eq!(json(path, expect), "", "{path}");
+    }
+    for (path, expect, text) in [
+        (
+            "$.total",
+            Expectation::Above(12.5),
+            "`$.total` is 12.5, expected above 12.5",
+        ),
+        (
+            "$.name",
+            Expectation::Below(1.0),
+            "`$.name` is \"Ann\", expected below 1",
+        ),
+        (
+            "$.none",
+            Expectation::AtLeast(1.0),
+            "`$.none` was not found, expected at least 1",
+        ),
+        (
+            "$.name",
+            Expectation::Matches(pattern("^B")),
+            "`$.name` is \"Ann\", expected what matches `^B`",
+        ),
+        (
+            "$.tags[*]",
+            Expectation::Contains("a".into()),
+            "`$.tags[*]` is \"b\", expected what contains `a`",
+        ),
+        (
+            "$.total",
+            Expectation::All(vec![Expectation::Above(1.0), Expectation::Below(2.0)]),
+            "`$.total` is 12.5, expected below 2",
+        ),
+    ] {
+        assert_eq!(json(path, expect), text);
+    }
+}
+
+#[test]
+fn headers_sizes_and_patterns_are_checked() {
+    let mut answer = response(200, b"<b>hello</b>");
+    answer
+        .headers
+        .insert("x-rate", HeaderValue::from_static("9"));
+    answer.body_bytes = 12;
+    let header = |name: &str, expect| Check::Header {
+        name: name.into(),
+        expect,
+    };
+    for (check, expected) in [
+        (header("x-rate", Expectation::Exists), ""),
+        (header("x-rate", Expectation::Below(10.0)), ""),
+        (header("x-rate", Expectation::Equals("9".into())), ""),
+        (header("x-none", Expectation::Absent), ""),
+        (
+            header("x-none", Expectation::Exists),
+            "header `x-none` was not found",
+        ),
+        (
+            header("x-rate", Expectation::Equals("8".into())),
+            "header `x-rate` is \"9\", expected \"8\"",
+        ),
+        (Check::MinSize(12), ""),
+        (Check::MaxSize(12), ""),
+        (
+            Check::MinSize(13),
+            "the body has 12 B, expected at least 13 B",
+        ),
+        (
+            Check::MaxSize(11),
+            "the body has 12 B, expected at most 11 B",
+        ),
+        (Check::BodyMatches(pattern("<b>(.*)</b>")), ""),
+        (
+            Check::BodyMatches(pattern("^hello")),
+            "the body does not match `^hello`; it starts with `<b>hello</b>`",
+        ),
+    ] {
+        let judged = judge(
+            &endpoint(vec![check]),
+            &answer,
+            Duration::ZERO,
+            &Secrets::default(),
+        );
+        assert_eq!(judged.text.unwrap_or_default(), expected);
+    }
+}
+
+#[test]
+fn what_must_not_be_is_a_failure_and_so_is_what_cannot_be_judged() {
+    let contains = |text: &str| Check::BodyContains(text.into());
+    assert_eq!(text_of(not(contains("error")), "fine"), "");
+    assert_eq!(
+        text_of(not(contains("error")), "an error"),
+        "the body contains `error`"
+    );
+    let exists = json_check("$.error", Expectation::Exists);
+    assert_eq!(text_of(not(exists.clone()), "{}"), "");
+    assert_eq!(
+        text_of(not(exists.clone()), r#"{"error": 1}"#),
+        "`$.error` was found, expected otherwise"
+    );
+    assert!(text_of(not(exists), "<html>").starts_with("the body is not JSON"));
+    // A status that is named in any way takes the place of the default.
+    for (code, class) in [(404, Class::Ok), (503, Class::Http5xx), (200, Class::Ok)] {
+        let unwanted = not(status(&[(500, 599)]));
+        assert_eq!(verdict(vec![unwanted], code, "").0, class, "{code}");
+    }
+}
+
+#[test]
+fn a_failure_has_the_key_of_the_check_that_failed() {
+    let fail_with = |key: &str, check| Check::FailWith {
+        key: key.into(),
+        check: Box::new(check),
+    };
+    let checks = vec![
+        fail_with("late", Check::MaxDuration(Duration::from_millis(5))),
+        fail_with("gone", status(&[(200, 200)])),
+    ];
+    let key = |code, ms| {
+        let answer = response(code, b"");
+        let elapsed = Duration::from_millis(ms);
+        let judged = judge(
+            &endpoint(checks.clone()),
+            &answer,
+            elapsed,
+            &Secrets::default(),
+        );
+        (judged.class, judged.key, judged.text)
+    };
+    let text = "gone: status 404, expected 200".to_owned();
+    // The status comes first, whatever the order in the file.
+    assert_eq!(
+        key(404, 9),
+        (Class::Http4xx, Some("gone".into()), Some(text))
+    );
+    assert_eq!(key(200, 9).1, Some("late".into()));
+    assert_eq!(key(200, 1), (Class::Ok, None, None));
+}

@@ -1,0 +1,336 @@
+//! Which users run, of which class, and when: a pure function of the plan, without a clock.
+//!
+//! The level of the load says how many users run; this module says who they are. At each stage the
+//! users stand in a row, of which the first ones run, as many as the level says: at first the
+//! classes with a fixed count, then the others, so mixed that any beginning of the row has them in
+//! the proportion of their weights. Not here: the level itself (`pacing`).
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::pacing::{Segment, segments};
+use crate::plan::{Plan, UserClass};
+
+/// A stretch of time in which a virtual user runs, from the start of the load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UserSpan {
+    /// The user's number, from 0.
+    pub user: u64,
+    /// Position of its class.
+    pub class: usize,
+    /// When it starts.
+    pub start: Duration,
+    /// When it starts no further iteration.
+    pub until: Duration,
+}
+
+/// When each user of a closed load runs, ordered by start. A user that comes back has several
+/// spans.
+pub fn user_spans(plan: &Plan) -> Vec<UserSpan> {
+    let segments = segments(&plan.load);
+    let seconds = |s: f64| Duration::from_secs_f64(s.max(0.0));
+    let crew = Crew::new(plan);
+    let mut spans = Vec::new();
+    for (user, class) in crew.classes.iter().enumerate() {
+        // Stretches that follow each other without a gap are one.
+        let mut running: Option<(f64, f64)> = None;
+        let mut push = |(start, until)| {
+            spans.push(UserSpan {
+                user: user as u64,
+                class: *class,
+                start: seconds(start),
+                until: seconds(until),
+            });
+        };
+        for segment in &segments {
+            let place = crew.place(segment.stage, user);
+            let Some((start, until)) = place.and_then(|place| stretch(segment, place)) else {
+                continue;
+            };
+            match &mut running {
+                Some((_, end)) if *end == start => *end = until,
+                _ => {
+                    let before = running.replace((start, until));
+                    before.into_iter().for_each(&mut push);
+                }
+            }
+        }
+        running.into_iter().for_each(push);
+    }
+    spans.sort_by_key(|span| (span.start, span.user));
+    spans
+}
+
+/// The part of a segment in which its level is above `place`; s.
+fn stretch(segment: &Segment, place: f64) -> Option<(f64, f64)> {
+    let Segment {
+        start,
+        length,
+        from,
+        to,
+        ..
+    } = *segment;
+    let end = start + length;
+    let crossing = || start + length * ((place - from) / (to - from)).clamp(0.0, 1.0);
+    match (from > place, to > place) {
+        (true, true) => Some((start, end)),
+        (true, false) => Some((start, crossing())),
+        // A constant level above it was jumped to.
+        (false, true) => Some((crossing(), end)),
+        (false, false) => None,
+    }
+    .filter(|(start, end)| start < end)
+}
+
+/// Everybody who ever runs.
+struct Crew {
+    /// The class of each user, by its number.
+    classes: Vec<usize>,
+    /// For each stage, which of `rows` it has.
+    row_of_stage: Vec<usize>,
+    /// For each user, by its number, its place in the row; `None` where it is not in it.
+    rows: Vec<Vec<Option<u32>>>,
+}
+
+impl Crew {
+    /// Users are numbered in the order in which they first stand in a row. The third user of a
+    /// class is the same one in all rows.
+    fn new(plan: &Plan) -> Self {
+        let mut crew = Self {
+            classes: Vec::new(),
+            row_of_stage: Vec::new(),
+            rows: Vec::new(),
+        };
+        let highest = plan.load.peak().ceil() as usize;
+        let mut known: Vec<&[String]> = Vec::new();
+        let mut numbers: HashMap<(usize, usize), usize> = HashMap::new();
+        for stage in &plan.load.stages {
+            if let Some(row) = known.iter().position(|names| *names == stage.classes) {
+                crew.row_of_stage.push(row);
+                continue;
+            }
+            let takes_part =
+                |class: &UserClass| stage.classes.is_empty() || stage.classes.contains(&class.name);
+            let mut counts = vec![0; plan.classes.len()];
+            let mut row = vec![None; crew.classes.len()];
+            for (place, class) in row_of(&plan.classes, takes_part, highest).enumerate() {
+                let next = numbers.len();
+                let number = *numbers.entry((class, counts[class])).or_insert(next);
+                counts[class] += 1;
+                if number == crew.classes.len() {
+                    crew.classes.push(class);
+                    row.push(None);
+                }
+                row[number] = Some(place as u32);
+            }
+            known.push(&stage.classes);
+            crew.row_of_stage.push(crew.rows.len());
+            crew.rows.push(row);
+        }
+        crew
+    }
+
+    fn place(&self, stage: usize, user: usize) -> Option<f64> {
+        let row = &self.rows[self.row_of_stage[stage]];
+        row.get(user).copied().flatten().map(f64::from)
+    }
+}
+
+/// The classes of a row of `count` users; fewer where all who take part have fixed counts.
+fn row_of(
+    classes: &[UserClass],
+    takes_part: impl Fn(&UserClass) -> bool,
+    count: usize,
+) -> impl Iterator<Item = usize> {
+    let part = |pick: fn(&UserClass) -> u32| {
+        let weights = classes.iter().map(|class| match takes_part(class) {
+            true => pick(class),
+            false => 0,
+        });
+        weights.collect::<Vec<u32>>()
+    };
+    let fixed = part(|class| class.fixed_count.unwrap_or(0));
+    let others = part(|class| class.fixed_count.map_or(class.weight, |_| 0));
+    let fixed_total = fixed.iter().map(|count| *count as usize).sum();
+    Mix::new(fixed)
+        .take(fixed_total)
+        .chain(Mix::new(others))
+        .take(count)
+}
+
+/// Positions in proportion to their weights, in the smoothest order (the weighted round robin of
+/// nginx): after any number of them, each is less than one turn off its share.
+struct Mix {
+    weights: Vec<u32>,
+    credit: Vec<i64>,
+}
+
+impl Mix {
+    fn new(weights: Vec<u32>) -> Self {
+        Self {
+            credit: vec![0; weights.len()],
+            weights,
+        }
+    }
+}
+
+impl Iterator for Mix {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let total: i64 = self.weights.iter().map(|weight| i64::from(*weight)).sum();
+        if total == 0 {
+            return None;
+        }
+        for (credit, weight) in self.credit.iter_mut().zip(&self.weights) {
+            *credit += i64::from(*weight);
+        }
+        // The first of equals, so that the order of the file decides.
+        let next = (0..self.credit.len())
+            .filter(|i| self.weights[*i] > 0)
+            .max_by_key(|i| (self.credit[*i], std::cmp::Reverse(*i)))?;
+        self.credit[next] -= total;
+        Some(next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::fixture::{load, plan};
+    use crate::plan::{Model, ThinkTime};
+    use proptest::prelude::*;
+
+    /// A plan of these stages and classes: weight, and fixed count if there is one.
+    fn crew(stages: &[(f64, f64, f64)], classes: &[(u32, Option<u32>)]) -> Plan {
+        let mut plan = plan(load(Model::Closed, stages), &[1]);
+        let class = |(i, (weight, fixed_count)): (usize, &(u32, Option<u32>))| UserClass {
+            name: format!("class {i}"),
+            weight: *weight,
+            fixed_count: *fixed_count,
+            think_time: ThinkTime::None,
+            ..plan.classes[0].clone()
+        };
+        plan.classes = classes.iter().enumerate().map(class).collect();
+        plan
+    }
+
+    fn one_class(stages: &[(f64, f64, f64)]) -> Vec<UserSpan> {
+        user_spans(&crew(stages, &[(1, None)]))
+    }
+
+    fn running(spans: &[UserSpan], at: f64) -> Vec<&UserSpan> {
+        let at = Duration::from_secs_f64(at);
+        let runs = |span: &&UserSpan| span.start <= at && at < span.until;
+        spans.iter().filter(runs).collect()
+    }
+
+    /// How many users of each class run.
+    fn of_classes(spans: &[UserSpan], at: f64, classes: usize) -> Vec<usize> {
+        let mut counts = vec![0; classes];
+        running(spans, at)
+            .iter()
+            .for_each(|span| counts[span.class] += 1);
+        counts
+    }
+
+    #[test]
+    fn users_follow_ramps_jumps_and_returns() {
+        // 10 users in 5 s, hold 10 s; jump to 30, hold 5 s; down to 4 in 2 s, hold 3 s.
+        let spans = one_class(&[(10.0, 5.0, 10.0), (30.0, 0.0, 5.0), (4.0, 2.0, 3.0)]);
+        let cases = [
+            (0.0, 1),
+            (0.6, 2),
+            (4.6, 10),
+            (14.9, 10),
+            (15.0, 30),
+            (19.9, 30),
+            (21.0, 17),
+            (22.1, 4),
+            (24.9, 4),
+            (25.0, 0),
+        ];
+        for (at, users) in cases {
+            assert_eq!(running(&spans, at).len(), users, "at {at} s");
+        }
+    }
+
+    #[test]
+    fn a_user_that_comes_back_has_two_spans() {
+        let spans = one_class(&[(2.0, 0.0, 1.0), (1.0, 0.0, 1.0), (2.0, 0.0, 1.0)]);
+        let of_second: Vec<_> = spans.iter().filter(|s| s.user == 1).collect();
+        assert_eq!(of_second.len(), 2);
+        assert_eq!(of_second[1].start, Duration::from_secs(2));
+    }
+
+    #[test]
+    fn fixed_counts_come_first_and_the_rest_is_shared_out_by_weight() {
+        let classes = [(3, None), (1, Some(2)), (1, None)];
+        let spans = user_spans(&crew(&[(10.0, 10.0, 10.0)], &classes));
+        for (at, counts) in [
+            (0.5, [0, 1, 0]),
+            (1.5, [0, 2, 0]),
+            (5.5, [3, 2, 1]),
+            (15.0, [6, 2, 2]),
+        ] {
+            assert_eq!(of_classes(&spans, at, 3), counts, "at {at} s");
+        }
+    }
+
+    #[test]
+    fn a_stage_may_have_classes_of_its_own() {
+        let mut plan = crew(
+            &[(4.0, 0.0, 10.0), (6.0, 2.0, 10.0), (2.0, 2.0, 10.0)],
+            &[(1, None), (1, None)],
+        );
+        plan.load.stages[1].classes = vec!["class 1".into()];
+        let spans = user_spans(&plan);
+        for (at, counts) in [
+            (5.0, [2, 2]),
+            // The two of class 1 go on, and two more start at once in place of those of class 0.
+            (10.01, [0, 5]),
+            (15.0, [0, 6]),
+            (30.0, [1, 1]),
+        ] {
+            assert_eq!(of_classes(&spans, at, 2), counts, "at {at} s");
+        }
+        let went_on = spans.iter().filter(|s| s.until == Duration::from_secs(34));
+        let started: Vec<u64> = went_on.map(|s| s.start.as_secs()).collect();
+        assert_eq!(started, [0, 22], "the first of class 1 never ended");
+    }
+
+    proptest! {
+        #[test]
+        fn the_number_of_users_is_the_level_at_any_time(
+            stages in prop::collection::vec((1u32..60, 0u32..20, 1u32..20), 1..5),
+            at in 0.0f64..1.0,
+        ) {
+            let stages: Vec<_> = stages.iter()
+                .map(|(u, r, d)| (f64::from(*u), f64::from(*r), f64::from(*d)))
+                .collect();
+            let plan = crew(&stages, &[(2, None), (1, Some(3)), (5, None)]);
+            let spans = user_spans(&plan);
+            let at = at * plan.load.total().as_secs_f64() * 0.999;
+            let level = segments(&plan.load).iter().rev()
+                .find(|s| s.start <= at)
+                .map_or(0.0, |s| s.from + (s.to - s.from) * (at - s.start) / s.length);
+            let users = running(&spans, at).len() as f64;
+            prop_assert!((users - level).abs() <= 1.0 + 1e-6, "{users} for {level}");
+        }
+
+        /// At every level, each class has its share of the users to within one.
+        #[test]
+        fn every_level_has_the_classes_in_proportion(
+            weights in prop::collection::vec(1u32..50, 1..6),
+            count in 1usize..300,
+        ) {
+            let total: u32 = weights.iter().sum();
+            let mut counts = vec![0.0; weights.len()];
+            Mix::new(weights.clone()).take(count).for_each(|i| counts[i] += 1.0);
+            for (got, weight) in counts.iter().zip(&weights) {
+                let wanted = count as f64 * f64::from(*weight) / f64::from(total);
+                prop_assert!((got - wanted).abs() < 1.0, "{counts:?} for {weights:?}");
+            }
+        }
+    }
+}

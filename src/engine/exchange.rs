@@ -1,0 +1,220 @@
+//! One exchange with the target: a request on its way, its answer, and what is noted of it.
+//!
+//! Not here: what is sent and what the answer means to its user (`user`), nor when (`flow`).
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::flow::Failed;
+use super::user::Shared;
+use crate::check::{self, Judgement};
+use crate::metrics::{Class, ComponentSample, ConnectionSample, FailureSample, Sample};
+use crate::protocol::{Request, Response, Session};
+use crate::units::as_us;
+
+/// The component that token requests are counted as, apart from the requests that needed them.
+const TOKEN: &str = "oauth2_token";
+
+/// Sends a request; what comes of it is to be settled by its user.
+pub(super) async fn send<'a, S: Session>(
+    shared: &'a Shared,
+    session: &mut S,
+    request: Request<'_>,
+    intended: Option<Instant>,
+) -> Answer<'a> {
+    let started = Instant::now();
+    let intended = intended.unwrap_or(started);
+    let mut in_flight = InFlight::start(shared, request.index, intended, started);
+    if request.endpoint.needs_token() {
+        in_flight.pause();
+        let fetched = session.prepare(&request).await;
+        in_flight.resume();
+        if let Some(took) = fetched {
+            shared.recorder.record_component(ComponentSample {
+                endpoint: in_flight.endpoint,
+                intended_us: in_flight.intended_us(),
+                name: TOKEN.to_owned(),
+                duration_us: Some(as_us(took)),
+                hit: None,
+            });
+        }
+    }
+    let response = session.execute(request).await;
+    in_flight.land();
+    Answer {
+        in_flight,
+        response,
+    }
+}
+
+/// Records an answer.
+pub(super) fn settle(answer: Answer<'_>, judgement: Judgement) -> Result<(), Failed> {
+    let Answer {
+        in_flight,
+        response,
+    } = answer;
+    let shared = in_flight.shared;
+    if let Some(key) = judgement.key {
+        shared.recorder.record_failure(FailureSample {
+            endpoint: in_flight.endpoint,
+            intended_us: in_flight.intended_us(),
+            class: judgement.class,
+            key,
+        });
+    }
+    for component in check::components(&response.headers) {
+        shared.recorder.record_component(ComponentSample {
+            endpoint: in_flight.endpoint,
+            intended_us: in_flight.intended_us(),
+            name: component.name,
+            duration_us: component.duration_us,
+            hit: component.hit,
+        });
+    }
+    if response.connections > 0 {
+        shared.recorder.record_connection(ConnectionSample {
+            endpoint: in_flight.endpoint,
+            intended_us: in_flight.intended_us(),
+            dns_us: response.phases.dns.map(as_us),
+            connect_us: response.phases.connect.map(as_us),
+            tls_us: response.phases.tls.map(as_us),
+            tls_handshakes: response.tls_handshakes,
+            remote: response.remote,
+            version: response.version,
+        });
+    }
+    let index = usize::from(in_flight.endpoint);
+    let sample = Sample {
+        redirects: response.redirects,
+        connections: response.connections,
+        reused: response.reused,
+        first_byte_us: response.phases.first_byte.map(as_us),
+        download_us: response.phases.download.map(as_us),
+        bytes_in: response.bytes_in,
+        bytes_out: response.bytes_out,
+        ..in_flight.sample(judgement.class)
+    };
+    in_flight.record(sample, judgement.text);
+    match judgement.class {
+        Class::Ok => Ok(()),
+        class => Err(Failed::of_request(index, class)),
+    }
+}
+
+/// A request that has ended, and is not recorded yet.
+pub(super) struct Answer<'a> {
+    pub(super) in_flight: InFlight<'a>,
+    pub(super) response: Response,
+}
+
+impl Answer<'_> {
+    /// How long it took, from when it was to start.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.in_flight.since(self.in_flight.intended)
+    }
+}
+
+/// A request on its way. Dropped before it is recorded, because the run is over, it is recorded as
+/// interrupted with its age: no request is lost, whatever becomes of its user.
+pub(super) struct InFlight<'a> {
+    pub(super) shared: &'a Shared,
+    endpoint: u16,
+    intended: Instant,
+    started: Instant,
+    /// What it waited for its token, which is no part of its times.
+    waited: Duration,
+    /// Since when it waits, if it does. Meanwhile it is not in flight.
+    paused: Option<Instant>,
+    landed: Option<Instant>,
+    is_recorded: bool,
+}
+
+impl<'a> InFlight<'a> {
+    /// It starts now.
+    pub(super) fn start(
+        shared: &'a Shared,
+        endpoint: usize,
+        intended: Instant,
+        started: Instant,
+    ) -> Self {
+        shared.recorder.started();
+        shared.meter.started(started);
+        Self {
+            shared,
+            // The compiler of scenarios allows no more endpoints than fit.
+            endpoint: endpoint as u16,
+            intended,
+            started,
+            waited: Duration::ZERO,
+            paused: None,
+            landed: None,
+            is_recorded: false,
+        }
+    }
+
+    /// It ends now. Requests at the same time end one by one, and are judged together.
+    pub(super) fn land(&mut self) {
+        let now = Instant::now();
+        self.landed = Some(now);
+        self.shared.meter.ended(now);
+    }
+
+    /// When it ended, or now.
+    fn ended(&self) -> Instant {
+        self.landed.unwrap_or_else(Instant::now)
+    }
+
+    fn pause(&mut self) {
+        let now = Instant::now();
+        self.shared.meter.ended(now);
+        self.paused = Some(now);
+    }
+
+    fn resume(&mut self) {
+        if let Some(since) = self.paused.take() {
+            let now = Instant::now();
+            self.waited += now - since;
+            self.shared.meter.started(now);
+        }
+    }
+
+    /// The time from `start` to its end, or to now.
+    fn since(&self, start: Instant) -> Duration {
+        let elapsed = self.ended().saturating_duration_since(start);
+        elapsed.saturating_sub(self.waited)
+    }
+
+    fn intended_us(&self) -> u64 {
+        as_us(self.intended.saturating_duration_since(self.shared.epoch))
+    }
+
+    /// What is to be noted of it, so far as it is known here.
+    pub(super) fn sample(&self, class: Class) -> Sample {
+        Sample {
+            response_us: as_us(self.since(self.intended)),
+            service_us: as_us(self.since(self.started)),
+            ..Sample::new(self.endpoint, class, self.intended_us())
+        }
+    }
+
+    /// Notes it, once.
+    pub(super) fn record(mut self, sample: Sample, text: Option<String>) {
+        self.is_recorded = true;
+        self.shared.recorder.record(sample, text);
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        if !self.is_recorded {
+            if self.landed.is_none() {
+                self.resume();
+                self.land();
+            }
+            let sample = self.sample(Class::Interrupted);
+            let text = "still in flight when the run ended".to_owned();
+            self.shared.recorder.record(sample, Some(text));
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Which rows users get, and what they do without one.
+
+use std::collections::BTreeSet;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha12Rng;
+use serde_json::json;
+
+use super::*;
+use crate::engine::values::{Feeding, Values};
+use crate::plan::{
+    Condition, Escape, Expression, Feeder, Format, Input, Mode, OnEnd, Part, Per, Rows, Slot,
+    Template,
+};
+use crate::protocol::Response;
+
+/// `GET /ROW` with one of so many rows.
+fn feeding(mut plan: Plan, mode: Mode, per: Per, on_end: OnEnd, rows: u64) -> Plan {
+    let lines: String = (0..rows).map(|i| format!("r{i}\n")).collect();
+    plan.names = vec!["rows.id".into()];
+    plan.data = vec![Feeder {
+        name: "rows".into(),
+        file: "rows.csv".into(),
+        mode,
+        per,
+        on_end,
+        columns: vec![(0, 0)],
+        rows: Rows::of_text(Format::Csv, &lines),
+    }];
+    for endpoint in &mut plan.endpoints {
+        let slot = Part::Slot {
+            slot: Slot::Variable(0),
+            escape: Escape::None,
+        };
+        endpoint.url = Template::new("/{{ rows.id }}", vec![Part::Literal("/".into()), slot]);
+    }
+    plan
+}
+
+fn closed(iterations: u64) -> Plan {
+    let mut plan = plan(load(Model::Closed, &[(7.0, 0.0, 1000.0)]), &[3, 1]);
+    plan.load.iterations = Some(iterations);
+    plan
+}
+
+async fn requests(plan: &Plan, shards: usize) -> Vec<String> {
+    let mut all = Vec::new();
+    for shard in 0..shards {
+        all.extend(run_shard(plan, (shard, shards), takes(10), None).await.seen);
+    }
+    all.sort();
+    all
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_seed_deals_out_the_same_rows_to_any_number_of_workers() {
+    let open = plan(load(OPEN, &[(20.0, 0.0, 5.0)]), &[3, 1]);
+    for base in [closed(100), open] {
+        for mode in [Mode::Sequential, Mode::Random, Mode::Shuffle, Mode::Unique] {
+            let on_end = match mode {
+                Mode::Unique => OnEnd::StopRun,
+                _ => OnEnd::Wrap,
+            };
+            let mut plan = feeding(base.clone(), mode, Per::Iteration, on_end, 200);
+            let one = requests(&plan, 1).await;
+            assert_eq!(one.len(), 100);
+            assert_eq!(one, requests(&plan, 3).await, "{mode:?}");
+            let rows: BTreeSet<&str> = one
+                .iter()
+                .filter_map(|line| line.split('/').nth(1))
+                .collect();
+            match mode {
+                Mode::Random => assert!(rows.len() < 100, "with repetitions"),
+                _ => assert_eq!(rows.len(), 100, "{mode:?}: no row twice"),
+            }
+            plan.seed += 1;
+            assert_ne!(one, requests(&plan, 1).await, "{mode:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_of_a_user_stays_with_it() {
+    let plan = feeding(closed(70), Mode::Unique, Per::User, OnEnd::StopUser, 7);
+    let seen = requests(&plan, 2).await;
+    for row in 0..7 {
+        let url = format!("/r{row}");
+        let count = seen.iter().filter(|line| line.ends_with(&url)).count();
+        assert_eq!(count, 10, "{url}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_that_comes_back_gets_no_row_again() {
+    // The second of two users ends after a second, and comes back in the third.
+    let stages = [(2.0, 0.0, 1.0), (1.0, 0.0, 1.0), (2.0, 0.0, 1.0)];
+    let base = plan(load(Model::Closed, &stages), &[1]);
+    let plan = feeding(base, Mode::Unique, Per::Iteration, OnEnd::StopRun, 10_000);
+    let seen = run_shard(&plan, (0, 1), takes(10), None).await.seen;
+    let different: BTreeSet<&String> = seen.iter().collect();
+    assert!(seen.len() > 450, "{}", seen.len());
+    assert_eq!(different.len(), seen.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_end_with_their_rows_and_each_end_is_counted() {
+    let plan = feeding(
+        closed(700),
+        Mode::Unique,
+        Per::Iteration,
+        OnEnd::StopUser,
+        20,
+    );
+    let outcome = run_shard(&plan, (0, 1), takes(10), None).await;
+    assert_eq!(outcome.seen.len(), 20, "each row once");
+    assert_eq!(outcome.count(Class::DataExhausted), 7, "each user once");
+    assert_eq!(outcome.samples.len(), 27);
+    let last = outcome.ticks.last().unwrap();
+    assert_eq!((last.totals.planned, last.totals.started), (27, 20));
+    assert!(!last.out_of_data);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_run_ends_with_the_first_row_that_is_missing() {
+    let base = plan(load(OPEN, &[(100.0, 0.0, 60.0)]), &[1]);
+    let plan = feeding(base, Mode::Sequential, Per::Iteration, OnEnd::StopRun, 150);
+    let outcome = run_shard(&plan, (0, 1), takes(200), None).await;
+    assert_eq!(
+        outcome.count(Class::Ok),
+        150,
+        "what was in flight is waited for"
+    );
+    assert_eq!(outcome.count(Class::DataExhausted), 1);
+    assert!(
+        (1.4..1.6).contains(&outcome.stopped_s),
+        "{}",
+        outcome.stopped_s
+    );
+    assert!(outcome.ticks.last().unwrap().out_of_data);
+}
+
+#[test]
+fn a_condition_is_asked_of_what_the_user_knows() {
+    let plan = feeding(closed(1), Mode::Sequential, Per::Iteration, OnEnd::Wrap, 3);
+    let shared = Feeding::new(Arc::new(plan.clone()));
+    let mut rng = ChaCha12Rng::seed_from_u64(1);
+    let mut values = Values::new(&shared, 1, &mut rng);
+    let expression = Expression::compile::<String>("rows.id == 'r1' and status == 404", |path| {
+        Ok(match path {
+            "status" => (("status".into(), None), Input::Status),
+            _ => (("rows".into(), Some("id".into())), Input::Variable(0)),
+        })
+    });
+    let condition = Condition::new(expression.unwrap());
+    let mut holds = |values: &mut Values| values.holds(&condition, &shared, 1, &mut rng);
+    assert_eq!(holds(&mut values), Ok(false));
+    let response = Response {
+        status: Some(404),
+        ..Response::default()
+    };
+    let mut other = ChaCha12Rng::seed_from_u64(1);
+    let endpoint = &plan.endpoints[0];
+    let judged = values.judge(&shared, endpoint, &response, Duration::ZERO, 1, &mut other);
+    assert_eq!(judged.class, Class::Http4xx);
+    assert_eq!(
+        holds(&mut values),
+        Ok(true),
+        "the second user has the second row"
+    );
+    values.set(0, json!("other"));
+    assert_eq!(holds(&mut values), Ok(false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_that_cannot_make_its_requests_does_not_spin() {
+    let base = plan(load(Model::Closed, &[(1.0, 0.0, 10.0)]), &[1]);
+    let mut plan = feeding(base, Mode::Sequential, Per::Iteration, OnEnd::Wrap, 3);
+    // Nothing sets the variable any more.
+    plan.data.clear();
+    let outcome = run_shard(&plan, (0, 1), takes(1), None).await;
+    let failed = outcome.count(Class::InvalidRequest);
+    assert_eq!((failed, outcome.seen.len()), (outcome.samples.len(), 0));
+    assert!((900..=1001).contains(&failed), "{failed}");
+}

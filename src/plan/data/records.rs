@@ -1,0 +1,202 @@
+//! Splitting text into records: the lines and quotes of CSV, the lines of JSON lines.
+//!
+//! Not here: what the fields mean (`rows`).
+
+use std::io::{BufRead, Read};
+
+use serde_json::{Map, Value};
+
+/// The longest record; bytes.
+const MAX_RECORD: usize = 1 << 20;
+/// What some programs begin a file with.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// What is wrong at a place of a data file. Line and column count from 1, columns in characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The line; 0 for a file that cannot be read.
+    pub line: u64,
+    /// The column.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl Fault {
+    /// This fault at this place.
+    pub(super) fn new(line: u64, column: usize, message: String) -> Self {
+        Self {
+            line,
+            column,
+            message,
+        }
+    }
+}
+
+/// Line and content of a record; `None` at the end.
+type Next<T> = Result<Option<(u64, T)>, Fault>;
+
+/// The records of a text, one after the other.
+pub(super) struct Records<R> {
+    input: R,
+    /// Lines read so far.
+    line: u64,
+    /// Where the next line begins; bytes.
+    place: u64,
+    buffer: Vec<u8>,
+}
+
+/// Where a CSV field is at.
+enum State {
+    Start,
+    Plain,
+    /// Since the quote at this place.
+    Quoted(u64, usize),
+    /// Behind the second quote of a field that began at this place; a third would go on with it.
+    Closed(u64, usize),
+}
+
+impl<R: BufRead> Records<R> {
+    /// The records of `input`, which stands at the byte `place` of its file.
+    pub(super) fn new(input: R, place: u64) -> Self {
+        Self {
+            input,
+            line: 0,
+            place,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Where the next record begins, or blank lines before it; bytes.
+    pub(super) fn place(&self) -> u64 {
+        self.place
+    }
+
+    /// Line and fields of the next CSV record; `None` at the end.
+    pub(super) fn fields(&mut self) -> Next<Vec<String>> {
+        let mut fields = Vec::new();
+        let mut field = String::new();
+        let mut state = State::Start;
+        let (mut first, mut length) = (0, 0);
+        while let Some(text) = self.next_line()? {
+            let (line, inside) = (self.line, matches!(state, State::Quoted(..)));
+            length += text.len();
+            if length > MAX_RECORD {
+                return Err(too_long(if inside { first } else { line }));
+            }
+            let ended = text.strip_suffix('\n').unwrap_or(&text);
+            let ended = ended.strip_suffix('\r').unwrap_or(ended);
+            if !inside {
+                if ended.is_empty() {
+                    length = 0;
+                    continue;
+                }
+                first = line;
+                // Most lines have no quote.
+                if !ended.contains(['"', '\0']) {
+                    let fields = ended.split(',').map(str::to_owned).collect();
+                    return Ok(Some((first, fields)));
+                }
+            }
+            for (i, c) in ended.chars().enumerate() {
+                let wrong = |what: &str| Err(Fault::new(line, i + 1, what.into()));
+                state = match (state, c) {
+                    (_, '\0') => return wrong("a NUL character"),
+                    (State::Start, '"') => State::Quoted(line, i + 1),
+                    (State::Start | State::Plain | State::Closed(..), ',') => {
+                        fields.push(std::mem::take(&mut field));
+                        State::Start
+                    }
+                    (State::Plain, '"') => {
+                        return wrong(
+                            "a quote in the middle of a field: put the field in quotes and double it",
+                        );
+                    }
+                    (State::Quoted(line, column), '"') => State::Closed(line, column),
+                    (State::Closed(line, column), '"') => {
+                        field.push('"');
+                        State::Quoted(line, column)
+                    }
+                    (State::Closed(..), _) => {
+                        return wrong("text after the closing quote: double a quote that is meant");
+                    }
+                    (State::Start | State::Plain, c) => {
+                        field.push(c);
+                        State::Plain
+                    }
+                    (quoted @ State::Quoted(..), c) => {
+                        field.push(c);
+                        quoted
+                    }
+                };
+            }
+            if !matches!(state, State::Quoted(..)) {
+                fields.push(field);
+                return Ok(Some((first, fields)));
+            }
+            field.push_str(&text[ended.len()..]);
+        }
+        match state {
+            State::Quoted(line, column) => {
+                Err(Fault::new(line, column, "the quote is not closed".into()))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Line and members of the next JSON object; `None` at the end.
+    pub(super) fn object(&mut self) -> Next<Map<String, Value>> {
+        while let Some(text) = self.next_line()? {
+            if text.len() > MAX_RECORD {
+                return Err(too_long(self.line));
+            }
+            if text.trim().is_empty() {
+                continue;
+            }
+            let wrong = |column, what| Err(Fault::new(self.line, column, what));
+            return match serde_json::from_str(&text) {
+                Ok(Value::Object(object)) => Ok(Some((self.line, object))),
+                Ok(_) => wrong(1, "a row must be a JSON object".into()),
+                Err(error) => {
+                    let text = error.to_string();
+                    let what = text.split(" at line ").next().unwrap_or(&text);
+                    wrong(error.column().max(1), format!("not JSON: {what}"))
+                }
+            };
+        }
+        Ok(None)
+    }
+
+    /// The next line with its end, at most a little more of it than a record may have.
+    fn next_line(&mut self) -> Result<Option<String>, Fault> {
+        self.buffer.clear();
+        let mut limited = (&mut self.input).take(MAX_RECORD as u64 + 1);
+        limited
+            .read_until(b'\n', &mut self.buffer)
+            .map_err(|error| Fault::new(0, 0, error.to_string()))?;
+        if self.buffer.is_empty() {
+            return Ok(None);
+        }
+        let bytes = match self.place {
+            0 => self.buffer.strip_prefix(BYTE_ORDER_MARK),
+            _ => None,
+        };
+        let bytes = bytes.unwrap_or(&self.buffer);
+        self.line += 1;
+        self.place += self.buffer.len() as u64;
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(Some(text.to_owned())),
+            // Cut in the middle of a character, perhaps.
+            Err(_) if bytes.len() > MAX_RECORD - 3 => Err(too_long(self.line)),
+            Err(error) => {
+                let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+                let column = before.chars().count() + 1;
+                Err(Fault::new(self.line, column, "not UTF-8 text".into()))
+            }
+        }
+    }
+}
+
+fn too_long(line: u64) -> Fault {
+    Fault::new(line, 1, "a row longer than 1 MiB".into())
+}

@@ -1,0 +1,212 @@
+//! Tests of `expression`: what it gives, what it refuses, what it costs.
+
+use proptest::prelude::*;
+use rand::SeedableRng;
+use serde_json::json;
+
+use super::*;
+
+const NAMES: [&str; 4] = ["name", "items", "unset", "users.id"];
+
+fn resolve(path: &str) -> Result<(Path, Input), String> {
+    let whole = |input| Ok(((path.to_owned(), None), input));
+    let parts: Vec<&str> = path.split('.').collect();
+    match parts.as_slice() {
+        ["name", ..] => Ok((("name".into(), None), Input::Variable(0))),
+        ["items", ..] => Ok((("items".into(), None), Input::Variable(1))),
+        ["unset"] => whole(Input::Variable(2)),
+        ["users", "id", ..] => Ok((("users".into(), Some("id".into())), Input::Variable(3))),
+        ["env", "KEY"] => {
+            let path = ("env".into(), Some("KEY".into()));
+            Ok((path, Input::Known("key".into())))
+        }
+        ["user_id"] => whole(Input::UserId),
+        ["iteration"] => whole(Input::Iteration),
+        ["status"] => whole(Input::Status),
+        _ => Err(format!("unknown variable `{path}`")),
+    }
+}
+
+fn with_scope<T>(seed: u64, use_it: impl FnOnce(&mut Scope<'_>) -> T) -> T {
+    use_it(&mut Scope {
+        names: &NAMES.map(str::to_owned),
+        variables: &[
+            Some(json!("Ann \"B\"")),
+            Some(json!([{"id": 7}, {"id": 8.5}])),
+            None,
+            Some(json!("12")),
+        ],
+        user_id: 7,
+        iteration: 3,
+        counters: &mut BTreeMap::new(),
+        rng: &mut ChaCha12Rng::seed_from_u64(seed),
+    })
+}
+
+fn text(source: &str) -> Result<String, String> {
+    let expression = Expression::compile::<String>(source, resolve)?;
+    with_scope(1, |scope| render(&expression, scope))
+}
+
+fn render(expression: &Expression, scope: &mut Scope<'_>) -> Result<String, String> {
+    let mut text = String::new();
+    expression.render(Escape::None, scope, &mut text)?;
+    Ok(text)
+}
+
+#[test]
+fn what_expressions_give() {
+    for (source, expected) in [
+        ("name | upper", "ANN \"B\""),
+        ("name | length + 1", "8"),
+        ("items[0].id", "7"),
+        ("items", r#"[{"id":7},{"id":8.5}]"#),
+        ("items[1].id > 8 and user_id == 7", "true"),
+        ("'a' if iteration > 2 else 'b'", "a"),
+        ("unset | default('none yet')", "none yet"),
+        ("unset is defined", "false"),
+        ("users.id | int + 1", "13"),
+        ("'x' ~ users.id ~ '|nofilter'", "x12|nofilter"),
+        (r"'it\'s |no filter' | length", "15"),
+        ("(86400 * 365) | date", "1971-01-01T00:00:00Z"),
+        ("0 | date('%d.%m.%Y')", "01.01.1970"),
+        ("'a b/ä' | urlencode", "a%20b%2F%C3%A4"),
+        ("'user:pass' | base64", "dXNlcjpwYXNz"),
+        ("'dXNlcjpwYXNz' | base64_decode", "user:pass"),
+        ("'????' | base64url", "Pz8_Pw"),
+        ("counter('a') + counter('a') + counter('b')", "4"),
+        // RFC 4231, test case 2; FIPS 180-4.
+        (
+            "hmac_sha256('Jefe', 'what do ya want for nothing?')",
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+        ),
+        (
+            "'what do ya want for nothing?' | hmac_sha256('Jefe', 'base64')",
+            "W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM=",
+        ),
+        (
+            "sha256('abc')",
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+        ),
+        // The signing key of Amazon's own example, in which each signature is the next one's key.
+        (
+            "hmac_sha256(hmac_sha256(hmac_sha256(hmac_sha256(\
+             'AWS4wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY', '20150830', 'raw'), 'us-east-1', \
+             'raw'), 'iam', 'raw'), 'aws4_request')",
+            "c4afb1cc5771d871763a393e44b703571b55cc28424d1a5e86da6ed3c154a4b9",
+        ),
+        // RFC 4231, test case 3: key and text are bytes that are no text.
+        (
+            "hmac_sha256('qqqqqqqqqqqqqqqqqqqqqqqqqqo=' | base64_decode, \
+             '3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d0=' | base64_decode)",
+            "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe",
+        ),
+        ("hmac_sha256(env.KEY, name) | length", "64"),
+        ("uuid() | length", "36"),
+        ("random_text(5) | length", "5"),
+        ("random_choice(['x']) ~ random_choice('y', 'y')", "xy"),
+        ("(random_float(1, 2) | int)", "1"),
+        ("name | replace('Ann', 'Bob')", "Bob \"B\""),
+    ] {
+        assert_eq!(text(source).as_deref(), Ok(expected), "{source}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_known_before_the_run_where_it_can_be() {
+    for (source, part) in [
+        ("nmae | upper", "unknown variable `nmae`"),
+        ("name | uper", "did you mean `upper`?"),
+        (
+            "name is definde",
+            "unknown test `definde`: did you mean `defined`?",
+        ),
+        ("shuffle(items)", "unknown variable `shuffle`"),
+        ("uuid | upper", "write `uuid()`"),
+        ("1 +", "not an expression"),
+        ("name | upper %}", "not an expression"),
+        ("", "not an expression"),
+    ] {
+        let error = Expression::compile::<String>(source, resolve).unwrap_err();
+        assert!(error.contains(part), "{source}: {error}");
+    }
+}
+
+#[test]
+fn what_fails_while_it_runs_says_why() {
+    for (source, part) in [
+        ("unset | upper", "variable `unset` is not set yet"),
+        ("items[9].id", "value is missing"),
+        ("name | int", "`{{ name | int }}`: it fails"),
+        ("name + 1", "it fails"),
+        ("1 / 0", "it fails"),
+        ("random_int(5, 1)", "the range is empty"),
+        ("random_choice([])", "nothing to choose"),
+        ("hmac_sha256('a', 'b', 'c')", "'hex', 'base64'"),
+        ("'?' | base64_decode", "not base64"),
+        ("'/w==' | base64_decode", "bytes that are no text"),
+        ("9e99 | date", "no such time"),
+        ("0 | date('%')", "date: "),
+        ("'ab' * 999999", "longer than 1 MB"),
+        ("'ab' * 999999999999", "too large"),
+        (
+            "('a' * 1000) | replace('a', 'b' * 9999)",
+            "longer than 1 MB",
+        ),
+        ("random_text(99999999)", "longer than 1 MB"),
+    ] {
+        let error = text(source).unwrap_err();
+        assert!(error.contains(part), "{source}: {error}");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_and_goes_on_from_where_it_was() {
+    let expression =
+        Expression::compile::<String>("random_int(1, 1000000) ~ uuid()", resolve).unwrap();
+    let twice = |seed| {
+        with_scope(seed, |scope| {
+            (
+                render(&expression, scope).unwrap(),
+                render(&expression, scope).unwrap(),
+            )
+        })
+    };
+    assert_eq!(twice(1), twice(1));
+    assert_ne!(twice(1), twice(2));
+    let (first, second) = twice(1);
+    assert_ne!(first, second);
+}
+
+#[test]
+fn a_condition_sees_variables_and_the_last_status() {
+    for (source, status, expected) in [
+        ("status == 200", Some(200), true),
+        ("status == 200", Some(404), false),
+        ("status is none", None, true),
+        ("items | length > 1", None, true),
+        ("unset is defined and unset", None, false),
+        ("name", None, true),
+        ("''", None, false),
+    ] {
+        let condition = Condition::new(Expression::compile::<String>(source, resolve).unwrap());
+        let holds = with_scope(1, |scope| condition.holds(scope, status));
+        assert_eq!(holds, Ok(expected), "{source}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(
+        words in prop::collection::vec(
+            prop::sample::select(vec![
+                "name", "items", "unset", "user_id", "|", "upper", "date", "(", ")", "[", "]", "*",
+                "-1", "99999999999", "+", "'a'", "~", "if", "else", "is", "not", ".", ",", "round",
+                "random_int", "random_text", "base64_decode", "in", "é", "\"", "%", "**", "//", ":",
+            ]),
+            0..12,
+        ),
+    ) {
+        let _ = text(&words.join(" "));
+    }
+}

@@ -1,0 +1,236 @@
+//! What a virtual user does, step by step, and flows: steps that are measured as one transaction.
+//!
+//! Here: the steps as plain data, and what can be told of them without running them. Not here: how
+//! they are written (`scenario`) or carried out (`engine`).
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use super::{Condition, Endpoint, ThinkTime};
+
+/// Named steps that are measured as one transaction. Its position among the flows, behind all
+/// endpoints, is its identity in samples and results.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Flow {
+    /// Unique among endpoints and flows.
+    pub name: String,
+}
+
+/// One thing a virtual user does.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Sends the request of the endpoint with this position.
+    Request(usize),
+    /// A transaction.
+    Flow {
+        /// Position of the flow among the flows.
+        flow: usize,
+        /// Whether the steps after a failed one are run as well. The flow has failed either way.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        goes_on: bool,
+        /// Its steps.
+        steps: Vec<Step>,
+    },
+    /// A wait that is no part of a flow's time.
+    Think(ThinkTime),
+    /// The steps, this many times.
+    Repeat {
+        /// At least 1.
+        times: u32,
+        /// The steps.
+        steps: Vec<Step>,
+    },
+    /// The steps, once for each of some values.
+    Each {
+        /// Position, in the plan's names, of the variable that has the value.
+        variable: usize,
+        /// The values, in order.
+        values: Vec<Value>,
+        /// The steps.
+        steps: Vec<Step>,
+    },
+    /// Some steps or others.
+    If {
+        /// What decides.
+        condition: Condition,
+        /// The steps if it holds.
+        then: Vec<Step>,
+        /// The steps if it does not.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        otherwise: Vec<Step>,
+    },
+    /// The steps of one of these, chosen by weight.
+    Random(Vec<Branch>),
+    /// Sends the request until an answer is as awaited.
+    Poll {
+        /// Position of the endpoint.
+        endpoint: usize,
+        /// The endpoint with the checks that are waited for behind its own.
+        #[serde(serialize_with = "checks_alone")]
+        until: Box<Endpoint>,
+        /// The endpoint without anything to be taken out of an answer, for those that are not yet
+        /// as awaited.
+        #[serde(skip)]
+        pending: Box<Endpoint>,
+        /// From the end of one request to the start of the next.
+        #[serde(rename = "every_us", with = "crate::units::micros")]
+        every: Duration,
+        /// No request starts later than this after the first; the step has then failed.
+        #[serde(rename = "timeout_us", with = "crate::units::micros")]
+        timeout: Duration,
+    },
+    /// All requests at once, each over a connection of its own; ends with the last.
+    Parallel {
+        /// Each request is sent so many times; at least 1.
+        times: u32,
+        /// Positions of the endpoints.
+        requests: Vec<usize>,
+    },
+}
+
+/// All that tells the endpoint apart from the one it is made of.
+fn checks_alone<S: Serializer>(endpoint: &Endpoint, serializer: S) -> Result<S::Ok, S::Error> {
+    endpoint.checks.serialize(serializer)
+}
+
+/// A choice of [`Step::Random`].
+#[derive(Debug, Clone, Serialize)]
+pub struct Branch {
+    /// Relative weight, at least 1.
+    pub weight: u32,
+    /// The steps.
+    pub steps: Vec<Step>,
+}
+
+impl Step {
+    /// The endpoint whose request comes first, as far as that is known before the run.
+    pub fn first_request(&self) -> Option<usize> {
+        match self {
+            Self::Request(endpoint) | Self::Poll { endpoint, .. } => Some(*endpoint),
+            Self::Flow { steps, .. } | Self::Repeat { steps, .. } | Self::Each { steps, .. } => {
+                first_request(steps)
+            }
+            Self::If {
+                then, otherwise, ..
+            } => first_request(then).or_else(|| first_request(otherwise)),
+            Self::Random(branches) => branches.iter().find_map(|b| first_request(&b.steps)),
+            Self::Parallel { requests, .. } => requests.first().copied(),
+            Self::Think(_) => None,
+        }
+    }
+
+    /// How many requests it may have in flight at once.
+    pub fn width(&self) -> usize {
+        match self {
+            Self::Request(_) | Self::Poll { .. } => 1,
+            Self::Think(_) => 0,
+            Self::Flow { steps, .. } | Self::Repeat { steps, .. } | Self::Each { steps, .. } => {
+                width(steps)
+            }
+            Self::If {
+                then, otherwise, ..
+            } => width(then).max(width(otherwise)),
+            Self::Random(branches) => branches.iter().map(|b| width(&b.steps)).max().unwrap_or(0),
+            Self::Parallel { times, requests } => *times as usize * requests.len(),
+        }
+    }
+}
+
+/// The endpoint whose request comes first.
+pub fn first_request(steps: &[Step]) -> Option<usize> {
+    steps.iter().find_map(Step::first_request)
+}
+
+/// How many requests the steps may have in flight at once.
+pub fn width(steps: &[Step]) -> usize {
+    steps.iter().map(Step::width).max().unwrap_or(0)
+}
+
+/// What some steps do on average.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expected {
+    /// Requests by position of the endpoint; of a poll, the first.
+    pub requests: Vec<f64>,
+    /// Transactions by position of the flow.
+    pub flows: Vec<f64>,
+    /// The waits between requests; s.
+    pub wait_s: f64,
+}
+
+impl Expected {
+    /// Of nothing yet, in a plan of so many endpoints and flows.
+    pub(super) fn nothing(endpoints: usize, flows: usize) -> Self {
+        Self {
+            requests: vec![0.0; endpoints],
+            flows: vec![0.0; flows],
+            wait_s: 0.0,
+        }
+    }
+
+    /// Adds these steps, run `times` times on average.
+    pub(super) fn add(&mut self, steps: &[Step], times: f64) {
+        for step in steps {
+            match step {
+                Step::Request(endpoint) | Step::Poll { endpoint, .. } => {
+                    self.requests[*endpoint] += times;
+                }
+                Step::Flow { flow, steps, .. } => {
+                    self.flows[*flow] += times;
+                    self.add(steps, times);
+                }
+                Step::Think(think) => self.wait_s += times * think.mean().as_secs_f64(),
+                Step::Repeat { times: n, steps } => self.add(steps, times * f64::from(*n)),
+                Step::Each { values, steps, .. } => self.add(steps, times * values.len() as f64),
+                // Whether it holds is not known before; what it leads to is what it is there for.
+                Step::If { then, .. } => self.add(then, times),
+                Step::Random(branches) => {
+                    let total: f64 = branches.iter().map(|b| f64::from(b.weight)).sum();
+                    for branch in branches {
+                        self.add(&branch.steps, times * f64::from(branch.weight) / total);
+                    }
+                }
+                Step::Parallel { times: n, requests } => {
+                    for endpoint in requests {
+                        self.requests[*endpoint] += times * f64::from(*n);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steps_do_is_known_before_they_are_run() {
+        let branch = |weight, endpoint| Branch {
+            weight,
+            steps: vec![Step::Request(endpoint)],
+        };
+        let steps = [Step::Flow {
+            flow: 0,
+            goes_on: false,
+            steps: vec![
+                Step::Think(ThinkTime::Constant(Duration::from_secs(2))),
+                Step::Repeat {
+                    times: 3,
+                    steps: vec![Step::Random(vec![branch(3, 1), branch(1, 0)])],
+                },
+                Step::Parallel {
+                    times: 5,
+                    requests: vec![0, 1],
+                },
+            ],
+        }];
+        let mut expected = Expected::nothing(2, 1);
+        expected.add(&steps, 2.0);
+        assert_eq!(expected.requests, [2.0 * 5.75, 2.0 * 7.25]);
+        assert_eq!((expected.flows[0], expected.wait_s), (2.0, 4.0));
+        assert_eq!((first_request(&steps), width(&steps)), (Some(1), 10));
+    }
+}

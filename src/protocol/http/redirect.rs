@@ -1,0 +1,99 @@
+//! Following redirects: where they may lead, and what is sent there.
+
+use std::collections::BTreeSet;
+
+use ::http::header::{self, HeaderName};
+use ::http::{Method, StatusCode};
+use reqwest::Url;
+
+use super::failed;
+use super::prepared::Outgoing;
+use crate::metrics::Class;
+use crate::protocol::Failure;
+
+/// Whether the answer names another place.
+pub(super) fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// Where `location` leads from the URL `from`.
+///
+/// # Errors
+/// When it leads nowhere, or to a host that is not allowed.
+pub(super) fn target(
+    from: &Url,
+    location: &header::HeaderValue,
+    allowed_hosts: &BTreeSet<String>,
+) -> Result<Url, Failure> {
+    let invalid = |text: String| failed(Class::RedirectInvalid, text);
+    let text = std::str::from_utf8(location.as_bytes())
+        .map_err(|_| invalid("the `location` header is not UTF-8".into()))?;
+    let target = from
+        .join(text)
+        .map_err(|error| invalid(format!("the `location` header is no URL: {error}")))?;
+    if !matches!(target.scheme(), "http" | "https") {
+        return Err(invalid(format!(
+            "redirected to a `{}:` URL",
+            target.scheme()
+        )));
+    }
+    let host = host_and_port(&target)
+        .ok_or_else(|| invalid("the `location` header names no host".into()))?;
+    if !allowed_hosts.contains(&host) {
+        let text = format!("redirected to `{host}`, which the scenario does not name");
+        return Err(failed(Class::RedirectBlocked, text));
+    }
+    Ok(target)
+}
+
+/// The request that follows a redirect, by RFC 9110 section 15.4 and what browsers do. The header
+/// `proof` holds credentials, whatever its name.
+pub(super) fn redirected(
+    mut sent: Outgoing,
+    target: Url,
+    status: StatusCode,
+    proof: Option<&HeaderName>,
+) -> Outgoing {
+    let request = &mut sent.request;
+    let becomes_get = match status.as_u16() {
+        303 => request.method() != Method::HEAD,
+        301 | 302 => request.method() == Method::POST,
+        _ => false,
+    };
+    if becomes_get {
+        *request.method_mut() = Method::GET;
+        *request.body_mut() = None;
+        sent.contents = None;
+        for name in [
+            header::CONTENT_TYPE,
+            header::CONTENT_LENGTH,
+            header::CONTENT_ENCODING,
+        ] {
+            request.headers_mut().remove(name);
+        }
+    }
+    if host_and_port(request.url()) != host_and_port(&target) {
+        // Credentials are for the host they were written for.
+        let secret: Vec<_> = request
+            .headers()
+            .keys()
+            .filter(|name| crate::plan::is_secret_header(name.as_str()) || Some(*name) == proof)
+            .cloned()
+            .collect();
+        for name in secret {
+            request.headers_mut().remove(name);
+        }
+        request.headers_mut().remove(header::HOST);
+    }
+    *request.url_mut() = target;
+    sent
+}
+
+/// `host:port`, with the port of the scheme where none is written.
+pub(super) fn host_and_port(url: &Url) -> Option<String> {
+    Some(format!(
+        "{}:{}",
+        url.host_str()?,
+        url.port_or_known_default()?
+    ))
+}

@@ -1,0 +1,298 @@
+//! What templates can name: variables, secrets, data, the environment, and what is always there.
+//!
+//! Here: which names there are, and what they stand for. Not here: how they stand within braces
+//! (`template`).
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::decode::list;
+use crate::error::{Diagnostic, did_you_mean};
+use crate::plan::{Input, Path, Per, Slot, Template};
+
+/// The names of functions and values that are always there, as long as expressions are plain. A
+/// variable may have the name of the last one, which came later than variables.
+pub(super) const BUILT_IN: [&str; 8] = [
+    "user_id",
+    "iteration",
+    "random_int",
+    "random_choice",
+    "uuid",
+    "timestamp",
+    "timestamp_ms",
+    "counter",
+];
+
+/// Names that nothing else may have.
+fn is_reserved(name: &str) -> bool {
+    name == "env" || (BUILT_IN.contains(&name) && name != "counter")
+}
+
+/// What expressions can name.
+#[derive(Default)]
+pub(super) struct Names<'a> {
+    /// Values of `env.NAME` that come before those of the process environment.
+    pub env: BTreeMap<&'a str, &'a str>,
+    /// The variables defined so far, in order, with their values.
+    pub variables: Vec<(String, Template)>,
+    /// Names and values of secrets.
+    pub secrets: Vec<(String, String)>,
+    /// The data there is.
+    pub data: Vec<Data>,
+    /// Whether the scenario's variables are being defined, which are filled in once for each user.
+    pub defining: bool,
+    /// The variables that change during the run.
+    changing: BTreeSet<String>,
+    /// What there is beside the variables: names that are only set during the run, and the columns
+    /// of data that something uses.
+    further: RefCell<Vec<Further>>,
+    /// Secrets that were asked for.
+    pub taken: RefCell<BTreeSet<String>>,
+}
+
+/// Data that users are fed with.
+pub(super) struct Data {
+    /// Its name.
+    pub name: String,
+    /// Its columns.
+    pub columns: Vec<String>,
+    /// When a row is taken.
+    pub per: Per,
+}
+
+/// A name beside the variables.
+struct Further {
+    name: String,
+    /// Position of the data, and of its column.
+    column: Option<(usize, usize)>,
+}
+
+/// What a name stands for.
+pub(super) enum Value {
+    /// Known now.
+    Text(String),
+    /// Filled in for each request.
+    Slot(Slot),
+}
+
+impl<'a> Names<'a> {
+    /// Those of a run with these values of `env.NAME`.
+    pub fn new(env: &'a BTreeMap<String, String>) -> Self {
+        let env = env
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        Self {
+            env: env.collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Makes a name known that is set during the run, and returns its position in the plan's
+    /// names. To be called when all variables are defined. A variable of that name is its value
+    /// until then.
+    pub fn declare(&mut self, name: &str) -> usize {
+        self.changing.insert(name.to_owned());
+        self.changing(name).unwrap_or_default()
+    }
+
+    /// The position of a name that was declared.
+    pub fn changing(&self, name: &str) -> Option<usize> {
+        let known = self.changing.contains(name);
+        let variable = self.variables.iter().position(|(known, _)| known == name);
+        known.then(|| variable.unwrap_or_else(|| self.position(name, None)))
+    }
+
+    fn position(&self, name: &str, column: Option<(usize, usize)>) -> usize {
+        let mut further = self.further.borrow_mut();
+        let found = further.iter().position(|known| known.name == name);
+        let position = found.unwrap_or_else(|| {
+            further.push(Further {
+                name: name.to_owned(),
+                column,
+            });
+            further.len() - 1
+        });
+        self.variables.len() + position
+    }
+
+    /// All names, in the order of their positions.
+    pub fn all(&self) -> Vec<String> {
+        let variables = self.variables.iter().map(|(name, _)| name.clone());
+        let further = self.further.borrow();
+        variables
+            .chain(further.iter().map(|further| further.name.clone()))
+            .collect()
+    }
+
+    /// The columns of the data at `position` that are used: where in the row, and in the names.
+    pub fn columns(&self, position: usize) -> Vec<(usize, usize)> {
+        let further = self.further.borrow();
+        let used = further.iter().enumerate().filter_map(|(i, further)| {
+            let (data, column) = further.column?;
+            (data == position).then_some((column, self.variables.len() + i))
+        });
+        used.collect()
+    }
+
+    /// What a name on its own stands for; `None` when there is no such name, or it is a function.
+    pub fn value(&self, name: &str) -> Option<Result<Value, Diagnostic>> {
+        if let Some(index) = self.variables.iter().position(|(known, _)| known == name) {
+            let constant = self.variables[index].1.as_constant();
+            return Some(Ok(
+                match constant.filter(|_| !self.changing.contains(name)) {
+                    Some(value) => Value::Text(value.to_owned()),
+                    None => Value::Slot(Slot::Variable(index)),
+                },
+            ));
+        }
+        if let Some(position) = self.changing(name) {
+            return Some(Ok(Value::Slot(Slot::Variable(position))));
+        }
+        if let Some((_, value)) = self.secrets.iter().find(|(known, _)| known == name) {
+            self.taken.borrow_mut().insert(value.clone());
+            return Some(Ok(Value::Text(value.clone())));
+        }
+        let (first, column) = name.split_once('.').unwrap_or((name, ""));
+        let position = self.data.iter().position(|data| data.name == first)?;
+        // What cannot be a mistyped name may still be an expression that begins with one.
+        let is_name = column.chars().all(|c| c.is_alphanumeric() || c == '_');
+        let is_known = self.data[position]
+            .columns
+            .iter()
+            .any(|known| known == column);
+        (is_name || is_known).then(|| self.column(position, column))
+    }
+
+    fn column(&self, position: usize, column: &str) -> Result<Value, Diagnostic> {
+        let data = &self.data[position];
+        let name = &data.name;
+        let Some(index) = data.columns.iter().position(|known| known == column) else {
+            let columns = data.columns.iter().map(String::as_str);
+            if column.is_empty() {
+                return Err(
+                    Diagnostic::new(format!("`{name}` is data with several columns")).help(
+                        format!(
+                            "write one of them, such as `{{{{ {name}.{} }}}}`",
+                            data.columns[0]
+                        ),
+                    ),
+                );
+            }
+            let diagnostic = Diagnostic::new(format!("`{name}` has no column `{column}`"))
+                .help(format!("columns: {}", list(columns.clone())));
+            return Err(match did_you_mean(column, columns) {
+                Some(close) => diagnostic.label(format!("did you mean `{name}.{close}`?")),
+                None => diagnostic,
+            });
+        };
+        if self.defining && data.per == Per::Iteration {
+            return Err(Diagnostic::new(format!(
+                "`{name}` has another row in each iteration, and variables are filled in only once"
+            ))
+            .help(format!(
+                "use `{{{{ {name}.{column} }}}}` where it is needed, or give `{name}` `per: user`"
+            )));
+        }
+        let full = format!("{name}.{column}");
+        Ok(Value::Slot(Slot::Variable(
+            self.position(&full, Some((position, index))),
+        )))
+    }
+
+    /// What a name within an expression stands for: `users.address.city` is the column `address`
+    /// of the data `users`, looked into.
+    pub fn input(&self, path: &str) -> Result<(Path, Input), Diagnostic> {
+        let mut parts = path.splitn(3, '.');
+        let first = parts.next().unwrap_or_default();
+        let second = parts.next();
+        let one = |input| Ok(((first.to_owned(), None), input));
+        let two = |input| Ok(((first.to_owned(), second.map(str::to_owned)), input));
+        let input = |value| match value {
+            Value::Text(text) => Input::Known(text),
+            Value::Slot(Slot::Variable(index)) => Input::Variable(index),
+            // No other slot has a name of its own.
+            Value::Slot(_) => Input::Known(String::new()),
+        };
+        match (first, second) {
+            ("user_id", None) => return one(Input::UserId),
+            ("iteration", None) => return one(Input::Iteration),
+            ("env", Some(name)) => return two(Input::Known(self.environment(name)?)),
+            _ => {}
+        }
+        if self.data.iter().any(|data| data.name == first) {
+            let name =
+                second.map_or_else(|| first.to_owned(), |second| format!("{first}.{second}"));
+            if let Some(value) = self.value(&name) {
+                return two(input(value?));
+            }
+        }
+        match self.value(first) {
+            Some(value) => one(input(value?)),
+            None => Err(self.unknown(path)),
+        }
+    }
+
+    /// The value of an environment variable.
+    pub fn environment(&self, name: &str) -> Result<String, Diagnostic> {
+        let given = self.env.get(name).map(|value| (*value).to_owned());
+        // A name that cannot be one makes the standard library panic on some systems.
+        let is_name = !name.is_empty() && !name.contains(['=', '\0']);
+        let value = given.or_else(|| std::env::var(name).ok().filter(|_| is_name));
+        if let Some(value) = &value {
+            self.taken.borrow_mut().insert(value.clone());
+        }
+        value.ok_or_else(|| {
+            Diagnostic::new(format!("environment variable `{name}` is not set"))
+                .help(format!("set it, or give `-e {name}=...`"))
+        })
+    }
+
+    /// There is no such name.
+    pub fn unknown(&self, name: &str) -> Diagnostic {
+        let variables = self.variables.iter().map(|(name, _)| name.clone());
+        let columns = self.data.iter().flat_map(|data| {
+            let name = &data.name;
+            data.columns
+                .iter()
+                .take(10)
+                .map(move |column| format!("{name}.{column}"))
+        });
+        let known: BTreeSet<String> = (self.changing.iter().cloned())
+            .chain(self.secrets.iter().map(|(name, _)| name.clone()))
+            .chain(columns)
+            .filter(|name| variables.clone().all(|variable| variable != *name))
+            .collect();
+        let known: Vec<String> = variables.chain(known).collect();
+        let known: Vec<&str> = known.iter().map(String::as_str).chain(BUILT_IN).collect();
+        let diagnostic = Diagnostic::new(format!("unknown variable `{name}`")).help(format!(
+            "known here: {}, `env.NAME`",
+            list(known.iter().copied())
+        ));
+        match did_you_mean(name, known) {
+            Some(close) => diagnostic.label(format!("did you mean `{close}`?")),
+            None => diagnostic,
+        }
+    }
+
+    /// Whether something may be given this name, which must not have another meaning.
+    pub fn check_new(&self, name: &str) -> Result<(), String> {
+        let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        if !starts_well || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            return Err(format!(
+                "`{name}` cannot name a variable: use letters, digits and `_`"
+            ));
+        }
+        if is_reserved(name) {
+            return Err(format!(
+                "`{name}` cannot name a variable: it has a meaning of its own"
+            ));
+        }
+        let is_data = self.data.iter().any(|data| data.name == name);
+        let is_secret = self.secrets.iter().any(|(known, _)| known == name);
+        match (is_data, is_secret) {
+            (true, _) => Err(format!("`{name}` is the name of data: choose another")),
+            (_, true) => Err(format!("`{name}` is the name of a secret: choose another")),
+            _ => Ok(()),
+        }
+    }
+}
