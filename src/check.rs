@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use rand_chacha::ChaCha12Rng;
 use serde_json::Value;
 
@@ -30,6 +30,9 @@ const MAX_QUOTE: usize = 120;
 const MAX_COMPONENTS: usize = 16;
 /// The longest component name, in characters.
 const MAX_COMPONENT_NAME: usize = 40;
+
+/// Where a target says how long its components took.
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// How a response is counted, and what was taken out of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -213,7 +216,10 @@ pub struct Component {
 /// makes no sense; at most 16 entries are taken. Allocates nothing when the header is absent.
 pub fn components(headers: &HeaderMap) -> Vec<Component> {
     let mut components = Vec::new();
-    for value in headers.get_all("server-timing") {
+    if headers.is_empty() {
+        return components;
+    }
+    for value in headers.get_all(&SERVER_TIMING) {
         let text = String::from_utf8_lossy(value.as_bytes());
         let room = MAX_COMPONENTS - components.len();
         components.extend(split_unquoted(&text, ',').filter_map(component).take(room));

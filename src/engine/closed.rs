@@ -69,8 +69,11 @@ async fn run<C: Client>(
         return;
     }
     let mut left = quota.unwrap_or(u64::MAX);
-    while left > 0 && !user.is_done() && !halt.is_halted() && Instant::now() < until {
+    while left > 0 && !user.is_done() && !halt.is_halted() {
         let begun = Instant::now();
+        if begun >= until {
+            break;
+        }
         user.iterate().await;
         left -= 1;
         match user.next_start(begun) {
