@@ -39,8 +39,8 @@ const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 pub struct Judgement {
     /// The class.
     pub class: Class,
-    /// What was expected and what was found; `None` for a success. Fit to be shown: see
-    /// [`excerpt`].
+    /// What was expected and what was found; `None` for a success, and where nobody wants to know.
+    /// Fit to be shown: see [`excerpt`].
     pub text: Option<String>,
     /// What the scenario calls this failure, where it does.
     pub key: Option<Arc<str>>,
@@ -50,12 +50,14 @@ pub struct Judgement {
 
 /// Classifies a response that took `elapsed`: a failure of the protocol first, then the status,
 /// then the other checks in order; takes out of a success what is asked for. What the text quotes
-/// of the response is without `secrets`. `rng` picks one of several values.
+/// of the response is without `secrets`; it is left out unless it is `wanted`, because it costs
+/// more than many a request. `rng` picks one of several values.
 pub fn judge(
     endpoint: &Endpoint,
     response: &Response,
     elapsed: Duration,
     secrets: &Secrets,
+    wanted: impl Fn(Class) -> bool,
     rng: &mut ChaCha12Rng,
 ) -> Judgement {
     let mut extracted = Vec::new();
@@ -71,20 +73,31 @@ pub fn judge(
             key: None,
             extracted,
         },
-        Some(((class, text), key)) => Judgement::failure(class, &text, key, secrets),
+        Some(((class, text), key)) => {
+            let text = wanted(class).then_some(text);
+            Judgement::failure(class, text.as_deref(), key, secrets)
+        }
     }
 }
 
 impl Judgement {
     /// A failure with this text, which is shown without `secrets`.
-    pub fn failure(class: Class, text: &str, key: Option<Arc<str>>, secrets: &Secrets) -> Self {
-        let shown = secrets.hide(text);
-        Self {
-            class,
-            text: Some(match &key {
+    pub fn failure(
+        class: Class,
+        text: Option<&str>,
+        key: Option<Arc<str>>,
+        secrets: &Secrets,
+    ) -> Self {
+        let shown = text.map(|text| {
+            let shown = secrets.hide(text);
+            match &key {
                 None => excerpt(&shown),
                 Some(key) => excerpt(&format!("{key}: {shown}")),
-            }),
+            }
+        });
+        Self {
+            class,
+            text: shown,
             key,
             extracted: Vec::new(),
         }

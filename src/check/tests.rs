@@ -47,7 +47,28 @@ fn judge(
     secrets: &Secrets,
 ) -> Judgement {
     let mut rng = ChaCha12Rng::seed_from_u64(1);
-    super::judge(endpoint, response, elapsed, secrets, &mut rng)
+    super::judge(endpoint, response, elapsed, secrets, |_| true, &mut rng)
+}
+
+#[test]
+fn a_text_that_nobody_wants_is_not_made() {
+    let mut rng = ChaCha12Rng::seed_from_u64(1);
+    let (endpoint, response) = (endpoint(Vec::new()), response(503, b""));
+    let secrets = Secrets::default();
+    let mut text = |wanted: Class| {
+        let wanted = |class| class == wanted;
+        super::judge(
+            &endpoint,
+            &response,
+            Duration::ZERO,
+            &secrets,
+            wanted,
+            &mut rng,
+        )
+        .text
+    };
+    assert_eq!(text(Class::Http4xx), None);
+    assert_eq!(text(Class::Http5xx).as_deref(), Some("status 503"));
 }
 
 fn verdict(checks: Vec<Check>, status: u16, body: &str) -> (Class, String) {

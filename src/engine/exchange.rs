@@ -119,7 +119,7 @@ impl Answer<'_> {
 /// interrupted with its age: no request is lost, whatever becomes of its user.
 pub(super) struct InFlight<'a> {
     pub(super) shared: &'a Shared,
-    endpoint: u16,
+    pub(super) endpoint: u16,
     intended: Instant,
     started: Instant,
     /// What it waited for its token, which is no part of its times.

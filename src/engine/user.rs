@@ -295,16 +295,18 @@ impl<C: Client> User<C> {
 
     /// Judges an answer by `endpoint`, and learns what is to be taken out of it.
     pub(super) fn judge(&mut self, endpoint: &Endpoint, answer: &Answer<'_>) -> Judgement {
-        let feeding = &answer.in_flight.shared.feeding;
+        let in_flight = &answer.in_flight;
+        let recorder = &in_flight.shared.recorder;
         self.values.judge(
-            feeding,
+            &in_flight.shared.feeding,
             endpoint,
-            &answer.response,
-            answer.elapsed(),
+            (&answer.response, answer.elapsed()),
+            |class| recorder.wants(in_flight.endpoint, class),
             self.iteration,
             &mut self.rng,
         )
     }
+
     /// Makes sure that there are this many lanes.
     pub(super) fn widen(&mut self, lanes: usize) {
         while self.lanes.len() < lanes {

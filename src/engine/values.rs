@@ -284,32 +284,37 @@ impl Values {
     }
 
     /// How a response that took `elapsed` is counted. Of a success, the user keeps what was taken
-    /// out of it; what its text quotes is without secrets, also those of the user.
+    /// out of it. The text of a failure whose class is `wanted` is without secrets, also those of
+    /// the user.
     pub(super) fn judge(
         &mut self,
         feeding: &Feeding,
         endpoint: &Endpoint,
-        response: &Response,
-        elapsed: Duration,
+        (response, elapsed): (&Response, Duration),
+        wanted: impl Fn(Class) -> bool,
         iteration: u64,
         rng: &mut ChaCha12Rng,
     ) -> Judgement {
         let plan = &feeding.plan;
-        let mut judgement = check::judge(endpoint, response, elapsed, &plan.secrets, rng);
+        let secrets = &plan.secrets;
+        let mut judgement = check::judge(endpoint, response, elapsed, secrets, &wanted, rng);
         if judgement.text.is_some() {
             let own = self.secrets(feeding);
             if own.is_some() || !response.credentials.is_empty() {
-                let own = own.as_ref().unwrap_or(&plan.secrets);
+                let own = own.as_ref().unwrap_or(secrets);
                 let secrets = own.with(response.credentials.iter().map(String::as_str));
-                // Once more, for the text: few requests fail.
-                judgement.text = check::judge(endpoint, response, elapsed, &secrets, rng).text;
+                // Once more, for the text. What is drawn for it must not change what is drawn next,
+                // which would depend on who wants to know.
+                let rng = &mut rng.clone();
+                judgement.text =
+                    check::judge(endpoint, response, elapsed, &secrets, |_| true, rng).text;
             }
         }
         self.status = response.status;
         for (variable, value) in judgement.extracted.drain(..) {
             self.set(variable, value);
         }
-        if judgement.text.is_some() {
+        if judgement.class != Class::Ok {
             return judgement;
         }
         for (asked, key) in endpoint.checks.iter().filter_map(condition) {
@@ -318,9 +323,11 @@ impl Values {
                 Ok(false) => format!("`{}` does not hold", asked.source()),
                 Err(unfit) => unfit.text,
             };
-            let secrets = self.secrets(feeding);
-            let secrets = secrets.as_ref().unwrap_or(&plan.secrets);
-            return Judgement::failure(Class::CheckFailed, &text, key.cloned(), secrets);
+            let class = Class::CheckFailed;
+            let text = wanted(class).then_some(text);
+            let own = text.as_ref().and_then(|_| self.secrets(feeding));
+            let secrets = own.as_ref().unwrap_or(secrets);
+            return Judgement::failure(class, text.as_deref(), key.cloned(), secrets);
         }
         judgement
     }

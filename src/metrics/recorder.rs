@@ -54,6 +54,11 @@ impl Recorder {
         }
     }
 
+    /// Whether the text of such a failure would be kept.
+    pub fn wants(&self, endpoint: u16, class: Class) -> bool {
+        !self.shown.borrow().contains(&(endpoint, class))
+    }
+
     /// A request opened connections.
     pub fn record_connection(&self, sample: ConnectionSample) {
         self.tick.borrow_mut().connections.push(sample);
@@ -100,7 +105,9 @@ mod tests {
         for class in [Class::Reset, Class::Reset, Class::Dns] {
             recorder.started();
             recorder.record(sample(class), Some("why".into()));
+            assert!(!recorder.wants(0, class));
         }
+        assert!(recorder.wants(1, Class::Dns) && recorder.wants(0, Class::Other));
         let tick = recorder.take();
         assert_eq!((tick.samples.len(), tick.examples.len()), (3, 2));
         assert_eq!((tick.totals.planned, tick.totals.started), (3, 3));

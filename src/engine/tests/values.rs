@@ -160,7 +160,14 @@ fn a_condition_is_asked_of_what_the_user_knows() {
     };
     let mut other = ChaCha12Rng::seed_from_u64(1);
     let endpoint = &plan.endpoints[0];
-    let judged = values.judge(&shared, endpoint, &response, Duration::ZERO, 1, &mut other);
+    let judged = values.judge(
+        &shared,
+        endpoint,
+        (&response, Duration::ZERO),
+        |_| true,
+        1,
+        &mut other,
+    );
     assert_eq!(judged.class, Class::Http4xx);
     assert_eq!(
         holds(&mut values),
