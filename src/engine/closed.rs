@@ -42,9 +42,12 @@ pub(super) async fn drive<C: Client + 'static>(
         let quota = load
             .iterations
             .map(|total| total / users + u64::from(user < total % users));
-        let user = User::new(shared.clone(), client.clone(), user, class);
         let until = epoch + until;
-        let run = run(user, shared.clone(), until, quota, halt.clone());
+        let make = {
+            let (shared, client) = (shared.clone(), client.clone());
+            move || User::new(shared, client, user, class)
+        };
+        let run = run(make, shared.clone(), until, quota, halt.clone());
         if until < epoch + load.total() {
             // A user whose stage is over may still finish its iteration, but not for ever.
             let patience = timeout_at(until + load.graceful_stop, run);
@@ -56,14 +59,16 @@ pub(super) async fn drive<C: Client + 'static>(
     while tasks.join_next().await.is_some() {}
 }
 
-/// One user, from its start to its end.
+/// One user, from its start to its end. It is made within, since a future keeps room for its
+/// arguments for as long as it lives.
 async fn run<C: Client>(
-    mut user: User<C>,
+    make: impl FnOnce() -> User<C>,
     shared: Rc<Shared>,
     until: Instant,
     quota: Option<u64>,
     halt: Rc<Halt>,
 ) {
+    let mut user = make();
     let _counted = Counted::new(&shared.recorder);
     if !user.start(&mut None).await {
         return;

@@ -156,10 +156,13 @@ pub(super) async fn drive<C: Client + 'static>(
             (users < most).then(|| {
                 let number = shard + users * shards;
                 users += 1;
-                let user = User::new(shared.clone(), client.clone(), number, class);
+                let make = {
+                    let (shared, client) = (shared.clone(), client.clone());
+                    move || User::new(shared, client, number, class)
+                };
                 let seat = Rc::new(Seat::default());
                 tasks.spawn_local(serve(
-                    user,
+                    make,
                     shared.clone(),
                     seat.clone(),
                     free.clone(),
@@ -197,14 +200,16 @@ pub(super) async fn drive<C: Client + 'static>(
     while tasks.join_next().await.is_some() {}
 }
 
-/// One user: waits for an arrival, carries it out, is free again, until the load is over.
+/// One user: waits for an arrival, carries it out, is free again, until the load is over. It is
+/// made within, since a future keeps room for its arguments for as long as it lives.
 async fn serve<C: Client>(
-    mut user: User<C>,
+    make: impl FnOnce() -> User<C>,
     shared: Rc<Shared>,
     seat: Rc<Seat>,
     free: Free,
     halt: Rc<Halt>,
 ) {
+    let mut user = make();
     let mut is_started = false;
     loop {
         seat.called.notified().await;

@@ -13,6 +13,9 @@ use crate::plan::Percentile;
 /// Up to how many places for each value it is cheaper to count than to sort.
 const PLACES_PER_VALUE: usize = 4;
 
+/// A histogram with so many times the buckets of another takes it in place rather than anew.
+const MANY_TIMES: usize = 16;
+
 /// The smallest value that shares a bucket with `value`.
 pub fn lowest_of_bucket(value: u64) -> u64 {
     // hdrhistogram with 3 digits has 2048 sub-buckets: the top 11 bits of a value decide.
@@ -56,6 +59,29 @@ fn sorted(values: &mut [u64]) -> Vec<u64> {
         }
     }
     buckets
+}
+
+/// The buckets of both, gone through side by side.
+fn merged(one: &SparseHistogram, other: &SparseHistogram) -> Vec<u64> {
+    let mut buckets = Vec::with_capacity(one.buckets.len() + other.buckets.len());
+    let (mut left, mut right) = (one.iter().peekable(), other.iter().peekable());
+    loop {
+        let order = match (left.peek(), right.peek()) {
+            (Some(a), Some(b)) => a.0.cmp(&b.0),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return buckets,
+        };
+        let mut next = (0, 0);
+        if order.is_le() {
+            next = left.next().unwrap_or_default();
+        }
+        if order.is_ge() {
+            let (bucket, count) = right.next().unwrap_or_default();
+            next = (bucket, next.1 + count);
+        }
+        buckets.extend([next.0, next.1]);
+    }
 }
 
 /// The largest value that shares a bucket with `value`.
@@ -130,12 +156,16 @@ impl SparseHistogram {
             self.clone_from(other);
             return;
         }
-        for (bucket, count) in other.iter() {
+        if other.buckets.len() < self.buckets.len() / MANY_TIMES {
             // In place, since a small histogram is added to a large one every second of a run.
-            match self.position(bucket) {
-                Ok(at) => self.buckets[at + 1] += count,
-                Err(at) => drop(self.buckets.splice(at..at, [bucket, count])),
+            for (bucket, count) in other.iter() {
+                match self.position(bucket) {
+                    Ok(at) => self.buckets[at + 1] += count,
+                    Err(at) => drop(self.buckets.splice(at..at, [bucket, count])),
+                }
             }
+        } else {
+            self.buckets = merged(self, other);
         }
         self.sum_us = self.sum_us.saturating_add(other.sum_us);
         self.min_us = self.min_us.min(other.min_us);
