@@ -108,6 +108,9 @@ mapping! {
         repeat(required): Times,
         /// The variable that has the value of the list; `item` by default.
         variable: String,
+        /// An expression that is asked before each time; the first time that it does not hold is
+        /// the end.
+        condition["while"]: At<String>,
         /// What is done.
         steps(required): StepsFile,
         /// For `--tags` and `--exclude-tags`.
