@@ -108,21 +108,12 @@ fn each_scenario_stands_beside_its_locustfile_says_where_it_is_from_and_compiles
 fn each_scenario_does_what_its_locustfile_does() {
     let path =
         Regex::new(r#"client\.(get|post)\(f?"([^"?{]*)|rest\("(GET|POST)", "([^"]*)""#).unwrap();
+    // Without the waits, each user comes to each of its tasks.
+    let waits = Regex::new(r#"think_time: ("[^"]*"|\w+(\([^)]*\))?)"#).unwrap();
+    let steps = Regex::new(r"think: \w+").unwrap();
     for name in scenarios() {
         let target = target();
-        let load = [
-            "--profile",
-            "smoke",
-            "-u",
-            "8",
-            "--iterations",
-            "200",
-            "--seed",
-            "1",
-        ];
-        // Without the waits, each user comes to each of its tasks.
-        let waits = Regex::new(r#"think_time: ("[^"]*"|\w+(\([^)]*\))?)"#).unwrap();
-        let steps = Regex::new(r"think: \w+").unwrap();
+        let load = "--profile smoke -u 8 --iterations 200 --seed 1".split(' ');
         let text = read(&format!("{name}.yaml"));
         let text = waits.replace_all(&text, "think_time: constant(5ms)");
         let text = steps.replace_all(&text, "think: 1ms");
@@ -182,6 +173,7 @@ fn failures_have_the_keys_of_the_locustfile_and_a_404_may_be_a_success() {
 
 #[test]
 fn tags_leave_the_proportions_of_the_weights_and_exclusion_wins() {
+    let share = Regex::new(r"GET /(task\d) +([\d.]+)%").unwrap();
     for (tags, wanted) in [
         (&["--tags", "tag1"][..], "task1 33.3 task2 66.7"),
         (&["--tags", "tag2,tag3"], "task2 40 task3 60"),
@@ -196,7 +188,6 @@ fn tags_leave_the_proportions_of_the_weights_and_exclusion_wins() {
             .args(tags)
             .expect_status(0)
             .run();
-        let share = Regex::new(r"GET /(task\d) +([\d.]+)%").unwrap();
         let shares = share.captures_iter(&outcome.stdout);
         let shares: Vec<String> = shares
             .map(|found| format!("{} {}", &found[1], &found[2]))

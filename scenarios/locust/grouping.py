@@ -13,4 +13,4 @@ class BlogReader(HttpUser):
 
     @task
     def overview(self):
-        self.client.get("/blog", name="overview")
+        self.client.get("/archive", name="overview")
