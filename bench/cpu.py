@@ -10,7 +10,7 @@ import tempfile
 import clients
 import process
 import server
-from table import Row, progress, show, skipped
+from table import Row, all_met, progress, show, skipped
 
 
 def measure(binary, cores, rounds, seconds, only):
@@ -40,18 +40,14 @@ def measure(binary, cores, rounds, seconds, only):
             absolute.append(skipped(client.name, client.missing))
             continue
         runs = found[client.name]
-        if not runs:
-            absolute.append(skipped(client.name, "it did not run; see above"))
-            continue
-        cpu = [run.cpu_us for run, _ in runs]
         rates = [run.completed / run.wall_s for run, _ in runs]
-        absolute.append(Row(client.name, cpu, "us", note=f"{min(rates):,.0f} .. {max(rates):,.0f}/s"))
+        note = f"{min(rates):,.0f} .. {max(rates):,.0f}/s" if runs else "see above"
+        absolute.append(Row(client.name, [run.cpu_us for run, _ in runs], "us", note=note))
         if client is not clients.WRK:
             ratios.append(Row(client.name, [ratio for _, ratio in runs], "x wrk", client.goal))
     show("CPU of the client per request (user and system)", absolute)
     show("The same, over that of wrk in the same pair of runs", ratios)
-    unmeasured = any(client.goal and not found[client.name] for client in present)
-    return not unmeasured and all(row.verdict() != "MISSED" for row in ratios)
+    return all_met(ratios)
 
 
 class Run:

@@ -13,6 +13,7 @@ class Row:
     """One figure, of several measurements where they vary."""
 
     what: str
+    # None of them when it could not be measured, which misses its goal.
     values: list
     unit: str
     # The most that is wanted, or with `at_least` the least; `None` where there is no goal.
@@ -27,6 +28,8 @@ class Row:
     def verdict(self):
         if self.goal is None:
             return ""
+        if not self.values:
+            return "MISSED"
         met = self.median >= self.goal if self.at_least else self.median <= self.goal
         return "met" if met else "MISSED"
 
@@ -37,7 +40,7 @@ class Row:
         goal = ""
         if self.goal is not None:
             goal = f"{'>=' if self.at_least else '<='} {number(self.goal)}"
-        figure = f"{number(self.median)} {self.unit}".strip()
+        figure = f"{number(self.median)} {self.unit}".strip() if self.values else "not measured"
         return [self.what, figure, spread, goal, self.verdict(), self.note]
 
 
@@ -47,6 +50,9 @@ class Skipped:
 
     what: str
     why: str
+
+    def verdict(self):
+        return ""
 
     def cells(self):
         return [self.what, "skipped", "", "", "", self.why]
@@ -68,6 +74,11 @@ def skipped(what, why):
     """A row for what is left out, said on standard error, too."""
     print(f"skipped: {what}: {why}", file=sys.stderr)
     return Skipped(what, why)
+
+
+def all_met(rows):
+    """Whether no row misses its goal."""
+    return all(row.verdict() != "MISSED" for row in rows)
 
 
 def show(title, rows):
