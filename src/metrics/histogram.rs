@@ -23,6 +23,20 @@ fn highest_of_bucket(value: u64) -> u64 {
     value | ((1u64 << dropped_bits) - 1)
 }
 
+/// The number of the bucket that `value` lies in, from 0, without gaps.
+pub(super) fn bucket_number(value: u64) -> u64 {
+    let dropped_bits = u64::from((u64::BITS - value.leading_zeros()).saturating_sub(11));
+    // The buckets of each further bit are the 1024 of the upper half of those before it.
+    1024 * dropped_bits + (value >> dropped_bits)
+}
+
+/// The smallest value of the bucket with this number; `None` where there is no such bucket.
+pub(super) fn bucket_at(number: u64) -> Option<u64> {
+    let dropped_bits = (number / 1024).saturating_sub(1);
+    let within = number - 1024 * dropped_bits;
+    (dropped_bits <= 53).then(|| within << dropped_bits)
+}
+
 /// The value that stands for a bucket where one has to: halfway between its extremes. `lowest` is
 /// the bucket's smallest value.
 pub fn middle_of_bucket(lowest: u64) -> f64 {
@@ -268,6 +282,19 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn buckets_are_numbered_without_gaps() {
+        let mut bucket = 0;
+        for number in 0..(55 * 1024) {
+            assert_eq!(bucket_at(number), Some(bucket));
+            assert_eq!(bucket_number(bucket), number);
+            assert_eq!(bucket_number(highest_of_bucket(bucket)), number);
+            bucket = highest_of_bucket(bucket).wrapping_add(1);
+        }
+        assert_eq!(bucket, 0, "the last bucket ends with the largest value");
+        assert_eq!(bucket_at(55 * 1024), None);
     }
 
     #[test]
