@@ -1,7 +1,8 @@
 //! What tests of the whole program share: [`Perfctl`] runs the binary, on a [`scenario`] or as it
 //! is, [`Misbehaving`] is a server with a fault, [`TlsServer`] one over TLS, [`calibrated`] one
 //! that is slow by a known rule, [`Recorded`] one that notes what it was asked, [`recording`] one
-//! that keeps every byte, [`documents`] reads the README and `docs/`, [`simulation`] makes results
+//! that keeps every byte, [`documents`] reads the README and `docs/`, [`scripted`] a load of hours
+//! without a target, [`simulation`] makes results
 //! without a run. A well-behaved server
 //! is `perfctl::demo::Demo`.
 
@@ -16,6 +17,7 @@ mod proxy;
 mod recorded;
 pub mod recording;
 pub mod scenario;
+pub mod scripted;
 pub mod serving;
 pub mod simulation;
 mod tls;
