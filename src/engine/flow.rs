@@ -79,7 +79,8 @@ impl Failed {
     }
 }
 
-/// How long a user has spent thinking since it started: what a flow's time is without.
+/// How long a user has spent thinking, and waiting for tokens, since it started: what a flow's
+/// response time is without.
 #[derive(Debug, Default)]
 pub(super) struct ThoughtClock {
     before: Cell<Duration>,
@@ -97,6 +98,11 @@ impl ThoughtClock {
 
     fn start(&self) {
         self.since.set(Some(Instant::now()));
+    }
+
+    /// Counts a wait that is over.
+    pub(super) fn add(&self, wait: Duration) {
+        self.before.set(self.before.get() + wait);
     }
 
     fn stop(&self) {
@@ -357,7 +363,11 @@ impl<C: Client> User<C> {
             async move { (send(shared, lane, request, due).await, endpoint) }
         });
         // What is taken out of the answers, and the first failure, are in the order of the file.
-        for (answer, endpoint) in join_all(sent).await {
+        let answers = join_all(sent).await;
+        // They waited for the same token, at the same time.
+        let waits = answers.iter().map(|(answer, _)| answer.in_flight.waited);
+        self.clock.add(waits.min().unwrap_or_default());
+        for (answer, endpoint) in answers {
             let judgement = self.judge(endpoint, &answer);
             result = result.and(settle(answer, judgement));
         }

@@ -259,6 +259,25 @@ async fn requests_in_parallel_start_at_once_and_end_with_the_slowest() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn requests_in_parallel_that_begin_an_arrival_count_from_when_it_was_due() {
+    let steps = vec![Step::Parallel {
+        times: 1,
+        requests: vec![0, 1],
+    }];
+    // The timer wakes at full milliseconds, so that 1/3 s tells the schedule from the start.
+    let plan = flow_plan(OPEN, &[(3.0, 0.0, 1.0)], steps);
+    let outcome = run(&plan, takes(200)).await;
+    let mut due: Vec<u64> = outcome.samples.iter().map(|s| s.intended_us).collect();
+    due.sort_unstable();
+    let each = [0, 333_333, 666_666];
+    assert_eq!(
+        due,
+        each.map(|us| [us; 3]).concat(),
+        "two requests and their flow"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_flow_that_the_end_of_the_run_cuts_off_is_interrupted_with_its_age() {
     let think = Step::Think(ThinkTime::Constant(100 * SECOND));
     let mut plan = flow_plan(

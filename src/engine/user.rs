@@ -245,6 +245,7 @@ impl<C: Client> User<C> {
         let endpoint = &shared.plan.endpoints[index];
         let request = self.prepare(index, endpoint, intended)?;
         let answer = send(&shared, &mut self.session, request, intended).await;
+        self.clock.add(answer.in_flight.waited);
         let judgement = self.judge(endpoint, &answer);
         settle(answer, judgement)
     }
@@ -261,6 +262,7 @@ impl<C: Client> User<C> {
         let shared = self.shared.clone();
         let request = self.prepare(index, awaited, intended)?;
         let answer = send(&shared, &mut self.session, request, intended).await;
+        self.clock.add(answer.in_flight.waited);
         let mut judgement = self.judge(awaited, &answer);
         let held = judgement.class == Class::Ok;
         if !held {

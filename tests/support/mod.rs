@@ -1,9 +1,8 @@
 //! What tests of the whole program share: [`Perfctl`] runs the binary, on a [`scenario`] or as it
 //! is, [`Misbehaving`] is a server with a fault, [`TlsServer`] one over TLS, [`calibrated`] one
-//! that is slow by a known rule, [`Recorded`] one that notes what it was asked, [`recording`] one
-//! that keeps every byte, [`documents`] reads the README and `docs/`, [`scripted`] a load of hours
-//! without a target, [`simulation`] makes results
-//! without a run. A well-behaved server
+//! that is slow by a known rule, [`recording`] one that keeps what it was asked, [`documents`]
+//! reads the README and `docs/`, [`scripted`] is a load of hours without a target, [`simulation`]
+//! makes results without a run. A well-behaved server
 //! is `perfctl::demo::Demo`.
 
 // Each test file uses its own part of this.
@@ -14,7 +13,6 @@ pub mod documents;
 mod misbehaving;
 mod program;
 mod proxy;
-mod recorded;
 pub mod recording;
 pub mod scenario;
 pub mod scripted;
@@ -25,5 +23,4 @@ mod tls;
 pub use misbehaving::{Fault, Misbehaving, closed_port};
 pub use program::{Outcome, Perfctl, Running, Signal};
 pub use proxy::Proxy;
-pub use recorded::{Answer, Recorded, Seen};
 pub use tls::{Authority, Certificate, Talk, TlsServer};
