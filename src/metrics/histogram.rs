@@ -20,8 +20,11 @@ pub fn lowest_of_bucket(value: u64) -> u64 {
     value >> dropped_bits << dropped_bits
 }
 
+/// How many buckets there are.
+const BUCKETS: usize = 55 * 1024;
+
 /// The place of the bucket of `value` among all buckets, from 0.
-fn index_of_bucket(value: u64) -> usize {
+pub(super) fn index_of_bucket(value: u64) -> usize {
     let dropped_bits = (u64::BITS - value.leading_zeros()).saturating_sub(11);
     (dropped_bits as usize) * 1024 + (value >> dropped_bits) as usize
 }
@@ -30,6 +33,11 @@ fn index_of_bucket(value: u64) -> usize {
 fn lowest_at(index: usize) -> u64 {
     let dropped_bits = (index / 1024).saturating_sub(1);
     ((index - dropped_bits * 1024) as u64) << dropped_bits
+}
+
+/// The same of a place that may not be one.
+pub(super) fn checked_lowest_at(index: usize) -> Option<u64> {
+    (index < BUCKETS).then(|| lowest_at(index))
 }
 
 /// The buckets of values in `places` places from `first` on.
@@ -62,20 +70,6 @@ fn sorted(values: &mut [u64]) -> Vec<u64> {
 fn highest_of_bucket(value: u64) -> u64 {
     let dropped_bits = (u64::BITS - value.leading_zeros()).saturating_sub(11);
     value | ((1u64 << dropped_bits) - 1)
-}
-
-/// The number of the bucket that `value` lies in, from 0, without gaps.
-pub(super) fn bucket_number(value: u64) -> u64 {
-    let dropped_bits = u64::from((u64::BITS - value.leading_zeros()).saturating_sub(11));
-    // The buckets of each further bit are the 1024 of the upper half of those before it.
-    1024 * dropped_bits + (value >> dropped_bits)
-}
-
-/// The smallest value of the bucket with this number; `None` where there is no such bucket.
-pub(super) fn bucket_at(number: u64) -> Option<u64> {
-    let dropped_bits = (number / 1024).saturating_sub(1);
-    let within = number - 1024 * dropped_bits;
-    (dropped_bits <= 53).then(|| within << dropped_bits)
 }
 
 /// The value that stands for a bucket where one has to: halfway between its extremes. `lowest` is
@@ -327,16 +321,16 @@ mod tests {
     }
 
     #[test]
-    fn buckets_are_numbered_without_gaps() {
+    fn buckets_have_places_without_gaps() {
         let mut bucket = 0;
-        for number in 0..(55 * 1024) {
-            assert_eq!(bucket_at(number), Some(bucket));
-            assert_eq!(bucket_number(bucket), number);
-            assert_eq!(bucket_number(highest_of_bucket(bucket)), number);
+        for index in 0..BUCKETS {
+            assert_eq!(checked_lowest_at(index), Some(bucket));
+            assert_eq!(index_of_bucket(bucket), index);
+            assert_eq!(index_of_bucket(highest_of_bucket(bucket)), index);
             bucket = highest_of_bucket(bucket).wrapping_add(1);
         }
         assert_eq!(bucket, 0, "the last bucket ends with the largest value");
-        assert_eq!(bucket_at(55 * 1024), None);
+        assert_eq!(checked_lowest_at(BUCKETS), None);
     }
 
     #[test]

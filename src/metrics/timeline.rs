@@ -12,7 +12,7 @@ use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Error as _, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::histogram::{bucket_at, bucket_number, lowest_of_bucket};
+use super::histogram::{checked_lowest_at, index_of_bucket, lowest_of_bucket};
 use super::{Cell, Class, SparseHistogram};
 
 /// One second of one phase.
@@ -72,25 +72,21 @@ impl Serialize for Packed<'_> {
         seq.serialize_element(&histogram.sum_us)?;
         seq.serialize_element(&histogram.min_us)?;
         seq.serialize_element(&histogram.max_us)?;
-        let mut last = bucket_number(histogram.min_us);
+        let mut last = index_of_bucket(histogram.min_us);
         for (i, (bucket, count)) in histogram.iter().enumerate() {
-            let number = bucket_number(bucket);
-            let is_sound = if i == 0 {
-                number == last
-            } else {
-                number > last
-            };
+            let index = index_of_bucket(bucket);
+            let is_sound = if i == 0 { index == last } else { index > last };
             if !is_sound || count == 0 {
                 return Err(S::Error::custom("a histogram is damaged"));
             }
             if i > 0 {
-                seq.serialize_element(&(number - last))?;
+                seq.serialize_element(&(index - last))?;
             }
             if count > 1 {
                 let more = i64::try_from(count - 1).map_err(S::Error::custom)?;
                 seq.serialize_element(&-more)?;
             }
-            last = number;
+            last = index;
         }
         seq.end()
     }
@@ -194,7 +190,7 @@ fn unpack<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<SparseHistogram, A::Erro
     };
     let min_us = seq.next_element()?.ok_or_else(damaged)?;
     let max_us = seq.next_element()?.ok_or_else(damaged)?;
-    let mut number = bucket_number(min_us);
+    let mut index = index_of_bucket(min_us);
     let mut buckets = vec![lowest_of_bucket(min_us), 1];
     while let Some(step) = seq.next_element::<i64>()? {
         if step < 0 {
@@ -202,10 +198,11 @@ fn unpack<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<SparseHistogram, A::Erro
             *count = count.checked_add(step.unsigned_abs()).ok_or_else(damaged)?;
             continue;
         }
-        number = number
-            .checked_add(step.unsigned_abs())
+        let step = usize::try_from(step).ok().filter(|step| *step > 0);
+        index = step
+            .and_then(|step| index.checked_add(step))
             .ok_or_else(damaged)?;
-        let bucket = bucket_at(number).filter(|_| step > 0).ok_or_else(damaged)?;
+        let bucket = checked_lowest_at(index).ok_or_else(damaged)?;
         buckets.extend([bucket, 1]);
     }
     Ok(SparseHistogram {
