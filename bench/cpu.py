@@ -63,7 +63,7 @@ def _once(client, target, core, seconds):
     """One run; `None`, and a word about it, when its count is not that of the server."""
     folder = tempfile.mkdtemp(prefix="perfctl-bench-")
     try:
-        out = os.path.join(folder, "out.json")
+        out = os.path.join(folder, "out")
         before = target.requests()
         command = client.command(target.url, out, seconds)
         finished = process.run(command, core, client.env, terminal=True)

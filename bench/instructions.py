@@ -75,21 +75,22 @@ def _count(binary, target, core, name, option, iterations):
     progress(f"instructions: {name}, {iterations:,} requests")
     folder = tempfile.mkdtemp(prefix="perfctl-bench-")
     try:
+        out = os.path.join(folder, "out")
         command = clients.perfctl_run(
             binary,
             target.url,
-            os.path.join(folder, "out"),
+            out,
             *("-u", str(clients.CONNECTIONS), "-t", "10m", "--seed", "1"),
             *("--iterations", str(iterations), "--workers", "1", *option),
         )
         valgrind = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/callgrind"]
         finished = process.run([*valgrind, *command], core)
         found = re.search(r"Collected : (\d+)", finished.stderr)
-        if not found or not finished.stdout:
+        if not found or not os.path.exists(out):
             raise SystemExit(f"callgrind did not count: {finished.stderr[-2000:]}")
-        report = json.loads(finished.stdout)["summary"]
-        if report["requests"] != iterations:
-            raise SystemExit(f"{report['requests']} requests were made, not {iterations}")
+        requests = clients.perfctl_completed(out)
+        if requests != iterations:
+            raise SystemExit(f"{requests} requests were made, not {iterations}")
         return iterations, int(found[1])
     finally:
         shutil.rmtree(folder, ignore_errors=True)
