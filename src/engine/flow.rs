@@ -222,9 +222,16 @@ impl<C: Client> User<C> {
                 self.clock.stop();
                 Ok(())
             }
-            Step::Repeat { times, steps } => {
+            Step::Repeat {
+                times,
+                condition,
+                steps,
+            } => {
                 let mut result = Ok(());
                 for _ in 0..*times {
+                    if !self.goes_round(condition.as_ref())? {
+                        break;
+                    }
                     let ended = self.steps(steps, due, goes_on).await;
                     result = result.and(ended);
                     if self.is_over(&result, goes_on) {
@@ -236,11 +243,15 @@ impl<C: Client> User<C> {
             Step::Each {
                 variable,
                 values,
+                condition,
                 steps,
             } => {
                 let mut result = Ok(());
                 for value in values {
                     self.values.set(*variable, value.clone());
+                    if !self.goes_round(condition.as_ref())? {
+                        break;
+                    }
                     let ended = self.steps(steps, due, goes_on).await;
                     result = result.and(ended);
                     if self.is_over(&result, goes_on) {
@@ -282,6 +293,11 @@ impl<C: Client> User<C> {
     /// Whether no further step is done after this.
     fn is_over(&self, result: &Result<(), Failed>, goes_on: bool) -> bool {
         self.is_done() || (result.is_err() && !goes_on)
+    }
+
+    /// Whether steps are repeated once more.
+    fn goes_round(&mut self, condition: Option<&Condition>) -> Result<bool, Failed> {
+        condition.map_or(Ok(true), |condition| self.holds(condition))
     }
 
     fn holds(&mut self, condition: &Condition) -> Result<bool, Failed> {
