@@ -16,6 +16,7 @@ mod health;
 mod open;
 mod pacing;
 mod preflight;
+mod simulation;
 #[cfg(test)]
 mod tests;
 mod timer;
@@ -40,6 +41,7 @@ use health::Sampler;
 pub use crew::{UserSpan, user_spans};
 pub use pacing::Schedule;
 pub use preflight::prepare;
+pub use simulation::simulate;
 
 /// What the workers are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,6 +17,7 @@ mod sample;
 mod statistics;
 mod steady;
 mod store;
+mod timeline;
 mod validity;
 
 pub use class::Class;
@@ -27,11 +28,11 @@ pub use journal::{Commit, CommitCell, JournalWriter, recover};
 pub use knee::{Knee, SweepLevel};
 pub use recorder::Recorder;
 pub use result::{
-    Cell, Component, Ending, EndpointInfo, EndpointResult, Interval, Machine, RunInfo, RunResult,
-    Totals,
+    Cell, Component, Ending, EndpointInfo, EndpointResult, Machine, RunInfo, RunResult, Totals,
 };
 pub use sample::{
     ComponentSample, ConnectionSample, Example, FailureSample, HttpVersion, Sample, Tick,
 };
 pub use statistics::{Summary, Window};
 pub use store::{RunDir, read_result, read_unpacked, write_atomically};
+pub use timeline::Interval;

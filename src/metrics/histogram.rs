@@ -23,8 +23,11 @@ pub fn lowest_of_bucket(value: u64) -> u64 {
     value >> dropped_bits << dropped_bits
 }
 
+/// How many buckets there are.
+const BUCKETS: usize = 55 * 1024;
+
 /// The place of the bucket of `value` among all buckets, from 0.
-fn index_of_bucket(value: u64) -> usize {
+pub(super) fn index_of_bucket(value: u64) -> usize {
     let dropped_bits = (u64::BITS - value.leading_zeros()).saturating_sub(11);
     (dropped_bits as usize) * 1024 + (value >> dropped_bits) as usize
 }
@@ -33,6 +36,11 @@ fn index_of_bucket(value: u64) -> usize {
 fn lowest_at(index: usize) -> u64 {
     let dropped_bits = (index / 1024).saturating_sub(1);
     ((index - dropped_bits * 1024) as u64) << dropped_bits
+}
+
+/// The same of a place that may not be one.
+pub(super) fn checked_lowest_at(index: usize) -> Option<u64> {
+    (index < BUCKETS).then(|| lowest_at(index))
 }
 
 /// The buckets of values in `places` places from `first` on.
@@ -340,6 +348,19 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn buckets_have_places_without_gaps() {
+        let mut bucket = 0;
+        for index in 0..BUCKETS {
+            assert_eq!(checked_lowest_at(index), Some(bucket));
+            assert_eq!(index_of_bucket(bucket), index);
+            assert_eq!(index_of_bucket(highest_of_bucket(bucket)), index);
+            bucket = highest_of_bucket(bucket).wrapping_add(1);
+        }
+        assert_eq!(bucket, 0, "the last bucket ends with the largest value");
+        assert_eq!(checked_lowest_at(BUCKETS), None);
     }
 
     #[test]

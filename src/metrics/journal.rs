@@ -181,7 +181,7 @@ fn assemble(path: &Path, file: File, pending: &[u8]) -> Result<RunResult, Error>
         let whole = text.ends_with(b"\n");
         match (serde_json::from_slice(&text), &mut assembly) {
             (Ok(Line::Header { version, run }), None) => {
-                if version != RunResult::VERSION {
+                if !(1..=RunResult::VERSION).contains(&version) {
                     return Err(unusable(format!("it has version {version}")));
                 }
                 assembly = Some(Assembly::new(*run));

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Class, HealthSample, HttpVersion, SparseHistogram};
+use super::{Class, HealthSample, HttpVersion, Interval, SparseHistogram};
 use crate::plan::{Endpoint, Fingerprint, Load, Phase, Plan, Slo, Target};
 use crate::units::MAX_DURATION;
 
@@ -15,7 +15,9 @@ use crate::units::MAX_DURATION;
 pub struct RunResult {
     /// Always [`RunResult::FORMAT`].
     pub format: String,
-    /// Version of the format; [`RunResult::VERSION`] is the newest known.
+    /// Version of the format; [`RunResult::VERSION`] is the newest known. Older ones become the
+    /// newest when they are read.
+    #[serde(deserialize_with = "newest_version")]
     pub version: u32,
     /// What was run, where and how it ended.
     pub run: RunInfo,
@@ -203,18 +205,6 @@ pub struct EndpointResult {
     pub phases: Vec<Cell>,
 }
 
-/// One second of one phase.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Interval {
-    /// Position of the phase.
-    pub phase: usize,
-    /// Whole seconds from the phase's start; the last one of a phase may be shorter.
-    pub second: u64,
-    /// `(endpoint, counts)` of the endpoints with requests intended to start in it. Only
-    /// `classes`, `response` and `censored` are kept here.
-    pub cells: Vec<(usize, Cell)>,
-}
-
 /// Everything counted of some requests of one endpoint. Adding cells loses nothing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -297,11 +287,21 @@ pub struct Component {
 /// The name of all remote addresses that are not told apart.
 const OTHER: &str = "other";
 
+/// Files of the versions before hold the same in a longer form (see `timeline`), and are written
+/// anew in the newest.
+fn newest_version<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    let version = u32::deserialize(from)?;
+    Ok(match version {
+        1..RunResult::VERSION => RunResult::VERSION,
+        other => other,
+    })
+}
+
 impl RunResult {
     /// Identifies the file.
     pub const FORMAT: &'static str = "perfctl-result";
     /// The version this perfctl writes, and the newest it reads.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
     /// The largest sum of all counters, bytes included, so that sums over a file, and over many
     /// files, cannot overflow.
     const MAX_COUNT: u64 = 1 << 53;
@@ -332,7 +332,7 @@ impl RunResult {
         }
         if self.version != Self::VERSION {
             return Err(format!(
-                "it has version {}, and this perfctl reads version {}",
+                "it has version {}, and this perfctl reads versions up to {}",
                 self.version,
                 Self::VERSION
             ));

@@ -1,7 +1,7 @@
 //! The report for programs: one object, with every number and the whole result.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
 
@@ -79,8 +79,11 @@ struct Phase<'a> {
 
 impl Reporter for Json {
     fn report(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
-        serde_json::to_writer_pretty(&mut *out, &object(report))?;
-        writeln!(out)
+        // In large pieces, since `out` looks for colours in each, of which there are millions.
+        let mut out = BufWriter::with_capacity(1 << 16, out);
+        serde_json::to_writer_pretty(&mut out, &object(report))?;
+        writeln!(out)?;
+        out.flush()
     }
 }
 

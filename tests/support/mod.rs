@@ -1,7 +1,8 @@
 //! What tests of the whole program share: [`Perfctl`] runs the binary, on a [`scenario`] or as it
 //! is, [`Misbehaving`] is a server with a fault, [`TlsServer`] one over TLS, [`calibrated`] one
 //! that is slow by a known rule, [`recording`] one that keeps what it was asked, [`documents`]
-//! reads the README and `docs/`, [`simulation`] makes results without a run. A well-behaved server
+//! reads the README and `docs/`, [`scripted`] is a load of hours without a target, [`simulation`]
+//! makes results without a run. A well-behaved server
 //! is `perfctl::demo::Demo`.
 
 // Each test file uses its own part of this.
@@ -14,6 +15,7 @@ mod program;
 mod proxy;
 pub mod recording;
 pub mod scenario;
+pub mod scripted;
 pub mod serving;
 pub mod simulation;
 mod tls;

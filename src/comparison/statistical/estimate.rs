@@ -19,6 +19,11 @@ pub(super) struct Estimate {
 #[derive(Debug, Default)]
 pub(super) struct Seconds<'a> {
     seconds: Vec<Vec<&'a Cell>>,
+    /// `(lowest value of the bucket, count)` of all response times, timeouts at their age: one
+    /// second after the other, in one piece, since they are gone through for each metric.
+    times: Vec<(u64, u64)>,
+    /// For each second, where in `times` it ends.
+    ends: Vec<usize>,
     /// `(lowest value of the bucket, how many values lie in it or below)`, ascending.
     cumulative: Vec<(u64, u64)>,
 }
@@ -39,9 +44,15 @@ impl<'a> Seconds<'a> {
     /// Of the cells in each full second.
     pub(super) fn new(seconds: Vec<Vec<&'a Cell>>) -> Self {
         let mut all = Histogram::default();
-        for cell in seconds.iter().flatten() {
-            all.add(&cell.response);
-            all.add(&cell.censored);
+        let (mut times, mut ends) = (Vec::new(), Vec::with_capacity(seconds.len()));
+        for cells in &seconds {
+            for cell in cells {
+                for histogram in [&cell.response, &cell.censored] {
+                    all.add(histogram);
+                    times.extend(histogram.iter());
+                }
+            }
+            ends.push(times.len());
         }
         let mut below = 0;
         let cumulative = all.recorded().map(|(lowest, count)| {
@@ -50,8 +61,20 @@ impl<'a> Seconds<'a> {
         });
         Self {
             cumulative: cumulative.collect(),
+            times,
+            ends,
             seconds,
         }
+    }
+
+    /// The response times of each second.
+    fn times(&self) -> impl Iterator<Item = &[(u64, u64)]> {
+        let mut start = 0;
+        self.ends.iter().map(move |end| {
+            let second = &self.times[start..*end];
+            start = *end;
+            second
+        })
     }
 
     /// How many response times there are.
@@ -74,11 +97,11 @@ impl<'a> Seconds<'a> {
         let total = self.count() as f64;
         let (bucket, below) = self.bucket_at(quantile)?;
         let share = below as f64 / total;
-        let series = self.seconds.iter().map(|cells| {
+        let series = self.times().map(|times| {
             let (mut up_to, mut all) = (0, 0);
-            for (lowest, count) in times(cells) {
+            for (lowest, count) in times {
                 all += count;
-                up_to += if lowest <= bucket { count } else { 0 };
+                up_to += if *lowest <= bucket { *count } else { 0 };
             }
             up_to as f64 - share * all as f64
         });
@@ -97,11 +120,11 @@ impl<'a> Seconds<'a> {
     /// The mean response time; `None` without any.
     pub(super) fn mean(&self) -> Option<Estimate> {
         let sums: Vec<(f64, f64)> = self
-            .seconds
-            .iter()
-            .map(|cells| {
-                times(cells).fold((0.0, 0.0), |(sum, count), (lowest, n)| {
-                    (sum + middle_of_bucket(lowest) * n as f64, count + n as f64)
+            .times()
+            .map(|times| {
+                times.iter().fold((0.0, 0.0), |(sum, count), (lowest, n)| {
+                    let n = *n as f64;
+                    (sum + middle_of_bucket(*lowest) * n, count + n)
                 })
             })
             .collect();
@@ -167,12 +190,6 @@ impl Estimate {
     fn is_sound(&self) -> bool {
         self.log.is_finite() && self.error.is_finite()
     }
-}
-
-/// `(lowest value of the bucket, count)` of all response times, timeouts at their age.
-fn times(cells: &[&Cell]) -> impl Iterator<Item = (u64, u64)> {
-    let cells = cells.iter();
-    cells.flat_map(|cell| cell.response.iter().chain(cell.censored.iter()))
 }
 
 /// Seconds in a block: long enough that blocks hardly depend on each other, short enough that

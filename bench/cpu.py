@@ -1,0 +1,84 @@
+"""CPU per completed request, as a ratio to wrk's in the same pair of runs.
+
+Here: interleaved pairs, the check of the counts. Not here: who the clients are (clients.py).
+"""
+
+import os
+import shutil
+import tempfile
+
+import clients
+import process
+import server
+from table import Row, all_met, progress, show, skipped
+
+
+def measure(binary, cores, rounds, seconds, only):
+    """Prints the table. Returns whether every goal that could be measured was met."""
+    why = server.missing() or clients.WRK.missing
+    if why:
+        show("CPU per request", [skipped("CPU per request", why)])
+        return True
+    wanted = clients.ours(binary) + clients.PEER_CLIENTS
+    if only:
+        wanted = [client for client in wanted if any(word in client.name for word in only)]
+    present = [client for client in wanted if not client.missing]
+    found = {client.name: [] for client in [clients.WRK, *present]}
+    with server.Server(cores.server) as target:
+        _once(clients.WRK, target, cores.client, 1)
+        for number in range(rounds):
+            for client in present:
+                progress(f"cpu: {client.name}, {number + 1} of {rounds}")
+                base = _once(clients.WRK, target, cores.client, seconds)
+                mine = _once(client, target, cores.client, seconds * client.times_longer)
+                if base and mine:
+                    found["wrk"].append((base, 1.0))
+                    found[client.name].append((mine, mine.cpu_us / base.cpu_us))
+    absolute, ratios = [], []
+    for client in [clients.WRK, *wanted]:
+        if client.missing:
+            absolute.append(skipped(client.name, client.missing))
+            continue
+        runs = found[client.name]
+        rates = [run.completed / run.wall_s for run, _ in runs]
+        note = f"{min(rates):,.0f} .. {max(rates):,.0f}/s" if runs else "see above"
+        absolute.append(Row(client.name, [run.cpu_us for run, _ in runs], "us", note=note))
+        if client is not clients.WRK:
+            ratios.append(Row(client.name, [ratio for _, ratio in runs], "x wrk", client.goal))
+    show("CPU of the client per request (user and system)", absolute)
+    show("The same, over that of wrk in the same pair of runs", ratios)
+    return all_met(ratios)
+
+
+class Run:
+    """What one run took."""
+
+    def __init__(self, finished, completed):
+        self.completed = completed
+        self.cpu_us = finished.cpu_s * 1e6 / completed
+        self.wall_s = finished.wall_s
+
+
+def _once(client, target, core, seconds):
+    """One run; `None`, and a word about it, when its count is not that of the server."""
+    folder = tempfile.mkdtemp(prefix="perfctl-bench-")
+    try:
+        out = os.path.join(folder, "out")
+        before = target.requests()
+        command = client.command(target.url, out, seconds)
+        finished = process.run(command, core, client.env, terminal=True)
+        served = target.requests() - before
+        try:
+            completed = client.completed(finished, out)
+        except (OSError, ValueError, KeyError, TypeError):
+            completed = None
+        if not completed:
+            skipped(client.name, f"status {finished.status}, no count: {finished.stderr[-300:]!r}")
+            return None
+        # Some do not count what was in flight when their time was over, at most one each.
+        if not 0 <= served - completed <= clients.CONNECTIONS:
+            skipped(client.name, f"counted {completed:,} requests, the server {served:,}")
+            return None
+        return Run(finished, completed)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,109 @@
+"""User instructions per request by callgrind: the slope between two request counts, so that the start
+and the end of the program do not count.
+
+The worker's thread is judged. What the control thread does, it does once a second, and under valgrind
+seconds have few requests: its part is shown, without a goal.
+
+Here: the measurement, the stored figures and the check against them. Not here: the kernel's part, which
+callgrind does not see and cpu.py does.
+"""
+
+import glob
+import json
+import os
+import shutil
+import tempfile
+
+import clients
+import process
+import server
+from table import Row, progress, show, skipped
+
+STORED = os.path.join(clients.BENCH, "instructions.json")
+GOALS = {"reqwest": 55_000, "direct": 6_000}
+# So many that the start of 64 connections and the growth of the histograms lie before the slope.
+FEW, MANY = 10_000, 40_000
+# A regression is more than this beyond what is stored.
+TOLERANCE = 1.10
+
+
+def measure(binary, cores, check, save):
+    """Prints the table. Returns whether all goals were met, and the check was passed."""
+    why = server.missing()
+    if not shutil.which("valgrind"):
+        why = "valgrind is not installed"
+    if why:
+        show("Instructions per request", [skipped("instructions per request", why)])
+        return not check
+    stored = load()
+    measured, controls = {}, {}
+    with server.Server(cores.server) as target:
+        for name, option in clients.perfctl_clients(binary):
+            counts = [_count(binary, target, cores.client, name, option, n) for n in (FEW, MANY)]
+            worker, control = ((many - few) / (MANY - FEW) for few, many in zip(*counts))
+            measured[name] = round(worker)
+            controls[name] = round(control)
+    rows, passed = [], True
+    for name, figure in measured.items():
+        row = Row(f"perfctl, {name}, worker", [figure], "instructions", GOALS[name])
+        if name in stored:
+            row.note = f"{figure / stored[name] - 1:+.1%} of the stored {stored[name]:,}"
+        rows.append(row)
+        rows.append(Row(f"perfctl, {name}, control thread", [controls[name]], "instructions"))
+        if check and name not in stored:
+            row.note = "nothing is stored to check against; store it by --save"
+            passed = False
+        elif check and figure > stored[name] * TOLERANCE:
+            row.note += ": A REGRESSION"
+            passed = False
+        elif not check:
+            passed &= row.verdict() != "MISSED"
+    show("User instructions per request", rows)
+    if save:
+        with open(STORED, "w") as file:
+            json.dump({**stored, **measured}, file, indent=2)
+            file.write("\n")
+    return passed
+
+
+def load():
+    """What is stored, by client."""
+    if not os.path.exists(STORED):
+        return {}
+    with open(STORED) as file:
+        return json.load(file)
+
+
+def _count(binary, target, core, name, option, iterations):
+    """Instructions of the worker and of the control thread in a run of so many iterations."""
+    progress(f"instructions: {name}, {iterations:,} requests")
+    folder = tempfile.mkdtemp(prefix="perfctl-bench-")
+    try:
+        out = os.path.join(folder, "out")
+        command = clients.perfctl_run(
+            binary,
+            target.url,
+            out,
+            *("-u", str(clients.CONNECTIONS), "-t", "10m", "--seed", "1"),
+            *("--iterations", str(iterations), "--workers", "1", *option),
+        )
+        counts = os.path.join(folder, "callgrind")
+        valgrind = ["valgrind", "--tool=callgrind", "--separate-threads=yes"]
+        valgrind.append(f"--callgrind-out-file={counts}")
+        finished = process.run([*valgrind, *command], core)
+        threads = sorted(glob.glob(f"{counts}-*"))
+        if len(threads) < 2 or not os.path.exists(out):
+            raise SystemExit(f"callgrind did not count: {finished.stderr[-2000:]}")
+        requests = clients.perfctl_completed(out)
+        if requests != iterations:
+            raise SystemExit(f"{requests} requests were made, not {iterations}")
+        main, *others = (_total(path) for path in threads)
+        return sum(others), main
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _total(path):
+    """All instructions of one thread."""
+    with open(path) as file:
+        return sum(int(line.split()[1]) for line in file if line.startswith("totals:"))

@@ -1,0 +1,116 @@
+"""The target: nginx with a configuration of its own, one worker on one core.
+
+Here: starting it, its count of requests, stopping it. Not here: who asks it.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+import process
+
+# With the head it is 245 bytes: small, and all in one segment.
+BODY = "x" * 100
+
+CONFIG = """\
+worker_processes 1;
+worker_rlimit_nofile {files};
+daemon off;
+pid {folder}/pid;
+error_log {folder}/error.log;
+events {{ worker_connections {connections}; }}
+http {{
+    access_log off;
+    keepalive_requests 1000000000;
+    keepalive_timeout 3600s;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    server {{
+        listen 127.0.0.1:{port} backlog=16384;
+        location = /status {{ stub_status; }}
+        location / {{ return 200 "{body}"; }}
+    }}
+}}
+"""
+
+
+def missing():
+    """Why there can be no target here; `None` when there can."""
+    return None if shutil.which("nginx") else "nginx is not installed"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """A running nginx; stops when its `with` ends."""
+
+    def __init__(self, core):
+        self.core = core
+        self.folder = tempfile.mkdtemp(prefix="perfctl-bench-")
+        # Its worker is nobody, who has to get at the folder.
+        os.chmod(self.folder, 0o755)
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self):
+        hard = _descriptors()
+        config = os.path.join(self.folder, "nginx.conf")
+        with open(config, "w") as file:
+            file.write(
+                CONFIG.format(
+                    folder=self.folder,
+                    port=self.port,
+                    body=BODY,
+                    files=hard,
+                    connections=max(hard - 100, 512),
+                )
+            )
+        self.child = process.start(
+            ["nginx", "-e", f"{self.folder}/error.log", "-p", self.folder, "-c", config],
+            core=self.core,
+            stdin=subprocess.DEVNULL,
+        )
+        for _ in range(200):
+            try:
+                self.requests()
+                return self
+            except OSError:
+                if self.child.poll() is not None:
+                    break
+                time.sleep(0.02)
+        self.__exit__()
+        raise RuntimeError("nginx did not start; its words stand above")
+
+    def __exit__(self, *_):
+        process.stop(self.child)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def requests(self):
+        """How many requests it has had, those for this number left out."""
+        text = self._status().splitlines()
+        count = int(text[2].split()[2])
+        self._asked = getattr(self, "_asked", 0) + 1
+        return count - self._asked
+
+    def _status(self):
+        with urllib.request.urlopen(f"{self.url}/status", timeout=5) as answer:
+            return answer.read().decode()
+
+
+def _descriptors():
+    """The most descriptors a process may have here."""
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 1048576 if hard == resource.RLIM_INFINITY else hard

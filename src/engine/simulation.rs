@@ -1,0 +1,65 @@
+//! A whole load in the calling task, by the clock of its runtime: where that is paused, hours pass in
+//! moments.
+//!
+//! Here: a worker without a thread of its own. Not here: several workers, signals, the generator's
+//! health, all of which are about real time.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+use tokio::time::Instant;
+
+use super::timer::Timer;
+use super::{Command, Finish, worker};
+use crate::metrics::{Ending, Tick, Totals};
+use crate::plan::Plan;
+use crate::protocol::Client;
+use crate::units::as_us;
+
+/// Carries out a plan's load as its only worker would, with the sessions of `client`; `each_second`
+/// gets what was noted in each second of the runtime's clock, and in the rest at the end. Must run
+/// inside a current-thread runtime with time enabled.
+pub async fn simulate<C: Client + 'static>(
+    plan: &Arc<Plan>,
+    client: C,
+    mut each_second: impl FnMut(Tick),
+) -> Ending {
+    let epoch = Instant::now();
+    let command = watch::Sender::new(Command::Start(epoch));
+    let client = Rc::new(client);
+    let (mut totals, mut out_of_data) = (Totals::default(), false);
+    let mut on_tick = |tick: Tick| {
+        totals = tick.totals;
+        out_of_data |= tick.out_of_data;
+        each_second(tick);
+    };
+    let commands = command.subscribe();
+    let work = worker::work(
+        plan,
+        (0, 1),
+        &client,
+        &Timer::Coarse,
+        commands,
+        &mut on_tick,
+    );
+    let done = LocalSet::new().run_until(work).await;
+    let mut finish = Finish {
+        stopped_at: epoch,
+        drained_at: epoch,
+    };
+    // It is always there, since the load was started.
+    if let Some((last, finished)) = done {
+        on_tick(last);
+        finish = finished;
+    }
+    let since = |at: Instant| as_us(at.saturating_duration_since(epoch));
+    Ending {
+        signal: None,
+        out_of_data,
+        stopped_at_us: since(finish.stopped_at),
+        drained_at_us: since(finish.drained_at),
+        totals,
+    }
+}
