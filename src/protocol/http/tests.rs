@@ -106,7 +106,7 @@ async fn send(base: &str, endpoint: Endpoint, times: usize) -> Response {
     let mut plan = plan(load(Model::Closed, &[(1.0, 0.0, 1.0)]), &[1]);
     plan.endpoints = vec![endpoint];
     let tls = tls_config(&plan, base).unwrap();
-    let mut session = HttpClient::new(&plan, base, tls).unwrap().session();
+    let mut session = ReqwestClient::new(&plan, base, tls).unwrap().session();
     let mut response = Response::default();
     for _ in 0..times {
         let request = Request {
@@ -307,7 +307,7 @@ async fn credentials_stay_with_the_host_they_were_written_for() {
     }];
     plan.endpoints = vec![endpoint];
     let tls = tls_config(&plan, &server.url()).unwrap();
-    let mut session = HttpClient::new(&plan, &server.url(), tls)
+    let mut session = ReqwestClient::new(&plan, &server.url(), tls)
         .unwrap()
         .session();
     let request = Request {
