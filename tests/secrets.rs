@@ -4,6 +4,7 @@ mod support;
 
 use std::path::Path;
 
+use support::clients::for_each_client;
 use support::scenario::SCENARIO;
 use support::{Answer, Fault, Misbehaving, Outcome, Perfctl, Recorded};
 
@@ -79,7 +80,6 @@ fn the_forms_that_are_looked_for_are_those_of_the_canary() {
     assert!(url.contains(FORMS[1]), "{url}");
 }
 
-#[test]
 fn a_secret_is_in_no_file_and_no_output_however_the_target_answers() {
     let other = Misbehaving::start(Fault::Ok);
     for fault in [
@@ -121,7 +121,6 @@ fn a_secret_is_in_no_file_and_no_output_however_the_target_answers() {
     assert_eq!(other.connections(), 0);
 }
 
-#[test]
 fn a_secret_that_the_target_repeats_is_in_no_file_and_no_output() {
     let endpoints = "
 - name: echo
@@ -144,7 +143,6 @@ fn a_secret_that_the_target_repeats_is_in_no_file_and_no_output() {
     }
 }
 
-#[test]
 fn secrets_of_files_and_data_and_answers_are_in_no_file_and_no_output() {
     // Answers all it gets, so that failures quote it.
     let server = Recorded::start(|seen, _| Answer {
@@ -252,4 +250,10 @@ fn credentials_in_a_host_are_refused_and_not_repeated() {
         assert!(!outcome.stderr.contains("c4n4ry"), "{}", outcome.stderr);
         assert!(outcome.stderr.contains("password"), "{}", outcome.stderr);
     }
+}
+
+for_each_client! {
+    a_secret_is_in_no_file_and_no_output_however_the_target_answers
+    a_secret_that_the_target_repeats_is_in_no_file_and_no_output
+    secrets_of_files_and_data_and_answers_are_in_no_file_and_no_output
 }

@@ -1,7 +1,7 @@
 //! What tests of the whole program share: [`Perfctl`] runs the binary, on a [`scenario`] or as it
 //! is, [`Misbehaving`] is a server with a fault, [`TlsServer`] one over TLS, [`calibrated`] one
 //! that is slow by a known rule, [`Recorded`] one that notes what it was asked, [`recording`] one
-//! that keeps every byte, [`documents`] reads the README and `docs/`, [`simulation`] makes results
+//! that keeps every byte, [`clients`] runs a test with each client, [`documents`] reads the README and `docs/`, [`simulation`] makes results
 //! without a run. A well-behaved server
 //! is `perfctl::demo::Demo`.
 
@@ -9,6 +9,7 @@
 #![allow(dead_code, unused_imports)]
 
 pub mod calibrated;
+pub mod clients;
 pub mod documents;
 mod misbehaving;
 mod program;

@@ -69,7 +69,7 @@ impl Answer {
         }
         let had = self.partial.len();
         self.partial.extend_from_slice(bytes);
-        if had >= SMALL && had <= head::MAX_HEAD && !bytes.contains(&b'\n') {
+        if had >= SMALL && self.partial.len() <= head::MAX_HEAD && !bytes.contains(&b'\n') {
             return Ok(false);
         }
         let partial = std::mem::take(&mut self.partial);
