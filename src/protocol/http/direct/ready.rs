@@ -240,3 +240,129 @@ fn write_length(length: u64, bytes: &mut Vec<u8>) {
     }
     bytes.extend_from_slice(b"\r\n");
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::plan::fixture::{load, plan};
+    use crate::plan::{Escape, Header, Model, Part as Piece, Slot, Template};
+    use crate::protocol::Request;
+
+    const BASE: &str = "http://127.0.0.1:8000/api";
+
+    /// Text that differs from request to request.
+    fn varying(source: &str) -> Template {
+        let (slot, escape) = (Slot::Iteration, Escape::None);
+        Template::new(source, vec![Piece::Slot { slot, escape }])
+    }
+
+    fn endpoint(method: Method, url: Template, value: Template, body: Body) -> Endpoint {
+        let mut plan = plan(load(Model::Closed, &[(1.0, 0.0, 1.0)]), &[1]);
+        let header = |name: &str, value| Header {
+            name: name.into(),
+            value,
+        };
+        Endpoint {
+            method,
+            url,
+            headers: vec![
+                header("x-own", value),
+                header("accept", Template::literal("text/plain")),
+            ],
+            body,
+            ..plan.endpoints.remove(0)
+        }
+    }
+
+    /// The lines of the head, sorted but for the first, and the body.
+    fn parts(bytes: &[u8]) -> (Vec<String>, String) {
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let mut lines: Vec<String> = head.split("\r\n").map(str::to_owned).collect();
+        lines[1..].sort();
+        (lines, body.to_owned())
+    }
+
+    /// The request as bytes made ready, and as any other; `None` where it does not fit.
+    fn both(endpoint: &Endpoint, rendered: Option<Rendered>) -> Option<[(Vec<String>, String); 2]> {
+        let prepared = Prepared::new(endpoint, BASE, None).unwrap();
+        let ready = Ready::new(endpoint, &prepared, BASE)?;
+        if !ready.fits(rendered.as_ref()) {
+            return None;
+        }
+        let (mut quick, mut slow) = (Vec::new(), Vec::new());
+        ready.write(rendered.as_ref(), &mut quick);
+        let request = Request {
+            index: 0,
+            endpoint,
+            rendered,
+        };
+        write(&prepared.request(&request, BASE).unwrap(), &mut slow);
+        Some([parts(&quick), parts(&slow)])
+    }
+
+    #[test]
+    fn a_request_that_is_always_the_same_is_one_piece_of_bytes() {
+        let text = Template::literal("a b");
+        let body = Body::Template(text.clone());
+        let url = Template::literal("/x/../y z?q='#f");
+        let [quick, slow] = both(&endpoint(Method::Post, url, text, body), None).unwrap();
+        assert_eq!(quick, slow);
+        let (lines, body) = quick;
+        assert_eq!(lines[0], "POST /api/y%20z?q=%27 HTTP/1.1");
+        let fields = [
+            "accept: text/plain",
+            "content-length: 3",
+            "host: 127.0.0.1:8000",
+        ];
+        assert_eq!(lines[1..4], fields);
+        assert_eq!((lines[5].as_str(), body.as_str()), ("x-own: a b", "a b"));
+    }
+
+    #[test]
+    fn what_has_no_slot_is_left_to_the_general_way() {
+        let literal = || Template::literal("/");
+        let mut gzipped = endpoint(
+            Method::Post,
+            literal(),
+            literal(),
+            Body::Template(varying("/b")),
+        );
+        gzipped.gzip = true;
+        let elsewhere = endpoint(Method::Get, varying("{{ url }}"), literal(), Body::None);
+        let large = Body::Template(Template::literal("x".repeat(MAX_JOINED + 1)));
+        let large = endpoint(Method::Post, literal(), literal(), large);
+        for endpoint in [gzipped, elsewhere, large] {
+            assert!(both(&endpoint, None).is_none(), "{}", endpoint.url.source());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn both_ways_send_the_same_request(
+            url in "/[a-z0-9/?&=%.\"' {}|^<>\\\\#é:@-]{0,12}",
+            value in "[ -~\t\u{7f}é]{0,8}",
+            body in "[ -~é]{0,9}",
+        ) {
+            let body_of = Body::Template(varying("{{ c }}"));
+            let endpoint = endpoint(Method::Put, varying("/{{ a }}"), varying("{{ b }}"), body_of);
+            let rendered = Rendered {
+                url,
+                headers: vec![value, String::new()],
+                body: Some(body),
+                pieces: Vec::new(),
+                auth: Vec::new(),
+            };
+            if let Some([quick, slow]) = both(&endpoint, Some(rendered)) {
+                prop_assert_eq!(quick, slow);
+            }
+        }
+
+        #[test]
+        fn an_ordinary_path_has_its_slot(path in "/[a-z0-9/_-]{0,9}(\\?[a-z]=[a-z0-9%+,]{0,5})?") {
+            prop_assert!(is_plain(&path), "{}", path);
+        }
+    }
+}
