@@ -6,7 +6,7 @@
 //! is `perfctl::demo::Demo`.
 
 // Each test file uses its own part of this.
-#![allow(dead_code, unused_imports)]
+#![allow(dead_code, unused_imports, unused_macros)]
 
 pub mod calibrated;
 pub mod clients;

@@ -77,8 +77,10 @@ pub struct Direct {
     /// With tickets of its own: a virtual user resumes what it began itself, and nobody else's.
     tls: OnceCell<Arc<ClientConfig>>,
     /// Not in use just now.
-    kept: RefCell<Vec<(Rc<Origin>, Option<Connection>)>>,
+    kept: RefCell<Vec<(Rc<Origin>, Option<Box<Connection>>)>>,
     opened: Cell<Opened>,
+    /// Whether there is anything in `opened`.
+    has_opened: Cell<bool>,
     alarm: RefCell<Alarm>,
 }
 
@@ -87,7 +89,7 @@ struct Message<F> {
     /// Writes all of it, or all but the rest. May be called twice.
     write: F,
     /// What follows piece by piece.
-    rest: Option<Pieces>,
+    rest: Option<Box<Pieces>>,
     /// Whether it is one for a head alone.
     is_head: bool,
 }
@@ -111,6 +113,7 @@ impl Transport for Direct {
             tls: OnceCell::new(),
             kept: RefCell::default(),
             opened: Cell::default(),
+            has_opened: Cell::default(),
             alarm: RefCell::default(),
         }
     }
@@ -133,13 +136,14 @@ impl Transport for Direct {
         let rest = rest.transpose().map_err(failures::of_file)?;
         let message = Message {
             write: |bytes: &mut Vec<u8>| ready::write(&outgoing, bytes),
-            rest: rest.map(|(pieces, _)| pieces),
+            rest: rest.map(|(pieces, _)| Box::new(pieces)),
             is_head: outgoing.method == Method::HEAD,
         };
         self.carry(&Rc::new(origin), message, terms, response).await
     }
 
     fn take_opened(&self) -> Opened {
+        self.has_opened.set(false);
         self.opened.take()
     }
 }
@@ -288,8 +292,9 @@ impl Direct {
         Poll::Ready(Err(terms.timed_out(answer.stage(), None)))
     }
 
-    async fn connect(&self, origin: &Origin, terms: &Terms) -> Result<Connection, Failure> {
+    async fn connect(&self, origin: &Origin, terms: &Terms) -> Result<Box<Connection>, Failure> {
         let mut opened = self.opened.get();
+        self.has_opened.set(true);
         opened.attempts = opened.attempts.saturating_add(1);
         self.opened.set(opened);
         let step = Cell::new(Step::Connect);
@@ -310,18 +315,23 @@ impl Direct {
         let (connection, took) = connected?;
         opened.add(took.dns, took.connect, took.tls);
         self.opened.set(opened);
-        Ok(connection)
+        Ok(Box::new(connection))
+    }
+
+    /// Whether a connection was begun since what was opened was last taken.
+    fn has_opened(&self) -> bool {
+        self.has_opened.get()
     }
 
     /// The connection to an origin that is not in use.
-    fn take(&self, origin: &Rc<Origin>) -> Option<Connection> {
+    fn take(&self, origin: &Rc<Origin>) -> Option<Box<Connection>> {
         let mut kept = self.kept.borrow_mut();
         let mut kept = kept.iter_mut();
         let (_, connection) = kept.find(|(other, _)| is_same(other, origin))?;
         connection.take()
     }
 
-    fn keep(&self, origin: &Rc<Origin>, connection: Connection) {
+    fn keep(&self, origin: &Rc<Origin>, connection: Box<Connection>) {
         let mut kept = self.kept.borrow_mut();
         if let Some((_, place)) = kept.iter_mut().find(|(other, _)| is_same(other, origin)) {
             *place = Some(connection);
@@ -330,6 +340,8 @@ impl Direct {
         if kept.len() >= MAX_KEPT {
             kept.remove(0);
         }
+        // Most users need one, and never more.
+        kept.reserve_exact(1);
         kept.push((origin.clone(), Some(connection)));
     }
 }

@@ -168,7 +168,9 @@ impl Answer {
             response.phases.download = Some(head_at.elapsed());
         }
         self.is_whole = true;
-        response.body = std::mem::take(&mut self.body).freeze();
+        if !self.body.is_empty() {
+            response.body = std::mem::take(&mut self.body).freeze();
+        }
         response.body_bytes = self.length;
     }
 

@@ -167,20 +167,28 @@ impl Said {
         match header.name.len() {
             8 if is("location") => return Ok((300..400).contains(&status)),
             10 if is("set-cookie") => return Ok(true),
-            10 if is("connection") => {
-                for option in elements(header.value) {
-                    self.close |= option.eq_ignore_ascii_case(b"close");
-                    self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+            10 if is("connection") => match header.value {
+                // As most servers write it.
+                b"keep-alive" => self.keep_alive = true,
+                b"close" => self.close = true,
+                list => {
+                    for option in elements(list) {
+                        self.close |= option.eq_ignore_ascii_case(b"close");
+                        self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                    }
                 }
-            }
+            },
             13 if is("server-timing") => return Ok(true),
             14 if is("content-length") => {
-                for element in elements(header.value) {
-                    let length = number(element).ok_or("invalid content-length")?;
-                    if self.length.is_some_and(|before| before != length) {
-                        return Err("two different values of content-length");
+                // One number, as a rule, and otherwise a list of the same one.
+                match number(header.value) {
+                    Some(length) => self.hear_length(length)?,
+                    None => {
+                        for element in elements(header.value) {
+                            let length = number(element).ok_or("invalid content-length")?;
+                            self.hear_length(length)?;
+                        }
                     }
-                    self.length = Some(length);
                 }
             }
             16 if is("www-authenticate") => return Ok(status == 401),
@@ -191,6 +199,13 @@ impl Said {
             _ => {}
         }
         Ok(false)
+    }
+
+    fn hear_length(&mut self, length: u64) -> Result<(), &'static str> {
+        match self.length.replace(length) {
+            Some(before) if before != length => Err("two different values of content-length"),
+            _ => Ok(()),
+        }
     }
 
     /// How the body ends: RFC 9112, section 6.3.
@@ -216,8 +231,13 @@ fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn number(text: &[u8]) -> Option<u64> {
-    if !text.iter().all(u8::is_ascii_digit) {
-        return None;
+    let mut number: u64 = 0;
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number.checked_mul(10)?.checked_add(u64::from(digit))?;
     }
-    std::str::from_utf8(text).ok()?.parse().ok()
+    (!text.is_empty()).then_some(number)
 }

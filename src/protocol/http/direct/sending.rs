@@ -19,7 +19,7 @@ pub(super) struct Sending {
     /// What comes next.
     unsent: Bytes,
     /// What follows it.
-    rest: Option<Pieces>,
+    rest: Option<Box<Pieces>>,
     is_flushed: bool,
     /// Why no more can be sent.
     broken: Option<Failure>,
@@ -27,7 +27,7 @@ pub(super) struct Sending {
 
 impl Sending {
     /// Before anything was sent; `rest` is what follows what is [begun](Self::begin) with.
-    pub(super) fn new(rest: Option<Pieces>) -> Self {
+    pub(super) fn new(rest: Option<Box<Pieces>>) -> Self {
         Self {
             unsent: Bytes::new(),
             rest,
@@ -89,7 +89,7 @@ impl Sending {
                     Err(error) => self.broken = Some(broken(&error, Stage::Head)),
                 }
             } else if let Some(pieces) = &mut self.rest {
-                match ready!(Pin::new(pieces).poll_frame(cx)) {
+                match ready!(Pin::new(&mut **pieces).poll_frame(cx)) {
                     None => self.rest = None,
                     Some(Ok(frame)) => self.unsent = frame.into_data().unwrap_or_default(),
                     Some(Err(error)) => return Poll::Ready(Err(of_file(error))),

@@ -5,11 +5,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use proptest::prelude::*;
 
+use super::DirectClient;
 use super::answer::Answer;
 use super::head::{MAX_HEAD, Wanted};
 use crate::metrics::{Class, HttpVersion};
-use crate::protocol::Response;
+use crate::plan::Model;
+use crate::plan::fixture::{load, plan};
+use crate::protocol::http::tls_config;
 use crate::protocol::http::transport::Terms;
+use crate::protocol::{Client, Request, Response, Session};
 
 const WANTED: Wanted = Wanted {
     is_bodyless: false,
@@ -260,4 +264,21 @@ proptest! {
         let chunks = [b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", &bytes[..]].concat();
         read([&chunks[..]], WANTED);
     }
+}
+
+#[tokio::test]
+async fn a_user_at_rest_carries_little_along() {
+    let plan = plan(load(Model::Closed, &[(1.0, 0.0, 1.0)]), &[1]);
+    let base = "http://127.0.0.1:1";
+    let client = DirectClient::new(&plan, base, tls_config(&plan, base).unwrap());
+    let mut session = client.unwrap().session();
+    let request = Request {
+        index: 0,
+        endpoint: &plan.endpoints[0],
+        rendered: None,
+    };
+    // Everything but the socket, its timer and what the engine keeps.
+    assert!(size_of_val(&session) <= 256, "{}", size_of_val(&session));
+    let exchange = size_of_val(&session.execute(request));
+    assert!(exchange <= 1_200, "{exchange}");
 }
