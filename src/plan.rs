@@ -172,6 +172,10 @@ pub enum ThinkTime {
     /// `constant_throughput(n)` is a pacing of `1/n` seconds.
     #[serde(rename = "pacing_us", with = "crate::units::micros")]
     Pacing(Duration),
+    /// An exponentially distributed wait of this mean after an iteration, which makes the
+    /// iterations of a fast target a Poisson process. `poisson(n)` is a mean of `1/n` seconds.
+    #[serde(rename = "poisson_us", with = "crate::units::micros")]
+    Poisson(Duration),
 }
 
 impl ThinkTime {
@@ -179,7 +183,7 @@ impl ThinkTime {
     pub fn mean(self) -> Duration {
         match self {
             Self::None => Duration::ZERO,
-            Self::Constant(wait) | Self::Pacing(wait) => wait,
+            Self::Constant(wait) | Self::Pacing(wait) | Self::Poisson(wait) => wait,
             Self::Between(low, high) => (low + high) / 2,
         }
     }

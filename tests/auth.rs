@@ -219,8 +219,16 @@ fn the_wait_for_a_token_is_no_part_of_a_response_time() {
         std::thread::sleep(std::time::Duration::from_secs(3));
         ok("{\"access_token\":\"t0ken-1\"}")
     });
-    for load in [&["-i", "20", "-u", "4"][..], &["--rate", "50", "-t", "4s"]] {
-        let outcome = Perfctl::scenario(&target.url(), &by_oauth2(&slow, ""))
+    let endpoint = by_oauth2(&slow, "");
+    let flow = |step: &str| format!("{endpoint}\nflows: {{f: {{weight: 3, steps: [{step}]}}}}");
+    let by_count = &["-i", "20", "-u", "4"][..];
+    for (load, endpoints) in [
+        (by_count, endpoint.clone()),
+        (&["--rate", "50", "-t", "4s"], endpoint.clone()),
+        (by_count, flow("GET /")),
+        (by_count, flow("parallel: [GET /, GET /]")),
+    ] {
+        let outcome = Perfctl::scenario(&target.url(), &endpoints)
             .args(load)
             .args(["--workers", "1", "-e", "SECRET=s"])
             .run();
@@ -229,19 +237,16 @@ fn the_wait_for_a_token_is_no_part_of_a_response_time() {
             classes(&result),
             format!("ok {}", count(&result, Class::Ok))
         );
-        let longest = result.endpoints[0]
-            .phases
-            .iter()
-            .map(|cell| cell.response.max_us);
-        let longest = longest.max().unwrap();
-        assert!(longest < 3_000_000, "{load:?}: {longest}");
-        let mut components = result.endpoints[0].phases.iter();
+        let cells = || result.endpoints.iter().flat_map(|entry| &entry.phases);
+        let longest = cells().map(|cell| cell.response.max_us).max().unwrap();
+        assert!(longest < 3_000_000, "{load:?} {endpoints}: {longest}");
+        let mut components = cells();
         let token = components.find_map(|cell| cell.components.get("oauth2_token"));
         assert!(token.unwrap().time.max_us >= 3_000_000);
         assert!(!outcome.stdout.contains("Little"), "{}", outcome.stdout);
         assert!(!outcome.stdout.contains("INVALID"), "{}", outcome.stdout);
     }
-    assert_eq!(slow.seen().len(), 2);
+    assert_eq!(slow.seen().len(), 4);
 }
 
 fn a_token_is_fetched_again_before_it_ends() {

@@ -5,8 +5,9 @@ mod support;
 use std::path::Path;
 
 use support::clients::for_each_client;
+use support::recording::{Recording, ok};
 use support::scenario::SCENARIO;
-use support::{Answer, Fault, Misbehaving, Outcome, Perfctl, Recorded};
+use support::{Fault, Misbehaving, Outcome, Perfctl};
 
 /// With what has to be escaped in a URL and in JSON.
 const CANARY: &str = "c4n4ry/s3cret+\"x\"";
@@ -145,12 +146,15 @@ fn a_secret_that_the_target_repeats_is_in_no_file_and_no_output() {
 
 fn secrets_of_files_and_data_and_answers_are_in_no_file_and_no_output() {
     // Answers all it gets, so that failures quote it.
-    let server = Recorded::start(|seen, _| Answer {
-        body: match seen.path.as_str() {
-            "/login" => format!("{{\"token\": {}}}", serde_json::to_string(CANARY).unwrap()),
-            _ => format!("{} {} {}", seen.path, seen.body, seen.header("x-token")),
-        },
-        ..Answer::default()
+    let server = Recording::start(|seen, _| match seen.path() {
+        "/login" => {
+            let canary = serde_json::to_string(CANARY).unwrap();
+            ok(&format!("{{\"token\": {canary}}}"))
+        }
+        path => {
+            let token = seen.header("x-token").unwrap_or_default();
+            ok(&format!("{path} {} {token}", seen.text()))
+        }
     });
     // Apart, so that none is only hidden because another knows the same value.
     let of_file = "
@@ -171,7 +175,7 @@ variables: {token: none-yet}";
     let formats = ["console", "json", "markdown"];
     let all = [of_file, of_data, of_answer].into_iter();
     for (endpoints, format) in all.flat_map(|endpoints| formats.map(|format| (endpoints, format))) {
-        let outcome = Perfctl::scenario(server.url(), endpoints)
+        let outcome = Perfctl::scenario(&server.url(), endpoints)
             .file("scenarios/key.txt", format!("{CANARY}\n"))
             .file(
                 "scenarios/users.csv",

@@ -6,31 +6,32 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use perfctl::metrics::Class;
+use support::Perfctl;
+use support::recording::{Recording, answer, ok};
 use support::scenario::{classes, count};
-use support::{Answer, Perfctl, Recorded};
 
 /// `user,path` of each request, by the header that the scenarios below send.
-fn by_user(server: &Recorded) -> BTreeMap<String, Vec<String>> {
+fn by_user(server: &Recording) -> BTreeMap<String, Vec<String>> {
     let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for seen in server.seen() {
-        let user = seen.header("x-user").to_owned();
-        users.entry(user).or_default().push(seen.path);
+        let user = seen.header("x-user").unwrap_or_default().to_owned();
+        users.entry(user).or_default().push(seen.path().to_owned());
     }
     users
 }
 
 #[test]
 fn what_an_answer_holds_is_sent_with_the_next_requests_of_that_user() {
-    let server = Recorded::start(|seen, number| match seen.path.as_str() {
-        "/login" => Answer {
-            headers: vec![("set-cookie", format!("sid=c{number}; Path=/"))],
-            body: format!("{{\"token\": \"t{number}\", \"items\": [{{\"id\": {number}}}]}}"),
-            ..Answer::default()
-        },
-        _ => Answer::default(),
+    let server = Recording::start(|seen, number| match seen.path() {
+        "/login" => answer(
+            "200 OK",
+            &format!("set-cookie: sid=c{number}; Path=/\r\n"),
+            &format!("{{\"token\": \"t{number}\", \"items\": [{{\"id\": {number}}}]}}"),
+        ),
+        _ => ok(""),
     });
     let outcome = Perfctl::scenario(
-        server.url(),
+        &server.url(),
         "- {name: login, post: /login, extract: {token: $.token, sid: {cookie: sid}, id: '$.items[0].id'}}
 - {name: use, get: '/use?{{ token }}-{{ sid }}-{{ id }}', weight: 3}
 variables: {token: none, sid: none, id: none}
@@ -44,15 +45,17 @@ defaults: {headers: {X-User: '{{ user_id }}'}}",
     let mut numbers: BTreeMap<String, Option<usize>> = BTreeMap::new();
     let (mut first, mut later) = (0, 0);
     for (number, seen) in server.seen().into_iter().enumerate() {
-        let known = numbers.entry(seen.header("x-user").to_owned()).or_default();
-        if seen.path == "/login" {
+        let known = numbers
+            .entry(seen.header("x-user").unwrap().to_owned())
+            .or_default();
+        if seen.path() == "/login" {
             *known = Some(number);
             continue;
         }
         let expected = known.map_or("/use?none-none-none".to_owned(), |n| {
             format!("/use?t{n}-c{n}-{n}")
         });
-        assert_eq!(seen.path, expected);
+        assert_eq!(seen.path(), expected);
         match known {
             None => first += 1,
             Some(_) => later += 1,
@@ -63,12 +66,9 @@ defaults: {headers: {X-User: '{{ user_id }}'}}",
 
 #[test]
 fn a_value_that_is_missing_fails_the_request_and_those_that_need_it() {
-    let server = Recorded::start(|_, _| Answer {
-        body: "{\"error\": \"no\"}".into(),
-        ..Answer::default()
-    });
+    let server = Recording::start(|_, _| ok("{\"error\": \"no\"}"));
     let outcome = Perfctl::scenario(
-        server.url(),
+        &server.url(),
         "- {name: login, post: /login, extract: {token: $.token}}
 - {name: use, get: '/use/{{ token }}'}",
     )
@@ -98,19 +98,13 @@ fn a_value_that_is_missing_fails_the_request_and_those_that_need_it() {
 
 #[test]
 fn failures_are_counted_under_the_names_that_the_scenario_gives() {
-    let server = Recorded::start(|seen, number| match seen.path.as_str() {
-        "/gone" => Answer {
-            status: 404,
-            ..Answer::default()
-        },
-        _ => Answer {
-            body: format!("no such invoice {number}"),
-            ..Answer::default()
-        },
+    let server = Recording::start(|seen, number| match seen.path() {
+        "/gone" => answer("404 Not Found", "", ""),
+        _ => ok(&format!("no such invoice {number}")),
     });
     let scenario = || {
         Perfctl::scenario(
-            server.url(),
+            &server.url(),
             "- {name: expected, get: /gone, check: {status: 404}}
 - {name: gone, get: /gone, check: {status: 200, fail_with: invoice is gone}}
 - name: told
@@ -167,9 +161,9 @@ fn rows(count: usize) -> String {
 fn unique_rows_are_shared_by_no_two_users_on_any_number_of_workers() {
     let mut seen = Vec::new();
     for workers in ["1", "2", "3"] {
-        let server = Recorded::start(|_, _| Answer::default());
+        let server = Recording::ok();
         let outcome = Perfctl::scenario(
-            server.url(),
+            &server.url(),
             "- {name: a, get: '/{{ users.id }}/{{ users.id }}'}
 data: {users: {file: users.csv, mode: unique}}
 defaults: {headers: {X-User: '{{ user_id }}'}}",
@@ -198,9 +192,9 @@ fn users_or_the_run_end_with_the_data_as_the_scenario_says() {
         ("stop_user", "unique", 6),
         ("stop_run", "shuffle", 6),
     ] {
-        let server = Recorded::start(|_, _| Answer::default());
+        let server = Recording::ok();
         let outcome = Perfctl::scenario(
-            server.url(),
+            &server.url(),
             &format!(
                 "- {{name: a, get: '/{{{{ users.id }}}}'}}
 data: {{users: {{file: users.csv, mode: {mode}, on_end: {data}}}}}"
@@ -235,9 +229,9 @@ data: {{users: {{file: users.csv, mode: {mode}, on_end: {data}}}}}"
 
 #[test]
 fn a_run_that_ends_with_its_data_is_no_broken_run() {
-    let server = Recorded::start(|_, _| Answer::default());
+    let server = Recording::ok();
     let outcome = Perfctl::scenario(
-        server.url(),
+        &server.url(),
         "- {name: a, get: '/{{ users.id }}'}
 data: {users: {file: users.csv, mode: unique}}",
     )
@@ -265,12 +259,9 @@ data: {users: {file: users.csv, mode: unique}}",
 
 #[test]
 fn expressions_are_filled_in_and_say_why_they_fail() {
-    let server = Recorded::start(|_, _| Answer {
-        body: "{\"items\": [{\"id\": 3}, {\"id\": 4}]}".into(),
-        ..Answer::default()
-    });
+    let server = Recording::start(|_, _| ok("{\"items\": [{\"id\": 3}, {\"id\": 4}]}"));
     let outcome = Perfctl::scenario(
-        server.url(),
+        &server.url(),
         "- name: a
   post: '/{{ key | upper }}/{{ items | length }}/{{ 1 + 2 }}/{{ secret_key | length }}'
   headers: {X-Signature: \"{{ hmac_sha256(secret_key, key) }}\", X-Row: '{{ rows.v.deep }}'}
@@ -297,7 +288,7 @@ data: {rows: rows.jsonl}",
 
     let outcome = Perfctl::after(outcome)
         .quick(
-            server.url(),
+            &server.url(),
             "- name: a
   post: '/{{ key | upper }}/{{ items | default([]) | length }}/{{ 1 + 2 }}'
   headers: {X-Signature: \"{{ hmac_sha256(secret_key, key) }}\", X-Row: '{{ rows.v.deep }}'}
@@ -313,17 +304,17 @@ data: {rows: rows.jsonl}",
     let seen = server.seen();
     assert_eq!(seen.len(), 2, "{}", outcome.stdout);
     assert_eq!(
-        (seen[0].path.as_str(), seen[0].body.as_str()),
+        (seen[0].path(), seen[0].text().as_str()),
         ("/ABC/0/3", r#"{"ids":[],"own":"abc"}"#)
     );
     assert_eq!(
-        (seen[1].path.as_str(), seen[1].body.as_str()),
+        (seen[1].path(), seen[1].text().as_str()),
         ("/ABC/2/3", r#"{"ids":[3,4],"own":"abc"}"#)
     );
-    assert_eq!(seen[0].header("x-row"), "1");
+    assert_eq!(seen[0].header("x-row"), Some("1"));
     assert_eq!(
         seen[0].header("x-signature"),
-        "7cf4ec4f741f51cb0d887013c46251d6f4175643c4f422906a1aaec688cc13e8",
+        Some("7cf4ec4f741f51cb0d887013c46251d6f4175643c4f422906a1aaec688cc13e8"),
         "as openssl gives it"
     );
 }
@@ -421,17 +412,13 @@ fn too_few_rows_for_the_load_are_known_before_it() {
 
 #[test]
 fn an_answer_is_compared_with_what_was_sent() {
-    let server = Recorded::start(|seen, number| Answer {
+    let server = Recording::start(|seen, number| {
         // Every other answer is about another row than the one that was asked for.
-        body: format!(
-            "{{\"id\": \"{}{}\"}}",
-            &seen.path[1..],
-            ["", "0"][number % 2]
-        ),
-        ..Answer::default()
+        let extra = ["", "0"][number % 2];
+        ok(&format!("{{\"id\": \"{}{extra}\"}}", &seen.path()[1..]))
     });
     let outcome = Perfctl::scenario(
-        server.url(),
+        &server.url(),
         "- name: a
   get: '/{{ users.id }}'
   extract: {id: $.id}

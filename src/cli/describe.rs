@@ -217,6 +217,7 @@ fn think_time(think_time: ThinkTime) -> String {
         ThinkTime::Between(low, high) => {
             format!("{} to {}", format_duration(low), format_duration(high))
         }
+        ThinkTime::Poisson(mean) => format!("{} on average", format_duration(mean)),
         ThinkTime::Pacing(pacing) => format!("one iteration every {}", format_duration(pacing)),
     }
 }

@@ -65,15 +65,19 @@ async fn run<C: Client>(
     halt: Rc<Halt>,
 ) {
     let _counted = Counted::new(&shared.recorder);
+    // The first period of a pacing counts from the start of the user, as in Locust.
+    let mut due = Some(Instant::now());
     if !user.start(&mut None).await {
         return;
     }
     let mut left = quota.unwrap_or(u64::MAX);
     while left > 0 && !user.is_done() && !halt.is_halted() && Instant::now() < until {
-        let begun = Instant::now();
+        // When it was due, not when the timer woke it up: what the timer is late must not add up.
+        let begun = due.take().unwrap_or_else(Instant::now);
         user.iterate().await;
         left -= 1;
-        match user.next_start(begun) {
+        due = user.next_start(begun);
+        match due {
             // A user whose requests fail at once must not keep the others from running.
             None => tokio::task::consume_budget().await,
             Some(at) if left > 0 => tokio::select! {

@@ -123,7 +123,7 @@ pub(super) struct InFlight<'a> {
     intended: Instant,
     started: Instant,
     /// What it waited for its token, which is no part of its times.
-    waited: Duration,
+    pub(super) waited: Duration,
     /// Since when it waits, if it does. Meanwhile it is not in flight.
     paused: Option<Instant>,
     landed: Option<Instant>,

@@ -79,7 +79,8 @@ impl Failed {
     }
 }
 
-/// How long a user has spent thinking since it started: what a flow's time is without.
+/// How long a user has spent thinking, and waiting for tokens, since it started: what a flow's
+/// response time is without.
 #[derive(Debug, Default)]
 pub(super) struct ThoughtClock {
     before: Cell<Duration>,
@@ -97,6 +98,11 @@ impl ThoughtClock {
 
     fn start(&self) {
         self.since.set(Some(Instant::now()));
+    }
+
+    /// Counts a wait that is over.
+    pub(super) fn add(&self, wait: Duration) {
+        self.before.set(self.before.get() + wait);
     }
 
     fn stop(&self) {
@@ -216,9 +222,16 @@ impl<C: Client> User<C> {
                 self.clock.stop();
                 Ok(())
             }
-            Step::Repeat { times, steps } => {
+            Step::Repeat {
+                times,
+                condition,
+                steps,
+            } => {
                 let mut result = Ok(());
                 for _ in 0..*times {
+                    if !self.goes_round(condition.as_ref())? {
+                        break;
+                    }
                     let ended = self.steps(steps, due, goes_on).await;
                     result = result.and(ended);
                     if self.is_over(&result, goes_on) {
@@ -230,11 +243,15 @@ impl<C: Client> User<C> {
             Step::Each {
                 variable,
                 values,
+                condition,
                 steps,
             } => {
                 let mut result = Ok(());
                 for value in values {
                     self.values.set(*variable, value.clone());
+                    if !self.goes_round(condition.as_ref())? {
+                        break;
+                    }
                     let ended = self.steps(steps, due, goes_on).await;
                     result = result.and(ended);
                     if self.is_over(&result, goes_on) {
@@ -276,6 +293,11 @@ impl<C: Client> User<C> {
     /// Whether no further step is done after this.
     fn is_over(&self, result: &Result<(), Failed>, goes_on: bool) -> bool {
         self.is_done() || (result.is_err() && !goes_on)
+    }
+
+    /// Whether steps are repeated once more.
+    fn goes_round(&mut self, condition: Option<&Condition>) -> Result<bool, Failed> {
+        condition.map_or(Ok(true), |condition| self.holds(condition))
     }
 
     fn holds(&mut self, condition: &Condition) -> Result<bool, Failed> {
@@ -357,7 +379,11 @@ impl<C: Client> User<C> {
             async move { (send(shared, lane, request, due).await, endpoint) }
         });
         // What is taken out of the answers, and the first failure, are in the order of the file.
-        for (answer, endpoint) in join_all(sent).await {
+        let answers = join_all(sent).await;
+        // They waited for the same token, at the same time.
+        let waits = answers.iter().map(|(answer, _)| answer.in_flight.waited);
+        self.clock.add(waits.min().unwrap_or_default());
+        for (answer, endpoint) in answers {
             let judgement = self.judge(endpoint, &answer);
             result = result.and(settle(answer, judgement));
         }

@@ -107,6 +107,7 @@ async fn steps_are_repeated_and_chosen_by_weight() {
     let steps = vec![
         Step::Repeat {
             times: 3,
+            condition: None,
             steps: vec![Step::Request(0)],
         },
         Step::Random(vec![branch(3, 1), branch(1, 2)]),
@@ -193,6 +194,7 @@ async fn steps_are_done_for_each_value_of_a_list() {
     let plan = with_item(vec![Step::Each {
         variable: 0,
         values: vec!["tea".into(), 7.into()],
+        condition: None,
         steps: vec![Step::Request(0)],
     }]);
     let outcome = run(&plan, takes(10)).await;
@@ -202,7 +204,7 @@ async fn steps_are_done_for_each_value_of_a_list() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_condition_decides_which_steps_are_done() {
+async fn a_condition_decides_which_steps_are_done_and_how_often() {
     let condition = |source: &str| {
         let resolve = |path: &str| match path {
             "status" => Ok((("status".to_owned(), None), Input::Status)),
@@ -219,11 +221,29 @@ async fn a_condition_decides_which_steps_are_done() {
         with_item(vec![Step::Each {
             variable: 0,
             values: vec![1.into(), 2.into()],
+            condition: None,
             steps: vec![Step::Request(0), decide(source)],
         }])
     };
     let outcome = run(&steps("status == 200 and item > 1"), takes(10)).await;
     assert_eq!(names(&outcome), "acab");
+    let repeated = |source| {
+        with_item(vec![Step::Each {
+            variable: 0,
+            values: vec![1.into(), 2.into(), 3.into(), 1.into()],
+            condition: Some(condition(source)),
+            steps: vec![Step::Request(0), Step::Request(1)],
+        }])
+    };
+    for (source, wanted) in [("item < 3", "abab"), ("item > 1", ""), ("item.x.y", "")] {
+        assert_eq!(names(&run(&repeated(source), takes(10)).await), wanted);
+    }
+    let counted = with_item(vec![Step::Repeat {
+        times: 5,
+        condition: Some(condition("status != 500")),
+        steps: vec![Step::Request(1)],
+    }]);
+    assert_eq!(names(&run(&counted, takes(10)).await), "bbbbb");
     // One that cannot be decided fails its flow, and says why.
     let outcome = run(&steps("item.x.y"), takes(10)).await;
     assert_eq!(names(&outcome), "a");
@@ -256,6 +276,25 @@ async fn requests_in_parallel_start_at_once_and_end_with_the_slowest() {
         .iter()
         .filter(|s| (1..4).contains(&s.endpoint));
     assert!(at_once.map(|s| s.intended_us).all(|us| us == 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_in_parallel_that_begin_an_arrival_count_from_when_it_was_due() {
+    let steps = vec![Step::Parallel {
+        times: 1,
+        requests: vec![0, 1],
+    }];
+    // The timer wakes at full milliseconds, so that 1/3 s tells the schedule from the start.
+    let plan = flow_plan(OPEN, &[(3.0, 0.0, 1.0)], steps);
+    let outcome = run(&plan, takes(200)).await;
+    let mut due: Vec<u64> = outcome.samples.iter().map(|s| s.intended_us).collect();
+    due.sort_unstable();
+    let each = [0, 333_333, 666_666];
+    assert_eq!(
+        due,
+        each.map(|us| [us; 3]).concat(),
+        "two requests and their flow"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -317,6 +356,21 @@ async fn a_user_starts_once_and_stops_once() {
     assert_eq!((count('c'), count('d')), (4, 2));
     assert_eq!(count('a'), 18 + 8);
     assert_eq!((outcome.stopped_s, outcome.drained_s), (20.0, 21.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_follows_the_start_at_once_and_the_first_period_of_a_pacing_contains_it() {
+    let mut plan = with_login(Model::Closed, &[(1.0, 0.0, 4.0)]);
+    for (think_time, wanted) in [
+        (ThinkTime::Pacing(SECOND), [200, 1_000, 2_000, 3_000]),
+        (ThinkTime::Constant(SECOND), [200, 1_300, 2_400, 3_500]),
+    ] {
+        plan.classes[0].think_time = think_time;
+        let outcome = run(&plan, takes(100)).await;
+        let tasks = outcome.samples.iter().filter(|s| s.endpoint == 0);
+        let starts = tasks.map(|task| task.intended_us / 1_000);
+        assert_eq!(starts.collect::<Vec<_>>(), wanted, "{think_time:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

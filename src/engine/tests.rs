@@ -365,10 +365,42 @@ async fn think_times_mean_what_they_mean_in_locust() {
         let outcome = run(&plan, takes(500)).await;
         assert_eq!(outcome.samples.len(), requests, "{think_time:?}");
     }
-    let mut plan = plan(load(Model::Closed, &[(50.0, 0.0, 100.0)]), &[1]);
-    plan.classes[0].think_time = ThinkTime::Between(seconds(1), seconds(3));
-    let mean = 50.0 * 100.0 / run(&plan, takes(0)).await.samples.len() as f64;
-    assert!((1.9..2.1).contains(&mean), "{mean}");
+    // Of an exponential distribution, 1 - e^-0.5 is below half of its mean.
+    let drawn = [
+        (ThinkTime::Between(seconds(1), seconds(3)), 0.0),
+        (ThinkTime::Poisson(seconds(2)), 0.393),
+    ];
+    for (think_time, short) in drawn {
+        let mut plan = plan(load(Model::Closed, &[(1.0, 0.0, 10_000.0)]), &[1]);
+        plan.classes[0].think_time = think_time;
+        let outcome = run(&plan, takes(0)).await;
+        let starts: Vec<u64> = outcome.samples.iter().map(|s| s.intended_us).collect();
+        let gaps: Vec<u64> = starts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let share = |count: usize| count as f64 / gaps.len() as f64;
+        let mean = share(gaps.iter().sum::<u64>() as usize) / 1e6;
+        assert!((1.9..2.1).contains(&mean), "{think_time:?}: {mean}");
+        let below = share(gaps.iter().filter(|gap| **gap < 1_000_000).count());
+        assert!((below - short).abs() < 0.03, "{think_time:?}: {below}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pace_is_kept_though_the_timer_is_late_and_what_was_slow_is_not_made_up_for() {
+    let mut plan = plan(load(Model::Closed, &[(1.0, 0.0, 10.0)]), &[1]);
+    // For 33.3 ms, a timer of whole milliseconds takes 34.
+    plan.classes[0].think_time = ThinkTime::Pacing(Duration::from_secs(1) / 30);
+    let outcome = run(&plan, takes(10)).await;
+    assert_eq!(outcome.samples.len(), 300);
+
+    plan.classes[0].think_time = ThinkTime::Pacing(Duration::from_secs(1));
+    let outcome = run(&plan, |number| MockAnswer {
+        delay: Duration::from_millis(if number == 1 { 3_500 } else { 10 }),
+        status: 200,
+    })
+    .await;
+    let starts = outcome.samples.iter().map(|s| s.intended_us / 1_000);
+    let wanted = [0, 1_000, 4_500, 5_500, 6_500, 7_500, 8_500, 9_500];
+    assert_eq!(starts.collect::<Vec<_>>(), wanted);
 }
 
 #[tokio::test(start_paused = true)]

@@ -245,6 +245,7 @@ impl<C: Client> User<C> {
         let endpoint = &shared.plan.endpoints[index];
         let request = self.prepare(index, endpoint, intended)?;
         let answer = send(&shared, &mut self.session, request, intended).await;
+        self.clock.add(answer.in_flight.waited);
         let judgement = self.judge(endpoint, &answer);
         settle(answer, judgement)
     }
@@ -261,6 +262,7 @@ impl<C: Client> User<C> {
         let shared = self.shared.clone();
         let request = self.prepare(index, awaited, intended)?;
         let answer = send(&shared, &mut self.session, request, intended).await;
+        self.clock.add(answer.in_flight.waited);
         let mut judgement = self.judge(awaited, &answer);
         let held = judgement.class == Class::Ok;
         if !held {
@@ -386,12 +388,13 @@ impl<C: Client> User<C> {
         }
     }
 
-    /// When the next iteration of the closed model starts, if the one that started at `begun` has
-    /// just ended.
+    /// When the next iteration of the closed model starts, if the one that was due at `begun` has
+    /// just ended; `None` is at once.
     pub(super) fn next_start(&mut self, begun: Instant) -> Option<Instant> {
         match self.think_time {
             ThinkTime::None => None,
-            ThinkTime::Pacing(period) => Some(begun + period),
+            // A slow iteration is not made up for: the next period counts from now.
+            ThinkTime::Pacing(period) => Some((begun + period).max(Instant::now())),
             think => Some(Instant::now() + self.wait(think)),
         }
     }
@@ -404,6 +407,10 @@ impl<C: Client> User<C> {
             ThinkTime::Between(low, high) => {
                 let range = low.as_secs_f64()..=high.as_secs_f64();
                 Duration::from_secs_f64(self.rng.random_range(range))
+            }
+            ThinkTime::Poisson(mean) => {
+                let share: f64 = self.rng.random_range(0.0..1.0);
+                mean.mul_f64(-(1.0 - share).ln())
             }
         }
     }

@@ -63,21 +63,23 @@ struct Values {
 
 impl Values {
     fn add(&mut self, sample: &Sample) {
-        *self.cell.classes.entry(sample.class).or_default() += 1;
-        if !sample.class.is_started() {
-            return;
-        }
-        self.lateness.push(sample.lateness_us());
         if sample.class == Class::Ok {
             self.response.push(sample.response_us);
             self.service.push(sample.service_us);
             self.first_byte.extend(sample.first_byte_us);
             self.download.extend(sample.download_us);
-        } else if sample.class.is_censored() {
-            self.censored.push(sample.response_us);
         } else {
-            self.failed.push(sample.response_us);
+            *self.cell.classes.entry(sample.class).or_default() += 1;
+            if !sample.class.is_started() {
+                return;
+            }
+            if sample.class.is_censored() {
+                self.censored.push(sample.response_us);
+            } else {
+                self.failed.push(sample.response_us);
+            }
         }
+        self.lateness.push(sample.lateness_us());
         self.cell.bytes_in += sample.bytes_in;
         self.cell.bytes_out += sample.bytes_out;
         self.cell.connections += u64::from(sample.connections);
@@ -100,6 +102,10 @@ impl Values {
 
     fn into_cell(mut self) -> Cell {
         let mut cell = self.cell;
+        if !self.response.is_empty() {
+            // Not counted one by one, since most are of this class.
+            cell.classes.insert(Class::Ok, self.response.len() as u64);
+        }
         cell.response = SparseHistogram::of(&mut self.response);
         cell.censored = SparseHistogram::of(&mut self.censored);
         cell.failed = SparseHistogram::of(&mut self.failed);
@@ -114,6 +120,66 @@ impl Values {
             cell.components.entry(name).or_default().time = SparseHistogram::of(&mut times);
         }
         cell
+    }
+}
+
+/// What is being folded.
+#[derive(Default)]
+struct Groups {
+    /// Phase and second of intended start, and the endpoints by their positions.
+    places: Vec<(Place, Vec<Option<Box<Values>>>)>,
+    /// Where each place stands in `places`.
+    known: BTreeMap<Place, usize>,
+    /// The one asked for last, which is the next one as a rule.
+    last: usize,
+}
+
+/// Phase, and second within it.
+type Place = (usize, u64);
+
+impl Groups {
+    fn at(&mut self, place: Place, endpoint: u16) -> &mut Values {
+        if self
+            .places
+            .get(self.last)
+            .is_none_or(|(last, _)| *last != place)
+        {
+            self.last = *self.known.entry(place).or_insert(self.places.len());
+            if self.last == self.places.len() {
+                self.places.push((place, Vec::new()));
+            }
+        }
+        let endpoints = &mut self.places[self.last].1;
+        let endpoint = usize::from(endpoint);
+        if endpoint >= endpoints.len() {
+            endpoints.resize_with(endpoint + 1, || None);
+        }
+        endpoints[endpoint].get_or_insert_default()
+    }
+
+    /// Those of an endpoint.
+    fn of(&mut self, endpoint: u16) -> impl Iterator<Item = &mut Values> {
+        let places = self.places.iter_mut();
+        places.filter_map(move |(_, endpoints)| {
+            let values = endpoints.get_mut(usize::from(endpoint))?;
+            values.as_deref_mut()
+        })
+    }
+
+    fn into_cells(mut self) -> Vec<CommitCell> {
+        self.places.sort_by_key(|(place, _)| *place);
+        let mut cells = Vec::new();
+        for ((phase, second), endpoints) in self.places {
+            for (endpoint, values) in endpoints.into_iter().enumerate() {
+                cells.extend(values.map(|values| CommitCell {
+                    phase,
+                    second,
+                    endpoint,
+                    cell: values.into_cell(),
+                }));
+            }
+        }
+        cells
     }
 }
 
@@ -133,16 +199,13 @@ impl Fold {
 
     /// Folds what all workers handed over for one second; the commit is still without health.
     pub fn fold(&mut self, ticks: Vec<Tick>) -> (Commit, Live) {
-        let mut groups: BTreeMap<(usize, u64, u16), Values> = BTreeMap::new();
+        let mut groups = Groups::default();
         let users = ticks.iter().map(|tick| tick.users).sum();
         let mut ended = 0;
         for tick in &ticks {
             for sample in &tick.samples {
-                let (phase, second) = self.place(sample.intended_us);
-                groups
-                    .entry((phase, second, sample.endpoint))
-                    .or_default()
-                    .add(sample);
+                let place = self.place(sample.intended_us);
+                groups.at(place, sample.endpoint).add(sample);
                 if usize::from(sample.endpoint) >= self.endpoints {
                     continue;
                 }
@@ -151,24 +214,20 @@ impl Fold {
                 self.missed += u64::from(sample.class == Class::Missed);
             }
             for connection in &tick.connections {
-                let (phase, second) = self.place(connection.intended_us);
-                groups
-                    .entry((phase, second, connection.endpoint))
-                    .or_default()
-                    .add_connection(connection);
+                let place = self.place(connection.intended_us);
+                let values = groups.at(place, connection.endpoint);
+                values.add_connection(connection);
             }
             for failure in &tick.failures {
-                let (phase, second) = self.place(failure.intended_us);
-                let values = groups.entry((phase, second, failure.endpoint)).or_default();
+                let place = self.place(failure.intended_us);
+                let values = groups.at(place, failure.endpoint);
                 let keys = values.cell.failure_keys.entry(failure.class).or_default();
                 *keys.entry(failure.key.to_string()).or_default() += 1;
             }
             for component in &tick.components {
-                let (phase, second) = self.place(component.intended_us);
+                let place = self.place(component.intended_us);
                 let name = self.component(&component.name);
-                let values = groups
-                    .entry((phase, second, component.endpoint))
-                    .or_default();
+                let values = groups.at(place, component.endpoint);
                 let counts = values.cell.components.entry(name.clone()).or_default();
                 counts.hits += u64::from(component.hit == Some(true));
                 counts.misses += u64::from(component.hit == Some(false));
@@ -181,27 +240,15 @@ impl Fold {
         }
         for example in ticks.into_iter().flat_map(|tick| tick.examples) {
             // An example is handed over with the sample it belongs to; any of its cells will do.
-            if let Some(values) = groups
-                .iter_mut()
-                .find(|((_, _, endpoint), values)| {
-                    *endpoint == example.endpoint
-                        && values.cell.classes.contains_key(&example.class)
-                })
-                .map(|(_, values)| values)
+            let mut of_endpoint = groups.of(example.endpoint);
+            if let Some(values) =
+                of_endpoint.find(|values| values.cell.classes.contains_key(&example.class))
             {
                 let texts = &mut values.cell.examples;
                 texts.entry(example.class).or_insert(example.text);
             }
         }
-        let cells: Vec<CommitCell> = groups
-            .into_iter()
-            .map(|((phase, second, endpoint), values)| CommitCell {
-                phase,
-                second,
-                endpoint: usize::from(endpoint),
-                cell: values.into_cell(),
-            })
-            .collect();
+        let cells = groups.into_cells();
         let mut successes = SparseHistogram::default();
         cells
             .iter()

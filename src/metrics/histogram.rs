@@ -10,11 +10,52 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::Percentile;
 
+/// Up to how many places for each value it is cheaper to count than to sort.
+const PLACES_PER_VALUE: usize = 4;
+
 /// The smallest value that shares a bucket with `value`.
 pub fn lowest_of_bucket(value: u64) -> u64 {
     // hdrhistogram with 3 digits has 2048 sub-buckets: the top 11 bits of a value decide.
     let dropped_bits = (u64::BITS - value.leading_zeros()).saturating_sub(11);
     value >> dropped_bits << dropped_bits
+}
+
+/// The place of the bucket of `value` among all buckets, from 0.
+fn index_of_bucket(value: u64) -> usize {
+    let dropped_bits = (u64::BITS - value.leading_zeros()).saturating_sub(11);
+    (dropped_bits as usize) * 1024 + (value >> dropped_bits) as usize
+}
+
+/// The smallest value of the bucket at this place.
+fn lowest_at(index: usize) -> u64 {
+    let dropped_bits = (index / 1024).saturating_sub(1);
+    ((index - dropped_bits * 1024) as u64) << dropped_bits
+}
+
+/// The buckets of values in `places` places from `first` on.
+fn counted(values: &[u64], first: usize, places: usize) -> Vec<u64> {
+    let mut counts = vec![0u32; places];
+    for &value in values {
+        counts[index_of_bucket(value) - first] += 1;
+    }
+    let places = (first..).zip(counts).filter(|(_, count)| *count > 0);
+    places
+        .flat_map(|(index, count)| [lowest_at(index), u64::from(count)])
+        .collect()
+}
+
+/// The same of any values, which are sorted in place.
+fn sorted(values: &mut [u64]) -> Vec<u64> {
+    values.sort_unstable();
+    let mut buckets: Vec<u64> = Vec::new();
+    for &value in values.iter() {
+        let bucket = lowest_of_bucket(value);
+        match buckets.len() {
+            n if n > 0 && buckets[n - 2] == bucket => buckets[n - 1] += 1,
+            _ => buckets.extend([bucket, 1]),
+        }
+    }
+    buckets
 }
 
 /// The largest value that shares a bucket with `value`.
@@ -45,22 +86,23 @@ pub struct SparseHistogram {
 }
 
 impl SparseHistogram {
-    /// The histogram of these values, which are sorted in place.
+    /// The histogram of these values, whose order is changed.
     pub fn of(values: &mut [u64]) -> Self {
-        values.sort_unstable();
-        let mut buckets: Vec<u64> = Vec::new();
-        for &value in values.iter() {
-            let bucket = lowest_of_bucket(value);
-            match buckets.len() {
-                n if n > 0 && buckets[n - 2] == bucket => buckets[n - 1] += 1,
-                _ => buckets.extend([bucket, 1]),
-            }
-        }
+        let (Some(&min_us), Some(&max_us)) = (values.iter().min(), values.iter().max()) else {
+            return Self::default();
+        };
+        let places = index_of_bucket(max_us) - index_of_bucket(min_us) + 1;
         Self {
-            buckets,
+            // Counting looks at each value and each place once, which beats sorting unless the
+            // values are few and far between.
+            buckets: if places <= PLACES_PER_VALUE * values.len() {
+                counted(values, index_of_bucket(min_us), places)
+            } else {
+                sorted(values)
+            },
             sum_us: values.iter().fold(0, |sum, v| sum.saturating_add(*v)),
-            min_us: values.first().copied().unwrap_or(0),
-            max_us: values.last().copied().unwrap_or(0),
+            min_us,
+            max_us,
         }
     }
 
@@ -293,7 +335,31 @@ mod tests {
         }
     }
 
+    #[test]
+    fn buckets_are_numbered_without_a_gap() {
+        let mut next = 0;
+        for index in 0..40 * 1024 {
+            let lowest = lowest_at(index);
+            assert_eq!((lowest, index_of_bucket(lowest)), (next, index));
+            assert_eq!(index_of_bucket(highest_of_bucket(lowest)), index);
+            next = highest_of_bucket(lowest) + 1;
+        }
+        assert_eq!(
+            lowest_at(index_of_bucket(u64::MAX)),
+            lowest_of_bucket(u64::MAX)
+        );
+    }
+
     proptest! {
+        #[test]
+        fn counting_and_sorting_give_the_same(
+            mut values in prop::collection::vec(0u64..200_000, 1..500),
+        ) {
+            let first = index_of_bucket(*values.iter().min().unwrap());
+            let last = index_of_bucket(*values.iter().max().unwrap());
+            prop_assert_eq!(counted(&values, first, last - first + 1), sorted(&mut values));
+        }
+
         #[test]
         fn percentiles_are_nearest_rank_within_a_thousandth(
             mut values in prop::collection::vec(0u64..100_000_000, 1..2000),

@@ -40,6 +40,9 @@ pub enum Step {
     Repeat {
         /// At least 1.
         times: u32,
+        /// Asked before each time; the first time that it does not hold is the end.
+        #[serde(rename = "while", skip_serializing_if = "Option::is_none")]
+        condition: Option<Condition>,
         /// The steps.
         steps: Vec<Step>,
     },
@@ -49,6 +52,9 @@ pub enum Step {
         variable: usize,
         /// The values, in order.
         values: Vec<Value>,
+        /// Asked before each value; the first time that it does not hold is the end.
+        #[serde(rename = "while", skip_serializing_if = "Option::is_none")]
+        condition: Option<Condition>,
         /// The steps.
         steps: Vec<Step>,
     },
@@ -182,7 +188,20 @@ impl Expected {
                     self.add(steps, times);
                 }
                 Step::Think(think) => self.wait_s += times * think.mean().as_secs_f64(),
-                Step::Repeat { times: n, steps } => self.add(steps, times * f64::from(*n)),
+                // How long a condition holds is not known before: once, as of a poll.
+                Step::Repeat {
+                    condition: Some(_),
+                    steps,
+                    ..
+                }
+                | Step::Each {
+                    condition: Some(_),
+                    steps,
+                    ..
+                } => self.add(steps, times),
+                Step::Repeat {
+                    times: n, steps, ..
+                } => self.add(steps, times * f64::from(*n)),
                 Step::Each { values, steps, .. } => self.add(steps, times * values.len() as f64),
                 // Whether it holds is not known before; what it leads to is what it is there for.
                 Step::If { then, .. } => self.add(then, times),
@@ -219,6 +238,7 @@ mod tests {
                 Step::Think(ThinkTime::Constant(Duration::from_secs(2))),
                 Step::Repeat {
                     times: 3,
+                    condition: None,
                     steps: vec![Step::Random(vec![branch(3, 1), branch(1, 0)])],
                 },
                 Step::Parallel {

@@ -79,10 +79,16 @@ fn parts(text: &str) -> Vec<String> {
 fn section(title: &str, aside: &str, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)?;
     if aside.is_empty() {
-        writeln!(out, "{BOLD}{title}{BOLD:#}")
-    } else {
-        writeln!(out, "{BOLD}{title}{BOLD:#}  {DIM}{aside}{DIM:#}")
+        return writeln!(out, "{BOLD}{title}{BOLD:#}");
     }
+    let mut lines = wrap(&format!("{title}  "), aside).into_iter();
+    let first = lines.next().unwrap_or_default();
+    let beside = first.strip_prefix(title).unwrap_or_default();
+    writeln!(out, "{BOLD}{title}{BOLD:#}{DIM}{beside}{DIM:#}")?;
+    for line in lines {
+        writeln!(out, "{DIM}{line}{DIM:#}")?;
+    }
+    Ok(())
 }
 
 fn table(grid: Grid, out: &mut dyn Write) -> io::Result<()> {
@@ -319,6 +325,18 @@ mod tests {
             assert!(!line.chars().any(char::is_control), "{line:?}");
         }
         plain
+    }
+
+    #[test]
+    fn what_stands_beside_a_title_goes_on_below_it_where_it_is_long() {
+        let aside = "1 run against 1 run: 4 regressed, 3 unchanged, 1 inconclusive, 7 not judged";
+        let mut out = Vec::new();
+        section("Baseline", aside, &mut out).unwrap();
+        let coloured = String::from_utf8(out).unwrap();
+        let plain = anstream::adapter::strip_str(&coloured).to_string();
+        let wanted = "\nBaseline  1 run against 1 run: 4 regressed, 3 unchanged, 1 inconclusive, 7 not\n\
+                      \x20         judged\n";
+        assert_eq!(plain, wanted);
     }
 
     #[test]

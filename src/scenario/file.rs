@@ -385,7 +385,8 @@ impl Decode for ThinkTime {
 
     fn schema() -> Value {
         json!({"type": "string", "examples": [
-            "between(1s, 3s)", "constant(1s)", "constant_pacing(1s)", "constant_throughput(2)", "none",
+            "between(1s, 3s)", "constant(1s)", "constant_pacing(1s)", "constant_throughput(2)", "poisson(2)",
+            "none",
         ]})
     }
 }
@@ -398,7 +399,7 @@ fn parse_think_time(text: &str) -> Result<ThinkTime, String> {
         };
         format!(
             "`{text}` is not a think time: write `between(1s, 3s)`, `constant(1s)`, \
-             `constant_pacing(1s)`, `constant_throughput(2)` or `none`{quote}"
+             `constant_pacing(1s)`, `constant_throughput(2)`, `poisson(2)` or `none`{quote}"
         )
     };
     if text.trim() == "none" {
@@ -410,10 +411,14 @@ fn parse_think_time(text: &str) -> Result<ThinkTime, String> {
     match (name.trim(), arguments.as_slice()) {
         ("constant", [wait]) => Ok(ThinkTime::Constant(units::parse_duration(wait)?)),
         ("constant_pacing", [wait]) => Ok(ThinkTime::Pacing(units::parse_duration(wait)?)),
-        ("constant_throughput", [rate]) => {
-            let pacing = Duration::try_from_secs_f64(1.0 / units::parse_rate(rate)?).ok();
-            let pacing = pacing.filter(|pacing| *pacing <= units::MAX_DURATION);
-            pacing.map(ThinkTime::Pacing).ok_or_else(allowed)
+        (name @ ("constant_throughput" | "poisson"), [rate]) => {
+            let mean = Duration::try_from_secs_f64(1.0 / units::parse_rate(rate)?).ok();
+            let mean = mean.filter(|mean| *mean <= units::MAX_DURATION);
+            mean.map(match name {
+                "poisson" => ThinkTime::Poisson,
+                _ => ThinkTime::Pacing,
+            })
+            .ok_or_else(allowed)
         }
         ("between", [low, high]) => {
             let (low, high) = (units::parse_duration(low)?, units::parse_duration(high)?);
@@ -441,6 +446,7 @@ mod tests {
             ("between(1s,3s)", ThinkTime::Between(ms(1000), ms(3000))),
             ("constant_pacing( 1s )", ThinkTime::Pacing(ms(1000))),
             ("constant_throughput(2)", ThinkTime::Pacing(ms(500))),
+            ("poisson(4/s)", ThinkTime::Poisson(ms(250))),
         ] {
             assert_eq!(parse_think_time(text), Ok(expected), "{text}");
         }
@@ -451,6 +457,7 @@ mod tests {
             "between(1s)",
             "constant(1s",
             "constant_throughput(0)",
+            "poisson(0)",
             "p(101)",
         ] {
             assert!(parse_think_time(bad).is_err(), "{bad}");

@@ -108,6 +108,9 @@ mapping! {
         repeat(required): Times,
         /// The variable that has the value of the list; `item` by default.
         variable: String,
+        /// An expression that is asked before each time; the first time that it does not hold is
+        /// the end.
+        condition["while"]: At<String>,
         /// What is done.
         steps(required): StepsFile,
         /// For `--tags` and `--exclude-tags`.
@@ -416,7 +419,8 @@ impl Decode for Wait {
         let think = ThinkTime::decode(node, findings)?;
         if let ThinkTime::Pacing(_) = think {
             let diagnostic = Diagnostic::new("a pace has no meaning within a flow").help(
-                "write `2s`, `constant(2s)` or `between(1s, 3s)`; a pace is for `think_time`",
+                "write `2s`, `constant(2s)`, `between(1s, 3s)` or `poisson(2)`; a pace is for \
+                 `think_time`",
             );
             findings.report(Some(node.at), diagnostic);
             return None;

@@ -43,7 +43,12 @@ fn shown(plan: &Plan, steps: &[Step]) -> String {
             format!("{}({})", plan.flows[*flow].name, shown(plan, steps))
         }
         Step::Think(_) => "think".to_owned(),
-        Step::Repeat { times, steps } => format!("{times}x({})", shown(plan, steps)),
+        Step::Repeat {
+            times,
+            condition: Some(_),
+            steps,
+        } => format!("while {times}x({})", shown(plan, steps)),
+        Step::Repeat { times, steps, .. } => format!("{times}x({})", shown(plan, steps)),
         Step::Each { values, steps, .. } => {
             format!("{}each({})", values.len(), shown(plan, steps))
         }
@@ -182,16 +187,21 @@ flows:
       - if: status == 200 and left > 3
         then: a
         else: [{repeat: [1], steps: {name: c, get: \"/c/{{ item }}\"}}]
+      - {repeat: 9, while: 'random_float(0, 1) < 0.5', steps: a}
 ";
     let seen = plan(text);
-    assert_eq!(tasks(&seen, 0), "1 f(3each(b) if(a|1each(c)))");
+    assert_eq!(tasks(&seen, 0), "1 f(3each(b) if(a|1each(c)) while 9x(a))");
     assert_eq!(seen.names, ["left", "drink", "item"]);
     let json = serde_json::to_value(&seen.classes[0].tasks[0].steps[0]).unwrap();
     let each = &json["flow"]["steps"][0]["each"];
+    assert_eq!(each.get("while"), None, "as it was written before");
+    let times = &json["flow"]["steps"][2]["repeat"];
+    assert_eq!(times["while"], "random_float(0, 1) < 0.5");
     assert_eq!(each["values"].to_string(), r#"["tea",{"kind":"milk"},3]"#);
     for (from, to, part) in [
         ("drink }}", "dring }}", "did you mean `drink`?"),
         ("status ==", "stats ==", "stats"),
+        ("0, 1) < 0.5", "0, 1) < o", "`o`"),
         ("variable: drink", "variable: a-b", "cannot name a variable"),
         ("[tea, {kind: milk}, 3]", "[]", "the list is empty"),
         (

@@ -191,6 +191,10 @@ impl<'a> Steps<'a> {
         findings: &mut Findings,
     ) -> Option<Step> {
         let steps = self.steps(file.steps.get(), &joined(tags, &file.tags), findings);
+        let condition = match file.condition.get() {
+            Some(text) => Some(self.names.condition(&text.value, findings)?),
+            None => None,
+        };
         let step = match &file.repeat.get()?.value {
             Times::Count(0) => {
                 let at = file.repeat.get().map(|times| times.at);
@@ -199,6 +203,7 @@ impl<'a> Steps<'a> {
             }
             Times::Count(times) => Step::Repeat {
                 times: *times,
+                condition,
                 steps,
             },
             Times::Values(values) => {
@@ -212,6 +217,7 @@ impl<'a> Steps<'a> {
                     // A name that cannot be one was reported.
                     variable: self.names.changing(name)?,
                     values: values.iter().map(checks::json).collect(),
+                    condition,
                     steps,
                 }
             }

@@ -1,7 +1,7 @@
 //! What tests of the whole program share: [`Perfctl`] runs the binary, on a [`scenario`] or as it
 //! is, [`Misbehaving`] is a server with a fault, [`TlsServer`] one over TLS, [`calibrated`] one
-//! that is slow by a known rule, [`Recorded`] one that notes what it was asked, [`recording`] one
-//! that keeps every byte, [`clients`] runs a test with each client, [`documents`] reads the README and `docs/`, [`simulation`] makes results
+//! that is slow by a known rule, [`recording`] one that keeps what it was asked, [`clients`] runs a
+//! test with each client, [`documents`] reads the README and `docs/`, [`simulation`] makes results
 //! without a run. A well-behaved server
 //! is `perfctl::demo::Demo`.
 
@@ -14,7 +14,6 @@ pub mod documents;
 mod misbehaving;
 mod program;
 mod proxy;
-mod recorded;
 pub mod recording;
 pub mod scenario;
 pub mod serving;
@@ -24,5 +23,4 @@ mod tls;
 pub use misbehaving::{Fault, Misbehaving, closed_port};
 pub use program::{Outcome, Perfctl, Running, Signal};
 pub use proxy::Proxy;
-pub use recorded::{Answer, Recorded, Seen};
 pub use tls::{Authority, Certificate, Talk, TlsServer};

@@ -30,6 +30,11 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Path and query.
+    pub fn path(&self) -> &str {
+        self.line.split(' ').nth(1).unwrap_or_default()
+    }
+
     /// The value of a header, whose name is given in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.head.lines();
@@ -87,6 +92,12 @@ impl Recording {
     /// All requests, in the order in which they came.
     pub fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
+    }
+
+    /// Path and query of all requests, in the order in which they came.
+    pub fn paths(&self) -> Vec<String> {
+        let seen = self.seen();
+        seen.iter().map(|seen| seen.path().to_owned()).collect()
     }
 
     /// The only request.
