@@ -390,6 +390,17 @@ mod tests {
     }
 
     #[test]
+    fn a_busy_generator_is_told_of_the_lighter_client_unless_it_was_used() {
+        let mut result = run(|_, sample| sample.cpu_share = 0.9);
+        let because = result.invalid_because();
+        assert!(because[0].contains("`--client direct`"), "{because:?}");
+        result.run.client = ClientChoice::Direct;
+        let because = result.invalid_because();
+        assert!(!because[0].contains("direct"), "{because:?}");
+        assert!(because[0].contains(": fewer users"), "{because:?}");
+    }
+
+    #[test]
     fn a_worker_that_wakes_late_is_a_warning_and_one_that_stood_still_invalid() {
         let lags = |late: u64, count: usize| {
             let result = run(|second, sample| {

@@ -2,7 +2,7 @@
 
 use crate::cases::{LONG, cases};
 use crate::play::{CLIENTS, Script};
-use crate::support::Misbehaving;
+use crate::support::{Fault, Misbehaving};
 
 /// Plays all cases of a row with all clients.
 fn play(row: u8) {
@@ -88,6 +88,14 @@ fn row_15_extra_bytes_do_not_become_the_next_reply() {
 #[test]
 fn row_16_what_is_not_http_is_a_protocol_failure() {
     play(16);
+}
+
+#[test]
+fn row_16_the_direct_client_shows_how_it_begins_without_its_control_characters() {
+    let server = Misbehaving::start(Fault::Garbage);
+    let played = Script::new(&server.url(), "{get: /}", 1).play("direct");
+    let shown = r"it starts with `\u{1b}[31mSSH-2.0-garbage\r\n\r\n`";
+    assert!(played[0].text.ends_with(shown), "{}", played[0].text);
 }
 
 #[test]

@@ -76,12 +76,18 @@ pub struct Direct {
     local_address: Option<IpAddr>,
     /// With tickets of its own: a virtual user resumes what it began itself, and nobody else's.
     tls: OnceCell<Arc<ClientConfig>>,
-    /// Not in use just now.
-    kept: RefCell<Vec<(Rc<Origin>, Option<Box<Connection>>)>>,
+    kept: RefCell<Vec<Kept>>,
     opened: Cell<Opened>,
     /// Whether there is anything in `opened`.
     has_opened: Cell<bool>,
     alarm: RefCell<Alarm>,
+}
+
+/// A connection that is kept for the next request.
+struct Kept {
+    origin: Rc<Origin>,
+    /// None while it is in use, or when it was not kept.
+    connection: Option<Box<Connection>>,
 }
 
 /// A request in the form it is sent in.
@@ -326,15 +332,14 @@ impl Direct {
     /// The connection to an origin that is not in use.
     fn take(&self, origin: &Rc<Origin>) -> Option<Box<Connection>> {
         let mut kept = self.kept.borrow_mut();
-        let mut kept = kept.iter_mut();
-        let (_, connection) = kept.find(|(other, _)| is_same(other, origin))?;
-        connection.take()
+        let place = kept.iter_mut().find(|one| is_same(&one.origin, origin))?;
+        place.connection.take()
     }
 
     fn keep(&self, origin: &Rc<Origin>, connection: Box<Connection>) {
         let mut kept = self.kept.borrow_mut();
-        if let Some((_, place)) = kept.iter_mut().find(|(other, _)| is_same(other, origin)) {
-            *place = Some(connection);
+        if let Some(place) = kept.iter_mut().find(|one| is_same(&one.origin, origin)) {
+            place.connection = Some(connection);
             return;
         }
         if kept.len() >= MAX_KEPT {
@@ -342,7 +347,10 @@ impl Direct {
         }
         // Most users need one, and never more.
         kept.reserve_exact(1);
-        kept.push((origin.clone(), Some(connection)));
+        kept.push(Kept {
+            origin: origin.clone(),
+            connection: Some(connection),
+        });
     }
 }
 

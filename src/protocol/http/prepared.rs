@@ -164,7 +164,7 @@ impl Prepared {
 
 /// Whether the proof is put into each request rather than once: where it varies, or stands in a URL
 /// that does.
-fn is_put_each_time(auth: &Auth, endpoint: &Endpoint) -> bool {
+pub(super) fn is_put_each_time(auth: &Auth, endpoint: &Endpoint) -> bool {
     let is_in_url = auth.header_name().is_none();
     auth.varies() || (is_in_url && endpoint.url.as_constant().is_none())
 }

@@ -350,6 +350,36 @@ async fn a_server_that_does_not_accept_is_a_connect_timeout(client: ClientChoice
     );
 }
 
+/// A server that reads no more than the head of a large request, answers, and waits.
+async fn an_answer_that_does_not_wait_for_the_request_is_taken(client: ClientChoice) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (done, until_done) = std::sync::mpsc::channel::<()>();
+    std::thread::spawn(move || {
+        for _ in 0..2 {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 1024]);
+            let answer = b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(answer).unwrap();
+            // Kept open, so that no reset takes the answer away.
+            std::mem::forget(stream);
+        }
+        let _ = until_done.recv();
+    });
+    let mut endpoint = endpoint(Method::Post, "/");
+    // More than all buffers between take in.
+    endpoint.body = crate::plan::Body::Template(Template::literal("x".repeat(20_000_000)));
+    endpoint.timeout = Duration::from_secs(20);
+    let response = send(client, &url, endpoint, 2).await;
+    assert_eq!((response.status, response.failure), (Some(413), None));
+    assert_eq!(
+        (response.connections, response.reused),
+        (1, 0),
+        "not used again"
+    );
+    drop(done);
+}
+
 /// Makes a test of each of these for each client.
 macro_rules! for_each_client {
     ($($name:ident)*) => {
@@ -379,4 +409,5 @@ for_each_client! {
     a_redirect_to_a_host_the_scenario_does_not_name_is_not_followed
     credentials_stay_with_the_host_they_were_written_for
     a_server_that_does_not_accept_is_a_connect_timeout
+    an_answer_that_does_not_wait_for_the_request_is_taken
 }

@@ -178,3 +178,76 @@ fn cannot_connect(error: &io::Error) -> Failure {
         inner.map_or_else(|| error.to_string(), |inner| inner.to_string()),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn address(listener: &TcpListener) -> SocketAddr {
+        listener.local_addr().unwrap()
+    }
+
+    /// An address that refuses.
+    fn closed(host: &str) -> SocketAddr {
+        address(&TcpListener::bind((host, 0)).unwrap())
+    }
+
+    fn origin() -> Origin {
+        Origin {
+            is_tls: false,
+            host: "somewhere".into(),
+            address: None,
+            port: 80,
+        }
+    }
+
+    async fn peer(addresses: &[SocketAddr], local: Option<IpAddr>) -> Result<SocketAddr, Class> {
+        let stream = tcp(&origin(), addresses.to_vec(), local).await;
+        let stream = stream.map_err(|failure| failure.class)?;
+        Ok(stream.peer_addr().unwrap())
+    }
+
+    #[tokio::test]
+    async fn each_address_is_tried_whatever_its_family() {
+        let open = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (open, refused) = (address(&open), closed("127.0.0.1"));
+        assert_eq!(peer(&[refused, open], None).await, Ok(open));
+        assert_eq!(peer(&[closed("::1"), open], None).await, Ok(open));
+        assert_eq!(peer(&[closed("::1"), refused, open], None).await, Ok(open));
+        let all_refused = peer(&[closed("::1"), refused], None).await;
+        assert_eq!(all_refused, Err(Class::ConnectRefused));
+        assert_eq!(peer(&[], None).await, Err(Class::ConnectFailed));
+    }
+
+    #[tokio::test]
+    async fn an_address_that_does_not_answer_does_not_keep_from_one_of_the_other_family() {
+        // A full accept queue: no further handshake is completed. Linux takes backlog + 1.
+        let silent = TcpListener::bind("[::1]:0").unwrap();
+        rustix::net::listen(&silent, 0).unwrap();
+        let wait = Duration::from_millis(50);
+        let _queued: Vec<_> = (0..2)
+            .map(|_| std::net::TcpStream::connect_timeout(&address(&silent), wait))
+            .collect();
+        let open = TcpListener::bind("127.0.0.1:0").unwrap();
+        let started = Instant::now();
+        let reached = peer(&[address(&silent), address(&open)], None).await;
+        assert_eq!(reached, Ok(address(&open)));
+        assert!(started.elapsed() >= HEAD_START);
+    }
+
+    #[tokio::test]
+    async fn a_local_address_decides_the_family() {
+        let open = TcpListener::bind("127.0.0.1:0").unwrap();
+        let other = TcpListener::bind("[::1]:0").unwrap();
+        let addresses = [address(&other), address(&open)];
+        let local = |text: &str| Some(text.parse().unwrap());
+        assert_eq!(
+            peer(&addresses, local("127.0.0.9")).await,
+            Ok(address(&open))
+        );
+        let none = peer(&addresses[..1], local("127.0.0.9")).await;
+        assert_eq!(none, Err(Class::ConnectFailed));
+    }
+}

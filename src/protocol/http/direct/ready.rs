@@ -12,7 +12,7 @@ use url::{Position, Url};
 use super::origin::{Origin, authority};
 use crate::plan::{Auth, Body, Endpoint, Method};
 use crate::protocol::Rendered;
-use crate::protocol::http::prepared::{Outgoing, Prepared};
+use crate::protocol::http::prepared::{Outgoing, Prepared, is_put_each_time};
 
 /// The largest body that is written together with its head; bytes. A larger one is not copied.
 pub(super) const MAX_JOINED: usize = 64 << 10;
@@ -130,10 +130,7 @@ fn is_simple(endpoint: &Endpoint) -> bool {
     let is_proven_once = match endpoint.auth.as_deref() {
         None => true,
         Some(Auth::Digest(_) | Auth::OAuth2(_)) => false,
-        Some(auth) => {
-            let is_in_url = auth.header_name().is_none();
-            !auth.varies() && !(is_in_url && endpoint.url.as_constant().is_none())
-        }
+        Some(auth) => !is_put_each_time(auth, endpoint),
     };
     let has_slot = match &endpoint.body {
         Body::Template(_) => !endpoint.gzip,
