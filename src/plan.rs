@@ -38,7 +38,7 @@ pub use secrets::Secrets;
 pub use slo::{Direction, Metric, Percentile, Slo, SloScope};
 pub use step::{Branch, Expected, Flow, Step, first_request, width};
 pub use template::{Escape, Part, Scope, Slot, Template};
-pub use transport::{Authorities, HttpChoice, Identity, Proxy, Tls, Transport, Wire};
+pub use transport::{Authorities, ClientChoice, HttpChoice, Identity, Proxy, Tls, Transport, Wire};
 
 /// A resolved run. Shared by all workers behind an `Arc`.
 #[derive(Debug, Clone, Serialize)]

@@ -50,7 +50,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::plan::Arrivals;
+use crate::plan::{Arrivals, ClientChoice};
 
 pub use compile::compile;
 pub use outline::{
@@ -90,6 +90,8 @@ pub struct Options {
     pub slos: Vec<String>,
     /// Replaces the timeout in the scenario's `defaults`.
     pub timeout: Option<Duration>,
+    /// What carries the requests; replaces the scenario's `client`.
+    pub client: Option<ClientChoice>,
     /// How long requests in flight may go on at the end.
     pub graceful_stop: Option<Duration>,
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use perfctl::metrics::{Class, RunResult};
 use sha2::{Digest, Sha256};
 
+use support::clients::for_each_client;
 use support::recording::{Recording, Seen, answer, ok};
 use support::scenario::{SCENARIO, classes, count};
 use support::{Outcome, Perfctl};
@@ -27,7 +28,6 @@ fn bytes_out(result: &RunResult) -> u64 {
         .sum()
 }
 
-#[test]
 fn each_way_to_prove_stands_where_it_belongs() {
     let cases = [
         (
@@ -74,7 +74,6 @@ fn each_way_to_prove_stands_where_it_belongs() {
     }
 }
 
-#[test]
 fn what_stands_nearer_to_the_request_counts() {
     let server = Recording::ok();
     let endpoints = "
@@ -159,7 +158,6 @@ fn by_oauth2(tokens: &Recording, more: &str) -> String {
     )
 }
 
-#[test]
 fn a_token_is_fetched_once_by_each_worker_and_counted_apart() {
     let (tokens, target) = oauth2(3600);
     let outcome = Perfctl::scenario(&target.url(), &by_oauth2(&tokens, ", scope: 'a b'"))
@@ -192,7 +190,6 @@ fn a_token_is_fetched_once_by_each_worker_and_counted_apart() {
     assert_eq!(fetched, 2);
 }
 
-#[test]
 fn a_token_can_belong_to_a_user_and_its_credentials_to_the_form() {
     let (tokens, target) = oauth2(3600);
     let more = ", token_per: user, credentials_in: body, params: {audience: 'x y'}";
@@ -216,7 +213,6 @@ fn a_token_can_belong_to_a_user_and_its_credentials_to_the_form() {
     assert_eq!(tokens.seen().len(), 3);
 }
 
-#[test]
 fn the_wait_for_a_token_is_no_part_of_a_response_time() {
     let (_, target) = oauth2(3600);
     let slow = Recording::start(|_, _| {
@@ -253,7 +249,6 @@ fn the_wait_for_a_token_is_no_part_of_a_response_time() {
     assert_eq!(slow.seen().len(), 4);
 }
 
-#[test]
 fn a_token_is_fetched_again_before_it_ends() {
     let (tokens, target) = oauth2(1);
     let endpoint = format!(
@@ -266,7 +261,6 @@ fn a_token_is_fetched_again_before_it_ends() {
     assert!(tokens.seen().len() >= 3, "{}", tokens.seen().len());
 }
 
-#[test]
 fn without_a_token_nothing_is_sent_and_the_reason_is_said() {
     let target = Recording::ok();
     let refused = answer(
@@ -296,7 +290,6 @@ fn without_a_token_nothing_is_sent_and_the_reason_is_said() {
     assert!(serde_json::to_string(&result).unwrap().contains("refused"));
 }
 
-#[test]
 fn a_token_that_the_target_repeats_is_shown_nowhere() {
     let (tokens, target) = oauth2(3600);
     let endpoint = by_oauth2(&tokens, "").replace("auth:", "check: {body_contains: xyz}, auth:");
@@ -371,7 +364,6 @@ fn digest_server(requests_per_nonce: u64) -> Recording {
 
 const BY_DIGEST: &str = "- {post: '/a?b={{ iteration }}', body: abc, auth: {digest: {username: ann, password: '{{ env.SECRET }}'}}}";
 
-#[test]
 fn a_digest_challenge_is_answered_and_its_nonce_used_again() {
     let server = digest_server(4);
     let result = run(&server.url(), BY_DIGEST, 10).result();
@@ -388,7 +380,6 @@ fn a_digest_challenge_is_answered_and_its_nonce_used_again() {
     );
 }
 
-#[test]
 fn a_digest_challenge_that_cannot_be_met_ends_the_request() {
     let never = |challenge: &'static str| {
         Recording::start(move |_, _| answer("401 Unauthorized", challenge, ""))
@@ -427,7 +418,6 @@ fn a_digest_challenge_that_cannot_be_met_ends_the_request() {
     }
 }
 
-#[test]
 fn no_proof_follows_a_redirect_to_another_host() {
     let secret = "password: '{{ env.SECRET }}'";
     for auth in [
@@ -464,7 +454,6 @@ fn no_proof_follows_a_redirect_to_another_host() {
     }
 }
 
-#[test]
 fn credentials_stand_in_no_file_and_no_output() {
     let endpoints = "
 - {name: basic, get: /, auth: {basic: {username: a, password: hunter2-literal}}}
@@ -501,7 +490,6 @@ fn credentials_stand_in_no_file_and_no_output() {
     }
 }
 
-#[test]
 fn a_token_that_was_taken_out_of_an_answer_is_sent_and_shown_nowhere() {
     let server = Recording::start(|seen, number| match seen.line.starts_with("POST /login ") {
         true => ok(&format!("{{\"token\": \"s3cret-{number}\"}}")),
@@ -527,7 +515,6 @@ flows: {visit: {steps: [login, {parallel: [echo, echo]}]}}";
     );
 }
 
-#[test]
 fn requests_of_a_user_at_the_same_time_share_its_token() {
     let (tokens, target) = oauth2(3600);
     let endpoints = by_oauth2(&tokens, ", token_per: user").replace("get: /", "name: a, get: /");
@@ -535,4 +522,21 @@ fn requests_of_a_user_at_the_same_time_share_its_token() {
     let outcome = run(&target.url(), &(endpoints + flow), 3);
     assert_eq!(classes(&outcome.result()), "ok 9");
     assert_eq!((tokens.seen().len(), target.seen().len()), (1, 9));
+}
+
+for_each_client! {
+    each_way_to_prove_stands_where_it_belongs
+    what_stands_nearer_to_the_request_counts
+    a_token_is_fetched_once_by_each_worker_and_counted_apart
+    a_token_can_belong_to_a_user_and_its_credentials_to_the_form
+    the_wait_for_a_token_is_no_part_of_a_response_time
+    a_token_is_fetched_again_before_it_ends
+    without_a_token_nothing_is_sent_and_the_reason_is_said
+    a_token_that_the_target_repeats_is_shown_nowhere
+    a_digest_challenge_is_answered_and_its_nonce_used_again
+    a_digest_challenge_that_cannot_be_met_ends_the_request
+    no_proof_follows_a_redirect_to_another_host
+    credentials_stand_in_no_file_and_no_output
+    a_token_that_was_taken_out_of_an_answer_is_sent_and_shown_nowhere
+    requests_of_a_user_at_the_same_time_share_its_token
 }

@@ -6,6 +6,7 @@ use std::io::Read;
 
 use perfctl::metrics::{Class, RunResult};
 
+use support::clients::for_each_client;
 use support::recording::{Recording, Seen, answer, ok};
 use support::scenario::{classes, count, wait_until};
 use support::{Authority, Certificate, Perfctl, Talk, TlsServer};
@@ -84,7 +85,6 @@ fn parts(seen: &Seen) -> Vec<(String, Vec<u8>)> {
     pieces.into_iter().map(part).collect()
 }
 
-#[test]
 fn a_multipart_body_has_its_texts_and_files() {
     let endpoint = "
 - post: /
@@ -121,7 +121,6 @@ fn a_multipart_body_has_its_texts_and_files() {
     }
 }
 
-#[test]
 fn a_large_file_is_sent_whole_alone_and_within_a_multipart_body() {
     let seen = sent("- {put: /, body_file: large.bin}");
     assert_eq!(seen.length, LARGE);
@@ -149,7 +148,6 @@ fn a_large_file_is_sent_by_http_2_as_well() {
     assert!(bytes_out(&result) > 2 * LARGE, "{}", bytes_out(&result));
 }
 
-#[test]
 fn a_large_file_is_not_held_in_memory() {
     // The answer waits, so that the program is still there to be looked at.
     let server = Recording::start(|_, _| {
@@ -177,7 +175,6 @@ fn a_large_file_is_not_held_in_memory() {
     }
 }
 
-#[test]
 fn a_body_can_be_compressed() {
     let text = "text ".repeat(1000);
     for (body, content) in [
@@ -219,7 +216,6 @@ fn a_body_can_be_compressed() {
     assert_eq!(parts(&plain).len(), 2);
 }
 
-#[test]
 fn a_large_body_goes_along_with_a_redirect_and_a_challenge() {
     let server = Recording::start(|seen, _| {
         if seen.header("authorization").is_none() {
@@ -250,7 +246,6 @@ fn a_large_body_goes_along_with_a_redirect_and_a_challenge() {
     );
 }
 
-#[test]
 fn a_file_that_changes_during_the_run_is_not_sent() {
     let server = Recording::ok();
     let running = perfctl()
@@ -336,4 +331,13 @@ fn mistakes_in_bodies_are_shown_with_their_places() {
             outcome.stderr
         );
     }
+}
+
+for_each_client! {
+    a_multipart_body_has_its_texts_and_files
+    a_large_file_is_sent_whole_alone_and_within_a_multipart_body
+    a_large_file_is_not_held_in_memory
+    a_body_can_be_compressed
+    a_large_body_goes_along_with_a_redirect_and_a_challenge
+    a_file_that_changes_during_the_run_is_not_sent
 }

@@ -3,6 +3,7 @@
 mod support;
 
 use perfctl::metrics::{Class, RunResult};
+use support::clients::for_each_client;
 use support::scenario::{classes, count, started, target};
 use support::{Outcome, Perfctl};
 
@@ -27,7 +28,6 @@ fn run(url: &str, options: &str) -> Outcome {
         .run()
 }
 
-#[test]
 fn a_hundred_thousand_requests_are_counted_alike_by_perfctl_and_the_target() {
     let (demo, url) = target(0);
     let outcome = run(&url, "--iterations 100000 --seed 1 --workers 2");
@@ -52,7 +52,6 @@ fn a_hundred_thousand_requests_are_counted_alike_by_perfctl_and_the_target() {
     }
 }
 
-#[test]
 fn a_run_for_a_time_is_counted_as_exactly_in_both_models() {
     for options in ["-u 5 -t 1s", "--rate 500 -t 1s"] {
         let (demo, url) = target(0);
@@ -64,7 +63,6 @@ fn a_run_for_a_time_is_counted_as_exactly_in_both_models() {
     }
 }
 
-#[test]
 fn a_seed_gives_the_same_requests_on_any_number_of_workers() {
     for load in ["--iterations 2000 -u 7", "--rate 1000 -t 1s -u 1000"] {
         let requests = |options: &str| {
@@ -81,7 +79,6 @@ fn a_seed_gives_the_same_requests_on_any_number_of_workers() {
     }
 }
 
-#[test]
 fn an_open_load_starts_exactly_rate_times_time() {
     let (demo, url) = target(0);
     let endpoints = "- {name: health, get: /health}";
@@ -92,4 +89,11 @@ fn an_open_load_starts_exactly_rate_times_time() {
         .result();
     assert_eq!(classes(&result), "ok 500");
     assert_eq!(demo.requests(), 500);
+}
+
+for_each_client! {
+    a_hundred_thousand_requests_are_counted_alike_by_perfctl_and_the_target
+    a_run_for_a_time_is_counted_as_exactly_in_both_models
+    a_seed_gives_the_same_requests_on_any_number_of_workers
+    an_open_load_starts_exactly_rate_times_time
 }

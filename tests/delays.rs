@@ -5,8 +5,8 @@ mod support;
 
 use support::Perfctl;
 use support::calibrated::{percentile, serve};
+use support::clients::for_each_client;
 
-#[test]
 fn no_percentile_is_below_what_the_target_really_took() {
     let (base, log) = serve();
     for path in ["/fixed/10", "/exponential/10", "/bimodal/5"] {
@@ -38,4 +38,8 @@ fn no_percentile_is_below_what_the_target_really_took() {
         }
     }
     assert_eq!(log.requests(), 1_200);
+}
+
+for_each_client! {
+    no_percentile_is_below_what_the_target_really_took
 }

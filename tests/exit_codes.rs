@@ -139,6 +139,7 @@ fn what_cannot_be_compared_is_a_4_before_anything_is_sent() {
         ),
         (HEALTH, "-i 20 -u 3", "another load"),
         (HEALTH, "-i 20 --rate 5", "load model"),
+        (HEALTH, "-i 20 --client direct", "by the client `reqwest`"),
     ] {
         let run = Perfctl::scenario(&server.url(), endpoints)
             .args(options.split(' '))

@@ -3,6 +3,7 @@
 mod support;
 
 use perfctl::metrics::{Cell, Class, RunResult};
+use support::clients::for_each_client;
 use support::scenario::{classes, count};
 use support::{Fault, Misbehaving, Outcome, Perfctl, closed_port};
 
@@ -29,7 +30,6 @@ fn run(host: &str, options: &str) -> Outcome {
     outcome
 }
 
-#[test]
 fn a_refused_connection_is_connect_refused_and_the_run_completes() {
     let outcome = run(&format!("http://{}", closed_port()), "-t 1s");
     let result = outcome.result();
@@ -45,14 +45,12 @@ fn a_refused_connection_is_connect_refused_and_the_run_completes() {
     );
 }
 
-#[test]
 fn a_full_accept_queue_is_timeout_connect() {
     let server = Misbehaving::start(Fault::NeverAccept);
     let result = run(&server.url(), "-i 2 --timeout 300ms").result();
     assert_eq!(classes(&result), "timeout_connect 2");
 }
 
-#[test]
 fn a_name_that_does_not_resolve_is_dns_and_named() {
     let result = run("http://nothing.invalid", "-i 2").result();
     assert_eq!(classes(&result), "dns 2");
@@ -60,7 +58,6 @@ fn a_name_that_does_not_resolve_is_dns_and_named() {
     assert!(example.contains("nothing.invalid"), "{example}");
 }
 
-#[test]
 fn every_fault_on_the_wire_has_its_class_and_is_never_sent_twice() {
     let elsewhere = "http://127.0.0.1:1/".to_owned();
     for (fault, class, connections) in [
@@ -96,7 +93,6 @@ fn every_fault_on_the_wire_has_its_class_and_is_never_sent_twice() {
     }
 }
 
-#[test]
 fn a_connection_closed_before_any_reply_is_made_once() {
     let server = Misbehaving::start(Fault::CloseUnanswered);
     let result = run(&server.url(), "-i 1 -u 1").result();
@@ -104,7 +100,6 @@ fn a_connection_closed_before_any_reply_is_made_once() {
     assert_eq!((server.connections(), server.requests()), (1, 1));
 }
 
-#[test]
 fn a_reset_in_the_body_keeps_the_bytes_that_came() {
     let server = Misbehaving::start(Fault::ResetInBody);
     let reset = all(&run(&server.url(), "-i 4").result()).bytes_in;
@@ -114,7 +109,6 @@ fn a_reset_in_the_body_keeps_the_bytes_that_came() {
     assert!(reset >= 4 * 5, "{reset}");
 }
 
-#[test]
 fn a_redirect_loop_ends_at_the_limit_with_its_hops_counted() {
     let server = Misbehaving::start(Fault::RedirectLoop);
     let result = run(&server.url(), "-i 2").result();
@@ -127,7 +121,6 @@ fn a_redirect_loop_ends_at_the_limit_with_its_hops_counted() {
     assert_eq!(server.requests(), 2 + 20);
 }
 
-#[test]
 fn a_redirect_to_another_host_is_blocked_and_sends_nothing_there() {
     let other = Misbehaving::start(Fault::Ok);
     let server = Misbehaving::start(Fault::RedirectTo(format!("{}/a", other.url())));
@@ -174,7 +167,6 @@ fn what_was_asked_but_never_measured_fails_for_want_of_data() {
     }
 }
 
-#[test]
 fn a_target_that_hangs_at_the_end_is_interrupted_and_its_age_counts() {
     let server = Misbehaving::start(Fault::Hang);
     let outcome = Perfctl::get_root(&server.url())
@@ -194,7 +186,6 @@ fn a_target_that_hangs_at_the_end_is_interrupted_and_its_age_counts() {
     );
 }
 
-#[test]
 fn a_timeout_counts_in_the_percentiles_as_long_as_it_took() {
     let server = Misbehaving::start(Fault::Hang);
     let outcome = run(&server.url(), "-i 2 --timeout 300ms");
@@ -217,4 +208,17 @@ fn an_arrival_that_finds_no_free_user_is_missed() {
     let result = outcome.result();
     assert_eq!(classes(&result), "missed 49, interrupted 1");
     assert_eq!(server.requests(), 1);
+}
+
+for_each_client! {
+    a_refused_connection_is_connect_refused_and_the_run_completes
+    a_full_accept_queue_is_timeout_connect
+    a_name_that_does_not_resolve_is_dns_and_named
+    every_fault_on_the_wire_has_its_class_and_is_never_sent_twice
+    a_connection_closed_before_any_reply_is_made_once
+    a_reset_in_the_body_keeps_the_bytes_that_came
+    a_redirect_loop_ends_at_the_limit_with_its_hops_counted
+    a_redirect_to_another_host_is_blocked_and_sends_nothing_there
+    a_target_that_hangs_at_the_end_is_interrupted_and_its_age_counts
+    a_timeout_counts_in_the_percentiles_as_long_as_it_took
 }

@@ -4,6 +4,7 @@ mod support;
 
 use std::path::Path;
 
+use support::clients::for_each_client;
 use support::recording::{Recording, ok};
 use support::scenario::SCENARIO;
 use support::{Fault, Misbehaving, Outcome, Perfctl};
@@ -80,7 +81,6 @@ fn the_forms_that_are_looked_for_are_those_of_the_canary() {
     assert!(url.contains(FORMS[1]), "{url}");
 }
 
-#[test]
 fn a_secret_is_in_no_file_and_no_output_however_the_target_answers() {
     let other = Misbehaving::start(Fault::Ok);
     for fault in [
@@ -122,7 +122,6 @@ fn a_secret_is_in_no_file_and_no_output_however_the_target_answers() {
     assert_eq!(other.connections(), 0);
 }
 
-#[test]
 fn a_secret_that_the_target_repeats_is_in_no_file_and_no_output() {
     let endpoints = "
 - name: echo
@@ -145,7 +144,6 @@ fn a_secret_that_the_target_repeats_is_in_no_file_and_no_output() {
     }
 }
 
-#[test]
 fn secrets_of_files_and_data_and_answers_are_in_no_file_and_no_output() {
     // Answers all it gets, so that failures quote it.
     let server = Recording::start(|seen, _| match seen.path() {
@@ -256,4 +254,10 @@ fn credentials_in_a_host_are_refused_and_not_repeated() {
         assert!(!outcome.stderr.contains("c4n4ry"), "{}", outcome.stderr);
         assert!(outcome.stderr.contains("password"), "{}", outcome.stderr);
     }
+}
+
+for_each_client! {
+    a_secret_is_in_no_file_and_no_output_however_the_target_answers
+    a_secret_that_the_target_repeats_is_in_no_file_and_no_output
+    secrets_of_files_and_data_and_answers_are_in_no_file_and_no_output
 }

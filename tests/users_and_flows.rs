@@ -15,6 +15,7 @@ use axum::routing::{get, post};
 use perfctl::metrics::{Class, RunResult, Window};
 
 use support::Perfctl;
+use support::clients::for_each_client;
 use support::serving::Serving;
 
 /// A shop that only serves who is logged in: sessions by cookie, an invoice that is ready when it
@@ -125,7 +126,6 @@ users:
     endpoints: [{name: items, get: /items}]
 ";
 
-#[test]
 fn users_log_in_once_keep_their_cookie_and_log_out() {
     let (serving, shop) = shop();
     let outcome = run(&serving, 5, LOGIN).expect_status(0).run();
@@ -148,7 +148,6 @@ fn users_log_in_once_keep_their_cookie_and_log_out() {
     assert_eq!(result.run.phases.last().unwrap().name, "after the load");
 }
 
-#[test]
 fn a_user_who_cannot_log_in_ends_and_the_report_says_so() {
     let (serving, shop) = shop();
     let keys = LOGIN.replace("post: /login", "get: /broken");
@@ -166,7 +165,6 @@ fn a_user_who_cannot_log_in_ends_and_the_report_says_so() {
     assert!(shown.contains(text), "{shown}");
 }
 
-#[test]
 fn a_flow_waits_for_an_invoice_and_has_its_own_numbers_and_targets() {
     let (serving, _shop) = shop();
     let keys = "\
@@ -232,4 +230,10 @@ flows:
     Perfctl::new().args(["recover", &stored]).run();
     let recovered = perfctl::metrics::read_result(&outcome.runs()[0]).unwrap();
     assert_eq!(recovered.endpoints, result.endpoints);
+}
+
+for_each_client! {
+    users_log_in_once_keep_their_cookie_and_log_out
+    a_user_who_cannot_log_in_ends_and_the_report_says_so
+    a_flow_waits_for_an_invoice_and_has_its_own_numbers_and_targets
 }

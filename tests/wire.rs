@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use perfctl::metrics::{HttpVersion, RunResult};
 
+use support::clients::for_each_client;
 use support::recording::Recording;
 use support::scenario::classes;
 use support::{
@@ -33,7 +34,6 @@ fn handshakes(result: &RunResult) -> u64 {
     cells.map(|cell| cell.tls_handshakes).sum()
 }
 
-#[test]
 fn a_private_authority_is_trusted_beside_those_of_the_machine() {
     let authority = Authority::new();
     let server = TlsServer::start(&authority, Certificate::Good, HTTP1);
@@ -56,7 +56,6 @@ fn a_private_authority_is_trusted_beside_those_of_the_machine() {
     assert_eq!(classes(&outcome.result()), "tls 4");
 }
 
-#[test]
 fn an_insecure_run_takes_any_certificate_and_says_so() {
     for certificate in [
         Certificate::Expired,
@@ -85,7 +84,6 @@ fn an_insecure_run_takes_any_certificate_and_says_so() {
     }
 }
 
-#[test]
 fn a_client_shows_its_certificate_where_it_has_one() {
     let authority = Authority::new();
     let server = TlsServer::mutual(&authority, HTTP1);
@@ -287,7 +285,6 @@ fn some_hosts_are_reached_without_the_proxy_and_none_by_the_environment() {
     assert_eq!(proxy.connections(), 1);
 }
 
-#[test]
 fn users_connect_from_the_local_addresses_in_turn() {
     let server = Recording::ok();
     let endpoints = "- {get: /}\nlocal_address: [127.0.0.2, 127.0.0.3]";
@@ -345,7 +342,6 @@ fn the_version_of_http_can_be_chosen_for_each_endpoint() {
     assert_ne!(version(&url, "").0, "ok 4");
 }
 
-#[test]
 fn connections_that_are_not_kept_are_used_once() {
     let server = Recording::ok();
     let endpoints = "- {name: own, get: /own, keep_alive: true}\n- {name: not, get: /not}\n\
@@ -374,11 +370,22 @@ fn connections_that_are_not_kept_are_used_once() {
     // All others share one.
     assert_eq!(server.connections(), not_kept.len() as u64 + 1);
     assert_eq!(connections(&result), server.connections());
+}
 
+#[test]
+fn connections_by_http_2_that_are_not_kept_are_used_once() {
     let authority = Authority::new();
     let h2 = TlsServer::start(&authority, Certificate::Good, Talk::H2);
     let keys = "- {get: /}\ntls: {insecure: true}\ndefaults: {keep_alive: false}";
     let outcome = run(Perfctl::new(), &h2.url(), keys);
     assert_eq!(classes(&outcome.result()), "ok 4");
     assert_eq!(h2.connections(), 4);
+}
+
+for_each_client! {
+    a_private_authority_is_trusted_beside_those_of_the_machine
+    an_insecure_run_takes_any_certificate_and_says_so
+    a_client_shows_its_certificate_where_it_has_one
+    users_connect_from_the_local_addresses_in_turn
+    connections_that_are_not_kept_are_used_once
 }

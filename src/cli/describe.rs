@@ -313,6 +313,10 @@ fn notes(plan: &Plan) -> Vec<String> {
     if plan.transport.tls.insecure {
         notes.push("certificates are not checked (`insecure`)".into());
     }
+    if !plan.transport.client.is_default() {
+        let client = plan.transport.client.name();
+        notes.push(format!("requests are carried by the client `{client}`"));
+    }
     if let Some(proxy) = &plan.transport.proxy {
         notes.push(format!("requests go through the proxy {}", proxy.url));
     }

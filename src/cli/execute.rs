@@ -21,8 +21,9 @@ use crate::error::Error;
 use crate::metrics::{
     Fold, HealthSample, JournalWriter, Machine, RunDir, RunInfo, RunResult, Tick, write_atomically,
 };
-use crate::plan::{Model, Phase, Plan, Target};
-use crate::protocol::http::{HttpClient, tls_config};
+use crate::plan::{ClientChoice, Model, Phase, Plan, Target};
+use crate::protocol::Client;
+use crate::protocol::http::{DirectClient, ReqwestClient, tls_config};
 use crate::report::live::{LiveDisplay, Mode, Update};
 use crate::units;
 
@@ -138,10 +139,26 @@ fn carry_out(
     mode: Mode,
 ) -> Result<(RunResult, Option<std::io::Error>), Error> {
     let tls = tls_config(plan, base)?;
-    let make_client = {
-        let (plan, base) = (plan.clone(), base.to_owned());
-        move || HttpClient::new(&plan, &base, tls.clone())
-    };
+    let (of, to) = (plan.clone(), base.to_owned());
+    match plan.transport.client {
+        ClientChoice::Reqwest => {
+            let make_client = move || ReqwestClient::new(&of, &to, tls.clone());
+            carry_out_by(make_client, plan, journal, mode)
+        }
+        ClientChoice::Direct => {
+            let make_client = move || DirectClient::new(&of, &to, tls.clone());
+            carry_out_by(make_client, plan, journal, mode)
+        }
+    }
+}
+
+/// The same with one kind of client.
+fn carry_out_by<C: Client + 'static>(
+    make_client: impl Fn() -> Result<C, Error> + Clone + Send + 'static,
+    plan: &Arc<Plan>,
+    journal: JournalWriter,
+    mode: Mode,
+) -> Result<(RunResult, Option<std::io::Error>), Error> {
     let total = plan.load.iterations.is_none().then(|| plan.load.total());
     let display = LiveDisplay::new(total, plan.load.iterations, mode);
     for concern in engine::prepare(plan) {

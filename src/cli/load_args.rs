@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::error::Error;
-use crate::plan::Arrivals;
+use crate::plan::{Arrivals, ClientChoice};
 use crate::scenario::Options;
 use crate::units::{parse_duration, parse_rate};
 
@@ -101,6 +101,10 @@ pub struct LoadArgs {
     #[arg(long, env = "PERFCTL_TIMEOUT", value_name = "TIME", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
 
+    /// What carries the requests, in place of the scenario's `client`
+    #[arg(long, env = "PERFCTL_CLIENT", value_name = "CLIENT")]
+    pub client: Option<HttpClient>,
+
     /// How long requests in flight may go on at the end [default: 30s]
     #[arg(short = 's', long, env = "PERFCTL_STOP_TIMEOUT", value_name = "TIME", value_parser = parse_duration)]
     pub stop_timeout: Option<Duration>,
@@ -113,6 +117,15 @@ pub enum Spacing {
     Uniform,
     /// A Poisson process of the same rate
     Poisson,
+}
+
+/// What carries the requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HttpClient {
+    /// reqwest: HTTP/1.1, HTTP/2, proxies
+    Reqwest,
+    /// HTTP/1.1 straight over the user's connections, at a fraction of the CPU time and memory
+    Direct,
 }
 
 impl LoadArgs {
@@ -159,6 +172,10 @@ impl LoadArgs {
             workers: self.workers,
             slos: self.slos.clone(),
             timeout,
+            client: self.client.map(|client| match client {
+                HttpClient::Reqwest => ClientChoice::Reqwest,
+                HttpClient::Direct => ClientChoice::Direct,
+            }),
             graceful_stop: self.stop_timeout,
         })
     }

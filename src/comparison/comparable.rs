@@ -4,7 +4,7 @@ use super::session::started_s;
 use super::{Baseline, Gate};
 use crate::error::Error;
 use crate::metrics::{EndpointInfo, Machine, RunInfo, RunResult};
-use crate::plan::{Fingerprint, Load, Phase, Plan};
+use crate::plan::{ClientChoice, Fingerprint, Load, Phase, Plan};
 use crate::units::{format_count, format_duration, format_percent};
 
 /// A baseline older than this may no longer stand for the target; days.
@@ -20,6 +20,7 @@ pub(super) struct Asked<'a> {
     pub(super) load: &'a Load,
     pub(super) phases: &'a [Phase],
     pub(super) endpoints: &'a [EndpointInfo],
+    pub(super) client: ClientChoice,
 }
 
 impl<'a> Asked<'a> {
@@ -29,6 +30,7 @@ impl<'a> Asked<'a> {
             load: &run.load,
             phases: &run.phases,
             endpoints: &run.endpoints,
+            client: run.client,
         }
     }
 
@@ -49,6 +51,7 @@ pub fn check_plan(baseline: &Baseline, plan: &Plan, gate: &dyn Gate) -> Result<(
         load: &plan.load,
         phases: &phases,
         endpoints: &endpoints,
+        client: plan.transport.client,
     };
     let mut reasons = differences(baseline, &asked);
     reasons.extend(doubts(baseline));
@@ -125,6 +128,12 @@ fn differences(baseline: &Baseline, asked: &Asked<'_>) -> Vec<String> {
             refuse("was made with another load: use the same profile and the same options");
         } else if names(&Asked::of(before)) != names(asked) {
             refuse("has other measured phases");
+        }
+        if before.client != asked.client {
+            let (then, now) = (before.client.name(), asked.client.name());
+            refuse(&format!(
+                "was made by the client `{then}`, not `{now}`: use the same `--client`"
+            ));
         }
         if before.endpoints != asked.endpoints {
             refuse("has other endpoints");
@@ -286,6 +295,10 @@ mod tests {
             "load model",
         );
         refused(|b| b.run.endpoints[0].name.clear(), "other endpoints");
+        refused(
+            |b| b.run.client = ClientChoice::Direct,
+            "by the client `direct`, not `reqwest`",
+        );
         refused(|b| b.run.ending = None, "did not finish");
         refused(
             |b| b.run.ending.as_mut().unwrap().signal = Some(2),

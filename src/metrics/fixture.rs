@@ -131,6 +131,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         boot_id: Some("5a1e".into()),
         session: None,
         build: None,
+        client: Default::default(),
         insecure: false,
         assume_healthy: false,
         ending: None,

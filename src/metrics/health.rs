@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Class, Histogram, RunResult, SparseHistogram, Tick, Window};
-use crate::plan::{Model, Percentile};
+use crate::plan::{ClientChoice, Model, Percentile};
 use crate::units::{format_count, format_latency_us, trim_float};
 
 /// For how many seconds running the generator has to be too busy for its numbers to be worthless.
@@ -121,17 +121,18 @@ impl RunResult {
     /// where the load was measured: a generator that struggles in the ramp harms no number that
     /// is graded.
     pub(super) fn health_concerns(&self) -> Vec<Concern> {
+        let lighter = self.lighter_client();
         let cpu = self.busy(
             |second| second.cpu_share,
             CPU,
             "the CPU time this machine allows perfctl",
-            "fewer users or a lower rate, or another machine",
+            &format!("{lighter}fewer users or a lower rate, or another machine"),
         );
         let worker = self.busy(
             |second| second.busiest_worker_share,
             WORKER,
             "the one core a worker can use",
-            "more `--workers`, fewer users or a lower rate, or another machine",
+            &format!("{lighter}more `--workers`, fewer users or a lower rate, or another machine"),
         );
         let concerns = [
             cpu,
@@ -148,6 +149,16 @@ impl RunResult {
             ),
         ];
         concerns.into_iter().flatten().collect()
+    }
+
+    /// The way out that costs no load, where it was not taken; to stand before others.
+    fn lighter_client(&self) -> &'static str {
+        match self.run.client {
+            ClientChoice::Reqwest => {
+                "`--client direct` (HTTP/1.1, less CPU time for each request), "
+            }
+            ClientChoice::Direct => "",
+        }
     }
 
     /// The seconds in which load was measured, in part at least.
@@ -240,9 +251,10 @@ impl RunResult {
         (p99_us > warn_us).then(|| Concern {
             decisive: p99_us > invalid_us && of_median,
             text: format!(
-                "requests started up to {} late (p99): more `--workers`, a lower rate, or another \
+                "requests started up to {} late (p99): {}more `--workers`, a lower rate, or another \
                  machine",
-                format_latency_us(p99_us)
+                format_latency_us(p99_us),
+                self.lighter_client()
             ),
         })
     }
@@ -252,10 +264,11 @@ impl RunResult {
         (totals.missed_late > 0).then(|| Concern {
             decisive: totals.missed_late as f64 > totals.planned as f64 * MISSED_LATE,
             text: format!(
-                "{} of {} arrivals were missed because the generator was late: more `--workers`, \
-                 a lower rate, or another machine",
+                "{} of {} arrivals were missed because the generator was late: {}more \
+                 `--workers`, a lower rate, or another machine",
                 format_count(totals.missed_late),
-                format_count(totals.planned)
+                format_count(totals.planned),
+                self.lighter_client()
             ),
         })
     }
@@ -374,6 +387,17 @@ mod tests {
             let in_the_ramp = of_seconds(&[0, 1], invalid + 0.1);
             assert_eq!(in_the_ramp, (vec![], vec![]), "nothing of it is graded");
         }
+    }
+
+    #[test]
+    fn a_busy_generator_is_told_of_the_lighter_client_unless_it_was_used() {
+        let mut result = run(|_, sample| sample.cpu_share = 0.9);
+        let because = result.invalid_because();
+        assert!(because[0].contains("`--client direct`"), "{because:?}");
+        result.run.client = ClientChoice::Direct;
+        let because = result.invalid_because();
+        assert!(!because[0].contains("direct"), "{because:?}");
+        assert!(because[0].contains(": fewer users"), "{because:?}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Class, HealthSample, HttpVersion, Interval, SparseHistogram};
-use crate::plan::{Endpoint, Fingerprint, Load, Phase, Plan, Slo, Target};
+use crate::plan::{ClientChoice, Endpoint, Fingerprint, Load, Phase, Plan, Slo, Target};
 use crate::units::MAX_DURATION;
 
 /// A whole run, as stored in `result.json`.
@@ -75,6 +75,9 @@ pub struct RunInfo {
     /// Which build of the target was measured, such as a commit, by the user's word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,
+    /// What carried the requests; older results know only the one.
+    #[serde(default, skip_serializing_if = "ClientChoice::is_default")]
+    pub client: ClientChoice,
     /// Whether any certificate was taken for good, by the scenario's word.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub insecure: bool,
@@ -403,6 +406,7 @@ impl RunInfo {
             boot_id: None,
             session: None,
             build: None,
+            client: plan.transport.client,
             insecure: plan.transport.tls.insecure,
             assume_healthy: false,
             ending: None,

@@ -81,6 +81,15 @@ impl Check {
             _ => false,
         }
     }
+
+    /// Whether it is about a header.
+    pub fn needs_headers(&self) -> bool {
+        match self {
+            Self::Header { .. } => true,
+            Self::Not(check) | Self::FailWith { check, .. } => check.needs_headers(),
+            _ => false,
+        }
+    }
 }
 
 /// An inclusive range of status codes; a single code is a range of one.

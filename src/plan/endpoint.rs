@@ -55,6 +55,14 @@ impl Endpoint {
         self.checks.iter().any(Check::needs_body) || self.extract.iter().any(Extraction::needs_body)
     }
 
+    /// Whether something looks into the headers of the response, besides what perfctl itself heeds
+    /// of each; what looks into the body needs those that say how it is encoded.
+    pub fn keeps_headers(&self) -> bool {
+        self.keeps_body()
+            || self.checks.iter().any(Check::needs_headers)
+            || self.extract.iter().any(Extraction::needs_headers)
+    }
+
     /// All its templates.
     pub fn templates(&self) -> impl Iterator<Item = &Template> {
         let headers = self.headers.iter().map(|header| &header.value);

@@ -60,4 +60,8 @@ impl Extraction {
     pub fn needs_body(&self) -> bool {
         matches!(self.from, Source::Json(_) | Source::Body)
     }
+    /// Whether it is taken out of a header.
+    pub fn needs_headers(&self) -> bool {
+        matches!(self.from, Source::Header(_) | Source::Cookie(_))
+    }
 }

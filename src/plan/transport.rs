@@ -8,11 +8,14 @@ use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// How all requests of a run reach their targets.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Transport {
+    /// What carries the requests.
+    #[serde(skip_serializing_if = "ClientChoice::is_default")]
+    pub client: ClientChoice,
     /// Whom to trust, and what to show.
     #[serde(skip_serializing_if = "Tls::is_default")]
     pub tls: Tls,
@@ -27,7 +30,37 @@ pub struct Transport {
 impl Transport {
     /// Whether the scenario says nothing of it.
     pub fn is_default(&self) -> bool {
-        self.tls.is_default() && self.proxy.is_none() && self.local_addresses.is_empty()
+        self.client.is_default()
+            && self.tls.is_default()
+            && self.proxy.is_none()
+            && self.local_addresses.is_empty()
+    }
+}
+
+/// What carries the requests of a run. How long a request takes and what it costs depends on it, so
+/// that runs by different clients are not compared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientChoice {
+    /// reqwest: HTTP/1.1 and HTTP/2, proxies.
+    #[default]
+    Reqwest,
+    /// HTTP/1.1 straight over the user's own connections, at a fraction of the cost.
+    Direct,
+}
+
+impl ClientChoice {
+    /// As scenarios and options spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reqwest => "reqwest",
+            Self::Direct => "direct",
+        }
+    }
+
+    /// Whether it is the one that is used when nothing is said.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
     }
 }
 

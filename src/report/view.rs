@@ -1,5 +1,7 @@
 //! What console and Markdown say alike: which rows and notes there are, as plain strings.
 
+mod notes;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -7,11 +9,13 @@ use super::{Focus, Report};
 use crate::comparison::{Comparison, Outcome, Row};
 use crate::grading::Criterion;
 use crate::metrics::{Class, RunResult, Summary, Window};
-use crate::plan::{Arrivals, Direction, Metric, Model, Phase, SloScope};
+use crate::plan::{Arrivals, Direction, Metric, Model, SloScope};
 use crate::units::{
-    as_us, format_bytes, format_count, format_duration, format_latency_us, format_percent,
-    format_rate, format_users, trim_float,
+    format_bytes, format_count, format_duration, format_latency_us, format_percent, format_rate,
+    format_users, trim_float,
 };
+
+pub(super) use self::notes::notes;
 
 /// `≤ 500 ms`.
 pub(super) fn bound(criterion: &Criterion) -> String {
@@ -328,106 +332,6 @@ pub(super) fn change_cells(row: &Row, comparison: &Comparison) -> Vec<String> {
 
 fn has_ranges(comparison: &Comparison) -> bool {
     comparison.rows.iter().any(|row| row.range.is_some())
-}
-
-/// What a reader has to know to read the numbers right.
-pub(super) fn notes(report: &Report) -> Vec<String> {
-    let result = &report.result;
-    let total = result.summary(None, Window::Measured);
-    let warnings = result.warnings().into_iter();
-    let mut notes: Vec<String> = warnings.map(|text| format!("warning: {text}")).collect();
-    notes.extend(result.trends());
-    notes.extend(
-        result
-            .knee()
-            .map(|knee| knee.sentence(result.run.load.model)),
-    );
-    for recovery in &report.grading.recoveries {
-        let (base, stage) = (&recovery.base, &recovery.stage);
-        notes.push(match recovery.recovery_time_s {
-            Some(time_s) => format!(
-                "recovery: {} s after the surge, p95 and errors were back at the level of `{base}`",
-                trim_float(time_s, 1)
-            ),
-            None if !recovery.is_told => {
-                format!("recovery: `{stage}` is too short to tell; 10 s are needed")
-            }
-            None => format!("recovery: it did not recover to the level of `{base}` in `{stage}`"),
-        });
-    }
-    let without_data = result.count(|class| class == Class::DataExhausted);
-    if without_data > 0 {
-        let example = example(result, Class::DataExhausted, |_| true).unwrap_or_default();
-        let ended = match &result.run.ending {
-            Some(ending) if ending.out_of_data => "the load ended early",
-            _ => "users ended early",
-        };
-        let count = format_count(without_data);
-        notes.push(format!(
-            "{ended} for want of data, {count} times: {example}"
-        ));
-    }
-    match result.run.load.model {
-        Model::Closed => {
-            notes.push("closed model: a slower target would have had fewer arrivals".into());
-        }
-        Model::Open { .. } => {
-            if let Some(p99_us) = total.lateness_us.p99 {
-                notes.push(format!(
-                    "lateness p99 {}: how late the generator itself was; it is part of the response times",
-                    format_latency_us(p99_us)
-                ));
-            }
-        }
-    }
-    let is_before =
-        |phase: &Phase| !phase.measured && phase.start_us < as_us(result.run.load.total());
-    if result.run.phases.iter().any(is_before) {
-        let place = match phases(result).is_empty() {
-            true => "and not in the tables",
-            false => "and stand in the table of phases alone",
-        };
-        notes.push(format!("ramps and warm-up are not graded {place}"));
-    }
-    if result.run.insecure {
-        notes.push("certificates were not checked (`insecure`): who answered is not known".into());
-    }
-    notes.extend(result.run.skipped_slos.iter().cloned());
-    notes.push(accounting(result));
-    if let Some(directory) = &report.directory {
-        notes.push(format!("files: {}", directory.display()));
-    }
-    notes
-}
-
-/// Where every planned request went, ramp included.
-fn accounting(result: &RunResult) -> String {
-    let count = |select: fn(Class) -> bool| result.count(select);
-    let started = count(Class::is_started);
-    let missed = count(|class| class == Class::Missed);
-    let classes: Vec<String> = Class::ALL
-        .into_iter()
-        .filter(|class| class.is_started())
-        .map(|class| (class, result.count(|c| c == class)))
-        .filter(|(_, count)| *count > 0)
-        .map(|(class, count)| format!("{} {}", class.name(), format_count(count)))
-        .collect();
-    let parts = if classes.is_empty() {
-        String::new()
-    } else {
-        format!("; started = {}", classes.join(" + "))
-    };
-    let without_data = count(|class| class == Class::DataExhausted);
-    let data_exhausted = match without_data {
-        0 => String::new(),
-        count => format!(" + data_exhausted {}", format_count(count)),
-    };
-    format!(
-        "whole run: planned {} = started {} + missed {}{data_exhausted}{parts}",
-        format_count(started + missed + without_data),
-        format_count(started),
-        format_count(missed)
-    )
 }
 
 /// How a comparison came out, in a sentence.

@@ -154,11 +154,13 @@ impl Compiler<'_> {
             .get()
             .map(|defaults| defaults.value.clone())
             .unwrap_or_default();
+        let client = transport::client(file, self.options.client);
         let common = Common::new(
             &defaults,
             &names,
             &self.scenario.folder,
             self.options.timeout,
+            client,
             self.findings,
         );
         pool.compile(&common, self.findings);
@@ -168,7 +170,7 @@ impl Compiler<'_> {
             self.findings.report(file.endpoints.key(), diagnostic);
         }
         let folder = &self.scenario.folder;
-        let transport = transport::transport(file, &names, folder, self.findings);
+        let transport = transport::transport(file, client, &names, folder, self.findings);
         let target = self.target(&pool);
         let mut allowed_hosts = self.allowed_hosts();
         for (_, place) in pool.requests.iter().filter_map(|r| r.compiled.as_ref()) {

@@ -17,7 +17,7 @@ use super::flow_file::{FlowFile, StepsFile, UserFile};
 use super::shapes::{SineShapeFile, StepsShapeFile, SweepFile, has_shape};
 use super::tree::{Kind, Node};
 use super::values::{DataFile, ExtractFile, SecretFile};
-use crate::plan::{Arrivals, HttpChoice, ThinkTime};
+use crate::plan::{Arrivals, ClientChoice, HttpChoice, ThinkTime};
 use crate::units;
 
 mapping! {
@@ -51,6 +51,8 @@ mapping! {
         profiles: Pairs<ProfileFile>,
         /// Hosts beyond the scenario's own that redirects may lead to, as `host` or `host:port`.
         allow_redirects_to: Vec<At<String>>,
+        /// What carries the requests: `reqwest` (the default) or `direct`.
+        client: ClientChoice,
         /// Whom to trust in TLS handshakes, and what to show.
         tls: TlsFile,
         /// The proxy that requests go through; none by default, whatever the environment says.

@@ -10,7 +10,7 @@ use super::decode::{
 };
 use super::findings::Findings;
 use super::tree::{Kind, Node};
-use crate::plan::HttpChoice;
+use crate::plan::{ClientChoice, HttpChoice};
 
 mapping! {
     /// How requests prove who sends them. Exactly one key.
@@ -228,5 +228,21 @@ impl Decode for HttpChoice {
 
     fn schema() -> Value {
         json!({"enum": ["auto", "1.1", "2", 1.1, 2]})
+    }
+}
+
+impl Decode for ClientChoice {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
+        parse("`reqwest` or `direct`", node, findings, |text| match text {
+            "reqwest" => Ok(Self::Reqwest),
+            "direct" => Ok(Self::Direct),
+            _ => Err(format!(
+                "`{text}` is no client that perfctl has: write `reqwest` or `direct`"
+            )),
+        })
+    }
+
+    fn schema() -> Value {
+        json!({"enum": ["reqwest", "direct"]})
     }
 }

@@ -14,9 +14,11 @@ use super::file::{DefaultsFile, EndpointFile};
 use super::findings::{Findings, Span};
 use super::names::Names;
 use super::target::{self, Place};
+use super::transport;
 use crate::error::Diagnostic;
 use crate::plan::{
-    Auth, Body, Endpoint, Escape, Header, HttpChoice, Method, Part, Slot, Template, Wire,
+    Auth, Body, ClientChoice, Endpoint, Escape, Header, HttpChoice, Method, Part, Slot, Template,
+    Wire,
 };
 use crate::units::format_duration;
 
@@ -40,6 +42,8 @@ pub(super) struct Common<'a> {
     pub auth: Choice,
     /// What requests ask of their connections.
     pub wire: Wire,
+    /// What carries the requests.
+    client: ClientChoice,
 }
 
 impl<'a> Common<'a> {
@@ -49,6 +53,7 @@ impl<'a> Common<'a> {
         names: &'a Names<'a>,
         folder: &'a Path,
         timeout: Option<Duration>,
+        client: ClientChoice,
         findings: &mut Findings,
     ) -> Self {
         let limits = Limits {
@@ -71,6 +76,7 @@ impl<'a> Common<'a> {
         let headers = headers(&defaults.headers, names, findings);
         let auth = auth::choice(&defaults.auth, names, findings);
         refuse_two_proofs(&auth, &headers, findings);
+        refuse_http2(client, &defaults.http_version, findings);
         Self {
             names,
             folder,
@@ -85,6 +91,7 @@ impl<'a> Common<'a> {
                 &defaults.http_version,
                 &defaults.keep_alive,
             ),
+            client,
         }
     }
 
@@ -128,6 +135,7 @@ impl<'a> Common<'a> {
                 headers.push(header.clone());
             }
         }
+        refuse_http2(self.client, &file.http_version, findings);
         let (body, content_type) = body::body(file, self.names, self.folder, findings);
         if let Some(content_type) = content_type
             && headers.iter().all(|header| header.name != "content-type")
@@ -189,6 +197,15 @@ fn wire(base: Wire, http_version: &Field<HttpChoice>, keep_alive: &Field<bool>) 
     Wire {
         http_version: http_version.copied().unwrap_or(base.http_version),
         keep_alive: keep_alive.copied().unwrap_or(base.keep_alive),
+    }
+}
+
+fn refuse_http2(client: ClientChoice, version: &Field<HttpChoice>, findings: &mut Findings) {
+    if let Some(version) = version.get()
+        && client == ClientChoice::Direct
+        && version.value == HttpChoice::Http2
+    {
+        transport::refuse(client, "HTTP/2", Some(version.at), findings);
     }
 }
 

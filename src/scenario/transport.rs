@@ -14,18 +14,33 @@ use super::auth::hide_literal;
 use super::decode::At;
 use super::file::ScenarioFile;
 use super::file_wire::{ProxyFile, TlsFile};
-use super::findings::Findings;
+use super::findings::{Findings, Span};
 use super::names::Names;
 use super::target;
 use crate::error::Diagnostic;
-use crate::plan::{Authorities, Escape, Identity, Proxy, Tls, Transport};
+use crate::plan::{Authorities, ClientChoice, Escape, Identity, Proxy, Tls, Transport};
 
 /// The largest file of certificates or keys; bytes.
 const MAX_PEM_BYTES: u64 = 1 << 20;
 
-/// How the scenario wants its targets to be reached; what cannot be understood is reported.
+/// What carries the requests: `given` by the command line, or by the scenario's word.
+pub(super) fn client(file: &ScenarioFile, given: Option<ClientChoice>) -> ClientChoice {
+    given.unwrap_or_else(|| file.client.copied().unwrap_or_default())
+}
+
+/// Reports what `client` has not, though `key` asks for it.
+pub(super) fn refuse(client: ClientChoice, what: &str, key: Option<Span>, findings: &mut Findings) {
+    let name = client.name();
+    let diagnostic = Diagnostic::new(format!("the client `{name}` has no {what}"))
+        .help("remove this, or leave out `client` and `--client`: the client `reqwest` has it");
+    findings.report(key, diagnostic);
+}
+
+/// How the scenario wants its targets to be reached by `client`; what cannot be understood, or
+/// cannot be done by it, is reported.
 pub(super) fn transport(
     file: &ScenarioFile,
+    client: ClientChoice,
     names: &Names<'_>,
     folder: &Path,
     findings: &mut Findings,
@@ -37,10 +52,14 @@ pub(super) fn transport(
     };
     let tls = file.tls.get().map(|tls| compiler.tls(tls));
     let proxy = file.proxy.get().and_then(|proxy| compiler.proxy(proxy));
+    if client == ClientChoice::Direct && !file.proxy.is_missing() {
+        refuse(client, "proxy", file.proxy.key(), compiler.findings);
+    }
     let addresses = file.local_address.get();
     let addresses = addresses.map_or(&[][..], |addresses| &addresses.0);
     let local_addresses = addresses.iter().filter_map(|text| compiler.address(text));
     Transport {
+        client,
         tls: tls.unwrap_or_default(),
         proxy,
         local_addresses: local_addresses.collect(),

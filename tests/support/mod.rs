@@ -1,14 +1,15 @@
 //! What tests of the whole program share: [`Perfctl`] runs the binary, on a [`scenario`] or as it
 //! is, [`Misbehaving`] is a server with a fault, [`TlsServer`] one over TLS, [`calibrated`] one
-//! that is slow by a known rule, [`recording`] one that keeps what it was asked, [`documents`]
-//! reads the README and `docs/`, [`scripted`] is a load of hours without a target, [`simulation`]
-//! makes results without a run. A well-behaved server
+//! that is slow by a known rule, [`recording`] one that keeps what it was asked, [`clients`] runs a
+//! test with each client, [`documents`] reads the README and `docs/`, [`scripted`] is a load of hours
+//! without a target, [`simulation`] makes results without a run. A well-behaved server
 //! is `perfctl::demo::Demo`.
 
 // Each test file uses its own part of this.
-#![allow(dead_code, unused_imports)]
+#![allow(dead_code, unused_imports, unused_macros)]
 
 pub mod calibrated;
+pub mod clients;
 pub mod documents;
 mod misbehaving;
 mod program;

@@ -69,6 +69,9 @@ impl Perfctl {
         }
         // Tests share their machine; how fast it is must not decide what they see.
         command.env("PERFCTL_ASSUME_HEALTHY", "1");
+        if let Some(client) = super::clients::chosen() {
+            command.env("PERFCTL_CLIENT", client);
+        }
         Self {
             dir,
             command,

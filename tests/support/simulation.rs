@@ -210,6 +210,7 @@ pub fn template(shape: &Shape, id: &str, session: &str) -> RunResult {
             boot_id: None,
             session: Some(session.into()),
             build: None,
+            client: Default::default(),
             insecure: false,
             assume_healthy: false,
             ending: Some(Ending {

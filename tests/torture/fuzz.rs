@@ -3,7 +3,7 @@
 use perfctl::metrics::Class;
 use proptest::prelude::*;
 
-use crate::play::Script;
+use crate::play::{CLIENTS, Script};
 use crate::support::{Fault, Misbehaving};
 
 const ENDPOINT: &str =
@@ -35,14 +35,16 @@ fn answer() -> impl Strategy<Value = Vec<u8>> {
     (start, pieces).prop_map(|(start, pieces)| [start.as_bytes(), &pieces.concat()].concat())
 }
 
+/// The class that each client makes of an answer.
 fn class_of(answer: Vec<u8>) -> Vec<(Class, String)> {
     let server = Misbehaving::start(Fault::RawThenClose(answer));
-    let played = Script::new(&server.url(), ENDPOINT, 1).play();
-    let of = |mut played: Vec<crate::play::Played>| {
-        let one = played.remove(0);
+    let of = |client| {
+        let one = Script::new(&server.url(), ENDPOINT, 1)
+            .play(client)
+            .remove(0);
         (one.class, one.text)
     };
-    played.into_iter().map(|(_, played)| of(played)).collect()
+    CLIENTS.map(of).into()
 }
 
 proptest! {

@@ -6,12 +6,15 @@ use std::time::{Duration, Instant};
 use perfctl::check::judge;
 use perfctl::metrics::Class;
 use perfctl::plan::Plan;
-use perfctl::protocol::http::{HttpClient, tls_config};
+use perfctl::protocol::http::{DirectClient, ReqwestClient, tls_config};
 use perfctl::protocol::{Client, Request, Response, Session};
 use perfctl::scenario::{Options, Source, compile};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rustls::ClientConfig;
+
+/// The clients that perfctl has: each row holds for all of them.
+pub const CLIENTS: [&str; 2] = ["reqwest", "direct"];
 
 /// What came of one request.
 #[derive(Debug)]
@@ -47,15 +50,17 @@ impl<'a> Script<'a> {
         }
     }
 
-    /// Plays it with each client that perfctl has, by name.
-    pub fn play(&self) -> Vec<(&'static str, Vec<Played>)> {
+    /// Plays it with this one of the [`CLIENTS`].
+    pub fn play(&self, client: &str) -> Vec<Played> {
         let plan = self.plan();
         let tls = match &self.tls {
             Some(tls) => tls.clone(),
             None => tls_config(&plan, self.base).unwrap(),
         };
-        let client = HttpClient::new(&plan, self.base, tls).unwrap();
-        vec![("reqwest", self.play_with(&client, &plan))]
+        match client {
+            "direct" => self.play_with(&DirectClient::new(&plan, self.base, tls).unwrap(), &plan),
+            _ => self.play_with(&ReqwestClient::new(&plan, self.base, tls).unwrap(), &plan),
+        }
     }
 
     fn play_with(&self, client: &impl Client, plan: &Plan) -> Vec<Played> {

@@ -1,23 +1,22 @@
 //! The rows that are one request after the other against a plain server.
 
 use crate::cases::{LONG, cases};
-use crate::play::Script;
-use crate::support::Misbehaving;
+use crate::play::{CLIENTS, Script};
+use crate::support::{Fault, Misbehaving};
 
 /// Plays all cases of a row with all clients.
 fn play(row: u8) {
     let cases: Vec<_> = cases().into_iter().filter(|case| case.row == row).collect();
     assert!(!cases.is_empty());
     for (number, case) in cases.iter().enumerate() {
-        let server = Misbehaving::start(case.fault.clone());
-        let url = server.url();
-        let script = Script::new(&url, case.endpoint, case.classes.len());
-        let mut seen = (0, 0);
-        for (client, played) in script.play() {
+        for client in CLIENTS {
+            let server = Misbehaving::start(case.fault.clone());
+            let url = server.url();
+            let played = Script::new(&url, case.endpoint, case.classes.len()).play(client);
             let what = format!("row {row}, case {number}, {client}: {played:?}");
             let classes: Vec<_> = played.iter().map(|one| one.class).collect();
             assert_eq!(classes, case.classes, "{what}");
-            let counts = (server.requests() - seen.0, server.connections() - seen.1);
+            let counts = (server.requests(), server.connections());
             assert_eq!(counts, (case.requests, case.connections), "{what}");
             let opened: u16 = played.iter().map(|one| one.response.connections).sum();
             assert_eq!(u64::from(opened), case.connections, "{what}");
@@ -32,7 +31,6 @@ fn play(row: u8) {
             let last = played.last().unwrap();
             assert!(last.text.contains(case.says), "{what}");
             assert!(last.took < LONG, "{what}");
-            seen = (server.requests(), server.connections());
         }
     }
 }
@@ -90,6 +88,14 @@ fn row_15_extra_bytes_do_not_become_the_next_reply() {
 #[test]
 fn row_16_what_is_not_http_is_a_protocol_failure() {
     play(16);
+}
+
+#[test]
+fn row_16_the_direct_client_shows_how_it_begins_without_its_control_characters() {
+    let server = Misbehaving::start(Fault::Garbage);
+    let played = Script::new(&server.url(), "{get: /}", 1).play("direct");
+    let shown = r"it starts with `\u{1b}[31mSSH-2.0-garbage\r\n\r\n`";
+    assert!(played[0].text.ends_with(shown), "{}", played[0].text);
 }
 
 #[test]

@@ -8,7 +8,9 @@ use std::rc::Rc;
 
 use ::http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 use cookie_store::{CookieStore, RawCookie};
-use reqwest::Url;
+use url::Url;
+
+use super::prepared::Outgoing;
 
 /// The most cookies that a user keeps; a target that sets ever new ones must not fill the memory.
 const MAX_COOKIES: usize = 200;
@@ -18,17 +20,22 @@ const MAX_COOKIES: usize = 200;
 pub(super) struct Jar(Rc<RefCell<Option<Box<CookieStore>>>>);
 
 impl Jar {
+    /// Whether no cookie was ever set.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.0.borrow().is_none()
+    }
+
     /// Adds the cookies for its URL to a request, behind those it already has.
-    pub(super) fn add_to(&self, request: &mut reqwest::Request) {
+    pub(super) fn add_to(&self, request: &mut Outgoing) {
         let jar = self.0.borrow();
         let Some(store) = jar.as_ref() else {
             return;
         };
         let kept = store
-            .get_request_values(request.url())
+            .get_request_values(&request.url)
             .map(|(name, value)| format!("{name}={value}"));
         let given = request
-            .headers()
+            .headers
             .get(COOKIE)
             .and_then(|value| value.to_str().ok());
         let all: Vec<String> = given.map(str::to_owned).into_iter().chain(kept).collect();
@@ -37,7 +44,7 @@ impl Jar {
             && !all.is_empty()
         {
             value.set_sensitive(true);
-            request.headers_mut().insert(COOKIE, value);
+            request.headers.insert(COOKIE, value);
         }
     }
 
@@ -74,14 +81,14 @@ mod tests {
         cookies.iter().map(value).collect()
     }
 
-    fn request(to: &str) -> reqwest::Request {
-        reqwest::Request::new(reqwest::Method::GET, url(to))
+    fn request(to: &str) -> Outgoing {
+        Outgoing::new(::http::Method::GET, url(to))
     }
 
     fn sent(jar: &Jar, to: &str) -> Option<String> {
         let mut request = request(to);
         jar.add_to(&mut request);
-        let value = request.headers().get(COOKIE)?;
+        let value = request.headers.get(COOKIE)?;
         let mut cookies: Vec<&str> = value.to_str().unwrap().split("; ").collect();
         cookies.sort_unstable();
         Some(cookies.join("; "))
@@ -113,9 +120,9 @@ mod tests {
         jar.clone().keep(&to, &sets(&["id=7"]));
         let mut request = request(to.as_str());
         let own = HeaderValue::from_static("own=1");
-        request.headers_mut().insert(COOKIE, own);
+        request.headers.insert(COOKIE, own);
         jar.add_to(&mut request);
-        assert_eq!(request.headers()[COOKIE], "own=1; id=7");
+        assert_eq!(request.headers[COOKIE], "own=1; id=7");
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! Classifying failures: by errno and by the types in the error's source chain, never by text.
 
 use std::error::Error as StdError;
-use std::io;
+use std::{fmt, io};
 
 use rustix::io::Errno;
 
-use super::connect::{ConnectTimeout, DnsError, Step};
 use super::payload::FileError;
 use crate::metrics::Class;
 use crate::protocol::Failure;
@@ -19,31 +18,20 @@ pub(super) enum Stage {
     Body,
 }
 
-/// The class of a client's error. The URL, which may hold secrets, is left out of the text.
-pub(super) fn classify(error: reqwest::Error, stage: Stage) -> Failure {
-    let error = error.without_url();
-    let connecting = error.is_connect();
-    let mut text = error.to_string();
-    let mut class = None;
-    let mut next: Option<&(dyn StdError + 'static)> = Some(&error);
-    while let Some(cause) = next {
-        text = cause.to_string();
-        if let Some(found) = class_of(cause, stage, connecting) {
-            // The innermost cause knows best: a reset inside an incomplete message is a reset.
-            class = Some(found);
-        }
-        next = cause.source().or_else(|| inner_of(cause));
-    }
-    let fallback = if connecting {
-        Class::ConnectFailed
-    } else {
-        Class::Other
-    };
-    Failure {
-        class: class.unwrap_or(fallback),
-        text,
+/// A name that did not resolve.
+#[derive(Debug)]
+pub(super) struct DnsError {
+    pub(super) host: String,
+    pub(super) source: io::Error,
+}
+
+impl fmt::Display for DnsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot resolve `{}`: {}", self.host, self.source)
     }
 }
+
+impl StdError for DnsError {}
 
 /// The failure of a request whose body file could not be opened.
 pub(super) fn of_file(error: FileError) -> Failure {
@@ -57,48 +45,15 @@ pub(super) fn of_file(error: FileError) -> Failure {
     }
 }
 
-/// The error that an `io::Error` wraps; its own `source` skips it.
-fn inner_of<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
-    let inner = cause.downcast_ref::<io::Error>()?.get_ref()?;
-    Some(inner)
+/// The failure of a response that says twice how long it is.
+pub(super) fn two_lengths() -> Failure {
+    // RFC 9112, section 6.3: a sign of smuggling, to be handled as an error.
+    let text = "the response has both `content-length` and `transfer-encoding`";
+    super::failed(Class::Protocol, text)
 }
 
-fn class_of(cause: &(dyn StdError + 'static), stage: Stage, connecting: bool) -> Option<Class> {
-    if cause.is::<FileError>() {
-        return Some(Class::InvalidRequest);
-    }
-    if cause.is::<DnsError>() {
-        return Some(Class::Dns);
-    }
-    if let Some(timeout) = cause.downcast_ref::<ConnectTimeout>() {
-        return Some(timeout.step.class());
-    }
-    if cause.is::<rustls::Error>() {
-        return Some(Class::Tls);
-    }
-    if let Some(error) = cause.downcast_ref::<h2::Error>() {
-        return match error {
-            _ if error.is_go_away() => Some(Class::H2Goaway),
-            _ if error.is_reset() => Some(Class::H2Reset),
-            _ => match error.get_io() {
-                Some(error) => class_of_io(error, stage, connecting),
-                None => Some(Class::Protocol),
-            },
-        };
-    }
-    if let Some(error) = cause.downcast_ref::<hyper::Error>() {
-        return match error {
-            _ if error.is_parse() => Some(Class::Protocol),
-            _ if error.is_incomplete_message() => Some(cut_off(stage)),
-            // The connection went away before the request was written to it.
-            _ if error.is_canceled() || error.is_closed() => Some(Class::ClosedEarly),
-            _ => None,
-        };
-    }
-    class_of_io(cause.downcast_ref::<io::Error>()?, stage, connecting)
-}
-
-fn class_of_io(error: &io::Error, stage: Stage, connecting: bool) -> Option<Class> {
+/// The class of what the system said, or of an error that stands for it.
+pub(super) fn class_of_io(error: &io::Error, stage: Stage, connecting: bool) -> Option<Class> {
     match Errno::from_io_error(error) {
         Some(Errno::CONNREFUSED) => Some(Class::ConnectRefused),
         Some(Errno::CONNRESET | Errno::PIPE) => Some(Class::Reset),
@@ -124,16 +79,6 @@ fn class_of_io(error: &io::Error, stage: Stage, connecting: bool) -> Option<Clas
     }
 }
 
-impl Step {
-    /// The class of a request whose time ran out in this step.
-    pub(super) fn class(self) -> Class {
-        match self {
-            Self::Connect => Class::TimeoutConnect,
-            Self::Tls => Class::TimeoutTls,
-        }
-    }
-}
-
 impl Stage {
     /// The class of a request whose time ran out here.
     pub(super) fn timeout(self) -> Class {
@@ -144,7 +89,8 @@ impl Stage {
     }
 }
 
-fn cut_off(stage: Stage) -> Class {
+/// The class of a connection that was closed in this stage.
+pub(super) fn cut_off(stage: Stage) -> Class {
     match stage {
         Stage::Head => Class::ClosedEarly,
         Stage::Body => Class::BodyTruncated,

@@ -27,9 +27,7 @@ pub(super) fn length(contents: &[Content]) -> u64 {
 ///
 /// # Errors
 /// When a file cannot be opened, or is no longer as long as it was when the run began.
-pub(super) async fn open(
-    contents: &[Content],
-) -> Result<(reqwest::Body, Arc<AtomicU64>), FileError> {
+pub(super) async fn open(contents: &[Content]) -> Result<(Pieces, Arc<AtomicU64>), FileError> {
     let mut pieces = VecDeque::with_capacity(contents.len());
     for content in contents {
         pieces.push_back(match content {
@@ -55,7 +53,7 @@ pub(super) async fn open(
         left: length(contents),
         sent: sent.clone(),
     };
-    Ok((reqwest::Body::wrap(body), sent))
+    Ok((body, sent))
 }
 
 /// A file of a body that cannot be read as it should be.
@@ -94,7 +92,7 @@ impl fmt::Display for FileError {
 impl std::error::Error for FileError {}
 
 /// What is left of the body.
-struct Pieces {
+pub(super) struct Pieces {
     pieces: VecDeque<Open>,
     /// Bytes.
     left: u64,
@@ -169,7 +167,7 @@ impl Body for Pieces {
 mod tests {
     use super::*;
 
-    async fn read_all(mut body: reqwest::Body) -> Result<Vec<u8>, reqwest::Error> {
+    async fn read_all(mut body: Pieces) -> Result<Vec<u8>, FileError> {
         let mut read = Vec::new();
         loop {
             let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;

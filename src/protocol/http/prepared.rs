@@ -4,13 +4,14 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
+use ::http::Method;
 use ::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use reqwest::Url;
+use url::Url;
 
-use super::proof;
+use super::{payload, proof};
 use crate::plan::{Auth, Body, Content, Endpoint, Piece};
 use crate::protocol::{Rendered, Request};
 
@@ -18,10 +19,8 @@ const USER_AGENT: &str = concat!("perfctl/", env!("CARGO_PKG_VERSION"));
 
 /// An endpoint's request, as far as it is always the same.
 pub(super) struct Prepared {
-    request: Outgoing,
+    pub(super) request: Outgoing,
     header_names: Vec<HeaderName>,
-    /// The position of its kind of connection.
-    pub(super) wire: usize,
     /// The position of its way to prove who sends it.
     pub(super) group: Option<usize>,
     /// The header that holds the proof.
@@ -29,24 +28,35 @@ pub(super) struct Prepared {
 }
 
 /// A request to be sent.
-pub(super) struct Outgoing {
-    /// Whole, if the body is held in memory.
-    pub(super) request: reqwest::Request,
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) headers: HeaderMap,
+    /// Whole, if it is held in memory.
+    pub(super) body: Option<Bytes>,
     /// What is sent as the body otherwise.
     pub(super) contents: Option<Arc<[Content]>>,
 }
 
 impl Outgoing {
-    /// The same once more.
-    ///
-    /// # Errors
-    /// Never: no request has a body that can be read only once.
-    pub(super) fn copy(&self) -> Result<Self, String> {
-        let request = self.request.try_clone();
-        Ok(Self {
-            request: request.ok_or("its body cannot be sent twice")?,
-            contents: self.contents.clone(),
-        })
+    /// Without header fields and body.
+    pub(super) fn new(method: Method, url: Url) -> Self {
+        Self {
+            method,
+            url,
+            headers: HeaderMap::new(),
+            body: None,
+            contents: None,
+        }
+    }
+
+    /// How long its body is; bytes. `None` where it has none.
+    pub(super) fn length(&self) -> Option<u64> {
+        let in_memory = self.body.as_ref().map(|body| body.len() as u64);
+        let length = self.contents.as_deref().map(payload::length);
+        // An empty body is sent as none.
+        length.or(in_memory.filter(|length| *length > 0))
     }
 }
 
@@ -58,7 +68,6 @@ impl Prepared {
     pub(super) fn new(
         endpoint: &Endpoint,
         base: &str,
-        wire: usize,
         group: Option<usize>,
     ) -> Result<Self, String> {
         let wrong = |what: String| format!("endpoint `{}`: {what}", endpoint.name);
@@ -72,8 +81,8 @@ impl Prepared {
             // Only the base is known yet; it stands in until the first rendering.
             None => resolve(base, "/").map_err(wrong)?,
         };
-        let mut request = reqwest::Request::new(method, url);
-        let headers = request.headers_mut();
+        let mut request = Outgoing::new(method, url);
+        let headers = &mut request.headers;
         headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
         headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         if endpoint.gzip {
@@ -98,23 +107,18 @@ impl Prepared {
             true => Vec::new(),
             false => contents(&endpoint.body, None),
         };
-        let mut request = Outgoing {
-            request,
-            contents: None,
-        };
         request.take(contents, true, endpoint.gzip);
         let mut proof = None;
         if let Some(auth) = &endpoint.auth {
             if !is_put_each_time(auth, endpoint) {
                 let values = proof::values(auth, &[]);
-                proof::put(auth, &values, &mut request.request).map_err(wrong)?;
+                proof::put(auth, &values, &mut request).map_err(wrong)?;
             }
             proof = auth.header_name().and_then(|name| name.parse().ok());
         }
         Ok(Self {
             request,
             header_names,
-            wire,
             group,
             proof,
         })
@@ -125,13 +129,13 @@ impl Prepared {
     /// # Errors
     /// What is wrong with a rendered part.
     pub(super) fn request(&self, request: &Request<'_>, base: &str) -> Result<Outgoing, String> {
-        let mut out = self.request.copy()?;
+        let mut out = self.request.clone();
         let Some(rendered) = &request.rendered else {
             return Ok(out);
         };
         let endpoint = request.endpoint;
         if endpoint.url.as_constant().is_none() {
-            *out.request.url_mut() = resolve(base, &rendered.url)?;
+            out.url = resolve(base, &rendered.url)?;
         }
         for ((header, name), value) in endpoint
             .headers
@@ -141,7 +145,7 @@ impl Prepared {
         {
             if header.value.as_constant().is_none() {
                 let value = header_value(name, value)?;
-                out.request.headers_mut().insert(name.clone(), value);
+                out.headers.insert(name.clone(), value);
             }
         }
         if endpoint.body.varies() {
@@ -152,7 +156,7 @@ impl Prepared {
             && is_put_each_time(auth, endpoint)
         {
             let values = proof::values(auth, &rendered.auth);
-            proof::put(auth, &values, &mut out.request)?;
+            proof::put(auth, &values, &mut out)?;
         }
         Ok(out)
     }
@@ -160,7 +164,7 @@ impl Prepared {
 
 /// Whether the proof is put into each request rather than once: where it varies, or stands in a URL
 /// that does.
-fn is_put_each_time(auth: &Auth, endpoint: &Endpoint) -> bool {
+pub(super) fn is_put_each_time(auth: &Auth, endpoint: &Endpoint) -> bool {
     let is_in_url = auth.header_name().is_none();
     auth.varies() || (is_in_url && endpoint.url.as_constant().is_none())
 }
@@ -180,7 +184,7 @@ impl Outgoing {
             }
         };
         let body = if gzip { compressed(&body) } else { body };
-        *self.request.body_mut() = Some(body.into());
+        self.body = Some(body);
     }
 }
 

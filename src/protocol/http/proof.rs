@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::digest::{self, Answerer};
 use super::failed;
+use super::prepared::Outgoing;
 use super::redirect::host_and_port;
 use super::token::Slot;
 use crate::metrics::Class;
@@ -77,21 +78,21 @@ struct Digest {
 impl UserState {
     /// Answers the last challenge for `request`, if it came from its host for the same name and
     /// password.
-    pub(super) fn answer(&self, request: &mut reqwest::Request, values: &[&str]) {
+    pub(super) fn answer(&self, request: &mut Outgoing, values: &[&str]) {
         let mut state = self.digest.borrow_mut();
         let Some(digest) = state.as_mut() else { return };
-        if host_and_port(request.url()).as_ref() != Some(&digest.host) || digest.values != values {
+        if host_and_port(&request.url).as_ref() != Some(&digest.host) || digest.values != values {
             return;
         }
-        let url = request.url();
+        let url = &request.url;
         let uri = match url.query() {
             Some(query) => format!("{}?{query}", url.path()),
             None => url.path().to_owned(),
         };
-        let header = digest.answerer.next(request.method().as_str(), &uri);
+        let header = digest.answerer.next(request.method.as_str(), &uri);
         // A realm or a nonce may hold what no header can: then there is no answer.
         if let Ok(header) = HeaderValue::from_bytes(header.as_bytes()) {
-            request.headers_mut().insert(AUTHORIZATION, header);
+            request.headers.insert(AUTHORIZATION, header);
         }
     }
 
@@ -135,11 +136,7 @@ pub(super) fn values<'a>(auth: &'a Auth, rendered: &'a [String]) -> Vec<&'a str>
 ///
 /// # Errors
 /// When a value fits in no header. The value itself is not shown.
-pub(super) fn put(
-    auth: &Auth,
-    values: &[&str],
-    request: &mut reqwest::Request,
-) -> Result<(), String> {
+pub(super) fn put(auth: &Auth, values: &[&str], request: &mut Outgoing) -> Result<(), String> {
     let name = |text: &str| text.parse::<HeaderName>();
     let (name, value) = match (auth, values) {
         (Auth::Basic(_), [username, password]) => {
@@ -150,7 +147,7 @@ pub(super) fn put(
         (Auth::ApiKey { place, .. }, [key]) => match place {
             KeyPlace::Header(header) => (name(header), (*key).to_owned()),
             KeyPlace::Query(field) => {
-                request.url_mut().query_pairs_mut().append_pair(field, key);
+                request.url.query_pairs_mut().append_pair(field, key);
                 return Ok(());
             }
         },
@@ -163,6 +160,6 @@ pub(super) fn put(
             auth.kind()
         )
     })?;
-    request.headers_mut().insert(name, value);
+    request.headers.insert(name, value);
     Ok(())
 }

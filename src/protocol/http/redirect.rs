@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ::http::header::{self, HeaderName};
 use ::http::{Method, StatusCode};
-use reqwest::Url;
+use url::Url;
 
 use super::failed;
 use super::prepared::Outgoing;
@@ -54,38 +54,37 @@ pub(super) fn redirected(
     status: StatusCode,
     proof: Option<&HeaderName>,
 ) -> Outgoing {
-    let request = &mut sent.request;
     let becomes_get = match status.as_u16() {
-        303 => request.method() != Method::HEAD,
-        301 | 302 => request.method() == Method::POST,
+        303 => sent.method != Method::HEAD,
+        301 | 302 => sent.method == Method::POST,
         _ => false,
     };
     if becomes_get {
-        *request.method_mut() = Method::GET;
-        *request.body_mut() = None;
+        sent.method = Method::GET;
+        sent.body = None;
         sent.contents = None;
         for name in [
             header::CONTENT_TYPE,
             header::CONTENT_LENGTH,
             header::CONTENT_ENCODING,
         ] {
-            request.headers_mut().remove(name);
+            sent.headers.remove(name);
         }
     }
-    if host_and_port(request.url()) != host_and_port(&target) {
+    if host_and_port(&sent.url) != host_and_port(&target) {
         // Credentials are for the host they were written for.
-        let secret: Vec<_> = request
-            .headers()
+        let secret: Vec<_> = sent
+            .headers
             .keys()
             .filter(|name| crate::plan::is_secret_header(name.as_str()) || Some(*name) == proof)
             .cloned()
             .collect();
         for name in secret {
-            request.headers_mut().remove(name);
+            sent.headers.remove(name);
         }
-        request.headers_mut().remove(header::HOST);
+        sent.headers.remove(header::HOST);
     }
-    *request.url_mut() = target;
+    sent.url = target;
     sent
 }
 

@@ -1,4 +1,4 @@
-//! The client against servers that answer with scripted bytes, on 127.0.0.1.
+//! All clients, from one list, against servers that answer with scripted bytes, on 127.0.0.1.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::plan::fixture::{load, plan};
-use crate::plan::{Check, Method, Model, Template};
+use crate::plan::{Check, ClientChoice, Method, Model, Template};
 
 /// Answers each request on each connection by `answer(number of the request from 0)`; an empty
 /// answer closes the connection.
@@ -102,11 +102,28 @@ fn endpoint(method: Method, url: &str) -> Endpoint {
 }
 
 /// Sends the endpoint's request `times` times in one session, and returns the last response.
-async fn send(base: &str, endpoint: Endpoint, times: usize) -> Response {
+async fn send(client: ClientChoice, base: &str, endpoint: Endpoint, times: usize) -> Response {
     let mut plan = plan(load(Model::Closed, &[(1.0, 0.0, 1.0)]), &[1]);
     plan.endpoints = vec![endpoint];
-    let tls = tls_config(&plan, base).unwrap();
-    let mut session = HttpClient::new(&plan, base, tls).unwrap().session();
+    send_by(client, base, &plan, times).await
+}
+
+/// The same for the first endpoint of a plan.
+async fn send_by(client: ClientChoice, base: &str, plan: &Plan, times: usize) -> Response {
+    let tls = tls_config(plan, base).unwrap();
+    match client {
+        ClientChoice::Reqwest => {
+            let client = ReqwestClient::new(plan, base, tls).unwrap();
+            execute(client.session(), plan, times).await
+        }
+        ClientChoice::Direct => {
+            let client = DirectClient::new(plan, base, tls).unwrap();
+            execute(client.session(), plan, times).await
+        }
+    }
+}
+
+async fn execute(mut session: impl Session, plan: &Plan, times: usize) -> Response {
     let mut response = Response::default();
     for _ in 0..times {
         let request = Request {
@@ -131,14 +148,13 @@ fn ok(body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-#[tokio::test]
-async fn bytes_and_connections_are_those_on_the_wire() {
+async fn bytes_and_connections_are_those_on_the_wire(client: ClientChoice) {
     let answer = ok("hello");
     let length = answer.len() as u64;
     let server = Server::start(move |_, _| answer.clone());
     let mut endpoint = endpoint(Method::Post, "/x?y=1");
     endpoint.body = crate::plan::Body::Template(Template::literal("some text"));
-    let response = send(&server.url(), endpoint, 3).await;
+    let response = send(client, &server.url(), endpoint, 3).await;
     assert_eq!(response.failure, None);
     assert_eq!(response.bytes_in, length);
     assert_eq!(
@@ -153,24 +169,34 @@ async fn bytes_and_connections_are_those_on_the_wire() {
     assert!(response.body.is_empty(), "no check asked for it");
 }
 
-#[tokio::test]
-async fn a_checked_body_is_kept() {
+async fn a_checked_body_is_kept(client: ClientChoice) {
     let server = Server::start(|_, _| ok("hello"));
     let mut endpoint = endpoint(Method::Get, "/");
     endpoint.checks = vec![Check::BodyContains("ell".into())];
-    assert_eq!(send(&server.url(), endpoint, 1).await.body, "hello");
+    assert_eq!(send(client, &server.url(), endpoint, 1).await.body, "hello");
 }
 
-#[tokio::test]
-async fn failures_have_the_class_of_their_cause() {
+async fn failures_have_the_class_of_their_cause(client: ClientChoice) {
     let closed = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap();
-    let response = send(&format!("http://{closed}"), endpoint(Method::Get, "/"), 1).await;
+    let response = send(
+        client,
+        &format!("http://{closed}"),
+        endpoint(Method::Get, "/"),
+        1,
+    )
+    .await;
     assert_eq!(class(&response), Some(Class::ConnectRefused));
 
-    let response = send("http://nothing.invalid", endpoint(Method::Get, "/"), 1).await;
+    let response = send(
+        client,
+        "http://nothing.invalid",
+        endpoint(Method::Get, "/"),
+        1,
+    )
+    .await;
     assert_eq!(class(&response), Some(Class::Dns));
     assert!(response.failure.unwrap().text.contains("nothing.invalid"));
 
@@ -199,15 +225,14 @@ async fn failures_have_the_class_of_their_cause() {
     ];
     for (wanted, answer) in cases {
         let server = Server::start(answer);
-        let response = send(&server.url(), endpoint(Method::Post, "/"), 1).await;
+        let response = send(client, &server.url(), endpoint(Method::Post, "/"), 1).await;
         assert_eq!(class(&response), Some(wanted), "{:?}", response.failure);
         assert_eq!(server.requests(), 1, "{wanted:?}: nothing is sent twice");
         assert_eq!(server.connections.load(Ordering::SeqCst), 1);
     }
 }
 
-#[tokio::test]
-async fn a_plain_server_on_a_tls_port_is_a_tls_failure() {
+async fn a_plain_server_on_a_tls_port_is_a_tls_failure(client: ClientChoice) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -217,15 +242,14 @@ async fn a_plain_server_on_a_tls_port_is_a_tls_failure() {
             .unwrap();
         let _ = stream.read(&mut [0; 1024]);
     });
-    let response = send(&url, endpoint(Method::Get, "/"), 1).await;
+    let response = send(client, &url, endpoint(Method::Get, "/"), 1).await;
     assert_eq!(class(&response), Some(Class::Tls), "{:?}", response.failure);
 }
 
-#[tokio::test]
-async fn a_tls_handshake_that_stalls_has_a_class_of_its_own() {
+async fn a_tls_handshake_that_stalls_has_a_class_of_its_own(client: ClientChoice) {
     let server = Server::start(|_, _| ok(""));
     let url = format!("https://{}", server.address);
-    let response = send(&url, endpoint(Method::Get, "/"), 1).await;
+    let response = send(client, &url, endpoint(Method::Get, "/"), 1).await;
     assert_eq!(
         class(&response),
         Some(Class::TimeoutTls),
@@ -239,31 +263,29 @@ fn redirect(status: u16, location: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status} X\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n").into_bytes()
 }
 
-#[tokio::test]
-async fn redirects_are_followed_and_counted() {
+async fn redirects_are_followed_and_counted(client: ClientChoice) {
     let server = Server::start(|number, head| match number {
         0 => redirect(302, "/next?a=1"),
         1 => redirect(307, "last"),
         _ if head.starts_with("GET /last ") => ok("there"),
         _ => Vec::new(),
     });
-    let response = send(&server.url(), endpoint(Method::Post, "/"), 1).await;
+    let response = send(client, &server.url(), endpoint(Method::Post, "/"), 1).await;
     assert_eq!((response.status, response.failure), (Some(200), None));
     assert_eq!((response.redirects, server.requests()), (2, 3));
 }
 
-#[tokio::test]
-async fn a_redirect_that_leads_nowhere_has_its_class() {
+async fn a_redirect_that_leads_nowhere_has_its_class(client: ClientChoice) {
     let server = Server::start(|_, _| redirect(302, "/again"));
     let mut looping = endpoint(Method::Get, "/");
     looping.max_redirects = 4;
-    let response = send(&server.url(), looping, 1).await;
+    let response = send(client, &server.url(), looping, 1).await;
     assert_eq!(class(&response), Some(Class::RedirectLimit));
     assert_eq!((response.redirects, server.requests()), (4, 5));
 
     let mut unfollowed = endpoint(Method::Get, "/");
     unfollowed.max_redirects = 0;
-    let response = send(&server.url(), unfollowed, 1).await;
+    let response = send(client, &server.url(), unfollowed, 1).await;
     assert_eq!((response.status, response.failure), (Some(302), None));
 
     for location in ["http://", "ftp://127.0.0.1/", "\u{e9}"] {
@@ -274,24 +296,22 @@ async fn a_redirect_that_leads_nowhere_has_its_class() {
             text => redirect(302, text),
         };
         let server = Server::start(move |_, _| raw.clone());
-        let response = send(&server.url(), endpoint(Method::Get, "/"), 1).await;
+        let response = send(client, &server.url(), endpoint(Method::Get, "/"), 1).await;
         assert_eq!(class(&response), Some(Class::RedirectInvalid), "{location}");
     }
 }
 
-#[tokio::test]
-async fn a_redirect_to_a_host_the_scenario_does_not_name_is_not_followed() {
+async fn a_redirect_to_a_host_the_scenario_does_not_name_is_not_followed(client: ClientChoice) {
     let other = Server::start(|_, _| ok(""));
     let target = other.url();
     let server = Server::start(move |_, _| redirect(307, &target));
-    let response = send(&server.url(), endpoint(Method::Get, "/"), 1).await;
+    let response = send(client, &server.url(), endpoint(Method::Get, "/"), 1).await;
     assert_eq!(class(&response), Some(Class::RedirectBlocked));
     assert_eq!(other.requests(), 0);
     assert_eq!(other.connections.load(Ordering::SeqCst), 0);
 }
 
-#[tokio::test]
-async fn credentials_stay_with_the_host_they_were_written_for() {
+async fn credentials_stay_with_the_host_they_were_written_for(client: ClientChoice) {
     let other = Server::start(|_, head| match head.contains("authorization") {
         true => Vec::new(),
         false => ok(""),
@@ -306,22 +326,12 @@ async fn credentials_stay_with_the_host_they_were_written_for() {
         value: Template::literal("Bearer s3cret"),
     }];
     plan.endpoints = vec![endpoint];
-    let tls = tls_config(&plan, &server.url()).unwrap();
-    let mut session = HttpClient::new(&plan, &server.url(), tls)
-        .unwrap()
-        .session();
-    let request = Request {
-        index: 0,
-        endpoint: &plan.endpoints[0],
-        rendered: None,
-    };
-    let response = session.execute(request).await;
+    let response = send_by(client, &server.url(), &plan, 1).await;
     assert_eq!((response.status, response.failure), (Some(200), None));
     assert_eq!(other.requests(), 1);
 }
 
-#[tokio::test]
-async fn a_server_that_does_not_accept_is_a_connect_timeout() {
+async fn a_server_that_does_not_accept_is_a_connect_timeout(client: ClientChoice) {
     // A full accept queue: no further handshake is completed. Linux takes backlog + 1.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     rustix::net::listen(&listener, 0).unwrap();
@@ -331,11 +341,73 @@ async fn a_server_that_does_not_accept_is_a_connect_timeout() {
         .collect();
     let mut endpoint = endpoint(Method::Get, "/");
     endpoint.connect_timeout = Duration::from_millis(150);
-    let response = send(&format!("http://{address}"), endpoint, 1).await;
+    let response = send(client, &format!("http://{address}"), endpoint, 1).await;
     assert_eq!(
         class(&response),
         Some(Class::TimeoutConnect),
         "{:?}",
         response.failure
     );
+}
+
+/// A server that reads no more than the head of a large request, answers, and waits.
+async fn an_answer_that_does_not_wait_for_the_request_is_taken(client: ClientChoice) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (done, until_done) = std::sync::mpsc::channel::<()>();
+    std::thread::spawn(move || {
+        for _ in 0..2 {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 1024]);
+            let answer = b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(answer).unwrap();
+            // Kept open, so that no reset takes the answer away.
+            std::mem::forget(stream);
+        }
+        let _ = until_done.recv();
+    });
+    let mut endpoint = endpoint(Method::Post, "/");
+    // More than all buffers between take in.
+    endpoint.body = crate::plan::Body::Template(Template::literal("x".repeat(20_000_000)));
+    endpoint.timeout = Duration::from_secs(20);
+    let response = send(client, &url, endpoint, 2).await;
+    assert_eq!((response.status, response.failure), (Some(413), None));
+    assert_eq!(
+        (response.connections, response.reused),
+        (1, 0),
+        "not used again"
+    );
+    drop(done);
+}
+
+/// Makes a test of each of these for each client.
+macro_rules! for_each_client {
+    ($($name:ident)*) => {
+        mod reqwest {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::ClientChoice::Reqwest).await;
+            })*
+        }
+        mod direct {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::ClientChoice::Direct).await;
+            })*
+        }
+    };
+}
+
+for_each_client! {
+    bytes_and_connections_are_those_on_the_wire
+    a_checked_body_is_kept
+    failures_have_the_class_of_their_cause
+    a_plain_server_on_a_tls_port_is_a_tls_failure
+    a_tls_handshake_that_stalls_has_a_class_of_its_own
+    redirects_are_followed_and_counted
+    a_redirect_that_leads_nowhere_has_its_class
+    a_redirect_to_a_host_the_scenario_does_not_name_is_not_followed
+    credentials_stay_with_the_host_they_were_written_for
+    a_server_that_does_not_accept_is_a_connect_timeout
+    an_answer_that_does_not_wait_for_the_request_is_taken
 }

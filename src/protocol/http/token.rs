@@ -10,18 +10,19 @@ use ::http::header::{self, HeaderValue};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
 use super::failed;
-use super::failure::{Stage, classify};
+use super::prepared::Outgoing;
+use super::transport::{Terms, Transport};
 use crate::metrics::Class;
-use crate::plan::OAuth2;
-use crate::protocol::Failure;
+use crate::plan::{Endpoint, OAuth2};
+use crate::protocol::{Failure, Response};
 use crate::units::format_duration;
 
 /// The largest answer to a token request; bytes.
-const MAX_ANSWER: usize = 1 << 20;
+const MAX_ANSWER: u64 = 1 << 20;
 /// How long a failed token request counts for all who need the token: a token server in trouble is
 /// not asked by each request.
 const FAILED_FOR: Duration = Duration::from_secs(1);
@@ -156,17 +157,17 @@ impl Slot {
     }
 }
 
-/// Fetches a token within `limit`. `values` are those of the templates, in their order.
+/// Fetches a token over `transport`, within the times of `endpoint`, which needs it. `values` are
+/// those of the templates, in their order.
 ///
 /// # Errors
 /// A failure that names the URL and what was wrong.
-pub(super) async fn fetch(
-    client: &reqwest::Client,
+pub(super) async fn fetch<T: Transport>(
+    transport: &T,
     oauth2: &OAuth2,
     values: &[&str],
-    limit: Duration,
+    endpoint: &Endpoint,
 ) -> Result<Token, Failure> {
-    let deadline = Instant::now() + limit;
     let no_token = |class: Class, why: &str| {
         let text = format!("no token from `{}`: {why}", oauth2.token_url);
         // What is wrong with this machine stays its own fault.
@@ -177,40 +178,27 @@ pub(super) async fn fetch(
         };
         failed(class, text)
     };
-    let too_late = |_| {
-        let after = format_duration(limit);
-        no_token(Class::AuthFailed, &format!("no answer within {after}"))
-    };
     let request = request(oauth2, values).map_err(|why| no_token(Class::AuthFailed, &why))?;
-    let failure = |error, stage| {
-        let failure = classify(error, stage);
-        no_token(failure.class, &failure.text)
-    };
-    let mut answer = timeout_at(deadline, client.execute(request))
+    let terms = Terms::within(endpoint.timeout, endpoint.connect_timeout, MAX_ANSWER);
+    let mut response = Response::default();
+    let status = transport
+        .exchange(request, &terms, &mut response)
         .await
-        .map_err(too_late)?
-        .map_err(|error| failure(error, Stage::Head))?;
-    let mut body = Vec::new();
-    while let Some(chunk) = timeout_at(deadline, answer.chunk())
-        .await
-        .map_err(too_late)?
-        .map_err(|error| failure(error, Stage::Body))?
-    {
-        body.extend_from_slice(&chunk);
-        if body.len() > MAX_ANSWER {
-            return Err(no_token(
-                Class::AuthFailed,
-                "the answer is larger than 1 MiB",
-            ));
-        }
-    }
-    token(answer.status().as_u16(), &body).map_err(|why| no_token(Class::AuthFailed, &why))
+        .map_err(|failure| match failure.class {
+            Class::BodyTooLarge => no_token(failure.class, "the answer is larger than 1 MiB"),
+            Class::TimeoutHeaders | Class::TimeoutBody => {
+                let after = format_duration(endpoint.timeout);
+                no_token(failure.class, &format!("no answer within {after}"))
+            }
+            class => no_token(class, &failure.text),
+        })?;
+    token(status.as_u16(), &response.body).map_err(|why| no_token(Class::AuthFailed, &why))
 }
 
-fn request(oauth2: &OAuth2, values: &[&str]) -> Result<reqwest::Request, String> {
+fn request(oauth2: &OAuth2, values: &[&str]) -> Result<Outgoing, String> {
     let url = oauth2.token_url.parse();
     let url = url.map_err(|error| format!("it is no URL: {error}"))?;
-    let mut request = reqwest::Request::new(::http::Method::POST, url);
+    let mut request = Outgoing::new(::http::Method::POST, url);
     let mut values = values.iter();
     let mut next = || *values.next().unwrap_or(&"");
     let (id, secret) = (next(), next());
@@ -222,7 +210,7 @@ fn request(oauth2: &OAuth2, values: &[&str]) -> Result<reqwest::Request, String>
     for (name, _) in &oauth2.params {
         form.append_pair(name, next());
     }
-    let headers = request.headers_mut();
+    let headers = &mut request.headers;
     if oauth2.in_body {
         form.append_pair("client_id", id);
         form.append_pair("client_secret", secret);
@@ -238,7 +226,7 @@ fn request(oauth2: &OAuth2, values: &[&str]) -> Result<reqwest::Request, String>
     headers.insert(header::CONTENT_TYPE, form_type);
     let json = HeaderValue::from_static("application/json");
     headers.insert(header::ACCEPT, json);
-    *request.body_mut() = Some(form.finish().into());
+    request.body = Some(form.finish().into());
     Ok(request)
 }
 

@@ -1,9 +1,8 @@
 //! Making reqwest clients: one for each virtual user and each kind of connection that the plan asks
 //! for, with everything that reqwest does unseen switched off.
 
-use std::net::{IpAddr, UdpSocket};
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustls::client::Resumption;
 
@@ -11,27 +10,16 @@ use super::connect::{Probe, ProbeLayer, Resolver, TlsSessions};
 use crate::error::Error;
 use crate::plan::{HttpChoice, Transport, Wire};
 
-/// How many virtual users have asked for an address, of all workers.
-static ASKED: AtomicUsize = AtomicUsize::new(0);
-
 /// Makes the clients of one worker's sessions.
-pub(super) struct Connector {
+pub struct Connector {
     tls: rustls::ClientConfig,
     proxy: Option<reqwest::Proxy>,
-    local_addresses: Vec<IpAddr>,
 }
 
 impl Connector {
     /// # Errors
-    /// When this machine has not the addresses that the plan names, or the proxy cannot be used.
+    /// When the proxy cannot be used.
     pub(super) fn new(transport: &Transport, tls: rustls::ClientConfig) -> Result<Self, Error> {
-        for address in &transport.local_addresses {
-            // Binds without sending anything.
-            if let Err(error) = UdpSocket::bind((*address, 0)) {
-                let why = format!("cannot connect from the local address {address}: {error}");
-                return Err(Error::CannotRun(why));
-            }
-        }
         let proxy = transport.proxy.as_ref().map(|proxy| {
             let no_proxy = reqwest::NoProxy::from_string(&proxy.no_proxy.join(","));
             let made = reqwest::Proxy::all(&proxy.url)?.no_proxy(no_proxy);
@@ -43,11 +31,7 @@ impl Connector {
         let proxy = proxy.transpose().map_err(|error: reqwest::Error| {
             Error::CannotRun(format!("cannot use the proxy: {error}"))
         })?;
-        Ok(Self {
-            tls,
-            proxy,
-            local_addresses: transport.local_addresses.clone(),
-        })
+        Ok(Self { tls, proxy })
     }
 
     /// Whether such clients can be made at all.
@@ -56,16 +40,6 @@ impl Connector {
     /// Why not.
     pub(super) fn try_out(&self, wires: &[Wire]) -> Result<(), String> {
         self.clients(wires, &Arc::default(), None).map(|_| ())
-    }
-
-    /// The address that the next virtual user connects from: one after the other, whichever worker
-    /// the users belong to. `None` leaves it to the system.
-    pub(super) fn next_address(&self) -> Option<IpAddr> {
-        if self.local_addresses.is_empty() {
-            return None;
-        }
-        let number = ASKED.fetch_add(1, Ordering::Relaxed);
-        Some(self.local_addresses[number % self.local_addresses.len()])
     }
 
     /// A client for each of these kinds of connection, all for one virtual user.
@@ -77,11 +51,14 @@ impl Connector {
         wires: &[Wire],
         probe: &Arc<Probe>,
         local_address: Option<IpAddr>,
-    ) -> Result<Vec<reqwest::Client>, String> {
+    ) -> Result<Vec<(Wire, reqwest::Client)>, String> {
         let tickets = Resumption::store(Arc::new(TlsSessions::new(probe.clone())));
         wires
             .iter()
-            .map(|wire| self.client(*wire, probe, tickets.clone(), local_address))
+            .map(|wire| {
+                let client = self.client(*wire, probe, tickets.clone(), local_address)?;
+                Ok((*wire, client))
+            })
             .collect()
     }
 

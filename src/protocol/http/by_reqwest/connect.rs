@@ -20,6 +20,9 @@ use rustls::pki_types::ServerName;
 use tokio::time::Instant;
 use tower::{Layer, Service};
 
+use crate::protocol::http::failure::DnsError;
+use crate::protocol::http::transport::{Opened, Step};
+
 type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// How many servers' TLS tickets a session keeps, times the tickets that rustls keeps of each.
@@ -43,32 +46,6 @@ struct Connecting {
     started: Instant,
     dns: Option<Duration>,
     tls_started: Option<Instant>,
-}
-
-/// What was opened for a request.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Opened {
-    /// Connections that were begun.
-    pub(super) attempts: u16,
-    /// Connections that were made.
-    pub(super) connections: u16,
-    /// TLS handshakes done.
-    pub(super) tls_handshakes: u16,
-    /// Name resolution of the connections made.
-    pub(super) dns: Option<Duration>,
-    /// Their TCP handshakes.
-    pub(super) connect: Option<Duration>,
-    /// Their TLS handshakes.
-    pub(super) tls: Option<Duration>,
-}
-
-/// The step of connecting that takes its time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
-    /// Name resolution or TCP.
-    Connect,
-    /// The TLS handshake.
-    Tls,
 }
 
 impl Probe {
@@ -129,20 +106,11 @@ impl Probe {
         let Some(connecting) = state.connecting.take() else {
             return;
         };
-        let opened = &mut state.opened;
-        let add = |sum: &mut Option<Duration>, more| *sum = Some(sum.unwrap_or_default() + more);
-        opened.connections += 1;
-        if let Some(dns) = connecting.dns {
-            add(&mut opened.dns, dns);
-        }
         let now = Instant::now();
         let before_tls = connecting.tls_started.unwrap_or(now) - connecting.started;
         let connect = before_tls.saturating_sub(connecting.dns.unwrap_or_default());
-        add(&mut opened.connect, connect);
-        if let Some(started) = connecting.tls_started {
-            opened.tls_handshakes += 1;
-            add(&mut opened.tls, now - started);
-        }
+        let tls = connecting.tls_started.map(|started| now - started);
+        state.opened.add(connecting.dns, connect, tls);
     }
 }
 
@@ -223,17 +191,6 @@ impl fmt::Display for ConnectTimeout {
     }
 }
 
-impl Step {
-    /// The sentence for people when it took longer than `limit`.
-    pub(super) fn too_long(self, limit: Duration) -> String {
-        let limit = crate::units::format_duration(limit);
-        match self {
-            Self::Connect => format!("no connection within {limit}"),
-            Self::Tls => format!("the TLS handshake did not end within {limit}"),
-        }
-    }
-}
-
 impl StdError for ConnectTimeout {}
 
 /// The system's resolver, with errors that can be told from others.
@@ -258,21 +215,6 @@ impl Resolve for Resolver {
         })
     }
 }
-
-/// A name that did not resolve.
-#[derive(Debug)]
-pub(super) struct DnsError {
-    host: String,
-    source: std::io::Error,
-}
-
-impl fmt::Display for DnsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot resolve `{}`: {}", self.host, self.source)
-    }
-}
-
-impl StdError for DnsError {}
 
 /// The TLS tickets of one session: a virtual user resumes what it began itself, and nobody else's.
 pub(super) struct TlsSessions {

@@ -1,0 +1,234 @@
+//! Where a body ends: by its length, by its chunks, or with its connection.
+//!
+//! Pure over bytes, in whatever pieces they come. Not here: the head that says which it is
+//! (`head`), nor what is done with the content (`answer`).
+
+/// The most bytes that a response may spend on chunk extensions and trailers; both say nothing.
+const MAX_OVERHEAD: usize = 16 << 10;
+
+/// How the end of a body is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// So many bytes are to come.
+    Length(u64),
+    /// In chunks.
+    Chunked(Chunks),
+    /// All that comes until the connection is closed.
+    UntilClose,
+}
+
+/// What comes next of a body.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Piece<'a> {
+    /// Content.
+    Content(&'a [u8]),
+    /// The body is whole; what is left belongs to nobody.
+    End,
+    /// There is nothing left of the input, and more to come.
+    More,
+}
+
+impl Framing {
+    /// Takes the next piece off the front of `input`.
+    ///
+    /// # Errors
+    /// What is wrong with the chunks.
+    pub(super) fn take<'a>(&mut self, input: &mut &'a [u8]) -> Result<Piece<'a>, &'static str> {
+        match self {
+            Self::Length(0) => Ok(Piece::End),
+            Self::Length(left) => Ok(content(input, left)),
+            Self::Chunked(chunks) => chunks.take(input),
+            Self::UntilClose => Ok(content(input, &mut u64::MAX.clone())),
+        }
+    }
+}
+
+/// At most `left` bytes, which are taken off it.
+fn content<'a>(input: &mut &'a [u8], left: &mut u64) -> Piece<'a> {
+    if input.is_empty() {
+        return Piece::More;
+    }
+    let most = usize::try_from(*left).unwrap_or(usize::MAX);
+    let (piece, rest) = input.split_at(input.len().min(most));
+    *left -= piece.len() as u64;
+    *input = rest;
+    Piece::Content(piece)
+}
+
+/// How far the chunks have come.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Chunks {
+    place: Place,
+    /// Of the chunk: its size while it is read, then what is left of it.
+    left: u64,
+    /// Bytes of extensions and trailers so far.
+    overhead: usize,
+}
+
+/// What is expected next. Named after RFC 9112, section 7.1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Place {
+    /// The first digit of a size.
+    #[default]
+    Size,
+    /// Further digits.
+    Digits,
+    /// White space behind them, or an extension.
+    Extension,
+    /// The line end behind a size.
+    SizeEnd,
+    /// Content.
+    Content,
+    /// The line end behind it.
+    ContentCr,
+    ContentLf,
+    /// The first byte of a trailer line, or of the last line end.
+    Trailer,
+    /// The rest of a trailer line.
+    TrailerLine,
+    TrailerEnd,
+    /// The line feed of the last line end.
+    LastLf,
+    /// Nothing.
+    End,
+}
+
+impl Chunks {
+    fn take<'a>(&mut self, input: &mut &'a [u8]) -> Result<Piece<'a>, &'static str> {
+        loop {
+            match self.place {
+                Place::Content if self.left == 0 => self.place = Place::ContentCr,
+                Place::Content => return Ok(content(input, &mut self.left)),
+                Place::End => return Ok(Piece::End),
+                place => {
+                    let Some((byte, rest)) = input.split_first() else {
+                        return Ok(Piece::More);
+                    };
+                    *input = rest;
+                    self.place = self.next(place, *byte)?;
+                }
+            }
+        }
+    }
+
+    /// Where a byte leads.
+    fn next(&mut self, place: Place, byte: u8) -> Result<Place, &'static str> {
+        let digit = (byte as char).to_digit(16).map(u64::from);
+        match (place, byte) {
+            (Place::Size | Place::Digits, _) if let Some(digit) = digit => {
+                let size = match place {
+                    Place::Size => Some(0),
+                    _ => self.left.checked_mul(16),
+                };
+                let size = size.and_then(|size| size.checked_add(digit));
+                self.left = size.ok_or("a chunk is larger than can be counted")?;
+                Ok(Place::Digits)
+            }
+            (Place::Size, _) => Err("a chunk has no size"),
+            (Place::Digits, b';' | b' ' | b'\t') => Ok(Place::Extension),
+            (Place::Digits | Place::Extension, b'\r') => Ok(Place::SizeEnd),
+            (Place::Digits, _) => Err("the size of a chunk is no number"),
+            (Place::Extension, b'\n') => Err("a line of a chunk has no end"),
+            (Place::Extension, _) => self.spend(Place::Extension),
+            (Place::SizeEnd, b'\n') if self.left == 0 => Ok(Place::Trailer),
+            (Place::SizeEnd, b'\n') => Ok(Place::Content),
+            (Place::ContentCr, b'\r') => Ok(Place::ContentLf),
+            (Place::ContentLf, b'\n') => Ok(Place::Size),
+            (Place::Trailer, b'\r') => Ok(Place::LastLf),
+            (Place::Trailer | Place::TrailerLine, b'\n') => Err("a line of a trailer has no end"),
+            (Place::TrailerLine, b'\r') => Ok(Place::TrailerEnd),
+            (Place::Trailer | Place::TrailerLine, _) => self.spend(Place::TrailerLine),
+            (Place::TrailerEnd, b'\n') => Ok(Place::Trailer),
+            (Place::LastLf, b'\n') => Ok(Place::End),
+            _ => Err("a chunk does not end where it should"),
+        }
+    }
+
+    fn spend(&mut self, then: Place) -> Result<Place, &'static str> {
+        self.overhead += 1;
+        match self.overhead > MAX_OVERHEAD {
+            true => Err("its chunks have more than 16 KiB of extensions and trailers"),
+            false => Ok(then),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The content of a body that comes in pieces of this size; whether it ended, and what was
+    /// left over.
+    fn read(
+        mut framing: Framing,
+        bytes: &[u8],
+        size: usize,
+    ) -> Result<(String, bool, usize), &'static str> {
+        let mut content = Vec::new();
+        let mut left_over = 0;
+        let mut ended = false;
+        for mut input in bytes.chunks(size) {
+            while !ended {
+                match framing.take(&mut input)? {
+                    Piece::Content(piece) => content.extend_from_slice(piece),
+                    Piece::End => ended = true,
+                    Piece::More => break,
+                }
+            }
+            left_over += input.len();
+        }
+        Ok((String::from_utf8(content).unwrap(), ended, left_over))
+    }
+
+    fn chunked() -> Framing {
+        Framing::Chunked(Chunks::default())
+    }
+
+    #[test]
+    fn each_framing_ends_where_it_should_whatever_the_pieces() {
+        let cases = [
+            (Framing::Length(5), "hello?", ("hello", true, 1)),
+            (Framing::Length(9), "hello", ("hello", false, 0)),
+            (Framing::UntilClose, "hello", ("hello", false, 0)),
+            (chunked(), "5\r\nhello\r\n0\r\n\r\n??", ("hello", true, 2)),
+            (
+                chunked(),
+                "3;a=\"b\"\r\nhel\r\n00002 \r\nlo\r\n0\r\nx: 1\r\ny: 2\r\n\r\n",
+                ("hello", true, 0),
+            ),
+            (
+                chunked(),
+                "A\r\n0123456789\r\n0\r\n\r",
+                ("0123456789", false, 0),
+            ),
+        ];
+        for (framing, bytes, (content, ended, left)) in cases {
+            for size in [1, 2, 3, 100] {
+                let read = read(framing.clone(), bytes.as_bytes(), size);
+                assert_eq!(read, Ok((content.to_owned(), ended, left)), "{bytes:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn chunks_that_are_none_are_refused() {
+        for bad in [
+            "zz\r\n",
+            "\r\n",
+            "-1\r\n",
+            "5\nhello",
+            "5\r\nhello!",
+            "5\r\nhello\r!",
+            "5 x\n",
+            "10000000000000000\r\n",
+            "0\r\nx\n",
+            "0\r\n\r!",
+        ] {
+            assert!(read(chunked(), bad.as_bytes(), 100).is_err(), "{bad:?}");
+        }
+        let endless = format!("5;{}", "x".repeat(MAX_OVERHEAD + 1));
+        assert!(read(chunked(), endless.as_bytes(), 1000).is_err());
+        let endless = format!("0\r\n{}", "x: 1\r\n".repeat(MAX_OVERHEAD / 4 + 1));
+        assert!(read(chunked(), endless.as_bytes(), 1000).is_err());
+    }
+}

@@ -1,0 +1,96 @@
+//! One connection, plain or by TLS: reading and writing without ever waiting.
+//!
+//! Not here: how it is made (`connecting`), and what is written and read.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+/// A connection that was made.
+pub(super) struct Connection {
+    stream: Stream,
+    /// Whom it leads to.
+    pub(super) remote: SocketAddr,
+}
+
+enum Stream {
+    Plain(TcpStream),
+    /// On the heap, since it is large and most loads do without.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Connection {
+    pub(super) fn plain(stream: TcpStream, remote: SocketAddr) -> Self {
+        Self {
+            stream: Stream::Plain(stream),
+            remote,
+        }
+    }
+
+    pub(super) fn tls(stream: TlsStream<TcpStream>, remote: SocketAddr) -> Self {
+        Self {
+            stream: Stream::Tls(Box::new(stream)),
+            remote,
+        }
+    }
+
+    /// Whether it is spoken to by TLS.
+    pub(super) fn is_tls(&self) -> bool {
+        matches!(self.stream, Stream::Tls(_))
+    }
+
+    /// Whether it can take another request: it was not closed while it was idle, and nothing came
+    /// that nobody asked for. Asks the system only if there is something to be read.
+    pub(super) fn is_open(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut byte = [0];
+        match &mut self.stream {
+            Stream::Plain(stream) => {
+                let read = stream.try_read(&mut byte);
+                read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+            }
+            // What came may be a ticket, which is for TLS to know.
+            Stream::Tls(stream) => {
+                let mut byte = ReadBuf::new(&mut byte);
+                Pin::new(stream).poll_read(cx, &mut byte).is_pending()
+            }
+        }
+    }
+
+    /// Reads what there is; nothing at its end.
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+
+    /// Writes what it takes at once; how many bytes.
+    pub(super) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    /// Ready once what was written has gone out.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            // It keeps nothing back.
+            Stream::Plain(_) => Poll::Ready(Ok(())),
+            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+}

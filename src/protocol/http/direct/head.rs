@@ -1,0 +1,243 @@
+//! Reading the head of a response: its status, how its body ends, and the few header fields that
+//! perfctl heeds itself.
+//!
+//! Pure over bytes. The other fields become a map only where something looks at them: a map costs
+//! more than all the rest of a small response.
+
+use std::mem::MaybeUninit;
+
+use ::http::header::{HeaderMap, HeaderName, HeaderValue};
+use httparse::{Header, ParserConfig, Status};
+
+use super::body::{Chunks, Framing};
+use crate::metrics::{Class, HttpVersion};
+use crate::protocol::Failure;
+use crate::protocol::http::failed;
+use crate::protocol::http::failure::two_lengths;
+
+/// The longest head; bytes.
+pub(super) const MAX_HEAD: usize = 256 << 10;
+/// The most header fields.
+const MAX_FIELDS: usize = 100;
+/// How much of a response that is no HTTP stands in its failure; bytes.
+const MAX_SHOWN: usize = 64;
+
+/// What a head says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    /// 100 to 999.
+    pub(super) status: u16,
+    pub(super) version: HttpVersion,
+    pub(super) framing: Framing,
+    /// Whether the connection can be used again, once the body is whole.
+    pub(super) is_kept_alive: bool,
+    /// How long the head is; bytes.
+    pub(super) length: usize,
+}
+
+impl Head {
+    /// Whether another head follows, for the same request.
+    pub(super) fn is_interim(&self) -> bool {
+        // After 101 another protocol is spoken, though nobody asked for it.
+        (100..200).contains(&self.status) && self.status != 101
+    }
+}
+
+/// What is wanted of a response.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// Whether it answers a HEAD request, and therefore has no body.
+    pub(super) is_bodyless: bool,
+    /// Whether all header fields are wanted, rather than those that perfctl heeds.
+    pub(super) all_fields: bool,
+}
+
+/// The head that `bytes` begin with; `None` when it has not wholly come. The wanted fields are put
+/// into `fields`.
+///
+/// # Errors
+/// When it is no head of HTTP/1.
+pub(super) fn parse(
+    bytes: &[u8],
+    wanted: Wanted,
+    fields: &mut HeaderMap,
+) -> Result<Option<Head>, Failure> {
+    // Not cleared, since that costs more than reading a small head.
+    let mut headers = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut response = httparse::Response::new(&mut []);
+    let parsed = ParserConfig::default().parse_response_with_uninit_headers(
+        &mut response,
+        bytes,
+        &mut headers,
+    );
+    let length = match parsed {
+        Ok(Status::Complete(length)) => length,
+        Ok(Status::Partial) if bytes.len() > MAX_HEAD => {
+            return Err(too_long());
+        }
+        Ok(Status::Partial) => return Ok(None),
+        Err(httparse::Error::TooManyHeaders) => {
+            let text = format!("the response has more than {MAX_FIELDS} header fields");
+            return Err(failed(Class::Protocol, text));
+        }
+        Err(error) => return Err(no_http(&error.to_string(), bytes)),
+    };
+    if length > MAX_HEAD {
+        return Err(too_long());
+    }
+    let (status, version) = match (response.code, response.version) {
+        (Some(status @ 100..=999), Some(0)) => (status, HttpVersion::Http10),
+        (Some(status @ 100..=999), Some(1)) => (status, HttpVersion::Http11),
+        _ => return Err(no_http("invalid HTTP status", bytes)),
+    };
+    let mut said = Said::default();
+    for header in response.headers.iter() {
+        let is_heeded = said
+            .hear(header, status)
+            .map_err(|why| no_http(why, bytes))?;
+        if is_heeded || wanted.all_fields {
+            keep(header, fields).ok_or_else(|| no_http("invalid header field", bytes))?;
+        }
+    }
+    let framing = said.framing(status, version, wanted.is_bodyless);
+    let framing = framing.map_err(|bad| match bad {
+        Bad::TwoLengths => two_lengths(),
+        Bad::Coding => no_http("HTTP/1.0 knows no transfer coding", bytes),
+    })?;
+    let is_kept_alive = framing != Framing::UntilClose
+        && status != 101
+        && match version {
+            HttpVersion::Http11 => !said.close,
+            _ => said.keep_alive && !said.close,
+        };
+    Ok(Some(Head {
+        status,
+        version,
+        framing,
+        is_kept_alive,
+        length,
+    }))
+}
+
+fn too_long() -> Failure {
+    let text = format!(
+        "the head of the response is longer than {} KiB",
+        MAX_HEAD >> 10
+    );
+    failed(Class::Protocol, text)
+}
+
+/// The failure of a response that is no HTTP, with how it begins.
+pub(super) fn no_http(why: &str, bytes: &[u8]) -> Failure {
+    let start = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_SHOWN)]);
+    failed(
+        Class::Protocol,
+        format!("the response is no HTTP ({why}); it starts with `{start}`"),
+    )
+}
+
+/// Adds a field to a map. `None` when it does not fit in.
+fn keep(header: &Header<'_>, fields: &mut HeaderMap) -> Option<()> {
+    let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
+    let value = HeaderValue::from_bytes(header.value).ok()?;
+    fields.try_append(name, value).ok()?;
+    Some(())
+}
+
+/// What the heeded fields of a head say of its body and its connection.
+#[derive(Default)]
+struct Said {
+    length: Option<u64>,
+    /// Whether the last `transfer-encoding` ends with chunks; `None` without any.
+    is_chunked: Option<bool>,
+    close: bool,
+    keep_alive: bool,
+}
+
+enum Bad {
+    TwoLengths,
+    Coding,
+}
+
+impl Said {
+    /// Takes notice of a field. Whether it is wanted in the map of any response.
+    fn hear(&mut self, header: &Header<'_>, status: u16) -> Result<bool, &'static str> {
+        let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+        // By the length first: most fields are none of these.
+        match header.name.len() {
+            8 if is("location") => return Ok((300..400).contains(&status)),
+            10 if is("set-cookie") => return Ok(true),
+            10 if is("connection") => match header.value {
+                // As most servers write it.
+                b"keep-alive" => self.keep_alive = true,
+                b"close" => self.close = true,
+                list => {
+                    for option in elements(list) {
+                        self.close |= option.eq_ignore_ascii_case(b"close");
+                        self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                    }
+                }
+            },
+            13 if is("server-timing") => return Ok(true),
+            14 if is("content-length") => {
+                // One number, as a rule, and otherwise a list of the same one.
+                match number(header.value) {
+                    Some(length) => self.hear_length(length)?,
+                    None => {
+                        for element in elements(header.value) {
+                            let length = number(element).ok_or("invalid content-length")?;
+                            self.hear_length(length)?;
+                        }
+                    }
+                }
+            }
+            16 if is("www-authenticate") => return Ok(status == 401),
+            17 if is("transfer-encoding") => {
+                let last = elements(header.value).last().unwrap_or_default();
+                self.is_chunked = Some(last.eq_ignore_ascii_case(b"chunked"));
+            }
+            _ => {}
+        }
+        Ok(false)
+    }
+
+    fn hear_length(&mut self, length: u64) -> Result<(), &'static str> {
+        match self.length.replace(length) {
+            Some(before) if before != length => Err("two different values of content-length"),
+            _ => Ok(()),
+        }
+    }
+
+    /// How the body ends: RFC 9112, section 6.3.
+    fn framing(&self, status: u16, version: HttpVersion, bodyless: bool) -> Result<Framing, Bad> {
+        if self.length.is_some() && self.is_chunked.is_some() {
+            return Err(Bad::TwoLengths);
+        }
+        if bodyless || status < 200 || matches!(status, 204 | 304) {
+            return Ok(Framing::Length(0));
+        }
+        match (self.is_chunked, self.length) {
+            (Some(_), _) if version == HttpVersion::Http10 => Err(Bad::Coding),
+            (Some(true), _) => Ok(Framing::Chunked(Chunks::default())),
+            (None, Some(length)) => Ok(Framing::Length(length)),
+            (Some(false), _) | (None, None) => Ok(Framing::UntilClose),
+        }
+    }
+}
+
+/// The elements of a list, without the space around them.
+fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
+}
+
+fn number(text: &[u8]) -> Option<u64> {
+    let mut number: u64 = 0;
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number.checked_mul(10)?.checked_add(u64::from(digit))?;
+    }
+    (!text.is_empty()).then_some(number)
+}

@@ -1,0 +1,365 @@
+//! Requests as bytes: those of an endpoint made ready once, with slots for what differs, and any
+//! other written out from its parts.
+//!
+//! Both give the same bytes for the same request, except for the order of the header fields.
+
+use std::io::Write as _;
+use std::rc::Rc;
+
+use ::http::header::{self, HeaderMap, HeaderValue};
+use url::{Position, Url};
+
+use super::origin::{Origin, authority};
+use crate::plan::{Auth, Body, Endpoint, Method};
+use crate::protocol::Rendered;
+use crate::protocol::http::prepared::{Outgoing, Prepared, is_put_each_time};
+
+/// The largest body that is written together with its head; bytes. A larger one is not copied.
+pub(super) const MAX_JOINED: usize = 64 << 10;
+
+/// An endpoint's request in bytes.
+pub(super) struct Ready {
+    pub(super) origin: Rc<Origin>,
+    /// Whether an answer has no body, since it is one to HEAD.
+    pub(super) is_head: bool,
+    parts: Vec<Part>,
+}
+
+enum Part {
+    Literal(Vec<u8>),
+    /// The path below the base, with its query.
+    Target,
+    /// The value of the header at this position of the endpoint's.
+    Header(usize),
+    /// The line with the length of the body, the end of the head, and the body.
+    Body,
+}
+
+impl Ready {
+    /// The bytes of `prepared`, which is what the endpoint always sends below `base`. `None` where
+    /// its requests have to be made one by one: where they have a body of several pieces that
+    /// differ, say, or prove who sends them anew each time.
+    pub(super) fn new(endpoint: &Endpoint, prepared: &Prepared, base: &str) -> Option<Self> {
+        let fixed = &prepared.request;
+        if !is_simple(endpoint) || fixed.contents.is_some() {
+            return None;
+        }
+        let mut writing = Writing::default();
+        writing.text(endpoint.method.as_str());
+        writing.text(" ");
+        match endpoint.url.as_constant() {
+            Some(_) => writing.text(&fixed.url[Position::BeforePath..Position::AfterQuery]),
+            None => {
+                writing.text(&base_path(base, endpoint)?);
+                writing.slot(Part::Target);
+            }
+        }
+        writing.text(" HTTP/1.1\r\n");
+        let is_rendered = |name: &str| {
+            let mut headers = endpoint.headers.iter();
+            headers.any(|header| header.name == name && header.value.as_constant().is_none())
+        };
+        if !fixed.headers.contains_key(header::HOST) && !is_rendered("host") {
+            writing.text(&format!("host: {}\r\n", authority(&fixed.url)));
+        }
+        for (name, value) in &fixed.headers {
+            if !is_rendered(name.as_str()) {
+                write_field(name.as_str(), value, &mut writing.literal);
+            }
+        }
+        for (position, header) in endpoint.headers.iter().enumerate() {
+            if header.value.as_constant().is_none() {
+                writing.text(&format!("{}: ", header.name));
+                writing.slot(Part::Header(position));
+                writing.text("\r\n");
+            }
+        }
+        match (&fixed.body, endpoint.body.varies()) {
+            (_, true) => writing.slot(Part::Body),
+            (Some(body), false) if body.len() > MAX_JOINED => return None,
+            (body, false) => write_body(body.as_deref().unwrap_or_default(), &mut writing.literal),
+        }
+        Some(Self {
+            origin: Rc::new(Origin::of(&fixed.url)?),
+            is_head: endpoint.method == Method::Head,
+            parts: writing.finish(),
+        })
+    }
+
+    /// Whether what was rendered can be put into the slots as it is. What cannot is put right, or
+    /// refused, where requests are made one by one.
+    pub(super) fn fits(&self, rendered: Option<&Rendered>) -> bool {
+        let Some(rendered) = rendered else {
+            return true;
+        };
+        self.parts.iter().all(|part| match part {
+            Part::Literal(_) => true,
+            Part::Target => is_plain(&rendered.url),
+            Part::Header(position) => {
+                let value = rendered.headers.get(*position);
+                value.is_some_and(|value| value.bytes().all(is_field_byte))
+            }
+            Part::Body => rendered
+                .body
+                .as_ref()
+                .is_some_and(|b| b.len() <= MAX_JOINED),
+        })
+    }
+
+    /// Appends the bytes of a request; what was rendered [fits](Self::fits).
+    pub(super) fn write(&self, rendered: Option<&Rendered>, bytes: &mut Vec<u8>) {
+        for part in &self.parts {
+            match (part, rendered) {
+                (Part::Literal(literal), _) => bytes.extend_from_slice(literal),
+                (Part::Target, Some(rendered)) => bytes.extend_from_slice(rendered.url.as_bytes()),
+                (Part::Header(position), Some(rendered)) => {
+                    let value = rendered.headers.get(*position);
+                    bytes.extend_from_slice(value.map_or(b"", |value| value.as_bytes()));
+                }
+                (Part::Body, Some(rendered)) => {
+                    write_body(rendered.body.as_deref().unwrap_or("").as_bytes(), bytes);
+                }
+                (_, None) => {}
+            }
+        }
+    }
+}
+
+/// Whether all that differs between its requests has a slot.
+fn is_simple(endpoint: &Endpoint) -> bool {
+    let is_proven_once = match endpoint.auth.as_deref() {
+        None => true,
+        Some(Auth::Digest(_) | Auth::OAuth2(_)) => false,
+        Some(auth) => !is_put_each_time(auth, endpoint),
+    };
+    let has_slot = match &endpoint.body {
+        Body::Template(_) => !endpoint.gzip,
+        body => !body.varies(),
+    };
+    is_proven_once && (has_slot || !endpoint.body.varies())
+}
+
+/// What stands before the path of an endpoint whose URL differs from request to request. `None`
+/// where that may be a whole URL.
+fn base_path(base: &str, endpoint: &Endpoint) -> Option<String> {
+    if !endpoint.url.source().starts_with('/') {
+        return None;
+    }
+    let base = Url::parse(base).ok()?;
+    Some(base.path().trim_end_matches('/').to_owned())
+}
+
+/// Whether a path with a query stands in a request just as it is: it has none of the characters
+/// that URLs encode, and no dots that they take away.
+fn is_plain(target: &str) -> bool {
+    let bytes = target.as_bytes();
+    let is_fine = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~/?&=%:@!$()*+,;".contains(byte);
+    // `/%2e%2e/` is as good as `/../`.
+    let may_be_dots = |pair: &[u8]| pair[0] == b'/' && matches!(pair[1], b'.' | b'%');
+    bytes.first() == Some(&b'/') && bytes.iter().all(is_fine) && !bytes.windows(2).any(may_be_dots)
+}
+
+/// As `HeaderValue::from_str` has it.
+fn is_field_byte(byte: u8) -> bool {
+    byte == b'\t' || (byte >= 0x20 && byte != 0x7f)
+}
+
+/// What is being put together.
+#[derive(Default)]
+struct Writing {
+    parts: Vec<Part>,
+    /// What follows them.
+    literal: Vec<u8>,
+}
+
+impl Writing {
+    fn text(&mut self, text: &str) {
+        self.literal.extend_from_slice(text.as_bytes());
+    }
+
+    fn slot(&mut self, part: Part) {
+        let literal = std::mem::take(&mut self.literal);
+        self.parts.extend([Part::Literal(literal), part]);
+    }
+
+    fn finish(mut self) -> Vec<Part> {
+        self.parts.push(Part::Literal(self.literal));
+        self.parts
+    }
+}
+
+/// Appends the head of any request, and its body where that is held in memory and small.
+pub(super) fn write(outgoing: &Outgoing, bytes: &mut Vec<u8>) {
+    let url = &outgoing.url;
+    bytes.extend_from_slice(outgoing.method.as_str().as_bytes());
+    bytes.push(b' ');
+    bytes.extend_from_slice(url[Position::BeforePath..Position::AfterQuery].as_bytes());
+    bytes.extend_from_slice(b" HTTP/1.1\r\n");
+    if !outgoing.headers.contains_key(header::HOST) {
+        bytes.extend_from_slice(format!("host: {}\r\n", authority(url)).as_bytes());
+    }
+    write_fields(&outgoing.headers, bytes);
+    match (&outgoing.body, outgoing.length()) {
+        (Some(body), _) if is_joined(outgoing) => write_body(body, bytes),
+        (_, length) => write_length(length.unwrap_or(0), bytes),
+    }
+}
+
+/// Whether the body of a request is written together with its head, so that nothing is left.
+pub(super) fn is_joined(outgoing: &Outgoing) -> bool {
+    let is_small = |length: u64| length <= MAX_JOINED as u64;
+    outgoing.contents.is_none() && outgoing.length().is_none_or(is_small)
+}
+
+fn write_fields(headers: &HeaderMap, bytes: &mut Vec<u8>) {
+    for (name, value) in headers {
+        write_field(name.as_str(), value, bytes);
+    }
+}
+
+fn write_field(name: &str, value: &HeaderValue, bytes: &mut Vec<u8>) {
+    bytes.extend_from_slice(name.as_bytes());
+    bytes.extend_from_slice(b": ");
+    bytes.extend_from_slice(value.as_bytes());
+    bytes.extend_from_slice(b"\r\n");
+}
+
+/// The end of the head and a body. One without a byte is none.
+fn write_body(body: &[u8], bytes: &mut Vec<u8>) {
+    write_length(body.len() as u64, bytes);
+    bytes.extend_from_slice(body);
+}
+
+fn write_length(length: u64, bytes: &mut Vec<u8>) {
+    if length > 0 {
+        // Writing to memory cannot fail.
+        let _ = write!(bytes, "content-length: {length}\r\n");
+    }
+    bytes.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::plan::fixture::{load, plan};
+    use crate::plan::{Escape, Header, Model, Part as Piece, Slot, Template};
+    use crate::protocol::Request;
+
+    const BASE: &str = "http://127.0.0.1:8000/api";
+
+    /// Text that differs from request to request.
+    fn varying(source: &str) -> Template {
+        let (slot, escape) = (Slot::Iteration, Escape::None);
+        Template::new(source, vec![Piece::Slot { slot, escape }])
+    }
+
+    fn endpoint(method: Method, url: Template, value: Template, body: Body) -> Endpoint {
+        let mut plan = plan(load(Model::Closed, &[(1.0, 0.0, 1.0)]), &[1]);
+        let header = |name: &str, value| Header {
+            name: name.into(),
+            value,
+        };
+        Endpoint {
+            method,
+            url,
+            headers: vec![
+                header("x-own", value),
+                header("accept", Template::literal("text/plain")),
+            ],
+            body,
+            ..plan.endpoints.remove(0)
+        }
+    }
+
+    /// The lines of the head, sorted but for the first, and the body.
+    fn parts(bytes: &[u8]) -> (Vec<String>, String) {
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let mut lines: Vec<String> = head.split("\r\n").map(str::to_owned).collect();
+        lines[1..].sort();
+        (lines, body.to_owned())
+    }
+
+    /// The request as bytes made ready, and as any other; `None` where it does not fit.
+    fn both(endpoint: &Endpoint, rendered: Option<Rendered>) -> Option<[(Vec<String>, String); 2]> {
+        let prepared = Prepared::new(endpoint, BASE, None).unwrap();
+        let ready = Ready::new(endpoint, &prepared, BASE)?;
+        if !ready.fits(rendered.as_ref()) {
+            return None;
+        }
+        let (mut quick, mut slow) = (Vec::new(), Vec::new());
+        ready.write(rendered.as_ref(), &mut quick);
+        let request = Request {
+            index: 0,
+            endpoint,
+            rendered,
+        };
+        write(&prepared.request(&request, BASE).unwrap(), &mut slow);
+        Some([parts(&quick), parts(&slow)])
+    }
+
+    #[test]
+    fn a_request_that_is_always_the_same_is_one_piece_of_bytes() {
+        let text = Template::literal("a b");
+        let body = Body::Template(text.clone());
+        let url = Template::literal("/x/../y z?q='#f");
+        let [quick, slow] = both(&endpoint(Method::Post, url, text, body), None).unwrap();
+        assert_eq!(quick, slow);
+        let (lines, body) = quick;
+        assert_eq!(lines[0], "POST /api/y%20z?q=%27 HTTP/1.1");
+        let fields = [
+            "accept: text/plain",
+            "content-length: 3",
+            "host: 127.0.0.1:8000",
+        ];
+        assert_eq!(lines[1..4], fields);
+        assert_eq!((lines[5].as_str(), body.as_str()), ("x-own: a b", "a b"));
+    }
+
+    #[test]
+    fn what_has_no_slot_is_left_to_the_general_way() {
+        let literal = || Template::literal("/");
+        let mut gzipped = endpoint(
+            Method::Post,
+            literal(),
+            literal(),
+            Body::Template(varying("/b")),
+        );
+        gzipped.gzip = true;
+        let elsewhere = endpoint(Method::Get, varying("{{ url }}"), literal(), Body::None);
+        let large = Body::Template(Template::literal("x".repeat(MAX_JOINED + 1)));
+        let large = endpoint(Method::Post, literal(), literal(), large);
+        for endpoint in [gzipped, elsewhere, large] {
+            assert!(both(&endpoint, None).is_none(), "{}", endpoint.url.source());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn both_ways_send_the_same_request(
+            url in "/[a-z0-9/?&=%.\"' {}|^<>\\\\#é:@-]{0,12}",
+            value in "[ -~\t\u{7f}é]{0,8}",
+            body in "[ -~é]{0,9}",
+        ) {
+            let body_of = Body::Template(varying("{{ c }}"));
+            let endpoint = endpoint(Method::Put, varying("/{{ a }}"), varying("{{ b }}"), body_of);
+            let rendered = Rendered {
+                url,
+                headers: vec![value, String::new()],
+                body: Some(body),
+                pieces: Vec::new(),
+                auth: Vec::new(),
+            };
+            if let Some([quick, slow]) = both(&endpoint, Some(rendered)) {
+                prop_assert_eq!(quick, slow);
+            }
+        }
+
+        #[test]
+        fn an_ordinary_path_has_its_slot(path in "/[a-z0-9/_-]{0,9}(\\?[a-z]=[a-z0-9%+,]{0,5})?") {
+            prop_assert!(is_plain(&path), "{}", path);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What is left to send of a request, where not all of it was taken at once.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use hyper::body::Body;
+
+use super::answer::Answer;
+use super::broken;
+use super::connection::Connection;
+use crate::metrics::Class;
+use crate::protocol::http::failure::{Stage, of_file};
+use crate::protocol::http::payload::Pieces;
+use crate::protocol::{Failure, Response};
+
+/// A request on its way.
+pub(super) struct Sending {
+    /// What comes next.
+    unsent: Bytes,
+    /// What follows it.
+    rest: Option<Box<Pieces>>,
+    is_flushed: bool,
+    /// Why no more can be sent.
+    broken: Option<Failure>,
+}
+
+impl Sending {
+    /// Before anything was sent; `rest` is what follows what is [begun](Self::begin) with.
+    pub(super) fn new(rest: Option<Box<Pieces>>) -> Self {
+        Self {
+            unsent: Bytes::new(),
+            rest,
+            is_flushed: false,
+            broken: None,
+        }
+    }
+
+    /// Sends the first bytes as far as they are taken at once. Whether the connection can be gone
+    /// on with; if not, it took nothing.
+    pub(super) fn begin(
+        &mut self,
+        connection: &mut Connection,
+        bytes: &[u8],
+        response: &mut Response,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        let taken = match connection.poll_write(cx, bytes) {
+            Poll::Ready(Ok(taken)) => taken,
+            Poll::Ready(Err(error)) => {
+                self.broken = Some(broken(&error, Stage::Head));
+                // TLS may have sent some of it before it came to know.
+                return connection.is_tls();
+            }
+            Poll::Pending => 0,
+        };
+        self.broken = None;
+        response.bytes_out += taken as u64;
+        if taken < bytes.len() {
+            self.unsent = Bytes::copy_from_slice(&bytes[taken..]);
+        } else if self.rest.is_none() {
+            self.flush(connection, cx);
+        }
+        true
+    }
+
+    /// Whether all was sent.
+    pub(super) fn is_through(&self) -> bool {
+        self.is_flushed
+    }
+
+    /// Sends what is taken; ready when that was all, or when no more can be sent.
+    ///
+    /// # Errors
+    /// When a file of the body cannot be read as it should be.
+    pub(super) fn poll(
+        &mut self,
+        connection: &mut Connection,
+        response: &mut Response,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Failure>> {
+        while self.broken.is_none() {
+            if !self.unsent.is_empty() {
+                match ready!(connection.poll_write(cx, &self.unsent)) {
+                    Ok(taken) => {
+                        self.unsent.advance(taken);
+                        response.bytes_out += taken as u64;
+                    }
+                    Err(error) => self.broken = Some(broken(&error, Stage::Head)),
+                }
+            } else if let Some(pieces) = &mut self.rest {
+                match ready!(Pin::new(&mut **pieces).poll_frame(cx)) {
+                    None => self.rest = None,
+                    Some(Ok(frame)) => self.unsent = frame.into_data().unwrap_or_default(),
+                    Some(Err(error)) => return Poll::Ready(Err(of_file(error))),
+                }
+            } else {
+                self.flush(connection, cx);
+                if !self.is_flushed && self.broken.is_none() {
+                    return Poll::Pending;
+                }
+                break;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn flush(&mut self, connection: &mut Connection, cx: &mut Context<'_>) {
+        match connection.poll_flush(cx) {
+            Poll::Ready(Ok(())) => self.is_flushed = true,
+            Poll::Ready(Err(error)) => self.broken = Some(broken(&error, Stage::Head)),
+            Poll::Pending => {}
+        }
+    }
+
+    /// Why there is no answer: where sending broke off, that says more than the end of the
+    /// connection.
+    pub(super) fn explain(&self, failure: Failure, answer: &Answer) -> Failure {
+        match &self.broken {
+            Some(broken) if failure.class == Class::ClosedEarly => match answer.stage() {
+                Stage::Head => broken.clone(),
+                Stage::Body => failure,
+            },
+            _ => failure,
+        }
+    }
+}

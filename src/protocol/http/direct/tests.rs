@@ -1,0 +1,284 @@
+//! The parts together: an answer is the same however it is cut into reads, whatever it is.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::DirectClient;
+use super::answer::Answer;
+use super::head::{MAX_HEAD, Wanted};
+use crate::metrics::{Class, HttpVersion};
+use crate::plan::Model;
+use crate::plan::fixture::{load, plan};
+use crate::protocol::http::tls_config;
+use crate::protocol::http::transport::Terms;
+use crate::protocol::{Client, Request, Response, Session};
+
+const WANTED: Wanted = Wanted {
+    is_bodyless: false,
+    all_fields: true,
+};
+
+fn terms() -> Terms {
+    let second = Duration::from_secs(1);
+    Terms::within(second, second, 1 << 20)
+}
+
+/// What came of an answer.
+#[derive(Debug, PartialEq, Eq)]
+struct Read {
+    is_whole: bool,
+    failure: Option<Class>,
+    status: Option<u16>,
+    fields: Vec<(String, Vec<u8>)>,
+    body: Bytes,
+    body_bytes: u64,
+    bytes_in: u64,
+    is_kept_alive: bool,
+}
+
+/// Reads an answer that comes in these pieces, and then ends.
+fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, wanted: Wanted) -> Read {
+    let (terms, mut response, mut answer) = (terms(), Response::default(), Answer::new(wanted));
+    let mut failure = None;
+    let mut has_surplus = false;
+    for piece in pieces {
+        // As after a read: an answer that is whole is not read on.
+        if answer.is_whole() {
+            has_surplus |= !piece.is_empty();
+            continue;
+        }
+        if let Err(why) = answer.feed(piece, &terms, &mut response) {
+            failure = Some(why);
+            break;
+        }
+    }
+    let is_kept_alive = answer.is_whole() && answer.is_kept_alive() && !has_surplus;
+    if failure.is_none() && !answer.is_whole() {
+        failure = answer.close(&mut response).err();
+    }
+    let fields = response.headers.iter();
+    let field = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        (name.as_str().to_owned(), value.as_bytes().to_owned())
+    };
+    Read {
+        is_whole: answer.is_whole(),
+        // Of a failure only the class is the same: how much was received differs.
+        bytes_in: match failure {
+            None => response.bytes_in,
+            Some(_) => 0,
+        },
+        failure: failure.map(|failure| failure.class),
+        status: response.status,
+        fields: fields.map(field).collect(),
+        body: response.body,
+        body_bytes: response.body_bytes,
+        is_kept_alive,
+    }
+}
+
+fn whole(text: &str) -> Read {
+    read([text.as_bytes()], WANTED)
+}
+
+#[test]
+fn what_an_answer_says_of_itself_is_taken_at_its_word() {
+    let text = "HTTP/1.1 200 \r\nA: 1\r\na: 2\r\nContent-Length: 5\r\n\r\nhello";
+    let answer = whole(text);
+    assert_eq!(
+        (answer.status, &answer.body[..]),
+        (Some(200), &b"hello"[..])
+    );
+    assert_eq!((answer.bytes_in, answer.body_bytes), (text.len() as u64, 5));
+    assert!(answer.is_kept_alive);
+    let names: Vec<_> = answer
+        .fields
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(names, ["a", "a", "content-length"]);
+}
+
+#[test]
+fn a_connection_is_kept_only_where_both_sides_know_where_the_answer_ended() {
+    let cases = [
+        ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", true),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: x, Close\r\n\r\n",
+            false,
+        ),
+        ("HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n", false),
+        (
+            "HTTP/1.0 200 OK\r\ncontent-length: 0\r\nConnection: Keep-Alive\r\n\r\n",
+            true,
+        ),
+        ("HTTP/1.1 200 OK\r\n\r\n", false),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+            true,
+        ),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked, x\r\n\r\n",
+            false,
+        ),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 0, 0\r\n\r\n?", false),
+        ("HTTP/1.1 101 Other\r\n\r\n", false),
+        ("HTTP/1.1 204 No\r\ncontent-length: 9\r\n\r\n", true),
+        (
+            "HTTP/1.1 100 Go\r\nset-cookie: a=b\r\n\r\nHTTP/1.1 304 No\r\n\r\n",
+            true,
+        ),
+    ];
+    for (text, kept) in cases {
+        let answer = whole(text);
+        assert_eq!(
+            (answer.failure, answer.is_kept_alive),
+            (None, kept),
+            "{text}"
+        );
+        assert!(!answer.fields.iter().any(|(name, _)| name == "set-cookie"));
+    }
+}
+
+#[test]
+fn an_answer_to_head_has_no_body_whatever_it_says() {
+    let wanted = Wanted {
+        is_bodyless: true,
+        all_fields: false,
+    };
+    let answer = read(
+        [&b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\nx: y\r\n\r\n"[..]],
+        wanted,
+    );
+    assert!(answer.is_whole && answer.is_kept_alive);
+    assert_eq!((answer.fields, answer.body_bytes), (vec![], 0));
+}
+
+#[test]
+fn only_the_fields_that_perfctl_heeds_are_kept_where_nobody_asks_for_more() {
+    let wanted = Wanted {
+        all_fields: false,
+        ..WANTED
+    };
+    let head = |status| {
+        format!(
+            "HTTP/1.1 {status} X\r\nX: 1\r\nSet-Cookie: a\r\nServer-Timing: b\r\nLocation: c\r\n\
+             WWW-Authenticate: d\r\ncontent-length: 0\r\n\r\n"
+        )
+    };
+    for (status, expected) in [
+        (200, &["set-cookie", "server-timing"][..]),
+        (302, &["set-cookie", "server-timing", "location"]),
+        (401, &["set-cookie", "server-timing", "www-authenticate"]),
+    ] {
+        let answer = read([head(status).as_bytes()], wanted);
+        let names: Vec<_> = answer
+            .fields
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        assert_eq!(names, expected);
+    }
+}
+
+#[test]
+fn what_is_no_answer_says_how_it_begins() {
+    let (terms, mut response) = (terms(), Response::default());
+    let noise = format!("SSH-2.0-OpenSSH_9.2\r\n{}", "x".repeat(100));
+    let failure = Answer::new(WANTED).feed(noise.as_bytes(), &terms, &mut response);
+    let failure = failure.unwrap_err();
+    assert_eq!(failure.class, Class::Protocol);
+    let shown = "starts with `SSH-2.0-OpenSSH_9.2\r\nxxx";
+    assert!(failure.text.contains(shown), "{}", failure.text);
+    assert!(failure.text.len() < 160, "{}", failure.text);
+}
+
+#[test]
+fn a_head_may_be_long_but_not_endless_and_is_not_read_again_at_each_byte() {
+    let fits = format!(
+        "HTTP/1.1 200 OK\r\nx: {}\r\ncontent-length: 0\r\n\r\n",
+        "x".repeat(200_000)
+    );
+    assert_eq!(read(fits.as_bytes().chunks(1), WANTED).failure, None);
+    let long = format!("HTTP/1.1 200 OK\r\nx: {}", "x".repeat(MAX_HEAD));
+    for size in [1, 1_000, long.len()] {
+        let answer = read(long.as_bytes().chunks(size), WANTED);
+        assert_eq!(answer.failure, Some(Class::Protocol));
+    }
+    let many = "HTTP/1.1 200 OK\r\n".to_owned() + &"x: y\r\n".repeat(101) + "\r\n";
+    assert_eq!(whole(&many).failure, Some(Class::Protocol));
+}
+
+#[test]
+fn versions_are_told_apart() {
+    for (text, version) in [("1.0", HttpVersion::Http10), ("1.1", HttpVersion::Http11)] {
+        let mut response = Response::default();
+        let text = format!("HTTP/{text} 200 OK\r\ncontent-length: 0\r\n\r\n");
+        let fed = Answer::new(WANTED).feed(text.as_bytes(), &terms(), &mut response);
+        assert_eq!((fed, response.version), (Ok(true), Some(version)));
+    }
+}
+
+/// Pieces of answers, right and wrong, and anything.
+fn answer() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        6 => prop::sample::select(vec![
+            "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.0 200 OK\r\n", "HTTP/1.1 200 OK\r\n",
+            "content-length: 5\r\n", "content-length: 70\r\n", "transfer-encoding: chunked\r\n",
+            "connection: close\r\n", "set-cookie: a=b\r\n", "x: y\r\n", "\r\n",
+            "5\r\nhello\r\n", "a;b=c\r\n0123456789\r\n", "0\r\n\r\n", "0\r\nx: y\r\n\r\n", "hello",
+        ]).prop_map(|text| text.as_bytes().to_vec()),
+        1 => prop::collection::vec(any::<u8>(), 0..40),
+    ];
+    let start = prop::sample::select(vec![
+        "",
+        "HTTP/1.1 200 OK\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+    ]);
+    let pieces = prop::collection::vec(piece, 0..10);
+    (start, pieces).prop_map(|(start, pieces)| [start.as_bytes(), &pieces.concat()].concat())
+}
+
+proptest! {
+    #[test]
+    fn any_split_of_an_answer_into_reads_is_the_same_answer(
+        bytes in answer(),
+        cuts in prop::collection::vec(0..200_usize, 0..6),
+    ) {
+        let at_once = read([&bytes[..]], WANTED);
+        prop_assert_eq!(&at_once, &read(bytes.chunks(1), WANTED));
+        let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
+        cuts.extend([0, bytes.len()]);
+        cuts.sort_unstable();
+        let pieces = cuts.windows(2).map(|cut| &bytes[cut[0]..cut[1]]);
+        prop_assert_eq!(&at_once, &read(pieces.filter(|piece| !piece.is_empty()), WANTED));
+    }
+
+    #[test]
+    fn no_bytes_make_the_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        for size in [1, 7, 300] {
+            read(bytes.chunks(size), WANTED);
+        }
+        let chunks = [b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", &bytes[..]].concat();
+        read([&chunks[..]], WANTED);
+    }
+}
+
+#[tokio::test]
+async fn a_user_at_rest_carries_little_along() {
+    let plan = plan(load(Model::Closed, &[(1.0, 0.0, 1.0)]), &[1]);
+    let base = "http://127.0.0.1:1";
+    let client = DirectClient::new(&plan, base, tls_config(&plan, base).unwrap());
+    let mut session = client.unwrap().session();
+    let request = Request {
+        index: 0,
+        endpoint: &plan.endpoints[0],
+        rendered: None,
+    };
+    // Everything but the socket, its timer and what the engine keeps.
+    assert!(size_of_val(&session) <= 256, "{}", size_of_val(&session));
+    let exchange = size_of_val(&session.execute(request));
+    assert!(exchange <= 1_200, "{exchange}");
+}

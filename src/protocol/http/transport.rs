@@ -1,0 +1,208 @@
+//! What carries the requests of a session: the one thing in which HTTP clients differ.
+//!
+//! Here: what a client must do, what it is told of each request, and what all say alike when time
+//! or room runs out. Not here: redirects, credentials and cookies, which are the same for all of
+//! them (`http`).
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ::http::StatusCode;
+use tokio::time::Instant;
+
+use super::failed;
+use super::failure::Stage;
+use super::prepared::Outgoing;
+use crate::error::Error;
+use crate::metrics::Class;
+use crate::plan::{Endpoint, Plan, Wire};
+use crate::protocol::{Failure, Response};
+use crate::units::{format_bytes, format_duration};
+
+/// The largest body that is kept for checks; bytes. A larger one fails as `body_too_large`.
+const MAX_KEPT_BODY: u64 = 10_000_000;
+
+/// The connections of one session.
+pub trait Transport: Sized + 'static {
+    /// What the sessions of a worker share.
+    type Shared;
+
+    /// What the sessions of a worker share for a plan.
+    ///
+    /// # Errors
+    /// When the plan asks for what cannot be made.
+    fn share(plan: &Plan, tls: rustls::ClientConfig) -> Result<Self::Shared, Error>;
+
+    /// For one session, whose requests ask for these kinds of connection; with none made yet.
+    fn open(shared: &Rc<Self::Shared>, wires: &[Wire], local_address: Option<IpAddr>) -> Self;
+
+    /// Carries out one request, without following where its answer leads: counts and times it into
+    /// `response`, puts the answer there, and returns its status.
+    ///
+    /// # Errors
+    /// Why there is no whole answer; what was counted until then stays.
+    fn exchange(
+        &self,
+        outgoing: Outgoing,
+        terms: &Terms,
+        response: &mut Response,
+    ) -> impl Future<Output = Result<StatusCode, Failure>>;
+
+    /// What was opened since the last call.
+    fn take_opened(&self) -> Opened;
+}
+
+/// What a request is allowed, and what is wanted of its answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// What it asks of its connection.
+    pub(super) wire: Wire,
+    /// When the request began, redirects before it included.
+    pub(super) started: Instant,
+    /// When it has to be through, and how long that is from its beginning.
+    pub(super) deadline: Instant,
+    pub(super) timeout: Duration,
+    /// For making a connection.
+    pub(super) connect_timeout: Duration,
+    /// Bytes of the body.
+    pub(super) max_body: u64,
+    /// Whether the body is looked into, and therefore kept.
+    pub(super) keep_body: bool,
+    /// Whether any header may be looked at, rather than only those that perfctl itself heeds.
+    pub(super) keep_headers: bool,
+}
+
+impl Terms {
+    /// Of an endpoint's request that begins now.
+    pub(super) fn of(endpoint: &Endpoint) -> Self {
+        let started = Instant::now();
+        Self {
+            wire: endpoint.wire,
+            started,
+            deadline: started + endpoint.timeout,
+            timeout: endpoint.timeout,
+            connect_timeout: endpoint.connect_timeout,
+            max_body: endpoint.max_body,
+            keep_body: endpoint.keeps_body(),
+            keep_headers: endpoint.keeps_headers(),
+        }
+    }
+
+    /// Of a request that is not the scenario's own, and begins now.
+    pub(super) fn within(timeout: Duration, connect_timeout: Duration, max_body: u64) -> Self {
+        let started = Instant::now();
+        Self {
+            wire: Wire::default(),
+            started,
+            deadline: started + timeout,
+            timeout,
+            connect_timeout,
+            max_body,
+            keep_body: true,
+            keep_headers: true,
+        }
+    }
+
+    /// The most bytes of a body that are read.
+    pub(super) fn body_limit(&self) -> u64 {
+        match self.keep_body {
+            true => self.max_body.min(MAX_KEPT_BODY),
+            false => self.max_body,
+        }
+    }
+
+    /// The failure of a body that has more.
+    pub(super) fn too_large(&self) -> Failure {
+        let limit = self.body_limit();
+        let size = format_bytes(limit);
+        let text = match limit < self.max_body {
+            true => format!("a body over {size} cannot be checked; no more of it was read"),
+            false => format!("the body is larger than {size} (`max_body`); no more of it was read"),
+        };
+        failed(Class::BodyTooLarge, text)
+    }
+
+    /// The failure of a request whose time ran out in `stage`, or while connecting in `step`.
+    pub(super) fn timed_out(&self, stage: Stage, step: Option<Step>) -> Failure {
+        if let Some(step) = step {
+            return failed(step.class(), step.too_long(self.timeout));
+        }
+        let after = format_duration(self.timeout);
+        let text = match stage {
+            Stage::Head => format!("no response within {after}"),
+            Stage::Body => format!("the body did not end within {after}"),
+        };
+        failed(stage.timeout(), text)
+    }
+}
+
+/// What was opened for a request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Opened {
+    /// Connections that were begun.
+    pub(super) attempts: u16,
+    /// Connections that were made.
+    pub(super) connections: u16,
+    /// TLS handshakes done.
+    pub(super) tls_handshakes: u16,
+    /// Name resolution of the connections made.
+    pub(super) dns: Option<Duration>,
+    /// Their TCP handshakes.
+    pub(super) connect: Option<Duration>,
+    /// Their TLS handshakes.
+    pub(super) tls: Option<Duration>,
+}
+
+impl Opened {
+    /// Adds a connection that was made, with how long its steps took.
+    pub(super) fn add(&mut self, dns: Option<Duration>, connect: Duration, tls: Option<Duration>) {
+        let add = |sum: &mut Option<Duration>, more| *sum = Some(sum.unwrap_or_default() + more);
+        self.connections += 1;
+        add(&mut self.connect, connect);
+        if let Some(dns) = dns {
+            add(&mut self.dns, dns);
+        }
+        if let Some(tls) = tls {
+            self.tls_handshakes += 1;
+            add(&mut self.tls, tls);
+        }
+    }
+
+    /// Puts it where it is reported.
+    pub(super) fn report(self, response: &mut Response) {
+        response.connections = self.connections;
+        response.tls_handshakes = self.tls_handshakes;
+        response.phases.dns = self.dns;
+        response.phases.connect = self.connect;
+        response.phases.tls = self.tls;
+    }
+}
+
+/// The step of connecting that takes its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Name resolution or TCP.
+    Connect,
+    /// The TLS handshake.
+    Tls,
+}
+
+impl Step {
+    /// The class of a request whose time ran out in this step.
+    pub(super) fn class(self) -> Class {
+        match self {
+            Self::Connect => Class::TimeoutConnect,
+            Self::Tls => Class::TimeoutTls,
+        }
+    }
+
+    /// The sentence for people when it took longer than `limit`.
+    pub(super) fn too_long(self, limit: Duration) -> String {
+        let limit = format_duration(limit);
+        match self {
+            Self::Connect => format!("no connection within {limit}"),
+            Self::Tls => format!("the TLS handshake did not end within {limit}"),
+        }
+    }
+}
