@@ -8,6 +8,7 @@ mod connect;
 mod connector;
 mod failure;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -80,63 +81,69 @@ impl Transport for ByReqwest {
             sent = Some(counter);
         }
         let request = request(outgoing, streamed);
-        let timed_out = |stage| terms.timed_out(stage, self.probe.step());
         let attempts = self.probe.opened().attempts;
-        let outcome = {
+        let stage = Cell::new(Stage::Head);
+        let status = {
+            let sent_and_read = read(client.execute(request), terms, &stage, response);
             // Pinned here so that the probe still sees a connection being made when time is up.
-            let execute = client.execute(request);
-            tokio::pin!(execute);
-            timeout_at(terms.deadline, &mut execute)
+            tokio::pin!(sent_and_read);
+            timeout_at(terms.deadline, &mut sent_and_read)
                 .await
-                .map_err(|_| timed_out(Stage::Head))
+                .map_err(|_| terms.timed_out(stage.get(), self.probe.step()))
         };
         // Whatever became of it, it went over an older connection if none was begun.
         response.reused += u16::from(self.probe.opened().attempts == attempts);
         if let Some(sent) = sent {
             response.bytes_out += sent.load(Ordering::Relaxed);
         }
-        let mut answer = outcome?.map_err(|error| classify(error, Stage::Head))?;
-        let head_at = Instant::now();
-        response.phases.first_byte = Some(head_at - terms.started);
-        response.phases.download = None;
-        response.remote = answer.remote_addr();
-        response.version = version(answer.version());
-        response.status = Some(answer.status().as_u16());
-        response.headers = std::mem::take(answer.headers_mut());
-        response.bytes_in += status_line_bytes(answer.status()) + head_bytes(&response.headers);
-        if [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
-            .iter()
-            .all(|name| response.headers.contains_key(name))
-        {
-            return Err(failures::two_lengths());
-        }
-        let limit = terms.body_limit();
-        let mut body = BytesMut::new();
-        let mut length = 0;
-        loop {
-            let chunk = timeout_at(terms.deadline, answer.chunk())
-                .await
-                .map_err(|_| timed_out(Stage::Body))?
-                .map_err(|error| classify(error, Stage::Body))?;
-            let Some(chunk) = chunk else { break };
-            response.bytes_in += chunk.len() as u64;
-            length += chunk.len() as u64;
-            if length > limit {
-                return Err(terms.too_large());
-            }
-            if terms.keep_body {
-                body.extend_from_slice(&chunk);
-            }
-        }
-        response.phases.download = Some(head_at.elapsed());
-        response.body = body.freeze();
-        response.body_bytes = length;
-        Ok(answer.status())
+        status?
     }
 
     fn take_opened(&self) -> Opened {
         self.probe.take()
     }
+}
+
+/// Waits for the answer to what is `sent`, and reads it into `response`.
+async fn read(
+    sent: impl Future<Output = reqwest::Result<reqwest::Response>>,
+    terms: &Terms,
+    stage: &Cell<Stage>,
+    response: &mut Response,
+) -> Result<StatusCode, Failure> {
+    let mut answer = sent.await.map_err(|error| classify(error, Stage::Head))?;
+    stage.set(Stage::Body);
+    let head_at = Instant::now();
+    response.phases.first_byte = Some(head_at - terms.started);
+    response.phases.download = None;
+    response.remote = answer.remote_addr();
+    response.version = version(answer.version());
+    response.status = Some(answer.status().as_u16());
+    response.headers = std::mem::take(answer.headers_mut());
+    response.bytes_in += status_line_bytes(answer.status()) + head_bytes(&response.headers);
+    if [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
+        .iter()
+        .all(|name| response.headers.contains_key(name))
+    {
+        return Err(failures::two_lengths());
+    }
+    let limit = terms.body_limit();
+    let mut body = BytesMut::new();
+    let mut length = 0;
+    while let Some(chunk) = (answer.chunk().await).map_err(|error| classify(error, Stage::Body))? {
+        response.bytes_in += chunk.len() as u64;
+        length += chunk.len() as u64;
+        if length > limit {
+            return Err(terms.too_large());
+        }
+        if terms.keep_body {
+            body.extend_from_slice(&chunk);
+        }
+    }
+    response.phases.download = Some(head_at.elapsed());
+    response.body = body.freeze();
+    response.body_bytes = length;
+    Ok(answer.status())
 }
 
 fn request(outgoing: Outgoing, streamed: Option<reqwest::Body>) -> reqwest::Request {

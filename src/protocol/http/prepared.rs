@@ -135,7 +135,9 @@ impl Prepared {
         };
         let endpoint = request.endpoint;
         if endpoint.url.as_constant().is_none() {
-            out.url = resolve(base, &rendered.url)?;
+            if !put_below(&mut out.url, &rendered.url) {
+                out.url = resolve(base, &rendered.url)?;
+            }
         }
         for ((header, name), value) in endpoint
             .headers
@@ -241,6 +243,29 @@ fn resolve(base: &str, url: &str) -> Result<Url, String> {
     Url::parse(&absolute).map_err(|error| format!("`{absolute}` is no URL: {error}"))
 }
 
+/// Makes `root`, the URL of the path `/` below the base, that of another path below it: only the path
+/// and the query are parsed, which is a third of the work. `false` where `url` is anything else than a
+/// path of plain characters, and nothing was done.
+fn put_below(root: &mut Url, url: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'#' | b'\\');
+    if !url.starts_with('/') || !url.bytes().all(is_plain) {
+        return false;
+    }
+    let (path, query) = match url.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (url, None),
+    };
+    match root.path().trim_end_matches('/') {
+        "" => root.set_path(path),
+        base => {
+            let path = format!("{base}{path}");
+            root.set_path(&path);
+        }
+    }
+    root.set_query(query);
+    true
+}
+
 /// The error does not show the value, which may be a secret.
 fn header_value(name: &HeaderName, value: &str) -> Result<HeaderValue, String> {
     HeaderValue::from_str(value)
@@ -253,4 +278,43 @@ pub(super) fn head_bytes(headers: &HeaderMap) -> u64 {
         .iter()
         .map(|(name, value)| (name.as_str().len() + value.len() + ": \r\n".len()) as u64)
         .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_short_way_to_a_url_leads_to_the_same_as_the_long_one(
+            base in prop::sample::select(vec!["http://[::1]:80", "https://h.example/api/v1", "http://h/a%20b"]),
+            url in prop_oneof!["/[ -~]{0,12}", "/[a-z./%?:@]{0,20}"],
+        ) {
+            let mut short = resolve(base, "/").unwrap();
+            if put_below(&mut short, &url) {
+                prop_assert_eq!(Ok(short), resolve(base, &url), "{}", url);
+            }
+        }
+    }
+
+    #[test]
+    fn only_plain_paths_go_the_short_way() {
+        let mut url = resolve("http://h/api", "/").unwrap();
+        for other in [
+            "http://other/",
+            "a",
+            "",
+            "/a#b",
+            "/a\\b",
+            "/\u{e4}",
+            "/a b",
+            "/a\tb",
+        ] {
+            assert!(!put_below(&mut url, other), "{other}");
+            assert_eq!(url.as_str(), "http://h/api/");
+        }
+        assert!(put_below(&mut url, "/a?b={c}"));
+        assert_eq!(url.as_str(), "http://h/api/a?b={c}");
+    }
 }
