@@ -246,6 +246,12 @@ pub fn as_us(duration: Duration) -> u64 {
     whole.saturating_add(u64::from(duration.subsec_micros()))
 }
 
+/// Nanoseconds of a duration, saturating: 584 years fit.
+pub fn as_ns(duration: Duration) -> u64 {
+    let whole = duration.as_secs().saturating_mul(1_000_000_000);
+    whole.saturating_add(u64::from(duration.subsec_nanos()))
+}
+
 /// Durations in stored files: whole microseconds, in fields whose names end in `_us`.
 pub mod micros {
     use std::time::Duration;

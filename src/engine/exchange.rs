@@ -24,7 +24,6 @@ pub(super) async fn send<'a, S: Session>(
     intended: Option<Instant>,
 ) -> Answer<'a> {
     let started = Instant::now();
-    let intended = intended.unwrap_or(started);
     let mut in_flight = InFlight::start(shared, request.index, intended, started);
     if request.endpoint.needs_token() {
         in_flight.pause();
@@ -111,89 +110,98 @@ pub(super) struct Answer<'a> {
 impl Answer<'_> {
     /// How long it took, from when it was to start.
     pub(super) fn elapsed(&self) -> Duration {
-        self.in_flight.since(self.in_flight.intended)
+        Duration::from_nanos(self.in_flight.since(self.in_flight.intended_ns))
     }
 }
 
 /// A request on its way. Dropped before it is recorded, because the run is over, it is recorded as
 /// interrupted with its age: no request is lost, whatever becomes of its user.
+///
+/// Its times count from the epoch, in plain nanoseconds: they are subtracted several times for each
+/// request, which is dear for the clock's own type.
 pub(super) struct InFlight<'a> {
     pub(super) shared: &'a Shared,
     pub(super) endpoint: u16,
-    intended: Instant,
-    started: Instant,
-    /// What it waited for its token, which is no part of its times.
-    pub(super) waited: Duration,
-    /// Since when it waits, if it does. Meanwhile it is not in flight.
-    paused: Option<Instant>,
-    landed: Option<Instant>,
     is_recorded: bool,
+    intended_ns: u64,
+    started_ns: u64,
+    /// What it waited for its token, which is no part of its times.
+    waited_ns: u64,
+    /// Since when it waits, if it does. Meanwhile it is not in flight.
+    paused_ns: Option<u64>,
+    landed_ns: Option<u64>,
 }
 
 impl<'a> InFlight<'a> {
-    /// It starts now.
+    /// It starts now, and was to start at `intended`, or now.
     pub(super) fn start(
         shared: &'a Shared,
         endpoint: usize,
-        intended: Instant,
-        started: Instant,
+        intended: Option<Instant>,
+        now: Instant,
     ) -> Self {
+        let started_ns = shared.ns(now);
         shared.recorder.started();
-        shared.meter.started(started);
+        shared.meter.started(started_ns);
         Self {
             shared,
             // The compiler of scenarios allows no more endpoints than fit.
             endpoint: endpoint as u16,
-            intended,
-            started,
-            waited: Duration::ZERO,
-            paused: None,
-            landed: None,
             is_recorded: false,
+            intended_ns: intended.map_or(started_ns, |intended| shared.ns(intended)),
+            started_ns,
+            waited_ns: 0,
+            paused_ns: None,
+            landed_ns: None,
         }
     }
 
     /// It ends now. Requests at the same time end one by one, and are judged together.
     pub(super) fn land(&mut self) {
-        let now = Instant::now();
-        self.landed = Some(now);
-        self.shared.meter.ended(now);
+        let now_ns = self.now_ns();
+        self.landed_ns = Some(now_ns);
+        self.shared.meter.ended(now_ns);
     }
 
-    /// When it ended, or now.
-    fn ended(&self) -> Instant {
-        self.landed.unwrap_or_else(Instant::now)
+    fn now_ns(&self) -> u64 {
+        self.shared.ns(Instant::now())
     }
 
     fn pause(&mut self) {
-        let now = Instant::now();
-        self.shared.meter.ended(now);
-        self.paused = Some(now);
+        let now_ns = self.now_ns();
+        self.shared.meter.ended(now_ns);
+        self.paused_ns = Some(now_ns);
     }
 
     fn resume(&mut self) {
-        if let Some(since) = self.paused.take() {
-            let now = Instant::now();
-            self.waited += now - since;
-            self.shared.meter.started(now);
+        if let Some(since_ns) = self.paused_ns.take() {
+            let now_ns = self.now_ns();
+            self.waited_ns += now_ns.saturating_sub(since_ns);
+            self.shared.meter.started(now_ns);
         }
     }
 
-    /// The time from `start` to its end, or to now.
-    fn since(&self, start: Instant) -> Duration {
-        let elapsed = self.ended().saturating_duration_since(start);
-        elapsed.saturating_sub(self.waited)
+    /// What it waited for its token.
+    pub(super) fn waited(&self) -> Duration {
+        Duration::from_nanos(self.waited_ns)
+    }
+
+    /// The time from `start_ns` to its end, or to now; ns.
+    fn since(&self, start_ns: u64) -> u64 {
+        let ended_ns = self.landed_ns.unwrap_or_else(|| self.now_ns());
+        let elapsed_ns = ended_ns.saturating_sub(start_ns);
+        elapsed_ns.saturating_sub(self.waited_ns)
     }
 
     fn intended_us(&self) -> u64 {
-        as_us(self.intended.saturating_duration_since(self.shared.epoch))
+        self.intended_ns / 1_000
     }
 
     /// What is to be noted of it, so far as it is known here.
     pub(super) fn sample(&self, class: Class) -> Sample {
         Sample {
-            response_us: as_us(self.since(self.intended)),
-            service_us: as_us(self.since(self.started)),
+            response_us: self.since(self.intended_ns) / 1_000,
+            service_us: self.since(self.started_ns) / 1_000,
             ..Sample::new(self.endpoint, class, self.intended_us())
         }
     }
@@ -208,7 +216,7 @@ impl<'a> InFlight<'a> {
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         if !self.is_recorded {
-            if self.landed.is_none() {
+            if self.landed_ns.is_none() {
                 self.resume();
                 self.land();
             }

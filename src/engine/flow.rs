@@ -381,7 +381,7 @@ impl<C: Client> User<C> {
         // What is taken out of the answers, and the first failure, are in the order of the file.
         let answers = join_all(sent).await;
         // They waited for the same token, at the same time.
-        let waits = answers.iter().map(|(answer, _)| answer.in_flight.waited);
+        let waits = answers.iter().map(|(answer, _)| answer.in_flight.waited());
         self.clock.add(waits.min().unwrap_or_default());
         for (answer, endpoint) in answers {
             let judgement = self.judge(endpoint, &answer);

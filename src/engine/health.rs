@@ -14,7 +14,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::time::{Instant, sleep_until};
 
 use crate::metrics::{HealthSample, Tick, Usage, WorkerHealth};
-use crate::units::as_us;
+use crate::units::{as_ns, as_us};
 
 /// How often a worker looks how late its timers wake it.
 const STEP: Duration = Duration::from_millis(10);
@@ -23,43 +23,48 @@ const RESOLUTION: Duration = Duration::from_millis(1);
 
 /// Measures the worker whose thread it lives in.
 pub(super) struct Meter {
+    /// All its times count from here.
+    epoch: Instant,
     in_flight: Cell<u32>,
     /// When `in_flight` last changed or was handed over.
-    changed: Cell<Instant>,
-    in_flight_time: Cell<Duration>,
+    changed_ns: Cell<u64>,
+    in_flight_ns: Cell<u64>,
     lags_us: RefCell<Vec<u64>>,
     taken: Cell<Instant>,
     cpu_at_take: Cell<Duration>,
 }
 
 impl Meter {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(epoch: Instant) -> Self {
         let now = Instant::now();
         Self {
+            epoch,
             in_flight: Cell::new(0),
-            changed: Cell::new(now),
-            in_flight_time: Cell::default(),
+            changed_ns: Cell::default(),
+            in_flight_ns: Cell::default(),
             lags_us: RefCell::default(),
             taken: Cell::new(now),
             cpu_at_take: Cell::new(thread_cpu()),
         }
     }
 
-    /// A request was sent.
-    pub(super) fn started(&self, at: Instant) {
-        self.count(at);
+    /// A request was sent, so long after the epoch.
+    pub(super) fn started(&self, at_ns: u64) {
+        self.count(at_ns);
         self.in_flight.set(self.in_flight.get() + 1);
     }
 
     /// A request ended.
-    pub(super) fn ended(&self, at: Instant) {
-        self.count(at);
+    pub(super) fn ended(&self, at_ns: u64) {
+        self.count(at_ns);
         self.in_flight.set(self.in_flight.get().saturating_sub(1));
     }
 
-    fn count(&self, now: Instant) {
-        let time = now.saturating_duration_since(self.changed.replace(now)) * self.in_flight.get();
-        self.in_flight_time.set(self.in_flight_time.get() + time);
+    fn count(&self, now_ns: u64) {
+        let since_ns = now_ns.saturating_sub(self.changed_ns.replace(now_ns));
+        let time_ns = since_ns.saturating_mul(u64::from(self.in_flight.get()));
+        self.in_flight_ns
+            .set(self.in_flight_ns.get().saturating_add(time_ns));
     }
 
     /// Notes how late this worker wakes up, until it is dropped. By a schedule of its own, so that
@@ -79,12 +84,12 @@ impl Meter {
     /// Hands over what was noted since the last call.
     pub(super) fn take(&self) -> WorkerHealth {
         let now = Instant::now();
-        self.count(now);
+        self.count(as_ns(now.saturating_duration_since(self.epoch)));
         let cpu = thread_cpu();
         WorkerHealth {
             cpu_us: as_us(cpu.saturating_sub(self.cpu_at_take.replace(cpu))),
             wall_us: as_us(now.saturating_duration_since(self.taken.replace(now))),
-            in_flight_us: as_us(self.in_flight_time.take()),
+            in_flight_us: self.in_flight_ns.take() / 1_000,
             lags_us: self.lags_us.take(),
         }
     }
@@ -332,24 +337,22 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn requests_in_flight_are_counted_by_their_time() {
-        let meter = Meter::new();
-        let start = Instant::now();
-        let at = |ms| start + Duration::from_millis(ms);
-        meter.started(at(100));
-        meter.started(at(200));
-        meter.ended(at(250));
+        let meter = Meter::new(Instant::now());
+        meter.started(100_000_000);
+        meter.started(200_000_000);
+        meter.ended(250_000_000);
         tokio::time::advance(Duration::from_millis(400)).await;
         let first = meter.take();
         assert_eq!((first.in_flight_us, first.wall_us), (350_000, 400_000));
         tokio::time::advance(Duration::from_millis(100)).await;
-        meter.ended(Instant::now());
+        meter.ended(500_000_000);
         assert_eq!(meter.take().in_flight_us, 100_000);
         assert_eq!(meter.take().in_flight_us, 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_standstill_is_many_late_wake_ups() {
-        let meter = Meter::new();
+        let meter = Meter::new(Instant::now());
         let stall = async {
             tokio::time::sleep(Duration::from_millis(55)).await;
             // Nothing else runs while the clock moves on.

@@ -21,7 +21,7 @@ use crate::plan::{
     Body, Endpoint, OnEnd, Plan, Step, Template, ThinkTime, UserClass, first_request,
 };
 use crate::protocol::{Client, Rendered, Request};
-use crate::units::as_us;
+use crate::units::{as_ns, as_us};
 
 /// The stream of random numbers of arrival k is k; that of user u lies in the upper half.
 const USER_STREAMS: u64 = 1 << 63;
@@ -69,7 +69,7 @@ impl Shared {
             rng: ChaCha12Rng::seed_from_u64(plan.seed),
             plan,
             recorder,
-            meter: Meter::new(),
+            meter: Meter::new(epoch),
             epoch,
         }
     }
@@ -83,6 +83,11 @@ impl Shared {
     /// Whether a user found so.
     pub(super) fn is_out_of_data(&self) -> bool {
         *self.out_of_data.borrow()
+    }
+
+    /// How long after the epoch this is; ns.
+    pub(super) fn ns(&self, at: Instant) -> u64 {
+        as_ns(at.saturating_duration_since(self.epoch))
     }
 
     fn rng(&self, stream: u64) -> ChaCha12Rng {
@@ -250,7 +255,7 @@ impl<C: Client> User<C> {
         let endpoint = &shared.plan.endpoints[index];
         let request = self.prepare(index, endpoint, intended)?;
         let answer = send(&shared, &mut self.session, request, intended).await;
-        self.clock.add(answer.in_flight.waited);
+        self.clock.add(answer.in_flight.waited());
         let judgement = self.judge(endpoint, &answer);
         settle(answer, judgement)
     }
@@ -267,7 +272,7 @@ impl<C: Client> User<C> {
         let shared = self.shared.clone();
         let request = self.prepare(index, awaited, intended)?;
         let answer = send(&shared, &mut self.session, request, intended).await;
-        self.clock.add(answer.in_flight.waited);
+        self.clock.add(answer.in_flight.waited());
         let mut judgement = self.judge(awaited, &answer);
         let held = judgement.class == Class::Ok;
         if !held {
@@ -376,7 +381,7 @@ impl<C: Client> User<C> {
         let secrets = secrets.as_ref().unwrap_or(&shared.plan.secrets);
         let text = check::excerpt(&secrets.hide(&unfit.text));
         if unfit.class.is_started() {
-            let mut in_flight = InFlight::start(shared, index, intended.unwrap_or(now), now);
+            let mut in_flight = InFlight::start(shared, index, intended, now);
             in_flight.land();
             let sample = in_flight.sample(unfit.class);
             in_flight.record(sample, Some(text));

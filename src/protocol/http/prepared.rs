@@ -134,10 +134,8 @@ impl Prepared {
             return Ok(out);
         };
         let endpoint = request.endpoint;
-        if endpoint.url.as_constant().is_none() {
-            if !put_below(&mut out.url, &rendered.url) {
-                out.url = resolve(base, &rendered.url)?;
-            }
+        if endpoint.url.as_constant().is_none() && !put_below(&mut out.url, &rendered.url) {
+            out.url = resolve(base, &rendered.url)?;
         }
         for ((header, name), value) in endpoint
             .headers
