@@ -29,9 +29,9 @@ def install():
     if packages:
         failed += not _do("apt-get", "update", "-q")
         failed += not _do("apt-get", "install", "-qy", "--no-install-recommends", *packages)
-    cargo = ("nice", "cargo", "install", "--locked", "--root", clients.PEERS)
+    cargo = ("nice", "cargo", "install", "--root", clients.PEERS)
     if not os.path.exists(os.path.join(clients.PEERS, "bin", "oha")):
-        failed += not _do(*cargo, "oha")
+        failed += not _do(*cargo, "--locked", "oha")
     if not os.path.exists(os.path.join(clients.PEERS, "bin", "goose-peer")):
         failed += not _do(*cargo, "--path", os.path.join(clients.BENCH, "goose"))
     locust = os.path.join(clients.PEERS, "locust")
