@@ -253,6 +253,18 @@ async fn a_condition_decides_which_steps_are_done_and_how_often() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_flow_in_which_nothing_is_sent_does_not_spin() {
+    let chosen = Step::Random(vec![Branch {
+        weight: 1,
+        steps: Vec::new(),
+    }]);
+    let plan = flow_plan(Model::Closed, &[(1.0, 0.0, 10.0)], vec![chosen]);
+    let outcome = run(&plan, takes(1)).await;
+    let count = flows(&outcome).len();
+    assert!((900..=1_001).contains(&count), "{count}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn requests_in_parallel_start_at_once_and_end_with_the_slowest() {
     let steps = vec![
         Step::Request(0),

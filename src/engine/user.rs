@@ -26,8 +26,9 @@ use crate::units::as_us;
 /// The stream of random numbers of arrival k is k; that of user u lies in the upper half.
 const USER_STREAMS: u64 = 1 << 63;
 
-/// What a user waits after a request that could not be made, unless a schedule tells it when to go
-/// on: without think time it would do nothing but fail, a million times a second.
+/// What a user waits after a request that could not be made, or an iteration that made none, unless
+/// a schedule tells it when to go on: without think time it would do nothing else, a million times a
+/// second.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// What all virtual users of a worker read.
@@ -140,6 +141,8 @@ pub(super) struct User<C: Client> {
     pub(super) rng: ChaCha12Rng,
     pub(super) values: Values,
     pub(super) iteration: u64,
+    /// How many requests it made or was to make.
+    requests: u64,
     /// It found no further row of its data, and is to end.
     is_done: bool,
     /// How it waits after the task it did last.
@@ -161,6 +164,7 @@ impl<C: Client> User<C> {
             client,
             lanes: Vec::new(),
             iteration: 0,
+            requests: 0,
             is_done: false,
             clock: Rc::default(),
         }
@@ -225,11 +229,12 @@ impl<C: Client> User<C> {
         // Most tasks are one request, for which nothing is put on the heap. What fails is recorded
         // with the request or the flow.
         let is_scheduled = due.is_some();
+        let before = self.requests;
         let ended = match task.steps.as_slice() {
             [Step::Request(endpoint)] => self.request(*endpoint, due).await,
             steps => self.steps(steps, &mut due, false).await,
         };
-        let is_unsent = ended.is_err_and(|failed| failed.is_unsent());
+        let is_unsent = ended.is_err_and(|failed| failed.is_unsent()) || self.requests == before;
         if is_unsent && !is_scheduled && !self.is_done {
             sleep(PAUSE).await;
         }
@@ -279,6 +284,7 @@ impl<C: Client> User<C> {
         endpoint: &'a Endpoint,
         intended: Option<Instant>,
     ) -> Result<Request<'a>, Failed> {
+        self.requests += 1;
         let mut rendered = None;
         if self.shared.rendered[index] {
             match self.render(index) {
