@@ -1,8 +1,8 @@
 //! HTTP: what is the same whatever carries it. Credentials, cookies and redirects are seen to here,
 //! where they can be counted and kept from hosts the scenario does not name.
 //!
-//! A [`Transport`] carries single requests: [`by_reqwest`], or [`direct`] at a fraction of the
-//! cost. Not here: anything of connections.
+//! A `Transport` carries single requests: `by_reqwest`, or `direct` at a fraction of the cost. Not
+//! here: anything of connections.
 
 mod by_reqwest;
 mod cookies;

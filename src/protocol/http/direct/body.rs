@@ -38,7 +38,7 @@ impl Framing {
             Self::Length(0) => Ok(Piece::End),
             Self::Length(left) => Ok(content(input, left)),
             Self::Chunked(chunks) => chunks.take(input),
-            Self::UntilClose => Ok(content(input, &mut u64::MAX.clone())),
+            Self::UntilClose => Ok(content(input, &mut { u64::MAX })),
         }
     }
 }

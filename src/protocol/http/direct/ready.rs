@@ -31,6 +31,8 @@ enum Part {
     Target,
     /// The value of the header at this position of the endpoint's.
     Header(usize),
+    /// What proves who sends it.
+    Secret,
     /// The line with the length of the body, the end of the head, and the body.
     Body,
 }
@@ -41,7 +43,7 @@ impl Ready {
     /// differ, say, or prove who sends them anew each time.
     pub(super) fn new(endpoint: &Endpoint, prepared: &Prepared, base: &str) -> Option<Self> {
         let fixed = &prepared.request;
-        if !is_simple(endpoint) || fixed.contents.is_some() {
+        if !has_simple_body(endpoint) || fixed.contents.is_some() {
             return None;
         }
         let mut writing = Writing::default();
@@ -74,6 +76,15 @@ impl Ready {
                 writing.text("\r\n");
             }
         }
+        if let Some(auth) = varying_header(endpoint)? {
+            let scheme = match auth {
+                Auth::Bearer(_) => "Bearer ",
+                _ => "",
+            };
+            writing.text(&format!("{}: {scheme}", auth.header_name()?));
+            writing.slot(Part::Secret);
+            writing.text("\r\n");
+        }
         match (&fixed.body, endpoint.body.varies()) {
             (_, true) => writing.slot(Part::Body),
             (Some(body), false) if body.len() > MAX_JOINED => return None,
@@ -99,11 +110,21 @@ impl Ready {
                 let value = rendered.headers.get(*position);
                 value.is_some_and(|value| value.bytes().all(is_field_byte))
             }
+            Part::Secret => {
+                let secret = secret(rendered);
+                secret.is_some_and(|secret| secret.bytes().all(is_field_byte))
+            }
             Part::Body => rendered
                 .body
                 .as_ref()
                 .is_some_and(|b| b.len() <= MAX_JOINED),
         })
+    }
+
+    /// What a request shows that was not known before the run, and nobody may see.
+    pub(super) fn secret<'a>(&self, rendered: Option<&'a Rendered>) -> Option<&'a str> {
+        let has_slot = self.parts.iter().any(|part| matches!(part, Part::Secret));
+        rendered.filter(|_| has_slot).and_then(secret)
     }
 
     /// Appends the bytes of a request; what was rendered [fits](Self::fits).
@@ -116,6 +137,9 @@ impl Ready {
                     let value = rendered.headers.get(*position);
                     bytes.extend_from_slice(value.map_or(b"", |value| value.as_bytes()));
                 }
+                (Part::Secret, Some(rendered)) => {
+                    bytes.extend_from_slice(secret(rendered).unwrap_or_default().as_bytes());
+                }
                 (Part::Body, Some(rendered)) => {
                     write_body(rendered.body.as_deref().unwrap_or("").as_bytes(), bytes);
                 }
@@ -125,18 +149,27 @@ impl Ready {
     }
 }
 
-/// Whether all that differs between its requests has a slot.
-fn is_simple(endpoint: &Endpoint) -> bool {
-    let is_proven_once = match endpoint.auth.as_deref() {
-        None => true,
-        Some(Auth::Digest(_) | Auth::OAuth2(_)) => false,
-        Some(auth) => !is_put_each_time(auth, endpoint),
-    };
-    let has_slot = match &endpoint.body {
-        Body::Template(_) => !endpoint.gzip,
-        body => !body.varies(),
-    };
-    is_proven_once && (has_slot || !endpoint.body.varies())
+fn secret(rendered: &Rendered) -> Option<&str> {
+    rendered.auth.first().map(String::as_str)
+}
+
+/// The proof that stands in a header of its own and differs from request to request. `None` where
+/// there is one that no slot can hold.
+fn varying_header(endpoint: &Endpoint) -> Option<Option<&Auth>> {
+    match endpoint.auth.as_deref() {
+        None => Some(None),
+        Some(Auth::Digest(_) | Auth::OAuth2(_)) => None,
+        Some(auth) if !is_put_each_time(auth, endpoint) => Some(None),
+        Some(auth @ Auth::Bearer(_)) => Some(Some(auth)),
+        Some(auth @ Auth::ApiKey { .. }) if auth.header_name().is_some() => Some(Some(auth)),
+        Some(_) => None,
+    }
+}
+
+/// Whether the body is always the same, or one text that has a slot.
+fn has_simple_body(endpoint: &Endpoint) -> bool {
+    let has_slot = matches!(endpoint.body, Body::Template(_)) && !endpoint.gzip;
+    has_slot || !endpoint.body.varies()
 }
 
 /// What stands before the path of an endpoint whose URL differs from request to request. `None`
@@ -240,11 +273,13 @@ fn write_length(length: u64, bytes: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use proptest::prelude::*;
 
     use super::*;
     use crate::plan::fixture::{load, plan};
-    use crate::plan::{Escape, Header, Model, Part as Piece, Slot, Template};
+    use crate::plan::{Escape, Header, KeyPlace, Model, Part as Piece, Slot, Template};
     use crate::protocol::Request;
 
     const BASE: &str = "http://127.0.0.1:8000/api";
@@ -342,15 +377,25 @@ mod tests {
             url in "/[a-z0-9/?&=%.\"' {}|^<>\\\\#é:@-]{0,12}",
             value in "[ -~\t\u{7f}é]{0,8}",
             body in "[ -~é]{0,9}",
+            token in "[ -~\\t\\u{7f}é]{0,8}",
+            in_bearer in any::<bool>(),
         ) {
             let body_of = Body::Template(varying("{{ c }}"));
-            let endpoint = endpoint(Method::Put, varying("/{{ a }}"), varying("{{ b }}"), body_of);
+            let mut endpoint =
+                endpoint(Method::Put, varying("/{{ a }}"), varying("{{ b }}"), body_of);
+            endpoint.auth = Some(Arc::new(match in_bearer {
+                true => Auth::Bearer(varying("{{ d }}")),
+                false => Auth::ApiKey {
+                    place: KeyPlace::Header("x-key".into()),
+                    value: varying("{{ d }}"),
+                },
+            }));
             let rendered = Rendered {
                 url,
                 headers: vec![value, String::new()],
                 body: Some(body),
                 pieces: Vec::new(),
-                auth: Vec::new(),
+                auth: vec![token],
             };
             if let Some([quick, slow]) = both(&endpoint, Some(rendered)) {
                 prop_assert_eq!(quick, slow);

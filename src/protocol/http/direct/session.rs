@@ -75,6 +75,9 @@ impl Session for DirectSession {
                 return Box::pin(self.http.execute(request)).await;
             };
             let mut response = Response::default();
+            if let Some(secret) = ready.secret(rendered) {
+                response.credentials.push(secret.to_owned());
+            }
             let terms = Terms::of(request.endpoint);
             let message = Message {
                 write: |bytes: &mut Vec<u8>| ready.write(rendered, bytes),
