@@ -14,6 +14,7 @@ mod body;
 mod connecting;
 mod connection;
 mod head;
+mod known;
 mod origin;
 mod ready;
 mod sending;
@@ -38,6 +39,7 @@ use self::alarm::Alarm;
 use self::answer::Answer;
 use self::connection::Connection;
 use self::head::Wanted;
+use self::known::Known;
 use self::origin::Origin;
 use self::sending::Sending;
 use super::failed;
@@ -68,6 +70,8 @@ pub struct Shared {
     reading: RefCell<Box<[u8]>>,
     /// Likewise to whoever writes.
     writing: RefCell<Vec<u8>>,
+    /// The heads that targets send again and again.
+    known: RefCell<Known>,
 }
 
 /// The connections of one session.
@@ -109,6 +113,7 @@ impl Transport for Direct {
             tls,
             reading: RefCell::new(vec![0; READ].into()),
             writing: RefCell::default(),
+            known: RefCell::default(),
         })
     }
 
@@ -274,6 +279,7 @@ impl Direct {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Failure>> {
         let mut buffer = self.shared.reading.borrow_mut();
+        let mut known = self.shared.known.borrow_mut();
         loop {
             let mut read = ReadBuf::new(&mut buffer);
             let stage = answer.stage();
@@ -284,7 +290,7 @@ impl Direct {
                     return Poll::Ready(answer.close(response));
                 }
                 Poll::Ready(Ok(())) => {
-                    if answer.feed(read.filled(), terms, response)? {
+                    if answer.feed(read.filled(), &mut known, terms, response)? {
                         return Poll::Ready(Ok(()));
                     }
                     // A body that keeps coming leaves the alarm no turn.

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::body::{Framing, Piece};
 use super::head::{self, Head, Wanted};
+use super::known::Known;
 use crate::metrics::Class;
 use crate::protocol::http::failed;
 use crate::protocol::http::failure::{Stage, cut_off};
@@ -50,13 +51,15 @@ impl Answer {
         }
     }
 
-    /// Takes what has come; whether the answer is whole.
+    /// Takes what has come; whether the answer is whole. Its head may be `known`, and is then not
+    /// read again.
     ///
     /// # Errors
     /// Why it is none, or more than may be.
     pub(super) fn feed(
         &mut self,
         bytes: &[u8],
+        known: &mut Known,
         terms: &Terms,
         response: &mut Response,
     ) -> Result<bool, Failure> {
@@ -65,7 +68,7 @@ impl Answer {
             return self.feed_body(bytes, terms, response);
         }
         if self.partial.is_empty() {
-            return self.feed_head(bytes, terms, response);
+            return self.feed_head(bytes, known, terms, response);
         }
         let had = self.partial.len();
         self.partial.extend_from_slice(bytes);
@@ -73,18 +76,19 @@ impl Answer {
             return Ok(false);
         }
         let partial = std::mem::take(&mut self.partial);
-        self.feed_head(&partial, terms, response)
+        self.feed_head(&partial, known, terms, response)
     }
 
     /// Looks for a final head in what has come and was not taken.
     fn feed_head(
         &mut self,
         mut bytes: &[u8],
+        known: &mut Known,
         terms: &Terms,
         response: &mut Response,
     ) -> Result<bool, Failure> {
         loop {
-            let Some(head) = head::parse(bytes, self.wanted, &mut response.headers)? else {
+            let Some(head) = self.read_head(bytes, known, response)? else {
                 self.partial = bytes.to_vec();
                 return Ok(false);
             };
@@ -110,6 +114,28 @@ impl Answer {
             }
             return Ok(is_whole);
         }
+    }
+
+    /// The head that `bytes` begin with, if it is whole.
+    fn read_head(
+        &self,
+        bytes: &[u8],
+        known: &mut Known,
+        response: &mut Response,
+    ) -> Result<Option<Head>, Failure> {
+        // What it means depends on the request for a few, and what is kept of it is not remembered.
+        let is_plain = !self.wanted.is_bodyless && !self.wanted.all_fields;
+        if is_plain && let Some(head) = known.find(bytes) {
+            return Ok(Some(head));
+        }
+        let head = head::parse(bytes, self.wanted, &mut response.headers)?;
+        if let Some(head) = &head
+            && is_plain
+            && response.headers.is_empty()
+        {
+            known.add(&bytes[..head.length], head);
+        }
+        Ok(head)
     }
 
     fn feed_body(

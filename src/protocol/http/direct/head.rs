@@ -23,7 +23,7 @@ const MAX_FIELDS: usize = 100;
 const MAX_SHOWN: usize = 64;
 
 /// What a head says.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Head {
     /// 100 to 999.
     pub(super) status: u16,

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::DirectClient;
 use super::answer::Answer;
 use super::head::{MAX_HEAD, Wanted};
+use super::known::Known;
 use crate::metrics::{Class, HttpVersion};
 use crate::plan::Model;
 use crate::plan::fixture::{load, plan};
@@ -38,8 +39,23 @@ struct Read {
     is_kept_alive: bool,
 }
 
-/// Reads an answer that comes in these pieces, and then ends.
+/// Reads an answer that comes in these pieces, and then ends. Whether its head is known makes no
+/// difference.
 fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, wanted: Wanted) -> Read {
+    let pieces: Vec<&[u8]> = pieces.into_iter().collect();
+    let mut known = Known::default();
+    for all_fields in [false, true] {
+        let wanted = Wanted {
+            all_fields,
+            ..wanted
+        };
+        let first = read_with(&mut known, &pieces, wanted);
+        assert_eq!(read_with(&mut known, &pieces, wanted), first);
+    }
+    read_with(&mut known, &pieces, wanted)
+}
+
+fn read_with(known: &mut Known, pieces: &[&[u8]], wanted: Wanted) -> Read {
     let (terms, mut response, mut answer) = (terms(), Response::default(), Answer::new(wanted));
     let mut failure = None;
     let mut has_surplus = false;
@@ -49,7 +65,7 @@ fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, wanted: Wanted) -> Read 
             has_surplus |= !piece.is_empty();
             continue;
         }
-        if let Err(why) = answer.feed(piece, &terms, &mut response) {
+        if let Err(why) = answer.feed(piece, known, &terms, &mut response) {
             failure = Some(why);
             break;
         }
@@ -186,7 +202,12 @@ fn only_the_fields_that_perfctl_heeds_are_kept_where_nobody_asks_for_more() {
 fn what_is_no_answer_says_how_it_begins() {
     let (terms, mut response) = (terms(), Response::default());
     let noise = format!("SSH-2.0-OpenSSH_9.2\r\n{}", "x".repeat(100));
-    let failure = Answer::new(WANTED).feed(noise.as_bytes(), &terms, &mut response);
+    let failure = Answer::new(WANTED).feed(
+        noise.as_bytes(),
+        &mut Known::default(),
+        &terms,
+        &mut response,
+    );
     let failure = failure.unwrap_err();
     assert_eq!(failure.class, Class::Protocol);
     let shown = "starts with `SSH-2.0-OpenSSH_9.2\r\nxxx";
@@ -215,7 +236,12 @@ fn versions_are_told_apart() {
     for (text, version) in [("1.0", HttpVersion::Http10), ("1.1", HttpVersion::Http11)] {
         let mut response = Response::default();
         let text = format!("HTTP/{text} 200 OK\r\ncontent-length: 0\r\n\r\n");
-        let fed = Answer::new(WANTED).feed(text.as_bytes(), &terms(), &mut response);
+        let fed = Answer::new(WANTED).feed(
+            text.as_bytes(),
+            &mut Known::default(),
+            &terms(),
+            &mut response,
+        );
         assert_eq!((fed, response.version), (Ok(true), Some(version)));
     }
 }
