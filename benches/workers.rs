@@ -50,12 +50,12 @@ impl Session for Busy {
         None
     }
 
-    async fn execute(&mut self, _: Request<'_>) -> Response {
+    async fn execute(&mut self, _: &Request<'_>, response: &mut Response) {
         let begun = Instant::now();
         while begun.elapsed() < self.0 {
             spin_loop();
         }
-        Response {
+        *response = Response {
             status: Some(200),
             phases: Phases {
                 first_byte: Some(self.0),
@@ -66,7 +66,7 @@ impl Session for Busy {
             bytes_in: 245,
             bytes_out: 100,
             ..Response::default()
-        }
+        };
     }
 }
 

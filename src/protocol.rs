@@ -36,9 +36,14 @@ pub trait Session {
     /// how long the token request took, if there was one.
     fn prepare(&mut self, request: &Request<'_>) -> impl Future<Output = Option<Duration>>;
 
-    /// Carries out one request, redirects included, within the endpoint's timeouts. Never fails:
-    /// whatever goes wrong stands in the response.
-    fn execute(&mut self, request: Request<'_>) -> impl Future<Output = Response>;
+    /// Carries out one request, redirects included, within the endpoint's timeouts. What comes of it
+    /// is put into `response`, which is the default one before. Never fails: whatever goes wrong
+    /// stands there, too.
+    fn execute(
+        &mut self,
+        request: &Request<'_>,
+        response: &mut Response,
+    ) -> impl Future<Output = ()>;
 }
 
 /// One request, rendered.

@@ -16,39 +16,52 @@ use crate::units::as_us;
 /// The component that token requests are counted as, apart from the requests that needed them.
 const TOKEN: &str = "oauth2_token";
 
-/// Sends a request; what comes of it is to be settled by its user.
-pub(super) async fn send<'a, S: Session>(
-    shared: &'a Shared,
-    session: &mut S,
-    request: Request<'_>,
-    intended: Option<Instant>,
-) -> Answer<'a> {
-    let started = Instant::now();
-    let mut in_flight = InFlight::start(shared, request.index, intended, started);
-    if request.endpoint.needs_token() {
-        in_flight.pause();
-        let fetched = session.prepare(&request).await;
-        in_flight.resume();
-        if let Some(took) = fetched {
-            shared.recorder.record_component(ComponentSample {
-                endpoint: in_flight.endpoint,
-                intended_us: in_flight.intended_us(),
-                name: TOKEN.to_owned(),
-                duration_us: Some(as_us(took)),
-                hit: None,
-            });
+/// A request on its way, and then its answer, which is to be judged and settled by its user.
+///
+/// Filled in where it lies: it is large, and would be moved several times for each request.
+pub(super) struct Answer<'a> {
+    pub(super) in_flight: InFlight<'a>,
+    pub(super) response: Response,
+}
+
+impl<'a> Answer<'a> {
+    /// To a request that starts now, and was to start at `intended`, or now.
+    pub(super) fn to(shared: &'a Shared, request: &Request<'_>, intended: Option<Instant>) -> Self {
+        Self {
+            in_flight: InFlight::start(shared, request.index, intended, Instant::now()),
+            response: Response::default(),
         }
     }
-    let response = session.execute(request).await;
-    in_flight.land();
-    Answer {
-        in_flight,
-        response,
+
+    /// Sends the request, and waits for the answer.
+    pub(super) async fn fetch<S: Session>(&mut self, session: &mut S, request: &Request<'_>) {
+        if request.endpoint.needs_token() {
+            self.in_flight.pause();
+            let fetched = session.prepare(request).await;
+            self.in_flight.resume();
+            if let Some(took) = fetched {
+                let recorder = &self.in_flight.shared.recorder;
+                recorder.record_component(ComponentSample {
+                    endpoint: self.in_flight.endpoint,
+                    intended_us: self.in_flight.intended_us(),
+                    name: TOKEN.to_owned(),
+                    duration_us: Some(as_us(took)),
+                    hit: None,
+                });
+            }
+        }
+        session.execute(request, &mut self.response).await;
+        self.in_flight.land();
+    }
+
+    /// How long it took, from when it was to start.
+    pub(super) fn elapsed(&self) -> Duration {
+        Duration::from_nanos(self.in_flight.since(self.in_flight.intended_ns))
     }
 }
 
 /// Records an answer.
-pub(super) fn settle(answer: Answer<'_>, judgement: Judgement) -> Result<(), Failed> {
+pub(super) fn settle(answer: &mut Answer<'_>, judgement: Judgement) -> Result<(), Failed> {
     let Answer {
         in_flight,
         response,
@@ -98,19 +111,6 @@ pub(super) fn settle(answer: Answer<'_>, judgement: Judgement) -> Result<(), Fai
     match judgement.class {
         Class::Ok => Ok(()),
         class => Err(Failed::of_request(index, class)),
-    }
-}
-
-/// A request that has ended, and is not recorded yet.
-pub(super) struct Answer<'a> {
-    pub(super) in_flight: InFlight<'a>,
-    pub(super) response: Response,
-}
-
-impl Answer<'_> {
-    /// How long it took, from when it was to start.
-    pub(super) fn elapsed(&self) -> Duration {
-        Duration::from_nanos(self.in_flight.since(self.in_flight.intended_ns))
     }
 }
 
@@ -207,7 +207,7 @@ impl<'a> InFlight<'a> {
     }
 
     /// Notes it, once.
-    pub(super) fn record(mut self, sample: Sample, text: Option<String>) {
+    pub(super) fn record(&mut self, sample: Sample, text: Option<String>) {
         self.is_recorded = true;
         self.shared.recorder.record(sample, text);
     }

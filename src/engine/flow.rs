@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use rand::RngExt;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::exchange::{send, settle};
+use super::exchange::{Answer, settle};
 use super::user::{Shared, User};
 use crate::check;
 use crate::metrics::{Class, Sample};
@@ -376,16 +376,20 @@ impl<C: Client> User<C> {
         let lanes = self.lanes.iter_mut();
         let sent = lanes.zip(requests).map(|(lane, request)| {
             let (shared, endpoint) = (&shared, request.endpoint);
-            async move { (send(shared, lane, request, due).await, endpoint) }
+            async move {
+                let mut answer = Answer::to(shared, &request, due);
+                answer.fetch(lane, &request).await;
+                (answer, endpoint)
+            }
         });
         // What is taken out of the answers, and the first failure, are in the order of the file.
         let answers = join_all(sent).await;
         // They waited for the same token, at the same time.
         let waits = answers.iter().map(|(answer, _)| answer.in_flight.waited());
         self.clock.add(waits.min().unwrap_or_default());
-        for (answer, endpoint) in answers {
+        for (mut answer, endpoint) in answers {
             let judgement = self.judge(endpoint, &answer);
-            result = result.and(settle(answer, judgement));
+            result = result.and(settle(&mut answer, judgement));
         }
         result
     }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::choice::Choice;
-use super::exchange::{Answer, InFlight, send, settle};
+use super::exchange::{Answer, InFlight, settle};
 use super::flow::{Failed, ThoughtClock};
 use super::health::Meter;
 use super::values::{Feeding, Unfit, Values};
@@ -254,10 +254,11 @@ impl<C: Client> User<C> {
         let shared = self.shared.clone();
         let endpoint = &shared.plan.endpoints[index];
         let request = self.prepare(index, endpoint, intended)?;
-        let answer = send(&shared, &mut self.session, request, intended).await;
+        let mut answer = Answer::to(&shared, &request, intended);
+        answer.fetch(&mut self.session, &request).await;
         self.clock.add(answer.in_flight.waited());
         let judgement = self.judge(endpoint, &answer);
-        settle(answer, judgement)
+        settle(&mut answer, judgement)
     }
 
     /// Sends the request of the endpoint at `index` and judges it by `awaited`, which is this
@@ -271,14 +272,15 @@ impl<C: Client> User<C> {
     ) -> Result<bool, Failed> {
         let shared = self.shared.clone();
         let request = self.prepare(index, awaited, intended)?;
-        let answer = send(&shared, &mut self.session, request, intended).await;
+        let mut answer = Answer::to(&shared, &request, intended);
+        answer.fetch(&mut self.session, &request).await;
         self.clock.add(answer.in_flight.waited());
         let mut judgement = self.judge(awaited, &answer);
         let held = judgement.class == Class::Ok;
         if !held {
             judgement = self.judge(pending, &answer);
         }
-        settle(answer, judgement)?;
+        settle(&mut answer, judgement)?;
         Ok(held)
     }
 

@@ -150,12 +150,10 @@ impl<T: Transport> Session for HttpSession<T> {
         had.ok()?.fetched
     }
 
-    async fn execute(&mut self, request: Request<'_>) -> Response {
-        let mut response = Response::default();
-        let outcome = self.carry_out(&request, &mut response).await;
+    async fn execute(&mut self, request: &Request<'_>, response: &mut Response) {
+        let outcome = self.carry_out(request, response).await;
         response.failure = outcome.err();
-        self.transport.take_opened().report(&mut response);
-        response
+        self.transport.take_opened().report(response);
     }
 }
 

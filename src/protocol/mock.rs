@@ -57,22 +57,20 @@ impl Session for MockSession {
         None
     }
 
-    async fn execute(&mut self, request: Request<'_>) -> Response {
+    async fn execute(&mut self, request: &Request<'_>, response: &mut Response) {
         let number = self.0.seen.borrow().len();
         let url = request
             .rendered
+            .as_ref()
             .map_or_else(String::new, |r| format!(" {}", r.url));
         let line = format!("{}{url}", request.endpoint.name);
         self.0.seen.borrow_mut().push(line);
         let answer = (self.0.script)(number);
         tokio::time::sleep(answer.delay).await;
-        Response {
-            status: Some(answer.status),
-            phases: Phases {
-                first_byte: Some(answer.delay),
-                ..Phases::default()
-            },
-            ..Response::default()
-        }
+        response.status = Some(answer.status);
+        response.phases = Phases {
+            first_byte: Some(answer.delay),
+            ..Phases::default()
+        };
     }
 }

@@ -56,10 +56,10 @@ impl Session for Scripted {
         None
     }
 
-    async fn execute(&mut self, _: Request<'_>) -> Response {
+    async fn execute(&mut self, _: &Request<'_>, response: &mut Response) {
         let delay = self.delay();
         tokio::time::sleep(delay).await;
-        Response {
+        *response = Response {
             status: Some(200),
             phases: Phases {
                 first_byte: Some(delay),
@@ -70,7 +70,7 @@ impl Session for Scripted {
             bytes_in: 1_000,
             bytes_out: 200,
             ..Response::default()
-        }
+        };
     }
 }
 

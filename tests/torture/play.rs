@@ -82,7 +82,8 @@ impl<'a> Script<'a> {
                     endpoint,
                     rendered: None,
                 };
-                let response = session.execute(request).await;
+                let mut response = Response::default();
+                session.execute(&request, &mut response).await;
                 let took = started.elapsed();
                 let mut rng = ChaCha12Rng::seed_from_u64(plan.seed);
                 let judgement = judge(endpoint, &response, took, &plan.secrets, |_| true, &mut rng);

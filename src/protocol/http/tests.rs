@@ -131,7 +131,8 @@ async fn execute(mut session: impl Session, plan: &Plan, times: usize) -> Respon
             endpoint: &plan.endpoints[0],
             rendered: None,
         };
-        response = session.execute(request).await;
+        response = Response::default();
+        session.execute(&request, &mut response).await;
     }
     response
 }

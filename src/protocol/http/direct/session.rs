@@ -63,44 +63,38 @@ impl Session for DirectSession {
         Box::pin(self.http.prepare(request)).await
     }
 
-    // No `async fn`, which would hold the request twice, and each user at rest with it.
-    #[expect(clippy::manual_async_fn)]
-    fn execute(&mut self, request: Request<'_>) -> impl Future<Output = Response> {
-        async move {
-            let ready = self.ready.get(request.index).and_then(Option::as_ref);
-            let rendered = request.rendered.as_ref();
-            let ready = ready.filter(|ready| self.http.has_no_cookies() && ready.fits(rendered));
-            // Whatever is seldom needed is on the heap, so that users at rest do not carry it along.
-            let Some(ready) = ready else {
-                return Box::pin(self.http.execute(request)).await;
-            };
-            let mut response = Response::default();
-            if let Some(secret) = ready.secret(rendered) {
-                response.credentials.push(secret.to_owned());
+    async fn execute(&mut self, request: &Request<'_>, response: &mut Response) {
+        let ready = self.ready.get(request.index).and_then(Option::as_ref);
+        let rendered = request.rendered.as_ref();
+        let ready = ready.filter(|ready| self.http.has_no_cookies() && ready.fits(rendered));
+        // Whatever is seldom needed is on the heap, so that users at rest do not carry it along.
+        let Some(ready) = ready else {
+            return Box::pin(self.http.execute(request, response)).await;
+        };
+        if let Some(secret) = ready.secret(rendered) {
+            response.credentials.push(secret.to_owned());
+        }
+        let terms = Terms::of(request.endpoint);
+        let message = Message {
+            write: |bytes: &mut Vec<u8>| ready.write(rendered, bytes),
+            rest: None,
+            is_head: ready.is_head,
+        };
+        let transport = &self.http.transport;
+        let carried = transport.carry(&ready.origin, message, &terms, response);
+        let mut outcome = carried.await;
+        if !response.headers.is_empty() {
+            self.http.keep_cookies(request, response);
+            if let Ok(status) = outcome
+                && self.http.leads_on(request, status, response)
+            {
+                let follow = self.http.go_on(request, &terms, status, response);
+                outcome = Box::pin(follow).await.map(|()| status);
             }
-            let terms = Terms::of(request.endpoint);
-            let message = Message {
-                write: |bytes: &mut Vec<u8>| ready.write(rendered, bytes),
-                rest: None,
-                is_head: ready.is_head,
-            };
-            let transport = &self.http.transport;
-            let carried = transport.carry(&ready.origin, message, &terms, &mut response);
-            let mut outcome = carried.await;
-            if !response.headers.is_empty() {
-                self.http.keep_cookies(&request, &response);
-                if let Ok(status) = outcome
-                    && self.http.leads_on(&request, status, &response)
-                {
-                    let follow = self.http.go_on(&request, &terms, status, &mut response);
-                    outcome = Box::pin(follow).await.map(|()| status);
-                }
-            }
-            response.failure = outcome.err();
-            if transport.has_opened() {
-                transport.take_opened().report(&mut response);
-            }
-            response
+        }
+        response.failure = outcome.err();
+        if transport.has_opened() {
+            transport.take_opened().report(response);
         }
     }
 }

@@ -305,6 +305,6 @@ async fn a_user_at_rest_carries_little_along() {
     };
     // Everything but the socket, its timer and what the engine keeps.
     assert!(size_of_val(&session) <= 256, "{}", size_of_val(&session));
-    let exchange = size_of_val(&session.execute(request));
+    let exchange = size_of_val(&session.execute(&request, &mut Response::default()));
     assert!(exchange <= 1_200, "{exchange}");
 }
