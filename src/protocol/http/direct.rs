@@ -311,12 +311,15 @@ impl Direct {
         self.opened.set(opened);
         let step = Cell::new(Step::Connect);
         let by = (Instant::now() + terms.connect_timeout).min(terms.deadline);
-        let tls = self.tls.get_or_init(|| {
-            let mut tls = self.shared.tls.clone();
-            tls.resumption = Resumption::in_memory_sessions(TICKETS);
-            Arc::new(tls)
-        });
-        let connect = connecting::connect(origin, self.local_address, tls.clone(), &step);
+        let tls = || {
+            let tls = self.tls.get_or_init(|| {
+                let mut tls = self.shared.tls.clone();
+                tls.resumption = Resumption::in_memory_sessions(TICKETS);
+                Arc::new(tls)
+            });
+            tls.clone()
+        };
+        let connect = connecting::connect(origin, self.local_address, tls, &step);
         let Ok(connected) = timeout_at(by, connect).await else {
             let step = step.get();
             return Err(match by < terms.deadline {

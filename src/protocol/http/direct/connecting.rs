@@ -32,14 +32,15 @@ pub(super) struct Took {
     pub(super) tls: Option<Duration>,
 }
 
-/// Connects to an origin, noting in `step` how far it has come. Takes as long as it takes.
+/// Connects to an origin, noting in `step` how far it has come. Takes as long as it takes. `tls` is
+/// asked for only where there is need of it: tickets take more room than all else of a user.
 ///
 /// # Errors
 /// Why there is no connection, with the class of its cause.
 pub(super) async fn connect(
     origin: &Origin,
     local_address: Option<IpAddr>,
-    tls: Arc<ClientConfig>,
+    tls: impl FnOnce() -> Arc<ClientConfig>,
     step: &Cell<Step>,
 ) -> Result<(Connection, Took), Failure> {
     let started = Instant::now();
@@ -66,7 +67,7 @@ pub(super) async fn connect(
     step.set(Step::Tls);
     let name = ServerName::try_from(origin.host.clone())
         .map_err(|error| failed(Class::ConnectFailed, error.to_string()))?;
-    let stream = TlsConnector::from(tls)
+    let stream = TlsConnector::from(tls())
         .connect(name, stream)
         .await
         .map_err(|error| cannot_connect(&error))?;
