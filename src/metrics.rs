@@ -34,5 +34,5 @@ pub use sample::{
     ComponentSample, ConnectionSample, Example, FailureSample, HttpVersion, Sample, Tick,
 };
 pub use statistics::{Summary, Window};
-pub use store::{RunDir, read_result, read_unpacked, write_atomically};
+pub use store::{RunDir, parse_result, read_result, read_unpacked, write_atomically};
 pub use timeline::Interval;

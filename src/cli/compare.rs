@@ -31,10 +31,18 @@ pub struct CompareArgs {
 /// When a file cannot be read, or they are not comparable.
 pub fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let gate = args.gate.gate()?;
-    let baseline = Baseline::read(&args.baseline)?;
+    // At the same time, since a run of hours takes long to read.
+    let (baseline, results) = std::thread::scope(|scope| {
+        let baseline = scope.spawn(|| Baseline::read(&args.baseline));
+        let results: Vec<_> = args.results.iter().map(|path| read_result(path)).collect();
+        let baseline = baseline.join();
+        let baseline = baseline.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (baseline, results)
+    });
+    let baseline = baseline?;
     let mut runs = Vec::new();
-    for path in &args.results {
-        let run = read_result(path)?;
+    for run in results {
+        let run = run?;
         if runs
             .iter()
             .any(|known: &RunResult| known.run.is_same_run(&run.run))

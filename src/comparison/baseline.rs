@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::comparable::{check_same, faults};
 use crate::error::Error;
-use crate::metrics::{RunInfo, RunResult, read_unpacked, write_atomically};
+use crate::metrics::{
+    RunInfo, RunResult, parse_result, read_result, read_unpacked, write_atomically,
+};
 
 /// Earlier runs to compare to; at least one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,7 +54,7 @@ impl Baseline {
     /// When it cannot be read or is neither.
     pub fn read(path: &Path) -> Result<Self, Error> {
         if path.is_dir() {
-            return Ok(Self::of(vec![crate::metrics::read_result(path)?]));
+            return Ok(Self::of(vec![read_result(path)?]));
         }
         let bytes = read_unpacked(path)?;
         let unusable = |why: String| Error::Unusable {
@@ -63,7 +65,7 @@ impl Baseline {
         let head: Head =
             serde_json::from_slice(&bytes).map_err(|error| unusable(error.to_string()))?;
         if head.format == RunResult::FORMAT {
-            return Ok(Self::of(vec![crate::metrics::read_result(path)?]));
+            return Ok(Self::of(vec![parse_result(path, &bytes)?]));
         }
         if head.format != Self::FORMAT {
             return Err(unusable(format!("its `format` is `{}`", head.format)));

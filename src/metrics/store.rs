@@ -190,14 +190,21 @@ pub fn read_result(path: &Path) -> Result<RunResult, Error> {
     } else {
         path.to_owned()
     };
-    let bytes = read_unpacked(&file)?;
+    parse_result(&file, &read_unpacked(&file)?)
+}
+
+/// The stored result that `bytes` are, which were read from the file at `path`.
+///
+/// # Errors
+/// When they are no sound result.
+pub fn parse_result(path: &Path, bytes: &[u8]) -> Result<RunResult, Error> {
     let unusable = |why: String| Error::Unusable {
-        path: file.clone(),
+        path: path.to_owned(),
         kind: "result",
         why,
     };
     let result: RunResult =
-        serde_json::from_slice(&bytes).map_err(|error| unusable(error.to_string()))?;
+        serde_json::from_slice(bytes).map_err(|error| unusable(error.to_string()))?;
     result.check().map_err(unusable)?;
     Ok(result)
 }

@@ -54,8 +54,8 @@ impl Known {
 mod tests {
     use ::http::HeaderMap;
 
-    use super::super::head::{Wanted, parse};
     use super::*;
+    use crate::protocol::http::direct::head::{Wanted, parse};
 
     const WANTED: Wanted = Wanted {
         is_bodyless: false,
