@@ -183,7 +183,7 @@ PEER_CLIENTS = [
         lambda url, out, s: [
             *(_found("goose-peer"), "--host", url, "--users", str(CONNECTIONS)),
             *("--hatch-rate", str(CONNECTIONS * 10), "--run-time", f"{s}s", "--no-print-metrics"),
-            *("--report-file", out),
+            *("--report-file", f"{out}.json"),
         ],
         lambda _, out: _goose_completed(out),
         times_longer=2,
@@ -205,7 +205,7 @@ PEER_CLIENTS = [
 
 
 def _goose_completed(out):
-    with open(out) as file:
+    with open(f"{out}.json") as file:
         report = json.load(file)
     return sum(entry["number_of_requests"] for entry in report["raw_metrics"]["requests"].values())
 
