@@ -122,6 +122,10 @@ def _oha_completed(finished, _):
     return sum(json.loads(finished.stdout)["statusCodeDistribution"].values())
 
 
+def _goose_completed(finished, _):
+    return int(re.search(r"requests: (\d+)", finished.stdout)[1])
+
+
 def _locust_completed(finished, _):
     return sum(entry["num_requests"] for entry in json.loads(finished.stdout))
 
@@ -180,12 +184,11 @@ PEER_CLIENTS = [
     Client(
         "goose",
         _missing("goose-peer"),
-        lambda url, out, s: [
+        lambda url, _, s: [
             *(_found("goose-peer"), "--host", url, "--users", str(CONNECTIONS)),
             *("--hatch-rate", str(CONNECTIONS * 10), "--run-time", f"{s}s", "--no-print-metrics"),
-            *("--report-file", f"{out}.json"),
         ],
-        lambda _, out: _goose_completed(out),
+        _goose_completed,
         times_longer=2,
     ),
     Client(
@@ -202,12 +205,6 @@ PEER_CLIENTS = [
     _locust("FastHttpUser"),
     _locust("HttpUser"),
 ]
-
-
-def _goose_completed(out):
-    with open(f"{out}.json") as file:
-        report = json.load(file)
-    return sum(entry["number_of_requests"] for entry in report["raw_metrics"]["requests"].values())
 
 
 def ours(binary):
