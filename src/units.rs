@@ -221,12 +221,15 @@ pub fn format_count(n: u64) -> String {
     text
 }
 
+/// `1 user`, `50 users`: how many there are of `what`, which takes an s.
+pub fn format_counted(n: u64, what: &str) -> String {
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", format_count(n))
+}
+
 /// `1 user`, `50 users`.
 pub fn format_users(n: u64) -> String {
-    match n {
-        1 => "1 user".into(),
-        n => format!("{} users", format_count(n)),
-    }
+    format_counted(n, "user")
 }
 
 /// A number with at most `digits` decimals and no trailing zeros.

@@ -10,7 +10,7 @@ use crate::comparison::{Baseline, Gate, Statistical, sessions};
 use crate::error::{Error, Exit};
 use crate::metrics::{RunResult, Window, read_result};
 use crate::report::plain;
-use crate::units::{format_count, format_latency_us, format_percent};
+use crate::units::{format_count, format_counted, format_latency_us, format_percent};
 use clap::{Args, Subcommand};
 
 /// Keep the runs that others are compared to
@@ -165,16 +165,9 @@ fn prune(file: &Path, names: &[String], keep: Option<usize>) -> Result<String, E
 
 /// `5 runs of 3 sessions`.
 fn holds(baseline: &Baseline) -> String {
-    let count = |n: usize, what: &str| match n {
-        1 => format!("1 {what}"),
-        n => format!("{n} {what}s"),
-    };
-    let sessions = sessions(&baseline.runs).len();
-    format!(
-        "{} of {}",
-        count(baseline.runs.len(), "run"),
-        count(sessions, "session")
-    )
+    let runs = format_counted(baseline.runs.len() as u64, "run");
+    let sessions = sessions(&baseline.runs).len() as u64;
+    format!("{runs} of {}", format_counted(sessions, "session"))
 }
 
 fn show(baseline: &Baseline) -> String {

@@ -10,7 +10,8 @@ use crate::plan::{
     ThinkTime, UserClass,
 };
 use crate::units::{
-    format_count, format_duration, format_percent, format_rate, format_users, trim_float,
+    format_count, format_counted, format_duration, format_percent, format_rate, format_users,
+    trim_float,
 };
 
 /// The widest line.
@@ -177,8 +178,7 @@ fn classes(plan: &Plan) -> Option<Table> {
         };
         let steps = |steps: &[Step]| match steps.len() {
             0 => "-".to_owned(),
-            1 => "1 step".to_owned(),
-            n => format!("{n} steps"),
+            n => format_counted(n as u64, "step"),
         };
         table.add_row([
             class.name.clone(),

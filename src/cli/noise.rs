@@ -3,14 +3,11 @@
 use super::describe::{align_right, table};
 use crate::comparison::{FORETOLD_RUNS, Noise, Spread};
 use crate::report::plain;
-use crate::units::trim_float;
+use crate::units::{format_counted, trim_float};
 
 /// The noise between `unit`s (`session` or `run`), and what that lets a comparison find.
 pub(super) fn noise_text(noise: &Noise, unit: &str) -> String {
-    let [first, second, third] = FORETOLD_RUNS.map(|runs| match runs {
-        1 => "1 run".to_owned(),
-        n => format!("{n} runs"),
-    });
+    let [first, second, third] = FORETOLD_RUNS.map(|runs| format_counted(runs as u64, "run"));
     let header = [
         "of", "metric", "level", "sd", "(95 %)", &first, &second, &third,
     ];

@@ -263,10 +263,9 @@ impl Statistical {
                 &grouped(&sides.sessions[1], &now),
             ),
         };
-        let mean = |runs: &[Estimate]| runs.iter().map(|r| r.log).sum::<f64>() / runs.len() as f64;
         // The levels agree with the change: where sessions have unequal numbers of runs, the
         // plain mean of the runs would not.
-        let before = mean(&before);
+        let before = mean_log(&before);
         row.baseline = Some(before.exp());
         row.value = Some((before + difference.log).exp());
         row.reference = row.baseline;
@@ -416,6 +415,15 @@ struct Rejected {
     regressed: bool,
     improved: bool,
     suspect: bool,
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// The mean of what runs were estimated to be, as a logarithm.
+fn mean_log(runs: &[Estimate]) -> f64 {
+    mean(&runs.iter().map(|run| run.log).collect::<Vec<_>>())
 }
 
 /// How often one endpoint was called is the draw's doing, not the target's; and all endpoints

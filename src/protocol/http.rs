@@ -228,11 +228,6 @@ impl<T: Transport> HttpSession<T> {
         Some(slot.get(values, fetch).await)
     }
 
-    /// Whether no cookies go with its requests.
-    fn has_no_cookies(&self) -> bool {
-        self.jar.is_untouched()
-    }
-
     /// Keeps the cookies of the first answer to a request.
     fn keep_cookies(&self, request: &Request<'_>, response: &Response) {
         if response.headers.contains_key(header::SET_COOKIE)
@@ -241,25 +236,6 @@ impl<T: Transport> HttpSession<T> {
         {
             self.jar.keep(&sent.url, &response.headers);
         }
-    }
-
-    /// Whether the first answer to a request is not the final one.
-    fn leads_on(&self, request: &Request<'_>, status: StatusCode, response: &Response) -> bool {
-        is_redirect(status)
-            && request.endpoint.max_redirects > 0
-            && response.headers.contains_key(header::LOCATION)
-    }
-
-    /// Goes on from the first answer to a request that is no matter of a proof.
-    async fn go_on(
-        &self,
-        request: &Request<'_>,
-        terms: &Terms,
-        answer: StatusCode,
-        response: &mut Response,
-    ) -> Result<(), Failure> {
-        self.follow(request, None, terms, Some(answer), response)
-            .await
     }
 
     /// Sends the request and follows redirects until there is a final answer. A challenge for
@@ -329,10 +305,7 @@ impl<T: Transport> HttpSession<T> {
                 }
             }
             was_challenged = false;
-            if !is_redirect(status) || request.endpoint.max_redirects == 0 {
-                return Ok(());
-            }
-            let Some(location) = response.headers.get(header::LOCATION) else {
+            let Some(location) = leads_to(request, status, response) else {
                 return Ok(());
             };
             if u32::from(response.redirects) >= request.endpoint.max_redirects {
@@ -346,6 +319,18 @@ impl<T: Transport> HttpSession<T> {
             response.redirects += 1;
         }
     }
+}
+
+/// Where an answer leads on to; `None` of the final one.
+fn leads_to<'a>(
+    request: &Request<'_>,
+    status: StatusCode,
+    response: &'a Response,
+) -> Option<&'a HeaderValue> {
+    if !is_redirect(status) || request.endpoint.max_redirects == 0 {
+        return None;
+    }
+    response.headers.get(header::LOCATION)
 }
 
 /// The values of a group's templates for a request.

@@ -11,8 +11,8 @@ use crate::grading::Criterion;
 use crate::metrics::{Class, RunResult, Summary, Window};
 use crate::plan::{Arrivals, Direction, Metric, Model, SloScope};
 use crate::units::{
-    format_bytes, format_count, format_duration, format_latency_us, format_percent, format_rate,
-    format_users, trim_float,
+    format_bytes, format_count, format_counted, format_duration, format_latency_us, format_percent,
+    format_rate, format_users, trim_float,
 };
 
 pub(super) use self::notes::notes;
@@ -138,10 +138,8 @@ pub(super) fn traffic(total: &Summary) -> Option<String> {
     }
     parts.push(format!("received {}", format_bytes(total.bytes_in)));
     parts.push(format!("sent {}", format_bytes(total.bytes_out)));
-    parts.push(match total.connections {
-        1 => "1 connection opened".into(),
-        n => format!("{} connections opened", format_count(n)),
-    });
+    let connections = format_counted(total.connections, "connection");
+    parts.push(format!("{connections} opened"));
     if total.redirects > 0 {
         parts.push(format!(
             "{} redirects followed",
@@ -339,10 +337,7 @@ pub(super) fn comparison_sentence(report: &Report) -> String {
     let Some(comparison) = &report.comparison else {
         return String::new();
     };
-    let runs = |ids: &[String]| match ids.len() {
-        1 => "1 run".to_owned(),
-        n => format!("{n} runs"),
-    };
+    let runs = |ids: &[String]| format_counted(ids.len() as u64, "run");
     let (before, now) = (runs(&comparison.baseline), runs(&comparison.candidates));
     let words = comparison.rows.iter().map(outcome_word);
     let mut counts: Vec<(&str, usize)> = Vec::new();

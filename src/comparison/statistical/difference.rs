@@ -7,6 +7,7 @@
 
 use super::distribution::{ASSUMED, above, quantile};
 use super::estimate::Estimate;
+use super::mean;
 
 /// Spread between sessions that is assumed beside what is measured: 3 %.
 const PRIOR_SPREAD: f64 = 0.03;
@@ -53,10 +54,9 @@ struct Side {
 
 impl Side {
     fn of(sessions: &Sessions) -> Self {
-        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
         let squares = |values: &[f64]| {
-            let mean = mean(values);
-            values.iter().map(|v| (v - mean).powi(2)).sum::<f64>()
+            let center = mean(values);
+            values.iter().map(|v| (v - center).powi(2)).sum::<f64>()
         };
         let logs: Vec<Vec<f64>> = sessions
             .iter()
@@ -83,7 +83,7 @@ fn mean_square_error(sessions: &Sessions) -> f64 {
         .flatten()
         .map(|run| run.error.powi(2))
         .collect();
-    errors.iter().sum::<f64>() / errors.len() as f64
+    mean(&errors)
 }
 
 impl Difference {

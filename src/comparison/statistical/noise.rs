@@ -6,7 +6,7 @@ use super::difference::Difference;
 use super::distribution::chi_squared_quantile;
 use super::estimate::Estimate;
 use super::measured::Measured;
-use super::{ALPHA, Design, Statistical, grouped, lack, metrics, scopes};
+use super::{ALPHA, Design, Statistical, grouped, lack, mean, mean_log, metrics, scopes};
 use crate::comparison::{Gate, Outcome};
 use crate::metrics::RunResult;
 use crate::plan::Metric;
@@ -122,12 +122,7 @@ impl Statistical {
 }
 
 fn means(sessions: &[Vec<Estimate>]) -> Vec<f64> {
-    let logs = |runs: &Vec<Estimate>| mean(&runs.iter().map(|run| run.log).collect::<Vec<_>>());
-    sessions.iter().map(logs).collect()
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
+    sessions.iter().map(|runs| mean_log(runs)).collect()
 }
 
 /// The standard deviation of logarithms, which is a relative one, and its 95 % interval.

@@ -43,7 +43,7 @@ use self::known::Known;
 use self::origin::Origin;
 use self::sending::Sending;
 use super::failed;
-use super::failure::{self as failures, Stage, class_of_io};
+use super::failure::{self as failures, Stage};
 use super::payload::{self, Pieces};
 use super::prepared::Outgoing;
 use super::transport::{Opened, Step, Terms, Transport};
@@ -82,8 +82,6 @@ pub struct Direct {
     tls: OnceCell<Arc<ClientConfig>>,
     kept: RefCell<Vec<Kept>>,
     opened: Cell<Opened>,
-    /// Whether there is anything in `opened`.
-    has_opened: Cell<bool>,
     alarm: RefCell<Alarm>,
 }
 
@@ -124,7 +122,6 @@ impl Transport for Direct {
             tls: OnceCell::new(),
             kept: RefCell::default(),
             opened: Cell::default(),
-            has_opened: Cell::default(),
             alarm: RefCell::default(),
         }
     }
@@ -154,7 +151,6 @@ impl Transport for Direct {
     }
 
     fn take_opened(&self) -> Opened {
-        self.has_opened.set(false);
         self.opened.take()
     }
 }
@@ -306,7 +302,6 @@ impl Direct {
 
     async fn connect(&self, origin: &Origin, terms: &Terms) -> Result<Box<Connection>, Failure> {
         let mut opened = self.opened.get();
-        self.has_opened.set(true);
         opened.attempts = opened.attempts.saturating_add(1);
         self.opened.set(opened);
         let step = Cell::new(Step::Connect);
@@ -335,7 +330,7 @@ impl Direct {
 
     /// Whether a connection was begun since what was opened was last taken.
     fn has_opened(&self) -> bool {
-        self.has_opened.get()
+        self.opened.get().attempts > 0
     }
 
     /// The connection to an origin that is not in use.
@@ -369,11 +364,5 @@ fn is_same(a: &Rc<Origin>, b: &Rc<Origin>) -> bool {
 
 /// The failure of a connection that broke.
 fn broken(error: &std::io::Error, stage: Stage) -> Failure {
-    let inner = error.get_ref();
-    let class = match inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
-        true => Class::Tls,
-        false => class_of_io(error, stage, false).unwrap_or(Class::Other),
-    };
-    let text = inner.map_or_else(|| error.to_string(), |inner| inner.to_string());
-    failed(class, text)
+    failures::of_io(error, stage, false)
 }

@@ -52,6 +52,20 @@ pub(super) fn two_lengths() -> Failure {
     super::failed(Class::Protocol, text)
 }
 
+/// The failure of a connection that the system or TLS gave up, in words of the innermost cause.
+pub(super) fn of_io(error: &io::Error, stage: Stage, connecting: bool) -> Failure {
+    let inner = error.get_ref();
+    let is_tls = inner.is_some_and(|inner| inner.is::<rustls::Error>());
+    let class = match class_of_io(error, stage, connecting) {
+        _ if is_tls => Class::Tls,
+        Some(class) => class,
+        None if connecting => Class::ConnectFailed,
+        None => Class::Other,
+    };
+    let text = inner.map_or_else(|| error.to_string(), |inner| inner.to_string());
+    super::failed(class, text)
+}
+
 /// The class of what the system said, or of an error that stands for it.
 pub(super) fn class_of_io(error: &io::Error, stage: Stage, connecting: bool) -> Option<Class> {
     match Errno::from_io_error(error) {

@@ -17,7 +17,7 @@ use super::origin::Origin;
 use crate::metrics::Class;
 use crate::protocol::Failure;
 use crate::protocol::http::failed;
-use crate::protocol::http::failure::{DnsError, Stage, class_of_io};
+use crate::protocol::http::failure::{DnsError, Stage, of_io};
 use crate::protocol::http::transport::Step;
 
 /// How much longer the addresses of one family are tried alone: RFC 8305 wants 250 ms, and reqwest
@@ -169,15 +169,7 @@ async fn one(address: SocketAddr, local_address: Option<IpAddr>) -> io::Result<T
 
 /// The failure of a step of connecting.
 fn cannot_connect(error: &io::Error) -> Failure {
-    let inner = error.get_ref();
-    let class = match inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
-        true => Class::Tls,
-        false => class_of_io(error, Stage::Head, true).unwrap_or(Class::ConnectFailed),
-    };
-    failed(
-        class,
-        inner.map_or_else(|| error.to_string(), |inner| inner.to_string()),
-    )
+    of_io(error, Stage::Head, true)
 }
 
 #[cfg(test)]

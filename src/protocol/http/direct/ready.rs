@@ -6,7 +6,7 @@
 use std::io::Write as _;
 use std::rc::Rc;
 
-use ::http::header::{self, HeaderMap, HeaderValue};
+use ::http::header::{self, HeaderValue};
 use url::{Position, Url};
 
 use super::origin::{Origin, authority};
@@ -231,7 +231,9 @@ pub(super) fn write(outgoing: &Outgoing, bytes: &mut Vec<u8>) {
     if !outgoing.headers.contains_key(header::HOST) {
         bytes.extend_from_slice(format!("host: {}\r\n", authority(url)).as_bytes());
     }
-    write_fields(&outgoing.headers, bytes);
+    for (name, value) in &outgoing.headers {
+        write_field(name.as_str(), value, bytes);
+    }
     match (&outgoing.body, outgoing.length()) {
         (Some(body), _) if is_joined(outgoing) => write_body(body, bytes),
         (_, length) => write_length(length.unwrap_or(0), bytes),
@@ -242,12 +244,6 @@ pub(super) fn write(outgoing: &Outgoing, bytes: &mut Vec<u8>) {
 pub(super) fn is_joined(outgoing: &Outgoing) -> bool {
     let is_small = |length: u64| length <= MAX_JOINED as u64;
     outgoing.contents.is_none() && outgoing.length().is_none_or(is_small)
-}
-
-fn write_fields(headers: &HeaderMap, bytes: &mut Vec<u8>) {
-    for (name, value) in headers {
-        write_field(name.as_str(), value, bytes);
-    }
 }
 
 fn write_field(name: &str, value: &HeaderValue, bytes: &mut Vec<u8>) {

@@ -9,7 +9,7 @@ use super::{Direct, Message};
 use crate::error::Error;
 use crate::plan::Plan;
 use crate::protocol::http::transport::{Terms, Transport};
-use crate::protocol::http::{HttpClient, HttpSession};
+use crate::protocol::http::{HttpClient, HttpSession, leads_to};
 use crate::protocol::{Client, Request, Response, Session};
 
 /// Makes sessions for one worker.
@@ -66,7 +66,7 @@ impl Session for DirectSession {
     async fn execute(&mut self, request: &Request<'_>, response: &mut Response) {
         let ready = self.ready.get(request.index).and_then(Option::as_ref);
         let rendered = request.rendered.as_ref();
-        let ready = ready.filter(|ready| self.http.has_no_cookies() && ready.fits(rendered));
+        let ready = ready.filter(|ready| self.http.jar.is_untouched() && ready.fits(rendered));
         // Whatever is seldom needed is on the heap, so that users at rest do not carry it along.
         let Some(ready) = ready else {
             return Box::pin(self.http.execute(request, response)).await;
@@ -86,9 +86,11 @@ impl Session for DirectSession {
         if !response.headers.is_empty() {
             self.http.keep_cookies(request, response);
             if let Ok(status) = outcome
-                && self.http.leads_on(request, status, response)
+                && leads_to(request, status, response).is_some()
             {
-                let follow = self.http.go_on(request, &terms, status, response);
+                let follow = self
+                    .http
+                    .follow(request, None, &terms, Some(status), response);
                 outcome = Box::pin(follow).await.map(|()| status);
             }
         }
