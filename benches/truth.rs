@@ -4,7 +4,7 @@
 //! own against it, and the two are put side by side. Goals and figures: `docs/measurement.md`.
 //! These are measurements of a machine, not tests: the exact properties are tested in virtual time.
 
-#[path = "../tests/support/calibrated.rs"]
+#[path = "../tests/it/support/calibrated.rs"]
 mod calibrated;
 
 use std::process::Command;
@@ -29,7 +29,7 @@ fn main() {
         ("counts", counts),
         ("stalls", stalls),
         ("delays", delays),
-        ("lateness", lateness),
+        ("scheduling_delay", scheduling_delay),
     ];
     for (name, measure) in measurements {
         if wanted
@@ -110,7 +110,7 @@ fn delays(base: &str, log: &Log) {
 
 /// T6: how late requests start at 5,000/s with one worker: by perfctl's own clock, and by when
 /// the server had them, counted from the earliest.
-fn lateness(base: &str, log: &Log) {
+fn scheduling_delay(base: &str, log: &Log) {
     log.arrivals();
     let url = format!("{base}/stamp");
     // A plan's ramp would hide the schedule in a curve: everything at once, at a constant rate.
@@ -126,9 +126,9 @@ fn lateness(base: &str, log: &Log) {
         "benches/steady.yaml",
     ]);
     for (percentile, goal_us) in [("p50", 20.0), ("p99", 100.0)] {
-        let reached = latency_ms(&report, "lateness_us", percentile) * 1e3;
+        let reached = latency_ms(&report, "scheduling_delay_us", percentile) * 1e3;
         row(
-            &format!("T6 lateness, own clock, {percentile}"),
+            &format!("T6 scheduling_delay, own clock, {percentile}"),
             goal_us,
             reached,
             "us",
@@ -150,7 +150,7 @@ fn lateness(base: &str, log: &Log) {
     for (percentile, share, goal_us) in [("p50", 0.5, 20.0), ("p99", 0.99, 100.0)] {
         let reached = late[(share * late.len() as f64) as usize];
         row(
-            &format!("T6 lateness, at the server, {percentile}"),
+            &format!("T6 scheduling_delay, at the server, {percentile}"),
             goal_us,
             reached,
             "us",

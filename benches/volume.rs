@@ -3,7 +3,7 @@
 //!
 //! The run is simulated: 20 endpoints, sessions by a script, virtual time.
 
-#[path = "../tests/support/scripted.rs"]
+#[path = "../tests/it/support/scripted.rs"]
 mod scripted;
 
 use std::path::Path;

@@ -58,7 +58,7 @@ impl Session for Busy {
         *response = Response {
             status: Some(200),
             phases: Phases {
-                first_byte: Some(self.0),
+                ttfb: Some(self.0),
                 download: Some(Duration::ZERO),
                 ..Phases::default()
             },

@@ -1,8 +1,8 @@
-//! What a response means: the class it ends in, what is taken out of it, and what the target said
+//! What a response means: the outcome it ends in, what is taken out of it, and what the target said
 //! of its components.
 //!
 //! Pure over a [`Response`]. Not here: how conditions are written (`scenario`), how a response is
-//! obtained (`protocol`), or how often which class occurs (`metrics`).
+//! obtained (`protocol`), or how often which outcome occurs (`metrics`).
 
 mod conditions;
 mod content;
@@ -17,7 +17,7 @@ use http::{HeaderMap, HeaderName};
 use rand_chacha::ChaCha12Rng;
 use serde_json::Value;
 
-use crate::metrics::Class;
+use crate::metrics::Outcome;
 use crate::plan::{Check, Endpoint, Secrets};
 use crate::protocol::Response;
 use crate::units;
@@ -37,8 +37,8 @@ const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 /// How a response is counted, and what was taken out of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judgement {
-    /// The class.
-    pub class: Class,
+    /// The outcome.
+    pub outcome: Outcome,
     /// What was expected and what was found; `None` for a success, and where nobody wants to know.
     /// Fit to be shown: see [`excerpt`].
     pub text: Option<String>,
@@ -57,7 +57,7 @@ pub fn judge(
     response: &Response,
     elapsed: Duration,
     secrets: &Secrets,
-    wanted: impl Fn(Class) -> bool,
+    wanted: impl Fn(Outcome) -> bool,
     rng: &mut ChaCha12Rng,
 ) -> Judgement {
     let mut extracted = Vec::new();
@@ -68,14 +68,14 @@ pub fn judge(
     });
     match fault {
         None => Judgement {
-            class: Class::Ok,
+            outcome: Outcome::Ok,
             text: None,
             key: None,
             extracted,
         },
-        Some(((class, text), key)) => {
-            let text = wanted(class).then_some(text);
-            Judgement::failure(class, text.as_deref(), key, secrets)
+        Some(((outcome, text), key)) => {
+            let text = wanted(outcome).then_some(text);
+            Judgement::failure(outcome, text.as_deref(), key, secrets)
         }
     }
 }
@@ -83,7 +83,7 @@ pub fn judge(
 impl Judgement {
     /// A failure with this text, which is shown without `secrets`.
     pub fn failure(
-        class: Class,
+        outcome: Outcome,
         text: Option<&str>,
         key: Option<Arc<str>>,
         secrets: &Secrets,
@@ -96,7 +96,7 @@ impl Judgement {
             }
         });
         Self {
-            class,
+            outcome,
             text: shown,
             key,
             extracted: Vec::new(),
@@ -112,10 +112,10 @@ fn first_fault(
 ) -> Option<(Fault, Option<Arc<str>>)> {
     let response = content.response;
     if let Some(failure) = &response.failure {
-        return Some(((failure.class, failure.text.clone()), None));
+        return Some(((failure.outcome, failure.text.clone()), None));
     }
     let Some(status) = response.status else {
-        return Some(((Class::Other, "no response".to_owned()), None));
+        return Some(((Outcome::Other, "no response".to_owned()), None));
     };
     let checks = || endpoint.checks.iter();
     if !(200..400).contains(&status) && !checks().any(Check::is_status) {
@@ -131,8 +131,8 @@ fn first_fault(
     })
 }
 
-/// A class and what happened.
-type Fault = (Class, String);
+/// A outcome and what happened.
+type Fault = (Outcome, String);
 
 /// The body of a response, decoded and parsed once, when something first asks for it.
 struct Content<'a> {
@@ -160,7 +160,7 @@ impl<'a> Content<'a> {
     fn json(&self) -> Result<&Value, Fault> {
         let parse = || {
             let body = self.body()?;
-            parse(body, self.secrets).map_err(|why| (Class::CheckFailed, why))
+            parse(body, self.secrets).map_err(|why| (Outcome::CheckFailed, why))
         };
         self.json.get_or_init(parse).as_ref().map_err(Clone::clone)
     }

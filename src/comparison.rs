@@ -17,7 +17,7 @@ use crate::metrics::RunResult;
 
 pub use baseline::Baseline;
 pub use comparable::{check_plan, faults};
-pub use row::{Outcome, Row};
+pub use row::{Decision, Row};
 pub use session::sessions;
 pub use statistical::{Design, FORETOLD_RUNS, Noise, Spread, Statistical};
 pub use threshold::Threshold;
@@ -59,7 +59,7 @@ pub struct Comparison {
     pub candidates: Vec<String>,
     /// Regressed if any row did; else inconclusive if a required row is, or if none could be
     /// judged; else improved if any row did; else unchanged.
-    pub outcome: Outcome,
+    pub decision: Decision,
     /// How many candidate runs in total would be asked next, where that could settle it.
     pub next_look: Option<usize>,
     /// Each metric in total, then of each endpoint in the plan's order.
@@ -79,7 +79,7 @@ pub fn compare(
 ) -> Result<Comparison, Error> {
     comparable::check_candidates(baseline, candidates, gate)?;
     let rows = gate.judge(&baseline.runs, candidates);
-    let outcome = overall(&rows);
+    let decision = overall(&rows);
     let ids = |runs: &[RunResult]| runs.iter().map(|run| run.run.id.clone()).collect();
     let mut warnings = gate.weaknesses(&baseline.runs);
     let known = candidates
@@ -91,42 +91,42 @@ pub fn compare(
             warnings.push(warning);
         }
     }
-    let settleable = outcome == Outcome::Inconclusive && rows.iter().any(|row| row.required);
+    let settleable = decision == Decision::Inconclusive && rows.iter().any(|row| row.required);
     Ok(Comparison {
         gate: gate.name(),
         baseline: ids(&baseline.runs),
         candidates: ids(candidates),
-        outcome,
+        decision,
         next_look: gate.next_look(candidates.len()).filter(|_| settleable),
         rows,
         warnings,
     })
 }
 
-fn overall(rows: &[Row]) -> Outcome {
-    let any = |outcome| rows.iter().any(|row| row.outcome == outcome);
-    let open = |row: &Row| row.required && row.outcome == Outcome::Inconclusive;
-    if any(Outcome::Regressed) {
-        Outcome::Regressed
+fn overall(rows: &[Row]) -> Decision {
+    let any = |decision| rows.iter().any(|row| row.decision == decision);
+    let open = |row: &Row| row.required && row.decision == Decision::Inconclusive;
+    if any(Decision::Regressed) {
+        Decision::Regressed
     } else if rows.iter().any(open) || !rows.iter().any(|row| row.required) {
-        Outcome::Inconclusive
-    } else if any(Outcome::Improved) {
-        Outcome::Improved
+        Decision::Inconclusive
+    } else if any(Decision::Improved) {
+        Decision::Improved
     } else {
-        Outcome::Unchanged
+        Decision::Unchanged
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Class, fixture};
+    use crate::metrics::{Outcome, fixture};
 
     fn run(response_us: u64, count: u64) -> RunResult {
-        fixture::run(&[("a", &[(Class::Ok, response_us, count)])])
+        fixture::run(&[("a", &[(Outcome::Ok, response_us, count)])])
     }
 
-    fn outcome(baseline: RunResult, candidate: &RunResult) -> Outcome {
+    fn decision(baseline: RunResult, candidate: &RunResult) -> Decision {
         let baseline = Baseline::of(vec![baseline]);
         compare(
             &baseline,
@@ -134,30 +134,30 @@ mod tests {
             &Threshold::default(),
         )
         .unwrap()
-        .outcome
+        .decision
     }
 
     #[test]
     fn equal_runs_are_unchanged_whichever_is_the_baseline() {
         let run = run(50_000, 2_000);
-        assert_eq!(outcome(run.clone(), &run), Outcome::Unchanged);
+        assert_eq!(decision(run.clone(), &run), Decision::Unchanged);
     }
 
     #[test]
     fn a_fifth_slower_is_regressed_and_the_other_way_round_improved() {
         let (before, after) = (run(50_000, 2_000), run(60_000, 2_000));
-        assert_eq!(outcome(before.clone(), &after), Outcome::Regressed);
-        assert_eq!(outcome(after, &before), Outcome::Improved);
+        assert_eq!(decision(before.clone(), &after), Decision::Regressed);
+        assert_eq!(decision(after, &before), Decision::Improved);
     }
 
     #[test]
     fn too_few_samples_are_inconclusive_and_not_a_pass() {
         let few = run(50_000, 19);
-        assert_eq!(outcome(few.clone(), &few), Outcome::Inconclusive);
+        assert_eq!(decision(few.clone(), &few), Decision::Inconclusive);
         let slower = run(90_000, 19);
         assert_eq!(
-            outcome(few, &slower),
-            Outcome::Regressed,
+            decision(few, &slower),
+            Decision::Regressed,
             "the mean can tell"
         );
     }
@@ -165,10 +165,10 @@ mod tests {
     #[test]
     fn an_endpoint_with_few_samples_leaves_the_job_conclusive() {
         let run = fixture::run(&[
-            ("often", &[(Class::Ok, 50_000, 2_000)]),
-            ("rare", &[(Class::Ok, 50_000, 5)]),
+            ("often", &[(Outcome::Ok, 50_000, 2_000)]),
+            ("rare", &[(Outcome::Ok, 50_000, 5)]),
         ]);
-        assert_eq!(outcome(run.clone(), &run), Outcome::Unchanged);
+        assert_eq!(decision(run.clone(), &run), Decision::Unchanged);
     }
 
     #[test]

@@ -261,7 +261,7 @@ fn baseline_criteria(changes: &[Change]) -> Vec<Criterion> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Class, fixture};
+    use crate::metrics::{Outcome, fixture};
     use crate::plan::Percentile;
 
     fn p95() -> Metric {
@@ -269,7 +269,7 @@ mod tests {
     }
 
     fn graded(slos: &[(Metric, f64)]) -> Grading {
-        let mut result = fixture::run(&[("a", &[(Class::Ok, 100_000, 100)])]);
+        let mut result = fixture::run(&[("a", &[(Outcome::Ok, 100_000, 100)])]);
         result.run.slos = slos
             .iter()
             .map(|(metric, target)| fixture::slo(&metric.to_string(), metric.clone(), *target))
@@ -288,9 +288,9 @@ mod tests {
 
     #[test]
     fn weights_share_the_score_out() {
-        let mut result = fixture::run(&[("a", &[(Class::Ok, 150_000, 100)])]);
+        let mut result = fixture::run(&[("a", &[(Outcome::Ok, 150_000, 100)])]);
         let mut missed = fixture::slo("p95", p95(), 100_000.0);
-        missed.weight = 3.0;
+        dropped.weight = 3.0;
         result.run.slos = vec![missed, fixture::slo("rps", Metric::Throughput, 1.0)];
         let grading = Grading::of(&result, &[], &Policy::default());
         assert!((grading.score.unwrap() - 62.5).abs() < 0.1, "{grading:?}");
@@ -302,8 +302,8 @@ mod tests {
     #[test]
     fn a_target_of_an_endpoint_looks_at_that_endpoint_alone() {
         let mut result = fixture::run(&[
-            ("fast", &[(Class::Ok, 1_000, 100)]),
-            ("slow", &[(Class::Ok, 900_000, 100)]),
+            ("fast", &[(Outcome::Ok, 1_000, 100)]),
+            ("slow", &[(Outcome::Ok, 900_000, 100)]),
         ]);
         for endpoint in ["fast", "slow", "unknown"] {
             let mut slo = fixture::slo("p95", p95(), 500_000.0);
@@ -339,7 +339,7 @@ mod tests {
 
     #[test]
     fn an_invalid_run_has_no_grade() {
-        let mut result = fixture::run(&[("a", &[(Class::LocalPorts, 1_000, 1)])]);
+        let mut result = fixture::run(&[("a", &[(Outcome::LocalPorts, 1_000, 1)])]);
         result.run.slos = vec![fixture::slo("p95", p95(), 1.0)];
         let grading = Grading::of(&result, &[], &Policy::default());
         assert_eq!(grading.verdict, Verdict::Invalid);

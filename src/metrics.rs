@@ -3,7 +3,7 @@
 //! Here: how a request's end is classified, recorded, merged, stored and read back. Not here:
 //! what is good or bad about it (`grading`, `comparison`), and how it looks (`report`).
 
-mod class;
+mod outcome;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod fold;
@@ -20,7 +20,7 @@ mod store;
 mod timeline;
 mod validity;
 
-pub use class::Class;
+pub use outcome::Outcome;
 pub use fold::{Fold, Live};
 pub use health::{HealthSample, Usage, WorkerHealth};
 pub use histogram::{Histogram, SparseHistogram, lowest_of_bucket, middle_of_bucket};

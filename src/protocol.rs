@@ -10,7 +10,7 @@ use std::time::Duration;
 use ::http::HeaderMap;
 use bytes::Bytes;
 
-use crate::metrics::{Class, HttpVersion};
+use crate::metrics::{Outcome, HttpVersion};
 use crate::plan::Endpoint;
 
 pub mod http;
@@ -121,7 +121,7 @@ pub struct Phases {
     /// The TLS handshake.
     pub tls: Option<Duration>,
     /// Send to the last response's head; contains the three above, and redirects.
-    pub first_byte: Option<Duration>,
+    pub ttfb: Option<Duration>,
     /// The last response's head to its last byte.
     pub download: Option<Duration>,
 }
@@ -129,8 +129,8 @@ pub struct Phases {
 /// Why a request got no whole answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// Its class.
-    pub class: Class,
+    /// Its outcome.
+    pub outcome: Outcome,
     /// What happened, for people.
     pub text: String,
 }

@@ -16,7 +16,7 @@ mod view;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use crate::comparison::{Comparison, Outcome};
+use crate::comparison::{Comparison, Decision};
 use crate::grading::{Change, Finding, Grading, Policy};
 use crate::metrics::RunResult;
 
@@ -62,11 +62,11 @@ impl Report {
 fn changes(comparison: &Comparison) -> Vec<Change> {
     let rows = comparison.rows.iter();
     rows.filter_map(|row| {
-        let finding = match row.outcome {
-            Outcome::Regressed => Finding::Regressed,
-            Outcome::Improved | Outcome::Unchanged => Finding::Held,
-            Outcome::Inconclusive if row.required => Finding::Open,
-            Outcome::Inconclusive => return None,
+        let finding = match row.decision {
+            Decision::Regressed => Finding::Regressed,
+            Decision::Improved | Decision::Unchanged => Finding::Held,
+            Decision::Inconclusive if row.required => Finding::Open,
+            Decision::Inconclusive => return None,
         };
         Some(Change {
             scope: row.scope.clone(),

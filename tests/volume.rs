@@ -2,11 +2,12 @@
 //!
 //! A test binary of its own, since its allocator counts.
 
-mod support;
+#[path = "it/support/scripted.rs"]
+mod scripted;
 
 use peak_alloc::PeakAlloc;
-use perfctl::metrics::{Class, read_result};
-use support::scripted;
+use perfctl::metrics::{Outcome, read_result};
+
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
@@ -33,7 +34,7 @@ fn memory_stays_flat_for_four_hours_and_every_request_is_in_the_result() {
     );
 
     assert_eq!(
-        result.count(|class| class == Class::Ok),
+        result.count(|class| class == Outcome::Ok),
         seconds * RATE_PER_S
     );
     assert_eq!(

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Content, Fault, MAX_QUOTE, beginning, cut};
-use crate::metrics::Class;
+use crate::metrics::Outcome;
 use crate::plan::{Check, Expectation, Secrets, StatusRange};
 use crate::units::{self, format_bytes};
 
@@ -23,17 +23,17 @@ pub(super) fn fault(
         Err(fault) => Some(fault),
         Ok(unmet) => unmet.map(|text| match check.is_status() {
             true => (class_of(status), text),
-            false => (Class::CheckFailed, text),
+            false => (Outcome::CheckFailed, text),
         }),
     }
 }
 
-/// The class of a response whose status is unwanted.
-pub(super) fn class_of(status: u16) -> Class {
+/// The outcome of a response whose status is unwanted.
+pub(super) fn class_of(status: u16) -> Outcome {
     match status {
-        400..500 => Class::Http4xx,
-        500..600 => Class::Http5xx,
-        _ => Class::CheckFailed,
+        400..500 => Outcome::Http4xx,
+        500..600 => Outcome::Http5xx,
+        _ => Outcome::CheckFailed,
     }
 }
 

@@ -10,7 +10,7 @@ use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 use ruzstd::decoding::StreamingDecoder;
 
-use crate::metrics::Class;
+use crate::metrics::Outcome;
 use crate::units::format_bytes;
 
 /// The largest decoded body; bytes. A few kilobytes can decode to gigabytes.
@@ -23,9 +23,9 @@ const MAX_WINDOW: u64 = 8 * 1024 * 1024;
 /// The body of a response with these headers, decoded.
 ///
 /// # Errors
-/// [`Class::Decode`] when it is damaged or its encoding unknown, [`Class::BodyTooLarge`] when it
+/// [`Outcome::Decode`] when it is damaged or its encoding unknown, [`Outcome::BodyTooLarge`] when it
 /// decodes to more than [`MAX_DECODED`], with a text for people.
-pub(super) fn decode(headers: &HeaderMap, body: &Bytes) -> Result<Bytes, (Class, String)> {
+pub(super) fn decode(headers: &HeaderMap, body: &Bytes) -> Result<Bytes, (Outcome, String)> {
     let mut body = body.clone();
     let encodings: Vec<String> = headers
         .get_all(CONTENT_ENCODING)
@@ -39,7 +39,7 @@ pub(super) fn decode(headers: &HeaderMap, body: &Bytes) -> Result<Bytes, (Class,
         .collect();
     if encodings.len() > MAX_ENCODINGS {
         let text = format!("the body has {} encodings", encodings.len());
-        return Err((Class::Decode, text));
+        return Err((Outcome::Decode, text));
     }
     // The last one named was applied last.
     for encoding in encodings.iter().rev() {
@@ -51,7 +51,7 @@ pub(super) fn decode(headers: &HeaderMap, body: &Bytes) -> Result<Bytes, (Class,
     Ok(body)
 }
 
-fn decode_one(encoding: &str, body: &[u8]) -> Result<Bytes, (Class, String)> {
+fn decode_one(encoding: &str, body: &[u8]) -> Result<Bytes, (Outcome, String)> {
     let decoded = match encoding {
         "gzip" | "x-gzip" => read(MultiGzDecoder::new(body)),
         // Meant is zlib; some servers send it bare, and browsers take both.
@@ -63,16 +63,16 @@ fn decode_one(encoding: &str, body: &[u8]) -> Result<Bytes, (Class, String)> {
             let text = format!(
                 "the body is encoded as `{encoding}`, which perfctl cannot decode for its checks"
             );
-            return Err((Class::Decode, text));
+            return Err((Outcome::Decode, text));
         }
     };
     match decoded {
         Err(error) => Err((
-            Class::Decode,
+            Outcome::Decode,
             format!("the body is not valid {encoding}: {error}"),
         )),
         Ok(decoded) if decoded.len() > MAX_DECODED => Err((
-            Class::BodyTooLarge,
+            Outcome::BodyTooLarge,
             format!(
                 "the {encoding} body of {} decodes to more than {}, which cannot be checked",
                 format_bytes(body.len() as u64),
@@ -122,8 +122,8 @@ mod tests {
         HeaderMap::from_iter([(CONTENT_ENCODING, encoding.parse().unwrap())])
     }
 
-    fn decoded(encoding: &str, body: impl Into<Bytes>) -> Result<Bytes, Class> {
-        decode(&headers(encoding), &body.into()).map_err(|(class, _)| class)
+    fn decoded(encoding: &str, body: impl Into<Bytes>) -> Result<Bytes, Outcome> {
+        decode(&headers(encoding), &body.into()).map_err(|(outcome, _)| outcome)
     }
 
     fn gzip(plain: &[u8]) -> Vec<u8> {
@@ -172,22 +172,22 @@ mod tests {
     fn a_damaged_body_or_an_unknown_encoding_is_told() {
         let mut damaged = gzip(b"hello");
         *damaged.last_mut().unwrap() ^= 1;
-        assert_eq!(decoded("gzip", damaged), Err(Class::Decode));
+        assert_eq!(decoded("gzip", damaged), Err(Outcome::Decode));
         assert_eq!(
             decoded("gzip", gzip(b"hello")[..15].to_vec()),
-            Err(Class::Decode)
+            Err(Outcome::Decode)
         );
-        assert_eq!(decoded("br", BROTLI[..5].to_vec()), Err(Class::Decode));
-        assert_eq!(decoded("zstd", ZSTD[..9].to_vec()), Err(Class::Decode));
-        assert_eq!(decoded("compress", b"x".to_vec()), Err(Class::Decode));
-        assert_eq!(decoded("br, br, br, br", b"x".to_vec()), Err(Class::Decode));
+        assert_eq!(decoded("br", BROTLI[..5].to_vec()), Err(Outcome::Decode));
+        assert_eq!(decoded("zstd", ZSTD[..9].to_vec()), Err(Outcome::Decode));
+        assert_eq!(decoded("compress", b"x".to_vec()), Err(Outcome::Decode));
+        assert_eq!(decoded("br, br, br, br", b"x".to_vec()), Err(Outcome::Decode));
     }
 
     #[test]
     fn a_bomb_is_cut_off_at_the_cap() {
         let bomb = gzip(&vec![0; MAX_DECODED + 1]);
         assert!(bomb.len() < MAX_DECODED / 100);
-        assert_eq!(decoded("gzip", bomb), Err(Class::BodyTooLarge));
+        assert_eq!(decoded("gzip", bomb), Err(Outcome::BodyTooLarge));
         let largest = gzip(&vec![0; MAX_DECODED]);
         assert_eq!(decoded("gzip", largest).unwrap().len(), MAX_DECODED);
     }

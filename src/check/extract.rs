@@ -7,7 +7,7 @@ use rand_chacha::ChaCha12Rng;
 use serde_json::Value;
 
 use super::{Content, Fault, beginning};
-use crate::metrics::Class;
+use crate::metrics::Outcome;
 use crate::plan::{Extraction, Pick, Source};
 
 /// The most values that one extraction looks at.
@@ -27,7 +27,7 @@ pub(super) fn extract(
         match value(extraction, content, rng) {
             Ok(value) if is_too_large(&value, content) => {
                 let text = format!("`{}` is larger than 1 MB", extraction.name);
-                return Some((Class::BodyTooLarge, text));
+                return Some((Outcome::BodyTooLarge, text));
             }
             Ok(value) => extracted.push((extraction.variable, value)),
             Err(fault) => match &extraction.default {
@@ -149,7 +149,7 @@ fn missing(extraction: &Extraction, content: &Content<'_>, count: usize) -> Faul
     {
         text += &beginning(&String::from_utf8_lossy(body), content.secrets);
     }
-    (Class::CheckFailed, text)
+    (Outcome::CheckFailed, text)
 }
 
 #[cfg(test)]
@@ -217,8 +217,8 @@ mod tests {
                 assert_eq!(variable, 3);
                 Ok(value)
             }
-            Some((class, text)) => {
-                assert_eq!(class, Class::CheckFailed);
+            Some((outcome, text)) => {
+                assert_eq!(outcome, Outcome::CheckFailed);
                 Err(text)
             }
         }
@@ -312,7 +312,7 @@ mod tests {
             let mut rng = ChaCha12Rng::seed_from_u64(7);
             let content = Content::new(&response, &secrets);
             let fault = extract(&[at(path)], &content, &mut rng, &mut Vec::new());
-            assert_eq!(fault.map(|(class, _)| class), Some(Class::BodyTooLarge));
+            assert_eq!(fault.map(|(outcome, _)| outcome), Some(Outcome::BodyTooLarge));
         }
         let not_json = try_take(&at("$.a"), "<html>").unwrap_err();
         assert!(not_json.starts_with("the body is not JSON"), "{not_json}");

@@ -55,8 +55,8 @@ fn a_text_that_nobody_wants_is_not_made() {
     let mut rng = ChaCha12Rng::seed_from_u64(1);
     let (endpoint, response) = (endpoint(Vec::new()), response(503, b""));
     let secrets = Secrets::default();
-    let mut text = |wanted: Class| {
-        let wanted = |class| class == wanted;
+    let mut text = |wanted: Outcome| {
+        let wanted = |outcome| outcome == wanted;
         super::judge(
             &endpoint,
             &response,
@@ -67,18 +67,18 @@ fn a_text_that_nobody_wants_is_not_made() {
         )
         .text
     };
-    assert_eq!(text(Class::Http4xx), None);
-    assert_eq!(text(Class::Http5xx).as_deref(), Some("status 503"));
+    assert_eq!(text(Outcome::Http4xx), None);
+    assert_eq!(text(Outcome::Http5xx).as_deref(), Some("status 503"));
 }
 
-fn verdict(checks: Vec<Check>, status: u16, body: &str) -> (Class, String) {
+fn verdict(checks: Vec<Check>, status: u16, body: &str) -> (Outcome, String) {
     let judged = judge(
         &endpoint(checks),
         &response(status, body.as_bytes()),
         Duration::from_millis(20),
         &Secrets::new(["canary-canary"]),
     );
-    (judged.class, judged.text.unwrap_or_default())
+    (judged.outcome, judged.text.unwrap_or_default())
 }
 
 fn status(ranges: &[(u16, u16)]) -> Check {
@@ -99,19 +99,19 @@ fn json_check(path: &str, expect: Expectation) -> Check {
 
 #[test]
 fn without_a_status_check_2xx_and_3xx_pass() {
-    for (status, class) in [
-        (200, Class::Ok),
-        (204, Class::Ok),
-        (302, Class::Ok),
-        (399, Class::Ok),
-        (199, Class::CheckFailed),
-        (400, Class::Http4xx),
-        (499, Class::Http4xx),
-        (500, Class::Http5xx),
-        (599, Class::Http5xx),
-        (600, Class::CheckFailed),
+    for (status, outcome) in [
+        (200, Outcome::Ok),
+        (204, Outcome::Ok),
+        (302, Outcome::Ok),
+        (399, Outcome::Ok),
+        (199, Outcome::CheckFailed),
+        (400, Outcome::Http4xx),
+        (499, Outcome::Http4xx),
+        (500, Outcome::Http5xx),
+        (599, Outcome::Http5xx),
+        (600, Outcome::CheckFailed),
     ] {
-        assert_eq!(verdict(vec![], status, "").0, class, "{status}");
+        assert_eq!(verdict(vec![], status, "").0, outcome, "{status}");
     }
     assert_eq!(verdict(vec![], 503, "").1, "status 503");
 }
@@ -119,35 +119,35 @@ fn without_a_status_check_2xx_and_3xx_pass() {
 #[test]
 fn a_status_check_says_what_passes() {
     let cases = [
-        (404, vec![(404, 404)], Class::Ok, ""),
+        (404, vec![(404, 404)], Outcome::Ok, ""),
         (
             200,
             vec![(201, 204), (404, 404)],
-            Class::CheckFailed,
+            Outcome::CheckFailed,
             "status 200, expected 201-204 or 404",
         ),
         (
             302,
             vec![(200, 200)],
-            Class::CheckFailed,
+            Outcome::CheckFailed,
             "status 302, expected 200",
         ),
         (
             404,
             vec![(200, 200), (201, 201), (204, 204)],
-            Class::Http4xx,
+            Outcome::Http4xx,
             "status 404, expected 200, 201 or 204",
         ),
         (
             500,
             vec![(200, 299)],
-            Class::Http5xx,
+            Outcome::Http5xx,
             "status 500, expected 200-299",
         ),
     ];
-    for (code, ranges, class, text) in cases {
+    for (code, ranges, outcome, text) in cases {
         let found = verdict(vec![status(&ranges)], code, "");
-        assert_eq!(found, (class, text.to_owned()), "{code} {ranges:?}");
+        assert_eq!(found, (outcome, text.to_owned()), "{code} {ranges:?}");
     }
 }
 
@@ -224,14 +224,14 @@ fn the_other_checks_say_what_was_expected_and_what_was_found() {
         ),
     ];
     for (check, body, text) in cases {
-        let class = match text {
-            "" => Class::Ok,
-            _ => Class::CheckFailed,
+        let outcome = match text {
+            "" => Outcome::Ok,
+            _ => Outcome::CheckFailed,
         };
         let label = format!("{check:?}");
         assert_eq!(
             verdict(vec![check], 200, body),
-            (class, text.to_owned()),
+            (outcome, text.to_owned()),
             "{label}"
         );
     }
@@ -240,10 +240,10 @@ fn the_other_checks_say_what_was_expected_and_what_was_found() {
 #[test]
 fn the_protocols_failure_comes_before_the_status_and_the_status_before_the_body() {
     let checks = || vec![Check::BodyContains("a".into()), status(&[(200, 200)])];
-    assert_eq!(verdict(checks(), 500, "").0, Class::Http5xx);
+    assert_eq!(verdict(checks(), 500, "").0, Outcome::Http5xx);
     let failed = Response {
         failure: Some(Failure {
-            class: Class::BodyTruncated,
+            outcome: Outcome::BodyTruncated,
             text: "5 of 10 bytes\n".into(),
         }),
         ..response(500, b"")
@@ -254,7 +254,7 @@ fn the_protocols_failure_comes_before_the_status_and_the_status_before_the_body(
         Duration::ZERO,
         &Secrets::default(),
     );
-    assert_eq!(judged.class, Class::BodyTruncated);
+    assert_eq!(judged.outcome, Outcome::BodyTruncated);
     assert_eq!(judged.text.as_deref(), Some("5 of 10 bytes\\n"));
     let nothing = judge(
         &endpoint(vec![]),
@@ -262,7 +262,7 @@ fn the_protocols_failure_comes_before_the_status_and_the_status_before_the_body(
         Duration::ZERO,
         &Secrets::default(),
     );
-    assert_eq!(nothing.class, Class::Other);
+    assert_eq!(nothing.outcome, Outcome::Other);
 }
 
 #[test]
@@ -274,8 +274,8 @@ fn hostile_bodies_become_short_harmless_text() {
             json_check("$..*", Expectation::Exists),
             Check::BodyContains("zzz".into()),
         ] {
-            let (class, text) = verdict(vec![check], 200, body);
-            assert_eq!(class, Class::CheckFailed);
+            let (outcome, text) = verdict(vec![check], 200, body);
+            assert_eq!(outcome, Outcome::CheckFailed);
             assert!(text.chars().count() <= MAX_TEXT, "{text}");
             assert!(!text.contains(['\u{1b}', '\n', '\r', '\u{202e}']), "{text}");
         }
@@ -286,7 +286,7 @@ fn hostile_bodies_become_short_harmless_text() {
         Duration::ZERO,
         &Secrets::default(),
     );
-    assert_eq!(invalid.class, Class::Ok);
+    assert_eq!(invalid.outcome, Outcome::Ok);
 }
 
 #[test]
@@ -314,8 +314,8 @@ fn a_secret_that_the_target_repeats_is_not_quoted() {
             json!({"token": "canary-canary"}).to_string(),
         ),
     ] {
-        let (class, text) = verdict(vec![check], 200, &body);
-        assert_eq!(class, Class::CheckFailed);
+        let (outcome, text) = verdict(vec![check], 200, &body);
+        assert_eq!(outcome, Outcome::CheckFailed);
         assert!(!text.contains("canary"), "{text}");
     }
 }

@@ -163,8 +163,8 @@ fn order(runs: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::comparison::Outcome;
-    use crate::metrics::{Class, fixture};
+    use crate::comparison::Decision;
+    use crate::metrics::{Outcome, fixture};
 
     #[test]
     fn both_have_as_many_runs_and_the_same_mean_place() {
@@ -202,10 +202,10 @@ mod tests {
             assert_eq!(directory, PathBuf::from("results/7"));
             let [a, b] = sides;
             let gate = Statistical::side_by_side();
-            compare(&Baseline::of(a), &b, &gate).unwrap().outcome
+            compare(&Baseline::of(a), &b, &gate).unwrap().decision
         };
-        assert_eq!(judge(1.0), Outcome::Unchanged);
-        assert_eq!(judge(1.2), Outcome::Regressed);
+        assert_eq!(judge(1.0), Decision::Unchanged);
+        assert_eq!(judge(1.2), Decision::Regressed);
     }
 
     #[test]
@@ -216,7 +216,7 @@ mod tests {
             let mut executed = executed(made, 1.0);
             if [2, 5, 7].contains(&made) {
                 let cell = &mut executed.result.endpoints[0].phases[0];
-                cell.classes.insert(Class::LocalFd, 1);
+                cell.outcomes.insert(Outcome::LocalFd, 1);
             }
             Ok(executed)
         };

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
     use crate::cli::{baseline, compare, recover, report};
     use crate::error::Exit;
-    use crate::metrics::{Class, RunResult, fixture, write_atomically};
+    use crate::metrics::{Outcome, RunResult, fixture, write_atomically};
     use crate::plan::Metric;
 
     /// The commands over stored runs, without the others.
@@ -98,7 +98,7 @@ mod tests {
 
     fn stored(directory: &Path, id: &str, change: impl Fn(&mut RunResult)) -> String {
         let requests: fixture::Requests<'_> =
-            &[(Class::Ok, 50_000, 990), (Class::Http5xx, 100, 10)];
+            &[(Outcome::Ok, 50_000, 990), (Outcome::Http5xx, 100, 10)];
         let mut result = fixture::run(&[("a", requests)]);
         result.run.id = id.into();
         result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.02)];
@@ -150,7 +150,7 @@ mod tests {
             assert!(text.contains("another load"), "{text}");
         }
         let requests: fixture::Requests<'_> =
-            &[(Class::Ok, 60_000, 990), (Class::Http5xx, 100, 10)];
+            &[(Outcome::Ok, 60_000, 990), (Outcome::Http5xx, 100, 10)];
         let slow = stored(directory.path(), "slow", |r| {
             let id = r.run.id.clone();
             *r = fixture::run(&[("a", requests)]);
@@ -231,7 +231,7 @@ mod tests {
         let journal = directory.path().join("journal.jsonl");
         let mut writer = crate::metrics::JournalWriter::create(&journal, &result.run).unwrap();
         let mut cell = crate::metrics::Cell::default();
-        cell.classes.insert(Class::Http4xx, 3);
+        cell.outcomes.insert(Outcome::Http4xx, 3);
         let cells = vec![crate::metrics::CommitCell {
             phase: 1,
             second: 0,

@@ -144,7 +144,7 @@ mod tests {
 
     use super::*;
     use crate::comparison::Statistical;
-    use crate::metrics::{Class, fixture};
+    use crate::metrics::{Outcome, fixture};
     use crate::plan::Metric;
 
     /// Makes the runs of these factors in turn: how many were needed, the verdict and the notes.
@@ -238,7 +238,7 @@ mod tests {
                 made += 1;
                 if made <= invalid {
                     let cell = &mut result.endpoints[0].phases[0];
-                    cell.classes.insert(Class::LocalFd, 1);
+                    cell.outcomes.insert(Outcome::LocalFd, 1);
                 }
                 Ok(Executed {
                     result,

@@ -149,7 +149,7 @@ fn findings(gate: &Statistical, runs: &[RunResult]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Class, fixture};
+    use crate::metrics::{Outcome, fixture};
 
     const GATE: Statistical = Statistical {
         margin: 0.05,
@@ -199,7 +199,7 @@ mod tests {
     fn runs_that_are_no_measure_are_left_out_and_said() {
         let made = collected(&[1.0; 4], |number, run| {
             if number % 2 == 1 {
-                run.endpoints[0].phases[0].classes.insert(Class::LocalFd, 1);
+                run.endpoints[0].phases[0].outcomes.insert(Outcome::LocalFd, 1);
             }
         });
         assert_eq!((made.runs.len(), made.left_out.len()), (2, 2));

@@ -235,11 +235,11 @@ fn check_build(baseline: &Baseline, run: &RunInfo) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Class, fixture};
+    use crate::metrics::{Outcome, fixture};
     use proptest::prelude::*;
 
     fn run() -> RunResult {
-        fixture::run(&[("a", &[(Class::Ok, 1_000, 20), (Class::Http5xx, 10, 1)])])
+        fixture::run(&[("a", &[(Outcome::Ok, 1_000, 20), (Outcome::Http5xx, 10, 1)])])
     }
 
     #[test]

@@ -163,10 +163,10 @@ pub fn faults(run: &RunResult) -> Vec<String> {
     let invalid = run.invalid_because();
     let invalid = (!invalid.is_empty()).then(|| format!("is INVALID: {}", invalid.join("; ")));
     let unfinished = (!run.is_finished()).then(|| "did not finish".to_owned());
-    let undelivered = run.undelivered().map(|(missed, planned)| {
+    let undelivered = run.undelivered().map(|(dropped, planned)| {
         format!(
-            "did not deliver its load: {} of {} arrivals were missed",
-            format_count(missed),
+            "did not deliver its load: {} of {} arrivals were dropped",
+            format_count(dropped),
             format_count(planned)
         )
     });
@@ -263,11 +263,11 @@ mod tests {
 
     use super::*;
     use crate::comparison::{Statistical, Threshold};
-    use crate::metrics::{Class, HealthSample, fixture};
+    use crate::metrics::{Outcome, HealthSample, fixture};
     use crate::plan::{Model, Target};
 
     fn run() -> RunResult {
-        fixture::run(&[("a", &[(Class::Ok, 1_000, 100)])])
+        fixture::run(&[("a", &[(Outcome::Ok, 1_000, 100)])])
     }
 
     fn check(before: RunResult, now: RunResult, gate: &dyn Gate) -> Result<(), String> {
@@ -310,10 +310,10 @@ mod tests {
         );
         refused(|b| b.run.phases[1].name = "other".into(), "measured phases");
         let mut undelivered =
-            fixture::run(&[("a", &[(Class::Ok, 1_000, 80), (Class::Missed, 0, 20)])]);
+            fixture::run(&[("a", &[(Outcome::Ok, 1_000, 80), (Outcome::Dropped, 0, 20)])]);
         undelivered.run.load = run().run.load;
         let error = check(run(), undelivered, &gate).unwrap_err();
-        assert!(error.contains("20 of 100 arrivals were missed"), "{error}");
+        assert!(error.contains("20 of 100 arrivals were dropped"), "{error}");
     }
 
     #[test]

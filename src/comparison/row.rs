@@ -1,4 +1,4 @@
-//! What was found of one metric: the numbers, the outcome, and the sentence that says it; and which
+//! What was found of one metric: the numbers, the decision, and the sentence that says it; and which
 //! rows a comparison has, whatever the rule.
 //!
 //! Not here: how it is found (`statistical`, `threshold`) and where it is shown (`report`).
@@ -32,13 +32,13 @@ pub struct Row {
     /// The worst value that is no worse than before; the measure of a regression.
     pub reference: Option<f64>,
     /// What the rule made of it.
-    pub outcome: Outcome,
-    /// Whether the job's outcome needs to know it. Other rows can fail a job, but cannot make it
+    pub decision: Decision,
+    /// Whether the job's decision needs to know it. Other rows can fail a job, but cannot make it
     /// inconclusive.
     pub required: bool,
-    /// Why the outcome is what it is, for people; empty where the numbers say it.
+    /// Why the decision is what it is, for people; empty where the numbers say it.
     pub reason: String,
-    /// What of the same endpoint changed with a regression: parts of the time, classes of
+    /// What of the same endpoint changed with a regression: parts of the time, outcomes of
     /// failures, components.
     pub moved_with: Vec<String>,
 }
@@ -46,7 +46,7 @@ pub struct Row {
 /// What became of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum Decision {
     /// Worse than before by more than is allowed.
     Regressed,
     /// Better than before by more than that.
@@ -57,7 +57,7 @@ pub enum Outcome {
     Inconclusive,
 }
 
-impl Outcome {
+impl Decision {
     /// As reports write it.
     pub fn name(self) -> &'static str {
         match self {
@@ -82,7 +82,7 @@ impl Row {
             range: None,
             detectable: None,
             reference: None,
-            outcome: Outcome::Inconclusive,
+            decision: Decision::Inconclusive,
             required: false,
             reason: String::new(),
             moved_with: Vec::new(),
@@ -137,16 +137,16 @@ impl Row {
             let (low, high) = (self.signed(low), self.signed(high));
             text += &format!(" (between {low} and {high}{})", self.unit());
         }
-        text += &format!(", {}", self.outcome.name());
+        text += &format!(", {}", self.decision.name());
         if !self.reason.is_empty() {
             text += &format!(": {}", self.reason);
         }
         if let Some(detectable) = self.detectable {
             let seen = format!("{}{}", self.size(detectable), self.unit());
             let is_seen = self.change.is_some_and(|change| change.abs() > detectable);
-            text += &match self.outcome {
-                Outcome::Inconclusive if is_seen => String::new(),
-                Outcome::Inconclusive => format!("; only above {seen} would be seen for sure"),
+            text += &match self.decision {
+                Decision::Inconclusive if is_seen => String::new(),
+                Decision::Inconclusive => format!("; only above {seen} would be seen for sure"),
                 _ => format!("; would have seen anything above {seen}"),
             };
         }
@@ -197,7 +197,7 @@ pub(super) fn scopes(run: &RunResult) -> impl Iterator<Item = (Option<usize>, Sl
         .chain(each.map(|(position, name)| (Some(position), SloScope::Endpoint(name))))
 }
 
-/// What is compared, and whether the job's outcome needs it. In an open model the rate is given
+/// What is compared, and whether the job's decision needs it. In an open model the rate is given
 /// by the schedule and says nothing about the target.
 pub(super) fn metrics(model: Model) -> Vec<(Metric, bool)> {
     let percentile = |percent| Percentile::new(percent).map(Metric::ResponseTime);
@@ -226,7 +226,7 @@ mod tests {
             change: Some(0.1416),
             range: Some((0.081, 0.207)),
             detectable: Some(0.09),
-            outcome: Outcome::Regressed,
+            decision: Decision::Regressed,
             ..Row::new(SloScope::Endpoint("list invoices".into()), p95)
         };
         let sentence = "list invoices p95: 41.0 ms -> 46.8 ms, +14% (between +8.1 and +21%), \
@@ -237,7 +237,7 @@ mod tests {
         let text = row.sentence();
         assert!(text.starts_with("list invoices in surge p95:"), "{text}");
         assert!(text.ends_with("; with it: first byte +5.9 ms"), "{text}");
-        row.outcome = Outcome::Inconclusive;
+        row.decision = Decision::Inconclusive;
         assert!(!row.sentence().contains("above 9%"), "it is above 9%");
         row.change = Some(0.07);
         assert!(

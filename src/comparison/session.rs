@@ -54,10 +54,10 @@ pub(super) fn started_s(run: &RunInfo) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Class, fixture};
+    use crate::metrics::{Outcome, fixture};
 
     fn run(started_at: &str, change: impl Fn(&mut RunInfo)) -> RunResult {
-        let mut result = fixture::run(&[("a", &[(Class::Ok, 1_000, 10)])]);
+        let mut result = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 10)])]);
         result.run.started_at = format!("2026-11-21T{started_at}Z");
         change(&mut result.run);
         result

@@ -23,7 +23,7 @@ use self::estimate::Estimate;
 use self::measured::{Measured, Numbers};
 use super::row::{metrics, scopes};
 use super::session::sessions;
-use super::{Gate, Outcome, Row};
+use super::{Gate, Decision, Row};
 use crate::metrics::RunResult;
 use crate::plan::{Direction, Metric};
 use crate::units::format_count;
@@ -141,7 +141,7 @@ impl Gate for Statistical {
         }
         let mut rows = self.decide(questions, candidates.len());
         for (row, phase, endpoint) in &mut rows {
-            if row.outcome == Outcome::Regressed {
+            if row.decision == Decision::Regressed {
                 row.moved_with =
                     attribution::of(&row.metric, *phase, *endpoint, baseline, candidates);
             }
@@ -313,7 +313,7 @@ impl Statistical {
         Some(Evidence::Rates(rates))
     }
 
-    /// The outcome of each question, in view of all.
+    /// The decision of each question, in view of all.
     fn decide(&self, questions: Vec<Question>, runs: usize) -> Vec<(Row, usize, Option<usize>)> {
         let p_values = |of: fn(&Evidence) -> f64| -> Vec<f64> {
             let evidence = questions.iter().filter_map(|q| q.evidence.as_ref());
@@ -350,7 +350,7 @@ impl Statistical {
             .collect()
     }
 
-    /// The outcome of a metric that is judged.
+    /// The decision of a metric that is judged.
     fn settle(&self, row: &mut Row, evidence: &Evidence, rejected: Rejected, runs: usize) {
         let (effect, upper, margin, tolerance) = match evidence {
             Evidence::Change(difference) => (
@@ -367,15 +367,15 @@ impl Statistical {
             ),
         };
         if rejected.regressed && effect > margin {
-            row.outcome = Outcome::Regressed;
+            row.decision = Decision::Regressed;
         } else if rejected.suspect && effect > margin {
             // Not sure enough to fail the job by, but too suspicious to pass it.
             row.required = true;
             row.reason = "it looks worse, which more runs have to confirm".into();
         } else if rejected.improved && -effect > margin {
-            row.outcome = Outcome::Improved;
+            row.decision = Decision::Improved;
         } else if upper < tolerance {
-            row.outcome = Outcome::Unchanged;
+            row.decision = Decision::Unchanged;
         } else {
             row.reason = match evidence {
                 Evidence::Change(difference) => self.what_would_settle(difference, runs),

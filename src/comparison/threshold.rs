@@ -1,7 +1,7 @@
 //! The simple rule: worse by more than a share of the baseline, and by more than a floor.
 
 use super::row::{metrics, scopes};
-use super::{Gate, Outcome, Row};
+use super::{Gate, Decision, Row};
 use crate::metrics::{Cell, RunResult, Summary, Window};
 use crate::plan::{Direction, Metric, SloScope};
 
@@ -132,17 +132,17 @@ impl Threshold {
         let expected = baseline * now.requests as f64;
         let chance = *metric == Metric::ErrorRate
             && (now.failures as f64 - expected).abs() < CHANCE_FAILURES;
-        row.outcome = if chance {
-            Outcome::Unchanged
+        row.decision = if chance {
+            Decision::Unchanged
         } else if self.is_notable(metric, baseline, worse) {
-            Outcome::Regressed
+            Decision::Regressed
         } else if self.is_notable(metric, baseline, -worse) {
-            Outcome::Improved
+            Decision::Improved
         } else {
-            Outcome::Unchanged
+            Decision::Unchanged
         };
-        row.reason = match (row.outcome, metric) {
-            (Outcome::Unchanged, _) => String::new(),
+        row.reason = match (row.decision, metric) {
+            (Decision::Unchanged, _) => String::new(),
             (_, Metric::ErrorRate) => "by more than 0.1 percentage points".into(),
             _ => format!(
                 "by more than {}",
@@ -167,13 +167,13 @@ impl Threshold {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Class, fixture};
+    use crate::metrics::{Outcome, fixture};
     use crate::plan::Model;
 
     fn run(response_us: u64, count: u64, errors: u64) -> RunResult {
         let requests = [
-            (Class::Ok, response_us, count),
-            (Class::Http5xx, 10, errors),
+            (Outcome::Ok, response_us, count),
+            (Outcome::Http5xx, 10, errors),
         ];
         fixture::run(&[("a", &requests)])
     }
@@ -183,20 +183,20 @@ mod tests {
         let error_rate = |before, now| of(&rows(&before, &now), "error_rate");
         assert_eq!(
             error_rate(run(50_000, 300, 0), run(50_000, 298, 2)),
-            Outcome::Unchanged
+            Decision::Unchanged
         );
         assert_eq!(
             error_rate(run(50_000, 300, 0), run(50_000, 297, 3)),
-            Outcome::Regressed
+            Decision::Regressed
         );
         let rate = |before, now| of(&rows(&before, &now), "throughput_rps");
         assert_eq!(
             rate(run(50_000, 399, 0), run(50_000, 200, 0)),
-            Outcome::Inconclusive
+            Decision::Inconclusive
         );
         assert_eq!(
             rate(run(50_000, 400, 0), run(50_000, 800, 0)),
-            Outcome::Improved
+            Decision::Improved
         );
         let (before, now) = (run(50_000, 900, 0), run(50_000, 500, 0));
         let all =
@@ -205,16 +205,16 @@ mod tests {
         assert!(rates.map(|row| &row.scope).eq([&SloScope::Total]));
     }
 
-    fn rows(before: &RunResult, now: &RunResult) -> Vec<(String, Outcome)> {
+    fn rows(before: &RunResult, now: &RunResult) -> Vec<(String, Decision)> {
         let rows =
             Threshold::default().judge(std::slice::from_ref(before), std::slice::from_ref(now));
         rows.into_iter()
             .filter(|row| row.scope == SloScope::Total)
-            .map(|row| (row.metric.to_string(), row.outcome))
+            .map(|row| (row.metric.to_string(), row.decision))
             .collect()
     }
 
-    fn of(rows: &[(String, Outcome)], metric: &str) -> Outcome {
+    fn of(rows: &[(String, Decision)], metric: &str) -> Decision {
         rows.iter().find(|row| row.0 == metric).unwrap().1
     }
 
@@ -223,21 +223,21 @@ mod tests {
         let base = run(50_000, 2_000, 0);
         assert_eq!(
             of(&rows(&base, &run(60_000, 2_000, 0)), "p95"),
-            Outcome::Regressed
+            Decision::Regressed
         );
         assert_eq!(
             of(&rows(&base, &run(54_000, 2_000, 0)), "p95"),
-            Outcome::Unchanged
+            Decision::Unchanged
         );
         assert_eq!(
             of(&rows(&base, &run(40_000, 2_000, 0)), "p95"),
-            Outcome::Improved
+            Decision::Improved
         );
         // Twice as slow, but only by 0.5 ms.
         let fast = run(500, 2_000, 0);
         assert_eq!(
             of(&rows(&fast, &run(1_000, 2_000, 0)), "p95"),
-            Outcome::Unchanged
+            Decision::Unchanged
         );
     }
 
@@ -246,11 +246,11 @@ mod tests {
         let base = run(50_000, 100_000, 0);
         assert_eq!(
             of(&rows(&base, &run(50_000, 100_000, 90)), "error_rate"),
-            Outcome::Unchanged
+            Decision::Unchanged
         );
         assert_eq!(
             of(&rows(&base, &run(50_000, 100_000, 110)), "error_rate"),
-            Outcome::Regressed
+            Decision::Regressed
         );
     }
 
@@ -260,9 +260,9 @@ mod tests {
         let slow = run(50_000, 1_500, 0);
         assert_eq!(
             of(&rows(&base, &slow), "throughput_rps"),
-            Outcome::Regressed
+            Decision::Regressed
         );
-        assert_eq!(of(&rows(&slow, &base), "throughput_rps"), Outcome::Improved);
+        assert_eq!(of(&rows(&slow, &base), "throughput_rps"), Decision::Improved);
         let mut open = slow;
         open.run.load.model = Model::Open { max_users: 10 };
         assert!(
@@ -275,10 +275,10 @@ mod tests {
     #[test]
     fn a_percentile_needs_ten_samples_beyond_it() {
         let count = |n| rows(&run(50_000, n, 0), &run(50_000, n, 0));
-        assert_eq!(of(&count(200), "p95"), Outcome::Unchanged);
-        assert_eq!(of(&count(199), "p95"), Outcome::Inconclusive);
-        assert_eq!(of(&count(199), "p50"), Outcome::Unchanged);
-        assert_eq!(of(&count(200), "p99"), Outcome::Inconclusive);
+        assert_eq!(of(&count(200), "p95"), Decision::Unchanged);
+        assert_eq!(of(&count(199), "p95"), Decision::Inconclusive);
+        assert_eq!(of(&count(199), "p50"), Decision::Unchanged);
+        assert_eq!(of(&count(200), "p99"), Decision::Inconclusive);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::flow::Failed;
 use super::user::Shared;
 use crate::check::{self, Judgement};
-use crate::metrics::{Class, ComponentSample, ConnectionSample, FailureSample, Sample};
+use crate::metrics::{Outcome, ComponentSample, ConnectionSample, FailureSample, Sample};
 use crate::protocol::{Request, Response, Session};
 use crate::units::as_us;
 
@@ -71,7 +71,7 @@ pub(super) fn settle(answer: &mut Answer<'_>, judgement: Judgement) -> Result<()
         shared.recorder.record_failure(FailureSample {
             endpoint: in_flight.endpoint,
             intended_us: in_flight.intended_us(),
-            class: judgement.class,
+            outcome: judgement.outcome,
             key,
         });
     }
@@ -101,15 +101,15 @@ pub(super) fn settle(answer: &mut Answer<'_>, judgement: Judgement) -> Result<()
         redirects: response.redirects,
         connections: response.connections,
         reused: response.reused,
-        first_byte_us: response.phases.first_byte.map(as_us),
+        ttfb_us: response.phases.ttfb.map(as_us),
         download_us: response.phases.download.map(as_us),
         bytes_in: response.bytes_in,
         bytes_out: response.bytes_out,
-        ..in_flight.sample(judgement.class)
+        ..in_flight.sample(judgement.outcome)
     };
     in_flight.record(sample, judgement.text);
-    match judgement.class {
-        Class::Ok => Ok(()),
+    match judgement.outcome {
+        Outcome::Ok => Ok(()),
         class => Err(Failed::of_request(index, class)),
     }
 }
@@ -198,7 +198,7 @@ impl<'a> InFlight<'a> {
     }
 
     /// What is to be noted of it, so far as it is known here.
-    pub(super) fn sample(&self, class: Class) -> Sample {
+    pub(super) fn sample(&self, outcome: Outcome) -> Sample {
         Sample {
             response_us: self.since(self.intended_ns) / 1_000,
             service_us: self.since(self.started_ns) / 1_000,
@@ -220,7 +220,7 @@ impl Drop for InFlight<'_> {
                 self.resume();
                 self.land();
             }
-            let sample = self.sample(Class::Interrupted);
+            let sample = self.sample(Outcome::Interrupted);
             let text = "still in flight when the run ended".to_owned();
             self.shared.recorder.record(sample, Some(text));
         }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::exchange::{Answer, settle};
 use super::user::{Shared, User};
 use crate::check;
-use crate::metrics::{Class, Sample};
+use crate::metrics::{Outcome, Sample};
 use crate::plan::{Branch, Condition, Endpoint, Step};
 use crate::protocol::Client;
 use crate::units::{as_us, format_duration};
@@ -23,7 +23,7 @@ use crate::units::{as_us, format_duration};
 /// Why steps ended early, or a flow has failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Failed {
-    class: Class,
+    outcome: Outcome,
     why: Why,
 }
 
@@ -42,7 +42,7 @@ enum Why {
 
 impl Failed {
     /// The request of this endpoint ended in this class.
-    pub(super) fn of_request(endpoint: usize, class: Class) -> Self {
+    pub(super) fn of_request(endpoint: usize, outcome: Outcome) -> Self {
         Self {
             class,
             why: Why::Request(endpoint),
@@ -50,7 +50,7 @@ impl Failed {
     }
 
     /// The request of this endpoint could not be made, which counts as this class.
-    pub(super) fn unsent(endpoint: usize, class: Class) -> Self {
+    pub(super) fn unsent(endpoint: usize, outcome: Outcome) -> Self {
         Self {
             class,
             why: Why::Unsent(endpoint),
@@ -66,7 +66,7 @@ impl Failed {
         let name = |endpoint: usize| shared.plan.subject(endpoint);
         match &self.why {
             Why::Request(endpoint) | Why::Unsent(endpoint) => {
-                let class = self.class.name();
+                let class = self.outcome.name();
                 format!("its step `{}` ended as {class}", name(*endpoint))
             }
             Why::Poll(endpoint, timeout) => {
@@ -145,12 +145,12 @@ impl FlowInFlight {
     fn end(mut self, result: &Result<(), Failed>) {
         self.ended = true;
         match result {
-            Ok(()) => self.record(Class::Ok, None),
-            Err(failed) => self.record(failed.class, Some(failed.text(&self.shared))),
+            Ok(()) => self.record(Outcome::Ok, None),
+            Err(failed) => self.record(failed.outcome, Some(failed.text(&self.shared))),
         }
     }
 
-    fn record(&self, class: Class, text: Option<String>) {
+    fn record(&self, outcome: Outcome, text: Option<String>) {
         let now = Instant::now();
         let thought = self.clock.read(now) - self.thought;
         let since = |start| now.saturating_duration_since(start);
@@ -168,7 +168,7 @@ impl Drop for FlowInFlight {
     fn drop(&mut self) {
         if !self.ended {
             let text = "still on its way when the run ended".to_owned();
-            self.record(Class::Interrupted, Some(text));
+            self.record(Outcome::Interrupted, Some(text));
         }
     }
 }
@@ -310,7 +310,7 @@ impl<C: Client> User<C> {
             let secrets = self.values.secrets(&shared.feeding);
             let secrets = secrets.as_ref().unwrap_or(&shared.plan.secrets);
             Failed {
-                class: unfit.class,
+                outcome: unfit.outcome,
                 why: Why::Condition(check::excerpt(&secrets.hide(&unfit.text))),
             }
         })
@@ -340,7 +340,7 @@ impl<C: Client> User<C> {
             let next = Instant::now() + every;
             if next > last {
                 return Err(Failed {
-                    class: Class::CheckFailed,
+                    outcome: Outcome::CheckFailed,
                     why: Why::Poll(endpoint, timeout),
                 });
             }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::tests::{Outcome, run, run_shard, takes};
-use crate::metrics::{Class, Sample};
+use super::tests::{Simulated, run, run_shard, takes};
+use crate::metrics::{Outcome, Sample};
 use crate::plan::fixture::{load, plan};
 use crate::plan::{
     Branch, Condition, Escape, Expression, Flow, Input, Model, Part, Plan, Slot, Step, Task,
@@ -34,14 +34,14 @@ fn flow_plan(model: Model, stages: &[(f64, f64, f64)], steps: Vec<Step>) -> Plan
 }
 
 /// The samples of the only flow.
-fn flows(outcome: &Outcome) -> Vec<Sample> {
-    let flows = outcome.samples.iter().filter(|sample| sample.endpoint == 4);
+fn flows(simulated: &Simulated) -> Vec<Sample> {
+    let flows = simulated.samples.iter().filter(|sample| sample.endpoint == 4);
     flows.copied().collect()
 }
 
-fn names(outcome: &Outcome) -> String {
+fn names(simulated: &Simulated) -> String {
     let first = |line: &String| line.chars().next().unwrap();
-    outcome.seen.iter().map(first).collect()
+    simulated.seen.iter().map(first).collect()
 }
 
 /// Answers in 100 ms, badly to the requests with these numbers.
@@ -58,17 +58,17 @@ async fn the_time_of_a_flow_is_that_of_its_steps_with_and_without_the_waits() {
     let steps = vec![Step::Request(0), think, Step::Request(1)];
     let mut plan = flow_plan(Model::Closed, &[(1.0, 0.0, 10.0)], steps);
     plan.classes[0].think_time = ThinkTime::Constant(SECOND);
-    let outcome = run(&plan, takes(100)).await;
+    let simulated = run(&plan, takes(100)).await;
     // Each takes 2.2 s, and 1 s passes until the next.
-    let flows = flows(&outcome);
-    assert_eq!(names(&outcome), "abababab");
+    let flows = flows(&simulated);
+    assert_eq!(names(&simulated), "abababab");
     let starts: Vec<u64> = flows.iter().map(|flow| flow.intended_us / 1_000).collect();
     assert_eq!(starts, [0, 3_200, 6_400, 9_600]);
     for flow in flows {
         assert_eq!((flow.response_us, flow.service_us), (200_000, 2_200_000));
-        assert_eq!((flow.class, flow.lateness_us()), (Class::Ok, 0));
+        assert_eq!((flow.outcome, flow.scheduling_delay_us()), (Outcome::Ok, 0));
     }
-    let totals = outcome.ticks.last().unwrap().totals;
+    let totals = simulated.ticks.last().unwrap().totals;
     assert_eq!(
         (totals.planned, totals.started),
         (8, 8),
@@ -81,11 +81,11 @@ async fn a_failed_step_ends_its_flow_unless_it_is_to_go_on() {
     let steps = || vec![Step::Request(0), Step::Request(1), Step::Request(2)];
     let mut plan = flow_plan(Model::Closed, &[(1.0, 0.0, 100.0)], steps());
     plan.load.iterations = Some(2);
-    let outcome = run(&plan, fails(&[1])).await;
-    assert_eq!(names(&outcome), "ababc");
-    let classes: Vec<Class> = flows(&outcome).iter().map(|flow| flow.class).collect();
-    assert_eq!(classes, [Class::Http5xx, Class::Ok]);
-    let example = outcome.ticks.iter().flat_map(|tick| &tick.examples);
+    let simulated = run(&plan, fails(&[1])).await;
+    assert_eq!(names(&simulated), "ababc");
+    let classes: Vec<Outcome> = flows(&simulated).iter().map(|flow| flow.outcome).collect();
+    assert_eq!(classes, [Outcome::Http5xx, Outcome::Ok]);
+    let example = simulated.ticks.iter().flat_map(|tick| &tick.examples);
     let text = example.filter(|e| e.endpoint == 4).map(|e| e.text.as_str());
     assert_eq!(text.collect::<Vec<_>>(), ["its step `b` ended as http_5xx"]);
 
@@ -93,9 +93,9 @@ async fn a_failed_step_ends_its_flow_unless_it_is_to_go_on() {
         unreachable!()
     };
     *goes_on = true;
-    let outcome = run(&plan, fails(&[1])).await;
-    assert_eq!(names(&outcome), "abcabc");
-    assert_eq!(flows(&outcome)[0].class, Class::Http5xx);
+    let simulated = run(&plan, fails(&[1])).await;
+    assert_eq!(names(&simulated), "abcabc");
+    assert_eq!(flows(&simulated)[0].outcome, Outcome::Http5xx);
 }
 
 #[tokio::test(start_paused = true)]
@@ -114,8 +114,8 @@ async fn steps_are_repeated_and_chosen_by_weight() {
     ];
     let mut plan = flow_plan(Model::Closed, &[(1.0, 0.0, 10_000.0)], steps);
     plan.load.iterations = Some(4_000);
-    let outcome = run(&plan, takes(1)).await;
-    let seen = names(&outcome);
+    let simulated = run(&plan, takes(1)).await;
+    let seen = names(&simulated);
     assert!(
         seen.starts_with("aaab") || seen.starts_with("aaac"),
         "{seen:.8}"
@@ -160,20 +160,20 @@ async fn a_poll_goes_on_until_the_answer_is_as_awaited_or_the_time_is_up() {
             },
         }
     };
-    let outcome = run(&plan, ready_at(3)).await;
-    assert_eq!(names(&outcome), "abbbc");
-    let flow = flows(&outcome)[0];
+    let simulated = run(&plan, ready_at(3)).await;
+    assert_eq!(names(&simulated), "abbbc");
+    let flow = flows(&simulated)[0];
     // The waits of a poll are waits for the target, and count.
-    assert_eq!((flow.response_us, flow.class), (4_500_000, Class::Ok));
+    assert_eq!((flow.response_us, flow.outcome), (4_500_000, Outcome::Ok));
     assert_eq!(
-        outcome.count(Class::Ok),
+        simulated.count(Outcome::Ok),
         6,
         "a pending answer is no failure"
     );
 
-    let outcome = run(&plan, ready_at(100)).await;
-    assert_eq!(names(&outcome), "abbb", "no poll starts after 5 s");
-    assert_eq!(flows(&outcome)[0].class, Class::CheckFailed);
+    let simulated = run(&plan, ready_at(100)).await;
+    assert_eq!(names(&simulated), "abbb", "no poll starts after 5 s");
+    assert_eq!(flows(&simulated)[0].outcome, Outcome::CheckFailed);
 }
 
 /// A plan whose only variable is `item`, which stands in the URL of `a`.
@@ -197,10 +197,10 @@ async fn steps_are_done_for_each_value_of_a_list() {
         condition: None,
         steps: vec![Step::Request(0)],
     }]);
-    let outcome = run(&plan, takes(10)).await;
-    assert_eq!(outcome.seen, ["a tea", "a 7"]);
-    let outcome = run(&plan, fails(&[0])).await;
-    assert_eq!(outcome.seen, ["a tea"], "a failed step ends its flow");
+    let simulated = run(&plan, takes(10)).await;
+    assert_eq!(simulated.seen, ["a tea", "a 7"]);
+    let simulated = run(&plan, fails(&[0])).await;
+    assert_eq!(simulated.seen, ["a tea"], "a failed step ends its flow");
 }
 
 #[tokio::test(start_paused = true)]
@@ -225,8 +225,8 @@ async fn a_condition_decides_which_steps_are_done_and_how_often() {
             steps: vec![Step::Request(0), decide(source)],
         }])
     };
-    let outcome = run(&steps("status == 200 and item > 1"), takes(10)).await;
-    assert_eq!(names(&outcome), "acab");
+    let simulated = run(&steps("status == 200 and item > 1"), takes(10)).await;
+    assert_eq!(names(&simulated), "acab");
     let repeated = |source| {
         with_item(vec![Step::Each {
             variable: 0,
@@ -245,10 +245,10 @@ async fn a_condition_decides_which_steps_are_done_and_how_often() {
     }]);
     assert_eq!(names(&run(&counted, takes(10)).await), "bbbbb");
     // One that cannot be decided fails its flow, and says why.
-    let outcome = run(&steps("item.x.y"), takes(10)).await;
-    assert_eq!(names(&outcome), "a");
-    assert_eq!(flows(&outcome)[0].class, Class::InvalidRequest);
-    let mut examples = outcome.ticks.iter().flat_map(|tick| &tick.examples);
+    let simulated = run(&steps("item.x.y"), takes(10)).await;
+    assert_eq!(names(&simulated), "a");
+    assert_eq!(flows(&simulated)[0].outcome, Outcome::InvalidRequest);
+    let mut examples = simulated.ticks.iter().flat_map(|tick| &tick.examples);
     assert!(examples.any(|e| e.text.contains("item.x.y")));
 }
 
@@ -259,8 +259,8 @@ async fn a_flow_in_which_nothing_is_sent_does_not_spin() {
         steps: Vec::new(),
     }]);
     let plan = flow_plan(Model::Closed, &[(1.0, 0.0, 10.0)], vec![chosen]);
-    let outcome = run(&plan, takes(1)).await;
-    let count = flows(&outcome).len();
+    let simulated = run(&plan, takes(1)).await;
+    let count = flows(&simulated).len();
     assert!((900..=1_001).contains(&count), "{count}");
 }
 
@@ -275,15 +275,15 @@ async fn requests_in_parallel_start_at_once_and_end_with_the_slowest() {
     ];
     let mut plan = flow_plan(Model::Closed, &[(1.0, 0.0, 1_000.0)], steps);
     plan.load.iterations = Some(1);
-    let outcome = run(&plan, |number| MockAnswer {
+    let simulated = run(&plan, |number| MockAnswer {
         delay: Duration::from_millis(100 * number as u64),
         status: 200,
     })
     .await;
-    assert_eq!(names(&outcome), "abcdbcd");
-    let flow = flows(&outcome)[0];
+    assert_eq!(names(&simulated), "abcdbcd");
+    let flow = flows(&simulated)[0];
     assert_eq!(flow.response_us, 600_000);
-    let at_once = outcome
+    let at_once = simulated
         .samples
         .iter()
         .filter(|s| (1..4).contains(&s.endpoint));
@@ -298,8 +298,8 @@ async fn requests_in_parallel_that_begin_an_arrival_count_from_when_it_was_due()
     }];
     // The timer wakes at full milliseconds, so that 1/3 s tells the schedule from the start.
     let plan = flow_plan(OPEN, &[(3.0, 0.0, 1.0)], steps);
-    let outcome = run(&plan, takes(200)).await;
-    let mut due: Vec<u64> = outcome.samples.iter().map(|s| s.intended_us).collect();
+    let simulated = run(&plan, takes(200)).await;
+    let mut due: Vec<u64> = simulated.samples.iter().map(|s| s.intended_us).collect();
     due.sort_unstable();
     let each = [0, 333_333, 666_666];
     assert_eq!(
@@ -318,9 +318,9 @@ async fn a_flow_that_the_end_of_the_run_cuts_off_is_interrupted_with_its_age() {
         vec![Step::Request(0), think, Step::Request(1)],
     );
     plan.load.graceful_stop = 5 * SECOND;
-    let outcome = run(&plan, takes(1_000)).await;
-    let flow = flows(&outcome)[0];
-    assert_eq!(flow.class, Class::Interrupted);
+    let simulated = run(&plan, takes(1_000)).await;
+    let flow = flows(&simulated)[0];
+    assert_eq!(flow.outcome, Outcome::Interrupted);
     assert_eq!((flow.response_us, flow.service_us), (1_000_000, 15_000_000));
     let phases = plan.phases();
     let last = phases.last().unwrap();
@@ -328,24 +328,24 @@ async fn a_flow_that_the_end_of_the_run_cuts_off_is_interrupted_with_its_age() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_arrival_starts_a_flow_and_a_missed_one_is_counted_once_as_a_request() {
+async fn an_arrival_starts_a_flow_and_a_dropped_one_is_counted_once_as_a_request() {
     let steps = vec![Step::Request(0), Step::Request(1)];
     let plan = flow_plan(OPEN, &[(10.0, 0.0, 10.0)], steps.clone());
-    let outcome = run(&plan, takes(200)).await;
-    let all = flows(&outcome);
-    assert_eq!((all.len(), outcome.seen.len()), (100, 200));
+    let simulated = run(&plan, takes(200)).await;
+    let all = flows(&simulated);
+    assert_eq!((all.len(), simulated.seen.len()), (100, 200));
     assert!(all.iter().all(|flow| flow.response_us == 400_000));
 
     let plan = flow_plan(Model::Open { max_users: 1 }, &[(10.0, 0.0, 10.0)], steps);
-    let outcome = run(&plan, takes(200)).await;
-    let missed = flows(&outcome)
+    let simulated = run(&plan, takes(200)).await;
+    let dropped = flows(&simulated)
         .iter()
-        .filter(|s| s.class == Class::Missed)
+        .filter(|s| s.outcome == Outcome::Dropped)
         .count();
-    let totals = outcome.ticks.last().unwrap().totals;
-    assert!(missed > 70, "{missed}");
-    assert_eq!(totals.planned - totals.started, missed as u64);
-    let requests = outcome.samples.iter().filter(|sample| sample.endpoint < 4);
+    let totals = simulated.ticks.last().unwrap().totals;
+    assert!(dropped > 70, "{dropped}");
+    assert_eq!(totals.planned - totals.started, dropped as u64);
+    let requests = simulated.samples.iter().filter(|sample| sample.endpoint < 4);
     assert_eq!(requests.count() as u64, totals.planned);
 }
 
@@ -362,12 +362,12 @@ fn with_login(model: Model, stages: &[(f64, f64, f64)]) -> Plan {
 #[tokio::test(start_paused = true)]
 async fn a_user_starts_once_and_stops_once() {
     let plan = with_login(Model::Closed, &[(2.0, 0.0, 10.0), (1.0, 0.0, 10.0)]);
-    let outcome = run(&plan, takes(1_000)).await;
-    let seen = names(&outcome);
+    let simulated = run(&plan, takes(1_000)).await;
+    let seen = names(&simulated);
     let count = |name| seen.chars().filter(|c| *c == name).count();
     assert_eq!((count('c'), count('d')), (4, 2));
     assert_eq!(count('a'), 18 + 8);
-    assert_eq!((outcome.stopped_s, outcome.drained_s), (20.0, 21.0));
+    assert_eq!((simulated.stopped_s, simulated.drained_s), (20.0, 21.0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -378,8 +378,8 @@ async fn a_task_follows_the_start_at_once_and_the_first_period_of_a_pacing_conta
         (ThinkTime::Constant(SECOND), [200, 1_300, 2_400, 3_500]),
     ] {
         plan.classes[0].think_time = think_time;
-        let outcome = run(&plan, takes(100)).await;
-        let tasks = outcome.samples.iter().filter(|s| s.endpoint == 0);
+        let simulated = run(&plan, takes(100)).await;
+        let tasks = simulated.samples.iter().filter(|s| s.endpoint == 0);
         let starts = tasks.map(|task| task.intended_us / 1_000);
         assert_eq!(starts.collect::<Vec<_>>(), wanted, "{think_time:?}");
     }
@@ -389,34 +389,34 @@ async fn a_task_follows_the_start_at_once_and_the_first_period_of_a_pacing_conta
 async fn a_user_whose_start_fails_ends_and_is_counted_apart() {
     let mut plan = with_login(Model::Closed, &[(3.0, 0.0, 10.0)]);
     plan.classes[0].think_time = ThinkTime::Constant(SECOND);
-    let outcome = run(&plan, fails(&[1])).await;
-    let totals = outcome.ticks.last().unwrap().totals;
+    let simulated = run(&plan, fails(&[1])).await;
+    let totals = simulated.ticks.last().unwrap().totals;
     assert_eq!(totals.failed_starts, 1);
-    assert_eq!(outcome.count(Class::Http5xx), 1, "its requests are counted");
-    let seen = names(&outcome);
+    assert_eq!(simulated.count(Outcome::Http5xx), 1, "its requests are counted");
+    let seen = names(&simulated);
     assert_eq!(
         seen.matches('d').count(),
         2,
         "it does not stop what it did not start"
     );
-    assert_eq!(outcome.ticks[5].users, 2);
+    assert_eq!(simulated.ticks[5].users, 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_arrival_waits_for_the_start_of_its_user_and_is_missed_if_that_fails() {
+async fn an_arrival_waits_for_the_start_of_its_user_and_is_dropped_if_that_fails() {
     let plan = with_login(OPEN, &[(1.0, 0.0, 10.0)]);
-    let outcome = run(&plan, takes(100)).await;
+    let simulated = run(&plan, takes(100)).await;
     // One user is enough for all.
-    assert_eq!(names(&outcome), format!("cc{}d", "a".repeat(10)));
-    assert_eq!(outcome.drained_s, 10.1);
-    assert!(outcome.samples.iter().all(|s| s.lateness_us() == 0));
+    assert_eq!(names(&simulated), format!("cc{}d", "a".repeat(10)));
+    assert_eq!(simulated.drained_s, 10.1);
+    assert!(simulated.samples.iter().all(|s| s.scheduling_delay_us() == 0));
 
-    let outcome = run(&plan, fails(&[0, 1])).await;
-    let totals = outcome.ticks.last().unwrap().totals;
-    assert_eq!((totals.failed_starts, outcome.count(Class::Missed)), (2, 2));
-    assert_eq!(totals.missed_late, 0);
-    assert_eq!(names(&outcome), format!("cccc{}d", "a".repeat(8)));
-    assert_eq!(totals.planned, outcome.samples.len() as u64);
+    let simulated = run(&plan, fails(&[0, 1])).await;
+    let totals = simulated.ticks.last().unwrap().totals;
+    assert_eq!((totals.failed_starts, simulated.count(Outcome::Dropped)), (2, 2));
+    assert_eq!(totals.dropped_late, 0);
+    assert_eq!(names(&simulated), format!("cccc{}d", "a".repeat(8)));
+    assert_eq!(totals.planned, simulated.samples.len() as u64);
 }
 
 #[tokio::test(start_paused = true)]
@@ -424,8 +424,8 @@ async fn what_an_endpoint_says_of_the_wait_goes_before_its_class() {
     let mut plan = plan(load(Model::Closed, &[(1.0, 0.0, 100.0)]), &[1, 1]);
     plan.classes[0].think_time = ThinkTime::Constant(SECOND);
     plan.classes[0].tasks[1].think_time = Some(ThinkTime::Pacing(10 * SECOND));
-    let outcome = run(&plan, takes(2_000)).await;
-    let mut samples = outcome.samples;
+    let simulated = run(&plan, takes(2_000)).await;
+    let mut samples = simulated.samples;
     samples.sort_by_key(|sample| sample.intended_us);
     for pair in samples.windows(2) {
         let wanted = if pair[0].endpoint == 0 { 3 } else { 10 };
@@ -439,8 +439,8 @@ async fn classes_have_their_own_tasks_and_a_seed_gives_the_same_on_any_number_of
     async fn requests(plan: &Plan, shards: usize) -> BTreeMap<String, usize> {
         let mut all = BTreeMap::new();
         for shard in 0..shards {
-            let outcome = run_shard(plan, (shard, shards), takes(10), None).await;
-            for line in outcome.seen {
+            let simulated = run_shard(plan, (shard, shards), takes(10), None).await;
+            for line in simulated.seen {
                 *all.entry(line).or_default() += 1;
             }
         }

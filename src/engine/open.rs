@@ -13,22 +13,22 @@ use super::halt::Halt;
 use super::pacing::Schedule;
 use super::timer::Timer;
 use super::user::{Counted, Shared, User};
-use crate::metrics::{Class, Sample};
+use crate::metrics::{Outcome, Sample};
 use crate::protocol::Client;
 use crate::units::as_us;
 
 /// After this many arrivals without a pause, the users get a turn.
 const BATCH: u32 = 64;
 
-/// An arrival that finds no user this long after it was due is missed for the generator's own
-/// lateness: had it been released in time, a user might have been free.
+/// An arrival that finds no user this long after it was due is dropped for the generator's own
+/// scheduling delay: had it been released in time, a user might have been free.
 const LATE: Duration = Duration::from_millis(10);
 /// For so long after the end of the load, arrivals that were due before it are still released;
-/// what is left then is missed.
+/// what is left then is dropped.
 const CATCH_UP: Duration = Duration::from_millis(100);
 
 /// An arrival on its way to a user. Dropped before a user took it, because the run is over, it is
-/// missed: no arrival is lost.
+/// dropped: no arrival is lost.
 struct Arrival {
     shared: Rc<Shared>,
     k: u64,
@@ -37,8 +37,8 @@ struct Arrival {
     /// `None` once a user has taken it.
     rng: Option<ChaCha12Rng>,
     due: Instant,
-    /// Why it is missed, should it be dropped now.
-    why: Missed,
+    /// Why it is dropped, should it be dropped now.
+    why: Dropped,
 }
 
 impl Arrival {
@@ -52,12 +52,12 @@ impl Arrival {
             task,
             rng: Some(rng),
             due,
-            why: Missed::Late,
+            why: Dropped::Late,
         }
     }
 
     /// Notes that it is not started.
-    fn miss(mut self, why: Missed) {
+    fn miss(mut self, why: Dropped) {
         self.why = why;
     }
 }
@@ -68,10 +68,10 @@ impl Drop for Arrival {
             return;
         }
         let shared = &self.shared;
-        shared.recorder.missed(self.why == Missed::Late);
+        shared.recorder.dropped(self.why == Dropped::Late);
         let intended_us = as_us(self.due.saturating_duration_since(shared.epoch));
         for subject in shared.first_subjects(self.class, self.task) {
-            let sample = Sample::new(subject, Class::Missed, intended_us);
+            let sample = Sample::new(subject, Outcome::Dropped, intended_us);
             let text = self.why.text().to_owned();
             shared.recorder.record(sample, Some(text));
         }
@@ -80,7 +80,7 @@ impl Drop for Arrival {
 
 /// Why an arrival is not started.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Missed {
+enum Dropped {
     /// The generator is late.
     Late,
     /// No user is free.
@@ -89,7 +89,7 @@ enum Missed {
     NotReady,
 }
 
-impl Missed {
+impl Dropped {
     fn text(self) -> &'static str {
         match self {
             Self::Late => "the generator was late",
@@ -148,7 +148,7 @@ pub(super) async fn drive<C: Client + 'static>(
         }
         let arrival = Arrival::new(shared, k, due);
         if Instant::now() > end + CATCH_UP {
-            arrival.miss(Missed::Late);
+            arrival.miss(Dropped::Late);
             continue;
         }
         let class = arrival.class;
@@ -176,8 +176,8 @@ pub(super) async fn drive<C: Client + 'static>(
                 seat.arrival.set(Some(arrival));
                 seat.called.notify_one();
             }
-            None if due + LATE < Instant::now() => arrival.miss(Missed::Late),
-            None => arrival.miss(Missed::NoUser),
+            None if due + LATE < Instant::now() => arrival.miss(Dropped::Late),
+            None => arrival.miss(Dropped::NoUser),
         }
     }
     // The arrivals are over: every user is done when it is free.
@@ -222,7 +222,7 @@ async fn serve<C: Client>(
         let Some(mut arrival) = seat.arrival.take() else {
             continue;
         };
-        arrival.why = Missed::NotReady;
+        arrival.why = Dropped::NotReady;
         let class = arrival.class;
         let counted = Counted::new(&shared.recorder);
         // What a user does to start is scheduled in place of its first task, and may be tried
@@ -232,7 +232,7 @@ async fn serve<C: Client>(
             is_started = user.start(&mut due).await;
         }
         if !is_started {
-            arrival.miss(Missed::NotReady);
+            arrival.miss(Dropped::NotReady);
         } else if let Some(rng) = arrival.rng.take() {
             user.arrive(arrival.k, arrival.task, rng, due).await;
         }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::timer::Timer;
 use super::{Command, Finish, worker};
-use crate::metrics::{Class, Histogram, Sample, SparseHistogram, Tick};
+use crate::metrics::{Outcome, Histogram, Sample, SparseHistogram, Tick};
 use crate::plan::fixture::{load, plan};
 use crate::plan::{Arrivals, Model, Percentile, Plan, ThinkTime};
 use crate::protocol::mock::{MockAnswer, MockClient};
@@ -20,7 +20,7 @@ mod values;
 
 const OPEN: Model = Model::Open { max_users: 100 };
 
-pub(super) struct Outcome {
+pub(super) struct Simulated {
     pub(super) samples: Vec<Sample>,
     pub(super) ticks: Vec<Tick>,
     pub(super) seen: Vec<String>,
@@ -28,9 +28,9 @@ pub(super) struct Outcome {
     pub(super) drained_s: f64,
 }
 
-impl Outcome {
-    pub(super) fn count(&self, class: Class) -> usize {
-        self.samples.iter().filter(|s| s.class == class).count()
+impl Simulated {
+    pub(super) fn count(&self, outcome: Outcome) -> usize {
+        self.samples.iter().filter(|s| s.outcome == class).count()
     }
 }
 
@@ -48,7 +48,7 @@ pub(super) async fn run_shard(
     shard: (usize, usize),
     script: impl Fn(usize) -> MockAnswer + 'static,
     stop_s: Option<f64>,
-) -> Outcome {
+) -> Simulated {
     let plan = Arc::new(plan.clone());
     let client = Rc::new(MockClient::new(script));
     let epoch = Instant::now();
@@ -81,7 +81,7 @@ pub(super) async fn run_shard(
         })
         .await;
     ticks.push(last);
-    Outcome {
+    Simulated {
         samples: ticks.iter().flat_map(|tick| tick.samples.clone()).collect(),
         ticks,
         seen: client.seen(),
@@ -90,24 +90,24 @@ pub(super) async fn run_shard(
     }
 }
 
-pub(super) async fn run(plan: &Plan, script: impl Fn(usize) -> MockAnswer + 'static) -> Outcome {
+pub(super) async fn run(plan: &Plan, script: impl Fn(usize) -> MockAnswer + 'static) -> Simulated {
     run_shard(plan, (0, 1), script, None).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_closed_load_sends_one_request_at_a_time_for_each_user() {
     let plan = plan(load(Model::Closed, &[(5.0, 0.0, 10.0)]), &[1]);
-    let outcome = run(&plan, takes(100)).await;
-    assert_eq!(outcome.count(Class::Ok), 5 * 100);
-    assert!(outcome.samples.iter().all(|s| s.lateness_us() == 0));
-    assert_eq!(outcome.ticks[3].users, 5);
+    let simulated = run(&plan, takes(100)).await;
+    assert_eq!(simulated.count(Outcome::Ok), 5 * 100);
+    assert!(simulated.samples.iter().all(|s| s.scheduling_delay_us() == 0));
+    assert_eq!(simulated.ticks[3].users, 5);
 }
 
 #[tokio::test(start_paused = true)]
 async fn users_start_at_the_spawn_rate() {
     let plan = plan(load(Model::Closed, &[(10.0, 10.0, 5.0)]), &[1]);
-    let outcome = run(&plan, takes(100)).await;
-    let users: Vec<u32> = outcome.ticks.iter().map(|tick| tick.users).collect();
+    let simulated = run(&plan, takes(100)).await;
+    let users: Vec<u32> = simulated.ticks.iter().map(|tick| tick.users).collect();
     // A user starts with each second, a moment around the tick that counts it.
     for (second, users) in users.iter().take(10).enumerate() {
         let due = second as i64 + 1;
@@ -123,36 +123,36 @@ async fn users_start_at_the_spawn_rate() {
 async fn an_open_load_sends_every_arrival_at_its_time_however_slow_the_target() {
     let mut plan = plan(load(OPEN, &[(50.0, 0.0, 10.0)]), &[3, 1]);
     plan.load.graceful_stop = Duration::from_secs(60);
-    let outcome = run(&plan, takes(1500)).await;
-    assert_eq!(outcome.count(Class::Ok), 500);
-    let mut starts: Vec<u64> = outcome.samples.iter().map(|s| s.intended_us).collect();
+    let simulated = run(&plan, takes(1500)).await;
+    assert_eq!(simulated.count(Outcome::Ok), 500);
+    let mut starts: Vec<u64> = simulated.samples.iter().map(|s| s.intended_us).collect();
     starts.sort_unstable();
     assert_eq!(starts[0], 0);
     assert!(starts.windows(2).all(|w| w[1] - w[0] == 20_000));
     assert!(
-        (outcome.drained_s - 11.48).abs() < 0.01,
+        (simulated.drained_s - 11.48).abs() < 0.01,
         "{}",
-        outcome.drained_s
+        simulated.drained_s
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_arrival_without_a_free_user_is_missed_and_counted() {
+async fn an_arrival_without_a_free_user_is_dropped_and_counted() {
     let model = Model::Open { max_users: 2 };
     let plan = plan(load(model, &[(10.0, 0.0, 10.0)]), &[1]);
-    let outcome = run(&plan, takes(950)).await;
-    let last = outcome.ticks.last().unwrap();
+    let simulated = run(&plan, takes(950)).await;
+    let last = simulated.ticks.last().unwrap();
     assert_eq!(last.totals.planned, 100);
-    assert_eq!(outcome.count(Class::Missed) + outcome.count(Class::Ok), 100);
-    assert_eq!(last.totals.started, outcome.count(Class::Ok) as u64);
-    assert!(outcome.count(Class::Missed) > 70);
+    assert_eq!(simulated.count(Outcome::Dropped) + simulated.count(Outcome::Ok), 100);
+    assert_eq!(last.totals.started, simulated.count(Outcome::Ok) as u64);
+    assert!(simulated.count(Outcome::Dropped) > 70);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_open_load_lasts_as_long_as_planned_though_its_last_arrival_is_earlier() {
     let open = plan(load(OPEN, &[(1.0, 0.0, 3.0)]), &[1]);
-    let outcome = run(&open, takes(10)).await;
-    assert_eq!((outcome.samples.len(), outcome.stopped_s), (3, 3.0));
+    let simulated = run(&open, takes(10)).await;
+    assert_eq!((simulated.samples.len(), simulated.stopped_s), (3, 3.0));
     let stopped = run_shard(&open, (0, 1), takes(10), Some(2.5)).await;
     assert_eq!(stopped.stopped_s, 2.5);
 }
@@ -166,43 +166,43 @@ fn stand_still(at_ms: u64, for_ms: u64) {
 }
 
 /// Row 39: what was due while the generator stood still is started late, and that stands in the
-/// response times; what finds no user then is missed for the generator's own lateness.
+/// response times; what finds no user then is dropped for the generator's own scheduling delay.
 #[tokio::test(start_paused = true)]
-async fn a_generator_that_stood_still_shows_it_in_times_lags_and_missed_arrivals() {
+async fn a_generator_that_stood_still_shows_it_in_times_lags_and_dropped_arrivals() {
     let model = Model::Open { max_users: 20 };
     let open = plan(load(model, &[(100.0, 0.0, 10.0)]), &[1]);
     stand_still(3_000, 2_000);
-    let outcome = run(&open, takes(10)).await;
-    let totals = outcome.ticks.last().unwrap().totals;
+    let simulated = run(&open, takes(10)).await;
+    let totals = simulated.ticks.last().unwrap().totals;
     assert_eq!(totals.planned, 1_000);
-    let late = outcome.samples.iter().map(|s| s.response_us).max().unwrap();
+    let late = simulated.samples.iter().map(|s| s.response_us).max().unwrap();
     assert!((1_990_000..2_020_000).contains(&late), "{late}");
-    assert!(totals.missed_late > 100, "{totals:?}");
+    assert!(totals.dropped_late > 100, "{totals:?}");
     // Those that were due in the last 10 ms of it are hardly late.
-    let missed = outcome.count(Class::Missed) as u64;
-    assert!(missed - totals.missed_late < 5, "{totals:?}");
-    let lags = outcome.ticks.iter().flat_map(|tick| &tick.health.lags_us);
+    let dropped = simulated.count(Outcome::Dropped) as u64;
+    assert!(dropped - totals.dropped_late < 5, "{totals:?}");
+    let lags = simulated.ticks.iter().flat_map(|tick| &tick.health.lags_us);
     let lag = lags.max().unwrap();
     assert!((1_980_000..2_010_000).contains(lag), "{lag}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn arrivals_that_are_due_when_the_load_ends_are_started_or_counted_as_missed() {
+async fn arrivals_that_are_due_when_the_load_ends_are_started_or_counted_as_dropped() {
     let mut open = plan(load(OPEN, &[(100.0, 0.0, 10.0)]), &[1]);
     // Over the end of the load by 90 ms, and by more than is caught up with.
-    for (length_ms, missed) in [(590, 0), (1_500, 50)] {
+    for (length_ms, dropped) in [(590, 0), (1_500, 50)] {
         stand_still(9_500, length_ms);
-        let outcome = run(&open, takes(1)).await;
-        let totals = outcome.ticks.last().unwrap().totals;
-        assert_eq!((totals.planned, outcome.samples.len()), (1_000, 1_000));
-        assert!(totals.missed_late.abs_diff(missed) <= 1, "{totals:?}");
+        let simulated = run(&open, takes(1)).await;
+        let totals = simulated.ticks.last().unwrap().totals;
+        assert_eq!((totals.planned, simulated.samples.len()), (1_000, 1_000));
+        assert!(totals.dropped_late.abs_diff(dropped) <= 1, "{totals:?}");
     }
     open.load.graceful_stop = Duration::ZERO;
     for length_ms in [0, 590] {
         stand_still(9_500, length_ms);
-        let outcome = run(&open, takes(200)).await;
-        let totals = outcome.ticks.last().unwrap().totals;
-        assert_eq!((totals.planned, outcome.samples.len()), (1_000, 1_000));
+        let simulated = run(&open, takes(200)).await;
+        let totals = simulated.ticks.last().unwrap().totals;
+        assert_eq!((totals.planned, simulated.samples.len()), (1_000, 1_000));
     }
 }
 
@@ -211,13 +211,13 @@ async fn arrivals_that_are_due_when_the_load_ends_are_started_or_counted_as_miss
 async fn the_time_in_flight_is_the_sum_of_the_service_times() {
     let mut open = plan(load(OPEN, &[(200.0, 5.0, 10.0)]), &[1]);
     open.load.arrivals = Arrivals::Poisson;
-    let outcome = run(&open, |n| MockAnswer {
+    let simulated = run(&open, |n| MockAnswer {
         delay: Duration::from_millis(5 + (n as u64 * 37) % 400),
         status: 200,
     })
     .await;
-    let in_flight: u64 = outcome.ticks.iter().map(|t| t.health.in_flight_us).sum();
-    let times: u64 = outcome.samples.iter().map(|s| s.service_us).sum();
+    let in_flight: u64 = simulated.ticks.iter().map(|t| t.health.in_flight_us).sum();
+    let times: u64 = simulated.samples.iter().map(|s| s.service_us).sum();
     assert!(
         in_flight.abs_diff(times) < times / 1_000,
         "{in_flight} {times}"
@@ -238,8 +238,8 @@ fn stalling() -> impl Fn(usize) -> MockAnswer {
     }
 }
 
-fn percentile_s(outcome: &Outcome, percent: f64) -> f64 {
-    let mut times: Vec<u64> = outcome.samples.iter().map(|s| s.response_us).collect();
+fn percentile_s(simulated: &Simulated, percent: f64) -> f64 {
+    let mut times: Vec<u64> = simulated.samples.iter().map(|s| s.response_us).collect();
     let mut histogram = Histogram::default();
     histogram.add(&SparseHistogram::of(&mut times));
     let percentile = Percentile::new(percent).unwrap();
@@ -253,16 +253,16 @@ async fn a_stall_stands_in_the_percentiles_of_an_open_load_and_hides_from_a_clos
         load(Model::Open { max_users: 500 }, &[(200.0, 0.0, 60.0)]),
         &[1],
     );
-    let outcome = run(&open, stalling()).await;
-    assert_eq!(outcome.samples.len(), 12_000);
+    let simulated = run(&open, stalling()).await;
+    assert_eq!(simulated.samples.len(), 12_000);
     for (percent, seconds) in [(95.0, 0.50), (99.0, 0.90), (99.9, 0.99)] {
-        let got = percentile_s(&outcome, percent);
+        let got = percentile_s(&simulated, percent);
         assert!((got - seconds).abs() < 0.015, "p{percent}: {got}");
     }
     let closed = plan(load(Model::Closed, &[(1.0, 0.0, 60.0)]), &[1]);
-    let outcome = run(&closed, stalling()).await;
+    let simulated = run(&closed, stalling()).await;
     assert!(
-        percentile_s(&outcome, 99.0) < 0.015,
+        percentile_s(&simulated, 99.0) < 0.015,
         "one slow request in a thousand"
     );
 }
@@ -271,10 +271,10 @@ async fn a_stall_stands_in_the_percentiles_of_an_open_load_and_hides_from_a_clos
 #[tokio::test(start_paused = true)]
 async fn every_second_of_an_open_load_has_its_planned_arrivals() {
     let plan = plan(load(OPEN, &[(300.0, 10.0, 10.0), (50.0, 5.0, 5.0)]), &[1]);
-    let outcome = run(&plan, takes(1)).await;
-    assert_eq!(outcome.samples.len(), 1500 + 3000 + 875 + 250);
+    let simulated = run(&plan, takes(1)).await;
+    assert_eq!(simulated.samples.len(), 1500 + 3000 + 875 + 250);
     let mut seen = [0i64; 30];
-    outcome
+    simulated
         .samples
         .iter()
         .for_each(|s| seen[(s.intended_us / 1_000_000) as usize] += 1);
@@ -292,29 +292,29 @@ async fn every_second_of_an_open_load_has_its_planned_arrivals() {
             "second {second}: {seen} for {planned}"
         );
     }
-    assert!(outcome.samples.iter().all(|s| s.lateness_us() < 1_000));
+    assert!(simulated.samples.iter().all(|s| s.scheduling_delay_us() < 1_000));
 }
 
 #[tokio::test(start_paused = true)]
 async fn requests_in_flight_at_the_end_are_given_the_graceful_stop_and_then_interrupted() {
     let mut plan = plan(load(Model::Closed, &[(3.0, 0.0, 10.0)]), &[1]);
     plan.load.graceful_stop = Duration::from_secs(5);
-    let outcome = run(&plan, |n| MockAnswer {
+    let simulated = run(&plan, |n| MockAnswer {
         delay: Duration::from_secs(if n == 2 { 1000 } else { 4 }),
         status: 200,
     })
     .await;
-    assert_eq!(outcome.count(Class::Interrupted), 1);
-    assert_eq!(outcome.count(Class::Ok), 2 * 3);
-    let cut = outcome
+    assert_eq!(simulated.count(Outcome::Interrupted), 1);
+    assert_eq!(simulated.count(Outcome::Ok), 2 * 3);
+    let cut = simulated
         .samples
         .iter()
-        .find(|s| s.class == Class::Interrupted)
+        .find(|s| s.outcome == Outcome::Interrupted)
         .unwrap();
     assert_eq!(cut.response_us, 15_000_000, "its age is kept");
-    assert_eq!((outcome.stopped_s, outcome.drained_s), (10.0, 15.0));
-    let last = outcome.ticks.last().unwrap();
-    assert_eq!(last.totals.started, outcome.samples.len() as u64);
+    assert_eq!((simulated.stopped_s, simulated.drained_s), (10.0, 15.0));
+    let last = simulated.ticks.last().unwrap();
+    assert_eq!(last.totals.started, simulated.samples.len() as u64);
     assert_eq!(last.users, 0);
 }
 
@@ -322,11 +322,11 @@ async fn requests_in_flight_at_the_end_are_given_the_graceful_stop_and_then_inte
 async fn a_stop_ends_waiting_users_at_once_and_lets_requests_finish() {
     let mut plan = plan(load(Model::Closed, &[(4.0, 0.0, 1000.0)]), &[1]);
     plan.classes[0].think_time = ThinkTime::Constant(Duration::from_secs(100));
-    let outcome = run_shard(&plan, (0, 1), takes(2000), Some(1.0)).await;
-    assert_eq!(outcome.count(Class::Ok), 4);
-    assert_eq!((outcome.stopped_s, outcome.drained_s), (1.0, 2.0));
-    let outcome = run_shard(&plan, (0, 1), takes(2000), Some(50.0)).await;
-    assert_eq!((outcome.stopped_s, outcome.drained_s), (50.0, 50.0));
+    let simulated = run_shard(&plan, (0, 1), takes(2000), Some(1.0)).await;
+    assert_eq!(simulated.count(Outcome::Ok), 4);
+    assert_eq!((simulated.stopped_s, simulated.drained_s), (1.0, 2.0));
+    let simulated = run_shard(&plan, (0, 1), takes(2000), Some(50.0)).await;
+    assert_eq!((simulated.stopped_s, simulated.drained_s), (50.0, 50.0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -336,15 +336,15 @@ async fn a_user_that_has_to_leave_finishes_its_iteration_or_is_cut_off() {
         &[1],
     );
     plan.load.graceful_stop = Duration::from_secs(5);
-    let outcome = run(&plan, |n| MockAnswer {
+    let simulated = run(&plan, |n| MockAnswer {
         delay: Duration::from_secs(if n == 1 { 1000 } else { 7 }),
         status: 200,
     })
     .await;
-    let cut: Vec<&Sample> = outcome
+    let cut: Vec<&Sample> = simulated
         .samples
         .iter()
-        .filter(|s| s.class == Class::Interrupted)
+        .filter(|s| s.outcome == Outcome::Interrupted)
         .collect();
     assert_eq!(cut.len(), 1);
     assert_eq!(cut[0].response_us, 15_000_000);
@@ -362,8 +362,8 @@ async fn think_times_mean_what_they_mean_in_locust() {
     for (think_time, requests) in cases {
         let mut plan = plan(load(Model::Closed, &[(1.0, 0.0, 10.0)]), &[1]);
         plan.classes[0].think_time = think_time;
-        let outcome = run(&plan, takes(500)).await;
-        assert_eq!(outcome.samples.len(), requests, "{think_time:?}");
+        let simulated = run(&plan, takes(500)).await;
+        assert_eq!(simulated.samples.len(), requests, "{think_time:?}");
     }
     // Of an exponential distribution, 1 - e^-0.5 is below half of its mean.
     let drawn = [
@@ -373,8 +373,8 @@ async fn think_times_mean_what_they_mean_in_locust() {
     for (think_time, short) in drawn {
         let mut plan = plan(load(Model::Closed, &[(1.0, 0.0, 10_000.0)]), &[1]);
         plan.classes[0].think_time = think_time;
-        let outcome = run(&plan, takes(0)).await;
-        let starts: Vec<u64> = outcome.samples.iter().map(|s| s.intended_us).collect();
+        let simulated = run(&plan, takes(0)).await;
+        let starts: Vec<u64> = simulated.samples.iter().map(|s| s.intended_us).collect();
         let gaps: Vec<u64> = starts.windows(2).map(|pair| pair[1] - pair[0]).collect();
         let share = |count: usize| count as f64 / gaps.len() as f64;
         let mean = share(gaps.iter().sum::<u64>() as usize) / 1e6;
@@ -389,16 +389,16 @@ async fn a_pace_is_kept_though_the_timer_is_late_and_what_was_slow_is_not_made_u
     let mut plan = plan(load(Model::Closed, &[(1.0, 0.0, 10.0)]), &[1]);
     // For 33.3 ms, a timer of whole milliseconds takes 34.
     plan.classes[0].think_time = ThinkTime::Pacing(Duration::from_secs(1) / 30);
-    let outcome = run(&plan, takes(10)).await;
-    assert_eq!(outcome.samples.len(), 300);
+    let simulated = run(&plan, takes(10)).await;
+    assert_eq!(simulated.samples.len(), 300);
 
     plan.classes[0].think_time = ThinkTime::Pacing(Duration::from_secs(1));
-    let outcome = run(&plan, |number| MockAnswer {
+    let simulated = run(&plan, |number| MockAnswer {
         delay: Duration::from_millis(if number == 1 { 3_500 } else { 10 }),
         status: 200,
     })
     .await;
-    let starts = outcome.samples.iter().map(|s| s.intended_us / 1_000);
+    let starts = simulated.samples.iter().map(|s| s.intended_us / 1_000);
     let wanted = [0, 1_000, 4_500, 5_500, 6_500, 7_500, 8_500, 9_500];
     assert_eq!(starts.collect::<Vec<_>>(), wanted);
 }
@@ -407,10 +407,10 @@ async fn a_pace_is_kept_though_the_timer_is_late_and_what_was_slow_is_not_made_u
 async fn iterations_are_shared_out_evenly_and_end_the_run() {
     let mut plan = plan(load(Model::Closed, &[(3.0, 0.0, 86_400.0)]), &[1]);
     plan.load.iterations = Some(10);
-    let outcome = run(&plan, takes(1000)).await;
-    assert_eq!(outcome.count(Class::Ok), 10);
+    let simulated = run(&plan, takes(1000)).await;
+    assert_eq!(simulated.count(Outcome::Ok), 10);
     assert_eq!(
-        outcome.stopped_s, 4.0,
+        simulated.stopped_s, 4.0,
         "one user does four, the others three"
     );
 }

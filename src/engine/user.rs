@@ -16,7 +16,7 @@ use super::flow::{Failed, ThoughtClock};
 use super::health::Meter;
 use super::values::{Feeding, Unfit, Values};
 use crate::check::{self, Judgement};
-use crate::metrics::{Class, Recorder, Sample};
+use crate::metrics::{Outcome, Recorder, Sample};
 use crate::plan::{
     Body, Endpoint, OnEnd, Plan, Step, Template, ThinkTime, UserClass, first_request,
 };
@@ -108,7 +108,7 @@ impl Shared {
         (class, task, rng)
     }
 
-    /// What a missed arrival counts as: the first request of its task, and the flow that the task
+    /// What a dropped arrival counts as: the first request of its task, and the flow that the task
     /// is, if it is one.
     pub(super) fn first_subjects(&self, class: usize, task: usize) -> impl Iterator<Item = u16> {
         let steps = &self.plan.classes[class].tasks[task].steps;
@@ -276,7 +276,7 @@ impl<C: Client> User<C> {
         answer.fetch(&mut self.session, &request).await;
         self.clock.add(answer.in_flight.waited());
         let mut judgement = self.judge(awaited, &answer);
-        let held = judgement.class == Class::Ok;
+        let held = judgement.outcome == Outcome::Ok;
         if !held {
             judgement = self.judge(pending, &answer);
         }
@@ -382,20 +382,20 @@ impl<C: Client> User<C> {
         let secrets = self.values.secrets(&shared.feeding);
         let secrets = secrets.as_ref().unwrap_or(&shared.plan.secrets);
         let text = check::excerpt(&secrets.hide(&unfit.text));
-        if unfit.class.is_started() {
+        if unfit.outcome.is_started() {
             let mut in_flight = InFlight::start(shared, index, intended, now);
             in_flight.land();
-            let sample = in_flight.sample(unfit.class);
+            let sample = in_flight.sample(unfit.outcome);
             in_flight.record(sample, Some(text));
         } else {
             let intended = intended.unwrap_or(now);
             let intended_us = as_us(intended.saturating_duration_since(shared.epoch));
-            shared.recorder.missed(false);
-            let sample = Sample::new(index as u16, unfit.class, intended_us);
+            shared.recorder.dropped(false);
+            let sample = Sample::new(index as u16, unfit.outcome, intended_us);
             shared.recorder.record(sample, Some(text));
         }
         self.end_for(unfit.end);
-        Failed::unsent(index, unfit.class)
+        Failed::unsent(index, unfit.outcome)
     }
 
     /// What the want of data means for more than a request.

@@ -13,7 +13,7 @@ use rand_chacha::ChaCha12Rng;
 use serde_json::Value;
 
 use crate::check::{self, Judgement};
-use crate::metrics::Class;
+use crate::metrics::Outcome;
 use crate::plan::{
     Check, Condition, Endpoint, Model, OnEnd, Per, Plan, Scope, Secrets, Turn, is_secret_header,
 };
@@ -89,7 +89,7 @@ fn data_of(by_variable: &[Option<usize>], variables: impl Iterator<Item = usize>
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unfit {
     /// The class it ends in.
-    pub class: Class,
+    pub outcome: Outcome,
     /// What happened, for people.
     pub text: String,
     /// What that means for more than the request.
@@ -99,7 +99,7 @@ pub(super) struct Unfit {
 impl From<String> for Unfit {
     fn from(text: String) -> Self {
         Self {
-            class: Class::InvalidRequest,
+            outcome: Outcome::InvalidRequest,
             text,
             end: None,
         }
@@ -215,7 +215,7 @@ impl Values {
             let random = |count| rng.random_range(0..count);
             let Some(row) = feeder.row(turn, plan.seed, random) else {
                 return Err(Unfit {
-                    class: Class::DataExhausted,
+                    outcome: Outcome::DataExhausted,
                     text: format!(
                         "`{}` ({}, {} rows) has no further row",
                         feeder.name,
@@ -291,7 +291,7 @@ impl Values {
         feeding: &Feeding,
         endpoint: &Endpoint,
         (response, elapsed): (&Response, Duration),
-        wanted: impl Fn(Class) -> bool,
+        wanted: impl Fn(Outcome) -> bool,
         iteration: u64,
         rng: &mut ChaCha12Rng,
     ) -> Judgement {
@@ -314,7 +314,7 @@ impl Values {
         for (variable, value) in judgement.extracted.drain(..) {
             self.set(variable, value);
         }
-        if judgement.class != Class::Ok {
+        if judgement.outcome != Outcome::Ok {
             return judgement;
         }
         for (asked, key) in endpoint.checks.iter().filter_map(condition) {
@@ -323,7 +323,7 @@ impl Values {
                 Ok(false) => format!("`{}` does not hold", asked.source()),
                 Err(unfit) => unfit.text,
             };
-            let class = Class::CheckFailed;
+            let outcome = Outcome::CheckFailed;
             let text = wanted(class).then_some(text);
             let own = text.as_ref().and_then(|_| self.secrets(feeding));
             let secrets = own.as_ref().unwrap_or(secrets);

@@ -152,12 +152,12 @@ fn meeting(criteria: &[&Criterion]) -> String {
 #[cfg(test)]
 mod tests {
     use crate::grading::*;
-    use crate::metrics::{Class, fixture};
+    use crate::metrics::{Outcome, fixture};
     use crate::plan::Percentile;
 
     fn next(slos: &[(&str, Metric, f64)]) -> Option<(&'static str, String)> {
         let mut result =
-            fixture::run(&[("a", &[(Class::Ok, 90_000, 99), (Class::Http5xx, 10, 1)])]);
+            fixture::run(&[("a", &[(Outcome::Ok, 90_000, 99), (Outcome::Http5xx, 10, 1)])]);
         result.run.slos = slos
             .iter()
             .map(|(name, metric, target)| fixture::slo(name, metric.clone(), *target))
@@ -233,7 +233,7 @@ mod tests {
             let slos = [p95(target), ("rps", Metric::Throughput, 1.0)];
             let (letter, how) = next(&slos).unwrap();
             let advised: f64 = how.split(' ').nth(2).unwrap().parse().unwrap();
-            let mut result = fixture::run(&[("a", &[(Class::Ok, (advised * 1e3) as u64, 100)])]);
+            let mut result = fixture::run(&[("a", &[(Outcome::Ok, (advised * 1e3) as u64, 100)])]);
             result.run.slos = slos
                 .iter()
                 .map(|(name, metric, target)| fixture::slo(name, metric.clone(), *target))

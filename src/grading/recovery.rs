@@ -132,12 +132,12 @@ fn is_good(seconds: &[Second], start: f64, (p95_us, error_rate): (f64, f64)) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Class, Tick, fixture};
+    use crate::metrics::{Outcome, Tick, fixture};
     use crate::plan::Stage;
     use std::time::Duration;
 
-    /// 20 s base, 10 s surge, 30 s after it; `answer` gives class and response time by second.
-    fn recovery(answer: impl Fn(u64) -> (Class, u64)) -> Vec<Recovery> {
+    /// 20 s base, 10 s surge, 30 s after it; `answer` gives outcome and response time by second.
+    fn recovery(answer: impl Fn(u64) -> (Outcome, u64)) -> Vec<Recovery> {
         let stage = |name: &str, target, seconds| Stage {
             name: name.into(),
             target,
@@ -152,8 +152,8 @@ mod tests {
         ];
         let samples = (0..6_000).map(|i| {
             let intended_us = i * 10_000;
-            let (class, response_us) = answer(intended_us / 1_000_000);
-            fixture::sample(0, class, intended_us, response_us)
+            let (outcome, response_us) = answer(intended_us / 1_000_000);
+            fixture::sample(0, outcome, intended_us, response_us)
         });
         let tick = Tick {
             samples: samples.collect(),
@@ -165,8 +165,8 @@ mod tests {
     #[test]
     fn the_time_counts_from_the_end_of_the_surge() {
         let found = recovery(|second| match second {
-            20..37 => (Class::Ok, 900_000),
-            _ => (Class::Ok, 10_000),
+            20..37 => (Outcome::Ok, 900_000),
+            _ => (Outcome::Ok, 10_000),
         });
         assert_eq!(found.len(), 1);
         assert_eq!(
@@ -178,15 +178,15 @@ mod tests {
 
     #[test]
     fn a_target_that_never_suffered_recovers_at_once() {
-        let found = recovery(|_| (Class::Ok, 10_000));
+        let found = recovery(|_| (Outcome::Ok, 10_000));
         assert_eq!(found[0].recovery_time_s, Some(0.0));
     }
 
     #[test]
     fn errors_count_as_much_as_response_times() {
         let found = recovery(|second| match second {
-            20..34 => (Class::Http5xx, 10_000),
-            _ => (Class::Ok, 10_000),
+            20..34 => (Outcome::Http5xx, 10_000),
+            _ => (Outcome::Ok, 10_000),
         });
         assert_eq!(found[0].recovery_time_s, Some(4.0));
     }
@@ -194,13 +194,13 @@ mod tests {
     #[test]
     fn a_relapse_starts_the_count_anew_and_a_late_return_is_none() {
         let relapse = recovery(|second| match second {
-            20..32 | 39..41 => (Class::Ok, 900_000),
-            _ => (Class::Ok, 10_000),
+            20..32 | 39..41 => (Outcome::Ok, 900_000),
+            _ => (Outcome::Ok, 10_000),
         });
         assert_eq!(relapse[0].recovery_time_s, Some(11.0));
         let late = recovery(|second| match second {
-            20..54 => (Class::Ok, 900_000),
-            _ => (Class::Ok, 10_000),
+            20..54 => (Outcome::Ok, 900_000),
+            _ => (Outcome::Ok, 10_000),
         });
         assert_eq!(late[0].recovery_time_s, None);
     }

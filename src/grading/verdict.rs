@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Change, Criterion, Finding, Grading, Kind};
 use crate::error::Exit;
-use crate::metrics::{Class, RunResult, Window};
+use crate::metrics::{Outcome, RunResult, Window};
 use crate::plan::SloScope;
 use crate::units::format_count;
 
@@ -119,7 +119,7 @@ pub(super) fn of(
         return (Verdict::Inconclusive, vec![why]);
     }
     let fail_on = policy.fail_on;
-    let failed_requests = result.count(Class::is_failure);
+    let failed_requests = result.count(Outcome::is_failure);
     let mut failures: Vec<String> = criteria
         .iter()
         .filter(|criterion| criterion.kind == Kind::Slo && fail_on.slo)
@@ -178,10 +178,10 @@ fn open_questions(result: &RunResult) -> Vec<String> {
         Some(Some(_)) => open.push("the run was stopped before its end".into()),
         None => open.push("perfctl was killed during the run; its last second may be lost".into()),
     }
-    if let Some((missed, planned)) = result.undelivered() {
+    if let Some((dropped, planned)) = result.undelivered() {
         open.push(format!(
             "the load was not delivered: {} of {} arrivals found no free virtual user",
-            format_count(missed),
+            format_count(dropped),
             format_count(planned)
         ));
     }
@@ -221,7 +221,7 @@ impl Grading {
             None => {}
         }
         match (self.judged_exit(result, policy), policy.code_on_error) {
-            (Exit::Pass, Some(code)) if result.count(Class::is_failure) > 0 => Exit::Custom(code),
+            (Exit::Pass, Some(code)) if result.count(Outcome::is_failure) > 0 => Exit::Custom(code),
             (exit, _) => exit,
         }
     }
@@ -233,7 +233,7 @@ mod tests {
     use crate::metrics::fixture;
     use crate::plan::Metric;
 
-    const FAILURES: &[(Class, u64, u64)] = &[(Class::Ok, 1_000, 99), (Class::Http5xx, 10, 1)];
+    const FAILURES: &[(Outcome, u64, u64)] = &[(Outcome::Ok, 1_000, 99), (Outcome::Http5xx, 10, 1)];
 
     fn judge(result: &RunResult, policy: Policy) -> (Verdict, u8) {
         let grading = Grading::of(result, &[], &policy);
@@ -267,7 +267,7 @@ mod tests {
             ..Policy::default()
         };
         assert_eq!(judge(&result, policy), (Verdict::Pass, 7));
-        let clean = fixture::run(&[("a", &[(Class::Ok, 1_000, 10)])]);
+        let clean = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 10)])]);
         assert_eq!(judge(&clean, policy), (Verdict::Pass, 0));
     }
 
@@ -287,9 +287,9 @@ mod tests {
 
     #[test]
     fn a_load_that_was_not_delivered_never_passes() {
-        let few = fixture::run(&[("a", &[(Class::Ok, 1_000, 990), (Class::Missed, 0, 10)])]);
+        let few = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 990), (Outcome::Dropped, 0, 10)])]);
         assert_eq!(judge(&few, Policy::default()), (Verdict::Pass, 0));
-        let many = fixture::run(&[("a", &[(Class::Ok, 1_000, 989), (Class::Missed, 0, 11)])]);
+        let many = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 989), (Outcome::Dropped, 0, 11)])]);
         assert_eq!(judge(&many, Policy::default()), (Verdict::Inconclusive, 3));
     }
 
@@ -313,7 +313,7 @@ mod tests {
 
     #[test]
     fn invalid_comes_before_fail_and_signals_before_all() {
-        let mut result = fixture::run(&[("a", &[(Class::LocalFd, 10, 3)])]);
+        let mut result = fixture::run(&[("a", &[(Outcome::LocalFd, 10, 3)])]);
         result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.01)];
         assert_eq!(judge(&result, Policy::default()), (Verdict::Invalid, 3));
         for (signal, code) in [(2, 130), (15, 143)] {
@@ -324,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_run_that_was_cut_short_never_passes() {
-        let mut result = fixture::run(&[("a", &[(Class::Ok, 1_000, 10)])]);
+        let mut result = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 10)])]);
         result.run.ending.as_mut().unwrap().signal = Some(2);
         assert_eq!(judge(&result, Policy::default()).0, Verdict::Inconclusive);
         result.run.ending = None;
@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn an_open_question_about_the_baseline_is_no_pass() {
-        let result = fixture::run(&[("a", &[(Class::Ok, 1_000, 10)])]);
+        let result = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 10)])]);
         let change = |finding| Change {
             scope: SloScope::Total,
             metric: Metric::ErrorRate,
@@ -376,11 +376,11 @@ mod tests {
             let grading = Grading::of(result, &[change], &policy);
             grading.exit(result, &policy).code()
         };
-        let sound = fixture::run(&[("a", &[(Class::Ok, 1_000, 10)])]);
+        let sound = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 10)])]);
         assert_eq!(exit(&sound, Finding::Open), 0);
         assert_eq!(exit(&sound, Finding::Regressed), 1);
         assert_eq!(exit(&fixture::run(&[("a", &[])]), Finding::Open), 3);
-        let invalid = fixture::run(&[("a", &[(Class::LocalFd, 10, 3)])]);
+        let invalid = fixture::run(&[("a", &[(Outcome::LocalFd, 10, 3)])]);
         assert_eq!(exit(&invalid, Finding::Open), 3);
     }
 

@@ -1,4 +1,4 @@
-//! How a planned request ended. Every planned start ends in exactly one class.
+//! How a planned request ended. Every planned start ends in exactly one outcome.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
-pub enum Class {
+pub enum Outcome {
     /// Answered, and every check held.
     Ok,
     /// Answered with an unwanted 4xx.
@@ -18,7 +18,7 @@ pub enum Class {
     /// Answered, but a check did not hold.
     CheckFailed,
     /// An arrival that was never started, for want of a free virtual user.
-    Missed,
+    Dropped,
     /// Never started, for want of a row of data.
     DataExhausted,
     /// Still in flight when the graceful stop ended; its age is a lower bound.
@@ -73,14 +73,14 @@ pub enum Class {
     Other,
 }
 
-impl Class {
-    /// All classes, in the order of declaration.
+impl Outcome {
+    /// All outcomes, in the order of declaration.
     pub const ALL: [Self; 31] = [
         Self::Ok,
         Self::Http4xx,
         Self::Http5xx,
         Self::CheckFailed,
-        Self::Missed,
+        Self::Dropped,
         Self::DataExhausted,
         Self::Interrupted,
         Self::Dns,
@@ -116,7 +116,7 @@ impl Class {
             Self::Http4xx => "http_4xx",
             Self::Http5xx => "http_5xx",
             Self::CheckFailed => "check_failed",
-            Self::Missed => "missed",
+            Self::Dropped => "dropped",
             Self::DataExhausted => "data_exhausted",
             Self::Interrupted => "interrupted",
             Self::Dns => "dns",
@@ -146,9 +146,9 @@ impl Class {
         }
     }
 
-    /// Whether the request was sent or tried, rather than missed or left out for want of data.
+    /// Whether the request was sent or tried, rather than dropped or left out for want of data.
     pub fn is_started(self) -> bool {
-        !matches!(self, Self::Missed | Self::DataExhausted)
+        !matches!(self, Self::Dropped | Self::DataExhausted)
     }
 
     /// Whether the time taken is only a lower bound of what a user would have waited.
@@ -168,7 +168,7 @@ impl Class {
     pub fn is_failure(self) -> bool {
         !matches!(
             self,
-            Self::Ok | Self::Missed | Self::DataExhausted | Self::Interrupted
+            Self::Ok | Self::Dropped | Self::DataExhausted | Self::Interrupted
         ) && !self.is_local()
     }
 
@@ -201,11 +201,11 @@ mod tests {
 
     #[test]
     fn the_list_is_complete_and_names_match_the_format() {
-        for (i, class) in Class::ALL.into_iter().enumerate() {
-            assert_eq!(class as usize, i);
-            let json = serde_json::to_value(class).unwrap();
-            assert_eq!(json, class.name());
+        for (i, outcome) in Outcome::ALL.into_iter().enumerate() {
+            assert_eq!(outcome as usize, i);
+            let json = serde_json::to_value(outcome).unwrap();
+            assert_eq!(json, outcome.name());
         }
-        assert_eq!(Class::Other as usize + 1, Class::ALL.len());
+        assert_eq!(Outcome::Other as usize + 1, Outcome::ALL.len());
     }
 }

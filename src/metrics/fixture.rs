@@ -6,13 +6,13 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{
-    Class, Ending, EndpointInfo, Example, Fold, JournalWriter, Machine, RunInfo, RunResult, Sample,
+    Outcome, Ending, EndpointInfo, Example, Fold, JournalWriter, Machine, RunInfo, RunResult, Sample,
     Tick, Totals,
 };
 use crate::plan::{Arrivals, Fingerprint, Load, Model, Slo, Stage};
 
-/// Requests of one endpoint: class, response time in us, how many.
-pub type Requests<'a> = &'a [(Class, u64, u64)];
+/// Requests of one endpoint: outcome, response time in us, how many.
+pub type Requests<'a> = &'a [(Outcome, u64, u64)];
 
 /// A run of 2 s ramp and 10 s steady load, its requests spread evenly over the steady phase.
 pub fn run(endpoints: &[(&str, Requests<'_>)]) -> RunResult {
@@ -25,17 +25,17 @@ pub fn run(endpoints: &[(&str, Requests<'_>)]) -> RunResult {
     };
     let mut tick = Tick::default();
     for (position, (_, requests)) in endpoints.iter().enumerate() {
-        for &(class, response_us, count) in *requests {
+        for &(outcome, response_us, count) in *requests {
             for i in 0..count {
                 let intended_us = 2_000_000 + i * 10_000_000 / count;
-                let sample = sample(position as u16, class, intended_us, response_us);
+                let sample = sample(position as u16, outcome, intended_us, response_us);
                 tick.samples.push(sample);
             }
-            if class.is_failure() || class.is_local() {
+            if outcome.is_failure() || outcome.is_local() {
                 tick.examples.push(Example {
                     endpoint: position as u16,
-                    class,
-                    text: format!("an example of {}", class.name()),
+                    outcome,
+                    text: format!("an example of {}", outcome.name()),
                 });
             }
         }
@@ -51,7 +51,7 @@ pub fn minute(number: usize, factor: f64) -> RunResult {
         // A spread that is the same in each second, and another from second to second.
         let spread = 1.0 + 0.01 * ((i * 7919) % 41) as f64 + 0.002 * ((i / 50 * 31) % 7) as f64;
         let response_us = (20_000.0 * factor * spread) as u64;
-        vec![sample(0, Class::Ok, i * 20_000, response_us)]
+        vec![sample(0, Outcome::Ok, i * 20_000, response_us)]
     })
 }
 
@@ -75,14 +75,14 @@ pub fn minute_of(number: usize, samples: impl Fn(u64) -> Vec<Sample>) -> RunResu
 }
 
 /// A sample whose service time is its response time.
-pub fn sample(endpoint: u16, class: Class, intended_us: u64, response_us: u64) -> Sample {
-    let started = class.is_started();
+pub fn sample(endpoint: u16, outcome: Outcome, intended_us: u64, response_us: u64) -> Sample {
+    let started = outcome.is_started();
     Sample {
         response_us: if started { response_us } else { 0 },
         service_us: if started { response_us } else { 0 },
         bytes_in: 1_000,
         bytes_out: 100,
-        ..Sample::new(endpoint, class, intended_us)
+        ..Sample::new(endpoint, outcome, intended_us)
     }
 }
 
@@ -138,10 +138,10 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
     };
     let end_us = run.phases.last().unwrap().end_us;
     let planned = tick.samples.len() as u64;
-    let missed = tick
+    let dropped = tick
         .samples
         .iter()
-        .filter(|s| !s.class.is_started())
+        .filter(|s| !s.outcome.is_started())
         .count() as u64;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("journal.jsonl");
@@ -156,8 +156,8 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         drained_at_us: end_us + 10_000,
         totals: Totals {
             planned,
-            started: planned - missed,
-            missed_late: 0,
+            started: planned - dropped,
+            dropped_late: 0,
             failed_starts: 0,
         },
     }));

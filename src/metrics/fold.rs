@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::journal::{Commit, CommitCell};
-use super::{Cell, Class, ConnectionSample, Histogram, Sample, SparseHistogram, Tick};
+use super::{Cell, Outcome, ConnectionSample, Histogram, Sample, SparseHistogram, Tick};
 use crate::plan::{Percentile, Phase};
 
 /// How many seconds the percentile of the live display looks back.
@@ -24,7 +24,7 @@ pub struct Fold {
     recent: VecDeque<SparseHistogram>,
     requests: u64,
     failures: u64,
-    missed: u64,
+    dropped: u64,
 }
 
 /// What the live display shows of a running test.
@@ -40,8 +40,8 @@ pub struct Live {
     pub requests: u64,
     /// Failed requests so far.
     pub failures: u64,
-    /// Arrivals missed so far.
-    pub missed: u64,
+    /// Arrivals dropped so far.
+    pub dropped: u64,
 }
 
 /// Samples of one endpoint and second of intended start, by histogram.
@@ -52,8 +52,8 @@ struct Values {
     censored: Vec<u64>,
     failed: Vec<u64>,
     service: Vec<u64>,
-    lateness: Vec<u64>,
-    first_byte: Vec<u64>,
+    scheduling_delay: Vec<u64>,
+    ttfb: Vec<u64>,
     download: Vec<u64>,
     dns: Vec<u64>,
     connect: Vec<u64>,
@@ -63,23 +63,23 @@ struct Values {
 
 impl Values {
     fn add(&mut self, sample: &Sample) {
-        if sample.class == Class::Ok {
+        if sample.outcome == Outcome::Ok {
             self.response.push(sample.response_us);
             self.service.push(sample.service_us);
-            self.first_byte.extend(sample.first_byte_us);
+            self.ttfb.extend(sample.ttfb_us);
             self.download.extend(sample.download_us);
         } else {
-            *self.cell.classes.entry(sample.class).or_default() += 1;
-            if !sample.class.is_started() {
+            *self.cell.outcomes.entry(sample.outcome).or_default() += 1;
+            if !sample.outcome.is_started() {
                 return;
             }
-            if sample.class.is_censored() {
+            if sample.outcome.is_censored() {
                 self.censored.push(sample.response_us);
             } else {
                 self.failed.push(sample.response_us);
             }
         }
-        self.lateness.push(sample.lateness_us());
+        self.scheduling_delay.push(sample.scheduling_delay_us());
         self.cell.bytes_in += sample.bytes_in;
         self.cell.bytes_out += sample.bytes_out;
         self.cell.connections += u64::from(sample.connections);
@@ -103,15 +103,15 @@ impl Values {
     fn into_cell(mut self) -> Cell {
         let mut cell = self.cell;
         if !self.response.is_empty() {
-            // Not counted one by one, since most are of this class.
-            cell.classes.insert(Class::Ok, self.response.len() as u64);
+            // Not counted one by one, since most are of this outcome.
+            cell.outcomes.insert(Outcome::Ok, self.response.len() as u64);
         }
         cell.response = SparseHistogram::of(&mut self.response);
         cell.censored = SparseHistogram::of(&mut self.censored);
         cell.failed = SparseHistogram::of(&mut self.failed);
         cell.service = SparseHistogram::of(&mut self.service);
-        cell.lateness = SparseHistogram::of(&mut self.lateness);
-        cell.first_byte = SparseHistogram::of(&mut self.first_byte);
+        cell.scheduling_delay = SparseHistogram::of(&mut self.scheduling_delay);
+        cell.ttfb = SparseHistogram::of(&mut self.ttfb);
         cell.download = SparseHistogram::of(&mut self.download);
         cell.dns = SparseHistogram::of(&mut self.dns);
         cell.connect = SparseHistogram::of(&mut self.connect);
@@ -193,7 +193,7 @@ impl Fold {
             recent: VecDeque::new(),
             requests: 0,
             failures: 0,
-            missed: 0,
+            dropped: 0,
         }
     }
 
@@ -209,9 +209,9 @@ impl Fold {
                 if usize::from(sample.endpoint) >= self.endpoints {
                     continue;
                 }
-                ended += u64::from(sample.class.is_started());
-                self.failures += u64::from(sample.class.is_failure());
-                self.missed += u64::from(sample.class == Class::Missed);
+                ended += u64::from(sample.outcome.is_started());
+                self.failures += u64::from(sample.outcome.is_failure());
+                self.dropped += u64::from(sample.outcome == Outcome::Dropped);
             }
             for connection in &tick.connections {
                 let place = self.place(connection.intended_us);
@@ -221,7 +221,7 @@ impl Fold {
             for failure in &tick.failures {
                 let place = self.place(failure.intended_us);
                 let values = groups.at(place, failure.endpoint);
-                let keys = values.cell.failure_keys.entry(failure.class).or_default();
+                let keys = values.cell.failure_keys.entry(failure.outcome).or_default();
                 *keys.entry(failure.key.to_string()).or_default() += 1;
             }
             for component in &tick.components {
@@ -242,10 +242,10 @@ impl Fold {
             // An example is handed over with the sample it belongs to; any of its cells will do.
             let mut of_endpoint = groups.of(example.endpoint);
             if let Some(values) =
-                of_endpoint.find(|values| values.cell.classes.contains_key(&example.class))
+                of_endpoint.find(|values| values.cell.outcomes.contains_key(&example.outcome))
             {
                 let texts = &mut values.cell.examples;
-                texts.entry(example.class).or_insert(example.text);
+                texts.entry(example.outcome).or_insert(example.text);
             }
         }
         let cells = groups.into_cells();
@@ -261,7 +261,7 @@ impl Fold {
             p95_us: self.recent_p95(successes),
             requests: self.requests,
             failures: self.failures,
-            missed: self.missed,
+            dropped: self.dropped,
         };
         let commit = Commit {
             users,
@@ -318,17 +318,17 @@ mod tests {
         }
     }
 
-    fn sample(intended_us: u64, class: Class, response_us: u64) -> Sample {
+    fn sample(intended_us: u64, outcome: Outcome, response_us: u64) -> Sample {
         Sample {
             endpoint: 0,
-            class,
+            outcome,
             redirects: 0,
             connections: 1,
             reused: 1,
             intended_us,
             response_us,
             service_us: response_us / 2,
-            first_byte_us: Some(response_us / 4),
+            ttfb_us: Some(response_us / 4),
             download_us: Some(response_us / 4),
             bytes_in: 10,
             bytes_out: 5,
@@ -346,15 +346,15 @@ mod tests {
         );
         let tick = Tick {
             samples: vec![
-                sample(399_999, Class::Ok, 10),
-                sample(400_000, Class::Ok, 20),
-                sample(1_399_999, Class::Http5xx, 3_000_000),
-                sample(1_400_000, Class::TimeoutBody, 30_000_000),
-                sample(1_500_000, Class::Missed, 0),
+                sample(399_999, Outcome::Ok, 10),
+                sample(400_000, Outcome::Ok, 20),
+                sample(1_399_999, Outcome::Http5xx, 3_000_000),
+                sample(1_400_000, Outcome::TimeoutBody, 30_000_000),
+                sample(1_500_000, Outcome::Dropped, 0),
             ],
             examples: vec![Example {
                 endpoint: 0,
-                class: Class::Http5xx,
+                outcome: Outcome::Http5xx,
                 text: "status 503".into(),
             }],
             ..Tick::default()
@@ -365,16 +365,16 @@ mod tests {
         let steady = &commit.cells[1].cell;
         assert_eq!(steady.response.count(), 1);
         assert_eq!(steady.failed.count(), 1);
-        assert_eq!(steady.examples[&Class::Http5xx], "status 503");
+        assert_eq!(steady.examples[&Outcome::Http5xx], "status 503");
         let late = &commit.cells[2].cell;
         assert_eq!(late.censored.max_us, 30_000_000);
         assert_eq!(
-            late.count(Class::is_started),
+            late.count(Outcome::is_started),
             1,
-            "a missed arrival was not started"
+            "a dropped arrival was not started"
         );
-        assert_eq!(late.lateness.count(), 1);
-        assert_eq!((live.requests, live.failures, live.missed), (4, 2, 1));
+        assert_eq!(late.scheduling_delay.count(), 1);
+        assert_eq!((live.requests, live.failures, live.dropped), (4, 2, 1));
     }
 
     /// Row 32: whatever the target says, what is kept of it does not grow.
@@ -388,7 +388,7 @@ mod tests {
                 let number = second * 50_000 + i;
                 recorder.started();
                 let text = format!("no such invoice {number}");
-                recorder.record(sample(second * 1_000_000, Class::Reset, i), Some(text));
+                recorder.record(sample(second * 1_000_000, Outcome::Reset, i), Some(text));
                 if i % 1_000 == 0 {
                     recorder.record_component(ComponentSample {
                         endpoint: 0,
@@ -423,7 +423,7 @@ mod tests {
             version: Some(HttpVersion::Http11),
         };
         let tick = || Tick {
-            samples: vec![sample(0, Class::Ok, 1_000)],
+            samples: vec![sample(0, Outcome::Ok, 1_000)],
             connections: (0..20).map(connection).collect(),
             ..Tick::default()
         };

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Class, Histogram, RunResult, SparseHistogram, Tick, Window};
+use super::{Outcome, Histogram, RunResult, SparseHistogram, Tick, Window};
 use crate::plan::{ClientChoice, Model, Percentile};
 use crate::units::{format_count, format_latency_us, trim_float};
 
@@ -19,11 +19,11 @@ const WORKER: [f64; 2] = [0.80, 0.95];
 const LAG_P99_US: f64 = 10_000.0;
 /// How late no wake-up may be; us.
 const LAG_MAX_US: u64 = 100_000;
-/// p99 of the lateness of starts: a warning above the first; us.
+/// p99 of the scheduling delay of starts: a warning above the first; us.
 const LATENESS_US: [f64; 2] = [5_000.0, 10_000.0];
-/// INVALID only when p99 of the lateness is also more than this of the median response time.
+/// INVALID only when p99 of the scheduling delay is also more than this of the median response time.
 const LATENESS_SHARE: f64 = 0.05;
-/// The share of planned starts that the generator may miss by its own lateness.
+/// The share of planned starts that the generator may miss by its own scheduling delay.
 const MISSED_LATE: f64 = 0.001;
 /// Of open files and local ports: a warning above this share.
 const USED: f64 = 0.80;
@@ -117,7 +117,7 @@ impl RunResult {
         sum / self.health.len().max(1) as f64
     }
 
-    /// Everything that is wrong with the generator's health. CPU, loop lag and lateness count
+    /// Everything that is wrong with the generator's health. CPU, loop lag and scheduling delay count
     /// where the load was measured: a generator that struggles in the ramp harms no number that
     /// is graded.
     pub(super) fn health_concerns(&self) -> Vec<Concern> {
@@ -138,9 +138,9 @@ impl RunResult {
             cpu,
             worker,
             self.loop_lag(),
-            self.lateness(),
-            self.missed_late(),
-            self.missed_for_want_of_users(),
+            self.scheduling_delay(),
+            self.dropped_late(),
+            self.dropped_for_lack_of_users(),
             self.used_up(|second| second.open_files, "open files", "`ulimit -n`"),
             self.used_up(
                 |second| second.local_ports,
@@ -237,12 +237,12 @@ impl RunResult {
         })
     }
 
-    fn lateness(&self) -> Option<Concern> {
+    fn scheduling_delay(&self) -> Option<Concern> {
         if self.run.load.model == Model::Closed {
             return None;
         }
         let total = self.summary(None, Window::Measured);
-        let p99_us = total.lateness_us.p99?;
+        let p99_us = total.scheduling_delay_us.p99?;
         let [warn_us, invalid_us] = LATENESS_US;
         let of_median = total
             .response_us
@@ -259,14 +259,14 @@ impl RunResult {
         })
     }
 
-    fn missed_late(&self) -> Option<Concern> {
+    fn dropped_late(&self) -> Option<Concern> {
         let totals = self.run.ending.as_ref()?.totals;
-        (totals.missed_late > 0).then(|| Concern {
-            decisive: totals.missed_late as f64 > totals.planned as f64 * MISSED_LATE,
+        (totals.dropped_late > 0).then(|| Concern {
+            decisive: totals.dropped_late as f64 > totals.planned as f64 * MISSED_LATE,
             text: format!(
-                "{} of {} arrivals were missed because the generator was late: {}more \
+                "{} of {} arrivals were dropped because the generator was late: {}more \
                  `--workers`, a lower rate, or another machine",
-                format_count(totals.missed_late),
+                format_count(totals.dropped_late),
                 format_count(totals.planned),
                 self.lighter_client()
             ),
@@ -274,20 +274,20 @@ impl RunResult {
     }
 
     /// Of a run that was killed the cause is not known, and the likelier one is told.
-    fn missed_for_want_of_users(&self) -> Option<Concern> {
-        let late = self.run.ending.as_ref().map_or(0, |e| e.totals.missed_late);
-        let missed = self
-            .count(|class| class == Class::Missed)
+    fn dropped_for_lack_of_users(&self) -> Option<Concern> {
+        let late = self.run.ending.as_ref().map_or(0, |e| e.totals.dropped_late);
+        let dropped = self
+            .count(|outcome| outcome == Outcome::Dropped)
             .saturating_sub(late);
         let Model::Open { max_users } = self.run.load.model else {
             return None;
         };
-        (missed > 0).then(|| Concern {
+        (dropped > 0).then(|| Concern {
             decisive: false,
             text: format!(
                 "{} arrivals were missed because no virtual user was free: the target was too \
                  slow for this rate, or `max_users` ({}) is too low",
-                format_count(missed),
+                format_count(dropped),
                 format_count(max_users.into())
             ),
         })
@@ -324,7 +324,7 @@ mod tests {
 
     /// A run of 2 s ramp and 10 s measured load, whose seconds are changed by `change`.
     fn run(change: impl Fn(usize, &mut HealthSample)) -> RunResult {
-        let mut result = fixture::run(&[("a", &[(Class::Ok, 1_000, 1_000)])]);
+        let mut result = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 1_000)])]);
         result.health = (0..13)
             .map(|second| {
                 let mut sample = HealthSample {
@@ -439,11 +439,11 @@ mod tests {
     }
 
     /// An open run of 1,000 requests, of which 2 % started this late.
-    fn late(lateness_us: u64, response_us: u64) -> (Vec<String>, Vec<String>) {
+    fn late(scheduling_delay_us: u64, response_us: u64) -> (Vec<String>, Vec<String>) {
         let samples = (0..1_000).map(|i| {
-            let mut sample = fixture::sample(0, Class::Ok, i * 1_000, response_us);
+            let mut sample = fixture::sample(0, Outcome::Ok, i * 1_000, response_us);
             if i % 50 == 0 {
-                sample.response_us += lateness_us;
+                sample.response_us += scheduling_delay_us;
             }
             sample
         });
@@ -475,21 +475,21 @@ mod tests {
     }
 
     #[test]
-    fn a_missed_arrival_has_a_cause_and_only_the_generators_own_is_invalid() {
-        let missed = |late: u64| {
+    fn a_dropped_arrival_has_a_cause_and_only_the_generators_own_is_invalid() {
+        let dropped = |late: u64| {
             let requests: fixture::Requests<'_> =
-                &[(Class::Ok, 1_000, 9_980), (Class::Missed, 0, 20)];
+                &[(Outcome::Ok, 1_000, 9_980), (Outcome::Dropped, 0, 20)];
             let mut result = fixture::run(&[("a", requests)]);
             result.run.load.model = Model::Open { max_users: 10 };
-            result.run.ending.as_mut().unwrap().totals.missed_late = late;
+            result.run.ending.as_mut().unwrap().totals.dropped_late = late;
             judged(&result)
         };
-        let (because, warnings) = missed(0);
+        let (because, warnings) = dropped(0);
         assert!(because.is_empty());
-        assert!(warnings[0].contains("20 arrivals were missed because no virtual user"));
-        let (because, warnings) = missed(10);
+        assert!(warnings[0].contains("20 arrivals were dropped because no virtual user"));
+        let (because, warnings) = dropped(10);
         assert_eq!((because.len(), warnings.len()), (0, 2), "0.1 %");
-        let (because, warnings) = missed(11);
+        let (because, warnings) = dropped(11);
         assert_eq!((because.len(), warnings.len()), (1, 1));
         assert!(because[0].contains("11 of 10,000"), "{because:?}");
     }

@@ -242,7 +242,7 @@ impl Assembly {
                 .ok_or("it names an endpoint or phase the run does not have")?;
             total.merge(&entry.cell);
             let kept = Cell {
-                classes: entry.cell.classes,
+                outcomes: entry.cell.outcomes,
                 response: entry.cell.response,
                 censored: entry.cell.censored,
                 ..Cell::default()
@@ -282,7 +282,7 @@ impl Assembly {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Class, HealthSample, fixture};
+    use crate::metrics::{Outcome, HealthSample, fixture};
     use proptest::prelude::*;
 
     /// A journal of a header and `seconds` commits, and the number of bytes up to the end of each.
@@ -300,7 +300,7 @@ mod tests {
         let mut ends = vec![length()];
         for second in 0..seconds {
             let mut cell = Cell::default();
-            cell.classes.insert(Class::Missed, second + 1);
+            cell.outcomes.insert(Outcome::Dropped, second + 1);
             let cells = vec![CommitCell {
                 phase: 1,
                 second,

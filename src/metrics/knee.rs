@@ -113,7 +113,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::metrics::{Class, Sample, Tick, fixture};
+    use crate::metrics::{Outcome, Sample, Tick, fixture};
     use crate::plan::Stage;
 
     /// A sweep of a target that works on so many requests at once, each for 10 ms, and with more of
@@ -136,7 +136,7 @@ mod tests {
             tick.samples.extend((0..count).map(|k| Sample {
                 response_us: time_us,
                 service_us: time_us,
-                ..Sample::new(0, Class::Ok, i * 10_000_000 + k * 10_000_000 / count)
+                ..Sample::new(0, Outcome::Ok, i * 10_000_000 + k * 10_000_000 / count)
             }));
         }
         let mut result = fixture::of_stages(&["a"], stages.collect(), tick);

@@ -4,14 +4,14 @@
 use std::cell::RefCell;
 use std::collections::HashSet;
 
-use super::{Class, ComponentSample, ConnectionSample, Example, FailureSample, Sample, Tick};
+use super::{Outcome, ComponentSample, ConnectionSample, Example, FailureSample, Sample, Tick};
 
 /// The notes of one worker.
 #[derive(Debug, Default)]
 pub struct Recorder {
     tick: RefCell<Tick>,
     /// Failures that an example was handed over for.
-    shown: RefCell<HashSet<(u16, Class)>>,
+    shown: RefCell<HashSet<(u16, Outcome)>>,
 }
 
 impl Recorder {
@@ -22,12 +22,12 @@ impl Recorder {
         counts.started += 1;
     }
 
-    /// An arrival is missed: for want of a free user, or because the generator was `late`; or a
+    /// An arrival is dropped: for want of a free user, or because the generator was `late`; or a
     /// request is left out for want of data. Called once for each, before its sample.
-    pub fn missed(&self, late: bool) {
+    pub fn dropped(&self, late: bool) {
         let counts = &mut self.tick.borrow_mut().totals;
         counts.planned += 1;
-        counts.missed_late += u64::from(late);
+        counts.dropped_late += u64::from(late);
     }
 
     /// The `on_start` of a virtual user failed.
@@ -36,7 +36,7 @@ impl Recorder {
     }
 
     /// A planned request ended, or a flow. `text` says why, for a failure; only the first of each endpoint
-    /// and class is kept.
+    /// and outcome is kept.
     pub fn record(&self, sample: Sample, text: Option<String>) {
         let mut tick = self.tick.borrow_mut();
         tick.samples.push(sample);
@@ -44,19 +44,19 @@ impl Recorder {
             && self
                 .shown
                 .borrow_mut()
-                .insert((sample.endpoint, sample.class))
+                .insert((sample.endpoint, sample.outcome))
         {
             tick.examples.push(Example {
                 endpoint: sample.endpoint,
-                class: sample.class,
+                outcome: sample.outcome,
                 text,
             });
         }
     }
 
     /// Whether the text of such a failure would be kept.
-    pub fn wants(&self, endpoint: u16, class: Class) -> bool {
-        !self.shown.borrow().contains(&(endpoint, class))
+    pub fn wants(&self, endpoint: u16, outcome: Outcome) -> bool {
+        !self.shown.borrow().contains(&(endpoint, outcome))
     }
 
     /// A request opened connections.
@@ -101,13 +101,13 @@ mod tests {
     #[test]
     fn one_example_of_each_endpoint_and_class_is_kept() {
         let recorder = Recorder::default();
-        let sample = |class| Sample::new(0, class, 0);
-        for class in [Class::Reset, Class::Reset, Class::Dns] {
+        let sample = |outcome| Sample::new(0, outcome, 0);
+        for outcome in [Outcome::Reset, Outcome::Reset, Outcome::Dns] {
             recorder.started();
-            recorder.record(sample(class), Some("why".into()));
-            assert!(!recorder.wants(0, class));
+            recorder.record(sample(outcome), Some("why".into()));
+            assert!(!recorder.wants(0, outcome));
         }
-        assert!(recorder.wants(1, Class::Dns) && recorder.wants(0, Class::Other));
+        assert!(recorder.wants(1, Outcome::Dns) && recorder.wants(0, Outcome::Other));
         let tick = recorder.take();
         assert_eq!((tick.samples.len(), tick.examples.len()), (3, 2));
         assert_eq!((tick.totals.planned, tick.totals.started), (3, 3));

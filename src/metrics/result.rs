@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Class, HealthSample, HttpVersion, Interval, SparseHistogram};
+use super::{Outcome, HealthSample, HttpVersion, Interval, SparseHistogram};
 use crate::plan::{ClientChoice, Endpoint, Fingerprint, Load, Phase, Plan, Slo, Target};
 use crate::units::MAX_DURATION;
 
@@ -176,11 +176,11 @@ pub struct Totals {
     pub planned: u64,
     /// Requests that were started.
     pub started: u64,
-    /// Arrivals missed because the generator was late, among all that were missed.
+    /// Arrivals dropped because the generator was late, among all that were dropped.
     #[serde(default)]
-    pub missed_late: u64,
+    pub dropped_late: u64,
     /// Virtual users that ended because their `on_start` failed; in an open load, arrivals that
-    /// were missed for it.
+    /// were dropped for it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failed_starts: u64,
 }
@@ -194,7 +194,7 @@ impl Totals {
     pub fn add(&mut self, other: Self) {
         self.planned += other.planned;
         self.started += other.started;
-        self.missed_late += other.missed_late;
+        self.dropped_late += other.dropped_late;
         self.failed_starts += other.failed_starts;
     }
 }
@@ -214,7 +214,7 @@ pub struct EndpointResult {
 pub struct Cell {
     /// Planned requests by how they ended.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub classes: BTreeMap<Class, u64>,
+    pub outcomes: BTreeMap<Outcome, u64>,
     /// Response times of successes: intended start to last byte.
     #[serde(skip_serializing_if = "SparseHistogram::is_empty")]
     pub response: SparseHistogram,
@@ -229,10 +229,10 @@ pub struct Cell {
     pub service: SparseHistogram,
     /// Actual minus intended start of all started requests.
     #[serde(skip_serializing_if = "SparseHistogram::is_empty")]
-    pub lateness: SparseHistogram,
+    pub scheduling_delay: SparseHistogram,
     /// Actual send to the response's head, of successes.
     #[serde(skip_serializing_if = "SparseHistogram::is_empty")]
-    pub first_byte: SparseHistogram,
+    pub ttfb: SparseHistogram,
     /// The response's head to its last byte, of successes.
     #[serde(skip_serializing_if = "SparseHistogram::is_empty")]
     pub download: SparseHistogram,
@@ -267,12 +267,12 @@ pub struct Cell {
     /// By name: what the target said of its components in `Server-Timing`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub components: BTreeMap<String, Component>,
-    /// One failure's text per class.
+    /// One failure's text per outcome.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub examples: BTreeMap<Class, String>,
-    /// Per class, how many failures had which `fail_with`. The scenario bounds their number.
+    pub examples: BTreeMap<Outcome, String>,
+    /// Per outcome, how many failures had which `fail_with`. The scenario bounds their number.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub failure_keys: BTreeMap<Class, BTreeMap<String, u64>>,
+    pub failure_keys: BTreeMap<Outcome, BTreeMap<String, u64>>,
 }
 
 /// What the target said of one of its components.
@@ -437,17 +437,17 @@ impl Cell {
         *self.remotes.entry(key.to_owned()).or_default() += count;
     }
 
-    /// Adds all of `other`; the first example of each class stays.
+    /// Adds all of `other`; the first example of each outcome stays.
     pub fn merge(&mut self, other: &Self) {
-        for (class, count) in &other.classes {
-            *self.classes.entry(*class).or_default() += count;
+        for (outcome, count) in &other.outcomes {
+            *self.outcomes.entry(*outcome).or_default() += count;
         }
         self.response.merge(&other.response);
         self.censored.merge(&other.censored);
         self.failed.merge(&other.failed);
         self.service.merge(&other.service);
-        self.lateness.merge(&other.lateness);
-        self.first_byte.merge(&other.first_byte);
+        self.scheduling_delay.merge(&other.scheduling_delay);
+        self.ttfb.merge(&other.ttfb);
         self.download.merge(&other.download);
         self.dns.merge(&other.dns);
         self.connect.merge(&other.connect);
@@ -470,22 +470,22 @@ impl Cell {
             mine.hits += component.hits;
             mine.misses += component.misses;
         }
-        for (class, text) in &other.examples {
-            self.examples.entry(*class).or_insert_with(|| text.clone());
+        for (outcome, text) in &other.examples {
+            self.examples.entry(*outcome).or_insert_with(|| text.clone());
         }
-        for (class, keys) in &other.failure_keys {
-            let mine = self.failure_keys.entry(*class).or_default();
+        for (outcome, keys) in &other.failure_keys {
+            let mine = self.failure_keys.entry(*outcome).or_default();
             for (key, count) in keys {
                 *mine.entry(key.clone()).or_default() += count;
             }
         }
     }
 
-    /// How many planned requests ended in a class that `select` takes.
-    pub fn count(&self, select: impl Fn(Class) -> bool) -> u64 {
-        self.classes
+    /// How many planned requests ended in a outcome that `select` takes.
+    pub fn count(&self, select: impl Fn(Outcome) -> bool) -> u64 {
+        self.outcomes
             .iter()
-            .filter(|(class, _)| select(**class))
+            .filter(|(outcome, _)| select(**outcome))
             .map(|(_, count)| count)
             .sum()
     }
@@ -503,7 +503,7 @@ impl Cell {
             self.redirects,
         ]
         .into_iter()
-        .chain(self.classes.values().copied())
+        .chain(self.outcomes.values().copied())
         .chain(
             self.failure_keys
                 .values()
@@ -521,8 +521,8 @@ impl Cell {
             &self.censored,
             &self.failed,
             &self.service,
-            &self.lateness,
-            &self.first_byte,
+            &self.scheduling_delay,
+            &self.ttfb,
             &self.download,
             &self.dns,
             &self.connect,

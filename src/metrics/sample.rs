@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Class, Totals, WorkerHealth};
+use super::{Outcome, Totals, WorkerHealth};
 
 /// One planned request, finished one way or another. All times in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct Sample {
     /// Position of the endpoint in the plan.
     pub endpoint: u16,
     /// How it ended.
-    pub class: Class,
+    pub outcome: Outcome,
     /// Redirects followed.
     pub redirects: u16,
     /// Connections opened for it.
@@ -22,12 +22,12 @@ pub struct Sample {
     pub reused: u16,
     /// When it should have started, from the start of the load.
     pub intended_us: u64,
-    /// Intended start to last byte. 0 for a missed arrival.
+    /// Intended start to last byte. 0 for a dropped arrival.
     pub response_us: u64,
-    /// Actual send to last byte. 0 for a missed arrival.
+    /// Actual send to last byte. 0 for a dropped arrival.
     pub service_us: u64,
     /// Actual send to the head of the last response; `None` when there was none.
-    pub first_byte_us: Option<u64>,
+    pub ttfb_us: Option<u64>,
     /// The head of the last response to its last byte; `None` when it did not end.
     pub download_us: Option<u64>,
     /// Bytes received: bodies as they came over the wire, and heads as HTTP/1.1 text.
@@ -38,17 +38,17 @@ pub struct Sample {
 
 impl Sample {
     /// A request of which no more is known than that it ended, and how.
-    pub fn new(endpoint: u16, class: Class, intended_us: u64) -> Self {
+    pub fn new(endpoint: u16, outcome: Outcome, intended_us: u64) -> Self {
         Self {
             endpoint,
-            class,
+            outcome,
             redirects: 0,
             connections: 0,
             reused: 0,
             intended_us,
             response_us: 0,
             service_us: 0,
-            first_byte_us: None,
+            ttfb_us: None,
             download_us: None,
             bytes_in: 0,
             bytes_out: 0,
@@ -56,7 +56,7 @@ impl Sample {
     }
 
     /// Actual start minus intended start: the generator's own error.
-    pub fn lateness_us(&self) -> u64 {
+    pub fn scheduling_delay_us(&self) -> u64 {
         self.response_us.saturating_sub(self.service_us)
     }
 }
@@ -117,19 +117,19 @@ pub struct FailureSample {
     pub endpoint: u16,
     /// Intended start of the request, from the start of the load; us.
     pub intended_us: u64,
-    /// The class it ended in.
-    pub class: Class,
+    /// The outcome it ended in.
+    pub outcome: Outcome,
     /// The name: the `fail_with` of the check that failed.
     pub key: Arc<str>,
 }
 
-/// The text of one failure, as an example of its class.
+/// The text of one failure, as an example of its outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Example {
     /// Position of the endpoint in the plan.
     pub endpoint: u16,
-    /// The class it is an example of.
-    pub class: Class,
+    /// The outcome it is an example of.
+    pub outcome: Outcome,
     /// What happened, in a sentence; control characters escaped, at most 300 characters.
     pub text: String,
 }
@@ -137,7 +137,7 @@ pub struct Example {
 /// What one worker hands over for one second of the run.
 #[derive(Debug, Default)]
 pub struct Tick {
-    /// Requests that ended (and arrivals missed) since the last tick.
+    /// Requests that ended (and arrivals dropped) since the last tick.
     pub samples: Vec<Sample>,
     /// Connections opened since the last tick.
     pub connections: Vec<ConnectionSample>,
@@ -145,11 +145,11 @@ pub struct Tick {
     pub components: Vec<ComponentSample>,
     /// Failures with a name since the last tick.
     pub failures: Vec<FailureSample>,
-    /// Failures of classes not seen before at this worker.
+    /// Failures of outcomes not seen before at this worker.
     pub examples: Vec<Example>,
     /// Virtual users running (closed), or requests in flight (open).
     pub users: u32,
-    /// What was planned, started and missed so far.
+    /// What was planned, started and dropped so far.
     pub totals: Totals,
     /// Whether a user found that the run is to end for want of data.
     pub out_of_data: bool,

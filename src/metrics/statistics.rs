@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{
-    Cell, Class, Component, EndpointResult, Histogram, HttpVersion, RunResult, SparseHistogram,
+    Cell, Outcome, Component, EndpointResult, Histogram, HttpVersion, RunResult, SparseHistogram,
 };
 use crate::plan::{Metric, Percentile};
 
@@ -28,19 +28,19 @@ pub struct Summary {
     pub requests: u64,
     /// Answered as asked.
     pub successes: u64,
-    /// Failed; see [`Class::is_failure`].
+    /// Failed; see [`Outcome::is_failure`].
     pub failures: u64,
     /// Arrivals that were never started.
-    pub missed: u64,
+    pub dropped: u64,
     /// Cut off by the end of the run; neither success nor failure.
     pub interrupted: u64,
     /// Planned requests by how they ended.
-    pub classes: BTreeMap<Class, u64>,
+    pub outcomes: BTreeMap<Outcome, u64>,
     /// Successes per second.
     pub rate_per_s: f64,
     /// Failures over finished requests; `None` without any.
     pub error_rate: Option<f64>,
-    /// Share of finished requests that the target answered, see [`Class::is_unavailable`].
+    /// Share of finished requests that the target answered, see [`Outcome::is_unavailable`].
     pub availability: Option<f64>,
     /// Intended start to last byte: successes, and timed-out and interrupted requests at their
     /// age, so that a request that hangs does not make the numbers better.
@@ -48,7 +48,7 @@ pub struct Summary {
     /// Actual send to last byte, of successes.
     pub service_us: Latency,
     /// Actual send to the response's head, of successes.
-    pub first_byte_us: Latency,
+    pub ttfb_us: Latency,
     /// The response's head to its last byte, of successes.
     pub download_us: Latency,
     /// Name resolution, of requests that opened a connection to a name.
@@ -58,7 +58,7 @@ pub struct Summary {
     /// TLS handshakes, of requests that opened a TLS connection.
     pub tls_us: Latency,
     /// Actual minus intended start, of all started requests.
-    pub lateness_us: Latency,
+    pub scheduling_delay_us: Latency,
     /// Response times of failures other than timeouts.
     pub failed_us: Latency,
     /// Bytes received.
@@ -80,11 +80,11 @@ pub struct Summary {
     pub redirects: u64,
     /// What the target said of its components in `Server-Timing`.
     pub components: BTreeMap<String, ComponentSummary>,
-    /// One failure's text per class.
-    pub examples: BTreeMap<Class, String>,
-    /// Per class, how many failures had which `fail_with`.
+    /// One failure's text per outcome.
+    pub examples: BTreeMap<Outcome, String>,
+    /// Per outcome, how many failures had which `fail_with`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub failure_keys: BTreeMap<Class, BTreeMap<String, u64>>,
+    pub failure_keys: BTreeMap<Outcome, BTreeMap<String, u64>>,
     #[serde(skip)]
     response: Histogram,
     #[serde(skip)]
@@ -161,12 +161,12 @@ fn share(part: u64, whole: u64) -> Option<f64> {
 impl Summary {
     /// The numbers of everything in `cell`, counted over `window_s` seconds.
     pub fn of(cell: &Cell, window_s: f64) -> Self {
-        let requests = cell.count(Class::is_started);
-        let successes = cell.count(|class| class == Class::Ok);
-        let failures = cell.count(Class::is_failure);
-        let interrupted = cell.count(|class| class == Class::Interrupted);
+        let requests = cell.count(Outcome::is_started);
+        let successes = cell.count(|outcome| outcome == Outcome::Ok);
+        let failures = cell.count(Outcome::is_failure);
+        let interrupted = cell.count(|outcome| outcome == Outcome::Interrupted);
         let finished = successes + failures;
-        let unavailable = cell.count(Class::is_unavailable);
+        let unavailable = cell.count(Outcome::is_unavailable);
         let response = dense(&[&cell.response, &cell.censored]);
         let components = cell
             .components
@@ -184,9 +184,9 @@ impl Summary {
             requests,
             successes,
             failures,
-            missed: cell.count(|class| class == Class::Missed),
+            dropped: cell.count(|outcome| outcome == Outcome::Dropped),
             interrupted,
-            classes: cell.classes.clone(),
+            outcomes: cell.outcomes.clone(),
             rate_per_s: if window_s > 0.0 {
                 successes as f64 / window_s
             } else {
@@ -196,12 +196,12 @@ impl Summary {
             availability: share(finished - unavailable, finished),
             response_us: Latency::of(&response),
             service_us: Latency::of_sparse(&cell.service),
-            first_byte_us: Latency::of_sparse(&cell.first_byte),
+            ttfb_us: Latency::of_sparse(&cell.ttfb),
             download_us: Latency::of_sparse(&cell.download),
             dns_us: Latency::of_sparse(&cell.dns),
             connect_us: Latency::of_sparse(&cell.connect),
             tls_us: Latency::of_sparse(&cell.tls),
-            lateness_us: Latency::of_sparse(&cell.lateness),
+            scheduling_delay_us: Latency::of_sparse(&cell.scheduling_delay),
             failed_us: Latency::of_sparse(&cell.failed),
             bytes_in: cell.bytes_in,
             bytes_out: cell.bytes_out,
@@ -291,8 +291,8 @@ impl RunResult {
         end_us.saturating_sub(planned.start_us) as f64 / 1e6
     }
 
-    /// Planned requests in all phases and endpoints that ended in a class `select` takes.
-    pub fn count(&self, select: impl Fn(Class) -> bool + Copy) -> u64 {
+    /// Planned requests in all phases and endpoints that ended in a outcome `select` takes.
+    pub fn count(&self, select: impl Fn(Outcome) -> bool + Copy) -> u64 {
         let cells = self.requests().flat_map(|endpoint| &endpoint.phases);
         cells.map(|cell| cell.count(select)).sum()
     }
@@ -311,11 +311,11 @@ mod tests {
 
     fn cell() -> Cell {
         let mut cell = Cell::default();
-        cell.classes.insert(Class::Ok, 97);
-        cell.classes.insert(Class::TimeoutHeaders, 2);
-        cell.classes.insert(Class::Http4xx, 1);
-        cell.classes.insert(Class::Missed, 5);
-        cell.classes.insert(Class::Interrupted, 1);
+        cell.outcomes.insert(Outcome::Ok, 97);
+        cell.outcomes.insert(Outcome::TimeoutHeaders, 2);
+        cell.outcomes.insert(Outcome::Http4xx, 1);
+        cell.outcomes.insert(Outcome::Dropped, 5);
+        cell.outcomes.insert(Outcome::Interrupted, 1);
         cell.response = SparseHistogram::of(&mut vec![1_000; 97]);
         cell.censored = SparseHistogram::of(&mut [30_000_000, 30_000_000, 12_000_000]);
         cell.failed = SparseHistogram::of(&mut [1]);

@@ -74,8 +74,8 @@ impl RunResult {
             let ended = [&cell.response, &cell.censored, &cell.failed];
             times_us += ended.iter().map(|part| part.sum_us as f64).sum::<f64>();
             // The time in flight starts with the actual start.
-            times_us -= cell.lateness.sum_us as f64;
-            count += cell.lateness.count();
+            times_us -= cell.scheduling_delay.sum_us as f64;
+            count += cell.scheduling_delay.count();
         }
         let in_flight_us: f64 = self.health.iter().map(|s| s.in_flight_s * 1e6).sum();
         // Each time was cut to whole microseconds.
@@ -171,7 +171,7 @@ fn median(values: &mut [f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Class, HealthSample, Tick, fixture};
+    use crate::metrics::{Outcome, HealthSample, Tick, fixture};
     use crate::plan::Stage;
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha12Rng;
@@ -247,7 +247,7 @@ mod tests {
         let run = |slower_us: u64| {
             let samples = (0..600).map(|i| {
                 let response_us = 10_000 + i * slower_us + (i * 7919) % 100;
-                fixture::sample(0, Class::Ok, 2_000_000 + i * 50_000, response_us)
+                fixture::sample(0, Outcome::Ok, 2_000_000 + i * 50_000, response_us)
             });
             let tick = Tick {
                 samples: samples.collect(),
@@ -266,10 +266,10 @@ mod tests {
     #[test]
     fn littles_law_is_checked_over_the_whole_run() {
         let requests: fixture::Requests<'_> = &[
-            (Class::Ok, 40_000, 1_000),
-            (Class::TimeoutBody, 1_000_000, 10),
-            (Class::Reset, 100_000, 10),
-            (Class::Missed, 0, 7),
+            (Outcome::Ok, 40_000, 1_000),
+            (Outcome::TimeoutBody, 1_000_000, 10),
+            (Outcome::Reset, 100_000, 10),
+            (Outcome::Dropped, 0, 7),
         ];
         let mut result = fixture::run(&[("a", requests)]);
         let second = |in_flight_s| HealthSample {

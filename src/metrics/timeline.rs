@@ -13,7 +13,7 @@ use serde::ser::{Error as _, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::histogram::{checked_lowest_at, index_of_bucket, lowest_of_bucket};
-use super::{Cell, Class, SparseHistogram};
+use super::{Cell, Outcome, SparseHistogram};
 
 /// One second of one phase.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub struct Interval {
     /// Whole seconds from the phase's start; the last one of a phase may be shorter.
     pub second: u64,
     /// `(endpoint, counts)` of the endpoints with requests intended to start in it. Only
-    /// `classes`, `response` and `censored` are kept here, and in files.
+    /// `outcomes`, `response` and `censored` are kept here, and in files.
     #[serde(serialize_with = "write_cells", deserialize_with = "read_cells")]
     pub cells: Vec<(usize, Cell)>,
 }
@@ -40,7 +40,7 @@ fn read_cells<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<(usize, Cell)>, 
         .collect())
 }
 
-/// `[endpoint, response, classes]`, and `censored` behind it where there is any.
+/// `[endpoint, response, outcomes]`, and `censored` behind it where there is any.
 struct Short<'a>(usize, &'a Cell);
 
 impl Serialize for Short<'_> {
@@ -49,7 +49,7 @@ impl Serialize for Short<'_> {
         let mut seq = to.serialize_seq(None)?;
         seq.serialize_element(endpoint)?;
         seq.serialize_element(&Packed(&cell.response))?;
-        seq.serialize_element(&cell.classes)?;
+        seq.serialize_element(&cell.outcomes)?;
         if !cell.censored.is_empty() {
             seq.serialize_element(&Packed(&cell.censored))?;
         }
@@ -117,10 +117,10 @@ impl<'de> Visitor<'de> for ReadVisitor {
             Second::Cell(cell) => return Ok(Read(endpoint, *cell)),
             Second::Response(response) => response,
         };
-        let classes: BTreeMap<Class, u64> = seq.next_element()?.ok_or_else(short)?;
+        let outcomes: BTreeMap<Outcome, u64> = seq.next_element()?.ok_or_else(short)?;
         let censored: Option<Unpacked> = seq.next_element()?;
         let cell = Cell {
-            classes,
+            outcomes,
             response,
             censored: censored.map_or_else(SparseHistogram::default, |Unpacked(found)| found),
             ..Cell::default()
@@ -219,14 +219,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn interval(response: Vec<u64>, censored: Vec<u64>) -> Interval {
-        let classes = [
-            (Class::Ok, response.len()),
-            (Class::TimeoutBody, censored.len()),
+        let outcomes = [
+            (Outcome::Ok, response.len()),
+            (Outcome::TimeoutBody, censored.len()),
         ];
-        let classes = classes.into_iter().filter(|(_, count)| *count > 0);
+        let outcomes = outcomes.into_iter().filter(|(_, count)| *count > 0);
         let cell = Cell {
-            classes: classes
-                .map(|(class, count)| (class, count as u64))
+            outcomes: outcomes
+                .map(|(outcome, count)| (outcome, count as u64))
                 .collect(),
             response: SparseHistogram::of(&mut response.clone()),
             censored: SparseHistogram::of(&mut censored.clone()),
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn the_long_form_of_older_files_is_read_as_well() {
-        let text = r#"{"phase":1,"second":2,"cells":[[3,{"classes":{"ok":2},"response":{"buckets":[10,1,12,1],"sum_us":22,"min_us":10,"max_us":12},"bytes_in":0,"bytes_out":0,"connections":0,"redirects":0}]]}"#;
+        let text = r#"{"phase":1,"second":2,"cells":[[3,{"outcomes":{"ok":2},"response":{"buckets":[10,1,12,1],"sum_us":22,"min_us":10,"max_us":12},"bytes_in":0,"bytes_out":0,"connections":0,"redirects":0}]]}"#;
         let read: Interval = serde_json::from_str(text).unwrap();
         assert_eq!(read, interval(vec![10, 12], vec![]));
     }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Class, RunResult};
+use super::{Outcome, RunResult};
 use crate::plan::Model;
 use crate::units::{as_us, format_count, format_duration};
 
@@ -13,7 +13,7 @@ use crate::units::{as_us, format_count, format_duration};
 /// call a one-second run invalid over a single late wake-up.
 const WINDOW_SLACK_US: u64 = 100_000;
 
-/// With more than this share of its arrivals missed, an open load was another one than asked for.
+/// With more than this share of its arrivals dropped, an open load was another one than asked for.
 const MISSED_SHARE: f64 = 0.01;
 
 impl RunResult {
@@ -55,7 +55,7 @@ impl RunResult {
                     "users ended because their `on_start` failed: {count}; the load was lower by them"
                 ),
                 Model::Open { .. } => {
-                    format!("arrivals missed because the `on_start` of their user failed: {count}")
+                    format!("arrivals dropped because the `on_start` of their user failed: {count}")
                 }
             }
         })
@@ -74,20 +74,20 @@ impl RunResult {
         ending.is_some_and(|ending| ending.signal.is_none())
     }
 
-    /// Missed and planned arrivals, where so many of an open load were missed that it was another
+    /// Dropped and planned arrivals, where so many of an open load were dropped that it was another
     /// one than asked for.
     pub fn undelivered(&self) -> Option<(u64, u64)> {
-        let (planned, missed) = (self.count(|_| true), self.count(|c| c == Class::Missed));
-        (missed as f64 > MISSED_SHARE * planned as f64).then_some((missed, planned))
+        let (planned, dropped) = (self.count(|_| true), self.count(|c| c == Outcome::Dropped));
+        (dropped as f64 > MISSED_SHARE * planned as f64).then_some((dropped, planned))
     }
 
     fn local_faults(&self) -> Option<String> {
-        let counts: Vec<String> = Class::ALL
+        let counts: Vec<String> = Outcome::ALL
             .into_iter()
-            .filter(|class| class.is_local())
-            .map(|class| (class, self.count(|c| c == class)))
+            .filter(|outcome| outcome.is_local())
+            .map(|outcome| (outcome, self.count(|c| c == outcome)))
             .filter(|(_, count)| *count > 0)
-            .map(|(class, count)| format!("{} x {}", format_count(count), class.name()))
+            .map(|(outcome, count)| format!("{} x {}", format_count(count), outcome.name()))
             .collect();
         (!counts.is_empty()).then(|| {
             format!(
@@ -110,7 +110,7 @@ impl RunResult {
             let ended = [&cell.response, &cell.censored, &cell.failed];
             ended.iter().map(|part| part.count()).sum::<u64>()
         });
-        let (times, ended): (u64, u64) = (times.sum(), self.count(Class::is_started));
+        let (times, ended): (u64, u64) = (times.sum(), self.count(Outcome::is_started));
         (times != ended).then(|| {
             format!(
                 "the count is broken: {} requests ended, and {} have a time",
@@ -123,7 +123,7 @@ impl RunResult {
     fn lost_samples(&self) -> Option<String> {
         let totals = self.run.ending.as_ref()?.totals;
         let planned = self.count(|_| true);
-        let started = self.count(Class::is_started);
+        let started = self.count(Outcome::is_started);
         (totals.planned != planned || totals.started != started).then(|| {
             format!(
                 "the count is broken: workers planned {} and started {}, samples say {} and {}",
@@ -155,11 +155,11 @@ impl RunResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::metrics::{Class, SparseHistogram, fixture};
+    use crate::metrics::{Outcome, SparseHistogram, fixture};
 
     #[test]
     fn an_unhealthy_generator_can_be_assumed_healthy_but_not_a_broken_count() {
-        let mut result = fixture::run(&[("a", &[(Class::Ok, 1_000, 10)])]);
+        let mut result = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 10)])]);
         result.run.ending.as_mut().unwrap().stopped_at_us *= 2;
         assert_eq!(result.invalid_because().len(), 1);
         result.run.assume_healthy = true;
@@ -173,26 +173,26 @@ mod tests {
 
     #[test]
     fn a_sound_run_is_valid() {
-        let result = fixture::run(&[("a", &[(Class::Ok, 1_000, 100)])]);
+        let result = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 100)])]);
         assert_eq!(result.invalid_because(), Vec::<String>::new());
         assert!(result.is_finished());
     }
 
     #[test]
     fn each_cause_makes_it_invalid() {
-        let local = fixture::run(&[("a", &[(Class::Ok, 1_000, 100), (Class::LocalFd, 10, 2)])]);
+        let local = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 100), (Outcome::LocalFd, 10, 2)])]);
         assert!(local.invalid_because()[0].contains("2 x local_fd"));
 
-        let mut lost = fixture::run(&[("a", &[(Class::Ok, 1_000, 100)])]);
+        let mut lost = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 100)])]);
         lost.run.ending.as_mut().unwrap().totals.planned += 1;
         assert!(lost.invalid_because()[0].contains("planned 101"));
 
-        let mut dropped = fixture::run(&[("a", &[(Class::Ok, 1_000, 100)])]);
+        let mut dropped = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 100)])]);
         dropped.endpoints[0].phases[1].response = SparseHistogram::of(&mut [1_000; 99]);
         assert!(dropped.invalid_because()[0].contains("99 have a time"));
 
         for stopped_at_us in [11_800_000, 12_200_000] {
-            let mut late = fixture::run(&[("a", &[(Class::Ok, 1_000, 100)])]);
+            let mut late = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 100)])]);
             late.run.ending.as_mut().unwrap().stopped_at_us = stopped_at_us;
             assert_eq!(late.invalid_because().len(), 1, "{stopped_at_us}");
         }
@@ -200,14 +200,14 @@ mod tests {
 
     #[test]
     fn a_run_stopped_on_purpose_may_be_short() {
-        let mut result = fixture::run(&[("a", &[(Class::Ok, 1_000, 100)])]);
+        let mut result = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 100)])]);
         let ending = result.run.ending.as_mut().unwrap();
         ending.stopped_at_us = 5_000_000;
         ending.signal = Some(2);
         assert!(result.invalid_because().is_empty());
         assert!(!result.is_finished());
 
-        let mut result = fixture::run(&[("a", &[(Class::Ok, 1_000, 100)])]);
+        let mut result = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 100)])]);
         result.run.ending.as_mut().unwrap().stopped_at_us = 5_000_000;
         result.run.load.iterations = Some(100);
         assert!(result.invalid_because().is_empty());

@@ -59,7 +59,7 @@ pub enum Model {
     Closed,
     /// Arrivals by a schedule, whatever the target does. A stage's target is a rate per second.
     Open {
-        /// Most requests in flight; an arrival beyond is `missed`.
+        /// Most requests in flight; an arrival beyond is `dropped`.
         max_users: u32,
     },
 }

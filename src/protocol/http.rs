@@ -38,7 +38,7 @@ use self::redirect::{host_and_port, is_redirect, redirected};
 use self::transport::{Terms, Transport};
 use super::{Client, Failure, Request, Response, Session};
 use crate::error::Error;
-use crate::metrics::Class;
+use crate::metrics::Outcome;
 use crate::plan::{Auth, Endpoint, Plan, Wire};
 
 pub use self::by_reqwest::ByReqwest;
@@ -151,8 +151,8 @@ impl<T: Transport> Session for HttpSession<T> {
     }
 
     async fn execute(&mut self, request: &Request<'_>, response: &mut Response) {
-        let outcome = self.carry_out(request, response).await;
-        response.failure = outcome.err();
+        let ended = self.carry_out(request, response).await;
+        response.failure = ended.err();
         self.transport.take_opened().report(response);
     }
 }
@@ -251,7 +251,7 @@ impl<T: Transport> HttpSession<T> {
     ) -> Result<(), Failure> {
         let shared = &self.shared;
         let prepared = &shared.prepared[request.index];
-        let invalid = |why| failed(Class::InvalidRequest, why);
+        let invalid = |why| failed(Outcome::InvalidRequest, why);
         let original = || {
             let mut original = prepared.request(request, &shared.base).map_err(invalid)?;
             if let Some(token) = proof.as_ref().and_then(|proof| proof.token.as_ref()) {
@@ -281,15 +281,15 @@ impl<T: Transport> HttpSession<T> {
                     self.jar.add_to(&mut outgoing);
                     // Of an answer before this one.
                     let headers = std::mem::take(&mut response.headers);
-                    let outcome = self.transport.exchange(outgoing, terms, response).await;
+                    let ended = self.transport.exchange(outgoing, terms, response).await;
                     // Whatever became of its body.
                     if response.headers.contains_key(header::SET_COOKIE) {
                         self.jar.keep(&again()?.url, &response.headers);
                     }
-                    if outcome.is_err() && response.headers.is_empty() {
+                    if ended.is_err() && response.headers.is_empty() {
                         response.headers = headers;
                     }
-                    outcome?
+                    ended?
                 }
             };
             if let (Some(digest), StatusCode::UNAUTHORIZED, false) =
@@ -311,7 +311,7 @@ impl<T: Transport> HttpSession<T> {
             if u32::from(response.redirects) >= request.endpoint.max_redirects {
                 let hops = response.redirects;
                 let text = format!("still redirected after {hops} redirects");
-                return Err(failed(Class::RedirectLimit, text));
+                return Err(failed(Outcome::RedirectLimit, text));
             }
             let sent = again()?;
             let target = redirect::target(&sent.url, location, &shared.allowed_hosts)?;
@@ -339,9 +339,9 @@ fn rendered_values<'a>(group: &'a Group, request: &'a Request<'_>) -> Vec<&'a st
     proof::values(&group.auth, rendered.map_or(&[], |rendered| &rendered.auth))
 }
 
-fn failed(class: Class, text: impl Into<String>) -> Failure {
+fn failed(outcome: Outcome, text: impl Into<String>) -> Failure {
     Failure {
-        class,
+        outcome,
         text: text.into(),
     }
 }

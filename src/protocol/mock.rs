@@ -69,7 +69,7 @@ impl Session for MockSession {
         tokio::time::sleep(answer.delay).await;
         response.status = Some(answer.status);
         response.phases = Phases {
-            first_byte: Some(answer.delay),
+            ttfb: Some(answer.delay),
             ..Phases::default()
         };
     }

@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use super::grid::{Grid, Paint};
 use super::text::{WIDTH, harmless, shorten, width, wrap};
 use super::{Focus, Report, Reporter, view};
-use crate::comparison::{Comparison, Outcome};
+use crate::comparison::{Comparison, Decision};
 use crate::grading::{Criterion, Severity, Verdict};
 use crate::metrics::Window;
 use crate::units::format_count;
@@ -278,16 +278,16 @@ fn changes(report: &Report, comparison: &Comparison, out: &mut dyn Write) -> io:
     header[last] = "";
     let mut grid = Grid::new(&header, &[0, 1, 2, last], 1);
     for row in view::rows(report, comparison) {
-        let (mark, style) = match row.outcome {
-            Outcome::Regressed => ("✗", colour(AnsiColor::Red)),
-            Outcome::Improved => ("✓", colour(AnsiColor::Green)),
-            Outcome::Unchanged => ("=", Style::new()),
-            Outcome::Inconclusive => ("?", colour(AnsiColor::Yellow)),
+        let (mark, style) = match row.decision {
+            Decision::Regressed => ("✗", colour(AnsiColor::Red)),
+            Decision::Improved => ("✓", colour(AnsiColor::Green)),
+            Decision::Unchanged => ("=", Style::new()),
+            Decision::Inconclusive => ("?", colour(AnsiColor::Yellow)),
         };
         let mut cells = vec![mark.to_owned()];
         cells.extend(view::change_cells(row, comparison));
-        let word = match row.outcome {
-            Outcome::Regressed | Outcome::Improved => row.outcome.name(),
+        let word = match row.decision {
+            Decision::Regressed | Decision::Improved => row.decision.name(),
             _ => "",
         };
         let paint = Paint {

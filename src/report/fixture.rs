@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Report;
 use crate::comparison::{Baseline, Threshold, compare};
 use crate::grading::Policy;
-use crate::metrics::{Class, RunResult, Tick, fixture};
+use crate::metrics::{Outcome, RunResult, Tick, fixture};
 use crate::plan::{Metric, Model, Percentile, Slo, SloScope, Stage};
 
 fn p(percent: f64) -> Metric {
@@ -31,12 +31,12 @@ fn report(mut result: RunResult) -> Report {
 
 fn healthy(response_us: u64) -> RunResult {
     fixture::run(&[
-        ("health", &[(Class::Ok, 1_200, 600)]),
+        ("health", &[(Outcome::Ok, 1_200, 600)]),
         (
             "list invoices",
             &[
-                (Class::Ok, response_us, 480),
-                (Class::Ok, 2 * response_us, 20),
+                (Outcome::Ok, response_us, 480),
+                (Outcome::Ok, 2 * response_us, 20),
             ],
         ),
     ])
@@ -54,14 +54,14 @@ pub fn passing() -> Report {
 /// Slow, and with failures.
 pub fn failing() -> Report {
     report(fixture::run(&[
-        ("health", &[(Class::Ok, 1_200, 580)]),
+        ("health", &[(Outcome::Ok, 1_200, 580)]),
         (
             "list invoices",
             &[
-                (Class::Ok, 80_000, 400),
-                (Class::Ok, 150_000, 100),
-                (Class::Http5xx, 3_000, 15),
-                (Class::CheckFailed, 3_000, 5),
+                (Outcome::Ok, 80_000, 400),
+                (Outcome::Ok, 150_000, 100),
+                (Outcome::Http5xx, 3_000, 15),
+                (Outcome::CheckFailed, 3_000, 5),
             ],
         ),
     ]))
@@ -81,7 +81,7 @@ pub fn regressed() -> Report {
 pub fn invalid() -> Report {
     report(fixture::run(&[(
         "health",
-        &[(Class::Ok, 1_200, 600), (Class::LocalFd, 100, 3)],
+        &[(Outcome::Ok, 1_200, 600), (Outcome::LocalFd, 100, 3)],
     )]))
 }
 
@@ -107,9 +107,9 @@ pub fn spike() -> Report {
     let samples = (0..6_200).map(|i| {
         let intended_us = i * 10_000;
         match intended_us / 1_000_000 {
-            22..32 if i % 50 == 0 => fixture::sample(0, Class::Missed, intended_us, 0),
-            22..35 => fixture::sample(0, Class::Ok, intended_us, 900_000),
-            _ => fixture::sample(0, Class::Ok, intended_us, 12_000),
+            22..32 if i % 50 == 0 => fixture::sample(0, Outcome::Dropped, intended_us, 0),
+            22..35 => fixture::sample(0, Outcome::Ok, intended_us, 900_000),
+            _ => fixture::sample(0, Outcome::Ok, intended_us, 12_000),
         }
     });
     let tick = Tick {
@@ -131,8 +131,8 @@ pub fn hostile() -> Report {
         "hostile get /api/v1/tenants/acme/invoices/2026/11/21/attachments/original",
     ];
     let requests: fixture::Requests<'_> = &[
-        (Class::Ok, 3_599_000_000, 12_345),
-        (Class::Reset, 100, 1_234),
+        (Outcome::Ok, 3_599_000_000, 12_345),
+        (Outcome::Reset, 100, 1_234),
     ];
     let endpoints: Vec<(&str, fixture::Requests<'_>)> =
         names.iter().map(|name| (*name, requests)).collect();

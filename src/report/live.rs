@@ -174,8 +174,8 @@ fn numbers(update: &Update) -> String {
             format_percent(failures as f64 / live.requests.max(1) as f64)
         ),
     });
-    if live.missed > 0 {
-        parts.push(format!("{} missed", format_count(live.missed)));
+    if live.dropped > 0 {
+        parts.push(format!("{} dropped", format_count(live.dropped)));
     }
     parts.join("  ")
 }
@@ -197,7 +197,7 @@ mod tests {
                 p95_us: Some(41_200.0),
                 requests: 1_000,
                 failures: 10,
-                missed: 0,
+                dropped: 0,
             },
             phase: "steady".into(),
             is_open: false,
@@ -212,8 +212,8 @@ mod tests {
             "50 users  480/s  p95 41.2 ms  10 failed (1%)"
         );
         let mut idle = update(0);
-        (idle.live.p95_us, idle.live.failures, idle.live.missed) = (None, 0, 7);
-        assert_eq!(numbers(&idle), "50 users  480/s  0 failed  7 missed");
+        (idle.live.p95_us, idle.live.failures, idle.live.dropped) = (None, 0, 7);
+        assert_eq!(numbers(&idle), "50 users  480/s  0 failed  7 dropped");
         idle.is_open = true;
         assert!(numbers(&idle).starts_with("50 in flight  480/s"));
     }

@@ -148,7 +148,7 @@ fn errors(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let rows = errors
         .into_iter()
         .map(|(count, what, example)| vec![what, format_count(count), example.unwrap_or_default()]);
-    table(&["class", "requests", "example"], &[2], rows, out)
+    table(&["outcome", "requests", "example"], &[2], rows, out)
 }
 
 fn changes(report: &Report, out: &mut dyn Write) -> io::Result<()> {

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Focus, Report};
-use crate::comparison::{Comparison, Outcome, Row};
+use crate::comparison::{Comparison, Decision, Row};
 use crate::grading::Criterion;
-use crate::metrics::{Class, RunResult, Summary, Window};
+use crate::metrics::{Outcome, RunResult, Summary, Window};
 use crate::plan::{Arrivals, Direction, Metric, Model, SloScope};
 use crate::units::{
     format_bytes, format_count, format_counted, format_duration, format_latency_us, format_percent,
@@ -132,7 +132,7 @@ pub(super) fn traffic(total: &Summary) -> Option<String> {
             format_latency_us(deviation)
         ));
     }
-    if let (Some(p50), Some(p95)) = (total.first_byte_us.p50, total.first_byte_us.p95) {
+    if let (Some(p50), Some(p95)) = (total.ttfb_us.p50, total.ttfb_us.p95) {
         let (p50, p95) = (format_latency_us(p50), format_latency_us(p95));
         parts.push(format!("first byte p50 {p50}, p95 {p95}"));
     }
@@ -230,32 +230,32 @@ pub(super) fn phases(result: &RunResult) -> Vec<(String, bool, Summary)> {
 }
 
 /// `(count, what, example)` of each kind of failure in the whole run, the most frequent first: a
-/// class, or what the scenario calls it, with its class.
+/// outcome, or what the scenario calls it, with its outcome.
 pub(super) fn errors(result: &RunResult) -> Vec<(u64, String, Option<String>)> {
     let mut errors: Vec<(u64, String, Option<String>)> = Vec::new();
-    let classes = Class::ALL.into_iter();
-    for class in classes.filter(|class| class.is_failure() || class.is_local()) {
-        let mut rest = result.count(|c| c == class);
-        for (key, count) in failures(result, class) {
+    let outcomes = Outcome::ALL.into_iter();
+    for outcome in outcomes.filter(|outcome| outcome.is_failure() || outcome.is_local()) {
+        let mut rest = result.count(|c| c == outcome);
+        for (key, count) in failures(result, outcome) {
             rest = rest.saturating_sub(count);
             let start = format!("{key}: ");
-            let example = example(result, class, |text| text.starts_with(&start));
-            errors.push((count, format!("{key} ({})", class.name()), example));
+            let example = example(result, outcome, |text| text.starts_with(&start));
+            errors.push((count, format!("{key} ({})", outcome.name()), example));
         }
-        let example = example(result, class, |_| true);
-        errors.push((rest, class.name().to_owned(), example));
+        let example = example(result, outcome, |_| true);
+        errors.push((rest, outcome.name().to_owned(), example));
     }
     errors.retain(|(count, _, _)| *count > 0);
     errors.sort_by_key(|(count, _, _)| std::cmp::Reverse(*count));
     errors
 }
 
-/// How often failures of this class were called what.
-fn failures(result: &RunResult, class: Class) -> BTreeMap<&str, u64> {
+/// How often failures of this outcome were called what.
+fn failures(result: &RunResult, outcome: Outcome) -> BTreeMap<&str, u64> {
     let mut failures: BTreeMap<&str, u64> = BTreeMap::new();
     let cells = result.requests().flat_map(|endpoint| &endpoint.phases);
     for (key, count) in cells
-        .filter_map(|cell| cell.failure_keys.get(&class))
+        .filter_map(|cell| cell.failure_keys.get(&outcome))
         .flatten()
     {
         *failures.entry(key).or_default() += count;
@@ -263,12 +263,12 @@ fn failures(result: &RunResult, class: Class) -> BTreeMap<&str, u64> {
     failures
 }
 
-fn example(result: &RunResult, class: Class, fits: impl Fn(&str) -> bool) -> Option<String> {
+fn example(result: &RunResult, outcome: Outcome, fits: impl Fn(&str) -> bool) -> Option<String> {
     result.requests().find_map(|endpoint| {
         let texts = endpoint
             .phases
             .iter()
-            .filter_map(|cell| cell.examples.get(&class));
+            .filter_map(|cell| cell.examples.get(&outcome));
         let text = texts.into_iter().find(|text| fits(text))?;
         Some(format!("{}: {text}", endpoint.endpoint.name))
     })
@@ -278,9 +278,9 @@ fn example(result: &RunResult, class: Class, fits: impl Fn(&str) -> bool) -> Opt
 /// those that changed or keep the verdict open; otherwise all.
 pub(super) fn rows<'a>(report: &Report, comparison: &'a Comparison) -> Vec<&'a Row> {
     let all = comparison.rows.iter();
-    let is_notable = |row: &&Row| match row.outcome {
-        Outcome::Regressed | Outcome::Improved => true,
-        Outcome::Inconclusive if row.required => true,
+    let is_notable = |row: &&Row| match row.decision {
+        Decision::Regressed | Decision::Improved => true,
+        Decision::Inconclusive if row.required => true,
         _ => row.scope == SloScope::Total || report.result.endpoints.len() == 1,
     };
     match report.focus {
@@ -297,11 +297,11 @@ pub(super) fn change_headers(comparison: &Comparison) -> Vec<&'static str> {
     };
     let mut headers = vec!["of", "metric", before, now, "change"];
     headers.extend(has_ranges(comparison).then_some("between"));
-    headers.push("outcome");
+    headers.push("decision");
     headers
 }
 
-/// Where, metric, before, now, change, outcome; before the last, between what the change lies,
+/// Where, metric, before, now, change, decision; before the last, between what the change lies,
 /// where any row tells.
 pub(super) fn change_cells(row: &Row, comparison: &Comparison) -> Vec<String> {
     let mut cells = vec![
@@ -318,13 +318,13 @@ pub(super) fn change_cells(row: &Row, comparison: &Comparison) -> Vec<String> {
     if has_ranges(comparison) {
         cells.push(row.range_text().unwrap_or_else(|| "-".into()));
     }
-    let is_judged = row.outcome != Outcome::Inconclusive || row.required || row.range.is_some();
-    let outcome = if is_judged {
-        row.outcome.name()
+    let is_judged = row.decision != Decision::Inconclusive || row.required || row.range.is_some();
+    let decision = if is_judged {
+        row.decision.name()
     } else {
         "not judged"
     };
-    cells.push(outcome.to_owned());
+    cells.push(decision.to_owned());
     cells
 }
 
@@ -365,9 +365,9 @@ const NOT_JUDGED: &str = "not judged";
 
 /// What became of a row in a word or two.
 fn outcome_word(row: &Row) -> &'static str {
-    match row.outcome {
-        Outcome::Inconclusive if !row.required && row.range.is_none() => NOT_JUDGED,
-        outcome => outcome.name(),
+    match row.decision {
+        Decision::Inconclusive if !row.required && row.range.is_none() => NOT_JUDGED,
+        decision => decision.name(),
     }
 }
 
@@ -406,7 +406,7 @@ pub(super) fn comparison_remarks(report: &Report) -> Vec<String> {
 
 /// What would have been noticed, so that nobody takes "unchanged" for more than it says.
 fn seen<'a>(rows: impl Iterator<Item = &'a Row>) -> Option<String> {
-    let unchanged = rows.filter(|row| row.outcome == Outcome::Unchanged);
+    let unchanged = rows.filter(|row| row.decision == Decision::Unchanged);
     let seen: Vec<f64> = unchanged.filter_map(|row| row.detectable).collect();
     let least = seen.iter().copied().reduce(f64::min)?;
     let most = seen.iter().copied().reduce(f64::max)?;

@@ -13,8 +13,8 @@ fn pattern(text: &str) -> Pattern {
 
 /// The text of the failure of one condition on a body, or nothing.
 fn text_of(check: Check, body: &str) -> String {
-    let (class, text) = verdict(vec![check], 200, body);
-    assert_eq!(class == Class::Ok, text.is_empty());
+    let (outcome, text) = verdict(vec![check], 200, body);
+    assert_eq!(outcome == Outcome::Ok, text.is_empty());
     text
 }
 
@@ -141,9 +141,9 @@ fn what_must_not_be_is_a_failure_and_so_is_what_cannot_be_judged() {
     );
     assert!(text_of(not(exists), "<html>").starts_with("the body is not JSON"));
     // A status that is named in any way takes the place of the default.
-    for (code, class) in [(404, Class::Ok), (503, Class::Http5xx), (200, Class::Ok)] {
+    for (code, outcome) in [(404, Outcome::Ok), (503, Outcome::Http5xx), (200, Outcome::Ok)] {
         let unwanted = not(status(&[(500, 599)]));
-        assert_eq!(verdict(vec![unwanted], code, "").0, class, "{code}");
+        assert_eq!(verdict(vec![unwanted], code, "").0, outcome, "{code}");
     }
 }
 
@@ -166,14 +166,14 @@ fn a_failure_has_the_key_of_the_check_that_failed() {
             elapsed,
             &Secrets::default(),
         );
-        (judged.class, judged.key, judged.text)
+        (judged.outcome, judged.key, judged.text)
     };
     let text = "gone: status 404, expected 200".to_owned();
     // The status comes first, whatever the order in the file.
     assert_eq!(
         key(404, 9),
-        (Class::Http4xx, Some("gone".into()), Some(text))
+        (Outcome::Http4xx, Some("gone".into()), Some(text))
     );
     assert_eq!(key(200, 9).1, Some("late".into()));
-    assert_eq!(key(200, 1), (Class::Ok, None, None));
+    assert_eq!(key(200, 1), (Outcome::Ok, None, None));
 }

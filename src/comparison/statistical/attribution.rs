@@ -5,13 +5,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::metrics::{Cell, Class, RunResult, SparseHistogram, Window};
+use crate::metrics::{Cell, Outcome, RunResult, SparseHistogram, Window};
 use crate::plan::Metric;
 use crate::units::{format_latency_us, trim_float};
 
 /// A part is named where it makes up this share of the whole increase, or more.
 const NOTABLE_SHARE: f64 = 0.2;
-/// A class of failures is named where its share of the requests rose by this, or more.
+/// A outcome of failures is named where its share of the requests rose by this, or more.
 const NOTABLE_POINTS: f64 = 0.001;
 
 /// What of the endpoint (all together for `None`) changed in the measured phase of this number,
@@ -28,7 +28,7 @@ pub(super) fn of(
     if *metric != Metric::ErrorRate {
         phrases.extend(times(&before, &now));
     }
-    phrases.extend(classes(&before, &now));
+    phrases.extend(outcomes(&before, &now));
     phrases
 }
 
@@ -63,8 +63,8 @@ fn times(before: &Cell, now: &Cell) -> Vec<String> {
             mean_us(&now.download) - mean_us(&before.download),
         ),
         (
-            "lateness of perfctl itself",
-            mean_us(&now.lateness) - mean_us(&before.lateness),
+            "scheduling_delay of perfctl itself",
+            mean_us(&now.scheduling_delay) - mean_us(&before.scheduling_delay),
         ),
     ];
     let parts = parts.map(|(name, us)| (name.to_owned(), us)).into_iter();
@@ -81,20 +81,20 @@ fn times(before: &Cell, now: &Cell) -> Vec<String> {
     moved.into_iter().map(phrase).collect()
 }
 
-/// Classes of failures whose share of all requests rose.
-fn classes(before: &Cell, now: &Cell) -> Vec<String> {
-    let share = |cell: &Cell, class: Class| {
-        let all = cell.count(Class::is_started);
-        cell.count(|c| c == class) as f64 / all.max(1) as f64
+/// Outcomes of failures whose share of all requests rose.
+fn outcomes(before: &Cell, now: &Cell) -> Vec<String> {
+    let share = |cell: &Cell, outcome: Outcome| {
+        let all = cell.count(Outcome::is_started);
+        cell.count(|c| c == outcome) as f64 / all.max(1) as f64
     };
-    let failures = Class::ALL.into_iter().filter(|class| class.is_failure());
-    let mut risen: Vec<(Class, f64)> = failures
-        .map(|class| (class, share(now, class) - share(before, class)))
+    let failures = Outcome::ALL.into_iter().filter(|outcome| outcome.is_failure());
+    let mut risen: Vec<(Outcome, f64)> = failures
+        .map(|outcome| (outcome, share(now, outcome) - share(before, outcome)))
         .filter(|(_, rise)| *rise >= NOTABLE_POINTS)
         .collect();
     risen.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let phrase = |(class, rise): (Class, f64)| {
-        format!("{} +{} pp", class.name(), trim_float(rise * 100.0, 2))
+    let phrase = |(outcome, rise): (Outcome, f64)| {
+        format!("{} +{} pp", outcome.name(), trim_float(rise * 100.0, 2))
     };
     risen.into_iter().map(phrase).collect()
 }
@@ -104,7 +104,7 @@ fn mean_us(times: &SparseHistogram) -> f64 {
 }
 
 fn per_success(cell: &Cell, times: &SparseHistogram) -> f64 {
-    times.sum_us as f64 / cell.count(|class| class == Class::Ok).max(1) as f64
+    times.sum_us as f64 / cell.count(|outcome| outcome == Outcome::Ok).max(1) as f64
 }
 
 /// Few requests open a connection, but each pays its share of it.
@@ -115,7 +115,7 @@ fn connecting_us(cell: &Cell) -> f64 {
 
 /// Until the first byte, without what connecting took.
 fn waiting_us(cell: &Cell) -> f64 {
-    mean_us(&cell.first_byte) - connecting_us(cell)
+    mean_us(&cell.ttfb) - connecting_us(cell)
 }
 
 #[cfg(test)]
@@ -124,9 +124,9 @@ mod tests {
     use crate::metrics::{Component, fixture};
 
     fn run(change: impl Fn(&mut Cell)) -> Vec<RunResult> {
-        let mut result = fixture::run(&[("a", &[(Class::Ok, 40_000, 1_000)])]);
+        let mut result = fixture::run(&[("a", &[(Outcome::Ok, 40_000, 1_000)])]);
         let cell = result.endpoints[0].phases.last_mut().unwrap();
-        cell.first_byte = SparseHistogram::of(&mut vec![38_000; 1_000]);
+        cell.ttfb = SparseHistogram::of(&mut vec![38_000; 1_000]);
         cell.download = SparseHistogram::of(&mut vec![2_000; 1_000]);
         change(cell);
         vec![result]
@@ -150,7 +150,7 @@ mod tests {
     fn the_part_and_the_component_that_took_longer_are_named() {
         let found = moved(|cell| {
             slower(cell);
-            cell.first_byte = SparseHistogram::of(&mut vec![43_900; 1_000]);
+            cell.ttfb = SparseHistogram::of(&mut vec![43_900; 1_000]);
             let db = Component {
                 time: SparseHistogram::of(&mut vec![5_500; 1_000]),
                 ..Component::default()
@@ -169,7 +169,7 @@ mod tests {
     fn connecting_is_told_from_waiting() {
         let found = moved(|cell| {
             slower(cell);
-            cell.first_byte = SparseHistogram::of(&mut vec![44_000; 1_000]);
+            cell.ttfb = SparseHistogram::of(&mut vec![44_000; 1_000]);
             cell.connect = SparseHistogram::of(&mut vec![60_000; 100]);
         });
         assert_eq!(found, ["connecting +6.00 ms"]);
@@ -178,8 +178,8 @@ mod tests {
     #[test]
     fn failures_are_named_by_their_class() {
         let fail = |cell: &mut Cell| {
-            cell.classes.insert(Class::Ok, 990);
-            cell.classes.insert(Class::Http5xx, 10);
+            cell.outcomes.insert(Outcome::Ok, 990);
+            cell.outcomes.insert(Outcome::Http5xx, 10);
         };
         assert_eq!(moved(fail), ["http_5xx +1 pp"]);
         let of_errors = of(

@@ -6,7 +6,7 @@
 //! the influence that each second has on the metric. Nothing is resampled. Not here: how runs are
 //! compared (`difference`).
 
-use crate::metrics::{Cell, Class, Histogram, middle_of_bucket};
+use crate::metrics::{Cell, Outcome, Histogram, middle_of_bucket};
 
 /// A metric of one run: the natural logarithm, and its standard error within the run.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -143,7 +143,7 @@ impl<'a> Seconds<'a> {
     /// Successes per second; `None` without any.
     pub(super) fn throughput(&self) -> Option<Estimate> {
         let successes = |cells: &Vec<&Cell>| {
-            let counts = cells.iter().map(|cell| cell.count(|c| c == Class::Ok));
+            let counts = cells.iter().map(|cell| cell.count(|c| c == Outcome::Ok));
             counts.sum::<u64>() as f64
         };
         let counts: Vec<f64> = self.seconds.iter().map(successes).collect();
@@ -160,12 +160,12 @@ impl<'a> Seconds<'a> {
     /// Failed requests among the finished ones.
     pub(super) fn errors(&self) -> Errors {
         let of = |cells: &Vec<&Cell>| {
-            let count = |select: fn(Class) -> bool| {
+            let count = |select: fn(Outcome) -> bool| {
                 let counts = cells.iter().map(|cell| cell.count(select));
                 counts.sum::<u64>() as f64
             };
-            let failed = count(Class::is_failure);
-            (failed, failed + count(|class| class == Class::Ok))
+            let failed = count(Outcome::is_failure);
+            (failed, failed + count(|outcome| outcome == Outcome::Ok))
         };
         let counts: Vec<(f64, f64)> = self.seconds.iter().map(of).collect();
         let (failed, finished) = counts
@@ -225,10 +225,10 @@ mod tests {
     use crate::comparison::statistical::golden;
     use crate::metrics::SparseHistogram;
 
-    fn cell(pairs: Vec<u64>, class: Class) -> Cell {
+    fn cell(pairs: Vec<u64>, outcome: Outcome) -> Cell {
         let count = pairs.chunks(2).map(|pair| pair[1]).sum();
         Cell {
-            classes: [(class, count)].into(),
+            outcomes: [(outcome, count)].into(),
             response: SparseHistogram {
                 min_us: pairs[0],
                 max_us: pairs[pairs.len() - 2],
@@ -262,7 +262,7 @@ mod tests {
                     let shift = (index / 1024).saturating_sub(1);
                     [(index - shift * 1024) << shift, count]
                 });
-                cell(pairs.collect(), Class::Ok)
+                cell(pairs.collect(), Outcome::Ok)
             })
             .collect();
         let seconds = Seconds::new(cells.iter().map(|cell| vec![cell]).collect());
@@ -282,10 +282,10 @@ mod tests {
     #[test]
     fn cells_of_several_endpoints_are_as_one() {
         let (a, b) = (
-            cell(vec![10, 3, 20, 1], Class::Ok),
-            cell(vec![15, 4], Class::Ok),
+            cell(vec![10, 3, 20, 1], Outcome::Ok),
+            cell(vec![15, 4], Outcome::Ok),
         );
-        let both = cell(vec![10, 3, 15, 4, 20, 1], Class::Ok);
+        let both = cell(vec![10, 3, 15, 4, 20, 1], Outcome::Ok);
         let apart = Seconds::new(vec![vec![&a, &b]; 60]);
         let together = Seconds::new(vec![vec![&both]; 60]);
         assert_eq!(apart.quantile(0.5), together.quantile(0.5));
@@ -307,8 +307,8 @@ mod tests {
     #[test]
     fn errors_in_bursts_vary_more_than_errors_by_chance() {
         let (ok, bad) = (
-            cell(vec![10, 100], Class::Ok),
-            cell(vec![10, 60], Class::Http5xx),
+            cell(vec![10, 100], Outcome::Ok),
+            cell(vec![10, 60], Outcome::Http5xx),
         );
         let burst = |second: usize| match second {
             20..23 => vec![&bad],

@@ -7,7 +7,7 @@ use super::distribution::chi_squared_quantile;
 use super::estimate::Estimate;
 use super::measured::Measured;
 use super::{ALPHA, Design, Statistical, grouped, lack, mean, mean_log, metrics, scopes};
-use crate::comparison::{Gate, Outcome};
+use crate::comparison::{Gate, Decision};
 use crate::metrics::RunResult;
 use crate::plan::Metric;
 
@@ -101,7 +101,7 @@ impl Statistical {
             let mut others = runs.to_vec();
             others.remove(position);
             let rows = gate.judge(&others, std::slice::from_ref(run));
-            let alarm = rows.iter().find(|row| row.outcome == Outcome::Regressed);
+            let alarm = rows.iter().find(|row| row.decision == Decision::Regressed);
             alarms.extend(alarm.map(|row| (run.run.id.clone(), row.sentence())));
         }
         alarms
@@ -140,7 +140,7 @@ fn deviation(means: &[f64]) -> Option<(f64, (f64, f64))> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Class, fixture};
+    use crate::metrics::{Outcome, fixture};
 
     #[test]
     fn the_spread_of_runs_is_found_again() {
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn too_little_data_is_said_and_not_foretold() {
-        let short = fixture::run(&[("a", &[(Class::Ok, 5_000, 100)])]);
+        let short = fixture::run(&[("a", &[(Outcome::Ok, 5_000, 100)])]);
         let noise = Statistical::default().noise(&[short]);
         let of_p50 = |spread: &&Spread| spread.metric.to_string() == "p50";
         let spread = noise.spreads.iter().find(of_p50).unwrap();

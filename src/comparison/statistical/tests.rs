@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::comparison::{Baseline, Comparison, compare};
-use crate::metrics::{Class, Tick, fixture};
+use crate::metrics::{Outcome, Tick, fixture};
 use crate::plan::{Model, SloScope, Stage};
 
 /// Ten sessions that differ by a few tenths of a per cent.
@@ -63,7 +63,7 @@ fn rejections_are_those_of_the_vectors() {
 #[test]
 fn equal_runs_are_unchanged_after_the_first_look() {
     let found = judged(&candidates(1, 1.006));
-    assert_eq!((found.outcome, found.next_look), (Outcome::Unchanged, None));
+    assert_eq!((found.decision, found.next_look), (Decision::Unchanged, None));
     let p95 = row(&found, "p95");
     assert!(p95.required && p95.range.is_some() && p95.detectable.unwrap() > 0.05);
     assert_eq!(found.warnings, Vec::<String>::new());
@@ -73,8 +73,8 @@ fn equal_runs_are_unchanged_after_the_first_look() {
 fn one_slow_run_is_suspect_and_three_are_a_regression() {
     let one = judged(&candidates(1, 1.2));
     assert_eq!(
-        (one.outcome, one.next_look),
-        (Outcome::Inconclusive, Some(3))
+        (one.decision, one.next_look),
+        (Decision::Inconclusive, Some(3))
     );
     let p50 = row(&one, "p50");
     assert!(
@@ -83,27 +83,27 @@ fn one_slow_run_is_suspect_and_three_are_a_regression() {
         p50.sentence()
     );
     let three = judged(&candidates(3, 1.2));
-    assert_eq!((three.outcome, three.next_look), (Outcome::Regressed, None));
+    assert_eq!((three.decision, three.next_look), (Decision::Regressed, None));
     let sentence = row(&three, "p95").sentence();
     assert!(sentence.starts_with("list invoices p95:"), "{sentence}");
     assert!(
         sentence.contains("regressed; would have seen anything above"),
         "{sentence}"
     );
-    assert_eq!(judged(&candidates(3, 0.8)).outcome, Outcome::Improved);
+    assert_eq!(judged(&candidates(3, 0.8)).decision, Decision::Improved);
 }
 
 #[test]
 fn a_small_change_never_fails_a_job() {
     // Nearly five per cent in runs that hardly differ is beyond doubt, and below the margin.
     let found = judged(&candidates(5, 1.055));
-    assert_eq!(found.outcome, Outcome::Unchanged);
+    assert_eq!(found.decision, Decision::Unchanged);
     let strict = Statistical {
         margin: 0.02,
         ..Statistical::default()
     };
     let found = compare(&Baseline::of(baseline()), &candidates(5, 1.055), &strict).unwrap();
-    assert_eq!(found.outcome, Outcome::Regressed);
+    assert_eq!(found.decision, Decision::Regressed);
 }
 
 #[test]
@@ -118,8 +118,8 @@ fn what_cannot_be_told_says_what_would_settle_it() {
     );
     let found = found.unwrap();
     assert_eq!(
-        (found.outcome, found.next_look),
-        (Outcome::Inconclusive, Some(3))
+        (found.decision, found.next_look),
+        (Decision::Inconclusive, Some(3))
     );
     let reason = &row(&found, "p50").reason;
     assert!(reason.contains("a baseline of more sessions"), "{reason}");
@@ -150,12 +150,12 @@ fn a_baseline_of_one_session_is_provisional() {
         found.warnings
     );
     assert_eq!(
-        found.outcome,
-        Outcome::Inconclusive,
+        found.decision,
+        Decision::Inconclusive,
         "10 % cannot be ruled out by two runs"
     );
     let gross = compare(&one, &candidates(3, 1.5), &Statistical::default()).unwrap();
-    assert_eq!(gross.outcome, Outcome::Regressed);
+    assert_eq!(gross.decision, Decision::Regressed);
 }
 
 #[test]
@@ -177,12 +177,12 @@ fn too_few_requests_are_reported_and_not_judged() {
 fn failures_are_judged_by_their_share() {
     let failing = |number: usize, every: u64| {
         fixture::minute_of(number, |i| {
-            let class = if i % every == 7 {
-                Class::Http5xx
+            let outcome = if i % every == 7 {
+                Outcome::Http5xx
             } else {
-                Class::Ok
+                Outcome::Ok
             };
-            vec![fixture::sample(0, class, i * 20_000, 20_000)]
+            vec![fixture::sample(0, outcome, i * 20_000, 20_000)]
         })
     };
     let baseline = Baseline::of((0..5).map(|i| failing(i, 1_000)).collect());
@@ -190,9 +190,9 @@ fn failures_are_judged_by_their_share() {
     let three: Vec<RunResult> = (10..13).map(|i| failing(i, 40)).collect();
     let worse = judge(&three);
     let errors = row(&worse, "error_rate");
-    assert_eq!(errors.outcome, Outcome::Regressed, "{}", errors.sentence());
+    assert_eq!(errors.decision, Decision::Regressed, "{}", errors.sentence());
     assert_eq!(errors.moved_with, ["http_5xx +2.4 pp"]);
-    assert_eq!(judge(&[failing(9, 1_000)]).outcome, Outcome::Unchanged);
+    assert_eq!(judge(&[failing(9, 1_000)]).decision, Decision::Unchanged);
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn less_throughput_is_worse_in_a_closed_model_only() {
     let slow = |number: usize, open: bool| {
         let mut run = fixture::minute_of(number, |i| match i % 5 {
             0 if number > 9 => Vec::new(),
-            _ => vec![fixture::sample(0, Class::Ok, i * 20_000, 20_000)],
+            _ => vec![fixture::sample(0, Outcome::Ok, i * 20_000, 20_000)],
         });
         run.run.session = Some(format!("session {}", number.min(10)));
         if open {
@@ -219,7 +219,7 @@ fn less_throughput_is_worse_in_a_closed_model_only() {
         .iter()
         .find(|row| row.metric == Metric::Throughput);
     let rate = rate.unwrap();
-    assert_eq!(rate.outcome, Outcome::Regressed, "{}", rate.sentence());
+    assert_eq!(rate.decision, Decision::Regressed, "{}", rate.sentence());
     assert!((rate.change.unwrap() + 0.2).abs() < 1e-9 && rate.range.unwrap().1 < 0.0);
     let open = judge(true);
     assert!(open.rows.iter().all(|row| row.metric != Metric::Throughput));
@@ -240,9 +240,9 @@ fn side_by_side_needs_no_sessions_and_finds_less() {
         )
         .unwrap()
     };
-    assert_eq!(judge(1.05).outcome, Outcome::Regressed);
+    assert_eq!(judge(1.05).decision, Decision::Regressed);
     let equal = judge(1.0);
-    assert_eq!((equal.outcome, equal.next_look), (Outcome::Unchanged, None));
+    assert_eq!((equal.decision, equal.next_look), (Decision::Unchanged, None));
     assert!(equal.warnings.is_empty());
 }
 
@@ -258,7 +258,7 @@ fn each_measured_phase_is_judged_by_itself() {
     let run = |number: usize, factor: u64| {
         let samples = (0..6_500u64).map(|i| {
             let slow = if i > 3_250 { factor } else { 10 };
-            fixture::sample(0, Class::Ok, i * 20_000, 2_000 * slow + i % 13)
+            fixture::sample(0, Outcome::Ok, i * 20_000, 2_000 * slow + i % 13)
         });
         let tick = Tick {
             samples: samples.collect(),
@@ -276,8 +276,8 @@ fn each_measured_phase_is_judged_by_itself() {
             |row: &&Row| row.phase.as_deref() == Some(phase) && row.metric.to_string() == "p95";
         found.rows.iter().find(of).unwrap()
     };
-    assert_eq!(of("base").outcome, Outcome::Unchanged);
-    assert_eq!(of("surge").outcome, Outcome::Regressed);
+    assert_eq!(of("base").decision, Decision::Unchanged);
+    assert_eq!(of("surge").decision, Decision::Regressed);
     assert_eq!(of("surge").place(), "a in surge");
 }
 
@@ -291,7 +291,7 @@ fn the_same_runs_give_the_same_verdict_in_any_order() {
     let a = compare(&Baseline::of(baseline()), &candidates, &gate).unwrap();
     let b = compare(&Baseline::of(shuffled), &candidates, &gate).unwrap();
     for (a, b) in a.rows.iter().zip(&b.rows) {
-        assert_eq!(a.outcome, b.outcome);
+        assert_eq!(a.decision, b.decision);
         let (a, b) = (a.range.unwrap_or_default(), b.range.unwrap_or_default());
         assert!((a.0 - b.0).abs() < 1e-12 && (a.1 - b.1).abs() < 1e-12);
     }

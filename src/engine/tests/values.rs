@@ -111,11 +111,11 @@ async fn users_end_with_their_rows_and_each_end_is_counted() {
         OnEnd::StopUser,
         20,
     );
-    let outcome = run_shard(&plan, (0, 1), takes(10), None).await;
-    assert_eq!(outcome.seen.len(), 20, "each row once");
-    assert_eq!(outcome.count(Class::DataExhausted), 7, "each user once");
-    assert_eq!(outcome.samples.len(), 27);
-    let last = outcome.ticks.last().unwrap();
+    let simulated = run_shard(&plan, (0, 1), takes(10), None).await;
+    assert_eq!(simulated.seen.len(), 20, "each row once");
+    assert_eq!(simulated.count(Outcome::DataExhausted), 7, "each user once");
+    assert_eq!(simulated.samples.len(), 27);
+    let last = simulated.ticks.last().unwrap();
     assert_eq!((last.totals.planned, last.totals.started), (27, 20));
     assert!(!last.out_of_data);
 }
@@ -124,19 +124,19 @@ async fn users_end_with_their_rows_and_each_end_is_counted() {
 async fn the_run_ends_with_the_first_row_that_is_missing() {
     let base = plan(load(OPEN, &[(100.0, 0.0, 60.0)]), &[1]);
     let plan = feeding(base, Mode::Sequential, Per::Iteration, OnEnd::StopRun, 150);
-    let outcome = run_shard(&plan, (0, 1), takes(200), None).await;
+    let simulated = run_shard(&plan, (0, 1), takes(200), None).await;
     assert_eq!(
-        outcome.count(Class::Ok),
+        simulated.count(Outcome::Ok),
         150,
         "what was in flight is waited for"
     );
-    assert_eq!(outcome.count(Class::DataExhausted), 1);
+    assert_eq!(simulated.count(Outcome::DataExhausted), 1);
     assert!(
-        (1.4..1.6).contains(&outcome.stopped_s),
+        (1.4..1.6).contains(&simulated.stopped_s),
         "{}",
-        outcome.stopped_s
+        simulated.stopped_s
     );
-    assert!(outcome.ticks.last().unwrap().out_of_data);
+    assert!(simulated.ticks.last().unwrap().out_of_data);
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn a_condition_is_asked_of_what_the_user_knows() {
         1,
         &mut other,
     );
-    assert_eq!(judged.class, Class::Http4xx);
+    assert_eq!(judged.outcome, Outcome::Http4xx);
     assert_eq!(
         holds(&mut values),
         Ok(true),
@@ -184,8 +184,8 @@ async fn a_user_that_cannot_make_its_requests_does_not_spin() {
     let mut plan = feeding(base, Mode::Sequential, Per::Iteration, OnEnd::Wrap, 3);
     // Nothing sets the variable any more.
     plan.data.clear();
-    let outcome = run_shard(&plan, (0, 1), takes(1), None).await;
-    let failed = outcome.count(Class::InvalidRequest);
-    assert_eq!((failed, outcome.seen.len()), (outcome.samples.len(), 0));
+    let simulated = run_shard(&plan, (0, 1), takes(1), None).await;
+    let failed = simulated.count(Outcome::InvalidRequest);
+    assert_eq!((failed, simulated.seen.len()), (simulated.samples.len(), 0));
     assert!((900..=1001).contains(&failed), "{failed}");
 }

@@ -28,7 +28,7 @@ use super::prepared::{Outgoing, head_bytes};
 use super::transport::{Opened, Terms, Transport};
 use super::{failed, payload};
 use crate::error::Error;
-use crate::metrics::{Class, HttpVersion};
+use crate::metrics::{Outcome, HttpVersion};
 use crate::plan::{Plan, Wire};
 use crate::protocol::{Failure, Response};
 
@@ -68,9 +68,9 @@ impl Transport for ByReqwest {
         response: &mut Response,
     ) -> Result<StatusCode, Failure> {
         let clients = self.clients.as_ref();
-        let clients = clients.map_err(|why| failed(Class::Other, why.clone()))?;
+        let clients = clients.map_err(|why| failed(Outcome::Other, why.clone()))?;
         let client = clients.iter().find(|(wire, _)| *wire == terms.wire);
-        let (_, client) = client.ok_or_else(|| failed(Class::Other, "no client for it"))?;
+        let (_, client) = client.ok_or_else(|| failed(Outcome::Other, "no client for it"))?;
         self.probe.begin(terms.connect_timeout);
         response.bytes_out += request_bytes(&outgoing);
         let mut sent = None;
@@ -114,7 +114,7 @@ async fn read(
     let mut answer = sent.await.map_err(|error| classify(error, Stage::Head))?;
     stage.set(Stage::Body);
     let head_at = Instant::now();
-    response.phases.first_byte = Some(head_at - terms.started);
+    response.phases.ttfb = Some(head_at - terms.started);
     response.phases.download = None;
     response.remote = answer.remote_addr();
     response.version = version(answer.version());

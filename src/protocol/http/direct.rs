@@ -48,7 +48,7 @@ use super::payload::{self, Pieces};
 use super::prepared::Outgoing;
 use super::transport::{Opened, Step, Terms, Transport};
 use crate::error::Error;
-use crate::metrics::Class;
+use crate::metrics::Outcome;
 use crate::plan::{Content, Plan, Wire};
 use crate::protocol::{Failure, Response};
 
@@ -133,7 +133,7 @@ impl Transport for Direct {
         response: &mut Response,
     ) -> Result<StatusCode, Failure> {
         let origin = Origin::of(&outgoing.url);
-        let origin = origin.ok_or_else(|| failed(Class::InvalidRequest, "its URL has no host"))?;
+        let origin = origin.ok_or_else(|| failed(Outcome::InvalidRequest, "its URL has no host"))?;
         let rest = match (&outgoing.contents, &outgoing.body) {
             (Some(contents), _) => Some(payload::open(contents).await),
             (None, Some(body)) if !ready::is_joined(&outgoing) => {
@@ -318,7 +318,7 @@ impl Direct {
         let Ok(connected) = timeout_at(by, connect).await else {
             let step = step.get();
             return Err(match by < terms.deadline {
-                true => failed(step.class(), step.too_long(terms.connect_timeout)),
+                true => failed(step.outcome(), step.too_long(terms.connect_timeout)),
                 false => terms.timed_out(Stage::Head, Some(step)),
             });
         };

@@ -6,7 +6,7 @@ use std::{fmt, io};
 use rustix::io::Errno;
 
 use super::payload::FileError;
-use crate::metrics::Class;
+use crate::metrics::Outcome;
 use crate::protocol::Failure;
 
 /// How far a request had come.
@@ -37,9 +37,9 @@ impl StdError for DnsError {}
 pub(super) fn of_file(error: FileError) -> Failure {
     let system = error.error.as_ref();
     Failure {
-        class: match system.and_then(Errno::from_io_error) {
-            Some(Errno::MFILE | Errno::NFILE) => Class::LocalFd,
-            _ => Class::InvalidRequest,
+        outcome: match system.and_then(Errno::from_io_error) {
+            Some(Errno::MFILE | Errno::NFILE) => Outcome::LocalFd,
+            _ => Outcome::InvalidRequest,
         },
         text: error.to_string(),
     }
@@ -49,35 +49,35 @@ pub(super) fn of_file(error: FileError) -> Failure {
 pub(super) fn two_lengths() -> Failure {
     // RFC 9112, section 6.3: a sign of smuggling, to be handled as an error.
     let text = "the response has both `content-length` and `transfer-encoding`";
-    super::failed(Class::Protocol, text)
+    super::failed(Outcome::Protocol, text)
 }
 
 /// The failure of a connection that the system or TLS gave up, in words of the innermost cause.
 pub(super) fn of_io(error: &io::Error, stage: Stage, connecting: bool) -> Failure {
     let inner = error.get_ref();
     let is_tls = inner.is_some_and(|inner| inner.is::<rustls::Error>());
-    let class = match class_of_io(error, stage, connecting) {
-        _ if is_tls => Class::Tls,
-        Some(class) => class,
-        None if connecting => Class::ConnectFailed,
-        None => Class::Other,
+    let outcome = match outcome_of_io(error, stage, connecting) {
+        _ if is_tls => Outcome::Tls,
+        Some(outcome) => outcome,
+        None if connecting => Outcome::ConnectFailed,
+        None => Outcome::Other,
     };
     let text = inner.map_or_else(|| error.to_string(), |inner| inner.to_string());
-    super::failed(class, text)
+    super::failed(outcome, text)
 }
 
-/// The class of what the system said, or of an error that stands for it.
-pub(super) fn class_of_io(error: &io::Error, stage: Stage, connecting: bool) -> Option<Class> {
+/// The outcome of what the system said, or of an error that stands for it.
+pub(super) fn outcome_of_io(error: &io::Error, stage: Stage, connecting: bool) -> Option<Outcome> {
     match Errno::from_io_error(error) {
-        Some(Errno::CONNREFUSED) => Some(Class::ConnectRefused),
-        Some(Errno::CONNRESET | Errno::PIPE) => Some(Class::Reset),
-        Some(Errno::MFILE | Errno::NFILE) => Some(Class::LocalFd),
-        Some(Errno::ADDRNOTAVAIL) => Some(Class::LocalPorts),
-        Some(Errno::TIMEDOUT) if connecting => Some(Class::TimeoutConnect),
+        Some(Errno::CONNREFUSED) => Some(Outcome::ConnectRefused),
+        Some(Errno::CONNRESET | Errno::PIPE) => Some(Outcome::Reset),
+        Some(Errno::MFILE | Errno::NFILE) => Some(Outcome::LocalFd),
+        Some(Errno::ADDRNOTAVAIL) => Some(Outcome::LocalPorts),
+        Some(Errno::TIMEDOUT) if connecting => Some(Outcome::TimeoutConnect),
         Some(Errno::TIMEDOUT) => Some(stage.timeout()),
-        Some(_) if connecting => Some(Class::ConnectFailed),
+        Some(_) if connecting => Some(Outcome::ConnectFailed),
         // Closed within the TLS handshake: there is nothing else to read while connecting.
-        _ if error.kind() == io::ErrorKind::UnexpectedEof && connecting => Some(Class::Tls),
+        _ if error.kind() == io::ErrorKind::UnexpectedEof && connecting => Some(Outcome::Tls),
         _ if error.kind() == io::ErrorKind::UnexpectedEof => Some(cut_off(stage)),
         // A bad chunk, for example. An error of TLS inside it says so itself.
         None if matches!(
@@ -85,7 +85,7 @@ pub(super) fn class_of_io(error: &io::Error, stage: Stage, connecting: bool) -> 
             io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData
         ) =>
         {
-            Some(Class::Protocol)
+            Some(Outcome::Protocol)
         }
         // What h2 calls the end of a connection with requests in flight.
         None if error.kind() == io::ErrorKind::BrokenPipe => Some(cut_off(stage)),
@@ -94,19 +94,19 @@ pub(super) fn class_of_io(error: &io::Error, stage: Stage, connecting: bool) -> 
 }
 
 impl Stage {
-    /// The class of a request whose time ran out here.
-    pub(super) fn timeout(self) -> Class {
+    /// The outcome of a request whose time ran out here.
+    pub(super) fn timeout(self) -> Outcome {
         match self {
-            Self::Head => Class::TimeoutHeaders,
-            Self::Body => Class::TimeoutBody,
+            Self::Head => Outcome::TimeoutHeaders,
+            Self::Body => Outcome::TimeoutBody,
         }
     }
 }
 
-/// The class of a connection that was closed in this stage.
-pub(super) fn cut_off(stage: Stage) -> Class {
+/// The outcome of a connection that was closed in this stage.
+pub(super) fn cut_off(stage: Stage) -> Outcome {
     match stage {
-        Stage::Head => Class::ClosedEarly,
-        Stage::Body => Class::BodyTruncated,
+        Stage::Head => Outcome::ClosedEarly,
+        Stage::Body => Outcome::BodyTruncated,
     }
 }

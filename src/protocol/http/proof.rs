@@ -16,7 +16,7 @@ use super::failed;
 use super::prepared::Outgoing;
 use super::redirect::host_and_port;
 use super::token::Slot;
-use crate::metrics::Class;
+use crate::metrics::Outcome;
 use crate::plan::{Auth, Endpoint, KeyPlace, OAuth2, Plan};
 use crate::protocol::Failure;
 
@@ -109,7 +109,7 @@ impl UserState {
     ) -> Result<bool, Failure> {
         let challenge = digest::challenge(headers).map_err(|why| {
             let text = format!("{why}, which perfctl cannot answer");
-            failed(Class::AuthFailed, text)
+            failed(Outcome::AuthFailed, text)
         })?;
         let (Some(challenge), [name, password]) = (challenge, values) else {
             return Ok(false);

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::failed;
 use super::prepared::Outgoing;
-use crate::metrics::Class;
+use crate::metrics::Outcome;
 use crate::protocol::Failure;
 
 /// Whether the answer names another place.
@@ -25,7 +25,7 @@ pub(super) fn target(
     location: &header::HeaderValue,
     allowed_hosts: &BTreeSet<String>,
 ) -> Result<Url, Failure> {
-    let invalid = |text: String| failed(Class::RedirectInvalid, text);
+    let invalid = |text: String| failed(Outcome::RedirectInvalid, text);
     let text = std::str::from_utf8(location.as_bytes())
         .map_err(|_| invalid("the `location` header is not UTF-8".into()))?;
     let target = from
@@ -41,7 +41,7 @@ pub(super) fn target(
         .ok_or_else(|| invalid("the `location` header names no host".into()))?;
     if !allowed_hosts.contains(&host) {
         let text = format!("redirected to `{host}`, which the scenario does not name");
-        return Err(failed(Class::RedirectBlocked, text));
+        return Err(failed(Outcome::RedirectBlocked, text));
     }
     Ok(target)
 }

@@ -138,8 +138,8 @@ async fn execute(mut session: impl Session, plan: &Plan, times: usize) -> Respon
     response
 }
 
-fn class(response: &Response) -> Option<Class> {
-    response.failure.as_ref().map(|failure| failure.class)
+fn outcome(response: &Response) -> Option<Outcome> {
+    response.failure.as_ref().map(|failure| failure.outcome)
 }
 
 fn ok(body: &str) -> Vec<u8> {
@@ -190,7 +190,7 @@ async fn failures_have_the_class_of_their_cause(client: ClientChoice) {
         1,
     )
     .await;
-    assert_eq!(class(&response), Some(Class::ConnectRefused));
+    assert_eq!(outcome(&response), Some(Outcome::ConnectRefused));
 
     let response = send(
         client,
@@ -199,40 +199,40 @@ async fn failures_have_the_class_of_their_cause(client: ClientChoice) {
         1,
     )
     .await;
-    assert_eq!(class(&response), Some(Class::Dns));
+    assert_eq!(outcome(&response), Some(Outcome::Dns));
     assert!(response.failure.unwrap().text.contains("nothing.invalid"));
 
     type Answer = fn(u64, &str) -> Vec<u8>;
-    let cases: [(Class, Answer); 8] = [
-        (Class::Reset, |_, _| {
+    let cases: [(Outcome, Answer); 8] = [
+        (Outcome::Reset, |_, _| {
             b"HTTP/1.1 200 OK\r\nx: <reset>".to_vec()
         }),
-        (Class::Reset, |_, _| {
+        (Outcome::Reset, |_, _| {
             b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n<reset>".to_vec()
         }),
-        (Class::ClosedEarly, |_, _| Vec::new()),
-        (Class::ClosedEarly, |_, _| {
+        (Outcome::ClosedEarly, |_, _| Vec::new()),
+        (Outcome::ClosedEarly, |_, _| {
             b"HTTP/1.1 200 OK\r\nx: <close>".to_vec()
         }),
-        (Class::Protocol, |_, _| b"what is this?\r\n\r\n".to_vec()),
-        (Class::BodyTruncated, |_, _| {
+        (Outcome::Protocol, |_, _| b"what is this?\r\n\r\n".to_vec()),
+        (Outcome::BodyTruncated, |_, _| {
             b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n<close>".to_vec()
         }),
-        (Class::TimeoutHeaders, |_, _| {
+        (Outcome::TimeoutHeaders, |_, _| {
             b"HTTP/1.1 200 OK\r\n".to_vec()
         }),
-        (Class::TimeoutBody, |_, _| {
+        (Outcome::TimeoutBody, |_, _| {
             b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nx".to_vec()
         }),
     ];
     for (wanted, answer) in cases {
         let server = Server::start(answer);
         let mut endpoint = endpoint(Method::Post, "/");
-        if matches!(wanted, Class::TimeoutHeaders | Class::TimeoutBody) {
+        if matches!(wanted, Outcome::TimeoutHeaders | Outcome::TimeoutBody) {
             endpoint.timeout = Duration::from_secs(1);
         }
         let response = send(client, &server.url(), endpoint, 1).await;
-        assert_eq!(class(&response), Some(wanted), "{:?}", response.failure);
+        assert_eq!(outcome(&response), Some(wanted), "{:?}", response.failure);
         assert_eq!(server.requests(), 1, "{wanted:?}: nothing is sent twice");
         assert_eq!(server.connections.load(Ordering::SeqCst), 1);
     }
@@ -249,7 +249,7 @@ async fn a_plain_server_on_a_tls_port_is_a_tls_failure(client: ClientChoice) {
         let _ = stream.read(&mut [0; 1024]);
     });
     let response = send(client, &url, endpoint(Method::Get, "/"), 1).await;
-    assert_eq!(class(&response), Some(Class::Tls), "{:?}", response.failure);
+    assert_eq!(outcome(&response), Some(Outcome::Tls), "{:?}", response.failure);
 }
 
 async fn a_tls_handshake_that_stalls_has_a_class_of_its_own(client: ClientChoice) {
@@ -259,8 +259,8 @@ async fn a_tls_handshake_that_stalls_has_a_class_of_its_own(client: ClientChoice
     endpoint.timeout = Duration::from_secs(1);
     let response = send(client, &url, endpoint, 1).await;
     assert_eq!(
-        class(&response),
-        Some(Class::TimeoutTls),
+        outcome(&response),
+        Some(Outcome::TimeoutTls),
         "{:?}",
         response.failure
     );
@@ -288,7 +288,7 @@ async fn a_redirect_that_leads_nowhere_has_its_class(client: ClientChoice) {
     let mut looping = endpoint(Method::Get, "/");
     looping.max_redirects = 4;
     let response = send(client, &server.url(), looping, 1).await;
-    assert_eq!(class(&response), Some(Class::RedirectLimit));
+    assert_eq!(outcome(&response), Some(Outcome::RedirectLimit));
     assert_eq!((response.redirects, server.requests()), (4, 5));
 
     let mut unfollowed = endpoint(Method::Get, "/");
@@ -305,7 +305,7 @@ async fn a_redirect_that_leads_nowhere_has_its_class(client: ClientChoice) {
         };
         let server = Server::start(move |_, _| raw.clone());
         let response = send(client, &server.url(), endpoint(Method::Get, "/"), 1).await;
-        assert_eq!(class(&response), Some(Class::RedirectInvalid), "{location}");
+        assert_eq!(outcome(&response), Some(Outcome::RedirectInvalid), "{location}");
     }
 }
 
@@ -314,7 +314,7 @@ async fn a_redirect_to_a_host_the_scenario_does_not_name_is_not_followed(client:
     let target = other.url();
     let server = Server::start(move |_, _| redirect(307, &target));
     let response = send(client, &server.url(), endpoint(Method::Get, "/"), 1).await;
-    assert_eq!(class(&response), Some(Class::RedirectBlocked));
+    assert_eq!(outcome(&response), Some(Outcome::RedirectBlocked));
     assert_eq!(other.requests(), 0);
     assert_eq!(other.connections.load(Ordering::SeqCst), 0);
 }
@@ -351,8 +351,8 @@ async fn a_server_that_does_not_accept_is_a_connect_timeout(client: ClientChoice
     endpoint.connect_timeout = Duration::from_millis(150);
     let response = send(client, &format!("http://{address}"), endpoint, 1).await;
     assert_eq!(
-        class(&response),
-        Some(Class::TimeoutConnect),
+        outcome(&response),
+        Some(Outcome::TimeoutConnect),
         "{:?}",
         response.failure
     );

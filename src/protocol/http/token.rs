@@ -16,7 +16,7 @@ use url::form_urlencoded::{Serializer, byte_serialize};
 use super::failed;
 use super::prepared::Outgoing;
 use super::transport::{Terms, Transport};
-use crate::metrics::Class;
+use crate::metrics::Outcome;
 use crate::plan::{Endpoint, OAuth2};
 use crate::protocol::{Failure, Response};
 use crate::units::format_duration;
@@ -168,31 +168,31 @@ pub(super) async fn fetch<T: Transport>(
     values: &[&str],
     endpoint: &Endpoint,
 ) -> Result<Token, Failure> {
-    let no_token = |class: Class, why: &str| {
+    let no_token = |outcome: Outcome, why: &str| {
         let text = format!("no token from `{}`: {why}", oauth2.token_url);
         // What is wrong with this machine stays its own fault.
-        let class = if class.is_local() {
-            class
+        let outcome = if outcome.is_local() {
+            outcome
         } else {
-            Class::AuthFailed
+            Outcome::AuthFailed
         };
-        failed(class, text)
+        failed(outcome, text)
     };
-    let request = request(oauth2, values).map_err(|why| no_token(Class::AuthFailed, &why))?;
+    let request = request(oauth2, values).map_err(|why| no_token(Outcome::AuthFailed, &why))?;
     let terms = Terms::within(endpoint.timeout, endpoint.connect_timeout, MAX_ANSWER);
     let mut response = Response::default();
     let status = transport
         .exchange(request, &terms, &mut response)
         .await
-        .map_err(|failure| match failure.class {
-            Class::BodyTooLarge => no_token(failure.class, "the answer is larger than 1 MiB"),
-            Class::TimeoutHeaders | Class::TimeoutBody => {
+        .map_err(|failure| match failure.outcome {
+            Outcome::BodyTooLarge => no_token(failure.outcome, "the answer is larger than 1 MiB"),
+            Outcome::TimeoutHeaders | Outcome::TimeoutBody => {
                 let after = format_duration(endpoint.timeout);
-                no_token(failure.class, &format!("no answer within {after}"))
+                no_token(failure.outcome, &format!("no answer within {after}"))
             }
-            class => no_token(class, &failure.text),
+            outcome => no_token(outcome, &failure.text),
         })?;
-    token(status.as_u16(), &response.body).map_err(|why| no_token(Class::AuthFailed, &why))
+    token(status.as_u16(), &response.body).map_err(|why| no_token(Outcome::AuthFailed, &why))
 }
 
 fn request(oauth2: &OAuth2, values: &[&str]) -> Result<Outgoing, String> {
@@ -279,7 +279,7 @@ mod tests {
 
     fn answer(expires_in: &str) -> Result<Token, Failure> {
         let body = format!("{{\"access_token\":\"abc\",\"expires_in\":{expires_in}}}");
-        token(200, body.as_bytes()).map_err(|why| failed(Class::AuthFailed, why))
+        token(200, body.as_bytes()).map_err(|why| failed(Outcome::AuthFailed, why))
     }
 
     #[tokio::test(start_paused = true)]
@@ -323,7 +323,7 @@ mod tests {
                     fetches.set(fetches.get() + 1);
                     match good {
                         true => answer("\"10\""),
-                        false => Err(failed(Class::AuthFailed, "no")),
+                        false => Err(failed(Outcome::AuthFailed, "no")),
                     }
                 };
                 slot.get(&["id"], fetch).await

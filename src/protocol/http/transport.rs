@@ -15,7 +15,7 @@ use super::failed;
 use super::failure::Stage;
 use super::prepared::Outgoing;
 use crate::error::Error;
-use crate::metrics::Class;
+use crate::metrics::Outcome;
 use crate::plan::{Endpoint, Plan, Wire};
 use crate::protocol::{Failure, Response};
 use crate::units::{format_bytes, format_duration};
@@ -120,13 +120,13 @@ impl Terms {
             true => format!("a body over {size} cannot be checked; no more of it was read"),
             false => format!("the body is larger than {size} (`max_body`); no more of it was read"),
         };
-        failed(Class::BodyTooLarge, text)
+        failed(Outcome::BodyTooLarge, text)
     }
 
     /// The failure of a request whose time ran out in `stage`, or while connecting in `step`.
     pub(super) fn timed_out(&self, stage: Stage, step: Option<Step>) -> Failure {
         if let Some(step) = step {
-            return failed(step.class(), step.too_long(self.timeout));
+            return failed(step.outcome(), step.too_long(self.timeout));
         }
         let after = format_duration(self.timeout);
         let text = match stage {
@@ -189,11 +189,11 @@ pub(super) enum Step {
 }
 
 impl Step {
-    /// The class of a request whose time ran out in this step.
-    pub(super) fn class(self) -> Class {
+    /// The outcome of a request whose time ran out in this step.
+    pub(super) fn outcome(self) -> Outcome {
         match self {
-            Self::Connect => Class::TimeoutConnect,
-            Self::Tls => Class::TimeoutTls,
+            Self::Connect => Outcome::TimeoutConnect,
+            Self::Tls => Outcome::TimeoutTls,
         }
     }
 

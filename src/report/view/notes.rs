@@ -1,7 +1,7 @@
 //! The notes at the end of a report: what a reader has to know to read the numbers right.
 
 use super::{example, phases};
-use crate::metrics::{Class, RunResult, Window};
+use crate::metrics::{Outcome, RunResult, Window};
 use crate::plan::{Model, Phase};
 use crate::report::Report;
 use crate::units::{as_us, format_count, format_latency_us, trim_float};
@@ -31,9 +31,9 @@ pub(in crate::report) fn notes(report: &Report) -> Vec<String> {
             None => format!("recovery: it did not recover to the level of `{base}` in `{stage}`"),
         });
     }
-    let without_data = result.count(|class| class == Class::DataExhausted);
+    let without_data = result.count(|outcome| outcome == Outcome::DataExhausted);
     if without_data > 0 {
-        let example = example(result, Class::DataExhausted, |_| true).unwrap_or_default();
+        let example = example(result, Outcome::DataExhausted, |_| true).unwrap_or_default();
         let ended = match &result.run.ending {
             Some(ending) if ending.out_of_data => "the load ended early",
             _ => "users ended early",
@@ -48,9 +48,9 @@ pub(in crate::report) fn notes(report: &Report) -> Vec<String> {
             notes.push("closed model: a slower target would have had fewer arrivals".into());
         }
         Model::Open { .. } => {
-            if let Some(p99_us) = total.lateness_us.p99 {
+            if let Some(p99_us) = total.scheduling_delay_us.p99 {
                 notes.push(format!(
-                    "lateness p99 {}: how late the generator itself was; it is part of the response times",
+                    "scheduling_delay p99 {}: how late the generator itself was; it is part of the response times",
                     format_latency_us(p99_us)
                 ));
             }
@@ -82,30 +82,30 @@ pub(in crate::report) fn notes(report: &Report) -> Vec<String> {
 
 /// Where every planned request went, ramp included.
 fn accounting(result: &RunResult) -> String {
-    let count = |select: fn(Class) -> bool| result.count(select);
-    let started = count(Class::is_started);
-    let missed = count(|class| class == Class::Missed);
-    let classes: Vec<String> = Class::ALL
+    let count = |select: fn(Outcome) -> bool| result.count(select);
+    let started = count(Outcome::is_started);
+    let dropped = count(|outcome| outcome == Outcome::Dropped);
+    let outcomes: Vec<String> = Outcome::ALL
         .into_iter()
-        .filter(|class| class.is_started())
-        .map(|class| (class, result.count(|c| c == class)))
+        .filter(|outcome| outcome.is_started())
+        .map(|outcome| (outcome, result.count(|c| c == outcome)))
         .filter(|(_, count)| *count > 0)
-        .map(|(class, count)| format!("{} {}", class.name(), format_count(count)))
+        .map(|(outcome, count)| format!("{} {}", outcome.name(), format_count(count)))
         .collect();
-    let parts = if classes.is_empty() {
+    let parts = if outcomes.is_empty() {
         String::new()
     } else {
-        format!("; started = {}", classes.join(" + "))
+        format!("; started = {}", outcomes.join(" + "))
     };
-    let without_data = count(|class| class == Class::DataExhausted);
+    let without_data = count(|outcome| outcome == Outcome::DataExhausted);
     let data_exhausted = match without_data {
         0 => String::new(),
         count => format!(" + data_exhausted {}", format_count(count)),
     };
     format!(
-        "whole run: planned {} = started {} + missed {}{data_exhausted}{parts}",
-        format_count(started + missed + without_data),
+        "whole run: planned {} = started {} + dropped {}{data_exhausted}{parts}",
+        format_count(started + dropped + without_data),
         format_count(started),
-        format_count(missed)
+        format_count(dropped)
     )
 }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::body::{Framing, Piece};
 use super::head::{self, Head, Wanted};
 use super::known::Known;
-use crate::metrics::Class;
+use crate::metrics::Outcome;
 use crate::protocol::http::failed;
 use crate::protocol::http::failure::{Stage, cut_off};
 use crate::protocol::http::transport::Terms;
@@ -102,7 +102,7 @@ impl Answer {
                 continue;
             }
             let now = Instant::now();
-            response.phases.first_byte = Some(now - terms.started);
+            response.phases.ttfb = Some(now - terms.started);
             response.phases.download = None;
             response.status = Some(head.status);
             response.version = Some(head.version);
@@ -149,7 +149,7 @@ impl Answer {
         };
         loop {
             let piece = head.framing.take(&mut bytes);
-            match piece.map_err(|why| failed(Class::Protocol, why))? {
+            match piece.map_err(|why| failed(Outcome::Protocol, why))? {
                 Piece::More => return Ok(false),
                 Piece::End => break,
                 Piece::Content(content) => {
@@ -226,6 +226,6 @@ impl Answer {
     pub(super) fn status(&self) -> Result<StatusCode, Failure> {
         let head = self.head.as_ref();
         head.and_then(|(head, _)| StatusCode::from_u16(head.status).ok())
-            .ok_or_else(|| failed(Class::Protocol, "the response has no status"))
+            .ok_or_else(|| failed(Outcome::Protocol, "the response has no status"))
     }
 }

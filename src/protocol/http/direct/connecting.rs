@@ -14,7 +14,7 @@ use tokio_rustls::TlsConnector;
 
 use super::connection::Connection;
 use super::origin::Origin;
-use crate::metrics::Class;
+use crate::metrics::Outcome;
 use crate::protocol::Failure;
 use crate::protocol::http::failed;
 use crate::protocol::http::failure::{DnsError, Stage, of_io};
@@ -36,7 +36,7 @@ pub(super) struct Took {
 /// asked for only where there is need of it: tickets take more room than all else of a user.
 ///
 /// # Errors
-/// Why there is no connection, with the class of its cause.
+/// Why there is no connection, with the outcome of its cause.
 pub(super) async fn connect(
     origin: &Origin,
     local_address: Option<IpAddr>,
@@ -66,7 +66,7 @@ pub(super) async fn connect(
     }
     step.set(Step::Tls);
     let name = ServerName::try_from(origin.host.clone())
-        .map_err(|error| failed(Class::ConnectFailed, error.to_string()))?;
+        .map_err(|error| failed(Outcome::ConnectFailed, error.to_string()))?;
     let stream = TlsConnector::from(tls())
         .connect(name, stream)
         .await
@@ -80,7 +80,7 @@ async fn resolve(origin: &Origin) -> Result<Vec<SocketAddr>, Failure> {
     let found = tokio::net::lookup_host((host.as_str(), origin.port)).await;
     found.map(Iterator::collect).map_err(|source| {
         let error = DnsError { host, source };
-        failed(Class::Dns, error.to_string())
+        failed(Outcome::Dns, error.to_string())
     })
 }
 
@@ -105,7 +105,7 @@ async fn tcp(
     if first.is_empty() {
         let from = local_address.map_or(String::new(), |address| format!(" from {address}"));
         let text = format!("`{}` has no address that can be reached{from}", origin.host);
-        return Err(failed(Class::ConnectFailed, text));
+        return Err(failed(Outcome::ConnectFailed, text));
     }
     let connected = match second.is_empty() {
         true => one_of(&first, local_address).await,
@@ -196,9 +196,9 @@ mod tests {
         }
     }
 
-    async fn peer(addresses: &[SocketAddr], local: Option<IpAddr>) -> Result<SocketAddr, Class> {
+    async fn peer(addresses: &[SocketAddr], local: Option<IpAddr>) -> Result<SocketAddr, Outcome> {
         let stream = tcp(&origin(), addresses.to_vec(), local).await;
-        let stream = stream.map_err(|failure| failure.class)?;
+        let stream = stream.map_err(|failure| failure.outcome)?;
         Ok(stream.peer_addr().unwrap())
     }
 
@@ -210,8 +210,8 @@ mod tests {
         assert_eq!(peer(&[closed("::1"), open], None).await, Ok(open));
         assert_eq!(peer(&[closed("::1"), refused, open], None).await, Ok(open));
         let all_refused = peer(&[closed("::1"), refused], None).await;
-        assert_eq!(all_refused, Err(Class::ConnectRefused));
-        assert_eq!(peer(&[], None).await, Err(Class::ConnectFailed));
+        assert_eq!(all_refused, Err(Outcome::ConnectRefused));
+        assert_eq!(peer(&[], None).await, Err(Outcome::ConnectFailed));
     }
 
     #[tokio::test]
@@ -241,6 +241,6 @@ mod tests {
             Ok(address(&open))
         );
         let none = peer(&addresses[..1], local("127.0.0.9")).await;
-        assert_eq!(none, Err(Class::ConnectFailed));
+        assert_eq!(none, Err(Outcome::ConnectFailed));
     }
 }

@@ -10,7 +10,7 @@ use ::http::header::{HeaderMap, HeaderName, HeaderValue};
 use httparse::{Header, ParserConfig, Status};
 
 use super::body::{Chunks, Framing};
-use crate::metrics::{Class, HttpVersion};
+use crate::metrics::{Outcome, HttpVersion};
 use crate::protocol::Failure;
 use crate::protocol::http::failed;
 use crate::protocol::http::failure::two_lengths;
@@ -78,7 +78,7 @@ pub(super) fn parse(
         Ok(Status::Partial) => return Ok(None),
         Err(httparse::Error::TooManyHeaders) => {
             let text = format!("the response has more than {MAX_FIELDS} header fields");
-            return Err(failed(Class::Protocol, text));
+            return Err(failed(Outcome::Protocol, text));
         }
         Err(error) => return Err(no_http(&error.to_string(), bytes)),
     };
@@ -124,14 +124,14 @@ fn too_long() -> Failure {
         "the head of the response is longer than {} KiB",
         MAX_HEAD >> 10
     );
-    failed(Class::Protocol, text)
+    failed(Outcome::Protocol, text)
 }
 
 /// The failure of a response that is no HTTP, with how it begins.
 pub(super) fn no_http(why: &str, bytes: &[u8]) -> Failure {
     let start = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_SHOWN)]);
     failed(
-        Class::Protocol,
+        Outcome::Protocol,
         format!("the response is no HTTP ({why}); it starts with `{start}`"),
     )
 }

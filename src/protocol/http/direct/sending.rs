@@ -9,7 +9,7 @@ use hyper::body::Body;
 use super::answer::Answer;
 use super::broken;
 use super::connection::Connection;
-use crate::metrics::Class;
+use crate::metrics::Outcome;
 use crate::protocol::http::failure::{Stage, of_file};
 use crate::protocol::http::payload::Pieces;
 use crate::protocol::{Failure, Response};
@@ -117,7 +117,7 @@ impl Sending {
     /// connection.
     pub(super) fn explain(&self, failure: Failure, answer: &Answer) -> Failure {
         match &self.broken {
-            Some(broken) if failure.class == Class::ClosedEarly => match answer.stage() {
+            Some(broken) if failure.outcome == Outcome::ClosedEarly => match answer.stage() {
                 Stage::Head => broken.clone(),
                 Stage::Body => failure,
             },

@@ -82,19 +82,19 @@ impl Session for DirectSession {
         };
         let transport = &self.http.transport;
         let carried = transport.carry(&ready.origin, message, &terms, response);
-        let mut outcome = carried.await;
+        let mut ended = carried.await;
         if !response.headers.is_empty() {
             self.http.keep_cookies(request, response);
-            if let Ok(status) = outcome
+            if let Ok(status) = ended
                 && leads_to(request, status, response).is_some()
             {
                 let follow = self
                     .http
                     .follow(request, None, &terms, Some(status), response);
-                outcome = Box::pin(follow).await.map(|()| status);
+                ended = Box::pin(follow).await.map(|()| status);
             }
         }
-        response.failure = outcome.err();
+        response.failure = ended.err();
         if transport.has_opened() {
             transport.take_opened().report(response);
         }

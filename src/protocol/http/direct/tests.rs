@@ -9,7 +9,7 @@ use super::DirectClient;
 use super::answer::Answer;
 use super::head::{MAX_HEAD, Wanted};
 use super::known::Known;
-use crate::metrics::{Class, HttpVersion};
+use crate::metrics::{Outcome, HttpVersion};
 use crate::plan::Model;
 use crate::plan::fixture::{load, plan};
 use crate::protocol::http::tls_config;
@@ -30,7 +30,7 @@ fn terms() -> Terms {
 #[derive(Debug, PartialEq, Eq)]
 struct Read {
     is_whole: bool,
-    failure: Option<Class>,
+    failure: Option<Outcome>,
     status: Option<u16>,
     fields: Vec<(String, Vec<u8>)>,
     body: Bytes,
@@ -80,12 +80,12 @@ fn read_with(known: &mut Known, pieces: &[&[u8]], wanted: Wanted) -> Read {
     };
     Read {
         is_whole: answer.is_whole(),
-        // Of a failure only the class is the same: how much was received differs.
+        // Of a failure only the outcome is the same: how much was received differs.
         bytes_in: match failure {
             None => response.bytes_in,
             Some(_) => 0,
         },
-        failure: failure.map(|failure| failure.class),
+        failure: failure.map(|failure| failure.outcome),
         status: response.status,
         fields: fields.map(field).collect(),
         body: response.body,
@@ -209,7 +209,7 @@ fn what_is_no_answer_says_how_it_begins() {
         &mut response,
     );
     let failure = failure.unwrap_err();
-    assert_eq!(failure.class, Class::Protocol);
+    assert_eq!(failure.outcome, Outcome::Protocol);
     let shown = "starts with `SSH-2.0-OpenSSH_9.2\r\nxxx";
     assert!(failure.text.contains(shown), "{}", failure.text);
     assert!(failure.text.len() < 160, "{}", failure.text);
@@ -225,10 +225,10 @@ fn a_head_may_be_long_but_not_endless_and_is_not_read_again_at_each_byte() {
     let long = format!("HTTP/1.1 200 OK\r\nx: {}", "x".repeat(MAX_HEAD));
     for size in [1, 1_000, long.len()] {
         let answer = read(long.as_bytes().chunks(size), WANTED);
-        assert_eq!(answer.failure, Some(Class::Protocol));
+        assert_eq!(answer.failure, Some(Outcome::Protocol));
     }
     let many = "HTTP/1.1 200 OK\r\n".to_owned() + &"x: y\r\n".repeat(101) + "\r\n";
-    assert_eq!(whole(&many).failure, Some(Class::Protocol));
+    assert_eq!(whole(&many).failure, Some(Outcome::Protocol));
 }
 
 #[test]

@@ -1,0 +1,305 @@
+//! The layers of the program, and the house rules that a machine can check.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use regex::Regex;
+
+/// What each module of `src/` may use, besides `units`, `error` and itself. A new module needs a
+/// row here, and the direction of the data in `src/lib.rs` says where it belongs.
+const LAYERS: [(&str, &[&str]); 13] = [
+    (
+        "cli",
+        &[
+            "report",
+            "grading",
+            "comparison",
+            "scenario",
+            "engine",
+            "check",
+            "protocol",
+            "metrics",
+            "plan",
+            "demo",
+        ],
+    ),
+    ("report", &["grading", "comparison", "metrics", "plan"]),
+    ("grading", &["comparison", "metrics", "plan"]),
+    ("comparison", &["metrics", "plan"]),
+    ("scenario", &["plan"]),
+    ("engine", &["protocol", "check", "metrics", "plan"]),
+    ("check", &["protocol", "metrics", "plan"]),
+    ("protocol", &["metrics", "plan"]),
+    ("metrics", &["plan"]),
+    ("plan", &[]),
+    ("demo", &[]),
+    ("units", &[]),
+    ("error", &[]),
+];
+
+/// Libraries that only one place may know, so that they can be replaced there: the name in code,
+/// and how the path of an allowed file starts.
+const ONLY_IN: [(&str, &str); 7] = [
+    ("reqwest", "src/protocol/http/by_reqwest"),
+    ("serde_saphyr", "src/scenario"),
+    ("hdrhistogram", "src/metrics/histogram.rs"),
+    ("humantime", "src/units.rs"),
+    ("indicatif", "src/report/live.rs"),
+    ("minijinja", "src/plan/expression"),
+    ("axum", "src/demo"),
+];
+
+/// The longest file; about 500 lines are the aim.
+const MAX_LINES: usize = 550;
+
+/// What breaks a rule in the file `path` (relative, such as `src/plan/load.rs`), with its place.
+fn violations(path: &str, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let length = text.lines().count();
+    if length > MAX_LINES {
+        found.push(format!(
+            "{path}: {length} lines, at most {MAX_LINES}; split it along a noun"
+        ));
+    }
+    let Some(inside) = path.strip_prefix("src/") else {
+        return found;
+    };
+    if !text.starts_with("//!") {
+        found.push(format!(
+            "{path}:1: starts without `//!`: say what belongs here and what does not"
+        ));
+    }
+    let code = without_comments(text);
+    if let Some(line) = place(&code, r"\bunsafe\b") {
+        found.push(format!("{path}:{line}: unsafe code"));
+    }
+    if let Some(line) = place(&code, r"\bsuper::super::") {
+        found.push(format!(
+            "{path}:{line}: `super::super::` hides what is used; write `crate::`"
+        ));
+    }
+    for (library, home) in ONLY_IN {
+        if !path.starts_with(home)
+            && let Some(line) = place(&code, &format!(r"\b{library}::|\buse {library}\b"))
+        {
+            found.push(format!(
+                "{path}:{line}: uses {library}, allowed only in {home}"
+            ));
+        }
+    }
+    let module = inside.split(['/', '.']).next().unwrap_or_default();
+    if !matches!(module, "lib" | "main") {
+        found.extend(wrong_uses(path, module, &code));
+    }
+    found
+}
+
+fn wrong_uses(path: &str, module: &str, code: &str) -> Vec<String> {
+    let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| *name == module) else {
+        return vec![format!(
+            "{path}: module `{module}` has no row in the table of layers"
+        )];
+    };
+    used_modules(code)
+        .into_iter()
+        .filter(|(_, used)| used != module && !["units", "error"].contains(&used.as_str()))
+        .filter(|(_, used)| !allowed.contains(&used.as_str()))
+        .map(|(line, used)| {
+            let allowed = allowed.join(", ");
+            format!("{path}:{line}: `{module}` uses `{used}`; allowed: {allowed}, units, error")
+        })
+        .collect()
+}
+
+/// Lines and names of the top-level modules in `crate::name` and `crate::{name, name::...}`.
+fn used_modules(code: &str) -> Vec<(usize, String)> {
+    let paths = Regex::new(r"\bcrate::(?:(?<name>[a-z_]+)|(?<group>\{[^;]*;))").unwrap();
+    let mut used = Vec::new();
+    for path in paths.captures_iter(code) {
+        let line = line_of(code, path.get(0).unwrap().start());
+        match (path.name("name"), path.name("group")) {
+            (Some(name), _) => used.push((line, name.as_str().to_owned())),
+            (None, group) => {
+                let names = first_names(group.unwrap().as_str());
+                used.extend(names.into_iter().map(|name| (line, name)));
+            }
+        }
+    }
+    used
+}
+
+/// The first name of each entry of `{a, b::c, d::{e, f}}`.
+fn first_names(group: &str) -> Vec<String> {
+    let mut names = vec![String::new()];
+    let (mut depth, mut in_path) = (0, false);
+    for c in group.chars() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 1 => {
+                names.push(String::new());
+                in_path = false;
+            }
+            ':' => in_path = true,
+            c if depth == 1 && !in_path && (c.is_ascii_lowercase() || c == '_') => {
+                names.last_mut().unwrap().push(c);
+            }
+            _ => {}
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+fn place(code: &str, pattern: &str) -> Option<usize> {
+    let found = Regex::new(pattern).unwrap().find(code)?;
+    Some(line_of(code, found.start()))
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text[..offset].matches('\n').count() + 1
+}
+
+/// The text with the content of its comments removed and its lines kept.
+fn without_comments(text: &str) -> String {
+    // Not within `https://`, which stands in texts.
+    let comment = Regex::new(r"(?m)(^|[^:])//.*$").unwrap();
+    comment.replace_all(text, "$1").into_owned()
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn the_code_keeps_to_its_layers_and_house_rules() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = ["src", "tests"].map(|folder| rust_files(&root.join(folder)));
+    let files = files.concat();
+    assert!(files.len() > 20, "only {} files found", files.len());
+    let found: Vec<String> = files
+        .iter()
+        .flat_map(|file| {
+            let path = file.strip_prefix(root).unwrap().to_string_lossy();
+            violations(&path, &fs::read_to_string(file).unwrap())
+        })
+        .collect();
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+#[test]
+fn each_rule_is_noticed_when_broken() {
+    let cases = [
+        (
+            "src/plan.rs",
+            "//! x\nuse crate::metrics::Outcome;",
+            "src/plan.rs:2: `plan` uses `metrics`; allowed: ",
+        ),
+        (
+            "src/engine/open.rs",
+            "//! x\nuse crate::{plan::Plan, report::{a, b}};",
+            "src/engine/open.rs:2: `engine` uses `report`",
+        ),
+        (
+            "src/check.rs",
+            "//! x\n\nlet a = crate::engine::x();",
+            "src/check.rs:3: `check` uses `engine`",
+        ),
+        (
+            "src/demo/route.rs",
+            "//! x\nuse crate::{\n    plan,\n    units,\n};",
+            "src/demo/route.rs:2: `demo` uses `plan`",
+        ),
+        (
+            "src/novel.rs",
+            "//! x",
+            "src/novel.rs: module `novel` has no row",
+        ),
+        (
+            "src/plan.rs",
+            "use std::fmt;",
+            "src/plan.rs:1: starts without `//!`",
+        ),
+        (
+            "src/plan/load.rs",
+            "//! x\nuse super::super::units;",
+            "src/plan/load.rs:2: `super::super::`",
+        ),
+        (
+            "src/engine.rs",
+            "//! x\nreqwest::get();",
+            "src/engine.rs:2: uses reqwest",
+        ),
+        (
+            "src/cli/run.rs",
+            "//! x\nuse indicatif as bars;",
+            "src/cli/run.rs:2: uses indicatif",
+        ),
+        (
+            "src/units.rs",
+            "//! x\nunsafe { }",
+            "src/units.rs:2: unsafe code",
+        ),
+    ];
+    for (path, text, message) in cases {
+        let found = violations(path, text);
+        assert_eq!(found.len(), 1, "{path} {text}: {found:?}");
+        assert!(found[0].starts_with(message), "{found:?}");
+    }
+    let long = "// x\n".repeat(MAX_LINES + 1);
+    assert_eq!(violations("tests/a.rs", &long).len(), 1);
+}
+
+#[test]
+fn what_is_allowed_or_only_talked_about_is_let_pass() {
+    let text = "//! Unlike reqwest::Client.\n\
+        // crate::report shows it, in unsafe ways\n\
+        use crate::{error::{Error, Exit}, plan::Plan, units};\n\
+        let url = \"https://a\"; // axum::serve\n";
+    assert_eq!(
+        violations("src/metrics/fold.rs", text),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        violations("src/lib.rs", "//! x\n#![forbid(unsafe_code)]"),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        violations(
+            "src/protocol/http/by_reqwest/connector.rs",
+            "//! x\nreqwest::get()"
+        ),
+        Vec::<String>::new()
+    );
+}
+
+/// Row 38 of the faults: a wall clock that jumps changes no measurement, since none comes from it.
+#[test]
+fn durations_do_not_come_from_the_wall_clock() {
+    // When a run started, how old a baseline is, and what a template fills in.
+    const ALLOWED: [&str; 4] = [
+        "src/cli/execute.rs",
+        "src/comparison/comparable.rs",
+        "src/metrics/store.rs",
+        "src/plan/template.rs",
+    ];
+    let clock = Regex::new(r"SystemTime|UNIX_EPOCH|Timestamp::now|Zoned::now").unwrap();
+    for path in rust_files(Path::new("src")) {
+        let name = path.to_string_lossy().replace('\\', "/");
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(
+            !clock.is_match(&text) || ALLOWED.contains(&name.as_str()),
+            "{name}"
+        );
+    }
+}

@@ -1,0 +1,409 @@
+//! Holds the documents to the program: links lead somewhere, and the lists of keys, options, fields,
+//! classes, exit codes and decisions are whole.
+
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use perfctl::error::Exit;
+use perfctl::metrics::Outcome;
+use perfctl::scenario;
+use regex::Regex;
+use serde_json::Value;
+
+use crate::support::Perfctl;
+use crate::support::documents::{blocks, documents, read, root};
+
+/// Where the keys of each mapping of the schema stand in `docs/scenario-reference.md`.
+const SECTIONS: [(&str, &str); 24] = [
+    ("", "## Scenario files"),
+    (".defaults", "### `defaults`"),
+    (".endpoints", "### `endpoints`"),
+    (".endpoints.multipart", "### `multipart`"),
+    (".auth", "### `auth`"),
+    (".auth.basic", "#### `basic` and `digest`"),
+    (".auth.api_key", "#### `api_key`"),
+    (".auth.oauth2", "#### `oauth2`"),
+    (".tls", "### `tls`"),
+    (".proxy", "### `proxy`"),
+    (".endpoints.check", "### `check`"),
+    (".endpoints.extract", "### `extract`"),
+    (".data", "### `data`"),
+    (".secrets", "### `secrets`"),
+    (".users", "### `users`"),
+    (".users.endpoints", "#### A class's endpoints"),
+    (".users.flows", "#### A class's flows"),
+    (".flows", "### `flows`"),
+    (".slo", "### `slo`"),
+    (".profiles", "## Profile files"),
+    (".profiles.stages", "### `stages`"),
+    (".profiles.steps", "#### `steps`"),
+    (".profiles.sine", "#### `sine`"),
+    (".profiles.sweep", "#### `sweep`"),
+];
+
+/// The links of a document that lead nowhere.
+fn dead_links(path: &str, text: &str) -> Vec<String> {
+    let (_, prose) = blocks(text);
+    let link = Regex::new(r"\]\(([^)\s]+)\)").unwrap();
+    let folder = Path::new(path).parent().unwrap();
+    let targets = link.captures_iter(&prose).map(|found| found[1].to_owned());
+    let local = targets.filter(|target| !target.contains("://"));
+    local
+        .filter(|target| {
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let file = if file.is_empty() {
+                root().join(path)
+            } else {
+                root().join(folder).join(file)
+            };
+            let headings = || {
+                fs::read_to_string(&file)
+                    .map(|text| anchors(&text))
+                    .unwrap_or_default()
+            };
+            !file.exists() || !(anchor.is_empty() || headings().contains(anchor))
+        })
+        .collect()
+}
+
+/// The anchors of a document's headings, as GitHub makes them.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let anchor = |heading: &str| {
+        let heading = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = heading
+            .chars()
+            .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    headings.map(anchor).collect()
+}
+
+/// What stands in backquotes in the first cell of each row of the table under a heading whose
+/// first column has this name.
+fn first_cells(text: &str, heading: &str, column: &str) -> Vec<String> {
+    let code = Regex::new("`([^`]+)`").unwrap();
+    let section = text.lines().skip_while(|line| *line != heading).skip(1);
+    let section = section.take_while(|line| !line.starts_with('#'));
+    let start = format!("| {column} |");
+    let table = section.skip_while(|line| !line.starts_with(&start));
+    let mut cells = Vec::new();
+    for row in table.map_while(|line| line.strip_prefix('|')) {
+        let cell = row.split(" |").next().unwrap_or_default();
+        cells.extend(code.captures_iter(cell).map(|found| found[1].to_owned()));
+    }
+    assert!(
+        !cells.is_empty(),
+        "no table of `{column}` under `{heading}`"
+    );
+    cells
+}
+
+fn sorted(mut words: Vec<String>) -> Vec<String> {
+    words.sort();
+    words
+}
+
+/// The keys of every mapping of a schema, by its path.
+fn schema_keys(schema: &Value, path: &str, found: &mut BTreeMap<String, Vec<String>>) {
+    if let Some(properties) = schema["properties"].as_object() {
+        found.insert(path.to_owned(), properties.keys().cloned().collect());
+        for (key, value) in properties {
+            schema_keys(value, &format!("{path}.{key}"), found);
+        }
+    }
+    for part in ["items", "additionalProperties"] {
+        schema_keys_if_object(&schema[part], path, found);
+    }
+    for choice in schema["anyOf"].as_array().into_iter().flatten() {
+        schema_keys_if_object(choice, path, found);
+    }
+}
+
+fn schema_keys_if_object(schema: &Value, path: &str, found: &mut BTreeMap<String, Vec<String>>) {
+    if schema.is_object() {
+        schema_keys(schema, path, found);
+    }
+}
+
+/// Every key of a JSON value, at any depth.
+fn json_keys(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                found.insert(key.clone());
+                json_keys(value, found);
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| json_keys(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut count = 0;
+    for (path, text) in documents() {
+        count += text.matches("](").count();
+        let dead = dead_links(&path, &text);
+        assert!(dead.is_empty(), "{path}: {dead:?}");
+    }
+    assert!(count > 10, "only {count} links found");
+}
+
+fn section(path: &str) -> Option<(&'static str, &'static str)> {
+    SECTIONS.into_iter().find(|(known, _)| *known == path)
+}
+
+#[test]
+fn the_reference_has_exactly_the_keys_of_the_schema() {
+    let mut keys = BTreeMap::new();
+    schema_keys(&scenario::scenario_schema(), "", &mut keys);
+    schema_keys(&scenario::profile_schema(), ".profiles", &mut keys);
+    let text = read("docs/scenario-reference.md");
+    for (path, keys) in keys {
+        // The keys of a shape's levels stand in the row of the levels.
+        let level = [".users", ".rate"]
+            .iter()
+            .find_map(|end| path.strip_suffix(end));
+        let shape = level.filter(|shape| shape.starts_with(".profiles."));
+        if let Some((_, heading)) = shape.and_then(section) {
+            for key in keys {
+                let row = text.lines().skip_while(|line| *line != heading);
+                let mut rows = row.filter(|line| line.starts_with("| `users` or `rate`"));
+                assert!(
+                    rows.next().unwrap().contains(&format!("`{key}`")),
+                    "{heading} {key}"
+                );
+            }
+            continue;
+        }
+        // These are the same wherever they stand.
+        let place = match path.find(".auth") {
+            Some(at) => path[at..].replace("digest", "basic"),
+            None if path.ends_with(".slo") => ".slo".to_owned(),
+            None => path.clone(),
+        };
+        let (_, heading) =
+            self::section(&place).unwrap_or_else(|| panic!("`{path}` has no section"));
+        assert_eq!(
+            sorted(first_cells(&text, heading, "key")),
+            sorted(keys),
+            "{heading}"
+        );
+    }
+}
+
+#[test]
+fn the_reference_has_exactly_the_keys_of_steps() {
+    let schema = scenario::scenario_schema();
+    let mut keys = BTreeSet::new();
+    for kind in schema["definitions"]["step"]["anyOf"].as_array().unwrap() {
+        let properties = kind["properties"].as_object();
+        let branches = kind["properties"]["random"]["items"]["properties"].as_object();
+        for mapping in [properties, branches].into_iter().flatten() {
+            keys.extend(mapping.keys().cloned());
+        }
+    }
+    let text = read("docs/scenario-reference.md");
+    let documented: BTreeSet<String> = first_cells(&text, "### Steps", "key").into_iter().collect();
+    assert_eq!(documented, keys);
+}
+
+#[test]
+fn every_option_and_variable_of_a_run_is_documented() {
+    let help = Perfctl::new()
+        .args(["run", "--help"])
+        .expect_status(0)
+        .run()
+        .stdout;
+    let names = Regex::new(r"--[a-z][a-z-]+|PERFCTL_[A-Z_]+").unwrap();
+    let text = read("docs/scenario-reference.md");
+    for name in names.find_iter(&help).map(|found| found.as_str()) {
+        let stands = Regex::new(&format!("[` ]{name}[`= ]")).unwrap();
+        assert!(name == "--help" || stands.is_match(&text), "{name}");
+    }
+    for alias in [
+        "LOAD_TEST_BASE_URL",
+        "LOAD_TEST_REPORTS_PATH",
+        "LOAD_TEST_TIMEOUT",
+        "NO_COLOR",
+    ] {
+        assert!(text.contains(alias), "{alias}");
+    }
+}
+
+#[test]
+fn every_class_is_explained_in_its_order() {
+    let documented = first_cells(&read("docs/metrics.md"), "## Classes", "class");
+    assert_eq!(documented, Outcome::ALL.map(Outcome::name));
+}
+
+#[test]
+fn every_exit_code_is_documented() {
+    // A new kind of exit does not compile here, and needs a row.
+    let code = |exit: Exit| match exit {
+        Exit::Pass | Exit::Failed | Exit::Usage | Exit::Inconclusive => exit.code(),
+        Exit::Error | Exit::Interrupted | Exit::Terminated | Exit::Custom(_) => exit.code(),
+    };
+    let fixed = [
+        Exit::Pass,
+        Exit::Failed,
+        Exit::Usage,
+        Exit::Inconclusive,
+        Exit::Error,
+        Exit::Interrupted,
+        Exit::Terminated,
+    ];
+    let mut codes: Vec<String> = fixed.map(|exit| code(exit).to_string()).to_vec();
+    codes.push("N".into());
+    assert_eq!(
+        first_cells(&read("docs/exit-codes.md"), "# Exit codes", "code"),
+        codes
+    );
+    assert_eq!(
+        first_cells(&read("README.md"), "## Exit codes", "code"),
+        codes
+    );
+}
+
+#[test]
+fn every_profile_stands_in_the_readme() {
+    let names: Vec<String> = scenario::embedded_profiles()
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    assert_eq!(
+        first_cells(&read("README.md"), "## Profiles", "profile"),
+        names
+    );
+}
+
+#[test]
+fn every_decision_is_listed() {
+    let list = read("docs/decisions/README.md");
+    let linked = Regex::new(r"\((\d{4}-[a-z0-9-]+\.md)\)").unwrap();
+    let linked: Vec<String> = linked
+        .captures_iter(&list)
+        .map(|link| link[1].to_owned())
+        .collect();
+    let files = fs::read_dir(root().join("docs/decisions")).unwrap();
+    let files = files.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(
+        linked,
+        sorted(files.filter(|name| name != "README.md").collect())
+    );
+}
+
+#[test]
+fn the_changelog_has_this_version() {
+    let heading = format!("## {}", env!("CARGO_PKG_VERSION"));
+    assert!(
+        read("docs/changelog.md")
+            .lines()
+            .any(|line| line == heading),
+        "{heading}"
+    );
+}
+
+#[test]
+fn every_module_stands_in_the_architecture() {
+    let documented = first_cells(
+        &read("docs/architecture.md"),
+        "## Folders and layers",
+        "module",
+    );
+    let modules = Regex::new(r"(?m)^pub mod (\w+);").unwrap();
+    let library = read("src/lib.rs");
+    let modules = modules
+        .captures_iter(&library)
+        .map(|module| module[1].to_owned());
+    assert_eq!(sorted(documented), sorted(modules.collect()));
+}
+
+#[test]
+fn every_field_of_the_json_report_is_documented() {
+    let run = Perfctl::new()
+        .file(
+            "scenarios/default.yaml",
+            "host: demo\nendpoints: [{get: /api/v1/invoices/}]\n",
+        )
+        .file("short.yaml", "users: 1\nduration: 300ms\nslo: {p95: 10s}\n")
+        .args([
+            "run",
+            "--profile",
+            "./short.yaml",
+            "--format",
+            "json",
+            "--no-progress",
+        ])
+        .run();
+    let mut report: Value = serde_json::from_str(&run.stdout).expect(&run.stderr);
+    // By name of the target's components, and the stored result, which has a section of its own.
+    report["result"] = Value::Null;
+    let mut keys = BTreeSet::new();
+    json_keys(&report, &mut keys);
+    assert!(keys.len() > 50, "{keys:?}");
+    let text = read("docs/metrics.md");
+    let names = ["ok", "db", "cache", "app"];
+    // By address, whose port is another one each time.
+    keys.retain(|key| !key.starts_with("127.0.0.1:"));
+    let missing: Vec<&String> = keys
+        .iter()
+        .filter(|key| !names.contains(&key.as_str()) && !text.contains(&format!("`{key}`")))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn documents_name_nothing_of_this_machine() {
+    let private = Regex::new(r"/(?:tmp|home|root|work|Users)/").unwrap();
+    for (path, text) in documents() {
+        assert!(!private.is_match(&text), "{path}");
+    }
+}
+
+#[test]
+fn a_dead_link_is_noticed() {
+    let text =
+        "# One two\n[a](gone.md) [b](#one-two) [c](#three) [d](../README.md) [e](https://a.b)";
+    assert_eq!(
+        dead_links("docs/x.md", text),
+        ["gone.md", "#one-two", "#three"]
+    );
+    let (_, readme) = &documents()[0];
+    assert!(anchors(readme).contains("exit-codes"));
+}
+
+#[test]
+fn every_test_that_the_measurement_page_names_exists() {
+    let page = read("docs/measurement.md");
+    let code: String = sources("src").into_iter().chain(sources("tests")).collect();
+    let name = Regex::new(r"`([a-z0-9]+(?:_[a-z0-9]+){3,})`").unwrap();
+    let named: Vec<&str> = name
+        .captures_iter(&page)
+        .map(|found| found.get(1).unwrap().as_str())
+        .collect();
+    assert!(named.len() > 50, "{named:?}");
+    for test in named {
+        assert!(code.contains(&format!("fn {test}(")), "{test}");
+    }
+}
+
+/// The texts of all Rust files below a folder.
+fn sources(folder: &str) -> Vec<String> {
+    let mut texts = Vec::new();
+    let mut folders = vec![std::path::PathBuf::from(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                texts.push(std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    texts
+}

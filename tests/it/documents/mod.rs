@@ -1,0 +1,4 @@
+//! README and `docs/` held to the program.
+
+mod docs;
+mod examples;

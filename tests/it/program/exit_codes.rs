@@ -1,0 +1,247 @@
+//! Each exit code, by the ways that lead to it. Those of signals are in `signals`.
+
+
+use perfctl::metrics::Outcome;
+use crate::support::scenario::{SCENARIO, count, quick, target};
+use crate::support::{Fault, Misbehaving, Perfctl};
+
+const HEALTH: &str = "- {name: health, get: /health}";
+const GONE: &str = "- {name: gone, get: /status/404}";
+
+fn run(endpoints: &str, options: &str) -> Perfctl {
+    Perfctl::scenario("demo", endpoints)
+        .args(["-i", "20"])
+        .args(options.split_whitespace())
+}
+
+#[test]
+fn a_run_whose_targets_are_met_is_a_0() {
+    let slos = "--slo error_rate<1% --slo p95<30s --slo availability>99%";
+    let completed = run(HEALTH, slos).expect_status(0).run();
+    assert!(completed.stdout.starts_with("PASS"), "{}", completed.stdout);
+}
+
+#[test]
+fn a_missed_target_is_a_1() {
+    let completed = run(GONE, "--slo error_rate<1%").expect_status(1).run();
+    assert!(completed.stdout.starts_with("FAIL"), "{}", completed.stdout);
+    run(GONE, "--slo error_rate<1% --fail-on regression")
+        .expect_status(0)
+        .run();
+}
+
+#[test]
+fn failed_requests_are_a_1_or_another_number_only_when_that_is_asked_for() {
+    for (endpoint, options, status) in [
+        (GONE, "", 0),
+        (GONE, "--fail-on errors", 1),
+        (GONE, "--fail-on slo,regression,errors", 1),
+        (HEALTH, "--fail-on errors", 0),
+        (GONE, "--exit-code-on-error 77", 77),
+        (GONE, "--exit-code-on-error 0", 0),
+        (HEALTH, "--exit-code-on-error 77", 0),
+        // What is worse than failed requests keeps its code.
+        (GONE, "--exit-code-on-error 77 --slo error_rate<1%", 1),
+    ] {
+        let completed = run(endpoint, options).run();
+        assert_eq!(completed.status, Some(status), "{endpoint} {options}");
+    }
+}
+
+#[test]
+fn wrong_use_is_a_2_and_nothing_is_sent() {
+    let server = Misbehaving::start(Fault::Ok);
+    for (options, part) in [
+        ("--no-such-flag", "--no-such-flag"),
+        ("-u 0", "number of users"),
+        ("-t soon", "soon"),
+        ("--slo p95>1s", "p95>1s"),
+        ("--fail-on nonsense", "nonsense"),
+        ("--format nonsense", "nonsense"),
+        ("--iterations 0", "iterations"),
+        ("-T nonsense", "tags leave no endpoint"),
+        ("-p nonsense", "nonsense"),
+        ("-H nonsense", "http://"),
+        ("-e nonsense", "KEY=VALUE"),
+        ("no/such/scenario.yaml", "no/such/scenario.yaml"),
+    ] {
+        let mut run = Perfctl::new().file(SCENARIO, quick(&server.url(), HEALTH));
+        run = run.args(["run"]).args(options.split_whitespace());
+        let completed = run.expect_status(2).expect_stdout("").run();
+        assert!(completed.stderr.starts_with("error: "), "{}", completed.stderr);
+        assert!(
+            completed.stderr.contains(part),
+            "{options}: {}",
+            completed.stderr
+        );
+        assert!(completed.runs().is_empty(), "{options}");
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn help_and_version_are_a_0() {
+    for args in ["--help", "--version", "run --help", "baseline add --help"] {
+        let run = Perfctl::new().args(args.split(' '));
+        let completed = run.expect_status(0).expect_stderr("").run();
+        assert!(!completed.stdout.is_empty());
+    }
+}
+
+#[test]
+fn too_little_to_compare_is_a_3() {
+    // Arrivals by a schedule, so that five requests cannot differ in their throughput.
+    let few = || Perfctl::scenario("demo", HEALTH).args(["--rate", "5", "-t", "1s"]);
+    let base = few().args(["--save-baseline", "base.json"]);
+    let base = base.expect_status(0).run();
+    let base = base.dir.path().join("base.json");
+    let run = few().args([
+        "--gate=simple".as_ref(),
+        "--baseline".as_ref(),
+        base.as_os_str(),
+    ]);
+    let text = run.expect_status(3).run().stdout;
+    assert!(text.starts_with("INCONCLUSIVE"), "{text}");
+    assert!(text.contains("too few samples"), "{text}");
+}
+
+#[test]
+fn a_generator_without_descriptors_is_invalid_which_is_a_3() {
+    let server = Misbehaving::start(Fault::Ok);
+    let completed = Perfctl::with_descriptors(24)
+        .quick(&server.url(), "- {name: root, get: /}")
+        .args(["-u", "40", "-i", "400", "--format", "json"])
+        .args(["--save-baseline", "base.json"])
+        .run();
+    let (result, json) = (completed.result(), completed.json());
+    assert!(count(&result, Outcome::LocalFd) > 0);
+    assert_eq!(json["verdict"], "invalid");
+    assert!(json["grade"].is_null() && json["health_score"].is_null());
+    assert_eq!(completed.status, Some(3), "{}", completed.stderr);
+    assert!(!completed.dir.path().join("base.json").exists());
+    assert!(completed.stderr.contains("INVALID"), "{}", completed.stderr);
+}
+
+#[test]
+fn what_cannot_be_compared_is_a_4_before_anything_is_sent() {
+    let base = run(HEALTH, "--save-baseline base.json")
+        .expect_status(0)
+        .run();
+    let base = base.dir.path().join("base.json");
+    let server = Misbehaving::start(Fault::Ok);
+    for (endpoints, options, part) in [
+        (GONE, "-i 20", "other endpoints"),
+        (
+            "- {name: health, get: /other}",
+            "-i 20",
+            "another version of the scenario",
+        ),
+        (HEALTH, "-i 20 -u 3", "another load"),
+        (HEALTH, "-i 20 --rate 5", "load model"),
+        (HEALTH, "-i 20 --client direct", "by the client `reqwest`"),
+    ] {
+        let run = Perfctl::scenario(&server.url(), endpoints)
+            .args(options.split(' '))
+            .args([
+                "--gate=simple".as_ref(),
+                "--baseline".as_ref(),
+                base.as_os_str(),
+            ]);
+        let completed = run.expect_status(4).expect_stdout("").run();
+        assert!(
+            completed.stderr.contains("not comparable"),
+            "{}",
+            completed.stderr
+        );
+        assert!(completed.stderr.contains(part), "{}", completed.stderr);
+        assert!(completed.runs().is_empty(), "no run was begun");
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn a_missing_or_damaged_baseline_is_a_4_before_anything_is_sent() {
+    let server = Misbehaving::start(Fault::Ok);
+    for text in [None, Some(""), Some("{}"), Some("{\"format\":\"other\"}")] {
+        let mut run = Perfctl::get_root(&server.url());
+        if let Some(text) = text {
+            run = run.file("base.json", text);
+        }
+        let completed = run
+            .args(["--baseline", "base.json"])
+            .expect_status(4)
+            .expect_stdout("")
+            .run();
+        assert!(completed.stderr.contains("base.json"), "{}", completed.stderr);
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn a_place_for_results_that_cannot_be_written_is_a_4_before_anything_is_sent() {
+    let server = Misbehaving::start(Fault::Ok);
+    let completed = Perfctl::get_root(&server.url())
+        .file("taken", "a file")
+        .args(["--out", "taken/results"])
+        .expect_status(4)
+        .expect_stdout("")
+        .run();
+    assert!(
+        completed.stderr.contains("taken/results"),
+        "{}",
+        completed.stderr
+    );
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn a_baseline_that_cannot_be_saved_is_a_4_after_the_report() {
+    let completed = run(HEALTH, "--save-baseline no/such/dir/base.json")
+        .expect_status(4)
+        .run();
+    assert!(completed.stdout.starts_with("PASS"), "{}", completed.stdout);
+    assert!(completed.stderr.contains("base.json"), "{}", completed.stderr);
+    completed.result();
+}
+
+#[test]
+fn a_run_slower_than_its_baseline_is_a_1_and_a_faster_one_a_0() {
+    let (_fast, fast) = target(0);
+    let (_slow, slow) = target(100);
+    let on = |url: &str| Perfctl::scenario(url, HEALTH).args(["-u", "40", "-i", "400"]);
+    let saved = |url| {
+        on(url)
+            .args(["--save-baseline", "base.json"])
+            .expect_status(0)
+            .run()
+    };
+    let (of_fast, of_slow) = (saved(&fast), saved(&slow));
+    let base = |of: &crate::support::Completed| of.dir.path().join("base.json");
+
+    let worse = on(&slow).args([
+        "--gate=simple".as_ref(),
+        "--baseline".as_ref(),
+        base(&of_fast).as_os_str(),
+    ]);
+    let completed = worse.args(["--format", "json"]).expect_status(1).run();
+    let json = completed.json();
+    assert_eq!(json["verdict"], "fail");
+    assert!(
+        json["reasons"][0].as_str().unwrap().contains("regressed"),
+        "{json}"
+    );
+    assert!(json["comparison"].is_object());
+
+    let better = on(&fast).args([
+        "--gate=simple".as_ref(),
+        "--baseline".as_ref(),
+        base(&of_slow).as_os_str(),
+    ]);
+    better.expect_status(0).run();
+    let allowed = on(&slow).args([
+        "--gate=simple".as_ref(),
+        "--baseline".as_ref(),
+        base(&of_fast).as_os_str(),
+    ]);
+    allowed.args(["--fail-on", "slo"]).expect_status(0).run();
+}

@@ -1,0 +1,10 @@
+//! The program from outside: commands, options, output, exit codes, signals.
+
+mod commands;
+mod exit_codes;
+mod gate;
+mod nothing_lost;
+mod options;
+mod reports;
+mod secrets;
+mod signals;

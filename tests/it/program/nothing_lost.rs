@@ -1,0 +1,125 @@
+//! What becomes of the numbers when the disk is full, or the generator stands still.
+
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use perfctl::demo::Demo;
+use perfctl::metrics::{Outcome, read_result};
+use crate::support::scenario::{count, quick, target, wait_until};
+use crate::support::{Perfctl, Signal};
+
+const HEALTH: &str = "- {name: health, get: /health}";
+
+/// Rows 39 and T12: late starts stand in the response times, every arrival is accounted for, and
+/// the run says of itself that it is worth nothing.
+#[test]
+fn a_generator_that_was_stopped_for_two_seconds_says_so() {
+    let (demo, url) = target(1);
+    let run = Perfctl::scenario(&url, HEALTH)
+        .args(["--rate", "50", "-t", "6s", "--save-baseline", "base.json"])
+        .env("PERFCTL_ASSUME_HEALTHY", "0")
+        .spawn();
+    wait_until("under load", || demo.requests() > 50);
+    run.signal(Signal::Stop);
+    std::thread::sleep(Duration::from_secs(2));
+    run.signal(Signal::Continue);
+    let completed = run.wait();
+    assert!(
+        completed.stdout.starts_with("INVALID  no grade"),
+        "{}",
+        completed.stdout
+    );
+    assert!(
+        completed.stdout.contains("the generator stood still for"),
+        "{}",
+        completed.stdout
+    );
+    let result = completed.result();
+    assert_eq!(result.count(|_| true), 300);
+    let longest_us = result.endpoints[0]
+        .phases
+        .iter()
+        .map(|cell| cell.response.max_us)
+        .max();
+    assert!(longest_us > Some(1_800_000), "{longest_us:?}");
+    assert!(!completed.dir.path().join("base.json").exists());
+
+    let stored = Perfctl::new().args(["report".as_ref(), completed.runs()[0].as_os_str()]);
+    stored.expect_status(3).run();
+}
+
+/// Runs the program by a shell script that first takes the disk away; the journal is copied to
+/// `saved` before the script ends.
+fn with_full_disk(demo_url: &str, dir: &Path, before: &str, shell: &[&str]) -> Output {
+    let scenario = dir.join("scenario.yaml");
+    std::fs::write(&scenario, quick(demo_url, HEALTH)).unwrap();
+    std::fs::create_dir(dir.join("results")).unwrap();
+    let program = env!("CARGO_BIN_EXE_perfctl");
+    let script = format!(
+        "{before} && {{ {program} run scenario.yaml --profile quick --rate 200 -t 6s; code=$?; \
+         cp results/*/journal.jsonl saved; exit $code; }}"
+    );
+    let mut command = Command::new(shell[0]);
+    command.args(&shell[1..]).arg(script).current_dir(dir);
+    command.output().unwrap()
+}
+
+/// Row 36: the load goes on, the error is loud, the report whole, and what was committed intact.
+fn check_full_disk(demo: &Demo, dir: &Path, output: &Output) {
+    let (stdout, stderr) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert_eq!(output.status.code(), Some(4), "{stdout}{stderr}");
+    assert!(stderr.contains("the journal cannot be written"), "{stderr}");
+    assert!(stderr.contains("error: cannot write"), "{stderr}");
+    assert_eq!(demo.requests(), 1_200, "the load went on");
+    assert!(stdout.contains("planned 1,200 = started 1,200"), "{stdout}");
+
+    let journal = PathBuf::from("run/journal.jsonl");
+    let saved = std::fs::read(dir.join("saved")).unwrap();
+    let recovered = Perfctl::new()
+        .file(journal.to_str().unwrap(), saved)
+        .args(["recover", "run"])
+        .expect_status(3)
+        .run();
+    let result = read_result(&recovered.dir.path().join("run")).unwrap();
+    let ok = count(&result, Outcome::Ok);
+    assert!(ok > 0 && ok < 1_200, "{ok}");
+    assert_eq!(result.run.ending, None);
+}
+
+#[test]
+fn a_file_that_may_not_grow_does_not_stop_the_load() {
+    let (demo, url) = target(0);
+    let dir = tempfile::tempdir().unwrap();
+    // The signal would end the program; ignored, the write fails instead. 8 or 16 KiB, as the
+    // shell counts.
+    let before = "trap '' XFSZ && ulimit -f 16";
+    let output = with_full_disk(&url, dir.path(), before, &["sh", "-c"]);
+    // The copy must not be larger than may be written, and is not: it is the file itself.
+    check_full_disk(&demo, dir.path(), &output);
+}
+
+#[test]
+fn a_full_disk_does_not_stop_the_load() {
+    let mount = "mount -t tmpfs -o size=12k none results";
+    let shell = ["unshare", "--mount", "sh", "-c"];
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("results")).unwrap();
+    let possible = Command::new(shell[0])
+        .args(&shell[1..])
+        .arg(mount)
+        .current_dir(dir.path())
+        .output();
+    if !possible.is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: a file system of its own needs root and `unshare`");
+        return;
+    }
+    let (demo, url) = target(0);
+    let dir = tempfile::tempdir().unwrap();
+    let output = with_full_disk(&url, dir.path(), mount, &shell);
+    check_full_disk(&demo, dir.path(), &output);
+}

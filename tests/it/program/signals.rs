@@ -1,0 +1,210 @@
+//! What becomes of a run that is told to stop, killed, or has nobody to read its report.
+
+
+use std::path::{Path, PathBuf};
+
+use perfctl::demo::Demo;
+use perfctl::metrics::{Outcome, read_result};
+use crate::support::scenario::{classes, count, target, wait_until};
+use crate::support::{Fault, Misbehaving, Perfctl, Running, Signal};
+
+const HEALTH: &str = "- {name: health, get: /health}";
+
+/// The demo, and a run on it that is long enough to be stopped.
+fn on_demo(options: &str) -> (Demo, Perfctl) {
+    let (demo, url) = target(20);
+    let run = Perfctl::scenario(&url, HEALTH)
+        .args(["-t", "10m"])
+        .args(options.split_whitespace());
+    (demo, run)
+}
+
+/// The directory of the only run.
+fn run_dir(run: &Running) -> PathBuf {
+    let mut runs = std::fs::read_dir(run.dir().join("results")).unwrap();
+    runs.next().unwrap().unwrap().path()
+}
+
+/// How many seconds the journal in `dir` holds, beside its header.
+fn seconds(dir: &Path) -> usize {
+    let journal = std::fs::read_to_string(dir.join("journal.jsonl")).unwrap_or_default();
+    journal.matches('\n').count().saturating_sub(1)
+}
+
+/// `perfctl recover` of a run that another process left behind.
+fn recover(dir: &Path) -> crate::support::Completed {
+    Perfctl::new()
+        .args(["recover".as_ref(), dir.as_os_str()])
+        .expect_status(3)
+        .run()
+}
+
+#[test]
+fn a_signal_ends_the_load_and_leaves_a_whole_report() {
+    for (signal, number, status) in [(Signal::Int, 2, 130), (Signal::Term, 15, 143)] {
+        let (demo, run) = on_demo("--format json --save-baseline base.json");
+        let run = run.expect_status(status).spawn();
+        wait_until("under load", || demo.requests() > 10);
+        run.signal(signal);
+        let completed = run.wait();
+        let (result, json) = (completed.result(), completed.json());
+        assert_eq!(result.run.ending.as_ref().unwrap().signal, Some(number));
+        assert_eq!(
+            count(&result, Outcome::Ok),
+            demo.requests(),
+            "those in flight finished"
+        );
+        assert_eq!(json["verdict"], "inconclusive");
+        assert_eq!(json["result"], serde_json::to_value(&result).unwrap());
+        assert!(completed.stderr.contains("stopping"), "{}", completed.stderr);
+        assert!(
+            completed.stderr.contains("not saved as a baseline"),
+            "{}",
+            completed.stderr
+        );
+        assert!(!completed.dir.path().join("base.json").exists());
+    }
+}
+
+#[test]
+fn a_missed_target_of_an_interrupted_run_still_exits_with_the_signals_code() {
+    let (demo, run) = on_demo("--slo p50<1us");
+    let run = run.expect_status(130).spawn();
+    wait_until("under load", || demo.requests() > 10);
+    run.signal(Signal::Int);
+    assert!(run.wait().stdout.starts_with("FAIL"));
+}
+
+#[test]
+fn a_second_signal_leaves_at_once_and_the_journal_is_recovered() {
+    let hangs = Misbehaving::start(Fault::Hang);
+    let (demo, url) = target(0);
+    let endpoints = format!(
+        "- {{name: health, get: /health, weight: 50}}\n- {{name: hangs, get: {}/}}",
+        hangs.url()
+    );
+    let mut run = Perfctl::scenario(&url, &endpoints)
+        .args(["-t", "10m", "-s", "10m", "--timeout", "10m"])
+        .expect_status(130)
+        .expect_stdout("")
+        .spawn();
+    wait_until("hanging", || hangs.requests() == 2);
+    let dir = run_dir(&run);
+    // The second that goes on, and one more to be sure.
+    let before = seconds(&dir);
+    wait_until("in the journal", || seconds(&dir) >= before + 2);
+    run.signal(Signal::Int);
+    run.wait_for_stderr("stopping");
+    run.signal(Signal::Int);
+    let completed = run.wait();
+    assert!(!dir.join("result.json").exists());
+
+    let text = recover(&dir).stdout;
+    assert!(text.starts_with("INCONCLUSIVE"), "{text}");
+    let result = read_result(&dir).unwrap();
+    assert_eq!(count(&result, Outcome::Ok), demo.requests());
+    assert_eq!(result.run.ending, None);
+    drop(completed);
+}
+
+#[test]
+fn a_killed_run_is_recovered_up_to_its_last_second() {
+    let (demo, run) = on_demo("");
+    let run = run.spawn();
+    wait_until("under load", || demo.requests() > 0);
+    let dir = run_dir(&run);
+    wait_until("in the journal", || seconds(&dir) >= 2);
+    run.signal(Signal::Kill);
+    let completed = run.wait();
+    assert_eq!(completed.status, None);
+
+    let refused = Perfctl::new().args(["report".as_ref(), dir.as_os_str()]);
+    let refused = refused.expect_status(4).run();
+    assert!(
+        refused.stderr.contains("perfctl recover"),
+        "{}",
+        refused.stderr
+    );
+    let recovered = recover(&dir);
+    let result = read_result(&dir).unwrap();
+    let ok = count(&result, Outcome::Ok);
+    assert_eq!(classes(&result), format!("ok {ok}"));
+    assert!(
+        ok > 0 && ok <= demo.requests(),
+        "{ok} of {}",
+        demo.requests()
+    );
+
+    let again = Perfctl::new().args(["report".as_ref(), dir.as_os_str()]);
+    assert_eq!(again.expect_status(3).run().stdout, recovered.stdout);
+    let twice = Perfctl::new().args(["recover".as_ref(), dir.as_os_str()]);
+    twice.expect_status(2).run();
+}
+
+#[test]
+fn a_torn_last_line_is_left_out_and_a_torn_line_before_it_refused() {
+    let done = Perfctl::scenario("demo", HEALTH).args(["-i", "50"]);
+    let done = done.expect_status(0).run();
+    let journal = done.read(done.runs()[0].join("journal.jsonl"));
+    let lines: Vec<&str> = journal.lines().collect();
+    let torn = format!(
+        "{}\n{}",
+        lines[..lines.len() - 1].join("\n"),
+        "{\"end\":{\"sig"
+    );
+    let dir = |text: &str| {
+        Perfctl::new()
+            .file("run/journal.jsonl", text)
+            .args(["recover", "run"])
+    };
+    let completed = dir(&torn).expect_status(3).run();
+    let result = read_result(&completed.dir.path().join("run")).unwrap();
+    assert_eq!(classes(&result), "ok 50");
+    let damaged = journal.replacen("{\"commit\"", "{\"comm", 1);
+    let completed = dir(&damaged).expect_status(4).expect_stdout("").run();
+    assert!(completed.stderr.contains("line 2"), "{}", completed.stderr);
+    dir("").expect_status(4).expect_stdout("").run();
+}
+
+#[test]
+fn with_nobody_to_read_the_report_the_result_is_stored_and_the_exit_code_kept() {
+    for (options, status) in [
+        ("", 0),
+        ("--slo max<1us", 1),
+        ("--format json", 0),
+        ("--format markdown", 0),
+        ("--quiet", 0),
+        ("--format json --slo max<1us", 1),
+    ] {
+        let completed = Perfctl::scenario("demo", HEALTH)
+            .args(["-i", "50"])
+            .args(options.split_whitespace())
+            .args(
+                ["--save-baseline", "base.json"]
+                    .iter()
+                    .take(if status == 0 { 2 } else { 0 }),
+            )
+            .stdout_closed()
+            .expect_status(status)
+            .expect_stderr("")
+            .run();
+        assert_eq!(classes(&completed.result()), "ok 50", "{options}");
+        let saved = completed.dir.path().join("base.json").exists();
+        assert_eq!(saved, status == 0, "{options}");
+    }
+}
+
+#[test]
+fn the_other_commands_need_no_reader_either() {
+    for args in [
+        "profiles",
+        "schema",
+        "completions bash",
+        "init x",
+        "list",
+        "--help",
+    ] {
+        let run = Perfctl::new().args(args.split(' ')).stdout_closed();
+        run.expect_status(0).expect_stderr("").run();
+    }
+}

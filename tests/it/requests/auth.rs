@@ -1,0 +1,541 @@
+//! How requests prove who sends them, as a server sees it.
+
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use perfctl::metrics::{Outcome, RunResult};
+use sha2::{Digest, Sha256};
+
+use crate::support::clients::for_each_client;
+use crate::support::recording::{Recording, Seen, answer, ok};
+use crate::support::scenario::{SCENARIO, classes, count};
+use crate::support::{Completed, Perfctl};
+
+/// A run of so many requests by one user.
+fn run(host: &str, endpoints: &str, times: u32) -> Completed {
+    Perfctl::scenario(host, endpoints)
+        .args(["-i", &times.to_string(), "-u", "1"])
+        .args(["-e", "SECRET=c4n4ry-s3cret"])
+        .run()
+}
+
+fn bytes_out(result: &RunResult) -> u64 {
+    let endpoints = result.endpoints.iter();
+    endpoints
+        .flat_map(|one| &one.phases)
+        .map(|cell| cell.bytes_out)
+        .sum()
+}
+
+fn each_way_to_prove_stands_where_it_belongs() {
+    let cases = [
+        (
+            "basic: {username: ann, password: '{{ env.SECRET }}'}",
+            "authorization",
+            "Basic YW5uOmM0bjRyeS1zM2NyZXQ=",
+        ),
+        (
+            "bearer: '{{ env.SECRET }}'",
+            "authorization",
+            "Bearer c4n4ry-s3cret",
+        ),
+        (
+            "api_key: {header: X-Own, value: '{{ env.SECRET }}'}",
+            "x-own",
+            "c4n4ry-s3cret",
+        ),
+        (
+            "basic: {username: 'u{{ user_id }}', password: 'p{{ iteration }}'}",
+            "authorization",
+            "Basic dTE6cDE=",
+        ),
+    ];
+    for (auth, header, value) in cases {
+        let server = Recording::ok();
+        let completed = run(&server.url(), &format!("- {{get: /, auth: {{{auth}}}}}"), 1);
+        let seen = server.only();
+        assert_eq!(seen.header(header), Some(value), "{auth}");
+        assert_eq!(bytes_out(&completed.result()), seen.size, "{auth}");
+    }
+    let key = "api_key: {query: 'the key', value: 'a b&{{ user_id }}'}";
+    for (path, line) in [
+        ("/a?b=1", "GET /a?b=1&the+key=a+b%261 HTTP/1.1"),
+        ("/a", "GET /a?the+key=a+b%261 HTTP/1.1"),
+        ("/{{ user_id }}", "GET /1?the+key=a+b%261 HTTP/1.1"),
+    ] {
+        let server = Recording::ok();
+        run(
+            &server.url(),
+            &format!("- {{get: '{path}', auth: {{{key}}}}}"),
+            1,
+        );
+        assert_eq!(server.only().line, line);
+    }
+}
+
+fn what_stands_nearer_to_the_request_counts() {
+    let server = Recording::ok();
+    let endpoints = "
+- {get: /default}
+- {get: /none, auth: none}
+- {get: /other, auth: {bearer: other}}
+- {get: /header, headers: {Authorization: mine}}
+defaults: {auth: {bearer: default}, headers: {X-A: b}}";
+    run(&server.url(), endpoints, 40);
+    let proofs: std::collections::BTreeSet<String> = (server.seen().iter())
+        .map(|seen| {
+            let proof = seen.header("authorization").unwrap_or("-");
+            format!("{} {proof}", &seen.line[5..8])
+        })
+        .collect();
+    let proofs: Vec<&str> = proofs.iter().map(String::as_str).collect();
+    assert_eq!(
+        proofs,
+        [
+            "def Bearer default",
+            "hea mine",
+            "non -",
+            "oth Bearer other"
+        ]
+    );
+}
+
+#[test]
+fn mistakes_are_shown_with_their_places_and_without_secrets() {
+    let endpoints = "
+- {get: /1, auth: {basic: {username: a, password: hunter2}, bearer: hunter2}}
+- {get: /2, auth: {}}
+- {get: /3, auth: {api_key: {value: hunter2}}}
+- {get: /4, auth: {api_key: {header: a b, value: hunter2}}}
+- {get: /5, auth: {bearer: hunter2}, headers: {authorization: x}}
+- {get: /6, auth: {oauth2: {token_url: '/{{ user_id }}', client_id: a, client_secret: hunter2}}}
+- {get: /7, auth: {oauth2: {token_url: '//u:hunter2@h', client_id: a, client_secret: b}}}
+- {get: /8, auth: yes}
+- {get: /9, auth: {basic: {username: a, pasword: hunter3}}}
+- {get: /10, auth: {bearer: \"hunter2\\nx\"}}
+- {get: /11, auth: {basic: {username: 'a:b', password: hunter2}}}";
+    let completed = Perfctl::scenario("demo", endpoints).expect_status(2).run();
+    for part in [
+        "`auth` does not say how",
+        "default.yaml:5:61\n",
+        "more than one way to authenticate",
+        "an API key stands either in a header or in the query",
+        "`a b` is not a header name",
+        "both `auth` and the header `authorization`",
+        "the token URL must be known before the run",
+        "the token URL is no URL, or one with credentials",
+        "`auth` is a mapping such as `bearer: TOKEN`, or `none`",
+        "did you mean `password`?",
+        "the value of header `authorization` holds a line break",
+        "a name for `basic` cannot hold a `:`",
+    ] {
+        assert!(completed.stderr.contains(part), "{part}: {}", completed.stderr);
+    }
+    assert!(!completed.stderr.contains("hunter2"), "{}", completed.stderr);
+}
+
+/// A token server and a target that takes only the tokens it has given.
+fn oauth2(expires_in: u32) -> (Recording, Recording) {
+    let tokens = Recording::start(move |_, number| {
+        ok(&format!(
+            "{{\"access_token\":\"t0ken-{number}\",\"token_type\":\"bearer\",\
+             \"expires_in\":{expires_in}}}"
+        ))
+    });
+    let target = Recording::start(|seen, _| match seen.header("authorization") {
+        Some(proof) if proof.starts_with("Bearer t0ken-") => ok(proof),
+        _ => answer("401 Unauthorized", "", ""),
+    });
+    (tokens, target)
+}
+
+fn by_oauth2(tokens: &Recording, more: &str) -> String {
+    format!(
+        "- {{get: /, auth: {{oauth2: {{token_url: '{}/token', client_id: 'my id', \
+         client_secret: '{{{{ env.SECRET }}}}'{more}}}}}}}",
+        tokens.url()
+    )
+}
+
+fn a_token_is_fetched_once_by_each_worker_and_counted_apart() {
+    let (tokens, target) = oauth2(3600);
+    let completed = Perfctl::scenario(&target.url(), &by_oauth2(&tokens, ", scope: 'a b'"))
+        .args(["-i", "60", "-u", "6", "--workers", "2", "--format", "json"])
+        .args(["-e", "SECRET=c4n4ry&"])
+        .run();
+    let result = completed.result();
+    assert_eq!(classes(&result), "ok 60");
+    assert_eq!((tokens.seen().len(), target.seen().len()), (2, 60));
+    let request = &tokens.seen()[0];
+    assert_eq!(request.line, "POST /token HTTP/1.1");
+    assert_eq!(request.text(), "grant_type=client_credentials&scope=a+b");
+    // `my+id:c4n4ry%26`
+    assert_eq!(
+        request.header("authorization"),
+        Some("Basic bXkraWQ6YzRuNHJ5JTI2")
+    );
+    // Neither its bytes nor its connection stand among those of the endpoint.
+    let sizes: u64 = target.seen().iter().map(|seen| seen.size).sum();
+    assert_eq!(bytes_out(&result), sizes);
+    let connections: u64 = (result.endpoints.iter().flat_map(|one| &one.phases))
+        .map(|cell| cell.connections)
+        .sum();
+    assert_eq!(connections, target.connections());
+    let components = result.endpoints.iter().flat_map(|one| &one.phases);
+    let fetched: u64 = components
+        .filter_map(|cell| cell.components.get("oauth2_token"))
+        .map(|component| component.time.count())
+        .sum();
+    assert_eq!(fetched, 2);
+}
+
+fn a_token_can_belong_to_a_user_and_its_credentials_to_the_form() {
+    let (tokens, target) = oauth2(3600);
+    let more = ", token_per: user, credentials_in: body, params: {audience: 'x y'}";
+    let completed = Perfctl::scenario(&target.url(), &by_oauth2(&tokens, more))
+        .args(["-i", "12", "-u", "3", "--workers", "1", "-e", "SECRET=s"])
+        .run();
+    assert_eq!(classes(&completed.result()), "ok 12");
+    assert_eq!(tokens.seen().len(), 3);
+    let request = &tokens.seen()[0];
+    assert_eq!(request.header("authorization"), None);
+    assert_eq!(
+        request.text(),
+        "grant_type=client_credentials&audience=x+y&client_id=my+id&client_secret=s"
+    );
+    // Credentials that differ from user to user are never shared.
+    let (tokens, target) = oauth2(3600);
+    let endpoint = by_oauth2(&tokens, "").replace("my id", "u{{ user_id }}");
+    Perfctl::scenario(&target.url(), &endpoint)
+        .args(["-i", "12", "-u", "3", "--workers", "1", "-e", "SECRET=s"])
+        .run();
+    assert_eq!(tokens.seen().len(), 3);
+}
+
+fn the_wait_for_a_token_is_no_part_of_a_response_time() {
+    let (_, target) = oauth2(3600);
+    let slow = Recording::start(|_, _| {
+        std::thread::sleep(std::time::Duration::from_secs(3));
+        ok("{\"access_token\":\"t0ken-1\"}")
+    });
+    let endpoint = by_oauth2(&slow, "");
+    let flow = |step: &str| format!("{endpoint}\nflows: {{f: {{weight: 3, steps: [{step}]}}}}");
+    let by_count = &["-i", "20", "-u", "4"][..];
+    for (load, endpoints) in [
+        (by_count, endpoint.clone()),
+        (&["--rate", "50", "-t", "4s"], endpoint.clone()),
+        (by_count, flow("GET /")),
+        (by_count, flow("parallel: [GET /, GET /]")),
+    ] {
+        let completed = Perfctl::scenario(&target.url(), &endpoints)
+            .args(load)
+            .args(["--workers", "1", "-e", "SECRET=s"])
+            .run();
+        let result = completed.result();
+        assert_eq!(
+            classes(&result),
+            format!("ok {}", count(&result, Outcome::Ok))
+        );
+        let cells = || result.endpoints.iter().flat_map(|entry| &entry.phases);
+        let longest = cells().map(|cell| cell.response.max_us).max().unwrap();
+        assert!(longest < 3_000_000, "{load:?} {endpoints}: {longest}");
+        let mut components = cells();
+        let token = components.find_map(|cell| cell.components.get("oauth2_token"));
+        assert!(token.unwrap().time.max_us >= 3_000_000);
+        assert!(!completed.stdout.contains("Little"), "{}", completed.stdout);
+        assert!(!completed.stdout.contains("INVALID"), "{}", completed.stdout);
+    }
+    assert_eq!(slow.seen().len(), 4);
+}
+
+fn a_token_is_fetched_again_before_it_ends() {
+    let (tokens, target) = oauth2(1);
+    let endpoint = format!(
+        "{}\ndefaults: {{think_time: constant(100ms)}}",
+        by_oauth2(&tokens, "")
+    );
+    let completed = run(&target.url(), &endpoint, 25);
+    assert_eq!(classes(&completed.result()), "ok 25");
+    // 25 requests last 2.4 s at least.
+    assert!(tokens.seen().len() >= 3, "{}", tokens.seen().len());
+}
+
+fn without_a_token_nothing_is_sent_and_the_reason_is_said() {
+    let target = Recording::ok();
+    let refused = answer(
+        "401 Unauthorized",
+        "",
+        "{\"error\":\"invalid_client\",\"error_description\":\"c4n4ry-s3cret is wrong\"}",
+    );
+    let tokens = Recording::start(move |_, _| refused.clone());
+    let completed = run(&target.url(), &by_oauth2(&tokens, ""), 5);
+    let result = completed.result();
+    assert_eq!(count(&result, Outcome::AuthFailed), 5);
+    assert_eq!(target.seen().len(), 0);
+    // A failure counts for a second.
+    assert!(
+        (1..=4).contains(&tokens.seen().len()),
+        "{}",
+        tokens.seen().len()
+    );
+    let stored = serde_json::to_string(&result).unwrap();
+    let why = "/token`: status 401 (invalid_client: *** is wrong)";
+    assert!(stored.contains(why), "{stored}");
+
+    let gone = crate::support::closed_port();
+    let endpoint = by_oauth2(&tokens, "").replace(&tokens.url(), &format!("http://{gone}"));
+    let result = run(&target.url(), &endpoint, 1).result();
+    assert_eq!(count(&result, Outcome::AuthFailed), 1);
+    assert!(serde_json::to_string(&result).unwrap().contains("refused"));
+}
+
+fn a_token_that_the_target_repeats_is_shown_nowhere() {
+    let (tokens, target) = oauth2(3600);
+    let endpoint = by_oauth2(&tokens, "").replace("auth:", "check: {body_contains: xyz}, auth:");
+    let completed = run(&target.url(), &endpoint, 2);
+    let result = completed.result();
+    assert_eq!(count(&result, Outcome::CheckFailed), 2);
+    let stored = serde_json::to_string(&result).unwrap();
+    assert!(
+        stored.contains("Bearer ***") && !stored.contains("t0ken-"),
+        "{stored}"
+    );
+    assert!(!completed.stdout.contains("t0ken-"), "{}", completed.stdout);
+}
+
+fn parameter(header: &str, name: &str) -> String {
+    let pattern = regex::Regex::new(&format!("[ ,]{name}=\"?([^\",]*)")).unwrap();
+    pattern
+        .captures(header)
+        .map_or_else(String::new, |found| found[1].to_owned())
+}
+
+fn sha256(text: &str) -> String {
+    let digest = Sha256::digest(text);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A server that wants digest by SHA-256, and a new nonce after so many requests with one.
+fn digest_server(requests_per_nonce: u64) -> Recording {
+    let nonces = AtomicU64::new(1);
+    let used = AtomicU64::new(0);
+    Recording::start(move |seen, _| {
+        let nonce = nonces.load(Relaxed);
+        let challenge = |stale: &str| {
+            let nonce = nonces.load(Relaxed);
+            let header = format!(
+                "WWW-Authenticate: Basic realm=\"x\"\r\nWWW-Authenticate: Digest realm=\"r\", \
+                 nonce=\"n{nonce}\", qop=\"auth\", algorithm=SHA-256{stale}\r\n"
+            );
+            answer("401 Unauthorized", &header, "who?")
+        };
+        let Some(proof) = seen.header("authorization") else {
+            return challenge("");
+        };
+        let get = |name: &str| parameter(proof, name);
+        let uri = seen.line.split(' ').nth(1).unwrap();
+        let method = seen.line.split(' ').next().unwrap();
+        let expected = sha256(&format!(
+            "{}:{}:{}:{}:auth:{}",
+            sha256("ann:r:c4n4ry-s3cret"),
+            get("nonce"),
+            get("nc"),
+            get("cnonce"),
+            sha256(&format!("{method}:{uri}")),
+        ));
+        if get("response") != expected || get("uri") != uri {
+            return answer("403 Forbidden", "", proof);
+        }
+        if get("nonce") != format!("n{nonce}") {
+            return challenge(", stale=true");
+        }
+        // No number is used twice.
+        if get("nc") != format!("{:08x}", used.fetch_add(1, Relaxed) + 1) {
+            return answer("403 Forbidden", "", proof);
+        }
+        if used.load(Relaxed) == requests_per_nonce {
+            used.store(0, Relaxed);
+            nonces.fetch_add(1, Relaxed);
+        }
+        ok("")
+    })
+}
+
+const BY_DIGEST: &str = "- {post: '/a?b={{ iteration }}', body: abc, auth: {digest: {username: ann, password: '{{ env.SECRET }}'}}}";
+
+fn a_digest_challenge_is_answered_and_its_nonce_used_again() {
+    let server = digest_server(4);
+    let result = run(&server.url(), BY_DIGEST, 10).result();
+    assert_eq!(classes(&result), "ok 10");
+    // One challenge at first, and one for each nonce that had grown old.
+    assert_eq!(server.seen().len(), 10 + 3);
+    assert_eq!(server.connections(), 1);
+    assert!(server.seen().iter().all(|seen| seen.text() == "abc"));
+    let sizes: u64 = server.seen().iter().map(|seen| seen.size).sum();
+    assert_eq!(
+        bytes_out(&result),
+        sizes,
+        "the first tries are counted, too"
+    );
+}
+
+fn a_digest_challenge_that_cannot_be_met_ends_the_request() {
+    let never = |challenge: &'static str| {
+        Recording::start(move |_, _| answer("401 Unauthorized", challenge, ""))
+    };
+    for (challenge, class, requests, text) in [
+        (
+            "WWW-Authenticate: Digest nonce=1, realm=r, qop=auth\r\n",
+            Outcome::Http4xx,
+            2,
+            "401",
+        ),
+        (
+            "WWW-Authenticate: Basic realm=r\r\n",
+            Outcome::Http4xx,
+            1,
+            "401",
+        ),
+        ("", Outcome::Http4xx, 1, "401"),
+        (
+            "WWW-Authenticate: Digest nonce=1, realm=r, qop=auth-int\r\n",
+            Outcome::AuthFailed,
+            1,
+            "auth-int",
+        ),
+    ] {
+        let server = never(challenge);
+        let result = run(&server.url(), BY_DIGEST, 1).result();
+        assert_eq!(
+            count(&result, class),
+            1,
+            "{challenge}: {}",
+            classes(&result)
+        );
+        assert_eq!(server.seen().len(), requests, "{challenge}");
+        assert!(serde_json::to_string(&result).unwrap().contains(text));
+    }
+}
+
+fn no_proof_follows_a_redirect_to_another_host() {
+    let secret = "password: '{{ env.SECRET }}'";
+    for auth in [
+        format!("basic: {{username: ann, {secret}}}"),
+        "bearer: '{{ env.SECRET }}'".into(),
+        "api_key: {header: X-Own, value: '{{ env.SECRET }}'}".into(),
+        "api_key: {query: key, value: '{{ env.SECRET }}'}".into(),
+        format!("digest: {{username: ann, {secret}}}"),
+    ] {
+        let other = Recording::start(|seen: &Seen, _| {
+            let challenge = "WWW-Authenticate: Digest nonce=1, realm=r\r\n";
+            match seen.line.contains("/digest") {
+                true => answer("401 Unauthorized", challenge, ""),
+                false => ok(""),
+            }
+        });
+        let path = if auth.starts_with("digest") {
+            "/digest"
+        } else {
+            "/"
+        };
+        let location = format!("location: {}{path}\r\n", other.url());
+        let server = Recording::start(move |_, _| answer("307 Moved", &location, ""));
+        let allowed = other.url().replace("http://", "");
+        let endpoints =
+            format!("- {{get: /, auth: {{{auth}}}}}\nallow_redirects_to: ['{allowed}']");
+        run(&server.url(), &endpoints, 1);
+        let seen = other.only();
+        let all = format!("{} {}", seen.line, seen.head);
+        assert!(
+            !all.contains("c4n4ry") && seen.header("authorization").is_none(),
+            "{all}"
+        );
+    }
+}
+
+fn credentials_stand_in_no_file_and_no_output() {
+    let endpoints = "
+- {name: basic, get: /, auth: {basic: {username: a, password: hunter2-literal}}}
+- {name: bearer, get: /, auth: {bearer: hunter2-literal}}
+- {name: key, get: /, auth: {api_key: {header: x-own, value: hunter2-literal}}}
+- {name: query, get: /, auth: {api_key: {query: q, value: hunter2-literal}}}
+- {name: digest, get: /, auth: {digest: {username: a, password: hunter2-literal}}}";
+    let echo = Recording::start(|seen, _| {
+        let body = format!("{} {}", seen.line, seen.head);
+        answer("500 Oops", "", &body)
+    });
+    for format in ["console", "json", "markdown"] {
+        let endpoints = endpoints.replace(
+            "get: /",
+            "get: /, check: {status: 500, body_contains: 'x:'}",
+        );
+        let completed = Perfctl::scenario(&echo.url(), &endpoints)
+            .args(["-i", "20", "-u", "1", "--format", format])
+            .run();
+        assert!(
+            echo.seen()
+                .iter()
+                .any(|seen| seen.head.contains("hunter2-literal"))
+        );
+        std::fs::remove_file(completed.dir.path().join(SCENARIO)).unwrap();
+        let result = serde_json::to_string(&completed.result()).unwrap();
+        let plan = completed.read(completed.runs()[0].join("plan.json"));
+        for text in [&completed.stdout, &completed.stderr, &result, &plan] {
+            assert!(!text.contains("hunter2"), "{format}: {text}");
+            // Of `a:hunter2-literal`.
+            assert!(!text.contains("aHVudGVyMi1saXRlcmFs"), "{format}: {text}");
+            assert!(!text.contains("odW50ZXIyLWxpdGVyYWw"), "{format}: {text}");
+        }
+    }
+}
+
+fn a_token_that_was_taken_out_of_an_answer_is_sent_and_shown_nowhere() {
+    let server = Recording::start(|seen, number| match seen.line.starts_with("POST /login ") {
+        true => ok(&format!("{{\"token\": \"s3cret-{number}\"}}")),
+        false => answer("500 Oops", "", seen.header("authorization").unwrap_or("-")),
+    });
+    let scenario = "
+- {name: login, post: /login, extract: {token: $.token}}
+- {name: echo, get: /echo, auth: {bearer: '{{ token }}'}, check: {status: 500, body_contains: x}}
+flows: {visit: {steps: [login, {parallel: [echo, echo]}]}}";
+    let completed = run(&server.url(), scenario, 2);
+    let seen = server.seen();
+    assert_eq!(seen.len(), 6, "{}{}", completed.stdout, completed.stderr);
+    for (login, echoes) in [(0, 1..3), (3, 4..6)] {
+        for echo in &seen[echoes] {
+            let expected = format!("Bearer s3cret-{login}");
+            assert_eq!(echo.header("authorization"), Some(&*expected));
+        }
+    }
+    let stored = serde_json::to_string(&completed.result()).unwrap();
+    assert!(
+        stored.contains("***") && !stored.contains("s3cret-"),
+        "{stored}"
+    );
+}
+
+fn requests_of_a_user_at_the_same_time_share_its_token() {
+    let (tokens, target) = oauth2(3600);
+    let endpoints = by_oauth2(&tokens, ", token_per: user").replace("get: /", "name: a, get: /");
+    let flow = "\nflows: {page: {steps: [{parallel: [a, a, a]}]}}";
+    let completed = run(&target.url(), &(endpoints + flow), 3);
+    assert_eq!(classes(&completed.result()), "ok 9");
+    assert_eq!((tokens.seen().len(), target.seen().len()), (1, 9));
+}
+
+for_each_client! {
+    each_way_to_prove_stands_where_it_belongs
+    what_stands_nearer_to_the_request_counts
+    a_token_is_fetched_once_by_each_worker_and_counted_apart
+    a_token_can_belong_to_a_user_and_its_credentials_to_the_form
+    the_wait_for_a_token_is_no_part_of_a_response_time
+    a_token_is_fetched_again_before_it_ends
+    without_a_token_nothing_is_sent_and_the_reason_is_said
+    a_token_that_the_target_repeats_is_shown_nowhere
+    a_digest_challenge_is_answered_and_its_nonce_used_again
+    a_digest_challenge_that_cannot_be_met_ends_the_request
+    no_proof_follows_a_redirect_to_another_host
+    credentials_stand_in_no_file_and_no_output
+    a_token_that_was_taken_out_of_an_answer_is_sent_and_shown_nowhere
+    requests_of_a_user_at_the_same_time_share_its_token
+}

@@ -1,0 +1,8 @@
+//! What a scenario means, and what is said about a bad one.
+
+mod bad_input;
+mod errors;
+mod fingerprint;
+mod locust;
+mod users_and_flows;
+mod values;

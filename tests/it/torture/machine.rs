@@ -1,0 +1,162 @@
+//! The rows that are about the machine: its memory, its ports, and a network that drops packets.
+
+use std::process::Command;
+use std::time::Duration;
+
+use crate::cases::{bomb, gzipped, large_header};
+use crate::support::{Fault, Misbehaving, Perfctl};
+
+/// Runs an endpoint 30 times, five users at once, and returns the most memory it took and the
+/// report.
+fn memory_kib(fault: Fault, endpoint: &str) -> (u64, String) {
+    let server = Misbehaving::start(fault);
+    let yaml = format!("host: {}\nendpoints: [{endpoint}]\n", server.url());
+    let mut running = Perfctl::new()
+        .file("scenario.yaml", yaml)
+        .args(["run", "scenario.yaml", "--iterations", "30", "-u", "5"])
+        .args(["--format", "json", "--no-progress"])
+        .spawn();
+    let mut peak = 0;
+    while !running.has_ended() {
+        peak = running.peak_memory_kib().unwrap_or_default().max(peak);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let completed = running.wait();
+    assert!(peak > 0, "{}", completed.stderr);
+    (peak, completed.stdout)
+}
+
+fn memory_stays_flat(cases: Vec<(Fault, &str, &str)>) {
+    let (plain, _) = memory_kib(Fault::Ok, "{get: /}");
+    for (fault, endpoint, class) in cases {
+        let (peak, report) = memory_kib(fault, endpoint);
+        assert!(
+            report.contains(&format!("\"{class}\": 30")),
+            "{class}: {report}"
+        );
+        let more_mib = peak.saturating_sub(plain) / 1024;
+        assert!(
+            more_mib <= 50,
+            "{class}: {more_mib} MiB more than a plain run"
+        );
+    }
+}
+
+#[test]
+fn row_10_12_memory_stays_flat_whatever_the_length_of_head_and_body() {
+    memory_stays_flat(vec![
+        (
+            Fault::SlowHead,
+            "{get: /, timeout: 200ms}",
+            "timeout_headers",
+        ),
+        (
+            Fault::BigBody(10_000_000_000),
+            "{get: /, max_body: 20MB}",
+            "body_too_large",
+        ),
+    ]);
+}
+
+#[test]
+fn row_13_17_memory_stays_flat_with_bombs_and_large_heads() {
+    let checked = "{get: /, check: {body_contains: x}}";
+    memory_stays_flat(vec![
+        (gzipped(&bomb()), checked, "body_too_large"),
+        (large_header(1_000_000), "{get: /}", "protocol"),
+    ]);
+}
+
+/// A network namespace of its own, removed at the end; `None`, and a line on standard error,
+/// where none can be made.
+struct Namespace(String);
+
+impl Namespace {
+    fn new(row: u8, setup: &str) -> Option<Self> {
+        let name = format!("perfctl-row-{row}-{}", std::process::id());
+        let script = format!("ip netns add {name} && ip netns exec {name} sh -c '{setup}'");
+        let made = Command::new("sh").args(["-c", &script]).output();
+        let namespace = Self(name);
+        match made {
+            Ok(output) if output.status.success() => Some(namespace),
+            Ok(output) => {
+                let why = String::from_utf8_lossy(&output.stderr).into_owned();
+                eprintln!("SKIPPED row {row}: no network namespace: {}", why.trim());
+                None
+            }
+            Err(error) => {
+                eprintln!("SKIPPED row {row}: no network namespace: {error}");
+                None
+            }
+        }
+    }
+
+    fn run(&self, script: &str, dir: &std::path::Path) -> String {
+        let output = Command::new("ip")
+            .args(["netns", "exec", &self.0, "sh", "-c", script])
+            .current_dir(dir)
+            .env("PERFCTL", env!("CARGO_BIN_EXE_perfctl"))
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["netns", "del", &self.0]).output();
+    }
+}
+
+#[test]
+fn row_02_a_syn_that_is_never_answered_is_a_connect_timeout() {
+    // What is routed to the loopback device and belongs to nobody there vanishes.
+    let setup = "ip link set lo up && ip route add 10.99.0.0/24 dev lo";
+    let Some(namespace) = Namespace::new(2, setup) else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let yaml = "host: http://10.99.0.2\nendpoints: [{get: /, connect_timeout: 300ms}]\n";
+    std::fs::write(dir.path().join("scenario.yaml"), yaml).unwrap();
+    let run = "$PERFCTL run scenario.yaml --iterations 2 -u 2 --format json --no-progress";
+    let report: serde_json::Value = serde_json::from_str(&namespace.run(run, dir.path())).unwrap();
+    let text = report.to_string();
+    assert!(text.contains(r#""timeout_connect":2"#), "{text}");
+    let phases = report["phases"].as_array().unwrap();
+    let times: Vec<_> = phases
+        .iter()
+        .map(|phase| &phase["summary"]["response_us"])
+        .collect();
+    let times = times.iter().find(|times| times["count"] == 2).unwrap();
+    let (min, max) = (
+        times["min"].as_f64().unwrap(),
+        times["max"].as_f64().unwrap(),
+    );
+    // The upper bound leaves room for a busy machine.
+    assert!(min >= 300_000.0 && max < 2_000_000.0, "{times}");
+}
+
+#[test]
+fn row_09_a_machine_without_free_ports_makes_the_run_invalid() {
+    let setup = "ip link set lo up && echo 50000 50049 > /proc/sys/net/ipv4/ip_local_port_range";
+    let Some(namespace) = Namespace::new(9, setup) else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    // Eighty users keep a connection each, and there are fifty ports.
+    let yaml = "host: http://127.0.0.1:8080\nendpoints: [{get: /health}]\n";
+    std::fs::write(dir.path().join("scenario.yaml"), yaml).unwrap();
+    let run = "$PERFCTL demo --port 8080 > demo.txt & demo=$!
+        for try in $(seq 400); do grep -q listening demo.txt && break; sleep 0.05; done
+        $PERFCTL run scenario.yaml -u 80 -r 200 -t 1s --format json --no-progress
+        kill $demo";
+    let report = namespace.run(run, dir.path());
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["verdict"], "invalid", "{report}");
+    assert!(report["grade"].is_null());
+    assert!(
+        report["reasons"].to_string().contains("local_ports"),
+        "{}",
+        report["reasons"]
+    );
+}

@@ -1,0 +1,11 @@
+//! Servers that misbehave, and what every client of perfctl must make of them: one class for each
+//! request, nothing sent twice, memory bounded. The numbers are those of the rows in
+//! `docs/measurement.md`.
+
+mod cases;
+mod fuzz;
+mod keep_alive;
+mod machine;
+mod play;
+mod rows;
+mod tls;

@@ -1,0 +1,112 @@
+//! Sending requests through a client, in one session, and judging what comes back.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use perfctl::check::judge;
+use perfctl::metrics::Outcome;
+use perfctl::plan::Plan;
+use perfctl::protocol::http::{DirectClient, ReqwestClient, tls_config};
+use perfctl::protocol::{Client, Request, Response, Session};
+use perfctl::scenario::{Options, Source, compile};
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::SeedableRng;
+use rustls::ClientConfig;
+
+/// The clients that perfctl has: each row holds for all of them.
+pub const CLIENTS: [&str; 2] = ["reqwest", "direct"];
+
+/// What came of one request.
+#[derive(Debug)]
+pub struct Played {
+    pub class: Outcome,
+    pub text: String,
+    pub response: Response,
+    pub took: Duration,
+}
+
+/// How requests are sent.
+pub struct Script<'a> {
+    /// `http://...`.
+    pub base: &'a str,
+    /// An endpoint as in a scenario, such as `{get: /, timeout: 1s}`.
+    pub endpoint: &'a str,
+    /// How many requests, one after the other.
+    pub times: usize,
+    /// The wait before each but the first.
+    pub pause: Duration,
+    /// Whom to trust; the machine's own certificates by default.
+    pub tls: Option<ClientConfig>,
+}
+
+impl<'a> Script<'a> {
+    pub fn new(base: &'a str, endpoint: &'a str, times: usize) -> Self {
+        Self {
+            base,
+            endpoint,
+            times,
+            pause: Duration::ZERO,
+            tls: None,
+        }
+    }
+
+    /// Plays it with this one of the [`CLIENTS`].
+    pub fn play(&self, client: &str) -> Vec<Played> {
+        let plan = self.plan();
+        let tls = match &self.tls {
+            Some(tls) => tls.clone(),
+            None => tls_config(&plan, self.base).unwrap(),
+        };
+        match client {
+            "direct" => self.play_with(&DirectClient::new(&plan, self.base, tls).unwrap(), &plan),
+            _ => self.play_with(&ReqwestClient::new(&plan, self.base, tls).unwrap(), &plan),
+        }
+    }
+
+    fn play_with(&self, client: &impl Client, plan: &Plan) -> Vec<Played> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let mut session = client.session();
+            let endpoint = &plan.endpoints[0];
+            let mut played = Vec::new();
+            for number in 0..self.times {
+                if number > 0 && !self.pause.is_zero() {
+                    tokio::time::sleep(self.pause).await;
+                }
+                let started = Instant::now();
+                let request = Request {
+                    index: 0,
+                    endpoint,
+                    rendered: None,
+                };
+                let mut response = Response::default();
+                session.execute(&request, &mut response).await;
+                let took = started.elapsed();
+                let mut rng = ChaCha12Rng::seed_from_u64(plan.seed);
+                let judgement = judge(endpoint, &response, took, &plan.secrets, |_| true, &mut rng);
+                played.push(Played {
+                    class: judgement.class,
+                    text: judgement.text.unwrap_or_default(),
+                    response,
+                    took,
+                });
+            }
+            played
+        })
+    }
+
+    fn plan(&self) -> Plan {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("scenario.yaml");
+        let mut yaml = format!("host: {}\n", self.base);
+        writeln!(yaml, "endpoints: [{}]", self.endpoint).unwrap();
+        std::fs::write(&path, yaml).unwrap();
+        match compile(&Source::File(path), "smoke", &Options::default()) {
+            Ok(plan) => plan,
+            Err(error) => panic!("{}: {error}", self.endpoint),
+        }
+    }
+}
