@@ -2,27 +2,19 @@
 //!
 //! Here: the parser, and which module carries a command out. Nothing is measured or judged here.
 
-mod ab;
+mod args;
 mod baseline;
 mod compare;
 mod completions;
 mod demo;
-mod describe;
-mod execute;
-mod gate_args;
 mod init;
 mod list;
-mod load_args;
-mod noise;
-mod output;
 mod profiles;
 mod recover;
-mod repeat;
 mod report;
 mod run;
 mod schema;
-mod selfcheck;
-mod signals;
+mod show;
 mod validate;
 
 use std::ffi::OsString;
@@ -49,9 +41,9 @@ enum Command {
     Init(init::InitArgs),
     Report(report::ReportArgs),
     Compare(compare::CompareArgs),
-    Ab(Box<ab::AbArgs>),
+    Ab(Box<run::ab::AbArgs>),
     Baseline(baseline::BaselineArgs),
-    Selfcheck(Box<selfcheck::SelfcheckArgs>),
+    Selfcheck(Box<run::selfcheck::SelfcheckArgs>),
     Recover(recover::RecoverArgs),
     Demo(demo::DemoArgs),
     Schema(schema::SchemaArgs),
@@ -92,9 +84,9 @@ fn carry_out(command: &Command, out: &mut dyn Write) -> Result<Exit, Error> {
         Command::Init(args) => init::run(args, out),
         Command::Report(args) => report::run(args, out),
         Command::Compare(args) => compare::run(args, out),
-        Command::Ab(args) => ab::run(args, out),
+        Command::Ab(args) => run::ab::run(args, out),
         Command::Baseline(args) => baseline::run(args, out),
-        Command::Selfcheck(args) => selfcheck::run(args, out),
+        Command::Selfcheck(args) => run::selfcheck::run(args, out),
         Command::Recover(args) => recover::run(args, out),
         Command::Demo(args) => demo::run(args, out),
         Command::Schema(args) => schema::run(args, out),

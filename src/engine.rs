@@ -4,24 +4,16 @@
 //! answer is good (`check`), what becomes of the numbers (`metrics`). The engine never prints and
 //! never sees a file.
 
-mod choice;
 mod closed;
-mod crew;
-mod exchange;
-mod flow;
-#[cfg(test)]
-mod flow_tests;
 mod halt;
 mod health;
 mod open;
-mod pacing;
 mod preflight;
+mod schedule;
 mod simulation;
 #[cfg(test)]
 mod tests;
-mod timer;
 mod user;
-mod values;
 mod worker;
 
 use std::sync::Arc;
@@ -38,9 +30,9 @@ use crate::units::as_us;
 
 use health::Sampler;
 
-pub use crew::{UserSpan, user_spans};
-pub use pacing::Schedule;
 pub use preflight::prepare;
+pub use schedule::pacing::Schedule;
+pub use schedule::user_schedule::{UserSpan, user_spans};
 pub use simulation::simulate;
 
 /// What the workers are told.
@@ -50,7 +42,7 @@ enum Command {
     Prepare,
     /// The load starts at this instant.
     Start(Instant),
-    /// Start no further request; give those in flight the graceful stop.
+    /// Start no further request; give those in flight the stop timeout.
     Stop(Instant),
 }
 

@@ -49,7 +49,7 @@ pub struct Criterion {
     /// Which number.
     pub metric: Metric,
     /// The bound, in the metric's unit.
-    pub target: f64,
+    pub limit: f64,
     /// The value, in the metric's unit; `None` when there is no data, which is never met.
     pub value: Option<f64>,
     /// Whether the value keeps the bound; for a change, whether it is no regression.
@@ -175,7 +175,7 @@ impl Criterion {
             kind,
             scope,
             metric,
-            target,
+            limit: target,
             value: None,
             met: false,
             severity: Severity::Critical,
@@ -213,14 +213,14 @@ fn slo_criteria(result: &RunResult) -> Vec<Criterion> {
             slo.name.clone(),
             slo.scope.clone(),
             slo.metric.clone(),
-            slo.target,
+            slo.limit,
         );
         criterion.weight = slo.weight;
         criterion.advisory = slo.advisory;
         if let Some(value) = value {
             criterion.value = Some(value);
-            criterion.met = score::is_met(&slo.metric, slo.target, value);
-            let miss = score::times_target(&slo.metric, slo.target, value);
+            criterion.met = score::is_met(&slo.metric, slo.limit, value);
+            let miss = score::times_target(&slo.metric, slo.limit, value);
             criterion.score = score::of_miss(criterion.met, miss);
             criterion.severity = Severity::of(criterion.met, miss);
         }
@@ -290,7 +290,7 @@ mod tests {
     fn weights_share_the_score_out() {
         let mut result = fixture::run(&[("a", &[(Outcome::Ok, 150_000, 100)])]);
         let mut missed = fixture::slo("p95", p95(), 100_000.0);
-        dropped.weight = 3.0;
+        missed.weight = 3.0;
         result.run.slos = vec![missed, fixture::slo("rps", Metric::Throughput, 1.0)];
         let grading = Grading::of(&result, &[], &Policy::default());
         assert!((grading.score.unwrap() - 62.5).abs() < 0.1, "{grading:?}");

@@ -4,21 +4,14 @@
 //! Here: plain data and pure functions of it. Not here: how a plan is written in YAML
 //! (`scenario`), how it is carried out (`engine`), or what came of it (`metrics`).
 
-mod auth;
-mod body;
-mod check;
-mod data;
-mod endpoint;
-mod expression;
-mod extract;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod load;
-mod secrets;
+mod request;
 mod slo;
 mod step;
-mod template;
 mod transport;
+mod value;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -26,19 +19,19 @@ use std::time::Duration;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-pub use auth::{Auth, Credentials, KeyPlace, OAuth2};
-pub use body::{Body, Content, FilePart, Piece};
-pub use check::{Check, Expectation, Pattern, StatusRange};
-pub use data::{Fault, Feeder, Format, Mode, OnEnd, Per, Rows, Turn};
-pub use endpoint::{Endpoint, Header, Method, is_secret_header};
-pub use expression::{Condition, Expression, Input, Path};
-pub use extract::{Extraction, Pick, Source};
 pub use load::{Arrivals, Load, Model, Phase, Shape, Stage};
-pub use secrets::Secrets;
+pub use request::auth::{Auth, Credentials, KeyPlace, OAuth2};
+pub use request::body::{Body, Content, FilePart, Piece};
+pub use request::check::{Check, Expectation, Pattern, StatusRange};
+pub use request::endpoint::{Endpoint, Header, Method, is_secret_header};
+pub use request::extract::{Extraction, Pick, Source};
 pub use slo::{Direction, Metric, Percentile, Slo, SloScope};
 pub use step::{Branch, Expected, Flow, Step, first_request, width};
-pub use template::{Escape, Part, Scope, Slot, Template};
 pub use transport::{Authorities, ClientChoice, HttpChoice, Identity, Proxy, Tls, Transport, Wire};
+pub use value::data::{Fault, Feeder, Format, Mode, OnEnd, Per, Rows, Turn};
+pub use value::expression::{Condition, Expression, Input, Path};
+pub use value::secrets::Secrets;
+pub use value::template::{Escape, Part, Scope, Slot, Template};
 
 /// A resolved run. Shared by all workers behind an `Arc`.
 #[derive(Debug, Clone, Serialize)]
@@ -48,7 +41,7 @@ pub struct Plan {
     /// The profile's name, such as `smoke`.
     pub profile: String,
     /// Where relative endpoint URLs go.
-    pub target: Target,
+    pub service: Service,
     /// How targets are reached.
     #[serde(skip_serializing_if = "Transport::is_default")]
     pub transport: Transport,
@@ -88,7 +81,7 @@ pub struct Plan {
 /// What the load is put on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Target {
+pub enum Service {
     /// The built-in target, started for the run.
     Demo,
     /// An `http://` or `https://` base URL without a trailing slash; credentials never stand in it.
@@ -223,7 +216,7 @@ impl Plan {
     fn load_fingerprint(&self) -> String {
         let is_closed = matches!(self.load.model, Model::Closed);
         let stages = self.load.stages.iter();
-        let targets: Vec<f64> = stages.map(|stage| stage.target).collect();
+        let targets: Vec<f64> = stages.map(|stage| stage.level).collect();
         match self.load.arrivals {
             // As before there was a choice, so that baselines made then go on to count.
             Arrivals::Uniform => hash(&(is_closed, targets)),
@@ -246,7 +239,7 @@ impl Plan {
             phases.push(Phase {
                 name: "after the load".into(),
                 start_us: crate::units::as_us(end),
-                end_us: crate::units::as_us(end + self.load.graceful_stop),
+                end_us: crate::units::as_us(end + self.load.stop_timeout),
                 measured: false,
             });
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use ::http::HeaderMap;
 use bytes::Bytes;
 
-use crate::metrics::{Outcome, HttpVersion};
+use crate::metrics::{HttpVersion, Outcome};
 use crate::plan::Endpoint;
 
 pub mod http;

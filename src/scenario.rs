@@ -13,37 +13,17 @@
 //!                                                       | slo
 //! ```
 
-mod auth;
-mod body;
-mod checks;
 mod compile;
-mod data;
-mod decode;
-mod extract;
-mod file;
-mod file_wire;
-mod findings;
-mod flow_file;
-#[cfg(test)]
-mod flow_tests;
-mod include;
+mod flow;
+mod keys;
 mod load;
-mod multipart;
 mod names;
 mod outline;
-mod pool;
-mod profile;
 mod request;
-mod shapes;
+mod service;
 mod slo;
-mod stages;
-mod steps;
-mod target;
-mod tasks;
-mod template;
 mod transport;
-mod tree;
-mod values;
+mod yaml;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -93,7 +73,7 @@ pub struct Options {
     /// What carries the requests; replaces the scenario's `client`.
     pub client: Option<ClientChoice>,
     /// How long requests in flight may go on at the end.
-    pub graceful_stop: Option<Duration>,
+    pub stop_timeout: Option<Duration>,
 }
 
 /// Where a scenario comes from.

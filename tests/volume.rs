@@ -8,7 +8,6 @@ mod scripted;
 use peak_alloc::PeakAlloc;
 use perfctl::metrics::{Outcome, read_result};
 
-
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 

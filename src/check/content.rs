@@ -180,7 +180,10 @@ mod tests {
         assert_eq!(decoded("br", BROTLI[..5].to_vec()), Err(Outcome::Decode));
         assert_eq!(decoded("zstd", ZSTD[..9].to_vec()), Err(Outcome::Decode));
         assert_eq!(decoded("compress", b"x".to_vec()), Err(Outcome::Decode));
-        assert_eq!(decoded("br, br, br, br", b"x".to_vec()), Err(Outcome::Decode));
+        assert_eq!(
+            decoded("br, br, br, br", b"x".to_vec()),
+            Err(Outcome::Decode)
+        );
     }
 
     #[test]

@@ -312,7 +312,10 @@ mod tests {
             let mut rng = ChaCha12Rng::seed_from_u64(7);
             let content = Content::new(&response, &secrets);
             let fault = extract(&[at(path)], &content, &mut rng, &mut Vec::new());
-            assert_eq!(fault.map(|(outcome, _)| outcome), Some(Outcome::BodyTooLarge));
+            assert_eq!(
+                fault.map(|(outcome, _)| outcome),
+                Some(Outcome::BodyTooLarge)
+            );
         }
         let not_json = try_take(&at("$.a"), "<html>").unwrap_err();
         assert!(not_json.starts_with("the body is not JSON"), "{not_json}");

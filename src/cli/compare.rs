@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::gate_args::{DoubtArgs, GateArgs};
-use super::output::FormatArgs;
+use super::args::gate::{DoubtArgs, GateArgs};
+use super::show::output::FormatArgs;
 use crate::comparison::{Baseline, Comparison, compare};
 use crate::error::{Error, Exit};
 use crate::grading::{FailOn, Policy};

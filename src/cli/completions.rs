@@ -5,7 +5,8 @@ use std::io::Write;
 use clap::{Args, CommandFactory};
 use clap_complete::{Shell, generate};
 
-use super::{Cli, output};
+use super::Cli;
+use super::show::output;
 use crate::error::{Error, Exit};
 
 /// Print the completions for a shell

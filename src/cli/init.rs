@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::output::print;
+use super::show::output::print;
 use crate::error::{Error, Exit};
 use crate::scenario;
 

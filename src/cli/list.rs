@@ -4,8 +4,8 @@ use std::io::Write;
 
 use clap::Args;
 
-use super::describe;
-use super::output::print;
+use super::show::describe;
+use super::show::output::print;
 use crate::error::{Error, Exit};
 use crate::scenario;
 

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use super::output::FormatArgs;
+use super::show::output::FormatArgs;
 use crate::error::{Error, Exit};
 use crate::grading::Policy;
 use crate::metrics::{RunDir, recover, write_atomically};

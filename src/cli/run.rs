@@ -1,22 +1,28 @@
 //! `perfctl run`: a scenario under a profile, from the files to the exit code.
 
+pub(super) mod ab;
+pub(super) mod execute;
+pub(super) mod repeat;
+pub(super) mod selfcheck;
+pub(super) mod signals;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 
-use super::execute::ExecuteArgs;
-use super::gate_args::GateArgs;
-use super::load_args::LoadArgs;
-use super::output::{FormatArgs, written};
-use super::repeat::{Repeat, Repeats};
+use super::args::gate::GateArgs;
+use super::args::load::LoadArgs;
+use super::show::output::{FormatArgs, written};
 use crate::comparison::{Baseline, check_plan};
 use crate::error::{Error, Exit};
 use crate::grading::{FailOn, Grading, Policy, Verdict};
 use crate::metrics::RunResult;
 use crate::report::{FORMATS, Report};
 use crate::{scenario, units};
+use execute::ExecuteArgs;
+use repeat::{Repeat, Repeats};
 
 /// Put the load of a profile on a target, measure, grade, and report
 #[derive(Debug, Args)]

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::{Args, ValueEnum};
 
-use super::output::print;
+use super::show::output::print;
 use crate::error::{Error, Exit};
 use crate::scenario;
 

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::describe;
-use super::load_args::LoadArgs;
-use super::output::print;
+use super::args::load::LoadArgs;
+use super::show::describe;
+use super::show::output::print;
 use crate::error::{Error, Exit};
 use crate::scenario::{self, CheckedFile};
 

@@ -206,7 +206,7 @@ pub(super) fn warnings(baseline: &Baseline, candidate: &RunResult) -> Vec<String
             b.machine, run.machine
         ));
     }
-    if before().any(|b| b.target != run.target) {
+    if before().any(|b| b.service != run.service) {
         warnings.push("the baseline was made against another target".to_owned());
     }
     if let Some(b) = before().find(|b| b.perfctl_version != run.perfctl_version) {
@@ -263,8 +263,8 @@ mod tests {
 
     use super::*;
     use crate::comparison::{Statistical, Threshold};
-    use crate::metrics::{Outcome, HealthSample, fixture};
-    use crate::plan::{Model, Target};
+    use crate::metrics::{HealthSample, Outcome, fixture};
+    use crate::plan::{Model, Service};
 
     fn run() -> RunResult {
         fixture::run(&[("a", &[(Outcome::Ok, 1_000, 100)])])
@@ -328,7 +328,7 @@ mod tests {
         let mut plan = Plan {
             scenario: "ap-intake".into(),
             profile: "smoke".into(),
-            target: Target::Demo,
+            service: Service::Demo,
             transport: Default::default(),
             allowed_hosts: BTreeSet::new(),
             seed: 1,
@@ -351,7 +351,7 @@ mod tests {
         assert!(check_plan(&baseline, &plan, &simple).is_ok());
         let short = check_plan(&baseline, &plan, &Statistical::default()).unwrap_err();
         assert!(short.to_string().contains("60 s are needed"), "{short}");
-        plan.load.stages[0].target += 1.0;
+        plan.load.stages[0].level += 1.0;
         let refused = check_plan(&baseline, &plan, &simple);
         assert!(matches!(refused, Err(Error::NotComparable(_))));
     }
@@ -371,7 +371,7 @@ mod tests {
             assert!(found[0].contains(what), "{found:?}");
         };
         expect(|b| b.run.machine.cpus = 99, "machine");
-        expect(|b| b.run.target = "http://other".into(), "target");
+        expect(|b| b.run.service = "http://other".into(), "target");
         expect(|b| b.run.perfctl_version = "0.0.1".into(), "perfctl 0.0.1");
         expect(
             |b| b.run.started_at = "2026-10-01T00:00:00Z".into(),

@@ -23,7 +23,7 @@ use self::estimate::Estimate;
 use self::measured::{Measured, Numbers};
 use super::row::{metrics, scopes};
 use super::session::sessions;
-use super::{Gate, Decision, Row};
+use super::{Decision, Gate, Row};
 use crate::metrics::RunResult;
 use crate::plan::{Direction, Metric};
 use crate::units::format_count;

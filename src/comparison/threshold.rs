@@ -1,7 +1,7 @@
 //! The simple rule: worse by more than a share of the baseline, and by more than a floor.
 
 use super::row::{metrics, scopes};
-use super::{Gate, Decision, Row};
+use super::{Decision, Gate, Row};
 use crate::metrics::{Cell, RunResult, Summary, Window};
 use crate::plan::{Direction, Metric, SloScope};
 
@@ -262,7 +262,10 @@ mod tests {
             of(&rows(&base, &slow), "throughput_rps"),
             Decision::Regressed
         );
-        assert_eq!(of(&rows(&slow, &base), "throughput_rps"), Decision::Improved);
+        assert_eq!(
+            of(&rows(&slow, &base), "throughput_rps"),
+            Decision::Improved
+        );
         let mut open = slow;
         open.run.load.model = Model::Open { max_users: 10 };
         assert!(

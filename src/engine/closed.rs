@@ -5,8 +5,8 @@ use std::rc::Rc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::crew::{UserSpan, user_spans};
 use super::halt::Halt;
+use super::schedule::user_schedule::{UserSpan, user_spans};
 use super::user::{Counted, Shared, User};
 use crate::protocol::Client;
 
@@ -50,7 +50,7 @@ pub(super) async fn drive<C: Client + 'static>(
         let run = run(make, shared.clone(), until, quota, halt.clone());
         if until < epoch + load.total() {
             // A user whose stage is over may still finish its iteration, but not for ever.
-            let patience = timeout_at(until + load.graceful_stop, run);
+            let patience = timeout_at(until + load.stop_timeout, run);
             tasks.spawn_local(async { drop(patience.await) });
         } else {
             tasks.spawn_local(run);

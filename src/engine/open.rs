@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::halt::Halt;
-use super::pacing::Schedule;
-use super::timer::Timer;
+use super::schedule::pacing::Schedule;
+use super::schedule::timer::Timer;
 use super::user::{Counted, Shared, User};
 use crate::metrics::{Outcome, Sample};
 use crate::protocol::Client;

@@ -6,7 +6,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::health::port_range;
-use crate::plan::{Model, Plan, Target, UserClass};
+use crate::plan::{Model, Plan, Service, UserClass};
 use crate::units::format_count;
 
 /// Open files that are no connections: the journal, the output, the workers' timers and pollers.
@@ -55,9 +55,9 @@ fn most_users(plan: &Plan) -> u64 {
 
 fn needed_files(plan: &Plan, connections: u64) -> u64 {
     // The built-in target holds the other end of each connection in the same process.
-    let ends = match plan.target {
-        Target::Demo => 2,
-        Target::Url(_) => 1,
+    let ends = match plan.service {
+        Service::Demo => 2,
+        Service::Url(_) => 1,
     };
     connections * ends + RESERVE + RESERVE_PER_WORKER * plan.workers as u64
 }
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(needed_files(&closed, most_users(&closed)), 40 + 72);
         let mut open = plan(load(Model::Open { max_users: 7 }, &[(5.0, 0.0, 1.0)]), &[1]);
         assert_eq!(needed_files(&open, most_users(&open)), 7 + 72);
-        open.target = Target::Demo;
+        open.service = Service::Demo;
         assert_eq!(needed_files(&open, most_users(&open)), 14 + 72);
     }
 }

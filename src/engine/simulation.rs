@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
-use super::timer::Timer;
+use super::schedule::timer::Timer;
 use super::{Command, Finish, worker};
 use crate::metrics::{Ending, Tick, Totals};
 use crate::plan::Plan;

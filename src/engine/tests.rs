@@ -9,9 +9,9 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
-use super::timer::Timer;
+use super::schedule::timer::Timer;
 use super::{Command, Finish, worker};
-use crate::metrics::{Outcome, Histogram, Sample, SparseHistogram, Tick};
+use crate::metrics::{Histogram, Outcome, Sample, SparseHistogram, Tick};
 use crate::plan::fixture::{load, plan};
 use crate::plan::{Arrivals, Model, Percentile, Plan, ThinkTime};
 use crate::protocol::mock::{MockAnswer, MockClient};
@@ -30,7 +30,7 @@ pub(super) struct Simulated {
 
 impl Simulated {
     pub(super) fn count(&self, outcome: Outcome) -> usize {
-        self.samples.iter().filter(|s| s.outcome == class).count()
+        self.samples.iter().filter(|s| s.outcome == outcome).count()
     }
 }
 
@@ -99,7 +99,12 @@ async fn a_closed_load_sends_one_request_at_a_time_for_each_user() {
     let plan = plan(load(Model::Closed, &[(5.0, 0.0, 10.0)]), &[1]);
     let simulated = run(&plan, takes(100)).await;
     assert_eq!(simulated.count(Outcome::Ok), 5 * 100);
-    assert!(simulated.samples.iter().all(|s| s.scheduling_delay_us() == 0));
+    assert!(
+        simulated
+            .samples
+            .iter()
+            .all(|s| s.scheduling_delay_us() == 0)
+    );
     assert_eq!(simulated.ticks[3].users, 5);
 }
 
@@ -122,7 +127,7 @@ async fn users_start_at_the_spawn_rate() {
 #[tokio::test(start_paused = true)]
 async fn an_open_load_sends_every_arrival_at_its_time_however_slow_the_target() {
     let mut plan = plan(load(OPEN, &[(50.0, 0.0, 10.0)]), &[3, 1]);
-    plan.load.graceful_stop = Duration::from_secs(60);
+    plan.load.stop_timeout = Duration::from_secs(60);
     let simulated = run(&plan, takes(1500)).await;
     assert_eq!(simulated.count(Outcome::Ok), 500);
     let mut starts: Vec<u64> = simulated.samples.iter().map(|s| s.intended_us).collect();
@@ -143,7 +148,10 @@ async fn an_arrival_without_a_free_user_is_dropped_and_counted() {
     let simulated = run(&plan, takes(950)).await;
     let last = simulated.ticks.last().unwrap();
     assert_eq!(last.totals.planned, 100);
-    assert_eq!(simulated.count(Outcome::Dropped) + simulated.count(Outcome::Ok), 100);
+    assert_eq!(
+        simulated.count(Outcome::Dropped) + simulated.count(Outcome::Ok),
+        100
+    );
     assert_eq!(last.totals.started, simulated.count(Outcome::Ok) as u64);
     assert!(simulated.count(Outcome::Dropped) > 70);
 }
@@ -175,7 +183,12 @@ async fn a_generator_that_stood_still_shows_it_in_times_lags_and_dropped_arrival
     let simulated = run(&open, takes(10)).await;
     let totals = simulated.ticks.last().unwrap().totals;
     assert_eq!(totals.planned, 1_000);
-    let late = simulated.samples.iter().map(|s| s.response_us).max().unwrap();
+    let late = simulated
+        .samples
+        .iter()
+        .map(|s| s.response_us)
+        .max()
+        .unwrap();
     assert!((1_990_000..2_020_000).contains(&late), "{late}");
     assert!(totals.dropped_late > 100, "{totals:?}");
     // Those that were due in the last 10 ms of it are hardly late.
@@ -197,7 +210,7 @@ async fn arrivals_that_are_due_when_the_load_ends_are_started_or_counted_as_drop
         assert_eq!((totals.planned, simulated.samples.len()), (1_000, 1_000));
         assert!(totals.dropped_late.abs_diff(dropped) <= 1, "{totals:?}");
     }
-    open.load.graceful_stop = Duration::ZERO;
+    open.load.stop_timeout = Duration::ZERO;
     for length_ms in [0, 590] {
         stand_still(9_500, length_ms);
         let simulated = run(&open, takes(200)).await;
@@ -292,13 +305,18 @@ async fn every_second_of_an_open_load_has_its_planned_arrivals() {
             "second {second}: {seen} for {planned}"
         );
     }
-    assert!(simulated.samples.iter().all(|s| s.scheduling_delay_us() < 1_000));
+    assert!(
+        simulated
+            .samples
+            .iter()
+            .all(|s| s.scheduling_delay_us() < 1_000)
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_in_flight_at_the_end_are_given_the_graceful_stop_and_then_interrupted() {
+async fn requests_in_flight_at_the_end_are_given_the_stop_timeout_and_then_interrupted() {
     let mut plan = plan(load(Model::Closed, &[(3.0, 0.0, 10.0)]), &[1]);
-    plan.load.graceful_stop = Duration::from_secs(5);
+    plan.load.stop_timeout = Duration::from_secs(5);
     let simulated = run(&plan, |n| MockAnswer {
         delay: Duration::from_secs(if n == 2 { 1000 } else { 4 }),
         status: 200,
@@ -335,7 +353,7 @@ async fn a_user_that_has_to_leave_finishes_its_iteration_or_is_cut_off() {
         load(Model::Closed, &[(2.0, 0.0, 10.0), (1.0, 0.0, 60.0)]),
         &[1],
     );
-    plan.load.graceful_stop = Duration::from_secs(5);
+    plan.load.stop_timeout = Duration::from_secs(5);
     let simulated = run(&plan, |n| MockAnswer {
         delay: Duration::from_secs(if n == 1 { 1000 } else { 7 }),
         status: 200,

@@ -1,6 +1,13 @@
 //! One virtual user: its session, its variables, its random numbers, and how it carries out an
 //! iteration.
 
+pub(super) mod alias_table;
+pub(super) mod exchange;
+pub(super) mod flow;
+#[cfg(test)]
+mod flow_tests;
+pub(super) mod values;
+
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +17,7 @@ use rand_chacha::ChaCha12Rng;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-use super::choice::Choice;
-use super::exchange::{Answer, InFlight, settle};
-use super::flow::{Failed, ThoughtClock};
 use super::health::Meter;
-use super::values::{Feeding, Unfit, Values};
 use crate::check::{self, Judgement};
 use crate::metrics::{Outcome, Recorder, Sample};
 use crate::plan::{
@@ -22,6 +25,10 @@ use crate::plan::{
 };
 use crate::protocol::{Client, Rendered, Request};
 use crate::units::{as_ns, as_us};
+use alias_table::Choice;
+use exchange::{Answer, InFlight, settle};
+use flow::{Failed, ThoughtClock};
+use values::{Feeding, Unfit, Values};
 
 /// The stream of random numbers of arrival k is k; that of user u lies in the upper half.
 const USER_STREAMS: u64 = 1 << 63;

@@ -10,7 +10,7 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::halt::Halt;
-use super::timer::Timer;
+use super::schedule::timer::Timer;
 use super::user::Shared;
 use super::{Command, Finish, Message, closed, open};
 use crate::error::Error;
@@ -128,7 +128,7 @@ async fn drive<C: Client + 'static>(
 }
 
 /// Lets the load run to its end, until its iterations are done, until it is told to stop, or until
-/// it is out of data; then gives it the graceful stop. Returns when it stopped starting requests.
+/// it is out of data; then gives it the stop timeout. Returns when it stopped starting requests.
 async fn supervise(
     drive: impl Future<Output = ()>,
     out_of_data: impl Future<Output = ()>,
@@ -169,7 +169,7 @@ async fn supervise(
     halt.halt(stopped_at);
     if !is_through {
         // In time or not, what is left is cut off by the caller.
-        let _ = timeout_at(stopped_at + load.graceful_stop, drive).await;
+        let _ = timeout_at(stopped_at + load.stop_timeout, drive).await;
     }
     stopped_at
 }

@@ -68,11 +68,11 @@ fn enough<'a, 'b>(missed: &'b [&'a Criterion], need: f64) -> &'b [&'a Criterion]
 }
 
 fn step_to(criterion: &Criterion, times: f64) -> Step<'_> {
-    let Criterion { metric, target, .. } = criterion;
-    let value = rounded(criterion, score::value_at(metric, *target, times));
+    let Criterion { metric, limit, .. } = criterion;
+    let value = rounded(criterion, score::value_at(metric, *limit, times));
     let effort = match criterion.value {
         Some(now) => {
-            score::times_target(metric, *target, now) / score::times_target(metric, *target, value)
+            score::times_target(metric, *limit, now) / score::times_target(metric, *limit, value)
         }
         None => f64::INFINITY,
     };

@@ -140,7 +140,7 @@ mod tests {
     fn recovery(answer: impl Fn(u64) -> (Outcome, u64)) -> Vec<Recovery> {
         let stage = |name: &str, target, seconds| Stage {
             name: name.into(),
-            target,
+            level: target,
             ramp: Duration::ZERO,
             duration: Duration::from_secs(seconds),
             classes: Vec::new(),

@@ -189,14 +189,14 @@ fn open_questions(result: &RunResult) -> Vec<String> {
 }
 
 fn describe_miss(criterion: &Criterion) -> String {
-    let Criterion { metric, target, .. } = criterion;
+    let Criterion { metric, limit, .. } = criterion;
     let name = criterion.full_name();
     match criterion.value {
         None => format!("{name}: no data"),
         Some(value) => format!(
             "{name} is {}, the target is {}",
             metric.format(value),
-            metric.format(*target)
+            metric.format(*limit)
         ),
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{
-    Outcome, Ending, EndpointInfo, Example, Fold, JournalWriter, Machine, RunInfo, RunResult, Sample,
-    Tick, Totals,
+    Ending, EndpointInfo, Example, Fold, JournalWriter, Machine, Outcome, RunInfo, RunResult,
+    Sample, Tick, Totals,
 };
 use crate::plan::{Arrivals, Fingerprint, Load, Model, Slo, Stage};
 
@@ -18,7 +18,7 @@ pub type Requests<'a> = &'a [(Outcome, u64, u64)];
 pub fn run(endpoints: &[(&str, Requests<'_>)]) -> RunResult {
     let stage = Stage {
         name: "steady".into(),
-        target: 5.0,
+        level: 5.0,
         ramp: Duration::from_secs(2),
         duration: Duration::from_secs(10),
         classes: Vec::new(),
@@ -59,7 +59,7 @@ pub fn minute(number: usize, factor: f64) -> RunResult {
 pub fn minute_of(number: usize, samples: impl Fn(u64) -> Vec<Sample>) -> RunResult {
     let stage = Stage {
         name: "steady".into(),
-        target: 5.0,
+        level: 5.0,
         ramp: Duration::ZERO,
         duration: Duration::from_secs(60),
         classes: Vec::new(),
@@ -92,7 +92,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         model: Model::Closed,
         stages,
         warmup: Duration::ZERO,
-        graceful_stop: Duration::from_secs(30),
+        stop_timeout: Duration::from_secs(30),
         iterations: None,
         arrivals: Arrivals::Uniform,
         shape: None,
@@ -102,7 +102,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         perfctl_version: "0.1.0".into(),
         scenario: "ap-intake".into(),
         profile: "smoke".into(),
-        target: "http://localhost:8000".into(),
+        service: "http://localhost:8000".into(),
         started_at: "2026-11-21T00:00:00Z".into(),
         seed: 42,
         workers: 2,
@@ -170,7 +170,7 @@ pub fn slo(name: &str, metric: crate::plan::Metric, target: f64) -> Slo {
         name: name.into(),
         scope: crate::plan::SloScope::Total,
         metric,
-        target,
+        limit: target,
         weight: 1.0,
         advisory: false,
     }

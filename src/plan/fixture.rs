@@ -13,14 +13,14 @@ pub(crate) fn load(model: Model, stages: &[(f64, f64, f64)]) -> Load {
             .enumerate()
             .map(|(i, (target, ramp, duration))| Stage {
                 name: format!("stage {}", i + 1),
-                target: *target,
+                level: *target,
                 ramp: Duration::from_secs_f64(*ramp),
                 duration: Duration::from_secs_f64(*duration),
                 classes: Vec::new(),
             })
             .collect(),
         warmup: Duration::ZERO,
-        graceful_stop: Duration::from_secs(30),
+        stop_timeout: Duration::from_secs(30),
         iterations: None,
         arrivals: Arrivals::Uniform,
         shape: None,
@@ -62,7 +62,7 @@ pub(crate) fn plan(load: Load, weights: &[u32]) -> Plan {
     Plan {
         scenario: "test".into(),
         profile: "test".into(),
-        target: Target::Url("http://127.0.0.1:1".into()),
+        service: Service::Url("http://127.0.0.1:1".into()),
         transport: Transport::default(),
         allowed_hosts: Default::default(),
         seed: 42,

@@ -15,8 +15,8 @@ pub struct Load {
     #[serde(rename = "warmup_us", with = "crate::units::micros")]
     pub warmup: Duration,
     /// How long requests in flight may go on when the load ends.
-    #[serde(rename = "graceful_stop_us", with = "crate::units::micros")]
-    pub graceful_stop: Duration,
+    #[serde(rename = "stop_timeout_us", with = "crate::units::micros")]
+    pub stop_timeout: Duration,
     /// Ends the run after this many iterations in total, each user doing an equal part.
     pub iterations: Option<u64>,
     /// How arrivals are spaced; without meaning in the closed model.
@@ -70,7 +70,7 @@ pub struct Stage {
     /// Shown in the report; the name of the phase.
     pub name: String,
     /// Users (closed) or arrivals per second (open) at the end of the ramp.
-    pub target: f64,
+    pub level: f64,
     /// How long the change takes; zero is a jump.
     #[serde(rename = "ramp_us", with = "crate::units::micros")]
     pub ramp: Duration,
@@ -100,11 +100,11 @@ impl Load {
     pub fn peak(&self) -> f64 {
         self.stages
             .iter()
-            .map(|stage| stage.target)
+            .map(|stage| stage.level)
             .fold(0.0, f64::max)
     }
 
-    /// From the start of the first ramp to the end of the last stage, without the graceful stop.
+    /// From the start of the first ramp to the end of the last stage, without the stop timeout.
     pub fn total(&self) -> Duration {
         let stages: Duration = self
             .stages
@@ -155,11 +155,11 @@ impl Load {
             return Vec::new();
         }
         (2..stages.len())
-            .filter(|&i| stages[i].target < stages[i - 1].target)
+            .filter(|&i| stages[i].level < stages[i - 1].level)
             .filter_map(|i| {
                 let base = (0..i - 1)
                     .rev()
-                    .find(|&j| stages[j].target == stages[i].target)?;
+                    .find(|&j| stages[j].level == stages[i].level)?;
                 Some((base, i))
             })
             .collect()
@@ -173,7 +173,7 @@ mod tests {
     fn stage(name: &str, target: f64, ramp: u64, duration: u64) -> Stage {
         Stage {
             name: name.into(),
-            target,
+            level: target,
             ramp: Duration::from_secs(ramp),
             duration: Duration::from_secs(duration),
             classes: Vec::new(),
@@ -185,7 +185,7 @@ mod tests {
             model: Model::Closed,
             stages,
             warmup: Duration::from_secs(5),
-            graceful_stop: Duration::from_secs(30),
+            stop_timeout: Duration::from_secs(30),
             iterations: None,
             arrivals: Arrivals::Uniform,
             shape: None,

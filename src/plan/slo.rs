@@ -14,7 +14,7 @@ pub struct Slo {
     /// Which number.
     pub metric: Metric,
     /// The bound, in the metric's unit: microseconds, a share, or a rate per second.
-    pub target: f64,
+    pub limit: f64,
     /// Weight in the score; above 0, 1 by default.
     pub weight: f64,
     /// Counts in the score but cannot fail the verdict.

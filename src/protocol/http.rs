@@ -4,20 +4,18 @@
 //! A `Transport` carries single requests: `by_reqwest`, or `direct` at a fraction of the cost. Not
 //! here: anything of connections.
 
-mod by_reqwest;
+mod auth;
 mod cookies;
-mod digest;
 mod direct;
 mod failure;
 mod local;
 mod payload;
 mod prepared;
-mod proof;
 mod redirect;
+mod reqwest;
 #[cfg(test)]
 mod tests;
 mod tls;
-mod token;
 mod transport;
 
 use std::cell::Cell;
@@ -33,17 +31,17 @@ use url::Url;
 use self::cookies::Jar;
 use self::local::LocalAddresses;
 use self::prepared::{Outgoing, Prepared};
-use self::proof::{Group, UserState};
 use self::redirect::{host_and_port, is_redirect, redirected};
 use self::transport::{Terms, Transport};
 use super::{Client, Failure, Request, Response, Session};
 use crate::error::Error;
 use crate::metrics::Outcome;
 use crate::plan::{Auth, Endpoint, Plan, Wire};
+use auth::credentials::{Group, UserState};
 
-pub use self::by_reqwest::ByReqwest;
 pub use self::direct::DirectClient;
 pub use self::tls::tls_config;
+pub use reqwest::ByReqwest;
 
 /// HTTP by reqwest.
 pub type ReqwestClient = HttpClient<ByReqwest>;
@@ -87,7 +85,7 @@ impl<T: Transport> HttpClient<T> {
     /// # Errors
     /// When an endpoint's fixed parts make no request, or `tls` no client.
     pub fn new(plan: &Plan, base: &str, tls: rustls::ClientConfig) -> Result<Self, Error> {
-        let (groups, group_of) = proof::groups(plan);
+        let (groups, group_of) = auth::credentials::groups(plan);
         let wires: BTreeSet<Wire> = plan.endpoints.iter().map(|one| one.wire).collect();
         let endpoints = plan.endpoints.iter().zip(group_of);
         let prepared: Result<Vec<Prepared>, String> = endpoints
@@ -217,13 +215,13 @@ impl<T: Transport> HttpSession<T> {
         state: &UserState,
         values: &[&str],
         endpoint: &Endpoint,
-    ) -> Option<Result<token::Had, Failure>> {
+    ) -> Option<Result<auth::token::Had, Failure>> {
         let (oauth2, slot) = group.slot(state)?;
         let fetch = async || {
             // Connections to the token server belong to no request.
             let shared = &self.shared.transport;
             let transport = T::open(shared, &[Wire::default()], self.local_address);
-            token::fetch(&transport, oauth2, values, endpoint).await
+            auth::token::fetch(&transport, oauth2, values, endpoint).await
         };
         Some(slot.get(values, fetch).await)
     }
@@ -336,7 +334,7 @@ fn leads_to<'a>(
 /// The values of a group's templates for a request.
 fn rendered_values<'a>(group: &'a Group, request: &'a Request<'_>) -> Vec<&'a str> {
     let rendered = request.rendered.as_ref();
-    proof::values(&group.auth, rendered.map_or(&[], |rendered| &rendered.auth))
+    auth::credentials::values(&group.auth, rendered.map_or(&[], |rendered| &rendered.auth))
 }
 
 fn failed(outcome: Outcome, text: impl Into<String>) -> Failure {

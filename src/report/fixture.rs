@@ -94,7 +94,7 @@ pub fn empty() -> Report {
 pub fn spike() -> Report {
     let stage = |name: &str, target, ramp_s, duration_s| Stage {
         name: name.into(),
-        target,
+        level: target,
         ramp: Duration::from_secs(ramp_s),
         duration: Duration::from_secs(duration_s),
         classes: Vec::new(),
@@ -147,6 +147,6 @@ pub fn hostile() -> Report {
     let mut slo = fixture::slo("p99.9", p(99.9), 1_000.0);
     slo.scope = SloScope::Endpoint(names[0].into());
     result.run.slos = vec![slo];
-    result.run.target = "http://".to_owned() + &"long.".repeat(40);
+    result.run.service = "http://".to_owned() + &"long.".repeat(40);
     Report::new(result, None, &Policy::default())
 }

@@ -23,7 +23,7 @@ pub(super) fn bound(criterion: &Criterion) -> String {
         Direction::AtMost => "≤",
         Direction::AtLeast => "≥",
     };
-    format!("{sign} {}", criterion.metric.format(criterion.target))
+    format!("{sign} {}", criterion.metric.format(criterion.limit))
 }
 
 /// The value measured, or that there is none.
@@ -95,7 +95,7 @@ pub(super) fn headline(result: &RunResult) -> [String; 2] {
     };
     let started = run.started_at.split('.').next().unwrap_or_default();
     [
-        format!("{} · {} · {}", run.scenario, run.profile, run.target),
+        format!("{} · {} · {}", run.scenario, run.profile, run.service),
         format!(
             "{load} · {} measured · {} · seed {}",
             format_duration(measured),

@@ -7,20 +7,23 @@ use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
 
-use super::decode::{Decode, Field, Pairs, missing_key};
-use super::file::{ScenarioFile, SloFile};
-use super::findings::Findings;
-use super::names::Names;
-use super::pool::Pool;
-use super::request::{self, Common};
+use super::flow::include;
+use super::flow::index::Pool;
+use super::flow::steps::ITEM;
+use super::flow::tasks::{self, Running, Tasks};
+use super::keys::scenario::{ScenarioFile, SloFile};
+use super::load::{self, profile};
+use super::names::{Names, data};
+use super::request::{self, Common, extract};
+use super::service::{self, Place};
 use super::slo::{self, Origin, Slos};
-use super::steps::ITEM;
-use super::target::{self, Place};
-use super::tasks::{self, Running, Tasks};
-use super::{Options, Source, data, extract, include, load, profile, transport, tree};
+use super::yaml::decode::{Decode, Field, Pairs, missing_key};
+use super::yaml::findings::Findings;
+use super::yaml::tree;
+use super::{Options, Source, transport};
 use crate::error::{Diagnostic, Error};
 use crate::plan::{
-    Endpoint, Escape, Model, Plan, Secrets, SloScope, Target, ThinkTime, Transport, Variable,
+    Endpoint, Escape, Model, Plan, Secrets, Service, SloScope, ThinkTime, Transport, Variable,
     is_secret_header,
 };
 use crate::units::format_rate;
@@ -91,8 +94,8 @@ pub(super) fn read(source: &Source, findings: &mut Findings) -> Result<Option<Sc
         Source::Url(url) => {
             // Parsed first, so that the only thing that can be wrong with the text below is known.
             let parsed =
-                target::parse_url(url).map_err(|diagnostic| Error::Invalid(vec![diagnostic]))?;
-            let name = target::authority(&parsed).unwrap_or_default();
+                service::parse_url(url).map_err(|diagnostic| Error::Invalid(vec![diagnostic]))?;
+            let name = service::authority(&parsed).unwrap_or_default();
             let quoted = serde_json::Value::from(url.as_str());
             let text = format!("endpoints: [{{get: {quoted}}}]\n");
             (findings.add_file("the URL", text), name, PathBuf::new())
@@ -175,15 +178,15 @@ impl Compiler<'_> {
         let mut allowed_hosts = self.allowed_hosts();
         for (_, place) in pool.requests.iter().filter_map(|r| r.compiled.as_ref()) {
             if let Place::Absolute(url) = place {
-                allowed_hosts.extend(target::authority(url));
+                allowed_hosts.extend(service::authority(url));
             }
         }
-        if let Some(Target::Url(url)) = &target {
+        if let Some(Service::Url(url)) = &target {
             allowed_hosts.extend(
                 url::Url::parse(url)
                     .ok()
                     .as_ref()
-                    .and_then(target::authority),
+                    .and_then(service::authority),
             );
         }
         let tasks = Tasks {
@@ -224,7 +227,7 @@ impl Compiler<'_> {
         let mut plan = Plan {
             scenario: self.scenario.name.clone(),
             profile: profile_name,
-            target: target?,
+            service: target?,
             transport,
             allowed_hosts,
             seed: self.options.seed.unwrap_or_else(random_seed),
@@ -290,15 +293,15 @@ impl Compiler<'_> {
         }
     }
 
-    fn target(&mut self, pool: &Pool<'_>) -> Option<Target> {
+    fn target(&mut self, pool: &Pool<'_>) -> Option<Service> {
         let given = match (&self.options.host, self.scenario.file.host.get()) {
             (Some(host), _) => Some((host.as_str(), None)),
             (None, Some(host)) => Some((host.value.as_str(), Some(host.at))),
             (None, None) => None,
         };
         if let Some((text, at)) = given {
-            self.findings.hide(target::credentials(text));
-            return match target::parse_host(text) {
+            self.findings.hide(service::credentials(text));
+            return match service::parse_host(text) {
                 Ok(target) => Some(target),
                 Err(diagnostic) => {
                     self.findings.report(at, diagnostic);
@@ -310,7 +313,7 @@ impl Compiler<'_> {
         for (_, place) in pool.requests.iter().filter_map(|r| r.compiled.as_ref()) {
             match place {
                 Place::Absolute(url) => {
-                    origin.get_or_insert_with(|| Target::Url(url.origin().ascii_serialization()));
+                    origin.get_or_insert_with(|| Service::Url(url.origin().ascii_serialization()));
                 }
                 Place::Relative => {
                     if self.scenario.file.host.is_missing() {
@@ -338,7 +341,7 @@ impl Compiler<'_> {
             .get()
             .map_or(&[][..], |list| &list.value)
         {
-            match target::parse_allowed(text) {
+            match service::parse_allowed(text) {
                 Ok(allowed) => hosts.extend(allowed),
                 Err(diagnostic) => self.findings.report(Some(text.at), diagnostic),
             }

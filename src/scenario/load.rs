@@ -11,16 +11,20 @@
 //! | spawn rate | the first ramp lasts users / spawn rate |
 //! | iterations | all users at once at the highest level, no warm-up, until the iterations are done |
 
+pub(super) mod profile;
+pub(super) mod shapes;
+pub(super) mod stages;
+
 use std::time::Duration;
 
 use super::Options;
-use super::decode::MAX_COUNT;
-use super::file::ProfileFile;
-use super::findings::{Findings, Span};
-use super::stages::{Draft, drafts, scale, stretch};
+use super::keys::scenario::ProfileFile;
+use super::yaml::decode::MAX_COUNT;
+use super::yaml::findings::{Findings, Span};
 use crate::error::Diagnostic;
 use crate::plan::{Arrivals, Load, Model, Stage};
 use crate::units::{MAX_DURATION, format_duration, format_rate, format_users};
+use stages::{Draft, drafts, scale, stretch};
 
 /// How long an iteration-limited run may take when no run time is given.
 const LONGEST_ITERATIONS: Duration = Duration::from_secs(24 * 3600);
@@ -52,18 +56,18 @@ pub(super) fn load(
         scale(&mut stages, f64::from(users));
     }
     if !open {
-        for stage in stages.iter_mut().filter(|stage| stage.target > 0.0) {
-            stage.target = stage.target.round().max(1.0);
+        for stage in stages.iter_mut().filter(|stage| stage.level > 0.0) {
+            stage.level = stage.level.round().max(1.0);
         }
     }
     for stage in stages.iter_mut().filter(|stage| stage.name.is_empty()) {
         stage.name = match open {
-            true => format_rate(stage.target),
-            false => format_users(stage.target as u64),
+            true => format_rate(stage.level),
+            false => format_users(stage.level as u64),
         };
     }
     spawn(&mut stages, findings)?;
-    let peak = stages.iter().map(|stage| stage.target).fold(0.0, f64::max);
+    let peak = stages.iter().map(|stage| stage.level).fold(0.0, f64::max);
     if let Some(run_time) = options.run_time {
         stretch(&mut stages, run_time);
     }
@@ -72,7 +76,7 @@ pub(super) fn load(
         warmup = Duration::ZERO;
         stages = vec![Draft {
             name: "iterations".into(),
-            target: peak,
+            level: peak,
             ramp: options.spawn_rate.is_none().then_some(Duration::ZERO),
             spawn_rate: None,
             duration: options.run_time.unwrap_or(LONGEST_ITERATIONS),
@@ -89,13 +93,13 @@ pub(super) fn load(
             None
         }
         (true, None) => Some(stages[0].ramp.unwrap_or_default()),
-        (false, Some(per_s)) => spawn_time(stages[0].target, per_s, findings),
+        (false, Some(per_s)) => spawn_time(stages[0].level, per_s, findings),
         (false, None) => match (stages[0].ramp, profile.spawn_rate.copied()) {
             (Some(ramp), _) => Some(ramp),
-            (None, Some(rate)) => spawn_time(stages[0].target, rate.0, findings),
+            (None, Some(rate)) => spawn_time(stages[0].level, rate.0, findings),
             (None, None) => {
-                let per_s = (stages[0].target / 10.0).max(1.0);
-                spawn_time(stages[0].target, per_s, findings)
+                let per_s = (stages[0].level / 10.0).max(1.0);
+                spawn_time(stages[0].level, per_s, findings)
             }
         },
     }?;
@@ -110,7 +114,7 @@ pub(super) fn load(
     };
     let stages = stages.into_iter().enumerate().map(|(i, stage)| Stage {
         name: stage.name,
-        target: stage.target,
+        level: stage.level,
         ramp: if i == 0 {
             first_ramp
         } else {
@@ -119,12 +123,12 @@ pub(super) fn load(
         duration: stage.duration,
         classes: stage.classes,
     });
-    let graceful_stop = options.graceful_stop.or(profile.graceful_stop.copied());
+    let stop_timeout = options.stop_timeout.or(profile.stop_timeout.copied());
     Some(Load {
         model,
         stages: stages.collect(),
         warmup,
-        graceful_stop: graceful_stop.unwrap_or(Duration::from_secs(30)),
+        stop_timeout: stop_timeout.unwrap_or(Duration::from_secs(30)),
         iterations: options.iterations,
         arrivals,
         // A run of iterations has but one level.
@@ -205,10 +209,10 @@ fn spawn(stages: &mut [Draft], findings: &mut Findings) -> Option<()> {
     let mut before = 0.0;
     for stage in stages {
         if let Some(per_s) = stage.spawn_rate {
-            let change = f64::abs(stage.target - before);
+            let change = f64::abs(stage.level - before);
             stage.ramp = Some(spawn_time(change, per_s, findings)?);
         }
-        before = stage.target;
+        before = stage.level;
     }
     Some(())
 }

@@ -3,10 +3,13 @@
 //! Here: which names there are, and what they stand for. Not here: how they stand within braces
 //! (`template`).
 
+pub(super) mod data;
+pub(super) mod template;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::decode::list;
+use super::yaml::decode::list;
 use crate::error::{Diagnostic, did_you_mean};
 use crate::plan::{Input, Path, Per, Slot, Template};
 

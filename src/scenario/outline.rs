@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::compile::{self, compile};
-use super::decode::Decode;
-use super::file::{EndpointFile, ProfileFile, ScenarioFile};
-use super::findings::Findings;
-use super::flow_file::StepFile;
-use super::profile::{self, Origin};
+use super::keys::flow::StepFile;
+use super::keys::scenario::{EndpointFile, ProfileFile, ScenarioFile};
+use super::load::profile::{self, Origin};
 use super::slo::{self, Slos};
-use super::tree::Kind;
-use super::{Options, Source, load, request, tree};
+use super::yaml::decode::Decode;
+use super::yaml::findings::Findings;
+use super::yaml::tree::{self, Kind};
+use super::{Options, Source, request};
 use crate::error::{Error, did_you_mean};
 use crate::plan::{Load, Plan, SloScope};
 
@@ -121,7 +121,7 @@ fn profiles_in(dir: &Path) -> Result<Vec<ProfileOutline>, Error> {
 fn check_profile(file: usize, name: &str, findings: &mut Findings) -> Option<(String, Load)> {
     let (profile, at) = profile::decode(file, findings)?;
     let timeout = std::time::Duration::from_secs(30);
-    let load = load::load(&profile, Some(at), &Options::default(), timeout, findings);
+    let load = super::load::load(&profile, Some(at), &Options::default(), timeout, findings);
     let mut slos = Slos::new(Vec::new(), [name], name);
     slos.add_file(
         &profile.slo,
@@ -148,7 +148,7 @@ pub fn profile_text(name: &str) -> Result<String, Error> {
         if let Some(close) = did_you_mean(name, names()) {
             message += &format!(": did you mean `{close}`?");
         }
-        let help = format!("known: {}", super::decode::list(names()));
+        let help = format!("known: {}", super::yaml::decode::list(names()));
         return Err(Error::usage_help(message, help));
     };
     let mut findings = Findings::default();

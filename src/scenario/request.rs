@@ -2,25 +2,28 @@
 //!
 //! Not here: bodies (`body`), credentials (`auth`) and conditions on the response (`checks`).
 
+pub(super) mod auth;
+pub(super) mod body;
+pub(super) mod checks;
+pub(super) mod extract;
+pub(super) mod multipart;
+
 use std::path::Path;
 use std::time::Duration;
 
-use super::auth::{self, Choice};
-use super::body;
-use super::checks;
-use super::decode::{At, Field, Pairs, Size};
-use super::extract;
-use super::file::{DefaultsFile, EndpointFile};
-use super::findings::{Findings, Span};
+use super::keys::scenario::{DefaultsFile, EndpointFile};
 use super::names::Names;
-use super::target::{self, Place};
+use super::service::{self, Place};
 use super::transport;
+use super::yaml::decode::{At, Field, Pairs, Size};
+use super::yaml::findings::{Findings, Span};
 use crate::error::Diagnostic;
 use crate::plan::{
     Auth, Body, ClientChoice, Endpoint, Escape, Header, HttpChoice, Method, Part, Slot, Template,
     Wire,
 };
 use crate::units::format_duration;
+use auth::Choice;
 
 /// What all endpoints of a scenario have in common.
 pub(super) struct Common<'a> {
@@ -163,8 +166,8 @@ impl<'a> Common<'a> {
         if findings.len() > before {
             return None;
         }
-        findings.hide(target::credentials(&url_text.value));
-        let place = match target::check_url(&url) {
+        findings.hide(service::credentials(&url_text.value));
+        let place = match service::check_url(&url) {
             Ok(place) => place,
             Err(diagnostic) => {
                 findings.report(Some(url_text.at), diagnostic);

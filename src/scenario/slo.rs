@@ -3,9 +3,9 @@
 //! Here: from a spelling to a metric, and which target wins where several are given. Not here:
 //! what a target does to the grade (`grading`).
 
-use super::decode::{At, Field, Pairs, list};
-use super::file::SloFile;
-use super::findings::{Findings, Span};
+use super::keys::scenario::SloFile;
+use super::yaml::decode::{At, Field, Pairs, list};
+use super::yaml::findings::{Findings, Span};
 use crate::error::{Diagnostic, did_you_mean};
 use crate::plan::{Direction, Metric, Percentile, Slo, SloScope};
 use crate::units;
@@ -202,7 +202,7 @@ impl Slos {
                 }
             };
             // A target that is missing or bad was reported.
-            let Some(text) = file.target.get() else {
+            let Some(text) = file.limit.get() else {
                 continue;
             };
             let target = match unit.parse(text) {
@@ -220,7 +220,7 @@ impl Slos {
                     named
                 },
                 metric,
-                target,
+                limit: target,
                 weight: file.weight.copied().map_or(1.0, |weight| weight.0),
                 advisory: file.advisory.copied().unwrap_or(false),
             };
@@ -296,7 +296,7 @@ impl Slos {
                 named
             },
             metric,
-            target,
+            limit: target,
             weight: 1.0,
             advisory: false,
         };
@@ -318,7 +318,7 @@ impl Slos {
             SloScope::Total => String::new(),
             SloScope::Endpoint(name) => format!(" of `{name}`"),
         };
-        let target = slo.metric.format(slo.target);
+        let target = slo.metric.format(slo.limit);
         self.skipped
             .push(format!("`{}`{of} {target} is left out: {why}", slo.name));
     }
@@ -340,7 +340,7 @@ impl Slos {
                 (SloScope::Total, Some((sentence, rate)))
                     if slo.metric == Metric::Throughput
                         && origin == Origin::Profile
-                        && slo.target > *rate =>
+                        && slo.limit > *rate =>
                 {
                     self.skip(&slo, sentence);
                 }
@@ -459,10 +459,8 @@ mod tests {
             slos.add_expression(good).unwrap();
         }
         let (kept, skipped) = slos.finish(&runs, None);
-        let seen: Vec<(SloScope, f64)> = kept
-            .into_iter()
-            .map(|slo| (slo.scope, slo.target))
-            .collect();
+        let seen: Vec<(SloScope, f64)> =
+            kept.into_iter().map(|slo| (slo.scope, slo.limit)).collect();
         let of = |name: &str| SloScope::Endpoint(name.into());
         assert_eq!(
             seen,

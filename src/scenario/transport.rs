@@ -10,13 +10,13 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use super::auth::hide_literal;
-use super::decode::At;
-use super::file::ScenarioFile;
-use super::file_wire::{ProxyFile, TlsFile};
-use super::findings::{Findings, Span};
+use super::keys::scenario::ScenarioFile;
+use super::keys::wire::{ProxyFile, TlsFile};
 use super::names::Names;
-use super::target;
+use super::request::auth::hide_literal;
+use super::service;
+use super::yaml::decode::At;
+use super::yaml::findings::{Findings, Span};
 use crate::error::Diagnostic;
 use crate::plan::{Authorities, ClientChoice, Escape, Identity, Proxy, Tls, Transport};
 
@@ -174,12 +174,12 @@ impl Compiler<'_, '_> {
 
     fn proxy(&mut self, file: &At<ProxyFile>) -> Option<Proxy> {
         let written = file.url.get()?;
-        self.findings.hide(target::credentials(&written.value));
+        self.findings.hide(service::credentials(&written.value));
         if let Some(password) = file.password.get() {
             hide_literal(password, self.findings);
         }
         let url = self.constant(written)?;
-        let url = match target::parse_url(&url) {
+        let url = match service::parse_url(&url) {
             Ok(url) if url.path() == "/" && url.query().is_none() => url,
             _ => {
                 let diagnostic = Diagnostic::new("not the URL of a proxy").help(

@@ -141,7 +141,11 @@ fn what_must_not_be_is_a_failure_and_so_is_what_cannot_be_judged() {
     );
     assert!(text_of(not(exists), "<html>").starts_with("the body is not JSON"));
     // A status that is named in any way takes the place of the default.
-    for (code, outcome) in [(404, Outcome::Ok), (503, Outcome::Http5xx), (200, Outcome::Ok)] {
+    for (code, outcome) in [
+        (404, Outcome::Ok),
+        (503, Outcome::Http5xx),
+        (200, Outcome::Ok),
+    ] {
         let unwanted = not(status(&[(500, 599)]));
         assert_eq!(verdict(vec![unwanted], code, "").0, outcome, "{code}");
     }

@@ -87,7 +87,9 @@ fn outcomes(before: &Cell, now: &Cell) -> Vec<String> {
         let all = cell.count(Outcome::is_started);
         cell.count(|c| c == outcome) as f64 / all.max(1) as f64
     };
-    let failures = Outcome::ALL.into_iter().filter(|outcome| outcome.is_failure());
+    let failures = Outcome::ALL
+        .into_iter()
+        .filter(|outcome| outcome.is_failure());
     let mut risen: Vec<(Outcome, f64)> = failures
         .map(|outcome| (outcome, share(now, outcome) - share(before, outcome)))
         .filter(|(_, rise)| *rise >= NOTABLE_POINTS)

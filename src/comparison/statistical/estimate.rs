@@ -6,7 +6,7 @@
 //! the influence that each second has on the metric. Nothing is resampled. Not here: how runs are
 //! compared (`difference`).
 
-use crate::metrics::{Cell, Outcome, Histogram, middle_of_bucket};
+use crate::metrics::{Cell, Histogram, Outcome, middle_of_bucket};
 
 /// A metric of one run: the natural logarithm, and its standard error within the run.
 #[derive(Debug, Clone, Copy, PartialEq)]

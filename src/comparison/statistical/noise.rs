@@ -7,7 +7,7 @@ use super::distribution::chi_squared_quantile;
 use super::estimate::Estimate;
 use super::measured::Measured;
 use super::{ALPHA, Design, Statistical, grouped, lack, mean, mean_log, metrics, scopes};
-use crate::comparison::{Gate, Decision};
+use crate::comparison::{Decision, Gate};
 use crate::metrics::RunResult;
 use crate::plan::Metric;
 

@@ -63,7 +63,10 @@ fn rejections_are_those_of_the_vectors() {
 #[test]
 fn equal_runs_are_unchanged_after_the_first_look() {
     let found = judged(&candidates(1, 1.006));
-    assert_eq!((found.decision, found.next_look), (Decision::Unchanged, None));
+    assert_eq!(
+        (found.decision, found.next_look),
+        (Decision::Unchanged, None)
+    );
     let p95 = row(&found, "p95");
     assert!(p95.required && p95.range.is_some() && p95.detectable.unwrap() > 0.05);
     assert_eq!(found.warnings, Vec::<String>::new());
@@ -83,7 +86,10 @@ fn one_slow_run_is_suspect_and_three_are_a_regression() {
         p50.sentence()
     );
     let three = judged(&candidates(3, 1.2));
-    assert_eq!((three.decision, three.next_look), (Decision::Regressed, None));
+    assert_eq!(
+        (three.decision, three.next_look),
+        (Decision::Regressed, None)
+    );
     let sentence = row(&three, "p95").sentence();
     assert!(sentence.starts_with("list invoices p95:"), "{sentence}");
     assert!(
@@ -190,7 +196,12 @@ fn failures_are_judged_by_their_share() {
     let three: Vec<RunResult> = (10..13).map(|i| failing(i, 40)).collect();
     let worse = judge(&three);
     let errors = row(&worse, "error_rate");
-    assert_eq!(errors.decision, Decision::Regressed, "{}", errors.sentence());
+    assert_eq!(
+        errors.decision,
+        Decision::Regressed,
+        "{}",
+        errors.sentence()
+    );
     assert_eq!(errors.moved_with, ["http_5xx +2.4 pp"]);
     assert_eq!(judge(&[failing(9, 1_000)]).decision, Decision::Unchanged);
 }
@@ -242,7 +253,10 @@ fn side_by_side_needs_no_sessions_and_finds_less() {
     };
     assert_eq!(judge(1.05).decision, Decision::Regressed);
     let equal = judge(1.0);
-    assert_eq!((equal.decision, equal.next_look), (Decision::Unchanged, None));
+    assert_eq!(
+        (equal.decision, equal.next_look),
+        (Decision::Unchanged, None)
+    );
     assert!(equal.warnings.is_empty());
 }
 
@@ -250,7 +264,7 @@ fn side_by_side_needs_no_sessions_and_finds_less() {
 fn each_measured_phase_is_judged_by_itself() {
     let stages = |name: &str| Stage {
         name: name.into(),
-        target: 5.0,
+        level: 5.0,
         ramp: Duration::from_secs(5),
         duration: Duration::from_secs(60),
         classes: Vec::new(),

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha12Rng;
 use serde_json::json;
 
 use super::*;
-use crate::engine::values::{Feeding, Values};
+use crate::engine::user::values::{Feeding, Values};
 use crate::plan::{
     Condition, Escape, Expression, Feeder, Format, Input, Mode, OnEnd, Part, Per, Rows, Slot,
     Template,

@@ -8,15 +8,15 @@
 //!
 //! Here: one exchange, and the quick way to it. Not here: its parts, one file each.
 
-mod alarm;
-mod answer;
 mod body;
 mod connecting;
 mod connection;
+mod deadline;
+mod encoded;
 mod head;
-mod known;
+mod head_cache;
 mod origin;
-mod ready;
+mod response;
 mod sending;
 mod session;
 #[cfg(test)]
@@ -35,11 +35,8 @@ use rustls::client::Resumption;
 use tokio::io::ReadBuf;
 use tokio::time::{Instant, timeout_at};
 
-use self::alarm::Alarm;
-use self::answer::Answer;
 use self::connection::Connection;
 use self::head::Wanted;
-use self::known::Known;
 use self::origin::Origin;
 use self::sending::Sending;
 use super::failed;
@@ -51,6 +48,9 @@ use crate::error::Error;
 use crate::metrics::Outcome;
 use crate::plan::{Content, Plan, Wire};
 use crate::protocol::{Failure, Response};
+use deadline::Alarm;
+use head_cache::Known;
+use response::Answer;
 
 pub use self::session::DirectClient;
 
@@ -133,17 +133,18 @@ impl Transport for Direct {
         response: &mut Response,
     ) -> Result<StatusCode, Failure> {
         let origin = Origin::of(&outgoing.url);
-        let origin = origin.ok_or_else(|| failed(Outcome::InvalidRequest, "its URL has no host"))?;
+        let origin =
+            origin.ok_or_else(|| failed(Outcome::InvalidRequest, "its URL has no host"))?;
         let rest = match (&outgoing.contents, &outgoing.body) {
             (Some(contents), _) => Some(payload::open(contents).await),
-            (None, Some(body)) if !ready::is_joined(&outgoing) => {
+            (None, Some(body)) if !encoded::is_joined(&outgoing) => {
                 Some(payload::open(&[Content::Bytes(body.clone())]).await)
             }
             _ => None,
         };
         let rest = rest.transpose().map_err(failures::of_file)?;
         let message = Message {
-            write: |bytes: &mut Vec<u8>| ready::write(&outgoing, bytes),
+            write: |bytes: &mut Vec<u8>| encoded::write(&outgoing, bytes),
             rest: rest.map(|(pieces, _)| Box::new(pieces)),
             is_head: outgoing.method == Method::HEAD,
         };

@@ -11,7 +11,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use url::Url;
 
-use super::{payload, proof};
+use super::auth::credentials;
+use super::payload;
 use crate::plan::{Auth, Body, Content, Endpoint, Piece};
 use crate::protocol::{Rendered, Request};
 
@@ -111,8 +112,8 @@ impl Prepared {
         let mut proof = None;
         if let Some(auth) = &endpoint.auth {
             if !is_put_each_time(auth, endpoint) {
-                let values = proof::values(auth, &[]);
-                proof::put(auth, &values, &mut request).map_err(wrong)?;
+                let values = credentials::values(auth, &[]);
+                credentials::put(auth, &values, &mut request).map_err(wrong)?;
             }
             proof = auth.header_name().and_then(|name| name.parse().ok());
         }
@@ -155,8 +156,8 @@ impl Prepared {
         if let Some(auth) = &endpoint.auth
             && is_put_each_time(auth, endpoint)
         {
-            let values = proof::values(auth, &rendered.auth);
-            proof::put(auth, &values, &mut out)?;
+            let values = credentials::values(auth, &rendered.auth);
+            credentials::put(auth, &values, &mut out)?;
         }
         Ok(out)
     }

@@ -249,7 +249,12 @@ async fn a_plain_server_on_a_tls_port_is_a_tls_failure(client: ClientChoice) {
         let _ = stream.read(&mut [0; 1024]);
     });
     let response = send(client, &url, endpoint(Method::Get, "/"), 1).await;
-    assert_eq!(outcome(&response), Some(Outcome::Tls), "{:?}", response.failure);
+    assert_eq!(
+        outcome(&response),
+        Some(Outcome::Tls),
+        "{:?}",
+        response.failure
+    );
 }
 
 async fn a_tls_handshake_that_stalls_has_a_class_of_its_own(client: ClientChoice) {
@@ -305,7 +310,11 @@ async fn a_redirect_that_leads_nowhere_has_its_class(client: ClientChoice) {
         };
         let server = Server::start(move |_, _| raw.clone());
         let response = send(client, &server.url(), endpoint(Method::Get, "/"), 1).await;
-        assert_eq!(outcome(&response), Some(Outcome::RedirectInvalid), "{location}");
+        assert_eq!(
+            outcome(&response),
+            Some(Outcome::RedirectInvalid),
+            "{location}"
+        );
     }
 }
 

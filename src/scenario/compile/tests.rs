@@ -30,7 +30,7 @@ fn target_of(plan: &Plan, name: &str) -> Option<f64> {
     plan.slos
         .iter()
         .find(|slo| slo.name == name)
-        .map(|slo| slo.target)
+        .map(|slo| slo.limit)
 }
 
 fn names(plan: &Plan) -> Vec<&str> {
@@ -104,7 +104,7 @@ fn the_shipped_scenario_means_what_it_says() {
         (plan.scenario.as_str(), plan.seed, plan.workers),
         ("ap-intake", 9, 2)
     );
-    assert_eq!(plan.target, Target::Demo);
+    assert_eq!(plan.service, Service::Demo);
     let shares = plan.shares();
     assert_eq!((shares[0], shares[1]), (0.3, 0.2));
     let list = &plan.endpoints[1];
@@ -183,13 +183,13 @@ fn the_command_line_comes_before_the_scenario_and_this_before_the_profile() {
         ..Options::default()
     };
     let plan2 = plan(text, &options);
-    assert_eq!(plan2.target, Target::Url("http://b/api".into()));
+    assert_eq!(plan2.service, Service::Url("http://b/api".into()));
     assert_eq!(plan2.load.peak(), 3.0);
     let p95: Vec<f64> = plan2
         .slos
         .iter()
         .filter(|slo| slo.name == "p95")
-        .map(|slo| slo.target)
+        .map(|slo| slo.limit)
         .collect();
     assert_eq!(p95, [300_000.0, 1_000_000.0]);
     let endpoint = &plan2.endpoints[0];
@@ -266,7 +266,7 @@ fn tags_that_leave_nothing_are_an_error() {
 fn targets_that_do_not_apply_are_left_out_with_the_reason() {
     let text = "host: demo\ndefaults: {think_time: constant(2s)}\nendpoints:\n  - {name: a, get: /a, tags: [x]}\n  \
                 - {name: b, get: /b, slo: {p95: 1s}}\n\
-                slo: {max: {target: 5s, profiles: [heavy]}, mean: {target: 1s, profiles: [medium], weight: 3, advisory: true}}\n";
+                slo: {max: {limit: 5s, profiles: [heavy]}, mean: {limit: 1s, profiles: [medium], weight: 3, advisory: true}}\n";
     let options = Options {
         tags: vec!["x".into()],
         ..Options::default()
@@ -292,7 +292,7 @@ fn targets_that_do_not_apply_are_left_out_with_the_reason() {
 fn a_url_is_a_scenario_of_one_request() {
     let source = Source::Url("http://localhost:8000/a?b=\"c\"&d=1".into());
     let plan = compile_in(Path::new("/nowhere"), &source, "smoke", &Options::default()).unwrap();
-    assert_eq!(plan.target, Target::Url("http://localhost:8000".into()));
+    assert_eq!(plan.service, Service::Url("http://localhost:8000".into()));
     assert_eq!(plan.scenario, "localhost:8000");
     assert_eq!(
         plan.endpoints[0].url.source(),

@@ -1,7 +1,7 @@
 //! Scaling of profiles by options, shapes, and loads that cannot be.
 
+use super::profile;
 use super::*;
-use crate::scenario::profile;
 use proptest::prelude::*;
 
 const SPIKE: &str = "stages:\n  - {name: base, users: 30, duration: 1m}\n  - {users: 150, ramp: 10s, duration: 2m}\n  - {users: 30, duration: 110s}\nwarmup: 5s\n";
@@ -29,7 +29,7 @@ fn shown(load: &Load) -> String {
     let stages = load.stages.iter().map(|stage| {
         format!(
             "{} {} {}",
-            stage.target,
+            stage.level,
             stage.ramp.as_secs_f64(),
             stage.duration.as_secs_f64()
         )
@@ -334,7 +334,7 @@ proptest! {
         };
         let load = build(&text, &options).unwrap();
         prop_assert_eq!(load.peak(), f64::from(users));
-        prop_assert!(load.stages.iter().all(|stage| stage.target >= 1.0 && stage.target.fract() == 0.0));
+        prop_assert!(load.stages.iter().all(|stage| stage.level >= 1.0 && stage.level.fract() == 0.0));
         let total = (load.total() - load.stages[0].ramp).as_secs_f64();
         prop_assert!((total - run_time as f64).abs() < 1e-3, "{}", total);
     }
@@ -357,7 +357,7 @@ fn shapes_stand_for_many_stages() {
             "15 0 10, 85 0 10, 85 0 10, 15 0 10, 15 0 10",
         ),
         (
-            "sweep: {concurrency: [1, 5, 50], duration: 30s}\n",
+            "sweep: {users: [1, 5, 50], duration: 30s}\n",
             "1 2 30, 5 2 30, 50 2 30",
         ),
         (
@@ -377,7 +377,7 @@ fn shapes_stand_for_many_stages() {
         users: Some(10),
         ..none()
     };
-    let text = "sweep: {concurrency: [1, 5, 50], duration: 30s}\n";
+    let text = "sweep: {users: [1, 5, 50], duration: 30s}\n";
     let load = build(text, &options).unwrap();
     let names: Vec<&str> = load.stages.iter().map(|s| s.name.as_str()).collect();
     assert_eq!(names, ["1 user", "1 user", "10 users"], "after scaling");
@@ -390,11 +390,11 @@ fn shapes_stand_for_many_stages() {
 #[test]
 fn shapes_that_make_no_sense_are_refused() {
     for (text, part) in [
-        ("sweep: {concurrency: [5, 5], duration: 1m}\n", "must rise"),
-        ("sweep: {concurrency: [], duration: 1m}\n", "empty of load"),
-        ("sweep: {duration: 1m}\n", "either `concurrency` or `rate`"),
+        ("sweep: {users: [5, 5], duration: 1m}\n", "must rise"),
+        ("sweep: {users: [], duration: 1m}\n", "empty of load"),
+        ("sweep: {duration: 1m}\n", "either `users` or `rate`"),
         (
-            "sweep: {concurrency: [1], duration: 1m}\nsine: {users: {low: 1, high: 2}, period: 1m}\n",
+            "sweep: {users: [1], duration: 1m}\nsine: {users: {low: 1, high: 2}, period: 1m}\n",
             "more than one shape",
         ),
         (
@@ -421,7 +421,7 @@ fn shapes_that_make_no_sense_are_refused() {
             "sine: {users: {low: 0, high: 1}, period: 0}\n",
             "the period is too short",
         ),
-        ("sweep: {concurrency: [1], duration: 0}\n", "last no time"),
+        ("sweep: {users: [1], duration: 0}\n", "last no time"),
         (
             "stages: [{users: 1, ramp: 1s, spawn_rate: 2, duration: 1m}]\n",
             "`ramp` and `spawn_rate` together",

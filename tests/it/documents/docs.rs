@@ -1,7 +1,6 @@
 //! Holds the documents to the program: links lead somewhere, and the lists of keys, options, fields,
 //! classes, exit codes and decisions are whole.
 
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;

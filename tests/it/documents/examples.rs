@@ -1,6 +1,5 @@
 //! Holds the examples in the documents to the program: YAML compiles, and commands parse.
 
-
 use std::collections::BTreeSet;
 use std::fs;
 

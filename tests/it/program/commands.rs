@@ -1,11 +1,10 @@
 //! The commands beside `run`. Those over reports are in `reports`, `recover` is in `signals` and
 //! `demo` in `support_works`.
 
-
+use crate::support::scenario::{SCENARIO, started, target};
+use crate::support::{Completed, Fault, Misbehaving, Perfctl, closed_port};
 use perfctl::plan::Model;
 use serde_json::Value;
-use crate::support::scenario::{SCENARIO, started, target};
-use crate::support::{Fault, Misbehaving, Completed, Perfctl, closed_port};
 
 fn perfctl(args: &str) -> Perfctl {
     Perfctl::new().args(args.split(' '))
@@ -130,9 +129,17 @@ fn validate_prints_the_errors_of_all_files_and_still_describes_the_good_one() {
         "{}",
         completed.stdout
     );
-    assert!(!completed.stdout.contains("bad.yaml"), "{}", completed.stdout);
+    assert!(
+        !completed.stdout.contains("bad.yaml"),
+        "{}",
+        completed.stdout
+    );
     for part in ["scenarios/bad.yaml:2:1", "`typo`", "profiles/bad.yaml:1:8"] {
-        assert!(completed.stderr.contains(part), "{part}: {}", completed.stderr);
+        assert!(
+            completed.stderr.contains(part),
+            "{part}: {}",
+            completed.stderr
+        );
     }
     let named = Perfctl::after(completed).args(["validate", "scenarios/good.yaml"]);
     named.expect_status(0).run();

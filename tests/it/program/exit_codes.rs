@@ -1,9 +1,8 @@
 //! Each exit code, by the ways that lead to it. Those of signals are in `signals`.
 
-
-use perfctl::metrics::Outcome;
 use crate::support::scenario::{SCENARIO, count, quick, target};
 use crate::support::{Fault, Misbehaving, Perfctl};
+use perfctl::metrics::Outcome;
 
 const HEALTH: &str = "- {name: health, get: /health}";
 const GONE: &str = "- {name: gone, get: /status/404}";
@@ -68,7 +67,11 @@ fn wrong_use_is_a_2_and_nothing_is_sent() {
         let mut run = Perfctl::new().file(SCENARIO, quick(&server.url(), HEALTH));
         run = run.args(["run"]).args(options.split_whitespace());
         let completed = run.expect_status(2).expect_stdout("").run();
-        assert!(completed.stderr.starts_with("error: "), "{}", completed.stderr);
+        assert!(
+            completed.stderr.starts_with("error: "),
+            "{}",
+            completed.stderr
+        );
         assert!(
             completed.stderr.contains(part),
             "{options}: {}",
@@ -172,7 +175,11 @@ fn a_missing_or_damaged_baseline_is_a_4_before_anything_is_sent() {
             .expect_status(4)
             .expect_stdout("")
             .run();
-        assert!(completed.stderr.contains("base.json"), "{}", completed.stderr);
+        assert!(
+            completed.stderr.contains("base.json"),
+            "{}",
+            completed.stderr
+        );
     }
     assert_eq!(server.connections(), 0);
 }
@@ -200,7 +207,11 @@ fn a_baseline_that_cannot_be_saved_is_a_4_after_the_report() {
         .expect_status(4)
         .run();
     assert!(completed.stdout.starts_with("PASS"), "{}", completed.stdout);
-    assert!(completed.stderr.contains("base.json"), "{}", completed.stderr);
+    assert!(
+        completed.stderr.contains("base.json"),
+        "{}",
+        completed.stderr
+    );
     completed.result();
 }
 

@@ -1,15 +1,14 @@
 //! The regression gate over simulated runs, through the public interface: how often it cries wolf,
 //! how often it finds what is there, and what a person gets to see of it.
 
-
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::support::Perfctl;
+use crate::support::simulation::{Shape, Simulation, template};
 use perfctl::comparison::{Baseline, Comparison, Statistical, compare};
 use perfctl::metrics::{RunResult, write_atomically};
 use snapbox::{assert_data_eq, file};
-use crate::support::Perfctl;
-use crate::support::simulation::{Shape, Simulation, template};
 
 /// Where the runs of a candidate are made.
 #[derive(Clone, Copy)]
@@ -49,7 +48,7 @@ fn outcomes(jobs: u64, runs: Runs, between: f64, factor: f64) -> BTreeMap<&'stat
         let mut simulation = Simulation::new(20_261_121 + first, Shape::default(), between);
         (first..jobs)
             .step_by(2)
-            .map(|_| job(&mut simulation, runs, factor).completed.name())
+            .map(|_| job(&mut simulation, runs, factor).decision.name())
             .collect::<Vec<_>>()
     };
     let outcomes = std::thread::scope(|scope| {

@@ -1,14 +1,13 @@
 //! What becomes of the numbers when the disk is full, or the generator stands still.
 
-
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use perfctl::demo::Demo;
-use perfctl::metrics::{Outcome, read_result};
 use crate::support::scenario::{count, quick, target, wait_until};
 use crate::support::{Perfctl, Signal};
+use perfctl::demo::Demo;
+use perfctl::metrics::{Outcome, read_result};
 
 const HEALTH: &str = "- {name: health, get: /health}";
 

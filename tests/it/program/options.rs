@@ -1,11 +1,10 @@
 //! What the options of `perfctl run` do, and which word counts where several speak.
 
-
 use std::time::Duration;
 
+use crate::support::scenario::{count, outcomes, started};
+use crate::support::{Completed, Fault, Misbehaving, Perfctl};
 use perfctl::metrics::Outcome;
-use crate::support::scenario::{classes, count, started};
-use crate::support::{Fault, Misbehaving, Completed, Perfctl};
 
 const TAGGED: &str = "
 - {name: a, get: /health, tags: [x]}
@@ -51,13 +50,13 @@ fn users_spawn_rate_and_run_time_make_the_load() {
 #[test]
 fn iterations_end_the_run_at_exactly_that_number() {
     let result = run(TAGGED, "-u 7 --iterations 1001").result();
-    assert_eq!(classes(&result), "ok 1001");
+    assert_eq!(outcomes(&result), "ok 1001");
 }
 
 #[test]
 fn a_rate_makes_the_load_open() {
     let completed = run(TAGGED, "--rate 120/m -t 2s --format json");
-    assert_eq!(classes(&completed.result()), "ok 4");
+    assert_eq!(outcomes(&completed.result()), "ok 4");
     let rate = completed.json()["summary"]["rate_per_s"].as_f64().unwrap();
     assert!((rate - 2.0).abs() < 0.01, "{rate}");
 }
@@ -82,9 +81,9 @@ fn a_value_of_the_command_line_comes_before_the_environments() {
             .args(["-i", "3"])
             .env("CODE", "503")
     };
-    assert_eq!(classes(&run().run().result()), "http_5xx 3");
+    assert_eq!(outcomes(&run().run().result()), "http_5xx 3");
     let given = run().args(["-e", "CODE=404"]).run();
-    assert_eq!(classes(&given.result()), "http_4xx 3");
+    assert_eq!(outcomes(&given.result()), "http_4xx 3");
 }
 
 #[test]
@@ -147,7 +146,7 @@ fn the_timeout_of_a_scenario_gives_way_to_the_environment_and_the_command_line()
     let run = || Perfctl::scenario(&server.url(), endpoints).args(["-i", "2"]);
     let timed_out = |run: Perfctl| {
         let result = run.expect_status(0).run().result();
-        assert_eq!(classes(&result), "timeout_headers 2");
+        assert_eq!(outcomes(&result), "timeout_headers 2");
     };
     timed_out(run().env("LOAD_TEST_TIMEOUT", "0.2"));
     timed_out(
@@ -169,7 +168,8 @@ fn the_timeout_of_a_scenario_gives_way_to_the_environment_and_the_command_line()
 
 #[test]
 fn the_place_of_results_can_be_chosen_by_environment_and_command_line() {
-    let folder = |completed: &Completed, name: &str| completed.dir.path().join(name).read_dir().is_ok();
+    let folder =
+        |completed: &Completed, name: &str| completed.dir.path().join(name).read_dir().is_ok();
     let run = || Perfctl::get_root("demo").args(["-i", "3"]).expect_status(0);
     let alias = || run().env("LOAD_TEST_REPORTS_PATH", "one");
     assert!(folder(&alias().run(), "one"));

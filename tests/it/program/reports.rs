@@ -1,13 +1,12 @@
 //! What a run prints: formats and fields, how wide, how much, and how a stored run is printed
 //! again.
 
-
 use std::path::Path;
 use std::time::Instant;
 
-use serde_json::Value;
-use crate::support::scenario::classes;
+use crate::support::scenario::outcomes;
 use crate::support::{Completed, Perfctl};
+use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
 const MIX: &str = "
@@ -147,8 +146,16 @@ fn the_markdown_report_is_a_heading_and_tables() {
 fn quiet_is_one_line_with_the_verdict_and_no_progress() {
     let completed = run(&["--quiet"]);
     assert_eq!(completed.stdout.lines().count(), 1, "{}", completed.stdout);
-    assert!(completed.stdout.starts_with("FAIL "), "{}", completed.stdout);
-    assert!(completed.stdout.contains("results/"), "{}", completed.stdout);
+    assert!(
+        completed.stdout.starts_with("FAIL "),
+        "{}",
+        completed.stdout
+    );
+    assert!(
+        completed.stdout.contains("results/"),
+        "{}",
+        completed.stdout
+    );
     // A format that is asked for is for a program, which needs the whole.
     run(&["--quiet", "--format", "json"]).json();
 }
@@ -253,5 +260,5 @@ fn every_run_stores_its_plan_journal_and_result() {
             .lines()
             .all(|line| serde_json::from_str::<Value>(line).is_ok())
     );
-    assert!(classes(&completed.result()).contains("http_4xx"));
+    assert!(outcomes(&completed.result()).contains("http_4xx"));
 }

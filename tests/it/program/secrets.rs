@@ -1,12 +1,11 @@
 //! A secret given to a run stands in nothing that perfctl writes, whatever becomes of the requests.
 
-
 use std::path::Path;
 
 use crate::support::clients::for_each_client;
 use crate::support::recording::{Recording, ok};
 use crate::support::scenario::SCENARIO;
-use crate::support::{Fault, Misbehaving, Completed, Perfctl};
+use crate::support::{Completed, Fault, Misbehaving, Perfctl};
 
 /// With what has to be escaped in a URL and in JSON.
 const CANARY: &str = "c4n4ry/s3cret+\"x\"";
@@ -230,8 +229,16 @@ fn a_secret_stays_out_of_errors_about_what_it_stands_in() {
             .env("TOKEN", &value)
             .run();
         for form in FORMS {
-            assert!(!completed.stderr.contains(form), "{args}: {}", completed.stderr);
-            assert!(!completed.stdout.contains(form), "{args}: {}", completed.stdout);
+            assert!(
+                !completed.stderr.contains(form),
+                "{args}: {}",
+                completed.stderr
+            );
+            assert!(
+                !completed.stdout.contains(form),
+                "{args}: {}",
+                completed.stdout
+            );
         }
     }
     for args in [["-e", CANARY], ["-e", "=c4n4ry/s3cret"]] {
@@ -251,7 +258,11 @@ fn credentials_in_a_host_are_refused_and_not_repeated() {
     ] {
         let completed = run.expect_status(2).expect_stdout("").run();
         assert!(!completed.stderr.contains("c4n4ry"), "{}", completed.stderr);
-        assert!(completed.stderr.contains("password"), "{}", completed.stderr);
+        assert!(
+            completed.stderr.contains("password"),
+            "{}",
+            completed.stderr
+        );
     }
 }
 

@@ -1,12 +1,11 @@
 //! What becomes of a run that is told to stop, killed, or has nobody to read its report.
 
-
 use std::path::{Path, PathBuf};
 
+use crate::support::scenario::{count, outcomes, target, wait_until};
+use crate::support::{Fault, Misbehaving, Perfctl, Running, Signal};
 use perfctl::demo::Demo;
 use perfctl::metrics::{Outcome, read_result};
-use crate::support::scenario::{classes, count, target, wait_until};
-use crate::support::{Fault, Misbehaving, Perfctl, Running, Signal};
 
 const HEALTH: &str = "- {name: health, get: /health}";
 
@@ -56,7 +55,11 @@ fn a_signal_ends_the_load_and_leaves_a_whole_report() {
         );
         assert_eq!(json["verdict"], "inconclusive");
         assert_eq!(json["result"], serde_json::to_value(&result).unwrap());
-        assert!(completed.stderr.contains("stopping"), "{}", completed.stderr);
+        assert!(
+            completed.stderr.contains("stopping"),
+            "{}",
+            completed.stderr
+        );
         assert!(
             completed.stderr.contains("not saved as a baseline"),
             "{}",
@@ -128,7 +131,7 @@ fn a_killed_run_is_recovered_up_to_its_last_second() {
     let recovered = recover(&dir);
     let result = read_result(&dir).unwrap();
     let ok = count(&result, Outcome::Ok);
-    assert_eq!(classes(&result), format!("ok {ok}"));
+    assert_eq!(outcomes(&result), format!("ok {ok}"));
     assert!(
         ok > 0 && ok <= demo.requests(),
         "{ok} of {}",
@@ -159,7 +162,7 @@ fn a_torn_last_line_is_left_out_and_a_torn_line_before_it_refused() {
     };
     let completed = dir(&torn).expect_status(3).run();
     let result = read_result(&completed.dir.path().join("run")).unwrap();
-    assert_eq!(classes(&result), "ok 50");
+    assert_eq!(outcomes(&result), "ok 50");
     let damaged = journal.replacen("{\"commit\"", "{\"comm", 1);
     let completed = dir(&damaged).expect_status(4).expect_stdout("").run();
     assert!(completed.stderr.contains("line 2"), "{}", completed.stderr);
@@ -188,7 +191,7 @@ fn with_nobody_to_read_the_report_the_result_is_stored_and_the_exit_code_kept() 
             .expect_status(status)
             .expect_stderr("")
             .run();
-        assert_eq!(classes(&completed.result()), "ok 50", "{options}");
+        assert_eq!(outcomes(&completed.result()), "ok 50", "{options}");
         let saved = completed.dir.path().join("base.json").exists();
         assert_eq!(saved, status == 0, "{options}");
     }

@@ -1,6 +1,5 @@
 //! How requests prove who sends them, as a server sees it.
 
-
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use perfctl::metrics::{Outcome, RunResult};
@@ -8,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::support::clients::for_each_client;
 use crate::support::recording::{Recording, Seen, answer, ok};
-use crate::support::scenario::{SCENARIO, classes, count};
+use crate::support::scenario::{SCENARIO, count, outcomes};
 use crate::support::{Completed, Perfctl};
 
 /// A run of so many requests by one user.
@@ -129,9 +128,17 @@ fn mistakes_are_shown_with_their_places_and_without_secrets() {
         "the value of header `authorization` holds a line break",
         "a name for `basic` cannot hold a `:`",
     ] {
-        assert!(completed.stderr.contains(part), "{part}: {}", completed.stderr);
+        assert!(
+            completed.stderr.contains(part),
+            "{part}: {}",
+            completed.stderr
+        );
     }
-    assert!(!completed.stderr.contains("hunter2"), "{}", completed.stderr);
+    assert!(
+        !completed.stderr.contains("hunter2"),
+        "{}",
+        completed.stderr
+    );
 }
 
 /// A token server and a target that takes only the tokens it has given.
@@ -164,7 +171,7 @@ fn a_token_is_fetched_once_by_each_worker_and_counted_apart() {
         .args(["-e", "SECRET=c4n4ry&"])
         .run();
     let result = completed.result();
-    assert_eq!(classes(&result), "ok 60");
+    assert_eq!(outcomes(&result), "ok 60");
     assert_eq!((tokens.seen().len(), target.seen().len()), (2, 60));
     let request = &tokens.seen()[0];
     assert_eq!(request.line, "POST /token HTTP/1.1");
@@ -195,7 +202,7 @@ fn a_token_can_belong_to_a_user_and_its_credentials_to_the_form() {
     let completed = Perfctl::scenario(&target.url(), &by_oauth2(&tokens, more))
         .args(["-i", "12", "-u", "3", "--workers", "1", "-e", "SECRET=s"])
         .run();
-    assert_eq!(classes(&completed.result()), "ok 12");
+    assert_eq!(outcomes(&completed.result()), "ok 12");
     assert_eq!(tokens.seen().len(), 3);
     let request = &tokens.seen()[0];
     assert_eq!(request.header("authorization"), None);
@@ -233,7 +240,7 @@ fn the_wait_for_a_token_is_no_part_of_a_response_time() {
             .run();
         let result = completed.result();
         assert_eq!(
-            classes(&result),
+            outcomes(&result),
             format!("ok {}", count(&result, Outcome::Ok))
         );
         let cells = || result.endpoints.iter().flat_map(|entry| &entry.phases);
@@ -243,7 +250,11 @@ fn the_wait_for_a_token_is_no_part_of_a_response_time() {
         let token = components.find_map(|cell| cell.components.get("oauth2_token"));
         assert!(token.unwrap().time.max_us >= 3_000_000);
         assert!(!completed.stdout.contains("Little"), "{}", completed.stdout);
-        assert!(!completed.stdout.contains("INVALID"), "{}", completed.stdout);
+        assert!(
+            !completed.stdout.contains("INVALID"),
+            "{}",
+            completed.stdout
+        );
     }
     assert_eq!(slow.seen().len(), 4);
 }
@@ -255,7 +266,7 @@ fn a_token_is_fetched_again_before_it_ends() {
         by_oauth2(&tokens, "")
     );
     let completed = run(&target.url(), &endpoint, 25);
-    assert_eq!(classes(&completed.result()), "ok 25");
+    assert_eq!(outcomes(&completed.result()), "ok 25");
     // 25 requests last 2.4 s at least.
     assert!(tokens.seen().len() >= 3, "{}", tokens.seen().len());
 }
@@ -366,7 +377,7 @@ const BY_DIGEST: &str = "- {post: '/a?b={{ iteration }}', body: abc, auth: {dige
 fn a_digest_challenge_is_answered_and_its_nonce_used_again() {
     let server = digest_server(4);
     let result = run(&server.url(), BY_DIGEST, 10).result();
-    assert_eq!(classes(&result), "ok 10");
+    assert_eq!(outcomes(&result), "ok 10");
     // One challenge at first, and one for each nonce that had grown old.
     assert_eq!(server.seen().len(), 10 + 3);
     assert_eq!(server.connections(), 1);
@@ -383,7 +394,7 @@ fn a_digest_challenge_that_cannot_be_met_ends_the_request() {
     let never = |challenge: &'static str| {
         Recording::start(move |_, _| answer("401 Unauthorized", challenge, ""))
     };
-    for (challenge, class, requests, text) in [
+    for (challenge, outcome, requests, text) in [
         (
             "WWW-Authenticate: Digest nonce=1, realm=r, qop=auth\r\n",
             Outcome::Http4xx,
@@ -407,10 +418,10 @@ fn a_digest_challenge_that_cannot_be_met_ends_the_request() {
         let server = never(challenge);
         let result = run(&server.url(), BY_DIGEST, 1).result();
         assert_eq!(
-            count(&result, class),
+            count(&result, outcome),
             1,
             "{challenge}: {}",
-            classes(&result)
+            outcomes(&result)
         );
         assert_eq!(server.seen().len(), requests, "{challenge}");
         assert!(serde_json::to_string(&result).unwrap().contains(text));
@@ -519,7 +530,7 @@ fn requests_of_a_user_at_the_same_time_share_its_token() {
     let endpoints = by_oauth2(&tokens, ", token_per: user").replace("get: /", "name: a, get: /");
     let flow = "\nflows: {page: {steps: [{parallel: [a, a, a]}]}}";
     let completed = run(&target.url(), &(endpoints + flow), 3);
-    assert_eq!(classes(&completed.result()), "ok 9");
+    assert_eq!(outcomes(&completed.result()), "ok 9");
     assert_eq!((tokens.seen().len(), target.seen().len()), (1, 9));
 }
 

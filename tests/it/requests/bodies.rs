@@ -1,13 +1,12 @@
 //! Request bodies, as a server sees them.
 
-
 use std::io::Read;
 
 use perfctl::metrics::{Outcome, RunResult};
 
 use crate::support::clients::for_each_client;
 use crate::support::recording::{Recording, Seen, answer, ok};
-use crate::support::scenario::{classes, count, wait_until};
+use crate::support::scenario::{count, outcomes, wait_until};
 use crate::support::{Authority, Certificate, Perfctl, Talk, TlsServer};
 
 /// A large file: more than is held in memory.
@@ -36,7 +35,7 @@ fn sent(endpoint: &str) -> Seen {
         .run();
     let result = completed.result();
     assert_eq!(
-        classes(&result),
+        outcomes(&result),
         "ok 1",
         "{}{}",
         completed.stdout,
@@ -143,7 +142,7 @@ fn a_large_file_is_sent_by_http_2_as_well() {
         .args(["-i", "2", "-u", "1"])
         .run();
     let result = completed.result();
-    assert_eq!(classes(&result), "ok 2");
+    assert_eq!(outcomes(&result), "ok 2");
     assert!(bytes_out(&result) > 2 * LARGE, "{}", bytes_out(&result));
 }
 
@@ -167,7 +166,7 @@ fn a_large_file_is_not_held_in_memory() {
     wait_until("sent", || !server.seen().is_empty());
     let peak = running.peak_memory_kib();
     let completed = running.wait();
-    assert_eq!(classes(&completed.result()), "ok 1");
+    assert_eq!(outcomes(&completed.result()), "ok 1");
     assert_eq!(server.only().length, size);
     if let Some(peak) = peak {
         assert!(peak < 100 << 10, "{peak} KiB");
@@ -235,7 +234,7 @@ fn a_large_body_goes_along_with_a_redirect_and_a_challenge() {
         .args(["-i", "1"])
         .run();
     let result = completed.result();
-    assert_eq!(classes(&result), "ok 1");
+    assert_eq!(outcomes(&result), "ok 1");
     let seen = server.seen();
     assert_eq!(seen.len(), 3);
     assert!(seen.iter().all(|one| one.length == LARGE));
@@ -266,7 +265,7 @@ fn a_file_that_changes_during_the_run_is_not_sent() {
     assert!(
         count(&result, Outcome::InvalidRequest) > 0,
         "{}",
-        classes(&result)
+        outcomes(&result)
     );
     let stored = serde_json::to_string(&result).unwrap();
     let why = "had 9437184 bytes when the run began, and has 9437185 now";
@@ -323,7 +322,11 @@ fn mistakes_in_bodies_are_shown_with_their_places() {
     ] {
         let endpoint = format!("- {{post: /, {keys}}}");
         let completed = perfctl().quick("demo", &endpoint).expect_status(2).run();
-        assert!(completed.stderr.contains(part), "{keys}: {}", completed.stderr);
+        assert!(
+            completed.stderr.contains(part),
+            "{keys}: {}",
+            completed.stderr
+        );
         assert!(
             completed.stderr.contains("scenarios/default.yaml:4:"),
             "{}",

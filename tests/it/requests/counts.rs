@@ -1,10 +1,9 @@
 //! The numbers are exact: what perfctl says it sent is what the target got.
 
-
-use perfctl::metrics::{Outcome, RunResult};
 use crate::support::clients::for_each_client;
-use crate::support::scenario::{classes, count, started, target};
+use crate::support::scenario::{count, outcomes, started, target};
 use crate::support::{Completed, Perfctl};
+use perfctl::metrics::{Outcome, RunResult};
 
 const MIX: &str = "
 - {name: health, get: /health, weight: 3}
@@ -42,7 +41,10 @@ fn a_hundred_thousand_requests_are_counted_alike_by_perfctl_and_the_target() {
     let gone = started[4].1;
     assert_eq!(redirects(&result), 2 * hops);
     assert_eq!(demo.requests(), 100_000 + 2 * hops);
-    let (ok, not_found) = (count(&result, Outcome::Ok), count(&result, Outcome::Http4xx));
+    let (ok, not_found) = (
+        count(&result, Outcome::Ok),
+        count(&result, Outcome::Http4xx),
+    );
     assert_eq!((ok, not_found), (100_000 - gone, gone));
 
     for ((name, count), weight) in started.into_iter().zip([3.0, 2.0, 1.0, 1.0, 1.0]) {
@@ -86,7 +88,7 @@ fn an_open_load_starts_exactly_rate_times_time() {
         .expect_status(0)
         .run()
         .result();
-    assert_eq!(classes(&result), "ok 500");
+    assert_eq!(outcomes(&result), "ok 500");
     assert_eq!(demo.requests(), 500);
 }
 

@@ -1,7 +1,6 @@
 //! T5: the times perfctl reports are those that the target took, never shorter. How close they come
 //! depends on the machine, and is measured by `cargo bench --bench truth`.
 
-
 use crate::support::Perfctl;
 use crate::support::calibrated::{percentile, serve};
 use crate::support::clients::for_each_client;
@@ -13,7 +12,7 @@ fn no_percentile_is_below_what_the_target_really_took() {
         let completed = Perfctl::new()
             .file(
                 "benches/steady.yaml",
-                include_str!("../benches/steady.yaml"),
+                include_str!("../../../benches/steady.yaml"),
             )
             .args(["run", &format!("{base}{path}")])
             .args(options.split(' '))

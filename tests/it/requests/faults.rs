@@ -1,10 +1,9 @@
-//! Each fault of a target ends in its class, is counted once, and leaves a report.
+//! Each fault of a target ends in its outcome, is counted once, and leaves a report.
 
-
-use perfctl::metrics::{Cell, Outcome, RunResult};
 use crate::support::clients::for_each_client;
-use crate::support::scenario::{classes, count};
-use crate::support::{Fault, Misbehaving, Completed, Perfctl, closed_port};
+use crate::support::scenario::{count, outcomes};
+use crate::support::{Completed, Fault, Misbehaving, Perfctl, closed_port};
+use perfctl::metrics::{Cell, Outcome, RunResult};
 
 /// Every request's cell in one.
 fn all(result: &RunResult) -> Cell {
@@ -34,7 +33,7 @@ fn a_refused_connection_is_connect_refused_and_the_run_completes() {
     let result = completed.result();
     let refused = count(&result, Outcome::ConnectRefused);
     assert!(refused > 0);
-    assert_eq!(classes(&result), format!("connect_refused {refused}"));
+    assert_eq!(outcomes(&result), format!("connect_refused {refused}"));
     let json = completed.json();
     assert_eq!(json["error_rate_percent"], 100.0);
     assert_eq!(json["summary"]["availability"], 0.0);
@@ -47,19 +46,19 @@ fn a_refused_connection_is_connect_refused_and_the_run_completes() {
 fn a_full_accept_queue_is_timeout_connect() {
     let server = Misbehaving::start(Fault::NeverAccept);
     let result = run(&server.url(), "-i 2 --timeout 300ms").result();
-    assert_eq!(classes(&result), "timeout_connect 2");
+    assert_eq!(outcomes(&result), "timeout_connect 2");
 }
 
 fn a_name_that_does_not_resolve_is_dns_and_named() {
     let result = run("http://nothing.invalid", "-i 2").result();
-    assert_eq!(classes(&result), "dns 2");
+    assert_eq!(outcomes(&result), "dns 2");
     let example = &all(&result).examples[&Outcome::Dns];
     assert!(example.contains("nothing.invalid"), "{example}");
 }
 
 fn every_fault_on_the_wire_has_its_class_and_is_never_sent_twice() {
     let elsewhere = "http://127.0.0.1:1/".to_owned();
-    for (fault, class, connections) in [
+    for (fault, outcome, connections) in [
         (Fault::Ok, Outcome::Ok, 1),
         (Fault::ResetInHead, Outcome::Reset, 3),
         (Fault::ResetInBody, Outcome::Reset, 3),
@@ -78,12 +77,17 @@ fn every_fault_on_the_wire_has_its_class_and_is_never_sent_twice() {
         (Fault::TooManyRequests, Outcome::Http4xx, 1),
     ] {
         let server = Misbehaving::start(fault.clone());
-        let patience = match class {
+        let patience = match outcome {
             Outcome::TimeoutHeaders | Outcome::TimeoutBody => "--timeout 500ms",
             _ => "",
         };
         let result = run(&server.url(), &format!("-u 1 -i 3 {patience}")).result();
-        assert_eq!(count(&result, class), 3, "{fault:?}: {}", classes(&result));
+        assert_eq!(
+            count(&result, outcome),
+            3,
+            "{fault:?}: {}",
+            outcomes(&result)
+        );
         assert_eq!(result.count(|_| true), 3, "{fault:?}");
         assert_eq!(server.requests(), 3, "{fault:?}");
         assert_eq!(server.connections(), connections, "{fault:?}");
@@ -95,7 +99,7 @@ fn every_fault_on_the_wire_has_its_class_and_is_never_sent_twice() {
 fn a_connection_closed_before_any_reply_is_made_once() {
     let server = Misbehaving::start(Fault::CloseUnanswered);
     let result = run(&server.url(), "-i 1 -u 1").result();
-    assert_eq!(classes(&result), "closed_early 1");
+    assert_eq!(outcomes(&result), "closed_early 1");
     assert_eq!((server.connections(), server.requests()), (1, 1));
 }
 
@@ -111,7 +115,7 @@ fn a_reset_in_the_body_keeps_the_bytes_that_came() {
 fn a_redirect_loop_ends_at_the_limit_with_its_hops_counted() {
     let server = Misbehaving::start(Fault::RedirectLoop);
     let result = run(&server.url(), "-i 2").result();
-    assert_eq!(classes(&result), "redirect_limit 2");
+    assert_eq!(outcomes(&result), "redirect_limit 2");
     assert_eq!(
         all(&result).redirects,
         20,
@@ -132,12 +136,12 @@ fn a_redirect_to_another_host_is_blocked_and_sends_nothing_there() {
             .result()
     };
     let result = scenario("");
-    assert_eq!(classes(&result), "redirect_blocked 3");
+    assert_eq!(outcomes(&result), "redirect_blocked 3");
     assert_eq!((other.connections(), other.requests()), (0, 0));
     assert_eq!(all(&result).redirects, 0);
 
     let allowed = scenario(&format!("allow_redirects_to: [\"{}\"]", other.addr()));
-    assert_eq!(classes(&allowed), "ok 3");
+    assert_eq!(outcomes(&allowed), "ok 3");
     assert_eq!(other.requests(), 3);
 }
 
@@ -174,7 +178,7 @@ fn a_target_that_hangs_at_the_end_is_interrupted_and_its_age_counts() {
         .expect_status(1)
         .run();
     let result = completed.result();
-    assert_eq!(classes(&result), "interrupted 2");
+    assert_eq!(outcomes(&result), "interrupted 2");
     assert_eq!(server.requests(), 2);
     let ending = result.run.ending.as_ref().unwrap();
     assert!(ending.drained_at_us >= 2_000_000);
@@ -205,7 +209,7 @@ fn an_arrival_that_finds_no_free_user_is_dropped() {
         completed.stdout
     );
     let result = completed.result();
-    assert_eq!(classes(&result), "dropped 49, interrupted 1");
+    assert_eq!(outcomes(&result), "dropped 49, interrupted 1");
     assert_eq!(server.requests(), 1);
 }
 

@@ -1,15 +1,14 @@
 //! How targets are reached: certificates, proxies, own addresses, versions of HTTP, connections.
 
-
 use std::time::Duration;
 
 use perfctl::metrics::{HttpVersion, RunResult};
 
 use crate::support::clients::for_each_client;
 use crate::support::recording::Recording;
-use crate::support::scenario::classes;
+use crate::support::scenario::outcomes;
 use crate::support::{
-    Authority, Certificate, Fault, Misbehaving, Completed, Perfctl, Proxy, Talk, TlsServer,
+    Authority, Certificate, Completed, Fault, Misbehaving, Perfctl, Proxy, Talk, TlsServer,
     closed_port,
 };
 
@@ -47,12 +46,16 @@ fn a_private_authority_is_trusted_beside_those_of_the_machine() {
             &name
         };
         let completed = run(perfctl.env("CA", name), &server.url(), endpoints);
-        assert_eq!(classes(&completed.result()), "ok 4");
-        assert!(!completed.stdout.contains("insecure"), "{}", completed.stdout);
+        assert_eq!(outcomes(&completed.result()), "ok 4");
+        assert!(
+            !completed.stdout.contains("insecure"),
+            "{}",
+            completed.stdout
+        );
     }
     let other = Perfctl::new().file("scenarios/ca.pem", Authority::new().pem());
     let completed = run(other.env("CA", "ca.pem"), &server.url(), endpoints);
-    assert_eq!(classes(&completed.result()), "tls 4");
+    assert_eq!(outcomes(&completed.result()), "tls 4");
 }
 
 fn an_insecure_run_takes_any_certificate_and_says_so() {
@@ -68,7 +71,7 @@ fn an_insecure_run_takes_any_certificate_and_says_so() {
             "- {get: /}\ntls: {insecure: true}",
         );
         let result = completed.result();
-        assert_eq!(classes(&result), "ok 4");
+        assert_eq!(outcomes(&result), "ok 4");
         assert!(result.run.insecure);
         let directory = completed.runs()[0].clone();
         let report = Perfctl::after(completed)
@@ -107,14 +110,14 @@ fn a_client_shows_its_certificate_where_it_has_one() {
             &server.url(),
             &format!("- {{get: /}}\ntls: {tls}"),
         );
-        assert_eq!(classes(&completed.result()), expected, "{tls}");
+        assert_eq!(outcomes(&completed.result()), expected, "{tls}");
     }
     let completed = run(
         perfctl(),
         &server.url(),
         "- {get: /}\ntls: {ca_file: ca.pem}",
     );
-    let seen = classes(&completed.result());
+    let seen = outcomes(&completed.result());
     assert!(!seen.contains("ok") && seen.contains("tls"), "{seen}");
     assert_eq!(server.requests(), 12);
 }
@@ -199,13 +202,13 @@ fn plain_requests_go_to_the_proxy_and_others_through_its_tunnel() {
         };
         let completed = run(perfctl(), &plain.url(), &format!("- {{get: /a}}\n{keys}"));
         let result = completed.result();
-        assert_eq!((&*classes(&result), connections(&result)), ("ok 4", 1));
+        assert_eq!((&*outcomes(&result), connections(&result)), ("ok 4", 1));
         let line = format!("get {}/a http/1.1\r\n", plain.url());
         assert!(proxy.heads()[0].starts_with(&line), "{:?}", proxy.heads());
 
         let completed = run(perfctl(), &secure.url(), &format!("- {{get: /a}}\n{keys}"));
         let result = completed.result();
-        assert_eq!((&*classes(&result), connections(&result)), ("ok 4", 1));
+        assert_eq!((&*outcomes(&result), connections(&result)), ("ok 4", 1));
         assert_eq!(handshakes(&result), 1);
         let line = format!("connect {} http/1.1\r\n", secure.authority());
         assert!(proxy.heads()[1].starts_with(&line), "{:?}", proxy.heads());
@@ -220,7 +223,10 @@ fn plain_requests_go_to_the_proxy_and_others_through_its_tunnel() {
     }
     let keys = "- {get: /a}\nproxy: {url: 'http://127.0.0.1:1'}\ntls: {insecure: true}";
     let shown = Perfctl::new()
-        .file("scenarios/a.yaml", crate::support::scenario::quick("demo", keys))
+        .file(
+            "scenarios/a.yaml",
+            crate::support::scenario::quick("demo", keys),
+        )
         .args(["validate", "scenarios/a.yaml"])
         .expect_status(0)
         .run()
@@ -237,7 +243,7 @@ fn plain_requests_go_to_the_proxy_and_others_through_its_tunnel() {
     );
     let perfctl = Perfctl::new().file("scenarios/ca.pem", authority.pem());
     let completed = run(perfctl, &secure.url(), &format!("- {{get: /a}}\n{keys}"));
-    assert_eq!(classes(&completed.result()), "connect_failed 4");
+    assert_eq!(outcomes(&completed.result()), "connect_failed 4");
 }
 
 #[test]
@@ -245,7 +251,7 @@ fn a_proxy_that_fails_has_the_class_of_its_fault() {
     let target = TlsServer::start(&Authority::new(), Certificate::Good, HTTP1);
     let hanging = Misbehaving::start(Fault::Hang);
     let closing = Misbehaving::start(Fault::CloseUnanswered);
-    for (proxy, class) in [
+    for (proxy, outcome) in [
         (format!("http://{}", closed_port()), "connect_refused 4"),
         ("http://nothing.invalid:1".into(), "dns 4"),
         (hanging.url(), "timeout_connect 4"),
@@ -253,7 +259,12 @@ fn a_proxy_that_fails_has_the_class_of_its_fault() {
     ] {
         let endpoints = format!("- {{get: /, connect_timeout: 200ms}}\nproxy: {{url: '{proxy}'}}");
         let completed = run(Perfctl::new(), &target.url(), &endpoints);
-        assert_eq!(classes(&completed.result()), class, "{}", completed.stdout);
+        assert_eq!(
+            outcomes(&completed.result()),
+            outcome,
+            "{}",
+            completed.stdout
+        );
     }
     assert_eq!(target.connections(), 0);
 }
@@ -273,7 +284,7 @@ fn some_hosts_are_reached_without_the_proxy_and_none_by_the_environment() {
     ] {
         let perfctl = Perfctl::new().env("HOST", "127.0.0.1");
         let completed = run(perfctl, &server.url(), &keys(no_proxy));
-        assert_eq!(classes(&completed.result()), "ok 4");
+        assert_eq!(outcomes(&completed.result()), "ok 4");
     }
     let perfctl = Perfctl::new()
         .env("http_proxy", proxy.url())
@@ -290,7 +301,7 @@ fn users_connect_from_the_local_addresses_in_turn() {
     let completed = Perfctl::scenario(&server.url(), endpoints)
         .args(["-i", "40", "-u", "4", "--workers", "2"])
         .run();
-    assert_eq!(classes(&completed.result()), "ok 40");
+    assert_eq!(outcomes(&completed.result()), "ok 40");
     let seen = server.seen();
     let from = |last: u8| {
         let peers = seen
@@ -321,7 +332,7 @@ fn the_version_of_http_can_be_chosen_for_each_endpoint() {
             .phases
             .iter()
             .flat_map(|cell| cell.versions.keys());
-        (classes(&result), versions.copied().collect::<Vec<_>>())
+        (outcomes(&result), versions.copied().collect::<Vec<_>>())
     };
     let two = || ("ok 4".to_owned(), vec![HttpVersion::Http2]);
     let one = || ("ok 4".to_owned(), vec![HttpVersion::Http11]);
@@ -377,7 +388,7 @@ fn connections_by_http_2_that_are_not_kept_are_used_once() {
     let h2 = TlsServer::start(&authority, Certificate::Good, Talk::H2);
     let keys = "- {get: /}\ntls: {insecure: true}\ndefaults: {keep_alive: false}";
     let completed = run(Perfctl::new(), &h2.url(), keys);
-    assert_eq!(classes(&completed.result()), "ok 4");
+    assert_eq!(outcomes(&completed.result()), "ok 4");
     assert_eq!(h2.connections(), 4);
 }
 

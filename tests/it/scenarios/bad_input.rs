@@ -1,9 +1,8 @@
 //! Wrong scenarios and profiles: exit code 2, the place in the file, all errors at once, and
 //! nothing is sent. The whole texts are in `errors`.
 
-
 use crate::support::scenario::SCENARIO;
-use crate::support::{Fault, Misbehaving, Completed, Perfctl};
+use crate::support::{Completed, Fault, Misbehaving, Perfctl};
 
 /// Runs a scenario text in which `HOST` stands for a server, which must not be asked anything.
 #[track_caller]
@@ -23,7 +22,11 @@ fn refused(text: &str) -> Completed {
 #[track_caller]
 fn assert_says(completed: &Completed, parts: &[&str]) {
     for part in parts {
-        assert!(completed.stderr.contains(part), "{part}\n{}", completed.stderr);
+        assert!(
+            completed.stderr.contains(part),
+            "{part}\n{}",
+            completed.stderr
+        );
     }
 }
 
@@ -170,8 +173,16 @@ fn what_is_no_file_is_refused() {
 fn an_empty_scenario_says_what_is_missing() {
     for text in ["", "\n# nothing\n", "host: HOST\n", "[]", "just text"] {
         let completed = refused(text);
-        assert!(completed.stderr.starts_with("error"), "{}", completed.stderr);
-        assert!(!completed.stderr.contains("panicked"), "{}", completed.stderr);
+        assert!(
+            completed.stderr.starts_with("error"),
+            "{}",
+            completed.stderr
+        );
+        assert!(
+            !completed.stderr.contains("panicked"),
+            "{}",
+            completed.stderr
+        );
     }
     assert_says(&refused("host: HOST\n"), &["endpoints"]);
 }

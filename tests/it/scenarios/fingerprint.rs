@@ -1,6 +1,5 @@
 //! Old baselines go on to count: a scenario that says nothing new keeps its fingerprint.
 
-
 use crate::support::Perfctl;
 
 const ENDPOINTS: &str = "

@@ -2,7 +2,6 @@
 //! its profiles, and does against a server what its locustfile does. How much both are alike is
 //! measured by `scenarios/locust/compare`, which needs Locust.
 
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 

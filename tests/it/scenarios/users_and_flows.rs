@@ -1,7 +1,6 @@
 //! User classes and flows by the whole program: logging in, cookies, polling, what is counted and
 //! what stands in the reports.
 
-
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};

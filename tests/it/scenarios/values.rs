@@ -1,13 +1,12 @@
 //! What users know: values taken out of answers, rows of data, expressions, and what failures are
 //! called.
 
-
 use std::collections::{BTreeMap, BTreeSet};
 
-use perfctl::metrics::Outcome;
 use crate::support::Perfctl;
 use crate::support::recording::{Recording, answer, ok};
-use crate::support::scenario::{classes, count};
+use crate::support::scenario::{count, outcomes};
+use perfctl::metrics::Outcome;
 
 /// `user,path` of each request, by the header that the scenarios below send.
 fn by_user(server: &Recording) -> BTreeMap<String, Vec<String>> {
@@ -39,7 +38,7 @@ defaults: {headers: {X-User: '{{ user_id }}'}}",
     .args(["-i", "120", "-u", "3", "--workers", "2", "--seed", "7"])
     .expect_status(0)
     .run();
-    assert_eq!(classes(&completed.result()), "ok 120");
+    assert_eq!(outcomes(&completed.result()), "ok 120");
     // The number of an answer is that of its request, so that each user's next path is known.
     let mut numbers: BTreeMap<String, Option<usize>> = BTreeMap::new();
     let (mut first, mut later) = (0, 0);
@@ -120,9 +119,9 @@ fn failures_are_counted_under_the_names_that_the_scenario_gives() {
         let endpoint = result.endpoints.iter().find(|e| e.endpoint.name == name);
         let mut failures = BTreeMap::new();
         for cell in &endpoint.unwrap().phases {
-            for (class, keys) in &cell.failure_keys {
+            for (outcome, keys) in &cell.failure_keys {
                 for (key, count) in keys {
-                    *failures.entry((*class, key.clone())).or_insert(0) += count;
+                    *failures.entry((*outcome, key.clone())).or_insert(0) += count;
                 }
             }
         }
@@ -171,7 +170,7 @@ defaults: {headers: {X-User: '{{ user_id }}'}}",
         .args(["-i", "60", "-u", "4", "--workers", workers, "--seed", "5"])
         .expect_status(0)
         .run();
-        assert_eq!(classes(&completed.result()), "ok 60");
+        assert_eq!(outcomes(&completed.result()), "ok 60");
         let users = by_user(&server);
         let all: BTreeSet<&String> = users.values().flatten().collect();
         assert_eq!((users.len(), all.len()), (4, 60), "{users:?}");
@@ -208,7 +207,7 @@ data: {{users: {{file: users.csv, mode: {mode}, on_end: {data}}}}}"
         assert!(
             count(&result, Outcome::DataExhausted) >= 1,
             "{}",
-            classes(&result)
+            outcomes(&result)
         );
         assert_eq!(
             count(&result, Outcome::Ok),
@@ -216,7 +215,7 @@ data: {{users: {{file: users.csv, mode: {mode}, on_end: {data}}}}}"
             "each row once"
         );
         if data == "stop_user" {
-            assert_eq!(classes(&result), "ok 6, data_exhausted 3");
+            assert_eq!(outcomes(&result), "ok 6, data_exhausted 3");
         }
         assert!(
             completed.stdout.contains("for want of data"),
@@ -278,7 +277,7 @@ data: {rows: rows.jsonl}",
     .args(["-i", "3", "-u", "1"])
     .run();
     assert_eq!(
-        classes(&completed.result()),
+        outcomes(&completed.result()),
         "invalid_request 3",
         "{}",
         completed.stdout
@@ -341,7 +340,11 @@ fn data_files_have_no_way_out_of_their_folder() {
         let fifo = folder.join("fifo.csv");
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).unwrap();
         let completed = program.expect_status(2).run();
-        assert!(completed.stderr.contains(part), "{path}: {}", completed.stderr);
+        assert!(
+            completed.stderr.contains(part),
+            "{path}: {}",
+            completed.stderr
+        );
     }
 }
 
@@ -405,7 +408,11 @@ fn too_few_rows_for_the_load_are_known_before_it() {
             .args(args)
             .expect_status(2)
             .run();
-        assert!(completed.stderr.contains(part), "{data}: {}", completed.stderr);
+        assert!(
+            completed.stderr.contains(part),
+            "{data}: {}",
+            completed.stderr
+        );
     }
 }
 
@@ -429,7 +436,7 @@ data: {users: users.csv}",
     .file("scenarios/users.csv", rows(100))
     .args(["-i", "20", "-u", "1"])
     .run();
-    assert_eq!(classes(&completed.result()), "ok 10, check_failed 10");
+    assert_eq!(outcomes(&completed.result()), "ok 10, check_failed 10");
     assert!(
         completed.stdout.contains("10 x mixed up (check_failed)"),
         "{}",

@@ -5,7 +5,6 @@
 //! without a target, [`simulation`] makes results without a run. A well-behaved server
 //! is `perfctl::demo::Demo`.
 
-
 pub mod calibrated;
 pub mod clients;
 pub mod documents;

@@ -71,14 +71,14 @@ pub fn target(latency_ms: u64) -> (Demo, String) {
     (demo, url)
 }
 
-/// How many requests ended in this class.
-pub fn count(result: &RunResult, class: Outcome) -> u64 {
-    result.count(|c| c == class)
+/// How many requests ended in this outcome.
+pub fn count(result: &RunResult, outcome: Outcome) -> u64 {
+    result.count(|c| c == outcome)
 }
 
-/// The classes that occurred and their counts, such as `ok 3, reset 1`.
-pub fn classes(result: &RunResult) -> String {
-    let seen = Outcome::ALL.map(|class| (class.name(), count(result, class)));
+/// The outcomes that occurred and their counts, such as `ok 3, reset 1`.
+pub fn outcomes(result: &RunResult) -> String {
+    let seen = Outcome::ALL.map(|outcome| (outcome.name(), count(result, outcome)));
     let seen = seen.iter().filter(|(_, count)| *count > 0);
     let texts: Vec<String> = seen.map(|(name, n)| format!("{name} {n}")).collect();
     texts.join(", ")

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use perfctl::metrics::{
-    Cell, Outcome, Ending, EndpointInfo, EndpointResult, Interval, Machine, RunInfo, RunResult,
+    Cell, Ending, EndpointInfo, EndpointResult, Interval, Machine, Outcome, RunInfo, RunResult,
     SparseHistogram, Totals,
 };
 use perfctl::plan::{Arrivals, Fingerprint, Load, Model, Stage};
@@ -109,7 +109,7 @@ impl Simulation {
             let draws = &self.seconds[self.rng.random_range(0..self.seconds.len())];
             let mut times: Vec<u64> = draws.iter().map(|draw| (draw * scale) as u64).collect();
             let cell = Cell {
-                classes: BTreeMap::from([(Outcome::Ok, self.shape.per_second)]),
+                outcomes: BTreeMap::from([(Outcome::Ok, self.shape.per_second)]),
                 response: SparseHistogram::of(&mut times),
                 ..Cell::default()
             };
@@ -134,13 +134,13 @@ pub fn template(shape: &Shape, id: &str, session: &str) -> RunResult {
         model: Model::Open { max_users: 100 },
         stages: vec![Stage {
             name: "steady".into(),
-            target: 70.0,
+            level: 70.0,
             ramp: Duration::ZERO,
             duration: Duration::from_secs(seconds),
             classes: Vec::new(),
         }],
         warmup: Duration::ZERO,
-        graceful_stop: Duration::from_secs(30),
+        stop_timeout: Duration::from_secs(30),
         iterations: None,
         arrivals: Arrivals::Uniform,
         shape: None,
@@ -154,7 +154,7 @@ pub fn template(shape: &Shape, id: &str, session: &str) -> RunResult {
     let infos: Vec<EndpointInfo> = shape.endpoints.iter().map(info).collect();
     // The gate reads the seconds; the whole only has to account for every request.
     let whole = || Cell {
-        classes: BTreeMap::from([(Outcome::Ok, count)]),
+        outcomes: BTreeMap::from([(Outcome::Ok, count)]),
         response: SparseHistogram {
             buckets: vec![20_000, count],
             sum_us: 20_000 * count,
@@ -188,7 +188,7 @@ pub fn template(shape: &Shape, id: &str, session: &str) -> RunResult {
             perfctl_version: "0.1.0".into(),
             scenario: "simulated".into(),
             profile: "smoke".into(),
-            target: "http://127.0.0.1:1".into(),
+            service: "http://127.0.0.1:1".into(),
             started_at: "2026-11-21T00:00:00Z".into(),
             seed: 1,
             workers: 1,

@@ -1,12 +1,11 @@
 //! The support code does what the other tests rely on.
 
-
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use snapbox::str;
 use crate::support::{Fault, Misbehaving, Perfctl, Signal, closed_port};
+use snapbox::str;
 
 /// Longer than any machine needs.
 const LONG: Duration = Duration::from_secs(20);

@@ -16,8 +16,8 @@ pub struct Case {
     pub fault: Fault,
     /// The endpoint, as in a scenario.
     pub endpoint: &'static str,
-    /// The class of each request, in order.
-    pub classes: Vec<Outcome>,
+    /// The outcome of each request, in order.
+    pub outcomes: Vec<Outcome>,
     /// Requests and connections that the server counts.
     pub requests: u64,
     pub connections: u64,
@@ -25,12 +25,12 @@ pub struct Case {
     pub says: &'static str,
 }
 
-fn case(row: u8, fault: Fault, endpoint: &'static str, class: Outcome) -> Case {
+fn case(row: u8, fault: Fault, endpoint: &'static str, outcome: Outcome) -> Case {
     Case {
         row,
         fault,
         endpoint,
-        classes: vec![class],
+        outcomes: vec![outcome],
         requests: 1,
         connections: 1,
         says: "",
@@ -38,10 +38,10 @@ fn case(row: u8, fault: Fault, endpoint: &'static str, class: Outcome) -> Case {
 }
 
 impl Case {
-    /// The same class so many times, each a request that the server sees, over so many
+    /// The same outcome so many times, each a request that the server sees, over so many
     /// connections.
     fn times(mut self, times: usize, connections: u64) -> Self {
-        self.classes = vec![self.classes[0]; times];
+        self.outcomes = vec![self.outcomes[0]; times];
         self.requests = times as u64;
         self.connections = connections;
         self

@@ -1,10 +1,10 @@
-//! Whatever a server sends, perfctl makes one class of it and does not panic.
+//! Whatever a server sends, perfctl makes one outcome of it and does not panic.
 
 use perfctl::metrics::Outcome;
 use proptest::prelude::*;
 
-use crate::play::{CLIENTS, Script};
 use crate::support::{Fault, Misbehaving};
+use crate::torture::play::{CLIENTS, Script};
 
 const ENDPOINT: &str =
     "{get: /, timeout: 5s, max_redirects: 1, check: {body_contains: x, json: {$.a: 1}}}";
@@ -35,14 +35,14 @@ fn answer() -> impl Strategy<Value = Vec<u8>> {
     (start, pieces).prop_map(|(start, pieces)| [start.as_bytes(), &pieces.concat()].concat())
 }
 
-/// The class that each client makes of an answer.
+/// The outcome that each client makes of an answer.
 fn class_of(answer: Vec<u8>) -> Vec<(Outcome, String)> {
     let server = Misbehaving::start(Fault::RawThenClose(answer));
     let of = |client| {
         let one = Script::new(&server.url(), ENDPOINT, 1)
             .play(client)
             .remove(0);
-        (one.class, one.text)
+        (one.outcome, one.text)
     };
     CLIENTS.map(of).into()
 }
@@ -52,30 +52,30 @@ proptest! {
 
     #[test]
     fn any_answer_ends_in_one_class_at_once(answer in answer()) {
-        for (class, text) in class_of(answer) {
+        for (outcome, text) in class_of(answer) {
             // The server closes the connection, so nothing is left to wait for; and nothing in an
             // answer can be the fault of this machine or of the request.
-            let is_possible = !class.is_censored()
-                && !class.is_local()
-                && !matches!(class, Outcome::Dropped | Outcome::InvalidRequest | Outcome::Other);
-            prop_assert!(is_possible, "{class:?}: {text}");
-            prop_assert_eq!(class == Outcome::Ok, text.is_empty());
+            let is_possible = !outcome.is_censored()
+                && !outcome.is_local()
+                && !matches!(outcome, Outcome::Dropped | Outcome::InvalidRequest | Outcome::Other);
+            prop_assert!(is_possible, "{outcome:?}: {text}");
+            prop_assert_eq!(outcome == Outcome::Ok, text.is_empty());
         }
     }
 
     #[test]
     fn any_location_is_followed_or_refused(location in prop::collection::vec(any::<u8>(), 0..30)) {
         let head = b"HTTP/1.1 302 Found\r\ncontent-length: 0\r\nlocation: ";
-        for (class, text) in class_of([head, &location[..], b"\r\n\r\n"].concat()) {
+        for (outcome, text) in class_of([head, &location[..], b"\r\n\r\n"].concat()) {
             let is_possible = matches!(
-                class,
+                outcome,
                 Outcome::RedirectInvalid
                     // To the same server, whose connection is just being closed.
                     | Outcome::ClosedEarly | Outcome::Reset
                     | Outcome::RedirectBlocked | Outcome::RedirectLimit
                     | Outcome::Protocol | Outcome::CheckFailed
             );
-            prop_assert!(is_possible, "{class:?}: {text}");
+            prop_assert!(is_possible, "{outcome:?}: {text}");
         }
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use perfctl::metrics::Outcome;
 
-use crate::play::{CLIENTS, Played, Script};
 use crate::support::{Fault, Misbehaving};
+use crate::torture::play::{CLIENTS, Played, Script};
 
 const POST: &str = "{post: /, body: abc, timeout: 20s}";
 
@@ -16,7 +16,7 @@ fn row_07_a_request_that_was_written_is_never_resent() {
         let played = Script::new(&server.url(), POST, 20).play(client);
         for (number, one) in played.iter().enumerate() {
             let wanted = [Outcome::Ok, Outcome::ClosedEarly][number % 2];
-            assert_eq!(one.class, wanted, "{client}, request {number}: {one:?}");
+            assert_eq!(one.outcome, wanted, "{client}, request {number}: {one:?}");
             let is_fresh = number % 2 == 0;
             assert_eq!(one.response.connections, u16::from(is_fresh));
             assert_eq!(one.response.reused, u16::from(!is_fresh));
@@ -33,7 +33,10 @@ fn row_07_a_connection_closed_while_idle_costs_a_connection_and_no_request() {
         let mut script = Script::new(&url, POST, 10);
         script.pause = Duration::from_millis(20);
         let played = script.play(client);
-        let failed: Vec<_> = played.iter().filter(|one| one.class != Outcome::Ok).collect();
+        let failed: Vec<_> = played
+            .iter()
+            .filter(|one| one.outcome != Outcome::Ok)
+            .collect();
         assert!(failed.is_empty(), "{client}: {failed:?}");
         assert!(played.iter().all(|one| one.response.connections == 1));
         assert_eq!((server.requests(), server.connections()), (10, 10));
@@ -52,7 +55,7 @@ fn row_07_in_the_race_each_request_reaches_the_server_at_most_once() {
         script.pause = Duration::from_millis(idle_ms);
         let played = script.play(client);
         let count = |wanted: &[Outcome]| {
-            let is_wanted = |one: &&Played| wanted.contains(&one.class);
+            let is_wanted = |one: &&Played| wanted.contains(&one.outcome);
             played.iter().filter(is_wanted).count() as u64
         };
         let ok = count(&[Outcome::Ok]);

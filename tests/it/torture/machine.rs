@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::time::Duration;
 
-use crate::cases::{bomb, gzipped, large_header};
 use crate::support::{Fault, Misbehaving, Perfctl};
+use crate::torture::cases::{bomb, gzipped, large_header};
 
 /// Runs an endpoint 30 times, five users at once, and returns the most memory it took and the
 /// report.
@@ -28,16 +28,16 @@ fn memory_kib(fault: Fault, endpoint: &str) -> (u64, String) {
 
 fn memory_stays_flat(cases: Vec<(Fault, &str, &str)>) {
     let (plain, _) = memory_kib(Fault::Ok, "{get: /}");
-    for (fault, endpoint, class) in cases {
+    for (fault, endpoint, outcome) in cases {
         let (peak, report) = memory_kib(fault, endpoint);
         assert!(
-            report.contains(&format!("\"{class}\": 30")),
-            "{class}: {report}"
+            report.contains(&format!("\"{outcome}\": 30")),
+            "{outcome}: {report}"
         );
         let more_mib = peak.saturating_sub(plain) / 1024;
         assert!(
             more_mib <= 50,
-            "{class}: {more_mib} MiB more than a plain run"
+            "{outcome}: {more_mib} MiB more than a plain run"
         );
     }
 }

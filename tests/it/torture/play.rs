@@ -19,7 +19,7 @@ pub const CLIENTS: [&str; 2] = ["reqwest", "direct"];
 /// What came of one request.
 #[derive(Debug)]
 pub struct Played {
-    pub class: Outcome,
+    pub outcome: Outcome,
     pub text: String,
     pub response: Response,
     pub took: Duration,
@@ -88,7 +88,7 @@ impl<'a> Script<'a> {
                 let mut rng = ChaCha12Rng::seed_from_u64(plan.seed);
                 let judgement = judge(endpoint, &response, took, &plan.secrets, |_| true, &mut rng);
                 played.push(Played {
-                    class: judgement.class,
+                    outcome: judgement.outcome,
                     text: judgement.text.unwrap_or_default(),
                     response,
                     took,

@@ -1,8 +1,8 @@
 //! The rows that are one request after the other against a plain server.
 
-use crate::cases::{LONG, cases};
-use crate::play::{CLIENTS, Script};
 use crate::support::{Fault, Misbehaving};
+use crate::torture::cases::{LONG, cases};
+use crate::torture::play::{CLIENTS, Script};
 
 /// Plays all cases of a row with all clients.
 fn play(row: u8) {
@@ -12,10 +12,10 @@ fn play(row: u8) {
         for client in CLIENTS {
             let server = Misbehaving::start(case.fault.clone());
             let url = server.url();
-            let played = Script::new(&url, case.endpoint, case.classes.len()).play(client);
+            let played = Script::new(&url, case.endpoint, case.outcomes.len()).play(client);
             let what = format!("row {row}, case {number}, {client}: {played:?}");
-            let classes: Vec<_> = played.iter().map(|one| one.class).collect();
-            assert_eq!(classes, case.classes, "{what}");
+            let outcomes: Vec<_> = played.iter().map(|one| one.outcome).collect();
+            assert_eq!(outcomes, case.outcomes, "{what}");
             let counts = (server.requests(), server.connections());
             assert_eq!(counts, (case.requests, case.connections), "{what}");
             let opened: u16 = played.iter().map(|one| one.response.connections).sum();

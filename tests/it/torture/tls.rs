@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use perfctl::metrics::{Outcome, HttpVersion};
+use perfctl::metrics::{HttpVersion, Outcome};
 
-use crate::play::{CLIENTS, Played, Script};
 use crate::support::{Authority, Certificate, Fault, Misbehaving, Perfctl, Talk, TlsServer};
+use crate::torture::play::{CLIENTS, Played, Script};
 
 const GET: &str = "{get: /, timeout: 20s}";
 const POST: &str = "{post: /, body: abc, timeout: 20s}";
@@ -36,7 +36,7 @@ fn row_24_a_certificate_that_does_not_hold_is_refused_with_the_reason() {
         let server = TlsServer::start(signer, certificate, AT_ONCE);
         for client in CLIENTS {
             let played = play(client, &server, &authority, POST, 1);
-            assert_eq!(played[0].class, Outcome::Tls, "{played:?}");
+            assert_eq!(played[0].outcome, Outcome::Tls, "{played:?}");
             assert!(played[0].text.contains(reason), "{played:?}");
         }
         assert_eq!(server.requests(), 0);
@@ -93,7 +93,11 @@ fn row_25_a_handshake_that_stalls_has_a_class_of_its_own() {
     for (endpoint, limit) in cases {
         for client in CLIENTS {
             let played = Script::new(&url, endpoint, 1).play(client);
-            assert_eq!(played[0].class, Outcome::TimeoutTls, "{client}: {played:?}");
+            assert_eq!(
+                played[0].outcome,
+                Outcome::TimeoutTls,
+                "{client}: {played:?}"
+            );
             assert!(played[0].text.ends_with(limit), "{client}: {played:?}");
         }
     }
@@ -107,11 +111,11 @@ fn row_25_a_close_in_the_handshake_is_a_tls_failure_and_one_after_it_is_not() {
         (Talk::CloseInHandshake, Outcome::Tls),
         (Talk::CloseUnanswered, Outcome::ClosedEarly),
     ];
-    for (talk, class) in cases {
+    for (talk, outcome) in cases {
         for client in CLIENTS {
             let server = TlsServer::start(&authority, Certificate::Good, talk);
             let played = play(client, &server, &authority, POST, 1);
-            assert_eq!(played[0].class, class, "{client}, {talk:?}: {played:?}");
+            assert_eq!(played[0].outcome, outcome, "{client}, {talk:?}: {played:?}");
             assert_eq!(server.connections(), 1, "{client}, {talk:?}");
         }
     }
@@ -127,13 +131,13 @@ fn row_26_a_refused_stream_and_a_goaway_in_flight_are_not_resent() {
         // It says that the request was taken, and then there is no answer.
         (Talk::H2Shutdown, Outcome::ClosedEarly, 3),
     ];
-    for (talk, class, connections) in cases {
+    for (talk, outcome, connections) in cases {
         let server = TlsServer::start(&authority, Certificate::Good, talk);
         // The other client has no HTTP/2.
         let played = play("reqwest", &server, &authority, POST, 3);
-        let classes: Vec<_> = played.iter().map(|one| one.class).collect();
-        assert_eq!(classes, [class; 3], "{talk:?}: {played:?}");
-        if class == Outcome::Ok {
+        let outcomes: Vec<_> = played.iter().map(|one| one.outcome).collect();
+        assert_eq!(outcomes, [outcome; 3], "{talk:?}: {played:?}");
+        if outcome == Outcome::Ok {
             assert_eq!(played[0].response.version, Some(HttpVersion::Http2));
         }
         let counts = (server.requests(), server.connections());

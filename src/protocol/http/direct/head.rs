@@ -10,7 +10,7 @@ use ::http::header::{HeaderMap, HeaderName, HeaderValue};
 use httparse::{Header, ParserConfig, Status};
 
 use super::body::{Chunks, Framing};
-use crate::metrics::{Outcome, HttpVersion};
+use crate::metrics::{HttpVersion, Outcome};
 use crate::protocol::Failure;
 use crate::protocol::http::failed;
 use crate::protocol::http::failure::two_lengths;

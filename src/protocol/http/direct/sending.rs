@@ -6,9 +6,9 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use hyper::body::Body;
 
-use super::answer::Answer;
 use super::broken;
 use super::connection::Connection;
+use super::response::Answer;
 use crate::metrics::Outcome;
 use crate::protocol::http::failure::{Stage, of_file};
 use crate::protocol::http::payload::Pieces;

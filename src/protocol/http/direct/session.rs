@@ -4,7 +4,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::ready::Ready;
+use super::encoded::Ready;
 use super::{Direct, Message};
 use crate::error::Error;
 use crate::plan::Plan;

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::DirectClient;
-use super::answer::Answer;
 use super::head::{MAX_HEAD, Wanted};
-use super::known::Known;
-use crate::metrics::{Outcome, HttpVersion};
+use super::head_cache::Known;
+use super::response::Answer;
+use crate::metrics::{HttpVersion, Outcome};
 use crate::plan::Model;
 use crate::plan::fixture::{load, plan};
 use crate::protocol::http::tls_config;

@@ -1,0 +1,4 @@
+//! Arguments that several commands share.
+
+pub(super) mod gate;
+pub(super) mod load;

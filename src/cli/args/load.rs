@@ -1,0 +1,266 @@
+//! The options of a load, shared by the commands that resolve a plan.
+//!
+//! Here: flags, their environment variables, and what they become (`scenario::Options`). Not
+//! here: what they do to a profile (`scenario`).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::error::Error;
+use crate::plan::{Arrivals, ClientChoice};
+use crate::scenario::Options;
+use crate::units::{parse_duration, parse_rate};
+
+/// The load of a run, and where it goes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Load")]
+pub struct LoadArgs {
+    /// How much load: the name of a profile, or the path of a profile file
+    #[arg(
+        short,
+        long,
+        env = "PERFCTL_PROFILE",
+        value_name = "NAME|FILE",
+        default_value = "smoke"
+    )]
+    pub profile: String,
+
+    /// Base URL of the target, or `demo` for the built-in target
+    #[arg(
+        short = 'H',
+        long,
+        env = "PERFCTL_HOST",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub host: Option<String>,
+
+    /// Virtual users at the highest level; with a rate, most requests in flight
+    #[arg(short, long, env = "PERFCTL_USERS", value_name = "N")]
+    pub users: Option<u32>,
+
+    /// Users started per second
+    #[arg(short = 'r', long, env = "PERFCTL_SPAWN_RATE", value_name = "PER_S", value_parser = parse_rate)]
+    pub spawn_rate: Option<f64>,
+
+    /// How long the load is held, such as `30s`, `5m` or `1h30m`
+    #[arg(short = 't', long, env = "PERFCTL_RUN_TIME", value_name = "TIME", value_parser = parse_duration)]
+    pub run_time: Option<Duration>,
+
+    /// Arrivals per second, whatever the target does (open load)
+    #[arg(long, env = "PERFCTL_RATE", value_name = "PER_S", value_parser = parse_rate)]
+    pub rate: Option<f64>,
+
+    /// How arrivals are spaced: evenly, or as those of many independent users
+    #[arg(long, env = "PERFCTL_ARRIVALS", value_name = "SPACING")]
+    pub arrivals: Option<Spacing>,
+
+    /// End after this many iterations in total
+    #[arg(short, long, env = "PERFCTL_ITERATIONS", value_name = "N")]
+    pub iterations: Option<u64>,
+
+    /// Run only endpoints with one of these tags (comma separated, repeatable)
+    #[arg(
+        short = 'T',
+        long,
+        env = "PERFCTL_TAGS",
+        value_name = "TAG",
+        value_delimiter = ','
+    )]
+    pub tags: Vec<String>,
+
+    /// Leave out endpoints with one of these tags
+    #[arg(
+        short = 'E',
+        long,
+        env = "PERFCTL_EXCLUDE_TAGS",
+        value_name = "TAG",
+        value_delimiter = ','
+    )]
+    pub exclude_tags: Vec<String>,
+
+    /// A value for `{{ env.KEY }}`, before that of the environment (repeatable)
+    #[arg(short = 'e', long = "env", value_name = "KEY=VALUE")]
+    pub env: Vec<String>,
+
+    /// Seed of all random choices: the same seed, the same requests
+    #[arg(long, env = "PERFCTL_SEED", value_name = "N")]
+    pub seed: Option<u64>,
+
+    /// Worker threads; by default one for each core
+    #[arg(long, env = "PERFCTL_WORKERS", value_name = "N")]
+    pub workers: Option<usize>,
+
+    /// A target such as `p95<500ms` or `list invoices:error_rate<1%` (repeatable)
+    #[arg(long = "slo", value_name = "TARGET")]
+    pub slos: Vec<String>,
+
+    /// Timeout of a request, in place of the one in the scenario's defaults
+    #[arg(long, env = "PERFCTL_TIMEOUT", value_name = "TIME", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+
+    /// What carries the requests, in place of the scenario's `client`
+    #[arg(long, env = "PERFCTL_CLIENT", value_name = "CLIENT")]
+    pub client: Option<HttpClient>,
+
+    /// How long requests in flight may go on at the end [default: 30s]
+    #[arg(short = 's', long, env = "PERFCTL_STOP_TIMEOUT", value_name = "TIME", value_parser = parse_duration)]
+    pub stop_timeout: Option<Duration>,
+}
+
+/// How arrivals are spaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Spacing {
+    /// Evenly
+    Uniform,
+    /// A Poisson process of the same rate
+    Poisson,
+}
+
+/// What carries the requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HttpClient {
+    /// reqwest: HTTP/1.1, HTTP/2, proxies
+    Reqwest,
+    /// HTTP/1.1 straight over the user's connections, at a fraction of the CPU time and memory
+    Direct,
+}
+
+impl LoadArgs {
+    /// As the scenario wants them. `LOAD_TEST_BASE_URL` and `LOAD_TEST_TIMEOUT` count where
+    /// neither a flag nor its own variable says anything.
+    ///
+    /// # Errors
+    /// Wrong usage when `LOAD_TEST_TIMEOUT` is no duration.
+    pub fn options(&self) -> Result<Options, Error> {
+        self.options_with(|name| std::env::var(name).ok())
+    }
+
+    fn options_with(&self, env: impl Fn(&str) -> Option<String>) -> Result<Options, Error> {
+        let timeout = match (self.timeout, env("LOAD_TEST_TIMEOUT")) {
+            (None, Some(text)) if !text.is_empty() => Some(
+                parse_duration(&text)
+                    .map_err(|why| Error::usage(format!("LOAD_TEST_TIMEOUT: {why}")))?,
+            ),
+            (given, _) => given,
+        };
+        // CI systems set variables that have no value to an empty text.
+        let given = |text: &String| !text.is_empty();
+        let tags = |tags: &[String]| tags.iter().filter(|tag| given(tag)).cloned().collect();
+        let host = self.host.clone().filter(given);
+        Ok(Options {
+            host: host.or_else(|| env("LOAD_TEST_BASE_URL").filter(given)),
+            users: self.users,
+            spawn_rate: self.spawn_rate,
+            run_time: self.run_time,
+            rate: self.rate,
+            arrivals: self.arrivals.map(|spacing| match spacing {
+                Spacing::Uniform => Arrivals::Uniform,
+                Spacing::Poisson => Arrivals::Poisson,
+            }),
+            iterations: self.iterations,
+            tags: tags(&self.tags),
+            exclude_tags: tags(&self.exclude_tags),
+            env: self
+                .env
+                .iter()
+                .map(|text| parse_pair(text))
+                .collect::<Result<BTreeMap<_, _>, _>>()?,
+            seed: self.seed,
+            workers: self.workers,
+            slos: self.slos.clone(),
+            timeout,
+            client: self.client.map(|client| match client {
+                HttpClient::Reqwest => ClientChoice::Reqwest,
+                HttpClient::Direct => ClientChoice::Direct,
+            }),
+            stop_timeout: self.stop_timeout,
+        })
+    }
+}
+
+fn parse_pair(text: &str) -> Result<(String, String), Error> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        // The text is not repeated: it may be a secret that was given without its name.
+        _ => Err(Error::usage("`--env` takes KEY=VALUE")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        load: LoadArgs,
+    }
+
+    fn options(arguments: &[&str], env: &[(&str, &str)]) -> Result<Options, String> {
+        let arguments = ["perfctl"].iter().chain(arguments);
+        let cli = Cli::try_parse_from(arguments).map_err(|error| error.to_string())?;
+        let value = |name: &str| {
+            let found = env.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        cli.load
+            .options_with(value)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn flags_have_locusts_names_and_units() {
+        let flags = "-u 20 -r 0.5 -t 1h20m -T a,b -E c -e K=a=b -s 5 --slo p95<1s --slo max<2s --arrivals poisson";
+        let flags: Vec<&str> = flags.split(' ').collect();
+        let options = options(&flags, &[]).unwrap();
+        assert_eq!((options.users, options.spawn_rate), (Some(20), Some(0.5)));
+        assert_eq!(options.run_time, Some(Duration::from_secs(4800)));
+        assert_eq!(options.stop_timeout, Some(Duration::from_secs(5)));
+        assert_eq!((options.tags.len(), options.exclude_tags.len()), (2, 1));
+        assert_eq!(options.env["K"], "a=b");
+        assert_eq!(options.slos, ["p95<1s", "max<2s"]);
+        assert_eq!(options.arrivals, Some(Arrivals::Poisson));
+    }
+
+    #[test]
+    fn the_older_variables_count_only_where_nothing_else_is_given() {
+        let env = [
+            ("LOAD_TEST_BASE_URL", "http://a"),
+            ("LOAD_TEST_TIMEOUT", "30"),
+        ];
+        let both = options(&[], &env).unwrap();
+        assert_eq!(both.host.as_deref(), Some("http://a"));
+        assert_eq!(both.timeout, Some(Duration::from_secs(30)));
+        let flags = options(&["-H", "http://b", "--timeout", "1s"], &env).unwrap();
+        assert_eq!(flags.host.as_deref(), Some("http://b"));
+        assert_eq!(flags.timeout, Some(Duration::from_secs(1)));
+        let bad = options(&[], &[("LOAD_TEST_TIMEOUT", "soon")]).unwrap_err();
+        assert!(
+            bad.contains("LOAD_TEST_TIMEOUT: `soon` is not a duration"),
+            "{bad}"
+        );
+    }
+
+    #[test]
+    fn a_pair_without_a_name_is_refused_without_showing_it() {
+        for bad in ["s3cret", "=s3cret"] {
+            let error = options(&["-e", bad], &[]).unwrap_err();
+            assert!(
+                error.contains("KEY=VALUE") && !error.contains("s3cret"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn variables_without_a_value_say_nothing() {
+        let env = [("LOAD_TEST_BASE_URL", ""), ("LOAD_TEST_TIMEOUT", "")];
+        let options = options(&["--host", "", "--tags", ""], &env).unwrap();
+        assert_eq!((options.host, options.timeout), (None, None));
+        assert!(options.tags.is_empty());
+    }
+}

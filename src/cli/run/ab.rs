@@ -1,0 +1,229 @@
+//! `perfctl ab`: two targets in turn, so that what the machine does it does to both.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::execute::{ExecuteArgs, Executed};
+use super::repeat::MOST_INVALID;
+use crate::cli::args::gate::{DoubtArgs, LimitArgs};
+use crate::cli::args::load::LoadArgs;
+use crate::cli::show::output::FormatArgs;
+use crate::comparison::{Baseline, Statistical, check_plan, compare};
+use crate::error::{Error, Exit};
+use crate::grading::{Policy, Verdict};
+use crate::metrics::RunResult;
+use crate::report::{Report, plain};
+use crate::scenario;
+
+/// Compare two targets side by side: both under the same load in turn, in the order a b b a
+#[derive(Debug, Args)]
+pub struct AbArgs {
+    /// Scenario file, or its name in `scenarios/` [default: scenarios/default.yaml, or the only
+    /// file there]
+    scenario: Option<String>,
+
+    /// Base URL of the reference [default: --host, or the scenario's host]
+    #[arg(long, value_name = "URL")]
+    a: Option<String>,
+
+    /// Base URL of what is compared to it
+    #[arg(long, value_name = "URL")]
+    b: String,
+
+    /// How many runs of each
+    #[arg(
+        long,
+        env = "PERFCTL_AB_RUNS",
+        value_name = "N",
+        default_value_t = 4,
+        value_parser = clap::value_parser!(u8).range(2..=50)
+    )]
+    runs: u8,
+
+    #[command(flatten)]
+    load: LoadArgs,
+
+    #[command(flatten)]
+    execute: ExecuteArgs,
+
+    #[command(flatten)]
+    #[command(next_help_heading = "Comparison")]
+    limits: LimitArgs,
+
+    #[command(flatten)]
+    doubt: DoubtArgs,
+
+    #[command(flatten)]
+    format: FormatArgs,
+}
+
+/// Runs both in turn and reports how they differ.
+///
+/// # Errors
+/// What kept a run from being made or stored, or the two from being compared.
+pub fn run(args: &AbArgs, out: &mut dyn Write) -> Result<Exit, Error> {
+    let gate = args.limits.over(Statistical::side_by_side())?;
+    let source = scenario::find(args.scenario.as_deref())?;
+    let mut options = args.load.options()?;
+    let profile = &args.load.profile;
+    options.host = args.a.clone().or(options.host);
+    let a = Arc::new(scenario::compile(&source, profile, &options)?);
+    // Both get the same requests in the same order.
+    options.seed = Some(a.seed);
+    options.host = Some(args.b.clone());
+    let b = Arc::new(scenario::compile(&source, profile, &options)?);
+    check_plan(&Baseline::of(Vec::new()), &a, &gate)?;
+
+    let made = in_turn(
+        args.runs.into(),
+        |side| args.execute.execute([&a, &b][side]),
+        |text| args.execute.note(text),
+    )?;
+    match made {
+        Made::Stopped(report) => {
+            args.format.print(&report, out)?;
+            Ok(report.grading.exit(&report.result, &Policy::default()))
+        }
+        Made::Both {
+            sides: [a, b],
+            directory,
+        } => {
+            let comparison = compare(&Baseline::of(a), &b, &gate)?;
+            let (doubt, format) = (&args.doubt, &args.format);
+            crate::cli::compare::print(b, comparison, Some(&directory), doubt, format, out)
+        }
+    }
+}
+
+/// What came of the runs.
+enum Made {
+    /// All of them, and where the last one of b is.
+    Both {
+        sides: [Vec<RunResult>; 2],
+        directory: PathBuf,
+    },
+    /// One that was stopped, or INVALID once too often: it cannot be compared, and says why itself.
+    Stopped(Box<Report>),
+}
+
+/// Makes so many runs of each side in turn, and tells `note` of each. An INVALID one is made anew,
+/// [`MOST_INVALID`] times in all.
+fn in_turn(
+    runs: usize,
+    mut execute: impl FnMut(usize) -> Result<Executed, Error>,
+    note: impl Fn(&str),
+) -> Result<Made, Error> {
+    let mut sides: [Vec<RunResult>; 2] = Default::default();
+    let mut directory = PathBuf::new();
+    let order = order(runs);
+    let (mut made, mut invalid) = (0, 0);
+    while let Some(&side) = order.get(made) {
+        let executed = execute(side)?;
+        if let Some(error) = executed.unstored {
+            return Err(error);
+        }
+        let mut report = Report::new(executed.result, None, &Policy::default());
+        let is_invalid = report.grading.verdict == Verdict::Invalid;
+        if is_invalid && invalid < MOST_INVALID && report.result.is_finished() {
+            invalid += 1;
+            let cause = plain(&report.grading.reasons.join("; "));
+            note(&format!("a run is INVALID and is made anew: {cause}"));
+            continue;
+        }
+        if is_invalid || !report.result.is_finished() {
+            report.directory = Some(executed.directory);
+            return Ok(Made::Stopped(Box::new(report)));
+        }
+        made += 1;
+        note(&format!(
+            "run {made} of {} is done, of {}: {}",
+            order.len(),
+            ["a", "b"][side],
+            executed.directory.display()
+        ));
+        if side == 1 {
+            directory = executed.directory;
+        }
+        sides[side].push(report.result);
+    }
+    Ok(Made::Both { sides, directory })
+}
+
+/// Which side is run when, 0 for a and 1 for b: a b b a a b b a. A drift of the machine then adds
+/// to both alike.
+fn order(runs: usize) -> Vec<usize> {
+    (0..2 * runs)
+        .map(|run| usize::from([1, 2].contains(&(run % 4))))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::comparison::Decision;
+    use crate::metrics::{Outcome, fixture};
+
+    #[test]
+    fn both_have_as_many_runs_and_the_same_mean_place() {
+        assert_eq!(order(4), [0, 1, 1, 0, 0, 1, 1, 0]);
+        for runs in 2..9 {
+            let order = order(runs);
+            assert_eq!(order.iter().sum::<usize>(), runs);
+            let places: usize = (0..2 * runs).filter(|&run| order[run] == 1).sum();
+            let all: usize = (0..2 * runs).sum();
+            assert!(runs % 2 == 1 || 2 * places == all, "{runs}");
+        }
+    }
+
+    fn executed(number: usize, factor: f64) -> Executed {
+        Executed {
+            result: fixture::minute(number, factor),
+            directory: format!("results/{number}").into(),
+            unstored: None,
+        }
+    }
+
+    /// A machine that gets slower by two per cent with each run.
+    #[test]
+    fn a_drift_of_the_machine_is_no_difference_of_the_targets() {
+        let judge = |slower: f64| {
+            let mut number = 0;
+            let execute = |side: usize| {
+                number += 1;
+                let drift = 1.0 + 0.02 * number as f64;
+                Ok(executed(number, drift * [1.0, slower][side]))
+            };
+            let Made::Both { sides, directory } = in_turn(4, execute, |_| {}).unwrap() else {
+                panic!("nothing stopped it");
+            };
+            assert_eq!(directory, PathBuf::from("results/7"));
+            let [a, b] = sides;
+            let gate = Statistical::side_by_side();
+            compare(&Baseline::of(a), &b, &gate).unwrap().decision
+        };
+        assert_eq!(judge(1.0), Decision::Unchanged);
+        assert_eq!(judge(1.2), Decision::Regressed);
+    }
+
+    #[test]
+    fn a_run_that_is_no_measure_is_made_anew_and_often_ends_it() {
+        let mut made = 0;
+        let execute = |_| {
+            made += 1;
+            let mut executed = executed(made, 1.0);
+            if [2, 5, 7].contains(&made) {
+                let cell = &mut executed.result.endpoints[0].phases[0];
+                cell.outcomes.insert(Outcome::LocalFd, 1);
+            }
+            Ok(executed)
+        };
+        let Made::Stopped(report) = in_turn(4, execute, |_| {}).unwrap() else {
+            panic!("it went on");
+        };
+        assert_eq!(report.grading.verdict, Verdict::Invalid);
+        assert_eq!(report.directory, Some("results/7".into()));
+    }
+}

@@ -1,0 +1,257 @@
+//! One run: from a plan to a stored result, with its progress and its signals.
+//!
+//! Here: what `perfctl run` does once and `ab`, `selfcheck` and `--repeat` do several times. Not
+//! here: what is made of the result.
+
+use std::cell::RefCell;
+use std::io::Write;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::BoolishValueParser;
+use tokio::task::LocalSet;
+
+use super::signals;
+use crate::demo::{Behaviour, Demo};
+use crate::engine::{self, Stopper};
+use crate::error::Error;
+use crate::metrics::{
+    Fold, HealthSample, JournalWriter, Machine, RunDir, RunInfo, RunResult, Tick, write_atomically,
+};
+use crate::plan::{ClientChoice, Model, Phase, Plan, Service};
+use crate::protocol::Client;
+use crate::protocol::http::{DirectClient, ReqwestClient, tls_config};
+use crate::report::live::{LiveDisplay, Mode, Update};
+use crate::units;
+
+/// Where runs are stored, what is noted with them, and what is shown meanwhile.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Run")]
+pub struct ExecuteArgs {
+    /// Where runs are stored, each in a directory of its own [default: results]
+    #[arg(long, env = "PERFCTL_OUT", value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// What the run is one session with, such as a CI job's id [default: told by host, boot and
+    /// time]
+    #[arg(long, env = "PERFCTL_SESSION", value_name = "NAME")]
+    session: Option<String>,
+
+    /// Which build of the target is measured, such as a commit; a baseline holds one build
+    #[arg(long, env = "PERFCTL_BUILD", value_name = "NAME")]
+    build: Option<String>,
+
+    /// Do not judge the generator's own health: its delays may then stand in the
+    /// numbers, and the report says so
+    #[arg(long, env = "PERFCTL_ASSUME_HEALTHY", value_parser = BoolishValueParser::new())]
+    assume_healthy: bool,
+
+    /// No progress, and of the console report only the verdict
+    #[arg(short, long, env = "PERFCTL_QUIET", value_parser = BoolishValueParser::new())]
+    pub quiet: bool,
+
+    /// No progress while it runs
+    #[arg(long, env = "PERFCTL_NO_PROGRESS", value_parser = BoolishValueParser::new())]
+    no_progress: bool,
+}
+
+/// A run and where it is.
+pub struct Executed {
+    /// What was measured.
+    pub result: RunResult,
+    /// Its directory.
+    pub directory: PathBuf,
+    /// Why it could not be stored whole, if so; to be told after the report.
+    pub unstored: Option<Error>,
+}
+
+impl ExecuteArgs {
+    fn out_dir(&self) -> PathBuf {
+        let alias = || {
+            // CI systems set variables that have no value to an empty text.
+            let path = std::env::var_os("LOAD_TEST_REPORTS_PATH").filter(|path| !path.is_empty());
+            path.map(PathBuf::from)
+        };
+        self.out
+            .clone()
+            .or_else(alias)
+            .unwrap_or_else(|| PathBuf::from("results"))
+    }
+
+    /// Says on standard error what happened between runs, unless nothing is to be said.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            let _ = writeln!(anstream::stderr(), "{text}");
+        }
+    }
+
+    /// Carries out a plan once and stores what came of it.
+    ///
+    /// # Errors
+    /// What kept it from being run. A failure to store the result is no error yet: the numbers
+    /// are there to be reported.
+    pub fn execute(&self, plan: &Arc<Plan>) -> Result<Executed, Error> {
+        let demo = match plan.service {
+            Service::Demo => Some(Demo::start(0, Behaviour::default())?),
+            Service::Url(_) => None,
+        };
+        let base = match (&demo, &plan.service) {
+            (Some(demo), _) => format!("http://{}", demo.addr()),
+            (None, Service::Url(url)) => url.clone(),
+            (None, Service::Demo) => unreachable!("it was started above"),
+        };
+        let directory = RunDir::create(&self.out_dir(), &plan.scenario, &plan.profile)?;
+        write_atomically(&directory.plan(), &**plan)?;
+        let started_at = jiff::Timestamp::now().to_string();
+        // CI systems set variables that have no value to an empty text.
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let info = RunInfo {
+            assume_healthy: self.assume_healthy,
+            boot_id: boot_id(),
+            session: given(&self.session),
+            build: given(&self.build),
+            ..RunInfo::new(plan, directory.id(), &base, started_at, machine())
+        };
+        let journal = JournalWriter::create(&directory.journal(), &info)?;
+        let mode = Mode::detect(self.quiet || self.no_progress);
+        let (result, disk) = carry_out(plan, &base, journal, mode)?;
+        let refused = disk.map(|source| Error::Write {
+            path: directory.journal(),
+            source,
+        });
+        let unstored = write_atomically(&directory.result(), &result).err();
+        Ok(Executed {
+            result,
+            directory: directory.path().to_owned(),
+            unstored: unstored.or(refused),
+        })
+    }
+}
+
+/// Puts the load on, and makes the result. Beside it: what the disk said, if it ever refused.
+fn carry_out(
+    plan: &Arc<Plan>,
+    base: &str,
+    journal: JournalWriter,
+    mode: Mode,
+) -> Result<(RunResult, Option<std::io::Error>), Error> {
+    let tls = tls_config(plan, base)?;
+    let (of, to) = (plan.clone(), base.to_owned());
+    match plan.transport.client {
+        ClientChoice::Reqwest => {
+            let make_client = move || ReqwestClient::new(&of, &to, tls.clone());
+            carry_out_by(make_client, plan, journal, mode)
+        }
+        ClientChoice::Direct => {
+            let make_client = move || DirectClient::new(&of, &to, tls.clone());
+            carry_out_by(make_client, plan, journal, mode)
+        }
+    }
+}
+
+/// The same with one kind of client.
+fn carry_out_by<C: Client + 'static>(
+    make_client: impl Fn() -> Result<C, Error> + Clone + Send + 'static,
+    plan: &Arc<Plan>,
+    journal: JournalWriter,
+    mode: Mode,
+) -> Result<(RunResult, Option<std::io::Error>), Error> {
+    let total = plan.load.iterations.is_none().then(|| plan.load.total());
+    let display = LiveDisplay::new(total, plan.load.iterations, mode);
+    for concern in engine::prepare(plan) {
+        display.note(&format!("warning: {concern}"));
+    }
+    let control = Rc::new(RefCell::new(Control {
+        fold: Fold::new(plan.phases(), plan.endpoints.len()),
+        phases: plan.phases(),
+        journal,
+        display,
+        plan: plan.clone(),
+        second: 0,
+    }));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::CannotRun(format!("cannot start a runtime: {error}")))?;
+    let ending = LocalSet::new().block_on(&runtime, async {
+        let stopper = Stopper::default();
+        let noting = control.clone();
+        signals::listen(stopper.clone(), move |text| {
+            noting.borrow().display.note(text)
+        })?;
+        engine::run(plan.clone(), make_client, &stopper, |ticks, health| {
+            control.borrow_mut().second(ticks, health);
+        })
+        .await
+    })?;
+    // The listener for signals, which holds the other reference, goes with the runtime.
+    drop(runtime);
+    let control = Rc::into_inner(control)
+        .ok_or_else(|| Error::CannotRun("the control of the run is still in use".into()))?
+        .into_inner();
+    control.display.finish();
+    let mut journal = control.journal;
+    journal.end(ending);
+    journal.into_result()
+}
+
+/// What happens once a second: fold, store, show.
+struct Control {
+    fold: Fold,
+    phases: Vec<Phase>,
+    journal: JournalWriter,
+    display: LiveDisplay,
+    plan: Arc<Plan>,
+    second: u64,
+}
+
+impl Control {
+    fn second(&mut self, ticks: Vec<Tick>, health: HealthSample) {
+        self.second += 1;
+        let (mut commit, live) = self.fold.fold(ticks);
+        commit.health = Some(health);
+        let had_failed = self.journal.failure().is_some();
+        self.journal.commit(commit);
+        if let Some(error) = self.journal.failure().filter(|_| !had_failed) {
+            self.display.note(&format!(
+                "the journal cannot be written: {error}; the load goes on, its numbers are kept \
+                 in memory and tried again each second"
+            ));
+        }
+        let elapsed = Duration::from_secs(self.second);
+        let now_us = units::as_us(elapsed);
+        let phase = self.phases.iter().find(|phase| now_us <= phase.end_us);
+        self.display.update(&Update {
+            live,
+            phase: phase.map_or_else(|| "stopping".into(), |phase| phase.name.clone()),
+            elapsed,
+            is_open: self.plan.load.model != Model::Closed,
+        });
+    }
+}
+
+/// The machine that makes the load.
+fn machine() -> Machine {
+    let uname = rustix::system::uname();
+    let text = |part: &std::ffi::CStr| part.to_string_lossy().into_owned();
+    let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let names = cpus.lines().filter_map(|line| line.split_once(':'));
+    let mut models = names.filter(|(key, _)| key.trim() == "model name");
+    Machine {
+        host: text(uname.nodename()),
+        kernel: format!("{} {}", text(uname.sysname()), text(uname.release())),
+        cpus: std::thread::available_parallelism().map_or(1, usize::from),
+        cpu: models
+            .next()
+            .map_or_else(String::new, |(_, name)| name.trim().to_owned()),
+    }
+}
+
+/// Which start of this machine it is; `None` where the system does not tell.
+fn boot_id() -> Option<String> {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned())
+}

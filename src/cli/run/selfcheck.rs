@@ -1,0 +1,228 @@
+//! `perfctl selfcheck`: how much equal runs differ here, and what could be found in spite of it.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::execute::{ExecuteArgs, Executed};
+use crate::cli::args::load::LoadArgs;
+use crate::cli::show::noise::noise_text;
+use crate::cli::show::output::written;
+use crate::comparison::{Baseline, Design, Statistical, check_plan, faults};
+use crate::error::{Error, Exit};
+use crate::grading::{Grading, Policy};
+use crate::metrics::RunResult;
+use crate::report::plain;
+use crate::scenario;
+use crate::units::trim_float;
+
+/// So many runs show a spread at all.
+const LEAST_RUNS: usize = 3;
+
+/// Measure the noise of this environment: equal runs of one target, and what could be found here
+#[derive(Debug, Args)]
+pub struct SelfcheckArgs {
+    /// Scenario file, its name in `scenarios/`, or a URL [default: scenarios/default.yaml, or the
+    /// only file there]
+    scenario: Option<String>,
+
+    /// How many runs
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 12,
+        value_parser = clap::value_parser!(u8).range(LEAST_RUNS as i64..=100)
+    )]
+    runs: u8,
+
+    #[command(flatten)]
+    load: LoadArgs,
+
+    #[command(flatten)]
+    execute: ExecuteArgs,
+}
+
+/// Makes the runs and says what they show.
+///
+/// # Errors
+/// What kept a run from being made or stored.
+pub fn run(args: &SelfcheckArgs, out: &mut dyn Write) -> Result<Exit, Error> {
+    let gate = Statistical {
+        design: Design::EachRun,
+        ..Statistical::default()
+    };
+    let source = scenario::find(args.scenario.as_deref())?;
+    let options = args.load.options()?;
+    let plan = Arc::new(scenario::compile(&source, &args.load.profile, &options)?);
+    check_plan(&Baseline::of(Vec::new()), &plan, &gate)?;
+    let made = collect(
+        args.runs.into(),
+        || args.execute.execute(&plan),
+        |text| args.execute.note(text),
+    )?;
+    written(writeln!(out, "{}", text(&gate, &made)))?;
+    Ok(match made.stopped {
+        Some(exit) => exit,
+        None if made.runs.len() < LEAST_RUNS => Exit::Inconclusive,
+        None => Exit::Pass,
+    })
+}
+
+/// The runs, and what is to be said of those that are not among them.
+#[derive(Default)]
+struct Collected {
+    runs: Vec<RunResult>,
+    left_out: Vec<String>,
+    /// The exit code of a run that a signal stopped; it is the last one.
+    stopped: Option<Exit>,
+}
+
+/// Makes so many runs, and tells `note` of each.
+fn collect(
+    count: usize,
+    mut execute: impl FnMut() -> Result<Executed, Error>,
+    note: impl Fn(&str),
+) -> Result<Collected, Error> {
+    let mut collected = Collected::default();
+    for made in 1..=count {
+        let executed = execute()?;
+        if let Some(error) = executed.unstored {
+            return Err(error);
+        }
+        let result = executed.result;
+        if !result.is_finished() {
+            let policy = Policy::default();
+            let grading = Grading::of(&result, &[], &policy);
+            collected.stopped = Some(grading.exit(&result, &policy));
+            break;
+        }
+        match faults(&result).as_slice() {
+            [] => collected.runs.push(result),
+            [fault, ..] => {
+                let text = format!("left out: run `{}` {fault}", result.run.id);
+                collected.left_out.push(text);
+            }
+        }
+        let directory = executed.directory.display();
+        note(&format!("run {made} of {count} is done: {directory}"));
+    }
+    Ok(collected)
+}
+
+fn text(gate: &Statistical, made: &Collected) -> String {
+    let found = match made.runs.len() {
+        n if n < LEAST_RUNS => {
+            format!("{n} runs could be used; {LEAST_RUNS} are the least that show a spread")
+        }
+        _ => findings(gate, &made.runs),
+    };
+    let left_out = made.left_out.iter().map(|text| plain(text));
+    std::iter::once(found)
+        .chain(left_out)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn findings(gate: &Statistical, runs: &[RunResult]) -> String {
+    let alarms = gate.false_alarms(runs);
+    let mut text = format!(
+        "{} equal runs\n\n{}\n\nfalse alarms, each run judged by all others: {} of {}",
+        runs.len(),
+        noise_text(&gate.noise(runs), "run"),
+        alarms.len(),
+        runs.len(),
+    );
+    for (run, why) in alarms {
+        text += &format!("\n  {}: {}", plain(&run), plain(&why));
+    }
+    text += &format!(
+        "\n(each a single look; by the plan of 1, 3 and 5 runs one run alone never fails a\n\
+         job, and at most {} % of the jobs of an unchanged build fail)",
+        trim_float(gate.budget() * 100.0, 1)
+    );
+    text += "\n\nmeasured in one session: other days and other machines differ by more, which\n\
+             only a baseline of several sessions shows (`perfctl baseline show`)";
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::{Outcome, fixture};
+
+    const GATE: Statistical = Statistical {
+        margin: 0.05,
+        tolerance: 0.1,
+        design: Design::EachRun,
+    };
+
+    fn collected(factors: &[f64], change: impl Fn(usize, &mut RunResult)) -> Collected {
+        let mut number = 0;
+        let execute = || {
+            let mut result = fixture::minute(number, factors[number]);
+            change(number, &mut result);
+            number += 1;
+            Ok(Executed {
+                result,
+                directory: "results/x".into(),
+                unstored: None,
+            })
+        };
+        collect(factors.len(), execute, |_| {}).unwrap()
+    }
+
+    #[test]
+    fn the_noise_is_shown_with_what_could_be_found_in_it() {
+        let made = collected(&[1.0, 1.01, 0.99, 1.0, 1.02, 1.0], |_, _| {});
+        let text = text(&GATE, &made);
+        for part in [
+            "6 equal runs",
+            "how much runs differ",
+            "list invoices",
+            "3 runs",
+            "false alarms, each run judged by all others: 0 of 6",
+            "at most 0.8 % of the jobs",
+        ] {
+            assert!(text.contains(part), "{part} is not there:\n{text}");
+        }
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 80),
+            "{text}"
+        );
+        let odd = collected(&[1.0, 1.0, 1.5, 1.0, 1.0], |_, _| {});
+        let text = super::text(&GATE, &odd);
+        assert!(text.contains("judged by all others: 1 of 5"), "{text}");
+    }
+
+    #[test]
+    fn runs_that_are_no_measure_are_left_out_and_said() {
+        let made = collected(&[1.0; 4], |number, run| {
+            if number % 2 == 1 {
+                run.endpoints[0].phases[0]
+                    .outcomes
+                    .insert(Outcome::LocalFd, 1);
+            }
+        });
+        assert_eq!((made.runs.len(), made.left_out.len()), (2, 2));
+        let text = text(&GATE, &made);
+        assert!(
+            text.starts_with("2 runs could be used; 3 are the least"),
+            "{text}"
+        );
+        assert!(text.contains("left out: run `run 1` is INVALID"), "{text}");
+    }
+
+    #[test]
+    fn a_signal_ends_it_with_what_there_is() {
+        let made = collected(&[1.0; 9], |number, run| {
+            if number == 3 {
+                run.run.ending.as_mut().unwrap().signal = Some(2);
+            }
+        });
+        assert_eq!(
+            (made.runs.len(), made.stopped),
+            (3, Some(Exit::Interrupted))
+        );
+    }
+}

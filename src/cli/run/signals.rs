@@ -1,0 +1,31 @@
+//! SIGINT and SIGTERM during a run: the first ends the load gracefully, the second the program.
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::engine::Stopper;
+use crate::error::Error;
+
+/// Listens from now on, in the current runtime. The first signal stops the run and is told to
+/// `on_first`; the second leaves at once, with what the journal has.
+///
+/// # Errors
+/// When signals cannot be listened for.
+pub(crate) fn listen(stopper: Stopper, on_first: impl Fn(&str) + 'static) -> Result<(), Error> {
+    let cannot = |error| Error::CannotRun(format!("cannot listen for signals: {error}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    tokio::task::spawn_local(async move {
+        for count in 1.. {
+            let number: u8 = tokio::select! {
+                _ = interrupt.recv() => 2,
+                _ = terminate.recv() => 15,
+            };
+            if count > 1 {
+                std::process::exit(128 + i32::from(number));
+            }
+            stopper.stop(number);
+            on_first("stopping: requests in flight may finish; once more to leave at once");
+        }
+    });
+    Ok(())
+}

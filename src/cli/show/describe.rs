@@ -1,0 +1,343 @@
+//! What a plan would do, in words and tables of at most 80 columns.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+
+use crate::plan::{
+    Arrivals, Direction, Feeder, Load, Mode, Model, OnEnd, Per, Plan, Service, SloScope, Step,
+    ThinkTime, UserClass,
+};
+use crate::units::{
+    format_count, format_counted, format_duration, format_percent, format_rate, format_users,
+    trim_float,
+};
+
+/// The widest line.
+const COLUMNS: u16 = 80;
+
+/// An empty table in perfctl's style.
+pub(crate) fn table<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = plain_table();
+    table.set_header(header);
+    table
+}
+
+fn plain_table() -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .force_no_tty()
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(COLUMNS);
+    table
+}
+
+/// Aligns a column of numbers.
+pub(crate) fn align_right(table: &mut Table, column: usize) {
+    if let Some(column) = table.column_mut(column) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+}
+
+/// `50 users` or `100/s`, the highest of all stages.
+pub(crate) fn level(load: &Load) -> String {
+    target(load, load.peak())
+}
+
+fn target(load: &Load, target: f64) -> String {
+    match load.model {
+        Model::Closed => format_users(target as u64),
+        Model::Open { .. } => format_rate(target),
+    }
+}
+
+/// How long the load is held: everything after the first ramp and the warm-up.
+pub(crate) fn held(load: &Load) -> String {
+    let first_ramp = load
+        .stages
+        .first()
+        .map_or(Duration::ZERO, |stage| stage.ramp);
+    format_duration(load.total().saturating_sub(first_ramp + load.warmup))
+}
+
+/// The plan for people.
+pub(crate) fn plan(plan: &Plan) -> String {
+    let mut text = String::new();
+    let target = match &plan.service {
+        Service::Demo => "the built-in target",
+        Service::Url(url) => url,
+    };
+    line(&mut text, "scenario", &plan.scenario);
+    line(&mut text, "profile", &plan.profile);
+    line(&mut text, "target", target);
+    line(&mut text, "load", &load(&plan.load));
+    if let [class] = plan.classes.as_slice() {
+        line(&mut text, "think time", &think_time(class.think_time));
+    }
+    line(&mut text, "duration", &duration(&plan.load));
+    line(&mut text, "requests", &requests(plan));
+    for feeder in &plan.data {
+        line(&mut text, "data", &data(feeder));
+    }
+    if plan.load.stages.len() > 1 {
+        let mut stages = table(["stage", "load", "ramp", "held"]);
+        for stage in &plan.load.stages {
+            let level = self::target(&plan.load, stage.level);
+            stages.add_row([
+                stage.name.clone(),
+                level,
+                format_duration(stage.ramp),
+                format_duration(stage.duration),
+            ]);
+        }
+        let _ = write!(text, "\n{}\n", stages.trim_fmt());
+    }
+    for table in [classes(plan), flows(plan)].into_iter().flatten() {
+        let _ = write!(text, "\n{}\n", table.trim_fmt());
+    }
+    let mut endpoints = table(["endpoint", "request", "share"]);
+    align_right(&mut endpoints, 2);
+    for (endpoint, share) in plan.endpoints.iter().zip(plan.shares()) {
+        endpoints.add_row([
+            endpoint.name.clone(),
+            format!("{} {}", endpoint.method.as_str(), endpoint.url.source()),
+            format!("{}%", trim_float(share * 100.0, 1)),
+        ]);
+    }
+    let _ = write!(text, "\n{}\n", endpoints.trim_fmt());
+    if !plan.slos.is_empty() {
+        let _ = write!(text, "\n{}\n", slos(plan).trim_fmt());
+    }
+    let notes = notes(plan);
+    if !notes.is_empty() {
+        let mut table = plain_table();
+        for note in notes {
+            table.add_row(["note:".to_owned(), note]);
+        }
+        let _ = write!(text, "\n{}\n", table.trim_fmt());
+    }
+    text
+}
+
+fn line(text: &mut String, key: &str, value: &str) {
+    let _ = writeln!(text, "  {key:<11} {value}");
+}
+
+/// `users.csv, 60 rows, unique, one per user, at the end stop_run`.
+fn data(feeder: &Feeder) -> String {
+    let mode = match feeder.mode {
+        Mode::Sequential => "sequential",
+        Mode::Random => "random",
+        Mode::Shuffle => "shuffle",
+        Mode::Unique => "unique",
+    };
+    let per = match feeder.per {
+        Per::Iteration => "iteration",
+        Per::User => "user",
+    };
+    let end = match feeder.on_end {
+        OnEnd::Wrap => "wrap",
+        OnEnd::StopUser => "stop_user",
+        OnEnd::StopRun => "stop_run",
+    };
+    let rows = format_count(feeder.rows.count());
+    let (name, file) = (&feeder.name, &feeder.file);
+    format!("{name}: {file}, {rows} rows, {mode}, one per {per}, at the end {end}")
+}
+
+fn load(load: &Load) -> String {
+    match load.model {
+        Model::Closed => format!("{} (closed: each waits for its answer)", level(load)),
+        Model::Open { max_users } => {
+            let process = match load.arrivals {
+                Arrivals::Uniform => "",
+                Arrivals::Poisson => ", a Poisson process",
+            };
+            format!(
+                "{} (open{process}), at most {} in flight",
+                level(load),
+                format_count(max_users.into())
+            )
+        }
+    }
+}
+
+/// The user classes; `None` where there is nothing but a think time to say.
+fn classes(plan: &Plan) -> Option<Table> {
+    let is_plain = |class: &UserClass| class.on_start.is_empty() && class.on_stop.is_empty();
+    if plan.classes.len() == 1 && plan.classes.iter().all(is_plain) {
+        return None;
+    }
+    let mut table = table(["user class", "users", "think time", "on start", "on stop"]);
+    for (class, share) in plan.classes.iter().zip(plan.class_shares()) {
+        let users = match (class.fixed_count, plan.load.model) {
+            (Some(count), Model::Closed) => format_users(count.into()),
+            _ => format!("{}%", trim_float(share * 100.0, 1)),
+        };
+        let steps = |steps: &[Step]| match steps.len() {
+            0 => "-".to_owned(),
+            n => format_counted(n as u64, "step"),
+        };
+        table.add_row([
+            class.name.clone(),
+            users,
+            think_time(class.think_time),
+            steps(&class.on_start),
+            steps(&class.on_stop),
+        ]);
+    }
+    Some(table)
+}
+
+/// The flows, and how often they are run; `None` without any.
+fn flows(plan: &Plan) -> Option<Table> {
+    if plan.flows.is_empty() {
+        return None;
+    }
+    let mut counts = vec![0.0; plan.flows.len()];
+    for (class, share) in plan.classes.iter().zip(plan.class_shares()) {
+        let flows = plan.expected(class).flows;
+        let sums = counts.iter_mut().zip(flows);
+        sums.for_each(|(sum, count)| *sum += share * count);
+    }
+    let mut table = table(["flow", "of 100 iterations"]);
+    align_right(&mut table, 1);
+    for (flow, count) in plan.flows.iter().zip(counts) {
+        table.add_row([flow.name.clone(), trim_float(count * 100.0, 1)]);
+    }
+    Some(table)
+}
+
+fn think_time(think_time: ThinkTime) -> String {
+    match think_time {
+        ThinkTime::None => "none".into(),
+        ThinkTime::Constant(wait) => format_duration(wait),
+        ThinkTime::Between(low, high) => {
+            format!("{} to {}", format_duration(low), format_duration(high))
+        }
+        ThinkTime::Poisson(mean) => format!("{} on average", format_duration(mean)),
+        ThinkTime::Pacing(pacing) => format!("one iteration every {}", format_duration(pacing)),
+    }
+}
+
+fn duration(load: &Load) -> String {
+    let mut text = format_duration(load.total());
+    if load.iterations.is_some() {
+        return format!("until the iterations are done, at most {text}");
+    }
+    let parts = [
+        (
+            "ramp",
+            load.stages
+                .first()
+                .map_or(Duration::ZERO, |stage| stage.ramp),
+        ),
+        ("warm-up", load.warmup),
+    ];
+    let parts = parts.iter().filter(|(_, time)| !time.is_zero());
+    let parts: Vec<String> = parts
+        .map(|(name, time)| format!("{} {name}", format_duration(*time)))
+        .collect();
+    if !parts.is_empty() {
+        let _ = write!(
+            text,
+            ", of which {} and {} measured",
+            parts.join(", "),
+            held(load)
+        );
+    }
+    text
+}
+
+/// How many requests the load can send, ramps and warm-up included.
+fn requests(plan: &Plan) -> String {
+    if let Some(iterations) = plan.load.iterations {
+        let each = plan.requests_per_iteration();
+        let about = if each == 1.0 { "" } else { "about " };
+        return format!(
+            "{about}{}",
+            format_count((iterations as f64 * each).round() as u64)
+        );
+    }
+    let Some(highest) = plan.highest_rate_per_s() else {
+        return "as many as the target answers".into();
+    };
+    let load = &plan.load;
+    let mut before = 0.0;
+    let mut level_seconds = 0.0;
+    for (i, stage) in load.stages.iter().enumerate() {
+        let warmup = if i == 0 { load.warmup } else { Duration::ZERO };
+        level_seconds += (before + stage.level) / 2.0 * stage.ramp.as_secs_f64();
+        level_seconds += stage.level * (stage.duration + warmup).as_secs_f64();
+        before = stage.level;
+    }
+    let count = (level_seconds * highest / load.peak()).round() as u64;
+    let most = match (load.model, load.arrivals) {
+        (Model::Closed, _) => "at most ",
+        (Model::Open { .. }, Arrivals::Uniform) => "",
+        (Model::Open { .. }, Arrivals::Poisson) => "about ",
+    };
+    format!(
+        "{most}{} ({most}{})",
+        format_count(count),
+        format_rate(highest)
+    )
+}
+
+fn slos(plan: &Plan) -> Table {
+    let mut table = table(["SLO", "of", "target"]);
+    for slo in &plan.slos {
+        let sign = match slo.metric.direction() {
+            Direction::AtMost => "<=",
+            Direction::AtLeast => ">=",
+        };
+        let of = match &slo.scope {
+            SloScope::Total => "all requests",
+            SloScope::Endpoint(name) => name,
+        };
+        let advisory = if slo.advisory { " (advisory)" } else { "" };
+        let target = slo.metric.format(slo.limit);
+        table.add_row([
+            slo.name.clone(),
+            of.to_owned(),
+            format!("{sign} {target}{advisory}"),
+        ]);
+    }
+    table
+}
+
+fn notes(plan: &Plan) -> Vec<String> {
+    let mut notes = plan.skipped_slos.clone();
+    if plan.transport.tls.insecure {
+        notes.push("certificates are not checked (`insecure`)".into());
+    }
+    if !plan.transport.client.is_default() {
+        let client = plan.transport.client.name();
+        notes.push(format!("requests are carried by the client `{client}`"));
+    }
+    if let Some(proxy) = &plan.transport.proxy {
+        notes.push(format!("requests go through the proxy {}", proxy.url));
+    }
+    let thinks = plan
+        .classes
+        .iter()
+        .any(|class| class.think_time != ThinkTime::None);
+    if thinks && plan.load.model != Model::Closed {
+        notes.push("the think time is not used: in an open load, arrivals follow the rate".into());
+    }
+    // What is only sent once by a user has no share.
+    let shares = plan.shares().into_iter().filter(|share| *share > 0.0);
+    if let Some(shares) = shares.reduce(f64::min)
+        && let Some(highest) = plan.highest_rate_per_s()
+        && highest * shares * plan.load.total().as_secs_f64() < 100.0
+        && plan.load.iterations.is_none()
+    {
+        let rarest = format_percent(shares);
+        notes.push(format!(
+            "the rarest endpoint ({rarest}) gets fewer than 100 requests: its p99 will say little"
+        ));
+    }
+    notes
+}

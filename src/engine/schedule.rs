@@ -1,0 +1,5 @@
+//! When something is due: arrivals, users, and the timer that waits for it.
+
+pub(super) mod pacing;
+pub(super) mod timer;
+pub(super) mod user_schedule;

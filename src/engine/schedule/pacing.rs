@@ -1,0 +1,295 @@
+//! The level of a load at any time, and when arrivals are due: pure functions of the load, without
+//! a clock. Not here: which users run at a level (`crew`).
+//!
+//! The level of a load, users or arrivals per second, is piecewise linear in time: each stage is a
+//! ramp from the level before it and then a constant. Users follow the level itself, arrivals its
+//! integral, both in closed form:
+//!
+//! ```text
+//! level      ______        arrivals N(t) = integral of the level up to t
+//!          /       \_____  arrival k is due when N(t) = k
+//!  ______/                 on a ramp from a to b over d seconds, s seconds in:
+//!  0     ramp  hold  t       N = n0 + a s + (b - a) s^2 / (2 d)
+//! ```
+//!
+//! The arrivals of a Poisson process are due when N(t) passes the sums of exponential steps of
+//! mean 1 (the time change of an inhomogeneous Poisson process; E. Çinlar, "Introduction to
+//! Stochastic Processes", 1975, chapter 4.7), so that ramps are right without thinning.
+
+use std::time::Duration;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha12Rng;
+
+use crate::plan::{Arrivals, Load};
+
+/// The stream of random numbers of a Poisson process: above those of all users.
+const STREAM: u64 = u64::MAX;
+
+/// A stretch of time in which the level changes evenly. Times in seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Segment {
+    pub(crate) start: f64,
+    pub(crate) length: f64,
+    pub(crate) from: f64,
+    pub(crate) to: f64,
+    /// Position of the stage it belongs to.
+    pub(crate) stage: usize,
+}
+
+/// The segments of a load, in order; jumps have no segment of their own.
+pub(crate) fn segments(load: &Load) -> Vec<Segment> {
+    let mut segments = Vec::new();
+    let mut start = 0.0;
+    let mut level = 0.0;
+    for (i, stage) in load.stages.iter().enumerate() {
+        let warmup = if i == 0 { load.warmup } else { Duration::ZERO };
+        let ramp = (stage.ramp, level);
+        let hold = (stage.duration + warmup, stage.level);
+        for (length, from) in [ramp, hold] {
+            let length = length.as_secs_f64();
+            if length > 0.0 {
+                segments.push(Segment {
+                    start,
+                    length,
+                    from,
+                    to: stage.level,
+                    stage: i,
+                });
+                start += length;
+            }
+        }
+        level = stage.level;
+    }
+    segments
+}
+
+/// The schedule of an open load.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    /// Each with the integral of the rate before it.
+    segments: Vec<(Segment, f64)>,
+    /// The integral of the rate over the whole load.
+    whole: f64,
+    arrivals: Arrivals,
+    seed: u64,
+    most: u64,
+}
+
+impl Schedule {
+    /// The schedule of a load whose level is a rate per second. `seed` decides when the arrivals
+    /// of a Poisson process come; evenly spaced ones do not depend on it.
+    pub fn new(load: &Load, seed: u64) -> Self {
+        let mut before = 0.0;
+        let mut with_integrals = Vec::new();
+        for segment in segments(load) {
+            with_integrals.push((segment, before));
+            before += segment.length * (segment.from + segment.to) / 2.0;
+        }
+        Self {
+            segments: with_integrals,
+            // The tolerance keeps a sum that is whole but for rounding from gaining an arrival
+            // at the very end.
+            whole: before - 1e-6,
+            arrivals: load.arrivals,
+            seed,
+            most: load.iterations.unwrap_or(u64::MAX),
+        }
+    }
+
+    /// Number, from 0, and time of each arrival of shard i of n, in order: the arrivals
+    /// k = i mod n of one sequence, whatever n.
+    pub fn of_shard(
+        &self,
+        (shard, shards): (u64, u64),
+    ) -> impl Iterator<Item = (u64, Duration)> + '_ {
+        let mut rng = ChaCha12Rng::seed_from_u64(self.seed);
+        rng.set_stream(STREAM);
+        let mut reached = 0.0;
+        (0..self.most)
+            .map(move |k| {
+                reached = match self.arrivals {
+                    Arrivals::Uniform => k as f64,
+                    // From 0 exclusive, so that the logarithm is finite.
+                    Arrivals::Poisson => reached - (1.0 - rng.random::<f64>()).ln(),
+                };
+                (k, reached)
+            })
+            .filter(move |(k, _)| k % shards == shard)
+            .map_while(|(k, reached)| Some((k, self.time_of(reached)?)))
+    }
+
+    /// When the integral of the rate reaches this value; `None` when it never does.
+    fn time_of(&self, integral: f64) -> Option<Duration> {
+        if integral >= self.whole {
+            return None;
+        }
+        let next = self
+            .segments
+            .partition_point(|(_, before)| *before <= integral);
+        let (segment, before) = self.segments.get(next.checked_sub(1)?)?;
+        let Segment {
+            start,
+            length,
+            from,
+            to,
+            ..
+        } = *segment;
+        let wanted = integral - before;
+        let slope = (to - from) / length;
+        // The root of from s + slope s^2 / 2 = wanted, in the form that does not cancel.
+        let root = (from * from + 2.0 * slope * wanted).max(0.0).sqrt();
+        let into = if from + root > 0.0 {
+            2.0 * wanted / (from + root)
+        } else {
+            0.0
+        };
+        Some(Duration::from_secs_f64(start + into.clamp(0.0, length)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Model, Stage};
+    use proptest::prelude::*;
+
+    fn load(stages: &[(f64, f64, f64)]) -> Load {
+        Load {
+            model: Model::Open { max_users: 10 },
+            stages: stages
+                .iter()
+                .map(|(target, ramp, duration)| Stage {
+                    name: "s".into(),
+                    level: *target,
+                    ramp: Duration::from_secs_f64(*ramp),
+                    duration: Duration::from_secs_f64(*duration),
+                    classes: Vec::new(),
+                })
+                .collect(),
+            warmup: Duration::ZERO,
+            stop_timeout: Duration::ZERO,
+            iterations: None,
+            arrivals: Arrivals::Uniform,
+            shape: None,
+        }
+    }
+
+    fn poisson(stages: &[(f64, f64, f64)]) -> Load {
+        Load {
+            arrivals: Arrivals::Poisson,
+            ..load(stages)
+        }
+    }
+
+    /// All arrivals, in seconds.
+    fn dues(load: &Load, seed: u64) -> Vec<f64> {
+        let schedule = Schedule::new(load, seed);
+        let all = schedule.of_shard((0, 1));
+        all.map(|(_, due)| due.as_secs_f64()).collect()
+    }
+
+    /// The integral of the rate up to `t`.
+    fn integral(segments: &[Segment], t: f64) -> f64 {
+        let parts = segments.iter().map(|s| {
+            let into = (t - s.start).clamp(0.0, s.length);
+            s.from * into + (s.to - s.from) / s.length * into * into / 2.0
+        });
+        parts.sum()
+    }
+
+    #[test]
+    fn a_constant_rate_is_evenly_spaced_and_exact() {
+        let dues = dues(&load(&[(5000.0, 0.0, 60.0)]), 0);
+        assert_eq!(dues.len(), 300_000);
+        assert_eq!((dues[0], dues[5000]), (0.0, 1.0));
+    }
+
+    #[test]
+    fn a_ramp_from_nothing_follows_the_square() {
+        // 0 to 100/s in 10 s: N(t) = 5 t^2, so arrival 125 is due at 5 s.
+        let dues = dues(&load(&[(100.0, 10.0, 0.0)]), 0);
+        assert_eq!(dues.len(), 500);
+        assert!((dues[125] - 5.0).abs() < 1e-9, "{}", dues[125]);
+    }
+
+    #[test]
+    fn a_poisson_process_depends_on_its_seed_alone() {
+        let load = poisson(&[(50.0, 2.0, 10.0)]);
+        assert_eq!(dues(&load, 7), dues(&load, 7));
+        assert_ne!(dues(&load, 7), dues(&load, 8));
+        let mut limited = load.clone();
+        limited.iterations = Some(20);
+        assert_eq!(dues(&limited, 7), dues(&load, 7)[..20]);
+    }
+
+    proptest! {
+        #[test]
+        fn shards_share_out_one_sequence(shards in 1u64..9, seed: u64, is_poisson: bool) {
+            let mut load = load(&[(60.0, 3.0, 5.0)]);
+            load.arrivals = if is_poisson { Arrivals::Poisson } else { Arrivals::Uniform };
+            let schedule = Schedule::new(&load, seed);
+            let mut all: Vec<_> = (0..shards)
+                .flat_map(|shard| schedule.of_shard((shard, shards)).collect::<Vec<_>>())
+                .collect();
+            all.sort_unstable();
+            prop_assert_eq!(all, schedule.of_shard((0, 1)).collect::<Vec<_>>());
+        }
+
+        /// Counts per second have the rate as their mean and as their variance. With 400 seconds
+        /// the mean is within 5 standard errors, and so is the ratio of the two.
+        #[test]
+        fn poisson_counts_have_mean_and_variance_of_the_rate(
+            seed: u64,
+            rate in 5.0f64..200.0,
+        ) {
+            let seconds = 400;
+            let mut counts = vec![0.0; seconds];
+            for due in dues(&poisson(&[(rate, 0.0, seconds as f64)]), seed) {
+                counts[due as usize] += 1.0;
+            }
+            let n = seconds as f64;
+            let mean = counts.iter().sum::<f64>() / n;
+            let squares = counts.iter().map(|count| (count - mean).powi(2));
+            let variance = squares.sum::<f64>() / (n - 1.0);
+            prop_assert!((mean - rate).abs() < 5.0 * (rate / n).sqrt(), "{mean} for {rate}");
+            let ratio = variance / mean;
+            prop_assert!((ratio - 1.0).abs() < 5.0 * (2.0 / n).sqrt() + 1.0 / n.sqrt(), "{ratio}");
+        }
+
+        /// On ramps too: measured by the integral of the rate, the steps are exponential of mean
+        /// 1 (Kolmogorov-Smirnov, at one in a million).
+        #[test]
+        fn poisson_arrivals_follow_the_integral_of_ramps(seed: u64, to in 100.0f64..1000.0) {
+            let load = poisson(&[(to, 10.0, 2.0), (50.0, 10.0, 0.0)]);
+            let segments = segments(&load);
+            let reached: Vec<f64> =
+                dues(&load, seed).into_iter().map(|due| integral(&segments, due)).collect();
+            let mut steps: Vec<f64> = reached.windows(2).map(|w| w[1] - w[0]).collect();
+            steps.sort_by(f64::total_cmp);
+            let n = steps.len() as f64;
+            let distance = steps.iter().enumerate().map(|(i, step)| {
+                let expected = 1.0 - (-step).exp();
+                (expected - i as f64 / n).abs().max((expected - (i + 1) as f64 / n).abs())
+            }).fold(0.0, f64::max);
+            prop_assert!(distance < 2.7 / n.sqrt(), "{distance} of {n}");
+        }
+
+        #[test]
+        fn every_second_has_its_integral_of_arrivals(
+            stages in prop::collection::vec((1.0f64..500.0, 0.0f64..20.0, 0.5f64..20.0), 1..5),
+        ) {
+            let load = load(&stages);
+            let dues = dues(&load, 0);
+            prop_assert!(dues.is_sorted());
+            let segments = segments(&load);
+            let total = load.total().as_secs_f64();
+            prop_assert!((dues.len() as f64 - integral(&segments, total)).abs() <= 1.0);
+            for second in 1..total as usize {
+                let seen = dues.partition_point(|due| *due < second as f64) as f64;
+                let planned = integral(&segments, second as f64);
+                prop_assert!((seen - planned).abs() <= 1.0 + 1e-6);
+            }
+        }
+    }
+}

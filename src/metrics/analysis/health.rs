@@ -1,0 +1,520 @@
+//! The generator's own health, second by second, and what is too much of it.
+//!
+//! Here: what is stored of it, the bounds, and the judgement. Not here: where the numbers come
+//! from (`engine`), and the other causes that make a run INVALID (`validity`).
+
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::{Histogram, Outcome, RunResult, SparseHistogram, Tick, Window};
+use crate::plan::{ClientChoice, Model, Percentile};
+use crate::units::{format_count, format_latency_us, trim_float};
+
+/// For how many seconds running the generator has to be too busy for its numbers to be worthless.
+const RUNNING_S: usize = 5;
+/// Shares of the cores' time: a warning above the first, INVALID above the second.
+const CPU: [f64; 2] = [0.70, 0.85];
+/// The same of the one core of the busiest worker.
+const WORKER: [f64; 2] = [0.80, 0.95];
+/// How late 99 % of a worker's wake-ups may be before it is worth a warning; us.
+const LAG_P99_US: f64 = 10_000.0;
+/// How late no wake-up may be; us.
+const LAG_MAX_US: u64 = 100_000;
+/// p99 of the scheduling delay of starts: a warning above the first; us.
+const LATENESS_US: [f64; 2] = [5_000.0, 10_000.0];
+/// INVALID only when p99 of the scheduling delay is also more than this of the median response time.
+const LATENESS_SHARE: f64 = 0.05;
+/// The share of planned starts that the generator may miss by its own scheduling delay.
+const MISSED_LATE: f64 = 0.001;
+/// Of open files and local ports: a warning above this share.
+const USED: f64 = 0.80;
+
+/// What one worker notes of itself, beside its samples.
+#[derive(Debug, Clone, Default)]
+pub struct WorkerHealth {
+    /// CPU time that its thread used; us.
+    pub cpu_us: u64,
+    /// How long this is about; us.
+    pub wall_us: u64,
+    /// The time that requests were in flight, summed over them; us.
+    pub in_flight_us: u64,
+    /// How late its timers woke it, beyond their own resolution; us.
+    pub lags_us: Vec<u64>,
+}
+
+/// The generator in one second of the run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HealthSample {
+    /// CPU time of all workers and the control thread over what the cores could give. The built-in
+    /// target has no part in it.
+    pub cpu_share: f64,
+    /// CPU time of the busiest worker over that of one core.
+    pub busiest_worker_share: f64,
+    /// The mean number of requests in flight times the seconds this is about.
+    pub in_flight_s: f64,
+    /// How late the workers' timers woke them, beyond the timers' own millisecond.
+    #[serde(skip_serializing_if = "SparseHistogram::is_empty")]
+    pub loop_lag: SparseHistogram,
+    /// CPU time of this machine that its host took away for others (steal), over all there was.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub steal_share: f64,
+    /// Open files of the process; `None` where the system does not tell.
+    pub open_files: Option<Usage>,
+    /// Local ports in use on this machine, at most; `None` where the system does not tell.
+    pub local_ports: Option<Usage>,
+}
+
+/// How much of something is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// In use.
+    pub used: u64,
+    /// All there is.
+    pub limit: u64,
+}
+
+/// Something about the generator that a reader has to know.
+pub(crate) struct Concern {
+    /// Whether it makes the run INVALID.
+    pub(crate) decisive: bool,
+    /// A phrase for people, with a way out.
+    pub(crate) text: String,
+}
+
+impl HealthSample {
+    /// Of what all workers handed over for one second, and the control thread's CPU time; `cores`
+    /// may be a fraction, where the process is held back by a quota.
+    pub fn of(ticks: &[Tick], control_cpu_us: u64, cores: f64) -> Self {
+        let workers = || ticks.iter().map(|tick| &tick.health);
+        let share = |cpu_us: u64, wall_us: u64| cpu_us as f64 / wall_us.max(1) as f64;
+        let wall_us = workers().map(|worker| worker.wall_us).max().unwrap_or(0);
+        let cpu_us: u64 = workers().map(|worker| worker.cpu_us).sum();
+        let mut lags: Vec<u64> = workers().flat_map(|w| w.lags_us.iter().copied()).collect();
+        let in_flight_us: u64 = workers().map(|worker| worker.in_flight_us).sum();
+        Self {
+            cpu_share: share(cpu_us + control_cpu_us, wall_us) / cores,
+            busiest_worker_share: workers()
+                .map(|worker| share(worker.cpu_us, worker.wall_us))
+                .fold(0.0, f64::max),
+            in_flight_s: in_flight_us as f64 / 1e6,
+            loop_lag: SparseHistogram::of(&mut lags),
+            steal_share: 0.0,
+            open_files: None,
+            local_ports: None,
+        }
+    }
+}
+
+fn is_zero(share: &f64) -> bool {
+    *share == 0.0
+}
+
+impl RunResult {
+    /// The share of this machine's CPU time that its host took away, over the whole run; 0 where
+    /// it was not measured.
+    pub fn mean_steal_share(&self) -> f64 {
+        let sum: f64 = self.health.iter().map(|second| second.steal_share).sum();
+        sum / self.health.len().max(1) as f64
+    }
+
+    /// Everything that is wrong with the generator's health. CPU, loop lag and scheduling delay count
+    /// where the load was measured: a generator that struggles in the ramp harms no number that
+    /// is graded.
+    pub(crate) fn health_concerns(&self) -> Vec<Concern> {
+        let lighter = self.lighter_client();
+        let cpu = self.busy(
+            |second| second.cpu_share,
+            CPU,
+            "the CPU time this machine allows perfctl",
+            &format!("{lighter}fewer users or a lower rate, or another machine"),
+        );
+        let worker = self.busy(
+            |second| second.busiest_worker_share,
+            WORKER,
+            "the one core a worker can use",
+            &format!("{lighter}more `--workers`, fewer users or a lower rate, or another machine"),
+        );
+        let concerns = [
+            cpu,
+            worker,
+            self.loop_lag(),
+            self.scheduling_delay(),
+            self.dropped_late(),
+            self.dropped_for_lack_of_users(),
+            self.used_up(|second| second.open_files, "open files", "`ulimit -n`"),
+            self.used_up(
+                |second| second.local_ports,
+                "local ports",
+                "`net.ipv4.ip_local_port_range`",
+            ),
+        ];
+        concerns.into_iter().flatten().collect()
+    }
+
+    /// The way out that costs no load, where it was not taken; to stand before others.
+    fn lighter_client(&self) -> &'static str {
+        match self.run.client {
+            ClientChoice::Reqwest => {
+                "`--client direct` (HTTP/1.1, less CPU time for each request), "
+            }
+            ClientChoice::Direct => "",
+        }
+    }
+
+    /// The seconds in which load was measured, in part at least.
+    fn measured_health(&self) -> impl Iterator<Item = &HealthSample> {
+        let stopped_at_us = match &self.run.ending {
+            Some(ending) => ending.stopped_at_us,
+            None => u64::MAX,
+        };
+        let measured = move |start_us: u64| {
+            let phases = self.run.phases.iter().filter(|phase| phase.measured);
+            phases.into_iter().any(|phase| {
+                start_us < phase.end_us.min(stopped_at_us) && start_us + 1_000_000 > phase.start_us
+            })
+        };
+        let seconds = self.health.iter().enumerate();
+        seconds
+            .filter(move |(second, _)| measured(*second as u64 * 1_000_000))
+            .map(|(_, sample)| sample)
+    }
+
+    fn busy(
+        &self,
+        share: fn(&HealthSample) -> f64,
+        [warn, invalid]: [f64; 2],
+        of: &str,
+        way_out: &str,
+    ) -> Option<Concern> {
+        let shares: Vec<f64> = self.measured_health().map(share).collect();
+        let highest = shares.iter().copied().fold(0.0, f64::max);
+        let (mut running, mut longest) = (0, 0);
+        for share in &shares {
+            running = if *share > invalid { running + 1 } else { 0 };
+            longest = longest.max(running);
+        }
+        let decisive = longest >= RUNNING_S;
+        let (bound, seconds) = match decisive {
+            true => (invalid, format!("for {longest} s running")),
+            false => {
+                let above = shares.iter().filter(|share| **share > warn).count();
+                (warn, format!("in {above} of {} s", shares.len()))
+            }
+        };
+        (highest > warn).then(|| Concern {
+            decisive,
+            text: format!(
+                "the generator used more than {} of {of} {seconds} (at most {}): {way_out}",
+                percent(bound),
+                percent(highest)
+            ),
+        })
+    }
+
+    fn loop_lag(&self) -> Option<Concern> {
+        let mut histogram = Histogram::default();
+        self.measured_health()
+            .for_each(|second| histogram.add(&second.loop_lag));
+        let max_us = histogram.max()?;
+        if max_us > LAG_MAX_US as f64 {
+            return Some(Concern {
+                decisive: true,
+                text: format!(
+                    "the generator stood still for {}, in which it could start and time nothing: \
+                     fewer users, or a machine with less other work",
+                    format_latency_us(max_us)
+                ),
+            });
+        }
+        let p99_us = histogram.percentile(Percentile::new(99.0)?)?;
+        (p99_us > LAG_P99_US).then(|| Concern {
+            decisive: false,
+            text: format!(
+                "the workers woke up to {} late (p99): response times are too long by as much; \
+                 fewer users, or a machine with less other work",
+                format_latency_us(p99_us)
+            ),
+        })
+    }
+
+    fn scheduling_delay(&self) -> Option<Concern> {
+        if self.run.load.model == Model::Closed {
+            return None;
+        }
+        let total = self.summary(None, Window::Measured);
+        let p99_us = total.scheduling_delay_us.p99?;
+        let [warn_us, invalid_us] = LATENESS_US;
+        let of_median = total
+            .response_us
+            .p50
+            .is_none_or(|p50| p99_us > p50 * LATENESS_SHARE);
+        (p99_us > warn_us).then(|| Concern {
+            decisive: p99_us > invalid_us && of_median,
+            text: format!(
+                "requests started up to {} late (p99): {}more `--workers`, a lower rate, or another \
+                 machine",
+                format_latency_us(p99_us),
+                self.lighter_client()
+            ),
+        })
+    }
+
+    fn dropped_late(&self) -> Option<Concern> {
+        let totals = self.run.ending.as_ref()?.totals;
+        (totals.dropped_late > 0).then(|| Concern {
+            decisive: totals.dropped_late as f64 > totals.planned as f64 * MISSED_LATE,
+            text: format!(
+                "{} of {} arrivals were dropped because the generator was late: {}more \
+                 `--workers`, a lower rate, or another machine",
+                format_count(totals.dropped_late),
+                format_count(totals.planned),
+                self.lighter_client()
+            ),
+        })
+    }
+
+    /// Of a run that was killed the cause is not known, and the likelier one is told.
+    fn dropped_for_lack_of_users(&self) -> Option<Concern> {
+        let late = self
+            .run
+            .ending
+            .as_ref()
+            .map_or(0, |e| e.totals.dropped_late);
+        let dropped = self
+            .count(|outcome| outcome == Outcome::Dropped)
+            .saturating_sub(late);
+        let Model::Open { max_users } = self.run.load.model else {
+            return None;
+        };
+        (dropped > 0).then(|| Concern {
+            decisive: false,
+            text: format!(
+                "{} arrivals were missed because no virtual user was free: the target was too \
+                 slow for this rate, or `max_users` ({}) is too low",
+                format_count(dropped),
+                format_count(max_users.into())
+            ),
+        })
+    }
+
+    fn used_up(
+        &self,
+        usage: fn(&HealthSample) -> Option<Usage>,
+        what: &str,
+        limit: &str,
+    ) -> Option<Concern> {
+        let share = |usage: &Usage| usage.used as f64 / usage.limit.max(1) as f64;
+        let usages = self.health.iter().filter_map(usage);
+        let most = usages.max_by(|a, b| share(a).total_cmp(&share(b)))?;
+        (share(&most) > USED).then(|| Concern {
+            decisive: false,
+            text: format!(
+                "{} of {} {what} were in use: fewer users, or a higher limit ({limit})",
+                format_count(most.used),
+                format_count(most.limit)
+            ),
+        })
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{}%", trim_float(share * 100.0, 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::fixture;
+
+    /// A run of 2 s ramp and 10 s measured load, whose seconds are changed by `change`.
+    fn run(change: impl Fn(usize, &mut HealthSample)) -> RunResult {
+        let mut result = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 1_000)])]);
+        result.health = (0..13)
+            .map(|second| {
+                let mut sample = HealthSample {
+                    cpu_share: 0.3,
+                    busiest_worker_share: 0.5,
+                    in_flight_s: 1.0 / 13.0,
+                    loop_lag: SparseHistogram::of(&mut [100; 100]),
+                    steal_share: 0.0,
+                    open_files: Some(Usage {
+                        used: 100,
+                        limit: 1024,
+                    }),
+                    local_ports: Some(Usage {
+                        used: 50,
+                        limit: 28_232,
+                    }),
+                };
+                change(second, &mut sample);
+                sample
+            })
+            .collect();
+        result
+    }
+
+    /// `(INVALID, warnings)`.
+    fn judged(result: &RunResult) -> (Vec<String>, Vec<String>) {
+        (result.invalid_because(), result.warnings())
+    }
+
+    #[test]
+    fn a_generator_at_rest_raises_nothing() {
+        assert_eq!(judged(&run(|_, _| {})), (vec![], vec![]));
+    }
+
+    #[test]
+    fn a_busy_process_or_worker_is_a_warning_and_five_seconds_running_make_it_invalid() {
+        type Field = fn(&mut HealthSample) -> &mut f64;
+        let fields: [(Field, [f64; 2], &str); 2] = [
+            (|s| &mut s.cpu_share, CPU, "CPU time"),
+            (|s| &mut s.busiest_worker_share, WORKER, "a worker"),
+        ];
+        for (field, [warn, invalid], part) in fields {
+            let of_seconds = |seconds: &[usize], share: f64| {
+                let result = run(|second, sample| {
+                    if seconds.contains(&second) {
+                        *field(sample) = share;
+                    }
+                });
+                judged(&result)
+            };
+            assert_eq!(of_seconds(&[4, 5, 6, 7, 8], warn), (vec![], vec![]));
+            let (because, warnings) = of_seconds(&[4], warn + 0.01);
+            assert!(because.is_empty() && warnings[0].contains(part));
+            assert!(warnings[0].contains("in 1 of 10 s"), "{warnings:?}");
+            let (because, warnings) = of_seconds(&[3, 4, 5, 6, 8, 9], invalid + 0.01);
+            assert_eq!((because.len(), warnings.len()), (0, 1), "not running");
+            let (because, warnings) = of_seconds(&[3, 4, 5, 6, 7], invalid + 0.01);
+            assert_eq!((because.len(), warnings.len()), (1, 0));
+            assert!(because[0].contains("for 5 s running"), "{because:?}");
+            let in_the_ramp = of_seconds(&[0, 1], invalid + 0.1);
+            assert_eq!(in_the_ramp, (vec![], vec![]), "nothing of it is graded");
+        }
+    }
+
+    #[test]
+    fn a_busy_generator_is_told_of_the_lighter_client_unless_it_was_used() {
+        let mut result = run(|_, sample| sample.cpu_share = 0.9);
+        let because = result.invalid_because();
+        assert!(because[0].contains("`--client direct`"), "{because:?}");
+        result.run.client = ClientChoice::Direct;
+        let because = result.invalid_because();
+        assert!(!because[0].contains("direct"), "{because:?}");
+        assert!(because[0].contains(": fewer users"), "{because:?}");
+    }
+
+    #[test]
+    fn a_worker_that_wakes_late_is_a_warning_and_one_that_stood_still_invalid() {
+        let lags = |late: u64, count: usize| {
+            let result = run(|second, sample| {
+                if second == 5 {
+                    let mut lags = vec![100; 100];
+                    lags[..count].fill(late);
+                    sample.loop_lag = SparseHistogram::of(&mut lags);
+                }
+            });
+            judged(&result)
+        };
+        assert_eq!(lags(90_000, 10), (vec![], vec![]), "1 % of a thousand");
+        let (because, warnings) = lags(90_000, 11);
+        assert!(because.is_empty() && warnings[0].contains("90.0 ms late (p99)"));
+        let (because, _) = lags(100_001, 1);
+        assert!(because[0].contains("stood still for 100 ms"), "{because:?}");
+    }
+
+    #[test]
+    fn files_and_ports_are_a_warning_before_they_run_out() {
+        let (because, warnings) = judged(&run(|second, sample| {
+            if second == 1 {
+                sample.open_files = Some(Usage {
+                    used: 820,
+                    limit: 1024,
+                });
+                sample.local_ports = Some(Usage {
+                    used: 41,
+                    limit: 50,
+                });
+            }
+        }));
+        assert!(because.is_empty());
+        assert!(warnings[0].contains("820 of 1,024 open files"));
+        assert!(warnings[1].contains("41 of 50 local ports"));
+    }
+
+    /// An open run of 1,000 requests, of which 2 % started this late.
+    fn late(scheduling_delay_us: u64, response_us: u64) -> (Vec<String>, Vec<String>) {
+        let samples = (0..1_000).map(|i| {
+            let mut sample = fixture::sample(0, Outcome::Ok, i * 1_000, response_us);
+            if i % 50 == 0 {
+                sample.response_us += scheduling_delay_us;
+            }
+            sample
+        });
+        let tick = Tick {
+            samples: samples.collect(),
+            ..Tick::default()
+        };
+        let stage = crate::plan::Stage {
+            name: "steady".into(),
+            level: 1_000.0,
+            ramp: std::time::Duration::ZERO,
+            duration: std::time::Duration::from_secs(1),
+            classes: Vec::new(),
+        };
+        let mut result = fixture::of_stages(&["a"], vec![stage], tick);
+        result.run.load.model = Model::Open { max_users: 10 };
+        judged(&result)
+    }
+
+    #[test]
+    fn late_starts_are_a_warning_and_invalid_where_they_weigh() {
+        assert_eq!(late(4_900, 1_000), (vec![], vec![]));
+        let (because, warnings) = late(6_000, 1_000);
+        assert!(because.is_empty() && warnings[0].contains("6.00 ms late"));
+        let (because, warnings) = late(15_000, 400_000);
+        assert_eq!((because.len(), warnings.len()), (0, 1), "below 5 % of p50");
+        let (because, warnings) = late(15_000, 200_000);
+        assert_eq!((because.len(), warnings.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_dropped_arrival_has_a_cause_and_only_the_generators_own_is_invalid() {
+        let dropped = |late: u64| {
+            let requests: fixture::Requests<'_> =
+                &[(Outcome::Ok, 1_000, 9_980), (Outcome::Dropped, 0, 20)];
+            let mut result = fixture::run(&[("a", requests)]);
+            result.run.load.model = Model::Open { max_users: 10 };
+            result.run.ending.as_mut().unwrap().totals.dropped_late = late;
+            judged(&result)
+        };
+        let (because, warnings) = dropped(0);
+        assert!(because.is_empty());
+        assert!(warnings[0].contains("20 arrivals were dropped because no virtual user"));
+        let (because, warnings) = dropped(10);
+        assert_eq!((because.len(), warnings.len()), (0, 2), "0.1 %");
+        let (because, warnings) = dropped(11);
+        assert_eq!((because.len(), warnings.len()), (1, 1));
+        assert!(because[0].contains("11 of 10,000"), "{because:?}");
+    }
+
+    #[test]
+    fn a_second_is_made_of_what_all_workers_say() {
+        let tick = |cpu_us, lags: &[u64]| Tick {
+            health: WorkerHealth {
+                cpu_us,
+                wall_us: 1_000_000,
+                in_flight_us: 2_500_000,
+                lags_us: lags.to_vec(),
+            },
+            ..Tick::default()
+        };
+        let ticks = [tick(400_000, &[1, 2]), tick(900_000, &[3])];
+        let sample = HealthSample::of(&ticks, 100_000, 2.0);
+        assert_eq!((sample.cpu_share, sample.busiest_worker_share), (0.7, 0.9));
+        assert_eq!((sample.in_flight_s, sample.loop_lag.count()), (5.0, 3));
+        let held_back = HealthSample::of(&ticks[..1], 0, 0.4);
+        assert_eq!(held_back.cpu_share, 1.0, "a quota of 40 % is used up");
+        assert_eq!(HealthSample::of(&[], 0, 1.0).cpu_share, 0.0);
+    }
+}

@@ -1,0 +1,357 @@
+//! Numbers derived from a result: rates, shares, percentiles. Always recomputed, never stored as
+//! the truth.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::metrics::{
+    Cell, Component, EndpointResult, Histogram, HttpVersion, Outcome, RunResult, SparseHistogram,
+};
+use crate::plan::{Metric, Percentile};
+
+/// Which part of a run a summary is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Window<'a> {
+    /// All measured phases; what is graded.
+    Measured,
+    /// These phases, by position.
+    Phases(&'a [usize]),
+}
+
+/// The numbers of one endpoint, or of all, in one part of a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Summary {
+    /// Length of the part; s.
+    pub window_s: f64,
+    /// Requests started.
+    pub requests: u64,
+    /// Answered as asked.
+    pub successes: u64,
+    /// Failed; see [`Outcome::is_failure`].
+    pub failures: u64,
+    /// Arrivals that were never started.
+    pub dropped: u64,
+    /// Cut off by the end of the run; neither success nor failure.
+    pub interrupted: u64,
+    /// Planned requests by how they ended.
+    pub outcomes: BTreeMap<Outcome, u64>,
+    /// Successes per second.
+    pub rate_per_s: f64,
+    /// Failures over finished requests; `None` without any.
+    pub error_rate: Option<f64>,
+    /// Share of finished requests that the target answered, see [`Outcome::is_unavailable`].
+    pub availability: Option<f64>,
+    /// Intended start to last byte: successes, and timed-out and interrupted requests at their
+    /// age, so that a request that hangs does not make the numbers better.
+    pub response_us: Latency,
+    /// Actual send to last byte, of successes.
+    pub service_us: Latency,
+    /// Actual send to the response's head, of successes.
+    pub ttfb_us: Latency,
+    /// The response's head to its last byte, of successes.
+    pub download_us: Latency,
+    /// Name resolution, of requests that opened a connection to a name.
+    pub dns_us: Latency,
+    /// TCP, of requests that opened a connection.
+    pub connect_us: Latency,
+    /// TLS handshakes, of requests that opened a TLS connection.
+    pub tls_us: Latency,
+    /// Actual minus intended start, of all started requests.
+    pub scheduling_delay_us: Latency,
+    /// Response times of failures other than timeouts.
+    pub failed_us: Latency,
+    /// Bytes received.
+    pub bytes_in: u64,
+    /// Bytes sent.
+    pub bytes_out: u64,
+    /// Connections opened.
+    pub connections: u64,
+    /// Requests, redirects included, that went over a connection opened before.
+    pub reused: u64,
+    /// TLS handshakes done.
+    pub tls_handshakes: u64,
+    /// By remote address, `other` for all beyond the first 16: answered requests that opened a
+    /// connection.
+    pub remotes: BTreeMap<String, u64>,
+    /// By HTTP version: answered requests that opened a connection.
+    pub versions: BTreeMap<HttpVersion, u64>,
+    /// Redirects followed.
+    pub redirects: u64,
+    /// What the target said of its components in `Server-Timing`.
+    pub components: BTreeMap<String, ComponentSummary>,
+    /// One failure's text per outcome.
+    pub examples: BTreeMap<Outcome, String>,
+    /// Per outcome, how many failures had which `fail_with`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub failure_keys: BTreeMap<Outcome, BTreeMap<String, u64>>,
+    #[serde(skip)]
+    response: Histogram,
+    #[serde(skip)]
+    component_cells: BTreeMap<String, Component>,
+}
+
+/// The usual numbers of a distribution of times; all in microseconds, `None` without values.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Latency {
+    /// How many values.
+    pub count: u64,
+    /// Smallest, exact.
+    pub min: Option<f64>,
+    /// Mean, exact.
+    pub mean: Option<f64>,
+    /// Standard deviation of the sample.
+    pub standard_deviation: Option<f64>,
+    /// Median.
+    pub p50: Option<f64>,
+    /// 90th percentile.
+    pub p90: Option<f64>,
+    /// 95th percentile.
+    pub p95: Option<f64>,
+    /// 99th percentile.
+    pub p99: Option<f64>,
+    /// 99.9th percentile.
+    #[serde(rename = "p99.9")]
+    pub p99_9: Option<f64>,
+    /// Largest, exact.
+    pub max: Option<f64>,
+}
+
+/// What the target said of one component.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ComponentSummary {
+    /// Its times.
+    pub time_us: Latency,
+    /// Hits over hits and misses; `None` without any.
+    pub hit_ratio: Option<f64>,
+}
+
+impl Latency {
+    fn of(histogram: &Histogram) -> Self {
+        let percentile = |percent| histogram.percentile(Percentile::new(percent)?);
+        Self {
+            count: histogram.count(),
+            min: histogram.min(),
+            mean: histogram.mean(),
+            standard_deviation: histogram.standard_deviation(),
+            p50: percentile(50.0),
+            p90: percentile(90.0),
+            p95: percentile(95.0),
+            p99: percentile(99.0),
+            p99_9: percentile(99.9),
+            max: histogram.max(),
+        }
+    }
+
+    fn of_sparse(sparse: &SparseHistogram) -> Self {
+        Self::of(&dense(&[sparse]))
+    }
+}
+
+fn dense(parts: &[&SparseHistogram]) -> Histogram {
+    let mut histogram = Histogram::default();
+    parts.iter().for_each(|part| histogram.add(part));
+    histogram
+}
+
+fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+impl Summary {
+    /// The numbers of everything in `cell`, counted over `window_s` seconds.
+    pub fn of(cell: &Cell, window_s: f64) -> Self {
+        let requests = cell.count(Outcome::is_started);
+        let successes = cell.count(|outcome| outcome == Outcome::Ok);
+        let failures = cell.count(Outcome::is_failure);
+        let interrupted = cell.count(|outcome| outcome == Outcome::Interrupted);
+        let finished = successes + failures;
+        let unavailable = cell.count(Outcome::is_unavailable);
+        let response = dense(&[&cell.response, &cell.censored]);
+        let components = cell
+            .components
+            .iter()
+            .map(|(name, component)| {
+                let summary = ComponentSummary {
+                    time_us: Latency::of_sparse(&component.time),
+                    hit_ratio: share(component.hits, component.hits + component.misses),
+                };
+                (name.clone(), summary)
+            })
+            .collect();
+        Self {
+            window_s,
+            requests,
+            successes,
+            failures,
+            dropped: cell.count(|outcome| outcome == Outcome::Dropped),
+            interrupted,
+            outcomes: cell.outcomes.clone(),
+            rate_per_s: if window_s > 0.0 {
+                successes as f64 / window_s
+            } else {
+                0.0
+            },
+            error_rate: share(failures, finished),
+            availability: share(finished - unavailable, finished),
+            response_us: Latency::of(&response),
+            service_us: Latency::of_sparse(&cell.service),
+            ttfb_us: Latency::of_sparse(&cell.ttfb),
+            download_us: Latency::of_sparse(&cell.download),
+            dns_us: Latency::of_sparse(&cell.dns),
+            connect_us: Latency::of_sparse(&cell.connect),
+            tls_us: Latency::of_sparse(&cell.tls),
+            scheduling_delay_us: Latency::of_sparse(&cell.scheduling_delay),
+            failed_us: Latency::of_sparse(&cell.failed),
+            bytes_in: cell.bytes_in,
+            bytes_out: cell.bytes_out,
+            connections: cell.connections,
+            reused: cell.reused,
+            tls_handshakes: cell.tls_handshakes,
+            remotes: cell.remotes.clone(),
+            versions: cell.versions.clone(),
+            redirects: cell.redirects,
+            components,
+            examples: cell.examples.clone(),
+            failure_keys: cell.failure_keys.clone(),
+            response,
+            component_cells: cell.components.clone(),
+        }
+    }
+
+    /// A percentile of the response time, timeouts and interrupted requests included; us.
+    pub fn response_percentile_us(&self, percentile: Percentile) -> Option<f64> {
+        self.response.percentile(percentile)
+    }
+
+    /// The value of a metric in its own unit; `None` when there is no data for it.
+    pub fn value(&self, metric: &Metric) -> Option<f64> {
+        match metric {
+            Metric::ResponseTime(percentile) => self.response.percentile(*percentile),
+            Metric::MeanResponseTime => self.response_us.mean,
+            Metric::MaxResponseTime => self.response_us.max,
+            Metric::ErrorRate => self.error_rate,
+            Metric::Availability => self.availability,
+            Metric::Throughput => {
+                (self.requests > 0 && self.window_s > 0.0).then_some(self.rate_per_s)
+            }
+            Metric::ComponentTime {
+                component,
+                percentile,
+            } => {
+                let times = &self.component_cells.get(component)?.time;
+                dense(&[times]).percentile(*percentile)
+            }
+            Metric::HitRatio { component } => self.components.get(component)?.hit_ratio,
+        }
+    }
+}
+
+impl RunResult {
+    /// The numbers of one endpoint or flow (by position), or of all requests together.
+    pub fn summary(&self, endpoint: Option<usize>, window: Window<'_>) -> Summary {
+        Summary::of(&self.cell(endpoint, window), self.window_s(window))
+    }
+
+    /// Everything counted of one endpoint (by position), or of all together.
+    pub fn cell(&self, endpoint: Option<usize>, window: Window<'_>) -> Cell {
+        let phases = self.positions(window);
+        let mut cell = Cell::default();
+        let mut merge = |result: &EndpointResult| {
+            for &phase in &phases {
+                cell.merge(&result.phases[phase]);
+            }
+        };
+        match endpoint {
+            Some(position) => merge(&self.endpoints[position]),
+            None => self.requests().for_each(merge),
+        }
+        cell
+    }
+
+    /// How long the load really was in a part of the run; s.
+    pub fn window_s(&self, window: Window<'_>) -> f64 {
+        let phases = self.positions(window).into_iter();
+        phases.map(|phase| self.phase_length_s(phase)).sum()
+    }
+
+    /// The positions of the measured phases.
+    pub fn measured_phases(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.run.phases.len()).filter(|&phase| self.run.phases[phase].measured)
+    }
+
+    /// How long the load really was in a phase; s. Shorter than planned where the run ended early.
+    pub fn phase_length_s(&self, phase: usize) -> f64 {
+        let planned = &self.run.phases[phase];
+        let stopped_at_us = match &self.run.ending {
+            Some(ending) => ending.stopped_at_us,
+            None => self.users.len() as u64 * 1_000_000,
+        };
+        let end_us = planned.end_us.min(stopped_at_us);
+        end_us.saturating_sub(planned.start_us) as f64 / 1e6
+    }
+
+    /// Planned requests in all phases and endpoints that ended in a outcome `select` takes.
+    pub fn count(&self, select: impl Fn(Outcome) -> bool + Copy) -> u64 {
+        let cells = self.requests().flat_map(|endpoint| &endpoint.phases);
+        cells.map(|cell| cell.count(select)).sum()
+    }
+
+    fn positions(&self, window: Window<'_>) -> Vec<usize> {
+        match window {
+            Window::Phases(positions) => positions.to_vec(),
+            Window::Measured => self.measured_phases().collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cell() -> Cell {
+        let mut cell = Cell::default();
+        cell.outcomes.insert(Outcome::Ok, 97);
+        cell.outcomes.insert(Outcome::TimeoutHeaders, 2);
+        cell.outcomes.insert(Outcome::Http4xx, 1);
+        cell.outcomes.insert(Outcome::Dropped, 5);
+        cell.outcomes.insert(Outcome::Interrupted, 1);
+        cell.response = SparseHistogram::of(&mut vec![1_000; 97]);
+        cell.censored = SparseHistogram::of(&mut [30_000_000, 30_000_000, 12_000_000]);
+        cell.failed = SparseHistogram::of(&mut [1]);
+        cell
+    }
+
+    #[test]
+    fn a_request_that_hangs_shows_in_the_percentiles_and_a_fast_failure_does_not() {
+        let summary = Summary::of(&cell(), 10.0);
+        let p99 = summary.response_percentile_us(Percentile::new(99.0).unwrap());
+        assert_eq!(p99, Some(30_000_000.0));
+        assert_eq!(summary.response_us.min, Some(1_000.0));
+    }
+
+    #[test]
+    fn rates_count_successes_and_shares_leave_out_what_did_not_finish() {
+        let summary = Summary::of(&cell(), 10.0);
+        assert_eq!(summary.requests, 101);
+        assert_eq!(summary.rate_per_s, 9.7);
+        assert_eq!(summary.error_rate, Some(0.03));
+        assert_eq!(summary.availability, Some(0.98), "a 404 was an answer");
+    }
+
+    #[test]
+    fn nothing_measured_is_no_data_rather_than_zero() {
+        let summary = Summary::of(&Cell::default(), 10.0);
+        for metric in [
+            Metric::ResponseTime(Percentile::new(95.0).unwrap()),
+            Metric::ErrorRate,
+            Metric::Availability,
+            Metric::Throughput,
+            Metric::HitRatio {
+                component: "cache".into(),
+            },
+        ] {
+            assert_eq!(summary.value(&metric), None, "{metric:?}");
+        }
+    }
+}

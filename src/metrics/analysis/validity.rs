@@ -1,0 +1,215 @@
+//! Whether the numbers of a run may be believed at all: the one list of what makes it INVALID.
+//!
+//! Here: faults of the generator and of the bookkeeping. Not here: what the target did, which is
+//! graded in `grading`.
+
+use std::time::Duration;
+
+use crate::metrics::{Outcome, RunResult};
+use crate::plan::Model;
+use crate::units::{as_us, format_count, format_duration};
+
+/// The load may end this much off its plan whatever its length; us. A percentage alone would
+/// call a one-second run invalid over a single late wake-up.
+const WINDOW_SLACK_US: u64 = 100_000;
+
+/// With more than this share of its arrivals dropped, an open load was another one than asked for.
+const MISSED_SHARE: f64 = 0.01;
+
+impl RunResult {
+    /// Every cause that makes the run INVALID, each a phrase for people; empty for a valid run.
+    pub fn invalid_because(&self) -> Vec<String> {
+        let mut causes: Vec<String> = [self.local_faults(), self.broken_count()]
+            .into_iter()
+            .flatten()
+            .collect();
+        if !self.run.assume_healthy {
+            causes.extend(self.timing_faults());
+        }
+        causes
+    }
+
+    /// The causes that lie in how fast this machine is; with `assume_healthy` they are warnings.
+    fn timing_faults(&self) -> impl Iterator<Item = String> {
+        self.wrong_window().into_iter().chain(self.concerns(true))
+    }
+
+    /// What a reader has to know of the generator, though the run is valid for it; phrases for
+    /// people.
+    pub fn warnings(&self) -> Vec<String> {
+        let assumed = self.run.assume_healthy.then(|| {
+            let text = "the generator's own health was not judged (--assume-healthy)".to_owned();
+            std::iter::once(text).chain(self.timing_faults())
+        });
+        let known = self.concerns(false).chain(self.broken_little());
+        let known = self.failed_starts().into_iter().chain(known);
+        assumed.into_iter().flatten().chain(known).collect()
+    }
+
+    fn failed_starts(&self) -> Option<String> {
+        let count = self.run.ending.as_ref()?.totals.failed_starts;
+        (count > 0).then(|| {
+            let count = format_count(count);
+            match self.run.load.model {
+                Model::Closed => format!(
+                    "users ended because their `on_start` failed: {count}; the load was lower by them"
+                ),
+                Model::Open { .. } => {
+                    format!("arrivals dropped because the `on_start` of their user failed: {count}")
+                }
+            }
+        })
+    }
+
+    fn concerns(&self, decisive: bool) -> impl Iterator<Item = String> {
+        let concerns = self.health_concerns().into_iter();
+        concerns
+            .filter(move |concern| concern.decisive == decisive)
+            .map(|concern| concern.text)
+    }
+
+    /// Whether the load went on to its planned end: not stopped by a signal, perfctl not killed.
+    pub fn is_finished(&self) -> bool {
+        let ending = self.run.ending.as_ref();
+        ending.is_some_and(|ending| ending.signal.is_none())
+    }
+
+    /// Dropped and planned arrivals, where so many of an open load were dropped that it was another
+    /// one than asked for.
+    pub fn undelivered(&self) -> Option<(u64, u64)> {
+        let (planned, dropped) = (self.count(|_| true), self.count(|c| c == Outcome::Dropped));
+        (dropped as f64 > MISSED_SHARE * planned as f64).then_some((dropped, planned))
+    }
+
+    fn local_faults(&self) -> Option<String> {
+        let counts: Vec<String> = Outcome::ALL
+            .into_iter()
+            .filter(|outcome| outcome.is_local())
+            .map(|outcome| (outcome, self.count(|c| c == outcome)))
+            .filter(|(_, count)| *count > 0)
+            .map(|(outcome, count)| format!("{} x {}", format_count(count), outcome.name()))
+            .collect();
+        (!counts.is_empty()).then(|| {
+            format!(
+                "this machine ran out of resources ({}): fewer users, or higher limits",
+                counts.join(", ")
+            )
+        })
+    }
+
+    /// The samples must account for every start that the workers counted on their own, and for
+    /// each of them there must be a time: nothing was dropped on the way, and no value was too
+    /// large to be recorded.
+    fn broken_count(&self) -> Option<String> {
+        self.lost_samples().or_else(|| self.lost_times())
+    }
+
+    fn lost_times(&self) -> Option<String> {
+        let cells = || self.requests().flat_map(|endpoint| &endpoint.phases);
+        let times = cells().map(|cell| {
+            let ended = [&cell.response, &cell.censored, &cell.failed];
+            ended.iter().map(|part| part.count()).sum::<u64>()
+        });
+        let (times, ended): (u64, u64) = (times.sum(), self.count(Outcome::is_started));
+        (times != ended).then(|| {
+            format!(
+                "the count is broken: {} requests ended, and {} have a time",
+                format_count(ended),
+                format_count(times)
+            )
+        })
+    }
+
+    fn lost_samples(&self) -> Option<String> {
+        let totals = self.run.ending.as_ref()?.totals;
+        let planned = self.count(|_| true);
+        let started = self.count(Outcome::is_started);
+        (totals.planned != planned || totals.started != started).then(|| {
+            format!(
+                "the count is broken: workers planned {} and started {}, samples say {} and {}",
+                format_count(totals.planned),
+                format_count(totals.started),
+                format_count(planned),
+                format_count(started)
+            )
+        })
+    }
+
+    fn wrong_window(&self) -> Option<String> {
+        let ending = self.run.ending.as_ref()?;
+        if ending.signal.is_some() || ending.out_of_data || self.run.load.iterations.is_some() {
+            return None;
+        }
+        let planned_us = as_us(self.run.load.total());
+        let off_us = ending.stopped_at_us.abs_diff(planned_us);
+        (off_us > (planned_us / 100).max(WINDOW_SLACK_US)).then(|| {
+            let length = |us| format_duration(Duration::from_micros(us));
+            format!(
+                "the load lasted {} instead of {}",
+                length(ending.stopped_at_us),
+                length(planned_us)
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::metrics::{Outcome, SparseHistogram, fixture};
+
+    #[test]
+    fn an_unhealthy_generator_can_be_assumed_healthy_but_not_a_broken_count() {
+        let mut result = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 10)])]);
+        result.run.ending.as_mut().unwrap().stopped_at_us *= 2;
+        assert_eq!(result.invalid_because().len(), 1);
+        result.run.assume_healthy = true;
+        assert!(result.invalid_because().is_empty());
+        let warnings = result.warnings().join("; ");
+        assert!(warnings.contains("--assume-healthy"), "{warnings}");
+        assert!(warnings.contains("the load lasted"), "{warnings}");
+        result.run.ending.as_mut().unwrap().totals.planned += 1;
+        assert_eq!(result.invalid_because().len(), 1);
+    }
+
+    #[test]
+    fn a_sound_run_is_valid() {
+        let result = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 100)])]);
+        assert_eq!(result.invalid_because(), Vec::<String>::new());
+        assert!(result.is_finished());
+    }
+
+    #[test]
+    fn each_cause_makes_it_invalid() {
+        let local = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 100), (Outcome::LocalFd, 10, 2)])]);
+        assert!(local.invalid_because()[0].contains("2 x local_fd"));
+
+        let mut lost = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 100)])]);
+        lost.run.ending.as_mut().unwrap().totals.planned += 1;
+        assert!(lost.invalid_because()[0].contains("planned 101"));
+
+        let mut dropped = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 100)])]);
+        dropped.endpoints[0].phases[1].response = SparseHistogram::of(&mut [1_000; 99]);
+        assert!(dropped.invalid_because()[0].contains("99 have a time"));
+
+        for stopped_at_us in [11_800_000, 12_200_000] {
+            let mut late = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 100)])]);
+            late.run.ending.as_mut().unwrap().stopped_at_us = stopped_at_us;
+            assert_eq!(late.invalid_because().len(), 1, "{stopped_at_us}");
+        }
+    }
+
+    #[test]
+    fn a_run_stopped_on_purpose_may_be_short() {
+        let mut result = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 100)])]);
+        let ending = result.run.ending.as_mut().unwrap();
+        ending.stopped_at_us = 5_000_000;
+        ending.signal = Some(2);
+        assert!(result.invalid_because().is_empty());
+        assert!(!result.is_finished());
+
+        let mut result = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 100)])]);
+        result.run.ending.as_mut().unwrap().stopped_at_us = 5_000_000;
+        result.run.load.iterations = Some(100);
+        assert!(result.invalid_because().is_empty());
+    }
+}

@@ -1,0 +1,443 @@
+//! Folding the samples of a second into cells: the way from workers to the journal and to the
+//! live display.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::metrics::storage::journal::{Commit, CommitCell};
+use crate::metrics::{Cell, ConnectionSample, Histogram, Outcome, Sample, SparseHistogram, Tick};
+use crate::plan::{Percentile, Phase};
+
+/// How many seconds the percentile of the live display looks back.
+const LIVE_WINDOW_S: usize = 10;
+
+/// How many names of components are told apart; the others are one, called `other`. The names come
+/// from the target, which must not be able to fill the memory with them.
+const MAX_COMPONENTS: usize = 100;
+
+/// Folds samples into commits, and keeps what the live display shows.
+#[derive(Debug)]
+pub struct Fold {
+    phases: Vec<Phase>,
+    /// How many endpoints there are; what stands behind them are flows, which are no requests.
+    endpoints: usize,
+    components: BTreeSet<String>,
+    recent: VecDeque<SparseHistogram>,
+    requests: u64,
+    failures: u64,
+    dropped: u64,
+}
+
+/// What the live display shows of a running test.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Live {
+    /// Virtual users running, or requests in flight.
+    pub users: u32,
+    /// Requests that ended in the last second.
+    pub rate_per_s: f64,
+    /// p95 of the response times of successes in the last ten seconds; us.
+    pub p95_us: Option<f64>,
+    /// Requests ended so far.
+    pub requests: u64,
+    /// Failed requests so far.
+    pub failures: u64,
+    /// Arrivals dropped so far.
+    pub dropped: u64,
+}
+
+/// Samples of one endpoint and second of intended start, by histogram.
+#[derive(Default)]
+struct Values {
+    cell: Cell,
+    response: Vec<u64>,
+    censored: Vec<u64>,
+    failed: Vec<u64>,
+    service: Vec<u64>,
+    scheduling_delay: Vec<u64>,
+    ttfb: Vec<u64>,
+    download: Vec<u64>,
+    dns: Vec<u64>,
+    connect: Vec<u64>,
+    tls: Vec<u64>,
+    components: BTreeMap<String, Vec<u64>>,
+}
+
+impl Values {
+    fn add(&mut self, sample: &Sample) {
+        if sample.outcome == Outcome::Ok {
+            self.response.push(sample.response_us);
+            self.service.push(sample.service_us);
+            self.ttfb.extend(sample.ttfb_us);
+            self.download.extend(sample.download_us);
+        } else {
+            *self.cell.outcomes.entry(sample.outcome).or_default() += 1;
+            if !sample.outcome.is_started() {
+                return;
+            }
+            if sample.outcome.is_censored() {
+                self.censored.push(sample.response_us);
+            } else {
+                self.failed.push(sample.response_us);
+            }
+        }
+        self.scheduling_delay.push(sample.scheduling_delay_us());
+        self.cell.bytes_in += sample.bytes_in;
+        self.cell.bytes_out += sample.bytes_out;
+        self.cell.connections += u64::from(sample.connections);
+        self.cell.reused += u64::from(sample.reused);
+        self.cell.redirects += u64::from(sample.redirects);
+    }
+
+    fn add_connection(&mut self, sample: &ConnectionSample) {
+        self.dns.extend(sample.dns_us);
+        self.connect.extend(sample.connect_us);
+        self.tls.extend(sample.tls_us);
+        self.cell.tls_handshakes += u64::from(sample.tls_handshakes);
+        if let Some(remote) = sample.remote {
+            self.cell.add_remote(&remote.to_string(), 1);
+        }
+        if let Some(version) = sample.version {
+            *self.cell.versions.entry(version).or_default() += 1;
+        }
+    }
+
+    fn into_cell(mut self) -> Cell {
+        let mut cell = self.cell;
+        if !self.response.is_empty() {
+            // Not counted one by one, since most are of this outcome.
+            cell.outcomes
+                .insert(Outcome::Ok, self.response.len() as u64);
+        }
+        cell.response = SparseHistogram::of(&mut self.response);
+        cell.censored = SparseHistogram::of(&mut self.censored);
+        cell.failed = SparseHistogram::of(&mut self.failed);
+        cell.service = SparseHistogram::of(&mut self.service);
+        cell.scheduling_delay = SparseHistogram::of(&mut self.scheduling_delay);
+        cell.ttfb = SparseHistogram::of(&mut self.ttfb);
+        cell.download = SparseHistogram::of(&mut self.download);
+        cell.dns = SparseHistogram::of(&mut self.dns);
+        cell.connect = SparseHistogram::of(&mut self.connect);
+        cell.tls = SparseHistogram::of(&mut self.tls);
+        for (name, mut times) in self.components {
+            cell.components.entry(name).or_default().time = SparseHistogram::of(&mut times);
+        }
+        cell
+    }
+}
+
+/// What is being folded.
+#[derive(Default)]
+struct Groups {
+    /// Phase and second of intended start, and the endpoints by their positions.
+    places: Vec<(Place, Vec<Option<Box<Values>>>)>,
+    /// Where each place stands in `places`.
+    known: BTreeMap<Place, usize>,
+    /// The one asked for last, which is the next one as a rule.
+    last: usize,
+}
+
+/// Phase, and second within it.
+type Place = (usize, u64);
+
+impl Groups {
+    fn at(&mut self, place: Place, endpoint: u16) -> &mut Values {
+        if self
+            .places
+            .get(self.last)
+            .is_none_or(|(last, _)| *last != place)
+        {
+            self.last = *self.known.entry(place).or_insert(self.places.len());
+            if self.last == self.places.len() {
+                self.places.push((place, Vec::new()));
+            }
+        }
+        let endpoints = &mut self.places[self.last].1;
+        let endpoint = usize::from(endpoint);
+        if endpoint >= endpoints.len() {
+            endpoints.resize_with(endpoint + 1, || None);
+        }
+        endpoints[endpoint].get_or_insert_default()
+    }
+
+    /// Those of an endpoint.
+    fn of(&mut self, endpoint: u16) -> impl Iterator<Item = &mut Values> {
+        let places = self.places.iter_mut();
+        places.filter_map(move |(_, endpoints)| {
+            let values = endpoints.get_mut(usize::from(endpoint))?;
+            values.as_deref_mut()
+        })
+    }
+
+    fn into_cells(mut self) -> Vec<CommitCell> {
+        self.places.sort_by_key(|(place, _)| *place);
+        let mut cells = Vec::new();
+        for ((phase, second), endpoints) in self.places {
+            for (endpoint, values) in endpoints.into_iter().enumerate() {
+                cells.extend(values.map(|values| CommitCell {
+                    phase,
+                    second,
+                    endpoint,
+                    cell: values.into_cell(),
+                }));
+            }
+        }
+        cells
+    }
+}
+
+impl Fold {
+    /// For a run with these phases, of which there is at least one, and so many endpoints.
+    pub fn new(phases: Vec<Phase>, endpoints: usize) -> Self {
+        Self {
+            phases,
+            endpoints,
+            components: BTreeSet::new(),
+            recent: VecDeque::new(),
+            requests: 0,
+            failures: 0,
+            dropped: 0,
+        }
+    }
+
+    /// Folds what all workers handed over for one second; the commit is still without health.
+    pub fn fold(&mut self, ticks: Vec<Tick>) -> (Commit, Live) {
+        let mut groups = Groups::default();
+        let users = ticks.iter().map(|tick| tick.users).sum();
+        let mut ended = 0;
+        for tick in &ticks {
+            for sample in &tick.samples {
+                let place = self.place(sample.intended_us);
+                groups.at(place, sample.endpoint).add(sample);
+                if usize::from(sample.endpoint) >= self.endpoints {
+                    continue;
+                }
+                ended += u64::from(sample.outcome.is_started());
+                self.failures += u64::from(sample.outcome.is_failure());
+                self.dropped += u64::from(sample.outcome == Outcome::Dropped);
+            }
+            for connection in &tick.connections {
+                let place = self.place(connection.intended_us);
+                let values = groups.at(place, connection.endpoint);
+                values.add_connection(connection);
+            }
+            for failure in &tick.failures {
+                let place = self.place(failure.intended_us);
+                let values = groups.at(place, failure.endpoint);
+                let keys = values.cell.failure_keys.entry(failure.outcome).or_default();
+                *keys.entry(failure.key.to_string()).or_default() += 1;
+            }
+            for component in &tick.components {
+                let place = self.place(component.intended_us);
+                let name = self.component(&component.name);
+                let values = groups.at(place, component.endpoint);
+                let counts = values.cell.components.entry(name.clone()).or_default();
+                counts.hits += u64::from(component.hit == Some(true));
+                counts.misses += u64::from(component.hit == Some(false));
+                values
+                    .components
+                    .entry(name)
+                    .or_default()
+                    .extend(component.duration_us);
+            }
+        }
+        for example in ticks.into_iter().flat_map(|tick| tick.examples) {
+            // An example is handed over with the sample it belongs to; any of its cells will do.
+            let mut of_endpoint = groups.of(example.endpoint);
+            if let Some(values) =
+                of_endpoint.find(|values| values.cell.outcomes.contains_key(&example.outcome))
+            {
+                let texts = &mut values.cell.examples;
+                texts.entry(example.outcome).or_insert(example.text);
+            }
+        }
+        let cells = groups.into_cells();
+        let mut successes = SparseHistogram::default();
+        cells
+            .iter()
+            .filter(|entry| entry.endpoint < self.endpoints)
+            .for_each(|entry| successes.merge(&entry.cell.response));
+        self.requests += ended;
+        let live = Live {
+            users,
+            rate_per_s: ended as f64,
+            p95_us: self.recent_p95(successes),
+            requests: self.requests,
+            failures: self.failures,
+            dropped: self.dropped,
+        };
+        let commit = Commit {
+            users,
+            cells,
+            health: None,
+        };
+        (commit, live)
+    }
+
+    /// The name a component is counted under.
+    fn component(&mut self, name: &str) -> String {
+        if !self.components.contains(name) {
+            if self.components.len() >= MAX_COMPONENTS {
+                return "other".to_owned();
+            }
+            self.components.insert(name.to_owned());
+        }
+        name.to_owned()
+    }
+
+    /// The phase an intended start lies in, and the whole seconds from the phase's start. Starts
+    /// after the last phase's end (there are none by design) belong to the last phase.
+    fn place(&self, intended_us: u64) -> (usize, u64) {
+        let phase = self
+            .phases
+            .partition_point(|phase| phase.end_us <= intended_us)
+            .min(self.phases.len() - 1);
+        let since = intended_us.saturating_sub(self.phases[phase].start_us);
+        (phase, since / 1_000_000)
+    }
+
+    fn recent_p95(&mut self, successes: SparseHistogram) -> Option<f64> {
+        self.recent.push_back(successes);
+        if self.recent.len() > LIVE_WINDOW_S {
+            self.recent.pop_front();
+        }
+        let mut histogram = Histogram::default();
+        self.recent.iter().for_each(|sparse| histogram.add(sparse));
+        histogram.percentile(Percentile::new(95.0)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::{ComponentSample, Example, HttpVersion, Recorder};
+
+    fn phase(name: &str, start_us: u64, end_us: u64) -> Phase {
+        Phase {
+            name: name.into(),
+            start_us,
+            end_us,
+            measured: name != "ramp",
+        }
+    }
+
+    fn sample(intended_us: u64, outcome: Outcome, response_us: u64) -> Sample {
+        Sample {
+            endpoint: 0,
+            outcome,
+            redirects: 0,
+            connections: 1,
+            reused: 1,
+            intended_us,
+            response_us,
+            service_us: response_us / 2,
+            ttfb_us: Some(response_us / 4),
+            download_us: Some(response_us / 4),
+            bytes_in: 10,
+            bytes_out: 5,
+        }
+    }
+
+    #[test]
+    fn samples_are_placed_by_their_intended_start() {
+        let mut fold = Fold::new(
+            vec![
+                phase("ramp", 0, 400_000),
+                phase("steady", 400_000, 5_000_000),
+            ],
+            1,
+        );
+        let tick = Tick {
+            samples: vec![
+                sample(399_999, Outcome::Ok, 10),
+                sample(400_000, Outcome::Ok, 20),
+                sample(1_399_999, Outcome::Http5xx, 3_000_000),
+                sample(1_400_000, Outcome::TimeoutBody, 30_000_000),
+                sample(1_500_000, Outcome::Dropped, 0),
+            ],
+            examples: vec![Example {
+                endpoint: 0,
+                outcome: Outcome::Http5xx,
+                text: "status 503".into(),
+            }],
+            ..Tick::default()
+        };
+        let (commit, live) = fold.fold(vec![tick]);
+        let places: Vec<(usize, u64)> = commit.cells.iter().map(|c| (c.phase, c.second)).collect();
+        assert_eq!(places, [(0, 0), (1, 0), (1, 1)]);
+        let steady = &commit.cells[1].cell;
+        assert_eq!(steady.response.count(), 1);
+        assert_eq!(steady.failed.count(), 1);
+        assert_eq!(steady.examples[&Outcome::Http5xx], "status 503");
+        let late = &commit.cells[2].cell;
+        assert_eq!(late.censored.max_us, 30_000_000);
+        assert_eq!(
+            late.count(Outcome::is_started),
+            1,
+            "a dropped arrival was not started"
+        );
+        assert_eq!(late.scheduling_delay.count(), 1);
+        assert_eq!((live.requests, live.failures, live.dropped), (4, 2, 1));
+    }
+
+    /// Row 32: whatever the target says, what is kept of it does not grow.
+    #[test]
+    fn a_million_different_texts_and_names_are_not_kept() {
+        let recorder = Recorder::default();
+        let mut fold = Fold::new(vec![phase("steady", 0, 1_000_000_000)], 1);
+        let (mut texts, mut names) = (0, BTreeSet::new());
+        for second in 0..20u64 {
+            for i in 0..50_000u64 {
+                let number = second * 50_000 + i;
+                recorder.started();
+                let text = format!("no such invoice {number}");
+                recorder.record(sample(second * 1_000_000, Outcome::Reset, i), Some(text));
+                if i % 1_000 == 0 {
+                    recorder.record_component(ComponentSample {
+                        endpoint: 0,
+                        intended_us: second * 1_000_000,
+                        name: format!("db{number}"),
+                        duration_us: Some(i),
+                        hit: None,
+                    });
+                }
+            }
+            let (commit, _) = fold.fold(vec![recorder.take()]);
+            for cell in commit.cells {
+                texts += cell.cell.examples.len();
+                names.extend(cell.cell.components.into_keys());
+            }
+        }
+        assert_eq!((texts, names.len()), (1, MAX_COMPONENTS + 1));
+        assert!(names.contains("other"));
+    }
+
+    #[test]
+    fn connections_are_counted_and_addresses_beyond_the_first_few_together() {
+        let mut fold = Fold::new(vec![phase("steady", 0, 1_000_000)], 1);
+        let connection = |host: u8| ConnectionSample {
+            endpoint: 0,
+            intended_us: 0,
+            dns_us: None,
+            connect_us: Some(200),
+            tls_us: (host == 1).then_some(5_000),
+            tls_handshakes: u16::from(host == 1),
+            remote: Some(([10, 0, 0, host], 80).into()),
+            version: Some(HttpVersion::Http11),
+        };
+        let tick = || Tick {
+            samples: vec![sample(0, Outcome::Ok, 1_000)],
+            connections: (0..20).map(connection).collect(),
+            ..Tick::default()
+        };
+        let mut cell = Cell::default();
+        for _ in 0..2 {
+            cell.merge(&fold.fold(vec![tick()]).0.cells[0].cell);
+        }
+        assert_eq!(cell.remotes.len(), Cell::MAX_REMOTES + 1);
+        assert_eq!(cell.remotes["10.0.0.0:80"], 2);
+        assert_eq!(cell.remotes["other"], 8);
+        assert_eq!(cell.versions[&HttpVersion::Http11], 40);
+        assert_eq!((cell.tls.count(), cell.tls_handshakes), (2, 2));
+        assert_eq!((cell.connect.count(), cell.dns.count()), (40, 0));
+        assert_eq!((cell.download.count(), cell.reused), (2, 2));
+    }
+}

@@ -1,0 +1,120 @@
+//! Where the virtual users of one worker note what happened, until the worker hands it over once a
+//! second. Belongs to one thread; nothing in it is shared or locked.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+use crate::metrics::{
+    ComponentSample, ConnectionSample, Example, FailureSample, Outcome, Sample, Tick,
+};
+
+/// The notes of one worker.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    tick: RefCell<Tick>,
+    /// Failures that an example was handed over for.
+    shown: RefCell<HashSet<(u16, Outcome)>>,
+}
+
+impl Recorder {
+    /// A request starts. Called once for each, before its sample.
+    pub fn started(&self) {
+        let counts = &mut self.tick.borrow_mut().totals;
+        counts.planned += 1;
+        counts.started += 1;
+    }
+
+    /// An arrival is dropped: for want of a free user, or because the generator was `late`; or a
+    /// request is left out for want of data. Called once for each, before its sample.
+    pub fn dropped(&self, late: bool) {
+        let counts = &mut self.tick.borrow_mut().totals;
+        counts.planned += 1;
+        counts.dropped_late += u64::from(late);
+    }
+
+    /// The `on_start` of a virtual user failed.
+    pub fn start_failed(&self) {
+        self.tick.borrow_mut().totals.failed_starts += 1;
+    }
+
+    /// A planned request ended, or a flow. `text` says why, for a failure; only the first of each endpoint
+    /// and outcome is kept.
+    pub fn record(&self, sample: Sample, text: Option<String>) {
+        let mut tick = self.tick.borrow_mut();
+        tick.samples.push(sample);
+        if let Some(text) = text
+            && self
+                .shown
+                .borrow_mut()
+                .insert((sample.endpoint, sample.outcome))
+        {
+            tick.examples.push(Example {
+                endpoint: sample.endpoint,
+                outcome: sample.outcome,
+                text,
+            });
+        }
+    }
+
+    /// Whether the text of such a failure would be kept.
+    pub fn wants(&self, endpoint: u16, outcome: Outcome) -> bool {
+        !self.shown.borrow().contains(&(endpoint, outcome))
+    }
+
+    /// A request opened connections.
+    pub fn record_connection(&self, sample: ConnectionSample) {
+        self.tick.borrow_mut().connections.push(sample);
+    }
+
+    /// The target reported the time of a component.
+    pub fn record_component(&self, sample: ComponentSample) {
+        self.tick.borrow_mut().components.push(sample);
+    }
+
+    /// A request failed in a way that the scenario has a name for.
+    pub fn record_failure(&self, sample: FailureSample) {
+        self.tick.borrow_mut().failures.push(sample);
+    }
+
+    /// A virtual user started (1) or ended (-1), or a request of the open model did.
+    pub fn users_changed(&self, by: i32) {
+        let mut tick = self.tick.borrow_mut();
+        tick.users = tick.users.saturating_add_signed(by);
+    }
+
+    /// Hands over what was noted since the last call; the running counts go on.
+    pub fn take(&self) -> Tick {
+        let mut tick = self.tick.borrow_mut();
+        let next = Tick {
+            // As much as the last second needed, so that the vector rarely grows.
+            samples: Vec::with_capacity(tick.samples.len()),
+            users: tick.users,
+            totals: tick.totals,
+            ..Tick::default()
+        };
+        std::mem::replace(&mut *tick, next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_example_of_each_endpoint_and_class_is_kept() {
+        let recorder = Recorder::default();
+        let sample = |outcome| Sample::new(0, outcome, 0);
+        for outcome in [Outcome::Reset, Outcome::Reset, Outcome::Dns] {
+            recorder.started();
+            recorder.record(sample(outcome), Some("why".into()));
+            assert!(!recorder.wants(0, outcome));
+        }
+        assert!(recorder.wants(1, Outcome::Dns) && recorder.wants(0, Outcome::Other));
+        let tick = recorder.take();
+        assert_eq!((tick.samples.len(), tick.examples.len()), (3, 2));
+        assert_eq!((tick.totals.planned, tick.totals.started), (3, 3));
+        let next = recorder.take();
+        assert!(next.samples.is_empty());
+        assert_eq!(next.totals.planned, 3, "the counts run on");
+    }
+}

@@ -1,0 +1,158 @@
+//! What a worker notes of each request, and what it hands over once a second.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::{Outcome, Totals, WorkerHealth};
+
+/// One planned request, finished one way or another. All times in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample {
+    /// Position of the endpoint in the plan.
+    pub endpoint: u16,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Redirects followed.
+    pub redirects: u16,
+    /// Connections opened for it.
+    pub connections: u16,
+    /// Requests of it, redirects included, that went over a connection opened before.
+    pub reused: u16,
+    /// When it should have started, from the start of the load.
+    pub intended_us: u64,
+    /// Intended start to last byte. 0 for a dropped arrival.
+    pub response_us: u64,
+    /// Actual send to last byte. 0 for a dropped arrival.
+    pub service_us: u64,
+    /// Actual send to the head of the last response; `None` when there was none.
+    pub ttfb_us: Option<u64>,
+    /// The head of the last response to its last byte; `None` when it did not end.
+    pub download_us: Option<u64>,
+    /// Bytes received: bodies as they came over the wire, and heads as HTTP/1.1 text.
+    pub bytes_in: u64,
+    /// Bytes sent, counted likewise.
+    pub bytes_out: u64,
+}
+
+impl Sample {
+    /// A request of which no more is known than that it ended, and how.
+    pub fn new(endpoint: u16, outcome: Outcome, intended_us: u64) -> Self {
+        Self {
+            endpoint,
+            outcome,
+            redirects: 0,
+            connections: 0,
+            reused: 0,
+            intended_us,
+            response_us: 0,
+            service_us: 0,
+            ttfb_us: None,
+            download_us: None,
+            bytes_in: 0,
+            bytes_out: 0,
+        }
+    }
+
+    /// Actual start minus intended start: the generator's own error.
+    pub fn scheduling_delay_us(&self) -> u64 {
+        self.response_us.saturating_sub(self.service_us)
+    }
+}
+
+/// What opening connections took, and led to, for a request that did so. Apart from [`Sample`],
+/// because few requests open any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectionSample {
+    /// Position of the endpoint in the plan.
+    pub endpoint: u16,
+    /// Intended start of the request, from the start of the load; us.
+    pub intended_us: u64,
+    /// Name resolution; us. `None` for an address.
+    pub dns_us: Option<u64>,
+    /// TCP; us.
+    pub connect_us: Option<u64>,
+    /// TLS handshakes; us. `None` for plain connections.
+    pub tls_us: Option<u64>,
+    /// TLS handshakes done.
+    pub tls_handshakes: u16,
+    /// Where the last response came from; `None` when there was none.
+    pub remote: Option<SocketAddr>,
+    /// The version it came in.
+    pub version: Option<HttpVersion>,
+}
+
+/// A version of HTTP. The serialized names are part of the result format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it all")]
+pub enum HttpVersion {
+    #[serde(rename = "http/1.0")]
+    Http10,
+    #[serde(rename = "http/1.1")]
+    Http11,
+    #[serde(rename = "http/2")]
+    Http2,
+}
+
+/// A measurement that the target reported of one of its components, in `Server-Timing`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComponentSample {
+    /// Position of the endpoint in the plan.
+    pub endpoint: u16,
+    /// Intended start of the request, from the start of the load; us.
+    pub intended_us: u64,
+    /// The name in the header, such as `db`.
+    pub name: String,
+    /// Its `dur`; us.
+    pub duration_us: Option<u64>,
+    /// Its `desc`, when that is `hit` (true) or `miss` (false).
+    pub hit: Option<bool>,
+}
+
+/// A failure that the scenario has a name for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailureSample {
+    /// Position of the endpoint in the plan.
+    pub endpoint: u16,
+    /// Intended start of the request, from the start of the load; us.
+    pub intended_us: u64,
+    /// The outcome it ended in.
+    pub outcome: Outcome,
+    /// The name: the `fail_with` of the check that failed.
+    pub key: Arc<str>,
+}
+
+/// The text of one failure, as an example of its outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Example {
+    /// Position of the endpoint in the plan.
+    pub endpoint: u16,
+    /// The outcome it is an example of.
+    pub outcome: Outcome,
+    /// What happened, in a sentence; control characters escaped, at most 300 characters.
+    pub text: String,
+}
+
+/// What one worker hands over for one second of the run.
+#[derive(Debug, Default)]
+pub struct Tick {
+    /// Requests that ended (and arrivals dropped) since the last tick.
+    pub samples: Vec<Sample>,
+    /// Connections opened since the last tick.
+    pub connections: Vec<ConnectionSample>,
+    /// Component times since the last tick.
+    pub components: Vec<ComponentSample>,
+    /// Failures with a name since the last tick.
+    pub failures: Vec<FailureSample>,
+    /// Failures of outcomes not seen before at this worker.
+    pub examples: Vec<Example>,
+    /// Virtual users running (closed), or requests in flight (open).
+    pub users: u32,
+    /// What was planned, started and dropped so far.
+    pub totals: Totals,
+    /// Whether a user found that the run is to end for want of data.
+    pub out_of_data: bool,
+    /// How the worker itself fared.
+    pub health: WorkerHealth,
+}

@@ -1,0 +1,6 @@
+//! The result of a run, and its files.
+
+pub(super) mod journal;
+pub(super) mod result;
+pub(super) mod run_dir;
+pub(super) mod timeline;

@@ -1,0 +1,398 @@
+//! The journal of a run: one line of JSON a second while it runs, and the result made of it.
+//!
+//! A result is always made from the journal, whether the run ended well or perfctl was killed, so
+//! there is one path from samples to numbers. When the disk refuses a line, it is kept in memory
+//! and tried again a second later.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::metrics::{Cell, Ending, EndpointResult, HealthSample, Interval, RunInfo, RunResult};
+
+/// A line of the journal.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    /// The first line.
+    Header {
+        /// Version of the format.
+        version: u32,
+        /// What is run.
+        run: Box<RunInfo>,
+    },
+    /// What ended in one second.
+    Commit(Commit),
+    /// The last line of a run that perfctl itself ended.
+    End(Ending),
+}
+
+/// What ended in one second of the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Commit {
+    /// Virtual users running, or requests in flight.
+    pub users: u32,
+    /// What was counted, by when it was to start.
+    pub cells: Vec<CommitCell>,
+    /// The generator's own health.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<HealthSample>,
+}
+
+/// What was counted of one endpoint's requests that were to start in one second of a phase.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CommitCell {
+    /// Position of the phase.
+    pub phase: usize,
+    /// Whole seconds from the phase's start.
+    pub second: u64,
+    /// Position of the endpoint.
+    pub endpoint: usize,
+    /// The counts.
+    pub cell: Cell,
+}
+
+/// Appends lines to the journal file.
+#[derive(Debug)]
+pub struct JournalWriter {
+    path: PathBuf,
+    file: File,
+    /// Bytes that the disk has not taken yet.
+    pending: Vec<u8>,
+    failed: Option<io::Error>,
+}
+
+impl JournalWriter {
+    /// Creates the file and writes its header.
+    ///
+    /// # Errors
+    /// When the file exists or cannot be written.
+    pub fn create(path: &Path, run: &RunInfo) -> Result<Self, Error> {
+        let write_error = |source| Error::Write {
+            path: path.to_owned(),
+            source,
+        };
+        let file = File::options()
+            .append(true)
+            .create_new(true)
+            .open(path)
+            .map_err(write_error)?;
+        let mut writer = Self {
+            path: path.to_owned(),
+            file,
+            pending: Vec::new(),
+            failed: None,
+        };
+        writer.append(&Line::Header {
+            version: RunResult::VERSION,
+            run: Box::new(run.clone()),
+        });
+        match writer.failed.take() {
+            None => Ok(writer),
+            Some(source) => Err(write_error(source)),
+        }
+    }
+
+    /// Appends one second. `false` when the disk refused it; it is then kept and tried again.
+    pub fn commit(&mut self, commit: Commit) -> bool {
+        self.append(&Line::Commit(commit))
+    }
+
+    /// Appends the last line and makes the file durable.
+    pub fn end(&mut self, ending: Ending) -> bool {
+        self.append(&Line::End(ending)) && self.file.sync_all().is_ok()
+    }
+
+    /// The first refusal of the disk, if there was one.
+    pub fn failure(&self) -> Option<&io::Error> {
+        self.failed.as_ref()
+    }
+
+    /// The result of all lines, those the disk never took included; beside it what the disk said
+    /// when it first refused one, if it ever did.
+    ///
+    /// # Errors
+    /// When the file cannot be read back or does not hold together.
+    pub fn into_result(self) -> Result<(RunResult, Option<io::Error>), Error> {
+        let file = File::open(&self.path).map_err(|source| Error::Read {
+            path: self.path.clone(),
+            source,
+        })?;
+        let result = assemble(&self.path, file, &self.pending)?;
+        Ok((result, self.failed))
+    }
+
+    fn append(&mut self, line: &Line) -> bool {
+        serde_json::to_writer(&mut self.pending, line).expect("journal lines are serializable");
+        self.pending.push(b'\n');
+        while !self.pending.is_empty() {
+            match self.file.write(&self.pending) {
+                Ok(taken) if taken > 0 => drop(self.pending.drain(..taken)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                refused => {
+                    let error = refused
+                        .err()
+                        .unwrap_or_else(|| io::ErrorKind::WriteZero.into());
+                    self.failed.get_or_insert(error);
+                    return false;
+                }
+            }
+        }
+        true
+    }
+}
+
+/// Makes the result of a journal file, of a killed run too: a torn last line is left out.
+///
+/// # Errors
+/// When the file cannot be read, or is damaged elsewhere than at its end.
+pub fn recover(path: &Path) -> Result<RunResult, Error> {
+    let file = File::open(path).map_err(|source| Error::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    assemble(path, file, &[])
+}
+
+fn assemble(path: &Path, file: File, pending: &[u8]) -> Result<RunResult, Error> {
+    let unusable = |why: String| Error::Unusable {
+        path: path.to_owned(),
+        kind: "journal",
+        why,
+    };
+    let mut reader = BufReader::new(io::Read::chain(file, pending));
+    let mut assembly: Option<Assembly> = None;
+    let mut text = Vec::new();
+    for number in 1.. {
+        text.clear();
+        let read = reader
+            .read_until(b'\n', &mut text)
+            .map_err(|source| Error::Read {
+                path: path.to_owned(),
+                source,
+            })?;
+        if read == 0 {
+            break;
+        }
+        let whole = text.ends_with(b"\n");
+        match (serde_json::from_slice(&text), &mut assembly) {
+            (Ok(Line::Header { version, run }), None) => {
+                if !(1..=RunResult::VERSION).contains(&version) {
+                    return Err(unusable(format!("it has version {version}")));
+                }
+                assembly = Some(Assembly::new(*run));
+            }
+            (Ok(Line::Commit(commit)), Some(assembly)) => assembly
+                .add(commit)
+                .map_err(|why| unusable(format!("line {number}: {why}")))?,
+            (Ok(Line::End(ending)), Some(assembly)) => assembly.run.ending = Some(ending),
+            (Err(_), Some(_)) if !whole => break,
+            (Err(error), _) => return Err(unusable(format!("line {number}: {error}"))),
+            (Ok(_), _) => return Err(unusable(format!("line {number} is out of place"))),
+        }
+    }
+    let result = assembly
+        .ok_or_else(|| unusable("it is empty".into()))?
+        .finish();
+    result.check().map_err(unusable)?;
+    Ok(result)
+}
+
+/// A result in the making.
+struct Assembly {
+    run: RunInfo,
+    endpoints: Vec<EndpointResult>,
+    timeline: BTreeMap<(usize, u64), BTreeMap<usize, Cell>>,
+    users: Vec<u32>,
+    health: Vec<HealthSample>,
+}
+
+impl Assembly {
+    fn new(run: RunInfo) -> Self {
+        let phases = vec![Cell::default(); run.phases.len()];
+        let endpoints = run
+            .endpoints
+            .iter()
+            .map(|endpoint| EndpointResult {
+                endpoint: endpoint.clone(),
+                phases: phases.clone(),
+            })
+            .collect();
+        Self {
+            run,
+            endpoints,
+            timeline: BTreeMap::new(),
+            users: Vec::new(),
+            health: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, commit: Commit) -> Result<(), String> {
+        self.users.push(commit.users);
+        self.health.extend(commit.health);
+        for entry in commit.cells {
+            let total = self
+                .endpoints
+                .get_mut(entry.endpoint)
+                .and_then(|endpoint| endpoint.phases.get_mut(entry.phase))
+                .ok_or("it names an endpoint or phase the run does not have")?;
+            total.merge(&entry.cell);
+            let kept = Cell {
+                outcomes: entry.cell.outcomes,
+                response: entry.cell.response,
+                censored: entry.cell.censored,
+                ..Cell::default()
+            };
+            self.timeline
+                .entry((entry.phase, entry.second))
+                .or_default()
+                .entry(entry.endpoint)
+                .or_default()
+                .merge(&kept);
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> RunResult {
+        let timeline = self
+            .timeline
+            .into_iter()
+            .map(|((phase, second), cells)| Interval {
+                phase,
+                second,
+                cells: cells.into_iter().collect(),
+            })
+            .collect();
+        RunResult {
+            format: RunResult::FORMAT.to_owned(),
+            version: RunResult::VERSION,
+            run: self.run,
+            endpoints: self.endpoints,
+            timeline,
+            users: self.users,
+            health: self.health,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::{HealthSample, Outcome, fixture};
+    use proptest::prelude::*;
+
+    /// A journal of a header and `seconds` commits, and the number of bytes up to the end of each.
+    fn journal(path: &Path, seconds: u64) -> Vec<usize> {
+        let run = fixture::run(&[("a", &[])]).run;
+        let mut writer = JournalWriter::create(
+            path,
+            &RunInfo {
+                ending: None,
+                ..run
+            },
+        )
+        .unwrap();
+        let length = || std::fs::metadata(path).unwrap().len() as usize;
+        let mut ends = vec![length()];
+        for second in 0..seconds {
+            let mut cell = Cell::default();
+            cell.outcomes.insert(Outcome::Dropped, second + 1);
+            let cells = vec![CommitCell {
+                phase: 1,
+                second,
+                endpoint: 0,
+                cell,
+            }];
+            let health = Some(HealthSample::default());
+            assert!(writer.commit(Commit {
+                users: 1,
+                cells,
+                health,
+            }));
+            ends.push(length());
+        }
+        ends
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+        /// Row 35: wherever the end of the file is torn off, all whole lines before it count.
+        #[test]
+        fn a_journal_cut_anywhere_gives_all_its_whole_seconds(cut in 0.0f64..1.0) {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("journal.jsonl");
+            let ends = journal(&path, 5);
+            let whole = std::fs::read(&path).unwrap();
+            let cut = (cut * (whole.len() + 1) as f64) as usize;
+            // A line that lacks nothing but its end is whole.
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            match (recover(&path), ends.iter().filter(|end| **end <= cut + 1).count()) {
+                (Err(Error::Unusable { .. }), 0) => {}
+                (Ok(result), lines) if lines > 0 => {
+                    let seconds = lines as u64 - 1;
+                    prop_assert_eq!(result.users.len() as u64, seconds);
+                    prop_assert_eq!(result.health.len() as u64, seconds);
+                    prop_assert_eq!(result.count(|_| true), seconds * (seconds + 1) / 2);
+                }
+                (other, lines) => prop_assert!(false, "{lines} lines: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_journal_without_health_is_read_as_before_there_was_any() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal.jsonl");
+        journal(&path, 2);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let health = serde_json::to_string(&HealthSample::default()).unwrap();
+        let old = text
+            .replace(&format!(",\"health\":{health}"), "")
+            .replace(",\"arrivals\":\"uniform\"", "");
+        assert!(
+            !old.contains("health") && !old.contains("arrivals"),
+            "{old}"
+        );
+        std::fs::write(&path, old).unwrap();
+        let result = recover(&path).unwrap();
+        assert_eq!((result.users.len(), result.health.len()), (2, 0));
+        let stored = serde_json::to_string(&result).unwrap();
+        assert!(!stored.contains("health"));
+        assert_eq!(serde_json::from_str::<RunResult>(&stored).unwrap(), result);
+    }
+
+    #[test]
+    fn what_the_disk_refuses_is_kept_and_stands_in_the_result() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal.jsonl");
+        journal(&path, 2);
+        // A device that is always full, in place of the file; the lines before are on the disk.
+        let full = Path::new("/dev/full");
+        if !full.exists() {
+            eprintln!("skipped: there is no /dev/full here");
+            return;
+        }
+        let mut writer = JournalWriter {
+            path,
+            file: File::options().write(true).open(full).unwrap(),
+            pending: Vec::new(),
+            failed: None,
+        };
+        for users in [7, 8] {
+            let commit = Commit {
+                users,
+                cells: Vec::new(),
+                health: None,
+            };
+            assert!(!writer.commit(commit));
+        }
+        assert!(writer.failure().is_some());
+        let (result, failure) = writer.into_result().unwrap();
+        assert_eq!(result.users, [1, 1, 7, 8]);
+        assert_eq!(failure.unwrap().kind(), io::ErrorKind::StorageFull);
+    }
+}

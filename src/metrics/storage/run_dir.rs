@@ -1,0 +1,256 @@
+//! Files of a run: its directory, whole files written at once or not at all, results read back.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use serde::Serialize;
+
+use crate::error::Error;
+use crate::metrics::RunResult;
+
+/// A file that unpacks to more was made to do harm; bytes.
+const MAX_UNPACKED: u64 = 4 << 30;
+
+/// The directory of one run; no two runs share one.
+#[derive(Debug, Clone)]
+pub struct RunDir {
+    path: PathBuf,
+    id: String,
+}
+
+impl RunDir {
+    /// Creates `<base>/<UTC time>-<scenario>-<profile>/`, with a number behind it when that exists.
+    ///
+    /// # Errors
+    /// When the directory cannot be created.
+    pub fn create(base: &Path, scenario: &str, profile: &str) -> Result<Self, Error> {
+        let write_error = |path: &Path, source| Error::Write {
+            path: path.to_owned(),
+            source,
+        };
+        fs::create_dir_all(base).map_err(|source| write_error(base, source))?;
+        let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+        let name = format!("{time}-{}-{}", slug(scenario), slug(profile));
+        for attempt in 1.. {
+            let id = match attempt {
+                1 => name.clone(),
+                n => format!("{name}-{n}"),
+            };
+            let path = base.join(&id);
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(Self { path, id }),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(write_error(&path, source)),
+            }
+        }
+        unreachable!("the loop only ends by returning")
+    }
+
+    /// An existing directory of a run.
+    pub fn open(path: &Path) -> Self {
+        let id = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        Self {
+            path: path.to_owned(),
+            id,
+        }
+    }
+
+    /// Its name, which identifies the run.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// `plan.json`: the resolved plan, secrets redacted.
+    pub fn plan(&self) -> PathBuf {
+        self.path.join("plan.json")
+    }
+
+    /// `journal.jsonl`: appended each second while the run goes on.
+    pub fn journal(&self) -> PathBuf {
+        self.path.join("journal.jsonl")
+    }
+
+    /// `result.json`: the whole result.
+    pub fn result(&self) -> PathBuf {
+        self.path.join("result.json")
+    }
+}
+
+/// `text` with everything but letters, digits, `.`, `_` and `-` replaced, at most 60 characters.
+fn slug(text: &str) -> String {
+    let slug: String = text
+        .chars()
+        .map(|c| match c {
+            c if c.is_alphanumeric() || ".-_".contains(c) => c,
+            _ => '-',
+        })
+        .take(60)
+        .collect();
+    slug.trim_matches(['-', '.']).to_owned()
+}
+
+/// Writes `value` as JSON so that `path` holds either all of it or what it held before: to a
+/// temporary name beside it, synced, then renamed. Packed by gzip where the name ends in `.gz`.
+///
+/// # Errors
+/// When any step fails; the temporary file is then removed.
+pub fn write_atomically(path: &Path, value: &impl Serialize) -> Result<(), Error> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let write = || {
+        let mut file = File::create(&temporary)?;
+        let mut buffer = std::io::BufWriter::new(&mut file);
+        if path.extension().is_some_and(|extension| extension == "gz") {
+            let mut packed = GzEncoder::new(&mut buffer, Compression::default());
+            serde_json::to_writer(&mut packed, value)?;
+            packed.finish()?;
+        } else {
+            serde_json::to_writer(&mut buffer, value)?;
+            buffer.write_all(b"\n")?;
+        }
+        buffer.flush()?;
+        drop(buffer);
+        file.sync_all()?;
+        fs::rename(&temporary, path)?;
+        // The rename itself must survive a power cut too; a directory that cannot be opened for
+        // that has still taken the file.
+        if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty())
+            && let Ok(directory) = File::open(parent)
+        {
+            let _ = directory.sync_all();
+        }
+        Ok(())
+    };
+    write().map_err(|source| {
+        let _ = fs::remove_file(&temporary);
+        Error::Write {
+            path: path.to_owned(),
+            source,
+        }
+    })
+}
+
+/// The bytes of a file that [`write_atomically`] wrote, unpacked if need be.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read_unpacked(path: &Path) -> Result<Vec<u8>, Error> {
+    const GZIP: [u8; 2] = [0x1f, 0x8b];
+    let read_error = |source| Error::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let bytes = fs::read(path).map_err(read_error)?;
+    if !bytes.starts_with(&GZIP) {
+        return Ok(bytes);
+    }
+    let mut unpacked = Vec::new();
+    let mut reader = GzDecoder::new(bytes.as_slice()).take(MAX_UNPACKED + 1);
+    reader.read_to_end(&mut unpacked).map_err(read_error)?;
+    if unpacked.len() as u64 > MAX_UNPACKED {
+        return Err(read_error(std::io::Error::other(
+            "it unpacks to more than 4 GiB",
+        )));
+    }
+    Ok(unpacked)
+}
+
+/// Reads a stored result: `path` is a `result.json`, or the directory of a run.
+///
+/// # Errors
+/// When it cannot be read or is no sound result.
+pub fn read_result(path: &Path) -> Result<RunResult, Error> {
+    let file = if path.is_dir() {
+        let dir = RunDir::open(path);
+        if !dir.result().exists() && dir.journal().exists() {
+            return Err(Error::Unusable {
+                path: path.to_owned(),
+                kind: "result",
+                why: format!(
+                    "the run did not end; `perfctl recover {}` makes a result of its journal",
+                    path.display()
+                ),
+            });
+        }
+        dir.result()
+    } else {
+        path.to_owned()
+    };
+    parse_result(&file, &read_unpacked(&file)?)
+}
+
+/// The stored result that `bytes` are, which were read from the file at `path`.
+///
+/// # Errors
+/// When they are no sound result.
+pub fn parse_result(path: &Path, bytes: &[u8]) -> Result<RunResult, Error> {
+    let unusable = |why: String| Error::Unusable {
+        path: path.to_owned(),
+        kind: "result",
+        why,
+    };
+    let result: RunResult =
+        serde_json::from_slice(bytes).map_err(|error| unusable(error.to_string()))?;
+    result.check().map_err(unusable)?;
+    Ok(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_runs_never_share_a_directory() {
+        let base = tempfile::tempdir().unwrap();
+        let a = RunDir::create(base.path(), "ap intake/../x", "smoke").unwrap();
+        let b = RunDir::create(base.path(), "ap intake/../x", "smoke").unwrap();
+        assert_ne!(a.path(), b.path());
+        assert_eq!(a.path().parent(), Some(base.path()));
+    }
+
+    #[test]
+    fn a_packed_file_is_smaller_and_read_like_any_other() {
+        let base = tempfile::tempdir().unwrap();
+        let (plain, packed) = (base.path().join("x.json"), base.path().join("x.json.gz"));
+        let value = vec!["the same"; 1_000];
+        write_atomically(&plain, &value).unwrap();
+        write_atomically(&packed, &value).unwrap();
+        let length = |path: &Path| fs::metadata(path).unwrap().len();
+        assert!(length(&packed) < length(&plain) / 10);
+        let read = |path: &Path| -> Vec<String> {
+            serde_json::from_slice(&read_unpacked(path).unwrap()).unwrap()
+        };
+        assert_eq!(read(&plain), read(&packed));
+        fs::write(&packed, [0x1f, 0x8b, 8, 0]).unwrap();
+        assert!(read_unpacked(&packed).is_err(), "cut off");
+    }
+
+    #[test]
+    fn a_file_appears_whole_or_not_at_all() {
+        let base = tempfile::tempdir().unwrap();
+        let path = base.path().join("x.json");
+        write_atomically(&path, &[1, 2]).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "[1,2]\n");
+        let missing = base.path().join("no/x.json");
+        assert!(write_atomically(&missing, &[1]).is_err());
+        assert_eq!(
+            fs::read_dir(base.path()).unwrap().count(),
+            1,
+            "nothing is left behind"
+        );
+    }
+}

@@ -1,0 +1,7 @@
+//! What is sent, and what must hold of the response.
+
+pub(super) mod auth;
+pub(super) mod body;
+pub(super) mod check;
+pub(super) mod endpoint;
+pub(super) mod extract;

@@ -1,0 +1,193 @@
+//! What a response must be like to count as a success. Evaluated in `crate::check`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use regex::Regex;
+use serde::{Serialize, Serializer};
+use serde_json_path::JsonPath;
+
+use crate::plan::value::expression::Condition;
+
+/// One condition on a response.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Check {
+    /// The status code lies in one of these ranges.
+    Status(Vec<StatusRange>),
+    /// The response time is at most this long.
+    #[serde(rename = "max_duration_us", with = "crate::units::micros")]
+    MaxDuration(Duration),
+    /// The body has at least so many bytes, as it came over the wire.
+    MinSize(u64),
+    /// The body has at most so many bytes, as it came over the wire.
+    MaxSize(u64),
+    /// A header is as expected.
+    Header {
+        /// Lower case.
+        name: String,
+        /// What must be found there; every value where it is sent more than once.
+        expect: Expectation,
+    },
+    /// The body contains this text.
+    BodyContains(String),
+    /// The body has a place that matches.
+    BodyMatches(Pattern),
+    /// The JSON body matches at this path.
+    Json {
+        /// RFC 9535 path.
+        #[serde(serialize_with = "as_text")]
+        path: JsonPath,
+        /// What must be found there.
+        expect: Expectation,
+    },
+    /// An expression holds, asked once the values of the response were taken. Unlike the others, it
+    /// is evaluated by the engine, which knows the variables.
+    That(Condition),
+    /// The condition does not hold. A body that cannot be judged is a failure all the same.
+    Not(Box<Check>),
+    /// The condition holds, or the request fails with this key, under which it is counted.
+    FailWith {
+        /// The key.
+        key: Arc<str>,
+        /// The condition.
+        check: Box<Check>,
+    },
+}
+
+impl Check {
+    /// The condition itself, and its key.
+    pub fn bare(&self) -> (&Self, Option<&Arc<str>>) {
+        match self {
+            Self::FailWith { key, check } => (check, Some(key)),
+            _ => (self, None),
+        }
+    }
+
+    /// Whether it is about the status.
+    pub fn is_status(&self) -> bool {
+        match self {
+            Self::Status(_) => true,
+            Self::Not(check) | Self::FailWith { check, .. } => check.is_status(),
+            _ => false,
+        }
+    }
+
+    /// Whether the body has to be kept to evaluate it.
+    pub fn needs_body(&self) -> bool {
+        match self {
+            Self::BodyContains(_) | Self::BodyMatches(_) | Self::Json { .. } => true,
+            Self::Not(check) | Self::FailWith { check, .. } => check.needs_body(),
+            _ => false,
+        }
+    }
+
+    /// Whether it is about a header.
+    pub fn needs_headers(&self) -> bool {
+        match self {
+            Self::Header { .. } => true,
+            Self::Not(check) | Self::FailWith { check, .. } => check.needs_headers(),
+            _ => false,
+        }
+    }
+}
+
+/// An inclusive range of status codes; a single code is a range of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct StatusRange {
+    /// Lowest code, at least 100.
+    pub low: u16,
+    /// Highest code, at most 599.
+    pub high: u16,
+}
+
+impl StatusRange {
+    /// Whether `status` lies in it.
+    pub fn contains(self, status: u16) -> bool {
+        (self.low..=self.high).contains(&status)
+    }
+}
+
+/// What a JSON path or a header must give. Where several values are found, each must be so.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expectation {
+    /// At least one value.
+    Exists,
+    /// No value.
+    Absent,
+    /// This value; `1` and `1.0` are the same number.
+    Equals(serde_json::Value),
+    /// A text that contains this one, or a list that has it.
+    Contains(String),
+    /// A text, or a number as it is written, with a place that matches.
+    Matches(Pattern),
+    /// A number above this.
+    Above(f64),
+    /// A number below this.
+    Below(f64),
+    /// A number that is this or above.
+    AtLeast(f64),
+    /// A number that is this or below.
+    AtMost(f64),
+    /// All of these.
+    All(Vec<Expectation>),
+}
+
+/// A regular expression; equal and written as its text.
+#[derive(Clone)]
+pub struct Pattern(Regex);
+
+impl Pattern {
+    /// The largest compiled form; bytes.
+    const MAX_BYTES: usize = 1 << 20;
+
+    /// Of this text, with at most 1 MiB of compiled form.
+    ///
+    /// # Errors
+    /// What is wrong with it, on one line.
+    pub fn new(text: &str) -> Result<Self, String> {
+        let built = regex::RegexBuilder::new(text)
+            .size_limit(Self::MAX_BYTES)
+            .build();
+        built.map(Self).map_err(|error| {
+            let whole = error.to_string();
+            // The crate draws the place on several lines; the last one says what it is.
+            let last = whole.lines().last().unwrap_or_default().trim();
+            last.strip_prefix("error: ").unwrap_or(last).to_owned()
+        })
+    }
+
+    /// To match with.
+    pub fn regex(&self) -> &Regex {
+        &self.0
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
+}
+
+impl std::fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.0.as_str())
+    }
+}
+
+impl std::fmt::Display for Pattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.as_str())
+    }
+}
+
+impl Serialize for Pattern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.as_str())
+    }
+}
+
+pub(crate) fn as_text<S: Serializer>(path: &JsonPath, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(path)
+}

@@ -1,0 +1,137 @@
+//! An endpoint: one kind of request, the unit of statistics.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::plan::{Auth, Body, Check, Extraction, Template, Wire};
+
+/// One kind of request. Its name is the key of all statistics, never the expanded URL.
+#[derive(Debug, Clone, Serialize)]
+pub struct Endpoint {
+    /// Unique within the scenario.
+    pub name: String,
+    /// The HTTP method.
+    pub method: Method,
+    /// A path below the target, or an absolute URL.
+    pub url: Template,
+    /// Headers of the request, in order. A literal value of a header that carries credentials is
+    /// redacted when the plan is written.
+    pub headers: Vec<Header>,
+    /// The request body.
+    pub body: Body,
+    /// Whether the body is sent compressed by gzip.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub gzip: bool,
+    /// How its requests prove who sends them. Endpoints that share it share its tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Arc<Auth>>,
+    /// What it asks of its connections.
+    #[serde(skip_serializing_if = "Wire::is_default")]
+    pub wire: Wire,
+    /// From sending to the last byte of the body, redirects included.
+    #[serde(rename = "timeout_us", with = "crate::units::micros")]
+    pub timeout: Duration,
+    /// For name resolution, TCP and TLS together; at most `timeout`.
+    #[serde(rename = "connect_timeout_us", with = "crate::units::micros")]
+    pub connect_timeout: Duration,
+    /// How many redirects are followed; 0 takes a 3xx as the answer.
+    pub max_redirects: u32,
+    /// A body with more bytes on the wire than this fails; bytes.
+    pub max_body: u64,
+    /// Conditions on the response. Without one on the status, 2xx and 3xx pass.
+    pub checks: Vec<Check>,
+    /// What is taken out of a response that passed, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub extract: Vec<Extraction>,
+    /// For `--tags` and `--exclude-tags`.
+    pub tags: Vec<String>,
+}
+
+impl Endpoint {
+    /// Whether something looks into the body, so that it has to be kept.
+    pub fn keeps_body(&self) -> bool {
+        self.checks.iter().any(Check::needs_body) || self.extract.iter().any(Extraction::needs_body)
+    }
+
+    /// Whether something looks into the headers of the response, besides what perfctl itself heeds
+    /// of each; what looks into the body needs those that say how it is encoded.
+    pub fn keeps_headers(&self) -> bool {
+        self.keeps_body()
+            || self.checks.iter().any(Check::needs_headers)
+            || self.extract.iter().any(Extraction::needs_headers)
+    }
+
+    /// All its templates.
+    pub fn templates(&self) -> impl Iterator<Item = &Template> {
+        let headers = self.headers.iter().map(|header| &header.value);
+        let auth = self.auth.iter().flat_map(|auth| auth.templates());
+        std::iter::once(&self.url)
+            .chain(headers)
+            .chain(self.body.templates())
+            .chain(auth)
+    }
+
+    /// Whether a token has to be fetched before its requests can be sent.
+    pub fn needs_token(&self) -> bool {
+        matches!(self.auth.as_deref(), Some(Auth::OAuth2(_)))
+    }
+}
+
+/// A request header.
+#[derive(Debug, Clone)]
+pub struct Header {
+    /// Lower case.
+    pub name: String,
+    /// The value.
+    pub value: Template,
+}
+
+/// Whether headers of this (lower-case) name carry credentials.
+pub fn is_secret_header(name: &str) -> bool {
+    const WORDS: [&str; 7] = [
+        "auth", "cookie", "token", "secret", "api-key", "apikey", "password",
+    ];
+    WORDS.iter().any(|word| name.contains(word))
+}
+
+impl Serialize for Header {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let value = if is_secret_header(&self.name) && self.value.is_literal_source() {
+            "***"
+        } else {
+            self.value.source()
+        };
+        (&self.name, value).serialize(serializer)
+    }
+}
+
+/// The HTTP methods a scenario can use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(missing_docs, reason = "the names say it all")]
+pub enum Method {
+    Get,
+    Head,
+    Post,
+    Put,
+    Patch,
+    Delete,
+    Options,
+}
+
+impl Method {
+    /// As it stands in a request line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+            Self::Options => "OPTIONS",
+        }
+    }
+}

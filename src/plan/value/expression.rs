@@ -1,0 +1,278 @@
+//! Expressions within `{{ ... }}` that are more than a name: filters, functions, comparisons,
+//! `a if b else c`. Compiled when the plan is made, evaluated for each request.
+//!
+//! Here: all that is known about the library that does so. Not here: plain names, which templates
+//! fill in themselves, and which names there are (`scenario`).
+
+mod functions;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use minijinja::value::Serde;
+use minijinja::{Environment, ErrorKind, Value};
+use rand_chacha::ChaCha12Rng;
+use serde::{Serialize, Serializer};
+
+use crate::plan::{Escape, Scope};
+
+/// The most steps of one evaluation.
+const FUEL: u64 = 20_000;
+/// The longest text that an expression may give, or make on its way; bytes.
+const MAX_TEXT: usize = 1_000_000;
+/// The deepest nesting of parentheses and the like.
+const MAX_DEPTH: usize = 50;
+
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::empty();
+    environment.set_fuel(Some(FUEL));
+    environment.set_recursion_limit(MAX_DEPTH);
+    environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
+    functions::add(&mut environment);
+    environment
+});
+
+thread_local! {
+    /// What functions draw from while an expression of this thread is evaluated: they cannot
+    /// borrow from the user, as they must outlive any borrow.
+    static DRAW: RefCell<Option<Draw>> = const { RefCell::new(None) };
+}
+
+/// The random numbers and counters of the user whose expression is evaluated.
+struct Draw {
+    rng: ChaCha12Rng,
+    counters: BTreeMap<String, u64>,
+}
+
+/// A compiled expression. Serialized and shown as it was written.
+pub struct Expression {
+    source: Arc<str>,
+    compiled: minijinja::Expression<'static, 'static>,
+    inputs: Vec<(Path, Input)>,
+    /// Whether it may ask for a random number or a counter.
+    draws: bool,
+}
+
+/// How an expression names an input: `name`, or `name.part`.
+pub type Path = (String, Option<String>);
+
+/// What an expression reads.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// The variable at this position of the plan's names.
+    Variable(usize),
+    /// A value known before the run. May be a secret, and is not shown.
+    Known(String),
+    /// The virtual user's number, from 1.
+    UserId,
+    /// The number of the user's iteration, from 1.
+    Iteration,
+    /// The status of the user's last response; nothing before the first, and where none came.
+    Status,
+}
+
+impl Expression {
+    /// Compiles `source`, what stands between the braces. `resolve` is asked for each name, as it
+    /// is written with all its parts, such as `users.name`; it says which of them name the input,
+    /// and the others look into its value.
+    ///
+    /// # Errors
+    /// What is wrong, as a text, or the error of `resolve`.
+    pub fn compile<E: From<String>>(
+        source: &str,
+        mut resolve: impl FnMut(&str) -> Result<(Path, Input), E>,
+    ) -> Result<Self, E> {
+        let compiled = ENVIRONMENT
+            .compile_expression_owned(source.to_owned())
+            .map_err(|error| E::from(explain(&error)))?;
+        let mut names: Vec<String> = compiled.undeclared_variables(true).into_iter().collect();
+        // In no order of its own.
+        names.sort_unstable();
+        let mut inputs = Vec::new();
+        let mut functions = Vec::new();
+        for name in &names {
+            match resolve(name) {
+                Ok(input) => inputs.push(input),
+                Err(_) if functions::is_function(name) => functions.push(name.as_str()),
+                Err(error) => return Err(error),
+            }
+        }
+        functions::check_names(source, &functions)?;
+        Ok(Self {
+            source: source.into(),
+            compiled,
+            inputs,
+            draws: functions::draws(source),
+        })
+    }
+
+    /// The positions of the variables it reads.
+    pub fn variables(&self) -> impl Iterator<Item = usize> {
+        self.inputs.iter().filter_map(|(_, input)| match input {
+            Input::Variable(index) => Some(*index),
+            _ => None,
+        })
+    }
+
+    /// Appends what it gives, lists and mappings as JSON.
+    ///
+    /// # Errors
+    /// Why it gives nothing, for people. Values are not quoted.
+    pub fn render(
+        &self,
+        escape: Escape,
+        scope: &mut Scope<'_>,
+        out: &mut String,
+    ) -> Result<(), String> {
+        let value = self.value(scope, None)?;
+        let too_long = || self.failed("the text is longer than 1 MB");
+        match value.as_str() {
+            Some(text) if text.len() > MAX_TEXT => return Err(too_long()),
+            Some(text) => escape.push(text, out),
+            None if value.as_bytes().is_some() => {
+                return Err(self.failed("it gives bytes that are no text"));
+            }
+            None => {
+                let json = serde_json::to_string(&value)
+                    .map_err(|error| self.failed(&error.to_string()))?;
+                if json.len() > MAX_TEXT {
+                    return Err(too_long());
+                }
+                escape.push_json(&json, out);
+            }
+        }
+        Ok(())
+    }
+
+    fn value(&self, scope: &mut Scope<'_>, status: Option<u16>) -> Result<Value, String> {
+        let context = self.context(scope, status);
+        let result = if self.draws {
+            let draw = Draw {
+                rng: scope.rng.clone(),
+                counters: std::mem::take(scope.counters),
+            };
+            DRAW.set(Some(draw));
+            let result = self.compiled.eval(context);
+            if let Some(draw) = DRAW.take() {
+                *scope.rng = draw.rng;
+                *scope.counters = draw.counters;
+            }
+            result
+        } else {
+            self.compiled.eval(context)
+        };
+        let wrong = match result {
+            Ok(value) if !value.is_undefined() => return Ok(value),
+            Ok(_) => "it has no value".to_owned(),
+            Err(error) => explain(&error),
+        };
+        // More to the point than a value that is undefined, which this one most often caused.
+        match self
+            .variables()
+            .find_map(|index| scope.variable(index).err())
+        {
+            Some(unset) => Err(unset),
+            None => Err(self.failed(&wrong)),
+        }
+    }
+
+    fn context(&self, scope: &Scope<'_>, status: Option<u16>) -> Value {
+        let mut context: BTreeMap<&str, Value> = BTreeMap::new();
+        let mut rows: BTreeMap<&str, BTreeMap<&str, Value>> = BTreeMap::new();
+        for ((name, part), input) in &self.inputs {
+            let value = match input {
+                Input::Variable(index) => match scope.variable(*index) {
+                    Ok(value) => Value::from(Serde(value)),
+                    // Left undefined, so that `default` and `is defined` can see to it.
+                    Err(_) => continue,
+                },
+                Input::Known(text) => Value::from(text.as_str()),
+                Input::UserId => Value::from(scope.user_id),
+                Input::Iteration => Value::from(scope.iteration),
+                Input::Status => Value::from(status),
+            };
+            match part {
+                Some(part) => drop(rows.entry(name).or_default().insert(part, value)),
+                None => drop(context.insert(name, value)),
+            }
+        }
+        for (name, row) in rows {
+            context.insert(name, Value::from_pairs(row));
+        }
+        Value::from_pairs(context)
+    }
+
+    fn failed(&self, why: &str) -> String {
+        format!("`{{{{ {} }}}}`: {why}", self.source)
+    }
+}
+
+/// An expression that is asked whether it holds.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct Condition(Arc<Expression>);
+
+impl Condition {
+    /// A condition of this expression.
+    pub fn new(expression: Expression) -> Self {
+        Self(Arc::new(expression))
+    }
+
+    /// The positions of the variables it reads.
+    pub fn variables(&self) -> impl Iterator<Item = usize> {
+        self.0.variables()
+    }
+
+    /// As it was written, without braces.
+    pub fn source(&self) -> &str {
+        &self.0.source
+    }
+
+    /// Whether it holds for a user whose last response had this status. As in Python, an empty
+    /// text or list, 0 and nothing do not.
+    ///
+    /// # Errors
+    /// Why it cannot be said, for people.
+    pub fn holds(&self, scope: &mut Scope<'_>, status: Option<u16>) -> Result<bool, String> {
+        self.0.value(scope, status).map(|value| value.is_true())
+    }
+}
+
+/// What went wrong, on one line, without what the library knows of its own workings.
+fn explain(error: &minijinja::Error) -> String {
+    let what = match error.kind() {
+        ErrorKind::OutOfFuel => return format!("it takes more than {FUEL} steps"),
+        ErrorKind::UndefinedError => "a value is missing",
+        ErrorKind::SyntaxError => "not an expression",
+        _ => "it fails",
+    };
+    match error.detail() {
+        Some(detail) => format!("{what}: {}", detail.replace('\n', " ")),
+        None if error.kind() == ErrorKind::UndefinedError => what.to_owned(),
+        None => error.kind().to_string(),
+    }
+}
+
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Eq for Expression {}
+
+impl std::fmt::Debug for Expression {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.source)
+    }
+}
+
+impl Serialize for Expression {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.source)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,392 @@
+//! Templates, split at compile time into literal text and slots, and how they are rendered.
+//!
+//! Here: the parsed form and rendering, which the engine does for each request. Not here:
+//! parsing `{{ ... }}` (`scenario`), which needs places for its errors.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rand::{Rng, RngExt};
+use rand_chacha::ChaCha12Rng;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use super::expression::Expression;
+
+/// Text with slots. Serialized and shown as it was written, so that the value of an environment
+/// variable never leaves the process.
+#[derive(Clone)]
+pub struct Template {
+    source: Arc<str>,
+    parts: Vec<Part>,
+}
+
+/// A piece of a template.
+#[derive(Clone)]
+pub enum Part {
+    /// Copied as it is.
+    Literal(String),
+    /// Filled in for each request.
+    Slot {
+        /// With what.
+        slot: Slot,
+        /// How the value is protected from its surroundings.
+        escape: Escape,
+    },
+}
+
+/// What fills a slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Slot {
+    /// The variable at this position of the plan's names.
+    Variable(usize),
+    /// How often the user came by here, or at another counter of this name; from 1.
+    Counter(String),
+    /// What an expression gives.
+    Expression(Arc<Expression>),
+    /// The virtual user's number, from 1.
+    UserId,
+    /// The number of the user's iteration, from 1.
+    Iteration,
+    /// Uniform in the inclusive range.
+    RandomInt(i64, i64),
+    /// One of these, uniformly.
+    RandomChoice(Vec<String>),
+    /// A random UUID (version 4), from the seeded generator.
+    Uuid,
+    /// Seconds since 1970-01-01 UTC.
+    Timestamp,
+    /// Milliseconds since 1970-01-01 UTC.
+    TimestampMs,
+}
+
+/// How a value is protected from its surroundings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Escape {
+    /// Not at all.
+    None,
+    /// As the inside of a JSON string.
+    Json,
+    /// As a JSON value of its own: a text with its quotes, anything else as it is.
+    JsonValue,
+    /// As a value of a URL-encoded form.
+    Form,
+}
+
+/// What a template sees while it is rendered.
+pub struct Scope<'a> {
+    /// The names of all variables, for errors.
+    pub names: &'a [String],
+    /// The user's variables, in the order of their names; `None` is not set yet.
+    pub variables: &'a [Option<Value>],
+    /// The virtual user's number, from 1.
+    pub user_id: u64,
+    /// The iteration's number, from 1.
+    pub iteration: u64,
+    /// The user's counters by name, as far as they were used.
+    pub counters: &'a mut BTreeMap<String, u64>,
+    /// The source of all random values.
+    pub rng: &'a mut ChaCha12Rng,
+}
+
+impl Scope<'_> {
+    /// The variable at this position.
+    ///
+    /// # Errors
+    /// It is not set.
+    pub fn variable(&self, index: usize) -> Result<&Value, String> {
+        match self.variables.get(index) {
+            Some(Some(value)) => Ok(value),
+            _ => {
+                let name = self.names.get(index).map_or("?", String::as_str);
+                Err(format!("variable `{name}` is not set yet"))
+            }
+        }
+    }
+}
+
+impl Template {
+    /// A template of these parts; neighbouring literals are joined.
+    pub fn new(source: impl Into<Arc<str>>, parts: Vec<Part>) -> Self {
+        let mut joined: Vec<Part> = Vec::with_capacity(parts.len());
+        for part in parts {
+            match (joined.last_mut(), part) {
+                (Some(Part::Literal(text)), Part::Literal(more)) => text.push_str(&more),
+                (_, part) => joined.push(part),
+            }
+        }
+        Self {
+            source: source.into(),
+            parts: joined,
+        }
+    }
+
+    /// A template without slots.
+    pub fn literal(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self::new(text.as_str(), vec![Part::Literal(text.clone())])
+    }
+
+    /// As it was written, slots unfilled.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Whether the source has no slot at all, not even one that was filled when the plan was made.
+    pub fn is_literal_source(&self) -> bool {
+        !self.source.contains("{{")
+    }
+
+    /// The text, when nothing has to be filled in for each request.
+    pub fn as_constant(&self) -> Option<&str> {
+        match self.parts.as_slice() {
+            [] => Some(""),
+            [Part::Literal(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The pieces.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// The positions of the variables it uses; one used twice may occur twice.
+    pub fn variables(&self) -> impl Iterator<Item = usize> {
+        self.parts.iter().flat_map(|part| match part {
+            Part::Slot {
+                slot: Slot::Variable(index),
+                ..
+            } => vec![*index],
+            Part::Slot {
+                slot: Slot::Expression(expression),
+                ..
+            } => expression.variables().collect(),
+            _ => Vec::new(),
+        })
+    }
+
+    /// Appends the filled-in text to `out`.
+    ///
+    /// # Errors
+    /// A variable is not set, or an expression fails; for people. What was appended by then is
+    /// worth nothing.
+    pub fn render(&self, scope: &mut Scope<'_>, out: &mut String) -> Result<(), String> {
+        for part in &self.parts {
+            match part {
+                Part::Literal(text) => out.push_str(text),
+                Part::Slot { slot, escape } => slot.render(*escape, scope, out)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Slot {
+    fn render(
+        &self,
+        escape: Escape,
+        scope: &mut Scope<'_>,
+        out: &mut String,
+    ) -> Result<(), String> {
+        match self {
+            Self::Variable(index) => match scope.variable(*index)? {
+                Value::String(text) => escape.push(text, out),
+                value => escape.push_json(&value.to_string(), out),
+            },
+            Self::Expression(expression) => expression.render(escape, scope, out)?,
+            Self::Counter(name) => push_display(out, count(scope.counters, name)),
+            Self::RandomChoice(choices) => {
+                escape.push(&choices[scope.rng.random_range(0..choices.len())], out);
+            }
+            // The rest is made of digits, letters and hyphens, which no surroundings misread.
+            Self::UserId => push_display(out, scope.user_id),
+            Self::Iteration => push_display(out, scope.iteration),
+            Self::RandomInt(low, high) => {
+                push_display(out, scope.rng.random_range(*low..=*high));
+            }
+            Self::Uuid => push_display(out, uuid(scope.rng)),
+            Self::Timestamp => push_display(out, since_epoch().as_secs()),
+            Self::TimestampMs => push_display(out, since_epoch().as_millis()),
+        }
+        Ok(())
+    }
+}
+
+/// The next value of a counter, from 1.
+pub(crate) fn count(counters: &mut BTreeMap<String, u64>, name: &str) -> u64 {
+    // Looked up first, so that a name is copied only once.
+    match counters.get_mut(name) {
+        Some(count) => {
+            *count += 1;
+            *count
+        }
+        None => {
+            counters.insert(name.to_owned(), 1);
+            1
+        }
+    }
+}
+
+/// A random UUID, version 4.
+pub(crate) fn uuid(rng: &mut ChaCha12Rng) -> uuid::Uuid {
+    let mut bytes = [0; 16];
+    rng.fill_bytes(&mut bytes);
+    uuid::Builder::from_random_bytes(bytes).into_uuid()
+}
+
+impl Escape {
+    /// Appends `value`, protected.
+    pub fn push(self, value: &str, out: &mut String) {
+        match self {
+            Self::None => out.push_str(value),
+            Self::Json => {
+                let quoted = serde_json::Value::from(value).to_string();
+                out.push_str(&quoted[1..quoted.len() - 1]);
+            }
+            Self::JsonValue => {
+                out.push('"');
+                Self::Json.push(value, out);
+                out.push('"');
+            }
+            Self::Form => out.extend(url::form_urlencoded::byte_serialize(value.as_bytes())),
+        }
+    }
+}
+
+impl Escape {
+    /// Appends a value that is no text, written as JSON.
+    pub(crate) fn push_json(self, json: &str, out: &mut String) {
+        match self {
+            Self::JsonValue => out.push_str(json),
+            _ => self.push(json, out),
+        }
+    }
+}
+
+fn push_display(out: &mut String, value: impl std::fmt::Display) {
+    write!(out, "{value}").expect("writing to a string cannot fail");
+}
+
+/// The time since 1970-01-01 UTC.
+pub(crate) fn since_epoch() -> std::time::Duration {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+}
+
+impl std::fmt::Debug for Template {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", self.source)
+    }
+}
+
+impl Serialize for Template {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+
+    fn render(parts: Vec<Part>, seed: u64) -> String {
+        let mut rng = ChaCha12Rng::seed_from_u64(seed);
+        let variables = [
+            Some("a \"b\" &c".into()),
+            None,
+            Some(serde_json::json!([1, "x"])),
+        ];
+        let mut scope = Scope {
+            names: &["a".into(), "token".into(), "list".into()],
+            variables: &variables,
+            user_id: 7,
+            iteration: 3,
+            counters: &mut BTreeMap::new(),
+            rng: &mut rng,
+        };
+        let mut out = String::new();
+        match Template::new("", parts).render(&mut scope, &mut out) {
+            Ok(()) => out,
+            Err(error) => error,
+        }
+    }
+
+    fn slot(slot: Slot, escape: Escape) -> Part {
+        Part::Slot { slot, escape }
+    }
+
+    #[test]
+    fn values_are_protected_from_their_surroundings() {
+        let variable = || Slot::Variable(0);
+        assert_eq!(
+            render(vec![slot(variable(), Escape::None)], 1),
+            "a \"b\" &c"
+        );
+        assert_eq!(
+            render(vec![slot(variable(), Escape::Json)], 1),
+            "a \\\"b\\\" &c"
+        );
+        assert_eq!(
+            render(vec![slot(variable(), Escape::Form)], 1),
+            "a+%22b%22+%26c"
+        );
+    }
+
+    #[test]
+    fn a_variable_that_is_not_set_is_named_and_json_is_written_as_such() {
+        assert_eq!(
+            render(vec![slot(Slot::Variable(1), Escape::None)], 1),
+            "variable `token` is not set yet"
+        );
+        assert_eq!(
+            render(vec![slot(Slot::Variable(2), Escape::Json)], 1),
+            "[1,\\\"x\\\"]"
+        );
+        let value = |index| render(vec![slot(Slot::Variable(index), Escape::JsonValue)], 1);
+        assert_eq!(
+            (value(0).as_str(), value(2).as_str()),
+            (r#""a \"b\" &c""#, "[1,\"x\"]")
+        );
+    }
+
+    #[test]
+    fn counters_count_by_name() {
+        let counter = |name: &str| slot(Slot::Counter(name.into()), Escape::None);
+        let parts = vec![counter("a"), counter("a"), counter("b"), counter("a")];
+        assert_eq!(render(parts, 1), "1213");
+    }
+
+    #[test]
+    fn the_same_seed_renders_the_same_text() {
+        let parts = || {
+            vec![
+                Part::Literal("u".into()),
+                slot(Slot::UserId, Escape::None),
+                slot(Slot::Uuid, Escape::None),
+                slot(Slot::RandomInt(i64::MIN, i64::MAX), Escape::None),
+                slot(
+                    Slot::RandomChoice(vec!["x".into(), "y".into()]),
+                    Escape::None,
+                ),
+            ]
+        };
+        assert_eq!(render(parts(), 42), render(parts(), 42));
+        assert_ne!(render(parts(), 42), render(parts(), 43));
+    }
+
+    #[test]
+    fn the_value_of_a_filled_slot_is_not_shown() {
+        let template = Template::new(
+            "Bearer {{ env.TOKEN }}",
+            vec![Part::Literal("Bearer s3cret".into())],
+        );
+        assert_eq!(template.as_constant(), Some("Bearer s3cret"));
+        assert!(!format!("{template:?}").contains("s3cret"));
+        assert!(!serde_json::to_string(&template).unwrap().contains("s3cret"));
+    }
+}

@@ -1,0 +1,231 @@
+//! One answer, from its first byte to its last, in whatever pieces it comes.
+//!
+//! Here: what is counted and kept of it. Not here: where the bytes come from (`connection`), nor
+//! what the answer means (`http`).
+
+use std::time::Duration;
+
+use ::http::StatusCode;
+use bytes::BytesMut;
+use tokio::time::Instant;
+
+use super::body::{Framing, Piece};
+use super::head::{self, Head, Wanted};
+use super::head_cache::Known;
+use crate::metrics::Outcome;
+use crate::protocol::http::failed;
+use crate::protocol::http::failure::{Stage, cut_off};
+use crate::protocol::http::transport::Terms;
+use crate::protocol::{Failure, Response};
+
+/// Below this many bytes a head is looked at whenever more of it comes, so that what is no HTTP is
+/// found out at once; above, at each line end.
+const SMALL: usize = 64;
+
+/// An answer that is being received.
+pub(super) struct Answer {
+    wanted: Wanted,
+    /// What has come of a head that is not whole yet.
+    partial: Vec<u8>,
+    /// The final head, and when it came.
+    head: Option<(Head, Instant)>,
+    /// What is kept of the body.
+    body: BytesMut,
+    /// Bytes of the body so far.
+    length: u64,
+    is_whole: bool,
+    /// Whether there was more than the answer.
+    has_surplus: bool,
+}
+
+impl Answer {
+    pub(super) fn new(wanted: Wanted) -> Self {
+        Self {
+            wanted,
+            partial: Vec::new(),
+            head: None,
+            body: BytesMut::new(),
+            length: 0,
+            is_whole: false,
+            has_surplus: false,
+        }
+    }
+
+    /// Takes what has come; whether the answer is whole. Its head may be `known`, and is then not
+    /// read again.
+    ///
+    /// # Errors
+    /// Why it is none, or more than may be.
+    pub(super) fn feed(
+        &mut self,
+        bytes: &[u8],
+        known: &mut Known,
+        terms: &Terms,
+        response: &mut Response,
+    ) -> Result<bool, Failure> {
+        response.bytes_in += bytes.len() as u64;
+        if self.head.is_some() {
+            return self.feed_body(bytes, terms, response);
+        }
+        if self.partial.is_empty() {
+            return self.feed_head(bytes, known, terms, response);
+        }
+        let had = self.partial.len();
+        self.partial.extend_from_slice(bytes);
+        if had >= SMALL && self.partial.len() <= head::MAX_HEAD && !bytes.contains(&b'\n') {
+            return Ok(false);
+        }
+        let partial = std::mem::take(&mut self.partial);
+        self.feed_head(&partial, known, terms, response)
+    }
+
+    /// Looks for a final head in what has come and was not taken.
+    fn feed_head(
+        &mut self,
+        mut bytes: &[u8],
+        known: &mut Known,
+        terms: &Terms,
+        response: &mut Response,
+    ) -> Result<bool, Failure> {
+        loop {
+            let Some(head) = self.read_head(bytes, known, response)? else {
+                self.partial = bytes.to_vec();
+                return Ok(false);
+            };
+            bytes = &bytes[head.length..];
+            if head.is_interim() {
+                // What it says is said again, or was not meant for the final answer.
+                response.headers.clear();
+                if bytes.is_empty() {
+                    return Ok(false);
+                }
+                continue;
+            }
+            let now = Instant::now();
+            response.phases.ttfb = Some(now - terms.started);
+            response.phases.download = None;
+            response.status = Some(head.status);
+            response.version = Some(head.version);
+            self.head = Some((head, now));
+            let is_whole = self.feed_body(bytes, terms, response)?;
+            if is_whole {
+                // Its last byte came with its head.
+                response.phases.download = Some(Duration::ZERO);
+            }
+            return Ok(is_whole);
+        }
+    }
+
+    /// The head that `bytes` begin with, if it is whole.
+    fn read_head(
+        &self,
+        bytes: &[u8],
+        known: &mut Known,
+        response: &mut Response,
+    ) -> Result<Option<Head>, Failure> {
+        // What it means depends on the request for a few, and what is kept of it is not remembered.
+        let is_plain = !self.wanted.is_bodyless && !self.wanted.all_fields;
+        if is_plain && let Some(head) = known.find(bytes) {
+            return Ok(Some(head));
+        }
+        let head = head::parse(bytes, self.wanted, &mut response.headers)?;
+        if let Some(head) = &head
+            && is_plain
+            && response.headers.is_empty()
+        {
+            known.add(&bytes[..head.length], head);
+        }
+        Ok(head)
+    }
+
+    fn feed_body(
+        &mut self,
+        mut bytes: &[u8],
+        terms: &Terms,
+        response: &mut Response,
+    ) -> Result<bool, Failure> {
+        let Some((head, _)) = &mut self.head else {
+            return Ok(false);
+        };
+        loop {
+            let piece = head.framing.take(&mut bytes);
+            match piece.map_err(|why| failed(Outcome::Protocol, why))? {
+                Piece::More => return Ok(false),
+                Piece::End => break,
+                Piece::Content(content) => {
+                    self.length += content.len() as u64;
+                    if self.length > terms.body_limit() {
+                        return Err(terms.too_large());
+                    }
+                    if terms.keep_body {
+                        self.body.extend_from_slice(content);
+                    }
+                }
+            }
+        }
+        self.has_surplus = !bytes.is_empty();
+        response.bytes_in -= bytes.len() as u64;
+        self.finish(response);
+        Ok(true)
+    }
+
+    /// The connection was closed.
+    ///
+    /// # Errors
+    /// When that was too early.
+    pub(super) fn close(&mut self, response: &mut Response) -> Result<(), Failure> {
+        if let Some((head, _)) = &self.head
+            && head.framing == Framing::UntilClose
+        {
+            self.finish(response);
+            return Ok(());
+        }
+        let text = match self.stage() {
+            Stage::Head if self.partial.is_empty() => "closed before it sent a response",
+            Stage::Head => "closed within the head of the response",
+            Stage::Body => "closed within the body of the response",
+        };
+        let text = format!("the connection was {text}");
+        Err(failed(cut_off(self.stage()), text))
+    }
+
+    fn finish(&mut self, response: &mut Response) {
+        if let Some((_, head_at)) = &self.head {
+            response.phases.download = Some(head_at.elapsed());
+        }
+        self.is_whole = true;
+        if !self.body.is_empty() {
+            response.body = std::mem::take(&mut self.body).freeze();
+        }
+        response.body_bytes = self.length;
+    }
+
+    /// Whether all of it has come.
+    pub(super) fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    /// How far it has come.
+    pub(super) fn stage(&self) -> Stage {
+        match self.head {
+            None => Stage::Head,
+            Some(_) => Stage::Body,
+        }
+    }
+
+    /// Whether its connection can be used for another request, now that it is whole.
+    pub(super) fn is_kept_alive(&self) -> bool {
+        let head = self.head.as_ref();
+        head.is_some_and(|(head, _)| head.is_kept_alive) && !self.has_surplus
+    }
+
+    /// The status of a whole answer.
+    ///
+    /// # Errors
+    /// Never, for a whole one.
+    pub(super) fn status(&self) -> Result<StatusCode, Failure> {
+        let head = self.head.as_ref();
+        head.and_then(|(head, _)| StatusCode::from_u16(head.status).ok())
+            .ok_or_else(|| failed(Outcome::Protocol, "the response has no status"))
+    }
+}

@@ -1,0 +1,191 @@
+//! HTTP by reqwest, which is used nowhere else.
+//!
+//! One reqwest client per virtual user, so that connections belong to users, over one TLS
+//! configuration shared by all. What reqwest does behind its caller's back is switched off: no
+//! retries, no proxies from the environment, no redirects, no decompression.
+
+mod connect;
+mod connector;
+mod failure;
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ::http::{StatusCode, header};
+use bytes::{Bytes, BytesMut};
+use tokio::time::{Instant, timeout_at};
+
+use super::failure::{self as failures, Stage};
+use super::prepared::{Outgoing, head_bytes};
+use super::transport::{Opened, Terms, Transport};
+use super::{failed, payload};
+use crate::error::Error;
+use crate::metrics::{HttpVersion, Outcome};
+use crate::plan::{Plan, Wire};
+use crate::protocol::{Failure, Response};
+use connect::Probe;
+use connector::Connector;
+use failure::classify;
+
+/// The connections of one session, kept by reqwest.
+pub struct ByReqwest {
+    /// One client for each kind of connection, or why there are none.
+    clients: Result<Vec<(Wire, reqwest::Client)>, String>,
+    probe: Arc<Probe>,
+}
+
+impl Transport for ByReqwest {
+    type Shared = Connector;
+
+    fn share(plan: &Plan, tls: rustls::ClientConfig) -> Result<Connector, Error> {
+        let connector = Connector::new(&plan.transport, tls)?;
+        let wires: BTreeSet<Wire> = plan.endpoints.iter().map(|one| one.wire).collect();
+        let wires: Vec<Wire> = wires.into_iter().collect();
+        // Tried before there are users, who could only say so at each request.
+        connector
+            .try_out(&wires)
+            .map_err(|why| Error::CannotRun(format!("cannot make an HTTP client: {why}")))?;
+        Ok(connector)
+    }
+
+    fn open(connector: &Rc<Connector>, wires: &[Wire], local_address: Option<IpAddr>) -> Self {
+        let probe = Arc::new(Probe::default());
+        Self {
+            clients: connector.clients(wires, &probe, local_address),
+            probe,
+        }
+    }
+
+    async fn exchange(
+        &self,
+        outgoing: Outgoing,
+        terms: &Terms,
+        response: &mut Response,
+    ) -> Result<StatusCode, Failure> {
+        let clients = self.clients.as_ref();
+        let clients = clients.map_err(|why| failed(Outcome::Other, why.clone()))?;
+        let client = clients.iter().find(|(wire, _)| *wire == terms.wire);
+        let (_, client) = client.ok_or_else(|| failed(Outcome::Other, "no client for it"))?;
+        self.probe.begin(terms.connect_timeout);
+        response.bytes_out += request_bytes(&outgoing);
+        let mut sent = None;
+        let mut streamed = None;
+        if let Some(contents) = &outgoing.contents {
+            let (body, counter) = payload::open(contents).await.map_err(failures::of_file)?;
+            streamed = Some(reqwest::Body::wrap(body));
+            sent = Some(counter);
+        }
+        let request = request(outgoing, streamed);
+        let attempts = self.probe.opened().attempts;
+        let stage = Cell::new(Stage::Head);
+        let status = {
+            let sent_and_read = read(client.execute(request), terms, &stage, response);
+            // Pinned here so that the probe still sees a connection being made when time is up.
+            tokio::pin!(sent_and_read);
+            timeout_at(terms.deadline, &mut sent_and_read)
+                .await
+                .map_err(|_| terms.timed_out(stage.get(), self.probe.step()))
+        };
+        // Whatever became of it, it went over an older connection if none was begun.
+        response.reused += u16::from(self.probe.opened().attempts == attempts);
+        if let Some(sent) = sent {
+            response.bytes_out += sent.load(Ordering::Relaxed);
+        }
+        status?
+    }
+
+    fn take_opened(&self) -> Opened {
+        self.probe.take()
+    }
+}
+
+/// Waits for the answer to what is `sent`, and reads it into `response`.
+async fn read(
+    sent: impl Future<Output = reqwest::Result<reqwest::Response>>,
+    terms: &Terms,
+    stage: &Cell<Stage>,
+    response: &mut Response,
+) -> Result<StatusCode, Failure> {
+    let mut answer = sent.await.map_err(|error| classify(error, Stage::Head))?;
+    stage.set(Stage::Body);
+    let head_at = Instant::now();
+    response.phases.ttfb = Some(head_at - terms.started);
+    response.phases.download = None;
+    response.remote = answer.remote_addr();
+    response.version = version(answer.version());
+    response.status = Some(answer.status().as_u16());
+    response.headers = std::mem::take(answer.headers_mut());
+    response.bytes_in += status_line_bytes(answer.status()) + head_bytes(&response.headers);
+    if [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
+        .iter()
+        .all(|name| response.headers.contains_key(name))
+    {
+        return Err(failures::two_lengths());
+    }
+    let limit = terms.body_limit();
+    let mut body = BytesMut::new();
+    let mut length = 0;
+    while let Some(chunk) = (answer.chunk().await).map_err(|error| classify(error, Stage::Body))? {
+        response.bytes_in += chunk.len() as u64;
+        length += chunk.len() as u64;
+        if length > limit {
+            return Err(terms.too_large());
+        }
+        if terms.keep_body {
+            body.extend_from_slice(&chunk);
+        }
+    }
+    response.phases.download = Some(head_at.elapsed());
+    response.body = body.freeze();
+    response.body_bytes = length;
+    Ok(answer.status())
+}
+
+fn request(outgoing: Outgoing, streamed: Option<reqwest::Body>) -> reqwest::Request {
+    let mut request = reqwest::Request::new(outgoing.method, outgoing.url);
+    *request.headers_mut() = outgoing.headers;
+    *request.body_mut() = streamed.or(outgoing.body.map(Into::into));
+    request
+}
+
+fn version(version: ::http::Version) -> Option<HttpVersion> {
+    match version {
+        ::http::Version::HTTP_10 => Some(HttpVersion::Http10),
+        ::http::Version::HTTP_11 => Some(HttpVersion::Http11),
+        ::http::Version::HTTP_2 => Some(HttpVersion::Http2),
+        _ => None,
+    }
+}
+
+/// What is sent, as HTTP/1.1 text: `GET /path?query HTTP/1.1`, the header fields, the `host` and
+/// `content-length` that hyper adds, the line ends around them, and a body held in memory.
+fn request_bytes(outgoing: &Outgoing) -> u64 {
+    let url = &outgoing.url;
+    let query = url.query().map_or(0, |query| query.len() + 1);
+    let target = url.path().len() + query;
+    let host = if outgoing.headers.contains_key(header::HOST) {
+        0
+    } else {
+        let port = url.port().map_or(0, |port| port.to_string().len() + 1);
+        "host: \r\n".len() + url.host_str().map_or(0, str::len) + port
+    };
+    let in_memory = outgoing.body.as_ref().map_or(0, Bytes::len) as u64;
+    let length = outgoing.length().map_or(0, length_bytes);
+    let line = outgoing.method.as_str().len() + target + "  HTTP/1.1\r\n\r\n".len();
+    (line + host) as u64 + head_bytes(&outgoing.headers) + length + in_memory
+}
+
+/// The header line that announces a body of so many bytes.
+fn length_bytes(body: u64) -> u64 {
+    ("content-length: \r\n".len() + body.to_string().len()) as u64
+}
+
+/// `HTTP/1.1 200 OK` and the empty line after the head.
+fn status_line_bytes(status: StatusCode) -> u64 {
+    let reason = status.canonical_reason().map_or(0, str::len);
+    ("HTTP/1.1 200 \r\n\r\n".len() + reason) as u64
+}

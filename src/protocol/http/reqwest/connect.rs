@@ -1,0 +1,276 @@
+//! Watching how a session connects: counting connections, limiting their time, telling what of it
+//! went into name resolution, TCP and TLS.
+//!
+//! reqwest makes TCP and TLS in one step. What parts them: a TLS handshake begins by asking its
+//! session for tickets to resume with, and that question comes to [`TlsSessions`].
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use rustls::NamedGroup;
+use rustls::client::{
+    ClientSessionMemoryCache, ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue,
+};
+use rustls::pki_types::ServerName;
+use tokio::time::Instant;
+use tower::{Layer, Service};
+
+use crate::protocol::http::failure::DnsError;
+use crate::protocol::http::transport::{Opened, Step};
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// How many servers' TLS tickets a session keeps, times the tickets that rustls keeps of each.
+const TICKETS: usize = 4 * 8;
+
+/// What happens below a session's client. A session runs one request at a time, so what is seen
+/// here belongs to that request.
+#[derive(Debug, Default)]
+pub(super) struct Probe(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    limit: Duration,
+    connecting: Option<Connecting>,
+    opened: Opened,
+}
+
+/// A connection being made.
+#[derive(Debug, Clone, Copy)]
+struct Connecting {
+    started: Instant,
+    dns: Option<Duration>,
+    tls_started: Option<Instant>,
+}
+
+impl Probe {
+    /// Starts watching a new request.
+    pub(super) fn begin(&self, connect_timeout: Duration) {
+        self.state().limit = connect_timeout;
+    }
+
+    /// What was opened since the last [`Self::take`].
+    pub(super) fn opened(&self) -> Opened {
+        self.state().opened
+    }
+
+    /// Like [`Self::opened`], and starts counting anew.
+    pub(super) fn take(&self) -> Opened {
+        std::mem::take(&mut self.state().opened)
+    }
+
+    /// Which step of making a connection is under way; `None` when none is being made.
+    pub(super) fn step(&self) -> Option<Step> {
+        let connecting = self.state().connecting?;
+        Some(match connecting.tls_started {
+            None => Step::Connect,
+            Some(_) => Step::Tls,
+        })
+    }
+
+    /// Never shared between threads, so there is nothing to wait for.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn start(&self) -> Duration {
+        let mut state = self.state();
+        state.connecting = Some(Connecting {
+            started: Instant::now(),
+            dns: None,
+            tls_started: None,
+        });
+        state.opened.attempts += 1;
+        state.limit
+    }
+
+    fn resolved(&self, took: Duration) {
+        if let Some(connecting) = &mut self.state().connecting {
+            connecting.dns = Some(took);
+        }
+    }
+
+    fn tls_starts(&self) {
+        if let Some(connecting) = &mut self.state().connecting {
+            connecting.tls_started.get_or_insert_with(Instant::now);
+        }
+    }
+
+    fn connected(&self) {
+        let mut state = self.state();
+        let Some(connecting) = state.connecting.take() else {
+            return;
+        };
+        let now = Instant::now();
+        let before_tls = connecting.tls_started.unwrap_or(now) - connecting.started;
+        let connect = before_tls.saturating_sub(connecting.dns.unwrap_or_default());
+        let tls = connecting.tls_started.map(|started| now - started);
+        state.opened.add(connecting.dns, connect, tls);
+    }
+}
+
+/// Ends the time in which a connection is being made, however it ends.
+struct Attempt(Arc<Probe>);
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        self.0.state().connecting = None;
+    }
+}
+
+/// Puts the probe around reqwest's connector.
+#[derive(Clone)]
+pub(super) struct ProbeLayer(pub(crate) Arc<Probe>);
+
+impl<S> Layer<S> for ProbeLayer {
+    type Service = Probed<S>;
+
+    fn layer(&self, inner: S) -> Probed<S> {
+        Probed {
+            inner,
+            probe: self.0.clone(),
+        }
+    }
+}
+
+/// A connector with the probe around it.
+#[derive(Clone)]
+pub(super) struct Probed<S> {
+    inner: S,
+    probe: Arc<Probe>,
+}
+
+impl<S, R> Service<R> for Probed<S>
+where
+    S: Service<R, Error = BoxError>,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: R) -> Self::Future {
+        let connect = self.inner.call(request);
+        let probe = self.probe.clone();
+        Box::pin(async move {
+            let limit = probe.start();
+            let attempt = Attempt(probe);
+            let connection =
+                tokio::time::timeout(limit, connect)
+                    .await
+                    .map_err(|_| ConnectTimeout {
+                        limit,
+                        step: attempt.0.step().unwrap_or(Step::Connect),
+                    })??;
+            attempt.0.connected();
+            Ok(connection)
+        })
+    }
+}
+
+/// The connection was not made within its limit.
+#[derive(Debug)]
+pub(super) struct ConnectTimeout {
+    limit: Duration,
+    /// What took too long.
+    pub(super) step: Step,
+}
+
+impl fmt::Display for ConnectTimeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.step.too_long(self.limit))
+    }
+}
+
+impl StdError for ConnectTimeout {}
+
+/// The system's resolver, with errors that can be told from others.
+pub(super) struct Resolver(pub(crate) Arc<Probe>);
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let probe = self.0.clone();
+        Box::pin(async move {
+            let started = Instant::now();
+            let host = name.as_str().to_owned();
+            // The port is filled in by the connector.
+            let found = match tokio::net::lookup_host((host.as_str(), 0)).await {
+                Ok(addresses) => Ok(addresses.collect::<Vec<_>>()),
+                Err(source) => Err(source),
+            };
+            probe.resolved(started.elapsed());
+            match found {
+                Ok(addresses) => Ok(Box::new(addresses.into_iter()) as Addrs),
+                Err(source) => Err(Box::new(DnsError { host, source }) as BoxError),
+            }
+        })
+    }
+}
+
+/// The TLS tickets of one session: a virtual user resumes what it began itself, and nobody else's.
+pub(super) struct TlsSessions {
+    probe: Arc<Probe>,
+    /// Empty until the first handshake; most plans have none.
+    tickets: OnceLock<ClientSessionMemoryCache>,
+}
+
+impl TlsSessions {
+    pub(super) fn new(probe: Arc<Probe>) -> Self {
+        Self {
+            probe,
+            tickets: OnceLock::new(),
+        }
+    }
+
+    fn tickets(&self) -> &ClientSessionMemoryCache {
+        self.tickets
+            .get_or_init(|| ClientSessionMemoryCache::new(TICKETS))
+    }
+}
+
+impl fmt::Debug for TlsSessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsSessions").finish_non_exhaustive()
+    }
+}
+
+impl ClientSessionStore for TlsSessions {
+    fn set_kx_hint(&self, server: ServerName<'static>, group: NamedGroup) {
+        self.tickets().set_kx_hint(server, group);
+    }
+
+    fn kx_hint(&self, server: &ServerName<'_>) -> Option<NamedGroup> {
+        self.tickets().kx_hint(server)
+    }
+
+    fn set_tls12_session(&self, server: ServerName<'static>, value: Tls12ClientSessionValue) {
+        self.tickets().set_tls12_session(server, value);
+    }
+
+    fn tls12_session(&self, server: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
+        self.tickets().tls12_session(server)
+    }
+
+    fn remove_tls12_session(&self, server: &ServerName<'static>) {
+        self.tickets().remove_tls12_session(server);
+    }
+
+    fn insert_tls13_ticket(&self, server: ServerName<'static>, value: Tls13ClientSessionValue) {
+        self.tickets().insert_tls13_ticket(server, value);
+    }
+
+    /// Asked first of all in every handshake.
+    fn take_tls13_ticket(&self, server: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+        self.probe.tls_starts();
+        self.tickets().take_tls13_ticket(server)
+    }
+}

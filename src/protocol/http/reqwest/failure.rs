@@ -1,0 +1,77 @@
+//! Classifying what reqwest reports: by the types in the error's source chain, never by text.
+
+use std::error::Error as StdError;
+use std::io;
+
+use super::connect::ConnectTimeout;
+use crate::metrics::Outcome;
+use crate::protocol::Failure;
+use crate::protocol::http::failure::{DnsError, Stage, cut_off, outcome_of_io};
+use crate::protocol::http::payload::FileError;
+
+/// The outcome of a client's error. The URL, which may hold secrets, is left out of the text.
+pub(super) fn classify(error: reqwest::Error, stage: Stage) -> Failure {
+    let error = error.without_url();
+    let connecting = error.is_connect();
+    let mut text = error.to_string();
+    let mut outcome = None;
+    let mut next: Option<&(dyn StdError + 'static)> = Some(&error);
+    while let Some(cause) = next {
+        text = cause.to_string();
+        if let Some(found) = class_of(cause, stage, connecting) {
+            // The innermost cause knows best: a reset inside an incomplete message is a reset.
+            outcome = Some(found);
+        }
+        next = cause.source().or_else(|| inner_of(cause));
+    }
+    let fallback = if connecting {
+        Outcome::ConnectFailed
+    } else {
+        Outcome::Other
+    };
+    Failure {
+        outcome: outcome.unwrap_or(fallback),
+        text,
+    }
+}
+
+/// The error that an `io::Error` wraps; its own `source` skips it.
+fn inner_of<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    let inner = cause.downcast_ref::<io::Error>()?.get_ref()?;
+    Some(inner)
+}
+
+fn class_of(cause: &(dyn StdError + 'static), stage: Stage, connecting: bool) -> Option<Outcome> {
+    if cause.is::<FileError>() {
+        return Some(Outcome::InvalidRequest);
+    }
+    if cause.is::<DnsError>() {
+        return Some(Outcome::Dns);
+    }
+    if let Some(timeout) = cause.downcast_ref::<ConnectTimeout>() {
+        return Some(timeout.step.outcome());
+    }
+    if cause.is::<rustls::Error>() {
+        return Some(Outcome::Tls);
+    }
+    if let Some(error) = cause.downcast_ref::<h2::Error>() {
+        return match error {
+            _ if error.is_go_away() => Some(Outcome::H2Goaway),
+            _ if error.is_reset() => Some(Outcome::H2Reset),
+            _ => match error.get_io() {
+                Some(error) => outcome_of_io(error, stage, connecting),
+                None => Some(Outcome::Protocol),
+            },
+        };
+    }
+    if let Some(error) = cause.downcast_ref::<hyper::Error>() {
+        return match error {
+            _ if error.is_parse() => Some(Outcome::Protocol),
+            _ if error.is_incomplete_message() => Some(cut_off(stage)),
+            // The connection went away before the request was written to it.
+            _ if error.is_canceled() || error.is_closed() => Some(Outcome::ClosedEarly),
+            _ => None,
+        };
+    }
+    outcome_of_io(cause.downcast_ref::<io::Error>()?, stage, connecting)
+}

@@ -1,0 +1,379 @@
+//! All requests, flows and steps that a scenario names or writes in place, before it is known which
+//! of them run.
+//!
+//! Here: the one space of names. Not here: what a request is made of (`request`), which steps a flow
+//! has (`steps`), and who chooses what (`tasks`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::error::{Diagnostic, did_you_mean};
+use crate::plan::Endpoint;
+use crate::scenario::keys::flow::{
+    FlowFile, IncludedFile, RequestFile, StepFile, StepsFile, TaskFile, Times,
+};
+use crate::scenario::keys::scenario::{EndpointFile, ScenarioFile};
+use crate::scenario::request::{self, Common};
+use crate::scenario::service::Place;
+use crate::scenario::yaml::decode::{At, Field, list};
+use crate::scenario::yaml::findings::{Findings, Span};
+use crate::scenario::yaml::tree::Key;
+
+/// Most endpoints and flows of a scenario together.
+const MAX_SUBJECTS: usize = 1000;
+
+/// Requests, flows and named steps.
+pub(crate) struct Pool<'a> {
+    /// The requests; those under `endpoints` come first.
+    pub requests: Vec<Pooled<'a>>,
+    /// The flows.
+    pub flows: Vec<PooledFlow<'a>>,
+    /// The named steps.
+    pub groups: Vec<&'a StepsFile>,
+    names: BTreeMap<String, Subject>,
+    /// The requests by where they stand; written once and used by an alias, they are one.
+    places: BTreeMap<Span, usize>,
+    /// The variables that have the values of lists.
+    pub items: Vec<&'a At<String>>,
+    /// Whether a list has no variable of its own.
+    pub has_items: bool,
+}
+
+/// A request.
+pub(crate) struct Pooled<'a> {
+    /// Its keys.
+    pub file: &'a At<EndpointFile>,
+    /// `None` where it could not be understood.
+    pub compiled: Option<(Endpoint, Place)>,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// A flow.
+pub(crate) struct PooledFlow<'a> {
+    /// Its name.
+    pub key: &'a Key,
+    /// Its keys.
+    pub file: &'a At<FlowFile>,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// Where a request or a flow stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// In a list of the scenario itself.
+    Listed,
+    /// In a list of an included file.
+    Included,
+    /// In a step or a user class.
+    InPlace,
+}
+
+/// What a name stands for, by its position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// A request.
+    Request(usize),
+    /// A flow.
+    Flow(usize),
+    /// Steps.
+    Group(usize),
+}
+
+impl Subject {
+    fn what(self) -> &'static str {
+        match self {
+            Self::Request(_) => "an endpoint",
+            Self::Flow(_) => "a flow",
+            Self::Group(_) => "steps",
+        }
+    }
+}
+
+impl<'a> Pool<'a> {
+    /// Everything in a scenario and the files it includes; no request is compiled yet.
+    pub(crate) fn new(
+        file: &'a ScenarioFile,
+        included: &'a [IncludedFile],
+        findings: &mut Findings,
+    ) -> Self {
+        let mut pool = Self {
+            requests: Vec::new(),
+            flows: Vec::new(),
+            groups: Vec::new(),
+            names: BTreeMap::new(),
+            places: BTreeMap::new(),
+            items: Vec::new(),
+            has_items: false,
+        };
+        let listed = file.endpoints.get().map_or(&[][..], |files| &files.value);
+        let of_included = included.iter().filter_map(|file| file.endpoints.get());
+        let own = (listed.iter()).map(|file| (file, Origin::Listed));
+        let further = of_included.flat_map(|files| &files.value);
+        for (file, origin) in own.chain(further.map(|file| (file, Origin::Included))) {
+            pool.add_request(file, origin, findings);
+        }
+        let flows = (file.flows.get().into_iter()).map(|pairs| (pairs, Origin::Listed));
+        let of_included = included.iter().filter_map(|file| file.flows.get());
+        for (pairs, origin) in flows.chain(of_included.map(|pairs| (pairs, Origin::Included))) {
+            for (key, flow) in &pairs.0 {
+                let position = pool.flows.len();
+                pool.flows.push(PooledFlow {
+                    key,
+                    file: flow,
+                    origin,
+                });
+                pool.name(&key.text, key.at, Subject::Flow(position), findings);
+                pool.add_requests_of(flow.steps.get(), findings);
+            }
+        }
+        let of_included = included.iter().filter_map(|file| file.steps.get());
+        for pairs in file.steps.get().into_iter().chain(of_included) {
+            for (key, steps) in &pairs.0 {
+                let position = pool.groups.len();
+                pool.groups.push(&steps.value);
+                pool.name(&key.text, key.at, Subject::Group(position), findings);
+                pool.add_requests_of(Some(steps), findings);
+            }
+        }
+        for (_, user) in file.users.get().map_or(&[][..], |users| &users.0) {
+            for task in user.endpoints.get().map_or(&[][..], |tasks| &tasks.value) {
+                if let TaskFile::Own(file) = &task.value {
+                    pool.add_request(file, Origin::InPlace, findings);
+                }
+            }
+            pool.add_requests_of(user.on_start.get(), findings);
+            pool.add_requests_of(user.on_stop.get(), findings);
+        }
+        let count = pool.requests.len() + pool.flows.len();
+        if count > MAX_SUBJECTS {
+            let what = if pool.flows.is_empty() {
+                "endpoints"
+            } else {
+                "endpoints and flows"
+            };
+            let message = format!("{count} {what}; at most {MAX_SUBJECTS} are allowed");
+            findings.report(file.endpoints.key(), Diagnostic::new(message));
+            pool.requests.clear();
+        }
+        pool
+    }
+
+    /// Compiles the requests.
+    pub(crate) fn compile(&mut self, common: &Common<'_>, findings: &mut Findings) {
+        for request in &mut self.requests {
+            request.compiled = common.endpoint(request.file, findings);
+        }
+    }
+
+    fn add_request(&mut self, file: &'a At<EndpointFile>, origin: Origin, findings: &mut Findings) {
+        let position = self.requests.len();
+        if *self.places.entry(file.at).or_insert(position) < position && origin == Origin::InPlace {
+            return;
+        }
+        self.requests.push(Pooled {
+            file,
+            compiled: None,
+            origin,
+        });
+        if let Some(name) = request::name(file) {
+            let at = file.name.get().map_or(file.at, |name| name.at);
+            self.name(&name, at, Subject::Request(position), findings);
+        }
+    }
+
+    fn name(&mut self, name: &str, at: Span, subject: Subject, findings: &mut Findings) {
+        let Some(before) = self.names.get(name) else {
+            self.names.insert(name.to_owned(), subject);
+            return;
+        };
+        let diagnostic = match (before, subject) {
+            (Subject::Request(_), Subject::Request(_)) => {
+                Diagnostic::new(format!("two endpoints are named `{name}`")).help(
+                    "the name is the key of the statistics: give each its own `name`; a request \
+                     that stands under `endpoints` can be used in steps by its name",
+                )
+            }
+            (before, subject) => {
+                let (before, subject) = (before.what(), subject.what());
+                Diagnostic::new(format!("`{name}` names {before} and {subject}"))
+                    .help("give one of them another name")
+            }
+        };
+        findings.report(Some(at), diagnostic);
+    }
+
+    fn add_requests_of(&mut self, steps: Option<&'a At<StepsFile>>, findings: &mut Findings) {
+        let steps = steps.map_or(&[][..], |steps| &steps.0);
+        for step in steps {
+            match &step.value {
+                StepFile::Name(_) | StepFile::Think(_) => {}
+                StepFile::Request(file) => self.add_step_request(file, findings),
+                StepFile::Repeat(file) => {
+                    self.items.extend(file.variable.get());
+                    let times = file.repeat.get().map(|times| &times.value);
+                    let is_list = matches!(times, Some(Times::Values(_)));
+                    self.has_items |= is_list && file.variable.is_missing();
+                    self.add_requests_of(file.steps.get(), findings);
+                }
+                StepFile::If(file) => {
+                    self.add_requests_of(file.then.get(), findings);
+                    self.add_requests_of(file.otherwise.get(), findings);
+                }
+                StepFile::Random(file) => {
+                    for branch in file.random.get().map_or(&[][..], |list| &list.value) {
+                        self.add_requests_of(branch.steps.get(), findings);
+                    }
+                }
+                StepFile::Poll(file) => {
+                    self.add_own(file.poll.get().map(|poll| &poll.value.value), findings);
+                }
+                StepFile::Burst(file) => {
+                    for request in file.requests.get().map_or(&[][..], |list| &list.0) {
+                        self.add_own(Some(&request.value), findings);
+                    }
+                }
+                StepFile::Parallel(file) => {
+                    for request in file.parallel.get().map_or(&[][..], |list| &list.value) {
+                        self.add_own(Some(&request.value), findings);
+                    }
+                }
+            }
+        }
+    }
+
+    fn add_own(&mut self, file: Option<&'a RequestFile>, findings: &mut Findings) {
+        if let Some(RequestFile::Request(file)) = file {
+            self.add_step_request(file, findings);
+        }
+    }
+
+    fn add_step_request(&mut self, file: &'a At<EndpointFile>, findings: &mut Findings) {
+        for (key, name) in [
+            (file.weight.key(), "weight"),
+            (file.think_time.key(), "think_time"),
+        ] {
+            if let Some(key) = key {
+                let diagnostic = Diagnostic::new(format!("`{name}` has no meaning in a step"))
+                    .help("steps follow each other; a wait is a step of its own: `think: 2s`");
+                findings.report(Some(key), diagnostic);
+            }
+        }
+        self.add_request(file, Origin::InPlace, findings);
+    }
+
+    /// The position of a request that stands in place.
+    pub(crate) fn in_place(&self, file: &At<EndpointFile>) -> Option<usize> {
+        self.places.get(&file.at).copied()
+    }
+
+    /// What a name in a step or a user class stands for; `None` after a finding.
+    pub(crate) fn resolve(&self, name: &str, at: Span, findings: &mut Findings) -> Option<Subject> {
+        let found = self.names.get(name).copied();
+        if found.is_none() {
+            let known = || self.names.keys().map(String::as_str);
+            let mut diagnostic =
+                Diagnostic::new(format!("no endpoint, flow or steps are named `{name}`"));
+            if let Some(close) = did_you_mean(name, known()) {
+                diagnostic = diagnostic.label(format!("did you mean `{close}`?"));
+            }
+            findings.report(
+                Some(at),
+                diagnostic.help(format!("known: {}", list(known()))),
+            );
+        }
+        found
+    }
+
+    /// Whether there is a request in some steps.
+    pub(crate) fn has_request(&self, steps: &StepsFile) -> bool {
+        self.has_unseen_request(steps, &mut BTreeSet::new())
+    }
+
+    /// The same, but for named steps that were looked into before.
+    fn has_unseen_request(&self, steps: &StepsFile, seen: &mut BTreeSet<usize>) -> bool {
+        for step in &steps.0 {
+            let found = match &step.value {
+                StepFile::Think(_) => false,
+                StepFile::Repeat(file) => {
+                    let mut inner = file.steps.get().into_iter();
+                    inner.any(|steps| self.has_unseen_request(steps, seen))
+                }
+                StepFile::If(file) => {
+                    let mut inner = [&file.then, &file.otherwise]
+                        .into_iter()
+                        .filter_map(Field::get);
+                    inner.any(|steps| self.has_unseen_request(steps, seen))
+                }
+                StepFile::Random(file) => {
+                    let branches = file.random.get().map_or(&[][..], |list| &list.value);
+                    let mut inner = branches.iter().filter_map(|branch| branch.steps.get());
+                    inner.any(|steps| self.has_unseen_request(steps, seen))
+                }
+                StepFile::Name(name) => match self.names.get(name.as_str()) {
+                    Some(Subject::Group(group)) => {
+                        seen.insert(*group) && self.has_unseen_request(self.groups[*group], seen)
+                    }
+                    _ => true,
+                },
+                _ => true,
+            };
+            if found {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The names that steps use.
+    pub(crate) fn used_in_steps(&self, file: &'a ScenarioFile) -> Vec<&'a str> {
+        let mut names = Vec::new();
+        let users = file.users.get().map_or(&[][..], |users| &users.0).iter();
+        let of_users = users.flat_map(|(_, user)| [user.on_start.get(), user.on_stop.get()]);
+        let of_flows = self.flows.iter().map(|flow| flow.file.steps.get());
+        let lists = of_users.chain(of_flows).flatten().map(|steps| &steps.value);
+        for steps in lists.chain(self.groups.iter().copied()) {
+            collect_names(steps, &mut names);
+        }
+        names
+    }
+}
+
+fn collect_names<'a>(steps: &'a StepsFile, names: &mut Vec<&'a str>) {
+    let name = |request: &'a At<RequestFile>| match &request.value {
+        RequestFile::Name(name) => Some(name.as_str()),
+        RequestFile::Request(_) => None,
+    };
+    for step in &steps.0 {
+        match &step.value {
+            StepFile::Think(_) | StepFile::Request(_) => {}
+            StepFile::Name(name) => names.push(name),
+            StepFile::Poll(file) => {
+                names.extend(file.poll.get().and_then(|poll| name(&poll.value)));
+            }
+            StepFile::Burst(file) => {
+                let requests = file.requests.get().map_or(&[][..], |list| &list.0);
+                names.extend(requests.iter().filter_map(name));
+            }
+            StepFile::Parallel(file) => {
+                let requests = file.parallel.get().map_or(&[][..], |list| &list.value);
+                names.extend(requests.iter().filter_map(name));
+            }
+            StepFile::Repeat(file) => {
+                let inner = file.steps.get().into_iter();
+                inner.for_each(|steps| collect_names(steps, names));
+            }
+            StepFile::If(file) => {
+                let inner = [&file.then, &file.otherwise]
+                    .into_iter()
+                    .filter_map(Field::get);
+                inner.for_each(|steps| collect_names(steps, names));
+            }
+            StepFile::Random(file) => {
+                let branches = file.random.get().map_or(&[][..], |list| &list.value);
+                let inner = branches.iter().filter_map(|branch| branch.steps.get());
+                inner.for_each(|steps| collect_names(steps, names));
+            }
+        }
+    }
+}

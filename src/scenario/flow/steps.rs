@@ -1,0 +1,391 @@
+//! From written steps to those of a plan.
+//!
+//! Here: names resolved, tags applied, flows and named steps put where they are used. Positions are
+//! those of the pool; `tasks` gives those that run their final ones.
+
+use std::time::Duration;
+
+use super::index::{Pool, Subject};
+use crate::error::Diagnostic;
+use crate::plan::{Branch, Step, first_request};
+use crate::scenario::keys::flow::{
+    BranchFile, BurstFile, IfFile, OnError, ParallelFile, PollFile, RandomFile, RepeatFile,
+    RequestFile, StepFile, StepsFile, Times,
+};
+use crate::scenario::names::Names;
+use crate::scenario::request::checks;
+use crate::scenario::yaml::decode::{At, Field, OneOrMany};
+use crate::scenario::yaml::findings::{Findings, Span};
+
+/// Most steps of all flows and classes, named ones put where they are used.
+const MAX_STEPS: usize = 10_000;
+/// Most requests of a user at once.
+const MAX_AT_ONCE: usize = 1_000;
+
+/// The variable that has the value of a list, where no name is given.
+pub(crate) const ITEM: &str = "item";
+
+/// Which endpoints, flows and steps run, by their tags.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Filter<'a> {
+    /// One of these is asked for; none is when empty.
+    pub include: &'a [String],
+    /// None of these may be there, whatever else is.
+    pub exclude: &'a [String],
+}
+
+impl Filter<'_> {
+    /// Whether something with these tags runs.
+    pub(crate) fn takes(self, tags: &[String]) -> bool {
+        let has = |of: &[String]| tags.iter().any(|tag| of.contains(tag));
+        (self.include.is_empty() || has(self.include)) && !has(self.exclude)
+    }
+}
+
+/// Compiles steps.
+pub(crate) struct Steps<'a> {
+    pool: &'a Pool<'a>,
+    names: &'a Names<'a>,
+    filter: Filter<'a>,
+    /// The flows and named steps that the current step stands in.
+    within: Vec<Subject>,
+    count: usize,
+}
+
+impl<'a> Steps<'a> {
+    /// Those that `filter` takes.
+    pub(crate) fn new(pool: &'a Pool<'a>, names: &'a Names<'a>, filter: Filter<'a>) -> Self {
+        Self {
+            pool,
+            names,
+            filter,
+            within: Vec::new(),
+            count: 0,
+        }
+    }
+
+    /// What is left of some steps, which have these tags from what they stand in.
+    pub(crate) fn steps(
+        &mut self,
+        file: Option<&At<StepsFile>>,
+        tags: &[String],
+        findings: &mut Findings,
+    ) -> Vec<Step> {
+        let mut compiled = Vec::new();
+        if let Some(steps) = file {
+            self.list(steps, tags, &mut compiled, findings);
+        }
+        compiled
+    }
+
+    fn list(
+        &mut self,
+        file: &StepsFile,
+        tags: &[String],
+        out: &mut Vec<Step>,
+        findings: &mut Findings,
+    ) {
+        for step in &file.0 {
+            self.count += 1;
+            if self.count == MAX_STEPS + 1 {
+                let diagnostic = Diagnostic::new(format!("more than {MAX_STEPS} steps"))
+                    .help("named steps and flows count wherever they are used: use `repeat`");
+                findings.report(Some(step.at), diagnostic);
+            }
+            if self.count > MAX_STEPS {
+                return;
+            }
+            self.step(step, tags, out, findings);
+        }
+    }
+
+    fn step(
+        &mut self,
+        file: &At<StepFile>,
+        tags: &[String],
+        out: &mut Vec<Step>,
+        findings: &mut Findings,
+    ) {
+        let step = match &file.value {
+            StepFile::Name(name) => match self.pool.resolve(name, file.at, findings) {
+                Some(subject) => return self.named(subject, file.at, tags, out, findings),
+                None => None,
+            },
+            StepFile::Request(request) => {
+                let position = self.pool.in_place(request);
+                position
+                    .filter(|position| self.runs(*position, tags))
+                    .map(Step::Request)
+            }
+            StepFile::Think(think) => think.think.copied().map(|wait| Step::Think(wait.0)),
+            StepFile::Repeat(repeat) => self.repeat(repeat, tags, findings),
+            StepFile::If(file) => self.condition(file, tags, findings),
+            StepFile::Random(random) => self.random(random, tags, findings),
+            StepFile::Poll(poll) => self.poll(poll, tags, findings),
+            StepFile::Burst(burst) => self.burst(burst, tags, findings),
+            StepFile::Parallel(parallel) => self.parallel(parallel, tags, findings),
+        };
+        out.extend(step);
+    }
+
+    /// What a name stands for, as steps.
+    fn named(
+        &mut self,
+        subject: Subject,
+        at: Span,
+        tags: &[String],
+        out: &mut Vec<Step>,
+        findings: &mut Findings,
+    ) {
+        if self.within.contains(&subject) {
+            let diagnostic = Diagnostic::new("these steps contain themselves")
+                .help("for a number of times, use `repeat`");
+            return findings.report(Some(at), diagnostic);
+        }
+        match subject {
+            Subject::Request(position) => {
+                out.extend(self.runs(position, tags).then_some(Step::Request(position)));
+            }
+            Subject::Flow(position) => out.extend(self.flow(position, tags, findings)),
+            Subject::Group(position) => {
+                self.within.push(subject);
+                let pool = self.pool;
+                self.list(pool.groups[position], tags, out, findings);
+                self.within.pop();
+            }
+        }
+    }
+
+    /// The flow at a position of the pool; `None` when no request of it is left.
+    pub(crate) fn flow(
+        &mut self,
+        position: usize,
+        tags: &[String],
+        findings: &mut Findings,
+    ) -> Option<Step> {
+        let pool = self.pool;
+        let file = pool.flows[position].file;
+        self.within.push(Subject::Flow(position));
+        let tags = joined(tags, &file.tags);
+        let steps = self.steps(file.steps.get(), &tags, findings);
+        self.within.pop();
+        first_request(&steps)?;
+        Some(Step::Flow {
+            flow: position,
+            goes_on: file.on_error.copied() == Some(OnError::Continue),
+            steps,
+        })
+    }
+
+    /// Whether the request at a position of the pool runs where it would have these tags beside its
+    /// own.
+    pub(crate) fn runs(&self, position: usize, tags: &[String]) -> bool {
+        let own = &self.pool.requests[position].file.tags;
+        self.filter.takes(&joined(tags, own))
+    }
+
+    fn repeat(
+        &mut self,
+        file: &RepeatFile,
+        tags: &[String],
+        findings: &mut Findings,
+    ) -> Option<Step> {
+        let steps = self.steps(file.steps.get(), &joined(tags, &file.tags), findings);
+        let condition = match file.condition.get() {
+            Some(text) => Some(self.names.condition(&text.value, findings)?),
+            None => None,
+        };
+        let step = match &file.repeat.get()?.value {
+            Times::Count(0) => {
+                let at = file.repeat.get().map(|times| times.at);
+                findings.report(at, Diagnostic::new("this must be at least 1"));
+                return None;
+            }
+            Times::Count(times) => Step::Repeat {
+                times: *times,
+                condition,
+                steps,
+            },
+            Times::Values(values) => {
+                if values.is_empty() {
+                    let at = file.repeat.get().map(|times| times.at);
+                    findings.report(at, Diagnostic::new("the list is empty"));
+                    return None;
+                }
+                let name = file.variable.get().map_or(ITEM, |name| &name.value);
+                Step::Each {
+                    // A name that cannot be one was reported.
+                    variable: self.names.changing(name)?,
+                    values: values.iter().map(checks::json).collect(),
+                    condition,
+                    steps,
+                }
+            }
+        };
+        step.first_request().map(|_| step)
+    }
+
+    fn condition(
+        &mut self,
+        file: &IfFile,
+        tags: &[String],
+        findings: &mut Findings,
+    ) -> Option<Step> {
+        let tags = joined(tags, &file.tags);
+        let then = self.steps(file.then.get(), &tags, findings);
+        let otherwise = self.steps(file.otherwise.get(), &tags, findings);
+        let condition = self
+            .names
+            .condition(&file.condition.get()?.value, findings)?;
+        let step = Step::If {
+            condition,
+            then,
+            otherwise,
+        };
+        step.first_request().map(|_| step)
+    }
+
+    fn random(
+        &mut self,
+        file: &RandomFile,
+        tags: &[String],
+        findings: &mut Findings,
+    ) -> Option<Step> {
+        let tags = joined(tags, &file.tags);
+        let branches = file.random.get().map_or(&[][..], |list| &list.value);
+        let mut compiled = Vec::new();
+        for branch in branches {
+            let BranchFile {
+                weight,
+                steps: file,
+            } = &branch.value;
+            let steps = self.steps(file.get(), &tags, findings);
+            let weight = weight.copied().unwrap_or(1);
+            // To do nothing, or only to think, is a choice like any other; what the tags leave
+            // nothing of is none.
+            let is_left = first_request(&steps).is_some()
+                || file.get().is_some_and(|file| !self.pool.has_request(file));
+            if weight > 0 && is_left {
+                compiled.push(Branch { weight, steps });
+            }
+        }
+        let choices = Step::Random(compiled);
+        choices.first_request().map(|_| choices)
+    }
+
+    fn poll(&mut self, file: &PollFile, tags: &[String], findings: &mut Findings) -> Option<Step> {
+        let awaited = file.until.get().map(|until| {
+            let checks = checks::checks(until, self.names, findings);
+            if checks.is_empty() {
+                let diagnostic = Diagnostic::new("nothing is awaited")
+                    .help("say what the answer must be like, such as `status: 200`");
+                findings.report(Some(until.at), diagnostic);
+            }
+            checks
+        });
+        let position = self.request(&file.poll.get()?.value, findings)?;
+        let (endpoint, _) = self.pool.requests[position].compiled.as_ref()?;
+        let mut until = Box::new(endpoint.clone());
+        until.checks.extend(awaited?);
+        let mut pending = Box::new(endpoint.clone());
+        pending.extract.clear();
+        let step = Step::Poll {
+            endpoint: position,
+            until,
+            pending,
+            every: file.every.copied().unwrap_or(Duration::from_secs(1)),
+            timeout: file.timeout.copied().unwrap_or(Duration::from_secs(30)),
+        };
+        self.runs(position, &joined(tags, &file.tags))
+            .then_some(step)
+    }
+
+    fn burst(
+        &mut self,
+        file: &BurstFile,
+        tags: &[String],
+        findings: &mut Findings,
+    ) -> Option<Step> {
+        let times = at_least_one(&file.burst, findings)?;
+        let requests = file.requests.get().map_or(&[][..], |list| &list.0);
+        self.at_once(
+            times,
+            requests,
+            file.burst.key(),
+            &joined(tags, &file.tags),
+            findings,
+        )
+    }
+
+    fn parallel(
+        &mut self,
+        file: &ParallelFile,
+        tags: &[String],
+        findings: &mut Findings,
+    ) -> Option<Step> {
+        let requests = file.parallel.get().map_or(&[][..], |list| &list.value);
+        self.at_once(
+            1,
+            requests,
+            file.parallel.key(),
+            &joined(tags, &file.tags),
+            findings,
+        )
+    }
+
+    fn at_once(
+        &mut self,
+        times: u32,
+        requests: &[At<RequestFile>],
+        at: Option<Span>,
+        tags: &[String],
+        findings: &mut Findings,
+    ) -> Option<Step> {
+        if times as usize * requests.len() > MAX_AT_ONCE {
+            let message = format!("at most {MAX_AT_ONCE} requests of a user at once are allowed");
+            findings.report(at, Diagnostic::new(message));
+            return None;
+        }
+        let positions = requests
+            .iter()
+            .filter_map(|file| self.request(file, findings));
+        let mut positions: Vec<usize> = positions.collect();
+        positions.retain(|position| self.runs(*position, tags));
+        let step = Step::Parallel {
+            times,
+            requests: positions,
+        };
+        step.first_request().map(|_| step)
+    }
+
+    /// A request where only a request may stand.
+    fn request(&self, file: &At<RequestFile>, findings: &mut Findings) -> Option<usize> {
+        let name = match &file.value {
+            RequestFile::Request(own) => return self.pool.in_place(own),
+            RequestFile::Name(name) => name,
+        };
+        match self.pool.resolve(name, file.at, findings)? {
+            Subject::Request(position) => Some(position),
+            _ => {
+                let diagnostic = Diagnostic::new(format!("`{name}` is no endpoint"))
+                    .help("only single requests can be polled, or sent at once");
+                findings.report(Some(file.at), diagnostic);
+                None
+            }
+        }
+    }
+}
+
+/// Tags with those of something within.
+pub(crate) fn joined(tags: &[String], own: &Field<OneOrMany<String>>) -> Vec<String> {
+    let own = own.get().map_or(&[][..], |own| &own.0);
+    [tags, own].concat()
+}
+
+fn at_least_one(field: &Field<u32>, findings: &mut Findings) -> Option<u32> {
+    let given = field.get()?;
+    if given.value == 0 {
+        findings.report(Some(given.at), Diagnostic::new("this must be at least 1"));
+    }
+    Some(given.value).filter(|count| *count > 0)
+}

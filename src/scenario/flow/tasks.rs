@@ -1,0 +1,407 @@
+//! Who does what: user classes, what they choose from, and which endpoints and flows therefore run.
+//!
+//! Here: weights, selection by tags, and the final positions. Not here: single steps (`steps`).
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::index::{Origin, Pool, Subject};
+use super::steps::{Filter, Steps};
+use crate::error::{Diagnostic, did_you_mean};
+use crate::plan::{Endpoint, Flow, Load, Model, Step, Task, ThinkTime, UserClass};
+use crate::scenario::Options;
+use crate::scenario::keys::flow::{TaskFile, UserFile};
+use crate::scenario::keys::scenario::{ProfileFile, ScenarioFile};
+use crate::scenario::names::Names;
+use crate::scenario::yaml::decode::{At, Field, Pairs, list};
+use crate::scenario::yaml::findings::Findings;
+use crate::units::format_users;
+
+/// What runs.
+#[derive(Default)]
+pub(crate) struct Running {
+    /// The user classes; one at least, without findings.
+    pub classes: Vec<UserClass>,
+    /// The endpoints that they use, in the order of the pool.
+    pub endpoints: Vec<Endpoint>,
+    /// The flows that they use, likewise.
+    pub flows: Vec<Flow>,
+}
+
+/// Makes the classes of a scenario.
+pub(crate) struct Tasks<'a> {
+    /// The scenario.
+    pub file: &'a ScenarioFile,
+    /// Its requests and flows.
+    pub pool: &'a Pool<'a>,
+    /// Its variables.
+    pub names: &'a Names<'a>,
+    /// Tags that are asked for.
+    pub options: &'a Options,
+    /// The think time where a class says nothing.
+    pub think_time: ThinkTime,
+}
+
+impl Tasks<'_> {
+    /// What runs; what is wrong is reported.
+    pub(crate) fn running(&self, findings: &mut Findings) -> Running {
+        self.check_flows(findings);
+        let before = findings.len();
+        let all = self.classes(&[], &[], findings);
+        // What could not be understood, here or before, was reported, and has no position.
+        let mut requests = self.pool.requests.iter();
+        if findings.len() > before || requests.any(|request| request.compiled.is_none()) {
+            return Running::default();
+        }
+        if all.iter().all(|class| class.tasks.is_empty()) {
+            self.report_weights(findings);
+            return Running::default();
+        }
+        let (include, exclude) = (&self.options.tags, &self.options.exclude_tags);
+        let mut classes = self.classes(include, exclude, findings);
+        classes.retain(|class| !class.tasks.is_empty());
+        if classes.is_empty() {
+            self.report_tags(findings);
+        }
+        renumbered(classes, self.pool)
+    }
+
+    fn filter<'a>(include: &'a [String], exclude: &'a [String]) -> Filter<'a> {
+        Filter { include, exclude }
+    }
+
+    /// Whether each flow by itself, and all named steps, make sense.
+    fn check_flows(&self, findings: &mut Findings) {
+        for (position, flow) in self.pool.flows.iter().enumerate() {
+            let before = findings.len();
+            let mut steps = Steps::new(self.pool, self.names, Self::filter(&[], &[]));
+            let step = steps.flow(position, &[], findings);
+            if step.is_none() && findings.len() == before && flow.file.steps.get().is_some() {
+                let diagnostic =
+                    Diagnostic::new(format!("flow `{}` has no request", flow.key.text));
+                findings.report(Some(flow.key.at), diagnostic);
+            }
+        }
+        let of_scenario = self.file.steps.get().map_or(&[][..], |steps| &steps.0);
+        for (_, steps) in of_scenario {
+            Steps::new(self.pool, self.names, Self::filter(&[], &[])).steps(
+                Some(steps),
+                &[],
+                findings,
+            );
+        }
+    }
+
+    /// All classes, with what the tags leave of them. Positions are those of the pool.
+    fn classes(
+        &self,
+        include: &[String],
+        exclude: &[String],
+        findings: &mut Findings,
+    ) -> Vec<UserClass> {
+        let filter = Self::filter(include, exclude);
+        let Some(users) = self.file.users.get() else {
+            return vec![UserClass {
+                name: "default".into(),
+                weight: 1,
+                fixed_count: None,
+                think_time: self.think_time,
+                on_start: Vec::new(),
+                on_stop: Vec::new(),
+                tasks: self.common_tasks(filter, findings),
+            }];
+        };
+        // An `on_start` is not chosen by tags, or a user could not log in; it may be left out.
+        let unchosen = Self::filter(&[], exclude);
+        let mut classes = Vec::new();
+        for (key, user) in &users.0 {
+            let weight = user.weight.copied().unwrap_or(1);
+            let fixed_count = user.fixed_count.copied();
+            if weight == 0 && fixed_count.is_none() || fixed_count == Some(0) {
+                continue;
+            }
+            let mut steps = Steps::new(self.pool, self.names, unchosen);
+            let on_start = steps.steps(user.on_start.get(), &[], findings);
+            let on_stop = steps.steps(user.on_stop.get(), &[], findings);
+            classes.push(UserClass {
+                name: key.text.clone(),
+                weight: weight.max(1),
+                fixed_count,
+                think_time: user.think_time.copied().unwrap_or(self.think_time),
+                on_start,
+                on_stop,
+                tasks: self.tasks(user, filter, findings),
+            });
+        }
+        classes
+    }
+
+    /// What a class chooses from.
+    fn tasks(&self, user: &At<UserFile>, filter: Filter<'_>, findings: &mut Findings) -> Vec<Task> {
+        if user.endpoints.is_missing() && user.flows.is_missing() {
+            return self.common_tasks(filter, findings);
+        }
+        let mut tasks = Vec::new();
+        for task in user.endpoints.get().map_or(&[][..], |tasks| &tasks.value) {
+            let (position, weight, think_time) = match &task.value {
+                TaskFile::Own(file) => (self.pool.in_place(file), None, None),
+                TaskFile::Named(named) => {
+                    let name = named.endpoint.get();
+                    let subject = name.and_then(|name| self.pool.resolve(name, name.at, findings));
+                    let position = match (subject, name) {
+                        (Some(Subject::Request(position)), _) => Some(position),
+                        (Some(_), Some(name)) => {
+                            let message = format!("`{}` is no endpoint", name.value);
+                            let diagnostic =
+                                Diagnostic::new(message).help("flows stand under `flows`");
+                            findings.report(Some(name.at), diagnostic);
+                            None
+                        }
+                        _ => None,
+                    };
+                    (position, named.weight.copied(), named.think_time.copied())
+                }
+            };
+            tasks.extend(position.and_then(|p| self.endpoint_task(p, weight, think_time, filter)));
+        }
+        for task in user.flows.get().map_or(&[][..], |tasks| &tasks.value) {
+            let named = &task.value.0;
+            let Some(name) = named.flow.get() else {
+                continue;
+            };
+            match self.pool.resolve(name, name.at, findings) {
+                Some(Subject::Flow(position)) => {
+                    let (weight, think_time) = (named.weight.copied(), named.think_time.copied());
+                    tasks.extend(self.flow_task(position, weight, think_time, filter, findings));
+                }
+                Some(_) => {
+                    let diagnostic = Diagnostic::new(format!("`{}` is no flow", name.value))
+                        .help("endpoints stand under `endpoints`; named steps are used in flows");
+                    findings.report(Some(name.at), diagnostic);
+                }
+                None => {}
+            }
+        }
+        tasks
+    }
+
+    /// What users choose from where their class does not say it: all endpoints and flows of the
+    /// scenario, but not those that are only steps of something else.
+    fn common_tasks(&self, filter: Filter<'_>, findings: &mut Findings) -> Vec<Task> {
+        let used: HashSet<&str> = self.pool.used_in_steps(self.file).into_iter().collect();
+        let by_itself = |origin, name: &str| origin == Origin::Listed && !used.contains(name);
+        let mut tasks = Vec::new();
+        for (position, request) in self.pool.requests.iter().enumerate() {
+            let name = crate::scenario::request::name(request.file).unwrap_or_default();
+            let has_weight = !request.file.weight.is_missing() && request.origin != Origin::InPlace;
+            if has_weight || by_itself(request.origin, &name) {
+                tasks.extend(self.endpoint_task(position, None, None, filter));
+            }
+        }
+        for (position, flow) in self.pool.flows.iter().enumerate() {
+            if !flow.file.weight.is_missing() || by_itself(flow.origin, &flow.key.text) {
+                tasks.extend(self.flow_task(position, None, None, filter, findings));
+            }
+        }
+        tasks
+    }
+
+    fn endpoint_task(
+        &self,
+        position: usize,
+        weight: Option<u32>,
+        think_time: Option<ThinkTime>,
+        filter: Filter<'_>,
+    ) -> Option<Task> {
+        let file = self.pool.requests[position].file;
+        let task = Task {
+            weight: weight.or(file.weight.copied()).unwrap_or(1),
+            think_time: think_time.or(file.think_time.copied()),
+            steps: vec![Step::Request(position)],
+        };
+        let runs = Steps::new(self.pool, self.names, filter).runs(position, &[]);
+        (task.weight > 0 && runs).then_some(task)
+    }
+
+    fn flow_task(
+        &self,
+        position: usize,
+        weight: Option<u32>,
+        think_time: Option<ThinkTime>,
+        filter: Filter<'_>,
+        findings: &mut Findings,
+    ) -> Option<Task> {
+        let file = self.pool.flows[position].file;
+        let flow = Steps::new(self.pool, self.names, filter).flow(position, &[], findings)?;
+        let task = Task {
+            weight: weight.or(file.weight.copied()).unwrap_or(1),
+            think_time: think_time.or(file.think_time.copied()),
+            steps: vec![flow],
+        };
+        (task.weight > 0).then_some(task)
+    }
+
+    fn report_weights(&self, findings: &mut Findings) {
+        // Without any endpoint, that was reported.
+        if self.pool.requests.is_empty() {
+            return;
+        }
+        let key = self.file.users.key().or(self.file.endpoints.key());
+        let diagnostic = Diagnostic::new("all weights are 0, so that no endpoint would be chosen")
+            .help("give at least one endpoint a weight above 0");
+        findings.report(key.or(self.file.flows.key()), diagnostic);
+    }
+
+    fn report_tags(&self, findings: &mut Findings) {
+        let of_requests = self.pool.requests.iter().map(|request| &request.file.tags);
+        let of_flows = self.pool.flows.iter().map(|flow| &flow.file.tags);
+        let all: BTreeSet<&str> = of_requests
+            .chain(of_flows)
+            .filter_map(Field::get)
+            .flat_map(|tags| tags.0.iter().map(String::as_str))
+            .collect();
+        let help = match all.is_empty() {
+            true => "no endpoint has tags".to_owned(),
+            false => format!("tags in this scenario: {}", list(all)),
+        };
+        let diagnostic = Diagnostic::new("the tags leave no endpoint").help(help);
+        findings.report(None, diagnostic);
+    }
+}
+
+/// The classes with the positions of a plan that has nothing but what they use.
+fn renumbered(mut classes: Vec<UserClass>, pool: &Pool<'_>) -> Running {
+    let (mut requests, mut flows) = (BTreeSet::new(), BTreeSet::new());
+    for_each_list(&mut classes, &mut |steps| {
+        visit(steps, &mut |kind, position| {
+            match kind {
+                Kind::Request => requests.insert(*position),
+                Kind::Flow => flows.insert(*position),
+            };
+        });
+    });
+    for_each_list(&mut classes, &mut |steps| {
+        visit(steps, &mut |kind, position| {
+            let used = match kind {
+                Kind::Request => &requests,
+                Kind::Flow => &flows,
+            };
+            *position = used.range(..*position).count();
+        });
+    });
+    let compiled = |position: &usize| pool.requests[*position].compiled.as_ref();
+    let endpoints = requests.iter().filter_map(compiled);
+    Running {
+        classes,
+        endpoints: endpoints.map(|(endpoint, _)| endpoint.clone()).collect(),
+        flows: (flows.iter())
+            .map(|position| Flow {
+                name: pool.flows[*position].key.text.clone(),
+            })
+            .collect(),
+    }
+}
+
+fn for_each_list(classes: &mut [UserClass], visit: &mut dyn FnMut(&mut [Step])) {
+    for class in classes {
+        visit(&mut class.on_start);
+        visit(&mut class.on_stop);
+        class
+            .tasks
+            .iter_mut()
+            .for_each(|task| visit(&mut task.steps));
+    }
+}
+
+enum Kind {
+    Request,
+    Flow,
+}
+
+/// Every position in some steps.
+fn visit(steps: &mut [Step], each: &mut dyn FnMut(Kind, &mut usize)) {
+    for step in steps {
+        match step {
+            Step::Request(position) => each(Kind::Request, position),
+            Step::Poll { endpoint, .. } => each(Kind::Request, endpoint),
+            Step::Parallel { requests, .. } => {
+                requests
+                    .iter_mut()
+                    .for_each(|request| each(Kind::Request, request));
+            }
+            Step::Flow { flow, steps, .. } => {
+                each(Kind::Flow, flow);
+                visit(steps, each);
+            }
+            Step::Repeat { steps, .. } | Step::Each { steps, .. } => visit(steps, each),
+            Step::If {
+                then, otherwise, ..
+            } => {
+                visit(then, each);
+                visit(otherwise, each);
+            }
+            Step::Random(branches) => {
+                branches
+                    .iter_mut()
+                    .for_each(|branch| visit(&mut branch.steps, each));
+            }
+            Step::Think(_) => {}
+        }
+    }
+}
+
+/// Checks the classes that the stages of a load name, and that there are users for every level.
+pub(crate) fn check_stages(
+    profile: &ProfileFile,
+    users: &Field<Pairs<UserFile>>,
+    classes: &[UserClass],
+    load: &mut Load,
+    findings: &mut Findings,
+) {
+    let known = users.get().map_or(&[][..], |users| &users.0).iter();
+    let known: Vec<&str> = known.map(|(key, _)| key.text.as_str()).collect();
+    let before = findings.len();
+    for stage in profile.stages.get().map_or(&[][..], |stages| &stages.value) {
+        for name in stage.user_classes.get().map_or(&[][..], |names| &names.0) {
+            if !known.contains(&name.value.as_str()) {
+                let mut diagnostic =
+                    Diagnostic::new(format!("no user class is named `{}`", name.value));
+                if let Some(close) = did_you_mean(name, known.iter().copied()) {
+                    diagnostic = diagnostic.label(format!("did you mean `{close}`?"));
+                }
+                let help = match known.is_empty() {
+                    true => "the scenario has no `users`".to_owned(),
+                    false => format!("classes: {}", list(known.iter().copied())),
+                };
+                findings.report(Some(name.at), diagnostic.help(help));
+            }
+        }
+    }
+    if findings.len() > before || classes.is_empty() {
+        return;
+    }
+    let is_closed = load.model == Model::Closed;
+    for stage in &mut load.stages {
+        // A class that the tags left out has no part in any stage.
+        let had_names = !stage.classes.is_empty();
+        let runs = |name: &String| classes.iter().any(|class| class.name == *name);
+        stage.classes.retain(runs);
+        let takes_part =
+            |class: &&UserClass| stage.classes.is_empty() || stage.classes.contains(&class.name);
+        if had_names && stage.classes.is_empty() {
+            let message = format!("stage `{}` has no user class left", stage.name);
+            findings.report(None, Diagnostic::new(message).help("see the tags"));
+            continue;
+        }
+        let counts = classes.iter().filter(takes_part);
+        let fixed: Option<u64> = counts.map(|class| class.fixed_count.map(u64::from)).sum();
+        if let Some(fixed) = fixed.filter(|fixed| is_closed && (*fixed as f64) < stage.level) {
+            let wanted = format_users(stage.level as u64);
+            let diagnostic = Diagnostic::new(format!(
+                "stage `{}` asks for {wanted}, and the fixed counts are {fixed} together",
+                stage.name
+            ))
+            .help("give one class a `weight` instead of its `fixed_count`, or ask for fewer users");
+            findings.report(None, diagnostic);
+        }
+    }
+}

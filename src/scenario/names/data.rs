@@ -1,0 +1,227 @@
+//! Data files and secrets: what a scenario takes from outside of it.
+//!
+//! Here: opening them, and what is wrong with them. Not here: how rows are split and dealt out
+//! (`plan`).
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use super::{Data, Names};
+use crate::error::Diagnostic;
+use crate::plan::{Feeder, Format, Load, Mode, Model, OnEnd, Per, Rows};
+use crate::scenario::keys::values::{DataFile, SecretFile};
+use crate::scenario::request::body::inside;
+use crate::scenario::yaml::decode::{At, Field, Pairs};
+use crate::scenario::yaml::findings::Findings;
+use crate::units::format_count;
+
+/// The largest file with a secret; bytes.
+const MAX_SECRET: u64 = 64 << 10;
+
+/// The data of a scenario, made known to `names`; what is wrong is reported.
+pub(crate) fn feeders(
+    field: &Field<Pairs<DataFile>>,
+    folder: &Path,
+    names: &mut Names<'_>,
+    findings: &mut Findings,
+) -> Vec<Feeder> {
+    let pairs = field.get().map_or(&[][..], |pairs| &pairs.0);
+    let mut feeders = Vec::new();
+    for (key, data) in pairs {
+        if let Err(message) = names.check_new(&key.text) {
+            findings.report(Some(key.at), Diagnostic::new(message));
+            continue;
+        }
+        let file = &data.0;
+        let Some(path) = file.file.get() else {
+            continue;
+        };
+        let Some(rows) = rows(path, file.format.copied(), folder, findings) else {
+            continue;
+        };
+        let mode = file.mode.copied().unwrap_or(Mode::Sequential);
+        let feeder = Feeder {
+            name: key.text.clone(),
+            file: path.value.clone(),
+            mode,
+            per: file.per.copied().unwrap_or(Per::Iteration),
+            on_end: file.on_end.copied().unwrap_or(match mode {
+                Mode::Unique => OnEnd::StopRun,
+                _ => OnEnd::Wrap,
+            }),
+            columns: Vec::new(),
+            rows,
+        };
+        if mode == Mode::Random && feeder.on_end != OnEnd::Wrap {
+            let diagnostic = Diagnostic::new("random rows never end").help(
+                "leave `on_end` out, or choose the mode `shuffle`, which takes each row once",
+            );
+            findings.report(file.on_end.key(), diagnostic);
+        }
+        names.data.push(Data {
+            name: feeder.name.clone(),
+            columns: feeder.rows.columns().to_vec(),
+            per: feeder.per,
+        });
+        feeders.push(feeder);
+    }
+    feeders
+}
+
+/// Whether the data is enough for this load, and what happens at its end makes sense; reports
+/// what does not.
+pub(crate) fn check_load(
+    field: &Field<Pairs<DataFile>>,
+    feeders: &[Feeder],
+    load: &Load,
+    findings: &mut Findings,
+) {
+    let pairs = field.get().map_or(&[][..], |pairs| &pairs.0);
+    for feeder in feeders {
+        let Some((key, data)) = pairs.iter().find(|(key, _)| key.text == feeder.name) else {
+            continue;
+        };
+        let unique = feeder.mode == Mode::Unique;
+        let (users, most) = match load.model {
+            Model::Closed => (load.peak().ceil() as u64, "users"),
+            Model::Open { max_users } => (u64::from(max_users), "users (`max_users`)"),
+        };
+        let of_users = load.model == Model::Closed || feeder.per == Per::User;
+        if unique && of_users && feeder.rows.count() < users {
+            let diagnostic = Diagnostic::new(format!(
+                "`{}` has {} rows, not enough for {} {most} who share none",
+                feeder.file,
+                format_count(feeder.rows.count()),
+                format_count(users)
+            ))
+            .help("give it more rows, take fewer users, or choose another `mode`");
+            findings.report(Some(key.at), diagnostic);
+        }
+        let at = data.0.on_end.key().or(Some(key.at));
+        if load.model != Model::Closed && feeder.on_end == OnEnd::StopUser {
+            let diagnostic = Diagnostic::new("`stop_user` has no meaning in an open load")
+                .help("arrivals follow the rate, whoever takes them: choose `wrap` or `stop_run`");
+            findings.report(at, diagnostic);
+        }
+        let by_arrival = load.model != Model::Closed && feeder.per == Per::Iteration;
+        if unique && by_arrival && feeder.on_end == OnEnd::Wrap {
+            let diagnostic = Diagnostic::new("in an open load, unique rows cannot begin again")
+                .help(
+                    "each arrival takes a row of its own: choose `stop_run`, or the mode `shuffle`",
+                );
+            findings.report(at, diagnostic);
+        }
+    }
+}
+
+fn rows(
+    path: &At<String>,
+    format: Option<Format>,
+    folder: &Path,
+    findings: &mut Findings,
+) -> Option<Rows> {
+    let ending = path
+        .value
+        .rsplit('.')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    let format = format.or(match ending.as_str() {
+        "csv" => Some(Format::Csv),
+        "jsonl" | "ndjson" => Some(Format::Jsonl),
+        _ => None,
+    });
+    let Some(format) = format else {
+        let diagnostic = Diagnostic::new(format!("how is `{}` written?", path.value))
+            .help("give its `format`: `csv` or `jsonl`");
+        findings.report(Some(path.at), diagnostic);
+        return None;
+    };
+    let opened = inside("data file", &path.value, folder).and_then(|(real, _)| {
+        File::open(&real).map_err(|error| {
+            Diagnostic::new(format!(
+                "cannot use the data file `{}`: {error}",
+                path.value
+            ))
+        })
+    });
+    match opened.map(|file| Rows::open(file, format)) {
+        Ok(Ok(rows)) => Some(rows),
+        Ok(Err(faults)) => {
+            for fault in faults {
+                let place = match fault.line {
+                    0 => path.value.clone(),
+                    line => format!("{}:{line}:{}", path.value, fault.column),
+                };
+                let diagnostic = Diagnostic::new(format!("{place}: {}", fault.message));
+                findings.report(Some(path.at), diagnostic);
+            }
+            None
+        }
+        Err(diagnostic) => {
+            findings.report(Some(path.at), diagnostic);
+            None
+        }
+    }
+}
+
+/// The secrets of a scenario, made known to `names`; what is wrong is reported.
+pub(crate) fn secrets(
+    field: &Field<Pairs<SecretFile>>,
+    folder: &Path,
+    names: &mut Names<'_>,
+    findings: &mut Findings,
+) {
+    for (key, secret) in field.get().map_or(&[][..], |pairs| &pairs.0) {
+        if let Err(message) = names.check_new(&key.text) {
+            findings.report(Some(key.at), Diagnostic::new(message));
+            continue;
+        }
+        let value = match (secret.env.get(), secret.file.get()) {
+            (Some(name), None) => names.environment(&name.value).map_err(|why| (name.at, why)),
+            (None, Some(path)) => read_secret(&path.value, folder).map_err(|why| (path.at, why)),
+            _ if secret.env.is_missing() == secret.file.is_missing() => Err((
+                secret.at,
+                Diagnostic::new("a secret comes from one place")
+                    .help("give either `env: NAME` or `file: PATH`"),
+            )),
+            // What is wrong with it was reported.
+            _ => Ok(String::new()),
+        };
+        match value {
+            Ok(value) => names.secrets.push((key.text.clone(), value)),
+            Err((at, diagnostic)) => {
+                findings.report(Some(at), diagnostic);
+                // Known, so that its uses are no errors as well.
+                names.secrets.push((key.text.clone(), String::new()));
+            }
+        }
+    }
+}
+
+/// The content of a file without a line break at its end. Unlike data, it may lie anywhere: where
+/// secrets are kept is the machine's business, not that of the scenario's folder.
+fn read_secret(path: &str, folder: &Path) -> Result<String, Diagnostic> {
+    let bad = |why: &str| {
+        Diagnostic::new(format!("cannot use the file `{path}` of a secret: {why}"))
+            .help("a path that does not begin with `/` starts at the scenario's folder")
+    };
+    let real = folder.join(path);
+    let metadata = std::fs::metadata(&real).map_err(|error| bad(&error.to_string()))?;
+    if !metadata.is_file() {
+        return Err(bad("it is not a regular file"));
+    }
+    let mut text = String::new();
+    File::open(&real)
+        .and_then(|file| file.take(MAX_SECRET + 1).read_to_string(&mut text))
+        .map_err(|error| bad(&error.to_string()))?;
+    if text.len() as u64 > MAX_SECRET {
+        return Err(bad("it is larger than 64 KiB"));
+    }
+    let value = text.trim_end_matches(['\r', '\n']);
+    match value.is_empty() {
+        true => Err(bad("it is empty")),
+        false => Ok(value.to_owned()),
+    }
+}

@@ -1,0 +1,419 @@
+//! Parses `{{ ... }}` in a scenario's text.
+//!
+//! Here: which text is an expression, and the plain ones. Not here: what names stand for
+//! (`names`), longer expressions (`plan::Expression`), or rendering, which the engine does
+//! (`plan::Template`).
+//!
+//! Plain is a variable, `data.column`, `env.NAME`, `user_id`, `iteration`, `random_int(1, 6)`,
+//! `random_choice(a, b, 'c, d')`, `uuid`, `timestamp`, `timestamp_ms`, `counter(name)`, or quoted
+//! text: `{{ '{{' }}` is how a literal `{{` is written.
+
+use std::sync::Arc;
+
+use super::{BUILT_IN, Names, Value};
+use crate::error::Diagnostic;
+use crate::plan::{Condition, Escape, Expression, Input, Part, Slot, Template};
+use crate::scenario::yaml::decode::At;
+use crate::scenario::yaml::findings::{Findings, Span};
+
+impl Names<'_> {
+    /// The template of a text of the scenario; problems are reported, and yield what could be
+    /// understood.
+    pub fn template(&self, text: &At<String>, escape: Escape, findings: &mut Findings) -> Template {
+        let parts = self.parts(&text.value, text.at, escape, findings);
+        Template::new(text.value.as_str(), parts)
+    }
+
+    /// The parts of `text`, which stands at `at`.
+    pub fn parts(
+        &self,
+        text: &str,
+        at: Span,
+        escape: Escape,
+        findings: &mut Findings,
+    ) -> Vec<Part> {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some(start) = rest.find("{{") {
+            push_text(&rest[..start], escape, &mut parts);
+            let Some(end) = end_of_expression(&rest[start..]) else {
+                findings.report(
+                    Some(findings.inside(at, "{{")),
+                    Diagnostic::new("`{{` without `}}`")
+                        .help("write `{{ '{{' }}` for two braces that mean nothing"),
+                );
+                return parts;
+            };
+            let written = &rest[start..start + end];
+            match self.expression(written[2..written.len() - 2].trim()) {
+                Ok(Value::Text(value)) => push_text(&value, escape, &mut parts),
+                Ok(Value::Slot(slot)) => parts.push(Part::Slot { slot, escape }),
+                Err(diagnostic) => findings.report(Some(findings.inside(at, written)), diagnostic),
+            }
+            rest = &rest[start + end..];
+        }
+        push_text(rest, escape, &mut parts);
+        parts
+    }
+
+    /// A condition: an expression, with or without braces around it, which can also ask for the
+    /// `status` of the last response. Problems are reported.
+    pub fn condition(&self, text: &At<String>, findings: &mut Findings) -> Option<Condition> {
+        let source = text.value.trim();
+        let bare = source
+            .strip_prefix("{{")
+            .and_then(|rest| rest.strip_suffix("}}"));
+        let source = bare.unwrap_or(source).trim();
+        let resolve = |path: &str| match path {
+            "status" if self.value("status").is_none() => {
+                Ok((("status".to_owned(), None), Input::Status))
+            }
+            path => self.input(path),
+        };
+        match Expression::compile::<Diagnostic>(source, resolve) {
+            Ok(expression) => Some(Condition::new(expression)),
+            Err(diagnostic) => {
+                findings.report(Some(findings.inside(text.at, source)), diagnostic);
+                None
+            }
+        }
+    }
+
+    fn expression(&self, text: &str) -> Result<Value, Diagnostic> {
+        if let Some(quoted) = unquote(text) {
+            return Ok(Value::Text(quoted.to_owned()));
+        }
+        if let Some(name) = text.strip_prefix("env.")
+            && is_word(name)
+        {
+            return self.environment(name).map(Value::Text);
+        }
+        if let Some(value) = self.value(text) {
+            return value;
+        }
+        let plain = match call(text) {
+            Some((name, arguments)) => self.plain(name, &arguments)?,
+            None => None,
+        };
+        match plain {
+            Some(slot) => Ok(Value::Slot(slot)),
+            None if is_word(text) && !text.contains('.') => Err(self.unknown(text)),
+            None => {
+                let expression = Expression::compile::<Diagnostic>(text, |path| self.input(path))?;
+                Ok(Value::Slot(Slot::Expression(Arc::new(expression))))
+            }
+        }
+    }
+
+    /// The slot of a plain call; `None` where it is not plain.
+    fn plain(&self, name: &str, arguments: &[&str]) -> Result<Option<Slot>, Diagnostic> {
+        let slot = match (name, arguments) {
+            ("user_id", []) => Slot::UserId,
+            ("iteration", []) => Slot::Iteration,
+            ("uuid", []) => Slot::Uuid,
+            ("timestamp", []) => Slot::Timestamp,
+            ("timestamp_ms", []) => Slot::TimestampMs,
+            ("counter", []) => Slot::Counter(String::new()),
+            ("counter", [name]) => Slot::Counter(unquote(name).unwrap_or(name).to_owned()),
+            // Arguments that are computed are for expressions.
+            ("random_int", [low, high]) if [low, high].iter().all(|text| self.is_fixed(text)) => {
+                random_int(low, high)?
+            }
+            ("random_choice", [_, ..]) if arguments.iter().all(|text| self.is_fixed(text)) => {
+                let clean = |choice: &&str| unquote(choice).unwrap_or(choice).to_owned();
+                Slot::RandomChoice(arguments.iter().map(clean).collect())
+            }
+            ("random_int", [] | [_] | [_, _, _, ..]) => {
+                return Err(Diagnostic::new("`random_int` takes two numbers")
+                    .help("write `{{ random_int(1, 100) }}`"));
+            }
+            ("random_choice", []) => {
+                return Err(Diagnostic::new("`random_choice` takes at least one choice")
+                    .help("write `{{ random_choice(red, green, 'dark, blue') }}`"));
+            }
+            ("random_int" | "random_choice", _) => return Ok(None),
+            (known, _) if BUILT_IN.contains(&known) => {
+                return Err(Diagnostic::new(format!("`{known}` takes no arguments"))
+                    .help(format!("write `{{{{ {known} }}}}`")));
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(slot))
+    }
+
+    /// Whether an argument stands for itself: it is quoted, or has no operator in it and is no
+    /// name.
+    fn is_fixed(&self, argument: &str) -> bool {
+        let computes = |text: &str| text.contains(['|', '+', '*', '/', '~', '[', '{']);
+        unquote(argument).is_some() || !(computes(argument) || self.value(argument).is_some())
+    }
+}
+
+/// Whether it is at most one name, rather than an expression.
+fn is_word(text: &str) -> bool {
+    let allowed = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
+    text.chars().all(allowed) && !text.starts_with(|c: char| c.is_ascii_digit())
+}
+
+fn push_text(text: &str, escape: Escape, parts: &mut Vec<Part>) {
+    let mut escaped = String::new();
+    escape.push(text, &mut escaped);
+    if !escaped.is_empty() {
+        parts.push(Part::Literal(escaped));
+    }
+}
+
+/// The length of the expression at the start of `text`, which begins with `{{`; braces in quotes
+/// do not end it.
+fn end_of_expression(text: &str) -> Option<usize> {
+    let mut quote = None;
+    let bytes = text.as_bytes();
+    for (i, byte) in bytes.iter().enumerate().skip(2) {
+        match (quote, byte) {
+            (None, b'\'' | b'"') => quote = Some(*byte),
+            (Some(open), _) if *byte == open => quote = None,
+            (None, b'}') if bytes.get(i + 1) == Some(&b'}') => return Some(i + 2),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn unquote(text: &str) -> Option<&str> {
+    ['\'', '"'].into_iter().find_map(|quote| {
+        let inside = text.strip_prefix(quote)?.strip_suffix(quote)?;
+        (!inside.contains(quote)).then_some(inside)
+    })
+}
+
+/// Splits `name(a, 'b, c')` into name and arguments, which keep their quotes; a bare name has
+/// none. `None` when there is more to it than one call.
+fn call(text: &str) -> Option<(&str, Vec<&str>)> {
+    let Some((name, rest)) = text.split_once('(') else {
+        return Some((text, Vec::new()));
+    };
+    let inside = rest.strip_suffix(')')?;
+    let mut arguments = Vec::new();
+    let (mut start, mut quote) = (0, None);
+    for (i, c) in inside.char_indices() {
+        match (quote, c) {
+            (None, '\'' | '"') => quote = Some(c),
+            (Some(open), _) if c == open => quote = None,
+            (None, '(' | ')') => return None,
+            (None, ',') => {
+                arguments.push(inside[start..i].trim());
+                start = i + 1;
+            }
+            _ => {}
+        }
+    }
+    if !inside.trim().is_empty() {
+        arguments.push(inside[start..].trim());
+    }
+    Some((name.trim(), arguments))
+}
+
+fn random_int(low: &str, high: &str) -> Result<Slot, Diagnostic> {
+    let number = |text: &str| {
+        text.parse::<i64>().map_err(|_| {
+            Diagnostic::new(format!("`random_int`: `{text}` is not a whole number"))
+                .help("write `{{ random_int(1, 100) }}`")
+        })
+    };
+    let (low, high) = (number(low)?, number(high)?);
+    if low > high {
+        return Err(
+            Diagnostic::new(format!("`random_int({low}, {high})`: the range is empty"))
+                .help(format!("write `{{{{ random_int({high}, {low}) }}}}`")),
+        );
+    }
+    Ok(Slot::RandomInt(low, high))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::plan::Per;
+    use crate::scenario::names::Data;
+    use proptest::prelude::*;
+
+    fn parse(text: &str, escape: Escape) -> (Template, String) {
+        let env = BTreeMap::from([("TOKEN".to_owned(), "s\"3".to_owned())]);
+        let mut names = Names::new(&env);
+        names.variables = vec![
+            ("size".into(), Template::literal("2 0")),
+            (
+                "id".into(),
+                Template::new(
+                    "",
+                    vec![Part::Slot {
+                        slot: Slot::Uuid,
+                        escape: Escape::None,
+                    }],
+                ),
+            ),
+        ];
+        names.data.push(Data {
+            name: "users".into(),
+            columns: vec!["id".into(), "e mail".into()],
+            per: Per::Iteration,
+        });
+        names.declare("token");
+        let mut findings = Findings::default();
+        let file = findings.add_file("a.yaml", format!("key: {text}\n"));
+        let at = Span {
+            file,
+            line: 1,
+            column: 6,
+            length: text.chars().count(),
+        };
+        let template = names.template(
+            &At {
+                value: text.to_owned(),
+                at,
+            },
+            escape,
+            &mut findings,
+        );
+        let errors = findings
+            .into_result(())
+            .map_or_else(|error| error.to_string(), |()| String::new());
+        (template, errors)
+    }
+
+    #[test]
+    fn what_is_known_is_folded_and_protected() {
+        for (text, escape, expected) in [
+            ("plain", Escape::None, "plain"),
+            ("?n={{ size }}", Escape::None, "?n=2 0"),
+            ("{{size}}", Escape::Form, "2+0"),
+            ("Bearer {{ env.TOKEN }}", Escape::None, "Bearer s\"3"),
+            ("a\"{{ env.TOKEN }}", Escape::Json, "a\\\"s\\\"3"),
+            ("{{ '{{' }}x{{ \"}}\" }}", Escape::None, "{{x}}"),
+            ("", Escape::None, ""),
+        ] {
+            let (template, errors) = parse(text, escape);
+            assert_eq!(errors, "");
+            assert_eq!(template.as_constant(), Some(expected), "{text}");
+            assert_eq!(template.source(), text);
+        }
+    }
+
+    #[test]
+    fn slots_are_kept_for_each_request() {
+        for (text, expected) in [
+            ("{{ id }}", Slot::Variable(1)),
+            ("{{ token }}", Slot::Variable(2)),
+            ("{{ users.e mail }}", Slot::Variable(3)),
+            ("{{ counter }}", Slot::Counter("".into())),
+            ("{{ counter('a') }}", Slot::Counter("a".into())),
+            ("{{ user_id }}", Slot::UserId),
+            ("{{ iteration }}", Slot::Iteration),
+            ("{{ uuid() }}", Slot::Uuid),
+            ("{{ timestamp }}", Slot::Timestamp),
+            ("{{ timestamp_ms() }}", Slot::TimestampMs),
+            ("{{ random_int(-1,6) }}", Slot::RandomInt(-1, 6)),
+            (
+                "{{ random_choice(a, b c, 'd, e', '}}') }}",
+                Slot::RandomChoice(vec!["a".into(), "b c".into(), "d, e".into(), "}}".into()]),
+            ),
+        ] {
+            let (template, errors) = parse(text, Escape::None);
+            assert_eq!(errors, "");
+            let [Part::Slot { slot, .. }] = template.parts() else {
+                panic!("{text}")
+            };
+            assert_eq!(*slot, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_shown_at_the_expression() {
+        for (text, place, part) in [
+            ("ab{{ szie }}", "a.yaml:1:8", "did you mean `size`?"),
+            (
+                "{{ env.NOT_SET_ANYWHERE }}",
+                "a.yaml:1:6",
+                "-e NOT_SET_ANYWHERE=",
+            ),
+            ("{{ env. }}", "a.yaml:1:6", "not set"),
+            ("x {{ size", "a.yaml:1:8", "without"),
+            ("{{ random_int(5, 1) }}", "a.yaml:1:6", "empty"),
+            ("{{ random_int(5) }}", "a.yaml:1:6", "two numbers"),
+            ("{{ random_int(a, 9) }}", "a.yaml:1:6", "not a whole number"),
+            ("{{ random_choice() }}", "a.yaml:1:6", "at least one"),
+            ("{{ uuid(1) }}", "a.yaml:1:6", "no arguments"),
+            ("{{ }}", "a.yaml:1:6", "unknown variable"),
+            ("{{ users.idd }}", "a.yaml:1:6", "did you mean `users.id`?"),
+            ("{{ users }}", "a.yaml:1:6", "several columns"),
+            ("{{ tokne | upper }}", "a.yaml:1:6", "did you mean `token`?"),
+            ("{{ token | uper }}", "a.yaml:1:6", "did you mean `upper`?"),
+            ("{{ token + }}", "a.yaml:1:6", "not an expression"),
+        ] {
+            let (_, errors) = parse(text, Escape::None);
+            assert!(
+                errors.contains(place) && errors.contains(part),
+                "{text}: {errors}"
+            );
+        }
+    }
+
+    #[test]
+    fn longer_expressions_are_compiled() {
+        for text in [
+            "{{ token | upper }}",
+            "{{ random_int(1, size | int) }}",
+            "{{ random_choice(token) }}",
+            "{{ random_int(1, 2) ~ uuid() }}",
+            "{{ env.TOKEN | base64 }}",
+            "{{ users.id if iteration > 1 else 'none' }}",
+            "{{ timestamp() + 60 }}",
+        ] {
+            let (template, errors) = parse(text, Escape::None);
+            assert_eq!(errors, "");
+            let is_compiled = |part: &Part| {
+                matches!(
+                    part,
+                    Part::Slot {
+                        slot: Slot::Expression(_),
+                        ..
+                    }
+                )
+            };
+            assert!(template.parts().iter().all(is_compiled), "{text}");
+        }
+    }
+
+    #[test]
+    fn conditions_may_stand_in_braces_and_ask_for_the_status() {
+        let env = BTreeMap::new();
+        let mut names = Names::new(&env);
+        names.declare("token");
+        for (text, problem) in [
+            ("{{ token is defined and status == 200 }}", ""),
+            ("status >= 500", ""),
+            ("{{ tokn }}", "did you mean `token`?"),
+        ] {
+            let mut findings = Findings::default();
+            let text = At {
+                value: text.to_owned(),
+                at: Span::default(),
+            };
+            let condition = names.condition(&text, &mut findings);
+            assert_eq!(condition.is_some(), problem.is_empty());
+            let errors = findings
+                .into_result(())
+                .map_or_else(|e| e.to_string(), |()| String::new());
+            assert!(errors.contains(problem), "{errors}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic(text in "(\\{\\{|\\}\\}|'|\\(|\\)|,|[a-z_. é]){0,20}") {
+            let _ = parse(&text, Escape::Json);
+        }
+    }
+}

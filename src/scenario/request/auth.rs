@@ -1,0 +1,208 @@
+//! From an `auth` key to a way of proving who sends a request.
+
+use std::sync::Arc;
+
+use super::{check_header_name, is_header_text, report_header_value};
+use crate::error::Diagnostic;
+use crate::plan::{Auth, Credentials, Escape, KeyPlace, OAuth2, Secrets, Template};
+use crate::scenario::keys::wire::{
+    ApiKeyFile, AuthChoice, AuthFile, CredentialsFile, CredentialsIn, OAuth2File, TokenPer,
+};
+use crate::scenario::names::Names;
+use crate::scenario::service;
+use crate::scenario::yaml::decode::{At, Field};
+use crate::scenario::yaml::findings::{Findings, Span};
+
+/// What an `auth` key says.
+#[derive(Debug, Clone)]
+pub(crate) enum Choice {
+    /// Nothing: the key is not there.
+    Unsaid,
+    /// Requests prove nothing.
+    None,
+    /// They do, in this way; the key stands there.
+    By(Arc<Auth>, Span),
+}
+
+/// What `field` says; what cannot be understood is reported.
+pub(crate) fn choice(
+    field: &Field<AuthChoice>,
+    names: &Names<'_>,
+    findings: &mut Findings,
+) -> Choice {
+    match field.get().map(|choice| (&choice.value, choice.at)) {
+        None => Choice::Unsaid,
+        Some((AuthChoice::None, _)) => Choice::None,
+        Some((AuthChoice::By(file), at)) => {
+            let mut compiler = Compiler { names, findings };
+            match compiler.auth(file, at) {
+                Some(auth) => Choice::By(Arc::new(auth), field.key().unwrap_or(at)),
+                None => Choice::None,
+            }
+        }
+    }
+}
+
+struct Compiler<'a, 'n> {
+    names: &'a Names<'n>,
+    findings: &'a mut Findings,
+}
+
+impl Compiler<'_, '_> {
+    fn auth(&mut self, file: &AuthFile, at: Span) -> Option<Auth> {
+        let keys = [
+            (!file.basic.is_missing(), file.basic.key()),
+            (!file.bearer.is_missing(), file.bearer.key()),
+            (!file.api_key.is_missing(), file.api_key.key()),
+            (!file.oauth2.is_missing(), file.oauth2.key()),
+            (!file.digest.is_missing(), file.digest.key()),
+        ];
+        let given: Vec<_> = keys.into_iter().filter(|(is_given, _)| *is_given).collect();
+        match given.as_slice() {
+            [_] => {}
+            [] => {
+                let diagnostic = Diagnostic::new("`auth` does not say how")
+                    .help("give it one of `basic`, `bearer`, `api_key`, `oauth2`, `digest`, or write `auth: none`");
+                self.findings.report(Some(at), diagnostic);
+                return None;
+            }
+            [_, (_, second), ..] => {
+                let diagnostic =
+                    Diagnostic::new("more than one way to authenticate").help("keep one of them");
+                self.findings.report(second.or(Some(at)), diagnostic);
+                return None;
+            }
+        }
+        if let Some(one) = file.basic.get() {
+            let credentials = self.credentials(one)?;
+            let name = credentials.username.as_constant();
+            if name.is_some_and(|name| name.contains(':')) {
+                let diagnostic = Diagnostic::new("a name for `basic` cannot hold a `:`")
+                    .help("the first `:` ends the name");
+                self.findings.report(one.username.key(), diagnostic);
+            }
+            return Some(Auth::Basic(credentials));
+        }
+        if let Some(one) = file.digest.get() {
+            return Some(Auth::Digest(self.credentials(one)?));
+        }
+        if let Some(token) = file.bearer.get() {
+            let template = self.secret(token);
+            let template = self.header_text("authorization", template, token.at);
+            return Some(Auth::Bearer(template));
+        }
+        if let Some(one) = file.api_key.get() {
+            return self.api_key(one);
+        }
+        self.oauth2(file.oauth2.get()?)
+    }
+
+    fn credentials(&mut self, file: &At<CredentialsFile>) -> Option<Credentials> {
+        let username = self.template(file.username.get()?);
+        let password = self.secret(file.password.get()?);
+        Some(Credentials { username, password })
+    }
+
+    fn api_key(&mut self, file: &At<ApiKeyFile>) -> Option<Auth> {
+        let value = file.value.value.get()?;
+        let template = self.secret(value);
+        let place = match (file.header.get(), file.query.get()) {
+            (Some(header), None) => {
+                let name = header.value.to_ascii_lowercase();
+                if let Err(diagnostic) = check_header_name(&name, &[]) {
+                    self.findings.report(Some(header.at), diagnostic);
+                    return None;
+                }
+                KeyPlace::Header(name)
+            }
+            (None, Some(query)) => KeyPlace::Query(query.value.clone()),
+            (None, None) | (Some(_), Some(_)) => {
+                // A bad value was reported where it stands.
+                if file.header.is_missing() == file.query.is_missing() {
+                    let diagnostic =
+                        Diagnostic::new("an API key stands either in a header or in the query")
+                            .help("give one of `header: X-Api-Key` and `query: api_key`");
+                    self.findings.report(Some(file.at), diagnostic);
+                }
+                return None;
+            }
+        };
+        let value = match &place {
+            KeyPlace::Header(name) => self.header_text(&name.clone(), template, value.at),
+            KeyPlace::Query(_) => template,
+        };
+        Some(Auth::ApiKey { place, value })
+    }
+
+    fn oauth2(&mut self, file: &At<OAuth2File>) -> Option<Auth> {
+        let token_url = file.token_url.get().and_then(|url| self.token_url(url));
+        let client_id = file.client_id.get().map(|text| self.template(text));
+        let client_secret = file.client_secret.get().map(|text| self.secret(text));
+        let scope = file.scope.get().map(|text| self.template(text));
+        let pairs = file.params.get().map_or(&[][..], |pairs| &pairs.0);
+        let params = pairs
+            .iter()
+            .map(|(key, text)| (key.text.clone(), self.template(text)));
+        let params = params.collect();
+        Some(Auth::OAuth2(OAuth2 {
+            token_url: token_url?,
+            client_id: client_id?,
+            client_secret: client_secret?,
+            scope,
+            params,
+            in_body: file.credentials_in.copied() == Some(CredentialsIn::Body),
+            per_user: file.token_per.copied() == Some(TokenPer::User),
+        }))
+    }
+
+    fn token_url(&mut self, text: &At<String>) -> Option<String> {
+        self.findings.hide(service::credentials(&text.value));
+        let template = self.template(text);
+        let Some(url) = template.as_constant() else {
+            let diagnostic = Diagnostic::new("the token URL must be known before the run")
+                .help("use no other templates than `env.NAME` and variables that do not vary");
+            self.findings.report(Some(text.at), diagnostic);
+            return None;
+        };
+        if url.is_empty() {
+            // What is wrong with its template was reported.
+            return None;
+        }
+        match service::parse_url(url) {
+            Ok(url) => Some(url.into()),
+            Err(_) => {
+                let diagnostic =
+                    Diagnostic::new("the token URL is no URL, or one with credentials")
+                        .help("write it like `https://login.example.org/oauth/token`");
+                self.findings.report(Some(text.at), diagnostic);
+                None
+            }
+        }
+    }
+
+    fn template(&mut self, text: &At<String>) -> Template {
+        self.names.template(text, Escape::None, self.findings)
+    }
+
+    /// A template that is masked where the source is shown, if it is written out.
+    fn secret(&mut self, text: &At<String>) -> Template {
+        hide_literal(text, self.findings);
+        self.template(text)
+    }
+
+    /// Reports what no header can hold.
+    fn header_text(&mut self, name: &str, template: Template, at: Span) -> Template {
+        if !template.parts().iter().all(is_header_text) {
+            report_header_value(name, at, self.findings);
+        }
+        template
+    }
+}
+
+/// Masks a secret that is written out where the source is shown. The shortest would make the
+/// source unreadable, and hide nothing.
+pub(crate) fn hide_literal(text: &At<String>, findings: &mut Findings) {
+    if !text.value.contains("{{") && text.value.chars().count() >= Secrets::SHORTEST {
+        findings.hide(&text.value);
+    }
+}

@@ -1,0 +1,319 @@
+//! From an endpoint's `check` to conditions on the response.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use serde_json_path::JsonPath;
+
+use crate::error::{Diagnostic, did_you_mean};
+use crate::plan::{Check, Expectation, Pattern, StatusRange};
+use crate::scenario::keys::scenario::CheckFile;
+use crate::scenario::keys::values::ExpectationFile;
+use crate::scenario::names::Names;
+use crate::scenario::yaml::decode::{At, Decode, OneOrMany};
+use crate::scenario::yaml::findings::{Findings, Span};
+use crate::scenario::yaml::tree::{Kind, Node};
+
+/// The longest `fail_with`, in characters.
+const MAX_KEY: usize = 100;
+
+/// The conditions of all `files`; what cannot be understood is reported.
+pub(crate) fn checks(
+    files: &OneOrMany<At<CheckFile>>,
+    names: &Names<'_>,
+    findings: &mut Findings,
+) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for file in &files.0 {
+        let mut own = conditions(file, findings);
+        for text in file.that.get().map_or(&[][..], |texts| &texts.0) {
+            own.extend(names.condition(text, findings).map(Check::That));
+        }
+        if let Some(not) = file.not.get() {
+            let inner = &not.0;
+            for (key, of) in [
+                ("not", inner.not.key()),
+                ("fail_with", inner.fail_with.key()),
+                ("that", inner.that.key()),
+            ] {
+                if of.is_some() {
+                    let diagnostic = Diagnostic::new(format!("`{key}` cannot stand within `not`"))
+                        .help("write it beside the `not`");
+                    findings.report(of, diagnostic);
+                }
+            }
+            let unwanted = conditions(inner, findings).into_iter();
+            own.extend(unwanted.map(|check| Check::Not(Box::new(check))));
+        }
+        match fail_with(file, own.is_empty(), findings) {
+            None => checks.extend(own),
+            Some(key) => checks.extend(own.into_iter().map(|check| Check::FailWith {
+                key: key.clone(),
+                check: Box::new(check),
+            })),
+        }
+    }
+    checks
+}
+
+/// What a failure is called, on one line and at most 100 characters long.
+fn fail_with(file: &CheckFile, is_alone: bool, findings: &mut Findings) -> Option<Arc<str>> {
+    let text = file.fail_with.get()?;
+    let mut report = |message: &str, help: &str| {
+        findings.report(Some(text.at), Diagnostic::new(message).help(help));
+    };
+    if is_alone {
+        report(
+            "`fail_with` without a condition",
+            "write beside it what a good response is like, such as `status: 200`",
+        );
+    } else if text.value.contains("{{") {
+        report(
+            "templates are not filled in here",
+            "failures are counted by this text, so it must always be the same",
+        );
+    } else if text.value.trim().is_empty() || text.value.chars().count() > MAX_KEY {
+        report(
+            "`fail_with` must have 1 to 100 characters",
+            "name what went wrong in a few words",
+        );
+    }
+    Some(text.value.trim().into())
+}
+
+/// The conditions of one mapping, but for those within `not`.
+fn conditions(file: &CheckFile, findings: &mut Findings) -> Vec<Check> {
+    let mut checks = Vec::new();
+    if let Some(codes) = file.status.get() {
+        if codes.0.is_empty() {
+            let diagnostic = Diagnostic::new("no status can pass").help("give at least one code");
+            findings.report(Some(codes.at), diagnostic);
+        }
+        let mut ranges = Vec::new();
+        for code in &codes.0 {
+            match status(code) {
+                Ok(range) => ranges.push(range),
+                Err(message) => findings.report(Some(code.at), Diagnostic::new(message)),
+            }
+        }
+        checks.push(Check::Status(ranges));
+    }
+    checks.extend(file.max_duration.copied().map(Check::MaxDuration));
+    checks.extend(file.min_size.copied().map(|size| Check::MinSize(size.0)));
+    checks.extend(file.max_size.copied().map(|size| Check::MaxSize(size.0)));
+    for (key, expectation) in file.headers.get().map_or(&[][..], |pairs| &pairs.0) {
+        let name = key.text.to_ascii_lowercase();
+        if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
+            let diagnostic = Diagnostic::new(format!("`{}` is not a header name", key.text));
+            findings.report(Some(key.at), diagnostic);
+        }
+        checks.push(Check::Header {
+            name,
+            expect: in_text(expect(&expectation.value, findings)),
+        });
+    }
+    for text in file.body_contains.get().map_or(&[][..], |texts| &texts.0) {
+        no_template(text, findings);
+        checks.push(Check::BodyContains(text.value.clone()));
+    }
+    for text in file.body_matches.get().map_or(&[][..], |texts| &texts.0) {
+        checks.extend(pattern(&text.value, text.at, findings).map(Check::BodyMatches));
+    }
+    for (key, expectation) in file.json.get().map_or(&[][..], |pairs| &pairs.0) {
+        let expect = expect(&expectation.value, findings);
+        let path = json_path(&key.text, key.at, findings);
+        checks.extend(path.map(|path| Check::Json { path, expect }));
+    }
+    checks
+}
+
+/// A JSONPath; what is wrong with it is reported.
+pub(crate) fn json_path(text: &str, at: Span, findings: &mut Findings) -> Option<JsonPath> {
+    match JsonPath::parse(text) {
+        Ok(path) => Some(path),
+        Err(error) => {
+            findings.report(
+                Some(at),
+                Diagnostic::new(format!("not a JSONPath: {error}"))
+                    .help("write it like `\"$.items[0].id\": exists`, in quotes"),
+            );
+            None
+        }
+    }
+}
+
+/// A regular expression; what is wrong with it is reported.
+pub(crate) fn pattern(text: &str, at: Span, findings: &mut Findings) -> Option<Pattern> {
+    match Pattern::new(text) {
+        Ok(pattern) => Some(pattern),
+        Err(why) => {
+            findings.report(
+                Some(at),
+                Diagnostic::new(format!("not a regular expression: {why}"))
+                    .help("in YAML, put it in single quotes, where `\\` means itself"),
+            );
+            None
+        }
+    }
+}
+
+fn status(text: &str) -> Result<StatusRange, String> {
+    let code = |text: &str| {
+        text.trim()
+            .parse::<u16>()
+            .ok()
+            .filter(|code| (100..=599).contains(code))
+    };
+    let class = |text: &str| {
+        let digit = text
+            .strip_suffix("xx")
+            .or_else(|| text.strip_suffix("XX"))?;
+        let low = digit
+            .parse::<u16>()
+            .ok()
+            .filter(|digit| (1..=5).contains(digit))?
+            * 100;
+        Some((low, low + 99))
+    };
+    let range = match text.split_once('-') {
+        Some((low, high)) => code(low).zip(code(high)),
+        None => code(text).map(|code| (code, code)).or_else(|| class(text)),
+    };
+    match range {
+        Some((low, high)) if low <= high => Ok(StatusRange { low, high }),
+        _ => Err(format!(
+            "`{text}` is not a status: write a code (`200`), a range (`200-299`) or a class (`2xx`), from 100 to 599"
+        )),
+    }
+}
+
+fn no_template(text: &At<String>, findings: &mut Findings) {
+    if text.value.contains("{{") {
+        let diagnostic = Diagnostic::new("templates are not filled in here")
+            .help("a check compares with what is written");
+        findings.report(Some(findings.inside(text.at, "{{")), diagnostic);
+    }
+}
+
+fn expect(node: &Node, findings: &mut Findings) -> Expectation {
+    match &node.kind {
+        Kind::Scalar { text, .. } if text == "exists" => Expectation::Exists,
+        Kind::Scalar { text, .. } if text == "absent" => Expectation::Absent,
+        Kind::Scalar { text, .. } if text.contains("{{") => {
+            no_template(
+                &At {
+                    value: text.clone(),
+                    at: node.at,
+                },
+                findings,
+            );
+            Expectation::Exists
+        }
+        Kind::Map(entries) if entries.iter().any(|(key, _)| is_operator(&key.text)) => {
+            operators(node, findings)
+        }
+        Kind::Map(entries) => {
+            // Any other mapping is a value; a slip of the pen is more likely.
+            if let [(key, _)] = entries.as_slice()
+                && let Some(close) = did_you_mean(&key.text, OPERATORS)
+            {
+                let diagnostic = Diagnostic::new(format!("unknown key `{}`", key.text))
+                    .label(format!("did you mean `{close}`?"))
+                    .help("a mapping that must stand there is written `{equals: {...}}`");
+                findings.report(Some(key.at), diagnostic);
+            }
+            Expectation::Equals(json(node))
+        }
+        _ => Expectation::Equals(json(node)),
+    }
+}
+
+/// What a value can be asked for beside standing there.
+const OPERATORS: [&str; 7] = [
+    "equals", "contains", "matches", "above", "below", "at_least", "at_most",
+];
+
+fn is_operator(key: &str) -> bool {
+    OPERATORS.contains(&key)
+}
+
+fn operators(node: &Node, findings: &mut Findings) -> Expectation {
+    let file = ExpectationFile::decode(node, findings).unwrap_or_default();
+    let mut all = Vec::new();
+    all.extend(
+        file.equals
+            .get()
+            .map(|value| Expectation::Equals(json(value))),
+    );
+    all.extend(
+        file.contains
+            .get()
+            .map(|text| Expectation::Contains(text.value.clone())),
+    );
+    if let Some(text) = file.matches.get() {
+        all.extend(pattern(&text.value, text.at, findings).map(Expectation::Matches));
+    }
+    all.extend(file.above.copied().map(|bound| Expectation::Above(bound.0)));
+    all.extend(file.below.copied().map(|bound| Expectation::Below(bound.0)));
+    all.extend(
+        file.at_least
+            .copied()
+            .map(|bound| Expectation::AtLeast(bound.0)),
+    );
+    all.extend(
+        file.at_most
+            .copied()
+            .map(|bound| Expectation::AtMost(bound.0)),
+    );
+    match all.len() {
+        1 => all.remove(0),
+        _ => Expectation::All(all),
+    }
+}
+
+/// As the value of a header, which is always text.
+fn in_text(expect: Expectation) -> Expectation {
+    match expect {
+        Expectation::Equals(Value::String(text)) => Expectation::Equals(text.into()),
+        Expectation::Equals(value) => Expectation::Equals(value.to_string().into()),
+        Expectation::All(all) => Expectation::All(all.into_iter().map(in_text).collect()),
+        other => other,
+    }
+}
+
+/// A YAML value as JSON.
+pub(crate) fn json(node: &Node) -> Value {
+    match &node.kind {
+        Kind::Null => Value::Null,
+        Kind::Scalar { json, .. } => json.clone(),
+        Kind::List(items) => items.iter().map(json).collect(),
+        Kind::Map(entries) => {
+            let entries = entries
+                .iter()
+                .map(|(key, value)| (key.text.clone(), json(value)));
+            Value::Object(entries.collect())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_ranges_and_classes() {
+        for (text, low, high) in [
+            ("200", 200, 200),
+            ("200-299", 200, 299),
+            ("4xx", 400, 499),
+            ("100 - 599", 100, 599),
+        ] {
+            assert_eq!(status(text), Ok(StatusRange { low, high }), "{text}");
+        }
+        for bad in [
+            "", "99", "600", "0xx", "6xx", "xx", "2x", "299-200", "200-", "ok", "-200",
+        ] {
+            assert!(status(bad).is_err(), "{bad}");
+        }
+    }
+}

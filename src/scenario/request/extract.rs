@@ -1,0 +1,118 @@
+//! From an endpoint's `extract` to what is taken out of its responses.
+
+use super::checks::{json, json_path, pattern};
+use crate::error::Diagnostic;
+use crate::plan::{Extraction, Pick, Source};
+use crate::scenario::keys::scenario::EndpointFile;
+use crate::scenario::keys::values::{ExtractFile, ExtractionFile};
+use crate::scenario::names::Names;
+use crate::scenario::yaml::decode::{Field, Pairs, list};
+use crate::scenario::yaml::findings::{Findings, Span};
+
+/// The variables of `field`, in order; a name that cannot be one is reported.
+pub(crate) fn variables<'a>(
+    field: &'a Field<Pairs<ExtractFile>>,
+    names: &Names<'_>,
+    findings: &mut Findings,
+) -> Vec<&'a str> {
+    let pairs = field.get().map_or(&[][..], |pairs| &pairs.0);
+    let mut found = Vec::new();
+    for (key, _) in pairs {
+        match names.check_new(&key.text) {
+            Ok(()) => found.push(key.text.as_str()),
+            Err(message) => findings.report(Some(key.at), Diagnostic::new(message)),
+        }
+    }
+    found
+}
+
+/// The extractions of an endpoint, whose variables were declared; what cannot be understood is
+/// reported.
+pub(crate) fn extractions(
+    file: &EndpointFile,
+    names: &Names<'_>,
+    findings: &mut Findings,
+) -> Vec<Extraction> {
+    let pairs = file.extract.get().map_or(&[][..], |pairs| &pairs.0);
+    let mut extractions = Vec::new();
+    for (key, extraction) in pairs {
+        let file = &extraction.0;
+        let from = source(file, extraction.at, findings);
+        let regex = file
+            .regex
+            .get()
+            .map(|text| pattern(&text.value, text.at, findings));
+        let pick = pick(file, findings);
+        if let (Some(from), Some(variable), false) =
+            (from, names.changing(&key.text), regex == Some(None))
+        {
+            extractions.push(Extraction {
+                name: key.text.clone(),
+                variable,
+                from,
+                regex: regex.flatten(),
+                pick,
+                default: file.default.get().map(|value| json(value)),
+            });
+        }
+    }
+    extractions
+}
+
+fn source(file: &ExtractionFile, at: Span, findings: &mut Findings) -> Option<Source> {
+    let given = [
+        ("json", &file.json),
+        ("header", &file.header),
+        ("cookie", &file.cookie),
+    ];
+    let mut given = given.into_iter().filter(|(_, field)| !field.is_missing());
+    let Some((key, field)) = given.next() else {
+        if file.regex.is_missing() {
+            let diagnostic = Diagnostic::new("where is the value to be found?").help(format!(
+                "give one of {}",
+                list(["json", "regex", "header", "cookie"])
+            ));
+            findings.report(Some(at), diagnostic);
+            return None;
+        }
+        return Some(Source::Body);
+    };
+    if let Some((second, other)) = given.next() {
+        let diagnostic = Diagnostic::new(format!(
+            "both `{key}` and `{second}`: a value has one place"
+        ))
+        .help("keep one of them; only `regex` can stand beside another");
+        findings.report(other.key(), diagnostic);
+    }
+    let text = field.get()?;
+    match key {
+        "json" => json_path(&text.value, text.at, findings).map(Source::Json),
+        "header" if http::HeaderName::from_bytes(text.value.as_bytes()).is_err() => {
+            let diagnostic = Diagnostic::new(format!("`{}` is not a header name", text.value));
+            findings.report(Some(text.at), diagnostic);
+            None
+        }
+        "header" => Some(Source::Header(text.value.to_ascii_lowercase())),
+        _ => Some(Source::Cookie(text.value.clone())),
+    }
+}
+
+fn pick(file: &ExtractionFile, findings: &mut Findings) -> Pick {
+    let Some(text) = file.index.get() else {
+        return Pick::Index(0);
+    };
+    match text.value.as_str() {
+        "last" => Pick::Last,
+        "random" => Pick::Random,
+        "all" => Pick::All,
+        number => number.parse().map_or_else(
+            |_| {
+                let diagnostic = Diagnostic::new(format!("`{number}` is not an index"))
+                    .help("write a number from 0, `last`, `random` or `all`");
+                findings.report(Some(text.at), diagnostic);
+                Pick::Index(0)
+            },
+            Pick::Index,
+        ),
+    }
+}

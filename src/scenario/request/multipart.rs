@@ -1,0 +1,193 @@
+//! Multipart bodies (RFC 7578): parts of text and files, put into one body whose boundaries are
+//! known before the run.
+
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::body;
+use crate::error::Diagnostic;
+use crate::plan::{Escape, FilePart, Part, Piece, Template};
+use crate::scenario::keys::wire;
+use crate::scenario::names::Names;
+use crate::scenario::yaml::decode::{At, OneOrMany, Pairs};
+use crate::scenario::yaml::findings::{Findings, Span};
+
+/// The pieces of the body, and its content type.
+pub(crate) fn pieces(
+    parts: &At<Pairs<OneOrMany<At<wire::Part>>>>,
+    names: &Names<'_>,
+    folder: &Path,
+    findings: &mut Findings,
+) -> (Vec<Piece>, String) {
+    let mut compiled = Vec::new();
+    for (key, values) in &parts.0 {
+        for value in &values.0 {
+            let mut compiler = Compiler {
+                names,
+                folder,
+                findings,
+            };
+            compiled.extend(compiler.part(&key.text, value));
+        }
+    }
+    if parts.0.is_empty() {
+        let diagnostic = Diagnostic::new("a multipart body without parts")
+            .help("give at least one, such as `file: {file: invoice.pdf}`");
+        findings.report(Some(parts.at), diagnostic);
+    }
+    let boundary = boundary(&compiled);
+    let mut body = Builder::default();
+    for part in compiled {
+        body.literal(&format!("--{boundary}\r\n{}\r\n", part.head));
+        match part.content {
+            Content::Text(template) => body.template(&template),
+            Content::File(file) => body.file(file),
+        }
+        body.literal("\r\n");
+    }
+    body.literal(&format!("--{boundary}--\r\n"));
+    (
+        body.finish(),
+        format!("multipart/form-data; boundary={boundary}"),
+    )
+}
+
+/// A part, ready to be put between boundaries.
+struct Compiled {
+    /// Its header lines, each with its end.
+    head: String,
+    content: Content,
+}
+
+enum Content {
+    Text(Template),
+    File(FilePart),
+}
+
+/// Depends on everything that is known of the parts, so that it stands in none of them, and the
+/// same scenario has the same body in each run.
+fn boundary(parts: &[Compiled]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(&part.head);
+        match &part.content {
+            Content::Text(template) => hash.update(template.source()),
+            Content::File(file) => hash.update(&file.path),
+        }
+    }
+    let digits = hash.finalize();
+    let digits = digits.iter().take(16).map(|byte| format!("{byte:02x}"));
+    format!("perfctl-{}", digits.collect::<String>())
+}
+
+struct Compiler<'a, 'n> {
+    names: &'a Names<'n>,
+    folder: &'a Path,
+    findings: &'a mut Findings,
+}
+
+impl Compiler<'_, '_> {
+    fn part(&mut self, name: &str, part: &At<wire::Part>) -> Option<Compiled> {
+        let file = &part.value.0;
+        let mut head = format!("Content-Disposition: form-data; name=\"{}\"", quoted(name));
+        let (content, content_type) = match (file.text.get(), file.file.get()) {
+            (Some(text), None) => {
+                let template = self.names.template(text, Escape::None, self.findings);
+                (Content::Text(template), None)
+            }
+            (None, Some(path)) => match body::read(path, self.folder) {
+                Ok(read) => (Content::File(read), Some("application/octet-stream")),
+                Err(diagnostic) => {
+                    self.findings.report(Some(path.at), diagnostic);
+                    return None;
+                }
+            },
+            _ => {
+                // A bad value was reported where it stands.
+                if file.text.is_missing() == file.file.is_missing() {
+                    let diagnostic = Diagnostic::new("a part is either a text or a file")
+                        .help("give one of `text` and `file`");
+                    self.findings.report(Some(part.at), diagnostic);
+                }
+                return None;
+            }
+        };
+        if let Content::File(read) = &content {
+            let own = Path::new(&read.path).file_name().unwrap_or_default();
+            let own = own.to_string_lossy();
+            let filename = file.filename.get().map_or(&*own, |name| &name.value);
+            head.push_str(&format!("; filename=\"{}\"", quoted(filename)));
+        } else if let Some(name) = file.filename.get() {
+            let diagnostic = Diagnostic::new("only a file has a file name");
+            self.findings.report(Some(name.at), diagnostic);
+        }
+        head.push_str("\r\n");
+        let given = file.content_type.get();
+        if let Some(given) = given {
+            self.check_content_type(&given.value, given.at);
+        }
+        if let Some(content_type) = given.map(|given| &*given.value).or(content_type) {
+            head.push_str(&format!("Content-Type: {content_type}\r\n"));
+        }
+        Some(Compiled { head, content })
+    }
+
+    fn check_content_type(&mut self, text: &str, at: Span) {
+        let is_token = |part: &str| !part.is_empty() && !part.contains([' ', '{', '}']);
+        let essence = text.split(';').next().unwrap_or_default().trim();
+        let is_good = http::HeaderValue::from_str(text).is_ok()
+            && (essence.split_once('/'))
+                .is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype));
+        if !is_good {
+            let diagnostic = Diagnostic::new(format!("`{text}` is not a media type"))
+                .help("write it like `application/pdf`");
+            self.findings.report(Some(at), diagnostic);
+        }
+    }
+}
+
+/// As browsers write a name in a part's head.
+fn quoted(name: &str) -> String {
+    name.replace('"', "%22")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
+}
+
+/// Joins neighbouring texts into one template each.
+#[derive(Default)]
+struct Builder {
+    pieces: Vec<Piece>,
+    source: String,
+    parts: Vec<Part>,
+}
+
+impl Builder {
+    fn literal(&mut self, text: &str) {
+        self.source.push_str(text);
+        self.parts.push(Part::Literal(text.to_owned()));
+    }
+
+    fn template(&mut self, template: &Template) {
+        self.source.push_str(template.source());
+        self.parts.extend_from_slice(template.parts());
+    }
+
+    fn file(&mut self, file: FilePart) {
+        self.end_text();
+        self.pieces.push(Piece::File(file));
+    }
+
+    fn end_text(&mut self) {
+        let (source, parts) = (
+            std::mem::take(&mut self.source),
+            std::mem::take(&mut self.parts),
+        );
+        self.pieces.push(Piece::Text(Template::new(source, parts)));
+    }
+
+    fn finish(mut self) -> Vec<Piece> {
+        self.end_text();
+        self.pieces
+    }
+}

@@ -1,0 +1,7 @@
+//! YAML text as a tree of nodes with their places, and how keys are read from it.
+//!
+//! Here: syntax, and errors about it. Not here: which keys there are (`keys`) and what they mean.
+
+pub(super) mod decode;
+pub(super) mod findings;
+pub(super) mod tree;

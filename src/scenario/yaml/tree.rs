@@ -1,0 +1,411 @@
+//! YAML text as a tree whose nodes know their place.
+//!
+//! Here: the limits that make hostile files harmless, and everything known about the YAML crate.
+//! Not here: what the keys mean (`file`, `decode`).
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
+use serde_saphyr::{Location, Spanned};
+
+use super::findings::{Findings, Span};
+use crate::error::Diagnostic;
+
+/// A YAML value and where it stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    /// Where it was written; for an alias, where its anchor stands.
+    pub at: Span,
+    /// The value.
+    pub kind: Kind,
+}
+
+/// A YAML value.
+#[derive(Debug, Clone)]
+pub(crate) enum Kind {
+    /// `null`, `~` or nothing.
+    Null,
+    /// A scalar. `json` is its type by YAML's rules, `text` is exactly what was written.
+    Scalar {
+        /// As written, without quotes.
+        text: String,
+        /// As YAML understands it: a boolean, a number or text.
+        json: serde_json::Value,
+    },
+    /// A sequence.
+    List(Vec<Node>),
+    /// A mapping without duplicate keys, in file order.
+    Map(Vec<(Key, Node)>),
+}
+
+/// A key of a mapping.
+#[derive(Debug, Clone)]
+pub(crate) struct Key {
+    /// The key as text.
+    pub text: String,
+    /// Where it stands.
+    pub at: Span,
+}
+
+impl Node {
+    /// What it is, for "expected a number, found a list".
+    pub fn describe(&self) -> &'static str {
+        match &self.kind {
+            Kind::Null => "nothing",
+            Kind::List(_) => "a list",
+            Kind::Map(_) => "a mapping",
+            Kind::Scalar { json, .. } if json.is_boolean() => "a boolean",
+            Kind::Scalar { json, .. } if json.is_number() => "a number",
+            Kind::Scalar { .. } => "text",
+        }
+    }
+
+    /// The value of `key`, when this is a mapping that has it.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        match &self.kind {
+            Kind::Map(entries) => entries
+                .iter()
+                .find(|(known, _)| known.text == key)
+                .map(|(_, value)| value),
+            _ => None,
+        }
+    }
+}
+
+/// Parses one document. Syntax errors and duplicate keys are reported to `findings`; the result
+/// is `None` when nothing can be made of the text.
+pub(crate) fn parse(file: usize, findings: &mut Findings) -> Option<Node> {
+    let text = findings.text(file);
+    match serde_saphyr::from_str_with_options::<Node>(&text, options(DuplicateKeyPolicy::LastWins))
+    {
+        Err(error) => {
+            let (at, diagnostic) = explain(file, &error);
+            findings.report(at, diagnostic);
+            None
+        }
+        Ok(mut node) => {
+            let before = findings.len();
+            finish(&mut node, file, findings);
+            // The crate drops repeated keys that look like numbers before this tree sees them.
+            if findings.len() == before
+                && let Err(error) = serde_saphyr::from_str_with_options::<Node>(
+                    &text,
+                    options(DuplicateKeyPolicy::Error),
+                )
+            {
+                let (at, diagnostic) = explain(file, &error);
+                findings.report(at, diagnostic);
+            }
+            Some(node)
+        }
+    }
+}
+
+/// The deepest nesting of lists and mappings.
+const MAX_DEPTH: usize = 32;
+
+fn options(duplicate_keys: DuplicateKeyPolicy) -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_depth: MAX_DEPTH,
+            flow_nesting_limit: MAX_DEPTH,
+            max_documents: 2,
+            max_aliases: 1_000,
+            max_anchors: 1_000,
+            max_nodes: 100_000,
+            max_events: 300_000,
+            max_recorded_anchor_events: 100_000,
+            max_total_scalar_bytes: 4 << 20,
+        },
+        duplicate_keys: duplicate_keys,
+        merge_keys: MergeKeyPolicy::Error,
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: 20_000,
+            max_replay_stack_depth: 8,
+        },
+        strict_booleans: true,
+        reject_unsupported_tags: true,
+        non_finite_float_policy: NonFiniteFloatPolicy::AsString,
+        with_snippet: false,
+    }
+}
+
+fn explain(file: usize, error: &serde_saphyr::Error) -> (Option<Span>, Diagnostic) {
+    use serde_saphyr::Error as Yaml;
+    // What is wrong behind an alias is shown at the alias.
+    let at = error.location().map(|location| span(file, location));
+    if let Yaml::AliasError { error, .. } = error.without_snippet() {
+        let (_, diagnostic) = explain(file, error);
+        return (at, diagnostic);
+    }
+    let limit = "the limits are 1 MiB, 100000 nodes, 1000 anchors and a depth of 32";
+    let diagnostic = match error.without_snippet() {
+        Yaml::DuplicateMappingKey { key, .. } => duplicate(key.as_deref().unwrap_or("?")),
+        Yaml::MergeKeyNotAllowed { .. } => Diagnostic::new("merge keys (`<<`) are not supported")
+            .help("write the keys out, or give the whole value an anchor and an alias"),
+        Yaml::MultipleDocuments { .. } => Diagnostic::new("more than one YAML document")
+            .help("keep one document per file: remove the `---`"),
+        Yaml::Budget { .. }
+        | Yaml::AliasReplayLimitExceeded { .. }
+        | Yaml::AliasReplayStackDepthExceeded { .. } => {
+            Diagnostic::new("the file is too large or too deeply nested").help(limit)
+        }
+        other => {
+            let text = other.to_string();
+            let text = text.split(" at line ").next().unwrap_or(&text).trim();
+            Diagnostic::new(format!("not valid YAML: {text}")).help(
+                "text with `: `, ` #`, `{` or `*` at its start needs quotes; indent with spaces",
+            )
+        }
+    };
+    (at, diagnostic)
+}
+
+fn duplicate(key: &str) -> Diagnostic {
+    Diagnostic::new(format!("duplicate key `{key}`"))
+        .label("given before")
+        .help("keep one of them")
+}
+
+fn span(file: usize, location: Location) -> Span {
+    Span {
+        file,
+        line: usize::try_from(location.line()).unwrap_or(1).max(1),
+        column: usize::try_from(location.column()).unwrap_or(1).max(1),
+        length: usize::try_from(location.span().len()).unwrap_or(1).max(1),
+    }
+}
+
+/// Sets the file, takes the text of plain scalars from the source, and reports duplicate keys,
+/// of which the first stays.
+fn finish(node: &mut Node, file: usize, findings: &mut Findings) {
+    node.at.file = file;
+    match &mut node.kind {
+        Kind::Null => {}
+        Kind::Scalar { text, json } => {
+            if !json.is_string()
+                && let Some(written) = findings.written(node.at)
+            {
+                *text = written.trim_matches(['"', '\'']).to_owned();
+            }
+        }
+        Kind::List(items) => {
+            for item in items {
+                finish(item, file, findings);
+            }
+        }
+        Kind::Map(entries) => {
+            let mut seen = std::collections::HashSet::new();
+            entries.retain_mut(|(key, value)| {
+                key.at.file = file;
+                finish(value, file, findings);
+                let is_new = seen.insert(key.text.clone());
+                if !is_new {
+                    findings.report(Some(key.at), duplicate(&key.text));
+                }
+                is_new
+            });
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<Kind>::deserialize(deserializer)?;
+        Ok(Self {
+            at: span(0, spanned.defined),
+            kind: spanned.value,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<String>::deserialize(deserializer)?;
+        Ok(Self {
+            at: span(0, spanned.defined),
+            text: spanned.value,
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(KindVisitor)
+    }
+}
+
+struct KindVisitor;
+
+fn scalar<E>(text: impl Into<String>, json: impl Into<serde_json::Value>) -> Result<Kind, E> {
+    Ok(Kind::Scalar {
+        text: text.into(),
+        json: json.into(),
+    })
+}
+
+impl<'de> Visitor<'de> for KindVisitor {
+    type Value = Kind;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a YAML value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Kind, E> {
+        Ok(Kind::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Kind, E> {
+        scalar(value.to_string(), value)
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Kind, E> {
+        scalar(value.to_string(), value)
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Kind, E> {
+        scalar(value.to_string(), value)
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Kind, E> {
+        scalar(value.to_string(), value)
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Kind, E> {
+        scalar(value, value)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Kind, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Kind::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Kind, A::Error> {
+        let mut map = Vec::new();
+        while let Some(entry) = entries.next_entry()? {
+            map.push(entry);
+        }
+        Ok(Kind::Map(map))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    fn errors(text: &str) -> String {
+        let mut findings = Findings::default();
+        let file = findings.add_file("a.yaml", text.to_owned());
+        let _ = parse(file, &mut findings);
+        findings
+            .into_result(())
+            .map_or_else(|error| error.to_string(), |()| String::new())
+    }
+
+    #[test]
+    fn nodes_keep_their_place_and_their_text() {
+        let mut findings = Findings::default();
+        let text = "a: 0x1F\nbé: [1.10, 'x y', \"2\", no, ~, TRUE]\n";
+        let file = findings.add_file("a.yaml", text.to_owned());
+        let root = parse(file, &mut findings).unwrap();
+        assert_eq!(findings.len(), 0);
+        let a = root.get("a").unwrap();
+        assert!(matches!(&a.kind, Kind::Scalar { text, json } if text == "0x1F" && json == 31));
+        assert_eq!((a.at.line, a.at.column, a.at.length), (1, 4, 4));
+        let Kind::List(items) = &root.get("bé").unwrap().kind else {
+            panic!("a list");
+        };
+        let texts: Vec<(&str, usize)> = items
+            .iter()
+            .map(|item| match &item.kind {
+                Kind::Scalar { text, .. } => (text.as_str(), item.at.column),
+                _ => ("", item.at.column),
+            })
+            .collect();
+        assert_eq!(
+            texts,
+            [
+                ("1.10", 6),
+                ("x y", 12),
+                ("2", 19),
+                ("no", 24),
+                ("", 28),
+                ("TRUE", 31)
+            ]
+        );
+        assert_eq!(items[3].describe(), "text", "`no` is no boolean");
+    }
+
+    #[test]
+    fn all_duplicate_keys_are_reported_with_their_place() {
+        let text = errors("a: 1\nb: {x: 1, x: 2}\na: 2\n");
+        assert!(
+            text.contains("a.yaml:2:11") && text.contains("a.yaml:3:1"),
+            "{text}"
+        );
+        let text = errors("h: {1: a, 0x1: b}\n");
+        assert!(text.contains("duplicate key"), "{text}");
+    }
+
+    #[test]
+    fn bombs_are_refused_at_once_with_a_line() {
+        let mut laughs = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+        for i in 1..10 {
+            let parts = vec![format!("*a{}", i - 1); 9].join(", ");
+            laughs += &format!("a{i}: &a{i} [{parts}]\n");
+        }
+        let mut ladder = String::from("a0: &a0 [x]\n");
+        for i in 1..900 {
+            let (open, close) = ("[".repeat(20), "]".repeat(20));
+            ladder += &format!("a{i}: &a{i} {open}*a{}{close}\n", i - 1);
+        }
+        let mut block = String::new();
+        for depth in 0..300 {
+            block += &format!("{}a:\n", " ".repeat(depth));
+        }
+        for bomb in [
+            laughs,
+            ladder,
+            block,
+            "[".repeat(500_000),
+            "a: &a [*a]\n".into(),
+            "{a: ".repeat(200_000),
+            "- x\n".repeat(200_000),
+        ] {
+            let start = Instant::now();
+            let text = errors(&bomb);
+            assert!(text.contains("a.yaml:"), "{text}");
+            assert!(text.len() < 2_000, "{} bytes of error text", text.len());
+            // A bomb that went off would take minutes, or all memory; how many milliseconds it
+            // takes to refuse one depends on the machine.
+            assert!(
+                start.elapsed() < Duration::from_secs(20),
+                "{:?} for {text}",
+                start.elapsed()
+            );
+        }
+    }
+
+    #[test]
+    fn merge_keys_second_documents_and_tags_are_refused() {
+        for (text, part) in [
+            ("a: &a {x: 1}\nb:\n  <<: *a\n", "merge keys"),
+            ("a: 1\n---\nb: 1\n", "more than one YAML document"),
+            ("a: !include x\n", "not valid YAML"),
+            ("a: [1\nb: 2\n", "not valid YAML"),
+            ("a:\n\tb: 1\n", "not valid YAML"),
+        ] {
+            let errors = errors(text);
+            assert!(
+                errors.contains(part) && errors.contains("a.yaml:"),
+                "{text:?}: {errors}"
+            );
+        }
+    }
+}
