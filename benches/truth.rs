@@ -4,7 +4,7 @@
 //! own against it, and the two are put side by side. Goals and figures: `docs/measurement.md`.
 //! These are measurements of a machine, not tests: the exact properties are tested in virtual time.
 
-#[path = "../tests/it/support/calibrated.rs"]
+#[path = "../tests/it/support/servers/calibrated.rs"]
 mod calibrated;
 
 use std::process::Command;

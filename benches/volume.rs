@@ -3,7 +3,7 @@
 //!
 //! The run is simulated: 20 endpoints, sessions by a script, virtual time.
 
-#[path = "../tests/it/support/scripted.rs"]
+#[path = "../tests/volume/scripted.rs"]
 mod scripted;
 
 use std::path::Path;

@@ -2,6 +2,7 @@
 
 mod circles;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -53,6 +54,9 @@ const ONLY_IN: [(&str, &str); 7] = [
 
 /// The longest file; about 500 lines are the aim.
 const MAX_LINES: usize = 550;
+
+/// Most files side by side in a folder, so that a stranger finds the right one.
+const MAX_FILES: usize = 12;
 
 /// What breaks a rule in the file `path` (relative, such as `src/plan/load.rs`), with its place.
 fn violations(path: &str, text: &str) -> Vec<String> {
@@ -197,6 +201,37 @@ fn the_code_keeps_to_its_layers_and_house_rules() {
         })
         .collect();
     assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+/// Folders with more files than can be taken in at a glance.
+fn crowded_folders<'a>(paths: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for (folder, _) in paths.filter_map(|path| path.rsplit_once('/')) {
+        *counts.entry(folder).or_default() += 1;
+    }
+    let crowded = counts.iter().filter(|(_, count)| **count > MAX_FILES);
+    crowded
+        .map(|(folder, count)| {
+            format!("{folder}: {count} files side by side, at most {MAX_FILES}; group them along nouns")
+        })
+        .collect()
+}
+
+#[test]
+fn no_folder_is_crowded() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = ["src", "tests", "benches"].map(|folder| rust_files(&root.join(folder)));
+    let files: Vec<String> = (files.concat().iter())
+        .map(|file| file.strip_prefix(root).unwrap().to_string_lossy().into_owned())
+        .collect();
+    // The face of the crate lists its modules.
+    let listed = files.iter().filter(|path| path.matches('/').count() > 1);
+    let found = crowded_folders(listed.map(String::as_str));
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+
+    let many: Vec<String> = (0..=MAX_FILES).map(|i| format!("src/a/{i}.rs")).collect();
+    assert_eq!(crowded_folders(many.iter().map(String::as_str)).len(), 1);
+    assert!(crowded_folders(many[1..].iter().map(String::as_str)).is_empty());
 }
 
 #[test]

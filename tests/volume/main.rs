@@ -2,7 +2,6 @@
 //!
 //! A test binary of its own, since its allocator counts.
 
-#[path = "it/support/scripted.rs"]
 mod scripted;
 
 use peak_alloc::PeakAlloc;

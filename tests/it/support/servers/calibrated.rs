@@ -38,6 +38,7 @@ impl Log {
     }
 
     /// When the requests of `/stamp` arrived. They are forgotten.
+    #[allow(dead_code, reason = "the benchmark of scheduling delays asks for them")]
     pub fn arrivals(&self) -> Vec<Instant> {
         std::mem::take(&mut *self.arrivals.lock().unwrap())
     }
