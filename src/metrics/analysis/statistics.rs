@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::metrics::{
-    Cell, Component, EndpointResult, Histogram, HttpVersion, Outcome, RunResult, SparseHistogram,
+    Cell, ComponentCounts, EndpointResult, Histogram, HttpVersion, Outcome, RunResult,
+    SparseHistogram,
 };
 use crate::plan::{Metric, Percentile};
 
@@ -88,7 +89,7 @@ pub struct Summary {
     #[serde(skip)]
     response: Histogram,
     #[serde(skip)]
-    component_cells: BTreeMap<String, Component>,
+    component_cells: BTreeMap<String, ComponentCounts>,
 }
 
 /// The usual numbers of a distribution of times; all in microseconds, `None` without values.

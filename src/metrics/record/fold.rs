@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::metrics::storage::journal::{Commit, CommitCell};
-use crate::metrics::{Cell, ConnectionSample, Histogram, Outcome, Sample, SparseHistogram, Tick};
+use crate::metrics::{
+    Cell, Commit, CommitCell, ConnectionSample, Histogram, Outcome, Sample, SparseHistogram, Tick,
+};
 use crate::plan::{Percentile, Phase};
 
 /// How many seconds the percentile of the live display looks back.
@@ -29,7 +30,7 @@ pub struct Fold {
 
 /// What the live display shows of a running test.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Live {
+pub struct LiveSnapshot {
     /// Virtual users running, or requests in flight.
     pub users: u32,
     /// Requests that ended in the last second.
@@ -46,7 +47,7 @@ pub struct Live {
 
 /// Samples of one endpoint and second of intended start, by histogram.
 #[derive(Default)]
-struct Values {
+struct CellSamples {
     cell: Cell,
     response: Vec<u64>,
     censored: Vec<u64>,
@@ -61,7 +62,7 @@ struct Values {
     components: BTreeMap<String, Vec<u64>>,
 }
 
-impl Values {
+impl CellSamples {
     fn add(&mut self, sample: &Sample) {
         if sample.outcome == Outcome::Ok {
             self.response.push(sample.response_us);
@@ -128,18 +129,18 @@ impl Values {
 #[derive(Default)]
 struct Groups {
     /// Phase and second of intended start, and the endpoints by their positions.
-    places: Vec<(Place, Vec<Option<Box<Values>>>)>,
+    places: Vec<(PhaseSecond, Vec<Option<Box<CellSamples>>>)>,
     /// Where each place stands in `places`.
-    known: BTreeMap<Place, usize>,
+    known: BTreeMap<PhaseSecond, usize>,
     /// The one asked for last, which is the next one as a rule.
     last: usize,
 }
 
 /// Phase, and second within it.
-type Place = (usize, u64);
+type PhaseSecond = (usize, u64);
 
 impl Groups {
-    fn at(&mut self, place: Place, endpoint: u16) -> &mut Values {
+    fn at(&mut self, place: PhaseSecond, endpoint: u16) -> &mut CellSamples {
         if self
             .places
             .get(self.last)
@@ -159,7 +160,7 @@ impl Groups {
     }
 
     /// Those of an endpoint.
-    fn of(&mut self, endpoint: u16) -> impl Iterator<Item = &mut Values> {
+    fn of(&mut self, endpoint: u16) -> impl Iterator<Item = &mut CellSamples> {
         let places = self.places.iter_mut();
         places.filter_map(move |(_, endpoints)| {
             let values = endpoints.get_mut(usize::from(endpoint))?;
@@ -199,7 +200,7 @@ impl Fold {
     }
 
     /// Folds what all workers handed over for one second; the commit is still without health.
-    pub fn fold(&mut self, ticks: Vec<Tick>) -> (Commit, Live) {
+    pub fn fold(&mut self, ticks: Vec<Tick>) -> (Commit, LiveSnapshot) {
         let mut groups = Groups::default();
         let users = ticks.iter().map(|tick| tick.users).sum();
         let mut ended = 0;
@@ -256,7 +257,7 @@ impl Fold {
             .filter(|entry| entry.endpoint < self.endpoints)
             .for_each(|entry| successes.merge(&entry.cell.response));
         self.requests += ended;
-        let live = Live {
+        let live = LiveSnapshot {
             users,
             rate_per_s: ended as f64,
             p95_us: self.recent_p95(successes),

@@ -1,11 +1,9 @@
-//! What a worker notes of each request, and what it hands over once a second.
+//! What a worker notes of each request.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use crate::metrics::{Outcome, Totals, WorkerHealth};
+use crate::metrics::{HttpVersion, Outcome};
 
 /// One planned request, finished one way or another. All times in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,18 +81,6 @@ pub struct ConnectionSample {
     pub version: Option<HttpVersion>,
 }
 
-/// A version of HTTP. The serialized names are part of the result format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names say it all")]
-pub enum HttpVersion {
-    #[serde(rename = "http/1.0")]
-    Http10,
-    #[serde(rename = "http/1.1")]
-    Http11,
-    #[serde(rename = "http/2")]
-    Http2,
-}
-
 /// A measurement that the target reported of one of its components, in `Server-Timing`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComponentSample {
@@ -132,27 +118,4 @@ pub struct Example {
     pub outcome: Outcome,
     /// What happened, in a sentence; control characters escaped, at most 300 characters.
     pub text: String,
-}
-
-/// What one worker hands over for one second of the run.
-#[derive(Debug, Default)]
-pub struct Tick {
-    /// Requests that ended (and arrivals dropped) since the last tick.
-    pub samples: Vec<Sample>,
-    /// Connections opened since the last tick.
-    pub connections: Vec<ConnectionSample>,
-    /// Component times since the last tick.
-    pub components: Vec<ComponentSample>,
-    /// Failures with a name since the last tick.
-    pub failures: Vec<FailureSample>,
-    /// Failures of outcomes not seen before at this worker.
-    pub examples: Vec<Example>,
-    /// Virtual users running (closed), or requests in flight (open).
-    pub users: u32,
-    /// What was planned, started and dropped so far.
-    pub totals: Totals,
-    /// Whether a user found that the run is to end for want of data.
-    pub out_of_data: bool,
-    /// How the worker itself fared.
-    pub health: WorkerHealth,
 }

@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 use serde::Serialize;
 
 use crate::error::Error;
-use crate::metrics::RunResult;
+use crate::metrics::{FileHeader, RunResult, check_version};
 
 /// A file that unpacks to more was made to do harm; bytes.
 const MAX_UNPACKED: u64 = 4 << 30;
@@ -181,7 +181,7 @@ pub fn read_result(path: &Path) -> Result<RunResult, Error> {
                 path: path.to_owned(),
                 kind: "result",
                 why: format!(
-                    "the run did not end; `perfctl recover {}` makes a result of its journal",
+                    "the run did not finish; `perfctl recover {}` rebuilds the result from its journal",
                     path.display()
                 ),
             });
@@ -203,8 +203,16 @@ pub fn parse_result(path: &Path, bytes: &[u8]) -> Result<RunResult, Error> {
         kind: "result",
         why,
     };
-    let result: RunResult =
-        serde_json::from_slice(bytes).map_err(|error| unusable(error.to_string()))?;
+    let result: RunResult = serde_json::from_slice(bytes).map_err(|error| {
+        // Other versions have other fields: the version says more than the field that is missing.
+        let header = serde_json::from_slice::<FileHeader>(bytes).ok();
+        let header = header.filter(|header| header.format == RunResult::FORMAT);
+        let version = header.map(|header| check_version(header.version, RunResult::VERSION));
+        unusable(match version {
+            Some(Err(why)) => why,
+            _ => error.to_string(),
+        })
+    })?;
     result.check().map_err(unusable)?;
     Ok(result)
 }
@@ -212,6 +220,7 @@ pub fn parse_result(path: &Path, bytes: &[u8]) -> Result<RunResult, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::{Outcome, fixture};
 
     #[test]
     fn two_runs_never_share_a_directory() {
@@ -237,6 +246,32 @@ mod tests {
         assert_eq!(read(&plain), read(&packed));
         fs::write(&packed, [0x1f, 0x8b, 8, 0]).unwrap();
         assert!(read_unpacked(&packed).is_err(), "cut off");
+    }
+
+    #[test]
+    fn a_result_of_another_version_is_refused_with_what_to_do() {
+        let path = Path::new("result.json");
+        let written = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 10)])]);
+        let mut json = serde_json::to_value(&written).unwrap();
+        let read = |json: &serde_json::Value| parse_result(path, json.to_string().as_bytes());
+        assert_eq!(read(&json).unwrap(), written);
+        for other in [1, 2, 4] {
+            json["version"] = other.into();
+            // Whether or not it has the fields of this version.
+            for field in ["", "service"] {
+                json["run"].as_object_mut().unwrap().remove(field);
+                let refused = read(&json).unwrap_err().to_string();
+                let why =
+                    format!("it has format version {other}, and this perfctl reads version 3");
+                assert!(
+                    refused.contains(&why) && refused.contains("run the load again"),
+                    "{refused}"
+                );
+            }
+        }
+        json["version"] = RunResult::VERSION.into();
+        let damaged = read(&json).unwrap_err().to_string();
+        assert!(damaged.contains("missing field `service`"), "{damaged}");
     }
 
     #[test]
