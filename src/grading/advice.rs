@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::{Criterion, Kind, Letter, score};
+use super::criterion::{Criterion, CriterionKind, total_weight};
+use super::score::{self, Letter};
 use crate::plan::Direction;
 
 /// How the next better letter could be had.
@@ -15,7 +16,7 @@ pub struct NextLetter {
 }
 
 /// A change of one criterion that would be enough.
-struct Step<'a> {
+struct Improvement<'a> {
     criterion: &'a Criterion,
     /// The value it takes; in the metric's unit.
     value: f64,
@@ -40,7 +41,7 @@ pub(super) fn next_letter(
             all => meeting(all),
         }
     } else {
-        let weights = score::total_weight(criteria)?;
+        let weights = total_weight(criteria)?;
         let steps = missed
             .iter()
             .filter(|criterion| criterion.points_lost + 1e-9 >= need)
@@ -67,16 +68,16 @@ fn enough<'a, 'b>(missed: &'b [&'a Criterion], need: f64) -> &'b [&'a Criterion]
     &missed[..count.count()]
 }
 
-fn step_to(criterion: &Criterion, times: f64) -> Step<'_> {
+fn step_to(criterion: &Criterion, times: f64) -> Improvement<'_> {
     let Criterion { metric, limit, .. } = criterion;
     let value = rounded(criterion, score::value_at(metric, *limit, times));
     let effort = match criterion.value {
         Some(now) => {
-            score::times_target(metric, *limit, now) / score::times_target(metric, *limit, value)
+            score::times_limit(metric, *limit, now) / score::times_limit(metric, *limit, value)
         }
         None => f64::INFINITY,
     };
-    Step {
+    Improvement {
         criterion,
         value,
         // 0/0: a target of nothing, met by nothing.
@@ -108,7 +109,7 @@ fn rounded(criterion: &Criterion, value: f64) -> f64 {
     }
 }
 
-impl Step<'_> {
+impl Improvement<'_> {
     fn describe(&self) -> String {
         let Criterion { metric, .. } = self.criterion;
         let name = subject(self.criterion);
@@ -125,8 +126,8 @@ impl Step<'_> {
 
 fn subject(criterion: &Criterion) -> String {
     match criterion.kind {
-        Kind::Slo => criterion.full_name(),
-        Kind::Baseline => format!("{} against the baseline", criterion.full_name()),
+        CriterionKind::Slo => criterion.full_name(),
+        CriterionKind::Baseline => format!("{} against the baseline", criterion.full_name()),
     }
 }
 
@@ -153,7 +154,7 @@ fn meeting(criteria: &[&Criterion]) -> String {
 mod tests {
     use crate::grading::*;
     use crate::metrics::{Outcome, fixture};
-    use crate::plan::Percentile;
+    use crate::plan::{Metric, Percentile};
 
     fn next(slos: &[(&str, Metric, f64)]) -> Option<(&'static str, String)> {
         let mut result =
@@ -162,7 +163,7 @@ mod tests {
             .iter()
             .map(|(name, metric, target)| fixture::slo(name, metric.clone(), *target))
             .collect();
-        let next = Grading::of(&result, &[], &Policy::default()).next?;
+        let next = Grading::of(&result, None, &Policy::default()).next?;
         Some((next.letter.name(), next.how))
     }
 
@@ -238,7 +239,7 @@ mod tests {
                 .iter()
                 .map(|(name, metric, target)| fixture::slo(name, metric.clone(), *target))
                 .collect();
-            let grading = Grading::of(&result, &[], &Policy::default());
+            let grading = Grading::of(&result, None, &Policy::default());
             assert_eq!(grading.letter.unwrap().name(), letter, "{target}: {how}");
         }
     }

@@ -31,7 +31,7 @@ pub struct Recovery {
 }
 
 /// One second of all endpoints after a surge.
-struct Second {
+struct SurgeSecond {
     /// From the end of the surge; s.
     at_s: f64,
     cell: Cell,
@@ -80,7 +80,7 @@ fn phase_at(result: &RunResult, start_us: u64) -> Option<usize> {
     phases.position(|phase| phase.measured && phase.start_us == start_us)
 }
 
-fn seconds(result: &RunResult, from_us: u64, to_us: u64) -> Vec<Second> {
+fn seconds(result: &RunResult, from_us: u64, to_us: u64) -> Vec<SurgeSecond> {
     let intervals = result.timeline.iter().filter_map(|interval| {
         let phase = result.run.phases.get(interval.phase)?;
         let at_us = phase
@@ -93,7 +93,7 @@ fn seconds(result: &RunResult, from_us: u64, to_us: u64) -> Vec<Second> {
         result
             .request_cells(interval)
             .for_each(|part| cell.merge(part));
-        Some(Second {
+        Some(SurgeSecond {
             at_s: (at_us - from_us) as f64 / 1e6,
             cell,
         })
@@ -102,7 +102,7 @@ fn seconds(result: &RunResult, from_us: u64, to_us: u64) -> Vec<Second> {
 }
 
 /// The first second from which on every stretch that starts within the next 5 s is good.
-fn time_to_recover(seconds: &[Second], watched_s: f64, limits: (f64, f64)) -> Option<f64> {
+fn time_to_recover(seconds: &[SurgeSecond], watched_s: f64, limits: (f64, f64)) -> Option<f64> {
     let starts = seconds.iter().map(|second| second.at_s);
     let mut good_since: Option<f64> = None;
     for start in starts.filter(|start| start + STRETCH_S <= watched_s) {
@@ -118,7 +118,7 @@ fn time_to_recover(seconds: &[Second], watched_s: f64, limits: (f64, f64)) -> Op
     None
 }
 
-fn is_good(seconds: &[Second], start: f64, (p95_us, error_rate): (f64, f64)) -> bool {
+fn is_good(seconds: &[SurgeSecond], start: f64, (p95_us, error_rate): (f64, f64)) -> bool {
     let mut cell = Cell::default();
     seconds
         .iter()

@@ -1,8 +1,9 @@
-//! From a value and its target to points, a severity and a letter.
+//! From a value and its limit to points, a severity and a letter.
+//!
+//! Not here: what counts in the score, and how much (`criterion`).
 
 use serde::{Serialize, Serializer};
 
-use super::Criterion;
 use crate::plan::{Direction, Metric};
 
 /// How badly a target is missed.
@@ -119,7 +120,7 @@ pub(super) fn is_met(metric: &Metric, target: f64, value: f64) -> bool {
 /// How many times the target a value is, so that above 1 is missed: directly for "at most"
 /// metrics, on the share that may be missed for shares, on target over value for a throughput.
 /// Infinite where nothing may be missed and something is.
-pub(super) fn times_target(metric: &Metric, target: f64, value: f64) -> f64 {
+pub(super) fn times_limit(metric: &Metric, target: f64, value: f64) -> f64 {
     let (actual, allowed) = match metric {
         Metric::Availability | Metric::HitRatio { .. } => (1.0 - value, 1.0 - target),
         Metric::Throughput => (target, value),
@@ -132,7 +133,7 @@ pub(super) fn times_target(metric: &Metric, target: f64, value: f64) -> f64 {
     }
 }
 
-/// The value that is `times` the target; the inverse of [`times_target`].
+/// The value that is `times` the target; the inverse of [`times_limit`].
 pub(super) fn value_at(metric: &Metric, target: f64, times: f64) -> f64 {
     match metric {
         Metric::Availability | Metric::HitRatio { .. } => 1.0 - (1.0 - target) * times,
@@ -150,38 +151,6 @@ pub(super) fn of_miss(met: bool, times: f64) -> f64 {
     }
 }
 
-/// A weight as it counts: a damaged one counts nothing.
-fn weight(criterion: &Criterion) -> f64 {
-    if criterion.weight.is_finite() {
-        criterion.weight.max(0.0)
-    } else {
-        0.0
-    }
-}
-
-/// The sum of all weights, or `None` when there is nothing to grade.
-pub(super) fn total_weight(criteria: &[Criterion]) -> Option<f64> {
-    let sum: f64 = criteria.iter().map(weight).sum();
-    (sum > 0.0 && sum.is_finite()).then_some(sum)
-}
-
-/// Tells each criterion what it costs of the total score.
-pub(super) fn share_out(criteria: &mut [Criterion]) {
-    let Some(sum) = total_weight(criteria) else {
-        return;
-    };
-    for criterion in criteria {
-        criterion.points_lost = (100.0 - criterion.score) * (weight(criterion) / sum);
-    }
-}
-
-/// The weighted mean of the scores.
-pub(super) fn total(criteria: &[Criterion]) -> Option<f64> {
-    total_weight(criteria)?;
-    let lost: f64 = criteria.iter().map(|c| c.points_lost).sum();
-    Some((100.0 - lost).clamp(0.0, 100.0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,7 +158,7 @@ mod tests {
 
     fn judge(metric: &Metric, target: f64, value: f64) -> (f64, Severity) {
         let met = is_met(metric, target, value);
-        let miss = times_target(metric, target, value);
+        let miss = times_limit(metric, target, value);
         (of_miss(met, miss), Severity::of(met, miss))
     }
 
@@ -352,7 +321,7 @@ mod tests {
             times in 1.0f64..2.0,
         ) {
             let value = value_at(&metric, target, times);
-            prop_assert!((times_target(&metric, target, value) - times).abs() < 1e-6);
+            prop_assert!((times_limit(&metric, target, value) - times).abs() < 1e-6);
         }
     }
 }

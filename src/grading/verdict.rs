@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use super::{Change, Criterion, Finding, Grading, Kind};
+use super::change::{Change, Finding};
+use super::criterion::{Criterion, CriterionKind};
+use super::policy::Policy;
 use crate::error::Exit;
 use crate::metrics::{Outcome, RunResult, Window};
 use crate::plan::SloScope;
@@ -43,66 +45,6 @@ impl Verdict {
     }
 }
 
-/// What makes a run fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FailOn {
-    /// An SLO that is missed and not advisory.
-    pub slo: bool,
-    /// A regression against the baseline.
-    pub regression: bool,
-    /// Any failed request, in any phase.
-    pub errors: bool,
-}
-
-impl FailOn {
-    /// Parses `slo,regression,errors`, in any order and number; `none` is nothing.
-    ///
-    /// # Errors
-    /// A phrase that says what is allowed.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let mut fail_on = Self {
-            slo: false,
-            regression: false,
-            errors: false,
-        };
-        for word in text.split(',').map(str::trim) {
-            match word {
-                "slo" => fail_on.slo = true,
-                "regression" => fail_on.regression = true,
-                "errors" => fail_on.errors = true,
-                "none" => {}
-                _ => {
-                    return Err(format!(
-                        "`{word}` is not allowed: write `slo`, `regression` and `errors`, separated by commas, or `none`"
-                    ));
-                }
-            }
-        }
-        Ok(fail_on)
-    }
-}
-
-impl Default for FailOn {
-    fn default() -> Self {
-        Self {
-            slo: true,
-            regression: true,
-            errors: false,
-        }
-    }
-}
-
-/// How a grade becomes a verdict and an exit code.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Policy {
-    /// What makes a run fail.
-    pub fail_on: FailOn,
-    /// The exit code of a run that passes though requests failed (`--exit-code-on-error`).
-    pub code_on_error: Option<u8>,
-    /// Whether a comparison that cannot tell is let through (`--inconclusive=warn`).
-    pub tolerates_doubt: bool,
-}
-
 /// The verdict and why. The worst that can be said is said; INVALID comes before everything.
 pub(super) fn of(
     result: &RunResult,
@@ -122,7 +64,7 @@ pub(super) fn of(
     let failed_requests = result.count(Outcome::is_failure);
     let mut failures: Vec<String> = criteria
         .iter()
-        .filter(|criterion| criterion.kind == Kind::Slo && fail_on.slo)
+        .filter(|criterion| criterion.kind == CriterionKind::Slo && fail_on.slo)
         .filter(|criterion| !criterion.met && !criterion.advisory)
         .map(describe_miss)
         .collect();
@@ -150,7 +92,7 @@ pub(super) fn of(
         return (Verdict::Fail, failures);
     }
     let mut open = open_questions(result);
-    open.extend(of(Finding::Open));
+    open.extend(of(Finding::Undecided));
     if !open.is_empty() {
         return (Verdict::Inconclusive, open);
     }
@@ -168,7 +110,7 @@ pub(super) fn is_cut_off(result: &RunResult) -> bool {
 }
 
 /// What the run itself leaves open.
-fn open_questions(result: &RunResult) -> Vec<String> {
+pub(super) fn open_questions(result: &RunResult) -> Vec<String> {
     let mut open = Vec::new();
     if result.summary(None, Window::Measured).requests == 0 {
         open.push("no request was measured".to_owned());
@@ -201,43 +143,18 @@ fn describe_miss(criterion: &Criterion) -> String {
     }
 }
 
-impl Grading {
-    /// The exit code of the verdict, whatever ended the run.
-    pub fn judged_exit(&self, result: &RunResult, policy: &Policy) -> Exit {
-        // A run that leaves something open itself is not let through: nothing measured is no pass.
-        let tolerated = policy.tolerates_doubt && open_questions(result).is_empty();
-        match self.verdict {
-            Verdict::Inconclusive if tolerated => Exit::Pass,
-            verdict => verdict.exit(),
-        }
-    }
-
-    /// The exit code of the run. A signal wins over the verdict, since the caller knows that it
-    /// sent one; the report was written all the same.
-    pub fn exit(&self, result: &RunResult, policy: &Policy) -> Exit {
-        match result.run.ending.as_ref().and_then(|ending| ending.signal) {
-            Some(15) => return Exit::Terminated,
-            Some(_) => return Exit::Interrupted,
-            None => {}
-        }
-        match (self.judged_exit(result, policy), policy.code_on_error) {
-            (Exit::Pass, Some(code)) if result.count(Outcome::is_failure) > 0 => Exit::Custom(code),
-            (exit, _) => exit,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::grading::{FailOn, Grading};
     use crate::metrics::fixture;
     use crate::plan::Metric;
 
     const FAILURES: &[(Outcome, u64, u64)] = &[(Outcome::Ok, 1_000, 99), (Outcome::Http5xx, 10, 1)];
 
     fn judge(result: &RunResult, policy: Policy) -> (Verdict, u8) {
-        let grading = Grading::of(result, &[], &policy);
-        (grading.verdict, grading.exit(result, &policy).code())
+        let grading = Grading::of(result, None, &policy);
+        (grading.verdict, grading.exit.code())
     }
 
     fn fail_on(text: &str) -> Policy {
@@ -279,7 +196,7 @@ mod tests {
             (Verdict::Inconclusive, 3)
         );
         result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.01)];
-        let grading = Grading::of(&result, &[], &Policy::default());
+        let grading = Grading::of(&result, None, &Policy::default());
         assert_eq!(grading.verdict, Verdict::Fail);
         assert_eq!(grading.reasons, ["error_rate: no data"]);
         assert_eq!(grading.score, Some(0.0));
@@ -297,7 +214,7 @@ mod tests {
     fn a_run_cut_off_before_its_first_measured_request_missed_no_target() {
         let mut result = fixture::run(&[("a", &[])]);
         result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.01)];
-        let grade = |result: &RunResult| Grading::of(result, &[], &Policy::default());
+        let grade = |result: &RunResult| Grading::of(result, None, &Policy::default());
         assert_eq!(
             grade(&result).verdict,
             Verdict::Fail,
@@ -345,13 +262,17 @@ mod tests {
             finding,
             sentence: "error_rate: cannot tell".into(),
         };
-        let verdict = |finding, policy| Grading::of(&result, &[change(finding)], &policy).verdict;
+        let verdict =
+            |finding, policy| Grading::of_changes(&result, &[change(finding)], &policy).verdict;
         assert_eq!(
-            verdict(Finding::Open, Policy::default()),
+            verdict(Finding::Undecided, Policy::default()),
             Verdict::Inconclusive
         );
-        assert_eq!(verdict(Finding::Open, fail_on("slo")), Verdict::Pass);
-        assert_eq!(verdict(Finding::Held, Policy::default()), Verdict::Pass);
+        assert_eq!(verdict(Finding::Undecided, fail_on("slo")), Verdict::Pass);
+        assert_eq!(
+            verdict(Finding::Unchanged, Policy::default()),
+            Verdict::Pass
+        );
         assert_eq!(
             verdict(Finding::Regressed, Policy::default()),
             Verdict::Fail
@@ -373,22 +294,14 @@ mod tests {
                 finding,
                 sentence: String::new(),
             };
-            let grading = Grading::of(result, &[change], &policy);
-            grading.exit(result, &policy).code()
+            let grading = Grading::of_changes(result, &[change], &policy);
+            grading.exit.code()
         };
         let sound = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 10)])]);
-        assert_eq!(exit(&sound, Finding::Open), 0);
+        assert_eq!(exit(&sound, Finding::Undecided), 0);
         assert_eq!(exit(&sound, Finding::Regressed), 1);
-        assert_eq!(exit(&fixture::run(&[("a", &[])]), Finding::Open), 3);
+        assert_eq!(exit(&fixture::run(&[("a", &[])]), Finding::Undecided), 3);
         let invalid = fixture::run(&[("a", &[(Outcome::LocalFd, 10, 3)])]);
-        assert_eq!(exit(&invalid, Finding::Open), 3);
-    }
-
-    #[test]
-    fn what_may_fail_a_run() {
-        assert_eq!(FailOn::parse("slo,regression"), Ok(FailOn::default()));
-        assert!(FailOn::parse("errors, slo").unwrap().errors);
-        assert!(!FailOn::parse("none").unwrap().slo);
-        assert!(FailOn::parse("slos").unwrap_err().contains("`slos`"));
+        assert_eq!(exit(&invalid, Finding::Undecided), 3);
     }
 }
