@@ -20,9 +20,9 @@ fn main() {
                 .collect(),
         };
         let mut simulation = Simulation::new(1, shape, 0.02);
-        let runs = (0..20).flat_map(|i| simulation.session(&format!("base {i}"), 1, 1.0));
+        let runs = (0..20).flat_map(|i| simulation.occasion(&format!("base {i}"), 1, 1.0));
         let baseline = Baseline::of(runs.collect());
-        let candidate = simulation.session("candidate", 1, 1.0);
+        let candidate = simulation.occasion("candidate", 1, 1.0);
         let times: Vec<Duration> = (0..5)
             .map(|_| {
                 let begun = Instant::now();

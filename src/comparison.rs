@@ -5,8 +5,11 @@
 
 mod baseline;
 mod comparable;
+mod faults;
+mod gate;
+mod occasion;
 mod row;
-mod session;
+mod setup;
 mod statistical;
 mod threshold;
 
@@ -16,37 +19,13 @@ use crate::error::Error;
 use crate::metrics::RunResult;
 
 pub use baseline::Baseline;
-pub use comparable::{check_plan, faults};
+pub use comparable::check_plan;
+pub use faults::faults;
+pub use gate::Gate;
+pub use occasion::occasions;
 pub use row::{Decision, Row};
-pub use session::sessions;
 pub use statistical::{Design, FORETOLD_RUNS, Noise, Spread, Statistical};
 pub use threshold::Threshold;
-
-/// A rule that decides what changed between the runs of a baseline and those of a candidate.
-pub trait Gate {
-    /// As `--gate` names it.
-    fn name(&self) -> &'static str;
-
-    /// Full seconds that at least one measured phase must have; 0 if it does not matter.
-    fn least_measured_s(&self) -> usize;
-
-    /// After `runs` candidate runs that left the question open: with how many runs in total it is
-    /// to be asked again. `None` when asking again is no use.
-    fn next_look(&self, runs: usize) -> Option<usize>;
-
-    /// Judges each metric in total and of each endpoint. All runs are comparable and both lists
-    /// have at least one.
-    fn judge(&self, baseline: &[RunResult], candidates: &[RunResult]) -> Vec<Row>;
-
-    /// Whether both lists were run in turn against two targets, rather than one after the other
-    /// against the same.
-    fn is_side_by_side(&self) -> bool {
-        false
-    }
-
-    /// What makes this rule's judgement by such a baseline weaker than it looks.
-    fn weaknesses(&self, baseline: &[RunResult]) -> Vec<String>;
-}
 
 /// What a comparison found.
 #[derive(Debug, Clone, PartialEq, Serialize)]

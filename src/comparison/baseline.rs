@@ -5,10 +5,13 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::comparable::{check_same, faults};
+use super::faults::faults;
+use super::occasion::occasions;
+use super::setup::check_same;
 use crate::error::Error;
 use crate::metrics::{
-    RunInfo, RunResult, parse_result, read_result, read_unpacked, write_atomically,
+    FileHeader, RunInfo, RunResult, check_version, parse_result, read_result, read_unpacked,
+    write_atomically,
 };
 
 /// Earlier runs to compare to; at least one.
@@ -16,7 +19,7 @@ use crate::metrics::{
 pub struct Baseline {
     /// Always [`Baseline::FORMAT`].
     format: String,
-    /// Version of the format; [`Baseline::VERSION`] is the newest known.
+    /// Always [`Baseline::VERSION`].
     version: u32,
     /// The runs, oldest addition first.
     pub runs: Vec<RunResult>,
@@ -25,17 +28,11 @@ pub struct Baseline {
     forced: Vec<String>,
 }
 
-/// What tells a baseline file from a result.
-#[derive(Deserialize)]
-struct Head {
-    format: String,
-}
-
 impl Baseline {
     /// Identifies the file.
     pub const FORMAT: &'static str = "perfctl-baseline";
-    /// The version this perfctl writes, and the newest it reads.
-    pub const VERSION: u32 = 1;
+    /// The version that this perfctl writes, and the only one it reads.
+    pub const VERSION: u32 = 2;
 
     /// A baseline of these runs, of which there is at least one.
     pub fn of(runs: Vec<RunResult>) -> Self {
@@ -62,14 +59,15 @@ impl Baseline {
             kind: "baseline",
             why,
         };
-        let head: Head =
+        let header: FileHeader =
             serde_json::from_slice(&bytes).map_err(|error| unusable(error.to_string()))?;
-        if head.format == RunResult::FORMAT {
+        if header.format == RunResult::FORMAT {
             return Ok(Self::of(vec![parse_result(path, &bytes)?]));
         }
-        if head.format != Self::FORMAT {
-            return Err(unusable(format!("its `format` is `{}`", head.format)));
+        if header.format != Self::FORMAT {
+            return Err(unusable(format!("its `format` is `{}`", header.format)));
         }
+        check_version(header.version, Self::VERSION).map_err(unusable)?;
         let baseline: Self =
             serde_json::from_slice(&bytes).map_err(|error| unusable(error.to_string()))?;
         baseline.check().map_err(unusable)?;
@@ -109,7 +107,7 @@ impl Baseline {
                     info.id
                 )));
             }
-            check_same(&baseline, info)?;
+            check_same(&baseline.runs, info)?;
             check_build(&baseline, info)?;
             let mut new = Self::of_runs(vec![run], force)?;
             baseline.runs.append(&mut new.runs);
@@ -141,14 +139,14 @@ impl Baseline {
                 }
                 baseline.forced.push(run.run.id.clone());
             }
-            check_same(&baseline, &run.run)?;
+            check_same(&baseline.runs, &run.run)?;
             baseline.runs.push(run);
         }
         Ok(baseline)
     }
 
     /// Takes the runs of these names out, and of the others all but those of the `keep` newest
-    /// sessions. Says which were taken out.
+    /// occasions. Says which were taken out.
     ///
     /// # Errors
     /// Wrong usage when there is no run of a name, or when no run would be left.
@@ -158,11 +156,11 @@ impl Baseline {
                 "the baseline holds no run `{unknown}`"
             )));
         }
-        let sessions = super::sessions(&self.runs);
-        let old = sessions.len().saturating_sub(keep.unwrap_or(usize::MAX));
-        // Sessions come in the order of their first runs.
+        let occasions = occasions(&self.runs);
+        let old = occasions.len().saturating_sub(keep.unwrap_or(usize::MAX));
+        // Occasions come in the order of their first runs.
         let mut out: Vec<String> = names.to_vec();
-        let of_old = sessions[..old].iter().flatten();
+        let of_old = occasions[..old].iter().flatten();
         out.extend(of_old.map(|&run| self.runs[run].run.id.clone()));
         if self.runs.iter().all(|run| out.contains(&run.run.id)) {
             return Err(Error::usage("no run would be left of the baseline"));
@@ -191,13 +189,6 @@ impl Baseline {
     }
 
     fn check(&self) -> Result<(), String> {
-        if self.version != Self::VERSION {
-            return Err(format!(
-                "it has version {}, and this perfctl reads version {}",
-                self.version,
-                Self::VERSION
-            ));
-        }
         if self.runs.is_empty() {
             return Err("it holds no run".into());
         }
@@ -300,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn pruning_leaves_the_newest_sessions_and_never_nothing() {
+    fn pruning_leaves_the_newest_occasions_and_never_nothing() {
         let runs = |days: &[u32]| -> Vec<RunResult> {
             let of_day = |day: &u32| {
                 let mut run = run();
@@ -338,8 +329,8 @@ mod tests {
             "{}",
             "[]",
             r#"{"format": "other"}"#,
-            r#"{"format": "perfctl-baseline", "version": 1, "runs": []}"#,
             r#"{"format": "perfctl-baseline", "version": 2, "runs": []}"#,
+            r#"{"format": "perfctl-baseline", "version": 3, "runs": []}"#,
         ] {
             std::fs::write(&path, text).unwrap();
             let read = Baseline::read(&path);
@@ -348,6 +339,20 @@ mod tests {
                 "{text}: {read:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_baseline_of_another_version_is_refused_with_what_to_do() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("base.json");
+        // The runs of other versions have other fields.
+        let text = r#"{"format": "perfctl-baseline", "version": 1, "runs": [{"version": 1}]}"#;
+        std::fs::write(&path, text).unwrap();
+        let refused = Baseline::read(&path).unwrap_err().to_string();
+        assert!(
+            refused.contains("it has format version 1, and this perfctl reads version 2: run"),
+            "{refused}"
+        );
     }
 
     proptest! {

@@ -1,11 +1,14 @@
 //! What may be compared: refused where the answer would mislead, warned of where it is weaker.
 
-use super::session::started_s;
-use super::{Baseline, Gate};
+use super::baseline::Baseline;
+use super::faults::faults;
+use super::gate::Gate;
+use super::occasion::started_s;
+use super::setup::{RunSetup, differences, refuse};
 use crate::error::Error;
 use crate::metrics::{EndpointInfo, Machine, RunInfo, RunResult};
-use crate::plan::{ClientChoice, Fingerprint, Load, Phase, Plan};
-use crate::units::{format_count, format_duration, format_percent};
+use crate::plan::Plan;
+use crate::units::{format_duration, format_percent};
 
 /// A baseline older than this may no longer stand for the target; days.
 const OLD_DAYS: i64 = 30;
@@ -14,31 +17,6 @@ const STEAL: f64 = 0.01;
 /// Measured lengths that differ by less are the same; s.
 const SAME_LENGTH_S: f64 = 1.0;
 
-/// What a run asked for, of a result or of a plan that is still to be run.
-pub(super) struct Asked<'a> {
-    pub(super) fingerprint: &'a Fingerprint,
-    pub(super) load: &'a Load,
-    pub(super) phases: &'a [Phase],
-    pub(super) endpoints: &'a [EndpointInfo],
-    pub(super) client: ClientChoice,
-}
-
-impl<'a> Asked<'a> {
-    pub(super) fn of(run: &'a RunInfo) -> Self {
-        Self {
-            fingerprint: &run.fingerprint,
-            load: &run.load,
-            phases: &run.phases,
-            endpoints: &run.endpoints,
-            client: run.client,
-        }
-    }
-
-    fn measured(&self) -> impl Iterator<Item = &'a Phase> {
-        self.phases.iter().filter(|phase| phase.measured)
-    }
-}
-
 /// Whether a run of this plan can be compared to the baseline; to be asked before load is sent.
 ///
 /// # Errors
@@ -46,16 +24,16 @@ impl<'a> Asked<'a> {
 pub fn check_plan(baseline: &Baseline, plan: &Plan, gate: &dyn Gate) -> Result<(), Error> {
     let endpoints = EndpointInfo::all(plan);
     let (fingerprint, phases) = (plan.fingerprint(), plan.phases());
-    let asked = Asked {
+    let setup = RunSetup {
         fingerprint: &fingerprint,
         load: &plan.load,
         phases: &phases,
         endpoints: &endpoints,
         client: plan.transport.client,
     };
-    let mut reasons = differences(baseline, &asked);
+    let mut reasons = differences(&baseline.runs, &setup);
     reasons.extend(doubts(baseline));
-    let lengths = asked
+    let lengths = setup
         .measured()
         .map(|phase| (phase.end_us - phase.start_us) as f64 / 1e6);
     // How long a run of so many iterations takes shows at its end.
@@ -63,14 +41,6 @@ pub fn check_plan(baseline: &Baseline, plan: &Plan, gate: &dyn Gate) -> Result<(
         reasons.extend(too_short("this run would be", lengths, gate));
     }
     refuse(reasons)
-}
-
-/// Whether a run that asked for this can stand beside those of the baseline.
-///
-/// # Errors
-/// [`Error::NotComparable`] with every reason.
-pub(super) fn check_same(baseline: &Baseline, run: &RunInfo) -> Result<(), Error> {
-    refuse(differences(baseline, &Asked::of(run)))
 }
 
 /// Whether these runs can be compared to the baseline.
@@ -84,7 +54,7 @@ pub(super) fn check_candidates(
 ) -> Result<(), Error> {
     let mut reasons = Vec::new();
     for candidate in candidates {
-        for reason in differences(baseline, &Asked::of(&candidate.run)) {
+        for reason in differences(&baseline.runs, &RunSetup::of(&candidate.run)) {
             if !reasons.contains(&reason) {
                 reasons.push(reason);
             }
@@ -105,45 +75,6 @@ pub(super) fn check_candidates(
     refuse(reasons)
 }
 
-fn refuse(mut reasons: Vec<String>) -> Result<(), Error> {
-    if reasons.is_empty() {
-        return Ok(());
-    }
-    reasons.push("a new baseline is made by `perfctl run --save-baseline FILE`".into());
-    Err(Error::NotComparable(reasons))
-}
-
-/// Why what was asked for is something else than what the baseline's runs asked for.
-fn differences(baseline: &Baseline, asked: &Asked<'_>) -> Vec<String> {
-    let mut reasons = Vec::new();
-    for result in &baseline.runs {
-        let before = &result.run;
-        let mut refuse = |why: &str| reasons.push(format!("baseline run `{}` {why}", before.id));
-        let model = |load: &Load| std::mem::discriminant(&load.model);
-        let names =
-            |asked: &Asked<'_>| asked.measured().map(|p| p.name.clone()).collect::<Vec<_>>();
-        if model(&before.load) != model(asked.load) {
-            refuse("has the other load model (open or closed)");
-        } else if before.fingerprint.load != asked.fingerprint.load {
-            refuse("was made with another load: use the same profile and the same options");
-        } else if names(&Asked::of(before)) != names(asked) {
-            refuse("has other measured phases");
-        }
-        if before.client != asked.client {
-            let (then, now) = (before.client.name(), asked.client.name());
-            refuse(&format!(
-                "was made by the client `{then}`, not `{now}`: use the same `--client`"
-            ));
-        }
-        if before.endpoints != asked.endpoints {
-            refuse("has other endpoints");
-        } else if before.fingerprint.scenario != asked.fingerprint.scenario {
-            refuse("was made with another version of the scenario");
-        }
-    }
-    reasons
-}
-
 /// Why runs of the baseline are no measure for others.
 fn doubts(baseline: &Baseline) -> Vec<String> {
     let mut doubts = Vec::new();
@@ -156,24 +87,6 @@ fn doubts(baseline: &Baseline) -> Vec<String> {
         doubts.extend(faults(run).iter().map(|fault| format!("{name} {fault}")));
     }
     doubts
-}
-
-/// What keeps a run from standing for its target; phrases that follow its name.
-pub fn faults(run: &RunResult) -> Vec<String> {
-    let invalid = run.invalid_because();
-    let invalid = (!invalid.is_empty()).then(|| format!("is INVALID: {}", invalid.join("; ")));
-    let unfinished = (!run.is_finished()).then(|| "did not finish".to_owned());
-    let undelivered = run.undelivered().map(|(dropped, planned)| {
-        format!(
-            "did not deliver its load: {} of {} arrivals were dropped",
-            format_count(dropped),
-            format_count(planned)
-        )
-    });
-    [invalid, unfinished, undelivered]
-        .into_iter()
-        .flatten()
-        .collect()
 }
 
 /// That no measured phase is long enough for the rule.
@@ -264,7 +177,7 @@ mod tests {
     use super::*;
     use crate::comparison::{Statistical, Threshold};
     use crate::metrics::{HealthSample, Outcome, fixture};
-    use crate::plan::{Model, Service};
+    use crate::plan::{ClientChoice, Model, Service};
 
     fn run() -> RunResult {
         fixture::run(&[("a", &[(Outcome::Ok, 1_000, 100)])])

@@ -1,7 +1,7 @@
 //! The simple rule: worse by more than a share of the baseline, and by more than a floor.
 
-use super::row::{metrics, scopes};
-use super::{Decision, Gate, Row};
+use super::gate::Gate;
+use super::row::{Decision, Row, metrics, scopes};
 use crate::metrics::{Cell, RunResult, Summary, Window};
 use crate::plan::{Direction, Metric, SloScope};
 

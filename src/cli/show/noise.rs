@@ -5,7 +5,7 @@ use crate::comparison::{FORETOLD_RUNS, Noise, Spread};
 use crate::report::plain;
 use crate::units::{format_counted, trim_float};
 
-/// The noise between `unit`s (`session` or `run`), and what that lets a comparison find.
+/// The noise between `unit`s (`occasion` or `run`), and what that lets a comparison find.
 pub(crate) fn noise_text(noise: &Noise, unit: &str) -> String {
     let [first, second, third] = FORETOLD_RUNS.map(|runs| format_counted(runs as u64, "run"));
     let header = [

@@ -15,13 +15,13 @@ const NOTABLE_SHARE: f64 = 0.2;
 const NOTABLE_POINTS: f64 = 0.001;
 
 /// What of the endpoint (all together for `None`) changed in the measured phase of this number,
-/// the most important first; phrases such as `first byte +5.9 ms`.
+/// the most important first; phrases such as `time to first byte +5.9 ms`.
 pub(super) fn of(
     metric: &Metric,
     phase: usize,
     endpoint: Option<usize>,
-    baseline: &[RunResult],
-    candidates: &[RunResult],
+    baseline: &[&RunResult],
+    candidates: &[&RunResult],
 ) -> Vec<String> {
     let [before, now] = [baseline, candidates].map(|runs| merged(runs, phase, endpoint));
     let mut phrases = Vec::new();
@@ -32,7 +32,7 @@ pub(super) fn of(
     phrases
 }
 
-fn merged(runs: &[RunResult], measured: usize, endpoint: Option<usize>) -> Cell {
+fn merged(runs: &[&RunResult], measured: usize, endpoint: Option<usize>) -> Cell {
     let mut cell = Cell::default();
     for run in runs {
         if let Some(phase) = run.measured_phases().nth(measured) {
@@ -57,13 +57,13 @@ fn times(before: &Cell, now: &Cell) -> Vec<String> {
     };
     let parts = [
         ("connecting", connecting_us(now) - connecting_us(before)),
-        ("first byte", waiting_us(now) - waiting_us(before)),
+        ("time to first byte", waiting_us(now) - waiting_us(before)),
         (
             "download",
             mean_us(&now.download) - mean_us(&before.download),
         ),
         (
-            "scheduling_delay of perfctl itself",
+            "perfctl's own scheduling delay",
             mean_us(&now.scheduling_delay) - mean_us(&before.scheduling_delay),
         ),
     ];
@@ -123,15 +123,15 @@ fn waiting_us(cell: &Cell) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Component, fixture};
+    use crate::metrics::{ComponentCounts, fixture};
 
-    fn run(change: impl Fn(&mut Cell)) -> Vec<RunResult> {
+    fn run(change: impl Fn(&mut Cell)) -> RunResult {
         let mut result = fixture::run(&[("a", &[(Outcome::Ok, 40_000, 1_000)])]);
         let cell = result.endpoints[0].phases.last_mut().unwrap();
         cell.ttfb = SparseHistogram::of(&mut vec![38_000; 1_000]);
         cell.download = SparseHistogram::of(&mut vec![2_000; 1_000]);
         change(cell);
-        vec![result]
+        result
     }
 
     fn moved(change: impl Fn(&mut Cell)) -> Vec<String> {
@@ -139,8 +139,8 @@ mod tests {
             &Metric::MeanResponseTime,
             0,
             None,
-            &run(|_| {}),
-            &run(change),
+            &[&run(|_| {})],
+            &[&run(change)],
         )
     }
 
@@ -153,13 +153,16 @@ mod tests {
         let found = moved(|cell| {
             slower(cell);
             cell.ttfb = SparseHistogram::of(&mut vec![43_900; 1_000]);
-            let db = Component {
+            let db = ComponentCounts {
                 time: SparseHistogram::of(&mut vec![5_500; 1_000]),
-                ..Component::default()
+                ..ComponentCounts::default()
             };
             cell.components.insert("db".into(), db);
         });
-        assert_eq!(found, ["first byte +5.90 ms", "component db +5.50 ms"]);
+        assert_eq!(
+            found,
+            ["time to first byte +5.90 ms", "component db +5.50 ms"]
+        );
         let found = moved(|cell| {
             slower(cell);
             cell.download = SparseHistogram::of(&mut vec![8_000; 1_000]);
@@ -188,11 +191,11 @@ mod tests {
             &Metric::ErrorRate,
             0,
             Some(0),
-            &run(|_| {}),
-            &run(|cell| {
+            &[&run(|_| {})],
+            &[&run(|cell| {
                 slower(cell);
                 fail(cell);
-            }),
+            })],
         );
         assert_eq!(of_errors, ["http_5xx +1 pp"]);
     }

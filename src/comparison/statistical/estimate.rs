@@ -31,7 +31,7 @@ pub(super) struct Seconds<'a> {
 /// Failed and finished requests of one run, and how much more than by chance they vary from
 /// second to second.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Errors {
+pub(super) struct FailureCounts {
     pub(super) failed: f64,
     pub(super) finished: f64,
     /// Variance of `failed` by blocks of seconds.
@@ -158,7 +158,7 @@ impl<'a> Seconds<'a> {
     }
 
     /// Failed requests among the finished ones.
-    pub(super) fn errors(&self) -> Errors {
+    pub(super) fn errors(&self) -> FailureCounts {
         let of = |cells: &Vec<&Cell>| {
             let count = |select: fn(Outcome) -> bool| {
                 let counts = cells.iter().map(|cell| cell.count(select));
@@ -176,7 +176,7 @@ impl<'a> Seconds<'a> {
             false => 0.0,
         };
         let series: Vec<f64> = counts.iter().map(|(e, n)| e - rate * n).collect();
-        Errors {
+        FailureCounts {
             failed,
             finished,
             variance: variance_of_sum(&series),
@@ -190,6 +190,16 @@ impl Estimate {
     fn is_sound(&self) -> bool {
         self.log.is_finite() && self.error.is_finite()
     }
+}
+
+/// The mean of at least one value.
+pub(super) fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// The mean of what runs were estimated to be, as a logarithm.
+pub(super) fn mean_log(runs: &[Estimate]) -> f64 {
+    mean(&runs.iter().map(|run| run.log).collect::<Vec<_>>())
 }
 
 /// Seconds in a block: long enough that blocks hardly depend on each other, short enough that

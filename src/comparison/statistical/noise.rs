@@ -4,21 +4,21 @@
 
 use super::difference::Difference;
 use super::distribution::chi_squared_quantile;
-use super::estimate::Estimate;
-use super::measured::Measured;
-use super::{ALPHA, Design, Statistical, grouped, lack, mean, mean_log, metrics, scopes};
-use crate::comparison::{Decision, Gate};
+use super::estimate::{Estimate, mean, mean_log};
+use super::measurements::Measurements;
+use super::{ALPHA, Design, Sides, Statistical, grouped, is_asked, lack, one_each};
+use crate::comparison::row::{Decision, Row, metrics, scopes};
 use crate::metrics::RunResult;
 use crate::plan::Metric;
 
-/// Numbers of candidate runs that a smallest change is foretold for.
+/// RunNumbers of candidate runs that a smallest change is foretold for.
 pub const FORETOLD_RUNS: [usize; 3] = [1, 3, 5];
 
 /// What a set of runs shows of its noise.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Noise {
-    /// How many sessions they are of.
-    pub sessions: usize,
+    /// How many occasions they are of.
+    pub occasions: usize,
     /// By phase, endpoint and metric.
     pub spreads: Vec<Spread>,
 }
@@ -32,8 +32,8 @@ pub struct Spread {
     pub metric: Metric,
     /// Its geometric mean over all runs, in its unit; `None` without data.
     pub level: Option<f64>,
-    /// Relative standard deviation between sessions, and its 95 % interval; `None` with fewer
-    /// than two sessions or too little data.
+    /// Relative standard deviation between occasions, and its 95 % interval; `None` with fewer
+    /// than two occasions or too little data.
     pub deviation: Option<(f64, (f64, f64))>,
     /// The smallest relative change for the worse that would be found 19 times of 20, with
     /// [`FORETOLD_RUNS`] candidate runs; `None` with too little data.
@@ -46,37 +46,37 @@ impl Statistical {
     /// What these runs, which must be comparable, show of their noise: their response times and,
     /// in a closed model, their rate.
     pub fn noise(&self, runs: &[RunResult]) -> Noise {
-        let sessions = self.sessions(runs);
-        let measured = Measured::of(runs);
+        let occasions = self.occasions(runs);
+        let measured = Measurements::of(runs);
         let mut spreads = Vec::new();
         let Some(first) = runs.first() else {
             return Noise {
-                sessions: 0,
+                occasions: 0,
                 spreads,
             };
         };
         for phase in 0..measured.phases() {
             for (endpoint, scope) in scopes(first) {
                 for (metric, _) in metrics(first.run.load.model) {
-                    let asked = super::is_asked(&metric, endpoint, first);
+                    let asked = is_asked(&metric, endpoint, first);
                     if !asked || metric == Metric::ErrorRate {
                         continue;
                     }
-                    let mut row = crate::comparison::Row::new(scope.clone(), metric.clone());
+                    let mut row = Row::new(scope.clone(), metric.clone());
                     row.phase = (measured.phases() > 1).then(|| measured.phase_name(phase));
                     let numbers = measured.numbers(phase, endpoint);
                     let estimates: Option<Vec<Estimate>> =
                         numbers.iter().map(|run| run.estimate(&metric)).collect();
                     let lack = lack(&metric, numbers.iter());
-                    let estimates = estimates.map(|runs| grouped(&sessions, &runs));
+                    let estimates = estimates.map(|runs| grouped(&occasions, &runs));
                     let known = estimates.as_ref().filter(|_| lack.is_none());
                     spreads.push(Spread {
                         place: row.place(),
                         level: estimates
                             .as_ref()
-                            .map(|sessions| mean(&means(sessions)).exp()),
-                        deviation: known.and_then(|sessions| deviation(&means(sessions))),
-                        detectable: known.map(|sessions| self.foretell(sessions)),
+                            .map(|occasions| mean(&means(occasions)).exp()),
+                        deviation: known.and_then(|occasions| deviation(&means(occasions))),
+                        detectable: known.map(|occasions| self.foretell(occasions)),
                         lack: lack.unwrap_or_default(),
                         metric,
                     });
@@ -84,7 +84,7 @@ impl Statistical {
             }
         }
         Noise {
-            sessions: sessions.len(),
+            occasions: occasions.len(),
             spreads,
         }
     }
@@ -96,15 +96,22 @@ impl Statistical {
             design: Design::EachRun,
             ..*self
         };
-        let mut alarms = Vec::new();
-        for (position, run) in runs.iter().enumerate() {
-            let mut others = runs.to_vec();
-            others.remove(position);
-            let rows = gate.judge(&others, std::slice::from_ref(run));
-            let alarm = rows.iter().find(|row| row.decision == Decision::Regressed);
-            alarms.extend(alarm.map(|row| (run.run.id.clone(), row.sentence())));
-        }
-        alarms
+        // Each run is measured once, though all others are judged by it.
+        let measurements = Measurements::of(runs);
+        let alarm = |(position, run): (usize, &RunResult)| {
+            let others: Vec<usize> = (0..runs.len()).filter(|&other| other != position).collect();
+            let sides = Sides {
+                baseline: measurements.only(&others),
+                candidates: measurements.only(&[position]),
+                occasions: [one_each(others.len()), one_each(1)],
+            };
+            let mut questions = gate.decide(&sides, run).into_iter();
+            let mut found = questions.find(|q| q.row.decision == Decision::Regressed)?;
+            let others: Vec<&RunResult> = others.iter().map(|&other| &runs[other]).collect();
+            found.explain(&others, &[run]);
+            Some((run.run.id.clone(), found.row.sentence()))
+        };
+        runs.iter().enumerate().filter_map(alarm).collect()
     }
 
     fn foretell(&self, baseline: &[Vec<Estimate>]) -> [f64; 3] {
@@ -121,8 +128,8 @@ impl Statistical {
     }
 }
 
-fn means(sessions: &[Vec<Estimate>]) -> Vec<f64> {
-    sessions.iter().map(|runs| mean_log(runs)).collect()
+fn means(occasions: &[Vec<Estimate>]) -> Vec<f64> {
+    occasions.iter().map(|runs| mean_log(runs)).collect()
 }
 
 /// The standard deviation of logarithms, which is a relative one, and its 95 % interval.
@@ -140,6 +147,7 @@ fn deviation(means: &[f64]) -> Option<(f64, (f64, f64))> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::comparison::Gate;
     use crate::metrics::{Outcome, fixture};
 
     #[test]
@@ -166,7 +174,7 @@ mod tests {
         };
         let detectable = |runs: &[RunResult]| {
             let noise = gate.noise(runs);
-            assert_eq!(noise.sessions, 10);
+            assert_eq!(noise.occasions, 10);
             let spread = &noise.spreads[0];
             assert_eq!(spread.metric.to_string(), "p50");
             spread.detectable.unwrap()
@@ -180,6 +188,15 @@ mod tests {
         let alarms = gate.false_alarms(&bad);
         assert_eq!(alarms.len(), 1);
         assert!(alarms[0].1.contains("+"), "{alarms:?}");
+        // Just as if each were judged by itself.
+        for (position, run) in bad.iter().enumerate() {
+            let mut others = bad.clone();
+            others.remove(position);
+            let rows = gate.judge(&others, std::slice::from_ref(run));
+            let found = rows.iter().find(|row| row.decision == Decision::Regressed);
+            let alarm = alarms.iter().find(|(id, _)| *id == run.run.id);
+            assert_eq!(found.map(Row::sentence), alarm.map(|(_, why)| why.clone()));
+        }
     }
 
     #[test]
