@@ -1,5 +1,5 @@
 //! How long the regression gate takes: a baseline of 20 runs of 10 minutes with 20 endpoints, and
-//! one run beside it; `cargo bench --bench gate`. The goal is 1 s.
+//! one run against it; `cargo bench --bench gate`. The goal is 1 s.
 
 #[path = "../tests/it/support/simulation.rs"]
 #[allow(dead_code)]

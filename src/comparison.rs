@@ -1,7 +1,7 @@
-//! Comparison: a run beside a baseline, metric by metric.
+//! Comparison: runs against a baseline, metric by metric.
 //!
-//! Here: what may be compared at all, the baseline file, and the rules that decide what is a
-//! regression, behind [`Gate`]. Not here: what a regression costs of the grade (`grading`).
+//! Here: what may be compared, the baseline file, and the rules that decide what is a regression,
+//! behind [`Gate`]. Not here: what a regression costs in the grade (`grading`).
 
 mod baseline;
 mod comparable;
@@ -24,13 +24,13 @@ pub use faults::faults;
 pub use gate::Gate;
 pub use occasion::occasions;
 pub use row::{Decision, Row};
-pub use statistical::{Design, FORETOLD_RUNS, Noise, Spread, Statistical};
+pub use statistical::{Design, Noise, PREDICTED_RUNS, Spread, Statistical};
 pub use threshold::Threshold;
 
 /// What a comparison found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
-    /// The rule it was made by.
+    /// The name of the rule.
     pub gate: &'static str,
     /// Names of the baseline's runs.
     pub baseline: Vec<String>,
@@ -39,11 +39,11 @@ pub struct Comparison {
     /// Regressed if any row did; else inconclusive if a required row is, or if none could be
     /// judged; else improved if any row did; else unchanged.
     pub decision: Decision,
-    /// How many candidate runs in total would be asked next, where that could settle it.
+    /// With how many candidate runs in total to compare again, where that could settle it.
     pub next_look: Option<usize>,
     /// Each metric in total, then of each endpoint in the plan's order.
     pub rows: Vec<Row>,
-    /// What makes the comparison weaker than it looks.
+    /// What makes the comparison less reliable than it looks.
     pub warnings: Vec<String>,
 }
 
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(
             decision(few, &slower),
             Decision::Regressed,
-            "the mean can tell"
+            "the mean shows it"
         );
     }
 

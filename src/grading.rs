@@ -1,4 +1,4 @@
-//! Grading: what the numbers of a run are worth against its SLOs, and what the program says of it.
+//! Grading: how the numbers of a run compare to its SLOs, and the verdict that follows.
 //!
 //! Here: criteria, score, letter, verdict, exit code. Not here: how a run is compared to a
 //! baseline (`comparison`), or how a grade looks (`report`).
@@ -25,20 +25,20 @@ pub use recovery::Recovery;
 pub use score::{Letter, Severity};
 pub use verdict::Verdict;
 
-/// What a run is worth.
+/// The grade of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grading {
-    /// Yes, no, cannot tell, or not to be believed.
+    /// Passed, failed, inconclusive or INVALID.
     pub verdict: Verdict,
-    /// Why, most important first; what is said beside a pass too.
+    /// Why, most important first; may be there for a pass too.
     pub reasons: Vec<String>,
-    /// 0..=100; `None` for an INVALID run and where nothing was asked.
+    /// 0..=100; `None` for an INVALID run, and without SLOs or a baseline.
     pub score: Option<f64>,
     /// `None` when there is no score.
     pub letter: Option<Letter>,
     /// Everything that counts in the score: the SLOs in their order, then the baseline.
     pub criteria: Vec<Criterion>,
-    /// What would bring the next letter; `None` at A+ and without a score.
+    /// What would achieve the next letter; `None` at A+ and without a score.
     pub next: Option<NextLetter>,
     /// How fast the service recovered from each surge of the load.
     pub recoveries: Vec<Recovery>,
@@ -49,7 +49,7 @@ pub struct Grading {
     pub exit: Exit,
 }
 
-/// How many SLOs are met, missed by less than 1.5 times the target, and missed by more.
+/// How many SLOs are met, missed by less than 1.5 times their limit, and missed by more.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Compliance {
     /// Severity SUCCESS.
@@ -101,14 +101,14 @@ impl Grading {
             .filter(|c| c.kind == CriterionKind::Slo)
     }
 
-    /// The criteria that come of a comparison, one per metric.
+    /// The criteria that come from a comparison, one per metric.
     pub fn baseline(&self) -> impl Iterator<Item = &Criterion> {
         self.criteria
             .iter()
             .filter(|c| c.kind == CriterionKind::Baseline)
     }
 
-    /// How the SLOs are kept.
+    /// How many SLOs are met.
     pub fn compliance(&self) -> Compliance {
         let count = |wanted: &[Severity]| {
             let severities = self.slos().map(|criterion| criterion.severity);
@@ -125,8 +125,8 @@ impl Grading {
 }
 
 fn judged_exit(verdict: Verdict, result: &RunResult, policy: &Policy) -> Exit {
-    // A run that leaves something open itself is not let through: nothing measured is no pass.
-    let tolerated = policy.tolerates_doubt && verdict::open_questions(result).is_empty();
+    // A run that is inconclusive by itself does not pass: nothing measured is no pass.
+    let tolerated = policy.tolerates_doubt && verdict::doubts(result).is_empty();
     match verdict {
         Verdict::Inconclusive if tolerated => Exit::Pass,
         verdict => verdict.exit(),
@@ -159,13 +159,13 @@ mod tests {
         let mut result = fixture::run(&[("a", &[(Outcome::Ok, 100_000, 100)])]);
         result.run.slos = slos
             .iter()
-            .map(|(metric, target)| fixture::slo(&metric.to_string(), metric.clone(), *target))
+            .map(|(metric, limit)| fixture::slo(&metric.to_string(), metric.clone(), *limit))
             .collect();
         Grading::of(&result, None, &Policy::default())
     }
 
     #[test]
-    fn all_targets_met_is_an_a_plus() {
+    fn all_slos_met_is_an_a_plus() {
         let grading = graded(&[(p95(), 100_000.0), (Metric::Throughput, 10.0)]);
         assert_eq!(grading.score, Some(100.0));
         assert_eq!(grading.letter, Some(Letter::APlus));
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_share_the_score_out() {
+    fn the_score_is_weighted() {
         let mut result = fixture::run(&[("a", &[(Outcome::Ok, 150_000, 100)])]);
         let mut missed = fixture::slo("p95", p95(), 100_000.0);
         missed.weight = 3.0;
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_of_an_endpoint_looks_at_that_endpoint_alone() {
+    fn an_slo_of_an_endpoint_is_graded_by_that_endpoint_alone() {
         let mut result = fixture::run(&[
             ("fast", &[(Outcome::Ok, 1_000, 100)]),
             ("slow", &[(Outcome::Ok, 900_000, 100)]),

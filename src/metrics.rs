@@ -1,7 +1,7 @@
 //! What is measured: samples, histograms, and the result of a run.
 //!
-//! Here: how a request's end is classified, recorded, merged, stored and read back. Not here:
-//! what is good or bad about it (`grading`, `comparison`), and how it looks (`report`).
+//! Here: how the outcomes of requests are recorded, merged, stored and read back. Not here: what is
+//! good or bad about them (`grading`, `comparison`), and how they look (`report`).
 
 mod analysis;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The baseline file: whole results of earlier runs, so that later rules can judge them anew.
+//! The baseline file: complete results of earlier runs, so that any rule can be applied to them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -23,7 +23,7 @@ pub struct Baseline {
     version: u32,
     /// The runs, oldest addition first.
     pub runs: Vec<RunResult>,
-    /// Ids of runs that were INVALID or cut short, and added all the same at the user's word.
+    /// Ids of runs that were INVALID or cut short and were added with `--force`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     forced: Vec<String>,
 }
@@ -86,9 +86,9 @@ impl Baseline {
     ///
     /// # Errors
     /// [`Error::NotComparable`] when a run is INVALID, was cut short or did not deliver its load
-    /// and `force` is not set, when it asked for something else than the runs already there, or
-    /// when it is of another build; [`Error::Usage`] when it is in the file already; and when the
-    /// file cannot be read or written.
+    /// and `force` is not set, when its setup differs from that of the runs already there, or when
+    /// it is of another build; [`Error::Usage`] when it is in the file already; and when the file
+    /// cannot be read or written.
     pub fn add_to_file(path: &Path, runs: Vec<RunResult>, force: bool) -> Result<Self, Error> {
         let mut baseline = match path.exists() {
             true => Self::read(path)?,
@@ -102,7 +102,7 @@ impl Baseline {
                 .any(|known| known.run.is_same_run(info))
             {
                 return Err(Error::usage(format!(
-                    "`{}` holds the run `{}` already",
+                    "`{}` already holds the run `{}`",
                     path.display(),
                     info.id
                 )));
@@ -121,7 +121,7 @@ impl Baseline {
     ///
     /// # Errors
     /// [`Error::NotComparable`] when a run is INVALID, was cut short or did not deliver its load
-    /// and `force` is not set, or when they did not ask for the same.
+    /// and `force` is not set, or when their setups differ.
     pub fn of_runs(runs: Vec<RunResult>, force: bool) -> Result<Self, Error> {
         let mut baseline = Self::of(Vec::new());
         for run in runs {
@@ -132,9 +132,9 @@ impl Baseline {
                 .collect();
             if !faults.is_empty() {
                 if !force {
-                    let way_out = "`perfctl baseline add --force` makes it a baseline all the same";
+                    let help = "`perfctl baseline add --force` adds it anyway";
                     return Err(Error::NotComparable(
-                        faults.into_iter().chain([way_out.to_owned()]).collect(),
+                        faults.into_iter().chain([help.to_owned()]).collect(),
                     ));
                 }
                 baseline.forced.push(run.run.id.clone());
@@ -145,8 +145,8 @@ impl Baseline {
         Ok(baseline)
     }
 
-    /// Takes the runs of these names out, and of the others all but those of the `keep` newest
-    /// occasions. Says which were taken out.
+    /// Removes the runs of these names, and of the others all but those of the `keep` newest
+    /// occasions. Returns the names of the removed runs.
     ///
     /// # Errors
     /// Wrong usage when there is no run of a name, or when no run would be left.
@@ -163,7 +163,7 @@ impl Baseline {
         let of_old = occasions[..old].iter().flatten();
         out.extend(of_old.map(|&run| self.runs[run].run.id.clone()));
         if self.runs.iter().all(|run| out.contains(&run.run.id)) {
-            return Err(Error::usage("no run would be left of the baseline"));
+            return Err(Error::usage("no run would be left in the baseline"));
         }
         self.runs.retain(|run| !out.contains(&run.run.id));
         self.forced.retain(|id| !out.contains(id));
@@ -196,7 +196,7 @@ impl Baseline {
             run.check()
                 .map_err(|why| format!("run {}: {why}", position + 1))?;
         }
-        // Merging goes by position, so the runs must have the same shape.
+        // Runs are merged by position, so they must have the same endpoints.
         let endpoints = &self.runs[0].run.endpoints;
         if self.runs.iter().any(|run| run.run.endpoints != *endpoints) {
             return Err("its runs have different endpoints".into());
@@ -205,8 +205,7 @@ impl Baseline {
     }
 }
 
-/// Whether a run is of the build that the baseline stands for. Runs that do not name theirs are
-/// taken at the user's word.
+/// Checks that a run is of the baseline's build. Runs without a build are assumed to match.
 fn check_build(baseline: &Baseline, run: &RunInfo) -> Result<(), Error> {
     let Some(build) = &run.build else {
         return Ok(());
@@ -215,7 +214,7 @@ fn check_build(baseline: &Baseline, run: &RunInfo) -> Result<(), Error> {
         None => Ok(()),
         Some(known) => Err(Error::NotComparable(vec![
             format!(
-                "run `{}` is of the build `{build}`, the baseline of `{known}`",
+                "run `{}` is of build `{build}`, the baseline of build `{known}`",
                 run.id
             ),
             "`perfctl baseline accept` makes a new build the reference".to_owned(),
@@ -291,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn pruning_leaves_the_newest_occasions_and_never_nothing() {
+    fn pruning_keeps_the_newest_occasions_and_at_least_one_run() {
         let runs = |days: &[u32]| -> Vec<RunResult> {
             let of_day = |day: &u32| {
                 let mut run = run();
@@ -321,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_baseline_is_said_to_be_none() {
+    fn a_file_that_is_no_baseline_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("base.json");
         for text in [

@@ -1,9 +1,9 @@
-//! What is wrong with a run by itself, so that it is no measure for another.
+//! What is wrong with a run by itself, so that it cannot serve as a reference.
 
 use crate::metrics::RunResult;
 use crate::units::format_count;
 
-/// What keeps a run from standing for its target; phrases that follow its name.
+/// Why a run does not represent its service; phrases that follow its name.
 pub fn faults(run: &RunResult) -> Vec<String> {
     let invalid = run.invalid_because();
     let invalid = (!invalid.is_empty()).then(|| format!("is INVALID: {}", invalid.join("; ")));

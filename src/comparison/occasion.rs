@@ -1,14 +1,14 @@
-//! Occasions: runs that share the state of a machine, and so are no independent observations.
+//! Occasions: runs that share the state of a machine, and so are not independent observations.
 
 use crate::metrics::{RunInfo, RunResult};
 
-/// Runs on one machine are one occasion while no more than this lies between the end of one and the
-/// start of the next; s.
+/// Runs on one machine belong to one occasion while the gap between the end of one and the start of
+/// the next is below this; s.
 const SAME_OCCASION_S: i64 = 30 * 60;
 
-/// The positions of the runs of each occasion, in the order of their first runs. Runs that were
-/// given the same `--occasion` are one; others are one when they were made on the same host since
-/// the same boot, with less than half an hour in between.
+/// The positions of the runs of each occasion, in the order of their first runs. Runs with the
+/// same `--occasion` belong to one; others do if they ran on the same host since the same boot,
+/// with less than half an hour in between.
 pub fn occasions(runs: &[RunResult]) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..runs.len()).collect();
     order.sort_by_key(|&position| started_s(&runs[position].run));
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn another_host_another_boot_or_a_word_of_the_user_part_them() {
+    fn another_host_another_boot_or_the_option_separates_them() {
         let runs = [
             run("00:00:00", |_| {}),
             run("00:01:00", |run| run.machine.host = "other".into()),

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::metrics::{EndpointInfo, RunInfo, RunResult};
 use crate::plan::{ClientChoice, Fingerprint, Load, Phase};
 
-/// What a run asked for, of a result or of a plan that is still to be run.
+/// The setup of a run, from a result or from a plan that is not run yet.
 pub(super) struct RunSetup<'a> {
     pub(super) fingerprint: &'a Fingerprint,
     pub(super) load: &'a Load,
@@ -29,7 +29,7 @@ impl<'a> RunSetup<'a> {
     }
 }
 
-/// Whether a run that asked for this can stand beside those of the baseline.
+/// Checks that a run had the same setup as those of the baseline.
 ///
 /// # Errors
 /// [`Error::NotComparable`] with every reason.
@@ -37,15 +37,16 @@ pub(super) fn check_same(baseline: &[RunResult], run: &RunInfo) -> Result<(), Er
     refuse(differences(baseline, &RunSetup::of(run)))
 }
 
+/// An error of these reasons, if there are any.
 pub(super) fn refuse(mut reasons: Vec<String>) -> Result<(), Error> {
     if reasons.is_empty() {
         return Ok(());
     }
-    reasons.push("a new baseline is made by `perfctl run --save-baseline FILE`".into());
+    reasons.push("`perfctl run --save-baseline FILE` makes a new baseline".into());
     Err(Error::NotComparable(reasons))
 }
 
-/// Why what was asked for is something else than what the baseline's runs asked for.
+/// How the setup differs from that of the baseline's runs; a phrase for each difference.
 pub(super) fn differences(baseline: &[RunResult], setup: &RunSetup<'_>) -> Vec<String> {
     let mut reasons = Vec::new();
     for result in baseline {
@@ -55,22 +56,22 @@ pub(super) fn differences(baseline: &[RunResult], setup: &RunSetup<'_>) -> Vec<S
         let names =
             |setup: &RunSetup<'_>| setup.measured().map(|p| p.name.clone()).collect::<Vec<_>>();
         if model(&before.load) != model(setup.load) {
-            refuse("has the other load model (open or closed)");
+            refuse("used the other load model (open or closed)");
         } else if before.fingerprint.load != setup.fingerprint.load {
-            refuse("was made with another load: use the same profile and the same options");
+            refuse("ran another load: use the same profile and the same options");
         } else if names(&RunSetup::of(before)) != names(setup) {
-            refuse("has other measured phases");
+            refuse("has different measured phases");
         }
         if before.client != setup.client {
             let (then, now) = (before.client.name(), setup.client.name());
             refuse(&format!(
-                "was made by the client `{then}`, not `{now}`: use the same `--client`"
+                "used the client `{then}`, not `{now}`: use the same `--client`"
             ));
         }
         if before.endpoints != setup.endpoints {
-            refuse("has other endpoints");
+            refuse("has different endpoints");
         } else if before.fingerprint.scenario != setup.fingerprint.scenario {
-            refuse("was made with another version of the scenario");
+            refuse("ran another version of the scenario");
         }
     }
     reasons

@@ -1,11 +1,11 @@
-//! The regression gate: a verdict for each endpoint and metric that says how sure it is.
+//! The regression gate: a decision for each endpoint and metric, with how certain it is.
 //!
-//! One baseline run cannot show how much runs differ by themselves, so the gate learns that from
-//! several occasions, judges the logarithms of the metrics by a t test, keeps the false alarms of
-//! all of them together within a budget (Benjamini and Hochberg 1995), and calls inconclusive what
-//! it cannot tell. Deterministic; nothing is resampled. `docs/regression-gate.md` has the whole of
-//! it. Here: which metrics are judged, and what is made of each. Not here: the estimates
-//! (`estimate`), the differences (`difference`, `error_rate`), what moved with one (`attribution`).
+//! One baseline run cannot show how much equal runs vary, so the gate learns that from several
+//! occasions, tests the logarithms of the metrics with a t test, keeps the false alarms of all of
+//! them together within a budget (Benjamini and Hochberg 1995), and calls inconclusive what the
+//! data cannot decide. Deterministic; nothing is resampled. `docs/regression-gate.md` describes it
+//! in full. Here: which metrics are judged, and what is decided about each. Not here: the estimates
+//! (`estimate`), the differences (`difference`, `error_rate`), what else changed (`attribution`).
 
 mod attribution;
 mod difference;
@@ -28,12 +28,12 @@ use crate::metrics::RunResult;
 use crate::plan::{Direction, Metric};
 use crate::units::format_count;
 
-pub use noise::{FORETOLD_RUNS, Noise, Spread};
+pub use noise::{Noise, PREDICTED_RUNS, Spread};
 
 /// The budget of false alarms of a job over all endpoints and metrics.
 pub(super) const ALPHA: f64 = 0.008;
-/// How much of it has been spent when so many runs are looked at; one run alone never fails a job,
-/// since one machine in ten is a bad one.
+/// How much of it is spent at a look at so many runs; one run alone never fails a job, since one
+/// machine in ten is a bad one.
 const LOOKS: [(usize, f64); 3] = [(1, 0.0), (3, 0.001), (5, 0.007)];
 /// The risk at each look of calling unchanged what got worse by the tolerance.
 const BETA: f64 = 0.025;
@@ -41,14 +41,14 @@ const BETA: f64 = 0.025;
 const ERROR_MARGIN: f64 = 0.001;
 /// The rise of an error rate that must be ruled out to call it unchanged.
 const ERROR_TOLERANCE: f64 = 0.005;
-/// Full seconds that a phase must have, so that there are blocks enough to judge by.
+/// The full seconds that a phase must have, so that there are enough blocks to judge by.
 const LEAST_SECONDS: usize = 60;
-/// Response times that must lie beyond a percentile, in each run.
+/// How many response times must be above a percentile, in each run.
 const SAMPLES_BEYOND: f64 = 100.0;
-/// How far ahead the number of runs that would settle a question is looked for.
+/// The highest number of runs that is suggested to settle a question.
 const MOST_RUNS: usize = 30;
 
-/// The gate and what can be set of it.
+/// The gate and its parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Statistical {
     /// Smaller changes never fail a job, such as 0.05.
@@ -59,14 +59,14 @@ pub struct Statistical {
     pub design: Design,
 }
 
-/// How runs were made, which decides what is an observation of its own.
+/// How runs were made, which decides what counts as an independent observation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Design {
-    /// In occasions, looked at again when there are more of them: see [`occasions`].
+    /// On occasions, compared again when there are more runs: see [`occasions`].
     Occasions,
-    /// Each run counts as an occasion, and one look is all there is.
+    /// Each run counts as an occasion; one look.
     EachRun,
-    /// Both sides in turn in one occasion, so that they share the machine's moods; one look.
+    /// Both sides in turn on one occasion, so that they share its conditions; one look.
     SideBySide,
 }
 
@@ -81,7 +81,7 @@ impl Default for Statistical {
 }
 
 impl Statistical {
-    /// As for two targets run in turn, where less is enough to tell them apart.
+    /// For two services run in turn, where smaller differences can be found.
     pub fn side_by_side() -> Self {
         Self {
             margin: 0.03,
@@ -90,7 +90,7 @@ impl Statistical {
         }
     }
 
-    /// The share of jobs of an unchanged build that may fail, at most.
+    /// The highest share of jobs of an unchanged build that may fail.
     pub fn budget(&self) -> f64 {
         ALPHA
     }
@@ -150,24 +150,24 @@ impl Gate for Statistical {
             return Vec::new();
         }
         let few = match count {
-            1 => "all its runs are of one occasion".to_owned(),
-            n => format!("its runs are of {n} occasions"),
+            1 => "all its runs are from one occasion".to_owned(),
+            n => format!("its runs are from {n} occasions"),
         };
         vec![format!(
-            "the baseline is provisional: {few}, which cannot show how much occasions differ; \
-             {LEAST_OCCASIONS} are the least for that, 5 for normal use, 10 are recommended"
+            "the baseline is provisional: {few}, which cannot show how much occasions differ; at \
+             least {LEAST_OCCASIONS} are needed, 5 for normal use, 10 are recommended"
         )]
     }
 }
 
-/// Both sides' runs and how they group into occasions.
+/// The runs of both sides, and their occasions.
 struct Sides {
     baseline: Measurements,
     candidates: Measurements,
     occasions: [Vec<Vec<usize>>; 2],
 }
 
-/// A metric that may be judged, with what is known of it.
+/// A metric that may be judged, and the evidence about it.
 struct Question {
     row: Row,
     phase: usize,
@@ -176,7 +176,7 @@ struct Question {
 }
 
 impl Question {
-    /// Says of a regression what moved with it.
+    /// Adds what else changed, if it is a regression.
     fn explain(&mut self, baseline: &[&RunResult], candidates: &[&RunResult]) {
         if self.row.decision == Decision::Regressed {
             self.row.moved_with = attribution::of(
@@ -190,7 +190,7 @@ impl Question {
     }
 }
 
-/// What is known of a metric that is judged.
+/// The evidence about a metric that is judged.
 enum Evidence {
     /// Signed so that more is worse.
     Difference(Difference),
@@ -221,13 +221,13 @@ impl Statistical {
         }
     }
 
-    /// Everything asked of a phase: of all endpoints together, then of each.
+    /// All questions about a phase: of all endpoints together, then of each.
     fn questions(&self, sides: &Sides, phase: usize, run: &RunResult) -> Vec<Question> {
         let several = sides.candidates.phases() > 1;
         let mut questions = Vec::new();
         for (endpoint, scope) in scopes(run) {
             for (metric, required) in metrics(run.run.load.model) {
-                if !is_asked(&metric, endpoint, run) {
+                if !is_judged(&metric, endpoint, run) {
                     continue;
                 }
                 let mut row = Row::new(scope.clone(), metric);
@@ -246,7 +246,7 @@ impl Statistical {
         questions
     }
 
-    /// Fills in what is known of a metric, and says whether it is enough to judge by.
+    /// Fills in the numbers of a metric; `None` when they are not enough to judge by.
     fn evidence(
         &self,
         row: &mut Row,
@@ -273,8 +273,8 @@ impl Statistical {
                 &grouped(&sides.occasions[1], &now),
             ),
         };
-        // The levels agree with the change: where occasions have unequal numbers of runs, the
-        // plain mean of the runs would not.
+        // So that both values agree with the change: where occasions have unequal numbers of runs,
+        // the plain mean of the runs would not.
         let before = mean_log(&before);
         row.baseline = Some(before.exp());
         row.value = Some((before + difference.log).exp());
@@ -322,14 +322,13 @@ impl Statistical {
             return None;
         }
         row.range = Some(rates.bounds(1.0 - BETA));
-        // With too few requests it can still be found worse, but never called unchanged: it must
-        // not leave every job undecided.
+        // With too few requests it can be found worse, but never called unchanged: it must not
+        // leave every job inconclusive.
         row.required &= rates.can_tell(ERROR_TOLERANCE, 1.0 - BETA);
         Some(Evidence::Rates(rates))
     }
 
-    /// Everything asked of both sides, each decided in view of all. `first` is a run of the
-    /// candidate.
+    /// All questions about both sides, decided together. `first` is a run of the candidate.
     fn decide(&self, sides: &Sides, first: &RunResult) -> Vec<Question> {
         let phases = 0..sides.candidates.phases();
         let questions: Vec<Question> = phases
@@ -390,9 +389,9 @@ impl Statistical {
         if rejected.regressed && effect > margin {
             row.decision = Decision::Regressed;
         } else if rejected.suspect && effect > margin {
-            // Not sure enough to fail the job by, but too suspicious to pass it.
+            // Not certain enough to fail the job, but too suspicious to pass it.
             row.required = true;
-            row.reason = "it looks worse, which more runs have to confirm".into();
+            row.reason = "it looks worse, but more runs have to confirm it".into();
         } else if rejected.improved && -effect > margin {
             row.decision = Decision::Improved;
         } else if upper < tolerance {
@@ -400,12 +399,14 @@ impl Statistical {
         } else {
             row.reason = match evidence {
                 Evidence::Difference(difference) => self.what_would_settle(difference, runs),
-                Evidence::Rates(_) => "an increase by half a point cannot be ruled out".into(),
+                Evidence::Rates(_) => {
+                    "an increase of 0.5 percentage points cannot be ruled out".into()
+                }
             };
         }
     }
 
-    /// How many runs would settle it, if they differ as much as these do.
+    /// How many runs would settle it, if they vary as much as these do.
     fn what_would_settle(&self, difference: &Difference, runs: usize) -> String {
         let tolerance = self.tolerance.ln_1p();
         let occasions = difference.occasions as usize;
@@ -423,14 +424,14 @@ impl Statistical {
             Some(per_occasion) => {
                 format!("about {} runs would settle it", per_occasion * occasions)
             }
-            None => "more runs would hardly settle it: a baseline of more occasions, or a quieter \
-                 machine"
+            None => "more runs are unlikely to settle it: use a baseline of more occasions, or a \
+                 quieter machine"
                 .into(),
         }
     }
 }
 
-/// What was rejected of one metric.
+/// The hypotheses rejected for one metric.
 #[derive(Debug, Clone, Copy, Default)]
 struct Rejections {
     regressed: bool,
@@ -438,9 +439,9 @@ struct Rejections {
     suspect: bool,
 }
 
-/// How often one endpoint was called is the draw's doing, not the target's; and all endpoints
-/// together are no other than the only one.
-fn is_asked(metric: &Metric, endpoint: Option<usize>, run: &RunResult) -> bool {
+/// How often one endpoint was called depends on the draw, not on the service; and if there is only
+/// one endpoint, all together are the same.
+fn is_judged(metric: &Metric, endpoint: Option<usize>, run: &RunResult) -> bool {
     match (metric, endpoint) {
         (Metric::Throughput, endpoint) => endpoint.is_none(),
         (_, None) => run.requests().count() > 1,
@@ -448,8 +449,8 @@ fn is_asked(metric: &Metric, endpoint: Option<usize>, run: &RunResult) -> bool {
     }
 }
 
-/// What all endpoints together do is required only where no endpoint can be judged by itself:
-/// their mixture may have a median that jumps between two of them.
+/// All endpoints together are required only where no endpoint can be judged by itself: their
+/// mixture may have a median that jumps between two of them.
 fn leave_total_to_endpoints(questions: &mut [Question]) {
     let judged: Vec<Metric> = questions
         .iter()
@@ -461,7 +462,7 @@ fn leave_total_to_endpoints(questions: &mut [Question]) {
     }
 }
 
-/// What one of the runs has too little of to be judged by this metric.
+/// What one of the runs has too little of to judge this metric, if so.
 fn lack<'a>(metric: &Metric, runs: impl Iterator<Item = &'a RunNumbers>) -> Option<String> {
     let beyond = match metric {
         Metric::ResponseTime(percentile) => 1.0 - percentile.quantile(),
@@ -478,10 +479,10 @@ fn lack<'a>(metric: &Metric, runs: impl Iterator<Item = &'a RunNumbers>) -> Opti
             "{seconds} full seconds, {LEAST_SECONDS} are needed"
         ));
     }
-    // A hair of slack, since 2000 * (1 - 0.95) is not quite 100 in binary.
+    // A little slack, since 2000 * (1 - 0.95) is not quite 100 in binary.
     (count as f64 * beyond + 1e-9 < SAMPLES_BEYOND && beyond > 0.0).then(|| {
         format!(
-            "{} requests in a run, {} are needed",
+            "{} requests per run, {} are needed",
             format_count(count),
             format_count((SAMPLES_BEYOND / beyond).round() as u64)
         )
@@ -499,7 +500,7 @@ fn grouped<T: Copy>(occasions: &[Vec<usize>], runs: &[T]) -> Vec<Vec<T>> {
     occasions.iter().map(runs_of).collect()
 }
 
-/// Which of the hypotheses are rejected, so that at most `alpha` of all rejections are false ones
+/// Which of the hypotheses are rejected, so that at most `alpha` of all rejections are false
 /// (Benjamini and Hochberg 1995).
 fn rejected(p_values: &[f64], alpha: f64) -> Vec<bool> {
     let mut sorted = p_values.to_vec();

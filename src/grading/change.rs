@@ -1,39 +1,39 @@
-//! Changes against a baseline, as a grade takes them into account.
+//! Changes against a baseline, as the grade counts them.
 //!
 //! Here: what a row of a comparison means for the grade. Not here: how it was found (`comparison`).
 
 use crate::comparison::{Comparison, Decision};
 use crate::plan::{Metric, SloScope};
 
-/// A metric of one endpoint, or of all, beside the same of a baseline.
+/// A metric of one endpoint, or of all, compared to a baseline.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Change {
-    /// What it is measured of.
+    /// Which endpoint, or all of them.
     pub(super) scope: SloScope,
-    /// Which number.
+    /// Which metric.
     pub(super) metric: Metric,
-    /// What it may be at the most (or least) without being worse; in the metric's unit.
+    /// The worst value that is no regression; in the metric's unit.
     pub(super) reference: f64,
     /// The value now; in the metric's unit.
     pub(super) value: f64,
-    /// What the comparison made of it.
+    /// What the comparison found.
     pub(super) finding: Finding,
-    /// All of it in a sentence, for the reasons of a verdict.
+    /// The change as a sentence, for the reasons of a verdict.
     pub(super) sentence: String,
 }
 
-/// What a comparison made of one metric.
+/// What a comparison found about one metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Finding {
     /// It got worse.
     Regressed,
     /// It did not get worse.
     Unchanged,
-    /// It has to be known for a verdict, and the data cannot tell.
+    /// The verdict depends on it, and the data cannot decide it.
     Undecided,
 }
 
-/// What a comparison found, without the rows that say nothing about a verdict.
+/// The rows of a comparison that a verdict depends on.
 pub(super) fn changes(comparison: &Comparison) -> Vec<Change> {
     let rows = comparison.rows.iter();
     rows.filter_map(|row| {
@@ -46,7 +46,7 @@ pub(super) fn changes(comparison: &Comparison) -> Vec<Change> {
         Some(Change {
             scope: row.scope.clone(),
             metric: row.metric.clone(),
-            // An open question is no criterion, so its numbers, if any, are not looked at.
+            // An undecided change is no criterion, so its numbers, if any, are not used.
             reference: row.reference.unwrap_or_default(),
             value: row.value.unwrap_or_default(),
             finding,

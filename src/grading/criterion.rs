@@ -17,15 +17,15 @@ pub struct Criterion {
     pub name: String,
     /// Whether it is an SLO or a change against the baseline.
     pub kind: CriterionKind,
-    /// What it is asked of.
+    /// Which endpoint, or all of them.
     pub scope: SloScope,
-    /// Which number.
+    /// Which metric.
     pub metric: Metric,
-    /// The bound, in the metric's unit.
+    /// The limit, in the metric's unit.
     pub limit: f64,
-    /// The value, in the metric's unit; `None` when there is no data, which is never met.
+    /// The value, in the metric's unit; `None` without data, which never meets the limit.
     pub value: Option<f64>,
-    /// Whether the value keeps the bound; for a change, whether it is no regression.
+    /// Whether the value is within the limit; for a change, whether it is no regression.
     pub met: bool,
     /// How badly it is missed.
     pub severity: Severity,
@@ -33,7 +33,7 @@ pub struct Criterion {
     pub score: f64,
     /// Weight in the total score.
     pub weight: f64,
-    /// What it costs of the total score.
+    /// How many points of the total score it costs.
     pub points_lost: f64,
     /// Counts in the score but cannot fail the verdict.
     pub advisory: bool,
@@ -50,20 +50,14 @@ pub enum CriterionKind {
 }
 
 impl Criterion {
-    /// Of a metric's value; the share of the total score is dealt out later.
-    fn new(
-        kind: CriterionKind,
-        name: String,
-        scope: SloScope,
-        metric: Metric,
-        target: f64,
-    ) -> Self {
+    /// A criterion without data; its share of the total score is set later.
+    fn new(kind: CriterionKind, name: String, scope: SloScope, metric: Metric, limit: f64) -> Self {
         Self {
             name,
             kind,
             scope,
             metric,
-            limit: target,
+            limit,
             value: None,
             met: false,
             severity: Severity::Critical,
@@ -74,7 +68,7 @@ impl Criterion {
         }
     }
 
-    /// The name with the endpoint before it, as in `list invoices: p95`.
+    /// The name after that of the endpoint, as in `list invoices: p95`.
     pub fn full_name(&self) -> String {
         match &self.scope {
             SloScope::Total => self.name.clone(),
@@ -117,8 +111,8 @@ pub(super) fn slo_criteria(result: &RunResult) -> Vec<Criterion> {
     .collect()
 }
 
-/// One criterion per metric, however many endpoints there are: the worst regression of it counts
-/// like an SLO missed by as much.
+/// One criterion per metric, however many endpoints there are: its worst regression counts like an
+/// SLO missed by as much.
 pub(super) fn baseline_criteria(changes: &[Change]) -> Vec<Criterion> {
     let mut criteria: Vec<Criterion> = Vec::new();
     for change in changes.iter().filter(|c| c.finding != Finding::Undecided) {
@@ -146,7 +140,7 @@ pub(super) fn baseline_criteria(changes: &[Change]) -> Vec<Criterion> {
     criteria
 }
 
-/// A weight as it counts: a damaged one counts nothing.
+/// The weight of a criterion; an invalid one counts as 0.
 fn weight(criterion: &Criterion) -> f64 {
     if criterion.weight.is_finite() {
         criterion.weight.max(0.0)
@@ -161,7 +155,7 @@ pub(super) fn total_weight(criteria: &[Criterion]) -> Option<f64> {
     (sum > 0.0 && sum.is_finite()).then_some(sum)
 }
 
-/// Tells each criterion what it costs of the total score.
+/// Sets how many points each criterion costs.
 pub(super) fn share_out(criteria: &mut [Criterion]) {
     let Some(sum) = total_weight(criteria) else {
         return;

@@ -1,4 +1,4 @@
-//! What fails a run, and which exit code says so: the user's choices.
+//! What fails a run, and with which exit code: the user's choices.
 
 /// What makes a run fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct FailOn {
 }
 
 impl FailOn {
-    /// Parses `slo,regression,errors`, in any order and number; `none` is nothing.
+    /// Parses any of `slo`, `regression` and `errors`, separated by commas, or `none`.
     ///
     /// # Errors
     /// A phrase that says what is allowed.
@@ -30,7 +30,7 @@ impl FailOn {
                 "none" => {}
                 _ => {
                     return Err(format!(
-                        "`{word}` is not allowed: write `slo`, `regression` and `errors`, separated by commas, or `none`"
+                        "`{word}` is not allowed: use `slo`, `regression` and `errors`, separated by commas, or `none`"
                     ));
                 }
             }
@@ -49,14 +49,14 @@ impl Default for FailOn {
     }
 }
 
-/// How a grade becomes a verdict and an exit code.
+/// What fails a run, and the exit codes that deviate from the verdict's.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Policy {
     /// What makes a run fail.
     pub fail_on: FailOn,
-    /// The exit code of a run that passes though requests failed (`--exit-code-on-error`).
+    /// The exit code of a run that passes although requests failed (`--exit-code-on-error`).
     pub code_on_error: Option<u8>,
-    /// Whether a comparison that cannot tell is let through (`--inconclusive=warn`).
+    /// Whether an inconclusive comparison passes (`--inconclusive=warn`).
     pub tolerates_doubt: bool,
 }
 

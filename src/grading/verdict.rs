@@ -1,4 +1,4 @@
-//! Yes, no, cannot tell, or not to be believed; and the exit code that says so.
+//! The verdict: passed, failed, inconclusive or INVALID, and its exit code.
 
 use serde::Serialize;
 
@@ -10,17 +10,17 @@ use crate::metrics::{Outcome, RunResult, Window};
 use crate::plan::SloScope;
 use crate::units::format_count;
 
-/// What is said of a run in one word.
+/// The verdict on a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Everything asked for is kept.
+    /// Everything required is met.
     Pass,
-    /// Something asked for is not kept.
+    /// Something required is not met.
     Fail,
-    /// The data cannot tell.
+    /// The data cannot decide it.
     Inconclusive,
-    /// The generator was at fault; the numbers say nothing about the target.
+    /// The load generator was at fault; the numbers say nothing about the service.
     Invalid,
 }
 
@@ -35,7 +35,7 @@ impl Verdict {
         }
     }
 
-    /// The exit code that says it.
+    /// Its exit code.
     pub fn exit(self) -> Exit {
         match self {
             Self::Pass => Exit::Pass,
@@ -45,7 +45,7 @@ impl Verdict {
     }
 }
 
-/// The verdict and why. The worst that can be said is said; INVALID comes before everything.
+/// The verdict and its reasons. The worst verdict wins; INVALID comes before all others.
 pub(super) fn of(
     result: &RunResult,
     invalid: Vec<String>,
@@ -57,7 +57,7 @@ pub(super) fn of(
         return (Verdict::Invalid, invalid);
     }
     if is_cut_off(result) {
-        let why = "the run was cut off before anything was measured".to_owned();
+        let why = "the run was stopped before anything was measured".to_owned();
         return (Verdict::Inconclusive, vec![why]);
     }
     let fail_on = policy.fail_on;
@@ -68,7 +68,7 @@ pub(super) fn of(
         .filter(|criterion| !criterion.met && !criterion.advisory)
         .map(describe_miss)
         .collect();
-    // Endpoints before their sum: they say more.
+    // Endpoints before the total: they are more specific.
     let of = |finding| {
         let is_total = |change: &&Change| change.scope == SloScope::Total;
         let found = || {
@@ -91,38 +91,40 @@ pub(super) fn of(
     if !failures.is_empty() {
         return (Verdict::Fail, failures);
     }
-    let mut open = open_questions(result);
+    let mut open = doubts(result);
     open.extend(of(Finding::Undecided));
     if !open.is_empty() {
         return (Verdict::Inconclusive, open);
     }
     let reasons = match criteria {
-        [] => vec!["nothing was asked: there is no SLO and no baseline".into()],
+        [] => vec!["no SLOs defined, and no baseline given".into()],
         _ => Vec::new(),
     };
     (Verdict::Pass, reasons)
 }
 
-/// Whether a signal, or the end of perfctl itself, came before the first measured request: the
-/// targets then say nothing of the run, and are not missed by it.
+/// Whether a signal, or the end of perfctl itself, came before the first measured request: the SLOs
+/// then do not apply to the run.
 pub(super) fn is_cut_off(result: &RunResult) -> bool {
     !result.is_finished() && result.summary(None, Window::Measured).requests == 0
 }
 
-/// What the run itself leaves open.
-pub(super) fn open_questions(result: &RunResult) -> Vec<String> {
+/// Why the run is inconclusive by itself, whatever the criteria.
+pub(super) fn doubts(result: &RunResult) -> Vec<String> {
     let mut open = Vec::new();
     if result.summary(None, Window::Measured).requests == 0 {
         open.push("no request was measured".to_owned());
     }
     match result.run.ending.as_ref().map(|ending| ending.signal) {
         Some(None) => {}
-        Some(Some(_)) => open.push("the run was stopped before its end".into()),
-        None => open.push("perfctl was killed during the run; its last second may be lost".into()),
+        Some(Some(_)) => open.push("the run was stopped early".into()),
+        None => {
+            open.push("perfctl was killed during the run; the last second may be missing".into())
+        }
     }
     if let Some((dropped, planned)) = result.undelivered() {
         open.push(format!(
-            "the load was not delivered: {} of {} arrivals found no free virtual user",
+            "the load was not delivered: {} of {} arrivals were dropped",
             format_count(dropped),
             format_count(planned)
         ));
@@ -136,7 +138,7 @@ fn describe_miss(criterion: &Criterion) -> String {
     match criterion.value {
         None => format!("{name}: no data"),
         Some(value) => format!(
-            "{name} is {}, the target is {}",
+            "{name} is {}, the limit is {}",
             metric.format(value),
             metric.format(*limit)
         ),
@@ -165,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missed_target_fails_unless_it_is_advisory_or_not_asked_about() {
+    fn a_missed_slo_fails_unless_it_is_advisory_or_not_in_fail_on() {
         let mut result = fixture::run(&[("a", FAILURES)]);
         result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.001)];
         assert_eq!(judge(&result, Policy::default()), (Verdict::Fail, 1));
@@ -175,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_fail_when_asked_and_can_have_a_code_of_their_own() {
+    fn errors_fail_if_requested_and_can_have_their_own_exit_code() {
         let result = fixture::run(&[("a", FAILURES)]);
         assert_eq!(judge(&result, Policy::default()), (Verdict::Pass, 0));
         assert_eq!(judge(&result, fail_on("errors")), (Verdict::Fail, 1));
@@ -189,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn no_data_fails_a_target_and_is_inconclusive_without_one() {
+    fn no_data_fails_an_slo_and_is_inconclusive_without_one() {
         let mut result = fixture::run(&[("a", &[])]);
         assert_eq!(
             judge(&result, Policy::default()),
@@ -211,15 +213,11 @@ mod tests {
     }
 
     #[test]
-    fn a_run_cut_off_before_its_first_measured_request_missed_no_target() {
+    fn a_run_stopped_before_its_first_measured_request_missed_no_slo() {
         let mut result = fixture::run(&[("a", &[])]);
         result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.01)];
         let grade = |result: &RunResult| Grading::of(result, None, &Policy::default());
-        assert_eq!(
-            grade(&result).verdict,
-            Verdict::Fail,
-            "it went on to its end"
-        );
+        assert_eq!(grade(&result).verdict, Verdict::Fail, "it ran to its end");
         result.run.ending.as_mut().unwrap().signal = Some(2);
         let cut_off = grade(&result);
         assert_eq!(
@@ -252,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn an_open_question_about_the_baseline_is_no_pass() {
+    fn an_undecided_change_is_no_pass() {
         let result = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 10)])]);
         let change = |finding| Change {
             scope: SloScope::Total,
@@ -260,7 +258,7 @@ mod tests {
             reference: 0.0,
             value: 0.0,
             finding,
-            sentence: "error_rate: cannot tell".into(),
+            sentence: "error_rate: inconclusive".into(),
         };
         let verdict =
             |finding, policy| Grading::of_changes(&result, &[change(finding)], &policy).verdict;
@@ -280,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn doubt_about_the_baseline_can_be_let_through_but_no_other() {
+    fn only_doubt_about_the_baseline_can_be_tolerated() {
         let policy = Policy {
             tolerates_doubt: true,
             ..Policy::default()

@@ -1,5 +1,5 @@
 //! Hand-made results for the tests of grading, comparison and reports. They go through the fold
-//! and the journal, as those of real runs do.
+//! and the journal, like those of real runs.
 
 use std::time::Duration;
 
@@ -165,12 +165,12 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
 }
 
 /// An SLO of weight 1 on all endpoints, named as in reports, such as `p95` or `error_rate`.
-pub fn slo(name: &str, metric: crate::plan::Metric, target: f64) -> Slo {
+pub fn slo(name: &str, metric: crate::plan::Metric, limit: f64) -> Slo {
     Slo {
         name: name.into(),
         scope: crate::plan::SloScope::Total,
         metric,
-        limit: target,
+        limit,
         weight: 1.0,
         advisory: false,
     }

@@ -1,7 +1,7 @@
-//! What moved with a regression: where the time went, which failures there are, and which
-//! component of the target says that it took longer.
+//! What else changed along with a regression: where the time went, which failures increased, and
+//! which component of the service reported longer times.
 //!
-//! Means, since those of the parts add up to that of the whole.
+//! By means, since the means of the parts add up to that of the whole.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +11,11 @@ use crate::units::{format_latency_us, trim_float};
 
 /// A part is named where it makes up this share of the whole increase, or more.
 const NOTABLE_SHARE: f64 = 0.2;
-/// A outcome of failures is named where its share of the requests rose by this, or more.
+/// An outcome of failures is named where its share of the requests rose by this, or more.
 const NOTABLE_POINTS: f64 = 0.001;
 
-/// What of the endpoint (all together for `None`) changed in the measured phase of this number,
-/// the most important first; phrases such as `time to first byte +5.9 ms`.
+/// What changed for the endpoint (all together for `None`) in the measured phase of this number,
+/// most important first; phrases such as `time to first byte +5.9 ms`.
 pub(super) fn of(
     metric: &Metric,
     phase: usize,
@@ -42,7 +42,7 @@ fn merged(runs: &[&RunResult], measured: usize, endpoint: Option<usize>) -> Cell
     cell
 }
 
-/// The parts of the response time and the components of the target, each with its mean
+/// The parts of the response time and the components of the service, each with its mean
 /// contribution to a successful request.
 fn times(before: &Cell, now: &Cell) -> Vec<String> {
     let whole = mean_us(&now.response) - mean_us(&before.response);
@@ -109,13 +109,13 @@ fn per_success(cell: &Cell, times: &SparseHistogram) -> f64 {
     times.sum_us as f64 / cell.count(|outcome| outcome == Outcome::Ok).max(1) as f64
 }
 
-/// Few requests open a connection, but each pays its share of it.
+/// The mean per successful request, although few requests open a connection.
 fn connecting_us(cell: &Cell) -> f64 {
     let steps = [&cell.dns, &cell.connect, &cell.tls];
     steps.iter().map(|step| per_success(cell, step)).sum()
 }
 
-/// Until the first byte, without what connecting took.
+/// Time to first byte, without the time for connecting.
 fn waiting_us(cell: &Cell) -> f64 {
     mean_us(&cell.ttfb) - connecting_us(cell)
 }
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn connecting_is_told_from_waiting() {
+    fn connecting_is_separated_from_waiting() {
         let found = moved(|cell| {
             slower(cell);
             cell.ttfb = SparseHistogram::of(&mut vec![44_000; 1_000]);
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_named_by_their_class() {
+    fn failures_are_named_by_their_outcome() {
         let fail = |cell: &mut Cell| {
             cell.outcomes.insert(Outcome::Ok, 990);
             cell.outcomes.insert(Outcome::Http5xx, 10);

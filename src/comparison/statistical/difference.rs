@@ -1,26 +1,26 @@
-//! Two sides of runs, a metric of each: how much they differ, and how sure that is.
+//! How much a metric differs between two sides of runs, and how certain that is.
 //!
 //! Runs of one occasion share the state of a machine, so the occasion is the unit: its mean counts
-//! once, however many runs it has. How much occasions differ by themselves is learned from the
-//! occasions there are and from an assumption that is worth two more (a moderated variance, after
-//! Smyth 2004). Not here: what is made of a difference (`statistical`).
+//! once, however many runs it has. How much occasions vary is learned from those at hand and from
+//! an assumption that is worth two more (a moderated variance, after Smyth 2004). Not here:
+//! what is decided from a difference (`statistical`).
 
 use super::distribution::{ASSUMED, above, quantile};
 use super::estimate::{Estimate, mean};
 
-/// Spread between occasions that is assumed beside what is measured: 3 %.
+/// The spread between occasions that is assumed in addition to the measured one: 3 %.
 const PRIOR_SPREAD: f64 = 0.03;
-/// What the assumption is worth, in observations.
+/// The weight of the assumption, in observations.
 const PRIOR_WEIGHT: f64 = 2.0;
-/// Spread between occasions that is assumed where the baseline has too few to measure any: 5 %.
+/// The spread between occasions that is assumed where the baseline has too few to measure it: 5 %.
 const PROVISIONAL_SPREAD: f64 = 0.05;
-/// So many occasions of the baseline show how much occasions differ.
+/// The fewest occasions of a baseline that show how much occasions vary.
 pub(super) const LEAST_OCCASIONS: usize = 3;
-/// Spread between runs side by side that is assumed beside what is measured: 1.5 %.
+/// The spread between runs side by side that is assumed in addition to the measured one: 1.5 %.
 const PAIRED_SPREAD: f64 = 0.015;
 
-/// A difference of logarithms, candidate minus baseline, with what it takes to foresee what more
-/// runs would bring.
+/// A difference of logarithms, candidate minus baseline, with what is needed to predict the effect
+/// of more runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Difference {
     pub(super) log: f64,
@@ -83,7 +83,7 @@ fn mean_square_error(occasions: &[Vec<Estimate>]) -> f64 {
 }
 
 impl Difference {
-    /// Of runs made at their own times. Both sides have at least one occasion of at least one run.
+    /// Of runs made at different times. Both sides have at least one occasion of at least one run.
     pub(super) fn between(baseline: &[Vec<Estimate>], candidate: &[Vec<Estimate>]) -> Self {
         let (b, c) = (Side::of(baseline), Side::of(candidate));
         let chance = mean_square_error(baseline);
@@ -117,8 +117,8 @@ impl Difference {
         }
     }
 
-    /// Of runs of both sides in turn, in one occasion: what the machine does, it does to both.
-    /// Both sides have at least one run.
+    /// Of runs of both sides in turn on one occasion, so that both have the same conditions. Both
+    /// sides have at least one run.
     pub(super) fn side_by_side(a: &[Estimate], b: &[Estimate]) -> Self {
         let sides = [vec![a.to_vec()], vec![b.to_vec()]];
         let [first, second] = sides.each_ref().map(|side| Side::of(side));
@@ -141,7 +141,7 @@ impl Difference {
         }
     }
 
-    /// The same where larger is better.
+    /// The same difference for a metric where larger is better.
     pub(super) fn mirrored(self) -> Self {
         Self {
             log: -self.log,
@@ -149,25 +149,25 @@ impl Difference {
         }
     }
 
-    /// How probable so large a difference is if there is none.
+    /// The probability of a difference this large if there is none.
     pub(super) fn p_value(&self) -> f64 {
         above(self.log / self.error, self.degrees)
     }
 
-    /// What the difference is below with this probability, and above with the same.
+    /// The bounds that the difference is above and below, each with this probability.
     pub(super) fn bounds(&self, probability: f64) -> (f64, f64) {
         let half = quantile(probability, self.degrees) * self.error;
         (self.log - half, self.log + half)
     }
 
-    /// The smallest difference that would be found 19 times of 20, with alarms at `alpha` and
-    /// none below `margin`.
+    /// The minimum detectable difference: the smallest that would be found 19 times out of 20, with
+    /// alarms at `alpha` and none below `margin`.
     pub(super) fn detectable(&self, alpha: f64, margin: f64) -> f64 {
         let alarm = (quantile(1.0 - alpha, self.degrees) * self.error).max(margin);
         alarm + quantile(0.95, self.degrees) * self.error
     }
 
-    /// The same difference with so many runs in each occasion of the candidate.
+    /// The same difference with this many runs on each occasion of the candidate.
     pub(super) fn with_runs(&self, runs: usize) -> Self {
         let part = self.variance - self.within * (1.0 - 1.0 / runs as f64);
         Self {
@@ -177,7 +177,7 @@ impl Difference {
     }
 }
 
-/// The variance between occasions from what is assumed and what is measured.
+/// The variance between occasions, from the assumed and the measured one.
 fn moderated(spread: f64, chance: f64, measured: f64, degrees: f64) -> f64 {
     (PRIOR_WEIGHT * (spread.powi(2) + chance) + degrees * measured) / (PRIOR_WEIGHT + degrees)
 }
@@ -245,11 +245,11 @@ mod tests {
         assert!((found.error - (variance / 2.0).sqrt()).abs() < 1e-12);
         let single = Difference::side_by_side(&runs(&[0.0]), &runs(&[0.1]));
         assert_eq!(single.degrees, 2.0);
-        assert!(single.p_value() > 0.02, "two runs prove little");
+        assert!(single.p_value() > 0.02, "two runs show little");
     }
 
     #[test]
-    fn more_runs_make_it_surer_down_to_what_occasions_differ() {
+    fn more_runs_reduce_the_error_down_to_the_spread_of_occasions() {
         let baseline = vec![runs(&[0.0, 0.01]), runs(&[0.02, 0.0]), runs(&[0.01, 0.03])];
         let one = Difference::between(&baseline, &[runs(&[0.05])]);
         let errors: Vec<f64> = [1, 3, 5, 1000].map(|n| one.with_runs(n).error).to_vec();
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn where_larger_is_better_the_sign_turns() {
+    fn the_sign_is_inverted_where_larger_is_better() {
         let baseline = vec![runs(&[0.0]); 3];
         let slower = Difference::between(&baseline, &[runs(&[-0.3])]);
         assert!(slower.p_value() > 0.9);

@@ -1,4 +1,4 @@
-//! The numbers of each run by measured phase and endpoint, made once and asked for by many.
+//! The numbers of each run by measured phase and endpoint, computed once.
 
 use std::thread;
 
@@ -6,7 +6,7 @@ use super::estimate::{Estimate, FailureCounts, Seconds};
 use crate::metrics::{Cell, RunResult};
 use crate::plan::{Metric, Percentile};
 
-/// A phase that ends this much early is still whole; s.
+/// A phase that ends early by this much still counts as full; s.
 const SLACK_S: f64 = 0.01;
 
 /// The numbers of one side.
@@ -17,7 +17,7 @@ pub(super) struct Measurements {
     numbers: Vec<Vec<Vec<RunNumbers>>>,
 }
 
-/// What the gate knows of one endpoint, or of all, in one phase of one run.
+/// The numbers of one endpoint, or of all, in one phase of one run.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RunNumbers {
     /// Full seconds.
@@ -117,8 +117,8 @@ impl Measurements {
     }
 }
 
-/// The numbers of each run, by measured phase and scope. A baseline may hold hours of load, so the
-/// cores share the runs.
+/// The numbers of each run, by measured phase and scope. A baseline may hold hours of load, so runs
+/// are measured in parallel.
 fn in_parallel(runs: &[RunResult]) -> Vec<Vec<Vec<RunNumbers>>> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let part = runs.len().div_ceil(cores).max(1);
@@ -159,7 +159,7 @@ fn of_phase(run: &RunResult, phase: usize) -> Vec<RunNumbers> {
             continue;
         };
         for (endpoint, cell) in &interval.cells {
-            // A flow is made of requests that are counted already.
+            // The requests of a flow are counted already.
             if !run.endpoints[*endpoint].endpoint.is_flow {
                 together[second].push(cell);
             }

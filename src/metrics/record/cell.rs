@@ -27,10 +27,11 @@ pub struct Cell {
     /// Service times of successes: actual send to last byte.
     #[serde(skip_serializing_if = "SparseHistogram::is_empty")]
     pub service: SparseHistogram,
-    /// Actual minus intended start of all started requests.
+    /// Scheduling delay, how late a request started: actual minus intended start, of all started
+    /// requests.
     #[serde(skip_serializing_if = "SparseHistogram::is_empty")]
     pub scheduling_delay: SparseHistogram,
-    /// Actual send to the response's head, of successes.
+    /// Time to first byte of successes: actual send to the response's head.
     #[serde(skip_serializing_if = "SparseHistogram::is_empty")]
     pub ttfb: SparseHistogram,
     /// The response's head to its last byte, of successes.
@@ -55,27 +56,27 @@ pub struct Cell {
     pub reused: u64,
     /// TLS handshakes done.
     pub tls_handshakes: u64,
-    /// By remote address: requests that opened a connection and were answered. At most
+    /// By remote address: requests that opened a connection and got a response. At most
     /// [`Cell::MAX_REMOTES`] addresses; further ones are counted as `other`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub remotes: BTreeMap<String, u64>,
-    /// By HTTP version: requests that opened a connection and were answered.
+    /// By HTTP version: requests that opened a connection and got a response.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub versions: BTreeMap<HttpVersion, u64>,
-    /// Redirects followed; each is a further request to the target.
+    /// Redirects followed; each is a further request to the service.
     pub redirects: u64,
-    /// By name: what the target said of its components in `Server-Timing`.
+    /// By name: what the service reported of its components in `Server-Timing`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub components: BTreeMap<String, ComponentCounts>,
     /// One failure's text per outcome.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub examples: BTreeMap<Outcome, String>,
-    /// Per outcome, how many failures had which `fail_with`. The scenario bounds their number.
+    /// Per outcome, the failures by their `fail_with`. The scenario bounds the number of keys.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub failure_keys: BTreeMap<Outcome, BTreeMap<String, u64>>,
 }
 
-/// What the target said of one of its components.
+/// What the service reported of one of its components.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ComponentCounts {
@@ -87,14 +88,14 @@ pub struct ComponentCounts {
     pub misses: u64,
 }
 
-/// The name of all remote addresses that are not told apart.
+/// The name of all remote addresses beyond the first [`Cell::MAX_REMOTES`].
 const OTHER: &str = "other";
 
 impl Cell {
-    /// How many remote addresses are told apart.
+    /// How many remote addresses are kept apart.
     pub const MAX_REMOTES: usize = 16;
 
-    /// Counts answered requests that opened a connection to `remote`.
+    /// Counts requests that opened a connection to `remote` and got a response.
     pub(crate) fn add_remote(&mut self, remote: &str, count: u64) {
         let is_known = self.remotes.contains_key(remote);
         let others = usize::from(self.remotes.contains_key(OTHER));
@@ -151,7 +152,7 @@ impl Cell {
         }
     }
 
-    /// How many planned requests ended in a outcome that `select` takes.
+    /// How many planned requests had an outcome that `select` takes.
     pub fn count(&self, select: impl Fn(Outcome) -> bool) -> u64 {
         self.outcomes
             .iter()

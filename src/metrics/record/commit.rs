@@ -9,14 +9,14 @@ use crate::metrics::{Cell, HealthSample};
 pub struct Commit {
     /// Virtual users running, or requests in flight.
     pub users: u32,
-    /// What was counted, by when it was to start.
+    /// What was counted, by intended start.
     pub cells: Vec<CommitCell>,
-    /// The generator's own health.
+    /// The load generator's health.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<HealthSample>,
 }
 
-/// What was counted of one endpoint's requests that were to start in one second of a phase.
+/// What was counted of one endpoint's requests, by the second of their intended start.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CommitCell {
     /// Position of the phase.

@@ -1,32 +1,32 @@
-//! The load generator in one second of a run: how busy it was, and how late.
+//! The load generator's health in one second of a run: how busy it was, and how late.
 //!
-//! Here: what is stored of it. Not here: where the numbers come from (`engine`), and what is too
-//! much of it (`analysis`).
+//! Here: what is stored. Not here: where the numbers come from (`engine`), and the limits they are
+//! judged by (`analysis`).
 
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::{SparseHistogram, Tick};
 
-/// The generator in one second of the run.
+/// The load generator's health in one second of the run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HealthSample {
-    /// CPU time of all workers and the control thread over what the cores could give. The built-in
-    /// target has no part in it.
+    /// CPU time of all workers and the control thread, as a share of what the cores offer. The
+    /// built-in service is not included.
     pub cpu_share: f64,
-    /// CPU time of the busiest worker over that of one core.
+    /// CPU time of the busiest worker, as a share of one core.
     pub busiest_worker_share: f64,
-    /// The mean number of requests in flight times the seconds this is about.
+    /// The mean number of requests in flight times the seconds this covers.
     pub in_flight_s: f64,
-    /// How late the workers' timers woke them, beyond the timers' own millisecond.
+    /// How late the workers' timers fired, beyond the timers' own millisecond.
     #[serde(skip_serializing_if = "SparseHistogram::is_empty")]
     pub loop_lag: SparseHistogram,
-    /// CPU time of this machine that its host took away for others (steal), over all there was.
+    /// CPU time that the hypervisor took from this machine (steal), as a share of all of it.
     #[serde(skip_serializing_if = "is_zero")]
     pub steal_share: f64,
-    /// Open files of the process; `None` where the system does not tell.
+    /// Open files of the process; `None` where the system does not report them.
     pub open_files: Option<Usage>,
-    /// Local ports in use on this machine, at most; `None` where the system does not tell.
+    /// Local ports in use on this machine, at most; `None` where the system does not report them.
     pub local_ports: Option<Usage>,
 }
 
@@ -35,13 +35,13 @@ pub struct HealthSample {
 pub struct Usage {
     /// In use.
     pub used: u64,
-    /// All there is.
+    /// The most that can be used.
     pub limit: u64,
 }
 
 impl HealthSample {
-    /// Of what all workers handed over for one second, and the control thread's CPU time; `cores`
-    /// may be a fraction, where the process is held back by a quota.
+    /// From what all workers handed over for one second, and the control thread's CPU time.
+    /// `cores` may be a fraction where a quota limits the process.
     pub fn of(ticks: &[Tick], control_cpu_us: u64, cores: f64) -> Self {
         let workers = || ticks.iter().map(|tick| &tick.health);
         let share = |cpu_us: u64, wall_us: u64| cpu_us as f64 / wall_us.max(1) as f64;
@@ -73,7 +73,7 @@ mod tests {
     use crate::metrics::WorkerHealth;
 
     #[test]
-    fn a_second_is_made_of_what_all_workers_say() {
+    fn a_second_sums_up_all_workers() {
         let tick = |cpu_us, lags: &[u64]| Tick {
             health: WorkerHealth {
                 cpu_us,

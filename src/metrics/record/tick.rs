@@ -1,4 +1,4 @@
-//! What a worker hands over once a second: its samples, its counts and how it fared itself.
+//! What a worker hands over once a second: its samples, its counts and its own health.
 
 use crate::metrics::{ComponentSample, ConnectionSample, Example, FailureSample, Sample, Totals};
 
@@ -19,21 +19,21 @@ pub struct Tick {
     pub users: u32,
     /// What was planned, started and dropped so far.
     pub totals: Totals,
-    /// Whether a user found that the run is to end for want of data.
+    /// Whether a user ran out of data, which ends the run.
     pub out_of_data: bool,
-    /// How the worker itself fared.
+    /// The worker's own health.
     pub health: WorkerHealth,
 }
 
-/// What one worker notes of itself, beside its samples.
+/// The health of one worker, beside its samples.
 #[derive(Debug, Clone, Default)]
 pub struct WorkerHealth {
     /// CPU time that its thread used; us.
     pub cpu_us: u64,
-    /// How long this is about; us.
+    /// The period this covers; us.
     pub wall_us: u64,
-    /// The time that requests were in flight, summed over them; us.
+    /// The time requests were in flight, summed over all of them; us.
     pub in_flight_us: u64,
-    /// How late its timers woke it, beyond their own resolution; us.
+    /// How late its timers fired, beyond their own resolution; us.
     pub lags_us: Vec<u64>,
 }

@@ -1,18 +1,18 @@
-//! What workers count on their own, so that the samples can be checked against it.
+//! What the workers count independently of the samples, to check the samples against.
 
 use serde::{Deserialize, Serialize};
 
-/// What the workers counted on their own, apart from the samples.
+/// What the workers counted independently of the samples.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
-    /// Requests that were to be started.
+    /// Requests that were due to start.
     pub planned: u64,
     /// Requests that were started.
     pub started: u64,
-    /// Arrivals dropped because the generator was late, among all that were dropped.
+    /// Arrivals dropped because the load generator was late, among all that were dropped.
     pub dropped_late: u64,
-    /// Virtual users that ended because their `on_start` failed; in an open load, arrivals that
-    /// were dropped for it.
+    /// Virtual users that ended because their `on_start` failed; in the open model, arrivals that
+    /// were dropped for that reason.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failed_starts: u64,
 }
@@ -22,7 +22,7 @@ fn is_zero(count: &u64) -> bool {
 }
 
 impl Totals {
-    /// Adds those of another worker.
+    /// Adds the totals of another worker.
     pub fn add(&mut self, other: Self) {
         self.planned += other.planned;
         self.started += other.started;

@@ -1,8 +1,8 @@
-//! The journal of a run: one line of JSON a second while it runs, and the result made of it.
+//! The journal of a run: one line of JSON per second while it runs, and the result made from it.
 //!
-//! A result is always made from the journal, whether the run ended well or perfctl was killed, so
-//! there is one path from samples to numbers. When the disk refuses a line, it is kept in memory
-//! and tried again a second later.
+//! A result is always made from the journal, whether the run ended or perfctl was killed, so that
+//! there is one path from samples to numbers. A line that the disk refuses is kept in memory and
+//! tried again a second later.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -38,7 +38,7 @@ enum Line {
 pub struct JournalWriter {
     path: PathBuf,
     file: File,
-    /// Bytes that the disk has not taken yet.
+    /// Bytes not yet written to the disk.
     pending: Vec<u8>,
     failed: Option<io::Error>,
 }
@@ -74,7 +74,7 @@ impl JournalWriter {
         }
     }
 
-    /// Appends one second. `false` when the disk refused it; it is then kept and tried again.
+    /// Appends one second. `false` when the disk refused it; it is kept and tried again.
     pub fn commit(&mut self, commit: Commit) -> bool {
         self.append(&Line::Commit(commit))
     }
@@ -89,11 +89,11 @@ impl JournalWriter {
         self.failed.as_ref()
     }
 
-    /// The result of all lines, those the disk never took included; beside it what the disk said
-    /// when it first refused one, if it ever did.
+    /// The result of all lines, including those the disk never took, and the first error of the
+    /// disk, if there was one.
     ///
     /// # Errors
-    /// When the file cannot be read back or does not hold together.
+    /// When the file cannot be read back or is not consistent.
     pub fn into_result(self) -> Result<(RunResult, Option<io::Error>), Error> {
         let file = File::open(&self.path).map_err(|source| Error::Read {
             path: self.path.clone(),
@@ -123,10 +123,11 @@ impl JournalWriter {
     }
 }
 
-/// Makes the result of a journal file, of a killed run too: a torn last line is left out.
+/// Rebuilds the result from a journal file, even of a killed run: an incomplete last line is left
+/// out.
 ///
 /// # Errors
-/// When the file cannot be read, or is damaged elsewhere than at its end.
+/// When the file cannot be read, is of another version, or is damaged before its end.
 pub fn recover(path: &Path) -> Result<RunResult, Error> {
     let file = File::open(path).map_err(|source| Error::Read {
         path: path.to_owned(),
@@ -167,7 +168,7 @@ fn assemble(path: &Path, file: File, pending: &[u8]) -> Result<RunResult, Error>
             (Ok(Line::End(ending)), Some(assembly)) => assembly.run.ending = Some(ending),
             (Err(_), Some(_)) if !whole => break,
             (Err(error), None) => {
-                // Other versions have other fields, so that the line may not be read for that.
+                // Other versions have other fields, which may be why the line cannot be read.
                 let version = version_of(&text).unwrap_or(RunResult::VERSION);
                 check_version(version, RunResult::VERSION).map_err(unusable)?;
                 return Err(unusable(format!("line {number}: {error}")));
@@ -189,7 +190,7 @@ fn version_of(line: &[u8]) -> Option<u32> {
     u32::try_from(line["header"]["version"].as_u64()?).ok()
 }
 
-/// A result in the making.
+/// A result being assembled.
 struct Assembly {
     run: RunInfo,
     endpoints: Vec<EndpointResult>,
@@ -226,7 +227,7 @@ impl Assembly {
                 .endpoints
                 .get_mut(entry.endpoint)
                 .and_then(|endpoint| endpoint.phases.get_mut(entry.phase))
-                .ok_or("it names an endpoint or phase the run does not have")?;
+                .ok_or("it refers to an endpoint or phase that the run does not have")?;
             total.merge(&entry.cell);
             let kept = Cell {
                 outcomes: entry.cell.outcomes,

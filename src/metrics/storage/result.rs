@@ -1,5 +1,6 @@
-//! The result of a run: lossless, versioned, mergeable. What is derived from it lives in
-//! `statistics`.
+//! The result of a run: lossless, versioned, mergeable.
+//!
+//! Not here: what is derived from it (`analysis`).
 
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +25,7 @@ pub struct RunResult {
     pub timeline: Vec<Interval>,
     /// Virtual users running (closed model) or requests in flight (open) at each second of the run.
     pub users: Vec<u32>,
-    /// The generator's own health at each second of the run; empty where it was not measured.
+    /// The load generator's health at each second of the run; empty where it was not measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub health: Vec<HealthSample>,
 }
@@ -63,10 +64,10 @@ impl RunResult {
             .map(|(_, cell)| cell)
     }
 
-    /// Whether everything in it fits together, so that no later step can be misled or panic.
+    /// Checks that everything in it is consistent, so that no later step is misled or panics.
     ///
     /// # Errors
-    /// What does not fit.
+    /// What is not consistent.
     pub fn check(&self) -> Result<(), String> {
         if self.format != Self::FORMAT {
             return Err(format!("its `format` is `{}`", self.format));
@@ -86,13 +87,13 @@ impl RunResult {
             .flat_map(|stage| [stage.ramp, stage.duration])
             .chain([self.run.load.warmup]);
         if lengths.any(|length| length > MAX_DURATION) {
-            return Err("its load is longer than any load can be".into());
+            return Err("its load is longer than a load can be".into());
         }
         let cells = self.endpoints.iter().flat_map(|e| &e.phases);
         let interval_cells = self.timeline.iter().flat_map(|i| i.cells.iter());
         let known = |(endpoint, _): &(usize, Cell)| *endpoint < self.endpoints.len();
         if self.timeline.iter().any(|i| i.phase >= phases) || !interval_cells.clone().all(known) {
-            return Err("its timeline names a phase or endpoint it does not have".into());
+            return Err("its timeline refers to a phase or endpoint that it does not have".into());
         }
         let all = cells.chain(interval_cells.map(|(_, cell)| cell));
         if !all
@@ -107,7 +108,7 @@ impl RunResult {
         let counts = all.flat_map(Cell::counts).chain(lags);
         let sum = counts.fold(0u64, u64::saturating_add);
         if sum > Self::MAX_COUNT {
-            return Err("its counts are larger than any run can make them".into());
+            return Err("its counts are larger than a run can make them".into());
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Files of a run: its directory, whole files written at once or not at all, results read back.
+//! The files of a run: its directory, files written atomically, results read back.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::metrics::{FileHeader, RunResult, check_version};
 
-/// A file that unpacks to more was made to do harm; bytes.
+/// A file that unpacks to more is refused as harmful; bytes.
 const MAX_UNPACKED: u64 = 4 << 30;
 
 /// The directory of one run; no two runs share one.
@@ -23,7 +23,7 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Creates `<base>/<UTC time>-<scenario>-<profile>/`, with a number behind it when that exists.
+    /// Creates `<base>/<UTC time>-<scenario>-<profile>/`, with a number appended if that exists.
     ///
     /// # Errors
     /// When the directory cannot be created.
@@ -103,7 +103,7 @@ fn slug(text: &str) -> String {
 }
 
 /// Writes `value` as JSON so that `path` holds either all of it or what it held before: to a
-/// temporary name beside it, synced, then renamed. Packed by gzip where the name ends in `.gz`.
+/// temporary name beside it, synced, then renamed. Compressed with gzip if the name ends in `.gz`.
 ///
 /// # Errors
 /// When any step fails; the temporary file is then removed.
@@ -144,7 +144,7 @@ pub fn write_atomically(path: &Path, value: &impl Serialize) -> Result<(), Error
     })
 }
 
-/// The bytes of a file that [`write_atomically`] wrote, unpacked if need be.
+/// The bytes of a file that [`write_atomically`] wrote, decompressed if needed.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -163,7 +163,7 @@ pub fn read_unpacked(path: &Path) -> Result<Vec<u8>, Error> {
     reader.read_to_end(&mut unpacked).map_err(read_error)?;
     if unpacked.len() as u64 > MAX_UNPACKED {
         return Err(read_error(std::io::Error::other(
-            "it unpacks to more than 4 GiB",
+            "it decompresses to more than 4 GiB",
         )));
     }
     Ok(unpacked)
@@ -172,7 +172,7 @@ pub fn read_unpacked(path: &Path) -> Result<Vec<u8>, Error> {
 /// Reads a stored result: `path` is a `result.json`, or the directory of a run.
 ///
 /// # Errors
-/// When it cannot be read or is no sound result.
+/// When it cannot be read, is no consistent result, or is one of another version.
 pub fn read_result(path: &Path) -> Result<RunResult, Error> {
     let file = if path.is_dir() {
         let dir = RunDir::open(path);
@@ -181,7 +181,8 @@ pub fn read_result(path: &Path) -> Result<RunResult, Error> {
                 path: path.to_owned(),
                 kind: "result",
                 why: format!(
-                    "the run did not finish; `perfctl recover {}` rebuilds the result from its journal",
+                    "the run did not finish; `perfctl recover {}` rebuilds the result from its \
+                     journal",
                     path.display()
                 ),
             });
@@ -193,10 +194,10 @@ pub fn read_result(path: &Path) -> Result<RunResult, Error> {
     parse_result(&file, &read_unpacked(&file)?)
 }
 
-/// The stored result that `bytes` are, which were read from the file at `path`.
+/// Parses a stored result; `bytes` were read from the file at `path`.
 ///
 /// # Errors
-/// When they are no sound result.
+/// When they are no consistent result, or one of another version.
 pub fn parse_result(path: &Path, bytes: &[u8]) -> Result<RunResult, Error> {
     let unusable = |why: String| Error::Unusable {
         path: path.to_owned(),

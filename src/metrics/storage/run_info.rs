@@ -18,7 +18,7 @@ pub struct RunInfo {
     pub scenario: String,
     /// The profile's name.
     pub profile: String,
-    /// The target's base URL, without credentials, or `demo`.
+    /// The service's base URL, without credentials, or `demo`.
     pub service: String,
     /// Wall-clock start of the load, RFC 3339 in UTC. Durations never come from this clock.
     pub started_at: String,
@@ -26,37 +26,37 @@ pub struct RunInfo {
     pub seed: u64,
     /// Worker threads.
     pub workers: usize,
-    /// The load that was asked for.
+    /// The planned load.
     pub load: Load,
     /// Its phases; `timeline` and `endpoints` refer to them by position.
     pub phases: Vec<Phase>,
-    /// What was graded against.
+    /// The SLOs it is graded by.
     pub slos: Vec<Slo>,
     /// SLOs that did not apply, with the reason.
     pub skipped_slos: Vec<String>,
-    /// The endpoints in the plan's order, and behind them its flows.
+    /// The endpoints in the plan's order, followed by its flows.
     pub endpoints: Vec<EndpointInfo>,
-    /// Whether two runs asked for the same.
+    /// Equal for two runs of the same scenario and load.
     pub fingerprint: Fingerprint,
     /// The machine that made the load.
     pub machine: Machine,
-    /// Which start of that machine it was; `None` where the system does not tell.
+    /// Which boot of that machine it was; `None` where the system does not report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot_id: Option<String>,
     /// The occasion it was made on, as the user names it (`--occasion`), such as the id of a CI
     /// job: runs of one occasion share the state of the machine. `None` where the user does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub occasion: Option<String>,
-    /// Which build of the target was measured, such as a commit, by the user's word.
+    /// Which build of the service was measured, such as a commit, as the user names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,
     /// The client that carried the requests.
     #[serde(default, skip_serializing_if = "ClientChoice::is_default")]
     pub client: ClientChoice,
-    /// Whether any certificate was taken for good, by the scenario's word.
+    /// Whether the scenario skipped the verification of certificates.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub insecure: bool,
-    /// Whether the generator's speed was left out of the judgement, by the user's word.
+    /// Whether the load generator's health was left out of the verdict (`--assume-healthy`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub assume_healthy: bool,
     /// How it ended; `None` when perfctl itself was killed.
@@ -70,15 +70,15 @@ pub struct EndpointInfo {
     pub name: String,
     /// The HTTP method; `FLOW` for a flow.
     pub method: String,
-    /// Whether it is a flow: a transaction of several requests, which is no request itself and
-    /// has no part in the totals. Its response time leaves out the think times within it, its
-    /// service time has them.
+    /// Whether it is a flow: a transaction of several requests, which is not a request itself and
+    /// not part of the totals. Its response time leaves out the think times within it, its service
+    /// time includes them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_flow: bool,
 }
 
 impl EndpointInfo {
-    /// Of an endpoint of a plan.
+    /// Of one endpoint of a plan.
     pub fn of(endpoint: &Endpoint) -> Self {
         Self {
             name: endpoint.name.clone(),
@@ -87,7 +87,7 @@ impl EndpointInfo {
         }
     }
 
-    /// Of all endpoints of a plan, and behind them its flows.
+    /// Of all endpoints of a plan, followed by its flows.
     pub fn all(plan: &Plan) -> Vec<Self> {
         let flows = plan.flows.iter().map(|flow| Self {
             name: flow.name.clone(),
@@ -133,7 +133,7 @@ impl fmt::Display for Machine {
 pub struct Ending {
     /// Signal number that stopped it early: 2 (SIGINT) or 15 (SIGTERM).
     pub signal: Option<u8>,
-    /// Whether it ended early because a user had no further row of data.
+    /// Whether it ended early because a user ran out of data.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub out_of_data: bool,
     /// When no further request was started, from the start of the load; us.
@@ -146,7 +146,7 @@ pub struct Ending {
 
 impl RunInfo {
     /// The part of it that is known before the load starts.
-    pub fn new(plan: &Plan, id: &str, target: &str, started_at: String, machine: Machine) -> Self {
+    pub fn new(plan: &Plan, id: &str, service: &str, started_at: String, machine: Machine) -> Self {
         Self {
             id: id.to_owned(),
             perfctl_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -154,7 +154,7 @@ impl RunInfo {
             profile: plan.profile.clone(),
             service: match plan.service {
                 Service::Demo => "demo".to_owned(),
-                Service::Url(_) => target.to_owned(),
+                Service::Url(_) => service.to_owned(),
             },
             started_at,
             seed: plan.seed,
@@ -176,7 +176,7 @@ impl RunInfo {
         }
     }
 
-    /// Whether both are about the same run. Runs started in the same second by different jobs may
+    /// Whether both describe the same run. Runs that different jobs started in the same second may
     /// have the same name.
     pub fn is_same_run(&self, other: &Self) -> bool {
         (&self.id, &self.started_at) == (&other.id, &other.started_at)

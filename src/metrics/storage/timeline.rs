@@ -1,7 +1,7 @@
-//! The seconds of a run, and the short form they have in files.
+//! The seconds of a run, and their compact form in files.
 //!
-//! Four hours of 20 endpoints are 288,000 cells, most of them of a few requests. Written like the
-//! cells of whole phases they would take three times the room. Nothing is lost by it.
+//! Four hours of 20 endpoints are 288,000 cells, most of them with few requests. Written like the
+//! cells of whole phases they would take three times the space. The compact form loses nothing.
 
 use std::fmt;
 
@@ -41,7 +41,7 @@ fn read_cells<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<(usize, Cell)>, 
         .collect())
 }
 
-/// `[endpoint, response, outcomes]`, and `censored` behind it where there is any.
+/// `[endpoint, response, outcomes]`, followed by `censored` if there is any.
 struct PackedCell<'a>(usize, &'a Cell);
 
 impl Serialize for PackedCell<'_> {
@@ -58,9 +58,9 @@ impl Serialize for PackedCell<'_> {
     }
 }
 
-/// `[sum_us, min_us, max_us, ...]`, or `[]` of an empty one. Behind them, from the bucket of the
-/// minimum: a positive number says how many buckets on the next value lies, a negative one how many
-/// further values lie in the same bucket.
+/// `[sum_us, min_us, max_us, ...]`, or `[]` if empty. The numbers after the first three start at
+/// the bucket of the minimum: a positive one is the distance in buckets to the next value, a
+/// negative one is how many further values are in the same bucket.
 struct PackedHistogram<'a>(&'a SparseHistogram);
 
 impl Serialize for PackedHistogram<'_> {
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn the_short_form_is_as_documented() {
+    fn the_compact_form_is_as_documented() {
         let written = interval(vec![10, 10, 10, 12, 40_000], vec![50]);
         let text = r#"{"phase":1,"second":2,"cells":[[3,[40042,10,40000,-2,2,6358],{"ok":5,"timeout_body":1},[50,50,50]]]}"#;
         assert_eq!(serde_json::to_string(&written).unwrap(), text);

@@ -1,5 +1,5 @@
-//! Versions of perfctl's files. A file is read by the version of the format that wrote it, or not at
-//! all: numbers that are taken for others would mislead.
+//! Versions of perfctl's files. Only files of the current version are read: taking the numbers of
+//! another version for something else would mislead.
 
 use serde::Deserialize;
 

@@ -1,5 +1,5 @@
-//! The regression gate over simulated runs, through the public interface: how often it cries wolf,
-//! how often it finds what is there, and what a person gets to see of it.
+//! The regression gate over simulated runs, through the public interface: how often it raises a false
+//! alarm, how often it finds a real change, and what a person sees of it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -116,7 +116,7 @@ fn stored_runs_are_judged_together() {
         .map(|run| store(directory.path(), run))
         .collect();
     let one = perfctl(&["compare", &base, &slow[0]], 3);
-    assert!(one.contains("which more runs have to confirm"), "{one}");
+    assert!(one.contains("but more runs have to confirm"), "{one}");
     perfctl(&["compare", &base, &slow[0], "--inconclusive=warn"], 0);
     let three = perfctl(&["compare", &base, &slow[0], &slow[1], &slow[2]], 1);
     let text = three.replace(&slow[2], "[RUN]");

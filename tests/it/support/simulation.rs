@@ -1,4 +1,4 @@
-//! Simulated runs: as a real target makes them, and at once.
+//! Simulated runs: like those against a real service, but instant.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -38,12 +38,12 @@ impl Default for Shape {
     }
 }
 
-/// Runs as a real target makes them: requests differ, seconds of a run depend on each other, runs
+/// Runs like those against a real service: requests differ, seconds of a run depend on each other, runs
 /// differ a little, and occasions differ more.
 pub struct Simulation {
     shape: Shape,
     rng: ChaCha8Rng,
-    /// Seconds of single requests, sorted, around 1; drawn from instead of anew, since a test makes
+    /// Seconds of single requests, sorted, around 1; reused, since a test makes
     /// tens of millions of requests.
     seconds: Vec<Vec<f64>>,
     /// Relative standard deviation between occasions.
@@ -74,12 +74,12 @@ impl Simulation {
         normal(&mut self.rng)
     }
 
-    /// What an occasion shares: how fast its machine is.
+    /// What the runs of an occasion share: how fast the machine is.
     pub fn machine(&mut self) -> f64 {
         self.between * self.normal()
     }
 
-    /// So many runs of an occasion of their own, all slower by `factor`.
+    /// This many runs of an occasion of their own, all slower by `factor`.
     pub fn occasion(&mut self, name: &str, runs: usize, factor: f64) -> Vec<RunResult> {
         let level = self.machine() + factor.ln();
         let mut runs: Vec<RunResult> = (0..runs).map(|_| self.run(name, level)).collect();
