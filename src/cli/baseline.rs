@@ -172,7 +172,7 @@ fn holds(baseline: &Baseline) -> String {
 
 fn show(baseline: &Baseline) -> String {
     let mut table = table([
-        "run", "occasion", "requests", "failed", "p50", "p95", "state",
+        "run", "occasion", "requests", "fails", "p50", "p95", "state",
     ]);
     for (number, occasion) in occasions(&baseline.runs).iter().enumerate() {
         for result in occasion.iter().map(|&run| &baseline.runs[run]) {

@@ -27,11 +27,11 @@ const DROPPED_LATE: f64 = 0.001;
 const USED: f64 = 0.80;
 
 /// Something about the load generator that a reader has to know.
-pub(crate) struct Concern {
+pub(super) struct Concern {
     /// Whether it makes the run INVALID.
-    pub(crate) decisive: bool,
+    pub(super) decisive: bool,
     /// A phrase for people, with what to try.
-    pub(crate) text: String,
+    pub(super) text: String,
 }
 
 impl RunResult {
@@ -45,7 +45,7 @@ impl RunResult {
     /// Everything that is wrong with the load generator's health. CPU, loop lag and scheduling
     /// delay count only where the load was measured: a generator that struggles during the ramp
     /// affects no number that is graded.
-    pub(crate) fn health_concerns(&self) -> Vec<Concern> {
+    pub(super) fn health_concerns(&self) -> Vec<Concern> {
         let lighter = self.lighter_client();
         let cpu = self.busy(
             |second| second.cpu_share,

@@ -63,7 +63,7 @@ impl RunResult {
     /// Operations Research 59(3), 2011): the mean number of requests in flight, counted by the
     /// workers, is the rate times the mean time, taken from the histograms. A sentence where it
     /// does not hold, since then some of these numbers are wrong.
-    pub(crate) fn broken_little(&self) -> Option<String> {
+    pub(super) fn broken_little(&self) -> Option<String> {
         let ending = self.run.ending.as_ref()?;
         if self.health.is_empty() {
             return None;

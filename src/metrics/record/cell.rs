@@ -96,7 +96,7 @@ impl Cell {
     pub const MAX_REMOTES: usize = 16;
 
     /// Counts requests that opened a connection to `remote` and got a response.
-    pub(crate) fn add_remote(&mut self, remote: &str, count: u64) {
+    pub(super) fn add_remote(&mut self, remote: &str, count: u64) {
         let is_known = self.remotes.contains_key(remote);
         let others = usize::from(self.remotes.contains_key(OTHER));
         let key = match is_known || self.remotes.len() - others < Self::MAX_REMOTES {
@@ -162,7 +162,7 @@ impl Cell {
     }
 
     /// Every counter that is ever summed up.
-    pub(crate) fn counts(&self) -> impl Iterator<Item = u64> {
+    pub(in crate::metrics) fn counts(&self) -> impl Iterator<Item = u64> {
         let buckets = self.histograms().map(SparseHistogram::count);
         let components = self.components.values();
         [
@@ -186,7 +186,7 @@ impl Cell {
         .chain(buckets)
     }
 
-    pub(crate) fn histograms(&self) -> impl Iterator<Item = &SparseHistogram> {
+    pub(in crate::metrics) fn histograms(&self) -> impl Iterator<Item = &SparseHistogram> {
         [
             &self.response,
             &self.censored,
