@@ -1,5 +1,5 @@
 //! How long the regression gate takes: a baseline of 20 runs of 10 minutes with 20 endpoints, and
-//! one run beside it; `cargo bench --bench gate`. The goal is 1 s.
+//! one run against it; `cargo bench --bench gate`. The goal is 1 s.
 
 #[path = "../tests/it/support/simulation.rs"]
 #[allow(dead_code)]
@@ -20,9 +20,9 @@ fn main() {
                 .collect(),
         };
         let mut simulation = Simulation::new(1, shape, 0.02);
-        let runs = (0..20).flat_map(|i| simulation.session(&format!("base {i}"), 1, 1.0));
+        let runs = (0..20).flat_map(|i| simulation.occasion(&format!("base {i}"), 1, 1.0));
         let baseline = Baseline::of(runs.collect());
-        let candidate = simulation.session("candidate", 1, 1.0);
+        let candidate = simulation.occasion("candidate", 1, 1.0);
         let times: Vec<Duration> = (0..5)
             .map(|_| {
                 let begun = Instant::now();

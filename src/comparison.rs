@@ -1,12 +1,15 @@
-//! Comparison: a run beside a baseline, metric by metric.
+//! Comparison: runs against a baseline, metric by metric.
 //!
-//! Here: what may be compared at all, the baseline file, and the rules that decide what is a
-//! regression, behind [`Gate`]. Not here: what a regression costs of the grade (`grading`).
+//! Here: what may be compared, the baseline file, and the rules that decide what is a regression,
+//! behind [`Gate`]. Not here: what a regression costs in the grade (`grading`).
 
 mod baseline;
 mod comparable;
+mod faults;
+mod gate;
+mod occasion;
 mod row;
-mod session;
+mod setup;
 mod statistical;
 mod threshold;
 
@@ -16,42 +19,18 @@ use crate::error::Error;
 use crate::metrics::RunResult;
 
 pub use baseline::Baseline;
-pub use comparable::{check_plan, faults};
+pub use comparable::check_plan;
+pub use faults::faults;
+pub use gate::Gate;
+pub use occasion::occasions;
 pub use row::{Decision, Row};
-pub use session::sessions;
-pub use statistical::{Design, FORETOLD_RUNS, Noise, Spread, Statistical};
+pub use statistical::{Design, Noise, PREDICTED_RUNS, Spread, Statistical};
 pub use threshold::Threshold;
-
-/// A rule that decides what changed between the runs of a baseline and those of a candidate.
-pub trait Gate {
-    /// As `--gate` names it.
-    fn name(&self) -> &'static str;
-
-    /// Full seconds that at least one measured phase must have; 0 if it does not matter.
-    fn least_measured_s(&self) -> usize;
-
-    /// After `runs` candidate runs that left the question open: with how many runs in total it is
-    /// to be asked again. `None` when asking again is no use.
-    fn next_look(&self, runs: usize) -> Option<usize>;
-
-    /// Judges each metric in total and of each endpoint. All runs are comparable and both lists
-    /// have at least one.
-    fn judge(&self, baseline: &[RunResult], candidates: &[RunResult]) -> Vec<Row>;
-
-    /// Whether both lists were run in turn against two targets, rather than one after the other
-    /// against the same.
-    fn is_side_by_side(&self) -> bool {
-        false
-    }
-
-    /// What makes this rule's judgement by such a baseline weaker than it looks.
-    fn weaknesses(&self, baseline: &[RunResult]) -> Vec<String>;
-}
 
 /// What a comparison found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
-    /// The rule it was made by.
+    /// The name of the rule.
     pub gate: &'static str,
     /// Names of the baseline's runs.
     pub baseline: Vec<String>,
@@ -60,11 +39,11 @@ pub struct Comparison {
     /// Regressed if any row did; else inconclusive if a required row is, or if none could be
     /// judged; else improved if any row did; else unchanged.
     pub decision: Decision,
-    /// How many candidate runs in total would be asked next, where that could settle it.
+    /// With how many candidate runs in total to compare again, where that could settle it.
     pub next_look: Option<usize>,
     /// Each metric in total, then of each endpoint in the plan's order.
     pub rows: Vec<Row>,
-    /// What makes the comparison weaker than it looks.
+    /// What makes the comparison less reliable than it looks.
     pub warnings: Vec<String>,
 }
 
@@ -158,7 +137,7 @@ mod tests {
         assert_eq!(
             decision(few, &slower),
             Decision::Regressed,
-            "the mean can tell"
+            "the mean shows it"
         );
     }
 

@@ -1,7 +1,7 @@
 //! What is measured: samples, histograms, and the result of a run.
 //!
-//! Here: how a request's end is classified, recorded, merged, stored and read back. Not here:
-//! what is good or bad about it (`grading`, `comparison`), and how it looks (`report`).
+//! Here: how the outcomes of requests are recorded, merged, stored and read back. Not here: what is
+//! good or bad about them (`grading`, `comparison`), and how they look (`report`).
 
 mod analysis;
 #[cfg(test)]
@@ -10,19 +10,22 @@ mod histogram;
 mod record;
 mod storage;
 
-pub use analysis::health::{HealthSample, Usage, WorkerHealth};
 pub use analysis::knee::{Knee, SweepLevel};
 pub use analysis::statistics::{Summary, Window};
 pub use histogram::{Histogram, SparseHistogram, lowest_of_bucket, middle_of_bucket};
-pub use record::fold::{Fold, Live};
+pub use record::cell::{Cell, ComponentCounts};
+pub use record::commit::{Commit, CommitCell};
+pub use record::fold::{Fold, LiveSnapshot};
+pub use record::health::{HealthSample, Usage};
+pub use record::http_version::HttpVersion;
 pub use record::outcome::Outcome;
 pub use record::recorder::Recorder;
-pub use record::sample::{
-    ComponentSample, ConnectionSample, Example, FailureSample, HttpVersion, Sample, Tick,
-};
-pub use storage::journal::{Commit, CommitCell, JournalWriter, recover};
-pub use storage::result::{
-    Cell, Component, Ending, EndpointInfo, EndpointResult, Machine, RunInfo, RunResult, Totals,
-};
+pub use record::sample::{ComponentSample, ConnectionSample, Example, FailureSample, Sample};
+pub use record::tick::{Tick, WorkerHealth};
+pub use record::totals::Totals;
+pub use storage::journal::{JournalWriter, recover};
+pub use storage::result::{EndpointResult, RunResult};
 pub use storage::run_dir::{RunDir, parse_result, read_result, read_unpacked, write_atomically};
+pub use storage::run_info::{Ending, EndpointInfo, Machine, RunInfo};
 pub use storage::timeline::Interval;
+pub use storage::version::{FileHeader, check_version};

@@ -16,8 +16,8 @@ mod view;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use crate::comparison::{Comparison, Decision};
-use crate::grading::{Change, Finding, Grading, Policy};
+use crate::comparison::Comparison;
+use crate::grading::{Grading, Policy};
 use crate::metrics::RunResult;
 
 /// Everything a report is about.
@@ -47,38 +47,14 @@ pub enum Focus {
 impl Report {
     /// Grades the run, with what the comparison found.
     pub fn new(result: RunResult, comparison: Option<Comparison>, policy: &Policy) -> Self {
-        let changes = comparison.as_ref().map_or_else(Vec::new, changes);
         Self {
-            grading: Grading::of(&result, &changes, policy),
+            grading: Grading::of(&result, comparison.as_ref(), policy),
             result,
             comparison,
             directory: None,
             focus: Focus::Run,
         }
     }
-}
-
-/// What the grading needs to know of a comparison.
-fn changes(comparison: &Comparison) -> Vec<Change> {
-    let rows = comparison.rows.iter();
-    rows.filter_map(|row| {
-        let finding = match row.decision {
-            Decision::Regressed => Finding::Regressed,
-            Decision::Improved | Decision::Unchanged => Finding::Held,
-            Decision::Inconclusive if row.required => Finding::Open,
-            Decision::Inconclusive => return None,
-        };
-        Some(Change {
-            scope: row.scope.clone(),
-            metric: row.metric.clone(),
-            // An open question is no criterion, so its numbers, if any, are not looked at.
-            reference: row.reference.unwrap_or_default(),
-            value: row.value.unwrap_or_default(),
-            finding,
-            sentence: row.sentence(),
-        })
-    })
-    .collect()
 }
 
 /// One format of report.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::show::describe::{align_right, table};
 use super::show::noise::noise_text;
 use super::show::output::written;
-use crate::comparison::{Baseline, Gate, Statistical, sessions};
+use crate::comparison::{Baseline, Gate, Statistical, occasions};
 use crate::error::{Error, Exit};
 use crate::metrics::{RunResult, Window, read_result};
 use crate::report::plain;
@@ -34,11 +34,11 @@ pub enum BaselineCommand {
         /// Add them even if they are INVALID, were cut short or did not deliver their load.
         #[arg(long)]
         force: bool,
-        /// Add nothing once the file holds N sessions: the reference stays where it is.
+        /// Add nothing once the file holds N occasions: the reference stays where it is.
         #[arg(long, value_name = "N")]
         up_to: Option<usize>,
     },
-    /// Show runs, sessions, the noise they differ by, and what could be found in spite of it.
+    /// Show runs, occasions, the noise they differ by, and what could be found in spite of it.
     Show {
         /// The baseline file.
         file: PathBuf,
@@ -57,7 +57,7 @@ pub enum BaselineCommand {
         file: PathBuf,
         /// The names of runs to take out.
         runs: Vec<String>,
-        /// Keep only the N newest sessions.
+        /// Keep only the N newest occasions.
         #[arg(long, value_name = "N", required_unless_present = "runs")]
         keep: Option<usize>,
     },
@@ -103,7 +103,7 @@ fn add(
     let runs = read_all(results)?;
     if let Some(most) = up_to.filter(|_| file.exists()) {
         let baseline = Baseline::read(file)?;
-        if sessions(&baseline.runs).len() >= most {
+        if occasions(&baseline.runs).len() >= most {
             return Ok(format!(
                 "nothing added: `{}` holds {}",
                 file.display(),
@@ -163,19 +163,19 @@ fn prune(file: &Path, names: &[String], keep: Option<usize>) -> Result<String, E
     ))
 }
 
-/// `5 runs of 3 sessions`.
+/// `5 runs of 3 occasions`.
 fn holds(baseline: &Baseline) -> String {
     let runs = format_counted(baseline.runs.len() as u64, "run");
-    let sessions = sessions(&baseline.runs).len() as u64;
-    format!("{runs} of {}", format_counted(sessions, "session"))
+    let occasions = occasions(&baseline.runs).len() as u64;
+    format!("{runs} of {}", format_counted(occasions, "occasion"))
 }
 
 fn show(baseline: &Baseline) -> String {
     let mut table = table([
-        "run", "session", "requests", "failed", "p50", "p95", "state",
+        "run", "occasion", "requests", "fails", "p50", "p95", "state",
     ]);
-    for (number, session) in sessions(&baseline.runs).iter().enumerate() {
-        for result in session.iter().map(|&run| &baseline.runs[run]) {
+    for (number, occasion) in occasions(&baseline.runs).iter().enumerate() {
+        for result in occasion.iter().map(|&run| &baseline.runs[run]) {
             let total = result.summary(None, Window::Measured);
             let time = |us: Option<f64>| us.map_or_else(|| "-".into(), format_latency_us);
             table.add_row(vec![
@@ -196,7 +196,7 @@ fn show(baseline: &Baseline) -> String {
         text = format!("build `{}`, {text}", plain(build));
     }
     let noise = gate.noise(&baseline.runs);
-    text += &format!("\n\n{}", noise_text(&noise, "session"));
+    text += &format!("\n\n{}", noise_text(&noise, "occasion"));
     for weakness in gate.weaknesses(&baseline.runs) {
         text += &format!("\n{weakness}");
     }

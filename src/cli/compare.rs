@@ -97,5 +97,5 @@ pub(super) fn print(
     report.focus = Focus::Comparison;
     report.directory = directory.map(Path::to_owned);
     format.print(&report, out)?;
-    Ok(report.grading.judged_exit(&report.result, &policy))
+    Ok(report.grading.judged_exit)
 }

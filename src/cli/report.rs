@@ -50,7 +50,7 @@ pub fn run(args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let mut report = Report::new(result, comparison, &policy);
     report.directory = directory(&args.result);
     args.format.print(&report, out)?;
-    Ok(report.grading.judged_exit(&report.result, &policy))
+    Ok(report.grading.judged_exit)
 }
 
 /// The directory of the run that `path` names.

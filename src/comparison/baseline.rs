@@ -1,14 +1,17 @@
-//! The baseline file: whole results of earlier runs, so that later rules can judge them anew.
+//! The baseline file: complete results of earlier runs, so that any rule can be applied to them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::comparable::{check_same, faults};
+use super::faults::faults;
+use super::occasion::occasions;
+use super::setup::check_same;
 use crate::error::Error;
 use crate::metrics::{
-    RunInfo, RunResult, parse_result, read_result, read_unpacked, write_atomically,
+    FileHeader, RunInfo, RunResult, check_version, parse_result, read_result, read_unpacked,
+    write_atomically,
 };
 
 /// Earlier runs to compare to; at least one.
@@ -16,26 +19,20 @@ use crate::metrics::{
 pub struct Baseline {
     /// Always [`Baseline::FORMAT`].
     format: String,
-    /// Version of the format; [`Baseline::VERSION`] is the newest known.
+    /// Always [`Baseline::VERSION`].
     version: u32,
     /// The runs, oldest addition first.
     pub runs: Vec<RunResult>,
-    /// Ids of runs that were INVALID or cut short, and added all the same at the user's word.
+    /// Ids of runs that were INVALID or cut short and were added with `--force`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     forced: Vec<String>,
-}
-
-/// What tells a baseline file from a result.
-#[derive(Deserialize)]
-struct Head {
-    format: String,
 }
 
 impl Baseline {
     /// Identifies the file.
     pub const FORMAT: &'static str = "perfctl-baseline";
-    /// The version this perfctl writes, and the newest it reads.
-    pub const VERSION: u32 = 1;
+    /// The version that this perfctl writes, and the only one it reads.
+    pub const VERSION: u32 = 2;
 
     /// A baseline of these runs, of which there is at least one.
     pub fn of(runs: Vec<RunResult>) -> Self {
@@ -62,14 +59,15 @@ impl Baseline {
             kind: "baseline",
             why,
         };
-        let head: Head =
+        let header: FileHeader =
             serde_json::from_slice(&bytes).map_err(|error| unusable(error.to_string()))?;
-        if head.format == RunResult::FORMAT {
+        if header.format == RunResult::FORMAT {
             return Ok(Self::of(vec![parse_result(path, &bytes)?]));
         }
-        if head.format != Self::FORMAT {
-            return Err(unusable(format!("its `format` is `{}`", head.format)));
+        if header.format != Self::FORMAT {
+            return Err(unusable(format!("its `format` is `{}`", header.format)));
         }
+        check_version(header.version, Self::VERSION).map_err(unusable)?;
         let baseline: Self =
             serde_json::from_slice(&bytes).map_err(|error| unusable(error.to_string()))?;
         baseline.check().map_err(unusable)?;
@@ -88,9 +86,9 @@ impl Baseline {
     ///
     /// # Errors
     /// [`Error::NotComparable`] when a run is INVALID, was cut short or did not deliver its load
-    /// and `force` is not set, when it asked for something else than the runs already there, or
-    /// when it is of another build; [`Error::Usage`] when it is in the file already; and when the
-    /// file cannot be read or written.
+    /// and `force` is not set, when its setup differs from that of the runs already there, or when
+    /// it is of another build; [`Error::Usage`] when it is in the file already; and when the file
+    /// cannot be read or written.
     pub fn add_to_file(path: &Path, runs: Vec<RunResult>, force: bool) -> Result<Self, Error> {
         let mut baseline = match path.exists() {
             true => Self::read(path)?,
@@ -104,12 +102,12 @@ impl Baseline {
                 .any(|known| known.run.is_same_run(info))
             {
                 return Err(Error::usage(format!(
-                    "`{}` holds the run `{}` already",
+                    "`{}` already holds the run `{}`",
                     path.display(),
                     info.id
                 )));
             }
-            check_same(&baseline, info)?;
+            check_same(&baseline.runs, info)?;
             check_build(&baseline, info)?;
             let mut new = Self::of_runs(vec![run], force)?;
             baseline.runs.append(&mut new.runs);
@@ -123,7 +121,7 @@ impl Baseline {
     ///
     /// # Errors
     /// [`Error::NotComparable`] when a run is INVALID, was cut short or did not deliver its load
-    /// and `force` is not set, or when they did not ask for the same.
+    /// and `force` is not set, or when their setups differ.
     pub fn of_runs(runs: Vec<RunResult>, force: bool) -> Result<Self, Error> {
         let mut baseline = Self::of(Vec::new());
         for run in runs {
@@ -134,21 +132,21 @@ impl Baseline {
                 .collect();
             if !faults.is_empty() {
                 if !force {
-                    let way_out = "`perfctl baseline add --force` makes it a baseline all the same";
+                    let help = "`perfctl baseline add --force` adds it anyway";
                     return Err(Error::NotComparable(
-                        faults.into_iter().chain([way_out.to_owned()]).collect(),
+                        faults.into_iter().chain([help.to_owned()]).collect(),
                     ));
                 }
                 baseline.forced.push(run.run.id.clone());
             }
-            check_same(&baseline, &run.run)?;
+            check_same(&baseline.runs, &run.run)?;
             baseline.runs.push(run);
         }
         Ok(baseline)
     }
 
-    /// Takes the runs of these names out, and of the others all but those of the `keep` newest
-    /// sessions. Says which were taken out.
+    /// Removes the runs of these names, and of the others all but those of the `keep` newest
+    /// occasions. Returns the names of the removed runs.
     ///
     /// # Errors
     /// Wrong usage when there is no run of a name, or when no run would be left.
@@ -158,14 +156,14 @@ impl Baseline {
                 "the baseline holds no run `{unknown}`"
             )));
         }
-        let sessions = super::sessions(&self.runs);
-        let old = sessions.len().saturating_sub(keep.unwrap_or(usize::MAX));
-        // Sessions come in the order of their first runs.
+        let occasions = occasions(&self.runs);
+        let old = occasions.len().saturating_sub(keep.unwrap_or(usize::MAX));
+        // Occasions come in the order of their first runs.
         let mut out: Vec<String> = names.to_vec();
-        let of_old = sessions[..old].iter().flatten();
+        let of_old = occasions[..old].iter().flatten();
         out.extend(of_old.map(|&run| self.runs[run].run.id.clone()));
         if self.runs.iter().all(|run| out.contains(&run.run.id)) {
-            return Err(Error::usage("no run would be left of the baseline"));
+            return Err(Error::usage("no run would be left in the baseline"));
         }
         self.runs.retain(|run| !out.contains(&run.run.id));
         self.forced.retain(|id| !out.contains(id));
@@ -191,13 +189,6 @@ impl Baseline {
     }
 
     fn check(&self) -> Result<(), String> {
-        if self.version != Self::VERSION {
-            return Err(format!(
-                "it has version {}, and this perfctl reads version {}",
-                self.version,
-                Self::VERSION
-            ));
-        }
         if self.runs.is_empty() {
             return Err("it holds no run".into());
         }
@@ -205,7 +196,7 @@ impl Baseline {
             run.check()
                 .map_err(|why| format!("run {}: {why}", position + 1))?;
         }
-        // Merging goes by position, so the runs must have the same shape.
+        // Runs are merged by position, so they must have the same endpoints.
         let endpoints = &self.runs[0].run.endpoints;
         if self.runs.iter().any(|run| run.run.endpoints != *endpoints) {
             return Err("its runs have different endpoints".into());
@@ -214,8 +205,7 @@ impl Baseline {
     }
 }
 
-/// Whether a run is of the build that the baseline stands for. Runs that do not name theirs are
-/// taken at the user's word.
+/// Checks that a run is of the baseline's build. Runs without a build are assumed to match.
 fn check_build(baseline: &Baseline, run: &RunInfo) -> Result<(), Error> {
     let Some(build) = &run.build else {
         return Ok(());
@@ -224,7 +214,7 @@ fn check_build(baseline: &Baseline, run: &RunInfo) -> Result<(), Error> {
         None => Ok(()),
         Some(known) => Err(Error::NotComparable(vec![
             format!(
-                "run `{}` is of the build `{build}`, the baseline of `{known}`",
+                "run `{}` is of build `{build}`, the baseline of build `{known}`",
                 run.id
             ),
             "`perfctl baseline accept` makes a new build the reference".to_owned(),
@@ -300,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn pruning_leaves_the_newest_sessions_and_never_nothing() {
+    fn pruning_keeps_the_newest_occasions_and_at_least_one_run() {
         let runs = |days: &[u32]| -> Vec<RunResult> {
             let of_day = |day: &u32| {
                 let mut run = run();
@@ -330,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_baseline_is_said_to_be_none() {
+    fn a_file_that_is_no_baseline_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("base.json");
         for text in [
@@ -338,8 +328,8 @@ mod tests {
             "{}",
             "[]",
             r#"{"format": "other"}"#,
-            r#"{"format": "perfctl-baseline", "version": 1, "runs": []}"#,
             r#"{"format": "perfctl-baseline", "version": 2, "runs": []}"#,
+            r#"{"format": "perfctl-baseline", "version": 3, "runs": []}"#,
         ] {
             std::fs::write(&path, text).unwrap();
             let read = Baseline::read(&path);
@@ -348,6 +338,20 @@ mod tests {
                 "{text}: {read:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_baseline_of_another_version_is_refused_with_what_to_do() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("base.json");
+        // The runs of other versions have other fields.
+        let text = r#"{"format": "perfctl-baseline", "version": 1, "runs": [{"version": 1}]}"#;
+        std::fs::write(&path, text).unwrap();
+        let refused = Baseline::read(&path).unwrap_err().to_string();
+        assert!(
+            refused.contains("it has format version 1, and this perfctl reads version 2: run"),
+            "{refused}"
+        );
     }
 
     proptest! {

@@ -1,79 +1,50 @@
-//! What may be compared: refused where the answer would mislead, warned of where it is weaker.
+//! What may be compared: refused where the result would mislead, with warnings where it is less
+//! reliable.
 
-use super::session::started_s;
-use super::{Baseline, Gate};
+use super::baseline::Baseline;
+use super::faults::faults;
+use super::gate::Gate;
+use super::occasion::started_s;
+use super::setup::{RunSetup, differences, refuse};
 use crate::error::Error;
 use crate::metrics::{EndpointInfo, Machine, RunInfo, RunResult};
-use crate::plan::{ClientChoice, Fingerprint, Load, Phase, Plan};
-use crate::units::{format_count, format_duration, format_percent};
+use crate::plan::Plan;
+use crate::units::{format_duration, format_percent};
 
-/// A baseline older than this may no longer stand for the target; days.
+/// A baseline older than this may no longer represent the service; days.
 const OLD_DAYS: i64 = 30;
-/// With more than this share of its CPU time taken away by its host, a machine is a slower one.
+/// A machine that lost more than this share of its CPU time to the hypervisor counts as slower.
 const STEAL: f64 = 0.01;
 /// Measured lengths that differ by less are the same; s.
 const SAME_LENGTH_S: f64 = 1.0;
 
-/// What a run asked for, of a result or of a plan that is still to be run.
-pub(super) struct Asked<'a> {
-    pub(super) fingerprint: &'a Fingerprint,
-    pub(super) load: &'a Load,
-    pub(super) phases: &'a [Phase],
-    pub(super) endpoints: &'a [EndpointInfo],
-    pub(super) client: ClientChoice,
-}
-
-impl<'a> Asked<'a> {
-    pub(super) fn of(run: &'a RunInfo) -> Self {
-        Self {
-            fingerprint: &run.fingerprint,
-            load: &run.load,
-            phases: &run.phases,
-            endpoints: &run.endpoints,
-            client: run.client,
-        }
-    }
-
-    fn measured(&self) -> impl Iterator<Item = &'a Phase> {
-        self.phases.iter().filter(|phase| phase.measured)
-    }
-}
-
-/// Whether a run of this plan can be compared to the baseline; to be asked before load is sent.
+/// Checks that a run of this plan could be compared to the baseline, before any load is sent.
 ///
 /// # Errors
 /// [`Error::NotComparable`] with every reason.
 pub fn check_plan(baseline: &Baseline, plan: &Plan, gate: &dyn Gate) -> Result<(), Error> {
     let endpoints = EndpointInfo::all(plan);
     let (fingerprint, phases) = (plan.fingerprint(), plan.phases());
-    let asked = Asked {
+    let setup = RunSetup {
         fingerprint: &fingerprint,
         load: &plan.load,
         phases: &phases,
         endpoints: &endpoints,
         client: plan.transport.client,
     };
-    let mut reasons = differences(baseline, &asked);
+    let mut reasons = differences(&baseline.runs, &setup);
     reasons.extend(doubts(baseline));
-    let lengths = asked
+    let lengths = setup
         .measured()
         .map(|phase| (phase.end_us - phase.start_us) as f64 / 1e6);
-    // How long a run of so many iterations takes shows at its end.
+    // How long a run of a number of iterations takes is known only at its end.
     if plan.load.iterations.is_none() {
         reasons.extend(too_short("this run would be", lengths, gate));
     }
     refuse(reasons)
 }
 
-/// Whether a run that asked for this can stand beside those of the baseline.
-///
-/// # Errors
-/// [`Error::NotComparable`] with every reason.
-pub(super) fn check_same(baseline: &Baseline, run: &RunInfo) -> Result<(), Error> {
-    refuse(differences(baseline, &Asked::of(run)))
-}
-
-/// Whether these runs can be compared to the baseline.
+/// Checks that these runs can be compared to the baseline.
 ///
 /// # Errors
 /// [`Error::NotComparable`] with every reason.
@@ -84,7 +55,7 @@ pub(super) fn check_candidates(
 ) -> Result<(), Error> {
     let mut reasons = Vec::new();
     for candidate in candidates {
-        for reason in differences(baseline, &Asked::of(&candidate.run)) {
+        for reason in differences(&baseline.runs, &RunSetup::of(&candidate.run)) {
             if !reasons.contains(&reason) {
                 reasons.push(reason);
             }
@@ -105,46 +76,7 @@ pub(super) fn check_candidates(
     refuse(reasons)
 }
 
-fn refuse(mut reasons: Vec<String>) -> Result<(), Error> {
-    if reasons.is_empty() {
-        return Ok(());
-    }
-    reasons.push("a new baseline is made by `perfctl run --save-baseline FILE`".into());
-    Err(Error::NotComparable(reasons))
-}
-
-/// Why what was asked for is something else than what the baseline's runs asked for.
-fn differences(baseline: &Baseline, asked: &Asked<'_>) -> Vec<String> {
-    let mut reasons = Vec::new();
-    for result in &baseline.runs {
-        let before = &result.run;
-        let mut refuse = |why: &str| reasons.push(format!("baseline run `{}` {why}", before.id));
-        let model = |load: &Load| std::mem::discriminant(&load.model);
-        let names =
-            |asked: &Asked<'_>| asked.measured().map(|p| p.name.clone()).collect::<Vec<_>>();
-        if model(&before.load) != model(asked.load) {
-            refuse("has the other load model (open or closed)");
-        } else if before.fingerprint.load != asked.fingerprint.load {
-            refuse("was made with another load: use the same profile and the same options");
-        } else if names(&Asked::of(before)) != names(asked) {
-            refuse("has other measured phases");
-        }
-        if before.client != asked.client {
-            let (then, now) = (before.client.name(), asked.client.name());
-            refuse(&format!(
-                "was made by the client `{then}`, not `{now}`: use the same `--client`"
-            ));
-        }
-        if before.endpoints != asked.endpoints {
-            refuse("has other endpoints");
-        } else if before.fingerprint.scenario != asked.fingerprint.scenario {
-            refuse("was made with another version of the scenario");
-        }
-    }
-    reasons
-}
-
-/// Why runs of the baseline are no measure for others.
+/// Why runs of the baseline cannot serve as a reference.
 fn doubts(baseline: &Baseline) -> Vec<String> {
     let mut doubts = Vec::new();
     for run in baseline
@@ -158,60 +90,42 @@ fn doubts(baseline: &Baseline) -> Vec<String> {
     doubts
 }
 
-/// What keeps a run from standing for its target; phrases that follow its name.
-pub fn faults(run: &RunResult) -> Vec<String> {
-    let invalid = run.invalid_because();
-    let invalid = (!invalid.is_empty()).then(|| format!("is INVALID: {}", invalid.join("; ")));
-    let unfinished = (!run.is_finished()).then(|| "did not finish".to_owned());
-    let undelivered = run.undelivered().map(|(dropped, planned)| {
-        format!(
-            "did not deliver its load: {} of {} arrivals were dropped",
-            format_count(dropped),
-            format_count(planned)
-        )
-    });
-    [invalid, unfinished, undelivered]
-        .into_iter()
-        .flatten()
-        .collect()
-}
-
-/// That no measured phase is long enough for the rule.
+/// Why no measured phase is long enough for the rule, if so.
 fn too_short(what: &str, lengths_s: impl Iterator<Item = f64>, gate: &dyn Gate) -> Option<String> {
     let longest_s = lengths_s.fold(0.0, f64::max);
     let least_s = gate.least_measured_s();
     (longest_s.round() < least_s as f64).then(|| {
         let length = std::time::Duration::from_secs_f64(longest_s.max(0.0).round());
         format!(
-            "{what} too short to be judged: {} measured, {least_s} s are needed; `--run-time \
-             {least_s}s` makes it longer, and `--gate simple` compares without knowing the noise",
+            "{what} too short to be judged: {} measured, {least_s} s are needed; use `--run-time \
+             {least_s}s`, or `--gate simple`, which does not measure the noise",
             format_duration(length)
         )
     })
 }
 
-/// How long each measured phase really was; s.
+/// The actual length of each measured phase; s.
 fn lengths_s(run: &RunResult) -> impl Iterator<Item = f64> {
     run.measured_phases().map(|phase| run.phase_length_s(phase))
 }
 
-/// What makes a comparison of comparable runs weaker than it looks, whatever the rule.
+/// What makes a comparison of comparable runs less reliable than it looks, whatever the rule.
 pub(super) fn warnings(baseline: &Baseline, candidate: &RunResult) -> Vec<String> {
     let mut warnings = Vec::new();
     let run = &candidate.run;
     let before = || baseline.runs.iter().map(|result| &result.run);
     if let Some(b) = before().find(|b| !is_same_machine(&b.machine, &run.machine)) {
         warnings.push(format!(
-            "the baseline was made on another machine: {}, this run on {}",
+            "the baseline was measured on another machine: {}, this run on {}",
             b.machine, run.machine
         ));
     }
     if before().any(|b| b.service != run.service) {
-        warnings.push("the baseline was made against another target".to_owned());
+        warnings.push("the baseline was measured against another service".to_owned());
     }
     if let Some(b) = before().find(|b| b.perfctl_version != run.perfctl_version) {
         warnings.push(format!(
-            "the baseline was made by perfctl {}, this run by {}",
+            "the baseline was measured by perfctl {}, this run by {}",
             b.perfctl_version, run.perfctl_version
         ));
     }
@@ -221,7 +135,7 @@ pub(super) fn warnings(baseline: &Baseline, candidate: &RunResult) -> Vec<String
     if let Some(other_s) = lengths.find(|s| (s - now_s).abs() > SAME_LENGTH_S) {
         let text = |s: f64| format_duration(std::time::Duration::from_secs_f64(s.round()));
         warnings.push(format!(
-            "the baseline was measured for another time: {}, this run for {}",
+            "the baseline was measured for a different time: {}, this run for {}",
             text(other_s),
             text(now_s)
         ));
@@ -237,17 +151,18 @@ pub(super) fn warnings(baseline: &Baseline, candidate: &RunResult) -> Vec<String
     let stolen = |run: &RunResult| run.mean_steal_share() > STEAL;
     if stolen(candidate) {
         warnings.push(format!(
-            "the machine's host took {} of its CPU time away during this run",
+            "the hypervisor took {} of this machine's CPU time (steal) during this run",
             format_percent((candidate.mean_steal_share() * 1000.0).round() / 1000.0)
         ));
     }
     if baseline.runs.iter().any(stolen) {
-        warnings.push("the machine's host took CPU time away while the baseline was made".into());
+        warnings
+            .push("the hypervisor took CPU time (steal) while the baseline was measured".into());
     }
     warnings
 }
 
-/// What older runs do not know of their machine is no difference.
+/// A processor whose name is not known counts as the same.
 fn is_same_machine(a: &Machine, b: &Machine) -> bool {
     let same_cpu = a.cpu == b.cpu || a.cpu.is_empty() || b.cpu.is_empty();
     same_cpu && (&a.host, &a.kernel, a.cpus) == (&b.host, &b.kernel, b.cpus)
@@ -264,7 +179,7 @@ mod tests {
     use super::*;
     use crate::comparison::{Statistical, Threshold};
     use crate::metrics::{HealthSample, Outcome, fixture};
-    use crate::plan::{Model, Service};
+    use crate::plan::{ClientChoice, Model, Service};
 
     fn run() -> RunResult {
         fixture::run(&[("a", &[(Outcome::Ok, 1_000, 100)])])
@@ -294,10 +209,10 @@ mod tests {
             |b| b.run.load.model = Model::Open { max_users: 5 },
             "load model",
         );
-        refused(|b| b.run.endpoints[0].name.clear(), "other endpoints");
+        refused(|b| b.run.endpoints[0].name.clear(), "different endpoints");
         refused(
             |b| b.run.client = ClientChoice::Direct,
-            "by the client `direct`, not `reqwest`",
+            "used the client `direct`, not `reqwest`",
         );
         refused(|b| b.run.ending = None, "did not finish");
         refused(
@@ -308,7 +223,10 @@ mod tests {
             |b| b.run.ending.as_mut().unwrap().totals.started = 0,
             "INVALID",
         );
-        refused(|b| b.run.phases[1].name = "other".into(), "measured phases");
+        refused(
+            |b| b.run.phases[1].name = "other".into(),
+            "different measured phases",
+        );
         let mut undelivered =
             fixture::run(&[("a", &[(Outcome::Ok, 1_000, 80), (Outcome::Dropped, 0, 20)])]);
         undelivered.run.load = run().run.load;
@@ -371,7 +289,7 @@ mod tests {
             assert!(found[0].contains(what), "{found:?}");
         };
         expect(|b| b.run.machine.cpus = 99, "machine");
-        expect(|b| b.run.service = "http://other".into(), "target");
+        expect(|b| b.run.service = "http://other".into(), "another service");
         expect(|b| b.run.perfctl_version = "0.0.1".into(), "perfctl 0.0.1");
         expect(
             |b| b.run.started_at = "2026-10-01T00:00:00Z".into(),
@@ -392,7 +310,7 @@ mod tests {
                 };
                 b.health = vec![second];
             },
-            "took CPU time away",
+            "took CPU time (steal)",
         );
     }
 }

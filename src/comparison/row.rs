@@ -1,5 +1,5 @@
-//! What was found of one metric: the numbers, the decision, and the sentence that says it; and which
-//! rows a comparison has, whatever the rule.
+//! What a comparison found about one metric: the numbers, the decision, and a sentence for people;
+//! and which rows a comparison has, whatever the rule.
 //!
 //! Not here: how it is found (`statistical`, `threshold`) and where it is shown (`report`).
 
@@ -9,7 +9,7 @@ use crate::metrics::RunResult;
 use crate::plan::{Metric, Model, Percentile, SloScope};
 use crate::units::trim_float;
 
-/// One metric of one endpoint, or of all together, before and now.
+/// One metric of one endpoint, or of all together: baseline and candidate.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
     /// What it is measured of.
@@ -18,32 +18,33 @@ pub struct Row {
     pub phase: Option<String>,
     /// Which number.
     pub metric: Metric,
-    /// Before; in the metric's unit.
+    /// The baseline's value; in the metric's unit.
     pub baseline: Option<f64>,
-    /// Now; in the metric's unit.
+    /// The candidate's value; in the metric's unit.
     pub value: Option<f64>,
-    /// Relative change (0.2 is 20 % more); of an error rate the difference. `None` without data,
+    /// Relative change (0.2 is 20 % more); for an error rate the difference. `None` without data,
     /// or from zero.
     pub change: Option<f64>,
-    /// Between which changes the true one lies, 19 times of 20; as `change`.
+    /// The 95 % confidence interval of the change; as `change`.
     pub range: Option<(f64, f64)>,
-    /// The smallest change for the worse that would have been found 19 times of 20; as `change`.
+    /// The minimum detectable change: the smallest change for the worse that would be found 19
+    /// times out of 20; as `change`.
     pub detectable: Option<f64>,
-    /// The worst value that is no worse than before; the measure of a regression.
+    /// The worst value that counts as no worse than the baseline; a regression is measured by it.
     pub reference: Option<f64>,
     /// What the rule made of it.
     pub decision: Decision,
-    /// Whether the job's decision needs to know it. Other rows can fail a job, but cannot make it
+    /// Whether the overall decision needs it. Other rows can fail a job, but cannot make it
     /// inconclusive.
     pub required: bool,
-    /// Why the decision is what it is, for people; empty where the numbers say it.
+    /// Why the decision is what it is, for people; empty where the numbers show it.
     pub reason: String,
-    /// What of the same endpoint changed with a regression: parts of the time, outcomes of
-    /// failures, components.
+    /// What else changed along with a regression of the same endpoint: parts of the time, outcomes
+    /// of failures, components.
     pub moved_with: Vec<String>,
 }
 
-/// What became of a metric.
+/// What a comparison decided about a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
@@ -70,7 +71,7 @@ impl Decision {
 }
 
 impl Row {
-    /// Of a metric of which nothing is known yet.
+    /// A row without data.
     pub(super) fn new(scope: SloScope, metric: Metric) -> Self {
         Self {
             scope,
@@ -114,14 +115,14 @@ impl Row {
         format!("{}{}", self.signed(change), self.unit())
     }
 
-    /// Between which changes the true one lies, in the unit of the change: `+8.1..+21`.
+    /// The confidence interval of the change, in its unit: `+8.1..+21`.
     pub fn range_text(&self) -> Option<String> {
         let (low, high) = self.range?;
         Some(format!("{}..{}", self.signed(low), self.signed(high)))
     }
 
-    /// All of it in a sentence: `list invoices p95: 41 ms -> 47 ms, +14% (between +8 and +21%),
-    /// regressed; would have seen anything above 9%`.
+    /// The row as a sentence: `list invoices p95: 41 ms -> 47 ms, +14% (between +8 and +21%),
+    /// regressed; minimum detectable change 9%`.
     pub fn sentence(&self) -> String {
         let mut text = format!(
             "{} {}: {} -> {}",
@@ -142,16 +143,14 @@ impl Row {
             text += &format!(": {}", self.reason);
         }
         if let Some(detectable) = self.detectable {
-            let seen = format!("{}{}", self.size(detectable), self.unit());
-            let is_seen = self.change.is_some_and(|change| change.abs() > detectable);
-            text += &match self.decision {
-                Decision::Inconclusive if is_seen => String::new(),
-                Decision::Inconclusive => format!("; only above {seen} would be seen for sure"),
-                _ => format!("; would have seen anything above {seen}"),
-            };
+            let is_detectable = self.change.is_some_and(|change| change.abs() > detectable);
+            if self.decision != Decision::Inconclusive || !is_detectable {
+                let (size, unit) = (self.size(detectable), self.unit());
+                text += &format!("; minimum detectable change {size}{unit}");
+            }
         }
         if !self.moved_with.is_empty() {
-            text += &format!("; with it: {}", self.moved_with.join(", "));
+            text += &format!("; along with {}", self.moved_with.join(", "));
         }
         text
     }
@@ -163,7 +162,7 @@ impl Row {
         }
     }
 
-    /// No more digits than a change is known to.
+    /// With no more digits than the change is known to.
     fn size(&self, change: f64) -> String {
         let size = change.abs() * 100.0;
         let digits = match self.metric {
@@ -197,8 +196,8 @@ pub(super) fn scopes(run: &RunResult) -> impl Iterator<Item = (Option<usize>, Sl
         .chain(each.map(|(position, name)| (Some(position), SloScope::Endpoint(name))))
 }
 
-/// What is compared, and whether the job's decision needs it. In an open model the rate is given
-/// by the schedule and says nothing about the target.
+/// What is compared, and whether the overall decision needs it. In an open model the schedule sets
+/// the throughput, which says nothing about the service.
 pub(super) fn metrics(model: Model) -> Vec<(Metric, bool)> {
     let percentile = |percent| Percentile::new(percent).map(Metric::ResponseTime);
     let mut metrics: Vec<(Metric, bool)> = [(50.0, true), (95.0, true), (99.0, false)]
@@ -218,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_person_can_read_it() {
+    fn a_row_reads_as_a_sentence() {
         let p95 = Metric::ResponseTime(Percentile::new(95.0).unwrap());
         let mut row = Row {
             baseline: Some(41_000.0),
@@ -230,19 +229,22 @@ mod tests {
             ..Row::new(SloScope::Endpoint("list invoices".into()), p95)
         };
         let sentence = "list invoices p95: 41.0 ms -> 46.8 ms, +14% (between +8.1 and +21%), \
-                        regressed; would have seen anything above 9%";
+                        regressed; minimum detectable change 9%";
         assert_eq!(row.sentence(), sentence);
         row.phase = Some("surge".into());
-        row.moved_with = vec!["first byte +5.9 ms".into()];
+        row.moved_with = vec!["time to first byte +5.9 ms".into()];
         let text = row.sentence();
         assert!(text.starts_with("list invoices in surge p95:"), "{text}");
-        assert!(text.ends_with("; with it: first byte +5.9 ms"), "{text}");
+        assert!(
+            text.ends_with("; along with time to first byte +5.9 ms"),
+            "{text}"
+        );
         row.decision = Decision::Inconclusive;
-        assert!(!row.sentence().contains("above 9%"), "it is above 9%");
+        assert!(!row.sentence().contains("detectable"), "it is above 9%");
         row.change = Some(0.07);
         assert!(
             row.sentence()
-                .contains("; only above 9% would be seen for sure")
+                .ends_with("minimum detectable change 9%; along with time to first byte +5.9 ms")
         );
     }
 

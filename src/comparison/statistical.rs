@@ -1,11 +1,11 @@
-//! The regression gate: a verdict for each endpoint and metric that says how sure it is.
+//! The regression gate: a decision for each endpoint and metric, with how certain it is.
 //!
-//! One baseline run cannot show how much runs differ by themselves, so the gate learns that from
-//! several sessions, judges the logarithms of the metrics by a t test, keeps the false alarms of
-//! all of them together within a budget (Benjamini and Hochberg 1995), and calls inconclusive what
-//! it cannot tell. Deterministic; nothing is resampled. `docs/regression-gate.md` has the whole of
-//! it. Here: which metrics are judged, and what is made of each. Not here: the estimates
-//! (`estimate`), the differences (`difference`, `error_rate`), what moved with one (`attribution`).
+//! One baseline run cannot show how much equal runs vary, so the gate learns that from several
+//! occasions, tests the logarithms of the metrics with a t test, keeps the false alarms of all of
+//! them together within a budget (Benjamini and Hochberg 1995), and calls inconclusive what the
+//! data cannot decide. Deterministic; nothing is resampled. `docs/regression-gate.md` describes it
+//! in full. Here: which metrics are judged, and what is decided about each. Not here: the estimates
+//! (`estimate`), the differences (`difference`, `error_rate`), what else changed (`attribution`).
 
 mod attribution;
 mod difference;
@@ -14,26 +14,26 @@ mod error_rate;
 mod estimate;
 #[cfg(test)]
 mod golden;
-mod measured;
+mod measurements;
 mod noise;
 
-use self::difference::{Difference, LEAST_SESSIONS};
+use self::difference::{Difference, LEAST_OCCASIONS};
 use self::error_rate::Rates;
-use self::estimate::Estimate;
-use self::measured::{Measured, Numbers};
-use super::row::{metrics, scopes};
-use super::session::sessions;
-use super::{Decision, Gate, Row};
+use self::estimate::{Estimate, mean_log};
+use self::measurements::{Measurements, RunNumbers};
+use super::gate::Gate;
+use super::occasion::occasions;
+use super::row::{Decision, Row, metrics, scopes};
 use crate::metrics::RunResult;
 use crate::plan::{Direction, Metric};
 use crate::units::format_count;
 
-pub use noise::{FORETOLD_RUNS, Noise, Spread};
+pub use noise::{Noise, PREDICTED_RUNS, Spread};
 
 /// The budget of false alarms of a job over all endpoints and metrics.
 pub(super) const ALPHA: f64 = 0.008;
-/// How much of it has been spent when so many runs are looked at; one run alone never fails a job,
-/// since one machine in ten is a bad one.
+/// How much of it is spent at a look at so many runs; one run alone never fails a job, since one
+/// machine in ten is a bad one.
 const LOOKS: [(usize, f64); 3] = [(1, 0.0), (3, 0.001), (5, 0.007)];
 /// The risk at each look of calling unchanged what got worse by the tolerance.
 const BETA: f64 = 0.025;
@@ -41,14 +41,14 @@ const BETA: f64 = 0.025;
 const ERROR_MARGIN: f64 = 0.001;
 /// The rise of an error rate that must be ruled out to call it unchanged.
 const ERROR_TOLERANCE: f64 = 0.005;
-/// Full seconds that a phase must have, so that there are blocks enough to judge by.
+/// The full seconds that a phase must have, so that there are enough blocks to judge by.
 const LEAST_SECONDS: usize = 60;
-/// Response times that must lie beyond a percentile, in each run.
+/// How many response times must be above a percentile, in each run.
 const SAMPLES_BEYOND: f64 = 100.0;
-/// How far ahead the number of runs that would settle a question is looked for.
+/// The highest number of runs that is suggested to settle a question.
 const MOST_RUNS: usize = 30;
 
-/// The gate and what can be set of it.
+/// The gate and its parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Statistical {
     /// Smaller changes never fail a job, such as 0.05.
@@ -59,14 +59,14 @@ pub struct Statistical {
     pub design: Design,
 }
 
-/// How runs were made, which decides what is an observation of its own.
+/// How runs were made, which decides what counts as an independent observation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Design {
-    /// In sessions, looked at again when there are more of them: see [`sessions`].
-    Sessions,
-    /// Each run counts as a session, and one look is all there is.
+    /// On occasions, compared again when there are more runs: see [`occasions`].
+    Occasions,
+    /// Each run counts as an occasion; one look.
     EachRun,
-    /// Both sides in turn in one session, so that they share the machine's moods; one look.
+    /// Both sides in turn on one occasion, so that they share its conditions; one look.
     SideBySide,
 }
 
@@ -75,13 +75,13 @@ impl Default for Statistical {
         Self {
             margin: 0.05,
             tolerance: 0.1,
-            design: Design::Sessions,
+            design: Design::Occasions,
         }
     }
 }
 
 impl Statistical {
-    /// As for two targets run in turn, where less is enough to tell them apart.
+    /// For two services run in turn, where smaller differences can be found.
     pub fn side_by_side() -> Self {
         Self {
             margin: 0.03,
@@ -90,7 +90,7 @@ impl Statistical {
         }
     }
 
-    /// The share of jobs of an unchanged build that may fail, at most.
+    /// The highest share of jobs of an unchanged build that may fail.
     pub fn budget(&self) -> f64 {
         ALPHA
     }
@@ -99,7 +99,7 @@ impl Statistical {
     fn alpha(&self, runs: usize) -> f64 {
         let spent = LOOKS.iter().rev().find(|(at, _)| runs >= *at);
         match self.design {
-            Design::Sessions => spent.map_or(0.0, |(_, alpha)| *alpha),
+            Design::Occasions => spent.map_or(0.0, |(_, alpha)| *alpha),
             Design::EachRun | Design::SideBySide => ALPHA,
         }
     }
@@ -109,7 +109,7 @@ impl Gate for Statistical {
     fn name(&self) -> &'static str {
         match self.design {
             Design::SideBySide => "side_by_side",
-            Design::Sessions | Design::EachRun => "statistical",
+            Design::Occasions | Design::EachRun => "statistical",
         }
     }
 
@@ -123,7 +123,7 @@ impl Gate for Statistical {
 
     fn next_look(&self, runs: usize) -> Option<usize> {
         let mut looks = LOOKS.iter().map(|(at, _)| *at);
-        looks.find(|at| *at > runs && self.design == Design::Sessions)
+        looks.find(|at| *at > runs && self.design == Design::Occasions)
     }
 
     fn judge(&self, baseline: &[RunResult], candidates: &[RunResult]) -> Vec<Row> {
@@ -131,48 +131,43 @@ impl Gate for Statistical {
             return Vec::new();
         };
         let sides = Sides {
-            baseline: Measured::of(baseline),
-            candidates: Measured::of(candidates),
-            sessions: [self.sessions(baseline), self.sessions(candidates)],
+            baseline: Measurements::of(baseline),
+            candidates: Measurements::of(candidates),
+            occasions: [self.occasions(baseline), self.occasions(candidates)],
         };
-        let mut questions = Vec::new();
-        for phase in 0..sides.candidates.phases() {
-            questions.extend(self.questions(&sides, phase, first));
+        let mut questions = self.decide(&sides, first);
+        let [baseline, candidates] =
+            [baseline, candidates].map(|runs| runs.iter().collect::<Vec<_>>());
+        for question in &mut questions {
+            question.explain(&baseline, &candidates);
         }
-        let mut rows = self.decide(questions, candidates.len());
-        for (row, phase, endpoint) in &mut rows {
-            if row.decision == Decision::Regressed {
-                row.moved_with =
-                    attribution::of(&row.metric, *phase, *endpoint, baseline, candidates);
-            }
-        }
-        rows.into_iter().map(|(row, _, _)| row).collect()
+        questions.into_iter().map(|question| question.row).collect()
     }
 
     fn weaknesses(&self, baseline: &[RunResult]) -> Vec<String> {
-        let count = self.sessions(baseline).len();
-        if self.design == Design::SideBySide || count >= LEAST_SESSIONS {
+        let count = self.occasions(baseline).len();
+        if self.design == Design::SideBySide || count >= LEAST_OCCASIONS {
             return Vec::new();
         }
         let few = match count {
-            1 => "all its runs are of one session".to_owned(),
-            n => format!("its runs are of {n} sessions"),
+            1 => "all its runs are from one occasion".to_owned(),
+            n => format!("its runs are from {n} occasions"),
         };
         vec![format!(
-            "the baseline is provisional: {few}, which cannot show how much sessions differ; \
-             {LEAST_SESSIONS} are the least for that, 5 for normal use, 10 are recommended"
+            "the baseline is provisional: {few}, which cannot show how much occasions differ; at \
+             least {LEAST_OCCASIONS} are needed, 5 for normal use, 10 are recommended"
         )]
     }
 }
 
-/// Both sides' runs and how they group into sessions.
+/// The runs of both sides, and their occasions.
 struct Sides {
-    baseline: Measured,
-    candidates: Measured,
-    sessions: [Vec<Vec<usize>>; 2],
+    baseline: Measurements,
+    candidates: Measurements,
+    occasions: [Vec<Vec<usize>>; 2],
 }
 
-/// A metric that may be judged, with what is known of it.
+/// A metric that may be judged, and the evidence about it.
 struct Question {
     row: Row,
     phase: usize,
@@ -180,44 +175,59 @@ struct Question {
     evidence: Option<Evidence>,
 }
 
-/// What is known of a metric that is judged.
+impl Question {
+    /// Adds what else changed, if it is a regression.
+    fn explain(&mut self, baseline: &[&RunResult], candidates: &[&RunResult]) {
+        if self.row.decision == Decision::Regressed {
+            self.row.moved_with = attribution::of(
+                &self.row.metric,
+                self.phase,
+                self.endpoint,
+                baseline,
+                candidates,
+            );
+        }
+    }
+}
+
+/// The evidence about a metric that is judged.
 enum Evidence {
     /// Signed so that more is worse.
-    Change(Difference),
+    Difference(Difference),
     Rates(Rates),
 }
 
 impl Evidence {
     fn p_value(&self) -> f64 {
         match self {
-            Self::Change(difference) => difference.p_value(),
+            Self::Difference(difference) => difference.p_value(),
             Self::Rates(rates) => rates.p_value(),
         }
     }
 
     fn p_value_of_improvement(&self) -> f64 {
         match self {
-            Self::Change(difference) => difference.mirrored().p_value(),
+            Self::Difference(difference) => difference.mirrored().p_value(),
             Self::Rates(rates) => rates.mirrored().p_value(),
         }
     }
 }
 
 impl Statistical {
-    fn sessions(&self, runs: &[RunResult]) -> Vec<Vec<usize>> {
+    fn occasions(&self, runs: &[RunResult]) -> Vec<Vec<usize>> {
         match self.design {
-            Design::Sessions => sessions(runs),
-            Design::EachRun | Design::SideBySide => (0..runs.len()).map(|run| vec![run]).collect(),
+            Design::Occasions => occasions(runs),
+            Design::EachRun | Design::SideBySide => one_each(runs.len()),
         }
     }
 
-    /// Everything asked of a phase: of all endpoints together, then of each.
+    /// All questions about a phase: of all endpoints together, then of each.
     fn questions(&self, sides: &Sides, phase: usize, run: &RunResult) -> Vec<Question> {
         let several = sides.candidates.phases() > 1;
         let mut questions = Vec::new();
         for (endpoint, scope) in scopes(run) {
             for (metric, required) in metrics(run.run.load.model) {
-                if !is_asked(&metric, endpoint, run) {
+                if !is_judged(&metric, endpoint, run) {
                     continue;
                 }
                 let mut row = Row::new(scope.clone(), metric);
@@ -236,7 +246,7 @@ impl Statistical {
         questions
     }
 
-    /// Fills in what is known of a metric, and says whether it is enough to judge by.
+    /// Fills in the numbers of a metric; `None` when they are not enough to judge by.
     fn evidence(
         &self,
         row: &mut Row,
@@ -258,13 +268,13 @@ impl Statistical {
         };
         let difference = match self.design {
             Design::SideBySide => Difference::side_by_side(&before, &now),
-            Design::Sessions | Design::EachRun => Difference::between(
-                &grouped(&sides.sessions[0], &before),
-                &grouped(&sides.sessions[1], &now),
+            Design::Occasions | Design::EachRun => Difference::between(
+                &grouped(&sides.occasions[0], &before),
+                &grouped(&sides.occasions[1], &now),
             ),
         };
-        // The levels agree with the change: where sessions have unequal numbers of runs, the
-        // plain mean of the runs would not.
+        // So that both values agree with the change: where occasions have unequal numbers of runs,
+        // the plain mean of the runs would not.
         let before = mean_log(&before);
         row.baseline = Some(before.exp());
         row.value = Some((before + difference.log).exp());
@@ -279,20 +289,25 @@ impl Statistical {
         row.range = Some((low.exp_m1(), high.exp_m1()));
         let detectable = difference.detectable(ALPHA, self.margin.ln_1p());
         row.detectable = Some(detectable.exp_m1());
-        Some(Evidence::Change(match row.metric.direction() {
+        Some(Evidence::Difference(match row.metric.direction() {
             Direction::AtMost => difference,
             Direction::AtLeast => difference.mirrored(),
         }))
     }
 
-    fn rates(&self, row: &mut Row, sides: &Sides, numbers: &[&[Numbers]; 2]) -> Option<Evidence> {
+    fn rates(
+        &self,
+        row: &mut Row,
+        sides: &Sides,
+        numbers: &[&[RunNumbers]; 2],
+    ) -> Option<Evidence> {
         let [before, now] = numbers.map(|side| {
             let errors: Vec<_> = side.iter().map(|run| run.errors).collect();
             errors
         });
         let rates = Rates::between(
-            &grouped(&sides.sessions[0], &before),
-            &grouped(&sides.sessions[1], &now),
+            &grouped(&sides.occasions[0], &before),
+            &grouped(&sides.occasions[1], &now),
         );
         (row.baseline, row.value) = (rates.before(), rates.now());
         let (Some(before), Some(now)) = (row.baseline, row.value) else {
@@ -307,14 +322,19 @@ impl Statistical {
             return None;
         }
         row.range = Some(rates.bounds(1.0 - BETA));
-        // With too few requests it can still be found worse, but never called unchanged: it must
-        // not leave every job undecided.
+        // With too few requests it can be found worse, but never called unchanged: it must not
+        // leave every job inconclusive.
         row.required &= rates.can_tell(ERROR_TOLERANCE, 1.0 - BETA);
         Some(Evidence::Rates(rates))
     }
 
-    /// The decision of each question, in view of all.
-    fn decide(&self, questions: Vec<Question>, runs: usize) -> Vec<(Row, usize, Option<usize>)> {
+    /// All questions about both sides, decided together. `first` is a run of the candidate.
+    fn decide(&self, sides: &Sides, first: &RunResult) -> Vec<Question> {
+        let phases = 0..sides.candidates.phases();
+        let questions: Vec<Question> = phases
+            .flat_map(|phase| self.questions(sides, phase, first))
+            .collect();
+        let runs = sides.occasions[1].iter().map(Vec::len).sum();
         let p_values = |of: fn(&Evidence) -> f64| -> Vec<f64> {
             let evidence = questions.iter().filter_map(|q| q.evidence.as_ref());
             evidence.map(of).collect()
@@ -330,9 +350,9 @@ impl Statistical {
         let mut next = || {
             let next = (regressed.next(), improved.next(), suspect.next());
             let (Some(regressed), Some(improved), Some(suspect)) = next else {
-                return Rejected::default();
+                return Rejections::default();
             };
-            Rejected {
+            Rejections {
                 regressed,
                 improved,
                 suspect,
@@ -345,15 +365,15 @@ impl Statistical {
                     Some(evidence) => self.settle(&mut question.row, evidence, next(), runs),
                     None => question.row.required = false,
                 }
-                (question.row, question.phase, question.endpoint)
+                question
             })
             .collect()
     }
 
     /// The decision of a metric that is judged.
-    fn settle(&self, row: &mut Row, evidence: &Evidence, rejected: Rejected, runs: usize) {
+    fn settle(&self, row: &mut Row, evidence: &Evidence, rejected: Rejections, runs: usize) {
         let (effect, upper, margin, tolerance) = match evidence {
-            Evidence::Change(difference) => (
+            Evidence::Difference(difference) => (
                 difference.log,
                 difference.bounds(1.0 - BETA).1,
                 self.margin.ln_1p(),
@@ -369,66 +389,59 @@ impl Statistical {
         if rejected.regressed && effect > margin {
             row.decision = Decision::Regressed;
         } else if rejected.suspect && effect > margin {
-            // Not sure enough to fail the job by, but too suspicious to pass it.
+            // Not certain enough to fail the job, but too suspicious to pass it.
             row.required = true;
-            row.reason = "it looks worse, which more runs have to confirm".into();
+            row.reason = "it looks worse, but more runs have to confirm it".into();
         } else if rejected.improved && -effect > margin {
             row.decision = Decision::Improved;
         } else if upper < tolerance {
             row.decision = Decision::Unchanged;
         } else {
             row.reason = match evidence {
-                Evidence::Change(difference) => self.what_would_settle(difference, runs),
-                Evidence::Rates(_) => "an increase by half a point cannot be ruled out".into(),
+                Evidence::Difference(difference) => self.what_would_settle(difference, runs),
+                Evidence::Rates(_) => {
+                    "an increase of 0.5 percentage points cannot be ruled out".into()
+                }
             };
         }
     }
 
-    /// How many runs would settle it, if they differ as much as these do.
+    /// How many runs would settle it, if they vary as much as these do.
     fn what_would_settle(&self, difference: &Difference, runs: usize) -> String {
         let tolerance = self.tolerance.ln_1p();
-        let sessions = difference.sessions as usize;
-        let settled = |per_session: usize| {
-            let foreseen = difference.with_runs(per_session);
+        let occasions = difference.occasions as usize;
+        let settled = |per_occasion: usize| {
+            let foreseen = difference.with_runs(per_occasion);
             let alarm = foreseen.log > self.margin.ln_1p()
-                && foreseen.p_value() < self.alpha(per_session * sessions);
+                && foreseen.p_value() < self.alpha(per_occasion * occasions);
             alarm || foreseen.bounds(1.0 - BETA).1 < tolerance
         };
-        let now = runs.div_ceil(sessions.max(1));
-        match (now + 1..=MOST_RUNS).find(|per_session| settled(*per_session)) {
-            Some(per_session) if self.design == Design::SideBySide => {
-                format!("about {per_session} runs of each would settle it")
+        let now = runs.div_ceil(occasions.max(1));
+        match (now + 1..=MOST_RUNS).find(|per_occasion| settled(*per_occasion)) {
+            Some(per_occasion) if self.design == Design::SideBySide => {
+                format!("about {per_occasion} runs of each would settle it")
             }
-            Some(per_session) => {
-                format!("about {} runs would settle it", per_session * sessions)
+            Some(per_occasion) => {
+                format!("about {} runs would settle it", per_occasion * occasions)
             }
-            None => "more runs would hardly settle it: a baseline of more sessions, or a quieter \
-                 machine"
+            None => "more runs are unlikely to settle it: use a baseline of more occasions, or a \
+                 quieter machine"
                 .into(),
         }
     }
 }
 
-/// What was rejected of one metric.
+/// The hypotheses rejected for one metric.
 #[derive(Debug, Clone, Copy, Default)]
-struct Rejected {
+struct Rejections {
     regressed: bool,
     improved: bool,
     suspect: bool,
 }
 
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
-}
-
-/// The mean of what runs were estimated to be, as a logarithm.
-fn mean_log(runs: &[Estimate]) -> f64 {
-    mean(&runs.iter().map(|run| run.log).collect::<Vec<_>>())
-}
-
-/// How often one endpoint was called is the draw's doing, not the target's; and all endpoints
-/// together are no other than the only one.
-fn is_asked(metric: &Metric, endpoint: Option<usize>, run: &RunResult) -> bool {
+/// How often one endpoint was called depends on the draw, not on the service; and if there is only
+/// one endpoint, all together are the same.
+fn is_judged(metric: &Metric, endpoint: Option<usize>, run: &RunResult) -> bool {
     match (metric, endpoint) {
         (Metric::Throughput, endpoint) => endpoint.is_none(),
         (_, None) => run.requests().count() > 1,
@@ -436,8 +449,8 @@ fn is_asked(metric: &Metric, endpoint: Option<usize>, run: &RunResult) -> bool {
     }
 }
 
-/// What all endpoints together do is required only where no endpoint can be judged by itself:
-/// their mixture may have a median that jumps between two of them.
+/// All endpoints together are required only where no endpoint can be judged by itself: their
+/// mixture may have a median that jumps between two of them.
 fn leave_total_to_endpoints(questions: &mut [Question]) {
     let judged: Vec<Metric> = questions
         .iter()
@@ -449,8 +462,8 @@ fn leave_total_to_endpoints(questions: &mut [Question]) {
     }
 }
 
-/// What one of the runs has too little of to be judged by this metric.
-fn lack<'a>(metric: &Metric, runs: impl Iterator<Item = &'a Numbers>) -> Option<String> {
+/// What one of the runs has too little of to judge this metric, if so.
+fn lack<'a>(metric: &Metric, runs: impl Iterator<Item = &'a RunNumbers>) -> Option<String> {
     let beyond = match metric {
         Metric::ResponseTime(percentile) => 1.0 - percentile.quantile(),
         Metric::MeanResponseTime => 1.0,
@@ -466,23 +479,28 @@ fn lack<'a>(metric: &Metric, runs: impl Iterator<Item = &'a Numbers>) -> Option<
             "{seconds} full seconds, {LEAST_SECONDS} are needed"
         ));
     }
-    // A hair of slack, since 2000 * (1 - 0.95) is not quite 100 in binary.
+    // A little slack, since 2000 * (1 - 0.95) is not quite 100 in binary.
     (count as f64 * beyond + 1e-9 < SAMPLES_BEYOND && beyond > 0.0).then(|| {
         format!(
-            "{} requests in a run, {} are needed",
+            "{} requests per run, {} are needed",
             format_count(count),
             format_count((SAMPLES_BEYOND / beyond).round() as u64)
         )
     })
 }
 
-/// The values of the runs by session.
-fn grouped<T: Copy>(sessions: &[Vec<usize>], runs: &[T]) -> Vec<Vec<T>> {
-    let runs_of = |session: &Vec<usize>| session.iter().map(|&run| runs[run]).collect();
-    sessions.iter().map(runs_of).collect()
+/// So many runs, each an occasion of its own.
+fn one_each(runs: usize) -> Vec<Vec<usize>> {
+    (0..runs).map(|run| vec![run]).collect()
 }
 
-/// Which of the hypotheses are rejected, so that at most `alpha` of all rejections are false ones
+/// The values of the runs by occasion.
+fn grouped<T: Copy>(occasions: &[Vec<usize>], runs: &[T]) -> Vec<Vec<T>> {
+    let runs_of = |occasion: &Vec<usize>| occasion.iter().map(|&run| runs[run]).collect();
+    occasions.iter().map(runs_of).collect()
+}
+
+/// Which of the hypotheses are rejected, so that at most `alpha` of all rejections are false
 /// (Benjamini and Hochberg 1995).
 fn rejected(p_values: &[f64], alpha: f64) -> Vec<bool> {
     let mut sorted = p_values.to_vec();

@@ -1,19 +1,19 @@
-//! The simple rule: worse by more than a share of the baseline, and by more than a floor.
+//! The simple rule: worse by more than a share of the baseline, and by more than a minimum.
 
-use super::row::{metrics, scopes};
-use super::{Decision, Gate, Row};
+use super::gate::Gate;
+use super::row::{Decision, Row, metrics, scopes};
 use crate::metrics::{Cell, RunResult, Summary, Window};
 use crate::plan::{Direction, Metric, SloScope};
 
-/// Differences of a response time below this are noise whatever their share; us.
+/// Smaller differences of a response time are noise, whatever their share; us.
 const RESPONSE_TIME_FLOOR_US: f64 = 1_000.0;
 /// An error rate is compared by its difference; this much more is a regression.
 const ERROR_RATE_FLOOR: f64 = 0.001;
-/// So many more failures than before can be chance, whatever their share.
+/// Up to this many failures more than expected can be chance, whatever their share.
 const CHANCE_FAILURES: f64 = 3.0;
-/// Below this many requests on one side, a rate per second says little.
+/// With fewer requests on either side, throughput says little.
 const REQUESTS_FOR_RATE: u64 = 400;
-/// How many samples must lie beyond a percentile (and make up a mean), on both sides.
+/// How many samples must be above a percentile (or make up a mean), on both sides.
 const SAMPLES_BEYOND: f64 = 10.0;
 
 /// The rule's parameter.
@@ -47,7 +47,7 @@ impl Gate for Threshold {
     fn weaknesses(&self, baseline: &[RunResult]) -> Vec<String> {
         match baseline {
             [only] => vec![format!(
-                "one baseline run (`{}`) cannot show how much runs differ by themselves",
+                "a single baseline run (`{}`) cannot show how much equal runs vary",
                 only.run.id
             )],
             _ => Vec::new(),
@@ -64,12 +64,12 @@ impl Gate for Threshold {
             let before = merged(baseline, endpoint);
             let now = merged(candidates, endpoint);
             for (metric, required) in &metrics {
-                // How often one endpoint was called is the draw's doing, not the target's.
+                // How often one endpoint was called depends on the draw, not on the service.
                 if endpoint.is_some() && *metric == Metric::Throughput {
                     continue;
                 }
                 let mut row = self.row(scope.clone(), metric, &before, &now);
-                // An endpoint that is seldom called must not leave every job undecided.
+                // An endpoint that is rarely called must not leave every job inconclusive.
                 row.required = *required && endpoint.is_none();
                 rows.push(row);
             }
@@ -119,7 +119,7 @@ impl Threshold {
             row.reason = format!("too few requests ({})", before.requests.min(now.requests));
             return row;
         }
-        // A hair of slack, since 200 * (1 - 0.95) is not quite 10 in binary.
+        // A little slack, since 200 * (1 - 0.95) is not quite 10 in binary.
         if beyond + 1e-9 < SAMPLES_BEYOND {
             row.reason = format!("too few samples ({samples})");
             return row;
@@ -128,7 +128,7 @@ impl Threshold {
             Direction::AtMost => value - baseline,
             Direction::AtLeast => baseline - value,
         };
-        // A few failures more than the baseline's rate makes of this many requests are chance.
+        // A few failures more than the baseline's error rate predicts are chance.
         let expected = baseline * now.requests as f64;
         let chance = *metric == Metric::ErrorRate
             && (now.failures as f64 - expected).abs() < CHANCE_FAILURES;
@@ -152,7 +152,7 @@ impl Threshold {
         row
     }
 
-    /// Whether a change of `by` (positive) from `baseline` is more than noise and more than allowed.
+    /// Whether a change of `by` (positive) from `baseline` exceeds the noise and what is allowed.
     fn is_notable(&self, metric: &Metric, baseline: f64, by: f64) -> bool {
         let allowed = match metric {
             Metric::ErrorRate => ERROR_RATE_FLOOR,
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn less_throughput_is_worse_in_a_closed_model_and_not_asked_in_an_open_one() {
+    fn less_throughput_is_worse_in_a_closed_model_and_not_compared_in_an_open_one() {
         let base = run(50_000, 2_000, 0);
         let slow = run(50_000, 1_500, 0);
         assert_eq!(

@@ -1,29 +1,30 @@
-//! What would bring the next letter: the smallest single change, or the targets to meet.
+//! What would achieve the next letter: the smallest single improvement, or the criteria to meet.
 
 use serde::Serialize;
 
-use super::{Criterion, Kind, Letter, score};
+use super::criterion::{Criterion, CriterionKind, total_weight};
+use super::score::{self, Letter};
 use crate::plan::Direction;
 
-/// How the next better letter could be had.
+/// What would achieve the next better letter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NextLetter {
     /// The letter.
     pub letter: Letter,
-    /// What it takes, for people: `p95 at 620 ms instead of 900 ms`.
+    /// What is needed, for people: `p95 at 620 ms instead of 900 ms`.
     pub how: String,
 }
 
-/// A change of one criterion that would be enough.
-struct Step<'a> {
+/// An improvement of one criterion that would be enough.
+struct Improvement<'a> {
     criterion: &'a Criterion,
-    /// The value it takes; in the metric's unit.
+    /// The value it needs; in the metric's unit.
     value: f64,
-    /// How much better that is, as a factor; infinite where there is nothing to go by.
+    /// How much better that is, as a factor; infinite where it cannot be computed.
     effort: f64,
 }
 
-/// What would bring the letter after `letter`.
+/// What would achieve the letter above `letter`.
 pub(super) fn next_letter(
     criteria: &[Criterion],
     total: f64,
@@ -33,30 +34,30 @@ pub(super) fn next_letter(
     let mut missed: Vec<&Criterion> = criteria.iter().filter(|c| !c.met).collect();
     missed.sort_by(|a, b| b.points_lost.total_cmp(&a.points_lost));
     let need = letter.lowest_score() - total;
-    // An A+ asks for every target; any other letter only for its points.
+    // An A+ requires every criterion; any other letter only its points.
     let how = if letter == Letter::APlus {
         match missed.as_slice() {
-            [only] => step_to(only, 1.0).describe(),
+            [only] => improvement_to(only, 1.0).describe(),
             all => meeting(all),
         }
     } else {
-        let weights = score::total_weight(criteria)?;
-        let steps = missed
+        let weights = total_weight(criteria)?;
+        let improvements = missed
             .iter()
             .filter(|criterion| criterion.points_lost + 1e-9 >= need)
             .map(|criterion| {
                 let score = criterion.score + need * weights / criterion.weight;
-                step_to(criterion, 2.0 - score.clamp(0.0, 100.0) / 100.0)
+                improvement_to(criterion, 2.0 - score.clamp(0.0, 100.0) / 100.0)
             });
-        match steps.min_by(|a, b| a.effort.total_cmp(&b.effort)) {
-            Some(step) => step.describe(),
+        match improvements.min_by(|a, b| a.effort.total_cmp(&b.effort)) {
+            Some(improvement) => improvement.describe(),
             None => meeting(enough(&missed, need)),
         }
     };
     Some(NextLetter { letter, how })
 }
 
-/// The fewest criteria that, met, would bring `need` points; `missed` starts with the costliest.
+/// The fewest criteria that would gain `need` points if met; `missed` starts with the costliest.
 fn enough<'a, 'b>(missed: &'b [&'a Criterion], need: f64) -> &'b [&'a Criterion] {
     let mut gained = 0.0;
     let count = missed.iter().take_while(|criterion| {
@@ -67,19 +68,19 @@ fn enough<'a, 'b>(missed: &'b [&'a Criterion], need: f64) -> &'b [&'a Criterion]
     &missed[..count.count()]
 }
 
-fn step_to(criterion: &Criterion, times: f64) -> Step<'_> {
+fn improvement_to(criterion: &Criterion, times: f64) -> Improvement<'_> {
     let Criterion { metric, limit, .. } = criterion;
     let value = rounded(criterion, score::value_at(metric, *limit, times));
     let effort = match criterion.value {
         Some(now) => {
-            score::times_target(metric, *limit, now) / score::times_target(metric, *limit, value)
+            score::times_limit(metric, *limit, now) / score::times_limit(metric, *limit, value)
         }
         None => f64::INFINITY,
     };
-    Step {
+    Improvement {
         criterion,
         value,
-        // 0/0: a target of nothing, met by nothing.
+        // 0/0: a limit of 0, met by 0.
         effort: if effort.is_nan() {
             f64::INFINITY
         } else {
@@ -88,7 +89,7 @@ fn step_to(criterion: &Criterion, times: f64) -> Step<'_> {
     }
 }
 
-/// Rounded to what reports show, to the strict side, so that the advice holds as it is read.
+/// Rounded as reports show it, to the strict side, so that the advice holds as printed.
 fn rounded(criterion: &Criterion, value: f64) -> f64 {
     let direction = criterion.metric.direction();
     if value > 1.0 && value.is_finite() {
@@ -108,7 +109,7 @@ fn rounded(criterion: &Criterion, value: f64) -> f64 {
     }
 }
 
-impl Step<'_> {
+impl Improvement<'_> {
     fn describe(&self) -> String {
         let Criterion { metric, .. } = self.criterion;
         let name = subject(self.criterion);
@@ -118,15 +119,15 @@ impl Step<'_> {
                 metric.format(self.value),
                 metric.format(now)
             ),
-            None => format!("data for {name}, with its target met"),
+            None => format!("data for {name} within its limit"),
         }
     }
 }
 
 fn subject(criterion: &Criterion) -> String {
     match criterion.kind {
-        Kind::Slo => criterion.full_name(),
-        Kind::Baseline => format!("{} against the baseline", criterion.full_name()),
+        CriterionKind::Slo => criterion.full_name(),
+        CriterionKind::Baseline => format!("{} against the baseline", criterion.full_name()),
     }
 }
 
@@ -137,15 +138,10 @@ fn meeting(criteria: &[&Criterion]) -> String {
         names.push(format!("{} more", criteria.len() - NAMED));
     }
     let last = names.pop().unwrap_or_default();
-    let targets = if criteria.len() == 1 {
-        "target"
-    } else {
-        "targets"
-    };
     if names.is_empty() {
-        format!("meeting the {targets} {last}")
+        format!("meeting the limit of {last}")
     } else {
-        format!("meeting the {targets} {} and {last}", names.join(", "))
+        format!("meeting the limits of {} and {last}", names.join(", "))
     }
 }
 
@@ -153,29 +149,29 @@ fn meeting(criteria: &[&Criterion]) -> String {
 mod tests {
     use crate::grading::*;
     use crate::metrics::{Outcome, fixture};
-    use crate::plan::Percentile;
+    use crate::plan::{Metric, Percentile};
 
     fn next(slos: &[(&str, Metric, f64)]) -> Option<(&'static str, String)> {
         let mut result =
             fixture::run(&[("a", &[(Outcome::Ok, 90_000, 99), (Outcome::Http5xx, 10, 1)])]);
         result.run.slos = slos
             .iter()
-            .map(|(name, metric, target)| fixture::slo(name, metric.clone(), *target))
+            .map(|(name, metric, limit)| fixture::slo(name, metric.clone(), *limit))
             .collect();
-        let next = Grading::of(&result, &[], &Policy::default()).next?;
+        let next = Grading::of(&result, None, &Policy::default()).next?;
         Some((next.letter.name(), next.how))
     }
 
-    fn p95(target: f64) -> (&'static str, Metric, f64) {
+    fn p95(limit: f64) -> (&'static str, Metric, f64) {
         (
             "p95",
             Metric::ResponseTime(Percentile::new(95.0).unwrap()),
-            target,
+            limit,
         )
     }
 
     #[test]
-    fn one_change_that_is_enough_is_named_with_its_value() {
+    fn one_improvement_that_is_enough_is_named_with_its_value() {
         // 90 ms over 60 ms is 1.5 times, 50 points; with one weight of two that is 75 in total: a C.
         let (letter, how) = next(&[p95(60_000.0), ("rps", Metric::Throughput, 1.0)]).unwrap();
         assert_eq!(
@@ -185,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_smaller_change_is_chosen() {
+    fn the_smaller_improvement_is_chosen() {
         let (_, how) = next(&[
             p95(60_000.0),
             ("errors", Metric::ErrorRate, 0.001),
@@ -203,21 +199,21 @@ mod tests {
             ("rps", Metric::Throughput, 1.0),
         ])
         .unwrap();
-        // 1 % of 0.61 % costs 32 points, a D; 70 points come with 1.6 times the target, 0.976 %.
+        // 1 % of 0.61 % costs 32 points, a D; 70 points come with 1.6 times the limit, 0.976 %.
         assert_eq!(how, "errors at 0.97% instead of 1%");
     }
 
     #[test]
-    fn several_targets_are_named_where_no_single_one_is_enough() {
+    fn several_criteria_are_named_where_no_single_one_is_enough() {
         let (letter, how) = next(&[p95(1.0), ("errors", Metric::ErrorRate, 0.0)]).unwrap();
         assert_eq!(
             (letter, how.as_str()),
-            ("D", "meeting the targets p95 and errors")
+            ("D", "meeting the limits of p95 and errors")
         );
     }
 
     #[test]
-    fn an_a_plus_asks_for_every_target() {
+    fn an_a_plus_requires_every_criterion() {
         let mut slos = vec![("rps", Metric::Throughput, 1.0); 30];
         slos.push(p95(89_960.0));
         let (letter, how) = next(&slos).unwrap();
@@ -228,18 +224,18 @@ mod tests {
     }
 
     #[test]
-    fn following_the_advice_brings_the_letter() {
-        for target in [46_000.0, 50_000.0, 60_000.0, 75_000.0, 80_000.0] {
-            let slos = [p95(target), ("rps", Metric::Throughput, 1.0)];
+    fn following_the_advice_achieves_the_letter() {
+        for limit in [46_000.0, 50_000.0, 60_000.0, 75_000.0, 80_000.0] {
+            let slos = [p95(limit), ("rps", Metric::Throughput, 1.0)];
             let (letter, how) = next(&slos).unwrap();
             let advised: f64 = how.split(' ').nth(2).unwrap().parse().unwrap();
             let mut result = fixture::run(&[("a", &[(Outcome::Ok, (advised * 1e3) as u64, 100)])]);
             result.run.slos = slos
                 .iter()
-                .map(|(name, metric, target)| fixture::slo(name, metric.clone(), *target))
+                .map(|(name, metric, limit)| fixture::slo(name, metric.clone(), *limit))
                 .collect();
-            let grading = Grading::of(&result, &[], &Policy::default());
-            assert_eq!(grading.letter.unwrap().name(), letter, "{target}: {how}");
+            let grading = Grading::of(&result, None, &Policy::default());
+            assert_eq!(grading.letter.unwrap().name(), letter, "{limit}: {how}");
         }
     }
 }

@@ -1,44 +1,44 @@
-//! How fast a target is itself again after a surge of the load.
+//! How fast a service recovers after a surge of the load.
 
 use serde::Serialize;
 
 use crate::metrics::{Cell, RunResult, Summary, Window};
 use crate::units::as_us;
 
-/// Response times and errors are looked at in stretches of this length; s.
+/// Response times and errors are evaluated over stretches of this length; s.
 const STRETCH_S: f64 = 5.0;
-/// How long they must stay at their old level; s.
+/// How long they must stay at their earlier level; s.
 const STEADY_S: f64 = 5.0;
 /// The p95 counts as back below this multiple of the earlier one ...
 const P95_FACTOR: f64 = 1.2;
-/// ... plus this, so that the noise of very fast targets does not count; us.
+/// ... plus this, so that the noise of very fast services does not count; us.
 const P95_SLACK_US: f64 = 5_000.0;
 /// The error rate counts as back within this much of the earlier one.
 const ERROR_SLACK: f64 = 0.01;
 
-/// How fast the target recovered from one surge.
+/// How fast the service recovered from one surge.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Recovery {
-    /// Name of the stage whose level is the measure.
+    /// Name of the stage before the surge, whose level is the reference.
     pub base: String,
     /// Name of the stage that follows the surge.
     pub stage: String,
-    /// From the end of the surge until p95 and error rate were back at their old level and stayed
-    /// there for 5 s; s. `None` when the target did not recover while it was watched.
+    /// From the end of the surge until p95 and error rate were back at their earlier level and
+    /// stayed there for 5 s; s. `None` when the service did not recover while it was watched.
     pub recovery_time_s: Option<f64>,
-    /// Whether it was watched for long enough to tell: for 10 s at the least.
-    pub is_told: bool,
+    /// Whether it was watched long enough to decide: for at least 10 s.
+    pub is_conclusive: bool,
 }
 
 /// One second of all endpoints after a surge.
-struct Second {
+struct SurgeSecond {
     /// From the end of the surge; s.
     at_s: f64,
     cell: Cell,
 }
 
-/// The recoveries that the load's shape asks about. Without samples at the earlier level there is
-/// nothing to measure by, and the recovery is left out.
+/// The recoveries of the load's shape. Without samples at the earlier level there is no reference,
+/// and the recovery is left out.
 pub(super) fn all(result: &RunResult) -> Vec<Recovery> {
     let load = &result.run.load;
     let recoveries = load.recoveries().into_iter();
@@ -59,7 +59,7 @@ pub(super) fn all(result: &RunResult) -> Vec<Recovery> {
                 base: load.stages[base].name.clone(),
                 stage: load.stages[stage].name.clone(),
                 recovery_time_s: time_to_recover(&seconds, watched_s, limits),
-                is_told: watched_s >= STRETCH_S + STEADY_S,
+                is_conclusive: watched_s >= STRETCH_S + STEADY_S,
             })
         })
         .collect()
@@ -80,7 +80,7 @@ fn phase_at(result: &RunResult, start_us: u64) -> Option<usize> {
     phases.position(|phase| phase.measured && phase.start_us == start_us)
 }
 
-fn seconds(result: &RunResult, from_us: u64, to_us: u64) -> Vec<Second> {
+fn seconds(result: &RunResult, from_us: u64, to_us: u64) -> Vec<SurgeSecond> {
     let intervals = result.timeline.iter().filter_map(|interval| {
         let phase = result.run.phases.get(interval.phase)?;
         let at_us = phase
@@ -93,7 +93,7 @@ fn seconds(result: &RunResult, from_us: u64, to_us: u64) -> Vec<Second> {
         result
             .request_cells(interval)
             .for_each(|part| cell.merge(part));
-        Some(Second {
+        Some(SurgeSecond {
             at_s: (at_us - from_us) as f64 / 1e6,
             cell,
         })
@@ -102,7 +102,7 @@ fn seconds(result: &RunResult, from_us: u64, to_us: u64) -> Vec<Second> {
 }
 
 /// The first second from which on every stretch that starts within the next 5 s is good.
-fn time_to_recover(seconds: &[Second], watched_s: f64, limits: (f64, f64)) -> Option<f64> {
+fn time_to_recover(seconds: &[SurgeSecond], watched_s: f64, limits: (f64, f64)) -> Option<f64> {
     let starts = seconds.iter().map(|second| second.at_s);
     let mut good_since: Option<f64> = None;
     for start in starts.filter(|start| start + STRETCH_S <= watched_s) {
@@ -118,7 +118,7 @@ fn time_to_recover(seconds: &[Second], watched_s: f64, limits: (f64, f64)) -> Op
     None
 }
 
-fn is_good(seconds: &[Second], start: f64, (p95_us, error_rate): (f64, f64)) -> bool {
+fn is_good(seconds: &[SurgeSecond], start: f64, (p95_us, error_rate): (f64, f64)) -> bool {
     let mut cell = Cell::default();
     seconds
         .iter()
@@ -136,11 +136,11 @@ mod tests {
     use crate::plan::Stage;
     use std::time::Duration;
 
-    /// 20 s base, 10 s surge, 30 s after it; `answer` gives outcome and response time by second.
-    fn recovery(answer: impl Fn(u64) -> (Outcome, u64)) -> Vec<Recovery> {
-        let stage = |name: &str, target, seconds| Stage {
+    /// 20 s base, 10 s surge, 30 s after it; `respond` gives outcome and response time by second.
+    fn recovery(respond: impl Fn(u64) -> (Outcome, u64)) -> Vec<Recovery> {
+        let stage = |name: &str, level, seconds| Stage {
             name: name.into(),
-            level: target,
+            level,
             ramp: Duration::ZERO,
             duration: Duration::from_secs(seconds),
             classes: Vec::new(),
@@ -152,7 +152,7 @@ mod tests {
         ];
         let samples = (0..6_000).map(|i| {
             let intended_us = i * 10_000;
-            let (outcome, response_us) = answer(intended_us / 1_000_000);
+            let (outcome, response_us) = respond(intended_us / 1_000_000);
             fixture::sample(0, outcome, intended_us, response_us)
         });
         let tick = Tick {
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_never_suffered_recovers_at_once() {
+    fn an_unaffected_service_recovers_at_once() {
         let found = recovery(|_| (Outcome::Ok, 10_000));
         assert_eq!(found[0].recovery_time_s, Some(0.0));
     }
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_relapse_starts_the_count_anew_and_a_late_return_is_none() {
+    fn a_relapse_restarts_the_count_and_a_late_return_is_none() {
         let relapse = recovery(|second| match second {
             20..32 | 39..41 => (Outcome::Ok, 900_000),
             _ => (Outcome::Ok, 10_000),

@@ -1,26 +1,27 @@
-//! From a value and its target to points, a severity and a letter.
+//! From a value and its limit to points, a severity and a letter.
+//!
+//! Not here: what counts in the score, and how much (`criterion`).
 
 use serde::{Serialize, Serializer};
 
-use super::Criterion;
 use crate::plan::{Direction, Metric};
 
-/// How badly a target is missed.
+/// How badly a limit is missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Severity {
     /// Met.
     Success,
-    /// Missed by less than 1.5 times the target.
+    /// Less than 1.5 times the limit.
     Close,
-    /// 1.5 times the target or more.
+    /// 1.5 times the limit or more.
     Warning,
-    /// 2 times the target or more, or no data.
+    /// 2 times the limit or more, or no data.
     Critical,
 }
 
 impl Severity {
-    /// Of a value that is `miss` times its target.
+    /// Of a value that is `miss` times its limit.
     pub(super) fn of(met: bool, miss: f64) -> Self {
         match miss {
             _ if met => Self::Success,
@@ -54,9 +55,9 @@ pub enum Letter {
 }
 
 impl Letter {
-    /// From best to worst, each with the lowest score it takes and what it says.
+    /// From best to worst, each with the lowest score for it and its description.
     const TABLE: [(Self, f64, &'static str, &'static str); 6] = [
-        (Self::APlus, 95.0, "A+", "excellent, all targets met"),
+        (Self::APlus, 95.0, "A+", "excellent, all SLOs met"),
         (Self::A, 90.0, "A", "very good, minor optimizations"),
         (Self::B, 80.0, "B", "good, some optimizations"),
         (Self::C, 70.0, "C", "acceptable, optimization required"),
@@ -64,7 +65,7 @@ impl Letter {
         (Self::F, 0.0, "F", "critical, immediate attention"),
     ];
 
-    /// The letter of a score of 0..=100. Without all targets met, an A is the best.
+    /// The letter of a score of 0..=100. Unless all criteria are met, an A is the best.
     pub fn of(score: f64, all_met: bool) -> Self {
         let reached = |row: &&(Self, f64, &str, &str)| {
             // The sum of weighted shares may come out a rounding error short of a bound.
@@ -80,7 +81,7 @@ impl Letter {
         &Self::TABLE[self as usize]
     }
 
-    /// The lowest score that it takes.
+    /// The lowest score for it.
     pub fn lowest_score(self) -> f64 {
         self.row().1
     }
@@ -90,7 +91,7 @@ impl Letter {
         self.row().2
     }
 
-    /// What it says: `good, some optimizations`.
+    /// Its description: `good, some optimizations`.
     pub fn sentence(self) -> &'static str {
         self.row().3
     }
@@ -108,22 +109,22 @@ impl Serialize for Letter {
     }
 }
 
-/// Whether `value` keeps `target`.
-pub(super) fn is_met(metric: &Metric, target: f64, value: f64) -> bool {
+/// Whether `value` is within `limit`.
+pub(super) fn is_met(metric: &Metric, limit: f64, value: f64) -> bool {
     match metric.direction() {
-        Direction::AtMost => value <= target,
-        Direction::AtLeast => value >= target,
+        Direction::AtMost => value <= limit,
+        Direction::AtLeast => value >= limit,
     }
 }
 
-/// How many times the target a value is, so that above 1 is missed: directly for "at most"
-/// metrics, on the share that may be missed for shares, on target over value for a throughput.
-/// Infinite where nothing may be missed and something is.
-pub(super) fn times_target(metric: &Metric, target: f64, value: f64) -> f64 {
+/// How many times the limit a value is, so that above 1 is missed: the value over the limit for
+/// upper limits, the share that is missing over the share that may be missing for shares, and the
+/// limit over the value for throughput. Infinite where nothing may be missing and something is.
+pub(super) fn times_limit(metric: &Metric, limit: f64, value: f64) -> f64 {
     let (actual, allowed) = match metric {
-        Metric::Availability | Metric::HitRatio { .. } => (1.0 - value, 1.0 - target),
-        Metric::Throughput => (target, value),
-        _ => (value, target),
+        Metric::Availability | Metric::HitRatio { .. } => (1.0 - value, 1.0 - limit),
+        Metric::Throughput => (limit, value),
+        _ => (value, limit),
     };
     match allowed {
         allowed if allowed > 0.0 => actual / allowed,
@@ -132,16 +133,16 @@ pub(super) fn times_target(metric: &Metric, target: f64, value: f64) -> f64 {
     }
 }
 
-/// The value that is `times` the target; the inverse of [`times_target`].
-pub(super) fn value_at(metric: &Metric, target: f64, times: f64) -> f64 {
+/// The value that is `times` the limit; the inverse of [`times_limit`].
+pub(super) fn value_at(metric: &Metric, limit: f64, times: f64) -> f64 {
     match metric {
-        Metric::Availability | Metric::HitRatio { .. } => 1.0 - (1.0 - target) * times,
-        Metric::Throughput => target / times,
-        _ => target * times,
+        Metric::Availability | Metric::HitRatio { .. } => 1.0 - (1.0 - limit) * times,
+        Metric::Throughput => limit / times,
+        _ => limit * times,
     }
 }
 
-/// 100 when met, then falling to 50 at 1.5 times the target and to 0 at 2 times.
+/// 100 when met, then falling to 50 at 1.5 times the limit and to 0 at 2 times.
 pub(super) fn of_miss(met: bool, times: f64) -> f64 {
     if met {
         100.0
@@ -150,46 +151,14 @@ pub(super) fn of_miss(met: bool, times: f64) -> f64 {
     }
 }
 
-/// A weight as it counts: a damaged one counts nothing.
-fn weight(criterion: &Criterion) -> f64 {
-    if criterion.weight.is_finite() {
-        criterion.weight.max(0.0)
-    } else {
-        0.0
-    }
-}
-
-/// The sum of all weights, or `None` when there is nothing to grade.
-pub(super) fn total_weight(criteria: &[Criterion]) -> Option<f64> {
-    let sum: f64 = criteria.iter().map(weight).sum();
-    (sum > 0.0 && sum.is_finite()).then_some(sum)
-}
-
-/// Tells each criterion what it costs of the total score.
-pub(super) fn share_out(criteria: &mut [Criterion]) {
-    let Some(sum) = total_weight(criteria) else {
-        return;
-    };
-    for criterion in criteria {
-        criterion.points_lost = (100.0 - criterion.score) * (weight(criterion) / sum);
-    }
-}
-
-/// The weighted mean of the scores.
-pub(super) fn total(criteria: &[Criterion]) -> Option<f64> {
-    total_weight(criteria)?;
-    let lost: f64 = criteria.iter().map(|c| c.points_lost).sum();
-    Some((100.0 - lost).clamp(0.0, 100.0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn judge(metric: &Metric, target: f64, value: f64) -> (f64, Severity) {
-        let met = is_met(metric, target, value);
-        let miss = times_target(metric, target, value);
+    fn judge(metric: &Metric, limit: f64, value: f64) -> (f64, Severity) {
+        let met = is_met(metric, limit, value);
+        let miss = times_limit(metric, limit, value);
         (of_miss(met, miss), Severity::of(met, miss))
     }
 
@@ -225,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn points_and_severity_for_at_most_targets() {
+    fn points_and_severity_for_upper_limits() {
         use Severity::{Close, Critical, Success, Warning};
         let cases = [
             (0.0, 100.0, Success),
@@ -245,12 +214,12 @@ mod tests {
     }
 
     #[test]
-    fn points_for_at_least_targets() {
+    fn points_for_lower_limits() {
         let near = |got: (f64, Severity), score: f64, severity| {
             assert!((got.0 - score).abs() < 1e-6, "{got:?} for {score}");
             assert_eq!(got.1, severity);
         };
-        // Availability is judged on the error budget: 99.9 % may miss 0.1 %.
+        // Availability is judged by the error budget: 99.9 % allows 0.1 %.
         near(
             judge(&Metric::Availability, 0.999, 0.999),
             100.0,
@@ -271,7 +240,7 @@ mod tests {
             0.0,
             Severity::Critical,
         );
-        // Throughput on target over value: 80 of 100 is 1.25 times too little.
+        // Throughput by limit over value: 80 of 100 is 1.25 times too little.
         near(
             judge(&Metric::Throughput, 100.0, 100.0),
             100.0,
@@ -300,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_that_allow_nothing_are_met_or_worth_nothing() {
+    fn limits_that_allow_nothing_are_met_or_worth_nothing() {
         assert_eq!(
             judge(&Metric::ErrorRate, 0.0, 0.0),
             (100.0, Severity::Success)
@@ -332,7 +301,7 @@ mod tests {
         #[test]
         fn the_score_is_a_score_and_never_rises_when_a_value_gets_worse(
             metric in any_metric(),
-            target in 0.0f64..=1.0,
+            limit in 0.0f64..=1.0,
             a in 0.0f64..=1.0,
             b in 0.0f64..=1.0,
         ) {
@@ -340,19 +309,19 @@ mod tests {
                 Direction::AtMost => (a.min(b), a.max(b)),
                 Direction::AtLeast => (a.max(b), a.min(b)),
             };
-            let (better, worse) = (judge(&metric, target, better).0, judge(&metric, target, worse).0);
+            let (better, worse) = (judge(&metric, limit, better).0, judge(&metric, limit, worse).0);
             prop_assert!((0.0..=100.0).contains(&better) && (0.0..=100.0).contains(&worse));
             prop_assert!(worse <= better);
         }
 
         #[test]
-        fn the_value_at_a_multiple_of_the_target_is_that_multiple(
+        fn the_value_at_a_multiple_of_the_limit_is_that_multiple(
             metric in any_metric(),
-            target in 0.01f64..=0.99,
+            limit in 0.01f64..=0.99,
             times in 1.0f64..2.0,
         ) {
-            let value = value_at(&metric, target, times);
-            prop_assert!((times_target(&metric, target, value) - times).abs() < 1e-6);
+            let value = value_at(&metric, limit, times);
+            prop_assert!((times_limit(&metric, limit, value) - times).abs() < 1e-6);
         }
     }
 }

@@ -1,24 +1,26 @@
-//! Yes, no, cannot tell, or not to be believed; and the exit code that says so.
+//! The verdict: passed, failed, inconclusive or INVALID, and its exit code.
 
 use serde::Serialize;
 
-use super::{Change, Criterion, Finding, Grading, Kind};
+use super::change::{Change, Finding};
+use super::criterion::{Criterion, CriterionKind};
+use super::policy::Policy;
 use crate::error::Exit;
 use crate::metrics::{Outcome, RunResult, Window};
 use crate::plan::SloScope;
 use crate::units::format_count;
 
-/// What is said of a run in one word.
+/// The verdict on a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Everything asked for is kept.
+    /// Everything required is met.
     Pass,
-    /// Something asked for is not kept.
+    /// Something required is not met.
     Fail,
-    /// The data cannot tell.
+    /// The data cannot decide it.
     Inconclusive,
-    /// The generator was at fault; the numbers say nothing about the target.
+    /// The load generator was at fault; the numbers say nothing about the service.
     Invalid,
 }
 
@@ -33,7 +35,7 @@ impl Verdict {
         }
     }
 
-    /// The exit code that says it.
+    /// Its exit code.
     pub fn exit(self) -> Exit {
         match self {
             Self::Pass => Exit::Pass,
@@ -43,67 +45,7 @@ impl Verdict {
     }
 }
 
-/// What makes a run fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FailOn {
-    /// An SLO that is missed and not advisory.
-    pub slo: bool,
-    /// A regression against the baseline.
-    pub regression: bool,
-    /// Any failed request, in any phase.
-    pub errors: bool,
-}
-
-impl FailOn {
-    /// Parses `slo,regression,errors`, in any order and number; `none` is nothing.
-    ///
-    /// # Errors
-    /// A phrase that says what is allowed.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let mut fail_on = Self {
-            slo: false,
-            regression: false,
-            errors: false,
-        };
-        for word in text.split(',').map(str::trim) {
-            match word {
-                "slo" => fail_on.slo = true,
-                "regression" => fail_on.regression = true,
-                "errors" => fail_on.errors = true,
-                "none" => {}
-                _ => {
-                    return Err(format!(
-                        "`{word}` is not allowed: write `slo`, `regression` and `errors`, separated by commas, or `none`"
-                    ));
-                }
-            }
-        }
-        Ok(fail_on)
-    }
-}
-
-impl Default for FailOn {
-    fn default() -> Self {
-        Self {
-            slo: true,
-            regression: true,
-            errors: false,
-        }
-    }
-}
-
-/// How a grade becomes a verdict and an exit code.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Policy {
-    /// What makes a run fail.
-    pub fail_on: FailOn,
-    /// The exit code of a run that passes though requests failed (`--exit-code-on-error`).
-    pub code_on_error: Option<u8>,
-    /// Whether a comparison that cannot tell is let through (`--inconclusive=warn`).
-    pub tolerates_doubt: bool,
-}
-
-/// The verdict and why. The worst that can be said is said; INVALID comes before everything.
+/// The verdict and its reasons. The worst verdict wins; INVALID comes before all others.
 pub(super) fn of(
     result: &RunResult,
     invalid: Vec<String>,
@@ -115,18 +57,18 @@ pub(super) fn of(
         return (Verdict::Invalid, invalid);
     }
     if is_cut_off(result) {
-        let why = "the run was cut off before anything was measured".to_owned();
+        let why = "the run was stopped before anything was measured".to_owned();
         return (Verdict::Inconclusive, vec![why]);
     }
     let fail_on = policy.fail_on;
     let failed_requests = result.count(Outcome::is_failure);
     let mut failures: Vec<String> = criteria
         .iter()
-        .filter(|criterion| criterion.kind == Kind::Slo && fail_on.slo)
+        .filter(|criterion| criterion.kind == CriterionKind::Slo && fail_on.slo)
         .filter(|criterion| !criterion.met && !criterion.advisory)
         .map(describe_miss)
         .collect();
-    // Endpoints before their sum: they say more.
+    // Endpoints before the total: they are more specific.
     let of = |finding| {
         let is_total = |change: &&Change| change.scope == SloScope::Total;
         let found = || {
@@ -149,38 +91,40 @@ pub(super) fn of(
     if !failures.is_empty() {
         return (Verdict::Fail, failures);
     }
-    let mut open = open_questions(result);
-    open.extend(of(Finding::Open));
+    let mut open = doubts(result);
+    open.extend(of(Finding::Undecided));
     if !open.is_empty() {
         return (Verdict::Inconclusive, open);
     }
     let reasons = match criteria {
-        [] => vec!["nothing was asked: there is no SLO and no baseline".into()],
+        [] => vec!["no SLOs defined, and no baseline given".into()],
         _ => Vec::new(),
     };
     (Verdict::Pass, reasons)
 }
 
-/// Whether a signal, or the end of perfctl itself, came before the first measured request: the
-/// targets then say nothing of the run, and are not missed by it.
+/// Whether a signal, or the end of perfctl itself, came before the first measured request: the SLOs
+/// then do not apply to the run.
 pub(super) fn is_cut_off(result: &RunResult) -> bool {
     !result.is_finished() && result.summary(None, Window::Measured).requests == 0
 }
 
-/// What the run itself leaves open.
-fn open_questions(result: &RunResult) -> Vec<String> {
+/// Why the run is inconclusive by itself, whatever the criteria.
+pub(super) fn doubts(result: &RunResult) -> Vec<String> {
     let mut open = Vec::new();
     if result.summary(None, Window::Measured).requests == 0 {
         open.push("no request was measured".to_owned());
     }
     match result.run.ending.as_ref().map(|ending| ending.signal) {
         Some(None) => {}
-        Some(Some(_)) => open.push("the run was stopped before its end".into()),
-        None => open.push("perfctl was killed during the run; its last second may be lost".into()),
+        Some(Some(_)) => open.push("the run was stopped early".into()),
+        None => {
+            open.push("perfctl was killed during the run; the last second may be missing".into())
+        }
     }
     if let Some((dropped, planned)) = result.undelivered() {
         open.push(format!(
-            "the load was not delivered: {} of {} arrivals found no free virtual user",
+            "the load was not delivered: {} of {} arrivals were dropped",
             format_count(dropped),
             format_count(planned)
         ));
@@ -194,50 +138,25 @@ fn describe_miss(criterion: &Criterion) -> String {
     match criterion.value {
         None => format!("{name}: no data"),
         Some(value) => format!(
-            "{name} is {}, the target is {}",
+            "{name} is {}, the limit is {}",
             metric.format(value),
             metric.format(*limit)
         ),
     }
 }
 
-impl Grading {
-    /// The exit code of the verdict, whatever ended the run.
-    pub fn judged_exit(&self, result: &RunResult, policy: &Policy) -> Exit {
-        // A run that leaves something open itself is not let through: nothing measured is no pass.
-        let tolerated = policy.tolerates_doubt && open_questions(result).is_empty();
-        match self.verdict {
-            Verdict::Inconclusive if tolerated => Exit::Pass,
-            verdict => verdict.exit(),
-        }
-    }
-
-    /// The exit code of the run. A signal wins over the verdict, since the caller knows that it
-    /// sent one; the report was written all the same.
-    pub fn exit(&self, result: &RunResult, policy: &Policy) -> Exit {
-        match result.run.ending.as_ref().and_then(|ending| ending.signal) {
-            Some(15) => return Exit::Terminated,
-            Some(_) => return Exit::Interrupted,
-            None => {}
-        }
-        match (self.judged_exit(result, policy), policy.code_on_error) {
-            (Exit::Pass, Some(code)) if result.count(Outcome::is_failure) > 0 => Exit::Custom(code),
-            (exit, _) => exit,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::grading::{FailOn, Grading};
     use crate::metrics::fixture;
     use crate::plan::Metric;
 
     const FAILURES: &[(Outcome, u64, u64)] = &[(Outcome::Ok, 1_000, 99), (Outcome::Http5xx, 10, 1)];
 
     fn judge(result: &RunResult, policy: Policy) -> (Verdict, u8) {
-        let grading = Grading::of(result, &[], &policy);
-        (grading.verdict, grading.exit(result, &policy).code())
+        let grading = Grading::of(result, None, &policy);
+        (grading.verdict, grading.exit.code())
     }
 
     fn fail_on(text: &str) -> Policy {
@@ -248,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missed_target_fails_unless_it_is_advisory_or_not_asked_about() {
+    fn a_missed_slo_fails_unless_it_is_advisory_or_not_in_fail_on() {
         let mut result = fixture::run(&[("a", FAILURES)]);
         result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.001)];
         assert_eq!(judge(&result, Policy::default()), (Verdict::Fail, 1));
@@ -258,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_fail_when_asked_and_can_have_a_code_of_their_own() {
+    fn errors_fail_if_requested_and_can_have_their_own_exit_code() {
         let result = fixture::run(&[("a", FAILURES)]);
         assert_eq!(judge(&result, Policy::default()), (Verdict::Pass, 0));
         assert_eq!(judge(&result, fail_on("errors")), (Verdict::Fail, 1));
@@ -272,14 +191,14 @@ mod tests {
     }
 
     #[test]
-    fn no_data_fails_a_target_and_is_inconclusive_without_one() {
+    fn no_data_fails_an_slo_and_is_inconclusive_without_one() {
         let mut result = fixture::run(&[("a", &[])]);
         assert_eq!(
             judge(&result, Policy::default()),
             (Verdict::Inconclusive, 3)
         );
         result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.01)];
-        let grading = Grading::of(&result, &[], &Policy::default());
+        let grading = Grading::of(&result, None, &Policy::default());
         assert_eq!(grading.verdict, Verdict::Fail);
         assert_eq!(grading.reasons, ["error_rate: no data"]);
         assert_eq!(grading.score, Some(0.0));
@@ -294,15 +213,11 @@ mod tests {
     }
 
     #[test]
-    fn a_run_cut_off_before_its_first_measured_request_missed_no_target() {
+    fn a_run_stopped_before_its_first_measured_request_missed_no_slo() {
         let mut result = fixture::run(&[("a", &[])]);
         result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.01)];
-        let grade = |result: &RunResult| Grading::of(result, &[], &Policy::default());
-        assert_eq!(
-            grade(&result).verdict,
-            Verdict::Fail,
-            "it went on to its end"
-        );
+        let grade = |result: &RunResult| Grading::of(result, None, &Policy::default());
+        assert_eq!(grade(&result).verdict, Verdict::Fail, "it ran to its end");
         result.run.ending.as_mut().unwrap().signal = Some(2);
         let cut_off = grade(&result);
         assert_eq!(
@@ -335,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn an_open_question_about_the_baseline_is_no_pass() {
+    fn an_undecided_change_is_no_pass() {
         let result = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 10)])]);
         let change = |finding| Change {
             scope: SloScope::Total,
@@ -343,15 +258,19 @@ mod tests {
             reference: 0.0,
             value: 0.0,
             finding,
-            sentence: "error_rate: cannot tell".into(),
+            sentence: "error_rate: inconclusive".into(),
         };
-        let verdict = |finding, policy| Grading::of(&result, &[change(finding)], &policy).verdict;
+        let verdict =
+            |finding, policy| Grading::of_changes(&result, &[change(finding)], &policy).verdict;
         assert_eq!(
-            verdict(Finding::Open, Policy::default()),
+            verdict(Finding::Undecided, Policy::default()),
             Verdict::Inconclusive
         );
-        assert_eq!(verdict(Finding::Open, fail_on("slo")), Verdict::Pass);
-        assert_eq!(verdict(Finding::Held, Policy::default()), Verdict::Pass);
+        assert_eq!(verdict(Finding::Undecided, fail_on("slo")), Verdict::Pass);
+        assert_eq!(
+            verdict(Finding::Unchanged, Policy::default()),
+            Verdict::Pass
+        );
         assert_eq!(
             verdict(Finding::Regressed, Policy::default()),
             Verdict::Fail
@@ -359,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn doubt_about_the_baseline_can_be_let_through_but_no_other() {
+    fn only_doubt_about_the_baseline_can_be_tolerated() {
         let policy = Policy {
             tolerates_doubt: true,
             ..Policy::default()
@@ -373,22 +292,14 @@ mod tests {
                 finding,
                 sentence: String::new(),
             };
-            let grading = Grading::of(result, &[change], &policy);
-            grading.exit(result, &policy).code()
+            let grading = Grading::of_changes(result, &[change], &policy);
+            grading.exit.code()
         };
         let sound = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 10)])]);
-        assert_eq!(exit(&sound, Finding::Open), 0);
+        assert_eq!(exit(&sound, Finding::Undecided), 0);
         assert_eq!(exit(&sound, Finding::Regressed), 1);
-        assert_eq!(exit(&fixture::run(&[("a", &[])]), Finding::Open), 3);
+        assert_eq!(exit(&fixture::run(&[("a", &[])]), Finding::Undecided), 3);
         let invalid = fixture::run(&[("a", &[(Outcome::LocalFd, 10, 3)])]);
-        assert_eq!(exit(&invalid, Finding::Open), 3);
-    }
-
-    #[test]
-    fn what_may_fail_a_run() {
-        assert_eq!(FailOn::parse("slo,regression"), Ok(FailOn::default()));
-        assert!(FailOn::parse("errors, slo").unwrap().errors);
-        assert!(!FailOn::parse("none").unwrap().slo);
-        assert!(FailOn::parse("slos").unwrap_err().contains("`slos`"));
+        assert_eq!(exit(&invalid, Finding::Undecided), 3);
     }
 }

@@ -1,5 +1,5 @@
 //! Hand-made results for the tests of grading, comparison and reports. They go through the fold
-//! and the journal, as those of real runs do.
+//! and the journal, like those of real runs.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ pub fn run(endpoints: &[(&str, Requests<'_>)]) -> RunResult {
 }
 
 /// A closed run of 60 s at 50 requests a second of one endpoint and about 20 ms, the whole of it
-/// slower by `factor`; a session of its own.
+/// slower by `factor`; an occasion of its own.
 pub fn minute(number: usize, factor: f64) -> RunResult {
     minute_of(number, |i| {
         // A spread that is the same in each second, and another from second to second.
@@ -70,7 +70,7 @@ pub fn minute_of(number: usize, samples: impl Fn(u64) -> Vec<Sample>) -> RunResu
     };
     let mut result = of_stages(&["list invoices", "other"], vec![stage], tick);
     result.run.id = format!("run {number}");
-    result.run.session = Some(format!("session {number}"));
+    result.run.occasion = Some(format!("occasion {number}"));
     result
 }
 
@@ -129,7 +129,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
             cpu: "Test CPU".into(),
         },
         boot_id: Some("5a1e".into()),
-        session: None,
+        occasion: None,
         build: None,
         client: Default::default(),
         insecure: false,
@@ -165,12 +165,12 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
 }
 
 /// An SLO of weight 1 on all endpoints, named as in reports, such as `p95` or `error_rate`.
-pub fn slo(name: &str, metric: crate::plan::Metric, target: f64) -> Slo {
+pub fn slo(name: &str, metric: crate::plan::Metric, limit: f64) -> Slo {
     Slo {
         name: name.into(),
         scope: crate::plan::SloScope::Total,
         metric,
-        limit: target,
+        limit,
         weight: 1.0,
         advisory: false,
     }

@@ -1,4 +1,4 @@
-//! Histograms of microseconds: dense for reading percentiles, sparse for storing.
+//! Histograms of microseconds: a dense one to read percentiles from, a sparse one to store.
 //!
 //! The only user of the hdrhistogram crate. Both forms have the same buckets: values below 2048
 //! have one each, and above that a bucket is at most 1/1024 of its value wide, so that a
@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::Percentile;
 
-/// Up to how many places for each value it is cheaper to count than to sort.
+/// With up to this many places per value, counting is cheaper than sorting.
 const PLACES_PER_VALUE: usize = 4;
 
-/// A histogram with so many times the buckets of another takes it in place rather than anew.
+/// A histogram with this many times the buckets of another merges it in place.
 const MANY_TIMES: usize = 16;
 
-/// How many of the last bits of `value` do not decide about its bucket.
+/// How many low bits of `value` do not affect its bucket.
 fn dropped_bits(value: u64) -> u32 {
     // hdrhistogram with 3 digits has 2048 sub-buckets: the top 11 bits of a value decide.
     (u64::BITS - value.leading_zeros()).saturating_sub(11)
@@ -43,7 +43,7 @@ fn lowest_at(index: usize) -> u64 {
     ((index - dropped_bits * 1024) as u64) << dropped_bits
 }
 
-/// The same of a place that may not be one.
+/// Like [`lowest_at`], for a place that may not exist.
 pub(super) fn checked_lowest_at(index: usize) -> Option<u64> {
     (index < BUCKETS).then(|| lowest_at(index))
 }
@@ -60,7 +60,7 @@ fn counted(values: &[u64], first: usize, places: usize) -> Vec<u64> {
         .collect()
 }
 
-/// The same of any values, which are sorted in place.
+/// The buckets of any values, which are sorted in place.
 fn sorted(values: &mut [u64]) -> Vec<u64> {
     values.sort_unstable();
     let mut buckets: Vec<u64> = Vec::new();
@@ -74,7 +74,7 @@ fn sorted(values: &mut [u64]) -> Vec<u64> {
     buckets
 }
 
-/// The buckets of both, gone through side by side.
+/// The buckets of both, merged in order.
 fn merged(one: &SparseHistogram, other: &SparseHistogram) -> Vec<u64> {
     let mut buckets = Vec::with_capacity(one.buckets.len() + other.buckets.len());
     let (mut left, mut right) = (one.iter().peekable(), other.iter().peekable());
@@ -103,8 +103,8 @@ fn highest_of_bucket(value: u64) -> u64 {
     value | ((1u64 << dropped_bits) - 1)
 }
 
-/// The value that stands for a bucket where one has to: halfway between its extremes. `lowest` is
-/// the bucket's smallest value.
+/// The value that represents a bucket: the middle between its extremes. `lowest` is the bucket's
+/// smallest value.
 pub fn middle_of_bucket(lowest: u64) -> f64 {
     (lowest as f64 + highest_of_bucket(lowest) as f64) / 2.0
 }
@@ -199,8 +199,8 @@ impl SparseHistogram {
         Err(low * 2)
     }
 
-    /// Whether it could have been written by perfctl: pairs, ascending, counts above 0, the
-    /// extremes in the outer buckets.
+    /// Whether perfctl could have written it: pairs, ascending, counts above 0, the extremes in
+    /// the outer buckets.
     pub fn is_sound(&self) -> bool {
         let pairs = self.buckets.len().is_multiple_of(2);
         let counted = self.iter().all(|(b, c)| c > 0 && lowest_of_bucket(b) == b);
@@ -246,7 +246,7 @@ impl Histogram {
     /// Adds all of a sparse histogram.
     pub fn add(&mut self, sparse: &SparseHistogram) {
         for (bucket, count) in sparse.iter() {
-            // Resizing can only fail for want of address space; a value that large is clamped.
+            // Resizing fails only when address space runs out; a value that large is clamped.
             let value = bucket.min(u64::MAX / 4);
             if self.dense.record_n(value, count).is_err() {
                 self.dense.saturating_record_n(value, count);

@@ -3,4 +3,6 @@
 pub(super) mod journal;
 pub(super) mod result;
 pub(super) mod run_dir;
+pub(super) mod run_info;
 pub(super) mod timeline;
+pub(super) mod version;

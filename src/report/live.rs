@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::text::harmless;
-use crate::metrics::Live;
+use crate::metrics::LiveSnapshot;
 use crate::units::{
     format_count, format_duration, format_latency_us, format_percent, format_rate, format_users,
 };
@@ -41,7 +41,7 @@ impl Mode {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Update {
     /// The numbers.
-    pub live: Live,
+    pub live: LiveSnapshot,
     /// Name of the phase.
     pub phase: String,
     /// Since the start of the load.
@@ -191,7 +191,7 @@ mod tests {
 
     fn update(elapsed_ms: u64) -> Update {
         Update {
-            live: Live {
+            live: LiveSnapshot {
                 users: 50,
                 rate_per_s: 480.0,
                 p95_us: Some(41_200.0),

@@ -85,7 +85,7 @@ pub fn run(args: &AbArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     match made {
         Made::Stopped(report) => {
             args.format.print(&report, out)?;
-            Ok(report.grading.exit(&report.result, &Policy::default()))
+            Ok(report.grading.exit)
         }
         Made::Both {
             sides: [a, b],

@@ -35,10 +35,10 @@ pub struct ExecuteArgs {
     #[arg(long, env = "PERFCTL_OUT", value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// What the run is one session with, such as a CI job's id [default: told by host, boot and
+    /// The occasion the run is made on, such as a CI job's id [default: told by host, boot and
     /// time]
-    #[arg(long, env = "PERFCTL_SESSION", value_name = "NAME")]
-    session: Option<String>,
+    #[arg(long, env = "PERFCTL_OCCASION", value_name = "NAME")]
+    occasion: Option<String>,
 
     /// Which build of the target is measured, such as a commit; a baseline holds one build
     #[arg(long, env = "PERFCTL_BUILD", value_name = "NAME")]
@@ -111,7 +111,7 @@ impl ExecuteArgs {
         let info = RunInfo {
             assume_healthy: self.assume_healthy,
             boot_id: boot_id(),
-            session: given(&self.session),
+            occasion: given(&self.occasion),
             build: given(&self.build),
             ..RunInfo::new(plan, directory.id(), &base, started_at, machine())
         };

@@ -168,7 +168,7 @@ mod tests {
         };
         let mut next = factors.iter().enumerate().map(|(number, factor)| {
             let mut result = fixture::minute(100 + number, *factor);
-            result.run.session = Some("candidate".into());
+            result.run.occasion = Some("candidate".into());
             result.run.slos = vec![fixture::slo("p95", Metric::MaxResponseTime, 200_000.0)];
             Executed {
                 result,

@@ -92,9 +92,8 @@ fn collect(
         }
         let result = executed.result;
         if !result.is_finished() {
-            let policy = Policy::default();
-            let grading = Grading::of(&result, &[], &policy);
-            collected.stopped = Some(grading.exit(&result, &policy));
+            let grading = Grading::of(&result, None, &Policy::default());
+            collected.stopped = Some(grading.exit);
             break;
         }
         match faults(&result).as_slice() {
@@ -141,8 +140,8 @@ fn findings(gate: &Statistical, runs: &[RunResult]) -> String {
          job, and at most {} % of the jobs of an unchanged build fail)",
         trim_float(gate.budget() * 100.0, 1)
     );
-    text += "\n\nmeasured in one session: other days and other machines differ by more, which\n\
-             only a baseline of several sessions shows (`perfctl baseline show`)";
+    text += "\n\nmeasured on one occasion: other days and other machines differ by more, which\n\
+             only a baseline of several occasions shows (`perfctl baseline show`)";
     text
 }
 

@@ -1,13 +1,13 @@
 //! How much equal runs differ, and what could be found in spite of it, as a table of 80 columns.
 
 use super::describe::{align_right, table};
-use crate::comparison::{FORETOLD_RUNS, Noise, Spread};
+use crate::comparison::{Noise, PREDICTED_RUNS, Spread};
 use crate::report::plain;
 use crate::units::{format_counted, trim_float};
 
-/// The noise between `unit`s (`session` or `run`), and what that lets a comparison find.
+/// The noise between `unit`s (`occasion` or `run`), and what that lets a comparison find.
 pub(crate) fn noise_text(noise: &Noise, unit: &str) -> String {
-    let [first, second, third] = FORETOLD_RUNS.map(|runs| format_counted(runs as u64, "run"));
+    let [first, second, third] = PREDICTED_RUNS.map(|runs| format_counted(runs as u64, "run"));
     let header = [
         "of", "metric", "level", "sd", "(95 %)", &first, &second, &third,
     ];

@@ -1,7 +1,7 @@
-//! What moved with a regression: where the time went, which failures there are, and which
-//! component of the target says that it took longer.
+//! What else changed along with a regression: where the time went, which failures increased, and
+//! which component of the service reported longer times.
 //!
-//! Means, since those of the parts add up to that of the whole.
+//! By means, since the means of the parts add up to that of the whole.
 
 use std::collections::BTreeSet;
 
@@ -11,17 +11,17 @@ use crate::units::{format_latency_us, trim_float};
 
 /// A part is named where it makes up this share of the whole increase, or more.
 const NOTABLE_SHARE: f64 = 0.2;
-/// A outcome of failures is named where its share of the requests rose by this, or more.
+/// An outcome of failures is named where its share of the requests rose by this, or more.
 const NOTABLE_POINTS: f64 = 0.001;
 
-/// What of the endpoint (all together for `None`) changed in the measured phase of this number,
-/// the most important first; phrases such as `first byte +5.9 ms`.
+/// What changed for the endpoint (all together for `None`) in the measured phase of this number,
+/// most important first; phrases such as `time to first byte +5.9 ms`.
 pub(super) fn of(
     metric: &Metric,
     phase: usize,
     endpoint: Option<usize>,
-    baseline: &[RunResult],
-    candidates: &[RunResult],
+    baseline: &[&RunResult],
+    candidates: &[&RunResult],
 ) -> Vec<String> {
     let [before, now] = [baseline, candidates].map(|runs| merged(runs, phase, endpoint));
     let mut phrases = Vec::new();
@@ -32,7 +32,7 @@ pub(super) fn of(
     phrases
 }
 
-fn merged(runs: &[RunResult], measured: usize, endpoint: Option<usize>) -> Cell {
+fn merged(runs: &[&RunResult], measured: usize, endpoint: Option<usize>) -> Cell {
     let mut cell = Cell::default();
     for run in runs {
         if let Some(phase) = run.measured_phases().nth(measured) {
@@ -42,7 +42,7 @@ fn merged(runs: &[RunResult], measured: usize, endpoint: Option<usize>) -> Cell 
     cell
 }
 
-/// The parts of the response time and the components of the target, each with its mean
+/// The parts of the response time and the components of the service, each with its mean
 /// contribution to a successful request.
 fn times(before: &Cell, now: &Cell) -> Vec<String> {
     let whole = mean_us(&now.response) - mean_us(&before.response);
@@ -57,13 +57,13 @@ fn times(before: &Cell, now: &Cell) -> Vec<String> {
     };
     let parts = [
         ("connecting", connecting_us(now) - connecting_us(before)),
-        ("first byte", waiting_us(now) - waiting_us(before)),
+        ("time to first byte", waiting_us(now) - waiting_us(before)),
         (
             "download",
             mean_us(&now.download) - mean_us(&before.download),
         ),
         (
-            "scheduling_delay of perfctl itself",
+            "perfctl's own scheduling delay",
             mean_us(&now.scheduling_delay) - mean_us(&before.scheduling_delay),
         ),
     ];
@@ -109,13 +109,13 @@ fn per_success(cell: &Cell, times: &SparseHistogram) -> f64 {
     times.sum_us as f64 / cell.count(|outcome| outcome == Outcome::Ok).max(1) as f64
 }
 
-/// Few requests open a connection, but each pays its share of it.
+/// The mean per successful request, although few requests open a connection.
 fn connecting_us(cell: &Cell) -> f64 {
     let steps = [&cell.dns, &cell.connect, &cell.tls];
     steps.iter().map(|step| per_success(cell, step)).sum()
 }
 
-/// Until the first byte, without what connecting took.
+/// Time to first byte, without the time for connecting.
 fn waiting_us(cell: &Cell) -> f64 {
     mean_us(&cell.ttfb) - connecting_us(cell)
 }
@@ -123,15 +123,15 @@ fn waiting_us(cell: &Cell) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Component, fixture};
+    use crate::metrics::{ComponentCounts, fixture};
 
-    fn run(change: impl Fn(&mut Cell)) -> Vec<RunResult> {
+    fn run(change: impl Fn(&mut Cell)) -> RunResult {
         let mut result = fixture::run(&[("a", &[(Outcome::Ok, 40_000, 1_000)])]);
         let cell = result.endpoints[0].phases.last_mut().unwrap();
         cell.ttfb = SparseHistogram::of(&mut vec![38_000; 1_000]);
         cell.download = SparseHistogram::of(&mut vec![2_000; 1_000]);
         change(cell);
-        vec![result]
+        result
     }
 
     fn moved(change: impl Fn(&mut Cell)) -> Vec<String> {
@@ -139,8 +139,8 @@ mod tests {
             &Metric::MeanResponseTime,
             0,
             None,
-            &run(|_| {}),
-            &run(change),
+            &[&run(|_| {})],
+            &[&run(change)],
         )
     }
 
@@ -153,13 +153,16 @@ mod tests {
         let found = moved(|cell| {
             slower(cell);
             cell.ttfb = SparseHistogram::of(&mut vec![43_900; 1_000]);
-            let db = Component {
+            let db = ComponentCounts {
                 time: SparseHistogram::of(&mut vec![5_500; 1_000]),
-                ..Component::default()
+                ..ComponentCounts::default()
             };
             cell.components.insert("db".into(), db);
         });
-        assert_eq!(found, ["first byte +5.90 ms", "component db +5.50 ms"]);
+        assert_eq!(
+            found,
+            ["time to first byte +5.90 ms", "component db +5.50 ms"]
+        );
         let found = moved(|cell| {
             slower(cell);
             cell.download = SparseHistogram::of(&mut vec![8_000; 1_000]);
@@ -168,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn connecting_is_told_from_waiting() {
+    fn connecting_is_separated_from_waiting() {
         let found = moved(|cell| {
             slower(cell);
             cell.ttfb = SparseHistogram::of(&mut vec![44_000; 1_000]);
@@ -178,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_named_by_their_class() {
+    fn failures_are_named_by_their_outcome() {
         let fail = |cell: &mut Cell| {
             cell.outcomes.insert(Outcome::Ok, 990);
             cell.outcomes.insert(Outcome::Http5xx, 10);
@@ -188,11 +191,11 @@ mod tests {
             &Metric::ErrorRate,
             0,
             Some(0),
-            &run(|_| {}),
-            &run(|cell| {
+            &[&run(|_| {})],
+            &[&run(|cell| {
                 slower(cell);
                 fail(cell);
-            }),
+            })],
         );
         assert_eq!(of_errors, ["http_5xx +1 pp"]);
     }

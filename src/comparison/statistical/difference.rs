@@ -1,71 +1,67 @@
-//! Two sides of runs, a metric of each: how much they differ, and how sure that is.
+//! How much a metric differs between two sides of runs, and how certain that is.
 //!
-//! Runs of one session share the state of a machine, so the session is the unit: its mean counts
-//! once, however many runs it has. How much sessions differ by themselves is learned from the
-//! sessions there are and from an assumption that is worth two more (a moderated variance, after
-//! Smyth 2004). Not here: what is made of a difference (`statistical`).
+//! Runs of one occasion share the state of a machine, so the occasion is the unit: its mean counts
+//! once, however many runs it has. How much occasions vary is learned from those at hand and from
+//! an assumption that is worth two more (a moderated variance, after Smyth 2004). Not here:
+//! what is decided from a difference (`statistical`).
 
 use super::distribution::{ASSUMED, above, quantile};
-use super::estimate::Estimate;
-use super::mean;
+use super::estimate::{Estimate, mean};
 
-/// Spread between sessions that is assumed beside what is measured: 3 %.
+/// The spread between occasions that is assumed in addition to the measured one: 3 %.
 const PRIOR_SPREAD: f64 = 0.03;
-/// What the assumption is worth, in observations.
+/// The weight of the assumption, in observations.
 const PRIOR_WEIGHT: f64 = 2.0;
-/// Spread between sessions that is assumed where the baseline has too few to measure any: 5 %.
+/// The spread between occasions that is assumed where the baseline has too few to measure it: 5 %.
 const PROVISIONAL_SPREAD: f64 = 0.05;
-/// So many sessions of the baseline show how much sessions differ.
-pub(super) const LEAST_SESSIONS: usize = 3;
-/// Spread between runs side by side that is assumed beside what is measured: 1.5 %.
+/// The fewest occasions of a baseline that show how much occasions vary.
+pub(super) const LEAST_OCCASIONS: usize = 3;
+/// The spread between runs side by side that is assumed in addition to the measured one: 1.5 %.
 const PAIRED_SPREAD: f64 = 0.015;
 
-/// The runs of one side, by session.
-pub(super) type Sessions = [Vec<Estimate>];
-
-/// A difference of logarithms, candidate minus baseline, with what it takes to foresee what more
-/// runs would bring.
+/// A difference of logarithms, candidate minus baseline, with what is needed to predict the effect
+/// of more runs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Difference {
     pub(super) log: f64,
     pub(super) error: f64,
     pub(super) degrees: f64,
-    /// Variance of one session of one run.
+    /// Variance of one occasion of one run.
     variance: f64,
-    /// The part of it that differs between runs of one session.
+    /// The part of it that differs between runs of one occasion.
     within: f64,
     /// The baseline's part in the square of `error`.
     of_baseline: f64,
-    /// Sessions of the candidate.
-    pub(super) sessions: f64,
+    /// Occasions of the candidate.
+    pub(super) occasions: f64,
 }
 
 /// One side, summed up.
 struct Side {
-    sessions: f64,
+    occasions: f64,
     mean: f64,
-    /// Squares of the sessions' means around `mean`.
+    /// Squares of the occasions' means around `mean`.
     between: f64,
-    /// Squares of the runs around their session's mean, and their degrees of freedom.
+    /// Squares of the runs around their occasion's mean, and their degrees of freedom.
     within: (f64, f64),
-    /// Harmonic mean of the number of runs in a session.
+    /// Harmonic mean of the number of runs in an occasion.
     runs: f64,
 }
 
 impl Side {
-    fn of(sessions: &Sessions) -> Self {
+    fn of(occasions: &[Vec<Estimate>]) -> Self {
         let squares = |values: &[f64]| {
             let center = mean(values);
             values.iter().map(|v| (v - center).powi(2)).sum::<f64>()
         };
-        let logs: Vec<Vec<f64>> = sessions
+        let logs: Vec<Vec<f64>> = occasions
             .iter()
             .map(|runs| runs.iter().map(|run| run.log).collect())
             .collect();
         let means: Vec<f64> = logs.iter().map(|runs| mean(runs)).collect();
         let count = logs.len() as f64;
         Self {
-            sessions: count,
+            occasions: count,
             mean: mean(&means),
             between: squares(&means),
             within: logs.iter().fold((0.0, 0.0), |(sum, degrees), runs| {
@@ -77,8 +73,8 @@ impl Side {
 }
 
 /// The mean square of the errors within the runs.
-fn mean_square_error(sessions: &Sessions) -> f64 {
-    let errors: Vec<f64> = sessions
+fn mean_square_error(occasions: &[Vec<Estimate>]) -> f64 {
+    let errors: Vec<f64> = occasions
         .iter()
         .flatten()
         .map(|run| run.error.powi(2))
@@ -87,14 +83,14 @@ fn mean_square_error(sessions: &Sessions) -> f64 {
 }
 
 impl Difference {
-    /// Of runs made at their own times. Both sides have at least one session of at least one run.
-    pub(super) fn between(baseline: &Sessions, candidate: &Sessions) -> Self {
+    /// Of runs made at different times. Both sides have at least one occasion of at least one run.
+    pub(super) fn between(baseline: &[Vec<Estimate>], candidate: &[Vec<Estimate>]) -> Self {
         let (b, c) = (Side::of(baseline), Side::of(candidate));
         let chance = mean_square_error(baseline);
         let (squares, degrees) = (b.within.0 + c.within.0, b.within.1 + c.within.1);
         let within = chance.max(squares / (degrees + 2.0));
-        let (variance, df) = if baseline.len() >= LEAST_SESSIONS {
-            let df = (b.sessions - 1.0) + (c.sessions - 1.0);
+        let (variance, df) = if baseline.len() >= LEAST_OCCASIONS {
+            let df = (b.occasions - 1.0) + (c.occasions - 1.0);
             let within_one = match degrees > 0.0 {
                 true => squares / degrees,
                 false => 0.0,
@@ -109,7 +105,7 @@ impl Difference {
         };
         let variance = variance.max(chance);
         let within = within.min(variance);
-        let part = |side: &Side| (variance - within * (1.0 - 1.0 / side.runs)) / side.sessions;
+        let part = |side: &Side| (variance - within * (1.0 - 1.0 / side.runs)) / side.occasions;
         Self {
             log: c.mean - b.mean,
             error: (part(&b) + part(&c)).sqrt(),
@@ -117,12 +113,12 @@ impl Difference {
             variance,
             within,
             of_baseline: part(&b),
-            sessions: c.sessions,
+            occasions: c.occasions,
         }
     }
 
-    /// Of runs of both sides in turn, in one session: what the machine does, it does to both.
-    /// Both sides have at least one run.
+    /// Of runs of both sides in turn on one occasion, so that both have the same conditions. Both
+    /// sides have at least one run.
     pub(super) fn side_by_side(a: &[Estimate], b: &[Estimate]) -> Self {
         let sides = [vec![a.to_vec()], vec![b.to_vec()]];
         let [first, second] = sides.each_ref().map(|side| Side::of(side));
@@ -141,11 +137,11 @@ impl Difference {
             variance,
             within: variance,
             of_baseline,
-            sessions: 1.0,
+            occasions: 1.0,
         }
     }
 
-    /// The same where larger is better.
+    /// The same difference for a metric where larger is better.
     pub(super) fn mirrored(self) -> Self {
         Self {
             log: -self.log,
@@ -153,35 +149,35 @@ impl Difference {
         }
     }
 
-    /// How probable so large a difference is if there is none.
+    /// The probability of a difference this large if there is none.
     pub(super) fn p_value(&self) -> f64 {
         above(self.log / self.error, self.degrees)
     }
 
-    /// What the difference is below with this probability, and above with the same.
+    /// The bounds that the difference is above and below, each with this probability.
     pub(super) fn bounds(&self, probability: f64) -> (f64, f64) {
         let half = quantile(probability, self.degrees) * self.error;
         (self.log - half, self.log + half)
     }
 
-    /// The smallest difference that would be found 19 times of 20, with alarms at `alpha` and
-    /// none below `margin`.
+    /// The minimum detectable difference: the smallest that would be found 19 times out of 20, with
+    /// alarms at `alpha` and none below `margin`.
     pub(super) fn detectable(&self, alpha: f64, margin: f64) -> f64 {
         let alarm = (quantile(1.0 - alpha, self.degrees) * self.error).max(margin);
         alarm + quantile(0.95, self.degrees) * self.error
     }
 
-    /// The same difference with so many runs in each session of the candidate.
+    /// The same difference with this many runs on each occasion of the candidate.
     pub(super) fn with_runs(&self, runs: usize) -> Self {
         let part = self.variance - self.within * (1.0 - 1.0 / runs as f64);
         Self {
-            error: (self.of_baseline + part / self.sessions).sqrt(),
+            error: (self.of_baseline + part / self.occasions).sqrt(),
             ..*self
         }
     }
 }
 
-/// The variance between sessions from what is assumed and what is measured.
+/// The variance between occasions, from the assumed and the measured one.
 fn moderated(spread: f64, chance: f64, measured: f64, degrees: f64) -> f64 {
     (PRIOR_WEIGHT * (spread.powi(2) + chance) + degrees * measured) / (PRIOR_WEIGHT + degrees)
 }
@@ -191,21 +187,21 @@ mod tests {
     use super::*;
     use crate::comparison::statistical::golden;
 
-    /// The runs of a case by session, for one of its metrics.
+    /// The runs of a case by occasion, for one of its metrics.
     fn side(
         case: &serde_json::Value,
         runs: &str,
-        sessions: &str,
+        occasions: &str,
         metric: usize,
     ) -> Vec<Vec<Estimate>> {
         let mut side: Vec<Vec<Estimate>> = Vec::new();
         let error = case["s2b"][metric].as_f64().unwrap().sqrt();
         let runs = case[runs].as_array().unwrap().iter();
-        for (run, session) in runs.zip(case[sessions].as_array().unwrap()) {
-            let session = session.as_u64().unwrap() as usize;
-            side.resize(side.len().max(session + 1), Vec::new());
+        for (run, occasion) in runs.zip(case[occasions].as_array().unwrap()) {
+            let occasion = occasion.as_u64().unwrap() as usize;
+            side.resize(side.len().max(occasion + 1), Vec::new());
             let log = run[metric].as_f64().unwrap();
-            side[session].push(Estimate { log, error });
+            side[occasion].push(Estimate { log, error });
         }
         side
     }
@@ -249,11 +245,11 @@ mod tests {
         assert!((found.error - (variance / 2.0).sqrt()).abs() < 1e-12);
         let single = Difference::side_by_side(&runs(&[0.0]), &runs(&[0.1]));
         assert_eq!(single.degrees, 2.0);
-        assert!(single.p_value() > 0.02, "two runs prove little");
+        assert!(single.p_value() > 0.02, "two runs show little");
     }
 
     #[test]
-    fn more_runs_make_it_surer_down_to_what_sessions_differ() {
+    fn more_runs_reduce_the_error_down_to_the_spread_of_occasions() {
         let baseline = vec![runs(&[0.0, 0.01]), runs(&[0.02, 0.0]), runs(&[0.01, 0.03])];
         let one = Difference::between(&baseline, &[runs(&[0.05])]);
         let errors: Vec<f64> = [1, 3, 5, 1000].map(|n| one.with_runs(n).error).to_vec();
@@ -264,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn where_larger_is_better_the_sign_turns() {
+    fn the_sign_is_inverted_where_larger_is_better() {
         let baseline = vec![runs(&[0.0]); 3];
         let slower = Difference::between(&baseline, &[runs(&[-0.3])]);
         assert!(slower.p_value() > 0.9);

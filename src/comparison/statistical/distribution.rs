@@ -1,15 +1,15 @@
 //! Student's t, chi squared and the binomial distribution; the only user of the statistics crate.
 //!
-//! Here: tails and quantiles as the rule asks for them. Not here: what they are asked of.
+//! Here: tails and quantiles. Not here: what they are used for.
 
 use statrs::distribution::{Binomial, ChiSquared, ContinuousCDF, DiscreteCDF, Normal, StudentsT};
 
-/// So many degrees of freedom stand for a spread that is assumed rather than measured: t is then
-/// the normal distribution to six digits.
+/// The degrees of freedom of a spread that is assumed rather than measured: t is then the normal
+/// distribution to six digits.
 pub(super) const ASSUMED: f64 = 1e6;
 
 /// From here on the crate's beta function loses digits, and the first term of an expansion in 1/df
-/// has more than enough of them.
+/// is more than accurate enough.
 const LARGE: f64 = 1e5;
 
 /// The probability that a t of `df` degrees of freedom is above `t`; 0..=1.
@@ -21,7 +21,7 @@ pub(super) fn above(t: f64, df: f64) -> f64 {
     }
     match StudentsT::new(0.0, 1.0, df) {
         Ok(distribution) if !t.is_nan() => distribution.sf(t),
-        // No degree of freedom and no number say nothing: everything is possible.
+        // Without degrees of freedom or without a number, everything is possible.
         _ => 1.0,
     }
 }
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_number_is_no_alarm() {
+    fn not_a_number_is_no_alarm() {
         assert_eq!(above(f64::NAN, 3.0), 1.0);
         assert_eq!(above(9.0, 0.0), 1.0);
         assert_eq!(binomial_at_least(3, 9, f64::NAN), 1.0);

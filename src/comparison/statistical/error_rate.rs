@@ -1,36 +1,36 @@
-//! Failure rates of two sides: whether they differ, and by how much at most.
+//! Error rates of two sides: whether they differ, and by how much at most.
 //!
-//! Failures come in bursts, so their counts are divided by how much more they vary than single
-//! draws would (quasi-binomial), from second to second or from session to session. Not here: what
-//! is made of it (`statistical`).
+//! Failures come in bursts, so their counts are divided by how much more they vary than independent
+//! draws would (quasi-binomial), from second to second or from occasion to occasion. Not here: what
+//! is decided from it (`statistical`).
 
 use super::distribution::{above, binomial_at_least, normal_quantile};
-use super::estimate::Errors;
+use super::estimate::FailureCounts;
 
-/// What is assumed of the spread between sessions (that of chance), in observations.
+/// The weight of the assumed spread between occasions (that of chance), in observations.
 const PRIOR_WEIGHT: f64 = 2.0;
 /// Above this, the dispersion itself is only known roughly, which widens the tails.
 const DISPERSED: f64 = 1.5;
 
-/// The runs of one side, by session.
-pub(super) type Sessions = [Vec<Errors>];
-
-/// Two failure rates.
+/// The error rates of both sides.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Rates {
     /// Failed and finished requests of the baseline.
     baseline: (f64, f64),
     /// Failed and finished requests of the candidate.
     candidate: (f64, f64),
-    /// How many times the variance of single draws; at least 1.
+    /// The variance, as a multiple of that of independent draws; at least 1.
     dispersion: f64,
     /// Degrees of freedom behind `dispersion`; `None` where it is not above [`DISPERSED`].
     degrees: Option<f64>,
 }
 
 impl Rates {
-    /// Both sides have at least one session of at least one run.
-    pub(super) fn between(baseline: &Sessions, candidate: &Sessions) -> Self {
+    /// Both sides have at least one occasion of at least one run.
+    pub(super) fn between(
+        baseline: &[Vec<FailureCounts>],
+        candidate: &[Vec<FailureCounts>],
+    ) -> Self {
         let sides = [baseline, candidate];
         let [b, c] = sides.map(|side| sum(side.iter().flatten()));
         let mut within = (0.0, 0.0);
@@ -43,8 +43,8 @@ impl Rates {
                 within.1 += run.finished * spread;
                 blocks += run.blocks;
             }
-            for session in side {
-                let (e, n) = sum(session.iter());
+            for occasion in side {
+                let (e, n) = sum(occasion.iter());
                 if n * spread > 0.0 {
                     between.0 += (e - n * share(failed, finished)).powi(2) / (n * spread);
                 }
@@ -55,9 +55,9 @@ impl Rates {
             true => within.0 / within.1,
             false => 1.0,
         };
-        let by_sessions = (PRIOR_WEIGHT + between.0) / (PRIOR_WEIGHT + between.1);
-        let dispersion = by_seconds.max(by_sessions).max(1.0);
-        let degrees = match by_seconds > by_sessions {
+        let by_occasions = (PRIOR_WEIGHT + between.0) / (PRIOR_WEIGHT + between.1);
+        let dispersion = by_seconds.max(by_occasions).max(1.0);
+        let degrees = match by_seconds > by_occasions {
             true => 1.5 * blocks / 2.0,
             false => PRIOR_WEIGHT + between.1,
         };
@@ -79,7 +79,7 @@ impl Rates {
         (self.candidate.1 > 0.0).then(|| share(self.candidate.0, self.candidate.1))
     }
 
-    /// The other way round: whether the candidate fails less.
+    /// Both sides swapped, to see whether the candidate fails less.
     pub(super) fn mirrored(self) -> Self {
         Self {
             baseline: self.candidate,
@@ -88,7 +88,7 @@ impl Rates {
         }
     }
 
-    /// How probable so many failures of the candidate are if both fail alike.
+    /// The probability of this many failures of the candidate if both error rates are equal.
     pub(super) fn p_value(&self) -> f64 {
         let draws = |count: f64| count / self.dispersion;
         let failed = draws(self.baseline.0 + self.candidate.0).floor() as u64;
@@ -116,8 +116,7 @@ impl Rates {
         )
     }
 
-    /// Whether there are requests enough to rule out an increase by `tolerance` at all: if not one
-    /// failed.
+    /// Whether there are enough requests to rule out an increase by `tolerance`, if none failed.
     pub(super) fn can_tell(&self, tolerance: f64, probability: f64) -> bool {
         let z = normal_quantile(probability);
         let bound = |finished: f64| wilson((0.0, finished), z).1;
@@ -125,7 +124,7 @@ impl Rates {
     }
 }
 
-fn sum<'a>(runs: impl Iterator<Item = &'a Errors>) -> (f64, f64) {
+fn sum<'a>(runs: impl Iterator<Item = &'a FailureCounts>) -> (f64, f64) {
     runs.fold((0.0, 0.0), |sum, run| {
         (sum.0 + run.failed, sum.1 + run.finished)
     })
@@ -139,7 +138,7 @@ fn binomial_variance(rate: f64) -> f64 {
     rate * (1.0 - rate)
 }
 
-/// Wilson's interval for a share, which needs no count to be large.
+/// Wilson's interval for a share, which holds for small counts too.
 fn wilson((failed, finished): (f64, f64), z: f64) -> (f64, f64) {
     if finished <= 0.0 {
         return (0.0, 1.0);
@@ -158,9 +157,9 @@ fn wilson((failed, finished): (f64, f64), z: f64) -> (f64, f64) {
 mod tests {
     use super::*;
 
-    /// A run whose failures are single draws.
-    fn run(failed: f64, finished: f64) -> Errors {
-        Errors {
+    /// A run whose failures are independent.
+    fn run(failed: f64, finished: f64) -> FailureCounts {
+        FailureCounts {
             failed,
             finished,
             variance: finished * binomial_variance(failed / finished),
@@ -168,8 +167,8 @@ mod tests {
         }
     }
 
-    fn rates(baseline: &[Errors], candidate: &[Errors]) -> Rates {
-        let apart = |runs: &[Errors]| runs.iter().map(|run| vec![*run]).collect::<Vec<_>>();
+    fn rates(baseline: &[FailureCounts], candidate: &[FailureCounts]) -> Rates {
+        let apart = |runs: &[FailureCounts]| runs.iter().map(|run| vec![*run]).collect::<Vec<_>>();
         Rates::between(&apart(baseline), &apart(candidate))
     }
 
@@ -192,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn more_failures_are_found_and_fewer_are_the_mirror() {
+    fn more_failures_are_found_and_fewer_in_the_opposite_direction() {
         let worse = rates(&[run(10.0, 10_000.0); 5], &[run(60.0, 10_000.0)]);
         assert!(worse.p_value() < 1e-6);
         assert!(worse.mirrored().p_value() > 0.999);
@@ -201,24 +200,24 @@ mod tests {
     }
 
     #[test]
-    fn bursts_say_less() {
-        let burst = Errors {
+    fn bursts_are_weaker_evidence() {
+        let burst = FailureCounts {
             variance: 30.0 * 10.0,
             ..run(10.0, 10_000.0)
         };
         let bursts = rates(&[burst; 5], &[run(60.0, 10_000.0)]);
         assert!(bursts.dispersion > 10.0, "{bursts:?}");
         assert!(bursts.p_value() > 0.002, "{}", bursts.p_value());
-        // Sessions that differ among themselves by more than chance count likewise.
+        // The same holds for occasions that differ by more than chance.
         let uneven = [run(0.0, 10_000.0), run(80.0, 10_000.0), run(5.0, 10_000.0)];
-        let sessions = rates(&uneven, &[run(60.0, 10_000.0)]);
-        assert!(sessions.dispersion > 10.0);
-        assert!(sessions.p_value() > 0.01);
+        let occasions = rates(&uneven, &[run(60.0, 10_000.0)]);
+        assert!(occasions.dispersion > 10.0);
+        assert!(occasions.p_value() > 0.01);
     }
 
     #[test]
-    fn nothing_finished_says_nothing() {
-        let empty = rates(&[run(0.0, 100.0)], &[Errors::default()]);
+    fn without_finished_requests_there_is_no_evidence() {
+        let empty = rates(&[run(0.0, 100.0)], &[FailureCounts::default()]);
         assert_eq!((empty.now(), empty.before()), (None, Some(0.0)));
         assert_eq!(empty.p_value(), 1.0);
         assert!(!empty.can_tell(0.005, 0.975));

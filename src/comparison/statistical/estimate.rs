@@ -1,9 +1,9 @@
-//! One run in one phase: the logarithm of a metric, and how far chance within the run moves it.
+//! One run in one phase: the logarithm of a metric, and its standard error within the run.
 //!
-//! Responses of one run depend on each other (a slow second is slow for all of them), so that
-//! their number says little of how exact a percentile is. The error comes from sums over blocks of
-//! neighbouring seconds instead: overlapping batch means, after Meketon and Schmeiser (1984), of
-//! the influence that each second has on the metric. Nothing is resampled. Not here: how runs are
+//! Responses of one run depend on each other (a slow second is slow for all of them), so their
+//! number says little about how accurate a percentile is. The error comes from sums over blocks of
+//! neighboring seconds instead: overlapping batch means, after Meketon and Schmeiser (1984), of the
+//! influence that each second has on the metric. Nothing is resampled. Not here: how runs are
 //! compared (`difference`).
 
 use crate::metrics::{Cell, Histogram, Outcome, middle_of_bucket};
@@ -15,23 +15,22 @@ pub(super) struct Estimate {
     pub(super) error: f64,
 }
 
-/// The full seconds of one phase, each with the cells of the endpoints that it is about.
+/// The full seconds of one phase, each with the cells of the endpoints that count.
 #[derive(Debug, Default)]
 pub(super) struct Seconds<'a> {
     seconds: Vec<Vec<&'a Cell>>,
-    /// `(lowest value of the bucket, count)` of all response times, timeouts at their age: one
-    /// second after the other, in one piece, since they are gone through for each metric.
+    /// `(lowest value of the bucket, count)` of all response times, timeouts at their age: second
+    /// by second in one vector, since each metric reads all of them.
     times: Vec<(u64, u64)>,
     /// For each second, where in `times` it ends.
     ends: Vec<usize>,
-    /// `(lowest value of the bucket, how many values lie in it or below)`, ascending.
+    /// `(lowest value of the bucket, how many values are in it or below)`, ascending.
     cumulative: Vec<(u64, u64)>,
 }
 
-/// Failed and finished requests of one run, and how much more than by chance they vary from
-/// second to second.
+/// Failed and finished requests of one run, and how much the failures vary from second to second.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Errors {
+pub(super) struct FailureCounts {
     pub(super) failed: f64,
     pub(super) finished: f64,
     /// Variance of `failed` by blocks of seconds.
@@ -41,7 +40,7 @@ pub(super) struct Errors {
 }
 
 impl<'a> Seconds<'a> {
-    /// Of the cells in each full second.
+    /// From the cells in each full second.
     pub(super) fn new(seconds: Vec<Vec<&'a Cell>>) -> Self {
         let mut all = Histogram::default();
         let (mut times, mut ends) = (Vec::new(), Vec::with_capacity(seconds.len()));
@@ -158,7 +157,7 @@ impl<'a> Seconds<'a> {
     }
 
     /// Failed requests among the finished ones.
-    pub(super) fn errors(&self) -> Errors {
+    pub(super) fn errors(&self) -> FailureCounts {
         let of = |cells: &Vec<&Cell>| {
             let count = |select: fn(Outcome) -> bool| {
                 let counts = cells.iter().map(|cell| cell.count(select));
@@ -176,7 +175,7 @@ impl<'a> Seconds<'a> {
             false => 0.0,
         };
         let series: Vec<f64> = counts.iter().map(|(e, n)| e - rate * n).collect();
-        Errors {
+        FailureCounts {
             failed,
             finished,
             variance: variance_of_sum(&series),
@@ -186,21 +185,31 @@ impl<'a> Seconds<'a> {
 }
 
 impl Estimate {
-    /// Nothing recorded, or nothing but zeros, has no logarithm.
+    /// Whether it is a number: no values, or only zeros, have no logarithm.
     fn is_sound(&self) -> bool {
         self.log.is_finite() && self.error.is_finite()
     }
 }
 
-/// Seconds in a block: long enough that blocks hardly depend on each other, short enough that
-/// there are several.
+/// The mean of at least one value.
+pub(super) fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// The mean of the logarithms of at least one run.
+pub(super) fn mean_log(runs: &[Estimate]) -> f64 {
+    mean(&runs.iter().map(|run| run.log).collect::<Vec<_>>())
+}
+
+/// Seconds in a block: long enough that blocks hardly depend on each other, short enough that there
+/// are several.
 fn block_length(seconds: usize) -> usize {
     let length = (2.0 * (seconds as f64).sqrt()).round() as usize;
     length.min(seconds / 6).max(1)
 }
 
-/// The variance of the sum of a series with mean 0 whose neighbours depend on each other, from
-/// the sums of all overlapping blocks.
+/// The variance of the sum of a series with mean 0 whose neighbors depend on each other, from the
+/// sums of all overlapping blocks.
 fn variance_of_sum(series: &[f64]) -> f64 {
     let block = block_length(series.len());
     if series.len() <= block {

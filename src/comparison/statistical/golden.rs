@@ -1,4 +1,4 @@
-//! Vectors that the gate must reproduce, computed once by another implementation of it.
+//! Vectors that the gate must reproduce, computed once by another implementation.
 
 use serde_json::Value;
 

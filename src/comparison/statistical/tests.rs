@@ -1,4 +1,4 @@
-//! The whole gate over simulated runs: verdicts, families of tests, looks, and what is not judged.
+//! The whole gate over simulated runs: decisions, families of tests, looks, and what is not judged.
 
 use std::time::Duration;
 
@@ -7,20 +7,20 @@ use crate::comparison::{Baseline, Comparison, compare};
 use crate::metrics::{Outcome, Tick, fixture};
 use crate::plan::{Model, SloScope, Stage};
 
-/// Ten sessions that differ by a few tenths of a per cent.
+/// Ten occasions that differ by a few tenths of a percent.
 fn baseline() -> Vec<RunResult> {
     (0..10)
         .map(|i| fixture::minute(i, 1.0 + 0.003 * ((i * 7) % 5) as f64))
         .collect()
 }
 
-/// So many runs of one session, slower by `factor`.
+/// This many runs of one occasion, slower by `factor`.
 fn candidates(count: usize, factor: f64) -> Vec<RunResult> {
     let mut runs: Vec<RunResult> = (0..count)
         .map(|i| fixture::minute(100 + i, factor))
         .collect();
     runs.iter_mut()
-        .for_each(|run| run.run.session = Some("candidate".into()));
+        .for_each(|run| run.run.occasion = Some("candidate".into()));
     runs
 }
 
@@ -93,7 +93,7 @@ fn one_slow_run_is_suspect_and_three_are_a_regression() {
     let sentence = row(&three, "p95").sentence();
     assert!(sentence.starts_with("list invoices p95:"), "{sentence}");
     assert!(
-        sentence.contains("regressed; would have seen anything above"),
+        sentence.contains("regressed; minimum detectable change"),
         "{sentence}"
     );
     assert_eq!(judged(&candidates(3, 0.8)).decision, Decision::Improved);
@@ -101,7 +101,7 @@ fn one_slow_run_is_suspect_and_three_are_a_regression() {
 
 #[test]
 fn a_small_change_never_fails_a_job() {
-    // Nearly five per cent in runs that hardly differ is beyond doubt, and below the margin.
+    // Nearly five percent in runs that hardly differ is certain, and below the margin.
     let found = judged(&candidates(5, 1.055));
     assert_eq!(found.decision, Decision::Unchanged);
     let strict = Statistical {
@@ -113,7 +113,7 @@ fn a_small_change_never_fails_a_job() {
 }
 
 #[test]
-fn what_cannot_be_told_says_what_would_settle_it() {
+fn an_inconclusive_row_says_what_would_settle_it() {
     let noisy: Vec<RunResult> = (0..6)
         .map(|i| fixture::minute(i, [1.0, 1.2, 0.9, 1.1, 0.8, 1.05][i]))
         .collect();
@@ -128,12 +128,12 @@ fn what_cannot_be_told_says_what_would_settle_it() {
         (Decision::Inconclusive, Some(3))
     );
     let reason = &row(&found, "p50").reason;
-    assert!(reason.contains("a baseline of more sessions"), "{reason}");
-    // Sessions that are alike, whose runs differ: more runs of one session even them out.
+    assert!(reason.contains("a baseline of more occasions"), "{reason}");
+    // Similar occasions whose runs differ: more runs of one occasion even them out.
     let uneven: Vec<RunResult> = (0..10)
         .map(|i| {
             let mut run = fixture::minute(i, [0.96, 1.04][i % 2]);
-            run.run.session = Some(format!("session {}", i / 2));
+            run.run.occasion = Some(format!("occasion {}", i / 2));
             run
         })
         .collect();
@@ -147,7 +147,7 @@ fn what_cannot_be_told_says_what_would_settle_it() {
 }
 
 #[test]
-fn a_baseline_of_one_session_is_provisional() {
+fn a_baseline_of_one_occasion_is_provisional() {
     let one = Baseline::of(vec![fixture::minute(0, 1.0)]);
     let found = compare(&one, &candidates(1, 1.0), &Statistical::default()).unwrap();
     assert!(
@@ -168,7 +168,7 @@ fn a_baseline_of_one_session_is_provisional() {
 fn too_few_requests_are_reported_and_not_judged() {
     let found = judged(&candidates(1, 1.0));
     let p99 = row(&found, "p99");
-    assert_eq!(p99.reason, "3,000 requests in a run, 10,000 are needed");
+    assert_eq!(p99.reason, "3,000 requests per run, 10,000 are needed");
     assert!(!p99.required && p99.value.is_some() && p99.range.is_none());
     let silent = found.rows.iter().filter(|row| row.place() == "other");
     assert!(
@@ -213,7 +213,7 @@ fn less_throughput_is_worse_in_a_closed_model_only() {
             0 if number > 9 => Vec::new(),
             _ => vec![fixture::sample(0, Outcome::Ok, i * 20_000, 20_000)],
         });
-        run.run.session = Some(format!("session {}", number.min(10)));
+        run.run.occasion = Some(format!("occasion {}", number.min(10)));
         if open {
             run.run.load.model = Model::Open { max_users: 9 };
         }
@@ -237,7 +237,7 @@ fn less_throughput_is_worse_in_a_closed_model_only() {
 }
 
 #[test]
-fn side_by_side_needs_no_sessions_and_finds_less() {
+fn side_by_side_needs_no_occasions_and_finds_smaller_changes() {
     let side = |factor: f64| -> Vec<RunResult> {
         let mut runs = candidates(4, factor);
         runs[1] = fixture::minute(101, factor * 1.01);
@@ -279,7 +279,7 @@ fn each_measured_phase_is_judged_by_itself() {
             ..Tick::default()
         };
         let mut run = fixture::of_stages(&["a"], vec![stages("base"), stages("surge")], tick);
-        run.run.session = Some(format!("{number}"));
+        run.run.occasion = Some(format!("{number}"));
         run
     };
     let baseline = Baseline::of((0..5).map(|i| run(i, 10)).collect());

@@ -1,137 +1,62 @@
-//! The generator's own health, second by second, and what is too much of it.
+//! Whether the load generator was healthy: the limits, and what is said when they are exceeded.
 //!
-//! Here: what is stored of it, the bounds, and the judgement. Not here: where the numbers come
-//! from (`engine`), and the other causes that make a run INVALID (`validity`).
+//! Not here: where the numbers come from (`engine`), how they are stored (`record`), and the other
+//! causes that make a run INVALID (`validity`).
 
-use serde::{Deserialize, Serialize};
-
-use crate::metrics::{Histogram, Outcome, RunResult, SparseHistogram, Tick, Window};
+use crate::metrics::{HealthSample, Histogram, Outcome, RunResult, Usage, Window};
 use crate::plan::{ClientChoice, Model, Percentile};
 use crate::units::{format_count, format_latency_us, trim_float};
 
-/// For how many seconds running the generator has to be too busy for its numbers to be worthless.
-const RUNNING_S: usize = 5;
-/// Shares of the cores' time: a warning above the first, INVALID above the second.
+/// For how many seconds in a row the generator has to be too busy to make the run INVALID.
+const CONSECUTIVE_S: usize = 5;
+/// Share of the cores' time: a warning above the first, INVALID above the second.
 const CPU: [f64; 2] = [0.70, 0.85];
-/// The same of the one core of the busiest worker.
+/// The same for the single core of the busiest worker.
 const WORKER: [f64; 2] = [0.80, 0.95];
-/// How late 99 % of a worker's wake-ups may be before it is worth a warning; us.
+/// How late the p99 of a worker's wake-ups may be without a warning; us.
 const LAG_P99_US: f64 = 10_000.0;
-/// How late no wake-up may be; us.
+/// A wake-up later than this makes the run INVALID; us.
 const LAG_MAX_US: u64 = 100_000;
-/// p99 of the scheduling delay of starts: a warning above the first; us.
-const LATENESS_US: [f64; 2] = [5_000.0, 10_000.0];
-/// INVALID only when p99 of the scheduling delay is also more than this of the median response time.
-const LATENESS_SHARE: f64 = 0.05;
-/// The share of planned starts that the generator may miss by its own scheduling delay.
-const MISSED_LATE: f64 = 0.001;
-/// Of open files and local ports: a warning above this share.
+/// p99 of the scheduling delay: a warning above the first, INVALID above the second; us.
+const SCHEDULING_DELAY_US: [f64; 2] = [5_000.0, 10_000.0];
+/// INVALID only if that p99 is also more than this share of the median response time.
+const SCHEDULING_DELAY_SHARE: f64 = 0.05;
+/// The share of planned arrivals that the generator may drop because it is late.
+const DROPPED_LATE: f64 = 0.001;
+/// Open files and local ports in use: a warning above this share.
 const USED: f64 = 0.80;
 
-/// What one worker notes of itself, beside its samples.
-#[derive(Debug, Clone, Default)]
-pub struct WorkerHealth {
-    /// CPU time that its thread used; us.
-    pub cpu_us: u64,
-    /// How long this is about; us.
-    pub wall_us: u64,
-    /// The time that requests were in flight, summed over them; us.
-    pub in_flight_us: u64,
-    /// How late its timers woke it, beyond their own resolution; us.
-    pub lags_us: Vec<u64>,
-}
-
-/// The generator in one second of the run.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct HealthSample {
-    /// CPU time of all workers and the control thread over what the cores could give. The built-in
-    /// target has no part in it.
-    pub cpu_share: f64,
-    /// CPU time of the busiest worker over that of one core.
-    pub busiest_worker_share: f64,
-    /// The mean number of requests in flight times the seconds this is about.
-    pub in_flight_s: f64,
-    /// How late the workers' timers woke them, beyond the timers' own millisecond.
-    #[serde(skip_serializing_if = "SparseHistogram::is_empty")]
-    pub loop_lag: SparseHistogram,
-    /// CPU time of this machine that its host took away for others (steal), over all there was.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub steal_share: f64,
-    /// Open files of the process; `None` where the system does not tell.
-    pub open_files: Option<Usage>,
-    /// Local ports in use on this machine, at most; `None` where the system does not tell.
-    pub local_ports: Option<Usage>,
-}
-
-/// How much of something is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Usage {
-    /// In use.
-    pub used: u64,
-    /// All there is.
-    pub limit: u64,
-}
-
-/// Something about the generator that a reader has to know.
-pub(crate) struct Concern {
+/// Something about the load generator that a reader has to know.
+pub(super) struct Concern {
     /// Whether it makes the run INVALID.
-    pub(crate) decisive: bool,
-    /// A phrase for people, with a way out.
-    pub(crate) text: String,
-}
-
-impl HealthSample {
-    /// Of what all workers handed over for one second, and the control thread's CPU time; `cores`
-    /// may be a fraction, where the process is held back by a quota.
-    pub fn of(ticks: &[Tick], control_cpu_us: u64, cores: f64) -> Self {
-        let workers = || ticks.iter().map(|tick| &tick.health);
-        let share = |cpu_us: u64, wall_us: u64| cpu_us as f64 / wall_us.max(1) as f64;
-        let wall_us = workers().map(|worker| worker.wall_us).max().unwrap_or(0);
-        let cpu_us: u64 = workers().map(|worker| worker.cpu_us).sum();
-        let mut lags: Vec<u64> = workers().flat_map(|w| w.lags_us.iter().copied()).collect();
-        let in_flight_us: u64 = workers().map(|worker| worker.in_flight_us).sum();
-        Self {
-            cpu_share: share(cpu_us + control_cpu_us, wall_us) / cores,
-            busiest_worker_share: workers()
-                .map(|worker| share(worker.cpu_us, worker.wall_us))
-                .fold(0.0, f64::max),
-            in_flight_s: in_flight_us as f64 / 1e6,
-            loop_lag: SparseHistogram::of(&mut lags),
-            steal_share: 0.0,
-            open_files: None,
-            local_ports: None,
-        }
-    }
-}
-
-fn is_zero(share: &f64) -> bool {
-    *share == 0.0
+    pub(super) decisive: bool,
+    /// A phrase for people, with what to try.
+    pub(super) text: String,
 }
 
 impl RunResult {
-    /// The share of this machine's CPU time that its host took away, over the whole run; 0 where
+    /// The share of this machine's CPU time that the hypervisor took, over the whole run; 0 where
     /// it was not measured.
     pub fn mean_steal_share(&self) -> f64 {
         let sum: f64 = self.health.iter().map(|second| second.steal_share).sum();
         sum / self.health.len().max(1) as f64
     }
 
-    /// Everything that is wrong with the generator's health. CPU, loop lag and scheduling delay count
-    /// where the load was measured: a generator that struggles in the ramp harms no number that
-    /// is graded.
-    pub(crate) fn health_concerns(&self) -> Vec<Concern> {
+    /// Everything that is wrong with the load generator's health. CPU, loop lag and scheduling
+    /// delay count only where the load was measured: a generator that struggles during the ramp
+    /// affects no number that is graded.
+    pub(super) fn health_concerns(&self) -> Vec<Concern> {
         let lighter = self.lighter_client();
         let cpu = self.busy(
             |second| second.cpu_share,
             CPU,
-            "the CPU time this machine allows perfctl",
+            "the CPU time available to perfctl",
             &format!("{lighter}fewer users or a lower rate, or another machine"),
         );
         let worker = self.busy(
             |second| second.busiest_worker_share,
             WORKER,
-            "the one core a worker can use",
+            "the single core a worker can use",
             &format!("{lighter}more `--workers`, fewer users or a lower rate, or another machine"),
         );
         let concerns = [
@@ -151,12 +76,10 @@ impl RunResult {
         concerns.into_iter().flatten().collect()
     }
 
-    /// The way out that costs no load, where it was not taken; to stand before others.
+    /// The suggestion that costs no load, unless it was followed already; to stand before others.
     fn lighter_client(&self) -> &'static str {
         match self.run.client {
-            ClientChoice::Reqwest => {
-                "`--client direct` (HTTP/1.1, less CPU time for each request), "
-            }
+            ClientChoice::Reqwest => "`--client direct` (HTTP/1.1, less CPU time per request), ",
             ClientChoice::Direct => "",
         }
     }
@@ -184,7 +107,7 @@ impl RunResult {
         share: fn(&HealthSample) -> f64,
         [warn, invalid]: [f64; 2],
         of: &str,
-        way_out: &str,
+        to_try: &str,
     ) -> Option<Concern> {
         let shares: Vec<f64> = self.measured_health().map(share).collect();
         let highest = shares.iter().copied().fold(0.0, f64::max);
@@ -193,9 +116,9 @@ impl RunResult {
             running = if *share > invalid { running + 1 } else { 0 };
             longest = longest.max(running);
         }
-        let decisive = longest >= RUNNING_S;
+        let decisive = longest >= CONSECUTIVE_S;
         let (bound, seconds) = match decisive {
-            true => (invalid, format!("for {longest} s running")),
+            true => (invalid, format!("for {longest} s in a row")),
             false => {
                 let above = shares.iter().filter(|share| **share > warn).count();
                 (warn, format!("in {above} of {} s", shares.len()))
@@ -204,7 +127,7 @@ impl RunResult {
         (highest > warn).then(|| Concern {
             decisive,
             text: format!(
-                "the generator used more than {} of {of} {seconds} (at most {}): {way_out}",
+                "the load generator used more than {} of {of} {seconds} (peak {}): try {to_try}",
                 percent(bound),
                 percent(highest)
             ),
@@ -220,8 +143,8 @@ impl RunResult {
             return Some(Concern {
                 decisive: true,
                 text: format!(
-                    "the generator stood still for {}, in which it could start and time nothing: \
-                     fewer users, or a machine with less other work",
+                    "the load generator stalled for {} and could neither start nor time requests: \
+                     try fewer users, or a machine with less other work",
                     format_latency_us(max_us)
                 ),
             });
@@ -230,7 +153,7 @@ impl RunResult {
         (p99_us > LAG_P99_US).then(|| Concern {
             decisive: false,
             text: format!(
-                "the workers woke up to {} late (p99): response times are too long by as much; \
+                "workers woke up to {} late (p99), which adds as much to response times: try \
                  fewer users, or a machine with less other work",
                 format_latency_us(p99_us)
             ),
@@ -243,16 +166,16 @@ impl RunResult {
         }
         let total = self.summary(None, Window::Measured);
         let p99_us = total.scheduling_delay_us.p99?;
-        let [warn_us, invalid_us] = LATENESS_US;
+        let [warn_us, invalid_us] = SCHEDULING_DELAY_US;
         let of_median = total
             .response_us
             .p50
-            .is_none_or(|p50| p99_us > p50 * LATENESS_SHARE);
+            .is_none_or(|p50| p99_us > p50 * SCHEDULING_DELAY_SHARE);
         (p99_us > warn_us).then(|| Concern {
             decisive: p99_us > invalid_us && of_median,
             text: format!(
-                "requests started up to {} late (p99): {}more `--workers`, a lower rate, or another \
-                 machine",
+                "requests started up to {} late (p99 of the scheduling delay): try {}more \
+                 `--workers`, a lower rate, or another machine",
                 format_latency_us(p99_us),
                 self.lighter_client()
             ),
@@ -262,9 +185,9 @@ impl RunResult {
     fn dropped_late(&self) -> Option<Concern> {
         let totals = self.run.ending.as_ref()?.totals;
         (totals.dropped_late > 0).then(|| Concern {
-            decisive: totals.dropped_late as f64 > totals.planned as f64 * MISSED_LATE,
+            decisive: totals.dropped_late as f64 > totals.planned as f64 * DROPPED_LATE,
             text: format!(
-                "{} of {} arrivals were dropped because the generator was late: {}more \
+                "{} of {} arrivals were dropped because the load generator was late: try {}more \
                  `--workers`, a lower rate, or another machine",
                 format_count(totals.dropped_late),
                 format_count(totals.planned),
@@ -273,7 +196,7 @@ impl RunResult {
         })
     }
 
-    /// Of a run that was killed the cause is not known, and the likelier one is told.
+    /// For a killed run the cause is not known, so the likelier one is named.
     fn dropped_for_lack_of_users(&self) -> Option<Concern> {
         let late = self
             .run
@@ -289,7 +212,7 @@ impl RunResult {
         (dropped > 0).then(|| Concern {
             decisive: false,
             text: format!(
-                "{} arrivals were missed because no virtual user was free: the target was too \
+                "{} arrivals were dropped because no virtual user was free: the service was too \
                  slow for this rate, or `max_users` ({}) is too low",
                 format_count(dropped),
                 format_count(max_users.into())
@@ -309,7 +232,7 @@ impl RunResult {
         (share(&most) > USED).then(|| Concern {
             decisive: false,
             text: format!(
-                "{} of {} {what} were in use: fewer users, or a higher limit ({limit})",
+                "{} of {} {what} were in use: try fewer users, or raise the limit ({limit})",
                 format_count(most.used),
                 format_count(most.limit)
             ),
@@ -324,7 +247,7 @@ fn percent(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::fixture;
+    use crate::metrics::{SparseHistogram, Tick, fixture};
 
     /// A run of 2 s ramp and 10 s measured load, whose seconds are changed by `change`.
     fn run(change: impl Fn(usize, &mut HealthSample)) -> RunResult {
@@ -364,9 +287,9 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_process_or_worker_is_a_warning_and_five_seconds_running_make_it_invalid() {
-        type Field = fn(&mut HealthSample) -> &mut f64;
-        let fields: [(Field, [f64; 2], &str); 2] = [
+    fn a_busy_process_or_worker_is_a_warning_and_five_seconds_in_a_row_are_invalid() {
+        type ShareField = fn(&mut HealthSample) -> &mut f64;
+        let fields: [(ShareField, [f64; 2], &str); 2] = [
             (|s| &mut s.cpu_share, CPU, "CPU time"),
             (|s| &mut s.busiest_worker_share, WORKER, "a worker"),
         ];
@@ -384,28 +307,28 @@ mod tests {
             assert!(because.is_empty() && warnings[0].contains(part));
             assert!(warnings[0].contains("in 1 of 10 s"), "{warnings:?}");
             let (because, warnings) = of_seconds(&[3, 4, 5, 6, 8, 9], invalid + 0.01);
-            assert_eq!((because.len(), warnings.len()), (0, 1), "not running");
+            assert_eq!((because.len(), warnings.len()), (0, 1), "not in a row");
             let (because, warnings) = of_seconds(&[3, 4, 5, 6, 7], invalid + 0.01);
             assert_eq!((because.len(), warnings.len()), (1, 0));
-            assert!(because[0].contains("for 5 s running"), "{because:?}");
+            assert!(because[0].contains("for 5 s in a row"), "{because:?}");
             let in_the_ramp = of_seconds(&[0, 1], invalid + 0.1);
             assert_eq!(in_the_ramp, (vec![], vec![]), "nothing of it is graded");
         }
     }
 
     #[test]
-    fn a_busy_generator_is_told_of_the_lighter_client_unless_it_was_used() {
+    fn a_busy_generator_suggests_the_lighter_client_unless_it_was_used() {
         let mut result = run(|_, sample| sample.cpu_share = 0.9);
         let because = result.invalid_because();
         assert!(because[0].contains("`--client direct`"), "{because:?}");
         result.run.client = ClientChoice::Direct;
         let because = result.invalid_because();
         assert!(!because[0].contains("direct"), "{because:?}");
-        assert!(because[0].contains(": fewer users"), "{because:?}");
+        assert!(because[0].contains(": try fewer users"), "{because:?}");
     }
 
     #[test]
-    fn a_worker_that_wakes_late_is_a_warning_and_one_that_stood_still_invalid() {
+    fn a_worker_that_wakes_late_is_a_warning_and_a_stall_is_invalid() {
         let lags = |late: u64, count: usize| {
             let result = run(|second, sample| {
                 if second == 5 {
@@ -420,7 +343,7 @@ mod tests {
         let (because, warnings) = lags(90_000, 11);
         assert!(because.is_empty() && warnings[0].contains("90.0 ms late (p99)"));
         let (because, _) = lags(100_001, 1);
-        assert!(because[0].contains("stood still for 100 ms"), "{because:?}");
+        assert!(because[0].contains("stalled for 100 ms"), "{because:?}");
     }
 
     #[test]
@@ -496,25 +419,5 @@ mod tests {
         let (because, warnings) = dropped(11);
         assert_eq!((because.len(), warnings.len()), (1, 1));
         assert!(because[0].contains("11 of 10,000"), "{because:?}");
-    }
-
-    #[test]
-    fn a_second_is_made_of_what_all_workers_say() {
-        let tick = |cpu_us, lags: &[u64]| Tick {
-            health: WorkerHealth {
-                cpu_us,
-                wall_us: 1_000_000,
-                in_flight_us: 2_500_000,
-                lags_us: lags.to_vec(),
-            },
-            ..Tick::default()
-        };
-        let ticks = [tick(400_000, &[1, 2]), tick(900_000, &[3])];
-        let sample = HealthSample::of(&ticks, 100_000, 2.0);
-        assert_eq!((sample.cpu_share, sample.busiest_worker_share), (0.7, 0.9));
-        assert_eq!((sample.in_flight_s, sample.loop_lag.count()), (5.0, 3));
-        let held_back = HealthSample::of(&ticks[..1], 0, 0.4);
-        assert_eq!(held_back.cpu_share, 1.0, "a quota of 40 % is used up");
-        assert_eq!(HealthSample::of(&[], 0, 1.0).cpu_share, 0.0);
     }
 }

@@ -1,4 +1,4 @@
-//! The knee of a sweep: the level of load beyond which more load brings more waiting than work.
+//! The knee of a sweep: the level of load beyond which more load adds waiting, not throughput.
 //!
 //! Here: which level it is, from the stored numbers. Not here: how a sweep is written (`scenario`)
 //! or shown (`report`).
@@ -9,7 +9,7 @@ use crate::metrics::{RunResult, Window};
 use crate::plan::{Model, Shape};
 use crate::units::{format_latency_us, format_rate, format_users, trim_float};
 
-/// Fewer levels have no knee.
+/// A sweep of fewer levels has no knee.
 const MIN_LEVELS: usize = 3;
 
 /// One level of a sweep.
@@ -30,7 +30,7 @@ pub struct SweepLevel {
 /// Where a sweep bends.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Knee {
-    /// The level with the most work for the waiting.
+    /// The level with the most throughput per response time.
     pub at: SweepLevel,
     /// The level after it; `None` when the sweep ended before it bent.
     pub beyond: Option<SweepLevel>,
@@ -40,7 +40,7 @@ impl RunResult {
     /// The knee of a sweep: the level of the highest power, which is throughput over response time
     /// (L. Kleinrock, "Power and deterministic rules of thumb for probabilistic problems in
     /// computer communications", ICC 1979). While load is light, throughput rises with it and the
-    /// response time hardly does; when the target is saturated, only the response time rises; in
+    /// response time hardly does; when the service is saturated, only the response time rises; in
     /// between the power has its maximum. `None` for other loads, and where levels are missing.
     pub fn knee(&self) -> Option<Knee> {
         if self.run.load.shape != Some(Shape::Sweep) {
@@ -49,7 +49,7 @@ impl RunResult {
         let levels = self.sweep_levels()?;
         let power = |level: &SweepLevel| level.rate_per_s / level.mean_us.max(1.0);
         let highest = |a: &usize, b: &usize| power(&levels[*a]).total_cmp(&power(&levels[*b]));
-        // Of equals the first: more load brought nothing.
+        // The first of equals: more load gained nothing.
         let at = (0..levels.len()).rev().max_by(highest)?;
         Some(Knee {
             at: levels[at].clone(),
@@ -92,7 +92,7 @@ impl Knee {
             format_latency_us(self.at.p95_us)
         );
         let Some(beyond) = &self.beyond else {
-            return format!("no knee up to {at}: give the sweep higher levels");
+            return format!("no knee up to {at}: add higher levels to the sweep");
         };
         let change = |before: f64, after: f64, more: &str, less: &str| {
             let change = after / before - 1.0;
@@ -116,8 +116,8 @@ mod tests {
     use crate::metrics::{Outcome, Sample, Tick, fixture};
     use crate::plan::Stage;
 
-    /// A sweep of a target that works on so many requests at once, each for 10 ms, and with more of
-    /// them a little faster: ideal users without think time, 10 s for each level.
+    /// A sweep of a service that handles so many requests at once, each for 10 ms, and a little
+    /// faster with more of them: ideal users without think time, 10 s for each level.
     fn sweep(levels: &[u64], at_once: u64) -> RunResult {
         let stages = levels.iter().map(|users| Stage {
             name: format!("{users} users"),
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn the_knee_is_where_the_target_is_just_busy() {
+    fn the_knee_is_where_the_service_is_just_busy() {
         let result = sweep(&[1, 5, 10, 15, 20, 50], 10);
         let knee = result.knee().unwrap();
         assert_eq!((knee.at.level, knee.at.rate_per_s), (10.0, 1_000.0));

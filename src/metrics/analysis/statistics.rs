@@ -1,16 +1,17 @@
-//! Numbers derived from a result: rates, shares, percentiles. Always recomputed, never stored as
-//! the truth.
+//! Numbers derived from a result: rates, shares, percentiles. Always computed, never read from a
+//! file.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::metrics::{
-    Cell, Component, EndpointResult, Histogram, HttpVersion, Outcome, RunResult, SparseHistogram,
+    Cell, ComponentCounts, EndpointResult, Histogram, HttpVersion, Outcome, RunResult,
+    SparseHistogram,
 };
 use crate::plan::{Metric, Percentile};
 
-/// Which part of a run a summary is about.
+/// The part of a run that a summary covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Window<'a> {
     /// All measured phases; what is graded.
@@ -26,7 +27,7 @@ pub struct Summary {
     pub window_s: f64,
     /// Requests started.
     pub requests: u64,
-    /// Answered as asked.
+    /// Succeeded: a response came, and every check passed.
     pub successes: u64,
     /// Failed; see [`Outcome::is_failure`].
     pub failures: u64,
@@ -40,14 +41,15 @@ pub struct Summary {
     pub rate_per_s: f64,
     /// Failures over finished requests; `None` without any.
     pub error_rate: Option<f64>,
-    /// Share of finished requests that the target answered, see [`Outcome::is_unavailable`].
+    /// Share of finished requests for which the service was available; see
+    /// [`Outcome::is_unavailable`].
     pub availability: Option<f64>,
     /// Intended start to last byte: successes, and timed-out and interrupted requests at their
     /// age, so that a request that hangs does not make the numbers better.
     pub response_us: Latency,
     /// Actual send to last byte, of successes.
     pub service_us: Latency,
-    /// Actual send to the response's head, of successes.
+    /// Time to first byte of successes: actual send to the response's head.
     pub ttfb_us: Latency,
     /// The response's head to its last byte, of successes.
     pub download_us: Latency,
@@ -57,7 +59,8 @@ pub struct Summary {
     pub connect_us: Latency,
     /// TLS handshakes, of requests that opened a TLS connection.
     pub tls_us: Latency,
-    /// Actual minus intended start, of all started requests.
+    /// Scheduling delay, how late requests started: actual minus intended start, of all started
+    /// requests.
     pub scheduling_delay_us: Latency,
     /// Response times of failures other than timeouts.
     pub failed_us: Latency,
@@ -71,24 +74,24 @@ pub struct Summary {
     pub reused: u64,
     /// TLS handshakes done.
     pub tls_handshakes: u64,
-    /// By remote address, `other` for all beyond the first 16: answered requests that opened a
-    /// connection.
+    /// By remote address, `other` for all beyond the first 16: requests that opened a
+    /// connection and got a response.
     pub remotes: BTreeMap<String, u64>,
-    /// By HTTP version: answered requests that opened a connection.
+    /// By HTTP version: requests that opened a connection and got a response.
     pub versions: BTreeMap<HttpVersion, u64>,
     /// Redirects followed.
     pub redirects: u64,
-    /// What the target said of its components in `Server-Timing`.
+    /// What the service reported of its components in `Server-Timing`.
     pub components: BTreeMap<String, ComponentSummary>,
     /// One failure's text per outcome.
     pub examples: BTreeMap<Outcome, String>,
-    /// Per outcome, how many failures had which `fail_with`.
+    /// Per outcome, the failures by their `fail_with`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub failure_keys: BTreeMap<Outcome, BTreeMap<String, u64>>,
     #[serde(skip)]
     response: Histogram,
     #[serde(skip)]
-    component_cells: BTreeMap<String, Component>,
+    component_cells: BTreeMap<String, ComponentCounts>,
 }
 
 /// The usual numbers of a distribution of times; all in microseconds, `None` without values.
@@ -117,7 +120,7 @@ pub struct Latency {
     pub max: Option<f64>,
 }
 
-/// What the target said of one component.
+/// What the service reported of one component.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct ComponentSummary {
     /// Its times.
@@ -291,7 +294,7 @@ impl RunResult {
         end_us.saturating_sub(planned.start_us) as f64 / 1e6
     }
 
-    /// Planned requests in all phases and endpoints that ended in a outcome `select` takes.
+    /// Planned requests in all phases and endpoints with an outcome that `select` takes.
     pub fn count(&self, select: impl Fn(Outcome) -> bool + Copy) -> u64 {
         let cells = self.requests().flat_map(|endpoint| &endpoint.phases);
         cells.map(|cell| cell.count(select)).sum()
@@ -336,7 +339,7 @@ mod tests {
         assert_eq!(summary.requests, 101);
         assert_eq!(summary.rate_per_s, 9.7);
         assert_eq!(summary.error_rate, Some(0.03));
-        assert_eq!(summary.availability, Some(0.98), "a 404 was an answer");
+        assert_eq!(summary.availability, Some(0.98), "a 404 is a response");
     }
 
     #[test]

@@ -1,26 +1,26 @@
-//! Whether the measured load was in a steady state: still a trend, and Little's law.
+//! Whether the measured load was in a steady state: trends, and Little's law.
 //!
 //! Here: tests on the stored numbers that say how far to trust them. Not here: what makes a run
-//! INVALID (`validity`); nothing here ever changes a verdict.
+//! INVALID (`validity`); nothing here changes a verdict.
 
 use crate::metrics::{Histogram, RunResult};
 use crate::plan::Percentile;
 use crate::units::{format_percent, trim_float};
 
-/// A shorter series cannot tell a trend from chance.
+/// A shorter series cannot separate a trend from chance.
 const MIN_INTERVALS: usize = 20;
 /// Longer series are averaged in groups to about this many values, which leaves the trend and
 /// takes away most of the dependence between neighbours.
 const MAX_VALUES: usize = 120;
 /// Two-sided quantile of the normal distribution: one false alarm in a hundred.
 const Z: f64 = 2.576;
-/// A smaller change over the phase, as a share of the median, is not worth a word.
+/// A smaller change over the phase, as a share of the median, is not reported.
 const MIN_CHANGE: f64 = 0.05;
-/// How far both sides of Little's law may be apart.
+/// How far apart both sides of Little's law may be, as a share.
 const LITTLE: f64 = 0.02;
 
 impl RunResult {
-    /// For each measured phase whose median still had a trend: a sentence.
+    /// A sentence for each measured phase whose median still had a trend.
     pub fn trends(&self) -> Vec<String> {
         let phases = self.run.phases.iter().enumerate();
         phases
@@ -28,10 +28,10 @@ impl RunResult {
             .filter_map(|(position, phase)| {
                 let change = trend(&self.medians_us(position))?;
                 let (way, advice) = match change < 0.0 {
-                    true => ("falling", "a longer `warmup` leaves that out"),
+                    true => ("falling", "use a longer `warmup` to leave that out"),
                     false => (
                         "rising",
-                        "the target slows down under this load, or a longer `warmup` is needed",
+                        "the service slows down under this load, or needs a longer `warmup`",
                     ),
                 };
                 Some(format!(
@@ -43,7 +43,7 @@ impl RunResult {
             .collect()
     }
 
-    /// The median response time of each second of a phase with answers; us.
+    /// The median response time of each second of a phase with responses; us.
     fn medians_us(&self, phase: usize) -> Vec<f64> {
         let intervals = self.timeline.iter().filter(|i| i.phase == phase);
         intervals
@@ -63,7 +63,7 @@ impl RunResult {
     /// Operations Research 59(3), 2011): the mean number of requests in flight, counted by the
     /// workers, is the rate times the mean time, taken from the histograms. A sentence where it
     /// does not hold, since then some of these numbers are wrong.
-    pub(crate) fn broken_little(&self) -> Option<String> {
+    pub(super) fn broken_little(&self) -> Option<String> {
         let ending = self.run.ending.as_ref()?;
         if self.health.is_empty() {
             return None;
@@ -83,8 +83,8 @@ impl RunResult {
         let mean = |us: f64| trim_float(us / ending.drained_at_us.max(1) as f64, 2);
         ((in_flight_us - times_us).abs() > slack_us).then(|| {
             format!(
-                "Little's law does not hold: {} requests were in flight on average, and rate x \
-                 mean time is {}; one of these numbers is wrong",
+                "Little's law does not hold: {} requests were in flight on average, but \
+                 requests/s x mean time is {}; one of these numbers is wrong",
                 mean(in_flight_us),
                 mean(times_us)
             )
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trend_is_seen_through_noise_and_said_with_its_direction() {
+    fn a_trend_is_found_in_noise_with_its_direction() {
         let mut rng = ChaCha12Rng::seed_from_u64(1);
         for (length, change) in [(20, 0.5), (60, 0.3), (60, -0.3), (1000, 0.1)] {
             let series: Vec<f64> = (0..length)

@@ -1,6 +1,6 @@
-//! Whether the numbers of a run may be believed at all: the one list of what makes it INVALID.
+//! Whether the numbers of a run can be trusted: the one list of what makes it INVALID.
 //!
-//! Here: faults of the generator and of the bookkeeping. Not here: what the target did, which is
+//! Here: faults of the load generator and of the counts. Not here: what the service did, which is
 //! graded in `grading`.
 
 use std::time::Duration;
@@ -9,12 +9,12 @@ use crate::metrics::{Outcome, RunResult};
 use crate::plan::Model;
 use crate::units::{as_us, format_count, format_duration};
 
-/// The load may end this much off its plan whatever its length; us. A percentage alone would
-/// call a one-second run invalid over a single late wake-up.
+/// The load may end this far from its plan whatever its length; us. A percentage alone would make a
+/// one-second run INVALID because of a single late wake-up.
 const WINDOW_SLACK_US: u64 = 100_000;
 
-/// With more than this share of its arrivals dropped, an open load was another one than asked for.
-const MISSED_SHARE: f64 = 0.01;
+/// With more than this share of its arrivals dropped, an open model did not deliver its load.
+const DROPPED_SHARE: f64 = 0.01;
 
 impl RunResult {
     /// Every cause that makes the run INVALID, each a phrase for people; empty for a valid run.
@@ -29,16 +29,16 @@ impl RunResult {
         causes
     }
 
-    /// The causes that lie in how fast this machine is; with `assume_healthy` they are warnings.
+    /// The causes that depend on how fast this machine is; with `assume_healthy` they are warnings.
     fn timing_faults(&self) -> impl Iterator<Item = String> {
         self.wrong_window().into_iter().chain(self.concerns(true))
     }
 
-    /// What a reader has to know of the generator, though the run is valid for it; phrases for
+    /// What a reader has to know of the load generator although the run is valid; phrases for
     /// people.
     pub fn warnings(&self) -> Vec<String> {
         let assumed = self.run.assume_healthy.then(|| {
-            let text = "the generator's own health was not judged (--assume-healthy)".to_owned();
+            let text = "the load generator's health was not judged (--assume-healthy)".to_owned();
             std::iter::once(text).chain(self.timing_faults())
         });
         let known = self.concerns(false).chain(self.broken_little());
@@ -52,7 +52,8 @@ impl RunResult {
             let count = format_count(count);
             match self.run.load.model {
                 Model::Closed => format!(
-                    "users ended because their `on_start` failed: {count}; the load was lower by them"
+                    "users ended because their `on_start` failed: {count}; the load was that much \
+                     lower"
                 ),
                 Model::Open { .. } => {
                     format!("arrivals dropped because the `on_start` of their user failed: {count}")
@@ -68,17 +69,16 @@ impl RunResult {
             .map(|concern| concern.text)
     }
 
-    /// Whether the load went on to its planned end: not stopped by a signal, perfctl not killed.
+    /// Whether the load ran to its planned end: not stopped by a signal, perfctl not killed.
     pub fn is_finished(&self) -> bool {
         let ending = self.run.ending.as_ref();
         ending.is_some_and(|ending| ending.signal.is_none())
     }
 
-    /// Dropped and planned arrivals, where so many of an open load were dropped that it was another
-    /// one than asked for.
+    /// Dropped and planned arrivals, if so many were dropped that the load was not delivered.
     pub fn undelivered(&self) -> Option<(u64, u64)> {
         let (planned, dropped) = (self.count(|_| true), self.count(|c| c == Outcome::Dropped));
-        (dropped as f64 > MISSED_SHARE * planned as f64).then_some((dropped, planned))
+        (dropped as f64 > DROPPED_SHARE * planned as f64).then_some((dropped, planned))
     }
 
     fn local_faults(&self) -> Option<String> {
@@ -91,15 +91,14 @@ impl RunResult {
             .collect();
         (!counts.is_empty()).then(|| {
             format!(
-                "this machine ran out of resources ({}): fewer users, or higher limits",
+                "this machine ran out of resources ({}): try fewer users, or raise the limits",
                 counts.join(", ")
             )
         })
     }
 
-    /// The samples must account for every start that the workers counted on their own, and for
-    /// each of them there must be a time: nothing was dropped on the way, and no value was too
-    /// large to be recorded.
+    /// The samples must account for every start that the workers counted, and each of them must
+    /// have a time: no sample was lost, and no value was too large to be recorded.
     fn broken_count(&self) -> Option<String> {
         self.lost_samples().or_else(|| self.lost_times())
     }
@@ -113,7 +112,7 @@ impl RunResult {
         let (times, ended): (u64, u64) = (times.sum(), self.count(Outcome::is_started));
         (times != ended).then(|| {
             format!(
-                "the count is broken: {} requests ended, and {} have a time",
+                "the counts do not add up: {} requests ended, but {} have a time",
                 format_count(ended),
                 format_count(times)
             )
@@ -126,7 +125,8 @@ impl RunResult {
         let started = self.count(Outcome::is_started);
         (totals.planned != planned || totals.started != started).then(|| {
             format!(
-                "the count is broken: workers planned {} and started {}, samples say {} and {}",
+                "the counts do not add up: workers planned {} and started {}, the samples show {} \
+                 and {}",
                 format_count(totals.planned),
                 format_count(totals.started),
                 format_count(planned),

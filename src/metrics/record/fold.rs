@@ -3,22 +3,23 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::metrics::storage::journal::{Commit, CommitCell};
-use crate::metrics::{Cell, ConnectionSample, Histogram, Outcome, Sample, SparseHistogram, Tick};
+use crate::metrics::{
+    Cell, Commit, CommitCell, ConnectionSample, Histogram, Outcome, Sample, SparseHistogram, Tick,
+};
 use crate::plan::{Percentile, Phase};
 
 /// How many seconds the percentile of the live display looks back.
 const LIVE_WINDOW_S: usize = 10;
 
-/// How many names of components are told apart; the others are one, called `other`. The names come
-/// from the target, which must not be able to fill the memory with them.
+/// How many component names are kept apart; all further ones count as `other`. The names come from
+/// the service, which must not be able to fill the memory with them.
 const MAX_COMPONENTS: usize = 100;
 
 /// Folds samples into commits, and keeps what the live display shows.
 #[derive(Debug)]
 pub struct Fold {
     phases: Vec<Phase>,
-    /// How many endpoints there are; what stands behind them are flows, which are no requests.
+    /// How many endpoints there are; the positions after them are flows, which are no requests.
     endpoints: usize,
     components: BTreeSet<String>,
     recent: VecDeque<SparseHistogram>,
@@ -29,12 +30,12 @@ pub struct Fold {
 
 /// What the live display shows of a running test.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Live {
+pub struct LiveSnapshot {
     /// Virtual users running, or requests in flight.
     pub users: u32,
     /// Requests that ended in the last second.
     pub rate_per_s: f64,
-    /// p95 of the response times of successes in the last ten seconds; us.
+    /// p95 of the response times of successes in the last ten seconds; µs.
     pub p95_us: Option<f64>,
     /// Requests ended so far.
     pub requests: u64,
@@ -46,7 +47,7 @@ pub struct Live {
 
 /// Samples of one endpoint and second of intended start, by histogram.
 #[derive(Default)]
-struct Values {
+struct CellSamples {
     cell: Cell,
     response: Vec<u64>,
     censored: Vec<u64>,
@@ -61,7 +62,7 @@ struct Values {
     components: BTreeMap<String, Vec<u64>>,
 }
 
-impl Values {
+impl CellSamples {
     fn add(&mut self, sample: &Sample) {
         if sample.outcome == Outcome::Ok {
             self.response.push(sample.response_us);
@@ -103,7 +104,7 @@ impl Values {
     fn into_cell(mut self) -> Cell {
         let mut cell = self.cell;
         if !self.response.is_empty() {
-            // Not counted one by one, since most are of this outcome.
+            // Not counted one by one, since most requests have this outcome.
             cell.outcomes
                 .insert(Outcome::Ok, self.response.len() as u64);
         }
@@ -128,18 +129,18 @@ impl Values {
 #[derive(Default)]
 struct Groups {
     /// Phase and second of intended start, and the endpoints by their positions.
-    places: Vec<(Place, Vec<Option<Box<Values>>>)>,
-    /// Where each place stands in `places`.
-    known: BTreeMap<Place, usize>,
-    /// The one asked for last, which is the next one as a rule.
+    places: Vec<(PhaseSecond, Vec<Option<Box<CellSamples>>>)>,
+    /// The position of each in `places`.
+    known: BTreeMap<PhaseSecond, usize>,
+    /// The one used last, which is usually the next one too.
     last: usize,
 }
 
 /// Phase, and second within it.
-type Place = (usize, u64);
+type PhaseSecond = (usize, u64);
 
 impl Groups {
-    fn at(&mut self, place: Place, endpoint: u16) -> &mut Values {
+    fn at(&mut self, place: PhaseSecond, endpoint: u16) -> &mut CellSamples {
         if self
             .places
             .get(self.last)
@@ -158,8 +159,8 @@ impl Groups {
         endpoints[endpoint].get_or_insert_default()
     }
 
-    /// Those of an endpoint.
-    fn of(&mut self, endpoint: u16) -> impl Iterator<Item = &mut Values> {
+    /// The samples of an endpoint.
+    fn of(&mut self, endpoint: u16) -> impl Iterator<Item = &mut CellSamples> {
         let places = self.places.iter_mut();
         places.filter_map(move |(_, endpoints)| {
             let values = endpoints.get_mut(usize::from(endpoint))?;
@@ -185,7 +186,7 @@ impl Groups {
 }
 
 impl Fold {
-    /// For a run with these phases, of which there is at least one, and so many endpoints.
+    /// For a run with these phases, of which there is at least one, and this many endpoints.
     pub fn new(phases: Vec<Phase>, endpoints: usize) -> Self {
         Self {
             phases,
@@ -198,8 +199,8 @@ impl Fold {
         }
     }
 
-    /// Folds what all workers handed over for one second; the commit is still without health.
-    pub fn fold(&mut self, ticks: Vec<Tick>) -> (Commit, Live) {
+    /// Folds what all workers handed over for one second. The caller adds the health.
+    pub fn fold(&mut self, ticks: Vec<Tick>) -> (Commit, LiveSnapshot) {
         let mut groups = Groups::default();
         let users = ticks.iter().map(|tick| tick.users).sum();
         let mut ended = 0;
@@ -240,7 +241,7 @@ impl Fold {
             }
         }
         for example in ticks.into_iter().flat_map(|tick| tick.examples) {
-            // An example is handed over with the sample it belongs to; any of its cells will do.
+            // An example arrives with the sample it belongs to; any cell of that endpoint will do.
             let mut of_endpoint = groups.of(example.endpoint);
             if let Some(values) =
                 of_endpoint.find(|values| values.cell.outcomes.contains_key(&example.outcome))
@@ -256,7 +257,7 @@ impl Fold {
             .filter(|entry| entry.endpoint < self.endpoints)
             .for_each(|entry| successes.merge(&entry.cell.response));
         self.requests += ended;
-        let live = Live {
+        let live = LiveSnapshot {
             users,
             rate_per_s: ended as f64,
             p95_us: self.recent_p95(successes),
@@ -272,7 +273,7 @@ impl Fold {
         (commit, live)
     }
 
-    /// The name a component is counted under.
+    /// The name under which a component is counted.
     fn component(&mut self, name: &str) -> String {
         if !self.components.contains(name) {
             if self.components.len() >= MAX_COMPONENTS {
@@ -283,8 +284,8 @@ impl Fold {
         name.to_owned()
     }
 
-    /// The phase an intended start lies in, and the whole seconds from the phase's start. Starts
-    /// after the last phase's end (there are none by design) belong to the last phase.
+    /// The phase of an intended start, and the whole seconds from the phase's start. Starts after
+    /// the end of the last phase (there are none by design) belong to the last phase.
     fn place(&self, intended_us: u64) -> (usize, u64) {
         let phase = self
             .phases
@@ -378,7 +379,7 @@ mod tests {
         assert_eq!((live.requests, live.failures, live.dropped), (4, 2, 1));
     }
 
-    /// Row 32: whatever the target says, what is kept of it does not grow.
+    /// Row 32: whatever the service sends, what is kept of it does not grow.
     #[test]
     fn a_million_different_texts_and_names_are_not_kept() {
         let recorder = Recorder::default();

@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Outcome {
-    /// Answered, and every check held.
+    /// A response came, and every check passed.
     Ok,
-    /// Answered with an unwanted 4xx.
+    /// A 4xx response that the scenario does not expect.
     #[serde(rename = "http_4xx")]
     Http4xx,
-    /// Answered with an unwanted 5xx.
+    /// A 5xx response that the scenario does not expect.
     #[serde(rename = "http_5xx")]
     Http5xx,
-    /// Answered, but a check did not hold.
+    /// A response came, but a check failed.
     CheckFailed,
-    /// An arrival that was never started, for want of a free virtual user.
+    /// An arrival that was never started, because no virtual user was free.
     Dropped,
-    /// Never started, for want of a row of data.
+    /// Never started, because the data had no further row.
     DataExhausted,
     /// Still in flight when the stop timeout ended; its age is a lower bound.
     Interrupted,
@@ -45,11 +45,11 @@ pub enum Outcome {
     ClosedEarly,
     /// The body ended before its announced length.
     BodyTruncated,
-    /// The body was larger than allowed, or a checked one than may be kept or decoded.
+    /// The body was larger than allowed, or too large to be kept or decoded for its checks.
     BodyTooLarge,
     /// A checked body could not be decoded by its `content-encoding`.
     Decode,
-    /// The response was no HTTP.
+    /// The response was not valid HTTP.
     Protocol,
     /// The HTTP/2 stream was reset by the server.
     H2Reset,
@@ -61,9 +61,9 @@ pub enum Outcome {
     RedirectBlocked,
     /// A redirect without a usable `Location`.
     RedirectInvalid,
-    /// The request could not be built, from a rendered URL or header for example.
+    /// The request could not be built, because of a rendered URL or header for example.
     InvalidRequest,
-    /// There was no way to prove who sends the request: no token could be had, for example.
+    /// Authentication failed: no token could be obtained, for example.
     AuthFailed,
     /// This machine ran out of file descriptors. Makes the run INVALID.
     LocalFd,
@@ -146,12 +146,12 @@ impl Outcome {
         }
     }
 
-    /// Whether the request was sent or tried, rather than dropped or left out for want of data.
+    /// Whether the request was sent or tried, rather than dropped or left out because data ran out.
     pub fn is_started(self) -> bool {
         !matches!(self, Self::Dropped | Self::DataExhausted)
     }
 
-    /// Whether the time taken is only a lower bound of what a user would have waited.
+    /// Whether the time is only a lower bound of what a user would have waited.
     pub fn is_censored(self) -> bool {
         matches!(
             self,
@@ -163,8 +163,8 @@ impl Outcome {
         )
     }
 
-    /// Whether it counts as a failed request: anything started but neither answered as asked, nor
-    /// cut off by the end of the run, nor kept from being sent by this machine.
+    /// Whether it counts as a failed request: anything that started and did not succeed, except
+    /// requests cut off by the end of the run or not sent because of this machine.
     pub fn is_failure(self) -> bool {
         !matches!(
             self,
@@ -172,13 +172,13 @@ impl Outcome {
         ) && !self.is_local()
     }
 
-    /// Whether the generator itself was at fault.
+    /// Whether the load generator was at fault.
     pub fn is_local(self) -> bool {
         matches!(self, Self::LocalFd | Self::LocalPorts)
     }
 
-    /// Whether the target failed to answer: every failure but an answer below 500 that was not
-    /// what the scenario asked for, a request never sent, and the generator's own faults.
+    /// Whether the service was unavailable: every failure except a response below 500 that the
+    /// scenario did not expect, and requests that were never sent.
     pub fn is_unavailable(self) -> bool {
         self.is_failure()
             && !matches!(

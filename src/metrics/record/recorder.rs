@@ -1,5 +1,5 @@
-//! Where the virtual users of one worker note what happened, until the worker hands it over once a
-//! second. Belongs to one thread; nothing in it is shared or locked.
+//! Where the virtual users of one worker record what happened, until the worker hands it over once
+//! a second. Belongs to one thread; nothing in it is shared or locked.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -8,11 +8,11 @@ use crate::metrics::{
     ComponentSample, ConnectionSample, Example, FailureSample, Outcome, Sample, Tick,
 };
 
-/// The notes of one worker.
+/// The records of one worker.
 #[derive(Debug, Default)]
 pub struct Recorder {
     tick: RefCell<Tick>,
-    /// Failures that an example was handed over for.
+    /// Failures for which an example was recorded.
     shown: RefCell<HashSet<(u16, Outcome)>>,
 }
 
@@ -24,8 +24,8 @@ impl Recorder {
         counts.started += 1;
     }
 
-    /// An arrival is dropped: for want of a free user, or because the generator was `late`; or a
-    /// request is left out for want of data. Called once for each, before its sample.
+    /// An arrival is dropped, because no user was free or the load generator was `late`; or a
+    /// request is left out because data ran out. Called once for each, before its sample.
     pub fn dropped(&self, late: bool) {
         let counts = &mut self.tick.borrow_mut().totals;
         counts.planned += 1;
@@ -37,8 +37,8 @@ impl Recorder {
         self.tick.borrow_mut().totals.failed_starts += 1;
     }
 
-    /// A planned request ended, or a flow. `text` says why, for a failure; only the first of each endpoint
-    /// and outcome is kept.
+    /// A planned request or a flow ended. `text` says why it failed; only the first of each
+    /// endpoint and outcome is kept.
     pub fn record(&self, sample: Sample, text: Option<String>) {
         let mut tick = self.tick.borrow_mut();
         tick.samples.push(sample);
@@ -66,12 +66,12 @@ impl Recorder {
         self.tick.borrow_mut().connections.push(sample);
     }
 
-    /// The target reported the time of a component.
+    /// The service reported the time of a component.
     pub fn record_component(&self, sample: ComponentSample) {
         self.tick.borrow_mut().components.push(sample);
     }
 
-    /// A request failed in a way that the scenario has a name for.
+    /// A request failed in a way that the scenario names.
     pub fn record_failure(&self, sample: FailureSample) {
         self.tick.borrow_mut().failures.push(sample);
     }
@@ -82,7 +82,7 @@ impl Recorder {
         tick.users = tick.users.saturating_add_signed(by);
     }
 
-    /// Hands over what was noted since the last call; the running counts go on.
+    /// Hands over what was recorded since the last call; the totals continue.
     pub fn take(&self) -> Tick {
         let mut tick = self.tick.borrow_mut();
         let next = Tick {
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_example_of_each_endpoint_and_class_is_kept() {
+    fn one_example_of_each_endpoint_and_outcome_is_kept() {
         let recorder = Recorder::default();
         let sample = |outcome| Sample::new(0, outcome, 0);
         for outcome in [Outcome::Reset, Outcome::Reset, Outcome::Dns] {

@@ -1,11 +1,9 @@
-//! What a worker notes of each request, and what it hands over once a second.
+//! What a worker records of each request.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use crate::metrics::{Outcome, Totals, WorkerHealth};
+use crate::metrics::{HttpVersion, Outcome};
 
 /// One planned request, finished one way or another. All times in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +24,7 @@ pub struct Sample {
     pub response_us: u64,
     /// Actual send to last byte. 0 for a dropped arrival.
     pub service_us: u64,
-    /// Actual send to the head of the last response; `None` when there was none.
+    /// Time to first byte: actual send to the head of the last response; us. `None` without one.
     pub ttfb_us: Option<u64>,
     /// The head of the last response to its last byte; `None` when it did not end.
     pub download_us: Option<u64>,
@@ -37,7 +35,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// A request of which no more is known than that it ended, and how.
+    /// A request of which only the outcome is known.
     pub fn new(endpoint: u16, outcome: Outcome, intended_us: u64) -> Self {
         Self {
             endpoint,
@@ -55,14 +53,14 @@ impl Sample {
         }
     }
 
-    /// Actual start minus intended start: the generator's own error.
+    /// How late the request started: actual minus intended start; us.
     pub fn scheduling_delay_us(&self) -> u64 {
         self.response_us.saturating_sub(self.service_us)
     }
 }
 
-/// What opening connections took, and led to, for a request that did so. Apart from [`Sample`],
-/// because few requests open any.
+/// The connections that a request opened, and how long that took. Separate from [`Sample`], because
+/// few requests open any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionSample {
     /// Position of the endpoint in the plan.
@@ -77,25 +75,13 @@ pub struct ConnectionSample {
     pub tls_us: Option<u64>,
     /// TLS handshakes done.
     pub tls_handshakes: u16,
-    /// Where the last response came from; `None` when there was none.
+    /// The address the last response came from; `None` when there was none.
     pub remote: Option<SocketAddr>,
     /// The version it came in.
     pub version: Option<HttpVersion>,
 }
 
-/// A version of HTTP. The serialized names are part of the result format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names say it all")]
-pub enum HttpVersion {
-    #[serde(rename = "http/1.0")]
-    Http10,
-    #[serde(rename = "http/1.1")]
-    Http11,
-    #[serde(rename = "http/2")]
-    Http2,
-}
-
-/// A measurement that the target reported of one of its components, in `Server-Timing`.
+/// A measurement of one of its components that the service reported in `Server-Timing`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComponentSample {
     /// Position of the endpoint in the plan.
@@ -110,7 +96,7 @@ pub struct ComponentSample {
     pub hit: Option<bool>,
 }
 
-/// A failure that the scenario has a name for.
+/// A failure that the scenario names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailureSample {
     /// Position of the endpoint in the plan.
@@ -132,27 +118,4 @@ pub struct Example {
     pub outcome: Outcome,
     /// What happened, in a sentence; control characters escaped, at most 300 characters.
     pub text: String,
-}
-
-/// What one worker hands over for one second of the run.
-#[derive(Debug, Default)]
-pub struct Tick {
-    /// Requests that ended (and arrivals dropped) since the last tick.
-    pub samples: Vec<Sample>,
-    /// Connections opened since the last tick.
-    pub connections: Vec<ConnectionSample>,
-    /// Component times since the last tick.
-    pub components: Vec<ComponentSample>,
-    /// Failures with a name since the last tick.
-    pub failures: Vec<FailureSample>,
-    /// Failures of outcomes not seen before at this worker.
-    pub examples: Vec<Example>,
-    /// Virtual users running (closed), or requests in flight (open).
-    pub users: u32,
-    /// What was planned, started and dropped so far.
-    pub totals: Totals,
-    /// Whether a user found that the run is to end for want of data.
-    pub out_of_data: bool,
-    /// How the worker itself fared.
-    pub health: WorkerHealth,
 }

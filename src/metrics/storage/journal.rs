@@ -1,8 +1,8 @@
-//! The journal of a run: one line of JSON a second while it runs, and the result made of it.
+//! The journal of a run: one line of JSON per second while it runs, and the result made from it.
 //!
-//! A result is always made from the journal, whether the run ended well or perfctl was killed, so
-//! there is one path from samples to numbers. When the disk refuses a line, it is kept in memory
-//! and tried again a second later.
+//! A result is always made from the journal, whether the run ended or perfctl was killed, so that
+//! there is one path from samples to numbers. A line that the disk refuses is kept in memory and
+//! tried again a second later.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::metrics::{Cell, Ending, EndpointResult, HealthSample, Interval, RunInfo, RunResult};
+use crate::metrics::{
+    Cell, Commit, Ending, EndpointResult, HealthSample, Interval, RunInfo, RunResult, check_version,
+};
 
 /// A line of the journal.
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,37 +33,12 @@ enum Line {
     End(Ending),
 }
 
-/// What ended in one second of the run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Commit {
-    /// Virtual users running, or requests in flight.
-    pub users: u32,
-    /// What was counted, by when it was to start.
-    pub cells: Vec<CommitCell>,
-    /// The generator's own health.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub health: Option<HealthSample>,
-}
-
-/// What was counted of one endpoint's requests that were to start in one second of a phase.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CommitCell {
-    /// Position of the phase.
-    pub phase: usize,
-    /// Whole seconds from the phase's start.
-    pub second: u64,
-    /// Position of the endpoint.
-    pub endpoint: usize,
-    /// The counts.
-    pub cell: Cell,
-}
-
 /// Appends lines to the journal file.
 #[derive(Debug)]
 pub struct JournalWriter {
     path: PathBuf,
     file: File,
-    /// Bytes that the disk has not taken yet.
+    /// Bytes not yet written to the disk.
     pending: Vec<u8>,
     failed: Option<io::Error>,
 }
@@ -97,7 +74,7 @@ impl JournalWriter {
         }
     }
 
-    /// Appends one second. `false` when the disk refused it; it is then kept and tried again.
+    /// Appends one second. `false` when the disk refused it; it is kept and tried again.
     pub fn commit(&mut self, commit: Commit) -> bool {
         self.append(&Line::Commit(commit))
     }
@@ -112,11 +89,11 @@ impl JournalWriter {
         self.failed.as_ref()
     }
 
-    /// The result of all lines, those the disk never took included; beside it what the disk said
-    /// when it first refused one, if it ever did.
+    /// The result of all lines, including those the disk never took, and the first error of the
+    /// disk, if there was one.
     ///
     /// # Errors
-    /// When the file cannot be read back or does not hold together.
+    /// When the file cannot be read back or is not consistent.
     pub fn into_result(self) -> Result<(RunResult, Option<io::Error>), Error> {
         let file = File::open(&self.path).map_err(|source| Error::Read {
             path: self.path.clone(),
@@ -146,10 +123,11 @@ impl JournalWriter {
     }
 }
 
-/// Makes the result of a journal file, of a killed run too: a torn last line is left out.
+/// Rebuilds the result from a journal file, even of a killed run: an incomplete last line is left
+/// out.
 ///
 /// # Errors
-/// When the file cannot be read, or is damaged elsewhere than at its end.
+/// When the file cannot be read, is of another version, or is damaged before its end.
 pub fn recover(path: &Path) -> Result<RunResult, Error> {
     let file = File::open(path).map_err(|source| Error::Read {
         path: path.to_owned(),
@@ -181,9 +159,7 @@ fn assemble(path: &Path, file: File, pending: &[u8]) -> Result<RunResult, Error>
         let whole = text.ends_with(b"\n");
         match (serde_json::from_slice(&text), &mut assembly) {
             (Ok(Line::Header { version, run }), None) => {
-                if !(1..=RunResult::VERSION).contains(&version) {
-                    return Err(unusable(format!("it has version {version}")));
-                }
+                check_version(version, RunResult::VERSION).map_err(unusable)?;
                 assembly = Some(Assembly::new(*run));
             }
             (Ok(Line::Commit(commit)), Some(assembly)) => assembly
@@ -191,6 +167,12 @@ fn assemble(path: &Path, file: File, pending: &[u8]) -> Result<RunResult, Error>
                 .map_err(|why| unusable(format!("line {number}: {why}")))?,
             (Ok(Line::End(ending)), Some(assembly)) => assembly.run.ending = Some(ending),
             (Err(_), Some(_)) if !whole => break,
+            (Err(error), None) => {
+                // Other versions have other fields, which may be why the line cannot be read.
+                let version = version_of(&text).unwrap_or(RunResult::VERSION);
+                check_version(version, RunResult::VERSION).map_err(unusable)?;
+                return Err(unusable(format!("line {number}: {error}")));
+            }
             (Err(error), _) => return Err(unusable(format!("line {number}: {error}"))),
             (Ok(_), _) => return Err(unusable(format!("line {number} is out of place"))),
         }
@@ -202,7 +184,13 @@ fn assemble(path: &Path, file: File, pending: &[u8]) -> Result<RunResult, Error>
     Ok(result)
 }
 
-/// A result in the making.
+/// The version that a header names, whatever else is in it.
+fn version_of(line: &[u8]) -> Option<u32> {
+    let line: serde_json::Value = serde_json::from_slice(line).ok()?;
+    u32::try_from(line["header"]["version"].as_u64()?).ok()
+}
+
+/// A result being assembled.
 struct Assembly {
     run: RunInfo,
     endpoints: Vec<EndpointResult>,
@@ -239,7 +227,7 @@ impl Assembly {
                 .endpoints
                 .get_mut(entry.endpoint)
                 .and_then(|endpoint| endpoint.phases.get_mut(entry.phase))
-                .ok_or("it names an endpoint or phase the run does not have")?;
+                .ok_or("it refers to an endpoint or phase that the run does not have")?;
             total.merge(&entry.cell);
             let kept = Cell {
                 outcomes: entry.cell.outcomes,
@@ -282,7 +270,7 @@ impl Assembly {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{HealthSample, Outcome, fixture};
+    use crate::metrics::{CommitCell, Outcome, fixture};
     use proptest::prelude::*;
 
     /// A journal of a header and `seconds` commits, and the number of bytes up to the end of each.
@@ -344,20 +332,35 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_without_health_is_read_as_before_there_was_any() {
+    fn a_journal_of_another_version_is_refused_with_what_to_do() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal.jsonl");
+        journal(&path, 2);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let of_version = format!("\"version\":{}", RunResult::VERSION);
+        assert!(text.contains(&of_version));
+        let older = text.replacen(&of_version, "\"version\":2", 1);
+        // With and without the fields of this version.
+        for text in [older.replace("\"service\":", "\"target\":"), older] {
+            std::fs::write(&path, text).unwrap();
+            let refused = recover(&path).unwrap_err().to_string();
+            assert!(
+                refused.contains("it has format version 2, and this perfctl reads version 3"),
+                "{refused}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_journal_without_health_is_read() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("journal.jsonl");
         journal(&path, 2);
         let text = std::fs::read_to_string(&path).unwrap();
         let health = serde_json::to_string(&HealthSample::default()).unwrap();
-        let old = text
-            .replace(&format!(",\"health\":{health}"), "")
-            .replace(",\"arrivals\":\"uniform\"", "");
-        assert!(
-            !old.contains("health") && !old.contains("arrivals"),
-            "{old}"
-        );
-        std::fs::write(&path, old).unwrap();
+        let without = text.replace(&format!(",\"health\":{health}"), "");
+        assert!(!without.contains("health"), "{without}");
+        std::fs::write(&path, without).unwrap();
         let result = recover(&path).unwrap();
         assert_eq!((result.users.len(), result.health.len()), (2, 0));
         let stored = serde_json::to_string(&result).unwrap();

@@ -1,4 +1,4 @@
-//! Files of a run: its directory, whole files written at once or not at all, results read back.
+//! The files of a run: its directory, files written atomically, results read back.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
@@ -10,9 +10,9 @@ use flate2::write::GzEncoder;
 use serde::Serialize;
 
 use crate::error::Error;
-use crate::metrics::RunResult;
+use crate::metrics::{FileHeader, RunResult, check_version};
 
-/// A file that unpacks to more was made to do harm; bytes.
+/// A file that unpacks to more is refused as harmful; bytes.
 const MAX_UNPACKED: u64 = 4 << 30;
 
 /// The directory of one run; no two runs share one.
@@ -23,7 +23,7 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Creates `<base>/<UTC time>-<scenario>-<profile>/`, with a number behind it when that exists.
+    /// Creates `<base>/<UTC time>-<scenario>-<profile>/`, with a number appended if that exists.
     ///
     /// # Errors
     /// When the directory cannot be created.
@@ -103,7 +103,7 @@ fn slug(text: &str) -> String {
 }
 
 /// Writes `value` as JSON so that `path` holds either all of it or what it held before: to a
-/// temporary name beside it, synced, then renamed. Packed by gzip where the name ends in `.gz`.
+/// temporary name beside it, synced, then renamed. Compressed with gzip if the name ends in `.gz`.
 ///
 /// # Errors
 /// When any step fails; the temporary file is then removed.
@@ -144,7 +144,7 @@ pub fn write_atomically(path: &Path, value: &impl Serialize) -> Result<(), Error
     })
 }
 
-/// The bytes of a file that [`write_atomically`] wrote, unpacked if need be.
+/// The bytes of a file that [`write_atomically`] wrote, decompressed if needed.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -163,7 +163,7 @@ pub fn read_unpacked(path: &Path) -> Result<Vec<u8>, Error> {
     reader.read_to_end(&mut unpacked).map_err(read_error)?;
     if unpacked.len() as u64 > MAX_UNPACKED {
         return Err(read_error(std::io::Error::other(
-            "it unpacks to more than 4 GiB",
+            "it decompresses to more than 4 GiB",
         )));
     }
     Ok(unpacked)
@@ -172,7 +172,7 @@ pub fn read_unpacked(path: &Path) -> Result<Vec<u8>, Error> {
 /// Reads a stored result: `path` is a `result.json`, or the directory of a run.
 ///
 /// # Errors
-/// When it cannot be read or is no sound result.
+/// When it cannot be read, is no consistent result, or is one of another version.
 pub fn read_result(path: &Path) -> Result<RunResult, Error> {
     let file = if path.is_dir() {
         let dir = RunDir::open(path);
@@ -181,7 +181,8 @@ pub fn read_result(path: &Path) -> Result<RunResult, Error> {
                 path: path.to_owned(),
                 kind: "result",
                 why: format!(
-                    "the run did not end; `perfctl recover {}` makes a result of its journal",
+                    "the run did not finish; `perfctl recover {}` rebuilds the result from its \
+                     journal",
                     path.display()
                 ),
             });
@@ -193,18 +194,26 @@ pub fn read_result(path: &Path) -> Result<RunResult, Error> {
     parse_result(&file, &read_unpacked(&file)?)
 }
 
-/// The stored result that `bytes` are, which were read from the file at `path`.
+/// Parses a stored result; `bytes` were read from the file at `path`.
 ///
 /// # Errors
-/// When they are no sound result.
+/// When they are no consistent result, or one of another version.
 pub fn parse_result(path: &Path, bytes: &[u8]) -> Result<RunResult, Error> {
     let unusable = |why: String| Error::Unusable {
         path: path.to_owned(),
         kind: "result",
         why,
     };
-    let result: RunResult =
-        serde_json::from_slice(bytes).map_err(|error| unusable(error.to_string()))?;
+    let result: RunResult = serde_json::from_slice(bytes).map_err(|error| {
+        // Other versions have other fields: the version says more than the field that is missing.
+        let header = serde_json::from_slice::<FileHeader>(bytes).ok();
+        let header = header.filter(|header| header.format == RunResult::FORMAT);
+        let version = header.map(|header| check_version(header.version, RunResult::VERSION));
+        unusable(match version {
+            Some(Err(why)) => why,
+            _ => error.to_string(),
+        })
+    })?;
     result.check().map_err(unusable)?;
     Ok(result)
 }
@@ -212,6 +221,7 @@ pub fn parse_result(path: &Path, bytes: &[u8]) -> Result<RunResult, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::{Outcome, fixture};
 
     #[test]
     fn two_runs_never_share_a_directory() {
@@ -237,6 +247,32 @@ mod tests {
         assert_eq!(read(&plain), read(&packed));
         fs::write(&packed, [0x1f, 0x8b, 8, 0]).unwrap();
         assert!(read_unpacked(&packed).is_err(), "cut off");
+    }
+
+    #[test]
+    fn a_result_of_another_version_is_refused_with_what_to_do() {
+        let path = Path::new("result.json");
+        let written = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 10)])]);
+        let mut json = serde_json::to_value(&written).unwrap();
+        let read = |json: &serde_json::Value| parse_result(path, json.to_string().as_bytes());
+        assert_eq!(read(&json).unwrap(), written);
+        for other in [1, 2, 4] {
+            json["version"] = other.into();
+            // Whether or not it has the fields of this version.
+            for field in ["", "service"] {
+                json["run"].as_object_mut().unwrap().remove(field);
+                let refused = read(&json).unwrap_err().to_string();
+                let why =
+                    format!("it has format version {other}, and this perfctl reads version 3");
+                assert!(
+                    refused.contains(&why) && refused.contains("run the load again"),
+                    "{refused}"
+                );
+            }
+        }
+        json["version"] = RunResult::VERSION.into();
+        let damaged = read(&json).unwrap_err().to_string();
+        assert!(damaged.contains("missing field `service`"), "{damaged}");
     }
 
     #[test]

@@ -1,19 +1,16 @@
-//! The seconds of a run, and the short form they have in files.
+//! The seconds of a run, and their compact form in files.
 //!
-//! Four hours of 20 endpoints are 288,000 cells, most of them of a few requests. Written like the
-//! cells of whole phases they would take three times the room. Nothing is lost by it; files with
-//! the long form are read as well.
+//! Four hours of 20 endpoints are 288,000 cells, most of them with few requests. Written like the
+//! cells of whole phases they would take three times the space. The compact form loses nothing.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::ser::{Error as _, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::metrics::histogram::{checked_lowest_at, index_of_bucket, lowest_of_bucket};
-use crate::metrics::{Cell, Outcome, SparseHistogram};
+use crate::metrics::{Cell, SparseHistogram};
 
 /// One second of one phase.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,40 +26,44 @@ pub struct Interval {
 }
 
 fn write_cells<S: Serializer>(cells: &[(usize, Cell)], to: S) -> Result<S::Ok, S::Error> {
-    to.collect_seq(cells.iter().map(|(endpoint, cell)| Short(*endpoint, cell)))
+    to.collect_seq(
+        cells
+            .iter()
+            .map(|(endpoint, cell)| PackedCell(*endpoint, cell)),
+    )
 }
 
 fn read_cells<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<(usize, Cell)>, D::Error> {
-    let cells: Vec<Read> = Vec::deserialize(from)?;
+    let cells: Vec<UnpackedCell> = Vec::deserialize(from)?;
     Ok(cells
         .into_iter()
-        .map(|Read(endpoint, cell)| (endpoint, cell))
+        .map(|UnpackedCell(endpoint, cell)| (endpoint, cell))
         .collect())
 }
 
-/// `[endpoint, response, outcomes]`, and `censored` behind it where there is any.
-struct Short<'a>(usize, &'a Cell);
+/// `[endpoint, response, outcomes]`, followed by `censored` if there is any.
+struct PackedCell<'a>(usize, &'a Cell);
 
-impl Serialize for Short<'_> {
+impl Serialize for PackedCell<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let Self(endpoint, cell) = self;
         let mut seq = to.serialize_seq(None)?;
         seq.serialize_element(endpoint)?;
-        seq.serialize_element(&Packed(&cell.response))?;
+        seq.serialize_element(&PackedHistogram(&cell.response))?;
         seq.serialize_element(&cell.outcomes)?;
         if !cell.censored.is_empty() {
-            seq.serialize_element(&Packed(&cell.censored))?;
+            seq.serialize_element(&PackedHistogram(&cell.censored))?;
         }
         seq.end()
     }
 }
 
-/// `[sum_us, min_us, max_us, ...]`, or `[]` of an empty one. Behind them, from the bucket of the
-/// minimum: a positive number says how many buckets on the next value lies, a negative one how many
-/// further values lie in the same bucket.
-struct Packed<'a>(&'a SparseHistogram);
+/// `[sum_us, min_us, max_us, ...]`, or `[]` if empty. The numbers after the first three start at
+/// the bucket of the minimum: a positive one is the distance in buckets to the next value, a
+/// negative one is how many further values are in the same bucket.
+struct PackedHistogram<'a>(&'a SparseHistogram);
 
-impl Serialize for Packed<'_> {
+impl Serialize for PackedHistogram<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let histogram = self.0;
         let mut seq = to.serialize_seq(None)?;
@@ -92,97 +93,64 @@ impl Serialize for Packed<'_> {
     }
 }
 
-/// A cell as it was written, in either form.
-struct Read(usize, Cell);
+/// What [`PackedCell`] wrote.
+struct UnpackedCell(usize, Cell);
 
-impl<'de> Deserialize<'de> for Read {
+impl<'de> Deserialize<'de> for UnpackedCell {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_seq(ReadVisitor)
+        struct CellVisitor;
+
+        impl<'de> Visitor<'de> for CellVisitor {
+            type Value = UnpackedCell;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an endpoint and its counts")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<UnpackedCell, A::Error> {
+                let short = || A::Error::custom("an endpoint's counts are cut off");
+                let endpoint = seq.next_element()?.ok_or_else(short)?;
+                let response: UnpackedHistogram = seq.next_element()?.ok_or_else(short)?;
+                let outcomes = seq.next_element()?.ok_or_else(short)?;
+                let censored: Option<UnpackedHistogram> = seq.next_element()?;
+                let cell = Cell {
+                    outcomes,
+                    response: response.0,
+                    censored: censored.map(|found| found.0).unwrap_or_default(),
+                    ..Cell::default()
+                };
+                Ok(UnpackedCell(endpoint, cell))
+            }
+        }
+
+        from.deserialize_seq(CellVisitor)
     }
 }
 
-struct ReadVisitor;
+/// What [`PackedHistogram`] wrote.
+struct UnpackedHistogram(SparseHistogram);
 
-impl<'de> Visitor<'de> for ReadVisitor {
-    type Value = Read;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an endpoint and its counts")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Read, A::Error> {
-        let short = || A::Error::custom("an endpoint's counts are cut off");
-        let endpoint = seq.next_element()?.ok_or_else(short)?;
-        let response = match seq.next_element()?.ok_or_else(short)? {
-            Second::Cell(cell) => return Ok(Read(endpoint, *cell)),
-            Second::Response(response) => response,
-        };
-        let outcomes: BTreeMap<Outcome, u64> = seq.next_element()?.ok_or_else(short)?;
-        let censored: Option<Unpacked> = seq.next_element()?;
-        let cell = Cell {
-            outcomes,
-            response,
-            censored: censored.map_or_else(SparseHistogram::default, |Unpacked(found)| found),
-            ..Cell::default()
-        };
-        Ok(Read(endpoint, cell))
-    }
-}
-
-/// What stands second: the response times, or in the long form everything.
-enum Second {
-    Response(SparseHistogram),
-    Cell(Box<Cell>),
-}
-
-impl<'de> Deserialize<'de> for Second {
+impl<'de> Deserialize<'de> for UnpackedHistogram {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(SecondVisitor)
-    }
-}
+        struct HistogramVisitor;
 
-struct SecondVisitor;
-
-impl<'de> Visitor<'de> for SecondVisitor {
-    type Value = Second;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("response times or a cell")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Second, A::Error> {
-        unpack(seq).map(Second::Response)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Second, A::Error> {
-        let cell = Cell::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(Second::Cell(Box::new(cell)))
-    }
-}
-
-struct Unpacked(SparseHistogram);
-
-impl<'de> Deserialize<'de> for Unpacked {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct UnpackedVisitor;
-
-        impl<'de> Visitor<'de> for UnpackedVisitor {
-            type Value = Unpacked;
+        impl<'de> Visitor<'de> for HistogramVisitor {
+            type Value = UnpackedHistogram;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a histogram")
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Unpacked, A::Error> {
-                unpack(seq).map(Unpacked)
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<UnpackedHistogram, A::Error> {
+                unpack(seq).map(UnpackedHistogram)
             }
         }
 
-        from.deserialize_seq(UnpackedVisitor)
+        from.deserialize_seq(HistogramVisitor)
     }
 }
 
-/// The histogram that [`Packed`] wrote.
+/// The histogram that [`PackedHistogram`] wrote.
 fn unpack<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<SparseHistogram, A::Error> {
     let damaged = || A::Error::custom("a histogram is damaged");
     let Some(sum_us) = seq.next_element()? else {
@@ -216,6 +184,7 @@ fn unpack<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<SparseHistogram, A::Erro
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Outcome;
     use proptest::prelude::*;
 
     fn interval(response: Vec<u64>, censored: Vec<u64>) -> Interval {
@@ -263,17 +232,10 @@ mod tests {
     }
 
     #[test]
-    fn the_short_form_is_as_documented() {
+    fn the_compact_form_is_as_documented() {
         let written = interval(vec![10, 10, 10, 12, 40_000], vec![50]);
         let text = r#"{"phase":1,"second":2,"cells":[[3,[40042,10,40000,-2,2,6358],{"ok":5,"timeout_body":1},[50,50,50]]]}"#;
         assert_eq!(serde_json::to_string(&written).unwrap(), text);
-    }
-
-    #[test]
-    fn the_long_form_of_older_files_is_read_as_well() {
-        let text = r#"{"phase":1,"second":2,"cells":[[3,{"outcomes":{"ok":2},"response":{"buckets":[10,1,12,1],"sum_us":22,"min_us":10,"max_us":12},"bytes_in":0,"bytes_out":0,"connections":0,"redirects":0}]]}"#;
-        let read: Interval = serde_json::from_str(text).unwrap();
-        assert_eq!(read, interval(vec![10, 12], vec![]));
     }
 
     #[test]
@@ -285,6 +247,7 @@ mod tests {
             "[1,1,1,9223372036854775807]",
             "7",
             "[1,1,1,1.5]",
+            "{}",
         ] {
             let text = format!(r#"{{"phase":0,"second":0,"cells":[[0,{response},{{}}]]}}"#);
             assert!(

@@ -25,7 +25,7 @@ pub(in crate::report) fn notes(report: &Report) -> Vec<String> {
                 "recovery: {} s after the surge, p95 and errors were back at the level of `{base}`",
                 trim_float(time_s, 1)
             ),
-            None if !recovery.is_told => {
+            None if !recovery.is_conclusive => {
                 format!("recovery: `{stage}` is too short to tell; 10 s are needed")
             }
             None => format!("recovery: it did not recover to the level of `{base}` in `{stage}`"),

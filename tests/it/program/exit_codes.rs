@@ -133,7 +133,7 @@ fn what_cannot_be_compared_is_a_4_before_anything_is_sent() {
     let base = base.dir.path().join("base.json");
     let server = Misbehaving::start(Fault::Ok);
     for (endpoints, options, part) in [
-        (GONE, "-i 20", "other endpoints"),
+        (GONE, "-i 20", "different endpoints"),
         (
             "- {name: health, get: /other}",
             "-i 20",
@@ -141,7 +141,7 @@ fn what_cannot_be_compared_is_a_4_before_anything_is_sent() {
         ),
         (HEALTH, "-i 20 -u 3", "another load"),
         (HEALTH, "-i 20 --rate 5", "load model"),
-        (HEALTH, "-i 20 --client direct", "by the client `reqwest`"),
+        (HEALTH, "-i 20 --client direct", "used the client `reqwest`"),
     ] {
         let run = Perfctl::scenario(&server.url(), endpoints)
             .args(options.split(' '))

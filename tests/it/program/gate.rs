@@ -1,5 +1,5 @@
-//! The regression gate over simulated runs, through the public interface: how often it cries wolf,
-//! how often it finds what is there, and what a person gets to see of it.
+//! The regression gate over simulated runs, through the public interface: how often it raises a false
+//! alarm, how often it finds a real change, and what a person sees of it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,14 +14,14 @@ use snapbox::{assert_data_eq, file};
 #[derive(Clone, Copy)]
 enum Runs {
     /// In one job, as by `--repeat auto`.
-    OneSession,
+    OneOccasion,
     /// Each in a job of its own, collected and judged by `perfctl compare`.
-    Sessions,
+    Occasions,
 }
 
 /// Looks at 1, 3 and 5 runs of a candidate until it is settled.
 fn job(simulation: &mut Simulation, runs: Runs, factor: f64) -> Comparison {
-    let baseline = (0..10).flat_map(|i| simulation.session(&format!("base {i}"), 1, 1.0));
+    let baseline = (0..10).flat_map(|i| simulation.occasion(&format!("base {i}"), 1, 1.0));
     let baseline = Baseline::of(baseline.collect());
     let machine = simulation.machine();
     let mut candidates = Vec::new();
@@ -29,8 +29,8 @@ fn job(simulation: &mut Simulation, runs: Runs, factor: f64) -> Comparison {
     loop {
         while candidates.len() < count {
             let (name, level) = match runs {
-                Runs::OneSession => ("candidate".to_owned(), machine),
-                Runs::Sessions => (format!("job {}", candidates.len()), simulation.machine()),
+                Runs::OneOccasion => ("candidate".to_owned(), machine),
+                Runs::Occasions => (format!("job {}", candidates.len()), simulation.machine()),
             };
             candidates.push(simulation.run(&name, level + factor.ln()));
         }
@@ -59,14 +59,14 @@ fn outcomes(jobs: u64, runs: Runs, between: f64, factor: f64) -> BTreeMap<&'stat
     for completed in outcomes {
         *counts.entry(completed).or_default() += 1;
     }
-    println!("{jobs} jobs, {factor} times the time, {between} between sessions: {counts:?}");
+    println!("{jobs} jobs, {factor} times the time, {between} between occasions: {counts:?}");
     counts
 }
 
 /// At most 21 alarms in 1,000 are a rate of 0.8 % to four standard deviations.
 #[test]
 fn equal_builds_raise_few_alarms() {
-    let counts = outcomes(1_000, Runs::OneSession, 0.03, 1.0);
+    let counts = outcomes(1_000, Runs::OneOccasion, 0.03, 1.0);
     assert!(counts["regressed"] <= 21, "{counts:?}");
     assert!(
         counts["unchanged"] >= 500,
@@ -76,7 +76,7 @@ fn equal_builds_raise_few_alarms() {
 
 #[test]
 fn a_tenth_slower_is_found() {
-    let counts = outcomes(200, Runs::Sessions, 0.02, 1.1);
+    let counts = outcomes(200, Runs::Occasions, 0.02, 1.1);
     assert!(counts["regressed"] >= 190, "{counts:?}");
 }
 
@@ -101,28 +101,28 @@ fn stored_runs_are_judged_together() {
     let mut simulation = Simulation::new(7, Shape::default(), 0.01);
     let base = directory.path().join("base.json.gz").display().to_string();
     let mut add = vec!["baseline", "add", &base];
-    let sessions: Vec<String> = (0..5)
-        .flat_map(|i| simulation.session(&format!("base-{i}"), 1, 1.0))
+    let occasions: Vec<String> = (0..5)
+        .flat_map(|i| simulation.occasion(&format!("base-{i}"), 1, 1.0))
         .map(|run| store(directory.path(), &run))
         .collect();
-    add.extend(sessions.iter().map(String::as_str));
-    assert!(perfctl(&add, 0).contains("5 runs of 5 sessions"));
+    add.extend(occasions.iter().map(String::as_str));
+    assert!(perfctl(&add, 0).contains("5 runs of 5 occasions"));
     let shown = perfctl(&["baseline", "show", &base], 0);
     assert_data_eq!(shown, file!["gate/baseline_show.txt"].raw());
 
-    let runs = simulation.session("slow", 3, 1.25);
+    let runs = simulation.occasion("slow", 3, 1.25);
     let slow: Vec<String> = runs
         .iter()
         .map(|run| store(directory.path(), run))
         .collect();
     let one = perfctl(&["compare", &base, &slow[0]], 3);
-    assert!(one.contains("which more runs have to confirm"), "{one}");
+    assert!(one.contains("but more runs have to confirm"), "{one}");
     perfctl(&["compare", &base, &slow[0], "--inconclusive=warn"], 0);
     let three = perfctl(&["compare", &base, &slow[0], &slow[1], &slow[2]], 1);
     let text = three.replace(&slow[2], "[RUN]");
     assert_data_eq!(text, file!["gate/compare.txt"].raw());
 
-    let equal = store(directory.path(), &simulation.session("equal", 1, 1.0)[0]);
+    let equal = store(directory.path(), &simulation.occasion("equal", 1, 1.0)[0]);
     perfctl(&["compare", &base, &equal], 0);
     assert!(perfctl(&["compare", &base, &equal, &equal], 2).contains("named twice"));
 }
@@ -133,7 +133,7 @@ fn a_new_build_is_accepted_and_old_runs_are_taken_out() {
     let mut simulation = Simulation::new(8, Shape::default(), 0.01);
     let base = directory.path().join("base.json").display().to_string();
     let mut stored = |name: &str, build: &str| {
-        let mut run = simulation.session(name, 1, 1.0).remove(0);
+        let mut run = simulation.occasion(name, 1, 1.0).remove(0);
         run.run.build = Some(build.into());
         store(directory.path(), &run)
     };
@@ -142,7 +142,7 @@ fn a_new_build_is_accepted_and_old_runs_are_taken_out() {
     let new = [stored("d", "v2"), stored("e", "v2")];
     let full = perfctl(&["baseline", "add", &base, &new[0], "--up-to", "3"], 0);
     assert!(
-        full.contains("nothing added") && full.contains("3 sessions"),
+        full.contains("nothing added") && full.contains("3 occasions"),
         "{full}"
     );
     let refused = perfctl(&["baseline", "add", &base, &new[0]], 4);
@@ -151,7 +151,7 @@ fn a_new_build_is_accepted_and_old_runs_are_taken_out() {
         "{refused}"
     );
     let taken = perfctl(&["baseline", "prune", &base, "--keep", "2"], 0);
-    assert!(taken.contains("2 runs of 2 sessions"), "{taken}");
+    assert!(taken.contains("2 runs of 2 occasions"), "{taken}");
     let accepted = perfctl(&["baseline", "accept", &base, &new[0], &new[1]], 0);
     assert!(accepted.contains("build `v1` -> `v2`"), "{accepted}");
     assert!(

@@ -31,7 +31,7 @@ fn a_generator_that_was_stopped_for_two_seconds_says_so() {
         completed.stdout
     );
     assert!(
-        completed.stdout.contains("the generator stood still for"),
+        completed.stdout.contains("the load generator stalled for"),
         "{}",
         completed.stdout
     );

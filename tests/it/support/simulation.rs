@@ -1,4 +1,4 @@
-//! Simulated runs: as a real target makes them, and at once.
+//! Simulated runs: like those against a real service, but instant.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -38,20 +38,20 @@ impl Default for Shape {
     }
 }
 
-/// Runs as a real target makes them: requests differ, seconds of a run depend on each other, runs
-/// differ a little, and sessions differ more.
+/// Runs like those against a real service: requests differ, seconds of a run depend on each other, runs
+/// differ a little, and occasions differ more.
 pub struct Simulation {
     shape: Shape,
     rng: ChaCha8Rng,
-    /// Seconds of single requests, sorted, around 1; drawn from instead of anew, since a test makes
+    /// Seconds of single requests, sorted, around 1; reused, since a test makes
     /// tens of millions of requests.
     seconds: Vec<Vec<f64>>,
-    /// Relative standard deviation between sessions.
+    /// Relative standard deviation between occasions.
     between: f64,
 }
 
 impl Simulation {
-    /// With this relative standard deviation between sessions.
+    /// With this relative standard deviation between occasions.
     pub fn new(seed: u64, shape: Shape, between: f64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut second = || {
@@ -74,13 +74,13 @@ impl Simulation {
         normal(&mut self.rng)
     }
 
-    /// What a session shares: how fast its machine is.
+    /// What the runs of an occasion share: how fast the machine is.
     pub fn machine(&mut self) -> f64 {
         self.between * self.normal()
     }
 
-    /// So many runs of a session of their own, all slower by `factor`.
-    pub fn session(&mut self, name: &str, runs: usize, factor: f64) -> Vec<RunResult> {
+    /// This many runs of an occasion of their own, all slower by `factor`.
+    pub fn occasion(&mut self, name: &str, runs: usize, factor: f64) -> Vec<RunResult> {
         let level = self.machine() + factor.ln();
         let mut runs: Vec<RunResult> = (0..runs).map(|_| self.run(name, level)).collect();
         for (number, run) in runs.iter_mut().enumerate() {
@@ -90,9 +90,9 @@ impl Simulation {
     }
 
     /// A run whose logarithm is this much above the usual.
-    pub fn run(&mut self, session: &str, level: f64) -> RunResult {
+    pub fn run(&mut self, occasion: &str, level: f64) -> RunResult {
         let level = level + 0.003 * self.normal();
-        let mut result = template(&self.shape, session, session);
+        let mut result = template(&self.shape, occasion, occasion);
         for endpoint in 0..self.shape.endpoints.len() {
             let own = level + 0.003 * self.normal();
             self.fill(&mut result, endpoint, own);
@@ -124,7 +124,7 @@ fn normal(rng: &mut ChaCha8Rng) -> f64 {
 }
 
 /// A sound run whose seconds are still empty.
-pub fn template(shape: &Shape, id: &str, session: &str) -> RunResult {
+pub fn template(shape: &Shape, id: &str, occasion: &str) -> RunResult {
     let Shape {
         seconds,
         per_second,
@@ -208,7 +208,7 @@ pub fn template(shape: &Shape, id: &str, session: &str) -> RunResult {
                 cpu: String::new(),
             },
             boot_id: None,
-            session: Some(session.into()),
+            occasion: Some(occasion.into()),
             build: None,
             client: Default::default(),
             insecure: false,

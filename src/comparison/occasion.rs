@@ -1,36 +1,36 @@
-//! Sessions: runs that share the state of a machine, and so are no independent observations.
+//! Occasions: runs that share the state of a machine, and so are not independent observations.
 
 use crate::metrics::{RunInfo, RunResult};
 
-/// Runs on one machine are one session while no more than this lies between the end of one and the
-/// start of the next; s.
-const SAME_SESSION_S: i64 = 30 * 60;
+/// Runs on one machine belong to one occasion while the gap between the end of one and the start of
+/// the next is below this; s.
+const SAME_OCCASION_S: i64 = 30 * 60;
 
-/// The positions of the runs of each session, in the order of their first runs. Runs that were
-/// given the same `--session` are one; others are one when they were made on the same host since
-/// the same boot, with less than half an hour in between.
-pub fn sessions(runs: &[RunResult]) -> Vec<Vec<usize>> {
+/// The positions of the runs of each occasion, in the order of their first runs. Runs with the
+/// same `--occasion` belong to one; others do if they ran on the same host since the same boot,
+/// with less than half an hour in between.
+pub fn occasions(runs: &[RunResult]) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..runs.len()).collect();
     order.sort_by_key(|&position| started_s(&runs[position].run));
-    let mut sessions: Vec<Vec<usize>> = Vec::new();
+    let mut occasions: Vec<Vec<usize>> = Vec::new();
     for position in order {
-        // The last run of a session is its latest, since they come in the order of their starts.
-        let mut known = sessions.iter_mut();
-        let found = known.find(|session| {
-            let last = session.last().map(|&last| &runs[last].run);
+        // The last run of an occasion is its latest, since they come in the order of their starts.
+        let mut known = occasions.iter_mut();
+        let found = known.find(|occasion| {
+            let last = occasion.last().map(|&last| &runs[last].run);
             last.is_some_and(|last| is_same(last, &runs[position].run))
         });
         match found {
-            Some(session) => session.push(position),
-            None => sessions.push(vec![position]),
+            Some(occasion) => occasion.push(position),
+            None => occasions.push(vec![position]),
         }
     }
-    sessions
+    occasions
 }
 
 fn is_same(before: &RunInfo, run: &RunInfo) -> bool {
-    if before.session.is_some() || run.session.is_some() {
-        return before.session == run.session;
+    if before.occasion.is_some() || run.occasion.is_some() {
+        return before.occasion == run.occasion;
     }
     let (Some(first), Some(second)) = (started_s(before), started_s(run)) else {
         return false;
@@ -42,7 +42,7 @@ fn is_same(before: &RunInfo, run: &RunInfo) -> bool {
     let end = first.saturating_add_unsigned(stopped_at_us / 1_000_000);
     before.machine.host == run.machine.host
         && before.boot_id == run.boot_id
-        && second.saturating_sub(end) < SAME_SESSION_S
+        && second.saturating_sub(end) < SAME_OCCASION_S
 }
 
 /// When the load started; s since 1970.
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_in_a_row_on_one_machine_are_one_session() {
+    fn runs_in_a_row_on_one_machine_are_one_occasion() {
         let same = |_: &mut RunInfo| {};
         let runs = [
             run("00:50:00", same),
@@ -72,21 +72,21 @@ mod tests {
             run("00:29:00", same),
             run("02:00:00", same),
         ];
-        assert_eq!(sessions(&runs), [vec![1, 2, 0], vec![3]]);
+        assert_eq!(occasions(&runs), [vec![1, 2, 0], vec![3]]);
     }
 
     #[test]
-    fn another_host_another_boot_or_a_word_of_the_user_part_them() {
+    fn another_host_another_boot_or_the_option_separates_them() {
         let runs = [
             run("00:00:00", |_| {}),
             run("00:01:00", |run| run.machine.host = "other".into()),
             run("00:02:00", |run| run.boot_id = Some("again".into())),
-            run("00:03:00", |run| run.session = Some("job 7".into())),
-            run("20:00:00", |run| run.session = Some("job 7".into())),
+            run("00:03:00", |run| run.occasion = Some("job 7".into())),
+            run("20:00:00", |run| run.occasion = Some("job 7".into())),
             run("00:04:00", |run| run.started_at = "soon".into()),
             run("00:05:00", |_| {}),
         ];
-        let parts = sessions(&runs);
+        let parts = occasions(&runs);
         assert_eq!(parts.len(), 5, "{parts:?}");
         assert!(parts.contains(&vec![0, 6]) && parts.contains(&vec![3, 4]));
     }
@@ -97,6 +97,6 @@ mod tests {
             run.ending.as_mut().unwrap().stopped_at_us = 3_600_000_000;
         });
         let runs = [long, run("01:29:00", |_| {}), run("02:00:00", |_| {})];
-        assert_eq!(sessions(&runs), [vec![0, 1], vec![2]]);
+        assert_eq!(occasions(&runs), [vec![0, 1], vec![2]]);
     }
 }

@@ -1,36 +1,36 @@
-//! The numbers of each run by measured phase and endpoint, made once and asked for by many.
+//! The numbers of each run by measured phase and endpoint, computed once.
 
 use std::thread;
 
-use super::estimate::{Errors, Estimate, Seconds};
+use super::estimate::{Estimate, FailureCounts, Seconds};
 use crate::metrics::{Cell, RunResult};
 use crate::plan::{Metric, Percentile};
 
-/// A phase that ends this much early is still whole; s.
+/// A phase that ends early by this much still counts as full; s.
 const SLACK_S: f64 = 0.01;
 
 /// The numbers of one side.
-pub(super) struct Measured {
+pub(super) struct Measurements {
     /// The measured phases' names.
     names: Vec<String>,
     /// By phase, then all endpoints together and each of them; then by run.
-    numbers: Vec<Vec<Vec<Numbers>>>,
+    numbers: Vec<Vec<Vec<RunNumbers>>>,
 }
 
-/// What the gate knows of one endpoint, or of all, in one phase of one run.
+/// The numbers of one endpoint, or of all, in one phase of one run.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Numbers {
+pub(super) struct RunNumbers {
     /// Full seconds.
     pub(super) seconds: usize,
     /// Response times.
     pub(super) count: u64,
-    pub(super) errors: Errors,
+    pub(super) errors: FailureCounts,
     percentiles: Vec<(Percentile, Option<Estimate>)>,
     mean: Option<Estimate>,
     throughput: Option<Estimate>,
 }
 
-impl Numbers {
+impl RunNumbers {
     fn of(seconds: Vec<Vec<&Cell>>) -> Self {
         let length = seconds.len();
         let seconds = Seconds::new(seconds);
@@ -61,7 +61,7 @@ impl Numbers {
     }
 }
 
-impl Measured {
+impl Measurements {
     /// Of these runs, which have the same endpoints and the same measured phases.
     pub(super) fn of(runs: &[RunResult]) -> Self {
         let Some(first) = runs.first() else {
@@ -75,7 +75,7 @@ impl Measured {
         let by_run = in_parallel(runs);
         let scopes = 1 + first.endpoints.len();
         let of_all_runs = |phase: usize, scope: usize| {
-            let of_run = |run: &Vec<Vec<Numbers>>| {
+            let of_run = |run: &Vec<Vec<RunNumbers>>| {
                 let numbers = run.get(phase).and_then(|scopes| scopes.get(scope));
                 numbers.cloned().unwrap_or_default()
             };
@@ -89,6 +89,17 @@ impl Measured {
         }
     }
 
+    /// Of the runs at these positions alone.
+    pub(super) fn only(&self, positions: &[usize]) -> Self {
+        let of_runs =
+            |runs: &Vec<RunNumbers>| positions.iter().map(|&at| runs[at].clone()).collect();
+        let of_scopes = |scopes: &Vec<_>| scopes.iter().map(of_runs).collect();
+        Self {
+            names: self.names.clone(),
+            numbers: self.numbers.iter().map(of_scopes).collect(),
+        }
+    }
+
     /// How many phases are measured.
     pub(super) fn phases(&self) -> usize {
         self.names.len()
@@ -99,16 +110,16 @@ impl Measured {
     }
 
     /// The numbers of each run, of an endpoint or of all together.
-    pub(super) fn numbers(&self, phase: usize, endpoint: Option<usize>) -> &[Numbers] {
+    pub(super) fn numbers(&self, phase: usize, endpoint: Option<usize>) -> &[RunNumbers] {
         let scopes = self.numbers.get(phase).map_or(&[][..], |scopes| scopes);
         let scope = endpoint.map_or(0, |endpoint| endpoint + 1);
         scopes.get(scope).map_or(&[], |runs| runs)
     }
 }
 
-/// The numbers of each run, by measured phase and scope. A baseline may hold hours of load, so the
-/// cores share the runs.
-fn in_parallel(runs: &[RunResult]) -> Vec<Vec<Vec<Numbers>>> {
+/// The numbers of each run, by measured phase and scope. A baseline may hold hours of load, so runs
+/// are measured in parallel.
+fn in_parallel(runs: &[RunResult]) -> Vec<Vec<Vec<RunNumbers>>> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let part = runs.len().div_ceil(cores).max(1);
     thread::scope(|scope| {
@@ -124,7 +135,7 @@ fn in_parallel(runs: &[RunResult]) -> Vec<Vec<Vec<Numbers>>> {
     })
 }
 
-fn of_run(run: &RunResult) -> Vec<Vec<Numbers>> {
+fn of_run(run: &RunResult) -> Vec<Vec<RunNumbers>> {
     run.measured_phases()
         .map(|phase| of_phase(run, phase))
         .collect()
@@ -132,7 +143,7 @@ fn of_run(run: &RunResult) -> Vec<Vec<Numbers>> {
 
 /// All endpoints together, then each. Only full seconds count: the last one of a phase may be a
 /// fraction of one.
-fn of_phase(run: &RunResult, phase: usize) -> Vec<Numbers> {
+fn of_phase(run: &RunResult, phase: usize) -> Vec<RunNumbers> {
     let length = (run.phase_length_s(phase) + SLACK_S) as usize;
     let mut together: Vec<Vec<&Cell>> = vec![Vec::new(); length];
     let mut apart: Vec<Vec<Vec<&Cell>>> = vec![vec![Vec::new(); length]; run.endpoints.len()];
@@ -148,7 +159,7 @@ fn of_phase(run: &RunResult, phase: usize) -> Vec<Numbers> {
             continue;
         };
         for (endpoint, cell) in &interval.cells {
-            // A flow is made of requests that are counted already.
+            // The requests of a flow are counted already.
             if !run.endpoints[*endpoint].endpoint.is_flow {
                 together[second].push(cell);
             }
@@ -157,6 +168,6 @@ fn of_phase(run: &RunResult, phase: usize) -> Vec<Numbers> {
     }
     std::iter::once(together)
         .chain(apart)
-        .map(Numbers::of)
+        .map(RunNumbers::of)
         .collect()
 }

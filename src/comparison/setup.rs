@@ -1,0 +1,78 @@
+//! What a run was set up to do, and whether two runs were set up to do the same.
+
+use crate::error::Error;
+use crate::metrics::{EndpointInfo, RunInfo, RunResult};
+use crate::plan::{ClientChoice, Fingerprint, Load, Phase};
+
+/// The setup of a run, from a result or from a plan that is not run yet.
+pub(super) struct RunSetup<'a> {
+    pub(super) fingerprint: &'a Fingerprint,
+    pub(super) load: &'a Load,
+    pub(super) phases: &'a [Phase],
+    pub(super) endpoints: &'a [EndpointInfo],
+    pub(super) client: ClientChoice,
+}
+
+impl<'a> RunSetup<'a> {
+    pub(super) fn of(run: &'a RunInfo) -> Self {
+        Self {
+            fingerprint: &run.fingerprint,
+            load: &run.load,
+            phases: &run.phases,
+            endpoints: &run.endpoints,
+            client: run.client,
+        }
+    }
+
+    pub(super) fn measured(&self) -> impl Iterator<Item = &'a Phase> {
+        self.phases.iter().filter(|phase| phase.measured)
+    }
+}
+
+/// Checks that a run had the same setup as those of the baseline.
+///
+/// # Errors
+/// [`Error::NotComparable`] with every reason.
+pub(super) fn check_same(baseline: &[RunResult], run: &RunInfo) -> Result<(), Error> {
+    refuse(differences(baseline, &RunSetup::of(run)))
+}
+
+/// An error of these reasons, if there are any.
+pub(super) fn refuse(mut reasons: Vec<String>) -> Result<(), Error> {
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    reasons.push("`perfctl run --save-baseline FILE` makes a new baseline".into());
+    Err(Error::NotComparable(reasons))
+}
+
+/// How the setup differs from that of the baseline's runs; a phrase for each difference.
+pub(super) fn differences(baseline: &[RunResult], setup: &RunSetup<'_>) -> Vec<String> {
+    let mut reasons = Vec::new();
+    for result in baseline {
+        let before = &result.run;
+        let mut refuse = |why: &str| reasons.push(format!("baseline run `{}` {why}", before.id));
+        let model = |load: &Load| std::mem::discriminant(&load.model);
+        let names =
+            |setup: &RunSetup<'_>| setup.measured().map(|p| p.name.clone()).collect::<Vec<_>>();
+        if model(&before.load) != model(setup.load) {
+            refuse("used the other load model (open or closed)");
+        } else if before.fingerprint.load != setup.fingerprint.load {
+            refuse("ran another load: use the same profile and the same options");
+        } else if names(&RunSetup::of(before)) != names(setup) {
+            refuse("has different measured phases");
+        }
+        if before.client != setup.client {
+            let (then, now) = (before.client.name(), setup.client.name());
+            refuse(&format!(
+                "used the client `{then}`, not `{now}`: use the same `--client`"
+            ));
+        }
+        if before.endpoints != setup.endpoints {
+            refuse("has different endpoints");
+        } else if before.fingerprint.scenario != setup.fingerprint.scenario {
+            refuse("ran another version of the scenario");
+        }
+    }
+    reasons
+}

@@ -1,0 +1,30 @@
+//! What ended in one second of the run, all workers together: a line of the journal.
+
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::{Cell, HealthSample};
+
+/// What ended in one second of the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Commit {
+    /// Virtual users running, or requests in flight.
+    pub users: u32,
+    /// What was counted, by intended start.
+    pub cells: Vec<CommitCell>,
+    /// The load generator's health.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<HealthSample>,
+}
+
+/// What was counted of one endpoint's requests, by the second of their intended start.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CommitCell {
+    /// Position of the phase.
+    pub phase: usize,
+    /// Whole seconds from the phase's start.
+    pub second: u64,
+    /// Position of the endpoint.
+    pub endpoint: usize,
+    /// The counts.
+    pub cell: Cell,
+}

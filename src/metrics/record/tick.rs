@@ -1,0 +1,39 @@
+//! What a worker hands over once a second: its samples, its counts and its own health.
+
+use crate::metrics::{ComponentSample, ConnectionSample, Example, FailureSample, Sample, Totals};
+
+/// What one worker hands over for one second of the run.
+#[derive(Debug, Default)]
+pub struct Tick {
+    /// Requests that ended (and arrivals dropped) since the last tick.
+    pub samples: Vec<Sample>,
+    /// Connections opened since the last tick.
+    pub connections: Vec<ConnectionSample>,
+    /// Component times since the last tick.
+    pub components: Vec<ComponentSample>,
+    /// Failures with a name since the last tick.
+    pub failures: Vec<FailureSample>,
+    /// Failures of outcomes not seen before at this worker.
+    pub examples: Vec<Example>,
+    /// Virtual users running (closed), or requests in flight (open).
+    pub users: u32,
+    /// What was planned, started and dropped so far.
+    pub totals: Totals,
+    /// Whether a user ran out of data, which ends the run.
+    pub out_of_data: bool,
+    /// The worker's own health.
+    pub health: WorkerHealth,
+}
+
+/// The health of one worker, beside its samples.
+#[derive(Debug, Clone, Default)]
+pub struct WorkerHealth {
+    /// CPU time that its thread used; us.
+    pub cpu_us: u64,
+    /// The period this covers; us.
+    pub wall_us: u64,
+    /// The time requests were in flight, summed over all of them; us.
+    pub in_flight_us: u64,
+    /// How late its timers fired, beyond their own resolution; us.
+    pub lags_us: Vec<u64>,
+}

@@ -1,0 +1,32 @@
+//! What the workers count independently of the samples, to check the samples against.
+
+use serde::{Deserialize, Serialize};
+
+/// What the workers counted independently of the samples.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Requests that were due to start.
+    pub planned: u64,
+    /// Requests that were started.
+    pub started: u64,
+    /// Arrivals dropped because the load generator was late, among all that were dropped.
+    pub dropped_late: u64,
+    /// Virtual users that ended because their `on_start` failed; in the open model, arrivals that
+    /// were dropped for that reason.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failed_starts: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl Totals {
+    /// Adds the totals of another worker.
+    pub fn add(&mut self, other: Self) {
+        self.planned += other.planned;
+        self.started += other.started;
+        self.dropped_late += other.dropped_late;
+        self.failed_starts += other.failed_starts;
+    }
+}

@@ -1,0 +1,184 @@
+//! What was run, where, and how it ended: everything of a result but its numbers.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::Totals;
+use crate::plan::{ClientChoice, Endpoint, Fingerprint, Load, Phase, Plan, Service, Slo};
+
+/// What was run, where, and how it ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunInfo {
+    /// Name of the run's directory.
+    pub id: String,
+    /// Version of perfctl.
+    pub perfctl_version: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The profile's name.
+    pub profile: String,
+    /// The service's base URL, without credentials, or `demo`.
+    pub service: String,
+    /// Wall-clock start of the load, RFC 3339 in UTC. Durations never come from this clock.
+    pub started_at: String,
+    /// The seed of all random choices.
+    pub seed: u64,
+    /// Worker threads.
+    pub workers: usize,
+    /// The planned load.
+    pub load: Load,
+    /// Its phases; `timeline` and `endpoints` refer to them by position.
+    pub phases: Vec<Phase>,
+    /// The SLOs it is graded by.
+    pub slos: Vec<Slo>,
+    /// SLOs that did not apply, with the reason.
+    pub skipped_slos: Vec<String>,
+    /// The endpoints in the plan's order, followed by its flows.
+    pub endpoints: Vec<EndpointInfo>,
+    /// Equal for two runs of the same scenario and load.
+    pub fingerprint: Fingerprint,
+    /// The machine that made the load.
+    pub machine: Machine,
+    /// Which boot of that machine it was; `None` where the system does not report it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot_id: Option<String>,
+    /// The occasion it was made on, as the user names it (`--occasion`), such as the id of a CI
+    /// job: runs of one occasion share the state of the machine. `None` where the user does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occasion: Option<String>,
+    /// Which build of the service was measured, such as a commit, as the user names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<String>,
+    /// The client that carried the requests.
+    #[serde(default, skip_serializing_if = "ClientChoice::is_default")]
+    pub client: ClientChoice,
+    /// Whether the scenario skipped the verification of certificates.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub insecure: bool,
+    /// Whether the load generator's health was left out of the verdict (`--assume-healthy`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub assume_healthy: bool,
+    /// How it ended; `None` when perfctl itself was killed.
+    pub ending: Option<Ending>,
+}
+
+/// An endpoint as reports name it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EndpointInfo {
+    /// The key of the statistics.
+    pub name: String,
+    /// The HTTP method; `FLOW` for a flow.
+    pub method: String,
+    /// Whether it is a flow: a transaction of several requests, which is not a request itself and
+    /// not part of the totals. Its response time leaves out the think times within it, its service
+    /// time includes them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_flow: bool,
+}
+
+impl EndpointInfo {
+    /// Of one endpoint of a plan.
+    pub fn of(endpoint: &Endpoint) -> Self {
+        Self {
+            name: endpoint.name.clone(),
+            method: endpoint.method.as_str().to_owned(),
+            is_flow: false,
+        }
+    }
+
+    /// Of all endpoints of a plan, followed by its flows.
+    pub fn all(plan: &Plan) -> Vec<Self> {
+        let flows = plan.flows.iter().map(|flow| Self {
+            name: flow.name.clone(),
+            method: "FLOW".to_owned(),
+            is_flow: true,
+        });
+        plan.endpoints.iter().map(Self::of).chain(flows).collect()
+    }
+}
+
+/// The machine that made the load.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// Its name.
+    pub host: String,
+    /// Operating system and kernel release.
+    pub kernel: String,
+    /// Cores perfctl may use.
+    pub cpus: usize,
+    /// The processor's name; empty where it is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub cpu: String,
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} ({}, {} x {})",
+            self.host,
+            self.kernel,
+            self.cpus,
+            match self.cpu.as_str() {
+                "" => "unknown CPU",
+                cpu => cpu,
+            }
+        )
+    }
+}
+
+/// How the load ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ending {
+    /// Signal number that stopped it early: 2 (SIGINT) or 15 (SIGTERM).
+    pub signal: Option<u8>,
+    /// Whether it ended early because a user ran out of data.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub out_of_data: bool,
+    /// When no further request was started, from the start of the load; us.
+    pub stopped_at_us: u64,
+    /// When the last request had ended, from the start of the load; us.
+    pub drained_at_us: u64,
+    /// The workers' own counts, to check the samples against.
+    pub totals: Totals,
+}
+
+impl RunInfo {
+    /// The part of it that is known before the load starts.
+    pub fn new(plan: &Plan, id: &str, service: &str, started_at: String, machine: Machine) -> Self {
+        Self {
+            id: id.to_owned(),
+            perfctl_version: env!("CARGO_PKG_VERSION").to_owned(),
+            scenario: plan.scenario.clone(),
+            profile: plan.profile.clone(),
+            service: match plan.service {
+                Service::Demo => "demo".to_owned(),
+                Service::Url(_) => service.to_owned(),
+            },
+            started_at,
+            seed: plan.seed,
+            workers: plan.workers,
+            load: plan.load.clone(),
+            phases: plan.phases(),
+            slos: plan.slos.clone(),
+            skipped_slos: plan.skipped_slos.clone(),
+            endpoints: EndpointInfo::all(plan),
+            fingerprint: plan.fingerprint(),
+            machine,
+            boot_id: None,
+            occasion: None,
+            build: None,
+            client: plan.transport.client,
+            insecure: plan.transport.tls.insecure,
+            assume_healthy: false,
+            ending: None,
+        }
+    }
+
+    /// Whether both describe the same run. Runs that different jobs started in the same second may
+    /// have the same name.
+    pub fn is_same_run(&self, other: &Self) -> bool {
+        (&self.id, &self.started_at) == (&other.id, &other.started_at)
+    }
+}
