@@ -10,28 +10,33 @@ mod load;
 mod request;
 mod slo;
 mod step;
+mod think_time;
 mod transport;
+mod user_class;
 mod value;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 pub use load::{Arrivals, Load, Model, Phase, Shape, Stage};
 pub use request::auth::{Auth, Credentials, KeyPlace, OAuth2};
-pub use request::body::{Body, Content, FilePart, Piece};
+pub use request::body::{Body, BodyFile, BodyPiece, FileContent};
 pub use request::check::{Check, Expectation, Pattern, StatusRange};
 pub use request::endpoint::{Endpoint, Header, Method, is_secret_header};
-pub use request::extract::{Extraction, Pick, Source};
+pub use request::extract::{Extraction, ExtractionSource, Pick};
 pub use slo::{Direction, Metric, Percentile, Slo, SloScope};
-pub use step::{Branch, Expected, Flow, Step, first_request, width};
+pub use step::{Branch, Expected, Flow, Step, first_request};
+pub use think_time::ThinkTime;
 pub use transport::{Authorities, ClientChoice, HttpChoice, Identity, Proxy, Tls, Transport, Wire};
-pub use value::data::{Fault, Feeder, Format, Mode, OnEnd, Per, Rows, Turn};
-pub use value::expression::{Condition, Expression, Input, Path};
+pub use user_class::{Task, UserClass};
+pub use value::data::{DataError, DataFormat, Feeder, OnEnd, Per, RowOrder, Rows, Turn};
+pub use value::escape::Escape;
+pub use value::expression::{Condition, Expression, Input, InputName};
+pub use value::scope::Scope;
 pub use value::secrets::Secrets;
-pub use value::template::{Escape, Part, Scope, Slot, Template};
+pub use value::template::{Slot, Template, TemplatePart};
 
 /// A resolved run. Shared by all workers behind an `Arc`.
 #[derive(Debug, Clone, Serialize)]
@@ -95,91 +100,6 @@ pub struct Variable {
     pub name: String,
     /// Its value; may use the variables before it.
     pub value: Template,
-}
-
-/// A kind of virtual user: which tasks it picks from and how long it waits in between.
-#[derive(Debug, Clone, Serialize)]
-pub struct UserClass {
-    /// The name shown in reports.
-    pub name: String,
-    /// Share of the users that are of this class, relative to the other classes without a fixed
-    /// count; in an open load, of the arrivals, relative to all others. At least 1.
-    #[serde(skip_serializing_if = "is_one")]
-    pub weight: u32,
-    /// In a closed load: this many users, started before those that are shared out by weight.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fixed_count: Option<u32>,
-    /// What the user waits between two iterations.
-    pub think_time: ThinkTime,
-    /// What the user does once, before its first iteration.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub on_start: Vec<Step>,
-    /// What the user does once, after its last iteration.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub on_stop: Vec<Step>,
-    /// The choices of one iteration, picked by weight.
-    pub tasks: Vec<Task>,
-}
-
-impl UserClass {
-    /// How many requests a user of this class may have in flight at once.
-    pub fn width(&self) -> usize {
-        let tasks = self.tasks.iter().map(|task| task.steps.as_slice());
-        let all = tasks.chain([self.on_start.as_slice(), &self.on_stop]);
-        all.map(width).max().unwrap_or(0)
-    }
-}
-
-fn is_one(weight: &u32) -> bool {
-    *weight == 1
-}
-
-/// One choice of an iteration: a list of steps run in order.
-#[derive(Debug, Clone, Serialize)]
-pub struct Task {
-    /// Relative weight, at least 1.
-    pub weight: u32,
-    /// What the user waits after it, or paces it by, in place of its class's think time.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub think_time: Option<ThinkTime>,
-    /// The steps.
-    pub steps: Vec<Step>,
-}
-
-/// The wait of a virtual user between iterations, with Locust's meanings.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ThinkTime {
-    /// No wait.
-    None,
-    /// Always the same wait after an iteration.
-    #[serde(rename = "constant_us", with = "crate::units::micros")]
-    Constant(Duration),
-    /// A uniformly distributed wait after an iteration.
-    #[serde(rename = "between_us")]
-    Between(
-        #[serde(with = "crate::units::micros")] Duration,
-        #[serde(with = "crate::units::micros")] Duration,
-    ),
-    /// Iterations start this far apart; a slow iteration is followed at once by the next.
-    /// `constant_throughput(n)` is a pacing of `1/n` seconds.
-    #[serde(rename = "pacing_us", with = "crate::units::micros")]
-    Pacing(Duration),
-    /// An exponentially distributed wait of this mean after an iteration, which makes the
-    /// iterations of a fast target a Poisson process. `poisson(n)` is a mean of `1/n` seconds.
-    #[serde(rename = "poisson_us", with = "crate::units::micros")]
-    Poisson(Duration),
-}
-
-impl ThinkTime {
-    /// The mean wait of an iteration that takes no time itself.
-    pub fn mean(self) -> Duration {
-        match self {
-            Self::None => Duration::ZERO,
-            Self::Constant(wait) | Self::Pacing(wait) | Self::Poisson(wait) => wait,
-            Self::Between(low, high) => (low + high) / 2,
-        }
-    }
 }
 
 /// Hashes that say whether two runs asked for the same thing.

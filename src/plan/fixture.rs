@@ -37,8 +37,8 @@ pub(crate) fn plan(load: Load, weights: &[u32]) -> Plan {
             url: Template::new(
                 format!("/{name}?n={{{{ random_int(1, 1000000) }}}}"),
                 vec![
-                    Part::Literal(format!("/{name}?n=")),
-                    Part::Slot {
+                    TemplatePart::Literal(format!("/{name}?n=")),
+                    TemplatePart::Slot {
                         slot,
                         escape: Escape::None,
                     },

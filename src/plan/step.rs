@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::{Condition, Endpoint, ThinkTime};
+use super::think_time::ThinkTime;
+use super::{Condition, Endpoint};
 
 /// Named steps that are measured as one transaction. Its position among the flows, behind all
 /// endpoints, is its identity in samples and results.

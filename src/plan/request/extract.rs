@@ -15,7 +15,7 @@ pub struct Extraction {
     #[serde(skip)]
     pub variable: usize,
     /// Where to look.
-    pub from: Source,
+    pub from: ExtractionSource,
     /// What to take of the texts found there: the first group, or the match where it has no group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub regex: Option<Pattern>,
@@ -29,7 +29,7 @@ pub struct Extraction {
 /// Where in a response a value stands.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Source {
+pub enum ExtractionSource {
     /// The nodes that an RFC 9535 path finds in the JSON body.
     #[serde(serialize_with = "as_text")]
     Json(JsonPath),
@@ -58,10 +58,16 @@ pub enum Pick {
 impl Extraction {
     /// Whether the body has to be kept.
     pub fn needs_body(&self) -> bool {
-        matches!(self.from, Source::Json(_) | Source::Body)
+        matches!(
+            self.from,
+            ExtractionSource::Json(_) | ExtractionSource::Body
+        )
     }
     /// Whether it is taken out of a header.
     pub fn needs_headers(&self) -> bool {
-        matches!(self.from, Source::Header(_) | Source::Cookie(_))
+        matches!(
+            self.from,
+            ExtractionSource::Header(_) | ExtractionSource::Cookie(_)
+        )
     }
 }

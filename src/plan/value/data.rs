@@ -8,8 +8,8 @@ mod rows;
 
 use serde::{Deserialize, Serialize};
 
-pub use records::Fault;
-pub use rows::{Format, Rows};
+pub use records::DataError;
+pub use rows::{DataFormat, Rows};
 
 /// A file whose rows users are fed with.
 #[derive(Debug, Clone, Serialize)]
@@ -19,7 +19,7 @@ pub struct Feeder {
     /// The file, as written in the scenario.
     pub file: String,
     /// The order of the rows.
-    pub mode: Mode,
+    pub mode: RowOrder,
     /// When a user takes a row.
     pub per: Per,
     /// What happens when there is no further row.
@@ -35,7 +35,7 @@ pub struct Feeder {
 /// In which order rows are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Mode {
+pub enum RowOrder {
     /// As they stand in the file.
     Sequential,
     /// Any row each time.
@@ -60,7 +60,7 @@ pub enum Per {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnEnd {
-    /// The rows begin again: all of them, or with [`Mode::Unique`] those of the user.
+    /// The rows begin again: all of them, or with [`RowOrder::Unique`] those of the user.
     Wrap,
     /// The user ends.
     StopUser,
@@ -83,7 +83,7 @@ impl Feeder {
     /// The row to take at this turn; `None` when there is none. Depends on nothing else, so that
     /// users need not agree with each other, and a seed deals out the same rows to any number of
     /// workers: row after row goes round the users, as cards do. `random` is any number, which
-    /// only [`Mode::Random`] uses.
+    /// only [`RowOrder::Random`] uses.
     pub fn row(&self, turn: Turn, seed: u64, random: impl FnOnce(u64) -> u64) -> Option<u64> {
         let rows = self.rows.count();
         let number = turn
@@ -93,12 +93,16 @@ impl Feeder {
         let wraps = self.on_end == OnEnd::Wrap;
         match self.mode {
             _ if rows == 0 => None,
-            Mode::Random => Some(random(rows)),
-            _ if number < rows || (wraps && self.mode != Mode::Unique) => Some(match self.mode {
-                Mode::Shuffle => shuffled(number % rows, rows, mix(seed ^ mix(number / rows))),
-                _ => number % rows,
-            }),
-            Mode::Unique if wraps && turn.user < rows => {
+            RowOrder::Random => Some(random(rows)),
+            _ if number < rows || (wraps && self.mode != RowOrder::Unique) => {
+                Some(match self.mode {
+                    RowOrder::Shuffle => {
+                        shuffled(number % rows, rows, mix(seed ^ mix(number / rows)))
+                    }
+                    _ => number % rows,
+                })
+            }
+            RowOrder::Unique if wraps && turn.user < rows => {
                 let own = (rows - turn.user).div_ceil(turn.users);
                 Some(turn.user + turn.users * (turn.taken % own))
             }
@@ -142,7 +146,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn feeder(mode: Mode, on_end: OnEnd, rows: u64) -> Feeder {
+    fn feeder(mode: RowOrder, on_end: OnEnd, rows: u64) -> Feeder {
         let lines: String = (0..rows).map(|i| format!("{i}\n")).collect();
         Feeder {
             name: "x".into(),
@@ -151,7 +155,7 @@ mod tests {
             per: Per::Iteration,
             on_end,
             columns: vec![(0, 0)],
-            rows: Rows::of_text(Format::Csv, &lines),
+            rows: Rows::of_text(DataFormat::Csv, &lines),
         }
     }
 
@@ -163,27 +167,30 @@ mod tests {
 
     #[test]
     fn rows_go_round_the_users() {
-        let sequential = feeder(Mode::Sequential, OnEnd::Wrap, 5);
+        let sequential = feeder(RowOrder::Sequential, OnEnd::Wrap, 5);
         assert_eq!(
             deal(&sequential, 2, 3),
             [[Some(0), Some(2), Some(4)], [Some(1), Some(3), Some(0)]]
         );
-        let unique = feeder(Mode::Unique, OnEnd::StopUser, 5);
+        let unique = feeder(RowOrder::Unique, OnEnd::StopUser, 5);
         assert_eq!(
             deal(&unique, 2, 3),
             [[Some(0), Some(2), Some(4)], [Some(1), Some(3), None]]
         );
-        let own = feeder(Mode::Unique, OnEnd::Wrap, 5);
+        let own = feeder(RowOrder::Unique, OnEnd::Wrap, 5);
         assert_eq!(deal(&own, 2, 4)[1], [Some(1), Some(3), Some(1), Some(3)]);
-        let random = feeder(Mode::Random, OnEnd::Wrap, 5);
+        let random = feeder(RowOrder::Random, OnEnd::Wrap, 5);
         assert_eq!(deal(&random, 1, 2), [[Some(2), Some(2)]]);
-        assert_eq!(deal(&feeder(Mode::Random, OnEnd::Wrap, 0), 1, 1), [[None]]);
+        assert_eq!(
+            deal(&feeder(RowOrder::Random, OnEnd::Wrap, 0), 1, 1),
+            [[None]]
+        );
     }
 
     proptest! {
         #[test]
         fn a_shuffle_gives_each_row_once_in_each_round(rows in 1u64..300, seed in any::<u64>()) {
-            let feeder = feeder(Mode::Shuffle, OnEnd::Wrap, rows);
+            let feeder = feeder(RowOrder::Shuffle, OnEnd::Wrap, rows);
             for round in 0..3 {
                 let turn = |taken| Turn { taken, user: 0, users: 1 };
                 let round: BTreeSet<u64> = (round * rows..(round + 1) * rows)
@@ -196,7 +203,7 @@ mod tests {
         #[test]
         fn no_two_users_share_a_unique_row(rows in 1u64..200, users in 1u64..50, wrap: bool) {
             let on_end = if wrap { OnEnd::Wrap } else { OnEnd::StopRun };
-            let feeder = feeder(Mode::Unique, on_end, rows);
+            let feeder = feeder(RowOrder::Unique, on_end, rows);
             let mut owner = std::collections::BTreeMap::new();
             for (user, dealt) in deal(&feeder, users, 12).into_iter().enumerate() {
                 for row in dealt.into_iter().flatten() {
@@ -208,7 +215,7 @@ mod tests {
 
     #[test]
     fn rounds_and_seeds_shuffle_differently() {
-        let feeder = feeder(Mode::Shuffle, OnEnd::Wrap, 50);
+        let feeder = feeder(RowOrder::Shuffle, OnEnd::Wrap, 50);
         let order = |from: u64, seed| -> Vec<Option<u64>> {
             let turn = |taken| Turn {
                 taken,

@@ -5,22 +5,22 @@
 //! fill in themselves, and which names there are (`scenario`).
 
 mod functions;
+mod loan;
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use minijinja::value::Serde;
 use minijinja::{Environment, ErrorKind, Value};
-use rand_chacha::ChaCha12Rng;
 use serde::{Serialize, Serializer};
 
-use crate::plan::{Escape, Scope};
+use super::escape::Escape;
+use super::scope::Scope;
+use functions::MAX_TEXT;
+use loan::Loan;
 
 /// The most steps of one evaluation.
 const FUEL: u64 = 20_000;
-/// The longest text that an expression may give, or make on its way; bytes.
-const MAX_TEXT: usize = 1_000_000;
 /// The deepest nesting of parentheses and the like.
 const MAX_DEPTH: usize = 50;
 
@@ -33,29 +33,17 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment
 });
 
-thread_local! {
-    /// What functions draw from while an expression of this thread is evaluated: they cannot
-    /// borrow from the user, as they must outlive any borrow.
-    static DRAW: RefCell<Option<Draw>> = const { RefCell::new(None) };
-}
-
-/// The random numbers and counters of the user whose expression is evaluated.
-struct Draw {
-    rng: ChaCha12Rng,
-    counters: BTreeMap<String, u64>,
-}
-
 /// A compiled expression. Serialized and shown as it was written.
 pub struct Expression {
     source: Arc<str>,
     compiled: minijinja::Expression<'static, 'static>,
-    inputs: Vec<(Path, Input)>,
+    inputs: Vec<(InputName, Input)>,
     /// Whether it may ask for a random number or a counter.
     draws: bool,
 }
 
 /// How an expression names an input: `name`, or `name.part`.
-pub type Path = (String, Option<String>);
+pub type InputName = (String, Option<String>);
 
 /// What an expression reads.
 #[derive(Debug, Clone)]
@@ -81,7 +69,7 @@ impl Expression {
     /// What is wrong, as a text, or the error of `resolve`.
     pub fn compile<E: From<String>>(
         source: &str,
-        mut resolve: impl FnMut(&str) -> Result<(Path, Input), E>,
+        mut resolve: impl FnMut(&str) -> Result<(InputName, Input), E>,
     ) -> Result<Self, E> {
         let compiled = ENVIRONMENT
             .compile_expression_owned(source.to_owned())
@@ -148,17 +136,7 @@ impl Expression {
     fn value(&self, scope: &mut Scope<'_>, status: Option<u16>) -> Result<Value, String> {
         let context = self.context(scope, status);
         let result = if self.draws {
-            let draw = Draw {
-                rng: scope.rng.clone(),
-                counters: std::mem::take(scope.counters),
-            };
-            DRAW.set(Some(draw));
-            let result = self.compiled.eval(context);
-            if let Some(draw) = DRAW.take() {
-                *scope.rng = draw.rng;
-                *scope.counters = draw.counters;
-            }
-            result
+            Loan::during(scope, || self.compiled.eval(context))
         } else {
             self.compiled.eval(context)
         };

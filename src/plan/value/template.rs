@@ -3,29 +3,29 @@
 //! Here: the parsed form and rendering, which the engine does for each request. Not here:
 //! parsing `{{ ... }}` (`scenario`), which needs places for its errors.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use rand::{Rng, RngExt};
-use rand_chacha::ChaCha12Rng;
+use rand::RngExt;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use super::escape::Escape;
 use super::expression::Expression;
+use super::generators::{count, since_epoch, uuid};
+use super::scope::Scope;
 
 /// Text with slots. Serialized and shown as it was written, so that the value of an environment
 /// variable never leaves the process.
 #[derive(Clone)]
 pub struct Template {
     source: Arc<str>,
-    parts: Vec<Part>,
+    parts: Vec<TemplatePart>,
 }
 
 /// A piece of a template.
 #[derive(Clone)]
-pub enum Part {
+pub enum TemplatePart {
     /// Copied as it is.
     Literal(String),
     /// Filled in for each request.
@@ -62,58 +62,15 @@ pub enum Slot {
     TimestampMs,
 }
 
-/// How a value is protected from its surroundings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Escape {
-    /// Not at all.
-    None,
-    /// As the inside of a JSON string.
-    Json,
-    /// As a JSON value of its own: a text with its quotes, anything else as it is.
-    JsonValue,
-    /// As a value of a URL-encoded form.
-    Form,
-}
-
-/// What a template sees while it is rendered.
-pub struct Scope<'a> {
-    /// The names of all variables, for errors.
-    pub names: &'a [String],
-    /// The user's variables, in the order of their names; `None` is not set yet.
-    pub variables: &'a [Option<Value>],
-    /// The virtual user's number, from 1.
-    pub user_id: u64,
-    /// The iteration's number, from 1.
-    pub iteration: u64,
-    /// The user's counters by name, as far as they were used.
-    pub counters: &'a mut BTreeMap<String, u64>,
-    /// The source of all random values.
-    pub rng: &'a mut ChaCha12Rng,
-}
-
-impl Scope<'_> {
-    /// The variable at this position.
-    ///
-    /// # Errors
-    /// It is not set.
-    pub fn variable(&self, index: usize) -> Result<&Value, String> {
-        match self.variables.get(index) {
-            Some(Some(value)) => Ok(value),
-            _ => {
-                let name = self.names.get(index).map_or("?", String::as_str);
-                Err(format!("variable `{name}` is not set yet"))
-            }
-        }
-    }
-}
-
 impl Template {
     /// A template of these parts; neighbouring literals are joined.
-    pub fn new(source: impl Into<Arc<str>>, parts: Vec<Part>) -> Self {
-        let mut joined: Vec<Part> = Vec::with_capacity(parts.len());
+    pub fn new(source: impl Into<Arc<str>>, parts: Vec<TemplatePart>) -> Self {
+        let mut joined: Vec<TemplatePart> = Vec::with_capacity(parts.len());
         for part in parts {
             match (joined.last_mut(), part) {
-                (Some(Part::Literal(text)), Part::Literal(more)) => text.push_str(&more),
+                (Some(TemplatePart::Literal(text)), TemplatePart::Literal(more)) => {
+                    text.push_str(&more)
+                }
                 (_, part) => joined.push(part),
             }
         }
@@ -126,7 +83,7 @@ impl Template {
     /// A template without slots.
     pub fn literal(text: impl Into<String>) -> Self {
         let text = text.into();
-        Self::new(text.as_str(), vec![Part::Literal(text.clone())])
+        Self::new(text.as_str(), vec![TemplatePart::Literal(text.clone())])
     }
 
     /// As it was written, slots unfilled.
@@ -143,24 +100,24 @@ impl Template {
     pub fn as_constant(&self) -> Option<&str> {
         match self.parts.as_slice() {
             [] => Some(""),
-            [Part::Literal(text)] => Some(text),
+            [TemplatePart::Literal(text)] => Some(text),
             _ => None,
         }
     }
 
     /// The pieces.
-    pub fn parts(&self) -> &[Part] {
+    pub fn parts(&self) -> &[TemplatePart] {
         &self.parts
     }
 
     /// The positions of the variables it uses; one used twice may occur twice.
     pub fn variables(&self) -> impl Iterator<Item = usize> {
         self.parts.iter().flat_map(|part| match part {
-            Part::Slot {
+            TemplatePart::Slot {
                 slot: Slot::Variable(index),
                 ..
             } => vec![*index],
-            Part::Slot {
+            TemplatePart::Slot {
                 slot: Slot::Expression(expression),
                 ..
             } => expression.variables().collect(),
@@ -176,8 +133,8 @@ impl Template {
     pub fn render(&self, scope: &mut Scope<'_>, out: &mut String) -> Result<(), String> {
         for part in &self.parts {
             match part {
-                Part::Literal(text) => out.push_str(text),
-                Part::Slot { slot, escape } => slot.render(*escape, scope, out)?,
+                TemplatePart::Literal(text) => out.push_str(text),
+                TemplatePart::Slot { slot, escape } => slot.render(*escape, scope, out)?,
             }
         }
         Ok(())
@@ -215,66 +172,8 @@ impl Slot {
     }
 }
 
-/// The next value of a counter, from 1.
-pub(crate) fn count(counters: &mut BTreeMap<String, u64>, name: &str) -> u64 {
-    // Looked up first, so that a name is copied only once.
-    match counters.get_mut(name) {
-        Some(count) => {
-            *count += 1;
-            *count
-        }
-        None => {
-            counters.insert(name.to_owned(), 1);
-            1
-        }
-    }
-}
-
-/// A random UUID, version 4.
-pub(crate) fn uuid(rng: &mut ChaCha12Rng) -> uuid::Uuid {
-    let mut bytes = [0; 16];
-    rng.fill_bytes(&mut bytes);
-    uuid::Builder::from_random_bytes(bytes).into_uuid()
-}
-
-impl Escape {
-    /// Appends `value`, protected.
-    pub fn push(self, value: &str, out: &mut String) {
-        match self {
-            Self::None => out.push_str(value),
-            Self::Json => {
-                let quoted = serde_json::Value::from(value).to_string();
-                out.push_str(&quoted[1..quoted.len() - 1]);
-            }
-            Self::JsonValue => {
-                out.push('"');
-                Self::Json.push(value, out);
-                out.push('"');
-            }
-            Self::Form => out.extend(url::form_urlencoded::byte_serialize(value.as_bytes())),
-        }
-    }
-}
-
-impl Escape {
-    /// Appends a value that is no text, written as JSON.
-    pub(crate) fn push_json(self, json: &str, out: &mut String) {
-        match self {
-            Self::JsonValue => out.push_str(json),
-            _ => self.push(json, out),
-        }
-    }
-}
-
 fn push_display(out: &mut String, value: impl std::fmt::Display) {
     write!(out, "{value}").expect("writing to a string cannot fail");
-}
-
-/// The time since 1970-01-01 UTC.
-pub(crate) fn since_epoch() -> std::time::Duration {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
 }
 
 impl std::fmt::Debug for Template {
@@ -291,10 +190,14 @@ impl Serialize for Template {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use rand::SeedableRng;
+    use std::collections::BTreeMap;
 
-    fn render(parts: Vec<Part>, seed: u64) -> String {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha12Rng;
+
+    use super::*;
+
+    fn render(parts: Vec<TemplatePart>, seed: u64) -> String {
         let mut rng = ChaCha12Rng::seed_from_u64(seed);
         let variables = [
             Some("a \"b\" &c".into()),
@@ -316,8 +219,8 @@ mod tests {
         }
     }
 
-    fn slot(slot: Slot, escape: Escape) -> Part {
-        Part::Slot { slot, escape }
+    fn slot(slot: Slot, escape: Escape) -> TemplatePart {
+        TemplatePart::Slot { slot, escape }
     }
 
     #[test]
@@ -365,7 +268,7 @@ mod tests {
     fn the_same_seed_renders_the_same_text() {
         let parts = || {
             vec![
-                Part::Literal("u".into()),
+                TemplatePart::Literal("u".into()),
                 slot(Slot::UserId, Escape::None),
                 slot(Slot::Uuid, Escape::None),
                 slot(Slot::RandomInt(i64::MIN, i64::MAX), Escape::None),
@@ -383,7 +286,7 @@ mod tests {
     fn the_value_of_a_filled_slot_is_not_shown() {
         let template = Template::new(
             "Bearer {{ env.TOKEN }}",
-            vec![Part::Literal("Bearer s3cret".into())],
+            vec![TemplatePart::Literal("Bearer s3cret".into())],
         );
         assert_eq!(template.as_constant(), Some("Bearer s3cret"));
         assert!(!format!("{template:?}").contains("s3cret"));

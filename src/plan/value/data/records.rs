@@ -13,7 +13,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What is wrong at a place of a data file. Line and column count from 1, columns in characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct DataError {
     /// The line; 0 for a file that cannot be read.
     pub line: u64,
     /// The column.
@@ -22,7 +22,7 @@ pub struct Fault {
     pub message: String,
 }
 
-impl Fault {
+impl DataError {
     /// This fault at this place.
     pub(super) fn new(line: u64, column: usize, message: String) -> Self {
         Self {
@@ -34,7 +34,7 @@ impl Fault {
 }
 
 /// Line and content of a record; `None` at the end.
-type Next<T> = Result<Option<(u64, T)>, Fault>;
+type Next<T> = Result<Option<(u64, T)>, DataError>;
 
 /// The records of a text, one after the other.
 pub(super) struct Records<R> {
@@ -47,7 +47,7 @@ pub(super) struct Records<R> {
 }
 
 /// Where a CSV field is at.
-enum State {
+enum FieldState {
     Start,
     Plain,
     /// Since the quote at this place.
@@ -76,10 +76,10 @@ impl<R: BufRead> Records<R> {
     pub(super) fn fields(&mut self) -> Next<Vec<String>> {
         let mut fields = Vec::new();
         let mut field = String::new();
-        let mut state = State::Start;
+        let mut state = FieldState::Start;
         let (mut first, mut length) = (0, 0);
         while let Some(text) = self.next_line()? {
-            let (line, inside) = (self.line, matches!(state, State::Quoted(..)));
+            let (line, inside) = (self.line, matches!(state, FieldState::Quoted(..)));
             length += text.len();
             if length > MAX_RECORD {
                 return Err(too_long(if inside { first } else { line }));
@@ -99,47 +99,49 @@ impl<R: BufRead> Records<R> {
                 }
             }
             for (i, c) in ended.chars().enumerate() {
-                let wrong = |what: &str| Err(Fault::new(line, i + 1, what.into()));
+                let wrong = |what: &str| Err(DataError::new(line, i + 1, what.into()));
                 state = match (state, c) {
                     (_, '\0') => return wrong("a NUL character"),
-                    (State::Start, '"') => State::Quoted(line, i + 1),
-                    (State::Start | State::Plain | State::Closed(..), ',') => {
+                    (FieldState::Start, '"') => FieldState::Quoted(line, i + 1),
+                    (FieldState::Start | FieldState::Plain | FieldState::Closed(..), ',') => {
                         fields.push(std::mem::take(&mut field));
-                        State::Start
+                        FieldState::Start
                     }
-                    (State::Plain, '"') => {
+                    (FieldState::Plain, '"') => {
                         return wrong(
                             "a quote in the middle of a field: put the field in quotes and double it",
                         );
                     }
-                    (State::Quoted(line, column), '"') => State::Closed(line, column),
-                    (State::Closed(line, column), '"') => {
+                    (FieldState::Quoted(line, column), '"') => FieldState::Closed(line, column),
+                    (FieldState::Closed(line, column), '"') => {
                         field.push('"');
-                        State::Quoted(line, column)
+                        FieldState::Quoted(line, column)
                     }
-                    (State::Closed(..), _) => {
+                    (FieldState::Closed(..), _) => {
                         return wrong("text after the closing quote: double a quote that is meant");
                     }
-                    (State::Start | State::Plain, c) => {
+                    (FieldState::Start | FieldState::Plain, c) => {
                         field.push(c);
-                        State::Plain
+                        FieldState::Plain
                     }
-                    (quoted @ State::Quoted(..), c) => {
+                    (quoted @ FieldState::Quoted(..), c) => {
                         field.push(c);
                         quoted
                     }
                 };
             }
-            if !matches!(state, State::Quoted(..)) {
+            if !matches!(state, FieldState::Quoted(..)) {
                 fields.push(field);
                 return Ok(Some((first, fields)));
             }
             field.push_str(&text[ended.len()..]);
         }
         match state {
-            State::Quoted(line, column) => {
-                Err(Fault::new(line, column, "the quote is not closed".into()))
-            }
+            FieldState::Quoted(line, column) => Err(DataError::new(
+                line,
+                column,
+                "the quote is not closed".into(),
+            )),
             _ => Ok(None),
         }
     }
@@ -153,7 +155,7 @@ impl<R: BufRead> Records<R> {
             if text.trim().is_empty() {
                 continue;
             }
-            let wrong = |column, what| Err(Fault::new(self.line, column, what));
+            let wrong = |column, what| Err(DataError::new(self.line, column, what));
             return match serde_json::from_str(&text) {
                 Ok(Value::Object(object)) => Ok(Some((self.line, object))),
                 Ok(_) => wrong(1, "a row must be a JSON object".into()),
@@ -168,12 +170,12 @@ impl<R: BufRead> Records<R> {
     }
 
     /// The next line with its end, at most a little more of it than a record may have.
-    fn next_line(&mut self) -> Result<Option<String>, Fault> {
+    fn next_line(&mut self) -> Result<Option<String>, DataError> {
         self.buffer.clear();
         let mut limited = (&mut self.input).take(MAX_RECORD as u64 + 1);
         limited
             .read_until(b'\n', &mut self.buffer)
-            .map_err(|error| Fault::new(0, 0, error.to_string()))?;
+            .map_err(|error| DataError::new(0, 0, error.to_string()))?;
         if self.buffer.is_empty() {
             return Ok(None);
         }
@@ -191,12 +193,12 @@ impl<R: BufRead> Records<R> {
             Err(error) => {
                 let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
                 let column = before.chars().count() + 1;
-                Err(Fault::new(self.line, column, "not UTF-8 text".into()))
+                Err(DataError::new(self.line, column, "not UTF-8 text".into()))
             }
         }
     }
 }
 
-fn too_long(line: u64) -> Fault {
-    Fault::new(line, 1, "a row longer than 1 MiB".into())
+fn too_long(line: u64) -> DataError {
+    DataError::new(line, 1, "a row longer than 1 MiB".into())
 }

@@ -13,12 +13,15 @@ use rand::RngExt;
 use regex::Regex;
 use sha2::{Digest, Sha256};
 
-use super::{DRAW, Draw, MAX_TEXT};
+use super::loan::Loan;
 use crate::error::did_you_mean;
-use crate::plan::value::template::{count, since_epoch, uuid};
+use crate::plan::value::generators::{count, since_epoch, uuid};
+
+/// The longest text that an expression may give, or make on its way; bytes.
+pub(super) const MAX_TEXT: usize = 1_000_000;
 
 /// What can be called.
-pub(super) const FUNCTIONS: [&str; 12] = [
+const FUNCTIONS: [&str; 12] = [
     "random_int",
     "random_float",
     "random_choice",
@@ -44,7 +47,7 @@ const DRAWING: [&str; 6] = [
 ];
 
 /// What can stand behind `|`.
-pub(super) const FILTERS: [&str; 29] = [
+const FILTERS: [&str; 29] = [
     "abs",
     "base64",
     "base64_decode",
@@ -94,11 +97,11 @@ pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_function("random_float", random_float);
     environment.add_function("random_choice", random_choice);
     environment.add_function("random_text", random_text);
-    environment.add_function("uuid", || draw(|draw| uuid(&mut draw.rng).to_string()));
+    environment.add_function("uuid", || draw(|loan| uuid(&mut loan.rng).to_string()));
     environment.add_function("timestamp", || since_epoch().as_secs());
     environment.add_function("timestamp_ms", || since_epoch().as_millis() as u64);
     environment.add_function("counter", |name: Option<&str>| {
-        draw(|draw| count(&mut draw.counters, name.unwrap_or_default()))
+        draw(|loan| count(&mut loan.counters, name.unwrap_or_default()))
     });
     environment.add_function("base64", base64);
     environment.add_function("sha256", sha256);
@@ -208,9 +211,8 @@ fn wrong(why: impl Into<String>) -> Error {
 }
 
 /// What `take` draws from the user whose expression is evaluated.
-fn draw<T>(take: impl FnOnce(&mut Draw) -> T) -> Result<T, Error> {
-    DRAW.with_borrow_mut(|draw| draw.as_mut().map(take))
-        .ok_or_else(|| wrong("there are no random numbers here"))
+fn draw<T>(take: impl FnOnce(&mut Loan) -> T) -> Result<T, Error> {
+    Loan::draw(take).ok_or_else(|| wrong("there are no random numbers here"))
 }
 
 fn random_int(low: i64, high: i64) -> Result<i64, Error> {
@@ -219,7 +221,7 @@ fn random_int(low: i64, high: i64) -> Result<i64, Error> {
             "random_int({low}, {high}): the range is empty"
         )));
     }
-    draw(|draw| draw.rng.random_range(low..=high))
+    draw(|loan| loan.rng.random_range(low..=high))
 }
 
 fn random_float(low: f64, high: f64) -> Result<f64, Error> {
@@ -228,7 +230,7 @@ fn random_float(low: f64, high: f64) -> Result<f64, Error> {
             "random_float({low}, {high}): the range is empty"
         )));
     }
-    draw(|draw| draw.rng.random_range(low..high))
+    draw(|loan| loan.rng.random_range(low..high))
 }
 
 /// One of its arguments, or of a list.
@@ -240,7 +242,7 @@ fn random_choice(choices: Rest<Value>) -> Result<Value, Error> {
     if choices.is_empty() {
         return Err(wrong("random_choice: there is nothing to choose from"));
     }
-    draw(|draw| choices[draw.rng.random_range(0..choices.len())].clone())
+    draw(|loan| choices[loan.rng.random_range(0..choices.len())].clone())
 }
 
 /// So many letters and digits.
@@ -249,8 +251,8 @@ fn random_text(length: usize) -> Result<String, Error> {
     if length > MAX_TEXT {
         return Err(wrong("random_text: longer than 1 MB"));
     }
-    draw(|draw| {
-        let letter = |_| char::from(LETTERS[draw.rng.random_range(0..LETTERS.len())]);
+    draw(|loan| {
+        let letter = |_| char::from(LETTERS[loan.rng.random_range(0..LETTERS.len())]);
         (0..length).map(letter).collect()
     })
 }

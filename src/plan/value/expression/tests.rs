@@ -2,13 +2,14 @@
 
 use proptest::prelude::*;
 use rand::SeedableRng;
+use rand_chacha::ChaCha12Rng;
 use serde_json::json;
 
 use super::*;
 
 const NAMES: [&str; 4] = ["name", "items", "unset", "users.id"];
 
-fn resolve(path: &str) -> Result<(Path, Input), String> {
+fn resolve(path: &str) -> Result<(InputName, Input), String> {
     let whole = |input| Ok(((path.to_owned(), None), input));
     let parts: Vec<&str> = path.split('.').collect();
     match parts.as_slice() {
