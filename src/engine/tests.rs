@@ -9,8 +9,9 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
+use super::message::{Finish, WorkerCommand};
 use super::schedule::timer::Timer;
-use super::{Command, Finish, worker};
+use super::worker;
 use crate::metrics::{Histogram, Outcome, Sample, SparseHistogram, Tick};
 use crate::plan::fixture::{load, plan};
 use crate::plan::{Arrivals, Model, Percentile, Plan, ThinkTime};
@@ -52,7 +53,7 @@ pub(super) async fn run_shard(
     let plan = Arc::new(plan.clone());
     let client = Rc::new(MockClient::new(script));
     let epoch = Instant::now();
-    let sender = watch::Sender::new(Command::Start(epoch));
+    let sender = watch::Sender::new(WorkerCommand::Start(epoch));
     let commands = sender.subscribe();
     let mut ticks = Vec::new();
     let stop = async {
@@ -60,7 +61,7 @@ pub(super) async fn run_shard(
             Some(after) => tokio::time::sleep(Duration::from_secs_f64(after)).await,
             None => std::future::pending().await,
         }
-        sender.send_replace(Command::Stop(Instant::now()));
+        sender.send_replace(WorkerCommand::Stop(Instant::now()));
         std::future::pending::<()>().await;
     };
     let work = worker::work(&plan, shard, &client, &Timer::Coarse, commands, |tick| {

@@ -29,9 +29,9 @@ pub struct UserSpan {
 pub fn user_spans(plan: &Plan) -> Vec<UserSpan> {
     let segments = segments(&plan.load);
     let seconds = |s: f64| Duration::from_secs_f64(s.max(0.0));
-    let crew = Crew::new(plan);
+    let schedule = UserSchedule::new(plan);
     let mut spans = Vec::new();
-    for (user, class) in crew.classes.iter().enumerate() {
+    for (user, class) in schedule.classes.iter().enumerate() {
         // Stretches that follow each other without a gap are one.
         let mut running: Option<(f64, f64)> = None;
         let mut push = |(start, until)| {
@@ -43,7 +43,7 @@ pub fn user_spans(plan: &Plan) -> Vec<UserSpan> {
             });
         };
         for segment in &segments {
-            let place = crew.place(segment.stage, user);
+            let place = schedule.place(segment.stage, user);
             let Some((start, until)) = place.and_then(|place| stretch(segment, place)) else {
                 continue;
             };
@@ -83,7 +83,7 @@ fn stretch(segment: &Segment, place: f64) -> Option<(f64, f64)> {
 }
 
 /// Everybody who ever runs.
-struct Crew {
+struct UserSchedule {
     /// The class of each user, by its number.
     classes: Vec<usize>,
     /// For each stage, which of `rows` it has.
@@ -92,11 +92,11 @@ struct Crew {
     rows: Vec<Vec<Option<u32>>>,
 }
 
-impl Crew {
+impl UserSchedule {
     /// Users are numbered in the order in which they first stand in a row. The third user of a
     /// class is the same one in all rows.
     fn new(plan: &Plan) -> Self {
-        let mut crew = Self {
+        let mut schedule = Self {
             classes: Vec::new(),
             row_of_stage: Vec::new(),
             rows: Vec::new(),
@@ -106,28 +106,28 @@ impl Crew {
         let mut numbers: HashMap<(usize, usize), usize> = HashMap::new();
         for stage in &plan.load.stages {
             if let Some(row) = known.iter().position(|names| *names == stage.classes) {
-                crew.row_of_stage.push(row);
+                schedule.row_of_stage.push(row);
                 continue;
             }
             let takes_part =
                 |class: &UserClass| stage.classes.is_empty() || stage.classes.contains(&class.name);
             let mut counts = vec![0; plan.classes.len()];
-            let mut row = vec![None; crew.classes.len()];
+            let mut row = vec![None; schedule.classes.len()];
             for (place, class) in row_of(&plan.classes, takes_part, highest).enumerate() {
                 let next = numbers.len();
                 let number = *numbers.entry((class, counts[class])).or_insert(next);
                 counts[class] += 1;
-                if number == crew.classes.len() {
-                    crew.classes.push(class);
+                if number == schedule.classes.len() {
+                    schedule.classes.push(class);
                     row.push(None);
                 }
                 row[number] = Some(place as u32);
             }
             known.push(&stage.classes);
-            crew.row_of_stage.push(crew.rows.len());
-            crew.rows.push(row);
+            schedule.row_of_stage.push(schedule.rows.len());
+            schedule.rows.push(row);
         }
-        crew
+        schedule
     }
 
     fn place(&self, stage: usize, user: usize) -> Option<f64> {
@@ -202,7 +202,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// A plan of these stages and classes: weight, and fixed count if there is one.
-    fn crew(stages: &[(f64, f64, f64)], classes: &[(u32, Option<u32>)]) -> Plan {
+    fn plan_of(stages: &[(f64, f64, f64)], classes: &[(u32, Option<u32>)]) -> Plan {
         let mut plan = plan(load(Model::Closed, stages), &[1]);
         let class = |(i, (weight, fixed_count)): (usize, &(u32, Option<u32>))| UserClass {
             name: format!("class {i}"),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     fn one_class(stages: &[(f64, f64, f64)]) -> Vec<UserSpan> {
-        user_spans(&crew(stages, &[(1, None)]))
+        user_spans(&plan_of(stages, &[(1, None)]))
     }
 
     fn running(spans: &[UserSpan], at: f64) -> Vec<&UserSpan> {
@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn fixed_counts_come_first_and_the_rest_is_shared_out_by_weight() {
         let classes = [(3, None), (1, Some(2)), (1, None)];
-        let spans = user_spans(&crew(&[(10.0, 10.0, 10.0)], &classes));
+        let spans = user_spans(&plan_of(&[(10.0, 10.0, 10.0)], &classes));
         for (at, counts) in [
             (0.5, [0, 1, 0]),
             (1.5, [0, 2, 0]),
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_stage_may_have_classes_of_its_own() {
-        let mut plan = crew(
+        let mut plan = plan_of(
             &[(4.0, 0.0, 10.0), (6.0, 2.0, 10.0), (2.0, 2.0, 10.0)],
             &[(1, None), (1, None)],
         );
@@ -308,7 +308,7 @@ mod tests {
             let stages: Vec<_> = stages.iter()
                 .map(|(u, r, d)| (f64::from(*u), f64::from(*r), f64::from(*d)))
                 .collect();
-            let plan = crew(&stages, &[(2, None), (1, Some(3)), (5, None)]);
+            let plan = plan_of(&stages, &[(2, None), (1, Some(3)), (5, None)]);
             let spans = user_spans(&plan);
             let at = at * plan.load.total().as_secs_f64() * 0.999;
             let level = segments(&plan.load).iter().rev()

@@ -7,8 +7,8 @@ use crate::engine::tests::{Simulated, run, run_shard, takes};
 use crate::metrics::{Outcome, Sample};
 use crate::plan::fixture::{load, plan};
 use crate::plan::{
-    Branch, Condition, Escape, Expression, Flow, Input, Model, Part, Plan, Slot, Step, Task,
-    Template, ThinkTime,
+    Branch, Condition, Escape, Expression, Flow, Input, Model, Plan, Slot, Step, Task, Template,
+    TemplatePart, ThinkTime,
 };
 use crate::protocol::mock::MockAnswer;
 
@@ -183,7 +183,7 @@ async fn a_poll_goes_on_until_the_answer_is_as_awaited_or_the_time_is_up() {
 fn with_item(steps: Vec<Step>) -> Plan {
     let mut plan = flow_plan(Model::Closed, &[(1.0, 0.0, 1_000.0)], steps);
     plan.names = vec!["item".into()];
-    let item = Part::Slot {
+    let item = TemplatePart::Slot {
         slot: Slot::Variable(0),
         escape: Escape::None,
     };
