@@ -1,8 +1,8 @@
 //! The plan of a run: everything the engine, the grading and the reports need to know, resolved
 //! and immutable.
 //!
-//! Here: plain data and pure functions of it. Not here: how a plan is written in YAML
-//! (`scenario`), how it is carried out (`engine`), or what came of it (`metrics`).
+//! Here: plain data and pure functions of it. Not here: how a plan is written in YAML (`scenario`), how
+//! it is carried out (`engine`), or its results (`metrics`).
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -47,10 +47,10 @@ pub struct Plan {
     pub profile: String,
     /// Where relative endpoint URLs go.
     pub service: Service,
-    /// How targets are reached.
+    /// How the service is reached.
     #[serde(skip_serializing_if = "Transport::is_default")]
     pub transport: Transport,
-    /// Hosts (`host:port`) that redirects may lead to: those the scenario itself names.
+    /// Hosts (`host:port`) that redirects may lead to: those that the scenario names.
     pub allowed_hosts: BTreeSet<String>,
     /// The seed of every random choice of the run.
     pub seed: u64,
@@ -58,38 +58,38 @@ pub struct Plan {
     pub workers: usize,
     /// Variables of the scenario, in order; each virtual user renders them once when it starts.
     pub variables: Vec<Variable>,
-    /// The names of everything a user's templates can name: the variables, in order, then what is
-    /// only set during the run, and the columns of data that are used.
+    /// The names of everything that templates can use: the variables, in order, then values that are
+    /// only set during the run, then the used columns of data.
     #[serde(skip)]
     pub names: Vec<String>,
-    /// The data that users are fed with.
+    /// The data that users take rows from.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub data: Vec<Feeder>,
     /// What virtual users do. A simple scenario has one class.
     pub classes: Vec<UserClass>,
     /// The endpoints; their position is their identity in samples and results.
     pub endpoints: Vec<Endpoint>,
-    /// The flows; in samples and results they stand behind the endpoints.
+    /// The flows; in samples and results they come after the endpoints.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub flows: Vec<Flow>,
     /// How much load, and for how long.
     pub load: Load,
-    /// The targets to grade against.
+    /// The SLOs to grade against.
     pub slos: Vec<Slo>,
-    /// Targets that do not apply to this run, each with the reason, for the report.
+    /// SLOs that do not apply to this run, each with the reason, for the report.
     pub skipped_slos: Vec<String>,
-    /// What must not be shown though the target may repeat it. Never stored.
+    /// What must not be shown even if the service repeats it. Never stored.
     #[serde(skip)]
     pub secrets: Secrets,
 }
 
-/// What the load is put on.
+/// The service under test.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Service {
-    /// The built-in target, started for the run.
+    /// The built-in service, started for the run.
     Demo,
-    /// An `http://` or `https://` base URL without a trailing slash; credentials never stand in it.
+    /// An `http://` or `https://` base URL without a trailing slash. It never contains credentials.
     Url(String),
 }
 
@@ -102,7 +102,7 @@ pub struct Variable {
     pub value: Template,
 }
 
-/// Hashes that say whether two runs asked for the same thing.
+/// Hashes that tell whether two runs have the same scenario and the same load.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct Fingerprint {
     /// Of what virtual users do: classes, endpoints, checks, variables. SHA-256, 16 hex digits.
@@ -112,8 +112,8 @@ pub struct Fingerprint {
 }
 
 impl Plan {
-    /// Identifies scenario and load; the target, the seed, the SLOs and secrets have no part in it,
-    /// so a run against staging can be compared to one against a developer's machine.
+    /// Identifies scenario and load. It does not depend on the service, the seed, the SLOs or secrets,
+    /// so that a run against staging can be compared to one against a developer's machine.
     pub fn fingerprint(&self) -> Fingerprint {
         let scenario = (
             &self.scenario,
@@ -122,7 +122,7 @@ impl Plan {
             &self.endpoints,
         );
         Fingerprint {
-            // As before there were flows and data, so that baselines made then go on to count.
+            // As it was before flows and data existed, so that old baselines stay valid.
             scenario: match (self.flows.is_empty(), self.data.is_empty()) {
                 (true, true) => hash(&scenario),
                 (true, false) => hash(&(scenario, &self.data)),
@@ -136,16 +136,16 @@ impl Plan {
     fn load_fingerprint(&self) -> String {
         let is_closed = matches!(self.load.model, Model::Closed);
         let stages = self.load.stages.iter();
-        let targets: Vec<f64> = stages.map(|stage| stage.level).collect();
+        let levels: Vec<f64> = stages.map(|stage| stage.level).collect();
         match self.load.arrivals {
-            // As before there was a choice, so that baselines made then go on to count.
-            Arrivals::Uniform => hash(&(is_closed, targets)),
-            Arrivals::Poisson => hash(&(is_closed, targets, Arrivals::Poisson)),
+            // As it was before there was a choice, so that old baselines stay valid.
+            Arrivals::Uniform => hash(&(is_closed, levels)),
+            Arrivals::Poisson => hash(&(is_closed, levels, Arrivals::Poisson)),
         }
     }
 
-    /// The phases of the run: those of its load and, where a user may start requests after the end
-    /// of the load (the rest of a flow, or `on_stop`), one for these.
+    /// The phases of the run: those of its load, and one more if users may start requests after the end
+    /// of the load (the rest of a flow, or `on_stop`).
     pub fn phases(&self) -> Vec<Phase> {
         let mut phases = self.load.phases();
         let goes_on = |class: &UserClass| {
@@ -166,14 +166,14 @@ impl Plan {
         phases
     }
 
-    /// The name of what samples and results know by this position, endpoint or flow.
+    /// The name of the endpoint or flow with this position in samples and results.
     pub fn subject(&self, position: usize) -> &str {
         let flow = || &self.flows[position - self.endpoints.len()].name;
         self.endpoints.get(position).map_or_else(flow, |e| &e.name)
     }
 
-    /// What an iteration of a class does on average, and what it waits at least: its think time
-    /// and those within its flows.
+    /// What an iteration of a class does on average, and how long it waits at least: its think time and
+    /// the think times in its flows.
     pub fn expected(&self, class: &UserClass) -> Expected {
         let mut expected = Expected::nothing(self.endpoints.len(), self.flows.len());
         let total: f64 = class.tasks.iter().map(|task| f64::from(task.weight)).sum();
@@ -184,7 +184,7 @@ impl Plan {
             let within_s = expected.wait_s - within_s;
             let think = task.think_time.unwrap_or(class.think_time);
             let after_s = share * think.mean().as_secs_f64();
-            // Pacing contains what the iteration itself takes.
+            // Pacing includes the time of the iteration itself.
             expected.wait_s += match think {
                 ThinkTime::Pacing(_) => (after_s - within_s).max(0.0),
                 _ => after_s,
@@ -193,8 +193,8 @@ impl Plan {
         expected
     }
 
-    /// The share of each class among the users when the load is highest, or among the arrivals;
-    /// sums to 1.
+    /// The share of each class among the users at the highest level of the load, or among the arrivals.
+    /// They sum to 1.
     pub fn class_shares(&self) -> Vec<f64> {
         let is_open = matches!(self.load.model, Model::Open { .. });
         let fixed = |class: &UserClass| class.fixed_count.filter(|_| !is_open).map(f64::from);
@@ -209,8 +209,8 @@ impl Plan {
         self.classes.iter().map(share).collect()
     }
 
-    /// The share of each endpoint among all requests, from the weights; sums to 1. The waits of
-    /// the classes have no part in it.
+    /// The share of each endpoint among all requests, from the weights. They sum to 1. Think times are
+    /// not considered.
     pub fn shares(&self) -> Vec<f64> {
         let mut shares = vec![0.0; self.endpoints.len()];
         for (class, share) in self.classes.iter().zip(self.class_shares()) {
@@ -234,8 +234,8 @@ impl Plan {
         without_noise(requests.sum())
     }
 
-    /// The highest request rate per second that the load can offer, or `None` where only the
-    /// target's speed limits it (a closed model without think time).
+    /// The highest requests/s that the load can reach, or `None` if only the speed of the service
+    /// limits it (a closed model without think time).
     pub fn highest_rate_per_s(&self) -> Option<f64> {
         let peak = self.load.peak();
         match self.load.model {
@@ -254,8 +254,7 @@ impl Plan {
     }
 }
 
-/// A sum of shares without the noise of its last digits, so that it can be compared to a whole
-/// number.
+/// A sum of shares without rounding errors, so that it can be compared to a whole number.
 fn without_noise(sum: f64) -> f64 {
     (sum * 1e12).round() / 1e12
 }

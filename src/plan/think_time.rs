@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-/// The wait of a virtual user between iterations, with Locust's meanings.
+/// The wait of a virtual user between iterations. The kinds work as in Locust.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ThinkTime {
@@ -19,18 +19,18 @@ pub enum ThinkTime {
         #[serde(with = "crate::units::micros")] Duration,
         #[serde(with = "crate::units::micros")] Duration,
     ),
-    /// Iterations start this far apart; a slow iteration is followed at once by the next.
+    /// Iterations start this far apart; the next one follows a slow iteration at once.
     /// `constant_throughput(n)` is a pacing of `1/n` seconds.
     #[serde(rename = "pacing_us", with = "crate::units::micros")]
     Pacing(Duration),
-    /// An exponentially distributed wait of this mean after an iteration, which makes the
-    /// iterations of a fast target a Poisson process. `poisson(n)` is a mean of `1/n` seconds.
+    /// An exponentially distributed wait of this mean after an iteration. If the service is fast, the
+    /// iterations are a Poisson process. `poisson(n)` is a mean of `1/n` seconds.
     #[serde(rename = "poisson_us", with = "crate::units::micros")]
     Poisson(Duration),
 }
 
 impl ThinkTime {
-    /// The mean wait of an iteration that takes no time itself.
+    /// The mean wait after an iteration that takes no time itself.
     pub fn mean(self) -> Duration {
         match self {
             Self::None => Duration::ZERO,

@@ -7,27 +7,27 @@ use serde::Serialize;
 use super::step::{Step, width};
 use super::think_time::ThinkTime;
 
-/// A kind of virtual user: which tasks it picks from and how long it waits in between.
+/// A kind of virtual user: which tasks it picks from, and how long it waits between them.
 #[derive(Debug, Clone, Serialize)]
 pub struct UserClass {
     /// The name shown in reports.
     pub name: String,
-    /// Share of the users that are of this class, relative to the other classes without a fixed
-    /// count; in an open load, of the arrivals, relative to all others. At least 1.
+    /// The share of users of this class, relative to the other classes without a fixed count; in the open
+    /// model, the share of arrivals, relative to all other classes. At least 1.
     #[serde(skip_serializing_if = "is_one")]
     pub weight: u32,
-    /// In a closed load: this many users, started before those that are shared out by weight.
+    /// In the closed model: this many users, started before the users of classes with a weight.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fixed_count: Option<u32>,
     /// What the user waits between two iterations.
     pub think_time: ThinkTime,
-    /// What the user does once, before its first iteration.
+    /// The steps that the user runs once, before its first iteration.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub on_start: Vec<Step>,
-    /// What the user does once, after its last iteration.
+    /// The steps that the user runs once, after its last iteration.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub on_stop: Vec<Step>,
-    /// The choices of one iteration, picked by weight.
+    /// The tasks; each iteration runs one of them, picked by weight.
     pub tasks: Vec<Task>,
 }
 
@@ -44,12 +44,12 @@ fn is_one(weight: &u32) -> bool {
     *weight == 1
 }
 
-/// One choice of an iteration: a list of steps run in order.
+/// What an iteration does: a list of steps, run in order.
 #[derive(Debug, Clone, Serialize)]
 pub struct Task {
     /// Relative weight, at least 1.
     pub weight: u32,
-    /// What the user waits after it, or paces it by, in place of its class's think time.
+    /// Replaces the think time of the class after this task.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub think_time: Option<ThinkTime>,
     /// The steps.

@@ -1,9 +1,9 @@
 //! Which users run, of which class, and when: a pure function of the plan, without a clock.
 //!
-//! The level of the load says how many users run; this module says who they are. At each stage the
-//! users stand in a row, of which the first ones run, as many as the level says: at first the
-//! classes with a fixed count, then the others, so mixed that any beginning of the row has them in
-//! the proportion of their weights. Not here: the level itself (`pacing`).
+//! The level of the load says how many users run; this module says which ones. Each stage has a row of
+//! users, and as many of them run as the level says, from the front: first the classes with a fixed
+//! count, then the others, mixed so that any beginning of the row has them in proportion to their
+//! weights. Not here: the level itself (`pacing`).
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::plan::{Plan, UserClass};
 pub struct UserSpan {
     /// The user's number, from 0.
     pub user: u64,
-    /// Position of its class.
+    /// The position of its class.
     pub class: usize,
     /// When it starts.
     pub start: Duration,
@@ -24,7 +24,7 @@ pub struct UserSpan {
     pub until: Duration,
 }
 
-/// When each user of a closed load runs, ordered by start. A user that comes back has several
+/// When each user of a closed model runs, ordered by start. A user that comes back has several
 /// spans.
 pub fn user_spans(plan: &Plan) -> Vec<UserSpan> {
     let segments = segments(&plan.load);
@@ -75,26 +75,26 @@ fn stretch(segment: &Segment, place: f64) -> Option<(f64, f64)> {
     match (from > place, to > place) {
         (true, true) => Some((start, end)),
         (true, false) => Some((start, crossing())),
-        // A constant level above it was jumped to.
+        // A constant level above it is reached by a jump.
         (false, true) => Some((crossing(), end)),
         (false, false) => None,
     }
     .filter(|(start, end)| start < end)
 }
 
-/// Everybody who ever runs.
+/// All users that ever run, and the stages they run in.
 struct UserSchedule {
     /// The class of each user, by its number.
     classes: Vec<usize>,
     /// For each stage, which of `rows` it has.
     row_of_stage: Vec<usize>,
-    /// For each user, by its number, its place in the row; `None` where it is not in it.
+    /// For each row and user, its place in the row; `None` if it is not in it.
     rows: Vec<Vec<Option<u32>>>,
 }
 
 impl UserSchedule {
-    /// Users are numbered in the order in which they first stand in a row. The third user of a
-    /// class is the same one in all rows.
+    /// Users are numbered in the order in which they first appear in a row. The third user of a class
+    /// is the same one in all rows.
     fn new(plan: &Plan) -> Self {
         let mut schedule = Self {
             classes: Vec::new(),
@@ -136,7 +136,7 @@ impl UserSchedule {
     }
 }
 
-/// The classes of a row of `count` users; fewer where all who take part have fixed counts.
+/// The classes of a row of `count` users, or fewer if all classes in it have fixed counts.
 fn row_of(
     classes: &[UserClass],
     takes_part: impl Fn(&UserClass) -> bool,
@@ -185,7 +185,7 @@ impl Iterator for Mix {
         for (credit, weight) in self.credit.iter_mut().zip(&self.weights) {
             *credit += i64::from(*weight);
         }
-        // The first of equals, so that the order of the file decides.
+        // The first of equals: the order of the file decides.
         let next = (0..self.credit.len())
             .filter(|i| self.weights[*i] > 0)
             .max_by_key(|i| (self.credit[*i], std::cmp::Reverse(*i)))?;
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn fixed_counts_come_first_and_the_rest_is_shared_out_by_weight() {
+    fn fixed_counts_come_first_and_the_rest_follows_the_weights() {
         let classes = [(3, None), (1, Some(2)), (1, None)];
         let spans = user_spans(&plan_of(&[(10.0, 10.0, 10.0)], &classes));
         for (at, counts) in [

@@ -56,7 +56,7 @@ async fn requests(plan: &Plan, shards: usize) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_seed_deals_out_the_same_rows_to_any_number_of_workers() {
+async fn a_seed_gives_the_same_rows_on_any_number_of_workers() {
     let open = plan(load(OPEN, &[(20.0, 0.0, 5.0)]), &[3, 1]);
     for base in [closed(100), open] {
         for mode in [
@@ -88,7 +88,7 @@ async fn a_seed_deals_out_the_same_rows_to_any_number_of_workers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_row_of_a_user_stays_with_it() {
+async fn a_user_keeps_its_row() {
     let plan = feeding(closed(70), RowOrder::Unique, Per::User, OnEnd::StopUser, 7);
     let seen = requests(&plan, 2).await;
     for row in 0..7 {
@@ -99,7 +99,7 @@ async fn a_row_of_a_user_stays_with_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_user_that_comes_back_gets_no_row_again() {
+async fn a_user_that_comes_back_gets_no_row_twice() {
     // The second of two users ends after a second, and comes back in the third.
     let stages = [(2.0, 0.0, 1.0), (1.0, 0.0, 1.0), (2.0, 0.0, 1.0)];
     let base = plan(load(Model::Closed, &stages), &[1]);
@@ -135,7 +135,7 @@ async fn users_end_with_their_rows_and_each_end_is_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_run_ends_with_the_first_row_that_is_missing() {
+async fn the_run_ends_at_the_first_missing_row() {
     let base = plan(load(OPEN, &[(100.0, 0.0, 60.0)]), &[1]);
     let plan = feeding(
         base,

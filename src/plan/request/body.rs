@@ -1,7 +1,7 @@
 //! Request bodies: texts with slots, files, and multipart bodies of both.
 //!
 //! Here: what is sent, as far as it is known before the run. Not here: how it is written in YAML
-//! (`scenario`), how it goes out (`protocol`).
+//! (`scenario`), or how it is sent (`protocol`).
 
 use std::path::PathBuf;
 
@@ -23,7 +23,7 @@ pub enum Body {
     Pieces(Vec<BodyPiece>),
 }
 
-/// A piece of a multipart body.
+/// A text or a file in a multipart body.
 #[derive(Debug, Clone)]
 pub enum BodyPiece {
     /// Text, rendered for each request.
@@ -37,16 +37,16 @@ pub enum BodyPiece {
 pub struct BodyFile {
     /// As written in the scenario.
     pub path: String,
-    /// What is in it.
+    /// Its content.
     pub content: FileContent,
 }
 
-/// What is in a file.
+/// The content of a file.
 #[derive(Debug, Clone)]
 pub enum FileContent {
     /// Read when the plan was made.
     Bytes(Bytes),
-    /// Too large to be held in memory: read anew for each request.
+    /// Too large for memory: read again for each request.
     OnDisk {
         /// Where it was found.
         path: PathBuf,
@@ -80,13 +80,13 @@ impl Body {
         alone.into_iter().chain(texts)
     }
 
-    /// Whether a part of it has to be filled in for each request.
+    /// Whether anything in it is filled in for each request.
     pub fn varies(&self) -> bool {
         let mut templates = self.templates();
         templates.any(|template| template.as_constant().is_none())
     }
 
-    /// The first file that is too large to be held in memory.
+    /// The first file that is too large for memory.
     pub fn on_disk(&self) -> Option<&BodyFile> {
         let (alone, pieces) = match self {
             Self::File(file) => (Some(file), &[][..]),

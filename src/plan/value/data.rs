@@ -1,7 +1,7 @@
-//! Data that users are fed with: rows of CSV and JSON-lines files, and who gets which.
+//! Data files: rows of CSV and JSON lines, and which user gets which row.
 //!
-//! Here: the resolved feeders, and the pure rule by which rows are dealt out. Not here: reading
-//! and checking a file before the run (`scenario`), or when a user takes a row (`engine`).
+//! Here: the resolved feeders, and the pure rule that assigns rows to users. Not here: reading and
+//! checking a file before the run (`scenario`), or when a user takes a row (`engine`).
 
 mod records;
 mod rows;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use records::DataError;
 pub use rows::{DataFormat, Rows};
 
-/// A file whose rows users are fed with.
+/// A file whose rows users take.
 #[derive(Debug, Clone, Serialize)]
 pub struct Feeder {
     /// The name in `{{ name.column }}`.
@@ -22,9 +22,9 @@ pub struct Feeder {
     pub mode: RowOrder,
     /// When a user takes a row.
     pub per: Per,
-    /// What happens when there is no further row.
+    /// What happens when there are no more rows.
     pub on_end: OnEnd,
-    /// The columns that are used: position in the row, and of the variable in the plan's names.
+    /// The used columns: position in the row, and position of the variable in the names of the plan.
     #[serde(skip)]
     pub columns: Vec<(usize, usize)>,
     /// The rows.
@@ -32,17 +32,17 @@ pub struct Feeder {
     pub rows: Rows,
 }
 
-/// In which order rows are taken.
+/// The order in which rows are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RowOrder {
-    /// As they stand in the file.
+    /// The order of the file.
     Sequential,
-    /// Any row each time.
+    /// A random row each time.
     Random,
-    /// Each row once, in an order that the seed decides; then again, in another.
+    /// Each row once, in an order that the seed decides; then again in another order.
     Shuffle,
-    /// As they stand in the file, and no row is ever given to two users.
+    /// The order of the file, and no two users ever get the same row.
     Unique,
 }
 
@@ -50,17 +50,17 @@ pub enum RowOrder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Per {
-    /// In each iteration that uses one, before its first request that does.
+    /// In each iteration that uses one, before the first request that does.
     Iteration,
     /// Once.
     User,
 }
 
-/// What happens when a user needs a row and there is none.
+/// What happens when a user needs a row and there are no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnEnd {
-    /// The rows begin again: all of them, or with [`RowOrder::Unique`] those of the user.
+    /// The rows start again: all of them, or with [`RowOrder::Unique`] those of the user.
     Wrap,
     /// The user ends.
     StopUser,
@@ -80,10 +80,10 @@ pub struct Turn {
 }
 
 impl Feeder {
-    /// The row to take at this turn; `None` when there is none. Depends on nothing else, so that
-    /// users need not agree with each other, and a seed deals out the same rows to any number of
-    /// workers: row after row goes round the users, as cards do. `random` is any number, which
-    /// only [`RowOrder::Random`] uses.
+    /// The row to take at this turn; `None` if there are no more. It depends on nothing else, so that
+    /// users need not coordinate, and a seed gives the same rows on any number of workers: rows are
+    /// assigned to users round-robin. Only [`RowOrder::Random`] uses `random`, which returns a random
+    /// number below its argument.
     pub fn row(&self, turn: Turn, seed: u64, random: impl FnOnce(u64) -> u64) -> Option<u64> {
         let rows = self.rows.count();
         let number = turn
@@ -111,7 +111,7 @@ impl Feeder {
     }
 }
 
-/// Where `position` comes to lie when `count` positions are shuffled: a permutation that needs no
+/// The new position of `position` when `count` positions are shuffled: a permutation that needs no
 /// memory. Four Feistel rounds over the next larger power of four, walked until the result is
 /// below `count` (J. Black, P. Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002).
 fn shuffled(position: u64, count: u64, key: u64) -> u64 {

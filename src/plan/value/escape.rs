@@ -1,20 +1,20 @@
-//! How a filled-in value is protected from the text around it.
+//! How a filled-in value is escaped for the text around it.
 
-/// How a value is protected from its surroundings.
+/// How a value is escaped for the text around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Escape {
     /// Not at all.
     None,
     /// As the inside of a JSON string.
     Json,
-    /// As a JSON value of its own: a text with its quotes, anything else as it is.
+    /// As a whole JSON value: a text with its quotes, anything else as it is.
     JsonValue,
     /// As a value of a URL-encoded form.
     Form,
 }
 
 impl Escape {
-    /// Appends `value`, protected.
+    /// Appends `value`, escaped.
     pub fn push(self, value: &str, out: &mut String) {
         match self {
             Self::None => out.push_str(value),
@@ -31,7 +31,7 @@ impl Escape {
         }
     }
 
-    /// Appends a value that is no text, written as JSON.
+    /// Appends a value that is not a text, written as JSON.
     pub(crate) fn push_json(self, json: &str, out: &mut String) {
         match self {
             Self::JsonValue => out.push_str(json),

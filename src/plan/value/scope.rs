@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 use rand_chacha::ChaCha12Rng;
 use serde_json::Value;
 
-/// What a template sees while it is rendered.
+/// What a template or an expression can read while it is rendered.
 pub struct Scope<'a> {
     /// The names of all variables, for errors.
     pub names: &'a [String],
-    /// The user's variables, in the order of their names; `None` is not set yet.
+    /// The variables of the user, in the order of their names; `None` if not set yet.
     pub variables: &'a [Option<Value>],
-    /// The virtual user's number, from 1.
+    /// The number of the virtual user, from 1.
     pub user_id: u64,
-    /// The iteration's number, from 1.
+    /// The number of the iteration, from 1.
     pub iteration: u64,
-    /// The user's counters by name, as far as they were used.
+    /// The counters of the user by name, those that were used.
     pub counters: &'a mut BTreeMap<String, u64>,
     /// The source of all random values.
     pub rng: &'a mut ChaCha12Rng,

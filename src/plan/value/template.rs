@@ -1,7 +1,7 @@
-//! Templates, split at compile time into literal text and slots, and how they are rendered.
+//! Templates, split into literal text and slots when the plan is made, and how they are rendered.
 //!
-//! Here: the parsed form and rendering, which the engine does for each request. Not here:
-//! parsing `{{ ... }}` (`scenario`), which needs places for its errors.
+//! Here: the parsed form and rendering, which the engine does for each request. Not here: parsing
+//! `{{ ... }}` (`scenario`), which needs locations for its errors.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -23,16 +23,16 @@ pub struct Template {
     parts: Vec<TemplatePart>,
 }
 
-/// A piece of a template.
+/// A part of a template.
 #[derive(Clone)]
 pub enum TemplatePart {
     /// Copied as it is.
     Literal(String),
     /// Filled in for each request.
     Slot {
-        /// With what.
+        /// What is filled in.
         slot: Slot,
-        /// How the value is protected from its surroundings.
+        /// How the value is escaped.
         escape: Escape,
     },
 }
@@ -40,19 +40,19 @@ pub enum TemplatePart {
 /// What fills a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Slot {
-    /// The variable at this position of the plan's names.
+    /// The variable at this position of the names of the plan.
     Variable(usize),
-    /// How often the user came by here, or at another counter of this name; from 1.
+    /// Counts up each time the user renders a counter of this name; from 1.
     Counter(String),
-    /// What an expression gives.
+    /// The value of an expression.
     Expression(Arc<Expression>),
-    /// The virtual user's number, from 1.
+    /// The number of the virtual user, from 1.
     UserId,
-    /// The number of the user's iteration, from 1.
+    /// The number of the iteration of the user, from 1.
     Iteration,
     /// Uniform in the inclusive range.
     RandomInt(i64, i64),
-    /// One of these, uniformly.
+    /// One of these, with equal probability.
     RandomChoice(Vec<String>),
     /// A random UUID (version 4), from the seeded generator.
     Uuid,
@@ -63,7 +63,7 @@ pub enum Slot {
 }
 
 impl Template {
-    /// A template of these parts; neighbouring literals are joined.
+    /// A template of these parts; joins neighboring literals.
     pub fn new(source: impl Into<Arc<str>>, parts: Vec<TemplatePart>) -> Self {
         let mut joined: Vec<TemplatePart> = Vec::with_capacity(parts.len());
         for part in parts {
@@ -86,17 +86,17 @@ impl Template {
         Self::new(text.as_str(), vec![TemplatePart::Literal(text.clone())])
     }
 
-    /// As it was written, slots unfilled.
+    /// As it was written, with unfilled slots.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// Whether the source has no slot at all, not even one that was filled when the plan was made.
+    /// Whether the source has no slot at all, not even one that was filled in when the plan was made.
     pub fn is_literal_source(&self) -> bool {
         !self.source.contains("{{")
     }
 
-    /// The text, when nothing has to be filled in for each request.
+    /// The text, if nothing is filled in for each request.
     pub fn as_constant(&self) -> Option<&str> {
         match self.parts.as_slice() {
             [] => Some(""),
@@ -105,12 +105,12 @@ impl Template {
         }
     }
 
-    /// The pieces.
+    /// The parts.
     pub fn parts(&self) -> &[TemplatePart] {
         &self.parts
     }
 
-    /// The positions of the variables it uses; one used twice may occur twice.
+    /// The positions of the variables it uses; the same one may occur twice.
     pub fn variables(&self) -> impl Iterator<Item = usize> {
         self.parts.iter().flat_map(|part| match part {
             TemplatePart::Slot {
@@ -128,8 +128,8 @@ impl Template {
     /// Appends the filled-in text to `out`.
     ///
     /// # Errors
-    /// A variable is not set, or an expression fails; for people. What was appended by then is
-    /// worth nothing.
+    /// A variable is not set, or an expression fails; for people. `out` then ends with an incomplete
+    /// text.
     pub fn render(&self, scope: &mut Scope<'_>, out: &mut String) -> Result<(), String> {
         for part in &self.parts {
             match part {
@@ -158,7 +158,7 @@ impl Slot {
             Self::RandomChoice(choices) => {
                 escape.push(&choices[scope.rng.random_range(0..choices.len())], out);
             }
-            // The rest is made of digits, letters and hyphens, which no surroundings misread.
+            // The rest consists of digits, letters and hyphens, which need no escape.
             Self::UserId => push_display(out, scope.user_id),
             Self::Iteration => push_display(out, scope.iteration),
             Self::RandomInt(low, high) => {
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_protected_from_their_surroundings() {
+    fn values_are_escaped_for_their_surroundings() {
         let variable = || Slot::Variable(0);
         assert_eq!(
             render(vec![slot(variable(), Escape::None)], 1),
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_that_is_not_set_is_named_and_json_is_written_as_such() {
+    fn an_unset_variable_is_named_and_json_is_written_as_json() {
         assert_eq!(
             render(vec![slot(Slot::Variable(1), Escape::None)], 1),
             "variable `token` is not set yet"

@@ -1,4 +1,4 @@
-//! Splitting text into records: the lines and quotes of CSV, the lines of JSON lines.
+//! Splits text into records: the fields and quotes of CSV, the lines of JSON lines.
 //!
 //! Not here: what the fields mean (`rows`).
 
@@ -8,13 +8,13 @@ use serde_json::{Map, Value};
 
 /// The longest record; bytes.
 const MAX_RECORD: usize = 1 << 20;
-/// What some programs begin a file with.
+/// Some programs write it at the start of a file.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// What is wrong at a place of a data file. Line and column count from 1, columns in characters.
+/// An error in a data file, with its location. Line and column count from 1, columns in characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataError {
-    /// The line; 0 for a file that cannot be read.
+    /// The line; 0 if the file cannot be read.
     pub line: u64,
     /// The column.
     pub column: usize,
@@ -23,7 +23,7 @@ pub struct DataError {
 }
 
 impl DataError {
-    /// This fault at this place.
+    /// An error at this location.
     pub(super) fn new(line: u64, column: usize, message: String) -> Self {
         Self {
             line,
@@ -46,18 +46,19 @@ pub(super) struct Records<R> {
     buffer: Vec<u8>,
 }
 
-/// Where a CSV field is at.
+/// The state of a CSV field while it is read.
 enum FieldState {
     Start,
     Plain,
-    /// Since the quote at this place.
+    /// Inside quotes, since the one at this line and column.
     Quoted(u64, usize),
-    /// Behind the second quote of a field that began at this place; a third would go on with it.
+    /// After the closing quote of a field that began at this line and column; another quote would
+    /// continue it.
     Closed(u64, usize),
 }
 
 impl<R: BufRead> Records<R> {
-    /// The records of `input`, which stands at the byte `place` of its file.
+    /// The records of `input`, which starts at the byte `place` of its file.
     pub(super) fn new(input: R, place: u64) -> Self {
         Self {
             input,
@@ -109,7 +110,7 @@ impl<R: BufRead> Records<R> {
                     }
                     (FieldState::Plain, '"') => {
                         return wrong(
-                            "a quote in the middle of a field: put the field in quotes and double it",
+                            "a quote in the middle of a field: quote the whole field and double the inner quotes",
                         );
                     }
                     (FieldState::Quoted(line, column), '"') => FieldState::Closed(line, column),
@@ -118,7 +119,9 @@ impl<R: BufRead> Records<R> {
                         FieldState::Quoted(line, column)
                     }
                     (FieldState::Closed(..), _) => {
-                        return wrong("text after the closing quote: double a quote that is meant");
+                        return wrong(
+                            "text after the closing quote: double a quote that is part of the field",
+                        );
                     }
                     (FieldState::Start | FieldState::Plain, c) => {
                         field.push(c);
@@ -169,7 +172,7 @@ impl<R: BufRead> Records<R> {
         Ok(None)
     }
 
-    /// The next line with its end, at most a little more of it than a record may have.
+    /// The next line with its line end, cut off a little above the longest record.
     fn next_line(&mut self) -> Result<Option<String>, DataError> {
         self.buffer.clear();
         let mut limited = (&mut self.input).take(MAX_RECORD as u64 + 1);
@@ -188,7 +191,7 @@ impl<R: BufRead> Records<R> {
         self.place += self.buffer.len() as u64;
         match std::str::from_utf8(bytes) {
             Ok(text) => Ok(Some(text.to_owned())),
-            // Cut in the middle of a character, perhaps.
+            // Perhaps cut in the middle of a character.
             Err(_) if bytes.len() > MAX_RECORD - 3 => Err(too_long(self.line)),
             Err(error) => {
                 let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);

@@ -1,5 +1,5 @@
-//! The rows of a data file: a small file is held in memory, a large one is read row by row during
-//! the run, from places that are remembered.
+//! The rows of a data file: a small file is kept in memory, a large one is read row by row during the
+//! run, from remembered positions.
 //!
 //! Here: checking a file once, and finding a row again. Not here: splitting text into rows
 //! (`records`), or which row is taken.
@@ -15,16 +15,17 @@ use serde_json::Value;
 
 use super::records::{DataError, Records};
 
-/// A larger file is not held in memory; bytes.
+/// A larger file is not kept in memory; bytes.
 const MAX_IN_MEMORY: u64 = 64 << 20;
-/// The place of every so many rows is remembered; the rows between are split again.
+/// The position of every row with a multiple of this number is remembered; the rows between are split
+/// again.
 const STRIDE: u64 = 16;
 /// The most columns.
 const MAX_COLUMNS: usize = 1_000;
-/// The most faults of one file that are reported.
-const MAX_FAULTS: usize = 10;
+/// The most errors of one file that are reported.
+const MAX_ERRORS: usize = 10;
 
-/// How a data file is written.
+/// The format of a data file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DataFormat {
@@ -34,7 +35,7 @@ pub enum DataFormat {
     Jsonl,
 }
 
-/// The rows of a file that was checked.
+/// The rows of a checked file.
 #[derive(Debug, Clone)]
 pub struct Rows {
     format: DataFormat,
@@ -45,7 +46,7 @@ pub struct Rows {
     places: Vec<u64>,
 }
 
-/// Where the text is.
+/// Where the text of the rows is.
 #[derive(Debug, Clone)]
 enum RowText {
     Memory(Arc<[u8]>),
@@ -53,11 +54,10 @@ enum RowText {
 }
 
 impl Rows {
-    /// Reads a whole file once. One above 64 MiB stays open, and its rows are read when they are
-    /// taken.
+    /// Reads a whole file once. A file above 64 MiB stays open, and its rows are read when they are taken.
     ///
     /// # Errors
-    /// What is wrong in it, at most ten faults; a file that cannot be read is one in line 0.
+    /// At most ten errors in the file; if it cannot be read, one error in line 0.
     pub fn open(file: File, format: DataFormat) -> Result<Self, Vec<DataError>> {
         Self::open_with(file, format, MAX_IN_MEMORY)
     }
@@ -79,7 +79,7 @@ impl Rows {
 
     fn scan(content: RowText, format: DataFormat) -> Result<Self, Vec<DataError>> {
         let mut records = content.records(0);
-        let mut faults = Vec::new();
+        let mut errors = Vec::new();
         let mut rows = Self {
             format,
             columns: Vec::new(),
@@ -89,9 +89,9 @@ impl Rows {
         };
         let mut known: BTreeMap<String, usize> = BTreeMap::new();
         if format == DataFormat::Csv {
-            rows.columns = header(&mut records).map_err(|fault| vec![fault])?;
+            rows.columns = header(&mut records).map_err(|error| vec![error])?;
         }
-        while faults.len() < MAX_FAULTS {
+        while errors.len() < MAX_ERRORS {
             let place = records.place();
             let checked = match format {
                 DataFormat::Csv => records.fields().map(|row| {
@@ -120,24 +120,24 @@ impl Rows {
                     }
                     rows.count += 1;
                 }
-                Ok(Some(Err(fault))) => faults.push(fault),
-                // What comes after a fault of the form cannot be told apart.
-                Err(fault) => {
-                    faults.push(fault);
+                Ok(Some(Err(error))) => errors.push(error),
+                // After an error of the format, rows can no longer be told apart.
+                Err(error) => {
+                    errors.push(error);
                     break;
                 }
             }
         }
-        if faults.is_empty() && rows.count == 0 {
-            faults.push(DataError::new(1, 1, "the file has no rows".into()));
+        if errors.is_empty() && rows.count == 0 {
+            errors.push(DataError::new(1, 1, "the file has no rows".into()));
         }
-        match faults.is_empty() {
+        match errors.is_empty() {
             true => Ok(rows),
-            false => Err(faults),
+            false => Err(errors),
         }
     }
 
-    /// The names of the columns, in order; of JSON lines, all keys that occur.
+    /// The names of the columns, in order; for JSON lines, all keys that occur.
     pub fn columns(&self) -> &[String] {
         &self.columns
     }
@@ -147,13 +147,13 @@ impl Rows {
         self.count
     }
 
-    /// The values of row `number`, from 0, in the order of the columns; `None` where a JSON object
-    /// does not have the key.
+    /// The values of row `number`, from 0, in the order of the columns; `None` if a JSON object does not
+    /// have the key.
     ///
     /// # Errors
-    /// The file was changed since it was checked, or there is no such row; for people.
+    /// The file has changed since it was checked, or there is no such row; for people.
     pub fn read(&self, number: u64) -> Result<Vec<Option<Value>>, String> {
-        let changed = || "the data file was changed during the run".to_owned();
+        let changed = || "the data file has changed during the run".to_owned();
         let place = usize::try_from(number / STRIDE).ok();
         let place = place.and_then(|index| self.places.get(index));
         let mut records = self.content.records(*place.ok_or_else(changed)?);
@@ -193,7 +193,7 @@ impl RowText {
     }
 }
 
-/// Reads from a place on, without a position that others would share.
+/// Reads from a position on, without moving the position of the file, which others share.
 struct TextReader<'a> {
     content: &'a RowText,
     at: u64,
@@ -250,7 +250,7 @@ fn header<R: io::BufRead>(records: &mut Records<R>) -> Result<Vec<String>, DataE
 
 fn ragged(line: u64, found: usize, columns: usize) -> DataError {
     let fields = if found == 1 { "field" } else { "fields" };
-    let text = format!("{found} {fields}, where the first line names {columns} columns");
+    let text = format!("{found} {fields}, but the first line names {columns} columns");
     DataError::new(line, 1, text)
 }
 
@@ -285,15 +285,15 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    fn faults(format: DataFormat, text: &str) -> Vec<String> {
-        let found = Rows::try_of(format, text.as_bytes()).map_or_else(|faults| faults, |_| vec![]);
+    fn errors(format: DataFormat, text: &str) -> Vec<String> {
+        let found = Rows::try_of(format, text.as_bytes()).map_or_else(|errors| errors, |_| vec![]);
         let show =
-            |fault: &DataError| format!("{}:{}: {}", fault.line, fault.column, fault.message);
+            |error: &DataError| format!("{}:{}: {}", error.line, error.column, error.message);
         found.iter().map(show).collect()
     }
 
     #[test]
-    fn every_row_is_found_again_in_memory_and_in_a_file() {
+    fn every_row_is_found_in_memory_and_in_a_file() {
         let mut text = "\u{feff}id,\"na,me\"\r\n".to_owned();
         for i in 0..1_000 {
             text += &format!("{i},\"a \"\"{i}\"\",\nb\"\r\n");
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn json_lines_keep_their_types_and_may_miss_keys() {
+    fn json_lines_keep_their_types_and_may_lack_keys() {
         let text = "{\"a\": 1, \"b\": [true]}\n\n{\"c\": \"x\"}";
         let rows = Rows::try_of(DataFormat::Jsonl, text.as_bytes()).unwrap();
         assert_eq!(rows.columns(), ["a", "b", "c"]);
@@ -330,14 +330,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_stands_with_line_and_column() {
+    fn errors_have_a_line_and_a_column() {
         for (text, expected) in [
             ("", "1:1: the file is empty"),
             ("\u{feff}", "1:1: the file is empty"),
             ("a,b\n", "1:1: the file has no rows"),
             (
                 "a,b\n1,2\n3\n4,5,6\n",
-                "3:1: 1 field, where the first line names 2",
+                "3:1: 1 field, but the first line names 2",
             ),
             ("a,\n1,2\n", "1:1: column 2 has no name"),
             ("a,a\n1,2\n", "1:1: two columns are named `a`"),
@@ -346,16 +346,16 @@ mod tests {
             ("a,b\n1,\"x\"y\n", "2:6: text after the closing quote"),
             ("a,b\n1,\0\n", "2:3: a NUL character"),
         ] {
-            let found = faults(DataFormat::Csv, text);
+            let found = errors(DataFormat::Csv, text);
             assert!(
                 found
                     .first()
-                    .is_some_and(|fault| fault.starts_with(expected)),
+                    .is_some_and(|error| error.starts_with(expected)),
                 "{text:?}: {found:?}"
             );
         }
         assert_eq!(
-            faults(DataFormat::Csv, "a,b\n1,2\n3\n4,5,6\n").len(),
+            errors(DataFormat::Csv, "a,b\n1,2\n3\n4,5,6\n").len(),
             2,
             "all at once"
         );
@@ -366,26 +366,26 @@ mod tests {
             ("{\"a\": 1}\n{\"a\" 1}\n", "2:6: not JSON: expected `:`"),
             ("\n\n", "1:1: the file has no rows"),
         ] {
-            let found = faults(DataFormat::Jsonl, text);
+            let found = errors(DataFormat::Jsonl, text);
             assert!(
                 found
                     .first()
-                    .is_some_and(|fault| fault.starts_with(expected)),
+                    .is_some_and(|error| error.starts_with(expected)),
                 "{text:?}: {found:?}"
             );
         }
     }
 
     #[test]
-    fn a_row_that_does_not_end_is_not_read_whole() {
+    fn an_endless_row_is_not_read_to_its_end() {
         let text = format!("a\n\"{}", "x".repeat(5 << 20));
-        let found = faults(DataFormat::Csv, &text);
+        let found = errors(DataFormat::Csv, &text);
         assert!(found[0].contains("longer than 1 MiB"), "{found:?}");
     }
 
     proptest! {
         #[test]
-        fn what_was_written_is_read_back(
+        fn written_rows_are_read_back(
             cells in prop::collection::vec(prop::collection::vec("[a\",\r\né ]{0,6}", 3), 1..40),
         ) {
             let quote = |cell: &String| format!("\"{}\"", cell.replace('"', "\"\""));
