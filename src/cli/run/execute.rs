@@ -190,7 +190,7 @@ fn carry_out_by<C: Client + 'static>(
     // The listener for signals, which holds the other reference, goes with the runtime.
     drop(runtime);
     let control = Rc::into_inner(control)
-        .ok_or_else(|| Error::Bug("the control of the run is still in use"))?
+        .ok_or(Error::Bug("the control of the run is still in use"))?
         .into_inner();
     control.display.finish();
     let mut journal = control.journal;

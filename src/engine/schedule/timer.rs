@@ -33,8 +33,8 @@ impl Timer {
     /// The most precise timer this system has. Must be called inside a runtime.
     #[expect(
         deprecated,
-        reason = "the replacement is unsafe: its caller must guarantee that the descriptor stays open \
-                  while registered. An `OwnedFd` does, but this crate has no unsafe code"
+        reason = "the replacement wants its caller to guarantee that the descriptor stays open while \
+                  registered. An `OwnedFd` does, but this crate gives no such guarantees"
     )]
     pub(crate) fn precise() -> Self {
         timerfd_create(

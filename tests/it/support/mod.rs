@@ -1,7 +1,7 @@
 //! What tests of the whole program share: [`Perfctl`] runs the binary, on a [`scenario`] or as it
 //! is, [`Misbehaving`] is a server with a fault, [`TlsServer`] one over TLS, [`calibrated`] one
 //! that is slow by a known rule, [`recording`] one that keeps what it was asked, [`clients`] runs a
-//! test with each client, [`documents`] reads the README and `docs/`, [`scripted`] is a load of hours
+//! test with each client, [`documents`] reads the README and `docs/`, `scripted.rs` is a load of hours
 //! without a target, [`simulation`] makes results without a run. A well-behaved server
 //! is `perfctl::demo::Demo`.
 
@@ -13,7 +13,6 @@ mod program;
 mod proxy;
 pub mod recording;
 pub mod scenario;
-pub mod scripted;
 pub mod serving;
 pub mod simulation;
 mod tls;
