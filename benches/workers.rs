@@ -30,9 +30,9 @@ const ROUNDS: usize = 5;
 
 /// Keeps its worker busy for this long, and responds.
 #[derive(Clone, Copy)]
-struct Busy(Duration);
+struct BusySession(Duration);
 
-impl Client for Busy {
+impl Client for BusySession {
     type Session = Self;
 
     fn session(&self) -> Self {
@@ -44,7 +44,7 @@ impl Client for Busy {
     }
 }
 
-impl Session for Busy {
+impl Session for BusySession {
     async fn prepare(&mut self, _: &Request<'_>) -> Option<Duration> {
         None
     }
@@ -102,7 +102,7 @@ fn rate_per_s(workers: usize, busy: Duration) -> f64 {
         .enable_all()
         .build()
         .expect("a runtime can be created");
-    let make_client = move || Ok::<_, Error>(Busy(busy));
+    let make_client = move || Ok::<_, Error>(BusySession(busy));
     let stopper = Stopper::default();
     let run = engine::run(plan.clone(), make_client, &stopper, |ticks, health| {
         let (mut commit, _) = fold.fold(ticks);

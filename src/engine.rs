@@ -100,7 +100,7 @@ where
     command.send_replace(WorkerCommand::Start(epoch));
 
     let mut stop_requests = stopper.0.subscribe();
-    let mut pending = Pending::new(count);
+    let mut pending = PendingTicks::new(count);
     let mut sampler = Sampler::new();
     let mut out_of_data = false;
     loop {
@@ -158,14 +158,14 @@ fn worker_count(plan: &Plan) -> usize {
 }
 
 /// Ticks that wait for the ticks of the other workers for the same second.
-struct Pending {
+struct PendingTicks {
     ticks: Vec<std::collections::VecDeque<Tick>>,
     counts: Vec<Totals>,
     finished: Vec<Finish>,
     is_done: Vec<bool>,
 }
 
-impl Pending {
+impl PendingTicks {
     fn new(count: usize) -> Self {
         Self {
             ticks: (0..count).map(|_| Default::default()).collect(),

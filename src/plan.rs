@@ -27,7 +27,7 @@ pub use request::check::{Check, Expectation, Pattern, StatusRange};
 pub use request::endpoint::{Endpoint, Header, Method, is_secret_header};
 pub use request::extract::{Extraction, ExtractionSource, Pick};
 pub use slo::{Direction, Metric, Percentile, Slo, SloScope};
-pub use step::{Branch, Expected, Flow, Step, first_request};
+pub use step::{Branch, ExpectedWork, Flow, Step, first_request};
 pub use think_time::ThinkTime;
 pub use transport::{Authorities, ClientChoice, HttpChoice, Identity, Proxy, Tls, Transport, Wire};
 pub use user_class::{Task, UserClass};
@@ -174,8 +174,8 @@ impl Plan {
 
     /// What an iteration of a class does on average, and how long it waits at least: its think time and
     /// the think times in its flows.
-    pub fn expected(&self, class: &UserClass) -> Expected {
-        let mut expected = Expected::nothing(self.endpoints.len(), self.flows.len());
+    pub fn expected(&self, class: &UserClass) -> ExpectedWork {
+        let mut expected = ExpectedWork::nothing(self.endpoints.len(), self.flows.len());
         let total: f64 = class.tasks.iter().map(|task| f64::from(task.weight)).sum();
         for task in &class.tasks {
             let share = f64::from(task.weight) / total;

@@ -21,7 +21,7 @@ mod values;
 
 const OPEN: Model = Model::Open { max_users: 100 };
 
-pub(super) struct Simulated {
+pub(super) struct Simulation {
     pub(super) samples: Vec<Sample>,
     pub(super) ticks: Vec<Tick>,
     pub(super) seen: Vec<String>,
@@ -29,7 +29,7 @@ pub(super) struct Simulated {
     pub(super) drained_s: f64,
 }
 
-impl Simulated {
+impl Simulation {
     pub(super) fn count(&self, outcome: Outcome) -> usize {
         self.samples.iter().filter(|s| s.outcome == outcome).count()
     }
@@ -49,7 +49,7 @@ pub(super) async fn run_shard(
     shard: (usize, usize),
     script: impl Fn(usize) -> MockAnswer + 'static,
     stop_s: Option<f64>,
-) -> Simulated {
+) -> Simulation {
     let plan = Arc::new(plan.clone());
     let client = Rc::new(MockClient::new(script));
     let epoch = Instant::now();
@@ -82,7 +82,7 @@ pub(super) async fn run_shard(
         })
         .await;
     ticks.push(last);
-    Simulated {
+    Simulation {
         samples: ticks.iter().flat_map(|tick| tick.samples.clone()).collect(),
         ticks,
         seen: client.seen(),
@@ -91,7 +91,7 @@ pub(super) async fn run_shard(
     }
 }
 
-pub(super) async fn run(plan: &Plan, script: impl Fn(usize) -> MockAnswer + 'static) -> Simulated {
+pub(super) async fn run(plan: &Plan, script: impl Fn(usize) -> MockAnswer + 'static) -> Simulation {
     run_shard(plan, (0, 1), script, None).await
 }
 
@@ -252,7 +252,7 @@ fn stalling() -> impl Fn(usize) -> MockAnswer {
     }
 }
 
-fn percentile_s(simulated: &Simulated, percent: f64) -> f64 {
+fn percentile_s(simulated: &Simulation, percent: f64) -> f64 {
     let mut times: Vec<u64> = simulated.samples.iter().map(|s| s.response_us).collect();
     let mut histogram = Histogram::default();
     histogram.add(&SparseHistogram::of(&mut times));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 
-/// A closed or open load of these stages: `(level, ramp in s, duration in s)`.
+/// A closed or open model with these stages: `(level, ramp in s, duration in s)`.
 pub(crate) fn load(model: Model, stages: &[(f64, f64, f64)]) -> Load {
     Load {
         model,

@@ -157,7 +157,7 @@ pub fn width(steps: &[Step]) -> usize {
 
 /// What some steps do on average.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Expected {
+pub struct ExpectedWork {
     /// Requests, by position of the endpoint; a poll counts as one.
     pub requests: Vec<f64>,
     /// Transactions, by position of the flow.
@@ -166,7 +166,7 @@ pub struct Expected {
     pub wait_s: f64,
 }
 
-impl Expected {
+impl ExpectedWork {
     /// Nothing yet, in a plan with this many endpoints and flows.
     pub(super) fn nothing(endpoints: usize, flows: usize) -> Self {
         Self {
@@ -247,7 +247,7 @@ mod tests {
                 },
             ],
         }];
-        let mut expected = Expected::nothing(2, 1);
+        let mut expected = ExpectedWork::nothing(2, 1);
         expected.add(&steps, 2.0);
         assert_eq!(expected.requests, [2.0 * 5.75, 2.0 * 7.25]);
         assert_eq!((expected.flows[0], expected.wait_s), (2.0, 4.0));

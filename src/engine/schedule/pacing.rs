@@ -28,17 +28,17 @@ const STREAM: u64 = u64::MAX;
 
 /// A stretch of time in which the level changes linearly. Times in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Segment {
-    pub(crate) start: f64,
-    pub(crate) length: f64,
-    pub(crate) from: f64,
-    pub(crate) to: f64,
+pub(super) struct Segment {
+    pub(super) start: f64,
+    pub(super) length: f64,
+    pub(super) from: f64,
+    pub(super) to: f64,
     /// Position of the stage it belongs to.
-    pub(crate) stage: usize,
+    pub(super) stage: usize,
 }
 
 /// The segments of a load, in order; jumps have no segment of their own.
-pub(crate) fn segments(load: &Load) -> Vec<Segment> {
+pub(super) fn segments(load: &Load) -> Vec<Segment> {
     let mut segments = Vec::new();
     let mut start = 0.0;
     let mut level = 0.0;

@@ -24,7 +24,7 @@ const MOST_LEAD_NS: f64 = 50_000.0;
 /// Waits for instants, precisely where the system can.
 pub(crate) enum Timer {
     /// An absolute timerfd on the monotonic clock.
-    Precise(Precise),
+    Precise(PreciseTimer),
     /// tokio's timer: under a paused clock, and where there is no timerfd.
     Coarse,
 }
@@ -45,7 +45,7 @@ impl Timer {
         .and_then(|fd| AsyncFd::with_interest(fd, Interest::READABLE).ok())
         .map_or(Self::Coarse, |fd| {
             let lead_ns = Cell::new(0.0);
-            Self::Precise(Precise { fd, lead_ns })
+            Self::Precise(PreciseTimer { fd, lead_ns })
         })
     }
 
@@ -63,13 +63,13 @@ impl Timer {
 }
 
 /// A timerfd, and what it has learned about being woken.
-pub(crate) struct Precise {
+pub(crate) struct PreciseTimer {
     fd: AsyncFd<OwnedFd>,
     /// How much earlier than wanted the timer is set; ns.
     lead_ns: Cell<f64>,
 }
 
-impl Precise {
+impl PreciseTimer {
     async fn sleep_until(&self, at: Instant) -> std::io::Result<()> {
         let lead = Duration::from_nanos(self.lead_ns.get() as u64);
         let early = at - lead;

@@ -14,7 +14,7 @@ use crate::plan::{
 };
 use crate::protocol::Response;
 
-/// `GET /ROW` with one of so many rows.
+/// `GET /ROW` with one of this many rows.
 fn feeding(mut plan: Plan, mode: RowOrder, per: Per, on_end: OnEnd, rows: u64) -> Plan {
     let lines: String = (0..rows).map(|i| format!("r{i}\n")).collect();
     plan.names = vec!["rows.id".into()];

@@ -6,14 +6,14 @@ use rand_chacha::ChaCha12Rng;
 
 /// Picks positions by weight, in constant time.
 #[derive(Debug, Clone)]
-pub(crate) struct AliasTable {
+pub(super) struct AliasTable {
     /// For each column: the probability of staying in it, and the position to take otherwise.
     columns: Vec<(f64, usize)>,
 }
 
 impl AliasTable {
     /// A table for these weights. At least one must be above 0.
-    pub(crate) fn new(weights: &[u32]) -> Self {
+    pub(super) fn new(weights: &[u32]) -> Self {
         let total: f64 = weights.iter().map(|w| f64::from(*w)).sum();
         let n = weights.len() as f64;
         let mut scaled: Vec<f64> = weights.iter().map(|w| f64::from(*w) * n / total).collect();
@@ -40,7 +40,7 @@ impl AliasTable {
     }
 
     /// Picks a position.
-    pub(crate) fn pick(&self, rng: &mut ChaCha12Rng) -> usize {
+    pub(super) fn pick(&self, rng: &mut ChaCha12Rng) -> usize {
         let column = rng.random_range(0..self.columns.len());
         let (stay, other) = self.columns[column];
         if stay >= 1.0 || rng.random::<f64>() < stay {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::engine::tests::{Simulated, run, run_shard, takes};
+use crate::engine::tests::{Simulation, run, run_shard, takes};
 use crate::metrics::{Outcome, Sample};
 use crate::plan::fixture::{load, plan};
 use crate::plan::{
@@ -34,7 +34,7 @@ fn flow_plan(model: Model, stages: &[(f64, f64, f64)], steps: Vec<Step>) -> Plan
 }
 
 /// The samples of the only flow.
-fn flows(simulated: &Simulated) -> Vec<Sample> {
+fn flows(simulated: &Simulation) -> Vec<Sample> {
     let flows = simulated
         .samples
         .iter()
@@ -42,7 +42,7 @@ fn flows(simulated: &Simulated) -> Vec<Sample> {
     flows.copied().collect()
 }
 
-fn names(simulated: &Simulated) -> String {
+fn names(simulated: &Simulation) -> String {
     let first = |line: &String| line.chars().next().unwrap();
     simulated.seen.iter().map(first).collect()
 }
@@ -179,7 +179,7 @@ async fn a_poll_goes_on_until_the_response_matches_or_the_time_is_up() {
     assert_eq!(flows(&simulated)[0].outcome, Outcome::CheckFailed);
 }
 
-/// A plan whose only variable is `item`, which stands in the URL of `a`.
+/// A plan whose only variable is `item`, which the URL of `a` uses.
 fn with_item(steps: Vec<Step>) -> Plan {
     let mut plan = flow_plan(Model::Closed, &[(1.0, 0.0, 1_000.0)], steps);
     plan.names = vec!["item".into()];

@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 impl<C: Client> User<C> {
     /// What the user does once, before its first iteration. Returns whether that succeeded; if not, it
     /// is counted, and the user must not go on.
-    pub(in crate::engine) async fn start(&mut self, due: &mut Option<Instant>) -> bool {
+    pub(crate) async fn start(&mut self, due: &mut Option<Instant>) -> bool {
         let state = self.state.clone();
         let steps = &state.plan.classes[self.class].on_start;
         if steps.is_empty() {
@@ -34,7 +34,7 @@ impl<C: Client> User<C> {
     }
 
     /// What the user does once, after its last iteration.
-    pub(in crate::engine) async fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) {
         let state = self.state.clone();
         let steps = &state.plan.classes[self.class].on_stop;
         if !steps.is_empty() {
@@ -44,13 +44,13 @@ impl<C: Client> User<C> {
     }
 
     /// One iteration of the closed model: a task that the user picks itself, started now.
-    pub(in crate::engine) async fn iterate(&mut self) {
+    pub(crate) async fn iterate(&mut self) {
         let task = self.state.pick_task(self.class, &mut self.values.rng);
         self.run(task, None).await;
     }
 
     /// One iteration of the open model: arrival `k` decides the task, and when it was due.
-    pub(in crate::engine) async fn arrive(
+    pub(crate) async fn arrive(
         &mut self,
         k: u64,
         task: usize,
@@ -84,7 +84,7 @@ impl<C: Client> User<C> {
 
     /// When the next iteration of the closed model starts, if the one that was due at `begun` has just
     /// ended. `None` is at once.
-    pub(in crate::engine) fn next_start(&mut self, begun: Instant) -> Option<Instant> {
+    pub(crate) fn next_start(&mut self, begun: Instant) -> Option<Instant> {
         match self.think_time {
             ThinkTime::None => None,
             // A slow iteration is not made up for: the next period counts from now.

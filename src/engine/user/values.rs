@@ -287,7 +287,7 @@ impl Values {
     }
 
     /// The result of a response that took `elapsed`. After a success, the user keeps the values that
-    /// are extracted from it. A failure has a text if its outcome is `wanted`; secrets are taken out of
+    /// are extracted from it. A failure has a text if its outcome is `wanted`; secrets are hidden in
     /// it, also those of the user.
     pub(crate) fn judge(
         &mut self,

@@ -188,6 +188,6 @@ impl Serialize for Pattern {
     }
 }
 
-pub(crate) fn as_text<S: Serializer>(path: &JsonPath, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn as_text<S: Serializer>(path: &JsonPath, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(path)
 }

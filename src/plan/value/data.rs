@@ -159,37 +159,40 @@ mod tests {
         }
     }
 
-    fn deal(feeder: &Feeder, users: u64, turns: u64) -> Vec<Vec<Option<u64>>> {
+    fn assigned(feeder: &Feeder, users: u64, turns: u64) -> Vec<Vec<Option<u64>>> {
         let row = |user, taken| feeder.row(Turn { taken, user, users }, 42, |count| count / 2);
         let of_user = |user| (0..turns).map(|taken| row(user, taken)).collect();
         (0..users).map(of_user).collect()
     }
 
     #[test]
-    fn rows_go_round_the_users() {
+    fn rows_are_assigned_round_robin() {
         let sequential = feeder(RowOrder::Sequential, OnEnd::Wrap, 5);
         assert_eq!(
-            deal(&sequential, 2, 3),
+            assigned(&sequential, 2, 3),
             [[Some(0), Some(2), Some(4)], [Some(1), Some(3), Some(0)]]
         );
         let unique = feeder(RowOrder::Unique, OnEnd::StopUser, 5);
         assert_eq!(
-            deal(&unique, 2, 3),
+            assigned(&unique, 2, 3),
             [[Some(0), Some(2), Some(4)], [Some(1), Some(3), None]]
         );
         let own = feeder(RowOrder::Unique, OnEnd::Wrap, 5);
-        assert_eq!(deal(&own, 2, 4)[1], [Some(1), Some(3), Some(1), Some(3)]);
-        let random = feeder(RowOrder::Random, OnEnd::Wrap, 5);
-        assert_eq!(deal(&random, 1, 2), [[Some(2), Some(2)]]);
         assert_eq!(
-            deal(&feeder(RowOrder::Random, OnEnd::Wrap, 0), 1, 1),
+            assigned(&own, 2, 4)[1],
+            [Some(1), Some(3), Some(1), Some(3)]
+        );
+        let random = feeder(RowOrder::Random, OnEnd::Wrap, 5);
+        assert_eq!(assigned(&random, 1, 2), [[Some(2), Some(2)]]);
+        assert_eq!(
+            assigned(&feeder(RowOrder::Random, OnEnd::Wrap, 0), 1, 1),
             [[None]]
         );
     }
 
     proptest! {
         #[test]
-        fn a_shuffle_gives_each_row_once_in_each_round(rows in 1u64..300, seed in any::<u64>()) {
+        fn a_shuffle_gives_each_row_once_per_round(rows in 1u64..300, seed in any::<u64>()) {
             let feeder = feeder(RowOrder::Shuffle, OnEnd::Wrap, rows);
             for round in 0..3 {
                 let turn = |taken| Turn { taken, user: 0, users: 1 };
@@ -205,8 +208,8 @@ mod tests {
             let on_end = if wrap { OnEnd::Wrap } else { OnEnd::StopRun };
             let feeder = feeder(RowOrder::Unique, on_end, rows);
             let mut owner = std::collections::BTreeMap::new();
-            for (user, dealt) in deal(&feeder, users, 12).into_iter().enumerate() {
-                for row in dealt.into_iter().flatten() {
+            for (user, rows) in assigned(&feeder, users, 12).into_iter().enumerate() {
+                for row in rows.into_iter().flatten() {
                     prop_assert_eq!(*owner.entry(row).or_insert(user), user);
                 }
             }

@@ -32,7 +32,7 @@ impl Escape {
     }
 
     /// Appends a value that is not a text, written as JSON.
-    pub(crate) fn push_json(self, json: &str, out: &mut String) {
+    pub(super) fn push_json(self, json: &str, out: &mut String) {
         match self {
             Self::JsonValue => out.push_str(json),
             _ => self.push(json, out),

@@ -8,7 +8,7 @@ use rand::Rng;
 use rand_chacha::ChaCha12Rng;
 
 /// The next value of a counter, from 1.
-pub(crate) fn count(counters: &mut BTreeMap<String, u64>, name: &str) -> u64 {
+pub(super) fn count(counters: &mut BTreeMap<String, u64>, name: &str) -> u64 {
     // Looked up first, so that a name is copied only once.
     match counters.get_mut(name) {
         Some(count) => {
@@ -23,14 +23,14 @@ pub(crate) fn count(counters: &mut BTreeMap<String, u64>, name: &str) -> u64 {
 }
 
 /// A random UUID, version 4.
-pub(crate) fn uuid(rng: &mut ChaCha12Rng) -> uuid::Uuid {
+pub(super) fn uuid(rng: &mut ChaCha12Rng) -> uuid::Uuid {
     let mut bytes = [0; 16];
     rng.fill_bytes(&mut bytes);
     uuid::Builder::from_random_bytes(bytes).into_uuid()
 }
 
 /// The time since 1970-01-01 UTC.
-pub(crate) fn since_epoch() -> Duration {
+pub(super) fn since_epoch() -> Duration {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()

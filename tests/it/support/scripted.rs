@@ -23,9 +23,9 @@ const SPREAD: f64 = 0.3;
 
 /// Responds after a time that differs from request to request, as with a real service.
 #[derive(Clone)]
-pub struct Scripted(Rc<RefCell<ChaCha8Rng>>);
+pub struct ScriptedSession(Rc<RefCell<ChaCha8Rng>>);
 
-impl Scripted {
+impl ScriptedSession {
     fn new() -> Self {
         Self(Rc::new(RefCell::new(ChaCha8Rng::seed_from_u64(1))))
     }
@@ -39,7 +39,7 @@ impl Scripted {
     }
 }
 
-impl Client for Scripted {
+impl Client for ScriptedSession {
     type Session = Self;
 
     fn session(&self) -> Self {
@@ -51,7 +51,7 @@ impl Client for Scripted {
     }
 }
 
-impl Session for Scripted {
+impl Session for ScriptedSession {
     async fn prepare(&mut self, _: &Request<'_>) -> Option<Duration> {
         None
     }
@@ -127,7 +127,7 @@ pub fn run(plan: Plan, directory: &Path, mut each_second: impl FnMut()) -> RunRe
         .start_paused(true)
         .build()
         .expect("a runtime can be created");
-    let ending = runtime.block_on(simulate(&plan, Scripted::new(), |tick| {
+    let ending = runtime.block_on(simulate(&plan, ScriptedSession::new(), |tick| {
         // As long as that of a real run.
         let some = |used| {
             Some(Usage {

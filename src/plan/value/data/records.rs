@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 /// The longest record; bytes.
 const MAX_RECORD: usize = 1 << 20;
-/// Some programs write it at the start of a file.
+/// The byte order mark, which some programs write at the start of a file.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// An error in a data file, with its location. Line and column count from 1, columns in characters.
