@@ -1,4 +1,4 @@
-//! What it costs to fill in a template: `cargo bench --bench values`.
+//! What rendering a template costs: `cargo bench --bench values`.
 //!
 //! Goal: a template of two variables in less than 300 ns. These are measurements of a machine, not
 //! tests.
@@ -24,17 +24,18 @@ endpoints:
   - {name: an expression, get: "/x/{{ b | int + 1 }}"}
   - {name: a signature, get: "/x/{{ hmac_sha256('key', a) }}"}
 "#;
-/// How often each is filled in.
+/// How often each is rendered.
 const TIMES: u32 = 200_000;
 
 fn main() {
-    let dir = tempfile::tempdir().expect("a folder can be made");
+    let dir = tempfile::tempdir().expect("a folder can be created");
     let path = dir.path().join("values.yaml");
-    std::fs::write(&path, SCENARIO).expect("it can be written");
+    std::fs::write(&path, SCENARIO).expect("the file can be written");
     let rows: String = (0..10_000).map(|i| format!("{i},name {i}\n")).collect();
     std::fs::write(dir.path().join("users.csv"), "id,name\n".to_owned() + &rows)
-        .expect("it can be written");
-    let plan = compile(&Source::File(path), "smoke", &Options::default()).expect("it is right");
+        .expect("the file can be written");
+    let plan =
+        compile(&Source::File(path), "smoke", &Options::default()).expect("the scenario is valid");
     for endpoint in 0..plan.endpoints.len() {
         let name = plan.endpoints[endpoint].name.as_str();
         println!("{name:<24} {:>8.0} ns", render_ns(&plan, endpoint));
@@ -59,7 +60,9 @@ fn render_ns(plan: &Plan, endpoint: usize) -> f64 {
             rng: &mut rng,
         };
         let template = &plan.endpoints[endpoint].url;
-        template.render(&mut scope, &mut text).expect("it is right");
+        template
+            .render(&mut scope, &mut text)
+            .expect("the scenario is valid");
         black_box(&text);
     }
     start.elapsed().as_nanos() as f64 / f64::from(TIMES)
@@ -69,7 +72,7 @@ fn row_ns(plan: &Plan) -> f64 {
     let rows = &plan.data[0].rows;
     let start = Instant::now();
     for i in 0..u64::from(TIMES) {
-        black_box(rows.read(i * 7919 % rows.count()).expect("it is there"));
+        black_box(rows.read(i * 7919 % rows.count()).expect("the row exists"));
     }
     start.elapsed().as_nanos() as f64 / f64::from(TIMES)
 }

@@ -1,7 +1,7 @@
-//! What a run of four hours leaves behind, and how long reading it takes: `cargo bench --bench
+//! How large the files of a four-hour run are, and how long reading them takes: `cargo bench --bench
 //! volume`. The goals are 30 MB and 1 s.
 //!
-//! The run is simulated: 20 endpoints, sessions by a script, virtual time.
+//! The run is simulated: 20 endpoints, scripted sessions, virtual time.
 
 #[path = "../tests/volume/scripted.rs"]
 mod scripted;
@@ -15,7 +15,7 @@ const SECONDS: u64 = 4 * 3600;
 
 fn main() {
     for rate_per_s in [20.0, 50.0, 200.0, 1_000.0] {
-        let directory = tempfile::tempdir().expect("a folder can be made");
+        let directory = tempfile::tempdir().expect("a folder can be created");
         let path = directory.path();
         let plan = scripted::plan(path, ENDPOINTS, rate_per_s, SECONDS);
         scripted::run(plan, path, || {});

@@ -1,10 +1,9 @@
-//! How the engine grows with its workers: `cargo bench --bench workers`. The goal is 1.8 times one
-//! worker's rate by two.
+//! How the engine scales with its workers: `cargo bench --bench workers`. The goal is that two workers
+//! reach 1.8 times the rate of one.
 //!
-//! The sessions are simulated, so that no server takes part of the cores: each request keeps its
-//! worker busy for as long as a client would, and is answered at once. Everything else is the
-//! engine's: choice, templates, checks, samples, folding, journal. These are measurements of a
-//! machine, not tests.
+//! The sessions are simulated, so that no server uses the cores: each request keeps its worker busy for
+//! as long as a client would, and then has its response. Everything else is the real engine: picking
+//! tasks, templates, checks, samples, folding, journal. These are measurements of a machine, not tests.
 
 use std::hint::spin_loop;
 use std::path::Path;
@@ -18,22 +17,22 @@ use perfctl::plan::Plan;
 use perfctl::protocol::{Client, Phases, Request, Response, Session};
 use perfctl::scenario::{Options, Source, compile};
 
-/// The clients that are simulated: what a request takes of its worker.
+/// The simulated clients: how long a request keeps its worker busy.
 const CLIENTS: [(&str, Duration); 3] = [
     ("at once", Duration::ZERO),
-    ("5 us", Duration::from_micros(5)),
-    ("15 us", Duration::from_micros(15)),
+    ("5 µs", Duration::from_micros(5)),
+    ("15 µs", Duration::from_micros(15)),
 ];
 const USERS: u32 = 64;
 const RUN_TIME: Duration = Duration::from_secs(3);
 /// Pairs of runs; the median of their ratios counts.
 const ROUNDS: usize = 5;
 
-/// Keeps its worker busy for so long, and answers.
+/// Keeps its worker busy for this long, and responds.
 #[derive(Clone, Copy)]
-struct Busy(Duration);
+struct BusySession(Duration);
 
-impl Client for Busy {
+impl Client for BusySession {
     type Session = Self;
 
     fn session(&self) -> Self {
@@ -45,7 +44,7 @@ impl Client for Busy {
     }
 }
 
-impl Session for Busy {
+impl Session for BusySession {
     async fn prepare(&mut self, _: &Request<'_>) -> Option<Duration> {
         None
     }
@@ -91,26 +90,26 @@ fn main() {
     }
 }
 
-/// Requests per second of a run with so many workers.
+/// Requests/s of a run with this many workers.
 fn rate_per_s(workers: usize, busy: Duration) -> f64 {
-    let directory = tempfile::tempdir().expect("a folder can be made");
+    let directory = tempfile::tempdir().expect("a folder can be created");
     let plan = Arc::new(plan(workers));
     let info = RunInfo::new(&plan, "workers", "simulated", String::new(), machine());
     let journal = directory.path().join("journal.jsonl");
-    let mut journal = JournalWriter::create(&journal, &info).expect("it can be written");
+    let mut journal = JournalWriter::create(&journal, &info).expect("the file can be written");
     let mut fold = Fold::new(plan.phases(), plan.endpoints.len());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .expect("a runtime can be made");
-    let make_client = move || Ok::<_, Error>(Busy(busy));
+        .expect("a runtime can be created");
+    let make_client = move || Ok::<_, Error>(BusySession(busy));
     let stopper = Stopper::default();
     let run = engine::run(plan.clone(), make_client, &stopper, |ticks, health| {
         let (mut commit, _) = fold.fold(ticks);
         commit.health = Some(health);
         assert!(journal.commit(commit));
     });
-    let ending = runtime.block_on(run).expect("it runs");
+    let ending = runtime.block_on(run).expect("the run succeeds");
     ending.totals.started as f64 / (ending.stopped_at_us as f64 / 1e6)
 }
 
@@ -125,7 +124,7 @@ fn plan(workers: usize) -> Plan {
         ..Options::default()
     };
     let source = Source::File(bench.join("scenario.yaml"));
-    compile(&source, &profile.to_string_lossy(), &options).expect("it is right")
+    compile(&source, &profile.to_string_lossy(), &options).expect("the scenario is valid")
 }
 
 fn machine() -> Machine {

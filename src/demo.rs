@@ -145,11 +145,7 @@ pub fn bind(port: u16) -> Result<TcpListener, Error> {
         socket.bind(address)?;
         socket.listen(BACKLOG)
     };
-    listen().map_err(|error| {
-        Error::CannotRun(format!(
-            "the built-in target cannot listen on {address}: {error}\n  help: choose another port with `--port`, or any free one with `--port 0`"
-        ))
-    })
+    listen().map_err(|source| Error::ListenDemo { address, source })
 }
 
 /// Serves until `shutdown` completes. Connections are cut, not drained, when the runtime ends.
@@ -220,12 +216,7 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Error> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(cannot)
-}
-
-/// What keeps the target from starting.
-pub fn cannot(error: std::io::Error) -> Error {
-    Error::CannotRun(format!("the built-in target cannot be started: {error}"))
+        .map_err(Error::StartDemo)
 }
 
 impl Demo {
@@ -236,7 +227,7 @@ impl Demo {
     pub fn start(port: u16, behaviour: Behaviour) -> Result<Self, Error> {
         let runtime = runtime()?;
         let listener = runtime.block_on(async { bind(port) })?;
-        let addr = listener.local_addr().map_err(cannot)?;
+        let addr = listener.local_addr().map_err(Error::StartDemo)?;
         let counters = Arc::new(Counters::default());
         let (stop, stopped) = oneshot::channel();
         let serving = serve(listener, behaviour, counters.clone(), async {
@@ -245,7 +236,7 @@ impl Demo {
         let thread = std::thread::Builder::new()
             .name("demo".into())
             .spawn(move || runtime.block_on(serving))
-            .map_err(cannot)?;
+            .map_err(Error::StartDemo)?;
         Ok(Self {
             addr,
             counters,

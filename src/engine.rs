@@ -1,12 +1,13 @@
 //! Carrying out a plan: workers, virtual users, pacing.
 //!
-//! Here: when a request is made and by whom. Not here: what is sent (`protocol`), whether the
-//! answer is good (`check`), what becomes of the numbers (`metrics`). The engine never prints and
+//! Here: when a request is sent and by whom. Not here: what is sent (`protocol`), whether the
+//! response passes (`check`), what happens to the numbers (`metrics`). The engine never prints and
 //! never sees a file.
 
 mod closed;
 mod halt;
 mod health;
+mod message;
 mod open;
 mod preflight;
 mod schedule;
@@ -29,41 +30,12 @@ use crate::protocol::Client;
 use crate::units::as_us;
 
 use health::Sampler;
+use message::{Finish, WorkerCommand, WorkerMessage};
 
 pub use preflight::prepare;
 pub use schedule::pacing::Schedule;
 pub use schedule::user_schedule::{UserSpan, user_spans};
 pub use simulation::simulate;
-
-/// What the workers are told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Command {
-    /// Prepare, and wait.
-    Prepare,
-    /// The load starts at this instant.
-    Start(Instant),
-    /// Start no further request; give those in flight the stop timeout.
-    Stop(Instant),
-}
-
-/// What a worker says.
-enum Message {
-    /// It is ready, or cannot run.
-    Ready(Result<(), Error>),
-    /// What happened in one second.
-    Tick(usize, Tick),
-    /// Its last words.
-    Done(usize, Tick, Finish),
-}
-
-/// When a worker was through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Finish {
-    /// When it stopped starting requests.
-    stopped_at: Instant,
-    /// When its last request had ended.
-    drained_at: Instant,
-}
 
 /// Stops a run from another task.
 #[derive(Debug, Clone)]
@@ -76,7 +48,8 @@ impl Default for Stopper {
 }
 
 impl Stopper {
-    /// Ends the load now, gracefully, because of this signal. Only the first call counts.
+    /// Ends the load now because of this signal; requests in flight may finish. Only the first call
+    /// counts.
     pub fn stop(&self, signal: u8) {
         self.0.send_if_modified(|reason| {
             let first = reason.is_none();
@@ -86,11 +59,12 @@ impl Stopper {
     }
 }
 
-/// Runs a plan to its end. `make_client` is called once in each worker's thread; `each_second`
-/// gets what all workers handed over for one second, in order, and how the generator fared in it.
+/// Runs a plan to its end. Calls `make_client` once in the thread of each worker, and `each_second`
+/// with the ticks of all workers for one second, in order, and the health of the load generator in
+/// that second.
 ///
 /// # Errors
-/// When a client cannot be made, or a worker dies.
+/// When a thread, a runtime or a client cannot be created, or a worker dies.
 pub async fn run<C, F>(
     plan: Arc<Plan>,
     make_client: F,
@@ -102,7 +76,7 @@ where
     F: Fn() -> Result<C, Error> + Clone + Send + 'static,
 {
     let count = worker_count(&plan);
-    let command = watch::Sender::new(Command::Prepare);
+    let command = watch::Sender::new(WorkerCommand::Prepare);
     let (sender, mut messages) = mpsc::unbounded_channel();
     let mut threads = Vec::with_capacity(count);
     for shard in 0..count {
@@ -111,46 +85,45 @@ where
         let thread = thread::Builder::new()
             .name(format!("worker-{shard}"))
             .spawn(move || worker::run(&plan, (shard, count), make_client, commands, &sender))
-            .map_err(|error| Error::CannotRun(format!("cannot start a thread: {error}")))?;
+            .map_err(Error::Thread)?;
         threads.push(thread);
     }
     drop(sender);
 
-    let died = || Error::CannotRun("a worker died; its thread's message stands above".into());
     for _ in 0..count {
         match messages.recv().await {
-            Some(Message::Ready(ready)) => ready?,
-            _ => return Err(died()),
+            Some(WorkerMessage::Ready(ready)) => ready?,
+            _ => return Err(Error::WorkerDied),
         }
     }
     let epoch = Instant::now();
-    command.send_replace(Command::Start(epoch));
+    command.send_replace(WorkerCommand::Start(epoch));
 
     let mut stop_requests = stopper.0.subscribe();
-    let mut pending = Pending::new(count);
+    let mut pending = PendingTicks::new(count);
     let mut sampler = Sampler::new();
     let mut out_of_data = false;
     loop {
         let message = tokio::select! {
             message = messages.recv() => message,
-            Ok(_) = stop_requests.wait_for(Option::is_some), if *command.borrow() == Command::Start(epoch) => {
-                command.send_replace(Command::Stop(Instant::now()));
+            Ok(_) = stop_requests.wait_for(Option::is_some), if *command.borrow() == WorkerCommand::Start(epoch) => {
+                command.send_replace(WorkerCommand::Stop(Instant::now()));
                 continue;
             }
         };
         match message {
-            Some(Message::Tick(shard, tick)) => {
+            Some(WorkerMessage::Tick(shard, tick)) => {
                 out_of_data |= tick.out_of_data;
                 pending.tick(shard, tick);
             }
-            Some(Message::Done(shard, tick, finish)) => {
+            Some(WorkerMessage::Done(shard, tick, finish)) => {
                 out_of_data |= tick.out_of_data;
                 pending.done(shard, tick, finish);
             }
-            Some(Message::Ready(_)) | None => return Err(died()),
+            Some(WorkerMessage::Ready(_)) | None => return Err(Error::WorkerDied),
         }
-        if out_of_data && *command.borrow() == Command::Start(epoch) {
-            command.send_replace(Command::Stop(Instant::now()));
+        if out_of_data && *command.borrow() == WorkerCommand::Start(epoch) {
+            command.send_replace(WorkerCommand::Stop(Instant::now()));
         }
         while let Some(ticks) = pending.next_second() {
             let health = sampler.sample(&ticks);
@@ -162,7 +135,7 @@ where
     }
     threads
         .into_iter()
-        .try_for_each(|thread| thread.join().map_err(|_| died()))?;
+        .try_for_each(|thread| thread.join().map_err(|_| Error::WorkerDied))?;
     let since = |instant: Instant| as_us(instant.saturating_duration_since(epoch));
     let last = |pick: fn(&Finish) -> Instant| pending.finished.iter().map(pick).max();
     let signal = *stopper.0.borrow();
@@ -175,7 +148,7 @@ where
     })
 }
 
-/// A worker without a virtual user of its own could only miss its arrivals.
+/// How many workers to start: a worker without a virtual user would drop all its arrivals.
 fn worker_count(plan: &Plan) -> usize {
     let most = match plan.load.model {
         Model::Open { max_users } => max_users as usize,
@@ -184,15 +157,15 @@ fn worker_count(plan: &Plan) -> usize {
     plan.workers.min(most).max(1)
 }
 
-/// Ticks that wait for those of the other workers.
-struct Pending {
+/// Ticks that wait for the ticks of the other workers for the same second.
+struct PendingTicks {
     ticks: Vec<std::collections::VecDeque<Tick>>,
     counts: Vec<Totals>,
     finished: Vec<Finish>,
     is_done: Vec<bool>,
 }
 
-impl Pending {
+impl PendingTicks {
     fn new(count: usize) -> Self {
         Self {
             ticks: (0..count).map(|_| Default::default()).collect(),
@@ -213,7 +186,7 @@ impl Pending {
         self.finished.push(finish);
     }
 
-    /// The next second that all workers have handed over, or are through with.
+    /// The ticks of the next second, once every worker has sent its own or is done.
     fn next_second(&mut self) -> Option<Vec<Tick>> {
         let complete = (0..self.ticks.len()).all(|i| self.is_done[i] || !self.ticks[i].is_empty());
         let any = self.ticks.iter().any(|queue| !queue.is_empty());

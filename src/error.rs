@@ -1,23 +1,24 @@
 //! What can go wrong before, around and after a run, and the exit code each cause maps to.
 //!
-//! Here: [`Error`], [`Diagnostic`] (one finding in a file, with its place) and [`Exit`].
+//! Here: [`Error`], [`Diagnostic`] (one finding in a file, with its location) and [`Exit`].
 //! Not here: failures of single requests, which are results and live in `metrics`.
 
-use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::{fmt, io};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 /// The exit code of the program. The table is documented in `docs/exit-codes.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Everything asked for was done, and the verdict is pass.
+    /// Everything was done, and the verdict is pass.
     Pass,
     /// An SLO was missed, a metric regressed, or `--fail-on errors` saw a failed request.
     Failed,
     /// The command line, a scenario or a profile is wrong. Nothing was sent.
     Usage,
-    /// The data cannot tell, or the generator was the bottleneck (INVALID).
+    /// The data does not allow a verdict, or the load generator was the bottleneck (INVALID).
     Inconclusive,
     /// The run could not be started or stored, or the runs cannot be compared.
     Error,
@@ -47,7 +48,7 @@ impl Exit {
 
 /// Where in a file a [`Diagnostic`] points. Lines and columns count from 1, columns in characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct SourceLocation {
     /// The file as the user named it.
     pub file: String,
     /// Line, from 1.
@@ -66,8 +67,8 @@ pub struct Diagnostic {
     /// What is wrong: lower case, one sentence, names in backticks.
     pub message: String,
     /// Where; `None` only when no file is involved.
-    pub place: Option<Box<Place>>,
-    /// Stands at the caret: the next step ("did you mean `weight`?").
+    pub location: Option<Box<SourceLocation>>,
+    /// The text at the caret: the next step ("did you mean `weight`?").
     pub label: Option<String>,
     /// What is allowed instead.
     pub help: Option<String>,
@@ -80,19 +81,19 @@ impl From<String> for Diagnostic {
 }
 
 impl Diagnostic {
-    /// A finding without place or help.
+    /// A finding without location or help.
     pub fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
-            place: None,
+            location: None,
             label: None,
             help: None,
         }
     }
 
-    /// Adds the place.
-    pub fn at(mut self, place: Place) -> Self {
-        self.place = Some(Box::new(place));
+    /// Adds the location.
+    pub fn at(mut self, location: SourceLocation) -> Self {
+        self.location = Some(Box::new(location));
         self
     }
 
@@ -110,27 +111,27 @@ impl Diagnostic {
 
     fn render(&self) -> String {
         let title = Level::ERROR.primary_title(self.message.as_str());
-        let mut group = match &self.place {
+        let mut group = match &self.location {
             None => Group::with_title(title),
-            Some(place) => {
-                let start = byte_offset(&place.source_line, place.column.saturating_sub(1));
+            Some(location) => {
+                let start = byte_offset(&location.source_line, location.column.saturating_sub(1));
                 let end = byte_offset(
-                    &place.source_line,
-                    place.column.saturating_sub(1) + place.length.max(1),
+                    &location.source_line,
+                    location.column.saturating_sub(1) + location.length.max(1),
                 );
                 let mut caret = AnnotationKind::Primary.span(start..end.max(start));
                 if let Some(label) = &self.label {
                     caret = caret.label(label.as_str());
                 }
                 title.element(
-                    Snippet::source(place.source_line.as_str())
-                        .path(place.file.as_str())
-                        .line_start(place.line)
+                    Snippet::source(location.source_line.as_str())
+                        .path(location.file.as_str())
+                        .line_start(location.line)
                         .annotation(caret),
                 )
             }
         };
-        if self.place.is_none()
+        if self.location.is_none()
             && let Some(label) = &self.label
         {
             group = group.element(Level::HELP.message(label.as_str()));
@@ -169,16 +170,65 @@ pub enum Error {
     /// One or more findings in scenario or profile files; all of them at once.
     #[error("{}", join(.0))]
     Invalid(Vec<Diagnostic>),
-    /// The run could not be started.
+    /// The operating system refused a thread.
+    #[error("error: cannot start a thread: {0}")]
+    Thread(io::Error),
+    /// The operating system refused what an asynchronous runtime needs.
+    #[error("error: cannot start a runtime: {0}")]
+    Runtime(io::Error),
+    /// The thread of a worker panicked, or ended without a word.
+    #[error("error: a worker crashed; see the message of its thread above")]
+    WorkerDied,
+    /// SIGINT and SIGTERM cannot be handled.
+    #[error("error: cannot listen for signals: {0}")]
+    Signals(io::Error),
+    /// The built-in service could not be started.
+    #[error("error: cannot start the built-in service: {0}")]
+    StartDemo(io::Error),
+    /// The built-in service did not get its port.
+    #[error(
+        "error: the built-in service cannot listen on {address}: {source}\n  help: choose another \
+         port with `--port`, or use any free port with `--port 0`"
+    )]
+    ListenDemo {
+        /// The address with the port.
+        address: SocketAddr,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The fixed parts of an endpoint do not make a request that can be sent.
     #[error("error: {0}")]
-    CannotRun(String),
+    Request(String),
+    /// No HTTP client can be made for the connections of the plan.
+    #[error("error: cannot create an HTTP client: {0}")]
+    HttpClient(String),
+    /// The HTTP client does not accept the proxy.
+    #[error("error: cannot use the proxy: {0}")]
+    Proxy(String),
+    /// The TLS library does not accept its configuration.
+    #[error("error: cannot set up TLS: {0}")]
+    Tls(String),
+    /// This machine has no trusted certificates, and the plan needs some.
+    #[error("error: cannot read the certificates this machine trusts: {0}")]
+    Certificates(String),
+    /// An address that virtual users are to connect from does not belong to this machine.
+    #[error("error: cannot connect from the local address {address}: {source}")]
+    LocalAddress {
+        /// The address.
+        address: IpAddr,
+        /// The cause.
+        source: io::Error,
+    },
+    /// Something that only a mistake in perfctl itself can cause.
+    #[error("error: {0}; this is a bug in perfctl, please report it")]
+    Bug(&'static str),
     /// A file could not be read.
     #[error("error: cannot read `{}`: {source}", .path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// The cause.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A file could not be written.
     #[error("error: cannot write `{}`: {source}", .path.display())]
@@ -186,9 +236,9 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// The cause.
-        source: std::io::Error,
+        source: io::Error,
     },
-    /// A stored file is not what it should be.
+    /// A stored file has the wrong content.
     #[error("error: `{}` is not a usable {kind}: {why}", .path.display())]
     Unusable {
         /// The file.
@@ -198,7 +248,7 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
-    /// Two runs must not be compared.
+    /// Two runs cannot be compared.
     #[error("error: not comparable: {}", .0.join("; "))]
     NotComparable(Vec<String>),
 }
@@ -220,10 +270,10 @@ impl Error {
         }
     }
 
-    /// Several errors as one.
+    /// Joins several errors into one.
     ///
     /// # Errors
-    /// All of them, when there are any.
+    /// All of them, if there are any.
     pub fn all(mut errors: Vec<Self>) -> Result<(), Self> {
         if errors.len() < 2 {
             return errors.pop().map_or(Ok(()), Err);
@@ -246,7 +296,19 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Usage { .. } | Self::Invalid(_) => Exit::Usage,
-            Self::CannotRun(_)
+            Self::Thread(_)
+            | Self::Runtime(_)
+            | Self::WorkerDied
+            | Self::Signals(_)
+            | Self::StartDemo(_)
+            | Self::ListenDemo { .. }
+            | Self::Request(_)
+            | Self::HttpClient(_)
+            | Self::Proxy(_)
+            | Self::Tls(_)
+            | Self::Certificates(_)
+            | Self::LocalAddress { .. }
+            | Self::Bug(_)
             | Self::Read { .. }
             | Self::Write { .. }
             | Self::Unusable { .. }
@@ -289,7 +351,7 @@ mod tests {
     #[test]
     fn a_diagnostic_shows_the_line_with_a_caret() {
         let diagnostic = Diagnostic::new("unknown key `wieght`")
-            .at(Place {
+            .at(SourceLocation {
                 file: "a.yaml".into(),
                 line: 7,
                 column: 5,
@@ -307,14 +369,14 @@ mod tests {
     #[test]
     fn a_caret_past_the_end_of_a_line_or_inside_wide_text_does_not_panic() {
         for (column, source_line) in [(99, "é"), (2, "éé"), (1, ""), (0, "x")] {
-            let place = Place {
+            let location = SourceLocation {
                 file: "a.yaml".into(),
                 line: 1,
                 column,
                 length: 3,
                 source_line: source_line.into(),
             };
-            let _ = Diagnostic::new("x").at(place).to_string();
+            let _ = Diagnostic::new("x").at(location).to_string();
         }
     }
 

@@ -1,8 +1,8 @@
 //! The plan of a run: everything the engine, the grading and the reports need to know, resolved
 //! and immutable.
 //!
-//! Here: plain data and pure functions of it. Not here: how a plan is written in YAML
-//! (`scenario`), how it is carried out (`engine`), or what came of it (`metrics`).
+//! Here: plain data and pure functions of it. Not here: how a plan is written in YAML (`scenario`), how
+//! it is carried out (`engine`), or its results (`metrics`).
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -10,28 +10,33 @@ mod load;
 mod request;
 mod slo;
 mod step;
+mod think_time;
 mod transport;
+mod user_class;
 mod value;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 pub use load::{Arrivals, Load, Model, Phase, Shape, Stage};
 pub use request::auth::{Auth, Credentials, KeyPlace, OAuth2};
-pub use request::body::{Body, Content, FilePart, Piece};
+pub use request::body::{Body, BodyFile, BodyPiece, FileContent};
 pub use request::check::{Check, Expectation, Pattern, StatusRange};
 pub use request::endpoint::{Endpoint, Header, Method, is_secret_header};
-pub use request::extract::{Extraction, Pick, Source};
+pub use request::extract::{Extraction, ExtractionSource, Pick};
 pub use slo::{Direction, Metric, Percentile, Slo, SloScope};
-pub use step::{Branch, Expected, Flow, Step, first_request, width};
+pub use step::{Branch, ExpectedWork, Flow, Step, first_request};
+pub use think_time::ThinkTime;
 pub use transport::{Authorities, ClientChoice, HttpChoice, Identity, Proxy, Tls, Transport, Wire};
-pub use value::data::{Fault, Feeder, Format, Mode, OnEnd, Per, Rows, Turn};
-pub use value::expression::{Condition, Expression, Input, Path};
+pub use user_class::{Task, UserClass};
+pub use value::data::{DataError, DataFormat, Feeder, OnEnd, Per, RowOrder, Rows, Turn};
+pub use value::escape::Escape;
+pub use value::expression::{Condition, Expression, Input, InputName};
+pub use value::scope::Scope;
 pub use value::secrets::Secrets;
-pub use value::template::{Escape, Part, Scope, Slot, Template};
+pub use value::template::{Slot, Template, TemplatePart};
 
 /// A resolved run. Shared by all workers behind an `Arc`.
 #[derive(Debug, Clone, Serialize)]
@@ -42,10 +47,10 @@ pub struct Plan {
     pub profile: String,
     /// Where relative endpoint URLs go.
     pub service: Service,
-    /// How targets are reached.
+    /// How the service is reached.
     #[serde(skip_serializing_if = "Transport::is_default")]
     pub transport: Transport,
-    /// Hosts (`host:port`) that redirects may lead to: those the scenario itself names.
+    /// Hosts (`host:port`) that redirects may lead to: those that the scenario names.
     pub allowed_hosts: BTreeSet<String>,
     /// The seed of every random choice of the run.
     pub seed: u64,
@@ -53,38 +58,38 @@ pub struct Plan {
     pub workers: usize,
     /// Variables of the scenario, in order; each virtual user renders them once when it starts.
     pub variables: Vec<Variable>,
-    /// The names of everything a user's templates can name: the variables, in order, then what is
-    /// only set during the run, and the columns of data that are used.
+    /// The names of everything that templates can use: the variables, in order, then values that are
+    /// only set during the run, then the used columns of data.
     #[serde(skip)]
     pub names: Vec<String>,
-    /// The data that users are fed with.
+    /// The data that users take rows from.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub data: Vec<Feeder>,
     /// What virtual users do. A simple scenario has one class.
     pub classes: Vec<UserClass>,
     /// The endpoints; their position is their identity in samples and results.
     pub endpoints: Vec<Endpoint>,
-    /// The flows; in samples and results they stand behind the endpoints.
+    /// The flows; in samples and results they come after the endpoints.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub flows: Vec<Flow>,
     /// How much load, and for how long.
     pub load: Load,
-    /// The targets to grade against.
+    /// The SLOs to grade against.
     pub slos: Vec<Slo>,
-    /// Targets that do not apply to this run, each with the reason, for the report.
+    /// SLOs that do not apply to this run, each with the reason, for the report.
     pub skipped_slos: Vec<String>,
-    /// What must not be shown though the target may repeat it. Never stored.
+    /// What must not be shown even if the service repeats it. Never stored.
     #[serde(skip)]
     pub secrets: Secrets,
 }
 
-/// What the load is put on.
+/// The service under test.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Service {
-    /// The built-in target, started for the run.
+    /// The built-in service, started for the run.
     Demo,
-    /// An `http://` or `https://` base URL without a trailing slash; credentials never stand in it.
+    /// An `http://` or `https://` base URL without a trailing slash. It never contains credentials.
     Url(String),
 }
 
@@ -97,92 +102,7 @@ pub struct Variable {
     pub value: Template,
 }
 
-/// A kind of virtual user: which tasks it picks from and how long it waits in between.
-#[derive(Debug, Clone, Serialize)]
-pub struct UserClass {
-    /// The name shown in reports.
-    pub name: String,
-    /// Share of the users that are of this class, relative to the other classes without a fixed
-    /// count; in an open load, of the arrivals, relative to all others. At least 1.
-    #[serde(skip_serializing_if = "is_one")]
-    pub weight: u32,
-    /// In a closed load: this many users, started before those that are shared out by weight.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fixed_count: Option<u32>,
-    /// What the user waits between two iterations.
-    pub think_time: ThinkTime,
-    /// What the user does once, before its first iteration.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub on_start: Vec<Step>,
-    /// What the user does once, after its last iteration.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub on_stop: Vec<Step>,
-    /// The choices of one iteration, picked by weight.
-    pub tasks: Vec<Task>,
-}
-
-impl UserClass {
-    /// How many requests a user of this class may have in flight at once.
-    pub fn width(&self) -> usize {
-        let tasks = self.tasks.iter().map(|task| task.steps.as_slice());
-        let all = tasks.chain([self.on_start.as_slice(), &self.on_stop]);
-        all.map(width).max().unwrap_or(0)
-    }
-}
-
-fn is_one(weight: &u32) -> bool {
-    *weight == 1
-}
-
-/// One choice of an iteration: a list of steps run in order.
-#[derive(Debug, Clone, Serialize)]
-pub struct Task {
-    /// Relative weight, at least 1.
-    pub weight: u32,
-    /// What the user waits after it, or paces it by, in place of its class's think time.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub think_time: Option<ThinkTime>,
-    /// The steps.
-    pub steps: Vec<Step>,
-}
-
-/// The wait of a virtual user between iterations, with Locust's meanings.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ThinkTime {
-    /// No wait.
-    None,
-    /// Always the same wait after an iteration.
-    #[serde(rename = "constant_us", with = "crate::units::micros")]
-    Constant(Duration),
-    /// A uniformly distributed wait after an iteration.
-    #[serde(rename = "between_us")]
-    Between(
-        #[serde(with = "crate::units::micros")] Duration,
-        #[serde(with = "crate::units::micros")] Duration,
-    ),
-    /// Iterations start this far apart; a slow iteration is followed at once by the next.
-    /// `constant_throughput(n)` is a pacing of `1/n` seconds.
-    #[serde(rename = "pacing_us", with = "crate::units::micros")]
-    Pacing(Duration),
-    /// An exponentially distributed wait of this mean after an iteration, which makes the
-    /// iterations of a fast target a Poisson process. `poisson(n)` is a mean of `1/n` seconds.
-    #[serde(rename = "poisson_us", with = "crate::units::micros")]
-    Poisson(Duration),
-}
-
-impl ThinkTime {
-    /// The mean wait of an iteration that takes no time itself.
-    pub fn mean(self) -> Duration {
-        match self {
-            Self::None => Duration::ZERO,
-            Self::Constant(wait) | Self::Pacing(wait) | Self::Poisson(wait) => wait,
-            Self::Between(low, high) => (low + high) / 2,
-        }
-    }
-}
-
-/// Hashes that say whether two runs asked for the same thing.
+/// Hashes that tell whether two runs have the same scenario and the same load.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct Fingerprint {
     /// Of what virtual users do: classes, endpoints, checks, variables. SHA-256, 16 hex digits.
@@ -192,8 +112,8 @@ pub struct Fingerprint {
 }
 
 impl Plan {
-    /// Identifies scenario and load; the target, the seed, the SLOs and secrets have no part in it,
-    /// so a run against staging can be compared to one against a developer's machine.
+    /// Identifies scenario and load. It does not depend on the service, the seed, the SLOs or secrets,
+    /// so that a run against staging can be compared to one against a developer's machine.
     pub fn fingerprint(&self) -> Fingerprint {
         let scenario = (
             &self.scenario,
@@ -202,7 +122,7 @@ impl Plan {
             &self.endpoints,
         );
         Fingerprint {
-            // As before there were flows and data, so that baselines made then go on to count.
+            // As it was before flows and data existed, so that old baselines stay valid.
             scenario: match (self.flows.is_empty(), self.data.is_empty()) {
                 (true, true) => hash(&scenario),
                 (true, false) => hash(&(scenario, &self.data)),
@@ -216,16 +136,16 @@ impl Plan {
     fn load_fingerprint(&self) -> String {
         let is_closed = matches!(self.load.model, Model::Closed);
         let stages = self.load.stages.iter();
-        let targets: Vec<f64> = stages.map(|stage| stage.level).collect();
+        let levels: Vec<f64> = stages.map(|stage| stage.level).collect();
         match self.load.arrivals {
-            // As before there was a choice, so that baselines made then go on to count.
-            Arrivals::Uniform => hash(&(is_closed, targets)),
-            Arrivals::Poisson => hash(&(is_closed, targets, Arrivals::Poisson)),
+            // As it was before there was a choice, so that old baselines stay valid.
+            Arrivals::Uniform => hash(&(is_closed, levels)),
+            Arrivals::Poisson => hash(&(is_closed, levels, Arrivals::Poisson)),
         }
     }
 
-    /// The phases of the run: those of its load and, where a user may start requests after the end
-    /// of the load (the rest of a flow, or `on_stop`), one for these.
+    /// The phases of the run: those of its load, and one more if users may start requests after the end
+    /// of the load (the rest of a flow, or `on_stop`).
     pub fn phases(&self) -> Vec<Phase> {
         let mut phases = self.load.phases();
         let goes_on = |class: &UserClass| {
@@ -246,16 +166,16 @@ impl Plan {
         phases
     }
 
-    /// The name of what samples and results know by this position, endpoint or flow.
+    /// The name of the endpoint or flow with this position in samples and results.
     pub fn subject(&self, position: usize) -> &str {
         let flow = || &self.flows[position - self.endpoints.len()].name;
         self.endpoints.get(position).map_or_else(flow, |e| &e.name)
     }
 
-    /// What an iteration of a class does on average, and what it waits at least: its think time
-    /// and those within its flows.
-    pub fn expected(&self, class: &UserClass) -> Expected {
-        let mut expected = Expected::nothing(self.endpoints.len(), self.flows.len());
+    /// What an iteration of a class does on average, and how long it waits at least: its think time and
+    /// the think times in its flows.
+    pub fn expected(&self, class: &UserClass) -> ExpectedWork {
+        let mut expected = ExpectedWork::nothing(self.endpoints.len(), self.flows.len());
         let total: f64 = class.tasks.iter().map(|task| f64::from(task.weight)).sum();
         for task in &class.tasks {
             let share = f64::from(task.weight) / total;
@@ -264,7 +184,7 @@ impl Plan {
             let within_s = expected.wait_s - within_s;
             let think = task.think_time.unwrap_or(class.think_time);
             let after_s = share * think.mean().as_secs_f64();
-            // Pacing contains what the iteration itself takes.
+            // Pacing includes the time of the iteration itself.
             expected.wait_s += match think {
                 ThinkTime::Pacing(_) => (after_s - within_s).max(0.0),
                 _ => after_s,
@@ -273,8 +193,8 @@ impl Plan {
         expected
     }
 
-    /// The share of each class among the users when the load is highest, or among the arrivals;
-    /// sums to 1.
+    /// The share of each class among the users at the highest level of the load, or among the arrivals.
+    /// They sum to 1.
     pub fn class_shares(&self) -> Vec<f64> {
         let is_open = matches!(self.load.model, Model::Open { .. });
         let fixed = |class: &UserClass| class.fixed_count.filter(|_| !is_open).map(f64::from);
@@ -289,8 +209,8 @@ impl Plan {
         self.classes.iter().map(share).collect()
     }
 
-    /// The share of each endpoint among all requests, from the weights; sums to 1. The waits of
-    /// the classes have no part in it.
+    /// The share of each endpoint among all requests, from the weights. They sum to 1. Think times are
+    /// not considered.
     pub fn shares(&self) -> Vec<f64> {
         let mut shares = vec![0.0; self.endpoints.len()];
         for (class, share) in self.classes.iter().zip(self.class_shares()) {
@@ -314,8 +234,8 @@ impl Plan {
         without_noise(requests.sum())
     }
 
-    /// The highest request rate per second that the load can offer, or `None` where only the
-    /// target's speed limits it (a closed model without think time).
+    /// The highest requests/s that the load can reach, or `None` if only the speed of the service
+    /// limits it (a closed model without think time).
     pub fn highest_rate_per_s(&self) -> Option<f64> {
         let peak = self.load.peak();
         match self.load.model {
@@ -334,8 +254,7 @@ impl Plan {
     }
 }
 
-/// A sum of shares without the noise of its last digits, so that it can be compared to a whole
-/// number.
+/// A sum of shares without rounding errors, so that it can be compared to a whole number.
 fn without_noise(sum: f64) -> f64 {
     (sum * 1e12).round() / 1e12
 }

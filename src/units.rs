@@ -1,7 +1,7 @@
 //! Durations, rates, ratios and sizes: how a user writes them and how they are shown.
 //!
-//! Every parser returns the error as a lower-case phrase that says what is allowed; the caller
-//! adds the place. Nothing else in perfctl parses or prints a unit.
+//! Every parser returns its error as a lower-case phrase that says what is allowed; the caller adds the
+//! location. Nothing else in perfctl parses or prints a unit.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ pub const MAX_DURATION: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Parses `20` (seconds, as Locust does), `500ms`, `1.5s`, `3m`, `1h20m`, `3h30m10s`.
 ///
 /// # Errors
-/// A phrase that says what is allowed, when the text is no duration or longer than 30 days.
+/// A phrase that says what is allowed, if the text is not a duration or is longer than 30 days.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let bad = || {
@@ -76,7 +76,7 @@ pub fn parse_ratio(text: &str) -> Result<f64, String> {
     ratio
         .filter(|ratio| (0.0..=1.0).contains(ratio))
         .ok_or_else(|| {
-            format!("`{text}` is not a share: write `1%` or `0.01`, from 0 to 1 or 0% to 100%")
+            format!("`{text}` is not a ratio: write `1%` or `0.01`, from 0 to 1 or 0% to 100%")
         })
 }
 
@@ -132,10 +132,10 @@ pub fn format_duration(duration: Duration) -> String {
     shown.join(" ")
 }
 
-/// Microseconds with three significant digits and a unit: `870 us`, `41.2 ms`, `1.05 s`.
+/// Microseconds with three significant digits and a unit: `870 µs`, `41.2 ms`, `1.05 s`.
 pub fn format_latency_us(us: f64) -> String {
     match us {
-        us if us < 999.5 => format!("{} us", significant(us)),
+        us if us < 999.5 => format!("{} µs", significant(us)),
         us if us < 999_500.0 => format!("{} ms", significant(us / 1e3)),
         us => format!("{} s", significant(us / 1e6)),
     }
@@ -156,8 +156,8 @@ pub fn format_rate(rate_per_s: f64) -> String {
     format!("{}/s", significant(rate_per_s))
 }
 
-/// A share as a percentage: `0%`, `0.12%`, `99.9%`. Never rounds a non-zero share to `0%`,
-/// nor one below 1 to `100%`.
+/// A ratio as a percentage: `0%`, `0.12%`, `99.9%`. Never rounds a ratio above 0 to `0%`, or one
+/// below 1 to `100%`.
 pub fn format_percent(ratio: f64) -> String {
     let percent = ratio * 100.0;
     for digits in 2..=6 {
@@ -221,7 +221,7 @@ pub fn format_count(n: u64) -> String {
     text
 }
 
-/// `1 user`, `50 users`: how many there are of `what`, which takes an s.
+/// `1 user`, `50 users`: a count of `what`, whose plural takes an s.
 pub fn format_counted(n: u64, what: &str) -> String {
     let plural = if n == 1 { "" } else { "s" };
     format!("{} {what}{plural}", format_count(n))
@@ -244,7 +244,7 @@ pub fn trim_float(value: f64, digits: usize) -> String {
 
 /// Microseconds of a duration, saturating.
 pub fn as_us(duration: Duration) -> u64 {
-    // In 64 bits, since it is asked several times for each request.
+    // In 64 bits, because it is called several times for each request.
     let whole = duration.as_secs().saturating_mul(1_000_000);
     whole.saturating_add(u64::from(duration.subsec_micros()))
 }
@@ -358,7 +358,7 @@ mod tests {
     fn shown_as_people_read_them() {
         assert_eq!(format_latency_us(41_234.0), "41.2 ms");
         assert_eq!(format_latency_us(999.7), "1.00 ms");
-        assert_eq!(format_latency_us(0.0), "0 us");
+        assert_eq!(format_latency_us(0.0), "0 µs");
         assert_eq!(format_latency_us(1_050_000.0), "1.05 s");
         assert_eq!(format_duration(Duration::from_secs(90)), "1m 30s");
         assert_eq!(format_duration(Duration::from_millis(250)), "250ms");

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Content, Fault, beginning};
 use crate::metrics::Outcome;
-use crate::plan::{Extraction, Pick, Source};
+use crate::plan::{Extraction, ExtractionSource, Pick};
 
 /// The most values that one extraction looks at.
 const MAX_VALUES: usize = 10_000;
@@ -81,15 +81,15 @@ fn found(extraction: &Extraction, content: &Content<'_>) -> Result<Vec<Value>, F
         values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
     let values: Vec<Value> = match &extraction.from {
-        Source::Json(path) => {
+        ExtractionSource::Json(path) => {
             let nodes = path.query(content.json()?).all().into_iter();
             nodes.take(MAX_VALUES).cloned().collect()
         }
-        Source::Header(name) => header(name).map(Value::from).collect(),
-        Source::Cookie(name) => header("set-cookie")
+        ExtractionSource::Header(name) => header(name).map(Value::from).collect(),
+        ExtractionSource::Cookie(name) => header("set-cookie")
             .filter_map(|cookie| Some(cookie_value(&cookie, name)?.into()))
             .collect(),
-        Source::Body => {
+        ExtractionSource::Body => {
             let body = String::from_utf8_lossy(content.body()?);
             return Ok(match &extraction.regex {
                 Some(pattern) => matches(pattern.regex(), &body).collect(),
@@ -128,10 +128,10 @@ fn cookie_value(cookie: &str, name: &str) -> Option<String> {
 
 fn missing(extraction: &Extraction, content: &Content<'_>, count: usize) -> Fault {
     let place = match &extraction.from {
-        Source::Json(path) => format!("at `{path}`"),
-        Source::Header(name) => format!("in header `{name}`"),
-        Source::Cookie(name) => format!("in cookie `{name}`"),
-        Source::Body => "in the body".to_owned(),
+        ExtractionSource::Json(path) => format!("at `{path}`"),
+        ExtractionSource::Header(name) => format!("in header `{name}`"),
+        ExtractionSource::Cookie(name) => format!("in cookie `{name}`"),
+        ExtractionSource::Body => "in the body".to_owned(),
     };
     let what = match &extraction.regex {
         Some(pattern) => format!(" matching `{pattern}`"),
@@ -163,7 +163,7 @@ mod tests {
     use crate::plan::{Pattern, Secrets};
     use crate::protocol::Response;
 
-    fn extraction(from: Source) -> Extraction {
+    fn extraction(from: ExtractionSource) -> Extraction {
         Extraction {
             name: "token".into(),
             variable: 3,
@@ -175,7 +175,7 @@ mod tests {
     }
 
     fn at(path: &str) -> Extraction {
-        extraction(Source::Json(JsonPath::parse(path).unwrap()))
+        extraction(ExtractionSource::Json(JsonPath::parse(path).unwrap()))
     }
 
     fn matching(mut extraction: Extraction, regex: &str) -> Extraction {
@@ -237,23 +237,32 @@ mod tests {
             (at("$.items[0]"), json!({"id": 1})),
             (matching(at("$.html"), r"<a (\d)>"), json!("5")),
             (
-                matching(extraction(Source::Body), "\"token\": \"(.*?)\""),
+                matching(extraction(ExtractionSource::Body), "\"token\": \"(.*?)\""),
                 json!("t-1"),
             ),
-            (matching(extraction(Source::Body), "t-."), json!("t-1")),
             (
-                extraction(Source::Header("location".into())),
+                matching(extraction(ExtractionSource::Body), "t-."),
+                json!("t-1"),
+            ),
+            (
+                extraction(ExtractionSource::Header("location".into())),
                 json!("/orders/17?x=1"),
             ),
             (
                 matching(
-                    extraction(Source::Header("location".into())),
+                    extraction(ExtractionSource::Header("location".into())),
                     r"/orders/(\d+)",
                 ),
                 json!("17"),
             ),
-            (extraction(Source::Cookie("sid".into())), json!("abc")),
-            (extraction(Source::Cookie("theme".into())), json!("dark")),
+            (
+                extraction(ExtractionSource::Cookie("sid".into())),
+                json!("abc"),
+            ),
+            (
+                extraction(ExtractionSource::Cookie("theme".into())),
+                json!("dark"),
+            ),
         ] {
             assert_eq!(try_take(&extraction, body), Ok(expected), "{extraction:?}");
         }
@@ -273,11 +282,11 @@ mod tests {
                 "`token` was not found: there are 1 at `$.token`, and `index` is 4",
             ),
             (
-                matching(extraction(Source::Body), "x(.)"),
+                matching(extraction(ExtractionSource::Body), "x(.)"),
                 "`token` was not found: there is nothing matching `x(.)` in the body",
             ),
             (
-                extraction(Source::Cookie("other".into())),
+                extraction(ExtractionSource::Cookie("other".into())),
                 "`token` was not found: there is nothing in cookie `other`",
             ),
             (

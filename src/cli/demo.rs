@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::demo::{self, Behaviour, Counters, PATHS, Stall, cannot};
+use crate::demo::{self, Behaviour, Counters, PATHS, Stall};
 use crate::error::{Error, Exit};
 use crate::units;
 
@@ -53,11 +53,11 @@ impl DemoArgs {
 /// When the port is taken, or signals cannot be waited for.
 pub fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     demo::runtime()?.block_on(async {
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
         // After the signals: who can connect can also stop it in order.
         let listener = demo::bind(args.port)?;
-        let addr = listener.local_addr().map_err(cannot)?;
+        let addr = listener.local_addr().map_err(Error::StartDemo)?;
         // Nobody reading is no reason to stop serving, so failed writes are let pass.
         let _ = greet(out, &format!("http://{addr}"));
 

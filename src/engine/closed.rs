@@ -1,4 +1,4 @@
-//! The closed model: users that wait for their answer before they go on.
+//! The closed model: users that wait for each response before they go on.
 
 use std::rc::Rc;
 
@@ -7,21 +7,23 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::halt::Halt;
 use super::schedule::user_schedule::{UserSpan, user_spans};
-use super::user::{Counted, Shared, User};
+use super::user::User;
+use super::user::running_user::RunningUser;
+use super::user::worker_state::WorkerState;
 use crate::protocol::Client;
 
-/// Starts this shard's users when they are due, and ends when all of them have.
+/// Starts the users of this shard when they are due. Returns when all of them have ended.
 pub(super) async fn drive<C: Client + 'static>(
     client: &Rc<C>,
-    shared: &Rc<Shared>,
+    state: &Rc<WorkerState>,
     (shard, shards): (usize, usize),
     halt: &Rc<Halt>,
     tasks: &mut JoinSet<()>,
 ) {
-    let load = &shared.plan.load;
-    let epoch = shared.epoch;
+    let load = &state.plan.load;
+    let epoch = state.epoch;
     let users = load.peak().ceil() as u64;
-    let mine = user_spans(&shared.plan)
+    let mine = user_spans(&state.plan)
         .into_iter()
         .filter(|span| span.user % shards as u64 == shard as u64);
     'spans: for UserSpan {
@@ -35,7 +37,7 @@ pub(super) async fn drive<C: Client + 'static>(
             tokio::select! {
                 () = sleep_until(epoch + start) => break,
                 () = halt.halted() => break 'spans,
-                // Reaped here so that the set does not grow with users that come and go.
+                // Removed here so that the set does not grow with users that come and go.
                 Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
             }
         }
@@ -44,12 +46,12 @@ pub(super) async fn drive<C: Client + 'static>(
             .map(|total| total / users + u64::from(user < total % users));
         let until = epoch + until;
         let make = {
-            let (shared, client) = (shared.clone(), client.clone());
-            move || User::new(shared, client, user, class)
+            let (state, client) = (state.clone(), client.clone());
+            move || User::new(state, client, user, class)
         };
-        let run = run(make, shared.clone(), until, quota, halt.clone());
+        let run = run(make, state.clone(), until, quota, halt.clone());
         if until < epoch + load.total() {
-            // A user whose stage is over may still finish its iteration, but not for ever.
+            // A user whose stage is over may still finish its iteration, within the stop timeout.
             let patience = timeout_at(until + load.stop_timeout, run);
             tasks.spawn_local(async { drop(patience.await) });
         } else {
@@ -59,17 +61,17 @@ pub(super) async fn drive<C: Client + 'static>(
     while tasks.join_next().await.is_some() {}
 }
 
-/// One user, from its start to its end. It is made within, since a future keeps room for its
+/// One user, from its start to its end. It is created inside, because a future keeps room for its
 /// arguments for as long as it lives.
 async fn run<C: Client>(
     make: impl FnOnce() -> User<C>,
-    shared: Rc<Shared>,
+    state: Rc<WorkerState>,
     until: Instant,
     quota: Option<u64>,
     halt: Rc<Halt>,
 ) {
     let mut user = make();
-    let _counted = Counted::new(&shared.recorder);
+    let _running = RunningUser::new(&state.recorder);
     // The first period of a pacing counts from the start of the user, as in Locust.
     let mut due = Some(Instant::now());
     if !user.start(&mut None).await {
@@ -81,7 +83,7 @@ async fn run<C: Client>(
         if now >= until {
             break;
         }
-        // When it was due, not when the timer woke it up: what the timer is late must not add up.
+        // When it was due, not when the timer woke it up: delays of the timer must not add up.
         let begun = due.take().unwrap_or(now);
         user.iterate().await;
         left -= 1;

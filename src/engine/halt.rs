@@ -5,12 +5,12 @@ use std::cell::Cell;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Tells the users of a worker that no further iteration is wanted.
+/// Tells the users of a worker to start no further iteration.
 #[derive(Default)]
 pub(super) struct Halt {
     at: Cell<Option<Instant>>,
     wake: Notify,
-    /// Woken when a user of the open model becomes free.
+    /// Notified when a user of the open model becomes free.
     pub(super) user_freed: Notify,
 }
 
@@ -30,7 +30,7 @@ impl Halt {
         self.wake.notify_waiters();
     }
 
-    /// Returns once there is a halt.
+    /// Returns once the load has ended.
     pub(super) async fn halted(&self) {
         while !self.is_halted() {
             self.wake.notified().await;

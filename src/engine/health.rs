@@ -1,8 +1,8 @@
-//! Measuring the generator itself: each worker from inside, the process from outside.
+//! Measures the load generator itself: each worker from the inside, the process from the outside.
 //!
-//! Here: where the numbers come from; what `/proc` and the control groups say is parsed by pure
-//! functions. Not here: what is too much (`metrics`). Where the system does not tell a number, it
-//! is left out, and the run goes on without it.
+//! Here: where the numbers come from; pure functions parse what `/proc` and the control groups say.
+//! Not here: how much is too much (`metrics`). A number that the system does not provide is left out,
+//! and the run goes on without it.
 
 use std::cell::{Cell, RefCell};
 use std::fs;
@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::metrics::{HealthSample, Tick, Usage, WorkerHealth};
 use crate::units::{as_ns, as_us};
 
-/// How often a worker looks how late its timers wake it.
+/// How often a worker checks how late its timers wake it.
 const STEP: Duration = Duration::from_millis(10);
 /// tokio's timers tick in milliseconds.
 const RESOLUTION: Duration = Duration::from_millis(1);
@@ -26,7 +26,7 @@ pub(super) struct Meter {
     /// All its times count from here.
     epoch: Instant,
     in_flight: Cell<u32>,
-    /// When `in_flight` last changed or was handed over.
+    /// When `in_flight` last changed or was taken.
     changed_ns: Cell<u64>,
     in_flight_ns: Cell<u64>,
     lags_us: RefCell<Vec<u64>>,
@@ -48,7 +48,7 @@ impl Meter {
         }
     }
 
-    /// A request was sent, so long after the epoch.
+    /// A request was sent, this long after the epoch.
     pub(super) fn started(&self, at_ns: u64) {
         self.count(at_ns);
         self.in_flight.set(self.in_flight.get() + 1);
@@ -67,8 +67,8 @@ impl Meter {
             .set(self.in_flight_ns.get().saturating_add(time_ns));
     }
 
-    /// Notes how late this worker wakes up, until it is dropped. By a schedule of its own, so that
-    /// a long standstill counts as the many late wake-ups that it is.
+    /// Records how late this worker wakes up, until the future is dropped. It has a schedule of its own,
+    /// so that a long standstill counts as many late wake-ups.
     pub(super) async fn watch(&self) {
         let mut due = Instant::now();
         loop {
@@ -76,12 +76,12 @@ impl Meter {
             sleep_until(due).await;
             let late = Instant::now().saturating_duration_since(due);
             let lag_us = as_us(late.saturating_sub(RESOLUTION));
-            // Cut, so that a second at rest is a handful of different values in the journal.
+            // Rounded down, so that an idle second has only a few different values in the journal.
             self.lags_us.borrow_mut().push(lag_us / 100 * 100);
         }
     }
 
-    /// Hands over what was noted since the last call.
+    /// Takes what was recorded since the last call.
     pub(super) fn take(&self) -> WorkerHealth {
         let now = Instant::now();
         self.count(as_ns(now.saturating_duration_since(self.epoch)));
@@ -99,7 +99,7 @@ impl Meter {
 pub(super) struct Sampler {
     cores: f64,
     cpu: Duration,
-    stolen: Stolen,
+    ticks: CpuTicks,
 }
 
 impl Sampler {
@@ -107,7 +107,7 @@ impl Sampler {
         Self {
             cores: cores(),
             cpu: thread_cpu(),
-            stolen: stolen(),
+            ticks: cpu_ticks(),
         }
     }
 
@@ -115,10 +115,10 @@ impl Sampler {
     pub(super) fn sample(&mut self, ticks: &[Tick]) -> HealthSample {
         let cpu = thread_cpu();
         let control = cpu.saturating_sub(std::mem::replace(&mut self.cpu, cpu));
-        let now = stolen();
-        let before = std::mem::replace(&mut self.stolen, now);
+        let now = cpu_ticks();
+        let before = std::mem::replace(&mut self.ticks, now);
         HealthSample {
-            steal_share: now.share_since(before),
+            steal_share: now.stolen_share_since(before),
             open_files: open_files(),
             local_ports: local_ports(),
             ..HealthSample::of(ticks, as_us(control), self.cores)
@@ -126,22 +126,22 @@ impl Sampler {
     }
 }
 
-/// The machine's CPU time since its start, in ticks of the kernel.
+/// The CPU time of the machine since it started, in ticks of the kernel.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Stolen {
+struct CpuTicks {
     stolen: u64,
     all: u64,
 }
 
-impl Stolen {
-    /// Of the text of `/proc/stat`; all 0 where it does not say it.
+impl CpuTicks {
+    /// Parses the text of `/proc/stat`; all 0 where it lacks the numbers.
     fn parse(stat: &str) -> Self {
         let line = stat
             .lines()
             .next()
             .and_then(|line| line.strip_prefix("cpu "));
         let fields = line.unwrap_or_default().split_whitespace();
-        // user, nice, system, idle, iowait, irq, softirq, steal; what guests use is part of user.
+        // user, nice, system, idle, iowait, irq, softirq, steal. The time of guests is part of user.
         let ticks: Vec<u64> = fields
             .take(8)
             .map_while(|field| field.parse().ok())
@@ -154,14 +154,14 @@ impl Stolen {
         }
     }
 
-    fn share_since(self, before: Self) -> f64 {
+    fn stolen_share_since(self, before: Self) -> f64 {
         let all = self.all.saturating_sub(before.all);
         self.stolen.saturating_sub(before.stolen) as f64 / all.max(1) as f64
     }
 }
 
-fn stolen() -> Stolen {
-    Stolen::parse(&fs::read_to_string("/proc/stat").unwrap_or_default())
+fn cpu_ticks() -> CpuTicks {
+    CpuTicks::parse(&fs::read_to_string("/proc/stat").unwrap_or_default())
 }
 
 /// CPU time of this thread so far.
@@ -170,8 +170,8 @@ fn thread_cpu() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// How much CPU this process may use, in cores: those it may run on, or less by the quota of its
-/// control group.
+/// How much CPU this process may use, in cores: those it may run on, or the quota of its control
+/// group if that is less.
 fn cores() -> f64 {
     let cores = std::thread::available_parallelism().map_or(1.0, |n| n.get() as f64);
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
@@ -228,7 +228,7 @@ fn open_files() -> Option<Usage> {
     Some(Usage { used, limit })
 }
 
-/// The number of ports that connections from here can use.
+/// The range of local ports that connections from this machine can use, both ends included.
 pub(super) fn port_range() -> Option<(u16, u16)> {
     let text = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
     let mut numbers = text.split_whitespace().map(str::parse);
@@ -241,9 +241,8 @@ fn local_ports() -> Option<Usage> {
     let limit = u64::from(high - low) + 1;
     let read = |name: &str| fs::read_to_string(format!("/proc/self/net/{name}")).ok();
     let all = sockets(&read("sockstat")?) + sockets(&read("sockstat6").unwrap_or_default());
-    // Sockets are quickly counted, but a connection within this machine has two, and only one of
-    // them a port of the range. Listing them takes long where there are many, so that it is only
-    // done where it may matter.
+    // Counting sockets is fast, but a connection within this machine has two of them, and only one
+    // has a port in the range. Listing many sockets is slow, so it is only done if it may matter.
     let used = if all > limit / 2 {
         let list = read("tcp")? + &read("tcp6").unwrap_or_default();
         ports_between(&list, low, high)
@@ -311,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_counts_once_and_only_within_the_range() {
+    fn each_port_in_the_range_counts_once() {
         let list = "  sl  local_address rem_address   st\n\
             0: 0100007F:9C40 0100007F:0050 01\n\
             1: 0100007F:9C40 0200007F:0050 01\n\
@@ -323,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_tells_its_numbers() {
+    fn this_machine_provides_all_numbers() {
         assert!(cores() > 0.0);
         let files = open_files().unwrap();
         assert!(files.used >= 3 && files.used <= files.limit, "{files:?}");

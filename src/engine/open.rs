@@ -1,4 +1,4 @@
-//! The open model: arrivals by a schedule, whatever the target does.
+//! The open model: arrivals on a schedule, whatever the service does.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -12,7 +12,9 @@ use tokio::time::Instant;
 use super::halt::Halt;
 use super::schedule::pacing::Schedule;
 use super::schedule::timer::Timer;
-use super::user::{Counted, Shared, User};
+use super::user::User;
+use super::user::running_user::RunningUser;
+use super::user::worker_state::WorkerState;
 use crate::metrics::{Outcome, Sample};
 use crate::protocol::Client;
 use crate::units::as_us;
@@ -20,44 +22,44 @@ use crate::units::as_us;
 /// After this many arrivals without a pause, the users get a turn.
 const BATCH: u32 = 64;
 
-/// An arrival that finds no user this long after it was due is dropped for the generator's own
-/// scheduling delay: had it been released in time, a user might have been free.
+/// An arrival that finds no user this long after it was due is dropped because the load generator was
+/// late: at the right time, a user might have been free.
 const LATE: Duration = Duration::from_millis(10);
-/// For so long after the end of the load, arrivals that were due before it are still released;
-/// what is left then is dropped.
+/// For this long after the end of the load, arrivals that were due before it are still released. The
+/// rest is dropped.
 const CATCH_UP: Duration = Duration::from_millis(100);
 
-/// An arrival on its way to a user. Dropped before a user took it, because the run is over, it is
-/// dropped: no arrival is lost.
+/// An arrival on its way to a user. If the run ends before a user takes it, it is recorded as dropped
+/// when its value goes away: no arrival is lost.
 struct Arrival {
-    shared: Rc<Shared>,
+    state: Rc<WorkerState>,
     k: u64,
     class: usize,
     task: usize,
     /// `None` once a user has taken it.
     rng: Option<ChaCha12Rng>,
     due: Instant,
-    /// Why it is dropped, should it be dropped now.
-    why: Dropped,
+    /// Why it is dropped, if that happens now.
+    why: DropReason,
 }
 
 impl Arrival {
     /// Number k of the load.
-    fn new(shared: &Rc<Shared>, k: u64, due: Instant) -> Self {
-        let (class, task, rng) = shared.arrival(k);
+    fn new(state: &Rc<WorkerState>, k: u64, due: Instant) -> Self {
+        let (class, task, rng) = state.arrival(k);
         Self {
-            shared: shared.clone(),
+            state: state.clone(),
             k,
             class,
             task,
             rng: Some(rng),
             due,
-            why: Dropped::Late,
+            why: DropReason::Late,
         }
     }
 
-    /// Notes that it is not started.
-    fn miss(mut self, why: Dropped) {
+    /// Records that it is not started.
+    fn drop_for(mut self, why: DropReason) {
         self.why = why;
     }
 }
@@ -67,34 +69,34 @@ impl Drop for Arrival {
         if self.rng.is_none() {
             return;
         }
-        let shared = &self.shared;
-        shared.recorder.dropped(self.why == Dropped::Late);
-        let intended_us = as_us(self.due.saturating_duration_since(shared.epoch));
-        for subject in shared.first_subjects(self.class, self.task) {
+        let state = &self.state;
+        state.recorder.dropped(self.why == DropReason::Late);
+        let intended_us = as_us(self.due.saturating_duration_since(state.epoch));
+        for subject in state.first_subjects(self.class, self.task) {
             let sample = Sample::new(subject, Outcome::Dropped, intended_us);
             let text = self.why.text().to_owned();
-            shared.recorder.record(sample, Some(text));
+            state.recorder.record(sample, Some(text));
         }
     }
 }
 
 /// Why an arrival is not started.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Dropped {
-    /// The generator is late.
+enum DropReason {
+    /// The load generator is late.
     Late,
     /// No user is free.
     NoUser,
-    /// The `on_start` of its user failed, or did not end before the run.
+    /// The `on_start` of its user failed, or had not ended when the run did.
     NotReady,
 }
 
-impl Dropped {
+impl DropReason {
     fn text(self) -> &'static str {
         match self {
-            Self::Late => "the generator was late",
+            Self::Late => "the load generator was late",
             Self::NoUser => "no free virtual user: raise `max_users`",
-            Self::NotReady => "its virtual user was not ready: `on_start` failed or took too long",
+            Self::NotReady => "the virtual user was not ready: `on_start` failed or took too long",
         }
     }
 }
@@ -108,29 +110,29 @@ struct Seat {
     called: Notify,
 }
 
-/// The free users of a worker, by class; the last to become free is the first to be called, so
-/// that few users are kept busy rather than many half idle.
-type Free = Rc<RefCell<Vec<Vec<Rc<Seat>>>>>;
+/// The free users of a worker, by class. The last one to become free is the first one to be called,
+/// so that a few busy users do the work of many idle ones.
+type FreeUsers = Rc<RefCell<Vec<Vec<Rc<Seat>>>>>;
 
-/// Releases this shard's arrivals when they are due, and ends when all requests have.
+/// Releases the arrivals of this shard when they are due. Returns when all requests have ended.
 pub(super) async fn drive<C: Client + 'static>(
     client: &Rc<C>,
-    shared: &Rc<Shared>,
+    state: &Rc<WorkerState>,
     (shard, shards): (usize, usize),
     max_users: u32,
     timer: &Timer,
     halt: &Rc<Halt>,
     tasks: &mut JoinSet<()>,
 ) {
-    let schedule = Schedule::new(&shared.plan.load, shared.plan.seed);
+    let schedule = Schedule::new(&state.plan.load, state.plan.seed);
     let (shard, shards) = (shard as u64, shards as u64);
     let most = u64::from(max_users) / shards + u64::from(shard < u64::from(max_users) % shards);
-    let planned_end = shared.epoch + shared.plan.load.total();
-    let free: Free = Rc::new(RefCell::new(vec![Vec::new(); shared.plan.classes.len()]));
+    let planned_end = state.epoch + state.plan.load.total();
+    let free: FreeUsers = Rc::new(RefCell::new(vec![Vec::new(); state.plan.classes.len()]));
     let mut users = 0;
     let mut released = 0;
     for (k, due) in schedule.of_shard((shard, shards)) {
-        let due = shared.epoch + due;
+        let due = state.epoch + due;
         if due > Instant::now() {
             tokio::select! {
                 () = timer.sleep_until(due) => {}
@@ -146,9 +148,9 @@ pub(super) async fn drive<C: Client + 'static>(
         if due >= end {
             break;
         }
-        let arrival = Arrival::new(shared, k, due);
+        let arrival = Arrival::new(state, k, due);
         if Instant::now() > end + CATCH_UP {
-            arrival.miss(Dropped::Late);
+            arrival.drop_for(DropReason::Late);
             continue;
         }
         let class = arrival.class;
@@ -157,13 +159,13 @@ pub(super) async fn drive<C: Client + 'static>(
                 let number = shard + users * shards;
                 users += 1;
                 let make = {
-                    let (shared, client) = (shared.clone(), client.clone());
-                    move || User::new(shared, client, number, class)
+                    let (state, client) = (state.clone(), client.clone());
+                    move || User::new(state, client, number, class)
                 };
                 let seat = Rc::new(Seat::default());
                 tasks.spawn_local(serve(
                     make,
-                    shared.clone(),
+                    state.clone(),
                     seat.clone(),
                     free.clone(),
                     halt.clone(),
@@ -176,21 +178,21 @@ pub(super) async fn drive<C: Client + 'static>(
                 seat.arrival.set(Some(arrival));
                 seat.called.notify_one();
             }
-            None if due + LATE < Instant::now() => arrival.miss(Dropped::Late),
-            None => arrival.miss(Dropped::NoUser),
+            None if due + LATE < Instant::now() => arrival.drop_for(DropReason::Late),
+            None => arrival.drop_for(DropReason::NoUser),
         }
     }
-    // The arrivals are over: every user is done when it is free.
+    // There are no more arrivals: every user is done once it is free.
     let all_free = || free.borrow().iter().map(Vec::len).sum::<usize>() as u64 == users;
     while !all_free() {
         halt.user_freed.notified().await;
     }
-    let classes = &shared.plan.classes;
+    let classes = &state.plan.classes;
     if classes.iter().all(|class| class.on_stop.is_empty()) {
         return;
     }
-    if shared.plan.load.iterations.is_none() {
-        // What users do when they stop is no part of the load.
+    if state.plan.load.iterations.is_none() {
+        // What users do when they stop is not part of the load.
         halt.halted().await;
     }
     for seat in free.borrow().iter().flatten() {
@@ -200,13 +202,13 @@ pub(super) async fn drive<C: Client + 'static>(
     while tasks.join_next().await.is_some() {}
 }
 
-/// One user: waits for an arrival, carries it out, is free again, until the load is over. It is
-/// made within, since a future keeps room for its arguments for as long as it lives.
+/// One user: waits for an arrival, runs it, is free again, until the load is over. It is created
+/// inside, because a future keeps room for its arguments for as long as it lives.
 async fn serve<C: Client>(
     make: impl FnOnce() -> User<C>,
-    shared: Rc<Shared>,
+    state: Rc<WorkerState>,
     seat: Rc<Seat>,
-    free: Free,
+    free: FreeUsers,
     halt: Rc<Halt>,
 ) {
     let mut user = make();
@@ -222,21 +224,21 @@ async fn serve<C: Client>(
         let Some(mut arrival) = seat.arrival.take() else {
             continue;
         };
-        arrival.why = Dropped::NotReady;
+        arrival.why = DropReason::NotReady;
         let class = arrival.class;
-        let counted = Counted::new(&shared.recorder);
-        // What a user does to start is scheduled in place of its first task, and may be tried
-        // again with the next arrival.
+        let running = RunningUser::new(&state.recorder);
+        // `on_start` is scheduled in place of the first task. If it fails, the next arrival tries it
+        // again.
         let mut due = Some(arrival.due);
         if !is_started {
             is_started = user.start(&mut due).await;
         }
         if !is_started {
-            arrival.miss(Dropped::NotReady);
+            arrival.drop_for(DropReason::NotReady);
         } else if let Some(rng) = arrival.rng.take() {
             user.arrive(arrival.k, arrival.task, rng, due).await;
         }
-        drop(counted);
+        drop(running);
         free.borrow_mut()[class].push(seat.clone());
         halt.user_freed.notify_one();
     }

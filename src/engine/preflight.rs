@@ -1,7 +1,7 @@
-//! What the load will need of this machine, before it starts: open files and local ports.
+//! What the load will need from this machine, before it starts: open files and local ports.
 //!
-//! Here: the counting, and raising the limit on open files. Not here: what is in use while the
-//! load runs (`health`).
+//! Here: counting, and raising the limit on open files. Not here: what is in use while the load runs
+//! (`health`).
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -9,13 +9,14 @@ use super::health::port_range;
 use crate::plan::{Model, Plan, Service, UserClass};
 use crate::units::format_count;
 
-/// Open files that are no connections: the journal, the output, the workers' timers and pollers.
+/// Open files that are not connections: the journal, the output, the timers and pollers of the
+/// workers.
 const RESERVE: u64 = 64;
 /// Of them, for each worker.
 const RESERVE_PER_WORKER: u64 = 8;
 
-/// Raises the limit on open files to what the plan needs, as far as the system allows. Returns,
-/// for people, what this machine may not be able to give.
+/// Raises the limit on open files to what the plan needs, as far as the system allows. Returns
+/// warnings, for people, about what this machine may lack.
 pub fn prepare(plan: &Plan) -> Vec<String> {
     let connections = most_connections(plan);
     let needed = needed_files(plan, connections);
@@ -38,10 +39,10 @@ pub fn prepare(plan: &Plan) -> Vec<String> {
     concerns(connections, needed, allowed, ports)
 }
 
-/// The most requests at the same time, each of which needs a connection.
+/// The most requests in flight at once; each needs a connection.
 fn most_connections(plan: &Plan) -> u64 {
     let width = plan.classes.iter().map(UserClass::width).max().unwrap_or(1);
-    // Requests at the same time have connections of their own, beside that for all others.
+    // Parallel requests have connections of their own, besides the one for all others.
     let each = if width > 1 { width as u64 + 1 } else { 1 };
     most_users(plan) * each
 }
@@ -54,7 +55,7 @@ fn most_users(plan: &Plan) -> u64 {
 }
 
 fn needed_files(plan: &Plan, connections: u64) -> u64 {
-    // The built-in target holds the other end of each connection in the same process.
+    // The built-in service holds the other end of each connection in the same process.
     let ends = match plan.service {
         Service::Demo => 2,
         Service::Url(_) => 1,
@@ -67,8 +68,8 @@ fn concerns(connections: u64, needed: u64, allowed: u64, ports: Option<u64>) -> 
     let count = format_count;
     if needed > allowed {
         concerns.push(format!(
-            "up to {} connections need {} open files, and this machine allows {}: fewer users, or a \
-             higher limit (`ulimit -Hn`)",
+            "up to {} connections need {} open files, but this machine allows {}: use fewer users, or \
+             raise the limit (`ulimit -Hn`)",
             count(connections),
             count(needed),
             count(allowed)
@@ -76,8 +77,8 @@ fn concerns(connections: u64, needed: u64, allowed: u64, ports: Option<u64>) -> 
     }
     if let Some(ports) = ports.filter(|ports| connections > *ports) {
         concerns.push(format!(
-            "up to {} connections need a local port each, and this machine has {} for one target: fewer \
-             users, or a wider `net.ipv4.ip_local_port_range`",
+            "up to {} connections need a local port each, but this machine has {} for one service: use \
+             fewer users, or a wider `net.ipv4.ip_local_port_range`",
             count(connections),
             count(ports)
         ));
@@ -91,16 +92,16 @@ mod tests {
     use crate::plan::fixture::{load, plan};
 
     #[test]
-    fn a_machine_that_gives_enough_is_no_concern() {
+    fn a_machine_with_enough_files_and_ports_causes_no_warning() {
         assert_eq!(concerns(100, 172, 172, Some(100)), Vec::<String>::new());
         let files = concerns(100, 172, 171, None);
         assert!(files[0].contains("need 172 open files"), "{files:?}");
         let ports = concerns(101, 173, 1_000, Some(100));
-        assert!(ports[0].contains("has 100 for one target"), "{ports:?}");
+        assert!(ports[0].contains("has 100 for one service"), "{ports:?}");
     }
 
     #[test]
-    fn what_is_needed_follows_the_users_and_the_target() {
+    fn the_needed_files_follow_the_users_and_the_service() {
         let closed = plan(
             load(Model::Closed, &[(5.0, 0.0, 1.0), (40.0, 0.0, 1.0)]),
             &[1],

@@ -1,4 +1,4 @@
-//! When something is due: arrivals, users, and the timer that waits for it.
+//! When something is due: arrivals and users, and the timer that waits for it.
 
 pub(super) mod pacing;
 pub(super) mod timer;

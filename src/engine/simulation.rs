@@ -1,8 +1,8 @@
-//! A whole load in the calling task, by the clock of its runtime: where that is paused, hours pass in
+//! A whole load in the calling task, by the clock of its runtime. Under a paused clock, hours pass in
 //! moments.
 //!
-//! Here: a worker without a thread of its own. Not here: several workers, signals, the generator's
-//! health, all of which are about real time.
+//! Here: a worker without its own thread. Not here: several workers, signals, the health of the load
+//! generator, all of which are about real time.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,23 +11,24 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
+use super::message::{Finish, WorkerCommand};
 use super::schedule::timer::Timer;
-use super::{Command, Finish, worker};
+use super::worker;
 use crate::metrics::{Ending, Tick, Totals};
 use crate::plan::Plan;
 use crate::protocol::Client;
 use crate::units::as_us;
 
-/// Carries out a plan's load as its only worker would, with the sessions of `client`; `each_second`
-/// gets what was noted in each second of the runtime's clock, and in the rest at the end. Must run
-/// inside a current-thread runtime with time enabled.
+/// Runs the load of a plan as its only worker would, with the sessions of `client`. Calls
+/// `each_second` with what was recorded in each second of the runtime's clock, and in the rest at the
+/// end. Must run inside a current-thread runtime with time enabled.
 pub async fn simulate<C: Client + 'static>(
     plan: &Arc<Plan>,
     client: C,
     mut each_second: impl FnMut(Tick),
 ) -> Ending {
     let epoch = Instant::now();
-    let command = watch::Sender::new(Command::Start(epoch));
+    let command = watch::Sender::new(WorkerCommand::Start(epoch));
     let client = Rc::new(client);
     let (mut totals, mut out_of_data) = (Totals::default(), false);
     let mut on_tick = |tick: Tick| {
@@ -49,7 +50,7 @@ pub async fn simulate<C: Client + 'static>(
         stopped_at: epoch,
         drained_at: epoch,
     };
-    // It is always there, since the load was started.
+    // Always there, because the load was started.
     if let Some((last, finished)) = done {
         on_tick(last);
         finish = finished;

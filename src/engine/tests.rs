@@ -9,8 +9,9 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
+use super::message::{Finish, WorkerCommand};
 use super::schedule::timer::Timer;
-use super::{Command, Finish, worker};
+use super::worker;
 use crate::metrics::{Histogram, Outcome, Sample, SparseHistogram, Tick};
 use crate::plan::fixture::{load, plan};
 use crate::plan::{Arrivals, Model, Percentile, Plan, ThinkTime};
@@ -20,7 +21,7 @@ mod values;
 
 const OPEN: Model = Model::Open { max_users: 100 };
 
-pub(super) struct Simulated {
+pub(super) struct Simulation {
     pub(super) samples: Vec<Sample>,
     pub(super) ticks: Vec<Tick>,
     pub(super) seen: Vec<String>,
@@ -28,7 +29,7 @@ pub(super) struct Simulated {
     pub(super) drained_s: f64,
 }
 
-impl Simulated {
+impl Simulation {
     pub(super) fn count(&self, outcome: Outcome) -> usize {
         self.samples.iter().filter(|s| s.outcome == outcome).count()
     }
@@ -48,11 +49,11 @@ pub(super) async fn run_shard(
     shard: (usize, usize),
     script: impl Fn(usize) -> MockAnswer + 'static,
     stop_s: Option<f64>,
-) -> Simulated {
+) -> Simulation {
     let plan = Arc::new(plan.clone());
     let client = Rc::new(MockClient::new(script));
     let epoch = Instant::now();
-    let sender = watch::Sender::new(Command::Start(epoch));
+    let sender = watch::Sender::new(WorkerCommand::Start(epoch));
     let commands = sender.subscribe();
     let mut ticks = Vec::new();
     let stop = async {
@@ -60,7 +61,7 @@ pub(super) async fn run_shard(
             Some(after) => tokio::time::sleep(Duration::from_secs_f64(after)).await,
             None => std::future::pending().await,
         }
-        sender.send_replace(Command::Stop(Instant::now()));
+        sender.send_replace(WorkerCommand::Stop(Instant::now()));
         std::future::pending::<()>().await;
     };
     let work = worker::work(&plan, shard, &client, &Timer::Coarse, commands, |tick| {
@@ -81,7 +82,7 @@ pub(super) async fn run_shard(
         })
         .await;
     ticks.push(last);
-    Simulated {
+    Simulation {
         samples: ticks.iter().flat_map(|tick| tick.samples.clone()).collect(),
         ticks,
         seen: client.seen(),
@@ -90,12 +91,12 @@ pub(super) async fn run_shard(
     }
 }
 
-pub(super) async fn run(plan: &Plan, script: impl Fn(usize) -> MockAnswer + 'static) -> Simulated {
+pub(super) async fn run(plan: &Plan, script: impl Fn(usize) -> MockAnswer + 'static) -> Simulation {
     run_shard(plan, (0, 1), script, None).await
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_closed_load_sends_one_request_at_a_time_for_each_user() {
+async fn a_closed_model_sends_one_request_at_a_time_for_each_user() {
     let plan = plan(load(Model::Closed, &[(5.0, 0.0, 10.0)]), &[1]);
     let simulated = run(&plan, takes(100)).await;
     assert_eq!(simulated.count(Outcome::Ok), 5 * 100);
@@ -125,7 +126,7 @@ async fn users_start_at_the_spawn_rate() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_open_load_sends_every_arrival_at_its_time_however_slow_the_target() {
+async fn an_open_model_starts_every_arrival_on_time_however_slow_the_service() {
     let mut plan = plan(load(OPEN, &[(50.0, 0.0, 10.0)]), &[3, 1]);
     plan.load.stop_timeout = Duration::from_secs(60);
     let simulated = run(&plan, takes(1500)).await;
@@ -157,7 +158,7 @@ async fn an_arrival_without_a_free_user_is_dropped_and_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_open_load_lasts_as_long_as_planned_though_its_last_arrival_is_earlier() {
+async fn an_open_model_runs_until_its_planned_end_though_its_last_arrival_is_earlier() {
     let open = plan(load(OPEN, &[(1.0, 0.0, 3.0)]), &[1]);
     let simulated = run(&open, takes(10)).await;
     assert_eq!((simulated.samples.len(), simulated.stopped_s), (3, 3.0));
@@ -173,8 +174,8 @@ fn stand_still(at_ms: u64, for_ms: u64) {
     });
 }
 
-/// Row 39: what was due while the generator stood still is started late, and that stands in the
-/// response times; what finds no user then is dropped for the generator's own scheduling delay.
+/// Row 39: arrivals that were due while the load generator stood still start late, and their response
+/// times show it; those that find no user then are dropped because the generator was late.
 #[tokio::test(start_paused = true)]
 async fn a_generator_that_stood_still_shows_it_in_times_lags_and_dropped_arrivals() {
     let model = Model::Open { max_users: 20 };
@@ -237,8 +238,8 @@ async fn the_time_in_flight_is_the_sum_of_the_service_times() {
     );
 }
 
-/// A target that answers in 10 ms, but stalls for the last second of every ten and then answers
-/// its backlog at once.
+/// A service that responds in 10 ms, but stalls for the last second of every ten and then responds
+/// to its backlog at once.
 fn stalling() -> impl Fn(usize) -> MockAnswer {
     let epoch = Instant::now();
     move |_| {
@@ -251,7 +252,7 @@ fn stalling() -> impl Fn(usize) -> MockAnswer {
     }
 }
 
-fn percentile_s(simulated: &Simulated, percent: f64) -> f64 {
+fn percentile_s(simulated: &Simulation, percent: f64) -> f64 {
     let mut times: Vec<u64> = simulated.samples.iter().map(|s| s.response_us).collect();
     let mut histogram = Histogram::default();
     histogram.add(&SparseHistogram::of(&mut times));
@@ -259,9 +260,9 @@ fn percentile_s(simulated: &Simulated, percent: f64) -> f64 {
     histogram.percentile(percentile).unwrap() / 1e6
 }
 
-/// T4: at a constant arrival rate, P(L <= x) = 0.9 + 0.1 x for such a target.
+/// T4: at a constant arrival rate, P(L <= x) = 0.9 + 0.1 x for such a service.
 #[tokio::test(start_paused = true)]
-async fn a_stall_stands_in_the_percentiles_of_an_open_load_and_hides_from_a_closed_one() {
+async fn a_stall_shows_in_the_percentiles_of_an_open_model_and_hides_in_a_closed_one() {
     let open = plan(
         load(Model::Open { max_users: 500 }, &[(200.0, 0.0, 60.0)]),
         &[1],
@@ -282,7 +283,7 @@ async fn a_stall_stands_in_the_percentiles_of_an_open_load_and_hides_from_a_clos
 
 /// T7: each second as planned, the ramp included; the total exact.
 #[tokio::test(start_paused = true)]
-async fn every_second_of_an_open_load_has_its_planned_arrivals() {
+async fn every_second_of_an_open_model_has_its_planned_arrivals() {
     let plan = plan(load(OPEN, &[(300.0, 10.0, 10.0), (50.0, 5.0, 5.0)]), &[1]);
     let simulated = run(&plan, takes(1)).await;
     assert_eq!(simulated.samples.len(), 1500 + 3000 + 875 + 250);
@@ -369,7 +370,7 @@ async fn a_user_that_has_to_leave_finishes_its_iteration_or_is_cut_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn think_times_mean_what_they_mean_in_locust() {
+async fn think_times_work_as_in_locust() {
     let seconds = Duration::from_secs;
     let cases = [
         (ThinkTime::Constant(seconds(1)), 7),
@@ -422,7 +423,7 @@ async fn a_pace_is_kept_though_the_timer_is_late_and_what_was_slow_is_not_made_u
 }
 
 #[tokio::test(start_paused = true)]
-async fn iterations_are_shared_out_evenly_and_end_the_run() {
+async fn iterations_are_divided_evenly_and_end_the_run() {
     let mut plan = plan(load(Model::Closed, &[(3.0, 0.0, 86_400.0)]), &[1]);
     plan.load.iterations = Some(10);
     let simulated = run(&plan, takes(1000)).await;

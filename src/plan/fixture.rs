@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use super::*;
 
-/// A closed or open load of these stages: `(target, ramp in s, duration in s)`.
+/// A closed or open model with these stages: `(level, ramp in s, duration in s)`.
 pub(crate) fn load(model: Model, stages: &[(f64, f64, f64)]) -> Load {
     Load {
         model,
         stages: stages
             .iter()
             .enumerate()
-            .map(|(i, (target, ramp, duration))| Stage {
+            .map(|(i, (level, ramp, duration))| Stage {
                 name: format!("stage {}", i + 1),
-                level: *target,
+                level: *level,
                 ramp: Duration::from_secs_f64(*ramp),
                 duration: Duration::from_secs_f64(*duration),
                 classes: Vec::new(),
@@ -37,8 +37,8 @@ pub(crate) fn plan(load: Load, weights: &[u32]) -> Plan {
             url: Template::new(
                 format!("/{name}?n={{{{ random_int(1, 1000000) }}}}"),
                 vec![
-                    Part::Literal(format!("/{name}?n=")),
-                    Part::Slot {
+                    TemplatePart::Literal(format!("/{name}?n=")),
+                    TemplatePart::Slot {
                         slot,
                         escape: Escape::None,
                     },

@@ -1,4 +1,4 @@
-//! How much load a run puts on its target, and how the run divides into phases.
+//! How much load a run puts on the service, and how the run divides into phases.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Load {
     /// Closed or open.
     pub model: Model,
-    /// One or more, run one after the other, starting from nothing.
+    /// One or more, run one after the other, starting from level 0.
     pub stages: Vec<Stage>,
     /// Full load that is not measured, between the first ramp and the first stage's duration.
     #[serde(rename = "warmup_us", with = "crate::units::micros")]
@@ -19,10 +19,10 @@ pub struct Load {
     pub stop_timeout: Duration,
     /// Ends the run after this many iterations in total, each user doing an equal part.
     pub iterations: Option<u64>,
-    /// How arrivals are spaced; without meaning in the closed model.
+    /// How arrivals are spaced; has no effect in the closed model.
     #[serde(default)]
     pub arrivals: Arrivals,
-    /// What made the stages; `None` where they were written one by one.
+    /// The rule that made the stages; `None` if they were written one by one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shape: Option<Shape>,
 }
@@ -39,7 +39,7 @@ pub enum Shape {
     Sweep,
 }
 
-/// How the arrivals of an open load are spaced.
+/// How the arrivals of an open model are spaced.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Arrivals {
@@ -50,21 +50,21 @@ pub enum Arrivals {
     Poisson,
 }
 
-/// What holds the load constant: the number of users, or the arrival rate.
+/// What the level of the load is: a number of users, or an arrival rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Model {
-    /// Virtual users that wait for their answer before they go on. A stage's target is a number
+    /// Virtual users that wait for each response before they go on. The level of a stage is a number
     /// of users.
     Closed,
-    /// Arrivals by a schedule, whatever the target does. A stage's target is a rate per second.
+    /// Arrivals on a schedule, whatever the service does. The level of a stage is a rate per second.
     Open {
-        /// Most requests in flight; an arrival beyond is `dropped`.
+        /// The most virtual users; an arrival that finds none free is `dropped`.
         max_users: u32,
     },
 }
 
-/// A part of the load: a linear ramp from the previous stage's target, then a constant level.
+/// A part of the load: a linear ramp from the level of the previous stage, then a constant level.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stage {
     /// Shown in the report; the name of the phase.
@@ -151,7 +151,7 @@ impl Load {
     pub fn recoveries(&self) -> Vec<(usize, usize)> {
         let stages = &self.stages;
         if self.shape == Some(Shape::Sine) {
-            // It goes down by itself; nothing is recovered from.
+            // It goes down by design; there is nothing to recover from.
             return Vec::new();
         }
         (2..stages.len())
@@ -170,10 +170,10 @@ impl Load {
 mod tests {
     use super::*;
 
-    fn stage(name: &str, target: f64, ramp: u64, duration: u64) -> Stage {
+    fn stage(name: &str, level: f64, ramp: u64, duration: u64) -> Stage {
         Stage {
             name: name.into(),
-            level: target,
+            level,
             ramp: Duration::from_secs(ramp),
             duration: Duration::from_secs(duration),
             classes: Vec::new(),

@@ -1,19 +1,19 @@
-//! Service level objectives: what is asked of the numbers.
+//! Service level objectives (SLOs): limits for the numbers of a run.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// One target. Graded in `crate::grading`.
+/// One SLO. Graded in `crate::grading`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Slo {
     /// As the user spelled it, such as `api_response_time_p95`.
     pub name: String,
-    /// What it is asked of.
+    /// What it applies to.
     pub scope: SloScope,
     /// Which number.
     pub metric: Metric,
-    /// The bound, in the metric's unit: microseconds, a share, or a rate per second.
+    /// The limit, in the unit of the metric: microseconds, a ratio, or a rate per second.
     pub limit: f64,
     /// Weight in the score; above 0, 1 by default.
     pub weight: f64,
@@ -21,7 +21,7 @@ pub struct Slo {
     pub advisory: bool,
 }
 
-/// What an SLO is asked of.
+/// What an SLO applies to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SloScope {
@@ -31,23 +31,23 @@ pub enum SloScope {
     Endpoint(String),
 }
 
-/// A number of a run that can have a target.
+/// A number of a run that can have an SLO.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
-    /// A percentile of the response time, timeouts and interrupted requests included; us.
+    /// A percentile of the response time, timeouts and interrupted requests included; µs.
     ResponseTime(Percentile),
-    /// The mean response time, timeouts included; us.
+    /// The mean response time, timeouts included; µs.
     MeanResponseTime,
-    /// The longest response time, timeouts included; us.
+    /// The longest response time, timeouts included; µs.
     MaxResponseTime,
     /// Failed requests over finished ones; 0..=1.
     ErrorRate,
-    /// Share of requests that the target answered, whatever the answer below 500; 0..=1.
+    /// Share of requests with a response whose status is below 500; 0..=1.
     Availability,
     /// Successes per second.
     Throughput,
-    /// A percentile of a `dur` in the response's `Server-Timing`; us.
+    /// A percentile of a `dur` in the `Server-Timing` of the responses; µs.
     ComponentTime {
         /// The name in the header, such as `db`.
         component: String,
@@ -61,12 +61,12 @@ pub enum Metric {
     },
 }
 
-/// On which side of its target a metric is good.
+/// On which side of its limit a metric is good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// Met when at or below the target.
+    /// Met when at or below the limit.
     AtMost,
-    /// Met when at or above the target.
+    /// Met when at or above the limit.
     AtLeast,
 }
 

@@ -1,17 +1,18 @@
 //! What a virtual user does, step by step, and flows: steps that are measured as one transaction.
 //!
-//! Here: the steps as plain data, and what can be told of them without running them. Not here: how
-//! they are written (`scenario`) or carried out (`engine`).
+//! Here: the steps as plain data, and what is known about them without running them. Not here: how they
+//! are written (`scenario`) or carried out (`engine`).
 
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::{Condition, Endpoint, ThinkTime};
+use super::think_time::ThinkTime;
+use super::{Condition, Endpoint};
 
-/// Named steps that are measured as one transaction. Its position among the flows, behind all
-/// endpoints, is its identity in samples and results.
+/// Named steps that are measured as one transaction. In samples and results, a flow is known by its
+/// position among the flows, after all endpoints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Flow {
     /// Unique among endpoints and flows.
@@ -28,31 +29,31 @@ pub enum Step {
     Flow {
         /// Position of the flow among the flows.
         flow: usize,
-        /// Whether the steps after a failed one are run as well. The flow has failed either way.
+        /// Whether the steps after a failed step run too. The flow has failed either way.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         goes_on: bool,
         /// Its steps.
         steps: Vec<Step>,
     },
-    /// A wait that is no part of a flow's time.
+    /// A wait that is not part of the response time of a flow.
     Think(ThinkTime),
     /// The steps, this many times.
     Repeat {
         /// At least 1.
         times: u32,
-        /// Asked before each time; the first time that it does not hold is the end.
+        /// Evaluated before each time; the step ends when it is false.
         #[serde(rename = "while", skip_serializing_if = "Option::is_none")]
         condition: Option<Condition>,
         /// The steps.
         steps: Vec<Step>,
     },
-    /// The steps, once for each of some values.
+    /// The steps, once for each value.
     Each {
-        /// Position, in the plan's names, of the variable that has the value.
+        /// The variable that has the value, as its position in the names of the plan.
         variable: usize,
         /// The values, in order.
         values: Vec<Value>,
-        /// Asked before each value; the first time that it does not hold is the end.
+        /// Evaluated before each value; the step ends when it is false.
         #[serde(rename = "while", skip_serializing_if = "Option::is_none")]
         condition: Option<Condition>,
         /// The steps.
@@ -62,23 +63,22 @@ pub enum Step {
     If {
         /// What decides.
         condition: Condition,
-        /// The steps if it holds.
+        /// The steps if it is true.
         then: Vec<Step>,
-        /// The steps if it does not.
+        /// The steps if it is false.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         otherwise: Vec<Step>,
     },
-    /// The steps of one of these, chosen by weight.
+    /// The steps of one branch, chosen by weight.
     Random(Vec<Branch>),
-    /// Sends the request until an answer is as awaited.
+    /// Sends the request until a response matches.
     Poll {
         /// Position of the endpoint.
         endpoint: usize,
-        /// The endpoint with the checks that are waited for behind its own.
+        /// The endpoint with the checks of `until` after its own.
         #[serde(serialize_with = "checks_alone")]
         until: Box<Endpoint>,
-        /// The endpoint without anything to be taken out of an answer, for those that are not yet
-        /// as awaited.
+        /// The endpoint without extractions, for responses that do not match yet.
         #[serde(skip)]
         pending: Box<Endpoint>,
         /// From the end of one request to the start of the next.
@@ -88,21 +88,21 @@ pub enum Step {
         #[serde(rename = "timeout_us", with = "crate::units::micros")]
         timeout: Duration,
     },
-    /// All requests at once, each over a connection of its own; ends with the last.
+    /// All requests at once, each over its own connection; ends with the last one.
     Parallel {
-        /// Each request is sent so many times; at least 1.
+        /// How many times each request is sent; at least 1.
         times: u32,
         /// Positions of the endpoints.
         requests: Vec<usize>,
     },
 }
 
-/// All that tells the endpoint apart from the one it is made of.
+/// Only the checks: everything else is as in the endpoint it is made from.
 fn checks_alone<S: Serializer>(endpoint: &Endpoint, serializer: S) -> Result<S::Ok, S::Error> {
     endpoint.checks.serialize(serializer)
 }
 
-/// A choice of [`Step::Random`].
+/// One choice of [`Step::Random`].
 #[derive(Debug, Clone, Serialize)]
 pub struct Branch {
     /// Relative weight, at least 1.
@@ -112,7 +112,7 @@ pub struct Branch {
 }
 
 impl Step {
-    /// The endpoint whose request comes first, as far as that is known before the run.
+    /// The endpoint whose request comes first, if that is known before the run.
     pub fn first_request(&self) -> Option<usize> {
         match self {
             Self::Request(endpoint) | Self::Poll { endpoint, .. } => Some(*endpoint),
@@ -157,17 +157,17 @@ pub fn width(steps: &[Step]) -> usize {
 
 /// What some steps do on average.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Expected {
-    /// Requests by position of the endpoint; of a poll, the first.
+pub struct ExpectedWork {
+    /// Requests, by position of the endpoint; a poll counts as one.
     pub requests: Vec<f64>,
-    /// Transactions by position of the flow.
+    /// Transactions, by position of the flow.
     pub flows: Vec<f64>,
     /// The waits between requests; s.
     pub wait_s: f64,
 }
 
-impl Expected {
-    /// Of nothing yet, in a plan of so many endpoints and flows.
+impl ExpectedWork {
+    /// Nothing yet, in a plan with this many endpoints and flows.
     pub(super) fn nothing(endpoints: usize, flows: usize) -> Self {
         Self {
             requests: vec![0.0; endpoints],
@@ -188,7 +188,7 @@ impl Expected {
                     self.add(steps, times);
                 }
                 Step::Think(think) => self.wait_s += times * think.mean().as_secs_f64(),
-                // How long a condition holds is not known before: once, as of a poll.
+                // How often the condition is true is not known before the run: once, like a poll.
                 Step::Repeat {
                     condition: Some(_),
                     steps,
@@ -203,7 +203,7 @@ impl Expected {
                     times: n, steps, ..
                 } => self.add(steps, times * f64::from(*n)),
                 Step::Each { values, steps, .. } => self.add(steps, times * values.len() as f64),
-                // Whether it holds is not known before; what it leads to is what it is there for.
+                // Whether it is true is not known before the run: as if it were.
                 Step::If { then, .. } => self.add(then, times),
                 Step::Random(branches) => {
                     let total: f64 = branches.iter().map(|b| f64::from(b.weight)).sum();
@@ -226,7 +226,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_steps_do_is_known_before_they_are_run() {
+    fn the_requests_of_steps_are_known_before_the_run() {
         let branch = |weight, endpoint| Branch {
             weight,
             steps: vec![Step::Request(endpoint)],
@@ -247,7 +247,7 @@ mod tests {
                 },
             ],
         }];
-        let mut expected = Expected::nothing(2, 1);
+        let mut expected = ExpectedWork::nothing(2, 1);
         expected.add(&steps, 2.0);
         assert_eq!(expected.requests, [2.0 * 5.75, 2.0 * 7.25]);
         assert_eq!((expected.flows[0], expected.wait_s), (2.0, 4.0));

@@ -1,7 +1,7 @@
-//! How the target is reached: certificates, proxy, own addresses, and what a connection speaks.
+//! How the service is reached: certificates, proxy, local addresses, and the protocol of connections.
 //!
-//! Here: what the scenario says, files read. Not here: connecting (`protocol`). None of it has a
-//! part in the fingerprint, except what an endpoint says of its own connections.
+//! Here: what the scenario says, with its files read. Not here: connecting (`protocol`). None of it is
+//! part of the fingerprint, except what an endpoint requires of its own connections.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
 use serde::{Deserialize, Serialize, Serializer};
 
-/// How all requests of a run reach their targets.
+/// How all requests of a run reach the service.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Transport {
-    /// What carries the requests.
+    /// The HTTP client that sends the requests.
     #[serde(skip_serializing_if = "ClientChoice::is_default")]
     pub client: ClientChoice,
-    /// Whom to trust, and what to show.
+    /// Trusted CAs and client certificate.
     #[serde(skip_serializing_if = "Tls::is_default")]
     pub tls: Tls,
-    /// The proxy between.
+    /// The proxy, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy: Option<Proxy>,
     /// Addresses of this machine that virtual users connect from, in turn; any when empty.
@@ -28,7 +28,7 @@ pub struct Transport {
 }
 
 impl Transport {
-    /// Whether the scenario says nothing of it.
+    /// Whether the scenario sets nothing here.
     pub fn is_default(&self) -> bool {
         self.client.is_default()
             && self.tls.is_default()
@@ -37,15 +37,15 @@ impl Transport {
     }
 }
 
-/// What carries the requests of a run. How long a request takes and what it costs depends on it, so
-/// that runs by different clients are not compared.
+/// The HTTP client that sends the requests of a run. How long a request takes and what it costs
+/// depends on it, so runs by different clients are not compared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientChoice {
     /// reqwest: HTTP/1.1 and HTTP/2, proxies.
     #[default]
     Reqwest,
-    /// HTTP/1.1 straight over the user's own connections, at a fraction of the cost.
+    /// HTTP/1.1 directly over the connections of the user, at a fraction of the cost.
     Direct,
 }
 
@@ -58,34 +58,34 @@ impl ClientChoice {
         }
     }
 
-    /// Whether it is the one that is used when nothing is said.
+    /// Whether it is the default.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// Whom to trust in a TLS handshake, and what to show.
+/// Trusted CAs and client certificate for TLS.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Tls {
-    /// Authorities that are trusted beside those of this machine.
+    /// CAs that are trusted in addition to those of this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorities: Option<Authorities>,
     /// The client's own certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
-    /// Whether any certificate is taken for good.
+    /// Whether certificate verification is skipped.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub insecure: bool,
 }
 
 impl Tls {
-    /// Whether the scenario says nothing of it.
+    /// Whether the scenario sets nothing here.
     pub fn is_default(&self) -> bool {
         self.authorities.is_none() && self.identity.is_none() && !self.insecure
     }
 }
 
-/// Certificates of authorities. Serialized as the path.
+/// Certificates of CAs. Serialized as the path.
 #[derive(Debug, Clone)]
 pub struct Authorities {
     /// As written in the scenario.
@@ -115,34 +115,34 @@ impl Serialize for Identity {
     }
 }
 
-/// A proxy: plain requests go to it, others through a tunnel that it makes.
+/// A proxy: plain HTTP requests go to it, HTTPS requests go through a tunnel.
 #[derive(Debug, Clone, Serialize)]
 pub struct Proxy {
     /// `http://` or `https://`, without credentials.
     pub url: String,
-    /// Name and password for the proxy itself.
+    /// User name and password for the proxy itself.
     #[serde(skip)]
     pub credentials: Option<(String, String)>,
-    /// Hosts that are reached without it: names with their subdomains, addresses, networks.
+    /// Hosts that are reached without it: names including their subdomains, addresses, networks.
     pub no_proxy: Vec<String>,
 }
 
 /// The version of HTTP that an endpoint's requests are sent in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum HttpChoice {
-    /// HTTP/2 where a TLS server offers it, HTTP/1.1 elsewhere.
+    /// HTTP/2 if a TLS server offers it, HTTP/1.1 otherwise.
     #[default]
     #[serde(rename = "auto")]
     Auto,
     /// HTTP/1.1 always.
     #[serde(rename = "1.1")]
     Http1,
-    /// HTTP/2 always: without TLS by prior knowledge.
+    /// HTTP/2 always; without TLS by prior knowledge.
     #[serde(rename = "2")]
     Http2,
 }
 
-/// What an endpoint asks of its connections. Endpoints that ask for the same share them.
+/// What an endpoint requires of its connections. Endpoints with the same requirements share them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Wire {
     /// The version of HTTP.
@@ -161,7 +161,7 @@ impl Default for Wire {
 }
 
 impl Wire {
-    /// Whether the scenario says nothing of it.
+    /// Whether the scenario sets nothing here.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }

@@ -1,6 +1,9 @@
 //! Values that are filled in: templates, expressions, data, secrets.
 
 pub(super) mod data;
+pub(super) mod escape;
 pub(super) mod expression;
+mod generators;
+pub(super) mod scope;
 pub(super) mod secrets;
 pub(super) mod template;

@@ -98,7 +98,7 @@ impl<T: Transport> HttpClient<T> {
                 transport: Rc::new(T::share(plan, tls)?),
                 local_addresses: LocalAddresses::new(&plan.transport.local_addresses)?,
                 wires: wires.into_iter().collect(),
-                prepared: prepared.map_err(Error::CannotRun)?,
+                prepared: prepared.map_err(Error::Request)?,
                 groups,
                 base: base.to_owned(),
                 allowed_hosts,

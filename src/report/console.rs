@@ -405,7 +405,7 @@ mod tests {
         cell.connect = SparseHistogram::of(&mut [300, 350]);
         cell.tls = SparseHistogram::of(&mut [4_000, 5_000]);
         cell.reused = 1_000;
-        let line = "connecting p95: connect 350 us, tls 5.00 ms; 1,000 requests reused one";
+        let line = "connecting p95: connect 350 µs, tls 5.00 ms; 1,000 requests reused one";
         let text = console(&report);
         assert!(text.contains(line), "{text}");
     }

@@ -68,7 +68,7 @@ pub(super) fn compile_in(
     // Without findings there is a plan; the message is for a mistake of this module.
     findings
         .into_result(plan)?
-        .ok_or_else(|| Error::CannotRun("the scenario gives no plan, and no reason".into()))
+        .ok_or(Error::Bug("the scenario has no plan and no errors"))
 }
 
 /// A decoded scenario and where it stands.

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::yaml::decode::list;
 use crate::error::{Diagnostic, did_you_mean};
-use crate::plan::{Input, Path, Per, Slot, Template};
+use crate::plan::{Input, InputName, Per, Slot, Template};
 
 /// The names of functions and values that are always there, as long as expressions are plain. A
 /// variable may have the name of the last one, which came later than variables.
@@ -204,7 +204,7 @@ impl<'a> Names<'a> {
 
     /// What a name within an expression stands for: `users.address.city` is the column `address`
     /// of the data `users`, looked into.
-    pub fn input(&self, path: &str) -> Result<(Path, Input), Diagnostic> {
+    pub fn input(&self, path: &str) -> Result<(InputName, Input), Diagnostic> {
         let mut parts = path.splitn(3, '.');
         let first = parts.next().unwrap_or_default();
         let second = parts.next();

@@ -209,7 +209,7 @@ fn is_profile(path: &Path) -> Result<bool, Error> {
 
 /// For results that are missing without a finding, which only a mistake of this module can cause.
 fn nothing_read() -> Error {
-    Error::CannotRun("the file could not be understood, and there is no reason to show".into())
+    Error::Bug("the file has no content and no errors")
 }
 
 /// The JSON Schema of scenario files.

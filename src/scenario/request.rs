@@ -19,8 +19,8 @@ use super::yaml::decode::{At, Field, Pairs, Size};
 use super::yaml::findings::{Findings, Span};
 use crate::error::Diagnostic;
 use crate::plan::{
-    Auth, Body, ClientChoice, Endpoint, Escape, Header, HttpChoice, Method, Part, Slot, Template,
-    Wire,
+    Auth, Body, ClientChoice, Endpoint, Escape, Header, HttpChoice, Method, Slot, Template,
+    TemplatePart, Wire,
 };
 use crate::units::format_duration;
 use auth::Choice;
@@ -377,15 +377,15 @@ pub(super) fn check_header_name(name: &str, before: &[Header]) -> Result<(), Dia
 }
 
 /// Whether a part may stand in a header. The value itself is not shown: it may be a secret.
-pub(super) fn is_header_text(part: &Part) -> bool {
+pub(super) fn is_header_text(part: &TemplatePart) -> bool {
     let fits = |text: &str| http::HeaderValue::from_str(text).is_ok();
     match part {
-        Part::Literal(text) => fits(text),
-        Part::Slot {
+        TemplatePart::Literal(text) => fits(text),
+        TemplatePart::Slot {
             slot: Slot::RandomChoice(choices),
             ..
         } => choices.iter().all(|text| fits(text)),
-        Part::Slot { .. } => true,
+        TemplatePart::Slot { .. } => true,
     }
 }
 

@@ -5,7 +5,7 @@
 use url::Url;
 
 use crate::error::Diagnostic;
-use crate::plan::{Part, Service, Template};
+use crate::plan::{Service, Template, TemplatePart};
 
 /// The word for the built-in target.
 const DEMO: &str = "demo";
@@ -108,7 +108,7 @@ pub(super) enum Place {
 pub(super) fn check_url(url: &Template) -> Result<Place, Diagnostic> {
     let next_step = "write a path such as `/health`, or a whole URL";
     let start = match url.parts().first() {
-        Some(Part::Literal(text)) => text.as_str(),
+        Some(TemplatePart::Literal(text)) => text.as_str(),
         _ => "",
     };
     if start.starts_with('/') {

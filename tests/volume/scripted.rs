@@ -1,5 +1,5 @@
-//! A load of hours without a target: sessions that answer by a script, under tokio's paused clock,
-//! through everything that a run's numbers go through.
+//! A load of hours without a service: sessions that respond by a script, under tokio's paused clock,
+//! through everything that the numbers of a run go through.
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -17,15 +17,15 @@ use perfctl::scenario::{Options, Source, compile};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// The median of the scripted response times, and about the share by which they differ.
+/// The median of the scripted response times, and roughly the ratio by which they vary.
 const MEDIAN_US: f64 = 20_000.0;
 const SPREAD: f64 = 0.3;
 
-/// Answers after a time that differs from request to request as a target's do.
+/// Responds after a time that differs from request to request, as with a real service.
 #[derive(Clone)]
-pub struct Scripted(Rc<RefCell<ChaCha8Rng>>);
+pub struct ScriptedSession(Rc<RefCell<ChaCha8Rng>>);
 
-impl Scripted {
+impl ScriptedSession {
     fn new() -> Self {
         Self(Rc::new(RefCell::new(ChaCha8Rng::seed_from_u64(1))))
     }
@@ -39,7 +39,7 @@ impl Scripted {
     }
 }
 
-impl Client for Scripted {
+impl Client for ScriptedSession {
     type Session = Self;
 
     fn session(&self) -> Self {
@@ -51,7 +51,7 @@ impl Client for Scripted {
     }
 }
 
-impl Session for Scripted {
+impl Session for ScriptedSession {
     async fn prepare(&mut self, _: &Request<'_>) -> Option<Duration> {
         None
     }
@@ -74,7 +74,7 @@ impl Session for Scripted {
     }
 }
 
-/// An open load of so many seconds, evenly over so many endpoints.
+/// An open model of this many seconds, spread evenly over this many endpoints.
 pub fn plan(directory: &Path, endpoints: usize, rate_per_s: f64, seconds: u64) -> Plan {
     let mut scenario = String::from("host: http://127.0.0.1:1\nendpoints:\n");
     for number in 0..endpoints {
@@ -83,9 +83,9 @@ pub fn plan(directory: &Path, endpoints: usize, rate_per_s: f64, seconds: u64) -
     }
     let profile = "users: 50\nduration: 1s\n";
     let path = directory.join("volume.yaml");
-    std::fs::write(&path, scenario).expect("it can be written");
+    std::fs::write(&path, scenario).expect("the file can be written");
     let profile_path = directory.join("steady.yaml");
-    std::fs::write(&profile_path, profile).expect("it can be written");
+    std::fs::write(&profile_path, profile).expect("the file can be written");
     let options = Options {
         rate: Some(rate_per_s),
         users: Some(500),
@@ -99,11 +99,11 @@ pub fn plan(directory: &Path, endpoints: usize, rate_per_s: f64, seconds: u64) -
         &profile_path.to_string_lossy(),
         &options,
     )
-    .expect("it is right")
+    .expect("the scenario is valid")
 }
 
-/// Runs the plan into `journal.jsonl` and `result.json` of the directory; `each_second` is called
-/// after each second was folded and stored.
+/// Runs the plan into `journal.jsonl` and `result.json` of the directory. Calls `each_second` after
+/// each second was folded and stored.
 pub fn run(plan: Plan, directory: &Path, mut each_second: impl FnMut()) -> RunResult {
     let plan = Arc::new(plan);
     let machine = Machine {
@@ -120,14 +120,14 @@ pub fn run(plan: Plan, directory: &Path, mut each_second: impl FnMut()) -> RunRe
         machine,
     );
     let path = directory.join("journal.jsonl");
-    let mut journal = JournalWriter::create(&path, &info).expect("it can be written");
+    let mut journal = JournalWriter::create(&path, &info).expect("the file can be written");
     let mut fold = Fold::new(plan.phases(), plan.endpoints.len());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
-        .expect("a runtime can be made");
-    let ending = runtime.block_on(simulate(&plan, Scripted::new(), |tick| {
+        .expect("a runtime can be created");
+    let ending = runtime.block_on(simulate(&plan, ScriptedSession::new(), |tick| {
         // As long as that of a real run.
         let some = |used| {
             Some(Usage {
@@ -146,8 +146,8 @@ pub fn run(plan: Plan, directory: &Path, mut each_second: impl FnMut()) -> RunRe
         each_second();
     }));
     assert!(journal.end(ending));
-    let (result, refused) = journal.into_result().expect("it holds together");
+    let (result, refused) = journal.into_result().expect("the journal is complete");
     assert!(refused.is_none());
-    write_atomically(&directory.join("result.json"), &result).expect("it can be written");
+    write_atomically(&directory.join("result.json"), &result).expect("the file can be written");
     result
 }

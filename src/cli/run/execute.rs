@@ -175,7 +175,7 @@ fn carry_out_by<C: Client + 'static>(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Error::CannotRun(format!("cannot start a runtime: {error}")))?;
+        .map_err(Error::Runtime)?;
     let ending = LocalSet::new().block_on(&runtime, async {
         let stopper = Stopper::default();
         let noting = control.clone();
@@ -190,7 +190,7 @@ fn carry_out_by<C: Client + 'static>(
     // The listener for signals, which holds the other reference, goes with the runtime.
     drop(runtime);
     let control = Rc::into_inner(control)
-        .ok_or_else(|| Error::CannotRun("the control of the run is still in use".into()))?
+        .ok_or(Error::Bug("the control of the run is still in use"))?
         .into_inner();
     control.display.finish();
     let mut journal = control.journal;

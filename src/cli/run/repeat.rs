@@ -178,10 +178,7 @@ mod tests {
         });
         let notes = RefCell::new(Vec::new());
         let made = repeats.make(
-            || {
-                next.next()
-                    .ok_or_else(|| Error::CannotRun("asked too often".into()))
-            },
+            || next.next().ok_or(Error::Bug("asked too often")),
             |text| notes.borrow_mut().push(text.to_owned()),
         );
         let made = made.unwrap();

@@ -11,9 +11,8 @@ use crate::error::Error;
 /// # Errors
 /// When signals cannot be listened for.
 pub(crate) fn listen(stopper: Stopper, on_first: impl Fn(&str) + 'static) -> Result<(), Error> {
-    let cannot = |error| Error::CannotRun(format!("cannot listen for signals: {error}"));
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
     tokio::task::spawn_local(async move {
         for count in 1.. {
             let number: u8 = tokio::select! {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::plan::{
-    Arrivals, Direction, Feeder, Load, Mode, Model, OnEnd, Per, Plan, Service, SloScope, Step,
+    Arrivals, Direction, Feeder, Load, Model, OnEnd, Per, Plan, RowOrder, Service, SloScope, Step,
     ThinkTime, UserClass,
 };
 use crate::units::{
@@ -128,10 +128,10 @@ fn line(text: &mut String, key: &str, value: &str) {
 /// `users.csv, 60 rows, unique, one per user, at the end stop_run`.
 fn data(feeder: &Feeder) -> String {
     let mode = match feeder.mode {
-        Mode::Sequential => "sequential",
-        Mode::Random => "random",
-        Mode::Shuffle => "shuffle",
-        Mode::Unique => "unique",
+        RowOrder::Sequential => "sequential",
+        RowOrder::Random => "random",
+        RowOrder::Shuffle => "shuffle",
+        RowOrder::Unique => "unique",
     };
     let per = match feeder.per {
         Per::Iteration => "iteration",

@@ -1,5 +1,5 @@
-//! The level of a load at any time, and when arrivals are due: pure functions of the load, without
-//! a clock. Not here: which users run at a level (`crew`).
+//! The level of a load at any time, and when arrivals are due: pure functions of the load, without a
+//! clock. Not here: which users run at a level (`user_schedule`).
 //!
 //! The level of a load, users or arrivals per second, is piecewise linear in time: each stage is a
 //! ramp from the level before it and then a constant. Users follow the level itself, arrivals its
@@ -23,22 +23,22 @@ use rand_chacha::ChaCha12Rng;
 
 use crate::plan::{Arrivals, Load};
 
-/// The stream of random numbers of a Poisson process: above those of all users.
+/// The stream of random numbers of a Poisson process: above the streams of all users.
 const STREAM: u64 = u64::MAX;
 
-/// A stretch of time in which the level changes evenly. Times in seconds.
+/// A stretch of time in which the level changes linearly. Times in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Segment {
-    pub(crate) start: f64,
-    pub(crate) length: f64,
-    pub(crate) from: f64,
-    pub(crate) to: f64,
+pub(super) struct Segment {
+    pub(super) start: f64,
+    pub(super) length: f64,
+    pub(super) from: f64,
+    pub(super) to: f64,
     /// Position of the stage it belongs to.
-    pub(crate) stage: usize,
+    pub(super) stage: usize,
 }
 
 /// The segments of a load, in order; jumps have no segment of their own.
-pub(crate) fn segments(load: &Load) -> Vec<Segment> {
+pub(super) fn segments(load: &Load) -> Vec<Segment> {
     let mut segments = Vec::new();
     let mut start = 0.0;
     let mut level = 0.0;
@@ -64,7 +64,7 @@ pub(crate) fn segments(load: &Load) -> Vec<Segment> {
     segments
 }
 
-/// The schedule of an open load.
+/// When the arrivals of an open model are due.
 #[derive(Debug, Clone)]
 pub struct Schedule {
     /// Each with the integral of the rate before it.
@@ -77,8 +77,8 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// The schedule of a load whose level is a rate per second. `seed` decides when the arrivals
-    /// of a Poisson process come; evenly spaced ones do not depend on it.
+    /// The schedule of a load whose level is a rate per second. `seed` decides when the arrivals of a
+    /// Poisson process are due; evenly spaced arrivals do not depend on it.
     pub fn new(load: &Load, seed: u64) -> Self {
         let mut before = 0.0;
         let mut with_integrals = Vec::new();
@@ -88,8 +88,7 @@ impl Schedule {
         }
         Self {
             segments: with_integrals,
-            // The tolerance keeps a sum that is whole but for rounding from gaining an arrival
-            // at the very end.
+            // The tolerance keeps rounding errors from adding an arrival at the very end.
             whole: before - 1e-6,
             arrivals: load.arrivals,
             seed,
@@ -159,9 +158,9 @@ mod tests {
             model: Model::Open { max_users: 10 },
             stages: stages
                 .iter()
-                .map(|(target, ramp, duration)| Stage {
+                .map(|(level, ramp, duration)| Stage {
                     name: "s".into(),
-                    level: *target,
+                    level: *level,
                     ramp: Duration::from_secs_f64(*ramp),
                     duration: Duration::from_secs_f64(*duration),
                     classes: Vec::new(),

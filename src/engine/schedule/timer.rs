@@ -1,10 +1,10 @@
 //! The clock that releases arrivals.
 //!
 //! tokio's timers tick in milliseconds: measured at 5,000 arrivals a second they start 1.6-2.0 ms
-//! late at p99. An absolute timerfd in the same runtime is as late as the system takes to wake a
-//! thread, about 20 us on a virtual machine; that much is learned, the timer is set so much
-//! earlier, and what is left of it, a few microseconds, is waited out. Think times and timeouts
-//! stay on tokio's timers, where a millisecond does not matter.
+//! late at p99. An absolute timerfd in the same runtime is only as late as the system is to wake a
+//! thread, about 20 µs on a virtual machine. The timer learns that delay, is set that much earlier, and
+//! spins for the remaining few microseconds. Think times and timeouts stay on tokio's timers, where a
+//! millisecond does not matter.
 
 use std::cell::Cell;
 use std::os::fd::OwnedFd;
@@ -18,13 +18,13 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
-/// The most that is waited out awake; a system that wakes threads later than that is late.
+/// The longest time to spin; ns. A system that wakes threads later than that is late.
 const MOST_LEAD_NS: f64 = 50_000.0;
 
 /// Waits for instants, precisely where the system can.
 pub(crate) enum Timer {
     /// An absolute timerfd on the monotonic clock.
-    Precise(Precise),
+    Precise(PreciseTimer),
     /// tokio's timer: under a paused clock, and where there is no timerfd.
     Coarse,
 }
@@ -33,8 +33,8 @@ impl Timer {
     /// The most precise timer this system has. Must be called inside a runtime.
     #[expect(
         deprecated,
-        reason = "the replacement wants the caller's word that the descriptor stays open and the \
-                  same while registered; an `OwnedFd` does, and this crate gives no such words"
+        reason = "the replacement wants its caller to guarantee that the descriptor stays open while \
+                  registered. An `OwnedFd` does, but this crate gives no such guarantees"
     )]
     pub(crate) fn precise() -> Self {
         timerfd_create(
@@ -45,7 +45,7 @@ impl Timer {
         .and_then(|fd| AsyncFd::with_interest(fd, Interest::READABLE).ok())
         .map_or(Self::Coarse, |fd| {
             let lead_ns = Cell::new(0.0);
-            Self::Precise(Precise { fd, lead_ns })
+            Self::Precise(PreciseTimer { fd, lead_ns })
         })
     }
 
@@ -63,21 +63,21 @@ impl Timer {
 }
 
 /// A timerfd, and what it has learned about being woken.
-pub(crate) struct Precise {
+pub(crate) struct PreciseTimer {
     fd: AsyncFd<OwnedFd>,
     /// How much earlier than wanted the timer is set; ns.
     lead_ns: Cell<f64>,
 }
 
-impl Precise {
+impl PreciseTimer {
     async fn sleep_until(&self, at: Instant) -> std::io::Result<()> {
         let lead = Duration::from_nanos(self.lead_ns.get() as u64);
         let early = at - lead;
         if early > Instant::now() {
             self.wait(early).await?;
             let woken_after_ns = early.elapsed().as_nanos() as f64;
-            // Nine tenths of the running mean: a little too short rather than too long, since
-            // what is too long is waited out awake.
+            // Nine tenths of the running mean: rather a little too short than too long, because the
+            // timer spins for what is too long.
             let learned = 0.95 * self.lead_ns.get() + 0.05 * 0.9 * woken_after_ns;
             self.lead_ns.set(learned.min(MOST_LEAD_NS));
         }
@@ -105,7 +105,7 @@ impl Precise {
             },
             it_value: value,
         };
-        // Setting the timer also forgets an expiry that nobody read.
+        // Setting the timer also clears an expiry that nobody read.
         timerfd_settime(&self.fd, TimerfdTimerFlags::ABSTIME, &once)?;
         loop {
             let mut ready = self.fd.readable().await?;
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_waited_out_awake_is_bounded() {
+    async fn the_time_spent_spinning_is_bounded() {
         let Timer::Precise(timer) = Timer::precise() else {
             panic!("no timerfd")
         };
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wait_that_was_given_up_does_not_end_the_next_one_early() {
+    async fn a_canceled_wait_does_not_end_the_next_one_early() {
         let timer = Timer::precise();
         let soon = Instant::now() + Duration::from_micros(200);
         let given_up = timer.sleep_until(soon);

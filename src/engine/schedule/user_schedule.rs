@@ -1,9 +1,9 @@
 //! Which users run, of which class, and when: a pure function of the plan, without a clock.
 //!
-//! The level of the load says how many users run; this module says who they are. At each stage the
-//! users stand in a row, of which the first ones run, as many as the level says: at first the
-//! classes with a fixed count, then the others, so mixed that any beginning of the row has them in
-//! the proportion of their weights. Not here: the level itself (`pacing`).
+//! The level of the load says how many users run; this module says which ones. Each stage has a row of
+//! users, and as many of them run as the level says, from the front: first the classes with a fixed
+//! count, then the others, mixed so that any beginning of the row has them in proportion to their
+//! weights. Not here: the level itself (`pacing`).
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::plan::{Plan, UserClass};
 pub struct UserSpan {
     /// The user's number, from 0.
     pub user: u64,
-    /// Position of its class.
+    /// The position of its class.
     pub class: usize,
     /// When it starts.
     pub start: Duration,
@@ -24,14 +24,14 @@ pub struct UserSpan {
     pub until: Duration,
 }
 
-/// When each user of a closed load runs, ordered by start. A user that comes back has several
+/// When each user of a closed model runs, ordered by start. A user that comes back has several
 /// spans.
 pub fn user_spans(plan: &Plan) -> Vec<UserSpan> {
     let segments = segments(&plan.load);
     let seconds = |s: f64| Duration::from_secs_f64(s.max(0.0));
-    let crew = Crew::new(plan);
+    let schedule = UserSchedule::new(plan);
     let mut spans = Vec::new();
-    for (user, class) in crew.classes.iter().enumerate() {
+    for (user, class) in schedule.classes.iter().enumerate() {
         // Stretches that follow each other without a gap are one.
         let mut running: Option<(f64, f64)> = None;
         let mut push = |(start, until)| {
@@ -43,7 +43,7 @@ pub fn user_spans(plan: &Plan) -> Vec<UserSpan> {
             });
         };
         for segment in &segments {
-            let place = crew.place(segment.stage, user);
+            let place = schedule.place(segment.stage, user);
             let Some((start, until)) = place.and_then(|place| stretch(segment, place)) else {
                 continue;
             };
@@ -75,28 +75,28 @@ fn stretch(segment: &Segment, place: f64) -> Option<(f64, f64)> {
     match (from > place, to > place) {
         (true, true) => Some((start, end)),
         (true, false) => Some((start, crossing())),
-        // A constant level above it was jumped to.
+        // A constant level above it is reached by a jump.
         (false, true) => Some((crossing(), end)),
         (false, false) => None,
     }
     .filter(|(start, end)| start < end)
 }
 
-/// Everybody who ever runs.
-struct Crew {
+/// All users that ever run, and the stages they run in.
+struct UserSchedule {
     /// The class of each user, by its number.
     classes: Vec<usize>,
     /// For each stage, which of `rows` it has.
     row_of_stage: Vec<usize>,
-    /// For each user, by its number, its place in the row; `None` where it is not in it.
+    /// For each row and user, its place in the row; `None` if it is not in it.
     rows: Vec<Vec<Option<u32>>>,
 }
 
-impl Crew {
-    /// Users are numbered in the order in which they first stand in a row. The third user of a
-    /// class is the same one in all rows.
+impl UserSchedule {
+    /// Users are numbered in the order in which they first appear in a row. The third user of a class
+    /// is the same one in all rows.
     fn new(plan: &Plan) -> Self {
-        let mut crew = Self {
+        let mut schedule = Self {
             classes: Vec::new(),
             row_of_stage: Vec::new(),
             rows: Vec::new(),
@@ -106,28 +106,28 @@ impl Crew {
         let mut numbers: HashMap<(usize, usize), usize> = HashMap::new();
         for stage in &plan.load.stages {
             if let Some(row) = known.iter().position(|names| *names == stage.classes) {
-                crew.row_of_stage.push(row);
+                schedule.row_of_stage.push(row);
                 continue;
             }
             let takes_part =
                 |class: &UserClass| stage.classes.is_empty() || stage.classes.contains(&class.name);
             let mut counts = vec![0; plan.classes.len()];
-            let mut row = vec![None; crew.classes.len()];
+            let mut row = vec![None; schedule.classes.len()];
             for (place, class) in row_of(&plan.classes, takes_part, highest).enumerate() {
                 let next = numbers.len();
                 let number = *numbers.entry((class, counts[class])).or_insert(next);
                 counts[class] += 1;
-                if number == crew.classes.len() {
-                    crew.classes.push(class);
+                if number == schedule.classes.len() {
+                    schedule.classes.push(class);
                     row.push(None);
                 }
                 row[number] = Some(place as u32);
             }
             known.push(&stage.classes);
-            crew.row_of_stage.push(crew.rows.len());
-            crew.rows.push(row);
+            schedule.row_of_stage.push(schedule.rows.len());
+            schedule.rows.push(row);
         }
-        crew
+        schedule
     }
 
     fn place(&self, stage: usize, user: usize) -> Option<f64> {
@@ -136,7 +136,7 @@ impl Crew {
     }
 }
 
-/// The classes of a row of `count` users; fewer where all who take part have fixed counts.
+/// The classes of a row of `count` users, or fewer if all classes in it have fixed counts.
 fn row_of(
     classes: &[UserClass],
     takes_part: impl Fn(&UserClass) -> bool,
@@ -185,7 +185,7 @@ impl Iterator for Mix {
         for (credit, weight) in self.credit.iter_mut().zip(&self.weights) {
             *credit += i64::from(*weight);
         }
-        // The first of equals, so that the order of the file decides.
+        // The first of equals: the order of the file decides.
         let next = (0..self.credit.len())
             .filter(|i| self.weights[*i] > 0)
             .max_by_key(|i| (self.credit[*i], std::cmp::Reverse(*i)))?;
@@ -202,7 +202,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// A plan of these stages and classes: weight, and fixed count if there is one.
-    fn crew(stages: &[(f64, f64, f64)], classes: &[(u32, Option<u32>)]) -> Plan {
+    fn plan_of(stages: &[(f64, f64, f64)], classes: &[(u32, Option<u32>)]) -> Plan {
         let mut plan = plan(load(Model::Closed, stages), &[1]);
         let class = |(i, (weight, fixed_count)): (usize, &(u32, Option<u32>))| UserClass {
             name: format!("class {i}"),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     fn one_class(stages: &[(f64, f64, f64)]) -> Vec<UserSpan> {
-        user_spans(&crew(stages, &[(1, None)]))
+        user_spans(&plan_of(stages, &[(1, None)]))
     }
 
     fn running(spans: &[UserSpan], at: f64) -> Vec<&UserSpan> {
@@ -264,9 +264,9 @@ mod tests {
     }
 
     #[test]
-    fn fixed_counts_come_first_and_the_rest_is_shared_out_by_weight() {
+    fn fixed_counts_come_first_and_the_rest_follows_the_weights() {
         let classes = [(3, None), (1, Some(2)), (1, None)];
-        let spans = user_spans(&crew(&[(10.0, 10.0, 10.0)], &classes));
+        let spans = user_spans(&plan_of(&[(10.0, 10.0, 10.0)], &classes));
         for (at, counts) in [
             (0.5, [0, 1, 0]),
             (1.5, [0, 2, 0]),
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_stage_may_have_classes_of_its_own() {
-        let mut plan = crew(
+        let mut plan = plan_of(
             &[(4.0, 0.0, 10.0), (6.0, 2.0, 10.0), (2.0, 2.0, 10.0)],
             &[(1, None), (1, None)],
         );
@@ -308,7 +308,7 @@ mod tests {
             let stages: Vec<_> = stages.iter()
                 .map(|(u, r, d)| (f64::from(*u), f64::from(*r), f64::from(*d)))
                 .collect();
-            let plan = crew(&stages, &[(2, None), (1, Some(3)), (5, None)]);
+            let plan = plan_of(&stages, &[(2, None), (1, Some(3)), (5, None)]);
             let spans = user_spans(&plan);
             let at = at * plan.load.total().as_secs_f64() * 0.999;
             let level = segments(&plan.load).iter().rev()

@@ -9,13 +9,13 @@ use serde_json::json;
 use super::*;
 use crate::engine::user::values::{Feeding, Values};
 use crate::plan::{
-    Condition, Escape, Expression, Feeder, Format, Input, Mode, OnEnd, Part, Per, Rows, Slot,
-    Template,
+    Condition, DataFormat, Escape, Expression, Feeder, Input, OnEnd, Per, RowOrder, Rows, Slot,
+    Template, TemplatePart,
 };
 use crate::protocol::Response;
 
-/// `GET /ROW` with one of so many rows.
-fn feeding(mut plan: Plan, mode: Mode, per: Per, on_end: OnEnd, rows: u64) -> Plan {
+/// `GET /ROW` with one of this many rows.
+fn feeding(mut plan: Plan, mode: RowOrder, per: Per, on_end: OnEnd, rows: u64) -> Plan {
     let lines: String = (0..rows).map(|i| format!("r{i}\n")).collect();
     plan.names = vec!["rows.id".into()];
     plan.data = vec![Feeder {
@@ -25,14 +25,17 @@ fn feeding(mut plan: Plan, mode: Mode, per: Per, on_end: OnEnd, rows: u64) -> Pl
         per,
         on_end,
         columns: vec![(0, 0)],
-        rows: Rows::of_text(Format::Csv, &lines),
+        rows: Rows::of_text(DataFormat::Csv, &lines),
     }];
     for endpoint in &mut plan.endpoints {
-        let slot = Part::Slot {
+        let slot = TemplatePart::Slot {
             slot: Slot::Variable(0),
             escape: Escape::None,
         };
-        endpoint.url = Template::new("/{{ rows.id }}", vec![Part::Literal("/".into()), slot]);
+        endpoint.url = Template::new(
+            "/{{ rows.id }}",
+            vec![TemplatePart::Literal("/".into()), slot],
+        );
     }
     plan
 }
@@ -53,12 +56,17 @@ async fn requests(plan: &Plan, shards: usize) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_seed_deals_out_the_same_rows_to_any_number_of_workers() {
+async fn a_seed_gives_the_same_rows_on_any_number_of_workers() {
     let open = plan(load(OPEN, &[(20.0, 0.0, 5.0)]), &[3, 1]);
     for base in [closed(100), open] {
-        for mode in [Mode::Sequential, Mode::Random, Mode::Shuffle, Mode::Unique] {
+        for mode in [
+            RowOrder::Sequential,
+            RowOrder::Random,
+            RowOrder::Shuffle,
+            RowOrder::Unique,
+        ] {
             let on_end = match mode {
-                Mode::Unique => OnEnd::StopRun,
+                RowOrder::Unique => OnEnd::StopRun,
                 _ => OnEnd::Wrap,
             };
             let mut plan = feeding(base.clone(), mode, Per::Iteration, on_end, 200);
@@ -70,7 +78,7 @@ async fn a_seed_deals_out_the_same_rows_to_any_number_of_workers() {
                 .filter_map(|line| line.split('/').nth(1))
                 .collect();
             match mode {
-                Mode::Random => assert!(rows.len() < 100, "with repetitions"),
+                RowOrder::Random => assert!(rows.len() < 100, "with repetitions"),
                 _ => assert_eq!(rows.len(), 100, "{mode:?}: no row twice"),
             }
             plan.seed += 1;
@@ -80,8 +88,8 @@ async fn a_seed_deals_out_the_same_rows_to_any_number_of_workers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_row_of_a_user_stays_with_it() {
-    let plan = feeding(closed(70), Mode::Unique, Per::User, OnEnd::StopUser, 7);
+async fn a_user_keeps_its_row() {
+    let plan = feeding(closed(70), RowOrder::Unique, Per::User, OnEnd::StopUser, 7);
     let seen = requests(&plan, 2).await;
     for row in 0..7 {
         let url = format!("/r{row}");
@@ -91,11 +99,17 @@ async fn a_row_of_a_user_stays_with_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_user_that_comes_back_gets_no_row_again() {
+async fn a_user_that_comes_back_gets_no_row_twice() {
     // The second of two users ends after a second, and comes back in the third.
     let stages = [(2.0, 0.0, 1.0), (1.0, 0.0, 1.0), (2.0, 0.0, 1.0)];
     let base = plan(load(Model::Closed, &stages), &[1]);
-    let plan = feeding(base, Mode::Unique, Per::Iteration, OnEnd::StopRun, 10_000);
+    let plan = feeding(
+        base,
+        RowOrder::Unique,
+        Per::Iteration,
+        OnEnd::StopRun,
+        10_000,
+    );
     let seen = run_shard(&plan, (0, 1), takes(10), None).await.seen;
     let different: BTreeSet<&String> = seen.iter().collect();
     assert!(seen.len() > 450, "{}", seen.len());
@@ -106,7 +120,7 @@ async fn a_user_that_comes_back_gets_no_row_again() {
 async fn users_end_with_their_rows_and_each_end_is_counted() {
     let plan = feeding(
         closed(700),
-        Mode::Unique,
+        RowOrder::Unique,
         Per::Iteration,
         OnEnd::StopUser,
         20,
@@ -121,9 +135,15 @@ async fn users_end_with_their_rows_and_each_end_is_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_run_ends_with_the_first_row_that_is_missing() {
+async fn the_run_ends_at_the_first_missing_row() {
     let base = plan(load(OPEN, &[(100.0, 0.0, 60.0)]), &[1]);
-    let plan = feeding(base, Mode::Sequential, Per::Iteration, OnEnd::StopRun, 150);
+    let plan = feeding(
+        base,
+        RowOrder::Sequential,
+        Per::Iteration,
+        OnEnd::StopRun,
+        150,
+    );
     let simulated = run_shard(&plan, (0, 1), takes(200), None).await;
     assert_eq!(
         simulated.count(Outcome::Ok),
@@ -140,11 +160,17 @@ async fn the_run_ends_with_the_first_row_that_is_missing() {
 }
 
 #[test]
-fn a_condition_is_asked_of_what_the_user_knows() {
-    let plan = feeding(closed(1), Mode::Sequential, Per::Iteration, OnEnd::Wrap, 3);
-    let shared = Feeding::new(Arc::new(plan.clone()));
-    let mut rng = ChaCha12Rng::seed_from_u64(1);
-    let mut values = Values::new(&shared, 1, &mut rng);
+fn a_condition_reads_the_rows_the_variables_and_the_last_status_of_a_user() {
+    let plan = feeding(
+        closed(1),
+        RowOrder::Sequential,
+        Per::Iteration,
+        OnEnd::Wrap,
+        3,
+    );
+    let feeding = Rc::new(Feeding::new(Arc::new(plan.clone())));
+    let mut values = Values::new(feeding, 1, ChaCha12Rng::seed_from_u64(1));
+    values.iterate();
     let expression = Expression::compile::<String>("rows.id == 'r1' and status == 404", |path| {
         Ok(match path {
             "status" => (("status".into(), None), Input::Status),
@@ -152,36 +178,27 @@ fn a_condition_is_asked_of_what_the_user_knows() {
         })
     });
     let condition = Condition::new(expression.unwrap());
-    let mut holds = |values: &mut Values| values.holds(&condition, &shared, 1, &mut rng);
-    assert_eq!(holds(&mut values), Ok(false));
+    assert_eq!(values.holds(&condition), Ok(false));
     let response = Response {
         status: Some(404),
         ..Response::default()
     };
-    let mut other = ChaCha12Rng::seed_from_u64(1);
     let endpoint = &plan.endpoints[0];
-    let judged = values.judge(
-        &shared,
-        endpoint,
-        (&response, Duration::ZERO),
-        |_| true,
-        1,
-        &mut other,
-    );
-    assert_eq!(judged.outcome, Outcome::Http4xx);
+    let result = values.judge(endpoint, (&response, Duration::ZERO), |_| true);
+    assert_eq!(result.outcome, Outcome::Http4xx);
     assert_eq!(
-        holds(&mut values),
+        values.holds(&condition),
         Ok(true),
         "the second user has the second row"
     );
     values.set(0, json!("other"));
-    assert_eq!(holds(&mut values), Ok(false));
+    assert_eq!(values.holds(&condition), Ok(false));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_user_that_cannot_make_its_requests_does_not_spin() {
     let base = plan(load(Model::Closed, &[(1.0, 0.0, 10.0)]), &[1]);
-    let mut plan = feeding(base, Mode::Sequential, Per::Iteration, OnEnd::Wrap, 3);
+    let mut plan = feeding(base, RowOrder::Sequential, Per::Iteration, OnEnd::Wrap, 3);
     // Nothing sets the variable any more.
     plan.data.clear();
     let simulated = run_shard(&plan, (0, 1), takes(1), None).await;

@@ -4,16 +4,16 @@
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
 
-/// Picks positions by weight.
+/// Picks positions by weight, in constant time.
 #[derive(Debug, Clone)]
-pub(crate) struct Choice {
-    /// Per column: the chance to stay in it, and where to go otherwise.
+pub(super) struct AliasTable {
+    /// For each column: the probability of staying in it, and the position to take otherwise.
     columns: Vec<(f64, usize)>,
 }
 
-impl Choice {
-    /// For these weights, of which there is at least one and at least one is above 0.
-    pub(crate) fn new(weights: &[u32]) -> Self {
+impl AliasTable {
+    /// A table for these weights. At least one must be above 0.
+    pub(super) fn new(weights: &[u32]) -> Self {
         let total: f64 = weights.iter().map(|w| f64::from(*w)).sum();
         let n = weights.len() as f64;
         let mut scaled: Vec<f64> = weights.iter().map(|w| f64::from(*w) * n / total).collect();
@@ -39,8 +39,8 @@ impl Choice {
         Self { columns }
     }
 
-    /// A position.
-    pub(crate) fn pick(&self, rng: &mut ChaCha12Rng) -> usize {
+    /// Picks a position.
+    pub(super) fn pick(&self, rng: &mut ChaCha12Rng) -> usize {
         let column = rng.random_range(0..self.columns.len());
         let (stay, other) = self.columns[column];
         if stay >= 1.0 || rng.random::<f64>() < stay {
@@ -64,9 +64,9 @@ mod tests {
         ) {
             let total: u32 = weights.iter().sum();
             prop_assume!(total > 0);
-            let choice = Choice::new(&weights);
+            let table = AliasTable::new(&weights);
             let mut share = vec![0.0; weights.len()];
-            for (i, (stay, other)) in choice.columns.iter().enumerate() {
+            for (i, (stay, other)) in table.columns.iter().enumerate() {
                 share[i] += stay / weights.len() as f64;
                 share[*other] += (1.0 - stay) / weights.len() as f64;
             }
@@ -79,10 +79,10 @@ mod tests {
 
     #[test]
     fn picks_follow_the_weights() {
-        let choice = Choice::new(&[3, 0, 1]);
+        let table = AliasTable::new(&[3, 0, 1]);
         let mut rng = ChaCha12Rng::seed_from_u64(1);
         let mut seen = [0u32; 3];
-        (0..40_000).for_each(|_| seen[choice.pick(&mut rng)] += 1);
+        (0..40_000).for_each(|_| seen[table.pick(&mut rng)] += 1);
         assert_eq!(seen[1], 0);
         assert!((29_500..30_500).contains(&seen[0]), "{seen:?}");
     }

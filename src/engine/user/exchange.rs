@@ -1,51 +1,55 @@
-//! One exchange with the target: a request on its way, its answer, and what is noted of it.
+//! One exchange with the service: a request in flight, its response, and what is recorded of it.
 //!
-//! Not here: what is sent and what the answer means to its user (`user`), nor when (`flow`).
+//! Not here: what is sent and what the response means to its user (`user`), nor when (`flow`).
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Shared;
-use super::flow::Failed;
+use super::step_error::StepError;
+use super::worker_state::WorkerState;
 use crate::check::{self, Judgement};
 use crate::metrics::{ComponentSample, ConnectionSample, FailureSample, Outcome, Sample};
 use crate::protocol::{Request, Response, Session};
 use crate::units::as_us;
 
-/// The component that token requests are counted as, apart from the requests that needed them.
+/// The component that token requests count as, apart from the requests that needed them.
 const TOKEN: &str = "oauth2_token";
 
-/// A request on its way, and then its answer, which is to be judged and settled by its user.
+/// A request in flight, and then its response, which the user judges and settles.
 ///
 /// Filled in where it lies: it is large, and would be moved several times for each request.
-pub(crate) struct Answer<'a> {
-    pub(crate) in_flight: InFlight<'a>,
-    pub(crate) response: Response,
+pub(super) struct Exchange<'a> {
+    pub(super) in_flight: RequestInFlight<'a>,
+    pub(super) response: Response,
 }
 
-impl<'a> Answer<'a> {
-    /// To a request that starts now, and was to start at `intended`, or now.
-    pub(crate) fn to(shared: &'a Shared, request: &Request<'_>, intended: Option<Instant>) -> Self {
+impl<'a> Exchange<'a> {
+    /// Of a request that starts now, and was due at `intended`, or now.
+    pub(super) fn start(
+        state: &'a WorkerState,
+        request: &Request<'_>,
+        intended: Option<Instant>,
+    ) -> Self {
         Self {
-            in_flight: InFlight::start(shared, request.index, intended, Instant::now()),
+            in_flight: RequestInFlight::start(state, request.index, intended, Instant::now()),
             response: Response::default(),
         }
     }
 
-    /// Sends the request, and waits for the answer.
-    pub(crate) async fn fetch<S: Session>(&mut self, session: &mut S, request: &Request<'_>) {
+    /// Sends the request, and waits for the response.
+    pub(super) async fn fetch<S: Session>(&mut self, session: &mut S, request: &Request<'_>) {
         if request.endpoint.needs_token() {
             self.in_flight.pause();
             let fetched = session.prepare(request).await;
             self.in_flight.resume();
-            if let Some(took) = fetched {
-                let recorder = &self.in_flight.shared.recorder;
+            if let Some(duration) = fetched {
+                let recorder = &self.in_flight.state.recorder;
                 recorder.record_component(ComponentSample {
                     endpoint: self.in_flight.endpoint,
                     intended_us: self.in_flight.intended_us(),
                     name: TOKEN.to_owned(),
-                    duration_us: Some(as_us(took)),
+                    duration_us: Some(as_us(duration)),
                     hit: None,
                 });
             }
@@ -54,101 +58,101 @@ impl<'a> Answer<'a> {
         self.in_flight.land();
     }
 
-    /// How long it took, from when it was to start.
-    pub(crate) fn elapsed(&self) -> Duration {
+    /// How long it took, from when it was due.
+    pub(super) fn elapsed(&self) -> Duration {
         Duration::from_nanos(self.in_flight.since(self.in_flight.intended_ns))
     }
+
+    /// Records the response with its result.
+    pub(super) fn settle(&mut self, result: Judgement) -> Result<(), StepError> {
+        let Self {
+            in_flight,
+            response,
+        } = self;
+        let state = in_flight.state;
+        if let Some(key) = result.key {
+            state.recorder.record_failure(FailureSample {
+                endpoint: in_flight.endpoint,
+                intended_us: in_flight.intended_us(),
+                outcome: result.outcome,
+                key,
+            });
+        }
+        for component in check::components(&response.headers) {
+            state.recorder.record_component(ComponentSample {
+                endpoint: in_flight.endpoint,
+                intended_us: in_flight.intended_us(),
+                name: component.name,
+                duration_us: component.duration_us,
+                hit: component.hit,
+            });
+        }
+        if response.connections > 0 {
+            state.recorder.record_connection(ConnectionSample {
+                endpoint: in_flight.endpoint,
+                intended_us: in_flight.intended_us(),
+                dns_us: response.phases.dns.map(as_us),
+                connect_us: response.phases.connect.map(as_us),
+                tls_us: response.phases.tls.map(as_us),
+                tls_handshakes: response.tls_handshakes,
+                remote: response.remote,
+                version: response.version,
+            });
+        }
+        let index = usize::from(in_flight.endpoint);
+        let sample = Sample {
+            redirects: response.redirects,
+            connections: response.connections,
+            reused: response.reused,
+            ttfb_us: response.phases.ttfb.map(as_us),
+            download_us: response.phases.download.map(as_us),
+            bytes_in: response.bytes_in,
+            bytes_out: response.bytes_out,
+            ..in_flight.sample(result.outcome)
+        };
+        in_flight.record(sample, result.text);
+        match result.outcome {
+            Outcome::Ok => Ok(()),
+            outcome => Err(StepError::of_request(index, outcome)),
+        }
+    }
 }
 
-/// Records an answer.
-pub(crate) fn settle(answer: &mut Answer<'_>, judgement: Judgement) -> Result<(), Failed> {
-    let Answer {
-        in_flight,
-        response,
-    } = answer;
-    let shared = in_flight.shared;
-    if let Some(key) = judgement.key {
-        shared.recorder.record_failure(FailureSample {
-            endpoint: in_flight.endpoint,
-            intended_us: in_flight.intended_us(),
-            outcome: judgement.outcome,
-            key,
-        });
-    }
-    for component in check::components(&response.headers) {
-        shared.recorder.record_component(ComponentSample {
-            endpoint: in_flight.endpoint,
-            intended_us: in_flight.intended_us(),
-            name: component.name,
-            duration_us: component.duration_us,
-            hit: component.hit,
-        });
-    }
-    if response.connections > 0 {
-        shared.recorder.record_connection(ConnectionSample {
-            endpoint: in_flight.endpoint,
-            intended_us: in_flight.intended_us(),
-            dns_us: response.phases.dns.map(as_us),
-            connect_us: response.phases.connect.map(as_us),
-            tls_us: response.phases.tls.map(as_us),
-            tls_handshakes: response.tls_handshakes,
-            remote: response.remote,
-            version: response.version,
-        });
-    }
-    let index = usize::from(in_flight.endpoint);
-    let sample = Sample {
-        redirects: response.redirects,
-        connections: response.connections,
-        reused: response.reused,
-        ttfb_us: response.phases.ttfb.map(as_us),
-        download_us: response.phases.download.map(as_us),
-        bytes_in: response.bytes_in,
-        bytes_out: response.bytes_out,
-        ..in_flight.sample(judgement.outcome)
-    };
-    in_flight.record(sample, judgement.text);
-    match judgement.outcome {
-        Outcome::Ok => Ok(()),
-        class => Err(Failed::of_request(index, class)),
-    }
-}
-
-/// A request on its way. Dropped before it is recorded, because the run is over, it is recorded as
-/// interrupted with its age: no request is lost, whatever becomes of its user.
+/// A request in flight. If the run ends before it is recorded, it is recorded as interrupted with its
+/// age when its value goes away: no request is lost, whatever happens to its user.
 ///
 /// Its times count from the epoch, in plain nanoseconds: they are subtracted several times for each
-/// request, which is dear for the clock's own type.
-pub(crate) struct InFlight<'a> {
-    pub(crate) shared: &'a Shared,
-    pub(crate) endpoint: u16,
+/// request, which is expensive with the type of the clock.
+pub(super) struct RequestInFlight<'a> {
+    pub(super) state: &'a WorkerState,
+    pub(super) endpoint: u16,
     is_recorded: bool,
     intended_ns: u64,
     started_ns: u64,
-    /// What it waited for its token, which is no part of its times.
+    /// How long it waited for its token, which is not part of its times.
     waited_ns: u64,
-    /// Since when it waits, if it does. Meanwhile it is not in flight.
+    /// Since when it waits for its token, if it does. It is not in flight during that time.
     paused_ns: Option<u64>,
     landed_ns: Option<u64>,
 }
 
-impl<'a> InFlight<'a> {
-    /// It starts now, and was to start at `intended`, or now.
-    pub(crate) fn start(
-        shared: &'a Shared,
+impl<'a> RequestInFlight<'a> {
+    /// It starts now, and was due at `intended`, or now.
+    pub(super) fn start(
+        state: &'a WorkerState,
         endpoint: usize,
         intended: Option<Instant>,
         now: Instant,
     ) -> Self {
-        let started_ns = shared.ns(now);
-        shared.recorder.started();
-        shared.meter.started(started_ns);
+        let started_ns = state.ns(now);
+        state.recorder.started();
+        state.meter.started(started_ns);
         Self {
-            shared,
+            state,
             // The compiler of scenarios allows no more endpoints than fit.
             endpoint: endpoint as u16,
             is_recorded: false,
-            intended_ns: intended.map_or(started_ns, |intended| shared.ns(intended)),
+            intended_ns: intended.map_or(started_ns, |intended| state.ns(intended)),
             started_ns,
             waited_ns: 0,
             paused_ns: None,
@@ -156,20 +160,20 @@ impl<'a> InFlight<'a> {
         }
     }
 
-    /// It ends now. Requests at the same time end one by one, and are judged together.
-    pub(crate) fn land(&mut self) {
+    /// It ends now. Parallel requests end one by one, and are judged together.
+    pub(super) fn land(&mut self) {
         let now_ns = self.now_ns();
         self.landed_ns = Some(now_ns);
-        self.shared.meter.ended(now_ns);
+        self.state.meter.ended(now_ns);
     }
 
     fn now_ns(&self) -> u64 {
-        self.shared.ns(Instant::now())
+        self.state.ns(Instant::now())
     }
 
     fn pause(&mut self) {
         let now_ns = self.now_ns();
-        self.shared.meter.ended(now_ns);
+        self.state.meter.ended(now_ns);
         self.paused_ns = Some(now_ns);
     }
 
@@ -177,12 +181,12 @@ impl<'a> InFlight<'a> {
         if let Some(since_ns) = self.paused_ns.take() {
             let now_ns = self.now_ns();
             self.waited_ns += now_ns.saturating_sub(since_ns);
-            self.shared.meter.started(now_ns);
+            self.state.meter.started(now_ns);
         }
     }
 
-    /// What it waited for its token.
-    pub(crate) fn waited(&self) -> Duration {
+    /// How long it waited for its token.
+    pub(super) fn waited(&self) -> Duration {
         Duration::from_nanos(self.waited_ns)
     }
 
@@ -197,8 +201,8 @@ impl<'a> InFlight<'a> {
         self.intended_ns / 1_000
     }
 
-    /// What is to be noted of it, so far as it is known here.
-    pub(crate) fn sample(&self, outcome: Outcome) -> Sample {
+    /// What to record of it, as far as it is known here.
+    pub(super) fn sample(&self, outcome: Outcome) -> Sample {
         Sample {
             response_us: self.since(self.intended_ns) / 1_000,
             service_us: self.since(self.started_ns) / 1_000,
@@ -206,14 +210,14 @@ impl<'a> InFlight<'a> {
         }
     }
 
-    /// Notes it, once.
-    pub(crate) fn record(&mut self, sample: Sample, text: Option<String>) {
+    /// Records it, once.
+    pub(super) fn record(&mut self, sample: Sample, text: Option<String>) {
         self.is_recorded = true;
-        self.shared.recorder.record(sample, text);
+        self.state.recorder.record(sample, text);
     }
 }
 
-impl Drop for InFlight<'_> {
+impl Drop for RequestInFlight<'_> {
     fn drop(&mut self) {
         if !self.is_recorded {
             if self.landed_ns.is_none() {
@@ -222,7 +226,7 @@ impl Drop for InFlight<'_> {
             }
             let sample = self.sample(Outcome::Interrupted);
             let text = "still in flight when the run ended".to_owned();
-            self.shared.recorder.record(sample, Some(text));
+            self.state.recorder.record(sample, Some(text));
         }
     }
 }

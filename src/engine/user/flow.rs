@@ -1,9 +1,8 @@
 //! How a user carries out steps, and how flows are timed.
 //!
-//! Here: order, repetition, chance, waiting and concurrency of steps. Not here: a single request
-//! (`user`), or when an iteration starts (`closed`, `open`).
+//! Here: order, repetition, random choice, waits and concurrency of steps. Not here: a single request
+//! (`user`), or which task an iteration runs (`iteration`).
 
-use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -12,110 +11,21 @@ use futures_util::future::join_all;
 use rand::RngExt;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::exchange::{Answer, settle};
-use super::{Shared, User};
-use crate::check;
+use super::User;
+use super::exchange::Exchange;
+use super::step_error::StepError;
+use super::think_clock::ThinkClock;
+use super::worker_state::WorkerState;
 use crate::metrics::{Outcome, Sample};
 use crate::plan::{Branch, Condition, Endpoint, Step};
 use crate::protocol::Client;
-use crate::units::{as_us, format_duration};
+use crate::units::as_us;
 
-/// Why steps ended early, or a flow has failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Failed {
-    outcome: Outcome,
-    why: Why,
-}
-
-/// What failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Why {
-    /// The request of the endpoint at this position.
-    Request(usize),
-    /// The same, which could not be made.
-    Unsent(usize),
-    /// A poll of this endpoint, which went on for so long.
-    Poll(usize, Duration),
-    /// A condition could not be decided.
-    Condition(String),
-}
-
-impl Failed {
-    /// The request of this endpoint ended in this class.
-    pub(crate) fn of_request(endpoint: usize, outcome: Outcome) -> Self {
-        Self {
-            outcome,
-            why: Why::Request(endpoint),
-        }
-    }
-
-    /// The request of this endpoint could not be made, which counts as this class.
-    pub(crate) fn unsent(endpoint: usize, outcome: Outcome) -> Self {
-        Self {
-            outcome,
-            why: Why::Unsent(endpoint),
-        }
-    }
-
-    /// Whether nothing was sent.
-    pub(crate) fn is_unsent(&self) -> bool {
-        matches!(self.why, Why::Unsent(_) | Why::Condition(_))
-    }
-
-    fn text(&self, shared: &Shared) -> String {
-        let name = |endpoint: usize| shared.plan.subject(endpoint);
-        match &self.why {
-            Why::Request(endpoint) | Why::Unsent(endpoint) => {
-                let class = self.outcome.name();
-                format!("its step `{}` ended as {class}", name(*endpoint))
-            }
-            Why::Poll(endpoint, timeout) => {
-                let timeout = format_duration(*timeout);
-                let name = name(*endpoint);
-                format!("its poll of `{name}` was not as awaited within {timeout}")
-            }
-            Why::Condition(text) => text.clone(),
-        }
-    }
-}
-
-/// How long a user has spent thinking, and waiting for tokens, since it started: what a flow's
-/// response time is without.
-#[derive(Debug, Default)]
-pub(crate) struct ThoughtClock {
-    before: Cell<Duration>,
-    since: Cell<Option<Instant>>,
-}
-
-impl ThoughtClock {
-    fn read(&self, now: Instant) -> Duration {
-        let current = self
-            .since
-            .get()
-            .map(|since| now.saturating_duration_since(since));
-        self.before.get() + current.unwrap_or_default()
-    }
-
-    fn start(&self) {
-        self.since.set(Some(Instant::now()));
-    }
-
-    /// Counts a wait that is over.
-    pub(crate) fn add(&self, wait: Duration) {
-        self.before.set(self.before.get() + wait);
-    }
-
-    fn stop(&self) {
-        self.before.set(self.read(Instant::now()));
-        self.since.set(None);
-    }
-}
-
-/// A flow on its way. Dropped before its end, because the run is over, it is recorded as
-/// interrupted with its age.
+/// A flow in flight. If the run ends before it does, it is recorded as interrupted with its age when
+/// its value goes away.
 struct FlowInFlight {
-    shared: Rc<Shared>,
-    clock: Rc<ThoughtClock>,
+    state: Rc<WorkerState>,
+    clock: Rc<ThinkClock>,
     subject: u16,
     intended: Instant,
     started: Instant,
@@ -125,16 +35,16 @@ struct FlowInFlight {
 
 impl FlowInFlight {
     fn start(
-        shared: Rc<Shared>,
-        clock: Rc<ThoughtClock>,
+        state: Rc<WorkerState>,
+        clock: Rc<ThinkClock>,
         flow: usize,
         due: Option<Instant>,
     ) -> Self {
         let started = Instant::now();
         Self {
-            subject: shared.flow_subject(flow),
+            subject: state.flow_subject(flow),
             thought: clock.read(started),
-            shared,
+            state,
             clock,
             intended: due.unwrap_or(started),
             started,
@@ -142,11 +52,11 @@ impl FlowInFlight {
         }
     }
 
-    fn end(mut self, result: &Result<(), Failed>) {
+    fn end(mut self, result: &Result<(), StepError>) {
         self.ended = true;
         match result {
             Ok(()) => self.record(Outcome::Ok, None),
-            Err(failed) => self.record(failed.outcome, Some(failed.text(&self.shared))),
+            Err(error) => self.record(error.outcome, Some(error.text(&self.state.plan))),
         }
     }
 
@@ -154,20 +64,20 @@ impl FlowInFlight {
         let now = Instant::now();
         let thought = self.clock.read(now) - self.thought;
         let since = |start| now.saturating_duration_since(start);
-        let intended_us = as_us(self.intended.saturating_duration_since(self.shared.epoch));
+        let intended_us = as_us(self.intended.saturating_duration_since(self.state.epoch));
         let sample = Sample {
             response_us: as_us(since(self.intended).saturating_sub(thought)),
             service_us: as_us(since(self.started)),
             ..Sample::new(self.subject, outcome, intended_us)
         };
-        self.shared.recorder.record(sample, text);
+        self.state.recorder.record(sample, text);
     }
 }
 
 impl Drop for FlowInFlight {
     fn drop(&mut self) {
         if !self.ended {
-            let text = "still on its way when the run ended".to_owned();
+            let text = "still in flight when the run ended".to_owned();
             self.record(Outcome::Interrupted, Some(text));
         }
     }
@@ -175,14 +85,13 @@ impl Drop for FlowInFlight {
 
 impl<C: Client> User<C> {
     /// Carries out steps in order. Only the first request is scheduled for `due`; the others start
-    /// when the one before has ended. Returns the first failure, with which they end unless they
-    /// are to go on.
-    pub(crate) fn steps<'a>(
+    /// when the one before has ended. Returns the first error, which ends the steps unless `goes_on`.
+    pub(super) fn steps<'a>(
         &'a mut self,
         steps: &'a [Step],
         due: &'a mut Option<Instant>,
         goes_on: bool,
-    ) -> Pin<Box<dyn Future<Output = Result<(), Failed>> + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Result<(), StepError>> + 'a>> {
         Box::pin(async move {
             let mut result = Ok(());
             for step in steps {
@@ -201,7 +110,7 @@ impl<C: Client> User<C> {
         step: &Step,
         due: &mut Option<Instant>,
         goes_on: bool,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), StepError> {
         match step {
             Step::Request(endpoint) => self.request(*endpoint, due.take()).await,
             Step::Flow {
@@ -209,8 +118,8 @@ impl<C: Client> User<C> {
                 goes_on,
                 steps,
             } => {
-                let (shared, clock) = (self.shared.clone(), self.clock.clone());
-                let in_flight = FlowInFlight::start(shared, clock, *flow, *due);
+                let (state, clock) = (self.state.clone(), self.clock.clone());
+                let in_flight = FlowInFlight::start(state, clock, *flow, *due);
                 let result = self.steps(steps, due, *goes_on).await;
                 in_flight.end(&result);
                 result
@@ -229,7 +138,7 @@ impl<C: Client> User<C> {
             } => {
                 let mut result = Ok(());
                 for _ in 0..*times {
-                    if !self.goes_round(condition.as_ref())? {
+                    if !self.repeats(condition.as_ref())? {
                         break;
                     }
                     let ended = self.steps(steps, due, goes_on).await;
@@ -249,7 +158,7 @@ impl<C: Client> User<C> {
                 let mut result = Ok(());
                 for value in values {
                     self.values.set(*variable, value.clone());
-                    if !self.goes_round(condition.as_ref())? {
+                    if !self.repeats(condition.as_ref())? {
                         break;
                     }
                     let ended = self.steps(steps, due, goes_on).await;
@@ -290,35 +199,26 @@ impl<C: Client> User<C> {
         }
     }
 
-    /// Whether no further step is done after this.
-    fn is_over(&self, result: &Result<(), Failed>, goes_on: bool) -> bool {
+    /// Whether no further step follows after this result.
+    fn is_over(&self, result: &Result<(), StepError>, goes_on: bool) -> bool {
         self.is_done() || (result.is_err() && !goes_on)
     }
 
-    /// Whether steps are repeated once more.
-    fn goes_round(&mut self, condition: Option<&Condition>) -> Result<bool, Failed> {
+    /// Whether the steps run once more.
+    fn repeats(&mut self, condition: Option<&Condition>) -> Result<bool, StepError> {
         condition.map_or(Ok(true), |condition| self.holds(condition))
     }
 
-    fn holds(&mut self, condition: &Condition) -> Result<bool, Failed> {
-        let shared = self.shared.clone();
-        let held = self
-            .values
-            .holds(condition, &shared.feeding, self.iteration, &mut self.rng);
-        held.map_err(|unfit| {
-            self.end_for(unfit.end);
-            let secrets = self.values.secrets(&shared.feeding);
-            let secrets = secrets.as_ref().unwrap_or(&shared.plan.secrets);
-            Failed {
-                outcome: unfit.outcome,
-                why: Why::Condition(check::excerpt(&secrets.hide(&unfit.text))),
-            }
+    fn holds(&mut self, condition: &Condition) -> Result<bool, StepError> {
+        self.values.holds(condition).map_err(|error| {
+            self.end_for(error.end);
+            StepError::of_condition(error.outcome, self.values.excerpt(&error.text))
         })
     }
 
     fn choose(&mut self, branches: &[Branch]) -> usize {
         let total: u64 = branches.iter().map(|branch| u64::from(branch.weight)).sum();
-        let mut left = self.rng.random_range(0..total.max(1));
+        let mut left = self.values.rng.random_range(0..total.max(1));
         let chosen = branches.iter().position(|branch| {
             let weight = u64::from(branch.weight);
             let is_chosen = left < weight;
@@ -334,62 +234,61 @@ impl<C: Client> User<C> {
         judges: (&Endpoint, &Endpoint),
         (every, timeout): (Duration, Duration),
         due: &mut Option<Instant>,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), StepError> {
         let last = Instant::now() + timeout;
         while !self.request_until(endpoint, judges, due.take()).await? {
             let next = Instant::now() + every;
             if next > last {
-                return Err(Failed {
-                    outcome: Outcome::CheckFailed,
-                    why: Why::Poll(endpoint, timeout),
-                });
+                return Err(StepError::of_poll(endpoint, timeout));
             }
             sleep_until(next).await;
         }
         Ok(())
     }
 
-    /// Everything is rendered before the first is sent, so that random values do not depend on
-    /// which answer comes first.
+    /// Renders all requests before it sends the first one, so that random values do not depend on which
+    /// response comes first.
     async fn parallel(
         &mut self,
         times: u32,
         requests: &[usize],
         due: &mut Option<Instant>,
-    ) -> Result<(), Failed> {
-        let shared = self.shared.clone();
+    ) -> Result<(), StepError> {
+        let state = self.state.clone();
         let due = due.take();
         let mut prepared = Vec::new();
         for _ in 0..times {
             for &index in requests {
-                prepared.push(self.prepare(index, &shared.plan.endpoints[index], due));
+                prepared.push(self.prepare(index, &state.plan.endpoints[index], due));
             }
         }
         let (mut requests, mut result) = (Vec::new(), Ok(()));
         for request in prepared {
             match request {
                 Ok(request) => requests.push(request),
-                Err(failed) => result = result.and(Err(failed)),
+                Err(error) => result = result.and(Err(error)),
             }
         }
         self.widen(requests.len());
         let lanes = self.lanes.iter_mut();
         let sent = lanes.zip(requests).map(|(lane, request)| {
-            let (shared, endpoint) = (&shared, request.endpoint);
+            let (state, endpoint) = (&state, request.endpoint);
             async move {
-                let mut answer = Answer::to(shared, &request, due);
-                answer.fetch(lane, &request).await;
-                (answer, endpoint)
+                let mut exchange = Exchange::start(state, &request, due);
+                exchange.fetch(lane, &request).await;
+                (exchange, endpoint)
             }
         });
-        // What is taken out of the answers, and the first failure, are in the order of the file.
-        let answers = join_all(sent).await;
+        // The extracted values, and the first error, are in the order of the file.
+        let exchanges = join_all(sent).await;
         // They waited for the same token, at the same time.
-        let waits = answers.iter().map(|(answer, _)| answer.in_flight.waited());
+        let waits = exchanges
+            .iter()
+            .map(|(exchange, _)| exchange.in_flight.waited());
         self.clock.add(waits.min().unwrap_or_default());
-        for (mut answer, endpoint) in answers {
-            let judgement = self.judge(endpoint, &answer);
-            result = result.and(settle(&mut answer, judgement));
+        for (mut exchange, endpoint) in exchanges {
+            let judged = self.judge(endpoint, &exchange);
+            result = result.and(exchange.settle(judged));
         }
         result
     }

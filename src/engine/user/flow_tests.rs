@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::engine::tests::{Simulated, run, run_shard, takes};
+use crate::engine::tests::{Simulation, run, run_shard, takes};
 use crate::metrics::{Outcome, Sample};
 use crate::plan::fixture::{load, plan};
 use crate::plan::{
-    Branch, Condition, Escape, Expression, Flow, Input, Model, Part, Plan, Slot, Step, Task,
-    Template, ThinkTime,
+    Branch, Condition, Escape, Expression, Flow, Input, Model, Plan, Slot, Step, Task, Template,
+    TemplatePart, ThinkTime,
 };
 use crate::protocol::mock::MockAnswer;
 
@@ -34,7 +34,7 @@ fn flow_plan(model: Model, stages: &[(f64, f64, f64)], steps: Vec<Step>) -> Plan
 }
 
 /// The samples of the only flow.
-fn flows(simulated: &Simulated) -> Vec<Sample> {
+fn flows(simulated: &Simulation) -> Vec<Sample> {
     let flows = simulated
         .samples
         .iter()
@@ -42,12 +42,12 @@ fn flows(simulated: &Simulated) -> Vec<Sample> {
     flows.copied().collect()
 }
 
-fn names(simulated: &Simulated) -> String {
+fn names(simulated: &Simulation) -> String {
     let first = |line: &String| line.chars().next().unwrap();
     simulated.seen.iter().map(first).collect()
 }
 
-/// Answers in 100 ms, badly to the requests with these numbers.
+/// Responds in 100 ms, with 503 to the requests with these numbers.
 fn fails(numbers: &'static [usize]) -> impl Fn(usize) -> MockAnswer {
     move |number| MockAnswer {
         delay: Duration::from_millis(100),
@@ -80,7 +80,7 @@ async fn the_time_of_a_flow_is_that_of_its_steps_with_and_without_the_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_step_ends_its_flow_unless_it_is_to_go_on() {
+async fn a_failed_step_ends_its_flow_unless_the_flow_goes_on() {
     let steps = || vec![Step::Request(0), Step::Request(1), Step::Request(2)];
     let mut plan = flow_plan(Model::Closed, &[(1.0, 0.0, 100.0)], steps());
     plan.load.iterations = Some(2);
@@ -90,7 +90,7 @@ async fn a_failed_step_ends_its_flow_unless_it_is_to_go_on() {
     assert_eq!(classes, [Outcome::Http5xx, Outcome::Ok]);
     let example = simulated.ticks.iter().flat_map(|tick| &tick.examples);
     let text = example.filter(|e| e.endpoint == 4).map(|e| e.text.as_str());
-    assert_eq!(text.collect::<Vec<_>>(), ["its step `b` ended as http_5xx"]);
+    assert_eq!(text.collect::<Vec<_>>(), ["step `b` ended as http_5xx"]);
 
     let Step::Flow { goes_on, .. } = &mut plan.classes[0].tasks[0].steps[0] else {
         unreachable!()
@@ -130,7 +130,7 @@ async fn steps_are_repeated_and_chosen_by_weight() {
 
 /// "Upload an invoice, wait until it is processed."
 #[tokio::test(start_paused = true)]
-async fn a_poll_goes_on_until_the_answer_is_as_awaited_or_the_time_is_up() {
+async fn a_poll_goes_on_until_the_response_matches_or_the_time_is_up() {
     let mut plan = flow_plan(Model::Closed, &[(1.0, 0.0, 1_000.0)], Vec::new());
     let range = |low, high| crate::plan::StatusRange { low, high };
     let status = |low, high| crate::plan::Check::Status(vec![range(low, high)]);
@@ -166,12 +166,12 @@ async fn a_poll_goes_on_until_the_answer_is_as_awaited_or_the_time_is_up() {
     let simulated = run(&plan, ready_at(3)).await;
     assert_eq!(names(&simulated), "abbbc");
     let flow = flows(&simulated)[0];
-    // The waits of a poll are waits for the target, and count.
+    // The waits of a poll are waits for the service, and count.
     assert_eq!((flow.response_us, flow.outcome), (4_500_000, Outcome::Ok));
     assert_eq!(
         simulated.count(Outcome::Ok),
         6,
-        "a pending answer is no failure"
+        "a pending response is not a failure"
     );
 
     let simulated = run(&plan, ready_at(100)).await;
@@ -179,11 +179,11 @@ async fn a_poll_goes_on_until_the_answer_is_as_awaited_or_the_time_is_up() {
     assert_eq!(flows(&simulated)[0].outcome, Outcome::CheckFailed);
 }
 
-/// A plan whose only variable is `item`, which stands in the URL of `a`.
+/// A plan whose only variable is `item`, which the URL of `a` uses.
 fn with_item(steps: Vec<Step>) -> Plan {
     let mut plan = flow_plan(Model::Closed, &[(1.0, 0.0, 1_000.0)], steps);
     plan.names = vec!["item".into()];
-    let item = Part::Slot {
+    let item = TemplatePart::Slot {
         slot: Slot::Variable(0),
         escape: Escape::None,
     };
@@ -313,7 +313,7 @@ async fn requests_in_parallel_that_begin_an_arrival_count_from_when_it_was_due()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flow_that_the_end_of_the_run_cuts_off_is_interrupted_with_its_age() {
+async fn a_flow_cut_off_by_the_end_of_the_run_is_interrupted_with_its_age() {
     let think = Step::Think(ThinkTime::Constant(100 * SECOND));
     let mut plan = flow_plan(
         Model::Closed,
@@ -392,7 +392,7 @@ async fn a_task_follows_the_start_at_once_and_the_first_period_of_a_pacing_conta
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_user_whose_start_fails_ends_and_is_counted_apart() {
+async fn a_user_whose_start_fails_ends_and_is_counted_separately() {
     let mut plan = with_login(Model::Closed, &[(3.0, 0.0, 10.0)]);
     plan.classes[0].think_time = ThinkTime::Constant(SECOND);
     let simulated = run(&plan, fails(&[1])).await;
@@ -438,7 +438,7 @@ async fn an_arrival_waits_for_the_start_of_its_user_and_is_dropped_if_that_fails
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_an_endpoint_says_of_the_wait_goes_before_its_class() {
+async fn the_think_time_of_an_endpoint_overrides_that_of_its_class() {
     let mut plan = plan(load(Model::Closed, &[(1.0, 0.0, 100.0)]), &[1, 1]);
     plan.classes[0].think_time = ThinkTime::Constant(SECOND);
     plan.classes[0].tasks[1].think_time = Some(ThinkTime::Pacing(10 * SECOND));

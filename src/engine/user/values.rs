@@ -1,10 +1,12 @@
-//! What a virtual user knows: its variables, counters, and the rows of data it took.
+//! What a virtual user knows: its variables, its counters, its random numbers, and the rows of data it
+//! took.
 //!
-//! Here: when a value is set, also by a response. Not here: which row that is (`plan`), what becomes of a user without
-//! one (`user`), or how templates are filled in (`plan`).
+//! Here: when a value is set, also by a response. Not here: which row that is and how templates are
+//! filled in (`plan`), or what happens to a user without a row (`user`).
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,19 +21,19 @@ use crate::plan::{
 };
 use crate::protocol::Response;
 
-/// What the users of a worker share about values.
+/// Which data the users of a worker take their values from.
 pub(crate) struct Feeding {
     plan: Arc<Plan>,
-    /// By endpoint: the data it uses, as positions in the plan's.
+    /// For each endpoint: the positions of the data it uses.
     by_endpoint: Vec<Vec<usize>>,
-    /// By name: the data a variable is a column of.
+    /// For each variable: the position of the data it is a column of.
     by_variable: Vec<Option<usize>>,
-    /// How often each user of this worker took a row of each data. Users come and go, and a row
-    /// that is to be unique must not be dealt out again to one that comes back.
+    /// How often each user of this worker took a row of each data file. Users come and go, and one that
+    /// comes back must not get a unique row again.
     taken: RefCell<HashMap<(usize, u64), u64>>,
-    /// Variables whose values are not to be shown, by their names.
+    /// The variables whose names say that their values are secret.
     secret: Vec<usize>,
-    /// How many users a closed load has; 0 in an open one.
+    /// How many users the load has in the closed model; 0 in the open model.
     users: u64,
 }
 
@@ -44,12 +46,12 @@ impl Feeding {
             }
         }
         let of_endpoint = |endpoint: &Endpoint| {
-            let asked = endpoint.checks.iter().filter_map(condition);
+            let conditions = endpoint.checks.iter().filter_map(condition);
             let used = endpoint
                 .templates()
                 .flat_map(|template| template.variables());
-            let asked = asked.flat_map(|(condition, _)| condition.variables());
-            data_of(&by_variable, used.chain(asked))
+            let conditions = conditions.flat_map(|(condition, _)| condition.variables());
+            data_of(&by_variable, used.chain(conditions))
         };
         Self {
             by_endpoint: plan.endpoints.iter().map(of_endpoint).collect(),
@@ -67,7 +69,7 @@ impl Feeding {
     }
 }
 
-/// The condition of a check that the user's variables decide, and its key.
+/// The expression of a check that reads variables of the user, and the key of the check.
 fn condition(check: &Check) -> Option<(&Condition, Option<&Arc<str>>)> {
     match check.bare() {
         (Check::That(condition), key) => Some((condition, key)),
@@ -75,7 +77,7 @@ fn condition(check: &Check) -> Option<(&Condition, Option<&Arc<str>>)> {
     }
 }
 
-/// The data that these variables are columns of, each once.
+/// The positions of the data that these variables are columns of, each once.
 fn data_of(by_variable: &[Option<usize>], variables: impl Iterator<Item = usize>) -> Vec<usize> {
     let mut data: Vec<usize> = variables
         .filter_map(|variable| *by_variable.get(variable)?)
@@ -85,18 +87,18 @@ fn data_of(by_variable: &[Option<usize>], variables: impl Iterator<Item = usize>
     data
 }
 
-/// Why a request cannot be made.
+/// Why a request cannot be rendered, or a condition cannot be evaluated.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Unfit {
-    /// The class it ends in.
+pub(crate) struct RenderError {
+    /// What the request counts as.
     pub outcome: Outcome,
-    /// What happened, for people.
+    /// What happened, for people. May hold secrets.
     pub text: String,
-    /// What that means for more than the request.
+    /// What ends besides the request.
     pub end: Option<OnEnd>,
 }
 
-impl From<String> for Unfit {
+impl From<String> for RenderError {
     fn from(text: String) -> Self {
         Self {
             outcome: Outcome::InvalidRequest,
@@ -108,135 +110,143 @@ impl From<String> for Unfit {
 
 /// The values of one user.
 pub(crate) struct Values {
-    /// The user's number, from 0.
+    feeding: Rc<Feeding>,
+    /// The number of the user, from 0.
     number: u64,
-    /// In the order of the plan's names.
+    /// The number of its iteration, from 1; 0 before the first one.
+    iteration: u64,
+    /// Its random numbers; in the open model, those of the arrival it runs.
+    pub(super) rng: ChaCha12Rng,
+    /// In the order of the names of the plan.
     variables: Vec<Option<Value>>,
     counters: BTreeMap<String, u64>,
-    /// Per data: the iteration in which a row was last taken; 0 for never.
+    /// For each data file: the iteration in which a row was last taken, counted from 1 for the time
+    /// before the first one; 0 for never.
     rows_of: Vec<u64>,
-    /// The number of the arrival that is being carried out, in an open load.
+    /// The number of the arrival it runs, in the open model.
     arrival: u64,
     /// The status of the last response.
     status: Option<u16>,
-    /// Why the variables could not all be filled in.
-    unfit: Option<Unfit>,
+    /// Why not all variables could be filled in.
+    error: Option<RenderError>,
 }
 
 impl Values {
-    /// Those of the user with this number, from 0, with the variables filled in.
-    pub(crate) fn new(feeding: &Feeding, number: u64, rng: &mut ChaCha12Rng) -> Self {
-        let plan = &feeding.plan;
+    /// The values of the user with this number, from 0, with the variables filled in.
+    pub(crate) fn new(feeding: Rc<Feeding>, number: u64, rng: ChaCha12Rng) -> Self {
+        let plan = feeding.plan.clone();
         let mut values = Self {
             number,
+            iteration: 0,
+            rng,
             variables: vec![None; plan.names.len()],
             counters: BTreeMap::new(),
             rows_of: vec![0; plan.data.len()],
             arrival: 0,
             status: None,
-            unfit: None,
+            error: None,
+            feeding,
         };
         for (position, variable) in plan.variables.iter().enumerate() {
-            let data = data_of(&feeding.by_variable, variable.value.variables());
             let mut text = String::new();
-            let filled = values.take_rows(feeding, &data, 0, rng).and_then(|()| {
-                let mut scope = values.scope(feeding, 0, rng);
+            let filled = values.take_rows(variable.value.variables()).and_then(|()| {
+                let mut scope = values.scope();
                 Ok(variable.value.render(&mut scope, &mut text)?)
             });
             match filled {
                 Ok(()) => values.variables[position] = Some(text.into()),
-                Err(unfit) => values.unfit = values.unfit.take().or(Some(unfit)),
+                Err(error) => values.error = values.error.take().or(Some(error)),
             }
         }
         values
     }
 
-    /// The next iteration is that of arrival k.
-    pub(crate) fn arrive(&mut self, k: u64) {
+    /// The next iteration is arrival `k`, with these random numbers.
+    pub(super) fn arrive(&mut self, k: u64, rng: ChaCha12Rng) {
         self.arrival = k;
+        self.rng = rng;
+    }
+
+    /// The next iteration starts.
+    pub(crate) fn iterate(&mut self) {
+        self.iteration += 1;
     }
 
     /// What templates see. The rows they use must have been taken.
-    pub(crate) fn scope<'a>(
-        &'a mut self,
-        feeding: &'a Feeding,
-        iteration: u64,
-        rng: &'a mut ChaCha12Rng,
-    ) -> Scope<'a> {
+    pub(super) fn scope(&mut self) -> Scope<'_> {
         Scope {
-            names: &feeding.plan.names,
+            names: &self.feeding.plan.names,
             variables: &self.variables,
             user_id: self.number + 1,
-            iteration,
+            iteration: self.iteration,
             counters: &mut self.counters,
-            rng,
+            rng: &mut self.rng,
         }
     }
 
-    /// Sees to it that the templates of an endpoint can be filled in: takes the rows they use, if
-    /// they were not yet taken in this iteration.
+    /// Takes the rows that the templates of an endpoint use, unless they were already taken in this
+    /// iteration.
     ///
     /// # Errors
     /// There is no further row, or none that can be read; or a variable of the user could not be
     /// filled in.
-    pub(crate) fn prepare(
-        &mut self,
-        feeding: &Feeding,
-        endpoint: usize,
-        iteration: u64,
-        rng: &mut ChaCha12Rng,
-    ) -> Result<(), Unfit> {
-        if let Some(unfit) = &self.unfit {
-            return Err(unfit.clone());
+    pub(super) fn prepare(&mut self, endpoint: usize) -> Result<(), RenderError> {
+        if let Some(error) = &self.error {
+            return Err(error.clone());
         }
-        self.take_rows(feeding, &feeding.by_endpoint[endpoint], iteration, rng)
-    }
-
-    fn take_rows(
-        &mut self,
-        feeding: &Feeding,
-        data: &[usize],
-        iteration: u64,
-        rng: &mut ChaCha12Rng,
-    ) -> Result<(), Unfit> {
-        let plan = &feeding.plan;
-        for &position in data {
-            let feeder = &plan.data[position];
-            let is_due = match (feeder.per, self.rows_of[position]) {
-                (_, 0) => true,
-                (Per::User, _) => false,
-                (Per::Iteration, taken_in) => taken_in != iteration + 1,
-            };
-            if !is_due {
-                continue;
-            }
-            self.rows_of[position] = iteration + 1;
-            let turn = self.turn(feeding, position, feeder.per);
-            let random = |count| rng.random_range(0..count);
-            let Some(row) = feeder.row(turn, plan.seed, random) else {
-                return Err(Unfit {
-                    outcome: Outcome::DataExhausted,
-                    text: format!(
-                        "`{}` ({}, {} rows) has no further row",
-                        feeder.name,
-                        feeder.file,
-                        feeder.rows.count()
-                    ),
-                    end: Some(feeder.on_end),
-                });
-            };
-            let mut row = feeder.rows.read(row)?;
-            for (column, variable) in &feeder.columns {
-                self.variables[*variable] = row.get_mut(*column).and_then(Option::take);
-            }
+        // By position, as nothing of the feeding can be borrowed while a row is taken.
+        for i in 0..self.feeding.by_endpoint[endpoint].len() {
+            self.take_row(self.feeding.by_endpoint[endpoint][i])?;
         }
         Ok(())
     }
 
-    fn turn(&self, feeding: &Feeding, position: usize, per: Per) -> Turn {
-        let (user, users) = (self.number, feeding.users);
+    /// Takes the rows that these variables are columns of.
+    fn take_rows(&mut self, variables: impl Iterator<Item = usize>) -> Result<(), RenderError> {
+        let data = data_of(&self.feeding.by_variable, variables);
+        data.into_iter()
+            .try_for_each(|position| self.take_row(position))
+    }
+
+    /// Takes a row of the data at this position, if one is due.
+    fn take_row(&mut self, position: usize) -> Result<(), RenderError> {
+        let plan = &self.feeding.plan;
+        let feeder = &plan.data[position];
+        let is_due = match (feeder.per, self.rows_of[position]) {
+            (_, 0) => true,
+            (Per::User, _) => false,
+            (Per::Iteration, taken_in) => taken_in != self.iteration + 1,
+        };
+        if !is_due {
+            return Ok(());
+        }
+        self.rows_of[position] = self.iteration + 1;
+        let turn = self.turn(position, feeder.per);
+        let random = |count| self.rng.random_range(0..count);
+        let Some(row) = feeder.row(turn, plan.seed, random) else {
+            return Err(RenderError {
+                outcome: Outcome::DataExhausted,
+                text: format!(
+                    "`{}` has no more rows: all {} rows of {} are used",
+                    feeder.name,
+                    feeder.rows.count(),
+                    feeder.file
+                ),
+                end: Some(feeder.on_end),
+            });
+        };
+        let mut row = feeder.rows.read(row)?;
+        for (column, variable) in &feeder.columns {
+            self.variables[*variable] = row.get_mut(*column).and_then(Option::take);
+        }
+        Ok(())
+    }
+
+    /// The turn at which this user takes its next row of the data at this position.
+    fn turn(&self, position: usize, per: Per) -> Turn {
+        let (user, users) = (self.number, self.feeding.users);
         match per {
-            // The arrivals of an open load are numbered, whichever user takes them.
+            // In the open model the arrivals are numbered, whichever user takes them.
             Per::Iteration if users == 0 => Turn {
                 taken: self.arrival,
                 user: 0,
@@ -249,7 +259,7 @@ impl Values {
                 users: users.max(1),
             },
             Per::Iteration => {
-                let mut taken = feeding.taken.borrow_mut();
+                let mut taken = self.feeding.taken.borrow_mut();
                 let taken = taken.entry((position, user)).or_default();
                 *taken += 1;
                 Turn {
@@ -261,7 +271,7 @@ impl Values {
         }
     }
 
-    /// Gives the variable at this position of the plan's names a value.
+    /// Sets the variable at this position of the names of the plan.
     pub(crate) fn set(&mut self, variable: usize, value: Value) {
         self.variables[variable] = Some(value);
     }
@@ -269,75 +279,71 @@ impl Values {
     /// Whether a condition holds now.
     ///
     /// # Errors
-    /// Why it cannot be said.
-    pub(crate) fn holds(
-        &mut self,
-        condition: &Condition,
-        feeding: &Feeding,
-        iteration: u64,
-        rng: &mut ChaCha12Rng,
-    ) -> Result<bool, Unfit> {
-        let data = data_of(&feeding.by_variable, condition.variables());
-        self.take_rows(feeding, &data, iteration, rng)?;
+    /// Why it cannot be evaluated.
+    pub(crate) fn holds(&mut self, condition: &Condition) -> Result<bool, RenderError> {
+        self.take_rows(condition.variables())?;
         let status = self.status;
-        Ok(condition.holds(&mut self.scope(feeding, iteration, rng), status)?)
+        Ok(condition.holds(&mut self.scope(), status)?)
     }
 
-    /// How a response that took `elapsed` is counted. Of a success, the user keeps what was taken
-    /// out of it. The text of a failure whose class is `wanted` is without secrets, also those of
-    /// the user.
+    /// The result of a response that took `elapsed`. After a success, the user keeps the values that
+    /// are extracted from it. A failure has a text if its outcome is `wanted`; secrets are hidden in
+    /// it, also those of the user.
     pub(crate) fn judge(
         &mut self,
-        feeding: &Feeding,
         endpoint: &Endpoint,
         (response, elapsed): (&Response, Duration),
         wanted: impl Fn(Outcome) -> bool,
-        iteration: u64,
-        rng: &mut ChaCha12Rng,
     ) -> Judgement {
-        let plan = &feeding.plan;
-        let secrets = &plan.secrets;
-        let mut judgement = check::judge(endpoint, response, elapsed, secrets, &wanted, rng);
-        if judgement.text.is_some() {
-            let own = self.secrets(feeding);
+        let secrets = &self.feeding.plan.secrets;
+        let mut result = check::judge(endpoint, response, elapsed, secrets, &wanted, &mut self.rng);
+        if result.text.is_some() {
+            let own = self.secrets();
             if own.is_some() || !response.credentials.is_empty() {
                 let own = own.as_ref().unwrap_or(secrets);
                 let secrets = own.with(response.credentials.iter().map(String::as_str));
                 // Once more, for the text. What is drawn for it must not change what is drawn next,
-                // which would depend on who wants to know.
-                let rng = &mut rng.clone();
-                judgement.text =
+                // which would then depend on which texts are wanted.
+                let rng = &mut self.rng.clone();
+                result.text =
                     check::judge(endpoint, response, elapsed, &secrets, |_| true, rng).text;
             }
         }
         self.status = response.status;
-        for (variable, value) in judgement.extracted.drain(..) {
+        for (variable, value) in result.extracted.drain(..) {
             self.set(variable, value);
         }
-        if judgement.outcome != Outcome::Ok {
-            return judgement;
+        if result.outcome != Outcome::Ok {
+            return result;
         }
-        for (asked, key) in endpoint.checks.iter().filter_map(condition) {
-            let text = match self.holds(asked, feeding, iteration, rng) {
+        for (expression, key) in endpoint.checks.iter().filter_map(condition) {
+            let text = match self.holds(expression) {
                 Ok(true) => continue,
-                Ok(false) => format!("`{}` does not hold", asked.source()),
-                Err(unfit) => unfit.text,
+                Ok(false) => format!("`{}` is false", expression.source()),
+                Err(error) => error.text,
             };
             let outcome = Outcome::CheckFailed;
             let text = wanted(outcome).then_some(text);
-            let own = text.as_ref().and_then(|_| self.secrets(feeding));
-            let secrets = own.as_ref().unwrap_or(secrets);
+            let own = text.as_ref().and_then(|_| self.secrets());
+            let secrets = own.as_ref().unwrap_or(&self.feeding.plan.secrets);
             return Judgement::failure(outcome, text.as_deref(), key.cloned(), secrets);
         }
-        judgement
+        result
     }
 
-    /// Those of the plan, and what only this user knows; `None` if that is nothing more.
-    pub(crate) fn secrets(&self, feeding: &Feeding) -> Option<Secrets> {
-        let own = feeding.secret.iter();
+    /// `text` without secrets, cut to what a sample keeps.
+    pub(super) fn excerpt(&self, text: &str) -> String {
+        let own = self.secrets();
+        let secrets = own.as_ref().unwrap_or(&self.feeding.plan.secrets);
+        check::excerpt(&secrets.hide(text))
+    }
+
+    /// The secrets of the plan and those that only this user knows; `None` if it knows no others.
+    fn secrets(&self) -> Option<Secrets> {
+        let own = self.feeding.secret.iter();
         let own: Vec<&str> = own
             .filter_map(|variable| self.variables[*variable].as_ref()?.as_str())
             .collect();
-        (!own.is_empty()).then(|| feeding.plan.secrets.with(own))
+        (!own.is_empty()).then(|| self.feeding.plan.secrets.with(own))
     }
 }

@@ -1,30 +1,30 @@
-//! How requests say who sends them, and the values that prove it.
+//! How requests are authenticated.
 //!
-//! Here: what the scenario says, with its credentials as templates. Not here: the headers and the
-//! exchanges that come of it (`protocol`).
+//! Here: what the scenario says, with its credentials as templates. Not here: the headers, and the
+//! requests for tokens (`protocol`).
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::plan::Template;
 
-/// How the requests of one or more endpoints prove who sends them.
+/// How the requests of one or more endpoints are authenticated.
 #[derive(Debug, Clone)]
 pub enum Auth {
-    /// RFC 7617.
+    /// Basic authentication: RFC 7617.
     Basic(Credentials),
-    /// RFC 6750: a token that the scenario knows.
+    /// A bearer token that the scenario knows: RFC 6750.
     Bearer(Template),
     /// A key in a header or in the query.
     ApiKey {
-        /// Where it stands.
+        /// Where it is sent.
         place: KeyPlace,
         /// The key.
         value: Template,
     },
-    /// RFC 6749, section 4.4: a token that is fetched by client credentials.
+    /// A bearer token that is fetched with client credentials: RFC 6749, section 4.4.
     OAuth2(OAuth2),
-    /// RFC 7616: an answer to the server's challenge.
+    /// Digest authentication, in response to a challenge of the server: RFC 7616.
     Digest(Credentials),
 }
 
@@ -37,32 +37,32 @@ pub struct Credentials {
     pub password: Template,
 }
 
-/// Where an API key stands.
+/// Where an API key is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyPlace {
-    /// In the header of this name, in lower case.
+    /// In the header with this name, in lower case.
     Header(String),
     /// In the query, under this name.
     Query(String),
 }
 
-/// Client credentials, and where a token is had for them.
+/// Client credentials, and where to get a token for them.
 #[derive(Debug, Clone)]
 pub struct OAuth2 {
     /// An absolute URL, known before the run.
     pub token_url: String,
-    /// The client's name.
+    /// The ID of the client.
     pub client_id: Template,
-    /// The client's password.
+    /// The secret of the client.
     pub client_secret: Template,
-    /// What the token is for, if the server wants to know.
+    /// The scope of the token, if there is one.
     pub scope: Option<Template>,
     /// Further fields of the token request, by name.
     pub params: Vec<(String, Template)>,
-    /// Whether name and secret stand in the form rather than in the `authorization` header.
+    /// Whether ID and secret are sent in the form instead of the `authorization` header.
     pub in_body: bool,
-    /// Whether each virtual user has a token of its own rather than each worker.
+    /// Whether each virtual user has its own token; otherwise each worker has one.
     pub per_user: bool,
 }
 
@@ -80,13 +80,13 @@ impl Auth {
         }
     }
 
-    /// Whether anything has to be filled in for each request.
+    /// Whether anything is filled in for each request.
     pub fn varies(&self) -> bool {
         let mut templates = self.templates().into_iter();
         templates.any(|template| template.as_constant().is_none())
     }
 
-    /// The position among the [`Self::templates`] of the one that nobody may see.
+    /// The position of the secret among the [`Self::templates`].
     pub fn secret_position(&self) -> usize {
         match self {
             Self::Bearer(_) | Self::ApiKey { .. } => 0,
@@ -94,12 +94,12 @@ impl Auth {
         }
     }
 
-    /// The secret, where it is known before the run.
+    /// The secret, if it is known before the run.
     pub fn secret(&self) -> Option<&str> {
         self.templates()[self.secret_position()].as_constant()
     }
 
-    /// The header that holds the proof, in lower case; `None` for the query.
+    /// The header that holds the credentials, in lower case; `None` if they are in the query.
     pub fn header_name(&self) -> Option<&str> {
         match self {
             Self::ApiKey { place, .. } => match place {
@@ -110,7 +110,7 @@ impl Auth {
         }
     }
 
-    /// The word for it in a scenario.
+    /// The name of the method in a scenario.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Basic(_) => "basic",
@@ -122,7 +122,7 @@ impl Auth {
     }
 }
 
-/// As written, except for secrets that are written out.
+/// As written, except for literal secrets.
 impl Serialize for Auth {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let secret = self.secret_position();
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_that_is_written_out_is_not_stored_and_a_template_is() {
+    fn a_literal_secret_is_not_stored_and_a_template_is() {
         let credentials = |password: &str| Credentials {
             username: Template::literal("ann"),
             password: Template::new(password, Vec::new()),

@@ -1,7 +1,7 @@
 //! Request bodies: texts with slots, files, and multipart bodies of both.
 //!
 //! Here: what is sent, as far as it is known before the run. Not here: how it is written in YAML
-//! (`scenario`), how it goes out (`protocol`).
+//! (`scenario`), or how it is sent (`protocol`).
 
 use std::path::PathBuf;
 
@@ -18,35 +18,35 @@ pub enum Body {
     /// Text, JSON or a form, rendered for each request.
     Template(Template),
     /// The content of a file.
-    File(FilePart),
+    File(BodyFile),
     /// Texts and files, one after the other: a multipart body.
-    Pieces(Vec<Piece>),
+    Pieces(Vec<BodyPiece>),
 }
 
-/// A piece of a multipart body.
+/// A text or a file in a multipart body.
 #[derive(Debug, Clone)]
-pub enum Piece {
+pub enum BodyPiece {
     /// Text, rendered for each request.
     Text(Template),
     /// The content of a file.
-    File(FilePart),
+    File(BodyFile),
 }
 
 /// A file that is sent.
 #[derive(Debug, Clone)]
-pub struct FilePart {
+pub struct BodyFile {
     /// As written in the scenario.
     pub path: String,
-    /// What is in it.
-    pub content: Content,
+    /// Its content.
+    pub content: FileContent,
 }
 
-/// What is in a file.
+/// The content of a file.
 #[derive(Debug, Clone)]
-pub enum Content {
+pub enum FileContent {
     /// Read when the plan was made.
     Bytes(Bytes),
-    /// Too large to be held in memory: read anew for each request.
+    /// Too large for memory: read again for each request.
     OnDisk {
         /// Where it was found.
         path: PathBuf,
@@ -55,7 +55,7 @@ pub enum Content {
     },
 }
 
-impl Content {
+impl FileContent {
     /// Its size; bytes.
     pub fn length(&self) -> u64 {
         match self {
@@ -74,31 +74,31 @@ impl Body {
             Self::None | Self::File(_) => (None, &[][..]),
         };
         let texts = pieces.iter().filter_map(|piece| match piece {
-            Piece::Text(template) => Some(template),
-            Piece::File(_) => None,
+            BodyPiece::Text(template) => Some(template),
+            BodyPiece::File(_) => None,
         });
         alone.into_iter().chain(texts)
     }
 
-    /// Whether a part of it has to be filled in for each request.
+    /// Whether anything in it is filled in for each request.
     pub fn varies(&self) -> bool {
         let mut templates = self.templates();
         templates.any(|template| template.as_constant().is_none())
     }
 
-    /// The first file that is too large to be held in memory.
-    pub fn on_disk(&self) -> Option<&FilePart> {
+    /// The first file that is too large for memory.
+    pub fn on_disk(&self) -> Option<&BodyFile> {
         let (alone, pieces) = match self {
             Self::File(file) => (Some(file), &[][..]),
             Self::Pieces(pieces) => (None, &pieces[..]),
             Self::None | Self::Template(_) => (None, &[][..]),
         };
         let files = pieces.iter().filter_map(|piece| match piece {
-            Piece::File(file) => Some(file),
-            Piece::Text(_) => None,
+            BodyPiece::File(file) => Some(file),
+            BodyPiece::Text(_) => None,
         });
         let mut files = alone.into_iter().chain(files);
-        files.find(|file| matches!(file.content, Content::OnDisk { .. }))
+        files.find(|file| matches!(file.content, FileContent::OnDisk { .. }))
     }
 }
 
@@ -113,7 +113,7 @@ impl Serialize for Body {
     }
 }
 
-impl Serialize for Piece {
+impl Serialize for BodyPiece {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Text(template) => template.serialize(serializer),
@@ -122,7 +122,7 @@ impl Serialize for Piece {
     }
 }
 
-impl Serialize for FilePart {
+impl Serialize for BodyFile {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         ("file", &self.path, self.content.length()).serialize(serializer)
     }

@@ -1,4 +1,4 @@
-//! What a response must be like to count as a success. Evaluated in `crate::check`.
+//! The conditions on a response that make it a success. Evaluated in `crate::check`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,35 +18,35 @@ pub enum Check {
     /// The response time is at most this long.
     #[serde(rename = "max_duration_us", with = "crate::units::micros")]
     MaxDuration(Duration),
-    /// The body has at least so many bytes, as it came over the wire.
+    /// The body has at least this many bytes on the wire.
     MinSize(u64),
-    /// The body has at most so many bytes, as it came over the wire.
+    /// The body has at most this many bytes on the wire.
     MaxSize(u64),
     /// A header is as expected.
     Header {
         /// Lower case.
         name: String,
-        /// What must be found there; every value where it is sent more than once.
+        /// What its value must be; every value if the header is sent more than once.
         expect: Expectation,
     },
     /// The body contains this text.
     BodyContains(String),
-    /// The body has a place that matches.
+    /// Something in the body matches.
     BodyMatches(Pattern),
     /// The JSON body matches at this path.
     Json {
         /// RFC 9535 path.
         #[serde(serialize_with = "as_text")]
         path: JsonPath,
-        /// What must be found there.
+        /// What the values there must be.
         expect: Expectation,
     },
-    /// An expression holds, asked once the values of the response were taken. Unlike the others, it
-    /// is evaluated by the engine, which knows the variables.
+    /// An expression is true after the values of the response were extracted. Unlike the others, it is
+    /// evaluated by the engine, which knows the variables.
     That(Condition),
-    /// The condition does not hold. A body that cannot be judged is a failure all the same.
+    /// The condition is false. A body that cannot be evaluated is still a failure.
     Not(Box<Check>),
-    /// The condition holds, or the request fails with this key, under which it is counted.
+    /// The condition is true; otherwise the request fails and is counted under this key.
     FailWith {
         /// The key.
         key: Arc<str>,
@@ -73,7 +73,7 @@ impl Check {
         }
     }
 
-    /// Whether the body has to be kept to evaluate it.
+    /// Whether the body must be kept to evaluate it.
     pub fn needs_body(&self) -> bool {
         match self {
             Self::BodyContains(_) | Self::BodyMatches(_) | Self::Json { .. } => true,
@@ -108,7 +108,7 @@ impl StatusRange {
     }
 }
 
-/// What a JSON path or a header must give. Where several values are found, each must be so.
+/// What the value of a JSON path or a header must be. If there are several values, each of them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expectation {
@@ -120,7 +120,7 @@ pub enum Expectation {
     Equals(serde_json::Value),
     /// A text that contains this one, or a list that has it.
     Contains(String),
-    /// A text, or a number as it is written, with a place that matches.
+    /// A text, or a number as it is written, in which something matches.
     Matches(Pattern),
     /// A number above this.
     Above(f64),
@@ -134,15 +134,15 @@ pub enum Expectation {
     All(Vec<Expectation>),
 }
 
-/// A regular expression; equal and written as its text.
+/// A regular expression; compared and serialized as its text.
 #[derive(Clone)]
 pub struct Pattern(Regex);
 
 impl Pattern {
-    /// The largest compiled form; bytes.
+    /// The largest compiled size; bytes.
     const MAX_BYTES: usize = 1 << 20;
 
-    /// Of this text, with at most 1 MiB of compiled form.
+    /// Compiles this text. The compiled size is at most 1 MiB.
     ///
     /// # Errors
     /// What is wrong with it, on one line.
@@ -152,13 +152,13 @@ impl Pattern {
             .build();
         built.map(Self).map_err(|error| {
             let whole = error.to_string();
-            // The crate draws the place on several lines; the last one says what it is.
+            // The library marks the location over several lines; the last line has the message.
             let last = whole.lines().last().unwrap_or_default().trim();
             last.strip_prefix("error: ").unwrap_or(last).to_owned()
         })
     }
 
-    /// To match with.
+    /// The compiled expression.
     pub fn regex(&self) -> &Regex {
         &self.0
     }
@@ -188,6 +188,6 @@ impl Serialize for Pattern {
     }
 }
 
-pub(crate) fn as_text<S: Serializer>(path: &JsonPath, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn as_text<S: Serializer>(path: &JsonPath, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(path)
 }

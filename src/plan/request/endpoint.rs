@@ -14,7 +14,7 @@ pub struct Endpoint {
     pub name: String,
     /// The HTTP method.
     pub method: Method,
-    /// A path below the target, or an absolute URL.
+    /// A path below the URL of the service, or an absolute URL.
     pub url: Template,
     /// Headers of the request, in order. A literal value of a header that carries credentials is
     /// redacted when the plan is written.
@@ -24,10 +24,10 @@ pub struct Endpoint {
     /// Whether the body is sent compressed by gzip.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub gzip: bool,
-    /// How its requests prove who sends them. Endpoints that share it share its tokens.
+    /// How its requests are authenticated. Endpoints that share it share its tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth: Option<Arc<Auth>>,
-    /// What it asks of its connections.
+    /// What it requires of its connections.
     #[serde(skip_serializing_if = "Wire::is_default")]
     pub wire: Wire,
     /// From sending to the last byte of the body, redirects included.
@@ -36,13 +36,13 @@ pub struct Endpoint {
     /// For name resolution, TCP and TLS together; at most `timeout`.
     #[serde(rename = "connect_timeout_us", with = "crate::units::micros")]
     pub connect_timeout: Duration,
-    /// How many redirects are followed; 0 takes a 3xx as the answer.
+    /// How many redirects are followed; with 0, a 3xx is the response.
     pub max_redirects: u32,
-    /// A body with more bytes on the wire than this fails; bytes.
+    /// The request fails if the body has more bytes on the wire than this.
     pub max_body: u64,
     /// Conditions on the response. Without one on the status, 2xx and 3xx pass.
     pub checks: Vec<Check>,
-    /// What is taken out of a response that passed, in order.
+    /// The values to extract from a response that passed its checks, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub extract: Vec<Extraction>,
     /// For `--tags` and `--exclude-tags`.
@@ -50,13 +50,13 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Whether something looks into the body, so that it has to be kept.
+    /// Whether a check or an extraction needs the body, so that it must be kept.
     pub fn keeps_body(&self) -> bool {
         self.checks.iter().any(Check::needs_body) || self.extract.iter().any(Extraction::needs_body)
     }
 
-    /// Whether something looks into the headers of the response, besides what perfctl itself heeds
-    /// of each; what looks into the body needs those that say how it is encoded.
+    /// Whether a check or an extraction needs the headers of the response, besides those that perfctl
+    /// always reads. To decode the body, its headers are needed too.
     pub fn keeps_headers(&self) -> bool {
         self.keeps_body()
             || self.checks.iter().any(Check::needs_headers)
@@ -73,7 +73,7 @@ impl Endpoint {
             .chain(auth)
     }
 
-    /// Whether a token has to be fetched before its requests can be sent.
+    /// Whether its requests need a token that is fetched before they are sent.
     pub fn needs_token(&self) -> bool {
         matches!(self.auth.as_deref(), Some(Auth::OAuth2(_)))
     }
@@ -110,7 +110,7 @@ impl Serialize for Header {
 /// The HTTP methods a scenario can use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-#[expect(missing_docs, reason = "the names say it all")]
+#[expect(missing_docs, reason = "the names need no explanation")]
 pub enum Method {
     Get,
     Head,

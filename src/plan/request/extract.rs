@@ -1,4 +1,4 @@
-//! Values taken out of a response into a user's variables. Carried out in `crate::check`.
+//! Values extracted from a response into variables of the user. Carried out in `crate::check`.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -6,36 +6,36 @@ use serde_json_path::JsonPath;
 
 use super::check::{Pattern, as_text};
 
-/// One value to take out of a response that passed its checks.
+/// One value to extract from a response that passed its checks.
 #[derive(Debug, Clone, Serialize)]
 pub struct Extraction {
     /// The variable's name.
     pub name: String,
-    /// Its position in the plan's names.
+    /// Its position in the names of the plan.
     #[serde(skip)]
     pub variable: usize,
     /// Where to look.
-    pub from: Source,
-    /// What to take of the texts found there: the first group, or the match where it has no group.
+    pub from: ExtractionSource,
+    /// Takes a part of the texts found there: the first group, or the whole match if there is no group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub regex: Option<Pattern>,
-    /// Which of several.
+    /// Which of several values.
     pub pick: Pick,
-    /// What to take when there is nothing; `None` fails the request.
+    /// The value if nothing is found; with `None`, the request fails.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<Value>,
 }
 
-/// Where in a response a value stands.
+/// Where in a response a value is.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Source {
+pub enum ExtractionSource {
     /// The nodes that an RFC 9535 path finds in the JSON body.
     #[serde(serialize_with = "as_text")]
     Json(JsonPath),
     /// The values of the header of this (lower-case) name.
     Header(String),
-    /// The values of this name that `set-cookie` sets.
+    /// The values that `set-cookie` gives the cookie of this name.
     Cookie(String),
     /// The body as text.
     Body,
@@ -49,19 +49,26 @@ pub enum Pick {
     Index(usize),
     /// The last one.
     Last,
-    /// Any, by the user's own random numbers.
+    /// Any, by the random numbers of the user.
     Random,
     /// All of them, as a list.
     All,
 }
 
 impl Extraction {
-    /// Whether the body has to be kept.
+    /// Whether it needs the body.
     pub fn needs_body(&self) -> bool {
-        matches!(self.from, Source::Json(_) | Source::Body)
+        matches!(
+            self.from,
+            ExtractionSource::Json(_) | ExtractionSource::Body
+        )
     }
-    /// Whether it is taken out of a header.
+
+    /// Whether it needs the headers.
     pub fn needs_headers(&self) -> bool {
-        matches!(self.from, Source::Header(_) | Source::Cookie(_))
+        matches!(
+            self.from,
+            ExtractionSource::Header(_) | ExtractionSource::Cookie(_)
+        )
     }
 }

@@ -1,17 +1,17 @@
-//! Data that users are fed with: rows of CSV and JSON-lines files, and who gets which.
+//! Data files: rows of CSV and JSON lines, and which user gets which row.
 //!
-//! Here: the resolved feeders, and the pure rule by which rows are dealt out. Not here: reading
-//! and checking a file before the run (`scenario`), or when a user takes a row (`engine`).
+//! Here: the resolved feeders, and the pure rule that assigns rows to users. Not here: reading and
+//! checking a file before the run (`scenario`), or when a user takes a row (`engine`).
 
 mod records;
 mod rows;
 
 use serde::{Deserialize, Serialize};
 
-pub use records::Fault;
-pub use rows::{Format, Rows};
+pub use records::DataError;
+pub use rows::{DataFormat, Rows};
 
-/// A file whose rows users are fed with.
+/// A file whose rows users take.
 #[derive(Debug, Clone, Serialize)]
 pub struct Feeder {
     /// The name in `{{ name.column }}`.
@@ -19,12 +19,12 @@ pub struct Feeder {
     /// The file, as written in the scenario.
     pub file: String,
     /// The order of the rows.
-    pub mode: Mode,
+    pub mode: RowOrder,
     /// When a user takes a row.
     pub per: Per,
-    /// What happens when there is no further row.
+    /// What happens when there are no more rows.
     pub on_end: OnEnd,
-    /// The columns that are used: position in the row, and of the variable in the plan's names.
+    /// The used columns: position in the row, and position of the variable in the names of the plan.
     #[serde(skip)]
     pub columns: Vec<(usize, usize)>,
     /// The rows.
@@ -32,17 +32,17 @@ pub struct Feeder {
     pub rows: Rows,
 }
 
-/// In which order rows are taken.
+/// The order in which rows are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// As they stand in the file.
+pub enum RowOrder {
+    /// The order of the file.
     Sequential,
-    /// Any row each time.
+    /// A random row each time.
     Random,
-    /// Each row once, in an order that the seed decides; then again, in another.
+    /// Each row once, in an order that the seed decides; then again in another order.
     Shuffle,
-    /// As they stand in the file, and no row is ever given to two users.
+    /// The order of the file, and no two users ever get the same row.
     Unique,
 }
 
@@ -50,17 +50,17 @@ pub enum Mode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Per {
-    /// In each iteration that uses one, before its first request that does.
+    /// In each iteration that uses one, before the first request that does.
     Iteration,
     /// Once.
     User,
 }
 
-/// What happens when a user needs a row and there is none.
+/// What happens when a user needs a row and there are no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnEnd {
-    /// The rows begin again: all of them, or with [`Mode::Unique`] those of the user.
+    /// The rows start again: all of them, or with [`RowOrder::Unique`] those of the user.
     Wrap,
     /// The user ends.
     StopUser,
@@ -80,10 +80,10 @@ pub struct Turn {
 }
 
 impl Feeder {
-    /// The row to take at this turn; `None` when there is none. Depends on nothing else, so that
-    /// users need not agree with each other, and a seed deals out the same rows to any number of
-    /// workers: row after row goes round the users, as cards do. `random` is any number, which
-    /// only [`Mode::Random`] uses.
+    /// The row to take at this turn; `None` if there are no more. It depends on nothing else, so that
+    /// users need not coordinate, and a seed gives the same rows on any number of workers: rows are
+    /// assigned to users round-robin. Only [`RowOrder::Random`] uses `random`, which returns a random
+    /// number below its argument.
     pub fn row(&self, turn: Turn, seed: u64, random: impl FnOnce(u64) -> u64) -> Option<u64> {
         let rows = self.rows.count();
         let number = turn
@@ -93,12 +93,16 @@ impl Feeder {
         let wraps = self.on_end == OnEnd::Wrap;
         match self.mode {
             _ if rows == 0 => None,
-            Mode::Random => Some(random(rows)),
-            _ if number < rows || (wraps && self.mode != Mode::Unique) => Some(match self.mode {
-                Mode::Shuffle => shuffled(number % rows, rows, mix(seed ^ mix(number / rows))),
-                _ => number % rows,
-            }),
-            Mode::Unique if wraps && turn.user < rows => {
+            RowOrder::Random => Some(random(rows)),
+            _ if number < rows || (wraps && self.mode != RowOrder::Unique) => {
+                Some(match self.mode {
+                    RowOrder::Shuffle => {
+                        shuffled(number % rows, rows, mix(seed ^ mix(number / rows)))
+                    }
+                    _ => number % rows,
+                })
+            }
+            RowOrder::Unique if wraps && turn.user < rows => {
                 let own = (rows - turn.user).div_ceil(turn.users);
                 Some(turn.user + turn.users * (turn.taken % own))
             }
@@ -107,7 +111,7 @@ impl Feeder {
     }
 }
 
-/// Where `position` comes to lie when `count` positions are shuffled: a permutation that needs no
+/// The new position of `position` when `count` positions are shuffled: a permutation that needs no
 /// memory. Four Feistel rounds over the next larger power of four, walked until the result is
 /// below `count` (J. Black, P. Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002).
 fn shuffled(position: u64, count: u64, key: u64) -> u64 {
@@ -142,7 +146,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn feeder(mode: Mode, on_end: OnEnd, rows: u64) -> Feeder {
+    fn feeder(mode: RowOrder, on_end: OnEnd, rows: u64) -> Feeder {
         let lines: String = (0..rows).map(|i| format!("{i}\n")).collect();
         Feeder {
             name: "x".into(),
@@ -151,39 +155,45 @@ mod tests {
             per: Per::Iteration,
             on_end,
             columns: vec![(0, 0)],
-            rows: Rows::of_text(Format::Csv, &lines),
+            rows: Rows::of_text(DataFormat::Csv, &lines),
         }
     }
 
-    fn deal(feeder: &Feeder, users: u64, turns: u64) -> Vec<Vec<Option<u64>>> {
+    fn assigned(feeder: &Feeder, users: u64, turns: u64) -> Vec<Vec<Option<u64>>> {
         let row = |user, taken| feeder.row(Turn { taken, user, users }, 42, |count| count / 2);
         let of_user = |user| (0..turns).map(|taken| row(user, taken)).collect();
         (0..users).map(of_user).collect()
     }
 
     #[test]
-    fn rows_go_round_the_users() {
-        let sequential = feeder(Mode::Sequential, OnEnd::Wrap, 5);
+    fn rows_are_assigned_round_robin() {
+        let sequential = feeder(RowOrder::Sequential, OnEnd::Wrap, 5);
         assert_eq!(
-            deal(&sequential, 2, 3),
+            assigned(&sequential, 2, 3),
             [[Some(0), Some(2), Some(4)], [Some(1), Some(3), Some(0)]]
         );
-        let unique = feeder(Mode::Unique, OnEnd::StopUser, 5);
+        let unique = feeder(RowOrder::Unique, OnEnd::StopUser, 5);
         assert_eq!(
-            deal(&unique, 2, 3),
+            assigned(&unique, 2, 3),
             [[Some(0), Some(2), Some(4)], [Some(1), Some(3), None]]
         );
-        let own = feeder(Mode::Unique, OnEnd::Wrap, 5);
-        assert_eq!(deal(&own, 2, 4)[1], [Some(1), Some(3), Some(1), Some(3)]);
-        let random = feeder(Mode::Random, OnEnd::Wrap, 5);
-        assert_eq!(deal(&random, 1, 2), [[Some(2), Some(2)]]);
-        assert_eq!(deal(&feeder(Mode::Random, OnEnd::Wrap, 0), 1, 1), [[None]]);
+        let own = feeder(RowOrder::Unique, OnEnd::Wrap, 5);
+        assert_eq!(
+            assigned(&own, 2, 4)[1],
+            [Some(1), Some(3), Some(1), Some(3)]
+        );
+        let random = feeder(RowOrder::Random, OnEnd::Wrap, 5);
+        assert_eq!(assigned(&random, 1, 2), [[Some(2), Some(2)]]);
+        assert_eq!(
+            assigned(&feeder(RowOrder::Random, OnEnd::Wrap, 0), 1, 1),
+            [[None]]
+        );
     }
 
     proptest! {
         #[test]
-        fn a_shuffle_gives_each_row_once_in_each_round(rows in 1u64..300, seed in any::<u64>()) {
-            let feeder = feeder(Mode::Shuffle, OnEnd::Wrap, rows);
+        fn a_shuffle_gives_each_row_once_per_round(rows in 1u64..300, seed in any::<u64>()) {
+            let feeder = feeder(RowOrder::Shuffle, OnEnd::Wrap, rows);
             for round in 0..3 {
                 let turn = |taken| Turn { taken, user: 0, users: 1 };
                 let round: BTreeSet<u64> = (round * rows..(round + 1) * rows)
@@ -196,10 +206,10 @@ mod tests {
         #[test]
         fn no_two_users_share_a_unique_row(rows in 1u64..200, users in 1u64..50, wrap: bool) {
             let on_end = if wrap { OnEnd::Wrap } else { OnEnd::StopRun };
-            let feeder = feeder(Mode::Unique, on_end, rows);
+            let feeder = feeder(RowOrder::Unique, on_end, rows);
             let mut owner = std::collections::BTreeMap::new();
-            for (user, dealt) in deal(&feeder, users, 12).into_iter().enumerate() {
-                for row in dealt.into_iter().flatten() {
+            for (user, rows) in assigned(&feeder, users, 12).into_iter().enumerate() {
+                for row in rows.into_iter().flatten() {
                     prop_assert_eq!(*owner.entry(row).or_insert(user), user);
                 }
             }
@@ -208,7 +218,7 @@ mod tests {
 
     #[test]
     fn rounds_and_seeds_shuffle_differently() {
-        let feeder = feeder(Mode::Shuffle, OnEnd::Wrap, 50);
+        let feeder = feeder(RowOrder::Shuffle, OnEnd::Wrap, 50);
         let order = |from: u64, seed| -> Vec<Option<u64>> {
             let turn = |taken| Turn {
                 taken,

@@ -1,26 +1,26 @@
-//! Expressions within `{{ ... }}` that are more than a name: filters, functions, comparisons,
+//! Expressions in `{{ ... }}` that are more than a name: filters, functions, comparisons,
 //! `a if b else c`. Compiled when the plan is made, evaluated for each request.
 //!
-//! Here: all that is known about the library that does so. Not here: plain names, which templates
-//! fill in themselves, and which names there are (`scenario`).
+//! Here: everything that depends on the library for expressions. Not here: plain names, which templates
+//! fill in themselves, and which names exist (`scenario`).
 
 mod functions;
+mod loan;
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use minijinja::value::Serde;
 use minijinja::{Environment, ErrorKind, Value};
-use rand_chacha::ChaCha12Rng;
 use serde::{Serialize, Serializer};
 
-use crate::plan::{Escape, Scope};
+use super::escape::Escape;
+use super::scope::Scope;
+use functions::MAX_TEXT;
+use loan::Loan;
 
-/// The most steps of one evaluation.
+/// The most steps of one evaluation, as the library counts them.
 const FUEL: u64 = 20_000;
-/// The longest text that an expression may give, or make on its way; bytes.
-const MAX_TEXT: usize = 1_000_000;
 /// The deepest nesting of parentheses and the like.
 const MAX_DEPTH: usize = 50;
 
@@ -33,61 +33,49 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment
 });
 
-thread_local! {
-    /// What functions draw from while an expression of this thread is evaluated: they cannot
-    /// borrow from the user, as they must outlive any borrow.
-    static DRAW: RefCell<Option<Draw>> = const { RefCell::new(None) };
-}
-
-/// The random numbers and counters of the user whose expression is evaluated.
-struct Draw {
-    rng: ChaCha12Rng,
-    counters: BTreeMap<String, u64>,
-}
-
 /// A compiled expression. Serialized and shown as it was written.
 pub struct Expression {
     source: Arc<str>,
     compiled: minijinja::Expression<'static, 'static>,
-    inputs: Vec<(Path, Input)>,
-    /// Whether it may ask for a random number or a counter.
+    inputs: Vec<(InputName, Input)>,
+    /// Whether it may use a random number or a counter.
     draws: bool,
 }
 
 /// How an expression names an input: `name`, or `name.part`.
-pub type Path = (String, Option<String>);
+pub type InputName = (String, Option<String>);
 
 /// What an expression reads.
 #[derive(Debug, Clone)]
 pub enum Input {
-    /// The variable at this position of the plan's names.
+    /// The variable at this position of the names of the plan.
     Variable(usize),
-    /// A value known before the run. May be a secret, and is not shown.
+    /// A value known before the run. It may be a secret, so it is not shown.
     Known(String),
     /// The virtual user's number, from 1.
     UserId,
     /// The number of the user's iteration, from 1.
     Iteration,
-    /// The status of the user's last response; nothing before the first, and where none came.
+    /// The status of the last response of the user; nothing before the first, or if none came.
     Status,
 }
 
 impl Expression {
-    /// Compiles `source`, what stands between the braces. `resolve` is asked for each name, as it
-    /// is written with all its parts, such as `users.name`; it says which of them name the input,
-    /// and the others look into its value.
+    /// Compiles `source`, the text between the braces. Calls `resolve` for each name, with all its parts
+    /// as written, such as `users.name`. It returns which of them name the input; the other parts look
+    /// into its value.
     ///
     /// # Errors
     /// What is wrong, as a text, or the error of `resolve`.
     pub fn compile<E: From<String>>(
         source: &str,
-        mut resolve: impl FnMut(&str) -> Result<(Path, Input), E>,
+        mut resolve: impl FnMut(&str) -> Result<(InputName, Input), E>,
     ) -> Result<Self, E> {
         let compiled = ENVIRONMENT
             .compile_expression_owned(source.to_owned())
             .map_err(|error| E::from(explain(&error)))?;
         let mut names: Vec<String> = compiled.undeclared_variables(true).into_iter().collect();
-        // In no order of its own.
+        // The library returns them in no particular order.
         names.sort_unstable();
         let mut inputs = Vec::new();
         let mut functions = Vec::new();
@@ -115,10 +103,10 @@ impl Expression {
         })
     }
 
-    /// Appends what it gives, lists and mappings as JSON.
+    /// Appends its value, lists and mappings as JSON.
     ///
     /// # Errors
-    /// Why it gives nothing, for people. Values are not quoted.
+    /// Why it has no value, for people. Does not quote values.
     pub fn render(
         &self,
         escape: Escape,
@@ -131,7 +119,7 @@ impl Expression {
             Some(text) if text.len() > MAX_TEXT => return Err(too_long()),
             Some(text) => escape.push(text, out),
             None if value.as_bytes().is_some() => {
-                return Err(self.failed("it gives bytes that are no text"));
+                return Err(self.failed("its value is bytes that are not text"));
             }
             None => {
                 let json = serde_json::to_string(&value)
@@ -148,17 +136,7 @@ impl Expression {
     fn value(&self, scope: &mut Scope<'_>, status: Option<u16>) -> Result<Value, String> {
         let context = self.context(scope, status);
         let result = if self.draws {
-            let draw = Draw {
-                rng: scope.rng.clone(),
-                counters: std::mem::take(scope.counters),
-            };
-            DRAW.set(Some(draw));
-            let result = self.compiled.eval(context);
-            if let Some(draw) = DRAW.take() {
-                *scope.rng = draw.rng;
-                *scope.counters = draw.counters;
-            }
-            result
+            Loan::during(scope, || self.compiled.eval(context))
         } else {
             self.compiled.eval(context)
         };
@@ -167,7 +145,7 @@ impl Expression {
             Ok(_) => "it has no value".to_owned(),
             Err(error) => explain(&error),
         };
-        // More to the point than a value that is undefined, which this one most often caused.
+        // Says more than "undefined", which an unset variable most often causes.
         match self
             .variables()
             .find_map(|index| scope.variable(index).err())
@@ -184,7 +162,7 @@ impl Expression {
             let value = match input {
                 Input::Variable(index) => match scope.variable(*index) {
                     Ok(value) => Value::from(Serde(value)),
-                    // Left undefined, so that `default` and `is defined` can see to it.
+                    // Left undefined for `default` and `is defined`.
                     Err(_) => continue,
                 },
                 Input::Known(text) => Value::from(text.as_str()),
@@ -208,7 +186,7 @@ impl Expression {
     }
 }
 
-/// An expression that is asked whether it holds.
+/// An expression that is true or false.
 #[derive(Debug, Clone, Serialize)]
 #[serde(transparent)]
 pub struct Condition(Arc<Expression>);
@@ -229,17 +207,17 @@ impl Condition {
         &self.0.source
     }
 
-    /// Whether it holds for a user whose last response had this status. As in Python, an empty
-    /// text or list, 0 and nothing do not.
+    /// Whether it is true for a user whose last response had this status. As in Python, an empty text or
+    /// list, 0 and nothing are false.
     ///
     /// # Errors
-    /// Why it cannot be said, for people.
+    /// Why it cannot be evaluated, for people.
     pub fn holds(&self, scope: &mut Scope<'_>, status: Option<u16>) -> Result<bool, String> {
         self.0.value(scope, status).map(|value| value.is_true())
     }
 }
 
-/// What went wrong, on one line, without what the library knows of its own workings.
+/// What went wrong, on one line, without the internals of the library.
 fn explain(error: &minijinja::Error) -> String {
     let what = match error.kind() {
         ErrorKind::OutOfFuel => return format!("it takes more than {FUEL} steps"),

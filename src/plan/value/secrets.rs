@@ -1,8 +1,8 @@
-//! Values that may be sent to the target and shown to nobody else.
+//! Values that may be sent to the service and must not be shown to anybody else.
 //!
-//! A plan keeps templates as they were written, so that it can be stored. What is left is a target
-//! that repeats a secret in its answer, of which a failure's text quotes a part: there the known
-//! values are taken out, as they are and in the forms they are commonly sent in.
+//! A plan keeps templates as they were written, so that it can be stored. But a service may repeat a
+//! secret in its response, and the text of a failure quotes a part of it. There the known values are
+//! hidden, as they are and in the encodings they are commonly sent in.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -12,21 +12,21 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use crate::plan::Escape;
 
-/// What stands in their place.
+/// What is shown in their place.
 const HIDDEN: &str = "***";
 
-/// Secret values, in all the forms they are looked for in.
+/// Secret values, in all encodings that are searched for.
 #[derive(Clone, Default)]
 pub struct Secrets {
-    /// Longest first, so that a form is not cut in two by a shorter one.
+    /// Longest first, so that a shorter form does not cut a longer one in two.
     forms: Vec<String>,
 }
 
 impl Secrets {
-    /// Shorter values are no secrets, and taking them out would make texts unreadable; characters.
+    /// Shorter values are not secrets, and hiding them would make texts unreadable; characters.
     pub const SHORTEST: usize = 4;
 
-    /// Of these values; those below four characters are left out.
+    /// These values, except those below four characters.
     pub fn new<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
         let mut all = BTreeSet::new();
         for value in values {
@@ -49,7 +49,7 @@ impl Secrets {
         Self { forms }
     }
 
-    /// These and further ones.
+    /// These and more values.
     pub fn with<'a>(&self, values: impl IntoIterator<Item = &'a str>) -> Self {
         let mut all = Self::new(values);
         all.forms.extend(self.forms.iter().cloned());
@@ -57,7 +57,7 @@ impl Secrets {
         all
     }
 
-    /// `text` without any of them.
+    /// `text` with all of them hidden.
     pub fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut shown = Cow::Borrowed(text);
         for form in &self.forms {
@@ -68,8 +68,8 @@ impl Secrets {
         shown
     }
 
-    /// The first `most` characters of `text` without any of them, also where one of them would be
-    /// cut in two there.
+    /// The first `most` characters of `text` with all of them hidden, even one that would be cut in two
+    /// there.
     pub fn hide_beginning(&self, text: &str, most: usize) -> String {
         let longest = self.forms.first().map_or(0, String::len);
         let enough: String = text.chars().take(most + longest).collect();
@@ -77,8 +77,7 @@ impl Secrets {
     }
 }
 
-/// What a URL makes of a value that is written into its path or query as it is: some characters are
-/// encoded, others are not.
+/// How a value looks in the path or the query of a URL: some characters are encoded, others are not.
 fn in_url(value: &str) -> impl Iterator<Item = String> {
     let mut url = url::Url::parse("http://localhost/").ok();
     let mut forms = Vec::new();
@@ -88,14 +87,14 @@ fn in_url(value: &str) -> impl Iterator<Item = String> {
         url.set_query(Some(value));
         forms.extend(url.query().map(str::to_owned));
     }
-    // A path of dots is empty, and an empty form would be found everywhere.
+    // A path of dots becomes empty, and an empty form would match everywhere.
     forms
         .into_iter()
         .filter(|form| form.chars().count() >= Secrets::SHORTEST)
 }
 
-/// What is the same of a value's base64 wherever it stands `offset` bytes into a group of three:
-/// its first and last characters may belong to its neighbours as well.
+/// The part of the base64 of a value that is always the same if the value starts `offset` bytes into a
+/// group of three: its first and last characters may also encode its neighbors.
 fn encoded(value: &str, offset: usize) -> Vec<String> {
     let mut bytes = vec![0; offset];
     bytes.extend_from_slice(value.as_bytes());
@@ -122,7 +121,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_secret_is_taken_out_in_each_form() {
+    fn a_secret_is_hidden_in_each_encoding() {
         let secrets = Secrets::new(["c4n/ry +\"x\"", "no"]);
         for (text, shown) in [
             ("key=c4n/ry +\"x\"!", "key=***!"),
@@ -138,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_not_cut_in_two_before_it_is_seen() {
+    fn a_secret_that_would_be_cut_in_two_is_hidden() {
         let secrets = Secrets::new(["canary-canary"]);
         assert_eq!(
             secrets.hide_beginning("ab canary-canary cd", 6),
@@ -148,7 +147,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_of_a_secret_is_left_in_base64(
+        fn a_secret_is_hidden_in_base64(
             before in prop::collection::vec(any::<u8>(), 0..5),
             secret in "[a-z0-9]{8,20}",
             after in prop::collection::vec(any::<u8>(), 0..5),

@@ -1,38 +1,38 @@
-//! Templates, split at compile time into literal text and slots, and how they are rendered.
+//! Templates, split into literal text and slots when the plan is made, and how they are rendered.
 //!
-//! Here: the parsed form and rendering, which the engine does for each request. Not here:
-//! parsing `{{ ... }}` (`scenario`), which needs places for its errors.
+//! Here: the parsed form and rendering, which the engine does for each request. Not here: parsing
+//! `{{ ... }}` (`scenario`), which needs locations for its errors.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use rand::{Rng, RngExt};
-use rand_chacha::ChaCha12Rng;
+use rand::RngExt;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use super::escape::Escape;
 use super::expression::Expression;
+use super::generators::{count, since_epoch, uuid};
+use super::scope::Scope;
 
 /// Text with slots. Serialized and shown as it was written, so that the value of an environment
 /// variable never leaves the process.
 #[derive(Clone)]
 pub struct Template {
     source: Arc<str>,
-    parts: Vec<Part>,
+    parts: Vec<TemplatePart>,
 }
 
-/// A piece of a template.
+/// A part of a template.
 #[derive(Clone)]
-pub enum Part {
+pub enum TemplatePart {
     /// Copied as it is.
     Literal(String),
     /// Filled in for each request.
     Slot {
-        /// With what.
+        /// What is filled in.
         slot: Slot,
-        /// How the value is protected from its surroundings.
+        /// How the value is escaped.
         escape: Escape,
     },
 }
@@ -40,19 +40,19 @@ pub enum Part {
 /// What fills a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Slot {
-    /// The variable at this position of the plan's names.
+    /// The variable at this position of the names of the plan.
     Variable(usize),
-    /// How often the user came by here, or at another counter of this name; from 1.
+    /// Counts up each time the user renders a counter of this name; from 1.
     Counter(String),
-    /// What an expression gives.
+    /// The value of an expression.
     Expression(Arc<Expression>),
-    /// The virtual user's number, from 1.
+    /// The number of the virtual user, from 1.
     UserId,
-    /// The number of the user's iteration, from 1.
+    /// The number of the iteration of the user, from 1.
     Iteration,
     /// Uniform in the inclusive range.
     RandomInt(i64, i64),
-    /// One of these, uniformly.
+    /// One of these, with equal probability.
     RandomChoice(Vec<String>),
     /// A random UUID (version 4), from the seeded generator.
     Uuid,
@@ -62,58 +62,15 @@ pub enum Slot {
     TimestampMs,
 }
 
-/// How a value is protected from its surroundings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Escape {
-    /// Not at all.
-    None,
-    /// As the inside of a JSON string.
-    Json,
-    /// As a JSON value of its own: a text with its quotes, anything else as it is.
-    JsonValue,
-    /// As a value of a URL-encoded form.
-    Form,
-}
-
-/// What a template sees while it is rendered.
-pub struct Scope<'a> {
-    /// The names of all variables, for errors.
-    pub names: &'a [String],
-    /// The user's variables, in the order of their names; `None` is not set yet.
-    pub variables: &'a [Option<Value>],
-    /// The virtual user's number, from 1.
-    pub user_id: u64,
-    /// The iteration's number, from 1.
-    pub iteration: u64,
-    /// The user's counters by name, as far as they were used.
-    pub counters: &'a mut BTreeMap<String, u64>,
-    /// The source of all random values.
-    pub rng: &'a mut ChaCha12Rng,
-}
-
-impl Scope<'_> {
-    /// The variable at this position.
-    ///
-    /// # Errors
-    /// It is not set.
-    pub fn variable(&self, index: usize) -> Result<&Value, String> {
-        match self.variables.get(index) {
-            Some(Some(value)) => Ok(value),
-            _ => {
-                let name = self.names.get(index).map_or("?", String::as_str);
-                Err(format!("variable `{name}` is not set yet"))
-            }
-        }
-    }
-}
-
 impl Template {
-    /// A template of these parts; neighbouring literals are joined.
-    pub fn new(source: impl Into<Arc<str>>, parts: Vec<Part>) -> Self {
-        let mut joined: Vec<Part> = Vec::with_capacity(parts.len());
+    /// A template of these parts; joins neighboring literals.
+    pub fn new(source: impl Into<Arc<str>>, parts: Vec<TemplatePart>) -> Self {
+        let mut joined: Vec<TemplatePart> = Vec::with_capacity(parts.len());
         for part in parts {
             match (joined.last_mut(), part) {
-                (Some(Part::Literal(text)), Part::Literal(more)) => text.push_str(&more),
+                (Some(TemplatePart::Literal(text)), TemplatePart::Literal(more)) => {
+                    text.push_str(&more)
+                }
                 (_, part) => joined.push(part),
             }
         }
@@ -126,41 +83,41 @@ impl Template {
     /// A template without slots.
     pub fn literal(text: impl Into<String>) -> Self {
         let text = text.into();
-        Self::new(text.as_str(), vec![Part::Literal(text.clone())])
+        Self::new(text.as_str(), vec![TemplatePart::Literal(text.clone())])
     }
 
-    /// As it was written, slots unfilled.
+    /// As it was written, with unfilled slots.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// Whether the source has no slot at all, not even one that was filled when the plan was made.
+    /// Whether the source has no slot at all, not even one that was filled in when the plan was made.
     pub fn is_literal_source(&self) -> bool {
         !self.source.contains("{{")
     }
 
-    /// The text, when nothing has to be filled in for each request.
+    /// The text, if nothing is filled in for each request.
     pub fn as_constant(&self) -> Option<&str> {
         match self.parts.as_slice() {
             [] => Some(""),
-            [Part::Literal(text)] => Some(text),
+            [TemplatePart::Literal(text)] => Some(text),
             _ => None,
         }
     }
 
-    /// The pieces.
-    pub fn parts(&self) -> &[Part] {
+    /// The parts.
+    pub fn parts(&self) -> &[TemplatePart] {
         &self.parts
     }
 
-    /// The positions of the variables it uses; one used twice may occur twice.
+    /// The positions of the variables it uses; the same one may occur twice.
     pub fn variables(&self) -> impl Iterator<Item = usize> {
         self.parts.iter().flat_map(|part| match part {
-            Part::Slot {
+            TemplatePart::Slot {
                 slot: Slot::Variable(index),
                 ..
             } => vec![*index],
-            Part::Slot {
+            TemplatePart::Slot {
                 slot: Slot::Expression(expression),
                 ..
             } => expression.variables().collect(),
@@ -171,13 +128,13 @@ impl Template {
     /// Appends the filled-in text to `out`.
     ///
     /// # Errors
-    /// A variable is not set, or an expression fails; for people. What was appended by then is
-    /// worth nothing.
+    /// A variable is not set, or an expression fails; for people. `out` then ends with an incomplete
+    /// text.
     pub fn render(&self, scope: &mut Scope<'_>, out: &mut String) -> Result<(), String> {
         for part in &self.parts {
             match part {
-                Part::Literal(text) => out.push_str(text),
-                Part::Slot { slot, escape } => slot.render(*escape, scope, out)?,
+                TemplatePart::Literal(text) => out.push_str(text),
+                TemplatePart::Slot { slot, escape } => slot.render(*escape, scope, out)?,
             }
         }
         Ok(())
@@ -201,7 +158,7 @@ impl Slot {
             Self::RandomChoice(choices) => {
                 escape.push(&choices[scope.rng.random_range(0..choices.len())], out);
             }
-            // The rest is made of digits, letters and hyphens, which no surroundings misread.
+            // The rest consists of digits, letters and hyphens, which need no escape.
             Self::UserId => push_display(out, scope.user_id),
             Self::Iteration => push_display(out, scope.iteration),
             Self::RandomInt(low, high) => {
@@ -215,66 +172,8 @@ impl Slot {
     }
 }
 
-/// The next value of a counter, from 1.
-pub(crate) fn count(counters: &mut BTreeMap<String, u64>, name: &str) -> u64 {
-    // Looked up first, so that a name is copied only once.
-    match counters.get_mut(name) {
-        Some(count) => {
-            *count += 1;
-            *count
-        }
-        None => {
-            counters.insert(name.to_owned(), 1);
-            1
-        }
-    }
-}
-
-/// A random UUID, version 4.
-pub(crate) fn uuid(rng: &mut ChaCha12Rng) -> uuid::Uuid {
-    let mut bytes = [0; 16];
-    rng.fill_bytes(&mut bytes);
-    uuid::Builder::from_random_bytes(bytes).into_uuid()
-}
-
-impl Escape {
-    /// Appends `value`, protected.
-    pub fn push(self, value: &str, out: &mut String) {
-        match self {
-            Self::None => out.push_str(value),
-            Self::Json => {
-                let quoted = serde_json::Value::from(value).to_string();
-                out.push_str(&quoted[1..quoted.len() - 1]);
-            }
-            Self::JsonValue => {
-                out.push('"');
-                Self::Json.push(value, out);
-                out.push('"');
-            }
-            Self::Form => out.extend(url::form_urlencoded::byte_serialize(value.as_bytes())),
-        }
-    }
-}
-
-impl Escape {
-    /// Appends a value that is no text, written as JSON.
-    pub(crate) fn push_json(self, json: &str, out: &mut String) {
-        match self {
-            Self::JsonValue => out.push_str(json),
-            _ => self.push(json, out),
-        }
-    }
-}
-
 fn push_display(out: &mut String, value: impl std::fmt::Display) {
     write!(out, "{value}").expect("writing to a string cannot fail");
-}
-
-/// The time since 1970-01-01 UTC.
-pub(crate) fn since_epoch() -> std::time::Duration {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
 }
 
 impl std::fmt::Debug for Template {
@@ -291,10 +190,14 @@ impl Serialize for Template {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use rand::SeedableRng;
+    use std::collections::BTreeMap;
 
-    fn render(parts: Vec<Part>, seed: u64) -> String {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha12Rng;
+
+    use super::*;
+
+    fn render(parts: Vec<TemplatePart>, seed: u64) -> String {
         let mut rng = ChaCha12Rng::seed_from_u64(seed);
         let variables = [
             Some("a \"b\" &c".into()),
@@ -316,12 +219,12 @@ mod tests {
         }
     }
 
-    fn slot(slot: Slot, escape: Escape) -> Part {
-        Part::Slot { slot, escape }
+    fn slot(slot: Slot, escape: Escape) -> TemplatePart {
+        TemplatePart::Slot { slot, escape }
     }
 
     #[test]
-    fn values_are_protected_from_their_surroundings() {
+    fn values_are_escaped_for_their_surroundings() {
         let variable = || Slot::Variable(0);
         assert_eq!(
             render(vec![slot(variable(), Escape::None)], 1),
@@ -338,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_that_is_not_set_is_named_and_json_is_written_as_such() {
+    fn an_unset_variable_is_named_and_json_is_written_as_json() {
         assert_eq!(
             render(vec![slot(Slot::Variable(1), Escape::None)], 1),
             "variable `token` is not set yet"
@@ -365,7 +268,7 @@ mod tests {
     fn the_same_seed_renders_the_same_text() {
         let parts = || {
             vec![
-                Part::Literal("u".into()),
+                TemplatePart::Literal("u".into()),
                 slot(Slot::UserId, Escape::None),
                 slot(Slot::Uuid, Escape::None),
                 slot(Slot::RandomInt(i64::MIN, i64::MAX), Escape::None),
@@ -383,7 +286,7 @@ mod tests {
     fn the_value_of_a_filled_slot_is_not_shown() {
         let template = Template::new(
             "Bearer {{ env.TOKEN }}",
-            vec![Part::Literal("Bearer s3cret".into())],
+            vec![TemplatePart::Literal("Bearer s3cret".into())],
         );
         assert_eq!(template.as_constant(), Some("Bearer s3cret"));
         assert!(!format!("{template:?}").contains("s3cret"));

@@ -46,7 +46,7 @@ use super::prepared::Outgoing;
 use super::transport::{Opened, Step, Terms, Transport};
 use crate::error::Error;
 use crate::metrics::Outcome;
-use crate::plan::{Content, Plan, Wire};
+use crate::plan::{FileContent, Plan, Wire};
 use crate::protocol::{Failure, Response};
 use deadline::Alarm;
 use head_cache::Known;
@@ -138,7 +138,7 @@ impl Transport for Direct {
         let rest = match (&outgoing.contents, &outgoing.body) {
             (Some(contents), _) => Some(payload::open(contents).await),
             (None, Some(body)) if !encoded::is_joined(&outgoing) => {
-                Some(payload::open(&[Content::Bytes(body.clone())]).await)
+                Some(payload::open(&[FileContent::Bytes(body.clone())]).await)
             }
             _ => None,
         };

@@ -17,10 +17,10 @@ impl LocalAddresses {
     pub(super) fn new(addresses: &[IpAddr]) -> Result<Self, Error> {
         for address in addresses {
             // Binds without sending anything.
-            if let Err(error) = UdpSocket::bind((*address, 0)) {
-                let why = format!("cannot connect from the local address {address}: {error}");
-                return Err(Error::CannotRun(why));
-            }
+            UdpSocket::bind((*address, 0)).map_err(|source| Error::LocalAddress {
+                address: *address,
+                source,
+            })?;
         }
         Ok(Self(addresses.to_owned()))
     }

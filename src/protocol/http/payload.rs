@@ -13,26 +13,26 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::fs::File;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use crate::plan::Content;
+use crate::plan::FileContent;
 
 /// How much of a file is read at once; bytes.
 const CHUNK: usize = 64 << 10;
 
 /// How many bytes a body has: what its `content-length` says.
-pub(super) fn length(contents: &[Content]) -> u64 {
-    contents.iter().map(Content::length).sum()
+pub(super) fn length(contents: &[FileContent]) -> u64 {
+    contents.iter().map(FileContent::length).sum()
 }
 
 /// A body of these contents, with its files open. Beside it: how much of it was sent so far.
 ///
 /// # Errors
 /// When a file cannot be opened, or is no longer as long as it was when the run began.
-pub(super) async fn open(contents: &[Content]) -> Result<(Pieces, Arc<AtomicU64>), FileError> {
+pub(super) async fn open(contents: &[FileContent]) -> Result<(Pieces, Arc<AtomicU64>), FileError> {
     let mut pieces = VecDeque::with_capacity(contents.len());
     for content in contents {
         pieces.push_back(match content {
-            Content::Bytes(bytes) => Open::Bytes(bytes.clone()),
-            Content::OnDisk { path, length } => {
+            FileContent::Bytes(bytes) => Open::Bytes(bytes.clone()),
+            FileContent::OnDisk { path, length } => {
                 let error = |error| FileError::new(path, error);
                 let file = File::open(path).await.map_err(error)?;
                 let now = file.metadata().await.map_err(error)?.len();
@@ -185,8 +185,8 @@ mod tests {
         let content: Vec<u8> = (0..3 * CHUNK + 7).map(|i| (i % 251) as u8).collect();
         std::fs::write(&path, &content).unwrap();
         let length = content.len() as u64;
-        let file = Content::OnDisk { path, length };
-        let text = |text: &'static str| Content::Bytes(Bytes::from_static(text.as_bytes()));
+        let file = FileContent::OnDisk { path, length };
+        let text = |text: &'static str| FileContent::Bytes(Bytes::from_static(text.as_bytes()));
         let contents = [text("a"), file.clone(), text(""), file, text("z")];
         let (body, sent) = open(&contents).await.unwrap();
         assert_eq!(body.size_hint().exact(), Some(2 * length + 2));
@@ -201,7 +201,7 @@ mod tests {
         let path = dir.path().join("file");
         std::fs::write(&path, [7; 2 * CHUNK]).unwrap();
         let length = 2 * CHUNK as u64;
-        let contents = [Content::OnDisk {
+        let contents = [FileContent::OnDisk {
             path: path.clone(),
             length,
         }];

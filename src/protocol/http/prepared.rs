@@ -13,7 +13,7 @@ use url::Url;
 
 use super::auth::credentials;
 use super::payload;
-use crate::plan::{Auth, Body, Content, Endpoint, Piece};
+use crate::plan::{Auth, Body, BodyPiece, Endpoint, FileContent};
 use crate::protocol::{Rendered, Request};
 
 const USER_AGENT: &str = concat!("perfctl/", env!("CARGO_PKG_VERSION"));
@@ -37,7 +37,7 @@ pub struct Outgoing {
     /// Whole, if it is held in memory.
     pub(super) body: Option<Bytes>,
     /// What is sent as the body otherwise.
-    pub(super) contents: Option<Arc<[Content]>>,
+    pub(super) contents: Option<Arc<[FileContent]>>,
 }
 
 impl Outgoing {
@@ -172,11 +172,11 @@ pub(super) fn is_put_each_time(auth: &Auth, endpoint: &Endpoint) -> bool {
 
 impl Outgoing {
     /// Takes these contents for its body, once for all requests or for this one alone.
-    fn take(&mut self, contents: Vec<Content>, once: bool, gzip: bool) {
-        let is_in_memory = |content: &Content| matches!(content, Content::Bytes(_));
+    fn take(&mut self, contents: Vec<FileContent>, once: bool, gzip: bool) {
+        let is_in_memory = |content: &FileContent| matches!(content, FileContent::Bytes(_));
         let body = match contents.as_slice() {
             [] => return,
-            [Content::Bytes(bytes)] => bytes.clone(),
+            [FileContent::Bytes(bytes)] => bytes.clone(),
             // Not for each request, since it copies the files.
             all if (once || gzip) && all.iter().all(is_in_memory) => joined(all),
             _ => {
@@ -190,8 +190,8 @@ impl Outgoing {
 }
 
 /// What the body is made of, with its texts rendered where they vary.
-fn contents(body: &Body, rendered: Option<&Rendered>) -> Vec<Content> {
-    let text = |text: &str| Content::Bytes(Bytes::copy_from_slice(text.as_bytes()));
+fn contents(body: &Body, rendered: Option<&Rendered>) -> Vec<FileContent> {
+    let text = |text: &str| FileContent::Bytes(Bytes::copy_from_slice(text.as_bytes()));
     match body {
         Body::None => Vec::new(),
         Body::Template(template) => {
@@ -203,9 +203,9 @@ fn contents(body: &Body, rendered: Option<&Rendered>) -> Vec<Content> {
         Body::Pieces(pieces) => {
             let rendered = rendered.map_or(&[][..], |rendered| &rendered.pieces);
             let mut texts = rendered.iter();
-            let content = |piece: &Piece| match piece {
-                Piece::File(file) => file.content.clone(),
-                Piece::Text(template) => {
+            let content = |piece: &BodyPiece| match piece {
+                BodyPiece::File(file) => file.content.clone(),
+                BodyPiece::Text(template) => {
                     let rendered = texts.next().map_or("", String::as_str);
                     text(template.as_constant().unwrap_or(rendered))
                 }
@@ -215,10 +215,10 @@ fn contents(body: &Body, rendered: Option<&Rendered>) -> Vec<Content> {
     }
 }
 
-fn joined(contents: &[Content]) -> Bytes {
+fn joined(contents: &[FileContent]) -> Bytes {
     let parts = contents.iter().map(|content| match content {
-        Content::Bytes(bytes) => &bytes[..],
-        Content::OnDisk { .. } => &[],
+        FileContent::Bytes(bytes) => &bytes[..],
+        FileContent::OnDisk { .. } => &[],
     });
     parts.collect::<Vec<_>>().concat().into()
 }

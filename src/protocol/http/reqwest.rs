@@ -46,9 +46,7 @@ impl Transport for ByReqwest {
         let wires: BTreeSet<Wire> = plan.endpoints.iter().map(|one| one.wire).collect();
         let wires: Vec<Wire> = wires.into_iter().collect();
         // Tried before there are users, who could only say so at each request.
-        connector
-            .try_out(&wires)
-            .map_err(|why| Error::CannotRun(format!("cannot make an HTTP client: {why}")))?;
+        connector.try_out(&wires).map_err(Error::HttpClient)?;
         Ok(connector)
     }
 

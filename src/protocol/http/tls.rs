@@ -25,7 +25,7 @@ pub fn tls_config(plan: &Plan, base: &str) -> Result<rustls::ClientConfig, Error
     let builder = || {
         rustls::ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
-            .map_err(|error| Error::CannotRun(format!("cannot set up TLS: {error}")))
+            .map_err(|error| Error::Tls(error.to_string()))
     };
     let tls = &plan.transport.tls;
     let extra = tls.authorities.iter().flat_map(|one| &one.certificates);
@@ -40,9 +40,7 @@ pub fn tls_config(plan: &Plan, base: &str) -> Result<rustls::ClientConfig, Error
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(verifier)),
             Err(error) if needs_certificates(plan, base) => {
-                return Err(Error::CannotRun(format!(
-                    "cannot read the certificates this machine trusts: {error}"
-                )));
+                return Err(Error::Certificates(error.to_string()));
             }
             // Nothing is verified against this: no URL of the plan is https.
             Err(_) => builder()?.with_root_certificates(rustls::RootCertStore::empty()),

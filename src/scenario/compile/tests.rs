@@ -382,7 +382,7 @@ fn values_of_the_environment_stay_out_of_the_plan_that_is_written() {
     );
     assert!(matches!(
         plan.variables[2].value.parts()[1],
-        crate::plan::Part::Slot {
+        crate::plan::TemplatePart::Slot {
             slot: Slot::Variable(1),
             ..
         }

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use crate::error::did_you_mean;
-use crate::plan::{Format, Mode, OnEnd, Per};
+use crate::plan::{DataFormat, OnEnd, Per, RowOrder};
 use crate::scenario::yaml::decode::{
     At, Decode, Field, describe, entries, key_text, list, mapping, missing_key, object, parse,
     unknown_key,
@@ -89,9 +89,9 @@ mapping! {
         /// A CSV file with a header, or a file with a JSON object on each line; in the scenario's folder or below.
         file(required): String,
         /// How it is written; by the end of its name otherwise.
-        format: Format,
+        format: DataFormat,
         /// The order of the rows; `sequential` by default.
-        mode: Mode,
+        mode: RowOrder,
         /// When a user takes a row: in each `iteration` (the default), or once for the `user`.
         per: Per,
         /// What happens when there is no further row; `wrap` by default, `stop_run` with `unique`.
@@ -164,16 +164,16 @@ fn no_choice(text: &str, words: &[&str]) -> String {
     }
 }
 
-choice!(Format {
-    "csv" => Format::Csv,
-    "jsonl" => Format::Jsonl,
+choice!(DataFormat {
+    "csv" => DataFormat::Csv,
+    "jsonl" => DataFormat::Jsonl,
 });
 
-choice!(Mode {
-    "sequential" => Mode::Sequential,
-    "random" => Mode::Random,
-    "shuffle" => Mode::Shuffle,
-    "unique" => Mode::Unique,
+choice!(RowOrder {
+    "sequential" => RowOrder::Sequential,
+    "random" => RowOrder::Random,
+    "shuffle" => RowOrder::Shuffle,
+    "unique" => RowOrder::Unique,
 });
 
 choice!(Per {

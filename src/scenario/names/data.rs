@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::{Data, Names};
 use crate::error::Diagnostic;
-use crate::plan::{Feeder, Format, Load, Mode, Model, OnEnd, Per, Rows};
+use crate::plan::{DataFormat, Feeder, Load, Model, OnEnd, Per, RowOrder, Rows};
 use crate::scenario::keys::values::{DataFile, SecretFile};
 use crate::scenario::request::body::inside;
 use crate::scenario::yaml::decode::{At, Field, Pairs};
@@ -40,20 +40,20 @@ pub(crate) fn feeders(
         let Some(rows) = rows(path, file.format.copied(), folder, findings) else {
             continue;
         };
-        let mode = file.mode.copied().unwrap_or(Mode::Sequential);
+        let mode = file.mode.copied().unwrap_or(RowOrder::Sequential);
         let feeder = Feeder {
             name: key.text.clone(),
             file: path.value.clone(),
             mode,
             per: file.per.copied().unwrap_or(Per::Iteration),
             on_end: file.on_end.copied().unwrap_or(match mode {
-                Mode::Unique => OnEnd::StopRun,
+                RowOrder::Unique => OnEnd::StopRun,
                 _ => OnEnd::Wrap,
             }),
             columns: Vec::new(),
             rows,
         };
-        if mode == Mode::Random && feeder.on_end != OnEnd::Wrap {
+        if mode == RowOrder::Random && feeder.on_end != OnEnd::Wrap {
             let diagnostic = Diagnostic::new("random rows never end").help(
                 "leave `on_end` out, or choose the mode `shuffle`, which takes each row once",
             );
@@ -82,7 +82,7 @@ pub(crate) fn check_load(
         let Some((key, data)) = pairs.iter().find(|(key, _)| key.text == feeder.name) else {
             continue;
         };
-        let unique = feeder.mode == Mode::Unique;
+        let unique = feeder.mode == RowOrder::Unique;
         let (users, most) = match load.model {
             Model::Closed => (load.peak().ceil() as u64, "users"),
             Model::Open { max_users } => (u64::from(max_users), "users (`max_users`)"),
@@ -117,7 +117,7 @@ pub(crate) fn check_load(
 
 fn rows(
     path: &At<String>,
-    format: Option<Format>,
+    format: Option<DataFormat>,
     folder: &Path,
     findings: &mut Findings,
 ) -> Option<Rows> {
@@ -128,8 +128,8 @@ fn rows(
         .unwrap_or_default()
         .to_ascii_lowercase();
     let format = format.or(match ending.as_str() {
-        "csv" => Some(Format::Csv),
-        "jsonl" | "ndjson" => Some(Format::Jsonl),
+        "csv" => Some(DataFormat::Csv),
+        "jsonl" | "ndjson" => Some(DataFormat::Jsonl),
         _ => None,
     });
     let Some(format) = format else {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::{BUILT_IN, Names, Value};
 use crate::error::Diagnostic;
-use crate::plan::{Condition, Escape, Expression, Input, Part, Slot, Template};
+use crate::plan::{Condition, Escape, Expression, Input, Slot, Template, TemplatePart};
 use crate::scenario::yaml::decode::At;
 use crate::scenario::yaml::findings::{Findings, Span};
 
@@ -31,7 +31,7 @@ impl Names<'_> {
         at: Span,
         escape: Escape,
         findings: &mut Findings,
-    ) -> Vec<Part> {
+    ) -> Vec<TemplatePart> {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some(start) = rest.find("{{") {
@@ -47,7 +47,7 @@ impl Names<'_> {
             let written = &rest[start..start + end];
             match self.expression(written[2..written.len() - 2].trim()) {
                 Ok(Value::Text(value)) => push_text(&value, escape, &mut parts),
-                Ok(Value::Slot(slot)) => parts.push(Part::Slot { slot, escape }),
+                Ok(Value::Slot(slot)) => parts.push(TemplatePart::Slot { slot, escape }),
                 Err(diagnostic) => findings.report(Some(findings.inside(at, written)), diagnostic),
             }
             rest = &rest[start + end..];
@@ -155,11 +155,11 @@ fn is_word(text: &str) -> bool {
     text.chars().all(allowed) && !text.starts_with(|c: char| c.is_ascii_digit())
 }
 
-fn push_text(text: &str, escape: Escape, parts: &mut Vec<Part>) {
+fn push_text(text: &str, escape: Escape, parts: &mut Vec<TemplatePart>) {
     let mut escaped = String::new();
     escape.push(text, &mut escaped);
     if !escaped.is_empty() {
-        parts.push(Part::Literal(escaped));
+        parts.push(TemplatePart::Literal(escaped));
     }
 }
 
@@ -248,7 +248,7 @@ mod tests {
                 "id".into(),
                 Template::new(
                     "",
-                    vec![Part::Slot {
+                    vec![TemplatePart::Slot {
                         slot: Slot::Uuid,
                         escape: Escape::None,
                     }],
@@ -322,7 +322,7 @@ mod tests {
         ] {
             let (template, errors) = parse(text, Escape::None);
             assert_eq!(errors, "");
-            let [Part::Slot { slot, .. }] = template.parts() else {
+            let [TemplatePart::Slot { slot, .. }] = template.parts() else {
                 panic!("{text}")
             };
             assert_eq!(*slot, expected, "{text}");
@@ -373,10 +373,10 @@ mod tests {
         ] {
             let (template, errors) = parse(text, Escape::None);
             assert_eq!(errors, "");
-            let is_compiled = |part: &Part| {
+            let is_compiled = |part: &TemplatePart| {
                 matches!(
                     part,
-                    Part::Slot {
+                    TemplatePart::Slot {
                         slot: Slot::Expression(_),
                         ..
                     }

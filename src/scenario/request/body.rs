@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::multipart;
 use crate::error::Diagnostic;
-use crate::plan::{Body, Content, Escape, FilePart, Header, Part, Slot, Template};
+use crate::plan::{Body, BodyFile, Escape, FileContent, Header, Slot, Template, TemplatePart};
 use crate::scenario::keys::scenario::EndpointFile;
 use crate::scenario::names::Names;
 use crate::scenario::yaml::decode::{At, list};
@@ -68,11 +68,11 @@ pub(crate) fn body(
         let mut parts = Vec::new();
         for (key, value) in &pairs.0 {
             if !parts.is_empty() {
-                parts.push(Part::Literal("&".into()));
+                parts.push(TemplatePart::Literal("&".into()));
             }
             source.push(format!("{}={}", key.text, value.value));
             parts.extend(names.parts(&key.text, key.at, Escape::Form, findings));
-            parts.push(Part::Literal("=".into()));
+            parts.push(TemplatePart::Literal("=".into()));
             parts.extend(names.parts(&value.value, value.at, Escape::Form, findings));
         }
         let template = Template::new(source.join("&"), parts);
@@ -135,7 +135,7 @@ pub(crate) fn gzip(
 struct Json<'a> {
     names: &'a Names<'a>,
     source: String,
-    parts: Vec<Part>,
+    parts: Vec<TemplatePart>,
 }
 
 impl Json<'_> {
@@ -173,7 +173,7 @@ impl Json<'_> {
     fn raw(&mut self, text: &str) {
         self.source.push_str(text);
         if !text.is_empty() {
-            self.parts.push(Part::Literal(text.into()));
+            self.parts.push(TemplatePart::Literal(text.into()));
         }
     }
 
@@ -184,7 +184,7 @@ impl Json<'_> {
         self.source.push('"');
         // What was a number in an answer, a row or an expression is sent as one.
         if let [
-            Part::Slot {
+            TemplatePart::Slot {
                 slot: Slot::Variable(_) | Slot::Expression(_),
                 escape,
             },
@@ -194,23 +194,23 @@ impl Json<'_> {
             *escape = Escape::JsonValue;
             self.parts.extend(parts);
         } else {
-            self.parts.push(Part::Literal("\"".into()));
+            self.parts.push(TemplatePart::Literal("\"".into()));
             self.parts.extend(parts);
-            self.parts.push(Part::Literal("\"".into()));
+            self.parts.push(TemplatePart::Literal("\"".into()));
         }
     }
 }
 
 /// Reads a body file. A large one is only looked at.
-pub(crate) fn read(path: &At<String>, folder: &Path) -> Result<FilePart, Diagnostic> {
+pub(crate) fn read(path: &At<String>, folder: &Path) -> Result<BodyFile, Diagnostic> {
     let what = "body file";
     let (real, length) = inside(what, &path.value, folder)?;
     let content = match length > MAX_HELD_BYTES {
         // Opened all the same, so that one that cannot be read is an error now.
-        true => std::fs::File::open(&real).map(|_| Content::OnDisk { path: real, length }),
-        false => std::fs::read(&real).map(|bytes| Content::Bytes(bytes.into())),
+        true => std::fs::File::open(&real).map(|_| FileContent::OnDisk { path: real, length }),
+        false => std::fs::read(&real).map(|bytes| FileContent::Bytes(bytes.into())),
     };
-    Ok(FilePart {
+    Ok(BodyFile {
         path: path.value.clone(),
         content: content.map_err(|error| unusable(what, &path.value, &error.to_string()))?,
     })
@@ -268,8 +268,8 @@ mod tests {
             .map_err(|diagnostic| diagnostic.message)?
             .content
         {
-            Content::Bytes(bytes) => Ok(bytes.into()),
-            Content::OnDisk { length, .. } => Ok(format!("{length} bytes on disk").into()),
+            FileContent::Bytes(bytes) => Ok(bytes.into()),
+            FileContent::OnDisk { length, .. } => Ok(format!("{length} bytes on disk").into()),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::checks::{json, json_path, pattern};
 use crate::error::Diagnostic;
-use crate::plan::{Extraction, Pick, Source};
+use crate::plan::{Extraction, ExtractionSource, Pick};
 use crate::scenario::keys::scenario::EndpointFile;
 use crate::scenario::keys::values::{ExtractFile, ExtractionFile};
 use crate::scenario::names::Names;
@@ -59,7 +59,7 @@ pub(crate) fn extractions(
     extractions
 }
 
-fn source(file: &ExtractionFile, at: Span, findings: &mut Findings) -> Option<Source> {
+fn source(file: &ExtractionFile, at: Span, findings: &mut Findings) -> Option<ExtractionSource> {
     let given = [
         ("json", &file.json),
         ("header", &file.header),
@@ -75,7 +75,7 @@ fn source(file: &ExtractionFile, at: Span, findings: &mut Findings) -> Option<So
             findings.report(Some(at), diagnostic);
             return None;
         }
-        return Some(Source::Body);
+        return Some(ExtractionSource::Body);
     };
     if let Some((second, other)) = given.next() {
         let diagnostic = Diagnostic::new(format!(
@@ -86,14 +86,14 @@ fn source(file: &ExtractionFile, at: Span, findings: &mut Findings) -> Option<So
     }
     let text = field.get()?;
     match key {
-        "json" => json_path(&text.value, text.at, findings).map(Source::Json),
+        "json" => json_path(&text.value, text.at, findings).map(ExtractionSource::Json),
         "header" if http::HeaderName::from_bytes(text.value.as_bytes()).is_err() => {
             let diagnostic = Diagnostic::new(format!("`{}` is not a header name", text.value));
             findings.report(Some(text.at), diagnostic);
             None
         }
-        "header" => Some(Source::Header(text.value.to_ascii_lowercase())),
-        _ => Some(Source::Cookie(text.value.clone())),
+        "header" => Some(ExtractionSource::Header(text.value.to_ascii_lowercase())),
+        _ => Some(ExtractionSource::Cookie(text.value.clone())),
     }
 }
 

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::body;
 use crate::error::Diagnostic;
-use crate::plan::{Escape, FilePart, Part, Piece, Template};
+use crate::plan::{BodyFile, BodyPiece, Escape, Template, TemplatePart};
 use crate::scenario::keys::wire;
 use crate::scenario::names::Names;
 use crate::scenario::yaml::decode::{At, OneOrMany, Pairs};
@@ -19,7 +19,7 @@ pub(crate) fn pieces(
     names: &Names<'_>,
     folder: &Path,
     findings: &mut Findings,
-) -> (Vec<Piece>, String) {
+) -> (Vec<BodyPiece>, String) {
     let mut compiled = Vec::new();
     for (key, values) in &parts.0 {
         for value in &values.0 {
@@ -62,7 +62,7 @@ struct Compiled {
 
 enum Content {
     Text(Template),
-    File(FilePart),
+    File(BodyFile),
 }
 
 /// Depends on everything that is known of the parts, so that it stands in none of them, and the
@@ -157,15 +157,15 @@ fn quoted(name: &str) -> String {
 /// Joins neighbouring texts into one template each.
 #[derive(Default)]
 struct Builder {
-    pieces: Vec<Piece>,
+    pieces: Vec<BodyPiece>,
     source: String,
-    parts: Vec<Part>,
+    parts: Vec<TemplatePart>,
 }
 
 impl Builder {
     fn literal(&mut self, text: &str) {
         self.source.push_str(text);
-        self.parts.push(Part::Literal(text.to_owned()));
+        self.parts.push(TemplatePart::Literal(text.to_owned()));
     }
 
     fn template(&mut self, template: &Template) {
@@ -173,9 +173,9 @@ impl Builder {
         self.parts.extend_from_slice(template.parts());
     }
 
-    fn file(&mut self, file: FilePart) {
+    fn file(&mut self, file: BodyFile) {
         self.end_text();
-        self.pieces.push(Piece::File(file));
+        self.pieces.push(BodyPiece::File(file));
     }
 
     fn end_text(&mut self) {
@@ -183,10 +183,11 @@ impl Builder {
             std::mem::take(&mut self.source),
             std::mem::take(&mut self.parts),
         );
-        self.pieces.push(Piece::Text(Template::new(source, parts)));
+        self.pieces
+            .push(BodyPiece::Text(Template::new(source, parts)));
     }
 
-    fn finish(mut self) -> Vec<Piece> {
+    fn finish(mut self) -> Vec<BodyPiece> {
         self.end_text();
         self.pieces
     }

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::error::{Diagnostic, Error, Place};
+use crate::error::{Diagnostic, Error, SourceLocation};
 
 /// The largest scenario or profile file, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -152,7 +152,7 @@ impl Findings {
             .collect()
     }
 
-    fn place(&self, at: Span) -> Option<Place> {
+    fn place(&self, at: Span) -> Option<SourceLocation> {
         let (file, _) = self.files.get(at.file)?;
         let mut source_line = self.line(at.file, at.line).unwrap_or_default().to_owned();
         for secret in &self.hidden {
@@ -163,7 +163,7 @@ impl Findings {
             .chars()
             .count()
             .saturating_sub(at.column.saturating_sub(1));
-        Some(Place {
+        Some(SourceLocation {
             file: file.clone(),
             line: at.line,
             column: at.column,

@@ -442,5 +442,5 @@ data: {users: users.csv}",
         "{}",
         completed.stdout
     );
-    assert!(completed.stdout.contains("does not hold"));
+    assert!(completed.stdout.contains("is false"));
 }

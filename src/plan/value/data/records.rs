@@ -1,4 +1,4 @@
-//! Splitting text into records: the lines and quotes of CSV, the lines of JSON lines.
+//! Splits text into records: the fields and quotes of CSV, the lines of JSON lines.
 //!
 //! Not here: what the fields mean (`rows`).
 
@@ -8,13 +8,13 @@ use serde_json::{Map, Value};
 
 /// The longest record; bytes.
 const MAX_RECORD: usize = 1 << 20;
-/// What some programs begin a file with.
+/// The byte order mark, which some programs write at the start of a file.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// What is wrong at a place of a data file. Line and column count from 1, columns in characters.
+/// An error in a data file, with its location. Line and column count from 1, columns in characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// The line; 0 for a file that cannot be read.
+pub struct DataError {
+    /// The line; 0 if the file cannot be read.
     pub line: u64,
     /// The column.
     pub column: usize,
@@ -22,8 +22,8 @@ pub struct Fault {
     pub message: String,
 }
 
-impl Fault {
-    /// This fault at this place.
+impl DataError {
+    /// An error at this location.
     pub(super) fn new(line: u64, column: usize, message: String) -> Self {
         Self {
             line,
@@ -34,7 +34,7 @@ impl Fault {
 }
 
 /// Line and content of a record; `None` at the end.
-type Next<T> = Result<Option<(u64, T)>, Fault>;
+type Next<T> = Result<Option<(u64, T)>, DataError>;
 
 /// The records of a text, one after the other.
 pub(super) struct Records<R> {
@@ -46,18 +46,19 @@ pub(super) struct Records<R> {
     buffer: Vec<u8>,
 }
 
-/// Where a CSV field is at.
-enum State {
+/// The state of a CSV field while it is read.
+enum FieldState {
     Start,
     Plain,
-    /// Since the quote at this place.
+    /// Inside quotes, since the one at this line and column.
     Quoted(u64, usize),
-    /// Behind the second quote of a field that began at this place; a third would go on with it.
+    /// After the closing quote of a field that began at this line and column; another quote would
+    /// continue it.
     Closed(u64, usize),
 }
 
 impl<R: BufRead> Records<R> {
-    /// The records of `input`, which stands at the byte `place` of its file.
+    /// The records of `input`, which starts at the byte `place` of its file.
     pub(super) fn new(input: R, place: u64) -> Self {
         Self {
             input,
@@ -76,10 +77,10 @@ impl<R: BufRead> Records<R> {
     pub(super) fn fields(&mut self) -> Next<Vec<String>> {
         let mut fields = Vec::new();
         let mut field = String::new();
-        let mut state = State::Start;
+        let mut state = FieldState::Start;
         let (mut first, mut length) = (0, 0);
         while let Some(text) = self.next_line()? {
-            let (line, inside) = (self.line, matches!(state, State::Quoted(..)));
+            let (line, inside) = (self.line, matches!(state, FieldState::Quoted(..)));
             length += text.len();
             if length > MAX_RECORD {
                 return Err(too_long(if inside { first } else { line }));
@@ -99,47 +100,51 @@ impl<R: BufRead> Records<R> {
                 }
             }
             for (i, c) in ended.chars().enumerate() {
-                let wrong = |what: &str| Err(Fault::new(line, i + 1, what.into()));
+                let wrong = |what: &str| Err(DataError::new(line, i + 1, what.into()));
                 state = match (state, c) {
                     (_, '\0') => return wrong("a NUL character"),
-                    (State::Start, '"') => State::Quoted(line, i + 1),
-                    (State::Start | State::Plain | State::Closed(..), ',') => {
+                    (FieldState::Start, '"') => FieldState::Quoted(line, i + 1),
+                    (FieldState::Start | FieldState::Plain | FieldState::Closed(..), ',') => {
                         fields.push(std::mem::take(&mut field));
-                        State::Start
+                        FieldState::Start
                     }
-                    (State::Plain, '"') => {
+                    (FieldState::Plain, '"') => {
                         return wrong(
-                            "a quote in the middle of a field: put the field in quotes and double it",
+                            "a quote in the middle of a field: quote the whole field and double the inner quotes",
                         );
                     }
-                    (State::Quoted(line, column), '"') => State::Closed(line, column),
-                    (State::Closed(line, column), '"') => {
+                    (FieldState::Quoted(line, column), '"') => FieldState::Closed(line, column),
+                    (FieldState::Closed(line, column), '"') => {
                         field.push('"');
-                        State::Quoted(line, column)
+                        FieldState::Quoted(line, column)
                     }
-                    (State::Closed(..), _) => {
-                        return wrong("text after the closing quote: double a quote that is meant");
+                    (FieldState::Closed(..), _) => {
+                        return wrong(
+                            "text after the closing quote: double a quote that is part of the field",
+                        );
                     }
-                    (State::Start | State::Plain, c) => {
+                    (FieldState::Start | FieldState::Plain, c) => {
                         field.push(c);
-                        State::Plain
+                        FieldState::Plain
                     }
-                    (quoted @ State::Quoted(..), c) => {
+                    (quoted @ FieldState::Quoted(..), c) => {
                         field.push(c);
                         quoted
                     }
                 };
             }
-            if !matches!(state, State::Quoted(..)) {
+            if !matches!(state, FieldState::Quoted(..)) {
                 fields.push(field);
                 return Ok(Some((first, fields)));
             }
             field.push_str(&text[ended.len()..]);
         }
         match state {
-            State::Quoted(line, column) => {
-                Err(Fault::new(line, column, "the quote is not closed".into()))
-            }
+            FieldState::Quoted(line, column) => Err(DataError::new(
+                line,
+                column,
+                "the quote is not closed".into(),
+            )),
             _ => Ok(None),
         }
     }
@@ -153,7 +158,7 @@ impl<R: BufRead> Records<R> {
             if text.trim().is_empty() {
                 continue;
             }
-            let wrong = |column, what| Err(Fault::new(self.line, column, what));
+            let wrong = |column, what| Err(DataError::new(self.line, column, what));
             return match serde_json::from_str(&text) {
                 Ok(Value::Object(object)) => Ok(Some((self.line, object))),
                 Ok(_) => wrong(1, "a row must be a JSON object".into()),
@@ -167,13 +172,13 @@ impl<R: BufRead> Records<R> {
         Ok(None)
     }
 
-    /// The next line with its end, at most a little more of it than a record may have.
-    fn next_line(&mut self) -> Result<Option<String>, Fault> {
+    /// The next line with its line end, cut off a little above the longest record.
+    fn next_line(&mut self) -> Result<Option<String>, DataError> {
         self.buffer.clear();
         let mut limited = (&mut self.input).take(MAX_RECORD as u64 + 1);
         limited
             .read_until(b'\n', &mut self.buffer)
-            .map_err(|error| Fault::new(0, 0, error.to_string()))?;
+            .map_err(|error| DataError::new(0, 0, error.to_string()))?;
         if self.buffer.is_empty() {
             return Ok(None);
         }
@@ -186,17 +191,17 @@ impl<R: BufRead> Records<R> {
         self.place += self.buffer.len() as u64;
         match std::str::from_utf8(bytes) {
             Ok(text) => Ok(Some(text.to_owned())),
-            // Cut in the middle of a character, perhaps.
+            // Perhaps cut in the middle of a character.
             Err(_) if bytes.len() > MAX_RECORD - 3 => Err(too_long(self.line)),
             Err(error) => {
                 let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
                 let column = before.chars().count() + 1;
-                Err(Fault::new(self.line, column, "not UTF-8 text".into()))
+                Err(DataError::new(self.line, column, "not UTF-8 text".into()))
             }
         }
     }
 }
 
-fn too_long(line: u64) -> Fault {
-    Fault::new(line, 1, "a row longer than 1 MiB".into())
+fn too_long(line: u64) -> DataError {
+    DataError::new(line, 1, "a row longer than 1 MiB".into())
 }

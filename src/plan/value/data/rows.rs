@@ -1,5 +1,5 @@
-//! The rows of a data file: a small file is held in memory, a large one is read row by row during
-//! the run, from places that are remembered.
+//! The rows of a data file: a small file is kept in memory, a large one is read row by row during the
+//! run, from remembered positions.
 //!
 //! Here: checking a file once, and finding a row again. Not here: splitting text into rows
 //! (`records`), or which row is taken.
@@ -13,69 +13,73 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::records::{Fault, Records};
+use super::records::{DataError, Records};
 
-/// A larger file is not held in memory; bytes.
+/// A larger file is not kept in memory; bytes.
 const MAX_IN_MEMORY: u64 = 64 << 20;
-/// The place of every so many rows is remembered; the rows between are split again.
+/// The position of every row with a multiple of this number is remembered; the rows between are split
+/// again.
 const STRIDE: u64 = 16;
 /// The most columns.
 const MAX_COLUMNS: usize = 1_000;
-/// The most faults of one file that are reported.
-const MAX_FAULTS: usize = 10;
+/// The most errors of one file that are reported.
+const MAX_ERRORS: usize = 10;
 
-/// How a data file is written.
+/// The format of a data file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Format {
+pub enum DataFormat {
     /// Comma-separated values (RFC 4180), the names of the columns first.
     Csv,
     /// A JSON object on each line.
     Jsonl,
 }
 
-/// The rows of a file that was checked.
+/// The rows of a checked file.
 #[derive(Debug, Clone)]
 pub struct Rows {
-    format: Format,
+    format: DataFormat,
     columns: Vec<String>,
-    content: Content,
+    content: RowText,
     count: u64,
     /// Where the rows 0, `STRIDE`, 2 `STRIDE`... begin; bytes.
     places: Vec<u64>,
 }
 
-/// Where the text is.
+/// Where the text of the rows is.
 #[derive(Debug, Clone)]
-enum Content {
+enum RowText {
     Memory(Arc<[u8]>),
     File(Arc<File>),
 }
 
 impl Rows {
-    /// Reads a whole file once. One above 64 MiB stays open, and its rows are read when they are
-    /// taken.
+    /// Reads a whole file once. A file above 64 MiB stays open, and its rows are read when they are taken.
     ///
     /// # Errors
-    /// What is wrong in it, at most ten faults; a file that cannot be read is one in line 0.
-    pub fn open(file: File, format: Format) -> Result<Self, Vec<Fault>> {
+    /// At most ten errors in the file; if it cannot be read, one error in line 0.
+    pub fn open(file: File, format: DataFormat) -> Result<Self, Vec<DataError>> {
         Self::open_with(file, format, MAX_IN_MEMORY)
     }
 
-    fn open_with(mut file: File, format: Format, in_memory: u64) -> Result<Self, Vec<Fault>> {
-        let unreadable = |error: io::Error| vec![Fault::new(0, 0, error.to_string())];
+    fn open_with(
+        mut file: File,
+        format: DataFormat,
+        in_memory: u64,
+    ) -> Result<Self, Vec<DataError>> {
+        let unreadable = |error: io::Error| vec![DataError::new(0, 0, error.to_string())];
         let length = file.metadata().map_err(unreadable)?.len();
         if length > in_memory {
-            return Self::scan(Content::File(Arc::new(file)), format);
+            return Self::scan(RowText::File(Arc::new(file)), format);
         }
         let mut text = Vec::new();
         file.read_to_end(&mut text).map_err(unreadable)?;
-        Self::scan(Content::Memory(text.into()), format)
+        Self::scan(RowText::Memory(text.into()), format)
     }
 
-    fn scan(content: Content, format: Format) -> Result<Self, Vec<Fault>> {
+    fn scan(content: RowText, format: DataFormat) -> Result<Self, Vec<DataError>> {
         let mut records = content.records(0);
-        let mut faults = Vec::new();
+        let mut errors = Vec::new();
         let mut rows = Self {
             format,
             columns: Vec::new(),
@@ -84,19 +88,19 @@ impl Rows {
             content: content.clone(),
         };
         let mut known: BTreeMap<String, usize> = BTreeMap::new();
-        if format == Format::Csv {
-            rows.columns = header(&mut records).map_err(|fault| vec![fault])?;
+        if format == DataFormat::Csv {
+            rows.columns = header(&mut records).map_err(|error| vec![error])?;
         }
-        while faults.len() < MAX_FAULTS {
+        while errors.len() < MAX_ERRORS {
             let place = records.place();
             let checked = match format {
-                Format::Csv => records.fields().map(|row| {
+                DataFormat::Csv => records.fields().map(|row| {
                     row.map(|(line, fields)| match fields.len() == rows.columns.len() {
                         true => Ok(()),
                         false => Err(ragged(line, fields.len(), rows.columns.len())),
                     })
                 }),
-                Format::Jsonl => records.object().map(|row| {
+                DataFormat::Jsonl => records.object().map(|row| {
                     row.map(|(_, object)| {
                         for name in object.keys() {
                             if known.len() < MAX_COLUMNS && !known.contains_key(name) {
@@ -116,24 +120,24 @@ impl Rows {
                     }
                     rows.count += 1;
                 }
-                Ok(Some(Err(fault))) => faults.push(fault),
-                // What comes after a fault of the form cannot be told apart.
-                Err(fault) => {
-                    faults.push(fault);
+                Ok(Some(Err(error))) => errors.push(error),
+                // After an error of the format, rows can no longer be told apart.
+                Err(error) => {
+                    errors.push(error);
                     break;
                 }
             }
         }
-        if faults.is_empty() && rows.count == 0 {
-            faults.push(Fault::new(1, 1, "the file has no rows".into()));
+        if errors.is_empty() && rows.count == 0 {
+            errors.push(DataError::new(1, 1, "the file has no rows".into()));
         }
-        match faults.is_empty() {
+        match errors.is_empty() {
             true => Ok(rows),
-            false => Err(faults),
+            false => Err(errors),
         }
     }
 
-    /// The names of the columns, in order; of JSON lines, all keys that occur.
+    /// The names of the columns, in order; for JSON lines, all keys that occur.
     pub fn columns(&self) -> &[String] {
         &self.columns
     }
@@ -143,26 +147,26 @@ impl Rows {
         self.count
     }
 
-    /// The values of row `number`, from 0, in the order of the columns; `None` where a JSON object
-    /// does not have the key.
+    /// The values of row `number`, from 0, in the order of the columns; `None` if a JSON object does not
+    /// have the key.
     ///
     /// # Errors
-    /// The file was changed since it was checked, or there is no such row; for people.
+    /// The file has changed since it was checked, or there is no such row; for people.
     pub fn read(&self, number: u64) -> Result<Vec<Option<Value>>, String> {
-        let changed = || "the data file was changed during the run".to_owned();
+        let changed = || "the data file has changed during the run".to_owned();
         let place = usize::try_from(number / STRIDE).ok();
         let place = place.and_then(|index| self.places.get(index));
         let mut records = self.content.records(*place.ok_or_else(changed)?);
         let mut left = number % STRIDE;
         loop {
             match self.format {
-                Format::Csv => {
+                DataFormat::Csv => {
                     let (_, fields) = records.fields().ok().flatten().ok_or_else(changed)?;
                     if left == 0 && fields.len() == self.columns.len() {
                         return Ok(fields.into_iter().map(|text| Some(text.into())).collect());
                     }
                 }
-                Format::Jsonl => {
+                DataFormat::Jsonl => {
                     let (_, mut object) = records.object().ok().flatten().ok_or_else(changed)?;
                     if left == 0 {
                         return Ok(self
@@ -178,10 +182,10 @@ impl Rows {
     }
 }
 
-impl Content {
+impl RowText {
     /// The records from this place on.
-    fn records(&self, place: u64) -> Records<BufReader<ContentAt<'_>>> {
-        let reader = ContentAt {
+    fn records(&self, place: u64) -> Records<BufReader<TextReader<'_>>> {
+        let reader = TextReader {
             content: self,
             at: place,
         };
@@ -189,17 +193,17 @@ impl Content {
     }
 }
 
-/// Reads from a place on, without a position that others would share.
-struct ContentAt<'a> {
-    content: &'a Content,
+/// Reads from a position on, without moving the position of the file, which others share.
+struct TextReader<'a> {
+    content: &'a RowText,
     at: u64,
 }
 
-impl Read for ContentAt<'_> {
+impl Read for TextReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = match self.content {
-            Content::File(file) => file.read_at(buffer, self.at)?,
-            Content::Memory(text) => {
+            RowText::File(file) => file.read_at(buffer, self.at)?,
+            RowText::Memory(text) => {
                 let start = usize::try_from(self.at)
                     .unwrap_or(usize::MAX)
                     .min(text.len());
@@ -213,21 +217,25 @@ impl Read for ContentAt<'_> {
     }
 }
 
-fn header<R: io::BufRead>(records: &mut Records<R>) -> Result<Vec<String>, Fault> {
+fn header<R: io::BufRead>(records: &mut Records<R>) -> Result<Vec<String>, DataError> {
     let Some((line, names)) = records.fields()? else {
         let text = "the file is empty: its first line names the columns";
-        return Err(Fault::new(1, 1, text.into()));
+        return Err(DataError::new(1, 1, text.into()));
     };
     if names.len() > MAX_COLUMNS {
         let text = format!("{} columns; at most {MAX_COLUMNS} are allowed", names.len());
-        return Err(Fault::new(line, 1, text));
+        return Err(DataError::new(line, 1, text));
     }
     for (i, name) in names.iter().enumerate() {
         if name.trim().is_empty() {
-            return Err(Fault::new(line, 1, format!("column {} has no name", i + 1)));
+            return Err(DataError::new(
+                line,
+                1,
+                format!("column {} has no name", i + 1),
+            ));
         }
         if names[..i].contains(name) {
-            return Err(Fault::new(
+            return Err(DataError::new(
                 line,
                 1,
                 format!("two columns are named `{name}`"),
@@ -240,32 +248,32 @@ fn header<R: io::BufRead>(records: &mut Records<R>) -> Result<Vec<String>, Fault
         .collect())
 }
 
-fn ragged(line: u64, found: usize, columns: usize) -> Fault {
+fn ragged(line: u64, found: usize, columns: usize) -> DataError {
     let fields = if found == 1 { "field" } else { "fields" };
-    let text = format!("{found} {fields}, where the first line names {columns} columns");
-    Fault::new(line, 1, text)
+    let text = format!("{found} {fields}, but the first line names {columns} columns");
+    DataError::new(line, 1, text)
 }
 
 #[cfg(test)]
 impl Rows {
     /// Of this text.
-    pub(crate) fn of_text(format: Format, text: &str) -> Self {
+    pub(crate) fn of_text(format: DataFormat, text: &str) -> Self {
         let text = match format {
-            Format::Csv => format!("column\n{text}"),
-            Format::Jsonl => text.to_owned(),
+            DataFormat::Csv => format!("column\n{text}"),
+            DataFormat::Jsonl => text.to_owned(),
         };
         Self::try_of(format, text.as_bytes()).unwrap_or(Self {
             format,
             columns: Vec::new(),
-            content: Content::Memory(Vec::new().into()),
+            content: RowText::Memory(Vec::new().into()),
             count: 0,
             places: Vec::new(),
         })
     }
 
     /// Of this text, with its header.
-    pub(super) fn try_of(format: Format, text: &[u8]) -> Result<Self, Vec<Fault>> {
-        Self::scan(Content::Memory(text.into()), format)
+    pub(super) fn try_of(format: DataFormat, text: &[u8]) -> Result<Self, Vec<DataError>> {
+        Self::scan(RowText::Memory(text.into()), format)
     }
 }
 
@@ -277,23 +285,24 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    fn faults(format: Format, text: &str) -> Vec<String> {
-        let found = Rows::try_of(format, text.as_bytes()).map_or_else(|faults| faults, |_| vec![]);
-        let show = |fault: &Fault| format!("{}:{}: {}", fault.line, fault.column, fault.message);
+    fn errors(format: DataFormat, text: &str) -> Vec<String> {
+        let found = Rows::try_of(format, text.as_bytes()).map_or_else(|errors| errors, |_| vec![]);
+        let show =
+            |error: &DataError| format!("{}:{}: {}", error.line, error.column, error.message);
         found.iter().map(show).collect()
     }
 
     #[test]
-    fn every_row_is_found_again_in_memory_and_in_a_file() {
+    fn every_row_is_found_in_memory_and_in_a_file() {
         let mut text = "\u{feff}id,\"na,me\"\r\n".to_owned();
         for i in 0..1_000 {
             text += &format!("{i},\"a \"\"{i}\"\",\nb\"\r\n");
         }
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(text.as_bytes()).unwrap();
-        let streamed = Rows::open_with(file, Format::Csv, 10).unwrap();
-        assert!(matches!(streamed.content, Content::File(_)));
-        let held = Rows::try_of(Format::Csv, text.as_bytes()).unwrap();
+        let streamed = Rows::open_with(file, DataFormat::Csv, 10).unwrap();
+        assert!(matches!(streamed.content, RowText::File(_)));
+        let held = Rows::try_of(DataFormat::Csv, text.as_bytes()).unwrap();
         for rows in [streamed, held] {
             assert_eq!(
                 (rows.columns(), rows.count()),
@@ -309,9 +318,9 @@ mod tests {
     }
 
     #[test]
-    fn json_lines_keep_their_types_and_may_miss_keys() {
+    fn json_lines_keep_their_types_and_may_lack_keys() {
         let text = "{\"a\": 1, \"b\": [true]}\n\n{\"c\": \"x\"}";
-        let rows = Rows::try_of(Format::Jsonl, text.as_bytes()).unwrap();
+        let rows = Rows::try_of(DataFormat::Jsonl, text.as_bytes()).unwrap();
         assert_eq!(rows.columns(), ["a", "b", "c"]);
         assert_eq!(
             rows.read(0).unwrap(),
@@ -321,14 +330,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_stands_with_line_and_column() {
+    fn errors_have_a_line_and_a_column() {
         for (text, expected) in [
             ("", "1:1: the file is empty"),
             ("\u{feff}", "1:1: the file is empty"),
             ("a,b\n", "1:1: the file has no rows"),
             (
                 "a,b\n1,2\n3\n4,5,6\n",
-                "3:1: 1 field, where the first line names 2",
+                "3:1: 1 field, but the first line names 2",
             ),
             ("a,\n1,2\n", "1:1: column 2 has no name"),
             ("a,a\n1,2\n", "1:1: two columns are named `a`"),
@@ -337,53 +346,53 @@ mod tests {
             ("a,b\n1,\"x\"y\n", "2:6: text after the closing quote"),
             ("a,b\n1,\0\n", "2:3: a NUL character"),
         ] {
-            let found = faults(Format::Csv, text);
+            let found = errors(DataFormat::Csv, text);
             assert!(
                 found
                     .first()
-                    .is_some_and(|fault| fault.starts_with(expected)),
+                    .is_some_and(|error| error.starts_with(expected)),
                 "{text:?}: {found:?}"
             );
         }
         assert_eq!(
-            faults(Format::Csv, "a,b\n1,2\n3\n4,5,6\n").len(),
+            errors(DataFormat::Csv, "a,b\n1,2\n3\n4,5,6\n").len(),
             2,
             "all at once"
         );
-        let not_text = Rows::try_of(Format::Csv, b"a\nb\xffc\n").unwrap_err();
+        let not_text = Rows::try_of(DataFormat::Csv, b"a\nb\xffc\n").unwrap_err();
         assert_eq!((not_text[0].line, not_text[0].column), (2, 2));
         for (text, expected) in [
             ("{\"a\": 1}\n[1]\n", "2:1: a row must be a JSON object"),
             ("{\"a\": 1}\n{\"a\" 1}\n", "2:6: not JSON: expected `:`"),
             ("\n\n", "1:1: the file has no rows"),
         ] {
-            let found = faults(Format::Jsonl, text);
+            let found = errors(DataFormat::Jsonl, text);
             assert!(
                 found
                     .first()
-                    .is_some_and(|fault| fault.starts_with(expected)),
+                    .is_some_and(|error| error.starts_with(expected)),
                 "{text:?}: {found:?}"
             );
         }
     }
 
     #[test]
-    fn a_row_that_does_not_end_is_not_read_whole() {
+    fn an_endless_row_is_not_read_to_its_end() {
         let text = format!("a\n\"{}", "x".repeat(5 << 20));
-        let found = faults(Format::Csv, &text);
+        let found = errors(DataFormat::Csv, &text);
         assert!(found[0].contains("longer than 1 MiB"), "{found:?}");
     }
 
     proptest! {
         #[test]
-        fn what_was_written_is_read_back(
+        fn written_rows_are_read_back(
             cells in prop::collection::vec(prop::collection::vec("[a\",\r\né ]{0,6}", 3), 1..40),
         ) {
             let quote = |cell: &String| format!("\"{}\"", cell.replace('"', "\"\""));
             let line = |row: &Vec<String>| row.iter().map(quote).collect::<Vec<_>>().join(",");
             let lines: Vec<String> = cells.iter().map(line).collect();
             let text = format!("a,b,c\n{}", lines.join("\r\n"));
-            let rows = Rows::try_of(Format::Csv, text.as_bytes()).unwrap();
+            let rows = Rows::try_of(DataFormat::Csv, text.as_bytes()).unwrap();
             prop_assert_eq!(rows.count(), cells.len() as u64);
             for (i, row) in cells.iter().enumerate() {
                 let expected: Vec<_> = row.iter().map(|cell| Some(cell.as_str().into())).collect();
@@ -395,7 +404,7 @@ mod tests {
         fn no_bytes_make_it_panic(bytes in prop::collection::vec(
             prop::sample::select(b"a\",\r\n\0\xc3\xa9{}:1".to_vec()), 0..60,
         )) {
-            for format in [Format::Csv, Format::Jsonl] {
+            for format in [DataFormat::Csv, DataFormat::Jsonl] {
                 if let Ok(rows) = Rows::try_of(format, &bytes) {
                     for number in 0..rows.count() {
                         prop_assert!(rows.read(number).is_ok());

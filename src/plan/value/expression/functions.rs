@@ -1,6 +1,6 @@
 //! The functions and filters of expressions.
 //!
-//! Here: each with its limits, and the lists of their names. Not here: evaluation.
+//! Here: each one with its limits, and the lists of their names. Not here: evaluation.
 
 use std::sync::LazyLock;
 
@@ -13,12 +13,15 @@ use rand::RngExt;
 use regex::Regex;
 use sha2::{Digest, Sha256};
 
-use super::{DRAW, Draw, MAX_TEXT};
+use super::loan::Loan;
 use crate::error::did_you_mean;
-use crate::plan::value::template::{count, since_epoch, uuid};
+use crate::plan::value::generators::{count, since_epoch, uuid};
 
-/// What can be called.
-pub(super) const FUNCTIONS: [&str; 12] = [
+/// The longest text that an expression may produce, also on the way; bytes.
+pub(super) const MAX_TEXT: usize = 1_000_000;
+
+/// The functions.
+const FUNCTIONS: [&str; 12] = [
     "random_int",
     "random_float",
     "random_choice",
@@ -33,7 +36,7 @@ pub(super) const FUNCTIONS: [&str; 12] = [
     "json",
 ];
 
-/// Those of them whose value comes from the user's random numbers or counters.
+/// The functions whose value comes from the random numbers or counters of the user.
 const DRAWING: [&str; 6] = [
     "random_int",
     "random_float",
@@ -43,8 +46,8 @@ const DRAWING: [&str; 6] = [
     "counter",
 ];
 
-/// What can stand behind `|`.
-pub(super) const FILTERS: [&str; 29] = [
+/// The filters: what can follow `|`.
+const FILTERS: [&str; 29] = [
     "abs",
     "base64",
     "base64_decode",
@@ -76,7 +79,7 @@ pub(super) const FILTERS: [&str; 29] = [
     "urlencode",
 ];
 
-/// What can stand behind `is`.
+/// The tests: what can follow `is`.
 const TESTS: [&str; 8] = [
     "defined",
     "undefined",
@@ -88,17 +91,17 @@ const TESTS: [&str; 8] = [
     "in",
 ];
 
-/// Makes them known.
+/// Adds all functions, filters and tests to the library.
 pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_function("random_int", random_int);
     environment.add_function("random_float", random_float);
     environment.add_function("random_choice", random_choice);
     environment.add_function("random_text", random_text);
-    environment.add_function("uuid", || draw(|draw| uuid(&mut draw.rng).to_string()));
+    environment.add_function("uuid", || draw(|loan| uuid(&mut loan.rng).to_string()));
     environment.add_function("timestamp", || since_epoch().as_secs());
     environment.add_function("timestamp_ms", || since_epoch().as_millis() as u64);
     environment.add_function("counter", |name: Option<&str>| {
-        draw(|draw| count(&mut draw.counters, name.unwrap_or_default()))
+        draw(|loan| count(&mut loan.counters, name.unwrap_or_default()))
     });
     environment.add_function("base64", base64);
     environment.add_function("sha256", sha256);
@@ -158,8 +161,8 @@ pub(super) fn draws(source: &str) -> bool {
     DRAWING.iter().any(|name| source.contains(name))
 }
 
-/// Refuses filters and tests that there are not, and `functions` that are not called: otherwise
-/// the run would find them.
+/// Rejects unknown filters and tests, and `functions` that are not called. Otherwise they would only
+/// fail during the run.
 pub(super) fn check_names(source: &str, functions: &[&str]) -> Result<(), String> {
     static QUOTED: LazyLock<Regex> =
         LazyLock::new(|| pattern(r#"'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*""#));
@@ -181,10 +184,7 @@ pub(super) fn check_names(source: &str, functions: &[&str]) -> Result<(), String
     known(&TEST, "test", &TESTS)?;
     for found in NAME.captures_iter(&source) {
         if functions.contains(&&found[1]) && found[2].is_empty() {
-            return Err(format!(
-                "`{0}` is a function here: write `{0}()`",
-                &found[1]
-            ));
+            return Err(format!("`{0}` is a function: write `{0}()`", &found[1]));
         }
     }
     Ok(())
@@ -193,7 +193,7 @@ pub(super) fn check_names(source: &str, functions: &[&str]) -> Result<(), String
 fn unknown(what: &str, name: &str, known: &[&str]) -> String {
     let close = did_you_mean(name, known.iter().copied());
     let hint = close.map_or_else(
-        || format!("there are `{}`", known.join("`, `")),
+        || format!("use one of `{}`", known.join("`, `")),
         |close| format!("did you mean `{close}`?"),
     );
     format!("unknown {what} `{name}`: {hint}")
@@ -208,9 +208,8 @@ fn wrong(why: impl Into<String>) -> Error {
 }
 
 /// What `take` draws from the user whose expression is evaluated.
-fn draw<T>(take: impl FnOnce(&mut Draw) -> T) -> Result<T, Error> {
-    DRAW.with_borrow_mut(|draw| draw.as_mut().map(take))
-        .ok_or_else(|| wrong("there are no random numbers here"))
+fn draw<T>(take: impl FnOnce(&mut Loan) -> T) -> Result<T, Error> {
+    Loan::draw(take).ok_or_else(|| wrong("random numbers and counters are not available here"))
 }
 
 fn random_int(low: i64, high: i64) -> Result<i64, Error> {
@@ -219,7 +218,7 @@ fn random_int(low: i64, high: i64) -> Result<i64, Error> {
             "random_int({low}, {high}): the range is empty"
         )));
     }
-    draw(|draw| draw.rng.random_range(low..=high))
+    draw(|loan| loan.rng.random_range(low..=high))
 }
 
 fn random_float(low: f64, high: f64) -> Result<f64, Error> {
@@ -228,10 +227,10 @@ fn random_float(low: f64, high: f64) -> Result<f64, Error> {
             "random_float({low}, {high}): the range is empty"
         )));
     }
-    draw(|draw| draw.rng.random_range(low..high))
+    draw(|loan| loan.rng.random_range(low..high))
 }
 
-/// One of its arguments, or of a list.
+/// One of its arguments, or one item of a list.
 fn random_choice(choices: Rest<Value>) -> Result<Value, Error> {
     let choices: Vec<Value> = match choices.as_slice() {
         [list] if list.as_str().is_none() => list.try_iter()?.take(100_000).collect(),
@@ -240,22 +239,22 @@ fn random_choice(choices: Rest<Value>) -> Result<Value, Error> {
     if choices.is_empty() {
         return Err(wrong("random_choice: there is nothing to choose from"));
     }
-    draw(|draw| choices[draw.rng.random_range(0..choices.len())].clone())
+    draw(|loan| choices[loan.rng.random_range(0..choices.len())].clone())
 }
 
-/// So many letters and digits.
+/// This many random letters and digits.
 fn random_text(length: usize) -> Result<String, Error> {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     if length > MAX_TEXT {
-        return Err(wrong("random_text: longer than 1 MB"));
+        return Err(wrong("random_text: the text would be longer than 1 MB"));
     }
-    draw(|draw| {
-        let letter = |_| char::from(LETTERS[draw.rng.random_range(0..LETTERS.len())]);
+    draw(|loan| {
+        let letter = |_| char::from(LETTERS[loan.rng.random_range(0..LETTERS.len())]);
         (0..length).map(letter).collect()
     })
 }
 
-/// The bytes of a text, or of how a value is written.
+/// The bytes of a text, or of a value as it is written.
 fn bytes(value: &Value) -> Vec<u8> {
     match (value.as_bytes(), value.as_str()) {
         (_, Some(text)) => text.as_bytes().to_vec(),
@@ -272,7 +271,7 @@ fn base64url(value: &Value) -> String {
     URL_SAFE_NO_PAD.encode(bytes(value))
 }
 
-/// Of both alphabets, with or without padding. What is no text can still be a key.
+/// Accepts both alphabets, with or without padding. Bytes that are not text can still be a key.
 fn base64_decode(text: &str) -> Result<Value, Error> {
     let plain = text.trim().trim_end_matches('=');
     let plain = plain.replace('-', "+").replace('_', "/");
@@ -302,10 +301,10 @@ fn hmac_sha256(text: &Value, key: &Value, form: Option<&str>) -> Result<Value, E
         "hex" => Ok(hex(&signature).into()),
         "base64" => Ok(STANDARD.encode(signature).into()),
         "base64url" => Ok(URL_SAFE_NO_PAD.encode(signature).into()),
-        // To be the key of the next one.
+        // For use as the key of the next signature.
         "raw" => Ok(Value::from_bytes(signature.to_vec())),
         other => Err(wrong(format!(
-            "hmac_sha256: `{other}` is no form: write 'hex', 'base64', 'base64url' or 'raw'"
+            "hmac_sha256: unknown format `{other}`: use 'hex', 'base64', 'base64url' or 'raw'"
         ))),
     }
 }
@@ -315,7 +314,7 @@ fn json(value: &Value) -> Result<String, Error> {
 }
 
 fn urlencode(value: &Value) -> String {
-    // As in a form, but with a space that every part of a URL understands.
+    // As in a form, but with a space encoded so that it works in every part of a URL.
     let encoded: String = url::form_urlencoded::byte_serialize(&bytes(value)).collect();
     encoded.replace('+', "%20")
 }
@@ -328,9 +327,9 @@ fn replace(text: &str, from: &str, to: &str) -> Result<String, Error> {
     Ok(text.replace(from, to))
 }
 
-/// Seconds since 1970 as a date in UTC, by the letters of `strftime`.
+/// Seconds since 1970 as a date in UTC, in a format of `strftime`.
 fn date(seconds: f64, format: Option<&str>) -> Result<String, Error> {
-    let out_of_range = || wrong("date: no such time");
+    let out_of_range = || wrong("date: the time is out of range");
     let milliseconds = (seconds * 1e3).round();
     if !milliseconds.is_finite() {
         return Err(out_of_range());

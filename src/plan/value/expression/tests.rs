@@ -1,14 +1,15 @@
-//! Tests of `expression`: what it gives, what it refuses, what it costs.
+//! Tests of `expression`: its values, its errors, its limits.
 
 use proptest::prelude::*;
 use rand::SeedableRng;
+use rand_chacha::ChaCha12Rng;
 use serde_json::json;
 
 use super::*;
 
 const NAMES: [&str; 4] = ["name", "items", "unset", "users.id"];
 
-fn resolve(path: &str) -> Result<(Path, Input), String> {
+fn resolve(path: &str) -> Result<(InputName, Input), String> {
     let whole = |input| Ok(((path.to_owned(), None), input));
     let parts: Vec<&str> = path.split('.').collect();
     match parts.as_slice() {
@@ -55,7 +56,7 @@ fn render(expression: &Expression, scope: &mut Scope<'_>) -> Result<String, Stri
 }
 
 #[test]
-fn what_expressions_give() {
+fn expressions_have_these_values() {
     for (source, expected) in [
         ("name | upper", "ANN \"B\""),
         ("name | length + 1", "8"),
@@ -95,7 +96,7 @@ fn what_expressions_give() {
              'raw'), 'iam', 'raw'), 'aws4_request')",
             "c4afb1cc5771d871763a393e44b703571b55cc28424d1a5e86da6ed3c154a4b9",
         ),
-        // RFC 4231, test case 3: key and text are bytes that are no text.
+        // RFC 4231, test case 3: key and text are bytes that are not text.
         (
             "hmac_sha256('qqqqqqqqqqqqqqqqqqqqqqqqqqo=' | base64_decode, \
              '3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d0=' | base64_decode)",
@@ -113,7 +114,7 @@ fn what_expressions_give() {
 }
 
 #[test]
-fn what_is_wrong_is_known_before_the_run_where_it_can_be() {
+fn errors_are_found_before_the_run_if_possible() {
     for (source, part) in [
         ("nmae | upper", "unknown variable `nmae`"),
         ("name | uper", "did you mean `upper`?"),
@@ -133,7 +134,7 @@ fn what_is_wrong_is_known_before_the_run_where_it_can_be() {
 }
 
 #[test]
-fn what_fails_while_it_runs_says_why() {
+fn an_expression_that_fails_says_why() {
     for (source, part) in [
         ("unset | upper", "variable `unset` is not set yet"),
         ("items[9].id", "value is missing"),
@@ -144,8 +145,8 @@ fn what_fails_while_it_runs_says_why() {
         ("random_choice([])", "nothing to choose"),
         ("hmac_sha256('a', 'b', 'c')", "'hex', 'base64'"),
         ("'?' | base64_decode", "not base64"),
-        ("'/w==' | base64_decode", "bytes that are no text"),
-        ("9e99 | date", "no such time"),
+        ("'/w==' | base64_decode", "bytes that are not text"),
+        ("9e99 | date", "out of range"),
         ("0 | date('%')", "date: "),
         ("'ab' * 999999", "longer than 1 MB"),
         ("'ab' * 999999999999", "too large"),
@@ -161,7 +162,7 @@ fn what_fails_while_it_runs_says_why() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_and_goes_on_from_where_it_was() {
+fn the_same_seed_gives_the_same_values_one_after_the_other() {
     let expression =
         Expression::compile::<String>("random_int(1, 1000000) ~ uuid()", resolve).unwrap();
     let twice = |seed| {
@@ -197,7 +198,7 @@ fn a_condition_sees_variables_and_the_last_status() {
 
 proptest! {
     #[test]
-    fn no_text_makes_it_panic(
+    fn no_text_makes_an_expression_panic(
         words in prop::collection::vec(
             prop::sample::select(vec![
                 "name", "items", "unset", "user_id", "|", "upper", "date", "(", ")", "[", "]", "*",

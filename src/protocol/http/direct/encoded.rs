@@ -275,7 +275,7 @@ mod tests {
 
     use super::*;
     use crate::plan::fixture::{load, plan};
-    use crate::plan::{Escape, Header, KeyPlace, Model, Part as Piece, Slot, Template};
+    use crate::plan::{Escape, Header, KeyPlace, Model, Slot, Template, TemplatePart};
     use crate::protocol::Request;
 
     const BASE: &str = "http://127.0.0.1:8000/api";
@@ -283,7 +283,7 @@ mod tests {
     /// Text that differs from request to request.
     fn varying(source: &str) -> Template {
         let (slot, escape) = (Slot::Iteration, Escape::None);
-        Template::new(source, vec![Piece::Slot { slot, escape }])
+        Template::new(source, vec![TemplatePart::Slot { slot, escape }])
     }
 
     fn endpoint(method: Method, url: Template, value: Template, body: Body) -> Endpoint {

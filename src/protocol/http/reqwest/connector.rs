@@ -28,9 +28,9 @@ impl Connector {
                 None => made,
             })
         });
-        let proxy = proxy.transpose().map_err(|error: reqwest::Error| {
-            Error::CannotRun(format!("cannot use the proxy: {error}"))
-        })?;
+        let proxy = proxy
+            .transpose()
+            .map_err(|error: reqwest::Error| Error::Proxy(error.to_string()))?;
         Ok(Self { tls, proxy })
     }
 

@@ -1,0 +1,38 @@
+//! What the control thread and the workers tell each other.
+//!
+//! Not here: who says what when (`engine`, `worker`).
+
+use tokio::time::Instant;
+
+use crate::error::Error;
+use crate::metrics::Tick;
+
+/// What control tells the workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WorkerCommand {
+    /// Prepare, and wait.
+    Prepare,
+    /// The load starts at this instant.
+    Start(Instant),
+    /// Start no further request; requests in flight get the stop timeout.
+    Stop(Instant),
+}
+
+/// What a worker tells control.
+pub(super) enum WorkerMessage {
+    /// It is ready, or cannot run.
+    Ready(Result<(), Error>),
+    /// What worker number `.0` recorded in one second.
+    Tick(usize, Tick),
+    /// What worker number `.0` recorded since its last tick; it says nothing after this.
+    Done(usize, Tick, Finish),
+}
+
+/// When a worker was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Finish {
+    /// When it stopped starting requests.
+    pub(super) stopped_at: Instant,
+    /// When its last request had ended.
+    pub(super) drained_at: Instant,
+}

@@ -1,0 +1,146 @@
+//! What all virtual users of one worker share.
+//!
+//! Here: the plan with what is computed from it once, the recorder, and the source of random numbers.
+//! Not here: what one user knows (`values`).
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha12Rng;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::alias_table::AliasTable;
+use super::values::Feeding;
+use crate::engine::health::Meter;
+use crate::metrics::Recorder;
+use crate::plan::{Endpoint, Plan, Step, UserClass, first_request};
+use crate::units::as_ns;
+
+/// The stream of random numbers of arrival k is k; the streams of users lie in the upper half.
+const USER_STREAMS: u64 = 1 << 63;
+
+/// What all virtual users of a worker share.
+pub(crate) struct WorkerState {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) recorder: Rc<Recorder>,
+    /// Measures the worker.
+    pub(crate) meter: Meter,
+    /// The start of the load; all times count from here.
+    pub(crate) epoch: Instant,
+    /// Picks the class of an arrival.
+    class_table: AliasTable,
+    /// For each user class: picks a task.
+    task_tables: Vec<AliasTable>,
+    /// For each endpoint: whether anything is filled in for each request.
+    is_rendered: Vec<bool>,
+    /// Which data the users take their values from.
+    pub(super) feeding: Rc<Feeding>,
+    /// Set by a user who found that the run must end because there is no more data.
+    out_of_data: watch::Sender<bool>,
+    /// The generator that all others are streams of.
+    rng: ChaCha12Rng,
+}
+
+impl WorkerState {
+    pub(crate) fn new(plan: Arc<Plan>, recorder: Rc<Recorder>, epoch: Instant) -> Self {
+        let class_weights: Vec<u32> = plan.classes.iter().map(|class| class.weight).collect();
+        let task_table = |class: &UserClass| {
+            let weights: Vec<u32> = class.tasks.iter().map(|task| task.weight).collect();
+            AliasTable::new(&weights)
+        };
+        Self {
+            class_table: AliasTable::new(&class_weights),
+            task_tables: plan.classes.iter().map(task_table).collect(),
+            is_rendered: plan.endpoints.iter().map(is_rendered).collect(),
+            feeding: Rc::new(Feeding::new(plan.clone())),
+            out_of_data: watch::Sender::new(false),
+            rng: ChaCha12Rng::seed_from_u64(plan.seed),
+            plan,
+            recorder,
+            meter: Meter::new(epoch),
+            epoch,
+        }
+    }
+
+    /// Returns once a user found that the run must end because there is no more data.
+    pub(crate) async fn out_of_data(&self) {
+        // The sender cannot go away: it is a field of this.
+        let _ = self.out_of_data.subscribe().wait_for(|ended| *ended).await;
+    }
+
+    /// Whether a user found that the run must end because there is no more data.
+    pub(crate) fn is_out_of_data(&self) -> bool {
+        *self.out_of_data.borrow()
+    }
+
+    /// Ends the run because there is no more data.
+    pub(super) fn end_for_data(&self) {
+        self.out_of_data.send_replace(true);
+    }
+
+    /// How long after the epoch this is; ns.
+    pub(super) fn ns(&self, at: Instant) -> u64 {
+        as_ns(at.saturating_duration_since(self.epoch))
+    }
+
+    /// The random numbers of the user with this number, from 0.
+    pub(super) fn user_rng(&self, number: u64) -> ChaCha12Rng {
+        self.rng(USER_STREAMS | number)
+    }
+
+    fn rng(&self, stream: u64) -> ChaCha12Rng {
+        let mut rng = self.rng.clone();
+        rng.set_stream(stream);
+        rng
+    }
+
+    /// The class and the task of arrival `k`, and the random numbers it goes on with. They depend on
+    /// the arrival alone, so that a seed gives the same requests whichever user takes it.
+    pub(crate) fn arrival(&self, k: u64) -> (usize, usize, ChaCha12Rng) {
+        let mut rng = self.rng(k);
+        let class = match self.task_tables.len() {
+            1 => 0,
+            _ => self.class_table.pick(&mut rng),
+        };
+        let task = self.pick_task(class, &mut rng);
+        (class, task, rng)
+    }
+
+    /// A task of the class at this position.
+    pub(super) fn pick_task(&self, class: usize, rng: &mut ChaCha12Rng) -> usize {
+        self.task_tables[class].pick(rng)
+    }
+
+    /// Whether anything of this endpoint is filled in for each request.
+    pub(super) fn is_rendered(&self, endpoint: usize) -> bool {
+        self.is_rendered[endpoint]
+    }
+
+    /// What a dropped arrival counts as: the first request of its task, and the flow that the task
+    /// is, if it is one.
+    pub(crate) fn first_subjects(&self, class: usize, task: usize) -> impl Iterator<Item = u16> {
+        let steps = &self.plan.classes[class].tasks[task].steps;
+        let flow = match steps.first() {
+            Some(Step::Flow { flow, .. }) => Some(self.flow_subject(*flow)),
+            _ => None,
+        };
+        // The compiler of scenarios allows no more endpoints than fit.
+        first_request(steps)
+            .map(|endpoint| endpoint as u16)
+            .into_iter()
+            .chain(flow)
+    }
+
+    /// The position of a flow in samples.
+    pub(super) fn flow_subject(&self, flow: usize) -> u16 {
+        (self.plan.endpoints.len() + flow) as u16
+    }
+}
+
+fn is_rendered(endpoint: &Endpoint) -> bool {
+    endpoint
+        .templates()
+        .any(|template| template.as_constant().is_none())
+}
