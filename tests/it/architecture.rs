@@ -212,7 +212,9 @@ fn crowded_folders<'a>(paths: impl Iterator<Item = &'a str>) -> Vec<String> {
     let crowded = counts.iter().filter(|(_, count)| **count > MAX_FILES);
     crowded
         .map(|(folder, count)| {
-            format!("{folder}: {count} files side by side, at most {MAX_FILES}; group them along nouns")
+            format!(
+                "{folder}: {count} files side by side, at most {MAX_FILES}; group them along nouns"
+            )
         })
         .collect()
 }
@@ -222,7 +224,12 @@ fn no_folder_is_crowded() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let files = ["src", "tests", "benches"].map(|folder| rust_files(&root.join(folder)));
     let files: Vec<String> = (files.concat().iter())
-        .map(|file| file.strip_prefix(root).unwrap().to_string_lossy().into_owned())
+        .map(|file| {
+            file.strip_prefix(root)
+                .unwrap()
+                .to_string_lossy()
+                .into_owned()
+        })
         .collect();
     // The face of the crate lists its modules.
     let listed = files.iter().filter(|path| path.matches('/').count() > 1);

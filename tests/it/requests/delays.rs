@@ -2,8 +2,8 @@
 //! depends on the machine, and is measured by `cargo bench --bench truth`.
 
 use crate::support::Perfctl;
-use crate::support::servers::calibrated::{percentile, serve};
 use crate::support::clients::for_each_client;
+use crate::support::servers::calibrated::{percentile, serve};
 
 fn no_percentile_is_below_what_the_target_really_took() {
     let (base, log) = serve();

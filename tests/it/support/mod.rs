@@ -12,5 +12,6 @@ mod works;
 
 pub use program::{Completed, Perfctl, Running, Signal};
 pub use servers::{
-    Authority, Certificate, Fault, Misbehaving, Proxy, Talk, TlsServer, closed_port, recording, serving,
+    Authority, Certificate, Fault, Misbehaving, Proxy, Talk, TlsServer, closed_port, recording,
+    serving,
 };
