@@ -9,6 +9,7 @@ mod halt;
 mod health;
 mod message;
 mod open;
+mod panics;
 mod preflight;
 mod schedule;
 mod simulation;
@@ -17,6 +18,7 @@ mod tests;
 mod user;
 mod worker;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
@@ -32,6 +34,7 @@ use crate::units::as_us;
 use health::Sampler;
 use message::{Finish, WorkerCommand, WorkerMessage};
 
+pub use panics::report_panics;
 pub use preflight::prepare;
 pub use schedule::pacing::Schedule;
 pub use schedule::user_schedule::{UserSpan, user_spans};
@@ -84,7 +87,14 @@ where
         let (commands, sender) = (command.subscribe(), sender.clone());
         let thread = thread::Builder::new()
             .name(format!("worker-{shard}"))
-            .spawn(move || worker::run(&plan, (shard, count), make_client, commands, &sender))
+            .spawn(move || {
+                let run = || worker::run(&plan, (shard, count), make_client, commands, &sender);
+                if let Err(payload) = catch_unwind(AssertUnwindSafe(run)) {
+                    // The receiver only goes away when the run is aborted.
+                    let text = panics::text_of(payload.as_ref());
+                    drop(sender.send(WorkerMessage::Died(shard, text)));
+                }
+            })
             .map_err(Error::Thread)?;
         threads.push(thread);
     }
@@ -93,7 +103,8 @@ where
     for _ in 0..count {
         match messages.recv().await {
             Some(WorkerMessage::Ready(ready)) => ready?,
-            _ => return Err(Error::WorkerDied),
+            Some(WorkerMessage::Died(_, text)) => return Err(Error::WorkerDied(text)),
+            _ => return Err(Error::WorkerDied("it ended without a message".to_owned())),
         }
     }
     let epoch = Instant::now();
@@ -103,6 +114,8 @@ where
     let mut pending = PendingTicks::new(count);
     let mut sampler = Sampler::new();
     let mut out_of_data = false;
+    let mut panic = None;
+    let mut dead_worker = None;
     loop {
         let message = tokio::select! {
             message = messages.recv() => message,
@@ -112,17 +125,26 @@ where
             }
         };
         match message {
-            Some(WorkerMessage::Tick(shard, tick)) => {
+            Some(WorkerMessage::Tick(shard, mut tick)) => {
                 out_of_data |= tick.out_of_data;
+                panic = panic.or(tick.panic.take());
                 pending.tick(shard, tick);
             }
-            Some(WorkerMessage::Done(shard, tick, finish)) => {
+            Some(WorkerMessage::Done(shard, mut tick, finish)) => {
                 out_of_data |= tick.out_of_data;
+                panic = panic.or(tick.panic.take());
                 pending.done(shard, tick, finish);
             }
-            Some(WorkerMessage::Ready(_)) | None => return Err(Error::WorkerDied),
+            Some(WorkerMessage::Died(shard, text)) => {
+                dead_worker.get_or_insert(text);
+                pending.died(shard, Instant::now());
+            }
+            Some(WorkerMessage::Ready(_)) | None => {
+                return Err(Error::WorkerDied("it ended without a message".to_owned()));
+            }
         }
-        if out_of_data && *command.borrow() == WorkerCommand::Start(epoch) {
+        let is_over = out_of_data || dead_worker.is_some();
+        if is_over && *command.borrow() == WorkerCommand::Start(epoch) {
             command.send_replace(WorkerCommand::Stop(Instant::now()));
         }
         while let Some(ticks) = pending.next_second() {
@@ -133,15 +155,18 @@ where
             break;
         }
     }
-    threads
-        .into_iter()
-        .try_for_each(|thread| thread.join().map_err(|_| Error::WorkerDied))?;
+    for thread in threads {
+        // A panic was caught within, and is reported.
+        drop(thread.join());
+    }
     let since = |instant: Instant| as_us(instant.saturating_duration_since(epoch));
     let last = |pick: fn(&Finish) -> Instant| pending.finished.iter().map(pick).max();
     let signal = *stopper.0.borrow();
     Ok(Ending {
         signal,
         out_of_data,
+        panic,
+        dead_worker,
         stopped_at_us: since(last(|f| f.stopped_at).unwrap_or(epoch)),
         drained_at_us: since(last(|f| f.drained_at).unwrap_or(epoch)),
         totals: pending.totals(),
@@ -184,6 +209,15 @@ impl PendingTicks {
         self.tick(shard, tick);
         self.is_done[shard] = true;
         self.finished.push(finish);
+    }
+
+    /// Worker `shard` died: what it recorded since its last tick is lost.
+    fn died(&mut self, shard: usize, now: Instant) {
+        self.is_done[shard] = true;
+        self.finished.push(Finish {
+            stopped_at: now,
+            drained_at: now,
+        });
     }
 
     /// The ticks of the next second, once every worker has sent its own or is done.

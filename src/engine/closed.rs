@@ -6,6 +6,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::halt::Halt;
+use super::panics;
 use super::schedule::user_schedule::{UserSpan, user_spans};
 use super::user::User;
 use super::user::running_user::RunningUser;
@@ -38,7 +39,9 @@ pub(super) async fn drive<C: Client + 'static>(
                 () = sleep_until(epoch + start) => break,
                 () = halt.halted() => break 'spans,
                 // Removed here so that the set does not grow with users that come and go.
-                Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
+                Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
+                    panics::count(ended, &state.recorder);
+                }
             }
         }
         let quota = load
@@ -58,7 +61,9 @@ pub(super) async fn drive<C: Client + 'static>(
             tasks.spawn_local(run);
         }
     }
-    while tasks.join_next().await.is_some() {}
+    while let Some(ended) = tasks.join_next().await {
+        panics::count(ended, &state.recorder);
+    }
 }
 
 /// One user, from its start to its end. It is created inside, because a future keeps room for its

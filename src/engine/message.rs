@@ -26,6 +26,8 @@ pub(super) enum WorkerMessage {
     Tick(usize, Tick),
     /// What worker number `.0` recorded since its last tick; it says nothing after this.
     Done(usize, Tick, Finish),
+    /// Worker number `.0` panicked with this message; what it recorded since its last tick is lost.
+    Died(usize, String),
 }
 
 /// When a worker was done.

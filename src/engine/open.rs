@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::halt::Halt;
+use super::panics;
 use super::schedule::pacing::Schedule;
 use super::schedule::timer::Timer;
 use super::user::User;
@@ -19,7 +20,7 @@ use crate::metrics::{Outcome, Sample};
 use crate::protocol::Client;
 use crate::units::as_us;
 
-/// After this many arrivals without a pause, the users get a turn.
+/// After this many arrivals that were due without a pause, the users get a turn.
 const BATCH: u32 = 64;
 
 /// An arrival that finds no user this long after it was due is dropped because the load generator was
@@ -110,6 +111,30 @@ struct Seat {
     called: Notify,
 }
 
+/// Counts a user for as long as it lives. One that ends although the load goes on, because it
+/// panicked, makes room for another, and nobody waits for it.
+struct SeatTaken {
+    users: Rc<Cell<u64>>,
+    halt: Rc<Halt>,
+}
+
+impl SeatTaken {
+    fn new(users: &Rc<Cell<u64>>, halt: &Rc<Halt>) -> Self {
+        users.set(users.get() + 1);
+        Self {
+            users: users.clone(),
+            halt: halt.clone(),
+        }
+    }
+}
+
+impl Drop for SeatTaken {
+    fn drop(&mut self) {
+        self.users.set(self.users.get() - 1);
+        self.halt.user_freed.notify_one();
+    }
+}
+
 /// The free users of a worker, by class. The last one to become free is the first one to be called,
 /// so that a few busy users do the work of many idle ones.
 type FreeUsers = Rc<RefCell<Vec<Vec<Rc<Seat>>>>>;
@@ -129,7 +154,8 @@ pub(super) async fn drive<C: Client + 'static>(
     let most = u64::from(max_users) / shards + u64::from(shard < u64::from(max_users) % shards);
     let planned_end = state.epoch + state.plan.load.total();
     let free: FreeUsers = Rc::new(RefCell::new(vec![Vec::new(); state.plan.classes.len()]));
-    let mut users = 0;
+    let users = Rc::new(Cell::new(0));
+    let mut number = shard;
     let mut released = 0;
     for (k, due) in schedule.of_shard((shard, shards)) {
         let due = state.epoch + due;
@@ -155,13 +181,13 @@ pub(super) async fn drive<C: Client + 'static>(
         }
         let class = arrival.class;
         let seat = free.borrow_mut()[class].pop().or_else(|| {
-            (users < most).then(|| {
-                let number = shard + users * shards;
-                users += 1;
+            (users.get() < most).then(|| {
+                let taken = SeatTaken::new(&users, halt);
                 let make = {
                     let (state, client) = (state.clone(), client.clone());
-                    move || User::new(state, client, number, class)
+                    move || (User::new(state, client, number, class), taken)
                 };
+                number += shards;
                 let seat = Rc::new(Seat::default());
                 tasks.spawn_local(serve(
                     make,
@@ -183,7 +209,7 @@ pub(super) async fn drive<C: Client + 'static>(
         }
     }
     // There are no more arrivals: every user is done once it is free.
-    let all_free = || free.borrow().iter().map(Vec::len).sum::<usize>() as u64 == users;
+    let all_free = || free.borrow().iter().map(Vec::len).sum::<usize>() as u64 == users.get();
     while !all_free() {
         halt.user_freed.notified().await;
     }
@@ -199,19 +225,21 @@ pub(super) async fn drive<C: Client + 'static>(
         seat.is_over.set(true);
         seat.called.notify_one();
     }
-    while tasks.join_next().await.is_some() {}
+    while let Some(ended) = tasks.join_next().await {
+        panics::count(ended, &state.recorder);
+    }
 }
 
 /// One user: waits for an arrival, runs it, is free again, until the load is over. It is created
 /// inside, because a future keeps room for its arguments for as long as it lives.
 async fn serve<C: Client>(
-    make: impl FnOnce() -> User<C>,
+    make: impl FnOnce() -> (User<C>, SeatTaken),
     state: Rc<WorkerState>,
     seat: Rc<Seat>,
     free: FreeUsers,
     halt: Rc<Halt>,
 ) {
-    let mut user = make();
+    let (mut user, _taken) = make();
     let mut is_started = false;
     loop {
         seat.called.notified().await;

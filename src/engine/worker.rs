@@ -10,6 +10,7 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::halt::Halt;
+use super::panics;
 use super::message::{Finish, WorkerCommand, WorkerMessage};
 use super::schedule::timer::Timer;
 use super::user::worker_state::WorkerState;
@@ -84,6 +85,9 @@ pub(super) async fn work<C: Client + 'static>(
             let out_of_data = state.out_of_data();
             supervise(drive, out_of_data, commands, &halt, epoch, &plan.load).await
         };
+        while let Some(ended) = tasks.try_join_next() {
+            panics::count(ended, &state.recorder);
+        }
         // Whatever is still in flight is recorded as interrupted when its task is dropped.
         tasks.shutdown().await;
         let drained_at = Instant::now();

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::step_error::StepError;
 use super::worker_state::WorkerState;
+use crate::engine::panics;
 use crate::check::{self, Judgement};
 use crate::metrics::{ComponentSample, ConnectionSample, FailureSample, Outcome, Sample};
 use crate::protocol::{Request, Response, Session};
@@ -119,7 +120,8 @@ impl<'a> Exchange<'a> {
 }
 
 /// A request in flight. If the run ends before it is recorded, it is recorded as interrupted with its
-/// age when its value goes away: no request is lost, whatever happens to its user.
+/// age when its value goes away, or as internal when its user panics: no request is lost, whatever
+/// happens to its user.
 ///
 /// Its times count from the epoch, in plain nanoseconds: they are subtracted several times for each
 /// request, which is expensive with the type of the clock.
@@ -224,8 +226,14 @@ impl Drop for RequestInFlight<'_> {
                 self.resume();
                 self.land();
             }
-            let sample = self.sample(Outcome::Interrupted);
-            let text = "still in flight when the run ended".to_owned();
+            let (outcome, text) = match std::thread::panicking() {
+                true => (Outcome::Internal, panics::current_text()),
+                false => (
+                    Outcome::Interrupted,
+                    "still in flight when the run ended".to_owned(),
+                ),
+            };
+            let sample = self.sample(outcome);
             self.state.recorder.record(sample, Some(text));
         }
     }

@@ -19,7 +19,7 @@ const DROPPED_SHARE: f64 = 0.01;
 impl RunResult {
     /// Every cause that makes the run INVALID, each a phrase for people; empty for a valid run.
     pub fn invalid_because(&self) -> Vec<String> {
-        let mut causes: Vec<String> = [self.local_faults(), self.broken_count()]
+        let mut causes: Vec<String> = [self.panics(), self.local_faults(), self.broken_count()]
             .into_iter()
             .flatten()
             .collect();
@@ -81,10 +81,26 @@ impl RunResult {
         (dropped as f64 > DROPPED_SHARE * planned as f64).then_some((dropped, planned))
     }
 
+    /// perfctl itself failed in a user or a worker: part of the load is gone.
+    fn panics(&self) -> Option<String> {
+        let ending = self.run.ending.as_ref()?;
+        if let Some(text) = &ending.dead_worker {
+            return Some(format!(
+                "a worker of perfctl died, which ended the run: {text}; this is a bug, please report it"
+            ));
+        }
+        let text = ending.panic.as_deref()?;
+        Some(format!(
+            "perfctl itself failed in {} virtual {}: {text}; this is a bug, please report it",
+            format_count(ending.totals.panics),
+            if ending.totals.panics == 1 { "user" } else { "users" },
+        ))
+    }
+
     fn local_faults(&self) -> Option<String> {
         let counts: Vec<String> = Outcome::ALL
             .into_iter()
-            .filter(|outcome| outcome.is_local())
+            .filter(|outcome| outcome.is_local() && *outcome != Outcome::Internal)
             .map(|outcome| (outcome, self.count(|c| c == outcome)))
             .filter(|(_, count)| *count > 0)
             .map(|(outcome, count)| format!("{} x {}", format_count(count), outcome.name()))

@@ -69,13 +69,15 @@ pub enum Outcome {
     LocalFd,
     /// This machine ran out of local ports. Makes the run INVALID.
     LocalPorts,
+    /// perfctl itself failed: a bug. Makes the run INVALID.
+    Internal,
     /// Another failure.
     Other,
 }
 
 impl Outcome {
     /// All outcomes, in the order of declaration.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::Ok,
         Self::Http4xx,
         Self::Http5xx,
@@ -106,6 +108,7 @@ impl Outcome {
         Self::AuthFailed,
         Self::LocalFd,
         Self::LocalPorts,
+        Self::Internal,
         Self::Other,
     ];
 
@@ -142,6 +145,7 @@ impl Outcome {
             Self::AuthFailed => "auth_failed",
             Self::LocalFd => "local_fd",
             Self::LocalPorts => "local_ports",
+            Self::Internal => "internal",
             Self::Other => "other",
         }
     }
@@ -174,7 +178,7 @@ impl Outcome {
 
     /// Whether the load generator was at fault.
     pub fn is_local(self) -> bool {
-        matches!(self, Self::LocalFd | Self::LocalPorts)
+        matches!(self, Self::LocalFd | Self::LocalPorts | Self::Internal)
     }
 
     /// Whether the service was unavailable: every failure except a response below 500 that the

@@ -21,6 +21,8 @@ pub struct Tick {
     pub totals: Totals,
     /// Whether a user ran out of data, which ends the run.
     pub out_of_data: bool,
+    /// The message of the first panic of a virtual user since the last tick.
+    pub panic: Option<String>,
     /// The worker's own health.
     pub health: WorkerHealth,
 }

@@ -15,6 +15,9 @@ pub struct Totals {
     /// were dropped for that reason.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failed_starts: u64,
+    /// Virtual users that ended because perfctl itself panicked.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub panics: u64,
 }
 
 fn is_zero(count: &u64) -> bool {
@@ -28,5 +31,6 @@ impl Totals {
         self.started += other.started;
         self.dropped_late += other.dropped_late;
         self.failed_starts += other.failed_starts;
+        self.panics += other.panics;
     }
 }

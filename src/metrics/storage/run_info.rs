@@ -136,6 +136,12 @@ pub struct Ending {
     /// Whether it ended early because a user ran out of data.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub out_of_data: bool,
+    /// The message of the first panic of a virtual user: a bug of perfctl.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub panic: Option<String>,
+    /// The message of the panic that a worker died of, which ended the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_worker: Option<String>,
     /// When no further request was started, from the start of the load; us.
     pub stopped_at_us: u64,
     /// When the last request had ended, from the start of the load; us.
