@@ -3,24 +3,21 @@
 //! Here: the parser, and which module carries a command out. Nothing is measured or judged here.
 
 mod args;
-mod baseline;
-mod compare;
 mod completions;
 mod demo;
 mod init;
 mod list;
 mod profiles;
-mod recover;
-mod report;
 mod run;
 mod schema;
 mod show;
+mod stored;
 mod validate;
 
 use std::ffi::OsString;
 use std::io::Write;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::error::{Error, Exit};
 
@@ -39,12 +36,12 @@ enum Command {
     Profiles(profiles::ProfilesArgs),
     List(list::ListArgs),
     Init(init::InitArgs),
-    Report(report::ReportArgs),
-    Compare(compare::CompareArgs),
+    Report(stored::report::ReportArgs),
+    Compare(stored::compare::CompareArgs),
     Ab(Box<run::ab::AbArgs>),
-    Baseline(baseline::BaselineArgs),
+    Baseline(stored::baseline::BaselineArgs),
     Selfcheck(Box<run::selfcheck::SelfcheckArgs>),
-    Recover(recover::RecoverArgs),
+    Recover(stored::recover::RecoverArgs),
     Demo(demo::DemoArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
@@ -82,14 +79,14 @@ fn carry_out(command: &Command, out: &mut dyn Write) -> Result<Exit, Error> {
         Command::Profiles(args) => profiles::run(args, out),
         Command::List(args) => list::run(args, out),
         Command::Init(args) => init::run(args, out),
-        Command::Report(args) => report::run(args, out),
-        Command::Compare(args) => compare::run(args, out),
+        Command::Report(args) => stored::report::run(args, out),
+        Command::Compare(args) => stored::compare::run(args, out),
         Command::Ab(args) => run::ab::run(args, out),
-        Command::Baseline(args) => baseline::run(args, out),
+        Command::Baseline(args) => stored::baseline::run(args, out),
         Command::Selfcheck(args) => run::selfcheck::run(args, out),
-        Command::Recover(args) => recover::run(args, out),
+        Command::Recover(args) => stored::recover::run(args, out),
         Command::Demo(args) => demo::run(args, out),
         Command::Schema(args) => schema::run(args, out),
-        Command::Completions(args) => completions::run(args, out),
+        Command::Completions(args) => completions::run(args, Cli::command(), out),
     }
 }

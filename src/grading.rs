@@ -1,7 +1,7 @@
 //! Grading: what the numbers of a run are worth against its SLOs, and what the program says of it.
 //!
 //! Here: criteria, score, letter, verdict, exit code. Not here: how a run is compared to a
-//! baseline (`comparison`; its findings come in as [`Change`]s), or how a grade looks (`report`).
+//! baseline (`comparison`), or how a grade looks (`report`).
 
 mod advice;
 mod recovery;
@@ -10,6 +10,8 @@ mod verdict;
 
 use serde::Serialize;
 
+use crate::comparison::{Comparison, Decision};
+use crate::error::Exit;
 use crate::metrics::{RunResult, Window};
 use crate::plan::{Metric, SloScope};
 
@@ -19,7 +21,7 @@ pub use score::{Letter, Severity};
 pub use verdict::{FailOn, Policy, Verdict};
 
 /// What a run is worth.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Grading {
     /// Yes, no, cannot tell, or not to be believed.
     pub verdict: Verdict,
@@ -35,6 +37,10 @@ pub struct Grading {
     pub next: Option<NextLetter>,
     /// How fast the target recovered from each surge of the load.
     pub recoveries: Vec<Recovery>,
+    /// The exit code of the verdict, whatever ended the run.
+    pub judged_exit: Exit,
+    /// The exit code of the run: that of the signal that ended it, or else that of the verdict.
+    pub exit: Exit,
 }
 
 /// One thing that counts in the score.
@@ -117,7 +123,12 @@ pub struct Compliance {
 
 impl Grading {
     /// Grades a run by its own SLOs, and by what a comparison found, if there was one.
-    pub fn of(result: &RunResult, changes: &[Change], policy: &Policy) -> Self {
+    pub fn of(result: &RunResult, comparison: Option<&Comparison>, policy: &Policy) -> Self {
+        let changes = comparison.map_or_else(Vec::new, changes);
+        Self::of_changes(result, &changes, policy)
+    }
+
+    fn of_changes(result: &RunResult, changes: &[Change], policy: &Policy) -> Self {
         let mut criteria: Vec<Criterion> = slo_criteria(result);
         criteria.extend(baseline_criteria(changes));
         score::share_out(&mut criteria);
@@ -138,6 +149,8 @@ impl Grading {
             next: score.and_then(|score| advice::next_letter(&criteria, score, letter?)),
             criteria,
             recoveries: recovery::all(result),
+            judged_exit: verdict::judged_exit(verdict, result, policy),
+            exit: verdict::exit(verdict, result, policy),
         }
     }
 
@@ -193,6 +206,29 @@ impl Criterion {
             SloScope::Endpoint(endpoint) => format!("{endpoint}: {}", self.name),
         }
     }
+}
+
+/// What the grading needs to know of a comparison.
+fn changes(comparison: &Comparison) -> Vec<Change> {
+    let rows = comparison.rows.iter();
+    rows.filter_map(|row| {
+        let finding = match row.decision {
+            Decision::Regressed => Finding::Regressed,
+            Decision::Improved | Decision::Unchanged => Finding::Held,
+            Decision::Inconclusive if row.required => Finding::Open,
+            Decision::Inconclusive => return None,
+        };
+        Some(Change {
+            scope: row.scope.clone(),
+            metric: row.metric.clone(),
+            // An open question is no criterion, so its numbers, if any, are not looked at.
+            reference: row.reference.unwrap_or_default(),
+            value: row.value.unwrap_or_default(),
+            finding,
+            sentence: row.sentence(),
+        })
+    })
+    .collect()
 }
 
 fn slo_criteria(result: &RunResult) -> Vec<Criterion> {
@@ -274,7 +310,7 @@ mod tests {
             .iter()
             .map(|(metric, target)| fixture::slo(&metric.to_string(), metric.clone(), *target))
             .collect();
-        Grading::of(&result, &[], &Policy::default())
+        Grading::of(&result, None, &Policy::default())
     }
 
     #[test]
@@ -292,7 +328,7 @@ mod tests {
         let mut missed = fixture::slo("p95", p95(), 100_000.0);
         missed.weight = 3.0;
         result.run.slos = vec![missed, fixture::slo("rps", Metric::Throughput, 1.0)];
-        let grading = Grading::of(&result, &[], &Policy::default());
+        let grading = Grading::of(&result, None, &Policy::default());
         assert!((grading.score.unwrap() - 62.5).abs() < 0.1, "{grading:?}");
         assert!((grading.criteria[0].points_lost - 37.5).abs() < 0.1);
         assert_eq!(grading.criteria[0].severity, Severity::Warning);
@@ -310,7 +346,7 @@ mod tests {
             slo.scope = SloScope::Endpoint(endpoint.into());
             result.run.slos.push(slo);
         }
-        let grading = Grading::of(&result, &[], &Policy::default());
+        let grading = Grading::of(&result, None, &Policy::default());
         let met: Vec<bool> = grading.criteria.iter().map(|c| c.met).collect();
         assert_eq!(met, [true, false, false]);
         assert_eq!(grading.criteria[2].value, None);
@@ -341,7 +377,7 @@ mod tests {
     fn an_invalid_run_has_no_grade() {
         let mut result = fixture::run(&[("a", &[(Outcome::LocalPorts, 1_000, 1)])]);
         result.run.slos = vec![fixture::slo("p95", p95(), 1.0)];
-        let grading = Grading::of(&result, &[], &Policy::default());
+        let grading = Grading::of(&result, None, &Policy::default());
         assert_eq!(grading.verdict, Verdict::Invalid);
         assert_eq!((grading.score, grading.letter), (None, None));
     }

@@ -1,97 +1,24 @@
-//! Reports: a run, its grade and its comparison, as people and machines read them.
+//! Reports: a run, its grade and its comparison, for people and for programs.
 //!
-//! Here: the [`Reporter`] trait, the table of formats, and one file per format; also the live
-//! display. Not here: any judgement (`grading`, `comparison`) or where the output goes (`cli`).
+//! Here: the table of formats, one file per format, and the live display. Not here: any judgment
+//! (`grading`, `comparison`), or where the output goes (`cli`).
 
 mod console;
+mod contents;
 #[cfg(test)]
 mod fixture;
 mod grid;
 mod json;
 pub mod live;
 mod markdown;
+mod reporter;
 mod text;
 mod view;
 
-use std::io::{self, Write};
-use std::path::PathBuf;
+pub use contents::{Focus, Report};
+pub use reporter::Reporter;
 
-use crate::comparison::{Comparison, Decision};
-use crate::grading::{Change, Finding, Grading, Policy};
-use crate::metrics::RunResult;
-
-/// Everything a report is about.
-#[derive(Debug, Clone)]
-pub struct Report {
-    /// The numbers.
-    pub result: RunResult,
-    /// What they are worth.
-    pub grading: Grading,
-    /// What changed against a baseline, if there was one.
-    pub comparison: Option<Comparison>,
-    /// Where the files of the run are, if they are known.
-    pub directory: Option<PathBuf>,
-    /// What stands in the foreground.
-    pub focus: Focus,
-}
-
-/// What a report puts in the foreground.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Focus {
-    /// The run: grade, SLOs, endpoints.
-    Run,
-    /// The comparison: every row of it, and no grade.
-    Comparison,
-}
-
-impl Report {
-    /// Grades the run, with what the comparison found.
-    pub fn new(result: RunResult, comparison: Option<Comparison>, policy: &Policy) -> Self {
-        let changes = comparison.as_ref().map_or_else(Vec::new, changes);
-        Self {
-            grading: Grading::of(&result, &changes, policy),
-            result,
-            comparison,
-            directory: None,
-            focus: Focus::Run,
-        }
-    }
-}
-
-/// What the grading needs to know of a comparison.
-fn changes(comparison: &Comparison) -> Vec<Change> {
-    let rows = comparison.rows.iter();
-    rows.filter_map(|row| {
-        let finding = match row.decision {
-            Decision::Regressed => Finding::Regressed,
-            Decision::Improved | Decision::Unchanged => Finding::Held,
-            Decision::Inconclusive if row.required => Finding::Open,
-            Decision::Inconclusive => return None,
-        };
-        Some(Change {
-            scope: row.scope.clone(),
-            metric: row.metric.clone(),
-            // An open question is no criterion, so its numbers, if any, are not looked at.
-            reference: row.reference.unwrap_or_default(),
-            value: row.value.unwrap_or_default(),
-            finding,
-            sentence: row.sentence(),
-        })
-    })
-    .collect()
-}
-
-/// One format of report.
-pub trait Reporter: Sync {
-    /// Writes the report. `out` is expected to strip colours where they are not wanted, as
-    /// anstream's writers do.
-    ///
-    /// # Errors
-    /// When `out` fails.
-    fn report(&self, report: &Report, out: &mut dyn Write) -> io::Result<()>;
-}
-
-/// A format, as `--format` names it.
+/// A format that `--format` accepts.
 pub struct Format {
     /// The name.
     pub name: &'static str,
@@ -120,7 +47,8 @@ pub const FORMATS: [Format; 3] = [
     },
 ];
 
-/// `text` as reports show it: on one line, unable to steer a terminal or a CI system.
+/// `text` as reports show it: on one line, and without anything that could control a terminal or a
+/// CI system.
 pub fn plain(text: &str) -> String {
     text::harmless(text)
 }
@@ -128,12 +56,12 @@ pub fn plain(text: &str) -> String {
 /// The reporter of a format.
 ///
 /// # Errors
-/// A phrase that lists the formats, when there is none of this name.
+/// A phrase that lists the formats, if there is none with this name.
 pub fn by_name(name: &str) -> Result<&'static dyn Reporter, String> {
     let found = FORMATS.iter().find(|format| format.name == name);
     found.map(|format| format.reporter).ok_or_else(|| {
         let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
-        format!("`{name}` is no format; there are {}", names.join(", "))
+        format!("unknown format `{name}`; known: {}", names.join(", "))
     })
 }
 
@@ -143,6 +71,7 @@ mod tests {
 
     use super::*;
     use crate::comparison::{Baseline, Statistical, Threshold, compare};
+    use crate::metrics::RunResult;
 
     #[test]
     fn formats_are_found_by_name() {
@@ -170,7 +99,7 @@ mod tests {
                 let statistical = Statistical::default();
                 let _ = compare(&baseline, runs, &statistical);
                 let comparison = compare(&baseline, runs, &Threshold::default()).ok();
-                let report = Report::new(result, comparison, &Policy::default());
+                let report = fixture::report(result, comparison);
                 for format in &FORMATS {
                     let mut out = Vec::new();
                     format.reporter.report(&report, &mut out).unwrap();

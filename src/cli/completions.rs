@@ -2,10 +2,9 @@
 
 use std::io::Write;
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::{Shell, generate};
 
-use super::Cli;
 use super::show::output;
 use crate::error::{Error, Exit};
 
@@ -16,13 +15,17 @@ pub struct CompletionsArgs {
     shell: Shell,
 }
 
-/// Prints the script; the shell's manual says where it goes.
+/// Prints the script for `command`; the shell's manual says where it goes.
 ///
 /// # Errors
 /// Output that cannot be written.
-pub fn run(args: &CompletionsArgs, out: &mut dyn Write) -> Result<Exit, Error> {
+pub fn run(
+    args: &CompletionsArgs,
+    mut command: Command,
+    out: &mut dyn Write,
+) -> Result<Exit, Error> {
     let mut script = Vec::new();
-    generate(args.shell, &mut Cli::command(), "perfctl", &mut script);
+    generate(args.shell, &mut command, "perfctl", &mut script);
     output::written(out.write_all(&script))?;
     Ok(Exit::Pass)
 }

@@ -1,38 +1,34 @@
 //! `perfctl run`: a scenario under a profile, from the files to the exit code.
 
 pub(super) mod ab;
-pub(super) mod execute;
-pub(super) mod repeat;
+mod execute;
+mod repeat;
 pub(super) mod selfcheck;
-pub(super) mod signals;
+mod series;
+mod signals;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::Args;
 
 use super::args::gate::GateArgs;
-use super::args::load::LoadArgs;
+use super::args::plan::PlanArgs;
 use super::show::output::{FormatArgs, written};
 use crate::comparison::{Baseline, check_plan};
 use crate::error::{Error, Exit};
 use crate::grading::{FailOn, Grading, Policy, Verdict};
 use crate::metrics::RunResult;
 use crate::report::{FORMATS, Report};
-use crate::{scenario, units};
+use crate::units;
 use execute::ExecuteArgs;
 use repeat::{Repeat, Repeats};
 
 /// Put the load of a profile on a target, measure, grade, and report
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Scenario file, its name in `scenarios/`, or a URL [default: scenarios/default.yaml, or the
-    /// only file there]
-    scenario: Option<String>,
-
     #[command(flatten)]
-    load: LoadArgs,
+    plan: PlanArgs,
 
     #[command(flatten)]
     execute: ExecuteArgs,
@@ -88,10 +84,8 @@ pub struct RunArgs {
 /// # Errors
 /// What kept it from being run or stored. A verdict is no error; it is the exit code.
 pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
-    let source = scenario::find(args.scenario.as_deref())?;
-    let options = args.load.options()?;
     let gate = args.gate.gate()?;
-    let plan = Arc::new(scenario::compile(&source, &args.load.profile, &options)?);
+    let plan = args.plan.plan()?;
     let baseline = args.baseline.as_deref().map(Baseline::read).transpose()?;
     if let Some(baseline) = &baseline {
         check_plan(baseline, &plan, &*gate)?;
@@ -112,23 +106,23 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         gate: &*gate,
         policy: &policy,
     };
-    let made = repeats.make(
+    let repeated = repeats.run(
         || args.execute.execute(&plan),
         |text| args.execute.note(text),
     )?;
-    args.print(&made.report, out)?;
-    if let Some(error) = made.unstored {
+    args.print(&repeated.report, out)?;
+    if let Some(error) = repeated.unstored {
         return Err(error);
     }
     // A run with a fault of its own cannot be compared either, and its verdict says why.
-    let verdict = made.report.grading.verdict;
-    if let Some(error) = made.refused.filter(|_| verdict == Verdict::Pass) {
+    let verdict = repeated.report.grading.verdict;
+    if let Some(error) = repeated.refused.filter(|_| verdict == Verdict::Pass) {
         return Err(error);
     }
     if let Some(path) = &args.save_baseline {
-        save_baseline(path, &made.report, made.runs)?;
+        save_baseline(path, &repeated.report, repeated.runs)?;
     }
-    Ok(made.report.grading.exit(&made.report.result, &policy))
+    Ok(repeated.report.grading.exit)
 }
 
 impl RunArgs {

@@ -162,7 +162,7 @@ mod tests {
             .iter()
             .map(|(name, metric, target)| fixture::slo(name, metric.clone(), *target))
             .collect();
-        let next = Grading::of(&result, &[], &Policy::default()).next?;
+        let next = Grading::of(&result, None, &Policy::default()).next?;
         Some((next.letter.name(), next.how))
     }
 
@@ -238,7 +238,7 @@ mod tests {
                 .iter()
                 .map(|(name, metric, target)| fixture::slo(name, metric.clone(), *target))
                 .collect();
-            let grading = Grading::of(&result, &[], &Policy::default());
+            let grading = Grading::of(&result, None, &Policy::default());
             assert_eq!(grading.letter.unwrap().name(), letter, "{target}: {how}");
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Change, Criterion, Finding, Grading, Kind};
+use super::{Change, Criterion, Finding, Kind};
 use crate::error::Exit;
 use crate::metrics::{Outcome, RunResult, Window};
 use crate::plan::SloScope;
@@ -201,43 +201,42 @@ fn describe_miss(criterion: &Criterion) -> String {
     }
 }
 
-impl Grading {
-    /// The exit code of the verdict, whatever ended the run.
-    pub fn judged_exit(&self, result: &RunResult, policy: &Policy) -> Exit {
-        // A run that leaves something open itself is not let through: nothing measured is no pass.
-        let tolerated = policy.tolerates_doubt && open_questions(result).is_empty();
-        match self.verdict {
-            Verdict::Inconclusive if tolerated => Exit::Pass,
-            verdict => verdict.exit(),
-        }
+/// The exit code of the verdict, whatever ended the run.
+pub(super) fn judged_exit(verdict: Verdict, result: &RunResult, policy: &Policy) -> Exit {
+    // A run that leaves something open itself is not let through: nothing measured is no pass.
+    let tolerated = policy.tolerates_doubt && open_questions(result).is_empty();
+    match verdict {
+        Verdict::Inconclusive if tolerated => Exit::Pass,
+        verdict => verdict.exit(),
     }
+}
 
-    /// The exit code of the run. A signal wins over the verdict, since the caller knows that it
-    /// sent one; the report was written all the same.
-    pub fn exit(&self, result: &RunResult, policy: &Policy) -> Exit {
-        match result.run.ending.as_ref().and_then(|ending| ending.signal) {
-            Some(15) => return Exit::Terminated,
-            Some(_) => return Exit::Interrupted,
-            None => {}
-        }
-        match (self.judged_exit(result, policy), policy.code_on_error) {
-            (Exit::Pass, Some(code)) if result.count(Outcome::is_failure) > 0 => Exit::Custom(code),
-            (exit, _) => exit,
-        }
+/// The exit code of the run. A signal wins over the verdict, since the caller knows that it
+/// sent one; the report was written all the same.
+pub(super) fn exit(verdict: Verdict, result: &RunResult, policy: &Policy) -> Exit {
+    match result.run.ending.as_ref().and_then(|ending| ending.signal) {
+        Some(15) => return Exit::Terminated,
+        Some(_) => return Exit::Interrupted,
+        None => {}
+    }
+    match (judged_exit(verdict, result, policy), policy.code_on_error) {
+        (Exit::Pass, Some(code)) if result.count(Outcome::is_failure) > 0 => Exit::Custom(code),
+        (exit, _) => exit,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::grading::Grading;
     use crate::metrics::fixture;
     use crate::plan::Metric;
 
     const FAILURES: &[(Outcome, u64, u64)] = &[(Outcome::Ok, 1_000, 99), (Outcome::Http5xx, 10, 1)];
 
     fn judge(result: &RunResult, policy: Policy) -> (Verdict, u8) {
-        let grading = Grading::of(result, &[], &policy);
-        (grading.verdict, grading.exit(result, &policy).code())
+        let grading = Grading::of(result, None, &policy);
+        (grading.verdict, grading.exit.code())
     }
 
     fn fail_on(text: &str) -> Policy {
@@ -279,7 +278,7 @@ mod tests {
             (Verdict::Inconclusive, 3)
         );
         result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.01)];
-        let grading = Grading::of(&result, &[], &Policy::default());
+        let grading = Grading::of(&result, None, &Policy::default());
         assert_eq!(grading.verdict, Verdict::Fail);
         assert_eq!(grading.reasons, ["error_rate: no data"]);
         assert_eq!(grading.score, Some(0.0));
@@ -297,7 +296,7 @@ mod tests {
     fn a_run_cut_off_before_its_first_measured_request_missed_no_target() {
         let mut result = fixture::run(&[("a", &[])]);
         result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.01)];
-        let grade = |result: &RunResult| Grading::of(result, &[], &Policy::default());
+        let grade = |result: &RunResult| Grading::of(result, None, &Policy::default());
         assert_eq!(
             grade(&result).verdict,
             Verdict::Fail,
@@ -345,7 +344,8 @@ mod tests {
             finding,
             sentence: "error_rate: cannot tell".into(),
         };
-        let verdict = |finding, policy| Grading::of(&result, &[change(finding)], &policy).verdict;
+        let verdict =
+            |finding, policy| Grading::of_changes(&result, &[change(finding)], &policy).verdict;
         assert_eq!(
             verdict(Finding::Open, Policy::default()),
             Verdict::Inconclusive
@@ -373,8 +373,8 @@ mod tests {
                 finding,
                 sentence: String::new(),
             };
-            let grading = Grading::of(result, &[change], &policy);
-            grading.exit(result, &policy).code()
+            let grading = Grading::of_changes(result, &[change], &policy);
+            grading.exit.code()
         };
         let sound = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 10)])]);
         assert_eq!(exit(&sound, Finding::Open), 0);

@@ -4,9 +4,11 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use super::contents::{Focus, Report};
 use super::grid::{Grid, Paint};
+use super::reporter::Reporter;
 use super::text::{WIDTH, harmless, shorten, width, wrap};
-use super::{Focus, Report, Reporter, view};
+use super::view;
 use crate::comparison::{Comparison, Decision};
 use crate::grading::{Criterion, Severity, Verdict};
 use crate::metrics::Window;

@@ -5,7 +5,8 @@ use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
 
-use super::{Report, Reporter};
+use super::contents::Report;
+use super::reporter::Reporter;
 use crate::comparison::Comparison;
 use crate::grading::{Compliance, Criterion, Letter, NextLetter, Recovery, Severity, Verdict};
 use crate::metrics::{Cell, Knee, RunResult, Summary, Window};
@@ -16,7 +17,7 @@ pub(super) struct Json;
 /// The object. The first fields keep the names that dashboards know from earlier tools. All
 /// numbers are about the measured phases, but for `phases`, `time_series` and `result`.
 #[derive(Serialize)]
-struct Object<'a> {
+struct JsonReport<'a> {
     verdict: Verdict,
     grade: Option<Letter>,
     health_score: Option<f64>,
@@ -37,16 +38,16 @@ struct Object<'a> {
     baseline_criteria: Vec<&'a Criterion>,
     recoveries: &'a [Recovery],
     knee: Option<Knee>,
-    endpoints: Vec<Endpoint<'a>>,
+    endpoints: Vec<EndpointEntry<'a>>,
     summary: Summary,
-    phases: Vec<Phase<'a>>,
+    phases: Vec<PhaseEntry<'a>>,
     comparison: Option<&'a Comparison>,
     result: &'a RunResult,
 }
 
 /// One endpoint.
 #[derive(Serialize)]
-struct Endpoint<'a> {
+struct EndpointEntry<'a> {
     endpoint: &'a str,
     method: &'a str,
     total_requests: u64,
@@ -54,12 +55,12 @@ struct Endpoint<'a> {
     p95_duration_ms: Option<f64>,
     error_rate_percent: Option<f64>,
     summary: Summary,
-    time_series: Vec<Second>,
+    time_series: Vec<SeriesPoint>,
 }
 
 /// One second of an endpoint, by when requests were to start; ramp and warm-up included.
 #[derive(Serialize)]
-struct Second {
+struct SeriesPoint {
     /// From the start of the load.
     second: u64,
     /// Requests started.
@@ -69,7 +70,7 @@ struct Second {
 }
 
 #[derive(Serialize)]
-struct Phase<'a> {
+struct PhaseEntry<'a> {
     name: &'a str,
     measured: bool,
     start_s: f64,
@@ -87,11 +88,11 @@ impl Reporter for Json {
     }
 }
 
-fn object(report: &Report) -> Object<'_> {
+fn object(report: &Report) -> JsonReport<'_> {
     let (result, grading) = (&report.result, &report.grading);
     let summary = result.summary(None, Window::Measured);
     let alerts = |severity| grading.slos().filter(|c| c.severity == severity).count();
-    Object {
+    JsonReport {
         verdict: grading.verdict,
         grade: grading.letter,
         health_score: grading.score,
@@ -133,13 +134,13 @@ fn percent(share: Option<f64>) -> Option<f64> {
     share.map(|share| share * 100.0)
 }
 
-fn endpoints(result: &RunResult) -> Vec<Endpoint<'_>> {
+fn endpoints(result: &RunResult) -> Vec<EndpointEntry<'_>> {
     let mut series = time_series(result);
     let endpoints = result.endpoints.iter().enumerate();
     endpoints
         .map(|(position, endpoint)| {
             let summary = result.summary(Some(position), Window::Measured);
-            Endpoint {
+            EndpointEntry {
                 endpoint: &endpoint.endpoint.name,
                 method: &endpoint.endpoint.method,
                 total_requests: summary.requests,
@@ -155,7 +156,7 @@ fn endpoints(result: &RunResult) -> Vec<Endpoint<'_>> {
 
 /// By endpoint, the seconds with requests. A second in which one phase ends and the next begins
 /// is one second.
-fn time_series(result: &RunResult) -> BTreeMap<usize, Vec<Second>> {
+fn time_series(result: &RunResult) -> BTreeMap<usize, Vec<SeriesPoint>> {
     let mut cells: BTreeMap<(usize, u64), Cell> = BTreeMap::new();
     for interval in &result.timeline {
         let phase = &result.run.phases[interval.phase];
@@ -164,10 +165,10 @@ fn time_series(result: &RunResult) -> BTreeMap<usize, Vec<Second>> {
             cells.entry((*endpoint, second)).or_default().merge(cell);
         }
     }
-    let mut series: BTreeMap<usize, Vec<Second>> = BTreeMap::new();
+    let mut series: BTreeMap<usize, Vec<SeriesPoint>> = BTreeMap::new();
     for ((endpoint, second), cell) in cells {
         let summary = Summary::of(&cell, 1.0);
-        series.entry(endpoint).or_default().push(Second {
+        series.entry(endpoint).or_default().push(SeriesPoint {
             second,
             count: summary.requests,
             avg_ms: ms(summary.response_us.mean),
@@ -177,10 +178,10 @@ fn time_series(result: &RunResult) -> BTreeMap<usize, Vec<Second>> {
     series
 }
 
-fn phases(result: &RunResult) -> Vec<Phase<'_>> {
+fn phases(result: &RunResult) -> Vec<PhaseEntry<'_>> {
     let phases = result.run.phases.iter().enumerate();
     phases
-        .map(|(position, phase)| Phase {
+        .map(|(position, phase)| PhaseEntry {
             name: &phase.name,
             measured: phase.measured,
             start_s: phase.start_us as f64 / 1e6,

@@ -17,7 +17,7 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// How the progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub enum DisplayMode {
     /// A progress area that is drawn anew each second.
     Bar,
     /// A line every ten seconds.
@@ -26,7 +26,7 @@ pub enum Mode {
     Off,
 }
 
-impl Mode {
+impl DisplayMode {
     /// The mode that fits stderr; `off` is what `--quiet` and `--no-progress` ask for.
     pub fn detect(off: bool) -> Self {
         match off {
@@ -54,17 +54,17 @@ pub struct Update {
 pub struct LiveDisplay {
     total: Option<Duration>,
     iterations: Option<u64>,
-    mode: Mode,
+    mode: DisplayMode,
     bar: ProgressBar,
     next_line: Duration,
 }
 
 impl LiveDisplay {
     /// A display for a load of this length or this many iterations, whichever ends first.
-    pub fn new(total: Option<Duration>, iterations: Option<u64>, mode: Mode) -> Self {
+    pub fn new(total: Option<Duration>, iterations: Option<u64>, mode: DisplayMode) -> Self {
         let bar = match mode {
-            Mode::Bar => ProgressBar::new(1000),
-            Mode::Lines | Mode::Off => {
+            DisplayMode::Bar => ProgressBar::new(1000),
+            DisplayMode::Lines | DisplayMode::Off => {
                 ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::hidden())
             }
         };
@@ -85,8 +85,8 @@ impl LiveDisplay {
     /// Shows the state of a second.
     pub fn update(&mut self, update: &Update) {
         match self.mode {
-            Mode::Off => {}
-            Mode::Bar => {
+            DisplayMode::Off => {}
+            DisplayMode::Bar => {
                 let share = self.share_done(update);
                 self.bar.set_position((share * 1000.0) as u64);
                 let percent = (share * 100.0).floor();
@@ -94,14 +94,14 @@ impl LiveDisplay {
                     .set_prefix(format!("{percent}%  {}", self.time(update)));
                 self.bar.set_message(numbers(update));
             }
-            Mode::Lines if update.elapsed >= self.next_line => {
+            DisplayMode::Lines if update.elapsed >= self.next_line => {
                 while self.next_line <= update.elapsed {
                     self.next_line += LINE_EVERY;
                 }
                 let text = format!("{}  {}", self.time(update), numbers(update));
                 write_line(&text);
             }
-            Mode::Lines => {}
+            DisplayMode::Lines => {}
         }
     }
 
@@ -220,12 +220,16 @@ mod tests {
 
     #[test]
     fn time_left_by_duration_or_iterations() {
-        let timed = LiveDisplay::new(Some(Duration::from_secs(120)), None, Mode::Off);
+        let timed = LiveDisplay::new(Some(Duration::from_secs(120)), None, DisplayMode::Off);
         assert_eq!(timed.time(&update(40_020)), "1m 20s left  steady");
         assert_eq!(timed.time(&update(121_000)), "waiting for the last answers");
         assert_eq!(timed.share_done(&update(30_000)), 0.25);
         assert_eq!(timed.share_done(&update(999_000)), 1.0);
-        let counted = LiveDisplay::new(Some(Duration::from_secs(86_400)), Some(4_000), Mode::Off);
+        let counted = LiveDisplay::new(
+            Some(Duration::from_secs(86_400)),
+            Some(4_000),
+            DisplayMode::Off,
+        );
         assert_eq!(
             counted.time(&update(0)),
             "1,000 of 4,000 iterations  steady"
@@ -235,7 +239,7 @@ mod tests {
 
     #[test]
     fn without_a_terminal_a_line_comes_every_ten_seconds_and_no_more() {
-        let mut display = LiveDisplay::new(None, None, Mode::Lines);
+        let mut display = LiveDisplay::new(None, None, DisplayMode::Lines);
         let mut lines = 0;
         for second in 1..=60 {
             let before = display.next_line;

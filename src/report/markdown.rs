@@ -2,8 +2,10 @@
 
 use std::io::{self, Write};
 
+use super::contents::{Focus, Report};
+use super::reporter::Reporter;
 use super::text::harmless;
-use super::{Focus, Report, Reporter, view};
+use super::view;
 use crate::grading::Verdict;
 use crate::metrics::Window;
 use crate::units::format_count;

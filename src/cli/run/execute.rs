@@ -24,7 +24,7 @@ use crate::metrics::{
 use crate::plan::{ClientChoice, Model, Phase, Plan, Service};
 use crate::protocol::Client;
 use crate::protocol::http::{DirectClient, ReqwestClient, tls_config};
-use crate::report::live::{LiveDisplay, Mode, Update};
+use crate::report::live::{DisplayMode, LiveDisplay, Update};
 use crate::units;
 
 /// Where runs are stored, what is noted with them, and what is shown meanwhile.
@@ -59,13 +59,26 @@ pub struct ExecuteArgs {
 }
 
 /// A run and where it is.
-pub struct Executed {
+pub struct ExecutedRun {
     /// What was measured.
     pub result: RunResult,
     /// Its directory.
     pub directory: PathBuf,
     /// Why it could not be stored whole, if so; to be told after the report.
     pub unstored: Option<Error>,
+}
+
+impl ExecutedRun {
+    /// The result and its directory.
+    ///
+    /// # Errors
+    /// Why it could not be stored whole, if so.
+    pub fn stored(self) -> Result<(RunResult, PathBuf), Error> {
+        match self.unstored {
+            Some(error) => Err(error),
+            None => Ok((self.result, self.directory)),
+        }
+    }
 }
 
 impl ExecuteArgs {
@@ -93,7 +106,7 @@ impl ExecuteArgs {
     /// # Errors
     /// What kept it from being run. A failure to store the result is no error yet: the numbers
     /// are there to be reported.
-    pub fn execute(&self, plan: &Arc<Plan>) -> Result<Executed, Error> {
+    pub fn execute(&self, plan: &Arc<Plan>) -> Result<ExecutedRun, Error> {
         let demo = match plan.service {
             Service::Demo => Some(Demo::start(0, Behaviour::default())?),
             Service::Url(_) => None,
@@ -116,14 +129,14 @@ impl ExecuteArgs {
             ..RunInfo::new(plan, directory.id(), &base, started_at, machine())
         };
         let journal = JournalWriter::create(&directory.journal(), &info)?;
-        let mode = Mode::detect(self.quiet || self.no_progress);
+        let mode = DisplayMode::detect(self.quiet || self.no_progress);
         let (result, disk) = carry_out(plan, &base, journal, mode)?;
         let refused = disk.map(|source| Error::Write {
             path: directory.journal(),
             source,
         });
         let unstored = write_atomically(&directory.result(), &result).err();
-        Ok(Executed {
+        Ok(ExecutedRun {
             result,
             directory: directory.path().to_owned(),
             unstored: unstored.or(refused),
@@ -136,7 +149,7 @@ fn carry_out(
     plan: &Arc<Plan>,
     base: &str,
     journal: JournalWriter,
-    mode: Mode,
+    mode: DisplayMode,
 ) -> Result<(RunResult, Option<std::io::Error>), Error> {
     let tls = tls_config(plan, base)?;
     let (of, to) = (plan.clone(), base.to_owned());
@@ -157,7 +170,7 @@ fn carry_out_by<C: Client + 'static>(
     make_client: impl Fn() -> Result<C, Error> + Clone + Send + 'static,
     plan: &Arc<Plan>,
     journal: JournalWriter,
-    mode: Mode,
+    mode: DisplayMode,
 ) -> Result<(RunResult, Option<std::io::Error>), Error> {
     let total = plan.load.iterations.is_none().then(|| plan.load.total());
     let display = LiveDisplay::new(total, plan.load.iterations, mode);

@@ -3,18 +3,16 @@
 //! Here: what `--repeat` means. Not here: how a run is made (`execute`), or judged (`grading`,
 //! `comparison`).
 
-use super::execute::Executed;
+use super::execute::ExecutedRun;
+use super::series::{Reruns, done};
 use crate::comparison::{Baseline, Gate, compare};
 use crate::error::Error;
-use crate::grading::{Policy, Verdict};
+use crate::grading::{Grading, Policy, Verdict};
 use crate::metrics::RunResult;
-use crate::report::{Report, plain};
+use crate::report::{Focus, Report, plain};
 
 /// The most runs of one call.
-const MOST_RUNS: usize = 100;
-/// So many INVALID runs are made anew: a machine may be disturbed for a moment, and one that always
-/// is will not get better.
-pub const MOST_INVALID: usize = 2;
+const MAX_RUNS: usize = 100;
 
 /// How many times a run is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,9 +32,9 @@ impl Repeat {
         if text == "auto" {
             return Ok(Self::Auto);
         }
-        let times = text.parse().ok().filter(|n| (1..=MOST_RUNS).contains(n));
+        let times = text.parse().ok().filter(|n| (1..=MAX_RUNS).contains(n));
         times.map(Self::Times).ok_or_else(|| {
-            format!("`{text}` is not allowed: write a number from 1 to {MOST_RUNS}, or `auto`")
+            format!("`{text}` is not allowed: write a number from 1 to {MAX_RUNS}, or `auto`")
         })
     }
 }
@@ -53,9 +51,9 @@ pub struct Repeats<'a> {
     pub policy: &'a Policy,
 }
 
-/// What came of the runs.
-pub struct Made {
-    /// Of the last run, with the comparison of all.
+/// The runs, and the report on them.
+pub struct RepeatedRuns {
+    /// The report on the last run, with the comparison of all.
     pub report: Report,
     /// All runs.
     pub runs: Vec<RunResult>,
@@ -72,26 +70,20 @@ impl Repeats<'_> {
     ///
     /// # Errors
     /// What kept a run from being made.
-    pub fn make(
+    pub fn run(
         &self,
-        mut execute: impl FnMut() -> Result<Executed, Error>,
+        mut execute: impl FnMut() -> Result<ExecutedRun, Error>,
         note: impl Fn(&str),
-    ) -> Result<Made, Error> {
+    ) -> Result<RepeatedRuns, Error> {
         let mut runs: Vec<RunResult> = Vec::new();
         let mut wanted = match self.repeat {
             Repeat::Times(times) => times,
             Repeat::Auto => 1,
         };
-        let mut invalid = 0;
+        let mut reruns = Reruns::new(&note);
         loop {
             let executed = execute()?;
-            let causes = executed.result.invalid_because();
-            if self.repeat == Repeat::Auto && !causes.is_empty() && invalid < MOST_INVALID {
-                invalid += 1;
-                note(&format!(
-                    "a run is INVALID and is made anew: {}",
-                    plain(&causes[0])
-                ));
+            if self.repeat == Repeat::Auto && reruns.takes(&executed.result) {
                 continue;
             }
             runs.push(executed.result.clone());
@@ -104,8 +96,13 @@ impl Repeats<'_> {
                 Err(error) => (None, Some(error)),
             };
             let next_look = comparison.as_ref().and_then(|found| found.next_look);
-            let mut report = Report::new(executed.result, comparison, self.policy);
-            report.directory = Some(executed.directory);
+            let report = Report {
+                grading: Grading::of(&executed.result, comparison.as_ref(), self.policy),
+                result: executed.result,
+                comparison,
+                directory: Some(executed.directory),
+                focus: Focus::Run,
+            };
             let verdict = report.grading.verdict;
             let goes_on = match (runs.len() < wanted, self.repeat) {
                 _ if executed.unstored.is_some() || refused.is_some() => false,
@@ -114,7 +111,7 @@ impl Repeats<'_> {
                 (false, Repeat::Times(_)) => false,
             };
             if !goes_on {
-                return Ok(Made {
+                return Ok(RepeatedRuns {
                     report,
                     runs,
                     unstored: executed.unstored,
@@ -135,7 +132,7 @@ fn progress(report: &Report, made: usize, wanted: usize) -> String {
         (_, _, Some(letter)) => format!("grade {}", letter.name()),
         _ => "not graded".to_owned(),
     };
-    format!("run {made} of {wanted} is done, {how}")
+    format!("{}, {how}", done(made, wanted))
 }
 
 #[cfg(test)]
@@ -170,14 +167,14 @@ mod tests {
             let mut result = fixture::minute(100 + number, *factor);
             result.run.session = Some("candidate".into());
             result.run.slos = vec![fixture::slo("p95", Metric::MaxResponseTime, 200_000.0)];
-            Executed {
+            ExecutedRun {
                 result,
                 directory: "results/x".into(),
                 unstored: None,
             }
         });
         let notes = RefCell::new(Vec::new());
-        let made = repeats.make(
+        let made = repeats.run(
             || {
                 next.next()
                     .ok_or_else(|| Error::CannotRun("asked too often".into()))
@@ -240,13 +237,13 @@ mod tests {
                     let cell = &mut result.endpoints[0].phases[0];
                     cell.outcomes.insert(Outcome::LocalFd, 1);
                 }
-                Ok(Executed {
+                Ok(ExecutedRun {
                     result,
                     directory: "results/x".into(),
                     unstored: None,
                 })
             };
-            repeats.make(execute, |_| {}).unwrap()
+            repeats.run(execute, |_| {}).unwrap()
         };
         let never = made(9);
         assert_eq!(never.report.grading.verdict, Verdict::Invalid);

@@ -1,12 +1,12 @@
 //! `perfctl selfcheck`: how much equal runs differ here, and what could be found in spite of it.
 
 use std::io::Write;
-use std::sync::Arc;
 
 use clap::Args;
 
-use super::execute::{ExecuteArgs, Executed};
-use crate::cli::args::load::LoadArgs;
+use super::execute::{ExecuteArgs, ExecutedRun};
+use super::series::done;
+use crate::cli::args::plan::PlanArgs;
 use crate::cli::show::noise::noise_text;
 use crate::cli::show::output::written;
 use crate::comparison::{Baseline, Design, Statistical, check_plan, faults};
@@ -14,7 +14,6 @@ use crate::error::{Error, Exit};
 use crate::grading::{Grading, Policy};
 use crate::metrics::RunResult;
 use crate::report::plain;
-use crate::scenario;
 use crate::units::trim_float;
 
 /// So many runs show a spread at all.
@@ -23,10 +22,6 @@ const LEAST_RUNS: usize = 3;
 /// Measure the noise of this environment: equal runs of one target, and what could be found here
 #[derive(Debug, Args)]
 pub struct SelfcheckArgs {
-    /// Scenario file, its name in `scenarios/`, or a URL [default: scenarios/default.yaml, or the
-    /// only file there]
-    scenario: Option<String>,
-
     /// How many runs
     #[arg(
         long,
@@ -37,7 +32,7 @@ pub struct SelfcheckArgs {
     runs: u8,
 
     #[command(flatten)]
-    load: LoadArgs,
+    plan: PlanArgs,
 
     #[command(flatten)]
     execute: ExecuteArgs,
@@ -52,9 +47,7 @@ pub fn run(args: &SelfcheckArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         design: Design::EachRun,
         ..Statistical::default()
     };
-    let source = scenario::find(args.scenario.as_deref())?;
-    let options = args.load.options()?;
-    let plan = Arc::new(scenario::compile(&source, &args.load.profile, &options)?);
+    let plan = args.plan.plan()?;
     check_plan(&Baseline::of(Vec::new()), &plan, &gate)?;
     let made = collect(
         args.runs.into(),
@@ -71,7 +64,7 @@ pub fn run(args: &SelfcheckArgs, out: &mut dyn Write) -> Result<Exit, Error> {
 
 /// The runs, and what is to be said of those that are not among them.
 #[derive(Default)]
-struct Collected {
+struct SelfcheckRuns {
     runs: Vec<RunResult>,
     left_out: Vec<String>,
     /// The exit code of a run that a signal stopped; it is the last one.
@@ -81,20 +74,15 @@ struct Collected {
 /// Makes so many runs, and tells `note` of each.
 fn collect(
     count: usize,
-    mut execute: impl FnMut() -> Result<Executed, Error>,
+    mut execute: impl FnMut() -> Result<ExecutedRun, Error>,
     note: impl Fn(&str),
-) -> Result<Collected, Error> {
-    let mut collected = Collected::default();
+) -> Result<SelfcheckRuns, Error> {
+    let mut collected = SelfcheckRuns::default();
     for made in 1..=count {
-        let executed = execute()?;
-        if let Some(error) = executed.unstored {
-            return Err(error);
-        }
-        let result = executed.result;
+        let (result, directory) = execute()?.stored()?;
         if !result.is_finished() {
-            let policy = Policy::default();
-            let grading = Grading::of(&result, &[], &policy);
-            collected.stopped = Some(grading.exit(&result, &policy));
+            let grading = Grading::of(&result, None, &Policy::default());
+            collected.stopped = Some(grading.exit);
             break;
         }
         match faults(&result).as_slice() {
@@ -104,13 +92,12 @@ fn collect(
                 collected.left_out.push(text);
             }
         }
-        let directory = executed.directory.display();
-        note(&format!("run {made} of {count} is done: {directory}"));
+        note(&format!("{}: {}", done(made, count), directory.display()));
     }
     Ok(collected)
 }
 
-fn text(gate: &Statistical, made: &Collected) -> String {
+fn text(gate: &Statistical, made: &SelfcheckRuns) -> String {
     let found = match made.runs.len() {
         n if n < LEAST_RUNS => {
             format!("{n} runs could be used; {LEAST_RUNS} are the least that show a spread")
@@ -157,13 +144,13 @@ mod tests {
         design: Design::EachRun,
     };
 
-    fn collected(factors: &[f64], change: impl Fn(usize, &mut RunResult)) -> Collected {
+    fn collected(factors: &[f64], change: impl Fn(usize, &mut RunResult)) -> SelfcheckRuns {
         let mut number = 0;
         let execute = || {
             let mut result = fixture::minute(number, factors[number]);
             change(number, &mut result);
             number += 1;
-            Ok(Executed {
+            Ok(ExecutedRun {
                 result,
                 directory: "results/x".into(),
                 unstored: None,

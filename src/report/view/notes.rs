@@ -1,13 +1,14 @@
 //! The notes at the end of a report: what a reader has to know to read the numbers right.
 
-use super::{example, phases};
+use super::errors::example;
+use super::numbers::phases;
 use crate::metrics::{Outcome, RunResult, Window};
 use crate::plan::{Model, Phase};
-use crate::report::Report;
+use crate::report::contents::Report;
 use crate::units::{as_us, format_count, format_latency_us, trim_float};
 
 /// What a reader has to know to read the numbers right.
-pub(in crate::report) fn notes(report: &Report) -> Vec<String> {
+pub(crate) fn notes(report: &Report) -> Vec<String> {
     let result = &report.result;
     let total = result.summary(None, Window::Measured);
     let warnings = result.warnings().into_iter();

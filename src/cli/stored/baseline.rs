@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::show::describe::{align_right, table};
-use super::show::noise::noise_text;
-use super::show::output::written;
+use crate::cli::show::describe::{align_right, table};
+use crate::cli::show::noise::noise_text;
+use crate::cli::show::output::written;
 use crate::comparison::{Baseline, Gate, Statistical, sessions};
 use crate::error::{Error, Exit};
 use crate::metrics::{RunResult, Window, read_result};

@@ -3,13 +3,13 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::args::gate::GateArgs;
-use super::show::output::FormatArgs;
+use crate::cli::args::gate::GateArgs;
+use crate::cli::show::output::FormatArgs;
 use crate::comparison::{Baseline, compare};
 use crate::error::{Error, Exit};
-use crate::grading::{FailOn, Policy};
+use crate::grading::{FailOn, Grading, Policy};
 use crate::metrics::read_result;
-use crate::report::Report;
+use crate::report::{Focus, Report};
 
 /// Print a stored run again, from its stored data
 #[derive(Debug, clap::Args)]
@@ -47,10 +47,15 @@ pub fn run(args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Error> {
             Some(compare(&baseline, std::slice::from_ref(&result), &*gate)?)
         }
     };
-    let mut report = Report::new(result, comparison, &policy);
-    report.directory = directory(&args.result);
+    let report = Report {
+        grading: Grading::of(&result, comparison.as_ref(), &policy),
+        result,
+        comparison,
+        directory: directory(&args.result),
+        focus: Focus::Run,
+    };
     args.format.print(&report, out)?;
-    Ok(report.grading.judged_exit(&report.result, &policy))
+    Ok(report.grading.judged_exit)
 }
 
 /// The directory of the run that `path` names.

@@ -3,11 +3,11 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use super::show::output::FormatArgs;
+use crate::cli::show::output::FormatArgs;
 use crate::error::{Error, Exit};
-use crate::grading::Policy;
+use crate::grading::{Grading, Policy};
 use crate::metrics::{RunDir, recover, write_atomically};
-use crate::report::Report;
+use crate::report::{Focus, Report};
 
 /// Make a result of the journal of a run that was killed
 #[derive(Debug, clap::Args)]
@@ -32,8 +32,13 @@ pub fn run(args: &RecoverArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     }
     let result = recover(&dir.journal())?;
     write_atomically(&dir.result(), &result)?;
-    let mut report = Report::new(result, None, &Policy::default());
-    report.directory = Some(args.directory.clone());
+    let report = Report {
+        grading: Grading::of(&result, None, &Policy::default()),
+        result,
+        comparison: None,
+        directory: Some(args.directory.clone()),
+        focus: Focus::Run,
+    };
     args.format.print(&report, out)?;
-    Ok(report.grading.verdict.exit())
+    Ok(report.grading.judged_exit)
 }

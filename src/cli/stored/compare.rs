@@ -3,11 +3,11 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::args::gate::{DoubtArgs, GateArgs};
-use super::show::output::FormatArgs;
+use crate::cli::args::gate::{DoubtArgs, GateArgs};
+use crate::cli::show::output::FormatArgs;
 use crate::comparison::{Baseline, Comparison, compare};
 use crate::error::{Error, Exit};
-use crate::grading::{FailOn, Policy};
+use crate::grading::{FailOn, Grading, Policy};
 use crate::metrics::{RunResult, read_result};
 use crate::report::{Focus, Report};
 
@@ -73,7 +73,7 @@ pub fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<Exit, Error> {
 ///
 /// # Errors
 /// When the output fails.
-pub(super) fn print(
+pub(crate) fn print(
     mut runs: Vec<RunResult>,
     comparison: Comparison,
     directory: Option<&Path>,
@@ -93,9 +93,13 @@ pub(super) fn print(
     let last = runs
         .pop()
         .ok_or_else(|| Error::usage("there is no run to compare"))?;
-    let mut report = Report::new(last, Some(comparison), &policy);
-    report.focus = Focus::Comparison;
-    report.directory = directory.map(Path::to_owned);
+    let report = Report {
+        grading: Grading::of(&last, Some(&comparison), &policy),
+        result: last,
+        comparison: Some(comparison),
+        directory: directory.map(Path::to_owned),
+        focus: Focus::Comparison,
+    };
     format.print(&report, out)?;
-    Ok(report.grading.judged_exit(&report.result, &policy))
+    Ok(report.grading.judged_exit)
 }
