@@ -132,10 +132,10 @@ pub fn format_duration(duration: Duration) -> String {
     shown.join(" ")
 }
 
-/// Microseconds with three significant digits and a unit: `870 us`, `41.2 ms`, `1.05 s`.
+/// Microseconds with three significant digits and a unit: `870 µs`, `41.2 ms`, `1.05 s`.
 pub fn format_latency_us(us: f64) -> String {
     match us {
-        us if us < 999.5 => format!("{} us", significant(us)),
+        us if us < 999.5 => format!("{} µs", significant(us)),
         us if us < 999_500.0 => format!("{} ms", significant(us / 1e3)),
         us => format!("{} s", significant(us / 1e6)),
     }
@@ -358,7 +358,7 @@ mod tests {
     fn shown_as_people_read_them() {
         assert_eq!(format_latency_us(41_234.0), "41.2 ms");
         assert_eq!(format_latency_us(999.7), "1.00 ms");
-        assert_eq!(format_latency_us(0.0), "0 us");
+        assert_eq!(format_latency_us(0.0), "0 µs");
         assert_eq!(format_latency_us(1_050_000.0), "1.05 s");
         assert_eq!(format_duration(Duration::from_secs(90)), "1m 30s");
         assert_eq!(format_duration(Duration::from_millis(250)), "250ms");
