@@ -1,6 +1,7 @@
 //! The command line: one module for each command.
 //!
-//! Here: the parser, and which module carries a command out. Nothing is measured or judged here.
+//! Here: the parser, and which module carries out a command. Nothing is measured or judged here.
+//! The commands that send load are in `run`, those over stored runs in `stored`.
 
 mod args;
 mod completions;
@@ -21,7 +22,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::error::{Error, Exit};
 
-/// Load testing whose numbers and verdict can be trusted
+/// Load testing for HTTP services, with numbers and verdicts you can trust
 #[derive(Debug, Parser)]
 #[command(name = "perfctl", version, max_term_width = 80)]
 struct Cli {
@@ -47,7 +48,7 @@ enum Command {
     Completions(completions::CompletionsArgs),
 }
 
-/// Does what the arguments ask for, and says on `errors` what went wrong.
+/// Carries out the command in the arguments, and writes what went wrong to `errors`.
 pub fn main(
     arguments: impl IntoIterator<Item = OsString>,
     out: &mut dyn Write,
@@ -56,7 +57,7 @@ pub fn main(
     let command = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli.command,
         Err(error) => {
-            // Help and version are answers; clap knows which stream they belong to.
+            // Help and version are no errors; clap knows which stream they belong to.
             let _ = error.print();
             return if error.use_stderr() {
                 Exit::Usage
@@ -66,7 +67,7 @@ pub fn main(
         }
     };
     carry_out(&command, out).unwrap_or_else(|error| {
-        // Where nobody reads errors, the exit code still tells.
+        // If nobody reads errors, the exit code still tells.
         let _ = writeln!(errors, "{error}");
         error.exit()
     })

@@ -1,4 +1,4 @@
-//! `perfctl completions SHELL`: what a shell needs to complete perfctl's arguments.
+//! `perfctl completions SHELL`: a script with which a shell completes perfctl's arguments.
 
 use std::io::Write;
 
@@ -8,10 +8,10 @@ use clap_complete::{Shell, generate};
 use super::show::output;
 use crate::error::{Error, Exit};
 
-/// Print the completions for a shell
+/// Print shell completions
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
-    /// Which shell
+    /// Shell to complete for
     shell: Shell,
 }
 

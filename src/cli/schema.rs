@@ -1,4 +1,4 @@
-//! `perfctl schema`: JSON Schema, so that editors complete and check scenario files.
+//! `perfctl schema`: JSON Schema, with which editors complete and check scenario files.
 
 use std::io::Write;
 
@@ -11,7 +11,7 @@ use crate::scenario;
 /// Print the JSON Schema of scenario or profile files, for editors
 #[derive(Debug, Clone, Args)]
 pub struct SchemaArgs {
-    /// Of which files
+    /// Kind of files
     #[arg(value_enum, default_value_t = SchemaKind::Scenario)]
     pub kind: SchemaKind,
 }

@@ -1,4 +1,4 @@
-//! The commands over stored runs: nothing is sent.
+//! The commands over stored runs. They send nothing.
 
 pub(super) mod baseline;
 pub(super) mod compare;

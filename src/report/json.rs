@@ -14,8 +14,8 @@ use crate::metrics::{Cell, Knee, RunResult, Summary, Window};
 /// Writes the report as JSON.
 pub(super) struct Json;
 
-/// The object. The first fields keep the names that dashboards know from earlier tools. All
-/// numbers are about the measured phases, but for `phases`, `time_series` and `result`.
+/// The object. The first fields have the names that dashboards know from earlier tools. All
+/// numbers cover the measured phases, except in `phases`, `time_series` and `result`.
 #[derive(Serialize)]
 struct JsonReport<'a> {
     verdict: Verdict,
@@ -34,7 +34,7 @@ struct JsonReport<'a> {
     warnings: Vec<String>,
     next_grade: Option<&'a NextLetter>,
     slos: Vec<&'a Criterion>,
-    /// How the comparison counts in the score, by metric.
+    /// How the comparison affects the score, by metric.
     baseline_criteria: Vec<&'a Criterion>,
     recoveries: &'a [Recovery],
     knee: Option<Knee>,
@@ -58,7 +58,7 @@ struct EndpointEntry<'a> {
     time_series: Vec<SeriesPoint>,
 }
 
-/// One second of an endpoint, by when requests were to start; ramp and warm-up included.
+/// One second of an endpoint, by the intended start of requests; includes ramp and warm-up.
 #[derive(Serialize)]
 struct SeriesPoint {
     /// From the start of the load.
@@ -80,7 +80,7 @@ struct PhaseEntry<'a> {
 
 impl Reporter for Json {
     fn report(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
-        // In large pieces, since `out` looks for colours in each, of which there are millions.
+        // In large pieces, since `out` looks for colors in each piece, and there are millions.
         let mut out = BufWriter::with_capacity(1 << 16, out);
         serde_json::to_writer_pretty(&mut out, &object(report))?;
         writeln!(out)?;
@@ -119,7 +119,7 @@ fn object(report: &Report) -> JsonReport<'_> {
     }
 }
 
-/// The grade in one word: the beginning of its sentence.
+/// The grade in a word or two: the beginning of its sentence.
 fn status(letter: Option<Letter>) -> &'static str {
     letter.map_or("unknown", |letter| {
         letter.sentence().split(',').next().unwrap_or_default()
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_known_field_names_stand_at_the_top() {
+    fn the_known_field_names_are_at_the_top() {
         let json = json(&fixture::failing());
         assert_eq!(json["verdict"], "fail");
         assert_eq!(json["grade"], "F");
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn endpoints_have_their_series() {
+    fn endpoints_have_time_series() {
         let json = json(&fixture::failing());
         let endpoint = &json["endpoints"][1];
         assert_eq!(endpoint["endpoint"], "list invoices");
@@ -238,14 +238,14 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_result_can_be_read_out_of_it_again() {
+    fn the_whole_result_can_be_read_back() {
         let report = fixture::failing();
         let result: RunResult = serde_json::from_value(json(&report)["result"].clone()).unwrap();
         assert_eq!(result, report.result);
     }
 
     #[test]
-    fn without_a_grade_there_is_none_rather_than_zero() {
+    fn a_missing_grade_is_null_and_not_zero() {
         let json = json(&fixture::invalid());
         assert_eq!(json["verdict"], "invalid");
         assert!(json["health_score"].is_null() && json["grade"].is_null());

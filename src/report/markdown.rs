@@ -17,7 +17,7 @@ impl Reporter for Markdown {
     fn report(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
         let grading = &report.grading;
         let says = match (report.focus, grading.verdict) {
-            (_, Verdict::Invalid) => "no grade, the numbers say nothing about the target".into(),
+            (_, Verdict::Invalid) => "no grade: the numbers say nothing about the service".into(),
             (Focus::Comparison, _) => view::comparison_sentence(report),
             (Focus::Run, _) => view::grade(report),
         };
@@ -49,7 +49,7 @@ impl Reporter for Markdown {
     }
 }
 
-/// `text` as it is, whatever it holds: no markup, no mention of a user, no workflow command.
+/// `text` as it is, whatever it contains: no markup, no mention of a user, no workflow command.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in harmless(text).replace("::", ":\u{200b}:").chars() {
@@ -109,7 +109,7 @@ fn slos(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             },
         ]
     });
-    let header = ["target", "asked", "measured", "", "points lost"];
+    let header = ["SLO", "limit", "measured", "", "points lost"];
     table(&header, &[3], rows, out)
 }
 
@@ -150,7 +150,7 @@ fn errors(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let rows = errors
         .into_iter()
         .map(|(count, what, example)| vec![what, format_count(count), example.unwrap_or_default()]);
-    table(&["outcome", "requests", "example"], &[2], rows, out)
+    table(&["error type", "requests", "example"], &[2], rows, out)
 }
 
 fn changes(report: &Report, out: &mut dyn Write) -> io::Result<()> {

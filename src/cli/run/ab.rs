@@ -1,4 +1,4 @@
-//! `perfctl ab`: two targets in turn, so that what the machine does it does to both.
+//! `perfctl ab`: two services in turn, so that a disturbance of the machine affects both.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -16,18 +16,18 @@ use crate::grading::{Grading, Policy};
 use crate::metrics::RunResult;
 use crate::report::{Focus, Report};
 
-/// Compare two targets side by side: both under the same load in turn, in the order a b b a
+/// Compare two services side by side, under the same load in turn (a b b a)
 #[derive(Debug, Args)]
 pub struct AbArgs {
-    /// Base URL of the reference [default: --host, or the scenario's host]
+    /// Base URL of the reference service [default: `--host`, or the scenario's host]
     #[arg(long, value_name = "URL")]
     a: Option<String>,
 
-    /// Base URL of what is compared to it
+    /// Base URL of the service to compare to it
     #[arg(long, value_name = "URL")]
     b: String,
 
-    /// How many runs of each
+    /// Number of runs of each service
     #[arg(
         long,
         env = "PERFCTL_AB_RUNS",
@@ -57,7 +57,7 @@ pub struct AbArgs {
 /// Runs both in turn and reports how they differ.
 ///
 /// # Errors
-/// What kept a run from being made or stored, or the two from being compared.
+/// What kept a run from being executed or stored, or the services from being compared.
 pub fn run(args: &AbArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let gate = args.limits.over(Statistical::side_by_side())?;
     let plans = args.plan.plans(args.a.as_deref(), &args.b)?;
@@ -135,8 +135,8 @@ fn in_turn(
     Ok(PairedRuns::Complete { sides, directory })
 }
 
-/// Which side is run when, 0 for a and 1 for b: a b b a a b b a. A drift of the machine then adds
-/// to both alike.
+/// The order of the sides, 0 for a and 1 for b: a b b a a b b a. A drift of the machine then
+/// affects both equally.
 fn order(runs: usize) -> Vec<usize> {
     (0..2 * runs)
         .map(|run| usize::from([1, 2].contains(&(run % 4))))
@@ -151,14 +151,14 @@ mod tests {
     use crate::metrics::{Outcome, fixture};
 
     #[test]
-    fn both_have_as_many_runs_and_the_same_mean_place() {
+    fn both_sides_have_as_many_runs_and_the_same_mean_position() {
         assert_eq!(order(4), [0, 1, 1, 0, 0, 1, 1, 0]);
         for runs in 2..9 {
             let order = order(runs);
             assert_eq!(order.iter().sum::<usize>(), runs);
-            let places: usize = (0..2 * runs).filter(|&run| order[run] == 1).sum();
+            let positions: usize = (0..2 * runs).filter(|&run| order[run] == 1).sum();
             let all: usize = (0..2 * runs).sum();
-            assert!(runs % 2 == 1 || 2 * places == all, "{runs}");
+            assert!(runs % 2 == 1 || 2 * positions == all, "{runs}");
         }
     }
 
@@ -170,9 +170,9 @@ mod tests {
         }
     }
 
-    /// A machine that gets slower by two per cent with each run.
+    /// A machine that gets 2% slower with each run.
     #[test]
-    fn a_drift_of_the_machine_is_no_difference_of_the_targets() {
+    fn a_drift_of_the_machine_is_no_difference_of_the_services() {
         let judge = |slower: f64| {
             let mut number = 0;
             let execute = |side: usize| {
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_is_no_measure_is_made_anew_and_often_ends_it() {
+    fn an_invalid_run_is_rerun_and_too_many_of_them_end_the_series() {
         let mut made = 0;
         let execute = |_| {
             made += 1;
@@ -206,7 +206,7 @@ mod tests {
             Ok(executed)
         };
         let PairedRuns::Ended(report) = in_turn(4, execute, &|_| {}).unwrap() else {
-            panic!("it went on");
+            panic!("it continued");
         };
         assert_eq!(report.grading.verdict, Verdict::Invalid);
         assert_eq!(report.directory, Some("results/7".into()));

@@ -1,7 +1,6 @@
-//! Several runs of one plan, and when they are enough.
+//! `--repeat`: several runs of one plan, and when there are enough of them.
 //!
-//! Here: what `--repeat` means. Not here: how a run is made (`execute`), or judged (`grading`,
-//! `comparison`).
+//! Not here: how a run is executed (`execute`), or judged (`grading`, `comparison`).
 
 use super::execute::ExecutedRun;
 use super::series::{Reruns, done};
@@ -11,15 +10,15 @@ use crate::grading::{Grading, Policy, Verdict};
 use crate::metrics::RunResult;
 use crate::report::{Focus, Report, plain};
 
-/// The most runs of one call.
+/// The maximum number of runs.
 const MAX_RUNS: usize = 100;
 
-/// How many times a run is made.
+/// How many runs are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {
-    /// So many times.
+    /// This many.
     Times(usize),
-    /// Once, and again while the comparison is in doubt.
+    /// One, and more while the comparison is in doubt.
     Auto,
 }
 
@@ -39,11 +38,11 @@ impl Repeat {
     }
 }
 
-/// The runs to be made, and what they are judged by.
+/// The runs to make, and how they are judged.
 pub struct Repeats<'a> {
     /// How many.
     pub repeat: Repeat,
-    /// What they are compared to, if anything.
+    /// The baseline they are compared to, if any.
     pub baseline: Option<&'a Baseline>,
     /// The rule of the comparison.
     pub gate: &'a dyn Gate,
@@ -57,19 +56,19 @@ pub struct RepeatedRuns {
     pub report: Report,
     /// All runs.
     pub runs: Vec<RunResult>,
-    /// Why the last run could not be stored whole, if so.
+    /// Why the last run could not be stored completely, if so.
     pub unstored: Option<Error>,
     /// Why the runs could not be compared, if so.
     pub refused: Option<Error>,
 }
 
 impl Repeats<'_> {
-    /// Makes runs until there are as many as asked for, or until one settles the verdict by
-    /// itself: a missed target, a signal, more than [`MOST_INVALID`] INVALID runs where it is left
-    /// to perfctl how many there are. What happened so far is told to `note`.
+    /// Makes runs until there are enough, or until one settles the verdict by itself: it misses an
+    /// SLO, was stopped, or is INVALID. With [`Repeat::Auto`], INVALID runs are rerun as [`Reruns`]
+    /// allows. Progress is announced with `note`.
     ///
     /// # Errors
-    /// What kept a run from being made.
+    /// What kept a run from being executed.
     pub fn run(
         &self,
         mut execute: impl FnMut() -> Result<ExecutedRun, Error>,
@@ -87,8 +86,8 @@ impl Repeats<'_> {
                 continue;
             }
             runs.push(executed.result.clone());
-            // One look at all of them, when they are there: each look costs some of the budget of
-            // false alarms.
+            // One look at all of them once they are complete: each look uses some of the budget
+            // of false alarms.
             let look = self.baseline.filter(|_| runs.len() >= wanted);
             let compared = look.map(|baseline| compare(baseline, &runs, self.gate));
             let (comparison, refused) = match compared.transpose() {
@@ -144,7 +143,7 @@ mod tests {
     use crate::metrics::{Outcome, fixture};
     use crate::plan::Metric;
 
-    /// Makes the runs of these factors in turn: how many were needed, the verdict and the notes.
+    /// Makes runs with these factors in turn: how many were needed, the verdict and the notes.
     fn made(repeat: Repeat, factors: &[f64]) -> (usize, Verdict, Vec<String>) {
         made_against(&[1.0; 10], repeat, factors)
     }
@@ -190,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn it_stops_as_soon_as_it_is_settled() {
+    fn repeats_stop_as_soon_as_the_comparison_is_settled() {
         let (runs, verdict, notes) = made(Repeat::Auto, &[1.0]);
         assert_eq!((runs, verdict), (1, Verdict::Pass));
         assert!(notes.is_empty());
@@ -206,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn after_the_last_look_it_stays_inconclusive() {
+    fn the_comparison_stays_inconclusive_after_the_last_look() {
         let (runs, verdict, notes) = made_against(&[0.8, 1.2, 0.9, 1.1], Repeat::Auto, &[1.05; 6]);
         assert_eq!((runs, verdict), (5, Verdict::Inconclusive));
         assert_eq!(notes.len(), 4);
@@ -215,12 +214,12 @@ mod tests {
     #[test]
     fn a_run_that_settles_the_verdict_ends_the_repeats() {
         let (runs, verdict, _) = made(Repeat::Times(5), &[1.0, 20.0]);
-        assert_eq!((runs, verdict), (2, Verdict::Fail), "a target is missed");
+        assert_eq!((runs, verdict), (2, Verdict::Fail), "an SLO is missed");
         assert_eq!(made(Repeat::Times(4), &[1.0; 4]).0, 4);
     }
 
     #[test]
-    fn a_run_that_is_no_measure_is_not_compared() {
+    fn an_invalid_run_is_rerun_and_never_compared() {
         let baseline = Baseline::of(vec![fixture::minute(0, 1.0)]);
         let repeats = Repeats {
             repeat: Repeat::Auto,
@@ -251,12 +250,12 @@ mod tests {
         let disturbed = made(2);
         assert!(
             disturbed.report.comparison.is_some(),
-            "the third run is sound"
+            "the third run is valid"
         );
     }
 
     #[test]
-    fn how_often_is_a_number_or_auto() {
+    fn the_number_of_runs_is_a_number_or_auto() {
         assert_eq!(Repeat::parse("auto"), Ok(Repeat::Auto));
         assert_eq!(Repeat::parse("3"), Ok(Repeat::Times(3)));
         for wrong in ["0", "101", "twice", ""] {

@@ -1,4 +1,4 @@
-//! `perfctl selfcheck`: how much equal runs differ here, and what could be found in spite of it.
+//! `perfctl selfcheck`: how much identical runs differ here, and which changes are detectable.
 
 use std::io::Write;
 
@@ -16,13 +16,13 @@ use crate::metrics::RunResult;
 use crate::report::plain;
 use crate::units::trim_float;
 
-/// So many runs show a spread at all.
+/// Fewer runs show no spread.
 const LEAST_RUNS: usize = 3;
 
-/// Measure the noise of this environment: equal runs of one target, and what could be found here
+/// Measure the noise of this environment, and which changes it makes detectable
 #[derive(Debug, Args)]
 pub struct SelfcheckArgs {
-    /// How many runs
+    /// Number of runs
     #[arg(
         long,
         value_name = "N",
@@ -38,10 +38,10 @@ pub struct SelfcheckArgs {
     execute: ExecuteArgs,
 }
 
-/// Makes the runs and says what they show.
+/// Makes the runs and reports what they show.
 ///
 /// # Errors
-/// What kept a run from being made or stored.
+/// What kept a run from being executed or stored.
 pub fn run(args: &SelfcheckArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let gate = Statistical {
         design: Design::EachRun,
@@ -62,16 +62,16 @@ pub fn run(args: &SelfcheckArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     })
 }
 
-/// The runs, and what is to be said of those that are not among them.
+/// The usable runs, and why others were left out.
 #[derive(Default)]
 struct SelfcheckRuns {
     runs: Vec<RunResult>,
     left_out: Vec<String>,
-    /// The exit code of a run that a signal stopped; it is the last one.
+    /// The exit code of the last run, if a signal stopped it.
     stopped: Option<Exit>,
 }
 
-/// Makes so many runs, and tells `note` of each.
+/// Makes this many runs, and announces each with `note`.
 fn collect(
     count: usize,
     mut execute: impl FnMut() -> Result<ExecutedRun, Error>,
@@ -100,7 +100,7 @@ fn collect(
 fn text(gate: &Statistical, made: &SelfcheckRuns) -> String {
     let found = match made.runs.len() {
         n if n < LEAST_RUNS => {
-            format!("{n} runs could be used; {LEAST_RUNS} are the least that show a spread")
+            format!("{n} runs could be used; at least {LEAST_RUNS} are needed to show a spread")
         }
         _ => findings(gate, &made.runs),
     };
@@ -114,7 +114,7 @@ fn text(gate: &Statistical, made: &SelfcheckRuns) -> String {
 fn findings(gate: &Statistical, runs: &[RunResult]) -> String {
     let alarms = gate.false_alarms(runs);
     let mut text = format!(
-        "{} equal runs\n\n{}\n\nfalse alarms, each run judged by all others: {} of {}",
+        "{} identical runs\n\n{}\n\nfalse alarms, each run judged against all others: {} of {}",
         runs.len(),
         noise_text(&gate.noise(runs), "run"),
         alarms.len(),
@@ -124,8 +124,8 @@ fn findings(gate: &Statistical, runs: &[RunResult]) -> String {
         text += &format!("\n  {}: {}", plain(&run), plain(&why));
     }
     text += &format!(
-        "\n(each a single look; by the plan of 1, 3 and 5 runs one run alone never fails a\n\
-         job, and at most {} % of the jobs of an unchanged build fail)",
+        "\n(each in a single look; with looks after 1, 3 and 5 runs, one run alone never\n\
+         fails a job, and at most {}% of the jobs of an unchanged build fail)",
         trim_float(gate.budget() * 100.0, 1)
     );
     text += "\n\nmeasured in one session: other days and other machines differ by more, which\n\
@@ -160,16 +160,16 @@ mod tests {
     }
 
     #[test]
-    fn the_noise_is_shown_with_what_could_be_found_in_it() {
+    fn the_noise_is_shown_with_the_detectable_changes() {
         let made = collected(&[1.0, 1.01, 0.99, 1.0, 1.02, 1.0], |_, _| {});
         let text = text(&GATE, &made);
         for part in [
-            "6 equal runs",
+            "6 identical runs",
             "how much runs differ",
             "list invoices",
             "3 runs",
-            "false alarms, each run judged by all others: 0 of 6",
-            "at most 0.8 % of the jobs",
+            "false alarms, each run judged against all others: 0 of 6",
+            "at most 0.8% of the jobs",
         ] {
             assert!(text.contains(part), "{part} is not there:\n{text}");
         }
@@ -179,11 +179,11 @@ mod tests {
         );
         let odd = collected(&[1.0, 1.0, 1.5, 1.0, 1.0], |_, _| {});
         let text = super::text(&GATE, &odd);
-        assert!(text.contains("judged by all others: 1 of 5"), "{text}");
+        assert!(text.contains("judged against all others: 1 of 5"), "{text}");
     }
 
     #[test]
-    fn runs_that_are_no_measure_are_left_out_and_said() {
+    fn invalid_runs_are_left_out_and_named() {
         let made = collected(&[1.0; 4], |number, run| {
             if number % 2 == 1 {
                 run.endpoints[0].phases[0]
@@ -194,14 +194,14 @@ mod tests {
         assert_eq!((made.runs.len(), made.left_out.len()), (2, 2));
         let text = text(&GATE, &made);
         assert!(
-            text.starts_with("2 runs could be used; 3 are the least"),
+            text.starts_with("2 runs could be used; at least 3 are needed"),
             "{text}"
         );
         assert!(text.contains("left out: run `run 1` is INVALID"), "{text}");
     }
 
     #[test]
-    fn a_signal_ends_it_with_what_there_is() {
+    fn a_signal_ends_the_series_with_the_runs_so_far() {
         let made = collected(&[1.0; 9], |number, run| {
             if number == 3 {
                 run.run.ending.as_mut().unwrap().signal = Some(2);

@@ -1,4 +1,4 @@
-//! What the commands over runs have in common: the format and printing.
+//! Printing, and the format of reports.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -7,11 +7,11 @@ use clap::builder::PossibleValuesParser;
 use crate::error::Error;
 use crate::report::{FORMATS, Report, by_name};
 
-/// How the report is printed.
+/// The format of the report.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub struct FormatArgs {
-    /// How the report is written
+    /// Report format
     #[arg(
         long,
         env = "PERFCTL_FORMAT",
@@ -26,15 +26,15 @@ impl FormatArgs {
     /// Prints the report.
     ///
     /// # Errors
-    /// When the output fails for another reason than that nobody reads it any more.
+    /// If the output fails, unless its reader has gone away.
     pub fn print(&self, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
         let reporter = by_name(&self.format).map_err(Error::usage)?;
         written(reporter.report(report, out).and_then(|()| out.flush()))
     }
 }
 
-/// The outcome of writing to the standard output. A reader that went away (`| head -1`) is no
-/// failure: what was to be stored is stored, and the verdict stands.
+/// The result of writing to stdout. A reader that has gone away (`| head -1`) is no failure:
+/// everything is stored, and the verdict stands.
 ///
 /// # Errors
 /// [`Error::Write`] for any other failure.
@@ -48,7 +48,7 @@ pub fn written(result: io::Result<()>) -> Result<(), Error> {
     }
 }
 
-/// Writes text to the standard output.
+/// Writes text to stdout.
 ///
 /// # Errors
 /// As [`written`].

@@ -5,8 +5,8 @@ use crate::plan::{Metric, SloScope};
 use crate::report::contents::{Focus, Report};
 use crate::units::{format_counted, trim_float};
 
-/// The rows of a comparison worth showing: beside a grade all of the total, and of endpoints
-/// those that changed or keep the verdict open; otherwise all.
+/// The rows of a comparison to show: next to a grade, those of the total, and those of endpoints
+/// that changed or leave the verdict open; otherwise all.
 pub(crate) fn rows<'a>(report: &Report, comparison: &'a Comparison) -> Vec<&'a Row> {
     let all = comparison.rows.iter();
     let is_notable = |row: &&Row| match row.decision {
@@ -26,14 +26,14 @@ pub(crate) fn change_headers(comparison: &Comparison) -> Vec<&'static str> {
         "side_by_side" => ("a", "b"),
         _ => ("before", "now"),
     };
-    let mut headers = vec!["of", "metric", before, now, "change"];
+    let mut headers = vec!["endpoint", "metric", before, now, "change"];
     headers.extend(has_ranges(comparison).then_some("between"));
     headers.push("decision");
     headers
 }
 
-/// Where, metric, before, now, change, decision; before the last, between what the change lies,
-/// where any row tells.
+/// Scope, metric, before, now, change and decision; before the last, the range of the change if
+/// any row has one.
 pub(crate) fn change_cells(row: &Row, comparison: &Comparison) -> Vec<String> {
     let mut cells = vec![
         row.place(),
@@ -63,14 +63,14 @@ fn has_ranges(comparison: &Comparison) -> bool {
     comparison.rows.iter().any(|row| row.range.is_some())
 }
 
-/// How a comparison came out, in a sentence.
+/// The result of a comparison, in a sentence.
 pub(crate) fn comparison_sentence(report: &Report) -> String {
     let Some(comparison) = &report.comparison else {
         return String::new();
     };
     let runs = |ids: &[String]| format_counted(ids.len() as u64, "run");
     let (before, now) = (runs(&comparison.baseline), runs(&comparison.candidates));
-    let words = comparison.rows.iter().map(outcome_word);
+    let words = comparison.rows.iter().map(decision_word);
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for word in words {
         match counts.iter_mut().find(|(known, _)| *known == word) {
@@ -91,18 +91,18 @@ pub(crate) fn comparison_sentence(report: &Report) -> String {
     format!("{now} against {before}: {}", counts.join(", "))
 }
 
-/// What became of a row that there was too little of to judge it.
+/// The decision about a row with too little data.
 const NOT_JUDGED: &str = "not judged";
 
-/// What became of a row in a word or two.
-fn outcome_word(row: &Row) -> &'static str {
+/// The decision about a row in a word or two.
+fn decision_word(row: &Row) -> &'static str {
     match row.decision {
         Decision::Inconclusive if !row.required && row.range.is_none() => NOT_JUDGED,
         decision => decision.name(),
     }
 }
 
-/// What a comparison costs of the score, and why some of it was not judged.
+/// How many points a comparison costs, and why some of it was not judged.
 pub(crate) fn comparison_remarks(report: &Report) -> Vec<String> {
     const NAMED: usize = 3;
     let mut remarks = Vec::new();
@@ -117,9 +117,9 @@ pub(crate) fn comparison_remarks(report: &Report) -> Vec<String> {
         remarks.push(format!("points lost: {}", lost.join(", ")));
     }
     let rows = || report.comparison.iter().flat_map(|c| &c.rows);
-    remarks.extend(seen(rows()));
+    remarks.extend(detectable(rows()));
     let open: Vec<&Row> = rows()
-        .filter(|row| outcome_word(row) == NOT_JUDGED)
+        .filter(|row| decision_word(row) == NOT_JUDGED)
         .collect();
     if !open.is_empty() {
         let named = open
@@ -135,20 +135,17 @@ pub(crate) fn comparison_remarks(report: &Report) -> Vec<String> {
     remarks
 }
 
-/// What would have been noticed, so that nobody takes "unchanged" for more than it says.
-fn seen<'a>(rows: impl Iterator<Item = &'a Row>) -> Option<String> {
+/// The minimum detectable change, so that nobody reads too much into "unchanged".
+fn detectable<'a>(rows: impl Iterator<Item = &'a Row>) -> Option<String> {
     let unchanged = rows.filter(|row| row.decision == Decision::Unchanged);
-    let seen: Vec<f64> = unchanged.filter_map(|row| row.detectable).collect();
-    let least = seen.iter().copied().reduce(f64::min)?;
-    let most = seen.iter().copied().reduce(f64::max)?;
+    let changes: Vec<f64> = unchanged.filter_map(|row| row.detectable).collect();
+    let least = changes.iter().copied().reduce(f64::min)?;
+    let most = changes.iter().copied().reduce(f64::max)?;
     let percent = |share: f64| trim_float(share * 100.0, usize::from(share < 0.0995));
     Some(match percent(least) == percent(most) {
-        true => format!(
-            "unchanged: would have seen anything above {}%",
-            percent(most)
-        ),
+        true => format!("unchanged: minimum detectable change {}%", percent(most)),
         false => format!(
-            "unchanged: would have seen anything above {} to {}%, by the metric",
+            "unchanged: minimum detectable change {} to {}%, depending on the metric",
             percent(least),
             percent(most)
         ),

@@ -14,13 +14,13 @@ pub(crate) fn bound(criterion: &Criterion) -> String {
     format!("{sign} {}", criterion.metric.format(criterion.limit))
 }
 
-/// The value measured, or that there is none.
+/// The measured value, or that there is none.
 pub(crate) fn measured(criterion: &Criterion) -> String {
     let value = criterion.value;
     value.map_or_else(|| "no data".into(), |v| criterion.metric.format(v))
 }
 
-/// What it costs of the score; empty when it costs nothing.
+/// The points it costs; empty if there are none.
 pub(crate) fn points_lost(criterion: &Criterion) -> String {
     match criterion.points_lost {
         lost if lost < 0.05 => String::new(),
@@ -44,7 +44,7 @@ pub(crate) fn grade(report: &Report) -> String {
         (Some(letter), Some(score)) => format!(
             "grade {} ({} of 100): {}",
             letter.name(),
-            // Cut, not rounded: 89.96 is a B and must not stand there as 90.
+            // Truncated, not rounded: 89.96 is a B and must not be shown as 90.
             trim_float((score * 10.0 + 1e-6).floor() / 10.0, 1),
             letter.sentence()
         ),
@@ -52,12 +52,12 @@ pub(crate) fn grade(report: &Report) -> String {
     }
 }
 
-/// How the SLOs came out: `2 met, 1 missed closely, 1 failing`.
+/// How many SLOs are met: `2 met, 1 narrowly missed, 1 failing`.
 pub(crate) fn compliance(report: &Report) -> String {
     let compliance = report.grading.compliance();
     [
         (compliance.targets_met, "met"),
-        (compliance.targets_close, "missed closely"),
+        (compliance.targets_close, "narrowly missed"),
         (compliance.targets_failing, "failing"),
     ]
     .into_iter()

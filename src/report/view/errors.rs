@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::metrics::{Outcome, RunResult};
 
-/// `(count, what, example)` of each kind of failure in the whole run, the most frequent first: a
-/// outcome, or what the scenario calls it, with its outcome.
+/// `(count, what, example)` of each error type in the whole run, the most frequent first; or the
+/// scenario's name of the failure, with its error type.
 pub(crate) fn errors(result: &RunResult) -> Vec<(u64, String, Option<String>)> {
     let mut errors: Vec<(u64, String, Option<String>)> = Vec::new();
     let outcomes = Outcome::ALL.into_iter();
@@ -25,7 +25,7 @@ pub(crate) fn errors(result: &RunResult) -> Vec<(u64, String, Option<String>)> {
     errors
 }
 
-/// How often failures of this outcome were called what.
+/// How many failures with this outcome have which name in the scenario.
 fn failures(result: &RunResult, outcome: Outcome) -> BTreeMap<&str, u64> {
     let mut failures: BTreeMap<&str, u64> = BTreeMap::new();
     let cells = result.requests().flat_map(|endpoint| &endpoint.phases);

@@ -6,7 +6,7 @@ use crate::metrics::RunResult;
 use crate::plan::{Arrivals, Model};
 use crate::units::{format_duration, format_rate, format_users};
 
-/// The lines that say what was run, and how.
+/// Two lines: what was run, and how.
 pub(crate) fn headline(result: &RunResult) -> [String; 2] {
     let run = &result.run;
     let phases = run.phases.iter().enumerate();

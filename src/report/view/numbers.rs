@@ -22,8 +22,8 @@ pub(crate) fn numbers(summary: &Summary) -> Vec<String> {
     cells
 }
 
-/// What the table has no room for: mean and spread, first byte, bytes, connections. `None` when no
-/// request was measured.
+/// What the table has no room for: mean and spread, time to first byte (TTFB), bytes, connections.
+/// `None` if no request was measured.
 pub(crate) fn traffic(total: &Summary) -> Option<String> {
     let response = total.response_us;
     let mut parts = vec![format!("mean {}", format_latency_us(response.mean?))];
@@ -35,7 +35,7 @@ pub(crate) fn traffic(total: &Summary) -> Option<String> {
     }
     if let (Some(p50), Some(p95)) = (total.ttfb_us.p50, total.ttfb_us.p95) {
         let (p50, p95) = (format_latency_us(p50), format_latency_us(p95));
-        parts.push(format!("first byte p50 {p50}, p95 {p95}"));
+        parts.push(format!("TTFB p50 {p50}, p95 {p95}"));
     }
     parts.push(format!("received {}", format_bytes(total.bytes_in)));
     parts.push(format!("sent {}", format_bytes(total.bytes_out)));
@@ -66,7 +66,7 @@ pub(crate) fn connecting(total: &Summary) -> Option<String> {
     }
     let reused = format_count(total.reused);
     Some(format!(
-        "connecting p95: {}; {reused} requests reused one",
+        "connecting p95: {}; connections reused {reused} times",
         parts.join(", ")
     ))
 }
@@ -114,8 +114,8 @@ fn measured_of(result: &RunResult, flows: bool) -> Vec<(String, Summary)> {
         .collect()
 }
 
-/// `(name, measured, numbers)` of each phase; empty where there is but one measured phase, which
-/// the endpoints' total already shows.
+/// `(name, measured, numbers)` of each phase; empty if there is only one measured phase, which the
+/// endpoints' total already shows.
 pub(crate) fn phases(result: &RunResult) -> Vec<(String, bool, Summary)> {
     let phases = &result.run.phases;
     if phases.iter().filter(|phase| phase.measured).count() < 2 {
