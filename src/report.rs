@@ -19,7 +19,7 @@ pub use contents::{Focus, Report};
 pub use reporter::Reporter;
 
 /// A format that `--format` accepts.
-pub struct Format {
+pub struct ReportFormat {
     /// The name.
     pub name: &'static str,
     /// What it is for.
@@ -29,21 +29,21 @@ pub struct Format {
 }
 
 /// All formats; the first one is the default.
-pub const FORMATS: [Format; 3] = [
-    Format {
+pub const FORMATS: [ReportFormat; 3] = [
+    ReportFormat {
         name: "console",
         purpose: "for people, 80 columns wide",
-        reporter: &console::Console,
+        reporter: &console::ConsoleReporter,
     },
-    Format {
+    ReportFormat {
         name: "json",
         purpose: "for programs: every number, and the whole result",
-        reporter: &json::Json,
+        reporter: &json::JsonReporter,
     },
-    Format {
+    ReportFormat {
         name: "markdown",
         purpose: "for the summary of a CI job, or a comment",
-        reporter: &markdown::Markdown,
+        reporter: &markdown::MarkdownReporter,
     },
 ];
 

@@ -9,7 +9,7 @@ use super::show::output::print;
 use crate::error::{Error, Exit};
 use crate::scenario;
 
-/// List the scenarios in `scenarios/` with their endpoints and weights
+/// List the scenarios with their endpoints and weights
 #[derive(Debug, Clone, Args)]
 pub struct ListArgs {}
 

@@ -11,7 +11,7 @@ use super::show::output::print;
 use crate::error::{Error, Exit};
 use crate::scenario::{self, CheckedFile};
 
-/// Check scenarios and profiles, and preview a run without sending anything
+/// Check scenarios and profiles, and preview a run; sends nothing
 #[derive(Debug, Clone, Args)]
 pub struct ValidateArgs {
     /// Scenario and profile files [default: all in `scenarios/` and `profiles/`]
@@ -63,15 +63,15 @@ mod tests {
     use clap::Parser;
 
     #[derive(Parser)]
-    struct Cli {
+    struct Arguments {
         #[command(flatten)]
         validate: ValidateArgs,
     }
 
     fn validate(arguments: &[&str]) -> (Result<Exit, Error>, String) {
-        let cli = Cli::parse_from(["perfctl"].iter().chain(arguments));
+        let parsed = Arguments::parse_from(["perfctl"].iter().chain(arguments));
         let mut out = Vec::new();
-        let result = run(&cli.validate, &mut out);
+        let result = run(&parsed.validate, &mut out);
         (result, String::from_utf8(out).unwrap())
     }
 

@@ -27,9 +27,9 @@ fn color(color: AnsiColor) -> Style {
 }
 
 /// Writes the report for a terminal.
-pub(super) struct Console;
+pub(super) struct ConsoleReporter;
 
-impl Reporter for Console {
+impl Reporter for ConsoleReporter {
     fn report(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
         verdict(report, out)?;
         writeln!(out)?;
@@ -318,7 +318,7 @@ mod tests {
     /// characters except those of the colors.
     fn console(report: &Report) -> String {
         let mut out = Vec::new();
-        Console.report(report, &mut out).unwrap();
+        ConsoleReporter.report(report, &mut out).unwrap();
         let colored = String::from_utf8(out).unwrap();
         let plain = anstream::adapter::strip_str(&colored).to_string();
         for line in plain.lines() {
@@ -415,7 +415,9 @@ mod tests {
     #[test]
     fn verdicts_are_colored() {
         let mut out = Vec::new();
-        Console.report(&fixture::failing(), &mut out).unwrap();
+        ConsoleReporter
+            .report(&fixture::failing(), &mut out)
+            .unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(
             text.starts_with("\u{1b}[1m\u{1b}[31mFAIL\u{1b}[0m"),

@@ -12,7 +12,7 @@ use crate::grading::{Compliance, Criterion, Letter, NextLetter, Recovery, Severi
 use crate::metrics::{Cell, Knee, RunResult, Summary, Window};
 
 /// Writes the report as JSON.
-pub(super) struct Json;
+pub(super) struct JsonReporter;
 
 /// The object. The first fields have the names that dashboards know from earlier tools. All
 /// numbers cover the measured phases, except in `phases`, `time_series` and `result`.
@@ -78,7 +78,7 @@ struct PhaseEntry<'a> {
     summary: Summary,
 }
 
-impl Reporter for Json {
+impl Reporter for JsonReporter {
     fn report(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
         // In large pieces, since `out` looks for colors in each piece, and there are millions.
         let mut out = BufWriter::with_capacity(1 << 16, out);
@@ -198,7 +198,7 @@ mod tests {
 
     fn json(report: &Report) -> serde_json::Value {
         let mut out = Vec::new();
-        Json.report(report, &mut out).unwrap();
+        JsonReporter.report(report, &mut out).unwrap();
         serde_json::from_slice(&out).unwrap()
     }
 

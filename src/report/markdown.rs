@@ -11,9 +11,9 @@ use crate::metrics::Window;
 use crate::units::format_count;
 
 /// Writes the report as GitHub-flavoured Markdown.
-pub(super) struct Markdown;
+pub(super) struct MarkdownReporter;
 
-impl Reporter for Markdown {
+impl Reporter for MarkdownReporter {
     fn report(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
         let grading = &report.grading;
         let says = match (report.focus, grading.verdict) {
@@ -177,7 +177,7 @@ mod tests {
 
     fn markdown(report: &Report) -> String {
         let mut out = Vec::new();
-        Markdown.report(report, &mut out).unwrap();
+        MarkdownReporter.report(report, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 

@@ -138,15 +138,15 @@ mod tests {
     use super::*;
 
     #[derive(Parser)]
-    struct Cli {
+    struct Arguments {
         #[command(flatten)]
         gate: GateArgs,
     }
 
     fn gate(arguments: &[&str]) -> Result<&'static str, String> {
         let arguments = ["perfctl"].iter().chain(arguments);
-        let cli = Cli::try_parse_from(arguments).map_err(|error| error.to_string())?;
-        let gate = cli.gate.gate().map_err(|error| error.to_string())?;
+        let parsed = Arguments::try_parse_from(arguments).map_err(|error| error.to_string())?;
+        let gate = parsed.gate.gate().map_err(|error| error.to_string())?;
         Ok(gate.name())
     }
 

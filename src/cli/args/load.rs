@@ -104,7 +104,7 @@ pub struct LoadArgs {
 
     /// HTTP client, overriding the scenario's `client`
     #[arg(long, env = "PERFCTL_CLIENT", value_name = "CLIENT")]
-    pub client: Option<HttpClient>,
+    pub client: Option<ClientName>,
 
     /// Time that requests in flight get to finish when the load ends [default: 30s]
     #[arg(short = 's', long, env = "PERFCTL_STOP_TIMEOUT", value_name = "TIME", value_parser = parse_duration)]
@@ -120,9 +120,9 @@ pub enum Spacing {
     Poisson,
 }
 
-/// The HTTP clients.
+/// The name of an HTTP client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum HttpClient {
+pub enum ClientName {
     /// HTTP/1.1, HTTP/2 and proxies
     Reqwest,
     /// HTTP/1.1 only, with a fraction of the CPU time and memory
@@ -174,8 +174,8 @@ impl LoadArgs {
             slos: self.slos.clone(),
             timeout,
             client: self.client.map(|client| match client {
-                HttpClient::Reqwest => ClientChoice::Reqwest,
-                HttpClient::Direct => ClientChoice::Direct,
+                ClientName::Reqwest => ClientChoice::Reqwest,
+                ClientName::Direct => ClientChoice::Direct,
             }),
             stop_timeout: self.stop_timeout,
         })
@@ -196,19 +196,20 @@ mod tests {
     use clap::Parser;
 
     #[derive(Parser)]
-    struct Cli {
+    struct Arguments {
         #[command(flatten)]
         load: LoadArgs,
     }
 
     fn options(arguments: &[&str], env: &[(&str, &str)]) -> Result<Options, String> {
         let arguments = ["perfctl"].iter().chain(arguments);
-        let cli = Cli::try_parse_from(arguments).map_err(|error| error.to_string())?;
+        let parsed = Arguments::try_parse_from(arguments).map_err(|error| error.to_string())?;
         let value = |name: &str| {
             let found = env.iter().find(|(key, _)| *key == name);
             found.map(|(_, value)| (*value).to_owned())
         };
-        cli.load
+        parsed
+            .load
             .options_with(value)
             .map_err(|error| error.to_string())
     }

@@ -16,7 +16,7 @@ use crate::grading::{Grading, Policy};
 use crate::metrics::RunResult;
 use crate::report::{Focus, Report};
 
-/// Compare two services side by side, under the same load in turn (a b b a)
+/// Compare two services side by side under the same load
 #[derive(Debug, Args)]
 pub struct AbArgs {
     /// Base URL of the reference service [default: `--host`, or the scenario's host]

@@ -19,7 +19,7 @@ use crate::units::trim_float;
 /// Fewer runs show no spread.
 const LEAST_RUNS: usize = 3;
 
-/// Measure the noise of this environment, and which changes it makes detectable
+/// Measure the noise of this environment, and the detectable changes
 #[derive(Debug, Args)]
 pub struct SelfcheckArgs {
     /// Number of runs

@@ -10,7 +10,7 @@ use crate::error::Error;
 ///
 /// # Errors
 /// If signals cannot be handled.
-pub(crate) fn listen(stopper: Stopper, on_first: impl Fn(&str) + 'static) -> Result<(), Error> {
+pub(super) fn listen(stopper: Stopper, on_first: impl Fn(&str) + 'static) -> Result<(), Error> {
     let cannot = |error| Error::CannotRun(format!("cannot listen for signals: {error}"));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;

@@ -37,8 +37,8 @@ pub(crate) fn noise_text(noise: &Noise, unit: &str) -> String {
     let mut parts = Vec::new();
     if !table.is_empty() {
         parts.push(format!(
-            "how much {unit}s differ by themselves (standard deviation and 95% interval), and\n\
-             the smallest slowdown that 1, 3 or 5 runs of a later build would detect,\n\
+            "how much {unit}s differ by themselves (standard deviation and 95% interval),\n\
+             and the smallest slowdown that 1, 3 or 5 runs of a later build would detect,\n\
              19 times out of 20:\n\n{}",
             table.trim_fmt()
         ));
