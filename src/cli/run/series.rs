@@ -41,3 +41,34 @@ impl<'a> Reruns<'a> {
 pub(super) fn done(number: usize, total: usize) -> String {
     format!("run {number} of {total} is done")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::metrics::{Outcome, fixture};
+
+    #[test]
+    fn invalid_runs_are_rerun_twice_unless_they_were_stopped() {
+        let mut invalid = fixture::minute(1, 1.0);
+        let cell = &mut invalid.endpoints[0].phases[0];
+        cell.outcomes.insert(Outcome::LocalFd, 1);
+        let mut stopped = invalid.clone();
+        stopped.run.ending.as_mut().unwrap().signal = Some(2);
+
+        let notes = RefCell::new(Vec::new());
+        let note = |text: &str| notes.borrow_mut().push(text.to_owned());
+        let mut reruns = Reruns::new(&note);
+        assert!(!reruns.takes(&fixture::minute(1, 1.0)));
+        assert!(!reruns.takes(&stopped));
+        let taken = [(); MAX_RERUNS + 1].map(|()| reruns.takes(&invalid));
+        assert_eq!(taken, [true, true, false]);
+        let notes = notes.into_inner();
+        assert_eq!(notes.len(), MAX_RERUNS);
+        assert!(
+            notes[0].starts_with("the run is INVALID, so it is rerun: "),
+            "{notes:?}"
+        );
+    }
+}

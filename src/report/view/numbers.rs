@@ -50,7 +50,7 @@ pub(crate) fn traffic(total: &Summary) -> Option<String> {
     Some(parts.join(", "))
 }
 
-/// What opening connections took, on one line; `None` when none was opened or nothing is known.
+/// How long opening connections took, on one line; `None` if there is no data.
 pub(crate) fn connecting(total: &Summary) -> Option<String> {
     let steps = [
         ("dns", &total.dns_us),
@@ -130,7 +130,7 @@ pub(crate) fn phases(result: &RunResult) -> Vec<(String, bool, Summary)> {
         .collect()
 }
 
-/// The share of failed requests, where there are any: ` (1.2%)`.
+/// The share of failed requests, if there are any: ` (1.2% failed)`.
 pub(crate) fn error_share(summary: &Summary) -> String {
     match summary.error_rate {
         Some(rate) if rate > 0.0 => format!(" ({} failed)", format_percent(rate)),
