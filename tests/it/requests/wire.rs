@@ -79,7 +79,7 @@ fn an_insecure_run_takes_any_certificate_and_says_so() {
             .args([directory])
             .run();
         assert!(
-            report.stdout.contains("certificates were not checked"),
+            report.stdout.contains("certificates were not verified"),
             "{}",
             report.stdout
         );
@@ -235,7 +235,7 @@ fn plain_requests_go_to_the_proxy_and_others_through_its_tunnel() {
         shown.contains("through the proxy http://127.0.0.1:1"),
         "{shown}"
     );
-    assert!(shown.contains("certificates are not checked"), "{shown}");
+    assert!(shown.contains("certificates are not verified"), "{shown}");
     let refusing = Proxy::start(Some("Basic other"));
     let keys = format!(
         "tls: {{ca_file: ca.pem}}\nproxy: {{url: '{}'}}",

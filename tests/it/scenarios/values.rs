@@ -218,7 +218,7 @@ data: {{users: {{file: users.csv, mode: {mode}, on_end: {data}}}}}"
             assert_eq!(outcomes(&result), "ok 6, data_exhausted 3");
         }
         assert!(
-            completed.stdout.contains("for want of data"),
+            completed.stdout.contains("because data ran out"),
             "{}",
             completed.stdout
         );

@@ -1,26 +1,26 @@
-//! `perfctl report RESULT`: prints a stored run again, from its stored data.
+//! `perfctl report RESULT`: prints the report of a stored run.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::args::gate::GateArgs;
-use super::show::output::FormatArgs;
+use crate::cli::args::gate::GateArgs;
+use crate::cli::show::output::FormatArgs;
 use crate::comparison::{Baseline, compare};
 use crate::error::{Error, Exit};
-use crate::grading::{FailOn, Policy};
+use crate::grading::{FailOn, Grading, Policy};
 use crate::metrics::read_result;
-use crate::report::Report;
+use crate::report::{Focus, Report};
 
-/// Print a stored run again, from its stored data
+/// Print the report of a stored run
 #[derive(Debug, clap::Args)]
 pub struct ReportArgs {
-    /// A run's directory, or its result.json.
+    /// Directory of the run, or its result.json
     pub result: PathBuf,
-    /// Baseline file, or a stored run, to compare to.
+    /// Baseline file or stored run to compare to
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
-    /// What fails the verdict: slo, regression, errors, or none.
-    #[arg(long, value_name = "WHAT", default_value = "slo,regression", value_parser = FailOn::parse)]
+    /// What fails the run: any of slo, regression, errors (any failed request), or none
+    #[arg(long, value_name = "LIST", default_value = "slo,regression", value_parser = FailOn::parse)]
     pub fail_on: FailOn,
     #[command(flatten)]
     pub gate: GateArgs,
@@ -31,7 +31,7 @@ pub struct ReportArgs {
 /// Prints the report. The exit code is the verdict's, as it was at the end of the run.
 ///
 /// # Errors
-/// When the result or the baseline cannot be read, or they are not comparable.
+/// If the result or the baseline cannot be read, or they are not comparable.
 pub fn run(args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let policy = Policy {
         fail_on: args.fail_on,
@@ -47,8 +47,13 @@ pub fn run(args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Error> {
             Some(compare(&baseline, std::slice::from_ref(&result), &*gate)?)
         }
     };
-    let mut report = Report::new(result, comparison, &policy);
-    report.directory = directory(&args.result);
+    let report = Report {
+        grading: Grading::of(&result, comparison.as_ref(), &policy),
+        result,
+        comparison,
+        directory: directory(&args.result),
+        focus: Focus::Run,
+    };
     args.format.print(&report, out)?;
     Ok(report.grading.judged_exit)
 }

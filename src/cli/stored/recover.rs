@@ -1,18 +1,19 @@
-//! `perfctl recover DIR`: makes a result of the journal of a run that was killed.
+//! `perfctl recover DIR`: rebuilds the result from the journal of a killed run.
 
 use std::io::Write;
 use std::path::PathBuf;
 
-use super::show::output::FormatArgs;
+use crate::cli::show::output::FormatArgs;
 use crate::error::{Error, Exit};
-use crate::grading::Policy;
+use crate::grading::{Grading, Policy};
 use crate::metrics::{RunDir, recover, write_atomically};
-use crate::report::Report;
+use crate::report::{Focus, Report};
 
-/// Make a result of the journal of a run that was killed
+/// Rebuild the result from the journal of a killed run
 #[derive(Debug, clap::Args)]
 pub struct RecoverArgs {
-    /// The run's directory, which holds journal.jsonl.
+    /// Directory of the run, with its journal.jsonl
+    #[arg(value_name = "DIR")]
     pub directory: PathBuf,
     #[command(flatten)]
     pub format: FormatArgs,
@@ -21,19 +22,24 @@ pub struct RecoverArgs {
 /// Writes result.json and prints the report. A run that was cut short is inconclusive at best.
 ///
 /// # Errors
-/// When there is a result already, the journal cannot be read, or the result not be written.
+/// If there is a result already, the journal cannot be read, or the result cannot be written.
 pub fn run(args: &RecoverArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let dir = RunDir::open(&args.directory);
     if dir.result().exists() {
         return Err(Error::usage_help(
-            format!("`{}` exists already", dir.result().display()),
+            format!("`{}` already exists", dir.result().display()),
             format!("`perfctl report {}` prints it", args.directory.display()),
         ));
     }
     let result = recover(&dir.journal())?;
     write_atomically(&dir.result(), &result)?;
-    let mut report = Report::new(result, None, &Policy::default());
-    report.directory = Some(args.directory.clone());
+    let report = Report {
+        grading: Grading::of(&result, None, &Policy::default()),
+        result,
+        comparison: None,
+        directory: Some(args.directory.clone()),
+        focus: Focus::Run,
+    };
     args.format.print(&report, out)?;
-    Ok(report.grading.verdict.exit())
+    Ok(report.grading.judged_exit)
 }

@@ -3,20 +3,20 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::args::gate::{DoubtArgs, GateArgs};
-use super::show::output::FormatArgs;
+use crate::cli::args::gate::{DoubtArgs, GateArgs};
+use crate::cli::show::output::FormatArgs;
 use crate::comparison::{Baseline, Comparison, compare};
 use crate::error::{Error, Exit};
-use crate::grading::{FailOn, Policy};
+use crate::grading::{FailOn, Grading, Policy};
 use crate::metrics::{RunResult, read_result};
 use crate::report::{Focus, Report};
 
-/// Compare stored runs of one build to a baseline, or to another run
+/// Compare stored runs of one build to a baseline or to another run
 #[derive(Debug, clap::Args)]
 pub struct CompareArgs {
-    /// What to compare to: a baseline file, or a stored run.
+    /// Baseline file or stored run to compare to
     pub baseline: PathBuf,
-    /// The runs, of one build: their directories, or their result.json.
+    /// Runs of one build: their directories, or their result.json files
     #[arg(required = true, value_name = "RESULT")]
     pub results: Vec<PathBuf>,
     #[command(flatten)]
@@ -25,13 +25,13 @@ pub struct CompareArgs {
     pub format: FormatArgs,
 }
 
-/// Prints the comparison. Only a regression fails it, whatever the runs' own targets say.
+/// Prints the comparison. Only a regression fails it; the runs' own SLOs do not count.
 ///
 /// # Errors
-/// When a file cannot be read, or they are not comparable.
+/// If a file cannot be read, or the runs are not comparable.
 pub fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let gate = args.gate.gate()?;
-    // At the same time, since a run of hours takes long to read.
+    // At the same time, since reading a run of several hours takes long.
     let (baseline, results) = std::thread::scope(|scope| {
         let baseline = scope.spawn(|| Baseline::read(&args.baseline));
         let results: Vec<_> = args.results.iter().map(|path| read_result(path)).collect();
@@ -69,11 +69,11 @@ pub fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     )
 }
 
-/// Prints what was found of these runs, the last of which is in `directory`.
+/// Prints the comparison of these runs, the last of which is in `directory`.
 ///
 /// # Errors
-/// When the output fails.
-pub(super) fn print(
+/// If the output fails.
+pub(crate) fn print(
     mut runs: Vec<RunResult>,
     comparison: Comparison,
     directory: Option<&Path>,
@@ -93,9 +93,13 @@ pub(super) fn print(
     let last = runs
         .pop()
         .ok_or_else(|| Error::usage("there is no run to compare"))?;
-    let mut report = Report::new(last, Some(comparison), &policy);
-    report.focus = Focus::Comparison;
-    report.directory = directory.map(Path::to_owned);
+    let report = Report {
+        grading: Grading::of(&last, Some(&comparison), &policy),
+        result: last,
+        comparison: Some(comparison),
+        directory: directory.map(Path::to_owned),
+        focus: Focus::Comparison,
+    };
     format.print(&report, out)?;
     Ok(report.grading.judged_exit)
 }

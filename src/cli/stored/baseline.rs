@@ -1,11 +1,11 @@
-//! `perfctl baseline add|show|accept|prune|list`: the files of runs that others are compared to.
+//! `perfctl baseline add|show|accept|prune|list`: files with the runs that others are compared to.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::show::describe::{align_right, table};
-use super::show::noise::noise_text;
-use super::show::output::written;
+use crate::cli::show::describe::{align_right, table};
+use crate::cli::show::noise::noise_text;
+use crate::cli::show::output::written;
 use crate::comparison::{Baseline, Gate, Statistical, occasions};
 use crate::error::{Error, Exit};
 use crate::metrics::{RunResult, Window, read_result};
@@ -13,10 +13,10 @@ use crate::report::plain;
 use crate::units::{format_count, format_counted, format_latency_us, format_percent};
 use clap::{Args, Subcommand};
 
-/// Keep the runs that others are compared to
+/// Manage baseline files
 #[derive(Debug, Args)]
 pub struct BaselineArgs {
-    /// What to do.
+    /// The subcommand.
     #[command(subcommand)]
     pub command: BaselineCommand,
 }
@@ -24,14 +24,14 @@ pub struct BaselineArgs {
 /// The subcommands of `perfctl baseline`.
 #[derive(Debug, Subcommand)]
 pub enum BaselineCommand {
-    /// Add stored runs of the same build to a baseline file, which is created if need be.
+    /// Add stored runs of one build to a baseline file, creating it if necessary
     Add {
-        /// The baseline file; packed if its name ends in `.gz`.
+        /// Baseline file; gzip-compressed if its name ends in `.gz`
         file: PathBuf,
-        /// The runs: their directories, or their result.json.
+        /// Runs to add: their directories, or their result.json files
         #[arg(required = true, value_name = "RESULT")]
         results: Vec<PathBuf>,
-        /// Add them even if they are INVALID, were cut short or did not deliver their load.
+        /// Add runs even if they are INVALID, were stopped, or dropped arrivals
         #[arg(long)]
         force: bool,
         /// Add nothing once the file holds N occasions: the reference stays where it is.
@@ -40,30 +40,31 @@ pub enum BaselineCommand {
     },
     /// Show runs, occasions, the noise they differ by, and what could be found in spite of it.
     Show {
-        /// The baseline file.
+        /// Baseline file
         file: PathBuf,
     },
-    /// Make runs of a new build the reference, instead of all runs in the file.
+    /// Make runs of a new build the reference, replacing all runs in the file
     Accept {
-        /// The baseline file.
+        /// Baseline file
         file: PathBuf,
-        /// The runs of the new build: their directories, or their result.json.
+        /// Runs of the new build: their directories, or their result.json files
         #[arg(required = true, value_name = "RESULT")]
         results: Vec<PathBuf>,
     },
-    /// Take runs out of a baseline file.
+    /// Remove runs from a baseline file
     Prune {
-        /// The baseline file.
+        /// Baseline file
         file: PathBuf,
-        /// The names of runs to take out.
+        /// Names of the runs to remove
+        #[arg(value_name = "RUN")]
         runs: Vec<String>,
         /// Keep only the N newest occasions.
         #[arg(long, value_name = "N", required_unless_present = "runs")]
         keep: Option<usize>,
     },
-    /// List the baseline files of a directory.
+    /// List the baseline files in a directory
     List {
-        /// The directory.
+        /// Directory to list
         #[arg(default_value = ".")]
         dir: PathBuf,
     },
@@ -72,7 +73,7 @@ pub enum BaselineCommand {
 /// Carries out the subcommand.
 ///
 /// # Errors
-/// When a file cannot be read, written or used, or a run must not be added.
+/// If a file cannot be read, written or used, or a run must not be added.
 pub fn run(args: &BaselineArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let text = match &args.command {
         BaselineCommand::Add {
@@ -123,13 +124,13 @@ fn add(
     ))
 }
 
-/// A new build takes the place of the old one: its level is the reference from now on, and its
-/// noise has to be learned anew.
+/// A new build replaces the old one: it is the reference from now on, and its noise has to be
+/// learned again.
 fn accept(file: &Path, results: &[PathBuf]) -> Result<String, Error> {
     let before = Baseline::read(file)?;
     let now = Baseline::of_runs(read_all(results)?, false)?;
     if now.builds().len() > 1 {
-        return Err(Error::usage("the runs are of more than one build"));
+        return Err(Error::usage("the runs measured more than one build"));
     }
     now.write(file)?;
     let change = match (before.builds().first(), now.builds().first()) {
@@ -137,7 +138,7 @@ fn accept(file: &Path, results: &[PathBuf]) -> Result<String, Error> {
         _ => String::new(),
     };
     Ok(format!(
-        "`{}` now holds {}{change}, instead of {}",
+        "`{}` now holds {}{change}; it held {}",
         file.display(),
         holds(&now),
         holds(&before)
@@ -148,7 +149,7 @@ fn prune(file: &Path, names: &[String], keep: Option<usize>) -> Result<String, E
     let mut baseline = Baseline::read(file)?;
     let out = baseline.prune(names, keep)?;
     if out.is_empty() {
-        return Ok(format!("nothing to take out: {}", holds(&baseline)));
+        return Ok(format!("nothing to remove: {}", holds(&baseline)));
     }
     baseline.write(file)?;
     let names: Vec<String> = out
@@ -156,7 +157,7 @@ fn prune(file: &Path, names: &[String], keep: Option<usize>) -> Result<String, E
         .map(|name| format!("  {}", plain(name)))
         .collect();
     Ok(format!(
-        "taken out:\n{}\n`{}` now holds {}",
+        "removed:\n{}\n`{}` now holds {}",
         names.join("\n"),
         file.display(),
         holds(&baseline)
@@ -230,7 +231,7 @@ fn list(dir: &Path) -> Result<String, Error> {
     files.sort();
     let mut table = table(["file", "scenario", "profile", "runs", "newest"]);
     for path in files {
-        // Other JSON files, and stored runs, are no baselines; a damaged baseline is named.
+        // Other JSON files, such as stored runs, are skipped; a damaged baseline is listed.
         let head = std::fs::read_to_string(&path).unwrap_or_default();
         if !head.contains(Baseline::FORMAT) {
             continue;
