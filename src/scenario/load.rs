@@ -11,20 +11,22 @@
 //! | spawn rate | the first ramp lasts users / spawn rate |
 //! | iterations | all users at once at the highest level, no warm-up, until the iterations are done |
 
+mod draft;
 pub(super) mod profile;
-pub(super) mod shapes;
-pub(super) mod stages;
+mod shapes;
+mod stages;
 
 use std::time::Duration;
 
-use super::Options;
-use super::keys::scenario::ProfileFile;
+use super::keys::profile::ProfileFile;
+use super::options::Options;
 use super::yaml::decode::MAX_COUNT;
 use super::yaml::findings::{Findings, Span};
 use crate::error::Diagnostic;
 use crate::plan::{Arrivals, Load, Model, Stage};
 use crate::units::{MAX_DURATION, format_duration, format_rate, format_users};
-use stages::{Draft, drafts, scale, stretch};
+use draft::{StageDraft, scale, stretch};
+use stages::drafts;
 
 /// How long an iteration-limited run may take when no run time is given.
 const LONGEST_ITERATIONS: Duration = Duration::from_secs(24 * 3600);
@@ -74,7 +76,7 @@ pub(super) fn load(
     let mut warmup = profile.warmup.copied().unwrap_or_default();
     if options.iterations.is_some() {
         warmup = Duration::ZERO;
-        stages = vec![Draft {
+        stages = vec![StageDraft {
             name: "iterations".into(),
             level: peak,
             ramp: options.spawn_rate.is_none().then_some(Duration::ZERO),
@@ -205,7 +207,7 @@ fn check_options(options: &Options) -> Vec<Diagnostic> {
 }
 
 /// Gives the stages with a spawn rate their ramps.
-fn spawn(stages: &mut [Draft], findings: &mut Findings) -> Option<()> {
+fn spawn(stages: &mut [StageDraft], findings: &mut Findings) -> Option<()> {
     let mut before = 0.0;
     for stage in stages {
         if let Some(per_s) = stage.spawn_rate {

@@ -41,20 +41,20 @@ pub(super) struct Names<'a> {
     /// Names and values of secrets.
     pub secrets: Vec<(String, String)>,
     /// The data there is.
-    pub data: Vec<Data>,
+    pub data: Vec<DataColumns>,
     /// Whether the scenario's variables are being defined, which are filled in once for each user.
     pub defining: bool,
     /// The variables that change during the run.
     changing: BTreeSet<String>,
     /// What there is beside the variables: names that are only set during the run, and the columns
     /// of data that something uses.
-    further: RefCell<Vec<Further>>,
+    extra: RefCell<Vec<ExtraName>>,
     /// Secrets that were asked for.
     pub taken: RefCell<BTreeSet<String>>,
 }
 
-/// Data that users are fed with.
-pub(super) struct Data {
+/// DataColumns that users are fed with.
+pub(super) struct DataColumns {
     /// Its name.
     pub name: String,
     /// Its columns.
@@ -64,14 +64,14 @@ pub(super) struct Data {
 }
 
 /// A name beside the variables.
-struct Further {
+struct ExtraName {
     name: String,
     /// Position of the data, and of its column.
     column: Option<(usize, usize)>,
 }
 
 /// What a name stands for.
-pub(super) enum Value {
+pub(super) enum NameValue {
     /// Known now.
     Text(String),
     /// Filled in for each request.
@@ -106,14 +106,14 @@ impl<'a> Names<'a> {
     }
 
     fn position(&self, name: &str, column: Option<(usize, usize)>) -> usize {
-        let mut further = self.further.borrow_mut();
-        let found = further.iter().position(|known| known.name == name);
+        let mut extra = self.extra.borrow_mut();
+        let found = extra.iter().position(|known| known.name == name);
         let position = found.unwrap_or_else(|| {
-            further.push(Further {
+            extra.push(ExtraName {
                 name: name.to_owned(),
                 column,
             });
-            further.len() - 1
+            extra.len() - 1
         });
         self.variables.len() + position
     }
@@ -121,39 +121,39 @@ impl<'a> Names<'a> {
     /// All names, in the order of their positions.
     pub fn all(&self) -> Vec<String> {
         let variables = self.variables.iter().map(|(name, _)| name.clone());
-        let further = self.further.borrow();
+        let extra = self.extra.borrow();
         variables
-            .chain(further.iter().map(|further| further.name.clone()))
+            .chain(extra.iter().map(|extra| extra.name.clone()))
             .collect()
     }
 
     /// The columns of the data at `position` that are used: where in the row, and in the names.
     pub fn columns(&self, position: usize) -> Vec<(usize, usize)> {
-        let further = self.further.borrow();
-        let used = further.iter().enumerate().filter_map(|(i, further)| {
-            let (data, column) = further.column?;
+        let extra = self.extra.borrow();
+        let used = extra.iter().enumerate().filter_map(|(i, extra)| {
+            let (data, column) = extra.column?;
             (data == position).then_some((column, self.variables.len() + i))
         });
         used.collect()
     }
 
     /// What a name on its own stands for; `None` when there is no such name, or it is a function.
-    pub fn value(&self, name: &str) -> Option<Result<Value, Diagnostic>> {
+    pub fn value(&self, name: &str) -> Option<Result<NameValue, Diagnostic>> {
         if let Some(index) = self.variables.iter().position(|(known, _)| known == name) {
             let constant = self.variables[index].1.as_constant();
             return Some(Ok(
                 match constant.filter(|_| !self.changing.contains(name)) {
-                    Some(value) => Value::Text(value.to_owned()),
-                    None => Value::Slot(Slot::Variable(index)),
+                    Some(value) => NameValue::Text(value.to_owned()),
+                    None => NameValue::Slot(Slot::Variable(index)),
                 },
             ));
         }
         if let Some(position) = self.changing(name) {
-            return Some(Ok(Value::Slot(Slot::Variable(position))));
+            return Some(Ok(NameValue::Slot(Slot::Variable(position))));
         }
         if let Some((_, value)) = self.secrets.iter().find(|(known, _)| known == name) {
             self.taken.borrow_mut().insert(value.clone());
-            return Some(Ok(Value::Text(value.clone())));
+            return Some(Ok(NameValue::Text(value.clone())));
         }
         let (first, column) = name.split_once('.').unwrap_or((name, ""));
         let position = self.data.iter().position(|data| data.name == first)?;
@@ -166,7 +166,7 @@ impl<'a> Names<'a> {
         (is_name || is_known).then(|| self.column(position, column))
     }
 
-    fn column(&self, position: usize, column: &str) -> Result<Value, Diagnostic> {
+    fn column(&self, position: usize, column: &str) -> Result<NameValue, Diagnostic> {
         let data = &self.data[position];
         let name = &data.name;
         let Some(index) = data.columns.iter().position(|known| known == column) else {
@@ -197,7 +197,7 @@ impl<'a> Names<'a> {
             )));
         }
         let full = format!("{name}.{column}");
-        Ok(Value::Slot(Slot::Variable(
+        Ok(NameValue::Slot(Slot::Variable(
             self.position(&full, Some((position, index))),
         )))
     }
@@ -211,10 +211,10 @@ impl<'a> Names<'a> {
         let one = |input| Ok(((first.to_owned(), None), input));
         let two = |input| Ok(((first.to_owned(), second.map(str::to_owned)), input));
         let input = |value| match value {
-            Value::Text(text) => Input::Known(text),
-            Value::Slot(Slot::Variable(index)) => Input::Variable(index),
+            NameValue::Text(text) => Input::Known(text),
+            NameValue::Slot(Slot::Variable(index)) => Input::Variable(index),
             // No other slot has a name of its own.
-            Value::Slot(_) => Input::Known(String::new()),
+            NameValue::Slot(_) => Input::Known(String::new()),
         };
         match (first, second) {
             ("user_id", None) => return one(Input::UserId),

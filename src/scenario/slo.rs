@@ -3,7 +3,7 @@
 //! Here: from a spelling to a metric, and which target wins where several are given. Not here:
 //! what a target does to the grade (`grading`).
 
-use super::keys::scenario::SloFile;
+use super::keys::slo::SloFile;
 use super::yaml::decode::{At, Field, Pairs, list};
 use super::yaml::findings::{Findings, Span};
 use crate::error::{Diagnostic, did_you_mean};
@@ -143,7 +143,7 @@ fn unknown(name: &str, endpoints: &[String]) -> Diagnostic {
 
 /// Where a target was given; a later one replaces an earlier one for the same metric and scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum SloSource {
     /// In a profile.
     Profile,
     /// In the scenario.
@@ -153,16 +153,16 @@ pub(super) enum Origin {
 }
 
 /// Targets in the making.
-pub(super) struct Slos {
+pub(super) struct SloSet {
     endpoints: Vec<String>,
     profiles: Vec<String>,
     profile: String,
     /// Targets that hold, in the order of their first appearance.
-    list: Vec<(Slo, Origin)>,
+    list: Vec<(Slo, SloSource)>,
     skipped: Vec<String>,
 }
 
-impl Slos {
+impl SloSet {
     /// None yet; `endpoints` and `profiles` are the known names, `profile` the one that runs.
     pub fn new<'a>(
         endpoints: Vec<String>,
@@ -183,10 +183,10 @@ impl Slos {
         &mut self,
         field: &Field<Pairs<SloFile>>,
         scope: &SloScope,
-        origin: Origin,
+        source: SloSource,
         findings: &mut Findings,
     ) {
-        for (key, SloFile(file)) in field
+        for (key, file) in field
             .get()
             .map_or(&[][..], |pairs| &pairs.0)
             .iter()
@@ -229,7 +229,7 @@ impl Slos {
                     let names = list(names.iter().map(|name| name.value.as_str()));
                     self.skip(&slo, &format!("it holds for {names} only"));
                 }
-                _ => self.put(slo, origin),
+                _ => self.put(slo, source),
             }
         }
     }
@@ -300,16 +300,17 @@ impl Slos {
             weight: 1.0,
             advisory: false,
         };
-        self.put(slo, Origin::CommandLine);
+        self.put(slo, SloSource::CommandLine);
         Ok(())
     }
 
-    fn put(&mut self, slo: Slo, origin: Origin) {
-        let same =
-            |known: &&mut (Slo, Origin)| known.0.metric == slo.metric && known.0.scope == slo.scope;
+    fn put(&mut self, slo: Slo, source: SloSource) {
+        let same = |known: &&mut (Slo, SloSource)| {
+            known.0.metric == slo.metric && known.0.scope == slo.scope
+        };
         match self.list.iter_mut().find(same) {
-            Some(known) => *known = (slo, origin),
-            None => self.list.push((slo, origin)),
+            Some(known) => *known = (slo, source),
+            None => self.list.push((slo, source)),
         }
     }
 
@@ -332,14 +333,14 @@ impl Slos {
         offered: Option<(String, f64)>,
     ) -> (Vec<Slo>, Vec<String>) {
         let mut kept = Vec::new();
-        for (slo, origin) in std::mem::take(&mut self.list) {
+        for (slo, source) in std::mem::take(&mut self.list) {
             match (&slo.scope, &offered) {
                 (SloScope::Endpoint(name), _) if !runs.contains(&name.as_str()) => {
                     self.skip(&slo, "the endpoint is not in this run");
                 }
                 (SloScope::Total, Some((sentence, rate)))
                     if slo.metric == Metric::Throughput
-                        && origin == Origin::Profile
+                        && source == SloSource::Profile
                         && slo.limit > *rate =>
                 {
                     self.skip(&slo, sentence);
@@ -352,7 +353,7 @@ impl Slos {
 }
 
 /// Reports an SLO of the command line.
-pub(super) fn add_expressions(slos: &mut Slos, expressions: &[String], findings: &mut Findings) {
+pub(super) fn add_expressions(slos: &mut SloSet, expressions: &[String], findings: &mut Findings) {
     for expression in expressions {
         if let Err(diagnostic) = slos.add_expression(expression) {
             findings.report(None::<Span>, diagnostic);
@@ -448,7 +449,7 @@ mod tests {
     #[test]
     fn expressions_replace_what_was_given_before() {
         let runs = ["a:b", "list"];
-        let mut slos = Slos::new(vec!["a:b".into(), "list".into()], [], "smoke");
+        let mut slos = SloSet::new(vec!["a:b".into(), "list".into()], [], "smoke");
         for good in [
             "p95<500ms",
             "p95 <= 1s",
@@ -476,7 +477,7 @@ mod tests {
 
     #[test]
     fn expressions_in_the_wrong_direction_or_shape_are_refused() {
-        let mut slos = Slos::new(vec!["list".into()], [], "smoke");
+        let mut slos = SloSet::new(vec!["list".into()], [], "smoke");
         for bad in [
             "p95",
             "p95>1s",

@@ -1,49 +1,27 @@
-//! The keys of user classes, flows, steps and included files. The doc comments are what editors
-//! show.
+//! The keys of flows and of all kinds of steps.
 //!
-//! Here: which keys there are and the form of their values. Not here: what the values mean together
-//! (`pool`, `steps`, `tasks`), nor the keys of requests (`file`).
+//! Not here: the keys of requests (`endpoint`), and what the keys mean together (`flow`).
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::scenario::{CheckFile, EndpointFile, SloFile};
+use super::endpoint::{EndpointFile, Weight};
+use super::response::CheckFile;
+use super::slo::SloFile;
+use super::think_time::Wait;
 use crate::error::{Diagnostic, did_you_mean};
 use crate::plan::ThinkTime;
-use crate::scenario::yaml::decode::{
-    At, Decode, Field, OneOrMany, Pairs, describe, entries, key_text, list, mapping, missing_key,
-    object, parse, unknown_key,
-};
+use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, list};
 use crate::scenario::yaml::findings::Findings;
-use crate::scenario::yaml::tree::{Kind, Node};
-use crate::units;
-
-mapping! {
-    /// A kind of virtual user.
-    UserFile {
-        /// Its share of the users, relative to the other classes; 1 by default.
-        weight: u32,
-        /// This many users, started before those that are shared out by weight (closed load).
-        fixed_count: u32,
-        /// The wait between iterations; that of `defaults` by default.
-        think_time: ThinkTime,
-        /// The requests it chooses from by weight: names, or requests of its own. Without `endpoints` and `flows`, those of the scenario.
-        endpoints: Vec<At<TaskFile>>,
-        /// The flows it chooses from by weight, beside its endpoints.
-        flows: Vec<At<FlowTask>>,
-        /// Steps that each user does once, before its first iteration. If one fails, the user ends.
-        on_start: StepsFile,
-        /// Steps that each user does once, after its last iteration.
-        on_stop: StepsFile,
-    }
-}
+use crate::scenario::yaml::mapping::{mapping, words};
+use crate::scenario::yaml::tree::{Node, NodeKind};
 
 mapping! {
     /// Steps that are measured as one transaction.
     FlowFile {
         /// How often it is chosen, relative to the other flows and endpoints; 1 by default, 0 is never.
-        weight: u32,
+        weight: Weight,
         /// The wait after it, in place of that of its user.
         think_time: ThinkTime,
         /// What a failed step does: `stop` (the default) ends the flow, `continue` goes on with the next step. The flow has failed either way.
@@ -57,39 +35,115 @@ mapping! {
     }
 }
 
-mapping! {
-    /// Endpoints, flows and steps for several scenarios.
-    IncludedFile {
-        /// Requests, to be named in the scenario.
-        endpoints: Vec<At<EndpointFile>>,
-        /// Flows, to be named in the scenario.
-        flows: Pairs<FlowFile>,
-        /// Steps, to be named in flows.
-        steps: Pairs<StepsFile>,
+/// What a failed step of a flow does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnError {
+    /// It ends the flow.
+    Stop,
+    /// The flow goes on with the next step.
+    Continue,
+}
+
+words! {
+    OnError {
+        "stop" => Self::Stop,
+        "continue" => Self::Continue,
     }
 }
 
-mapping! {
-    /// An endpoint by its name.
-    EndpointTaskFile {
-        /// Its name.
-        endpoint(required): String,
-        /// How often it is chosen; that of the endpoint by default.
-        weight: u32,
-        /// The wait after it, in place of that of its user.
-        think_time: ThinkTime,
+/// Steps in order; one alone needs no list.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StepsFile(pub Vec<At<StepFile>>);
+
+impl Decode for StepsFile {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
+        OneOrMany::decode(node, findings).map(|steps| Self(steps.0))
+    }
+
+    fn schema() -> Value {
+        // By name, since steps contain steps.
+        let step = json!({"$ref": "#/definitions/step"});
+        json!({"anyOf": [step, {"type": "array", "items": step}]})
     }
 }
 
-mapping! {
-    /// A flow by its name.
-    FlowTaskFile {
-        /// Its name.
-        flow(required): String,
-        /// How often it is chosen; that of the flow by default.
-        weight: u32,
-        /// The wait after it, in place of that of its user.
-        think_time: ThinkTime,
+/// What a virtual user does.
+#[derive(Debug, Clone)]
+pub(crate) enum StepFile {
+    /// An endpoint, a flow or steps, by name.
+    Name(String),
+    /// A request of its own.
+    Request(Box<At<EndpointFile>>),
+    Think(ThinkFile),
+    Repeat(RepeatFile),
+    If(IfFile),
+    Random(RandomFile),
+    Poll(Box<PollFile>),
+    Burst(BurstFile),
+    Parallel(ParallelFile),
+}
+
+/// The keys of which a step has one, if it is no request.
+const KINDS: [&str; 7] = [
+    "think", "repeat", "if", "random", "poll", "burst", "parallel",
+];
+/// The keys of which a request has one.
+const METHODS: [&str; 7] = ["get", "head", "post", "put", "patch", "delete", "options"];
+
+impl StepFile {
+    /// The schemas of all kinds of steps.
+    pub(crate) fn definition() -> Value {
+        json!({"anyOf": [
+            String::schema(),
+            EndpointFile::schema_reference(),
+            ThinkFile::schema(),
+            RepeatFile::schema(),
+            IfFile::schema(),
+            RandomFile::schema(),
+            PollFile::schema(),
+            BurstFile::schema(),
+            ParallelFile::schema(),
+        ]})
+    }
+}
+
+impl Decode for StepFile {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
+        let NodeKind::Map(entries) = &node.kind else {
+            return String::decode(node, findings).map(Self::Name);
+        };
+        let has = |key: &&str| node.get(key).is_some();
+        let Some(kind) = KINDS.into_iter().find(has) else {
+            if METHODS.iter().any(has) {
+                return At::decode(node, findings).map(|file| Self::Request(Box::new(file)));
+            }
+            let mut diagnostic = Diagnostic::new("this is no step").help(format!(
+                "a step is a name, a request such as `get: /health`, or one of {}",
+                list(KINDS)
+            ));
+            let known = || KINDS.into_iter().chain(METHODS);
+            if let Some(close) = entries
+                .iter()
+                .find_map(|(key, _)| did_you_mean(&key.text, known()))
+            {
+                diagnostic = diagnostic.label(format!("did you mean `{close}`?"));
+            }
+            findings.report(Some(node.at), diagnostic);
+            return None;
+        };
+        match kind {
+            "think" => ThinkFile::decode(node, findings).map(Self::Think),
+            "repeat" => RepeatFile::decode(node, findings).map(Self::Repeat),
+            "if" => IfFile::decode(node, findings).map(Self::If),
+            "random" => RandomFile::decode(node, findings).map(Self::Random),
+            "poll" => PollFile::decode(node, findings).map(|file| Self::Poll(Box::new(file))),
+            "burst" => BurstFile::decode(node, findings).map(Self::Burst),
+            _ => ParallelFile::decode(node, findings).map(Self::Parallel),
+        }
+    }
+
+    fn schema() -> Value {
+        json!({"$ref": "#/definitions/step"})
     }
 }
 
@@ -105,7 +159,7 @@ mapping! {
     /// Steps done several times.
     RepeatFile {
         /// How often; or a list, for each value of which the steps are done.
-        repeat(required): Times,
+        repeat(required): Repetitions,
         /// The variable that has the value of the list; `item` by default.
         variable: String,
         /// An expression that is asked before each time; the first time that it does not hold is
@@ -115,6 +169,26 @@ mapping! {
         steps(required): StepsFile,
         /// For `--tags` and `--exclude-tags`.
         tags: OneOrMany<String>,
+    }
+}
+
+/// How often steps are done.
+#[derive(Debug, Clone)]
+pub(crate) enum Repetitions {
+    Count(u32),
+    Values(Vec<Node>),
+}
+
+impl Decode for Repetitions {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
+        if matches!(node.kind, NodeKind::List(_)) {
+            return Vec::decode(node, findings).map(Self::Values);
+        }
+        u32::decode(node, findings).map(Self::Count)
+    }
+
+    fn schema() -> Value {
+        json!({"anyOf": [u32::schema(), {"type": "array"}]})
     }
 }
 
@@ -146,7 +220,7 @@ mapping! {
     /// A choice.
     BranchFile {
         /// How often it is chosen, relative to the others; 1 by default.
-        weight: u32,
+        weight: Weight,
         /// What is done.
         steps(required): StepsFile,
     }
@@ -190,107 +264,6 @@ mapping! {
     }
 }
 
-/// Steps in order; one alone needs no list.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct StepsFile(pub Vec<At<StepFile>>);
-
-impl Decode for StepsFile {
-    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
-        OneOrMany::decode(node, findings).map(|steps| Self(steps.0))
-    }
-
-    fn schema() -> Value {
-        // By name, since steps contain steps.
-        let step = json!({"$ref": "#/definitions/step"});
-        json!({"anyOf": [step, {"type": "array", "items": step}]})
-    }
-}
-
-/// What a virtual user does.
-#[derive(Debug, Clone)]
-pub(crate) enum StepFile {
-    /// An endpoint, a flow or steps, by name.
-    Name(String),
-    /// A request of its own.
-    Request(Box<At<EndpointFile>>),
-    Think(ThinkFile),
-    Repeat(RepeatFile),
-    If(IfFile),
-    Random(RandomFile),
-    Poll(Box<PollFile>),
-    Burst(BurstFile),
-    Parallel(ParallelFile),
-}
-
-/// The keys of which a step has one, if it is no request.
-const KINDS: [&str; 7] = [
-    "think", "repeat", "if", "random", "poll", "burst", "parallel",
-];
-/// The keys of which a request has one.
-const METHODS: [&str; 7] = ["get", "head", "post", "put", "patch", "delete", "options"];
-
-/// A request, by the name of its definition, since it may stand in so many places.
-fn request_schema() -> Value {
-    json!({"$ref": "#/definitions/request"})
-}
-
-impl StepFile {
-    /// The schemas of all kinds of steps.
-    pub(crate) fn definition() -> Value {
-        json!({"anyOf": [
-            String::schema(),
-            request_schema(),
-            ThinkFile::schema(),
-            RepeatFile::schema(),
-            IfFile::schema(),
-            RandomFile::schema(),
-            PollFile::schema(),
-            BurstFile::schema(),
-            ParallelFile::schema(),
-        ]})
-    }
-}
-
-impl Decode for StepFile {
-    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
-        let Kind::Map(entries) = &node.kind else {
-            return String::decode(node, findings).map(Self::Name);
-        };
-        let has = |key: &&str| node.get(key).is_some();
-        let Some(kind) = KINDS.into_iter().find(has) else {
-            if METHODS.iter().any(has) {
-                return At::decode(node, findings).map(|file| Self::Request(Box::new(file)));
-            }
-            let mut diagnostic = Diagnostic::new("this is no step").help(format!(
-                "a step is a name, a request such as `get: /health`, or one of {}",
-                list(KINDS)
-            ));
-            let known = || KINDS.into_iter().chain(METHODS);
-            if let Some(close) = entries
-                .iter()
-                .find_map(|(key, _)| did_you_mean(&key.text, known()))
-            {
-                diagnostic = diagnostic.label(format!("did you mean `{close}`?"));
-            }
-            findings.report(Some(node.at), diagnostic);
-            return None;
-        };
-        match kind {
-            "think" => ThinkFile::decode(node, findings).map(Self::Think),
-            "repeat" => RepeatFile::decode(node, findings).map(Self::Repeat),
-            "if" => IfFile::decode(node, findings).map(Self::If),
-            "random" => RandomFile::decode(node, findings).map(Self::Random),
-            "poll" => PollFile::decode(node, findings).map(|file| Self::Poll(Box::new(file))),
-            "burst" => BurstFile::decode(node, findings).map(Self::Burst),
-            _ => ParallelFile::decode(node, findings).map(Self::Parallel),
-        }
-    }
-
-    fn schema() -> Value {
-        json!({"$ref": "#/definitions/step"})
-    }
-}
-
 /// A request by name, or one of its own.
 #[derive(Debug, Clone)]
 pub(crate) enum RequestFile {
@@ -300,135 +273,13 @@ pub(crate) enum RequestFile {
 
 impl Decode for RequestFile {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
-        if matches!(node.kind, Kind::Map(_)) {
+        if matches!(node.kind, NodeKind::Map(_)) {
             return At::decode(node, findings).map(|file| Self::Request(Box::new(file)));
         }
         String::decode(node, findings).map(Self::Name)
     }
 
     fn schema() -> Value {
-        json!({"anyOf": [String::schema(), request_schema()]})
-    }
-}
-
-/// What a user class chooses from: an endpoint by name, or one of its own.
-#[derive(Debug, Clone)]
-pub(crate) enum TaskFile {
-    Named(Box<EndpointTaskFile>),
-    Own(Box<At<EndpointFile>>),
-}
-
-impl Decode for TaskFile {
-    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
-        if matches!(node.kind, Kind::Map(_)) {
-            return match node.get("endpoint") {
-                Some(_) => {
-                    EndpointTaskFile::decode(node, findings).map(|file| Self::Named(Box::new(file)))
-                }
-                None => At::decode(node, findings).map(|file| Self::Own(Box::new(file))),
-            };
-        }
-        let name = At::decode(node, findings)?;
-        Some(Self::Named(Box::new(EndpointTaskFile {
-            endpoint: Field::Given(name, node.at),
-            ..EndpointTaskFile::default()
-        })))
-    }
-
-    fn schema() -> Value {
-        json!({"anyOf": [String::schema(), EndpointTaskFile::schema(), request_schema()]})
-    }
-}
-
-/// A flow that a user class chooses, by name.
-#[derive(Debug, Clone)]
-pub(crate) struct FlowTask(pub FlowTaskFile);
-
-impl Decode for FlowTask {
-    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
-        if matches!(node.kind, Kind::Map(_)) {
-            return FlowTaskFile::decode(node, findings).map(Self);
-        }
-        let name = At::decode(node, findings)?;
-        Some(Self(FlowTaskFile {
-            flow: Field::Given(name, node.at),
-            ..FlowTaskFile::default()
-        }))
-    }
-
-    fn schema() -> Value {
-        json!({"anyOf": [String::schema(), FlowTaskFile::schema()]})
-    }
-}
-
-/// What a failed step of a flow does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OnError {
-    Stop,
-    Continue,
-}
-
-impl Decode for OnError {
-    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
-        parse("`stop` or `continue`", node, findings, |text| match text {
-            "stop" => Ok(Self::Stop),
-            "continue" => Ok(Self::Continue),
-            _ => Err(format!(
-                "`{text}` is unknown here: write `stop` or `continue`"
-            )),
-        })
-    }
-
-    fn schema() -> Value {
-        json!({"enum": ["stop", "continue"]})
-    }
-}
-
-/// How often steps are done.
-#[derive(Debug, Clone)]
-pub(crate) enum Times {
-    Count(u32),
-    Values(Vec<Node>),
-}
-
-impl Decode for Times {
-    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
-        if matches!(node.kind, Kind::List(_)) {
-            return Vec::decode(node, findings).map(Self::Values);
-        }
-        u32::decode(node, findings).map(Self::Count)
-    }
-
-    fn schema() -> Value {
-        json!({"anyOf": [u32::schema(), {"type": "array"}]})
-    }
-}
-
-/// A wait within a flow.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Wait(pub ThinkTime);
-
-impl Decode for Wait {
-    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
-        let is_duration = |text: &str| units::parse_duration(text).ok();
-        if let Kind::Scalar { text, .. } = &node.kind
-            && let Some(wait) = is_duration(text)
-        {
-            return Some(Self(ThinkTime::Constant(wait)));
-        }
-        let think = ThinkTime::decode(node, findings)?;
-        if let ThinkTime::Pacing(_) = think {
-            let diagnostic = Diagnostic::new("a pace has no meaning within a flow").help(
-                "write `2s`, `constant(2s)`, `between(1s, 3s)` or `poisson(2)`; a pace is for \
-                 `think_time`",
-            );
-            findings.report(Some(node.at), diagnostic);
-            return None;
-        }
-        Some(Self(think))
-    }
-
-    fn schema() -> Value {
-        json!({"type": ["string", "number"], "examples": ["2s", "between(1s, 3s)"]})
+        json!({"anyOf": [String::schema(), EndpointFile::schema_reference()]})
     }
 }

@@ -6,116 +6,16 @@
 use std::f64::consts::TAU;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
-use super::stages::{Draft, MAX_STAGES};
+use super::draft::{MAX_STAGES, StageDraft};
 use crate::error::Diagnostic;
 use crate::plan::Shape;
-use crate::scenario::keys::scenario::ProfileFile;
-use crate::scenario::yaml::decode::{
-    At, Decode, Field, describe, entries, key_text, mapping, missing_key, object, parse,
-    unknown_key,
-};
+use crate::scenario::keys::profile::ProfileFile;
+use crate::scenario::keys::shapes::{SineShapeFile, StepsShapeFile, SweepFile};
+use crate::scenario::yaml::decode::{At, Field};
 use crate::scenario::yaml::findings::{Findings, Span};
-use crate::scenario::yaml::tree::Node;
-use crate::units;
-
-mapping! {
-    /// Levels in even steps.
-    StepsShapeFile {
-        /// Virtual users (closed load).
-        users: StepsRangeFile,
-        /// Arrivals per second (open load).
-        rate: StepsRangeFile,
-        /// How long each level is held.
-        duration(required): Duration,
-        /// How long the change to each level takes; 0 by default, a jump.
-        ramp: Duration,
-    }
-}
-
-mapping! {
-    /// From one level to another.
-    StepsRangeFile {
-        /// The first level.
-        from(required): Level,
-        /// The last level.
-        to(required): Level,
-        /// From one level to the next.
-        by(required): Level,
-    }
-}
-
-mapping! {
-    /// A level that goes up and down as a sine, beginning and ending low, in small steps.
-    SineShapeFile {
-        /// Virtual users (closed load).
-        users: SineRangeFile,
-        /// Arrivals per second (open load).
-        rate: SineRangeFile,
-        /// From one low to the next.
-        period(required): Duration,
-        /// How long it goes on; one period by default.
-        duration: Duration,
-        /// How many levels a period is made of; 20 by default.
-        levels: u32,
-    }
-}
-
-mapping! {
-    /// Between two levels.
-    SineRangeFile {
-        /// The lowest level.
-        low(required): Level,
-        /// The highest level.
-        high(required): Level,
-    }
-}
-
-mapping! {
-    /// Levels one after the other, to find the knee: where more load brings more waiting than work.
-    SweepFile {
-        /// Virtual users at each level, rising (closed load).
-        users: Vec<At<Level>>,
-        /// Arrivals per second at each level, rising (open load).
-        rate: Vec<At<Level>>,
-        /// How long each level is measured.
-        duration(required): Duration,
-        /// How long the change to each level takes, which is not measured; `2s` by default.
-        ramp: Duration,
-    }
-}
-
-/// Users, or arrivals per second; 0 is allowed.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Level(pub f64);
-
-impl Decode for Level {
-    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
-        parse(
-            "a number of users or a rate",
-            node,
-            findings,
-            |text| match text.trim() {
-                "0" => Ok(0.0),
-                text => units::parse_rate(text),
-            },
-        )
-        .map(Self)
-    }
-
-    fn schema() -> Value {
-        json!({"type": ["number", "string"], "minimum": 0})
-    }
-}
 
 /// What a shape makes: which it is, whether its load is open, and its stages.
-pub(crate) type Shaped = (Shape, bool, Vec<Draft>);
-
-/// Whether a profile has a shape, good or bad.
-pub(crate) fn has_shape(profile: &ProfileFile) -> bool {
-    !(profile.steps.is_missing() && profile.sine.is_missing() && profile.sweep.is_missing())
-}
+pub(crate) type Shaped = (Shape, bool, Vec<StageDraft>);
 
 /// The stages of a profile's shape; `None` after a finding.
 pub(crate) fn shaped(profile: &ProfileFile, findings: &mut Findings) -> Option<Shaped> {
@@ -175,8 +75,8 @@ fn one_of<'a, T>(
     }
 }
 
-fn level(target: f64, ramp: Duration, duration: Duration) -> Draft {
-    Draft {
+fn level(target: f64, ramp: Duration, duration: Duration) -> StageDraft {
+    StageDraft {
         // Named by its level, when that is scaled.
         name: String::new(),
         level: target,
@@ -187,7 +87,7 @@ fn level(target: f64, ramp: Duration, duration: Duration) -> Draft {
     }
 }
 
-fn steps(file: &At<StepsShapeFile>, findings: &mut Findings) -> Option<(bool, Vec<Draft>)> {
+fn steps(file: &At<StepsShapeFile>, findings: &mut Findings) -> Option<(bool, Vec<StageDraft>)> {
     let (open, range) = one_of(
         (&file.users, "users"),
         (&file.rate, "rate"),
@@ -216,7 +116,7 @@ fn steps(file: &At<StepsShapeFile>, findings: &mut Findings) -> Option<(bool, Ve
     Some((open, levels.collect()))
 }
 
-fn sine(file: &At<SineShapeFile>, findings: &mut Findings) -> Option<(bool, Vec<Draft>)> {
+fn sine(file: &At<SineShapeFile>, findings: &mut Findings) -> Option<(bool, Vec<StageDraft>)> {
     let (open, range) = one_of(
         (&file.users, "users"),
         (&file.rate, "rate"),
@@ -258,7 +158,7 @@ fn sine(file: &At<SineShapeFile>, findings: &mut Findings) -> Option<(bool, Vec<
     Some((open, levels.collect()))
 }
 
-fn sweep(file: &At<SweepFile>, findings: &mut Findings) -> Option<(bool, Vec<Draft>)> {
+fn sweep(file: &At<SweepFile>, findings: &mut Findings) -> Option<(bool, Vec<StageDraft>)> {
     let users = (&file.users, "users");
     let (open, targets) = one_of(users, (&file.rate, "rate"), file.at, findings)?;
     let mut before = 0.0;

@@ -5,34 +5,14 @@
 
 use std::time::Duration;
 
-use super::shapes::{has_shape, shaped};
+use super::draft::{MAX_STAGES, StageDraft, scale, stretch};
+use super::shapes::shaped;
 use crate::error::Diagnostic;
 use crate::plan::Shape;
-use crate::scenario::Options;
-use crate::scenario::keys::scenario::{ProfileFile, StageFile};
+use crate::scenario::keys::profile::{ProfileFile, StageFile};
+use crate::scenario::options::Options;
 use crate::scenario::yaml::decode::At;
 use crate::scenario::yaml::findings::{Findings, Span};
-use crate::units::MAX_DURATION;
-
-/// Most stages of a profile.
-pub(crate) const MAX_STAGES: usize = 1000;
-
-/// A stage whose first ramp may still depend on the spawn rate.
-#[derive(Debug, Clone)]
-pub(crate) struct Draft {
-    /// Shown in the report; by its level when empty.
-    pub name: String,
-    /// Users, or arrivals per second.
-    pub level: f64,
-    /// How long the change takes; `None` where nothing is said.
-    pub ramp: Option<Duration>,
-    /// Users started or ended per second on the way to this level, where there is no ramp.
-    pub spawn_rate: Option<f64>,
-    /// How long the level is held.
-    pub duration: Duration,
-    /// The user classes in it; all when empty.
-    pub classes: Vec<String>,
-}
 
 /// The profile's shape, whether its load is open, and its stages, scaled by its own `users`, `rate`
 /// and `duration`.
@@ -41,7 +21,7 @@ pub(crate) fn drafts(
     at: Option<Span>,
     options: &Options,
     findings: &mut Findings,
-) -> Option<(Option<Shape>, bool, Vec<Draft>)> {
+) -> Option<(Option<Shape>, bool, Vec<StageDraft>)> {
     let (users, rate) = (profile.users.get(), profile.rate.get());
     if let (Some(_), Some(rate)) = (users, rate) {
         let diagnostic = Diagnostic::new("`users` and `rate` together")
@@ -67,7 +47,7 @@ pub(crate) fn drafts(
         .map(|users| f64::from(users.value))
         .or(rate.map(|rate| rate.0));
     let stages = profile.stages.get();
-    let (shape, stages_are_open, mut drafts) = if has_shape(profile) {
+    let (shape, stages_are_open, mut drafts) = if profile.has_shape() {
         let (shape, open, drafts) = shaped(profile, findings)?;
         (Some(shape), open, drafts)
     } else if let Some(stages) = stages {
@@ -107,7 +87,7 @@ pub(crate) fn drafts(
                 Diagnostic::new("the duration must be above 0"),
             );
         }
-        let steady = Draft {
+        let steady = StageDraft {
             name: "steady".into(),
             level: target,
             ramp: None,
@@ -135,7 +115,7 @@ pub(crate) fn drafts(
 fn stage_drafts(
     stages: &At<Vec<At<StageFile>>>,
     findings: &mut Findings,
-) -> Option<(bool, Vec<Draft>)> {
+) -> Option<(bool, Vec<StageDraft>)> {
     let mut drafts = Vec::new();
     let mut first_is_open = None;
     for (i, stage) in stages.iter().enumerate() {
@@ -170,7 +150,7 @@ fn stage_drafts(
                     .help("a load is either closed (`users`) or open (`rate`)");
             findings.report(Some(stage.at), diagnostic);
         }
-        drafts.push(Draft {
+        drafts.push(StageDraft {
             name: stage
                 .name
                 .get()
@@ -201,32 +181,4 @@ fn stage_drafts(
         findings.report(Some(stages.at), Diagnostic::new(message));
     }
     None
-}
-
-/// Scales all stages so that the highest becomes `peak`.
-pub(crate) fn scale(stages: &mut [Draft], peak: f64) {
-    let highest = stages.iter().map(|stage| stage.level).fold(0.0, f64::max);
-    for stage in stages {
-        stage.level *= peak / highest;
-    }
-}
-
-/// Scales durations and ramps so that the stages last `total`, without the first ramp.
-pub(crate) fn stretch(stages: &mut [Draft], total: Duration) {
-    if let [only] = stages {
-        only.duration = total;
-        return;
-    }
-    let inner_ramps: Duration = stages[1..].iter().filter_map(|stage| stage.ramp).sum();
-    let levels: Duration = stages.iter().map(|stage| stage.duration).sum();
-    let factor = total.as_secs_f64() / (levels + inner_ramps).as_secs_f64();
-    let scaled = |time: Duration| {
-        let seconds = (time.as_secs_f64() * factor).min(MAX_DURATION.as_secs_f64());
-        // Whole microseconds, which is what phases are made of.
-        Duration::from_micros((seconds * 1e6).round() as u64)
-    };
-    for stage in stages {
-        stage.duration = scaled(stage.duration);
-        stage.ramp = stage.ramp.map(scaled);
-    }
 }

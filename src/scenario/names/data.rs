@@ -1,4 +1,4 @@
-//! Data files and secrets: what a scenario takes from outside of it.
+//! DataColumns files and secrets: what a scenario takes from outside of it.
 //!
 //! Here: opening them, and what is wrong with them. Not here: how rows are split and dealt out
 //! (`plan`).
@@ -7,15 +7,17 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use super::{Data, Names};
+use super::{DataColumns, Names};
 use crate::error::Diagnostic;
 use crate::plan::{Feeder, Format, Load, Mode, Model, OnEnd, Per, Rows};
-use crate::scenario::keys::values::{DataFile, SecretFile};
-use crate::scenario::request::body::inside;
+use crate::scenario::keys::data::{DataFile, SecretFile};
+use crate::scenario::source::{below, unusable};
 use crate::scenario::yaml::decode::{At, Field, Pairs};
 use crate::scenario::yaml::findings::Findings;
 use crate::units::format_count;
 
+/// What errors call a file with data.
+const DATA_FILE: &str = "data file";
 /// The largest file with a secret; bytes.
 const MAX_SECRET: u64 = 64 << 10;
 
@@ -33,7 +35,7 @@ pub(crate) fn feeders(
             findings.report(Some(key.at), Diagnostic::new(message));
             continue;
         }
-        let file = &data.0;
+        let file = &data.value;
         let Some(path) = file.file.get() else {
             continue;
         };
@@ -59,7 +61,7 @@ pub(crate) fn feeders(
             );
             findings.report(file.on_end.key(), diagnostic);
         }
-        names.data.push(Data {
+        names.data.push(DataColumns {
             name: feeder.name.clone(),
             columns: feeder.rows.columns().to_vec(),
             per: feeder.per,
@@ -98,7 +100,7 @@ pub(crate) fn check_load(
             .help("give it more rows, take fewer users, or choose another `mode`");
             findings.report(Some(key.at), diagnostic);
         }
-        let at = data.0.on_end.key().or(Some(key.at));
+        let at = data.value.on_end.key().or(Some(key.at));
         if load.model != Model::Closed && feeder.on_end == OnEnd::StopUser {
             let diagnostic = Diagnostic::new("`stop_user` has no meaning in an open load")
                 .help("arrivals follow the rate, whoever takes them: choose `wrap` or `stop_run`");
@@ -138,13 +140,8 @@ fn rows(
         findings.report(Some(path.at), diagnostic);
         return None;
     };
-    let opened = inside("data file", &path.value, folder).and_then(|(real, _)| {
-        File::open(&real).map_err(|error| {
-            Diagnostic::new(format!(
-                "cannot use the data file `{}`: {error}",
-                path.value
-            ))
-        })
+    let opened = below(DATA_FILE, &path.value, folder).and_then(|(real, _)| {
+        File::open(&real).map_err(|error| unusable(DATA_FILE, &path.value, &error.to_string()))
     });
     match opened.map(|file| Rows::open(file, format)) {
         Ok(Ok(rows)) => Some(rows),

@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use super::{BUILT_IN, Names, Value};
+use super::{BUILT_IN, NameValue, Names};
 use crate::error::Diagnostic;
 use crate::plan::{Condition, Escape, Expression, Input, Part, Slot, Template};
 use crate::scenario::yaml::decode::At;
@@ -46,8 +46,8 @@ impl Names<'_> {
             };
             let written = &rest[start..start + end];
             match self.expression(written[2..written.len() - 2].trim()) {
-                Ok(Value::Text(value)) => push_text(&value, escape, &mut parts),
-                Ok(Value::Slot(slot)) => parts.push(Part::Slot { slot, escape }),
+                Ok(NameValue::Text(value)) => push_text(&value, escape, &mut parts),
+                Ok(NameValue::Slot(slot)) => parts.push(Part::Slot { slot, escape }),
                 Err(diagnostic) => findings.report(Some(findings.inside(at, written)), diagnostic),
             }
             rest = &rest[start + end..];
@@ -79,14 +79,14 @@ impl Names<'_> {
         }
     }
 
-    fn expression(&self, text: &str) -> Result<Value, Diagnostic> {
+    fn expression(&self, text: &str) -> Result<NameValue, Diagnostic> {
         if let Some(quoted) = unquote(text) {
-            return Ok(Value::Text(quoted.to_owned()));
+            return Ok(NameValue::Text(quoted.to_owned()));
         }
         if let Some(name) = text.strip_prefix("env.")
             && is_word(name)
         {
-            return self.environment(name).map(Value::Text);
+            return self.environment(name).map(NameValue::Text);
         }
         if let Some(value) = self.value(text) {
             return value;
@@ -96,11 +96,11 @@ impl Names<'_> {
             None => None,
         };
         match plain {
-            Some(slot) => Ok(Value::Slot(slot)),
+            Some(slot) => Ok(NameValue::Slot(slot)),
             None if is_word(text) && !text.contains('.') => Err(self.unknown(text)),
             None => {
                 let expression = Expression::compile::<Diagnostic>(text, |path| self.input(path))?;
-                Ok(Value::Slot(Slot::Expression(Arc::new(expression))))
+                Ok(NameValue::Slot(Slot::Expression(Arc::new(expression))))
             }
         }
     }
@@ -236,7 +236,7 @@ mod tests {
 
     use super::*;
     use crate::plan::Per;
-    use crate::scenario::names::Data;
+    use crate::scenario::names::DataColumns;
     use proptest::prelude::*;
 
     fn parse(text: &str, escape: Escape) -> (Template, String) {
@@ -255,7 +255,7 @@ mod tests {
                 ),
             ),
         ];
-        names.data.push(Data {
+        names.data.push(DataColumns {
             name: "users".into(),
             columns: vec!["id".into(), "e mail".into()],
             per: Per::Iteration,

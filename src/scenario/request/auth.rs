@@ -2,22 +2,22 @@
 
 use std::sync::Arc;
 
-use super::{check_header_name, is_header_text, report_header_value};
+use super::header;
 use crate::error::Diagnostic;
-use crate::plan::{Auth, Credentials, Escape, KeyPlace, OAuth2, Secrets, Template};
-use crate::scenario::keys::wire::{
+use crate::plan::{Auth, Credentials, Escape, KeyPlace, OAuth2, Template};
+use crate::scenario::keys::auth::{
     ApiKeyFile, AuthChoice, AuthFile, CredentialsFile, CredentialsIn, OAuth2File, TokenPer,
 };
 use crate::scenario::names::Names;
-use crate::scenario::service;
+use crate::scenario::service::address;
 use crate::scenario::yaml::decode::{At, Field};
 use crate::scenario::yaml::findings::{Findings, Span};
 
 /// What an `auth` key says.
 #[derive(Debug, Clone)]
-pub(crate) enum Choice {
+pub(crate) enum AuthSetting {
     /// Nothing: the key is not there.
-    Unsaid,
+    Unset,
     /// Requests prove nothing.
     None,
     /// They do, in this way; the key stands there.
@@ -29,26 +29,26 @@ pub(crate) fn choice(
     field: &Field<AuthChoice>,
     names: &Names<'_>,
     findings: &mut Findings,
-) -> Choice {
+) -> AuthSetting {
     match field.get().map(|choice| (&choice.value, choice.at)) {
-        None => Choice::Unsaid,
-        Some((AuthChoice::None, _)) => Choice::None,
+        None => AuthSetting::Unset,
+        Some((AuthChoice::None, _)) => AuthSetting::None,
         Some((AuthChoice::By(file), at)) => {
-            let mut compiler = Compiler { names, findings };
+            let mut compiler = AuthCompiler { names, findings };
             match compiler.auth(file, at) {
-                Some(auth) => Choice::By(Arc::new(auth), field.key().unwrap_or(at)),
-                None => Choice::None,
+                Some(auth) => AuthSetting::By(Arc::new(auth), field.key().unwrap_or(at)),
+                None => AuthSetting::None,
             }
         }
     }
 }
 
-struct Compiler<'a, 'n> {
+struct AuthCompiler<'a, 'n> {
     names: &'a Names<'n>,
     findings: &'a mut Findings,
 }
 
-impl Compiler<'_, '_> {
+impl AuthCompiler<'_, '_> {
     fn auth(&mut self, file: &AuthFile, at: Span) -> Option<Auth> {
         let keys = [
             (!file.basic.is_missing(), file.basic.key()),
@@ -109,7 +109,7 @@ impl Compiler<'_, '_> {
         let place = match (file.header.get(), file.query.get()) {
             (Some(header), None) => {
                 let name = header.value.to_ascii_lowercase();
-                if let Err(diagnostic) = check_header_name(&name, &[]) {
+                if let Err(diagnostic) = header::check_name(&name, &[]) {
                     self.findings.report(Some(header.at), diagnostic);
                     return None;
                 }
@@ -156,7 +156,7 @@ impl Compiler<'_, '_> {
     }
 
     fn token_url(&mut self, text: &At<String>) -> Option<String> {
-        self.findings.hide(service::credentials(&text.value));
+        self.findings.hide(address::credentials(&text.value));
         let template = self.template(text);
         let Some(url) = template.as_constant() else {
             let diagnostic = Diagnostic::new("the token URL must be known before the run")
@@ -168,7 +168,7 @@ impl Compiler<'_, '_> {
             // What is wrong with its template was reported.
             return None;
         }
-        match service::parse_url(url) {
+        match address::parse_url(url) {
             Ok(url) => Some(url.into()),
             Err(_) => {
                 let diagnostic =
@@ -186,23 +186,15 @@ impl Compiler<'_, '_> {
 
     /// A template that is masked where the source is shown, if it is written out.
     fn secret(&mut self, text: &At<String>) -> Template {
-        hide_literal(text, self.findings);
+        self.findings.hide_literal(text);
         self.template(text)
     }
 
     /// Reports what no header can hold.
     fn header_text(&mut self, name: &str, template: Template, at: Span) -> Template {
-        if !template.parts().iter().all(is_header_text) {
-            report_header_value(name, at, self.findings);
+        if !template.parts().iter().all(header::is_text) {
+            header::report_value(name, at, self.findings);
         }
         template
-    }
-}
-
-/// Masks a secret that is written out where the source is shown. The shortest would make the
-/// source unreadable, and hide nothing.
-pub(crate) fn hide_literal(text: &At<String>, findings: &mut Findings) {
-    if !text.value.contains("{{") && text.value.chars().count() >= Secrets::SHORTEST {
-        findings.hide(&text.value);
     }
 }

@@ -7,12 +7,11 @@ use serde_json_path::JsonPath;
 
 use crate::error::{Diagnostic, did_you_mean};
 use crate::plan::{Check, Expectation, Pattern, StatusRange};
-use crate::scenario::keys::scenario::CheckFile;
-use crate::scenario::keys::values::ExpectationFile;
+use crate::scenario::keys::response::{CheckFile, ExpectationFile};
 use crate::scenario::names::Names;
 use crate::scenario::yaml::decode::{At, Decode, OneOrMany};
 use crate::scenario::yaml::findings::{Findings, Span};
-use crate::scenario::yaml::tree::{Kind, Node};
+use crate::scenario::yaml::tree::{Node, NodeKind};
 
 /// The longest `fail_with`, in characters.
 const MAX_KEY: usize = 100;
@@ -197,9 +196,9 @@ fn no_template(text: &At<String>, findings: &mut Findings) {
 
 fn expect(node: &Node, findings: &mut Findings) -> Expectation {
     match &node.kind {
-        Kind::Scalar { text, .. } if text == "exists" => Expectation::Exists,
-        Kind::Scalar { text, .. } if text == "absent" => Expectation::Absent,
-        Kind::Scalar { text, .. } if text.contains("{{") => {
+        NodeKind::Scalar { text, .. } if text == "exists" => Expectation::Exists,
+        NodeKind::Scalar { text, .. } if text == "absent" => Expectation::Absent,
+        NodeKind::Scalar { text, .. } if text.contains("{{") => {
             no_template(
                 &At {
                     value: text.clone(),
@@ -209,10 +208,10 @@ fn expect(node: &Node, findings: &mut Findings) -> Expectation {
             );
             Expectation::Exists
         }
-        Kind::Map(entries) if entries.iter().any(|(key, _)| is_operator(&key.text)) => {
+        NodeKind::Map(entries) if entries.iter().any(|(key, _)| is_operator(&key.text)) => {
             operators(node, findings)
         }
-        Kind::Map(entries) => {
+        NodeKind::Map(entries) => {
             // Any other mapping is a value; a slip of the pen is more likely.
             if let [(key, _)] = entries.as_slice()
                 && let Some(close) = did_you_mean(&key.text, OPERATORS)
@@ -222,9 +221,9 @@ fn expect(node: &Node, findings: &mut Findings) -> Expectation {
                     .help("a mapping that must stand there is written `{equals: {...}}`");
                 findings.report(Some(key.at), diagnostic);
             }
-            Expectation::Equals(json(node))
+            Expectation::Equals(node.to_json())
         }
-        _ => Expectation::Equals(json(node)),
+        _ => Expectation::Equals(node.to_json()),
     }
 }
 
@@ -243,7 +242,7 @@ fn operators(node: &Node, findings: &mut Findings) -> Expectation {
     all.extend(
         file.equals
             .get()
-            .map(|value| Expectation::Equals(json(value))),
+            .map(|value| Expectation::Equals(value.to_json())),
     );
     all.extend(
         file.contains
@@ -278,21 +277,6 @@ fn in_text(expect: Expectation) -> Expectation {
         Expectation::Equals(value) => Expectation::Equals(value.to_string().into()),
         Expectation::All(all) => Expectation::All(all.into_iter().map(in_text).collect()),
         other => other,
-    }
-}
-
-/// A YAML value as JSON.
-pub(crate) fn json(node: &Node) -> Value {
-    match &node.kind {
-        Kind::Null => Value::Null,
-        Kind::Scalar { json, .. } => json.clone(),
-        Kind::List(items) => items.iter().map(json).collect(),
-        Kind::Map(entries) => {
-            let entries = entries
-                .iter()
-                .map(|(key, value)| (key.text.clone(), json(value)));
-            Value::Object(entries.collect())
-        }
     }
 }
 

@@ -1,17 +1,17 @@
 //! From an endpoint's `extract` to what is taken out of its responses.
 
-use super::checks::{json, json_path, pattern};
+use super::checks::{json_path, pattern};
 use crate::error::Diagnostic;
 use crate::plan::{Extraction, Pick, Source};
-use crate::scenario::keys::scenario::EndpointFile;
-use crate::scenario::keys::values::{ExtractFile, ExtractionFile};
+use crate::scenario::keys::endpoint::EndpointFile;
+use crate::scenario::keys::response::ExtractionFile;
 use crate::scenario::names::Names;
 use crate::scenario::yaml::decode::{Field, Pairs, list};
 use crate::scenario::yaml::findings::{Findings, Span};
 
 /// The variables of `field`, in order; a name that cannot be one is reported.
 pub(crate) fn variables<'a>(
-    field: &'a Field<Pairs<ExtractFile>>,
+    field: &'a Field<Pairs<ExtractionFile>>,
     names: &Names<'_>,
     findings: &mut Findings,
 ) -> Vec<&'a str> {
@@ -36,7 +36,7 @@ pub(crate) fn extractions(
     let pairs = file.extract.get().map_or(&[][..], |pairs| &pairs.0);
     let mut extractions = Vec::new();
     for (key, extraction) in pairs {
-        let file = &extraction.0;
+        let file = &extraction.value;
         let from = source(file, extraction.at, findings);
         let regex = file
             .regex
@@ -52,7 +52,7 @@ pub(crate) fn extractions(
                 from,
                 regex: regex.flatten(),
                 pick,
-                default: file.default.get().map(|value| json(value)),
+                default: file.default.get().map(|value| value.to_json()),
             });
         }
     }

@@ -10,26 +10,25 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use super::keys::scenario::ScenarioFile;
-use super::keys::wire::{ProxyFile, TlsFile};
-use super::names::Names;
-use super::request::auth::hide_literal;
-use super::service;
-use super::yaml::decode::At;
-use super::yaml::findings::{Findings, Span};
+use super::address;
 use crate::error::Diagnostic;
 use crate::plan::{Authorities, ClientChoice, Escape, Identity, Proxy, Tls, Transport};
+use crate::scenario::keys::connection::{ProxyFile, TlsFile};
+use crate::scenario::keys::scenario::ScenarioFile;
+use crate::scenario::names::Names;
+use crate::scenario::yaml::decode::At;
+use crate::scenario::yaml::findings::{Findings, Span};
 
 /// The largest file of certificates or keys; bytes.
 const MAX_PEM_BYTES: u64 = 1 << 20;
 
 /// What carries the requests: `given` by the command line, or by the scenario's word.
-pub(super) fn client(file: &ScenarioFile, given: Option<ClientChoice>) -> ClientChoice {
+pub(crate) fn client(file: &ScenarioFile, given: Option<ClientChoice>) -> ClientChoice {
     given.unwrap_or_else(|| file.client.copied().unwrap_or_default())
 }
 
 /// Reports what `client` has not, though `key` asks for it.
-pub(super) fn refuse(client: ClientChoice, what: &str, key: Option<Span>, findings: &mut Findings) {
+pub(crate) fn refuse(client: ClientChoice, what: &str, key: Option<Span>, findings: &mut Findings) {
     let name = client.name();
     let diagnostic = Diagnostic::new(format!("the client `{name}` has no {what}"))
         .help("remove this, or leave out `client` and `--client`: the client `reqwest` has it");
@@ -38,14 +37,14 @@ pub(super) fn refuse(client: ClientChoice, what: &str, key: Option<Span>, findin
 
 /// How the scenario wants its targets to be reached by `client`; what cannot be understood, or
 /// cannot be done by it, is reported.
-pub(super) fn transport(
+pub(crate) fn transport(
     file: &ScenarioFile,
     client: ClientChoice,
     names: &Names<'_>,
     folder: &Path,
     findings: &mut Findings,
 ) -> Transport {
-    let mut compiler = Compiler {
+    let mut compiler = TransportCompiler {
         names,
         folder,
         findings,
@@ -66,13 +65,13 @@ pub(super) fn transport(
     }
 }
 
-struct Compiler<'a, 'n> {
+struct TransportCompiler<'a, 'n> {
     names: &'a Names<'n>,
     folder: &'a Path,
     findings: &'a mut Findings,
 }
 
-impl Compiler<'_, '_> {
+impl TransportCompiler<'_, '_> {
     fn tls(&mut self, file: &At<TlsFile>) -> Tls {
         let authorities = file.ca_file.get().and_then(|path| self.authorities(path));
         let identity = match (file.cert_file.get(), file.key_file.get()) {
@@ -174,12 +173,12 @@ impl Compiler<'_, '_> {
 
     fn proxy(&mut self, file: &At<ProxyFile>) -> Option<Proxy> {
         let written = file.url.get()?;
-        self.findings.hide(service::credentials(&written.value));
+        self.findings.hide(address::credentials(&written.value));
         if let Some(password) = file.password.get() {
-            hide_literal(password, self.findings);
+            self.findings.hide_literal(password);
         }
         let url = self.constant(written)?;
-        let url = match service::parse_url(&url) {
+        let url = match address::parse_url(&url) {
             Ok(url) if url.path() == "/" && url.query().is_none() => url,
             _ => {
                 let diagnostic = Diagnostic::new("not the URL of a proxy").help(
