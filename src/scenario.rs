@@ -1,16 +1,14 @@
 //! From YAML to a [`Plan`](crate::plan::Plan): reads a scenario and a profile, and resolves them with the options of
-//! the run, or reports all that is wrong in both at once.
+//! the run, or reports all errors in both at once.
 //!
 //! Here: the public face. Not here: what is done with a plan (`engine`), nor how options are
 //! written on a command line (`cli`).
 //!
 //! ```text
-//! text -> tree (places) -> file (keys, by decode) -> compile (meaning) -> Plan
-//!                                                       | request, auth, body, multipart,
-//!                                                       | checks, extract,
-//!                                                       | data, names, template, target, transport
-//!                                                       | profile -> load
-//!                                                       | slo
+//! text -> yaml (places) -> keys (what is written) -> compile (what it means) -> Plan
+//!                                                    | request, flow, names, service
+//!                                                    | load
+//!                                                    | slo
 //! ```
 
 mod compile;

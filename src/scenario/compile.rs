@@ -1,7 +1,7 @@
 //! From the keys of a scenario and a profile to a plan.
 //!
-//! Here: what the parts mean together: variables, hosts, targets. Not here: single requests
-//! (`request`), who does what (`tasks`), the load (`load`), targets (`slo`).
+//! Here: what the parts mean together: variables, hosts, SLOs. Not here: single requests
+//! (`request`), who does what (`flow::classes`), the load (`load`), how SLOs are written (`slo`).
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher};
@@ -69,12 +69,12 @@ pub(super) fn compile_in(
         .plan(resolved)
     });
     // Without findings there is a plan; the message is for a mistake of this module.
-    findings
-        .into_result(plan)?
-        .ok_or_else(|| Error::CannotRun("the scenario gives no plan, and no reason".into()))
+    findings.into_result(plan)?.ok_or_else(|| {
+        Error::CannotRun("internal error: there is no plan, and no error that explains it".into())
+    })
 }
 
-/// A decoded scenario and where it stands.
+/// A decoded scenario and its folder.
 pub(super) struct Scenario {
     /// Its keys.
     pub file: ScenarioFile,
@@ -117,7 +117,7 @@ pub(super) fn read(source: &Source, findings: &mut Findings) -> Result<Option<Sc
     }))
 }
 
-/// What is at hand while a plan is made.
+/// What a plan is made from.
 struct PlanCompiler<'a> {
     scenario: &'a Scenario,
     options: &'a Options,
@@ -135,15 +135,15 @@ impl PlanCompiler<'_> {
         let written = headers
             .filter(|header| is_secret_header(&header.name))
             .filter_map(|header| header.value.as_constant()?.split(' ').next_back());
-        let proofs = endpoints
+        let credentials = endpoints
             .iter()
             .filter_map(|endpoint| endpoint.auth.as_ref());
-        let proofs = proofs.filter_map(|auth| auth.secret());
+        let credentials = credentials.filter_map(|auth| auth.secret());
         let proxy = transport.proxy.iter().flat_map(|proxy| &proxy.credentials);
-        let proofs = proofs.chain(proxy.map(|(_, password)| password.as_str()));
+        let credentials = credentials.chain(proxy.map(|(_, password)| password.as_str()));
         let given = self.options.env.values().chain(taken.iter());
         let given = given.chain(names.secrets.iter().map(|(_, value)| value));
-        Secrets::new(given.map(String::as_str).chain(written).chain(proofs))
+        Secrets::new(given.map(String::as_str).chain(written).chain(credentials))
     }
 
     fn plan(mut self, resolved: Option<profile::ResolvedProfile>) -> Option<Plan> {
@@ -172,19 +172,19 @@ impl PlanCompiler<'_> {
         index.compile(&common, self.findings);
         if index.requests.is_empty() && (self.findings.len() == 0 || file.endpoints.get().is_some())
         {
-            let diagnostic = Diagnostic::new("there are no endpoints");
+            let diagnostic = Diagnostic::new("the scenario has no endpoints");
             self.findings.report(file.endpoints.key(), diagnostic);
         }
         let folder = &self.scenario.folder;
         let transport = transport::transport(file, client, &names, folder, self.findings);
-        let target = self.target(&index);
+        let service = self.service(&index);
         let mut allowed_hosts = self.allowed_hosts();
         for (_, place) in index.requests.iter().filter_map(|r| r.compiled.as_ref()) {
             if let EndpointUrl::Absolute(url) = place {
                 allowed_hosts.extend(address::authority(url));
             }
         }
-        if let Some(Service::Url(url)) = &target {
+        if let Some(Service::Url(url)) = &service {
             allowed_hosts.extend(
                 url::Url::parse(url)
                     .ok()
@@ -230,7 +230,7 @@ impl PlanCompiler<'_> {
         let mut plan = Plan {
             scenario: self.scenario.name.clone(),
             profile: profile.name,
-            service: target?,
+            service: service?,
             transport,
             allowed_hosts,
             seed: self.options.seed.unwrap_or_else(random_seed),
@@ -296,7 +296,7 @@ impl PlanCompiler<'_> {
         }
     }
 
-    fn target(&mut self, index: &Index<'_>) -> Option<Service> {
+    fn service(&mut self, index: &Index<'_>) -> Option<Service> {
         let given = match (&self.options.host, self.scenario.file.host.get()) {
             (Some(host), _) => Some((host.as_str(), None)),
             (None, Some(host)) => Some((host.value.as_str(), Some(host.at))),
@@ -305,7 +305,7 @@ impl PlanCompiler<'_> {
         if let Some((text, at)) = given {
             self.findings.hide(address::credentials(text));
             return match address::parse_host(text) {
-                Ok(target) => Some(target),
+                Ok(service) => Some(service),
                 Err(diagnostic) => {
                     self.findings.report(at, diagnostic);
                     None
@@ -323,8 +323,8 @@ impl PlanCompiler<'_> {
                         self.findings.report(
                             None,
                             Diagnostic::new("no host is given").help(
-                                "give `--host http://localhost:8000`, or `--host demo` for the built-in target, \
-                                 or write `host:` in the scenario",
+                                "pass `--host http://localhost:8000`, or `--host demo` for the built-in service, \
+                                 or set `host` in the scenario",
                             ),
                         );
                     }
@@ -352,7 +352,7 @@ impl PlanCompiler<'_> {
         hosts
     }
 
-    /// The targets of profile, scenario and command line.
+    /// The SLOs of profile, scenario and command line.
     fn slos(
         &mut self,
         index: &Index<'_>,
@@ -401,14 +401,14 @@ impl PlanCompiler<'_> {
     }
 }
 
-/// Why a throughput cannot be reached.
+/// Why a throughput is out of reach.
 fn offered(plan: &Plan, rate: f64) -> String {
     let rate = format_rate(rate);
     match plan.load.model {
-        Model::Open { .. } => format!("the load offers at most {rate}"),
+        Model::Open { .. } => format!("the load can reach at most {rate}"),
         Model::Closed => {
             format!(
-                "{} users with this think time offer at most {rate}",
+                "{} users with this think time can reach at most {rate}",
                 plan.load.peak()
             )
         }

@@ -1,6 +1,6 @@
 //! What templates can name: variables, secrets, data, the environment, and what is always there.
 //!
-//! Here: which names there are, and what they stand for. Not here: how they stand within braces
+//! Here: which names there are, and what they mean. Not here: how they are written within braces
 //! (`template`).
 
 pub(super) mod data;
@@ -40,7 +40,7 @@ pub(super) struct Names<'a> {
     pub variables: Vec<(String, Template)>,
     /// Names and values of secrets.
     pub secrets: Vec<(String, String)>,
-    /// The data there is.
+    /// The data files.
     pub data: Vec<DataColumns>,
     /// Whether the scenario's variables are being defined, which are filled in once for each user.
     pub defining: bool,
@@ -53,7 +53,7 @@ pub(super) struct Names<'a> {
     pub taken: RefCell<BTreeSet<String>>,
 }
 
-/// DataColumns that users are fed with.
+/// A data file that feeds users.
 pub(super) struct DataColumns {
     /// Its name.
     pub name: String,
@@ -70,7 +70,7 @@ struct ExtraName {
     column: Option<(usize, usize)>,
 }
 
-/// What a name stands for.
+/// What a name means.
 pub(super) enum NameValue {
     /// Known now.
     Text(String),
@@ -137,7 +137,7 @@ impl<'a> Names<'a> {
         used.collect()
     }
 
-    /// What a name on its own stands for; `None` when there is no such name, or it is a function.
+    /// What a name on its own means; `None` when there is no such name, or it is a function.
     pub fn value(&self, name: &str) -> Option<Result<NameValue, Diagnostic>> {
         if let Some(index) = self.variables.iter().position(|(known, _)| known == name) {
             let constant = self.variables[index].1.as_constant();
@@ -172,14 +172,13 @@ impl<'a> Names<'a> {
         let Some(index) = data.columns.iter().position(|known| known == column) else {
             let columns = data.columns.iter().map(String::as_str);
             if column.is_empty() {
-                return Err(
-                    Diagnostic::new(format!("`{name}` is data with several columns")).help(
-                        format!(
-                            "write one of them, such as `{{{{ {name}.{} }}}}`",
-                            data.columns[0]
-                        ),
-                    ),
-                );
+                return Err(Diagnostic::new(format!(
+                    "`{name}` is a data file with several columns"
+                ))
+                .help(format!(
+                    "use one of them, such as `{{{{ {name}.{} }}}}`",
+                    data.columns[0]
+                )));
             }
             let diagnostic = Diagnostic::new(format!("`{name}` has no column `{column}`"))
                 .help(format!("columns: {}", list(columns.clone())));
@@ -190,10 +189,10 @@ impl<'a> Names<'a> {
         };
         if self.defining && data.per == Per::Iteration {
             return Err(Diagnostic::new(format!(
-                "`{name}` has another row in each iteration, and variables are filled in only once"
+                "`{name}` takes a new row in each iteration, but variables are set only once per user"
             ))
             .help(format!(
-                "use `{{{{ {name}.{column} }}}}` where it is needed, or give `{name}` `per: user`"
+                "use `{{{{ {name}.{column} }}}}` where it is needed, or set `per: user` for `{name}`"
             )));
         }
         let full = format!("{name}.{column}");
@@ -202,7 +201,7 @@ impl<'a> Names<'a> {
         )))
     }
 
-    /// What a name within an expression stands for: `users.address.city` is the column `address`
+    /// What a name within an expression means: `users.address.city` is the column `address`
     /// of the data `users`, looked into.
     pub fn input(&self, path: &str) -> Result<(Path, Input), Diagnostic> {
         let mut parts = path.splitn(3, '.');
@@ -246,7 +245,7 @@ impl<'a> Names<'a> {
         }
         value.ok_or_else(|| {
             Diagnostic::new(format!("environment variable `{name}` is not set"))
-                .help(format!("set it, or give `-e {name}=...`"))
+                .help(format!("set it, or pass `-e {name}=...`"))
         })
     }
 
@@ -268,7 +267,7 @@ impl<'a> Names<'a> {
         let known: Vec<String> = variables.chain(known).collect();
         let known: Vec<&str> = known.iter().map(String::as_str).chain(BUILT_IN).collect();
         let diagnostic = Diagnostic::new(format!("unknown variable `{name}`")).help(format!(
-            "known here: {}, `env.NAME`",
+            "known: {}, `env.NAME`",
             list(known.iter().copied())
         ));
         match did_you_mean(name, known) {
@@ -282,19 +281,21 @@ impl<'a> Names<'a> {
         let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
         if !starts_well || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
             return Err(format!(
-                "`{name}` cannot name a variable: use letters, digits and `_`"
+                "`{name}` is not a valid name: use letters, digits and `_`"
             ));
         }
         if is_reserved(name) {
-            return Err(format!(
-                "`{name}` cannot name a variable: it has a meaning of its own"
-            ));
+            return Err(format!("`{name}` is a reserved name: choose another"));
         }
         let is_data = self.data.iter().any(|data| data.name == name);
         let is_secret = self.secrets.iter().any(|(known, _)| known == name);
         match (is_data, is_secret) {
-            (true, _) => Err(format!("`{name}` is the name of data: choose another")),
-            (_, true) => Err(format!("`{name}` is the name of a secret: choose another")),
+            (true, _) => Err(format!(
+                "`{name}` is already the name of a data file: choose another"
+            )),
+            (_, true) => Err(format!(
+                "`{name}` is already the name of a secret: choose another"
+            )),
             _ => Ok(()),
         }
     }

@@ -152,7 +152,7 @@ pub fn profile_text(name: &str) -> Result<String, Error> {
         if let Some(close) = did_you_mean(name, names()) {
             message += &format!(": did you mean `{close}`?");
         }
-        let help = format!("known: {}", super::yaml::decode::list(names()));
+        let help = format!("known profiles: {}", super::yaml::decode::list(names()));
         return Err(Error::usage_help(message, help));
     };
     let mut findings = Findings::default();
@@ -213,7 +213,7 @@ fn is_profile(path: &Path) -> Result<bool, Error> {
 
 /// For results that are missing without a finding, which only a mistake of this module can cause.
 fn nothing_read() -> Error {
-    Error::CannotRun("the file could not be understood, and there is no reason to show".into())
+    Error::CannotRun("internal error: nothing was read, and no error explains it".into())
 }
 
 /// The JSON Schema of scenario files.

@@ -38,7 +38,7 @@ pub(super) struct RequestDefaults<'a> {
     headers: Vec<Header>,
     /// How long requests may take, and what else bounds them.
     limits: EndpointLimits,
-    /// How requests prove who sends them.
+    /// How requests authenticate.
     auth: AuthSetting,
     /// What requests ask of their connections.
     wire: Wire,
@@ -68,8 +68,8 @@ impl<'a> RequestDefaults<'a> {
             limits.connect_timeout = limits.connect_timeout.min(timeout);
         }
         let headers = header::headers(&defaults.headers, names, findings);
-        let auth = auth::choice(&defaults.auth, names, findings);
-        refuse_two_proofs(&auth, &headers, findings);
+        let auth = auth::setting(&defaults.auth, names, findings);
+        refuse_auth_twice(&auth, &headers, findings);
         refuse_http2(client, &defaults.http_version, findings);
         Self {
             names,
@@ -86,7 +86,7 @@ impl<'a> RequestDefaults<'a> {
         }
     }
 
-    /// The timeout of a request that says nothing else.
+    /// The timeout of requests without their own.
     pub fn timeout(&self) -> Duration {
         self.limits.timeout
     }
@@ -107,14 +107,14 @@ impl<'a> RequestDefaults<'a> {
             findings,
         );
         let mut headers = header::headers(&file.headers, self.names, findings);
-        let auth = auth::choice(&file.auth, self.names, findings);
-        refuse_two_proofs(&auth, &headers, findings);
+        let auth = auth::setting(&file.auth, self.names, findings);
+        refuse_auth_twice(&auth, &headers, findings);
         let auth = match auth {
             AuthSetting::By(auth, _) => Some(auth),
             AuthSetting::None => None,
-            // A header of its own stands nearer than the defaults.
+            // A header of the endpoint takes precedence over the defaults.
             AuthSetting::Unset => match &self.auth {
-                AuthSetting::By(auth, _) if !is_proof_given(auth, &headers) => Some(auth.clone()),
+                AuthSetting::By(auth, _) if !has_auth_header(auth, &headers) => Some(auth.clone()),
                 _ => None,
             },
         };
@@ -145,7 +145,7 @@ impl<'a> RequestDefaults<'a> {
         if method == Method::Head && !matches!(body, Body::None) {
             findings.report(
                 Some(url_text.at),
-                Diagnostic::new("a HEAD request has no body"),
+                Diagnostic::new("a HEAD request cannot have a body"),
             );
         }
         let before = findings.len();
@@ -199,19 +199,19 @@ fn refuse_http2(client: ClientChoice, version: &Field<HttpChoice>, findings: &mu
     }
 }
 
-fn is_proof_given(auth: &Auth, headers: &[Header]) -> bool {
+fn has_auth_header(auth: &Auth, headers: &[Header]) -> bool {
     let name = auth.header_name();
     headers.iter().any(|header| Some(&*header.name) == name)
 }
 
-/// Reports an `auth` beside a header that says the same in another way.
-fn refuse_two_proofs(auth: &AuthSetting, headers: &[Header], findings: &mut Findings) {
+/// Reports an `auth` beside the header that it would set.
+fn refuse_auth_twice(auth: &AuthSetting, headers: &[Header], findings: &mut Findings) {
     if let AuthSetting::By(auth, at) = auth
-        && is_proof_given(auth, headers)
+        && has_auth_header(auth, headers)
     {
         let name = auth.header_name().unwrap_or_default();
-        let diagnostic = Diagnostic::new(format!("both `auth` and the header `{name}`"))
-            .help("`auth` sends that header: keep one of them");
+        let diagnostic = Diagnostic::new(format!("`auth` conflicts with the header `{name}`"))
+            .help("`auth` sets that header: remove one of them");
         findings.report(Some(*at), diagnostic);
     }
 }
@@ -253,7 +253,7 @@ fn method<'a>(
             findings.report(
                 Some(file.at),
                 Diagnostic::new("the endpoint has no method")
-                    .help("give it one of `get`, `head`, `post`, `put`, `patch`, `delete`, `options`, such as `get: /health`"),
+                    .help("add one of `get`, `head`, `post`, `put`, `patch`, `delete`, `options`, such as `get: /health`"),
             );
             None
         }
@@ -261,7 +261,7 @@ fn method<'a>(
             findings.report(
                 second.key().or(Some(file.at)),
                 Diagnostic::new("the endpoint has more than one method")
-                    .help("write one endpoint for each"),
+                    .help("write one endpoint for each method"),
             );
             None
         }

@@ -1,7 +1,7 @@
 //! Where the files of a run are: the scenario, the profiles, and what lies beside a scenario.
 //!
-//! Here: finding them, and that no path leads out of the scenario's folder. Not here: what stands
-//! in them.
+//! Here: finding them, and that no path leads out of the scenario's folder. Not here: what they
+//! contain.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -39,7 +39,7 @@ fn find_in(dir: &Path, given: Option<&str>) -> Result<Source, Error> {
         }
         if !path.exists() {
             return Err(Error::usage_help(
-                format!("there is no scenario `{given}`"),
+                format!("scenario `{given}` not found"),
                 known_scenarios(dir),
             ));
         }
@@ -51,21 +51,21 @@ fn find_in(dir: &Path, given: Option<&str>) -> Result<Source, Error> {
     }
     match scenarios_in(dir).as_slice() {
         [only] => Ok(Source::File(only.clone())),
-        _ => Err(Error::usage_help("which scenario?", known_scenarios(dir))),
+        _ => Err(Error::usage_help("no scenario given", known_scenarios(dir))),
     }
 }
 
 fn known_scenarios(dir: &Path) -> String {
     let files = scenarios_in(dir);
     if files.is_empty() {
-        return "there is none in `scenarios/`: write one with `perfctl init`, or give a path or a URL"
+        return "`scenarios/` has none: create one with `perfctl init`, or give a path or a URL"
             .into();
     }
     let names: Vec<String> = files
         .iter()
         .map(|path| format!("`{}`", path.display()))
         .collect();
-    format!("give one of {}", names.join(", "))
+    format!("choose one of {}", names.join(", "))
 }
 
 /// The scenario files in `scenarios/` of the working directory, sorted.
@@ -111,8 +111,8 @@ pub(super) fn below(what: &str, path: &str, folder: &Path) -> Result<(PathBuf, u
         .components()
         .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     if !is_inside || path.is_empty() {
-        return Err(bad("it is not below the scenario's folder").help(
-            "put it beside the scenario, and write its path without a leading `/` and without `..`",
+        return Err(bad("it is outside the scenario's folder").help(
+            "put it in the scenario's folder or below, and write its path from there, without `..`",
         ));
     }
     let folder = if folder.as_os_str().is_empty() {
@@ -121,7 +121,7 @@ pub(super) fn below(what: &str, path: &str, folder: &Path) -> Result<(PathBuf, u
         folder
     };
     let io = |error: std::io::Error| {
-        bad(&error.to_string()).help("the path is relative to the scenario")
+        bad(&error.to_string()).help("write the path from the scenario's folder")
     };
     let root = folder.canonicalize().map_err(io)?;
     let real = root.join(relative).canonicalize().map_err(io)?;
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_a_name_the_default_or_the_only_scenario_is_meant() {
+    fn without_a_name_the_default_or_the_only_scenario_is_used() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("scenarios");
         let write = |name: &str| std::fs::write(folder.join(name), "").unwrap();

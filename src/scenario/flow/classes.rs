@@ -39,7 +39,7 @@ pub(crate) struct ClassCompiler<'a> {
     pub names: &'a Names<'a>,
     /// Tags that are asked for.
     pub options: &'a Options,
-    /// The think time where a class says nothing.
+    /// The think time of a class without its own.
     pub think_time: ThinkTime,
 }
 
@@ -93,7 +93,7 @@ impl ClassCompiler<'_> {
             let step = steps.flow(position, &[], findings);
             if step.is_none() && findings.len() == before && flow.file.steps.get().is_some() {
                 let diagnostic =
-                    Diagnostic::new(format!("flow `{}` has no request", flow.key.text));
+                    Diagnostic::new(format!("flow `{}` has no requests", flow.key.text));
                 findings.report(Some(flow.key.at), diagnostic);
             }
         }
@@ -159,9 +159,9 @@ impl ClassCompiler<'_> {
                     let position = match (id, name) {
                         (Some(EntryId::Request(position)), _) => Some(position),
                         (Some(_), Some(name)) => {
-                            let message = format!("`{}` is no endpoint", name.value);
+                            let message = format!("`{}` is not an endpoint", name.value);
                             let diagnostic =
-                                Diagnostic::new(message).help("flows stand under `flows`");
+                                Diagnostic::new(message).help("list flows under `flows`");
                             findings.report(Some(name.at), diagnostic);
                             None
                         }
@@ -183,8 +183,8 @@ impl ClassCompiler<'_> {
                     tasks.extend(self.flow_task(position, weight, think_time, findings));
                 }
                 Some(_) => {
-                    let diagnostic = Diagnostic::new(format!("`{}` is no flow", name.value))
-                        .help("endpoints stand under `endpoints`; named steps are used in flows");
+                    let diagnostic = Diagnostic::new(format!("`{}` is not a flow", name.value))
+                        .help("list endpoints under `endpoints`, and use named steps in flows");
                     findings.report(Some(name.at), diagnostic);
                 }
                 None => {}
@@ -253,7 +253,7 @@ impl ClassCompiler<'_> {
             return;
         }
         let key = self.file.users.key().or(self.file.endpoints.key());
-        let diagnostic = Diagnostic::new("all weights are 0, so that no endpoint would be chosen")
+        let diagnostic = Diagnostic::new("all weights are 0, so no endpoint would be chosen")
             .help("give at least one endpoint a weight above 0");
         findings.report(key.or(self.file.flows.key()), diagnostic);
     }
@@ -270,7 +270,12 @@ impl ClassCompiler<'_> {
             true => "no endpoint has tags".to_owned(),
             false => format!("tags in this scenario: {}", list(all)),
         };
-        let diagnostic = Diagnostic::new("the tags leave no endpoint").help(help);
+        let message = match (&*self.options.tags, &*self.options.exclude_tags) {
+            (_, []) => "no endpoint matches `--tags`",
+            ([], _) => "`--exclude-tags` excludes all endpoints",
+            _ => "no endpoint matches `--tags` and `--exclude-tags`",
+        };
+        let diagnostic = Diagnostic::new(message).help(help);
         findings.report(None, diagnostic);
     }
 }
@@ -382,13 +387,13 @@ pub(crate) fn check_stages(
         for name in stage.user_classes.get().map_or(&[][..], |names| &names.0) {
             if !known.contains(&name.value.as_str()) {
                 let mut diagnostic =
-                    Diagnostic::new(format!("no user class is named `{}`", name.value));
+                    Diagnostic::new(format!("unknown user class `{}`", name.value));
                 if let Some(close) = did_you_mean(name, known.iter().copied()) {
                     diagnostic = diagnostic.label(format!("did you mean `{close}`?"));
                 }
                 let help = match known.is_empty() {
                     true => "the scenario has no `users`".to_owned(),
-                    false => format!("classes: {}", list(known.iter().copied())),
+                    false => format!("known: {}", list(known.iter().copied())),
                 };
                 findings.report(Some(name.at), diagnostic.help(help));
             }
@@ -406,8 +411,11 @@ pub(crate) fn check_stages(
         let takes_part =
             |class: &&UserClass| stage.classes.is_empty() || stage.classes.contains(&class.name);
         if had_names && stage.classes.is_empty() {
-            let message = format!("stage `{}` has no user class left", stage.name);
-            findings.report(None, Diagnostic::new(message).help("see the tags"));
+            let message = format!("stage `{}` has no user classes left", stage.name);
+            findings.report(
+                None,
+                Diagnostic::new(message).help("check `--tags` and `--exclude-tags`"),
+            );
             continue;
         }
         let counts = classes.iter().filter(takes_part);
@@ -415,10 +423,10 @@ pub(crate) fn check_stages(
         if let Some(fixed) = fixed.filter(|fixed| is_closed && (*fixed as f64) < stage.level) {
             let wanted = format_users(stage.level as u64);
             let diagnostic = Diagnostic::new(format!(
-                "stage `{}` asks for {wanted}, and the fixed counts are {fixed} together",
+                "stage `{}` needs {wanted}, but the fixed counts add up to {fixed}",
                 stage.name
             ))
-            .help("give one class a `weight` instead of its `fixed_count`, or ask for fewer users");
+            .help("give one class a `weight` instead of its `fixed_count`, or use fewer users");
             findings.report(None, diagnostic);
         }
     }

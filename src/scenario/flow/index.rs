@@ -1,7 +1,7 @@
-//! All requests, flows and steps that a scenario names or writes in place, before it is known which
-//! of them run.
+//! The index of a scenario: all its requests, flows and named steps, before it is known which of
+//! them run.
 //!
-//! Here: the one space of names. Not here: what a request is made of (`request`), which steps a flow
+//! Here: which name means what. Not here: what a request is made of (`request`), which steps a flow
 //! has (`steps`), and who chooses what (`classes`).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,7 @@ use crate::scenario::yaml::tree::Key;
 /// Most endpoints and flows of a scenario together.
 const MAX_ENTRIES: usize = 1000;
 
-/// Requests, flows and named steps.
+/// All requests, flows and named steps, and their names.
 pub(crate) struct Index<'a> {
     /// The requests; those under `endpoints` come first.
     pub requests: Vec<RequestEntry<'a>>,
@@ -30,7 +30,7 @@ pub(crate) struct Index<'a> {
     /// The named steps.
     pub named_steps: Vec<&'a StepsFile>,
     names: BTreeMap<String, EntryId>,
-    /// The requests by where they stand; written once and used by an alias, they are one.
+    /// The requests by their place in the file; a request that is used by an alias is one.
     places: BTreeMap<Span, usize>,
     /// The variables that have the values of lists.
     pub items: Vec<&'a At<String>>,
@@ -44,7 +44,7 @@ pub(crate) struct RequestEntry<'a> {
     pub file: &'a At<EndpointFile>,
     /// `None` where it could not be understood.
     pub compiled: Option<(Endpoint, EndpointUrl)>,
-    /// Where it stands.
+    /// How it is declared.
     pub declaration: Declaration,
 }
 
@@ -54,11 +54,11 @@ pub(crate) struct FlowEntry<'a> {
     pub key: &'a Key,
     /// Its keys.
     pub file: &'a At<FlowFile>,
-    /// Where it stands.
+    /// How it is declared.
     pub declaration: Declaration,
 }
 
-/// Where a request or a flow stands.
+/// How a request or a flow is declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Declaration {
     /// In a list of the scenario itself.
@@ -69,7 +69,7 @@ pub(crate) enum Declaration {
     Inline,
 }
 
-/// What a name stands for, by its position.
+/// What a name refers to, by its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EntryId {
     /// A request.
@@ -85,7 +85,7 @@ impl EntryId {
         match self {
             Self::Request(_) => "an endpoint",
             Self::Flow(_) => "a flow",
-            Self::Steps(_) => "steps",
+            Self::Steps(_) => "named steps",
         }
     }
 }
@@ -197,16 +197,17 @@ impl<'a> Index<'a> {
             return;
         };
         let diagnostic = match (before, id) {
-            (EntryId::Request(_), EntryId::Request(_)) => {
-                Diagnostic::new(format!("two endpoints are named `{name}`")).help(
-                    "the name is the key of the statistics: give each its own `name`; a request \
-                     that stands under `endpoints` can be used in steps by its name",
-                )
-            }
+            (EntryId::Request(_), EntryId::Request(_)) => Diagnostic::new(format!(
+                "two endpoints are named `{name}`"
+            ))
+            .help(
+                "give each its own `name`, which identifies it in reports; steps can use a request \
+                     under `endpoints` by its name",
+            ),
             (before, id) => {
                 let (before, id) = (before.what(), id.what());
-                Diagnostic::new(format!("`{name}` names {before} and {id}"))
-                    .help("give one of them another name")
+                Diagnostic::new(format!("`{name}` is the name of both {before} and {id}"))
+                    .help("rename one of them")
             }
         };
         findings.report(Some(at), diagnostic);
@@ -263,26 +264,26 @@ impl<'a> Index<'a> {
             (file.think_time.key(), "think_time"),
         ] {
             if let Some(key) = key {
-                let diagnostic = Diagnostic::new(format!("`{name}` has no meaning in a step"))
-                    .help("steps follow each other; a wait is a step of its own: `think: 2s`");
+                let diagnostic = Diagnostic::new(format!("`{name}` has no effect in a step"))
+                    .help("steps run in order; to wait, add a step such as `think: 2s`");
                 findings.report(Some(key), diagnostic);
             }
         }
         self.add_request(file, Declaration::Inline, findings);
     }
 
-    /// The position of a request that stands in place.
+    /// The position of a request that is written inline.
     pub(crate) fn inline(&self, file: &At<EndpointFile>) -> Option<usize> {
         self.places.get(&file.at).copied()
     }
 
-    /// What a name in a step or a user class stands for; `None` after a finding.
+    /// What a name in a step or a user class refers to; `None` after a finding.
     pub(crate) fn resolve(&self, name: &str, at: Span, findings: &mut Findings) -> Option<EntryId> {
         let found = self.names.get(name).copied();
         if found.is_none() {
             let known = || self.names.keys().map(String::as_str);
             let mut diagnostic =
-                Diagnostic::new(format!("no endpoint, flow or steps are named `{name}`"));
+                Diagnostic::new(format!("unknown endpoint, flow or steps `{name}`"));
             if let Some(close) = did_you_mean(name, known()) {
                 diagnostic = diagnostic.label(format!("did you mean `{close}`?"));
             }

@@ -1,4 +1,4 @@
-//! From written steps to those of a plan.
+//! From steps as written to those of a plan.
 //!
 //! Here: names resolved, tags applied, flows and named steps put where they are used. Positions are
 //! those of the index; `classes` gives those that run their final ones.
@@ -48,7 +48,7 @@ pub(crate) struct StepCompiler<'a> {
     index: &'a Index<'a>,
     names: &'a Names<'a>,
     filter: TagFilter<'a>,
-    /// The flows and named steps that the current step stands in.
+    /// The flows and named steps around the current step.
     within: Vec<EntryId>,
     count: usize,
 }
@@ -65,7 +65,7 @@ impl<'a> StepCompiler<'a> {
         }
     }
 
-    /// What is left of some steps, which have these tags from what they stand in.
+    /// What the tags leave of some steps, which inherit `tags`.
     pub(crate) fn steps(
         &mut self,
         file: Option<&At<StepsFile>>,
@@ -90,7 +90,7 @@ impl<'a> StepCompiler<'a> {
             self.count += 1;
             if self.count == MAX_STEPS + 1 {
                 let diagnostic = Diagnostic::new(format!("more than {MAX_STEPS} steps"))
-                    .help("named steps and flows count wherever they are used: use `repeat`");
+                    .help("named steps and flows count each time they are used; to run steps several times, use `repeat`");
                 findings.report(Some(step.at), diagnostic);
             }
             if self.count > MAX_STEPS {
@@ -129,7 +129,7 @@ impl<'a> StepCompiler<'a> {
         out.extend(step);
     }
 
-    /// What a name stands for, as steps.
+    /// What a name refers to, as steps.
     fn named(
         &mut self,
         id: EntryId,
@@ -140,7 +140,7 @@ impl<'a> StepCompiler<'a> {
     ) {
         if self.within.contains(&id) {
             let diagnostic = Diagnostic::new("these steps contain themselves")
-                .help("for a number of times, use `repeat`");
+                .help("to run steps several times, use `repeat`");
             return findings.report(Some(at), diagnostic);
         }
         match id {
@@ -199,7 +199,7 @@ impl<'a> StepCompiler<'a> {
         let step = match &file.repeat.get()?.value {
             Repetitions::Count(0) => {
                 let at = file.repeat.get().map(|times| times.at);
-                findings.report(at, Diagnostic::new("this must be at least 1"));
+                findings.report(at, Diagnostic::new("`repeat` must be at least 1"));
                 return None;
             }
             Repetitions::Count(times) => Step::Repeat {
@@ -278,8 +278,8 @@ impl<'a> StepCompiler<'a> {
         let awaited = file.until.get().map(|until| {
             let checks = checks::checks(until, self.names, findings);
             if checks.is_empty() {
-                let diagnostic = Diagnostic::new("nothing is awaited")
-                    .help("say what the answer must be like, such as `status: 200`");
+                let diagnostic = Diagnostic::new("`until` is empty")
+                    .help("add a condition that ends the polling, such as `status: 200`");
                 findings.report(Some(until.at), diagnostic);
             }
             checks
@@ -343,7 +343,7 @@ impl<'a> StepCompiler<'a> {
         findings: &mut Findings,
     ) -> Option<Step> {
         if times as usize * requests.len() > MAX_AT_ONCE {
-            let message = format!("at most {MAX_AT_ONCE} requests of a user at once are allowed");
+            let message = format!("a user can send at most {MAX_AT_ONCE} requests at once");
             findings.report(at, Diagnostic::new(message));
             return None;
         }
@@ -359,7 +359,7 @@ impl<'a> StepCompiler<'a> {
         step.first_request().map(|_| step)
     }
 
-    /// A request where only a request may stand.
+    /// A request where nothing else is allowed.
     fn request(&self, file: &At<RequestFile>, findings: &mut Findings) -> Option<usize> {
         let name = match &file.value {
             RequestFile::Request(own) => return self.index.inline(own),
@@ -368,8 +368,8 @@ impl<'a> StepCompiler<'a> {
         match self.index.resolve(name, file.at, findings)? {
             EntryId::Request(position) => Some(position),
             _ => {
-                let diagnostic = Diagnostic::new(format!("`{name}` is no endpoint"))
-                    .help("only single requests can be polled, or sent at once");
+                let diagnostic = Diagnostic::new(format!("`{name}` is not an endpoint"))
+                    .help("only single requests can be polled or sent at once");
                 findings.report(Some(file.at), diagnostic);
                 None
             }
@@ -386,7 +386,10 @@ pub(crate) fn joined(tags: &[String], own: &Field<OneOrMany<String>>) -> Vec<Str
 fn at_least_one(field: &Field<u32>, findings: &mut Findings) -> Option<u32> {
     let given = field.get()?;
     if given.value == 0 {
-        findings.report(Some(given.at), Diagnostic::new("this must be at least 1"));
+        findings.report(
+            Some(given.at),
+            Diagnostic::new("`burst` must be at least 1"),
+        );
     }
     Some(given.value).filter(|count| *count > 0)
 }

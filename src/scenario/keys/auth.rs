@@ -1,4 +1,4 @@
-//! The keys of `auth`: how requests prove who sends them.
+//! The keys of `auth`: how requests authenticate.
 //!
 //! Not here: what they mean (`request::auth`).
 
@@ -9,7 +9,7 @@ use crate::scenario::yaml::findings::Findings;
 use crate::scenario::yaml::mapping::{mapping, words};
 use crate::scenario::yaml::tree::{Node, NodeKind};
 
-/// How requests prove who sends them, or that they do not.
+/// Whether and how requests authenticate.
 #[derive(Debug, Clone)]
 pub(crate) enum AuthChoice {
     /// Not at all, whatever the defaults say.
@@ -40,37 +40,37 @@ impl Decode for AuthChoice {
 }
 
 mapping! {
-    /// How requests prove who sends them. Exactly one key.
+    /// Authentication. Exactly one key.
     AuthFile {
-        /// A name and a password, in the `authorization` header.
+        /// User name and password, in the `authorization` header.
         basic: CredentialsFile,
-        /// A token, in the `authorization` header.
+        /// Token, in the `authorization` header.
         bearer: String,
-        /// A key in a header or in the query.
+        /// API key in a header or in the query.
         api_key: ApiKeyFile,
-        /// A token that is fetched by client credentials, and again before it expires.
+        /// Token that is fetched with client credentials, and again before it expires.
         oauth2: OAuth2File,
-        /// A name and a password, in answer to the server's challenge.
+        /// User name and password, in response to the challenge of the server.
         digest: CredentialsFile,
     }
 }
 
 mapping! {
-    /// A name and a password.
+    /// User name and password.
     CredentialsFile {
-        /// The name.
+        /// User name.
         username(required): String,
-        /// The password.
+        /// Password.
         password(required): String,
     }
 }
 
 mapping! {
-    /// A key in a header or in the query.
+    /// API key in a header or in the query.
     ApiKeyFile {
-        /// The name of the header.
+        /// Name of the header.
         header: String,
-        /// The name in the query.
+        /// Name of the query parameter.
         query: String,
         /// The key.
         value(required): String,
@@ -78,26 +78,26 @@ mapping! {
 }
 
 mapping! {
-    /// A token that is fetched by client credentials.
+    /// Token that is fetched with client credentials.
     OAuth2File {
-        /// Where tokens are fetched: a whole URL.
+        /// URL that issues tokens.
         token_url(required): String,
-        /// The client's name.
+        /// Client ID.
         client_id(required): String,
-        /// The client's password.
+        /// Client secret.
         client_secret(required): String,
-        /// What the token is for.
+        /// Scope of the token.
         scope: String,
         /// Further fields of the token request, such as `audience`.
         params: Pairs<String>,
-        /// Where name and password stand: `header` (the default) or `body`.
+        /// Where to send client ID and secret: `header` (default) or `body`.
         credentials_in: CredentialsIn,
-        /// Who has a token: each `worker` (the default) or each `user`.
+        /// How many tokens to fetch: one per `worker` (default) or one per `user`.
         token_per: TokenPer,
     }
 }
 
-/// Where the credentials of a token request stand.
+/// Where the credentials of a token request are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CredentialsIn {
     /// In its `authorization` header.

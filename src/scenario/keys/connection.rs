@@ -11,29 +11,29 @@ use crate::scenario::yaml::mapping::{mapping, words};
 use crate::scenario::yaml::tree::Node;
 
 mapping! {
-    /// Whom to trust in TLS handshakes, and what to show.
+    /// Trusted CAs and client certificate.
     TlsFile {
-        /// A PEM file of authorities that are trusted beside those of this machine.
+        /// PEM file of CAs to trust in addition to those of this machine.
         ca_file: String,
-        /// A PEM file with the client's certificate and its chain.
+        /// PEM file with the client certificate and its chain.
         cert_file: String,
-        /// A PEM file with the key of the client's certificate; `cert_file` by default.
+        /// PEM file with the key of the client certificate. Defaults to `cert_file`.
         key_file: String,
-        /// Takes any certificate for good. The report says so.
+        /// Skips certificate verification. The report says so.
         insecure: bool,
     }
 }
 
 mapping! {
-    /// The proxy that requests go through.
+    /// Proxy for all requests.
     ProxyFile {
-        /// Its URL, such as `http://proxy.example.org:3128`.
+        /// URL of the proxy, such as `http://proxy.example.org:3128`.
         url(required): String,
-        /// The name for the proxy itself.
+        /// User name for the proxy.
         username: String,
-        /// The password for the proxy itself.
+        /// Password for the proxy.
         password: String,
-        /// Hosts that are reached without it: names with their subdomains, addresses, networks such as `10.0.0.0/8`.
+        /// Hosts to reach without the proxy: names with their subdomains, addresses, or networks such as `10.0.0.0/8`.
         no_proxy: OneOrMany<At<String>>,
     }
 }

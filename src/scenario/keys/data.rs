@@ -6,27 +6,27 @@ use crate::plan::{Format, Mode, OnEnd, Per};
 use crate::scenario::yaml::mapping::{mapping, words};
 
 mapping! {
-    /// Where a secret comes from: exactly one of these.
+    /// Source of a secret. Exactly one key.
     SecretFile {
-        /// An environment variable, or `-e NAME=VALUE`.
+        /// Environment variable, or `-e NAME=VALUE`.
         env: String,
-        /// A file whose content is the secret, without a line break at its end; its path as it is, or from the scenario's folder.
+        /// File whose content is the secret, without the line break at its end. A relative path starts at the scenario's folder.
         file: String,
     }
 }
 
 mapping! {
-    /// A data file, and how its rows are dealt out; the path of the file alone needs no mapping.
+    /// A data file, and how its rows are assigned to users. Its path alone needs no mapping.
     DataFile or file {
-        /// A CSV file with a header, or a file with a JSON object on each line; in the scenario's folder or below.
+        /// CSV file with a header, or a file with one JSON object per line, in the scenario's folder or below.
         file(required): String,
-        /// How it is written; by the end of its name otherwise.
+        /// Format: `csv` or `jsonl`. Defaults to what the file extension says.
         format: Format,
-        /// The order of the rows; `sequential` by default.
+        /// Order of the rows: `sequential` (default), `random`, `shuffle` or `unique`.
         mode: Mode,
-        /// When a user takes a row: in each `iteration` (the default), or once for the `user`.
+        /// When a user takes a row: in each `iteration` (default), or once per `user`.
         per: Per,
-        /// What happens when there is no further row; `wrap` by default, `stop_run` with `unique`.
+        /// What happens when the rows run out: `wrap` (default), `stop_user` or `stop_run` (default with `unique`).
         on_end: OnEnd,
     }
 }

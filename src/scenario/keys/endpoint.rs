@@ -17,9 +17,9 @@ use crate::scenario::yaml::mapping::{mapping, words};
 use crate::scenario::yaml::tree::Node;
 
 mapping! {
-    /// One kind of request. Exactly one method key names the path or URL.
+    /// A request. Exactly one method key, such as `get`, gives its path or URL.
     EndpointFile {
-        /// The key of its statistics; method and path by default.
+        /// Name in reports and statistics. Defaults to method and path.
         name: String,
         /// Path or URL of a GET request.
         get: String,
@@ -35,66 +35,66 @@ mapping! {
         delete: String,
         /// Path or URL of an OPTIONS request.
         options: String,
-        /// How often it is chosen, relative to the others; 1 by default, 0 is never.
+        /// How often it is chosen, relative to the other endpoints and flows. Defaults to 1; 0 means never.
         weight: Weight,
-        /// The wait after it, in place of that of its user.
+        /// Wait after this request. Overrides the think time of the user.
         think_time: ThinkTime,
-        /// Targets for this endpoint.
+        /// SLOs for this endpoint.
         slo: Pairs<SloFile>,
-        /// For `--tags` and `--exclude-tags`.
+        /// Tags, for `--tags` and `--exclude-tags`.
         tags: OneOrMany<String>,
-        /// What a response must be like; without `status`, 2xx and 3xx pass.
+        /// Conditions that a response must meet. Without `status`, 2xx and 3xx pass.
         check: OneOrMany<At<CheckFile>>,
-        /// Variables of the user that are taken out of a response that passed.
+        /// Variables to set from a response that passed its checks.
         extract: Pairs<ExtractionFile>,
-        /// Headers beside the defaults'.
+        /// Headers, in addition to those in `defaults`; the same name overrides.
         headers: Pairs<String>,
-        /// A JSON body, written as YAML.
+        /// JSON body, written as YAML.
         json: Node,
-        /// The fields of a URL-encoded form.
+        /// Fields of a URL-encoded form.
         form: Pairs<String>,
-        /// A text body.
+        /// Text body.
         body: String,
-        /// A file whose content is the body, relative to the scenario.
+        /// File whose content is the body, relative to the scenario.
         body_file: String,
-        /// The parts of a multipart body: texts and files, by name.
+        /// Parts of a multipart body, by name: texts and files.
         multipart: Pairs<OneOrMany<At<PartFile>>>,
-        /// How the body is compressed: `gzip`.
+        /// Compression of the body: `gzip`.
         compress: Compress,
-        /// From sending to the last byte.
+        /// Time limit of a request, from sending to the last byte.
         timeout: Duration,
-        /// For name resolution, TCP and TLS; at most `timeout`.
+        /// Time limit of name resolution, TCP and TLS handshake; at most `timeout`.
         connect_timeout: Duration,
-        /// How many redirects are followed, 0 to 100.
+        /// How many redirects to follow, 0 to 100.
         max_redirects: u32,
-        /// The largest response body on the wire; a larger one is cut off and fails as `body_too_large`.
+        /// Largest response body on the wire. A larger one is cut off, and the request fails as `body_too_large`.
         max_body: Size,
-        /// How requests prove who sends them; `none` where the defaults say otherwise.
+        /// Authentication; `none` disables what `defaults` sets.
         auth: AuthChoice,
-        /// The version of HTTP: `auto`, `1.1` or `2`.
+        /// HTTP version: `auto`, `1.1` or `2`.
         http_version: HttpChoice,
-        /// Whether connections are kept open for the next request.
+        /// Whether to keep connections open for the next request.
         keep_alive: bool,
     }
 }
 
 impl EndpointFile {
-    /// Its schema by the name of its definition, since it may stand in so many places.
+    /// Its schema by the name of its definition, since it is allowed in so many places.
     pub(crate) fn schema_reference() -> Value {
         json!({"$ref": "#/definitions/request"})
     }
 }
 
 mapping! {
-    /// A part of a multipart body: a text or a file; a text alone needs no mapping.
+    /// A part of a multipart body: a text or a file. A text needs no mapping.
     PartFile or text {
-        /// The text.
+        /// Text of the part.
         text: String,
-        /// A file, relative to the scenario.
+        /// File to send, relative to the scenario.
         file: String,
-        /// The name the file is sent under; its own by default.
+        /// File name to send. Defaults to the name of the file.
         filename: String,
-        /// The part's media type; of a file `application/octet-stream` by default.
+        /// Media type. Defaults to `application/octet-stream` for files.
         content_type: String,
     }
 }

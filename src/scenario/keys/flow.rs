@@ -18,19 +18,19 @@ use crate::scenario::yaml::mapping::{mapping, words};
 use crate::scenario::yaml::tree::{Node, NodeKind};
 
 mapping! {
-    /// Steps that are measured as one transaction.
+    /// Steps that are measured together as one transaction.
     FlowFile {
-        /// How often it is chosen, relative to the other flows and endpoints; 1 by default, 0 is never.
+        /// How often it is chosen, relative to the other endpoints and flows. Defaults to 1; 0 means never.
         weight: Weight,
-        /// The wait after it, in place of that of its user.
+        /// Wait after this flow. Overrides the think time of the user.
         think_time: ThinkTime,
-        /// What a failed step does: `stop` (the default) ends the flow, `continue` goes on with the next step. The flow has failed either way.
+        /// What to do when a step fails: `stop` (default) ends the flow, `continue` goes on with the next step. Either way, the flow fails.
         on_error: OnError,
-        /// For `--tags` and `--exclude-tags`; they hold for all of its steps.
+        /// Tags, for `--tags` and `--exclude-tags`. They apply to all steps of the flow.
         tags: OneOrMany<String>,
-        /// Targets for this flow; its time is without think times.
+        /// SLOs for this flow. Its time does not include think times.
         slo: Pairs<SloFile>,
-        /// What is done, in order.
+        /// Steps, in order.
         steps(required): StepsFile,
     }
 }
@@ -117,7 +117,7 @@ impl Decode for StepFile {
             if METHODS.iter().any(has) {
                 return At::decode(node, findings).map(|file| Self::Request(Box::new(file)));
             }
-            let mut diagnostic = Diagnostic::new("this is no step").help(format!(
+            let mut diagnostic = Diagnostic::new("not a step").help(format!(
                 "a step is a name, a request such as `get: /health`, or one of {}",
                 list(KINDS)
             ));
@@ -148,26 +148,25 @@ impl Decode for StepFile {
 }
 
 mapping! {
-    /// A wait that is no part of the flow's time.
+    /// A wait. It does not count in the time of the flow.
     ThinkFile {
-        /// How long: `2s`, `constant(2s)` or `between(1s, 3s)`.
+        /// How long to wait: `2s`, `constant(2s)`, `between(1s, 3s)` or `poisson(2)`.
         think(required): Wait,
     }
 }
 
 mapping! {
-    /// Steps done several times.
+    /// Steps that are run several times.
     RepeatFile {
-        /// How often; or a list, for each value of which the steps are done.
+        /// How many times to run the steps, or a list to run them once for each item.
         repeat(required): Repetitions,
-        /// The variable that has the value of the list; `item` by default.
+        /// Variable for the current item of the list. Defaults to `item`.
         variable: String,
-        /// An expression that is asked before each time; the first time that it does not hold is
-        /// the end.
+        /// Expression that is evaluated before each repetition. The first time that it is false ends the loop.
         condition["while"]: At<String>,
-        /// What is done.
+        /// Steps to repeat.
         steps(required): StepsFile,
-        /// For `--tags` and `--exclude-tags`.
+        /// Tags, for `--tags` and `--exclude-tags`.
         tags: OneOrMany<String>,
     }
 }
@@ -193,73 +192,73 @@ impl Decode for Repetitions {
 }
 
 mapping! {
-    /// Steps done if something holds.
+    /// Steps that are run on a condition.
     IfFile {
-        /// An expression, which can ask for the `status` of the last response as well.
+        /// Expression that decides. It can use the `status` of the last response.
         condition["if"](required): At<String>,
-        /// What is done if it holds.
+        /// Steps to run if it is true.
         then(required): StepsFile,
-        /// What is done otherwise; nothing by default.
+        /// Steps to run if it is false. Defaults to none.
         otherwise["else"]: StepsFile,
-        /// For `--tags` and `--exclude-tags`.
+        /// Tags, for `--tags` and `--exclude-tags`.
         tags: OneOrMany<String>,
     }
 }
 
 mapping! {
-    /// One of several, chosen by weight.
+    /// One of several branches, chosen by weight.
     RandomFile {
-        /// The choices.
+        /// Branches to choose from.
         random(required): Vec<At<BranchFile>>,
-        /// For `--tags` and `--exclude-tags`.
+        /// Tags, for `--tags` and `--exclude-tags`.
         tags: OneOrMany<String>,
     }
 }
 
 mapping! {
-    /// A choice.
+    /// A branch.
     BranchFile {
-        /// How often it is chosen, relative to the others; 1 by default.
+        /// How often it is chosen, relative to the other branches. Defaults to 1.
         weight: Weight,
-        /// What is done.
+        /// Steps to run.
         steps(required): StepsFile,
     }
 }
 
 mapping! {
-    /// A request that is sent until its answer is as awaited.
+    /// A request that is repeated until its response matches `until`.
     PollFile {
-        /// The request: a name, or a request of its own.
+        /// Request to repeat: a name, or a request of its own.
         poll(required): At<RequestFile>,
-        /// What is awaited, beside the request's own `check`.
+        /// Conditions that end the polling, in addition to the `check` of the request.
         until(required): OneOrMany<At<CheckFile>>,
-        /// From the end of one request to the start of the next; `1s` by default.
+        /// Wait from the end of one request to the start of the next. Defaults to `1s`.
         every: Duration,
-        /// When to give up; the step has then failed. `30s` by default.
+        /// When to give up. The step then fails. Defaults to `30s`.
         timeout: Duration,
-        /// For `--tags` and `--exclude-tags`.
+        /// Tags, for `--tags` and `--exclude-tags`.
         tags: OneOrMany<String>,
     }
 }
 
 mapping! {
-    /// Requests sent several times at once.
+    /// Requests that are sent several times at once.
     BurstFile {
-        /// How often each is sent, all at once.
+        /// How many times to send each request, all at once.
         burst(required): u32,
-        /// The requests: names, or requests of their own.
+        /// Requests to send: names, or requests of their own.
         requests(required): OneOrMany<At<RequestFile>>,
-        /// For `--tags` and `--exclude-tags`.
+        /// Tags, for `--tags` and `--exclude-tags`.
         tags: OneOrMany<String>,
     }
 }
 
 mapping! {
-    /// Requests sent at once, each over a connection of its own.
+    /// Requests that are sent at once, each over its own connection.
     ParallelFile {
-        /// The requests: names, or requests of their own.
+        /// Requests to send: names, or requests of their own.
         parallel(required): Vec<At<RequestFile>>,
-        /// For `--tags` and `--exclude-tags`.
+        /// Tags, for `--tags` and `--exclude-tags`.
         tags: OneOrMany<String>,
     }
 }

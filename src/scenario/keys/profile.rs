@@ -16,37 +16,37 @@ use crate::scenario::yaml::tree::Node;
 use crate::units;
 
 mapping! {
-    /// How much load a run puts on its target, and for how long.
+    /// How much load a run puts on the service, and for how long.
     ProfileFile {
-        /// The profile's name.
+        /// Name of the profile.
         name: String,
-        /// What it is for, in a few words.
+        /// What the profile is for, in a few words.
         purpose: String,
-        /// Virtual users of a closed load; with `stages`, the highest stage is scaled to it.
+        /// Virtual users (closed model). Stages are scaled so that the highest has this many.
         users: u32,
-        /// Users started per second; by default all within 10 s.
+        /// Users started per second. By default, all users start within 10 s.
         spawn_rate: Rate,
-        /// Arrivals per second of an open load; with `stages`, the highest stage is scaled to it.
+        /// Arrivals per second (open model). Stages are scaled so that the highest has this rate.
         rate: Rate,
-        /// Most requests in flight of an open load.
+        /// Most requests in flight (open model).
         max_users: u32,
-        /// How the arrivals of an open load are spaced: `uniform` (the default) or `poisson`.
+        /// Spacing of arrivals (open model): `uniform` (default) or `poisson`.
         arrivals: Arrivals,
-        /// Levels run one after the other.
+        /// Levels of load, one after the other.
         stages: Vec<At<StageFile>>,
-        /// Levels in even steps, in place of `stages`.
+        /// Levels in even steps, instead of `stages`.
         steps: StepsShapeFile,
-        /// A level that goes up and down, in place of `stages`.
+        /// Load that rises and falls as a sine wave, instead of `stages`.
         sine: SineShapeFile,
-        /// Levels run one after the other to find the knee, in place of `stages`.
+        /// Rising levels that find the knee, instead of `stages`.
         sweep: SweepFile,
-        /// Full load that is not measured, before the first level.
+        /// Full load before the first level. It is not measured.
         warmup: Duration,
-        /// How long the load is held, counted from the end of the ramp; with `stages`, they are scaled to it.
+        /// How long to hold the load, from the end of the ramp. Stages are scaled to last this long together.
         duration: Duration,
-        /// How long requests in flight may go on at the end; `30s` by default.
+        /// How long requests in flight can go on after the end of the load. Defaults to `30s`.
         stop_timeout: Duration,
-        /// Targets, unless the scenario has its own.
+        /// SLOs. Those of the scenario override them.
         slo: Pairs<SloFile>,
     }
 }
@@ -100,19 +100,19 @@ impl ProfileFile {
 mapping! {
     /// A level of the load.
     StageFile {
-        /// Shown in the report.
+        /// Name of the stage, shown in reports.
         name: String,
-        /// Virtual users at this level (closed load).
+        /// Virtual users at this level (closed model).
         users: u32,
-        /// Arrivals per second at this level (open load).
+        /// Arrivals per second at this level (open model).
         rate: Rate,
-        /// The user classes that run in it, from the start of its ramp on; all by default.
+        /// User classes that run in this stage, including its ramp. Defaults to all.
         user_classes: OneOrMany<At<String>>,
         /// How long the change to this level takes; 0 is a jump.
         ramp: Duration,
-        /// In place of `ramp`: users started or ended per second.
+        /// Users started or stopped per second, instead of `ramp`.
         spawn_rate: Rate,
-        /// How long the level is held.
+        /// How long to hold the level.
         duration(required): Duration,
     }
 }

@@ -12,29 +12,29 @@ use crate::scenario::yaml::mapping::mapping;
 use crate::scenario::yaml::tree::Node;
 
 mapping! {
-    /// Conditions on a response.
+    /// Conditions that a response must meet.
     CheckFile {
-        /// Codes (`200`), ranges (`200-299`) or classes (`2xx`).
+        /// Status codes that pass: codes (`200`), ranges (`200-299`) or classes (`2xx`).
         status: OneOrMany<At<String>>,
-        /// The longest response time that passes.
+        /// Longest response time that passes.
         max_duration: Duration,
-        /// The fewest bytes of the body, on the wire.
+        /// Smallest size of the body on the wire.
         min_size: Size,
-        /// The most bytes of the body, on the wire.
+        /// Largest size of the body on the wire.
         max_size: Size,
-        /// By header: `exists`, `absent`, the value that must stand there, or what it must be like.
+        /// By header: `exists`, `absent`, the exact value, or what to expect of it.
         headers: Pairs<Node>,
         /// Text that the body must contain.
         body_contains: OneOrMany<At<String>>,
-        /// Regular expression that the body must match somewhere.
+        /// Regular expression that must match somewhere in the body.
         body_matches: OneOrMany<At<String>>,
-        /// By JSONPath: `exists`, `absent`, the value that must stand there, or what it must be like.
+        /// By JSONPath: `exists`, `absent`, the exact value, or what to expect of it.
         json: Pairs<Node>,
-        /// Expression that must hold; it knows the user's variables, those extracted as well, and `status`.
+        /// Expression that must be true. It can use `status` and the variables of the user, including those just extracted.
         that: OneOrMany<At<String>>,
-        /// Conditions of which none may hold.
+        /// Conditions, none of which may be met.
         not: NotFile,
-        /// What a failure of these conditions is called; it is counted under this key.
+        /// Name of the failure in reports when one of these conditions is not met.
         fail_with: String,
     }
 }
@@ -55,21 +55,21 @@ impl Decode for NotFile {
 }
 
 mapping! {
-    /// What to expect of a value; all that is given must be so.
+    /// What to expect of a value. All of it must be true.
     ExpectationFile {
-        /// This value.
+        /// Exactly this value.
         equals: Node,
-        /// A text with this in it, or a list that has it.
+        /// A text that contains this, or a list with this item.
         contains: String,
-        /// A text that matches this regular expression somewhere.
+        /// A text that this regular expression matches somewhere.
         matches: String,
-        /// A number above this.
+        /// A number greater than this.
         above: Number,
-        /// A number below this.
+        /// A number less than this.
         below: Number,
-        /// A number that is this or above.
+        /// A number greater than or equal to this.
         at_least: Number,
-        /// A number that is this or below.
+        /// A number less than or equal to this.
         at_most: Number,
     }
 }
@@ -93,19 +93,19 @@ impl Decode for Number {
 }
 
 mapping! {
-    /// Where in a response a value stands, and what becomes of it; a JSONPath alone needs no mapping.
+    /// Where to find a value in a response. A JSONPath alone needs no mapping.
     ExtractionFile or json {
-        /// A JSONPath into the body.
+        /// JSONPath into the body.
         json: String,
-        /// A header.
+        /// Name of a header.
         header: String,
-        /// A cookie that the response sets.
+        /// Name of a cookie that the response sets.
         cookie: String,
-        /// A regular expression, of which the first group is taken; looks into the body unless there is another place.
+        /// Regular expression whose first group is the value. Searches the body unless another source is given.
         regex: String,
-        /// Which of several: a number from 0 (the default), `last`, `random`, or `all` as a list.
+        /// Which match to use: a number from 0 (default), `last`, `random`, or `all` as a list.
         index: String,
-        /// The value where there is none; without it, the request fails.
+        /// Value to use when nothing is found. Without it, the request fails.
         default: Node,
     }
 }

@@ -18,79 +18,79 @@ use crate::scenario::yaml::decode::{At, OneOrMany, Pairs, Size};
 use crate::scenario::yaml::mapping::mapping;
 
 mapping! {
-    /// A scenario: what virtual users do, and what is asked of the target.
+    /// A scenario: what virtual users do, and the SLOs that the service must meet.
     ScenarioFile {
-        /// The scenario's name, shown in reports. The file's name by default.
+        /// Name of the scenario, shown in reports. Defaults to the name of the file.
         name: String,
-        /// Base URL of the target, such as `http://localhost:8000`, or `demo` for the built-in target.
+        /// Base URL of the service under test, such as `http://localhost:8000`, or `demo` for the built-in service.
         host: String,
-        /// What holds for all endpoints unless they say otherwise.
+        /// Defaults for all endpoints.
         defaults: DefaultsFile,
-        /// Values for `{{ name }}`; each may use those before it.
+        /// Variables, used as `{{ name }}`. Each can use those defined before it.
         variables: Pairs<String>,
-        /// Values for `{{ name }}` that are shown nowhere, from the environment or a file.
+        /// Secrets, used as `{{ name }}`: values from the environment or a file that are never shown.
         secrets: Pairs<SecretFile>,
-        /// Data that users are fed with, by name; `{{ name.column }}` is a value of the user's row.
+        /// Data files that feed users, by name. `{{ name.column }}` is a value from the user's current row.
         data: Pairs<DataFile>,
-        /// The requests, chosen by weight.
+        /// Requests, chosen by weight.
         endpoints: Vec<At<EndpointFile>>,
-        /// Kinds of virtual users, by name.
+        /// User classes, by name.
         users: Pairs<UserFile>,
-        /// Steps that are measured as one transaction, by name; chosen by weight beside the endpoints.
+        /// Flows, by name: steps that are measured together as one transaction. Chosen by weight, like endpoints.
         flows: Pairs<FlowFile>,
-        /// Steps by name, to be used in flows.
+        /// Named steps, for use in flows.
         steps: Pairs<StepsFile>,
-        /// Files with further endpoints, flows and steps, in the scenario's folder or below.
+        /// Files with more endpoints, flows and steps, in the scenario's folder or below.
         include: OneOrMany<At<String>>,
-        /// Targets for all requests together.
+        /// SLOs for all requests together.
         slo: Pairs<SloFile>,
-        /// Profiles of this scenario: overrides of known ones, key by key, or new ones.
+        /// Profiles for this scenario: new ones, or existing ones with some keys overridden.
         profiles: Pairs<ProfileFile>,
-        /// Hosts beyond the scenario's own that redirects may lead to, as `host` or `host:port`.
+        /// Hosts that redirects may lead to in addition to the scenario's own, as `host` or `host:port`.
         allow_redirects_to: Vec<At<String>>,
-        /// What carries the requests: `reqwest` (the default) or `direct`.
+        /// HTTP client: `reqwest` (default) or `direct`.
         client: ClientChoice,
-        /// Whom to trust in TLS handshakes, and what to show.
+        /// Trusted CAs and client certificate.
         tls: TlsFile,
-        /// The proxy that requests go through; none by default, whatever the environment says.
+        /// Proxy for all requests. Defaults to none; proxy settings in the environment are ignored.
         proxy: ProxyFile,
-        /// Addresses of this machine that users connect from, in turn; any by default.
+        /// Addresses of this machine that users connect from, assigned in turn. Defaults to any.
         local_address: OneOrMany<At<String>>,
     }
 }
 
 mapping! {
-    /// What holds for all endpoints.
+    /// Defaults for all endpoints.
     DefaultsFile {
-        /// From sending to the last byte; `30s` by default.
+        /// Time limit of a request, from sending to the last byte. Defaults to `30s`.
         timeout: Duration,
-        /// For name resolution, TCP and TLS; `10s` by default, at most `timeout`.
+        /// Time limit of name resolution, TCP and TLS handshake; at most `timeout`. Defaults to `10s`.
         connect_timeout: Duration,
         /// Headers of every request.
         headers: Pairs<String>,
-        /// The wait between iterations: `between(1s, 3s)`, `constant(1s)`, `constant_pacing(1s)`, `constant_throughput(2)` or `none`.
+        /// Wait between iterations: `between(1s, 3s)`, `constant(1s)`, `constant_pacing(1s)`, `constant_throughput(2)`, `poisson(2)` or `none`.
         think_time: ThinkTime,
-        /// How many redirects are followed, 0 to 100; 10 by default.
+        /// How many redirects to follow, 0 to 100. Defaults to 10.
         max_redirects: u32,
-        /// The largest response body on the wire; a larger one is cut off and fails as `body_too_large`. `100MB` by default; a body that a check looks into may have 10 MB, decoded too.
+        /// Largest response body on the wire. A larger one is cut off, and the request fails as `body_too_large`. Defaults to `100MB`. A body that a check reads can have at most 10 MB, also when decoded.
         max_body: Size,
-        /// How requests prove who sends them.
+        /// Authentication.
         auth: AuthChoice,
-        /// The version of HTTP: `auto` (the default), `1.1` or `2`.
+        /// HTTP version: `auto` (default), `1.1` or `2`.
         http_version: HttpChoice,
-        /// Whether connections are kept open for the next request; `true` by default.
+        /// Whether to keep connections open for the next request. Defaults to `true`.
         keep_alive: bool,
     }
 }
 
 mapping! {
-    /// Endpoints, flows and steps for several scenarios.
+    /// Endpoints, flows and steps shared by several scenarios.
     IncludedFile {
-        /// Requests, to be named in the scenario.
+        /// Requests that scenarios can use by name.
         endpoints: Vec<At<EndpointFile>>,
-        /// Flows, to be named in the scenario.
+        /// Flows that scenarios can use by name.
         flows: Pairs<FlowFile>,
-        /// Steps, to be named in flows.
+        /// Named steps, for use in flows.
         steps: Pairs<StepsFile>,
     }
 }

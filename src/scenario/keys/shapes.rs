@@ -1,4 +1,4 @@
-//! The keys of shapes: steps, a sine and a sweep, each of which stands for many stages.
+//! The keys of shapes: steps, a sine and a sweep, each of which makes many stages.
 //!
 //! Not here: the stages they make (`load::shapes`).
 
@@ -15,13 +15,13 @@ use crate::units;
 mapping! {
     /// Levels in even steps.
     StepsShapeFile {
-        /// Virtual users (closed load).
+        /// Virtual users (closed model).
         users: StepsRangeFile,
-        /// Arrivals per second (open load).
+        /// Arrivals per second (open model).
         rate: StepsRangeFile,
-        /// How long each level is held.
+        /// How long to hold each level.
         duration(required): Duration,
-        /// How long the change to each level takes; 0 by default, a jump.
+        /// How long the change to each level takes. Defaults to 0, a jump.
         ramp: Duration,
     }
 }
@@ -29,27 +29,27 @@ mapping! {
 mapping! {
     /// From one level to another.
     StepsRangeFile {
-        /// The first level.
+        /// First level.
         from(required): Level,
-        /// The last level.
+        /// Last level.
         to(required): Level,
-        /// From one level to the next.
+        /// Difference between levels.
         by(required): Level,
     }
 }
 
 mapping! {
-    /// A level that goes up and down as a sine, beginning and ending low, in small steps.
+    /// A level that goes up and down as a sine wave, in small steps. Begins and ends low.
     SineShapeFile {
-        /// Virtual users (closed load).
+        /// Virtual users (closed model).
         users: SineRangeFile,
-        /// Arrivals per second (open load).
+        /// Arrivals per second (open model).
         rate: SineRangeFile,
-        /// From one low to the next.
+        /// Time from one low to the next.
         period(required): Duration,
-        /// How long it goes on; one period by default.
+        /// How long to go on. Defaults to one period.
         duration: Duration,
-        /// How many levels a period is made of; 20 by default.
+        /// Levels per period. Defaults to 20.
         levels: u32,
     }
 }
@@ -57,23 +57,23 @@ mapping! {
 mapping! {
     /// Between two levels.
     SineRangeFile {
-        /// The lowest level.
+        /// Lowest level.
         low(required): Level,
-        /// The highest level.
+        /// Highest level.
         high(required): Level,
     }
 }
 
 mapping! {
-    /// Levels one after the other, to find the knee: where more load brings more waiting than work.
+    /// Rising levels, to find the knee: where more load adds waiting instead of throughput.
     SweepFile {
-        /// Virtual users at each level, rising (closed load).
+        /// Virtual users at each level, rising (closed model).
         users: Vec<At<Level>>,
-        /// Arrivals per second at each level, rising (open load).
+        /// Arrivals per second at each level, rising (open model).
         rate: Vec<At<Level>>,
-        /// How long each level is measured.
+        /// How long to measure each level.
         duration(required): Duration,
-        /// How long the change to each level takes, which is not measured; `2s` by default.
+        /// How long the change to each level takes, which is not measured. Defaults to `2s`.
         ramp: Duration,
     }
 }

@@ -10,15 +10,15 @@ use crate::scenario::yaml::mapping::mapping;
 use crate::scenario::yaml::tree::Node;
 
 mapping! {
-    /// An SLO; its limit alone needs no mapping.
+    /// An SLO. Its limit alone needs no mapping.
     SloFile or limit {
-        /// The bound: a duration, a share or a rate.
+        /// Limit: a duration, a share such as `1%`, or a rate such as `100/s`.
         limit(required): String,
-        /// Weight in the score, above 0; 1 by default.
+        /// Weight in the score, above 0. Defaults to 1.
         weight: ScoreWeight,
         /// Counts in the score, but cannot fail the verdict.
         advisory: bool,
-        /// The profiles it holds for; all by default.
+        /// Profiles that it applies to. Defaults to all.
         profiles: OneOrMany<At<String>>,
     }
 }
@@ -32,7 +32,7 @@ impl Decode for ScoreWeight {
         parse("a number", node, findings, |text| {
             let weight = text.parse().ok().filter(|w: &f64| *w > 0.0 && *w <= 1000.0);
             weight.ok_or_else(|| {
-                format!("`{text}` is not a weight: write a number above 0 and at most 1000")
+                format!("`{text}` is not a weight: write a number above 0, at most 1000")
             })
         })
         .map(Self)

@@ -29,7 +29,7 @@ impl Decode for ThinkTime {
 fn parse_think_time(text: &str) -> Result<ThinkTime, String> {
     let allowed = || {
         let quote = match text.contains('(') && !text.contains(')') {
-            true => "; between `{` and `}` a comma ends the value, so put it in quotes",
+            true => "; within `{` and `}`, a comma ends the value, so put it in quotes",
             false => "",
         };
         format!(
@@ -58,9 +58,7 @@ fn parse_think_time(text: &str) -> Result<ThinkTime, String> {
         ("between", [low, high]) => {
             let (low, high) = (units::parse_duration(low)?, units::parse_duration(high)?);
             if low > high {
-                return Err(format!(
-                    "`{text}`: the first wait is longer than the second"
-                ));
+                return Err(format!("`{text}`: the minimum is longer than the maximum"));
             }
             Ok(ThinkTime::Between(low, high))
         }
@@ -82,8 +80,8 @@ impl Decode for Wait {
         }
         let think = ThinkTime::decode(node, findings)?;
         if let ThinkTime::Pacing(_) = think {
-            let diagnostic = Diagnostic::new("a pace has no meaning within a flow").help(
-                "write `2s`, `constant(2s)`, `between(1s, 3s)` or `poisson(2)`; a pace is for \
+            let diagnostic = Diagnostic::new("pacing has no effect within a flow").help(
+                "write `2s`, `constant(2s)`, `between(1s, 3s)` or `poisson(2)`; pacing is for \
                  `think_time`",
             );
             findings.report(Some(node.at), diagnostic);

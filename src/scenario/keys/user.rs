@@ -14,21 +14,21 @@ use crate::scenario::yaml::mapping::mapping;
 use crate::scenario::yaml::tree::{Node, NodeKind};
 
 mapping! {
-    /// A kind of virtual user.
+    /// A user class.
     UserFile {
-        /// Its share of the users, relative to the other classes; 1 by default.
+        /// Share of the users, relative to the other classes. Defaults to 1.
         weight: Weight,
-        /// This many users, started before those that are shared out by weight (closed load).
+        /// Exact number of users, started before those distributed by weight (closed model).
         fixed_count: u32,
-        /// The wait between iterations; that of `defaults` by default.
+        /// Wait between iterations. Defaults to that of `defaults`.
         think_time: ThinkTime,
-        /// The requests it chooses from by weight: names, or requests of its own. Without `endpoints` and `flows`, those of the scenario.
+        /// Requests to choose from by weight: names, or requests of its own. Without `endpoints` and `flows`, those of the scenario.
         endpoints: Vec<At<TaskFile>>,
-        /// The flows it chooses from by weight, beside its endpoints.
+        /// Flows to choose from by weight, in addition to `endpoints`.
         flows: Vec<At<FlowTaskFile>>,
-        /// Steps that each user does once, before its first iteration. If one fails, the user ends.
+        /// Steps that each user runs once, before its first iteration. If one fails, the user stops.
         on_start: StepsFile,
-        /// Steps that each user does once, after its last iteration.
+        /// Steps that each user runs once, after its last iteration.
         on_stop: StepsFile,
     }
 }
@@ -55,25 +55,25 @@ impl Decode for TaskFile {
 }
 
 mapping! {
-    /// An endpoint by its name, which alone needs no mapping.
+    /// An endpoint by name, which alone needs no mapping.
     EndpointTaskFile or endpoint {
-        /// Its name.
+        /// Name of the endpoint.
         endpoint(required): String,
-        /// How often it is chosen; that of the endpoint by default.
+        /// How often it is chosen. Defaults to the weight of the endpoint.
         weight: Weight,
-        /// The wait after it, in place of that of its user.
+        /// Wait after this request. Overrides the think time of the user.
         think_time: ThinkTime,
     }
 }
 
 mapping! {
-    /// A flow by its name, which alone needs no mapping.
+    /// A flow by name, which alone needs no mapping.
     FlowTaskFile or flow {
-        /// Its name.
+        /// Name of the flow.
         flow(required): String,
-        /// How often it is chosen; that of the flow by default.
+        /// How often it is chosen. Defaults to the weight of the flow.
         weight: Weight,
-        /// The wait after it, in place of that of its user.
+        /// Wait after this flow. Overrides the think time of the user.
         think_time: ThinkTime,
     }
 }

@@ -155,7 +155,10 @@ pub(crate) fn resolve(
             if let Some(close) = did_you_mean(given, names.iter().copied()) {
                 message += &format!(": did you mean `{close}`?");
             }
-            let help = format!("known: {}; or give the path of a file", list(names));
+            let help = format!(
+                "known profiles: {}; or give the path of a file",
+                list(names)
+            );
             findings.report(None, Diagnostic::new(message).help(help));
             return Ok(None);
         }

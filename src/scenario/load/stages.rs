@@ -24,8 +24,8 @@ pub(crate) fn drafts(
 ) -> Option<(Option<Shape>, bool, Vec<StageDraft>)> {
     let (users, rate) = (profile.users.get(), profile.rate.get());
     if let (Some(_), Some(rate)) = (users, rate) {
-        let diagnostic = Diagnostic::new("`users` and `rate` together")
-            .help("`users` is a closed load, `rate` an open one: keep one of them");
+        let diagnostic = Diagnostic::new("`users` and `rate` cannot be combined")
+            .help("`users` is for the closed model, `rate` for the open model: keep one of them");
         findings.report(profile.rate.key().or(Some(rate.at)), diagnostic);
         return None;
     }
@@ -57,12 +57,12 @@ pub(crate) fn drafts(
         let is_bad = !(profile.users.is_missing()
             && profile.rate.is_missing()
             && profile.stages.is_missing());
-        let Some(target) = level else {
+        let Some(level) = level else {
             if !is_bad {
                 findings.report(
                     at,
-                    Diagnostic::new("the profile says no load")
-                        .help("give it `users`, `rate`, `stages`, `steps`, `sine` or `sweep`"),
+                    Diagnostic::new("the profile defines no load")
+                        .help("set `users`, `rate`, `stages`, `steps`, `sine` or `sweep`"),
                 );
             }
             return None;
@@ -73,7 +73,7 @@ pub(crate) fn drafts(
             None => {
                 if profile.duration.is_missing() {
                     let diagnostic = Diagnostic::new("missing key `duration`")
-                        .help("say how long the load is held, such as `duration: 5m`");
+                        .help("set how long to hold the load, such as `duration: 5m`");
                     findings.report(at, diagnostic);
                 }
                 return None;
@@ -89,7 +89,7 @@ pub(crate) fn drafts(
         }
         let steady = StageDraft {
             name: "steady".into(),
-            level: target,
+            level,
             ramp: None,
             spawn_rate: None,
             duration,
@@ -99,8 +99,8 @@ pub(crate) fn drafts(
     };
     if let Some(level) = level {
         if stages_are_open != rate.is_some() {
-            let diagnostic = Diagnostic::new("`users` and `rate` together")
-                .help("the stages and the level they are scaled to must be of one kind");
+            let diagnostic = Diagnostic::new("`users` and `rate` cannot be combined")
+                .help("use the key that the stages use");
             findings.report(profile.users.key().or(profile.rate.key()), diagnostic);
             return None;
         }
@@ -125,7 +125,7 @@ fn stage_drafts(
         if is_bad {
             continue;
         }
-        let (open, target) = match (stage.users.copied(), stage.rate.copied()) {
+        let (open, level) = match (stage.users.copied(), stage.rate.copied()) {
             (Some(users), None) => (false, f64::from(users)),
             (None, Some(rate)) => (true, rate.0),
             _ => {
@@ -138,16 +138,17 @@ fn stage_drafts(
             && (open || stage.ramp.get().is_some())
         {
             let message = match open {
-                true => "a spawn rate is for users, and this stage is a rate of arrivals",
-                false => "`ramp` and `spawn_rate` together",
+                true => "a spawn rate needs users, but this stage has an arrival rate",
+                false => "`ramp` and `spawn_rate` cannot be combined",
             };
-            let diagnostic = Diagnostic::new(message).help("say how long the change takes: `ramp`");
+            let diagnostic =
+                Diagnostic::new(message).help("set how long the change takes with `ramp`");
             findings.report(Some(key), diagnostic);
         }
         if *first_is_open.get_or_insert(open) != open {
             let diagnostic =
-                Diagnostic::new("stages with `users` and stages with `rate` in one profile")
-                    .help("a load is either closed (`users`) or open (`rate`)");
+                Diagnostic::new("stages with `users` and stages with `rate` cannot be combined")
+                    .help("use either the closed model (`users`) or the open model (`rate`)");
             findings.report(Some(stage.at), diagnostic);
         }
         drafts.push(StageDraft {
@@ -155,7 +156,7 @@ fn stage_drafts(
                 .name
                 .get()
                 .map_or_else(|| format!("stage {}", i + 1), |name| name.value.clone()),
-            level: target,
+            level,
             ramp: stage.ramp.copied(),
             spawn_rate: stage.spawn_rate.copied().map(|rate| rate.0),
             duration: stage.duration.copied().unwrap_or_default(),
@@ -167,13 +168,13 @@ fn stage_drafts(
     let wrong = if stages.is_empty() {
         Some("the list of stages is empty")
     } else if stages.len() > MAX_STAGES {
-        Some("more than 1000 stages")
+        Some("at most 1000 stages are allowed")
     } else if drafts.len() < stages.len() {
         None
     } else if drafts.iter().all(|stage| stage.level == 0.0) {
-        Some("all stages are empty of load")
+        Some("the stages have no load")
     } else if drafts.iter().all(|stage| stage.duration.is_zero()) {
-        Some("all stages last no time")
+        Some("the stages have no duration")
     } else {
         return Some((first_is_open.unwrap_or(false), drafts));
     };

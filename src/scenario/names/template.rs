@@ -1,6 +1,6 @@
 //! Parses `{{ ... }}` in a scenario's text.
 //!
-//! Here: which text is an expression, and the plain ones. Not here: what names stand for
+//! Here: which text is an expression, and the plain ones. Not here: what names mean
 //! (`names`), longer expressions (`plan::Expression`), or rendering, which the engine does
 //! (`plan::Template`).
 //!
@@ -24,7 +24,7 @@ impl Names<'_> {
         Template::new(text.value.as_str(), parts)
     }
 
-    /// The parts of `text`, which stands at `at`.
+    /// The parts of `text`, whose place is `at`.
     pub fn parts(
         &self,
         text: &str,
@@ -40,7 +40,7 @@ impl Names<'_> {
                 findings.report(
                     Some(findings.inside(at, "{{")),
                     Diagnostic::new("`{{` without `}}`")
-                        .help("write `{{ '{{' }}` for two braces that mean nothing"),
+                        .help("write `{{ '{{' }}` for literal braces"),
                 );
                 return parts;
             };
@@ -141,7 +141,7 @@ impl Names<'_> {
         Ok(Some(slot))
     }
 
-    /// Whether an argument stands for itself: it is quoted, or has no operator in it and is no
+    /// Whether an argument is taken literally: it is quoted, or has no operator in it and is no
     /// name.
     fn is_fixed(&self, argument: &str) -> bool {
         let computes = |text: &str| text.contains(['|', '+', '*', '/', '~', '[', '{']);
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_is_folded_and_protected() {
+    fn known_values_are_inserted_and_escaped() {
         for (text, escape, expected) in [
             ("plain", Escape::None, "plain"),
             ("?n={{ size }}", Escape::None, "?n=2 0"),

@@ -1,4 +1,4 @@
-//! From an `auth` key to a way of proving who sends a request.
+//! From an `auth` key to the authentication of a request.
 
 use std::sync::Arc;
 
@@ -16,16 +16,16 @@ use crate::scenario::yaml::findings::{Findings, Span};
 /// What an `auth` key says.
 #[derive(Debug, Clone)]
 pub(crate) enum AuthSetting {
-    /// Nothing: the key is not there.
+    /// The key is missing.
     Unset,
-    /// Requests prove nothing.
+    /// No authentication.
     None,
-    /// They do, in this way; the key stands there.
+    /// This authentication, and the place of the key.
     By(Arc<Auth>, Span),
 }
 
 /// What `field` says; what cannot be understood is reported.
-pub(crate) fn choice(
+pub(crate) fn setting(
     field: &Field<AuthChoice>,
     names: &Names<'_>,
     findings: &mut Findings,
@@ -61,14 +61,14 @@ impl AuthCompiler<'_, '_> {
         match given.as_slice() {
             [_] => {}
             [] => {
-                let diagnostic = Diagnostic::new("`auth` does not say how")
-                    .help("give it one of `basic`, `bearer`, `api_key`, `oauth2`, `digest`, or write `auth: none`");
+                let diagnostic = Diagnostic::new("`auth` is empty")
+                    .help("add one of `basic`, `bearer`, `api_key`, `oauth2`, `digest`, or write `auth: none`");
                 self.findings.report(Some(at), diagnostic);
                 return None;
             }
             [_, (_, second), ..] => {
                 let diagnostic =
-                    Diagnostic::new("more than one way to authenticate").help("keep one of them");
+                    Diagnostic::new("more than one authentication method").help("keep one of them");
                 self.findings.report(second.or(Some(at)), diagnostic);
                 return None;
             }
@@ -77,8 +77,8 @@ impl AuthCompiler<'_, '_> {
             let credentials = self.credentials(one)?;
             let name = credentials.username.as_constant();
             if name.is_some_and(|name| name.contains(':')) {
-                let diagnostic = Diagnostic::new("a name for `basic` cannot hold a `:`")
-                    .help("the first `:` ends the name");
+                let diagnostic = Diagnostic::new("the user name for `basic` cannot contain `:`")
+                    .help("the first `:` separates name and password");
                 self.findings.report(one.username.key(), diagnostic);
             }
             return Some(Auth::Basic(credentials));
@@ -117,11 +117,11 @@ impl AuthCompiler<'_, '_> {
             }
             (None, Some(query)) => KeyPlace::Query(query.value.clone()),
             (None, None) | (Some(_), Some(_)) => {
-                // A bad value was reported where it stands.
+                // A bad value was reported in its place.
                 if file.header.is_missing() == file.query.is_missing() {
                     let diagnostic =
-                        Diagnostic::new("an API key stands either in a header or in the query")
-                            .help("give one of `header: X-Api-Key` and `query: api_key`");
+                        Diagnostic::new("an API key is sent either in a header or in the query")
+                            .help("use either `header: X-Api-Key` or `query: api_key`");
                     self.findings.report(Some(file.at), diagnostic);
                 }
                 return None;
@@ -160,7 +160,7 @@ impl AuthCompiler<'_, '_> {
         let template = self.template(text);
         let Some(url) = template.as_constant() else {
             let diagnostic = Diagnostic::new("the token URL must be known before the run")
-                .help("use no other templates than `env.NAME` and variables that do not vary");
+                .help("use no templates other than `env.NAME` and constant variables");
             self.findings.report(Some(text.at), diagnostic);
             return None;
         };
@@ -172,7 +172,7 @@ impl AuthCompiler<'_, '_> {
             Ok(url) => Some(url.into()),
             Err(_) => {
                 let diagnostic =
-                    Diagnostic::new("the token URL is no URL, or one with credentials")
+                    Diagnostic::new("the token URL is not a URL, or it contains credentials")
                         .help("write it like `https://login.example.org/oauth/token`");
                 self.findings.report(Some(text.at), diagnostic);
                 None

@@ -115,16 +115,16 @@ pub(crate) fn gzip(
     let is_encoded = |header: &Header| header.name == "content-encoding";
     let diagnostic = if let Some(file) = body.on_disk() {
         Diagnostic::new(format!(
-            "`{}` is too large to be compressed for each request",
+            "`{}` is too large to compress for each request",
             file.path
         ))
         .help("compress the file, and send the header `Content-Encoding: gzip`")
     } else if headers.iter().any(is_encoded) {
-        Diagnostic::new("both `compress` and the header `content-encoding`")
-            .help("`compress` sends that header: keep one of them")
+        Diagnostic::new("`compress` conflicts with the header `content-encoding`")
+            .help("`compress` sets that header: remove one of them")
     } else if matches!(body, Body::None) {
         Diagnostic::new("there is no body to compress")
-            .help("give one of `json`, `form`, `body`, `body_file`, `multipart`")
+            .help("add one of `json`, `form`, `body`, `body_file`, `multipart`")
     } else {
         return true;
     };
@@ -183,7 +183,7 @@ impl JsonWriter<'_> {
         self.source.push('"');
         Escape::Json.push(text, &mut self.source);
         self.source.push('"');
-        // What was a number in an answer, a row or an expression is sent as one.
+        // What was a number in a response, a row or an expression is sent as one.
         if let [
             Part::Slot {
                 slot: Slot::Variable(_) | Slot::Expression(_),

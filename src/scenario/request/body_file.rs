@@ -10,7 +10,7 @@ use crate::plan::{Content, FilePart};
 use crate::scenario::source::{below, unusable};
 use crate::scenario::yaml::decode::At;
 
-/// The largest file that is held in memory; bytes. A larger one is read anew for each request.
+/// The largest file that is kept in memory; bytes. A larger one is read again for each request.
 const MAX_HELD_BYTES: u64 = 8 << 20;
 
 /// Reads a body file. A large one is only looked at.
@@ -57,10 +57,10 @@ mod tests {
         assert_eq!(try_read("data/a.csv", dir.path()).unwrap(), b"a,b");
         assert_eq!(try_read("./data/a.csv", dir.path()).unwrap(), b"a,b");
         for (bad, part) in [
-            ("../secret", "not below"),
-            ("data/../../x", "not below"),
-            ("/etc/passwd", "not below"),
-            ("", "not below"),
+            ("../secret", "outside"),
+            ("data/../../x", "outside"),
+            ("/etc/passwd", "outside"),
+            ("", "outside"),
             ("data", "regular"),
             ("nothing", "No such file"),
         ] {

@@ -68,8 +68,8 @@ fn source(file: &ExtractionFile, at: Span, findings: &mut Findings) -> Option<So
     let mut given = given.into_iter().filter(|(_, field)| !field.is_missing());
     let Some((key, field)) = given.next() else {
         if file.regex.is_missing() {
-            let diagnostic = Diagnostic::new("where is the value to be found?").help(format!(
-                "give one of {}",
+            let diagnostic = Diagnostic::new("the extraction has no source").help(format!(
+                "add one of {}",
                 list(["json", "regex", "header", "cookie"])
             ));
             findings.report(Some(at), diagnostic);
@@ -78,17 +78,16 @@ fn source(file: &ExtractionFile, at: Span, findings: &mut Findings) -> Option<So
         return Some(Source::Body);
     };
     if let Some((second, other)) = given.next() {
-        let diagnostic = Diagnostic::new(format!(
-            "both `{key}` and `{second}`: a value has one place"
-        ))
-        .help("keep one of them; only `regex` can stand beside another");
+        let diagnostic = Diagnostic::new(format!("more than one source: `{key}` and `{second}`"))
+            .help("keep one of them; only `regex` can be combined with another");
         findings.report(other.key(), diagnostic);
     }
     let text = field.get()?;
     match key {
         "json" => json_path(&text.value, text.at, findings).map(Source::Json),
         "header" if http::HeaderName::from_bytes(text.value.as_bytes()).is_err() => {
-            let diagnostic = Diagnostic::new(format!("`{}` is not a header name", text.value));
+            let diagnostic =
+                Diagnostic::new(format!("`{}` is not a valid header name", text.value));
             findings.report(Some(text.at), diagnostic);
             None
         }

@@ -34,8 +34,10 @@ pub(crate) fn headers(
 /// Whether a header of this lower-case name may be given.
 pub(crate) fn check_name(name: &str, before: &[Header]) -> Result<(), Diagnostic> {
     if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
-        return Err(Diagnostic::new(format!("`{name}` is not a header name"))
-            .help("use letters, digits and `-`"));
+        return Err(
+            Diagnostic::new(format!("`{name}` is not a valid header name"))
+                .help("use letters, digits and `-`"),
+        );
     }
     if matches!(name, "content-length" | "transfer-encoding" | "connection") {
         return Err(
@@ -43,15 +45,13 @@ pub(crate) fn check_name(name: &str, before: &[Header]) -> Result<(), Diagnostic
         );
     }
     if before.iter().any(|header| header.name == name) {
-        return Err(
-            Diagnostic::new(format!("the header `{name}` is given twice"))
-                .help("names are compared without regard to case: keep one of them"),
-        );
+        return Err(Diagnostic::new(format!("duplicate header `{name}`"))
+            .help("header names are case-insensitive: remove one of them"));
     }
     Ok(())
 }
 
-/// Whether a part may stand in a header. The value itself is not shown: it may be a secret.
+/// Whether a part is allowed in a header. The value itself is not shown: it may be a secret.
 pub(crate) fn is_text(part: &Part) -> bool {
     let fits = |text: &str| http::HeaderValue::from_str(text).is_ok();
     match part {
@@ -69,8 +69,8 @@ pub(crate) fn report_value(name: &str, at: Span, findings: &mut Findings) {
     findings.report(
         Some(at),
         Diagnostic::new(format!(
-            "the value of header `{name}` holds a line break or a control character"
+            "the value of header `{name}` contains a line break or a control character"
         ))
-        .help("a header is one line; look at the values of its templates, too"),
+        .help("a header is one line; check the values of its templates as well"),
     );
 }

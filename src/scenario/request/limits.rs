@@ -61,11 +61,11 @@ impl EndpointLimits {
                 Diagnostic::new(format!(
                     "the connect timeout {connect} is longer than the timeout {whole}"
                 ))
-                .help("connecting is part of the request: make it shorter, or the timeout longer"),
+                .help("connecting is part of the request: shorten it, or raise the timeout"),
             );
         }
         if let Some(given) = max_redirects.get().filter(|given| given.value > 100) {
-            let diagnostic = Diagnostic::new("more than 100 redirects are not followed");
+            let diagnostic = Diagnostic::new("at most 100 redirects can be followed");
             findings.report(Some(given.at), diagnostic);
         }
         Self {

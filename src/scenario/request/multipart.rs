@@ -32,8 +32,8 @@ pub(crate) fn pieces(
         }
     }
     if parts.0.is_empty() {
-        let diagnostic = Diagnostic::new("a multipart body without parts")
-            .help("give at least one, such as `file: {file: invoice.pdf}`");
+        let diagnostic = Diagnostic::new("the multipart body has no parts")
+            .help("add at least one, such as `file: {file: invoice.pdf}`");
         findings.report(Some(parts.at), diagnostic);
     }
     let boundary = boundary(&compiled);
@@ -65,7 +65,7 @@ enum PartContent {
     File(FilePart),
 }
 
-/// Depends on everything that is known of the parts, so that it stands in none of them, and the
+/// Depends on everything that is known of the parts, so that it occurs in none of them, and the
 /// same scenario has the same body in each run.
 fn boundary(parts: &[CompiledPart]) -> String {
     let mut hash = Sha256::new();
@@ -90,10 +90,7 @@ struct PartCompiler<'a, 'n> {
 impl PartCompiler<'_, '_> {
     fn part(&mut self, name: &str, part: &At<PartFile>) -> Option<CompiledPart> {
         let file = &part.value;
-        let mut head = format!(
-            "PartContent-Disposition: form-data; name=\"{}\"",
-            quoted(name)
-        );
+        let mut head = format!("Content-Disposition: form-data; name=\"{}\"", quoted(name));
         let (content, content_type) = match (file.text.get(), file.file.get()) {
             (Some(text), None) => {
                 let template = self.names.template(text, Escape::None, self.findings);
@@ -107,10 +104,10 @@ impl PartCompiler<'_, '_> {
                 }
             },
             _ => {
-                // A bad value was reported where it stands.
+                // A bad value was reported in its place.
                 if file.text.is_missing() == file.file.is_missing() {
                     let diagnostic = Diagnostic::new("a part is either a text or a file")
-                        .help("give one of `text` and `file`");
+                        .help("use either `text` or `file`");
                     self.findings.report(Some(part.at), diagnostic);
                 }
                 return None;
@@ -122,7 +119,7 @@ impl PartCompiler<'_, '_> {
             let filename = file.filename.get().map_or(&*own, |name| &name.value);
             head.push_str(&format!("; filename=\"{}\"", quoted(filename)));
         } else if let Some(name) = file.filename.get() {
-            let diagnostic = Diagnostic::new("only a file has a file name");
+            let diagnostic = Diagnostic::new("only a file can have a file name");
             self.findings.report(Some(name.at), diagnostic);
         }
         head.push_str("\r\n");
@@ -131,7 +128,7 @@ impl PartCompiler<'_, '_> {
             self.check_content_type(&given.value, given.at);
         }
         if let Some(content_type) = given.map(|given| &*given.value).or(content_type) {
-            head.push_str(&format!("PartContent-Type: {content_type}\r\n"));
+            head.push_str(&format!("Content-Type: {content_type}\r\n"));
         }
         Some(CompiledPart { head, content })
     }

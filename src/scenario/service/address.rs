@@ -7,7 +7,7 @@ use url::Url;
 use crate::error::Diagnostic;
 use crate::plan::{Part, Service, Template};
 
-/// The word for the built-in target.
+/// The word for the built-in service.
 const DEMO: &str = "demo";
 
 /// Reads a `host`.
@@ -20,8 +20,8 @@ pub(crate) fn parse_host(text: &str) -> Result<Service, Diagnostic> {
     }
     let url = parse_url(text)?;
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(Diagnostic::new("a host has no query and no fragment")
-            .help("write the query at the endpoints"));
+        return Err(Diagnostic::new("a host cannot have a query or a fragment")
+            .help("put the query in the URLs of the endpoints"));
     }
     Ok(Service::Url(url.as_str().trim_end_matches('/').to_owned()))
 }
@@ -31,16 +31,18 @@ pub(crate) fn parse_host(text: &str) -> Result<Service, Diagnostic> {
 /// # Errors
 /// A diagnostic without a place. The text is not repeated, since it may hold a password.
 pub(crate) fn parse_url(text: &str) -> Result<Url, Diagnostic> {
-    let next_step = "write it like `http://localhost:8000`, or `demo` for the built-in target";
+    let next_step = "write it like `http://localhost:8000`, or `demo` for the built-in service";
     if !(text.starts_with("http://") || text.starts_with("https://")) {
-        return Err(Diagnostic::new("a host begins with `http://` or `https://`").help(next_step));
+        return Err(
+            Diagnostic::new("a host must start with `http://` or `https://`").help(next_step),
+        );
     }
     let url = Url::parse(text)
-        .map_err(|error| Diagnostic::new(format!("not a URL: {error}")).help(next_step))?;
+        .map_err(|error| Diagnostic::new(format!("invalid URL: {error}")).help(next_step))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(
-            Diagnostic::new("a URL must not hold a user name or a password").help(
-                "send a header instead, such as `Authorization: \"Basic {{ env.CREDENTIALS }}\"`",
+            Diagnostic::new("a URL must not contain a user name or password").help(
+                "use `auth` instead, such as `basic: {username: ann, password: \"{{ env.PASSWORD }}\"}`",
             ),
         );
     }
@@ -95,7 +97,7 @@ pub(crate) fn parse_allowed(text: &str) -> Result<Vec<String>, Diagnostic> {
 /// What an endpoint's URL turned out to be.
 #[derive(Debug)]
 pub(crate) enum EndpointUrl {
-    /// A path below the target.
+    /// A path below the host.
     Relative,
     /// An absolute URL on this host.
     Absolute(Url),
@@ -114,7 +116,7 @@ pub(crate) fn check_url(url: &Template) -> Result<EndpointUrl, Diagnostic> {
     if start.starts_with('/') {
         // Joined to a host only to have its characters checked.
         Url::parse(&format!("http://localhost{start}"))
-            .map_err(|error| Diagnostic::new(format!("not a path: {error}")).help(next_step))?;
+            .map_err(|error| Diagnostic::new(format!("invalid path: {error}")).help(next_step))?;
         return Ok(EndpointUrl::Relative);
     }
     if start.starts_with("http://") || start.starts_with("https://") {
@@ -123,12 +125,12 @@ pub(crate) fn check_url(url: &Template) -> Result<EndpointUrl, Diagnostic> {
         if !is_whole && !after_scheme.contains('/') {
             return Err(
                 Diagnostic::new("the host of a URL must be known before the run")
-                    .help("use a template in path and query only, or `env.NAME`"),
+                    .help("use templates only in path and query, or use `env.NAME`"),
             );
         }
         return parse_url(start).map(EndpointUrl::Absolute);
     }
-    Err(Diagnostic::new("a URL must begin with `/`, `http://` or `https://`").help(next_step))
+    Err(Diagnostic::new("a URL must start with `/`, `http://` or `https://`").help(next_step))
 }
 
 #[cfg(test)]
@@ -136,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_keep_their_path_and_never_hold_credentials() {
+    fn hosts_keep_their_path_and_never_contain_credentials() {
         let url = |text: &str| Service::Url(text.to_owned());
         for (text, expected) in [
             ("demo", Service::Demo),

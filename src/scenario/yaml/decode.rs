@@ -22,12 +22,12 @@ pub(crate) trait Decode: Sized {
     fn schema() -> Value;
 }
 
-/// A value and where it stands.
+/// A value and its place.
 #[derive(Debug, Clone)]
 pub(crate) struct At<T> {
     /// The value.
     pub value: T,
-    /// Where it stands.
+    /// Its place.
     pub at: Span,
 }
 
@@ -271,9 +271,7 @@ impl Decode for u32 {
                 .parse::<u32>()
                 .ok()
                 .filter(|number| *number <= MAX_COUNT);
-            number.ok_or_else(|| {
-                format!("`{text}` is not allowed here: write a whole number from 0 to {MAX_COUNT}")
-            })
+            number.ok_or_else(|| format!("`{text}` is not a whole number from 0 to {MAX_COUNT}"))
         })
     }
 

@@ -13,10 +13,10 @@ use serde_saphyr::{Location, Spanned};
 use super::findings::{Findings, Span};
 use crate::error::Diagnostic;
 
-/// A YAML value and where it stands.
+/// A YAML value and its place.
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
-    /// Where it was written; for an alias, where its anchor stands.
+    /// Its place; for an alias, that of the anchor.
     pub at: Span,
     /// The value.
     pub kind: NodeKind,
@@ -45,7 +45,7 @@ pub(crate) enum NodeKind {
 pub(crate) struct Key {
     /// The key as text.
     pub text: String,
-    /// Where it stands.
+    /// Its place.
     pub at: Span,
 }
 
@@ -159,7 +159,7 @@ fn explain(file: usize, error: &serde_saphyr::Error) -> (Option<Span>, Diagnosti
     let diagnostic = match error.without_snippet() {
         Yaml::DuplicateMappingKey { key, .. } => duplicate(key.as_deref().unwrap_or("?")),
         Yaml::MergeKeyNotAllowed { .. } => Diagnostic::new("merge keys (`<<`) are not supported")
-            .help("write the keys out, or give the whole value an anchor and an alias"),
+            .help("write out the keys, or use an anchor and an alias for the whole value"),
         Yaml::MultipleDocuments { .. } => Diagnostic::new("more than one YAML document")
             .help("keep one document per file: remove the `---`"),
         Yaml::Budget { .. }
@@ -170,8 +170,8 @@ fn explain(file: usize, error: &serde_saphyr::Error) -> (Option<Span>, Diagnosti
         other => {
             let text = other.to_string();
             let text = text.split(" at line ").next().unwrap_or(&text).trim();
-            Diagnostic::new(format!("not valid YAML: {text}")).help(
-                "text with `: `, ` #`, `{` or `*` at its start needs quotes; indent with spaces",
+            Diagnostic::new(format!("invalid YAML: {text}")).help(
+                "quote text that contains `: ` or ` #`, or starts with `{` or `*`; indent with spaces",
             )
         }
     };
@@ -180,8 +180,8 @@ fn explain(file: usize, error: &serde_saphyr::Error) -> (Option<Span>, Diagnosti
 
 fn duplicate(key: &str) -> Diagnostic {
     Diagnostic::new(format!("duplicate key `{key}`"))
-        .label("given before")
-        .help("keep one of them")
+        .label("already given")
+        .help("remove one of them")
 }
 
 fn span(file: usize, location: Location) -> Span {
@@ -412,9 +412,9 @@ mod tests {
         for (text, part) in [
             ("a: &a {x: 1}\nb:\n  <<: *a\n", "merge keys"),
             ("a: 1\n---\nb: 1\n", "more than one YAML document"),
-            ("a: !include x\n", "not valid YAML"),
-            ("a: [1\nb: 2\n", "not valid YAML"),
-            ("a:\n\tb: 1\n", "not valid YAML"),
+            ("a: !include x\n", "invalid YAML"),
+            ("a: [1\nb: 2\n", "invalid YAML"),
+            ("a:\n\tb: 1\n", "invalid YAML"),
         ] {
             let errors = errors(text);
             assert!(

@@ -1,4 +1,4 @@
-//! Old baselines go on to count: a scenario that says nothing new keeps its fingerprint.
+//! Old baselines remain valid: a scenario that says nothing new keeps its fingerprint.
 
 use crate::support::Perfctl;
 
@@ -28,7 +28,7 @@ fn a_scenario_of_the_first_version_keeps_its_fingerprint_and_its_plan() {
     };
     assert_eq!(
         keys(&plan),
-        "scenario profile target allowed_hosts seed workers variables classes endpoints load slos skipped_slos"
+        "scenario profile service allowed_hosts seed workers variables classes endpoints load slos skipped_slos"
     );
     assert_eq!(
         keys(&plan["endpoints"][0]),
