@@ -138,7 +138,7 @@ mod tests {
         let text = error.to_string();
         for part in [
             "did you mean `host`?",
-            "there are no endpoints",
+            "the scenario has no endpoints",
             "missing.yaml",
         ] {
             assert!(text.contains(part), "{part}: {text}");

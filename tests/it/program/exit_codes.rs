@@ -58,7 +58,7 @@ fn invalid_usage_is_a_2_and_nothing_is_sent() {
         ("--fail-on nonsense", "nonsense"),
         ("--format nonsense", "nonsense"),
         ("--iterations 0", "iterations"),
-        ("-T nonsense", "tags leave no endpoint"),
+        ("-T nonsense", "no endpoint matches `--tags`"),
         ("-p nonsense", "nonsense"),
         ("-H nonsense", "http://"),
         ("-e nonsense", "KEY=VALUE"),

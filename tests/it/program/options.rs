@@ -212,7 +212,7 @@ fn a_scenario_is_found_by_default_alone_by_name_by_path_and_by_url() {
     }
     let many = in_files(&["a", "b"], &[]);
     assert_eq!(many.status, Some(2));
-    for part in ["which scenario?", "scenarios/a.yaml", "scenarios/b.yaml"] {
+    for part in ["no scenario given", "scenarios/a.yaml", "scenarios/b.yaml"] {
         assert!(many.stderr.contains(part), "{}", many.stderr);
     }
     let none = in_files(&[], &[]);

@@ -115,18 +115,18 @@ fn mistakes_are_shown_with_their_places_and_without_secrets() {
 - {get: /11, auth: {basic: {username: 'a:b', password: hunter2}}}";
     let completed = Perfctl::scenario("demo", endpoints).expect_status(2).run();
     for part in [
-        "`auth` does not say how",
+        "`auth` is empty",
         "default.yaml:5:61\n",
-        "more than one way to authenticate",
-        "an API key stands either in a header or in the query",
-        "`a b` is not a header name",
-        "both `auth` and the header `authorization`",
+        "more than one authentication method",
+        "an API key is sent either in a header or in the query",
+        "`a b` is not a valid header name",
+        "`auth` conflicts with the header `authorization`",
         "the token URL must be known before the run",
-        "the token URL is no URL, or one with credentials",
+        "the token URL is not a URL, or it contains credentials",
         "`auth` is a mapping such as `bearer: TOKEN`, or `none`",
         "did you mean `password`?",
-        "the value of header `authorization` holds a line break",
-        "a name for `basic` cannot hold a `:`",
+        "the value of header `authorization` contains a line break",
+        "the user name for `basic` cannot contain `:`",
     ] {
         assert!(
             completed.stderr.contains(part),

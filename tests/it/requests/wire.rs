@@ -148,30 +148,30 @@ fn wrong_certificates_keys_and_proxies_are_shown_with_their_places() {
         ("tls: {ca_file: .}", "not a regular file"),
         (
             "tls: {ca_file: text.pem}",
-            "it holds no certificate in PEM form",
+            "it contains no certificate in PEM format",
         ),
         (
             "tls: {ca_file: '{{ user_id }}'}",
             "must be known before the run",
         ),
-        ("tls: {key_file: other.key}", "a key without a certificate"),
-        ("tls: {cert_file: client.pem}", "it holds no private key"),
+        (
+            "tls: {key_file: other.key}",
+            "`key_file` without `cert_file`",
+        ),
+        ("tls: {cert_file: client.pem}", "it contains no private key"),
         (
             "tls: {cert_file: client.pem, key_file: other.key}",
-            "the key is not that of the certificate",
+            "the key does not match the certificate",
         ),
         ("tls: {insecure: sure}", "`sure` is not a boolean"),
-        ("proxy: {url: 'localhost:3128'}", "not the URL of a proxy"),
-        (
-            "proxy: {url: 'http://u:hunter2@h:1'}",
-            "not the URL of a proxy",
-        ),
+        ("proxy: {url: 'localhost:3128'}", "not a proxy URL"),
+        ("proxy: {url: 'http://u:hunter2@h:1'}", "not a proxy URL"),
         (
             "proxy: {url: 'http://h:1', password: hunter2}",
             "both `username` and `password`",
         ),
         ("local_address: here", "`here` is not an IP address"),
-        ("defaults: {http_version: 3}", "`3` is no version of HTTP"),
+        ("defaults: {http_version: 3}", "unknown value `3`"),
     ] {
         let shown = perfctl(keys);
         assert!(shown.contains(part), "{keys}: {shown}");

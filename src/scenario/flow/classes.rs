@@ -4,86 +4,102 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::index::{Origin, Pool, Subject};
-use super::steps::{Filter, Steps};
+use super::index::{Declaration, EntryId, Index};
+use super::steps::{StepCompiler, TagFilter};
 use crate::error::{Diagnostic, did_you_mean};
 use crate::plan::{Endpoint, Flow, Load, Model, Step, Task, ThinkTime, UserClass};
-use crate::scenario::Options;
-use crate::scenario::keys::flow::{TaskFile, UserFile};
-use crate::scenario::keys::scenario::{ProfileFile, ScenarioFile};
+use crate::scenario::keys::endpoint::Weight;
+use crate::scenario::keys::profile::ProfileFile;
+use crate::scenario::keys::scenario::ScenarioFile;
+use crate::scenario::keys::user::{TaskFile, UserFile};
 use crate::scenario::names::Names;
+use crate::scenario::options::Options;
 use crate::scenario::yaml::decode::{At, Field, Pairs, list};
 use crate::scenario::yaml::findings::Findings;
 use crate::units::format_users;
 
 /// What runs.
 #[derive(Default)]
-pub(crate) struct Running {
+pub(crate) struct Selection {
     /// The user classes; one at least, without findings.
     pub classes: Vec<UserClass>,
-    /// The endpoints that they use, in the order of the pool.
+    /// The endpoints that they use, in the order of the index.
     pub endpoints: Vec<Endpoint>,
     /// The flows that they use, likewise.
     pub flows: Vec<Flow>,
 }
 
 /// Makes the classes of a scenario.
-pub(crate) struct Tasks<'a> {
+pub(crate) struct ClassCompiler<'a> {
     /// The scenario.
     pub file: &'a ScenarioFile,
     /// Its requests and flows.
-    pub pool: &'a Pool<'a>,
+    pub index: &'a Index<'a>,
     /// Its variables.
     pub names: &'a Names<'a>,
     /// Tags that are asked for.
     pub options: &'a Options,
-    /// The think time where a class says nothing.
+    /// The think time of a class without its own.
     pub think_time: ThinkTime,
 }
 
-impl Tasks<'_> {
+impl ClassCompiler<'_> {
     /// What runs; what is wrong is reported.
-    pub(crate) fn running(&self, findings: &mut Findings) -> Running {
-        self.check_flows(findings);
+    pub(crate) fn selection(&self, findings: &mut Findings) -> Selection {
         let before = findings.len();
-        let all = self.classes(&[], &[], findings);
+        self.check_flows(findings);
+        let mut classes = self.classes(findings);
         // What could not be understood, here or before, was reported, and has no position.
-        let mut requests = self.pool.requests.iter();
+        let mut requests = self.index.requests.iter();
         if findings.len() > before || requests.any(|request| request.compiled.is_none()) {
-            return Running::default();
+            return Selection::default();
         }
-        if all.iter().all(|class| class.tasks.is_empty()) {
+        if classes.iter().all(|class| class.tasks.is_empty()) {
             self.report_weights(findings);
-            return Running::default();
+            return Selection::default();
         }
-        let (include, exclude) = (&self.options.tags, &self.options.exclude_tags);
-        let mut classes = self.classes(include, exclude, findings);
+        for class in &mut classes {
+            class.tasks.retain(|task| !task.steps.is_empty());
+        }
         classes.retain(|class| !class.tasks.is_empty());
         if classes.is_empty() {
             self.report_tags(findings);
         }
-        renumbered(classes, self.pool)
+        renumbered(classes, self.index)
     }
 
-    fn filter<'a>(include: &'a [String], exclude: &'a [String]) -> Filter<'a> {
-        Filter { include, exclude }
+    /// What the tags take.
+    fn filter(&self) -> TagFilter<'_> {
+        TagFilter {
+            include: &self.options.tags,
+            ..self.unchosen()
+        }
+    }
+
+    /// What is not left out by tags. An `on_start` is not chosen by them, or a user could not log
+    /// in.
+    fn unchosen(&self) -> TagFilter<'_> {
+        TagFilter {
+            include: &[],
+            exclude: &self.options.exclude_tags,
+        }
     }
 
     /// Whether each flow by itself, and all named steps, make sense.
     fn check_flows(&self, findings: &mut Findings) {
-        for (position, flow) in self.pool.flows.iter().enumerate() {
+        for (position, flow) in self.index.flows.iter().enumerate() {
             let before = findings.len();
-            let mut steps = Steps::new(self.pool, self.names, Self::filter(&[], &[]));
+            let mut steps = StepCompiler::new(self.index, self.names, TagFilter::default());
             let step = steps.flow(position, &[], findings);
             if step.is_none() && findings.len() == before && flow.file.steps.get().is_some() {
                 let diagnostic =
-                    Diagnostic::new(format!("flow `{}` has no request", flow.key.text));
+                    Diagnostic::new(format!("flow `{}` has no requests", flow.key.text));
                 findings.report(Some(flow.key.at), diagnostic);
             }
         }
         let of_scenario = self.file.steps.get().map_or(&[][..], |steps| &steps.0);
         for (_, steps) in of_scenario {
-            Steps::new(self.pool, self.names, Self::filter(&[], &[])).steps(
+            StepCompiler::new(self.index, self.names, TagFilter::default()).steps(
                 Some(steps),
                 &[],
                 findings,
@@ -91,35 +107,28 @@ impl Tasks<'_> {
         }
     }
 
-    /// All classes, with what the tags leave of them. Positions are those of the pool.
-    fn classes(
-        &self,
-        include: &[String],
-        exclude: &[String],
-        findings: &mut Findings,
-    ) -> Vec<UserClass> {
-        let filter = Self::filter(include, exclude);
+    /// All classes, with a task for everything that has a weight, without steps where the tags
+    /// leave nothing of it. Positions are those of the index.
+    fn classes(&self, findings: &mut Findings) -> Vec<UserClass> {
         let Some(users) = self.file.users.get() else {
             return vec![UserClass {
                 name: "default".into(),
-                weight: 1,
+                weight: Weight::default().0,
                 fixed_count: None,
                 think_time: self.think_time,
                 on_start: Vec::new(),
                 on_stop: Vec::new(),
-                tasks: self.common_tasks(filter, findings),
+                tasks: self.common_tasks(findings),
             }];
         };
-        // An `on_start` is not chosen by tags, or a user could not log in; it may be left out.
-        let unchosen = Self::filter(&[], exclude);
         let mut classes = Vec::new();
         for (key, user) in &users.0 {
-            let weight = user.weight.copied().unwrap_or(1);
+            let weight = user.weight.copied().unwrap_or_default().0;
             let fixed_count = user.fixed_count.copied();
             if weight == 0 && fixed_count.is_none() || fixed_count == Some(0) {
                 continue;
             }
-            let mut steps = Steps::new(self.pool, self.names, unchosen);
+            let mut steps = StepCompiler::new(self.index, self.names, self.unchosen());
             let on_start = steps.steps(user.on_start.get(), &[], findings);
             let on_stop = steps.steps(user.on_stop.get(), &[], findings);
             classes.push(UserClass {
@@ -129,30 +138,30 @@ impl Tasks<'_> {
                 think_time: user.think_time.copied().unwrap_or(self.think_time),
                 on_start,
                 on_stop,
-                tasks: self.tasks(user, filter, findings),
+                tasks: self.tasks(user, findings),
             });
         }
         classes
     }
 
     /// What a class chooses from.
-    fn tasks(&self, user: &At<UserFile>, filter: Filter<'_>, findings: &mut Findings) -> Vec<Task> {
+    fn tasks(&self, user: &At<UserFile>, findings: &mut Findings) -> Vec<Task> {
         if user.endpoints.is_missing() && user.flows.is_missing() {
-            return self.common_tasks(filter, findings);
+            return self.common_tasks(findings);
         }
         let mut tasks = Vec::new();
         for task in user.endpoints.get().map_or(&[][..], |tasks| &tasks.value) {
             let (position, weight, think_time) = match &task.value {
-                TaskFile::Own(file) => (self.pool.in_place(file), None, None),
+                TaskFile::Own(file) => (self.index.inline(file), None, None),
                 TaskFile::Named(named) => {
                     let name = named.endpoint.get();
-                    let subject = name.and_then(|name| self.pool.resolve(name, name.at, findings));
-                    let position = match (subject, name) {
-                        (Some(Subject::Request(position)), _) => Some(position),
+                    let id = name.and_then(|name| self.index.resolve(name, name.at, findings));
+                    let position = match (id, name) {
+                        (Some(EntryId::Request(position)), _) => Some(position),
                         (Some(_), Some(name)) => {
-                            let message = format!("`{}` is no endpoint", name.value);
+                            let message = format!("`{}` is not an endpoint", name.value);
                             let diagnostic =
-                                Diagnostic::new(message).help("flows stand under `flows`");
+                                Diagnostic::new(message).help("list flows under `flows`");
                             findings.report(Some(name.at), diagnostic);
                             None
                         }
@@ -161,21 +170,21 @@ impl Tasks<'_> {
                     (position, named.weight.copied(), named.think_time.copied())
                 }
             };
-            tasks.extend(position.and_then(|p| self.endpoint_task(p, weight, think_time, filter)));
+            tasks.extend(position.and_then(|p| self.endpoint_task(p, weight, think_time)));
         }
         for task in user.flows.get().map_or(&[][..], |tasks| &tasks.value) {
-            let named = &task.value.0;
+            let named = &task.value;
             let Some(name) = named.flow.get() else {
                 continue;
             };
-            match self.pool.resolve(name, name.at, findings) {
-                Some(Subject::Flow(position)) => {
+            match self.index.resolve(name, name.at, findings) {
+                Some(EntryId::Flow(position)) => {
                     let (weight, think_time) = (named.weight.copied(), named.think_time.copied());
-                    tasks.extend(self.flow_task(position, weight, think_time, filter, findings));
+                    tasks.extend(self.flow_task(position, weight, think_time, findings));
                 }
                 Some(_) => {
-                    let diagnostic = Diagnostic::new(format!("`{}` is no flow", name.value))
-                        .help("endpoints stand under `endpoints`; named steps are used in flows");
+                    let diagnostic = Diagnostic::new(format!("`{}` is not a flow", name.value))
+                        .help("list endpoints under `endpoints`, and use named steps in flows");
                     findings.report(Some(name.at), diagnostic);
                 }
                 None => {}
@@ -186,20 +195,22 @@ impl Tasks<'_> {
 
     /// What users choose from where their class does not say it: all endpoints and flows of the
     /// scenario, but not those that are only steps of something else.
-    fn common_tasks(&self, filter: Filter<'_>, findings: &mut Findings) -> Vec<Task> {
-        let used: HashSet<&str> = self.pool.used_in_steps(self.file).into_iter().collect();
-        let by_itself = |origin, name: &str| origin == Origin::Listed && !used.contains(name);
+    fn common_tasks(&self, findings: &mut Findings) -> Vec<Task> {
+        let used: HashSet<&str> = self.index.used_in_steps(self.file).into_iter().collect();
+        let by_itself =
+            |declaration, name: &str| declaration == Declaration::Listed && !used.contains(name);
         let mut tasks = Vec::new();
-        for (position, request) in self.pool.requests.iter().enumerate() {
+        for (position, request) in self.index.requests.iter().enumerate() {
             let name = crate::scenario::request::name(request.file).unwrap_or_default();
-            let has_weight = !request.file.weight.is_missing() && request.origin != Origin::InPlace;
-            if has_weight || by_itself(request.origin, &name) {
-                tasks.extend(self.endpoint_task(position, None, None, filter));
+            let has_weight =
+                !request.file.weight.is_missing() && request.declaration != Declaration::Inline;
+            if has_weight || by_itself(request.declaration, &name) {
+                tasks.extend(self.endpoint_task(position, None, None));
             }
         }
-        for (position, flow) in self.pool.flows.iter().enumerate() {
-            if !flow.file.weight.is_missing() || by_itself(flow.origin, &flow.key.text) {
-                tasks.extend(self.flow_task(position, None, None, filter, findings));
+        for (position, flow) in self.index.flows.iter().enumerate() {
+            if !flow.file.weight.is_missing() || by_itself(flow.declaration, &flow.key.text) {
+                tasks.extend(self.flow_task(position, None, None, findings));
             }
         }
         tasks
@@ -208,52 +219,48 @@ impl Tasks<'_> {
     fn endpoint_task(
         &self,
         position: usize,
-        weight: Option<u32>,
+        weight: Option<Weight>,
         think_time: Option<ThinkTime>,
-        filter: Filter<'_>,
     ) -> Option<Task> {
-        let file = self.pool.requests[position].file;
-        let task = Task {
-            weight: weight.or(file.weight.copied()).unwrap_or(1),
-            think_time: think_time.or(file.think_time.copied()),
-            steps: vec![Step::Request(position)],
-        };
-        let runs = Steps::new(self.pool, self.names, filter).runs(position, &[]);
-        (task.weight > 0 && runs).then_some(task)
+        let file = self.index.requests[position].file;
+        let runs = StepCompiler::new(self.index, self.names, self.filter()).runs(position, &[]);
+        task(
+            weight.or(file.weight.copied()),
+            think_time.or(file.think_time.copied()),
+            runs.then_some(Step::Request(position)),
+        )
     }
 
     fn flow_task(
         &self,
         position: usize,
-        weight: Option<u32>,
+        weight: Option<Weight>,
         think_time: Option<ThinkTime>,
-        filter: Filter<'_>,
         findings: &mut Findings,
     ) -> Option<Task> {
-        let file = self.pool.flows[position].file;
-        let flow = Steps::new(self.pool, self.names, filter).flow(position, &[], findings)?;
-        let task = Task {
-            weight: weight.or(file.weight.copied()).unwrap_or(1),
-            think_time: think_time.or(file.think_time.copied()),
-            steps: vec![flow],
-        };
-        (task.weight > 0).then_some(task)
+        let file = self.index.flows[position].file;
+        let mut steps = StepCompiler::new(self.index, self.names, self.filter());
+        task(
+            weight.or(file.weight.copied()),
+            think_time.or(file.think_time.copied()),
+            steps.flow(position, &[], findings),
+        )
     }
 
     fn report_weights(&self, findings: &mut Findings) {
         // Without any endpoint, that was reported.
-        if self.pool.requests.is_empty() {
+        if self.index.requests.is_empty() {
             return;
         }
         let key = self.file.users.key().or(self.file.endpoints.key());
-        let diagnostic = Diagnostic::new("all weights are 0, so that no endpoint would be chosen")
+        let diagnostic = Diagnostic::new("all weights are 0, so no endpoint would be chosen")
             .help("give at least one endpoint a weight above 0");
         findings.report(key.or(self.file.flows.key()), diagnostic);
     }
 
     fn report_tags(&self, findings: &mut Findings) {
-        let of_requests = self.pool.requests.iter().map(|request| &request.file.tags);
-        let of_flows = self.pool.flows.iter().map(|flow| &flow.file.tags);
+        let of_requests = self.index.requests.iter().map(|request| &request.file.tags);
+        let of_flows = self.index.flows.iter().map(|flow| &flow.file.tags);
         let all: BTreeSet<&str> = of_requests
             .chain(of_flows)
             .filter_map(Field::get)
@@ -263,39 +270,54 @@ impl Tasks<'_> {
             true => "no endpoint has tags".to_owned(),
             false => format!("tags in this scenario: {}", list(all)),
         };
-        let diagnostic = Diagnostic::new("the tags leave no endpoint").help(help);
+        let message = match (&*self.options.tags, &*self.options.exclude_tags) {
+            (_, []) => "no endpoint matches `--tags`",
+            ([], _) => "`--exclude-tags` excludes all endpoints",
+            _ => "no endpoint matches `--tags` and `--exclude-tags`",
+        };
+        let diagnostic = Diagnostic::new(message).help(help);
         findings.report(None, diagnostic);
     }
 }
 
+/// A task of one step, or of none where nothing of it is left; `None` where it is never chosen.
+fn task(weight: Option<Weight>, think_time: Option<ThinkTime>, step: Option<Step>) -> Option<Task> {
+    let task = Task {
+        weight: weight.unwrap_or_default().0,
+        think_time,
+        steps: step.into_iter().collect(),
+    };
+    (task.weight > 0).then_some(task)
+}
+
 /// The classes with the positions of a plan that has nothing but what they use.
-fn renumbered(mut classes: Vec<UserClass>, pool: &Pool<'_>) -> Running {
+fn renumbered(mut classes: Vec<UserClass>, index: &Index<'_>) -> Selection {
     let (mut requests, mut flows) = (BTreeSet::new(), BTreeSet::new());
     for_each_list(&mut classes, &mut |steps| {
-        visit(steps, &mut |kind, position| {
-            match kind {
-                Kind::Request => requests.insert(*position),
-                Kind::Flow => flows.insert(*position),
+        visit(steps, &mut |reference| {
+            match reference {
+                Reference::Request(position) => requests.insert(*position),
+                Reference::Flow(position) => flows.insert(*position),
             };
         });
     });
     for_each_list(&mut classes, &mut |steps| {
-        visit(steps, &mut |kind, position| {
-            let used = match kind {
-                Kind::Request => &requests,
-                Kind::Flow => &flows,
+        visit(steps, &mut |reference| {
+            let (used, position) = match reference {
+                Reference::Request(position) => (&requests, position),
+                Reference::Flow(position) => (&flows, position),
             };
             *position = used.range(..*position).count();
         });
     });
-    let compiled = |position: &usize| pool.requests[*position].compiled.as_ref();
+    let compiled = |position: &usize| index.requests[*position].compiled.as_ref();
     let endpoints = requests.iter().filter_map(compiled);
-    Running {
+    Selection {
         classes,
         endpoints: endpoints.map(|(endpoint, _)| endpoint.clone()).collect(),
         flows: (flows.iter())
             .map(|position| Flow {
-                name: pool.flows[*position].key.text.clone(),
+                name: index.flows[*position].key.text.clone(),
             })
             .collect(),
     }
@@ -312,24 +334,25 @@ fn for_each_list(classes: &mut [UserClass], visit: &mut dyn FnMut(&mut [Step])) 
     }
 }
 
-enum Kind {
-    Request,
-    Flow,
+/// The position of something that a step names.
+enum Reference<'a> {
+    Request(&'a mut usize),
+    Flow(&'a mut usize),
 }
 
 /// Every position in some steps.
-fn visit(steps: &mut [Step], each: &mut dyn FnMut(Kind, &mut usize)) {
+fn visit(steps: &mut [Step], each: &mut dyn FnMut(Reference<'_>)) {
     for step in steps {
         match step {
-            Step::Request(position) => each(Kind::Request, position),
-            Step::Poll { endpoint, .. } => each(Kind::Request, endpoint),
+            Step::Request(position) => each(Reference::Request(position)),
+            Step::Poll { endpoint, .. } => each(Reference::Request(endpoint)),
             Step::Parallel { requests, .. } => {
                 requests
                     .iter_mut()
-                    .for_each(|request| each(Kind::Request, request));
+                    .for_each(|request| each(Reference::Request(request)));
             }
             Step::Flow { flow, steps, .. } => {
-                each(Kind::Flow, flow);
+                each(Reference::Flow(flow));
                 visit(steps, each);
             }
             Step::Repeat { steps, .. } | Step::Each { steps, .. } => visit(steps, each),
@@ -364,13 +387,13 @@ pub(crate) fn check_stages(
         for name in stage.user_classes.get().map_or(&[][..], |names| &names.0) {
             if !known.contains(&name.value.as_str()) {
                 let mut diagnostic =
-                    Diagnostic::new(format!("no user class is named `{}`", name.value));
+                    Diagnostic::new(format!("unknown user class `{}`", name.value));
                 if let Some(close) = did_you_mean(name, known.iter().copied()) {
                     diagnostic = diagnostic.label(format!("did you mean `{close}`?"));
                 }
                 let help = match known.is_empty() {
                     true => "the scenario has no `users`".to_owned(),
-                    false => format!("classes: {}", list(known.iter().copied())),
+                    false => format!("known: {}", list(known.iter().copied())),
                 };
                 findings.report(Some(name.at), diagnostic.help(help));
             }
@@ -388,8 +411,11 @@ pub(crate) fn check_stages(
         let takes_part =
             |class: &&UserClass| stage.classes.is_empty() || stage.classes.contains(&class.name);
         if had_names && stage.classes.is_empty() {
-            let message = format!("stage `{}` has no user class left", stage.name);
-            findings.report(None, Diagnostic::new(message).help("see the tags"));
+            let message = format!("stage `{}` has no user classes left", stage.name);
+            findings.report(
+                None,
+                Diagnostic::new(message).help("check `--tags` and `--exclude-tags`"),
+            );
             continue;
         }
         let counts = classes.iter().filter(takes_part);
@@ -397,10 +423,10 @@ pub(crate) fn check_stages(
         if let Some(fixed) = fixed.filter(|fixed| is_closed && (*fixed as f64) < stage.level) {
             let wanted = format_users(stage.level as u64);
             let diagnostic = Diagnostic::new(format!(
-                "stage `{}` asks for {wanted}, and the fixed counts are {fixed} together",
+                "stage `{}` needs {wanted}, but the fixed counts add up to {fixed}",
                 stage.name
             ))
-            .help("give one class a `weight` instead of its `fixed_count`, or ask for fewer users");
+            .help("give one class a `weight` instead of its `fixed_count`, or use fewer users");
             findings.report(None, diagnostic);
         }
     }

@@ -1,4 +1,4 @@
-//! From `tls`, `proxy` and `local_address` to how targets are reached: certificates and keys are
+//! From `tls`, `proxy` and `local_address` to how the service is reached: certificates and keys are
 //! read and checked, so that a wrong one is found before the run.
 
 use std::net::IpAddr;
@@ -10,42 +10,41 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use super::keys::scenario::ScenarioFile;
-use super::keys::wire::{ProxyFile, TlsFile};
-use super::names::Names;
-use super::request::auth::hide_literal;
-use super::service;
-use super::yaml::decode::At;
-use super::yaml::findings::{Findings, Span};
+use super::address;
 use crate::error::Diagnostic;
 use crate::plan::{Authorities, ClientChoice, Escape, Identity, Proxy, Tls, Transport};
+use crate::scenario::keys::connection::{ProxyFile, TlsFile};
+use crate::scenario::keys::scenario::ScenarioFile;
+use crate::scenario::names::Names;
+use crate::scenario::yaml::decode::At;
+use crate::scenario::yaml::findings::{Findings, Span};
 
 /// The largest file of certificates or keys; bytes.
 const MAX_PEM_BYTES: u64 = 1 << 20;
 
-/// What carries the requests: `given` by the command line, or by the scenario's word.
-pub(super) fn client(file: &ScenarioFile, given: Option<ClientChoice>) -> ClientChoice {
+/// What carries the requests: `given` by the command line, or else by the scenario.
+pub(crate) fn client(file: &ScenarioFile, given: Option<ClientChoice>) -> ClientChoice {
     given.unwrap_or_else(|| file.client.copied().unwrap_or_default())
 }
 
-/// Reports what `client` has not, though `key` asks for it.
-pub(super) fn refuse(client: ClientChoice, what: &str, key: Option<Span>, findings: &mut Findings) {
+/// Reports that `client` does not support what `key` asks for.
+pub(crate) fn refuse(client: ClientChoice, what: &str, key: Option<Span>, findings: &mut Findings) {
     let name = client.name();
-    let diagnostic = Diagnostic::new(format!("the client `{name}` has no {what}"))
-        .help("remove this, or leave out `client` and `--client`: the client `reqwest` has it");
+    let diagnostic = Diagnostic::new(format!("the client `{name}` does not support {what}"))
+        .help("remove this, or use the client `reqwest`, which is the default");
     findings.report(key, diagnostic);
 }
 
-/// How the scenario wants its targets to be reached by `client`; what cannot be understood, or
+/// How `client` reaches the service; what cannot be understood, or
 /// cannot be done by it, is reported.
-pub(super) fn transport(
+pub(crate) fn transport(
     file: &ScenarioFile,
     client: ClientChoice,
     names: &Names<'_>,
     folder: &Path,
     findings: &mut Findings,
 ) -> Transport {
-    let mut compiler = Compiler {
+    let mut compiler = TransportCompiler {
         names,
         folder,
         findings,
@@ -53,7 +52,7 @@ pub(super) fn transport(
     let tls = file.tls.get().map(|tls| compiler.tls(tls));
     let proxy = file.proxy.get().and_then(|proxy| compiler.proxy(proxy));
     if client == ClientChoice::Direct && !file.proxy.is_missing() {
-        refuse(client, "proxy", file.proxy.key(), compiler.findings);
+        refuse(client, "proxies", file.proxy.key(), compiler.findings);
     }
     let addresses = file.local_address.get();
     let addresses = addresses.map_or(&[][..], |addresses| &addresses.0);
@@ -66,20 +65,20 @@ pub(super) fn transport(
     }
 }
 
-struct Compiler<'a, 'n> {
+struct TransportCompiler<'a, 'n> {
     names: &'a Names<'n>,
     folder: &'a Path,
     findings: &'a mut Findings,
 }
 
-impl Compiler<'_, '_> {
+impl TransportCompiler<'_, '_> {
     fn tls(&mut self, file: &At<TlsFile>) -> Tls {
         let authorities = file.ca_file.get().and_then(|path| self.authorities(path));
         let identity = match (file.cert_file.get(), file.key_file.get()) {
             (Some(cert), key) => self.identity(cert, key.unwrap_or(cert)),
             (None, Some(key)) => {
-                let diagnostic = Diagnostic::new("a key without a certificate")
-                    .help("give the certificate as `cert_file`");
+                let diagnostic = Diagnostic::new("`key_file` without `cert_file`")
+                    .help("add the certificate as `cert_file`");
                 self.findings.report(Some(key.at), diagnostic);
                 None
             }
@@ -97,7 +96,7 @@ impl Compiler<'_, '_> {
         let mut store = rustls::RootCertStore::empty();
         for certificate in &certificates {
             if let Err(error) = store.add(certificate.clone()) {
-                self.report(path, &format!("not a certificate of an authority: {error}"));
+                self.report(path, &format!("not a CA certificate: {error}"));
                 return None;
             }
         }
@@ -113,7 +112,7 @@ impl Compiler<'_, '_> {
         let private = match PrivateKeyDer::from_pem_slice(&pem) {
             Ok(private) => private,
             Err(_) => {
-                self.report(key, "it holds no private key in PEM form");
+                self.report(key, "it contains no private key in PEM format");
                 return None;
             }
         };
@@ -124,7 +123,7 @@ impl Compiler<'_, '_> {
                 certified: Arc::new(certified),
             }),
             Err(rustls::Error::InconsistentKeys(_)) => {
-                self.report(key, "the key is not that of the certificate");
+                self.report(key, "the key does not match the certificate");
                 None
             }
             Err(error) => {
@@ -140,13 +139,13 @@ impl Compiler<'_, '_> {
         match certificates {
             Ok(certificates) if !certificates.is_empty() => Some(certificates),
             _ => {
-                self.report(path, "it holds no certificate in PEM form");
+                self.report(path, "it contains no certificate in PEM format");
                 None
             }
         }
     }
 
-    /// Reads a file of the machine, anywhere: certificates and keys seldom stand beside scenarios.
+    /// Reads a file of the machine, anywhere: certificates and keys are seldom kept beside scenarios.
     fn read(&mut self, path: &At<String>) -> Option<Vec<u8>> {
         let name = self.constant(path)?;
         let real = self.folder.join(name);
@@ -174,16 +173,16 @@ impl Compiler<'_, '_> {
 
     fn proxy(&mut self, file: &At<ProxyFile>) -> Option<Proxy> {
         let written = file.url.get()?;
-        self.findings.hide(service::credentials(&written.value));
+        self.findings.hide(address::credentials(&written.value));
         if let Some(password) = file.password.get() {
-            hide_literal(password, self.findings);
+            self.findings.hide_literal(password);
         }
         let url = self.constant(written)?;
-        let url = match service::parse_url(&url) {
+        let url = match address::parse_url(&url) {
             Ok(url) if url.path() == "/" && url.query().is_none() => url,
             _ => {
-                let diagnostic = Diagnostic::new("not the URL of a proxy").help(
-                    "write it like `http://proxy.example.org:3128`; name and password stand in \
+                let diagnostic = Diagnostic::new("not a proxy URL").help(
+                    "write it like `http://proxy.example.org:3128`; put credentials in \
                      `username` and `password`",
                 );
                 self.findings.report(Some(written.at), diagnostic);
@@ -194,7 +193,7 @@ impl Compiler<'_, '_> {
             (Some(name), Some(password)) => Some((self.constant(name)?, self.constant(password)?)),
             (None, None) => None,
             (Some(one), None) | (None, Some(one)) => {
-                let diagnostic = Diagnostic::new("a proxy wants both `username` and `password`");
+                let diagnostic = Diagnostic::new("a proxy needs both `username` and `password`");
                 self.findings.report(Some(one.at), diagnostic);
                 None
             }
@@ -217,7 +216,7 @@ impl Compiler<'_, '_> {
             Ok(address) => Some(address),
             Err(_) => {
                 let diagnostic = Diagnostic::new(format!("`{address}` is not an IP address"))
-                    .help("give an address of this machine, such as `10.0.0.5`");
+                    .help("use an address of this machine, such as `10.0.0.5`");
                 self.findings.report(Some(text.at), diagnostic);
                 None
             }
@@ -234,7 +233,7 @@ impl Compiler<'_, '_> {
         let constant = template.as_constant().map(str::to_owned);
         if constant.is_none() {
             let diagnostic = Diagnostic::new("this must be known before the run")
-                .help("use no other templates than `env.NAME` and variables that do not vary");
+                .help("use no templates other than `env.NAME` and constant variables");
             self.findings.report(Some(text.at), diagnostic);
         }
         constant
