@@ -134,3 +134,13 @@ pub struct Failure {
     /// What happened, for people.
     pub text: String,
 }
+
+impl Failure {
+    /// With this outcome and text.
+    pub fn new(outcome: Outcome, text: impl Into<String>) -> Self {
+        Self {
+            outcome,
+            text: text.into(),
+        }
+    }
+}

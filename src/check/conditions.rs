@@ -1,35 +1,37 @@
 //! Whether one condition of a scenario holds for a response.
 //!
-//! Not here: which condition comes first, and what is made of a fault (`check`).
+//! Not here: which condition comes first, and what is made of a failure (`check`).
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Content, Fault, MAX_QUOTE, beginning, cut};
+use super::content::ResponseContent;
+use super::text::{MAX_QUOTE, beginning, cut};
 use crate::metrics::Outcome;
 use crate::plan::{Check, Expectation, Secrets, StatusRange};
+use crate::protocol::Failure;
 use crate::units::{self, format_bytes};
 
 /// What is wrong, if the condition does not hold or cannot be judged.
-pub(super) fn fault(
+pub(super) fn failure(
     check: &Check,
-    content: &Content<'_>,
+    content: &ResponseContent<'_>,
     status: u16,
     elapsed: Duration,
-) -> Option<Fault> {
+) -> Option<Failure> {
     match unmet(check, content, status, elapsed) {
-        Err(fault) => Some(fault),
+        Err(failure) => Some(failure),
         Ok(unmet) => unmet.map(|text| match check.is_status() {
-            true => (class_of(status), text),
-            false => (Outcome::CheckFailed, text),
+            true => Failure::new(outcome_of_status(status), text),
+            false => Failure::new(Outcome::CheckFailed, text),
         }),
     }
 }
 
 /// The outcome of a response whose status is unwanted.
-pub(super) fn class_of(status: u16) -> Outcome {
+pub(super) fn outcome_of_status(status: u16) -> Outcome {
     match status {
         400..500 => Outcome::Http4xx,
         500..600 => Outcome::Http5xx,
@@ -43,10 +45,10 @@ pub(super) fn class_of(status: u16) -> Outcome {
 /// The body cannot be looked into.
 fn unmet(
     check: &Check,
-    content: &Content<'_>,
+    content: &ResponseContent<'_>,
     status: u16,
     elapsed: Duration,
-) -> Result<Option<String>, Fault> {
+) -> Result<Option<String>, Failure> {
     let secrets = content.secrets;
     let size = content.response.body_bytes;
     Ok(match check {
@@ -112,7 +114,7 @@ fn unmet(
 /// What is the case, though it should not be.
 fn describe_holding(
     check: &Check,
-    content: &Content<'_>,
+    content: &ResponseContent<'_>,
     status: u16,
     elapsed: Duration,
 ) -> String {

@@ -1,14 +1,15 @@
 //! Tests of `check`: tables, hostile input, properties.
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use serde_json::json;
 use serde_json_path::JsonPath;
 
+use super::server_timing::{MAX_COMPONENT_NAME, MAX_COMPONENTS};
+use super::text::MAX_TEXT;
 use super::*;
 use crate::plan::{Body, Expectation, Method, StatusRange, Template};
-use crate::protocol::Failure;
 
 mod conditions;
 
@@ -45,7 +46,7 @@ fn judge(
     response: &Response,
     elapsed: Duration,
     secrets: &Secrets,
-) -> Judgement {
+) -> CheckResult {
     let mut rng = ChaCha12Rng::seed_from_u64(1);
     super::judge(endpoint, response, elapsed, secrets, |_| true, &mut rng)
 }
@@ -320,7 +321,7 @@ fn a_secret_that_the_target_repeats_is_not_quoted() {
     }
 }
 
-fn timing(values: &[&str]) -> Vec<Component> {
+fn timing(values: &[&str]) -> Vec<ServerTiming> {
     let mut headers = HeaderMap::new();
     for value in values {
         let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
@@ -331,12 +332,12 @@ fn timing(values: &[&str]) -> Vec<Component> {
 
 #[test]
 fn server_timing_as_servers_write_it() {
-    let of = |name: &str, duration_us, hit| Component {
+    let of = |name: &str, duration_us, hit| ServerTiming {
         name: name.into(),
         duration_us,
         hit,
     };
-    let cases: Vec<(&[&str], Vec<Component>)> = vec![
+    let cases: Vec<(&[&str], Vec<ServerTiming>)> = vec![
         (&[], vec![]),
         (
             &["db;dur=12.3, cache;desc=hit;dur=0.1, miss"],
@@ -403,7 +404,7 @@ proptest! {
     fn a_written_component_is_read_back(name in "[A-Za-z0-9_-]{1,40}", us in 0u64..10_000_000_000, hit: bool) {
         let desc = if hit { "hit" } else { "miss" };
         let text = format!("{name};desc={desc};dur={}", us as f64 / 1e3);
-        let expected = Component { name, duration_us: Some(us), hit: Some(hit) };
+        let expected = ServerTiming { name, duration_us: Some(us), hit: Some(hit) };
         prop_assert_eq!(timing(&[&text]), vec![expected]);
     }
 

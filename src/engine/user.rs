@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::health::Meter;
-use crate::check::{self, Judgement};
+use crate::check::{self, CheckResult};
 use crate::metrics::{Outcome, Recorder, Sample};
 use crate::plan::{
     Body, Endpoint, OnEnd, Plan, Step, Template, ThinkTime, UserClass, first_request,
@@ -314,7 +314,7 @@ impl<C: Client> User<C> {
     }
 
     /// Judges an answer by `endpoint`, and learns what is to be taken out of it.
-    pub(super) fn judge(&mut self, endpoint: &Endpoint, answer: &Answer<'_>) -> Judgement {
+    pub(super) fn judge(&mut self, endpoint: &Endpoint, answer: &Answer<'_>) -> CheckResult {
         let in_flight = &answer.in_flight;
         let recorder = &in_flight.shared.recorder;
         self.values.judge(

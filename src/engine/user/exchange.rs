@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::Shared;
 use super::flow::Failed;
-use crate::check::{self, Judgement};
+use crate::check::{self, CheckResult};
 use crate::metrics::{ComponentSample, ConnectionSample, FailureSample, Outcome, Sample};
 use crate::protocol::{Request, Response, Session};
 use crate::units::as_us;
@@ -61,7 +61,7 @@ impl<'a> Answer<'a> {
 }
 
 /// Records an answer.
-pub(crate) fn settle(answer: &mut Answer<'_>, judgement: Judgement) -> Result<(), Failed> {
+pub(crate) fn settle(answer: &mut Answer<'_>, judgement: CheckResult) -> Result<(), Failed> {
     let Answer {
         in_flight,
         response,

@@ -12,7 +12,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
 use serde_json::Value;
 
-use crate::check::{self, Judgement};
+use crate::check::{self, CheckResult};
 use crate::metrics::Outcome;
 use crate::plan::{
     Check, Condition, Endpoint, Model, OnEnd, Per, Plan, Scope, Secrets, Turn, is_secret_header,
@@ -294,7 +294,7 @@ impl Values {
         wanted: impl Fn(Outcome) -> bool,
         iteration: u64,
         rng: &mut ChaCha12Rng,
-    ) -> Judgement {
+    ) -> CheckResult {
         let plan = &feeding.plan;
         let secrets = &plan.secrets;
         let mut judgement = check::judge(endpoint, response, elapsed, secrets, &wanted, rng);
@@ -327,7 +327,7 @@ impl Values {
             let text = wanted(outcome).then_some(text);
             let own = text.as_ref().and_then(|_| self.secrets(feeding));
             let secrets = own.as_ref().unwrap_or(secrets);
-            return Judgement::failure(outcome, text.as_deref(), key.cloned(), secrets);
+            return CheckResult::failure(outcome, text.as_deref(), key.cloned(), secrets);
         }
         judgement
     }

@@ -10,7 +10,7 @@ use ::http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 use cookie_store::{CookieStore, RawCookie};
 use url::Url;
 
-use super::prepared::Outgoing;
+use super::request::outgoing::Outgoing;
 
 /// The most cookies that a user keeps; a target that sets ever new ones must not fill the memory.
 const MAX_COOKIES: usize = 200;

@@ -5,7 +5,7 @@ use std::{fmt, io};
 
 use rustix::io::Errno;
 
-use super::payload::FileError;
+use super::request::payload::FileError;
 use crate::metrics::Outcome;
 use crate::protocol::Failure;
 
@@ -34,7 +34,7 @@ impl fmt::Display for DnsError {
 impl StdError for DnsError {}
 
 /// The failure of a request whose body file could not be opened.
-pub(super) fn of_file(error: FileError) -> Failure {
+pub(super) fn file_failure(error: FileError) -> Failure {
     let system = error.error.as_ref();
     Failure {
         outcome: match system.and_then(Errno::from_io_error) {
@@ -46,14 +46,14 @@ pub(super) fn of_file(error: FileError) -> Failure {
 }
 
 /// The failure of a response that says twice how long it is.
-pub(super) fn two_lengths() -> Failure {
+pub(super) fn conflicting_lengths() -> Failure {
     // RFC 9112, section 6.3: a sign of smuggling, to be handled as an error.
     let text = "the response has both `content-length` and `transfer-encoding`";
-    super::failed(Outcome::Protocol, text)
+    Failure::new(Outcome::Protocol, text)
 }
 
 /// The failure of a connection that the system or TLS gave up, in words of the innermost cause.
-pub(super) fn of_io(error: &io::Error, stage: Stage, connecting: bool) -> Failure {
+pub(super) fn io_failure(error: &io::Error, stage: Stage, connecting: bool) -> Failure {
     let inner = error.get_ref();
     let is_tls = inner.is_some_and(|inner| inner.is::<rustls::Error>());
     let outcome = match outcome_of_io(error, stage, connecting) {
@@ -63,7 +63,7 @@ pub(super) fn of_io(error: &io::Error, stage: Stage, connecting: bool) -> Failur
         None => Outcome::Other,
     };
     let text = inner.map_or_else(|| error.to_string(), |inner| inner.to_string());
-    super::failed(outcome, text)
+    Failure::new(outcome, text)
 }
 
 /// The outcome of what the system said, or of an error that stands for it.

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::*;
+use super::{ConnectOptions, DirectClient, ReqwestClient};
+use crate::metrics::Outcome;
 use crate::plan::fixture::{load, plan};
-use crate::plan::{Check, ClientChoice, Method, Model, Template};
+use crate::plan::{Check, ClientChoice, Endpoint, Method, Model, Plan, Template};
+use crate::protocol::{Client, Request, Response, Session};
 
 /// Answers each request on each connection by `answer(number of the request from 0)`; an empty
 /// answer closes the connection.
@@ -111,14 +113,14 @@ async fn send(client: ClientChoice, base: &str, endpoint: Endpoint, times: usize
 
 /// The same for the first endpoint of a plan.
 async fn send_by(client: ClientChoice, base: &str, plan: &Plan, times: usize) -> Response {
-    let tls = tls_config(plan, base).unwrap();
+    let connect = ConnectOptions::new(plan, base).unwrap();
     match client {
         ClientChoice::Reqwest => {
-            let client = ReqwestClient::new(plan, base, tls).unwrap();
+            let client = ReqwestClient::new(plan, base, connect).unwrap();
             execute(client.session(), plan, times).await
         }
         ClientChoice::Direct => {
-            let client = DirectClient::new(plan, base, tls).unwrap();
+            let client = DirectClient::new(plan, base, connect).unwrap();
             execute(client.session(), plan, times).await
         }
     }
@@ -202,8 +204,8 @@ async fn failures_have_the_class_of_their_cause(client: ClientChoice) {
     assert_eq!(outcome(&response), Some(Outcome::Dns));
     assert!(response.failure.unwrap().text.contains("nothing.invalid"));
 
-    type Answer = fn(u64, &str) -> Vec<u8>;
-    let cases: [(Outcome, Answer); 8] = [
+    type Script = fn(u64, &str) -> Vec<u8>;
+    let cases: [(Outcome, Script); 8] = [
         (Outcome::Reset, |_, _| {
             b"HTTP/1.1 200 OK\r\nx: <reset>".to_vec()
         }),

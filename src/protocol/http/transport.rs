@@ -11,9 +11,8 @@ use std::time::Duration;
 use ::http::StatusCode;
 use tokio::time::Instant;
 
-use super::failed;
 use super::failure::Stage;
-use super::prepared::Outgoing;
+use super::request::outgoing::Outgoing;
 use crate::error::Error;
 use crate::metrics::Outcome;
 use crate::plan::{Endpoint, Plan, Wire};
@@ -26,16 +25,17 @@ const MAX_KEPT_BODY: u64 = 10_000_000;
 /// The connections of one session.
 pub trait Transport: Sized + 'static {
     /// What the sessions of a worker share.
-    type Shared;
+    type Resources;
 
     /// What the sessions of a worker share for a plan.
     ///
     /// # Errors
     /// When the plan asks for what cannot be made.
-    fn share(plan: &Plan, tls: rustls::ClientConfig) -> Result<Self::Shared, Error>;
+    fn resources(plan: &Plan, tls: rustls::ClientConfig) -> Result<Self::Resources, Error>;
 
     /// For one session, whose requests ask for these kinds of connection; with none made yet.
-    fn open(shared: &Rc<Self::Shared>, wires: &[Wire], local_address: Option<IpAddr>) -> Self;
+    fn open(resources: &Rc<Self::Resources>, wires: &[Wire], local_address: Option<IpAddr>)
+    -> Self;
 
     /// Carries out one request, without following where its answer leads: counts and times it into
     /// `response`, puts the answer there, and returns its status.
@@ -45,7 +45,7 @@ pub trait Transport: Sized + 'static {
     fn exchange(
         &self,
         outgoing: Outgoing,
-        terms: &Terms,
+        limits: &RequestLimits,
         response: &mut Response,
     ) -> impl Future<Output = Result<StatusCode, Failure>>;
 
@@ -55,7 +55,7 @@ pub trait Transport: Sized + 'static {
 
 /// What a request is allowed, and what is wanted of its answer.
 #[derive(Debug, Clone, Copy)]
-pub struct Terms {
+pub struct RequestLimits {
     /// What it asks of its connection.
     pub(super) wire: Wire,
     /// When the request began, redirects before it included.
@@ -73,7 +73,7 @@ pub struct Terms {
     pub(super) keep_headers: bool,
 }
 
-impl Terms {
+impl RequestLimits {
     /// Of an endpoint's request that begins now.
     pub(super) fn of(endpoint: &Endpoint) -> Self {
         let started = Instant::now();
@@ -120,20 +120,20 @@ impl Terms {
             true => format!("a body over {size} cannot be checked; no more of it was read"),
             false => format!("the body is larger than {size} (`max_body`); no more of it was read"),
         };
-        failed(Outcome::BodyTooLarge, text)
+        Failure::new(Outcome::BodyTooLarge, text)
     }
 
     /// The failure of a request whose time ran out in `stage`, or while connecting in `step`.
-    pub(super) fn timed_out(&self, stage: Stage, step: Option<Step>) -> Failure {
+    pub(super) fn timed_out(&self, stage: Stage, step: Option<ConnectStep>) -> Failure {
         if let Some(step) = step {
-            return failed(step.outcome(), step.too_long(self.timeout));
+            return Failure::new(step.outcome(), step.too_long(self.timeout));
         }
         let after = format_duration(self.timeout);
         let text = match stage {
             Stage::Head => format!("no response within {after}"),
             Stage::Body => format!("the body did not end within {after}"),
         };
-        failed(stage.timeout(), text)
+        Failure::new(stage.timeout(), text)
     }
 }
 
@@ -181,14 +181,14 @@ impl Opened {
 
 /// The step of connecting that takes its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum ConnectStep {
     /// Name resolution or TCP.
     Connect,
     /// The TLS handshake.
     Tls,
 }
 
-impl Step {
+impl ConnectStep {
     /// The outcome of a request whose time ran out in this step.
     pub(super) fn outcome(self) -> Outcome {
         match self {

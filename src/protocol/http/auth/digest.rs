@@ -122,7 +122,7 @@ impl Challenge {
 
 /// Answers one challenge for each request until there is another.
 #[derive(Debug)]
-pub(crate) struct Answerer {
+pub(crate) struct DigestResponder {
     challenge: Challenge,
     /// The client's own nonce, the same for all answers, as the session algorithms need it.
     cnonce: String,
@@ -133,7 +133,7 @@ pub(crate) struct Answerer {
     count: u32,
 }
 
-impl Answerer {
+impl DigestResponder {
     /// For this challenge. `seed` makes the client's nonce: the same for the same user in each run.
     pub(crate) fn new(challenge: Challenge, username: &str, password: &str, seed: u64) -> Self {
         let algorithm = challenge.algorithm;
@@ -287,9 +287,10 @@ mod tests {
         opaque=\"FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS\"";
 
     fn answer(challenge: &str) -> String {
-        let mut answerer = Answerer::new(first(&[challenge]), "Mufasa", "Circle of Life", 0);
-        answerer.cnonce = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ".into();
-        answerer.next("GET", "/dir/index.html")
+        let mut responder =
+            DigestResponder::new(first(&[challenge]), "Mufasa", "Circle of Life", 0);
+        responder.cnonce = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ".into();
+        responder.next("GET", "/dir/index.html")
     }
 
     #[test]
@@ -318,8 +319,8 @@ mod tests {
         // The example of RFC 2069, with the erratum to it.
         let challenge = "Digest realm=\"testrealm@host.com\", \
             nonce=\"dcd98b7102dd2f0e8b11d0f600bfb0c093\"";
-        let mut answerer = Answerer::new(first(&[challenge]), "Mufasa", "CircleOfLife", 0);
-        let header = answerer.next("GET", "/dir/index.html");
+        let mut responder = DigestResponder::new(first(&[challenge]), "Mufasa", "CircleOfLife", 0);
+        let header = responder.next("GET", "/dir/index.html");
         assert!(
             header.contains("response=\"1949323746fe6a43ef61f9606e7febea\""),
             "{header}"
@@ -332,13 +333,13 @@ mod tests {
 
     #[test]
     fn each_answer_to_a_challenge_has_its_number() {
-        let mut answerer = Answerer::new(first(&[MD5]), "a", "b", 7);
+        let mut responder = DigestResponder::new(first(&[MD5]), "a", "b", 7);
         for number in 1..=11 {
-            let header = answerer.next("POST", "/");
+            let header = responder.next("POST", "/");
             assert!(header.contains(&format!("nc={number:08x}")), "{header}");
         }
-        let other = Answerer::new(first(&[MD5]), "a", "b", 8);
-        assert_ne!(other.cnonce, answerer.cnonce);
+        let other = DigestResponder::new(first(&[MD5]), "a", "b", 8);
+        assert_ne!(other.cnonce, responder.cnonce);
     }
 
     #[test]
@@ -364,13 +365,13 @@ mod tests {
     #[test]
     fn names_that_no_header_can_hold_are_encoded_or_hashed() {
         let plain = first(&["Digest realm=r, nonce=1"]);
-        let header = Answerer::new(plain, "J\u{e4}s\u{f8}n Doe", "p", 0).next("GET", "/");
+        let header = DigestResponder::new(plain, "J\u{e4}s\u{f8}n Doe", "p", 0).next("GET", "/");
         assert!(
             header.contains("username*=UTF-8''J%C3%A4s%C3%B8n%20Doe"),
             "{header}"
         );
         let hashed = first(&["Digest realm=r, nonce=1, userhash=true"]);
-        let header = Answerer::new(hashed, "ann", "p", 0).next("GET", "/");
+        let header = DigestResponder::new(hashed, "ann", "p", 0).next("GET", "/");
         let expected = hex(&Md5::digest("ann:r"));
         assert!(
             header.contains(&expected) && header.contains("userhash=true"),

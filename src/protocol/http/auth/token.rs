@@ -15,9 +15,8 @@ use url::form_urlencoded::{Serializer, byte_serialize};
 
 use crate::metrics::Outcome;
 use crate::plan::{Endpoint, OAuth2};
-use crate::protocol::http::failed;
-use crate::protocol::http::prepared::Outgoing;
-use crate::protocol::http::transport::{Terms, Transport};
+use crate::protocol::http::request::outgoing::Outgoing;
+use crate::protocol::http::transport::{RequestLimits, Transport};
 use crate::protocol::{Failure, Response};
 use crate::units::format_duration;
 
@@ -45,7 +44,7 @@ pub(crate) struct Token {
 
 /// A token that was had, and at which cost.
 #[derive(Debug)]
-pub(crate) struct Had {
+pub(crate) struct ObtainedToken {
     pub(crate) token: Token,
     /// How long it took to fetch it, when this request did.
     pub(crate) fetched: Option<Duration>,
@@ -53,21 +52,21 @@ pub(crate) struct Had {
 
 /// Where one token is kept, for a worker or for a user.
 #[derive(Default)]
-pub(crate) struct Slot {
-    kept: RefCell<Kept>,
+pub(crate) struct TokenCache {
+    state: RefCell<TokenState>,
     /// Held by whoever fetches.
     gate: Mutex<()>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct TokenState {
     token: Option<Token>,
     /// The values that it was fetched with.
     values: Vec<String>,
     failed: Option<(Instant, Failure)>,
 }
 
-impl Kept {
+impl TokenState {
     fn token(&self, values: &[&str], now: Instant) -> Option<(&Token, bool)> {
         let token = self.token.as_ref().filter(|_| self.values == values)?;
         match token.ends {
@@ -78,7 +77,7 @@ impl Kept {
     }
 }
 
-impl Slot {
+impl TokenCache {
     /// The token for `values`. One request at a time fetches it; meanwhile the others use the one
     /// before, if it has not ended yet, or wait.
     ///
@@ -88,15 +87,15 @@ impl Slot {
         &self,
         values: &[&str],
         fetch: impl FnOnce() -> F,
-    ) -> Result<Had, Failure>
+    ) -> Result<ObtainedToken, Failure>
     where
         F: Future<Output = Result<Token, Failure>>,
     {
-        let kept = |token: &Token| Had {
+        let kept = |token: &Token| ObtainedToken {
             token: token.clone(),
             fetched: None,
         };
-        let early = match self.kept.borrow().token(values, Instant::now()) {
+        let early = match self.state.borrow().token(values, Instant::now()) {
             Some((token, false)) => return Ok(kept(token)),
             Some((token, true)) => match self.gate.try_lock() {
                 Ok(held) => Some(held),
@@ -111,7 +110,7 @@ impl Slot {
         let started = Instant::now();
         {
             // What another has fetched, or failed to, while this one waited.
-            let state = self.kept.borrow();
+            let state = self.state.borrow();
             if let Some((token, false)) = state.token(values, started) {
                 return Ok(kept(token));
             }
@@ -126,19 +125,19 @@ impl Slot {
             }
         }
         let fetched = fetch().await;
-        let mut state = self.kept.borrow_mut();
+        let mut state = self.state.borrow_mut();
         let values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
         if state.values != values {
-            *state = Kept {
+            *state = TokenState {
                 values,
-                ..Kept::default()
+                ..TokenState::default()
             };
         }
         match fetched {
             Ok(token) => {
                 state.token = Some(token.clone());
                 state.failed = None;
-                Ok(Had {
+                Ok(ObtainedToken {
                     token,
                     fetched: Some(started.elapsed()),
                 })
@@ -176,13 +175,13 @@ pub(crate) async fn fetch<T: Transport>(
         } else {
             Outcome::AuthFailed
         };
-        failed(outcome, text)
+        Failure::new(outcome, text)
     };
     let request = request(oauth2, values).map_err(|why| no_token(Outcome::AuthFailed, &why))?;
-    let terms = Terms::within(endpoint.timeout, endpoint.connect_timeout, MAX_ANSWER);
+    let limits = RequestLimits::within(endpoint.timeout, endpoint.connect_timeout, MAX_ANSWER);
     let mut response = Response::default();
     let status = transport
-        .exchange(request, &terms, &mut response)
+        .exchange(request, &limits, &mut response)
         .await
         .map_err(|failure| match failure.outcome {
             Outcome::BodyTooLarge => no_token(failure.outcome, "the answer is larger than 1 MiB"),
@@ -279,22 +278,22 @@ mod tests {
 
     fn answer(expires_in: &str) -> Result<Token, Failure> {
         let body = format!("{{\"access_token\":\"abc\",\"expires_in\":{expires_in}}}");
-        token(200, body.as_bytes()).map_err(|why| failed(Outcome::AuthFailed, why))
+        token(200, body.as_bytes()).map_err(|why| Failure::new(Outcome::AuthFailed, why))
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_token_is_fetched_once_for_all_and_again_before_it_ends() {
-        let slot = Rc::new(Slot::default());
+        let cache = Rc::new(TokenCache::default());
         let fetches = Rc::new(Cell::new(0));
         let get = || {
-            let (slot, fetches) = (slot.clone(), fetches.clone());
+            let (cache, fetches) = (cache.clone(), fetches.clone());
             async move {
                 let fetch = || async {
                     fetches.set(fetches.get() + 1);
                     tokio::time::sleep(Duration::from_secs(2)).await;
                     answer("100")
                 };
-                slot.get(&["id"], fetch).await.unwrap().fetched
+                cache.get(&["id"], fetch).await.unwrap().fetched
             }
         };
         let took = Some(Duration::from_secs(2));
@@ -314,19 +313,19 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_failure_counts_for_a_second_and_an_old_token_as_long_as_it_lives() {
-        let slot = Slot::default();
+        let cache = TokenCache::default();
         let fetches = Cell::new(0);
         let get = |good: bool| {
-            let (slot, fetches) = (&slot, &fetches);
+            let (cache, fetches) = (&cache, &fetches);
             async move {
                 let fetch = async || {
                     fetches.set(fetches.get() + 1);
                     match good {
                         true => answer("\"10\""),
-                        false => Err(failed(Outcome::AuthFailed, "no")),
+                        false => Err(Failure::new(Outcome::AuthFailed, "no")),
                     }
                 };
-                slot.get(&["id"], fetch).await
+                cache.get(&["id"], fetch).await
             }
         };
         for _ in 0..3 {
@@ -345,11 +344,12 @@ mod tests {
 
     #[tokio::test]
     async fn other_credentials_have_another_token() {
-        let slot = Slot::default();
+        let cache = TokenCache::default();
         let get = |id: &'static str| {
-            let slot = &slot;
+            let cache = &cache;
             async move {
-                slot.get(&[id], async || answer("null"))
+                cache
+                    .get(&[id], async || answer("null"))
                     .await
                     .unwrap()
                     .fetched

@@ -2,6 +2,9 @@
 //!
 //! Not here: how it is made (`connecting`), and what is written and read.
 
+pub(super) mod connecting;
+pub(super) mod origin;
+
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! Requests as bytes: those of an endpoint made ready once, with slots for what differs, and any
+//! Requests as bytes: those of an endpoint made encoded once, with slots for what differs, and any
 //! other written out from its parts.
 //!
 //! Both give the same bytes for the same request, except for the order of the header fields.
@@ -9,26 +9,27 @@ use std::rc::Rc;
 use ::http::header::{self, HeaderValue};
 use url::{Position, Url};
 
-use super::origin::{Origin, authority};
+use super::connection::origin::{Origin, authority};
 use crate::plan::{Auth, Body, Endpoint, Method};
 use crate::protocol::Rendered;
-use crate::protocol::http::prepared::{Outgoing, Prepared, is_put_each_time};
+use crate::protocol::http::request::outgoing::Outgoing;
+use crate::protocol::http::request::prepared::{Prepared, is_set_per_request};
 
 /// The largest body that is written together with its head; bytes. A larger one is not copied.
 pub(super) const MAX_JOINED: usize = 64 << 10;
 
 /// An endpoint's request in bytes.
-pub(super) struct Ready {
+pub(super) struct EncodedRequest {
     pub(super) origin: Rc<Origin>,
     /// Whether an answer has no body, since it is one to HEAD.
     pub(super) is_head: bool,
-    parts: Vec<Part>,
+    parts: Vec<Segment>,
 }
 
-enum Part {
+enum Segment {
     Literal(Vec<u8>),
     /// The path below the base, with its query.
-    Target,
+    Path,
     /// The value of the header at this position of the endpoint's.
     Header(usize),
     /// What proves who sends it.
@@ -37,7 +38,7 @@ enum Part {
     Body,
 }
 
-impl Ready {
+impl EncodedRequest {
     /// The bytes of `prepared`, which is what the endpoint always sends below `base`. `None` where
     /// its requests have to be made one by one: where they have a body of several pieces that
     /// differ, say, or prove who sends them anew each time.
@@ -53,7 +54,7 @@ impl Ready {
             Some(_) => writing.text(&fixed.url[Position::BeforePath..Position::AfterQuery]),
             None => {
                 writing.text(&base_path(base, endpoint)?);
-                writing.slot(Part::Target);
+                writing.slot(Segment::Path);
             }
         }
         writing.text(" HTTP/1.1\r\n");
@@ -72,7 +73,7 @@ impl Ready {
         for (position, header) in endpoint.headers.iter().enumerate() {
             if header.value.as_constant().is_none() {
                 writing.text(&format!("{}: ", header.name));
-                writing.slot(Part::Header(position));
+                writing.slot(Segment::Header(position));
                 writing.text("\r\n");
             }
         }
@@ -82,11 +83,11 @@ impl Ready {
                 _ => "",
             };
             writing.text(&format!("{}: {scheme}", auth.header_name()?));
-            writing.slot(Part::Secret);
+            writing.slot(Segment::Secret);
             writing.text("\r\n");
         }
         match (&fixed.body, endpoint.body.varies()) {
-            (_, true) => writing.slot(Part::Body),
+            (_, true) => writing.slot(Segment::Body),
             (Some(body), false) if body.len() > MAX_JOINED => return None,
             (body, false) => write_body(body.as_deref().unwrap_or_default(), &mut writing.literal),
         }
@@ -99,22 +100,22 @@ impl Ready {
 
     /// Whether what was rendered can be put into the slots as it is. What cannot is put right, or
     /// refused, where requests are made one by one.
-    pub(super) fn fits(&self, rendered: Option<&Rendered>) -> bool {
+    pub(super) fn can_encode(&self, rendered: Option<&Rendered>) -> bool {
         let Some(rendered) = rendered else {
             return true;
         };
         self.parts.iter().all(|part| match part {
-            Part::Literal(_) => true,
-            Part::Target => is_plain(&rendered.url),
-            Part::Header(position) => {
+            Segment::Literal(_) => true,
+            Segment::Path => is_plain(&rendered.url),
+            Segment::Header(position) => {
                 let value = rendered.headers.get(*position);
                 value.is_some_and(|value| value.bytes().all(is_field_byte))
             }
-            Part::Secret => {
+            Segment::Secret => {
                 let secret = secret(rendered);
                 secret.is_some_and(|secret| secret.bytes().all(is_field_byte))
             }
-            Part::Body => rendered
+            Segment::Body => rendered
                 .body
                 .as_ref()
                 .is_some_and(|b| b.len() <= MAX_JOINED),
@@ -123,24 +124,27 @@ impl Ready {
 
     /// What a request shows that was not known before the run, and nobody may see.
     pub(super) fn secret<'a>(&self, rendered: Option<&'a Rendered>) -> Option<&'a str> {
-        let has_slot = self.parts.iter().any(|part| matches!(part, Part::Secret));
+        let has_slot = self
+            .parts
+            .iter()
+            .any(|part| matches!(part, Segment::Secret));
         rendered.filter(|_| has_slot).and_then(secret)
     }
 
-    /// Appends the bytes of a request; what was rendered [fits](Self::fits).
+    /// Appends the bytes of a request; what was rendered [fits](Self::can_encode).
     pub(super) fn write(&self, rendered: Option<&Rendered>, bytes: &mut Vec<u8>) {
         for part in &self.parts {
             match (part, rendered) {
-                (Part::Literal(literal), _) => bytes.extend_from_slice(literal),
-                (Part::Target, Some(rendered)) => bytes.extend_from_slice(rendered.url.as_bytes()),
-                (Part::Header(position), Some(rendered)) => {
+                (Segment::Literal(literal), _) => bytes.extend_from_slice(literal),
+                (Segment::Path, Some(rendered)) => bytes.extend_from_slice(rendered.url.as_bytes()),
+                (Segment::Header(position), Some(rendered)) => {
                     let value = rendered.headers.get(*position);
                     bytes.extend_from_slice(value.map_or(b"", |value| value.as_bytes()));
                 }
-                (Part::Secret, Some(rendered)) => {
+                (Segment::Secret, Some(rendered)) => {
                     bytes.extend_from_slice(secret(rendered).unwrap_or_default().as_bytes());
                 }
-                (Part::Body, Some(rendered)) => {
+                (Segment::Body, Some(rendered)) => {
                     write_body(rendered.body.as_deref().unwrap_or("").as_bytes(), bytes);
                 }
                 (_, None) => {}
@@ -159,7 +163,7 @@ fn varying_header(endpoint: &Endpoint) -> Option<Option<&Auth>> {
     match endpoint.auth.as_deref() {
         None => Some(None),
         Some(Auth::Digest(_) | Auth::OAuth2(_)) => None,
-        Some(auth) if !is_put_each_time(auth, endpoint) => Some(None),
+        Some(auth) if !is_set_per_request(auth, endpoint) => Some(None),
         Some(auth @ Auth::Bearer(_)) => Some(Some(auth)),
         Some(auth @ Auth::ApiKey { .. }) if auth.header_name().is_some() => Some(Some(auth)),
         Some(_) => None,
@@ -200,7 +204,7 @@ fn is_field_byte(byte: u8) -> bool {
 /// What is being put together.
 #[derive(Default)]
 struct Writing {
-    parts: Vec<Part>,
+    parts: Vec<Segment>,
     /// What follows them.
     literal: Vec<u8>,
 }
@@ -210,13 +214,13 @@ impl Writing {
         self.literal.extend_from_slice(text.as_bytes());
     }
 
-    fn slot(&mut self, part: Part) {
+    fn slot(&mut self, segment: Segment) {
         let literal = std::mem::take(&mut self.literal);
-        self.parts.extend([Part::Literal(literal), part]);
+        self.parts.extend([Segment::Literal(literal), segment]);
     }
 
-    fn finish(mut self) -> Vec<Part> {
-        self.parts.push(Part::Literal(self.literal));
+    fn finish(mut self) -> Vec<Segment> {
+        self.parts.push(Segment::Literal(self.literal));
         self.parts
     }
 }
@@ -275,7 +279,7 @@ mod tests {
 
     use super::*;
     use crate::plan::fixture::{load, plan};
-    use crate::plan::{Escape, Header, KeyPlace, Model, Part as Piece, Slot, Template};
+    use crate::plan::{Escape, Header, KeyPlace, Model, Part, Slot, Template};
     use crate::protocol::Request;
 
     const BASE: &str = "http://127.0.0.1:8000/api";
@@ -283,7 +287,7 @@ mod tests {
     /// Text that differs from request to request.
     fn varying(source: &str) -> Template {
         let (slot, escape) = (Slot::Iteration, Escape::None);
-        Template::new(source, vec![Piece::Slot { slot, escape }])
+        Template::new(source, vec![Part::Slot { slot, escape }])
     }
 
     fn endpoint(method: Method, url: Template, value: Template, body: Body) -> Endpoint {
@@ -313,15 +317,15 @@ mod tests {
         (lines, body.to_owned())
     }
 
-    /// The request as bytes made ready, and as any other; `None` where it does not fit.
+    /// The request as bytes made encoded, and as any other; `None` where it does not fit.
     fn both(endpoint: &Endpoint, rendered: Option<Rendered>) -> Option<[(Vec<String>, String); 2]> {
         let prepared = Prepared::new(endpoint, BASE, None).unwrap();
-        let ready = Ready::new(endpoint, &prepared, BASE)?;
-        if !ready.fits(rendered.as_ref()) {
+        let encoded = EncodedRequest::new(endpoint, &prepared, BASE)?;
+        if !encoded.can_encode(rendered.as_ref()) {
             return None;
         }
         let (mut quick, mut slow) = (Vec::new(), Vec::new());
-        ready.write(rendered.as_ref(), &mut quick);
+        encoded.write(rendered.as_ref(), &mut quick);
         let request = Request {
             index: 0,
             endpoint,

@@ -3,19 +3,22 @@
 //! Here: what is counted and kept of it. Not here: where the bytes come from (`connection`), nor
 //! what the answer means (`http`).
 
+pub(super) mod body;
+pub(super) mod head;
+pub(super) mod head_cache;
+
 use std::time::Duration;
 
 use ::http::StatusCode;
 use bytes::BytesMut;
 use tokio::time::Instant;
 
-use super::body::{Framing, Piece};
-use super::head::{self, Head, Wanted};
-use super::head_cache::Known;
+use self::body::{BodyEvent, Framing};
+use self::head::{Head, HeadOptions};
+use self::head_cache::HeadCache;
 use crate::metrics::Outcome;
-use crate::protocol::http::failed;
 use crate::protocol::http::failure::{Stage, cut_off};
-use crate::protocol::http::transport::Terms;
+use crate::protocol::http::transport::RequestLimits;
 use crate::protocol::{Failure, Response};
 
 /// Below this many bytes a head is looked at whenever more of it comes, so that what is no HTTP is
@@ -23,8 +26,8 @@ use crate::protocol::{Failure, Response};
 const SMALL: usize = 64;
 
 /// An answer that is being received.
-pub(super) struct Answer {
-    wanted: Wanted,
+pub(super) struct IncomingResponse {
+    options: HeadOptions,
     /// What has come of a head that is not whole yet.
     partial: Vec<u8>,
     /// The final head, and when it came.
@@ -38,10 +41,10 @@ pub(super) struct Answer {
     has_surplus: bool,
 }
 
-impl Answer {
-    pub(super) fn new(wanted: Wanted) -> Self {
+impl IncomingResponse {
+    pub(super) fn new(options: HeadOptions) -> Self {
         Self {
-            wanted,
+            options,
             partial: Vec::new(),
             head: None,
             body: BytesMut::new(),
@@ -51,7 +54,7 @@ impl Answer {
         }
     }
 
-    /// Takes what has come; whether the answer is whole. Its head may be `known`, and is then not
+    /// Takes what has come; whether the answer is whole. Its head may be `cache`, and is then not
     /// read again.
     ///
     /// # Errors
@@ -59,16 +62,16 @@ impl Answer {
     pub(super) fn feed(
         &mut self,
         bytes: &[u8],
-        known: &mut Known,
-        terms: &Terms,
+        cache: &mut HeadCache,
+        limits: &RequestLimits,
         response: &mut Response,
     ) -> Result<bool, Failure> {
         response.bytes_in += bytes.len() as u64;
         if self.head.is_some() {
-            return self.feed_body(bytes, terms, response);
+            return self.feed_body(bytes, limits, response);
         }
         if self.partial.is_empty() {
-            return self.feed_head(bytes, known, terms, response);
+            return self.feed_head(bytes, cache, limits, response);
         }
         let had = self.partial.len();
         self.partial.extend_from_slice(bytes);
@@ -76,19 +79,19 @@ impl Answer {
             return Ok(false);
         }
         let partial = std::mem::take(&mut self.partial);
-        self.feed_head(&partial, known, terms, response)
+        self.feed_head(&partial, cache, limits, response)
     }
 
     /// Looks for a final head in what has come and was not taken.
     fn feed_head(
         &mut self,
         mut bytes: &[u8],
-        known: &mut Known,
-        terms: &Terms,
+        cache: &mut HeadCache,
+        limits: &RequestLimits,
         response: &mut Response,
     ) -> Result<bool, Failure> {
         loop {
-            let Some(head) = self.read_head(bytes, known, response)? else {
+            let Some(head) = self.read_head(bytes, cache, response)? else {
                 self.partial = bytes.to_vec();
                 return Ok(false);
             };
@@ -102,12 +105,12 @@ impl Answer {
                 continue;
             }
             let now = Instant::now();
-            response.phases.ttfb = Some(now - terms.started);
+            response.phases.ttfb = Some(now - limits.started);
             response.phases.download = None;
             response.status = Some(head.status);
             response.version = Some(head.version);
             self.head = Some((head, now));
-            let is_whole = self.feed_body(bytes, terms, response)?;
+            let is_whole = self.feed_body(bytes, limits, response)?;
             if is_whole {
                 // Its last byte came with its head.
                 response.phases.download = Some(Duration::ZERO);
@@ -120,20 +123,20 @@ impl Answer {
     fn read_head(
         &self,
         bytes: &[u8],
-        known: &mut Known,
+        cache: &mut HeadCache,
         response: &mut Response,
     ) -> Result<Option<Head>, Failure> {
         // What it means depends on the request for a few, and what is kept of it is not remembered.
-        let is_plain = !self.wanted.is_bodyless && !self.wanted.all_fields;
-        if is_plain && let Some(head) = known.find(bytes) {
+        let is_plain = !self.options.is_bodyless && !self.options.all_fields;
+        if is_plain && let Some(head) = cache.find(bytes) {
             return Ok(Some(head));
         }
-        let head = head::parse(bytes, self.wanted, &mut response.headers)?;
+        let head = head::parse(bytes, self.options, &mut response.headers)?;
         if let Some(head) = &head
             && is_plain
             && response.headers.is_empty()
         {
-            known.add(&bytes[..head.length], head);
+            cache.add(&bytes[..head.length], head);
         }
         Ok(head)
     }
@@ -141,23 +144,23 @@ impl Answer {
     fn feed_body(
         &mut self,
         mut bytes: &[u8],
-        terms: &Terms,
+        limits: &RequestLimits,
         response: &mut Response,
     ) -> Result<bool, Failure> {
         let Some((head, _)) = &mut self.head else {
             return Ok(false);
         };
         loop {
-            let piece = head.framing.take(&mut bytes);
-            match piece.map_err(|why| failed(Outcome::Protocol, why))? {
-                Piece::More => return Ok(false),
-                Piece::End => break,
-                Piece::Content(content) => {
+            let event = head.framing.take(&mut bytes);
+            match event.map_err(|why| Failure::new(Outcome::Protocol, why))? {
+                BodyEvent::NeedMore => return Ok(false),
+                BodyEvent::End => break,
+                BodyEvent::Content(content) => {
                     self.length += content.len() as u64;
-                    if self.length > terms.body_limit() {
-                        return Err(terms.too_large());
+                    if self.length > limits.body_limit() {
+                        return Err(limits.too_large());
                     }
-                    if terms.keep_body {
+                    if limits.keep_body {
                         self.body.extend_from_slice(content);
                     }
                 }
@@ -186,7 +189,7 @@ impl Answer {
             Stage::Body => "closed within the body of the response",
         };
         let text = format!("the connection was {text}");
-        Err(failed(cut_off(self.stage()), text))
+        Err(Failure::new(cut_off(self.stage()), text))
     }
 
     fn finish(&mut self, response: &mut Response) {
@@ -226,6 +229,6 @@ impl Answer {
     pub(super) fn status(&self) -> Result<StatusCode, Failure> {
         let head = self.head.as_ref();
         head.and_then(|(head, _)| StatusCode::from_u16(head.status).ok())
-            .ok_or_else(|| failed(Outcome::Protocol, "the response has no status"))
+            .ok_or_else(|| Failure::new(Outcome::Protocol, "the response has no status"))
     }
 }

@@ -6,12 +6,11 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use hyper::body::Body;
 
-use super::broken;
 use super::connection::Connection;
-use super::response::Answer;
+use super::response::IncomingResponse;
 use crate::metrics::Outcome;
-use crate::protocol::http::failure::{Stage, of_file};
-use crate::protocol::http::payload::Pieces;
+use crate::protocol::http::failure::{Stage, file_failure, io_failure};
+use crate::protocol::http::request::payload::StreamedBody;
 use crate::protocol::{Failure, Response};
 
 /// A request on its way.
@@ -19,7 +18,7 @@ pub(super) struct Sending {
     /// What comes next.
     unsent: Bytes,
     /// What follows it.
-    rest: Option<Box<Pieces>>,
+    rest: Option<Box<StreamedBody>>,
     is_flushed: bool,
     /// Why no more can be sent.
     broken: Option<Failure>,
@@ -27,7 +26,7 @@ pub(super) struct Sending {
 
 impl Sending {
     /// Before anything was sent; `rest` is what follows what is [begun](Self::begin) with.
-    pub(super) fn new(rest: Option<Box<Pieces>>) -> Self {
+    pub(super) fn new(rest: Option<Box<StreamedBody>>) -> Self {
         Self {
             unsent: Bytes::new(),
             rest,
@@ -48,7 +47,7 @@ impl Sending {
         let taken = match connection.poll_write(cx, bytes) {
             Poll::Ready(Ok(taken)) => taken,
             Poll::Ready(Err(error)) => {
-                self.broken = Some(broken(&error, Stage::Head));
+                self.broken = Some(io_failure(&error, Stage::Head, false));
                 // TLS may have sent some of it before it came to know.
                 return connection.is_tls();
             }
@@ -86,13 +85,13 @@ impl Sending {
                         self.unsent.advance(taken);
                         response.bytes_out += taken as u64;
                     }
-                    Err(error) => self.broken = Some(broken(&error, Stage::Head)),
+                    Err(error) => self.broken = Some(io_failure(&error, Stage::Head, false)),
                 }
             } else if let Some(pieces) = &mut self.rest {
                 match ready!(Pin::new(&mut **pieces).poll_frame(cx)) {
                     None => self.rest = None,
                     Some(Ok(frame)) => self.unsent = frame.into_data().unwrap_or_default(),
-                    Some(Err(error)) => return Poll::Ready(Err(of_file(error))),
+                    Some(Err(error)) => return Poll::Ready(Err(file_failure(error))),
                 }
             } else {
                 self.flush(connection, cx);
@@ -108,16 +107,16 @@ impl Sending {
     fn flush(&mut self, connection: &mut Connection, cx: &mut Context<'_>) {
         match connection.poll_flush(cx) {
             Poll::Ready(Ok(())) => self.is_flushed = true,
-            Poll::Ready(Err(error)) => self.broken = Some(broken(&error, Stage::Head)),
+            Poll::Ready(Err(error)) => self.broken = Some(io_failure(&error, Stage::Head, false)),
             Poll::Pending => {}
         }
     }
 
-    /// Why there is no answer: where sending broke off, that says more than the end of the
+    /// Why there is no incoming: where sending broke off, that says more than the end of the
     /// connection.
-    pub(super) fn explain(&self, failure: Failure, answer: &Answer) -> Failure {
+    pub(super) fn explain(&self, failure: Failure, incoming: &IncomingResponse) -> Failure {
         match &self.broken {
-            Some(broken) if failure.outcome == Outcome::ClosedEarly => match answer.stage() {
+            Some(broken) if failure.outcome == Outcome::ClosedEarly => match incoming.stage() {
                 Stage::Head => broken.clone(),
                 Stage::Body => failure,
             },

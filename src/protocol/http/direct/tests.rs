@@ -6,24 +6,24 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::DirectClient;
-use super::head::{MAX_HEAD, Wanted};
-use super::head_cache::Known;
-use super::response::Answer;
+use super::response::IncomingResponse;
+use super::response::head::{HeadOptions, MAX_HEAD};
+use super::response::head_cache::HeadCache;
 use crate::metrics::{HttpVersion, Outcome};
 use crate::plan::Model;
 use crate::plan::fixture::{load, plan};
-use crate::protocol::http::tls_config;
-use crate::protocol::http::transport::Terms;
+use crate::protocol::http::ConnectOptions;
+use crate::protocol::http::transport::RequestLimits;
 use crate::protocol::{Client, Request, Response, Session};
 
-const WANTED: Wanted = Wanted {
+const OPTIONS: HeadOptions = HeadOptions {
     is_bodyless: false,
     all_fields: true,
 };
 
-fn terms() -> Terms {
+fn limits() -> RequestLimits {
     let second = Duration::from_secs(1);
-    Terms::within(second, second, 1 << 20)
+    RequestLimits::within(second, second, 1 << 20)
 }
 
 /// What came of an answer.
@@ -41,22 +41,26 @@ struct Read {
 
 /// Reads an answer that comes in these pieces, and then ends. Whether its head is known makes no
 /// difference.
-fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, wanted: Wanted) -> Read {
+fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, options: HeadOptions) -> Read {
     let pieces: Vec<&[u8]> = pieces.into_iter().collect();
-    let mut known = Known::default();
+    let mut cache = HeadCache::default();
     for all_fields in [false, true] {
-        let wanted = Wanted {
+        let options = HeadOptions {
             all_fields,
-            ..wanted
+            ..options
         };
-        let first = read_with(&mut known, &pieces, wanted);
-        assert_eq!(read_with(&mut known, &pieces, wanted), first);
+        let first = read_with(&mut cache, &pieces, options);
+        assert_eq!(read_with(&mut cache, &pieces, options), first);
     }
-    read_with(&mut known, &pieces, wanted)
+    read_with(&mut cache, &pieces, options)
 }
 
-fn read_with(known: &mut Known, pieces: &[&[u8]], wanted: Wanted) -> Read {
-    let (terms, mut response, mut answer) = (terms(), Response::default(), Answer::new(wanted));
+fn read_with(cache: &mut HeadCache, pieces: &[&[u8]], options: HeadOptions) -> Read {
+    let (limits, mut response, mut answer) = (
+        limits(),
+        Response::default(),
+        IncomingResponse::new(options),
+    );
     let mut failure = None;
     let mut has_surplus = false;
     for piece in pieces {
@@ -65,7 +69,7 @@ fn read_with(known: &mut Known, pieces: &[&[u8]], wanted: Wanted) -> Read {
             has_surplus |= !piece.is_empty();
             continue;
         }
-        if let Err(why) = answer.feed(piece, known, &terms, &mut response) {
+        if let Err(why) = answer.feed(piece, cache, &limits, &mut response) {
             failure = Some(why);
             break;
         }
@@ -95,7 +99,7 @@ fn read_with(known: &mut Known, pieces: &[&[u8]], wanted: Wanted) -> Read {
 }
 
 fn whole(text: &str) -> Read {
-    read([text.as_bytes()], WANTED)
+    read([text.as_bytes()], OPTIONS)
 }
 
 #[test]
@@ -159,13 +163,13 @@ fn a_connection_is_kept_only_where_both_sides_know_where_the_answer_ended() {
 
 #[test]
 fn an_answer_to_head_has_no_body_whatever_it_says() {
-    let wanted = Wanted {
+    let options = HeadOptions {
         is_bodyless: true,
         all_fields: false,
     };
     let answer = read(
         [&b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\nx: y\r\n\r\n"[..]],
-        wanted,
+        options,
     );
     assert!(answer.is_whole && answer.is_kept_alive);
     assert_eq!((answer.fields, answer.body_bytes), (vec![], 0));
@@ -173,9 +177,9 @@ fn an_answer_to_head_has_no_body_whatever_it_says() {
 
 #[test]
 fn only_the_fields_that_perfctl_heeds_are_kept_where_nobody_asks_for_more() {
-    let wanted = Wanted {
+    let options = HeadOptions {
         all_fields: false,
-        ..WANTED
+        ..OPTIONS
     };
     let head = |status| {
         format!(
@@ -188,7 +192,7 @@ fn only_the_fields_that_perfctl_heeds_are_kept_where_nobody_asks_for_more() {
         (302, &["set-cookie", "server-timing", "location"]),
         (401, &["set-cookie", "server-timing", "www-authenticate"]),
     ] {
-        let answer = read([head(status).as_bytes()], wanted);
+        let answer = read([head(status).as_bytes()], options);
         let names: Vec<_> = answer
             .fields
             .iter()
@@ -200,12 +204,12 @@ fn only_the_fields_that_perfctl_heeds_are_kept_where_nobody_asks_for_more() {
 
 #[test]
 fn what_is_no_answer_says_how_it_begins() {
-    let (terms, mut response) = (terms(), Response::default());
+    let (limits, mut response) = (limits(), Response::default());
     let noise = format!("SSH-2.0-OpenSSH_9.2\r\n{}", "x".repeat(100));
-    let failure = Answer::new(WANTED).feed(
+    let failure = IncomingResponse::new(OPTIONS).feed(
         noise.as_bytes(),
-        &mut Known::default(),
-        &terms,
+        &mut HeadCache::default(),
+        &limits,
         &mut response,
     );
     let failure = failure.unwrap_err();
@@ -221,10 +225,10 @@ fn a_head_may_be_long_but_not_endless_and_is_not_read_again_at_each_byte() {
         "HTTP/1.1 200 OK\r\nx: {}\r\ncontent-length: 0\r\n\r\n",
         "x".repeat(200_000)
     );
-    assert_eq!(read(fits.as_bytes().chunks(1), WANTED).failure, None);
+    assert_eq!(read(fits.as_bytes().chunks(1), OPTIONS).failure, None);
     let long = format!("HTTP/1.1 200 OK\r\nx: {}", "x".repeat(MAX_HEAD));
     for size in [1, 1_000, long.len()] {
-        let answer = read(long.as_bytes().chunks(size), WANTED);
+        let answer = read(long.as_bytes().chunks(size), OPTIONS);
         assert_eq!(answer.failure, Some(Outcome::Protocol));
     }
     let many = "HTTP/1.1 200 OK\r\n".to_owned() + &"x: y\r\n".repeat(101) + "\r\n";
@@ -236,10 +240,10 @@ fn versions_are_told_apart() {
     for (text, version) in [("1.0", HttpVersion::Http10), ("1.1", HttpVersion::Http11)] {
         let mut response = Response::default();
         let text = format!("HTTP/{text} 200 OK\r\ncontent-length: 0\r\n\r\n");
-        let fed = Answer::new(WANTED).feed(
+        let fed = IncomingResponse::new(OPTIONS).feed(
             text.as_bytes(),
-            &mut Known::default(),
-            &terms(),
+            &mut HeadCache::default(),
+            &limits(),
             &mut response,
         );
         assert_eq!((fed, response.version), (Ok(true), Some(version)));
@@ -273,22 +277,22 @@ proptest! {
         bytes in answer(),
         cuts in prop::collection::vec(0..200_usize, 0..6),
     ) {
-        let at_once = read([&bytes[..]], WANTED);
-        prop_assert_eq!(&at_once, &read(bytes.chunks(1), WANTED));
+        let at_once = read([&bytes[..]], OPTIONS);
+        prop_assert_eq!(&at_once, &read(bytes.chunks(1), OPTIONS));
         let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
         cuts.extend([0, bytes.len()]);
         cuts.sort_unstable();
         let pieces = cuts.windows(2).map(|cut| &bytes[cut[0]..cut[1]]);
-        prop_assert_eq!(&at_once, &read(pieces.filter(|piece| !piece.is_empty()), WANTED));
+        prop_assert_eq!(&at_once, &read(pieces.filter(|piece| !piece.is_empty()), OPTIONS));
     }
 
     #[test]
     fn no_bytes_make_the_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         for size in [1, 7, 300] {
-            read(bytes.chunks(size), WANTED);
+            read(bytes.chunks(size), OPTIONS);
         }
         let chunks = [b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", &bytes[..]].concat();
-        read([&chunks[..]], WANTED);
+        read([&chunks[..]], OPTIONS);
     }
 }
 
@@ -296,7 +300,7 @@ proptest! {
 async fn a_user_at_rest_carries_little_along() {
     let plan = plan(load(Model::Closed, &[(1.0, 0.0, 1.0)]), &[1]);
     let base = "http://127.0.0.1:1";
-    let client = DirectClient::new(&plan, base, tls_config(&plan, base).unwrap());
+    let client = DirectClient::new(&plan, base, ConnectOptions::new(&plan, base).unwrap());
     let mut session = client.unwrap().session();
     let request = Request {
         index: 0,

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use tower::{Layer, Service};
 
 use crate::protocol::http::failure::DnsError;
-use crate::protocol::http::transport::{Opened, Step};
+use crate::protocol::http::transport::{ConnectStep, Opened};
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -31,10 +31,10 @@ const TICKETS: usize = 4 * 8;
 /// What happens below a session's client. A session runs one request at a time, so what is seen
 /// here belongs to that request.
 #[derive(Debug, Default)]
-pub(super) struct Probe(Mutex<State>);
+pub(super) struct Probe(Mutex<ProbeState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct ProbeState {
     limit: Duration,
     connecting: Option<Connecting>,
     opened: Opened,
@@ -65,16 +65,16 @@ impl Probe {
     }
 
     /// Which step of making a connection is under way; `None` when none is being made.
-    pub(super) fn step(&self) -> Option<Step> {
+    pub(super) fn step(&self) -> Option<ConnectStep> {
         let connecting = self.state().connecting?;
         Some(match connecting.tls_started {
-            None => Step::Connect,
-            Some(_) => Step::Tls,
+            None => ConnectStep::Connect,
+            Some(_) => ConnectStep::Tls,
         })
     }
 
     /// Never shared between threads, so there is nothing to wait for.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ProbeState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -169,7 +169,7 @@ where
                     .await
                     .map_err(|_| ConnectTimeout {
                         limit,
-                        step: attempt.0.step().unwrap_or(Step::Connect),
+                        step: attempt.0.step().unwrap_or(ConnectStep::Connect),
                     })??;
             attempt.0.connected();
             Ok(connection)
@@ -182,7 +182,7 @@ where
 pub(super) struct ConnectTimeout {
     limit: Duration,
     /// What took too long.
-    pub(super) step: Step,
+    pub(super) step: ConnectStep,
 }
 
 impl fmt::Display for ConnectTimeout {

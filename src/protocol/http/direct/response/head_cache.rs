@@ -15,16 +15,16 @@ const MAX_LENGTH: usize = 2_048;
 
 /// The heads that the sessions of a worker have seen, each with what it says.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(crate) struct HeadCache {
     heads: Vec<(Box<[u8]>, Head)>,
     /// Which is forgotten next.
     oldest: usize,
     in_vain: u32,
 }
 
-impl Known {
+impl HeadCache {
     /// What the head says that `bytes` begin with, if it is remembered.
-    pub(super) fn find(&mut self, bytes: &[u8]) -> Option<Head> {
+    pub(crate) fn find(&mut self, bytes: &[u8]) -> Option<Head> {
         if self.in_vain >= IN_VAIN {
             return None;
         }
@@ -35,7 +35,7 @@ impl Known {
     }
 
     /// Remembers what the head says that `bytes` are.
-    pub(super) fn add(&mut self, bytes: &[u8], head: &Head) {
+    pub(crate) fn add(&mut self, bytes: &[u8], head: &Head) {
         if self.in_vain >= IN_VAIN || bytes.len() > MAX_LENGTH {
             return;
         }
@@ -55,48 +55,48 @@ mod tests {
     use ::http::HeaderMap;
 
     use super::*;
-    use crate::protocol::http::direct::head::{Wanted, parse};
+    use crate::protocol::http::direct::response::head::{HeadOptions, parse};
 
-    const WANTED: Wanted = Wanted {
+    const OPTIONS: HeadOptions = HeadOptions {
         is_bodyless: false,
         all_fields: false,
     };
 
     fn head(number: usize) -> (Vec<u8>, Head) {
         let bytes = format!("HTTP/1.1 200 OK\r\nx: {number}\r\ncontent-length: {number}\r\n\r\n");
-        let head = parse(bytes.as_bytes(), WANTED, &mut HeaderMap::new());
+        let head = parse(bytes.as_bytes(), OPTIONS, &mut HeaderMap::new());
         (bytes.into_bytes(), head.unwrap().unwrap())
     }
 
     #[test]
     fn the_last_few_are_remembered() {
-        let mut known = Known::default();
+        let mut cache = HeadCache::default();
         for number in 0..=MOST {
             let (bytes, head) = head(number);
-            assert_eq!(known.find(&bytes), None);
-            known.add(&bytes, &head);
-            assert_eq!(known.find(&[&bytes[..], b"body"].concat()), Some(head));
+            assert_eq!(cache.find(&bytes), None);
+            cache.add(&bytes, &head);
+            assert_eq!(cache.find(&[&bytes[..], b"body"].concat()), Some(head));
             assert_eq!(
-                known.find(&bytes[..bytes.len() - 1]),
+                cache.find(&bytes[..bytes.len() - 1]),
                 None,
                 "it is not whole"
             );
         }
-        assert_eq!(known.find(&head(0).0), None);
+        assert_eq!(cache.find(&head(0).0), None);
         let (bytes, last) = head(1);
-        assert_eq!(known.find(&bytes), Some(last));
+        assert_eq!(cache.find(&bytes), Some(last));
     }
 
     #[test]
     fn a_target_that_never_repeats_itself_costs_no_more_than_it_must() {
-        let mut known = Known::default();
+        let mut cache = HeadCache::default();
         for number in 0..IN_VAIN as usize {
             let (bytes, head) = head(number);
-            known.add(&bytes, &head);
+            cache.add(&bytes, &head);
         }
         let (bytes, last) = head(IN_VAIN as usize - 1);
-        assert_eq!(known.find(&bytes), None);
-        known.add(&bytes, &last);
-        assert_eq!(known.heads.len(), MOST);
+        assert_eq!(cache.find(&bytes), None);
+        cache.add(&bytes, &last);
+        assert_eq!(cache.heads.len(), MOST);
     }
 }

@@ -12,24 +12,23 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep};
 use tokio_rustls::TlsConnector;
 
-use super::connection::Connection;
+use super::Connection;
 use super::origin::Origin;
 use crate::metrics::Outcome;
 use crate::protocol::Failure;
-use crate::protocol::http::failed;
-use crate::protocol::http::failure::{DnsError, Stage, of_io};
-use crate::protocol::http::transport::Step;
+use crate::protocol::http::failure::{DnsError, Stage, io_failure};
+use crate::protocol::http::transport::ConnectStep;
 
 /// How much longer the addresses of one family are tried alone: RFC 8305 wants 250 ms, and reqwest
 /// takes this.
 const HEAD_START: Duration = Duration::from_millis(300);
 
-/// How long the steps took.
+/// How long the steps times.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Took {
-    pub(super) dns: Option<Duration>,
-    pub(super) connect: Duration,
-    pub(super) tls: Option<Duration>,
+pub(crate) struct ConnectTimes {
+    pub(crate) dns: Option<Duration>,
+    pub(crate) connect: Duration,
+    pub(crate) tls: Option<Duration>,
 }
 
 /// Connects to an origin, noting in `step` how far it has come. Takes as long as it takes. `tls` is
@@ -37,12 +36,12 @@ pub(super) struct Took {
 ///
 /// # Errors
 /// Why there is no connection, with the outcome of its cause.
-pub(super) async fn connect(
+pub(crate) async fn connect(
     origin: &Origin,
     local_address: Option<IpAddr>,
     tls: impl FnOnce() -> Arc<ClientConfig>,
-    step: &Cell<Step>,
-) -> Result<(Connection, Took), Failure> {
+    step: &Cell<ConnectStep>,
+) -> Result<(Connection, ConnectTimes), Failure> {
     let started = Instant::now();
     let (addresses, dns) = match origin.address {
         Some(address) => (vec![SocketAddr::new(address, origin.port)], None),
@@ -56,23 +55,23 @@ pub(super) async fn connect(
         .set_nodelay(true)
         .map_err(|error| cannot_connect(&error))?;
     let connected = Instant::now();
-    let mut took = Took {
+    let mut times = ConnectTimes {
         dns,
         connect: connected - resolved,
         tls: None,
     };
     if !origin.is_tls {
-        return Ok((Connection::plain(stream, remote), took));
+        return Ok((Connection::plain(stream, remote), times));
     }
-    step.set(Step::Tls);
+    step.set(ConnectStep::Tls);
     let name = ServerName::try_from(origin.host.clone())
-        .map_err(|error| failed(Outcome::ConnectFailed, error.to_string()))?;
+        .map_err(|error| Failure::new(Outcome::ConnectFailed, error.to_string()))?;
     let stream = TlsConnector::from(tls())
         .connect(name, stream)
         .await
         .map_err(|error| cannot_connect(&error))?;
-    took.tls = Some(connected.elapsed());
-    Ok((Connection::tls(stream, remote), took))
+    times.tls = Some(connected.elapsed());
+    Ok((Connection::tls(stream, remote), times))
 }
 
 async fn resolve(origin: &Origin) -> Result<Vec<SocketAddr>, Failure> {
@@ -80,7 +79,7 @@ async fn resolve(origin: &Origin) -> Result<Vec<SocketAddr>, Failure> {
     let found = tokio::net::lookup_host((host.as_str(), origin.port)).await;
     found.map(Iterator::collect).map_err(|source| {
         let error = DnsError { host, source };
-        failed(Outcome::Dns, error.to_string())
+        Failure::new(Outcome::Dns, error.to_string())
     })
 }
 
@@ -105,7 +104,7 @@ async fn tcp(
     if first.is_empty() {
         let from = local_address.map_or(String::new(), |address| format!(" from {address}"));
         let text = format!("`{}` has no address that can be reached{from}", origin.host);
-        return Err(failed(Outcome::ConnectFailed, text));
+        return Err(Failure::new(Outcome::ConnectFailed, text));
     }
     let connected = match second.is_empty() {
         true => one_of(&first, local_address).await,
@@ -169,7 +168,7 @@ async fn one(address: SocketAddr, local_address: Option<IpAddr>) -> io::Result<T
 
 /// The failure of a step of connecting.
 fn cannot_connect(error: &io::Error) -> Failure {
-    of_io(error, Stage::Head, true)
+    io_failure(error, Stage::Head, true)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::plan::Content;
 const CHUNK: usize = 64 << 10;
 
 /// How many bytes a body has: what its `content-length` says.
-pub(super) fn length(contents: &[Content]) -> u64 {
+pub(crate) fn length(contents: &[Content]) -> u64 {
     contents.iter().map(Content::length).sum()
 }
 
@@ -27,11 +27,13 @@ pub(super) fn length(contents: &[Content]) -> u64 {
 ///
 /// # Errors
 /// When a file cannot be opened, or is no longer as long as it was when the run began.
-pub(super) async fn open(contents: &[Content]) -> Result<(Pieces, Arc<AtomicU64>), FileError> {
-    let mut pieces = VecDeque::with_capacity(contents.len());
+pub(crate) async fn open(
+    contents: &[Content],
+) -> Result<(StreamedBody, Arc<AtomicU64>), FileError> {
+    let mut sources = VecDeque::with_capacity(contents.len());
     for content in contents {
-        pieces.push_back(match content {
-            Content::Bytes(bytes) => Open::Bytes(bytes.clone()),
+        sources.push_back(match content {
+            Content::Bytes(bytes) => BodySource::Bytes(bytes.clone()),
             Content::OnDisk { path, length } => {
                 let error = |error| FileError::new(path, error);
                 let file = File::open(path).await.map_err(error)?;
@@ -39,7 +41,7 @@ pub(super) async fn open(contents: &[Content]) -> Result<(Pieces, Arc<AtomicU64>
                 if now != *length {
                     return Err(FileError::changed(path, *length, now));
                 }
-                Open::File {
+                BodySource::File {
                     path: path.clone(),
                     file,
                     left: *length,
@@ -48,8 +50,8 @@ pub(super) async fn open(contents: &[Content]) -> Result<(Pieces, Arc<AtomicU64>
         });
     }
     let sent = Arc::new(AtomicU64::new(0));
-    let body = Pieces {
-        pieces,
+    let body = StreamedBody {
+        sources,
         left: length(contents),
         sent: sent.clone(),
     };
@@ -58,10 +60,10 @@ pub(super) async fn open(contents: &[Content]) -> Result<(Pieces, Arc<AtomicU64>
 
 /// A file of a body that cannot be read as it should be.
 #[derive(Debug)]
-pub(super) struct FileError {
+pub(crate) struct FileError {
     text: String,
     /// What the system said; not a `source`, since it says nothing of the connection.
-    pub(super) error: Option<std::io::Error>,
+    pub(crate) error: Option<std::io::Error>,
 }
 
 impl FileError {
@@ -92,15 +94,15 @@ impl fmt::Display for FileError {
 impl std::error::Error for FileError {}
 
 /// What is left of the body.
-pub(super) struct Pieces {
-    pieces: VecDeque<Open>,
+pub(crate) struct StreamedBody {
+    sources: VecDeque<BodySource>,
     /// Bytes.
     left: u64,
     sent: Arc<AtomicU64>,
 }
 
 /// A piece, ready to be sent.
-enum Open {
+enum BodySource {
     Bytes(Bytes),
     File {
         path: PathBuf,
@@ -110,7 +112,7 @@ enum Open {
     },
 }
 
-impl Body for Pieces {
+impl Body for StreamedBody {
     type Data = Bytes;
     type Error = FileError;
 
@@ -119,19 +121,19 @@ impl Body for Pieces {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, FileError>>> {
         let chunk = loop {
-            match self.pieces.front_mut() {
+            match self.sources.front_mut() {
                 None => return Poll::Ready(None),
-                Some(Open::Bytes(bytes)) => {
+                Some(BodySource::Bytes(bytes)) => {
                     let bytes = std::mem::take(bytes);
-                    self.pieces.pop_front();
+                    self.sources.pop_front();
                     if !bytes.is_empty() {
                         break bytes;
                     }
                 }
-                Some(Open::File { left: 0, .. }) => {
-                    self.pieces.pop_front();
+                Some(BodySource::File { left: 0, .. }) => {
+                    self.sources.pop_front();
                 }
-                Some(Open::File { path, file, left }) => {
+                Some(BodySource::File { path, file, left }) => {
                     // Never more than was announced, though the file may have grown.
                     let most = usize::try_from(*left).unwrap_or(CHUNK).min(CHUNK);
                     let mut chunk = BytesMut::zeroed(most);
@@ -167,7 +169,7 @@ impl Body for Pieces {
 mod tests {
     use super::*;
 
-    async fn read_all(mut body: Pieces) -> Result<Vec<u8>, FileError> {
+    async fn read_all(mut body: StreamedBody) -> Result<Vec<u8>, FileError> {
         let mut read = Vec::new();
         loop {
             let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
