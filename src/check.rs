@@ -1,5 +1,5 @@
 //! What a response means: the outcome it ends in, what is extracted from it, and what the service
-//! said of its components.
+//! reported of its components.
 //!
 //! Pure over a [`Response`]. Not here: how conditions are written (`scenario`), how a response is
 //! obtained (`protocol`), or how often which outcome occurs (`metrics`).

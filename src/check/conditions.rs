@@ -30,7 +30,7 @@ pub(super) fn failure(
     }
 }
 
-/// The outcome of a response whose status is unwanted.
+/// The outcome of a response with an unexpected status.
 pub(super) fn outcome_of_status(status: u16) -> Outcome {
     match status {
         400..500 => Outcome::Http4xx,
@@ -42,7 +42,7 @@ pub(super) fn outcome_of_status(status: u16) -> Outcome {
 /// What was expected and what was found, if the condition does not hold.
 ///
 /// # Errors
-/// The body cannot be looked into.
+/// When the body cannot be decoded or parsed.
 fn unmet(
     check: &Check,
     content: &ResponseContent<'_>,
@@ -101,7 +101,7 @@ fn unmet(
             let found = path.query(content.json()?).all();
             unmet_expectation(&found, expect, secrets).map(|text| format!("`{path}` {text}"))
         }
-        // Asked later, by the engine.
+        // Checked later, by the engine.
         Check::That(_) => None,
         Check::Not(check) => match unmet(check, content, status, elapsed)? {
             Some(_) => None,
@@ -111,7 +111,7 @@ fn unmet(
     })
 }
 
-/// What is the case, though it should not be.
+/// What holds although it should not.
 fn describe_holding(
     check: &Check,
     content: &ResponseContent<'_>,
@@ -128,7 +128,7 @@ fn describe_holding(
         ),
         Check::MinSize(_) | Check::MaxSize(_) => {
             let size = format_bytes(content.response.body_bytes);
-            format!("the body has {size}, expected another size")
+            format!("the body has {size}, expected a different size")
         }
         Check::Header { name, expect } => format!("header `{name}` {}", unwanted(expect)),
         Check::BodyContains(text) => format!("the body contains `{}`", quote(text)),
@@ -137,7 +137,7 @@ fn describe_holding(
         }
         Check::Json { path, expect } => format!("`{path}` {}", unwanted(expect)),
         Check::That(_) | Check::Not(_) | Check::FailWith { .. } => {
-            "a condition holds that should not".into()
+            "a condition holds that must not hold".into()
         }
     }
 }
@@ -147,7 +147,7 @@ fn unwanted(expect: &Expectation) -> String {
     format!("{is} {what}, expected otherwise")
 }
 
-/// `is` and `at least 3`, for what an expectation asks.
+/// The verb and object of an expectation, such as `is` and `at least 3`.
 fn wording(expect: &Expectation) -> (&'static str, String) {
     let quote = |text: &str| cut(text, MAX_QUOTE);
     match expect {
@@ -167,7 +167,7 @@ fn wording(expect: &Expectation) -> (&'static str, String) {
     }
 }
 
-/// What was found and what was expected, to stand behind the name of the place.
+/// What was found and what was expected, to be appended to the name of the place.
 fn unmet_expectation(found: &[&Value], expect: &Expectation, secrets: &Secrets) -> Option<String> {
     let quote = |value: &Value| {
         let shown = secrets.hide_beginning(&value.to_string(), MAX_QUOTE);
@@ -187,7 +187,7 @@ fn unmet_expectation(found: &[&Value], expect: &Expectation, secrets: &Secrets) 
             let is = if is == "is" {
                 String::new()
             } else {
-                format!("what {is} ")
+                format!("a value that {is} ")
             };
             Some(format!("was not found, expected {is}{what}"))
         }
@@ -197,7 +197,7 @@ fn unmet_expectation(found: &[&Value], expect: &Expectation, secrets: &Secrets) 
             let is = if is == "is" {
                 String::new()
             } else {
-                format!("what {is} ")
+                format!("a value that {is} ")
             };
             Some(format!("is {}, expected {is}{what}", quote(value)))
         }
@@ -206,7 +206,7 @@ fn unmet_expectation(found: &[&Value], expect: &Expectation, secrets: &Secrets) 
 
 /// Whether one value is as expected.
 fn meets(value: &Value, expect: &Expectation) -> bool {
-    // A header, and many an API, has its numbers as text.
+    // Headers, and many APIs, write numbers as text.
     let number = || match value {
         Value::String(text) => text.trim().parse().ok(),
         value => value.as_f64(),

@@ -1,6 +1,6 @@
-//! Decoding a body by its `content-encoding`, for the checks that look into it.
+//! Decoding a body by its `content-encoding`, for the checks that need its content.
 //!
-//! Not here: the bytes on the wire, which are counted as they came (`protocol`).
+//! Not here: the bytes on the wire, which are counted as received (`protocol`).
 
 use std::io::{self, Read};
 
@@ -16,7 +16,7 @@ use crate::units::format_bytes;
 
 /// The largest decoded body; bytes. A few kilobytes can decode to gigabytes.
 pub(super) const MAX_DECODED: usize = 10_000_000;
-/// The most encodings on top of each other; nobody uses more than one.
+/// The most encodings applied to one body; nobody uses more than one.
 const MAX_ENCODINGS: usize = 3;
 /// The largest zstd window; bytes. What RFC 8878 asks a decoder to support.
 const MAX_WINDOW: u64 = 8 * 1024 * 1024;
@@ -55,7 +55,7 @@ pub(super) fn decode(headers: &HeaderMap, body: &Bytes) -> Result<Bytes, Failure
 fn decode_one(encoding: &str, body: &[u8]) -> Result<Bytes, Failure> {
     let decoded = match encoding {
         "gzip" | "x-gzip" => read(MultiGzDecoder::new(body)),
-        // Meant is zlib; some servers send it bare, and browsers take both.
+        // It means zlib; some servers send raw deflate, and browsers accept both.
         "deflate" if is_zlib(body) => read(ZlibDecoder::new(body)),
         "deflate" => read(DeflateDecoder::new(body)),
         "br" => read(brotli_decompressor::Decompressor::new(body, 4096)),
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_body_or_an_unknown_encoding_is_told() {
+    fn a_damaged_body_or_an_unknown_encoding_is_a_failure() {
         let mut damaged = gzip(b"hello");
         *damaged.last_mut().unwrap() ^= 1;
         assert_eq!(decoded("gzip", damaged), Err(Outcome::Decode));

@@ -1,4 +1,4 @@
-//! Taking values out of a response.
+//! Extracting values from a response.
 //!
 //! Not here: the variables they become (`engine`).
 
@@ -15,10 +15,10 @@ use crate::protocol::Failure;
 /// The most values that one extraction looks at.
 const MAX_VALUES: usize = 10_000;
 
-/// The largest value, as text; bytes. Each user keeps its own.
+/// The largest value, as text; bytes. Each user keeps its own values.
 const MAX_VALUE: usize = 1_000_000;
 
-/// Appends the value of each extraction, or says which of them has none.
+/// Appends the value of each extraction; the failure of the first that has none.
 pub(super) fn extract(
     extractions: &[Extraction],
     content: &ResponseContent<'_>,
@@ -44,7 +44,7 @@ pub(super) fn extract(
 fn is_too_large(value: &Value, content: &ResponseContent<'_>) -> bool {
     match value {
         Value::String(text) => text.len() > MAX_VALUE,
-        // Written out only where it could be: a path finds what is nested once for each level.
+        // Written out only if it can be that large: a path finds nested values once for each level.
         Value::Array(_) | Value::Object(_) => {
             content
                 .body()
@@ -141,9 +141,9 @@ fn missing(extraction: &Extraction, content: &ResponseContent<'_>, count: usize)
     };
     let why = match (extraction.pick, count) {
         (Pick::Index(index), 1..) => {
-            format!("there are {count}{what} {place}, and `index` is {index}")
+            format!("only {count}{what} {place}, but `index` is {index}")
         }
-        _ => format!("there is nothing{what} {place}"),
+        _ => format!("no value{what} {place}"),
     };
     let mut text = format!("`{}` was not found: {why}", extraction.name);
     if extraction.needs_body()
@@ -268,32 +268,23 @@ mod tests {
         for (extraction, text) in [
             (
                 at("$.tokn"),
-                "`token` was not found: there is nothing at `$.tokn`; it starts with `{\"token\":1}`",
+                "`token` was not found: no value at `$.tokn`; it starts with `{\"token\":1}`",
             ),
             (
                 picking(at("$.token"), Pick::Index(4)),
-                "`token` was not found: there are 1 at `$.token`, and `index` is 4",
+                "`token` was not found: only 1 at `$.token`, but `index` is 4",
             ),
             (
                 matching(extraction(Source::Body), "x(.)"),
-                "`token` was not found: there is nothing matching `x(.)` in the body",
+                "`token` was not found: no value matching `x(.)` in the body",
             ),
             (
                 extraction(Source::Cookie("other".into())),
-                "`token` was not found: there is nothing in cookie `other`",
+                "`token` was not found: no value in cookie `other`",
             ),
-            (
-                picking(at("$.none"), Pick::All),
-                "there is nothing at `$.none`",
-            ),
-            (
-                picking(at("$.none"), Pick::Random),
-                "there is nothing at `$.none`",
-            ),
-            (
-                picking(at("$.none"), Pick::Last),
-                "there is nothing at `$.none`",
-            ),
+            (picking(at("$.none"), Pick::All), "no value at `$.none`"),
+            (picking(at("$.none"), Pick::Random), "no value at `$.none`"),
+            (picking(at("$.none"), Pick::Last), "no value at `$.none`"),
         ] {
             let found = try_take(&extraction, "{\"token\":1}").unwrap_err();
             assert!(found.contains(text), "{found}");

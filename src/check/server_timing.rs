@@ -1,4 +1,4 @@
-//! What a service says of its components, in the `Server-Timing` of a response.
+//! What a service reports of its components, in the `Server-Timing` of a response.
 
 use http::{HeaderMap, HeaderName};
 
@@ -9,7 +9,7 @@ pub(super) const MAX_COMPONENTS: usize = 16;
 /// The longest component name, in characters.
 pub(super) const MAX_COMPONENT_NAME: usize = 40;
 
-/// Where a service says how long its components took.
+/// The header in which a service reports how long its components took.
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// What a service reported of one of its components.

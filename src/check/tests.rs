@@ -52,7 +52,7 @@ fn judge(
 }
 
 #[test]
-fn a_text_that_nobody_wants_is_not_made() {
+fn a_text_that_is_not_wanted_is_not_built() {
     let mut rng = ChaCha12Rng::seed_from_u64(1);
     let (endpoint, response) = (endpoint(Vec::new()), response(503, b""));
     let secrets = Secrets::default();
@@ -239,7 +239,7 @@ fn the_other_checks_say_what_was_expected_and_what_was_found() {
 }
 
 #[test]
-fn the_protocols_failure_comes_before_the_status_and_the_status_before_the_body() {
+fn a_failure_of_the_protocol_comes_before_the_status_and_the_status_before_the_body() {
     let checks = || vec![Check::BodyContains("a".into()), status(&[(200, 200)])];
     assert_eq!(verdict(checks(), 500, "").0, Outcome::Http5xx);
     let failed = Response {
@@ -291,7 +291,7 @@ fn hostile_bodies_become_short_harmless_text() {
 }
 
 #[test]
-fn a_secret_that_the_target_repeats_is_not_quoted() {
+fn a_secret_that_the_service_repeats_is_not_quoted() {
     let path = || JsonPath::parse("$.token").unwrap();
     let long = format!("{}canary-canary", " x".repeat(55));
     for (check, body) in [

@@ -97,7 +97,7 @@ impl ServiceState {
             }
             Route::CreateJob => json(
                 StatusCode::ACCEPTED,
-                // The id says when the job began, so that nothing has to be remembered.
+                // The id holds the start of the job, so that nothing has to be stored.
                 format!(
                     r#"{{"id":"{:x}-{number:x}","status":"queued"}}"#,
                     self.elapsed_ms()
@@ -171,7 +171,10 @@ impl ServiceState {
             return problem(StatusCode::PAYLOAD_TOO_LARGE, "at most 1 MB of JSON");
         };
         let Ok(invoice) = serde_json::from_slice::<Map<String, Value>>(&body) else {
-            return problem(StatusCode::UNPROCESSABLE_ENTITY, "a JSON object is needed");
+            return problem(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "the body must be a JSON object",
+            );
         };
         let id = INVOICES + self.counters.create_invoice();
         let number = invoice.get("number").unwrap_or(&Value::Null);
@@ -198,7 +201,8 @@ impl ServiceState {
 async fn length(mut body: Body) -> Result<u64, Response> {
     let mut length = 0;
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-        let frame = frame.map_err(|_| problem(StatusCode::BAD_REQUEST, "the body broke off"))?;
+        let frame =
+            frame.map_err(|_| problem(StatusCode::BAD_REQUEST, "the body is incomplete"))?;
         length += frame.data_ref().map_or(0, |data| data.len() as u64);
         if length > MAX_UPLOAD {
             return Err(problem(StatusCode::PAYLOAD_TOO_LARGE, "at most 100 MB"));

@@ -21,26 +21,26 @@ use super::route;
 use super::state::ServiceState;
 use crate::error::Error;
 
-/// Connections that may wait to be accepted: the kernel's usual bound, so that thousands of users
-/// who arrive at once do not lose their first packet and a second with it.
+/// Connections that may wait to be accepted: the kernel's usual limit, so that thousands of users
+/// who arrive at once do not lose their first packet, and with it a second.
 const BACKLOG: u32 = 4096;
 
 /// Listens on 127.0.0.1; port 0 takes any free one. Must be called within a tokio runtime.
 ///
 /// # Errors
-/// When the port is taken or may not be used.
+/// When the port is in use or not allowed.
 pub fn bind(port: u16) -> Result<TcpListener, Error> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let listen = || {
         let socket = TcpSocket::new_v4()?;
-        // Lets a target that was just stopped be started again on its port.
+        // Lets a service that was just stopped start again on its port.
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         socket.listen(BACKLOG)
     };
     listen().map_err(|error| {
         Error::CannotRun(format!(
-            "the built-in target cannot listen on {address}: {error}\n  help: choose another port with `--port`, or any free one with `--port 0`"
+            "the built-in service cannot listen on {address}: {error}\n  help: choose another port with `--port`, or any free one with `--port 0`"
         ))
     })
 }
@@ -85,7 +85,7 @@ async fn respond(State(state): State<Arc<ServiceState>>, request: Request) -> Re
     response
 }
 
-/// The built-in target on a thread of its own. Dropping it stops it and cuts its connections.
+/// The built-in service on a thread of its own. Dropping it stops it and cuts its connections.
 #[derive(Debug)]
 pub struct Demo {
     addr: SocketAddr,
@@ -94,10 +94,10 @@ pub struct Demo {
     thread: Option<JoinHandle<()>>,
 }
 
-/// A runtime of one thread, as the target needs.
+/// A runtime of one thread, for the service.
 ///
 /// # Errors
-/// When the machine gives no descriptors.
+/// When the machine has no file descriptors left.
 pub fn runtime() -> Result<tokio::runtime::Runtime, Error> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -105,16 +105,16 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Error> {
         .map_err(cannot)
 }
 
-/// What keeps the target from starting.
+/// The error of a service that cannot start.
 pub fn cannot(error: std::io::Error) -> Error {
-    Error::CannotRun(format!("the built-in target cannot be started: {error}"))
+    Error::CannotRun(format!("the built-in service cannot start: {error}"))
 }
 
 impl Demo {
-    /// Starts it on 127.0.0.1; port 0 takes any free one. It answers when this returns.
+    /// Starts it on 127.0.0.1; port 0 takes any free one. It responds when this returns.
     ///
     /// # Errors
-    /// When the port is taken, or the machine gives no thread or descriptors.
+    /// When the port is in use, or the machine has no threads or file descriptors left.
     pub fn start(port: u16, behavior: Behavior) -> Result<Self, Error> {
         let runtime = runtime()?;
         let listener = runtime.block_on(async { bind(port) })?;
@@ -141,7 +141,7 @@ impl Demo {
         self.addr
     }
 
-    /// How many requests have reached it, each counted once whatever its path and answer.
+    /// How many requests have reached it, each counted once whatever its path and response.
     pub fn requests(&self) -> u64 {
         self.counters.requests()
     }
@@ -151,7 +151,7 @@ impl Drop for Demo {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic over there has been printed; here it would only hide the first one.
+            // A panic of that thread has been printed; panicking here as well would only hide it.
             let _ = thread.join();
         }
     }

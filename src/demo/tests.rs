@@ -1,4 +1,4 @@
-//! Tests of the target over real connections to 127.0.0.1.
+//! Tests of the service over real connections to 127.0.0.1.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -81,7 +81,7 @@ fn start(behavior: Behavior) -> Demo {
 }
 
 #[test]
-fn every_path_answers_as_it_says() {
+fn every_path_responds_as_listed() {
     let demo = start(Behavior {
         processing_time: Duration::from_millis(1),
         ..Behavior::default()
@@ -308,14 +308,14 @@ fn a_large_upload_is_counted_and_one_too_large_is_refused() {
 }
 
 #[test]
-fn a_large_answer_is_as_long_as_it_says() {
+fn a_large_response_is_as_long_as_its_path_says() {
     let demo = start(Behavior::default());
     let received = Browser::open(&demo).get("/bytes/200000");
     assert_eq!(received.body.len(), 200_000);
 }
 
 #[test]
-fn a_port_in_use_is_an_error_with_the_next_step() {
+fn a_port_in_use_is_an_error_with_help() {
     let demo = start(Behavior::default());
     let error = Demo::start(demo.addr().port(), Behavior::default()).unwrap_err();
     assert!(error.to_string().contains("--port 0"), "{error}");
@@ -323,7 +323,7 @@ fn a_port_in_use_is_an_error_with_the_next_step() {
 }
 
 #[test]
-fn a_dropped_target_is_gone_and_its_port_is_free() {
+fn a_dropped_service_is_gone_and_its_port_is_free() {
     let demo = start(Behavior::default());
     let mut browser = Browser::open(&demo);
     browser.get("/health");
@@ -336,7 +336,7 @@ fn a_dropped_target_is_gone_and_its_port_is_free() {
 }
 
 #[test]
-fn no_answer_leaves_in_a_stall() {
+fn no_response_is_sent_in_a_stall() {
     let every = Duration::from_millis(200);
     let lasting = every - Duration::from_nanos(1);
     let start_of_test = Instant::now();
@@ -385,7 +385,7 @@ fn stalls_are_read_as_users_write_them() {
 
 proptest! {
     #[test]
-    fn an_answer_leaves_a_stall_at_its_end_and_is_not_held_outside(
+    fn a_response_is_held_until_a_stall_ends_and_not_held_outside(
         every_ms in 2u64..100_000, share in 0.0f64..1.0, elapsed_us in 0u64..1_000_000_000_000,
     ) {
         let every = Duration::from_millis(every_ms);

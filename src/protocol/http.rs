@@ -1,7 +1,7 @@
-//! HTTP. Here: the way in, and nothing else.
+//! HTTP: the entry points.
 //!
-//! A [`client`] sees to what is the same whatever carries the requests: credentials, cookies and
-//! redirects. A [`transport`] carries single requests over connections; it says which there are.
+//! The [`client`] does what is the same with any transport: credentials, cookies and redirects. A
+//! [`transport`] carries single requests over connections; that file lists the transports.
 
 mod auth;
 mod client;

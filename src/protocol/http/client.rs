@@ -65,7 +65,7 @@ impl<T: Transport> HttpClient<T> {
     /// For a plan whose relative URLs go to `base`.
     ///
     /// # Errors
-    /// When an endpoint's fixed parts make no request, or the transport cannot be set up.
+    /// When an endpoint's fixed parts are invalid, or the transport cannot be set up.
     pub fn new(plan: &Plan, base: &str, connect: ConnectOptions) -> Result<Self, Error> {
         let (auth_groups, group_of) = credentials::groups(plan);
         let wires: BTreeSet<Wire> = plan.endpoints.iter().map(|one| one.wire).collect();
@@ -158,8 +158,8 @@ impl<T: Transport> HttpSession<T> {
         chain.run(response).await
     }
 
-    /// Follows the redirect in `response`, which answers a `request` without such credentials and
-    /// came with this `status`.
+    /// Follows the redirect in `response`, which has this `status` and belongs to a `request` whose
+    /// credentials are part of it from the start.
     ///
     /// # Errors
     /// Why there is no final response.
@@ -288,7 +288,7 @@ impl<'a, T: Transport> RequestChain<'a, T> {
         let headers = std::mem::take(&mut response.headers);
         let transport = &self.session.transport;
         let ended = transport.exchange(outgoing, self.limits, response).await;
-        // Whatever became of its body.
+        // Even if its body failed.
         if response.headers.contains_key(header::SET_COOKIE) {
             jar.keep(self.url()?.as_ref(), &response.headers);
         }
@@ -319,7 +319,7 @@ impl<'a, T: Transport> RequestChain<'a, T> {
         };
         if u32::from(response.redirects) >= self.request.endpoint.max_redirects {
             let hops = response.redirects;
-            let text = format!("still redirected after {hops} redirects");
+            let text = format!("still redirected after {hops} redirects (`max_redirects`)");
             return Err(Failure::new(Outcome::RedirectLimit, text));
         }
         let sent = match self.redirected.take() {

@@ -1,4 +1,4 @@
-//! How connections are made, whatever makes them: what the workers of a run have in common.
+//! How connections are made with any transport: the options that the workers of a run share.
 
 mod local;
 mod tls;

@@ -10,15 +10,15 @@ use super::request::outgoing::{Outgoing, host_and_port};
 use crate::metrics::Outcome;
 use crate::protocol::Failure;
 
-/// Whether the answer names another place.
+/// Whether a response with this status redirects.
 pub(super) fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
-/// Where `location` leads from the URL `from`.
+/// Where `location` redirects to from the URL `from`.
 ///
 /// # Errors
-/// When it leads nowhere, or to a host that is not allowed.
+/// When it is not a valid HTTP URL, or its host is not allowed.
 pub(super) fn target(
     from: &Url,
     location: &header::HeaderValue,
@@ -29,7 +29,7 @@ pub(super) fn target(
         .map_err(|_| invalid("the `location` header is not UTF-8".into()))?;
     let target = from
         .join(text)
-        .map_err(|error| invalid(format!("the `location` header is no URL: {error}")))?;
+        .map_err(|error| invalid(format!("the `location` header is not a valid URL: {error}")))?;
     if !matches!(target.scheme(), "http" | "https") {
         return Err(invalid(format!(
             "redirected to a `{}:` URL",
@@ -37,16 +37,18 @@ pub(super) fn target(
         )));
     }
     let host = host_and_port(&target)
-        .ok_or_else(|| invalid("the `location` header names no host".into()))?;
+        .ok_or_else(|| invalid("the `location` header has no host".into()))?;
     if !allowed_hosts.contains(&host) {
-        let text = format!("redirected to `{host}`, which the scenario does not name");
+        let text = format!(
+            "redirected to `{host}`, a host that the scenario does not allow (`allow_redirects_to`)"
+        );
         return Err(Failure::new(Outcome::RedirectBlocked, text));
     }
     Ok(target)
 }
 
 /// The request that follows a redirect, by RFC 9110 section 15.4 and what browsers do. The header
-/// `credentials` holds some, whatever its name.
+/// named `credentials` holds some.
 pub(super) fn redirected(
     mut sent: Outgoing,
     target: Url,

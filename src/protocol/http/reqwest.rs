@@ -1,7 +1,7 @@
 //! HTTP by reqwest, which is used nowhere else.
 //!
 //! One reqwest client per virtual user, so that connections belong to users, over one TLS
-//! configuration shared by all. What reqwest does behind its caller's back is switched off: no
+//! configuration shared by all. What reqwest would do on its own is switched off: no
 //! retries, no proxies from the environment, no redirects, no decompression.
 
 mod connect;
@@ -97,7 +97,7 @@ impl Transport for ReqwestTransport {
                 .await
                 .map_err(|_| limits.timed_out(stage.get(), self.probe.step()))
         };
-        // Whatever became of it, it went over an older connection if none was begun.
+        // However it ended, it used an older connection if none was begun.
         response.reused += u16::from(self.probe.opened().attempts == attempts);
         if let Some(sent) = sent {
             response.bytes_out += sent.load(Ordering::Relaxed);
@@ -110,23 +110,23 @@ impl Transport for ReqwestTransport {
     }
 }
 
-/// Waits for the answer to what is `sent`, and reads it into `response`.
+/// Waits for the response to what is `sent`, and reads it into `response`.
 async fn read(
     sent: impl Future<Output = reqwest::Result<reqwest::Response>>,
     limits: &RequestLimits,
     stage: &Cell<Stage>,
     response: &mut Response,
 ) -> Result<StatusCode, Failure> {
-    let mut answer = sent.await.map_err(|error| classify(error, Stage::Head))?;
+    let mut incoming = sent.await.map_err(|error| classify(error, Stage::Head))?;
     stage.set(Stage::Body);
     let head_at = Instant::now();
     response.phases.ttfb = Some(head_at - limits.started);
     response.phases.download = None;
-    response.remote = answer.remote_addr();
-    response.version = version(answer.version());
-    response.status = Some(answer.status().as_u16());
-    response.headers = std::mem::take(answer.headers_mut());
-    response.bytes_in += status_line_bytes(answer.status()) + size_of_fields(&response.headers);
+    response.remote = incoming.remote_addr();
+    response.version = version(incoming.version());
+    response.status = Some(incoming.status().as_u16());
+    response.headers = std::mem::take(incoming.headers_mut());
+    response.bytes_in += status_line_bytes(incoming.status()) + size_of_fields(&response.headers);
     if [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
         .iter()
         .all(|name| response.headers.contains_key(name))
@@ -136,7 +136,9 @@ async fn read(
     let limit = limits.body_limit();
     let mut body = BytesMut::new();
     let mut length = 0;
-    while let Some(chunk) = (answer.chunk().await).map_err(|error| classify(error, Stage::Body))? {
+    while let Some(chunk) =
+        (incoming.chunk().await).map_err(|error| classify(error, Stage::Body))?
+    {
         response.bytes_in += chunk.len() as u64;
         length += chunk.len() as u64;
         if length > limit {
@@ -149,7 +151,7 @@ async fn read(
     response.phases.download = Some(head_at.elapsed());
     response.body = body.freeze();
     response.body_bytes = length;
-    Ok(answer.status())
+    Ok(incoming.status())
 }
 
 fn request(outgoing: Outgoing, streamed: Option<reqwest::Body>) -> reqwest::Request {

@@ -202,7 +202,7 @@ fn a_port_in_use_is_told_with_the_next_step() {
         .expect_status(4)
         .expect_stdout("")
         .expect_stderr(str![[r#"
-error: the built-in target cannot listen on 127.0.0.1:[PORT]: Address already in use (os error 98)
+error: the built-in service cannot listen on 127.0.0.1:[PORT]: Address already in use (os error 98)
   help: choose another port with `--port`, or any free one with `--port 0`
 
 "#]])

@@ -1,4 +1,4 @@
-//! Sending requests through a client, in one session, and judging what comes back.
+//! Sending requests through a client, in one session, and checking the responses.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use rustls::ClientConfig;
 /// The clients that perfctl has: each row holds for all of them.
 pub const CLIENTS: [&str; 2] = ["reqwest", "direct"];
 
-/// What came of one request.
+/// The result of one request.
 #[derive(Debug)]
 pub struct Played {
     pub outcome: Outcome,
@@ -35,7 +35,7 @@ pub struct Script<'a> {
     pub times: usize,
     /// The wait before each but the first.
     pub pause: Duration,
-    /// Whom to trust; the machine's own certificates by default.
+    /// Trusted CAs; those of the machine by default.
     pub tls: Option<ClientConfig>,
 }
 

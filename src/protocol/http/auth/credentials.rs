@@ -1,5 +1,5 @@
-//! Putting credentials into requests, and keeping what answers and tokens need from one request to
-//! the next.
+//! Adding credentials to requests, and the state that digest authentication and tokens keep from
+//! one request to the next.
 //!
 //! Here: which state belongs to whom. Not here: the arithmetic of digest (`digest`) and the token
 //! request (`token`).
@@ -19,11 +19,11 @@ use crate::protocol::Failure;
 use crate::protocol::http::request::outgoing::Outgoing;
 use crate::protocol::http::request::outgoing::host_and_port;
 
-/// A way of proving, as its endpoints share it.
+/// An `auth` setting, shared by the endpoints that have it.
 pub(crate) struct AuthGroup {
     pub(crate) auth: Arc<Auth>,
     /// The token of all users of this worker.
-    shared: TokenCache,
+    shared_token: TokenCache,
 }
 
 /// The groups of a plan, and for each endpoint its group.
@@ -37,7 +37,7 @@ pub(crate) fn groups(plan: &Plan) -> (Vec<AuthGroup>, Vec<Option<usize>>) {
         Some(known.unwrap_or_else(|| {
             groups.push(AuthGroup {
                 auth: auth.clone(),
-                shared: TokenCache::default(),
+                shared_token: TokenCache::default(),
             });
             groups.len() - 1
         }))
@@ -47,33 +47,41 @@ pub(crate) fn groups(plan: &Plan) -> (Vec<AuthGroup>, Vec<Option<usize>>) {
 }
 
 impl AuthGroup {
-    /// Where the token for a request of the user with `state` is kept; with the token's source.
+    /// How the token for a request of `user` is fetched, and where it is kept; `None` where requests
+    /// need no token.
     pub(crate) fn token_cache<'a>(
         &'a self,
-        state: &'a UserAuth,
+        user: &'a UserAuth,
     ) -> Option<(&'a OAuth2, &'a TokenCache)> {
         let Auth::OAuth2(oauth2) = &*self.auth else {
             return None;
         };
         // What differs from user to user cannot be shared by them.
         let is_own = oauth2.per_user || self.auth.varies();
-        Some((oauth2, if is_own { &state.own } else { &self.shared }))
+        Some((
+            oauth2,
+            if is_own {
+                &user.own_token
+            } else {
+                &self.shared_token
+            },
+        ))
     }
 }
 
 /// What one user keeps for a group.
 #[derive(Default)]
 pub(crate) struct UserAuth {
-    own: TokenCache,
+    own_token: TokenCache,
     digest: RefCell<Option<DigestState>>,
 }
 
-/// A challenge that was answered.
+/// A digest challenge that is being answered.
 struct DigestState {
     responder: DigestResponder,
-    /// `host:port` that asked.
+    /// `host:port` that sent it.
     host: String,
-    /// Name and password that it was answered with.
+    /// The user name and password for it.
     values: [String; 2],
 }
 
@@ -92,16 +100,16 @@ impl UserAuth {
             None => url.path().to_owned(),
         };
         let header = digest.responder.next(request.method.as_str(), &uri);
-        // A realm or a nonce may hold what no header can: then there is no answer.
+        // A realm or a nonce may hold what is not allowed in a header: then it is not answered.
         if let Ok(header) = HeaderValue::from_bytes(header.as_bytes()) {
             request.headers.insert(AUTHORIZATION, header);
         }
     }
 
-    /// Takes the challenge of a 401 from `host`; whether there was one.
+    /// Takes the digest challenge of a 401 from `host`; whether there was one.
     ///
     /// # Errors
-    /// When only challenges for digest came that cannot be answered.
+    /// When none of its digest challenges is supported.
     pub(crate) fn accept_challenge(
         &self,
         headers: &HeaderMap,
@@ -110,7 +118,7 @@ impl UserAuth {
         user: u64,
     ) -> Result<bool, Failure> {
         let challenge = digest::challenge(headers).map_err(|why| {
-            let text = format!("{why}, which perfctl cannot answer");
+            let text = format!("cannot authenticate by digest: {why}");
             Failure::new(Outcome::AuthFailed, text)
         })?;
         let (Some(challenge), [name, password]) = (challenge, values) else {
@@ -125,7 +133,7 @@ impl UserAuth {
     }
 }
 
-/// The values of an auth's templates: those that were rendered, and those that never vary.
+/// The values of the templates of an `auth`: those that were rendered, and those that never vary.
 pub(crate) fn template_values<'a>(auth: &'a Auth, rendered: &'a [String]) -> Vec<&'a str> {
     let templates = auth.templates().into_iter().enumerate();
     let rendered = |i: usize| rendered.get(i).map_or("", String::as_str);
@@ -134,10 +142,10 @@ pub(crate) fn template_values<'a>(auth: &'a Auth, rendered: &'a [String]) -> Vec
         .collect()
 }
 
-/// Puts a proof that needs no server's word into a request; others come later.
+/// Adds credentials that need nothing from a server to a request; others are added later.
 ///
 /// # Errors
-/// When a value fits in no header. The value itself is not shown.
+/// When a value has a character that is not allowed in headers. The value itself is not shown.
 pub(crate) fn insert(auth: &Auth, values: &[&str], request: &mut Outgoing) -> Result<(), String> {
     let name = |text: &str| text.parse::<HeaderName>();
     let (name, value) = match (auth, values) {
@@ -155,10 +163,10 @@ pub(crate) fn insert(auth: &Auth, values: &[&str], request: &mut Outgoing) -> Re
         },
         _ => return Ok(()),
     };
-    let name = name.map_err(|_| "`auth` names no header".to_owned())?;
+    let name = name.map_err(|_| "the header name in `auth` is not valid".to_owned())?;
     let value = HeaderValue::from_str(&value).map_err(|_| {
         format!(
-            "the credentials of `{}` have a character no header may have",
+            "the credentials of `{}` have a character that is not allowed in headers",
             auth.kind()
         )
     })?;

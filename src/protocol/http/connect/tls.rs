@@ -1,4 +1,4 @@
-//! The TLS configuration that all workers share: whom to trust, and what to show.
+//! The TLS configuration that all workers share: trusted CAs and client certificate.
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ pub(super) fn tls_config(plan: &Plan, base: &str) -> Result<rustls::ClientConfig
                 .with_custom_certificate_verifier(Arc::new(verifier)),
             Err(error) if needs_certificates(plan, base) => {
                 return Err(Error::CannotRun(format!(
-                    "cannot read the certificates this machine trusts: {error}"
+                    "cannot load the trusted certificates of this machine: {error}"
                 )));
             }
             // Nothing is verified against this: no URL of the plan is https.
@@ -71,7 +71,7 @@ fn needs_certificates(plan: &Plan, base: &str) -> bool {
         })
 }
 
-/// Takes any certificate for good, and still wants the handshake to be signed with its key.
+/// Accepts any certificate, but still requires the handshake to be signed with its key.
 #[derive(Debug)]
 struct NoVerification(WebPkiSupportedAlgorithms);
 

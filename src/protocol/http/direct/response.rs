@@ -1,7 +1,7 @@
-//! One answer, from its first byte to its last, in whatever pieces it comes.
+//! One response, from its first byte to its last, in whatever pieces it comes.
 //!
-//! Here: what is counted and kept of it. Not here: where the bytes come from (`connection`), nor
-//! what the answer means (`http`).
+//! Here: what is counted and kept of it. Not here: where the bytes come from (`connection`), how
+//! its head (`head`) and body (`body`) are read, and what it means (`client`).
 
 pub(super) mod body;
 pub(super) mod head;
@@ -21,14 +21,14 @@ use crate::protocol::http::failure::{Stage, cut_off};
 use crate::protocol::http::transport::RequestLimits;
 use crate::protocol::{Failure, Response};
 
-/// Below this many bytes a head is looked at whenever more of it comes, so that what is no HTTP is
-/// found out at once; above, at each line end.
+/// Below this many bytes, a head is parsed whenever more of it comes, so that what is not HTTP is
+/// recognized at once; above, at each line end.
 const SMALL: usize = 64;
 
-/// An answer that is being received.
+/// A response that is being received.
 pub(super) struct IncomingResponse {
     options: HeadOptions,
-    /// What has come of a head that is not whole yet.
+    /// What has come of an incomplete head.
     partial: Vec<u8>,
     /// The final head, and when it came.
     head: Option<(Head, Instant)>,
@@ -36,8 +36,8 @@ pub(super) struct IncomingResponse {
     body: BytesMut,
     /// Bytes of the body so far.
     length: u64,
-    is_whole: bool,
-    /// Whether there was more than the answer.
+    is_complete: bool,
+    /// Whether more came than the response.
     has_surplus: bool,
 }
 
@@ -49,16 +49,16 @@ impl IncomingResponse {
             head: None,
             body: BytesMut::new(),
             length: 0,
-            is_whole: false,
+            is_complete: false,
             has_surplus: false,
         }
     }
 
-    /// Takes what has come; whether the answer is whole. Its head may be `cache`, and is then not
-    /// read again.
+    /// Takes what has come; whether the response is complete. A head that is in the `cache` is not
+    /// parsed again.
     ///
     /// # Errors
-    /// Why it is none, or more than may be.
+    /// When it is not a valid response, or too large.
     pub(super) fn feed(
         &mut self,
         bytes: &[u8],
@@ -82,7 +82,7 @@ impl IncomingResponse {
         self.feed_head(&partial, cache, limits, response)
     }
 
-    /// Looks for a final head in what has come and was not taken.
+    /// Looks for the head of the final response in what has come.
     fn feed_head(
         &mut self,
         mut bytes: &[u8],
@@ -97,7 +97,7 @@ impl IncomingResponse {
             };
             bytes = &bytes[head.length..];
             if head.is_interim() {
-                // What it says is said again, or was not meant for the final answer.
+                // Its fields come again with the final response, or do not belong to it.
                 response.headers.clear();
                 if bytes.is_empty() {
                     return Ok(false);
@@ -110,23 +110,23 @@ impl IncomingResponse {
             response.status = Some(head.status);
             response.version = Some(head.version);
             self.head = Some((head, now));
-            let is_whole = self.feed_body(bytes, limits, response)?;
-            if is_whole {
+            let is_complete = self.feed_body(bytes, limits, response)?;
+            if is_complete {
                 // Its last byte came with its head.
                 response.phases.download = Some(Duration::ZERO);
             }
-            return Ok(is_whole);
+            return Ok(is_complete);
         }
     }
 
-    /// The head that `bytes` begin with, if it is whole.
+    /// The head that `bytes` begin with, if it is complete.
     fn read_head(
         &self,
         bytes: &[u8],
         cache: &mut HeadCache,
         response: &mut Response,
     ) -> Result<Option<Head>, Failure> {
-        // What it means depends on the request for a few, and what is kept of it is not remembered.
+        // A cached head holds neither the fields that are kept nor what depends on the request.
         let is_plain = !self.options.is_bodyless && !self.options.all_fields;
         if is_plain && let Some(head) = cache.find(bytes) {
             return Ok(Some(head));
@@ -175,7 +175,7 @@ impl IncomingResponse {
     /// The connection was closed.
     ///
     /// # Errors
-    /// When that was too early.
+    /// When the response was not complete.
     pub(super) fn close(&mut self, response: &mut Response) -> Result<(), Failure> {
         if let Some((head, _)) = &self.head
             && head.framing == Framing::UntilClose
@@ -185,8 +185,8 @@ impl IncomingResponse {
         }
         let text = match self.stage() {
             Stage::Head if self.partial.is_empty() => "closed before it sent a response",
-            Stage::Head => "closed within the head of the response",
-            Stage::Body => "closed within the body of the response",
+            Stage::Head => "closed in the middle of the response head",
+            Stage::Body => "closed in the middle of the response body",
         };
         let text = format!("the connection was {text}");
         Err(Failure::new(cut_off(self.stage()), text))
@@ -196,7 +196,7 @@ impl IncomingResponse {
         if let Some((_, head_at)) = &self.head {
             response.phases.download = Some(head_at.elapsed());
         }
-        self.is_whole = true;
+        self.is_complete = true;
         if !self.body.is_empty() {
             response.body = std::mem::take(&mut self.body).freeze();
         }
@@ -204,8 +204,8 @@ impl IncomingResponse {
     }
 
     /// Whether all of it has come.
-    pub(super) fn is_whole(&self) -> bool {
-        self.is_whole
+    pub(super) fn is_complete(&self) -> bool {
+        self.is_complete
     }
 
     /// How far it has come.
@@ -216,16 +216,16 @@ impl IncomingResponse {
         }
     }
 
-    /// Whether its connection can be used for another request, now that it is whole.
+    /// Whether its connection can be used for another request, now that it is complete.
     pub(super) fn is_kept_alive(&self) -> bool {
         let head = self.head.as_ref();
         head.is_some_and(|(head, _)| head.is_kept_alive) && !self.has_surplus
     }
 
-    /// The status of a whole answer.
+    /// The status of a complete response.
     ///
     /// # Errors
-    /// Never, for a whole one.
+    /// Never, for a complete one.
     pub(super) fn status(&self) -> Result<StatusCode, Failure> {
         let head = self.head.as_ref();
         head.and_then(|(head, _)| StatusCode::from_u16(head.status).ok())

@@ -1,4 +1,4 @@
-//! What is left to send of a request, where not all of it was taken at once.
+//! Sending a request that the connection does not take at once.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -13,7 +13,7 @@ use crate::protocol::http::failure::{Stage, file_failure, io_failure};
 use crate::protocol::http::request::payload::StreamedBody;
 use crate::protocol::{Failure, Response};
 
-/// A request on its way.
+/// A request that is being sent.
 pub(super) struct Sending {
     /// What comes next.
     unsent: Bytes,
@@ -35,8 +35,8 @@ impl Sending {
         }
     }
 
-    /// Sends the first bytes as far as they are taken at once. Whether the connection can be gone
-    /// on with; if not, it took nothing.
+    /// Sends as much of the first bytes as the connection takes at once. Whether the connection can
+    /// be used; if not, it took nothing.
     pub(super) fn begin(
         &mut self,
         connection: &mut Connection,
@@ -48,7 +48,7 @@ impl Sending {
             Poll::Ready(Ok(taken)) => taken,
             Poll::Ready(Err(error)) => {
                 self.broken = Some(io_failure(&error, Stage::Head, false));
-                // TLS may have sent some of it before it came to know.
+                // TLS may have sent some of it before it noticed.
                 return connection.is_tls();
             }
             Poll::Pending => 0,
@@ -68,10 +68,10 @@ impl Sending {
         self.is_flushed
     }
 
-    /// Sends what is taken; ready when that was all, or when no more can be sent.
+    /// Sends as much as the connection takes; ready when that was all, or when no more can be sent.
     ///
     /// # Errors
-    /// When a file of the body cannot be read as it should be.
+    /// When a body file cannot be read, or was changed.
     pub(super) fn poll(
         &mut self,
         connection: &mut Connection,
@@ -87,8 +87,8 @@ impl Sending {
                     }
                     Err(error) => self.broken = Some(io_failure(&error, Stage::Head, false)),
                 }
-            } else if let Some(pieces) = &mut self.rest {
-                match ready!(Pin::new(&mut **pieces).poll_frame(cx)) {
+            } else if let Some(body) = &mut self.rest {
+                match ready!(Pin::new(&mut **body).poll_frame(cx)) {
                     None => self.rest = None,
                     Some(Ok(frame)) => self.unsent = frame.into_data().unwrap_or_default(),
                     Some(Err(error)) => return Poll::Ready(Err(file_failure(error))),
@@ -112,8 +112,7 @@ impl Sending {
         }
     }
 
-    /// Why there is no incoming: where sending broke off, that says more than the end of the
-    /// connection.
+    /// Why there is no response: a failure to send explains more than the end of the connection.
     pub(super) fn explain(&self, failure: Failure, incoming: &IncomingResponse) -> Failure {
         match &self.broken {
             Some(broken) if failure.outcome == Outcome::ClosedEarly => match incoming.stage() {

@@ -58,7 +58,7 @@ pub struct DirectResources {
 pub struct DirectTransport {
     shared: Rc<DirectResources>,
     local_address: Option<IpAddr>,
-    /// With tickets of its own: a virtual user resumes what it began itself, and nobody else's.
+    /// With tickets of its own: a virtual user resumes only its own TLS sessions.
     tls: OnceCell<Arc<ClientConfig>>,
     idle: RefCell<Vec<IdleConnection>>,
     opened: Cell<Opened>,
@@ -114,7 +114,7 @@ impl Transport for DirectTransport {
     ) -> Result<StatusCode, Failure> {
         let origin = Origin::of(&outgoing.url);
         let origin =
-            origin.ok_or_else(|| Failure::new(Outcome::InvalidRequest, "its URL has no host"))?;
+            origin.ok_or_else(|| Failure::new(Outcome::InvalidRequest, "the URL has no host"))?;
         let rest = match (&outgoing.contents, &outgoing.body) {
             (Some(contents), _) => Some(payload::open(contents).await),
             (None, Some(body)) if !encoded::is_joined(&outgoing) => {
@@ -142,7 +142,7 @@ impl DirectTransport {
     /// Sends one request and receives its response.
     ///
     /// # Errors
-    /// Why there is no whole response; what was counted until then stays in `response`.
+    /// Why there is no complete response; what was counted until then stays in `response`.
     pub(super) async fn exchange_bytes<F: Fn(&mut Vec<u8>)>(
         &self,
         origin: &Rc<Origin>,
@@ -176,7 +176,7 @@ impl DirectTransport {
                 connection
             }
             None => {
-                // On the heap, so that a user with a connection does not carry it along.
+                // On the heap, so that users who have a connection do not carry it along.
                 let mut connection = Box::pin(self.connect(origin, limits)).await?;
                 poll_fn(|cx| {
                     self.begin(&mut connection, &request.write, &mut sending, response, cx);
@@ -200,7 +200,7 @@ impl DirectTransport {
             };
             poll_fn(send).await?;
         }
-        if !incoming.is_whole() {
+        if !incoming.is_complete() {
             let receive = |cx: &mut Context<'_>| {
                 self.receive(&mut connection, &mut incoming, limits, response, cx)
             };
@@ -231,7 +231,7 @@ impl DirectTransport {
         can_go_on
     }
 
-    /// Writes the rest, until all is written or an answer comes that does not wait for it.
+    /// Writes the rest, until all is written or a response comes that does not wait for it.
     fn send(
         &self,
         connection: &mut Connection,
@@ -251,7 +251,7 @@ impl DirectTransport {
         }
     }
 
-    /// Takes in what has come, until the answer is whole or its time is up.
+    /// Reads what has come, until the response is complete or its time is up.
     fn receive(
         &self,
         connection: &mut Connection,
@@ -277,7 +277,7 @@ impl DirectTransport {
                     if incoming.feed(read.filled(), &mut heads, limits, response)? {
                         return Poll::Ready(Ok(()));
                     }
-                    // A body that keeps coming leaves the timer no turn.
+                    // A body that keeps coming gives the timer no turn.
                     if Instant::now() >= limits.deadline {
                         return Poll::Ready(Err(limits.timed_out(incoming.stage(), None)));
                     }
@@ -320,7 +320,7 @@ impl DirectTransport {
         Ok(Box::new(connection))
     }
 
-    /// Whether a connection was begun since what was opened was last taken.
+    /// Whether a connection was begun since the last [`Transport::take_opened`].
     pub(super) fn has_opened(&self) -> bool {
         self.opened.get().attempts > 0
     }

@@ -7,8 +7,9 @@ use ::http::header::{HeaderMap, HeaderName, HeaderValue};
 /// # Errors
 /// When a character in it is not allowed. The error does not show the value, which may be a secret.
 pub(crate) fn header_value(name: &HeaderName, value: &str) -> Result<HeaderValue, String> {
-    HeaderValue::from_str(value)
-        .map_err(|_| format!("the value of header `{name}` has a character no header may have"))
+    HeaderValue::from_str(value).map_err(|_| {
+        format!("the value of header `{name}` has a character that is not allowed in headers")
+    })
 }
 
 /// The size of header lines as HTTP/1.1 text: `name: value` and a line end each; bytes.

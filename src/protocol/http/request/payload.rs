@@ -1,4 +1,4 @@
-//! Bodies that are sent piece by piece, because a file in them is too large to be held in memory.
+//! Streamed bodies: those with a file that is too large to be held in memory.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -18,12 +18,12 @@ use crate::plan::Content;
 /// How much of a file is read at once; bytes.
 const CHUNK: usize = 64 << 10;
 
-/// How many bytes a body has: what its `content-length` says.
+/// The length of a body in bytes, for its `content-length`.
 pub(crate) fn length(contents: &[Content]) -> u64 {
     contents.iter().map(Content::length).sum()
 }
 
-/// A body of these contents, with its files open. Beside it: how much of it was sent so far.
+/// A body of these contents, with its files open; and a counter of the bytes sent so far.
 ///
 /// # Errors
 /// When a file cannot be opened, or is no longer as long as it was when the run began.
@@ -58,11 +58,11 @@ pub(crate) async fn open(
     Ok((body, sent))
 }
 
-/// A file of a body that cannot be read as it should be.
+/// A body file that cannot be read, or was changed.
 #[derive(Debug)]
 pub(crate) struct FileError {
     text: String,
-    /// What the system said; not a `source`, since it says nothing of the connection.
+    /// The error of the system; not a `source`, because it is not about the connection.
     pub(crate) error: Option<std::io::Error>,
 }
 
@@ -93,7 +93,7 @@ impl fmt::Display for FileError {
 
 impl std::error::Error for FileError {}
 
-/// What is left of the body.
+/// What remains to be sent of a body.
 pub(crate) struct StreamedBody {
     sources: VecDeque<BodySource>,
     /// Bytes.
@@ -101,7 +101,7 @@ pub(crate) struct StreamedBody {
     sent: Arc<AtomicU64>,
 }
 
-/// A piece, ready to be sent.
+/// Where the next bytes of a body come from.
 enum BodySource {
     Bytes(Bytes),
     File {
@@ -142,7 +142,9 @@ impl Body for StreamedBody {
                         .map_err(|error| FileError::new(path, error))?;
                     let read = buffer.filled().len();
                     if read == 0 {
-                        let error = std::io::Error::other("it ends early: it was changed");
+                        let error = std::io::Error::other(
+                            "the file ended early; it was changed during the run",
+                        );
                         return Poll::Ready(Some(Err(FileError::new(path, error))));
                     }
                     *left -= read as u64;

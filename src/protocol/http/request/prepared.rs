@@ -1,4 +1,4 @@
-//! Requests made ready once: what an endpoint always sends is built when the run starts, and a
+//! Prepared requests: what an endpoint always sends is built once, when the run starts, and a
 //! request without templates is cloned, not rebuilt.
 
 use std::borrow::Cow;
@@ -43,10 +43,10 @@ impl Prepared {
             .method
             .as_str()
             .parse()
-            .map_err(|_| wrong("its method is unknown".into()))?;
+            .map_err(|_| wrong("unknown method".into()))?;
         let url = match endpoint.url.as_constant() {
             Some(url) => resolve(base, url).map_err(wrong)?,
-            // Only the base is known yet; it stands in until the first rendering.
+            // Only the base is known yet; it is replaced at the first rendering.
             None => resolve(base, "/").map_err(wrong)?,
         };
         let mut request = Outgoing::new(method, url);
@@ -65,7 +65,7 @@ impl Prepared {
             let name: HeaderName = header
                 .name
                 .parse()
-                .map_err(|_| wrong(format!("`{}` is no header name", header.name)))?;
+                .map_err(|_| wrong(format!("`{}` is not a header name", header.name)))?;
             if let Some(value) = header.value.as_constant() {
                 headers.insert(name.clone(), header_value(&name, value).map_err(wrong)?);
             }
@@ -96,7 +96,7 @@ impl Prepared {
     /// always the same.
     ///
     /// # Errors
-    /// When what was rendered is no URL.
+    /// When what was rendered is not a valid URL.
     pub(crate) fn url(&self, request: &Request<'_>, base: &str) -> Result<Cow<'_, Url>, String> {
         let fixed = &self.request.url;
         match &request.rendered {
@@ -147,8 +147,8 @@ impl Prepared {
     }
 }
 
-/// Whether the credentials is put into each request rather than once: where it varies, or stands in a URL
-/// that does.
+/// Whether the credentials are added to each request rather than once: where they vary, or belong
+/// into a URL that does.
 pub(crate) fn is_set_per_request(auth: &Auth, endpoint: &Endpoint) -> bool {
     let is_in_url = auth.header_name().is_none();
     auth.varies() || (is_in_url && endpoint.url.as_constant().is_none())
@@ -231,7 +231,7 @@ fn resolve(base: &str, url: &str) -> Result<Url, String> {
         let slash = if url.starts_with('/') { "" } else { "/" };
         format!("{base}{slash}{url}")
     };
-    Url::parse(&absolute).map_err(|error| format!("`{absolute}` is no URL: {error}"))
+    Url::parse(&absolute).map_err(|error| format!("`{absolute}` is not a valid URL: {error}"))
 }
 
 /// Makes `root`, the URL of the path `/` below the base, that of another path below it: only the path
@@ -264,7 +264,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_short_way_to_a_url_leads_to_the_same_as_the_long_one(
+        fn setting_the_path_gives_the_same_url_as_parsing_all_of_it(
             base in prop::sample::select(vec!["http://[::1]:80", "https://h.example/api/v1", "http://h/a%20b"]),
             url in prop_oneof!["/[ -~]{0,12}", "/[a-z./%?:@]{0,20}"],
         ) {
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn only_plain_paths_go_the_short_way() {
+    fn only_plain_paths_are_set_without_parsing() {
         let mut url = resolve("http://h/api", "/").unwrap();
         for other in [
             "http://other/",

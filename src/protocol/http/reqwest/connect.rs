@@ -1,8 +1,8 @@
-//! Watching how a session connects: counting connections, limiting their time, telling what of it
-//! went into name resolution, TCP and TLS.
+//! Watching how a session connects: counts connections, limits their time, and measures how much
+//! of it name resolution, TCP and TLS take.
 //!
-//! reqwest makes TCP and TLS in one step. What parts them: a TLS handshake begins by asking its
-//! session for tickets to resume with, and that question comes to [`TlsSessions`].
+//! reqwest makes TCP and TLS in one step. They can be told apart because a TLS handshake begins by
+//! asking its session store for tickets, and [`TlsSessions`] is that store.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -59,7 +59,7 @@ impl Probe {
         self.state().opened
     }
 
-    /// Like [`Self::opened`], and starts counting anew.
+    /// Like [`Self::opened`], and starts counting again.
     pub(super) fn take(&self) -> Opened {
         std::mem::take(&mut self.state().opened)
     }
@@ -123,7 +123,7 @@ impl Drop for Attempt {
     }
 }
 
-/// Puts the probe around reqwest's connector.
+/// Wraps the probe around reqwest's connector.
 #[derive(Clone)]
 pub(super) struct ProbeLayer(pub(crate) Arc<Probe>);
 
@@ -193,7 +193,7 @@ impl fmt::Display for ConnectTimeout {
 
 impl StdError for ConnectTimeout {}
 
-/// The system's resolver, with errors that can be told from others.
+/// The system's resolver, with errors of a type of its own.
 pub(super) struct Resolver(pub(crate) Arc<Probe>);
 
 impl Resolve for Resolver {
@@ -216,7 +216,7 @@ impl Resolve for Resolver {
     }
 }
 
-/// The TLS tickets of one session: a virtual user resumes what it began itself, and nobody else's.
+/// The TLS tickets of one session: a virtual user resumes only its own TLS sessions.
 pub(super) struct TlsSessions {
     probe: Arc<Probe>,
     /// Empty until the first handshake; most plans have none.

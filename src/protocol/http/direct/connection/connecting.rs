@@ -1,4 +1,4 @@
-//! Making connections: name resolution, TCP, TLS, each timed for itself.
+//! Making connections: name resolution, TCP, TLS, each timed separately.
 
 use std::cell::Cell;
 use std::io;
@@ -19,8 +19,8 @@ use crate::protocol::Failure;
 use crate::protocol::http::failure::{DnsError, Stage, io_failure};
 use crate::protocol::http::transport::ConnectStep;
 
-/// How much longer the addresses of one family are tried alone: RFC 8305 wants 250 ms, and reqwest
-/// takes this.
+/// How long the addresses of the preferred family are tried alone: RFC 8305 recommends 250 ms, and
+/// reqwest uses this.
 const HEAD_START: Duration = Duration::from_millis(300);
 
 /// How long the steps times.
@@ -31,8 +31,8 @@ pub(crate) struct ConnectTimes {
     pub(crate) tls: Option<Duration>,
 }
 
-/// Connects to an origin, noting in `step` how far it has come. Takes as long as it takes. `tls` is
-/// asked for only where there is need of it: tickets take more room than all else of a user.
+/// Connects to an origin, and records in `step` how far it has come. Without a time limit. `tls` is
+/// called only where it is needed: tickets take more memory than everything else of a user.
 ///
 /// # Errors
 /// Why there is no connection, with the outcome of its cause.
@@ -50,7 +50,7 @@ pub(crate) async fn connect(
     let resolved = Instant::now();
     let stream = tcp(origin, addresses, local_address).await?;
     let remote = stream.peer_addr().map_err(|error| cannot_connect(&error))?;
-    // A request leaves at once, and is not held back for more to come.
+    // A request is sent at once, instead of being held back for more data.
     stream
         .set_nodelay(true)
         .map_err(|error| cannot_connect(&error))?;
@@ -103,7 +103,7 @@ async fn tcp(
     };
     if first.is_empty() {
         let from = local_address.map_or(String::new(), |address| format!(" from {address}"));
-        let text = format!("`{}` has no address that can be reached{from}", origin.host);
+        let text = format!("`{}` has no address that is reachable{from}", origin.host);
         return Err(Failure::new(Outcome::ConnectFailed, text));
     }
     let connected = match second.is_empty() {
@@ -113,17 +113,17 @@ async fn tcp(
     connected.map_err(|error| cannot_connect(&error))
 }
 
-/// Tries the second list beside the first where that takes long, and after it where it fails.
+/// Tries the second list in parallel if the first takes long, and after it if that fails.
 async fn race(
     first: &[SocketAddr],
     second: &[SocketAddr],
     local_address: Option<IpAddr>,
 ) -> io::Result<TcpStream> {
-    let favourite = one_of(first, local_address);
-    tokio::pin!(favourite);
+    let preferred = one_of(first, local_address);
+    tokio::pin!(preferred);
     tokio::select! {
         biased;
-        connected = &mut favourite => return match connected {
+        connected = &mut preferred => return match connected {
             Ok(stream) => Ok(stream),
             Err(error) => one_of(second, local_address).await.map_err(|_| error),
         },
@@ -131,15 +131,15 @@ async fn race(
     }
     let other = one_of(second, local_address);
     tokio::pin!(other);
-    let (connected, favourite_ended) = tokio::select! {
+    let (connected, preferred_ended) = tokio::select! {
         biased;
-        connected = &mut favourite => (connected, true),
+        connected = &mut preferred => (connected, true),
         connected = &mut other => (connected, false),
     };
-    match (connected, favourite_ended) {
+    match (connected, preferred_ended) {
         (Ok(stream), _) => Ok(stream),
         (Err(error), true) => other.await.map_err(|_| error),
-        (Err(_), false) => favourite.await,
+        (Err(_), false) => preferred.await,
     }
 }
 
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_that_does_not_answer_does_not_keep_from_one_of_the_other_family() {
+    async fn an_address_that_does_not_respond_does_not_block_the_other_family() {
         // A full accept queue: no further handshake is completed. Linux takes backlog + 1.
         let silent = TcpListener::bind("[::1]:0").unwrap();
         rustix::net::listen(&silent, 0).unwrap();

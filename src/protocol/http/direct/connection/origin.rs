@@ -1,4 +1,4 @@
-//! Whom a connection is made to.
+//! Where a connection leads.
 
 use std::net::IpAddr;
 
@@ -7,11 +7,11 @@ use url::{Host, Url};
 /// Scheme, host and port: what a connection can be used for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Origin {
-    /// Whether it is spoken to by TLS.
+    /// Whether it uses TLS.
     pub(crate) is_tls: bool,
     /// A name, or an address as text without brackets.
     pub(crate) host: String,
-    /// The address, where the host is none to be resolved.
+    /// The address, where the host is one and needs no resolving.
     pub(crate) address: Option<IpAddr>,
     /// TCP port.
     pub(crate) port: u16,
@@ -39,7 +39,7 @@ impl Origin {
     }
 }
 
-/// What the `host` header of a request to this URL says.
+/// The value of the `host` header of a request to this URL.
 pub(crate) fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     match url.port() {

@@ -1,15 +1,15 @@
 //! Where a body ends: by its length, by its chunks, or with its connection.
 //!
-//! Pure over bytes, in whatever pieces they come. Not here: the head that says which it is
-//! (`head`), nor what is done with the content (`answer`).
+//! Pure over bytes, however they are split. Not here: the head that says which it is
+//! (`head`), nor what is done with the content (`response`).
 
-/// The most bytes that a response may spend on chunk extensions and trailers; both say nothing.
+/// The most bytes that a response may spend on chunk extensions and trailers; neither is used.
 const MAX_OVERHEAD: usize = 16 << 10;
 
 /// How the end of a body is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Framing {
-    /// So many bytes are to come.
+    /// So many bytes are left.
     Length(u64),
     /// In chunks.
     Chunked(Chunks),
@@ -17,19 +17,19 @@ pub(crate) enum Framing {
     UntilClose,
 }
 
-/// What comes next of a body.
+/// What comes next in a body.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum BodyEvent<'a> {
     /// Content.
     Content(&'a [u8]),
-    /// The body is whole; what is left belongs to nobody.
+    /// The body is complete; what is left of the input is not part of it.
     End,
-    /// There is nothing left of the input, and more to come.
+    /// The input is used up, and the body is not complete.
     NeedMore,
 }
 
 impl Framing {
-    /// Takes the next piece off the front of `input`.
+    /// Takes the next event off the front of `input`.
     ///
     /// # Errors
     /// What is wrong with the chunks.
@@ -43,7 +43,7 @@ impl Framing {
     }
 }
 
-/// At most `left` bytes, which are taken off it.
+/// At most `left` bytes, which it is reduced by.
 fn content<'a>(input: &mut &'a [u8], left: &mut u64) -> BodyEvent<'a> {
     if input.is_empty() {
         return BodyEvent::NeedMore;
@@ -55,7 +55,7 @@ fn content<'a>(input: &mut &'a [u8], left: &mut u64) -> BodyEvent<'a> {
     BodyEvent::Content(piece)
 }
 
-/// How far the chunks have come.
+/// How far a chunked body has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Chunks {
     state: ChunkState,
@@ -111,7 +111,7 @@ impl Chunks {
         }
     }
 
-    /// Where a byte leads.
+    /// The state after a byte.
     fn next(&mut self, state: ChunkState, byte: u8) -> Result<ChunkState, &'static str> {
         let digit = (byte as char).to_digit(16).map(u64::from);
         match (state, byte) {
@@ -121,14 +121,16 @@ impl Chunks {
                     _ => self.left.checked_mul(16),
                 };
                 let size = size.and_then(|size| size.checked_add(digit));
-                self.left = size.ok_or("a chunk is larger than can be counted")?;
+                self.left = size.ok_or("a chunk size is too large")?;
                 Ok(ChunkState::Digits)
             }
             (ChunkState::Size, _) => Err("a chunk has no size"),
             (ChunkState::Digits, b';' | b' ' | b'\t') => Ok(ChunkState::Extension),
             (ChunkState::Digits | ChunkState::Extension, b'\r') => Ok(ChunkState::SizeEnd),
-            (ChunkState::Digits, _) => Err("the size of a chunk is no number"),
-            (ChunkState::Extension, b'\n') => Err("a line of a chunk has no end"),
+            (ChunkState::Digits, _) => Err("a chunk size is not a number"),
+            (ChunkState::Extension, b'\n') => {
+                Err("a chunk size does not end with a carriage return")
+            }
             (ChunkState::Extension, _) => self.spend(ChunkState::Extension),
             (ChunkState::SizeEnd, b'\n') if self.left == 0 => Ok(ChunkState::Trailer),
             (ChunkState::SizeEnd, b'\n') => Ok(ChunkState::Content),
@@ -136,7 +138,7 @@ impl Chunks {
             (ChunkState::ContentLf, b'\n') => Ok(ChunkState::Size),
             (ChunkState::Trailer, b'\r') => Ok(ChunkState::LastLf),
             (ChunkState::Trailer | ChunkState::TrailerLine, b'\n') => {
-                Err("a line of a trailer has no end")
+                Err("a trailer line does not end with a carriage return")
             }
             (ChunkState::TrailerLine, b'\r') => Ok(ChunkState::TrailerEnd),
             (ChunkState::Trailer | ChunkState::TrailerLine, _) => {
@@ -151,7 +153,7 @@ impl Chunks {
     fn spend(&mut self, then: ChunkState) -> Result<ChunkState, &'static str> {
         self.overhead += 1;
         match self.overhead > MAX_OVERHEAD {
-            true => Err("its chunks have more than 16 KiB of extensions and trailers"),
+            true => Err("its chunk extensions and trailers are larger than 16 KiB"),
             false => Ok(then),
         }
     }
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_that_are_none_are_refused() {
+    fn invalid_chunks_are_refused() {
         for bad in [
             "zz\r\n",
             "\r\n",

@@ -1,5 +1,5 @@
-//! Reading the head of a response: its status, how its body ends, and the few header fields that
-//! perfctl heeds itself.
+//! Parsing the head of a response: its status, how its body ends, and the few header fields that
+//! perfctl itself uses.
 //!
 //! Pure over bytes. The other fields become a map only where something looks at them: a map costs
 //! more than all the rest of a small response.
@@ -18,17 +18,17 @@ use crate::protocol::http::failure::conflicting_lengths;
 pub(crate) const MAX_HEAD: usize = 256 << 10;
 /// The most header fields.
 const MAX_FIELDS: usize = 100;
-/// How much of a response that is no HTTP stands in its failure; bytes.
+/// How much of a response that is not HTTP its failure quotes; bytes.
 const MAX_SHOWN: usize = 64;
 
-/// What a head says.
+/// A parsed head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Head {
     /// 100 to 999.
     pub(crate) status: u16,
     pub(crate) version: HttpVersion,
     pub(crate) framing: Framing,
-    /// Whether the connection can be used again, once the body is whole.
+    /// Whether the connection can be used again, once the body is complete.
     pub(crate) is_kept_alive: bool,
     /// How long the head is; bytes.
     pub(crate) length: usize,
@@ -37,25 +37,25 @@ pub(crate) struct Head {
 impl Head {
     /// Whether another head follows, for the same request.
     pub(crate) fn is_interim(&self) -> bool {
-        // After 101 another protocol is spoken, though nobody asked for it.
+        // After 101, the connection switches to another protocol, although none was requested.
         (100..200).contains(&self.status) && self.status != 101
     }
 }
 
-/// What is wanted of a response.
+/// How a head is to be read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HeadOptions {
-    /// Whether it answers a HEAD request, and therefore has no body.
+    /// Whether it responds to a HEAD request, and therefore has no body.
     pub(crate) is_bodyless: bool,
-    /// Whether all header fields are wanted, rather than those that perfctl heeds.
+    /// Whether all header fields are kept, rather than only those that perfctl uses.
     pub(crate) all_fields: bool,
 }
 
-/// The head that `bytes` begin with; `None` when it has not wholly come. The wanted fields are put
-/// into `fields`.
+/// The head that `bytes` begin with; `None` when it is not complete. The fields to keep are added
+/// to `fields`.
 ///
 /// # Errors
-/// When it is no head of HTTP/1.
+/// When it is not a valid head of HTTP/1.
 pub(crate) fn parse(
     bytes: &[u8],
     options: HeadOptions,
@@ -91,17 +91,17 @@ pub(crate) fn parse(
     };
     let mut head_fields = HeadFields::default();
     for header in response.headers.iter() {
-        let is_heeded = head_fields
+        let is_used = head_fields
             .read_field(header, status)
             .map_err(|why| not_http(why, bytes))?;
-        if is_heeded || options.all_fields {
+        if is_used || options.all_fields {
             keep(header, fields).ok_or_else(|| not_http("invalid header field", bytes))?;
         }
     }
     let framing = head_fields.framing(status, version, options.is_bodyless);
     let framing = framing.map_err(|error| match error {
         FramingError::TwoLengths => conflicting_lengths(),
-        FramingError::Coding => not_http("HTTP/1.0 knows no transfer coding", bytes),
+        FramingError::Coding => not_http("HTTP/1.0 has no transfer coding", bytes),
     })?;
     let is_kept_alive = framing != Framing::UntilClose
         && status != 101
@@ -119,23 +119,20 @@ pub(crate) fn parse(
 }
 
 fn too_long() -> Failure {
-    let text = format!(
-        "the head of the response is longer than {} KiB",
-        MAX_HEAD >> 10
-    );
+    let text = format!("the response head is larger than {} KiB", MAX_HEAD >> 10);
     Failure::new(Outcome::Protocol, text)
 }
 
-/// The failure of a response that is no HTTP, with how it begins.
+/// The failure of a response that is not HTTP, with its first bytes.
 pub(crate) fn not_http(why: &str, bytes: &[u8]) -> Failure {
     let start = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_SHOWN)]);
     Failure::new(
         Outcome::Protocol,
-        format!("the response is no HTTP ({why}); it starts with `{start}`"),
+        format!("the response is not HTTP ({why}); it starts with `{start}`"),
     )
 }
 
-/// Adds a field to a map. `None` when it does not fit in.
+/// Adds a field to a map. `None` when it is not valid.
 fn keep(header: &Header<'_>, fields: &mut HeaderMap) -> Option<()> {
     let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
     let value = HeaderValue::from_bytes(header.value).ok()?;
@@ -143,7 +140,7 @@ fn keep(header: &Header<'_>, fields: &mut HeaderMap) -> Option<()> {
     Some(())
 }
 
-/// What the heeded fields of a head say of its body and its connection.
+/// What the header fields say about the body and the connection.
 #[derive(Default)]
 struct HeadFields {
     length: Option<u64>,
@@ -153,13 +150,14 @@ struct HeadFields {
     keep_alive: bool,
 }
 
+/// Why the end of a body cannot be determined.
 enum FramingError {
     TwoLengths,
     Coding,
 }
 
 impl HeadFields {
-    /// Takes notice of a field. Whether it is wanted in the map of any response.
+    /// Reads one field. Whether it is always kept in the map of the response.
     fn read_field(&mut self, header: &Header<'_>, status: u16) -> Result<bool, &'static str> {
         let is = |name: &str| header.name.eq_ignore_ascii_case(name);
         // By the length first: most fields are none of these.

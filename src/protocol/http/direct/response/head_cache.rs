@@ -1,51 +1,51 @@
-//! Heads of responses that came before. Most targets send the same one again and again, but for the
-//! date in it, and what the very same bytes say need not be read twice.
+//! A cache of parsed heads. Most services send the same head again and again, except for its date,
+//! and identical bytes need not be parsed twice.
 //!
-//! Here: which are remembered, and for how long. Not here: what a head says (`head`).
+//! Here: which heads are kept, and for how long. Not here: how a head is parsed (`head`).
 
 use super::head::Head;
 
-/// How many are remembered.
-const MOST: usize = 8;
-/// After so many new ones in a row they are no longer looked for: a target that puts the number of the
-/// request into each head never sends one twice.
-const IN_VAIN: u32 = 1_000;
-/// The longest that is remembered; bytes.
+/// How many heads are kept.
+const MAX_HEADS: usize = 8;
+/// After so many misses in a row, the cache is no longer used: a service that puts a request number
+/// into each head never sends one twice.
+const MAX_MISSES: u32 = 1_000;
+/// The longest head that is kept; bytes.
 const MAX_LENGTH: usize = 2_048;
 
-/// The heads that the sessions of a worker have seen, each with what it says.
+/// The last heads that the sessions of a worker received, as bytes and parsed.
 #[derive(Debug, Default)]
 pub(crate) struct HeadCache {
     heads: Vec<(Box<[u8]>, Head)>,
-    /// Which is forgotten next.
+    /// Which is replaced next.
     oldest: usize,
-    in_vain: u32,
+    misses: u32,
 }
 
 impl HeadCache {
-    /// What the head says that `bytes` begin with, if it is remembered.
+    /// The head that `bytes` begin with, if it is kept.
     pub(crate) fn find(&mut self, bytes: &[u8]) -> Option<Head> {
-        if self.in_vain >= IN_VAIN {
+        if self.misses >= MAX_MISSES {
             return None;
         }
         let mut heads = self.heads.iter();
-        let (_, head) = heads.find(|(known, _)| bytes.starts_with(known))?;
-        self.in_vain = 0;
+        let (_, head) = heads.find(|(cached, _)| bytes.starts_with(cached))?;
+        self.misses = 0;
         Some(head.clone())
     }
 
-    /// Remembers what the head says that `bytes` are.
+    /// Keeps `head`, which was parsed from `bytes`.
     pub(crate) fn add(&mut self, bytes: &[u8], head: &Head) {
-        if self.in_vain >= IN_VAIN || bytes.len() > MAX_LENGTH {
+        if self.misses >= MAX_MISSES || bytes.len() > MAX_LENGTH {
             return;
         }
-        self.in_vain += 1;
+        self.misses += 1;
         let new = (bytes.into(), head.clone());
-        if self.heads.len() < MOST {
+        if self.heads.len() < MAX_HEADS {
             self.heads.push(new);
         } else {
             self.heads[self.oldest] = new;
-            self.oldest = (self.oldest + 1) % MOST;
+            self.oldest = (self.oldest + 1) % MAX_HEADS;
         }
     }
 }
@@ -69,9 +69,9 @@ mod tests {
     }
 
     #[test]
-    fn the_last_few_are_remembered() {
+    fn the_last_few_heads_are_kept() {
         let mut cache = HeadCache::default();
-        for number in 0..=MOST {
+        for number in 0..=MAX_HEADS {
             let (bytes, head) = head(number);
             assert_eq!(cache.find(&bytes), None);
             cache.add(&bytes, &head);
@@ -79,7 +79,7 @@ mod tests {
             assert_eq!(
                 cache.find(&bytes[..bytes.len() - 1]),
                 None,
-                "it is not whole"
+                "it is not complete"
             );
         }
         assert_eq!(cache.find(&head(0).0), None);
@@ -88,15 +88,15 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_never_repeats_itself_costs_no_more_than_it_must() {
+    fn a_service_that_never_repeats_a_head_turns_the_cache_off() {
         let mut cache = HeadCache::default();
-        for number in 0..IN_VAIN as usize {
+        for number in 0..MAX_MISSES as usize {
             let (bytes, head) = head(number);
             cache.add(&bytes, &head);
         }
-        let (bytes, last) = head(IN_VAIN as usize - 1);
+        let (bytes, last) = head(MAX_MISSES as usize - 1);
         assert_eq!(cache.find(&bytes), None);
         cache.add(&bytes, &last);
-        assert_eq!(cache.heads.len(), MOST);
+        assert_eq!(cache.heads.len(), MAX_HEADS);
     }
 }
