@@ -4,5 +4,6 @@ mod auth;
 mod bodies;
 mod counts;
 mod delays;
+mod digest;
 mod faults;
 mod wire;
