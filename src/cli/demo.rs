@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::demo::{self, Behaviour, Counters, PATHS, Stall};
+use crate::demo::{self, Behavior, Counters, PATHS, Stall};
 use crate::error::{Error, Exit};
 use crate::units;
 
@@ -35,14 +35,14 @@ pub struct DemoArgs {
 }
 
 impl DemoArgs {
-    fn behaviour(&self) -> Behaviour {
-        Behaviour {
+    fn behavior(&self) -> Behavior {
+        Behavior {
             latency: self.latency,
             slow_percent: self.slow,
             error_percent: self.errors,
             stall: self.stall,
             seed: self.seed,
-            ..Behaviour::default()
+            ..Behavior::default()
         }
     }
 }
@@ -68,7 +68,7 @@ pub fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, Error> {
                 _ = terminate.recv() => {}
             }
         };
-        demo::serve(listener, args.behaviour(), counters.clone(), stopped).await;
+        demo::serve(listener, args.behavior(), counters.clone(), stopped).await;
         let _ = writeln!(out, "{} requests", units::format_count(counters.requests()));
         Ok(Exit::Pass)
     })

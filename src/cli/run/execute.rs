@@ -15,7 +15,7 @@ use clap::builder::BoolishValueParser;
 use tokio::task::LocalSet;
 
 use super::signals;
-use crate::demo::{Behaviour, Demo};
+use crate::demo::{Behavior, Demo};
 use crate::engine::{self, Stopper};
 use crate::error::Error;
 use crate::metrics::{
@@ -23,7 +23,7 @@ use crate::metrics::{
 };
 use crate::plan::{ClientChoice, Model, Phase, Plan, Service};
 use crate::protocol::Client;
-use crate::protocol::http::{DirectClient, ReqwestClient, tls_config};
+use crate::protocol::http::{ConnectOptions, DirectClient, ReqwestClient};
 use crate::report::live::{DisplayMode, LiveDisplay, Update};
 use crate::units;
 
@@ -108,7 +108,7 @@ impl ExecuteArgs {
     /// can still be reported.
     pub fn execute(&self, plan: &Arc<Plan>) -> Result<ExecutedRun, Error> {
         let demo = match plan.service {
-            Service::Demo => Some(Demo::start(0, Behaviour::default())?),
+            Service::Demo => Some(Demo::start(0, Behavior::default())?),
             Service::Url(_) => None,
         };
         let base = match (&demo, &plan.service) {
@@ -151,15 +151,15 @@ fn carry_out(
     journal: JournalWriter,
     mode: DisplayMode,
 ) -> Result<(RunResult, Option<std::io::Error>), Error> {
-    let tls = tls_config(plan, base)?;
+    let connect = ConnectOptions::new(plan, base)?;
     let (of, to) = (plan.clone(), base.to_owned());
     match plan.transport.client {
         ClientChoice::Reqwest => {
-            let make_client = move || ReqwestClient::new(&of, &to, tls.clone());
+            let make_client = move || ReqwestClient::new(&of, &to, connect.clone());
             run_with(make_client, plan, journal, mode)
         }
         ClientChoice::Direct => {
-            let make_client = move || DirectClient::new(&of, &to, tls.clone());
+            let make_client = move || DirectClient::new(&of, &to, connect.clone());
             run_with(make_client, plan, journal, mode)
         }
     }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::step_error::StepError;
 use super::worker_state::WorkerState;
-use crate::check::{self, Judgement};
+use crate::check::{self, CheckResult};
 use crate::metrics::{ComponentSample, ConnectionSample, FailureSample, Outcome, Sample};
 use crate::protocol::{Request, Response, Session};
 use crate::units::as_us;
@@ -64,7 +64,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Records the response with its result.
-    pub(super) fn settle(&mut self, result: Judgement) -> Result<(), StepError> {
+    pub(super) fn settle(&mut self, result: CheckResult) -> Result<(), StepError> {
         let Self {
             in_flight,
             response,

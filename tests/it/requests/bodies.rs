@@ -25,7 +25,7 @@ fn perfctl() -> Perfctl {
     perfctl
 }
 
-/// What a server gets of one request by an endpoint, and that the sizes agree.
+/// What a server receives of one request of an endpoint. Asserts that the sizes agree.
 #[track_caller]
 fn sent(endpoint: &str) -> Seen {
     let server = Recording::ok();
@@ -147,7 +147,7 @@ fn a_large_file_is_sent_by_http_2_as_well() {
 }
 
 fn a_large_file_is_not_held_in_memory() {
-    // The answer waits, so that the program is still there to be looked at.
+    // The response waits, so that the program is still running when it is measured.
     let server = Recording::start(|_, _| {
         std::thread::sleep(std::time::Duration::from_millis(500));
         ok("")
@@ -214,7 +214,7 @@ fn a_body_can_be_compressed() {
     assert_eq!(parts(&plain).len(), 2);
 }
 
-fn a_large_body_goes_along_with_a_redirect_and_a_challenge() {
+fn a_large_body_is_sent_again_after_a_redirect_and_a_challenge() {
     let server = Recording::start(|seen, _| {
         if seen.header("authorization").is_none() {
             let challenge = "www-authenticate: Digest realm=r, nonce=1\r\n";
@@ -337,6 +337,6 @@ for_each_client! {
     a_large_file_is_sent_whole_alone_and_within_a_multipart_body
     a_large_file_is_not_held_in_memory
     a_body_can_be_compressed
-    a_large_body_goes_along_with_a_redirect_and_a_challenge
+    a_large_body_is_sent_again_after_a_redirect_and_a_challenge
     a_file_that_changes_during_the_run_is_not_sent
 }

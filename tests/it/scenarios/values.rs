@@ -82,7 +82,7 @@ fn a_value_that_is_missing_fails_the_request_and_those_that_need_it() {
         "nothing is sent without its value"
     );
     for text in [
-        "`token` was not found: there is nothing at `$.token`; it starts with",
+        "`token` was not found: no value at `$.token`; it starts with",
         "variable `token` is not set yet",
     ] {
         let shown = completed

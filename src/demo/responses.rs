@@ -1,4 +1,4 @@
-//! The answers of the target, one per route.
+//! The responses of the service, one per route.
 
 use std::fmt::Write as _;
 use std::future::poll_fn;
@@ -14,32 +14,30 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use serde_json::{Map, Value};
 
+use super::behavior::wait;
 use super::chance::server_timing;
+use super::invoices::{INVOICES, Invoices};
 use super::route::{PATHS, Route};
-use super::{Target, wait};
+use super::state::ServiceState;
 
 /// The largest upload; bytes.
 const MAX_UPLOAD: u64 = 100_000_000;
 /// The largest JSON body; bytes.
 const MAX_JSON: usize = 1_000_000;
-/// The largest answer of `/bytes/{n}`.
+/// The largest response of `/bytes/{n}`.
 const MAX_BYTES: u64 = 1_000_000_000;
 /// The longest wait of `/delay/{ms}`.
 const MAX_DELAY_MS: u64 = 600_000;
-/// Invoices that exist from the start.
-const INVOICES: u64 = 1000;
-/// The most invoices in one list.
-const MAX_LIST: usize = 100;
 /// From the creation of a job until it is done.
 const JOB_MS: u64 = 300;
 
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
-impl Target {
-    /// Answers request `number`, without delay or error of its own. The body is always read, so
+impl ServiceState {
+    /// The response to request `number`, without delay or error of its own. The body is always read, so
     /// that the connection can be used again.
-    pub(super) async fn answer(
+    pub(super) async fn respond(
         &self,
         number: u64,
         route: Route,
@@ -50,13 +48,16 @@ impl Target {
         let mut response = match route {
             Route::CreateInvoice => self.create_invoice(body).await,
             _ => match length(body).await {
-                Ok(length) => self.reply(number, route, argument, query, length).await,
+                Ok(length) => {
+                    self.respond_to_length(number, route, argument, query, length)
+                        .await
+                }
                 Err(problem) => problem,
             },
         };
         if route.is_api()
             && let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(server_timing(
-                self.behaviour.seed,
+                self.behavior.seed,
                 number,
             )))
         {
@@ -66,8 +67,8 @@ impl Target {
         response
     }
 
-    /// The answer to a request whose body does not matter, but for its length in bytes.
-    async fn reply(
+    /// The response to a request of whose body only the length in bytes matters.
+    async fn respond_to_length(
         &self,
         number: u64,
         route: Route,
@@ -91,19 +92,19 @@ impl Target {
                 ),
             ),
             Route::Processing => {
-                wait(self.behaviour.processing_time).await;
+                wait(self.behavior.processing_time).await;
                 json(StatusCode::OK, r#"{"status":"done"}"#)
             }
             Route::CreateJob => json(
                 StatusCode::ACCEPTED,
-                // The id says when the job began, so that nothing has to be remembered.
+                // The id holds the start of the job, so that nothing has to be stored.
                 format!(
                     r#"{{"id":"{:x}-{number:x}","status":"queued"}}"#,
                     self.elapsed_ms()
                 ),
             ),
             Route::Job => self.job(argument),
-            Route::Metrics => respond(
+            Route::Metrics => build(
                 StatusCode::OK,
                 "text/plain; version=0.0.4; charset=utf-8",
                 self.counters.prometheus(),
@@ -124,7 +125,7 @@ impl Target {
                 response.headers_mut().insert(ALLOW, allow);
                 response
             }
-            // The creation of an invoice has been answered from its body.
+            // The response to the creation of an invoice is made from its body.
             Route::NotFound | Route::CreateInvoice => problem(StatusCode::NOT_FOUND, "not found"),
         }
     }
@@ -170,7 +171,10 @@ impl Target {
             return problem(StatusCode::PAYLOAD_TOO_LARGE, "at most 1 MB of JSON");
         };
         let Ok(invoice) = serde_json::from_slice::<Map<String, Value>>(&body) else {
-            return problem(StatusCode::UNPROCESSABLE_ENTITY, "a JSON object is needed");
+            return problem(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "the body must be a JSON object",
+            );
         };
         let id = INVOICES + self.counters.create_invoice();
         let number = invoice.get("number").unwrap_or(&Value::Null);
@@ -193,49 +197,12 @@ impl Target {
     }
 }
 
-/// The first invoices, written once.
-pub(super) struct Invoices {
-    text: String,
-    /// Where in `text` the first n invoices end.
-    ends: Vec<usize>,
-}
-
-impl Invoices {
-    pub(super) fn new() -> Self {
-        let mut text = String::new();
-        let mut ends = vec![0];
-        for id in 1..=MAX_LIST as u64 {
-            if id > 1 {
-                text.push(',');
-            }
-            text.push_str(&Self::render(id));
-            ends.push(text.len());
-        }
-        Self { text, ends }
-    }
-
-    /// At most `limit` invoices, separated by commas.
-    fn first(&self, limit: usize) -> &str {
-        &self.text[..self.ends[limit.min(MAX_LIST)]]
-    }
-
-    fn render(id: u64) -> String {
-        const VENDORS: [&str; 5] = ["Acme", "Globex", "Initech", "Umbrella", "Stark"];
-        const STATUSES: [&str; 3] = ["received", "approved", "paid"];
-        let vendor = VENDORS[(id % 5) as usize];
-        let status = STATUSES[(id % 3) as usize];
-        let (units, cents) = (id * 7919 % 10_000, id * 31 % 100);
-        format!(
-            r#"{{"id":{id},"number":"INV-{id:06}","vendor":"{vendor}","amount":{units}.{cents:02},"status":"{status}"}}"#
-        )
-    }
-}
-
-/// Reads a body to its end and counts it; an answer when it is too large or breaks off.
+/// Reads a body to its end and counts it. The error is the response to one that is too large or breaks off.
 async fn length(mut body: Body) -> Result<u64, Response> {
     let mut length = 0;
     while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-        let frame = frame.map_err(|_| problem(StatusCode::BAD_REQUEST, "the body broke off"))?;
+        let frame =
+            frame.map_err(|_| problem(StatusCode::BAD_REQUEST, "the body is incomplete"))?;
         length += frame.data_ref().map_or(0, |data| data.len() as u64);
         if length > MAX_UPLOAD {
             return Err(problem(StatusCode::PAYLOAD_TOO_LARGE, "at most 100 MB"));
@@ -261,7 +228,7 @@ fn redirect(argument: &str) -> Response {
             Err(_) => return problem(StatusCode::BAD_REQUEST, "a number of hops, or `loop`"),
         },
     };
-    let mut response = respond(StatusCode::FOUND, TEXT, "");
+    let mut response = build(StatusCode::FOUND, TEXT, "");
     if let Ok(next) = HeaderValue::from_str(&next) {
         response.headers_mut().insert(LOCATION, next);
     }
@@ -279,14 +246,14 @@ fn status(argument: &str) -> Response {
             *response.status_mut() = status;
             response
         }
-        Some(status) => respond(status, TEXT, status.as_str().to_owned()),
+        Some(status) => build(status, TEXT, status.as_str().to_owned()),
         None => problem(StatusCode::BAD_REQUEST, "a status from 200 to 599"),
     }
 }
 
 fn filler(argument: &str) -> Response {
     match argument.parse() {
-        Ok(left) if left <= MAX_BYTES => respond(
+        Ok(left) if left <= MAX_BYTES => build(
             StatusCode::OK,
             "application/octet-stream",
             Body::new(Filler { left }),
@@ -299,19 +266,19 @@ fn filler(argument: &str) -> Response {
 }
 
 fn text(body: String) -> Response {
-    respond(StatusCode::OK, TEXT, body)
+    build(StatusCode::OK, TEXT, body)
 }
 
 fn json(status: StatusCode, body: impl Into<Body>) -> Response {
-    respond(status, JSON, body)
+    build(status, JSON, body)
 }
 
-/// An answer that says what is wrong.
+/// A response that says what is wrong.
 pub(super) fn problem(status: StatusCode, detail: &str) -> Response {
     json(status, format!(r#"{{"detail":"{detail}"}}"#))
 }
 
-fn respond(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {
+fn build(status: StatusCode, content_type: &'static str, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     let value = HeaderValue::from_static(content_type);

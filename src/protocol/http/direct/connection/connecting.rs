@@ -1,4 +1,4 @@
-//! Making connections: name resolution, TCP, TLS, each timed for itself.
+//! Making connections: name resolution, TCP, TLS, each timed separately.
 
 use std::cell::Cell;
 use std::io;
@@ -12,37 +12,36 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep};
 use tokio_rustls::TlsConnector;
 
-use super::connection::Connection;
+use super::Connection;
 use super::origin::Origin;
 use crate::metrics::Outcome;
 use crate::protocol::Failure;
-use crate::protocol::http::failed;
-use crate::protocol::http::failure::{DnsError, Stage, of_io};
-use crate::protocol::http::transport::Step;
+use crate::protocol::http::failure::{DnsError, Stage, io_failure};
+use crate::protocol::http::transport::ConnectStep;
 
-/// How much longer the addresses of one family are tried alone: RFC 8305 wants 250 ms, and reqwest
-/// takes this.
+/// How long the addresses of the preferred family are tried alone: RFC 8305 recommends 250 ms, and
+/// reqwest uses this.
 const HEAD_START: Duration = Duration::from_millis(300);
 
-/// How long the steps took.
+/// How long the steps times.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Took {
-    pub(super) dns: Option<Duration>,
-    pub(super) connect: Duration,
-    pub(super) tls: Option<Duration>,
+pub(crate) struct ConnectTimes {
+    pub(crate) dns: Option<Duration>,
+    pub(crate) connect: Duration,
+    pub(crate) tls: Option<Duration>,
 }
 
-/// Connects to an origin, noting in `step` how far it has come. Takes as long as it takes. `tls` is
-/// asked for only where there is need of it: tickets take more room than all else of a user.
+/// Connects to an origin, and records in `step` how far it has come. Without a time limit. `tls` is
+/// called only where it is needed: tickets take more memory than everything else of a user.
 ///
 /// # Errors
 /// Why there is no connection, with the outcome of its cause.
-pub(super) async fn connect(
+pub(crate) async fn connect(
     origin: &Origin,
     local_address: Option<IpAddr>,
     tls: impl FnOnce() -> Arc<ClientConfig>,
-    step: &Cell<Step>,
-) -> Result<(Connection, Took), Failure> {
+    step: &Cell<ConnectStep>,
+) -> Result<(Connection, ConnectTimes), Failure> {
     let started = Instant::now();
     let (addresses, dns) = match origin.address {
         Some(address) => (vec![SocketAddr::new(address, origin.port)], None),
@@ -51,28 +50,28 @@ pub(super) async fn connect(
     let resolved = Instant::now();
     let stream = tcp(origin, addresses, local_address).await?;
     let remote = stream.peer_addr().map_err(|error| cannot_connect(&error))?;
-    // A request leaves at once, and is not held back for more to come.
+    // A request is sent at once, instead of being held back for more data.
     stream
         .set_nodelay(true)
         .map_err(|error| cannot_connect(&error))?;
     let connected = Instant::now();
-    let mut took = Took {
+    let mut times = ConnectTimes {
         dns,
         connect: connected - resolved,
         tls: None,
     };
     if !origin.is_tls {
-        return Ok((Connection::plain(stream, remote), took));
+        return Ok((Connection::plain(stream, remote), times));
     }
-    step.set(Step::Tls);
+    step.set(ConnectStep::Tls);
     let name = ServerName::try_from(origin.host.clone())
-        .map_err(|error| failed(Outcome::ConnectFailed, error.to_string()))?;
+        .map_err(|error| Failure::new(Outcome::ConnectFailed, error.to_string()))?;
     let stream = TlsConnector::from(tls())
         .connect(name, stream)
         .await
         .map_err(|error| cannot_connect(&error))?;
-    took.tls = Some(connected.elapsed());
-    Ok((Connection::tls(stream, remote), took))
+    times.tls = Some(connected.elapsed());
+    Ok((Connection::tls(stream, remote), times))
 }
 
 async fn resolve(origin: &Origin) -> Result<Vec<SocketAddr>, Failure> {
@@ -80,7 +79,7 @@ async fn resolve(origin: &Origin) -> Result<Vec<SocketAddr>, Failure> {
     let found = tokio::net::lookup_host((host.as_str(), origin.port)).await;
     found.map(Iterator::collect).map_err(|source| {
         let error = DnsError { host, source };
-        failed(Outcome::Dns, error.to_string())
+        Failure::new(Outcome::Dns, error.to_string())
     })
 }
 
@@ -104,8 +103,8 @@ async fn tcp(
     };
     if first.is_empty() {
         let from = local_address.map_or(String::new(), |address| format!(" from {address}"));
-        let text = format!("`{}` has no address that can be reached{from}", origin.host);
-        return Err(failed(Outcome::ConnectFailed, text));
+        let text = format!("`{}` has no address that is reachable{from}", origin.host);
+        return Err(Failure::new(Outcome::ConnectFailed, text));
     }
     let connected = match second.is_empty() {
         true => one_of(&first, local_address).await,
@@ -114,17 +113,17 @@ async fn tcp(
     connected.map_err(|error| cannot_connect(&error))
 }
 
-/// Tries the second list beside the first where that takes long, and after it where it fails.
+/// Tries the second list in parallel if the first takes long, and after it if that fails.
 async fn race(
     first: &[SocketAddr],
     second: &[SocketAddr],
     local_address: Option<IpAddr>,
 ) -> io::Result<TcpStream> {
-    let favourite = one_of(first, local_address);
-    tokio::pin!(favourite);
+    let preferred = one_of(first, local_address);
+    tokio::pin!(preferred);
     tokio::select! {
         biased;
-        connected = &mut favourite => return match connected {
+        connected = &mut preferred => return match connected {
             Ok(stream) => Ok(stream),
             Err(error) => one_of(second, local_address).await.map_err(|_| error),
         },
@@ -132,15 +131,15 @@ async fn race(
     }
     let other = one_of(second, local_address);
     tokio::pin!(other);
-    let (connected, favourite_ended) = tokio::select! {
+    let (connected, preferred_ended) = tokio::select! {
         biased;
-        connected = &mut favourite => (connected, true),
+        connected = &mut preferred => (connected, true),
         connected = &mut other => (connected, false),
     };
-    match (connected, favourite_ended) {
+    match (connected, preferred_ended) {
         (Ok(stream), _) => Ok(stream),
         (Err(error), true) => other.await.map_err(|_| error),
-        (Err(_), false) => favourite.await,
+        (Err(_), false) => preferred.await,
     }
 }
 
@@ -169,7 +168,7 @@ async fn one(address: SocketAddr, local_address: Option<IpAddr>) -> io::Result<T
 
 /// The failure of a step of connecting.
 fn cannot_connect(error: &io::Error) -> Failure {
-    of_io(error, Stage::Head, true)
+    io_failure(error, Stage::Head, true)
 }
 
 #[cfg(test)]
@@ -215,7 +214,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_that_does_not_answer_does_not_keep_from_one_of_the_other_family() {
+    async fn an_address_that_does_not_respond_does_not_block_the_other_family() {
         // A full accept queue: no further handshake is completed. Linux takes backlog + 1.
         let silent = TcpListener::bind("[::1]:0").unwrap();
         rustix::net::listen(&silent, 0).unwrap();

@@ -1,4 +1,4 @@
-//! Bodies that are sent piece by piece, because a file in them is too large to be held in memory.
+//! Streamed bodies: those with a file that is too large to be held in memory.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -18,20 +18,22 @@ use crate::plan::FileContent;
 /// How much of a file is read at once; bytes.
 const CHUNK: usize = 64 << 10;
 
-/// How many bytes a body has: what its `content-length` says.
-pub(super) fn length(contents: &[FileContent]) -> u64 {
+/// The length of a body in bytes, for its `content-length`.
+pub(crate) fn length(contents: &[FileContent]) -> u64 {
     contents.iter().map(FileContent::length).sum()
 }
 
-/// A body of these contents, with its files open. Beside it: how much of it was sent so far.
+/// A body of these contents, with its files open; and a counter of the bytes sent so far.
 ///
 /// # Errors
 /// When a file cannot be opened, or is no longer as long as it was when the run began.
-pub(super) async fn open(contents: &[FileContent]) -> Result<(Pieces, Arc<AtomicU64>), FileError> {
-    let mut pieces = VecDeque::with_capacity(contents.len());
+pub(crate) async fn open(
+    contents: &[FileContent],
+) -> Result<(StreamedBody, Arc<AtomicU64>), FileError> {
+    let mut sources = VecDeque::with_capacity(contents.len());
     for content in contents {
-        pieces.push_back(match content {
-            FileContent::Bytes(bytes) => Open::Bytes(bytes.clone()),
+        sources.push_back(match content {
+            FileContent::Bytes(bytes) => BodySource::Bytes(bytes.clone()),
             FileContent::OnDisk { path, length } => {
                 let error = |error| FileError::new(path, error);
                 let file = File::open(path).await.map_err(error)?;
@@ -39,7 +41,7 @@ pub(super) async fn open(contents: &[FileContent]) -> Result<(Pieces, Arc<Atomic
                 if now != *length {
                     return Err(FileError::changed(path, *length, now));
                 }
-                Open::File {
+                BodySource::File {
                     path: path.clone(),
                     file,
                     left: *length,
@@ -48,20 +50,20 @@ pub(super) async fn open(contents: &[FileContent]) -> Result<(Pieces, Arc<Atomic
         });
     }
     let sent = Arc::new(AtomicU64::new(0));
-    let body = Pieces {
-        pieces,
+    let body = StreamedBody {
+        sources,
         left: length(contents),
         sent: sent.clone(),
     };
     Ok((body, sent))
 }
 
-/// A file of a body that cannot be read as it should be.
+/// A body file that cannot be read, or was changed.
 #[derive(Debug)]
-pub(super) struct FileError {
+pub(crate) struct FileError {
     text: String,
-    /// What the system said; not a `source`, since it says nothing of the connection.
-    pub(super) error: Option<std::io::Error>,
+    /// The error of the system; not a `source`, because it is not about the connection.
+    pub(crate) error: Option<std::io::Error>,
 }
 
 impl FileError {
@@ -91,16 +93,16 @@ impl fmt::Display for FileError {
 
 impl std::error::Error for FileError {}
 
-/// What is left of the body.
-pub(super) struct Pieces {
-    pieces: VecDeque<Open>,
+/// What remains to be sent of a body.
+pub(crate) struct StreamedBody {
+    sources: VecDeque<BodySource>,
     /// Bytes.
     left: u64,
     sent: Arc<AtomicU64>,
 }
 
-/// A piece, ready to be sent.
-enum Open {
+/// Where the next bytes of a body come from.
+enum BodySource {
     Bytes(Bytes),
     File {
         path: PathBuf,
@@ -110,7 +112,7 @@ enum Open {
     },
 }
 
-impl Body for Pieces {
+impl Body for StreamedBody {
     type Data = Bytes;
     type Error = FileError;
 
@@ -119,19 +121,19 @@ impl Body for Pieces {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, FileError>>> {
         let chunk = loop {
-            match self.pieces.front_mut() {
+            match self.sources.front_mut() {
                 None => return Poll::Ready(None),
-                Some(Open::Bytes(bytes)) => {
+                Some(BodySource::Bytes(bytes)) => {
                     let bytes = std::mem::take(bytes);
-                    self.pieces.pop_front();
+                    self.sources.pop_front();
                     if !bytes.is_empty() {
                         break bytes;
                     }
                 }
-                Some(Open::File { left: 0, .. }) => {
-                    self.pieces.pop_front();
+                Some(BodySource::File { left: 0, .. }) => {
+                    self.sources.pop_front();
                 }
-                Some(Open::File { path, file, left }) => {
+                Some(BodySource::File { path, file, left }) => {
                     // Never more than was announced, though the file may have grown.
                     let most = usize::try_from(*left).unwrap_or(CHUNK).min(CHUNK);
                     let mut chunk = BytesMut::zeroed(most);
@@ -140,7 +142,9 @@ impl Body for Pieces {
                         .map_err(|error| FileError::new(path, error))?;
                     let read = buffer.filled().len();
                     if read == 0 {
-                        let error = std::io::Error::other("it ends early: it was changed");
+                        let error = std::io::Error::other(
+                            "the file ended early; it was changed during the run",
+                        );
                         return Poll::Ready(Some(Err(FileError::new(path, error))));
                     }
                     *left -= read as u64;
@@ -167,7 +171,7 @@ impl Body for Pieces {
 mod tests {
     use super::*;
 
-    async fn read_all(mut body: Pieces) -> Result<Vec<u8>, FileError> {
+    async fn read_all(mut body: StreamedBody) -> Result<Vec<u8>, FileError> {
         let mut read = Vec::new();
         loop {
             let frame = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;

@@ -1,15 +1,15 @@
 //! Where a body ends: by its length, by its chunks, or with its connection.
 //!
-//! Pure over bytes, in whatever pieces they come. Not here: the head that says which it is
-//! (`head`), nor what is done with the content (`answer`).
+//! Pure over bytes, however they are split. Not here: the head that says which it is
+//! (`head`), nor what is done with the content (`response`).
 
-/// The most bytes that a response may spend on chunk extensions and trailers; both say nothing.
+/// The most bytes that a response may spend on chunk extensions and trailers; neither is used.
 const MAX_OVERHEAD: usize = 16 << 10;
 
 /// How the end of a body is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Framing {
-    /// So many bytes are to come.
+pub(crate) enum Framing {
+    /// So many bytes are left.
     Length(u64),
     /// In chunks.
     Chunked(Chunks),
@@ -17,25 +17,25 @@ pub(super) enum Framing {
     UntilClose,
 }
 
-/// What comes next of a body.
+/// What comes next in a body.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Piece<'a> {
+pub(crate) enum BodyEvent<'a> {
     /// Content.
     Content(&'a [u8]),
-    /// The body is whole; what is left belongs to nobody.
+    /// The body is complete; what is left of the input is not part of it.
     End,
-    /// There is nothing left of the input, and more to come.
-    More,
+    /// The input is used up, and the body is not complete.
+    NeedMore,
 }
 
 impl Framing {
-    /// Takes the next piece off the front of `input`.
+    /// Takes the next event off the front of `input`.
     ///
     /// # Errors
     /// What is wrong with the chunks.
-    pub(super) fn take<'a>(&mut self, input: &mut &'a [u8]) -> Result<Piece<'a>, &'static str> {
+    pub(crate) fn take<'a>(&mut self, input: &mut &'a [u8]) -> Result<BodyEvent<'a>, &'static str> {
         match self {
-            Self::Length(0) => Ok(Piece::End),
+            Self::Length(0) => Ok(BodyEvent::End),
             Self::Length(left) => Ok(content(input, left)),
             Self::Chunked(chunks) => chunks.take(input),
             Self::UntilClose => Ok(content(input, &mut { u64::MAX })),
@@ -43,22 +43,22 @@ impl Framing {
     }
 }
 
-/// At most `left` bytes, which are taken off it.
-fn content<'a>(input: &mut &'a [u8], left: &mut u64) -> Piece<'a> {
+/// At most `left` bytes, which it is reduced by.
+fn content<'a>(input: &mut &'a [u8], left: &mut u64) -> BodyEvent<'a> {
     if input.is_empty() {
-        return Piece::More;
+        return BodyEvent::NeedMore;
     }
     let most = usize::try_from(*left).unwrap_or(usize::MAX);
     let (piece, rest) = input.split_at(input.len().min(most));
     *left -= piece.len() as u64;
     *input = rest;
-    Piece::Content(piece)
+    BodyEvent::Content(piece)
 }
 
-/// How far the chunks have come.
+/// How far a chunked body has come.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Chunks {
-    place: Place,
+pub(crate) struct Chunks {
+    state: ChunkState,
     /// Of the chunk: its size while it is read, then what is left of it.
     left: u64,
     /// Bytes of extensions and trailers so far.
@@ -67,7 +67,7 @@ pub(super) struct Chunks {
 
 /// What is expected next. Named after RFC 9112, section 7.1.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Place {
+enum ChunkState {
     /// The first digit of a size.
     #[default]
     Size,
@@ -94,60 +94,66 @@ enum Place {
 }
 
 impl Chunks {
-    fn take<'a>(&mut self, input: &mut &'a [u8]) -> Result<Piece<'a>, &'static str> {
+    fn take<'a>(&mut self, input: &mut &'a [u8]) -> Result<BodyEvent<'a>, &'static str> {
         loop {
-            match self.place {
-                Place::Content if self.left == 0 => self.place = Place::ContentCr,
-                Place::Content => return Ok(content(input, &mut self.left)),
-                Place::End => return Ok(Piece::End),
-                place => {
+            match self.state {
+                ChunkState::Content if self.left == 0 => self.state = ChunkState::ContentCr,
+                ChunkState::Content => return Ok(content(input, &mut self.left)),
+                ChunkState::End => return Ok(BodyEvent::End),
+                state => {
                     let Some((byte, rest)) = input.split_first() else {
-                        return Ok(Piece::More);
+                        return Ok(BodyEvent::NeedMore);
                     };
                     *input = rest;
-                    self.place = self.next(place, *byte)?;
+                    self.state = self.next(state, *byte)?;
                 }
             }
         }
     }
 
-    /// Where a byte leads.
-    fn next(&mut self, place: Place, byte: u8) -> Result<Place, &'static str> {
+    /// The state after a byte.
+    fn next(&mut self, state: ChunkState, byte: u8) -> Result<ChunkState, &'static str> {
         let digit = (byte as char).to_digit(16).map(u64::from);
-        match (place, byte) {
-            (Place::Size | Place::Digits, _) if let Some(digit) = digit => {
-                let size = match place {
-                    Place::Size => Some(0),
+        match (state, byte) {
+            (ChunkState::Size | ChunkState::Digits, _) if let Some(digit) = digit => {
+                let size = match state {
+                    ChunkState::Size => Some(0),
                     _ => self.left.checked_mul(16),
                 };
                 let size = size.and_then(|size| size.checked_add(digit));
-                self.left = size.ok_or("a chunk is larger than can be counted")?;
-                Ok(Place::Digits)
+                self.left = size.ok_or("a chunk size is too large")?;
+                Ok(ChunkState::Digits)
             }
-            (Place::Size, _) => Err("a chunk has no size"),
-            (Place::Digits, b';' | b' ' | b'\t') => Ok(Place::Extension),
-            (Place::Digits | Place::Extension, b'\r') => Ok(Place::SizeEnd),
-            (Place::Digits, _) => Err("the size of a chunk is no number"),
-            (Place::Extension, b'\n') => Err("a line of a chunk has no end"),
-            (Place::Extension, _) => self.spend(Place::Extension),
-            (Place::SizeEnd, b'\n') if self.left == 0 => Ok(Place::Trailer),
-            (Place::SizeEnd, b'\n') => Ok(Place::Content),
-            (Place::ContentCr, b'\r') => Ok(Place::ContentLf),
-            (Place::ContentLf, b'\n') => Ok(Place::Size),
-            (Place::Trailer, b'\r') => Ok(Place::LastLf),
-            (Place::Trailer | Place::TrailerLine, b'\n') => Err("a line of a trailer has no end"),
-            (Place::TrailerLine, b'\r') => Ok(Place::TrailerEnd),
-            (Place::Trailer | Place::TrailerLine, _) => self.spend(Place::TrailerLine),
-            (Place::TrailerEnd, b'\n') => Ok(Place::Trailer),
-            (Place::LastLf, b'\n') => Ok(Place::End),
+            (ChunkState::Size, _) => Err("a chunk has no size"),
+            (ChunkState::Digits, b';' | b' ' | b'\t') => Ok(ChunkState::Extension),
+            (ChunkState::Digits | ChunkState::Extension, b'\r') => Ok(ChunkState::SizeEnd),
+            (ChunkState::Digits, _) => Err("a chunk size is not a number"),
+            (ChunkState::Extension, b'\n') => {
+                Err("a chunk size does not end with a carriage return")
+            }
+            (ChunkState::Extension, _) => self.spend(ChunkState::Extension),
+            (ChunkState::SizeEnd, b'\n') if self.left == 0 => Ok(ChunkState::Trailer),
+            (ChunkState::SizeEnd, b'\n') => Ok(ChunkState::Content),
+            (ChunkState::ContentCr, b'\r') => Ok(ChunkState::ContentLf),
+            (ChunkState::ContentLf, b'\n') => Ok(ChunkState::Size),
+            (ChunkState::Trailer, b'\r') => Ok(ChunkState::LastLf),
+            (ChunkState::Trailer | ChunkState::TrailerLine, b'\n') => {
+                Err("a trailer line does not end with a carriage return")
+            }
+            (ChunkState::TrailerLine, b'\r') => Ok(ChunkState::TrailerEnd),
+            (ChunkState::Trailer | ChunkState::TrailerLine, _) => {
+                self.spend(ChunkState::TrailerLine)
+            }
+            (ChunkState::TrailerEnd, b'\n') => Ok(ChunkState::Trailer),
+            (ChunkState::LastLf, b'\n') => Ok(ChunkState::End),
             _ => Err("a chunk does not end where it should"),
         }
     }
 
-    fn spend(&mut self, then: Place) -> Result<Place, &'static str> {
+    fn spend(&mut self, then: ChunkState) -> Result<ChunkState, &'static str> {
         self.overhead += 1;
         match self.overhead > MAX_OVERHEAD {
-            true => Err("its chunks have more than 16 KiB of extensions and trailers"),
+            true => Err("its chunk extensions and trailers are larger than 16 KiB"),
             false => Ok(then),
         }
     }
@@ -170,9 +176,9 @@ mod tests {
         for mut input in bytes.chunks(size) {
             while !ended {
                 match framing.take(&mut input)? {
-                    Piece::Content(piece) => content.extend_from_slice(piece),
-                    Piece::End => ended = true,
-                    Piece::More => break,
+                    BodyEvent::Content(piece) => content.extend_from_slice(piece),
+                    BodyEvent::End => ended = true,
+                    BodyEvent::NeedMore => break,
                 }
             }
             left_over += input.len();
@@ -211,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_that_are_none_are_refused() {
+    fn invalid_chunks_are_refused() {
         for bad in [
             "zz\r\n",
             "\r\n",

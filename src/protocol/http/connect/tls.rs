@@ -1,4 +1,4 @@
-//! The TLS configuration that all workers share: whom to trust, and what to show.
+//! The TLS configuration that all workers share: trusted CAs and client certificate.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::plan::{Auth, Plan};
 ///
 /// # Errors
 /// When this machine has no certificates and `plan` needs some.
-pub fn tls_config(plan: &Plan, base: &str) -> Result<rustls::ClientConfig, Error> {
+pub(super) fn tls_config(plan: &Plan, base: &str) -> Result<rustls::ClientConfig, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = || {
         rustls::ClientConfig::builder_with_provider(provider.clone())
@@ -30,7 +30,7 @@ pub fn tls_config(plan: &Plan, base: &str) -> Result<rustls::ClientConfig, Error
     let tls = &plan.transport.tls;
     let extra = tls.authorities.iter().flat_map(|one| &one.certificates);
     let trusting = if tls.insecure {
-        let verifier = Arc::new(Credulous::new(&provider));
+        let verifier = Arc::new(NoVerification::new(&provider));
         builder()?
             .dangerous()
             .with_custom_certificate_verifier(verifier)
@@ -69,17 +69,17 @@ fn needs_certificates(plan: &Plan, base: &str) -> bool {
         })
 }
 
-/// Takes any certificate for good, and still wants the handshake to be signed with its key.
+/// Accepts any certificate, but still requires the handshake to be signed with its key.
 #[derive(Debug)]
-struct Credulous(WebPkiSupportedAlgorithms);
+struct NoVerification(WebPkiSupportedAlgorithms);
 
-impl Credulous {
+impl NoVerification {
     fn new(provider: &CryptoProvider) -> Self {
         Self(provider.signature_verification_algorithms)
     }
 }
 
-impl ServerCertVerifier for Credulous {
+impl ServerCertVerifier for NoVerification {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

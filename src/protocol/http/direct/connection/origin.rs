@@ -1,4 +1,4 @@
-//! Whom a connection is made to.
+//! Where a connection leads.
 
 use std::net::IpAddr;
 
@@ -6,20 +6,20 @@ use url::{Host, Url};
 
 /// Scheme, host and port: what a connection can be used for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Origin {
-    /// Whether it is spoken to by TLS.
-    pub(super) is_tls: bool,
+pub(crate) struct Origin {
+    /// Whether it uses TLS.
+    pub(crate) is_tls: bool,
     /// A name, or an address as text without brackets.
-    pub(super) host: String,
-    /// The address, where the host is none to be resolved.
-    pub(super) address: Option<IpAddr>,
+    pub(crate) host: String,
+    /// The address, where the host is one and needs no resolving.
+    pub(crate) address: Option<IpAddr>,
     /// TCP port.
-    pub(super) port: u16,
+    pub(crate) port: u16,
 }
 
 impl Origin {
     /// Of an `http` or `https` URL; `None` for any other.
-    pub(super) fn of(url: &Url) -> Option<Self> {
+    pub(crate) fn of(url: &Url) -> Option<Self> {
         let is_tls = match url.scheme() {
             "http" => false,
             "https" => true,
@@ -39,8 +39,8 @@ impl Origin {
     }
 }
 
-/// What the `host` header of a request to this URL says.
-pub(super) fn authority(url: &Url) -> String {
+/// The value of the `host` header of a request to this URL.
+pub(crate) fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     match url.port() {
         None => host.to_owned(),

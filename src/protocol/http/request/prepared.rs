@@ -1,64 +1,31 @@
-//! Requests made ready once: what an endpoint always sends is built when the run starts, and a
+//! Prepared requests: what an endpoint always sends is built once, when the run starts, and a
 //! request without templates is cloned, not rebuilt.
 
+use std::borrow::Cow;
 use std::io::Write as _;
-use std::sync::Arc;
 
-use ::http::Method;
-use ::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use ::http::header::{self, HeaderName, HeaderValue};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use url::Url;
 
-use super::auth::credentials;
-use super::payload;
+use super::header::header_value;
+use super::outgoing::Outgoing;
 use crate::plan::{Auth, Body, BodyPiece, Endpoint, FileContent};
+use crate::protocol::http::auth::credentials;
 use crate::protocol::{Rendered, Request};
 
 const USER_AGENT: &str = concat!("perfctl/", env!("CARGO_PKG_VERSION"));
 
 /// An endpoint's request, as far as it is always the same.
-pub(super) struct Prepared {
-    pub(super) request: Outgoing,
+pub(crate) struct Prepared {
+    pub(crate) request: Outgoing,
     header_names: Vec<HeaderName>,
-    /// The position of its way to prove who sends it.
-    pub(super) group: Option<usize>,
-    /// The header that holds the proof.
-    pub(super) proof: Option<HeaderName>,
-}
-
-/// A request to be sent.
-#[derive(Debug, Clone)]
-pub struct Outgoing {
-    pub(super) method: Method,
-    pub(super) url: Url,
-    pub(super) headers: HeaderMap,
-    /// Whole, if it is held in memory.
-    pub(super) body: Option<Bytes>,
-    /// What is sent as the body otherwise.
-    pub(super) contents: Option<Arc<[FileContent]>>,
-}
-
-impl Outgoing {
-    /// Without header fields and body.
-    pub(super) fn new(method: Method, url: Url) -> Self {
-        Self {
-            method,
-            url,
-            headers: HeaderMap::new(),
-            body: None,
-            contents: None,
-        }
-    }
-
-    /// How long its body is; bytes. `None` where it has none.
-    pub(super) fn length(&self) -> Option<u64> {
-        let in_memory = self.body.as_ref().map(|body| body.len() as u64);
-        let length = self.contents.as_deref().map(payload::length);
-        // An empty body is sent as none.
-        length.or(in_memory.filter(|length| *length > 0))
-    }
+    /// The position of its auth group.
+    pub(crate) group: Option<usize>,
+    /// The header that holds the credentials.
+    pub(crate) secret_header: Option<HeaderName>,
 }
 
 impl Prepared {
@@ -66,7 +33,7 @@ impl Prepared {
     ///
     /// # Errors
     /// What is wrong with a fixed part.
-    pub(super) fn new(
+    pub(crate) fn new(
         endpoint: &Endpoint,
         base: &str,
         group: Option<usize>,
@@ -76,10 +43,10 @@ impl Prepared {
             .method
             .as_str()
             .parse()
-            .map_err(|_| wrong("its method is unknown".into()))?;
+            .map_err(|_| wrong("unknown method".into()))?;
         let url = match endpoint.url.as_constant() {
             Some(url) => resolve(base, url).map_err(wrong)?,
-            // Only the base is known yet; it stands in until the first rendering.
+            // Only the base is known yet; it is replaced at the first rendering.
             None => resolve(base, "/").map_err(wrong)?,
         };
         let mut request = Outgoing::new(method, url);
@@ -98,7 +65,7 @@ impl Prepared {
             let name: HeaderName = header
                 .name
                 .parse()
-                .map_err(|_| wrong(format!("`{}` is no header name", header.name)))?;
+                .map_err(|_| wrong(format!("`{}` is not a header name", header.name)))?;
             if let Some(value) = header.value.as_constant() {
                 headers.insert(name.clone(), header_value(&name, value).map_err(wrong)?);
             }
@@ -109,34 +76,51 @@ impl Prepared {
             false => contents(&endpoint.body, None),
         };
         request.take(contents, true, endpoint.gzip);
-        let mut proof = None;
+        let mut secret_header = None;
         if let Some(auth) = &endpoint.auth {
-            if !is_put_each_time(auth, endpoint) {
-                let values = credentials::values(auth, &[]);
-                credentials::put(auth, &values, &mut request).map_err(wrong)?;
+            if !is_set_per_request(auth, endpoint) {
+                let values = credentials::template_values(auth, &[]);
+                credentials::insert(auth, &values, &mut request).map_err(wrong)?;
             }
-            proof = auth.header_name().and_then(|name| name.parse().ok());
+            secret_header = auth.header_name().and_then(|name| name.parse().ok());
         }
         Ok(Self {
             request,
             header_names,
             group,
-            proof,
+            secret_header,
         })
+    }
+
+    /// Where the request to send goes, but for an API key in its query. Borrowed where that is
+    /// always the same.
+    ///
+    /// # Errors
+    /// When what was rendered is not a valid URL.
+    pub(crate) fn url(&self, request: &Request<'_>, base: &str) -> Result<Cow<'_, Url>, String> {
+        let fixed = &self.request.url;
+        match &request.rendered {
+            Some(rendered) if request.endpoint.url.as_constant().is_none() => {
+                let mut url = fixed.clone();
+                set_url(&mut url, base, &rendered.url)?;
+                Ok(Cow::Owned(url))
+            }
+            _ => Ok(Cow::Borrowed(fixed)),
+        }
     }
 
     /// The request to send.
     ///
     /// # Errors
     /// What is wrong with a rendered part.
-    pub(super) fn request(&self, request: &Request<'_>, base: &str) -> Result<Outgoing, String> {
+    pub(crate) fn request(&self, request: &Request<'_>, base: &str) -> Result<Outgoing, String> {
         let mut out = self.request.clone();
         let Some(rendered) = &request.rendered else {
             return Ok(out);
         };
         let endpoint = request.endpoint;
-        if endpoint.url.as_constant().is_none() && !put_below(&mut out.url, &rendered.url) {
-            out.url = resolve(base, &rendered.url)?;
+        if endpoint.url.as_constant().is_none() {
+            set_url(&mut out.url, base, &rendered.url)?;
         }
         for ((header, name), value) in endpoint
             .headers
@@ -154,18 +138,18 @@ impl Prepared {
             out.take(contents, false, endpoint.gzip);
         }
         if let Some(auth) = &endpoint.auth
-            && is_put_each_time(auth, endpoint)
+            && is_set_per_request(auth, endpoint)
         {
-            let values = credentials::values(auth, &rendered.auth);
-            credentials::put(auth, &values, &mut out)?;
+            let values = credentials::template_values(auth, &rendered.auth);
+            credentials::insert(auth, &values, &mut out)?;
         }
         Ok(out)
     }
 }
 
-/// Whether the proof is put into each request rather than once: where it varies, or stands in a URL
-/// that does.
-pub(super) fn is_put_each_time(auth: &Auth, endpoint: &Endpoint) -> bool {
+/// Whether the credentials are added to each request rather than once: where they vary, or belong
+/// into a URL that does.
+pub(crate) fn is_set_per_request(auth: &Auth, endpoint: &Endpoint) -> bool {
     let is_in_url = auth.header_name().is_none();
     auth.varies() || (is_in_url && endpoint.url.as_constant().is_none())
 }
@@ -231,6 +215,14 @@ fn compressed(body: &[u8]) -> Bytes {
     encoder.finish().unwrap_or_default().into()
 }
 
+/// Makes `root`, the URL of the path `/` below `base`, the one that was rendered.
+fn set_url(root: &mut Url, base: &str, rendered: &str) -> Result<(), String> {
+    if !set_path_and_query(root, rendered) {
+        *root = resolve(base, rendered)?;
+    }
+    Ok(())
+}
+
 /// An absolute URL as it is, a path below `base`.
 fn resolve(base: &str, url: &str) -> Result<Url, String> {
     let absolute = if url.starts_with("http://") || url.starts_with("https://") {
@@ -239,13 +231,13 @@ fn resolve(base: &str, url: &str) -> Result<Url, String> {
         let slash = if url.starts_with('/') { "" } else { "/" };
         format!("{base}{slash}{url}")
     };
-    Url::parse(&absolute).map_err(|error| format!("`{absolute}` is no URL: {error}"))
+    Url::parse(&absolute).map_err(|error| format!("`{absolute}` is not a valid URL: {error}"))
 }
 
 /// Makes `root`, the URL of the path `/` below the base, that of another path below it: only the path
 /// and the query are parsed, which is a third of the work. `false` where `url` is anything else than a
 /// path of plain characters, and nothing was done.
-fn put_below(root: &mut Url, url: &str) -> bool {
+fn set_path_and_query(root: &mut Url, url: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'#' | b'\\');
     if !url.starts_with('/') || !url.bytes().all(is_plain) {
         return false;
@@ -265,20 +257,6 @@ fn put_below(root: &mut Url, url: &str) -> bool {
     true
 }
 
-/// The error does not show the value, which may be a secret.
-fn header_value(name: &HeaderName, value: &str) -> Result<HeaderValue, String> {
-    HeaderValue::from_str(value)
-        .map_err(|_| format!("the value of header `{name}` has a character no header may have"))
-}
-
-/// The header lines of a head as HTTP/1.1 text: `name: value` and a line end each.
-pub(super) fn head_bytes(headers: &HeaderMap) -> u64 {
-    headers
-        .iter()
-        .map(|(name, value)| (name.as_str().len() + value.len() + ": \r\n".len()) as u64)
-        .sum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,19 +264,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_short_way_to_a_url_leads_to_the_same_as_the_long_one(
+        fn setting_the_path_gives_the_same_url_as_parsing_all_of_it(
             base in prop::sample::select(vec!["http://[::1]:80", "https://h.example/api/v1", "http://h/a%20b"]),
             url in prop_oneof!["/[ -~]{0,12}", "/[a-z./%?:@]{0,20}"],
         ) {
             let mut short = resolve(base, "/").unwrap();
-            if put_below(&mut short, &url) {
+            if set_path_and_query(&mut short, &url) {
                 prop_assert_eq!(Ok(short), resolve(base, &url), "{}", url);
             }
         }
     }
 
     #[test]
-    fn only_plain_paths_go_the_short_way() {
+    fn only_plain_paths_are_set_without_parsing() {
         let mut url = resolve("http://h/api", "/").unwrap();
         for other in [
             "http://other/",
@@ -310,10 +288,10 @@ mod tests {
             "/a b",
             "/a\tb",
         ] {
-            assert!(!put_below(&mut url, other), "{other}");
+            assert!(!set_path_and_query(&mut url, other), "{other}");
             assert_eq!(url.as_str(), "http://h/api/");
         }
-        assert!(put_below(&mut url, "/a?b={c}"));
+        assert!(set_path_and_query(&mut url, "/a?b={c}"));
         assert_eq!(url.as_str(), "http://h/api/a?b={c}");
     }
 }

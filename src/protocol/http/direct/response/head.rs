@@ -1,5 +1,5 @@
-//! Reading the head of a response: its status, how its body ends, and the few header fields that
-//! perfctl heeds itself.
+//! Parsing the head of a response: its status, how its body ends, and the few header fields that
+//! perfctl itself uses.
 //!
 //! Pure over bytes. The other fields become a map only where something looks at them: a map costs
 //! more than all the rest of a small response.
@@ -12,54 +12,53 @@ use httparse::{Header, ParserConfig, Status};
 use super::body::{Chunks, Framing};
 use crate::metrics::{HttpVersion, Outcome};
 use crate::protocol::Failure;
-use crate::protocol::http::failed;
-use crate::protocol::http::failure::two_lengths;
+use crate::protocol::http::failure::conflicting_lengths;
 
 /// The longest head; bytes.
-pub(super) const MAX_HEAD: usize = 256 << 10;
+pub(crate) const MAX_HEAD: usize = 256 << 10;
 /// The most header fields.
 const MAX_FIELDS: usize = 100;
-/// How much of a response that is no HTTP stands in its failure; bytes.
+/// How much of a response that is not HTTP its failure quotes; bytes.
 const MAX_SHOWN: usize = 64;
 
-/// What a head says.
+/// A parsed head.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Head {
+pub(crate) struct Head {
     /// 100 to 999.
-    pub(super) status: u16,
-    pub(super) version: HttpVersion,
-    pub(super) framing: Framing,
-    /// Whether the connection can be used again, once the body is whole.
-    pub(super) is_kept_alive: bool,
+    pub(crate) status: u16,
+    pub(crate) version: HttpVersion,
+    pub(crate) framing: Framing,
+    /// Whether the connection can be used again, once the body is complete.
+    pub(crate) is_kept_alive: bool,
     /// How long the head is; bytes.
-    pub(super) length: usize,
+    pub(crate) length: usize,
 }
 
 impl Head {
     /// Whether another head follows, for the same request.
-    pub(super) fn is_interim(&self) -> bool {
-        // After 101 another protocol is spoken, though nobody asked for it.
+    pub(crate) fn is_interim(&self) -> bool {
+        // After 101, the connection switches to another protocol, although none was requested.
         (100..200).contains(&self.status) && self.status != 101
     }
 }
 
-/// What is wanted of a response.
+/// How a head is to be read.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wanted {
-    /// Whether it answers a HEAD request, and therefore has no body.
-    pub(super) is_bodyless: bool,
-    /// Whether all header fields are wanted, rather than those that perfctl heeds.
-    pub(super) all_fields: bool,
+pub(crate) struct HeadOptions {
+    /// Whether it responds to a HEAD request, and therefore has no body.
+    pub(crate) is_bodyless: bool,
+    /// Whether all header fields are kept, rather than only those that perfctl uses.
+    pub(crate) all_fields: bool,
 }
 
-/// The head that `bytes` begin with; `None` when it has not wholly come. The wanted fields are put
-/// into `fields`.
+/// The head that `bytes` begin with; `None` when it is not complete. The fields to keep are added
+/// to `fields`.
 ///
 /// # Errors
-/// When it is no head of HTTP/1.
-pub(super) fn parse(
+/// When it is not a valid head of HTTP/1.
+pub(crate) fn parse(
     bytes: &[u8],
-    wanted: Wanted,
+    options: HeadOptions,
     fields: &mut HeaderMap,
 ) -> Result<Option<Head>, Failure> {
     // Not cleared, since that costs more than reading a small head.
@@ -78,9 +77,9 @@ pub(super) fn parse(
         Ok(Status::Partial) => return Ok(None),
         Err(httparse::Error::TooManyHeaders) => {
             let text = format!("the response has more than {MAX_FIELDS} header fields");
-            return Err(failed(Outcome::Protocol, text));
+            return Err(Failure::new(Outcome::Protocol, text));
         }
-        Err(error) => return Err(no_http(&error.to_string(), bytes)),
+        Err(error) => return Err(not_http(&error.to_string(), bytes)),
     };
     if length > MAX_HEAD {
         return Err(too_long());
@@ -88,27 +87,27 @@ pub(super) fn parse(
     let (status, version) = match (response.code, response.version) {
         (Some(status @ 100..=999), Some(0)) => (status, HttpVersion::Http10),
         (Some(status @ 100..=999), Some(1)) => (status, HttpVersion::Http11),
-        _ => return Err(no_http("invalid HTTP status", bytes)),
+        _ => return Err(not_http("invalid HTTP status", bytes)),
     };
-    let mut said = Said::default();
+    let mut head_fields = HeadFields::default();
     for header in response.headers.iter() {
-        let is_heeded = said
-            .hear(header, status)
-            .map_err(|why| no_http(why, bytes))?;
-        if is_heeded || wanted.all_fields {
-            keep(header, fields).ok_or_else(|| no_http("invalid header field", bytes))?;
+        let is_used = head_fields
+            .read_field(header, status)
+            .map_err(|why| not_http(why, bytes))?;
+        if is_used || options.all_fields {
+            keep(header, fields).ok_or_else(|| not_http("invalid header field", bytes))?;
         }
     }
-    let framing = said.framing(status, version, wanted.is_bodyless);
-    let framing = framing.map_err(|bad| match bad {
-        Bad::TwoLengths => two_lengths(),
-        Bad::Coding => no_http("HTTP/1.0 knows no transfer coding", bytes),
+    let framing = head_fields.framing(status, version, options.is_bodyless);
+    let framing = framing.map_err(|error| match error {
+        FramingError::TwoLengths => conflicting_lengths(),
+        FramingError::Coding => not_http("HTTP/1.0 has no transfer coding", bytes),
     })?;
     let is_kept_alive = framing != Framing::UntilClose
         && status != 101
         && match version {
-            HttpVersion::Http11 => !said.close,
-            _ => said.keep_alive && !said.close,
+            HttpVersion::Http11 => !head_fields.close,
+            _ => head_fields.keep_alive && !head_fields.close,
         };
     Ok(Some(Head {
         status,
@@ -120,23 +119,20 @@ pub(super) fn parse(
 }
 
 fn too_long() -> Failure {
-    let text = format!(
-        "the head of the response is longer than {} KiB",
-        MAX_HEAD >> 10
-    );
-    failed(Outcome::Protocol, text)
+    let text = format!("the response head is larger than {} KiB", MAX_HEAD >> 10);
+    Failure::new(Outcome::Protocol, text)
 }
 
-/// The failure of a response that is no HTTP, with how it begins.
-pub(super) fn no_http(why: &str, bytes: &[u8]) -> Failure {
+/// The failure of a response that is not HTTP, with its first bytes.
+pub(crate) fn not_http(why: &str, bytes: &[u8]) -> Failure {
     let start = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_SHOWN)]);
-    failed(
+    Failure::new(
         Outcome::Protocol,
-        format!("the response is no HTTP ({why}); it starts with `{start}`"),
+        format!("the response is not HTTP ({why}); it starts with `{start}`"),
     )
 }
 
-/// Adds a field to a map. `None` when it does not fit in.
+/// Adds a field to a map. `None` when it is not valid.
 fn keep(header: &Header<'_>, fields: &mut HeaderMap) -> Option<()> {
     let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
     let value = HeaderValue::from_bytes(header.value).ok()?;
@@ -144,9 +140,9 @@ fn keep(header: &Header<'_>, fields: &mut HeaderMap) -> Option<()> {
     Some(())
 }
 
-/// What the heeded fields of a head say of its body and its connection.
+/// What the header fields say about the body and the connection.
 #[derive(Default)]
-struct Said {
+struct HeadFields {
     length: Option<u64>,
     /// Whether the last `transfer-encoding` ends with chunks; `None` without any.
     is_chunked: Option<bool>,
@@ -154,14 +150,15 @@ struct Said {
     keep_alive: bool,
 }
 
-enum Bad {
+/// Why the end of a body cannot be determined.
+enum FramingError {
     TwoLengths,
     Coding,
 }
 
-impl Said {
-    /// Takes notice of a field. Whether it is wanted in the map of any response.
-    fn hear(&mut self, header: &Header<'_>, status: u16) -> Result<bool, &'static str> {
+impl HeadFields {
+    /// Reads one field. Whether it is always kept in the map of the response.
+    fn read_field(&mut self, header: &Header<'_>, status: u16) -> Result<bool, &'static str> {
         let is = |name: &str| header.name.eq_ignore_ascii_case(name);
         // By the length first: most fields are none of these.
         match header.name.len() {
@@ -182,11 +179,11 @@ impl Said {
             14 if is("content-length") => {
                 // One number, as a rule, and otherwise a list of the same one.
                 match number(header.value) {
-                    Some(length) => self.hear_length(length)?,
+                    Some(length) => self.set_length(length)?,
                     None => {
                         for element in elements(header.value) {
                             let length = number(element).ok_or("invalid content-length")?;
-                            self.hear_length(length)?;
+                            self.set_length(length)?;
                         }
                     }
                 }
@@ -201,7 +198,7 @@ impl Said {
         Ok(false)
     }
 
-    fn hear_length(&mut self, length: u64) -> Result<(), &'static str> {
+    fn set_length(&mut self, length: u64) -> Result<(), &'static str> {
         match self.length.replace(length) {
             Some(before) if before != length => Err("two different values of content-length"),
             _ => Ok(()),
@@ -209,15 +206,20 @@ impl Said {
     }
 
     /// How the body ends: RFC 9112, section 6.3.
-    fn framing(&self, status: u16, version: HttpVersion, bodyless: bool) -> Result<Framing, Bad> {
+    fn framing(
+        &self,
+        status: u16,
+        version: HttpVersion,
+        bodyless: bool,
+    ) -> Result<Framing, FramingError> {
         if self.length.is_some() && self.is_chunked.is_some() {
-            return Err(Bad::TwoLengths);
+            return Err(FramingError::TwoLengths);
         }
         if bodyless || status < 200 || matches!(status, 204 | 304) {
             return Ok(Framing::Length(0));
         }
         match (self.is_chunked, self.length) {
-            (Some(_), _) if version == HttpVersion::Http10 => Err(Bad::Coding),
+            (Some(_), _) if version == HttpVersion::Http10 => Err(FramingError::Coding),
             (Some(true), _) => Ok(Framing::Chunked(Chunks::default())),
             (None, Some(length)) => Ok(Framing::Length(length)),
             (Some(false), _) | (None, None) => Ok(Framing::UntilClose),
