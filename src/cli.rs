@@ -1,30 +1,28 @@
 //! The command line: one module for each command.
 //!
-//! Here: the parser, and which module carries a command out. Nothing is measured or judged here.
+//! Here: the parser, and which module carries out a command. Nothing is measured or judged here.
+//! The commands that send load are in `run`, those over stored runs in `stored`.
 
 mod args;
-mod baseline;
-mod compare;
 mod completions;
 mod demo;
 mod init;
 mod list;
 mod profiles;
-mod recover;
-mod report;
 mod run;
 mod schema;
 mod show;
+mod stored;
 mod validate;
 
 use std::ffi::OsString;
 use std::io::Write;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::error::{Error, Exit};
 
-/// Load testing whose numbers and verdict can be trusted
+/// Load testing for HTTP services, with numbers and verdicts you can trust
 #[derive(Debug, Parser)]
 #[command(name = "perfctl", version, max_term_width = 80)]
 struct Cli {
@@ -39,18 +37,18 @@ enum Command {
     Profiles(profiles::ProfilesArgs),
     List(list::ListArgs),
     Init(init::InitArgs),
-    Report(report::ReportArgs),
-    Compare(compare::CompareArgs),
+    Report(stored::report::ReportArgs),
+    Compare(stored::compare::CompareArgs),
     Ab(Box<run::ab::AbArgs>),
-    Baseline(baseline::BaselineArgs),
+    Baseline(stored::baseline::BaselineArgs),
     Selfcheck(Box<run::selfcheck::SelfcheckArgs>),
-    Recover(recover::RecoverArgs),
+    Recover(stored::recover::RecoverArgs),
     Demo(demo::DemoArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
 }
 
-/// Does what the arguments ask for, and says on `errors` what went wrong.
+/// Carries out the command in the arguments, and writes what went wrong to `errors`.
 pub fn main(
     arguments: impl IntoIterator<Item = OsString>,
     out: &mut dyn Write,
@@ -59,7 +57,7 @@ pub fn main(
     let command = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli.command,
         Err(error) => {
-            // Help and version are answers; clap knows which stream they belong to.
+            // Help and version are no errors; clap knows which stream they belong to.
             let _ = error.print();
             return if error.use_stderr() {
                 Exit::Usage
@@ -69,7 +67,7 @@ pub fn main(
         }
     };
     carry_out(&command, out).unwrap_or_else(|error| {
-        // Where nobody reads errors, the exit code still tells.
+        // If nobody reads errors, the exit code still tells.
         let _ = writeln!(errors, "{error}");
         error.exit()
     })
@@ -82,14 +80,14 @@ fn carry_out(command: &Command, out: &mut dyn Write) -> Result<Exit, Error> {
         Command::Profiles(args) => profiles::run(args, out),
         Command::List(args) => list::run(args, out),
         Command::Init(args) => init::run(args, out),
-        Command::Report(args) => report::run(args, out),
-        Command::Compare(args) => compare::run(args, out),
+        Command::Report(args) => stored::report::run(args, out),
+        Command::Compare(args) => stored::compare::run(args, out),
         Command::Ab(args) => run::ab::run(args, out),
-        Command::Baseline(args) => baseline::run(args, out),
+        Command::Baseline(args) => stored::baseline::run(args, out),
         Command::Selfcheck(args) => run::selfcheck::run(args, out),
-        Command::Recover(args) => recover::run(args, out),
+        Command::Recover(args) => stored::recover::run(args, out),
         Command::Demo(args) => demo::run(args, out),
         Command::Schema(args) => schema::run(args, out),
-        Command::Completions(args) => completions::run(args, out),
+        Command::Completions(args) => completions::run(args, Cli::command(), out),
     }
 }

@@ -1,15 +1,16 @@
-//! perfctl puts load on an HTTP service from a YAML scenario, measures it so that the numbers can
-//! be believed, grades it against targets and a baseline, and tells a CI job yes or no.
+//! perfctl is a load-testing tool for HTTP services. It reads a YAML scenario, sends the requests,
+//! measures the responses, and grades the result against SLOs and a baseline. It returns an exit
+//! code that CI can act on.
 //!
-//! The way of the data, and the folders along it:
+//! Data flow, and the folders along it:
 //!
 //! ```text
 //! YAML -> scenario -> Plan -> engine -> Sample -> metrics -> RunResult
 //!      -> grading (+ comparison) -> Verdict -> report -> exit code
 //! ```
 //!
-//! One direction, no step back: reports never see the engine, the engine never sees YAML and
-//! never prints. Which module may use which is checked by `tests/architecture.rs`.
+//! Data flows in one direction only: reports never see the engine, and the engine never sees YAML
+//! and never prints. `tests/it/architecture` checks which module may use which.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

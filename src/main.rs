@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // Both strip colours where they are not wanted: in a file, a pipe, or under NO_COLOR.
+    // Both strip colors where they are not wanted: in a file, a pipe, or under NO_COLOR.
     let mut out = anstream::stdout();
     let mut errors = anstream::stderr();
     let exit = perfctl::cli::main(std::env::args_os(), &mut out, &mut errors);

@@ -1,4 +1,4 @@
-//! What the engine needs of a protocol: a [`Client`] that makes [`Session`]s, one per virtual
+//! What the engine needs from a protocol: a [`Client`] that makes [`Session`]s, one per virtual
 //! user, each of which turns a [`Request`] into a [`Response`].
 //!
 //! Here: the traits, the types that cross them, and one file per implementation. Not here: what
@@ -31,14 +31,14 @@ pub trait Client {
 
 /// The connection(s) of one virtual user.
 pub trait Session {
-    /// Gets what an endpoint that [needs a token](Endpoint::needs_token) cannot be asked without. The
-    /// time it takes is no part of a request's; where it fails, [`Self::execute`] says why. Returns
-    /// how long the token request took, if there was one.
+    /// Fetches the token for an endpoint that [needs one](Endpoint::needs_token). The time this takes
+    /// does not count for the request; if it fails, [`Self::execute`] reports why. Returns how long
+    /// the token request took, if there was one.
     fn prepare(&mut self, request: &Request<'_>) -> impl Future<Output = Option<Duration>>;
 
-    /// Carries out one request, redirects included, within the endpoint's timeouts. What comes of it
-    /// is put into `response`, which is the default one before. Never fails: whatever goes wrong
-    /// stands there, too.
+    /// Sends one request and follows its redirects, within the endpoint's timeouts. The result is
+    /// written to `response`, which must be a default one. Never fails: what goes wrong is written
+    /// there, too.
     fn execute(
         &mut self,
         request: &Request<'_>,
@@ -57,7 +57,7 @@ pub struct Request<'a> {
     pub rendered: Option<Rendered>,
 }
 
-/// What templates were filled in to.
+/// What the templates of an endpoint were rendered to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
     /// Path or absolute URL.
@@ -68,11 +68,11 @@ pub struct Rendered {
     pub body: Option<String>,
     /// The texts of a multipart body, in its order.
     pub pieces: Vec<String>,
-    /// The values of the templates of its proof of who sends it, in their order.
+    /// The values of the templates of its credentials, in their order.
     pub auth: Vec<String>,
 }
 
-/// What came of a request.
+/// The result of a request.
 #[derive(Debug, Default)]
 pub struct Response {
     /// Status of the last response; `None` when no head arrived.
@@ -87,9 +87,9 @@ pub struct Response {
     pub failure: Option<Failure>,
     /// Where the time went.
     pub phases: Phases,
-    /// Connections opened. More than a session's first one says that the target closed the one
-    /// before: seen before the request left, or while it was handed over; never after a byte of
-    /// it was written.
+    /// Connections opened. After a session's first request, a new one means that the service had
+    /// closed the old one: noticed before the request left or while it was handed over, never after
+    /// a byte of it was written.
     pub connections: u16,
     /// Requests, redirects included, that went over a connection opened before.
     pub reused: u16,
@@ -105,8 +105,8 @@ pub struct Response {
     pub bytes_in: u64,
     /// Bytes sent, counted likewise.
     pub bytes_out: u64,
-    /// What was sent to prove who sends it, as far as it was not known before the run: not to be
-    /// shown, though the target may repeat it.
+    /// Secrets that were sent as credentials and were not known before the run. They must not be
+    /// shown, though the service may repeat them.
     pub credentials: Vec<String>,
 }
 
@@ -126,11 +126,21 @@ pub struct Phases {
     pub download: Option<Duration>,
 }
 
-/// Why a request got no whole answer.
+/// Why a request got no complete response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// Its outcome.
     pub outcome: Outcome,
     /// What happened, for people.
     pub text: String,
+}
+
+impl Failure {
+    /// With this outcome and text.
+    pub fn new(outcome: Outcome, text: impl Into<String>) -> Self {
+        Self {
+            outcome,
+            text: text.into(),
+        }
+    }
 }

@@ -1,74 +1,25 @@
-//! Reports: a run, its grade and its comparison, as people and machines read them.
+//! Reports: a run, its grade and its comparison, for people and for programs.
 //!
-//! Here: the [`Reporter`] trait, the table of formats, and one file per format; also the live
-//! display. Not here: any judgement (`grading`, `comparison`) or where the output goes (`cli`).
+//! Here: the table of formats, one file per format, and the live display. Not here: any judgment
+//! (`grading`, `comparison`), or where the output goes (`cli`).
 
 mod console;
+mod contents;
 #[cfg(test)]
 mod fixture;
 mod grid;
 mod json;
 pub mod live;
 mod markdown;
+mod reporter;
 mod text;
 mod view;
 
-use std::io::{self, Write};
-use std::path::PathBuf;
+pub use contents::{Focus, Report};
+pub use reporter::Reporter;
 
-use crate::comparison::Comparison;
-use crate::grading::{Grading, Policy};
-use crate::metrics::RunResult;
-
-/// Everything a report is about.
-#[derive(Debug, Clone)]
-pub struct Report {
-    /// The numbers.
-    pub result: RunResult,
-    /// What they are worth.
-    pub grading: Grading,
-    /// What changed against a baseline, if there was one.
-    pub comparison: Option<Comparison>,
-    /// Where the files of the run are, if they are known.
-    pub directory: Option<PathBuf>,
-    /// What stands in the foreground.
-    pub focus: Focus,
-}
-
-/// What a report puts in the foreground.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Focus {
-    /// The run: grade, SLOs, endpoints.
-    Run,
-    /// The comparison: every row of it, and no grade.
-    Comparison,
-}
-
-impl Report {
-    /// Grades the run, with what the comparison found.
-    pub fn new(result: RunResult, comparison: Option<Comparison>, policy: &Policy) -> Self {
-        Self {
-            grading: Grading::of(&result, comparison.as_ref(), policy),
-            result,
-            comparison,
-            directory: None,
-            focus: Focus::Run,
-        }
-    }
-}
-
-/// One format of report.
-pub trait Reporter: Sync {
-    /// Writes the report. `out` is expected to strip colours where they are not wanted, as
-    /// anstream's writers do.
-    ///
-    /// # Errors
-    /// When `out` fails.
-    fn report(&self, report: &Report, out: &mut dyn Write) -> io::Result<()>;
-}
-
-/// A format, as `--format` names it.
-pub struct Format {
+/// A format that `--format` accepts.
+pub struct ReportFormat {
     /// The name.
     pub name: &'static str,
     /// What it is for.
@@ -78,25 +29,26 @@ pub struct Format {
 }
 
 /// All formats; the first one is the default.
-pub const FORMATS: [Format; 3] = [
-    Format {
+pub const FORMATS: [ReportFormat; 3] = [
+    ReportFormat {
         name: "console",
         purpose: "for people, 80 columns wide",
-        reporter: &console::Console,
+        reporter: &console::ConsoleReporter,
     },
-    Format {
+    ReportFormat {
         name: "json",
         purpose: "for programs: every number, and the whole result",
-        reporter: &json::Json,
+        reporter: &json::JsonReporter,
     },
-    Format {
+    ReportFormat {
         name: "markdown",
         purpose: "for the summary of a CI job, or a comment",
-        reporter: &markdown::Markdown,
+        reporter: &markdown::MarkdownReporter,
     },
 ];
 
-/// `text` as reports show it: on one line, unable to steer a terminal or a CI system.
+/// `text` as reports show it: on one line, and without anything that could control a terminal or a
+/// CI system.
 pub fn plain(text: &str) -> String {
     text::harmless(text)
 }
@@ -104,12 +56,12 @@ pub fn plain(text: &str) -> String {
 /// The reporter of a format.
 ///
 /// # Errors
-/// A phrase that lists the formats, when there is none of this name.
+/// A phrase that lists the formats, if there is none with this name.
 pub fn by_name(name: &str) -> Result<&'static dyn Reporter, String> {
     let found = FORMATS.iter().find(|format| format.name == name);
     found.map(|format| format.reporter).ok_or_else(|| {
         let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
-        format!("`{name}` is no format; there are {}", names.join(", "))
+        format!("unknown format `{name}`; known: {}", names.join(", "))
     })
 }
 
@@ -119,6 +71,7 @@ mod tests {
 
     use super::*;
     use crate::comparison::{Baseline, Statistical, Threshold, compare};
+    use crate::metrics::RunResult;
 
     #[test]
     fn formats_are_found_by_name() {
@@ -146,7 +99,7 @@ mod tests {
                 let statistical = Statistical::default();
                 let _ = compare(&baseline, runs, &statistical);
                 let comparison = compare(&baseline, runs, &Threshold::default()).ok();
-                let report = Report::new(result, comparison, &Policy::default());
+                let report = fixture::report(result, comparison);
                 for format in &FORMATS {
                     let mut out = Vec::new();
                     format.reporter.report(&report, &mut out).unwrap();

@@ -1,35 +1,37 @@
 //! Whether one condition of a scenario holds for a response.
 //!
-//! Not here: which condition comes first, and what is made of a fault (`check`).
+//! Not here: which condition comes first, and what is made of a failure (`check`).
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Content, Fault, MAX_QUOTE, beginning, cut};
+use super::content::ResponseContent;
+use super::text::{MAX_QUOTE, beginning, cut};
 use crate::metrics::Outcome;
 use crate::plan::{Check, Expectation, Secrets, StatusRange};
+use crate::protocol::Failure;
 use crate::units::{self, format_bytes};
 
 /// What is wrong, if the condition does not hold or cannot be judged.
-pub(super) fn fault(
+pub(super) fn failure(
     check: &Check,
-    content: &Content<'_>,
+    content: &ResponseContent<'_>,
     status: u16,
     elapsed: Duration,
-) -> Option<Fault> {
+) -> Option<Failure> {
     match unmet(check, content, status, elapsed) {
-        Err(fault) => Some(fault),
+        Err(failure) => Some(failure),
         Ok(unmet) => unmet.map(|text| match check.is_status() {
-            true => (class_of(status), text),
-            false => (Outcome::CheckFailed, text),
+            true => Failure::new(outcome_of_status(status), text),
+            false => Failure::new(Outcome::CheckFailed, text),
         }),
     }
 }
 
-/// The outcome of a response whose status is unwanted.
-pub(super) fn class_of(status: u16) -> Outcome {
+/// The outcome of a response with an unexpected status.
+pub(super) fn outcome_of_status(status: u16) -> Outcome {
     match status {
         400..500 => Outcome::Http4xx,
         500..600 => Outcome::Http5xx,
@@ -40,13 +42,13 @@ pub(super) fn class_of(status: u16) -> Outcome {
 /// What was expected and what was found, if the condition does not hold.
 ///
 /// # Errors
-/// The body cannot be looked into.
+/// When the body cannot be decoded or parsed.
 fn unmet(
     check: &Check,
-    content: &Content<'_>,
+    content: &ResponseContent<'_>,
     status: u16,
     elapsed: Duration,
-) -> Result<Option<String>, Fault> {
+) -> Result<Option<String>, Failure> {
     let secrets = content.secrets;
     let size = content.response.body_bytes;
     Ok(match check {
@@ -99,7 +101,7 @@ fn unmet(
             let found = path.query(content.json()?).all();
             unmet_expectation(&found, expect, secrets).map(|text| format!("`{path}` {text}"))
         }
-        // Asked later, by the engine.
+        // Checked later, by the engine.
         Check::That(_) => None,
         Check::Not(check) => match unmet(check, content, status, elapsed)? {
             Some(_) => None,
@@ -109,10 +111,10 @@ fn unmet(
     })
 }
 
-/// What is the case, though it should not be.
+/// What holds although it should not.
 fn describe_holding(
     check: &Check,
-    content: &Content<'_>,
+    content: &ResponseContent<'_>,
     status: u16,
     elapsed: Duration,
 ) -> String {
@@ -126,7 +128,7 @@ fn describe_holding(
         ),
         Check::MinSize(_) | Check::MaxSize(_) => {
             let size = format_bytes(content.response.body_bytes);
-            format!("the body has {size}, expected another size")
+            format!("the body has {size}, expected a different size")
         }
         Check::Header { name, expect } => format!("header `{name}` {}", unwanted(expect)),
         Check::BodyContains(text) => format!("the body contains `{}`", quote(text)),
@@ -135,7 +137,7 @@ fn describe_holding(
         }
         Check::Json { path, expect } => format!("`{path}` {}", unwanted(expect)),
         Check::That(_) | Check::Not(_) | Check::FailWith { .. } => {
-            "a condition holds that should not".into()
+            "a condition holds that must not hold".into()
         }
     }
 }
@@ -145,7 +147,7 @@ fn unwanted(expect: &Expectation) -> String {
     format!("{is} {what}, expected otherwise")
 }
 
-/// `is` and `at least 3`, for what an expectation asks.
+/// The verb and object of an expectation, such as `is` and `at least 3`.
 fn wording(expect: &Expectation) -> (&'static str, String) {
     let quote = |text: &str| cut(text, MAX_QUOTE);
     match expect {
@@ -165,7 +167,7 @@ fn wording(expect: &Expectation) -> (&'static str, String) {
     }
 }
 
-/// What was found and what was expected, to stand behind the name of the place.
+/// What was found and what was expected, to be appended to the name of the place.
 fn unmet_expectation(found: &[&Value], expect: &Expectation, secrets: &Secrets) -> Option<String> {
     let quote = |value: &Value| {
         let shown = secrets.hide_beginning(&value.to_string(), MAX_QUOTE);
@@ -185,7 +187,7 @@ fn unmet_expectation(found: &[&Value], expect: &Expectation, secrets: &Secrets) 
             let is = if is == "is" {
                 String::new()
             } else {
-                format!("what {is} ")
+                format!("a value that {is} ")
             };
             Some(format!("was not found, expected {is}{what}"))
         }
@@ -195,7 +197,7 @@ fn unmet_expectation(found: &[&Value], expect: &Expectation, secrets: &Secrets) 
             let is = if is == "is" {
                 String::new()
             } else {
-                format!("what {is} ")
+                format!("a value that {is} ")
             };
             Some(format!("is {}, expected {is}{what}", quote(value)))
         }
@@ -204,7 +206,7 @@ fn unmet_expectation(found: &[&Value], expect: &Expectation, secrets: &Secrets) 
 
 /// Whether one value is as expected.
 fn meets(value: &Value, expect: &Expectation) -> bool {
-    // A header, and many an API, has its numbers as text.
+    // Headers, and many APIs, write numbers as text.
     let number = || match value {
         Value::String(text) => text.trim().parse().ok(),
         value => value.as_f64(),

@@ -1,208 +1,53 @@
-//! Decoding a body by its `content-encoding`, for the checks that look into it.
-//!
-//! Not here: the bytes on the wire, which are counted as they came (`protocol`).
+//! The body of a response, as checks and extractions see it.
 
-use std::io::{self, Read};
+use std::cell::OnceCell;
 
 use bytes::Bytes;
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
-use http::HeaderMap;
-use http::header::CONTENT_ENCODING;
-use ruzstd::decoding::StreamingDecoder;
+use serde_json::Value;
 
+use super::decode::decode;
+use super::text::beginning;
 use crate::metrics::Outcome;
-use crate::units::format_bytes;
+use crate::plan::Secrets;
+use crate::protocol::{Failure, Response};
 
-/// The largest decoded body; bytes. A few kilobytes can decode to gigabytes.
-pub(super) const MAX_DECODED: usize = 10_000_000;
-/// The most encodings on top of each other; nobody uses more than one.
-const MAX_ENCODINGS: usize = 3;
-/// The largest zstd window; bytes. What RFC 8878 asks a decoder to support.
-const MAX_WINDOW: u64 = 8 * 1024 * 1024;
-
-/// The body of a response with these headers, decoded.
-///
-/// # Errors
-/// [`Outcome::Decode`] when it is damaged or its encoding unknown, [`Outcome::BodyTooLarge`] when it
-/// decodes to more than [`MAX_DECODED`], with a text for people.
-pub(super) fn decode(headers: &HeaderMap, body: &Bytes) -> Result<Bytes, (Outcome, String)> {
-    let mut body = body.clone();
-    let encodings: Vec<String> = headers
-        .get_all(CONTENT_ENCODING)
-        .iter()
-        .flat_map(|value| {
-            let text = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
-            let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
-            names
-        })
-        .filter(|name| !matches!(name.as_str(), "" | "identity"))
-        .collect();
-    if encodings.len() > MAX_ENCODINGS {
-        let text = format!("the body has {} encodings", encodings.len());
-        return Err((Outcome::Decode, text));
-    }
-    // The last one named was applied last.
-    for encoding in encodings.iter().rev() {
-        if body.is_empty() {
-            break;
-        }
-        body = decode_one(encoding, &body)?;
-    }
-    Ok(body)
+/// The body of a response, decoded and parsed once, when something first asks for it.
+pub(super) struct ResponseContent<'a> {
+    pub(super) response: &'a Response,
+    pub(super) secrets: &'a Secrets,
+    body: OnceCell<Result<Bytes, Failure>>,
+    json: OnceCell<Result<Value, Failure>>,
 }
 
-fn decode_one(encoding: &str, body: &[u8]) -> Result<Bytes, (Outcome, String)> {
-    let decoded = match encoding {
-        "gzip" | "x-gzip" => read(MultiGzDecoder::new(body)),
-        // Meant is zlib; some servers send it bare, and browsers take both.
-        "deflate" if is_zlib(body) => read(ZlibDecoder::new(body)),
-        "deflate" => read(DeflateDecoder::new(body)),
-        "br" => read(brotli_decompressor::Decompressor::new(body, 4096)),
-        "zstd" => zstd(body),
-        _ => {
-            let text = format!(
-                "the body is encoded as `{encoding}`, which perfctl cannot decode for its checks"
-            );
-            return Err((Outcome::Decode, text));
-        }
-    };
-    match decoded {
-        Err(error) => Err((
-            Outcome::Decode,
-            format!("the body is not valid {encoding}: {error}"),
-        )),
-        Ok(decoded) if decoded.len() > MAX_DECODED => Err((
-            Outcome::BodyTooLarge,
-            format!(
-                "the {encoding} body of {} decodes to more than {}, which cannot be checked",
-                format_bytes(body.len() as u64),
-                format_bytes(MAX_DECODED as u64)
-            ),
-        )),
-        Ok(decoded) => Ok(decoded.into()),
-    }
-}
-
-/// At most one byte more than is allowed.
-fn read(decoder: impl Read) -> io::Result<Vec<u8>> {
-    let mut decoded = Vec::new();
-    decoder
-        .take(MAX_DECODED as u64 + 1)
-        .read_to_end(&mut decoded)?;
-    Ok(decoded)
-}
-
-/// A zlib header names deflate as its method and is a multiple of 31.
-fn is_zlib(body: &[u8]) -> bool {
-    matches!(body, [a, b, ..] if a & 0x0f == 8 && u16::from_be_bytes([*a, *b]).is_multiple_of(31))
-}
-
-/// One frame after the other.
-fn zstd(mut body: &[u8]) -> io::Result<Vec<u8>> {
-    let mut decoded = Vec::new();
-    while !body.is_empty() && decoded.len() <= MAX_DECODED {
-        let frame = StreamingDecoder::new_with_max_window_size(&mut body, MAX_WINDOW)
-            .map_err(io::Error::other)?;
-        decoded.extend(read(frame)?);
-    }
-    Ok(decoded)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Write;
-
-    use flate2::Compression;
-    use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn headers(encoding: &str) -> HeaderMap {
-        HeaderMap::from_iter([(CONTENT_ENCODING, encoding.parse().unwrap())])
-    }
-
-    fn decoded(encoding: &str, body: impl Into<Bytes>) -> Result<Bytes, Outcome> {
-        decode(&headers(encoding), &body.into()).map_err(|(outcome, _)| outcome)
-    }
-
-    fn gzip(plain: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(plain).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    /// "hello" as brotli and as zstd.
-    const BROTLI: &[u8] = b"\x0b\x02\x80hello\x03";
-    const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd\x00\x58\x29\x00\x00hello";
-
-    #[test]
-    fn each_encoding_is_decoded_whatever_its_case() {
-        let mut zlib = ZlibEncoder::new(Vec::new(), Compression::fast());
-        let mut bare = DeflateEncoder::new(Vec::new(), Compression::fast());
-        zlib.write_all(b"hello").unwrap();
-        bare.write_all(b"hello").unwrap();
-        let (gzipped, twice) = (gzip(b"hello"), gzip(&gzip(b"hello")));
-        let cases = [
-            ("gzip", gzipped.clone()),
-            ("X-GZIP", gzipped),
-            ("deflate", zlib.finish().unwrap()),
-            ("deflate", bare.finish().unwrap()),
-            ("br", BROTLI.to_vec()),
-            ("Zstd", ZSTD.to_vec()),
-            ("gzip, gzip", twice),
-            ("identity", b"hello".to_vec()),
-            ("", b"hello".to_vec()),
-        ];
-        for (encoding, body) in cases {
-            assert_eq!(decoded(encoding, body).unwrap(), "hello", "{encoding}");
-        }
-        assert_eq!(
-            decoded("zstd", [ZSTD, ZSTD].concat()).unwrap(),
-            "hellohello"
-        );
-        assert_eq!(
-            decoded("gzip", Vec::new()).unwrap(),
-            "",
-            "a HEAD has no body"
-        );
-    }
-
-    #[test]
-    fn a_damaged_body_or_an_unknown_encoding_is_told() {
-        let mut damaged = gzip(b"hello");
-        *damaged.last_mut().unwrap() ^= 1;
-        assert_eq!(decoded("gzip", damaged), Err(Outcome::Decode));
-        assert_eq!(
-            decoded("gzip", gzip(b"hello")[..15].to_vec()),
-            Err(Outcome::Decode)
-        );
-        assert_eq!(decoded("br", BROTLI[..5].to_vec()), Err(Outcome::Decode));
-        assert_eq!(decoded("zstd", ZSTD[..9].to_vec()), Err(Outcome::Decode));
-        assert_eq!(decoded("compress", b"x".to_vec()), Err(Outcome::Decode));
-        assert_eq!(
-            decoded("br, br, br, br", b"x".to_vec()),
-            Err(Outcome::Decode)
-        );
-    }
-
-    #[test]
-    fn a_bomb_is_cut_off_at_the_cap() {
-        let bomb = gzip(&vec![0; MAX_DECODED + 1]);
-        assert!(bomb.len() < MAX_DECODED / 100);
-        assert_eq!(decoded("gzip", bomb), Err(Outcome::BodyTooLarge));
-        let largest = gzip(&vec![0; MAX_DECODED]);
-        assert_eq!(decoded("gzip", largest).unwrap().len(), MAX_DECODED);
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_make_it_panic(
-            body in prop::collection::vec(any::<u8>(), 0..200),
-            start in prop::sample::select(vec![&b""[..], b"\x1f\x8b\x08\x00", b"\x78\x9c", &ZSTD[..9], BROTLI]),
-            encoding in prop::sample::select(vec!["gzip", "deflate", "br", "zstd", "gzip, br"]),
-        ) {
-            let _ = decoded(encoding, [start, &body].concat());
+impl<'a> ResponseContent<'a> {
+    pub(super) fn new(response: &'a Response, secrets: &'a Secrets) -> Self {
+        Self {
+            response,
+            secrets,
+            body: OnceCell::new(),
+            json: OnceCell::new(),
         }
     }
+
+    pub(super) fn body(&self) -> Result<&Bytes, Failure> {
+        let decode = || decode(&self.response.headers, &self.response.body);
+        self.body.get_or_init(decode).as_ref().map_err(Clone::clone)
+    }
+
+    pub(super) fn json(&self) -> Result<&Value, Failure> {
+        let parse = || {
+            let body = self.body()?;
+            parse(body, self.secrets).map_err(|why| Failure::new(Outcome::CheckFailed, why))
+        };
+        self.json.get_or_init(parse).as_ref().map_err(Clone::clone)
+    }
+}
+
+fn parse(body: &[u8], secrets: &Secrets) -> Result<Value, String> {
+    serde_json::from_slice(body).map_err(|error| {
+        format!(
+            "the body is not JSON ({error}){}",
+            beginning(&String::from_utf8_lossy(body), secrets)
+        )
+    })
 }

@@ -1,4 +1,4 @@
-//! Taking values out of a response.
+//! Extracting values from a response.
 //!
 //! Not here: the variables they become (`engine`).
 
@@ -6,43 +6,45 @@ use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
 use serde_json::Value;
 
-use super::{Content, Fault, beginning};
+use super::content::ResponseContent;
+use super::text::beginning;
 use crate::metrics::Outcome;
 use crate::plan::{Extraction, ExtractionSource, Pick};
+use crate::protocol::Failure;
 
 /// The most values that one extraction looks at.
 const MAX_VALUES: usize = 10_000;
 
-/// The largest value, as text; bytes. Each user keeps its own.
+/// The largest value, as text; bytes. Each user keeps its own values.
 const MAX_VALUE: usize = 1_000_000;
 
-/// Appends the value of each extraction, or says which of them has none.
+/// Appends the value of each extraction; the failure of the first that has none.
 pub(super) fn extract(
     extractions: &[Extraction],
-    content: &Content<'_>,
+    content: &ResponseContent<'_>,
     rng: &mut ChaCha12Rng,
     extracted: &mut Vec<(usize, Value)>,
-) -> Option<Fault> {
+) -> Option<Failure> {
     for extraction in extractions {
         match value(extraction, content, rng) {
             Ok(value) if is_too_large(&value, content) => {
                 let text = format!("`{}` is larger than 1 MB", extraction.name);
-                return Some((Outcome::BodyTooLarge, text));
+                return Some(Failure::new(Outcome::BodyTooLarge, text));
             }
             Ok(value) => extracted.push((extraction.variable, value)),
-            Err(fault) => match &extraction.default {
+            Err(failure) => match &extraction.default {
                 Some(default) => extracted.push((extraction.variable, default.clone())),
-                None => return Some(fault),
+                None => return Some(failure),
             },
         }
     }
     None
 }
 
-fn is_too_large(value: &Value, content: &Content<'_>) -> bool {
+fn is_too_large(value: &Value, content: &ResponseContent<'_>) -> bool {
     match value {
         Value::String(text) => text.len() > MAX_VALUE,
-        // Written out only where it could be: a path finds what is nested once for each level.
+        // Written out only if it can be that large: a path finds nested values once for each level.
         Value::Array(_) | Value::Object(_) => {
             content
                 .body()
@@ -55,9 +57,9 @@ fn is_too_large(value: &Value, content: &Content<'_>) -> bool {
 
 fn value(
     extraction: &Extraction,
-    content: &Content<'_>,
+    content: &ResponseContent<'_>,
     rng: &mut ChaCha12Rng,
-) -> Result<Value, Fault> {
+) -> Result<Value, Failure> {
     let mut found = found(extraction, content)?;
     let count = found.len();
     let index = match extraction.pick {
@@ -74,7 +76,7 @@ fn value(
 }
 
 /// All values that there are to pick from.
-fn found(extraction: &Extraction, content: &Content<'_>) -> Result<Vec<Value>, Fault> {
+fn found(extraction: &Extraction, content: &ResponseContent<'_>) -> Result<Vec<Value>, Failure> {
     let headers = &content.response.headers;
     let header = |name: &str| {
         let values = headers.get_all(name).into_iter();
@@ -126,7 +128,7 @@ fn cookie_value(cookie: &str, name: &str) -> Option<String> {
     (found.trim() == name).then(|| value.trim().trim_matches('"').to_owned())
 }
 
-fn missing(extraction: &Extraction, content: &Content<'_>, count: usize) -> Fault {
+fn missing(extraction: &Extraction, content: &ResponseContent<'_>, count: usize) -> Failure {
     let place = match &extraction.from {
         ExtractionSource::Json(path) => format!("at `{path}`"),
         ExtractionSource::Header(name) => format!("in header `{name}`"),
@@ -139,9 +141,9 @@ fn missing(extraction: &Extraction, content: &Content<'_>, count: usize) -> Faul
     };
     let why = match (extraction.pick, count) {
         (Pick::Index(index), 1..) => {
-            format!("there are {count}{what} {place}, and `index` is {index}")
+            format!("only {count}{what} {place}, but `index` is {index}")
         }
-        _ => format!("there is nothing{what} {place}"),
+        _ => format!("no value{what} {place}"),
     };
     let mut text = format!("`{}` was not found: {why}", extraction.name);
     if extraction.needs_body()
@@ -149,7 +151,7 @@ fn missing(extraction: &Extraction, content: &Content<'_>, count: usize) -> Faul
     {
         text += &beginning(&String::from_utf8_lossy(body), content.secrets);
     }
-    (Outcome::CheckFailed, text)
+    Failure::new(Outcome::CheckFailed, text)
 }
 
 #[cfg(test)]
@@ -203,7 +205,7 @@ mod tests {
                 .append(name, HeaderValue::from_static(value));
         }
         let secrets = Secrets::default();
-        let content = Content::new(&response, &secrets);
+        let content = ResponseContent::new(&response, &secrets);
         let mut extracted = Vec::new();
         let mut rng = ChaCha12Rng::seed_from_u64(7);
         match extract(
@@ -217,7 +219,7 @@ mod tests {
                 assert_eq!(variable, 3);
                 Ok(value)
             }
-            Some((outcome, text)) => {
+            Some(Failure { outcome, text }) => {
                 assert_eq!(outcome, Outcome::CheckFailed);
                 Err(text)
             }
@@ -275,32 +277,23 @@ mod tests {
         for (extraction, text) in [
             (
                 at("$.tokn"),
-                "`token` was not found: there is nothing at `$.tokn`; it starts with `{\"token\":1}`",
+                "`token` was not found: no value at `$.tokn`; it starts with `{\"token\":1}`",
             ),
             (
                 picking(at("$.token"), Pick::Index(4)),
-                "`token` was not found: there are 1 at `$.token`, and `index` is 4",
+                "`token` was not found: only 1 at `$.token`, but `index` is 4",
             ),
             (
                 matching(extraction(ExtractionSource::Body), "x(.)"),
-                "`token` was not found: there is nothing matching `x(.)` in the body",
+                "`token` was not found: no value matching `x(.)` in the body",
             ),
             (
                 extraction(ExtractionSource::Cookie("other".into())),
-                "`token` was not found: there is nothing in cookie `other`",
+                "`token` was not found: no value in cookie `other`",
             ),
-            (
-                picking(at("$.none"), Pick::All),
-                "there is nothing at `$.none`",
-            ),
-            (
-                picking(at("$.none"), Pick::Random),
-                "there is nothing at `$.none`",
-            ),
-            (
-                picking(at("$.none"), Pick::Last),
-                "there is nothing at `$.none`",
-            ),
+            (picking(at("$.none"), Pick::All), "no value at `$.none`"),
+            (picking(at("$.none"), Pick::Random), "no value at `$.none`"),
+            (picking(at("$.none"), Pick::Last), "no value at `$.none`"),
         ] {
             let found = try_take(&extraction, "{\"token\":1}").unwrap_err();
             assert!(found.contains(text), "{found}");
@@ -319,10 +312,10 @@ mod tests {
             response.status = Some(200);
             let secrets = Secrets::default();
             let mut rng = ChaCha12Rng::seed_from_u64(7);
-            let content = Content::new(&response, &secrets);
-            let fault = extract(&[at(path)], &content, &mut rng, &mut Vec::new());
+            let content = ResponseContent::new(&response, &secrets);
+            let failure = extract(&[at(path)], &content, &mut rng, &mut Vec::new());
             assert_eq!(
-                fault.map(|(outcome, _)| outcome),
+                failure.map(|failure| failure.outcome),
                 Some(Outcome::BodyTooLarge)
             );
         }

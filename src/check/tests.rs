@@ -1,14 +1,15 @@
 //! Tests of `check`: tables, hostile input, properties.
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use serde_json::json;
 use serde_json_path::JsonPath;
 
+use super::server_timing::{MAX_COMPONENT_NAME, MAX_COMPONENTS};
+use super::text::MAX_TEXT;
 use super::*;
 use crate::plan::{Body, Expectation, Method, StatusRange, Template};
-use crate::protocol::Failure;
 
 mod conditions;
 
@@ -45,13 +46,13 @@ fn judge(
     response: &Response,
     elapsed: Duration,
     secrets: &Secrets,
-) -> Judgement {
+) -> CheckResult {
     let mut rng = ChaCha12Rng::seed_from_u64(1);
     super::judge(endpoint, response, elapsed, secrets, |_| true, &mut rng)
 }
 
 #[test]
-fn a_text_that_nobody_wants_is_not_made() {
+fn a_text_that_is_not_wanted_is_not_built() {
     let mut rng = ChaCha12Rng::seed_from_u64(1);
     let (endpoint, response) = (endpoint(Vec::new()), response(503, b""));
     let secrets = Secrets::default();
@@ -238,7 +239,7 @@ fn the_other_checks_say_what_was_expected_and_what_was_found() {
 }
 
 #[test]
-fn the_protocols_failure_comes_before_the_status_and_the_status_before_the_body() {
+fn a_failure_of_the_protocol_comes_before_the_status_and_the_status_before_the_body() {
     let checks = || vec![Check::BodyContains("a".into()), status(&[(200, 200)])];
     assert_eq!(verdict(checks(), 500, "").0, Outcome::Http5xx);
     let failed = Response {
@@ -290,7 +291,7 @@ fn hostile_bodies_become_short_harmless_text() {
 }
 
 #[test]
-fn a_secret_that_the_target_repeats_is_not_quoted() {
+fn a_secret_that_the_service_repeats_is_not_quoted() {
     let path = || JsonPath::parse("$.token").unwrap();
     let long = format!("{}canary-canary", " x".repeat(55));
     for (check, body) in [
@@ -320,7 +321,7 @@ fn a_secret_that_the_target_repeats_is_not_quoted() {
     }
 }
 
-fn timing(values: &[&str]) -> Vec<Component> {
+fn timing(values: &[&str]) -> Vec<ServerTiming> {
     let mut headers = HeaderMap::new();
     for value in values {
         let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
@@ -331,12 +332,12 @@ fn timing(values: &[&str]) -> Vec<Component> {
 
 #[test]
 fn server_timing_as_servers_write_it() {
-    let of = |name: &str, duration_us, hit| Component {
+    let of = |name: &str, duration_us, hit| ServerTiming {
         name: name.into(),
         duration_us,
         hit,
     };
-    let cases: Vec<(&[&str], Vec<Component>)> = vec![
+    let cases: Vec<(&[&str], Vec<ServerTiming>)> = vec![
         (&[], vec![]),
         (
             &["db;dur=12.3, cache;desc=hit;dur=0.1, miss"],
@@ -403,7 +404,7 @@ proptest! {
     fn a_written_component_is_read_back(name in "[A-Za-z0-9_-]{1,40}", us in 0u64..10_000_000_000, hit: bool) {
         let desc = if hit { "hit" } else { "miss" };
         let text = format!("{name};desc={desc};dur={}", us as f64 / 1e3);
-        let expected = Component { name, duration_us: Some(us), hit: Some(hit) };
+        let expected = ServerTiming { name, duration_us: Some(us), hit: Some(hit) };
         prop_assert_eq!(timing(&[&text]), vec![expected]);
     }
 

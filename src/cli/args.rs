@@ -2,3 +2,4 @@
 
 pub(super) mod gate;
 pub(super) mod load;
+pub(super) mod plan;

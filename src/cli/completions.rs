@@ -1,28 +1,31 @@
-//! `perfctl completions SHELL`: what a shell needs to complete perfctl's arguments.
+//! `perfctl completions SHELL`: a script with which a shell completes perfctl's arguments.
 
 use std::io::Write;
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::{Shell, generate};
 
-use super::Cli;
 use super::show::output;
 use crate::error::{Error, Exit};
 
-/// Print the completions for a shell
+/// Print shell completions
 #[derive(Debug, Args)]
 pub struct CompletionsArgs {
-    /// Which shell
+    /// Shell to complete for
     shell: Shell,
 }
 
-/// Prints the script; the shell's manual says where it goes.
+/// Prints the script for `command`; the shell's manual says where it goes.
 ///
 /// # Errors
 /// Output that cannot be written.
-pub fn run(args: &CompletionsArgs, out: &mut dyn Write) -> Result<Exit, Error> {
+pub fn run(
+    args: &CompletionsArgs,
+    mut command: Command,
+    out: &mut dyn Write,
+) -> Result<Exit, Error> {
     let mut script = Vec::new();
-    generate(args.shell, &mut Cli::command(), "perfctl", &mut script);
+    generate(args.shell, &mut command, "perfctl", &mut script);
     output::written(out.write_all(&script))?;
     Ok(Exit::Pass)
 }

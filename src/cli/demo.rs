@@ -1,4 +1,4 @@
-//! `perfctl demo`: the built-in target on its own.
+//! `perfctl demo`: the built-in service on its own.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -7,47 +7,47 @@ use std::time::Duration;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::demo::{self, Behaviour, Counters, PATHS, Stall};
+use crate::demo::{self, Behavior, Counters, PATHS, Stall};
 use crate::error::{Error, Exit};
 use crate::units;
 
-/// Serve the built-in target, to try scenarios on
+/// Start the built-in service, to try scenarios on
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Port on 127.0.0.1; 0 takes any free one.
-    #[arg(long, default_value_t = 8000)]
+    /// Port on 127.0.0.1; 0 uses any free port
+    #[arg(long, value_name = "PORT", default_value_t = 8000)]
     port: u16,
-    /// Added to every answer, such as 20ms; 0 answers as fast as it can.
+    /// Latency of each response, such as `20ms`; 0 responds as fast as possible
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = units::parse_duration)]
     latency: Duration,
-    /// The share of answers that take ten times the latency, at least 1 s.
+    /// Percentage of responses that take ten times the latency, at least 1 s
     #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = units::parse_percent)]
     slow: f64,
-    /// The share of answers that are a 503.
+    /// Percentage of responses with status 503
     #[arg(long, value_name = "PERCENT", default_value = "0", value_parser = units::parse_percent)]
     errors: f64,
-    /// Answer nothing for a while again and again, such as 10s,1s: the last second of every ten.
-    #[arg(long, value_name = "EVERY,LASTING")]
+    /// Stop responding periodically: `10s,1s` is the last second of every ten
+    #[arg(long, value_name = "PERIOD,TIME")]
     stall: Option<Stall>,
-    /// Decides which requests are slow or fail.
-    #[arg(long, default_value_t = 0)]
+    /// Seed that decides which requests are slow or fail
+    #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 }
 
 impl DemoArgs {
-    fn behaviour(&self) -> Behaviour {
-        Behaviour {
+    fn behavior(&self) -> Behavior {
+        Behavior {
             latency: self.latency,
             slow_percent: self.slow,
             error_percent: self.errors,
             stall: self.stall,
             seed: self.seed,
-            ..Behaviour::default()
+            ..Behavior::default()
         }
     }
 }
 
-/// Serves until SIGINT or SIGTERM, then says how many requests it had.
+/// Serves until SIGINT or SIGTERM, then prints how many requests it received.
 ///
 /// # Errors
 /// When the port is taken, or signals cannot be waited for.
@@ -55,10 +55,10 @@ pub fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     demo::runtime()?.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
-        // After the signals: who can connect can also stop it in order.
+        // After the signals: whoever can connect can also stop it gracefully.
         let listener = demo::bind(args.port)?;
         let addr = listener.local_addr().map_err(Error::StartDemo)?;
-        // Nobody reading is no reason to stop serving, so failed writes are let pass.
+        // It serves even if nobody reads the output, so failed writes are ignored.
         let _ = greet(out, &format!("http://{addr}"));
 
         let counters = Arc::new(Counters::default());
@@ -68,7 +68,7 @@ pub fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, Error> {
                 _ = terminate.recv() => {}
             }
         };
-        demo::serve(listener, args.behaviour(), counters.clone(), stopped).await;
+        demo::serve(listener, args.behavior(), counters.clone(), stopped).await;
         let _ = writeln!(out, "{} requests", units::format_count(counters.requests()));
         Ok(Exit::Pass)
     })

@@ -1,4 +1,4 @@
-//! `perfctl init`: a scenario, the profiles and a CI workflow to begin with.
+//! `perfctl init`: a scenario, the profiles and a CI workflow to start with.
 
 use std::fs;
 use std::io::Write;
@@ -10,21 +10,21 @@ use super::show::output::print;
 use crate::error::{Error, Exit};
 use crate::scenario;
 
-/// The example scenario, as it stands in perfctl's own repository.
+/// The example scenario in perfctl's own repository.
 const SCENARIO: &str = include_str!("../../scenarios/default.yaml");
 
-/// Write a commented scenario, the profiles and a CI workflow
+/// Create a commented scenario, the profiles and a CI workflow
 #[derive(Debug, Clone, Args)]
 pub struct InitArgs {
-    /// Where to
+    /// Directory to write to
     #[arg(default_value = ".")]
     pub dir: PathBuf,
 
-    /// For which CI system a workflow is written
-    #[arg(long, value_enum, default_value_t = Ci::Github)]
+    /// CI system to create a workflow for
+    #[arg(long, value_enum, value_name = "SYSTEM", default_value_t = Ci::Github)]
     pub ci: Ci,
 
-    /// Overwrite files that exist
+    /// Overwrite existing files
     #[arg(long)]
     pub force: bool,
 }
@@ -32,16 +32,16 @@ pub struct InitArgs {
 /// A CI system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Ci {
-    /// GitHub Actions.
+    /// GitHub Actions
     Github,
-    /// None: no workflow is written.
+    /// No workflow
     None,
 }
 
-/// Writes the files; none of them when one exists and `--force` is not given.
+/// Writes the files; none of them if one exists and `--force` is not given.
 ///
 /// # Errors
-/// Wrong usage when files exist, or a file that cannot be written.
+/// Wrong usage if files exist, or a file that cannot be written.
 pub fn run(args: &InitArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let mut files = vec![(PathBuf::from("scenarios/default.yaml"), SCENARIO)];
     let profiles = scenario::embedded_profiles();
@@ -66,7 +66,7 @@ pub fn run(args: &InitArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     if !existing.is_empty() && !args.force {
         return Err(Error::usage_help(
             format!("{} would be overwritten", existing.join(", ")),
-            "nothing was written; give another folder, or `--force`",
+            "nothing was written; choose another directory, or use `--force`",
         ));
     }
     for (path, (_, text)) in paths.iter().zip(&files) {
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_written_once_and_never_lost() {
+    fn existing_files_are_overwritten_only_with_force() {
         let dir = tempfile::tempdir().unwrap();
         let mut args = InitArgs {
             dir: dir.path().join("new"),

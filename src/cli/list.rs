@@ -1,4 +1,4 @@
-//! `perfctl list`: which scenarios there are, and their endpoints with weights.
+//! `perfctl list`: the scenarios, and their endpoints with weights.
 
 use std::io::Write;
 
@@ -9,7 +9,7 @@ use super::show::output::print;
 use crate::error::{Error, Exit};
 use crate::scenario;
 
-/// List the scenarios in `scenarios/`, their endpoints and weights
+/// List the scenarios with their endpoints and weights
 #[derive(Debug, Clone, Args)]
 pub struct ListArgs {}
 
@@ -22,7 +22,7 @@ pub fn run(_: &ListArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     if files.is_empty() {
         print(
             out,
-            "no scenarios in `scenarios/`; `perfctl init` writes one\n",
+            "no scenarios in `scenarios/`; `perfctl init` creates one\n",
         )?;
     }
     let mut errors = Vec::new();

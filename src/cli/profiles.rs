@@ -1,4 +1,4 @@
-//! `perfctl profiles`: which loads there are, and what is in them.
+//! `perfctl profiles`: the load profiles, and what they contain.
 
 use std::io::Write;
 
@@ -9,20 +9,20 @@ use super::show::output::print;
 use crate::error::{Error, Exit};
 use crate::scenario;
 
-/// List the profiles, or show one
+/// List the load profiles, or show one
 #[derive(Debug, Clone, Args)]
 pub struct ProfilesArgs {
-    /// What to do; without it, list
+    /// What to do; lists the profiles if omitted
     #[command(subcommand)]
     pub command: Option<ProfilesCommand>,
 }
 
-/// What to do with profiles.
+/// The subcommands of `perfctl profiles`.
 #[derive(Debug, Clone, Subcommand)]
 pub enum ProfilesCommand {
-    /// Print a profile's YAML
+    /// Print the YAML of a profile
     Show {
-        /// Its name
+        /// Name of the profile
         name: String,
     },
 }

@@ -1,43 +1,41 @@
 //! `perfctl run`: a scenario under a profile, from the files to the exit code.
+//!
+//! Below it: the other commands that send load (`ab`, `selfcheck`), and what they share.
 
 pub(super) mod ab;
-pub(super) mod execute;
-pub(super) mod repeat;
+mod execute;
+mod repeat;
 pub(super) mod selfcheck;
-pub(super) mod signals;
+mod series;
+mod signals;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::Args;
 
 use super::args::gate::GateArgs;
-use super::args::load::LoadArgs;
+use super::args::plan::PlanArgs;
 use super::show::output::{FormatArgs, written};
 use crate::comparison::{Baseline, check_plan};
 use crate::error::{Error, Exit};
 use crate::grading::{FailOn, Grading, Policy, Verdict};
 use crate::metrics::RunResult;
 use crate::report::{FORMATS, Report};
-use crate::{scenario, units};
+use crate::units;
 use execute::ExecuteArgs;
 use repeat::{Repeat, Repeats};
 
-/// Put the load of a profile on a target, measure, grade, and report
+/// Run a load test, grade the result, and print a report
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Scenario file, its name in `scenarios/`, or a URL [default: scenarios/default.yaml, or the
-    /// only file there]
-    scenario: Option<String>,
-
     #[command(flatten)]
-    load: LoadArgs,
+    plan: PlanArgs,
 
     #[command(flatten)]
     execute: ExecuteArgs,
 
-    /// How many times: a number, or `auto`, which runs again while the comparison is in doubt
+    /// Number of runs, or `auto` to repeat the run while the comparison is in doubt
     #[arg(
         long,
         env = "PERFCTL_REPEAT",
@@ -47,19 +45,19 @@ pub struct RunArgs {
     )]
     repeat: Repeat,
 
-    /// Compare to this baseline, or to this stored run
+    /// Baseline file or stored run to compare to
     #[arg(long, env = "PERFCTL_BASELINE", value_name = "FILE")]
     baseline: Option<PathBuf>,
 
-    /// Make this run, or all runs of --repeat, the baseline in FILE, instead of what it held, if
-    /// it passes
+    /// Save this run, or all runs of `--repeat`, as the baseline FILE if it passes, replacing what
+    /// it contained
     #[arg(long, env = "PERFCTL_SAVE_BASELINE", value_name = "FILE")]
     save_baseline: Option<PathBuf>,
 
     #[command(flatten)]
     gate: GateArgs,
 
-    /// What fails the run: slo, regression, errors (any failed request)
+    /// What fails the run: any of slo, regression, errors (any failed request), or none
     #[arg(
         long,
         env = "PERFCTL_FAIL_ON",
@@ -70,7 +68,7 @@ pub struct RunArgs {
     )]
     fail_on: FailOn,
 
-    /// Exit with N when requests failed and nothing else is wrong, as Locust does
+    /// Exit with N if the run passes but requests failed, as Locust does
     #[arg(
         long,
         env = "PERFCTL_EXIT_CODE_ON_ERROR",
@@ -86,19 +84,17 @@ pub struct RunArgs {
 /// Runs a scenario and reports on it.
 ///
 /// # Errors
-/// What kept it from being run or stored. A verdict is no error; it is the exit code.
+/// What kept it from being run or stored. A verdict is not an error; it becomes the exit code.
 pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
-    let source = scenario::find(args.scenario.as_deref())?;
-    let options = args.load.options()?;
     let gate = args.gate.gate()?;
-    let plan = Arc::new(scenario::compile(&source, &args.load.profile, &options)?);
+    let plan = args.plan.plan()?;
     let baseline = args.baseline.as_deref().map(Baseline::read).transpose()?;
     if let Some(baseline) = &baseline {
         check_plan(baseline, &plan, &*gate)?;
     } else if args.repeat == Repeat::Auto {
         return Err(Error::usage_help(
             "`--repeat auto` needs `--baseline`",
-            "it runs again while the comparison is in doubt; `--repeat 5` makes five runs",
+            "it repeats the run while the comparison is in doubt; `--repeat 5` makes five runs",
         ));
     }
     let policy = Policy {
@@ -112,23 +108,23 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         gate: &*gate,
         policy: &policy,
     };
-    let made = repeats.make(
+    let repeated = repeats.run(
         || args.execute.execute(&plan),
         |text| args.execute.note(text),
     )?;
-    args.print(&made.report, out)?;
-    if let Some(error) = made.unstored {
+    args.print(&repeated.report, out)?;
+    if let Some(error) = repeated.unstored {
         return Err(error);
     }
-    // A run with a fault of its own cannot be compared either, and its verdict says why.
-    let verdict = made.report.grading.verdict;
-    if let Some(error) = made.refused.filter(|_| verdict == Verdict::Pass) {
+    // An INVALID or unfinished run cannot be compared either, and its verdict says why.
+    let verdict = repeated.report.grading.verdict;
+    if let Some(error) = repeated.refused.filter(|_| verdict == Verdict::Pass) {
         return Err(error);
     }
     if let Some(path) = &args.save_baseline {
-        save_baseline(path, &made.report, made.runs)?;
+        save_baseline(path, &repeated.report, repeated.runs)?;
     }
-    Ok(made.report.grading.exit)
+    Ok(repeated.report.grading.exit)
 }
 
 impl RunArgs {
@@ -142,7 +138,7 @@ impl RunArgs {
     }
 }
 
-/// Makes the runs the baseline, if they passed: a CI job must not replace a good baseline by a bad
+/// Makes the runs the baseline if they passed: a CI job must not replace a good baseline with a bad
 /// run.
 fn save_baseline(path: &Path, report: &Report, runs: Vec<RunResult>) -> Result<(), Error> {
     let verdict = report.grading.verdict;
@@ -150,11 +146,11 @@ fn save_baseline(path: &Path, report: &Report, runs: Vec<RunResult>) -> Result<(
         return Baseline::of_runs(runs, false)?.write(path);
     }
     let directory = report.directory.as_deref().unwrap_or(Path::new(""));
-    // On standard error, since the report may be read by a program; the exit code is the verdict's.
+    // On stderr, since a program may read the report; the exit code is the verdict's.
     let _ = writeln!(
         anstream::stderr(),
-        "not saved as a baseline: the verdict is {}; `perfctl baseline add {} {}` saves it all the \
-         same",
+        "not saved as a baseline: the verdict is {}; `perfctl baseline add {} {}` saves it \
+         anyway",
         verdict.name(),
         path.display(),
         directory.display(),
@@ -162,7 +158,7 @@ fn save_baseline(path: &Path, report: &Report, runs: Vec<RunResult>) -> Result<(
     Ok(())
 }
 
-/// `PASS A+ 98.2 results/...`: the verdict in a line.
+/// `PASS A+ 98.2 results/...`: the verdict in one line.
 fn verdict_line(grading: &Grading, directory: &Path) -> String {
     let mut words = vec![grading.verdict.name().to_uppercase()];
     words.extend(grading.letter.map(|letter| letter.name().to_owned()));

@@ -1,4 +1,4 @@
-//! `perfctl schema`: JSON Schema, so that editors complete and check scenario files.
+//! `perfctl schema`: JSON Schema, with which editors complete and check scenario files.
 
 use std::io::Write;
 
@@ -11,14 +11,14 @@ use crate::scenario;
 /// Print the JSON Schema of scenario or profile files, for editors
 #[derive(Debug, Clone, Args)]
 pub struct SchemaArgs {
-    /// Of which files
-    #[arg(value_enum, default_value_t = Kind::Scenario)]
-    pub kind: Kind,
+    /// Kind of files
+    #[arg(value_enum, default_value_t = SchemaKind::Scenario)]
+    pub kind: SchemaKind,
 }
 
 /// A kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
+pub enum SchemaKind {
     /// `scenarios/*.yaml`
     Scenario,
     /// `profiles/*.yaml`
@@ -31,8 +31,8 @@ pub enum Kind {
 /// Output that cannot be written.
 pub fn run(args: &SchemaArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let schema = match args.kind {
-        Kind::Scenario => scenario::scenario_schema(),
-        Kind::Profile => scenario::profile_schema(),
+        SchemaKind::Scenario => scenario::scenario_schema(),
+        SchemaKind::Profile => scenario::profile_schema(),
     };
     print(out, &format!("{schema:#}\n"))?;
     Ok(Exit::Pass)

@@ -1,4 +1,4 @@
-//! What commands print that is no report.
+//! Output of commands other than reports.
 
 pub(super) mod describe;
 pub(super) mod noise;

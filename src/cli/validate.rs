@@ -1,4 +1,4 @@
-//! `perfctl validate`: is everything right, and what would a run do? Nothing is sent.
+//! `perfctl validate`: checks files, and shows what a run would do. It sends nothing.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -11,13 +11,13 @@ use super::show::output::print;
 use crate::error::{Error, Exit};
 use crate::scenario::{self, CheckedFile};
 
-/// Check scenarios and profiles, and show what a run would do, without sending anything
+/// Check scenarios and profiles, and preview a run; sends nothing
 #[derive(Debug, Clone, Args)]
 pub struct ValidateArgs {
-    /// Scenario and profile files; by default all in `scenarios/` and `profiles/`
+    /// Scenario and profile files [default: all in `scenarios/` and `profiles/`]
     pub files: Vec<PathBuf>,
 
-    /// The load to show
+    /// The load to preview.
     #[command(flatten)]
     pub load: LoadArgs,
 }
@@ -35,8 +35,8 @@ pub fn run(args: &ValidateArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     }
     if files.is_empty() {
         return Err(Error::usage_help(
-            "there is nothing to validate in `scenarios/` and `profiles/`",
-            "name a file, or write a scenario with `perfctl init`",
+            "nothing to validate in `scenarios/` and `profiles/`",
+            "give a file, or create a scenario with `perfctl init`",
         ));
     }
     let mut errors = Vec::new();
@@ -63,15 +63,15 @@ mod tests {
     use clap::Parser;
 
     #[derive(Parser)]
-    struct Cli {
+    struct Arguments {
         #[command(flatten)]
         validate: ValidateArgs,
     }
 
     fn validate(arguments: &[&str]) -> (Result<Exit, Error>, String) {
-        let cli = Cli::parse_from(["perfctl"].iter().chain(arguments));
+        let parsed = Arguments::parse_from(["perfctl"].iter().chain(arguments));
         let mut out = Vec::new();
-        let result = run(&cli.validate, &mut out);
+        let result = run(&parsed.validate, &mut out);
         (result, String::from_utf8(out).unwrap())
     }
 
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_run_would_do_is_counted() {
+    fn the_requests_of_a_run_are_estimated() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.yaml");
         std::fs::write(
@@ -115,7 +115,7 @@ mod tests {
         .unwrap();
         let path = path.to_str().unwrap();
         let (_, shown) = validate(&[path]);
-        assert!(shown.contains("as many as the target answers"), "{shown}");
+        assert!(shown.contains("limited only by the service"), "{shown}");
         assert!(shown.contains("75%") && shown.contains("25%"), "{shown}");
         let (_, shown) = validate(&[path, "--rate", "50", "-t", "10s"]);
         // 10 s and the 2 s of warm-up.
@@ -138,7 +138,7 @@ mod tests {
         let text = error.to_string();
         for part in [
             "did you mean `host`?",
-            "there are no endpoints",
+            "the scenario has no endpoints",
             "missing.yaml",
         ] {
             assert!(text.contains(part), "{part}: {text}");

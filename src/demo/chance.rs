@@ -1,5 +1,5 @@
-//! Chance that comes out the same for the same seed and request number, whatever the order in
-//! which requests are answered; and the `Server-Timing` made of it.
+//! Randomness that is the same for the same seed and request number, whatever the order of the
+//! responses; and the `Server-Timing` made of it.
 
 /// What is drawn; each is independent of the others.
 #[derive(Debug, Clone, Copy)]
@@ -30,8 +30,8 @@ fn mix(value: u64) -> u64 {
 /// The share of cache hits.
 const HIT_RATIO: f64 = 0.97;
 
-/// What request `number` says of its components. Simulated, so independent of the time that the
-/// answer really takes: database p95 about 19 ms, 97 % cache hits.
+/// The `Server-Timing` of request `number`. Simulated, so independent of the time that the response
+/// really takes: database p95 about 19 ms, 97 % cache hits.
 pub(super) fn server_timing(seed: u64, number: u64) -> String {
     let draw = |what| chance(seed, number, what);
     let db_ms = (1.0 - 6.0 * (1.0 - draw(Draw::Database)).ln()).min(80.0);
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn the_database_and_the_cache_meet_common_targets() {
+    fn the_database_and_the_cache_meet_common_slos() {
         let texts: Vec<String> = (0..10_000).map(|n| server_timing(0, n)).collect();
         let hits = texts.iter().filter(|t| t.contains("desc=hit")).count();
         assert!((9_600..9_800).contains(&hits), "{hits}");

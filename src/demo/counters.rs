@@ -1,4 +1,4 @@
-//! What the target counts, and its Prometheus page.
+//! What the service counts, and its Prometheus page.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -11,16 +11,16 @@ use super::route::Route;
 /// Status codes 100 to 599.
 const STATUSES: usize = 500;
 
-/// Counts of a target; read from any thread.
+/// Counts of a service; can be read from any thread.
 #[derive(Debug)]
 pub struct Counters {
     arrived: AtomicU64,
     in_flight: AtomicU64,
-    answered: AtomicU64,
+    responded: AtomicU64,
     time_us: AtomicU64,
     created: AtomicU64,
     /// By route, then status.
-    by_answer: Vec<[AtomicU64; STATUSES]>,
+    by_response: Vec<[AtomicU64; STATUSES]>,
 }
 
 impl Default for Counters {
@@ -29,17 +29,17 @@ impl Default for Counters {
         Self {
             arrived: AtomicU64::new(0),
             in_flight: AtomicU64::new(0),
-            answered: AtomicU64::new(0),
+            responded: AtomicU64::new(0),
             time_us: AtomicU64::new(0),
             created: AtomicU64::new(0),
-            by_answer: Route::ALL.iter().map(|_| zero()).collect(),
+            by_response: Route::ALL.iter().map(|_| zero()).collect(),
         }
     }
 }
 
 impl Counters {
-    /// How many requests have arrived, each counted once whatever its path and answer. One that is
-    /// no HTTP does not count.
+    /// How many requests have arrived, each counted once whatever its path and response. What is
+    /// not HTTP does not count.
     pub fn requests(&self) -> u64 {
         self.arrived.load(Relaxed)
     }
@@ -69,9 +69,9 @@ impl Counters {
     /// The counts in the Prometheus text format.
     pub(super) fn prometheus(&self) -> String {
         let mut page = String::from(
-            "# HELP http_requests_total Requests answered.\n# TYPE http_requests_total counter\n",
+            "# HELP http_requests_total Responses sent.\n# TYPE http_requests_total counter\n",
         );
-        for (route, statuses) in Route::ALL.iter().zip(&self.by_answer) {
+        for (route, statuses) in Route::ALL.iter().zip(&self.by_response) {
             for (i, count) in statuses.iter().enumerate() {
                 let count = count.load(Relaxed);
                 if count > 0 {
@@ -85,16 +85,16 @@ impl Counters {
         }
         let _ = write!(
             page,
-            "# HELP http_requests_in_flight Requests not yet answered.\n\
+            "# HELP http_requests_in_flight Requests in progress.\n\
              # TYPE http_requests_in_flight gauge\n\
              http_requests_in_flight {}\n\
-             # HELP http_request_duration_seconds Time to answer.\n\
+             # HELP http_request_duration_seconds Time to respond.\n\
              # TYPE http_request_duration_seconds summary\n\
              http_request_duration_seconds_sum {}\n\
              http_request_duration_seconds_count {}\n",
             self.in_flight.load(Relaxed),
             self.time_us.load(Relaxed) as f64 / 1e6,
-            self.answered.load(Relaxed),
+            self.responded.load(Relaxed),
         );
         page
     }
@@ -104,12 +104,12 @@ impl Counters {
 pub(super) struct InFlight<'a>(&'a Counters);
 
 impl InFlight<'_> {
-    /// Counts its answer.
+    /// Counts its response.
     pub(super) fn done(self, route: Route, status: StatusCode, took: Duration) {
-        self.0.answered.fetch_add(1, Relaxed);
+        self.0.responded.fetch_add(1, Relaxed);
         self.0.time_us.fetch_add(took.as_micros() as u64, Relaxed);
         let slot = usize::from(status.as_u16()).checked_sub(100);
-        if let Some(count) = slot.and_then(|slot| self.0.by_answer[route as usize].get(slot)) {
+        if let Some(count) = slot.and_then(|slot| self.0.by_response[route as usize].get(slot)) {
             count.fetch_add(1, Relaxed);
         }
     }

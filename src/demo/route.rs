@@ -1,4 +1,4 @@
-//! The paths of the target.
+//! The paths of the service.
 
 use axum::http::Method;
 
@@ -24,7 +24,7 @@ pub(super) enum Route {
     WrongMethod,
 }
 
-/// Method, path and purpose of everything there is, for people.
+/// Method, path and purpose of each route, for people.
 pub const PATHS: [(&str, &str, &str); 14] = [
     ("GET", "/health", "always 200"),
     ("GET", "/api/v1/invoices/?limit=20", "a list, up to 100"),
@@ -51,7 +51,7 @@ pub const PATHS: [(&str, &str, &str); 14] = [
     ),
     ("GET", "/status/{code}", "any of 200 to 599"),
     ("GET", "/bytes/{n}", "a body of n bytes, up to 1 GB"),
-    ("GET", "/delay/{ms}", "answers later, up to 10 minutes"),
+    ("GET", "/delay/{ms}", "responds later, up to 10 minutes"),
 ];
 
 impl Route {
@@ -99,7 +99,7 @@ impl Route {
         }
     }
 
-    /// Whether it belongs to the API, whose answers carry `Server-Timing`.
+    /// Whether it belongs to the API, whose responses carry `Server-Timing`.
     pub(super) fn is_api(self) -> bool {
         self.path().starts_with("/api/")
     }
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn every_listed_path_exists_and_every_route_has_its_place() {
+    fn every_listed_path_exists_and_every_route_is_in_all() {
         for (method, path, _) in PATHS {
             let path = path.split('?').next().unwrap();
             let (route, _) = find(&method.parse().unwrap(), path);

@@ -1,7 +1,8 @@
-//! Tests of the target over real connections to 127.0.0.1.
+//! Tests of the service over real connections to 127.0.0.1.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
@@ -11,13 +12,13 @@ use super::*;
 struct Browser(BufReader<TcpStream>);
 
 #[derive(Debug)]
-struct Answer {
+struct Received {
     status: u16,
     head: String,
     body: Vec<u8>,
 }
 
-impl Answer {
+impl Received {
     fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
@@ -39,7 +40,7 @@ impl Browser {
         Self(BufReader::new(stream))
     }
 
-    fn send(&mut self, method: &str, path: &str, body: &str) -> Answer {
+    fn send(&mut self, method: &str, path: &str, body: &str) -> Received {
         let length = body.len();
         let head =
             format!("{method} {path} HTTP/1.1\r\nhost: demo\r\ncontent-length: {length}\r\n\r\n");
@@ -55,35 +56,35 @@ impl Browser {
                 "closed after {head:?}"
             );
         }
-        let mut answer = Answer {
+        let mut received = Received {
             status: head[9..12].parse().unwrap(),
             head,
             body: Vec::new(),
         };
         if method != "HEAD" {
-            let length = answer
+            let length = received
                 .header("content-length")
                 .map_or(0, |n| n.parse().unwrap());
-            answer.body.resize(length, 0);
-            self.0.read_exact(&mut answer.body).unwrap();
+            received.body.resize(length, 0);
+            self.0.read_exact(&mut received.body).unwrap();
         }
-        answer
+        received
     }
 
-    fn get(&mut self, path: &str) -> Answer {
+    fn get(&mut self, path: &str) -> Received {
         self.send("GET", path, "")
     }
 }
 
-fn start(behaviour: Behaviour) -> Demo {
-    Demo::start(0, behaviour).unwrap()
+fn start(behavior: Behavior) -> Demo {
+    Demo::start(0, behavior).unwrap()
 }
 
 #[test]
-fn every_path_answers_as_it_says() {
-    let demo = start(Behaviour {
+fn every_path_responds_as_listed() {
+    let demo = start(Behavior {
         processing_time: Duration::from_millis(1),
-        ..Behaviour::default()
+        ..Behavior::default()
     });
     let mut browser = Browser::open(&demo);
     let cases = [
@@ -146,15 +147,15 @@ fn every_path_answers_as_it_says() {
         ("HEAD", "/health", "", 200, ""),
     ];
     for (method, path, body, status, part) in cases {
-        let answer = browser.send(method, path, body);
-        assert_eq!(answer.status, status, "{method} {path}");
+        let received = browser.send(method, path, body);
+        assert_eq!(received.status, status, "{method} {path}");
         assert!(
-            answer.text().contains(part),
+            received.text().contains(part),
             "{method} {path}: {}",
-            answer.text()
+            received.text()
         );
         assert_eq!(
-            answer.header("server-timing").is_some(),
+            received.header("server-timing").is_some(),
             path.starts_with("/api/"),
             "{path}"
         );
@@ -164,7 +165,7 @@ fn every_path_answers_as_it_says() {
 
 #[test]
 fn a_list_holds_as_many_invoices_as_asked_for() {
-    let demo = start(Behaviour::default());
+    let demo = start(Behavior::default());
     let mut browser = Browser::open(&demo);
     for (query, items) in [
         ("", 20),
@@ -172,8 +173,8 @@ fn a_list_holds_as_many_invoices_as_asked_for() {
         ("?a=b&limit=0", 0),
         ("?limit=1000", 100),
     ] {
-        let answer = browser.get(&format!("/api/v1/invoices/{query}"));
-        let list: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        let received = browser.get(&format!("/api/v1/invoices/{query}"));
+        let list: serde_json::Value = serde_json::from_slice(&received.body).unwrap();
         assert_eq!(list["items"].as_array().unwrap().len(), items, "{query}");
         assert_eq!(list["total"], 1000);
     }
@@ -181,7 +182,7 @@ fn a_list_holds_as_many_invoices_as_asked_for() {
 
 #[test]
 fn every_request_counts_once_on_every_connection() {
-    let demo = start(Behaviour::default());
+    let demo = start(Behavior::default());
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
@@ -210,7 +211,7 @@ fn every_request_counts_once_on_every_connection() {
 
 #[test]
 fn redirects_take_as_many_hops_as_asked_for() {
-    let demo = start(Behaviour::default());
+    let demo = start(Behavior::default());
     let mut browser = Browser::open(&demo);
     let mut path = "/redirect/3".to_owned();
     let mut hops = 0;
@@ -219,17 +220,17 @@ fn redirects_take_as_many_hops_as_asked_for() {
         hops += 1;
     }
     assert_eq!((hops, path.as_str()), (3, "/health"));
-    let answer = browser.get("/redirect/loop");
-    assert_eq!(answer.header("location"), Some("/redirect/loop"));
+    let received = browser.get("/redirect/loop");
+    assert_eq!(received.header("location"), Some("/redirect/loop"));
 }
 
 #[test]
 fn a_seed_decides_which_requests_fail() {
     let failures = |seed| {
-        let demo = start(Behaviour {
+        let demo = start(Behavior {
             error_percent: 10.0,
             seed,
-            ..Behaviour::default()
+            ..Behavior::default()
         });
         let mut browser = Browser::open(&demo);
         let failed: Vec<usize> = (0..1000)
@@ -246,9 +247,9 @@ fn a_seed_decides_which_requests_fail() {
 
 #[test]
 fn a_delay_is_never_shorter_than_asked_for() {
-    let demo = start(Behaviour {
+    let demo = start(Behavior {
         latency: Duration::from_millis(30),
-        ..Behaviour::default()
+        ..Behavior::default()
     });
     let start = Instant::now();
     Browser::open(&demo).get("/health");
@@ -257,28 +258,28 @@ fn a_delay_is_never_shorter_than_asked_for() {
 
 #[test]
 fn the_slow_share_takes_ten_times_the_latency_and_at_least_a_second() {
-    let behaviour = |latency_ms, slow_percent| Behaviour {
+    let behavior = |latency_ms, slow_percent| Behavior {
         latency: Duration::from_millis(latency_ms),
         slow_percent,
-        ..Behaviour::default()
+        ..Behavior::default()
     };
-    assert_eq!(behaviour(20, 0.0).delay(0), Duration::from_millis(20));
-    assert_eq!(behaviour(20, 100.0).delay(0), Duration::from_secs(1));
-    assert_eq!(behaviour(200, 100.0).delay(0), Duration::from_secs(2));
+    assert_eq!(behavior(20, 0.0).delay(0), Duration::from_millis(20));
+    assert_eq!(behavior(20, 100.0).delay(0), Duration::from_secs(1));
+    assert_eq!(behavior(200, 100.0).delay(0), Duration::from_secs(2));
     let slow = (0..10_000)
-        .filter(|&n| behaviour(20, 5.0).delay(n) > Duration::from_millis(20))
+        .filter(|&n| behavior(20, 5.0).delay(n) > Duration::from_millis(20))
         .count();
     assert!((400..600).contains(&slow), "{slow}");
 }
 
 #[test]
 fn a_job_is_done_a_while_after_it_began() {
-    let demo = start(Behaviour::default());
+    let demo = start(Behavior::default());
     let mut browser = Browser::open(&demo);
     let begun = Instant::now();
-    let answer = browser.send("POST", "/api/v1/jobs/", "{}");
-    assert_eq!(answer.status, 202);
-    let job: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    let received = browser.send("POST", "/api/v1/jobs/", "{}");
+    assert_eq!(received.status, 202);
+    let job: serde_json::Value = serde_json::from_slice(&received.body).unwrap();
     let path = format!("/api/v1/jobs/{}", job["id"].as_str().unwrap());
     while browser.get(&path).text() == r#"{"status":"processing"}"# {
         browser.get("/delay/20");
@@ -290,14 +291,14 @@ fn a_job_is_done_a_while_after_it_began() {
 
 #[test]
 fn a_large_upload_is_counted_and_one_too_large_is_refused() {
-    let demo = start(Behaviour::default());
+    let demo = start(Behavior::default());
     let mut browser = Browser::open(&demo);
     let megabytes = "x".repeat(3_000_000);
-    let answer = browser.send("POST", "/api/v1/invoices/upload", &megabytes);
+    let received = browser.send("POST", "/api/v1/invoices/upload", &megabytes);
     assert!(
-        answer.text().ends_with(r#""bytes":3000000}"#),
+        received.text().ends_with(r#""bytes":3000000}"#),
         "{}",
-        answer.text()
+        received.text()
     );
     assert_eq!(
         browser.send("POST", "/api/v1/invoices/", &megabytes).status,
@@ -307,23 +308,23 @@ fn a_large_upload_is_counted_and_one_too_large_is_refused() {
 }
 
 #[test]
-fn a_large_answer_is_as_long_as_it_says() {
-    let demo = start(Behaviour::default());
-    let answer = Browser::open(&demo).get("/bytes/200000");
-    assert_eq!(answer.body.len(), 200_000);
+fn a_large_response_is_as_long_as_its_path_says() {
+    let demo = start(Behavior::default());
+    let received = Browser::open(&demo).get("/bytes/200000");
+    assert_eq!(received.body.len(), 200_000);
 }
 
 #[test]
-fn a_port_in_use_is_an_error_with_the_next_step() {
-    let demo = start(Behaviour::default());
-    let error = Demo::start(demo.addr().port(), Behaviour::default()).unwrap_err();
+fn a_port_in_use_is_an_error_with_help() {
+    let demo = start(Behavior::default());
+    let error = Demo::start(demo.addr().port(), Behavior::default()).unwrap_err();
     assert!(error.to_string().contains("--port 0"), "{error}");
     assert_eq!(error.exit(), crate::error::Exit::Error);
 }
 
 #[test]
-fn a_dropped_target_is_gone_and_its_port_is_free() {
-    let demo = start(Behaviour::default());
+fn a_dropped_service_is_gone_and_its_port_is_free() {
+    let demo = start(Behavior::default());
     let mut browser = Browser::open(&demo);
     browser.get("/health");
     let addr = demo.addr();
@@ -331,17 +332,17 @@ fn a_dropped_target_is_gone_and_its_port_is_free() {
     let mut rest = Vec::new();
     assert_eq!(browser.0.read_to_end(&mut rest).unwrap_or(0), 0);
     assert!(TcpStream::connect(addr).is_err());
-    assert!(Demo::start(addr.port(), Behaviour::default()).is_ok());
+    assert!(Demo::start(addr.port(), Behavior::default()).is_ok());
 }
 
 #[test]
-fn no_answer_leaves_in_a_stall() {
+fn no_response_is_sent_in_a_stall() {
     let every = Duration::from_millis(200);
     let lasting = every - Duration::from_nanos(1);
     let start_of_test = Instant::now();
-    let demo = start(Behaviour {
+    let demo = start(Behavior {
         stall: Some(Stall { every, lasting }),
-        ..Behaviour::default()
+        ..Behavior::default()
     });
     Browser::open(&demo).get("/health");
     assert!(start_of_test.elapsed() >= every);
@@ -384,7 +385,7 @@ fn stalls_are_read_as_users_write_them() {
 
 proptest! {
     #[test]
-    fn an_answer_leaves_a_stall_at_its_end_and_is_not_held_outside(
+    fn a_response_is_held_until_a_stall_ends_and_not_held_outside(
         every_ms in 2u64..100_000, share in 0.0f64..1.0, elapsed_us in 0u64..1_000_000_000_000,
     ) {
         let every = Duration::from_millis(every_ms);

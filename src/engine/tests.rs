@@ -15,7 +15,7 @@ use super::worker;
 use crate::metrics::{Histogram, Outcome, Sample, SparseHistogram, Tick};
 use crate::plan::fixture::{load, plan};
 use crate::plan::{Arrivals, Model, Percentile, Plan, ThinkTime};
-use crate::protocol::mock::{MockAnswer, MockClient};
+use crate::protocol::mock::{MockClient, MockResponse};
 
 mod values;
 
@@ -35,8 +35,8 @@ impl Simulation {
     }
 }
 
-pub(super) fn takes(ms: u64) -> impl Fn(usize) -> MockAnswer {
-    move |_| MockAnswer {
+pub(super) fn takes(ms: u64) -> impl Fn(usize) -> MockResponse {
+    move |_| MockResponse {
         delay: Duration::from_millis(ms),
         status: 200,
     }
@@ -47,7 +47,7 @@ pub(super) fn takes(ms: u64) -> impl Fn(usize) -> MockAnswer {
 pub(super) async fn run_shard(
     plan: &Plan,
     shard: (usize, usize),
-    script: impl Fn(usize) -> MockAnswer + 'static,
+    script: impl Fn(usize) -> MockResponse + 'static,
     stop_s: Option<f64>,
 ) -> Simulation {
     let plan = Arc::new(plan.clone());
@@ -91,7 +91,10 @@ pub(super) async fn run_shard(
     }
 }
 
-pub(super) async fn run(plan: &Plan, script: impl Fn(usize) -> MockAnswer + 'static) -> Simulation {
+pub(super) async fn run(
+    plan: &Plan,
+    script: impl Fn(usize) -> MockResponse + 'static,
+) -> Simulation {
     run_shard(plan, (0, 1), script, None).await
 }
 
@@ -225,7 +228,7 @@ async fn arrivals_that_are_due_when_the_load_ends_are_started_or_counted_as_drop
 async fn the_time_in_flight_is_the_sum_of_the_service_times() {
     let mut open = plan(load(OPEN, &[(200.0, 5.0, 10.0)]), &[1]);
     open.load.arrivals = Arrivals::Poisson;
-    let simulated = run(&open, |n| MockAnswer {
+    let simulated = run(&open, |n| MockResponse {
         delay: Duration::from_millis(5 + (n as u64 * 37) % 400),
         status: 200,
     })
@@ -240,12 +243,12 @@ async fn the_time_in_flight_is_the_sum_of_the_service_times() {
 
 /// A service that responds in 10 ms, but stalls for the last second of every ten and then responds
 /// to its backlog at once.
-fn stalling() -> impl Fn(usize) -> MockAnswer {
+fn stalling() -> impl Fn(usize) -> MockResponse {
     let epoch = Instant::now();
     move |_| {
         let into = epoch.elapsed().as_secs_f64() % 10.0;
         let stall = if into >= 9.0 { 10.0 - into } else { 0.0 };
-        MockAnswer {
+        MockResponse {
             delay: Duration::from_millis(10).max(Duration::from_secs_f64(stall)),
             status: 200,
         }
@@ -318,7 +321,7 @@ async fn every_second_of_an_open_model_has_its_planned_arrivals() {
 async fn requests_in_flight_at_the_end_are_given_the_stop_timeout_and_then_interrupted() {
     let mut plan = plan(load(Model::Closed, &[(3.0, 0.0, 10.0)]), &[1]);
     plan.load.stop_timeout = Duration::from_secs(5);
-    let simulated = run(&plan, |n| MockAnswer {
+    let simulated = run(&plan, |n| MockResponse {
         delay: Duration::from_secs(if n == 2 { 1000 } else { 4 }),
         status: 200,
     })
@@ -355,7 +358,7 @@ async fn a_user_that_has_to_leave_finishes_its_iteration_or_is_cut_off() {
         &[1],
     );
     plan.load.stop_timeout = Duration::from_secs(5);
-    let simulated = run(&plan, |n| MockAnswer {
+    let simulated = run(&plan, |n| MockResponse {
         delay: Duration::from_secs(if n == 1 { 1000 } else { 7 }),
         status: 200,
     })
@@ -412,7 +415,7 @@ async fn a_pace_is_kept_though_the_timer_is_late_and_what_was_slow_is_not_made_u
     assert_eq!(simulated.samples.len(), 300);
 
     plan.classes[0].think_time = ThinkTime::Pacing(Duration::from_secs(1));
-    let simulated = run(&plan, |number| MockAnswer {
+    let simulated = run(&plan, |number| MockResponse {
         delay: Duration::from_millis(if number == 1 { 3_500 } else { 10 }),
         status: 200,
     })

@@ -20,7 +20,7 @@ use std::time::Duration;
 use rand::RngExt;
 use tokio::time::Instant;
 
-use crate::check::Judgement;
+use crate::check::CheckResult;
 use crate::metrics::{Outcome, Sample};
 use crate::plan::{Body, Endpoint, OnEnd, Template, ThinkTime};
 use crate::protocol::{Client, Rendered, Request};
@@ -130,7 +130,7 @@ impl<C: Client> User<C> {
     }
 
     /// Judges a response by `endpoint`, and keeps the values that are extracted from it.
-    fn judge(&mut self, endpoint: &Endpoint, exchange: &Exchange<'_>) -> Judgement {
+    fn judge(&mut self, endpoint: &Endpoint, exchange: &Exchange<'_>) -> CheckResult {
         let in_flight = &exchange.in_flight;
         let recorder = &in_flight.state.recorder;
         self.values.judge(

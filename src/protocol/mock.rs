@@ -1,4 +1,4 @@
-//! A scripted protocol, for tests and dry runs: no sockets, answers after a scripted delay.
+//! A scripted protocol, for tests and dry runs: no sockets, responds after a scripted delay.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -6,25 +6,25 @@ use std::time::Duration;
 
 use super::{Client, Phases, Request, Response, Session};
 
-/// Answers each request by a script, and notes what was asked.
+/// Responds to each request by a script, and records the requests.
 #[derive(Clone)]
 pub struct MockClient {
-    script: Rc<dyn Fn(usize) -> MockAnswer>,
+    script: Rc<dyn Fn(usize) -> MockResponse>,
     seen: Rc<RefCell<Vec<String>>>,
 }
 
-/// What the script says of one request.
+/// How the script responds to one request.
 #[derive(Debug, Clone, Copy)]
-pub struct MockAnswer {
+pub struct MockResponse {
     /// How long it takes.
     pub delay: Duration,
-    /// The status of the answer.
+    /// The status of the response.
     pub status: u16,
 }
 
 impl MockClient {
     /// Asks `script` with the number of the request, from 0 in the order of their start.
-    pub fn new(script: impl Fn(usize) -> MockAnswer + 'static) -> Self {
+    pub fn new(script: impl Fn(usize) -> MockResponse + 'static) -> Self {
         Self {
             script: Rc::new(script),
             seen: Rc::default(),
@@ -65,11 +65,11 @@ impl Session for MockSession {
             .map_or_else(String::new, |r| format!(" {}", r.url));
         let line = format!("{}{url}", request.endpoint.name);
         self.0.seen.borrow_mut().push(line);
-        let answer = (self.0.script)(number);
-        tokio::time::sleep(answer.delay).await;
-        response.status = Some(answer.status);
+        let scripted = (self.0.script)(number);
+        tokio::time::sleep(scripted.delay).await;
+        response.status = Some(scripted.status);
         response.phases = Phases {
-            ttfb: Some(answer.delay),
+            ttfb: Some(scripted.delay),
             ..Phases::default()
         };
     }

@@ -4,30 +4,32 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use super::contents::{Focus, Report};
 use super::grid::{Grid, Paint};
+use super::reporter::Reporter;
 use super::text::{WIDTH, harmless, shorten, width, wrap};
-use super::{Focus, Report, Reporter, view};
+use super::view;
 use crate::comparison::{Comparison, Decision};
 use crate::grading::{Criterion, Severity, Verdict};
 use crate::metrics::Window;
 use crate::units::format_count;
 
-/// Lines that an example of an error may take.
+/// The maximum number of lines of an error's example.
 const EXAMPLE_LINES: usize = 2;
-/// Reasons listed under the verdict.
+/// The maximum number of reasons under the verdict.
 const REASONS: usize = 6;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
-fn colour(colour: AnsiColor) -> Style {
-    colour.on_default()
+fn color(color: AnsiColor) -> Style {
+    color.on_default()
 }
 
 /// Writes the report for a terminal.
-pub(super) struct Console;
+pub(super) struct ConsoleReporter;
 
-impl Reporter for Console {
+impl Reporter for ConsoleReporter {
     fn report(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
         verdict(report, out)?;
         writeln!(out)?;
@@ -62,7 +64,7 @@ fn paragraph(first: &str, text: &str, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// `text` broken between its parts where it is too wide: a time or a seed must be whole.
+/// `text` in lines that break only between its parts: a time or a seed must stay whole.
 fn parts(text: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for part in text.split(" · ") {
@@ -101,14 +103,14 @@ fn table(grid: Grid, out: &mut dyn Write) -> io::Result<()> {
 fn verdict(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let grading = &report.grading;
     let style = match grading.verdict {
-        Verdict::Pass => colour(AnsiColor::Green),
-        Verdict::Fail => colour(AnsiColor::Red),
-        Verdict::Inconclusive => colour(AnsiColor::Yellow),
-        Verdict::Invalid => colour(AnsiColor::Magenta),
+        Verdict::Pass => color(AnsiColor::Green),
+        Verdict::Fail => color(AnsiColor::Red),
+        Verdict::Inconclusive => color(AnsiColor::Yellow),
+        Verdict::Invalid => color(AnsiColor::Magenta),
     }
     .bold();
     let says = match (report.focus, grading.verdict) {
-        (_, Verdict::Invalid) => "no grade: the numbers say nothing about the target".into(),
+        (_, Verdict::Invalid) => "no grade: the numbers say nothing about the service".into(),
         (Focus::Comparison, _) => view::comparison_sentence(report),
         (Focus::Run, _) => view::grade(report),
     };
@@ -130,9 +132,9 @@ fn verdict(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 
 fn severity_paint(criterion: &Criterion) -> (&'static str, Paint) {
     let (mark, style) = match criterion.severity {
-        Severity::Success => ("✓", colour(AnsiColor::Green)),
-        Severity::Close | Severity::Warning => ("!", colour(AnsiColor::Yellow)),
-        Severity::Critical => ("✗", colour(AnsiColor::Red)),
+        Severity::Success => ("✓", color(AnsiColor::Green)),
+        Severity::Close | Severity::Warning => ("!", color(AnsiColor::Yellow)),
+        Severity::Critical => ("✗", color(AnsiColor::Red)),
     };
     let word = match criterion.severity {
         Severity::Success => "",
@@ -154,7 +156,7 @@ fn slos(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     };
     let costly = report.grading.slos().any(|c| !points(c).is_empty());
     let lost = if costly { "points lost" } else { "" };
-    let header = ["", "target", "asked", "measured", "", lost];
+    let header = ["", "SLO", "limit", "measured", "", lost];
     let mut grid = Grid::new(&header, &[0, 1, 4], 1);
     for criterion in report.grading.slos() {
         let (mark, paint) = severity_paint(criterion);
@@ -248,7 +250,7 @@ fn errors(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         return Ok(());
     }
     section("Errors", "in the whole run", out)?;
-    let red = colour(AnsiColor::Red);
+    let red = color(AnsiColor::Red);
     for (count, what, example) in errors {
         let count = format_count(count);
         writeln!(out, "  {red}{count} x {}{red:#}", harmless(&what))?;
@@ -279,10 +281,10 @@ fn changes(report: &Report, comparison: &Comparison, out: &mut dyn Write) -> io:
     let mut grid = Grid::new(&header, &[0, 1, 2, last], 1);
     for row in view::rows(report, comparison) {
         let (mark, style) = match row.decision {
-            Decision::Regressed => ("✗", colour(AnsiColor::Red)),
-            Decision::Improved => ("✓", colour(AnsiColor::Green)),
+            Decision::Regressed => ("✗", color(AnsiColor::Red)),
+            Decision::Improved => ("✓", color(AnsiColor::Green)),
             Decision::Unchanged => ("=", Style::new()),
-            Decision::Inconclusive => ("?", colour(AnsiColor::Yellow)),
+            Decision::Inconclusive => ("?", color(AnsiColor::Yellow)),
         };
         let mut cells = vec![mark.to_owned()];
         cells.extend(view::change_cells(row, comparison));
@@ -312,13 +314,13 @@ mod tests {
     use crate::report::text::width;
     use snapbox::{assert_data_eq, file};
 
-    /// The report without its colours. No line of it is wider than a terminal, and no control
-    /// character but the colours' own gets through.
+    /// The report without its colors. No line is wider than a terminal, and there are no control
+    /// characters except those of the colors.
     fn console(report: &Report) -> String {
         let mut out = Vec::new();
-        Console.report(report, &mut out).unwrap();
-        let coloured = String::from_utf8(out).unwrap();
-        let plain = anstream::adapter::strip_str(&coloured).to_string();
+        ConsoleReporter.report(report, &mut out).unwrap();
+        let colored = String::from_utf8(out).unwrap();
+        let plain = anstream::adapter::strip_str(&colored).to_string();
         for line in plain.lines() {
             assert!(width(line) <= WIDTH, "{} columns: {line}", width(line));
             assert!(!line.trim_start().starts_with("::"), "{line}");
@@ -328,12 +330,12 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_beside_a_title_goes_on_below_it_where_it_is_long() {
+    fn a_long_text_beside_a_title_continues_below_it() {
         let aside = "1 run against 1 run: 4 regressed, 3 unchanged, 1 inconclusive, 7 not judged";
         let mut out = Vec::new();
         section("Baseline", aside, &mut out).unwrap();
-        let coloured = String::from_utf8(out).unwrap();
-        let plain = anstream::adapter::strip_str(&coloured).to_string();
+        let colored = String::from_utf8(out).unwrap();
+        let plain = anstream::adapter::strip_str(&colored).to_string();
         let wanted = "\nBaseline  1 run against 1 run: 4 regressed, 3 unchanged, 1 inconclusive, 7 not\n\
                       \x20         judged\n";
         assert_eq!(plain, wanted);
@@ -397,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn what_connecting_took_is_shown_when_connections_were_opened() {
+    fn connection_times_are_shown_if_connections_were_opened() {
         let mut report = fixture::passing();
         assert!(!console(&report).contains("connecting"));
         let phases = &mut report.result.endpoints[0].phases;
@@ -405,15 +407,17 @@ mod tests {
         cell.connect = SparseHistogram::of(&mut [300, 350]);
         cell.tls = SparseHistogram::of(&mut [4_000, 5_000]);
         cell.reused = 1_000;
-        let line = "connecting p95: connect 350 µs, tls 5.00 ms; 1,000 requests reused one";
+        let line = "connecting p95: connect 350 µs, tls 5.00 ms; connections reused 1,000 times";
         let text = console(&report);
         assert!(text.contains(line), "{text}");
     }
 
     #[test]
-    fn verdicts_are_coloured() {
+    fn verdicts_are_colored() {
         let mut out = Vec::new();
-        Console.report(&fixture::failing(), &mut out).unwrap();
+        ConsoleReporter
+            .report(&fixture::failing(), &mut out)
+            .unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(
             text.starts_with("\u{1b}[1m\u{1b}[31mFAIL\u{1b}[0m"),

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::Report;
-use crate::comparison::{Baseline, Threshold, compare};
-use crate::grading::Policy;
+use super::contents::{Focus, Report};
+use crate::comparison::{Baseline, Comparison, Threshold, compare};
+use crate::grading::{Grading, Policy};
 use crate::metrics::{Outcome, RunResult, Tick, fixture};
 use crate::plan::{Metric, Model, Percentile, Slo, SloScope, Stage};
 
@@ -24,9 +24,20 @@ fn slos() -> Vec<Slo> {
     ]
 }
 
-fn report(mut result: RunResult) -> Report {
+/// The report on a run, graded by the default policy.
+pub fn report(result: RunResult, comparison: Option<Comparison>) -> Report {
+    Report {
+        grading: Grading::of(&result, comparison.as_ref(), &Policy::default()),
+        result,
+        comparison,
+        directory: None,
+        focus: Focus::Run,
+    }
+}
+
+fn with_slos(mut result: RunResult) -> Report {
     result.run.slos = slos();
-    Report::new(result, None, &Policy::default())
+    report(result, None)
 }
 
 fn healthy(response_us: u64) -> RunResult {
@@ -42,18 +53,18 @@ fn healthy(response_us: u64) -> RunResult {
     ])
 }
 
-/// Everything is kept.
+/// A run that meets all SLOs.
 pub fn passing() -> Report {
-    let mut report = report(healthy(41_000));
+    let mut report = with_slos(healthy(41_000));
     report.result.run.skipped_slos =
         vec!["throughput_rps (profile): 5 users with this think time offer at most 2.5/s".into()];
     report.directory = Some("results/20261121T000000Z-ap-intake-smoke".into());
     report
 }
 
-/// Slow, and with failures.
+/// A run that is slow and has failures.
 pub fn failing() -> Report {
-    report(fixture::run(&[
+    with_slos(fixture::run(&[
         ("health", &[(Outcome::Ok, 1_200, 580)]),
         (
             "list invoices",
@@ -67,34 +78,34 @@ pub fn failing() -> Report {
     ]))
 }
 
-/// Slower than its baseline.
+/// A run that is slower than its baseline.
 pub fn regressed() -> Report {
     let mut result = healthy(60_000);
     result.run.slos = slos();
     let baseline = Baseline::of(vec![healthy(41_000)]);
     let runs = std::slice::from_ref(&result);
     let comparison = compare(&baseline, runs, &Threshold::default()).unwrap();
-    Report::new(result, Some(comparison), &Policy::default())
+    report(result, Some(comparison))
 }
 
-/// The generator ran out of descriptors.
+/// A run whose load generator ran out of file descriptors.
 pub fn invalid() -> Report {
-    report(fixture::run(&[(
+    with_slos(fixture::run(&[(
         "health",
         &[(Outcome::Ok, 1_200, 600), (Outcome::LocalFd, 100, 3)],
     )]))
 }
 
-/// No request at all.
+/// A run without requests.
 pub fn empty() -> Report {
-    report(fixture::run(&[("health", &[])]))
+    with_slos(fixture::run(&[("health", &[])]))
 }
 
-/// An open load with a surge that the target recovers from.
+/// An open model with a surge that the service recovers from.
 pub fn spike() -> Report {
-    let stage = |name: &str, target, ramp_s, duration_s| Stage {
+    let stage = |name: &str, level, ramp_s, duration_s| Stage {
         name: name.into(),
-        level: target,
+        level,
         ramp: Duration::from_secs(ramp_s),
         duration: Duration::from_secs(duration_s),
         classes: Vec::new(),
@@ -119,10 +130,10 @@ pub fn spike() -> Report {
     let mut result = fixture::of_stages(&["health"], stages, tick);
     result.run.load.model = Model::Open { max_users: 50 };
     result.run.profile = "spike".into();
-    Report::new(result, None, &Policy::default())
+    report(result, None)
 }
 
-/// Names and texts that are long, wide, or out to do harm.
+/// Names and texts that are long, wide, or hostile.
 pub fn hostile() -> Report {
     let names = [
         "hostile \u{1b}[31mred\u{1b}[0m\r\n::error::owned | <script>alert(1)</script> `x` @admin",
@@ -148,5 +159,5 @@ pub fn hostile() -> Report {
     slo.scope = SloScope::Endpoint(names[0].into());
     result.run.slos = vec![slo];
     result.run.service = "http://".to_owned() + &"long.".repeat(40);
-    Report::new(result, None, &Policy::default())
+    report(result, None)
 }

@@ -1,4 +1,4 @@
-//! A table that is never wider than a console report: one column gives way to the others.
+//! A table that is never wider than a console report: one column is shortened to fit.
 
 use anstyle::Style;
 use comfy_table::{Cell, CellAlignment, Table, presets};
@@ -9,10 +9,10 @@ use super::text::{WIDTH, harmless, shorten, width};
 const INDENT: usize = 2;
 /// Between two columns.
 const GAP: usize = 2;
-/// The column that gives way is never narrower.
+/// The minimum width of the flexible column.
 const LEAST: usize = 8;
 
-/// A table in the making. Columns are right-aligned but for those named in `left`.
+/// A table under construction. Columns are right-aligned, except those in `left`.
 pub(super) struct Grid {
     header: Vec<String>,
     rows: Vec<(Vec<String>, Paint)>,
@@ -20,14 +20,14 @@ pub(super) struct Grid {
     flexible: usize,
 }
 
-/// How a row is coloured.
+/// How a row is colored.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Paint {
     /// The whole row.
     pub row: Style,
     /// The first column and the word at the end of the row that `word` names.
     pub mark: Style,
-    /// A word of the row that is coloured like its mark.
+    /// A word of the row that has the color of its mark.
     pub word: &'static str,
 }
 
@@ -53,7 +53,7 @@ impl Grid {
         self.rows.is_empty()
     }
 
-    /// The lines, coloured; the header is dimmed.
+    /// The lines, colored; the header is dimmed.
     pub fn lines(mut self) -> Vec<String> {
         self.fit();
         let mut table = Table::new();
@@ -80,7 +80,7 @@ impl Grid {
             .lines()
             .zip(marks)
             .map(|(line, (mark, paint))| {
-                // A table whose columns are too wide even so loses its right edge, not its shape.
+                // If the columns are still too wide, the table loses its right edge, not its shape.
                 let line = shorten(line.trim_end(), WIDTH);
                 paint.apply(&line, mark)
             })
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_flexible_column_gives_way_and_wide_characters_count_double() {
+    fn the_flexible_column_is_shortened_and_wide_characters_count_double() {
         let mut grid = Grid::new(&["name", "requests"], &[0], 0);
         grid.row(vec!["請求書".repeat(30), "1".into()], Paint::default());
         grid.row(vec!["a".repeat(99), "12 345".into()], Paint::default());

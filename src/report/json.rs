@@ -5,18 +5,19 @@ use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
 
-use super::{Report, Reporter};
+use super::contents::Report;
+use super::reporter::Reporter;
 use crate::comparison::Comparison;
 use crate::grading::{Compliance, Criterion, Letter, NextLetter, Recovery, Severity, Verdict};
 use crate::metrics::{Cell, Knee, RunResult, Summary, Window};
 
 /// Writes the report as JSON.
-pub(super) struct Json;
+pub(super) struct JsonReporter;
 
-/// The object. The first fields keep the names that dashboards know from earlier tools. All
-/// numbers are about the measured phases, but for `phases`, `time_series` and `result`.
+/// The object. The first fields have the names that dashboards know from earlier tools. All
+/// numbers cover the measured phases, except in `phases`, `time_series` and `result`.
 #[derive(Serialize)]
-struct Object<'a> {
+struct JsonReport<'a> {
     verdict: Verdict,
     grade: Option<Letter>,
     health_score: Option<f64>,
@@ -33,20 +34,20 @@ struct Object<'a> {
     warnings: Vec<String>,
     next_grade: Option<&'a NextLetter>,
     slos: Vec<&'a Criterion>,
-    /// How the comparison counts in the score, by metric.
+    /// How the comparison affects the score, by metric.
     baseline_criteria: Vec<&'a Criterion>,
     recoveries: &'a [Recovery],
     knee: Option<Knee>,
-    endpoints: Vec<Endpoint<'a>>,
+    endpoints: Vec<EndpointEntry<'a>>,
     summary: Summary,
-    phases: Vec<Phase<'a>>,
+    phases: Vec<PhaseEntry<'a>>,
     comparison: Option<&'a Comparison>,
     result: &'a RunResult,
 }
 
 /// One endpoint.
 #[derive(Serialize)]
-struct Endpoint<'a> {
+struct EndpointEntry<'a> {
     endpoint: &'a str,
     method: &'a str,
     total_requests: u64,
@@ -54,12 +55,12 @@ struct Endpoint<'a> {
     p95_duration_ms: Option<f64>,
     error_rate_percent: Option<f64>,
     summary: Summary,
-    time_series: Vec<Second>,
+    time_series: Vec<SeriesPoint>,
 }
 
-/// One second of an endpoint, by when requests were to start; ramp and warm-up included.
+/// One second of an endpoint, by the intended start of requests; includes ramp and warm-up.
 #[derive(Serialize)]
-struct Second {
+struct SeriesPoint {
     /// From the start of the load.
     second: u64,
     /// Requests started.
@@ -69,7 +70,7 @@ struct Second {
 }
 
 #[derive(Serialize)]
-struct Phase<'a> {
+struct PhaseEntry<'a> {
     name: &'a str,
     measured: bool,
     start_s: f64,
@@ -77,9 +78,9 @@ struct Phase<'a> {
     summary: Summary,
 }
 
-impl Reporter for Json {
+impl Reporter for JsonReporter {
     fn report(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
-        // In large pieces, since `out` looks for colours in each, of which there are millions.
+        // In large pieces, since `out` looks for colors in each piece, and there are millions.
         let mut out = BufWriter::with_capacity(1 << 16, out);
         serde_json::to_writer_pretty(&mut out, &object(report))?;
         writeln!(out)?;
@@ -87,11 +88,11 @@ impl Reporter for Json {
     }
 }
 
-fn object(report: &Report) -> Object<'_> {
+fn object(report: &Report) -> JsonReport<'_> {
     let (result, grading) = (&report.result, &report.grading);
     let summary = result.summary(None, Window::Measured);
     let alerts = |severity| grading.slos().filter(|c| c.severity == severity).count();
-    Object {
+    JsonReport {
         verdict: grading.verdict,
         grade: grading.letter,
         health_score: grading.score,
@@ -118,7 +119,7 @@ fn object(report: &Report) -> Object<'_> {
     }
 }
 
-/// The grade in one word: the beginning of its sentence.
+/// The grade in a word or two: the beginning of its sentence.
 fn status(letter: Option<Letter>) -> &'static str {
     letter.map_or("unknown", |letter| {
         letter.sentence().split(',').next().unwrap_or_default()
@@ -133,13 +134,13 @@ fn percent(share: Option<f64>) -> Option<f64> {
     share.map(|share| share * 100.0)
 }
 
-fn endpoints(result: &RunResult) -> Vec<Endpoint<'_>> {
+fn endpoints(result: &RunResult) -> Vec<EndpointEntry<'_>> {
     let mut series = time_series(result);
     let endpoints = result.endpoints.iter().enumerate();
     endpoints
         .map(|(position, endpoint)| {
             let summary = result.summary(Some(position), Window::Measured);
-            Endpoint {
+            EndpointEntry {
                 endpoint: &endpoint.endpoint.name,
                 method: &endpoint.endpoint.method,
                 total_requests: summary.requests,
@@ -155,7 +156,7 @@ fn endpoints(result: &RunResult) -> Vec<Endpoint<'_>> {
 
 /// By endpoint, the seconds with requests. A second in which one phase ends and the next begins
 /// is one second.
-fn time_series(result: &RunResult) -> BTreeMap<usize, Vec<Second>> {
+fn time_series(result: &RunResult) -> BTreeMap<usize, Vec<SeriesPoint>> {
     let mut cells: BTreeMap<(usize, u64), Cell> = BTreeMap::new();
     for interval in &result.timeline {
         let phase = &result.run.phases[interval.phase];
@@ -164,10 +165,10 @@ fn time_series(result: &RunResult) -> BTreeMap<usize, Vec<Second>> {
             cells.entry((*endpoint, second)).or_default().merge(cell);
         }
     }
-    let mut series: BTreeMap<usize, Vec<Second>> = BTreeMap::new();
+    let mut series: BTreeMap<usize, Vec<SeriesPoint>> = BTreeMap::new();
     for ((endpoint, second), cell) in cells {
         let summary = Summary::of(&cell, 1.0);
-        series.entry(endpoint).or_default().push(Second {
+        series.entry(endpoint).or_default().push(SeriesPoint {
             second,
             count: summary.requests,
             avg_ms: ms(summary.response_us.mean),
@@ -177,10 +178,10 @@ fn time_series(result: &RunResult) -> BTreeMap<usize, Vec<Second>> {
     series
 }
 
-fn phases(result: &RunResult) -> Vec<Phase<'_>> {
+fn phases(result: &RunResult) -> Vec<PhaseEntry<'_>> {
     let phases = result.run.phases.iter().enumerate();
     phases
-        .map(|(position, phase)| Phase {
+        .map(|(position, phase)| PhaseEntry {
             name: &phase.name,
             measured: phase.measured,
             start_s: phase.start_us as f64 / 1e6,
@@ -197,12 +198,12 @@ mod tests {
 
     fn json(report: &Report) -> serde_json::Value {
         let mut out = Vec::new();
-        Json.report(report, &mut out).unwrap();
+        JsonReporter.report(report, &mut out).unwrap();
         serde_json::from_slice(&out).unwrap()
     }
 
     #[test]
-    fn the_known_field_names_stand_at_the_top() {
+    fn the_known_field_names_are_at_the_top() {
         let json = json(&fixture::failing());
         assert_eq!(json["verdict"], "fail");
         assert_eq!(json["grade"], "F");
@@ -221,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn endpoints_have_their_series() {
+    fn endpoints_have_time_series() {
         let json = json(&fixture::failing());
         let endpoint = &json["endpoints"][1];
         assert_eq!(endpoint["endpoint"], "list invoices");
@@ -237,14 +238,14 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_result_can_be_read_out_of_it_again() {
+    fn the_whole_result_can_be_read_back() {
         let report = fixture::failing();
         let result: RunResult = serde_json::from_value(json(&report)["result"].clone()).unwrap();
         assert_eq!(result, report.result);
     }
 
     #[test]
-    fn without_a_grade_there_is_none_rather_than_zero() {
+    fn a_missing_grade_is_null_and_not_zero() {
         let json = json(&fixture::invalid());
         assert_eq!(json["verdict"], "invalid");
         assert!(json["health_score"].is_null() && json["grade"].is_null());

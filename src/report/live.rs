@@ -1,5 +1,5 @@
-//! What is shown while a test runs: one progress area on a terminal, else a line every ten
-//! seconds. All of it goes to stderr, so that stdout holds the report alone.
+//! The live display of a run: a progress area on a terminal, otherwise a line every ten seconds.
+//! It goes to stderr, so that stdout holds only the report.
 
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
@@ -12,21 +12,21 @@ use crate::units::{
     format_count, format_duration, format_latency_us, format_percent, format_rate, format_users,
 };
 
-/// How often a line is written where there is no terminal.
+/// How often a line is written if there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// How the progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// A progress area that is drawn anew each second.
+pub enum DisplayMode {
+    /// A progress area that is redrawn every second.
     Bar,
     /// A line every ten seconds.
     Lines,
-    /// Nothing but notes.
+    /// Only notes.
     Off,
 }
 
-impl Mode {
+impl DisplayMode {
     /// The mode that fits stderr; `off` is what `--quiet` and `--no-progress` ask for.
     pub fn detect(off: bool) -> Self {
         match off {
@@ -46,7 +46,7 @@ pub struct Update {
     pub phase: String,
     /// Since the start of the load.
     pub elapsed: Duration,
-    /// Whether the load is an open one, whose users are requests in flight.
+    /// Whether the load is an open model, whose users are requests in flight.
     pub is_open: bool,
 }
 
@@ -54,22 +54,22 @@ pub struct Update {
 pub struct LiveDisplay {
     total: Option<Duration>,
     iterations: Option<u64>,
-    mode: Mode,
+    mode: DisplayMode,
     bar: ProgressBar,
     next_line: Duration,
 }
 
 impl LiveDisplay {
     /// A display for a load of this length or this many iterations, whichever ends first.
-    pub fn new(total: Option<Duration>, iterations: Option<u64>, mode: Mode) -> Self {
+    pub fn new(total: Option<Duration>, iterations: Option<u64>, mode: DisplayMode) -> Self {
         let bar = match mode {
-            Mode::Bar => ProgressBar::new(1000),
-            Mode::Lines | Mode::Off => {
+            DisplayMode::Bar => ProgressBar::new(1000),
+            DisplayMode::Lines | DisplayMode::Off => {
                 ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::hidden())
             }
         };
         let style = ProgressStyle::with_template("{bar:30.cyan/dim} {prefix}\n{msg}");
-        // The template is constant; were it wrong, the default would still show the progress.
+        // The template is constant; if it were wrong, the default would still show the progress.
         if let Ok(style) = style {
             bar.set_style(style.progress_chars("━╸─"));
         }
@@ -85,8 +85,8 @@ impl LiveDisplay {
     /// Shows the state of a second.
     pub fn update(&mut self, update: &Update) {
         match self.mode {
-            Mode::Off => {}
-            Mode::Bar => {
+            DisplayMode::Off => {}
+            DisplayMode::Bar => {
                 let share = self.share_done(update);
                 self.bar.set_position((share * 1000.0) as u64);
                 let percent = (share * 100.0).floor();
@@ -94,23 +94,23 @@ impl LiveDisplay {
                     .set_prefix(format!("{percent}%  {}", self.time(update)));
                 self.bar.set_message(numbers(update));
             }
-            Mode::Lines if update.elapsed >= self.next_line => {
+            DisplayMode::Lines if update.elapsed >= self.next_line => {
                 while self.next_line <= update.elapsed {
                     self.next_line += LINE_EVERY;
                 }
                 let text = format!("{}  {}", self.time(update), numbers(update));
                 write_line(&text);
             }
-            Mode::Lines => {}
+            DisplayMode::Lines => {}
         }
     }
 
-    /// Says something above the progress area; in every mode.
+    /// Shows a note above the progress area; in every mode.
     pub fn note(&self, text: &str) {
         self.bar.suspend(|| write_line(&harmless(text)));
     }
 
-    /// Takes the progress area away.
+    /// Removes the progress area.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
@@ -140,10 +140,10 @@ impl LiveDisplay {
                 format_count(iterations)
             ),
             (Some(total), None) if update.elapsed >= total => {
-                "waiting for the last answers".to_owned()
+                "waiting for the last responses".to_owned()
             }
             (Some(total), None) => {
-                // Half a second up, so that a tick that comes a moment late is not a second less.
+                // Half a second more, so that a tick that comes slightly late does not show a second less.
                 let left = total.saturating_sub(update.elapsed) + Duration::from_millis(500);
                 format!("{} left  {phase}", whole(left))
             }
@@ -180,7 +180,7 @@ fn numbers(update: &Update) -> String {
     parts.join("  ")
 }
 
-/// A closed stderr must not end a run.
+/// A closed stderr must not stop a run.
 fn write_line(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn the_numbers_stand_on_one_line() {
+    fn the_numbers_are_on_one_line() {
         assert_eq!(
             numbers(&update(0)),
             "50 users  480/s  p95 41.2 ms  10 failed (1%)"
@@ -220,12 +220,19 @@ mod tests {
 
     #[test]
     fn time_left_by_duration_or_iterations() {
-        let timed = LiveDisplay::new(Some(Duration::from_secs(120)), None, Mode::Off);
+        let timed = LiveDisplay::new(Some(Duration::from_secs(120)), None, DisplayMode::Off);
         assert_eq!(timed.time(&update(40_020)), "1m 20s left  steady");
-        assert_eq!(timed.time(&update(121_000)), "waiting for the last answers");
+        assert_eq!(
+            timed.time(&update(121_000)),
+            "waiting for the last responses"
+        );
         assert_eq!(timed.share_done(&update(30_000)), 0.25);
         assert_eq!(timed.share_done(&update(999_000)), 1.0);
-        let counted = LiveDisplay::new(Some(Duration::from_secs(86_400)), Some(4_000), Mode::Off);
+        let counted = LiveDisplay::new(
+            Some(Duration::from_secs(86_400)),
+            Some(4_000),
+            DisplayMode::Off,
+        );
         assert_eq!(
             counted.time(&update(0)),
             "1,000 of 4,000 iterations  steady"
@@ -234,8 +241,8 @@ mod tests {
     }
 
     #[test]
-    fn without_a_terminal_a_line_comes_every_ten_seconds_and_no_more() {
-        let mut display = LiveDisplay::new(None, None, Mode::Lines);
+    fn without_a_terminal_there_is_one_line_every_ten_seconds() {
+        let mut display = LiveDisplay::new(None, None, DisplayMode::Lines);
         let mut lines = 0;
         for second in 1..=60 {
             let before = display.next_line;
@@ -243,7 +250,7 @@ mod tests {
             lines += u32::from(display.next_line != before);
         }
         assert_eq!(lines, 6);
-        // A stall of the generator is not made up for by a burst of lines.
+        // A stall of the generator is not followed by a burst of lines.
         display.update(&update(300_000));
         assert_eq!(display.next_line, Duration::from_secs(310));
     }

@@ -2,20 +2,22 @@
 
 use std::io::{self, Write};
 
+use super::contents::{Focus, Report};
+use super::reporter::Reporter;
 use super::text::harmless;
-use super::{Focus, Report, Reporter, view};
+use super::view;
 use crate::grading::Verdict;
 use crate::metrics::Window;
 use crate::units::format_count;
 
 /// Writes the report as GitHub-flavoured Markdown.
-pub(super) struct Markdown;
+pub(super) struct MarkdownReporter;
 
-impl Reporter for Markdown {
+impl Reporter for MarkdownReporter {
     fn report(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
         let grading = &report.grading;
         let says = match (report.focus, grading.verdict) {
-            (_, Verdict::Invalid) => "no grade, the numbers say nothing about the target".into(),
+            (_, Verdict::Invalid) => "no grade: the numbers say nothing about the service".into(),
             (Focus::Comparison, _) => view::comparison_sentence(report),
             (Focus::Run, _) => view::grade(report),
         };
@@ -47,7 +49,7 @@ impl Reporter for Markdown {
     }
 }
 
-/// `text` as it is, whatever it holds: no markup, no mention of a user, no workflow command.
+/// `text` as it is, whatever it contains: no markup, no mention of a user, no workflow command.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in harmless(text).replace("::", ":\u{200b}:").chars() {
@@ -107,7 +109,7 @@ fn slos(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             },
         ]
     });
-    let header = ["target", "asked", "measured", "", "points lost"];
+    let header = ["SLO", "limit", "measured", "", "points lost"];
     table(&header, &[3], rows, out)
 }
 
@@ -148,7 +150,7 @@ fn errors(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let rows = errors
         .into_iter()
         .map(|(count, what, example)| vec![what, format_count(count), example.unwrap_or_default()]);
-    table(&["outcome", "requests", "example"], &[2], rows, out)
+    table(&["error type", "requests", "example"], &[2], rows, out)
 }
 
 fn changes(report: &Report, out: &mut dyn Write) -> io::Result<()> {
@@ -175,7 +177,7 @@ mod tests {
 
     fn markdown(report: &Report) -> String {
         let mut out = Vec::new();
-        Markdown.report(report, &mut out).unwrap();
+        MarkdownReporter.report(report, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 

@@ -1,4 +1,4 @@
-//! Text for a terminal: made harmless, measured, shortened and wrapped.
+//! Text for a terminal: escaped, measured, shortened and wrapped.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -10,9 +10,9 @@ pub(super) fn width(text: &str) -> usize {
     text.width()
 }
 
-/// `text` on one line and unable to steer a terminal or a CI system: control characters and those
-/// that are invisible or turn the direction of writing are escaped, and so are the beginnings of
-/// workflow commands (`::error`, `##[group]`).
+/// `text` on one line, without anything that could control a terminal or a CI system: control
+/// characters and characters that are invisible or change the writing direction are escaped, and so
+/// are the beginnings of workflow commands (`::error`, `##[group]`).
 pub(super) fn harmless(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
@@ -34,7 +34,7 @@ pub(super) fn harmless(text: &str) -> String {
     }
 }
 
-/// `text` in at most `columns`, its middle left out for an ellipsis where it is longer: the
+/// `text` in at most `columns`; if it is longer, an ellipsis replaces its middle, since the
 /// beginning and the end of names tell them apart.
 pub(super) fn shorten(text: &str, columns: usize) -> String {
     if width(text) <= columns {
@@ -99,7 +99,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn nothing_can_steer_the_terminal_or_a_ci_system() {
+    fn no_text_can_control_the_terminal_or_a_ci_system() {
         assert_eq!(harmless("a\u{1b}[31mb\n"), "a\\u{1b}[31mb\\n");
         assert_eq!(harmless("  ::error::x"), ": :error::x");
         assert_eq!(harmless("a ##[group]"), "a # #[group]");
@@ -121,7 +121,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_the_text_it_fits(text in ".{0,200}", columns in 0usize..90) {
+        fn any_text_fits(text in ".{0,200}", columns in 0usize..90) {
             let safe = harmless(&text);
             prop_assert!(!safe.chars().any(char::is_control));
             prop_assert!(width(&shorten(&safe, columns)) <= columns);

@@ -1,26 +1,29 @@
 //! From the keys of a scenario and a profile to a plan.
 //!
-//! Here: what the parts mean together: variables, hosts, targets. Not here: single requests
-//! (`request`), who does what (`tasks`), the load (`load`), targets (`slo`).
+//! Here: what the parts mean together: variables, hosts, SLOs. Not here: single requests
+//! (`request`), who does what (`flow::classes`), the load (`load`), how SLOs are written (`slo`).
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
 
+use super::flow::classes::{self, ClassCompiler, Selection};
 use super::flow::include;
-use super::flow::index::Pool;
+use super::flow::index::Index;
 use super::flow::steps::ITEM;
-use super::flow::tasks::{self, Running, Tasks};
-use super::keys::scenario::{ScenarioFile, SloFile};
+use super::keys::scenario::ScenarioFile;
+use super::keys::slo::SloFile;
 use super::load::{self, profile};
 use super::names::{Names, data};
-use super::request::{self, Common, extract};
-use super::service::{self, Place};
-use super::slo::{self, Origin, Slos};
+use super::options::Options;
+use super::request::{self, RequestDefaults, extract};
+use super::service::address::{self, EndpointUrl};
+use super::service::transport;
+use super::slo::{self, SloSet, SloSource};
+use super::source::{Source, stem};
 use super::yaml::decode::{Decode, Field, Pairs, missing_key};
 use super::yaml::findings::Findings;
 use super::yaml::tree;
-use super::{Options, Source, transport};
 use crate::error::{Diagnostic, Error};
 use crate::plan::{
     Endpoint, Escape, Model, Plan, Secrets, Service, SloScope, ThinkTime, Transport, Variable,
@@ -57,7 +60,7 @@ pub(super) fn compile_in(
     )?;
     let plan = scenario.and_then(|scenario| {
         let known = known.iter().map(|profile| profile.name.as_str()).collect();
-        Compiler {
+        PlanCompiler {
             scenario: &scenario,
             options,
             known,
@@ -68,10 +71,10 @@ pub(super) fn compile_in(
     // Without findings there is a plan; the message is for a mistake of this module.
     findings
         .into_result(plan)?
-        .ok_or(Error::Bug("the scenario has no plan and no errors"))
+        .ok_or_else(|| Error::Bug("there is no plan, and no error that explains it"))
 }
 
-/// A decoded scenario and where it stands.
+/// A decoded scenario and its folder.
 pub(super) struct Scenario {
     /// Its keys.
     pub file: ScenarioFile,
@@ -89,13 +92,13 @@ pub(super) fn read(source: &Source, findings: &mut Findings) -> Result<Option<Sc
     let (file, name, folder) = match source {
         Source::File(path) => {
             let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-            (findings.read_file(path)?, profile::stem(path), folder)
+            (findings.read_file(path)?, stem(path), folder)
         }
         Source::Url(url) => {
             // Parsed first, so that the only thing that can be wrong with the text below is known.
             let parsed =
-                service::parse_url(url).map_err(|diagnostic| Error::Invalid(vec![diagnostic]))?;
-            let name = service::authority(&parsed).unwrap_or_default();
+                address::parse_url(url).map_err(|diagnostic| Error::Invalid(vec![diagnostic]))?;
+            let name = address::authority(&parsed).unwrap_or_default();
             let quoted = serde_json::Value::from(url.as_str());
             let text = format!("endpoints: [{{get: {quoted}}}]\n");
             (findings.add_file("the URL", text), name, PathBuf::new())
@@ -114,8 +117,8 @@ pub(super) fn read(source: &Source, findings: &mut Findings) -> Result<Option<Sc
     }))
 }
 
-/// What is at hand while a plan is made.
-struct Compiler<'a> {
+/// What a plan is made from.
+struct PlanCompiler<'a> {
     scenario: &'a Scenario,
     options: &'a Options,
     /// The names of the profiles that do not come from the scenario.
@@ -123,7 +126,7 @@ struct Compiler<'a> {
     findings: &'a mut Findings,
 }
 
-impl Compiler<'_> {
+impl PlanCompiler<'_> {
     /// What came from the environment or by `-e`, and what headers with credentials say.
     fn secrets(&self, names: &Names<'_>, endpoints: &[Endpoint], transport: &Transport) -> Secrets {
         let taken = names.taken.borrow();
@@ -132,33 +135,33 @@ impl Compiler<'_> {
         let written = headers
             .filter(|header| is_secret_header(&header.name))
             .filter_map(|header| header.value.as_constant()?.split(' ').next_back());
-        let proofs = endpoints
+        let credentials = endpoints
             .iter()
             .filter_map(|endpoint| endpoint.auth.as_ref());
-        let proofs = proofs.filter_map(|auth| auth.secret());
+        let credentials = credentials.filter_map(|auth| auth.secret());
         let proxy = transport.proxy.iter().flat_map(|proxy| &proxy.credentials);
-        let proofs = proofs.chain(proxy.map(|(_, password)| password.as_str()));
+        let credentials = credentials.chain(proxy.map(|(_, password)| password.as_str()));
         let given = self.options.env.values().chain(taken.iter());
         let given = given.chain(names.secrets.iter().map(|(_, value)| value));
-        Secrets::new(given.map(String::as_str).chain(written).chain(proofs))
+        Secrets::new(given.map(String::as_str).chain(written).chain(credentials))
     }
 
-    fn plan(mut self, resolved: Option<profile::Resolved>) -> Option<Plan> {
+    fn plan(mut self, resolved: Option<profile::ResolvedProfile>) -> Option<Plan> {
         let file = &self.scenario.file;
         let mut names = Names::new(&self.options.env);
         let folder = &self.scenario.folder;
         data::secrets(&file.secrets, folder, &mut names, self.findings);
         let mut data = data::feeders(&file.data, folder, &mut names, self.findings);
         let included = include::included(file, folder, self.findings);
-        let mut pool = Pool::new(file, &included, self.findings);
-        self.variables(&mut names, &pool);
+        let mut index = Index::new(file, &included, self.findings);
+        self.variables(&mut names, &index);
         let defaults = file
             .defaults
             .get()
             .map(|defaults| defaults.value.clone())
             .unwrap_or_default();
         let client = transport::client(file, self.options.client);
-        let common = Common::new(
+        let common = RequestDefaults::new(
             &defaults,
             &names,
             &self.scenario.folder,
@@ -166,56 +169,56 @@ impl Compiler<'_> {
             client,
             self.findings,
         );
-        pool.compile(&common, self.findings);
-        if pool.requests.is_empty() && (self.findings.len() == 0 || file.endpoints.get().is_some())
+        index.compile(&common, self.findings);
+        if index.requests.is_empty() && (self.findings.len() == 0 || file.endpoints.get().is_some())
         {
-            let diagnostic = Diagnostic::new("there are no endpoints");
+            let diagnostic = Diagnostic::new("the scenario has no endpoints");
             self.findings.report(file.endpoints.key(), diagnostic);
         }
         let folder = &self.scenario.folder;
         let transport = transport::transport(file, client, &names, folder, self.findings);
-        let target = self.target(&pool);
+        let service = self.service(&index);
         let mut allowed_hosts = self.allowed_hosts();
-        for (_, place) in pool.requests.iter().filter_map(|r| r.compiled.as_ref()) {
-            if let Place::Absolute(url) = place {
-                allowed_hosts.extend(service::authority(url));
+        for (_, place) in index.requests.iter().filter_map(|r| r.compiled.as_ref()) {
+            if let EndpointUrl::Absolute(url) = place {
+                allowed_hosts.extend(address::authority(url));
             }
         }
-        if let Some(Service::Url(url)) = &target {
+        if let Some(Service::Url(url)) = &service {
             allowed_hosts.extend(
                 url::Url::parse(url)
                     .ok()
                     .as_ref()
-                    .and_then(service::authority),
+                    .and_then(address::authority),
             );
         }
-        let tasks = Tasks {
+        let compiler = ClassCompiler {
             file,
-            pool: &pool,
+            index: &index,
             names: &names,
             options: self.options,
             think_time: defaults.think_time.copied().unwrap_or(ThinkTime::None),
         };
-        let Running {
+        let Selection {
             classes,
             endpoints,
             flows,
-        } = tasks.running(self.findings);
-        let (profile_name, profile, profile_at) = resolved.unwrap_or_default();
-        let slos = self.slos(&pool, &profile_name, &profile.slo);
+        } = compiler.selection(self.findings);
+        let profile = resolved.unwrap_or_default();
+        let slos = self.slos(&index, &profile.name, &profile.file.slo);
         // What is wrong with a profile that could not be read was reported.
-        let mut load = match profile_name.is_empty() {
+        let mut load = match profile.name.is_empty() {
             true => None,
             false => load::load(
-                &profile,
-                profile_at,
+                &profile.file,
+                profile.at,
                 self.options,
-                common.timeout,
+                common.timeout(),
                 self.findings,
             ),
         };
         if let Some(load) = &mut load {
-            tasks::check_stages(&profile, &file.users, &classes, load, self.findings);
+            classes::check_stages(&profile.file, &file.users, &classes, load, self.findings);
             data::check_load(&file.data, &data, load, self.findings);
         }
         for (position, feeder) in data.iter_mut().enumerate() {
@@ -226,8 +229,8 @@ impl Compiler<'_> {
         let variables = names.variables.into_iter();
         let mut plan = Plan {
             scenario: self.scenario.name.clone(),
-            profile: profile_name,
-            service: target?,
+            profile: profile.name,
+            service: service?,
             transport,
             allowed_hosts,
             seed: self.options.seed.unwrap_or_else(random_seed),
@@ -258,7 +261,7 @@ impl Compiler<'_> {
         Some(plan)
     }
 
-    fn variables(&mut self, names: &mut Names<'_>, pool: &Pool<'_>) {
+    fn variables(&mut self, names: &mut Names<'_>, index: &Index<'_>) {
         let pairs = self
             .scenario
             .file
@@ -275,12 +278,12 @@ impl Compiler<'_> {
             names.variables.push((key.text.clone(), value));
         }
         names.defining = false;
-        for request in &pool.requests {
+        for request in &index.requests {
             for name in extract::variables(&request.file.extract, names, self.findings) {
                 names.declare(name);
             }
         }
-        for name in &pool.items {
+        for name in &index.items {
             match names.check_new(name) {
                 Ok(()) => drop(names.declare(name)),
                 Err(message) => self
@@ -288,21 +291,21 @@ impl Compiler<'_> {
                     .report(Some(name.at), Diagnostic::new(message)),
             }
         }
-        if pool.has_items && names.check_new(ITEM).is_ok() {
+        if index.has_items && names.check_new(ITEM).is_ok() {
             names.declare(ITEM);
         }
     }
 
-    fn target(&mut self, pool: &Pool<'_>) -> Option<Service> {
+    fn service(&mut self, index: &Index<'_>) -> Option<Service> {
         let given = match (&self.options.host, self.scenario.file.host.get()) {
             (Some(host), _) => Some((host.as_str(), None)),
             (None, Some(host)) => Some((host.value.as_str(), Some(host.at))),
             (None, None) => None,
         };
         if let Some((text, at)) = given {
-            self.findings.hide(service::credentials(text));
-            return match service::parse_host(text) {
-                Ok(target) => Some(target),
+            self.findings.hide(address::credentials(text));
+            return match address::parse_host(text) {
+                Ok(service) => Some(service),
                 Err(diagnostic) => {
                     self.findings.report(at, diagnostic);
                     None
@@ -310,18 +313,18 @@ impl Compiler<'_> {
             };
         }
         let mut origin = None;
-        for (_, place) in pool.requests.iter().filter_map(|r| r.compiled.as_ref()) {
+        for (_, place) in index.requests.iter().filter_map(|r| r.compiled.as_ref()) {
             match place {
-                Place::Absolute(url) => {
+                EndpointUrl::Absolute(url) => {
                     origin.get_or_insert_with(|| Service::Url(url.origin().ascii_serialization()));
                 }
-                Place::Relative => {
+                EndpointUrl::Relative => {
                     if self.scenario.file.host.is_missing() {
                         self.findings.report(
                             None,
                             Diagnostic::new("no host is given").help(
-                                "give `--host http://localhost:8000`, or `--host demo` for the built-in target, \
-                                 or write `host:` in the scenario",
+                                "pass `--host http://localhost:8000`, or `--host demo` for the built-in service, \
+                                 or set `host` in the scenario",
                             ),
                         );
                     }
@@ -341,7 +344,7 @@ impl Compiler<'_> {
             .get()
             .map_or(&[][..], |list| &list.value)
         {
-            match service::parse_allowed(text) {
+            match address::parse_allowed(text) {
                 Ok(allowed) => hosts.extend(allowed),
                 Err(diagnostic) => self.findings.report(Some(text.at), diagnostic),
             }
@@ -349,43 +352,63 @@ impl Compiler<'_> {
         hosts
     }
 
-    /// The targets of profile, scenario and command line.
-    fn slos(&mut self, pool: &Pool<'_>, profile: &str, of_profile: &Field<Pairs<SloFile>>) -> Slos {
+    /// The SLOs of profile, scenario and command line.
+    fn slos(
+        &mut self,
+        index: &Index<'_>,
+        profile: &str,
+        of_profile: &Field<Pairs<SloFile>>,
+    ) -> SloSet {
         let file = &self.scenario.file;
-        let of_requests = pool.requests.iter().filter_map(|r| request::name(r.file));
-        let of_flows = pool.flows.iter().map(|flow| flow.key.text.clone());
+        let of_requests = index.requests.iter().filter_map(|r| request::name(r.file));
+        let of_flows = index.flows.iter().map(|flow| flow.key.text.clone());
         let names = of_requests.chain(of_flows);
         let of_scenario = file.profiles.get().map_or(&[][..], |pairs| &pairs.0);
         let profiles: BTreeSet<&str> = (self.known.iter().copied())
             .chain(of_scenario.iter().map(|(key, _)| key.text.as_str()))
             .chain([profile])
             .collect();
-        let mut slos = Slos::new(names.collect(), profiles, profile);
-        slos.add_file(of_profile, &SloScope::Total, Origin::Profile, self.findings);
-        slos.add_file(&file.slo, &SloScope::Total, Origin::Scenario, self.findings);
-        for request in &pool.requests {
+        let mut slos = SloSet::new(names.collect(), profiles, profile);
+        slos.add_file(
+            of_profile,
+            &SloScope::Total,
+            SloSource::Profile,
+            self.findings,
+        );
+        slos.add_file(
+            &file.slo,
+            &SloScope::Total,
+            SloSource::Scenario,
+            self.findings,
+        );
+        for request in &index.requests {
             if let Some(name) = request::name(request.file) {
                 let scope = SloScope::Endpoint(name);
-                slos.add_file(&request.file.slo, &scope, Origin::Scenario, self.findings);
+                slos.add_file(
+                    &request.file.slo,
+                    &scope,
+                    SloSource::Scenario,
+                    self.findings,
+                );
             }
         }
-        for flow in &pool.flows {
+        for flow in &index.flows {
             let scope = SloScope::Endpoint(flow.key.text.clone());
-            slos.add_file(&flow.file.slo, &scope, Origin::Scenario, self.findings);
+            slos.add_file(&flow.file.slo, &scope, SloSource::Scenario, self.findings);
         }
         slo::add_expressions(&mut slos, &self.options.slos, self.findings);
         slos
     }
 }
 
-/// Why a throughput cannot be reached.
+/// Why a throughput is out of reach.
 fn offered(plan: &Plan, rate: f64) -> String {
     let rate = format_rate(rate);
     match plan.load.model {
-        Model::Open { .. } => format!("the load offers at most {rate}"),
+        Model::Open { .. } => format!("the load can reach at most {rate}"),
         Model::Closed => {
             format!(
-                "{} users with this think time offer at most {rate}",
+                "{} users with this think time can reach at most {rate}",
                 plan.load.peak()
             )
         }

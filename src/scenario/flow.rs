@@ -1,8 +1,8 @@
 //! Flows and user classes: which endpoints and flows there are, and the steps that users take.
 
+pub(super) mod classes;
 pub(super) mod include;
 pub(super) mod index;
 pub(super) mod steps;
-pub(super) mod tasks;
 #[cfg(test)]
 mod tests;

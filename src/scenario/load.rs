@@ -5,31 +5,33 @@
 //!
 //! | option | effect |
 //! |---|---|
-//! | users | the highest stage becomes that many, the others in proportion; in an open load: most requests in flight |
-//! | rate | an open load whose highest stage is that rate |
+//! | users | the highest stage becomes that many, the others in proportion; in the open model: most requests in flight |
+//! | rate | the open model, whose highest stage is that rate |
 //! | run time | the stages last that long together, inner ramps included, in proportion |
 //! | spawn rate | the first ramp lasts users / spawn rate |
 //! | iterations | all users at once at the highest level, no warm-up, until the iterations are done |
 
+mod draft;
 pub(super) mod profile;
-pub(super) mod shapes;
-pub(super) mod stages;
+mod shapes;
+mod stages;
 
 use std::time::Duration;
 
-use super::Options;
-use super::keys::scenario::ProfileFile;
+use super::keys::profile::ProfileFile;
+use super::options::Options;
 use super::yaml::decode::MAX_COUNT;
 use super::yaml::findings::{Findings, Span};
 use crate::error::Diagnostic;
 use crate::plan::{Arrivals, Load, Model, Stage};
 use crate::units::{MAX_DURATION, format_duration, format_rate, format_users};
-use stages::{Draft, drafts, scale, stretch};
+use draft::{StageDraft, scale, stretch};
+use stages::drafts;
 
 /// How long an iteration-limited run may take when no run time is given.
 const LONGEST_ITERATIONS: Duration = Duration::from_secs(24 * 3600);
 
-/// The load of `profile`, which stands at `at`, under `options`; `timeout` is the longest wait
+/// The load of `profile`, whose place is `at`, under `options`; `timeout` is the longest wait
 /// for a response. `None` after a finding.
 pub(super) fn load(
     profile: &ProfileFile,
@@ -74,7 +76,7 @@ pub(super) fn load(
     let mut warmup = profile.warmup.copied().unwrap_or_default();
     if options.iterations.is_some() {
         warmup = Duration::ZERO;
-        stages = vec![Draft {
+        stages = vec![StageDraft {
             name: "iterations".into(),
             level: peak,
             ramp: options.spawn_rate.is_none().then_some(Duration::ZERO),
@@ -87,8 +89,8 @@ pub(super) fn load(
         (true, Some(_)) => {
             findings.report(
                 None,
-                Diagnostic::new("a spawn rate is for users, and this load is a rate of arrivals")
-                    .help("leave the spawn rate out, or give the first stage a `ramp`"),
+                Diagnostic::new("a spawn rate needs users, but this load has an arrival rate")
+                    .help("remove the spawn rate, or give the first stage a `ramp`"),
             );
             None
         }
@@ -149,8 +151,9 @@ fn arrivals(
             Some(_) => None,
             None => profile.arrivals.key(),
         };
-        let diagnostic = Diagnostic::new("`arrivals` is for an open load, and this one has users")
-            .help("leave it out, or give a rate");
+        let diagnostic =
+            Diagnostic::new("`arrivals` needs an arrival rate, but this load has users")
+                .help("remove it, or set a rate");
         findings.report(place, diagnostic);
         return None;
     }
@@ -165,7 +168,7 @@ fn check_options(options: &Options) -> Vec<Diagnostic> {
             options
                 .users
                 .is_none_or(|users| (1..=MAX_COUNT).contains(&users)),
-            "the number of users must lie between 1 and 1000000",
+            "the number of users must be between 1 and 1000000",
         ),
         (
             positive(options.spawn_rate),
@@ -189,7 +192,7 @@ fn check_options(options: &Options) -> Vec<Diagnostic> {
             options
                 .workers
                 .is_none_or(|workers| (1..=1024).contains(&workers)),
-            "the number of workers must lie between 1 and 1024",
+            "the number of workers must be between 1 and 1024",
         ),
         (
             options
@@ -205,7 +208,7 @@ fn check_options(options: &Options) -> Vec<Diagnostic> {
 }
 
 /// Gives the stages with a spawn rate their ramps.
-fn spawn(stages: &mut [Draft], findings: &mut Findings) -> Option<()> {
+fn spawn(stages: &mut [StageDraft], findings: &mut Findings) -> Option<()> {
     let mut before = 0.0;
     for stage in stages {
         if let Some(per_s) = stage.spawn_rate {
@@ -225,7 +228,7 @@ fn spawn_time(users: f64, per_s: f64, findings: &mut Findings) -> Option<Duratio
         findings.report(
             None,
             Diagnostic::new(format!(
-                "at this spawn rate the users take longer than {longest} to start"
+                "at this spawn rate, it takes longer than {longest} to start the users"
             )),
         );
     }

@@ -1,6 +1,6 @@
 //! What templates can name: variables, secrets, data, the environment, and what is always there.
 //!
-//! Here: which names there are, and what they stand for. Not here: how they stand within braces
+//! Here: which names there are, and what they mean. Not here: how they are written within braces
 //! (`template`).
 
 pub(super) mod data;
@@ -40,21 +40,21 @@ pub(super) struct Names<'a> {
     pub variables: Vec<(String, Template)>,
     /// Names and values of secrets.
     pub secrets: Vec<(String, String)>,
-    /// The data there is.
-    pub data: Vec<Data>,
+    /// The data files.
+    pub data: Vec<DataColumns>,
     /// Whether the scenario's variables are being defined, which are filled in once for each user.
     pub defining: bool,
     /// The variables that change during the run.
     changing: BTreeSet<String>,
     /// What there is beside the variables: names that are only set during the run, and the columns
     /// of data that something uses.
-    further: RefCell<Vec<Further>>,
+    extra: RefCell<Vec<ExtraName>>,
     /// Secrets that were asked for.
     pub taken: RefCell<BTreeSet<String>>,
 }
 
-/// Data that users are fed with.
-pub(super) struct Data {
+/// A data file that feeds users.
+pub(super) struct DataColumns {
     /// Its name.
     pub name: String,
     /// Its columns.
@@ -64,14 +64,14 @@ pub(super) struct Data {
 }
 
 /// A name beside the variables.
-struct Further {
+struct ExtraName {
     name: String,
     /// Position of the data, and of its column.
     column: Option<(usize, usize)>,
 }
 
-/// What a name stands for.
-pub(super) enum Value {
+/// What a name means.
+pub(super) enum NameValue {
     /// Known now.
     Text(String),
     /// Filled in for each request.
@@ -106,14 +106,14 @@ impl<'a> Names<'a> {
     }
 
     fn position(&self, name: &str, column: Option<(usize, usize)>) -> usize {
-        let mut further = self.further.borrow_mut();
-        let found = further.iter().position(|known| known.name == name);
+        let mut extra = self.extra.borrow_mut();
+        let found = extra.iter().position(|known| known.name == name);
         let position = found.unwrap_or_else(|| {
-            further.push(Further {
+            extra.push(ExtraName {
                 name: name.to_owned(),
                 column,
             });
-            further.len() - 1
+            extra.len() - 1
         });
         self.variables.len() + position
     }
@@ -121,39 +121,39 @@ impl<'a> Names<'a> {
     /// All names, in the order of their positions.
     pub fn all(&self) -> Vec<String> {
         let variables = self.variables.iter().map(|(name, _)| name.clone());
-        let further = self.further.borrow();
+        let extra = self.extra.borrow();
         variables
-            .chain(further.iter().map(|further| further.name.clone()))
+            .chain(extra.iter().map(|extra| extra.name.clone()))
             .collect()
     }
 
     /// The columns of the data at `position` that are used: where in the row, and in the names.
     pub fn columns(&self, position: usize) -> Vec<(usize, usize)> {
-        let further = self.further.borrow();
-        let used = further.iter().enumerate().filter_map(|(i, further)| {
-            let (data, column) = further.column?;
+        let extra = self.extra.borrow();
+        let used = extra.iter().enumerate().filter_map(|(i, extra)| {
+            let (data, column) = extra.column?;
             (data == position).then_some((column, self.variables.len() + i))
         });
         used.collect()
     }
 
-    /// What a name on its own stands for; `None` when there is no such name, or it is a function.
-    pub fn value(&self, name: &str) -> Option<Result<Value, Diagnostic>> {
+    /// What a name on its own means; `None` when there is no such name, or it is a function.
+    pub fn value(&self, name: &str) -> Option<Result<NameValue, Diagnostic>> {
         if let Some(index) = self.variables.iter().position(|(known, _)| known == name) {
             let constant = self.variables[index].1.as_constant();
             return Some(Ok(
                 match constant.filter(|_| !self.changing.contains(name)) {
-                    Some(value) => Value::Text(value.to_owned()),
-                    None => Value::Slot(Slot::Variable(index)),
+                    Some(value) => NameValue::Text(value.to_owned()),
+                    None => NameValue::Slot(Slot::Variable(index)),
                 },
             ));
         }
         if let Some(position) = self.changing(name) {
-            return Some(Ok(Value::Slot(Slot::Variable(position))));
+            return Some(Ok(NameValue::Slot(Slot::Variable(position))));
         }
         if let Some((_, value)) = self.secrets.iter().find(|(known, _)| known == name) {
             self.taken.borrow_mut().insert(value.clone());
-            return Some(Ok(Value::Text(value.clone())));
+            return Some(Ok(NameValue::Text(value.clone())));
         }
         let (first, column) = name.split_once('.').unwrap_or((name, ""));
         let position = self.data.iter().position(|data| data.name == first)?;
@@ -166,20 +166,19 @@ impl<'a> Names<'a> {
         (is_name || is_known).then(|| self.column(position, column))
     }
 
-    fn column(&self, position: usize, column: &str) -> Result<Value, Diagnostic> {
+    fn column(&self, position: usize, column: &str) -> Result<NameValue, Diagnostic> {
         let data = &self.data[position];
         let name = &data.name;
         let Some(index) = data.columns.iter().position(|known| known == column) else {
             let columns = data.columns.iter().map(String::as_str);
             if column.is_empty() {
-                return Err(
-                    Diagnostic::new(format!("`{name}` is data with several columns")).help(
-                        format!(
-                            "write one of them, such as `{{{{ {name}.{} }}}}`",
-                            data.columns[0]
-                        ),
-                    ),
-                );
+                return Err(Diagnostic::new(format!(
+                    "`{name}` is a data file with several columns"
+                ))
+                .help(format!(
+                    "use one of them, such as `{{{{ {name}.{} }}}}`",
+                    data.columns[0]
+                )));
             }
             let diagnostic = Diagnostic::new(format!("`{name}` has no column `{column}`"))
                 .help(format!("columns: {}", list(columns.clone())));
@@ -190,19 +189,19 @@ impl<'a> Names<'a> {
         };
         if self.defining && data.per == Per::Iteration {
             return Err(Diagnostic::new(format!(
-                "`{name}` has another row in each iteration, and variables are filled in only once"
+                "`{name}` takes a new row in each iteration, but variables are set only once per user"
             ))
             .help(format!(
-                "use `{{{{ {name}.{column} }}}}` where it is needed, or give `{name}` `per: user`"
+                "use `{{{{ {name}.{column} }}}}` where it is needed, or set `per: user` for `{name}`"
             )));
         }
         let full = format!("{name}.{column}");
-        Ok(Value::Slot(Slot::Variable(
+        Ok(NameValue::Slot(Slot::Variable(
             self.position(&full, Some((position, index))),
         )))
     }
 
-    /// What a name within an expression stands for: `users.address.city` is the column `address`
+    /// What a name within an expression means: `users.address.city` is the column `address`
     /// of the data `users`, looked into.
     pub fn input(&self, path: &str) -> Result<(InputName, Input), Diagnostic> {
         let mut parts = path.splitn(3, '.');
@@ -211,10 +210,10 @@ impl<'a> Names<'a> {
         let one = |input| Ok(((first.to_owned(), None), input));
         let two = |input| Ok(((first.to_owned(), second.map(str::to_owned)), input));
         let input = |value| match value {
-            Value::Text(text) => Input::Known(text),
-            Value::Slot(Slot::Variable(index)) => Input::Variable(index),
+            NameValue::Text(text) => Input::Known(text),
+            NameValue::Slot(Slot::Variable(index)) => Input::Variable(index),
             // No other slot has a name of its own.
-            Value::Slot(_) => Input::Known(String::new()),
+            NameValue::Slot(_) => Input::Known(String::new()),
         };
         match (first, second) {
             ("user_id", None) => return one(Input::UserId),
@@ -246,7 +245,7 @@ impl<'a> Names<'a> {
         }
         value.ok_or_else(|| {
             Diagnostic::new(format!("environment variable `{name}` is not set"))
-                .help(format!("set it, or give `-e {name}=...`"))
+                .help(format!("set it, or pass `-e {name}=...`"))
         })
     }
 
@@ -268,7 +267,7 @@ impl<'a> Names<'a> {
         let known: Vec<String> = variables.chain(known).collect();
         let known: Vec<&str> = known.iter().map(String::as_str).chain(BUILT_IN).collect();
         let diagnostic = Diagnostic::new(format!("unknown variable `{name}`")).help(format!(
-            "known here: {}, `env.NAME`",
+            "known: {}, `env.NAME`",
             list(known.iter().copied())
         ));
         match did_you_mean(name, known) {
@@ -282,19 +281,21 @@ impl<'a> Names<'a> {
         let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
         if !starts_well || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
             return Err(format!(
-                "`{name}` cannot name a variable: use letters, digits and `_`"
+                "`{name}` is not a valid name: use letters, digits and `_`"
             ));
         }
         if is_reserved(name) {
-            return Err(format!(
-                "`{name}` cannot name a variable: it has a meaning of its own"
-            ));
+            return Err(format!("`{name}` is a reserved name: choose another"));
         }
         let is_data = self.data.iter().any(|data| data.name == name);
         let is_secret = self.secrets.iter().any(|(known, _)| known == name);
         match (is_data, is_secret) {
-            (true, _) => Err(format!("`{name}` is the name of data: choose another")),
-            (_, true) => Err(format!("`{name}` is the name of a secret: choose another")),
+            (true, _) => Err(format!(
+                "`{name}` is already the name of a data file: choose another"
+            )),
+            (_, true) => Err(format!(
+                "`{name}` is already the name of a secret: choose another"
+            )),
             _ => Ok(()),
         }
     }

@@ -5,14 +5,18 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::compile::{self, compile};
+use super::keys::endpoint::EndpointFile;
 use super::keys::flow::StepFile;
-use super::keys::scenario::{EndpointFile, ProfileFile, ScenarioFile};
-use super::load::profile::{self, Origin};
-use super::slo::{self, Slos};
+use super::keys::profile::ProfileFile;
+use super::keys::scenario::ScenarioFile;
+use super::load::profile::{self, ProfileSource};
+use super::options::Options;
+use super::request;
+use super::slo::{self, SloSet};
+use super::source::{Source, stem};
 use super::yaml::decode::Decode;
 use super::yaml::findings::Findings;
-use super::yaml::tree::{self, Kind};
-use super::{Options, Source, request};
+use super::yaml::tree::{self, NodeKind};
 use crate::error::{Error, did_you_mean};
 use crate::plan::{Load, Plan, SloScope};
 
@@ -54,14 +58,14 @@ pub fn outline(path: &Path) -> Result<Outline, Error> {
         let endpoints = endpoints.iter().filter_map(|file| {
             Some(EndpointOutline {
                 name: request::name(file)?,
-                weight: file.weight.copied().unwrap_or(1),
+                weight: file.weight.copied().unwrap_or_default().0,
                 tags: file.tags.get().map_or_else(Vec::new, |tags| tags.0.clone()),
             })
         });
         let of_file = scenario.file.flows.get().map_or(&[][..], |flows| &flows.0);
         let flows = of_file.iter().map(|(key, flow)| EndpointOutline {
             name: format!("{} (flow)", key.text),
-            weight: flow.weight.copied().unwrap_or(1),
+            weight: flow.weight.copied().unwrap_or_default().0,
             tags: flow.tags.get().map_or_else(Vec::new, |tags| tags.0.clone()),
         });
         let endpoints = endpoints.chain(flows);
@@ -99,13 +103,13 @@ fn profiles_in(dir: &Path) -> Result<Vec<ProfileOutline>, Error> {
     let mut findings = Findings::default();
     let mut outlines = Vec::new();
     for known in profile::known(dir) {
-        let file = profile::open(&known.origin, &known.name, &mut findings)?;
+        let file = profile::open(&known.source, &known.name, &mut findings)?;
         let Some((purpose, load)) = check_profile(file, &known.name, &mut findings) else {
             continue;
         };
-        let path = match known.origin {
-            Origin::BuiltIn(_) => None,
-            Origin::File(path) => Some(path),
+        let path = match known.source {
+            ProfileSource::BuiltIn(_) => None,
+            ProfileSource::File(path) => Some(path),
         };
         outlines.push(ProfileOutline {
             name: known.name,
@@ -122,11 +126,11 @@ fn check_profile(file: usize, name: &str, findings: &mut Findings) -> Option<(St
     let (profile, at) = profile::decode(file, findings)?;
     let timeout = std::time::Duration::from_secs(30);
     let load = super::load::load(&profile, Some(at), &Options::default(), timeout, findings);
-    let mut slos = Slos::new(Vec::new(), [name], name);
+    let mut slos = SloSet::new(Vec::new(), [name], name);
     slos.add_file(
         &profile.slo,
         &SloScope::Total,
-        slo::Origin::Profile,
+        slo::SloSource::Profile,
         findings,
     );
     let purpose = profile
@@ -148,11 +152,11 @@ pub fn profile_text(name: &str) -> Result<String, Error> {
         if let Some(close) = did_you_mean(name, names()) {
             message += &format!(": did you mean `{close}`?");
         }
-        let help = format!("known: {}", super::yaml::decode::list(names()));
+        let help = format!("known profiles: {}", super::yaml::decode::list(names()));
         return Err(Error::usage_help(message, help));
     };
     let mut findings = Findings::default();
-    let file = profile::open(&found.origin, name, &mut findings)?;
+    let file = profile::open(&found.source, name, &mut findings)?;
     Ok(findings.text(file).to_string())
 }
 
@@ -181,7 +185,7 @@ pub fn check_file(path: &Path, profile: &str, options: &Options) -> Result<Check
     }
     let mut findings = Findings::default();
     let file = findings.read_file(path)?;
-    let checked = check_profile(file, &profile::stem(path), &mut findings);
+    let checked = check_profile(file, &stem(path), &mut findings);
     let load = findings
         .into_result(checked)?
         .map(|(_, load)| CheckedFile::Profile(load));
@@ -195,7 +199,7 @@ fn is_profile(path: &Path) -> Result<bool, Error> {
     let node = tree::parse(file, &mut findings);
     let has = |key: &&str| node.as_ref().is_some_and(|node| node.get(key).is_some());
     let users = node.as_ref().and_then(|node| node.get("users"));
-    let has_classes = users.is_some_and(|users| matches!(users.kind, Kind::Map(_)));
+    let has_classes = users.is_some_and(|users| matches!(users.kind, NodeKind::Map(_)));
     let is_scenario = has_classes || ["endpoints", "flows", "include"].iter().any(has);
     let in_profiles = path
         .parent()
@@ -209,7 +213,7 @@ fn is_profile(path: &Path) -> Result<bool, Error> {
 
 /// For results that are missing without a finding, which only a mistake of this module can cause.
 fn nothing_read() -> Error {
-    Error::Bug("the file has no content and no errors")
+    Error::Bug("nothing was read, and no error explains it")
 }
 
 /// The JSON Schema of scenario files.

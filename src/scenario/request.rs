@@ -2,54 +2,51 @@
 //!
 //! Not here: bodies (`body`), credentials (`auth`) and conditions on the response (`checks`).
 
-pub(super) mod auth;
-pub(super) mod body;
+mod auth;
+mod body;
+mod body_file;
 pub(super) mod checks;
 pub(super) mod extract;
-pub(super) mod multipart;
+mod header;
+mod limits;
+mod multipart;
 
 use std::path::Path;
 use std::time::Duration;
 
-use super::keys::scenario::{DefaultsFile, EndpointFile};
+use super::keys::endpoint::EndpointFile;
+use super::keys::scenario::DefaultsFile;
 use super::names::Names;
-use super::service::{self, Place};
-use super::transport;
-use super::yaml::decode::{At, Field, Pairs, Size};
-use super::yaml::findings::{Findings, Span};
+use super::service::address::{self, EndpointUrl};
+use super::service::transport;
+use super::yaml::decode::{At, Field};
+use super::yaml::findings::Findings;
 use crate::error::Diagnostic;
 use crate::plan::{
-    Auth, Body, ClientChoice, Endpoint, Escape, Header, HttpChoice, Method, Slot, Template,
-    TemplatePart, Wire,
+    Auth, Body, ClientChoice, Endpoint, Escape, Header, HttpChoice, Method, Template, Wire,
 };
-use crate::units::format_duration;
-use auth::Choice;
+use auth::AuthSetting;
+use limits::EndpointLimits;
 
 /// What all endpoints of a scenario have in common.
-pub(super) struct Common<'a> {
+pub(super) struct RequestDefaults<'a> {
     /// Variables and environment.
-    pub names: &'a Names<'a>,
+    names: &'a Names<'a>,
     /// The folder of the scenario.
-    pub folder: &'a Path,
+    folder: &'a Path,
     /// Headers of all requests.
-    pub headers: Vec<Header>,
-    /// The timeout of a request.
-    pub timeout: Duration,
-    /// The connect timeout, at most `timeout`.
-    pub connect_timeout: Duration,
-    /// How many redirects are followed.
-    pub max_redirects: u32,
-    /// The largest response body; bytes.
-    pub max_body: u64,
-    /// How requests prove who sends them.
-    pub auth: Choice,
+    headers: Vec<Header>,
+    /// How long requests may take, and what else bounds them.
+    limits: EndpointLimits,
+    /// How requests authenticate.
+    auth: AuthSetting,
     /// What requests ask of their connections.
-    pub wire: Wire,
+    wire: Wire,
     /// What carries the requests.
     client: ClientChoice,
 }
 
-impl<'a> Common<'a> {
+impl<'a> RequestDefaults<'a> {
     /// From the scenario's `defaults`; `timeout` comes from the command line.
     pub fn new(
         defaults: &DefaultsFile,
@@ -59,13 +56,7 @@ impl<'a> Common<'a> {
         client: ClientChoice,
         findings: &mut Findings,
     ) -> Self {
-        let limits = Limits {
-            timeout: Duration::from_secs(30),
-            connect_timeout: Duration::from_secs(10),
-            max_redirects: 10,
-            max_body: 100_000_000,
-        };
-        let mut limits = limits.with(
+        let mut limits = EndpointLimits::default().with(
             &defaults.timeout,
             &defaults.connect_timeout,
             &defaults.max_redirects,
@@ -76,18 +67,15 @@ impl<'a> Common<'a> {
             limits.timeout = timeout;
             limits.connect_timeout = limits.connect_timeout.min(timeout);
         }
-        let headers = headers(&defaults.headers, names, findings);
-        let auth = auth::choice(&defaults.auth, names, findings);
-        refuse_two_proofs(&auth, &headers, findings);
+        let headers = header::headers(&defaults.headers, names, findings);
+        let auth = auth::setting(&defaults.auth, names, findings);
+        refuse_auth_twice(&auth, &headers, findings);
         refuse_http2(client, &defaults.http_version, findings);
         Self {
             names,
             folder,
             headers,
-            timeout: limits.timeout,
-            connect_timeout: limits.connect_timeout,
-            max_redirects: limits.max_redirects,
-            max_body: limits.max_body,
+            limits,
             auth,
             wire: wire(
                 Wire::default(),
@@ -98,36 +86,35 @@ impl<'a> Common<'a> {
         }
     }
 
+    /// The timeout of requests without their own.
+    pub fn timeout(&self) -> Duration {
+        self.limits.timeout
+    }
+
     /// The request of `file`, and its host where the URL is absolute. What cannot be understood
     /// is reported.
     pub fn endpoint(
         &self,
         file: &At<EndpointFile>,
         findings: &mut Findings,
-    ) -> Option<(Endpoint, Place)> {
+    ) -> Option<(Endpoint, EndpointUrl)> {
         let request_line = method(file, findings);
-        let limits = Limits {
-            timeout: self.timeout,
-            connect_timeout: self.connect_timeout,
-            max_redirects: self.max_redirects,
-            max_body: self.max_body,
-        }
-        .with(
+        let limits = self.limits.with(
             &file.timeout,
             &file.connect_timeout,
             &file.max_redirects,
             &file.max_body,
             findings,
         );
-        let mut headers = headers(&file.headers, self.names, findings);
-        let auth = auth::choice(&file.auth, self.names, findings);
-        refuse_two_proofs(&auth, &headers, findings);
+        let mut headers = header::headers(&file.headers, self.names, findings);
+        let auth = auth::setting(&file.auth, self.names, findings);
+        refuse_auth_twice(&auth, &headers, findings);
         let auth = match auth {
-            Choice::By(auth, _) => Some(auth),
-            Choice::None => None,
-            // A header of its own stands nearer than the defaults.
-            Choice::Unsaid => match &self.auth {
-                Choice::By(auth, _) if !is_proof_given(auth, &headers) => Some(auth.clone()),
+            AuthSetting::By(auth, _) => Some(auth),
+            AuthSetting::None => None,
+            // A header of the endpoint takes precedence over the defaults.
+            AuthSetting::Unset => match &self.auth {
+                AuthSetting::By(auth, _) if !has_auth_header(auth, &headers) => Some(auth.clone()),
                 _ => None,
             },
         };
@@ -158,7 +145,7 @@ impl<'a> Common<'a> {
         if method == Method::Head && !matches!(body, Body::None) {
             findings.report(
                 Some(url_text.at),
-                Diagnostic::new("a HEAD request has no body"),
+                Diagnostic::new("a HEAD request cannot have a body"),
             );
         }
         let before = findings.len();
@@ -166,8 +153,8 @@ impl<'a> Common<'a> {
         if findings.len() > before {
             return None;
         }
-        findings.hide(service::credentials(&url_text.value));
-        let place = match service::check_url(&url) {
+        findings.hide(address::credentials(&url_text.value));
+        let place = match address::check_url(&url) {
             Ok(place) => place,
             Err(diagnostic) => {
                 findings.report(Some(url_text.at), diagnostic);
@@ -212,19 +199,19 @@ fn refuse_http2(client: ClientChoice, version: &Field<HttpChoice>, findings: &mu
     }
 }
 
-fn is_proof_given(auth: &Auth, headers: &[Header]) -> bool {
+fn has_auth_header(auth: &Auth, headers: &[Header]) -> bool {
     let name = auth.header_name();
     headers.iter().any(|header| Some(&*header.name) == name)
 }
 
-/// Reports an `auth` beside a header that says the same in another way.
-fn refuse_two_proofs(auth: &Choice, headers: &[Header], findings: &mut Findings) {
-    if let Choice::By(auth, at) = auth
-        && is_proof_given(auth, headers)
+/// Reports an `auth` beside the header that it would set.
+fn refuse_auth_twice(auth: &AuthSetting, headers: &[Header], findings: &mut Findings) {
+    if let AuthSetting::By(auth, at) = auth
+        && has_auth_header(auth, headers)
     {
         let name = auth.header_name().unwrap_or_default();
-        let diagnostic = Diagnostic::new(format!("both `auth` and the header `{name}`"))
-            .help("`auth` sends that header: keep one of them");
+        let diagnostic = Diagnostic::new(format!("`auth` conflicts with the header `{name}`"))
+            .help("`auth` sets that header: remove one of them");
         findings.report(Some(*at), diagnostic);
     }
 }
@@ -266,7 +253,7 @@ fn method<'a>(
             findings.report(
                 Some(file.at),
                 Diagnostic::new("the endpoint has no method")
-                    .help("give it one of `get`, `head`, `post`, `put`, `patch`, `delete`, `options`, such as `get: /health`"),
+                    .help("add one of `get`, `head`, `post`, `put`, `patch`, `delete`, `options`, such as `get: /health`"),
             );
             None
         }
@@ -274,128 +261,9 @@ fn method<'a>(
             findings.report(
                 second.key().or(Some(file.at)),
                 Diagnostic::new("the endpoint has more than one method")
-                    .help("write one endpoint for each"),
+                    .help("write one endpoint for each method"),
             );
             None
         }
     }
-}
-
-struct Limits {
-    timeout: Duration,
-    connect_timeout: Duration,
-    max_redirects: u32,
-    max_body: u64,
-}
-
-impl Limits {
-    /// These, with what is written in their place.
-    fn with(
-        self,
-        timeout: &Field<Duration>,
-        connect_timeout: &Field<Duration>,
-        max_redirects: &Field<u32>,
-        max_body: &Field<Size>,
-        findings: &mut Findings,
-    ) -> Self {
-        let mut positive = |field: &Field<Duration>| {
-            let given = field.get()?;
-            if given.value.is_zero() {
-                findings.report(Some(given.at), Diagnostic::new("a timeout must be above 0"));
-                return None;
-            }
-            Some(given.value)
-        };
-        let new_timeout = positive(timeout).unwrap_or(self.timeout);
-        let new_connect = positive(connect_timeout);
-        if let Some(given) = connect_timeout
-            .get()
-            .filter(|given| given.value > new_timeout)
-        {
-            let (connect, whole) = (format_duration(given.value), format_duration(new_timeout));
-            findings.report(
-                Some(given.at),
-                Diagnostic::new(format!(
-                    "the connect timeout {connect} is longer than the timeout {whole}"
-                ))
-                .help("connecting is part of the request: make it shorter, or the timeout longer"),
-            );
-        }
-        if let Some(given) = max_redirects.get().filter(|given| given.value > 100) {
-            let diagnostic = Diagnostic::new("more than 100 redirects are not followed");
-            findings.report(Some(given.at), diagnostic);
-        }
-        Self {
-            timeout: new_timeout,
-            connect_timeout: new_connect.unwrap_or(self.connect_timeout).min(new_timeout),
-            max_redirects: max_redirects.copied().unwrap_or(self.max_redirects),
-            max_body: max_body.copied().map_or(self.max_body, |size| size.0),
-        }
-    }
-}
-
-fn headers(
-    field: &Field<Pairs<String>>,
-    names: &Names<'_>,
-    findings: &mut Findings,
-) -> Vec<Header> {
-    let pairs = field.get().map_or(&[][..], |pairs| &pairs.0);
-    let mut headers: Vec<Header> = Vec::new();
-    for (key, text) in pairs {
-        let name = key.text.to_ascii_lowercase();
-        if let Err(diagnostic) = check_header_name(&name, &headers) {
-            findings.report(Some(key.at), diagnostic);
-            continue;
-        }
-        let value = names.template(text, Escape::None, findings);
-        if !value.parts().iter().all(is_header_text) {
-            report_header_value(&key.text, text.at, findings);
-        }
-        headers.push(Header { name, value });
-    }
-    headers
-}
-
-/// Whether a header of this lower-case name may be given.
-pub(super) fn check_header_name(name: &str, before: &[Header]) -> Result<(), Diagnostic> {
-    if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
-        return Err(Diagnostic::new(format!("`{name}` is not a header name"))
-            .help("use letters, digits and `-`"));
-    }
-    if matches!(name, "content-length" | "transfer-encoding" | "connection") {
-        return Err(
-            Diagnostic::new(format!("the header `{name}` is set by perfctl")).help("remove it"),
-        );
-    }
-    if before.iter().any(|header| header.name == name) {
-        return Err(
-            Diagnostic::new(format!("the header `{name}` is given twice"))
-                .help("names are compared without regard to case: keep one of them"),
-        );
-    }
-    Ok(())
-}
-
-/// Whether a part may stand in a header. The value itself is not shown: it may be a secret.
-pub(super) fn is_header_text(part: &TemplatePart) -> bool {
-    let fits = |text: &str| http::HeaderValue::from_str(text).is_ok();
-    match part {
-        TemplatePart::Literal(text) => fits(text),
-        TemplatePart::Slot {
-            slot: Slot::RandomChoice(choices),
-            ..
-        } => choices.iter().all(|text| fits(text)),
-        TemplatePart::Slot { .. } => true,
-    }
-}
-
-/// Reports a value that no header can hold.
-pub(super) fn report_header_value(name: &str, at: Span, findings: &mut Findings) {
-    findings.report(
-        Some(at),
-        Diagnostic::new(format!(
-            "the value of header `{name}` holds a line break or a control character"
-        ))
-        .help("a header is one line; look at the values of its templates, too"),
-    );
 }

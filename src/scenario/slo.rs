@@ -1,9 +1,9 @@
 //! How SLOs are spelled: names, values, and `--slo 'p95<500ms'`.
 //!
-//! Here: from a spelling to a metric, and which target wins where several are given. Not here:
-//! what a target does to the grade (`grading`).
+//! Here: from a spelling to a metric, and which SLO wins where several are given. Not here:
+//! what an SLO does to the grade (`grading`).
 
-use super::keys::scenario::SloFile;
+use super::keys::slo::SloFile;
 use super::yaml::decode::{At, Field, Pairs, list};
 use super::yaml::findings::{Findings, Span};
 use crate::error::{Diagnostic, did_you_mean};
@@ -28,7 +28,7 @@ const ACCEPTED: &str = "accepted: `p95` (any percentile), `response_time_p95`, `
      `min_throughput`, `min_throughput_ops`, `database_query_time_p95`, `component_NAME_time_p95`, \
      `cache_hit_ratio`, `NAME_hit_ratio`, and `ENDPOINT_time_p95` with an endpoint's name";
 
-/// How a target's value is written.
+/// How a limit is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unit {
     /// A duration; a bare number is seconds.
@@ -59,7 +59,7 @@ impl Unit {
     }
 }
 
-/// The endpoint's name as it stands in an SLO's name: lower case, everything else `_`.
+/// The endpoint's name as part of an SLO's name: lower case, everything else `_`.
 fn slug(name: &str) -> String {
     let mut slug = String::new();
     for c in name.chars() {
@@ -72,7 +72,7 @@ fn slug(name: &str) -> String {
     slug.trim_matches('_').to_owned()
 }
 
-/// The metric that `name` stands for, and the endpoint if the name says one.
+/// The metric that `name` means, and the endpoint if it contains one.
 fn metric(name: &str, endpoints: &[String]) -> Result<(Metric, SloScope, Unit), Diagnostic> {
     let total = |metric, unit| Ok((metric, SloScope::Total, unit));
     if let Some((_, metric, unit)) = FIXED.iter().find(|(known, ..)| *known == name) {
@@ -141,9 +141,9 @@ fn unknown(name: &str, endpoints: &[String]) -> Diagnostic {
     }
 }
 
-/// Where a target was given; a later one replaces an earlier one for the same metric and scope.
+/// Where an SLO was given; a later one replaces an earlier one for the same metric and scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum SloSource {
     /// In a profile.
     Profile,
     /// In the scenario.
@@ -152,17 +152,17 @@ pub(super) enum Origin {
     CommandLine,
 }
 
-/// Targets in the making.
-pub(super) struct Slos {
+/// The SLOs of a run in the making.
+pub(super) struct SloSet {
     endpoints: Vec<String>,
     profiles: Vec<String>,
     profile: String,
-    /// Targets that hold, in the order of their first appearance.
-    list: Vec<(Slo, Origin)>,
+    /// SLOs that apply, in the order of their first appearance.
+    list: Vec<(Slo, SloSource)>,
     skipped: Vec<String>,
 }
 
-impl Slos {
+impl SloSet {
     /// None yet; `endpoints` and `profiles` are the known names, `profile` the one that runs.
     pub fn new<'a>(
         endpoints: Vec<String>,
@@ -178,15 +178,15 @@ impl Slos {
         }
     }
 
-    /// Adds what stands under a `slo:` key.
+    /// Adds what is under a `slo:` key.
     pub fn add_file(
         &mut self,
         field: &Field<Pairs<SloFile>>,
         scope: &SloScope,
-        origin: Origin,
+        source: SloSource,
         findings: &mut Findings,
     ) {
-        for (key, SloFile(file)) in field
+        for (key, file) in field
             .get()
             .map_or(&[][..], |pairs| &pairs.0)
             .iter()
@@ -201,12 +201,12 @@ impl Slos {
                     continue;
                 }
             };
-            // A target that is missing or bad was reported.
+            // A limit that is missing or bad was reported.
             let Some(text) = file.limit.get() else {
                 continue;
             };
-            let target = match unit.parse(text) {
-                Ok(target) => target,
+            let limit = match unit.parse(text) {
+                Ok(limit) => limit,
                 Err(message) => {
                     findings.report(Some(text.at), Diagnostic::new(message));
                     continue;
@@ -220,16 +220,16 @@ impl Slos {
                     named
                 },
                 metric,
-                limit: target,
+                limit,
                 weight: file.weight.copied().map_or(1.0, |weight| weight.0),
                 advisory: file.advisory.copied().unwrap_or(false),
             };
             match profiles {
                 Some(names) if names.iter().all(|name| name.value != self.profile) => {
                     let names = list(names.iter().map(|name| name.value.as_str()));
-                    self.skip(&slo, &format!("it holds for {names} only"));
+                    self.skip(&slo, &format!("it applies to {names} only"));
                 }
-                _ => self.put(slo, origin),
+                _ => self.put(slo, source),
             }
         }
     }
@@ -249,14 +249,14 @@ impl Slos {
         }
     }
 
-    /// Adds a target given as `[ENDPOINT:]METRIC OPERATOR VALUE`.
+    /// Adds an SLO given as `[ENDPOINT:]METRIC OPERATOR VALUE`.
     ///
     /// # Errors
     /// A diagnostic without a place.
     pub fn add_expression(&mut self, expression: &str) -> Result<(), Diagnostic> {
         let bad = |message: String| Diagnostic::new(format!("`--slo '{expression}'`: {message}"));
         let Some(start) = expression.find(['<', '>']) else {
-            return Err(bad("no comparison".into())
+            return Err(bad("missing `<` or `>`".into())
                 .help("write `--slo 'p95<500ms'` or `--slo 'ENDPOINT:p95<500ms'`"));
         };
         let (left, right) = expression.split_at(start);
@@ -267,12 +267,10 @@ impl Slos {
             Some((endpoint, name)) => {
                 let endpoint = endpoint.trim();
                 if !self.endpoints.iter().any(|known| known == endpoint) {
-                    return Err(
-                        bad(format!("no endpoint is named `{endpoint}`")).help(format!(
-                            "endpoints: {}",
-                            list(self.endpoints.iter().map(String::as_str))
-                        )),
-                    );
+                    return Err(bad(format!("unknown endpoint `{endpoint}`")).help(format!(
+                        "endpoints: {}",
+                        list(self.endpoints.iter().map(String::as_str))
+                    )));
                 }
                 (SloScope::Endpoint(endpoint.to_owned()), name.trim())
             }
@@ -283,11 +281,14 @@ impl Slos {
                 ..diagnostic
             })?;
         if at_most != (metric.direction() == Direction::AtMost) {
-            let right_way = if at_most { ">=" } else { "<=" };
-            return Err(bad(format!("`{name}` is good on the other side"))
-                .help(format!("write `{name}{right_way}{value}`")));
+            let (bound, operator) = match at_most {
+                true => ("a lower", ">="),
+                false => ("an upper", "<="),
+            };
+            return Err(bad(format!("`{name}` has {bound} limit: use `{operator}`"))
+                .help(format!("write `{name}{operator}{value}`")));
         }
-        let target = unit.parse(value).map_err(bad)?;
+        let limit = unit.parse(value).map_err(bad)?;
         let slo = Slo {
             name: name.to_owned(),
             scope: if named == SloScope::Total {
@@ -296,20 +297,21 @@ impl Slos {
                 named
             },
             metric,
-            limit: target,
+            limit,
             weight: 1.0,
             advisory: false,
         };
-        self.put(slo, Origin::CommandLine);
+        self.put(slo, SloSource::CommandLine);
         Ok(())
     }
 
-    fn put(&mut self, slo: Slo, origin: Origin) {
-        let same =
-            |known: &&mut (Slo, Origin)| known.0.metric == slo.metric && known.0.scope == slo.scope;
+    fn put(&mut self, slo: Slo, source: SloSource) {
+        let same = |known: &&mut (Slo, SloSource)| {
+            known.0.metric == slo.metric && known.0.scope == slo.scope
+        };
         match self.list.iter_mut().find(same) {
-            Some(known) => *known = (slo, origin),
-            None => self.list.push((slo, origin)),
+            Some(known) => *known = (slo, source),
+            None => self.list.push((slo, source)),
         }
     }
 
@@ -318,13 +320,13 @@ impl Slos {
             SloScope::Total => String::new(),
             SloScope::Endpoint(name) => format!(" of `{name}`"),
         };
-        let target = slo.metric.format(slo.limit);
+        let limit = slo.metric.format(slo.limit);
         self.skipped
-            .push(format!("`{}`{of} {target} is left out: {why}", slo.name));
+            .push(format!("`{}`{of} {limit} is left out: {why}", slo.name));
     }
 
-    /// The targets of a run of endpoints and flows with these names, and the sentences about those left out. A throughput
-    /// that only the profile asks for is left out where the load (`offered`, a sentence, and the
+    /// The SLOs of a run of endpoints and flows with these names, and the sentences about those
+    /// left out. A throughput that only the profile asks for is left out where the load (`offered`, a sentence, and the
     /// highest rate) cannot reach it.
     pub fn finish(
         mut self,
@@ -332,14 +334,14 @@ impl Slos {
         offered: Option<(String, f64)>,
     ) -> (Vec<Slo>, Vec<String>) {
         let mut kept = Vec::new();
-        for (slo, origin) in std::mem::take(&mut self.list) {
+        for (slo, source) in std::mem::take(&mut self.list) {
             match (&slo.scope, &offered) {
                 (SloScope::Endpoint(name), _) if !runs.contains(&name.as_str()) => {
                     self.skip(&slo, "the endpoint is not in this run");
                 }
                 (SloScope::Total, Some((sentence, rate)))
                     if slo.metric == Metric::Throughput
-                        && origin == Origin::Profile
+                        && source == SloSource::Profile
                         && slo.limit > *rate =>
                 {
                     self.skip(&slo, sentence);
@@ -352,7 +354,7 @@ impl Slos {
 }
 
 /// Reports an SLO of the command line.
-pub(super) fn add_expressions(slos: &mut Slos, expressions: &[String], findings: &mut Findings) {
+pub(super) fn add_expressions(slos: &mut SloSet, expressions: &[String], findings: &mut Findings) {
     for expression in expressions {
         if let Err(diagnostic) = slos.add_expression(expression) {
             findings.report(None::<Span>, diagnostic);
@@ -430,7 +432,7 @@ mod tests {
 
     #[test]
     fn values_are_seconds_milliseconds_shares_or_rates() {
-        for (name, text, target) in [
+        for (name, text, limit) in [
             ("api_response_time_p95", "0.5", 500_000.0),
             ("p95", "500ms", 500_000.0),
             ("max_p95_ms", "200", 200_000.0),
@@ -439,7 +441,7 @@ mod tests {
             ("throughput_rps", "6000/m", 100.0),
         ] {
             let (_, _, unit) = metric(name, &[]).unwrap();
-            assert_eq!(unit.parse(text), Ok(target), "{name}: {text}");
+            assert_eq!(unit.parse(text), Ok(limit), "{name}: {text}");
         }
         assert!(Unit::Millis.parse("200ms").is_err());
         assert!(Unit::Millis.parse("nan").is_err());
@@ -448,7 +450,7 @@ mod tests {
     #[test]
     fn expressions_replace_what_was_given_before() {
         let runs = ["a:b", "list"];
-        let mut slos = Slos::new(vec!["a:b".into(), "list".into()], [], "smoke");
+        let mut slos = SloSet::new(vec!["a:b".into(), "list".into()], [], "smoke");
         for good in [
             "p95<500ms",
             "p95 <= 1s",
@@ -476,7 +478,7 @@ mod tests {
 
     #[test]
     fn expressions_in_the_wrong_direction_or_shape_are_refused() {
-        let mut slos = Slos::new(vec!["list".into()], [], "smoke");
+        let mut slos = SloSet::new(vec!["list".into()], [], "smoke");
         for bad in [
             "p95",
             "p95>1s",

@@ -4,4 +4,5 @@
 
 pub(super) mod decode;
 pub(super) mod findings;
+pub(super) mod mapping;
 pub(super) mod tree;

@@ -58,12 +58,12 @@ fn values_are_compared_and_matched() {
         (
             "$.name",
             Expectation::Matches(pattern("^B")),
-            "`$.name` is \"Ann\", expected what matches `^B`",
+            "`$.name` is \"Ann\", expected a value that matches `^B`",
         ),
         (
             "$.tags[*]",
             Expectation::Contains("a".into()),
-            "`$.tags[*]` is \"b\", expected what contains `a`",
+            "`$.tags[*]` is \"b\", expected a value that contains `a`",
         ),
         (
             "$.total",
@@ -77,11 +77,11 @@ fn values_are_compared_and_matched() {
 
 #[test]
 fn headers_sizes_and_patterns_are_checked() {
-    let mut answer = response(200, b"<b>hello</b>");
-    answer
+    let mut found = response(200, b"<b>hello</b>");
+    found
         .headers
         .insert("x-rate", HeaderValue::from_static("9"));
-    answer.body_bytes = 12;
+    found.body_bytes = 12;
     let header = |name: &str, expect| Check::Header {
         name: name.into(),
         expect,
@@ -117,7 +117,7 @@ fn headers_sizes_and_patterns_are_checked() {
     ] {
         let judged = judge(
             &endpoint(vec![check]),
-            &answer,
+            &found,
             Duration::ZERO,
             &Secrets::default(),
         );
@@ -126,7 +126,7 @@ fn headers_sizes_and_patterns_are_checked() {
 }
 
 #[test]
-fn what_must_not_be_is_a_failure_and_so_is_what_cannot_be_judged() {
+fn a_condition_that_must_not_hold_fails_if_it_does_or_cannot_be_judged() {
     let contains = |text: &str| Check::BodyContains(text.into());
     assert_eq!(text_of(not(contains("error")), "fine"), "");
     assert_eq!(
@@ -162,11 +162,11 @@ fn a_failure_has_the_key_of_the_check_that_failed() {
         fail_with("gone", status(&[(200, 200)])),
     ];
     let key = |code, ms| {
-        let answer = response(code, b"");
+        let found = response(code, b"");
         let elapsed = Duration::from_millis(ms);
         let judged = judge(
             &endpoint(checks.clone()),
-            &answer,
+            &found,
             elapsed,
             &Secrets::default(),
         );

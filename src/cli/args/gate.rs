@@ -1,6 +1,6 @@
-//! How runs are compared to a baseline, shared by the commands that do it.
+//! How runs are compared to a baseline: options that several commands share.
 //!
-//! Here: flags, their environment variables, and the rule they choose. Not here: the rules
+//! Here: options, their environment variables, and the rule they select. Not here: the rules
 //! (`comparison`).
 
 use clap::ValueEnum;
@@ -13,7 +13,7 @@ use crate::units::parse_ratio;
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Comparison")]
 pub struct GateArgs {
-    /// The rule that runs are compared by
+    /// Comparison rule
     #[arg(
         long,
         env = "PERFCTL_GATE",
@@ -25,7 +25,7 @@ pub struct GateArgs {
     #[command(flatten)]
     pub limits: LimitArgs,
 
-    /// How much worse than the baseline a number may be, for `--gate simple` [default: 10%]
+    /// Largest change for the worse that `--gate simple` allows [default: 10%]
     #[arg(long, env = "PERFCTL_MAX_REGRESSION", value_name = "SHARE", value_parser = parse_ratio)]
     pub max_regression: Option<f64>,
 
@@ -33,26 +33,26 @@ pub struct GateArgs {
     pub doubt: DoubtArgs,
 }
 
-/// What the statistical rule takes for a change.
+/// The limits of the statistical rule.
 #[derive(Debug, Clone, clap::Args)]
 pub struct LimitArgs {
-    /// A change for the worse that is smaller never fails a job [default: 5%; side by side: 3%]
+    /// Change for the worse up to which no job fails [default: 5%; side by side: 3%]
     #[arg(long, env = "PERFCTL_MARGIN", value_name = "SHARE", value_parser = parse_ratio)]
     pub margin: Option<f64>,
 
-    /// The change for the worse that has to be ruled out to say "unchanged" [default: 10%]
+    /// Change for the worse that must be ruled out for "unchanged" [default: 10%]
     #[arg(long, env = "PERFCTL_TOLERANCE", value_name = "SHARE", value_parser = parse_ratio)]
     pub tolerance: Option<f64>,
 }
 
-/// What becomes of a comparison that cannot tell.
+/// The effect of an inconclusive comparison.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DoubtArgs {
-    /// What a comparison that cannot tell does to the exit code
+    /// Effect of an inconclusive comparison
     #[arg(
         long,
         env = "PERFCTL_INCONCLUSIVE",
-        value_name = "HOW",
+        value_name = "EFFECT",
         default_value = "fail"
     )]
     pub inconclusive: Doubt,
@@ -61,33 +61,33 @@ pub struct DoubtArgs {
 /// The rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Rule {
-    /// Learns from several baseline runs how much runs differ by themselves
+    /// Learn from several baseline runs how much runs differ by themselves
     Statistical,
-    /// Worse than the baseline by more than a share
+    /// Compare by a fixed percentage
     Simple,
 }
 
-/// What becomes of a comparison that cannot tell.
+/// The effects of an inconclusive comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Doubt {
-    /// Exit code 3
+    /// Exit with code 3
     Fail,
-    /// Said in the report, exit code 0
+    /// Say so in the report, and exit with code 0
     Warn,
 }
 
 impl GateArgs {
-    /// The rule.
+    /// The selected rule.
     ///
     /// # Errors
-    /// Wrong usage, where a limit of the other rule is given.
+    /// Wrong usage if a limit of the other rule is given.
     pub fn gate(&self) -> Result<Box<dyn Gate>, Error> {
         let limits = &self.limits;
         match self.gate {
             Rule::Statistical if self.max_regression.is_some() => Err(Error::usage_help(
                 "`--max-regression` belongs to `--gate simple`",
                 "the statistical rule has `--margin` (smaller changes never fail) and \
-                 `--tolerance` (what has to be ruled out)",
+                 `--tolerance` (the change that must be ruled out)",
             )),
             Rule::Statistical => Ok(Box::new(limits.over(Statistical::default())?)),
             Rule::Simple if limits.margin.or(limits.tolerance).is_some() => Err(Error::usage_help(
@@ -104,10 +104,10 @@ impl GateArgs {
 }
 
 impl LimitArgs {
-    /// `gate` with the limits that are given.
+    /// `gate` with the given limits.
     ///
     /// # Errors
-    /// Wrong usage, where nothing could be both unchanged and found.
+    /// Wrong usage if the margin is above the tolerance.
     pub fn over(&self, gate: Statistical) -> Result<Statistical, Error> {
         let gate = Statistical {
             margin: self.margin.unwrap_or(gate.margin),
@@ -117,8 +117,7 @@ impl LimitArgs {
         if gate.margin > gate.tolerance {
             return Err(Error::usage_help(
                 "`--margin` is above `--tolerance`",
-                "what is called unchanged must not hide what may fail: a tolerance of at least \
-                 the margin",
+                "choose a tolerance that is at least the margin",
             ));
         }
         Ok(gate)
@@ -126,7 +125,7 @@ impl LimitArgs {
 }
 
 impl DoubtArgs {
-    /// Whether a comparison that cannot tell is let through.
+    /// Whether an inconclusive comparison passes.
     pub fn tolerated(&self) -> bool {
         self.inconclusive == Doubt::Warn
     }
@@ -139,15 +138,15 @@ mod tests {
     use super::*;
 
     #[derive(Parser)]
-    struct Cli {
+    struct Arguments {
         #[command(flatten)]
         gate: GateArgs,
     }
 
     fn gate(arguments: &[&str]) -> Result<&'static str, String> {
         let arguments = ["perfctl"].iter().chain(arguments);
-        let cli = Cli::try_parse_from(arguments).map_err(|error| error.to_string())?;
-        let gate = cli.gate.gate().map_err(|error| error.to_string())?;
+        let parsed = Arguments::try_parse_from(arguments).map_err(|error| error.to_string())?;
+        let gate = parsed.gate.gate().map_err(|error| error.to_string())?;
         Ok(gate.name())
     }
 

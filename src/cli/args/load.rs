@@ -1,7 +1,7 @@
 //! The options of a load, shared by the commands that resolve a plan.
 //!
-//! Here: flags, their environment variables, and what they become (`scenario::Options`). Not
-//! here: what they do to a profile (`scenario`).
+//! Here: options, their environment variables, and what they become (`scenario::Options`). Not
+//! here: how they change a profile (`scenario`).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use crate::plan::{Arrivals, ClientChoice};
 use crate::scenario::Options;
 use crate::units::{parse_duration, parse_rate};
 
-/// The load of a run, and where it goes.
+/// The load of a run, and the service it goes to.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Load")]
 pub struct LoadArgs {
-    /// How much load: the name of a profile, or the path of a profile file
+    /// Load profile: a name, or the path of a profile file
     #[arg(
         short,
         long,
@@ -27,7 +27,7 @@ pub struct LoadArgs {
     )]
     pub profile: String,
 
-    /// Base URL of the target, or `demo` for the built-in target
+    /// Base URL of the service, or `demo` for the built-in service
     #[arg(
         short = 'H',
         long,
@@ -37,31 +37,32 @@ pub struct LoadArgs {
     )]
     pub host: Option<String>,
 
-    /// Virtual users at the highest level; with a rate, most requests in flight
+    /// Virtual users at the highest level; in the open model, the maximum number of requests in
+    /// flight
     #[arg(short, long, env = "PERFCTL_USERS", value_name = "N")]
     pub users: Option<u32>,
 
-    /// Users started per second
-    #[arg(short = 'r', long, env = "PERFCTL_SPAWN_RATE", value_name = "PER_S", value_parser = parse_rate)]
+    /// Users to start per second
+    #[arg(short = 'r', long, env = "PERFCTL_SPAWN_RATE", value_name = "RATE", value_parser = parse_rate)]
     pub spawn_rate: Option<f64>,
 
-    /// How long the load is held, such as `30s`, `5m` or `1h30m`
+    /// Duration of the load, such as `30s`, `5m` or `1h30m`, without the first ramp and the warm-up
     #[arg(short = 't', long, env = "PERFCTL_RUN_TIME", value_name = "TIME", value_parser = parse_duration)]
     pub run_time: Option<Duration>,
 
-    /// Arrivals per second, whatever the target does (open load)
-    #[arg(long, env = "PERFCTL_RATE", value_name = "PER_S", value_parser = parse_rate)]
+    /// Arrivals per second, however slowly the service responds (open model)
+    #[arg(long, env = "PERFCTL_RATE", value_name = "RATE", value_parser = parse_rate)]
     pub rate: Option<f64>,
 
-    /// How arrivals are spaced: evenly, or as those of many independent users
+    /// Spacing of arrivals in the open model
     #[arg(long, env = "PERFCTL_ARRIVALS", value_name = "SPACING")]
     pub arrivals: Option<Spacing>,
 
-    /// End after this many iterations in total
+    /// Stop after this many iterations in total
     #[arg(short, long, env = "PERFCTL_ITERATIONS", value_name = "N")]
     pub iterations: Option<u64>,
 
-    /// Run only endpoints with one of these tags (comma separated, repeatable)
+    /// Run only endpoints with one of these tags (comma-separated, repeatable)
     #[arg(
         short = 'T',
         long,
@@ -71,7 +72,7 @@ pub struct LoadArgs {
     )]
     pub tags: Vec<String>,
 
-    /// Leave out endpoints with one of these tags
+    /// Exclude endpoints with one of these tags (comma-separated, repeatable)
     #[arg(
         short = 'E',
         long,
@@ -81,31 +82,31 @@ pub struct LoadArgs {
     )]
     pub exclude_tags: Vec<String>,
 
-    /// A value for `{{ env.KEY }}`, before that of the environment (repeatable)
+    /// Set `{{ env.KEY }}` to a value, overriding the environment (repeatable)
     #[arg(short = 'e', long = "env", value_name = "KEY=VALUE")]
     pub env: Vec<String>,
 
-    /// Seed of all random choices: the same seed, the same requests
+    /// Seed of all random choices; the same seed sends the same requests [default: random]
     #[arg(long, env = "PERFCTL_SEED", value_name = "N")]
     pub seed: Option<u64>,
 
-    /// Worker threads; by default one for each core
+    /// Number of worker threads [default: one per core]
     #[arg(long, env = "PERFCTL_WORKERS", value_name = "N")]
     pub workers: Option<usize>,
 
-    /// A target such as `p95<500ms` or `list invoices:error_rate<1%` (repeatable)
-    #[arg(long = "slo", value_name = "TARGET")]
+    /// SLO such as `p95<500ms` or `list invoices:error_rate<1%` (repeatable)
+    #[arg(long = "slo", value_name = "SLO")]
     pub slos: Vec<String>,
 
-    /// Timeout of a request, in place of the one in the scenario's defaults
+    /// Timeout of a request, overriding the scenario's `defaults`
     #[arg(long, env = "PERFCTL_TIMEOUT", value_name = "TIME", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
 
-    /// What carries the requests, in place of the scenario's `client`
+    /// HTTP client, overriding the scenario's `client`
     #[arg(long, env = "PERFCTL_CLIENT", value_name = "CLIENT")]
-    pub client: Option<HttpClient>,
+    pub client: Option<ClientName>,
 
-    /// How long requests in flight may go on at the end [default: 30s]
+    /// Time that requests in flight get to finish when the load ends [default: 30s]
     #[arg(short = 's', long, env = "PERFCTL_STOP_TIMEOUT", value_name = "TIME", value_parser = parse_duration)]
     pub stop_timeout: Option<Duration>,
 }
@@ -113,27 +114,27 @@ pub struct LoadArgs {
 /// How arrivals are spaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Spacing {
-    /// Evenly
+    /// Even
     Uniform,
-    /// A Poisson process of the same rate
+    /// Random, like the arrivals of many independent users (a Poisson process)
     Poisson,
 }
 
-/// What carries the requests.
+/// The name of an HTTP client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum HttpClient {
-    /// reqwest: HTTP/1.1, HTTP/2, proxies
+pub enum ClientName {
+    /// HTTP/1.1, HTTP/2 and proxies
     Reqwest,
-    /// HTTP/1.1 straight over the user's connections, at a fraction of the CPU time and memory
+    /// HTTP/1.1 only, with a fraction of the CPU time and memory
     Direct,
 }
 
 impl LoadArgs {
-    /// As the scenario wants them. `LOAD_TEST_BASE_URL` and `LOAD_TEST_TIMEOUT` count where
-    /// neither a flag nor its own variable says anything.
+    /// The options for `scenario`. `LOAD_TEST_BASE_URL` and `LOAD_TEST_TIMEOUT` apply only if
+    /// neither the option nor its own variable is set.
     ///
     /// # Errors
-    /// Wrong usage when `LOAD_TEST_TIMEOUT` is no duration.
+    /// Wrong usage if `LOAD_TEST_TIMEOUT` is not a duration.
     pub fn options(&self) -> Result<Options, Error> {
         self.options_with(|name| std::env::var(name).ok())
     }
@@ -146,7 +147,7 @@ impl LoadArgs {
             ),
             (given, _) => given,
         };
-        // CI systems set variables that have no value to an empty text.
+        // CI systems set variables without a value to an empty text.
         let given = |text: &String| !text.is_empty();
         let tags = |tags: &[String]| tags.iter().filter(|tag| given(tag)).cloned().collect();
         let host = self.host.clone().filter(given);
@@ -173,8 +174,8 @@ impl LoadArgs {
             slos: self.slos.clone(),
             timeout,
             client: self.client.map(|client| match client {
-                HttpClient::Reqwest => ClientChoice::Reqwest,
-                HttpClient::Direct => ClientChoice::Direct,
+                ClientName::Reqwest => ClientChoice::Reqwest,
+                ClientName::Direct => ClientChoice::Direct,
             }),
             stop_timeout: self.stop_timeout,
         })
@@ -184,7 +185,7 @@ impl LoadArgs {
 fn parse_pair(text: &str) -> Result<(String, String), Error> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        // The text is not repeated: it may be a secret that was given without its name.
+        // The text is not shown: it may be a secret that was given without its name.
         _ => Err(Error::usage("`--env` takes KEY=VALUE")),
     }
 }
@@ -195,25 +196,26 @@ mod tests {
     use clap::Parser;
 
     #[derive(Parser)]
-    struct Cli {
+    struct Arguments {
         #[command(flatten)]
         load: LoadArgs,
     }
 
     fn options(arguments: &[&str], env: &[(&str, &str)]) -> Result<Options, String> {
         let arguments = ["perfctl"].iter().chain(arguments);
-        let cli = Cli::try_parse_from(arguments).map_err(|error| error.to_string())?;
+        let parsed = Arguments::try_parse_from(arguments).map_err(|error| error.to_string())?;
         let value = |name: &str| {
             let found = env.iter().find(|(key, _)| *key == name);
             found.map(|(_, value)| (*value).to_owned())
         };
-        cli.load
+        parsed
+            .load
             .options_with(value)
             .map_err(|error| error.to_string())
     }
 
     #[test]
-    fn flags_have_locusts_names_and_units() {
+    fn options_have_the_names_and_units_of_locust() {
         let flags = "-u 20 -r 0.5 -t 1h20m -T a,b -E c -e K=a=b -s 5 --slo p95<1s --slo max<2s --arrivals poisson";
         let flags: Vec<&str> = flags.split(' ').collect();
         let options = options(&flags, &[]).unwrap();
@@ -227,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn the_older_variables_count_only_where_nothing_else_is_given() {
+    fn the_older_variables_apply_only_where_nothing_else_is_given() {
         let env = [
             ("LOAD_TEST_BASE_URL", "http://a"),
             ("LOAD_TEST_TIMEOUT", "30"),
@@ -257,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_without_a_value_say_nothing() {
+    fn variables_without_a_value_are_ignored() {
         let env = [("LOAD_TEST_BASE_URL", ""), ("LOAD_TEST_TIMEOUT", "")];
         let options = options(&["--host", "", "--tags", ""], &env).unwrap();
         assert_eq!((options.host, options.timeout), (None, None));

@@ -1,39 +1,33 @@
-//! `perfctl ab`: two targets in turn, so that what the machine does it does to both.
+//! `perfctl ab`: two services in turn, so that a disturbance of the machine affects both.
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
 
-use super::execute::{ExecuteArgs, Executed};
-use super::repeat::MOST_INVALID;
+use super::execute::{ExecuteArgs, ExecutedRun};
+use super::series::{Reruns, done};
 use crate::cli::args::gate::{DoubtArgs, LimitArgs};
-use crate::cli::args::load::LoadArgs;
+use crate::cli::args::plan::PlanArgs;
 use crate::cli::show::output::FormatArgs;
 use crate::comparison::{Baseline, Statistical, check_plan, compare};
 use crate::error::{Error, Exit};
-use crate::grading::{Policy, Verdict};
+use crate::grading::{Grading, Policy};
 use crate::metrics::RunResult;
-use crate::report::{Report, plain};
-use crate::scenario;
+use crate::report::{Focus, Report};
 
-/// Compare two targets side by side: both under the same load in turn, in the order a b b a
+/// Compare two services side by side under the same load
 #[derive(Debug, Args)]
 pub struct AbArgs {
-    /// Scenario file, or its name in `scenarios/` [default: scenarios/default.yaml, or the only
-    /// file there]
-    scenario: Option<String>,
-
-    /// Base URL of the reference [default: --host, or the scenario's host]
+    /// Base URL of the reference service [default: `--host`, or the scenario's host]
     #[arg(long, value_name = "URL")]
     a: Option<String>,
 
-    /// Base URL of what is compared to it
+    /// Base URL of the service to compare to it
     #[arg(long, value_name = "URL")]
     b: String,
 
-    /// How many runs of each
+    /// Number of runs of each service
     #[arg(
         long,
         env = "PERFCTL_AB_RUNS",
@@ -44,7 +38,7 @@ pub struct AbArgs {
     runs: u8,
 
     #[command(flatten)]
-    load: LoadArgs,
+    plan: PlanArgs,
 
     #[command(flatten)]
     execute: ExecuteArgs,
@@ -63,97 +57,86 @@ pub struct AbArgs {
 /// Runs both in turn and reports how they differ.
 ///
 /// # Errors
-/// What kept a run from being made or stored, or the two from being compared.
+/// What kept a run from being executed or stored, or the services from being compared.
 pub fn run(args: &AbArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let gate = args.limits.over(Statistical::side_by_side())?;
-    let source = scenario::find(args.scenario.as_deref())?;
-    let mut options = args.load.options()?;
-    let profile = &args.load.profile;
-    options.host = args.a.clone().or(options.host);
-    let a = Arc::new(scenario::compile(&source, profile, &options)?);
-    // Both get the same requests in the same order.
-    options.seed = Some(a.seed);
-    options.host = Some(args.b.clone());
-    let b = Arc::new(scenario::compile(&source, profile, &options)?);
-    check_plan(&Baseline::of(Vec::new()), &a, &gate)?;
+    let plans = args.plan.plans(args.a.as_deref(), &args.b)?;
+    check_plan(&Baseline::of(Vec::new()), &plans[0], &gate)?;
 
-    let made = in_turn(
+    let runs = in_turn(
         args.runs.into(),
-        |side| args.execute.execute([&a, &b][side]),
-        |text| args.execute.note(text),
+        |side| args.execute.execute(&plans[side]),
+        &|text| args.execute.note(text),
     )?;
-    match made {
-        Made::Stopped(report) => {
+    match runs {
+        PairedRuns::Ended(report) => {
             args.format.print(&report, out)?;
             Ok(report.grading.exit)
         }
-        Made::Both {
+        PairedRuns::Complete {
             sides: [a, b],
             directory,
         } => {
             let comparison = compare(&Baseline::of(a), &b, &gate)?;
             let (doubt, format) = (&args.doubt, &args.format);
-            crate::cli::compare::print(b, comparison, Some(&directory), doubt, format, out)
+            crate::cli::stored::compare::print(b, comparison, Some(&directory), doubt, format, out)
         }
     }
 }
 
-/// What came of the runs.
-enum Made {
-    /// All of them, and where the last one of b is.
-    Both {
+/// The runs of both services.
+enum PairedRuns {
+    /// All of them, and the directory of the last one of b.
+    Complete {
         sides: [Vec<RunResult>; 2],
         directory: PathBuf,
     },
-    /// One that was stopped, or INVALID once too often: it cannot be compared, and says why itself.
-    Stopped(Box<Report>),
+    /// A run that was stopped, or INVALID once too often, ended the series: the report on it.
+    Ended(Box<Report>),
 }
 
-/// Makes so many runs of each side in turn, and tells `note` of each. An INVALID one is made anew,
-/// [`MOST_INVALID`] times in all.
+/// Makes this many runs of each side in turn, and announces each with `note`. INVALID runs are
+/// rerun as [`Reruns`] allows.
 fn in_turn(
     runs: usize,
-    mut execute: impl FnMut(usize) -> Result<Executed, Error>,
-    note: impl Fn(&str),
-) -> Result<Made, Error> {
+    mut execute: impl FnMut(usize) -> Result<ExecutedRun, Error>,
+    note: &dyn Fn(&str),
+) -> Result<PairedRuns, Error> {
     let mut sides: [Vec<RunResult>; 2] = Default::default();
     let mut directory = PathBuf::new();
     let order = order(runs);
-    let (mut made, mut invalid) = (0, 0);
-    while let Some(&side) = order.get(made) {
-        let executed = execute(side)?;
-        if let Some(error) = executed.unstored {
-            return Err(error);
-        }
-        let mut report = Report::new(executed.result, None, &Policy::default());
-        let is_invalid = report.grading.verdict == Verdict::Invalid;
-        if is_invalid && invalid < MOST_INVALID && report.result.is_finished() {
-            invalid += 1;
-            let cause = plain(&report.grading.reasons.join("; "));
-            note(&format!("a run is INVALID and is made anew: {cause}"));
+    let mut reruns = Reruns::new(note);
+    let mut count = 0;
+    while let Some(&side) = order.get(count) {
+        let (result, run_directory) = execute(side)?.stored()?;
+        if reruns.takes(&result) {
             continue;
         }
-        if is_invalid || !report.result.is_finished() {
-            report.directory = Some(executed.directory);
-            return Ok(Made::Stopped(Box::new(report)));
+        if !result.is_finished() || !result.invalid_because().is_empty() {
+            return Ok(PairedRuns::Ended(Box::new(Report {
+                grading: Grading::of(&result, None, &Policy::default()),
+                result,
+                comparison: None,
+                directory: Some(run_directory),
+                focus: Focus::Run,
+            })));
         }
-        made += 1;
+        count += 1;
+        let (done, side_name) = (done(count, order.len()), ["a", "b"][side]);
         note(&format!(
-            "run {made} of {} is done, of {}: {}",
-            order.len(),
-            ["a", "b"][side],
-            executed.directory.display()
+            "{done}, of {side_name}: {}",
+            run_directory.display()
         ));
         if side == 1 {
-            directory = executed.directory;
+            directory = run_directory;
         }
-        sides[side].push(report.result);
+        sides[side].push(result);
     }
-    Ok(Made::Both { sides, directory })
+    Ok(PairedRuns::Complete { sides, directory })
 }
 
-/// Which side is run when, 0 for a and 1 for b: a b b a a b b a. A drift of the machine then adds
-/// to both alike.
+/// The order of the sides, 0 for a and 1 for b: a b b a a b b a. A drift of the machine then
+/// affects both equally.
 fn order(runs: usize) -> Vec<usize> {
     (0..2 * runs)
         .map(|run| usize::from([1, 2].contains(&(run % 4))))
@@ -164,31 +147,32 @@ fn order(runs: usize) -> Vec<usize> {
 mod tests {
     use super::*;
     use crate::comparison::Decision;
+    use crate::grading::Verdict;
     use crate::metrics::{Outcome, fixture};
 
     #[test]
-    fn both_have_as_many_runs_and_the_same_mean_place() {
+    fn both_sides_have_as_many_runs_and_the_same_mean_position() {
         assert_eq!(order(4), [0, 1, 1, 0, 0, 1, 1, 0]);
         for runs in 2..9 {
             let order = order(runs);
             assert_eq!(order.iter().sum::<usize>(), runs);
-            let places: usize = (0..2 * runs).filter(|&run| order[run] == 1).sum();
+            let positions: usize = (0..2 * runs).filter(|&run| order[run] == 1).sum();
             let all: usize = (0..2 * runs).sum();
-            assert!(runs % 2 == 1 || 2 * places == all, "{runs}");
+            assert!(runs % 2 == 1 || 2 * positions == all, "{runs}");
         }
     }
 
-    fn executed(number: usize, factor: f64) -> Executed {
-        Executed {
+    fn executed(number: usize, factor: f64) -> ExecutedRun {
+        ExecutedRun {
             result: fixture::minute(number, factor),
             directory: format!("results/{number}").into(),
             unstored: None,
         }
     }
 
-    /// A machine that gets slower by two per cent with each run.
+    /// A machine that gets 2% slower with each run.
     #[test]
-    fn a_drift_of_the_machine_is_no_difference_of_the_targets() {
+    fn a_drift_of_the_machine_is_no_difference_of_the_services() {
         let judge = |slower: f64| {
             let mut number = 0;
             let execute = |side: usize| {
@@ -196,7 +180,8 @@ mod tests {
                 let drift = 1.0 + 0.02 * number as f64;
                 Ok(executed(number, drift * [1.0, slower][side]))
             };
-            let Made::Both { sides, directory } = in_turn(4, execute, |_| {}).unwrap() else {
+            let runs = in_turn(4, execute, &|_| {}).unwrap();
+            let PairedRuns::Complete { sides, directory } = runs else {
                 panic!("nothing stopped it");
             };
             assert_eq!(directory, PathBuf::from("results/7"));
@@ -209,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_is_no_measure_is_made_anew_and_often_ends_it() {
+    fn an_invalid_run_is_rerun_and_too_many_of_them_end_the_series() {
         let mut made = 0;
         let execute = |_| {
             made += 1;
@@ -220,8 +205,8 @@ mod tests {
             }
             Ok(executed)
         };
-        let Made::Stopped(report) = in_turn(4, execute, |_| {}).unwrap() else {
-            panic!("it went on");
+        let PairedRuns::Ended(report) = in_turn(4, execute, &|_| {}).unwrap() else {
+            panic!("it continued");
         };
         assert_eq!(report.grading.verdict, Verdict::Invalid);
         assert_eq!(report.directory, Some("results/7".into()));

@@ -1,7 +1,7 @@
 //! One run: from a plan to a stored result, with its progress and its signals.
 //!
 //! Here: what `perfctl run` does once and `ab`, `selfcheck` and `--repeat` do several times. Not
-//! here: what is made of the result.
+//! here: how the result is judged and reported.
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -15,7 +15,7 @@ use clap::builder::BoolishValueParser;
 use tokio::task::LocalSet;
 
 use super::signals;
-use crate::demo::{Behaviour, Demo};
+use crate::demo::{Behavior, Demo};
 use crate::engine::{self, Stopper};
 use crate::error::Error;
 use crate::metrics::{
@@ -23,15 +23,15 @@ use crate::metrics::{
 };
 use crate::plan::{ClientChoice, Model, Phase, Plan, Service};
 use crate::protocol::Client;
-use crate::protocol::http::{DirectClient, ReqwestClient, tls_config};
-use crate::report::live::{LiveDisplay, Mode, Update};
+use crate::protocol::http::{ConnectOptions, DirectClient, ReqwestClient};
+use crate::report::live::{DisplayMode, LiveDisplay, Update};
 use crate::units;
 
-/// Where runs are stored, what is noted with them, and what is shown meanwhile.
+/// Where runs are stored, what is stored with them, and what is shown meanwhile.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Run")]
 pub struct ExecuteArgs {
-    /// Where runs are stored, each in a directory of its own [default: results]
+    /// Directory for stored runs; each run gets its own subdirectory [default: results]
     #[arg(long, env = "PERFCTL_OUT", value_name = "DIR")]
     out: Option<PathBuf>,
 
@@ -40,38 +40,51 @@ pub struct ExecuteArgs {
     #[arg(long, env = "PERFCTL_OCCASION", value_name = "NAME")]
     occasion: Option<String>,
 
-    /// Which build of the target is measured, such as a commit; a baseline holds one build
+    /// Build of the service, such as a commit; a baseline holds one build
     #[arg(long, env = "PERFCTL_BUILD", value_name = "NAME")]
     build: Option<String>,
 
-    /// Do not judge the generator's own health: its delays may then stand in the
-    /// numbers, and the report says so
+    /// Do not judge the health of the load generator; its delays may then be part of the numbers,
+    /// and the report says so
     #[arg(long, env = "PERFCTL_ASSUME_HEALTHY", value_parser = BoolishValueParser::new())]
     assume_healthy: bool,
 
-    /// No progress, and of the console report only the verdict
+    /// Show no progress, and a one-line console report
     #[arg(short, long, env = "PERFCTL_QUIET", value_parser = BoolishValueParser::new())]
     pub quiet: bool,
 
-    /// No progress while it runs
+    /// Show no progress
     #[arg(long, env = "PERFCTL_NO_PROGRESS", value_parser = BoolishValueParser::new())]
     no_progress: bool,
 }
 
-/// A run and where it is.
-pub struct Executed {
+/// A run and its directory.
+pub struct ExecutedRun {
     /// What was measured.
     pub result: RunResult,
     /// Its directory.
     pub directory: PathBuf,
-    /// Why it could not be stored whole, if so; to be told after the report.
+    /// Why it could not be stored completely, if so; for after the report.
     pub unstored: Option<Error>,
+}
+
+impl ExecutedRun {
+    /// The result and its directory.
+    ///
+    /// # Errors
+    /// Why it could not be stored completely, if so.
+    pub fn stored(self) -> Result<(RunResult, PathBuf), Error> {
+        match self.unstored {
+            Some(error) => Err(error),
+            None => Ok((self.result, self.directory)),
+        }
+    }
 }
 
 impl ExecuteArgs {
     fn out_dir(&self) -> PathBuf {
         let alias = || {
-            // CI systems set variables that have no value to an empty text.
+            // CI systems set variables without a value to an empty text.
             let path = std::env::var_os("LOAD_TEST_REPORTS_PATH").filter(|path| !path.is_empty());
             path.map(PathBuf::from)
         };
@@ -81,21 +94,21 @@ impl ExecuteArgs {
             .unwrap_or_else(|| PathBuf::from("results"))
     }
 
-    /// Says on standard error what happened between runs, unless nothing is to be said.
+    /// Writes what happened between runs to stderr, unless `--quiet` is given.
     pub fn note(&self, text: &str) {
         if !self.quiet {
             let _ = writeln!(anstream::stderr(), "{text}");
         }
     }
 
-    /// Carries out a plan once and stores what came of it.
+    /// Executes a plan once and stores the result.
     ///
     /// # Errors
-    /// What kept it from being run. A failure to store the result is no error yet: the numbers
-    /// are there to be reported.
-    pub fn execute(&self, plan: &Arc<Plan>) -> Result<Executed, Error> {
+    /// What kept it from being run. A failure to store the result is not an error yet: the numbers
+    /// can still be reported.
+    pub fn execute(&self, plan: &Arc<Plan>) -> Result<ExecutedRun, Error> {
         let demo = match plan.service {
-            Service::Demo => Some(Demo::start(0, Behaviour::default())?),
+            Service::Demo => Some(Demo::start(0, Behavior::default())?),
             Service::Url(_) => None,
         };
         let base = match (&demo, &plan.service) {
@@ -116,14 +129,14 @@ impl ExecuteArgs {
             ..RunInfo::new(plan, directory.id(), &base, started_at, machine())
         };
         let journal = JournalWriter::create(&directory.journal(), &info)?;
-        let mode = Mode::detect(self.quiet || self.no_progress);
+        let mode = DisplayMode::detect(self.quiet || self.no_progress);
         let (result, disk) = carry_out(plan, &base, journal, mode)?;
         let refused = disk.map(|source| Error::Write {
             path: directory.journal(),
             source,
         });
         let unstored = write_atomically(&directory.result(), &result).err();
-        Ok(Executed {
+        Ok(ExecutedRun {
             result,
             directory: directory.path().to_owned(),
             unstored: unstored.or(refused),
@@ -131,33 +144,33 @@ impl ExecuteArgs {
     }
 }
 
-/// Puts the load on, and makes the result. Beside it: what the disk said, if it ever refused.
+/// Sends the load, and makes the result. With it: why the journal could not be written, if so.
 fn carry_out(
     plan: &Arc<Plan>,
     base: &str,
     journal: JournalWriter,
-    mode: Mode,
+    mode: DisplayMode,
 ) -> Result<(RunResult, Option<std::io::Error>), Error> {
-    let tls = tls_config(plan, base)?;
+    let connect = ConnectOptions::new(plan, base)?;
     let (of, to) = (plan.clone(), base.to_owned());
     match plan.transport.client {
         ClientChoice::Reqwest => {
-            let make_client = move || ReqwestClient::new(&of, &to, tls.clone());
-            carry_out_by(make_client, plan, journal, mode)
+            let make_client = move || ReqwestClient::new(&of, &to, connect.clone());
+            run_with(make_client, plan, journal, mode)
         }
         ClientChoice::Direct => {
-            let make_client = move || DirectClient::new(&of, &to, tls.clone());
-            carry_out_by(make_client, plan, journal, mode)
+            let make_client = move || DirectClient::new(&of, &to, connect.clone());
+            run_with(make_client, plan, journal, mode)
         }
     }
 }
 
-/// The same with one kind of client.
-fn carry_out_by<C: Client + 'static>(
+/// The same with a certain client.
+fn run_with<C: Client + 'static>(
     make_client: impl Fn() -> Result<C, Error> + Clone + Send + 'static,
     plan: &Arc<Plan>,
     journal: JournalWriter,
-    mode: Mode,
+    mode: DisplayMode,
 ) -> Result<(RunResult, Option<std::io::Error>), Error> {
     let total = plan.load.iterations.is_none().then(|| plan.load.total());
     let display = LiveDisplay::new(total, plan.load.iterations, mode);
@@ -198,7 +211,7 @@ fn carry_out_by<C: Client + 'static>(
     journal.into_result()
 }
 
-/// What happens once a second: fold, store, show.
+/// What happens once a second: samples are folded, stored and shown.
 struct Control {
     fold: Fold,
     phases: Vec<Phase>,
@@ -217,8 +230,8 @@ impl Control {
         self.journal.commit(commit);
         if let Some(error) = self.journal.failure().filter(|_| !had_failed) {
             self.display.note(&format!(
-                "the journal cannot be written: {error}; the load goes on, its numbers are kept \
-                 in memory and tried again each second"
+                "the journal cannot be written: {error}; the load continues, and its numbers are \
+                 kept in memory until they can be written"
             ));
         }
         let elapsed = Duration::from_secs(self.second);
@@ -233,7 +246,7 @@ impl Control {
     }
 }
 
-/// The machine that makes the load.
+/// The machine that generates the load.
 fn machine() -> Machine {
     let uname = rustix::system::uname();
     let text = |part: &std::ffi::CStr| part.to_string_lossy().into_owned();
@@ -250,7 +263,7 @@ fn machine() -> Machine {
     }
 }
 
-/// Which start of this machine it is; `None` where the system does not tell.
+/// Identifies the current boot of this machine; `None` if the system does not tell.
 fn boot_id() -> Option<String> {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(id.trim().to_owned())

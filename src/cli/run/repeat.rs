@@ -1,27 +1,24 @@
-//! Several runs of one plan, and when they are enough.
+//! `--repeat`: several runs of one plan, and when there are enough of them.
 //!
-//! Here: what `--repeat` means. Not here: how a run is made (`execute`), or judged (`grading`,
-//! `comparison`).
+//! Not here: how a run is executed (`execute`), or judged (`grading`, `comparison`).
 
-use super::execute::Executed;
+use super::execute::ExecutedRun;
+use super::series::{Reruns, done};
 use crate::comparison::{Baseline, Gate, compare};
 use crate::error::Error;
-use crate::grading::{Policy, Verdict};
+use crate::grading::{Grading, Policy, Verdict};
 use crate::metrics::RunResult;
-use crate::report::{Report, plain};
+use crate::report::{Focus, Report, plain};
 
-/// The most runs of one call.
-const MOST_RUNS: usize = 100;
-/// So many INVALID runs are made anew: a machine may be disturbed for a moment, and one that always
-/// is will not get better.
-pub const MOST_INVALID: usize = 2;
+/// The maximum number of runs.
+const MAX_RUNS: usize = 100;
 
-/// How many times a run is made.
+/// How many runs are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {
-    /// So many times.
+    /// This many.
     Times(usize),
-    /// Once, and again while the comparison is in doubt.
+    /// One, and more while the comparison is in doubt.
     Auto,
 }
 
@@ -34,18 +31,18 @@ impl Repeat {
         if text == "auto" {
             return Ok(Self::Auto);
         }
-        let times = text.parse().ok().filter(|n| (1..=MOST_RUNS).contains(n));
+        let times = text.parse().ok().filter(|n| (1..=MAX_RUNS).contains(n));
         times.map(Self::Times).ok_or_else(|| {
-            format!("`{text}` is not allowed: write a number from 1 to {MOST_RUNS}, or `auto`")
+            format!("`{text}` is not allowed: write a number from 1 to {MAX_RUNS}, or `auto`")
         })
     }
 }
 
-/// The runs to be made, and what they are judged by.
+/// The runs to make, and how they are judged.
 pub struct Repeats<'a> {
     /// How many.
     pub repeat: Repeat,
-    /// What they are compared to, if anything.
+    /// The baseline they are compared to, if any.
     pub baseline: Option<&'a Baseline>,
     /// The rule of the comparison.
     pub gate: &'a dyn Gate,
@@ -53,50 +50,44 @@ pub struct Repeats<'a> {
     pub policy: &'a Policy,
 }
 
-/// What came of the runs.
-pub struct Made {
-    /// Of the last run, with the comparison of all.
+/// The runs, and the report on them.
+pub struct RepeatedRuns {
+    /// The report on the last run, with the comparison of all.
     pub report: Report,
     /// All runs.
     pub runs: Vec<RunResult>,
-    /// Why the last run could not be stored whole, if so.
+    /// Why the last run could not be stored completely, if so.
     pub unstored: Option<Error>,
     /// Why the runs could not be compared, if so.
     pub refused: Option<Error>,
 }
 
 impl Repeats<'_> {
-    /// Makes runs until there are as many as asked for, or until one settles the verdict by
-    /// itself: a missed target, a signal, more than [`MOST_INVALID`] INVALID runs where it is left
-    /// to perfctl how many there are. What happened so far is told to `note`.
+    /// Makes runs until there are enough, or until one settles the verdict by itself: it misses an
+    /// SLO, was stopped, or is INVALID. With [`Repeat::Auto`], INVALID runs are rerun as [`Reruns`]
+    /// allows. Progress is announced with `note`.
     ///
     /// # Errors
-    /// What kept a run from being made.
-    pub fn make(
+    /// What kept a run from being executed.
+    pub fn run(
         &self,
-        mut execute: impl FnMut() -> Result<Executed, Error>,
+        mut execute: impl FnMut() -> Result<ExecutedRun, Error>,
         note: impl Fn(&str),
-    ) -> Result<Made, Error> {
+    ) -> Result<RepeatedRuns, Error> {
         let mut runs: Vec<RunResult> = Vec::new();
         let mut wanted = match self.repeat {
             Repeat::Times(times) => times,
             Repeat::Auto => 1,
         };
-        let mut invalid = 0;
+        let mut reruns = Reruns::new(&note);
         loop {
             let executed = execute()?;
-            let causes = executed.result.invalid_because();
-            if self.repeat == Repeat::Auto && !causes.is_empty() && invalid < MOST_INVALID {
-                invalid += 1;
-                note(&format!(
-                    "a run is INVALID and is made anew: {}",
-                    plain(&causes[0])
-                ));
+            if self.repeat == Repeat::Auto && reruns.takes(&executed.result) {
                 continue;
             }
             runs.push(executed.result.clone());
-            // One look at all of them, when they are there: each look costs some of the budget of
-            // false alarms.
+            // One look at all of them once they are complete: each look uses some of the budget
+            // of false alarms.
             let look = self.baseline.filter(|_| runs.len() >= wanted);
             let compared = look.map(|baseline| compare(baseline, &runs, self.gate));
             let (comparison, refused) = match compared.transpose() {
@@ -104,8 +95,13 @@ impl Repeats<'_> {
                 Err(error) => (None, Some(error)),
             };
             let next_look = comparison.as_ref().and_then(|found| found.next_look);
-            let mut report = Report::new(executed.result, comparison, self.policy);
-            report.directory = Some(executed.directory);
+            let report = Report {
+                grading: Grading::of(&executed.result, comparison.as_ref(), self.policy),
+                result: executed.result,
+                comparison,
+                directory: Some(executed.directory),
+                focus: Focus::Run,
+            };
             let verdict = report.grading.verdict;
             let goes_on = match (runs.len() < wanted, self.repeat) {
                 _ if executed.unstored.is_some() || refused.is_some() => false,
@@ -114,7 +110,7 @@ impl Repeats<'_> {
                 (false, Repeat::Times(_)) => false,
             };
             if !goes_on {
-                return Ok(Made {
+                return Ok(RepeatedRuns {
                     report,
                     runs,
                     unstored: executed.unstored,
@@ -135,7 +131,7 @@ fn progress(report: &Report, made: usize, wanted: usize) -> String {
         (_, _, Some(letter)) => format!("grade {}", letter.name()),
         _ => "not graded".to_owned(),
     };
-    format!("run {made} of {wanted} is done, {how}")
+    format!("{}, {how}", done(made, wanted))
 }
 
 #[cfg(test)]
@@ -147,7 +143,7 @@ mod tests {
     use crate::metrics::{Outcome, fixture};
     use crate::plan::Metric;
 
-    /// Makes the runs of these factors in turn: how many were needed, the verdict and the notes.
+    /// Makes runs with these factors in turn: how many were needed, the verdict and the notes.
     fn made(repeat: Repeat, factors: &[f64]) -> (usize, Verdict, Vec<String>) {
         made_against(&[1.0; 10], repeat, factors)
     }
@@ -170,14 +166,14 @@ mod tests {
             let mut result = fixture::minute(100 + number, *factor);
             result.run.occasion = Some("candidate".into());
             result.run.slos = vec![fixture::slo("p95", Metric::MaxResponseTime, 200_000.0)];
-            Executed {
+            ExecutedRun {
                 result,
                 directory: "results/x".into(),
                 unstored: None,
             }
         });
         let notes = RefCell::new(Vec::new());
-        let made = repeats.make(
+        let made = repeats.run(
             || next.next().ok_or(Error::Bug("asked too often")),
             |text| notes.borrow_mut().push(text.to_owned()),
         );
@@ -190,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn it_stops_as_soon_as_it_is_settled() {
+    fn repeats_stop_as_soon_as_the_comparison_is_settled() {
         let (runs, verdict, notes) = made(Repeat::Auto, &[1.0]);
         assert_eq!((runs, verdict), (1, Verdict::Pass));
         assert!(notes.is_empty());
@@ -206,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn after_the_last_look_it_stays_inconclusive() {
+    fn the_comparison_stays_inconclusive_after_the_last_look() {
         let (runs, verdict, notes) = made_against(&[0.8, 1.2, 0.9, 1.1], Repeat::Auto, &[1.05; 6]);
         assert_eq!((runs, verdict), (5, Verdict::Inconclusive));
         assert_eq!(notes.len(), 4);
@@ -215,12 +211,12 @@ mod tests {
     #[test]
     fn a_run_that_settles_the_verdict_ends_the_repeats() {
         let (runs, verdict, _) = made(Repeat::Times(5), &[1.0, 20.0]);
-        assert_eq!((runs, verdict), (2, Verdict::Fail), "a target is missed");
+        assert_eq!((runs, verdict), (2, Verdict::Fail), "an SLO is missed");
         assert_eq!(made(Repeat::Times(4), &[1.0; 4]).0, 4);
     }
 
     #[test]
-    fn a_run_that_is_no_measure_is_not_compared() {
+    fn an_invalid_run_is_rerun_and_never_compared() {
         let baseline = Baseline::of(vec![fixture::minute(0, 1.0)]);
         let repeats = Repeats {
             repeat: Repeat::Auto,
@@ -237,13 +233,13 @@ mod tests {
                     let cell = &mut result.endpoints[0].phases[0];
                     cell.outcomes.insert(Outcome::LocalFd, 1);
                 }
-                Ok(Executed {
+                Ok(ExecutedRun {
                     result,
                     directory: "results/x".into(),
                     unstored: None,
                 })
             };
-            repeats.make(execute, |_| {}).unwrap()
+            repeats.run(execute, |_| {}).unwrap()
         };
         let never = made(9);
         assert_eq!(never.report.grading.verdict, Verdict::Invalid);
@@ -251,12 +247,12 @@ mod tests {
         let disturbed = made(2);
         assert!(
             disturbed.report.comparison.is_some(),
-            "the third run is sound"
+            "the third run is valid"
         );
     }
 
     #[test]
-    fn how_often_is_a_number_or_auto() {
+    fn the_number_of_runs_is_a_number_or_auto() {
         assert_eq!(Repeat::parse("auto"), Ok(Repeat::Auto));
         assert_eq!(Repeat::parse("3"), Ok(Repeat::Times(3)));
         for wrong in ["0", "101", "twice", ""] {

@@ -1,12 +1,12 @@
-//! `perfctl selfcheck`: how much equal runs differ here, and what could be found in spite of it.
+//! `perfctl selfcheck`: how much identical runs differ here, and which changes are detectable.
 
 use std::io::Write;
-use std::sync::Arc;
 
 use clap::Args;
 
-use super::execute::{ExecuteArgs, Executed};
-use crate::cli::args::load::LoadArgs;
+use super::execute::{ExecuteArgs, ExecutedRun};
+use super::series::done;
+use crate::cli::args::plan::PlanArgs;
 use crate::cli::show::noise::noise_text;
 use crate::cli::show::output::written;
 use crate::comparison::{Baseline, Design, Statistical, check_plan, faults};
@@ -14,20 +14,15 @@ use crate::error::{Error, Exit};
 use crate::grading::{Grading, Policy};
 use crate::metrics::RunResult;
 use crate::report::plain;
-use crate::scenario;
 use crate::units::trim_float;
 
-/// So many runs show a spread at all.
+/// Fewer runs show no spread.
 const LEAST_RUNS: usize = 3;
 
-/// Measure the noise of this environment: equal runs of one target, and what could be found here
+/// Measure the noise of this environment, and the detectable changes
 #[derive(Debug, Args)]
 pub struct SelfcheckArgs {
-    /// Scenario file, its name in `scenarios/`, or a URL [default: scenarios/default.yaml, or the
-    /// only file there]
-    scenario: Option<String>,
-
-    /// How many runs
+    /// Number of runs
     #[arg(
         long,
         value_name = "N",
@@ -37,24 +32,22 @@ pub struct SelfcheckArgs {
     runs: u8,
 
     #[command(flatten)]
-    load: LoadArgs,
+    plan: PlanArgs,
 
     #[command(flatten)]
     execute: ExecuteArgs,
 }
 
-/// Makes the runs and says what they show.
+/// Makes the runs and reports what they show.
 ///
 /// # Errors
-/// What kept a run from being made or stored.
+/// What kept a run from being executed or stored.
 pub fn run(args: &SelfcheckArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let gate = Statistical {
         design: Design::EachRun,
         ..Statistical::default()
     };
-    let source = scenario::find(args.scenario.as_deref())?;
-    let options = args.load.options()?;
-    let plan = Arc::new(scenario::compile(&source, &args.load.profile, &options)?);
+    let plan = args.plan.plan()?;
     check_plan(&Baseline::of(Vec::new()), &plan, &gate)?;
     let made = collect(
         args.runs.into(),
@@ -69,28 +62,24 @@ pub fn run(args: &SelfcheckArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     })
 }
 
-/// The runs, and what is to be said of those that are not among them.
+/// The usable runs, and why others were left out.
 #[derive(Default)]
-struct Collected {
+struct SelfcheckRuns {
     runs: Vec<RunResult>,
     left_out: Vec<String>,
-    /// The exit code of a run that a signal stopped; it is the last one.
+    /// The exit code of the last run, if a signal stopped it.
     stopped: Option<Exit>,
 }
 
-/// Makes so many runs, and tells `note` of each.
+/// Makes this many runs, and announces each with `note`.
 fn collect(
     count: usize,
-    mut execute: impl FnMut() -> Result<Executed, Error>,
+    mut execute: impl FnMut() -> Result<ExecutedRun, Error>,
     note: impl Fn(&str),
-) -> Result<Collected, Error> {
-    let mut collected = Collected::default();
+) -> Result<SelfcheckRuns, Error> {
+    let mut collected = SelfcheckRuns::default();
     for made in 1..=count {
-        let executed = execute()?;
-        if let Some(error) = executed.unstored {
-            return Err(error);
-        }
-        let result = executed.result;
+        let (result, directory) = execute()?.stored()?;
         if !result.is_finished() {
             let grading = Grading::of(&result, None, &Policy::default());
             collected.stopped = Some(grading.exit);
@@ -103,16 +92,15 @@ fn collect(
                 collected.left_out.push(text);
             }
         }
-        let directory = executed.directory.display();
-        note(&format!("run {made} of {count} is done: {directory}"));
+        note(&format!("{}: {}", done(made, count), directory.display()));
     }
     Ok(collected)
 }
 
-fn text(gate: &Statistical, made: &Collected) -> String {
+fn text(gate: &Statistical, made: &SelfcheckRuns) -> String {
     let found = match made.runs.len() {
         n if n < LEAST_RUNS => {
-            format!("{n} runs could be used; {LEAST_RUNS} are the least that show a spread")
+            format!("{n} runs could be used; at least {LEAST_RUNS} are needed to show a spread")
         }
         _ => findings(gate, &made.runs),
     };
@@ -126,7 +114,7 @@ fn text(gate: &Statistical, made: &Collected) -> String {
 fn findings(gate: &Statistical, runs: &[RunResult]) -> String {
     let alarms = gate.false_alarms(runs);
     let mut text = format!(
-        "{} equal runs\n\n{}\n\nfalse alarms, each run judged by all others: {} of {}",
+        "{} identical runs\n\n{}\n\nfalse alarms, each run judged against all others: {} of {}",
         runs.len(),
         noise_text(&gate.noise(runs), "run"),
         alarms.len(),
@@ -136,8 +124,8 @@ fn findings(gate: &Statistical, runs: &[RunResult]) -> String {
         text += &format!("\n  {}: {}", plain(&run), plain(&why));
     }
     text += &format!(
-        "\n(each a single look; by the plan of 1, 3 and 5 runs one run alone never fails a\n\
-         job, and at most {} % of the jobs of an unchanged build fail)",
+        "\n(each in a single look; with looks after 1, 3 and 5 runs, one run alone never\n\
+         fails a job, and at most {}% of the jobs of an unchanged build fail)",
         trim_float(gate.budget() * 100.0, 1)
     );
     text += "\n\nmeasured on one occasion: other days and other machines differ by more, which\n\
@@ -156,13 +144,13 @@ mod tests {
         design: Design::EachRun,
     };
 
-    fn collected(factors: &[f64], change: impl Fn(usize, &mut RunResult)) -> Collected {
+    fn collected(factors: &[f64], change: impl Fn(usize, &mut RunResult)) -> SelfcheckRuns {
         let mut number = 0;
         let execute = || {
             let mut result = fixture::minute(number, factors[number]);
             change(number, &mut result);
             number += 1;
-            Ok(Executed {
+            Ok(ExecutedRun {
                 result,
                 directory: "results/x".into(),
                 unstored: None,
@@ -172,16 +160,16 @@ mod tests {
     }
 
     #[test]
-    fn the_noise_is_shown_with_what_could_be_found_in_it() {
+    fn the_noise_is_shown_with_the_detectable_changes() {
         let made = collected(&[1.0, 1.01, 0.99, 1.0, 1.02, 1.0], |_, _| {});
         let text = text(&GATE, &made);
         for part in [
-            "6 equal runs",
+            "6 identical runs",
             "how much runs differ",
             "list invoices",
             "3 runs",
-            "false alarms, each run judged by all others: 0 of 6",
-            "at most 0.8 % of the jobs",
+            "false alarms, each run judged against all others: 0 of 6",
+            "at most 0.8% of the jobs",
         ] {
             assert!(text.contains(part), "{part} is not there:\n{text}");
         }
@@ -191,11 +179,11 @@ mod tests {
         );
         let odd = collected(&[1.0, 1.0, 1.5, 1.0, 1.0], |_, _| {});
         let text = super::text(&GATE, &odd);
-        assert!(text.contains("judged by all others: 1 of 5"), "{text}");
+        assert!(text.contains("judged against all others: 1 of 5"), "{text}");
     }
 
     #[test]
-    fn runs_that_are_no_measure_are_left_out_and_said() {
+    fn invalid_runs_are_left_out_and_named() {
         let made = collected(&[1.0; 4], |number, run| {
             if number % 2 == 1 {
                 run.endpoints[0].phases[0]
@@ -206,14 +194,14 @@ mod tests {
         assert_eq!((made.runs.len(), made.left_out.len()), (2, 2));
         let text = text(&GATE, &made);
         assert!(
-            text.starts_with("2 runs could be used; 3 are the least"),
+            text.starts_with("2 runs could be used; at least 3 are needed"),
             "{text}"
         );
         assert!(text.contains("left out: run `run 1` is INVALID"), "{text}");
     }
 
     #[test]
-    fn a_signal_ends_it_with_what_there_is() {
+    fn a_signal_ends_the_series_with_the_runs_so_far() {
         let made = collected(&[1.0; 9], |number, run| {
             if number == 3 {
                 run.run.ending.as_mut().unwrap().signal = Some(2);

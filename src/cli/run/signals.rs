@@ -1,16 +1,16 @@
-//! SIGINT and SIGTERM during a run: the first ends the load gracefully, the second the program.
+//! SIGINT and SIGTERM during a run: the first ends the load gracefully, the second ends perfctl.
 
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::engine::Stopper;
 use crate::error::Error;
 
-/// Listens from now on, in the current runtime. The first signal stops the run and is told to
-/// `on_first`; the second leaves at once, with what the journal has.
+/// Listens from now on, in the current runtime. The first signal stops the run, with a message to
+/// `on_first`; the second exits immediately and leaves what the journal has.
 ///
 /// # Errors
-/// When signals cannot be listened for.
-pub(crate) fn listen(stopper: Stopper, on_first: impl Fn(&str) + 'static) -> Result<(), Error> {
+/// If signals cannot be handled.
+pub(super) fn listen(stopper: Stopper, on_first: impl Fn(&str) + 'static) -> Result<(), Error> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
     tokio::task::spawn_local(async move {
@@ -23,7 +23,9 @@ pub(crate) fn listen(stopper: Stopper, on_first: impl Fn(&str) + 'static) -> Res
                 std::process::exit(128 + i32::from(number));
             }
             stopper.stop(number);
-            on_first("stopping: requests in flight may finish; once more to leave at once");
+            on_first(
+                "stopping: waiting for requests in flight; press Ctrl-C again to exit immediately",
+            );
         }
     });
     Ok(())

@@ -1,4 +1,4 @@
-//! What a plan would do, in words and tables of at most 80 columns.
+//! A preview of a plan, in words and tables of at most 80 columns.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -43,17 +43,17 @@ pub(crate) fn align_right(table: &mut Table, column: usize) {
 
 /// `50 users` or `100/s`, the highest of all stages.
 pub(crate) fn level(load: &Load) -> String {
-    target(load, load.peak())
+    format_level(load, load.peak())
 }
 
-fn target(load: &Load, target: f64) -> String {
+fn format_level(load: &Load, level: f64) -> String {
     match load.model {
-        Model::Closed => format_users(target as u64),
-        Model::Open { .. } => format_rate(target),
+        Model::Closed => format_users(level as u64),
+        Model::Open { .. } => format_rate(level),
     }
 }
 
-/// How long the load is held: everything after the first ramp and the warm-up.
+/// How long the load is held: without the first ramp and the warm-up.
 pub(crate) fn held(load: &Load) -> String {
     let first_ramp = load
         .stages
@@ -62,16 +62,16 @@ pub(crate) fn held(load: &Load) -> String {
     format_duration(load.total().saturating_sub(first_ramp + load.warmup))
 }
 
-/// The plan for people.
+/// The plan, for people.
 pub(crate) fn plan(plan: &Plan) -> String {
     let mut text = String::new();
-    let target = match &plan.service {
-        Service::Demo => "the built-in target",
+    let service = match &plan.service {
+        Service::Demo => "the built-in service",
         Service::Url(url) => url,
     };
     line(&mut text, "scenario", &plan.scenario);
     line(&mut text, "profile", &plan.profile);
-    line(&mut text, "target", target);
+    line(&mut text, "service", service);
     line(&mut text, "load", &load(&plan.load));
     if let [class] = plan.classes.as_slice() {
         line(&mut text, "think time", &think_time(class.think_time));
@@ -84,7 +84,7 @@ pub(crate) fn plan(plan: &Plan) -> String {
     if plan.load.stages.len() > 1 {
         let mut stages = table(["stage", "load", "ramp", "held"]);
         for stage in &plan.load.stages {
-            let level = self::target(&plan.load, stage.level);
+            let level = format_level(&plan.load, stage.level);
             stages.add_row([
                 stage.name.clone(),
                 level,
@@ -149,11 +149,11 @@ fn data(feeder: &Feeder) -> String {
 
 fn load(load: &Load) -> String {
     match load.model {
-        Model::Closed => format!("{} (closed: each waits for its answer)", level(load)),
+        Model::Closed => format!("{} (closed: each waits for its response)", level(load)),
         Model::Open { max_users } => {
             let process = match load.arrivals {
                 Arrivals::Uniform => "",
-                Arrivals::Poisson => ", a Poisson process",
+                Arrivals::Poisson => ", Poisson arrivals",
             };
             format!(
                 "{} (open{process}), at most {} in flight",
@@ -164,7 +164,7 @@ fn load(load: &Load) -> String {
     }
 }
 
-/// The user classes; `None` where there is nothing but a think time to say.
+/// The user classes; `None` if there is only a think time to show.
 fn classes(plan: &Plan) -> Option<Table> {
     let is_plain = |class: &UserClass| class.on_start.is_empty() && class.on_stop.is_empty();
     if plan.classes.len() == 1 && plan.classes.iter().all(is_plain) {
@@ -191,7 +191,7 @@ fn classes(plan: &Plan) -> Option<Table> {
     Some(table)
 }
 
-/// The flows, and how often they are run; `None` without any.
+/// The flows, and how often they run; `None` if there are none.
 fn flows(plan: &Plan) -> Option<Table> {
     if plan.flows.is_empty() {
         return None;
@@ -202,7 +202,7 @@ fn flows(plan: &Plan) -> Option<Table> {
         let sums = counts.iter_mut().zip(flows);
         sums.for_each(|(sum, count)| *sum += share * count);
     }
-    let mut table = table(["flow", "of 100 iterations"]);
+    let mut table = table(["flow", "per 100 iterations"]);
     align_right(&mut table, 1);
     for (flow, count) in plan.flows.iter().zip(counts) {
         table.add_row([flow.name.clone(), trim_float(count * 100.0, 1)]);
@@ -251,7 +251,7 @@ fn duration(load: &Load) -> String {
     text
 }
 
-/// How many requests the load can send, ramps and warm-up included.
+/// How many requests the load can send, including ramps and warm-up.
 fn requests(plan: &Plan) -> String {
     if let Some(iterations) = plan.load.iterations {
         let each = plan.requests_per_iteration();
@@ -262,7 +262,7 @@ fn requests(plan: &Plan) -> String {
         );
     }
     let Some(highest) = plan.highest_rate_per_s() else {
-        return "as many as the target answers".into();
+        return "limited only by the service".into();
     };
     let load = &plan.load;
     let mut before = 0.0;
@@ -287,22 +287,22 @@ fn requests(plan: &Plan) -> String {
 }
 
 fn slos(plan: &Plan) -> Table {
-    let mut table = table(["SLO", "of", "target"]);
+    let mut table = table(["SLO", "endpoint", "limit"]);
     for slo in &plan.slos {
         let sign = match slo.metric.direction() {
             Direction::AtMost => "<=",
             Direction::AtLeast => ">=",
         };
-        let of = match &slo.scope {
-            SloScope::Total => "all requests",
+        let scope = match &slo.scope {
+            SloScope::Total => "all endpoints",
             SloScope::Endpoint(name) => name,
         };
         let advisory = if slo.advisory { " (advisory)" } else { "" };
-        let target = slo.metric.format(slo.limit);
+        let limit = slo.metric.format(slo.limit);
         table.add_row([
             slo.name.clone(),
-            of.to_owned(),
-            format!("{sign} {target}{advisory}"),
+            scope.to_owned(),
+            format!("{sign} {limit}{advisory}"),
         ]);
     }
     table
@@ -311,11 +311,11 @@ fn slos(plan: &Plan) -> Table {
 fn notes(plan: &Plan) -> Vec<String> {
     let mut notes = plan.skipped_slos.clone();
     if plan.transport.tls.insecure {
-        notes.push("certificates are not checked (`insecure`)".into());
+        notes.push("certificates are not verified (`insecure`)".into());
     }
     if !plan.transport.client.is_default() {
         let client = plan.transport.client.name();
-        notes.push(format!("requests are carried by the client `{client}`"));
+        notes.push(format!("requests are sent with the client `{client}`"));
     }
     if let Some(proxy) = &plan.transport.proxy {
         notes.push(format!("requests go through the proxy {}", proxy.url));
@@ -325,9 +325,10 @@ fn notes(plan: &Plan) -> Vec<String> {
         .iter()
         .any(|class| class.think_time != ThinkTime::None);
     if thinks && plan.load.model != Model::Closed {
-        notes.push("the think time is not used: in an open load, arrivals follow the rate".into());
+        notes
+            .push("the think time is not used: in the open model, arrivals follow the rate".into());
     }
-    // What is only sent once by a user has no share.
+    // Requests that each user sends only once have no share.
     let shares = plan.shares().into_iter().filter(|share| *share > 0.0);
     if let Some(shares) = shares.reduce(f64::min)
         && let Some(highest) = plan.highest_rate_per_s()
@@ -336,7 +337,7 @@ fn notes(plan: &Plan) -> Vec<String> {
     {
         let rarest = format_percent(shares);
         notes.push(format!(
-            "the rarest endpoint ({rarest}) gets fewer than 100 requests: its p99 will say little"
+            "the rarest endpoint ({rarest}) gets fewer than 100 requests: its p99 will mean little"
         ));
     }
     notes

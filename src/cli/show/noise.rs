@@ -1,4 +1,4 @@
-//! How much equal runs differ, and what could be found in spite of it, as a table of 80 columns.
+//! How much runs differ by themselves, and which changes are detectable, in a table of 80 columns.
 
 use super::describe::{align_right, table};
 use crate::comparison::{Noise, PREDICTED_RUNS, Spread};
@@ -9,7 +9,7 @@ use crate::units::{format_counted, trim_float};
 pub(crate) fn noise_text(noise: &Noise, unit: &str) -> String {
     let [first, second, third] = PREDICTED_RUNS.map(|runs| format_counted(runs as u64, "run"));
     let header = [
-        "of", "metric", "level", "sd", "(95 %)", &first, &second, &third,
+        "endpoint", "metric", "level", "sd", "(95%)", &first, &second, &third,
     ];
     let mut table = table(header);
     let judged = |spread: &&Spread| spread.detectable.is_some();
@@ -37,9 +37,9 @@ pub(crate) fn noise_text(noise: &Noise, unit: &str) -> String {
     let mut parts = Vec::new();
     if !table.is_empty() {
         parts.push(format!(
-            "how much {unit}s differ by themselves (standard deviation, 95 % interval), and\n\
-             the smallest slow-down that 1, 3 or 5 runs of a later build would find 19\n\
-             times of 20:\n\n{}",
+            "how much {unit}s differ by themselves (standard deviation and 95% interval),\n\
+             and the smallest slowdown that 1, 3 or 5 runs of a later build would detect,\n\
+             19 times out of 20:\n\n{}",
             table.trim_fmt()
         ));
     }
@@ -61,7 +61,7 @@ pub(crate) fn noise_text(noise: &Noise, unit: &str) -> String {
     parts.join("\n\n")
 }
 
-/// Two significant digits are all that a spread is known to.
+/// A spread is not known to more than two significant digits.
 fn percent(share: f64) -> String {
     let digits = if share < 0.1 { 1 } else { 0 };
     format!("{}%", trim_float(share * 100.0, digits))

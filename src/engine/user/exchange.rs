@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use super::step_error::StepError;
 use super::worker_state::WorkerState;
+use crate::check::{self, CheckResult};
 use crate::engine::panics;
-use crate::check::{self, Judgement};
 use crate::metrics::{ComponentSample, ConnectionSample, FailureSample, Outcome, Sample};
 use crate::protocol::{Request, Response, Session};
 use crate::units::as_us;
@@ -65,7 +65,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Records the response with its result.
-    pub(super) fn settle(&mut self, result: Judgement) -> Result<(), StepError> {
+    pub(super) fn settle(&mut self, result: CheckResult) -> Result<(), StepError> {
         let Self {
             in_flight,
             response,

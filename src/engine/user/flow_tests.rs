@@ -10,7 +10,7 @@ use crate::plan::{
     Branch, Condition, Escape, Expression, Flow, Input, Model, Plan, Slot, Step, Task, Template,
     TemplatePart, ThinkTime,
 };
-use crate::protocol::mock::MockAnswer;
+use crate::protocol::mock::MockResponse;
 
 const OPEN: Model = Model::Open { max_users: 100 };
 const SECOND: Duration = Duration::from_secs(1);
@@ -48,8 +48,8 @@ fn names(simulated: &Simulation) -> String {
 }
 
 /// Responds in 100 ms, with 503 to the requests with these numbers.
-fn fails(numbers: &'static [usize]) -> impl Fn(usize) -> MockAnswer {
-    move |number| MockAnswer {
+fn fails(numbers: &'static [usize]) -> impl Fn(usize) -> MockResponse {
+    move |number| MockResponse {
         delay: Duration::from_millis(100),
         status: if numbers.contains(&number) { 503 } else { 200 },
     }
@@ -154,7 +154,7 @@ async fn a_poll_goes_on_until_the_response_matches_or_the_time_is_up() {
     *of_flow = steps;
     plan.load.iterations = Some(1);
     let ready_at = |ready: usize| {
-        move |number| MockAnswer {
+        move |number| MockResponse {
             delay: Duration::from_millis(100),
             status: if number == 0 || number >= ready {
                 200
@@ -278,7 +278,7 @@ async fn requests_in_parallel_start_at_once_and_end_with_the_slowest() {
     ];
     let mut plan = flow_plan(Model::Closed, &[(1.0, 0.0, 1_000.0)], steps);
     plan.load.iterations = Some(1);
-    let simulated = run(&plan, |number| MockAnswer {
+    let simulated = run(&plan, |number| MockResponse {
         delay: Duration::from_millis(100 * number as u64),
         status: 200,
     })

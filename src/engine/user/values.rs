@@ -14,7 +14,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
 use serde_json::Value;
 
-use crate::check::{self, Judgement};
+use crate::check::{self, CheckResult};
 use crate::metrics::Outcome;
 use crate::plan::{
     Check, Condition, Endpoint, Model, OnEnd, Per, Plan, Scope, Secrets, Turn, is_secret_header,
@@ -294,7 +294,7 @@ impl Values {
         endpoint: &Endpoint,
         (response, elapsed): (&Response, Duration),
         wanted: impl Fn(Outcome) -> bool,
-    ) -> Judgement {
+    ) -> CheckResult {
         let secrets = &self.feeding.plan.secrets;
         let mut result = check::judge(endpoint, response, elapsed, secrets, &wanted, &mut self.rng);
         if result.text.is_some() {
@@ -326,7 +326,7 @@ impl Values {
             let text = wanted(outcome).then_some(text);
             let own = text.as_ref().and_then(|_| self.secrets());
             let secrets = own.as_ref().unwrap_or(&self.feeding.plan.secrets);
-            return Judgement::failure(outcome, text.as_deref(), key.cloned(), secrets);
+            return CheckResult::failure(outcome, text.as_deref(), key.cloned(), secrets);
         }
         result
     }

@@ -1,4 +1,4 @@
-//! How a request proves who sends it.
+//! Authentication: the credentials of requests.
 
 pub(super) mod credentials;
 pub(super) mod digest;

@@ -1,6 +1,6 @@
 //! The cookies of one virtual user.
 //!
-//! Here: a jar that is nothing until the first cookie is set, so that a target without cookies
+//! Here: a jar that is nothing until the first cookie is set, so that a service without cookies
 //! costs nothing. Which cookie goes where, and for how long, is RFC 6265 as `cookie_store` has it.
 
 use std::cell::RefCell;
@@ -10,9 +10,9 @@ use ::http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 use cookie_store::{CookieStore, RawCookie};
 use url::Url;
 
-use super::prepared::Outgoing;
+use super::request::outgoing::Outgoing;
 
-/// The most cookies that a user keeps; a target that sets ever new ones must not fill the memory.
+/// The most cookies that a user keeps; a service that keeps setting new ones must not fill the memory.
 const MAX_COOKIES: usize = 200;
 
 /// The cookies of a user, shared by all its connections.
@@ -39,7 +39,7 @@ impl Jar {
             .get(COOKIE)
             .and_then(|value| value.to_str().ok());
         let all: Vec<String> = given.map(str::to_owned).into_iter().chain(kept).collect();
-        // What a target sets came in a header, so that it fits into one.
+        // What a service sets came in a header, so it fits into one.
         if let Ok(mut value) = HeaderValue::from_str(&all.join("; "))
             && !all.is_empty()
         {
@@ -48,8 +48,8 @@ impl Jar {
         }
     }
 
-    /// Keeps the cookies that a response from `url` sets; those that cannot be understood or are
-    /// not its to set are left out.
+    /// Keeps the cookies that a response from `url` sets; those that are invalid or that it may
+    /// not set are left out.
     pub(super) fn keep(&self, url: &Url, headers: &HeaderMap) {
         if !headers.contains_key(SET_COOKIE) {
             return;
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_goes_back_to_where_it_came_from_and_nowhere_else() {
+    fn a_cookie_is_sent_only_to_the_host_that_set_it() {
         let jar = Jar::default();
         let here = url("http://127.0.0.1:8000/shop/login");
         assert_eq!(sent(&jar, here.as_str()), None);
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_cannot_fill_the_memory_with_cookies() {
+    fn a_service_cannot_fill_the_memory_with_cookies() {
         let jar = Jar::default();
         let to = url("http://127.0.0.1:8000/");
         for i in 0..1_000 {

@@ -5,11 +5,11 @@ use std::{fmt, io};
 
 use rustix::io::Errno;
 
-use super::payload::FileError;
+use super::request::payload::FileError;
 use crate::metrics::Outcome;
 use crate::protocol::Failure;
 
-/// How far a request had come.
+/// How far a request has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     /// Before the response's head.
@@ -34,7 +34,7 @@ impl fmt::Display for DnsError {
 impl StdError for DnsError {}
 
 /// The failure of a request whose body file could not be opened.
-pub(super) fn of_file(error: FileError) -> Failure {
+pub(super) fn file_failure(error: FileError) -> Failure {
     let system = error.error.as_ref();
     Failure {
         outcome: match system.and_then(Errno::from_io_error) {
@@ -45,15 +45,15 @@ pub(super) fn of_file(error: FileError) -> Failure {
     }
 }
 
-/// The failure of a response that says twice how long it is.
-pub(super) fn two_lengths() -> Failure {
-    // RFC 9112, section 6.3: a sign of smuggling, to be handled as an error.
+/// The failure of a response that states its length in two ways.
+pub(super) fn conflicting_lengths() -> Failure {
+    // RFC 9112, section 6.3: a sign of request smuggling, to be handled as an error.
     let text = "the response has both `content-length` and `transfer-encoding`";
-    super::failed(Outcome::Protocol, text)
+    Failure::new(Outcome::Protocol, text)
 }
 
-/// The failure of a connection that the system or TLS gave up, in words of the innermost cause.
-pub(super) fn of_io(error: &io::Error, stage: Stage, connecting: bool) -> Failure {
+/// The failure of a connection that the system or TLS ended, with the text of the innermost cause.
+pub(super) fn io_failure(error: &io::Error, stage: Stage, connecting: bool) -> Failure {
     let inner = error.get_ref();
     let is_tls = inner.is_some_and(|inner| inner.is::<rustls::Error>());
     let outcome = match outcome_of_io(error, stage, connecting) {
@@ -63,10 +63,10 @@ pub(super) fn of_io(error: &io::Error, stage: Stage, connecting: bool) -> Failur
         None => Outcome::Other,
     };
     let text = inner.map_or_else(|| error.to_string(), |inner| inner.to_string());
-    super::failed(outcome, text)
+    Failure::new(outcome, text)
 }
 
-/// The outcome of what the system said, or of an error that stands for it.
+/// The outcome of an error of the system, or of one that stands for it.
 pub(super) fn outcome_of_io(error: &io::Error, stage: Stage, connecting: bool) -> Option<Outcome> {
     match Errno::from_io_error(error) {
         Some(Errno::CONNREFUSED) => Some(Outcome::ConnectRefused),
@@ -79,7 +79,7 @@ pub(super) fn outcome_of_io(error: &io::Error, stage: Stage, connecting: bool) -
         // Closed within the TLS handshake: there is nothing else to read while connecting.
         _ if error.kind() == io::ErrorKind::UnexpectedEof && connecting => Some(Outcome::Tls),
         _ if error.kind() == io::ErrorKind::UnexpectedEof => Some(cut_off(stage)),
-        // A bad chunk, for example. An error of TLS inside it says so itself.
+        // A bad chunk, for example. An error of TLS inside it has an outcome of its own.
         None if matches!(
             error.kind(),
             io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData

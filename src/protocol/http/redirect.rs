@@ -6,31 +6,30 @@ use ::http::header::{self, HeaderName};
 use ::http::{Method, StatusCode};
 use url::Url;
 
-use super::failed;
-use super::prepared::Outgoing;
+use super::request::outgoing::{Outgoing, host_and_port};
 use crate::metrics::Outcome;
 use crate::protocol::Failure;
 
-/// Whether the answer names another place.
+/// Whether a response with this status redirects.
 pub(super) fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
-/// Where `location` leads from the URL `from`.
+/// Where `location` redirects to from the URL `from`.
 ///
 /// # Errors
-/// When it leads nowhere, or to a host that is not allowed.
+/// When it is not a valid HTTP URL, or its host is not allowed.
 pub(super) fn target(
     from: &Url,
     location: &header::HeaderValue,
     allowed_hosts: &BTreeSet<String>,
 ) -> Result<Url, Failure> {
-    let invalid = |text: String| failed(Outcome::RedirectInvalid, text);
+    let invalid = |text: String| Failure::new(Outcome::RedirectInvalid, text);
     let text = std::str::from_utf8(location.as_bytes())
         .map_err(|_| invalid("the `location` header is not UTF-8".into()))?;
     let target = from
         .join(text)
-        .map_err(|error| invalid(format!("the `location` header is no URL: {error}")))?;
+        .map_err(|error| invalid(format!("the `location` header is not a valid URL: {error}")))?;
     if !matches!(target.scheme(), "http" | "https") {
         return Err(invalid(format!(
             "redirected to a `{}:` URL",
@@ -38,21 +37,23 @@ pub(super) fn target(
         )));
     }
     let host = host_and_port(&target)
-        .ok_or_else(|| invalid("the `location` header names no host".into()))?;
+        .ok_or_else(|| invalid("the `location` header has no host".into()))?;
     if !allowed_hosts.contains(&host) {
-        let text = format!("redirected to `{host}`, which the scenario does not name");
-        return Err(failed(Outcome::RedirectBlocked, text));
+        let text = format!(
+            "redirected to `{host}`, a host that the scenario does not allow (`allow_redirects_to`)"
+        );
+        return Err(Failure::new(Outcome::RedirectBlocked, text));
     }
     Ok(target)
 }
 
 /// The request that follows a redirect, by RFC 9110 section 15.4 and what browsers do. The header
-/// `proof` holds credentials, whatever its name.
+/// named `credentials` holds some.
 pub(super) fn redirected(
     mut sent: Outgoing,
     target: Url,
     status: StatusCode,
-    proof: Option<&HeaderName>,
+    credentials: Option<&HeaderName>,
 ) -> Outgoing {
     let becomes_get = match status.as_u16() {
         303 => sent.method != Method::HEAD,
@@ -76,7 +77,9 @@ pub(super) fn redirected(
         let secret: Vec<_> = sent
             .headers
             .keys()
-            .filter(|name| crate::plan::is_secret_header(name.as_str()) || Some(*name) == proof)
+            .filter(|name| {
+                crate::plan::is_secret_header(name.as_str()) || Some(*name) == credentials
+            })
             .cloned()
             .collect();
         for name in secret {
@@ -86,13 +89,4 @@ pub(super) fn redirected(
     }
     sent.url = target;
     sent
-}
-
-/// `host:port`, with the port of the scheme where none is written.
-pub(super) fn host_and_port(url: &Url) -> Option<String> {
-    Some(format!(
-        "{}:{}",
-        url.host_str()?,
-        url.port_or_known_default()?
-    ))
 }

@@ -1,7 +1,7 @@
 //! HTTP by reqwest, which is used nowhere else.
 //!
 //! One reqwest client per virtual user, so that connections belong to users, over one TLS
-//! configuration shared by all. What reqwest does behind its caller's back is switched off: no
+//! configuration shared by all. What reqwest would do on its own is switched off: no
 //! retries, no proxies from the environment, no redirects, no decompression.
 
 mod connect;
@@ -19,10 +19,12 @@ use ::http::{StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant, timeout_at};
 
+use super::client::HttpClient;
 use super::failure::{self as failures, Stage};
-use super::prepared::{Outgoing, head_bytes};
-use super::transport::{Opened, Terms, Transport};
-use super::{failed, payload};
+use super::request::header::size_of_fields;
+use super::request::outgoing::Outgoing;
+use super::request::payload;
+use super::transport::{Opened, RequestLimits, Transport};
 use crate::error::Error;
 use crate::metrics::{HttpVersion, Outcome};
 use crate::plan::{Plan, Wire};
@@ -31,17 +33,20 @@ use connect::Probe;
 use connector::Connector;
 use failure::classify;
 
+/// Makes sessions over reqwest.
+pub type ReqwestClient = HttpClient<ReqwestTransport>;
+
 /// The connections of one session, kept by reqwest.
-pub struct ByReqwest {
+pub struct ReqwestTransport {
     /// One client for each kind of connection, or why there are none.
     clients: Result<Vec<(Wire, reqwest::Client)>, String>,
     probe: Arc<Probe>,
 }
 
-impl Transport for ByReqwest {
-    type Shared = Connector;
+impl Transport for ReqwestTransport {
+    type Resources = Connector;
 
-    fn share(plan: &Plan, tls: rustls::ClientConfig) -> Result<Connector, Error> {
+    fn resources(plan: &Plan, tls: rustls::ClientConfig) -> Result<Connector, Error> {
         let connector = Connector::new(&plan.transport, tls)?;
         let wires: BTreeSet<Wire> = plan.endpoints.iter().map(|one| one.wire).collect();
         let wires: Vec<Wire> = wires.into_iter().collect();
@@ -61,19 +66,21 @@ impl Transport for ByReqwest {
     async fn exchange(
         &self,
         outgoing: Outgoing,
-        terms: &Terms,
+        limits: &RequestLimits,
         response: &mut Response,
     ) -> Result<StatusCode, Failure> {
         let clients = self.clients.as_ref();
-        let clients = clients.map_err(|why| failed(Outcome::Other, why.clone()))?;
-        let client = clients.iter().find(|(wire, _)| *wire == terms.wire);
-        let (_, client) = client.ok_or_else(|| failed(Outcome::Other, "no client for it"))?;
-        self.probe.begin(terms.connect_timeout);
+        let clients = clients.map_err(|why| Failure::new(Outcome::Other, why.clone()))?;
+        let client = clients.iter().find(|(wire, _)| *wire == limits.wire);
+        let (_, client) = client.ok_or_else(|| Failure::new(Outcome::Other, "no client for it"))?;
+        self.probe.begin(limits.connect_timeout);
         response.bytes_out += request_bytes(&outgoing);
         let mut sent = None;
         let mut streamed = None;
         if let Some(contents) = &outgoing.contents {
-            let (body, counter) = payload::open(contents).await.map_err(failures::of_file)?;
+            let (body, counter) = payload::open(contents)
+                .await
+                .map_err(failures::file_failure)?;
             streamed = Some(reqwest::Body::wrap(body));
             sent = Some(counter);
         }
@@ -81,14 +88,14 @@ impl Transport for ByReqwest {
         let attempts = self.probe.opened().attempts;
         let stage = Cell::new(Stage::Head);
         let status = {
-            let sent_and_read = read(client.execute(request), terms, &stage, response);
+            let sent_and_read = read(client.execute(request), limits, &stage, response);
             // Pinned here so that the probe still sees a connection being made when time is up.
             tokio::pin!(sent_and_read);
-            timeout_at(terms.deadline, &mut sent_and_read)
+            timeout_at(limits.deadline, &mut sent_and_read)
                 .await
-                .map_err(|_| terms.timed_out(stage.get(), self.probe.step()))
+                .map_err(|_| limits.timed_out(stage.get(), self.probe.step()))
         };
-        // Whatever became of it, it went over an older connection if none was begun.
+        // However it ended, it used an older connection if none was begun.
         response.reused += u16::from(self.probe.opened().attempts == attempts);
         if let Some(sent) = sent {
             response.bytes_out += sent.load(Ordering::Relaxed);
@@ -101,46 +108,48 @@ impl Transport for ByReqwest {
     }
 }
 
-/// Waits for the answer to what is `sent`, and reads it into `response`.
+/// Waits for the response to what is `sent`, and reads it into `response`.
 async fn read(
     sent: impl Future<Output = reqwest::Result<reqwest::Response>>,
-    terms: &Terms,
+    limits: &RequestLimits,
     stage: &Cell<Stage>,
     response: &mut Response,
 ) -> Result<StatusCode, Failure> {
-    let mut answer = sent.await.map_err(|error| classify(error, Stage::Head))?;
+    let mut incoming = sent.await.map_err(|error| classify(error, Stage::Head))?;
     stage.set(Stage::Body);
     let head_at = Instant::now();
-    response.phases.ttfb = Some(head_at - terms.started);
+    response.phases.ttfb = Some(head_at - limits.started);
     response.phases.download = None;
-    response.remote = answer.remote_addr();
-    response.version = version(answer.version());
-    response.status = Some(answer.status().as_u16());
-    response.headers = std::mem::take(answer.headers_mut());
-    response.bytes_in += status_line_bytes(answer.status()) + head_bytes(&response.headers);
+    response.remote = incoming.remote_addr();
+    response.version = version(incoming.version());
+    response.status = Some(incoming.status().as_u16());
+    response.headers = std::mem::take(incoming.headers_mut());
+    response.bytes_in += status_line_bytes(incoming.status()) + size_of_fields(&response.headers);
     if [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
         .iter()
         .all(|name| response.headers.contains_key(name))
     {
-        return Err(failures::two_lengths());
+        return Err(failures::conflicting_lengths());
     }
-    let limit = terms.body_limit();
+    let limit = limits.body_limit();
     let mut body = BytesMut::new();
     let mut length = 0;
-    while let Some(chunk) = (answer.chunk().await).map_err(|error| classify(error, Stage::Body))? {
+    while let Some(chunk) =
+        (incoming.chunk().await).map_err(|error| classify(error, Stage::Body))?
+    {
         response.bytes_in += chunk.len() as u64;
         length += chunk.len() as u64;
         if length > limit {
-            return Err(terms.too_large());
+            return Err(limits.too_large());
         }
-        if terms.keep_body {
+        if limits.keep_body {
             body.extend_from_slice(&chunk);
         }
     }
     response.phases.download = Some(head_at.elapsed());
     response.body = body.freeze();
     response.body_bytes = length;
-    Ok(answer.status())
+    Ok(incoming.status())
 }
 
 fn request(outgoing: Outgoing, streamed: Option<reqwest::Body>) -> reqwest::Request {
@@ -174,7 +183,7 @@ fn request_bytes(outgoing: &Outgoing) -> u64 {
     let in_memory = outgoing.body.as_ref().map_or(0, Bytes::len) as u64;
     let length = outgoing.length().map_or(0, length_bytes);
     let line = outgoing.method.as_str().len() + target + "  HTTP/1.1\r\n\r\n".len();
-    (line + host) as u64 + head_bytes(&outgoing.headers) + length + in_memory
+    (line + host) as u64 + size_of_fields(&outgoing.headers) + length + in_memory
 }
 
 /// The header line that announces a body of so many bytes.

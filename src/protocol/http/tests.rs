@@ -1,4 +1,4 @@
-//! All clients, from one list, against servers that answer with scripted bytes, on 127.0.0.1.
+//! All clients against servers that send scripted bytes, on 127.0.0.1.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::*;
+use super::{ConnectOptions, DirectClient, ReqwestClient};
+use crate::metrics::Outcome;
 use crate::plan::fixture::{load, plan};
-use crate::plan::{Check, ClientChoice, Method, Model, Template};
+use crate::plan::{Check, ClientChoice, Endpoint, Method, Model, Plan, Template};
+use crate::protocol::{Client, Request, Response, Session};
 
-/// Answers each request on each connection by `answer(number of the request from 0)`; an empty
-/// answer closes the connection.
+/// Responds to each request by `script(number of the request from 0, its head)`; an empty response
+/// closes the connection.
 struct Server {
     address: String,
     requests: Arc<AtomicU64>,
@@ -20,7 +22,7 @@ struct Server {
 }
 
 impl Server {
-    fn start(answer: impl Fn(u64, &str) -> Vec<u8> + Send + Sync + 'static) -> Self {
+    fn start(script: impl Fn(u64, &str) -> Vec<u8> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Self {
             address: listener.local_addr().unwrap().to_string(),
@@ -33,12 +35,12 @@ impl Server {
             server.connections.clone(),
             server.bytes_in.clone(),
         );
-        let answer = Arc::new(answer);
+        let script = Arc::new(script);
         std::thread::spawn(move || {
             while let Ok((stream, _)) = listener.accept() {
                 connections.fetch_add(1, Ordering::SeqCst);
-                let (requests, bytes, answer) = (requests.clone(), bytes.clone(), answer.clone());
-                std::thread::spawn(move || serve(stream, &requests, &bytes, &*answer));
+                let (requests, bytes, script) = (requests.clone(), bytes.clone(), script.clone());
+                std::thread::spawn(move || serve(stream, &requests, &bytes, &*script));
             }
         });
         server
@@ -57,7 +59,7 @@ fn serve(
     mut stream: TcpStream,
     requests: &AtomicU64,
     bytes: &AtomicU64,
-    answer: &dyn Fn(u64, &str) -> Vec<u8>,
+    script: &dyn Fn(u64, &str) -> Vec<u8>,
 ) {
     let mut seen = Vec::new();
     let mut buffer = [0; 4096];
@@ -74,15 +76,15 @@ fn serve(
         if body.len() < announced {
             continue;
         }
-        let answer = answer(requests.fetch_add(1, Ordering::SeqCst), head);
-        if answer.is_empty() || stream.write_all(&answer).is_err() {
+        let response = script(requests.fetch_add(1, Ordering::SeqCst), head);
+        if response.is_empty() || stream.write_all(&response).is_err() {
             return;
         }
-        if answer.ends_with(b"<close>") {
+        if response.ends_with(b"<close>") {
             return;
         }
-        if answer.ends_with(b"<reset>") {
-            // Lingering for no time sends a RST instead of a FIN, once the answer has been read.
+        if response.ends_with(b"<reset>") {
+            // Lingering for no time sends a RST instead of a FIN, once the response has been read.
             std::thread::sleep(Duration::from_millis(50));
             rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
             return;
@@ -111,14 +113,14 @@ async fn send(client: ClientChoice, base: &str, endpoint: Endpoint, times: usize
 
 /// The same for the first endpoint of a plan.
 async fn send_by(client: ClientChoice, base: &str, plan: &Plan, times: usize) -> Response {
-    let tls = tls_config(plan, base).unwrap();
+    let connect = ConnectOptions::new(plan, base).unwrap();
     match client {
         ClientChoice::Reqwest => {
-            let client = ReqwestClient::new(plan, base, tls).unwrap();
+            let client = ReqwestClient::new(plan, base, connect).unwrap();
             execute(client.session(), plan, times).await
         }
         ClientChoice::Direct => {
-            let client = DirectClient::new(plan, base, tls).unwrap();
+            let client = DirectClient::new(plan, base, connect).unwrap();
             execute(client.session(), plan, times).await
         }
     }
@@ -151,9 +153,9 @@ fn ok(body: &str) -> Vec<u8> {
 }
 
 async fn bytes_and_connections_are_those_on_the_wire(client: ClientChoice) {
-    let answer = ok("hello");
-    let length = answer.len() as u64;
-    let server = Server::start(move |_, _| answer.clone());
+    let hello = ok("hello");
+    let length = hello.len() as u64;
+    let server = Server::start(move |_, _| hello.clone());
     let mut endpoint = endpoint(Method::Post, "/x?y=1");
     endpoint.body = crate::plan::Body::Template(Template::literal("some text"));
     let response = send(client, &server.url(), endpoint, 3).await;
@@ -178,7 +180,7 @@ async fn a_checked_body_is_kept(client: ClientChoice) {
     assert_eq!(send(client, &server.url(), endpoint, 1).await.body, "hello");
 }
 
-async fn failures_have_the_class_of_their_cause(client: ClientChoice) {
+async fn failures_have_the_outcome_of_their_cause(client: ClientChoice) {
     let closed = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -202,8 +204,8 @@ async fn failures_have_the_class_of_their_cause(client: ClientChoice) {
     assert_eq!(outcome(&response), Some(Outcome::Dns));
     assert!(response.failure.unwrap().text.contains("nothing.invalid"));
 
-    type Answer = fn(u64, &str) -> Vec<u8>;
-    let cases: [(Outcome, Answer); 8] = [
+    type Script = fn(u64, &str) -> Vec<u8>;
+    let cases: [(Outcome, Script); 8] = [
         (Outcome::Reset, |_, _| {
             b"HTTP/1.1 200 OK\r\nx: <reset>".to_vec()
         }),
@@ -225,8 +227,8 @@ async fn failures_have_the_class_of_their_cause(client: ClientChoice) {
             b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nx".to_vec()
         }),
     ];
-    for (wanted, answer) in cases {
-        let server = Server::start(answer);
+    for (wanted, script) in cases {
+        let server = Server::start(script);
         let mut endpoint = endpoint(Method::Post, "/");
         if matches!(wanted, Outcome::TimeoutHeaders | Outcome::TimeoutBody) {
             endpoint.timeout = Duration::from_secs(1);
@@ -257,7 +259,7 @@ async fn a_plain_server_on_a_tls_port_is_a_tls_failure(client: ClientChoice) {
     );
 }
 
-async fn a_tls_handshake_that_stalls_has_a_class_of_its_own(client: ClientChoice) {
+async fn a_tls_handshake_that_stalls_has_an_outcome_of_its_own(client: ClientChoice) {
     let server = Server::start(|_, _| ok(""));
     let url = format!("https://{}", server.address);
     let mut endpoint = endpoint(Method::Get, "/");
@@ -288,7 +290,7 @@ async fn redirects_are_followed_and_counted(client: ClientChoice) {
     assert_eq!((response.redirects, server.requests()), (2, 3));
 }
 
-async fn a_redirect_that_leads_nowhere_has_its_class(client: ClientChoice) {
+async fn a_redirect_that_leads_nowhere_has_its_outcome(client: ClientChoice) {
     let server = Server::start(|_, _| redirect(302, "/again"));
     let mut looping = endpoint(Method::Get, "/");
     looping.max_redirects = 4;
@@ -367,8 +369,8 @@ async fn a_server_that_does_not_accept_is_a_connect_timeout(client: ClientChoice
     );
 }
 
-/// A server that reads no more than the head of a large request, answers, and waits.
-async fn an_answer_that_does_not_wait_for_the_request_is_taken(client: ClientChoice) {
+/// A server that reads no more than the head of a large request, responds, and waits.
+async fn an_early_response_to_a_large_request_is_taken(client: ClientChoice) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (done, until_done) = std::sync::mpsc::channel::<()>();
@@ -376,9 +378,9 @@ async fn an_answer_that_does_not_wait_for_the_request_is_taken(client: ClientCho
         for _ in 0..2 {
             let (mut stream, _) = listener.accept().unwrap();
             let _ = stream.read(&mut [0; 1024]);
-            let answer = b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n";
-            stream.write_all(answer).unwrap();
-            // Kept open, so that no reset takes the answer away.
+            let refusal = b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(refusal).unwrap();
+            // Kept open, so that no reset takes the response away.
             std::mem::forget(stream);
         }
         let _ = until_done.recv();
@@ -417,13 +419,13 @@ macro_rules! for_each_client {
 for_each_client! {
     bytes_and_connections_are_those_on_the_wire
     a_checked_body_is_kept
-    failures_have_the_class_of_their_cause
+    failures_have_the_outcome_of_their_cause
     a_plain_server_on_a_tls_port_is_a_tls_failure
-    a_tls_handshake_that_stalls_has_a_class_of_its_own
+    a_tls_handshake_that_stalls_has_an_outcome_of_its_own
     redirects_are_followed_and_counted
-    a_redirect_that_leads_nowhere_has_its_class
+    a_redirect_that_leads_nowhere_has_its_outcome
     a_redirect_to_a_host_the_scenario_does_not_name_is_not_followed
     credentials_stay_with_the_host_they_were_written_for
     a_server_that_does_not_accept_is_a_connect_timeout
-    an_answer_that_does_not_wait_for_the_request_is_taken
+    an_early_response_to_a_large_request_is_taken
 }

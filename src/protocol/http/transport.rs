@@ -1,8 +1,14 @@
-//! What carries the requests of a session: the one thing in which HTTP clients differ.
+//! What carries the requests of a session over connections: the one thing in which HTTP clients
+//! differ. There are two:
 //!
-//! Here: what a client must do, what it is told of each request, and what all say alike when time
-//! or room runs out. Not here: redirects, credentials and cookies, which are the same for all of
-//! them (`http`).
+//! - `reqwest` (`ReqwestTransport`, the default): HTTP/1.1 and HTTP/2, proxies. One reqwest client
+//!   for each virtual user.
+//! - `direct` (`DirectTransport`): HTTP/1.1 only, without proxies, at a fraction of the cost. Its
+//!   `DirectSession` also bypasses the building of a request where an endpoint's bytes are known.
+//!
+//! Here: what a transport must do, the limits of a request, and the failures that all transports
+//! report alike. Not here: redirects, credentials and cookies, which are the same for all of them
+//! (`client`); how the scenario chooses one (`ClientChoice` in the plan).
 
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -11,9 +17,8 @@ use std::time::Duration;
 use ::http::StatusCode;
 use tokio::time::Instant;
 
-use super::failed;
 use super::failure::Stage;
-use super::prepared::Outgoing;
+use super::request::outgoing::Outgoing;
 use crate::error::Error;
 use crate::metrics::Outcome;
 use crate::plan::{Endpoint, Plan, Wire};
@@ -26,26 +31,27 @@ const MAX_KEPT_BODY: u64 = 10_000_000;
 /// The connections of one session.
 pub trait Transport: Sized + 'static {
     /// What the sessions of a worker share.
-    type Shared;
+    type Resources;
 
-    /// What the sessions of a worker share for a plan.
+    /// Sets up what the sessions of a worker share.
     ///
     /// # Errors
-    /// When the plan asks for what cannot be made.
-    fn share(plan: &Plan, tls: rustls::ClientConfig) -> Result<Self::Shared, Error>;
+    /// When the plan asks for something that cannot be set up.
+    fn resources(plan: &Plan, tls: rustls::ClientConfig) -> Result<Self::Resources, Error>;
 
-    /// For one session, whose requests ask for these kinds of connection; with none made yet.
-    fn open(shared: &Rc<Self::Shared>, wires: &[Wire], local_address: Option<IpAddr>) -> Self;
+    /// For one session, whose requests ask for these kinds of connection. Makes none yet.
+    fn open(resources: &Rc<Self::Resources>, wires: &[Wire], local_address: Option<IpAddr>)
+    -> Self;
 
-    /// Carries out one request, without following where its answer leads: counts and times it into
-    /// `response`, puts the answer there, and returns its status.
+    /// Sends one request, without following redirects: writes the response, with its counts and
+    /// times, to `response`, and returns its status.
     ///
     /// # Errors
-    /// Why there is no whole answer; what was counted until then stays.
+    /// Why there is no complete response; what was counted until then stays.
     fn exchange(
         &self,
         outgoing: Outgoing,
-        terms: &Terms,
+        limits: &RequestLimits,
         response: &mut Response,
     ) -> impl Future<Output = Result<StatusCode, Failure>>;
 
@@ -53,28 +59,28 @@ pub trait Transport: Sized + 'static {
     fn take_opened(&self) -> Opened;
 }
 
-/// What a request is allowed, and what is wanted of its answer.
+/// How long a request may take, how large its response may be, and what of it is kept.
 #[derive(Debug, Clone, Copy)]
-pub struct Terms {
+pub struct RequestLimits {
     /// What it asks of its connection.
     pub(super) wire: Wire,
     /// When the request began, redirects before it included.
     pub(super) started: Instant,
-    /// When it has to be through, and how long that is from its beginning.
+    /// When it must have ended, and how long that is from its beginning.
     pub(super) deadline: Instant,
     pub(super) timeout: Duration,
     /// For making a connection.
     pub(super) connect_timeout: Duration,
     /// Bytes of the body.
     pub(super) max_body: u64,
-    /// Whether the body is looked into, and therefore kept.
+    /// Whether the body is needed for checks, and therefore kept.
     pub(super) keep_body: bool,
-    /// Whether any header may be looked at, rather than only those that perfctl itself heeds.
+    /// Whether all headers are kept, rather than only those that perfctl itself uses.
     pub(super) keep_headers: bool,
 }
 
-impl Terms {
-    /// Of an endpoint's request that begins now.
+impl RequestLimits {
+    /// For an endpoint's request that begins now.
     pub(super) fn of(endpoint: &Endpoint) -> Self {
         let started = Instant::now();
         Self {
@@ -89,7 +95,7 @@ impl Terms {
         }
     }
 
-    /// Of a request that is not the scenario's own, and begins now.
+    /// For a request that begins now and is not one of the scenario's.
     pub(super) fn within(timeout: Duration, connect_timeout: Duration, max_body: u64) -> Self {
         let started = Instant::now();
         Self {
@@ -112,28 +118,28 @@ impl Terms {
         }
     }
 
-    /// The failure of a body that has more.
+    /// The failure of a body that is larger.
     pub(super) fn too_large(&self) -> Failure {
         let limit = self.body_limit();
         let size = format_bytes(limit);
         let text = match limit < self.max_body {
-            true => format!("a body over {size} cannot be checked; no more of it was read"),
-            false => format!("the body is larger than {size} (`max_body`); no more of it was read"),
+            true => format!("a body larger than {size} cannot be checked; reading stopped there"),
+            false => format!("the body is larger than {size} (`max_body`); reading stopped there"),
         };
-        failed(Outcome::BodyTooLarge, text)
+        Failure::new(Outcome::BodyTooLarge, text)
     }
 
     /// The failure of a request whose time ran out in `stage`, or while connecting in `step`.
-    pub(super) fn timed_out(&self, stage: Stage, step: Option<Step>) -> Failure {
+    pub(super) fn timed_out(&self, stage: Stage, step: Option<ConnectStep>) -> Failure {
         if let Some(step) = step {
-            return failed(step.outcome(), step.too_long(self.timeout));
+            return Failure::new(step.outcome(), step.too_long(self.timeout));
         }
         let after = format_duration(self.timeout);
         let text = match stage {
             Stage::Head => format!("no response within {after}"),
             Stage::Body => format!("the body did not end within {after}"),
         };
-        failed(stage.timeout(), text)
+        Failure::new(stage.timeout(), text)
     }
 }
 
@@ -169,7 +175,7 @@ impl Opened {
         }
     }
 
-    /// Puts it where it is reported.
+    /// Writes it to `response`.
     pub(super) fn report(self, response: &mut Response) {
         response.connections = self.connections;
         response.tls_handshakes = self.tls_handshakes;
@@ -179,16 +185,16 @@ impl Opened {
     }
 }
 
-/// The step of connecting that takes its time.
+/// A step of making a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum ConnectStep {
     /// Name resolution or TCP.
     Connect,
     /// The TLS handshake.
     Tls,
 }
 
-impl Step {
+impl ConnectStep {
     /// The outcome of a request whose time ran out in this step.
     pub(super) fn outcome(self) -> Outcome {
         match self {

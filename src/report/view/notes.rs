@@ -1,13 +1,14 @@
-//! The notes at the end of a report: what a reader has to know to read the numbers right.
+//! The notes at the end of a report: what readers must know to interpret the numbers.
 
-use super::{example, phases};
+use super::errors::example;
+use super::numbers::phases;
 use crate::metrics::{Outcome, RunResult, Window};
 use crate::plan::{Model, Phase};
-use crate::report::Report;
+use crate::report::contents::Report;
 use crate::units::{as_us, format_count, format_latency_us, trim_float};
 
-/// What a reader has to know to read the numbers right.
-pub(in crate::report) fn notes(report: &Report) -> Vec<String> {
+/// What readers must know to interpret the numbers.
+pub(crate) fn notes(report: &Report) -> Vec<String> {
     let result = &report.result;
     let total = result.summary(None, Window::Measured);
     let warnings = result.warnings().into_iter();
@@ -28,7 +29,9 @@ pub(in crate::report) fn notes(report: &Report) -> Vec<String> {
             None if !recovery.is_conclusive => {
                 format!("recovery: `{stage}` is too short to tell; 10 s are needed")
             }
-            None => format!("recovery: it did not recover to the level of `{base}` in `{stage}`"),
+            None => format!(
+                "recovery: the service did not recover to the level of `{base}` in `{stage}`"
+            ),
         });
     }
     let without_data = result.count(|outcome| outcome == Outcome::DataExhausted);
@@ -40,17 +43,17 @@ pub(in crate::report) fn notes(report: &Report) -> Vec<String> {
         };
         let count = format_count(without_data);
         notes.push(format!(
-            "{ended} for want of data, {count} times: {example}"
+            "{ended} because data ran out, {count} times: {example}"
         ));
     }
     match result.run.load.model {
         Model::Closed => {
-            notes.push("closed model: a slower target would have had fewer arrivals".into());
+            notes.push("closed model: throughput falls as the service slows; use `--rate` for a fixed load".into());
         }
         Model::Open { .. } => {
             if let Some(p99_us) = total.scheduling_delay_us.p99 {
                 notes.push(format!(
-                    "scheduling_delay p99 {}: how late the generator itself was; it is part of the response times",
+                    "scheduling delay p99 {}: how late requests started; it is part of the response times",
                     format_latency_us(p99_us)
                 ));
             }
@@ -60,17 +63,19 @@ pub(in crate::report) fn notes(report: &Report) -> Vec<String> {
         |phase: &Phase| !phase.measured && phase.start_us < as_us(result.run.load.total());
     if result.run.phases.iter().any(is_before) {
         let place = match phases(result).is_empty() {
-            true => "and not in the tables",
-            false => "and stand in the table of phases alone",
+            true => " and not in the tables",
+            false => "; they are only in the table of phases",
         };
-        notes.push(format!("ramps and warm-up are not graded {place}"));
+        notes.push(format!("ramps and warm-up are not graded{place}"));
     }
     if !result.run.client.is_default() {
         let client = result.run.client.name();
-        notes.push(format!("requests were carried by the client `{client}`"));
+        notes.push(format!("requests were sent with the client `{client}`"));
     }
     if result.run.insecure {
-        notes.push("certificates were not checked (`insecure`): who answered is not known".into());
+        notes.push(
+            "certificates were not verified (`insecure`): any server could have responded".into(),
+        );
     }
     notes.extend(result.run.skipped_slos.iter().cloned());
     notes.push(accounting(result));
@@ -80,7 +85,7 @@ pub(in crate::report) fn notes(report: &Report) -> Vec<String> {
     notes
 }
 
-/// Where every planned request went, ramp included.
+/// What happened to every planned request, including the ramp.
 fn accounting(result: &RunResult) -> String {
     let count = |select: fn(Outcome) -> bool| result.count(select);
     let started = count(Outcome::is_started);

@@ -161,7 +161,7 @@ fn the_shipped_scenario_means_what_it_says() {
 }
 
 #[test]
-fn the_command_line_comes_before_the_scenario_and_this_before_the_profile() {
+fn the_command_line_overrides_the_scenario_which_overrides_the_profile() {
     let text = "host: http://a\nendpoints: [{get: /x, name: x}]\nslo: {p95: 400ms, error_rate: 2%}\n\
                 profiles: {smoke: {users: 2, slo: {p95: 1s, max: 9s}}}\n";
     let plan1 = plan(text, &Options::default());
@@ -242,7 +242,7 @@ fn tags_choose_endpoints_and_exclusion_wins() {
 }
 
 #[test]
-fn tags_that_leave_nothing_are_an_error() {
+fn tags_that_match_no_endpoint_are_an_error() {
     let text =
         "host: demo\nendpoints:\n  - {name: a, get: /a, tags: [x, y]}\n  - {name: c, get: /c}\n";
     for (tags, exclude) in [
@@ -256,14 +256,14 @@ fn tags_that_leave_nothing_are_an_error() {
         };
         let error = try_compile(text, "smoke", &options).unwrap_err();
         assert!(
-            error.contains("the tags leave no endpoint") && error.contains("`x`, `y`"),
+            error.contains("no endpoint matches `--tags`") && error.contains("`x`, `y`"),
             "{error}"
         );
     }
 }
 
 #[test]
-fn targets_that_do_not_apply_are_left_out_with_the_reason() {
+fn slos_that_do_not_apply_are_left_out_with_the_reason() {
     let text = "host: demo\ndefaults: {think_time: constant(2s)}\nendpoints:\n  - {name: a, get: /a, tags: [x]}\n  \
                 - {name: b, get: /b, slo: {p95: 1s}}\n\
                 slo: {max: {limit: 5s, profiles: [heavy]}, mean: {limit: 1s, profiles: [medium], weight: 3, advisory: true}}\n";
@@ -275,8 +275,8 @@ fn targets_that_do_not_apply_are_left_out_with_the_reason() {
     assert_eq!(
         plan.skipped_slos,
         [
-            "`max` 5.00 s is left out: it holds for `heavy` only",
-            "`throughput_rps` 100/s is left out: 50 users with this think time offer at most 25.0/s",
+            "`max` 5.00 s is left out: it applies to `heavy` only",
+            "`throughput_rps` 100/s is left out: 50 users with this think time can reach at most 25.0/s",
             "`p95` of `b` 1.00 s is left out: the endpoint is not in this run",
         ]
     );
@@ -357,7 +357,7 @@ fn profiles_come_from_the_scenario_the_folder_a_path_or_the_program() {
 }
 
 #[test]
-fn values_of_the_environment_stay_out_of_the_plan_that_is_written() {
+fn values_of_the_environment_stay_out_of_the_stored_plan() {
     let text = "host: demo\nvariables: {key: '{{ env.KEY }}', n: '{{ random_int(1, 9) }}', m: '<{{ n }}>'}\n\
                 endpoints:\n  - {post: '/{{ m }}', headers: {X-Key: '{{ key }}'}, json: {a: '{{ env.KEY }}'}}\n";
     let env = BTreeSet::from(["KEY"])

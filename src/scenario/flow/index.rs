@@ -1,36 +1,36 @@
-//! All requests, flows and steps that a scenario names or writes in place, before it is known which
-//! of them run.
+//! The index of a scenario: all its requests, flows and named steps, before it is known which of
+//! them run.
 //!
-//! Here: the one space of names. Not here: what a request is made of (`request`), which steps a flow
-//! has (`steps`), and who chooses what (`tasks`).
+//! Here: which name means what. Not here: what a request is made of (`request`), which steps a flow
+//! has (`steps`), and who chooses what (`classes`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Diagnostic, did_you_mean};
 use crate::plan::Endpoint;
-use crate::scenario::keys::flow::{
-    FlowFile, IncludedFile, RequestFile, StepFile, StepsFile, TaskFile, Times,
-};
-use crate::scenario::keys::scenario::{EndpointFile, ScenarioFile};
-use crate::scenario::request::{self, Common};
-use crate::scenario::service::Place;
+use crate::scenario::keys::endpoint::EndpointFile;
+use crate::scenario::keys::flow::{FlowFile, Repetitions, RequestFile, StepFile, StepsFile};
+use crate::scenario::keys::scenario::{IncludedFile, ScenarioFile};
+use crate::scenario::keys::user::TaskFile;
+use crate::scenario::request::{self, RequestDefaults};
+use crate::scenario::service::address::EndpointUrl;
 use crate::scenario::yaml::decode::{At, Field, list};
 use crate::scenario::yaml::findings::{Findings, Span};
 use crate::scenario::yaml::tree::Key;
 
 /// Most endpoints and flows of a scenario together.
-const MAX_SUBJECTS: usize = 1000;
+const MAX_ENTRIES: usize = 1000;
 
-/// Requests, flows and named steps.
-pub(crate) struct Pool<'a> {
+/// All requests, flows and named steps, and their names.
+pub(crate) struct Index<'a> {
     /// The requests; those under `endpoints` come first.
-    pub requests: Vec<Pooled<'a>>,
+    pub requests: Vec<RequestEntry<'a>>,
     /// The flows.
-    pub flows: Vec<PooledFlow<'a>>,
+    pub flows: Vec<FlowEntry<'a>>,
     /// The named steps.
-    pub groups: Vec<&'a StepsFile>,
-    names: BTreeMap<String, Subject>,
-    /// The requests by where they stand; written once and used by an alias, they are one.
+    pub named_steps: Vec<&'a StepsFile>,
+    names: BTreeMap<String, EntryId>,
+    /// The requests by their place in the file; a request that is used by an alias is one.
     places: BTreeMap<Span, usize>,
     /// The variables that have the values of lists.
     pub items: Vec<&'a At<String>>,
@@ -39,68 +39,68 @@ pub(crate) struct Pool<'a> {
 }
 
 /// A request.
-pub(crate) struct Pooled<'a> {
+pub(crate) struct RequestEntry<'a> {
     /// Its keys.
     pub file: &'a At<EndpointFile>,
     /// `None` where it could not be understood.
-    pub compiled: Option<(Endpoint, Place)>,
-    /// Where it stands.
-    pub origin: Origin,
+    pub compiled: Option<(Endpoint, EndpointUrl)>,
+    /// How it is declared.
+    pub declaration: Declaration,
 }
 
 /// A flow.
-pub(crate) struct PooledFlow<'a> {
+pub(crate) struct FlowEntry<'a> {
     /// Its name.
     pub key: &'a Key,
     /// Its keys.
     pub file: &'a At<FlowFile>,
-    /// Where it stands.
-    pub origin: Origin,
+    /// How it is declared.
+    pub declaration: Declaration,
 }
 
-/// Where a request or a flow stands.
+/// How a request or a flow is declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum Declaration {
     /// In a list of the scenario itself.
     Listed,
     /// In a list of an included file.
     Included,
     /// In a step or a user class.
-    InPlace,
+    Inline,
 }
 
-/// What a name stands for, by its position.
+/// What a name refers to, by its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Subject {
+pub(crate) enum EntryId {
     /// A request.
     Request(usize),
     /// A flow.
     Flow(usize),
     /// Steps.
-    Group(usize),
+    Steps(usize),
 }
 
-impl Subject {
+impl EntryId {
     fn what(self) -> &'static str {
         match self {
             Self::Request(_) => "an endpoint",
             Self::Flow(_) => "a flow",
-            Self::Group(_) => "steps",
+            Self::Steps(_) => "named steps",
         }
     }
 }
 
-impl<'a> Pool<'a> {
+impl<'a> Index<'a> {
     /// Everything in a scenario and the files it includes; no request is compiled yet.
     pub(crate) fn new(
         file: &'a ScenarioFile,
         included: &'a [IncludedFile],
         findings: &mut Findings,
     ) -> Self {
-        let mut pool = Self {
+        let mut index = Self {
             requests: Vec::new(),
             flows: Vec::new(),
-            groups: Vec::new(),
+            named_steps: Vec::new(),
             names: BTreeMap::new(),
             places: BTreeMap::new(),
             items: Vec::new(),
@@ -108,96 +108,106 @@ impl<'a> Pool<'a> {
         };
         let listed = file.endpoints.get().map_or(&[][..], |files| &files.value);
         let of_included = included.iter().filter_map(|file| file.endpoints.get());
-        let own = (listed.iter()).map(|file| (file, Origin::Listed));
+        let own = (listed.iter()).map(|file| (file, Declaration::Listed));
         let further = of_included.flat_map(|files| &files.value);
-        for (file, origin) in own.chain(further.map(|file| (file, Origin::Included))) {
-            pool.add_request(file, origin, findings);
+        for (file, declaration) in own.chain(further.map(|file| (file, Declaration::Included))) {
+            index.add_request(file, declaration, findings);
         }
-        let flows = (file.flows.get().into_iter()).map(|pairs| (pairs, Origin::Listed));
+        let flows = (file.flows.get().into_iter()).map(|pairs| (pairs, Declaration::Listed));
         let of_included = included.iter().filter_map(|file| file.flows.get());
-        for (pairs, origin) in flows.chain(of_included.map(|pairs| (pairs, Origin::Included))) {
+        for (pairs, declaration) in
+            flows.chain(of_included.map(|pairs| (pairs, Declaration::Included)))
+        {
             for (key, flow) in &pairs.0 {
-                let position = pool.flows.len();
-                pool.flows.push(PooledFlow {
+                let position = index.flows.len();
+                index.flows.push(FlowEntry {
                     key,
                     file: flow,
-                    origin,
+                    declaration,
                 });
-                pool.name(&key.text, key.at, Subject::Flow(position), findings);
-                pool.add_requests_of(flow.steps.get(), findings);
+                index.name(&key.text, key.at, EntryId::Flow(position), findings);
+                index.add_requests_of(flow.steps.get(), findings);
             }
         }
         let of_included = included.iter().filter_map(|file| file.steps.get());
         for pairs in file.steps.get().into_iter().chain(of_included) {
             for (key, steps) in &pairs.0 {
-                let position = pool.groups.len();
-                pool.groups.push(&steps.value);
-                pool.name(&key.text, key.at, Subject::Group(position), findings);
-                pool.add_requests_of(Some(steps), findings);
+                let position = index.named_steps.len();
+                index.named_steps.push(&steps.value);
+                index.name(&key.text, key.at, EntryId::Steps(position), findings);
+                index.add_requests_of(Some(steps), findings);
             }
         }
         for (_, user) in file.users.get().map_or(&[][..], |users| &users.0) {
             for task in user.endpoints.get().map_or(&[][..], |tasks| &tasks.value) {
                 if let TaskFile::Own(file) = &task.value {
-                    pool.add_request(file, Origin::InPlace, findings);
+                    index.add_request(file, Declaration::Inline, findings);
                 }
             }
-            pool.add_requests_of(user.on_start.get(), findings);
-            pool.add_requests_of(user.on_stop.get(), findings);
+            index.add_requests_of(user.on_start.get(), findings);
+            index.add_requests_of(user.on_stop.get(), findings);
         }
-        let count = pool.requests.len() + pool.flows.len();
-        if count > MAX_SUBJECTS {
-            let what = if pool.flows.is_empty() {
+        let count = index.requests.len() + index.flows.len();
+        if count > MAX_ENTRIES {
+            let what = if index.flows.is_empty() {
                 "endpoints"
             } else {
                 "endpoints and flows"
             };
-            let message = format!("{count} {what}; at most {MAX_SUBJECTS} are allowed");
+            let message = format!("{count} {what}; at most {MAX_ENTRIES} are allowed");
             findings.report(file.endpoints.key(), Diagnostic::new(message));
-            pool.requests.clear();
+            index.requests.clear();
         }
-        pool
+        index
     }
 
     /// Compiles the requests.
-    pub(crate) fn compile(&mut self, common: &Common<'_>, findings: &mut Findings) {
+    pub(crate) fn compile(&mut self, common: &RequestDefaults<'_>, findings: &mut Findings) {
         for request in &mut self.requests {
             request.compiled = common.endpoint(request.file, findings);
         }
     }
 
-    fn add_request(&mut self, file: &'a At<EndpointFile>, origin: Origin, findings: &mut Findings) {
+    fn add_request(
+        &mut self,
+        file: &'a At<EndpointFile>,
+        declaration: Declaration,
+        findings: &mut Findings,
+    ) {
         let position = self.requests.len();
-        if *self.places.entry(file.at).or_insert(position) < position && origin == Origin::InPlace {
+        if *self.places.entry(file.at).or_insert(position) < position
+            && declaration == Declaration::Inline
+        {
             return;
         }
-        self.requests.push(Pooled {
+        self.requests.push(RequestEntry {
             file,
             compiled: None,
-            origin,
+            declaration,
         });
         if let Some(name) = request::name(file) {
             let at = file.name.get().map_or(file.at, |name| name.at);
-            self.name(&name, at, Subject::Request(position), findings);
+            self.name(&name, at, EntryId::Request(position), findings);
         }
     }
 
-    fn name(&mut self, name: &str, at: Span, subject: Subject, findings: &mut Findings) {
+    fn name(&mut self, name: &str, at: Span, id: EntryId, findings: &mut Findings) {
         let Some(before) = self.names.get(name) else {
-            self.names.insert(name.to_owned(), subject);
+            self.names.insert(name.to_owned(), id);
             return;
         };
-        let diagnostic = match (before, subject) {
-            (Subject::Request(_), Subject::Request(_)) => {
-                Diagnostic::new(format!("two endpoints are named `{name}`")).help(
-                    "the name is the key of the statistics: give each its own `name`; a request \
-                     that stands under `endpoints` can be used in steps by its name",
-                )
-            }
-            (before, subject) => {
-                let (before, subject) = (before.what(), subject.what());
-                Diagnostic::new(format!("`{name}` names {before} and {subject}"))
-                    .help("give one of them another name")
+        let diagnostic = match (before, id) {
+            (EntryId::Request(_), EntryId::Request(_)) => Diagnostic::new(format!(
+                "two endpoints are named `{name}`"
+            ))
+            .help(
+                "give each its own `name`, which identifies it in reports; steps can use a request \
+                     under `endpoints` by its name",
+            ),
+            (before, id) => {
+                let (before, id) = (before.what(), id.what());
+                Diagnostic::new(format!("`{name}` is the name of both {before} and {id}"))
+                    .help("rename one of them")
             }
         };
         findings.report(Some(at), diagnostic);
@@ -212,7 +222,7 @@ impl<'a> Pool<'a> {
                 StepFile::Repeat(file) => {
                     self.items.extend(file.variable.get());
                     let times = file.repeat.get().map(|times| &times.value);
-                    let is_list = matches!(times, Some(Times::Values(_)));
+                    let is_list = matches!(times, Some(Repetitions::Values(_)));
                     self.has_items |= is_list && file.variable.is_missing();
                     self.add_requests_of(file.steps.get(), findings);
                 }
@@ -254,26 +264,26 @@ impl<'a> Pool<'a> {
             (file.think_time.key(), "think_time"),
         ] {
             if let Some(key) = key {
-                let diagnostic = Diagnostic::new(format!("`{name}` has no meaning in a step"))
-                    .help("steps follow each other; a wait is a step of its own: `think: 2s`");
+                let diagnostic = Diagnostic::new(format!("`{name}` has no effect in a step"))
+                    .help("steps run in order; to wait, add a step such as `think: 2s`");
                 findings.report(Some(key), diagnostic);
             }
         }
-        self.add_request(file, Origin::InPlace, findings);
+        self.add_request(file, Declaration::Inline, findings);
     }
 
-    /// The position of a request that stands in place.
-    pub(crate) fn in_place(&self, file: &At<EndpointFile>) -> Option<usize> {
+    /// The position of a request that is written inline.
+    pub(crate) fn inline(&self, file: &At<EndpointFile>) -> Option<usize> {
         self.places.get(&file.at).copied()
     }
 
-    /// What a name in a step or a user class stands for; `None` after a finding.
-    pub(crate) fn resolve(&self, name: &str, at: Span, findings: &mut Findings) -> Option<Subject> {
+    /// What a name in a step or a user class refers to; `None` after a finding.
+    pub(crate) fn resolve(&self, name: &str, at: Span, findings: &mut Findings) -> Option<EntryId> {
         let found = self.names.get(name).copied();
         if found.is_none() {
             let known = || self.names.keys().map(String::as_str);
             let mut diagnostic =
-                Diagnostic::new(format!("no endpoint, flow or steps are named `{name}`"));
+                Diagnostic::new(format!("unknown endpoint, flow or steps `{name}`"));
             if let Some(close) = did_you_mean(name, known()) {
                 diagnostic = diagnostic.label(format!("did you mean `{close}`?"));
             }
@@ -311,8 +321,9 @@ impl<'a> Pool<'a> {
                     inner.any(|steps| self.has_unseen_request(steps, seen))
                 }
                 StepFile::Name(name) => match self.names.get(name.as_str()) {
-                    Some(Subject::Group(group)) => {
-                        seen.insert(*group) && self.has_unseen_request(self.groups[*group], seen)
+                    Some(EntryId::Steps(position)) => {
+                        seen.insert(*position)
+                            && self.has_unseen_request(self.named_steps[*position], seen)
                     }
                     _ => true,
                 },
@@ -332,7 +343,7 @@ impl<'a> Pool<'a> {
         let of_users = users.flat_map(|(_, user)| [user.on_start.get(), user.on_stop.get()]);
         let of_flows = self.flows.iter().map(|flow| flow.file.steps.get());
         let lists = of_users.chain(of_flows).flatten().map(|steps| &steps.value);
-        for steps in lists.chain(self.groups.iter().copied()) {
+        for steps in lists.chain(self.named_steps.iter().copied()) {
             collect_names(steps, &mut names);
         }
         names

@@ -1,21 +1,22 @@
-//! From written steps to those of a plan.
+//! From steps as written to those of a plan.
 //!
 //! Here: names resolved, tags applied, flows and named steps put where they are used. Positions are
-//! those of the pool; `tasks` gives those that run their final ones.
+//! those of the index; `classes` gives those that run their final ones.
 
 use std::time::Duration;
 
-use super::index::{Pool, Subject};
+use super::index::{EntryId, Index};
 use crate::error::Diagnostic;
 use crate::plan::{Branch, Step, first_request};
 use crate::scenario::keys::flow::{
     BranchFile, BurstFile, IfFile, OnError, ParallelFile, PollFile, RandomFile, RepeatFile,
-    RequestFile, StepFile, StepsFile, Times,
+    Repetitions, RequestFile, StepFile, StepsFile,
 };
 use crate::scenario::names::Names;
 use crate::scenario::request::checks;
 use crate::scenario::yaml::decode::{At, Field, OneOrMany};
 use crate::scenario::yaml::findings::{Findings, Span};
+use crate::scenario::yaml::tree::Node;
 
 /// Most steps of all flows and classes, named ones put where they are used.
 const MAX_STEPS: usize = 10_000;
@@ -26,15 +27,15 @@ const MAX_AT_ONCE: usize = 1_000;
 pub(crate) const ITEM: &str = "item";
 
 /// Which endpoints, flows and steps run, by their tags.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Filter<'a> {
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct TagFilter<'a> {
     /// One of these is asked for; none is when empty.
     pub include: &'a [String],
     /// None of these may be there, whatever else is.
     pub exclude: &'a [String],
 }
 
-impl Filter<'_> {
+impl TagFilter<'_> {
     /// Whether something with these tags runs.
     pub(crate) fn takes(self, tags: &[String]) -> bool {
         let has = |of: &[String]| tags.iter().any(|tag| of.contains(tag));
@@ -43,20 +44,20 @@ impl Filter<'_> {
 }
 
 /// Compiles steps.
-pub(crate) struct Steps<'a> {
-    pool: &'a Pool<'a>,
+pub(crate) struct StepCompiler<'a> {
+    index: &'a Index<'a>,
     names: &'a Names<'a>,
-    filter: Filter<'a>,
-    /// The flows and named steps that the current step stands in.
-    within: Vec<Subject>,
+    filter: TagFilter<'a>,
+    /// The flows and named steps around the current step.
+    within: Vec<EntryId>,
     count: usize,
 }
 
-impl<'a> Steps<'a> {
+impl<'a> StepCompiler<'a> {
     /// Those that `filter` takes.
-    pub(crate) fn new(pool: &'a Pool<'a>, names: &'a Names<'a>, filter: Filter<'a>) -> Self {
+    pub(crate) fn new(index: &'a Index<'a>, names: &'a Names<'a>, filter: TagFilter<'a>) -> Self {
         Self {
-            pool,
+            index,
             names,
             filter,
             within: Vec::new(),
@@ -64,7 +65,7 @@ impl<'a> Steps<'a> {
         }
     }
 
-    /// What is left of some steps, which have these tags from what they stand in.
+    /// What the tags leave of some steps, which inherit `tags`.
     pub(crate) fn steps(
         &mut self,
         file: Option<&At<StepsFile>>,
@@ -89,7 +90,7 @@ impl<'a> Steps<'a> {
             self.count += 1;
             if self.count == MAX_STEPS + 1 {
                 let diagnostic = Diagnostic::new(format!("more than {MAX_STEPS} steps"))
-                    .help("named steps and flows count wherever they are used: use `repeat`");
+                    .help("named steps and flows count each time they are used; to run steps several times, use `repeat`");
                 findings.report(Some(step.at), diagnostic);
             }
             if self.count > MAX_STEPS {
@@ -107,12 +108,12 @@ impl<'a> Steps<'a> {
         findings: &mut Findings,
     ) {
         let step = match &file.value {
-            StepFile::Name(name) => match self.pool.resolve(name, file.at, findings) {
-                Some(subject) => return self.named(subject, file.at, tags, out, findings),
+            StepFile::Name(name) => match self.index.resolve(name, file.at, findings) {
+                Some(id) => return self.named(id, file.at, tags, out, findings),
                 None => None,
             },
             StepFile::Request(request) => {
-                let position = self.pool.in_place(request);
+                let position = self.index.inline(request);
                 position
                     .filter(|position| self.runs(*position, tags))
                     .map(Step::Request)
@@ -128,44 +129,44 @@ impl<'a> Steps<'a> {
         out.extend(step);
     }
 
-    /// What a name stands for, as steps.
+    /// What a name refers to, as steps.
     fn named(
         &mut self,
-        subject: Subject,
+        id: EntryId,
         at: Span,
         tags: &[String],
         out: &mut Vec<Step>,
         findings: &mut Findings,
     ) {
-        if self.within.contains(&subject) {
+        if self.within.contains(&id) {
             let diagnostic = Diagnostic::new("these steps contain themselves")
-                .help("for a number of times, use `repeat`");
+                .help("to run steps several times, use `repeat`");
             return findings.report(Some(at), diagnostic);
         }
-        match subject {
-            Subject::Request(position) => {
+        match id {
+            EntryId::Request(position) => {
                 out.extend(self.runs(position, tags).then_some(Step::Request(position)));
             }
-            Subject::Flow(position) => out.extend(self.flow(position, tags, findings)),
-            Subject::Group(position) => {
-                self.within.push(subject);
-                let pool = self.pool;
-                self.list(pool.groups[position], tags, out, findings);
+            EntryId::Flow(position) => out.extend(self.flow(position, tags, findings)),
+            EntryId::Steps(position) => {
+                self.within.push(id);
+                let index = self.index;
+                self.list(index.named_steps[position], tags, out, findings);
                 self.within.pop();
             }
         }
     }
 
-    /// The flow at a position of the pool; `None` when no request of it is left.
+    /// The flow at a position of the index; `None` when no request of it is left.
     pub(crate) fn flow(
         &mut self,
         position: usize,
         tags: &[String],
         findings: &mut Findings,
     ) -> Option<Step> {
-        let pool = self.pool;
-        let file = pool.flows[position].file;
-        self.within.push(Subject::Flow(position));
+        let index = self.index;
+        let file = index.flows[position].file;
+        self.within.push(EntryId::Flow(position));
         let tags = joined(tags, &file.tags);
         let steps = self.steps(file.steps.get(), &tags, findings);
         self.within.pop();
@@ -177,10 +178,10 @@ impl<'a> Steps<'a> {
         })
     }
 
-    /// Whether the request at a position of the pool runs where it would have these tags beside its
+    /// Whether the request at a position of the index runs where it would have these tags beside its
     /// own.
     pub(crate) fn runs(&self, position: usize, tags: &[String]) -> bool {
-        let own = &self.pool.requests[position].file.tags;
+        let own = &self.index.requests[position].file.tags;
         self.filter.takes(&joined(tags, own))
     }
 
@@ -196,17 +197,17 @@ impl<'a> Steps<'a> {
             None => None,
         };
         let step = match &file.repeat.get()?.value {
-            Times::Count(0) => {
+            Repetitions::Count(0) => {
                 let at = file.repeat.get().map(|times| times.at);
-                findings.report(at, Diagnostic::new("this must be at least 1"));
+                findings.report(at, Diagnostic::new("`repeat` must be at least 1"));
                 return None;
             }
-            Times::Count(times) => Step::Repeat {
+            Repetitions::Count(times) => Step::Repeat {
                 times: *times,
                 condition,
                 steps,
             },
-            Times::Values(values) => {
+            Repetitions::Values(values) => {
                 if values.is_empty() {
                     let at = file.repeat.get().map(|times| times.at);
                     findings.report(at, Diagnostic::new("the list is empty"));
@@ -216,7 +217,7 @@ impl<'a> Steps<'a> {
                 Step::Each {
                     // A name that cannot be one was reported.
                     variable: self.names.changing(name)?,
-                    values: values.iter().map(checks::json).collect(),
+                    values: values.iter().map(Node::to_json).collect(),
                     condition,
                     steps,
                 }
@@ -260,11 +261,11 @@ impl<'a> Steps<'a> {
                 steps: file,
             } = &branch.value;
             let steps = self.steps(file.get(), &tags, findings);
-            let weight = weight.copied().unwrap_or(1);
+            let weight = weight.copied().unwrap_or_default().0;
             // To do nothing, or only to think, is a choice like any other; what the tags leave
             // nothing of is none.
             let is_left = first_request(&steps).is_some()
-                || file.get().is_some_and(|file| !self.pool.has_request(file));
+                || file.get().is_some_and(|file| !self.index.has_request(file));
             if weight > 0 && is_left {
                 compiled.push(Branch { weight, steps });
             }
@@ -277,14 +278,14 @@ impl<'a> Steps<'a> {
         let awaited = file.until.get().map(|until| {
             let checks = checks::checks(until, self.names, findings);
             if checks.is_empty() {
-                let diagnostic = Diagnostic::new("nothing is awaited")
-                    .help("say what the answer must be like, such as `status: 200`");
+                let diagnostic = Diagnostic::new("`until` is empty")
+                    .help("add a condition that ends the polling, such as `status: 200`");
                 findings.report(Some(until.at), diagnostic);
             }
             checks
         });
         let position = self.request(&file.poll.get()?.value, findings)?;
-        let (endpoint, _) = self.pool.requests[position].compiled.as_ref()?;
+        let (endpoint, _) = self.index.requests[position].compiled.as_ref()?;
         let mut until = Box::new(endpoint.clone());
         until.checks.extend(awaited?);
         let mut pending = Box::new(endpoint.clone());
@@ -342,7 +343,7 @@ impl<'a> Steps<'a> {
         findings: &mut Findings,
     ) -> Option<Step> {
         if times as usize * requests.len() > MAX_AT_ONCE {
-            let message = format!("at most {MAX_AT_ONCE} requests of a user at once are allowed");
+            let message = format!("a user can send at most {MAX_AT_ONCE} requests at once");
             findings.report(at, Diagnostic::new(message));
             return None;
         }
@@ -358,17 +359,17 @@ impl<'a> Steps<'a> {
         step.first_request().map(|_| step)
     }
 
-    /// A request where only a request may stand.
+    /// A request where nothing else is allowed.
     fn request(&self, file: &At<RequestFile>, findings: &mut Findings) -> Option<usize> {
         let name = match &file.value {
-            RequestFile::Request(own) => return self.pool.in_place(own),
+            RequestFile::Request(own) => return self.index.inline(own),
             RequestFile::Name(name) => name,
         };
-        match self.pool.resolve(name, file.at, findings)? {
-            Subject::Request(position) => Some(position),
+        match self.index.resolve(name, file.at, findings)? {
+            EntryId::Request(position) => Some(position),
             _ => {
-                let diagnostic = Diagnostic::new(format!("`{name}` is no endpoint"))
-                    .help("only single requests can be polled, or sent at once");
+                let diagnostic = Diagnostic::new(format!("`{name}` is not an endpoint"))
+                    .help("only single requests can be polled or sent at once");
                 findings.report(Some(file.at), diagnostic);
                 None
             }
@@ -385,7 +386,10 @@ pub(crate) fn joined(tags: &[String], own: &Field<OneOrMany<String>>) -> Vec<Str
 fn at_least_one(field: &Field<u32>, findings: &mut Findings) -> Option<u32> {
     let given = field.get()?;
     if given.value == 0 {
-        findings.report(Some(given.at), Diagnostic::new("this must be at least 1"));
+        findings.report(
+            Some(given.at),
+            Diagnostic::new("`burst` must be at least 1"),
+        );
     }
     Some(given.value).filter(|count| *count > 0)
 }

@@ -202,12 +202,12 @@ flows:
         ("drink }}", "dring }}", "did you mean `drink`?"),
         ("status ==", "stats ==", "stats"),
         ("0, 1) < 0.5", "0, 1) < o", "`o`"),
-        ("variable: drink", "variable: a-b", "cannot name a variable"),
+        ("variable: drink", "variable: a-b", "is not a valid name"),
         ("[tea, {kind: milk}, 3]", "[]", "the list is empty"),
         (
             "then: a",
             "then: aa",
-            "no endpoint, flow or steps are named `aa`",
+            "unknown endpoint, flow or steps `aa`",
         ),
         ("        then: a\n", "", "missing required key `then`"),
     ] {
@@ -217,7 +217,7 @@ flows:
 }
 
 #[test]
-fn what_a_file_includes_is_there_to_be_named() {
+fn included_endpoints_flows_and_steps_can_be_used_by_name() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("common")).unwrap();
     let common = "endpoints:\n  - {name: in, post: /in}\n  - {name: extra, get: /extra}\n\
@@ -246,7 +246,7 @@ fn flows_cannot_grow_without_bound() {
     assert!(error.contains("these steps contain themselves"), "{error}");
 }
 
-/// Baselines made before there were flows and classes go on to count.
+/// Baselines from before there were flows and classes remain valid.
 #[test]
 fn a_scenario_without_flows_keeps_the_shape_of_its_plan() {
     let text = "name: s\nhost: demo\ndefaults: {think_time: constant(1s)}\nendpoints:\n  \
@@ -262,7 +262,7 @@ fn a_scenario_without_flows_keeps_the_shape_of_its_plan() {
         [
             "scenario",
             "profile",
-            "target",
+            "service",
             "allowed_hosts",
             "seed",
             "workers",
@@ -276,7 +276,7 @@ fn a_scenario_without_flows_keeps_the_shape_of_its_plan() {
     );
     let stage = json["load"]["stages"][0].as_object().unwrap();
     let keys: Vec<&String> = stage.keys().collect();
-    assert_eq!(keys, ["name", "target", "ramp_us", "duration_us"]);
+    assert_eq!(keys, ["name", "level", "ramp_us", "duration_us"]);
     assert_eq!(plan.phases(), plan.load.phases());
 }
 

@@ -1,192 +1,53 @@
-//! The keys of user classes, flows, steps and included files. The doc comments are what editors
-//! show.
+//! The keys of flows and of all kinds of steps.
 //!
-//! Here: which keys there are and the form of their values. Not here: what the values mean together
-//! (`pool`, `steps`, `tasks`), nor the keys of requests (`file`).
+//! Not here: the keys of requests (`endpoint`), and what the keys mean together (`flow`).
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::scenario::{CheckFile, EndpointFile, SloFile};
+use super::endpoint::{EndpointFile, Weight};
+use super::response::CheckFile;
+use super::slo::SloFile;
+use super::think_time::Wait;
 use crate::error::{Diagnostic, did_you_mean};
 use crate::plan::ThinkTime;
-use crate::scenario::yaml::decode::{
-    At, Decode, Field, OneOrMany, Pairs, describe, entries, key_text, list, mapping, missing_key,
-    object, parse, unknown_key,
-};
+use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, list};
 use crate::scenario::yaml::findings::Findings;
-use crate::scenario::yaml::tree::{Kind, Node};
-use crate::units;
+use crate::scenario::yaml::mapping::{mapping, words};
+use crate::scenario::yaml::tree::{Node, NodeKind};
 
 mapping! {
-    /// A kind of virtual user.
-    UserFile {
-        /// Its share of the users, relative to the other classes; 1 by default.
-        weight: u32,
-        /// This many users, started before those that are shared out by weight (closed load).
-        fixed_count: u32,
-        /// The wait between iterations; that of `defaults` by default.
-        think_time: ThinkTime,
-        /// The requests it chooses from by weight: names, or requests of its own. Without `endpoints` and `flows`, those of the scenario.
-        endpoints: Vec<At<TaskFile>>,
-        /// The flows it chooses from by weight, beside its endpoints.
-        flows: Vec<At<FlowTask>>,
-        /// Steps that each user does once, before its first iteration. If one fails, the user ends.
-        on_start: StepsFile,
-        /// Steps that each user does once, after its last iteration.
-        on_stop: StepsFile,
-    }
-}
-
-mapping! {
-    /// Steps that are measured as one transaction.
+    /// Steps that are measured together as one transaction.
     FlowFile {
-        /// How often it is chosen, relative to the other flows and endpoints; 1 by default, 0 is never.
-        weight: u32,
-        /// The wait after it, in place of that of its user.
+        /// How often it is chosen, relative to the other endpoints and flows. Defaults to 1; 0 means never.
+        weight: Weight,
+        /// Wait after this flow. Overrides the think time of the user.
         think_time: ThinkTime,
-        /// What a failed step does: `stop` (the default) ends the flow, `continue` goes on with the next step. The flow has failed either way.
+        /// What to do when a step fails: `stop` (default) ends the flow, `continue` goes on with the next step. Either way, the flow fails.
         on_error: OnError,
-        /// For `--tags` and `--exclude-tags`; they hold for all of its steps.
+        /// Tags, for `--tags` and `--exclude-tags`. They apply to all steps of the flow.
         tags: OneOrMany<String>,
-        /// Targets for this flow; its time is without think times.
+        /// SLOs for this flow. Its time does not include think times.
         slo: Pairs<SloFile>,
-        /// What is done, in order.
+        /// Steps, in order.
         steps(required): StepsFile,
     }
 }
 
-mapping! {
-    /// Endpoints, flows and steps for several scenarios.
-    IncludedFile {
-        /// Requests, to be named in the scenario.
-        endpoints: Vec<At<EndpointFile>>,
-        /// Flows, to be named in the scenario.
-        flows: Pairs<FlowFile>,
-        /// Steps, to be named in flows.
-        steps: Pairs<StepsFile>,
-    }
+/// What a failed step of a flow does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnError {
+    /// It ends the flow.
+    Stop,
+    /// The flow goes on with the next step.
+    Continue,
 }
 
-mapping! {
-    /// An endpoint by its name.
-    EndpointTaskFile {
-        /// Its name.
-        endpoint(required): String,
-        /// How often it is chosen; that of the endpoint by default.
-        weight: u32,
-        /// The wait after it, in place of that of its user.
-        think_time: ThinkTime,
-    }
-}
-
-mapping! {
-    /// A flow by its name.
-    FlowTaskFile {
-        /// Its name.
-        flow(required): String,
-        /// How often it is chosen; that of the flow by default.
-        weight: u32,
-        /// The wait after it, in place of that of its user.
-        think_time: ThinkTime,
-    }
-}
-
-mapping! {
-    /// A wait that is no part of the flow's time.
-    ThinkFile {
-        /// How long: `2s`, `constant(2s)` or `between(1s, 3s)`.
-        think(required): Wait,
-    }
-}
-
-mapping! {
-    /// Steps done several times.
-    RepeatFile {
-        /// How often; or a list, for each value of which the steps are done.
-        repeat(required): Times,
-        /// The variable that has the value of the list; `item` by default.
-        variable: String,
-        /// An expression that is asked before each time; the first time that it does not hold is
-        /// the end.
-        condition["while"]: At<String>,
-        /// What is done.
-        steps(required): StepsFile,
-        /// For `--tags` and `--exclude-tags`.
-        tags: OneOrMany<String>,
-    }
-}
-
-mapping! {
-    /// Steps done if something holds.
-    IfFile {
-        /// An expression, which can ask for the `status` of the last response as well.
-        condition["if"](required): At<String>,
-        /// What is done if it holds.
-        then(required): StepsFile,
-        /// What is done otherwise; nothing by default.
-        otherwise["else"]: StepsFile,
-        /// For `--tags` and `--exclude-tags`.
-        tags: OneOrMany<String>,
-    }
-}
-
-mapping! {
-    /// One of several, chosen by weight.
-    RandomFile {
-        /// The choices.
-        random(required): Vec<At<BranchFile>>,
-        /// For `--tags` and `--exclude-tags`.
-        tags: OneOrMany<String>,
-    }
-}
-
-mapping! {
-    /// A choice.
-    BranchFile {
-        /// How often it is chosen, relative to the others; 1 by default.
-        weight: u32,
-        /// What is done.
-        steps(required): StepsFile,
-    }
-}
-
-mapping! {
-    /// A request that is sent until its answer is as awaited.
-    PollFile {
-        /// The request: a name, or a request of its own.
-        poll(required): At<RequestFile>,
-        /// What is awaited, beside the request's own `check`.
-        until(required): OneOrMany<At<CheckFile>>,
-        /// From the end of one request to the start of the next; `1s` by default.
-        every: Duration,
-        /// When to give up; the step has then failed. `30s` by default.
-        timeout: Duration,
-        /// For `--tags` and `--exclude-tags`.
-        tags: OneOrMany<String>,
-    }
-}
-
-mapping! {
-    /// Requests sent several times at once.
-    BurstFile {
-        /// How often each is sent, all at once.
-        burst(required): u32,
-        /// The requests: names, or requests of their own.
-        requests(required): OneOrMany<At<RequestFile>>,
-        /// For `--tags` and `--exclude-tags`.
-        tags: OneOrMany<String>,
-    }
-}
-
-mapping! {
-    /// Requests sent at once, each over a connection of its own.
-    ParallelFile {
-        /// The requests: names, or requests of their own.
-        parallel(required): Vec<At<RequestFile>>,
-        /// For `--tags` and `--exclude-tags`.
-        tags: OneOrMany<String>,
+words! {
+    OnError {
+        "stop" => Self::Stop,
+        "continue" => Self::Continue,
     }
 }
 
@@ -229,17 +90,12 @@ const KINDS: [&str; 7] = [
 /// The keys of which a request has one.
 const METHODS: [&str; 7] = ["get", "head", "post", "put", "patch", "delete", "options"];
 
-/// A request, by the name of its definition, since it may stand in so many places.
-fn request_schema() -> Value {
-    json!({"$ref": "#/definitions/request"})
-}
-
 impl StepFile {
     /// The schemas of all kinds of steps.
     pub(crate) fn definition() -> Value {
         json!({"anyOf": [
             String::schema(),
-            request_schema(),
+            EndpointFile::schema_reference(),
             ThinkFile::schema(),
             RepeatFile::schema(),
             IfFile::schema(),
@@ -253,7 +109,7 @@ impl StepFile {
 
 impl Decode for StepFile {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
-        let Kind::Map(entries) = &node.kind else {
+        let NodeKind::Map(entries) = &node.kind else {
             return String::decode(node, findings).map(Self::Name);
         };
         let has = |key: &&str| node.get(key).is_some();
@@ -261,7 +117,7 @@ impl Decode for StepFile {
             if METHODS.iter().any(has) {
                 return At::decode(node, findings).map(|file| Self::Request(Box::new(file)));
             }
-            let mut diagnostic = Diagnostic::new("this is no step").help(format!(
+            let mut diagnostic = Diagnostic::new("not a step").help(format!(
                 "a step is a name, a request such as `get: /health`, or one of {}",
                 list(KINDS)
             ));
@@ -291,109 +147,40 @@ impl Decode for StepFile {
     }
 }
 
-/// A request by name, or one of its own.
-#[derive(Debug, Clone)]
-pub(crate) enum RequestFile {
-    Name(String),
-    Request(Box<At<EndpointFile>>),
-}
-
-impl Decode for RequestFile {
-    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
-        if matches!(node.kind, Kind::Map(_)) {
-            return At::decode(node, findings).map(|file| Self::Request(Box::new(file)));
-        }
-        String::decode(node, findings).map(Self::Name)
-    }
-
-    fn schema() -> Value {
-        json!({"anyOf": [String::schema(), request_schema()]})
+mapping! {
+    /// A wait. It does not count in the time of the flow.
+    ThinkFile {
+        /// How long to wait: `2s`, `constant(2s)`, `between(1s, 3s)` or `poisson(2)`.
+        think(required): Wait,
     }
 }
 
-/// What a user class chooses from: an endpoint by name, or one of its own.
-#[derive(Debug, Clone)]
-pub(crate) enum TaskFile {
-    Named(Box<EndpointTaskFile>),
-    Own(Box<At<EndpointFile>>),
-}
-
-impl Decode for TaskFile {
-    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
-        if matches!(node.kind, Kind::Map(_)) {
-            return match node.get("endpoint") {
-                Some(_) => {
-                    EndpointTaskFile::decode(node, findings).map(|file| Self::Named(Box::new(file)))
-                }
-                None => At::decode(node, findings).map(|file| Self::Own(Box::new(file))),
-            };
-        }
-        let name = At::decode(node, findings)?;
-        Some(Self::Named(Box::new(EndpointTaskFile {
-            endpoint: Field::Given(name, node.at),
-            ..EndpointTaskFile::default()
-        })))
-    }
-
-    fn schema() -> Value {
-        json!({"anyOf": [String::schema(), EndpointTaskFile::schema(), request_schema()]})
-    }
-}
-
-/// A flow that a user class chooses, by name.
-#[derive(Debug, Clone)]
-pub(crate) struct FlowTask(pub FlowTaskFile);
-
-impl Decode for FlowTask {
-    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
-        if matches!(node.kind, Kind::Map(_)) {
-            return FlowTaskFile::decode(node, findings).map(Self);
-        }
-        let name = At::decode(node, findings)?;
-        Some(Self(FlowTaskFile {
-            flow: Field::Given(name, node.at),
-            ..FlowTaskFile::default()
-        }))
-    }
-
-    fn schema() -> Value {
-        json!({"anyOf": [String::schema(), FlowTaskFile::schema()]})
-    }
-}
-
-/// What a failed step of a flow does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OnError {
-    Stop,
-    Continue,
-}
-
-impl Decode for OnError {
-    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
-        parse("`stop` or `continue`", node, findings, |text| match text {
-            "stop" => Ok(Self::Stop),
-            "continue" => Ok(Self::Continue),
-            _ => Err(format!(
-                "`{text}` is unknown here: write `stop` or `continue`"
-            )),
-        })
-    }
-
-    fn schema() -> Value {
-        json!({"enum": ["stop", "continue"]})
+mapping! {
+    /// Steps that are run several times.
+    RepeatFile {
+        /// How many times to run the steps, or a list to run them once for each item.
+        repeat(required): Repetitions,
+        /// Variable for the current item of the list. Defaults to `item`.
+        variable: String,
+        /// Expression that is evaluated before each repetition. The first time that it is false ends the loop.
+        condition["while"]: At<String>,
+        /// Steps to repeat.
+        steps(required): StepsFile,
+        /// Tags, for `--tags` and `--exclude-tags`.
+        tags: OneOrMany<String>,
     }
 }
 
 /// How often steps are done.
 #[derive(Debug, Clone)]
-pub(crate) enum Times {
+pub(crate) enum Repetitions {
     Count(u32),
     Values(Vec<Node>),
 }
 
-impl Decode for Times {
+impl Decode for Repetitions {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
-        if matches!(node.kind, Kind::List(_)) {
+        if matches!(node.kind, NodeKind::List(_)) {
             return Vec::decode(node, findings).map(Self::Values);
         }
         u32::decode(node, findings).map(Self::Count)
@@ -404,31 +191,94 @@ impl Decode for Times {
     }
 }
 
-/// A wait within a flow.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Wait(pub ThinkTime);
+mapping! {
+    /// Steps that are run on a condition.
+    IfFile {
+        /// Expression that decides. It can use the `status` of the last response.
+        condition["if"](required): At<String>,
+        /// Steps to run if it is true.
+        then(required): StepsFile,
+        /// Steps to run if it is false. Defaults to none.
+        otherwise["else"]: StepsFile,
+        /// Tags, for `--tags` and `--exclude-tags`.
+        tags: OneOrMany<String>,
+    }
+}
 
-impl Decode for Wait {
+mapping! {
+    /// One of several branches, chosen by weight.
+    RandomFile {
+        /// Branches to choose from.
+        random(required): Vec<At<BranchFile>>,
+        /// Tags, for `--tags` and `--exclude-tags`.
+        tags: OneOrMany<String>,
+    }
+}
+
+mapping! {
+    /// A branch.
+    BranchFile {
+        /// How often it is chosen, relative to the other branches. Defaults to 1.
+        weight: Weight,
+        /// Steps to run.
+        steps(required): StepsFile,
+    }
+}
+
+mapping! {
+    /// A request that is repeated until its response matches `until`.
+    PollFile {
+        /// Request to repeat: a name, or a request of its own.
+        poll(required): At<RequestFile>,
+        /// Conditions that end the polling, in addition to the `check` of the request.
+        until(required): OneOrMany<At<CheckFile>>,
+        /// Wait from the end of one request to the start of the next. Defaults to `1s`.
+        every: Duration,
+        /// When to give up. The step then fails. Defaults to `30s`.
+        timeout: Duration,
+        /// Tags, for `--tags` and `--exclude-tags`.
+        tags: OneOrMany<String>,
+    }
+}
+
+mapping! {
+    /// Requests that are sent several times at once.
+    BurstFile {
+        /// How many times to send each request, all at once.
+        burst(required): u32,
+        /// Requests to send: names, or requests of their own.
+        requests(required): OneOrMany<At<RequestFile>>,
+        /// Tags, for `--tags` and `--exclude-tags`.
+        tags: OneOrMany<String>,
+    }
+}
+
+mapping! {
+    /// Requests that are sent at once, each over its own connection.
+    ParallelFile {
+        /// Requests to send: names, or requests of their own.
+        parallel(required): Vec<At<RequestFile>>,
+        /// Tags, for `--tags` and `--exclude-tags`.
+        tags: OneOrMany<String>,
+    }
+}
+
+/// A request by name, or one of its own.
+#[derive(Debug, Clone)]
+pub(crate) enum RequestFile {
+    Name(String),
+    Request(Box<At<EndpointFile>>),
+}
+
+impl Decode for RequestFile {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
-        let is_duration = |text: &str| units::parse_duration(text).ok();
-        if let Kind::Scalar { text, .. } = &node.kind
-            && let Some(wait) = is_duration(text)
-        {
-            return Some(Self(ThinkTime::Constant(wait)));
+        if matches!(node.kind, NodeKind::Map(_)) {
+            return At::decode(node, findings).map(|file| Self::Request(Box::new(file)));
         }
-        let think = ThinkTime::decode(node, findings)?;
-        if let ThinkTime::Pacing(_) = think {
-            let diagnostic = Diagnostic::new("a pace has no meaning within a flow").help(
-                "write `2s`, `constant(2s)`, `between(1s, 3s)` or `poisson(2)`; a pace is for \
-                 `think_time`",
-            );
-            findings.report(Some(node.at), diagnostic);
-            return None;
-        }
-        Some(Self(think))
+        String::decode(node, findings).map(Self::Name)
     }
 
     fn schema() -> Value {
-        json!({"type": ["string", "number"], "examples": ["2s", "between(1s, 3s)"]})
+        json!({"anyOf": [String::schema(), EndpointFile::schema_reference()]})
     }
 }

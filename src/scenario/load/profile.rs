@@ -5,7 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Diagnostic, Error, did_you_mean};
-use crate::scenario::keys::scenario::ProfileFile;
+use crate::scenario::keys::profile::ProfileFile;
+use crate::scenario::source::{stem, yaml_files};
 use crate::scenario::yaml::decode::{At, Decode, Pairs, list};
 use crate::scenario::yaml::findings::{Findings, Span};
 use crate::scenario::yaml::tree::{self, Key};
@@ -23,16 +24,16 @@ const EMBEDDED: [&str; 7] = [
 
 /// A profile that can be chosen by name.
 #[derive(Debug, Clone)]
-pub(crate) struct Known {
+pub(crate) struct NamedProfile {
     /// Its name.
     pub name: String,
     /// Where it comes from.
-    pub origin: Origin,
+    pub source: ProfileSource,
 }
 
 /// Where a profile comes from.
 #[derive(Debug, Clone)]
-pub(crate) enum Origin {
+pub(crate) enum ProfileSource {
     /// Embedded in the program.
     BuiltIn(&'static str),
     /// A file.
@@ -41,18 +42,18 @@ pub(crate) enum Origin {
 
 /// The profiles that come with the program, those of the same name in the folder `profiles` of
 /// `dir` in their place, and the others there.
-pub(crate) fn known(dir: &Path) -> Vec<Known> {
-    let built_in = built_in().map(|(name, text)| Known {
+pub(crate) fn known(dir: &Path) -> Vec<NamedProfile> {
+    let built_in = built_in().map(|(name, text)| NamedProfile {
         name: name.to_owned(),
-        origin: Origin::BuiltIn(text),
+        source: ProfileSource::BuiltIn(text),
     });
-    let mut known: Vec<Known> = built_in.collect();
-    for path in crate::scenario::yaml_files(&dir.join("profiles")) {
+    let mut known: Vec<NamedProfile> = built_in.collect();
+    for path in yaml_files(&dir.join("profiles")) {
         let name = stem(&path);
-        let origin = Origin::File(path);
+        let source = ProfileSource::File(path);
         match known.iter_mut().find(|profile| profile.name == name) {
-            Some(profile) => profile.origin = origin,
-            None => known.push(Known { name, origin }),
+            Some(profile) => profile.source = source,
+            None => known.push(NamedProfile { name, source }),
         }
     }
     known
@@ -66,12 +67,6 @@ pub(crate) fn built_in() -> impl Iterator<Item = (&'static str, &'static str)> {
     })
 }
 
-/// The name of a file without its ending.
-pub(crate) fn stem(path: &Path) -> String {
-    path.file_stem()
-        .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
-}
-
 /// Decodes a file that is known to `findings`; also its place.
 pub(crate) fn decode(file: usize, findings: &mut Findings) -> Option<(ProfileFile, Span)> {
     let node = tree::parse(file, findings)?;
@@ -82,17 +77,29 @@ pub(crate) fn decode(file: usize, findings: &mut Findings) -> Option<(ProfileFil
 ///
 /// # Errors
 /// A file that cannot be used.
-pub(crate) fn open(origin: &Origin, name: &str, findings: &mut Findings) -> Result<usize, Error> {
-    match origin {
-        Origin::BuiltIn(text) => {
+pub(crate) fn open(
+    source: &ProfileSource,
+    name: &str,
+    findings: &mut Findings,
+) -> Result<usize, Error> {
+    match source {
+        ProfileSource::BuiltIn(text) => {
             Ok(findings.add_file(&format!("built-in profile {name}"), (*text).to_owned()))
         }
-        Origin::File(path) => findings.read_file(path),
+        ProfileSource::File(path) => findings.read_file(path),
     }
 }
 
-/// A profile, its name, and its place.
-pub(crate) type Resolved = (String, ProfileFile, Option<Span>);
+/// The profile of a run, with what the scenario says of it.
+#[derive(Debug, Default)]
+pub(crate) struct ResolvedProfile {
+    /// Its name; empty where none could be read.
+    pub name: String,
+    /// Its keys.
+    pub file: ProfileFile,
+    /// Its place.
+    pub at: Option<Span>,
+}
 
 /// The profile `given`: a name, or the path of a file. The entry of that name under the
 /// scenario's `profiles` overrides it, key by key. `None` after a finding.
@@ -101,17 +108,17 @@ pub(crate) type Resolved = (String, ProfileFile, Option<Span>);
 /// A file that cannot be used.
 pub(crate) fn resolve(
     given: &str,
-    known: &[Known],
+    known: &[NamedProfile],
     of_scenario: Option<&Pairs<ProfileFile>>,
     findings: &mut Findings,
-) -> Result<Option<Resolved>, Error> {
+) -> Result<Option<ResolvedProfile>, Error> {
     let is_path =
         given.contains(['/', '\\']) || given.ends_with(".yaml") || given.ends_with(".yml");
     let found = if is_path {
         let path = PathBuf::from(given);
-        Some(Known {
+        Some(NamedProfile {
             name: stem(&path),
-            origin: Origin::File(path),
+            source: ProfileSource::File(path),
         })
     } else {
         known.iter().find(|profile| profile.name == given).cloned()
@@ -122,7 +129,7 @@ pub(crate) fn resolve(
         .find(|(key, _)| !is_path && key.text == given);
     let base = match &found {
         Some(profile) => {
-            let file = open(&profile.origin, &profile.name, findings)?;
+            let file = open(&profile.source, &profile.name, findings)?;
             let Some((decoded, at)) = decode(file, findings) else {
                 return Ok(None);
             };
@@ -135,12 +142,10 @@ pub(crate) fn resolve(
         Some((file, _)) if is_path => file.name.get().map_or(name, |name| name.value.clone()),
         _ => name,
     };
-    Ok(match (base, over) {
-        (Some((base, _)), Some((key, over))) => {
-            Some((name, over.value.clone().over(base), Some(key.at)))
-        }
-        (Some((base, at)), None) => Some((name, base, Some(at))),
-        (None, Some((key, over))) => Some((name, over.value.clone(), Some(key.at))),
+    let (file, at) = match (base, over) {
+        (Some((base, _)), Some((key, over))) => (over.value.clone().over(base), key.at),
+        (Some((base, at)), None) => (base, at),
+        (None, Some((key, over))) => (over.value.clone(), key.at),
         (None, None) => {
             let names = known.iter().map(|profile| profile.name.as_str());
             let names: Vec<&str> = names
@@ -150,9 +155,14 @@ pub(crate) fn resolve(
             if let Some(close) = did_you_mean(given, names.iter().copied()) {
                 message += &format!(": did you mean `{close}`?");
             }
-            let help = format!("known: {}; or give the path of a file", list(names));
+            let help = format!(
+                "known profiles: {}; or give the path of a file",
+                list(names)
+            );
             findings.report(None, Diagnostic::new(message).help(help));
-            None
+            return Ok(None);
         }
-    })
+    };
+    let at = Some(at);
+    Ok(Some(ResolvedProfile { name, file, at }))
 }

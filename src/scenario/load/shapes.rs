@@ -1,121 +1,21 @@
-//! Shapes: a few keys that stand for many stages.
+//! Shapes: a few keys that make many stages.
 //!
-//! Here: steps, a sine and a sweep, as keys and as the stages they make. Not here: stages that are
-//! written one by one (`stages`).
+//! Here: steps, a sine and a sweep, as the stages they make. Not here: their keys (`keys::shapes`),
+//! and stages that are written one by one (`stages`).
 
 use std::f64::consts::TAU;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
-use super::stages::{Draft, MAX_STAGES};
+use super::draft::{MAX_STAGES, StageDraft};
 use crate::error::Diagnostic;
 use crate::plan::Shape;
-use crate::scenario::keys::scenario::ProfileFile;
-use crate::scenario::yaml::decode::{
-    At, Decode, Field, describe, entries, key_text, mapping, missing_key, object, parse,
-    unknown_key,
-};
+use crate::scenario::keys::profile::ProfileFile;
+use crate::scenario::keys::shapes::{SineShapeFile, StepsShapeFile, SweepFile};
+use crate::scenario::yaml::decode::{At, Field};
 use crate::scenario::yaml::findings::{Findings, Span};
-use crate::scenario::yaml::tree::Node;
-use crate::units;
-
-mapping! {
-    /// Levels in even steps.
-    StepsShapeFile {
-        /// Virtual users (closed load).
-        users: StepsRangeFile,
-        /// Arrivals per second (open load).
-        rate: StepsRangeFile,
-        /// How long each level is held.
-        duration(required): Duration,
-        /// How long the change to each level takes; 0 by default, a jump.
-        ramp: Duration,
-    }
-}
-
-mapping! {
-    /// From one level to another.
-    StepsRangeFile {
-        /// The first level.
-        from(required): Level,
-        /// The last level.
-        to(required): Level,
-        /// From one level to the next.
-        by(required): Level,
-    }
-}
-
-mapping! {
-    /// A level that goes up and down as a sine, beginning and ending low, in small steps.
-    SineShapeFile {
-        /// Virtual users (closed load).
-        users: SineRangeFile,
-        /// Arrivals per second (open load).
-        rate: SineRangeFile,
-        /// From one low to the next.
-        period(required): Duration,
-        /// How long it goes on; one period by default.
-        duration: Duration,
-        /// How many levels a period is made of; 20 by default.
-        levels: u32,
-    }
-}
-
-mapping! {
-    /// Between two levels.
-    SineRangeFile {
-        /// The lowest level.
-        low(required): Level,
-        /// The highest level.
-        high(required): Level,
-    }
-}
-
-mapping! {
-    /// Levels one after the other, to find the knee: where more load brings more waiting than work.
-    SweepFile {
-        /// Virtual users at each level, rising (closed load).
-        users: Vec<At<Level>>,
-        /// Arrivals per second at each level, rising (open load).
-        rate: Vec<At<Level>>,
-        /// How long each level is measured.
-        duration(required): Duration,
-        /// How long the change to each level takes, which is not measured; `2s` by default.
-        ramp: Duration,
-    }
-}
-
-/// Users, or arrivals per second; 0 is allowed.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Level(pub f64);
-
-impl Decode for Level {
-    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
-        parse(
-            "a number of users or a rate",
-            node,
-            findings,
-            |text| match text.trim() {
-                "0" => Ok(0.0),
-                text => units::parse_rate(text),
-            },
-        )
-        .map(Self)
-    }
-
-    fn schema() -> Value {
-        json!({"type": ["number", "string"], "minimum": 0})
-    }
-}
 
 /// What a shape makes: which it is, whether its load is open, and its stages.
-pub(crate) type Shaped = (Shape, bool, Vec<Draft>);
-
-/// Whether a profile has a shape, good or bad.
-pub(crate) fn has_shape(profile: &ProfileFile) -> bool {
-    !(profile.steps.is_missing() && profile.sine.is_missing() && profile.sweep.is_missing())
-}
+pub(crate) type Shaped = (Shape, bool, Vec<StageDraft>);
 
 /// The stages of a profile's shape; `None` after a finding.
 pub(crate) fn shaped(profile: &ProfileFile, findings: &mut Findings) -> Option<Shaped> {
@@ -126,7 +26,7 @@ pub(crate) fn shaped(profile: &ProfileFile, findings: &mut Findings) -> Option<S
         profile.sweep.key(),
     ];
     if let [_, second, ..] = given.iter().flatten().collect::<Vec<_>>().as_slice() {
-        let diagnostic = Diagnostic::new("more than one shape in one profile")
+        let diagnostic = Diagnostic::new("more than one shape")
             .help("keep one of `stages`, `steps`, `sine` and `sweep`");
         findings.report(Some(**second), diagnostic);
         return None;
@@ -142,11 +42,11 @@ pub(crate) fn shaped(profile: &ProfileFile, findings: &mut Findings) -> Option<S
         (Shape::Sweep, profile.sweep.key(), open, levels)
     };
     let wrong = if levels.is_empty() || levels.iter().all(|stage| stage.level == 0.0) {
-        "the shape is empty of load"
+        "the shape has no load"
     } else if levels.len() > MAX_STAGES {
-        "more than 1000 levels"
+        "at most 1000 levels are allowed"
     } else if levels.iter().any(|stage| stage.duration.is_zero()) {
-        "the levels last no time"
+        "the levels have no duration"
     } else {
         return Some((shape, open, levels));
     };
@@ -154,7 +54,7 @@ pub(crate) fn shaped(profile: &ProfileFile, findings: &mut Findings) -> Option<S
     None
 }
 
-/// Either of two keys; whether it is the one of an open load.
+/// Either of two keys; whether it is that of the open model.
 fn one_of<'a, T>(
     closed: (&'a Field<T>, &str),
     open: (&'a Field<T>, &str),
@@ -167,19 +67,19 @@ fn one_of<'a, T>(
         (None, None) if !(closed.0.is_missing() && open.0.is_missing()) => None,
         _ => {
             let (closed, open) = (closed.1, open.1);
-            let message = format!("this needs either `{closed}` or `{open}`");
-            let help = format!("`{closed}` is a closed load, `{open}` an open one");
+            let message = format!("expected either `{closed}` or `{open}`");
+            let help = format!("`{closed}` is for the closed model, `{open}` for the open model");
             findings.report(Some(at), Diagnostic::new(message).help(help));
             None
         }
     }
 }
 
-fn level(target: f64, ramp: Duration, duration: Duration) -> Draft {
-    Draft {
+fn stage(level: f64, ramp: Duration, duration: Duration) -> StageDraft {
+    StageDraft {
         // Named by its level, when that is scaled.
         name: String::new(),
-        level: target,
+        level,
         ramp: Some(ramp),
         spawn_rate: None,
         duration,
@@ -187,7 +87,7 @@ fn level(target: f64, ramp: Duration, duration: Duration) -> Draft {
     }
 }
 
-fn steps(file: &At<StepsShapeFile>, findings: &mut Findings) -> Option<(bool, Vec<Draft>)> {
+fn steps(file: &At<StepsShapeFile>, findings: &mut Findings) -> Option<(bool, Vec<StageDraft>)> {
     let (open, range) = one_of(
         (&file.users, "users"),
         (&file.rate, "rate"),
@@ -207,16 +107,19 @@ fn steps(file: &At<StepsShapeFile>, findings: &mut Findings) -> Option<(bool, Ve
     // The tolerance is for steps that are no binary fractions, such as 0.1.
     let count = ((to - from).abs() / by + 1e-9).floor();
     if count >= MAX_STAGES as f64 {
-        findings.report(Some(range.at), Diagnostic::new("more than 1000 levels"));
+        findings.report(
+            Some(range.at),
+            Diagnostic::new("at most 1000 levels are allowed"),
+        );
         return None;
     }
     let by = by * (to - from).signum();
     let ramp = file.ramp.copied().unwrap_or_default();
-    let levels = (0..=count as u32).map(|i| level(from + by * f64::from(i), ramp, duration));
+    let levels = (0..=count as u32).map(|i| stage(from + by * f64::from(i), ramp, duration));
     Some((open, levels.collect()))
 }
 
-fn sine(file: &At<SineShapeFile>, findings: &mut Findings) -> Option<(bool, Vec<Draft>)> {
+fn sine(file: &At<SineShapeFile>, findings: &mut Findings) -> Option<(bool, Vec<StageDraft>)> {
     let (open, range) = one_of(
         (&file.users, "users"),
         (&file.rate, "rate"),
@@ -237,41 +140,41 @@ fn sine(file: &At<SineShapeFile>, findings: &mut Findings) -> Option<(bool, Vec<
     }
     let length = period / per_period;
     if length.is_zero() {
-        let diagnostic = Diagnostic::new("the period is too short for its levels");
+        let diagnostic = Diagnostic::new("the period is too short for this many levels");
         findings.report(file.period.get().map(|period| period.at), diagnostic);
         return None;
     }
     let whole = file.duration.copied().unwrap_or(period);
     let count = whole.as_secs_f64() / length.as_secs_f64();
     if count > MAX_STAGES as f64 {
-        let diagnostic = Diagnostic::new("more than 1000 levels")
-            .help("make `duration` shorter, `period` longer, or `levels` fewer");
+        let diagnostic = Diagnostic::new("at most 1000 levels are allowed")
+            .help("shorten `duration`, lengthen `period`, or lower `levels`");
         findings.report(Some(file.at), diagnostic);
         return None;
     }
     let levels = (0..(count - 1e-9).ceil() as u32).map(|i| {
         let middle = (f64::from(i) + 0.5) / f64::from(per_period);
-        let target = low + (high - low) * (1.0 - (TAU * middle).cos()) / 2.0;
+        let level = low + (high - low) * (1.0 - (TAU * middle).cos()) / 2.0;
         let rest = whole.saturating_sub(length * i);
-        level(target, Duration::ZERO, length.min(rest))
+        stage(level, Duration::ZERO, length.min(rest))
     });
     Some((open, levels.collect()))
 }
 
-fn sweep(file: &At<SweepFile>, findings: &mut Findings) -> Option<(bool, Vec<Draft>)> {
+fn sweep(file: &At<SweepFile>, findings: &mut Findings) -> Option<(bool, Vec<StageDraft>)> {
     let users = (&file.users, "users");
-    let (open, targets) = one_of(users, (&file.rate, "rate"), file.at, findings)?;
+    let (open, given) = one_of(users, (&file.rate, "rate"), file.at, findings)?;
     let mut before = 0.0;
-    for target in &targets.value {
-        if target.0 <= before {
-            let diagnostic = Diagnostic::new("the levels of a sweep must rise, from above 0");
-            findings.report(Some(target.at), diagnostic);
+    for level in &given.value {
+        if level.0 <= before {
+            let diagnostic = Diagnostic::new("the levels of a sweep must rise, and be above 0");
+            findings.report(Some(level.at), diagnostic);
             return None;
         }
-        before = target.0;
+        before = level.0;
     }
     let duration = file.duration.copied()?;
     let ramp = file.ramp.copied().unwrap_or(Duration::from_secs(2));
-    let levels = targets.iter().map(|target| level(target.0, ramp, duration));
+    let levels = given.iter().map(|level| stage(level.0, ramp, duration));
     Some((open, levels.collect()))
 }

@@ -5,34 +5,14 @@
 
 use std::time::Duration;
 
-use super::shapes::{has_shape, shaped};
+use super::draft::{MAX_STAGES, StageDraft, scale, stretch};
+use super::shapes::shaped;
 use crate::error::Diagnostic;
 use crate::plan::Shape;
-use crate::scenario::Options;
-use crate::scenario::keys::scenario::{ProfileFile, StageFile};
+use crate::scenario::keys::profile::{ProfileFile, StageFile};
+use crate::scenario::options::Options;
 use crate::scenario::yaml::decode::At;
 use crate::scenario::yaml::findings::{Findings, Span};
-use crate::units::MAX_DURATION;
-
-/// Most stages of a profile.
-pub(crate) const MAX_STAGES: usize = 1000;
-
-/// A stage whose first ramp may still depend on the spawn rate.
-#[derive(Debug, Clone)]
-pub(crate) struct Draft {
-    /// Shown in the report; by its level when empty.
-    pub name: String,
-    /// Users, or arrivals per second.
-    pub level: f64,
-    /// How long the change takes; `None` where nothing is said.
-    pub ramp: Option<Duration>,
-    /// Users started or ended per second on the way to this level, where there is no ramp.
-    pub spawn_rate: Option<f64>,
-    /// How long the level is held.
-    pub duration: Duration,
-    /// The user classes in it; all when empty.
-    pub classes: Vec<String>,
-}
 
 /// The profile's shape, whether its load is open, and its stages, scaled by its own `users`, `rate`
 /// and `duration`.
@@ -41,11 +21,11 @@ pub(crate) fn drafts(
     at: Option<Span>,
     options: &Options,
     findings: &mut Findings,
-) -> Option<(Option<Shape>, bool, Vec<Draft>)> {
+) -> Option<(Option<Shape>, bool, Vec<StageDraft>)> {
     let (users, rate) = (profile.users.get(), profile.rate.get());
     if let (Some(_), Some(rate)) = (users, rate) {
-        let diagnostic = Diagnostic::new("`users` and `rate` together")
-            .help("`users` is a closed load, `rate` an open one: keep one of them");
+        let diagnostic = Diagnostic::new("`users` and `rate` cannot be combined")
+            .help("`users` is for the closed model, `rate` for the open model: keep one of them");
         findings.report(profile.rate.key().or(Some(rate.at)), diagnostic);
         return None;
     }
@@ -67,7 +47,7 @@ pub(crate) fn drafts(
         .map(|users| f64::from(users.value))
         .or(rate.map(|rate| rate.0));
     let stages = profile.stages.get();
-    let (shape, stages_are_open, mut drafts) = if has_shape(profile) {
+    let (shape, stages_are_open, mut drafts) = if profile.has_shape() {
         let (shape, open, drafts) = shaped(profile, findings)?;
         (Some(shape), open, drafts)
     } else if let Some(stages) = stages {
@@ -77,12 +57,12 @@ pub(crate) fn drafts(
         let is_bad = !(profile.users.is_missing()
             && profile.rate.is_missing()
             && profile.stages.is_missing());
-        let Some(target) = level else {
+        let Some(level) = level else {
             if !is_bad {
                 findings.report(
                     at,
-                    Diagnostic::new("the profile says no load")
-                        .help("give it `users`, `rate`, `stages`, `steps`, `sine` or `sweep`"),
+                    Diagnostic::new("the profile defines no load")
+                        .help("set `users`, `rate`, `stages`, `steps`, `sine` or `sweep`"),
                 );
             }
             return None;
@@ -93,7 +73,7 @@ pub(crate) fn drafts(
             None => {
                 if profile.duration.is_missing() {
                     let diagnostic = Diagnostic::new("missing key `duration`")
-                        .help("say how long the load is held, such as `duration: 5m`");
+                        .help("set how long to hold the load, such as `duration: 5m`");
                     findings.report(at, diagnostic);
                 }
                 return None;
@@ -107,9 +87,9 @@ pub(crate) fn drafts(
                 Diagnostic::new("the duration must be above 0"),
             );
         }
-        let steady = Draft {
+        let steady = StageDraft {
             name: "steady".into(),
-            level: target,
+            level,
             ramp: None,
             spawn_rate: None,
             duration,
@@ -119,8 +99,8 @@ pub(crate) fn drafts(
     };
     if let Some(level) = level {
         if stages_are_open != rate.is_some() {
-            let diagnostic = Diagnostic::new("`users` and `rate` together")
-                .help("the stages and the level they are scaled to must be of one kind");
+            let diagnostic = Diagnostic::new("`users` and `rate` cannot be combined")
+                .help("use the key that the stages use");
             findings.report(profile.users.key().or(profile.rate.key()), diagnostic);
             return None;
         }
@@ -135,7 +115,7 @@ pub(crate) fn drafts(
 fn stage_drafts(
     stages: &At<Vec<At<StageFile>>>,
     findings: &mut Findings,
-) -> Option<(bool, Vec<Draft>)> {
+) -> Option<(bool, Vec<StageDraft>)> {
     let mut drafts = Vec::new();
     let mut first_is_open = None;
     for (i, stage) in stages.iter().enumerate() {
@@ -145,7 +125,7 @@ fn stage_drafts(
         if is_bad {
             continue;
         }
-        let (open, target) = match (stage.users.copied(), stage.rate.copied()) {
+        let (open, level) = match (stage.users.copied(), stage.rate.copied()) {
             (Some(users), None) => (false, f64::from(users)),
             (None, Some(rate)) => (true, rate.0),
             _ => {
@@ -158,24 +138,25 @@ fn stage_drafts(
             && (open || stage.ramp.get().is_some())
         {
             let message = match open {
-                true => "a spawn rate is for users, and this stage is a rate of arrivals",
-                false => "`ramp` and `spawn_rate` together",
+                true => "a spawn rate needs users, but this stage has an arrival rate",
+                false => "`ramp` and `spawn_rate` cannot be combined",
             };
-            let diagnostic = Diagnostic::new(message).help("say how long the change takes: `ramp`");
+            let diagnostic =
+                Diagnostic::new(message).help("set how long the change takes with `ramp`");
             findings.report(Some(key), diagnostic);
         }
         if *first_is_open.get_or_insert(open) != open {
             let diagnostic =
-                Diagnostic::new("stages with `users` and stages with `rate` in one profile")
-                    .help("a load is either closed (`users`) or open (`rate`)");
+                Diagnostic::new("stages with `users` and stages with `rate` cannot be combined")
+                    .help("use either the closed model (`users`) or the open model (`rate`)");
             findings.report(Some(stage.at), diagnostic);
         }
-        drafts.push(Draft {
+        drafts.push(StageDraft {
             name: stage
                 .name
                 .get()
                 .map_or_else(|| format!("stage {}", i + 1), |name| name.value.clone()),
-            level: target,
+            level,
             ramp: stage.ramp.copied(),
             spawn_rate: stage.spawn_rate.copied().map(|rate| rate.0),
             duration: stage.duration.copied().unwrap_or_default(),
@@ -187,13 +168,13 @@ fn stage_drafts(
     let wrong = if stages.is_empty() {
         Some("the list of stages is empty")
     } else if stages.len() > MAX_STAGES {
-        Some("more than 1000 stages")
+        Some("at most 1000 stages are allowed")
     } else if drafts.len() < stages.len() {
         None
     } else if drafts.iter().all(|stage| stage.level == 0.0) {
-        Some("all stages are empty of load")
+        Some("the stages have no load")
     } else if drafts.iter().all(|stage| stage.duration.is_zero()) {
-        Some("all stages last no time")
+        Some("the stages have no duration")
     } else {
         return Some((first_is_open.unwrap_or(false), drafts));
     };
@@ -201,32 +182,4 @@ fn stage_drafts(
         findings.report(Some(stages.at), Diagnostic::new(message));
     }
     None
-}
-
-/// Scales all stages so that the highest becomes `peak`.
-pub(crate) fn scale(stages: &mut [Draft], peak: f64) {
-    let highest = stages.iter().map(|stage| stage.level).fold(0.0, f64::max);
-    for stage in stages {
-        stage.level *= peak / highest;
-    }
-}
-
-/// Scales durations and ramps so that the stages last `total`, without the first ramp.
-pub(crate) fn stretch(stages: &mut [Draft], total: Duration) {
-    if let [only] = stages {
-        only.duration = total;
-        return;
-    }
-    let inner_ramps: Duration = stages[1..].iter().filter_map(|stage| stage.ramp).sum();
-    let levels: Duration = stages.iter().map(|stage| stage.duration).sum();
-    let factor = total.as_secs_f64() / (levels + inner_ramps).as_secs_f64();
-    let scaled = |time: Duration| {
-        let seconds = (time.as_secs_f64() * factor).min(MAX_DURATION.as_secs_f64());
-        // Whole microseconds, which is what phases are made of.
-        Duration::from_micros((seconds * 1e6).round() as u64)
-    };
-    for stage in stages {
-        stage.duration = scaled(stage.duration);
-        stage.ramp = stage.ramp.map(scaled);
-    }
 }

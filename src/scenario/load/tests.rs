@@ -24,7 +24,7 @@ fn build(text: &str, options: &Options) -> Result<Load, String> {
     result.map(|load| load.expect("a finding explains a missing load"))
 }
 
-/// `target ramp_s duration_s` of each stage.
+/// `level ramp_s duration_s` of each stage.
 fn shown(load: &Load) -> String {
     let stages = load.stages.iter().map(|stage| {
         format!(
@@ -170,7 +170,7 @@ fn options_scale_a_profile() {
 }
 
 #[test]
-fn the_users_of_an_open_load_are_a_limit() {
+fn users_in_the_open_model_are_a_limit() {
     let text = "rate: 100\nduration: 1m\n";
     let max = |text, users| match build(
         text,
@@ -226,21 +226,29 @@ fn a_run_of_iterations_has_no_warmup() {
 }
 
 #[test]
-fn loads_that_cannot_be_are_refused() {
+fn impossible_loads_are_refused() {
     let none = Options::default;
     for (text, options, part) in [
-        ("name: x\n", none(), "says no load"),
+        ("name: x\n", none(), "defines no load"),
         ("users: 5\n", none(), "missing key `duration`"),
         ("users: 0\nduration: 1m\n", none(), "at least 1"),
-        ("users: 5\nrate: 5\nduration: 1m\n", none(), "together"),
+        (
+            "users: 5\nrate: 5\nduration: 1m\n",
+            none(),
+            "cannot be combined",
+        ),
         ("users: 5\nduration: 0s\n", none(), "above 0"),
         ("stages: []\n", none(), "empty"),
         (
             "stages: [{users: 0, duration: 1m}]\n",
             none(),
-            "empty of load",
+            "have no load",
         ),
-        ("stages: [{users: 1, duration: 0}]\n", none(), "no time"),
+        (
+            "stages: [{users: 1, duration: 0}]\n",
+            none(),
+            "have no duration",
+        ),
         ("stages: [{duration: 1m}]\n", none(), "either"),
         (
             "stages: [{users: 1}]\n",
@@ -250,7 +258,7 @@ fn loads_that_cannot_be_are_refused() {
         (
             "stages: [{users: 1, duration: 1m}, {rate: 1, duration: 1m}]\n",
             none(),
-            "in one profile",
+            "cannot be combined",
         ),
         (
             "users: 5\nduration: 1m\n",
@@ -290,12 +298,12 @@ fn loads_that_cannot_be_are_refused() {
                 spawn_rate: Some(1.0),
                 ..none()
             },
-            "for users",
+            "needs users",
         ),
         (
             "users: 5\nduration: 1m\narrivals: poisson\n",
             none(),
-            "for an open load",
+            "needs an arrival rate",
         ),
         (
             "users: 5\nduration: 1m\n",
@@ -303,12 +311,12 @@ fn loads_that_cannot_be_are_refused() {
                 arrivals: Some(Arrivals::Uniform),
                 ..none()
             },
-            "for an open load",
+            "needs an arrival rate",
         ),
         (
             "rate: 5\nduration: 1m\narrivals: posson\n",
             none(),
-            "write `uniform` or `poisson`",
+            "did you mean `poisson`?",
         ),
     ] {
         let error = build(text, &options).unwrap_err();
@@ -341,7 +349,7 @@ proptest! {
 }
 
 #[test]
-fn shapes_stand_for_many_stages() {
+fn shapes_make_many_stages() {
     let none = Options::default;
     for (text, expected) in [
         (
@@ -391,7 +399,7 @@ fn shapes_stand_for_many_stages() {
 fn shapes_that_make_no_sense_are_refused() {
     for (text, part) in [
         ("sweep: {users: [5, 5], duration: 1m}\n", "must rise"),
-        ("sweep: {users: [], duration: 1m}\n", "empty of load"),
+        ("sweep: {users: [], duration: 1m}\n", "has no load"),
         ("sweep: {duration: 1m}\n", "either `users` or `rate`"),
         (
             "sweep: {users: [1], duration: 1m}\nsine: {users: {low: 1, high: 2}, period: 1m}\n",
@@ -399,7 +407,7 @@ fn shapes_that_make_no_sense_are_refused() {
         ),
         (
             "steps: {users: {from: 1, to: 1000000, by: 0.1}, duration: 1m}\n",
-            "more than 1000 levels",
+            "at most 1000 levels",
         ),
         (
             "steps: {users: {from: 1, to: 9, by: 0}, duration: 1m}\n",
@@ -407,7 +415,7 @@ fn shapes_that_make_no_sense_are_refused() {
         ),
         (
             "sine: {users: {low: 1, high: 2}, period: 1ms, duration: 1h}\n",
-            "more than 1000 levels",
+            "at most 1000 levels",
         ),
         (
             "sine: {users: {low: 3, high: 2}, period: 1m}\n",
@@ -415,20 +423,20 @@ fn shapes_that_make_no_sense_are_refused() {
         ),
         (
             "sine: {users: {low: 0, high: 0}, period: 1m}\n",
-            "empty of load",
+            "has no load",
         ),
         (
             "sine: {users: {low: 0, high: 1}, period: 0}\n",
             "the period is too short",
         ),
-        ("sweep: {users: [1], duration: 0}\n", "last no time"),
+        ("sweep: {users: [1], duration: 0}\n", "have no duration"),
         (
             "stages: [{users: 1, ramp: 1s, spawn_rate: 2, duration: 1m}]\n",
-            "`ramp` and `spawn_rate` together",
+            "`ramp` and `spawn_rate` cannot be combined",
         ),
         (
             "stages: [{rate: 1, spawn_rate: 2, duration: 1m}]\n",
-            "a spawn rate is for users",
+            "a spawn rate needs users",
         ),
     ] {
         let error = build(text, &Options::default()).unwrap_err();

@@ -7,15 +7,17 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use super::{Data, Names};
+use super::{DataColumns, Names};
 use crate::error::Diagnostic;
 use crate::plan::{DataFormat, Feeder, Load, Model, OnEnd, Per, RowOrder, Rows};
-use crate::scenario::keys::values::{DataFile, SecretFile};
-use crate::scenario::request::body::inside;
+use crate::scenario::keys::data::{DataFile, SecretFile};
+use crate::scenario::source::{below, unusable};
 use crate::scenario::yaml::decode::{At, Field, Pairs};
 use crate::scenario::yaml::findings::Findings;
 use crate::units::format_count;
 
+/// What errors call a file with data.
+const DATA_FILE: &str = "data file";
 /// The largest file with a secret; bytes.
 const MAX_SECRET: u64 = 64 << 10;
 
@@ -33,7 +35,7 @@ pub(crate) fn feeders(
             findings.report(Some(key.at), Diagnostic::new(message));
             continue;
         }
-        let file = &data.0;
+        let file = &data.value;
         let Some(path) = file.file.get() else {
             continue;
         };
@@ -54,12 +56,11 @@ pub(crate) fn feeders(
             rows,
         };
         if mode == RowOrder::Random && feeder.on_end != OnEnd::Wrap {
-            let diagnostic = Diagnostic::new("random rows never end").help(
-                "leave `on_end` out, or choose the mode `shuffle`, which takes each row once",
-            );
+            let diagnostic = Diagnostic::new("random rows never run out")
+                .help("remove `on_end`, or use the mode `shuffle`, which takes each row once");
             findings.report(file.on_end.key(), diagnostic);
         }
-        names.data.push(Data {
+        names.data.push(DataColumns {
             name: feeder.name.clone(),
             columns: feeder.rows.columns().to_vec(),
             per: feeder.per,
@@ -90,26 +91,24 @@ pub(crate) fn check_load(
         let of_users = load.model == Model::Closed || feeder.per == Per::User;
         if unique && of_users && feeder.rows.count() < users {
             let diagnostic = Diagnostic::new(format!(
-                "`{}` has {} rows, not enough for {} {most} who share none",
+                "`{}` has {} rows, too few for {} {most} with unique rows",
                 feeder.file,
                 format_count(feeder.rows.count()),
                 format_count(users)
             ))
-            .help("give it more rows, take fewer users, or choose another `mode`");
+            .help("add rows, use fewer users, or choose another `mode`");
             findings.report(Some(key.at), diagnostic);
         }
-        let at = data.0.on_end.key().or(Some(key.at));
+        let at = data.value.on_end.key().or(Some(key.at));
         if load.model != Model::Closed && feeder.on_end == OnEnd::StopUser {
-            let diagnostic = Diagnostic::new("`stop_user` has no meaning in an open load")
-                .help("arrivals follow the rate, whoever takes them: choose `wrap` or `stop_run`");
+            let diagnostic = Diagnostic::new("`stop_user` has no effect in the open model")
+                .help("arrivals follow the rate, regardless of users: use `wrap` or `stop_run`");
             findings.report(at, diagnostic);
         }
         let by_arrival = load.model != Model::Closed && feeder.per == Per::Iteration;
         if unique && by_arrival && feeder.on_end == OnEnd::Wrap {
-            let diagnostic = Diagnostic::new("in an open load, unique rows cannot begin again")
-                .help(
-                    "each arrival takes a row of its own: choose `stop_run`, or the mode `shuffle`",
-                );
+            let diagnostic = Diagnostic::new("unique rows cannot wrap in the open model")
+                .help("each arrival takes a row of its own: use `stop_run`, or the mode `shuffle`");
             findings.report(at, diagnostic);
         }
     }
@@ -133,18 +132,13 @@ fn rows(
         _ => None,
     });
     let Some(format) = format else {
-        let diagnostic = Diagnostic::new(format!("how is `{}` written?", path.value))
-            .help("give its `format`: `csv` or `jsonl`");
+        let diagnostic = Diagnostic::new(format!("unknown data format of `{}`", path.value))
+            .help("set `format` to `csv` or `jsonl`");
         findings.report(Some(path.at), diagnostic);
         return None;
     };
-    let opened = inside("data file", &path.value, folder).and_then(|(real, _)| {
-        File::open(&real).map_err(|error| {
-            Diagnostic::new(format!(
-                "cannot use the data file `{}`: {error}",
-                path.value
-            ))
-        })
+    let opened = below(DATA_FILE, &path.value, folder).and_then(|(real, _)| {
+        File::open(&real).map_err(|error| unusable(DATA_FILE, &path.value, &error.to_string()))
     });
     match opened.map(|file| Rows::open(file, format)) {
         Ok(Ok(rows)) => Some(rows),
@@ -183,8 +177,8 @@ pub(crate) fn secrets(
             (None, Some(path)) => read_secret(&path.value, folder).map_err(|why| (path.at, why)),
             _ if secret.env.is_missing() == secret.file.is_missing() => Err((
                 secret.at,
-                Diagnostic::new("a secret comes from one place")
-                    .help("give either `env: NAME` or `file: PATH`"),
+                Diagnostic::new("a secret needs exactly one source")
+                    .help("use either `env: NAME` or `file: PATH`"),
             )),
             // What is wrong with it was reported.
             _ => Ok(String::new()),
@@ -204,8 +198,8 @@ pub(crate) fn secrets(
 /// secrets are kept is the machine's business, not that of the scenario's folder.
 fn read_secret(path: &str, folder: &Path) -> Result<String, Diagnostic> {
     let bad = |why: &str| {
-        Diagnostic::new(format!("cannot use the file `{path}` of a secret: {why}"))
-            .help("a path that does not begin with `/` starts at the scenario's folder")
+        Diagnostic::new(format!("cannot use the secret file `{path}`: {why}"))
+            .help("a relative path starts at the scenario's folder")
     };
     let real = folder.join(path);
     let metadata = std::fs::metadata(&real).map_err(|error| bad(&error.to_string()))?;

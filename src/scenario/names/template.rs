@@ -1,6 +1,6 @@
 //! Parses `{{ ... }}` in a scenario's text.
 //!
-//! Here: which text is an expression, and the plain ones. Not here: what names stand for
+//! Here: which text is an expression, and the plain ones. Not here: what names mean
 //! (`names`), longer expressions (`plan::Expression`), or rendering, which the engine does
 //! (`plan::Template`).
 //!
@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use super::{BUILT_IN, Names, Value};
+use super::{BUILT_IN, NameValue, Names};
 use crate::error::Diagnostic;
 use crate::plan::{Condition, Escape, Expression, Input, Slot, Template, TemplatePart};
 use crate::scenario::yaml::decode::At;
@@ -24,7 +24,7 @@ impl Names<'_> {
         Template::new(text.value.as_str(), parts)
     }
 
-    /// The parts of `text`, which stands at `at`.
+    /// The parts of `text`, whose place is `at`.
     pub fn parts(
         &self,
         text: &str,
@@ -40,14 +40,14 @@ impl Names<'_> {
                 findings.report(
                     Some(findings.inside(at, "{{")),
                     Diagnostic::new("`{{` without `}}`")
-                        .help("write `{{ '{{' }}` for two braces that mean nothing"),
+                        .help("write `{{ '{{' }}` for literal braces"),
                 );
                 return parts;
             };
             let written = &rest[start..start + end];
             match self.expression(written[2..written.len() - 2].trim()) {
-                Ok(Value::Text(value)) => push_text(&value, escape, &mut parts),
-                Ok(Value::Slot(slot)) => parts.push(TemplatePart::Slot { slot, escape }),
+                Ok(NameValue::Text(value)) => push_text(&value, escape, &mut parts),
+                Ok(NameValue::Slot(slot)) => parts.push(TemplatePart::Slot { slot, escape }),
                 Err(diagnostic) => findings.report(Some(findings.inside(at, written)), diagnostic),
             }
             rest = &rest[start + end..];
@@ -79,14 +79,14 @@ impl Names<'_> {
         }
     }
 
-    fn expression(&self, text: &str) -> Result<Value, Diagnostic> {
+    fn expression(&self, text: &str) -> Result<NameValue, Diagnostic> {
         if let Some(quoted) = unquote(text) {
-            return Ok(Value::Text(quoted.to_owned()));
+            return Ok(NameValue::Text(quoted.to_owned()));
         }
         if let Some(name) = text.strip_prefix("env.")
             && is_word(name)
         {
-            return self.environment(name).map(Value::Text);
+            return self.environment(name).map(NameValue::Text);
         }
         if let Some(value) = self.value(text) {
             return value;
@@ -96,11 +96,11 @@ impl Names<'_> {
             None => None,
         };
         match plain {
-            Some(slot) => Ok(Value::Slot(slot)),
+            Some(slot) => Ok(NameValue::Slot(slot)),
             None if is_word(text) && !text.contains('.') => Err(self.unknown(text)),
             None => {
                 let expression = Expression::compile::<Diagnostic>(text, |path| self.input(path))?;
-                Ok(Value::Slot(Slot::Expression(Arc::new(expression))))
+                Ok(NameValue::Slot(Slot::Expression(Arc::new(expression))))
             }
         }
     }
@@ -141,7 +141,7 @@ impl Names<'_> {
         Ok(Some(slot))
     }
 
-    /// Whether an argument stands for itself: it is quoted, or has no operator in it and is no
+    /// Whether an argument is taken literally: it is quoted, or has no operator in it and is no
     /// name.
     fn is_fixed(&self, argument: &str) -> bool {
         let computes = |text: &str| text.contains(['|', '+', '*', '/', '~', '[', '{']);
@@ -236,7 +236,7 @@ mod tests {
 
     use super::*;
     use crate::plan::Per;
-    use crate::scenario::names::Data;
+    use crate::scenario::names::DataColumns;
     use proptest::prelude::*;
 
     fn parse(text: &str, escape: Escape) -> (Template, String) {
@@ -255,7 +255,7 @@ mod tests {
                 ),
             ),
         ];
-        names.data.push(Data {
+        names.data.push(DataColumns {
             name: "users".into(),
             columns: vec!["id".into(), "e mail".into()],
             per: Per::Iteration,
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_is_folded_and_protected() {
+    fn known_values_are_inserted_and_escaped() {
         for (text, escape, expected) in [
             ("plain", Escape::None, "plain"),
             ("?n={{ size }}", Escape::None, "?n=2 0"),

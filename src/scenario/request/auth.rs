@@ -1,54 +1,54 @@
-//! From an `auth` key to a way of proving who sends a request.
+//! From an `auth` key to the authentication of a request.
 
 use std::sync::Arc;
 
-use super::{check_header_name, is_header_text, report_header_value};
+use super::header;
 use crate::error::Diagnostic;
-use crate::plan::{Auth, Credentials, Escape, KeyPlace, OAuth2, Secrets, Template};
-use crate::scenario::keys::wire::{
+use crate::plan::{Auth, Credentials, Escape, KeyPlace, OAuth2, Template};
+use crate::scenario::keys::auth::{
     ApiKeyFile, AuthChoice, AuthFile, CredentialsFile, CredentialsIn, OAuth2File, TokenPer,
 };
 use crate::scenario::names::Names;
-use crate::scenario::service;
+use crate::scenario::service::address;
 use crate::scenario::yaml::decode::{At, Field};
 use crate::scenario::yaml::findings::{Findings, Span};
 
 /// What an `auth` key says.
 #[derive(Debug, Clone)]
-pub(crate) enum Choice {
-    /// Nothing: the key is not there.
-    Unsaid,
-    /// Requests prove nothing.
+pub(crate) enum AuthSetting {
+    /// The key is missing.
+    Unset,
+    /// No authentication.
     None,
-    /// They do, in this way; the key stands there.
+    /// This authentication, and the place of the key.
     By(Arc<Auth>, Span),
 }
 
 /// What `field` says; what cannot be understood is reported.
-pub(crate) fn choice(
+pub(crate) fn setting(
     field: &Field<AuthChoice>,
     names: &Names<'_>,
     findings: &mut Findings,
-) -> Choice {
+) -> AuthSetting {
     match field.get().map(|choice| (&choice.value, choice.at)) {
-        None => Choice::Unsaid,
-        Some((AuthChoice::None, _)) => Choice::None,
+        None => AuthSetting::Unset,
+        Some((AuthChoice::None, _)) => AuthSetting::None,
         Some((AuthChoice::By(file), at)) => {
-            let mut compiler = Compiler { names, findings };
+            let mut compiler = AuthCompiler { names, findings };
             match compiler.auth(file, at) {
-                Some(auth) => Choice::By(Arc::new(auth), field.key().unwrap_or(at)),
-                None => Choice::None,
+                Some(auth) => AuthSetting::By(Arc::new(auth), field.key().unwrap_or(at)),
+                None => AuthSetting::None,
             }
         }
     }
 }
 
-struct Compiler<'a, 'n> {
+struct AuthCompiler<'a, 'n> {
     names: &'a Names<'n>,
     findings: &'a mut Findings,
 }
 
-impl Compiler<'_, '_> {
+impl AuthCompiler<'_, '_> {
     fn auth(&mut self, file: &AuthFile, at: Span) -> Option<Auth> {
         let keys = [
             (!file.basic.is_missing(), file.basic.key()),
@@ -61,14 +61,14 @@ impl Compiler<'_, '_> {
         match given.as_slice() {
             [_] => {}
             [] => {
-                let diagnostic = Diagnostic::new("`auth` does not say how")
-                    .help("give it one of `basic`, `bearer`, `api_key`, `oauth2`, `digest`, or write `auth: none`");
+                let diagnostic = Diagnostic::new("`auth` is empty")
+                    .help("add one of `basic`, `bearer`, `api_key`, `oauth2`, `digest`, or write `auth: none`");
                 self.findings.report(Some(at), diagnostic);
                 return None;
             }
             [_, (_, second), ..] => {
                 let diagnostic =
-                    Diagnostic::new("more than one way to authenticate").help("keep one of them");
+                    Diagnostic::new("more than one authentication method").help("keep one of them");
                 self.findings.report(second.or(Some(at)), diagnostic);
                 return None;
             }
@@ -77,8 +77,8 @@ impl Compiler<'_, '_> {
             let credentials = self.credentials(one)?;
             let name = credentials.username.as_constant();
             if name.is_some_and(|name| name.contains(':')) {
-                let diagnostic = Diagnostic::new("a name for `basic` cannot hold a `:`")
-                    .help("the first `:` ends the name");
+                let diagnostic = Diagnostic::new("the user name for `basic` cannot contain `:`")
+                    .help("the first `:` separates name and password");
                 self.findings.report(one.username.key(), diagnostic);
             }
             return Some(Auth::Basic(credentials));
@@ -109,7 +109,7 @@ impl Compiler<'_, '_> {
         let place = match (file.header.get(), file.query.get()) {
             (Some(header), None) => {
                 let name = header.value.to_ascii_lowercase();
-                if let Err(diagnostic) = check_header_name(&name, &[]) {
+                if let Err(diagnostic) = header::check_name(&name, &[]) {
                     self.findings.report(Some(header.at), diagnostic);
                     return None;
                 }
@@ -117,11 +117,11 @@ impl Compiler<'_, '_> {
             }
             (None, Some(query)) => KeyPlace::Query(query.value.clone()),
             (None, None) | (Some(_), Some(_)) => {
-                // A bad value was reported where it stands.
+                // A bad value was reported in its place.
                 if file.header.is_missing() == file.query.is_missing() {
                     let diagnostic =
-                        Diagnostic::new("an API key stands either in a header or in the query")
-                            .help("give one of `header: X-Api-Key` and `query: api_key`");
+                        Diagnostic::new("an API key is sent either in a header or in the query")
+                            .help("use either `header: X-Api-Key` or `query: api_key`");
                     self.findings.report(Some(file.at), diagnostic);
                 }
                 return None;
@@ -156,11 +156,11 @@ impl Compiler<'_, '_> {
     }
 
     fn token_url(&mut self, text: &At<String>) -> Option<String> {
-        self.findings.hide(service::credentials(&text.value));
+        self.findings.hide(address::credentials(&text.value));
         let template = self.template(text);
         let Some(url) = template.as_constant() else {
             let diagnostic = Diagnostic::new("the token URL must be known before the run")
-                .help("use no other templates than `env.NAME` and variables that do not vary");
+                .help("use no templates other than `env.NAME` and constant variables");
             self.findings.report(Some(text.at), diagnostic);
             return None;
         };
@@ -168,11 +168,11 @@ impl Compiler<'_, '_> {
             // What is wrong with its template was reported.
             return None;
         }
-        match service::parse_url(url) {
+        match address::parse_url(url) {
             Ok(url) => Some(url.into()),
             Err(_) => {
                 let diagnostic =
-                    Diagnostic::new("the token URL is no URL, or one with credentials")
+                    Diagnostic::new("the token URL is not a URL, or it contains credentials")
                         .help("write it like `https://login.example.org/oauth/token`");
                 self.findings.report(Some(text.at), diagnostic);
                 None
@@ -186,23 +186,15 @@ impl Compiler<'_, '_> {
 
     /// A template that is masked where the source is shown, if it is written out.
     fn secret(&mut self, text: &At<String>) -> Template {
-        hide_literal(text, self.findings);
+        self.findings.hide_literal(text);
         self.template(text)
     }
 
     /// Reports what no header can hold.
     fn header_text(&mut self, name: &str, template: Template, at: Span) -> Template {
-        if !template.parts().iter().all(is_header_text) {
-            report_header_value(name, at, self.findings);
+        if !template.parts().iter().all(header::is_text) {
+            header::report_value(name, at, self.findings);
         }
         template
-    }
-}
-
-/// Masks a secret that is written out where the source is shown. The shortest would make the
-/// source unreadable, and hide nothing.
-pub(crate) fn hide_literal(text: &At<String>, findings: &mut Findings) {
-    if !text.value.contains("{{") && text.value.chars().count() >= Secrets::SHORTEST {
-        findings.hide(&text.value);
     }
 }

@@ -7,12 +7,11 @@ use serde_json_path::JsonPath;
 
 use crate::error::{Diagnostic, did_you_mean};
 use crate::plan::{Check, Expectation, Pattern, StatusRange};
-use crate::scenario::keys::scenario::CheckFile;
-use crate::scenario::keys::values::ExpectationFile;
+use crate::scenario::keys::response::{CheckFile, ExpectationFile};
 use crate::scenario::names::Names;
 use crate::scenario::yaml::decode::{At, Decode, OneOrMany};
 use crate::scenario::yaml::findings::{Findings, Span};
-use crate::scenario::yaml::tree::{Kind, Node};
+use crate::scenario::yaml::tree::{Node, NodeKind};
 
 /// The longest `fail_with`, in characters.
 const MAX_KEY: usize = 100;
@@ -37,8 +36,9 @@ pub(crate) fn checks(
                 ("that", inner.that.key()),
             ] {
                 if of.is_some() {
-                    let diagnostic = Diagnostic::new(format!("`{key}` cannot stand within `not`"))
-                        .help("write it beside the `not`");
+                    let diagnostic =
+                        Diagnostic::new(format!("`{key}` cannot be used within `not`"))
+                            .help("write it next to the `not`");
                     findings.report(of, diagnostic);
                 }
             }
@@ -64,18 +64,18 @@ fn fail_with(file: &CheckFile, is_alone: bool, findings: &mut Findings) -> Optio
     };
     if is_alone {
         report(
-            "`fail_with` without a condition",
-            "write beside it what a good response is like, such as `status: 200`",
+            "`fail_with` has no condition",
+            "add a condition that a good response meets, such as `status: 200`",
         );
     } else if text.value.contains("{{") {
         report(
-            "templates are not filled in here",
-            "failures are counted by this text, so it must always be the same",
+            "templates cannot be used here",
+            "failures are grouped by this text, so it must be constant",
         );
     } else if text.value.trim().is_empty() || text.value.chars().count() > MAX_KEY {
         report(
-            "`fail_with` must have 1 to 100 characters",
-            "name what went wrong in a few words",
+            "`fail_with` must be 1 to 100 characters long",
+            "describe the failure in a few words",
         );
     }
     Some(text.value.trim().into())
@@ -86,7 +86,7 @@ fn conditions(file: &CheckFile, findings: &mut Findings) -> Vec<Check> {
     let mut checks = Vec::new();
     if let Some(codes) = file.status.get() {
         if codes.0.is_empty() {
-            let diagnostic = Diagnostic::new("no status can pass").help("give at least one code");
+            let diagnostic = Diagnostic::new("`status` is empty").help("add at least one code");
             findings.report(Some(codes.at), diagnostic);
         }
         let mut ranges = Vec::new();
@@ -104,7 +104,7 @@ fn conditions(file: &CheckFile, findings: &mut Findings) -> Vec<Check> {
     for (key, expectation) in file.headers.get().map_or(&[][..], |pairs| &pairs.0) {
         let name = key.text.to_ascii_lowercase();
         if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
-            let diagnostic = Diagnostic::new(format!("`{}` is not a header name", key.text));
+            let diagnostic = Diagnostic::new(format!("`{}` is not a valid header name", key.text));
             findings.report(Some(key.at), diagnostic);
         }
         checks.push(Check::Header {
@@ -134,7 +134,7 @@ pub(crate) fn json_path(text: &str, at: Span, findings: &mut Findings) -> Option
         Err(error) => {
             findings.report(
                 Some(at),
-                Diagnostic::new(format!("not a JSONPath: {error}"))
+                Diagnostic::new(format!("invalid JSONPath: {error}"))
                     .help("write it like `\"$.items[0].id\": exists`, in quotes"),
             );
             None
@@ -149,8 +149,8 @@ pub(crate) fn pattern(text: &str, at: Span, findings: &mut Findings) -> Option<P
         Err(why) => {
             findings.report(
                 Some(at),
-                Diagnostic::new(format!("not a regular expression: {why}"))
-                    .help("in YAML, put it in single quotes, where `\\` means itself"),
+                Diagnostic::new(format!("invalid regular expression: {why}"))
+                    .help("in YAML, put it in single quotes, which keep `\\` as it is"),
             );
             None
         }
@@ -189,17 +189,17 @@ fn status(text: &str) -> Result<StatusRange, String> {
 
 fn no_template(text: &At<String>, findings: &mut Findings) {
     if text.value.contains("{{") {
-        let diagnostic = Diagnostic::new("templates are not filled in here")
-            .help("a check compares with what is written");
+        let diagnostic = Diagnostic::new("templates cannot be used here")
+            .help("checks compare with the text as written");
         findings.report(Some(findings.inside(text.at, "{{")), diagnostic);
     }
 }
 
 fn expect(node: &Node, findings: &mut Findings) -> Expectation {
     match &node.kind {
-        Kind::Scalar { text, .. } if text == "exists" => Expectation::Exists,
-        Kind::Scalar { text, .. } if text == "absent" => Expectation::Absent,
-        Kind::Scalar { text, .. } if text.contains("{{") => {
+        NodeKind::Scalar { text, .. } if text == "exists" => Expectation::Exists,
+        NodeKind::Scalar { text, .. } if text == "absent" => Expectation::Absent,
+        NodeKind::Scalar { text, .. } if text.contains("{{") => {
             no_template(
                 &At {
                     value: text.clone(),
@@ -209,22 +209,22 @@ fn expect(node: &Node, findings: &mut Findings) -> Expectation {
             );
             Expectation::Exists
         }
-        Kind::Map(entries) if entries.iter().any(|(key, _)| is_operator(&key.text)) => {
+        NodeKind::Map(entries) if entries.iter().any(|(key, _)| is_operator(&key.text)) => {
             operators(node, findings)
         }
-        Kind::Map(entries) => {
+        NodeKind::Map(entries) => {
             // Any other mapping is a value; a slip of the pen is more likely.
             if let [(key, _)] = entries.as_slice()
                 && let Some(close) = did_you_mean(&key.text, OPERATORS)
             {
                 let diagnostic = Diagnostic::new(format!("unknown key `{}`", key.text))
                     .label(format!("did you mean `{close}`?"))
-                    .help("a mapping that must stand there is written `{equals: {...}}`");
+                    .help("to expect a mapping, write `{equals: {...}}`");
                 findings.report(Some(key.at), diagnostic);
             }
-            Expectation::Equals(json(node))
+            Expectation::Equals(node.to_json())
         }
-        _ => Expectation::Equals(json(node)),
+        _ => Expectation::Equals(node.to_json()),
     }
 }
 
@@ -243,7 +243,7 @@ fn operators(node: &Node, findings: &mut Findings) -> Expectation {
     all.extend(
         file.equals
             .get()
-            .map(|value| Expectation::Equals(json(value))),
+            .map(|value| Expectation::Equals(value.to_json())),
     );
     all.extend(
         file.contains
@@ -278,21 +278,6 @@ fn in_text(expect: Expectation) -> Expectation {
         Expectation::Equals(value) => Expectation::Equals(value.to_string().into()),
         Expectation::All(all) => Expectation::All(all.into_iter().map(in_text).collect()),
         other => other,
-    }
-}
-
-/// A YAML value as JSON.
-pub(crate) fn json(node: &Node) -> Value {
-    match &node.kind {
-        Kind::Null => Value::Null,
-        Kind::Scalar { json, .. } => json.clone(),
-        Kind::List(items) => items.iter().map(json).collect(),
-        Kind::Map(entries) => {
-            let entries = entries
-                .iter()
-                .map(|(key, value)| (key.text.clone(), json(value)));
-            Value::Object(entries.collect())
-        }
     }
 }
 

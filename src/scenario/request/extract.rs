@@ -1,17 +1,17 @@
 //! From an endpoint's `extract` to what is taken out of its responses.
 
-use super::checks::{json, json_path, pattern};
+use super::checks::{json_path, pattern};
 use crate::error::Diagnostic;
 use crate::plan::{Extraction, ExtractionSource, Pick};
-use crate::scenario::keys::scenario::EndpointFile;
-use crate::scenario::keys::values::{ExtractFile, ExtractionFile};
+use crate::scenario::keys::endpoint::EndpointFile;
+use crate::scenario::keys::response::ExtractionFile;
 use crate::scenario::names::Names;
 use crate::scenario::yaml::decode::{Field, Pairs, list};
 use crate::scenario::yaml::findings::{Findings, Span};
 
 /// The variables of `field`, in order; a name that cannot be one is reported.
 pub(crate) fn variables<'a>(
-    field: &'a Field<Pairs<ExtractFile>>,
+    field: &'a Field<Pairs<ExtractionFile>>,
     names: &Names<'_>,
     findings: &mut Findings,
 ) -> Vec<&'a str> {
@@ -36,7 +36,7 @@ pub(crate) fn extractions(
     let pairs = file.extract.get().map_or(&[][..], |pairs| &pairs.0);
     let mut extractions = Vec::new();
     for (key, extraction) in pairs {
-        let file = &extraction.0;
+        let file = &extraction.value;
         let from = source(file, extraction.at, findings);
         let regex = file
             .regex
@@ -52,7 +52,7 @@ pub(crate) fn extractions(
                 from,
                 regex: regex.flatten(),
                 pick,
-                default: file.default.get().map(|value| json(value)),
+                default: file.default.get().map(|value| value.to_json()),
             });
         }
     }
@@ -68,8 +68,8 @@ fn source(file: &ExtractionFile, at: Span, findings: &mut Findings) -> Option<Ex
     let mut given = given.into_iter().filter(|(_, field)| !field.is_missing());
     let Some((key, field)) = given.next() else {
         if file.regex.is_missing() {
-            let diagnostic = Diagnostic::new("where is the value to be found?").help(format!(
-                "give one of {}",
+            let diagnostic = Diagnostic::new("the extraction has no source").help(format!(
+                "add one of {}",
                 list(["json", "regex", "header", "cookie"])
             ));
             findings.report(Some(at), diagnostic);
@@ -78,17 +78,16 @@ fn source(file: &ExtractionFile, at: Span, findings: &mut Findings) -> Option<Ex
         return Some(ExtractionSource::Body);
     };
     if let Some((second, other)) = given.next() {
-        let diagnostic = Diagnostic::new(format!(
-            "both `{key}` and `{second}`: a value has one place"
-        ))
-        .help("keep one of them; only `regex` can stand beside another");
+        let diagnostic = Diagnostic::new(format!("more than one source: `{key}` and `{second}`"))
+            .help("keep one of them; only `regex` can be combined with another");
         findings.report(other.key(), diagnostic);
     }
     let text = field.get()?;
     match key {
         "json" => json_path(&text.value, text.at, findings).map(ExtractionSource::Json),
         "header" if http::HeaderName::from_bytes(text.value.as_bytes()).is_err() => {
-            let diagnostic = Diagnostic::new(format!("`{}` is not a header name", text.value));
+            let diagnostic =
+                Diagnostic::new(format!("`{}` is not a valid header name", text.value));
             findings.report(Some(text.at), diagnostic);
             None
         }

@@ -5,17 +5,17 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::body;
+use super::body_file;
 use crate::error::Diagnostic;
 use crate::plan::{BodyFile, BodyPiece, Escape, Template, TemplatePart};
-use crate::scenario::keys::wire;
+use crate::scenario::keys::endpoint::PartFile;
 use crate::scenario::names::Names;
 use crate::scenario::yaml::decode::{At, OneOrMany, Pairs};
 use crate::scenario::yaml::findings::{Findings, Span};
 
 /// The pieces of the body, and its content type.
 pub(crate) fn pieces(
-    parts: &At<Pairs<OneOrMany<At<wire::Part>>>>,
+    parts: &At<Pairs<OneOrMany<At<PartFile>>>>,
     names: &Names<'_>,
     folder: &Path,
     findings: &mut Findings,
@@ -23,7 +23,7 @@ pub(crate) fn pieces(
     let mut compiled = Vec::new();
     for (key, values) in &parts.0 {
         for value in &values.0 {
-            let mut compiler = Compiler {
+            let mut compiler = PartCompiler {
                 names,
                 folder,
                 findings,
@@ -32,17 +32,17 @@ pub(crate) fn pieces(
         }
     }
     if parts.0.is_empty() {
-        let diagnostic = Diagnostic::new("a multipart body without parts")
-            .help("give at least one, such as `file: {file: invoice.pdf}`");
+        let diagnostic = Diagnostic::new("the multipart body has no parts")
+            .help("add at least one, such as `file: {file: invoice.pdf}`");
         findings.report(Some(parts.at), diagnostic);
     }
     let boundary = boundary(&compiled);
-    let mut body = Builder::default();
+    let mut body = BodyBuilder::default();
     for part in compiled {
         body.literal(&format!("--{boundary}\r\n{}\r\n", part.head));
         match part.content {
-            Content::Text(template) => body.template(&template),
-            Content::File(file) => body.file(file),
+            PartContent::Text(template) => body.template(&template),
+            PartContent::File(file) => body.file(file),
         }
         body.literal("\r\n");
     }
@@ -54,26 +54,26 @@ pub(crate) fn pieces(
 }
 
 /// A part, ready to be put between boundaries.
-struct Compiled {
+struct CompiledPart {
     /// Its header lines, each with its end.
     head: String,
-    content: Content,
+    content: PartContent,
 }
 
-enum Content {
+enum PartContent {
     Text(Template),
     File(BodyFile),
 }
 
-/// Depends on everything that is known of the parts, so that it stands in none of them, and the
+/// Depends on everything that is known of the parts, so that it occurs in none of them, and the
 /// same scenario has the same body in each run.
-fn boundary(parts: &[Compiled]) -> String {
+fn boundary(parts: &[CompiledPart]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update(&part.head);
         match &part.content {
-            Content::Text(template) => hash.update(template.source()),
-            Content::File(file) => hash.update(&file.path),
+            PartContent::Text(template) => hash.update(template.source()),
+            PartContent::File(file) => hash.update(&file.path),
         }
     }
     let digits = hash.finalize();
@@ -81,45 +81,45 @@ fn boundary(parts: &[Compiled]) -> String {
     format!("perfctl-{}", digits.collect::<String>())
 }
 
-struct Compiler<'a, 'n> {
+struct PartCompiler<'a, 'n> {
     names: &'a Names<'n>,
     folder: &'a Path,
     findings: &'a mut Findings,
 }
 
-impl Compiler<'_, '_> {
-    fn part(&mut self, name: &str, part: &At<wire::Part>) -> Option<Compiled> {
-        let file = &part.value.0;
+impl PartCompiler<'_, '_> {
+    fn part(&mut self, name: &str, part: &At<PartFile>) -> Option<CompiledPart> {
+        let file = &part.value;
         let mut head = format!("Content-Disposition: form-data; name=\"{}\"", quoted(name));
         let (content, content_type) = match (file.text.get(), file.file.get()) {
             (Some(text), None) => {
                 let template = self.names.template(text, Escape::None, self.findings);
-                (Content::Text(template), None)
+                (PartContent::Text(template), None)
             }
-            (None, Some(path)) => match body::read(path, self.folder) {
-                Ok(read) => (Content::File(read), Some("application/octet-stream")),
+            (None, Some(path)) => match body_file::read(path, self.folder) {
+                Ok(read) => (PartContent::File(read), Some("application/octet-stream")),
                 Err(diagnostic) => {
                     self.findings.report(Some(path.at), diagnostic);
                     return None;
                 }
             },
             _ => {
-                // A bad value was reported where it stands.
+                // A bad value was reported in its place.
                 if file.text.is_missing() == file.file.is_missing() {
                     let diagnostic = Diagnostic::new("a part is either a text or a file")
-                        .help("give one of `text` and `file`");
+                        .help("use either `text` or `file`");
                     self.findings.report(Some(part.at), diagnostic);
                 }
                 return None;
             }
         };
-        if let Content::File(read) = &content {
+        if let PartContent::File(read) = &content {
             let own = Path::new(&read.path).file_name().unwrap_or_default();
             let own = own.to_string_lossy();
             let filename = file.filename.get().map_or(&*own, |name| &name.value);
             head.push_str(&format!("; filename=\"{}\"", quoted(filename)));
         } else if let Some(name) = file.filename.get() {
-            let diagnostic = Diagnostic::new("only a file has a file name");
+            let diagnostic = Diagnostic::new("only a file can have a file name");
             self.findings.report(Some(name.at), diagnostic);
         }
         head.push_str("\r\n");
@@ -130,7 +130,7 @@ impl Compiler<'_, '_> {
         if let Some(content_type) = given.map(|given| &*given.value).or(content_type) {
             head.push_str(&format!("Content-Type: {content_type}\r\n"));
         }
-        Some(Compiled { head, content })
+        Some(CompiledPart { head, content })
     }
 
     fn check_content_type(&mut self, text: &str, at: Span) {
@@ -156,13 +156,13 @@ fn quoted(name: &str) -> String {
 
 /// Joins neighbouring texts into one template each.
 #[derive(Default)]
-struct Builder {
+struct BodyBuilder {
     pieces: Vec<BodyPiece>,
     source: String,
     parts: Vec<TemplatePart>,
 }
 
-impl Builder {
+impl BodyBuilder {
     fn literal(&mut self, text: &str) {
         self.source.push_str(text);
         self.parts.push(TemplatePart::Literal(text.to_owned()));

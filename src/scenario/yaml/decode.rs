@@ -1,7 +1,7 @@
 //! From a tree to typed values, keeping places and going on after an error.
 //!
-//! Here: [`Decode`], the `mapping!` macro that turns one list of keys into a struct, its decoder
-//! and its JSON Schema, and the values that are no mapping. Not here: the keys (`file`).
+//! Here: [`Decode`], and the values that are no mapping of their own. Not here: mappings
+//! (`mapping`) and their keys (`keys`).
 
 use std::ops::Deref;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::findings::{Findings, Span};
-use super::tree::{Key, Kind, Node};
+use super::tree::{Key, Node, NodeKind};
 use crate::error::{Diagnostic, did_you_mean};
 use crate::units;
 
@@ -22,12 +22,12 @@ pub(crate) trait Decode: Sized {
     fn schema() -> Value;
 }
 
-/// A value and where it stands.
+/// A value and its place.
 #[derive(Debug, Clone)]
 pub(crate) struct At<T> {
     /// The value.
     pub value: T,
-    /// Where it stands.
+    /// Its place.
     pub at: Span,
 }
 
@@ -113,78 +113,10 @@ impl<T: Decode> Field<T> {
     }
 }
 
-/// Defines a mapping once: the struct, its decoder, and its schema, whose descriptions are the
-/// doc comments. A key is one line: `key: Type`, or `key(required): Type`; `field["key"]: Type` is a
-/// key that no field can be named like.
-macro_rules! mapping {
-    (
-        $(#[doc = $doc:literal])*
-        $name:ident {
-            $( $(#[doc = $help:literal])* $key:ident $([$text:literal])? $(($required:ident))? : $type:ty, )*
-        }
-    ) => {
-        $(#[doc = $doc])*
-        #[derive(Debug, Clone, Default)]
-        pub(crate) struct $name {
-            $( $(#[doc = $help])* pub $key: Field<$type>, )*
-        }
-
-        impl Decode for $name {
-            fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
-                let mut this = Self::default();
-                for (key, value) in entries(node, findings)? {
-                    match key.text.as_str() {
-                        $( key_text!($key $($text)?) => this.$key.fill(key, value, findings), )*
-                        _ => unknown_key(key, &[$( key_text!($key $($text)?) ),*], findings),
-                    }
-                }
-                for [key, required] in Self::required() {
-                    if node.get(key).is_none() {
-                        missing_key(node, key, required, findings);
-                    }
-                }
-                Some(this)
-            }
-
-            fn schema() -> Value {
-                let mut properties = serde_json::Map::new();
-                $( properties.insert(
-                    key_text!($key $($text)?).into(),
-                    describe(<$type>::schema(), concat!($($help),*)),
-                ); )*
-                object(properties, &Self::required())
-            }
-        }
-
-        impl $name {
-            /// The required keys, each with its marker.
-            fn required() -> Vec<[&'static str; 2]> {
-                let all: &[(&str, &[&str])] = &[
-                    $( (key_text!($key $($text)?), &[$( stringify!($required) )?]), )*
-                ];
-                let marked = all.iter().filter_map(|(key, marker)| Some([*key, *marker.first()?]));
-                marked.collect()
-            }
-        }
-    };
-}
-pub(crate) use mapping;
-
-/// The key that a field of a mapping is written as.
-macro_rules! key_text {
-    ($key:ident) => {
-        stringify!($key)
-    };
-    ($key:ident $text:literal) => {
-        $text
-    };
-}
-pub(crate) use key_text;
-
 /// The entries of a mapping, or a finding.
 pub(crate) fn entries<'a>(node: &'a Node, findings: &mut Findings) -> Option<&'a [(Key, Node)]> {
     match &node.kind {
-        Kind::Map(entries) => Some(entries),
+        NodeKind::Map(entries) => Some(entries),
         _ => {
             expected("a mapping", node, findings);
             None
@@ -221,29 +153,10 @@ pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     quoted.join(", ")
 }
 
-/// A schema with the text of its doc comment.
-pub(crate) fn describe(mut schema: Value, help: &str) -> Value {
-    if let Value::Object(map) = &mut schema {
-        map.insert("description".into(), help.trim().into());
-    }
-    schema
-}
-
-/// The schema of a mapping with these keys and no others; `required` are key and marker.
-pub(crate) fn object(properties: serde_json::Map<String, Value>, required: &[[&str; 2]]) -> Value {
-    let required: Vec<&str> = required.iter().map(|[key, _]| *key).collect();
-    json!({
-        "type": "object",
-        "properties": properties,
-        "required": required,
-        "additionalProperties": false,
-    })
-}
-
 /// The text of a scalar, as it was written; a finding for anything else.
 pub(crate) fn text<'a>(what: &str, node: &'a Node, findings: &mut Findings) -> Option<&'a str> {
     match &node.kind {
-        Kind::Scalar { text, .. } => Some(text),
+        NodeKind::Scalar { text, .. } => Some(text),
         _ => {
             expected(what, node, findings);
             None
@@ -265,6 +178,31 @@ pub(crate) fn parse<T>(
             None
         }
     }
+}
+
+/// Decodes one of several words.
+pub(crate) fn word<T: Copy>(
+    words: &[(&str, T)],
+    node: &Node,
+    findings: &mut Findings,
+) -> Option<T> {
+    let known = || words.iter().map(|(word, _)| *word);
+    let allowed = list(known());
+    let what = match words.len() {
+        1 => allowed.clone(),
+        _ => format!("one of {allowed}"),
+    };
+    let text = text(&what, node, findings)?;
+    let found = words.iter().find(|(word, _)| *word == text);
+    if found.is_none() {
+        let mut diagnostic =
+            Diagnostic::new(format!("unknown value `{text}`")).help(format!("allowed: {allowed}"));
+        if let Some(close) = did_you_mean(text, known()) {
+            diagnostic = diagnostic.label(format!("did you mean `{close}`?"));
+        }
+        findings.report(Some(node.at), diagnostic);
+    }
+    found.map(|(_, value)| *value)
 }
 
 impl Decode for String {
@@ -333,9 +271,7 @@ impl Decode for u32 {
                 .parse::<u32>()
                 .ok()
                 .filter(|number| *number <= MAX_COUNT);
-            number.ok_or_else(|| {
-                format!("`{text}` is not allowed here: write a whole number from 0 to {MAX_COUNT}")
-            })
+            number.ok_or_else(|| format!("`{text}` is not a whole number from 0 to {MAX_COUNT}"))
         })
     }
 
@@ -346,7 +282,7 @@ impl Decode for u32 {
 
 impl<T: Decode> Decode for Vec<T> {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
-        let Kind::List(items) = &node.kind else {
+        let NodeKind::List(items) = &node.kind else {
             expected("a list", node, findings);
             return None;
         };
@@ -370,7 +306,7 @@ pub(crate) struct OneOrMany<T>(pub Vec<T>);
 
 impl<T: Decode> Decode for OneOrMany<T> {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
-        if matches!(node.kind, Kind::List(_)) {
+        if matches!(node.kind, NodeKind::List(_)) {
             return Vec::decode(node, findings).map(Self);
         }
         T::decode(node, findings).map(|value| Self(vec![value]))

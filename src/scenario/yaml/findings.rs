@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Diagnostic, Error, SourceLocation};
+use crate::plan::Secrets;
 
 /// The largest scenario or profile file, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -45,25 +46,33 @@ impl Findings {
     /// # Errors
     /// Wrong usage when it is missing, too large, unreadable or not UTF-8.
     pub fn read_file(&mut self, path: &Path) -> Result<usize, Error> {
-        let name = path.display().to_string();
-        let bad = |why: String| Error::usage(format!("cannot use `{name}`: {why}"));
-        let metadata = std::fs::metadata(path).map_err(|error| bad(error.to_string()))?;
+        self.try_read_file(path)
+            .map_err(|why| Error::usage(format!("cannot use `{}`: {why}", path.display())))
+    }
+
+    /// As [`Self::read_file`].
+    ///
+    /// # Errors
+    /// Why not, without the name of the file.
+    pub fn try_read_file(&mut self, path: &Path) -> Result<usize, String> {
+        let io = |error: std::io::Error| error.to_string();
+        let metadata = std::fs::metadata(path).map_err(io)?;
         if !metadata.is_file() {
-            return Err(bad("it is not a regular file".into()));
+            return Err("it is not a regular file".into());
         }
         if metadata.len() > MAX_FILE_BYTES {
-            return Err(bad("it is larger than 1 MiB".into()));
+            return Err("it is larger than 1 MiB".into());
         }
         let mut bytes = Vec::new();
         File::open(path)
             .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
-            .map_err(|error| bad(error.to_string()))?;
+            .map_err(io)?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let before =
                 error.as_bytes()[..error.utf8_error().valid_up_to()].split(|b| *b == b'\n');
-            bad(format!("line {} is not UTF-8 text", before.count()))
+            format!("line {} is not UTF-8 text", before.count())
         })?;
-        Ok(self.add_file(&name, text))
+        Ok(self.add_file(&path.display().to_string(), text))
     }
 
     /// The content of a file.
@@ -120,6 +129,14 @@ impl Findings {
     pub fn hide(&mut self, secret: &str) {
         if !secret.is_empty() {
             self.hidden.push(secret.to_owned());
+        }
+    }
+
+    /// Masks a secret that is written out. The shortest would make the source unreadable, and hide
+    /// nothing.
+    pub fn hide_literal(&mut self, text: &str) {
+        if !text.contains("{{") && text.chars().count() >= Secrets::SHORTEST {
+            self.hide(text);
         }
     }
 

@@ -1,7 +1,7 @@
 //! YAML text as a tree whose nodes know their place.
 //!
 //! Here: the limits that make hostile files harmless, and everything known about the YAML crate.
-//! Not here: what the keys mean (`file`, `decode`).
+//! Not here: what the keys mean (`keys`).
 
 use std::fmt;
 
@@ -13,18 +13,18 @@ use serde_saphyr::{Location, Spanned};
 use super::findings::{Findings, Span};
 use crate::error::Diagnostic;
 
-/// A YAML value and where it stands.
+/// A YAML value and its place.
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
-    /// Where it was written; for an alias, where its anchor stands.
+    /// Its place; for an alias, that of the anchor.
     pub at: Span,
     /// The value.
-    pub kind: Kind,
+    pub kind: NodeKind,
 }
 
 /// A YAML value.
 #[derive(Debug, Clone)]
-pub(crate) enum Kind {
+pub(crate) enum NodeKind {
     /// `null`, `~` or nothing.
     Null,
     /// A scalar. `json` is its type by YAML's rules, `text` is exactly what was written.
@@ -45,7 +45,7 @@ pub(crate) enum Kind {
 pub(crate) struct Key {
     /// The key as text.
     pub text: String,
-    /// Where it stands.
+    /// Its place.
     pub at: Span,
 }
 
@@ -53,19 +53,34 @@ impl Node {
     /// What it is, for "expected a number, found a list".
     pub fn describe(&self) -> &'static str {
         match &self.kind {
-            Kind::Null => "nothing",
-            Kind::List(_) => "a list",
-            Kind::Map(_) => "a mapping",
-            Kind::Scalar { json, .. } if json.is_boolean() => "a boolean",
-            Kind::Scalar { json, .. } if json.is_number() => "a number",
-            Kind::Scalar { .. } => "text",
+            NodeKind::Null => "nothing",
+            NodeKind::List(_) => "a list",
+            NodeKind::Map(_) => "a mapping",
+            NodeKind::Scalar { json, .. } if json.is_boolean() => "a boolean",
+            NodeKind::Scalar { json, .. } if json.is_number() => "a number",
+            NodeKind::Scalar { .. } => "text",
+        }
+    }
+
+    /// The value as JSON.
+    pub fn to_json(&self) -> serde_json::Value {
+        match &self.kind {
+            NodeKind::Null => serde_json::Value::Null,
+            NodeKind::Scalar { json, .. } => json.clone(),
+            NodeKind::List(items) => items.iter().map(Self::to_json).collect(),
+            NodeKind::Map(entries) => {
+                let entries = entries
+                    .iter()
+                    .map(|(key, value)| (key.text.clone(), value.to_json()));
+                serde_json::Value::Object(entries.collect())
+            }
         }
     }
 
     /// The value of `key`, when this is a mapping that has it.
     pub fn get(&self, key: &str) -> Option<&Node> {
         match &self.kind {
-            Kind::Map(entries) => entries
+            NodeKind::Map(entries) => entries
                 .iter()
                 .find(|(known, _)| known.text == key)
                 .map(|(_, value)| value),
@@ -144,7 +159,7 @@ fn explain(file: usize, error: &serde_saphyr::Error) -> (Option<Span>, Diagnosti
     let diagnostic = match error.without_snippet() {
         Yaml::DuplicateMappingKey { key, .. } => duplicate(key.as_deref().unwrap_or("?")),
         Yaml::MergeKeyNotAllowed { .. } => Diagnostic::new("merge keys (`<<`) are not supported")
-            .help("write the keys out, or give the whole value an anchor and an alias"),
+            .help("write out the keys, or use an anchor and an alias for the whole value"),
         Yaml::MultipleDocuments { .. } => Diagnostic::new("more than one YAML document")
             .help("keep one document per file: remove the `---`"),
         Yaml::Budget { .. }
@@ -155,8 +170,8 @@ fn explain(file: usize, error: &serde_saphyr::Error) -> (Option<Span>, Diagnosti
         other => {
             let text = other.to_string();
             let text = text.split(" at line ").next().unwrap_or(&text).trim();
-            Diagnostic::new(format!("not valid YAML: {text}")).help(
-                "text with `: `, ` #`, `{` or `*` at its start needs quotes; indent with spaces",
+            Diagnostic::new(format!("invalid YAML: {text}")).help(
+                "quote text that contains `: ` or ` #`, or starts with `{` or `*`; indent with spaces",
             )
         }
     };
@@ -165,8 +180,8 @@ fn explain(file: usize, error: &serde_saphyr::Error) -> (Option<Span>, Diagnosti
 
 fn duplicate(key: &str) -> Diagnostic {
     Diagnostic::new(format!("duplicate key `{key}`"))
-        .label("given before")
-        .help("keep one of them")
+        .label("already given")
+        .help("remove one of them")
 }
 
 fn span(file: usize, location: Location) -> Span {
@@ -183,20 +198,20 @@ fn span(file: usize, location: Location) -> Span {
 fn finish(node: &mut Node, file: usize, findings: &mut Findings) {
     node.at.file = file;
     match &mut node.kind {
-        Kind::Null => {}
-        Kind::Scalar { text, json } => {
+        NodeKind::Null => {}
+        NodeKind::Scalar { text, json } => {
             if !json.is_string()
                 && let Some(written) = findings.written(node.at)
             {
                 *text = written.trim_matches(['"', '\'']).to_owned();
             }
         }
-        Kind::List(items) => {
+        NodeKind::List(items) => {
             for item in items {
                 finish(item, file, findings);
             }
         }
-        Kind::Map(entries) => {
+        NodeKind::Map(entries) => {
             let mut seen = std::collections::HashSet::new();
             entries.retain_mut(|(key, value)| {
                 key.at.file = file;
@@ -213,7 +228,7 @@ fn finish(node: &mut Node, file: usize, findings: &mut Findings) {
 
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let spanned = Spanned::<Kind>::deserialize(deserializer)?;
+        let spanned = Spanned::<NodeKind>::deserialize(deserializer)?;
         Ok(Self {
             at: span(0, spanned.defined),
             kind: spanned.value,
@@ -231,66 +246,66 @@ impl<'de> Deserialize<'de> for Key {
     }
 }
 
-impl<'de> Deserialize<'de> for Kind {
+impl<'de> Deserialize<'de> for NodeKind {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(KindVisitor)
+        deserializer.deserialize_any(NodeKindVisitor)
     }
 }
 
-struct KindVisitor;
+struct NodeKindVisitor;
 
-fn scalar<E>(text: impl Into<String>, json: impl Into<serde_json::Value>) -> Result<Kind, E> {
-    Ok(Kind::Scalar {
+fn scalar<E>(text: impl Into<String>, json: impl Into<serde_json::Value>) -> Result<NodeKind, E> {
+    Ok(NodeKind::Scalar {
         text: text.into(),
         json: json.into(),
     })
 }
 
-impl<'de> Visitor<'de> for KindVisitor {
-    type Value = Kind;
+impl<'de> Visitor<'de> for NodeKindVisitor {
+    type Value = NodeKind;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a YAML value")
     }
 
-    fn visit_unit<E>(self) -> Result<Kind, E> {
-        Ok(Kind::Null)
+    fn visit_unit<E>(self) -> Result<NodeKind, E> {
+        Ok(NodeKind::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Kind, E> {
+    fn visit_bool<E>(self, value: bool) -> Result<NodeKind, E> {
         scalar(value.to_string(), value)
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Kind, E> {
+    fn visit_u64<E>(self, value: u64) -> Result<NodeKind, E> {
         scalar(value.to_string(), value)
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Kind, E> {
+    fn visit_i64<E>(self, value: i64) -> Result<NodeKind, E> {
         scalar(value.to_string(), value)
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Kind, E> {
+    fn visit_f64<E>(self, value: f64) -> Result<NodeKind, E> {
         scalar(value.to_string(), value)
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Kind, E> {
+    fn visit_str<E>(self, value: &str) -> Result<NodeKind, E> {
         scalar(value, value)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Kind, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<NodeKind, A::Error> {
         let mut list = Vec::new();
         while let Some(item) = items.next_element()? {
             list.push(item);
         }
-        Ok(Kind::List(list))
+        Ok(NodeKind::List(list))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Kind, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<NodeKind, A::Error> {
         let mut map = Vec::new();
         while let Some(entry) = entries.next_entry()? {
             map.push(entry);
         }
-        Ok(Kind::Map(map))
+        Ok(NodeKind::Map(map))
     }
 }
 
@@ -316,15 +331,15 @@ mod tests {
         let root = parse(file, &mut findings).unwrap();
         assert_eq!(findings.len(), 0);
         let a = root.get("a").unwrap();
-        assert!(matches!(&a.kind, Kind::Scalar { text, json } if text == "0x1F" && json == 31));
+        assert!(matches!(&a.kind, NodeKind::Scalar { text, json } if text == "0x1F" && json == 31));
         assert_eq!((a.at.line, a.at.column, a.at.length), (1, 4, 4));
-        let Kind::List(items) = &root.get("bé").unwrap().kind else {
+        let NodeKind::List(items) = &root.get("bé").unwrap().kind else {
             panic!("a list");
         };
         let texts: Vec<(&str, usize)> = items
             .iter()
             .map(|item| match &item.kind {
-                Kind::Scalar { text, .. } => (text.as_str(), item.at.column),
+                NodeKind::Scalar { text, .. } => (text.as_str(), item.at.column),
                 _ => ("", item.at.column),
             })
             .collect();
@@ -397,9 +412,9 @@ mod tests {
         for (text, part) in [
             ("a: &a {x: 1}\nb:\n  <<: *a\n", "merge keys"),
             ("a: 1\n---\nb: 1\n", "more than one YAML document"),
-            ("a: !include x\n", "not valid YAML"),
-            ("a: [1\nb: 2\n", "not valid YAML"),
-            ("a:\n\tb: 1\n", "not valid YAML"),
+            ("a: !include x\n", "invalid YAML"),
+            ("a: [1\nb: 2\n", "invalid YAML"),
+            ("a:\n\tb: 1\n", "invalid YAML"),
         ] {
             let errors = errors(text);
             assert!(

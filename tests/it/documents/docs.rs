@@ -1,5 +1,5 @@
-//! Holds the documents to the program: links lead somewhere, and the lists of keys, options, fields,
-//! classes, exit codes and decisions are whole.
+//! Checks the documents against the program: links work, and the lists of keys, options, fields,
+//! outcomes, exit codes and decisions are complete.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::support::Perfctl;
 use crate::support::documents::{blocks, documents, read, root};
 
-/// Where the keys of each mapping of the schema stand in `docs/scenario-reference.md`.
+/// The section of `docs/scenario-reference.md` with the keys of each mapping of the schema.
 const SECTIONS: [(&str, &str); 24] = [
     ("", "## Scenario files"),
     (".defaults", "### `defaults`"),
@@ -42,16 +42,16 @@ const SECTIONS: [(&str, &str); 24] = [
     (".profiles.sweep", "#### `sweep`"),
 ];
 
-/// The links of a document that lead nowhere.
+/// The dead links of a document.
 fn dead_links(path: &str, text: &str) -> Vec<String> {
     let (_, prose) = blocks(text);
     let link = Regex::new(r"\]\(([^)\s]+)\)").unwrap();
     let folder = Path::new(path).parent().unwrap();
-    let targets = link.captures_iter(&prose).map(|found| found[1].to_owned());
-    let local = targets.filter(|target| !target.contains("://"));
+    let links = link.captures_iter(&prose).map(|found| found[1].to_owned());
+    let local = links.filter(|link| !link.contains("://"));
     local
-        .filter(|target| {
-            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+        .filter(|link| {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
             let file = if file.is_empty() {
                 root().join(path)
             } else {
@@ -80,8 +80,8 @@ fn anchors(text: &str) -> BTreeSet<String> {
     headings.map(anchor).collect()
 }
 
-/// What stands in backquotes in the first cell of each row of the table under a heading whose
-/// first column has this name.
+/// The text in backquotes in the first cell of each row, for the table under a heading whose first
+/// column has this name.
 fn first_cells(text: &str, heading: &str, column: &str) -> Vec<String> {
     let code = Regex::new("`([^`]+)`").unwrap();
     let section = text.lines().skip_while(|line| *line != heading).skip(1);
@@ -142,7 +142,7 @@ fn json_keys(value: &Value, found: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_works() {
     let mut count = 0;
     for (path, text) in documents() {
         count += text.matches("](").count();
@@ -163,7 +163,7 @@ fn the_reference_has_exactly_the_keys_of_the_schema() {
     schema_keys(&scenario::profile_schema(), ".profiles", &mut keys);
     let text = read("docs/scenario-reference.md");
     for (path, keys) in keys {
-        // The keys of a shape's levels stand in the row of the levels.
+        // The keys of a shape's levels are in the row of the levels.
         let level = [".users", ".rate"]
             .iter()
             .find_map(|end| path.strip_suffix(end));
@@ -179,14 +179,14 @@ fn the_reference_has_exactly_the_keys_of_the_schema() {
             }
             continue;
         }
-        // These are the same wherever they stand.
-        let place = match path.find(".auth") {
+        // These are the same in all places.
+        let path = match path.find(".auth") {
             Some(at) => path[at..].replace("digest", "basic"),
             None if path.ends_with(".slo") => ".slo".to_owned(),
             None => path.clone(),
         };
         let (_, heading) =
-            self::section(&place).unwrap_or_else(|| panic!("`{path}` has no section"));
+            self::section(&path).unwrap_or_else(|| panic!("`{path}` has no section"));
         assert_eq!(
             sorted(first_cells(&text, heading, "key")),
             sorted(keys),
@@ -221,8 +221,8 @@ fn every_option_and_variable_of_a_run_is_documented() {
     let names = Regex::new(r"--[a-z][a-z-]+|PERFCTL_[A-Z_]+").unwrap();
     let text = read("docs/scenario-reference.md");
     for name in names.find_iter(&help).map(|found| found.as_str()) {
-        let stands = Regex::new(&format!("[` ]{name}[`= ]")).unwrap();
-        assert!(name == "--help" || stands.is_match(&text), "{name}");
+        let documented = Regex::new(&format!("[` ]{name}[`= ]")).unwrap();
+        assert!(name == "--help" || documented.is_match(&text), "{name}");
     }
     for alias in [
         "LOAD_TEST_BASE_URL",
@@ -235,14 +235,14 @@ fn every_option_and_variable_of_a_run_is_documented() {
 }
 
 #[test]
-fn every_class_is_explained_in_its_order() {
-    let documented = first_cells(&read("docs/metrics.md"), "## Classes", "class");
+fn every_outcome_is_documented_in_order() {
+    let documented = first_cells(&read("docs/metrics.md"), "## Outcomes", "outcome");
     assert_eq!(documented, Outcome::ALL.map(Outcome::name));
 }
 
 #[test]
 fn every_exit_code_is_documented() {
-    // A new kind of exit does not compile here, and needs a row.
+    // A new kind of exit does not compile here: it needs a row.
     let code = |exit: Exit| match exit {
         Exit::Pass | Exit::Failed | Exit::Usage | Exit::Inconclusive => exit.code(),
         Exit::Error | Exit::Interrupted | Exit::Terminated | Exit::Custom(_) => exit.code(),
@@ -269,7 +269,7 @@ fn every_exit_code_is_documented() {
 }
 
 #[test]
-fn every_profile_stands_in_the_readme() {
+fn every_profile_is_in_the_readme() {
     let names: Vec<String> = scenario::embedded_profiles()
         .map(|(name, _)| name.to_owned())
         .collect();
@@ -307,7 +307,7 @@ fn the_changelog_has_this_version() {
 }
 
 #[test]
-fn every_module_stands_in_the_architecture() {
+fn every_module_is_in_the_architecture() {
     let documented = first_cells(
         &read("docs/architecture.md"),
         "## Folders and layers",
@@ -339,14 +339,15 @@ fn every_field_of_the_json_report_is_documented() {
         ])
         .run();
     let mut report: Value = serde_json::from_str(&run.stdout).expect(&run.stderr);
-    // By name of the target's components, and the stored result, which has a section of its own.
+    // The stored result has a section of its own.
     report["result"] = Value::Null;
     let mut keys = BTreeSet::new();
     json_keys(&report, &mut keys);
     assert!(keys.len() > 50, "{keys:?}");
     let text = read("docs/metrics.md");
+    // Keys that are names of outcomes and of the service's components.
     let names = ["ok", "db", "cache", "app"];
-    // By address, whose port is another one each time.
+    // Keys that are addresses, whose port differs each time.
     keys.retain(|key| !key.starts_with("127.0.0.1:"));
     let missing: Vec<&String> = keys
         .iter()

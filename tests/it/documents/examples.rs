@@ -1,4 +1,4 @@
-//! Holds the examples in the documents to the program: YAML compiles, and commands parse.
+//! Checks the examples in the documents against the program: YAML compiles, and commands parse.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::support::documents::{blocks, documents};
 use crate::support::{Authority, Perfctl};
 
-/// What a YAML block is, and the whole file that it stands for.
+/// The kind of a YAML block, and the complete file that it is part of.
 #[derive(Debug, PartialEq)]
 enum Yaml {
     Scenario(String),
@@ -18,7 +18,7 @@ enum Yaml {
     Workflow(String),
 }
 
-/// Completes a block. A fragment begins with a comment that says where it belongs: `# in:
+/// Completes a block. A fragment starts with a comment that says where it belongs: `# in:
 /// scenario`, `# in: endpoint` or `# in: profile`.
 fn whole(text: &str) -> Result<Yaml, String> {
     let has = |key: &str| {
@@ -167,14 +167,14 @@ fn own(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-/// What is wrong with the arguments of a call: with `--help` at their end nothing is carried out,
-/// but unknown subcommands, flags and values are still refused.
+/// What is wrong with the arguments of a call: with `--help` at the end nothing is executed, but
+/// unknown subcommands, options and values are still rejected.
 fn call_problem(arguments: &[String]) -> Option<String> {
     let run = Perfctl::new().args(arguments).args(["--help"]).run();
     (run.status != Some(0)).then(|| format!("`perfctl {}`\n{}", arguments.join(" "), run.stderr))
 }
 
-/// All lines of shell in a document: those behind `$` in console blocks, inline code that begins
+/// All lines of shell in a document: those after `$` in console blocks, inline code that starts
 /// with `perfctl`, and the `run` steps of workflows.
 fn shell_lines(text: &str) -> Vec<String> {
     let (blocks, prose) = blocks(text);

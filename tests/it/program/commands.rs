@@ -1,5 +1,5 @@
-//! The commands beside `run`. Those over reports are in `reports`, `recover` is in `signals` and
-//! `demo` in `support_works`.
+//! The commands other than `run`. Those that print reports are in `reports`, `recover` is in
+//! `signals`, and `demo` is in `support::works`.
 
 use crate::support::scenario::{SCENARIO, started, target};
 use crate::support::{Completed, Fault, Misbehaving, Perfctl, closed_port};
@@ -21,7 +21,7 @@ fn assert_in_order(text: &str, parts: &[&str]) {
 }
 
 #[test]
-fn init_writes_what_validates_and_runs_and_never_overwrites() {
+fn init_creates_files_that_validate_and_run_and_never_overwrites() {
     let first = perfctl("init").expect_status(0).expect_stderr("").run();
     for file in [
         SCENARIO,
@@ -55,7 +55,7 @@ fn init_writes_what_validates_and_runs_and_never_overwrites() {
 }
 
 #[test]
-fn init_writes_into_a_folder_and_leaves_the_workflow_out_when_told() {
+fn init_writes_to_a_directory_and_can_omit_the_workflow() {
     let completed = perfctl("init new/folder --ci none").expect_status(0).run();
     assert!(
         completed
@@ -66,7 +66,7 @@ fn init_writes_into_a_folder_and_leaves_the_workflow_out_when_told() {
 }
 
 #[test]
-fn validate_says_what_a_run_would_do_and_sends_nothing() {
+fn validate_previews_a_run_and_sends_nothing() {
     let server = Misbehaving::start(Fault::Ok);
     let text = format!(
         "name: mine\nhost: {}\ndefaults: {{think_time: constant(500ms)}}\n\
@@ -316,7 +316,7 @@ fn runs_are_collected_in_a_baseline_and_compared() {
 
 #[test]
 fn a_regression_between_stored_runs_is_a_1() {
-    // The target is no part of what is compared.
+    // Runs against different hosts can be compared.
     let (_fast, fast_url) = target(0);
     let (_slow, slow_url) = target(100);
     let run = |run: Perfctl, url: &str, out: &str| {
@@ -340,7 +340,7 @@ fn a_regression_between_stored_runs_is_a_1() {
 }
 
 #[test]
-fn what_is_not_there_or_damaged_is_a_4_that_names_the_file() {
+fn a_missing_or_damaged_file_is_a_4_that_names_the_file() {
     let damaged = || {
         Perfctl::new()
             .file("x/result.json", "{\"format\":")
@@ -374,7 +374,7 @@ fn what_is_not_there_or_damaged_is_a_4_that_names_the_file() {
 }
 
 #[test]
-fn a_command_that_is_none_says_which_there_are() {
+fn an_unknown_command_lists_the_known_ones() {
     let completed = perfctl("rum").expect_status(2).expect_stdout("").run();
     assert!(completed.stderr.contains("run"), "{}", completed.stderr);
     let port = closed_port().port().to_string();

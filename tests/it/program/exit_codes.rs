@@ -1,4 +1,4 @@
-//! Each exit code, by the ways that lead to it. Those of signals are in `signals`.
+//! Each exit code, and what leads to it. Those of signals are in `signals`.
 
 use crate::support::scenario::{SCENARIO, count, quick, target};
 use crate::support::{Fault, Misbehaving, Perfctl};
@@ -14,14 +14,14 @@ fn run(endpoints: &str, options: &str) -> Perfctl {
 }
 
 #[test]
-fn a_run_whose_targets_are_met_is_a_0() {
+fn a_run_that_meets_its_slos_is_a_0() {
     let slos = "--slo error_rate<1% --slo p95<30s --slo availability>99%";
     let completed = run(HEALTH, slos).expect_status(0).run();
     assert!(completed.stdout.starts_with("PASS"), "{}", completed.stdout);
 }
 
 #[test]
-fn a_missed_target_is_a_1() {
+fn a_missed_slo_is_a_1() {
     let completed = run(GONE, "--slo error_rate<1%").expect_status(1).run();
     assert!(completed.stdout.starts_with("FAIL"), "{}", completed.stdout);
     run(GONE, "--slo error_rate<1% --fail-on regression")
@@ -30,7 +30,7 @@ fn a_missed_target_is_a_1() {
 }
 
 #[test]
-fn failed_requests_are_a_1_or_another_number_only_when_that_is_asked_for() {
+fn failed_requests_are_a_1_or_another_number_only_if_configured() {
     for (endpoint, options, status) in [
         (GONE, "", 0),
         (GONE, "--fail-on errors", 1),
@@ -39,7 +39,7 @@ fn failed_requests_are_a_1_or_another_number_only_when_that_is_asked_for() {
         (GONE, "--exit-code-on-error 77", 77),
         (GONE, "--exit-code-on-error 0", 0),
         (HEALTH, "--exit-code-on-error 77", 0),
-        // What is worse than failed requests keeps its code.
+        // Anything worse than failed requests keeps its code.
         (GONE, "--exit-code-on-error 77 --slo error_rate<1%", 1),
     ] {
         let completed = run(endpoint, options).run();
@@ -48,7 +48,7 @@ fn failed_requests_are_a_1_or_another_number_only_when_that_is_asked_for() {
 }
 
 #[test]
-fn wrong_use_is_a_2_and_nothing_is_sent() {
+fn invalid_usage_is_a_2_and_nothing_is_sent() {
     let server = Misbehaving::start(Fault::Ok);
     for (options, part) in [
         ("--no-such-flag", "--no-such-flag"),
@@ -58,7 +58,7 @@ fn wrong_use_is_a_2_and_nothing_is_sent() {
         ("--fail-on nonsense", "nonsense"),
         ("--format nonsense", "nonsense"),
         ("--iterations 0", "iterations"),
-        ("-T nonsense", "tags leave no endpoint"),
+        ("-T nonsense", "no endpoint matches `--tags`"),
         ("-p nonsense", "nonsense"),
         ("-H nonsense", "http://"),
         ("-e nonsense", "KEY=VALUE"),
@@ -157,7 +157,7 @@ fn what_cannot_be_compared_is_a_4_before_anything_is_sent() {
             completed.stderr
         );
         assert!(completed.stderr.contains(part), "{}", completed.stderr);
-        assert!(completed.runs().is_empty(), "no run was begun");
+        assert!(completed.runs().is_empty(), "no run was started");
     }
     assert_eq!(server.connections(), 0);
 }
@@ -185,7 +185,7 @@ fn a_missing_or_damaged_baseline_is_a_4_before_anything_is_sent() {
 }
 
 #[test]
-fn a_place_for_results_that_cannot_be_written_is_a_4_before_anything_is_sent() {
+fn an_unwritable_directory_for_results_is_a_4_before_anything_is_sent() {
     let server = Misbehaving::start(Fault::Ok);
     let completed = Perfctl::get_root(&server.url())
         .file("taken", "a file")

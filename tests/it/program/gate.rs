@@ -191,7 +191,7 @@ fn what_cannot_be_judged_is_refused_before_the_load() {
         "--run-time",
         "5s",
     ];
-    assert!(perfctl(&[&ab[..], &["s.yaml"]].concat(), 2).contains("no scenario"));
+    assert!(perfctl(&[&ab[..], &["s.yaml"]].concat(), 2).contains("not found"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What becomes of the numbers when the disk is full, or the generator stands still.
+//! The numbers survive a full disk and a stopped load generator.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -11,8 +11,8 @@ use perfctl::metrics::{Outcome, read_result};
 
 const HEALTH: &str = "- {name: health, get: /health}";
 
-/// Rows 39 and T12: late starts stand in the response times, every arrival is accounted for, and
-/// the run says of itself that it is worth nothing.
+/// Rows 39 and T12: late starts are part of the response times, every arrival is accounted for, and
+/// the run is INVALID.
 #[test]
 fn a_generator_that_was_stopped_for_two_seconds_says_so() {
     let (demo, url) = target(1);
@@ -65,7 +65,8 @@ fn with_full_disk(demo_url: &str, dir: &Path, before: &str, shell: &[&str]) -> O
     command.output().unwrap()
 }
 
-/// Row 36: the load goes on, the error is loud, the report whole, and what was committed intact.
+/// Row 36: the load continues, the error is shown, the report is complete, and what was committed is
+/// intact.
 fn check_full_disk(demo: &Demo, dir: &Path, output: &Output) {
     let (stdout, stderr) = (
         String::from_utf8_lossy(&output.stdout),
@@ -74,7 +75,7 @@ fn check_full_disk(demo: &Demo, dir: &Path, output: &Output) {
     assert_eq!(output.status.code(), Some(4), "{stdout}{stderr}");
     assert!(stderr.contains("the journal cannot be written"), "{stderr}");
     assert!(stderr.contains("error: cannot write"), "{stderr}");
-    assert_eq!(demo.requests(), 1_200, "the load went on");
+    assert_eq!(demo.requests(), 1_200, "the load continued");
     assert!(stdout.contains("planned 1,200 = started 1,200"), "{stdout}");
 
     let journal = PathBuf::from("run/journal.jsonl");

@@ -1,4 +1,4 @@
-//! What the options of `perfctl run` do, and which word counts where several speak.
+//! What the options of `perfctl run` do, and which source of a setting takes precedence.
 
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ fn iterations_end_the_run_at_exactly_that_number() {
 }
 
 #[test]
-fn a_rate_makes_the_load_open() {
+fn a_rate_selects_the_open_model() {
     let completed = run(TAGGED, "--rate 120/m -t 2s --format json");
     assert_eq!(outcomes(&completed.result()), "ok 4");
     let rate = completed.json()["summary"]["rate_per_s"].as_f64().unwrap();
@@ -62,7 +62,7 @@ fn a_rate_makes_the_load_open() {
 }
 
 #[test]
-fn a_target_can_be_for_one_endpoint() {
+fn an_slo_can_be_for_one_endpoint() {
     let endpoints = "- {name: good one, get: /health}\n- {name: bad, get: /status/500}";
     let run = |slo: &str, status| {
         let run = Perfctl::scenario("demo", endpoints).args(["-i", "40", "--slo", slo]);
@@ -74,7 +74,7 @@ fn a_target_can_be_for_one_endpoint() {
 }
 
 #[test]
-fn a_value_of_the_command_line_comes_before_the_environments() {
+fn a_value_of_the_command_line_overrides_the_environment() {
     let endpoint = "- {name: status, get: '/status/{{ env.CODE }}'}";
     let run = || {
         Perfctl::scenario("demo", endpoint)
@@ -87,7 +87,7 @@ fn a_value_of_the_command_line_comes_before_the_environments() {
 }
 
 #[test]
-fn the_load_of_a_profile_gives_way_to_the_scenario_the_environment_and_the_command_line() {
+fn scenario_environment_and_command_line_override_the_load_of_a_profile() {
     let profile = "name: quick\nusers: 4\nduration: 10m\n";
     let scenario = |with: &str| format!("host: demo\nendpoints: [{{get: /health}}]\n{with}");
     let over = "profiles: {quick: {users: 3}}\n";
@@ -115,7 +115,7 @@ fn the_load_of_a_profile_gives_way_to_the_scenario_the_environment_and_the_comma
 }
 
 #[test]
-fn the_host_of_a_scenario_gives_way_to_the_environment_and_the_command_line() {
+fn environment_and_command_line_override_the_host_of_a_scenario() {
     let servers = [(); 4].map(|()| Misbehaving::start(Fault::Ok));
     let urls = servers.each_ref().map(Misbehaving::url);
     let run = || {
@@ -130,8 +130,8 @@ fn the_host_of_a_scenario_gives_way_to_the_environment_and_the_command_line() {
     let options = ["--host", urls[3].as_str()];
     alias().env("PERFCTL_HOST", &urls[2]).args(options).run();
     let requests = servers.each_ref().map(Misbehaving::requests);
-    assert_eq!(requests, [3; 4], "each word counted once");
-    // As CI systems set what has no value.
+    assert_eq!(requests, [3; 4], "each source took precedence once");
+    // CI systems set variables without a value to an empty text.
     run()
         .env("LOAD_TEST_BASE_URL", "")
         .env("PERFCTL_HOST", "")
@@ -140,7 +140,7 @@ fn the_host_of_a_scenario_gives_way_to_the_environment_and_the_command_line() {
 }
 
 #[test]
-fn the_timeout_of_a_scenario_gives_way_to_the_environment_and_the_command_line() {
+fn environment_and_command_line_override_the_timeout_of_a_scenario() {
     let server = Misbehaving::start(Fault::Hang);
     let endpoints = "- {name: root, get: /}\ndefaults: {timeout: 10m}";
     let run = || Perfctl::scenario(&server.url(), endpoints).args(["-i", "2"]);
@@ -167,7 +167,7 @@ fn the_timeout_of_a_scenario_gives_way_to_the_environment_and_the_command_line()
 }
 
 #[test]
-fn the_place_of_results_can_be_chosen_by_environment_and_command_line() {
+fn environment_and_command_line_set_the_directory_of_results() {
     let folder =
         |completed: &Completed, name: &str| completed.dir.path().join(name).read_dir().is_ok();
     let run = || Perfctl::get_root("demo").args(["-i", "3"]).expect_status(0);
@@ -181,7 +181,7 @@ fn the_place_of_results_can_be_chosen_by_environment_and_command_line() {
         .run();
     assert!(folder(&option, "a/b") && !folder(&option, "two"));
     let empty = run().env("LOAD_TEST_REPORTS_PATH", "").run();
-    assert_eq!(empty.runs().len(), 1, "an empty variable says nothing");
+    assert_eq!(empty.runs().len(), 1, "an empty variable is ignored");
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn a_scenario_is_found_by_default_alone_by_name_by_path_and_by_url() {
     }
     let many = in_files(&["a", "b"], &[]);
     assert_eq!(many.status, Some(2));
-    for part in ["which scenario?", "scenarios/a.yaml", "scenarios/b.yaml"] {
+    for part in ["no scenario given", "scenarios/a.yaml", "scenarios/b.yaml"] {
         assert!(many.stderr.contains(part), "{}", many.stderr);
     }
     let none = in_files(&[], &[]);
@@ -241,7 +241,7 @@ fn a_profile_is_found_by_name_and_by_path() {
 }
 
 #[test]
-fn the_built_in_target_is_a_host_by_the_name_demo() {
+fn the_host_demo_is_the_built_in_service() {
     let server = Misbehaving::start(Fault::Ok);
     let run = Perfctl::scenario(&server.url(), "- {name: health, get: /health}");
     let result = run.args(["-i", "9", "--host", "demo"]).run().result();

@@ -1,5 +1,4 @@
-//! What a run prints: formats and fields, how wide, how much, and how a stored run is printed
-//! again.
+//! What a run prints: formats and fields, their width, and the report of a stored run.
 
 use std::path::Path;
 use std::time::Instant;
@@ -59,10 +58,7 @@ fn the_console_report_has_the_verdict_first_and_then_its_parts_in_order() {
     assert!(text.starts_with("FAIL"));
     let directory = completed.runs()[0].file_name().unwrap().to_owned();
     assert!(text.contains(directory.to_str().unwrap()), "{text}");
-    assert!(
-        !text.contains('\u{1b}'),
-        "no colours where there is no terminal"
-    );
+    assert!(!text.contains('\u{1b}'), "no colors without a terminal");
 }
 
 #[test]
@@ -156,7 +152,7 @@ fn quiet_is_one_line_with_the_verdict_and_no_progress() {
         "{}",
         completed.stdout
     );
-    // A format that is asked for is for a program, which needs the whole.
+    // An explicit format is for a program, which needs everything.
     run(&["--quiet", "--format", "json"]).json();
 }
 

@@ -1,4 +1,4 @@
-//! A secret given to a run stands in nothing that perfctl writes, whatever becomes of the requests.
+//! Nothing that perfctl writes contains a secret of the run, whatever happens to the requests.
 
 use std::path::Path;
 
@@ -7,9 +7,9 @@ use crate::support::recording::{Recording, ok};
 use crate::support::scenario::SCENARIO;
 use crate::support::{Completed, Fault, Misbehaving, Perfctl};
 
-/// With what has to be escaped in a URL and in JSON.
+/// Contains characters that are escaped in a URL and in JSON.
 const CANARY: &str = "c4n4ry/s3cret+\"x\"";
-/// How it may look: in a URL, in JSON, in base64 with each offset, and its beginning.
+/// How it may look: its beginning, in a URL, in JSON, and in base64 with each offset.
 const FORMS: [&str; 6] = [
     "c4n4ry/s3cret",
     "c4n4ry%2Fs3cret",
@@ -72,14 +72,14 @@ fn assert_kept(completed: &Completed, what: &str) {
 }
 
 #[test]
-fn the_forms_that_are_looked_for_are_those_of_the_canary() {
+fn the_searched_forms_are_those_of_the_canary() {
     let json = serde_json::to_string(CANARY).unwrap();
     assert!(CANARY.contains(FORMS[0]) && json.contains(FORMS[0]));
     let url: String = url::form_urlencoded::byte_serialize(CANARY.as_bytes()).collect();
     assert!(url.contains(FORMS[1]), "{url}");
 }
 
-fn a_secret_is_in_no_file_and_no_output_however_the_target_answers() {
+fn a_secret_is_in_no_file_and_no_output_however_the_service_responds() {
     let other = Misbehaving::start(Fault::Ok);
     for fault in [
         Fault::Ok,
@@ -120,7 +120,7 @@ fn a_secret_is_in_no_file_and_no_output_however_the_target_answers() {
     assert_eq!(other.connections(), 0);
 }
 
-fn a_secret_that_the_target_repeats_is_in_no_file_and_no_output() {
+fn a_secret_that_the_service_repeats_is_in_no_file_and_no_output() {
     let endpoints = "
 - name: echo
   post: /api/v1/invoices/
@@ -142,8 +142,8 @@ fn a_secret_that_the_target_repeats_is_in_no_file_and_no_output() {
     }
 }
 
-fn secrets_of_files_and_data_and_answers_are_in_no_file_and_no_output() {
-    // Answers all it gets, so that failures quote it.
+fn secrets_of_files_and_data_and_responses_are_in_no_file_and_no_output() {
+    // Sends back everything it receives, so that failures quote it.
     let server = Recording::start(|seen, _| match seen.path() {
         "/login" => {
             let canary = serde_json::to_string(CANARY).unwrap();
@@ -154,7 +154,7 @@ fn secrets_of_files_and_data_and_answers_are_in_no_file_and_no_output() {
             ok(&format!("{path} {} {token}", seen.text()))
         }
     });
-    // Apart, so that none is only hidden because another knows the same value.
+    // Separately, so that none is hidden only because another has the same value.
     let of_file = "
 - {name: file, post: /a, body: '{{ key }}', check: {body_contains: nothing of this kind}}
 - {name: part, get: '/{{ key | int }}'}
@@ -165,13 +165,13 @@ secrets: {key: {file: key.txt}}";
 - {name: whole, get: '/?{{ users.password }}', check: {json: {'$.a': exists}}}
 - {name: asked, get: '/?{{ users.password }}', check: {that: 'users.password | int == 1'}}
 data: {users: users.csv}";
-    let of_answer = "
+    let of_response = "
 - {name: login, post: /login, extract: {token: $.token}}
 - {name: token, post: /a, headers: {X-Token: '{{ token }}'}, check: {body_contains: nothing of this kind}}
 - {name: part, get: '/{{ token | int }}'}
 variables: {token: none-yet}";
     let formats = ["console", "json", "markdown"];
-    let all = [of_file, of_data, of_answer].into_iter();
+    let all = [of_file, of_data, of_response].into_iter();
     for (endpoints, format) in all.flat_map(|endpoints| formats.map(|format| (endpoints, format))) {
         let completed = Perfctl::scenario(&server.url(), endpoints)
             .file("scenarios/key.txt", format!("{CANARY}\n"))
@@ -184,7 +184,7 @@ variables: {token: none-yet}";
             .run();
         let stored = serde_json::to_string(&completed.result()).unwrap();
         assert!(stored.contains("***"), "{stored}");
-        // There they are meant to stand.
+        // These files are meant to contain it.
         for file in ["scenarios/key.txt", "scenarios/users.csv"] {
             std::fs::write(completed.dir.path().join(file), "").unwrap();
         }
@@ -199,15 +199,15 @@ fn a_credential_written_into_a_header_is_not_repeated() {
         .args(["-i", "2", "--format", "json"])
         .expect_status(0)
         .run();
-    // It stands in the scenario, where its author put it.
+    // The scenario contains it, because its author put it there.
     std::fs::write(completed.dir.path().join(SCENARIO), "").unwrap();
     assert_kept(&completed, "a literal header");
 }
 
 #[test]
-fn a_secret_stays_out_of_errors_about_what_it_stands_in() {
+fn a_secret_stays_out_of_errors_about_its_context() {
     for (endpoints, args) in [
-        // No header can hold a line end, nor a URL this.
+        // No header can contain a line end, and no URL can contain this.
         (
             "- {name: a, get: /, headers: {Authorization: '{{ env.TOKEN }}'}}",
             "run -i 2",
@@ -267,7 +267,7 @@ fn credentials_in_a_host_are_refused_and_not_repeated() {
 }
 
 for_each_client! {
-    a_secret_is_in_no_file_and_no_output_however_the_target_answers
-    a_secret_that_the_target_repeats_is_in_no_file_and_no_output
-    secrets_of_files_and_data_and_answers_are_in_no_file_and_no_output
+    a_secret_is_in_no_file_and_no_output_however_the_service_responds
+    a_secret_that_the_service_repeats_is_in_no_file_and_no_output
+    secrets_of_files_and_data_and_responses_are_in_no_file_and_no_output
 }

@@ -1,4 +1,4 @@
-//! What becomes of a run that is told to stop, killed, or has nobody to read its report.
+//! Runs that are stopped or killed, or whose output nobody reads.
 
 use std::path::{Path, PathBuf};
 
@@ -70,7 +70,7 @@ fn a_signal_ends_the_load_and_leaves_a_whole_report() {
 }
 
 #[test]
-fn a_missed_target_of_an_interrupted_run_still_exits_with_the_signals_code() {
+fn a_missed_slo_of_an_interrupted_run_still_exits_with_the_code_of_the_signal() {
     let (demo, run) = on_demo("--slo p50<1us");
     let run = run.expect_status(130).spawn();
     wait_until("under load", || demo.requests() > 10);
@@ -93,7 +93,7 @@ fn a_second_signal_leaves_at_once_and_the_journal_is_recovered() {
         .spawn();
     wait_until("hanging", || hangs.requests() == 2);
     let dir = run_dir(&run);
-    // The second that goes on, and one more to be sure.
+    // The current second, and one more to be sure.
     let before = seconds(&dir);
     wait_until("in the journal", || seconds(&dir) >= before + 2);
     run.signal(Signal::Int);

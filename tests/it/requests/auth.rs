@@ -1,9 +1,6 @@
-//! How requests prove who sends them, as a server sees it.
-
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+//! The credentials of requests, as a server sees them.
 
 use perfctl::metrics::{Outcome, RunResult};
-use sha2::{Digest, Sha256};
 
 use crate::support::clients::for_each_client;
 use crate::support::recording::{Recording, Seen, answer, ok};
@@ -11,14 +8,14 @@ use crate::support::scenario::{SCENARIO, count, outcomes};
 use crate::support::{Completed, Perfctl};
 
 /// A run of so many requests by one user.
-fn run(host: &str, endpoints: &str, times: u32) -> Completed {
+pub(super) fn run(host: &str, endpoints: &str, times: u32) -> Completed {
     Perfctl::scenario(host, endpoints)
         .args(["-i", &times.to_string(), "-u", "1"])
         .args(["-e", "SECRET=c4n4ry-s3cret"])
         .run()
 }
 
-fn bytes_out(result: &RunResult) -> u64 {
+pub(super) fn bytes_out(result: &RunResult) -> u64 {
     let endpoints = result.endpoints.iter();
     endpoints
         .flat_map(|one| &one.phases)
@@ -26,7 +23,7 @@ fn bytes_out(result: &RunResult) -> u64 {
         .sum()
 }
 
-fn each_way_to_prove_stands_where_it_belongs() {
+fn each_kind_of_credentials_is_sent_where_it_belongs() {
     let cases = [
         (
             "basic: {username: ann, password: '{{ env.SECRET }}'}",
@@ -72,7 +69,7 @@ fn each_way_to_prove_stands_where_it_belongs() {
     }
 }
 
-fn what_stands_nearer_to_the_request_counts() {
+fn the_auth_setting_closest_to_the_request_is_used() {
     let server = Recording::ok();
     let endpoints = "
 - {get: /default}
@@ -81,15 +78,15 @@ fn what_stands_nearer_to_the_request_counts() {
 - {get: /header, headers: {Authorization: mine}}
 defaults: {auth: {bearer: default}, headers: {X-A: b}}";
     run(&server.url(), endpoints, 40);
-    let proofs: std::collections::BTreeSet<String> = (server.seen().iter())
+    let sent: std::collections::BTreeSet<String> = (server.seen().iter())
         .map(|seen| {
-            let proof = seen.header("authorization").unwrap_or("-");
-            format!("{} {proof}", &seen.line[5..8])
+            let value = seen.header("authorization").unwrap_or("-");
+            format!("{} {value}", &seen.line[5..8])
         })
         .collect();
-    let proofs: Vec<&str> = proofs.iter().map(String::as_str).collect();
+    let sent: Vec<&str> = sent.iter().map(String::as_str).collect();
     assert_eq!(
-        proofs,
+        sent,
         [
             "def Bearer default",
             "hea mine",
@@ -115,18 +112,18 @@ fn mistakes_are_shown_with_their_places_and_without_secrets() {
 - {get: /11, auth: {basic: {username: 'a:b', password: hunter2}}}";
     let completed = Perfctl::scenario("demo", endpoints).expect_status(2).run();
     for part in [
-        "`auth` does not say how",
+        "`auth` is empty",
         "default.yaml:5:61\n",
-        "more than one way to authenticate",
-        "an API key stands either in a header or in the query",
-        "`a b` is not a header name",
-        "both `auth` and the header `authorization`",
+        "more than one authentication method",
+        "an API key is sent either in a header or in the query",
+        "`a b` is not a valid header name",
+        "`auth` conflicts with the header `authorization`",
         "the token URL must be known before the run",
-        "the token URL is no URL, or one with credentials",
+        "the token URL is not a URL, or it contains credentials",
         "`auth` is a mapping such as `bearer: TOKEN`, or `none`",
         "did you mean `password`?",
-        "the value of header `authorization` holds a line break",
-        "a name for `basic` cannot hold a `:`",
+        "the value of header `authorization` contains a line break",
+        "the user name for `basic` cannot contain `:`",
     ] {
         assert!(
             completed.stderr.contains(part),
@@ -141,7 +138,7 @@ fn mistakes_are_shown_with_their_places_and_without_secrets() {
     );
 }
 
-/// A token server and a target that takes only the tokens it has given.
+/// A token server, and a service that accepts only the tokens it issued.
 fn oauth2(expires_in: u32) -> (Recording, Recording) {
     let tokens = Recording::start(move |_, number| {
         ok(&format!(
@@ -149,11 +146,11 @@ fn oauth2(expires_in: u32) -> (Recording, Recording) {
              \"expires_in\":{expires_in}}}"
         ))
     });
-    let target = Recording::start(|seen, _| match seen.header("authorization") {
-        Some(proof) if proof.starts_with("Bearer t0ken-") => ok(proof),
+    let service = Recording::start(|seen, _| match seen.header("authorization") {
+        Some(value) if value.starts_with("Bearer t0ken-") => ok(value),
         _ => answer("401 Unauthorized", "", ""),
     });
-    (tokens, target)
+    (tokens, service)
 }
 
 fn by_oauth2(tokens: &Recording, more: &str) -> String {
@@ -165,14 +162,14 @@ fn by_oauth2(tokens: &Recording, more: &str) -> String {
 }
 
 fn a_token_is_fetched_once_by_each_worker_and_counted_apart() {
-    let (tokens, target) = oauth2(3600);
-    let completed = Perfctl::scenario(&target.url(), &by_oauth2(&tokens, ", scope: 'a b'"))
+    let (tokens, service) = oauth2(3600);
+    let completed = Perfctl::scenario(&service.url(), &by_oauth2(&tokens, ", scope: 'a b'"))
         .args(["-i", "60", "-u", "6", "--workers", "2", "--format", "json"])
         .args(["-e", "SECRET=c4n4ry&"])
         .run();
     let result = completed.result();
     assert_eq!(outcomes(&result), "ok 60");
-    assert_eq!((tokens.seen().len(), target.seen().len()), (2, 60));
+    assert_eq!((tokens.seen().len(), service.seen().len()), (2, 60));
     let request = &tokens.seen()[0];
     assert_eq!(request.line, "POST /token HTTP/1.1");
     assert_eq!(request.text(), "grant_type=client_credentials&scope=a+b");
@@ -181,13 +178,13 @@ fn a_token_is_fetched_once_by_each_worker_and_counted_apart() {
         request.header("authorization"),
         Some("Basic bXkraWQ6YzRuNHJ5JTI2")
     );
-    // Neither its bytes nor its connection stand among those of the endpoint.
-    let sizes: u64 = target.seen().iter().map(|seen| seen.size).sum();
+    // Neither its bytes nor its connection count for the endpoint.
+    let sizes: u64 = service.seen().iter().map(|seen| seen.size).sum();
     assert_eq!(bytes_out(&result), sizes);
     let connections: u64 = (result.endpoints.iter().flat_map(|one| &one.phases))
         .map(|cell| cell.connections)
         .sum();
-    assert_eq!(connections, target.connections());
+    assert_eq!(connections, service.connections());
     let components = result.endpoints.iter().flat_map(|one| &one.phases);
     let fetched: u64 = components
         .filter_map(|cell| cell.components.get("oauth2_token"))
@@ -197,9 +194,9 @@ fn a_token_is_fetched_once_by_each_worker_and_counted_apart() {
 }
 
 fn a_token_can_belong_to_a_user_and_its_credentials_to_the_form() {
-    let (tokens, target) = oauth2(3600);
+    let (tokens, service) = oauth2(3600);
     let more = ", token_per: user, credentials_in: body, params: {audience: 'x y'}";
-    let completed = Perfctl::scenario(&target.url(), &by_oauth2(&tokens, more))
+    let completed = Perfctl::scenario(&service.url(), &by_oauth2(&tokens, more))
         .args(["-i", "12", "-u", "3", "--workers", "1", "-e", "SECRET=s"])
         .run();
     assert_eq!(outcomes(&completed.result()), "ok 12");
@@ -211,16 +208,16 @@ fn a_token_can_belong_to_a_user_and_its_credentials_to_the_form() {
         "grant_type=client_credentials&audience=x+y&client_id=my+id&client_secret=s"
     );
     // Credentials that differ from user to user are never shared.
-    let (tokens, target) = oauth2(3600);
+    let (tokens, service) = oauth2(3600);
     let endpoint = by_oauth2(&tokens, "").replace("my id", "u{{ user_id }}");
-    Perfctl::scenario(&target.url(), &endpoint)
+    Perfctl::scenario(&service.url(), &endpoint)
         .args(["-i", "12", "-u", "3", "--workers", "1", "-e", "SECRET=s"])
         .run();
     assert_eq!(tokens.seen().len(), 3);
 }
 
 fn the_wait_for_a_token_is_no_part_of_a_response_time() {
-    let (_, target) = oauth2(3600);
+    let (_, service) = oauth2(3600);
     let slow = Recording::start(|_, _| {
         std::thread::sleep(std::time::Duration::from_secs(3));
         ok("{\"access_token\":\"t0ken-1\"}")
@@ -234,7 +231,7 @@ fn the_wait_for_a_token_is_no_part_of_a_response_time() {
         (by_count, flow("GET /")),
         (by_count, flow("parallel: [GET /, GET /]")),
     ] {
-        let completed = Perfctl::scenario(&target.url(), &endpoints)
+        let completed = Perfctl::scenario(&service.url(), &endpoints)
             .args(load)
             .args(["--workers", "1", "-e", "SECRET=s"])
             .run();
@@ -259,30 +256,30 @@ fn the_wait_for_a_token_is_no_part_of_a_response_time() {
     assert_eq!(slow.seen().len(), 4);
 }
 
-fn a_token_is_fetched_again_before_it_ends() {
-    let (tokens, target) = oauth2(1);
+fn a_token_is_renewed_before_it_expires() {
+    let (tokens, service) = oauth2(1);
     let endpoint = format!(
         "{}\ndefaults: {{think_time: constant(100ms)}}",
         by_oauth2(&tokens, "")
     );
-    let completed = run(&target.url(), &endpoint, 25);
+    let completed = run(&service.url(), &endpoint, 25);
     assert_eq!(outcomes(&completed.result()), "ok 25");
     // 25 requests last 2.4 s at least.
     assert!(tokens.seen().len() >= 3, "{}", tokens.seen().len());
 }
 
-fn without_a_token_nothing_is_sent_and_the_reason_is_said() {
-    let target = Recording::ok();
+fn without_a_token_nothing_is_sent_and_the_reason_is_shown() {
+    let service = Recording::ok();
     let refused = answer(
         "401 Unauthorized",
         "",
         "{\"error\":\"invalid_client\",\"error_description\":\"c4n4ry-s3cret is wrong\"}",
     );
     let tokens = Recording::start(move |_, _| refused.clone());
-    let completed = run(&target.url(), &by_oauth2(&tokens, ""), 5);
+    let completed = run(&service.url(), &by_oauth2(&tokens, ""), 5);
     let result = completed.result();
     assert_eq!(count(&result, Outcome::AuthFailed), 5);
-    assert_eq!(target.seen().len(), 0);
+    assert_eq!(service.seen().len(), 0);
     // A failure counts for a second.
     assert!(
         (1..=4).contains(&tokens.seen().len()),
@@ -295,15 +292,15 @@ fn without_a_token_nothing_is_sent_and_the_reason_is_said() {
 
     let gone = crate::support::closed_port();
     let endpoint = by_oauth2(&tokens, "").replace(&tokens.url(), &format!("http://{gone}"));
-    let result = run(&target.url(), &endpoint, 1).result();
+    let result = run(&service.url(), &endpoint, 1).result();
     assert_eq!(count(&result, Outcome::AuthFailed), 1);
     assert!(serde_json::to_string(&result).unwrap().contains("refused"));
 }
 
-fn a_token_that_the_target_repeats_is_shown_nowhere() {
-    let (tokens, target) = oauth2(3600);
+fn a_token_that_the_service_repeats_is_shown_nowhere() {
+    let (tokens, service) = oauth2(3600);
     let endpoint = by_oauth2(&tokens, "").replace("auth:", "check: {body_contains: xyz}, auth:");
-    let completed = run(&target.url(), &endpoint, 2);
+    let completed = run(&service.url(), &endpoint, 2);
     let result = completed.result();
     assert_eq!(count(&result, Outcome::CheckFailed), 2);
     let stored = serde_json::to_string(&result).unwrap();
@@ -314,121 +311,7 @@ fn a_token_that_the_target_repeats_is_shown_nowhere() {
     assert!(!completed.stdout.contains("t0ken-"), "{}", completed.stdout);
 }
 
-fn parameter(header: &str, name: &str) -> String {
-    let pattern = regex::Regex::new(&format!("[ ,]{name}=\"?([^\",]*)")).unwrap();
-    pattern
-        .captures(header)
-        .map_or_else(String::new, |found| found[1].to_owned())
-}
-
-fn sha256(text: &str) -> String {
-    let digest = Sha256::digest(text);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// A server that wants digest by SHA-256, and a new nonce after so many requests with one.
-fn digest_server(requests_per_nonce: u64) -> Recording {
-    let nonces = AtomicU64::new(1);
-    let used = AtomicU64::new(0);
-    Recording::start(move |seen, _| {
-        let nonce = nonces.load(Relaxed);
-        let challenge = |stale: &str| {
-            let nonce = nonces.load(Relaxed);
-            let header = format!(
-                "WWW-Authenticate: Basic realm=\"x\"\r\nWWW-Authenticate: Digest realm=\"r\", \
-                 nonce=\"n{nonce}\", qop=\"auth\", algorithm=SHA-256{stale}\r\n"
-            );
-            answer("401 Unauthorized", &header, "who?")
-        };
-        let Some(proof) = seen.header("authorization") else {
-            return challenge("");
-        };
-        let get = |name: &str| parameter(proof, name);
-        let uri = seen.line.split(' ').nth(1).unwrap();
-        let method = seen.line.split(' ').next().unwrap();
-        let expected = sha256(&format!(
-            "{}:{}:{}:{}:auth:{}",
-            sha256("ann:r:c4n4ry-s3cret"),
-            get("nonce"),
-            get("nc"),
-            get("cnonce"),
-            sha256(&format!("{method}:{uri}")),
-        ));
-        if get("response") != expected || get("uri") != uri {
-            return answer("403 Forbidden", "", proof);
-        }
-        if get("nonce") != format!("n{nonce}") {
-            return challenge(", stale=true");
-        }
-        // No number is used twice.
-        if get("nc") != format!("{:08x}", used.fetch_add(1, Relaxed) + 1) {
-            return answer("403 Forbidden", "", proof);
-        }
-        if used.load(Relaxed) == requests_per_nonce {
-            used.store(0, Relaxed);
-            nonces.fetch_add(1, Relaxed);
-        }
-        ok("")
-    })
-}
-
-const BY_DIGEST: &str = "- {post: '/a?b={{ iteration }}', body: abc, auth: {digest: {username: ann, password: '{{ env.SECRET }}'}}}";
-
-fn a_digest_challenge_is_answered_and_its_nonce_used_again() {
-    let server = digest_server(4);
-    let result = run(&server.url(), BY_DIGEST, 10).result();
-    assert_eq!(outcomes(&result), "ok 10");
-    // One challenge at first, and one for each nonce that had grown old.
-    assert_eq!(server.seen().len(), 10 + 3);
-    assert_eq!(server.connections(), 1);
-    assert!(server.seen().iter().all(|seen| seen.text() == "abc"));
-    let sizes: u64 = server.seen().iter().map(|seen| seen.size).sum();
-    assert_eq!(
-        bytes_out(&result),
-        sizes,
-        "the first tries are counted, too"
-    );
-}
-
-fn a_digest_challenge_that_cannot_be_met_ends_the_request() {
-    let never = |challenge: &'static str| {
-        Recording::start(move |_, _| answer("401 Unauthorized", challenge, ""))
-    };
-    for (challenge, outcome, requests, text) in [
-        (
-            "WWW-Authenticate: Digest nonce=1, realm=r, qop=auth\r\n",
-            Outcome::Http4xx,
-            2,
-            "401",
-        ),
-        (
-            "WWW-Authenticate: Basic realm=r\r\n",
-            Outcome::Http4xx,
-            1,
-            "401",
-        ),
-        ("", Outcome::Http4xx, 1, "401"),
-        (
-            "WWW-Authenticate: Digest nonce=1, realm=r, qop=auth-int\r\n",
-            Outcome::AuthFailed,
-            1,
-            "auth-int",
-        ),
-    ] {
-        let server = never(challenge);
-        let result = run(&server.url(), BY_DIGEST, 1).result();
-        assert_eq!(
-            count(&result, outcome),
-            1,
-            "{challenge}: {}",
-            outcomes(&result)
-        );
-        assert_eq!(server.seen().len(), requests, "{challenge}");
-        assert!(serde_json::to_string(&result).unwrap().contains(text));
-    }
-}
-
-fn no_proof_follows_a_redirect_to_another_host() {
+fn no_credentials_follow_a_redirect_to_another_host() {
     let secret = "password: '{{ env.SECRET }}'";
     for auth in [
         format!("basic: {{username: ann, {secret}}}"),
@@ -464,7 +347,7 @@ fn no_proof_follows_a_redirect_to_another_host() {
     }
 }
 
-fn credentials_stand_in_no_file_and_no_output() {
+fn credentials_are_in_no_file_and_no_output() {
     let endpoints = "
 - {name: basic, get: /, auth: {basic: {username: a, password: hunter2-literal}}}
 - {name: bearer, get: /, auth: {bearer: hunter2-literal}}
@@ -500,7 +383,7 @@ fn credentials_stand_in_no_file_and_no_output() {
     }
 }
 
-fn a_token_that_was_taken_out_of_an_answer_is_sent_and_shown_nowhere() {
+fn a_token_extracted_from_a_response_is_sent_and_shown_nowhere() {
     let server = Recording::start(|seen, number| match seen.line.starts_with("POST /login ") {
         true => ok(&format!("{{\"token\": \"s3cret-{number}\"}}")),
         false => answer("500 Oops", "", seen.header("authorization").unwrap_or("-")),
@@ -526,27 +409,25 @@ flows: {visit: {steps: [login, {parallel: [echo, echo]}]}}";
 }
 
 fn requests_of_a_user_at_the_same_time_share_its_token() {
-    let (tokens, target) = oauth2(3600);
+    let (tokens, service) = oauth2(3600);
     let endpoints = by_oauth2(&tokens, ", token_per: user").replace("get: /", "name: a, get: /");
     let flow = "\nflows: {page: {steps: [{parallel: [a, a, a]}]}}";
-    let completed = run(&target.url(), &(endpoints + flow), 3);
+    let completed = run(&service.url(), &(endpoints + flow), 3);
     assert_eq!(outcomes(&completed.result()), "ok 9");
-    assert_eq!((tokens.seen().len(), target.seen().len()), (1, 9));
+    assert_eq!((tokens.seen().len(), service.seen().len()), (1, 9));
 }
 
 for_each_client! {
-    each_way_to_prove_stands_where_it_belongs
-    what_stands_nearer_to_the_request_counts
+    each_kind_of_credentials_is_sent_where_it_belongs
+    the_auth_setting_closest_to_the_request_is_used
     a_token_is_fetched_once_by_each_worker_and_counted_apart
     a_token_can_belong_to_a_user_and_its_credentials_to_the_form
     the_wait_for_a_token_is_no_part_of_a_response_time
-    a_token_is_fetched_again_before_it_ends
-    without_a_token_nothing_is_sent_and_the_reason_is_said
-    a_token_that_the_target_repeats_is_shown_nowhere
-    a_digest_challenge_is_answered_and_its_nonce_used_again
-    a_digest_challenge_that_cannot_be_met_ends_the_request
-    no_proof_follows_a_redirect_to_another_host
-    credentials_stand_in_no_file_and_no_output
-    a_token_that_was_taken_out_of_an_answer_is_sent_and_shown_nowhere
+    a_token_is_renewed_before_it_expires
+    without_a_token_nothing_is_sent_and_the_reason_is_shown
+    a_token_that_the_service_repeats_is_shown_nowhere
+    no_credentials_follow_a_redirect_to_another_host
+    credentials_are_in_no_file_and_no_output
+    a_token_extracted_from_a_response_is_sent_and_shown_nowhere
     requests_of_a_user_at_the_same_time_share_its_token
 }

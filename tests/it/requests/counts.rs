@@ -1,4 +1,4 @@
-//! The numbers are exact: what perfctl says it sent is what the target got.
+//! The numbers are exact: what perfctl says it sent is what the service received.
 
 use crate::support::clients::for_each_client;
 use crate::support::scenario::{count, outcomes, started, target};
@@ -26,7 +26,7 @@ fn run(url: &str, options: &str) -> Completed {
         .run()
 }
 
-fn a_hundred_thousand_requests_are_counted_alike_by_perfctl_and_the_target() {
+fn a_hundred_thousand_requests_are_counted_alike_by_perfctl_and_the_service() {
     let (demo, url) = target(0);
     let completed = run(&url, "--iterations 100000 --seed 1 --workers 2");
     let (result, json) = (completed.result(), completed.json());
@@ -93,7 +93,7 @@ fn an_open_load_starts_exactly_rate_times_time() {
 }
 
 for_each_client! {
-    a_hundred_thousand_requests_are_counted_alike_by_perfctl_and_the_target
+    a_hundred_thousand_requests_are_counted_alike_by_perfctl_and_the_service
     a_run_for_a_time_is_counted_as_exactly_in_both_models
     a_seed_gives_the_same_requests_on_any_number_of_workers
     an_open_load_starts_exactly_rate_times_time

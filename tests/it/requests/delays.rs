@@ -1,11 +1,11 @@
-//! T5: the times perfctl reports are those that the target took, never shorter. How close they come
+//! T5: the times perfctl reports are those that the service took, never shorter. How close they come
 //! depends on the machine, and is measured by `cargo bench --bench truth`.
 
 use crate::support::Perfctl;
 use crate::support::clients::for_each_client;
 use crate::support::servers::calibrated::{percentile, serve};
 
-fn no_percentile_is_below_what_the_target_really_took() {
+fn no_percentile_is_below_what_the_service_really_took() {
     let (base, log) = serve();
     for path in ["/fixed/10", "/exponential/10", "/bimodal/5"] {
         let options = "--rate 200 -t 2s --profile benches/steady.yaml --format json";
@@ -18,7 +18,7 @@ fn no_percentile_is_below_what_the_target_really_took() {
             .args(options.split(' '))
             .run();
         let held_us = log.held_us(path);
-        assert_eq!(held_us.len(), 400, "{path}: one answer for each arrival");
+        assert_eq!(held_us.len(), 400, "{path}: one response for each arrival");
         let response_us = &completed.json()["summary"]["response_us"];
         for (name, share) in [
             ("min", 0.0),
@@ -39,5 +39,5 @@ fn no_percentile_is_below_what_the_target_really_took() {
 }
 
 for_each_client! {
-    no_percentile_is_below_what_the_target_really_took
+    no_percentile_is_below_what_the_service_really_took
 }

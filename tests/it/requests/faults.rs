@@ -1,4 +1,4 @@
-//! Each fault of a target ends in its outcome, is counted once, and leaves a report.
+//! Each fault of a service ends in its outcome, is counted once, and leaves a report.
 
 use crate::support::clients::for_each_client;
 use crate::support::scenario::{count, outcomes};
@@ -39,7 +39,7 @@ fn a_refused_connection_is_connect_refused_and_the_run_completes() {
     assert_eq!(json["summary"]["availability"], 0.0);
     assert!(
         json["p95_response_time_ms"].is_null(),
-        "fast failures are no answers"
+        "fast failures are not fast responses"
     );
 }
 
@@ -56,7 +56,7 @@ fn a_name_that_does_not_resolve_is_dns_and_named() {
     assert!(example.contains("nothing.invalid"), "{example}");
 }
 
-fn every_fault_on_the_wire_has_its_class_and_is_never_sent_twice() {
+fn every_fault_on_the_wire_has_its_outcome_and_is_never_sent_twice() {
     let elsewhere = "http://127.0.0.1:1/".to_owned();
     for (fault, outcome, connections) in [
         (Fault::Ok, Outcome::Ok, 1),
@@ -146,7 +146,7 @@ fn a_redirect_to_another_host_is_blocked_and_sends_nothing_there() {
 }
 
 #[test]
-fn what_was_asked_but_never_measured_fails_for_want_of_data() {
+fn an_slo_without_data_fails() {
     let server = Misbehaving::start(Fault::Ok);
     let endpoints = "- {name: root, get: /, weight: 1000000}\n\
                      - {name: rare, get: /rare, slo: {p95: 30s}}";
@@ -170,7 +170,7 @@ fn what_was_asked_but_never_measured_fails_for_want_of_data() {
     }
 }
 
-fn a_target_that_hangs_at_the_end_is_interrupted_and_its_age_counts() {
+fn a_service_that_hangs_at_the_end_is_interrupted_and_its_age_counts() {
     let server = Misbehaving::start(Fault::Hang);
     let completed = Perfctl::get_root(&server.url())
         .args(["-t", "1s", "--stop-timeout", "1s", "--timeout", "1m"])
@@ -217,11 +217,11 @@ for_each_client! {
     a_refused_connection_is_connect_refused_and_the_run_completes
     a_full_accept_queue_is_timeout_connect
     a_name_that_does_not_resolve_is_dns_and_named
-    every_fault_on_the_wire_has_its_class_and_is_never_sent_twice
+    every_fault_on_the_wire_has_its_outcome_and_is_never_sent_twice
     a_connection_closed_before_any_reply_is_made_once
     a_reset_in_the_body_keeps_the_bytes_that_came
     a_redirect_loop_ends_at_the_limit_with_its_hops_counted
     a_redirect_to_another_host_is_blocked_and_sends_nothing_there
-    a_target_that_hangs_at_the_end_is_interrupted_and_its_age_counts
+    a_service_that_hangs_at_the_end_is_interrupted_and_its_age_counts
     a_timeout_counts_in_the_percentiles_as_long_as_it_took
 }

@@ -1,4 +1,4 @@
-//! How targets are reached: certificates, proxies, own addresses, versions of HTTP, connections.
+//! How services are reached: certificates, proxies, local addresses, versions of HTTP, connections.
 
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ fn a_private_authority_is_trusted_beside_those_of_the_machine() {
     assert_eq!(outcomes(&completed.result()), "tls 4");
 }
 
-fn an_insecure_run_takes_any_certificate_and_says_so() {
+fn an_insecure_run_accepts_any_certificate_and_says_so() {
     for certificate in [
         Certificate::Expired,
         Certificate::WrongName,
@@ -79,14 +79,14 @@ fn an_insecure_run_takes_any_certificate_and_says_so() {
             .args([directory])
             .run();
         assert!(
-            report.stdout.contains("certificates were not checked"),
+            report.stdout.contains("certificates were not verified"),
             "{}",
             report.stdout
         );
     }
 }
 
-fn a_client_shows_its_certificate_where_it_has_one() {
+fn a_client_sends_its_certificate_if_it_has_one() {
     let authority = Authority::new();
     let server = TlsServer::mutual(&authority, HTTP1);
     let (certificate, key) = authority.client_pem();
@@ -148,30 +148,30 @@ fn wrong_certificates_keys_and_proxies_are_shown_with_their_places() {
         ("tls: {ca_file: .}", "not a regular file"),
         (
             "tls: {ca_file: text.pem}",
-            "it holds no certificate in PEM form",
+            "it contains no certificate in PEM format",
         ),
         (
             "tls: {ca_file: '{{ user_id }}'}",
             "must be known before the run",
         ),
-        ("tls: {key_file: other.key}", "a key without a certificate"),
-        ("tls: {cert_file: client.pem}", "it holds no private key"),
+        (
+            "tls: {key_file: other.key}",
+            "`key_file` without `cert_file`",
+        ),
+        ("tls: {cert_file: client.pem}", "it contains no private key"),
         (
             "tls: {cert_file: client.pem, key_file: other.key}",
-            "the key is not that of the certificate",
+            "the key does not match the certificate",
         ),
         ("tls: {insecure: sure}", "`sure` is not a boolean"),
-        ("proxy: {url: 'localhost:3128'}", "not the URL of a proxy"),
-        (
-            "proxy: {url: 'http://u:hunter2@h:1'}",
-            "not the URL of a proxy",
-        ),
+        ("proxy: {url: 'localhost:3128'}", "not a proxy URL"),
+        ("proxy: {url: 'http://u:hunter2@h:1'}", "not a proxy URL"),
         (
             "proxy: {url: 'http://h:1', password: hunter2}",
             "both `username` and `password`",
         ),
         ("local_address: here", "`here` is not an IP address"),
-        ("defaults: {http_version: 3}", "`3` is no version of HTTP"),
+        ("defaults: {http_version: 3}", "unknown value `3`"),
     ] {
         let shown = perfctl(keys);
         assert!(shown.contains(part), "{keys}: {shown}");
@@ -184,14 +184,14 @@ fn plain_requests_go_to_the_proxy_and_others_through_its_tunnel() {
     let plain = Recording::ok();
     let authority = Authority::new();
     let secure = TlsServer::start(&authority, Certificate::Good, HTTP1);
-    for (credentials, proof) in [
+    for (credentials, header) in [
         ("", None),
         (
             ", username: ann, password: '{{ env.PW }}'",
             Some("Basic YW5uOmh1bnRlcjI="),
         ),
     ] {
-        let proxy = Proxy::start(proof);
+        let proxy = Proxy::start(header);
         let keys = format!(
             "tls: {{ca_file: ca.pem}}\nproxy: {{url: '{}'{credentials}}}",
             proxy.url()
@@ -235,7 +235,7 @@ fn plain_requests_go_to_the_proxy_and_others_through_its_tunnel() {
         shown.contains("through the proxy http://127.0.0.1:1"),
         "{shown}"
     );
-    assert!(shown.contains("certificates are not checked"), "{shown}");
+    assert!(shown.contains("certificates are not verified"), "{shown}");
     let refusing = Proxy::start(Some("Basic other"));
     let keys = format!(
         "tls: {{ca_file: ca.pem}}\nproxy: {{url: '{}'}}",
@@ -247,8 +247,8 @@ fn plain_requests_go_to_the_proxy_and_others_through_its_tunnel() {
 }
 
 #[test]
-fn a_proxy_that_fails_has_the_class_of_its_fault() {
-    let target = TlsServer::start(&Authority::new(), Certificate::Good, HTTP1);
+fn a_proxy_that_fails_has_the_outcome_of_its_fault() {
+    let service = TlsServer::start(&Authority::new(), Certificate::Good, HTTP1);
     let hanging = Misbehaving::start(Fault::Hang);
     let closing = Misbehaving::start(Fault::CloseUnanswered);
     for (proxy, outcome) in [
@@ -258,7 +258,7 @@ fn a_proxy_that_fails_has_the_class_of_its_fault() {
         (closing.url(), "connect_failed 4"),
     ] {
         let endpoints = format!("- {{get: /, connect_timeout: 200ms}}\nproxy: {{url: '{proxy}'}}");
-        let completed = run(Perfctl::new(), &target.url(), &endpoints);
+        let completed = run(Perfctl::new(), &service.url(), &endpoints);
         assert_eq!(
             outcomes(&completed.result()),
             outcome,
@@ -266,7 +266,7 @@ fn a_proxy_that_fails_has_the_class_of_its_fault() {
             completed.stdout
         );
     }
-    assert_eq!(target.connections(), 0);
+    assert_eq!(service.connections(), 0);
 }
 
 #[test]
@@ -342,7 +342,7 @@ fn the_version_of_http_can_be_chosen_for_each_endpoint() {
     let h1 = TlsServer::start(&authority, Certificate::Good, HTTP1);
     assert_eq!(version(&h1.url(), ""), one());
     assert_eq!(version(&h1.url(), ", http_version: 1.1"), one());
-    // What one side insists on and the other has not.
+    // What one side requires and the other does not support.
     assert_eq!(version(&h2.url(), ", http_version: 1.1").0, "tls 4");
     assert_eq!(version(&h1.url(), ", http_version: 2").0, "tls 4");
     let plain = TlsServer::plain_h2();
@@ -394,8 +394,8 @@ fn connections_by_http_2_that_are_not_kept_are_used_once() {
 
 for_each_client! {
     a_private_authority_is_trusted_beside_those_of_the_machine
-    an_insecure_run_takes_any_certificate_and_says_so
-    a_client_shows_its_certificate_where_it_has_one
+    an_insecure_run_accepts_any_certificate_and_says_so
+    a_client_sends_its_certificate_if_it_has_one
     users_connect_from_the_local_addresses_in_turn
     connections_that_are_not_kept_are_used_once
 }

@@ -4,7 +4,7 @@
 use crate::support::scenario::SCENARIO;
 use crate::support::{Completed, Fault, Misbehaving, Perfctl};
 
-/// Runs a scenario text in which `HOST` stands for a server, which must not be asked anything.
+/// Runs a scenario text in which `HOST` stands for a server, which must not get any request.
 #[track_caller]
 fn refused(text: &str) -> Completed {
     let server = Misbehaving::start(Fault::Ok);
@@ -88,7 +88,7 @@ fn each_kind_of_mistake_is_refused_with_its_line() {
 }
 
 #[test]
-fn all_errors_of_scenario_profile_and_command_line_come_at_once() {
+fn all_errors_of_scenario_profile_and_command_line_are_reported_together() {
     let completed = Perfctl::new()
         .file(
             SCENARIO,
@@ -141,7 +141,7 @@ fn nesting_that_is_too_deep_is_refused() {
 }
 
 #[test]
-fn a_file_of_100_mb_is_refused_unread() {
+fn a_file_of_100_mb_is_refused_without_reading_it() {
     let run = Perfctl::new().file("huge.yaml", "");
     let file = std::fs::File::options()
         .write(true)
@@ -155,7 +155,7 @@ fn a_file_of_100_mb_is_refused_unread() {
 }
 
 #[test]
-fn what_is_no_file_is_refused() {
+fn anything_but_a_regular_text_file_is_refused() {
     let run = || {
         Perfctl::new()
             .file("dir.yaml/x", "")
@@ -188,12 +188,12 @@ fn an_empty_scenario_says_what_is_missing() {
 }
 
 #[test]
-fn a_wrong_profile_is_refused_with_its_place() {
+fn a_bad_profile_is_refused_with_its_place() {
     for (text, part) in [
         ("users: 5\nduration: 1 fortnight\n", "profiles/mine.yaml:2:"),
         (
             "users: 5\nrate: 5\nduration: 1s\n",
-            "`users` and `rate` together",
+            "`users` and `rate` cannot be combined",
         ),
         ("duration: 1s\n", "no load"),
         ("users: 5\n", "duration"),

@@ -1,5 +1,5 @@
 //! A gallery of bad scenarios: `tests/errors/NAME.yaml` and beside it the whole text shown for it.
-//! `SNAPSHOTS=overwrite cargo test --test it errors` writes the texts anew.
+//! `SNAPSHOTS=overwrite cargo test --test it errors` rewrites the texts.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -28,7 +28,7 @@ fn every_bad_scenario_is_explained_as_in_the_gallery() {
 }
 
 #[test]
-fn errors_of_scenario_profile_and_options_come_together() {
+fn errors_of_scenario_profile_and_options_are_reported_together() {
     let options = Options {
         slos: vec!["p95>1s".into()],
         users: Some(0),
@@ -60,7 +60,7 @@ fn a_file_of_100_mb_is_refused_before_it_is_read() {
 }
 
 #[test]
-fn what_is_no_text_file_is_refused() {
+fn a_file_that_is_not_text_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.yaml");
     std::fs::write(&path, b"name: x\nhost: \xff\n").unwrap();

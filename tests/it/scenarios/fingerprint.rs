@@ -1,4 +1,4 @@
-//! Old baselines go on to count: a scenario that says nothing new keeps its fingerprint.
+//! Old baselines remain valid: a scenario that says nothing new keeps its fingerprint.
 
 use crate::support::Perfctl;
 

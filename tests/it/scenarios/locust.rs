@@ -1,4 +1,4 @@
-//! The scenarios that stand beside Locust's own examples in `scenarios/locust`: each compiles, with
+//! The scenarios beside Locust's own examples in `scenarios/locust`: each compiles, with
 //! its profiles, and does against a server what its locustfile does. How much both are alike is
 //! measured by `scenarios/locust/compare`, which needs Locust.
 
@@ -76,7 +76,7 @@ fn asked(target: &Recording) -> BTreeMap<String, usize> {
 }
 
 #[test]
-fn each_scenario_stands_beside_its_locustfile_says_where_it_is_from_and_compiles() {
+fn each_scenario_is_beside_its_locustfile_names_its_origin_and_compiles() {
     let names = scenarios();
     assert!(names.len() >= 16, "{names:?}");
     for name in names {

@@ -1,5 +1,5 @@
 //! User classes and flows by the whole program: logging in, cookies, polling, what is counted and
-//! what stands in the reports.
+//! what the reports say.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

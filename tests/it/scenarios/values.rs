@@ -1,4 +1,4 @@
-//! What users know: values taken out of answers, rows of data, expressions, and what failures are
+//! What users know: values taken out of responses, rows of data, expressions, and what failures are
 //! called.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +19,7 @@ fn by_user(server: &Recording) -> BTreeMap<String, Vec<String>> {
 }
 
 #[test]
-fn what_an_answer_holds_is_sent_with_the_next_requests_of_that_user() {
+fn values_of_a_response_are_sent_with_the_next_requests_of_that_user() {
     let server = Recording::start(|seen, number| match seen.path() {
         "/login" => answer(
             "200 OK",
@@ -39,7 +39,7 @@ defaults: {headers: {X-User: '{{ user_id }}'}}",
     .expect_status(0)
     .run();
     assert_eq!(outcomes(&completed.result()), "ok 120");
-    // The number of an answer is that of its request, so that each user's next path is known.
+    // The number of a response is that of its request, so that each user's next path is known.
     let mut numbers: BTreeMap<String, Option<usize>> = BTreeMap::new();
     let (mut first, mut later) = (0, 0);
     for (number, seen) in server.seen().into_iter().enumerate() {
@@ -82,7 +82,7 @@ fn a_value_that_is_missing_fails_the_request_and_those_that_need_it() {
         "nothing is sent without its value"
     );
     for text in [
-        "`token` was not found: there is nothing at `$.token`; it starts with",
+        "`token` was not found: no value at `$.token`; it starts with",
         "variable `token` is not set yet",
     ] {
         let shown = completed
@@ -184,7 +184,7 @@ defaults: {headers: {X-User: '{{ user_id }}'}}",
 }
 
 #[test]
-fn users_or_the_run_end_with_the_data_as_the_scenario_says() {
+fn when_the_data_runs_out_users_or_the_run_end_as_the_scenario_says() {
     for (data, mode, expected) in [
         ("stop_user", "sequential", 6),
         ("stop_user", "unique", 6),
@@ -218,7 +218,7 @@ data: {{users: {{file: users.csv, mode: {mode}, on_end: {data}}}}}"
             assert_eq!(outcomes(&result), "ok 6, data_exhausted 3");
         }
         assert!(
-            completed.stdout.contains("for want of data"),
+            completed.stdout.contains("because data ran out"),
             "{}",
             completed.stdout
         );
@@ -226,7 +226,7 @@ data: {{users: {{file: users.csv, mode: {mode}, on_end: {data}}}}}"
 }
 
 #[test]
-fn a_run_that_ends_with_its_data_is_no_broken_run() {
+fn a_run_that_ends_when_its_data_runs_out_is_not_broken() {
     let server = Recording::ok();
     let completed = Perfctl::scenario(
         &server.url(),
@@ -319,12 +319,12 @@ data: {rows: rows.jsonl}",
 
 /// Row 44 of the faults: data comes from the scenario's folder, and nothing is opened to find out.
 #[test]
-fn data_files_have_no_way_out_of_their_folder() {
+fn data_files_outside_the_folder_are_refused() {
     let outside = tempfile::tempdir().unwrap();
     std::fs::write(outside.path().join("users.csv"), rows(3)).unwrap();
     for (path, part) in [
-        ("../users.csv", "not below"),
-        ("/etc/users.csv", "not below"),
+        ("../users.csv", "outside"),
+        ("/etc/users.csv", "outside"),
         ("link.csv", "leads out"),
         ("fifo.csv", "regular"),
         ("none.csv", "No such file"),
@@ -348,9 +348,9 @@ fn data_files_have_no_way_out_of_their_folder() {
     }
 }
 
-/// Row 31: what is wrong stands with file, line and column, and nothing is sent.
+/// Errors have file, line and column, and nothing is sent.
 #[test]
-fn a_bad_data_file_is_refused_with_the_place_of_each_fault() {
+fn a_bad_data_file_is_refused_with_the_place_of_each_error() {
     for (content, places) in [
         (&b""[..], &["users.csv:1:1: the file is empty"][..]),
         (
@@ -387,19 +387,19 @@ fn too_few_rows_for_the_load_are_known_before_it() {
         (
             "mode: unique",
             ["-u", "4"],
-            "has 3 rows, not enough for 4 users",
+            "has 3 rows, too few for 4 users",
         ),
         (
             "on_end: stop_user",
             ["--rate", "9"],
-            "`stop_user` has no meaning",
+            "`stop_user` has no effect",
         ),
+        ("mode: unique, on_end: wrap", ["--rate", "9"], "cannot wrap"),
         (
-            "mode: unique, on_end: wrap",
-            ["--rate", "9"],
-            "cannot begin again",
+            "mode: random, on_end: stop_run",
+            ["-u", "1"],
+            "never run out",
         ),
-        ("mode: random, on_end: stop_run", ["-u", "1"], "never end"),
     ] {
         let endpoints =
             format!("- get: '/{{{{ users.id }}}}'\ndata: {{users: {{file: users.csv, {data}}}}}");
@@ -417,9 +417,9 @@ fn too_few_rows_for_the_load_are_known_before_it() {
 }
 
 #[test]
-fn an_answer_is_compared_with_what_was_sent() {
+fn a_response_is_compared_with_what_was_sent() {
     let server = Recording::start(|seen, number| {
-        // Every other answer is about another row than the one that was asked for.
+        // Every other response is about another row than the one requested.
         let extra = ["", "0"][number % 2];
         ok(&format!("{{\"id\": \"{}{extra}\"}}", &seen.path()[1..]))
     });

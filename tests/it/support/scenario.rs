@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use perfctl::demo::{Behaviour, Demo};
+use perfctl::demo::{Behavior, Demo};
 use perfctl::metrics::{Outcome, RunResult, read_result};
 use serde_json::Value;
 
@@ -62,11 +62,11 @@ impl Completed {
 /// The built-in target, each of whose answers takes so long, and its URL.
 pub fn target(latency_ms: u64) -> (Demo, String) {
     let latency = Duration::from_millis(latency_ms);
-    let behaviour = Behaviour {
+    let behavior = Behavior {
         latency,
-        ..Behaviour::default()
+        ..Behavior::default()
     };
-    let demo = Demo::start(0, behaviour).unwrap();
+    let demo = Demo::start(0, behavior).unwrap();
     let url = format!("http://{}", demo.addr());
     (demo, url)
 }

@@ -9,7 +9,7 @@ use perfctl::metrics::Outcome;
 
 use crate::support::Fault;
 
-/// A server with a fault, requests, and what must come of them.
+/// A server with a fault, requests, and their expected results.
 pub struct Case {
     /// The row of the torture table.
     pub row: u8,
@@ -21,7 +21,7 @@ pub struct Case {
     /// Requests and connections that the server counts.
     pub requests: u64,
     pub connections: u64,
-    /// Words in the text of the last failure.
+    /// A part of the text of the last failure.
     pub says: &'static str,
 }
 
@@ -66,7 +66,7 @@ fn raw_then_close(text: &str) -> Fault {
     Fault::RawThenClose(text.as_bytes().to_vec())
 }
 
-/// An answer with this body, said to be gzip.
+/// A response with this body, declared as gzip.
 pub fn gzipped(body: &[u8]) -> Fault {
     let head = format!(
         "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n",

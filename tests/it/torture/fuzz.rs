@@ -1,4 +1,4 @@
-//! Whatever a server sends, perfctl makes one outcome of it and does not panic.
+//! Whatever a server sends, the request ends in one outcome, and perfctl does not panic.
 
 use perfctl::metrics::Outcome;
 use proptest::prelude::*;
@@ -9,8 +9,8 @@ use crate::torture::play::{CLIENTS, Script};
 const ENDPOINT: &str =
     "{get: /, timeout: 5s, max_redirects: 1, check: {body_contains: x, json: {$.a: 1}}}";
 
-/// Pieces of responses, right and wrong, and anything.
-fn answer() -> impl Strategy<Value = Vec<u8>> {
+/// Pieces of responses, valid and invalid, and anything.
+fn any_response() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         4 => prop::sample::select(vec![
             "HTTP/1.1 200 OK\r\n", "HTTP/1.0 503 \r\n", "HTTP/1.1 302 X\r\n", "HTTP/1.1 100 Continue\r\n\r\n",
@@ -35,9 +35,9 @@ fn answer() -> impl Strategy<Value = Vec<u8>> {
     (start, pieces).prop_map(|(start, pieces)| [start.as_bytes(), &pieces.concat()].concat())
 }
 
-/// The outcome that each client makes of an answer.
-fn class_of(answer: Vec<u8>) -> Vec<(Outcome, String)> {
-    let server = Misbehaving::start(Fault::RawThenClose(answer));
+/// The outcome of a response, and its text, with each client.
+fn outcomes_of(response: Vec<u8>) -> Vec<(Outcome, String)> {
+    let server = Misbehaving::start(Fault::RawThenClose(response));
     let of = |client| {
         let one = Script::new(&server.url(), ENDPOINT, 1)
             .play(client)
@@ -51,10 +51,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
-    fn any_answer_ends_in_one_class_at_once(answer in answer()) {
-        for (outcome, text) in class_of(answer) {
-            // The server closes the connection, so nothing is left to wait for; and nothing in an
-            // answer can be the fault of this machine or of the request.
+    fn any_response_ends_in_one_outcome_at_once(bytes in any_response()) {
+        for (outcome, text) in outcomes_of(bytes) {
+            // The server closes the connection, so nothing is left to wait for; and nothing in a
+            // response can be the fault of this machine or of the request.
             let is_possible = !outcome.is_censored()
                 && !outcome.is_local()
                 && !matches!(outcome, Outcome::Dropped | Outcome::InvalidRequest | Outcome::Other);
@@ -66,7 +66,7 @@ proptest! {
     #[test]
     fn any_location_is_followed_or_refused(location in prop::collection::vec(any::<u8>(), 0..30)) {
         let head = b"HTTP/1.1 302 Found\r\ncontent-length: 0\r\nlocation: ";
-        for (outcome, text) in class_of([head, &location[..], b"\r\n\r\n"].concat()) {
+        for (outcome, text) in outcomes_of([head, &location[..], b"\r\n\r\n"].concat()) {
             let is_possible = matches!(
                 outcome,
                 Outcome::RedirectInvalid

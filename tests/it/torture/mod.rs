@@ -1,4 +1,4 @@
-//! Servers that misbehave, and what every client of perfctl must make of them: one outcome for each
+//! Servers that misbehave, and how every client of perfctl must handle them: one outcome for each
 //! request, nothing sent twice, memory bounded. The numbers are those of the rows in
 //! `docs/measurement.md`.
 

@@ -1,4 +1,4 @@
-//! Sending requests through a client, in one session, and judging what comes back.
+//! Sending requests through a client, in one session, and checking the responses.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use perfctl::check::judge;
 use perfctl::metrics::Outcome;
 use perfctl::plan::Plan;
-use perfctl::protocol::http::{DirectClient, ReqwestClient, tls_config};
+use perfctl::protocol::http::{ConnectOptions, DirectClient, ReqwestClient};
 use perfctl::protocol::{Client, Request, Response, Session};
 use perfctl::scenario::{Options, Source, compile};
 use rand_chacha::ChaCha12Rng;
@@ -16,7 +16,7 @@ use rustls::ClientConfig;
 /// The clients that perfctl has: each row holds for all of them.
 pub const CLIENTS: [&str; 2] = ["reqwest", "direct"];
 
-/// What came of one request.
+/// The result of one request.
 #[derive(Debug)]
 pub struct Played {
     pub outcome: Outcome,
@@ -35,7 +35,7 @@ pub struct Script<'a> {
     pub times: usize,
     /// The wait before each but the first.
     pub pause: Duration,
-    /// Whom to trust; the machine's own certificates by default.
+    /// Trusted CAs; those of the machine by default.
     pub tls: Option<ClientConfig>,
 }
 
@@ -53,13 +53,14 @@ impl<'a> Script<'a> {
     /// Plays it with this one of the [`CLIENTS`].
     pub fn play(&self, client: &str) -> Vec<Played> {
         let plan = self.plan();
-        let tls = match &self.tls {
-            Some(tls) => tls.clone(),
-            None => tls_config(&plan, self.base).unwrap(),
+        let connect = match &self.tls {
+            Some(tls) => ConnectOptions::with_tls(&plan, tls.clone()),
+            None => ConnectOptions::new(&plan, self.base),
         };
+        let (base, connect) = (self.base, connect.unwrap());
         match client {
-            "direct" => self.play_with(&DirectClient::new(&plan, self.base, tls).unwrap(), &plan),
-            _ => self.play_with(&ReqwestClient::new(&plan, self.base, tls).unwrap(), &plan),
+            "direct" => self.play_with(&DirectClient::new(&plan, base, connect).unwrap(), &plan),
+            _ => self.play_with(&ReqwestClient::new(&plan, base, connect).unwrap(), &plan),
         }
     }
 
@@ -86,10 +87,10 @@ impl<'a> Script<'a> {
                 session.execute(&request, &mut response).await;
                 let took = started.elapsed();
                 let mut rng = ChaCha12Rng::seed_from_u64(plan.seed);
-                let judgement = judge(endpoint, &response, took, &plan.secrets, |_| true, &mut rng);
+                let result = judge(endpoint, &response, took, &plan.secrets, |_| true, &mut rng);
                 played.push(Played {
-                    outcome: judgement.outcome,
-                    text: judgement.text.unwrap_or_default(),
+                    outcome: result.outcome,
+                    text: result.text.unwrap_or_default(),
                     response,
                     took,
                 });

@@ -71,7 +71,7 @@ fn row_12_a_body_is_cut_off_at_its_cap() {
 }
 
 #[test]
-fn row_13_compressed_bodies_are_decoded_for_checks_and_only_so_far() {
+fn row_13_compressed_bodies_are_decoded_for_checks_up_to_a_limit() {
     play(13);
 }
 
@@ -91,7 +91,7 @@ fn row_16_what_is_not_http_is_a_protocol_failure() {
 }
 
 #[test]
-fn row_16_the_direct_client_shows_how_it_begins_without_its_control_characters() {
+fn row_16_the_direct_client_quotes_its_first_bytes_without_control_characters() {
     let server = Misbehaving::start(Fault::Garbage);
     let played = Script::new(&server.url(), "{get: /}", 1).play("direct");
     let shown = r"it starts with `\u{1b}[31mSSH-2.0-garbage\r\n\r\n`";
@@ -99,17 +99,17 @@ fn row_16_the_direct_client_shows_how_it_begins_without_its_control_characters()
 }
 
 #[test]
-fn row_17_a_head_without_measure_is_a_protocol_failure() {
+fn row_17_a_head_that_is_too_large_is_a_protocol_failure() {
     play(17);
 }
 
 #[test]
-fn row_18_bytes_that_are_no_text_are_taken_as_they_are() {
+fn row_18_bytes_that_are_not_text_are_accepted() {
     play(18);
 }
 
 #[test]
-fn row_19_informational_and_bodyless_answers_are_one_request_each() {
+fn row_19_informational_and_bodyless_responses_are_one_request_each() {
     play(19);
 }
 
@@ -119,6 +119,6 @@ fn row_20_a_redirect_loop_ends_and_its_hops_are_counted() {
 }
 
 #[test]
-fn row_22_a_server_that_asks_for_patience_gets_no_hidden_retry() {
+fn row_22_a_server_that_sends_retry_after_gets_no_hidden_retry() {
     play(22);
 }

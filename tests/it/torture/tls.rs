@@ -25,7 +25,7 @@ fn play(
 }
 
 #[test]
-fn row_24_a_certificate_that_does_not_hold_is_refused_with_the_reason() {
+fn row_24_an_invalid_certificate_is_rejected_with_the_reason() {
     let authority = Authority::new();
     let cases = [
         (Certificate::Expired, &authority, "expired"),
@@ -83,7 +83,7 @@ fn row_24_a_certificate_of_an_authority_this_machine_trusts_is_accepted() {
 }
 
 #[test]
-fn row_25_a_handshake_that_stalls_has_a_class_of_its_own() {
+fn row_25_a_handshake_that_stalls_has_an_outcome_of_its_own() {
     let server = Misbehaving::start(Fault::Hang);
     let url = server.url().replace("http:", "https:");
     let cases = [

@@ -1,5 +1,5 @@
-//! Putting credentials into requests, and keeping what answers and tokens need from one request to
-//! the next.
+//! Adding credentials to requests, and the state that digest authentication and tokens keep from
+//! one request to the next.
 //!
 //! Here: which state belongs to whom. Not here: the arithmetic of digest (`digest`) and the token
 //! request (`token`).
@@ -11,34 +11,33 @@ use ::http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::digest::{self, Answerer};
-use super::token::Slot;
+use super::digest::{self, DigestResponder};
+use super::token::TokenCache;
 use crate::metrics::Outcome;
 use crate::plan::{Auth, Endpoint, KeyPlace, OAuth2, Plan};
 use crate::protocol::Failure;
-use crate::protocol::http::failed;
-use crate::protocol::http::prepared::Outgoing;
-use crate::protocol::http::redirect::host_and_port;
+use crate::protocol::http::request::outgoing::Outgoing;
+use crate::protocol::http::request::outgoing::host_and_port;
 
-/// A way of proving, as its endpoints share it.
-pub(crate) struct Group {
+/// An `auth` setting, shared by the endpoints that have it.
+pub(crate) struct AuthGroup {
     pub(crate) auth: Arc<Auth>,
     /// The token of all users of this worker.
-    shared: Slot,
+    shared_token: TokenCache,
 }
 
 /// The groups of a plan, and for each endpoint its group.
-pub(crate) fn groups(plan: &Plan) -> (Vec<Group>, Vec<Option<usize>>) {
-    let mut groups: Vec<Group> = Vec::new();
+pub(crate) fn groups(plan: &Plan) -> (Vec<AuthGroup>, Vec<Option<usize>>) {
+    let mut groups: Vec<AuthGroup> = Vec::new();
     let mut group_of = |endpoint: &Endpoint| {
         let auth = endpoint.auth.as_ref()?;
         let known = groups
             .iter()
             .position(|group| Arc::ptr_eq(&group.auth, auth));
         Some(known.unwrap_or_else(|| {
-            groups.push(Group {
+            groups.push(AuthGroup {
                 auth: auth.clone(),
-                shared: Slot::default(),
+                shared_token: TokenCache::default(),
             });
             groups.len() - 1
         }))
@@ -47,38 +46,49 @@ pub(crate) fn groups(plan: &Plan) -> (Vec<Group>, Vec<Option<usize>>) {
     (groups, of_endpoints)
 }
 
-impl Group {
-    /// Where the token for a request of the user with `state` is kept; with the token's source.
-    pub(crate) fn slot<'a>(&'a self, state: &'a UserState) -> Option<(&'a OAuth2, &'a Slot)> {
+impl AuthGroup {
+    /// How the token for a request of `user` is fetched, and where it is kept; `None` where requests
+    /// need no token.
+    pub(crate) fn token_cache<'a>(
+        &'a self,
+        user: &'a UserAuth,
+    ) -> Option<(&'a OAuth2, &'a TokenCache)> {
         let Auth::OAuth2(oauth2) = &*self.auth else {
             return None;
         };
         // What differs from user to user cannot be shared by them.
         let is_own = oauth2.per_user || self.auth.varies();
-        Some((oauth2, if is_own { &state.own } else { &self.shared }))
+        Some((
+            oauth2,
+            if is_own {
+                &user.own_token
+            } else {
+                &self.shared_token
+            },
+        ))
     }
 }
 
 /// What one user keeps for a group.
 #[derive(Default)]
-pub(crate) struct UserState {
-    own: Slot,
-    digest: RefCell<Option<Digest>>,
+pub(crate) struct UserAuth {
+    own_token: TokenCache,
+    digest: RefCell<Option<DigestState>>,
 }
 
-/// A challenge that was answered.
-struct Digest {
-    answerer: Answerer,
-    /// `host:port` that asked.
+/// A digest challenge that is being answered.
+struct DigestState {
+    responder: DigestResponder,
+    /// `host:port` that sent it.
     host: String,
-    /// Name and password that it was answered with.
+    /// The user name and password for it.
     values: [String; 2],
 }
 
-impl UserState {
+impl UserAuth {
     /// Answers the last challenge for `request`, if it came from its host for the same name and
     /// password.
-    pub(crate) fn answer(&self, request: &mut Outgoing, values: &[&str]) {
+    pub(crate) fn answer_challenge(&self, request: &mut Outgoing, values: &[&str]) {
         let mut state = self.digest.borrow_mut();
         let Some(digest) = state.as_mut() else { return };
         if host_and_port(&request.url).as_ref() != Some(&digest.host) || digest.values != values {
@@ -89,18 +99,18 @@ impl UserState {
             Some(query) => format!("{}?{query}", url.path()),
             None => url.path().to_owned(),
         };
-        let header = digest.answerer.next(request.method.as_str(), &uri);
-        // A realm or a nonce may hold what no header can: then there is no answer.
+        let header = digest.responder.next(request.method.as_str(), &uri);
+        // A realm or a nonce may hold what is not allowed in a header: then it is not answered.
         if let Ok(header) = HeaderValue::from_bytes(header.as_bytes()) {
             request.headers.insert(AUTHORIZATION, header);
         }
     }
 
-    /// Takes the challenge of a 401 from `host`; whether there was one.
+    /// Takes the digest challenge of a 401 from `host`; whether there was one.
     ///
     /// # Errors
-    /// When only challenges for digest came that cannot be answered.
-    pub(crate) fn challenged(
+    /// When none of its digest challenges is supported.
+    pub(crate) fn accept_challenge(
         &self,
         headers: &HeaderMap,
         host: &str,
@@ -108,14 +118,14 @@ impl UserState {
         user: u64,
     ) -> Result<bool, Failure> {
         let challenge = digest::challenge(headers).map_err(|why| {
-            let text = format!("{why}, which perfctl cannot answer");
-            failed(Outcome::AuthFailed, text)
+            let text = format!("cannot authenticate by digest: {why}");
+            Failure::new(Outcome::AuthFailed, text)
         })?;
         let (Some(challenge), [name, password]) = (challenge, values) else {
             return Ok(false);
         };
-        *self.digest.borrow_mut() = Some(Digest {
-            answerer: Answerer::new(challenge, name, password, user),
+        *self.digest.borrow_mut() = Some(DigestState {
+            responder: DigestResponder::new(challenge, name, password, user),
             host: host.to_owned(),
             values: [(*name).to_owned(), (*password).to_owned()],
         });
@@ -123,8 +133,8 @@ impl UserState {
     }
 }
 
-/// The values of an auth's templates: those that were rendered, and those that never vary.
-pub(crate) fn values<'a>(auth: &'a Auth, rendered: &'a [String]) -> Vec<&'a str> {
+/// The values of the templates of an `auth`: those that were rendered, and those that never vary.
+pub(crate) fn template_values<'a>(auth: &'a Auth, rendered: &'a [String]) -> Vec<&'a str> {
     let templates = auth.templates().into_iter().enumerate();
     let rendered = |i: usize| rendered.get(i).map_or("", String::as_str);
     templates
@@ -132,11 +142,11 @@ pub(crate) fn values<'a>(auth: &'a Auth, rendered: &'a [String]) -> Vec<&'a str>
         .collect()
 }
 
-/// Puts a proof that needs no server's word into a request; others come later.
+/// Adds credentials that need nothing from a server to a request; others are added later.
 ///
 /// # Errors
-/// When a value fits in no header. The value itself is not shown.
-pub(crate) fn put(auth: &Auth, values: &[&str], request: &mut Outgoing) -> Result<(), String> {
+/// When a value has a character that is not allowed in headers. The value itself is not shown.
+pub(crate) fn insert(auth: &Auth, values: &[&str], request: &mut Outgoing) -> Result<(), String> {
     let name = |text: &str| text.parse::<HeaderName>();
     let (name, value) = match (auth, values) {
         (Auth::Basic(_), [username, password]) => {
@@ -153,10 +163,10 @@ pub(crate) fn put(auth: &Auth, values: &[&str], request: &mut Outgoing) -> Resul
         },
         _ => return Ok(()),
     };
-    let name = name.map_err(|_| "`auth` names no header".to_owned())?;
+    let name = name.map_err(|_| "the header name in `auth` is not valid".to_owned())?;
     let value = HeaderValue::from_str(&value).map_err(|_| {
         format!(
-            "the credentials of `{}` have a character no header may have",
+            "the credentials of `{}` have a character that is not allowed in headers",
             auth.kind()
         )
     })?;

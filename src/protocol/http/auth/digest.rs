@@ -1,28 +1,28 @@
-//! Digest authentication (RFC 7616): reading a challenge, and answering it again and again.
+//! Digest authentication (RFC 7616): reading a challenge, and answering it for each request.
 //!
-//! Here: pure functions of texts. Not here: when an answer is sent (`http`).
+//! Here: pure functions of texts. Not here: when an answer is sent (`client`).
 
 use ::http::header::{HeaderMap, WWW_AUTHENTICATE};
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
-/// What a server asks for.
+/// What a server requires.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Challenge {
     realm: String,
     nonce: String,
     opaque: Option<String>,
     algorithm: Algorithm,
-    /// Whether `qop="auth"` is among what it takes.
+    /// Whether `qop="auth"` is among the options it offers.
     qop: bool,
     userhash: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Algorithm {
-    /// The same as `Md5`, and not said.
+    /// The same as `Md5`, without being named.
     #[default]
-    Unsaid,
+    Unnamed,
     Md5,
     Md5Sess,
     Sha256,
@@ -42,7 +42,7 @@ impl Algorithm {
 
     fn name(self) -> Option<&'static str> {
         match self {
-            Self::Unsaid => None,
+            Self::Unnamed => None,
             Self::Md5 => Some("MD5"),
             Self::Md5Sess => Some("MD5-sess"),
             Self::Sha256 => Some("SHA-256"),
@@ -56,7 +56,7 @@ impl Algorithm {
 
     fn hash(self, text: &str) -> String {
         match self {
-            Self::Unsaid | Self::Md5 | Self::Md5Sess => hex(&Md5::digest(text)),
+            Self::Unnamed | Self::Md5 | Self::Md5Sess => hex(&Md5::digest(text)),
             Self::Sha256 | Self::Sha256Sess => hex(&Sha256::digest(text)),
         }
     }
@@ -66,10 +66,10 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The first challenge that can be answered; `None` when there is none for digest at all.
+/// The first supported digest challenge; `None` when there is no digest challenge at all.
 ///
 /// # Errors
-/// What is asked for instead, when no challenge for digest can be answered.
+/// What the first one requires that is not supported, when none of them is.
 pub(crate) fn challenge(headers: &HeaderMap) -> Result<Option<Challenge>, String> {
     let mut refused = None;
     for value in headers.get_all(WWW_AUTHENTICATE) {
@@ -94,9 +94,10 @@ impl Challenge {
             found.map(|(_, value)| value.clone())
         };
         let algorithm = match get("algorithm") {
-            None => Algorithm::Unsaid,
-            Some(name) => Algorithm::parse(&name)
-                .ok_or_else(|| format!("the target asks for digest by `{name}`"))?,
+            None => Algorithm::Unnamed,
+            Some(name) => Algorithm::parse(&name).ok_or_else(|| {
+                format!("the service requires the algorithm `{name}`, which is not supported")
+            })?,
         };
         let qop = match get("qop") {
             None => false,
@@ -107,11 +108,15 @@ impl Challenge {
             {
                 true
             }
-            Some(list) => return Err(format!("the target asks for digest with `qop={list}`")),
+            Some(list) => {
+                return Err(format!(
+                    "the service requires `qop={list}`, which is not supported"
+                ));
+            }
         };
         Ok(Self {
             realm: get("realm").unwrap_or_default(),
-            nonce: get("nonce").ok_or("the target asks for digest without a nonce")?,
+            nonce: get("nonce").ok_or("the challenge of the service has no nonce")?,
             opaque: get("opaque"),
             algorithm,
             qop,
@@ -120,20 +125,20 @@ impl Challenge {
     }
 }
 
-/// Answers one challenge for each request until there is another.
+/// Answers a challenge for each request until the next challenge.
 #[derive(Debug)]
-pub(crate) struct Answerer {
+pub(crate) struct DigestResponder {
     challenge: Challenge,
-    /// The client's own nonce, the same for all answers, as the session algorithms need it.
+    /// The client's own nonce, the same for all answers, as the session algorithms require.
     cnonce: String,
     username: String,
-    /// Of name, realm and password.
+    /// The hash of name, realm and password.
     secret: String,
-    /// How many requests were answered for.
+    /// How many requests it has answered.
     count: u32,
 }
 
-impl Answerer {
+impl DigestResponder {
     /// For this challenge. `seed` makes the client's nonce: the same for the same user in each run.
     pub(crate) fn new(challenge: Challenge, username: &str, password: &str, seed: u64) -> Self {
         let algorithm = challenge.algorithm;
@@ -160,7 +165,7 @@ impl Answerer {
         let (nonce, cnonce) = (&challenge.nonce, &self.cnonce);
         let count = format!("{:08x}", self.count);
         let request = algorithm.hash(&format!("{method}:{uri}"));
-        let proof = match challenge.qop {
+        let hashed = match challenge.qop {
             true => format!("{}:{nonce}:{count}:{cnonce}:auth:{request}", self.secret),
             // As before there was a `qop`: RFC 2069.
             false => format!("{}:{nonce}:{request}", self.secret),
@@ -171,7 +176,7 @@ impl Answerer {
             quoted(&challenge.realm),
             quoted(nonce),
             quoted(uri),
-            algorithm.hash(&proof)
+            algorithm.hash(&hashed)
         );
         if let Some(name) = algorithm.name() {
             header.push_str(&format!(", algorithm={name}"));
@@ -287,9 +292,10 @@ mod tests {
         opaque=\"FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS\"";
 
     fn answer(challenge: &str) -> String {
-        let mut answerer = Answerer::new(first(&[challenge]), "Mufasa", "Circle of Life", 0);
-        answerer.cnonce = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ".into();
-        answerer.next("GET", "/dir/index.html")
+        let mut responder =
+            DigestResponder::new(first(&[challenge]), "Mufasa", "Circle of Life", 0);
+        responder.cnonce = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ".into();
+        responder.next("GET", "/dir/index.html")
     }
 
     #[test]
@@ -314,12 +320,12 @@ mod tests {
     }
 
     #[test]
-    fn a_server_without_qop_gets_the_answer_of_old() {
+    fn a_server_without_qop_gets_an_answer_by_rfc_2069() {
         // The example of RFC 2069, with the erratum to it.
         let challenge = "Digest realm=\"testrealm@host.com\", \
             nonce=\"dcd98b7102dd2f0e8b11d0f600bfb0c093\"";
-        let mut answerer = Answerer::new(first(&[challenge]), "Mufasa", "CircleOfLife", 0);
-        let header = answerer.next("GET", "/dir/index.html");
+        let mut responder = DigestResponder::new(first(&[challenge]), "Mufasa", "CircleOfLife", 0);
+        let header = responder.next("GET", "/dir/index.html");
         assert!(
             header.contains("response=\"1949323746fe6a43ef61f9606e7febea\""),
             "{header}"
@@ -332,17 +338,17 @@ mod tests {
 
     #[test]
     fn each_answer_to_a_challenge_has_its_number() {
-        let mut answerer = Answerer::new(first(&[MD5]), "a", "b", 7);
+        let mut responder = DigestResponder::new(first(&[MD5]), "a", "b", 7);
         for number in 1..=11 {
-            let header = answerer.next("POST", "/");
+            let header = responder.next("POST", "/");
             assert!(header.contains(&format!("nc={number:08x}")), "{header}");
         }
-        let other = Answerer::new(first(&[MD5]), "a", "b", 8);
-        assert_ne!(other.cnonce, answerer.cnonce);
+        let other = DigestResponder::new(first(&[MD5]), "a", "b", 8);
+        assert_ne!(other.cnonce, responder.cnonce);
     }
 
     #[test]
-    fn the_first_challenge_that_can_be_answered_is_taken() {
+    fn the_first_supported_challenge_is_taken() {
         let seen = first(&[
             "Basic realm=\"a, b\", Digest realm=\"c\", nonce=1, algorithm=SHA-512-256",
             "Negotiate YII=, Digest realm=\"d \\\"e\\\"\", nonce=\"2\", qop=auth, algorithm=sha-256",
@@ -354,7 +360,7 @@ mod tests {
         for (text, part) in [
             ("Digest nonce=1, algorithm=SHA-512-256", "SHA-512-256"),
             ("Digest nonce=1, qop=auth-int", "auth-int"),
-            ("Digest realm=x", "without a nonce"),
+            ("Digest realm=x", "has no nonce"),
         ] {
             let refused = challenge(&headers(&[text])).unwrap_err();
             assert!(refused.contains(part), "{refused}");
@@ -362,15 +368,15 @@ mod tests {
     }
 
     #[test]
-    fn names_that_no_header_can_hold_are_encoded_or_hashed() {
+    fn names_that_are_not_allowed_in_headers_are_encoded_or_hashed() {
         let plain = first(&["Digest realm=r, nonce=1"]);
-        let header = Answerer::new(plain, "J\u{e4}s\u{f8}n Doe", "p", 0).next("GET", "/");
+        let header = DigestResponder::new(plain, "J\u{e4}s\u{f8}n Doe", "p", 0).next("GET", "/");
         assert!(
             header.contains("username*=UTF-8''J%C3%A4s%C3%B8n%20Doe"),
             "{header}"
         );
         let hashed = first(&["Digest realm=r, nonce=1, userhash=true"]);
-        let header = Answerer::new(hashed, "ann", "p", 0).next("GET", "/");
+        let header = DigestResponder::new(hashed, "ann", "p", 0).next("GET", "/");
         let expected = hex(&Md5::digest("ann:r"));
         assert!(
             header.contains(&expected) && header.contains("userhash=true"),

@@ -1,7 +1,7 @@
 //! Tokens by OAuth 2.0 client credentials (RFC 6749, section 4.4): fetched when the first request
-//! needs one, kept, and fetched again before they expire.
+//! needs one, kept, and renewed before they expire.
 //!
-//! Here: the token request and who waits for it. Not here: sending the token (`proof`).
+//! Here: the token request and who waits for it. Not here: sending the token (`client`).
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -15,21 +15,20 @@ use url::form_urlencoded::{Serializer, byte_serialize};
 
 use crate::metrics::Outcome;
 use crate::plan::{Endpoint, OAuth2};
-use crate::protocol::http::failed;
-use crate::protocol::http::prepared::Outgoing;
-use crate::protocol::http::transport::{Terms, Transport};
+use crate::protocol::http::request::outgoing::Outgoing;
+use crate::protocol::http::transport::{RequestLimits, Transport};
 use crate::protocol::{Failure, Response};
 use crate::units::format_duration;
 
-/// The largest answer to a token request; bytes.
-const MAX_ANSWER: u64 = 1 << 20;
-/// How long a failed token request counts for all who need the token: a token server in trouble is
-/// not asked by each request.
+/// The largest response to a token request; bytes.
+const MAX_RESPONSE: u64 = 1 << 20;
+/// How long a failed token request counts for all who need the token, so that not every request
+/// asks a token server in trouble.
 const FAILED_FOR: Duration = Duration::from_secs(1);
-/// How long before its end a token is fetched again, at most; less for one that lives shortly.
+/// How long before it expires a token is renewed, at most; less for one with a short life.
 const EARLY: Duration = Duration::from_secs(30);
 
-/// The shortest life of a token, so that it is still there when its request is sent.
+/// The shortest life of a token, so that it is still valid when its request is sent.
 const SHORTEST: Duration = Duration::from_millis(100);
 
 /// A token, as requests need it.
@@ -37,40 +36,40 @@ const SHORTEST: Duration = Duration::from_millis(100);
 pub(crate) struct Token {
     /// The `authorization` header.
     pub(crate) header: HeaderValue,
-    /// The token itself, which nobody may see.
+    /// The token itself, which must not be shown.
     pub(crate) secret: String,
-    /// When it should be fetched again, and when it ends; `None` when it has no end.
-    ends: Option<(Instant, Instant)>,
+    /// When it should be renewed, and when it expires; `None` when it never does.
+    expiry: Option<(Instant, Instant)>,
 }
 
-/// A token that was had, and at which cost.
+/// A token, and what it cost to get it.
 #[derive(Debug)]
-pub(crate) struct Had {
+pub(crate) struct ObtainedToken {
     pub(crate) token: Token,
-    /// How long it took to fetch it, when this request did.
+    /// How long fetching it took, if it was fetched for this request.
     pub(crate) fetched: Option<Duration>,
 }
 
 /// Where one token is kept, for a worker or for a user.
 #[derive(Default)]
-pub(crate) struct Slot {
-    kept: RefCell<Kept>,
-    /// Held by whoever fetches.
+pub(crate) struct TokenCache {
+    state: RefCell<TokenState>,
+    /// Locked by whoever fetches.
     gate: Mutex<()>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct TokenState {
     token: Option<Token>,
-    /// The values that it was fetched with.
+    /// The template values it was fetched with.
     values: Vec<String>,
     failed: Option<(Instant, Failure)>,
 }
 
-impl Kept {
+impl TokenState {
     fn token(&self, values: &[&str], now: Instant) -> Option<(&Token, bool)> {
         let token = self.token.as_ref().filter(|_| self.values == values)?;
-        match token.ends {
+        match token.expiry {
             None => Some((token, false)),
             Some((_, end)) if now >= end => None,
             Some((due, _)) => Some((token, now >= due)),
@@ -78,9 +77,9 @@ impl Kept {
     }
 }
 
-impl Slot {
-    /// The token for `values`. One request at a time fetches it; meanwhile the others use the one
-    /// before, if it has not ended yet, or wait.
+impl TokenCache {
+    /// The token for `values`. One request at a time fetches it; meanwhile the others use the old
+    /// one, if it has not expired yet, or wait.
     ///
     /// # Errors
     /// Why there is none.
@@ -88,15 +87,15 @@ impl Slot {
         &self,
         values: &[&str],
         fetch: impl FnOnce() -> F,
-    ) -> Result<Had, Failure>
+    ) -> Result<ObtainedToken, Failure>
     where
         F: Future<Output = Result<Token, Failure>>,
     {
-        let kept = |token: &Token| Had {
+        let kept = |token: &Token| ObtainedToken {
             token: token.clone(),
             fetched: None,
         };
-        let early = match self.kept.borrow().token(values, Instant::now()) {
+        let early = match self.state.borrow().token(values, Instant::now()) {
             Some((token, false)) => return Ok(kept(token)),
             Some((token, true)) => match self.gate.try_lock() {
                 Ok(held) => Some(held),
@@ -110,8 +109,8 @@ impl Slot {
         };
         let started = Instant::now();
         {
-            // What another has fetched, or failed to, while this one waited.
-            let state = self.kept.borrow();
+            // Another request may have fetched it, or failed to, while this one waited.
+            let state = self.state.borrow();
             if let Some((token, false)) = state.token(values, started) {
                 return Ok(kept(token));
             }
@@ -126,19 +125,19 @@ impl Slot {
             }
         }
         let fetched = fetch().await;
-        let mut state = self.kept.borrow_mut();
+        let mut state = self.state.borrow_mut();
         let values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
         if state.values != values {
-            *state = Kept {
+            *state = TokenState {
                 values,
-                ..Kept::default()
+                ..TokenState::default()
             };
         }
         match fetched {
             Ok(token) => {
                 state.token = Some(token.clone());
                 state.failed = None;
-                Ok(Had {
+                Ok(ObtainedToken {
                     token,
                     fetched: Some(started.elapsed()),
                 })
@@ -146,9 +145,9 @@ impl Slot {
             Err(failure) => {
                 let now = Instant::now();
                 state.failed = Some((now, failure.clone()));
-                // One that should be renewed is still good.
+                // One that is due for renewal is still valid.
                 let old = state.token.as_ref();
-                match old.filter(|token| token.ends.is_none_or(|(_, end)| now < end)) {
+                match old.filter(|token| token.expiry.is_none_or(|(_, end)| now < end)) {
                     Some(token) => Ok(kept(token)),
                     None => Err(failure),
                 }
@@ -169,26 +168,26 @@ pub(crate) async fn fetch<T: Transport>(
     endpoint: &Endpoint,
 ) -> Result<Token, Failure> {
     let no_token = |outcome: Outcome, why: &str| {
-        let text = format!("no token from `{}`: {why}", oauth2.token_url);
-        // What is wrong with this machine stays its own fault.
+        let text = format!("cannot get a token from `{}`: {why}", oauth2.token_url);
+        // A problem of this machine keeps its own outcome.
         let outcome = if outcome.is_local() {
             outcome
         } else {
             Outcome::AuthFailed
         };
-        failed(outcome, text)
+        Failure::new(outcome, text)
     };
     let request = request(oauth2, values).map_err(|why| no_token(Outcome::AuthFailed, &why))?;
-    let terms = Terms::within(endpoint.timeout, endpoint.connect_timeout, MAX_ANSWER);
+    let limits = RequestLimits::within(endpoint.timeout, endpoint.connect_timeout, MAX_RESPONSE);
     let mut response = Response::default();
     let status = transport
-        .exchange(request, &terms, &mut response)
+        .exchange(request, &limits, &mut response)
         .await
         .map_err(|failure| match failure.outcome {
-            Outcome::BodyTooLarge => no_token(failure.outcome, "the answer is larger than 1 MiB"),
+            Outcome::BodyTooLarge => no_token(failure.outcome, "the response is larger than 1 MiB"),
             Outcome::TimeoutHeaders | Outcome::TimeoutBody => {
                 let after = format_duration(endpoint.timeout);
-                no_token(failure.outcome, &format!("no answer within {after}"))
+                no_token(failure.outcome, &format!("no response within {after}"))
             }
             outcome => no_token(outcome, &failure.text),
         })?;
@@ -197,7 +196,7 @@ pub(crate) async fn fetch<T: Transport>(
 
 fn request(oauth2: &OAuth2, values: &[&str]) -> Result<Outgoing, String> {
     let url = oauth2.token_url.parse();
-    let url = url.map_err(|error| format!("it is no URL: {error}"))?;
+    let url = url.map_err(|error| format!("it is not a valid URL: {error}"))?;
     let mut request = Outgoing::new(::http::Method::POST, url);
     let mut values = values.iter();
     let mut next = || *values.next().unwrap_or(&"");
@@ -219,7 +218,9 @@ fn request(oauth2: &OAuth2, values: &[&str]) -> Result<Outgoing, String> {
         let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
         let pair = STANDARD.encode(format!("{}:{}", encoded(id), encoded(secret)));
         let value = HeaderValue::from_str(&format!("Basic {pair}"));
-        let value = value.map_err(|_| "the credentials fit in no header".to_owned())?;
+        let value = value.map_err(|_| {
+            "the credentials have a character that is not allowed in headers".to_owned()
+        })?;
         headers.insert(header::AUTHORIZATION, value);
     }
     let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
@@ -230,36 +231,36 @@ fn request(oauth2: &OAuth2, values: &[&str]) -> Result<Outgoing, String> {
     Ok(request)
 }
 
-/// Reads the answer to a token request.
+/// Reads the response to a token request.
 fn token(status: u16, body: &[u8]) -> Result<Token, String> {
     let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let text = |key: &str| json[key].as_str();
     if !(200..300).contains(&status) {
-        let said: Vec<&str> = [text("error"), text("error_description")]
+        let details: Vec<&str> = [text("error"), text("error_description")]
             .into_iter()
             .flatten()
             .collect();
-        let said = match said.is_empty() {
+        let details = match details.is_empty() {
             true => String::new(),
-            false => format!(" ({})", said.join(": ")),
+            false => format!(" ({})", details.join(": ")),
         };
-        return Err(format!("status {status}{said}"));
+        return Err(format!("status {status}{details}"));
     }
-    let secret = text("access_token").ok_or("the answer holds no `access_token`")?;
+    let secret = text("access_token").ok_or("the response has no `access_token`")?;
     let kind = text("token_type").unwrap_or("Bearer");
     if !kind.eq_ignore_ascii_case("bearer") {
-        return Err(format!("a token of the type `{kind}`, which is not known"));
+        return Err(format!("the token type `{kind}` is not supported"));
     }
     let header = HeaderValue::from_str(&format!("Bearer {secret}"))
-        .map_err(|_| "a token that fits in no header".to_owned())?;
+        .map_err(|_| "the token has a character that is not allowed in headers".to_owned())?;
     let seconds = match &json["expires_in"] {
         serde_json::Value::String(text) => text.parse().ok(),
         value => value.as_f64(),
     };
     let lifetime = seconds.and_then(|seconds: f64| Duration::try_from_secs_f64(seconds).ok());
     let now = Instant::now();
-    let ends = lifetime.and_then(|lifetime| {
-        // One that has ended when it comes is used all the same: the target is the judge.
+    let expiry = lifetime.and_then(|lifetime| {
+        // One that has expired on arrival is used all the same: the service decides.
         let lifetime = lifetime.max(SHORTEST);
         let end = now.checked_add(lifetime)?;
         Some((end - EARLY.min(lifetime / 10), end))
@@ -267,7 +268,7 @@ fn token(status: u16, body: &[u8]) -> Result<Token, String> {
     Ok(Token {
         header,
         secret: secret.to_owned(),
-        ends,
+        expiry,
     })
 }
 
@@ -277,24 +278,24 @@ mod tests {
     use std::cell::Cell;
     use std::rc::Rc;
 
-    fn answer(expires_in: &str) -> Result<Token, Failure> {
+    fn with_lifetime(expires_in: &str) -> Result<Token, Failure> {
         let body = format!("{{\"access_token\":\"abc\",\"expires_in\":{expires_in}}}");
-        token(200, body.as_bytes()).map_err(|why| failed(Outcome::AuthFailed, why))
+        token(200, body.as_bytes()).map_err(|why| Failure::new(Outcome::AuthFailed, why))
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_token_is_fetched_once_for_all_and_again_before_it_ends() {
-        let slot = Rc::new(Slot::default());
+    async fn a_token_is_fetched_once_for_all_and_renewed_before_it_expires() {
+        let cache = Rc::new(TokenCache::default());
         let fetches = Rc::new(Cell::new(0));
         let get = || {
-            let (slot, fetches) = (slot.clone(), fetches.clone());
+            let (cache, fetches) = (cache.clone(), fetches.clone());
             async move {
                 let fetch = || async {
                     fetches.set(fetches.get() + 1);
                     tokio::time::sleep(Duration::from_secs(2)).await;
-                    answer("100")
+                    with_lifetime("100")
                 };
-                slot.get(&["id"], fetch).await.unwrap().fetched
+                cache.get(&["id"], fetch).await.unwrap().fetched
             }
         };
         let took = Some(Duration::from_secs(2));
@@ -313,20 +314,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_failure_counts_for_a_second_and_an_old_token_as_long_as_it_lives() {
-        let slot = Slot::default();
+    async fn a_failure_counts_for_a_second_and_an_old_token_until_it_expires() {
+        let cache = TokenCache::default();
         let fetches = Cell::new(0);
         let get = |good: bool| {
-            let (slot, fetches) = (&slot, &fetches);
+            let (cache, fetches) = (&cache, &fetches);
             async move {
                 let fetch = async || {
                     fetches.set(fetches.get() + 1);
                     match good {
-                        true => answer("\"10\""),
-                        false => Err(failed(Outcome::AuthFailed, "no")),
+                        true => with_lifetime("\"10\""),
+                        false => Err(Failure::new(Outcome::AuthFailed, "no")),
                     }
                 };
-                slot.get(&["id"], fetch).await
+                cache.get(&["id"], fetch).await
             }
         };
         for _ in 0..3 {
@@ -345,11 +346,12 @@ mod tests {
 
     #[tokio::test]
     async fn other_credentials_have_another_token() {
-        let slot = Slot::default();
+        let cache = TokenCache::default();
         let get = |id: &'static str| {
-            let slot = &slot;
+            let cache = &cache;
             async move {
-                slot.get(&[id], async || answer("null"))
+                cache
+                    .get(&[id], async || with_lifetime("null"))
                     .await
                     .unwrap()
                     .fetched
@@ -361,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_an_answer_is_said() {
+    fn an_invalid_token_response_is_explained() {
         for (status, body, part) in [
             (
                 401,
@@ -376,13 +378,16 @@ mod tests {
                 "{\"access_token\":\"a\",\"token_type\":\"mac\"}",
                 "`mac`",
             ),
-            (200, "{\"access_token\":\"a\\nb\"}", "no header"),
+            (200, "{\"access_token\":\"a\\nb\"}", "not allowed"),
         ] {
             let why = token(status, body.as_bytes()).map(|_| ()).unwrap_err();
             assert!(why.contains(part), "{body}: {why}");
         }
         for endless in ["null", "-1", "1e300", "\"soon\""] {
-            assert!(answer(endless).unwrap().ends.is_none(), "{endless}");
+            assert!(
+                with_lifetime(endless).unwrap().expiry.is_none(),
+                "{endless}"
+            );
         }
     }
 }

@@ -1,6 +1,9 @@
-//! One connection, plain or by TLS: reading and writing without ever waiting.
+//! One connection, plain or TLS: reading and writing without ever waiting.
 //!
-//! Not here: how it is made (`connecting`), and what is written and read.
+//! Not here: how it is made (`connecting`), where it leads (`origin`), and what is written and read.
+
+pub(super) mod connecting;
+pub(super) mod origin;
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,10 +14,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-/// A connection that was made.
+/// An established connection.
 pub(super) struct Connection {
     stream: Stream,
-    /// Whom it leads to.
+    /// The address it leads to.
     pub(super) remote: SocketAddr,
 }
 
@@ -39,13 +42,13 @@ impl Connection {
         }
     }
 
-    /// Whether it is spoken to by TLS.
+    /// Whether it uses TLS.
     pub(super) fn is_tls(&self) -> bool {
         matches!(self.stream, Stream::Tls(_))
     }
 
-    /// Whether it can take another request: it was not closed while it was idle, and nothing came
-    /// that nobody asked for. Asks the system only if there is something to be read.
+    /// Whether it can take another request: it was not closed while it was idle, and received
+    /// nothing in that time. Costs a system call only if there is something to read.
     pub(super) fn is_open(&mut self, cx: &mut Context<'_>) -> bool {
         let mut byte = [0];
         match &mut self.stream {
@@ -53,7 +56,7 @@ impl Connection {
                 let read = stream.try_read(&mut byte);
                 read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
             }
-            // What came may be a ticket, which is for TLS to know.
+            // What came may be a ticket, which TLS takes.
             Stream::Tls(stream) => {
                 let mut byte = ReadBuf::new(&mut byte);
                 Pin::new(stream).poll_read(cx, &mut byte).is_pending()
@@ -61,7 +64,7 @@ impl Connection {
         }
     }
 
-    /// Reads what there is; nothing at its end.
+    /// Reads what there is; nothing at the end of the stream.
     pub(super) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
@@ -85,10 +88,10 @@ impl Connection {
         }
     }
 
-    /// Ready once what was written has gone out.
+    /// Ready once everything written was sent.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.stream {
-            // It keeps nothing back.
+            // It buffers nothing.
             Stream::Plain(_) => Poll::Ready(Ok(())),
             Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }

@@ -1,8 +1,8 @@
-//! When the time of a request is up.
+//! Deadlines of requests.
 //!
 //! Setting a timer costs about as much as sending a small request, and hardly any request needs
-//! it: so there is one for each session, which is left alone while it goes off before the request
-//! would have to end, and only then set to that.
+//! one. So a session has one timer for all its requests: while it is set to an earlier time than
+//! the current deadline, it is left alone, and set again only when it fires.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,10 +11,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// The timer of a session; none until it is first waited for.
 #[derive(Default)]
-pub(super) struct Alarm(Option<Pin<Box<Sleep>>>);
+pub(super) struct DeadlineTimer(Option<Pin<Box<Sleep>>>);
 
-impl Alarm {
-    /// Ready once `deadline` is over; until then it wakes the task, some time too early perhaps.
+impl DeadlineTimer {
+    /// Ready once `deadline` has passed; until then it may wake the task early.
     pub(super) fn poll(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let sleep = self
             .0
@@ -42,12 +42,12 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_goes_off_at_each_deadline_later_or_earlier_than_the_last() {
-        let mut alarm = Alarm::default();
+    async fn it_fires_at_each_deadline_later_or_earlier_than_the_last() {
+        let mut timer = DeadlineTimer::default();
         for timeout_ms in [500, 2_000, 100, 100, 30_000, 1] {
             let timeout = Duration::from_millis(timeout_ms);
             let begun = Instant::now();
-            poll_fn(|cx| alarm.poll(begun + timeout, cx)).await;
+            poll_fn(|cx| timer.poll(begun + timeout, cx)).await;
             let late = begun.elapsed() - timeout;
             assert!(late <= Duration::from_millis(1), "{timeout_ms}: {late:?}");
         }
@@ -55,14 +55,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_request_that_ends_in_time_leaves_the_timer_for_the_next() {
-        let mut alarm = Alarm::default();
+        let mut timer = DeadlineTimer::default();
         let timeout = Duration::from_secs(10);
         for _ in 0..30 {
             let deadline = Instant::now() + timeout;
-            let answer = tokio::time::sleep(Duration::from_secs(1));
+            let response = tokio::time::sleep(Duration::from_secs(1));
             tokio::select! {
-                () = poll_fn(|cx| alarm.poll(deadline, cx)) => panic!("too early"),
-                () = answer => {}
+                () = poll_fn(|cx| timer.poll(deadline, cx)) => panic!("too early"),
+                () = response => {}
             }
         }
     }

@@ -1,5 +1,5 @@
-//! Requests as bytes: those of an endpoint made ready once, with slots for what differs, and any
-//! other written out from its parts.
+//! Requests as bytes: those of an endpoint are encoded once, with slots for what differs; any other
+//! is written from its parts.
 //!
 //! Both give the same bytes for the same request, except for the order of the header fields.
 
@@ -9,71 +9,73 @@ use std::rc::Rc;
 use ::http::header::{self, HeaderValue};
 use url::{Position, Url};
 
-use super::origin::{Origin, authority};
+use super::connection::origin::{Origin, authority};
 use crate::plan::{Auth, Body, Endpoint, Method};
 use crate::protocol::Rendered;
-use crate::protocol::http::prepared::{Outgoing, Prepared, is_put_each_time};
+use crate::protocol::http::request::outgoing::Outgoing;
+use crate::protocol::http::request::prepared::{Prepared, is_set_per_request};
 
 /// The largest body that is written together with its head; bytes. A larger one is not copied.
 pub(super) const MAX_JOINED: usize = 64 << 10;
 
-/// An endpoint's request in bytes.
-pub(super) struct Ready {
+/// An endpoint's request as bytes.
+pub(super) struct EncodedRequest {
     pub(super) origin: Rc<Origin>,
-    /// Whether an answer has no body, since it is one to HEAD.
+    /// Whether its method is HEAD, so that a response has no body.
     pub(super) is_head: bool,
-    parts: Vec<Part>,
+    segments: Vec<Segment>,
 }
 
-enum Part {
+/// A stretch of a request.
+enum Segment {
     Literal(Vec<u8>),
     /// The path below the base, with its query.
-    Target,
+    Path,
     /// The value of the header at this position of the endpoint's.
     Header(usize),
-    /// What proves who sends it.
+    /// The credentials.
     Secret,
     /// The line with the length of the body, the end of the head, and the body.
     Body,
 }
 
-impl Ready {
-    /// The bytes of `prepared`, which is what the endpoint always sends below `base`. `None` where
-    /// its requests have to be made one by one: where they have a body of several pieces that
-    /// differ, say, or prove who sends them anew each time.
+impl EncodedRequest {
+    /// Encodes `prepared`, which is what the endpoint always sends below `base`. `None` where its
+    /// requests must be built one by one: for example, where a body has several parts that vary, or
+    /// where the credentials depend on the server.
     pub(super) fn new(endpoint: &Endpoint, prepared: &Prepared, base: &str) -> Option<Self> {
         let fixed = &prepared.request;
         if !has_simple_body(endpoint) || fixed.contents.is_some() {
             return None;
         }
-        let mut writing = Writing::default();
-        writing.text(endpoint.method.as_str());
-        writing.text(" ");
+        let mut encoder = Encoder::default();
+        encoder.text(endpoint.method.as_str());
+        encoder.text(" ");
         match endpoint.url.as_constant() {
-            Some(_) => writing.text(&fixed.url[Position::BeforePath..Position::AfterQuery]),
+            Some(_) => encoder.text(&fixed.url[Position::BeforePath..Position::AfterQuery]),
             None => {
-                writing.text(&base_path(base, endpoint)?);
-                writing.slot(Part::Target);
+                encoder.text(&base_path(base, endpoint)?);
+                encoder.slot(Segment::Path);
             }
         }
-        writing.text(" HTTP/1.1\r\n");
+        encoder.text(" HTTP/1.1\r\n");
         let is_rendered = |name: &str| {
             let mut headers = endpoint.headers.iter();
             headers.any(|header| header.name == name && header.value.as_constant().is_none())
         };
         if !fixed.headers.contains_key(header::HOST) && !is_rendered("host") {
-            writing.text(&format!("host: {}\r\n", authority(&fixed.url)));
+            encoder.text(&format!("host: {}\r\n", authority(&fixed.url)));
         }
         for (name, value) in &fixed.headers {
             if !is_rendered(name.as_str()) {
-                write_field(name.as_str(), value, &mut writing.literal);
+                write_field(name.as_str(), value, &mut encoder.literal);
             }
         }
         for (position, header) in endpoint.headers.iter().enumerate() {
             if header.value.as_constant().is_none() {
-                writing.text(&format!("{}: ", header.name));
-                writing.slot(Part::Header(position));
-                writing.text("\r\n");
+                encoder.text(&format!("{}: ", header.name));
+                encoder.slot(Segment::Header(position));
+                encoder.text("\r\n");
             }
         }
         if let Some(auth) = varying_header(endpoint)? {
@@ -81,66 +83,69 @@ impl Ready {
                 Auth::Bearer(_) => "Bearer ",
                 _ => "",
             };
-            writing.text(&format!("{}: {scheme}", auth.header_name()?));
-            writing.slot(Part::Secret);
-            writing.text("\r\n");
+            encoder.text(&format!("{}: {scheme}", auth.header_name()?));
+            encoder.slot(Segment::Secret);
+            encoder.text("\r\n");
         }
         match (&fixed.body, endpoint.body.varies()) {
-            (_, true) => writing.slot(Part::Body),
+            (_, true) => encoder.slot(Segment::Body),
             (Some(body), false) if body.len() > MAX_JOINED => return None,
-            (body, false) => write_body(body.as_deref().unwrap_or_default(), &mut writing.literal),
+            (body, false) => write_body(body.as_deref().unwrap_or_default(), &mut encoder.literal),
         }
         Some(Self {
             origin: Rc::new(Origin::of(&fixed.url)?),
             is_head: endpoint.method == Method::Head,
-            parts: writing.finish(),
+            segments: encoder.finish(),
         })
     }
 
-    /// Whether what was rendered can be put into the slots as it is. What cannot is put right, or
-    /// refused, where requests are made one by one.
-    pub(super) fn fits(&self, rendered: Option<&Rendered>) -> bool {
+    /// Whether what was rendered fits into the slots as it is. Otherwise the request is built the
+    /// general way, which escapes or rejects it.
+    pub(super) fn can_encode(&self, rendered: Option<&Rendered>) -> bool {
         let Some(rendered) = rendered else {
             return true;
         };
-        self.parts.iter().all(|part| match part {
-            Part::Literal(_) => true,
-            Part::Target => is_plain(&rendered.url),
-            Part::Header(position) => {
+        self.segments.iter().all(|segment| match segment {
+            Segment::Literal(_) => true,
+            Segment::Path => is_plain(&rendered.url),
+            Segment::Header(position) => {
                 let value = rendered.headers.get(*position);
                 value.is_some_and(|value| value.bytes().all(is_field_byte))
             }
-            Part::Secret => {
+            Segment::Secret => {
                 let secret = secret(rendered);
                 secret.is_some_and(|secret| secret.bytes().all(is_field_byte))
             }
-            Part::Body => rendered
+            Segment::Body => rendered
                 .body
                 .as_ref()
                 .is_some_and(|b| b.len() <= MAX_JOINED),
         })
     }
 
-    /// What a request shows that was not known before the run, and nobody may see.
+    /// The credentials in a request that were not known before the run, and must not be shown.
     pub(super) fn secret<'a>(&self, rendered: Option<&'a Rendered>) -> Option<&'a str> {
-        let has_slot = self.parts.iter().any(|part| matches!(part, Part::Secret));
+        let has_slot = self
+            .segments
+            .iter()
+            .any(|segment| matches!(segment, Segment::Secret));
         rendered.filter(|_| has_slot).and_then(secret)
     }
 
-    /// Appends the bytes of a request; what was rendered [fits](Self::fits).
+    /// Appends the bytes of a request; what was rendered [can be encoded](Self::can_encode).
     pub(super) fn write(&self, rendered: Option<&Rendered>, bytes: &mut Vec<u8>) {
-        for part in &self.parts {
-            match (part, rendered) {
-                (Part::Literal(literal), _) => bytes.extend_from_slice(literal),
-                (Part::Target, Some(rendered)) => bytes.extend_from_slice(rendered.url.as_bytes()),
-                (Part::Header(position), Some(rendered)) => {
+        for segment in &self.segments {
+            match (segment, rendered) {
+                (Segment::Literal(literal), _) => bytes.extend_from_slice(literal),
+                (Segment::Path, Some(rendered)) => bytes.extend_from_slice(rendered.url.as_bytes()),
+                (Segment::Header(position), Some(rendered)) => {
                     let value = rendered.headers.get(*position);
                     bytes.extend_from_slice(value.map_or(b"", |value| value.as_bytes()));
                 }
-                (Part::Secret, Some(rendered)) => {
+                (Segment::Secret, Some(rendered)) => {
                     bytes.extend_from_slice(secret(rendered).unwrap_or_default().as_bytes());
                 }
-                (Part::Body, Some(rendered)) => {
+                (Segment::Body, Some(rendered)) => {
                     write_body(rendered.body.as_deref().unwrap_or("").as_bytes(), bytes);
                 }
                 (_, None) => {}
@@ -153,13 +158,13 @@ fn secret(rendered: &Rendered) -> Option<&str> {
     rendered.auth.first().map(String::as_str)
 }
 
-/// The proof that stands in a header of its own and differs from request to request. `None` where
-/// there is one that no slot can hold.
+/// The credentials in a header of their own that vary from request to request. `None` where there
+/// are some that no slot can hold.
 fn varying_header(endpoint: &Endpoint) -> Option<Option<&Auth>> {
     match endpoint.auth.as_deref() {
         None => Some(None),
         Some(Auth::Digest(_) | Auth::OAuth2(_)) => None,
-        Some(auth) if !is_put_each_time(auth, endpoint) => Some(None),
+        Some(auth) if !is_set_per_request(auth, endpoint) => Some(None),
         Some(auth @ Auth::Bearer(_)) => Some(Some(auth)),
         Some(auth @ Auth::ApiKey { .. }) if auth.header_name().is_some() => Some(Some(auth)),
         Some(_) => None,
@@ -172,8 +177,8 @@ fn has_simple_body(endpoint: &Endpoint) -> bool {
     has_slot || !endpoint.body.varies()
 }
 
-/// What stands before the path of an endpoint whose URL differs from request to request. `None`
-/// where that may be a whole URL.
+/// What comes before the path of an endpoint whose URL varies. `None` where the endpoint may render
+/// a whole URL.
 fn base_path(base: &str, endpoint: &Endpoint) -> Option<String> {
     if !endpoint.url.source().starts_with('/') {
         return None;
@@ -182,42 +187,42 @@ fn base_path(base: &str, endpoint: &Endpoint) -> Option<String> {
     Some(base.path().trim_end_matches('/').to_owned())
 }
 
-/// Whether a path with a query stands in a request just as it is: it has none of the characters
-/// that URLs encode, and no dots that they take away.
+/// Whether a path with a query is sent exactly as it is: it has none of the characters that URLs
+/// encode, and no dot segments that they remove.
 fn is_plain(target: &str) -> bool {
     let bytes = target.as_bytes();
     let is_fine = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~/?&=%:@!$()*+,;".contains(byte);
-    // `/%2e%2e/` is as good as `/../`.
+    // `/%2e%2e/` means the same as `/../`.
     let may_be_dots = |pair: &[u8]| pair[0] == b'/' && matches!(pair[1], b'.' | b'%');
     bytes.first() == Some(&b'/') && bytes.iter().all(is_fine) && !bytes.windows(2).any(may_be_dots)
 }
 
-/// As `HeaderValue::from_str` has it.
+/// Whether `HeaderValue::from_str` allows it.
 fn is_field_byte(byte: u8) -> bool {
     byte == b'\t' || (byte >= 0x20 && byte != 0x7f)
 }
 
-/// What is being put together.
+/// A request that is being encoded.
 #[derive(Default)]
-struct Writing {
-    parts: Vec<Part>,
+struct Encoder {
+    segments: Vec<Segment>,
     /// What follows them.
     literal: Vec<u8>,
 }
 
-impl Writing {
+impl Encoder {
     fn text(&mut self, text: &str) {
         self.literal.extend_from_slice(text.as_bytes());
     }
 
-    fn slot(&mut self, part: Part) {
+    fn slot(&mut self, segment: Segment) {
         let literal = std::mem::take(&mut self.literal);
-        self.parts.extend([Part::Literal(literal), part]);
+        self.segments.extend([Segment::Literal(literal), segment]);
     }
 
-    fn finish(mut self) -> Vec<Part> {
-        self.parts.push(Part::Literal(self.literal));
-        self.parts
+    fn finish(mut self) -> Vec<Segment> {
+        self.segments.push(Segment::Literal(self.literal));
+        self.segments
     }
 }
 
@@ -253,7 +258,7 @@ fn write_field(name: &str, value: &HeaderValue, bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(b"\r\n");
 }
 
-/// The end of the head and a body. One without a byte is none.
+/// The end of the head and a body. An empty body is none.
 fn write_body(body: &[u8], bytes: &mut Vec<u8>) {
     write_length(body.len() as u64, bytes);
     bytes.extend_from_slice(body);
@@ -313,15 +318,15 @@ mod tests {
         (lines, body.to_owned())
     }
 
-    /// The request as bytes made ready, and as any other; `None` where it does not fit.
+    /// The request encoded, and built the general way; `None` where it cannot be encoded.
     fn both(endpoint: &Endpoint, rendered: Option<Rendered>) -> Option<[(Vec<String>, String); 2]> {
         let prepared = Prepared::new(endpoint, BASE, None).unwrap();
-        let ready = Ready::new(endpoint, &prepared, BASE)?;
-        if !ready.fits(rendered.as_ref()) {
+        let encoded = EncodedRequest::new(endpoint, &prepared, BASE)?;
+        if !encoded.can_encode(rendered.as_ref()) {
             return None;
         }
         let (mut quick, mut slow) = (Vec::new(), Vec::new());
-        ready.write(rendered.as_ref(), &mut quick);
+        encoded.write(rendered.as_ref(), &mut quick);
         let request = Request {
             index: 0,
             endpoint,
@@ -332,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_is_always_the_same_is_one_piece_of_bytes() {
+    fn a_request_that_never_varies_is_encoded_whole() {
         let text = Template::literal("a b");
         let body = Body::Template(text.clone());
         let url = Template::literal("/x/../y z?q='#f");
@@ -350,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_slot_is_left_to_the_general_way() {
+    fn what_has_no_slot_is_built_the_general_way() {
         let literal = || Template::literal("/");
         let mut gzipped = endpoint(
             Method::Post,
@@ -399,7 +404,7 @@ mod tests {
         }
 
         #[test]
-        fn an_ordinary_path_has_its_slot(path in "/[a-z0-9/_-]{0,9}(\\?[a-z]=[a-z0-9%+,]{0,5})?") {
+        fn an_ordinary_path_can_be_encoded(path in "/[a-z0-9/_-]{0,9}(\\?[a-z]=[a-z0-9%+,]{0,5})?") {
             prop_assert!(is_plain(&path), "{}", path);
         }
     }

@@ -1,7 +1,11 @@
-//! One answer, from its first byte to its last, in whatever pieces it comes.
+//! One response, from its first byte to its last, in whatever pieces it comes.
 //!
-//! Here: what is counted and kept of it. Not here: where the bytes come from (`connection`), nor
-//! what the answer means (`http`).
+//! Here: what is counted and kept of it. Not here: where the bytes come from (`connection`), how
+//! its head (`head`) and body (`body`) are read, and what it means (`client`).
+
+pub(super) mod body;
+pub(super) mod head;
+pub(super) mod head_cache;
 
 use std::time::Duration;
 
@@ -9,23 +13,22 @@ use ::http::StatusCode;
 use bytes::BytesMut;
 use tokio::time::Instant;
 
-use super::body::{Framing, Piece};
-use super::head::{self, Head, Wanted};
-use super::head_cache::Known;
+use self::body::{BodyEvent, Framing};
+use self::head::{Head, HeadOptions};
+use self::head_cache::HeadCache;
 use crate::metrics::Outcome;
-use crate::protocol::http::failed;
 use crate::protocol::http::failure::{Stage, cut_off};
-use crate::protocol::http::transport::Terms;
+use crate::protocol::http::transport::RequestLimits;
 use crate::protocol::{Failure, Response};
 
-/// Below this many bytes a head is looked at whenever more of it comes, so that what is no HTTP is
-/// found out at once; above, at each line end.
+/// Below this many bytes, a head is parsed whenever more of it comes, so that what is not HTTP is
+/// recognized at once; above, at each line end.
 const SMALL: usize = 64;
 
-/// An answer that is being received.
-pub(super) struct Answer {
-    wanted: Wanted,
-    /// What has come of a head that is not whole yet.
+/// A response that is being received.
+pub(super) struct IncomingResponse {
+    options: HeadOptions,
+    /// What has come of an incomplete head.
     partial: Vec<u8>,
     /// The final head, and when it came.
     head: Option<(Head, Instant)>,
@@ -33,42 +36,42 @@ pub(super) struct Answer {
     body: BytesMut,
     /// Bytes of the body so far.
     length: u64,
-    is_whole: bool,
-    /// Whether there was more than the answer.
+    is_complete: bool,
+    /// Whether more came than the response.
     has_surplus: bool,
 }
 
-impl Answer {
-    pub(super) fn new(wanted: Wanted) -> Self {
+impl IncomingResponse {
+    pub(super) fn new(options: HeadOptions) -> Self {
         Self {
-            wanted,
+            options,
             partial: Vec::new(),
             head: None,
             body: BytesMut::new(),
             length: 0,
-            is_whole: false,
+            is_complete: false,
             has_surplus: false,
         }
     }
 
-    /// Takes what has come; whether the answer is whole. Its head may be `known`, and is then not
-    /// read again.
+    /// Takes what has come; whether the response is complete. A head that is in the `cache` is not
+    /// parsed again.
     ///
     /// # Errors
-    /// Why it is none, or more than may be.
+    /// When it is not a valid response, or too large.
     pub(super) fn feed(
         &mut self,
         bytes: &[u8],
-        known: &mut Known,
-        terms: &Terms,
+        cache: &mut HeadCache,
+        limits: &RequestLimits,
         response: &mut Response,
     ) -> Result<bool, Failure> {
         response.bytes_in += bytes.len() as u64;
         if self.head.is_some() {
-            return self.feed_body(bytes, terms, response);
+            return self.feed_body(bytes, limits, response);
         }
         if self.partial.is_empty() {
-            return self.feed_head(bytes, known, terms, response);
+            return self.feed_head(bytes, cache, limits, response);
         }
         let had = self.partial.len();
         self.partial.extend_from_slice(bytes);
@@ -76,25 +79,25 @@ impl Answer {
             return Ok(false);
         }
         let partial = std::mem::take(&mut self.partial);
-        self.feed_head(&partial, known, terms, response)
+        self.feed_head(&partial, cache, limits, response)
     }
 
-    /// Looks for a final head in what has come and was not taken.
+    /// Looks for the head of the final response in what has come.
     fn feed_head(
         &mut self,
         mut bytes: &[u8],
-        known: &mut Known,
-        terms: &Terms,
+        cache: &mut HeadCache,
+        limits: &RequestLimits,
         response: &mut Response,
     ) -> Result<bool, Failure> {
         loop {
-            let Some(head) = self.read_head(bytes, known, response)? else {
+            let Some(head) = self.read_head(bytes, cache, response)? else {
                 self.partial = bytes.to_vec();
                 return Ok(false);
             };
             bytes = &bytes[head.length..];
             if head.is_interim() {
-                // What it says is said again, or was not meant for the final answer.
+                // Its fields come again with the final response, or do not belong to it.
                 response.headers.clear();
                 if bytes.is_empty() {
                     return Ok(false);
@@ -102,38 +105,38 @@ impl Answer {
                 continue;
             }
             let now = Instant::now();
-            response.phases.ttfb = Some(now - terms.started);
+            response.phases.ttfb = Some(now - limits.started);
             response.phases.download = None;
             response.status = Some(head.status);
             response.version = Some(head.version);
             self.head = Some((head, now));
-            let is_whole = self.feed_body(bytes, terms, response)?;
-            if is_whole {
+            let is_complete = self.feed_body(bytes, limits, response)?;
+            if is_complete {
                 // Its last byte came with its head.
                 response.phases.download = Some(Duration::ZERO);
             }
-            return Ok(is_whole);
+            return Ok(is_complete);
         }
     }
 
-    /// The head that `bytes` begin with, if it is whole.
+    /// The head that `bytes` begin with, if it is complete.
     fn read_head(
         &self,
         bytes: &[u8],
-        known: &mut Known,
+        cache: &mut HeadCache,
         response: &mut Response,
     ) -> Result<Option<Head>, Failure> {
-        // What it means depends on the request for a few, and what is kept of it is not remembered.
-        let is_plain = !self.wanted.is_bodyless && !self.wanted.all_fields;
-        if is_plain && let Some(head) = known.find(bytes) {
+        // A cached head holds neither the fields that are kept nor what depends on the request.
+        let is_plain = !self.options.is_bodyless && !self.options.all_fields;
+        if is_plain && let Some(head) = cache.find(bytes) {
             return Ok(Some(head));
         }
-        let head = head::parse(bytes, self.wanted, &mut response.headers)?;
+        let head = head::parse(bytes, self.options, &mut response.headers)?;
         if let Some(head) = &head
             && is_plain
             && response.headers.is_empty()
         {
-            known.add(&bytes[..head.length], head);
+            cache.add(&bytes[..head.length], head);
         }
         Ok(head)
     }
@@ -141,23 +144,23 @@ impl Answer {
     fn feed_body(
         &mut self,
         mut bytes: &[u8],
-        terms: &Terms,
+        limits: &RequestLimits,
         response: &mut Response,
     ) -> Result<bool, Failure> {
         let Some((head, _)) = &mut self.head else {
             return Ok(false);
         };
         loop {
-            let piece = head.framing.take(&mut bytes);
-            match piece.map_err(|why| failed(Outcome::Protocol, why))? {
-                Piece::More => return Ok(false),
-                Piece::End => break,
-                Piece::Content(content) => {
+            let event = head.framing.take(&mut bytes);
+            match event.map_err(|why| Failure::new(Outcome::Protocol, why))? {
+                BodyEvent::NeedMore => return Ok(false),
+                BodyEvent::End => break,
+                BodyEvent::Content(content) => {
                     self.length += content.len() as u64;
-                    if self.length > terms.body_limit() {
-                        return Err(terms.too_large());
+                    if self.length > limits.body_limit() {
+                        return Err(limits.too_large());
                     }
-                    if terms.keep_body {
+                    if limits.keep_body {
                         self.body.extend_from_slice(content);
                     }
                 }
@@ -172,7 +175,7 @@ impl Answer {
     /// The connection was closed.
     ///
     /// # Errors
-    /// When that was too early.
+    /// When the response was not complete.
     pub(super) fn close(&mut self, response: &mut Response) -> Result<(), Failure> {
         if let Some((head, _)) = &self.head
             && head.framing == Framing::UntilClose
@@ -182,18 +185,18 @@ impl Answer {
         }
         let text = match self.stage() {
             Stage::Head if self.partial.is_empty() => "closed before it sent a response",
-            Stage::Head => "closed within the head of the response",
-            Stage::Body => "closed within the body of the response",
+            Stage::Head => "closed in the middle of the response head",
+            Stage::Body => "closed in the middle of the response body",
         };
         let text = format!("the connection was {text}");
-        Err(failed(cut_off(self.stage()), text))
+        Err(Failure::new(cut_off(self.stage()), text))
     }
 
     fn finish(&mut self, response: &mut Response) {
         if let Some((_, head_at)) = &self.head {
             response.phases.download = Some(head_at.elapsed());
         }
-        self.is_whole = true;
+        self.is_complete = true;
         if !self.body.is_empty() {
             response.body = std::mem::take(&mut self.body).freeze();
         }
@@ -201,8 +204,8 @@ impl Answer {
     }
 
     /// Whether all of it has come.
-    pub(super) fn is_whole(&self) -> bool {
-        self.is_whole
+    pub(super) fn is_complete(&self) -> bool {
+        self.is_complete
     }
 
     /// How far it has come.
@@ -213,19 +216,19 @@ impl Answer {
         }
     }
 
-    /// Whether its connection can be used for another request, now that it is whole.
+    /// Whether its connection can be used for another request, now that it is complete.
     pub(super) fn is_kept_alive(&self) -> bool {
         let head = self.head.as_ref();
         head.is_some_and(|(head, _)| head.is_kept_alive) && !self.has_surplus
     }
 
-    /// The status of a whole answer.
+    /// The status of a complete response.
     ///
     /// # Errors
-    /// Never, for a whole one.
+    /// Never, for a complete one.
     pub(super) fn status(&self) -> Result<StatusCode, Failure> {
         let head = self.head.as_ref();
         head.and_then(|(head, _)| StatusCode::from_u16(head.status).ok())
-            .ok_or_else(|| failed(Outcome::Protocol, "the response has no status"))
+            .ok_or_else(|| Failure::new(Outcome::Protocol, "the response has no status"))
     }
 }

@@ -1,4 +1,4 @@
-//! What is left to send of a request, where not all of it was taken at once.
+//! Sending a request that the connection does not take at once.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -6,20 +6,19 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use hyper::body::Body;
 
-use super::broken;
 use super::connection::Connection;
-use super::response::Answer;
+use super::response::IncomingResponse;
 use crate::metrics::Outcome;
-use crate::protocol::http::failure::{Stage, of_file};
-use crate::protocol::http::payload::Pieces;
+use crate::protocol::http::failure::{Stage, file_failure, io_failure};
+use crate::protocol::http::request::payload::StreamedBody;
 use crate::protocol::{Failure, Response};
 
-/// A request on its way.
+/// A request that is being sent.
 pub(super) struct Sending {
     /// What comes next.
     unsent: Bytes,
     /// What follows it.
-    rest: Option<Box<Pieces>>,
+    rest: Option<Box<StreamedBody>>,
     is_flushed: bool,
     /// Why no more can be sent.
     broken: Option<Failure>,
@@ -27,7 +26,7 @@ pub(super) struct Sending {
 
 impl Sending {
     /// Before anything was sent; `rest` is what follows what is [begun](Self::begin) with.
-    pub(super) fn new(rest: Option<Box<Pieces>>) -> Self {
+    pub(super) fn new(rest: Option<Box<StreamedBody>>) -> Self {
         Self {
             unsent: Bytes::new(),
             rest,
@@ -36,8 +35,8 @@ impl Sending {
         }
     }
 
-    /// Sends the first bytes as far as they are taken at once. Whether the connection can be gone
-    /// on with; if not, it took nothing.
+    /// Sends as much of the first bytes as the connection takes at once. Whether the connection can
+    /// be used; if not, it took nothing.
     pub(super) fn begin(
         &mut self,
         connection: &mut Connection,
@@ -48,8 +47,8 @@ impl Sending {
         let taken = match connection.poll_write(cx, bytes) {
             Poll::Ready(Ok(taken)) => taken,
             Poll::Ready(Err(error)) => {
-                self.broken = Some(broken(&error, Stage::Head));
-                // TLS may have sent some of it before it came to know.
+                self.broken = Some(io_failure(&error, Stage::Head, false));
+                // TLS may have sent some of it before it noticed.
                 return connection.is_tls();
             }
             Poll::Pending => 0,
@@ -69,10 +68,10 @@ impl Sending {
         self.is_flushed
     }
 
-    /// Sends what is taken; ready when that was all, or when no more can be sent.
+    /// Sends as much as the connection takes; ready when that was all, or when no more can be sent.
     ///
     /// # Errors
-    /// When a file of the body cannot be read as it should be.
+    /// When a body file cannot be read, or was changed.
     pub(super) fn poll(
         &mut self,
         connection: &mut Connection,
@@ -86,13 +85,13 @@ impl Sending {
                         self.unsent.advance(taken);
                         response.bytes_out += taken as u64;
                     }
-                    Err(error) => self.broken = Some(broken(&error, Stage::Head)),
+                    Err(error) => self.broken = Some(io_failure(&error, Stage::Head, false)),
                 }
-            } else if let Some(pieces) = &mut self.rest {
-                match ready!(Pin::new(&mut **pieces).poll_frame(cx)) {
+            } else if let Some(body) = &mut self.rest {
+                match ready!(Pin::new(&mut **body).poll_frame(cx)) {
                     None => self.rest = None,
                     Some(Ok(frame)) => self.unsent = frame.into_data().unwrap_or_default(),
-                    Some(Err(error)) => return Poll::Ready(Err(of_file(error))),
+                    Some(Err(error)) => return Poll::Ready(Err(file_failure(error))),
                 }
             } else {
                 self.flush(connection, cx);
@@ -108,16 +107,15 @@ impl Sending {
     fn flush(&mut self, connection: &mut Connection, cx: &mut Context<'_>) {
         match connection.poll_flush(cx) {
             Poll::Ready(Ok(())) => self.is_flushed = true,
-            Poll::Ready(Err(error)) => self.broken = Some(broken(&error, Stage::Head)),
+            Poll::Ready(Err(error)) => self.broken = Some(io_failure(&error, Stage::Head, false)),
             Poll::Pending => {}
         }
     }
 
-    /// Why there is no answer: where sending broke off, that says more than the end of the
-    /// connection.
-    pub(super) fn explain(&self, failure: Failure, answer: &Answer) -> Failure {
+    /// Why there is no response: a failure to send explains more than the end of the connection.
+    pub(super) fn explain(&self, failure: Failure, incoming: &IncomingResponse) -> Failure {
         match &self.broken {
-            Some(broken) if failure.outcome == Outcome::ClosedEarly => match answer.stage() {
+            Some(broken) if failure.outcome == Outcome::ClosedEarly => match incoming.stage() {
                 Stage::Head => broken.clone(),
                 Stage::Body => failure,
             },

@@ -1,28 +1,29 @@
-//! The quick way: the requests of most endpoints go out as the bytes they were made into when the
-//! run began, without anything being built for each.
+//! The short path: the requests of most endpoints are sent as the bytes they were encoded to when
+//! the run began, without anything being built for each.
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::encoded::Ready;
-use super::{Direct, Message};
+use super::encoded::EncodedRequest;
+use super::transport::{DirectTransport, WireRequest};
 use crate::error::Error;
 use crate::plan::Plan;
-use crate::protocol::http::transport::{Terms, Transport};
-use crate::protocol::http::{HttpClient, HttpSession, leads_to};
+use crate::protocol::http::client::{HttpClient, HttpSession, redirect_location};
+use crate::protocol::http::connect::ConnectOptions;
+use crate::protocol::http::transport::{RequestLimits, Transport};
 use crate::protocol::{Client, Request, Response, Session};
 
 /// Makes sessions for one worker.
 pub struct DirectClient {
-    http: HttpClient<Direct>,
+    http: HttpClient<DirectTransport>,
     /// By the positions of the endpoints.
-    ready: Rc<[Option<Ready>]>,
+    encoded: Rc<[Option<EncodedRequest>]>,
 }
 
 /// The connection(s) of one virtual user.
 pub struct DirectSession {
-    http: HttpSession<Direct>,
-    ready: Rc<[Option<Ready>]>,
+    http: HttpSession<DirectTransport>,
+    encoded: Rc<[Option<EncodedRequest>]>,
 }
 
 impl DirectClient {
@@ -30,13 +31,13 @@ impl DirectClient {
     ///
     /// # Errors
     /// When an endpoint's fixed parts make no request.
-    pub fn new(plan: &Plan, base: &str, tls: rustls::ClientConfig) -> Result<Self, Error> {
-        let http = HttpClient::new(plan, base, tls)?;
+    pub fn new(plan: &Plan, base: &str, connect: ConnectOptions) -> Result<Self, Error> {
+        let http = HttpClient::new(plan, base, connect)?;
         let endpoints = plan.endpoints.iter().zip(&http.shared.prepared);
-        let ready = endpoints
-            .map(|(endpoint, prepared)| Ready::new(endpoint, prepared, base))
+        let encoded = endpoints
+            .map(|(endpoint, prepared)| EncodedRequest::new(endpoint, prepared, base))
             .collect();
-        Ok(Self { http, ready })
+        Ok(Self { http, encoded })
     }
 }
 
@@ -46,14 +47,14 @@ impl Client for DirectClient {
     fn session(&self) -> DirectSession {
         DirectSession {
             http: self.http.session(),
-            ready: self.ready.clone(),
+            encoded: self.encoded.clone(),
         }
     }
 
     fn companion(&self, session: &DirectSession) -> DirectSession {
         DirectSession {
             http: self.http.companion(&session.http),
-            ready: self.ready.clone(),
+            encoded: self.encoded.clone(),
         }
     }
 }
@@ -64,33 +65,34 @@ impl Session for DirectSession {
     }
 
     async fn execute(&mut self, request: &Request<'_>, response: &mut Response) {
-        let ready = self.ready.get(request.index).and_then(Option::as_ref);
+        let encoded = self.encoded.get(request.index).and_then(Option::as_ref);
         let rendered = request.rendered.as_ref();
-        let ready = ready.filter(|ready| self.http.jar.is_untouched() && ready.fits(rendered));
-        // Whatever is seldom needed is on the heap, so that users at rest do not carry it along.
-        let Some(ready) = ready else {
+        let encoded =
+            encoded.filter(|encoded| self.http.jar.is_untouched() && encoded.can_encode(rendered));
+        // What is seldom needed is on the heap, so that idle users do not carry it along.
+        let Some(encoded) = encoded else {
             return Box::pin(self.http.execute(request, response)).await;
         };
-        if let Some(secret) = ready.secret(rendered) {
+        if let Some(secret) = encoded.secret(rendered) {
             response.credentials.push(secret.to_owned());
         }
-        let terms = Terms::of(request.endpoint);
-        let message = Message {
-            write: |bytes: &mut Vec<u8>| ready.write(rendered, bytes),
+        let limits = RequestLimits::of(request.endpoint);
+        let wire_request = WireRequest {
+            write: |bytes: &mut Vec<u8>| encoded.write(rendered, bytes),
             rest: None,
-            is_head: ready.is_head,
+            is_head: encoded.is_head,
         };
         let transport = &self.http.transport;
-        let carried = transport.carry(&ready.origin, message, &terms, response);
-        let mut ended = carried.await;
+        let exchange = transport.exchange_bytes(&encoded.origin, wire_request, &limits, response);
+        let mut ended = exchange.await;
         if !response.headers.is_empty() {
-            self.http.keep_cookies(request, response);
+            self.http.store_cookies(request, response);
             if let Ok(status) = ended
-                && leads_to(request, status, response).is_some()
+                && redirect_location(request, status, response).is_some()
             {
                 let follow = self
                     .http
-                    .follow(request, None, &terms, Some(status), response);
+                    .follow_redirect(request, &limits, status, response);
                 ended = Box::pin(follow).await.map(|()| status);
             }
         }

@@ -1,4 +1,4 @@
-//! The parts together: an answer is the same however it is cut into reads, whatever it is.
+//! Head, body and cache together: a response is the same however it is split into reads.
 
 use std::time::Duration;
 
@@ -6,30 +6,30 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::DirectClient;
-use super::head::{MAX_HEAD, Wanted};
-use super::head_cache::Known;
-use super::response::Answer;
+use super::response::IncomingResponse;
+use super::response::head::{HeadOptions, MAX_HEAD};
+use super::response::head_cache::HeadCache;
 use crate::metrics::{HttpVersion, Outcome};
 use crate::plan::Model;
 use crate::plan::fixture::{load, plan};
-use crate::protocol::http::tls_config;
-use crate::protocol::http::transport::Terms;
+use crate::protocol::http::ConnectOptions;
+use crate::protocol::http::transport::RequestLimits;
 use crate::protocol::{Client, Request, Response, Session};
 
-const WANTED: Wanted = Wanted {
+const OPTIONS: HeadOptions = HeadOptions {
     is_bodyless: false,
     all_fields: true,
 };
 
-fn terms() -> Terms {
+fn limits() -> RequestLimits {
     let second = Duration::from_secs(1);
-    Terms::within(second, second, 1 << 20)
+    RequestLimits::within(second, second, 1 << 20)
 }
 
-/// What came of an answer.
+/// What was read of a response.
 #[derive(Debug, PartialEq, Eq)]
 struct Read {
-    is_whole: bool,
+    is_complete: bool,
     failure: Option<Outcome>,
     status: Option<u16>,
     fields: Vec<(String, Vec<u8>)>,
@@ -39,48 +39,52 @@ struct Read {
     is_kept_alive: bool,
 }
 
-/// Reads an answer that comes in these pieces, and then ends. Whether its head is known makes no
+/// Reads a response that comes in these pieces, and then ends. Whether its head is cached makes no
 /// difference.
-fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, wanted: Wanted) -> Read {
+fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, options: HeadOptions) -> Read {
     let pieces: Vec<&[u8]> = pieces.into_iter().collect();
-    let mut known = Known::default();
+    let mut cache = HeadCache::default();
     for all_fields in [false, true] {
-        let wanted = Wanted {
+        let options = HeadOptions {
             all_fields,
-            ..wanted
+            ..options
         };
-        let first = read_with(&mut known, &pieces, wanted);
-        assert_eq!(read_with(&mut known, &pieces, wanted), first);
+        let first = read_with(&mut cache, &pieces, options);
+        assert_eq!(read_with(&mut cache, &pieces, options), first);
     }
-    read_with(&mut known, &pieces, wanted)
+    read_with(&mut cache, &pieces, options)
 }
 
-fn read_with(known: &mut Known, pieces: &[&[u8]], wanted: Wanted) -> Read {
-    let (terms, mut response, mut answer) = (terms(), Response::default(), Answer::new(wanted));
+fn read_with(cache: &mut HeadCache, pieces: &[&[u8]], options: HeadOptions) -> Read {
+    let (limits, mut response, mut incoming) = (
+        limits(),
+        Response::default(),
+        IncomingResponse::new(options),
+    );
     let mut failure = None;
     let mut has_surplus = false;
     for piece in pieces {
-        // As after a read: an answer that is whole is not read on.
-        if answer.is_whole() {
+        // As after a read: nothing more is read of a complete response.
+        if incoming.is_complete() {
             has_surplus |= !piece.is_empty();
             continue;
         }
-        if let Err(why) = answer.feed(piece, known, &terms, &mut response) {
+        if let Err(why) = incoming.feed(piece, cache, &limits, &mut response) {
             failure = Some(why);
             break;
         }
     }
-    let is_kept_alive = answer.is_whole() && answer.is_kept_alive() && !has_surplus;
-    if failure.is_none() && !answer.is_whole() {
-        failure = answer.close(&mut response).err();
+    let is_kept_alive = incoming.is_complete() && incoming.is_kept_alive() && !has_surplus;
+    if failure.is_none() && !incoming.is_complete() {
+        failure = incoming.close(&mut response).err();
     }
     let fields = response.headers.iter();
     let field = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
         (name.as_str().to_owned(), value.as_bytes().to_owned())
     };
     Read {
-        is_whole: answer.is_whole(),
-        // Of a failure only the outcome is the same: how much was received differs.
+        is_complete: incoming.is_complete(),
+        // Of a failure, only the outcome is the same: how much was received differs.
         bytes_in: match failure {
             None => response.bytes_in,
             Some(_) => 0,
@@ -94,21 +98,24 @@ fn read_with(known: &mut Known, pieces: &[&[u8]], wanted: Wanted) -> Read {
     }
 }
 
-fn whole(text: &str) -> Read {
-    read([text.as_bytes()], WANTED)
+fn read_at_once(text: &str) -> Read {
+    read([text.as_bytes()], OPTIONS)
 }
 
 #[test]
-fn what_an_answer_says_of_itself_is_taken_at_its_word() {
+fn a_response_is_read_as_its_head_describes_it() {
     let text = "HTTP/1.1 200 \r\nA: 1\r\na: 2\r\nContent-Length: 5\r\n\r\nhello";
-    let answer = whole(text);
+    let response = read_at_once(text);
     assert_eq!(
-        (answer.status, &answer.body[..]),
+        (response.status, &response.body[..]),
         (Some(200), &b"hello"[..])
     );
-    assert_eq!((answer.bytes_in, answer.body_bytes), (text.len() as u64, 5));
-    assert!(answer.is_kept_alive);
-    let names: Vec<_> = answer
+    assert_eq!(
+        (response.bytes_in, response.body_bytes),
+        (text.len() as u64, 5)
+    );
+    assert!(response.is_kept_alive);
+    let names: Vec<_> = response
         .fields
         .iter()
         .map(|(name, _)| name.as_str())
@@ -117,7 +124,7 @@ fn what_an_answer_says_of_itself_is_taken_at_its_word() {
 }
 
 #[test]
-fn a_connection_is_kept_only_where_both_sides_know_where_the_answer_ended() {
+fn a_connection_is_kept_only_where_both_sides_know_where_the_response_ended() {
     let cases = [
         ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", true),
         (
@@ -147,35 +154,35 @@ fn a_connection_is_kept_only_where_both_sides_know_where_the_answer_ended() {
         ),
     ];
     for (text, kept) in cases {
-        let answer = whole(text);
+        let response = read_at_once(text);
         assert_eq!(
-            (answer.failure, answer.is_kept_alive),
+            (response.failure, response.is_kept_alive),
             (None, kept),
             "{text}"
         );
-        assert!(!answer.fields.iter().any(|(name, _)| name == "set-cookie"));
+        assert!(!response.fields.iter().any(|(name, _)| name == "set-cookie"));
     }
 }
 
 #[test]
-fn an_answer_to_head_has_no_body_whatever_it_says() {
-    let wanted = Wanted {
+fn a_response_to_head_has_no_body_whatever_its_head_says() {
+    let options = HeadOptions {
         is_bodyless: true,
         all_fields: false,
     };
-    let answer = read(
+    let response = read(
         [&b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\nx: y\r\n\r\n"[..]],
-        wanted,
+        options,
     );
-    assert!(answer.is_whole && answer.is_kept_alive);
-    assert_eq!((answer.fields, answer.body_bytes), (vec![], 0));
+    assert!(response.is_complete && response.is_kept_alive);
+    assert_eq!((response.fields, response.body_bytes), (vec![], 0));
 }
 
 #[test]
-fn only_the_fields_that_perfctl_heeds_are_kept_where_nobody_asks_for_more() {
-    let wanted = Wanted {
+fn only_the_fields_that_perfctl_uses_are_kept_unless_more_are_needed() {
+    let options = HeadOptions {
         all_fields: false,
-        ..WANTED
+        ..OPTIONS
     };
     let head = |status| {
         format!(
@@ -188,8 +195,8 @@ fn only_the_fields_that_perfctl_heeds_are_kept_where_nobody_asks_for_more() {
         (302, &["set-cookie", "server-timing", "location"]),
         (401, &["set-cookie", "server-timing", "www-authenticate"]),
     ] {
-        let answer = read([head(status).as_bytes()], wanted);
-        let names: Vec<_> = answer
+        let response = read([head(status).as_bytes()], options);
+        let names: Vec<_> = response
             .fields
             .iter()
             .map(|(name, _)| name.as_str())
@@ -199,13 +206,13 @@ fn only_the_fields_that_perfctl_heeds_are_kept_where_nobody_asks_for_more() {
 }
 
 #[test]
-fn what_is_no_answer_says_how_it_begins() {
-    let (terms, mut response) = (terms(), Response::default());
+fn the_failure_of_what_is_not_http_quotes_its_first_bytes() {
+    let (limits, mut response) = (limits(), Response::default());
     let noise = format!("SSH-2.0-OpenSSH_9.2\r\n{}", "x".repeat(100));
-    let failure = Answer::new(WANTED).feed(
+    let failure = IncomingResponse::new(OPTIONS).feed(
         noise.as_bytes(),
-        &mut Known::default(),
-        &terms,
+        &mut HeadCache::default(),
+        &limits,
         &mut response,
     );
     let failure = failure.unwrap_err();
@@ -216,19 +223,19 @@ fn what_is_no_answer_says_how_it_begins() {
 }
 
 #[test]
-fn a_head_may_be_long_but_not_endless_and_is_not_read_again_at_each_byte() {
+fn a_head_may_be_long_but_not_endless_and_is_not_parsed_again_at_each_byte() {
     let fits = format!(
         "HTTP/1.1 200 OK\r\nx: {}\r\ncontent-length: 0\r\n\r\n",
         "x".repeat(200_000)
     );
-    assert_eq!(read(fits.as_bytes().chunks(1), WANTED).failure, None);
+    assert_eq!(read(fits.as_bytes().chunks(1), OPTIONS).failure, None);
     let long = format!("HTTP/1.1 200 OK\r\nx: {}", "x".repeat(MAX_HEAD));
     for size in [1, 1_000, long.len()] {
-        let answer = read(long.as_bytes().chunks(size), WANTED);
-        assert_eq!(answer.failure, Some(Outcome::Protocol));
+        let response = read(long.as_bytes().chunks(size), OPTIONS);
+        assert_eq!(response.failure, Some(Outcome::Protocol));
     }
     let many = "HTTP/1.1 200 OK\r\n".to_owned() + &"x: y\r\n".repeat(101) + "\r\n";
-    assert_eq!(whole(&many).failure, Some(Outcome::Protocol));
+    assert_eq!(read_at_once(&many).failure, Some(Outcome::Protocol));
 }
 
 #[test]
@@ -236,18 +243,18 @@ fn versions_are_told_apart() {
     for (text, version) in [("1.0", HttpVersion::Http10), ("1.1", HttpVersion::Http11)] {
         let mut response = Response::default();
         let text = format!("HTTP/{text} 200 OK\r\ncontent-length: 0\r\n\r\n");
-        let fed = Answer::new(WANTED).feed(
+        let fed = IncomingResponse::new(OPTIONS).feed(
             text.as_bytes(),
-            &mut Known::default(),
-            &terms(),
+            &mut HeadCache::default(),
+            &limits(),
             &mut response,
         );
         assert_eq!((fed, response.version), (Ok(true), Some(version)));
     }
 }
 
-/// Pieces of answers, right and wrong, and anything.
-fn answer() -> impl Strategy<Value = Vec<u8>> {
+/// Pieces of responses, valid and invalid, and anything.
+fn any_response() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         6 => prop::sample::select(vec![
             "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.0 200 OK\r\n", "HTTP/1.1 200 OK\r\n",
@@ -269,34 +276,34 @@ fn answer() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn any_split_of_an_answer_into_reads_is_the_same_answer(
-        bytes in answer(),
+    fn any_split_of_a_response_into_reads_is_the_same_response(
+        bytes in any_response(),
         cuts in prop::collection::vec(0..200_usize, 0..6),
     ) {
-        let at_once = read([&bytes[..]], WANTED);
-        prop_assert_eq!(&at_once, &read(bytes.chunks(1), WANTED));
+        let at_once = read([&bytes[..]], OPTIONS);
+        prop_assert_eq!(&at_once, &read(bytes.chunks(1), OPTIONS));
         let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
         cuts.extend([0, bytes.len()]);
         cuts.sort_unstable();
         let pieces = cuts.windows(2).map(|cut| &bytes[cut[0]..cut[1]]);
-        prop_assert_eq!(&at_once, &read(pieces.filter(|piece| !piece.is_empty()), WANTED));
+        prop_assert_eq!(&at_once, &read(pieces.filter(|piece| !piece.is_empty()), OPTIONS));
     }
 
     #[test]
     fn no_bytes_make_the_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         for size in [1, 7, 300] {
-            read(bytes.chunks(size), WANTED);
+            read(bytes.chunks(size), OPTIONS);
         }
         let chunks = [b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", &bytes[..]].concat();
-        read([&chunks[..]], WANTED);
+        read([&chunks[..]], OPTIONS);
     }
 }
 
 #[tokio::test]
-async fn a_user_at_rest_carries_little_along() {
+async fn an_idle_user_takes_little_memory() {
     let plan = plan(load(Model::Closed, &[(1.0, 0.0, 1.0)]), &[1]);
     let base = "http://127.0.0.1:1";
-    let client = DirectClient::new(&plan, base, tls_config(&plan, base).unwrap());
+    let client = DirectClient::new(&plan, base, ConnectOptions::new(&plan, base).unwrap());
     let mut session = client.unwrap().session();
     let request = Request {
         index: 0,

@@ -1,8 +1,8 @@
-//! Watching how a session connects: counting connections, limiting their time, telling what of it
-//! went into name resolution, TCP and TLS.
+//! Watching how a session connects: counts connections, limits their time, and measures how much
+//! of it name resolution, TCP and TLS take.
 //!
-//! reqwest makes TCP and TLS in one step. What parts them: a TLS handshake begins by asking its
-//! session for tickets to resume with, and that question comes to [`TlsSessions`].
+//! reqwest makes TCP and TLS in one step. They can be told apart because a TLS handshake begins by
+//! asking its session store for tickets, and [`TlsSessions`] is that store.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use tower::{Layer, Service};
 
 use crate::protocol::http::failure::DnsError;
-use crate::protocol::http::transport::{Opened, Step};
+use crate::protocol::http::transport::{ConnectStep, Opened};
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -31,10 +31,10 @@ const TICKETS: usize = 4 * 8;
 /// What happens below a session's client. A session runs one request at a time, so what is seen
 /// here belongs to that request.
 #[derive(Debug, Default)]
-pub(super) struct Probe(Mutex<State>);
+pub(super) struct Probe(Mutex<ProbeState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct ProbeState {
     limit: Duration,
     connecting: Option<Connecting>,
     opened: Opened,
@@ -59,22 +59,22 @@ impl Probe {
         self.state().opened
     }
 
-    /// Like [`Self::opened`], and starts counting anew.
+    /// Like [`Self::opened`], and starts counting again.
     pub(super) fn take(&self) -> Opened {
         std::mem::take(&mut self.state().opened)
     }
 
     /// Which step of making a connection is under way; `None` when none is being made.
-    pub(super) fn step(&self) -> Option<Step> {
+    pub(super) fn step(&self) -> Option<ConnectStep> {
         let connecting = self.state().connecting?;
         Some(match connecting.tls_started {
-            None => Step::Connect,
-            Some(_) => Step::Tls,
+            None => ConnectStep::Connect,
+            Some(_) => ConnectStep::Tls,
         })
     }
 
     /// Never shared between threads, so there is nothing to wait for.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ProbeState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -123,7 +123,7 @@ impl Drop for Attempt {
     }
 }
 
-/// Puts the probe around reqwest's connector.
+/// Wraps the probe around reqwest's connector.
 #[derive(Clone)]
 pub(super) struct ProbeLayer(pub(crate) Arc<Probe>);
 
@@ -169,7 +169,7 @@ where
                     .await
                     .map_err(|_| ConnectTimeout {
                         limit,
-                        step: attempt.0.step().unwrap_or(Step::Connect),
+                        step: attempt.0.step().unwrap_or(ConnectStep::Connect),
                     })??;
             attempt.0.connected();
             Ok(connection)
@@ -182,7 +182,7 @@ where
 pub(super) struct ConnectTimeout {
     limit: Duration,
     /// What took too long.
-    pub(super) step: Step,
+    pub(super) step: ConnectStep,
 }
 
 impl fmt::Display for ConnectTimeout {
@@ -193,7 +193,7 @@ impl fmt::Display for ConnectTimeout {
 
 impl StdError for ConnectTimeout {}
 
-/// The system's resolver, with errors that can be told from others.
+/// The system's resolver, with errors of a type of its own.
 pub(super) struct Resolver(pub(crate) Arc<Probe>);
 
 impl Resolve for Resolver {
@@ -216,7 +216,7 @@ impl Resolve for Resolver {
     }
 }
 
-/// The TLS tickets of one session: a virtual user resumes what it began itself, and nobody else's.
+/// The TLS tickets of one session: a virtual user resumes only its own TLS sessions.
 pub(super) struct TlsSessions {
     probe: Arc<Probe>,
     /// Empty until the first handshake; most plans have none.

@@ -1,5 +1,5 @@
 //! Making reqwest clients: one for each virtual user and each kind of connection that the plan asks
-//! for, with everything that reqwest does unseen switched off.
+//! for, with everything that reqwest would do on its own switched off.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ impl Connector {
     /// A client for each of these kinds of connection, all for one virtual user.
     ///
     /// # Errors
-    /// What reqwest says.
+    /// The error of reqwest.
     pub(super) fn clients(
         &self,
         wires: &[Wire],

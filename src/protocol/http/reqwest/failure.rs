@@ -7,7 +7,7 @@ use super::connect::ConnectTimeout;
 use crate::metrics::Outcome;
 use crate::protocol::Failure;
 use crate::protocol::http::failure::{DnsError, Stage, cut_off, outcome_of_io};
-use crate::protocol::http::payload::FileError;
+use crate::protocol::http::request::payload::FileError;
 
 /// The outcome of a client's error. The URL, which may hold secrets, is left out of the text.
 pub(super) fn classify(error: reqwest::Error, stage: Stage) -> Failure {
@@ -18,7 +18,7 @@ pub(super) fn classify(error: reqwest::Error, stage: Stage) -> Failure {
     let mut next: Option<&(dyn StdError + 'static)> = Some(&error);
     while let Some(cause) = next {
         text = cause.to_string();
-        if let Some(found) = class_of(cause, stage, connecting) {
+        if let Some(found) = outcome_of(cause, stage, connecting) {
             // The innermost cause knows best: a reset inside an incomplete message is a reset.
             outcome = Some(found);
         }
@@ -41,7 +41,7 @@ fn inner_of<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError
     Some(inner)
 }
 
-fn class_of(cause: &(dyn StdError + 'static), stage: Stage, connecting: bool) -> Option<Outcome> {
+fn outcome_of(cause: &(dyn StdError + 'static), stage: Stage, connecting: bool) -> Option<Outcome> {
     if cause.is::<FileError>() {
         return Some(Outcome::InvalidRequest);
     }

@@ -1,0 +1,45 @@
+//! `perfctl recover DIR`: rebuilds the result from the journal of a killed run.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use crate::cli::show::output::FormatArgs;
+use crate::error::{Error, Exit};
+use crate::grading::{Grading, Policy};
+use crate::metrics::{RunDir, recover, write_atomically};
+use crate::report::{Focus, Report};
+
+/// Rebuild the result from the journal of a killed run
+#[derive(Debug, clap::Args)]
+pub struct RecoverArgs {
+    /// Directory of the run, with its journal.jsonl
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+/// Writes result.json and prints the report. A run that was cut short is inconclusive at best.
+///
+/// # Errors
+/// If there is a result already, the journal cannot be read, or the result cannot be written.
+pub fn run(args: &RecoverArgs, out: &mut dyn Write) -> Result<Exit, Error> {
+    let dir = RunDir::open(&args.directory);
+    if dir.result().exists() {
+        return Err(Error::usage_help(
+            format!("`{}` already exists", dir.result().display()),
+            format!("`perfctl report {}` prints it", args.directory.display()),
+        ));
+    }
+    let result = recover(&dir.journal())?;
+    write_atomically(&dir.result(), &result)?;
+    let report = Report {
+        grading: Grading::of(&result, None, &Policy::default()),
+        result,
+        comparison: None,
+        directory: Some(args.directory.clone()),
+        focus: Focus::Run,
+    };
+    args.format.print(&report, out)?;
+    Ok(report.grading.judged_exit)
+}

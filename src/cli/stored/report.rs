@@ -1,0 +1,68 @@
+//! `perfctl report RESULT`: prints the report of a stored run.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::cli::args::gate::GateArgs;
+use crate::cli::show::output::FormatArgs;
+use crate::comparison::{Baseline, compare};
+use crate::error::{Error, Exit};
+use crate::grading::{FailOn, Grading, Policy};
+use crate::metrics::read_result;
+use crate::report::{Focus, Report};
+
+/// Print the report of a stored run
+#[derive(Debug, clap::Args)]
+pub struct ReportArgs {
+    /// Directory of the run, or its result.json
+    pub result: PathBuf,
+    /// Baseline file or stored run to compare to
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// What fails the run: any of slo, regression, errors (any failed request), or none
+    #[arg(long, value_name = "LIST", default_value = "slo,regression", value_parser = FailOn::parse)]
+    pub fail_on: FailOn,
+    #[command(flatten)]
+    pub gate: GateArgs,
+    #[command(flatten)]
+    pub format: FormatArgs,
+}
+
+/// Prints the report. The exit code is the verdict's, as it was at the end of the run.
+///
+/// # Errors
+/// If the result or the baseline cannot be read, or they are not comparable.
+pub fn run(args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Error> {
+    let policy = Policy {
+        fail_on: args.fail_on,
+        code_on_error: None,
+        tolerates_doubt: args.gate.doubt.tolerated(),
+    };
+    let gate = args.gate.gate()?;
+    let result = read_result(&args.result)?;
+    let comparison = match &args.baseline {
+        None => None,
+        Some(file) => {
+            let baseline = Baseline::read(file)?;
+            Some(compare(&baseline, std::slice::from_ref(&result), &*gate)?)
+        }
+    };
+    let report = Report {
+        grading: Grading::of(&result, comparison.as_ref(), &policy),
+        result,
+        comparison,
+        directory: directory(&args.result),
+        focus: Focus::Run,
+    };
+    args.format.print(&report, out)?;
+    Ok(report.grading.judged_exit)
+}
+
+/// The directory of the run that `path` names.
+pub(super) fn directory(path: &Path) -> Option<PathBuf> {
+    if path.is_dir() {
+        return Some(path.to_owned());
+    }
+    let parent = path.parent()?;
+    (!parent.as_os_str().is_empty()).then(|| parent.to_owned())
+}

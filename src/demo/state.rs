@@ -1,0 +1,28 @@
+//! What all requests to the service share.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::behavior::Behavior;
+use super::counters::Counters;
+use super::invoices::Invoices;
+
+/// What all requests share.
+pub(super) struct ServiceState {
+    pub(super) behavior: Behavior,
+    pub(super) counters: Arc<Counters>,
+    pub(super) started: Instant,
+    pub(super) invoices: Invoices,
+}
+
+impl ServiceState {
+    /// Of a service that starts now.
+    pub(super) fn new(behavior: Behavior, counters: Arc<Counters>) -> Self {
+        Self {
+            behavior,
+            counters,
+            started: Instant::now(),
+            invoices: Invoices::new(),
+        }
+    }
+}

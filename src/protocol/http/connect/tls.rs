@@ -1,0 +1,115 @@
+//! The TLS configuration that all workers share: trusted CAs and client certificate.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature,
+    verify_tls13_signature,
+};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::SingleCertAndKey;
+use rustls::{DigitallySignedStruct, SignatureScheme};
+use rustls_platform_verifier::Verifier;
+
+use crate::error::Error;
+use crate::plan::{Auth, Plan};
+
+/// The TLS configuration that all workers share: the certificates this machine and the plan trust,
+/// and the client's own.
+///
+/// # Errors
+/// When this machine has no certificates and `plan` needs some.
+pub(super) fn tls_config(plan: &Plan, base: &str) -> Result<rustls::ClientConfig, Error> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = || {
+        rustls::ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Error::Tls(error.to_string()))
+    };
+    let tls = &plan.transport.tls;
+    let extra = tls.authorities.iter().flat_map(|one| &one.certificates);
+    let trusting = if tls.insecure {
+        let verifier = Arc::new(NoVerification::new(&provider));
+        builder()?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier)
+    } else {
+        match Verifier::new_with_extra_roots(extra.cloned(), provider.clone()) {
+            Ok(verifier) => builder()?
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(verifier)),
+            Err(error) if needs_certificates(plan, base) => {
+                return Err(Error::Certificates(error.to_string()));
+            }
+            // Nothing is verified against this: no URL of the plan is https.
+            Err(_) => builder()?.with_root_certificates(rustls::RootCertStore::empty()),
+        }
+    };
+    let mut config = match &tls.identity {
+        None => trusting.with_no_client_auth(),
+        Some(identity) => trusting.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(
+            identity.certified.clone(),
+        ))),
+    };
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn needs_certificates(plan: &Plan, base: &str) -> bool {
+    let is_https = |url: &str| url.starts_with("https:");
+    let token_url = |auth: &Auth| match auth {
+        Auth::OAuth2(oauth2) => is_https(&oauth2.token_url),
+        _ => false,
+    };
+    is_https(base)
+        || (plan.transport.proxy.iter()).any(|proxy| is_https(&proxy.url))
+        || (plan.endpoints.iter()).any(|endpoint| {
+            is_https(endpoint.url.source()) || endpoint.auth.as_deref().is_some_and(token_url)
+        })
+}
+
+/// Accepts any certificate, but still requires the handshake to be signed with its key.
+#[derive(Debug)]
+struct NoVerification(WebPkiSupportedAlgorithms);
+
+impl NoVerification {
+    fn new(provider: &CryptoProvider) -> Self {
+        Self(provider.signature_verification_algorithms)
+    }
+}
+
+impl ServerCertVerifier for NoVerification {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signed, &self.0)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signed, &self.0)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
+    }
+}

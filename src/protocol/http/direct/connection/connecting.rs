@@ -1,0 +1,245 @@
+//! Making connections: name resolution, TCP, TLS, each timed separately.
+
+use std::cell::Cell;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::{Instant, sleep};
+use tokio_rustls::TlsConnector;
+
+use super::Connection;
+use super::origin::Origin;
+use crate::metrics::Outcome;
+use crate::protocol::Failure;
+use crate::protocol::http::failure::{DnsError, Stage, io_failure};
+use crate::protocol::http::transport::ConnectStep;
+
+/// How long the addresses of the preferred family are tried alone: RFC 8305 recommends 250 ms, and
+/// reqwest uses this.
+const HEAD_START: Duration = Duration::from_millis(300);
+
+/// How long the steps times.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ConnectTimes {
+    pub(crate) dns: Option<Duration>,
+    pub(crate) connect: Duration,
+    pub(crate) tls: Option<Duration>,
+}
+
+/// Connects to an origin, and records in `step` how far it has come. Without a time limit. `tls` is
+/// called only where it is needed: tickets take more memory than everything else of a user.
+///
+/// # Errors
+/// Why there is no connection, with the outcome of its cause.
+pub(crate) async fn connect(
+    origin: &Origin,
+    local_address: Option<IpAddr>,
+    tls: impl FnOnce() -> Arc<ClientConfig>,
+    step: &Cell<ConnectStep>,
+) -> Result<(Connection, ConnectTimes), Failure> {
+    let started = Instant::now();
+    let (addresses, dns) = match origin.address {
+        Some(address) => (vec![SocketAddr::new(address, origin.port)], None),
+        None => (resolve(origin).await?, Some(started.elapsed())),
+    };
+    let resolved = Instant::now();
+    let stream = tcp(origin, addresses, local_address).await?;
+    let remote = stream.peer_addr().map_err(|error| cannot_connect(&error))?;
+    // A request is sent at once, instead of being held back for more data.
+    stream
+        .set_nodelay(true)
+        .map_err(|error| cannot_connect(&error))?;
+    let connected = Instant::now();
+    let mut times = ConnectTimes {
+        dns,
+        connect: connected - resolved,
+        tls: None,
+    };
+    if !origin.is_tls {
+        return Ok((Connection::plain(stream, remote), times));
+    }
+    step.set(ConnectStep::Tls);
+    let name = ServerName::try_from(origin.host.clone())
+        .map_err(|error| Failure::new(Outcome::ConnectFailed, error.to_string()))?;
+    let stream = TlsConnector::from(tls())
+        .connect(name, stream)
+        .await
+        .map_err(|error| cannot_connect(&error))?;
+    times.tls = Some(connected.elapsed());
+    Ok((Connection::tls(stream, remote), times))
+}
+
+async fn resolve(origin: &Origin) -> Result<Vec<SocketAddr>, Failure> {
+    let host = origin.host.clone();
+    let found = tokio::net::lookup_host((host.as_str(), origin.port)).await;
+    found.map(Iterator::collect).map_err(|source| {
+        let error = DnsError { host, source };
+        Failure::new(Outcome::Dns, error.to_string())
+    })
+}
+
+/// Connects to one of the addresses, of which those of the first one's family are preferred.
+async fn tcp(
+    origin: &Origin,
+    addresses: Vec<SocketAddr>,
+    local_address: Option<IpAddr>,
+) -> Result<TcpStream, Failure> {
+    let is_reachable = |address: &SocketAddr| {
+        local_address.is_none_or(|local| local.is_ipv4() == address.is_ipv4())
+    };
+    let is_preferred = addresses.first().is_some_and(SocketAddr::is_ipv4);
+    let (preferred, fallback): (Vec<_>, Vec<_>) = addresses
+        .into_iter()
+        .filter(is_reachable)
+        .partition(|address| address.is_ipv4() == is_preferred);
+    let (first, second) = match preferred.is_empty() {
+        true => (fallback, Vec::new()),
+        false => (preferred, fallback),
+    };
+    if first.is_empty() {
+        let from = local_address.map_or(String::new(), |address| format!(" from {address}"));
+        let text = format!("`{}` has no address that is reachable{from}", origin.host);
+        return Err(Failure::new(Outcome::ConnectFailed, text));
+    }
+    let connected = match second.is_empty() {
+        true => one_of(&first, local_address).await,
+        false => race(&first, &second, local_address).await,
+    };
+    connected.map_err(|error| cannot_connect(&error))
+}
+
+/// Tries the second list in parallel if the first takes long, and after it if that fails.
+async fn race(
+    first: &[SocketAddr],
+    second: &[SocketAddr],
+    local_address: Option<IpAddr>,
+) -> io::Result<TcpStream> {
+    let preferred = one_of(first, local_address);
+    tokio::pin!(preferred);
+    tokio::select! {
+        biased;
+        connected = &mut preferred => return match connected {
+            Ok(stream) => Ok(stream),
+            Err(error) => one_of(second, local_address).await.map_err(|_| error),
+        },
+        () = sleep(HEAD_START) => {}
+    }
+    let other = one_of(second, local_address);
+    tokio::pin!(other);
+    let (connected, preferred_ended) = tokio::select! {
+        biased;
+        connected = &mut preferred => (connected, true),
+        connected = &mut other => (connected, false),
+    };
+    match (connected, preferred_ended) {
+        (Ok(stream), _) => Ok(stream),
+        (Err(error), true) => other.await.map_err(|_| error),
+        (Err(_), false) => preferred.await,
+    }
+}
+
+/// Tries these addresses one after the other.
+async fn one_of(addresses: &[SocketAddr], local_address: Option<IpAddr>) -> io::Result<TcpStream> {
+    let mut failure = None;
+    for address in addresses {
+        match one(*address, local_address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failure = failure.or(Some(error)),
+        }
+    }
+    Err(failure.unwrap_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable)))
+}
+
+async fn one(address: SocketAddr, local_address: Option<IpAddr>) -> io::Result<TcpStream> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    if let Some(local) = local_address {
+        socket.bind(SocketAddr::new(local, 0))?;
+    }
+    socket.connect(address).await
+}
+
+/// The failure of a step of connecting.
+fn cannot_connect(error: &io::Error) -> Failure {
+    io_failure(error, Stage::Head, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn address(listener: &TcpListener) -> SocketAddr {
+        listener.local_addr().unwrap()
+    }
+
+    /// An address that refuses.
+    fn closed(host: &str) -> SocketAddr {
+        address(&TcpListener::bind((host, 0)).unwrap())
+    }
+
+    fn origin() -> Origin {
+        Origin {
+            is_tls: false,
+            host: "somewhere".into(),
+            address: None,
+            port: 80,
+        }
+    }
+
+    async fn peer(addresses: &[SocketAddr], local: Option<IpAddr>) -> Result<SocketAddr, Outcome> {
+        let stream = tcp(&origin(), addresses.to_vec(), local).await;
+        let stream = stream.map_err(|failure| failure.outcome)?;
+        Ok(stream.peer_addr().unwrap())
+    }
+
+    #[tokio::test]
+    async fn each_address_is_tried_whatever_its_family() {
+        let open = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (open, refused) = (address(&open), closed("127.0.0.1"));
+        assert_eq!(peer(&[refused, open], None).await, Ok(open));
+        assert_eq!(peer(&[closed("::1"), open], None).await, Ok(open));
+        assert_eq!(peer(&[closed("::1"), refused, open], None).await, Ok(open));
+        let all_refused = peer(&[closed("::1"), refused], None).await;
+        assert_eq!(all_refused, Err(Outcome::ConnectRefused));
+        assert_eq!(peer(&[], None).await, Err(Outcome::ConnectFailed));
+    }
+
+    #[tokio::test]
+    async fn an_address_that_does_not_respond_does_not_block_the_other_family() {
+        // A full accept queue: no further handshake is completed. Linux takes backlog + 1.
+        let silent = TcpListener::bind("[::1]:0").unwrap();
+        rustix::net::listen(&silent, 0).unwrap();
+        let wait = Duration::from_millis(50);
+        let _queued: Vec<_> = (0..2)
+            .map(|_| std::net::TcpStream::connect_timeout(&address(&silent), wait))
+            .collect();
+        let open = TcpListener::bind("127.0.0.1:0").unwrap();
+        let started = Instant::now();
+        let reached = peer(&[address(&silent), address(&open)], None).await;
+        assert_eq!(reached, Ok(address(&open)));
+        assert!(started.elapsed() >= HEAD_START);
+    }
+
+    #[tokio::test]
+    async fn a_local_address_decides_the_family() {
+        let open = TcpListener::bind("127.0.0.1:0").unwrap();
+        let other = TcpListener::bind("[::1]:0").unwrap();
+        let addresses = [address(&other), address(&open)];
+        let local = |text: &str| Some(text.parse().unwrap());
+        assert_eq!(
+            peer(&addresses, local("127.0.0.9")).await,
+            Ok(address(&open))
+        );
+        let none = peer(&addresses[..1], local("127.0.0.9")).await;
+        assert_eq!(none, Err(Outcome::ConnectFailed));
+    }
+}

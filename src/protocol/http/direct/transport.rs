@@ -1,0 +1,355 @@
+//! The connections of one session, and one exchange over them.
+//!
+//! Not here: how a connection is made (`connection`), what a request looks like on the wire
+//! (`encoded`), and how a response is read (`response`).
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use ::http::{Method, StatusCode};
+use rustls::ClientConfig;
+use rustls::client::Resumption;
+use tokio::io::ReadBuf;
+use tokio::time::{Instant, timeout_at};
+
+use super::connection::origin::Origin;
+use super::connection::{Connection, connecting};
+use super::deadline::DeadlineTimer;
+use super::encoded;
+use super::response::IncomingResponse;
+use super::response::head::HeadOptions;
+use super::response::head_cache::HeadCache;
+use super::sending::Sending;
+use crate::error::Error;
+use crate::metrics::Outcome;
+use crate::plan::{FileContent, Plan, Wire};
+use crate::protocol::http::failure::{Stage, file_failure, io_failure};
+use crate::protocol::http::request::outgoing::Outgoing;
+use crate::protocol::http::request::payload::{self, StreamedBody};
+use crate::protocol::http::transport::{ConnectStep, Opened, RequestLimits, Transport};
+use crate::protocol::{Failure, Response};
+
+/// How much is read at once; bytes.
+const READ: usize = 64 << 10;
+/// What the buffer for requests may grow to and keep; bytes.
+const WRITE: usize = 128 << 10;
+/// The TLS tickets that a session keeps.
+const TICKETS: usize = 32;
+/// The most idle connections that a session keeps; only a scenario with many hosts needs more than
+/// one.
+const MAX_IDLE: usize = 32;
+
+/// What the sessions of a worker share.
+pub struct DirectResources {
+    tls: ClientConfig,
+    /// Borrowed by whoever reads, for as long as that does not wait.
+    read_buffer: RefCell<Box<[u8]>>,
+    /// Likewise by whoever writes.
+    write_buffer: RefCell<Vec<u8>>,
+    /// The heads that services send again and again.
+    heads: RefCell<HeadCache>,
+}
+
+/// The connections of one session.
+pub struct DirectTransport {
+    shared: Rc<DirectResources>,
+    local_address: Option<IpAddr>,
+    /// With tickets of its own: a virtual user resumes only its own TLS sessions.
+    tls: OnceCell<Arc<ClientConfig>>,
+    idle: RefCell<Vec<IdleConnection>>,
+    opened: Cell<Opened>,
+    timer: RefCell<DeadlineTimer>,
+}
+
+/// The place of an idle connection to an origin.
+struct IdleConnection {
+    origin: Rc<Origin>,
+    /// `None` while it is in use, or when it was not kept alive.
+    connection: Option<Box<Connection>>,
+}
+
+/// A request as bytes.
+pub(super) struct WireRequest<F> {
+    /// Writes all of it, or all but the rest. May be called twice.
+    pub(super) write: F,
+    /// The part of the body that is streamed after what `write` wrote.
+    pub(super) rest: Option<Box<StreamedBody>>,
+    /// Whether its method is HEAD.
+    pub(super) is_head: bool,
+}
+
+impl Transport for DirectTransport {
+    type Resources = DirectResources;
+
+    fn resources(_: &Plan, mut tls: ClientConfig) -> Result<DirectResources, Error> {
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(DirectResources {
+            tls,
+            read_buffer: RefCell::new(vec![0; READ].into()),
+            write_buffer: RefCell::default(),
+            heads: RefCell::default(),
+        })
+    }
+
+    fn open(shared: &Rc<DirectResources>, _: &[Wire], local_address: Option<IpAddr>) -> Self {
+        Self {
+            shared: shared.clone(),
+            local_address,
+            tls: OnceCell::new(),
+            idle: RefCell::default(),
+            opened: Cell::default(),
+            timer: RefCell::default(),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        outgoing: Outgoing,
+        limits: &RequestLimits,
+        response: &mut Response,
+    ) -> Result<StatusCode, Failure> {
+        let origin = Origin::of(&outgoing.url);
+        let origin =
+            origin.ok_or_else(|| Failure::new(Outcome::InvalidRequest, "the URL has no host"))?;
+        let rest = match (&outgoing.contents, &outgoing.body) {
+            (Some(contents), _) => Some(payload::open(contents).await),
+            (None, Some(body)) if !encoded::is_joined(&outgoing) => {
+                Some(payload::open(&[FileContent::Bytes(body.clone())]).await)
+            }
+            _ => None,
+        };
+        let rest = rest.transpose().map_err(file_failure)?;
+        let request = WireRequest {
+            write: |bytes: &mut Vec<u8>| encoded::write(&outgoing, bytes),
+            rest: rest.map(|(body, _)| Box::new(body)),
+            is_head: outgoing.method == Method::HEAD,
+        };
+        let origin = Rc::new(origin);
+        self.exchange_bytes(&origin, request, limits, response)
+            .await
+    }
+
+    fn take_opened(&self) -> Opened {
+        self.opened.take()
+    }
+}
+
+impl DirectTransport {
+    /// Sends one request and receives its response.
+    ///
+    /// # Errors
+    /// Why there is no complete response; what was counted until then stays in `response`.
+    pub(super) async fn exchange_bytes<F: Fn(&mut Vec<u8>)>(
+        &self,
+        origin: &Rc<Origin>,
+        request: WireRequest<F>,
+        limits: &RequestLimits,
+        response: &mut Response,
+    ) -> Result<StatusCode, Failure> {
+        let mut incoming = IncomingResponse::new(HeadOptions {
+            is_bodyless: request.is_head,
+            all_fields: limits.keep_headers,
+        });
+        let mut sending = Sending::new(request.rest);
+        let idle = match limits.wire.keep_alive {
+            true => self.take_idle(origin),
+            false => None,
+        };
+        let open = match idle {
+            None => None,
+            Some(mut connection) => {
+                let has_begun = poll_fn(|cx| {
+                    let has_begun = connection.is_open(cx)
+                        && self.begin(&mut connection, &request.write, &mut sending, response, cx);
+                    Poll::Ready(has_begun)
+                });
+                has_begun.await.then_some(connection)
+            }
+        };
+        let mut connection = match open {
+            Some(connection) => {
+                response.reused += 1;
+                connection
+            }
+            None => {
+                // On the heap, so that users who have a connection do not carry it along.
+                let mut connection = Box::pin(self.connect(origin, limits)).await?;
+                poll_fn(|cx| {
+                    self.begin(&mut connection, &request.write, &mut sending, response, cx);
+                    Poll::Ready(())
+                })
+                .await;
+                connection
+            }
+        };
+        response.remote = Some(connection.remote);
+        if !sending.is_through() {
+            let send = |cx: &mut Context<'_>| {
+                self.send(
+                    &mut connection,
+                    &mut sending,
+                    &mut incoming,
+                    limits,
+                    response,
+                    cx,
+                )
+            };
+            poll_fn(send).await?;
+        }
+        if !incoming.is_complete() {
+            let receive = |cx: &mut Context<'_>| {
+                self.receive(&mut connection, &mut incoming, limits, response, cx)
+            };
+            let received = poll_fn(receive).await;
+            received.map_err(|failure| sending.explain(failure, &incoming))?;
+        }
+        if limits.wire.keep_alive && sending.is_through() && incoming.is_kept_alive() {
+            self.store_idle(origin, connection);
+        }
+        incoming.status()
+    }
+
+    /// Writes as much of a request as the connection takes at once. Whether the connection can be
+    /// used; if not, it took nothing, and the request can go over another one.
+    fn begin(
+        &self,
+        connection: &mut Connection,
+        write: impl Fn(&mut Vec<u8>),
+        sending: &mut Sending,
+        response: &mut Response,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        let mut bytes = self.shared.write_buffer.borrow_mut();
+        bytes.clear();
+        write(&mut bytes);
+        let can_go_on = sending.begin(connection, &bytes, response, cx);
+        bytes.shrink_to(WRITE);
+        can_go_on
+    }
+
+    /// Writes the rest, until all is written or a response comes that does not wait for it.
+    fn send(
+        &self,
+        connection: &mut Connection,
+        sending: &mut Sending,
+        incoming: &mut IncomingResponse,
+        limits: &RequestLimits,
+        response: &mut Response,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Failure>> {
+        if let Poll::Ready(sent) = sending.poll(connection, response, cx) {
+            return Poll::Ready(sent);
+        }
+        match self.receive(connection, incoming, limits, response, cx) {
+            Poll::Pending if incoming.stage() == Stage::Head => Poll::Pending,
+            Poll::Pending => Poll::Ready(Ok(())),
+            Poll::Ready(received) => Poll::Ready(received),
+        }
+    }
+
+    /// Reads what has come, until the response is complete or its time is up.
+    fn receive(
+        &self,
+        connection: &mut Connection,
+        incoming: &mut IncomingResponse,
+        limits: &RequestLimits,
+        response: &mut Response,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Failure>> {
+        let mut buffer = self.shared.read_buffer.borrow_mut();
+        let mut heads = self.shared.heads.borrow_mut();
+        loop {
+            let mut read = ReadBuf::new(&mut buffer);
+            let stage = incoming.stage();
+            match connection.poll_read(cx, &mut read) {
+                Poll::Pending => break,
+                Poll::Ready(Err(error)) => {
+                    return Poll::Ready(Err(io_failure(&error, stage, false)));
+                }
+                Poll::Ready(Ok(())) if read.filled().is_empty() => {
+                    return Poll::Ready(incoming.close(response));
+                }
+                Poll::Ready(Ok(())) => {
+                    if incoming.feed(read.filled(), &mut heads, limits, response)? {
+                        return Poll::Ready(Ok(()));
+                    }
+                    // A body that keeps coming gives the timer no turn.
+                    if Instant::now() >= limits.deadline {
+                        return Poll::Ready(Err(limits.timed_out(incoming.stage(), None)));
+                    }
+                }
+            }
+        }
+        ready!(self.timer.borrow_mut().poll(limits.deadline, cx));
+        Poll::Ready(Err(limits.timed_out(incoming.stage(), None)))
+    }
+
+    async fn connect(
+        &self,
+        origin: &Origin,
+        limits: &RequestLimits,
+    ) -> Result<Box<Connection>, Failure> {
+        let mut opened = self.opened.get();
+        opened.attempts = opened.attempts.saturating_add(1);
+        self.opened.set(opened);
+        let step = Cell::new(ConnectStep::Connect);
+        let by = (Instant::now() + limits.connect_timeout).min(limits.deadline);
+        let tls = || {
+            let tls = self.tls.get_or_init(|| {
+                let mut tls = self.shared.tls.clone();
+                tls.resumption = Resumption::in_memory_sessions(TICKETS);
+                Arc::new(tls)
+            });
+            tls.clone()
+        };
+        let connect = connecting::connect(origin, self.local_address, tls, &step);
+        let Ok(connected) = timeout_at(by, connect).await else {
+            let step = step.get();
+            return Err(match by < limits.deadline {
+                true => Failure::new(step.outcome(), step.too_long(limits.connect_timeout)),
+                false => limits.timed_out(Stage::Head, Some(step)),
+            });
+        };
+        let (connection, times) = connected?;
+        opened.add(times.dns, times.connect, times.tls);
+        self.opened.set(opened);
+        Ok(Box::new(connection))
+    }
+
+    /// Whether a connection was begun since the last [`Transport::take_opened`].
+    pub(super) fn has_opened(&self) -> bool {
+        self.opened.get().attempts > 0
+    }
+
+    /// The idle connection to an origin.
+    fn take_idle(&self, origin: &Rc<Origin>) -> Option<Box<Connection>> {
+        let mut idle = self.idle.borrow_mut();
+        let idle = idle.iter_mut().find(|one| is_same(&one.origin, origin))?;
+        idle.connection.take()
+    }
+
+    fn store_idle(&self, origin: &Rc<Origin>, connection: Box<Connection>) {
+        let mut idle = self.idle.borrow_mut();
+        if let Some(place) = idle.iter_mut().find(|one| is_same(&one.origin, origin)) {
+            place.connection = Some(connection);
+            return;
+        }
+        if idle.len() >= MAX_IDLE {
+            idle.remove(0);
+        }
+        // Most users need one, and never more.
+        idle.reserve_exact(1);
+        idle.push(IdleConnection {
+            origin: origin.clone(),
+            connection: Some(connection),
+        });
+    }
+}
+
+fn is_same(a: &Rc<Origin>, b: &Rc<Origin>) -> bool {
+    Rc::ptr_eq(a, b) || a == b
+}

@@ -1,0 +1,53 @@
+//! A request that is ready to be sent, whatever sends it.
+
+use std::sync::Arc;
+
+use ::http::Method;
+use ::http::header::HeaderMap;
+use bytes::Bytes;
+use url::Url;
+
+use super::payload;
+use crate::plan::FileContent;
+
+/// A request to be sent.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
+    /// Whole, if it is held in memory.
+    pub(crate) body: Option<Bytes>,
+    /// What is sent as the body otherwise.
+    pub(crate) contents: Option<Arc<[FileContent]>>,
+}
+
+impl Outgoing {
+    /// Without header fields and body.
+    pub(crate) fn new(method: Method, url: Url) -> Self {
+        Self {
+            method,
+            url,
+            headers: HeaderMap::new(),
+            body: None,
+            contents: None,
+        }
+    }
+
+    /// The length of its body in bytes; `None` where it has none.
+    pub(crate) fn length(&self) -> Option<u64> {
+        let in_memory = self.body.as_ref().map(|body| body.len() as u64);
+        let length = self.contents.as_deref().map(payload::length);
+        // An empty body is sent as none.
+        length.or(in_memory.filter(|length| *length > 0))
+    }
+}
+
+/// `host:port` of a URL, with the port of the scheme where none is written.
+pub(crate) fn host_and_port(url: &Url) -> Option<String> {
+    Some(format!(
+        "{}:{}",
+        url.host_str()?,
+        url.port_or_known_default()?
+    ))
+}

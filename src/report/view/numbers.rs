@@ -1,0 +1,139 @@
+//! Endpoints, flows and phases: the cells of their tables, and the text below them.
+
+use crate::metrics::{RunResult, Summary, Window};
+use crate::units::{
+    format_bytes, format_count, format_counted, format_latency_us, format_percent, format_rate,
+    trim_float,
+};
+
+/// Name, requests, failed, rate, p50, p95, p99, max.
+pub(crate) const NUMBERS: [&str; 7] = ["requests", "failed", "rate", "p50", "p95", "p99", "max"];
+
+/// The cells under [`NUMBERS`].
+pub(crate) fn numbers(summary: &Summary) -> Vec<String> {
+    let response = summary.response_us;
+    let mut cells = vec![
+        count(summary.requests),
+        count(summary.failures),
+        format_rate(summary.rate_per_s),
+    ];
+    let times = [response.p50, response.p95, response.p99, response.max];
+    cells.extend(times.map(|us| us.map_or_else(|| "-".into(), format_latency_us)));
+    cells
+}
+
+/// What the table has no room for: mean and spread, time to first byte (TTFB), bytes, connections.
+/// `None` if no request was measured.
+pub(crate) fn traffic(total: &Summary) -> Option<String> {
+    let response = total.response_us;
+    let mut parts = vec![format!("mean {}", format_latency_us(response.mean?))];
+    if let Some(deviation) = response.standard_deviation {
+        parts.push(format!(
+            "standard deviation {}",
+            format_latency_us(deviation)
+        ));
+    }
+    if let (Some(p50), Some(p95)) = (total.ttfb_us.p50, total.ttfb_us.p95) {
+        let (p50, p95) = (format_latency_us(p50), format_latency_us(p95));
+        parts.push(format!("TTFB p50 {p50}, p95 {p95}"));
+    }
+    parts.push(format!("received {}", format_bytes(total.bytes_in)));
+    parts.push(format!("sent {}", format_bytes(total.bytes_out)));
+    let connections = format_counted(total.connections, "connection");
+    parts.push(format!("{connections} opened"));
+    if total.redirects > 0 {
+        parts.push(format!(
+            "{} redirects followed",
+            format_count(total.redirects)
+        ));
+    }
+    Some(parts.join(", "))
+}
+
+/// How long opening connections took, on one line; `None` if there is no data.
+pub(crate) fn connecting(total: &Summary) -> Option<String> {
+    let steps = [
+        ("dns", &total.dns_us),
+        ("connect", &total.connect_us),
+        ("tls", &total.tls_us),
+    ];
+    let parts: Vec<String> = steps
+        .iter()
+        .filter_map(|(name, times)| Some(format!("{name} {}", format_latency_us(times.p95?))))
+        .collect();
+    if parts.is_empty() {
+        return None;
+    }
+    let reused = format_count(total.reused);
+    Some(format!(
+        "connecting p95: {}; connections reused {reused} times",
+        parts.join(", ")
+    ))
+}
+
+/// A count that stays short enough for a table: exact to ten millions, then in millions.
+fn count(n: u64) -> String {
+    if n < 10_000_000 {
+        format_count(n)
+    } else {
+        format!("{} M", trim_float(n as f64 / 1e6, 1))
+    }
+}
+
+/// `(name, numbers)` of each endpoint in the measured phases.
+pub(crate) fn endpoints(result: &RunResult) -> Vec<(String, Summary)> {
+    measured_of(result, false)
+}
+
+/// Flows, failed, rate, the times without think times, p95 with them.
+pub(crate) const FLOW_NUMBERS: [&str; 7] =
+    ["flows", "failed", "rate", "p50", "p95", "p99", "p95+think"];
+
+/// The cells under [`FLOW_NUMBERS`], behind the name, of each flow in the measured phases.
+pub(crate) fn flows(result: &RunResult) -> Vec<Vec<String>> {
+    let flows = measured_of(result, true).into_iter();
+    flows
+        .map(|(name, summary)| {
+            let with_waits = summary.service_us.p95.map(format_latency_us);
+            let mut cells = vec![name];
+            let shown = FLOW_NUMBERS.len() - 1;
+            cells.extend(numbers(&summary).into_iter().take(shown));
+            cells.push(with_waits.unwrap_or_else(|| "-".into()));
+            cells
+        })
+        .collect()
+}
+
+fn measured_of(result: &RunResult, flows: bool) -> Vec<(String, Summary)> {
+    let all = result.endpoints.iter().enumerate();
+    all.filter(|(_, endpoint)| endpoint.endpoint.is_flow == flows)
+        .map(|(position, endpoint)| {
+            let summary = result.summary(Some(position), Window::Measured);
+            (endpoint.endpoint.name.clone(), summary)
+        })
+        .collect()
+}
+
+/// `(name, measured, numbers)` of each phase; empty if there is only one measured phase, which the
+/// endpoints' total already shows.
+pub(crate) fn phases(result: &RunResult) -> Vec<(String, bool, Summary)> {
+    let phases = &result.run.phases;
+    if phases.iter().filter(|phase| phase.measured).count() < 2 {
+        return Vec::new();
+    }
+    let phases = phases.iter().enumerate();
+    phases
+        .map(|(position, phase)| {
+            let summary = result.summary(None, Window::Phases(&[position]));
+            (phase.name.clone(), phase.measured, summary)
+        })
+        .collect()
+}
+
+/// The share of failed requests, if there are any: ` (1.2% failed)`.
+pub(crate) fn error_share(summary: &Summary) -> String {
+    match summary.error_rate {
+        Some(rate) if rate > 0.0 => format!(" ({} failed)", format_percent(rate)),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,433 @@
+//! Who does what: user classes, what they choose from, and which endpoints and flows therefore run.
+//!
+//! Here: weights, selection by tags, and the final positions. Not here: single steps (`steps`).
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::index::{Declaration, EntryId, Index};
+use super::steps::{StepCompiler, TagFilter};
+use crate::error::{Diagnostic, did_you_mean};
+use crate::plan::{Endpoint, Flow, Load, Model, Step, Task, ThinkTime, UserClass};
+use crate::scenario::keys::endpoint::Weight;
+use crate::scenario::keys::profile::ProfileFile;
+use crate::scenario::keys::scenario::ScenarioFile;
+use crate::scenario::keys::user::{TaskFile, UserFile};
+use crate::scenario::names::Names;
+use crate::scenario::options::Options;
+use crate::scenario::yaml::decode::{At, Field, Pairs, list};
+use crate::scenario::yaml::findings::Findings;
+use crate::units::format_users;
+
+/// What runs.
+#[derive(Default)]
+pub(crate) struct Selection {
+    /// The user classes; one at least, without findings.
+    pub classes: Vec<UserClass>,
+    /// The endpoints that they use, in the order of the index.
+    pub endpoints: Vec<Endpoint>,
+    /// The flows that they use, likewise.
+    pub flows: Vec<Flow>,
+}
+
+/// Makes the classes of a scenario.
+pub(crate) struct ClassCompiler<'a> {
+    /// The scenario.
+    pub file: &'a ScenarioFile,
+    /// Its requests and flows.
+    pub index: &'a Index<'a>,
+    /// Its variables.
+    pub names: &'a Names<'a>,
+    /// Tags that are asked for.
+    pub options: &'a Options,
+    /// The think time of a class without its own.
+    pub think_time: ThinkTime,
+}
+
+impl ClassCompiler<'_> {
+    /// What runs; what is wrong is reported.
+    pub(crate) fn selection(&self, findings: &mut Findings) -> Selection {
+        let before = findings.len();
+        self.check_flows(findings);
+        let mut classes = self.classes(findings);
+        // What could not be understood, here or before, was reported, and has no position.
+        let mut requests = self.index.requests.iter();
+        if findings.len() > before || requests.any(|request| request.compiled.is_none()) {
+            return Selection::default();
+        }
+        if classes.iter().all(|class| class.tasks.is_empty()) {
+            self.report_weights(findings);
+            return Selection::default();
+        }
+        for class in &mut classes {
+            class.tasks.retain(|task| !task.steps.is_empty());
+        }
+        classes.retain(|class| !class.tasks.is_empty());
+        if classes.is_empty() {
+            self.report_tags(findings);
+        }
+        renumbered(classes, self.index)
+    }
+
+    /// What the tags take.
+    fn filter(&self) -> TagFilter<'_> {
+        TagFilter {
+            include: &self.options.tags,
+            ..self.unchosen()
+        }
+    }
+
+    /// What is not left out by tags. An `on_start` is not chosen by them, or a user could not log
+    /// in.
+    fn unchosen(&self) -> TagFilter<'_> {
+        TagFilter {
+            include: &[],
+            exclude: &self.options.exclude_tags,
+        }
+    }
+
+    /// Whether each flow by itself, and all named steps, make sense.
+    fn check_flows(&self, findings: &mut Findings) {
+        for (position, flow) in self.index.flows.iter().enumerate() {
+            let before = findings.len();
+            let mut steps = StepCompiler::new(self.index, self.names, TagFilter::default());
+            let step = steps.flow(position, &[], findings);
+            if step.is_none() && findings.len() == before && flow.file.steps.get().is_some() {
+                let diagnostic =
+                    Diagnostic::new(format!("flow `{}` has no requests", flow.key.text));
+                findings.report(Some(flow.key.at), diagnostic);
+            }
+        }
+        let of_scenario = self.file.steps.get().map_or(&[][..], |steps| &steps.0);
+        for (_, steps) in of_scenario {
+            StepCompiler::new(self.index, self.names, TagFilter::default()).steps(
+                Some(steps),
+                &[],
+                findings,
+            );
+        }
+    }
+
+    /// All classes, with a task for everything that has a weight, without steps where the tags
+    /// leave nothing of it. Positions are those of the index.
+    fn classes(&self, findings: &mut Findings) -> Vec<UserClass> {
+        let Some(users) = self.file.users.get() else {
+            return vec![UserClass {
+                name: "default".into(),
+                weight: Weight::default().0,
+                fixed_count: None,
+                think_time: self.think_time,
+                on_start: Vec::new(),
+                on_stop: Vec::new(),
+                tasks: self.common_tasks(findings),
+            }];
+        };
+        let mut classes = Vec::new();
+        for (key, user) in &users.0 {
+            let weight = user.weight.copied().unwrap_or_default().0;
+            let fixed_count = user.fixed_count.copied();
+            if weight == 0 && fixed_count.is_none() || fixed_count == Some(0) {
+                continue;
+            }
+            let mut steps = StepCompiler::new(self.index, self.names, self.unchosen());
+            let on_start = steps.steps(user.on_start.get(), &[], findings);
+            let on_stop = steps.steps(user.on_stop.get(), &[], findings);
+            classes.push(UserClass {
+                name: key.text.clone(),
+                weight: weight.max(1),
+                fixed_count,
+                think_time: user.think_time.copied().unwrap_or(self.think_time),
+                on_start,
+                on_stop,
+                tasks: self.tasks(user, findings),
+            });
+        }
+        classes
+    }
+
+    /// What a class chooses from.
+    fn tasks(&self, user: &At<UserFile>, findings: &mut Findings) -> Vec<Task> {
+        if user.endpoints.is_missing() && user.flows.is_missing() {
+            return self.common_tasks(findings);
+        }
+        let mut tasks = Vec::new();
+        for task in user.endpoints.get().map_or(&[][..], |tasks| &tasks.value) {
+            let (position, weight, think_time) = match &task.value {
+                TaskFile::Own(file) => (self.index.inline(file), None, None),
+                TaskFile::Named(named) => {
+                    let name = named.endpoint.get();
+                    let id = name.and_then(|name| self.index.resolve(name, name.at, findings));
+                    let position = match (id, name) {
+                        (Some(EntryId::Request(position)), _) => Some(position),
+                        (Some(_), Some(name)) => {
+                            let message = format!("`{}` is not an endpoint", name.value);
+                            let diagnostic =
+                                Diagnostic::new(message).help("list flows under `flows`");
+                            findings.report(Some(name.at), diagnostic);
+                            None
+                        }
+                        _ => None,
+                    };
+                    (position, named.weight.copied(), named.think_time.copied())
+                }
+            };
+            tasks.extend(position.and_then(|p| self.endpoint_task(p, weight, think_time)));
+        }
+        for task in user.flows.get().map_or(&[][..], |tasks| &tasks.value) {
+            let named = &task.value;
+            let Some(name) = named.flow.get() else {
+                continue;
+            };
+            match self.index.resolve(name, name.at, findings) {
+                Some(EntryId::Flow(position)) => {
+                    let (weight, think_time) = (named.weight.copied(), named.think_time.copied());
+                    tasks.extend(self.flow_task(position, weight, think_time, findings));
+                }
+                Some(_) => {
+                    let diagnostic = Diagnostic::new(format!("`{}` is not a flow", name.value))
+                        .help("list endpoints under `endpoints`, and use named steps in flows");
+                    findings.report(Some(name.at), diagnostic);
+                }
+                None => {}
+            }
+        }
+        tasks
+    }
+
+    /// What users choose from where their class does not say it: all endpoints and flows of the
+    /// scenario, but not those that are only steps of something else.
+    fn common_tasks(&self, findings: &mut Findings) -> Vec<Task> {
+        let used: HashSet<&str> = self.index.used_in_steps(self.file).into_iter().collect();
+        let by_itself =
+            |declaration, name: &str| declaration == Declaration::Listed && !used.contains(name);
+        let mut tasks = Vec::new();
+        for (position, request) in self.index.requests.iter().enumerate() {
+            let name = crate::scenario::request::name(request.file).unwrap_or_default();
+            let has_weight =
+                !request.file.weight.is_missing() && request.declaration != Declaration::Inline;
+            if has_weight || by_itself(request.declaration, &name) {
+                tasks.extend(self.endpoint_task(position, None, None));
+            }
+        }
+        for (position, flow) in self.index.flows.iter().enumerate() {
+            if !flow.file.weight.is_missing() || by_itself(flow.declaration, &flow.key.text) {
+                tasks.extend(self.flow_task(position, None, None, findings));
+            }
+        }
+        tasks
+    }
+
+    fn endpoint_task(
+        &self,
+        position: usize,
+        weight: Option<Weight>,
+        think_time: Option<ThinkTime>,
+    ) -> Option<Task> {
+        let file = self.index.requests[position].file;
+        let runs = StepCompiler::new(self.index, self.names, self.filter()).runs(position, &[]);
+        task(
+            weight.or(file.weight.copied()),
+            think_time.or(file.think_time.copied()),
+            runs.then_some(Step::Request(position)),
+        )
+    }
+
+    fn flow_task(
+        &self,
+        position: usize,
+        weight: Option<Weight>,
+        think_time: Option<ThinkTime>,
+        findings: &mut Findings,
+    ) -> Option<Task> {
+        let file = self.index.flows[position].file;
+        let mut steps = StepCompiler::new(self.index, self.names, self.filter());
+        task(
+            weight.or(file.weight.copied()),
+            think_time.or(file.think_time.copied()),
+            steps.flow(position, &[], findings),
+        )
+    }
+
+    fn report_weights(&self, findings: &mut Findings) {
+        // Without any endpoint, that was reported.
+        if self.index.requests.is_empty() {
+            return;
+        }
+        let key = self.file.users.key().or(self.file.endpoints.key());
+        let diagnostic = Diagnostic::new("all weights are 0, so no endpoint would be chosen")
+            .help("give at least one endpoint a weight above 0");
+        findings.report(key.or(self.file.flows.key()), diagnostic);
+    }
+
+    fn report_tags(&self, findings: &mut Findings) {
+        let of_requests = self.index.requests.iter().map(|request| &request.file.tags);
+        let of_flows = self.index.flows.iter().map(|flow| &flow.file.tags);
+        let all: BTreeSet<&str> = of_requests
+            .chain(of_flows)
+            .filter_map(Field::get)
+            .flat_map(|tags| tags.0.iter().map(String::as_str))
+            .collect();
+        let help = match all.is_empty() {
+            true => "no endpoint has tags".to_owned(),
+            false => format!("tags in this scenario: {}", list(all)),
+        };
+        let message = match (&*self.options.tags, &*self.options.exclude_tags) {
+            (_, []) => "no endpoint matches `--tags`",
+            ([], _) => "`--exclude-tags` excludes all endpoints",
+            _ => "no endpoint matches `--tags` and `--exclude-tags`",
+        };
+        let diagnostic = Diagnostic::new(message).help(help);
+        findings.report(None, diagnostic);
+    }
+}
+
+/// A task of one step, or of none where nothing of it is left; `None` where it is never chosen.
+fn task(weight: Option<Weight>, think_time: Option<ThinkTime>, step: Option<Step>) -> Option<Task> {
+    let task = Task {
+        weight: weight.unwrap_or_default().0,
+        think_time,
+        steps: step.into_iter().collect(),
+    };
+    (task.weight > 0).then_some(task)
+}
+
+/// The classes with the positions of a plan that has nothing but what they use.
+fn renumbered(mut classes: Vec<UserClass>, index: &Index<'_>) -> Selection {
+    let (mut requests, mut flows) = (BTreeSet::new(), BTreeSet::new());
+    for_each_list(&mut classes, &mut |steps| {
+        visit(steps, &mut |reference| {
+            match reference {
+                Reference::Request(position) => requests.insert(*position),
+                Reference::Flow(position) => flows.insert(*position),
+            };
+        });
+    });
+    for_each_list(&mut classes, &mut |steps| {
+        visit(steps, &mut |reference| {
+            let (used, position) = match reference {
+                Reference::Request(position) => (&requests, position),
+                Reference::Flow(position) => (&flows, position),
+            };
+            *position = used.range(..*position).count();
+        });
+    });
+    let compiled = |position: &usize| index.requests[*position].compiled.as_ref();
+    let endpoints = requests.iter().filter_map(compiled);
+    Selection {
+        classes,
+        endpoints: endpoints.map(|(endpoint, _)| endpoint.clone()).collect(),
+        flows: (flows.iter())
+            .map(|position| Flow {
+                name: index.flows[*position].key.text.clone(),
+            })
+            .collect(),
+    }
+}
+
+fn for_each_list(classes: &mut [UserClass], visit: &mut dyn FnMut(&mut [Step])) {
+    for class in classes {
+        visit(&mut class.on_start);
+        visit(&mut class.on_stop);
+        class
+            .tasks
+            .iter_mut()
+            .for_each(|task| visit(&mut task.steps));
+    }
+}
+
+/// The position of something that a step names.
+enum Reference<'a> {
+    Request(&'a mut usize),
+    Flow(&'a mut usize),
+}
+
+/// Every position in some steps.
+fn visit(steps: &mut [Step], each: &mut dyn FnMut(Reference<'_>)) {
+    for step in steps {
+        match step {
+            Step::Request(position) => each(Reference::Request(position)),
+            Step::Poll { endpoint, .. } => each(Reference::Request(endpoint)),
+            Step::Parallel { requests, .. } => {
+                requests
+                    .iter_mut()
+                    .for_each(|request| each(Reference::Request(request)));
+            }
+            Step::Flow { flow, steps, .. } => {
+                each(Reference::Flow(flow));
+                visit(steps, each);
+            }
+            Step::Repeat { steps, .. } | Step::Each { steps, .. } => visit(steps, each),
+            Step::If {
+                then, otherwise, ..
+            } => {
+                visit(then, each);
+                visit(otherwise, each);
+            }
+            Step::Random(branches) => {
+                branches
+                    .iter_mut()
+                    .for_each(|branch| visit(&mut branch.steps, each));
+            }
+            Step::Think(_) => {}
+        }
+    }
+}
+
+/// Checks the classes that the stages of a load name, and that there are users for every level.
+pub(crate) fn check_stages(
+    profile: &ProfileFile,
+    users: &Field<Pairs<UserFile>>,
+    classes: &[UserClass],
+    load: &mut Load,
+    findings: &mut Findings,
+) {
+    let known = users.get().map_or(&[][..], |users| &users.0).iter();
+    let known: Vec<&str> = known.map(|(key, _)| key.text.as_str()).collect();
+    let before = findings.len();
+    for stage in profile.stages.get().map_or(&[][..], |stages| &stages.value) {
+        for name in stage.user_classes.get().map_or(&[][..], |names| &names.0) {
+            if !known.contains(&name.value.as_str()) {
+                let mut diagnostic =
+                    Diagnostic::new(format!("unknown user class `{}`", name.value));
+                if let Some(close) = did_you_mean(name, known.iter().copied()) {
+                    diagnostic = diagnostic.label(format!("did you mean `{close}`?"));
+                }
+                let help = match known.is_empty() {
+                    true => "the scenario has no `users`".to_owned(),
+                    false => format!("known: {}", list(known.iter().copied())),
+                };
+                findings.report(Some(name.at), diagnostic.help(help));
+            }
+        }
+    }
+    if findings.len() > before || classes.is_empty() {
+        return;
+    }
+    let is_closed = load.model == Model::Closed;
+    for stage in &mut load.stages {
+        // A class that the tags left out has no part in any stage.
+        let had_names = !stage.classes.is_empty();
+        let runs = |name: &String| classes.iter().any(|class| class.name == *name);
+        stage.classes.retain(runs);
+        let takes_part =
+            |class: &&UserClass| stage.classes.is_empty() || stage.classes.contains(&class.name);
+        if had_names && stage.classes.is_empty() {
+            let message = format!("stage `{}` has no user classes left", stage.name);
+            findings.report(
+                None,
+                Diagnostic::new(message).help("check `--tags` and `--exclude-tags`"),
+            );
+            continue;
+        }
+        let counts = classes.iter().filter(takes_part);
+        let fixed: Option<u64> = counts.map(|class| class.fixed_count.map(u64::from)).sum();
+        if let Some(fixed) = fixed.filter(|fixed| is_closed && (*fixed as f64) < stage.level) {
+            let wanted = format_users(stage.level as u64);
+            let diagnostic = Diagnostic::new(format!(
+                "stage `{}` needs {wanted}, but the fixed counts add up to {fixed}",
+                stage.name
+            ))
+            .help("give one class a `weight` instead of its `fixed_count`, or use fewer users");
+            findings.report(None, diagnostic);
+        }
+    }
+}

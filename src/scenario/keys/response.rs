@@ -1,0 +1,111 @@
+//! The keys of `check` and `extract`: what is expected of a response, and what is taken out of it.
+//!
+//! Not here: what the keys mean (`request::checks`, `request::extract`).
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, Size, parse};
+use crate::scenario::yaml::findings::Findings;
+use crate::scenario::yaml::mapping::mapping;
+use crate::scenario::yaml::tree::Node;
+
+mapping! {
+    /// Conditions that a response must meet.
+    CheckFile {
+        /// Status codes that pass: codes (`200`), ranges (`200-299`) or classes (`2xx`).
+        status: OneOrMany<At<String>>,
+        /// Longest response time that passes.
+        max_duration: Duration,
+        /// Smallest size of the body on the wire.
+        min_size: Size,
+        /// Largest size of the body on the wire.
+        max_size: Size,
+        /// By header: `exists`, `absent`, the exact value, or what to expect of it.
+        headers: Pairs<Node>,
+        /// Text that the body must contain.
+        body_contains: OneOrMany<At<String>>,
+        /// Regular expression that must match somewhere in the body.
+        body_matches: OneOrMany<At<String>>,
+        /// By JSONPath: `exists`, `absent`, the exact value, or what to expect of it.
+        json: Pairs<Node>,
+        /// Expression that must be true. It can use `status` and the variables of the user, including those just extracted.
+        that: OneOrMany<At<String>>,
+        /// Conditions, none of which may be met.
+        not: NotFile,
+        /// Name of the failure in reports when one of these conditions is not met.
+        fail_with: String,
+    }
+}
+
+/// Conditions within conditions.
+#[derive(Debug, Clone)]
+pub(crate) struct NotFile(pub Box<CheckFile>);
+
+impl Decode for NotFile {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
+        CheckFile::decode(node, findings).map(|file| Self(Box::new(file)))
+    }
+
+    fn schema() -> Value {
+        // Not spelled out again, or it would never end.
+        json!({"type": "object"})
+    }
+}
+
+mapping! {
+    /// What to expect of a value. All of it must be true.
+    ExpectationFile {
+        /// Exactly this value.
+        equals: Node,
+        /// A text that contains this, or a list with this item.
+        contains: String,
+        /// A text that this regular expression matches somewhere.
+        matches: String,
+        /// A number greater than this.
+        above: Number,
+        /// A number less than this.
+        below: Number,
+        /// A number greater than or equal to this.
+        at_least: Number,
+        /// A number less than or equal to this.
+        at_most: Number,
+    }
+}
+
+/// A finite number.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Number(pub f64);
+
+impl Decode for Number {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
+        parse("a number", node, findings, |text| {
+            let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+            number.ok_or_else(|| format!("`{text}` is not a number"))
+        })
+        .map(Self)
+    }
+
+    fn schema() -> Value {
+        json!({"type": "number"})
+    }
+}
+
+mapping! {
+    /// Where to find a value in a response. A JSONPath alone needs no mapping.
+    ExtractionFile or json {
+        /// JSONPath into the body.
+        json: String,
+        /// Name of a header.
+        header: String,
+        /// Name of a cookie that the response sets.
+        cookie: String,
+        /// Regular expression whose first group is the value. Searches the body unless another source is given.
+        regex: String,
+        /// Which match to use: a number from 0 (default), `last`, `random`, or `all` as a list.
+        index: String,
+        /// Value to use when nothing is found. Without it, the request fails.
+        default: Node,
+    }
+}

@@ -1,0 +1,44 @@
+//! The keys of SLOs.
+//!
+//! Not here: how their names and limits are spelled (`scenario::slo`).
+
+use serde_json::{Value, json};
+
+use crate::scenario::yaml::decode::{At, Decode, OneOrMany, parse};
+use crate::scenario::yaml::findings::Findings;
+use crate::scenario::yaml::mapping::mapping;
+use crate::scenario::yaml::tree::Node;
+
+mapping! {
+    /// An SLO. Its limit alone needs no mapping.
+    SloFile or limit {
+        /// Limit: a duration, a share such as `1%`, or a rate such as `100/s`.
+        limit(required): String,
+        /// Weight in the score, above 0. Defaults to 1.
+        weight: ScoreWeight,
+        /// Counts in the score, but cannot fail the verdict.
+        advisory: bool,
+        /// Profiles that it applies to. Defaults to all.
+        profiles: OneOrMany<At<String>>,
+    }
+}
+
+/// A weight in the score.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ScoreWeight(pub f64);
+
+impl Decode for ScoreWeight {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
+        parse("a number", node, findings, |text| {
+            let weight = text.parse().ok().filter(|w: &f64| *w > 0.0 && *w <= 1000.0);
+            weight.ok_or_else(|| {
+                format!("`{text}` is not a weight: write a number above 0, at most 1000")
+            })
+        })
+        .map(Self)
+    }
+
+    fn schema() -> Value {
+        json!({"type": "number", "exclusiveMinimum": 0, "maximum": 1000})
+    }
+}

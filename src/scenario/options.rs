@@ -1,0 +1,47 @@
+//! What the command line and the environment say about a run.
+//!
+//! Here: the options themselves. Not here: how they are written on a command line (`cli`), and what
+//! they do to a plan (`compile`, `load`).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::plan::{Arrivals, ClientChoice};
+
+/// What the command line and the environment say about a run. `None` leaves it to the
+/// scenario and the profile.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Base URL, or `demo`; replaces the scenario's `host`.
+    pub host: Option<String>,
+    /// The highest number of users, 1 to 1 000 000; in the open model, of requests in flight.
+    pub users: Option<u32>,
+    /// Users started per second.
+    pub spawn_rate: Option<f64>,
+    /// How long the load is held, at most 30 days.
+    pub run_time: Option<Duration>,
+    /// The highest arrival rate per second; selects the open model.
+    pub rate: Option<f64>,
+    /// How arrivals are spaced in the open model.
+    pub arrivals: Option<Arrivals>,
+    /// Ends the run after this many iterations.
+    pub iterations: Option<u64>,
+    /// Only endpoints with one of these tags run; all when empty.
+    pub tags: Vec<String>,
+    /// Endpoints with one of these tags do not run.
+    pub exclude_tags: Vec<String>,
+    /// Values of `env.NAME`, before those of the process environment.
+    pub env: BTreeMap<String, String>,
+    /// The seed of all random choices; random by default.
+    pub seed: Option<u64>,
+    /// Worker threads, 1 to 1024; by default one for each core that may be used.
+    pub workers: Option<usize>,
+    /// SLOs such as `p95<500ms`.
+    pub slos: Vec<String>,
+    /// Replaces the timeout in the scenario's `defaults`.
+    pub timeout: Option<Duration>,
+    /// What carries the requests; replaces the scenario's `client`.
+    pub client: Option<ClientChoice>,
+    /// How long requests in flight can go on at the end.
+    pub stop_timeout: Option<Duration>,
+}

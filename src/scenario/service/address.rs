@@ -1,0 +1,179 @@
+//! Hosts and URLs: where the load goes, and where redirects may lead.
+//!
+//! Here: what a base URL and an endpoint's URL may look like. Not here: connecting (`protocol`).
+
+use url::Url;
+
+use crate::error::Diagnostic;
+use crate::plan::{Service, Template, TemplatePart};
+
+/// The word for the built-in service.
+const DEMO: &str = "demo";
+
+/// Reads a `host`.
+///
+/// # Errors
+/// A diagnostic without a place.
+pub(crate) fn parse_host(text: &str) -> Result<Service, Diagnostic> {
+    if text == DEMO {
+        return Ok(Service::Demo);
+    }
+    let url = parse_url(text)?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(Diagnostic::new("a host cannot have a query or a fragment")
+            .help("put the query in the URLs of the endpoints"));
+    }
+    Ok(Service::Url(url.as_str().trim_end_matches('/').to_owned()))
+}
+
+/// Reads an absolute URL.
+///
+/// # Errors
+/// A diagnostic without a place. The text is not repeated, since it may hold a password.
+pub(crate) fn parse_url(text: &str) -> Result<Url, Diagnostic> {
+    let next_step = "write it like `http://localhost:8000`, or `demo` for the built-in service";
+    if !(text.starts_with("http://") || text.starts_with("https://")) {
+        return Err(
+            Diagnostic::new("a host must start with `http://` or `https://`").help(next_step),
+        );
+    }
+    let url = Url::parse(text)
+        .map_err(|error| Diagnostic::new(format!("invalid URL: {error}")).help(next_step))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(
+            Diagnostic::new("a URL must not contain a user name or password").help(
+                "use `auth` instead, such as `basic: {username: ann, password: \"{{ env.PASSWORD }}\"}`",
+            ),
+        );
+    }
+    Ok(url)
+}
+
+/// User name and password in the text of a URL, or nothing.
+pub(crate) fn credentials(text: &str) -> &str {
+    let authority = text.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+    authority
+        .rsplit_once('@')
+        .map_or("", |(credentials, _)| credentials)
+}
+
+/// `host:port`, with the port of the scheme where none is written.
+pub(crate) fn authority(url: &Url) -> Option<String> {
+    Some(format!(
+        "{}:{}",
+        url.host_str()?,
+        url.port_or_known_default()?
+    ))
+}
+
+/// Reads an entry of `allow_redirects_to`; without a port, those of HTTP and HTTPS.
+///
+/// # Errors
+/// A diagnostic without a place.
+pub(crate) fn parse_allowed(text: &str) -> Result<Vec<String>, Diagnostic> {
+    let bad = || {
+        Diagnostic::new(format!("`{text}` is not a host"))
+            .help("write `example.org` or `example.org:8443`, without scheme and path")
+    };
+    let url = Url::parse(&format!("http://{text}/")).map_err(|_| bad())?;
+    let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    let host = url
+        .host_str()
+        .filter(|_| is_bare && url.username().is_empty() && !text.contains('@'));
+    let host = host.ok_or_else(bad)?;
+    Ok(
+        if text.ends_with(&format!(":{}", url.port_or_known_default().unwrap_or(80))) {
+            vec![format!(
+                "{host}:{}",
+                url.port_or_known_default().unwrap_or(80)
+            )]
+        } else {
+            vec![format!("{host}:80"), format!("{host}:443")]
+        },
+    )
+}
+
+/// What an endpoint's URL turned out to be.
+#[derive(Debug)]
+pub(crate) enum EndpointUrl {
+    /// A path below the host.
+    Relative,
+    /// An absolute URL on this host.
+    Absolute(Url),
+}
+
+/// Checks the URL of an endpoint as far as it is known before the run.
+///
+/// # Errors
+/// A diagnostic without a place.
+pub(crate) fn check_url(url: &Template) -> Result<EndpointUrl, Diagnostic> {
+    let next_step = "write a path such as `/health`, or a whole URL";
+    let start = match url.parts().first() {
+        Some(TemplatePart::Literal(text)) => text.as_str(),
+        _ => "",
+    };
+    if start.starts_with('/') {
+        // Joined to a host only to have its characters checked.
+        Url::parse(&format!("http://localhost{start}"))
+            .map_err(|error| Diagnostic::new(format!("invalid path: {error}")).help(next_step))?;
+        return Ok(EndpointUrl::Relative);
+    }
+    if start.starts_with("http://") || start.starts_with("https://") {
+        let is_whole = url.as_constant().is_some();
+        let after_scheme = start.split_once("//").map_or("", |(_, rest)| rest);
+        if !is_whole && !after_scheme.contains('/') {
+            return Err(
+                Diagnostic::new("the host of a URL must be known before the run")
+                    .help("use templates only in path and query, or use `env.NAME`"),
+            );
+        }
+        return parse_url(start).map(EndpointUrl::Absolute);
+    }
+    Err(Diagnostic::new("a URL must start with `/`, `http://` or `https://`").help(next_step))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_keep_their_path_and_never_contain_credentials() {
+        let url = |text: &str| Service::Url(text.to_owned());
+        for (text, expected) in [
+            ("demo", Service::Demo),
+            ("http://localhost:8000", url("http://localhost:8000")),
+            ("http://localhost:8000/", url("http://localhost:8000")),
+            ("https://Example.org/api/", url("https://example.org/api")),
+            ("http://[::1]:80/x", url("http://[::1]/x")),
+        ] {
+            assert_eq!(parse_host(text), Ok(expected), "{text}");
+        }
+        for bad in [
+            "localhost:8000",
+            "ftp://x",
+            "http://",
+            "http://u:s3cret@h",
+            "http://h?x",
+            "http://h#x",
+            "",
+            "http://a b",
+        ] {
+            let diagnostic = parse_host(bad).unwrap_err();
+            assert!(!diagnostic.to_string().contains("s3cret"));
+        }
+    }
+
+    #[test]
+    fn allowed_hosts_have_a_port() {
+        assert_eq!(parse_allowed("a.b:8443"), Ok(vec!["a.b:8443".into()]));
+        assert_eq!(parse_allowed("a.b:80"), Ok(vec!["a.b:80".into()]));
+        assert_eq!(
+            parse_allowed("a.b"),
+            Ok(vec!["a.b:80".into(), "a.b:443".into()])
+        );
+        for bad in ["", "http://a", "a/b", "a b", "u@a", "a:99999"] {
+            assert!(parse_allowed(bad).is_err(), "{bad}");
+        }
+    }
+}

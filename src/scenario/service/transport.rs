@@ -1,0 +1,241 @@
+//! From `tls`, `proxy` and `local_address` to how the service is reached: certificates and keys are
+//! read and checked, so that a wrong one is found before the run.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+
+use super::address;
+use crate::error::Diagnostic;
+use crate::plan::{Authorities, ClientChoice, Escape, Identity, Proxy, Tls, Transport};
+use crate::scenario::keys::connection::{ProxyFile, TlsFile};
+use crate::scenario::keys::scenario::ScenarioFile;
+use crate::scenario::names::Names;
+use crate::scenario::yaml::decode::At;
+use crate::scenario::yaml::findings::{Findings, Span};
+
+/// The largest file of certificates or keys; bytes.
+const MAX_PEM_BYTES: u64 = 1 << 20;
+
+/// What carries the requests: `given` by the command line, or else by the scenario.
+pub(crate) fn client(file: &ScenarioFile, given: Option<ClientChoice>) -> ClientChoice {
+    given.unwrap_or_else(|| file.client.copied().unwrap_or_default())
+}
+
+/// Reports that `client` does not support what `key` asks for.
+pub(crate) fn refuse(client: ClientChoice, what: &str, key: Option<Span>, findings: &mut Findings) {
+    let name = client.name();
+    let diagnostic = Diagnostic::new(format!("the client `{name}` does not support {what}"))
+        .help("remove this, or use the client `reqwest`, which is the default");
+    findings.report(key, diagnostic);
+}
+
+/// How `client` reaches the service; what cannot be understood, or
+/// cannot be done by it, is reported.
+pub(crate) fn transport(
+    file: &ScenarioFile,
+    client: ClientChoice,
+    names: &Names<'_>,
+    folder: &Path,
+    findings: &mut Findings,
+) -> Transport {
+    let mut compiler = TransportCompiler {
+        names,
+        folder,
+        findings,
+    };
+    let tls = file.tls.get().map(|tls| compiler.tls(tls));
+    let proxy = file.proxy.get().and_then(|proxy| compiler.proxy(proxy));
+    if client == ClientChoice::Direct && !file.proxy.is_missing() {
+        refuse(client, "proxies", file.proxy.key(), compiler.findings);
+    }
+    let addresses = file.local_address.get();
+    let addresses = addresses.map_or(&[][..], |addresses| &addresses.0);
+    let local_addresses = addresses.iter().filter_map(|text| compiler.address(text));
+    Transport {
+        client,
+        tls: tls.unwrap_or_default(),
+        proxy,
+        local_addresses: local_addresses.collect(),
+    }
+}
+
+struct TransportCompiler<'a, 'n> {
+    names: &'a Names<'n>,
+    folder: &'a Path,
+    findings: &'a mut Findings,
+}
+
+impl TransportCompiler<'_, '_> {
+    fn tls(&mut self, file: &At<TlsFile>) -> Tls {
+        let authorities = file.ca_file.get().and_then(|path| self.authorities(path));
+        let identity = match (file.cert_file.get(), file.key_file.get()) {
+            (Some(cert), key) => self.identity(cert, key.unwrap_or(cert)),
+            (None, Some(key)) => {
+                let diagnostic = Diagnostic::new("`key_file` without `cert_file`")
+                    .help("add the certificate as `cert_file`");
+                self.findings.report(Some(key.at), diagnostic);
+                None
+            }
+            (None, None) => None,
+        };
+        Tls {
+            authorities,
+            identity,
+            insecure: file.insecure.copied().unwrap_or(false),
+        }
+    }
+
+    fn authorities(&mut self, path: &At<String>) -> Option<Authorities> {
+        let certificates = self.certificates(path)?;
+        let mut store = rustls::RootCertStore::empty();
+        for certificate in &certificates {
+            if let Err(error) = store.add(certificate.clone()) {
+                self.report(path, &format!("not a CA certificate: {error}"));
+                return None;
+            }
+        }
+        Some(Authorities {
+            path: path.value.clone(),
+            certificates,
+        })
+    }
+
+    fn identity(&mut self, cert: &At<String>, key: &At<String>) -> Option<Identity> {
+        let certificates = self.certificates(cert);
+        let pem = self.read(key)?;
+        let private = match PrivateKeyDer::from_pem_slice(&pem) {
+            Ok(private) => private,
+            Err(_) => {
+                self.report(key, "it contains no private key in PEM format");
+                return None;
+            }
+        };
+        let provider = aws_lc_rs::default_provider();
+        match CertifiedKey::from_der(certificates?, private, &provider) {
+            Ok(certified) => Some(Identity {
+                path: cert.value.clone(),
+                certified: Arc::new(certified),
+            }),
+            Err(rustls::Error::InconsistentKeys(_)) => {
+                self.report(key, "the key does not match the certificate");
+                None
+            }
+            Err(error) => {
+                self.report(key, &error.to_string());
+                None
+            }
+        }
+    }
+
+    fn certificates(&mut self, path: &At<String>) -> Option<Vec<CertificateDer<'static>>> {
+        let pem = self.read(path)?;
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+        match certificates {
+            Ok(certificates) if !certificates.is_empty() => Some(certificates),
+            _ => {
+                self.report(path, "it contains no certificate in PEM format");
+                None
+            }
+        }
+    }
+
+    /// Reads a file of the machine, anywhere: certificates and keys are seldom kept beside scenarios.
+    fn read(&mut self, path: &At<String>) -> Option<Vec<u8>> {
+        let name = self.constant(path)?;
+        let real = self.folder.join(name);
+        let read = std::fs::metadata(&real).and_then(|metadata| {
+            let bad = |why: &str| Err(std::io::Error::other(why.to_owned()));
+            match metadata.is_file() {
+                false => bad("it is not a regular file"),
+                true if metadata.len() > MAX_PEM_BYTES => bad("it is larger than 1 MiB"),
+                true => std::fs::read(&real),
+            }
+        });
+        match read {
+            Ok(content) => Some(content),
+            Err(error) => {
+                self.report(path, &error.to_string());
+                None
+            }
+        }
+    }
+
+    fn report(&mut self, path: &At<String>, why: &str) {
+        let diagnostic = Diagnostic::new(format!("cannot use `{}`: {why}", path.value));
+        self.findings.report(Some(path.at), diagnostic);
+    }
+
+    fn proxy(&mut self, file: &At<ProxyFile>) -> Option<Proxy> {
+        let written = file.url.get()?;
+        self.findings.hide(address::credentials(&written.value));
+        if let Some(password) = file.password.get() {
+            self.findings.hide_literal(password);
+        }
+        let url = self.constant(written)?;
+        let url = match address::parse_url(&url) {
+            Ok(url) if url.path() == "/" && url.query().is_none() => url,
+            _ => {
+                let diagnostic = Diagnostic::new("not a proxy URL").help(
+                    "write it like `http://proxy.example.org:3128`; put credentials in \
+                     `username` and `password`",
+                );
+                self.findings.report(Some(written.at), diagnostic);
+                return None;
+            }
+        };
+        let credentials = match (file.username.get(), file.password.get()) {
+            (Some(name), Some(password)) => Some((self.constant(name)?, self.constant(password)?)),
+            (None, None) => None,
+            (Some(one), None) | (None, Some(one)) => {
+                let diagnostic = Diagnostic::new("a proxy needs both `username` and `password`");
+                self.findings.report(Some(one.at), diagnostic);
+                None
+            }
+        };
+        let no_proxy = file.no_proxy.get().map_or(&[][..], |hosts| &hosts.0);
+        let no_proxy = no_proxy.iter().filter_map(|host| {
+            let host = self.constant(host)?;
+            (!host.is_empty()).then_some(host)
+        });
+        Some(Proxy {
+            no_proxy: no_proxy.collect(),
+            url: url.as_str().trim_end_matches('/').to_owned(),
+            credentials,
+        })
+    }
+
+    fn address(&mut self, text: &At<String>) -> Option<IpAddr> {
+        let address = self.constant(text)?;
+        match address.parse() {
+            Ok(address) => Some(address),
+            Err(_) => {
+                let diagnostic = Diagnostic::new(format!("`{address}` is not an IP address"))
+                    .help("use an address of this machine, such as `10.0.0.5`");
+                self.findings.report(Some(text.at), diagnostic);
+                None
+            }
+        }
+    }
+
+    /// A text whose templates are filled in before the run.
+    fn constant(&mut self, text: &At<String>) -> Option<String> {
+        let before = self.findings.len();
+        let template = self.names.template(text, Escape::None, self.findings);
+        if self.findings.len() > before {
+            return None;
+        }
+        let constant = template.as_constant().map(str::to_owned);
+        if constant.is_none() {
+            let diagnostic = Diagnostic::new("this must be known before the run")
+                .help("use no templates other than `env.NAME` and constant variables");
+            self.findings.report(Some(text.at), diagnostic);
+        }
+        constant
+    }
+}

@@ -1,0 +1,178 @@
+//! Where the files of a run are: the scenario, the profiles, and what lies beside a scenario.
+//!
+//! Here: finding them, and that no path leads out of the scenario's folder. Not here: what they
+//! contain.
+
+use std::path::{Component, Path, PathBuf};
+
+use crate::error::{Diagnostic, Error};
+
+/// Where a scenario comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A YAML file.
+    File(PathBuf),
+    /// A URL: one GET endpoint, for a quick look.
+    Url(String),
+}
+
+/// The scenario to run: `given`, else `scenarios/default.yaml`, else the only file in
+/// `scenarios/`.
+///
+/// # Errors
+/// Wrong usage, with the scenarios there are, when none or more than one could be meant.
+pub fn find(given: Option<&str>) -> Result<Source, Error> {
+    find_in(Path::new(""), given)
+}
+
+fn find_in(dir: &Path, given: Option<&str>) -> Result<Source, Error> {
+    if let Some(given) = given {
+        let is_url = given.starts_with("http://") || given.starts_with("https://");
+        if is_url {
+            return Ok(Source::Url(given.to_owned()));
+        }
+        let path = dir.join(given);
+        // A name alone means the file of that name in `scenarios/`.
+        let named = dir.join("scenarios").join(format!("{given}.yaml"));
+        if !path.exists() && named.is_file() {
+            return Ok(Source::File(named));
+        }
+        if !path.exists() {
+            return Err(Error::usage_help(
+                format!("scenario `{given}` not found"),
+                known_scenarios(dir),
+            ));
+        }
+        return Ok(Source::File(path));
+    }
+    let default = dir.join("scenarios").join("default.yaml");
+    if default.is_file() {
+        return Ok(Source::File(default));
+    }
+    match scenarios_in(dir).as_slice() {
+        [only] => Ok(Source::File(only.clone())),
+        _ => Err(Error::usage_help("no scenario given", known_scenarios(dir))),
+    }
+}
+
+fn known_scenarios(dir: &Path) -> String {
+    let files = scenarios_in(dir);
+    if files.is_empty() {
+        return "`scenarios/` has none: create one with `perfctl init`, or give a path or a URL"
+            .into();
+    }
+    let names: Vec<String> = files
+        .iter()
+        .map(|path| format!("`{}`", path.display()))
+        .collect();
+    format!("choose one of {}", names.join(", "))
+}
+
+/// The scenario files in `scenarios/` of the working directory, sorted.
+pub fn scenarios() -> Vec<PathBuf> {
+    scenarios_in(Path::new(""))
+}
+
+/// The profile files in `profiles/` of the working directory, sorted.
+pub fn profile_files() -> Vec<PathBuf> {
+    yaml_files(Path::new("profiles"))
+}
+
+fn scenarios_in(dir: &Path) -> Vec<PathBuf> {
+    yaml_files(&dir.join("scenarios"))
+}
+
+/// The YAML files of a folder, sorted; none when there is no such folder.
+pub(super) fn yaml_files(folder: &Path) -> Vec<PathBuf> {
+    let is_yaml = |path: &PathBuf| {
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        matches!(ending, Some("yaml" | "yml")) && path.is_file()
+    };
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_yaml).collect();
+    files.sort();
+    files
+}
+
+/// The name of a file without its ending.
+pub(super) fn stem(path: &Path) -> String {
+    path.file_stem()
+        .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
+}
+
+/// Where a regular file below `folder` really is, without a way out, and its length in bytes.
+///
+/// # Errors
+/// Why it cannot be used; `what` says for what.
+pub(super) fn below(what: &str, path: &str, folder: &Path) -> Result<(PathBuf, u64), Diagnostic> {
+    let bad = |why: &str| unusable(what, path, why);
+    let relative = Path::new(path);
+    let is_inside = relative
+        .components()
+        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    if !is_inside || path.is_empty() {
+        return Err(bad("it is outside the scenario's folder").help(
+            "put it in the scenario's folder or below, and write its path from there, without `..`",
+        ));
+    }
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    let io = |error: std::io::Error| {
+        bad(&error.to_string()).help("write the path from the scenario's folder")
+    };
+    let root = folder.canonicalize().map_err(io)?;
+    let real = root.join(relative).canonicalize().map_err(io)?;
+    if !real.starts_with(&root) {
+        return Err(bad("a symbolic link leads out of the scenario's folder"));
+    }
+    let metadata = std::fs::metadata(&real).map_err(io)?;
+    if !metadata.is_file() {
+        return Err(bad("it is not a regular file"));
+    }
+    Ok((real, metadata.len()))
+}
+
+pub(super) fn unusable(what: &str, path: &str, why: &str) -> Diagnostic {
+    Diagnostic::new(format!("cannot use the {what} `{path}`: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_name_the_default_or_the_only_scenario_is_used() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("scenarios");
+        let write = |name: &str| std::fs::write(folder.join(name), "").unwrap();
+        let error = |given| find_in(dir.path(), given).unwrap_err().to_string();
+        assert!(error(None).contains("perfctl init"));
+        std::fs::create_dir(&folder).unwrap();
+        write("a.yaml");
+        write("notes.txt");
+        assert_eq!(
+            find_in(dir.path(), None).unwrap(),
+            Source::File(folder.join("a.yaml"))
+        );
+        write("b.yml");
+        assert!(error(None).contains("a.yaml") && error(None).contains("b.yml"));
+        write("default.yaml");
+        assert_eq!(
+            find_in(dir.path(), None).unwrap(),
+            Source::File(folder.join("default.yaml"))
+        );
+        assert_eq!(
+            find_in(dir.path(), Some("a")).unwrap(),
+            Source::File(folder.join("a.yaml"))
+        );
+        assert!(error(Some("c.yaml")).contains("b.yml"));
+        let url = "http://localhost/x";
+        assert_eq!(
+            find_in(dir.path(), Some(url)).unwrap(),
+            Source::Url(url.into())
+        );
+    }
+}
