@@ -84,7 +84,7 @@ def perfctl_completed(out):
     with open(result) as file:
         endpoints = json.load(file)["endpoints"]
     cells = [cell for endpoint in endpoints for cell in endpoint["phases"]]
-    return sum(count for cell in cells for name, count in cell["classes"].items() if name != "missed")
+    return sum(count for cell in cells for name, count in cell["outcomes"].items() if name != "dropped")
 
 
 def _perfctl(binary, name, option, goal):

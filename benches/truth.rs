@@ -128,7 +128,7 @@ fn scheduling_delay(base: &str, log: &Log) {
     for (percentile, goal_us) in [("p50", 20.0), ("p99", 100.0)] {
         let reached = latency_ms(&report, "scheduling_delay_us", percentile) * 1e3;
         row(
-            &format!("T6 scheduling_delay, own clock, {percentile}"),
+            &format!("T6 scheduling delay, own clock, {percentile}"),
             goal_us,
             reached,
             "us",
@@ -150,7 +150,7 @@ fn scheduling_delay(base: &str, log: &Log) {
     for (percentile, share, goal_us) in [("p50", 0.5, 20.0), ("p99", 0.99, 100.0)] {
         let reached = late[(share * late.len() as f64) as usize];
         row(
-            &format!("T6 scheduling_delay, at the server, {percentile}"),
+            &format!("T6 scheduling delay, at the server, {percentile}"),
             goal_us,
             reached,
             "us",

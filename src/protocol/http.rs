@@ -1,7 +1,7 @@
 //! HTTP: the entry points.
 //!
-//! The [`client`] does what is the same with any transport: credentials, cookies and redirects. A
-//! [`transport`] carries single requests over connections; that file lists the transports.
+//! The `client` does what is the same with any transport: credentials, cookies and redirects. A
+//! `transport` carries single requests over connections; that file lists the transports.
 
 mod auth;
 mod client;

@@ -69,9 +69,9 @@ pub(super) fn compile_in(
         .plan(resolved)
     });
     // Without findings there is a plan; the message is for a mistake of this module.
-    findings
-        .into_result(plan)?
-        .ok_or_else(|| Error::Bug("there is no plan, and no error that explains it"))
+    findings.into_result(plan)?.ok_or(Error::Bug(
+        "there is no plan, and no error that explains it",
+    ))
 }
 
 /// A decoded scenario and its folder.
