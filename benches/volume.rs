@@ -3,7 +3,7 @@
 //!
 //! The run is simulated: 20 endpoints, scripted sessions, virtual time.
 
-#[path = "../tests/volume/scripted.rs"]
+#[path = "../tests/alone/scripted.rs"]
 mod scripted;
 
 use std::path::Path;

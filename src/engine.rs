@@ -7,6 +7,7 @@
 mod closed;
 mod halt;
 mod health;
+mod machine;
 mod message;
 mod open;
 mod panics;
@@ -32,6 +33,7 @@ use crate::protocol::Client;
 use crate::units::as_us;
 
 use health::Sampler;
+use machine::Machine;
 use message::{Finish, WorkerCommand, WorkerMessage};
 
 pub use panics::report_panics;
@@ -112,7 +114,7 @@ where
 
     let mut stop_requests = stopper.0.subscribe();
     let mut pending = PendingTicks::new(count);
-    let mut sampler = Sampler::new();
+    let mut sampler = Sampler::new(Machine::this());
     let mut out_of_data = false;
     let mut panic = None;
     let mut dead_worker = None;

@@ -176,9 +176,9 @@ pub enum Error {
     /// The operating system refused what an asynchronous runtime needs.
     #[error("error: cannot start a runtime: {0}")]
     Runtime(io::Error),
-    /// The thread of a worker panicked, or ended without a word.
-    #[error("error: a worker crashed; see the message of its thread above")]
-    WorkerDied,
+    /// The thread of a worker panicked, with this message, or ended without a word.
+    #[error("error: a worker of perfctl died: {0}; this is a bug in perfctl, please report it")]
+    WorkerDied(String),
     /// SIGINT and SIGTERM cannot be handled.
     #[error("error: cannot listen for signals: {0}")]
     Signals(io::Error),
@@ -298,7 +298,7 @@ impl Error {
             Self::Usage { .. } | Self::Invalid(_) => Exit::Usage,
             Self::Thread(_)
             | Self::Runtime(_)
-            | Self::WorkerDied
+            | Self::WorkerDied(_)
             | Self::Signals(_)
             | Self::StartDemo(_)
             | Self::ListenDemo { .. }

@@ -134,7 +134,11 @@ fn judged_exit(verdict: Verdict, result: &RunResult, policy: &Policy) -> Exit {
 }
 
 fn exit(judged: Exit, result: &RunResult, policy: &Policy) -> Exit {
-    match result.run.ending.as_ref().and_then(|ending| ending.signal) {
+    let ending = result.run.ending.as_ref();
+    if ending.is_some_and(|ending| ending.dead_worker.is_some()) {
+        return Exit::Error;
+    }
+    match ending.and_then(|ending| ending.signal) {
         Some(15) => return Exit::Terminated,
         Some(_) => return Exit::Interrupted,
         None => {}

@@ -1,19 +1,16 @@
 //! Measures the load generator itself: each worker from the inside, the process from the outside.
 //!
-//! Here: where the numbers come from; pure functions parse what `/proc` and the control groups say.
-//! Not here: how much is too much (`metrics`). A number that the system does not provide is left out,
-//! and the run goes on without it.
+//! Here: what is measured, and when. Not here: what the system says of the process (`machine`), and
+//! how much is too much (`metrics`).
 
 use std::cell::{Cell, RefCell};
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
-use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::time::{Instant, sleep_until};
 
-use crate::metrics::{HealthSample, Tick, Usage, WorkerHealth};
+use super::machine::{CpuTicks, Machine};
+use crate::metrics::{HealthSample, Tick, WorkerHealth};
 use crate::units::{as_ns, as_us};
 
 /// How often a worker checks how late its timers wake it.
@@ -97,71 +94,42 @@ impl Meter {
 
 /// Measures the process, from the control thread.
 pub(super) struct Sampler {
+    machine: Machine,
     cores: f64,
+    /// Always before `cpu` was taken, so that a thread never uses more than the time that passed.
+    taken: Instant,
     cpu: Duration,
     ticks: CpuTicks,
 }
 
 impl Sampler {
-    pub(super) fn new() -> Self {
+    /// From now on, with the numbers of `machine`.
+    pub(super) fn new(machine: Machine) -> Self {
+        let available = std::thread::available_parallelism().map_or(1.0, |n| n.get() as f64);
         Self {
-            cores: cores(),
+            cores: machine.cores(available),
+            ticks: machine.cpu_ticks(),
+            taken: Instant::now(),
             cpu: thread_cpu(),
-            ticks: cpu_ticks(),
+            machine,
         }
     }
 
     /// The health of the second of these ticks.
     pub(super) fn sample(&mut self, ticks: &[Tick]) -> HealthSample {
-        let cpu = thread_cpu();
-        let control = cpu.saturating_sub(std::mem::replace(&mut self.cpu, cpu));
-        let now = cpu_ticks();
-        let before = std::mem::replace(&mut self.ticks, now);
+        let used = thread_cpu().saturating_sub(self.cpu);
+        let passed = self.taken.elapsed();
+        self.taken += passed;
+        self.cpu += used;
+        let after = self.machine.cpu_ticks();
+        let before = std::mem::replace(&mut self.ticks, after);
         HealthSample {
-            steal_share: now.stolen_share_since(before),
-            open_files: open_files(),
-            local_ports: local_ports(),
-            ..HealthSample::of(ticks, as_us(control), self.cores)
+            steal_share: after.stolen_share_since(before),
+            open_files: self.machine.open_files(),
+            local_ports: self.machine.local_ports(),
+            ..HealthSample::of(ticks, (as_us(used), as_us(passed)), self.cores)
         }
     }
-}
-
-/// The CPU time of the machine since it started, in ticks of the kernel.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct CpuTicks {
-    stolen: u64,
-    all: u64,
-}
-
-impl CpuTicks {
-    /// Parses the text of `/proc/stat`; all 0 where it lacks the numbers.
-    fn parse(stat: &str) -> Self {
-        let line = stat
-            .lines()
-            .next()
-            .and_then(|line| line.strip_prefix("cpu "));
-        let fields = line.unwrap_or_default().split_whitespace();
-        // user, nice, system, idle, iowait, irq, softirq, steal. The time of guests is part of user.
-        let ticks: Vec<u64> = fields
-            .take(8)
-            .map_while(|field| field.parse().ok())
-            .collect();
-        Self {
-            stolen: ticks.get(7).copied().unwrap_or(0),
-            all: ticks
-                .iter()
-                .fold(0, |sum, ticks| sum.saturating_add(*ticks)),
-        }
-    }
-
-    fn stolen_share_since(self, before: Self) -> f64 {
-        let all = self.all.saturating_sub(before.all);
-        self.stolen.saturating_sub(before.stolen) as f64 / all.max(1) as f64
-    }
-}
-
-fn cpu_ticks() -> CpuTicks {
-    CpuTicks::parse(&fs::read_to_string("/proc/stat").unwrap_or_default())
 }
 
 /// CPU time of this thread so far.
@@ -170,164 +138,53 @@ fn thread_cpu() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// How much CPU this process may use, in cores: those it may run on, or the quota of its control
-/// group if that is less.
-fn cores() -> f64 {
-    let cores = std::thread::available_parallelism().map_or(1.0, |n| n.get() as f64);
-    let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    quota(&groups, |path| fs::read_to_string(path).ok()).map_or(cores, |quota| quota.min(cores))
-}
-
-/// The smallest quota of the control groups in `groups` (the text of `/proc/self/cgroup`) and
-/// those above them; in cores.
-fn quota(groups: &str, read: impl Fn(&str) -> Option<String>) -> Option<f64> {
-    let mut smallest: Option<f64> = None;
-    for line in groups.lines() {
-        let mut parts = line.splitn(3, ':').skip(1);
-        let (Some(controllers), Some(group)) = (parts.next(), parts.next()) else {
-            continue;
-        };
-        let one = controllers.split(',').any(|name| name == "cpu");
-        if !one && !controllers.is_empty() {
-            continue;
-        }
-        for group in Path::new(group).ancestors() {
-            let group = group.display().to_string();
-            let group = group.trim_end_matches('/');
-            let found = if one {
-                let dir = format!("/sys/fs/cgroup/cpu{group}");
-                let number = |name| read(&format!("{dir}/cpu.cfs_{name}_us"));
-                match (number("quota"), number("period")) {
-                    (Some(quota), Some(period)) => cpu_max(&format!("{quota} {period}")),
-                    _ => None,
-                }
-            } else {
-                read(&format!("/sys/fs/cgroup{group}/cpu.max")).and_then(|text| cpu_max(&text))
-            };
-            smallest = found.into_iter().chain(smallest).reduce(f64::min);
-        }
-    }
-    smallest
-}
-
-/// `20000 100000` is 0.2 cores; `max 100000` and `-1 100000` are no limit.
-fn cpu_max(text: &str) -> Option<f64> {
-    let mut numbers = text.split_whitespace().map(str::parse::<f64>);
-    let (quota, period) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
-    (quota > 0.0 && period > 0.0).then(|| quota / period)
-}
-
-fn open_files() -> Option<Usage> {
-    let limit = getrlimit(Resource::Nofile).current?;
-    let directory = fs::metadata("/proc/self/fd").ok()?;
-    let used = match directory.len() {
-        // Kernels before 6.2 do not keep the number there.
-        0 => fs::read_dir("/proc/self/fd").ok()?.count() as u64,
-        count => count,
-    };
-    Some(Usage { used, limit })
-}
-
-/// The range of local ports that connections from this machine can use, both ends included.
-pub(super) fn port_range() -> Option<(u16, u16)> {
-    let text = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
-    let mut numbers = text.split_whitespace().map(str::parse);
-    let (low, high) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
-    (low <= high).then_some((low, high))
-}
-
-fn local_ports() -> Option<Usage> {
-    let (low, high) = port_range()?;
-    let limit = u64::from(high - low) + 1;
-    let read = |name: &str| fs::read_to_string(format!("/proc/self/net/{name}")).ok();
-    let all = sockets(&read("sockstat")?) + sockets(&read("sockstat6").unwrap_or_default());
-    // Counting sockets is fast, but a connection within this machine has two of them, and only one
-    // has a port in the range. Listing many sockets is slow, so it is only done if it may matter.
-    let used = if all > limit / 2 {
-        let list = read("tcp")? + &read("tcp6").unwrap_or_default();
-        ports_between(&list, low, high)
-    } else {
-        all
-    };
-    Some(Usage { used, limit })
-}
-
-/// The TCP sockets in the text of `/proc/net/sockstat` or `sockstat6`: in use, or in TIME_WAIT.
-fn sockets(text: &str) -> u64 {
-    let lines = text.lines().filter(|line| line.starts_with("TCP"));
-    let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
-    let pairs = words.windows(2);
-    pairs
-        .filter(|pair| matches!(pair[0], "inuse" | "tw"))
-        .filter_map(|pair| pair[1].parse::<u64>().ok())
-        .sum()
-}
-
-/// How many different local ports from `low` to `high` there are in the text of `/proc/net/tcp`.
-fn ports_between(text: &str, low: u16, high: u16) -> u64 {
-    let mut ports: Vec<u16> = text
-        .lines()
-        .filter_map(|line| line.split_whitespace().nth(1)?.rsplit_once(':'))
-        .filter_map(|(_, port)| u16::from_str_radix(port, 16).ok())
-        .filter(|port| (low..=high).contains(port))
-        .collect();
-    ports.sort_unstable();
-    ports.dedup();
-    ports.len() as u64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::machine::tests::machine;
+    use crate::metrics::Usage;
 
     #[test]
-    fn a_quota_is_found_in_either_kind_of_control_group_and_above() {
-        let files = [
-            ("/sys/fs/cgroup/a/b/cpu.max", "max 100000\n"),
-            ("/sys/fs/cgroup/a/cpu.max", "20000 100000\n"),
-            ("/sys/fs/cgroup/cpu/x/cpu.cfs_quota_us", "150000\n"),
-            ("/sys/fs/cgroup/cpu/x/cpu.cfs_period_us", "100000\n"),
-            ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n"),
-            ("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n"),
-        ];
-        let read = |path: &str| {
-            let found = files.iter().find(|(name, _)| *name == path);
-            found.map(|(_, text)| (*text).to_owned())
+    fn a_sample_has_what_the_machine_and_the_workers_say() {
+        let (machine, root) = machine(&[
+            ("proc/stat", "cpu  0 0 0 100 0 0 0 0\n"),
+            ("proc/self/cgroup", "0::/a\n"),
+            ("sys/fs/cgroup/a/cpu.max", "50000 100000\n"),
+            ("proc/self/limits", "Max open files  10  20  files\n"),
+            ("proc/self/fd/0", ""),
+            ("proc/sys/net/ipv4/ip_local_port_range", "1000 1999\n"),
+            ("proc/self/net/sockstat", "TCP: inuse 5 tw 2\n"),
+        ]);
+        let mut sampler = Sampler::new(machine);
+        std::fs::write(root.path().join("proc/stat"), "cpu  0 0 0 130 0 0 0 10\n").unwrap();
+        let busy = Tick {
+            health: WorkerHealth {
+                cpu_us: 400_000,
+                wall_us: 1_000_000,
+                ..WorkerHealth::default()
+            },
+            ..Tick::default()
         };
-        assert_eq!(quota("0::/a/b\n", read), Some(0.2));
-        assert_eq!(quota("3:cpuset:/\n2:cpu,cpuacct:/x\n", read), Some(1.5));
-        assert_eq!(quota("1:cpu:/\n", read), None);
-        assert_eq!(quota("", read), None);
-        assert_eq!(quota("0::/no/such\nnonsense\n", read), None);
+        let sample = sampler.sample(&[busy]);
+        assert_eq!(
+            (sample.steal_share, sample.busiest_worker_share),
+            (0.25, 0.4)
+        );
+        let usage = |used, limit| Some(Usage { used, limit });
+        assert_eq!(sample.open_files, usage(1, 10));
+        assert_eq!(sample.local_ports, usage(7, 1_000));
+        // 0.4 cores of the half core that the control group allows, and what this thread itself uses,
+        // which is one core at most.
+        assert!((0.8..=2.8).contains(&sample.cpu_share), "{sample:?}");
+        assert_eq!(
+            sampler.sample(&[]).steal_share,
+            0.0,
+            "since the last sample"
+        );
     }
 
     #[test]
-    fn sockets_are_counted_in_both_families() {
-        let v4 =
-            "sockets: used 20\nTCP: inuse 3 orphan 0 tw 50 alloc 3 mem 40\nUDP: inuse 7 mem 0\n";
-        let v6 = "TCP6: inuse 4\nUDP6: inuse 9\n";
-        assert_eq!((sockets(v4), sockets(v6), sockets("")), (53, 4, 0));
-    }
-
-    #[test]
-    fn each_port_in_the_range_counts_once() {
-        let list = "  sl  local_address rem_address   st\n\
-            0: 0100007F:9C40 0100007F:0050 01\n\
-            1: 0100007F:9C40 0200007F:0050 01\n\
-            2: 0100007F:0050 0100007F:9C40 01\n\
-            3: 00000000000000000000000001000000:9C41 0000:0050 06\n\
-            torn\n";
-        assert_eq!(ports_between(list, 40_000, 40_001), 2);
-        assert_eq!(ports_between(list, 1, 65_535), 3);
-    }
-
-    #[test]
-    fn this_machine_provides_all_numbers() {
-        assert!(cores() > 0.0);
-        let files = open_files().unwrap();
-        assert!(files.used >= 3 && files.used <= files.limit, "{files:?}");
-        let ports = local_ports().unwrap();
-        assert!(ports.limit > 0);
+    fn the_cpu_time_of_this_thread_rises_as_it_works() {
         let before = thread_cpu();
         while thread_cpu() == before {
             std::hint::spin_loop();

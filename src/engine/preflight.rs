@@ -5,7 +5,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::health::port_range;
+use super::machine::Machine;
 use crate::plan::{Model, Plan, Service, UserClass};
 use crate::units::format_count;
 
@@ -32,7 +32,9 @@ pub fn prepare(plan: &Plan) -> Vec<String> {
             allowed = needed.min(hard);
         }
     }
-    let ports = port_range().map(|(low, high)| u64::from(high - low) + 1);
+    let ports = Machine::this()
+        .port_range()
+        .map(|(low, high)| u64::from(high - low) + 1);
     // Each local address has ports of its own.
     let addresses = plan.transport.local_addresses.len().max(1) as u64;
     let ports = ports.map(|ports| ports * addresses);

@@ -59,6 +59,8 @@ pub async fn simulate<C: Client + 'static>(
     Ending {
         signal: None,
         out_of_data,
+        panic: None,
+        dead_worker: None,
         stopped_at_us: since(finish.stopped_at),
         drained_at_us: since(finish.drained_at),
         totals,

@@ -17,6 +17,7 @@ use crate::plan::fixture::{load, plan};
 use crate::plan::{Arrivals, Model, Percentile, Plan, ThinkTime};
 use crate::protocol::mock::{MockClient, MockResponse};
 
+mod panics;
 mod values;
 
 const OPEN: Model = Model::Open { max_users: 100 };
@@ -465,5 +466,20 @@ async fn a_seed_gives_the_same_requests_on_any_number_of_workers() {
         );
         plan.seed += 1;
         assert_ne!(one, requests(&plan, 1).await);
+    }
+}
+
+/// On one worker there is no time to sleep between arrivals at this rate, and the users need the
+/// thread.
+#[tokio::test(start_paused = true)]
+async fn a_hundred_thousand_arrivals_a_second_all_start() {
+    for arrivals in [Arrivals::Uniform, Arrivals::Poisson] {
+        let model = Model::Open { max_users: 1_000 };
+        let mut plan = plan(load(model, &[(100_000.0, 0.0, 1.0)]), &[1]);
+        plan.load.arrivals = arrivals;
+        let simulated = run(&plan, takes(2)).await;
+        let planned = simulated.ticks.last().unwrap().totals.planned;
+        assert!((99_000..101_000).contains(&planned), "{planned}");
+        assert_eq!(simulated.count(Outcome::Ok) as u64, planned, "{arrivals:?}");
     }
 }

@@ -14,6 +14,8 @@ mod think_clock;
 pub(super) mod values;
 pub(super) mod worker_state;
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -21,6 +23,7 @@ use rand::RngExt;
 use tokio::time::Instant;
 
 use crate::check::CheckResult;
+use crate::engine::panics;
 use crate::metrics::{Outcome, Sample};
 use crate::plan::{Body, Endpoint, OnEnd, Template, ThinkTime};
 use crate::protocol::{Client, Rendered, Request};
@@ -117,7 +120,9 @@ impl<C: Client> User<C> {
         self.requests += 1;
         let mut rendered = None;
         if self.state.is_rendered(index) {
-            match self.render(index) {
+            // A request that is not in flight yet would be lost without a trace if this panicked.
+            let render = catch_unwind(AssertUnwindSafe(|| self.render(index)));
+            match render.unwrap_or_else(|payload| Err(self.panicked(payload.as_ref()))) {
                 Ok(filled) => rendered = Some(filled),
                 Err(error) => return Err(self.leave_out(index, intended, error)),
             }
@@ -127,6 +132,17 @@ impl<C: Client> User<C> {
             endpoint,
             rendered,
         })
+    }
+
+    /// perfctl itself panicked while it made a request.
+    fn panicked(&self, payload: &(dyn Any + Send)) -> RenderError {
+        let text = panics::text_of(payload);
+        self.state.recorder.panicked(text.clone());
+        RenderError {
+            outcome: Outcome::Internal,
+            text,
+            end: None,
+        }
     }
 
     /// Judges a response by `endpoint`, and keeps the values that are extracted from it.

@@ -10,8 +10,8 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::halt::Halt;
-use super::panics;
 use super::message::{Finish, WorkerCommand, WorkerMessage};
+use super::panics;
 use super::schedule::timer::Timer;
 use super::user::worker_state::WorkerState;
 use super::{closed, open};

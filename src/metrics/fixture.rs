@@ -150,6 +150,8 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
     commit.users = 5;
     assert!(journal.commit(commit));
     assert!(journal.end(Ending {
+        panic: None,
+        dead_worker: None,
         signal: None,
         out_of_data: false,
         stopped_at_us: end_us,
@@ -159,6 +161,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
             started: planned - dropped,
             dropped_late: 0,
             failed_starts: 0,
+            panics: 0,
         },
     }));
     journal.into_result().unwrap().0

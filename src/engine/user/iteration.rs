@@ -9,54 +9,13 @@ use rand_chacha::ChaCha12Rng;
 use tokio::time::{Instant, sleep};
 
 use super::User;
-use super::worker_state::WorkerState;
-use crate::engine::panics;
-use crate::metrics::{Outcome, Sample};
 use crate::plan::{Step, ThinkTime};
 use crate::protocol::Client;
-use crate::units::as_us;
 
 /// What a user waits after a request that could not be sent, or an iteration that sent none, unless a
 /// schedule says when it goes on. Without think time it would do nothing else, a million times a
 /// second.
 const PAUSE: Duration = Duration::from_millis(10);
-
-/// Records an iteration that ends by a panic before or between its requests: it was due, so it has to
-/// be in the counts.
-struct PanicGuard<'a> {
-    state: &'a WorkerState,
-    class: usize,
-    task: usize,
-    /// How many requests were recorded as internal when it began.
-    recorded: u64,
-}
-
-impl<'a> PanicGuard<'a> {
-    fn new(state: &'a WorkerState, class: usize, task: usize) -> Self {
-        let recorded = state.recorder.internal();
-        Self {
-            state,
-            class,
-            task,
-            recorded,
-        }
-    }
-}
-
-impl Drop for PanicGuard<'_> {
-    fn drop(&mut self) {
-        let recorder = &self.state.recorder;
-        if !std::thread::panicking() || recorder.internal() > self.recorded {
-            return;
-        }
-        recorder.started();
-        let intended_us = as_us(Instant::now().saturating_duration_since(self.state.epoch));
-        for subject in self.state.first_subjects(self.class, self.task) {
-            let sample = Sample::new(subject, Outcome::Internal, intended_us);
-            recorder.record(sample, Some(panics::current_text()));
-        }
-    }
-}
 
 impl<C: Client> User<C> {
     /// What the user does once, before its first iteration. Returns whether that succeeded; if not, it
@@ -103,17 +62,16 @@ impl<C: Client> User<C> {
         self.run(task, due).await;
     }
 
-    async fn run(&mut self, index: usize, mut due: Option<Instant>) {
+    async fn run(&mut self, task: usize, mut due: Option<Instant>) {
         self.values.iterate();
         let state = self.state.clone();
         let class = &state.plan.classes[self.class];
-        let task = &class.tasks[index];
+        let task = &class.tasks[task];
         self.think_time = task.think_time.unwrap_or(class.think_time);
         // Most tasks are one request, for which nothing is put on the heap. Failures are recorded with
         // the request or the flow.
         let is_scheduled = due.is_some();
         let before = self.requests;
-        let _guard = PanicGuard::new(&state, self.class, index);
         let ended = match task.steps.as_slice() {
             [Step::Request(endpoint)] => self.request(*endpoint, due).await,
             steps => self.steps(steps, &mut due, false).await,

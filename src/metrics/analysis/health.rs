@@ -3,7 +3,7 @@
 //! Not here: where the numbers come from (`engine`), how they are stored (`record`), and the other
 //! causes that make a run INVALID (`validity`).
 
-use crate::metrics::{HealthSample, Histogram, Outcome, RunResult, Usage, Window};
+use crate::metrics::{HealthSample, Histogram, Interval, Outcome, RunResult, Usage, Window};
 use crate::plan::{ClientChoice, Model, Percentile};
 use crate::units::{format_count, format_latency_us, trim_float};
 
@@ -183,29 +183,46 @@ impl RunResult {
     }
 
     fn dropped_late(&self) -> Option<Concern> {
-        let totals = self.run.ending.as_ref()?.totals;
-        (totals.dropped_late > 0).then(|| Concern {
-            decisive: totals.dropped_late as f64 > totals.planned as f64 * DROPPED_LATE,
+        let (dropped, planned) = (self.dropped_by_generator(), self.count(|_| true));
+        (dropped > 0).then(|| Concern {
+            decisive: dropped as f64 > planned as f64 * DROPPED_LATE,
             text: format!(
-                "{} of {} arrivals were dropped because the load generator was late: try {}more \
-                 `--workers`, a lower rate, or another machine",
-                format_count(totals.dropped_late),
-                format_count(totals.planned),
+                "{} of {} arrivals were dropped because the load generator could not keep up: try \
+                 {}more `--workers`, a lower rate, or another machine",
+                format_count(dropped),
+                format_count(planned),
                 self.lighter_client()
             ),
         })
     }
 
-    /// For a killed run the cause is not known, so the likelier one is named.
-    fn dropped_for_lack_of_users(&self) -> Option<Concern> {
+    /// Dropped arrivals for which the service is not to blame: those that were late, and those in
+    /// seconds in which a worker used all of its core, since it then had no time for its users
+    /// either.
+    fn dropped_by_generator(&self) -> u64 {
         let late = self
             .run
             .ending
             .as_ref()
             .map_or(0, |e| e.totals.dropped_late);
+        let [_, full] = WORKER;
+        let is_busy = |interval: &&Interval| {
+            let phase = self.run.phases.get(interval.phase);
+            let second = phase.map_or(0, |phase| phase.start_us / 1_000_000) + interval.second;
+            let health = self.health.get(second as usize);
+            health.is_some_and(|health| health.busiest_worker_share > full)
+        };
+        let busy = self.timeline.iter().filter(is_busy);
+        let cells = busy.flat_map(|interval| self.request_cells(interval));
+        let while_busy: u64 = cells.map(|cell| cell.count(is_dropped)).sum();
+        late.max(while_busy)
+    }
+
+    /// For a killed run the cause is not known, so the likelier one is named.
+    fn dropped_for_lack_of_users(&self) -> Option<Concern> {
         let dropped = self
-            .count(|outcome| outcome == Outcome::Dropped)
-            .saturating_sub(late);
+            .count(is_dropped)
+            .saturating_sub(self.dropped_by_generator());
         let Model::Open { max_users } = self.run.load.model else {
             return None;
         };
@@ -238,6 +255,10 @@ impl RunResult {
             ),
         })
     }
+}
+
+fn is_dropped(outcome: Outcome) -> bool {
+    outcome == Outcome::Dropped
 }
 
 fn percent(share: f64) -> String {
@@ -419,5 +440,43 @@ mod tests {
         let (because, warnings) = dropped(11);
         assert_eq!((because.len(), warnings.len()), (1, 1));
         assert!(because[0].contains("11 of 10,000"), "{because:?}");
+    }
+
+    /// A worker that has no time for its users cannot blame the service for having no free one.
+    #[test]
+    fn arrivals_dropped_while_a_worker_is_saturated_are_the_generators_fault() {
+        let dropped = |share: f64, seconds: std::ops::Range<usize>| {
+            let mut result = run(|second, sample| {
+                if seconds.contains(&second) {
+                    sample.busiest_worker_share = share;
+                }
+            });
+            let requests: fixture::Requests<'_> =
+                &[(Outcome::Ok, 1_000, 9_900), (Outcome::Dropped, 0, 100)];
+            let of_run = fixture::run(&[("a", requests)]);
+            (result.endpoints, result.timeline) = (of_run.endpoints, of_run.timeline);
+            result.run.load.model = Model::Open { max_users: 10 };
+            judged(&result)
+        };
+        let is_generator = |text: &String| text.contains("the load generator could not keep up");
+        let is_service = |text: &String| text.contains("no virtual user was free");
+        let (because, warnings) = dropped(0.95, 0..13);
+        assert!(
+            !because.iter().chain(&warnings).any(is_generator),
+            "{because:?} {warnings:?}"
+        );
+        assert!(warnings.iter().any(is_service), "{warnings:?}");
+        // 3 of the 10 s: 30 of the 100.
+        let (because, warnings) = dropped(0.99, 4..7);
+        assert!(
+            because.iter().any(|text| text.contains("30 of 10,000")),
+            "{because:?}"
+        );
+        assert!(
+            warnings.iter().any(|text| text.starts_with("70 ")),
+            "{warnings:?}"
+        );
+        let (because, warnings) = dropped(0.99, 0..13);
+        assert!(because.iter().any(is_generator) && !warnings.iter().any(is_service));
     }
 }

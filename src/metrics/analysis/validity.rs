@@ -93,7 +93,11 @@ impl RunResult {
         Some(format!(
             "perfctl itself failed in {} virtual {}: {text}; this is a bug, please report it",
             format_count(ending.totals.panics),
-            if ending.totals.panics == 1 { "user" } else { "users" },
+            if ending.totals.panics == 1 {
+                "user"
+            } else {
+                "users"
+            },
         ))
     }
 

@@ -40,20 +40,20 @@ pub struct Usage {
 }
 
 impl HealthSample {
-    /// From what all workers handed over for one second, and the control thread's CPU time.
-    /// `cores` may be a fraction where a quota limits the process.
-    pub fn of(ticks: &[Tick], control_cpu_us: u64, cores: f64) -> Self {
+    /// From what all workers handed over for one second, and the CPU time of the control thread with
+    /// the period it covers; us. `cores` may be a fraction where a quota limits the process.
+    ///
+    /// Each thread is measured over its own period: the last second of a run may be a millisecond
+    /// long for the workers, while the control thread writes the journal of the second before.
+    pub fn of(ticks: &[Tick], control: (u64, u64), cores: f64) -> Self {
         let workers = || ticks.iter().map(|tick| &tick.health);
-        let share = |cpu_us: u64, wall_us: u64| cpu_us as f64 / wall_us.max(1) as f64;
-        let wall_us = workers().map(|worker| worker.wall_us).max().unwrap_or(0);
-        let cpu_us: u64 = workers().map(|worker| worker.cpu_us).sum();
+        let share = |(cpu_us, wall_us): (u64, u64)| cpu_us as f64 / wall_us.max(1) as f64;
+        let worker_shares = || workers().map(|worker| share((worker.cpu_us, worker.wall_us)));
         let mut lags: Vec<u64> = workers().flat_map(|w| w.lags_us.iter().copied()).collect();
         let in_flight_us: u64 = workers().map(|worker| worker.in_flight_us).sum();
         Self {
-            cpu_share: share(cpu_us + control_cpu_us, wall_us) / cores,
-            busiest_worker_share: workers()
-                .map(|worker| share(worker.cpu_us, worker.wall_us))
-                .fold(0.0, f64::max),
+            cpu_share: (worker_shares().sum::<f64>() + share(control)) / cores,
+            busiest_worker_share: worker_shares().fold(0.0, f64::max),
             in_flight_s: in_flight_us as f64 / 1e6,
             loop_lag: SparseHistogram::of(&mut lags),
             steal_share: 0.0,
@@ -84,11 +84,27 @@ mod tests {
             ..Tick::default()
         };
         let ticks = [tick(400_000, &[1, 2]), tick(900_000, &[3])];
-        let sample = HealthSample::of(&ticks, 100_000, 2.0);
-        assert_eq!((sample.cpu_share, sample.busiest_worker_share), (0.7, 0.9));
+        let sample = HealthSample::of(&ticks, (100_000, 1_000_000), 2.0);
+        assert!((sample.cpu_share - 0.7).abs() < 1e-9, "{sample:?}");
+        assert_eq!(sample.busiest_worker_share, 0.9);
         assert_eq!((sample.in_flight_s, sample.loop_lag.count()), (5.0, 3));
-        let held_back = HealthSample::of(&ticks[..1], 0, 0.4);
+        let held_back = HealthSample::of(&ticks[..1], (0, 1), 0.4);
         assert_eq!(held_back.cpu_share, 1.0, "a quota of 40 % is used up");
-        assert_eq!(HealthSample::of(&[], 0, 1.0).cpu_share, 0.0);
+        assert_eq!(HealthSample::of(&[], (0, 0), 1.0).cpu_share, 0.0);
+    }
+
+    /// The last second of a run is as long as the load went on in it.
+    #[test]
+    fn a_second_of_nearly_no_length_uses_no_more_than_all_cores() {
+        let tick = Tick {
+            health: WorkerHealth {
+                cpu_us: 1_000,
+                wall_us: 1_400,
+                ..WorkerHealth::default()
+            },
+            ..Tick::default()
+        };
+        let sample = HealthSample::of(&[tick], (80_000, 1_000_000), 2.0);
+        assert!(sample.cpu_share < 0.4, "{sample:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! Where the virtual users of one worker record what happened, until the worker hands it over once
 //! a second. Belongs to one thread; nothing in it is shared or locked.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashSet;
 
 use crate::metrics::{
@@ -14,7 +14,6 @@ pub struct Recorder {
     tick: RefCell<Tick>,
     /// Failures for which an example was recorded.
     shown: RefCell<HashSet<(u16, Outcome)>>,
-    internal: Cell<u64>,
 }
 
 impl Recorder {
@@ -38,16 +37,11 @@ impl Recorder {
         self.tick.borrow_mut().totals.failed_starts += 1;
     }
 
-    /// A virtual user ended because perfctl itself panicked, with this message.
+    /// perfctl itself panicked with this message, while it did the work of a virtual user.
     pub fn panicked(&self, text: String) {
         let mut tick = self.tick.borrow_mut();
         tick.totals.panics += 1;
         tick.panic.get_or_insert(text);
-    }
-
-    /// How many requests were recorded as `internal`.
-    pub fn internal(&self) -> u64 {
-        self.internal.get()
     }
 
     /// A planned request or a flow ended. `text` says why it failed; only the first of each
@@ -55,9 +49,6 @@ impl Recorder {
     pub fn record(&self, sample: Sample, text: Option<String>) {
         let mut tick = self.tick.borrow_mut();
         tick.samples.push(sample);
-        if sample.outcome == Outcome::Internal {
-            self.internal.set(self.internal.get() + 1);
-        }
         if let Some(text) = text
             && self
                 .shown

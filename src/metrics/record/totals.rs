@@ -15,7 +15,7 @@ pub struct Totals {
     /// were dropped for that reason.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failed_starts: u64,
-    /// Virtual users that ended because perfctl itself panicked.
+    /// How often perfctl itself panicked while it did the work of a virtual user.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub panics: u64,
 }

@@ -214,6 +214,8 @@ pub fn template(shape: &Shape, id: &str, occasion: &str) -> RunResult {
             insecure: false,
             assume_healthy: false,
             ending: Some(Ending {
+                panic: None,
+                dead_worker: None,
                 signal: None,
                 stopped_at_us: seconds * 1_000_000,
                 drained_at_us: seconds * 1_000_000,
@@ -223,6 +225,7 @@ pub fn template(shape: &Shape, id: &str, occasion: &str) -> RunResult {
                     started: total,
                     dropped_late: 0,
                     failed_starts: 0,
+                    panics: 0,
                 },
             }),
         },

@@ -138,7 +138,7 @@ pub fn run(plan: Plan, directory: &Path, mut each_second: impl FnMut()) -> RunRe
         let health = HealthSample {
             open_files: some(70),
             local_ports: some(120),
-            ..HealthSample::of(std::slice::from_ref(&tick), 4_321, 2.0)
+            ..HealthSample::of(std::slice::from_ref(&tick), (4_321, 1_000_000), 2.0)
         };
         let (mut commit, _) = fold.fold(vec![tick]);
         commit.health = Some(health);

@@ -1,14 +1,8 @@
 //! A load of four hours, in virtual time: what fills up?
-//!
-//! A test binary of its own, since its allocator counts.
 
-mod scripted;
-
-use peak_alloc::PeakAlloc;
 use perfctl::metrics::{Outcome, read_result};
 
-#[global_allocator]
-static MEMORY: PeakAlloc = PeakAlloc;
+use super::{MEMORY, alone, scripted};
 
 const HOURS: u64 = 4;
 const RATE_PER_S: u64 = 10;
@@ -16,6 +10,7 @@ const ENDPOINTS: usize = 20;
 
 #[test]
 fn memory_stays_flat_for_four_hours_and_every_request_is_in_the_result() {
+    let _alone = alone();
     let directory = tempfile::tempdir().unwrap();
     let seconds = HOURS * 3600;
     let plan = scripted::plan(directory.path(), ENDPOINTS, RATE_PER_S as f64, seconds);
