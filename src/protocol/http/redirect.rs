@@ -27,7 +27,7 @@ pub(super) fn target(
     let invalid = |text: String| Failure::new(Outcome::RedirectInvalid, text);
     let text = std::str::from_utf8(location.as_bytes())
         .map_err(|_| invalid("the `location` header is not UTF-8".into()))?;
-    let target = from
+    let mut target = from
         .join(text)
         .map_err(|error| invalid(format!("the `location` header is not a valid URL: {error}")))?;
     if !matches!(target.scheme(), "http" | "https") {
@@ -36,6 +36,9 @@ pub(super) fn target(
             target.scheme()
         )));
     }
+    // A service cannot choose what a user authenticates with.
+    let _ = target.set_username("");
+    let _ = target.set_password(None);
     let host = host_and_port(&target)
         .ok_or_else(|| invalid("the `location` header has no host".into()))?;
     if !allowed_hosts.contains(&host) {
@@ -88,5 +91,6 @@ pub(super) fn redirected(
         sent.headers.remove(header::HOST);
     }
     sent.url = target;
+    sent.unresolved = None;
     sent
 }

@@ -6,4 +6,6 @@ mod counts;
 mod delays;
 mod digest;
 mod faults;
+mod templates;
+mod urls;
 mod wire;

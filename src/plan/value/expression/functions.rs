@@ -47,7 +47,7 @@ const DRAWING: [&str; 6] = [
 ];
 
 /// The filters: what can follow `|`.
-const FILTERS: [&str; 29] = [
+const FILTERS: [&str; 30] = [
     "abs",
     "base64",
     "base64_decode",
@@ -66,6 +66,7 @@ const FILTERS: [&str; 29] = [
     "lower",
     "max",
     "min",
+    "raw",
     "replace",
     "reverse",
     "round",
@@ -129,6 +130,7 @@ pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_filter("lower", filters::lower);
     environment.add_filter("max", filters::max);
     environment.add_filter("min", filters::min);
+    environment.add_filter("raw", raw);
     environment.add_filter("replace", replace);
     environment.add_filter("reverse", filters::reverse);
     environment.add_filter("round", filters::round);
@@ -313,10 +315,19 @@ fn json(value: &Value) -> Result<String, Error> {
     serde_json::to_string(value).map_err(|error| wrong(error.to_string()))
 }
 
-fn urlencode(value: &Value) -> String {
+/// The text of a value, which is inserted into a URL as it is.
+fn raw(value: &Value) -> Value {
+    let text = value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned);
+    Value::from_safe_string(text)
+}
+
+/// The encoded value, which is not encoded once more where it is inserted into a URL.
+fn urlencode(value: &Value) -> Value {
     // As in a form, but with a space encoded so that it works in every part of a URL.
     let encoded: String = url::form_urlencoded::byte_serialize(&bytes(value)).collect();
-    encoded.replace('+', "%20")
+    Value::from_safe_string(encoded.replace('+', "%20"))
 }
 
 fn replace(text: &str, from: &str, to: &str) -> Result<String, Error> {
