@@ -4,6 +4,7 @@
 //! (`template`).
 
 pub(super) mod data;
+mod syntax;
 pub(super) mod template;
 mod url;
 

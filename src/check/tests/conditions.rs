@@ -191,3 +191,34 @@ fn a_failure_has_the_key_of_the_check_that_failed() {
     assert_eq!(key(200, 9).1, Some("late".into()));
     assert_eq!(key(200, 1), (Outcome::Ok, None, None));
 }
+
+proptest::proptest! {
+    /// A number of any length is equal to itself and to nothing beside it, and is extracted as it was.
+    #[test]
+    fn json_numbers_are_exact(number in "-?(0|[1-9][0-9]{0,40})(\\.[0-9]{1,30})?(e-?[0-9]{1,3})?") {
+        let body = format!("\u{feff}{{\"n\": {number}}}");
+        let value: serde_json::Value = serde_json::from_str(&number).unwrap();
+        let check = |expect| text_of(json_check("$.n", expect), &body);
+        let bound = || decimal(&number);
+        for expect in [
+            Expectation::Equals(value.clone()),
+            Expectation::AtMost(bound()),
+            Expectation::AtLeast(bound()),
+        ] {
+            proptest::prop_assert_eq!(check(expect), "");
+        }
+        proptest::prop_assert_ne!(check(Expectation::Above(bound())), "");
+        proptest::prop_assert_ne!(check(Expectation::Below(bound())), "");
+        if !number.contains('e') {
+            let point = if number.contains('.') { "" } else { "." };
+            let above = decimal(&format!("{number}{point}{}1", "0".repeat(20)));
+            let (near, far) = match number.starts_with('-') {
+                true => (Expectation::Above(above.clone()), Expectation::Below(above)),
+                false => (Expectation::Below(above.clone()), Expectation::Above(above)),
+            };
+            proptest::prop_assert_eq!(check(near), "");
+            proptest::prop_assert_ne!(check(far), "");
+            proptest::prop_assert_eq!(value.to_string(), number);
+        }
+    }
+}

@@ -94,3 +94,38 @@ pub(super) fn redirected(
     sent.unresolved = None;
     sent
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn user_names_and_passwords_of_a_redirect_are_not_taken() {
+        let from = Url::parse("http://a/x").unwrap();
+        let location = header::HeaderValue::from_static("//u:p@a:80/y");
+        let target = target(&from, &location, &BTreeSet::from(["a:80".to_owned()])).unwrap();
+        assert_eq!(target.as_str(), "http://a/y");
+    }
+
+    proptest! {
+        /// No `location` makes it panic, and none leads to a host that is not allowed.
+        #[test]
+        fn any_location_leads_to_an_allowed_host_or_nowhere(
+            location in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..30),
+                "((https?:)?[/\\\\]{0,3})?[a-z@:.#?%\\[\\]0-9/\\\\]{0,20}".prop_map(String::into_bytes),
+            ],
+            base in prop::sample::select(vec!["http://a", "https://[::1]:1/b/c?d", "http://b:80//"]),
+        ) {
+            let allowed = BTreeSet::from(["a:80".to_owned(), "[::1]:1".to_owned()]);
+            let from = Url::parse(base).unwrap();
+            if let Ok(location) = header::HeaderValue::from_bytes(&location)
+                && let Ok(target) = target(&from, &location, &allowed)
+            {
+                prop_assert!(matches!(target.host_str(), Some("a" | "[::1]")));
+                prop_assert!(target.username().is_empty() && target.password().is_none());
+            }
+        }
+    }
+}

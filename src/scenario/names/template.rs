@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::syntax::{call, choice, end_of_expression, is_value, is_word, unquote};
 use super::{BUILT_IN, NameValue, Names};
 use crate::error::Diagnostic;
 use crate::plan::{Condition, Escape, Expression, Input, Slot, Template, TemplatePart};
@@ -76,7 +77,8 @@ impl Names<'_> {
     /// a number or a boolean.
     pub fn value_template(&self, value: &At<ScalarFile>, findings: &mut Findings) -> Template {
         let ScalarFile { text, json } = &value.value;
-        if !json.is_string() && json.to_string() == *text {
+        let written = json.to_string();
+        if !json.is_string() && written == *text {
             return Template::known(text.as_str(), json.clone());
         }
         let mut pieces = self.pieces(text, value.at, findings);
@@ -267,84 +269,12 @@ impl Names<'_> {
     }
 }
 
-/// A choice as it is written: a number or a boolean without quotes is one.
-fn choice(text: &str) -> Value {
-    match unquote(text) {
-        Some(quoted) => quoted.into(),
-        None if is_value(text) => serde_json::from_str(text).unwrap_or_else(|_| text.into()),
-        None => text.into(),
-    }
-}
-
-/// Whether a text without quotes is a number or a boolean.
-fn is_value(text: &str) -> bool {
-    let is_written = |value: Value| value.to_string() == text;
-    serde_json::from_str::<Value>(text)
-        .is_ok_and(|value| (value.is_number() || value.is_boolean()) && is_written(value))
-}
-
-/// Whether it is at most one name, rather than an expression.
-fn is_word(text: &str) -> bool {
-    let allowed = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
-    text.chars().all(allowed) && !text.starts_with(|c: char| c.is_ascii_digit())
-}
-
 fn push_text(text: &str, escape: Escape, parts: &mut Vec<TemplatePart>) {
     let mut escaped = String::new();
     escape.push(text, &mut escaped);
     if !escaped.is_empty() {
         parts.push(TemplatePart::Literal(escaped));
     }
-}
-
-/// The length of the expression at the start of `text`, which begins with `{{`; braces in quotes
-/// do not end it.
-fn end_of_expression(text: &str) -> Option<usize> {
-    let mut quote = None;
-    let bytes = text.as_bytes();
-    for (i, byte) in bytes.iter().enumerate().skip(2) {
-        match (quote, byte) {
-            (None, b'\'' | b'"') => quote = Some(*byte),
-            (Some(open), _) if *byte == open => quote = None,
-            (None, b'}') if bytes.get(i + 1) == Some(&b'}') => return Some(i + 2),
-            _ => {}
-        }
-    }
-    None
-}
-
-fn unquote(text: &str) -> Option<&str> {
-    ['\'', '"'].into_iter().find_map(|quote| {
-        let inside = text.strip_prefix(quote)?.strip_suffix(quote)?;
-        (!inside.contains(quote)).then_some(inside)
-    })
-}
-
-/// Splits `name(a, 'b, c')` into name and arguments, which keep their quotes; a bare name has
-/// none. `None` when there is more to it than one call.
-fn call(text: &str) -> Option<(&str, Vec<&str>)> {
-    let Some((name, rest)) = text.split_once('(') else {
-        return Some((text, Vec::new()));
-    };
-    let inside = rest.strip_suffix(')')?;
-    let mut arguments = Vec::new();
-    let (mut start, mut quote) = (0, None);
-    for (i, c) in inside.char_indices() {
-        match (quote, c) {
-            (None, '\'' | '"') => quote = Some(c),
-            (Some(open), _) if c == open => quote = None,
-            (None, '(' | ')') => return None,
-            (None, ',') => {
-                arguments.push(inside[start..i].trim());
-                start = i + 1;
-            }
-            _ => {}
-        }
-    }
-    if !inside.trim().is_empty() {
-        arguments.push(inside[start..].trim());
-    }
-    Some((name.trim(), arguments))
 }
 
 fn random_int(low: &str, high: &str) -> Result<Slot, Diagnostic> {

@@ -235,10 +235,7 @@ fn number(written: &str, read: &serde_json::Value) -> serde_json::Value {
     let digits = written.strip_prefix(['-', '+']).unwrap_or(written);
     let begins_with_zero = digits.len() > 1
         && digits.starts_with('0')
-        && digits
-            .bytes()
-            .nth(1)
-            .is_some_and(|byte| byte.is_ascii_digit());
+        && digits.as_bytes().get(1).is_some_and(u8::is_ascii_digit);
     if begins_with_zero {
         return written.into();
     }

@@ -39,6 +39,7 @@ data: {rows: rows.jsonl, cells: rows.csv}";
         ("{{ random_choice('4', '4') }}", "\"4\""),
         ("{{ random_choice(tea, tea) }}", "\"tea\""),
         ("{{ user_id }}", "1"),
+        ("{{ user_id | string }}", "\"1\""),
         ("{{ iteration }}", "1"),
         ("{{ counter(a) }}", "1"),
         ("{{ true }}", "true"),
@@ -99,7 +100,7 @@ flows:
     .run();
     assert_eq!(
         outcomes(&completed.result()),
-        "check_failed 1, ok 3",
+        "ok 3, check_failed 1",
         "{}",
         completed.stdout
     );

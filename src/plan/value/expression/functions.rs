@@ -47,7 +47,7 @@ const DRAWING: [&str; 6] = [
 ];
 
 /// The filters: what can follow `|`.
-const FILTERS: [&str; 30] = [
+const FILTERS: [&str; 31] = [
     "abs",
     "base64",
     "base64_decode",
@@ -73,6 +73,7 @@ const FILTERS: [&str; 30] = [
     "sha256",
     "sort",
     "split",
+    "string",
     "sum",
     "title",
     "trim",
@@ -137,6 +138,7 @@ pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_filter("sha256", sha256);
     environment.add_filter("sort", filters::sort);
     environment.add_filter("split", filters::split);
+    environment.add_filter("string", text);
     environment.add_filter("sum", filters::sum);
     environment.add_filter("title", filters::title);
     environment.add_filter("trim", filters::trim);
@@ -315,12 +317,16 @@ fn json(value: &Value) -> Result<String, Error> {
     serde_json::to_string(value).map_err(|error| wrong(error.to_string()))
 }
 
-/// The text of a value, which is inserted into a URL as it is.
-fn raw(value: &Value) -> Value {
-    let text = value
+/// A value as it stands in a text.
+fn text(value: &Value) -> Result<String, Error> {
+    value
         .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned);
-    Value::from_safe_string(text)
+        .map_or_else(|| json(value), |text| Ok(text.to_owned()))
+}
+
+/// The text of a value, which is inserted into a URL as it is.
+fn raw(value: &Value) -> Result<Value, Error> {
+    text(value).map(Value::from_safe_string)
 }
 
 /// The encoded value, which is not encoded once more where it is inserted into a URL.
