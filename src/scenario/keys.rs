@@ -17,4 +17,3 @@ pub(super) mod shapes;
 pub(super) mod slo;
 pub(super) mod think_time;
 pub(super) mod user;
-pub(super) mod value;

@@ -19,7 +19,7 @@ pub fn push_written(text: &str, out: &mut String) {
 
 /// Appends a value that is filled into a path or query: everything but letters, digits and `-._~` is
 /// percent-encoded, so that it stays one path segment or one value of the query.
-pub(in crate::plan) fn push_filled(text: &str, out: &mut String) {
+pub fn push_filled(text: &str, out: &mut String) {
     for c in text.chars() {
         match c {
             '-' | '.' | '_' | '~' => out.push(c),

@@ -13,9 +13,8 @@ use super::flow::{FlowFile, StepsFile};
 use super::profile::ProfileFile;
 use super::slo::SloFile;
 use super::user::UserFile;
-use super::value::ScalarFile;
 use crate::plan::{ClientChoice, HttpChoice, ThinkTime};
-use crate::scenario::yaml::decode::{At, OneOrMany, Pairs, Size};
+use crate::scenario::yaml::decode::{At, OneOrMany, Pairs, Scalar, Size};
 use crate::scenario::yaml::mapping::mapping;
 
 mapping! {
@@ -28,7 +27,7 @@ mapping! {
         /// Defaults for all endpoints.
         defaults: DefaultsFile,
         /// Variables, used as `{{ name }}`. Each can use those defined before it.
-        variables: Pairs<ScalarFile>,
+        variables: Pairs<Scalar>,
         /// Secrets, used as `{{ name }}`: values from the environment or a file that are never shown.
         secrets: Pairs<SecretFile>,
         /// Data files that feed users, by name. `{{ name.column }}` is a value from the user's current row.

@@ -16,8 +16,7 @@ use super::syntax::{call, choice, end_of_expression, is_value, is_word, unquote}
 use super::{BUILT_IN, NameValue, Names};
 use crate::error::Diagnostic;
 use crate::plan::{Condition, Escape, Expression, Input, Slot, Template, TemplatePart};
-use crate::scenario::keys::value::ScalarFile;
-use crate::scenario::yaml::decode::At;
+use crate::scenario::yaml::decode::{At, Scalar};
 use crate::scenario::yaml::findings::{Findings, Span};
 
 /// The words of the language of expressions that are values.
@@ -75,8 +74,8 @@ impl Names<'_> {
 
     /// The template of a value, which keeps its type where it is nothing but one template, or written as
     /// a number or a boolean.
-    pub fn value_template(&self, value: &At<ScalarFile>, findings: &mut Findings) -> Template {
-        let ScalarFile { text, json } = &value.value;
+    pub fn value_template(&self, value: &At<Scalar>, findings: &mut Findings) -> Template {
+        let Scalar { text, json } = &value.value;
         let written = json.to_string();
         if !json.is_string() && written == *text {
             return Template::known(text.as_str(), json.clone());

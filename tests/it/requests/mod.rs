@@ -6,6 +6,4 @@ mod counts;
 mod delays;
 mod digest;
 mod faults;
-mod templates;
-mod urls;
 mod wire;
