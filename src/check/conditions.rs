@@ -2,15 +2,16 @@
 //!
 //! Not here: which condition comes first, and what is made of a failure (`check`).
 
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::content::ResponseContent;
 use super::text::{MAX_QUOTE, beginning, cut};
 use crate::metrics::Outcome;
-use crate::plan::{Check, Expectation, Secrets, StatusRange};
+use crate::plan::{Check, Decimal, Expectation, Secrets, StatusRange};
 use crate::protocol::Failure;
 use crate::units::{self, format_bytes};
 
@@ -208,11 +209,12 @@ fn unmet_expectation(found: &[&Value], expect: &Expectation, secrets: &Secrets) 
 fn meets(value: &Value, expect: &Expectation) -> bool {
     // Headers, and many APIs, write numbers as text.
     let number = || match value {
-        Value::String(text) => text.trim().parse().ok(),
-        value => value.as_f64(),
+        Value::String(text) => Decimal::parse(text.trim()),
+        Value::Number(number) => Decimal::parse(&number.to_string()),
+        _ => None,
     };
-    let compare = |holds: fn(f64, f64) -> bool, bound: f64| {
-        number().is_some_and(|number| holds(number, bound))
+    let compare = |holds: fn(Ordering) -> bool, bound: &Decimal| {
+        number().is_some_and(|number| holds(number.cmp(bound)))
     };
     match expect {
         Expectation::Exists => true,
@@ -231,10 +233,10 @@ fn meets(value: &Value, expect: &Expectation) -> bool {
             Value::Number(_) | Value::Bool(_) => pattern.regex().is_match(&value.to_string()),
             _ => false,
         },
-        Expectation::Above(bound) => compare(|a, b| a > b, *bound),
-        Expectation::Below(bound) => compare(|a, b| a < b, *bound),
-        Expectation::AtLeast(bound) => compare(|a, b| a >= b, *bound),
-        Expectation::AtMost(bound) => compare(|a, b| a <= b, *bound),
+        Expectation::Above(bound) => compare(Ordering::is_gt, bound),
+        Expectation::Below(bound) => compare(Ordering::is_lt, bound),
+        Expectation::AtLeast(bound) => compare(Ordering::is_ge, bound),
+        Expectation::AtMost(bound) => compare(Ordering::is_le, bound),
         Expectation::All(all) => all.iter().all(|one| meets(value, one)),
     }
 }
@@ -242,9 +244,16 @@ fn meets(value: &Value, expect: &Expectation) -> bool {
 /// Whether two values are equal; `1` and `1.0` are the same number.
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
-        // Whole numbers are not compared as floats, which would take large neighbours for equal.
-        (Value::Number(x), Value::Number(y)) if x.is_f64() || y.is_f64() => {
-            x.as_f64() == y.as_f64()
+        (Value::Number(x), Value::Number(y)) => {
+            let number = |number: &Number| Decimal::parse(&number.to_string());
+            number(x) == number(y)
+        }
+        (Value::Array(x), Value::Array(y)) => {
+            x.len() == y.len() && x.iter().zip(y).all(|(x, y)| same(x, y))
+        }
+        (Value::Object(x), Value::Object(y)) => {
+            let is_there = |(name, x)| y.get(name).is_some_and(|y| same(x, y));
+            x.len() == y.len() && x.iter().all(is_there)
         }
         _ => a == b,
     }

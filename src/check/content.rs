@@ -11,6 +11,8 @@ use crate::metrics::Outcome;
 use crate::plan::Secrets;
 use crate::protocol::{Failure, Response};
 
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// The body of a response, decoded and parsed once, when something first asks for it.
 pub(super) struct ResponseContent<'a> {
     pub(super) response: &'a Response,
@@ -37,6 +39,8 @@ impl<'a> ResponseContent<'a> {
     pub(super) fn json(&self) -> Result<&Value, Failure> {
         let parse = || {
             let body = self.body()?;
+            // Some services write one, which JSON does not allow.
+            let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
             parse(body, self.secrets).map_err(|why| Failure::new(Outcome::CheckFailed, why))
         };
         self.json.get_or_init(parse).as_ref().map_err(Clone::clone)

@@ -5,3 +5,4 @@ pub(super) mod body;
 pub(super) mod check;
 pub(super) mod endpoint;
 pub(super) mod extract;
+pub(super) mod target;

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::think_time::ThinkTime;
-use super::{Condition, Endpoint};
+use super::{Condition, Endpoint, Template};
 
 /// Named steps that are measured as one transaction. In samples and results, a flow is known by its
 /// position among the flows, after all endpoints.
@@ -17,6 +17,16 @@ use super::{Condition, Endpoint};
 pub struct Flow {
     /// Unique among endpoints and flows.
     pub name: String,
+}
+
+/// A value of a list.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum ListItem {
+    /// Always the same.
+    Known(Value),
+    /// JSON that is filled in when its turn comes.
+    Filled(Template),
 }
 
 /// One thing a virtual user does.
@@ -41,6 +51,10 @@ pub enum Step {
     Repeat {
         /// At least 1.
         times: u32,
+        /// The variable that has the number of the repetition, from 1, as its position in the names of
+        /// the plan.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        variable: Option<usize>,
         /// Evaluated before each time; the step ends when it is false.
         #[serde(rename = "while", skip_serializing_if = "Option::is_none")]
         condition: Option<Condition>,
@@ -52,7 +66,7 @@ pub enum Step {
         /// The variable that has the value, as its position in the names of the plan.
         variable: usize,
         /// The values, in order.
-        values: Vec<Value>,
+        values: Vec<ListItem>,
         /// Evaluated before each value; the step ends when it is false.
         #[serde(rename = "while", skip_serializing_if = "Option::is_none")]
         condition: Option<Condition>,
@@ -238,6 +252,7 @@ mod tests {
                 Step::Think(ThinkTime::Constant(Duration::from_secs(2))),
                 Step::Repeat {
                     times: 3,
+                    variable: None,
                     condition: None,
                     steps: vec![Step::Random(vec![branch(3, 1), branch(1, 0)])],
                 },

@@ -1,6 +1,7 @@
 //! Values that are filled in: templates, expressions, data, secrets.
 
 pub(super) mod data;
+pub(super) mod decimal;
 pub(super) mod escape;
 pub(super) mod expression;
 mod generators;

@@ -14,6 +14,7 @@ use super::flow::steps::ITEM;
 use super::keys::scenario::ScenarioFile;
 use super::keys::slo::SloFile;
 use super::load::{self, profile};
+use super::names::template::refuse_template;
 use super::names::{Names, data};
 use super::options::Options;
 use super::request::{self, RequestDefaults, extract};
@@ -26,7 +27,7 @@ use super::yaml::findings::Findings;
 use super::yaml::tree;
 use crate::error::{Diagnostic, Error};
 use crate::plan::{
-    Endpoint, Escape, Model, Plan, Secrets, Service, SloScope, ThinkTime, Transport, Variable,
+    Endpoint, Model, Plan, Secrets, Service, SloScope, ThinkTime, Transport, Variable,
     is_secret_header,
 };
 use crate::units::format_rate;
@@ -155,6 +156,19 @@ impl PlanCompiler<'_> {
         let included = include::included(file, folder, self.findings);
         let mut index = Index::new(file, &included, self.findings);
         self.variables(&mut names, &index);
+        for flow in &index.flows {
+            let help = "all runs of a flow are counted under one name";
+            refuse_template(&flow.key.text, flow.key.at, help, self.findings);
+            request::refuse_in_tags(&flow.file.tags, self.findings);
+        }
+        if let Some(name) = file.name.get() {
+            refuse_template(
+                &name.value,
+                name.at,
+                "a scenario has one name",
+                self.findings,
+            );
+        }
         let defaults = file
             .defaults
             .get()
@@ -274,7 +288,7 @@ impl PlanCompiler<'_> {
                 self.findings.report(Some(key.at), Diagnostic::new(message));
                 continue;
             }
-            let value = names.template(text, Escape::None, self.findings);
+            let value = names.value_template(text, self.findings);
             names.variables.push((key.text.clone(), value));
         }
         names.defining = false;

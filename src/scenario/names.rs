@@ -4,10 +4,14 @@
 //! (`template`).
 
 pub(super) mod data;
+mod syntax;
 pub(super) mod template;
+mod url;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
 
 use super::yaml::decode::list;
 use crate::error::{Diagnostic, did_you_mean};
@@ -73,7 +77,7 @@ struct ExtraName {
 /// What a name means.
 pub(super) enum NameValue {
     /// Known now.
-    Text(String),
+    Known(Value),
     /// Filled in for each request.
     Slot(Slot),
 }
@@ -140,20 +144,18 @@ impl<'a> Names<'a> {
     /// What a name on its own means; `None` when there is no such name, or it is a function.
     pub fn value(&self, name: &str) -> Option<Result<NameValue, Diagnostic>> {
         if let Some(index) = self.variables.iter().position(|(known, _)| known == name) {
-            let constant = self.variables[index].1.as_constant();
-            return Some(Ok(
-                match constant.filter(|_| !self.changing.contains(name)) {
-                    Some(value) => NameValue::Text(value.to_owned()),
-                    None => NameValue::Slot(Slot::Variable(index)),
-                },
-            ));
+            let known = self.variables[index].1.as_known();
+            return Some(Ok(match known.filter(|_| !self.changing.contains(name)) {
+                Some(value) => NameValue::Known(value),
+                None => NameValue::Slot(Slot::Variable(index)),
+            }));
         }
         if let Some(position) = self.changing(name) {
             return Some(Ok(NameValue::Slot(Slot::Variable(position))));
         }
         if let Some((_, value)) = self.secrets.iter().find(|(known, _)| known == name) {
             self.taken.borrow_mut().insert(value.clone());
-            return Some(Ok(NameValue::Text(value.clone())));
+            return Some(Ok(NameValue::Known(value.as_str().into())));
         }
         let (first, column) = name.split_once('.').unwrap_or((name, ""));
         let position = self.data.iter().position(|data| data.name == first)?;
@@ -210,15 +212,15 @@ impl<'a> Names<'a> {
         let one = |input| Ok(((first.to_owned(), None), input));
         let two = |input| Ok(((first.to_owned(), second.map(str::to_owned)), input));
         let input = |value| match value {
-            NameValue::Text(text) => Input::Known(text),
+            NameValue::Known(value) => Input::Known(value),
             NameValue::Slot(Slot::Variable(index)) => Input::Variable(index),
             // No other slot has a name of its own.
-            NameValue::Slot(_) => Input::Known(String::new()),
+            NameValue::Slot(_) => Input::Known(Value::Null),
         };
         match (first, second) {
             ("user_id", None) => return one(Input::UserId),
             ("iteration", None) => return one(Input::Iteration),
-            ("env", Some(name)) => return two(Input::Known(self.environment(name)?)),
+            ("env", Some(name)) => return two(Input::Known(self.environment(name)?.into())),
             _ => {}
         }
         if self.data.iter().any(|data| data.name == first) {

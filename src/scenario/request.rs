@@ -3,7 +3,7 @@
 //! Not here: bodies (`body`), credentials (`auth`) and conditions on the response (`checks`).
 
 mod auth;
-mod body;
+pub(super) mod body;
 mod body_file;
 pub(super) mod checks;
 pub(super) mod extract;
@@ -17,13 +17,15 @@ use std::time::Duration;
 use super::keys::endpoint::EndpointFile;
 use super::keys::scenario::DefaultsFile;
 use super::names::Names;
+use super::names::template::refuse_template;
 use super::service::address::{self, EndpointUrl};
 use super::service::transport;
-use super::yaml::decode::{At, Field};
+use super::yaml::decode::{At, Field, OneOrMany};
 use super::yaml::findings::Findings;
 use crate::error::Diagnostic;
 use crate::plan::{
-    Auth, Body, ClientChoice, Endpoint, Escape, Header, HttpChoice, Method, Template, Wire,
+    Auth, Body, ClientChoice, Endpoint, Header, HttpChoice, Method, Template, TemplatePart, Wire,
+    has_dot_segments,
 };
 use auth::AuthSetting;
 use limits::EndpointLimits;
@@ -149,7 +151,12 @@ impl<'a> RequestDefaults<'a> {
             );
         }
         let before = findings.len();
-        let url = self.names.template(url_text, Escape::None, findings);
+        if let Some(name) = file.name.get() {
+            let help = "all requests of an endpoint are counted under one name";
+            refuse_template(&name.value, name.at, help, findings);
+        }
+        refuse_in_tags(&file.tags, findings);
+        let url = self.names.url(url_text, findings);
         if findings.len() > before {
             return None;
         }
@@ -161,6 +168,12 @@ impl<'a> RequestDefaults<'a> {
                 return None;
             }
         };
+        if self.client == ClientChoice::Reqwest && has_dots(&url) {
+            let diagnostic = Diagnostic::new("the path has a segment `.` or `..`")
+                .label("`reqwest` would resolve it")
+                .help("use `client: direct`, which sends paths as they are written, or write the path without it");
+            findings.report(Some(url_text.at), diagnostic);
+        }
         let endpoint = Endpoint {
             name: name(file)?,
             method,
@@ -180,6 +193,37 @@ impl<'a> RequestDefaults<'a> {
         };
         Some((endpoint, place))
     }
+}
+
+/// Reports templates in tags.
+pub(super) fn refuse_in_tags(tags: &Field<OneOrMany<String>>, findings: &mut Findings) {
+    if let Some(tags) = tags.get() {
+        for tag in &tags.0 {
+            refuse_template(
+                tag,
+                tags.at,
+                "tags select what runs, before anything is filled in",
+                findings,
+            );
+        }
+    }
+}
+
+/// Whether the path of a URL has a dot segment, whatever is filled in.
+fn has_dots(url: &Template) -> bool {
+    let text: String = (url.parts().iter())
+        .map(|part| match part {
+            TemplatePart::Literal(text) => text.as_str(),
+            TemplatePart::Slot { .. } => "x",
+        })
+        .collect();
+    let target = match text.split_once("://") {
+        Some((_, rest)) if !text.starts_with('/') => {
+            rest.find(['/', '?']).map_or("", |start| &rest[start..])
+        }
+        _ => &text,
+    };
+    has_dot_segments(target)
 }
 
 /// What is asked of connections: `base`, with what is written in its place.

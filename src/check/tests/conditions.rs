@@ -1,7 +1,11 @@
 //! Tests of the conditions themselves: values, headers, sizes, patterns, `not`, `fail_with`.
 
 use super::*;
-use crate::plan::Pattern;
+use crate::plan::{Decimal, Pattern};
+
+fn decimal(text: &str) -> Decimal {
+    Decimal::parse(text).unwrap()
+}
 
 fn not(check: Check) -> Check {
     Check::Not(Box::new(check))
@@ -23,10 +27,10 @@ fn values_are_compared_and_matched() {
     let body = r#"{"total": 12.5, "text": "42", "name": "Ann", "tags": ["a", "b"], "on": true}"#;
     let json = |path: &str, expect| text_of(json_check(path, expect), body);
     for (path, expect) in [
-        ("$.total", Expectation::Above(12.0)),
-        ("$.total", Expectation::AtMost(12.5)),
-        ("$.text", Expectation::AtLeast(42.0)),
-        ("$.text", Expectation::Below(42.1)),
+        ("$.total", Expectation::Above(decimal("12"))),
+        ("$.total", Expectation::AtMost(decimal("12.5"))),
+        ("$.text", Expectation::AtLeast(decimal("42"))),
+        ("$.text", Expectation::Below(decimal("42.1"))),
         ("$.name", Expectation::Matches(pattern("^A.n$"))),
         ("$.total", Expectation::Matches(pattern("^12"))),
         ("$.name", Expectation::Contains("nn".into())),
@@ -34,7 +38,10 @@ fn values_are_compared_and_matched() {
         ("$.tags[*]", Expectation::Matches(pattern("a|b"))),
         (
             "$.total",
-            Expectation::All(vec![Expectation::Above(1.0), Expectation::Below(13.0)]),
+            Expectation::All(vec![
+                Expectation::Above(decimal("1")),
+                Expectation::Below(decimal("13")),
+            ]),
         ),
     ] {
         assert_eq!(json(path, expect), "", "{path}");
@@ -42,17 +49,17 @@ fn values_are_compared_and_matched() {
     for (path, expect, text) in [
         (
             "$.total",
-            Expectation::Above(12.5),
+            Expectation::Above(decimal("12.5")),
             "`$.total` is 12.5, expected above 12.5",
         ),
         (
             "$.name",
-            Expectation::Below(1.0),
+            Expectation::Below(decimal("1")),
             "`$.name` is \"Ann\", expected below 1",
         ),
         (
             "$.none",
-            Expectation::AtLeast(1.0),
+            Expectation::AtLeast(decimal("1")),
             "`$.none` was not found, expected at least 1",
         ),
         (
@@ -67,7 +74,10 @@ fn values_are_compared_and_matched() {
         ),
         (
             "$.total",
-            Expectation::All(vec![Expectation::Above(1.0), Expectation::Below(2.0)]),
+            Expectation::All(vec![
+                Expectation::Above(decimal("1")),
+                Expectation::Below(decimal("2")),
+            ]),
             "`$.total` is 12.5, expected below 2",
         ),
     ] {
@@ -88,7 +98,7 @@ fn headers_sizes_and_patterns_are_checked() {
     };
     for (check, expected) in [
         (header("x-rate", Expectation::Exists), ""),
-        (header("x-rate", Expectation::Below(10.0)), ""),
+        (header("x-rate", Expectation::Below(decimal("10"))), ""),
         (header("x-rate", Expectation::Equals("9".into())), ""),
         (header("x-none", Expectation::Absent), ""),
         (
@@ -180,4 +190,35 @@ fn a_failure_has_the_key_of_the_check_that_failed() {
     );
     assert_eq!(key(200, 9).1, Some("late".into()));
     assert_eq!(key(200, 1), (Outcome::Ok, None, None));
+}
+
+proptest::proptest! {
+    /// A number of any length is equal to itself and to nothing beside it, and is extracted as it was.
+    #[test]
+    fn json_numbers_are_exact(number in "-?(0|[1-9][0-9]{0,40})(\\.[0-9]{1,30})?(e-?[0-9]{1,3})?") {
+        let body = format!("\u{feff}{{\"n\": {number}}}");
+        let value: serde_json::Value = serde_json::from_str(&number).unwrap();
+        let check = |expect| text_of(json_check("$.n", expect), &body);
+        let bound = || decimal(&number);
+        for expect in [
+            Expectation::Equals(value.clone()),
+            Expectation::AtMost(bound()),
+            Expectation::AtLeast(bound()),
+        ] {
+            proptest::prop_assert_eq!(check(expect), "");
+        }
+        proptest::prop_assert_ne!(check(Expectation::Above(bound())), "");
+        proptest::prop_assert_ne!(check(Expectation::Below(bound())), "");
+        if !number.contains('e') {
+            let point = if number.contains('.') { "" } else { "." };
+            let above = decimal(&format!("{number}{point}{}1", "0".repeat(20)));
+            let (near, far) = match number.starts_with('-') {
+                true => (Expectation::Above(above.clone()), Expectation::Below(above)),
+                false => (Expectation::Below(above.clone()), Expectation::Above(above)),
+            };
+            proptest::prop_assert_eq!(check(near), "");
+            proptest::prop_assert_ne!(check(far), "");
+            proptest::prop_assert_eq!(value.to_string(), number);
+        }
+    }
 }

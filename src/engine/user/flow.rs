@@ -15,6 +15,7 @@ use super::User;
 use super::exchange::Exchange;
 use super::step_error::StepError;
 use super::think_clock::ThinkClock;
+use super::values::RenderError;
 use super::worker_state::WorkerState;
 use crate::metrics::{Outcome, Sample};
 use crate::plan::{Branch, Condition, Endpoint, Step};
@@ -133,11 +134,15 @@ impl<C: Client> User<C> {
             }
             Step::Repeat {
                 times,
+                variable,
                 condition,
                 steps,
             } => {
                 let mut result = Ok(());
-                for _ in 0..*times {
+                for number in 1..=*times {
+                    if let Some(variable) = variable {
+                        self.values.set(*variable, number.into());
+                    }
                     if !self.repeats(condition.as_ref())? {
                         break;
                     }
@@ -157,7 +162,11 @@ impl<C: Client> User<C> {
             } => {
                 let mut result = Ok(());
                 for value in values {
-                    self.values.set(*variable, value.clone());
+                    let value = self
+                        .values
+                        .item(value)
+                        .map_err(|error| self.failed(error))?;
+                    self.values.set(*variable, value);
                     if !self.repeats(condition.as_ref())? {
                         break;
                     }
@@ -210,10 +219,14 @@ impl<C: Client> User<C> {
     }
 
     fn holds(&mut self, condition: &Condition) -> Result<bool, StepError> {
-        self.values.holds(condition).map_err(|error| {
-            self.end_for(error.end);
-            StepError::of_condition(error.outcome, self.values.excerpt(&error.text))
-        })
+        let held = self.values.holds(condition);
+        held.map_err(|error| self.failed(error))
+    }
+
+    /// The error of a step whose condition or value cannot be evaluated.
+    fn failed(&mut self, error: RenderError) -> StepError {
+        self.end_for(error.end);
+        StepError::of_condition(error.outcome, self.values.excerpt(&error.text))
     }
 
     fn choose(&mut self, branches: &[Branch]) -> usize {

@@ -7,8 +7,8 @@ use crate::engine::tests::{Simulation, run, run_shard, takes};
 use crate::metrics::{Outcome, Sample};
 use crate::plan::fixture::{load, plan};
 use crate::plan::{
-    Branch, Condition, Escape, Expression, Flow, Input, Model, Plan, Slot, Step, Task, Template,
-    TemplatePart, ThinkTime,
+    Branch, Condition, Escape, Expression, Flow, Input, ListItem, Model, Plan, Slot, Step, Task,
+    Template, TemplatePart, ThinkTime,
 };
 use crate::protocol::mock::MockResponse;
 
@@ -110,6 +110,7 @@ async fn steps_are_repeated_and_chosen_by_weight() {
     let steps = vec![
         Step::Repeat {
             times: 3,
+            variable: None,
             condition: None,
             steps: vec![Step::Request(0)],
         },
@@ -192,11 +193,15 @@ fn with_item(steps: Vec<Step>) -> Plan {
     plan
 }
 
+fn known<const N: usize>(values: [serde_json::Value; N]) -> Vec<ListItem> {
+    values.into_iter().map(ListItem::Known).collect()
+}
+
 #[tokio::test(start_paused = true)]
 async fn steps_are_done_for_each_value_of_a_list() {
     let plan = with_item(vec![Step::Each {
         variable: 0,
-        values: vec!["tea".into(), 7.into()],
+        values: known(["tea".into(), 7.into()]),
         condition: None,
         steps: vec![Step::Request(0)],
     }]);
@@ -223,7 +228,7 @@ async fn a_condition_decides_which_steps_are_done_and_how_often() {
     let steps = |source| {
         with_item(vec![Step::Each {
             variable: 0,
-            values: vec![1.into(), 2.into()],
+            values: known([1.into(), 2.into()]),
             condition: None,
             steps: vec![Step::Request(0), decide(source)],
         }])
@@ -233,7 +238,7 @@ async fn a_condition_decides_which_steps_are_done_and_how_often() {
     let repeated = |source| {
         with_item(vec![Step::Each {
             variable: 0,
-            values: vec![1.into(), 2.into(), 3.into(), 1.into()],
+            values: known([1.into(), 2.into(), 3.into(), 1.into()]),
             condition: Some(condition(source)),
             steps: vec![Step::Request(0), Step::Request(1)],
         }])
@@ -243,6 +248,7 @@ async fn a_condition_decides_which_steps_are_done_and_how_often() {
     }
     let counted = with_item(vec![Step::Repeat {
         times: 5,
+        variable: None,
         condition: Some(condition("status != 500")),
         steps: vec![Step::Request(1)],
     }]);

@@ -17,7 +17,8 @@ use serde_json::Value;
 use crate::check::{self, CheckResult};
 use crate::metrics::Outcome;
 use crate::plan::{
-    Check, Condition, Endpoint, Model, OnEnd, Per, Plan, Scope, Secrets, Turn, is_secret_header,
+    Check, Condition, Endpoint, ListItem, Model, OnEnd, Per, Plan, Scope, Secrets, Template, Turn,
+    is_secret_header,
 };
 use crate::protocol::Response;
 
@@ -148,13 +149,8 @@ impl Values {
             feeding,
         };
         for (position, variable) in plan.variables.iter().enumerate() {
-            let mut text = String::new();
-            let filled = values.take_rows(variable.value.variables()).and_then(|()| {
-                let mut scope = values.scope();
-                Ok(variable.value.render(&mut scope, &mut text)?)
-            });
-            match filled {
-                Ok(()) => values.variables[position] = Some(text.into()),
+            match values.fill(&variable.value) {
+                Ok(value) => values.variables[position] = Some(value),
                 Err(error) => values.error = values.error.take().or(Some(error)),
             }
         }
@@ -276,6 +272,31 @@ impl Values {
         self.variables[variable] = Some(value);
     }
 
+    /// The value of a template now.
+    ///
+    /// # Errors
+    /// Why it has none.
+    pub(super) fn fill(&mut self, template: &Template) -> Result<Value, RenderError> {
+        self.take_rows(template.variables())?;
+        Ok(template.value(&mut self.scope())?)
+    }
+
+    /// A value of a list, of which parts may be filled in now.
+    ///
+    /// # Errors
+    /// Why it has none.
+    pub(super) fn item(&mut self, item: &ListItem) -> Result<Value, RenderError> {
+        match item {
+            ListItem::Known(value) => Ok(value.clone()),
+            ListItem::Filled(json) => {
+                self.take_rows(json.variables())?;
+                let mut text = String::new();
+                json.render(&mut self.scope(), &mut text)?;
+                Ok(serde_json::from_str(&text).map_err(|error| error.to_string())?)
+            }
+        }
+    }
+
     /// Whether a condition holds now.
     ///
     /// # Errors
@@ -310,11 +331,12 @@ impl Values {
             }
         }
         self.status = response.status;
-        for (variable, value) in result.extracted.drain(..) {
-            self.set(variable, value);
-        }
         if result.outcome != Outcome::Ok {
             return result;
+        }
+        let mut before = Vec::with_capacity(result.extracted.len());
+        for (variable, value) in result.extracted.drain(..) {
+            before.push((variable, self.variables[variable].replace(value)));
         }
         for (expression, key) in endpoint.checks.iter().filter_map(condition) {
             let text = match self.holds(expression) {
@@ -325,6 +347,10 @@ impl Values {
             let outcome = Outcome::CheckFailed;
             let text = wanted(outcome).then_some(text);
             let own = text.as_ref().and_then(|_| self.secrets());
+            // Nothing is kept of a response that failed; what came first is put back last.
+            for (variable, value) in before.into_iter().rev() {
+                self.variables[variable] = value;
+            }
             let secrets = own.as_ref().unwrap_or(&self.feeding.plan.secrets);
             return CheckResult::failure(outcome, text.as_deref(), key.cloned(), secrets);
         }

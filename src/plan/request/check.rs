@@ -7,6 +7,7 @@ use regex::Regex;
 use serde::{Serialize, Serializer};
 use serde_json_path::JsonPath;
 
+use crate::plan::value::decimal::Decimal;
 use crate::plan::value::expression::Condition;
 
 /// One condition on a response.
@@ -123,13 +124,13 @@ pub enum Expectation {
     /// A text, or a number as it is written, in which something matches.
     Matches(Pattern),
     /// A number above this.
-    Above(f64),
+    Above(Decimal),
     /// A number below this.
-    Below(f64),
+    Below(Decimal),
     /// A number that is this or above.
-    AtLeast(f64),
+    AtLeast(Decimal),
     /// A number that is this or below.
-    AtMost(f64),
+    AtMost(Decimal),
     /// All of these.
     All(Vec<Expectation>),
 }

@@ -1,5 +1,7 @@
 //! How a filled-in value is escaped for the text around it.
 
+use crate::plan::request::target::push_filled;
+
 /// How a value is escaped for the text around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Escape {
@@ -11,6 +13,10 @@ pub enum Escape {
     JsonValue,
     /// As a value of a URL-encoded form.
     Form,
+    /// As a path segment or a value of the query of a URL.
+    Url,
+    /// As a name in quotes in the head of a part of a multipart body, as browsers write it.
+    Quoted,
 }
 
 impl Escape {
@@ -27,7 +33,22 @@ impl Escape {
                 Self::Json.push(value, out);
                 out.push('"');
             }
+            Self::Url => push_filled(value, out),
+            Self::Quoted => out.push_str(
+                &value
+                    .replace('"', "%22")
+                    .replace('\r', "%0D")
+                    .replace('\n', "%0A"),
+            ),
             Self::Form => out.extend(url::form_urlencoded::byte_serialize(value.as_bytes())),
+        }
+    }
+
+    /// Appends a value: a text escaped, anything else as JSON.
+    pub(super) fn push_value(self, value: &serde_json::Value, out: &mut String) {
+        match value {
+            serde_json::Value::String(text) => self.push(text, out),
+            value => self.push_json(&value.to_string(), out),
         }
     }
 

@@ -4,18 +4,20 @@
 //! Here: everything that depends on the library for expressions. Not here: plain names, which templates
 //! fill in themselves, and which names exist (`scenario`).
 
+mod convert;
 mod functions;
 mod loan;
+mod slices;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use minijinja::value::Serde;
 use minijinja::{Environment, ErrorKind, Value};
 use serde::{Serialize, Serializer};
 
 use super::escape::Escape;
 use super::scope::Scope;
+use convert::convert;
 use functions::MAX_TEXT;
 use loan::Loan;
 
@@ -51,7 +53,7 @@ pub enum Input {
     /// The variable at this position of the names of the plan.
     Variable(usize),
     /// A value known before the run. It may be a secret, so it is not shown.
-    Known(String),
+    Known(serde_json::Value),
     /// The virtual user's number, from 1.
     UserId,
     /// The number of the user's iteration, from 1.
@@ -74,7 +76,16 @@ impl Expression {
         let compiled = ENVIRONMENT
             .compile_expression_owned(source.to_owned())
             .map_err(|error| E::from(explain(&error)))?;
-        let mut names: Vec<String> = compiled.undeclared_variables(true).into_iter().collect();
+        let mut names: Vec<String> = match slices::as_items(source) {
+            None => compiled.undeclared_variables(true),
+            // The library does not look for names in what is sliced.
+            Some(source) => ENVIRONMENT
+                .compile_expression_owned(source)
+                .map_err(|error| E::from(explain(&error)))?
+                .undeclared_variables(true),
+        }
+        .into_iter()
+        .collect();
         // The library returns them in no particular order.
         names.sort_unstable();
         let mut inputs = Vec::new();
@@ -117,6 +128,8 @@ impl Expression {
         let too_long = || self.failed("the text is longer than 1 MB");
         match value.as_str() {
             Some(text) if text.len() > MAX_TEXT => return Err(too_long()),
+            // As it is in a URL, after `raw` or `urlencode`.
+            Some(text) if escape == Escape::Url && value.is_safe() => out.push_str(text),
             Some(text) => escape.push(text, out),
             None if value.as_bytes().is_some() => {
                 return Err(self.failed("its value is bytes that are not text"));
@@ -131,6 +144,16 @@ impl Expression {
             }
         }
         Ok(())
+    }
+
+    /// Its value, with its type.
+    ///
+    /// # Errors
+    /// As those of [`Self::render`].
+    pub fn json(&self, scope: &mut Scope<'_>) -> Result<serde_json::Value, String> {
+        let mut json = String::new();
+        self.render(Escape::JsonValue, scope, &mut json)?;
+        serde_json::from_str(&json).map_err(|error| self.failed(&error.to_string()))
     }
 
     fn value(&self, scope: &mut Scope<'_>, status: Option<u16>) -> Result<Value, String> {
@@ -161,11 +184,11 @@ impl Expression {
         for ((name, part), input) in &self.inputs {
             let value = match input {
                 Input::Variable(index) => match scope.variable(*index) {
-                    Ok(value) => Value::from(Serde(value)),
+                    Ok(value) => convert(value),
                     // Left undefined for `default` and `is defined`.
                     Err(_) => continue,
                 },
-                Input::Known(text) => Value::from(text.as_str()),
+                Input::Known(value) => convert(value),
                 Input::UserId => Value::from(scope.user_id),
                 Input::Iteration => Value::from(scope.iteration),
                 Input::Status => Value::from(status),

@@ -34,7 +34,7 @@ impl Secrets {
                 continue;
             }
             all.insert(value.to_owned());
-            for escape in [Escape::Json, Escape::Form] {
+            for escape in [Escape::Json, Escape::Form, Escape::Url] {
                 let mut escaped = String::new();
                 escape.push(value, &mut escaped);
                 // A form writes a space as `+`, a URL as `%20`.

@@ -21,6 +21,8 @@ use super::scope::Scope;
 pub struct Template {
     source: Arc<str>,
     parts: Vec<TemplatePart>,
+    /// The value, where it is known and not a text.
+    known: Option<Value>,
 }
 
 /// A part of a template.
@@ -53,7 +55,7 @@ pub enum Slot {
     /// Uniform in the inclusive range.
     RandomInt(i64, i64),
     /// One of these, with equal probability.
-    RandomChoice(Vec<String>),
+    RandomChoice(Vec<Value>),
     /// A random UUID (version 4), from the seeded generator.
     Uuid,
     /// Seconds since 1970-01-01 UTC.
@@ -77,7 +79,26 @@ impl Template {
         Self {
             source: source.into(),
             parts: joined,
+            known: None,
         }
+    }
+
+    /// A value that is known, as written.
+    pub fn known(source: impl Into<Arc<str>>, value: Value) -> Self {
+        let (text, known) = match value {
+            Value::String(text) => (text, None),
+            value => (value.to_string(), Some(value)),
+        };
+        Self {
+            known,
+            ..Self::new(source, vec![TemplatePart::Literal(text)])
+        }
+    }
+
+    /// The value, if nothing is filled in for each request.
+    pub fn as_known(&self) -> Option<Value> {
+        let text = self.as_constant()?;
+        Some(self.known.clone().unwrap_or_else(|| text.into()))
     }
 
     /// A template without slots.
@@ -125,6 +146,22 @@ impl Template {
         })
     }
 
+    /// The filled-in value. What is nothing but one slot keeps its type; anything else is a text.
+    ///
+    /// # Errors
+    /// As those of [`Self::render`].
+    pub fn value(&self, scope: &mut Scope<'_>) -> Result<Value, String> {
+        if let Some(known) = &self.known {
+            return Ok(known.clone());
+        }
+        if let [TemplatePart::Slot { slot, .. }] = self.parts.as_slice() {
+            return slot.value(scope);
+        }
+        let mut text = String::new();
+        self.render(scope, &mut text)?;
+        Ok(text.into())
+    }
+
     /// Appends the filled-in text to `out`.
     ///
     /// # Errors
@@ -149,26 +186,42 @@ impl Slot {
         out: &mut String,
     ) -> Result<(), String> {
         match self {
-            Self::Variable(index) => match scope.variable(*index)? {
-                Value::String(text) => escape.push(text, out),
-                value => escape.push_json(&value.to_string(), out),
-            },
+            Self::Variable(index) => escape.push_value(scope.variable(*index)?, out),
             Self::Expression(expression) => expression.render(escape, scope, out)?,
             Self::Counter(name) => push_display(out, count(scope.counters, name)),
             Self::RandomChoice(choices) => {
-                escape.push(&choices[scope.rng.random_range(0..choices.len())], out);
+                escape.push_value(&choices[scope.rng.random_range(0..choices.len())], out);
             }
-            // The rest consists of digits, letters and hyphens, which need no escape.
+            Self::Uuid => escape.push(&uuid(scope.rng).to_string(), out),
+            // The rest are whole numbers, which need no escape.
             Self::UserId => push_display(out, scope.user_id),
             Self::Iteration => push_display(out, scope.iteration),
             Self::RandomInt(low, high) => {
                 push_display(out, scope.rng.random_range(*low..=*high));
             }
-            Self::Uuid => push_display(out, uuid(scope.rng)),
             Self::Timestamp => push_display(out, since_epoch().as_secs()),
             Self::TimestampMs => push_display(out, since_epoch().as_millis()),
         }
         Ok(())
+    }
+}
+
+impl Slot {
+    fn value(&self, scope: &mut Scope<'_>) -> Result<Value, String> {
+        Ok(match self {
+            Self::Variable(index) => scope.variable(*index)?.clone(),
+            Self::Expression(expression) => expression.json(scope)?,
+            Self::RandomChoice(choices) => {
+                choices[scope.rng.random_range(0..choices.len())].clone()
+            }
+            Self::Uuid => uuid(scope.rng).to_string().into(),
+            Self::Counter(name) => count(scope.counters, name).into(),
+            Self::UserId => scope.user_id.into(),
+            Self::Iteration => scope.iteration.into(),
+            Self::RandomInt(low, high) => scope.rng.random_range(*low..=*high).into(),
+            Self::Timestamp => since_epoch().as_secs().into(),
+            Self::TimestampMs => (since_epoch().as_millis() as u64).into(),
+        })
     }
 }
 

@@ -44,7 +44,6 @@ pub(super) struct ClientState<T: Transport> {
     pub(super) prepared: Vec<Prepared>,
     /// The distinct `auth` settings of the endpoints.
     auth_groups: Vec<AuthGroup>,
-    base: String,
     allowed_hosts: BTreeSet<String>,
 }
 
@@ -82,7 +81,6 @@ impl<T: Transport> HttpClient<T> {
                 wires: wires.into_iter().collect(),
                 prepared: prepared.map_err(Error::Request)?,
                 auth_groups,
-                base: base.to_owned(),
                 allowed_hosts,
             }),
             sessions: Cell::new(0),
@@ -228,7 +226,7 @@ impl<T: Transport> HttpSession<T> {
     pub(super) fn store_cookies(&self, request: &Request<'_>, response: &Response) {
         let prepared = &self.shared.prepared[request.index];
         if response.headers.contains_key(header::SET_COOKIE)
-            && let Ok(url) = prepared.url(request, &self.shared.base)
+            && let Ok(url) = prepared.url(request)
         {
             self.jar.keep(&url, &response.headers);
         }
@@ -338,8 +336,7 @@ impl<'a, T: Transport> RequestChain<'a, T> {
         if let Some(redirected) = &self.redirected {
             return Ok(redirected.clone());
         }
-        let base = &self.session.shared.base;
-        let mut first = (self.prepared().request(self.request, base)).map_err(invalid)?;
+        let mut first = self.prepared().request(self.request).map_err(invalid)?;
         let credentials = self.credentials.as_ref();
         if let Some(token) = credentials.and_then(|credentials| credentials.token.as_ref()) {
             let token = token.clone();
@@ -358,8 +355,7 @@ impl<'a, T: Transport> RequestChain<'a, T> {
 
     /// Where the first request went, but for an API key in its query.
     fn first_url(&self) -> Result<Cow<'_, Url>, Failure> {
-        let base = &self.session.shared.base;
-        self.prepared().url(self.request, base).map_err(invalid)
+        self.prepared().url(self.request).map_err(invalid)
     }
 
     fn prepared(&self) -> &Prepared {

@@ -27,7 +27,7 @@ pub(super) fn target(
     let invalid = |text: String| Failure::new(Outcome::RedirectInvalid, text);
     let text = std::str::from_utf8(location.as_bytes())
         .map_err(|_| invalid("the `location` header is not UTF-8".into()))?;
-    let target = from
+    let mut target = from
         .join(text)
         .map_err(|error| invalid(format!("the `location` header is not a valid URL: {error}")))?;
     if !matches!(target.scheme(), "http" | "https") {
@@ -36,6 +36,9 @@ pub(super) fn target(
             target.scheme()
         )));
     }
+    // A service cannot choose what a user authenticates with.
+    let _ = target.set_username("");
+    let _ = target.set_password(None);
     let host = host_and_port(&target)
         .ok_or_else(|| invalid("the `location` header has no host".into()))?;
     if !allowed_hosts.contains(&host) {
@@ -88,5 +91,41 @@ pub(super) fn redirected(
         sent.headers.remove(header::HOST);
     }
     sent.url = target;
+    sent.unresolved = None;
     sent
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn user_names_and_passwords_of_a_redirect_are_not_taken() {
+        let from = Url::parse("http://a/x").unwrap();
+        let location = header::HeaderValue::from_static("//u:p@a:80/y");
+        let target = target(&from, &location, &BTreeSet::from(["a:80".to_owned()])).unwrap();
+        assert_eq!(target.as_str(), "http://a/y");
+    }
+
+    proptest! {
+        /// No `location` makes it panic, and none leads to a host that is not allowed.
+        #[test]
+        fn any_location_leads_to_an_allowed_host_or_nowhere(
+            location in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..30),
+                "((https?:)?[/\\\\]{0,3})?[a-z@:.#?%\\[\\]0-9/\\\\]{0,20}".prop_map(String::into_bytes),
+            ],
+            base in prop::sample::select(vec!["http://a", "https://[::1]:1/b/c?d", "http://b:80//"]),
+        ) {
+            let allowed = BTreeSet::from(["a:80".to_owned(), "[::1]:1".to_owned()]);
+            let from = Url::parse(base).unwrap();
+            if let Ok(location) = header::HeaderValue::from_bytes(&location)
+                && let Ok(target) = target(&from, &location, &allowed)
+            {
+                prop_assert!(matches!(target.host_str(), Some("a" | "[::1]")));
+                prop_assert!(target.username().is_empty() && target.password().is_none());
+            }
+        }
+    }
 }

@@ -73,6 +73,10 @@ impl Transport for ReqwestTransport {
         let clients = clients.map_err(|why| Failure::new(Outcome::Other, why.clone()))?;
         let client = clients.iter().find(|(wire, _)| *wire == limits.wire);
         let (_, client) = client.ok_or_else(|| Failure::new(Outcome::Other, "no client for it"))?;
+        if outgoing.unresolved.is_some() {
+            let why = "the path has a segment `.` or `..`, which `reqwest` would resolve: use `client: direct`";
+            return Err(Failure::new(Outcome::InvalidRequest, why));
+        }
         self.probe.begin(limits.connect_timeout);
         response.bytes_out += request_bytes(&outgoing);
         let mut sent = None;

@@ -378,7 +378,7 @@ fn values_of_the_environment_stay_out_of_the_stored_plan() {
     assert_eq!(body.as_constant(), Some("{\"a\":\"can\\\"ary\"}"));
     assert_eq!(
         render(&endpoint.url, &["".into(), "4".into(), "<4>".into()]),
-        "/<4>"
+        "/%3C4%3E"
     );
     assert!(matches!(
         plan.variables[2].value.parts()[1],

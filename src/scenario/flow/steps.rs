@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use super::index::{EntryId, Index};
 use crate::error::Diagnostic;
-use crate::plan::{Branch, Step, first_request};
+use crate::plan::{Branch, ListItem, Step, first_request};
 use crate::scenario::keys::flow::{
     BranchFile, BurstFile, IfFile, OnError, ParallelFile, PollFile, RandomFile, RepeatFile,
     Repetitions, RequestFile, StepFile, StepsFile,
 };
 use crate::scenario::names::Names;
-use crate::scenario::request::checks;
+use crate::scenario::request::{body, checks};
 use crate::scenario::yaml::decode::{At, Field, OneOrMany};
 use crate::scenario::yaml::findings::{Findings, Span};
 use crate::scenario::yaml::tree::Node;
@@ -204,6 +204,7 @@ impl<'a> StepCompiler<'a> {
             }
             Repetitions::Count(times) => Step::Repeat {
                 times: *times,
+                variable: (file.variable.get()).and_then(|name| self.names.changing(name)),
                 condition,
                 steps,
             },
@@ -217,13 +218,28 @@ impl<'a> StepCompiler<'a> {
                 Step::Each {
                     // A name that cannot be one was reported.
                     variable: self.names.changing(name)?,
-                    values: values.iter().map(Node::to_json).collect(),
+                    values: values
+                        .iter()
+                        .map(|value| self.item(value, findings))
+                        .collect(),
                     condition,
                     steps,
                 }
             }
         };
         step.first_request().map(|_| step)
+    }
+
+    /// A value of the list of a `repeat`.
+    fn item(&self, value: &Node, findings: &mut Findings) -> ListItem {
+        let json = body::json(value, self.names, findings);
+        match json.is_literal_source() || json.as_constant().is_some() {
+            true => {
+                let text = json.as_constant().unwrap_or_default();
+                ListItem::Known(serde_json::from_str(text).unwrap_or_else(|_| value.to_json()))
+            }
+            false => ListItem::Filled(json),
+        }
     }
 
     fn condition(

@@ -47,6 +47,7 @@ fn shown(plan: &Plan, steps: &[Step]) -> String {
             times,
             condition: Some(_),
             steps,
+            ..
         } => format!("while {times}x({})", shown(plan, steps)),
         Step::Repeat { times, steps, .. } => format!("{times}x({})", shown(plan, steps)),
         Step::Each { values, steps, .. } => {

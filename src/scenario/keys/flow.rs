@@ -160,7 +160,7 @@ mapping! {
     RepeatFile {
         /// How many times to run the steps, or a list to run them once for each item.
         repeat(required): Repetitions,
-        /// Variable for the current item of the list. Defaults to `item`.
+        /// Variable for the current item of the list, by default `item`, or for the number of the repetition, from 1.
         variable: String,
         /// Expression that is evaluated before each repetition. The first time that it is false ends the loop.
         condition["while"]: At<String>,

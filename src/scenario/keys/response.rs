@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::plan::Decimal;
 use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, Size, parse};
 use crate::scenario::yaml::findings::Findings;
 use crate::scenario::yaml::mapping::mapping;
@@ -64,27 +65,21 @@ mapping! {
         /// A text that this regular expression matches somewhere.
         matches: String,
         /// A number greater than this.
-        above: Number,
+        above: Decimal,
         /// A number less than this.
-        below: Number,
+        below: Decimal,
         /// A number greater than or equal to this.
-        at_least: Number,
+        at_least: Decimal,
         /// A number less than or equal to this.
-        at_most: Number,
+        at_most: Decimal,
     }
 }
 
-/// A finite number.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Number(pub f64);
-
-impl Decode for Number {
+impl Decode for Decimal {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
         parse("a number", node, findings, |text| {
-            let number = text.parse().ok().filter(|number: &f64| number.is_finite());
-            number.ok_or_else(|| format!("`{text}` is not a number"))
+            Self::parse(text).ok_or_else(|| format!("`{text}` is not a number"))
         })
-        .map(Self)
     }
 
     fn schema() -> Value {

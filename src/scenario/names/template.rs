@@ -10,11 +10,59 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
+use super::syntax::{call, choice, end_of_expression, is_value, is_word, unquote};
 use super::{BUILT_IN, NameValue, Names};
 use crate::error::Diagnostic;
 use crate::plan::{Condition, Escape, Expression, Input, Slot, Template, TemplatePart};
-use crate::scenario::yaml::decode::At;
+use crate::scenario::yaml::decode::{At, Scalar};
 use crate::scenario::yaml::findings::{Findings, Span};
+
+/// The words of the language of expressions that are values.
+const CONSTANTS: [&str; 6] = ["true", "false", "none", "True", "False", "None"];
+
+/// What a text with templates consists of.
+pub enum Piece<'t> {
+    /// Text as the author wrote it.
+    Written(&'t str),
+    /// Quoted text within braces.
+    Quoted(String),
+    /// A value that is known now.
+    Known(Value),
+    /// A value that is filled in for each request.
+    Slot(Slot),
+}
+
+/// A value as it stands in a text.
+pub(super) fn as_text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        value => value.to_string(),
+    }
+}
+
+/// Pieces as the parts of a template.
+pub fn as_parts(pieces: Vec<Piece<'_>>, escape: Escape) -> Vec<TemplatePart> {
+    let mut parts = Vec::new();
+    for piece in pieces {
+        match piece {
+            Piece::Written(text) => push_text(text, escape, &mut parts),
+            Piece::Quoted(text) => push_text(&text, escape, &mut parts),
+            Piece::Known(value) => push_text(&as_text(value), escape, &mut parts),
+            Piece::Slot(slot) => parts.push(TemplatePart::Slot { slot, escape }),
+        }
+    }
+    parts
+}
+
+/// Reports a text with a template where nothing is filled in.
+pub fn refuse_template(text: &str, at: Span, help: &str, findings: &mut Findings) {
+    if text.contains("{{") {
+        let diagnostic = Diagnostic::new("templates cannot be used here").help(help);
+        findings.report(Some(findings.inside(at, "{{")), diagnostic);
+    }
+}
 
 impl Names<'_> {
     /// The template of a text of the scenario; problems are reported, and yield what could be
@@ -22,6 +70,24 @@ impl Names<'_> {
     pub fn template(&self, text: &At<String>, escape: Escape, findings: &mut Findings) -> Template {
         let parts = self.parts(&text.value, text.at, escape, findings);
         Template::new(text.value.as_str(), parts)
+    }
+
+    /// The template of a value, which keeps its type where it is nothing but one template, or written as
+    /// a number or a boolean.
+    pub fn value_template(&self, value: &At<Scalar>, findings: &mut Findings) -> Template {
+        let Scalar { text, json } = &value.value;
+        let written = json.to_string();
+        if !json.is_string() && written == *text {
+            return Template::known(text.as_str(), json.clone());
+        }
+        let mut pieces = self.pieces(text, value.at, findings);
+        match pieces.as_mut_slice() {
+            [Piece::Known(known)] => Template::known(text.as_str(), known.take()),
+            _ => {
+                let parts = as_parts(pieces, Escape::None);
+                Template::new(text.as_str(), parts)
+            }
+        }
     }
 
     /// The parts of `text`, whose place is `at`.
@@ -32,28 +98,41 @@ impl Names<'_> {
         escape: Escape,
         findings: &mut Findings,
     ) -> Vec<TemplatePart> {
-        let mut parts = Vec::new();
+        as_parts(self.pieces(text, at, findings), escape)
+    }
+
+    /// What `text`, whose place is `at`, consists of; problems are reported.
+    pub fn pieces<'t>(&self, text: &'t str, at: Span, findings: &mut Findings) -> Vec<Piece<'t>> {
+        let mut pieces = Vec::new();
         let mut rest = text;
         while let Some(start) = rest.find("{{") {
-            push_text(&rest[..start], escape, &mut parts);
+            if start > 0 {
+                pieces.push(Piece::Written(&rest[..start]));
+            }
             let Some(end) = end_of_expression(&rest[start..]) else {
                 findings.report(
                     Some(findings.inside(at, "{{")),
                     Diagnostic::new("`{{` without `}}`")
                         .help("write `{{ '{{' }}` for literal braces"),
                 );
-                return parts;
+                return pieces;
             };
             let written = &rest[start..start + end];
-            match self.expression(written[2..written.len() - 2].trim()) {
-                Ok(NameValue::Text(value)) => push_text(&value, escape, &mut parts),
-                Ok(NameValue::Slot(slot)) => parts.push(TemplatePart::Slot { slot, escape }),
-                Err(diagnostic) => findings.report(Some(findings.inside(at, written)), diagnostic),
+            let inside = written[2..written.len() - 2].trim();
+            match (unquote(inside), self.expression(inside)) {
+                (Some(quoted), _) => pieces.push(Piece::Quoted(quoted.to_owned())),
+                (None, Ok(NameValue::Known(value))) => pieces.push(Piece::Known(value)),
+                (None, Ok(NameValue::Slot(slot))) => pieces.push(Piece::Slot(slot)),
+                (None, Err(diagnostic)) => {
+                    findings.report(Some(findings.inside(at, written)), diagnostic);
+                }
             }
             rest = &rest[start + end..];
         }
-        push_text(rest, escape, &mut parts);
-        parts
+        if !rest.is_empty() {
+            pieces.push(Piece::Written(rest));
+        }
+        pieces
     }
 
     /// A condition: an expression, with or without braces around it, which can also ask for the
@@ -80,13 +159,11 @@ impl Names<'_> {
     }
 
     fn expression(&self, text: &str) -> Result<NameValue, Diagnostic> {
-        if let Some(quoted) = unquote(text) {
-            return Ok(NameValue::Text(quoted.to_owned()));
-        }
         if let Some(name) = text.strip_prefix("env.")
             && is_word(name)
         {
-            return self.environment(name).map(NameValue::Text);
+            let value = self.environment(name)?;
+            return Ok(NameValue::Known(value.into()));
         }
         if let Some(value) = self.value(text) {
             return value;
@@ -97,7 +174,9 @@ impl Names<'_> {
         };
         match plain {
             Some(slot) => Ok(NameValue::Slot(slot)),
-            None if is_word(text) && !text.contains('.') => Err(self.unknown(text)),
+            None if is_word(text) && !text.contains('.') && !CONSTANTS.contains(&text) => {
+                Err(self.unknown(text))
+            }
             None => {
                 let expression = Expression::compile::<Diagnostic>(text, |path| self.input(path))?;
                 Ok(NameValue::Slot(Slot::Expression(Arc::new(expression))))
@@ -119,9 +198,11 @@ impl Names<'_> {
             ("random_int", [low, high]) if [low, high].iter().all(|text| self.is_fixed(text)) => {
                 random_int(low, high)?
             }
+            ("random_choice", [_, ..]) if self.is_mixed(arguments) => {
+                return Err(self.mixed_choices(arguments));
+            }
             ("random_choice", [_, ..]) if arguments.iter().all(|text| self.is_fixed(text)) => {
-                let clean = |choice: &&str| unquote(choice).unwrap_or(choice).to_owned();
-                Slot::RandomChoice(arguments.iter().map(clean).collect())
+                Slot::RandomChoice(arguments.iter().map(|text| choice(text)).collect())
             }
             ("random_int", [] | [_] | [_, _, _, ..]) => {
                 return Err(Diagnostic::new("`random_int` takes two numbers")
@@ -141,6 +222,44 @@ impl Names<'_> {
         Ok(Some(slot))
     }
 
+    /// Whether words that are no names are choices beside a name, or the only choice: then one of them
+    /// may be a name that is misspelled.
+    fn is_mixed(&self, arguments: &[&str]) -> bool {
+        let is_bare = |text: &&&str| is_word(text) && !text.is_empty() && !is_value(text);
+        let bare = || arguments.iter().filter(is_bare);
+        let is_name = |text: &&str| self.value(text).is_some();
+        let has_text = bare().any(|text| !is_name(text));
+        has_text && (arguments.len() == 1 || bare().any(is_name))
+    }
+
+    fn mixed_choices(&self, arguments: &[&str]) -> Diagnostic {
+        let is_unknown =
+            |text: &&&str| is_word(text) && !is_value(text) && self.value(text).is_none();
+        let unknown = arguments
+            .iter()
+            .find(is_unknown)
+            .copied()
+            .unwrap_or_default();
+        let quoted = |text: &&str| match is_word(text) && !is_value(text) {
+            true => format!("'{text}'"),
+            false => (*text).to_owned(),
+        };
+        let quoted: Vec<String> = arguments.iter().map(quoted).collect();
+        let close = self.unknown(unknown).label;
+        let mut diagnostic = Diagnostic::new(match arguments {
+            [_] => format!("`random_choice`: there is no variable `{unknown}` to choose from"),
+            _ => format!(
+                "`random_choice`: `{unknown}` is no variable, but others of its choices are"
+            ),
+        })
+        .help(format!(
+            "for text, write quotes: `{{{{ random_choice({}) }}}}`",
+            quoted.join(", ")
+        ));
+        diagnostic.label = close;
+        diagnostic
+    }
+
     /// Whether an argument is taken literally: it is quoted, or has no operator in it and is no
     /// name.
     fn is_fixed(&self, argument: &str) -> bool {
@@ -149,68 +268,12 @@ impl Names<'_> {
     }
 }
 
-/// Whether it is at most one name, rather than an expression.
-fn is_word(text: &str) -> bool {
-    let allowed = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
-    text.chars().all(allowed) && !text.starts_with(|c: char| c.is_ascii_digit())
-}
-
 fn push_text(text: &str, escape: Escape, parts: &mut Vec<TemplatePart>) {
     let mut escaped = String::new();
     escape.push(text, &mut escaped);
     if !escaped.is_empty() {
         parts.push(TemplatePart::Literal(escaped));
     }
-}
-
-/// The length of the expression at the start of `text`, which begins with `{{`; braces in quotes
-/// do not end it.
-fn end_of_expression(text: &str) -> Option<usize> {
-    let mut quote = None;
-    let bytes = text.as_bytes();
-    for (i, byte) in bytes.iter().enumerate().skip(2) {
-        match (quote, byte) {
-            (None, b'\'' | b'"') => quote = Some(*byte),
-            (Some(open), _) if *byte == open => quote = None,
-            (None, b'}') if bytes.get(i + 1) == Some(&b'}') => return Some(i + 2),
-            _ => {}
-        }
-    }
-    None
-}
-
-fn unquote(text: &str) -> Option<&str> {
-    ['\'', '"'].into_iter().find_map(|quote| {
-        let inside = text.strip_prefix(quote)?.strip_suffix(quote)?;
-        (!inside.contains(quote)).then_some(inside)
-    })
-}
-
-/// Splits `name(a, 'b, c')` into name and arguments, which keep their quotes; a bare name has
-/// none. `None` when there is more to it than one call.
-fn call(text: &str) -> Option<(&str, Vec<&str>)> {
-    let Some((name, rest)) = text.split_once('(') else {
-        return Some((text, Vec::new()));
-    };
-    let inside = rest.strip_suffix(')')?;
-    let mut arguments = Vec::new();
-    let (mut start, mut quote) = (0, None);
-    for (i, c) in inside.char_indices() {
-        match (quote, c) {
-            (None, '\'' | '"') => quote = Some(c),
-            (Some(open), _) if c == open => quote = None,
-            (None, '(' | ')') => return None,
-            (None, ',') => {
-                arguments.push(inside[start..i].trim());
-                start = i + 1;
-            }
-            _ => {}
-        }
-    }
-    if !inside.trim().is_empty() {
-        arguments.push(inside[start..].trim());
-    }
-    Some((name.trim(), arguments))
 }
 
 fn random_int(low: &str, high: &str) -> Result<Slot, Diagnostic> {

@@ -8,9 +8,10 @@ use std::path::Path;
 
 use super::{body_file, multipart};
 use crate::error::Diagnostic;
-use crate::plan::{Body, Escape, Header, Slot, Template, TemplatePart};
+use crate::plan::{Body, Escape, Header, Template, TemplatePart};
 use crate::scenario::keys::endpoint::EndpointFile;
 use crate::scenario::names::Names;
+use crate::scenario::names::template::{Piece, as_parts};
 use crate::scenario::yaml::decode::list;
 use crate::scenario::yaml::findings::{Findings, Span};
 use crate::scenario::yaml::tree::{Node, NodeKind};
@@ -49,16 +50,8 @@ pub(crate) fn body(
         );
     }
     if let Some(node) = file.json.get() {
-        let mut json = JsonWriter {
-            names,
-            source: String::new(),
-            parts: Vec::new(),
-        };
-        json.value(&node.value, findings);
-        return (
-            Body::Template(Template::new(json.source, json.parts)),
-            Some("application/json".into()),
-        );
+        let json = json(&node.value, names, findings);
+        return (Body::Template(json), Some("application/json".into()));
     }
     if let Some(pairs) = file.form.get() {
         let mut source = Vec::new();
@@ -100,6 +93,17 @@ pub(crate) fn body(
         }
         None => (Body::None, None),
     }
+}
+
+/// The template of a YAML value as JSON.
+pub(crate) fn json(node: &Node, names: &Names<'_>, findings: &mut Findings) -> Template {
+    let mut json = JsonWriter {
+        names,
+        source: String::new(),
+        parts: Vec::new(),
+    };
+    json.value(node, findings);
+    Template::new(json.source, json.parts)
 }
 
 /// Whether the body is to be compressed; what cannot be is reported.
@@ -179,25 +183,24 @@ impl JsonWriter<'_> {
     }
 
     fn text(&mut self, text: &str, at: Span, is_key: bool, findings: &mut Findings) {
-        let mut parts = self.names.parts(text, at, Escape::Json, findings);
+        let mut pieces = self.names.pieces(text, at, findings);
         self.source.push('"');
         Escape::Json.push(text, &mut self.source);
         self.source.push('"');
-        // What was a number in a response, a row or an expression is sent as one.
-        if let [
-            TemplatePart::Slot {
-                slot: Slot::Variable(_) | Slot::Expression(_),
-                escape,
-            },
-        ] = parts.as_mut_slice()
-            && !is_key
-        {
-            *escape = Escape::JsonValue;
-            self.parts.extend(parts);
-        } else {
-            self.parts.push(TemplatePart::Literal("\"".into()));
-            self.parts.extend(parts);
-            self.parts.push(TemplatePart::Literal("\"".into()));
-        }
+        // What is nothing but one template keeps its type.
+        let parts = match pieces.as_mut_slice() {
+            [Piece::Known(value)] if !is_key => {
+                vec![TemplatePart::Literal(value.to_string())]
+            }
+            [Piece::Slot(_)] if !is_key => as_parts(pieces, Escape::JsonValue),
+            _ => {
+                let quote = || TemplatePart::Literal("\"".into());
+                let mut parts = vec![quote()];
+                parts.extend(as_parts(pieces, Escape::Json));
+                parts.push(quote());
+                parts
+            }
+        };
+        self.parts.extend(parts);
     }
 }

@@ -6,9 +6,10 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use crate::error::{Diagnostic, did_you_mean};
-use crate::plan::{Check, Expectation, Pattern, StatusRange};
+use crate::plan::{Check, Decimal, Expectation, Pattern, StatusRange};
 use crate::scenario::keys::response::{CheckFile, ExpectationFile};
 use crate::scenario::names::Names;
+use crate::scenario::names::template::refuse_template;
 use crate::scenario::yaml::decode::{At, Decode, OneOrMany};
 use crate::scenario::yaml::findings::{Findings, Span};
 use crate::scenario::yaml::tree::{Node, NodeKind};
@@ -188,10 +189,28 @@ fn status(text: &str) -> Result<StatusRange, String> {
 }
 
 fn no_template(text: &At<String>, findings: &mut Findings) {
-    if text.value.contains("{{") {
-        let diagnostic = Diagnostic::new("templates cannot be used here")
-            .help("checks compare with the text as written");
-        findings.report(Some(findings.inside(text.at, "{{")), diagnostic);
+    refuse_template(&text.value, text.at, COMPARED, findings);
+}
+
+/// What a text is that is compared with a response.
+const COMPARED: &str =
+    "the text is taken as written; to compare with a value of the user, use `that`";
+
+/// Reports the templates in the texts of a value.
+pub(crate) fn no_template_within(node: &Node, help: &str, findings: &mut Findings) {
+    match &node.kind {
+        NodeKind::Null => {}
+        NodeKind::Scalar { text, .. } => refuse_template(text, node.at, help, findings),
+        NodeKind::List(items) => {
+            for item in items {
+                no_template_within(item, help, findings);
+            }
+        }
+        NodeKind::Map(entries) => {
+            for (_, value) in entries {
+                no_template_within(value, help, findings);
+            }
+        }
     }
 }
 
@@ -222,6 +241,11 @@ fn expect(node: &Node, findings: &mut Findings) -> Expectation {
                     .help("to expect a mapping, write `{equals: {...}}`");
                 findings.report(Some(key.at), diagnostic);
             }
+            no_template_within(node, COMPARED, findings);
+            Expectation::Equals(node.to_json())
+        }
+        NodeKind::List(_) => {
+            no_template_within(node, COMPARED, findings);
             Expectation::Equals(node.to_json())
         }
         _ => Expectation::Equals(node.to_json()),
@@ -239,6 +263,12 @@ fn is_operator(key: &str) -> bool {
 
 fn operators(node: &Node, findings: &mut Findings) -> Expectation {
     let file = ExpectationFile::decode(node, findings).unwrap_or_default();
+    if let Some(text) = file.contains.get() {
+        no_template(text, findings);
+    }
+    if let Some(value) = file.equals.get() {
+        no_template_within(&value.value, COMPARED, findings);
+    }
     let mut all = Vec::new();
     all.extend(
         file.equals
@@ -253,18 +283,17 @@ fn operators(node: &Node, findings: &mut Findings) -> Expectation {
     if let Some(text) = file.matches.get() {
         all.extend(pattern(&text.value, text.at, findings).map(Expectation::Matches));
     }
-    all.extend(file.above.copied().map(|bound| Expectation::Above(bound.0)));
-    all.extend(file.below.copied().map(|bound| Expectation::Below(bound.0)));
-    all.extend(
-        file.at_least
-            .copied()
-            .map(|bound| Expectation::AtLeast(bound.0)),
-    );
-    all.extend(
-        file.at_most
-            .copied()
-            .map(|bound| Expectation::AtMost(bound.0)),
-    );
+    for (bound, expectation) in [
+        (
+            &file.above,
+            Expectation::Above as fn(Decimal) -> Expectation,
+        ),
+        (&file.below, Expectation::Below),
+        (&file.at_least, Expectation::AtLeast),
+        (&file.at_most, Expectation::AtMost),
+    ] {
+        all.extend(bound.get().map(|bound| expectation(bound.value.clone())));
+    }
     match all.len() {
         1 => all.remove(0),
         _ => Expectation::All(all),

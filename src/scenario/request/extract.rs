@@ -1,11 +1,12 @@
 //! From an endpoint's `extract` to what is taken out of its responses.
 
-use super::checks::{json_path, pattern};
+use super::checks::{json_path, no_template_within, pattern};
 use crate::error::Diagnostic;
 use crate::plan::{Extraction, ExtractionSource, Pick};
 use crate::scenario::keys::endpoint::EndpointFile;
 use crate::scenario::keys::response::ExtractionFile;
 use crate::scenario::names::Names;
+use crate::scenario::names::template::refuse_template;
 use crate::scenario::yaml::decode::{Field, Pairs, list};
 use crate::scenario::yaml::findings::{Findings, Span};
 
@@ -37,6 +38,15 @@ pub(crate) fn extractions(
     let mut extractions = Vec::new();
     for (key, extraction) in pairs {
         let file = &extraction.value;
+        let help = "values are taken out of responses as they are; use the template where the value is used";
+        if let Some(default) = file.default.get() {
+            no_template_within(&default.value, help, findings);
+        }
+        for field in [&file.cookie, &file.regex, &file.json] {
+            if let Some(text) = field.get() {
+                refuse_template(&text.value, text.at, help, findings);
+            }
+        }
         let from = source(file, extraction.at, findings);
         let regex = file
             .regex

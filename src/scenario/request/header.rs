@@ -59,7 +59,9 @@ pub(crate) fn is_text(part: &TemplatePart) -> bool {
         TemplatePart::Slot {
             slot: Slot::RandomChoice(choices),
             ..
-        } => choices.iter().all(|text| fits(text)),
+        } => choices
+            .iter()
+            .all(|choice| choice.as_str().is_none_or(fits)),
         TemplatePart::Slot { .. } => true,
     }
 }

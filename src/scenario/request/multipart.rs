@@ -12,6 +12,7 @@ use crate::scenario::keys::endpoint::PartFile;
 use crate::scenario::names::Names;
 use crate::scenario::yaml::decode::{At, OneOrMany, Pairs};
 use crate::scenario::yaml::findings::{Findings, Span};
+use crate::scenario::yaml::tree::Key;
 
 /// The pieces of the body, and its content type.
 pub(crate) fn pieces(
@@ -28,7 +29,7 @@ pub(crate) fn pieces(
                 folder,
                 findings,
             };
-            compiled.extend(compiler.part(&key.text, value));
+            compiled.extend(compiler.part(key, value));
         }
     }
     if parts.0.is_empty() {
@@ -39,7 +40,9 @@ pub(crate) fn pieces(
     let boundary = boundary(&compiled);
     let mut body = BodyBuilder::default();
     for part in compiled {
-        body.literal(&format!("--{boundary}\r\n{}\r\n", part.head));
+        body.literal(&format!("--{boundary}\r\n"));
+        body.template(&part.head);
+        body.literal("\r\n");
         match part.content {
             PartContent::Text(template) => body.template(&template),
             PartContent::File(file) => body.file(file),
@@ -56,7 +59,7 @@ pub(crate) fn pieces(
 /// A part, ready to be put between boundaries.
 struct CompiledPart {
     /// Its header lines, each with its end.
-    head: String,
+    head: Template,
     content: PartContent,
 }
 
@@ -70,7 +73,7 @@ enum PartContent {
 fn boundary(parts: &[CompiledPart]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
-        hash.update(&part.head);
+        hash.update(part.head.source());
         match &part.content {
             PartContent::Text(template) => hash.update(template.source()),
             PartContent::File(file) => hash.update(&file.path),
@@ -88,9 +91,12 @@ struct PartCompiler<'a, 'n> {
 }
 
 impl PartCompiler<'_, '_> {
-    fn part(&mut self, name: &str, part: &At<PartFile>) -> Option<CompiledPart> {
+    fn part(&mut self, name: &Key, part: &At<PartFile>) -> Option<CompiledPart> {
         let file = &part.value;
-        let mut head = format!("Content-Disposition: form-data; name=\"{}\"", quoted(name));
+        let mut head = HeadBuilder::default();
+        head.literal("Content-Disposition: form-data; name=\"");
+        self.quoted(&name.text, name.at, &mut head);
+        head.literal("\"");
         let (content, content_type) = match (file.text.get(), file.file.get()) {
             (Some(text), None) => {
                 let template = self.names.template(text, Escape::None, self.findings);
@@ -116,21 +122,33 @@ impl PartCompiler<'_, '_> {
         if let PartContent::File(read) = &content {
             let own = Path::new(&read.path).file_name().unwrap_or_default();
             let own = own.to_string_lossy();
-            let filename = file.filename.get().map_or(&*own, |name| &name.value);
-            head.push_str(&format!("; filename=\"{}\"", quoted(filename)));
+            head.literal("; filename=\"");
+            match file.filename.get() {
+                Some(name) => self.quoted(&name.value, name.at, &mut head),
+                None => head.escaped(&own),
+            }
+            head.literal("\"");
         } else if let Some(name) = file.filename.get() {
             let diagnostic = Diagnostic::new("only a file can have a file name");
             self.findings.report(Some(name.at), diagnostic);
         }
-        head.push_str("\r\n");
+        head.literal("\r\n");
         let given = file.content_type.get();
         if let Some(given) = given {
             self.check_content_type(&given.value, given.at);
         }
         if let Some(content_type) = given.map(|given| &*given.value).or(content_type) {
-            head.push_str(&format!("Content-Type: {content_type}\r\n"));
+            head.literal(&format!("Content-Type: {content_type}\r\n"));
         }
+        let head = Template::new(head.source, head.parts);
         Some(CompiledPart { head, content })
+    }
+
+    /// Adds a name in quotes, with its templates.
+    fn quoted(&mut self, text: &str, at: Span, head: &mut HeadBuilder) {
+        let parts = self.names.parts(text, at, Escape::Quoted, self.findings);
+        head.source.push_str(text);
+        head.parts.extend(parts);
     }
 
     fn check_content_type(&mut self, text: &str, at: Span) {
@@ -147,11 +165,25 @@ impl PartCompiler<'_, '_> {
     }
 }
 
-/// As browsers write a name in a part's head.
-fn quoted(name: &str) -> String {
-    name.replace('"', "%22")
-        .replace('\r', "%0D")
-        .replace('\n', "%0A")
+/// The head of a part, as it is put together.
+#[derive(Default)]
+struct HeadBuilder {
+    source: String,
+    parts: Vec<TemplatePart>,
+}
+
+impl HeadBuilder {
+    fn literal(&mut self, text: &str) {
+        self.source.push_str(text);
+        self.parts.push(TemplatePart::Literal(text.to_owned()));
+    }
+
+    /// A name in quotes, as browsers write it.
+    fn escaped(&mut self, name: &str) {
+        let mut escaped = String::new();
+        Escape::Quoted.push(name, &mut escaped);
+        self.literal(&escaped);
+    }
 }
 
 /// Joins neighbouring texts into one template each.

@@ -18,6 +18,10 @@ pub(crate) fn parse_host(text: &str) -> Result<Service, Diagnostic> {
     if text == DEMO {
         return Ok(Service::Demo);
     }
+    if text.contains("{{") {
+        return Err(Diagnostic::new("templates cannot be used here")
+            .help("pass the host as `--host` or in the variable `PERFCTL_HOST`"));
+    }
     let url = parse_url(text)?;
     if url.query().is_some() || url.fragment().is_some() {
         return Err(Diagnostic::new("a host cannot have a query or a fragment")
@@ -36,6 +40,19 @@ pub(crate) fn parse_url(text: &str) -> Result<Url, Diagnostic> {
         return Err(
             Diagnostic::new("a host must start with `http://` or `https://`").help(next_step),
         );
+    }
+    // Libraries for URLs make a host of the path of `http:///path`, and a slash of a backslash.
+    let (_, rest) = text.split_once("://").unwrap_or_default();
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if host.is_empty() {
+        return Err(Diagnostic::new("the URL has no host after `//`")
+            .help("write a host there; if it comes from a template, the value is empty"));
+    }
+    if host.contains(|c: char| c == '\\' || c.is_whitespace() || c.is_control()) {
+        return Err(Diagnostic::new(
+            "a host cannot contain a backslash, a space or a control character",
+        )
+        .help(next_step));
     }
     let url = Url::parse(text)
         .map_err(|error| Diagnostic::new(format!("invalid URL: {error}")).help(next_step))?;
@@ -76,6 +93,9 @@ pub(crate) fn parse_allowed(text: &str) -> Result<Vec<String>, Diagnostic> {
         Diagnostic::new(format!("`{text}` is not a host"))
             .help("write `example.org` or `example.org:8443`, without scheme and path")
     };
+    if text.contains(['/', '\\', '{']) {
+        return Err(bad());
+    }
     let url = Url::parse(&format!("http://{text}/")).map_err(|_| bad())?;
     let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     let host = url
@@ -122,7 +142,7 @@ pub(crate) fn check_url(url: &Template) -> Result<EndpointUrl, Diagnostic> {
     if start.starts_with("http://") || start.starts_with("https://") {
         let is_whole = url.as_constant().is_some();
         let after_scheme = start.split_once("//").map_or("", |(_, rest)| rest);
-        if !is_whole && !after_scheme.contains('/') {
+        if !is_whole && !after_scheme.contains(['/', '?']) {
             return Err(
                 Diagnostic::new("the host of a URL must be known before the run")
                     .help("use templates only in path and query, or use `env.NAME`"),
@@ -150,6 +170,14 @@ mod tests {
             assert_eq!(parse_host(text), Ok(expected), "{text}");
         }
         for bad in [
+            "http:///api",
+            "http:////api",
+            "http://?a",
+            "https://\\\\h/",
+            "http://good\\@h/",
+            "http://go\nod/",
+            "http://h /",
+            "http://{{host}}",
             "localhost:8000",
             "ftp://x",
             "http://",
@@ -172,7 +200,9 @@ mod tests {
             parse_allowed("a.b"),
             Ok(vec!["a.b:80".into(), "a.b:443".into()])
         );
-        for bad in ["", "http://a", "a/b", "a b", "u@a", "a:99999"] {
+        for bad in [
+            "/a", "\\a", "{{a}}", "", "http://a", "a/b", "a b", "u@a", "a:99999",
+        ] {
             assert!(parse_allowed(bad).is_err(), "{bad}");
         }
     }

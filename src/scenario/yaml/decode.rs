@@ -215,6 +215,27 @@ impl Decode for String {
     }
 }
 
+/// A text, a number or a boolean, with the type that YAML gives it.
+#[derive(Debug, Clone)]
+pub(crate) struct Scalar {
+    /// As written.
+    pub text: String,
+    /// As YAML understands it.
+    pub json: Value,
+}
+
+impl Decode for Scalar {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
+        let text = text("text", node, findings)?.to_owned();
+        let json = node.to_json();
+        Some(Self { text, json })
+    }
+
+    fn schema() -> Value {
+        String::schema()
+    }
+}
+
 impl Decode for Duration {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
         parse(

@@ -204,6 +204,9 @@ fn finish(node: &mut Node, file: usize, findings: &mut Findings) {
                 && let Some(written) = findings.written(node.at)
             {
                 *text = written.trim_matches(['"', '\'']).to_owned();
+                if json.is_number() {
+                    *json = number(text, json);
+                }
             }
         }
         NodeKind::List(items) => {
@@ -223,6 +226,22 @@ fn finish(node: &mut Node, file: usize, findings: &mut Findings) {
                 is_new
             });
         }
+    }
+}
+
+/// A number with all the digits it was written with. What begins with a zero is no number: it is a postal
+/// code, an account, a telephone number.
+fn number(written: &str, read: &serde_json::Value) -> serde_json::Value {
+    let digits = written.strip_prefix(['-', '+']).unwrap_or(written);
+    let begins_with_zero = digits.len() > 1
+        && digits.starts_with('0')
+        && digits.as_bytes().get(1).is_some_and(u8::is_ascii_digit);
+    if begins_with_zero {
+        return written.into();
+    }
+    match written.parse::<serde_json::Number>() {
+        Ok(number) => number.into(),
+        Err(_) => read.clone(),
     }
 }
 

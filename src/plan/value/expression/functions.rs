@@ -47,7 +47,7 @@ const DRAWING: [&str; 6] = [
 ];
 
 /// The filters: what can follow `|`.
-const FILTERS: [&str; 29] = [
+const FILTERS: [&str; 31] = [
     "abs",
     "base64",
     "base64_decode",
@@ -66,12 +66,14 @@ const FILTERS: [&str; 29] = [
     "lower",
     "max",
     "min",
+    "raw",
     "replace",
     "reverse",
     "round",
     "sha256",
     "sort",
     "split",
+    "string",
     "sum",
     "title",
     "trim",
@@ -129,12 +131,14 @@ pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_filter("lower", filters::lower);
     environment.add_filter("max", filters::max);
     environment.add_filter("min", filters::min);
+    environment.add_filter("raw", raw);
     environment.add_filter("replace", replace);
     environment.add_filter("reverse", filters::reverse);
     environment.add_filter("round", filters::round);
     environment.add_filter("sha256", sha256);
     environment.add_filter("sort", filters::sort);
     environment.add_filter("split", filters::split);
+    environment.add_filter("string", text);
     environment.add_filter("sum", filters::sum);
     environment.add_filter("title", filters::title);
     environment.add_filter("trim", filters::trim);
@@ -313,10 +317,23 @@ fn json(value: &Value) -> Result<String, Error> {
     serde_json::to_string(value).map_err(|error| wrong(error.to_string()))
 }
 
-fn urlencode(value: &Value) -> String {
+/// A value as it stands in a text.
+fn text(value: &Value) -> Result<String, Error> {
+    value
+        .as_str()
+        .map_or_else(|| json(value), |text| Ok(text.to_owned()))
+}
+
+/// The text of a value, which is inserted into a URL as it is.
+fn raw(value: &Value) -> Result<Value, Error> {
+    text(value).map(Value::from_safe_string)
+}
+
+/// The encoded value, which is not encoded once more where it is inserted into a URL.
+fn urlencode(value: &Value) -> Value {
     // As in a form, but with a space encoded so that it works in every part of a URL.
     let encoded: String = url::form_urlencoded::byte_serialize(&bytes(value)).collect();
-    encoded.replace('+', "%20")
+    Value::from_safe_string(encoded.replace('+', "%20"))
 }
 
 fn replace(text: &str, from: &str, to: &str) -> Result<String, Error> {

@@ -61,6 +61,11 @@ fn expressions_have_these_values() {
         ("name | upper", "ANN \"B\""),
         ("name | length + 1", "8"),
         ("items[0].id", "7"),
+        ("name[:3]", "Ann"),
+        ("users.id[1:]", "2"),
+        ("items[:1]", r#"[{"id":7}]"#),
+        ("user_id | string ~ 1", "71"),
+        ("name | raw", "Ann \"B\""),
         ("items", r#"[{"id":7},{"id":8.5}]"#),
         ("items[1].id > 8 and user_id == 7", "true"),
         ("'a' if iteration > 2 else 'b'", "a"),
@@ -210,4 +215,35 @@ proptest! {
     ) {
         let _ = text(&words.join(" "));
     }
+}
+
+#[test]
+fn whole_numbers_are_computed_with_exactly_or_not_at_all() {
+    let value = |source: &str, number: &str| {
+        let expression = Expression::compile::<String>(source, resolve).unwrap();
+        let number: serde_json::Value = serde_json::from_str(number).unwrap();
+        let mut rng = ChaCha12Rng::seed_from_u64(1);
+        let mut scope = Scope {
+            names: &NAMES.map(str::to_owned),
+            variables: &[Some(number)],
+            user_id: 1,
+            iteration: 1,
+            counters: &mut BTreeMap::new(),
+            rng: &mut rng,
+        };
+        expression.json(&mut scope).map(|value| value.to_string())
+    };
+    for (number, next) in [
+        ("9007199254740992", "9007199254740993"),
+        ("18446744073709551615", "18446744073709551616"),
+        (
+            "-170141183460469231731687303715884105728",
+            "-170141183460469231731687303715884105727",
+        ),
+    ] {
+        assert_eq!(value("name + 1", number).as_deref(), Ok(next));
+        assert_eq!(value("name", number).as_deref(), Ok(number));
+    }
+    let error = value("name + 1", &"9".repeat(40)).unwrap_err();
+    assert!(error.contains("too many digits"), "{error}");
 }

@@ -94,12 +94,8 @@ impl UserAuth {
         if host_and_port(&request.url).as_ref() != Some(&digest.host) || digest.values != values {
             return;
         }
-        let url = &request.url;
-        let uri = match url.query() {
-            Some(query) => format!("{}?{query}", url.path()),
-            None => url.path().to_owned(),
-        };
-        let header = digest.responder.next(request.method.as_str(), &uri);
+        let uri = request.target();
+        let header = digest.responder.next(request.method.as_str(), uri);
         // A realm or a nonce may hold what is not allowed in a header: then it is not answered.
         if let Ok(header) = HeaderValue::from_bytes(header.as_bytes()) {
             request.headers.insert(AUTHORIZATION, header);
@@ -157,7 +153,7 @@ pub(crate) fn insert(auth: &Auth, values: &[&str], request: &mut Outgoing) -> Re
         (Auth::ApiKey { place, .. }, [key]) => match place {
             KeyPlace::Header(header) => (name(header), (*key).to_owned()),
             KeyPlace::Query(field) => {
-                request.url.query_pairs_mut().append_pair(field, key);
+                request.append_to_query(field, key);
                 return Ok(());
             }
         },

@@ -233,6 +233,7 @@ fn request(oauth2: &OAuth2, values: &[&str]) -> Result<Outgoing, String> {
 
 /// Reads the response to a token request.
 fn token(status: u16, body: &[u8]) -> Result<Token, String> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let text = |key: &str| json[key].as_str();
     if !(200..300).contains(&status) {

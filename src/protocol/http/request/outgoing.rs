@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ::http::Method;
 use ::http::header::HeaderMap;
 use bytes::Bytes;
-use url::Url;
+use url::{Position, Url};
 
 use super::payload;
 use crate::plan::FileContent;
@@ -15,6 +15,8 @@ use crate::plan::FileContent;
 pub struct Outgoing {
     pub(crate) method: Method,
     pub(crate) url: Url,
+    /// Path and query as they are sent, where the URL cannot hold them: it resolves dot segments.
+    pub(crate) unresolved: Option<Arc<str>>,
     pub(crate) headers: HeaderMap,
     /// Whole, if it is held in memory.
     pub(crate) body: Option<Bytes>,
@@ -28,9 +30,28 @@ impl Outgoing {
         Self {
             method,
             url,
+            unresolved: None,
             headers: HeaderMap::new(),
             body: None,
             contents: None,
+        }
+    }
+
+    /// Path and query, as they are sent.
+    pub(crate) fn target(&self) -> &str {
+        match &self.unresolved {
+            Some(target) => target,
+            None => &self.url[Position::BeforePath..Position::AfterQuery],
+        }
+    }
+
+    /// Adds a field to the query.
+    pub(crate) fn append_to_query(&mut self, name: &str, value: &str) {
+        self.url.query_pairs_mut().append_pair(name, value);
+        if let Some(target) = &self.unresolved {
+            let path = target.split('?').next().unwrap_or_default();
+            let query = self.url.query().unwrap_or_default();
+            self.unresolved = Some(format!("{path}?{query}").into());
         }
     }
 

@@ -12,7 +12,10 @@ use url::Url;
 
 use super::header::header_value;
 use super::outgoing::Outgoing;
-use crate::plan::{Auth, Body, BodyPiece, Endpoint, FileContent};
+use crate::plan::{
+    Auth, Body, BodyPiece, Endpoint, FileContent, Template, TemplatePart, check_target,
+    encoded_target, has_dot_segments,
+};
 use crate::protocol::http::auth::credentials;
 use crate::protocol::{Rendered, Request};
 
@@ -21,6 +24,8 @@ const USER_AGENT: &str = concat!("perfctl/", env!("CARGO_PKG_VERSION"));
 /// An endpoint's request, as far as it is always the same.
 pub(crate) struct Prepared {
     pub(crate) request: Outgoing,
+    /// How long scheme and host of its URLs are, which are the same for all of them; 0 for a path.
+    skipped: usize,
     header_names: Vec<HeaderName>,
     /// The position of its auth group.
     pub(crate) group: Option<usize>,
@@ -44,12 +49,11 @@ impl Prepared {
             .as_str()
             .parse()
             .map_err(|_| wrong("unknown method".into()))?;
-        let url = match endpoint.url.as_constant() {
-            Some(url) => resolve(base, url).map_err(wrong)?,
-            // Only the base is known yet; it is replaced at the first rendering.
-            None => resolve(base, "/").map_err(wrong)?,
-        };
-        let mut request = Outgoing::new(method, url);
+        let (root, skipped) = root(base, &endpoint.url).map_err(wrong)?;
+        let mut request = Outgoing::new(method, root);
+        if let Some(url) = endpoint.url.as_constant() {
+            set_target(&mut request, &url[skipped..]).map_err(wrong)?;
+        }
         let headers = &mut request.headers;
         headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
         headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
@@ -86,6 +90,7 @@ impl Prepared {
         }
         Ok(Self {
             request,
+            skipped,
             header_names,
             group,
             secret_header,
@@ -97,30 +102,36 @@ impl Prepared {
     ///
     /// # Errors
     /// When what was rendered is not a valid URL.
-    pub(crate) fn url(&self, request: &Request<'_>, base: &str) -> Result<Cow<'_, Url>, String> {
+    pub(crate) fn url(&self, request: &Request<'_>) -> Result<Cow<'_, Url>, String> {
         let fixed = &self.request.url;
         match &request.rendered {
             Some(rendered) if request.endpoint.url.as_constant().is_none() => {
-                let mut url = fixed.clone();
-                set_url(&mut url, base, &rendered.url)?;
-                Ok(Cow::Owned(url))
+                let mut out = Outgoing::new(self.request.method.clone(), fixed.clone());
+                set_target(&mut out, self.target(&rendered.url)?)?;
+                Ok(Cow::Owned(out.url))
             }
             _ => Ok(Cow::Borrowed(fixed)),
         }
+    }
+
+    /// What was rendered behind scheme and host.
+    fn target<'a>(&self, rendered: &'a str) -> Result<&'a str, String> {
+        let target = rendered.get(self.skipped..);
+        target.ok_or_else(|| "the URL has no host".to_owned())
     }
 
     /// The request to send.
     ///
     /// # Errors
     /// What is wrong with a rendered part.
-    pub(crate) fn request(&self, request: &Request<'_>, base: &str) -> Result<Outgoing, String> {
+    pub(crate) fn request(&self, request: &Request<'_>) -> Result<Outgoing, String> {
         let mut out = self.request.clone();
         let Some(rendered) = &request.rendered else {
             return Ok(out);
         };
         let endpoint = request.endpoint;
         if endpoint.url.as_constant().is_none() {
-            set_url(&mut out.url, base, &rendered.url)?;
+            set_target(&mut out, self.target(&rendered.url)?)?;
         }
         for ((header, name), value) in endpoint
             .headers
@@ -215,52 +226,71 @@ fn compressed(body: &[u8]) -> Bytes {
     encoder.finish().unwrap_or_default().into()
 }
 
-/// Makes `root`, the URL of the path `/` below `base`, the one that was rendered.
-fn set_url(root: &mut Url, base: &str, rendered: &str) -> Result<(), String> {
-    if !set_path_and_query(root, rendered) {
-        *root = resolve(base, rendered)?;
-    }
-    Ok(())
-}
-
-/// An absolute URL as it is, a path below `base`.
-fn resolve(base: &str, url: &str) -> Result<Url, String> {
-    let absolute = if url.starts_with("http://") || url.starts_with("https://") {
-        url.to_owned()
-    } else {
-        let slash = if url.starts_with('/') { "" } else { "/" };
-        format!("{base}{slash}{url}")
+/// The URL of the path `/` below the service, or below the host that an absolute URL begins with; and how
+/// long scheme and host are in such a URL. Nothing that is filled in can change them.
+fn root(base: &str, url: &Template) -> Result<(Url, usize), String> {
+    let start = match url.parts().first() {
+        Some(TemplatePart::Literal(text)) => text.as_str(),
+        _ => "",
     };
-    Url::parse(&absolute).map_err(|error| format!("`{absolute}` is not a valid URL: {error}"))
+    let (root, skipped) = match start.split_once("://") {
+        Some((scheme @ ("http" | "https"), rest)) => {
+            let host = rest.split(['/', '?']).next().unwrap_or_default();
+            let length = scheme.len() + "://".len() + host.len();
+            (&start[..length], length)
+        }
+        _ => (base, 0),
+    };
+    let root = format!("{}/", root.trim_end_matches('/'));
+    let parsed = Url::parse(&root).map_err(|error| format!("`{root}` is not a URL: {error}"))?;
+    Ok((parsed, skipped))
 }
 
-/// Makes `root`, the URL of the path `/` below the base, that of another path below it: only the path
-/// and the query are parsed, which is a third of the work. `false` where `url` is anything else than a
-/// path of plain characters, and nothing was done.
-fn set_path_and_query(root: &mut Url, url: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'#' | b'\\');
-    if !url.starts_with('/') || !url.bytes().all(is_plain) {
-        return false;
-    }
-    let (path, query) = match url.split_once('?') {
+/// Makes `out`, which goes to the path `/` below the service, a request for a path and query below it: only
+/// these are parsed, which is a third of the work.
+///
+/// # Errors
+/// When the text cannot be sent.
+fn set_target(out: &mut Outgoing, target: &str) -> Result<(), String> {
+    check_target(target)?;
+    let (path, query) = match target.split_once('?') {
         Some((path, query)) => (path, Some(query)),
-        None => (url, None),
+        None => (target, None),
     };
-    match root.path().trim_end_matches('/') {
-        "" => root.set_path(path),
+    let base = out.url.path().trim_end_matches('/').to_owned();
+    if has_dot_segments(target) {
+        out.unresolved = Some(format!("{base}{}", encoded_target(target)).into());
+    }
+    match base.as_str() {
+        "" => out.url.set_path(path),
         base => {
-            let path = format!("{base}{path}");
-            root.set_path(&path);
+            let slash = if path.starts_with('/') { "" } else { "/" };
+            out.url.set_path(&format!("{base}{slash}{path}"));
         }
     }
-    root.set_query(query);
-    true
+    out.url.set_query(query);
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::{Escape, Slot};
     use proptest::prelude::*;
+
+    /// The URL and the target for what was rendered to `url`, of which the first part is fixed.
+    fn set(base: &str, fixed: &str, url: &str) -> Result<(Url, String), String> {
+        let slot = TemplatePart::Slot {
+            slot: Slot::Iteration,
+            escape: Escape::None,
+        };
+        let template = Template::new("", vec![TemplatePart::Literal(fixed.into()), slot]);
+        let (root, skipped) = root(base, &template)?;
+        let mut out = Outgoing::new(::http::Method::GET, root);
+        set_target(&mut out, &url[skipped..])?;
+        let target = out.target().to_owned();
+        Ok((out.url, target))
+    }
 
     proptest! {
         #[test]
@@ -268,30 +298,44 @@ mod tests {
             base in prop::sample::select(vec!["http://[::1]:80", "https://h.example/api/v1", "http://h/a%20b"]),
             url in prop_oneof!["/[ -~]{0,12}", "/[a-z./%?:@]{0,20}"],
         ) {
-            let mut short = resolve(base, "/").unwrap();
-            if set_path_and_query(&mut short, &url) {
-                prop_assert_eq!(Ok(short), resolve(base, &url), "{}", url);
+            if let Ok((short, _)) = set(base, "/", &url) {
+                prop_assert_eq!(Ok(short), Url::parse(&format!("{base}{url}")), "{}", url);
+            }
+        }
+
+        /// Whatever is filled in, even as it is.
+        #[test]
+        fn no_value_changes_the_host(
+            fixed in prop::sample::select(vec!["/", "/a", "//", "http://good.example/", "https://good.example:81/a", "http://good.example?"]),
+            value in prop_oneof![any::<String>(), "[/\\\\@:?#.%a-z]{0,12}", "(http:)?//evil.example.*"],
+        ) {
+            let host = match fixed.starts_with("http") {
+                true => "good.example",
+                false => "service.example",
+            };
+            if let Ok((url, target)) = set("http://service.example", fixed, &format!("{fixed}{value}")) {
+                prop_assert_eq!(url.host_str(), Some(host));
+                prop_assert!(url.username().is_empty() && url.password().is_none());
+                prop_assert!(target.starts_with('/') && target.bytes().all(|b| b.is_ascii_graphic()));
             }
         }
     }
 
     #[test]
-    fn only_plain_paths_are_set_without_parsing() {
-        let mut url = resolve("http://h/api", "/").unwrap();
-        for other in [
-            "http://other/",
-            "a",
-            "",
-            "/a#b",
-            "/a\\b",
-            "/\u{e4}",
-            "/a b",
-            "/a\tb",
+    fn paths_are_sent_as_they_are_or_not_at_all() {
+        for (url, sent) in [
+            ("/a?b={c}", "/api/a?b={c}"),
+            ("//x/y", "/api//x/y"),
+            ("/a/../b/./%2e%2E?x=..", "/api/a/../b/./%2e%2E?x=.."),
+            ("/a/{..}/..", "/api/a/%7B..%7D/.."),
+            ("/a%23%5C", "/api/a%23%5C"),
         ] {
-            assert!(!set_path_and_query(&mut url, other), "{other}");
-            assert_eq!(url.as_str(), "http://h/api/");
+            let (_, target) = set("http://h/api", "/", url).unwrap();
+            assert_eq!(target, sent);
         }
-        assert!(set_path_and_query(&mut url, "/a?b={c}"));
-        assert_eq!(url.as_str(), "http://h/api/a?b={c}");
+        for bad in ["/a#b", "/a\\b", "/\u{e4}", "/a b", "/a\tb", "/a\r\nx: y"] {
+            let error = set("http://h/api", "/", bad).unwrap_err();
+            assert!(error.contains("cannot be sent"), "{bad}: {error}");
+        }
     }
 }
