@@ -69,7 +69,7 @@ impl ProfileFile {
                 let pairs = [base.value.0, over.value.0].concat();
                 Field::Given(
                     At {
-                        value: Pairs(pairs),
+                        value: Pairs(pairs, Vec::new()),
                         at: over.at,
                     },
                     key,

@@ -59,6 +59,17 @@ mapping! {
     }
 }
 
+impl ScenarioFile {
+    /// The names for templates whose definitions are bad, which was reported.
+    pub fn broken_names(&self) -> impl Iterator<Item = &str> {
+        let variables = self.variables.get().map_or(&[][..], |pairs| &pairs.1);
+        let secrets = self.secrets.get().map_or(&[][..], |pairs| &pairs.1);
+        let data = self.data.get().map_or(&[][..], |pairs| &pairs.1);
+        let all = variables.iter().chain(secrets).chain(data);
+        all.map(String::as_str)
+    }
+}
+
 mapping! {
     /// Defaults for all endpoints.
     DefaultsFile {

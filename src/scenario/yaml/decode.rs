@@ -317,24 +317,29 @@ impl<T: Decode> Decode for OneOrMany<T> {
     }
 }
 
-/// A mapping whose keys are the user's own names, in file order.
+/// A mapping whose keys are the user's own names, in file order; behind it, the names whose values are
+/// bad, which was reported.
 #[derive(Debug, Clone)]
-pub(crate) struct Pairs<T>(pub Vec<(Key, At<T>)>);
+pub(crate) struct Pairs<T>(pub Vec<(Key, At<T>)>, pub Vec<String>);
 
 // Derived, it would ask for `T: Default`.
 impl<T> Default for Pairs<T> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self(Vec::new(), Vec::new())
     }
 }
 
 impl<T: Decode> Decode for Pairs<T> {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
         let entries = entries(node, findings)?;
-        let pairs = entries
-            .iter()
-            .filter_map(|(key, value)| Some((key.clone(), At::decode(value, findings)?)));
-        Some(Self(pairs.collect()))
+        let mut pairs = Self::default();
+        for (key, value) in entries {
+            match At::decode(value, findings) {
+                Some(value) => pairs.0.push((key.clone(), value)),
+                None => pairs.1.push(key.text.clone()),
+            }
+        }
+        Some(pairs)
     }
 
     fn schema() -> Value {
