@@ -6,8 +6,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, ThreadId};
 
-use super::text::Patience;
-
 /// How much is read at once; bytes.
 const PAGE: usize = 64;
 
@@ -48,12 +46,12 @@ impl SlowText {
         &self,
         place: u64,
         buffer: &mut [u8],
-        patience: Patience,
+        may_wait: bool,
     ) -> io::Result<usize> {
         let start = usize::try_from(place).unwrap().min(self.text.len());
         let length = buffer.len().min(self.text.len() - start).min(PAGE);
         let mut read = self.read.lock().unwrap();
-        if patience == Patience::Waits {
+        if may_wait {
             let is_worker = *self.worker.lock().unwrap() == Some(thread::current().id());
             assert!(!is_worker, "the worker waits for the disk");
             self.waits.fetch_add(1, Ordering::Relaxed);
