@@ -100,3 +100,39 @@ impl<C: Client> User<C> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::metrics::Recorder;
+    use crate::plan::Model;
+    use crate::plan::fixture::{load, plan};
+
+    #[tokio::test(start_paused = true)]
+    async fn an_arrival_that_waits_for_its_row_when_the_run_ends_is_dropped() {
+        let plan = plan(load(Model::Open { max_users: 1 }, &[(1.0, 0.0, 1.0)]), &[1]);
+        let recorder = Rc::new(Recorder::default());
+        let epoch = Instant::now();
+        let state = Rc::new(WorkerState::new(Arc::new(plan), recorder, epoch));
+        let waiting = |due| WaitingArrival {
+            state: state.clone(),
+            endpoint: 0,
+            due,
+        };
+        // The row is there, or no schedule says when the request was due.
+        drop(waiting(None));
+        assert_eq!(state.recorder.take().totals.planned, 0);
+        drop(waiting(Some(epoch + Duration::from_millis(300))));
+        let tick = state.recorder.take();
+        assert_eq!((tick.totals.planned, tick.totals.started), (1, 0));
+        let sample = &tick.samples[0];
+        assert_eq!(
+            (sample.outcome, sample.intended_us),
+            (Outcome::Dropped, 300_000)
+        );
+        assert!(tick.examples[0].text.contains("data file"));
+    }
+}
