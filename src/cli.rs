@@ -15,10 +15,12 @@ mod show;
 mod stored;
 mod validate;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::builder::Resettable;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::error::{Error, Exit};
 
@@ -54,9 +56,21 @@ pub fn main(
     out: &mut dyn Write,
     errors: &mut dyn Write,
 ) -> Exit {
-    let command = match Cli::try_parse_from(arguments) {
+    let mut parser = without_empty_variables(Cli::command());
+    let matches = parser.try_get_matches_from_mut(arguments);
+    let parsed = matches.and_then(|matches| {
+        Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut parser))
+    });
+    let command = match parsed {
         Ok(cli) => cli.command,
         Err(error) => {
+            if error.kind() == ErrorKind::InvalidUtf8
+                && let Some(name) = unreadable_variable()
+            {
+                let error = Error::usage(format!("{name} is not UTF-8 text"));
+                let _ = writeln!(errors, "{error}");
+                return error.exit();
+            }
             // Help and version are no errors; clap knows which stream they belong to.
             let _ = error.print();
             return if error.use_stderr() {
@@ -70,6 +84,26 @@ pub fn main(
         // If nobody reads errors, the exit code still tells.
         let _ = writeln!(errors, "{error}");
         error.exit()
+    })
+}
+
+/// The same, but without the environment variables that have no value: CI systems set those they have
+/// no value for to an empty text.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    command
+        .mut_args(|arg| match arg.get_env() {
+            Some(name) if is_empty(name) => arg.env(Resettable::Reset),
+            _ => arg,
+        })
+        .mut_subcommands(without_empty_variables)
+}
+
+/// An environment variable of perfctl that is not text.
+fn unreadable_variable() -> Option<String> {
+    std::env::vars_os().find_map(|(name, value)| {
+        let name = name.into_string().ok()?;
+        (name.starts_with("PERFCTL_") && value.to_str().is_none()).then_some(name)
     })
 }
 

@@ -32,7 +32,9 @@ pub use step::{Branch, ExpectedWork, Flow, ListItem, Step, first_request};
 pub use think_time::ThinkTime;
 pub use transport::{Authorities, ClientChoice, HttpChoice, Identity, Proxy, Tls, Transport, Wire};
 pub use user_class::{Task, UserClass};
-pub use value::data::{DataError, DataFormat, Feeder, OnEnd, Per, RowOrder, Rows, Turn};
+pub use value::data::{
+    DataError, DataFormat, Feeder, OnEnd, Per, Row, RowOrder, Rows, Turn, separator_name,
+};
 pub use value::decimal::Decimal;
 pub use value::escape::Escape;
 pub use value::expression::{Condition, Expression, Input, InputName};

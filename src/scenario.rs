@@ -25,6 +25,7 @@ mod source;
 mod yaml;
 
 pub use compile::compile;
+pub use keys::think_time::parse_wait;
 pub use options::Options;
 pub use outline::{
     CheckedFile, EndpointOutline, Outline, ProfileOutline, check_file, embedded_profiles, outline,

@@ -97,17 +97,32 @@ pub fn parse_percent(text: &str) -> Result<f64, String> {
 /// # Errors
 /// A phrase that says what is allowed.
 pub fn parse_rate(text: &str) -> Result<f64, String> {
-    let text = text.trim();
-    let rate = split_number(text).and_then(|(number, rest)| match rest.trim() {
-        "" | "/s" => Some(number),
-        "/m" | "/min" => Some(number / 60.0),
-        "/h" => Some(number / 3600.0),
-        _ => None,
-    });
-    rate.filter(|rate| *rate > 0.0 && *rate <= 1e7)
-        .ok_or_else(|| {
-            format!("`{text}` is not a rate: write `100`, `100/s` or `6000/m`, above 0 and at most 10000000/s")
-        })
+    rate(text).filter(|rate| *rate > 0.0).ok_or_else(|| {
+        let text = text.trim();
+        format!("`{text}` is not a rate: write `100`, `100/s` or `6000/m`, above 0 and at most 10000000/s")
+    })
+}
+
+/// Parses a rate as [`parse_rate`] does, which may be 0.
+///
+/// # Errors
+/// A phrase that says what is allowed.
+pub fn parse_rate_or_zero(text: &str) -> Result<f64, String> {
+    rate(text).ok_or_else(|| {
+        let text = text.trim();
+        format!("`{text}` is not a rate: write `100`, `100/s` or `6000/m`, from 0 to 10000000/s")
+    })
+}
+
+fn rate(text: &str) -> Option<f64> {
+    let (number, rest) = split_number(text.trim())?;
+    let per_s = match rest.trim() {
+        "" | "/s" => number,
+        "/m" | "/min" => number / 60.0,
+        "/h" => number / 3600.0,
+        _ => return None,
+    };
+    (per_s <= 1e7).then_some(per_s)
 }
 
 /// A duration as a person writes it: `250ms`, `30s`, `1m 30s`, `4h`.
@@ -351,6 +366,9 @@ mod tests {
         assert_eq!(parse_rate("100/s"), Ok(100.0));
         assert_eq!(parse_rate("6000/m"), Ok(100.0));
         assert!(parse_rate("0").is_err());
+        assert_eq!(parse_rate_or_zero("0.0 /s"), Ok(0.0));
+        assert_eq!(parse_rate_or_zero("6000/m"), Ok(100.0));
+        assert!(parse_rate_or_zero("-1").is_err());
         assert!(parse_rate("5/week").is_err());
     }
 
@@ -374,7 +392,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_a_parser_panic(text in ".*") {
-            let _ = (parse_duration(&text), parse_ratio(&text), parse_rate(&text), parse_percent(&text), parse_size(&text));
+            let _ = (parse_duration(&text), parse_ratio(&text), parse_rate(&text), parse_rate_or_zero(&text), parse_percent(&text), parse_size(&text));
         }
 
         #[test]

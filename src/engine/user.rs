@@ -8,6 +8,7 @@ mod flow;
 #[cfg(test)]
 mod flow_tests;
 mod iteration;
+mod rows;
 pub(super) mod running_user;
 mod step_error;
 mod think_clock;
@@ -79,6 +80,7 @@ impl<C: Client> User<C> {
     async fn request(&mut self, index: usize, intended: Option<Instant>) -> Result<(), StepError> {
         let state = self.state.clone();
         let endpoint = &state.plan.endpoints[index];
+        self.take_rows(index, intended).await?;
         let request = self.prepare(index, endpoint, intended)?;
         let mut exchange = Exchange::start(&state, &request, intended);
         exchange.fetch(&mut self.session, &request).await;
@@ -97,6 +99,7 @@ impl<C: Client> User<C> {
         intended: Option<Instant>,
     ) -> Result<bool, StepError> {
         let state = self.state.clone();
+        self.take_rows_of_poll(index, until, intended).await?;
         let request = self.prepare(index, until, intended)?;
         let mut exchange = Exchange::start(&state, &request, intended);
         exchange.fetch(&mut self.session, &request).await;
@@ -110,7 +113,7 @@ impl<C: Client> User<C> {
         Ok(held)
     }
 
-    /// The request of `endpoint`, which is at `index`. One that cannot be rendered is recorded.
+    /// The request of `endpoint`, which is at `index` and whose rows were taken. One that cannot be rendered is recorded.
     fn prepare<'a>(
         &mut self,
         index: usize,
@@ -165,7 +168,7 @@ impl<C: Client> User<C> {
 
     fn render(&mut self, index: usize) -> Result<Rendered, RenderError> {
         let endpoint = &self.state.plan.endpoints[index];
-        self.values.prepare(index)?;
+        self.values.check()?;
         let mut scope = self.values.scope();
         let mut fill = |template: &Template| {
             if template.as_constant().is_some() {

@@ -155,7 +155,8 @@ impl Load {
             return Vec::new();
         }
         (2..stages.len())
-            .filter(|&i| stages[i].level < stages[i - 1].level)
+            // After a surge to a pause, nothing is left that could recover.
+            .filter(|&i| stages[i].level > 0.0 && stages[i].level < stages[i - 1].level)
             .filter_map(|i| {
                 let base = (0..i - 1)
                     .rev()

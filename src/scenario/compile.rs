@@ -151,6 +151,7 @@ impl PlanCompiler<'_> {
         let file = &self.scenario.file;
         let mut names = Names::new(&self.options.env);
         let folder = &self.scenario.folder;
+        names.broken = file.broken_names().map(str::to_owned).collect();
         data::secrets(&file.secrets, folder, &mut names, self.findings);
         let mut data = data::feeders(&file.data, folder, &mut names, self.findings);
         let included = include::included(file, folder, self.findings);
@@ -286,6 +287,7 @@ impl PlanCompiler<'_> {
         for (key, text) in pairs {
             if let Err(message) = names.check_new(&key.text) {
                 self.findings.report(Some(key.at), Diagnostic::new(message));
+                names.broken.insert(key.text.clone());
                 continue;
             }
             let value = names.value_template(text, self.findings);

@@ -6,3 +6,4 @@ pub(super) mod index;
 pub(super) mod steps;
 #[cfg(test)]
 mod tests;
+mod waits;

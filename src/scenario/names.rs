@@ -10,6 +10,7 @@ mod url;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::env::VarError;
 
 use serde_json::Value;
 
@@ -53,6 +54,8 @@ pub(super) struct Names<'a> {
     /// What there is beside the variables: names that are only set during the run, and the columns
     /// of data that something uses.
     extra: RefCell<Vec<ExtraName>>,
+    /// Names whose definition was reported. What is said of their uses would only follow from that.
+    pub broken: BTreeSet<String>,
     /// Secrets that were asked for.
     pub taken: RefCell<BTreeSet<String>>,
 }
@@ -158,6 +161,10 @@ impl<'a> Names<'a> {
             return Some(Ok(NameValue::Known(value.as_str().into())));
         }
         let (first, column) = name.split_once('.').unwrap_or((name, ""));
+        if self.broken.contains(first) {
+            // There is no plan, so nothing is ever filled in.
+            return Some(Ok(NameValue::Slot(Slot::Variable(self.variables.len()))));
+        }
         let position = self.data.iter().position(|data| data.name == first)?;
         // What cannot be a mistyped name may still be an expression that begins with one.
         let is_name = column.chars().all(|c| c.is_alphanumeric() || c == '_');
@@ -241,7 +248,18 @@ impl<'a> Names<'a> {
         let given = self.env.get(name).map(|value| (*value).to_owned());
         // A name that cannot be one makes the standard library panic on some systems.
         let is_name = !name.is_empty() && !name.contains(['=', '\0']);
-        let value = given.or_else(|| std::env::var(name).ok().filter(|_| is_name));
+        let value = match given {
+            None if is_name => match std::env::var(name) {
+                Ok(value) => Some(value),
+                Err(VarError::NotPresent) => None,
+                Err(VarError::NotUnicode(_)) => {
+                    let message = format!("environment variable `{name}` is not UTF-8 text");
+                    let help = format!("set it to UTF-8 text, or pass `-e {name}=...`");
+                    return Err(Diagnostic::new(message).help(help));
+                }
+            },
+            given => given,
+        };
         if let Some(value) = &value {
             self.taken.borrow_mut().insert(value.clone());
         }

@@ -234,5 +234,7 @@ pub fn profile_schema() -> Value {
 fn headed(title: &str, mut schema: Value) -> Value {
     schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
     schema["title"] = json!(title);
+    // Keys for anchors, which are ignored.
+    schema["patternProperties"] = json!({"^x-": {}});
     schema
 }

@@ -5,6 +5,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use super::service::address;
 use crate::error::{Diagnostic, Error};
 
 /// Where a scenario comes from.
@@ -27,9 +28,8 @@ pub fn find(given: Option<&str>) -> Result<Source, Error> {
 
 fn find_in(dir: &Path, given: Option<&str>) -> Result<Source, Error> {
     if let Some(given) = given {
-        let is_url = given.starts_with("http://") || given.starts_with("https://");
-        if is_url {
-            return Ok(Source::Url(given.to_owned()));
+        if let Some(url) = address::with_scheme(given) {
+            return Ok(Source::Url(url));
         }
         let path = dir.join(given);
         // A name alone means the file of that name in `scenarios/`.
@@ -38,10 +38,16 @@ fn find_in(dir: &Path, given: Option<&str>) -> Result<Source, Error> {
             return Ok(Source::File(named));
         }
         if !path.exists() {
-            return Err(Error::usage_help(
-                format!("scenario `{given}` not found"),
-                known_scenarios(dir),
-            ));
+            let help = match address::suggestion(given) {
+                Some(url) => format!("did you mean the URL `{url}`?"),
+                None => known_scenarios(dir),
+            };
+            let message = match given.contains('@') {
+                // It could hold a password.
+                true => "scenario not found".to_owned(),
+                false => format!("scenario `{given}` not found"),
+            };
+            return Err(Error::usage_help(message, help));
         }
         return Ok(Source::File(path));
     }
@@ -169,10 +175,31 @@ mod tests {
             Source::File(folder.join("a.yaml"))
         );
         assert!(error(Some("c.yaml")).contains("b.yml"));
-        let url = "http://localhost/x";
-        assert_eq!(
-            find_in(dir.path(), Some(url)).unwrap(),
-            Source::Url(url.into())
-        );
+        for (given, url) in [
+            ("http://localhost/x", "http://localhost/x"),
+            ("HTTP://localhost/X", "http://localhost/X"),
+            ("Https://localhost", "https://localhost"),
+        ] {
+            let found = find_in(dir.path(), Some(given)).unwrap();
+            assert_eq!(found, Source::Url(url.into()));
+        }
+        for (given, part) in [
+            (
+                "127.0.0.1:8000/x",
+                "did you mean the URL `http://127.0.0.1:8000/x`?",
+            ),
+            ("localhost", "`http://localhost`"),
+            ("api.example.org/v1?x=1", "`http://api.example.org/v1?x=1`"),
+            ("[::1]:80", "`http://[::1]:80`"),
+            ("shop.yaml", "choose one of"),
+            ("scenarios/shop", "choose one of"),
+            ("checkout.v2", "choose one of"),
+            ("shop:test", "choose one of"),
+        ] {
+            let error = error(Some(given));
+            assert!(error.contains(part) && error.contains(given), "{error}");
+        }
+        let secret = error(Some("ann:s3cret@example.org:80/x"));
+        assert!(!secret.contains("s3cret"), "{secret}");
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Here: syntax, and errors about it. Not here: which keys there are (`keys`) and what they mean.
 
+pub(super) mod counterparts;
 pub(super) mod decode;
 pub(super) mod findings;
 pub(super) mod mapping;

@@ -4,13 +4,14 @@
 //! here: how they change a profile (`scenario`).
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use crate::error::Error;
-use crate::plan::{Arrivals, ClientChoice};
-use crate::scenario::Options;
+use crate::plan::{Arrivals, ClientChoice, ThinkTime};
+use crate::scenario::{Options, parse_wait};
 use crate::units::{parse_duration, parse_rate};
 
 /// The load of a run, and the service it goes to.
@@ -102,6 +103,21 @@ pub struct LoadArgs {
     #[arg(long, env = "PERFCTL_TIMEOUT", value_name = "TIME", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
 
+    /// Wait between iterations and within flows, such as `500ms` or `between(1s, 2s)`, overriding all
+    /// think times of the scenario
+    #[arg(
+        long,
+        env = "PERFCTL_THINK_TIME",
+        value_name = "WAIT",
+        value_parser = parse_wait,
+        overrides_with = "no_think_time"
+    )]
+    pub think_time: Option<ThinkTime>,
+
+    /// No waits at all: the same as `--think-time none`
+    #[arg(long, overrides_with = "think_time")]
+    pub no_think_time: bool,
+
     /// HTTP client, overriding the scenario's `client`
     #[arg(long, env = "PERFCTL_CLIENT", value_name = "CLIENT")]
     pub client: Option<ClientName>,
@@ -136,23 +152,37 @@ impl LoadArgs {
     /// # Errors
     /// Wrong usage if `LOAD_TEST_TIMEOUT` is not a duration.
     pub fn options(&self) -> Result<Options, Error> {
-        self.options_with(|name| std::env::var(name).ok())
+        self.options_with(|name| std::env::var_os(name))
     }
 
-    fn options_with(&self, env: impl Fn(&str) -> Option<String>) -> Result<Options, Error> {
-        let timeout = match (self.timeout, env("LOAD_TEST_TIMEOUT")) {
-            (None, Some(text)) if !text.is_empty() => Some(
-                parse_duration(&text)
-                    .map_err(|why| Error::usage(format!("LOAD_TEST_TIMEOUT: {why}")))?,
-            ),
-            (given, _) => given,
-        };
+    fn options_with(&self, env: impl Fn(&str) -> Option<OsString>) -> Result<Options, Error> {
         // CI systems set variables without a value to an empty text.
+        let env = |name: &str| match env(name).filter(|value| !value.is_empty()) {
+            None => Ok(None),
+            Some(value) => match value.into_string() {
+                Ok(text) => Ok(Some(text)),
+                Err(_) => Err(Error::usage(format!("{name} is not UTF-8 text"))),
+            },
+        };
+        let timeout = match self.timeout {
+            None => env("LOAD_TEST_TIMEOUT")?
+                .map(|text| parse_duration(&text))
+                .transpose()
+                .map_err(|why| Error::usage(format!("LOAD_TEST_TIMEOUT: {why}")))?,
+            given => given,
+        };
         let given = |text: &String| !text.is_empty();
         let tags = |tags: &[String]| tags.iter().filter(|tag| given(tag)).cloned().collect();
-        let host = self.host.clone().filter(given);
+        let host = match self.host.clone().filter(given) {
+            None => env("LOAD_TEST_BASE_URL")?,
+            host => host,
+        };
+        let think_time = match self.no_think_time {
+            true => Some(ThinkTime::None),
+            false => self.think_time,
+        };
         Ok(Options {
-            host: host.or_else(|| env("LOAD_TEST_BASE_URL").filter(given)),
+            host,
             users: self.users,
             spawn_rate: self.spawn_rate,
             run_time: self.run_time,
@@ -177,6 +207,7 @@ impl LoadArgs {
                 ClientName::Reqwest => ClientChoice::Reqwest,
                 ClientName::Direct => ClientChoice::Direct,
             }),
+            think_time,
             stop_timeout: self.stop_timeout,
         })
     }
@@ -206,7 +237,7 @@ mod tests {
         let parsed = Arguments::try_parse_from(arguments).map_err(|error| error.to_string())?;
         let value = |name: &str| {
             let found = env.iter().find(|(key, _)| *key == name);
-            found.map(|(_, value)| (*value).to_owned())
+            found.map(|(_, value)| (*value).into())
         };
         parsed
             .load
@@ -245,6 +276,29 @@ mod tests {
             bad.contains("LOAD_TEST_TIMEOUT: `soon` is not a duration"),
             "{bad}"
         );
+    }
+
+    #[test]
+    fn the_last_of_two_think_times_counts() {
+        let ms = |ms| ThinkTime::Constant(Duration::from_millis(ms));
+        for (flags, expected) in [
+            ("", None),
+            ("--think-time 500ms", Some(ms(500))),
+            ("--think-time constant(2)", Some(ms(2_000))),
+            ("--think-time none", Some(ThinkTime::None)),
+            ("--no-think-time", Some(ThinkTime::None)),
+            ("--no-think-time --think-time 1s", Some(ms(1_000))),
+            ("--think-time 1s --no-think-time", Some(ThinkTime::None)),
+        ] {
+            let flags: Vec<&str> = flags.split_whitespace().collect();
+            assert_eq!(
+                options(&flags, &[]).unwrap().think_time,
+                expected,
+                "{flags:?}"
+            );
+        }
+        let error = options(&["--think-time", "soon"], &[]).unwrap_err();
+        assert!(error.contains("`soon` is not a think time"), "{error}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::plan::{
     Arrivals, Direction, Feeder, Load, Model, OnEnd, Per, Plan, RowOrder, Service, SloScope, Step,
-    ThinkTime, UserClass,
+    ThinkTime, UserClass, separator_name,
 };
 use crate::units::{
     format_count, format_counted, format_duration, format_percent, format_rate, format_users,
@@ -144,7 +144,11 @@ fn data(feeder: &Feeder) -> String {
     };
     let rows = format_count(feeder.rows.count());
     let (name, file) = (&feeder.name, &feeder.file);
-    format!("{name}: {file}, {rows} rows, {mode}, one per {per}, at the end {end}")
+    let separator = match feeder.rows.separator() {
+        None | Some(',') => String::new(),
+        Some(other) => format!(" separated by {}", separator_name(other)),
+    };
+    format!("{name}: {file}{separator}, {rows} rows, {mode}, one per {per}, at the end {end}")
 }
 
 fn load(load: &Load) -> String {

@@ -26,6 +26,9 @@ use crate::plan::{Arrivals, Load};
 /// The stream of random numbers of a Poisson process: above the streams of all users.
 const STREAM: u64 = u64::MAX;
 
+/// Rounding errors of the integral are smaller than this; arrivals.
+const ROUNDING: f64 = 1e-6;
+
 /// A stretch of time in which the level changes linearly. Times in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Segment {
@@ -35,6 +38,13 @@ pub(super) struct Segment {
     pub(super) to: f64,
     /// Position of the stage it belongs to.
     pub(super) stage: usize,
+}
+
+impl Segment {
+    /// Whether nothing arrives in it.
+    fn is_pause(&self) -> bool {
+        self.from == 0.0 && self.to == 0.0
+    }
 }
 
 /// The segments of a load, in order; jumps have no segment of their own.
@@ -88,8 +98,8 @@ impl Schedule {
         }
         Self {
             segments: with_integrals,
-            // The tolerance keeps rounding errors from adding an arrival at the very end.
-            whole: before - 1e-6,
+            // So that rounding errors add no arrival at the very end.
+            whole: before - ROUNDING,
             arrivals: load.arrivals,
             seed,
             most: load.iterations.unwrap_or(u64::MAX),
@@ -123,9 +133,18 @@ impl Schedule {
         if integral >= self.whole {
             return None;
         }
-        let next = self
-            .segments
-            .partition_point(|(_, before)| *before <= integral);
+        let after = |integral| {
+            let reached = |(_, before): &(Segment, f64)| *before <= integral;
+            self.segments.partition_point(reached)
+        };
+        // An arrival that is due when a pause begins is due when the pause ends. Rounding errors must
+        // not put it back before the pause.
+        let (integral, next) = match self.segments.get(after(integral)) {
+            Some((next, before)) if next.is_pause() && *before - integral < ROUNDING => {
+                (*before, after(*before))
+            }
+            _ => (integral, after(integral)),
+        };
         let (segment, before) = self.segments.get(next.checked_sub(1)?)?;
         let Segment {
             start,
@@ -188,6 +207,16 @@ mod tests {
         all.map(|(_, due)| due.as_secs_f64()).collect()
     }
 
+    /// Levels with their ramps and durations; many of them are pauses.
+    fn stages() -> impl Strategy<Value = Vec<(f64, f64, f64)>> {
+        // Where a pause begins, an arrival is due most often when levels and times are round.
+        let round = |most: u32, by: f64| (1..most).prop_map(move |n| f64::from(n) / by);
+        let level = prop_oneof![Just(0.0), round(500, 1.0), 1.0f64..500.0];
+        let ramp = prop_oneof![Just(0.0), round(200, 10.0), 0.0f64..20.0];
+        let duration = prop_oneof![round(200, 10.0), 0.5f64..20.0];
+        prop::collection::vec((level, ramp, duration), 1..6)
+    }
+
     /// The integral of the rate up to `t`.
     fn integral(segments: &[Segment], t: f64) -> f64 {
         let parts = segments.iter().map(|s| {
@@ -210,6 +239,42 @@ mod tests {
         let dues = dues(&load(&[(100.0, 10.0, 0.0)]), 0);
         assert_eq!(dues.len(), 500);
         assert!((dues[125] - 5.0).abs() < 1e-9, "{}", dues[125]);
+    }
+
+    #[test]
+    fn a_load_pauses_at_a_level_of_0_and_goes_on_where_it_stopped() {
+        // 10/s for 1 s, a pause of 5 s, 10/s for 1 s, and a pause at the end.
+        let levels = [
+            (10.0, 0.0, 1.0),
+            (0.0, 0.0, 5.0),
+            (10.0, 0.0, 1.0),
+            (0.0, 0.0, 3.0),
+        ];
+        let dues = dues(&load(&levels), 0);
+        assert_eq!(
+            (dues.len(), dues[9], dues[10], dues[19]),
+            (20, 0.9, 6.0, 6.9)
+        );
+        // 1.1 s at 50/s is a little more than 55 in binary fractions, and arrival 55 is the 56th.
+        let levels = [(50.0, 0.0, 1.1), (0.0, 0.0, 1.0)].repeat(3);
+        let dues = self::dues(&load(&levels), 0);
+        assert_eq!(dues.len(), 165);
+        for (due, expected) in dues.iter().step_by(55).zip([0.0, 2.1, 4.2]) {
+            assert!((due - expected).abs() < 1e-6, "{due} for {expected}");
+        }
+    }
+
+    #[test]
+    fn a_ramp_to_0_and_back_is_the_mirror_of_itself() {
+        // 0 to 100/s in 10 s, back to 0 in 10 s: 1,000 arrivals, half of them in each.
+        let dues = dues(&load(&[(100.0, 10.0, 0.0), (0.0, 10.0, 5.0)]), 0);
+        assert_eq!(
+            (dues.len(), dues.partition_point(|due| *due < 10.0)),
+            (1_000, 500)
+        );
+        for (up, down) in dues.iter().skip(1).zip(dues.iter().rev()) {
+            assert!((up + down - 20.0).abs() < 1e-6, "{up} {down}");
+        }
     }
 
     #[test]
@@ -275,9 +340,7 @@ mod tests {
         }
 
         #[test]
-        fn every_second_has_its_integral_of_arrivals(
-            stages in prop::collection::vec((1.0f64..500.0, 0.0f64..20.0, 0.5f64..20.0), 1..5),
-        ) {
+        fn every_second_has_its_integral_of_arrivals(stages in stages()) {
             let load = load(&stages);
             let dues = dues(&load, 0);
             prop_assert!(dues.is_sorted());
@@ -288,6 +351,20 @@ mod tests {
                 let seen = dues.partition_point(|due| *due < second as f64) as f64;
                 let planned = integral(&segments, second as f64);
                 prop_assert!((seen - planned).abs() <= 1.0 + 1e-6);
+            }
+        }
+
+        #[test]
+        fn nothing_arrives_in_a_pause(stages in stages(), seed: u64, is_poisson: bool) {
+            let mut load = load(&stages);
+            load.arrivals = if is_poisson { Arrivals::Poisson } else { Arrivals::Uniform };
+            let dues = dues(&load, seed);
+            prop_assert!(dues.is_sorted());
+            for pause in segments(&load).iter().filter(|segment| segment.is_pause()) {
+                // Times of arrivals are whole nanoseconds.
+                let until = pause.start + pause.length - 2e-9;
+                let inside = |due: &&f64| (pause.start - 2e-9..until).contains(*due);
+                prop_assert_eq!(dues.iter().find(inside), None, "{:?}", pause);
             }
         }
     }

@@ -10,7 +10,7 @@ use super::*;
 use crate::engine::user::values::{Feeding, Values};
 use crate::plan::{
     Condition, DataFormat, Escape, Expression, Feeder, Input, OnEnd, Per, RowOrder, Rows, Slot,
-    Template, TemplatePart,
+    Step, Task, Template, TemplatePart, Variable,
 };
 use crate::protocol::Response;
 
@@ -159,8 +159,8 @@ async fn the_run_ends_at_the_first_missing_row() {
     assert!(simulated.ticks.last().unwrap().out_of_data);
 }
 
-#[test]
-fn a_condition_reads_the_rows_the_variables_and_the_last_status_of_a_user() {
+#[tokio::test(start_paused = true)]
+async fn a_condition_reads_the_rows_the_variables_and_the_last_status_of_a_user() {
     let plan = feeding(
         closed(1),
         RowOrder::Sequential,
@@ -178,6 +178,7 @@ fn a_condition_reads_the_rows_the_variables_and_the_last_status_of_a_user() {
         })
     });
     let condition = Condition::new(expression.unwrap());
+    values.take_rows(&[0]).await.unwrap();
     assert_eq!(values.holds(&condition), Ok(false));
     let response = Response {
         status: Some(404),
@@ -193,6 +194,96 @@ fn a_condition_reads_the_rows_the_variables_and_the_last_status_of_a_user() {
     );
     values.set(0, json!("other"));
     assert_eq!(values.holds(&condition), Ok(false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_of_a_step_is_sent_when_one_of_its_rows_is_missing() {
+    // Three users with a row for their first iteration only.
+    let step = |times, requests| Step::Parallel { times, requests };
+    for (parallel, per_step) in [(step(1, vec![0, 1, 0]), 3), (step(5, vec![1]), 5)] {
+        for (base, per_user) in [
+            (plan(load(Model::Closed, &[(3.0, 0.0, 5.0)]), &[1, 1]), true),
+            (plan(load(OPEN, &[(2.0, 0.0, 5.0)]), &[1, 1]), false),
+        ] {
+            let on_end = if per_user {
+                OnEnd::StopUser
+            } else {
+                OnEnd::StopRun
+            };
+            let mut plan = feeding(base, RowOrder::Unique, Per::Iteration, on_end, 3);
+            plan.classes[0].tasks = vec![Task {
+                weight: 1,
+                think_time: None,
+                steps: vec![parallel.clone()],
+            }];
+            // The first request of the step needs no row.
+            plan.endpoints[0].url = Template::literal("/");
+            let simulated = run_shard(&plan, (0, 1), takes(100), None).await;
+            assert_eq!(simulated.seen.len(), 3 * per_step, "{:?}", simulated.seen);
+            let missing = if per_user { 3 } else { 1 };
+            assert_eq!(simulated.count(Outcome::DataExhausted), missing);
+            let rows = simulated.seen.iter().filter(|line| line.ends_with("/r2"));
+            assert_eq!(rows.count(), if per_step == 3 { 1 } else { 5 });
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_disk_keeps_only_the_users_waiting_whose_rows_are_on_it() {
+    let open = plan(load(OPEN, &[(100.0, 0.0, 10.0)]), &[3, 1]);
+    for base in [closed(700), open] {
+        for mode in [RowOrder::Sequential, RowOrder::Random, RowOrder::Shuffle] {
+            let in_memory = feeding(base.clone(), mode, Per::Iteration, OnEnd::Wrap, 2_000);
+            let mut slow = in_memory.clone();
+            slow.data[0].rows = slow.data[0].rows.clone().on_a_slow_disk();
+            // From here on, this thread, on which the workers run, panics when it waits for the disk.
+            slow.data[0].rows.start();
+            let expected = requests(&in_memory, 2).await;
+            assert_eq!(requests(&slow, 2).await, expected, "{mode:?}");
+            assert!(slow.data[0].rows.waits() > 0, "{mode:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_of_a_slow_disk_are_read_before_they_are_needed() {
+    let base = plan(load(OPEN, &[(100.0, 0.0, 10.0)]), &[1]);
+    let mut plan = feeding(
+        base,
+        RowOrder::Sequential,
+        Per::Iteration,
+        OnEnd::Wrap,
+        2_000,
+    );
+    let rows = plan.data[0].rows.clone().on_a_slow_disk();
+    rows.start();
+    plan.data[0].rows = rows.clone();
+    assert_eq!(requests(&plan, 1).await.len(), 1_000);
+    // What the last arrivals would have found 200 arrivals later, and what nobody asked for yet.
+    assert!(rows.read_now(1_200).is_some());
+    assert!(rows.read_now(1_400).is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn variables_of_a_slow_disk_are_filled_in_before_the_first_request() {
+    let mut plan = feeding(closed(70), RowOrder::Unique, Per::User, OnEnd::StopUser, 7);
+    let slot = TemplatePart::Slot {
+        slot: Slot::Variable(1),
+        escape: Escape::None,
+    };
+    plan.variables = vec![Variable {
+        name: "name".into(),
+        value: Template::new("{{ rows.id }}", vec![slot]),
+    }];
+    plan.names = vec!["name".into(), "rows.id".into()];
+    plan.data[0].columns = vec![(0, 1)];
+    plan.data[0].rows = plan.data[0].rows.clone().on_a_slow_disk();
+    plan.data[0].rows.start();
+    let seen = requests(&plan, 2).await;
+    for row in 0..7 {
+        let url = format!("/r{row}");
+        assert_eq!(seen.iter().filter(|line| line.ends_with(&url)).count(), 10);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -127,6 +127,11 @@ impl<C: Client> User<C> {
             }
             Step::Think(think) => {
                 let wait = self.wait(*think);
+                if wait.is_zero() {
+                    // The timer would take a millisecond, but a loop must not keep the others from running.
+                    tokio::task::consume_budget().await;
+                    return Ok(());
+                }
                 self.clock.start();
                 sleep(wait).await;
                 self.clock.stop();
@@ -143,7 +148,7 @@ impl<C: Client> User<C> {
                     if let Some(variable) = variable {
                         self.values.set(*variable, number.into());
                     }
-                    if !self.repeats(condition.as_ref())? {
+                    if !self.repeats(condition.as_ref()).await? {
                         break;
                     }
                     let ended = self.steps(steps, due, goes_on).await;
@@ -162,12 +167,10 @@ impl<C: Client> User<C> {
             } => {
                 let mut result = Ok(());
                 for value in values {
-                    let value = self
-                        .values
-                        .item(value)
-                        .map_err(|error| self.failed(error))?;
+                    let value = self.values.item(value).await;
+                    let value = value.map_err(|error| self.failed(error))?;
                     self.values.set(*variable, value);
-                    if !self.repeats(condition.as_ref())? {
+                    if !self.repeats(condition.as_ref()).await? {
                         break;
                     }
                     let ended = self.steps(steps, due, goes_on).await;
@@ -183,7 +186,7 @@ impl<C: Client> User<C> {
                 then,
                 otherwise,
             } => {
-                let steps = if self.holds(condition)? {
+                let steps = if self.holds(condition).await? {
                     then
                 } else {
                     otherwise
@@ -214,13 +217,11 @@ impl<C: Client> User<C> {
     }
 
     /// Whether the steps run once more.
-    fn repeats(&mut self, condition: Option<&Condition>) -> Result<bool, StepError> {
-        condition.map_or(Ok(true), |condition| self.holds(condition))
-    }
-
-    fn holds(&mut self, condition: &Condition) -> Result<bool, StepError> {
-        let held = self.values.holds(condition);
-        held.map_err(|error| self.failed(error))
+    async fn repeats(&mut self, condition: Option<&Condition>) -> Result<bool, StepError> {
+        match condition {
+            Some(condition) => self.holds(condition).await,
+            None => Ok(true),
+        }
     }
 
     /// The error of a step whose condition or value cannot be evaluated.
@@ -259,8 +260,8 @@ impl<C: Client> User<C> {
         Ok(())
     }
 
-    /// Renders all requests before it sends the first one, so that random values do not depend on which
-    /// response comes first.
+    /// Takes all rows and renders all requests before it sends the first one, so that random values do
+    /// not depend on which response comes first. If a row is missing, nothing is sent.
     async fn parallel(
         &mut self,
         times: u32,
@@ -269,6 +270,9 @@ impl<C: Client> User<C> {
     ) -> Result<(), StepError> {
         let state = self.state.clone();
         let due = due.take();
+        for &index in requests {
+            self.take_rows(index, due).await?;
+        }
         let mut prepared = Vec::new();
         for _ in 0..times {
             for &index in requests {

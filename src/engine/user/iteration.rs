@@ -21,6 +21,9 @@ impl<C: Client> User<C> {
     /// What the user does once, before its first iteration. Returns whether that succeeded; if not, it
     /// is counted, and the user must not go on.
     pub(crate) async fn start(&mut self, due: &mut Option<Instant>) -> bool {
+        if !self.values.is_filled() {
+            self.values.fill().await;
+        }
         let state = self.state.clone();
         let steps = &state.plan.classes[self.class].on_start;
         if steps.is_empty() {

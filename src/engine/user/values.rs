@@ -17,10 +17,13 @@ use serde_json::Value;
 use crate::check::{self, CheckResult};
 use crate::metrics::Outcome;
 use crate::plan::{
-    Check, Condition, Endpoint, ListItem, Model, OnEnd, Per, Plan, Scope, Secrets, Template, Turn,
-    is_secret_header,
+    Check, Condition, Endpoint, ListItem, Model, OnEnd, Per, Plan, Row, RowOrder, Scope, Secrets,
+    Turn, is_secret_header,
 };
 use crate::protocol::Response;
+
+/// How many users or arrivals ahead rows of a large file are read.
+const AHEAD: u64 = 256;
 
 /// Which data the users of a worker take their values from.
 pub(crate) struct Feeding {
@@ -46,14 +49,7 @@ impl Feeding {
                 by_variable[*variable] = Some(position);
             }
         }
-        let of_endpoint = |endpoint: &Endpoint| {
-            let conditions = endpoint.checks.iter().filter_map(condition);
-            let used = endpoint
-                .templates()
-                .flat_map(|template| template.variables());
-            let conditions = conditions.flat_map(|(condition, _)| condition.variables());
-            data_of(&by_variable, used.chain(conditions))
-        };
+        let of_endpoint = |endpoint: &Endpoint| data_of(&by_variable, used_by(endpoint));
         Self {
             by_endpoint: plan.endpoints.iter().map(of_endpoint).collect(),
             by_variable,
@@ -68,6 +64,20 @@ impl Feeding {
             plan,
         }
     }
+
+    /// The data that the endpoint at this position uses, by position.
+    pub(super) fn data_of_endpoint(&self, endpoint: usize) -> &[usize] {
+        &self.by_endpoint[endpoint]
+    }
+}
+
+/// The variables that an endpoint uses, in its request and its conditions.
+pub(super) fn used_by(endpoint: &Endpoint) -> impl Iterator<Item = usize> {
+    let conditions = endpoint.checks.iter().filter_map(condition);
+    let templates = endpoint
+        .templates()
+        .flat_map(|template| template.variables());
+    templates.chain(conditions.flat_map(|(condition, _)| condition.variables()))
 }
 
 /// The expression of a check that reads variables of the user, and the key of the check.
@@ -121,40 +131,64 @@ pub(crate) struct Values {
     /// In the order of the names of the plan.
     variables: Vec<Option<Value>>,
     counters: BTreeMap<String, u64>,
-    /// For each data file: the iteration in which a row was last taken, counted from 1 for the time
-    /// before the first one; 0 for never.
-    rows_of: Vec<u64>,
+    /// For each data file: the row that was last taken.
+    rows: Vec<TakenRow>,
     /// The number of the arrival it runs, in the open model.
     arrival: u64,
     /// The status of the last response.
     status: Option<u16>,
+    /// Whether the variables are filled in.
+    is_filled: bool,
     /// Why not all variables could be filled in.
     error: Option<RenderError>,
 }
 
+/// The row of a data file that a user took last.
+#[derive(Clone, Default)]
+struct TakenRow {
+    /// The iteration, counted from 1 for the time before the first one; 0 for never.
+    iteration: u64,
+    /// Why there was none. What needs it in the same iteration cannot be sent either.
+    error: Option<Box<RenderError>>,
+}
+
 impl Values {
-    /// The values of the user with this number, from 0, with the variables filled in.
+    /// The values of the user with this number, from 0.
     pub(crate) fn new(feeding: Rc<Feeding>, number: u64, rng: ChaCha12Rng) -> Self {
-        let plan = feeding.plan.clone();
-        let mut values = Self {
+        let plan = &feeding.plan;
+        Self {
             number,
             iteration: 0,
             rng,
             variables: vec![None; plan.names.len()],
             counters: BTreeMap::new(),
-            rows_of: vec![0; plan.data.len()],
+            rows: vec![TakenRow::default(); plan.data.len()],
             arrival: 0,
             status: None,
+            is_filled: plan.variables.is_empty(),
             error: None,
             feeding,
-        };
+        }
+    }
+
+    /// Whether the variables are filled in.
+    pub(super) fn is_filled(&self) -> bool {
+        self.is_filled
+    }
+
+    /// Fills in the variables. To be called before anything else is filled in.
+    pub(crate) async fn fill(&mut self) {
+        let plan = self.feeding.plan.clone();
         for (position, variable) in plan.variables.iter().enumerate() {
-            match values.fill(&variable.value) {
-                Ok(value) => values.variables[position] = Some(value),
-                Err(error) => values.error = values.error.take().or(Some(error)),
+            let data = self.data_of(variable.value.variables());
+            let filled = self.take_rows(&data).await;
+            let filled = filled.and_then(|()| Ok(variable.value.value(&mut self.scope())?));
+            match filled {
+                Ok(value) => self.variables[position] = Some(value),
+                Err(error) => self.error = self.error.take().or(Some(error)),
             }
         }
-        values
+        self.is_filled = true;
     }
 
     /// The next iteration is arrival `k`, with these random numbers.
@@ -180,47 +214,63 @@ impl Values {
         }
     }
 
-    /// Takes the rows that the templates of an endpoint use, unless they were already taken in this
-    /// iteration.
+    /// Whether the request of an endpoint can be filled in, as far as that does not depend on it.
     ///
     /// # Errors
-    /// There is no further row, or none that can be read; or a variable of the user could not be
-    /// filled in.
-    pub(super) fn prepare(&mut self, endpoint: usize) -> Result<(), RenderError> {
-        if let Some(error) = &self.error {
-            return Err(error.clone());
-        }
-        // By position, as nothing of the feeding can be borrowed while a row is taken.
-        for i in 0..self.feeding.by_endpoint[endpoint].len() {
-            self.take_row(self.feeding.by_endpoint[endpoint][i])?;
+    /// A variable of the user could not be filled in.
+    pub(super) fn check(&self) -> Result<(), RenderError> {
+        self.error.clone().map_or(Ok(()), Err)
+    }
+
+    /// The data that these variables are columns of, by position.
+    pub(super) fn data_of(&self, variables: impl Iterator<Item = usize>) -> Vec<usize> {
+        data_of(&self.feeding.by_variable, variables)
+    }
+
+    /// Takes a row of each of these data, unless it was already taken in this iteration. Only here may
+    /// a user have to wait for a disk, on which its worker does not wait.
+    ///
+    /// # Errors
+    /// There is no further row, or none that can be read.
+    pub(crate) async fn take_rows(&mut self, data: &[usize]) -> Result<(), RenderError> {
+        for &position in data {
+            let Some(number) = self.choose_row(position)? else {
+                continue;
+            };
+            let feeding = self.feeding.clone();
+            let rows = &feeding.plan.data[position].rows;
+            let row = match rows.read_now(number) {
+                Some(row) => row,
+                None => rows.fetch(number).await,
+            };
+            self.keep_row(position, row)?;
+            if !rows.is_in_memory()
+                && let Some(next) = self.next_row(position)
+            {
+                rows.read_ahead(next);
+            }
         }
         Ok(())
     }
 
-    /// Takes the rows that these variables are columns of.
-    fn take_rows(&mut self, variables: impl Iterator<Item = usize>) -> Result<(), RenderError> {
-        let data = data_of(&self.feeding.by_variable, variables);
-        data.into_iter()
-            .try_for_each(|position| self.take_row(position))
-    }
-
-    /// Takes a row of the data at this position, if one is due.
-    fn take_row(&mut self, position: usize) -> Result<(), RenderError> {
+    /// The number of the row to take from the data at this position; `None` if none is due.
+    fn choose_row(&mut self, position: usize) -> Result<Option<u64>, RenderError> {
         let plan = &self.feeding.plan;
         let feeder = &plan.data[position];
-        let is_due = match (feeder.per, self.rows_of[position]) {
+        let last = &self.rows[position];
+        let is_due = match (feeder.per, last.iteration) {
             (_, 0) => true,
             (Per::User, _) => false,
             (Per::Iteration, taken_in) => taken_in != self.iteration + 1,
         };
         if !is_due {
-            return Ok(());
+            return last.error.as_deref().cloned().map_or(Ok(None), Err);
         }
-        self.rows_of[position] = self.iteration + 1;
         let turn = self.turn(position, feeder.per);
         let random = |count| self.rng.random_range(0..count);
-        let Some(row) = feeder.row(turn, plan.seed, random) else {
-            return Err(RenderError {
+        let row = feeder
+            .row(turn, plan.seed, random)
+            .ok_or_else(|| RenderError {
                 outcome: Outcome::DataExhausted,
                 text: format!(
                     "`{}` has no more rows: all {} rows of {} are used",
@@ -230,12 +280,51 @@ impl Values {
                 ),
                 end: Some(feeder.on_end),
             });
+        self.rows[position] = TakenRow {
+            iteration: self.iteration + 1,
+            error: row.as_ref().err().cloned().map(Box::new),
         };
-        let mut row = feeder.rows.read(row)?;
-        for (column, variable) in &feeder.columns {
+        row.map(Some)
+    }
+
+    /// Sets the variables that are columns of the data at this position.
+    fn keep_row(&mut self, position: usize, row: Result<Row, String>) -> Result<(), RenderError> {
+        let mut row = row.map_err(|text| {
+            let error = RenderError::from(text);
+            self.rows[position].error = Some(Box::new(error.clone()));
+            error
+        })?;
+        for (column, variable) in &self.feeding.plan.data[position].columns {
             self.variables[*variable] = row.get_mut(*column).and_then(Option::take);
         }
         Ok(())
+    }
+
+    /// A row of the data at this position that is taken soon: the next one of this user, or in the open
+    /// model that of a later arrival. `None` if only chance decides.
+    fn next_row(&self, position: usize) -> Option<u64> {
+        let plan = &self.feeding.plan;
+        let feeder = &plan.data[position];
+        let (user, users) = (self.number, self.feeding.users);
+        let turn = match (feeder.per, users) {
+            _ if feeder.mode == RowOrder::Random => return None,
+            (Per::User, _) => Turn {
+                taken: 0,
+                user: user + AHEAD,
+                users: users.max(1),
+            },
+            (Per::Iteration, 0) => Turn {
+                taken: self.arrival + AHEAD,
+                user: 0,
+                users: 1,
+            },
+            (Per::Iteration, _) => Turn {
+                taken: *self.feeding.taken.borrow().get(&(position, user))?,
+                user,
+                users,
+            },
+        };
+        feeder.row(turn, plan.seed, |_| 0)
     }
 
     /// The turn at which this user takes its next row of the data at this position.
@@ -272,24 +361,16 @@ impl Values {
         self.variables[variable] = Some(value);
     }
 
-    /// The value of a template now.
-    ///
-    /// # Errors
-    /// Why it has none.
-    pub(super) fn fill(&mut self, template: &Template) -> Result<Value, RenderError> {
-        self.take_rows(template.variables())?;
-        Ok(template.value(&mut self.scope())?)
-    }
-
     /// A value of a list, of which parts may be filled in now.
     ///
     /// # Errors
     /// Why it has none.
-    pub(super) fn item(&mut self, item: &ListItem) -> Result<Value, RenderError> {
+    pub(super) async fn item(&mut self, item: &ListItem) -> Result<Value, RenderError> {
         match item {
             ListItem::Known(value) => Ok(value.clone()),
             ListItem::Filled(json) => {
-                self.take_rows(json.variables())?;
+                let data = self.data_of(json.variables());
+                self.take_rows(&data).await?;
                 let mut text = String::new();
                 json.render(&mut self.scope(), &mut text)?;
                 Ok(serde_json::from_str(&text).map_err(|error| error.to_string())?)
@@ -297,12 +378,11 @@ impl Values {
         }
     }
 
-    /// Whether a condition holds now.
+    /// Whether a condition holds now. The rows it uses must have been taken.
     ///
     /// # Errors
     /// Why it cannot be evaluated.
     pub(crate) fn holds(&mut self, condition: &Condition) -> Result<bool, RenderError> {
-        self.take_rows(condition.variables())?;
         let status = self.status;
         Ok(condition.holds(&mut self.scope(), status)?)
     }

@@ -5,11 +5,16 @@
 
 mod records;
 mod rows;
+mod separator;
+#[cfg(test)]
+mod slow;
+mod text;
 
 use serde::{Deserialize, Serialize};
 
 pub use records::DataError;
-pub use rows::{DataFormat, Rows};
+pub use rows::{DataFormat, Row, Rows};
+pub use separator::separator_name;
 
 /// A file whose rows users take.
 #[derive(Debug, Clone, Serialize)]

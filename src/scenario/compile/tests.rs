@@ -456,7 +456,7 @@ proptest! {
 
     #[test]
     fn no_mutation_of_a_scenario_makes_it_panic(
-        original in prop::sample::select(vec![DEFAULT, values::VALUES]),
+        original in prop::sample::select(vec![DEFAULT, values::VALUES, values::REUSED]),
         edits in proptest::collection::vec((any::<prop::sample::Index>(), 0usize..12, "[-\\[\\]{}:,#&*!|>'\"%@`0-9a-z é\n]{0,3}"), 1..6),
     ) {
         let mut chars: Vec<char> = original.chars().collect();

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::index::{Declaration, EntryId, Index};
 use super::steps::{StepCompiler, TagFilter};
+use super::waits;
 use crate::error::{Diagnostic, did_you_mean};
 use crate::plan::{Endpoint, Flow, Load, Model, Step, Task, ThinkTime, UserClass};
 use crate::scenario::keys::endpoint::Weight;
@@ -60,6 +61,9 @@ impl ClassCompiler<'_> {
         }
         for class in &mut classes {
             class.tasks.retain(|task| !task.steps.is_empty());
+        }
+        if let Some(think_time) = self.options.think_time {
+            waits::replace(&mut classes, think_time);
         }
         classes.retain(|class| !class.tasks.is_empty());
         if classes.is_empty() {

@@ -298,6 +298,73 @@ profiles:
   sweep: {sweep: {users: [1, 2, 5], duration: 10s, ramp: 1s}}
 ";
 
+#[test]
+fn a_think_time_of_the_run_replaces_all_waits() {
+    let text = "host: demo\ndefaults: {think_time: constant(1s)}\n\
+        endpoints: [{name: a, get: /a, think_time: constant(2s)}, {name: b, get: /b}]\n\
+        steps: {wait: {think: 9s}}\n\
+        flows: {f: {think_time: constant(3s), steps: [b, think: 4s, {repeat: 2, steps: [wait, b]}, \
+        {if: status == 200, then: [b, think: 5s], else: {think: 6s}}, {random: [{steps: [b, think: 7s]}]}]}}\n\
+        users: {u: {think_time: constant_pacing(8s), endpoints: [a, {endpoint: b, think_time: none}], flows: [f], \
+        on_start: [b, wait], on_stop: [wait, b]}}\n";
+    let waits = |think_time| {
+        let options = Options {
+            think_time,
+            seed: Some(1),
+            ..Options::default()
+        };
+        let plan = try_compile(text, &options).unwrap();
+        let written = serde_json::to_string(&plan.classes).unwrap();
+        // Every wait of the plan, as it is stored.
+        let found = written.match_indices("_us\":").map(|(at, key)| {
+            let rest = &written[at + key.len()..];
+            let end = rest.find([',', '}']).unwrap();
+            rest[..end].parse::<u64>().unwrap_or_default() / 1_000
+        });
+        (
+            found.collect::<Vec<u64>>(),
+            plan.fingerprint().scenario,
+            plan,
+        )
+    };
+    let (own, fingerprint, _) = waits(None);
+    assert_eq!(
+        own,
+        [
+            8_000, 9_000, 9_000, 2_000, 3_000, 4_000, 9_000, 5_000, 6_000, 7_000
+        ]
+    );
+    let half = ThinkTime::Constant(std::time::Duration::from_millis(500));
+    let (replaced, other, plan) = waits(Some(half));
+    assert_eq!(
+        replaced, [500; 8],
+        "one for the class, none for the tasks, and one for each wait"
+    );
+    assert_ne!(fingerprint, other);
+    assert!(
+        plan.classes[0]
+            .tasks
+            .iter()
+            .all(|task| task.think_time.is_none())
+    );
+    let (none, ..) = waits(Some(ThinkTime::None));
+    assert_eq!(none, [0; 0]);
+    // A pacing is for iterations: within flows, nothing waits.
+    let (paced, ..) = waits(Some(ThinkTime::Pacing(std::time::Duration::from_secs(1))));
+    assert_eq!(paced, [1_000]);
+    // What a scenario says itself is no different.
+    let plain = |text: &str, think_time| {
+        let options = Options {
+            think_time,
+            ..Options::default()
+        };
+        try_compile(text, &options).unwrap().fingerprint().scenario
+    };
+    let text = "host: demo\nendpoints: [{get: /}]\n";
+    let written = format!("{text}defaults: {{think_time: constant(500ms)}}\n");
+    assert_eq!(plain(text, Some(half)), plain(&written, None));
+}
+
 proptest! {
     #[test]
     fn no_mutation_of_flows_and_classes_makes_them_panic(

@@ -2,8 +2,13 @@
 //!
 //! Not here: opening them (`names::data`).
 
+use serde_json::{Value, json};
+
 use crate::plan::{DataFormat, OnEnd, Per, RowOrder};
+use crate::scenario::yaml::decode::{Decode, parse};
+use crate::scenario::yaml::findings::Findings;
 use crate::scenario::yaml::mapping::{mapping, words};
+use crate::scenario::yaml::tree::Node;
 
 mapping! {
     /// Source of a secret. Exactly one key.
@@ -18,16 +23,52 @@ mapping! {
 mapping! {
     /// A data file, and how its rows are assigned to users. Its path alone needs no mapping.
     DataFile or file {
-        /// CSV file with a header, or a file with one JSON object per line, in the scenario's folder or below.
+        /// CSV file whose first line names the columns, or a file with one JSON object per line, in the scenario's folder or below.
         file(required): String,
         /// DataFormat: `csv` or `jsonl`. Defaults to what the file extension says.
         format: DataFormat,
+        /// What separates the columns of a CSV file: one character, or `tab`. Defaults to what the first line shows: `,`, `;`, a tab or `|`.
+        separator: Separator,
         /// Order of the rows: `sequential` (default), `random`, `shuffle` or `unique`.
         mode: RowOrder,
         /// When a user takes a row: in each `iteration` (default), or once per `user`.
         per: Per,
         /// What happens when the rows run out: `wrap` (default), `stop_user` or `stop_run` (default with `unique`).
         on_end: OnEnd,
+    }
+}
+
+/// What separates the columns of a CSV file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Separator(pub char);
+
+impl Decode for Separator {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
+        parse(
+            "a character such as `;`, or `tab`",
+            node,
+            findings,
+            |text| {
+                let only = |text: &str| {
+                    let mut chars = text.chars();
+                    chars.next().filter(|_| chars.next().is_none())
+                };
+                let separator = match text {
+                    "tab" | "\\t" => Some('\t'),
+                    _ => only(text).filter(|c| !matches!(c, '"' | '\r' | '\n' | '\0')),
+                };
+                separator.map(Self).ok_or_else(|| {
+                format!(
+                    "`{}` cannot separate columns: write one character in quotes, such as `\";\"` or `\"|\"`, or `tab`",
+                    text.escape_debug()
+                )
+            })
+            },
+        )
+    }
+
+    fn schema() -> Value {
+        json!({"type": "string", "examples": [",", ";", "tab", "|"]})
     }
 }
 

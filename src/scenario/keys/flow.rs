@@ -12,6 +12,7 @@ use super::slo::SloFile;
 use super::think_time::Wait;
 use crate::error::{Diagnostic, did_you_mean};
 use crate::plan::ThinkTime;
+use crate::scenario::yaml::counterparts::counterpart_of_step;
 use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, list};
 use crate::scenario::yaml::findings::Findings;
 use crate::scenario::yaml::mapping::{mapping, words};
@@ -122,10 +123,10 @@ impl Decode for StepFile {
                 list(KINDS)
             ));
             let known = || KINDS.into_iter().chain(METHODS);
-            if let Some(close) = entries
-                .iter()
-                .find_map(|(key, _)| did_you_mean(&key.text, known()))
-            {
+            let mut keys = entries.iter().map(|(key, _)| key.text.as_str());
+            if let Some(says) = keys.clone().find_map(counterpart_of_step) {
+                diagnostic = diagnostic.label(says);
+            } else if let Some(close) = keys.find_map(|key| did_you_mean(key, known())) {
                 diagnostic = diagnostic.label(format!("did you mean `{close}`?"));
             }
             findings.report(Some(node.at), diagnostic);

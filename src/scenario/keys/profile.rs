@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::shapes::{SineShapeFile, StepsShapeFile, SweepFile};
+use super::shapes::{Level, SineShapeFile, StepsShapeFile, SweepFile};
 use super::slo::SloFile;
 use crate::plan::Arrivals;
 use crate::scenario::yaml::decode::{At, Decode, Field, OneOrMany, Pairs, parse};
@@ -69,7 +69,7 @@ impl ProfileFile {
                 let pairs = [base.value.0, over.value.0].concat();
                 Field::Given(
                     At {
-                        value: Pairs(pairs),
+                        value: Pairs(pairs, Vec::new()),
                         at: over.at,
                     },
                     key,
@@ -102,10 +102,10 @@ mapping! {
     StageFile {
         /// Name of the stage, shown in reports.
         name: String,
-        /// Virtual users at this level (closed model).
+        /// Virtual users at this level (closed model); 0 is a pause.
         users: u32,
-        /// Arrivals per second at this level (open model).
-        rate: Rate,
+        /// Arrivals per second at this level (open model); 0 is a pause.
+        rate: Level,
         /// User classes that run in this stage, including its ramp. Defaults to all.
         user_classes: OneOrMany<At<String>>,
         /// How long the change to this level takes; 0 is a jump.

@@ -59,6 +59,17 @@ mapping! {
     }
 }
 
+impl ScenarioFile {
+    /// The names for templates whose definitions are bad, which was reported.
+    pub fn broken_names(&self) -> impl Iterator<Item = &str> {
+        let variables = self.variables.get().map_or(&[][..], |pairs| &pairs.1);
+        let secrets = self.secrets.get().map_or(&[][..], |pairs| &pairs.1);
+        let data = self.data.get().map_or(&[][..], |pairs| &pairs.1);
+        let all = variables.iter().chain(secrets).chain(data);
+        all.map(String::as_str)
+    }
+}
+
 mapping! {
     /// Defaults for all endpoints.
     DefaultsFile {
@@ -100,6 +111,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::scenario::yaml::counterparts;
     use crate::scenario::yaml::decode::Decode;
 
     /// Every mapping of a schema, with its path.
@@ -173,5 +185,31 @@ mod tests {
                 ".proxy",
             ]
         );
+    }
+
+    #[test]
+    fn what_is_said_of_keys_of_other_tools_names_keys_that_there_are() {
+        let mut found = Vec::new();
+        let step = crate::scenario::keys::flow::StepFile::definition();
+        for schema in [ScenarioFile::schema(), EndpointFile::schema(), step] {
+            mappings(&schema, "", &mut found);
+        }
+        let known: Vec<&String> = found.iter().flat_map(|(_, keys)| keys).collect();
+        let key = regex::Regex::new("`([a-z_]+)[:`]|[{,] ?([a-z_]+): ").unwrap();
+        for (others, within, says) in counterparts::COUNTERPARTS {
+            assert!(
+                within.is_empty() || known.iter().any(|known| known == within),
+                "{within}"
+            );
+            for found in key.captures_iter(says) {
+                let name = found.get(1).or(found.get(2)).unwrap().as_str();
+                // A part of a body, a name of a value, an SLO.
+                let is_own = ["file", "token", "error_rate"].contains(&name);
+                assert!(
+                    is_own || known.iter().any(|known| *known == name),
+                    "{others:?}: {name}"
+                );
+            }
+        }
     }
 }

@@ -88,10 +88,7 @@ impl Decode for Level {
             "a number of users or a rate",
             node,
             findings,
-            |text| match text.trim() {
-                "0" => Ok(0.0),
-                text => units::parse_rate(text),
-            },
+            units::parse_rate_or_zero,
         )
         .map(Self)
     }

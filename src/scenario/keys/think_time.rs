@@ -10,7 +10,7 @@ use crate::error::Diagnostic;
 use crate::plan::ThinkTime;
 use crate::scenario::yaml::decode::{Decode, parse};
 use crate::scenario::yaml::findings::Findings;
-use crate::scenario::yaml::tree::{Node, NodeKind};
+use crate::scenario::yaml::tree::Node;
 use crate::units;
 
 impl Decode for ThinkTime {
@@ -23,6 +23,20 @@ impl Decode for ThinkTime {
             "between(1s, 3s)", "constant(1s)", "constant_pacing(1s)", "constant_throughput(2)", "poisson(2)",
             "none",
         ]})
+    }
+}
+
+/// Parses a think time as a scenario writes it, or a duration, which is a constant one.
+///
+/// # Errors
+/// A phrase that says what is allowed.
+pub fn parse_wait(text: &str) -> Result<ThinkTime, String> {
+    match units::parse_duration(text) {
+        Ok(wait) => Ok(ThinkTime::Constant(wait)),
+        Err(_) => parse_think_time(text).map_err(|why| match why.strip_suffix(" or `none`") {
+            Some(start) => format!("{start}, `none`, or a duration such as `500ms`"),
+            None => why,
+        }),
     }
 }
 
@@ -39,6 +53,18 @@ fn parse_think_time(text: &str) -> Result<ThinkTime, String> {
     };
     if text.trim() == "none" {
         return Ok(ThinkTime::None);
+    }
+    if units::parse_duration(text).is_ok() {
+        let text = text.trim();
+        let unit = if text.ends_with(|c: char| c.is_ascii_digit()) {
+            "s"
+        } else {
+            ""
+        };
+        return Err(format!(
+            "`{text}` is not a think time: did you mean `constant({text}{unit})`, a wait of that length, or \
+             `constant_pacing({text}{unit})`, one iteration in that time?"
+        ));
     }
     let (name, rest) = text.trim().split_once('(').ok_or_else(allowed)?;
     let inside = rest.strip_suffix(')').ok_or_else(allowed)?;
@@ -72,13 +98,7 @@ pub(crate) struct Wait(pub ThinkTime);
 
 impl Decode for Wait {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
-        let is_duration = |text: &str| units::parse_duration(text).ok();
-        if let NodeKind::Scalar { text, .. } = &node.kind
-            && let Some(wait) = is_duration(text)
-        {
-            return Some(Self(ThinkTime::Constant(wait)));
-        }
-        let think = ThinkTime::decode(node, findings)?;
+        let think = parse("a wait such as `2s`", node, findings, parse_wait)?;
         if let ThinkTime::Pacing(_) = think {
             let diagnostic = Diagnostic::new("pacing has no effect within a flow").help(
                 "write `2s`, `constant(2s)`, `between(1s, 3s)` or `poisson(2)`; pacing is for \
@@ -124,6 +144,21 @@ mod tests {
         ] {
             assert!(parse_think_time(bad).is_err(), "{bad}");
         }
+        for (text, part) in [
+            ("5", "did you mean `constant(5s)`"),
+            (" 1.5 ", "`constant_pacing(1.5s)`"),
+            ("500ms", "did you mean `constant(500ms)`"),
+            ("1h30m", "did you mean `constant(1h30m)`"),
+        ] {
+            let error = parse_think_time(text).unwrap_err();
+            assert!(error.contains(part), "{error}");
+            assert!(matches!(parse_wait(text), Ok(ThinkTime::Constant(_))));
+        }
+        let error = parse_wait("soon").unwrap_err();
+        assert!(
+            error.ends_with("`none`, or a duration such as `500ms`"),
+            "{error}"
+        );
         let cut = parse_think_time("between(1s").unwrap_err();
         assert!(cut.contains("in quotes"), "{cut}");
     }

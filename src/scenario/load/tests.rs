@@ -6,6 +6,10 @@ use proptest::prelude::*;
 
 const SPIKE: &str = "stages:\n  - {name: base, users: 30, duration: 1m}\n  - {users: 150, ramp: 10s, duration: 2m}\n  - {users: 30, duration: 110s}\nwarmup: 5s\n";
 
+/// From and to nothing, with a pause.
+const PAUSES: &str = "stages: [{rate: 0, duration: 5s}, {rate: 100, ramp: 10s, duration: 1m}, \
+     {rate: 0/s, ramp: 5s, duration: 30s}, {rate: 100, duration: 1m}, {rate: 0, ramp: 10s, duration: 0}]\n";
+
 fn build(text: &str, options: &Options) -> Result<Load, String> {
     let mut findings = Findings::default();
     let file = findings.add_file("p.yaml", text.to_owned());
@@ -149,6 +153,16 @@ fn options_scale_a_profile() {
             },
             "100 0 60",
         ),
+        (PAUSES, none(), "0 0 5, 100 10 60, 0 5 30, 100 0 60, 0 10 0"),
+        (
+            PAUSES,
+            Options {
+                rate: Some(50.0),
+                run_time: secs(18),
+                ..none()
+            },
+            "0 0 0.5, 50 1 6, 0 0.5 3, 50 0 6, 0 1 0",
+        ),
         (
             "rate: 100\nduration: 1m\n",
             Options {
@@ -244,6 +258,17 @@ fn impossible_loads_are_refused() {
             none(),
             "have no load",
         ),
+        (
+            "stages: [{rate: 0, duration: 1m}, {rate: 0/s, duration: 1m}]\n",
+            none(),
+            "have no load",
+        ),
+        (
+            "stages: [{rate: -1, duration: 1m}]\n",
+            none(),
+            "from 0 to 10000000/s",
+        ),
+        ("rate: 0\nduration: 1m\n", none(), "above 0"),
         (
             "stages: [{users: 1, duration: 0}]\n",
             none(),

@@ -33,13 +33,15 @@ pub(crate) fn feeders(
     for (key, data) in pairs {
         if let Err(message) = names.check_new(&key.text) {
             findings.report(Some(key.at), Diagnostic::new(message));
+            names.broken.insert(key.text.clone());
             continue;
         }
         let file = &data.value;
-        let Some(path) = file.file.get() else {
-            continue;
-        };
-        let Some(rows) = rows(path, file.format.copied(), folder, findings) else {
+        let rows =
+            (file.file.get()).and_then(|path| Some((path, rows(path, file, folder, findings)?)));
+        let Some((path, rows)) = rows else {
+            // Known, so that its uses are no errors as well.
+            names.broken.insert(key.text.clone());
             continue;
         };
         let mode = file.mode.copied().unwrap_or(RowOrder::Sequential);
@@ -116,18 +118,25 @@ pub(crate) fn check_load(
 
 fn rows(
     path: &At<String>,
-    format: Option<DataFormat>,
+    file: &DataFile,
     folder: &Path,
     findings: &mut Findings,
 ) -> Option<Rows> {
+    // What is wrong with either was reported, and nothing is known without it.
+    let is_known = |is_missing, is_good| is_missing || is_good;
+    if !is_known(file.format.is_missing(), file.format.get().is_some())
+        || !is_known(file.separator.is_missing(), file.separator.get().is_some())
+    {
+        return None;
+    }
     let ending = path
         .value
         .rsplit('.')
         .next()
         .unwrap_or_default()
         .to_ascii_lowercase();
-    let format = format.or(match ending.as_str() {
-        "csv" => Some(DataFormat::Csv),
+    let format = file.format.copied().or(match ending.as_str() {
+        "csv" | "tsv" => Some(DataFormat::Csv),
         "jsonl" | "ndjson" => Some(DataFormat::Jsonl),
         _ => None,
     });
@@ -137,10 +146,24 @@ fn rows(
         findings.report(Some(path.at), diagnostic);
         return None;
     };
+    if format == DataFormat::Jsonl
+        && let Some(key) = file.separator.key()
+    {
+        let diagnostic =
+            Diagnostic::new("`separator` is for CSV files, and this is a `jsonl` file")
+                .help("remove it, or set `format: csv`");
+        findings.report(Some(key), diagnostic);
+        return None;
+    }
+    let separator = match (file.separator.copied(), ending.as_str()) {
+        (Some(separator), _) => Some(separator.0),
+        (None, "tsv") => Some('\t'),
+        (None, _) => None,
+    };
     let opened = below(DATA_FILE, &path.value, folder).and_then(|(real, _)| {
         File::open(&real).map_err(|error| unusable(DATA_FILE, &path.value, &error.to_string()))
     });
-    match opened.map(|file| Rows::open(file, format)) {
+    match opened.map(|file| Rows::open(file, format, separator)) {
         Ok(Ok(rows)) => Some(rows),
         Ok(Err(faults)) => {
             for fault in faults {

@@ -36,11 +36,14 @@ pub(crate) fn parse_host(text: &str) -> Result<Service, Diagnostic> {
 /// A diagnostic without a place. The text is not repeated, since it may hold a password.
 pub(crate) fn parse_url(text: &str) -> Result<Url, Diagnostic> {
     let next_step = "write it like `http://localhost:8000`, or `demo` for the built-in service";
-    if !(text.starts_with("http://") || text.starts_with("https://")) {
-        return Err(
-            Diagnostic::new("a host must start with `http://` or `https://`").help(next_step),
-        );
-    }
+    let Some(text) = with_scheme(text) else {
+        let help = match suggestion(text) {
+            Some(url) => format!("did you mean `{url}`?"),
+            None => next_step.to_owned(),
+        };
+        let diagnostic = Diagnostic::new("a host must start with `http://` or `https://`");
+        return Err(diagnostic.help(help));
+    };
     // Libraries for URLs make a host of the path of `http:///path`, and a slash of a backslash.
     let (_, rest) = text.split_once("://").unwrap_or_default();
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -54,16 +57,48 @@ pub(crate) fn parse_url(text: &str) -> Result<Url, Diagnostic> {
         )
         .help(next_step));
     }
-    let url = Url::parse(text)
+    let url = Url::parse(&text)
         .map_err(|error| Diagnostic::new(format!("invalid URL: {error}")).help(next_step))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(
             Diagnostic::new("a URL must not contain a user name or password").help(
-                "use `auth` instead, such as `basic: {username: ann, password: \"{{ env.PASSWORD }}\"}`",
+                "write them as `auth: {basic: {username: ann, password: \"{{ env.PASSWORD }}\"}}`, in an endpoint \
+                 or under `defaults`",
             ),
         );
     }
     Ok(url)
+}
+
+/// `text` with its scheme in lower case; `None` if it does not start with that of HTTP or HTTPS.
+pub(crate) fn with_scheme(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://")?;
+    let scheme = scheme.to_ascii_lowercase();
+    matches!(scheme.as_str(), "http" | "https").then(|| format!("{scheme}://{rest}"))
+}
+
+/// The URL that is probably meant by a text without a scheme, such as `localhost:8000`. One that could
+/// hold a password is not repeated.
+pub(crate) fn suggestion(text: &str) -> Option<String> {
+    let host = text.split(['/', '?', '#']).next()?;
+    let url = format!("http://{text}");
+    let is_file = text.ends_with(".yaml") || text.ends_with(".yml");
+    if text.contains(['@', ' ', '\\'])
+        || text.contains("://")
+        || is_file
+        || Url::parse(&url).is_err()
+    {
+        return None;
+    }
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) if port.parse::<u16>().is_ok() => (name, true),
+        _ => (host, false),
+    };
+    let is_address = name.parse::<std::net::IpAddr>().is_ok() || name.starts_with('[');
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    let is_domain = ending.len() > 1 && ending.chars().all(|c| c.is_ascii_alphabetic());
+    let is_host = !name.is_empty() && (port || is_address || is_domain || name == "localhost");
+    is_host.then_some(url)
 }
 
 /// User name and password in the text of a URL, or nothing.
@@ -166,6 +201,7 @@ mod tests {
             ("http://localhost:8000/", url("http://localhost:8000")),
             ("https://Example.org/api/", url("https://example.org/api")),
             ("http://[::1]:80/x", url("http://[::1]/x")),
+            ("HTTP://localhost:8000", url("http://localhost:8000")),
         ] {
             assert_eq!(parse_host(text), Ok(expected), "{text}");
         }
@@ -189,6 +225,23 @@ mod tests {
         ] {
             let diagnostic = parse_host(bad).unwrap_err();
             assert!(!diagnostic.to_string().contains("s3cret"));
+        }
+    }
+
+    #[test]
+    fn a_forgotten_scheme_and_credentials_are_explained() {
+        for (text, part) in [
+            ("localhost:8000", "did you mean `http://localhost:8000`?"),
+            ("10.0.0.7/api", "did you mean `http://10.0.0.7/api`?"),
+            ("dmeo", "or `demo` for the built-in service"),
+            ("ann:s3cret@h:80", "write it like"),
+            (
+                "http://ann:s3cret@h",
+                "`auth: {basic: {username: ann, password: \"{{ env.PASSWORD }}\"}}`",
+            ),
+        ] {
+            let help = parse_host(text).unwrap_err().help.unwrap();
+            assert!(help.contains(part) && !help.contains("s3cret"), "{help}");
         }
     }
 

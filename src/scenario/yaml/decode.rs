@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::counterparts::counterpart;
 use super::findings::{Findings, Span};
 use super::tree::{Key, Node, NodeKind};
 use crate::error::{Diagnostic, did_you_mean};
@@ -132,11 +133,15 @@ pub(crate) fn expected(what: &str, node: &Node, findings: &mut Findings) {
 
 /// Reports a key that is not among `allowed`.
 pub(crate) fn unknown_key(key: &Key, allowed: &[&str], findings: &mut Findings) {
-    let mut diagnostic = Diagnostic::new(format!("unknown key `{}`", key.text))
+    let diagnostic = Diagnostic::new(format!("unknown key `{}`", key.text))
         .help(format!("allowed: {}", list(allowed.iter().copied())));
-    if let Some(close) = did_you_mean(&key.text, allowed.iter().copied()) {
-        diagnostic = diagnostic.label(format!("did you mean `{close}`?"));
-    }
+    let diagnostic = match counterpart(&key.text, allowed) {
+        Some(says) => diagnostic.label(says),
+        None => match did_you_mean(&key.text, allowed.iter().copied()) {
+            Some(close) => diagnostic.label(format!("did you mean `{close}`?")),
+            None => diagnostic,
+        },
+    };
     findings.report(Some(key.at), diagnostic);
 }
 
@@ -171,13 +176,25 @@ pub(crate) fn parse<T>(
     findings: &mut Findings,
     parser: impl FnOnce(&str) -> Result<T, String>,
 ) -> Option<T> {
-    match parser(text(what, node, findings)?) {
+    let text = text(what, node, findings)?;
+    match parser(text) {
         Ok(value) => Some(value),
+        Err(_) if text.contains("{{") => {
+            unfilled(what, node, text, findings);
+            None
+        }
         Err(message) => {
             findings.report(Some(node.at), Diagnostic::new(message));
             None
         }
     }
+}
+
+/// Reports a template where a value must be known before the run.
+fn unfilled(what: &str, node: &Node, text: &str, findings: &mut Findings) {
+    let diagnostic = Diagnostic::new(format!("expected {what}, found the template `{text}`"))
+        .help("templates are not filled in here, since the value must be known before the run: write the value itself");
+    findings.report(Some(node.at), diagnostic);
 }
 
 /// Decodes one of several words.
@@ -194,7 +211,9 @@ pub(crate) fn word<T: Copy>(
     };
     let text = text(&what, node, findings)?;
     let found = words.iter().find(|(word, _)| *word == text);
-    if found.is_none() {
+    if found.is_none() && text.contains("{{") {
+        unfilled(&what, node, text, findings);
+    } else if found.is_none() {
         let mut diagnostic =
             Diagnostic::new(format!("unknown value `{text}`")).help(format!("allowed: {allowed}"));
         if let Some(close) = did_you_mean(text, known()) {
@@ -338,24 +357,29 @@ impl<T: Decode> Decode for OneOrMany<T> {
     }
 }
 
-/// A mapping whose keys are the user's own names, in file order.
+/// A mapping whose keys are the user's own names, in file order; behind it, the names whose values are
+/// bad, which was reported.
 #[derive(Debug, Clone)]
-pub(crate) struct Pairs<T>(pub Vec<(Key, At<T>)>);
+pub(crate) struct Pairs<T>(pub Vec<(Key, At<T>)>, pub Vec<String>);
 
 // Derived, it would ask for `T: Default`.
 impl<T> Default for Pairs<T> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self(Vec::new(), Vec::new())
     }
 }
 
 impl<T: Decode> Decode for Pairs<T> {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
         let entries = entries(node, findings)?;
-        let pairs = entries
-            .iter()
-            .filter_map(|(key, value)| Some((key.clone(), At::decode(value, findings)?)));
-        Some(Self(pairs.collect()))
+        let mut pairs = Self::default();
+        for (key, value) in entries {
+            match At::decode(value, findings) {
+                Some(value) => pairs.0.push((key.clone(), value)),
+                None => pairs.1.push(key.text.clone()),
+            }
+        }
+        Some(pairs)
     }
 
     fn schema() -> Value {

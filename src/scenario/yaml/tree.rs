@@ -103,6 +103,10 @@ pub(crate) fn parse(file: usize, findings: &mut Findings) -> Option<Node> {
         Ok(mut node) => {
             let before = findings.len();
             finish(&mut node, file, findings);
+            if let NodeKind::Map(entries) = &mut node.kind {
+                // For anchors, and for other programs.
+                entries.retain(|(key, _)| !key.text.starts_with(OWN));
+            }
             // The crate drops repeated keys that look like numbers before this tree sees them.
             if findings.len() == before
                 && let Err(error) = serde_saphyr::from_str_with_options::<Node>(
@@ -118,6 +122,9 @@ pub(crate) fn parse(file: usize, findings: &mut Findings) -> Option<Node> {
     }
 }
 
+/// How keys at the top of a file start that perfctl ignores.
+const OWN: &str = "x-";
+
 /// The deepest nesting of lists and mappings.
 const MAX_DEPTH: usize = 32;
 
@@ -129,13 +136,14 @@ fn options(duplicate_keys: DuplicateKeyPolicy) -> serde_saphyr::Options {
             max_documents: 2,
             max_aliases: 1_000,
             max_anchors: 1_000,
+            max_merge_keys: 1_000,
             max_nodes: 100_000,
             max_events: 300_000,
             max_recorded_anchor_events: 100_000,
             max_total_scalar_bytes: 4 << 20,
         },
         duplicate_keys: duplicate_keys,
-        merge_keys: MergeKeyPolicy::Error,
+        merge_keys: MergeKeyPolicy::Merge,
         alias_limits: serde_saphyr::alias_limits! {
             max_total_replayed_events: 20_000,
             max_replay_stack_depth: 8,
@@ -158,8 +166,10 @@ fn explain(file: usize, error: &serde_saphyr::Error) -> (Option<Span>, Diagnosti
     let limit = "the limits are 1 MiB, 100000 nodes, 1000 anchors and a depth of 32";
     let diagnostic = match error.without_snippet() {
         Yaml::DuplicateMappingKey { key, .. } => duplicate(key.as_deref().unwrap_or("?")),
-        Yaml::MergeKeyNotAllowed { .. } => Diagnostic::new("merge keys (`<<`) are not supported")
-            .help("write out the keys, or use an anchor and an alias for the whole value"),
+        Yaml::MergeValueNotMapOrSeqOfMaps { .. } => {
+            Diagnostic::new("`<<` merges a mapping, or a list of mappings")
+                .help("write `<<: *name`, with `&name` at a mapping; to reuse a text or a list, write `key: *name`")
+        }
         Yaml::MultipleDocuments { .. } => Diagnostic::new("more than one YAML document")
             .help("keep one document per file: remove the `---`"),
         Yaml::Budget { .. }
@@ -427,9 +437,31 @@ mod tests {
     }
 
     #[test]
-    fn merge_keys_second_documents_and_tags_are_refused() {
+    fn keys_are_merged_and_those_that_are_written_count() {
+        let mut findings = Findings::default();
+        let text = "x-a: &a {k: 1, l: 0x2}\nx-b: &b {l: 3, m: 4}\n\
+                    c:\n  k: 5\n  <<: *a\nd: {<<: [*a, *b], n: {<<: *b, m: 6}}\nx-c: ~\n";
+        let file = findings.add_file("a.yaml", text.to_owned());
+        let root = parse(file, &mut findings).unwrap();
+        assert_eq!(findings.len(), 0);
+        let expected = serde_json::json!({
+            "c": {"k": 5, "l": 2},
+            "d": {"n": {"m": 6, "l": 3}, "k": 1, "l": 2, "m": 4},
+        });
+        assert_eq!(root.to_json(), expected);
+        // What is wrong with a merged value is shown where it is written.
+        let l = root.get("c").unwrap().get("l").unwrap();
+        assert!(matches!(&l.kind, NodeKind::Scalar { text, .. } if text == "0x2"));
+        assert_eq!((l.at.line, l.at.column), (1, 19));
+        let errors = errors("a: &a {x: 1}\nb: {<<: *a, y: 1, y: 2}\n");
+        assert!(errors.contains("duplicate key `y`"), "{errors}");
+    }
+
+    #[test]
+    fn merged_scalars_second_documents_and_tags_are_refused() {
         for (text, part) in [
-            ("a: &a {x: 1}\nb:\n  <<: *a\n", "merge keys"),
+            ("a: &a 1\nb:\n  <<: *a\n", "`<<` merges a mapping"),
+            ("b:\n  <<: *c\n", "invalid YAML"),
             ("a: 1\n---\nb: 1\n", "more than one YAML document"),
             ("a: !include x\n", "invalid YAML"),
             ("a: [1\nb: 2\n", "invalid YAML"),

@@ -248,3 +248,109 @@ fn the_host_demo_is_the_built_in_service() {
     assert_eq!(count(&result, Outcome::Ok), 9);
     assert_eq!(server.connections(), 0);
 }
+
+#[test]
+fn without_think_time_a_scenario_is_tried_at_once() {
+    let text = "host: demo\ndefaults: {think_time: constant(1h)}\n\
+        endpoints: [{name: a, get: /health}]\nflows: {f: {steps: [a, think: 1h, a]}}\n";
+    for (options, shown) in [
+        ("--no-think-time", "think time  none"),
+        ("--think-time 1ms", "think time  1ms"),
+    ] {
+        let file = || Perfctl::new().file("shop.yaml", text);
+        let arguments = |command: &str| -> Vec<String> {
+            let words = format!("{command} shop.yaml -u 2 -i 20 {options}");
+            words.split(' ').map(str::to_owned).collect()
+        };
+        let completed = file().args(arguments("run")).expect_status(0).run();
+        assert_eq!(outcomes(&completed.result()), "ok 40");
+        let previewed = file().args(arguments("validate")).expect_status(0).run();
+        assert!(previewed.stdout.contains(shown), "{}", previewed.stdout);
+    }
+    let of_variable = Perfctl::new()
+        .file("shop.yaml", text)
+        .env("PERFCTL_THINK_TIME", "none");
+    of_variable
+        .args(["run", "shop.yaml", "-i", "5"])
+        .expect_status(0)
+        .run();
+}
+
+#[test]
+fn variables_without_a_value_are_not_set_and_those_that_are_no_text_are_named() {
+    let empty = [
+        "PERFCTL_PROFILE",
+        "PERFCTL_HOST",
+        "PERFCTL_USERS",
+        "PERFCTL_SPAWN_RATE",
+        "PERFCTL_RUN_TIME",
+        "PERFCTL_RATE",
+        "PERFCTL_ARRIVALS",
+        "PERFCTL_ITERATIONS",
+        "PERFCTL_TAGS",
+        "PERFCTL_EXCLUDE_TAGS",
+        "PERFCTL_SEED",
+        "PERFCTL_WORKERS",
+        "PERFCTL_TIMEOUT",
+        "PERFCTL_THINK_TIME",
+        "PERFCTL_CLIENT",
+        "PERFCTL_STOP_TIMEOUT",
+        "PERFCTL_BASELINE",
+        "PERFCTL_SAVE_BASELINE",
+        "PERFCTL_REPEAT",
+        "PERFCTL_GATE",
+        "PERFCTL_MARGIN",
+        "PERFCTL_TOLERANCE",
+        "PERFCTL_MAX_REGRESSION",
+        "PERFCTL_INCONCLUSIVE",
+        "PERFCTL_OCCASION",
+        "PERFCTL_BUILD",
+        "PERFCTL_FAIL_ON",
+        "PERFCTL_EXIT_CODE_ON_ERROR",
+        "PERFCTL_OUT",
+        "PERFCTL_FORMAT",
+        "PERFCTL_QUIET",
+        "PERFCTL_NO_PROGRESS",
+        "LOAD_TEST_BASE_URL",
+        "LOAD_TEST_TIMEOUT",
+        "LOAD_TEST_REPORTS_PATH",
+    ];
+    let run = empty
+        .iter()
+        .fold(Perfctl::scenario("demo", TAGGED), |run, name| {
+            run.env(name, "")
+        });
+    let completed = run.args(["-i", "3"]).expect_status(0).run();
+    assert_eq!(outcomes(&completed.result()), "ok 3");
+
+    let bytes = std::os::unix::ffi::OsStrExt::from_bytes(b"a\xff");
+    let bytes: &std::ffi::OsStr = bytes;
+    for name in [
+        "PERFCTL_USERS",
+        "PERFCTL_HOST",
+        "LOAD_TEST_BASE_URL",
+        "LOAD_TEST_TIMEOUT",
+    ] {
+        let run = Perfctl::new()
+            .file("shop.yaml", "endpoints: [{get: /}]\n")
+            .env(name, bytes);
+        let completed = run.args(["validate", "shop.yaml"]).expect_status(2).run();
+        assert!(
+            completed
+                .stderr
+                .contains(&format!("{name} is not UTF-8 text")),
+            "{}",
+            completed.stderr
+        );
+    }
+    let text = "host: demo\nendpoints: [{get: '/{{ env.WORD }}'}]\n";
+    for (value, part) in [(bytes, "`WORD` is not UTF-8 text"), ("".as_ref(), "")] {
+        let run = Perfctl::new().file("shop.yaml", text).env("WORD", value);
+        let status = if part.is_empty() { 0 } else { 2 };
+        let completed = run
+            .args(["validate", "shop.yaml"])
+            .expect_status(status)
+            .run();
+        assert!(completed.stderr.contains(part) && !completed.stderr.contains("not set"));
+    }
+}

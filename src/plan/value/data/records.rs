@@ -2,7 +2,7 @@
 //!
 //! Not here: what the fields mean (`rows`).
 
-use std::io::{BufRead, Read};
+use std::io::{BufRead, ErrorKind, Read};
 
 use serde_json::{Map, Value};
 
@@ -20,6 +20,8 @@ pub struct DataError {
     pub column: usize,
     /// What is wrong.
     pub message: String,
+    /// Whether the reader may not wait, and would have to.
+    pub(super) would_block: bool,
 }
 
 impl DataError {
@@ -29,6 +31,7 @@ impl DataError {
             line,
             column,
             message,
+            would_block: false,
         }
     }
 }
@@ -73,8 +76,19 @@ impl<R: BufRead> Records<R> {
         self.place
     }
 
+    /// Line and text of the next line that is not blank, without its line end; `None` at the end.
+    pub(super) fn line(&mut self) -> Next<String> {
+        while let Some(text) = self.next_line()? {
+            let ended = text.trim_end_matches(['\r', '\n']);
+            if !ended.is_empty() {
+                return Ok(Some((self.line, ended.to_owned())));
+            }
+        }
+        Ok(None)
+    }
+
     /// Line and fields of the next CSV record; `None` at the end.
-    pub(super) fn fields(&mut self) -> Next<Vec<String>> {
+    pub(super) fn fields(&mut self, separator: char) -> Next<Vec<String>> {
         let mut fields = Vec::new();
         let mut field = String::new();
         let mut state = FieldState::Start;
@@ -95,7 +109,7 @@ impl<R: BufRead> Records<R> {
                 first = line;
                 // Most lines have no quote.
                 if !ended.contains(['"', '\0']) {
-                    let fields = ended.split(',').map(str::to_owned).collect();
+                    let fields = ended.split(separator).map(str::to_owned).collect();
                     return Ok(Some((first, fields)));
                 }
             }
@@ -104,7 +118,9 @@ impl<R: BufRead> Records<R> {
                 state = match (state, c) {
                     (_, '\0') => return wrong("a NUL character"),
                     (FieldState::Start, '"') => FieldState::Quoted(line, i + 1),
-                    (FieldState::Start | FieldState::Plain | FieldState::Closed(..), ',') => {
+                    (FieldState::Start | FieldState::Plain | FieldState::Closed(..), c)
+                        if c == separator =>
+                    {
                         fields.push(std::mem::take(&mut field));
                         FieldState::Start
                     }
@@ -178,7 +194,10 @@ impl<R: BufRead> Records<R> {
         let mut limited = (&mut self.input).take(MAX_RECORD as u64 + 1);
         limited
             .read_until(b'\n', &mut self.buffer)
-            .map_err(|error| DataError::new(0, 0, error.to_string()))?;
+            .map_err(|error| DataError {
+                would_block: error.kind() == ErrorKind::WouldBlock,
+                ..DataError::new(0, 0, error.to_string())
+            })?;
         if self.buffer.is_empty() {
             return Ok(None);
         }

@@ -6,14 +6,15 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
-use std::os::unix::fs::FileExt;
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::records::{DataError, Records};
+use super::separator::recognized;
+use super::text::{Patience, RowText};
 
 /// A larger file is not kept in memory; bytes.
 const MAX_IN_MEMORY: u64 = 64 << 20;
@@ -29,75 +30,86 @@ const MAX_ERRORS: usize = 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DataFormat {
-    /// Comma-separated values (RFC 4180), the names of the columns first.
+    /// Separated values with the quotes of RFC 4180, the names of the columns first.
     Csv,
     /// A JSON object on each line.
     Jsonl,
 }
 
-/// The rows of a checked file.
+/// The rows of a checked file. A copy is cheap.
 #[derive(Debug, Clone)]
 pub struct Rows {
     format: DataFormat,
-    columns: Vec<String>,
+    /// What separates the columns of CSV.
+    separator: char,
+    columns: Arc<[String]>,
     content: RowText,
     count: u64,
     /// Where the rows 0, `STRIDE`, 2 `STRIDE`... begin; bytes.
-    places: Vec<u64>,
+    places: Arc<[u64]>,
 }
 
-/// Where the text of the rows is.
-#[derive(Debug, Clone)]
-enum RowText {
-    Memory(Arc<[u8]>),
-    File(Arc<File>),
-}
+/// The values of a row, in the order of the columns; `None` if a JSON object does not have the key.
+pub type Row = Vec<Option<Value>>;
 
 impl Rows {
     /// Reads a whole file once. A file above 64 MiB stays open, and its rows are read when they are taken.
+    /// What separates the columns of CSV is recognized by the first line unless it is given.
     ///
     /// # Errors
     /// At most ten errors in the file; if it cannot be read, one error in line 0.
-    pub fn open(file: File, format: DataFormat) -> Result<Self, Vec<DataError>> {
-        Self::open_with(file, format, MAX_IN_MEMORY)
+    pub fn open(
+        file: File,
+        format: DataFormat,
+        separator: Option<char>,
+    ) -> Result<Self, Vec<DataError>> {
+        Self::open_with(file, format, separator, MAX_IN_MEMORY)
     }
 
     fn open_with(
         mut file: File,
         format: DataFormat,
+        separator: Option<char>,
         in_memory: u64,
     ) -> Result<Self, Vec<DataError>> {
         let unreadable = |error: io::Error| vec![DataError::new(0, 0, error.to_string())];
         let length = file.metadata().map_err(unreadable)?.len();
         if length > in_memory {
-            return Self::scan(RowText::File(Arc::new(file)), format);
+            return Self::scan(RowText::File(Arc::new(file)), format, separator);
         }
         let mut text = Vec::new();
         file.read_to_end(&mut text).map_err(unreadable)?;
-        Self::scan(RowText::Memory(text.into()), format)
+        Self::scan(RowText::Memory(text.into()), format, separator)
     }
 
-    fn scan(content: RowText, format: DataFormat) -> Result<Self, Vec<DataError>> {
+    fn scan(
+        content: RowText,
+        format: DataFormat,
+        separator: Option<char>,
+    ) -> Result<Self, Vec<DataError>> {
         let mut records = content.records(0);
         let mut errors = Vec::new();
-        let mut rows = Self {
-            format,
-            columns: Vec::new(),
-            count: 0,
-            places: Vec::new(),
-            content: content.clone(),
-        };
+        let (mut count, mut places) = (0_u64, Vec::new());
+        let mut columns = Vec::new();
         let mut known: BTreeMap<String, usize> = BTreeMap::new();
+        let separator = match (format, separator) {
+            (DataFormat::Csv, None) => match content.records(0).line() {
+                Ok(Some((line, text))) => recognized(line, &text).map_err(|error| vec![error])?,
+                // What is wrong is found below.
+                _ => ',',
+            },
+            (_, given) => given.unwrap_or(','),
+        };
         if format == DataFormat::Csv {
-            rows.columns = header(&mut records).map_err(|error| vec![error])?;
+            columns = header(&mut records, separator).map_err(|error| vec![error])?;
         }
         while errors.len() < MAX_ERRORS {
             let place = records.place();
             let checked = match format {
-                DataFormat::Csv => records.fields().map(|row| {
-                    row.map(|(line, fields)| match fields.len() == rows.columns.len() {
+                DataFormat::Csv => records.fields(separator).map(|row| {
+                    row.map(|(line, fields)| match fields.len() == columns.len() {
                         true => Ok(()),
-                        false => Err(ragged(line, fields.len(), rows.columns.len())),
+                        false => Err(ragged(line, fields.len(), columns.len())),
                     })
                 }),
                 DataFormat::Jsonl => records.object().map(|row| {
@@ -105,7 +117,7 @@ impl Rows {
                         for name in object.keys() {
                             if known.len() < MAX_COLUMNS && !known.contains_key(name) {
                                 known.insert(name.clone(), known.len());
-                                rows.columns.push(name.clone());
+                                columns.push(name.clone());
                             }
                         }
                         Ok(())
@@ -115,10 +127,10 @@ impl Rows {
             match checked {
                 Ok(None) => break,
                 Ok(Some(Ok(()))) => {
-                    if rows.count.is_multiple_of(STRIDE) {
-                        rows.places.push(place);
+                    if count.is_multiple_of(STRIDE) {
+                        places.push(place);
                     }
-                    rows.count += 1;
+                    count += 1;
                 }
                 Ok(Some(Err(error))) => errors.push(error),
                 // After an error of the format, rows can no longer be told apart.
@@ -128,13 +140,25 @@ impl Rows {
                 }
             }
         }
-        if errors.is_empty() && rows.count == 0 {
+        if errors.is_empty() && count == 0 {
             errors.push(DataError::new(1, 1, "the file has no rows".into()));
         }
         match errors.is_empty() {
-            true => Ok(rows),
+            true => Ok(Self {
+                format,
+                separator,
+                columns: columns.into(),
+                content,
+                count,
+                places: places.into(),
+            }),
             false => Err(errors),
         }
+    }
+
+    /// What separates the columns; `None` for JSON lines.
+    pub fn separator(&self) -> Option<char> {
+        (self.format == DataFormat::Csv).then_some(self.separator)
     }
 
     /// The names of the columns, in order; for JSON lines, all keys that occur.
@@ -147,78 +171,107 @@ impl Rows {
         self.count
     }
 
-    /// The values of row `number`, from 0, in the order of the columns; `None` if a JSON object does not
-    /// have the key.
+    /// The values of row `number`, from 0. Waits for the disk if the file is not in memory.
     ///
     /// # Errors
     /// The file has changed since it was checked, or there is no such row; for people.
-    pub fn read(&self, number: u64) -> Result<Vec<Option<Value>>, String> {
-        let changed = || "the data file has changed during the run".to_owned();
+    pub fn read(&self, number: u64) -> Result<Row, String> {
+        self.find(number, Patience::Waits).map_err(|_| changed())
+    }
+
+    /// The same without waiting; `None` if the disk has to be waited for.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_now(&self, number: u64) -> Option<Result<Row, String>> {
+        match self.find(number, Patience::None) {
+            Err(NotFound::Blocked) => None,
+            found => Some(found.map_err(|_| changed())),
+        }
+    }
+
+    /// As [`Self::read`], on a thread that may wait. Must be called inside a runtime.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn fetch(&self, number: u64) -> Result<Row, String> {
+        let rows = self.clone();
+        let read = tokio::task::spawn_blocking(move || rows.read(number)).await;
+        read.unwrap_or_else(|_| Err("the data file cannot be read".to_owned()))
+    }
+
+    /// Starts to read a row that is soon taken, on another thread, if it is not in memory yet. Must be
+    /// called inside a runtime.
+    pub fn read_ahead(&self, number: u64) {
+        let index = usize::try_from(number / STRIDE).unwrap_or(usize::MAX);
+        let first = self.places.get(index).copied();
+        // The last byte of the rows that are split together, if more follow.
+        let last = self.places.get(index.saturating_add(1));
+        let mut bytes = first.into_iter().chain(last.map(|next| next - 1));
+        if bytes.any(|place| !self.content.is_at_hand(place)) {
+            let rows = self.clone();
+            // It is read for the system to keep it; whoever takes it reads it again.
+            drop(tokio::task::spawn_blocking(move || rows.read(number)));
+        }
+    }
+
+    /// Whether all rows are always in memory, so that there is nothing to read ahead.
+    pub fn is_in_memory(&self) -> bool {
+        self.content.is_in_memory()
+    }
+
+    fn find(&self, number: u64, patience: Patience) -> Result<Row, NotFound> {
         let place = usize::try_from(number / STRIDE).ok();
         let place = place.and_then(|index| self.places.get(index));
-        let mut records = self.content.records(*place.ok_or_else(changed)?);
+        let place = *place.ok_or(NotFound::Changed)?;
+        let mut records = self.content.records_with(place, patience);
         let mut left = number % STRIDE;
         loop {
             match self.format {
                 DataFormat::Csv => {
-                    let (_, fields) = records.fields().ok().flatten().ok_or_else(changed)?;
+                    let (_, fields) = found(records.fields(self.separator))?;
                     if left == 0 && fields.len() == self.columns.len() {
                         return Ok(fields.into_iter().map(|text| Some(text.into())).collect());
                     }
                 }
                 DataFormat::Jsonl => {
-                    let (_, mut object) = records.object().ok().flatten().ok_or_else(changed)?;
+                    let (_, mut object) = found(records.object())?;
                     if left == 0 {
-                        return Ok(self
-                            .columns
-                            .iter()
-                            .map(|name| object.remove(name))
-                            .collect());
+                        let names = self.columns.iter();
+                        return Ok(names.map(|name| object.remove(name)).collect());
                     }
                 }
             }
-            left = left.checked_sub(1).ok_or_else(changed)?;
+            left = left.checked_sub(1).ok_or(NotFound::Changed)?;
         }
     }
 }
 
-impl RowText {
-    /// The records from this place on.
-    fn records(&self, place: u64) -> Records<BufReader<TextReader<'_>>> {
-        let reader = TextReader {
-            content: self,
-            at: place,
-        };
-        Records::new(BufReader::with_capacity(16 << 10, reader), place)
+/// Why a row is not found.
+enum NotFound {
+    /// The file is not what was checked.
+    Changed,
+    /// The disk has to be waited for.
+    Blocked,
+}
+
+fn changed() -> String {
+    "the data file has changed during the run".to_owned()
+}
+
+fn found<T>(next: Result<Option<T>, DataError>) -> Result<T, NotFound> {
+    match next {
+        Ok(Some(record)) => Ok(record),
+        Err(error) if error.would_block => Err(NotFound::Blocked),
+        _ => Err(NotFound::Changed),
     }
 }
 
-/// Reads from a position on, without moving the position of the file, which others share.
-struct TextReader<'a> {
-    content: &'a RowText,
-    at: u64,
-}
-
-impl Read for TextReader<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = match self.content {
-            RowText::File(file) => file.read_at(buffer, self.at)?,
-            RowText::Memory(text) => {
-                let start = usize::try_from(self.at)
-                    .unwrap_or(usize::MAX)
-                    .min(text.len());
-                let length = buffer.len().min(text.len() - start);
-                buffer[..length].copy_from_slice(&text[start..start + length]);
-                length
-            }
-        };
-        self.at += length as u64;
-        Ok(length)
-    }
-}
-
-fn header<R: io::BufRead>(records: &mut Records<R>) -> Result<Vec<String>, DataError> {
-    let Some((line, names)) = records.fields()? else {
+fn header<R: io::BufRead>(
+    records: &mut Records<R>,
+    separator: char,
+) -> Result<Vec<String>, DataError> {
+    let Some((line, names)) = records.fields(separator)? else {
         let text = "the file is empty: its first line names the columns";
         return Err(DataError::new(1, 1, text.into()));
     };
@@ -264,16 +317,40 @@ impl Rows {
         };
         Self::try_of(format, text.as_bytes()).unwrap_or(Self {
             format,
-            columns: Vec::new(),
+            separator: ',',
+            columns: Arc::default(),
             content: RowText::Memory(Vec::new().into()),
             count: 0,
-            places: Vec::new(),
+            places: Arc::default(),
         })
+    }
+
+    /// The same, on a disk that has to be waited for.
+    pub(crate) fn on_a_slow_disk(mut self) -> Self {
+        if let RowText::Memory(text) = &self.content {
+            self.content = RowText::Slow(Arc::new(super::slow::SlowText::new(text.to_vec())));
+        }
+        self
+    }
+
+    /// Nothing is in memory, and this thread must not wait for the disk, from now on.
+    pub(crate) fn start(&self) {
+        if let RowText::Slow(text) = &self.content {
+            text.start();
+        }
+    }
+
+    /// How many places of the file were waited for.
+    pub(crate) fn waits(&self) -> usize {
+        match &self.content {
+            RowText::Slow(text) => text.waits(),
+            _ => 0,
+        }
     }
 
     /// Of this text, with its header.
     pub(super) fn try_of(format: DataFormat, text: &[u8]) -> Result<Self, Vec<DataError>> {
-        Self::scan(RowText::Memory(text.into()), format)
+        Self::scan(RowText::Memory(text.into()), format, None)
     }
 }
 
@@ -300,7 +377,7 @@ mod tests {
         }
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(text.as_bytes()).unwrap();
-        let streamed = Rows::open_with(file, DataFormat::Csv, 10).unwrap();
+        let streamed = Rows::open_with(file, DataFormat::Csv, None, 10).unwrap();
         assert!(matches!(streamed.content, RowText::File(_)));
         let held = Rows::try_of(DataFormat::Csv, text.as_bytes()).unwrap();
         for rows in [streamed, held] {
@@ -310,7 +387,11 @@ mod tests {
             );
             for i in [0, 1, 15, 16, 17, 999] {
                 let expected = [json!(i.to_string()), json!(format!("a \"{i}\",\nb"))];
-                assert_eq!(rows.read(i).unwrap(), expected.map(Some));
+                assert_eq!(rows.read(i).unwrap(), expected.clone().map(Some));
+                // Just written or just read, but not every file system can say so.
+                if let Some(row) = rows.read_now(i) {
+                    assert_eq!(row.unwrap(), expected.map(Some));
+                }
             }
             assert!(rows.read(1_000).is_err());
             assert!(rows.read(u64::MAX).is_err());
@@ -341,6 +422,11 @@ mod tests {
             ),
             ("a,\n1,2\n", "1:1: column 2 has no name"),
             ("a,a\n1,2\n", "1:1: two columns are named `a`"),
+            ("a;b,c\n1;2\n", "1:4: both `;` and `,` could separate"),
+            (
+                "a;b\n1;2\n3,4\n",
+                "3:1: 1 field, but the first line names 2",
+            ),
             ("a,b\n1,\"x\ny", "2:3: the quote is not closed"),
             ("a,b\n1,x\"y\"\n", "2:4: a quote in the middle"),
             ("a,b\n1,\"x\"y\n", "2:6: text after the closing quote"),
@@ -386,26 +472,51 @@ mod tests {
     proptest! {
         #[test]
         fn written_rows_are_read_back(
-            cells in prop::collection::vec(prop::collection::vec("[a\",\r\né ]{0,6}", 3), 1..40),
+            separator in prop::sample::select(vec![',', ';', '\t', '|', ':', '^', '§']),
+            is_said: bool,
+            line_end in prop::sample::select(vec!["\n", "\r\n"]),
+            cells in prop::collection::vec(prop::collection::vec("[a\",;|:^§\t\r\né ]{0,6}", 3), 1..40),
+            quoted in any::<prop::sample::Index>(),
         ) {
-            let quote = |cell: &String| format!("\"{}\"", cell.replace('"', "\"\""));
-            let line = |row: &Vec<String>| row.iter().map(quote).collect::<Vec<_>>().join(",");
-            let lines: Vec<String> = cells.iter().map(line).collect();
-            let text = format!("a,b,c\n{}", lines.join("\r\n"));
-            let rows = Rows::try_of(DataFormat::Csv, text.as_bytes()).unwrap();
+            // What need not be quoted is quoted now and then.
+            let special = ['"', '\r', '\n', separator];
+            let write = |(i, cell): (usize, &String)| match cell.contains(special) || i == quoted.index(4) {
+                true => format!("\"{}\"", cell.replace('"', "\"\"")),
+                false => cell.clone(),
+            };
+            let line = |row: &Vec<String>| {
+                let cells: Vec<String> = row.iter().enumerate().map(write).collect();
+                cells.join(&separator.to_string())
+            };
+            let names = ["a".to_owned(), "\"b,c;d\"".to_owned(), "e".to_owned()];
+            let mut lines = vec![names.join(&separator.to_string())];
+            lines.extend(cells.iter().map(line));
+            let text = lines.join(line_end);
+            let is_said = is_said || !matches!(separator, ',' | ';' | '\t' | '|');
+            let content = RowText::Memory(text.as_bytes().into());
+            let rows = Rows::scan(content, DataFormat::Csv, is_said.then_some(separator)).unwrap();
+            prop_assert_eq!(rows.columns(), ["a", "b,c;d", "e"]);
+            prop_assert_eq!(rows.separator(), Some(separator));
             prop_assert_eq!(rows.count(), cells.len() as u64);
             for (i, row) in cells.iter().enumerate() {
                 let expected: Vec<_> = row.iter().map(|cell| Some(cell.as_str().into())).collect();
-                prop_assert_eq!(rows.read(i as u64).unwrap(), expected);
+                prop_assert_eq!(rows.read(i as u64).unwrap(), expected.clone());
+                prop_assert_eq!(rows.read_now(i as u64).unwrap().unwrap(), expected);
             }
         }
 
         #[test]
         fn no_bytes_make_it_panic(bytes in prop::collection::vec(
-            prop::sample::select(b"a\",\r\n\0\xc3\xa9{}:1".to_vec()), 0..60,
+            prop::sample::select(b"a\",;\t|\r\n\0\xc3\xa9{}:1".to_vec()), 0..60,
         )) {
-            for format in [DataFormat::Csv, DataFormat::Jsonl] {
-                if let Ok(rows) = Rows::try_of(format, &bytes) {
+            for (format, separator) in [
+                (DataFormat::Csv, None),
+                (DataFormat::Csv, Some('a')),
+                (DataFormat::Csv, Some('é')),
+                (DataFormat::Jsonl, None),
+            ] {
+                let content = RowText::Memory(bytes.clone().into());
+                if let Ok(rows) = Rows::scan(content, format, separator) {
                     for number in 0..rows.count() {
                         prop_assert!(rows.read(number).is_ok());
                     }
