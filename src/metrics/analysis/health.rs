@@ -208,7 +208,9 @@ impl RunResult {
         let [_, full] = WORKER;
         let is_busy = |interval: &&Interval| {
             let phase = self.run.phases.get(interval.phase);
-            let second = phase.map_or(0, |phase| phase.start_us / 1_000_000) + interval.second;
+            let start_s = phase.map_or(0, |phase| phase.start_us / 1_000_000);
+            // A damaged file may hold any number.
+            let second = start_s.saturating_add(interval.second);
             let health = self.health.get(second as usize);
             health.is_some_and(|health| health.busiest_worker_share > full)
         };
