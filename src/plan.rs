@@ -7,6 +7,7 @@
 #[cfg(test)]
 pub(crate) mod fixture;
 mod load;
+mod no_proxy;
 mod request;
 mod slo;
 mod step;
@@ -21,6 +22,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 pub use load::{Arrivals, Load, Model, Phase, Shape, Stage};
+pub use no_proxy::NoProxy;
 pub use request::auth::{Auth, Credentials, KeyPlace, OAuth2};
 pub use request::body::{Body, BodyFile, BodyPiece, FileContent};
 pub use request::check::{Check, Expectation, Pattern, StatusRange};
@@ -29,7 +31,9 @@ pub use request::extract::{Extraction, ExtractionSource, Pick};
 pub use slo::{Direction, Metric, Percentile, Slo, SloScope};
 pub use step::{Branch, ExpectedWork, Flow, Step, first_request};
 pub use think_time::ThinkTime;
-pub use transport::{Authorities, ClientChoice, HttpChoice, Identity, Proxy, Tls, Transport, Wire};
+pub use transport::{
+    Authorities, ClientChoice, ConnectTo, HttpChoice, Identity, Proxy, Tls, Transport, Wire,
+};
 pub use user_class::{Task, UserClass};
 pub use value::data::{DataError, DataFormat, Feeder, OnEnd, Per, RowOrder, Rows, Turn};
 pub use value::escape::Escape;

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::plan::{Arrivals, ClientChoice};
+use crate::plan::{Arrivals, ClientChoice, ConnectTo};
 
 /// What the command line and the environment say about a run. `None` leaves it to the
 /// scenario and the profile.
@@ -42,6 +42,8 @@ pub struct Options {
     pub timeout: Option<Duration>,
     /// What carries the requests; replaces the scenario's `client`.
     pub client: Option<ClientChoice>,
+    /// Where to connect instead, before the scenario's `connect_to`.
+    pub connect_to: Vec<ConnectTo>,
     /// How long requests in flight can go on at the end.
     pub stop_timeout: Option<Duration>,
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::error::Error;
-use crate::plan::{Arrivals, ClientChoice};
-use crate::scenario::Options;
+use crate::plan::{Arrivals, ClientChoice, ConnectTo};
+use crate::scenario::{Options, parse_connect_to_option};
 use crate::units::{parse_duration, parse_rate};
 
 /// The load of a run, and the service it goes to.
@@ -106,6 +106,11 @@ pub struct LoadArgs {
     #[arg(long, env = "PERFCTL_CLIENT", value_name = "CLIENT")]
     pub client: Option<ClientName>,
 
+    /// Connect to another host and port instead, as in `shop.example.org:443:10.0.0.7:8443`
+    /// (repeatable); names in TLS, headers and cookies stay those of the URLs
+    #[arg(long, value_name = "HOST:PORT:HOST:PORT", value_parser = parse_connect_to_option)]
+    pub connect_to: Vec<ConnectTo>,
+
     /// Time that requests in flight get to finish when the load ends [default: 30s]
     #[arg(short = 's', long, env = "PERFCTL_STOP_TIMEOUT", value_name = "TIME", value_parser = parse_duration)]
     pub stop_timeout: Option<Duration>,
@@ -177,6 +182,7 @@ impl LoadArgs {
                 ClientName::Reqwest => ClientChoice::Reqwest,
                 ClientName::Direct => ClientChoice::Direct,
             }),
+            connect_to: self.connect_to.clone(),
             stop_timeout: self.stop_timeout,
         })
     }

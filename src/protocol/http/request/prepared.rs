@@ -11,7 +11,7 @@ use flate2::write::GzEncoder;
 use url::Url;
 
 use super::header::header_value;
-use super::outgoing::Outgoing;
+use super::outgoing::{Outgoing, check_length};
 use crate::plan::{Auth, Body, BodyPiece, Endpoint, FileContent};
 use crate::protocol::http::auth::credentials;
 use crate::protocol::{Rendered, Request};
@@ -220,7 +220,7 @@ fn set_url(root: &mut Url, base: &str, rendered: &str) -> Result<(), String> {
     if !set_path_and_query(root, rendered) {
         *root = resolve(base, rendered)?;
     }
-    Ok(())
+    check_length(root)
 }
 
 /// An absolute URL as it is, a path below `base`.
@@ -231,7 +231,10 @@ fn resolve(base: &str, url: &str) -> Result<Url, String> {
         let slash = if url.starts_with('/') { "" } else { "/" };
         format!("{base}{slash}{url}")
     };
-    Url::parse(&absolute).map_err(|error| format!("`{absolute}` is not a valid URL: {error}"))
+    let url = Url::parse(&absolute)
+        .map_err(|error| format!("`{absolute}` is not a valid URL: {error}"))?;
+    check_length(&url)?;
+    Ok(url)
 }
 
 /// Makes `root`, the URL of the path `/` below the base, that of another path below it: only the path
