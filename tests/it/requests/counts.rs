@@ -97,11 +97,11 @@ fn a_user_keeps_one_connection() {
     for size in [1_000, 100_000, 1_000_000] {
         let server = Misbehaving::start(Fault::BigBody(size));
         let completed = Perfctl::scenario(&server.url(), "- {get: /}")
-            .args(["-u", "8", "-i", "200", "--workers", "2"])
+            .args(["-u", "64", "-i", "1000"])
             .run();
         let result = completed.result();
-        assert_eq!(outcomes(&result), "ok 200", "{size}");
-        assert_eq!(server.connections(), 8, "{size}");
+        assert_eq!(outcomes(&result), "ok 1000", "{size}");
+        assert_eq!(server.connections(), 64, "{size}");
     }
 }
 
