@@ -7,6 +7,7 @@
 #[cfg(test)]
 pub(crate) mod fixture;
 mod load;
+mod no_proxy;
 mod request;
 mod slo;
 mod step;
@@ -21,6 +22,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 pub use load::{Arrivals, Load, Model, Phase, Shape, Stage};
+pub use no_proxy::NoProxy;
 pub use request::auth::{Auth, Credentials, KeyPlace, OAuth2};
 pub use request::body::{Body, BodyFile, BodyPiece, FileContent};
 pub use request::check::{Check, Expectation, Pattern, StatusRange};
@@ -30,7 +32,9 @@ pub use request::target::{check_target, encoded_target, has_dot_segments, push_w
 pub use slo::{Direction, Metric, Percentile, Slo, SloScope};
 pub use step::{Branch, ExpectedWork, Flow, ListItem, Step, first_request};
 pub use think_time::ThinkTime;
-pub use transport::{Authorities, ClientChoice, HttpChoice, Identity, Proxy, Tls, Transport, Wire};
+pub use transport::{
+    Authorities, ClientChoice, ConnectTo, HttpChoice, Identity, Proxy, Tls, Transport, Wire,
+};
 pub use user_class::{Task, UserClass};
 pub use value::data::{
     DataError, DataFormat, Feeder, OnEnd, Per, Row, RowOrder, Rows, Turn, separator_name,

@@ -10,6 +10,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::no_proxy::NoProxy;
+
 /// How all requests of a run reach the service.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Transport {
@@ -25,6 +27,9 @@ pub struct Transport {
     /// Addresses of this machine that virtual users connect from, in turn; any when empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub local_addresses: Vec<IpAddr>,
+    /// Where connections lead elsewhere than their URLs say; at most one entry for a host and port.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub connect_to: Vec<ConnectTo>,
 }
 
 impl Transport {
@@ -34,7 +39,22 @@ impl Transport {
             && self.tls.is_default()
             && self.proxy.is_none()
             && self.local_addresses.is_empty()
+            && self.connect_to.is_empty()
     }
+}
+
+/// Connections to one host and port that are made to another. Only the connection: the name in TLS,
+/// in the `host` header and of cookies stays that of the URL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConnectTo {
+    /// A name, as URLs have it.
+    pub host: String,
+    /// Of the URL, where it is that of the scheme, too.
+    pub port: u16,
+    /// A name, or an address without brackets.
+    pub to_host: String,
+    /// Above 0.
+    pub to_port: u16,
 }
 
 /// The HTTP client that sends the requests of a run. How long a request takes and what it costs
@@ -123,8 +143,8 @@ pub struct Proxy {
     /// User name and password for the proxy itself.
     #[serde(skip)]
     pub credentials: Option<(String, String)>,
-    /// Hosts that are reached without it: names including their subdomains, addresses, networks.
-    pub no_proxy: Vec<String>,
+    /// What is reached without it.
+    pub no_proxy: Vec<NoProxy>,
 }
 
 /// The version of HTTP that an endpoint's requests are sent in.

@@ -191,7 +191,8 @@ impl PlanCompiler<'_> {
             self.findings.report(file.endpoints.key(), diagnostic);
         }
         let folder = &self.scenario.folder;
-        let transport = transport::transport(file, client, &names, folder, self.findings);
+        let transport =
+            transport::transport(file, self.options, client, &names, folder, self.findings);
         let service = self.service(&index);
         let mut allowed_hosts = self.allowed_hosts();
         for (_, place) in index.requests.iter().filter_map(|r| r.compiled.as_ref()) {

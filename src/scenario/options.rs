@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::plan::{Arrivals, ClientChoice, ThinkTime};
+use crate::plan::{Arrivals, ClientChoice, ConnectTo, ThinkTime};
 
 /// What the command line and the environment say about a run. `None` leaves it to the
 /// scenario and the profile.
@@ -44,6 +44,8 @@ pub struct Options {
     pub client: Option<ClientChoice>,
     /// Replaces every think time of the scenario, and every wait in its flows.
     pub think_time: Option<ThinkTime>,
+    /// Where to connect instead, before the scenario's `connect_to`.
+    pub connect_to: Vec<ConnectTo>,
     /// How long requests in flight can go on at the end.
     pub stop_timeout: Option<Duration>,
 }

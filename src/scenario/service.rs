@@ -1,4 +1,5 @@
 //! Where the load goes, and how it gets there: hosts and URLs, certificates and proxies.
 
 pub(super) mod address;
+mod private_key;
 pub(super) mod transport;

@@ -10,8 +10,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::error::Error;
-use crate::plan::{Arrivals, ClientChoice, ThinkTime};
-use crate::scenario::{Options, parse_wait};
+use crate::plan::{Arrivals, ClientChoice, ConnectTo, ThinkTime};
+use crate::scenario::{Options, parse_connect_to_option, parse_wait};
 use crate::units::{parse_duration, parse_rate};
 
 /// The load of a run, and the service it goes to.
@@ -122,6 +122,11 @@ pub struct LoadArgs {
     #[arg(long, env = "PERFCTL_CLIENT", value_name = "CLIENT")]
     pub client: Option<ClientName>,
 
+    /// Connect to another host and port instead, as in `shop.example.org:443:10.0.0.7:8443`
+    /// (repeatable); names in TLS, headers and cookies stay those of the URLs
+    #[arg(long, value_name = "HOST:PORT:HOST:PORT", value_parser = parse_connect_to_option)]
+    pub connect_to: Vec<ConnectTo>,
+
     /// Time that requests in flight get to finish when the load ends [default: 30s]
     #[arg(short = 's', long, env = "PERFCTL_STOP_TIMEOUT", value_name = "TIME", value_parser = parse_duration)]
     pub stop_timeout: Option<Duration>,
@@ -208,6 +213,7 @@ impl LoadArgs {
                 ClientName::Direct => ClientChoice::Direct,
             }),
             think_time,
+            connect_to: self.connect_to.clone(),
             stop_timeout: self.stop_timeout,
         })
     }

@@ -321,6 +321,18 @@ fn notes(plan: &Plan) -> Vec<String> {
         let client = plan.transport.client.name();
         notes.push(format!("requests are sent with the client `{client}`"));
     }
+    for entry in &plan.transport.connect_to {
+        let (host, to) = (&entry.host, &entry.to_host);
+        let to = if to.contains(':') {
+            format!("[{to}]")
+        } else {
+            to.clone()
+        };
+        let (port, to_port) = (entry.port, entry.to_port);
+        notes.push(format!(
+            "connections to {host}:{port} are made to {to}:{to_port}"
+        ));
+    }
     if let Some(proxy) = &plan.transport.proxy {
         notes.push(format!("requests go through the proxy {}", proxy.url));
     }

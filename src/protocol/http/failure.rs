@@ -3,7 +3,10 @@
 use std::error::Error as StdError;
 use std::{fmt, io};
 
+use jiff::Timestamp;
 use rustix::io::Errno;
+use rustls::CertificateError;
+use rustls::pki_types::UnixTime;
 
 use super::request::payload::FileError;
 use crate::metrics::Outcome;
@@ -55,15 +58,44 @@ pub(super) fn conflicting_lengths() -> Failure {
 /// The failure of a connection that the system or TLS ended, with the text of the innermost cause.
 pub(super) fn io_failure(error: &io::Error, stage: Stage, connecting: bool) -> Failure {
     let inner = error.get_ref();
-    let is_tls = inner.is_some_and(|inner| inner.is::<rustls::Error>());
+    let tls = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    if let Some(error) = tls {
+        return Failure::new(Outcome::Tls, tls_text(error));
+    }
     let outcome = match outcome_of_io(error, stage, connecting) {
-        _ if is_tls => Outcome::Tls,
         Some(outcome) => outcome,
         None if connecting => Outcome::ConnectFailed,
         None => Outcome::Other,
     };
     let text = inner.map_or_else(|| error.to_string(), |inner| inner.to_string());
     Failure::new(outcome, text)
+}
+
+/// What TLS says of a failure, with dates that people can read.
+pub(super) fn tls_text(error: &rustls::Error) -> String {
+    let rustls::Error::InvalidCertificate(why) = error else {
+        return error.to_string();
+    };
+    match why {
+        CertificateError::ExpiredContext { time, not_after } => {
+            let (now, end) = (date(*time), date(*not_after));
+            format!("the certificate expired on {end}; this machine's clock says {now}")
+        }
+        CertificateError::NotValidYetContext { time, not_before } => {
+            let (now, start) = (date(*time), date(*not_before));
+            format!("the certificate is not valid before {start}; this machine's clock says {now}")
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// Such as `2026-11-26 08:00:00 UTC`.
+fn date(time: UnixTime) -> String {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    match Timestamp::from_second(seconds) {
+        Ok(time) => time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        Err(_) => format!("{seconds} s after 1970"),
+    }
 }
 
 /// The outcome of an error of the system, or of one that stands for it.

@@ -6,7 +6,7 @@ use ::http::header::{self, HeaderName};
 use ::http::{Method, StatusCode};
 use url::Url;
 
-use super::request::outgoing::{Outgoing, host_and_port};
+use super::request::outgoing::{Outgoing, check_length, host_and_port};
 use crate::metrics::Outcome;
 use crate::protocol::Failure;
 
@@ -39,6 +39,7 @@ pub(super) fn target(
     // A service cannot choose what a user authenticates with.
     let _ = target.set_username("");
     let _ = target.set_password(None);
+    check_length(&target).map_err(invalid)?;
     let host = host_and_port(&target)
         .ok_or_else(|| invalid("the `location` header has no host".into()))?;
     if !allowed_hosts.contains(&host) {

@@ -7,13 +7,14 @@
 mod connect;
 mod connector;
 mod failure;
+mod upload;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::task::Poll;
 
 use ::http::{StatusCode, header};
 use bytes::{Bytes, BytesMut};
@@ -22,15 +23,15 @@ use tokio::time::{Instant, timeout_at};
 use super::client::HttpClient;
 use super::failure::{self as failures, Stage};
 use super::request::header::size_of_fields;
-use super::request::outgoing::Outgoing;
-use super::request::payload;
+use super::request::outgoing::{Outgoing, authority};
+use super::request::payload::MAX_JOINED;
 use super::transport::{Opened, RequestLimits, Transport};
 use crate::error::Error;
 use crate::metrics::{HttpVersion, Outcome};
-use crate::plan::{Plan, Wire};
+use crate::plan::{ConnectTo, FileContent, Plan, Wire};
 use crate::protocol::{Failure, Response};
 use connect::Probe;
-use connector::Connector;
+use connector::{Connector, UserClient};
 use failure::classify;
 
 /// Makes sessions over reqwest.
@@ -38,8 +39,9 @@ pub type ReqwestClient = HttpClient<ReqwestTransport>;
 
 /// The connections of one session, kept by reqwest.
 pub struct ReqwestTransport {
+    connector: Rc<Connector>,
     /// One client for each kind of connection, or why there are none.
-    clients: Result<Vec<(Wire, reqwest::Client)>, String>,
+    clients: Result<Vec<UserClient>, String>,
     probe: Arc<Probe>,
 }
 
@@ -58,6 +60,7 @@ impl Transport for ReqwestTransport {
     fn open(connector: &Rc<Connector>, wires: &[Wire], local_address: Option<IpAddr>) -> Self {
         let probe = Arc::new(Probe::default());
         Self {
+            connector: connector.clone(),
             clients: connector.clients(wires, &probe, local_address),
             probe,
         }
@@ -65,34 +68,48 @@ impl Transport for ReqwestTransport {
 
     async fn exchange(
         &self,
-        outgoing: Outgoing,
+        mut outgoing: Outgoing,
         limits: &RequestLimits,
         response: &mut Response,
     ) -> Result<StatusCode, Failure> {
         let clients = self.clients.as_ref();
         let clients = clients.map_err(|why| Failure::new(Outcome::Other, why.clone()))?;
-        let client = clients.iter().find(|(wire, _)| *wire == limits.wire);
-        let (_, client) = client.ok_or_else(|| Failure::new(Outcome::Other, "no client for it"))?;
         if outgoing.unresolved.is_some() {
             let why = "the path has a segment `.` or `..`, which `reqwest` would resolve: use `client: direct`";
             return Err(Failure::new(Outcome::InvalidRequest, why));
         }
+        let elsewhere = self.connector.elsewhere(&outgoing.url);
+        let place = elsewhere.map(|(position, _)| position);
+        let mut clients = clients.iter();
+        let client = clients.find(|one| one.wire == limits.wire && one.elsewhere == place);
+        let client = client.ok_or_else(|| Failure::new(Outcome::Other, "no client for it"))?;
+        let client = &client.client;
         self.probe.begin(limits.connect_timeout);
         response.bytes_out += request_bytes(&outgoing);
-        let mut sent = None;
-        let mut streamed = None;
-        if let Some(contents) = &outgoing.contents {
-            let (body, counter) = payload::open(contents)
-                .await
-                .map_err(failures::file_failure)?;
-            streamed = Some(reqwest::Body::wrap(body));
-            sent = Some(counter);
+        let is_proxied = self.connector.is_proxied(&outgoing.url);
+        if let Some((_, entry)) = elsewhere {
+            lead_elsewhere(&mut outgoing, entry);
         }
-        let request = request(outgoing, streamed);
+        let opened = match (&outgoing.contents, &outgoing.body) {
+            (Some(contents), _) => Some(upload::open(contents).await),
+            (None, Some(body)) if body.len() > MAX_JOINED => {
+                Some(upload::open(&[FileContent::Bytes(body.clone())]).await)
+            }
+            _ => None,
+        };
+        let opened = opened.transpose().map_err(failures::file_failure)?;
+        let (body, mut progress) = opened.unzip();
+        let request = request(outgoing, body.map(reqwest::Body::wrap));
         let attempts = self.probe.opened().attempts;
         let stage = Cell::new(Stage::Head);
         let status = {
-            let sent_and_read = read(client.execute(request), limits, &stage, response);
+            let sent_and_read = read(
+                client.execute(request),
+                is_proxied,
+                limits,
+                &stage,
+                response,
+            );
             // Pinned here so that the probe still sees a connection being made when time is up.
             tokio::pin!(sent_and_read);
             timeout_at(limits.deadline, &mut sent_and_read)
@@ -101,8 +118,14 @@ impl Transport for ReqwestTransport {
         };
         // However it ended, it used an older connection if none was begun.
         response.reused += u16::from(self.probe.opened().attempts == attempts);
-        if let Some(sent) = sent {
-            response.bytes_out += sent.load(Ordering::Relaxed);
+        if let Some(progress) = &mut progress {
+            match status {
+                Ok(Ok(status)) if wants_rest(status, response) => {
+                    progress.finish(limits.deadline).await;
+                }
+                _ => progress.stop(),
+            }
+            response.bytes_out += progress.sent();
         }
         status?
     }
@@ -112,14 +135,29 @@ impl Transport for ReqwestTransport {
     }
 }
 
+/// Whether the rest of a request whose response is complete is still to be sent. After an error, or
+/// where the service closes the connection, nobody waits for it (RFC 9112, section 9.5).
+fn wants_rest(status: StatusCode, response: &Response) -> bool {
+    let is_close = |value: &header::HeaderValue| {
+        let mut options = value.as_bytes().split(|byte| *byte == b',');
+        options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
+    };
+    let mut connection = response.headers.get_all(header::CONNECTION).iter();
+    status.as_u16() < 400
+        && response.version != Some(HttpVersion::Http10)
+        && !connection.any(is_close)
+}
+
 /// Waits for the response to what is `sent`, and reads it into `response`.
 async fn read(
     sent: impl Future<Output = reqwest::Result<reqwest::Response>>,
+    is_proxied: bool,
     limits: &RequestLimits,
     stage: &Cell<Stage>,
     response: &mut Response,
 ) -> Result<StatusCode, Failure> {
-    let mut incoming = sent.await.map_err(|error| classify(error, Stage::Head))?;
+    let sent = sent.await;
+    let mut incoming = sent.map_err(|error| classify(error, Stage::Head, is_proxied))?;
     stage.set(Stage::Body);
     let head_at = Instant::now();
     response.phases.ttfb = Some(head_at - limits.started);
@@ -138,8 +176,9 @@ async fn read(
     let limit = limits.body_limit();
     let mut body = BytesMut::new();
     let mut length = 0;
-    while let Some(chunk) =
-        (incoming.chunk().await).map_err(|error| classify(error, Stage::Body))?
+    let mut has_waited = false;
+    while let Some(chunk) = (next_chunk(&mut incoming, &mut has_waited).await)
+        .map_err(|error| classify(error, Stage::Body, false))?
     {
         response.bytes_in += chunk.len() as u64;
         length += chunk.len() as u64;
@@ -153,13 +192,54 @@ async fn read(
     response.phases.download = Some(head_at.elapsed());
     response.body = body.freeze();
     response.body_bytes = length;
+    if has_waited {
+        // hyper takes the connection back in a task of its own, which is about to run: a request that
+        // is sent before would find none, and open a second one.
+        tokio::task::yield_now().await;
+    }
     Ok(incoming.status())
 }
 
+/// The next piece of a body, and whether it `has_waited` for it.
+async fn next_chunk(
+    incoming: &mut reqwest::Response,
+    has_waited: &mut bool,
+) -> reqwest::Result<Option<Bytes>> {
+    let chunk = incoming.chunk();
+    tokio::pin!(chunk);
+    std::future::poll_fn(|cx| {
+        let polled: Poll<_> = chunk.as_mut().poll(cx);
+        *has_waited |= polled.is_pending();
+        polled
+    })
+    .await
+}
+
+/// Makes reqwest connect where an entry says. Its resolver gives the port, too, but a port that stands
+/// in the URL has precedence; without it, the name is the same, and the `host` header is made whole.
+fn lead_elsewhere(outgoing: &mut Outgoing, entry: &ConnectTo) {
+    if outgoing.url.port().is_none_or(|port| port == entry.to_port) {
+        return;
+    }
+    if !outgoing.headers.contains_key(header::HOST)
+        && let Ok(host) = header::HeaderValue::from_str(&authority(&outgoing.url))
+    {
+        outgoing.headers.insert(header::HOST, host);
+    }
+    // Fails only for URLs that have no port.
+    let _ = outgoing.url.set_port(None);
+}
+
 fn request(outgoing: Outgoing, streamed: Option<reqwest::Body>) -> reqwest::Request {
+    let is_announced_empty = outgoing.length() == Some(0);
     let mut request = reqwest::Request::new(outgoing.method, outgoing.url);
     *request.headers_mut() = outgoing.headers;
     *request.body_mut() = streamed.or(outgoing.body.map(Into::into));
+    if is_announced_empty {
+        // hyper announces no empty body.
+        let zero = header::HeaderValue::from_static("0");
+        request.headers_mut().insert(header::CONTENT_LENGTH, zero);
+    }
     request
 }
 
@@ -173,7 +253,7 @@ fn version(version: ::http::Version) -> Option<HttpVersion> {
 }
 
 /// What is sent, as HTTP/1.1 text: `GET /path?query HTTP/1.1`, the header fields, the `host` and
-/// `content-length` that hyper adds, the line ends around them, and a body held in memory.
+/// `content-length` that hyper adds, the line ends around them, and a body that is not streamed.
 fn request_bytes(outgoing: &Outgoing) -> u64 {
     let url = &outgoing.url;
     let query = url.query().map_or(0, |query| query.len() + 1);
@@ -184,7 +264,13 @@ fn request_bytes(outgoing: &Outgoing) -> u64 {
         let port = url.port().map_or(0, |port| port.to_string().len() + 1);
         "host: \r\n".len() + url.host_str().map_or(0, str::len) + port
     };
-    let in_memory = outgoing.body.as_ref().map_or(0, Bytes::len) as u64;
+    let in_memory = outgoing.body.as_ref().map_or(0, Bytes::len);
+    // A larger one is counted as it is sent.
+    let in_memory = if in_memory > MAX_JOINED {
+        0
+    } else {
+        in_memory as u64
+    };
     let length = outgoing.length().map_or(0, length_bytes);
     let line = outgoing.method.as_str().len() + target + "  HTTP/1.1\r\n\r\n".len();
     (line + host) as u64 + size_of_fields(&outgoing.headers) + length + in_memory

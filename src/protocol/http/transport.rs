@@ -28,6 +28,10 @@ use crate::units::{format_bytes, format_duration};
 /// The largest body that is kept for checks; bytes. A larger one fails as `body_too_large`.
 const MAX_KEPT_BODY: u64 = 10_000_000;
 
+/// How long a service that has responded may take nothing of a request's body before the rest is no
+/// longer sent.
+pub(super) const STALLED: Duration = Duration::from_secs(1);
+
 /// The connections of one session.
 pub trait Transport: Sized + 'static {
     /// What the sessions of a worker share.

@@ -19,6 +19,8 @@ mapping! {
         cert_file: String,
         /// PEM file with the key of the client certificate. Defaults to `cert_file`.
         key_file: String,
+        /// Password of the key, if it is encrypted.
+        key_password: String,
         /// Skips certificate verification. The report says so.
         insecure: bool,
     }
@@ -33,7 +35,7 @@ mapping! {
         username: String,
         /// Password for the proxy.
         password: String,
-        /// Hosts to reach without the proxy: names with their subdomains, addresses, or networks such as `10.0.0.0/8`.
+        /// Hosts to reach without the proxy: names with their subdomains, addresses, networks such as `10.0.0.0/8`, `host:port`, or `*` for all.
         no_proxy: OneOrMany<At<String>>,
     }
 }

@@ -56,6 +56,8 @@ mapping! {
         proxy: ProxyFile,
         /// Addresses of this machine that users connect from, assigned in turn. Defaults to any.
         local_address: OneOrMany<At<String>>,
+        /// Where to connect instead, by the host and port of URLs: `{"shop.example.org:443": "10.0.0.7:8443"}`. Names in TLS, headers and cookies stay those of the URLs.
+        connect_to: Pairs<String>,
     }
 }
 

@@ -163,7 +163,7 @@ fn status(text: &str) -> Result<StatusRange, String> {
         text.trim()
             .parse::<u16>()
             .ok()
-            .filter(|code| (100..=599).contains(code))
+            .filter(|code| (100..=999).contains(code))
     };
     let class = |text: &str| {
         let digit = text
@@ -172,7 +172,7 @@ fn status(text: &str) -> Result<StatusRange, String> {
         let low = digit
             .parse::<u16>()
             .ok()
-            .filter(|digit| (1..=5).contains(digit))?
+            .filter(|digit| (1..=9).contains(digit))?
             * 100;
         Some((low, low + 99))
     };
@@ -183,7 +183,7 @@ fn status(text: &str) -> Result<StatusRange, String> {
     match range {
         Some((low, high)) if low <= high => Ok(StatusRange { low, high }),
         _ => Err(format!(
-            "`{text}` is not a status: write a code (`200`), a range (`200-299`) or a class (`2xx`), from 100 to 599"
+            "`{text}` is not a status: write a code (`200`), a range (`200-299`) or a class (`2xx`), from 100 to 999"
         )),
     }
 }
@@ -320,12 +320,13 @@ mod tests {
             ("200", 200, 200),
             ("200-299", 200, 299),
             ("4xx", 400, 499),
-            ("100 - 599", 100, 599),
+            ("100 - 999", 100, 999),
+            ("6xx", 600, 699),
         ] {
             assert_eq!(status(text), Ok(StatusRange { low, high }), "{text}");
         }
         for bad in [
-            "", "99", "600", "0xx", "6xx", "xx", "2x", "299-200", "200-", "ok", "-200",
+            "", "99", "1000", "0xx", "10xx", "xx", "2x", "299-200", "200-", "ok", "-200",
         ] {
             assert!(status(bad).is_err(), "{bad}");
         }

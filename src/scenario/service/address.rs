@@ -2,10 +2,10 @@
 //!
 //! Here: what a base URL and an endpoint's URL may look like. Not here: connecting (`protocol`).
 
-use url::Url;
+use url::{Host, Url};
 
 use crate::error::Diagnostic;
-use crate::plan::{Service, Template, TemplatePart};
+use crate::plan::{ConnectTo, Service, Template, TemplatePart};
 
 /// The word for the built-in service.
 const DEMO: &str = "demo";
@@ -149,6 +149,64 @@ pub(crate) fn parse_allowed(text: &str) -> Result<Vec<String>, Diagnostic> {
     )
 }
 
+/// Reads an entry of `connect_to`: connections for `from` are made to `to`.
+///
+/// # Errors
+/// A diagnostic without a place.
+pub(crate) fn parse_connect_to(from: &str, to: &str) -> Result<ConnectTo, Diagnostic> {
+    let read = |text: &str| match split_port(text) {
+        Some((host, port, None)) => Ok((host, port)),
+        _ => Err(
+            Diagnostic::new(format!("`{text}` is not a host with a port"))
+                .help("write it like `shop.example.org:443`, or `[::1]:8443`"),
+        ),
+    };
+    let ((from, port), (to, to_port)) = (read(from)?, read(to)?);
+    connect_to(from, port, to, to_port)
+}
+
+/// Reads `HOST:PORT:HOST:PORT`, as curl does.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_connect_to_option(text: &str) -> Result<ConnectTo, String> {
+    let parts = split_port(text).and_then(|(from, port, rest)| match split_port(rest?)? {
+        (to, to_port, None) => Some((from, port, to, to_port)),
+        _ => None,
+    });
+    let (from, port, to, to_port) =
+        parts.ok_or("write it like `shop.example.org:443:10.0.0.7:8443`, with both ports")?;
+    connect_to(from, port, to, to_port).map_err(|diagnostic| diagnostic.message)
+}
+
+fn connect_to(from: Host, port: u16, to: Host, to_port: u16) -> Result<ConnectTo, Diagnostic> {
+    let Host::Domain(host) = from else {
+        let text = format!("`{from}` is an address; only connections to a name can lead elsewhere");
+        return Err(Diagnostic::new(text).help("write the other address into the URL"));
+    };
+    Ok(ConnectTo {
+        host,
+        port,
+        to_host: to.to_string().trim_matches(['[', ']']).to_owned(),
+        to_port,
+    })
+}
+
+/// The host and the port, which is above 0, at the beginning of a text; what follows a further colon.
+fn split_port(text: &str) -> Option<(Host, u16, Option<&str>)> {
+    let end = match text.starts_with('[') {
+        true => text.find(']')? + 1,
+        false => text.find(':')?,
+    };
+    let rest = text[end..].strip_prefix(':')?;
+    let (port, rest) = match rest.split_once(':') {
+        Some((port, rest)) => (port, Some(rest)),
+        None => (rest, None),
+    };
+    let port = port.parse().ok().filter(|port| *port > 0)?;
+    Some((Host::parse(&text[..end]).ok()?, port, rest))
+}
+
 /// What an endpoint's URL turned out to be.
 #[derive(Debug)]
 pub(crate) enum EndpointUrl {
@@ -243,6 +301,47 @@ mod tests {
             let help = parse_host(text).unwrap_err().help.unwrap();
             assert!(help.contains(part) && !help.contains("s3cret"), "{help}");
         }
+    }
+
+    #[test]
+    fn connections_lead_from_a_name_to_a_name_or_an_address() {
+        let entry = |to_host: &str| ConnectTo {
+            host: "shop.example.org".into(),
+            port: 443,
+            to_host: to_host.into(),
+            to_port: 8443,
+        };
+        for (to, expected) in [
+            ("10.0.0.7", "10.0.0.7"),
+            ("Web-1.internal", "web-1.internal"),
+            ("[::1]", "::1"),
+        ] {
+            let read = parse_connect_to("Shop.example.org:443", &format!("{to}:8443"));
+            assert_eq!(read, Ok(entry(expected)), "{to}");
+            let option = format!("shop.example.org:443:{to}:8443");
+            assert_eq!(
+                parse_connect_to_option(&option),
+                Ok(entry(expected)),
+                "{to}"
+            );
+        }
+        for (from, to) in [
+            ("shop.example.org", "10.0.0.7:8443"),
+            ("shop.example.org:443", "10.0.0.7"),
+            ("shop.example.org:443", "10.0.0.7:0"),
+            ("shop.example.org:99999", "10.0.0.7:1"),
+            ("https://shop.example.org:443", "10.0.0.7:1"),
+            ("10.0.0.1:443", "10.0.0.7:1"),
+            ("[::1]:443", "10.0.0.7:1"),
+            ("", ""),
+        ] {
+            assert!(parse_connect_to(from, to).is_err(), "{from} {to}");
+            assert!(
+                parse_connect_to_option(&format!("{from}:{to}")).is_err(),
+                "{from} {to}"
+            );
+        }
+        assert!(parse_connect_to_option("a:1:b:2:c").is_err());
     }
 
     #[test]

@@ -1,21 +1,26 @@
-//! From `tls`, `proxy` and `local_address` to how the service is reached: certificates and keys are
-//! read and checked, so that a wrong one is found before the run.
+//! From `tls`, `proxy`, `local_address` and `connect_to` to how the service is reached: certificates and
+//! keys are read and checked, so that a wrong one is found before the run.
+//!
+//! Not here: how a key is found in its file (`private_key`).
 
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use super::address;
+use super::{address, private_key};
 use crate::error::Diagnostic;
-use crate::plan::{Authorities, ClientChoice, Escape, Identity, Proxy, Tls, Transport};
+use crate::plan::{
+    Authorities, ClientChoice, ConnectTo, Escape, Identity, NoProxy, Proxy, Tls, Transport,
+};
 use crate::scenario::keys::connection::{ProxyFile, TlsFile};
 use crate::scenario::keys::scenario::ScenarioFile;
 use crate::scenario::names::Names;
+use crate::scenario::options::Options;
 use crate::scenario::yaml::decode::At;
 use crate::scenario::yaml::findings::{Findings, Span};
 
@@ -39,6 +44,7 @@ pub(crate) fn refuse(client: ClientChoice, what: &str, key: Option<Span>, findin
 /// cannot be done by it, is reported.
 pub(crate) fn transport(
     file: &ScenarioFile,
+    options: &Options,
     client: ClientChoice,
     names: &Names<'_>,
     folder: &Path,
@@ -57,11 +63,19 @@ pub(crate) fn transport(
     let addresses = file.local_address.get();
     let addresses = addresses.map_or(&[][..], |addresses| &addresses.0);
     let local_addresses = addresses.iter().filter_map(|text| compiler.address(text));
+    let local_addresses = local_addresses.collect();
+    let connect_to = compiler.connect_to(file, &options.connect_to);
+    if !file.proxy.is_missing() && !connect_to.is_empty() {
+        let diagnostic = Diagnostic::new("`connect_to` cannot be used with a `proxy`")
+            .help("remove one of them: the proxy decides where its connections lead");
+        compiler.findings.report(file.connect_to.key(), diagnostic);
+    }
     Transport {
         client,
         tls: tls.unwrap_or_default(),
         proxy,
-        local_addresses: local_addresses.collect(),
+        local_addresses,
+        connect_to,
     }
 }
 
@@ -73,9 +87,12 @@ struct TransportCompiler<'a, 'n> {
 
 impl TransportCompiler<'_, '_> {
     fn tls(&mut self, file: &At<TlsFile>) -> Tls {
+        if let Some(password) = file.key_password.get() {
+            self.findings.hide_literal(password);
+        }
         let authorities = file.ca_file.get().and_then(|path| self.authorities(path));
         let identity = match (file.cert_file.get(), file.key_file.get()) {
-            (Some(cert), key) => self.identity(cert, key.unwrap_or(cert)),
+            (Some(cert), key) => self.identity(cert, key.unwrap_or(cert), file.key_password.get()),
             (None, Some(key)) => {
                 let diagnostic = Diagnostic::new("`key_file` without `cert_file`")
                     .help("add the certificate as `cert_file`");
@@ -106,13 +123,22 @@ impl TransportCompiler<'_, '_> {
         })
     }
 
-    fn identity(&mut self, cert: &At<String>, key: &At<String>) -> Option<Identity> {
+    fn identity(
+        &mut self,
+        cert: &At<String>,
+        key: &At<String>,
+        password: Option<&At<String>>,
+    ) -> Option<Identity> {
         let certificates = self.certificates(cert);
         let pem = self.read(key)?;
-        let private = match PrivateKeyDer::from_pem_slice(&pem) {
+        let password = match password {
+            Some(password) => Some(self.constant(password)?),
+            None => None,
+        };
+        let private = match private_key::read(&pem, password.as_deref()) {
             Ok(private) => private,
-            Err(_) => {
-                self.report(key, "it contains no private key in PEM format");
+            Err(why) => {
+                self.report(key, why);
                 return None;
             }
         };
@@ -199,15 +225,54 @@ impl TransportCompiler<'_, '_> {
             }
         };
         let no_proxy = file.no_proxy.get().map_or(&[][..], |hosts| &hosts.0);
-        let no_proxy = no_proxy.iter().filter_map(|host| {
-            let host = self.constant(host)?;
-            (!host.is_empty()).then_some(host)
+        let no_proxy = no_proxy.iter().filter_map(|written| {
+            let host = self.constant(written)?;
+            if host.is_empty() {
+                return None;
+            }
+            match NoProxy::parse(host.trim()) {
+                Ok(read) => Some(read),
+                Err(why) => {
+                    let diagnostic = Diagnostic::new(why).help(
+                        "write a name (`example.org`, with its subdomains), an address, a network \
+                         (`10.0.0.0/8`), `host:port`, or `*` for all",
+                    );
+                    self.findings.report(Some(written.at), diagnostic);
+                    None
+                }
+            }
         });
         Some(Proxy {
             no_proxy: no_proxy.collect(),
             url: url.as_str().trim_end_matches('/').to_owned(),
             credentials,
         })
+    }
+
+    /// What is `given` by the command line, and then the entries of the scenario for other places.
+    fn connect_to(&mut self, file: &ScenarioFile, given: &[ConnectTo]) -> Vec<ConnectTo> {
+        let mut entries: Vec<ConnectTo> = Vec::new();
+        let is_known = |entries: &[ConnectTo], entry: &ConnectTo| {
+            let mut known = entries.iter();
+            known.any(|known| (&known.host, known.port) == (&entry.host, entry.port))
+        };
+        // The last one that is given counts.
+        for entry in given.iter().rev() {
+            if !is_known(&entries, entry) {
+                entries.push(entry.clone());
+            }
+        }
+        for (from, to) in file.connect_to.get().map_or(&[][..], |pairs| &pairs.0) {
+            let Some(address) = self.constant(to) else {
+                continue;
+            };
+            match address::parse_connect_to(&from.text, &address) {
+                Ok(entry) if is_known(&entries, &entry) => {}
+                Ok(entry) => entries.push(entry),
+                Err(diagnostic) => self.findings.report(Some(to.at), diagnostic),
+            }
+        }
+        entries
     }
 
     fn address(&mut self, text: &At<String>) -> Option<IpAddr> {

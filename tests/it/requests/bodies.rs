@@ -20,6 +20,7 @@ fn bytes_out(result: &RunResult) -> u64 {
 /// A scenario with files beside it: an invoice, and one that is large.
 fn perfctl() -> Perfctl {
     let perfctl = Perfctl::new().file("scenarios/invoice.pdf", b"%PDF\x00\xff");
+    let perfctl = perfctl.env("EMPTY", "");
     let large = std::fs::File::create(perfctl.dir().join("scenarios/large.bin")).unwrap();
     large.set_len(LARGE).unwrap();
     perfctl
@@ -81,6 +82,47 @@ fn parts(seen: &Seen) -> Vec<(String, Vec<u8>)> {
         (head, two[1..].join(&b"\r\n\r\n"[..]))
     };
     pieces.into_iter().map(part).collect()
+}
+
+/// Without a length, strict servers respond with 411.
+fn a_request_without_a_body_says_so_where_its_method_has_one() {
+    for (endpoint, length) in [
+        ("- {post: /}", Some("0")),
+        ("- {put: /}", Some("0")),
+        ("- {patch: /}", Some("0")),
+        ("- {post: '/{{ user_id }}'}", Some("0")),
+        ("- {post: /, body: ''}", Some("0")),
+        (
+            "- {post: /, body: '{{ env.EMPTY }}', headers: {X: '{{ user_id }}'}}",
+            Some("0"),
+        ),
+        (
+            "- {post: /, body: '{{ iteration * 2 - 2 if false else \"\" }}'}",
+            Some("0"),
+        ),
+        ("- {post: /, body: a}", Some("1")),
+        ("- {get: /}", None),
+        ("- {delete: /}", None),
+        ("- {options: /}", None),
+        ("- {head: /}", None),
+    ] {
+        assert_eq!(
+            sent(endpoint).header("content-length"),
+            length,
+            "{endpoint}"
+        );
+    }
+    // What a redirect turns into a GET has no length any more.
+    let server = Recording::start(|seen, _| match seen.path() {
+        "/" => answer("302 Found", "location: /next\r\n", ""),
+        _ => ok(""),
+    });
+    let completed = perfctl()
+        .quick(&server.url(), "- {post: /}")
+        .args(["-i", "1"])
+        .run();
+    assert_eq!(outcomes(&completed.result()), "ok 1");
+    assert_eq!(server.seen()[1].header("content-length"), None);
 }
 
 fn a_multipart_body_has_its_texts_and_files() {
@@ -333,6 +375,7 @@ fn mistakes_in_bodies_are_shown_with_their_places() {
 }
 
 for_each_client! {
+    a_request_without_a_body_says_so_where_its_method_has_one
     a_multipart_body_has_its_texts_and_files
     a_large_file_is_sent_whole_alone_and_within_a_multipart_body
     a_large_file_is_not_held_in_memory

@@ -2,7 +2,7 @@
 
 use crate::support::clients::for_each_client;
 use crate::support::scenario::{count, outcomes, started, target};
-use crate::support::{Completed, Perfctl};
+use crate::support::{Completed, Fault, Misbehaving, Perfctl};
 use perfctl::metrics::{Outcome, RunResult};
 
 const MIX: &str = "
@@ -92,7 +92,21 @@ fn an_open_load_starts_exactly_rate_times_time() {
     assert_eq!(demo.requests(), 500);
 }
 
+/// As a real user has, whatever the size of the bodies.
+fn a_user_keeps_one_connection() {
+    for size in [1_000, 100_000, 1_000_000] {
+        let server = Misbehaving::start(Fault::BigBody(size));
+        let completed = Perfctl::scenario(&server.url(), "- {get: /}")
+            .args(["-u", "64", "-i", "1000"])
+            .run();
+        let result = completed.result();
+        assert_eq!(outcomes(&result), "ok 1000", "{size}");
+        assert_eq!(server.connections(), 64, "{size}");
+    }
+}
+
 for_each_client! {
+    a_user_keeps_one_connection
     a_hundred_thousand_requests_are_counted_alike_by_perfctl_and_the_service
     a_run_for_a_time_is_counted_as_exactly_in_both_models
     a_seed_gives_the_same_requests_on_any_number_of_workers

@@ -1,6 +1,6 @@
 //! Each fault of a service ends in its outcome, is counted once, and leaves a report.
 
-use crate::support::clients::for_each_client;
+use crate::support::clients::{self, for_each_client};
 use crate::support::scenario::{count, outcomes};
 use crate::support::{Completed, Fault, Misbehaving, Perfctl, closed_port};
 use perfctl::metrics::{Cell, Outcome, RunResult};
@@ -93,6 +93,57 @@ fn every_fault_on_the_wire_has_its_outcome_and_is_never_sent_twice() {
         assert_eq!(server.connections(), connections, "{fault:?}");
         let counted = all(&result).connections;
         assert_eq!(counted, connections, "as perfctl counts them: {fault:?}");
+    }
+}
+
+/// Small enough for the buffers in between, in memory, and streamed from a file.
+fn a_response_that_comes_during_an_upload_is_taken_and_the_upload_ends() {
+    for (fault, outcome, requests_per_connection) in [
+        (Fault::Echo, "ok 3", 3),
+        (Fault::StreamEarly, "ok 3", 3),
+        (Fault::OkEarly, "ok 3", 3),
+        (Fault::OkUnread, "ok 3", 1),
+        (Fault::RefuseEarly, "http_4xx 3", 1),
+    ] {
+        for size in [100_000, 8 << 20, 9 << 20] {
+            // The buffers between would hold all of it.
+            if size == 100_000 && matches!(fault, Fault::OkUnread) {
+                continue;
+            }
+            let server = Misbehaving::start(fault.clone());
+            let perfctl = Perfctl::new().file("scenarios/body", "");
+            let body = std::fs::File::create(perfctl.dir().join("scenarios/body")).unwrap();
+            body.set_len(size).unwrap();
+            let endpoint = "- {post: /, body_file: body, timeout: 20s}";
+            let result = perfctl
+                .quick(&server.url(), endpoint)
+                .args(["-u", "1", "-i", "3"])
+                .run()
+                .result();
+            let what = format!("{fault:?}, {size}");
+            assert_eq!(
+                outcomes(&result),
+                outcome,
+                "{what}: {:?}",
+                all(&result).examples
+            );
+            assert_eq!(server.requests(), 3, "{what}");
+            let is_reqwest = clients::chosen().is_none();
+            if is_reqwest && matches!(fault, Fault::OkEarly) {
+                // reqwest has the connection again only some time after the last byte has left.
+                assert!(server.connections() <= 3, "{what}");
+            } else {
+                assert_eq!(server.connections(), 3 / requests_per_connection, "{what}");
+            }
+            let whole = 3 * size;
+            let out = all(&result).bytes_out;
+            if size > 1 << 20 {
+                assert_eq!(out >= whole, requests_per_connection == 3, "{what}: {out}");
+            }
+            if matches!(fault, Fault::Echo) {
+                assert!(all(&result).bytes_in >= whole, "{what}");
+            }
+        }
     }
 }
 
@@ -218,6 +269,7 @@ for_each_client! {
     a_full_accept_queue_is_timeout_connect
     a_name_that_does_not_resolve_is_dns_and_named
     every_fault_on_the_wire_has_its_outcome_and_is_never_sent_twice
+    a_response_that_comes_during_an_upload_is_taken_and_the_upload_ends
     a_connection_closed_before_any_reply_is_made_once
     a_reset_in_the_body_keeps_the_bytes_that_came
     a_redirect_loop_ends_at_the_limit_with_its_hops_counted

@@ -2,8 +2,12 @@
 
 mod auth;
 mod bodies;
+mod cookies;
 mod counts;
 mod delays;
+mod differential;
 mod digest;
 mod faults;
+mod heads;
+mod reach;
 mod wire;

@@ -89,6 +89,15 @@ fn each_fault_shows_on_the_wire() {
             "retry-after: 1\r\ncontent-length: 0\r\n\r\n",
             open,
         ),
+        (Fault::Echo, "3\r\nabc\r\n0\r\n\r\n", open),
+        (Fault::StreamEarly, "\r\n\r\nfirstlater", open),
+        (Fault::OkEarly, "\r\n\r\nok", open),
+        (Fault::OkUnread, "\r\n\r\nok", open),
+        (
+            Fault::RefuseEarly,
+            "close\r\ncontent-length: 0\r\n\r\n",
+            None,
+        ),
     ];
     for (fault, tail, end) in cases {
         let server = Misbehaving::start(fault.clone());

@@ -9,20 +9,24 @@ use std::rc::Rc;
 use ::http::header::{self, HeaderValue};
 use url::Url;
 
-use super::connection::origin::{Origin, authority};
+use super::connection::origin::Origin;
 use crate::plan::{Auth, Body, Endpoint, Method};
 use crate::protocol::Rendered;
-use crate::protocol::http::request::outgoing::Outgoing;
+use crate::protocol::http::request::outgoing::{Outgoing, announces_empty, authority};
+use crate::protocol::http::request::payload::MAX_JOINED;
 use crate::protocol::http::request::prepared::{Prepared, is_set_per_request};
 
-/// The largest body that is written together with its head; bytes. A larger one is not copied.
-pub(super) const MAX_JOINED: usize = 64 << 10;
+/// The longest path that is written without being parsed; bytes. A longer one takes the general way,
+/// which knows how long a URL may be.
+const MAX_PATH: usize = 8 << 10;
 
 /// An endpoint's request as bytes.
 pub(super) struct EncodedRequest {
     pub(super) origin: Rc<Origin>,
     /// Whether its method is HEAD, so that a response has no body.
     pub(super) is_head: bool,
+    /// Whether it has a length though it has no body.
+    announces_empty: bool,
     segments: Vec<Segment>,
 }
 
@@ -45,6 +49,7 @@ impl EncodedRequest {
     /// where the credentials depend on the server.
     pub(super) fn new(endpoint: &Endpoint, prepared: &Prepared, base: &str) -> Option<Self> {
         let fixed = &prepared.request;
+        let announces_empty = announces_empty(&fixed.method);
         if !has_simple_body(endpoint) || fixed.contents.is_some() {
             return None;
         }
@@ -90,11 +95,15 @@ impl EncodedRequest {
         match (&fixed.body, endpoint.body.varies()) {
             (_, true) => encoder.slot(Segment::Body),
             (Some(body), false) if body.len() > MAX_JOINED => return None,
-            (body, false) => write_body(body.as_deref().unwrap_or_default(), &mut encoder.literal),
+            (body, false) => {
+                let body = body.as_deref().unwrap_or_default();
+                write_body(body, announces_empty, &mut encoder.literal);
+            }
         }
         Some(Self {
             origin: Rc::new(Origin::of(&fixed.url)?),
             is_head: endpoint.method == Method::Head,
+            announces_empty,
             segments: encoder.finish(),
         })
     }
@@ -107,7 +116,7 @@ impl EncodedRequest {
         };
         self.segments.iter().all(|segment| match segment {
             Segment::Literal(_) => true,
-            Segment::Path => is_plain(&rendered.url),
+            Segment::Path => rendered.url.len() <= MAX_PATH && is_plain(&rendered.url),
             Segment::Header(position) => {
                 let value = rendered.headers.get(*position);
                 value.is_some_and(|value| value.bytes().all(is_field_byte))
@@ -146,7 +155,8 @@ impl EncodedRequest {
                     bytes.extend_from_slice(secret(rendered).unwrap_or_default().as_bytes());
                 }
                 (Segment::Body, Some(rendered)) => {
-                    write_body(rendered.body.as_deref().unwrap_or("").as_bytes(), bytes);
+                    let body = rendered.body.as_deref().unwrap_or_default();
+                    write_body(body.as_bytes(), self.announces_empty, bytes);
                 }
                 (_, None) => {}
             }
@@ -239,9 +249,11 @@ pub(super) fn write(outgoing: &Outgoing, bytes: &mut Vec<u8>) {
     for (name, value) in &outgoing.headers {
         write_field(name.as_str(), value, bytes);
     }
-    match (&outgoing.body, outgoing.length()) {
-        (Some(body), _) if is_joined(outgoing) => write_body(body, bytes),
-        (_, length) => write_length(length.unwrap_or(0), bytes),
+    write_length(outgoing.length(), bytes);
+    if let Some(body) = &outgoing.body
+        && is_joined(outgoing)
+    {
+        bytes.extend_from_slice(body);
     }
 }
 
@@ -258,14 +270,15 @@ fn write_field(name: &str, value: &HeaderValue, bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(b"\r\n");
 }
 
-/// The end of the head and a body. An empty body is none.
-fn write_body(body: &[u8], bytes: &mut Vec<u8>) {
-    write_length(body.len() as u64, bytes);
+/// The end of the head and a body. An empty body is none, which is announced or not.
+fn write_body(body: &[u8], announces_empty: bool, bytes: &mut Vec<u8>) {
+    let is_announced = announces_empty || !body.is_empty();
+    write_length(is_announced.then_some(body.len() as u64), bytes);
     bytes.extend_from_slice(body);
 }
 
-fn write_length(length: u64, bytes: &mut Vec<u8>) {
-    if length > 0 {
+fn write_length(length: Option<u64>, bytes: &mut Vec<u8>) {
+    if let Some(length) = length {
         // Writing to memory cannot fail.
         let _ = write!(bytes, "content-length: {length}\r\n");
     }

@@ -175,8 +175,12 @@ impl IncomingResponse {
     /// The connection was closed.
     ///
     /// # Errors
-    /// When the response was not complete.
+    /// When the response was not complete, or was none.
     pub(super) fn close(&mut self, response: &mut Response) -> Result<(), Failure> {
+        if !self.partial.is_empty() {
+            // Not every byte of it was looked at when it came.
+            head::parse(&self.partial, self.options, &mut response.headers)?;
+        }
         if let Some((head, _)) = &self.head
             && head.framing == Framing::UntilClose
         {
@@ -220,6 +224,13 @@ impl IncomingResponse {
     pub(super) fn is_kept_alive(&self) -> bool {
         let head = self.head.as_ref();
         head.is_some_and(|(head, _)| head.is_kept_alive) && !self.has_surplus
+    }
+
+    /// Whether the rest of a request whose response is complete is still to be sent. After an error,
+    /// or where the service closes the connection, nobody waits for it (RFC 9112, section 9.5).
+    pub(super) fn wants_rest(&self) -> bool {
+        let head = self.head.as_ref();
+        self.is_kept_alive() && head.is_some_and(|(head, _)| head.status < 400)
     }
 
     /// The status of a complete response.

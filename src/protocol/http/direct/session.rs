@@ -68,7 +68,7 @@ impl Session for DirectSession {
         let encoded = self.encoded.get(request.index).and_then(Option::as_ref);
         let rendered = request.rendered.as_ref();
         let encoded =
-            encoded.filter(|encoded| self.http.jar.is_untouched() && encoded.can_encode(rendered));
+            encoded.filter(|encoded| self.http.jar.is_empty() && encoded.can_encode(rendered));
         // What is seldom needed is on the heap, so that idle users do not carry it along.
         let Some(encoded) = encoded else {
             return Box::pin(self.http.execute(request, response)).await;

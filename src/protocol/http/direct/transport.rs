@@ -14,7 +14,7 @@ use ::http::{Method, StatusCode};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
 use tokio::io::ReadBuf;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::connection::origin::Origin;
 use super::connection::{Connection, connecting};
@@ -26,11 +26,11 @@ use super::response::head_cache::HeadCache;
 use super::sending::Sending;
 use crate::error::Error;
 use crate::metrics::Outcome;
-use crate::plan::{FileContent, Plan, Wire};
+use crate::plan::{ConnectTo, FileContent, Plan, Wire};
 use crate::protocol::http::failure::{Stage, file_failure, io_failure};
 use crate::protocol::http::request::outgoing::Outgoing;
 use crate::protocol::http::request::payload::{self, StreamedBody};
-use crate::protocol::http::transport::{ConnectStep, Opened, RequestLimits, Transport};
+use crate::protocol::http::transport::{ConnectStep, Opened, RequestLimits, STALLED, Transport};
 use crate::protocol::{Failure, Response};
 
 /// How much is read at once; bytes.
@@ -52,6 +52,8 @@ pub struct DirectResources {
     write_buffer: RefCell<Vec<u8>>,
     /// The heads that services send again and again.
     heads: RefCell<HeadCache>,
+    /// Where connections lead elsewhere.
+    connect_to: Vec<ConnectTo>,
 }
 
 /// The connections of one session.
@@ -85,13 +87,14 @@ pub(super) struct WireRequest<F> {
 impl Transport for DirectTransport {
     type Resources = DirectResources;
 
-    fn resources(_: &Plan, mut tls: ClientConfig) -> Result<DirectResources, Error> {
+    fn resources(plan: &Plan, mut tls: ClientConfig) -> Result<DirectResources, Error> {
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(DirectResources {
             tls,
             read_buffer: RefCell::new(vec![0; READ].into()),
             write_buffer: RefCell::default(),
             heads: RefCell::default(),
+            connect_to: plan.transport.connect_to.clone(),
         })
     }
 
@@ -200,6 +203,16 @@ impl DirectTransport {
             };
             poll_fn(send).await?;
         }
+        if incoming.is_complete() && !sending.is_through() && incoming.wants_rest() {
+            // On the heap, since hardly any response comes before its request is out.
+            let sent = Box::pin(finish_sending(
+                &mut connection,
+                &mut sending,
+                limits,
+                response,
+            ));
+            sent.await?;
+        }
         if !incoming.is_complete() {
             let receive = |cx: &mut Context<'_>| {
                 self.receive(&mut connection, &mut incoming, limits, response, cx)
@@ -231,7 +244,8 @@ impl DirectTransport {
         can_go_on
     }
 
-    /// Writes the rest, until all is written or a response comes that does not wait for it.
+    /// Writes the rest and reads what comes in the meantime, until all is written, no more can be
+    /// written, or the response is complete.
     fn send(
         &self,
         connection: &mut Connection,
@@ -244,11 +258,7 @@ impl DirectTransport {
         if let Poll::Ready(sent) = sending.poll(connection, response, cx) {
             return Poll::Ready(sent);
         }
-        match self.receive(connection, incoming, limits, response, cx) {
-            Poll::Pending if incoming.stage() == Stage::Head => Poll::Pending,
-            Poll::Pending => Poll::Ready(Ok(())),
-            Poll::Ready(received) => Poll::Ready(received),
-        }
+        self.receive(connection, incoming, limits, response, cx)
     }
 
     /// Reads what has come, until the response is complete or its time is up.
@@ -306,7 +316,9 @@ impl DirectTransport {
             });
             tls.clone()
         };
-        let connect = connecting::connect(origin, self.local_address, tls, &step);
+        let mut elsewhere = self.shared.connect_to.iter();
+        let elsewhere = elsewhere.find(|one| one.host == origin.host && one.port == origin.port);
+        let connect = connecting::connect(origin, elsewhere, self.local_address, tls, &step);
         let Ok(connected) = timeout_at(by, connect).await else {
             let step = step.get();
             return Err(match by < limits.deadline {
@@ -348,6 +360,38 @@ impl DirectTransport {
             connection: Some(connection),
         });
     }
+}
+
+/// Writes the rest of a request whose response is complete: the service has yet to read it, before it
+/// takes another one. Ends when all is written, when the connection is closed, or when the service
+/// stops reading; the response counts in any case.
+///
+/// # Errors
+/// When a body file cannot be read, or was changed.
+async fn finish_sending(
+    connection: &mut Connection,
+    sending: &mut Sending,
+    limits: &RequestLimits,
+    response: &mut Response,
+) -> Result<(), Failure> {
+    while Instant::now() < limits.deadline {
+        let before = response.bytes_out;
+        let write = poll_fn(|cx| {
+            let sent = sending.poll(connection, response, cx);
+            match sent.is_pending() && connection.is_open(cx) {
+                true => Poll::Pending,
+                false => Poll::Ready(sent),
+            }
+        });
+        let ended = timeout(STALLED, write).await;
+        match ended {
+            Ok(Poll::Ready(sent)) => return sent,
+            Ok(Poll::Pending) => return Ok(()),
+            Err(_) if response.bytes_out == before => return Ok(()),
+            Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 fn is_same(a: &Rc<Origin>, b: &Rc<Origin>) -> bool {

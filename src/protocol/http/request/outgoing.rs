@@ -55,12 +55,38 @@ impl Outgoing {
         }
     }
 
-    /// The length of its body in bytes; `None` where it has none.
+    /// The length of its body in bytes, as it is announced; `None` where no length is.
     pub(crate) fn length(&self) -> Option<u64> {
         let in_memory = self.body.as_ref().map(|body| body.len() as u64);
         let length = self.contents.as_deref().map(payload::length);
-        // An empty body is sent as none.
-        length.or(in_memory.filter(|length| *length > 0))
+        match length.or(in_memory) {
+            Some(length @ 1..) => Some(length),
+            // An empty body is sent as none.
+            _ => announces_empty(&self.method).then_some(0),
+        }
+    }
+}
+
+/// Whether requests of this method say so when they have no body: RFC 9110, section 8.6. Without it,
+/// strict servers respond with 411.
+pub(crate) fn announces_empty(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+}
+
+/// The longest URL; bytes. The longest that reqwest can send, and eight times what servers accept.
+const MAX_URL: usize = 65_534;
+
+/// Whether a URL can be sent by any client.
+///
+/// # Errors
+/// A sentence that says why not.
+pub(crate) fn check_length(url: &Url) -> Result<(), String> {
+    let length = url.as_str().len();
+    match length > MAX_URL {
+        true => Err(format!(
+            "the URL has {length} bytes, and can have at most {MAX_URL}"
+        )),
+        false => Ok(()),
     }
 }
 
@@ -71,4 +97,13 @@ pub(crate) fn host_and_port(url: &Url) -> Option<String> {
         url.host_str()?,
         url.port_or_known_default()?
     ))
+}
+
+/// The value of the `host` header of a request to this URL.
+pub(crate) fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        None => host.to_owned(),
+        Some(port) => format!("{host}:{port}"),
+    }
 }

@@ -15,7 +15,9 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::plan::FileContent;
 
-/// How much of a file is read at once; bytes.
+/// The largest body that is sent together with its head; bytes. A larger one is streamed.
+pub(crate) const MAX_JOINED: usize = 64 << 10;
+/// How much is sent at once; bytes.
 const CHUNK: usize = 64 << 10;
 
 /// The length of a body in bytes, for its `content-length`.
@@ -124,11 +126,11 @@ impl Body for StreamedBody {
             match self.sources.front_mut() {
                 None => return Poll::Ready(None),
                 Some(BodySource::Bytes(bytes)) => {
-                    let bytes = std::mem::take(bytes);
-                    self.sources.pop_front();
-                    if !bytes.is_empty() {
-                        break bytes;
+                    if bytes.is_empty() {
+                        self.sources.pop_front();
+                        continue;
                     }
+                    break bytes.split_to(bytes.len().min(CHUNK));
                 }
                 Some(BodySource::File { left: 0, .. }) => {
                     self.sources.pop_front();

@@ -11,7 +11,7 @@ use flate2::write::GzEncoder;
 use url::Url;
 
 use super::header::header_value;
-use super::outgoing::Outgoing;
+use super::outgoing::{Outgoing, check_length};
 use crate::plan::{
     Auth, Body, BodyPiece, Endpoint, FileContent, Template, TemplatePart, check_target,
     encoded_target, has_dot_segments,
@@ -269,7 +269,7 @@ fn set_target(out: &mut Outgoing, target: &str) -> Result<(), String> {
         }
     }
     out.url.set_query(query);
-    Ok(())
+    check_length(&out.url)
 }
 
 #[cfg(test)]

@@ -194,16 +194,21 @@ impl fmt::Display for ConnectTimeout {
 impl StdError for ConnectTimeout {}
 
 /// The system's resolver, with errors of a type of its own.
-pub(super) struct Resolver(pub(crate) Arc<Probe>);
+pub(super) struct Resolver {
+    pub(super) probe: Arc<Probe>,
+    /// What is resolved instead of the name that is asked for.
+    pub(super) elsewhere: Option<(String, u16)>,
+}
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let probe = self.0.clone();
+        let probe = self.probe.clone();
+        let elsewhere = self.elsewhere.clone();
         Box::pin(async move {
             let started = Instant::now();
-            let host = name.as_str().to_owned();
-            // The port is filled in by the connector.
-            let found = match tokio::net::lookup_host((host.as_str(), 0)).await {
+            // Port 0 is filled in by the connector.
+            let (host, port) = elsewhere.unwrap_or_else(|| (name.as_str().to_owned(), 0));
+            let found = match tokio::net::lookup_host((host.as_str(), port)).await {
                 Ok(addresses) => Ok(addresses.collect::<Vec<_>>()),
                 Err(source) => Err(source),
             };

@@ -1,28 +1,47 @@
-//! Making reqwest clients: one for each virtual user and each kind of connection that the plan asks
-//! for, with everything that reqwest would do on its own switched off.
+//! Making reqwest clients: one for each virtual user, each kind of connection that the plan asks for,
+//! and each place where connections lead elsewhere, with everything that reqwest would do on its own
+//! switched off.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustls::client::Resumption;
+use url::Url;
 
 use super::connect::{Probe, ProbeLayer, Resolver, TlsSessions};
 use crate::error::Error;
-use crate::plan::{HttpChoice, Transport, Wire};
+use crate::plan::{ConnectTo, HttpChoice, NoProxy, Transport, Wire};
 
 /// Makes the clients of one worker's sessions.
 pub struct Connector {
     tls: rustls::ClientConfig,
     proxy: Option<reqwest::Proxy>,
+    no_proxy: Arc<[NoProxy]>,
+    connect_to: Vec<ConnectTo>,
+}
+
+/// A client of a virtual user.
+pub(super) struct UserClient {
+    pub(super) wire: Wire,
+    /// The entry of `connect_to` that its connections are for; `None` for all that lead where their
+    /// URLs say. Apart, since a pool knows connections by host and port alone.
+    pub(super) elsewhere: Option<usize>,
+    pub(super) client: reqwest::Client,
 }
 
 impl Connector {
     /// # Errors
     /// When the proxy cannot be used.
     pub(super) fn new(transport: &Transport, tls: rustls::ClientConfig) -> Result<Self, Error> {
+        let no_proxy = transport.proxy.as_ref().map(|proxy| &proxy.no_proxy[..]);
+        let no_proxy: Arc<[NoProxy]> = no_proxy.unwrap_or_default().into();
         let proxy = transport.proxy.as_ref().map(|proxy| {
-            let no_proxy = reqwest::NoProxy::from_string(&proxy.no_proxy.join(","));
-            let made = reqwest::Proxy::all(&proxy.url)?.no_proxy(no_proxy);
+            let mut made = reqwest::Proxy::all(&proxy.url)?;
+            if !no_proxy.is_empty() {
+                let (no_proxy, url) = (no_proxy.clone(), proxy.url.clone());
+                let is_meant = move |to: &Url| !no_proxy.iter().any(|one| one.matches(to));
+                made = reqwest::Proxy::custom(move |to| is_meant(to).then(|| url.clone()));
+            }
             Ok(match &proxy.credentials {
                 Some((name, password)) => made.basic_auth(name, password),
                 None => made,
@@ -31,7 +50,25 @@ impl Connector {
         let proxy = proxy
             .transpose()
             .map_err(|error: reqwest::Error| Error::Proxy(error.to_string()))?;
-        Ok(Self { tls, proxy })
+        Ok(Self {
+            tls,
+            proxy,
+            no_proxy,
+            connect_to: transport.connect_to.clone(),
+        })
+    }
+
+    /// Whether requests for a URL go through the proxy.
+    pub(super) fn is_proxied(&self, url: &Url) -> bool {
+        self.proxy.is_some() && !self.no_proxy.iter().any(|one| one.matches(url))
+    }
+
+    /// Where connections for a URL lead elsewhere: the position of the entry, and the entry.
+    pub(super) fn elsewhere(&self, url: &Url) -> Option<(usize, &ConnectTo)> {
+        let mut entries = self.connect_to.iter().enumerate();
+        entries.find(|(_, entry)| {
+            url.host_str() == Some(&entry.host) && url.port_or_known_default() == Some(entry.port)
+        })
     }
 
     /// Whether such clients can be made at all.
@@ -51,13 +88,18 @@ impl Connector {
         wires: &[Wire],
         probe: &Arc<Probe>,
         local_address: Option<IpAddr>,
-    ) -> Result<Vec<(Wire, reqwest::Client)>, String> {
+    ) -> Result<Vec<UserClient>, String> {
         let tickets = Resumption::store(Arc::new(TlsSessions::new(probe.clone())));
-        wires
-            .iter()
-            .map(|wire| {
-                let client = self.client(*wire, probe, tickets.clone(), local_address)?;
-                Ok((*wire, client))
+        let places = std::iter::once(None).chain((0..self.connect_to.len()).map(Some));
+        let kinds = places.flat_map(|place| wires.iter().map(move |wire| (*wire, place)));
+        kinds
+            .map(|(wire, elsewhere)| {
+                let tickets = tickets.clone();
+                Ok(UserClient {
+                    wire,
+                    elsewhere,
+                    client: self.client(wire, elsewhere, probe, tickets, local_address)?,
+                })
             })
             .collect()
     }
@@ -65,6 +107,7 @@ impl Connector {
     fn client(
         &self,
         wire: Wire,
+        elsewhere: Option<usize>,
         probe: &Arc<Probe>,
         tickets: Resumption,
         local_address: Option<IpAddr>,
@@ -76,10 +119,19 @@ impl Connector {
             HttpChoice::Http1 => tls.alpn_protocols = vec![b"http/1.1".to_vec()],
             HttpChoice::Http2 => tls.alpn_protocols = vec![b"h2".to_vec()],
         }
+        let elsewhere = elsewhere.map(|position| &self.connect_to[position]);
+        let resolver = Resolver {
+            probe: probe.clone(),
+            elsewhere: elsewhere.map(|entry| (entry.to_host.clone(), entry.to_port)),
+        };
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .connector_layer(ProbeLayer(probe.clone()))
-            .dns_resolver(Resolver(probe.clone()))
+            .dns_resolver(resolver)
+            // As the other client does: folded lines are one (RFC 9112, section 5.2), and a line that
+            // is no field is none, while the rest is read.
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .http1_ignore_invalid_headers_in_responses(true)
             .retry(reqwest::retry::never())
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()

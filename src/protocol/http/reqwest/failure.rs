@@ -6,18 +6,22 @@ use std::io;
 use super::connect::ConnectTimeout;
 use crate::metrics::Outcome;
 use crate::protocol::Failure;
-use crate::protocol::http::failure::{DnsError, Stage, cut_off, outcome_of_io};
+use crate::protocol::http::failure::{DnsError, Stage, cut_off, outcome_of_io, tls_text};
 use crate::protocol::http::request::payload::FileError;
 
-/// The outcome of a client's error. The URL, which may hold secrets, is left out of the text.
-pub(super) fn classify(error: reqwest::Error, stage: Stage) -> Failure {
+/// The outcome of a client's error. The URL, which may hold secrets, is left out of the text. Whether
+/// the request `is_proxied` tells whose fault it is that there is no connection.
+pub(super) fn classify(error: reqwest::Error, stage: Stage, is_proxied: bool) -> Failure {
     let error = error.without_url();
     let connecting = error.is_connect();
     let mut text = error.to_string();
     let mut outcome = None;
     let mut next: Option<&(dyn StdError + 'static)> = Some(&error);
     while let Some(cause) = next {
-        text = cause.to_string();
+        text = match cause.downcast_ref::<rustls::Error>() {
+            Some(error) => tls_text(error),
+            None => cause.to_string(),
+        };
         if let Some(found) = outcome_of(cause, stage, connecting) {
             // The innermost cause knows best: a reset inside an incomplete message is a reset.
             outcome = Some(found);
@@ -29,9 +33,27 @@ pub(super) fn classify(error: reqwest::Error, stage: Stage) -> Failure {
     } else {
         Outcome::Other
     };
+    if connecting && is_proxied {
+        text = match outcome {
+            // Of the service, or of a proxy by TLS: the text says whose certificate it is.
+            Some(Outcome::Tls | Outcome::TimeoutTls) => text,
+            Some(_) => format!("no connection by the proxy: {text}"),
+            // What is left are the responses to CONNECT.
+            None => refused_by_proxy(&text),
+        };
+    }
     Failure {
         outcome: outcome.unwrap_or(fallback),
         text,
+    }
+}
+
+/// The text for a refused CONNECT. Of its status, reqwest says only whether it was 407, and that only
+/// in words.
+fn refused_by_proxy(text: &str) -> String {
+    match text.contains("authorization required") {
+        true => "refused by the proxy with status 407: it requires other credentials".to_owned(),
+        false => format!("refused by the proxy (CONNECT): {text}"),
     }
 }
 

@@ -63,6 +63,28 @@ pub enum Fault {
     NotModified,
     /// Answers 429 with `retry-after: 1`.
     TooManyRequests,
+    /// Sends back each piece of a body as it comes, in chunks.
+    Echo,
+    /// Sends the first half of its answer when it has the head of a request, and the second when it
+    /// has the body.
+    StreamEarly,
+    /// Answers 200 when it has the head, and then reads the body.
+    OkEarly,
+    /// Answers 200 when it has the head, reads no more of the body, and keeps the connection open.
+    OkUnread,
+    /// Answers 413 when it has the head, announces that it closes the connection, and does, with the
+    /// body unread.
+    RefuseEarly,
+}
+
+impl Fault {
+    /// Whether it answers before it has the body of a request.
+    fn is_early(&self) -> bool {
+        matches!(
+            self,
+            Self::Echo | Self::StreamEarly | Self::OkEarly | Self::OkUnread | Self::RefuseEarly
+        )
+    }
 }
 
 /// The server. Dropping it stops it and cuts its connections.
@@ -103,7 +125,8 @@ impl Misbehaving {
         self.serving.connections()
     }
 
-    /// Requests read, with the part of their body that `content-length` announces.
+    /// Requests read, with the part of their body that `content-length` announces, unless the server
+    /// answers before it.
     pub fn requests(&self) -> u64 {
         self.serving.requests()
     }
@@ -150,6 +173,12 @@ impl Connection {
         let _ = self.stream.set_nodelay(true);
         let mut served = 0;
         loop {
+            if fault.is_early() {
+                match self.answer_early(&fault).await {
+                    Some(()) => continue,
+                    None => return,
+                }
+            }
             let request = match &fault {
                 Fault::CloseIdle(idle) if served > 0 => {
                     timeout(*idle, self.request()).await.unwrap_or_default()
@@ -166,23 +195,88 @@ impl Connection {
 
     /// Reads one request and returns its head; `None` at the end.
     async fn request(&mut self) -> Option<String> {
+        let (head, mut left) = self.head().await?;
+        while left > 0 {
+            self.piece(&mut left).await?;
+        }
+        self.counts.requests.fetch_add(1, Relaxed);
+        Some(head)
+    }
+
+    /// Reads the head of a request, and returns it with the length of the body; `None` at the end.
+    async fn head(&mut self) -> Option<(String, usize)> {
         loop {
-            let text = String::from_utf8_lossy(&self.received);
-            if let Some(end) = text.find("\r\n\r\n") {
-                let head = text[..end].to_ascii_lowercase();
+            let end = self
+                .received
+                .windows(4)
+                .position(|four| four == b"\r\n\r\n");
+            if let Some(end) = end {
+                let head = String::from_utf8_lossy(&self.received[..end]).to_ascii_lowercase();
+                self.received.drain(..end + 4);
                 let length = head
                     .lines()
                     .find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
-                let whole = end + 4 + length.unwrap_or(0);
-                if self.received.len() >= whole {
-                    self.received.drain(..whole);
-                    self.counts.requests.fetch_add(1, Relaxed);
-                    return Some(head);
-                }
+                return Some((head, length.unwrap_or(0)));
             }
             if self.stream.read_buf(&mut self.received).await.ok()? == 0 {
                 return None;
             }
+        }
+    }
+
+    /// The next piece of a body, of which so much is left; `None` at the end.
+    async fn piece(&mut self, left: &mut usize) -> Option<Vec<u8>> {
+        if self.received.is_empty() && self.stream.read_buf(&mut self.received).await.ok()? == 0 {
+            return None;
+        }
+        let taken = self.received.len().min(*left);
+        *left -= taken;
+        Some(self.received.drain(..taken).collect())
+    }
+
+    /// Reads the head of a request and answers before it has the body; `None` when the connection is
+    /// to end.
+    async fn answer_early(&mut self, fault: &Fault) -> Option<()> {
+        let (_, mut left) = self.head().await?;
+        self.counts.requests.fetch_add(1, Relaxed);
+        match fault {
+            Fault::Echo => {
+                self.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+                    .await?;
+                while left > 0 {
+                    let piece = self.piece(&mut left).await?;
+                    self.send(&format!("{:x}\r\n", piece.len())).await?;
+                    self.stream.write_all(&piece).await.ok()?;
+                    self.send("\r\n").await?;
+                }
+                return self.send("0\r\n\r\n").await;
+            }
+            Fault::StreamEarly => {
+                self.send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nfirst")
+                    .await?;
+            }
+            Fault::RefuseEarly => {
+                let refusal =
+                    "HTTP/1.1 413 Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+                self.send(refusal).await;
+                // As servers do that want the refusal to arrive before the reset.
+                sleep(Duration::from_millis(20)).await;
+                return None;
+            }
+            _ => {
+                self.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+                    .await?;
+            }
+        }
+        if matches!(fault, Fault::OkUnread) {
+            return std::future::pending().await;
+        }
+        while left > 0 {
+            self.piece(&mut left).await?;
+        }
+        match fault {
+            Fault::StreamEarly => self.send("later").await,
+            _ => Some(()),
         }
     }
 
@@ -206,7 +300,12 @@ impl Connection {
                 None
             }
             Fault::KeepAlive(_) => self.send(OK).await,
-            Fault::NeverAccept => None,
+            Fault::NeverAccept
+            | Fault::Echo
+            | Fault::StreamEarly
+            | Fault::OkEarly
+            | Fault::OkUnread
+            | Fault::RefuseEarly => None,
             Fault::Hang => std::future::pending().await,
             Fault::ResetInHead => {
                 self.send("HTTP/1.1 200 OK\r\ncontent-le").await;

@@ -57,8 +57,14 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Starts it; `answer` gets each request and its number from 0, and returns the whole answer.
+    /// Starts it; `answer` gets each request and its number from 0, and returns the whole answer. If
+    /// that says `connection: close`, the connection is closed.
     pub fn start(answer: impl Fn(&Seen, usize) -> String + Send + Sync + 'static) -> Self {
+        Self::start_raw(move |seen, number| answer(seen, number).into_bytes())
+    }
+
+    /// The same, whose answers need not be text.
+    pub fn start_raw(answer: impl Fn(&Seen, usize) -> Vec<u8> + Send + Sync + 'static) -> Self {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let kept = seen.clone();
         let answer = Arc::new(answer);
@@ -81,7 +87,12 @@ impl Recording {
 
     /// `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.serving.addr())
+        format!("http://{}", self.addr())
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub fn addr(&self) -> SocketAddr {
+        self.serving.addr()
     }
 
     /// Connections accepted.
@@ -125,7 +136,7 @@ async fn serve(
     peer: SocketAddr,
     counts: &Counts,
     kept: &Mutex<Vec<Seen>>,
-    answer: &(dyn Fn(&Seen, usize) -> String + Send + Sync),
+    answer: &(dyn Fn(&Seen, usize) -> Vec<u8> + Send + Sync),
 ) -> std::io::Result<()> {
     let mut received = Vec::new();
     loop {
@@ -141,7 +152,7 @@ async fn serve(
         let (line, head) = text.split_once("\r\n").unwrap();
         let mut seen = Seen {
             line: line.to_owned(),
-            head: head.trim_end().to_owned(),
+            head: head.trim_end_matches("\r\n").to_owned(),
             body: Vec::new(),
             length: 0,
             size: 0,
@@ -169,6 +180,11 @@ async fn serve(
             kept.push(seen.clone());
             kept.len() - 1
         };
-        stream.write_all(answer(&seen, number).as_bytes()).await?;
+        let answer = answer(&seen, number);
+        stream.write_all(&answer).await?;
+        let close = b"connection: close\r\n";
+        if answer.windows(close.len()).any(|some| some == close) {
+            return Ok(());
+        }
     }
 }

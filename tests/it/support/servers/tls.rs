@@ -28,7 +28,7 @@ pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 /// What a server shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Certificate {
-    /// For 127.0.0.1 and localhost, valid for long.
+    /// For 127.0.0.1, localhost and shop.example.org, valid for long.
     Good,
     /// The same, but expired.
     Expired,
@@ -97,7 +97,9 @@ impl Authority {
     fn server(&self, certificate: Certificate, protocol: &[u8], mutual: bool) -> ServerConfig {
         let names = match certificate {
             Certificate::WrongName => vec!["elsewhere.example".to_owned()],
-            _ => vec!["127.0.0.1".to_owned(), "localhost".to_owned()],
+            _ => ["127.0.0.1", "localhost", "shop.example.org"]
+                .map(str::to_owned)
+                .into(),
         };
         let mut params = CertificateParams::new(names).unwrap();
         if certificate == Certificate::Expired {
@@ -106,17 +108,26 @@ impl Authority {
         }
         let key = KeyPair::generate().unwrap();
         let signed = params.signed_by(&key, &self.0).unwrap();
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_client_cert_verifier(self.verifier(mutual))
-            .with_single_cert(vec![signed.der().clone()], key)
-            .unwrap();
-        config.alpn_protocols = vec![protocol.to_vec()];
-        config
+        server(&signed, &key, self.verifier(mutual), protocol)
     }
+}
+
+fn server(
+    certificate: &rcgen::Certificate,
+    key: &KeyPair,
+    verifier: Arc<dyn ClientCertVerifier>,
+    protocol: &[u8],
+) -> ServerConfig {
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .unwrap();
+    config.alpn_protocols = vec![protocol.to_vec()];
+    config
 }
 
 impl Authority {
@@ -142,7 +153,35 @@ impl TlsServer {
         Self::start_with(authority, certificate, talk, false)
     }
 
-    /// The same, which wants a certificate of the client from the same authority.
+    /// One by HTTP/1.1 that signed its certificate, for this name, itself: as a CA, which is what
+    /// `openssl req -x509` makes, or not. Also the certificate.
+    pub fn self_signed(name: &str, is_ca: bool, is_expired: bool) -> (Self, String) {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.is_ca = match is_ca {
+            true => IsCa::Ca(BasicConstraints::Unconstrained),
+            false => IsCa::ExplicitNoCa,
+        };
+        if is_expired {
+            params.not_before = date_time_ymd(2001, 1, 1);
+            params.not_after = date_time_ymd(2002, 1, 1);
+        }
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let config = server(
+            &certificate,
+            &key,
+            WebPkiClientVerifier::no_client_auth(),
+            b"http/1.1",
+        );
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let talk = Talk::Http1(Duration::ZERO);
+        let serving = Serving::start(1024, |listener, counts| {
+            accept(listener, acceptor, talk, counts)
+        });
+        (Self(serving), certificate.pem())
+    }
+
+    /// As [`Self::start`], which wants a certificate of the client from the same authority.
     pub fn mutual(authority: &Authority, talk: Talk) -> Self {
         Self::start_with(authority, Certificate::Good, talk, true)
     }

@@ -15,6 +15,7 @@ use tokio_rustls::TlsConnector;
 use super::Connection;
 use super::origin::Origin;
 use crate::metrics::Outcome;
+use crate::plan::ConnectTo;
 use crate::protocol::Failure;
 use crate::protocol::http::failure::{DnsError, Stage, io_failure};
 use crate::protocol::http::transport::ConnectStep;
@@ -31,24 +32,30 @@ pub(crate) struct ConnectTimes {
     pub(crate) tls: Option<Duration>,
 }
 
-/// Connects to an origin, and records in `step` how far it has come. Without a time limit. `tls` is
-/// called only where it is needed: tickets take more memory than everything else of a user.
+/// Connects to an origin, or where `elsewhere` says, and records in `step` how far it has come. Without
+/// a time limit. `tls` is called only where it is needed: tickets take more memory than everything else
+/// of a user.
 ///
 /// # Errors
 /// Why there is no connection, with the outcome of its cause.
 pub(crate) async fn connect(
     origin: &Origin,
+    elsewhere: Option<&ConnectTo>,
     local_address: Option<IpAddr>,
     tls: impl FnOnce() -> Arc<ClientConfig>,
     step: &Cell<ConnectStep>,
 ) -> Result<(Connection, ConnectTimes), Failure> {
     let started = Instant::now();
-    let (addresses, dns) = match origin.address {
-        Some(address) => (vec![SocketAddr::new(address, origin.port)], None),
-        None => (resolve(origin).await?, Some(started.elapsed())),
+    let (host, address, port) = match elsewhere {
+        None => (&origin.host, origin.address, origin.port),
+        Some(place) => (&place.to_host, place.to_host.parse().ok(), place.to_port),
+    };
+    let (addresses, dns) = match address {
+        Some(address) => (vec![SocketAddr::new(address, port)], None),
+        None => (resolve(host, port).await?, Some(started.elapsed())),
     };
     let resolved = Instant::now();
-    let stream = tcp(origin, addresses, local_address).await?;
+    let stream = tcp(host, addresses, local_address).await?;
     let remote = stream.peer_addr().map_err(|error| cannot_connect(&error))?;
     // A request is sent at once, instead of being held back for more data.
     stream
@@ -74,18 +81,18 @@ pub(crate) async fn connect(
     Ok((Connection::tls(stream, remote), times))
 }
 
-async fn resolve(origin: &Origin) -> Result<Vec<SocketAddr>, Failure> {
-    let host = origin.host.clone();
-    let found = tokio::net::lookup_host((host.as_str(), origin.port)).await;
+async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+    let found = tokio::net::lookup_host((host, port)).await;
     found.map(Iterator::collect).map_err(|source| {
+        let host = host.to_owned();
         let error = DnsError { host, source };
         Failure::new(Outcome::Dns, error.to_string())
     })
 }
 
-/// Connects to one of the addresses, of which those of the first one's family are preferred.
+/// Connects to one of the addresses of `host`, of which those of the first one's family are preferred.
 async fn tcp(
-    origin: &Origin,
+    host: &str,
     addresses: Vec<SocketAddr>,
     local_address: Option<IpAddr>,
 ) -> Result<TcpStream, Failure> {
@@ -103,7 +110,7 @@ async fn tcp(
     };
     if first.is_empty() {
         let from = local_address.map_or(String::new(), |address| format!(" from {address}"));
-        let text = format!("`{}` has no address that is reachable{from}", origin.host);
+        let text = format!("`{host}` has no address that is reachable{from}");
         return Err(Failure::new(Outcome::ConnectFailed, text));
     }
     let connected = match second.is_empty() {
@@ -186,17 +193,8 @@ mod tests {
         address(&TcpListener::bind((host, 0)).unwrap())
     }
 
-    fn origin() -> Origin {
-        Origin {
-            is_tls: false,
-            host: "somewhere".into(),
-            address: None,
-            port: 80,
-        }
-    }
-
     async fn peer(addresses: &[SocketAddr], local: Option<IpAddr>) -> Result<SocketAddr, Outcome> {
-        let stream = tcp(&origin(), addresses.to_vec(), local).await;
+        let stream = tcp("somewhere", addresses.to_vec(), local).await;
         let stream = stream.map_err(|failure| failure.outcome)?;
         Ok(stream.peer_addr().unwrap())
     }

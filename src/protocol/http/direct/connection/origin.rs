@@ -38,12 +38,3 @@ impl Origin {
         })
     }
 }
-
-/// The value of the `host` header of a request to this URL.
-pub(crate) fn authority(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    match url.port() {
-        None => host.to_owned(),
-        Some(port) => format!("{host}:{port}"),
-    }
-}

@@ -4,10 +4,11 @@
 //! Pure over bytes. The other fields become a map only where something looks at them: a map costs
 //! more than all the rest of a small response.
 
+use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
 use ::http::header::{HeaderMap, HeaderName, HeaderValue};
-use httparse::{Header, ParserConfig, Status};
+use httparse::{ParserConfig, Status};
 
 use super::body::{Chunks, Framing};
 use crate::metrics::{HttpVersion, Outcome};
@@ -64,11 +65,12 @@ pub(crate) fn parse(
     // Not cleared, since that costs more than reading a small head.
     let mut headers = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut response = httparse::Response::new(&mut []);
-    let parsed = ParserConfig::default().parse_response_with_uninit_headers(
-        &mut response,
-        bytes,
-        &mut headers,
-    );
+    let mut config = ParserConfig::default();
+    // As the other client does: folded lines are one (RFC 9112, section 5.2), and a line that is no
+    // field is none, while the rest is read.
+    config.allow_obsolete_multiline_headers_in_responses(true);
+    config.ignore_invalid_headers_in_responses(true);
+    let parsed = config.parse_response_with_uninit_headers(&mut response, bytes, &mut headers);
     let length = match parsed {
         Ok(Status::Complete(length)) => length,
         Ok(Status::Partial) if bytes.len() > MAX_HEAD => {
@@ -91,11 +93,13 @@ pub(crate) fn parse(
     };
     let mut head_fields = HeadFields::default();
     for header in response.headers.iter() {
+        let value = unfolded(header.value);
         let is_used = head_fields
-            .read_field(header, status)
+            .read_field(header.name, &value, status)
             .map_err(|why| not_http(why, bytes))?;
         if is_used || options.all_fields {
-            keep(header, fields).ok_or_else(|| not_http("invalid header field", bytes))?;
+            keep(header.name, &value, fields)
+                .ok_or_else(|| not_http("invalid header field", bytes))?;
         }
     }
     let framing = head_fields.framing(status, version, options.is_bodyless);
@@ -132,10 +136,19 @@ pub(crate) fn not_http(why: &str, bytes: &[u8]) -> Failure {
     )
 }
 
+/// A value in one line: where it was folded, there is a space.
+fn unfolded(value: &[u8]) -> Cow<'_, [u8]> {
+    if !value.contains(&b'\n') {
+        return Cow::Borrowed(value);
+    }
+    let lines = value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    Cow::Owned(lines.collect::<Vec<_>>().join(&b' '))
+}
+
 /// Adds a field to a map. `None` when it is not valid.
-fn keep(header: &Header<'_>, fields: &mut HeaderMap) -> Option<()> {
-    let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
-    let value = HeaderValue::from_bytes(header.value).ok()?;
+fn keep(name: &str, value: &[u8], fields: &mut HeaderMap) -> Option<()> {
+    let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+    let value = HeaderValue::from_bytes(value).ok()?;
     fields.try_append(name, value).ok()?;
     Some(())
 }
@@ -158,13 +171,13 @@ enum FramingError {
 
 impl HeadFields {
     /// Reads one field. Whether it is always kept in the map of the response.
-    fn read_field(&mut self, header: &Header<'_>, status: u16) -> Result<bool, &'static str> {
-        let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+    fn read_field(&mut self, name: &str, value: &[u8], status: u16) -> Result<bool, &'static str> {
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
         // By the length first: most fields are none of these.
-        match header.name.len() {
+        match name.len() {
             8 if is("location") => return Ok((300..400).contains(&status)),
             10 if is("set-cookie") => return Ok(true),
-            10 if is("connection") => match header.value {
+            10 if is("connection") => match value {
                 // As most servers write it.
                 b"keep-alive" => self.keep_alive = true,
                 b"close" => self.close = true,
@@ -178,10 +191,10 @@ impl HeadFields {
             13 if is("server-timing") => return Ok(true),
             14 if is("content-length") => {
                 // One number, as a rule, and otherwise a list of the same one.
-                match number(header.value) {
+                match number(value) {
                     Some(length) => self.set_length(length)?,
                     None => {
-                        for element in elements(header.value) {
+                        for element in elements(value) {
                             let length = number(element).ok_or("invalid content-length")?;
                             self.set_length(length)?;
                         }
@@ -190,7 +203,7 @@ impl HeadFields {
             }
             16 if is("www-authenticate") => return Ok(status == 401),
             17 if is("transfer-encoding") => {
-                let last = elements(header.value).last().unwrap_or_default();
+                let last = elements(value).last().unwrap_or_default();
                 self.is_chunked = Some(last.eq_ignore_ascii_case(b"chunked"));
             }
             _ => {}

@@ -1,0 +1,264 @@
+//! The same requests by both clients against one server that records them: the same bytes, except for
+//! the order of header fields, and the same outcomes.
+
+use std::io::Write as _;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::support::Perfctl;
+use crate::support::recording::{Recording, Seen};
+use crate::support::scenario::outcomes;
+
+/// The steps of a flow: methods, bodies, headers, credentials, cookies, redirects, encodings, and
+/// responses that are odd in many ways. `ODD/...` names one of [`odd`]. The last one is last because
+/// reqwest keeps its connection, which it has read to an end, and the direct client does not.
+const STEPS: &str = r##"
+- get: /plain?a=1&b=%20c&d=%C3%A9
+- get: /a/../b/./c//d
+- get: "/quotes/'\"<>`{}|^?q='\"<>`{}|^"
+- get: /fragment?x#y
+- head: /head
+- options: /options
+- delete: /delete
+- {delete: /delete-with-body, body: gone}
+- {get: /get-with-body, body: odd}
+- post: /empty
+- put: /empty
+- patch: /empty
+- {post: /empty-text, body: ""}
+- {post: /text, body: "some text\nin lines"}
+- {put: /json, json: {a: [1, 2.5, null, true], "b c": "é"}}
+- {patch: /form, form: {a: "1 2", b: "&=é", c: ""}}
+- {post: /file, body_file: small.bin}
+- {post: /large, body_file: large.bin}
+- {post: /huge, body_file: huge.bin}
+- {post: /gzip, body: "again and again and again", compress: gzip}
+- {post: /multipart, multipart: {kind: x, file: {file: small.bin}}}
+- {get: /headers, headers: {X-One: "1", x-two: " 2 ", Accept: text/plain, User-Agent: other}}
+- {get: /host, headers: {Host: shop.example.org}}
+- {get: "/values/{{ user_id }}?i={{ user_id }}", headers: {X-Value: "{{ user_id }}"}}
+- {post: /values, body: "{{ user_id }}"}
+- {get: /basic, auth: {basic: {username: ann, password: secret}}}
+- {get: /bearer, auth: {bearer: abcdefgh}}
+- {get: /key, auth: {api_key: {query: key, value: abcdefgh}}}
+- {get: /digest, auth: {digest: {username: ann, password: secret}}}
+- {get: /once, keep_alive: false}
+- {post: /once, keep_alive: false, body: x}
+- get: /set-cookies
+- get: /with/cookies
+- {get: /with/own-cookie, headers: {Cookie: own=1}}
+- get: /delete-cookies
+- get: /with/fewer-cookies
+- get: /redirect/301
+- {post: /redirect/301, body: x}
+- {post: /redirect/302, body: x}
+- {put: /redirect/302, body: x}
+- {post: /redirect/303, json: {a: 1}}
+- {post: /redirect/307, body: x}
+- {post: /redirect/308, body_file: small.bin}
+- {head: /redirect/303}
+- {post: /redirect/303}
+- {get: /redirect/302, max_redirects: 0}
+- get: /redirect/loop
+- get: /redirect/elsewhere
+- get: /redirect/bad
+- {get: ODD/chunked, check: {body_contains: hello}}
+- {get: ODD/gzip, headers: {Accept-Encoding: gzip}, check: {body_contains: hello}}
+- get: ODD/folded
+- get: ODD/control
+- get: ODD/interim
+- get: ODD/no-content
+- get: ODD/not-modified
+- get: ODD/until-close
+- get: ODD/http-1.0
+- get: ODD/same-lengths
+- get: ODD/two-lengths
+- get: ODD/bad-chunk
+- get: ODD/short
+- get: ODD/garbage
+- get: ODD/status-799
+- get: ODD/not-found
+- get: ODD/unavailable
+- get: /last
+- get: ODD/length-and-chunks
+"##;
+
+/// An answer that is odd by name.
+fn odd(name: &str) -> Vec<u8> {
+    let text = match name {
+        "chunked" => {
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3;x=y\r\nhel\r\n2\r\nlo\r\n0\r\nx: y\r\n\r\n"
+        }
+        "folded" => "HTTP/1.1 200 OK\r\nx: a\r\n  b\r\ncontent-length: 0\r\n\r\n",
+        "control" => "HTTP/1.1 200 OK\r\nx: a\x01\r\ncontent-length: 0\r\n\r\n",
+        "interim" => {
+            "HTTP/1.1 100 Go\r\n\r\nHTTP/1.1 103 Hints\r\nx: y\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+        }
+        "no-content" => "HTTP/1.1 204 No\r\ncontent-length: 5\r\n\r\n",
+        "not-modified" => "HTTP/1.1 304 No\r\ncontent-length: 5\r\n\r\n",
+        "until-close" => "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nhello",
+        "http-1.0" => "HTTP/1.0 200 OK\r\ncontent-length: 5\r\nx-connection: close\r\n\r\nhello",
+        "same-lengths" => "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 5\r\n\r\nhello",
+        "two-lengths" => "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello",
+        "length-and-chunks" => {
+            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"
+        }
+        "bad-chunk" => "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        "short" => "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 9\r\n\r\nhello",
+        "garbage" => "garbage\r\n\r\n",
+        "status-799" => "HTTP/1.1 799 Own\r\ncontent-length: 0\r\n\r\n",
+        "not-found" => "HTTP/1.1 404 No\r\ncontent-length: 5\r\n\r\nhello",
+        "unavailable" => "HTTP/1.1 503 No\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n",
+        "gzip" => {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+            encoder.write_all(b"hello").unwrap();
+            let body = encoder.finish().unwrap();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            return [head.as_bytes(), &body].concat();
+        }
+        other => panic!("{other}"),
+    };
+    text.as_bytes().to_vec()
+}
+
+fn respond(seen: &Seen, _: usize) -> Vec<u8> {
+    let path = seen.path().split('?').next().unwrap_or_default();
+    let with = |status: &str, lines: &str| {
+        format!("HTTP/1.1 {status}\r\n{lines}content-length: 0\r\n\r\n").into_bytes()
+    };
+    if let Some(name) = path.strip_prefix("/odd/") {
+        return odd(name);
+    }
+    match path {
+        "/set-cookies" => with(
+            "200 OK",
+            "set-cookie: a=1\r\nset-cookie: b=J\u{f6}rg; Path=/with\r\nset-cookie: c=1; Max-Age=60\r\n\
+             set-cookie: d=1; Secure\r\nset-cookie: e=1; Domain=example.org\r\nset-cookie: f=1; Path=/with/c\r\n",
+        ),
+        "/delete-cookies" => with("200 OK", "set-cookie: a=; Max-Age=0\r\n"),
+        "/digest" if seen.header("authorization").is_none() => with(
+            "401 Who",
+            "www-authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\"\r\n",
+        ),
+        "/redirect/loop" => with("302 Found", "location: /redirect/loop\r\n"),
+        "/redirect/elsewhere" => with("302 Found", "location: http://127.0.0.1:1/\r\n"),
+        "/redirect/bad" => with("302 Found", "location: http://[\r\n"),
+        _ => match path.strip_prefix("/redirect/") {
+            Some(status) => with(&format!("{status} Go"), "location: ../there?x=1#y\r\n"),
+            None => with("200 OK", ""),
+        },
+    }
+}
+
+/// What the server received, and what perfctl counted.
+fn play(client: &str) -> (Vec<Seen>, Vec<String>) {
+    let server = Recording::start_raw(respond);
+    let steps = STEPS.trim().replace("ODD", "/odd");
+    let steps: Vec<String> = steps
+        .lines()
+        .enumerate()
+        .map(|(number, step)| {
+            let step = step.trim_start_matches("- ");
+            let step = step
+                .strip_prefix('{')
+                .and_then(|step| step.strip_suffix('}'))
+                .unwrap_or(step);
+            format!("    - {{name: step {number}, {step}}}")
+        })
+        .collect();
+    let scenario = format!(
+        "name: differential\nhost: {}\nflows:\n  all:\n    on_error: continue\n    steps:\n{}\n\
+         profiles: {{quick: {{stages: [{{name: steady, users: 1, ramp: 0s, duration: 1m}}]}}}}\n",
+        server.url(),
+        steps.join("\n").replace("    - ", "      - ")
+    );
+    let perfctl = Perfctl::new()
+        .file("scenarios/default.yaml", scenario)
+        .file("scenarios/small.bin", b"%PDF\x00\xff");
+    for (name, size) in [("large.bin", 1 << 20), ("huge.bin", 9 << 20)] {
+        let file = std::fs::File::create(perfctl.dir().join("scenarios").join(name)).unwrap();
+        file.set_len(size).unwrap();
+    }
+    let completed = perfctl
+        .args([
+            "run",
+            "--profile",
+            "quick",
+            "-u",
+            "1",
+            "-i",
+            "1",
+            "--seed",
+            "1",
+        ])
+        .args(["--client", client])
+        .run();
+    let result = completed.result();
+    let of_step = |one: &perfctl::metrics::EndpointResult| {
+        let seen = perfctl::metrics::Outcome::ALL.map(|outcome| {
+            let count: u64 = one
+                .phases
+                .iter()
+                .map(|cell| cell.count(|c| c == outcome))
+                .sum();
+            (outcome.name(), count)
+        });
+        let seen = seen.iter().filter(|(_, count)| *count > 0);
+        let seen: Vec<String> = seen
+            .map(|(name, count)| format!("{name} {count}"))
+            .collect();
+        let sum = |of: fn(&perfctl::metrics::Cell) -> u64| one.phases.iter().map(of).sum::<u64>();
+        let counts = [
+            sum(|cell| cell.connections),
+            sum(|cell| cell.redirects),
+            sum(|cell| cell.bytes_out),
+        ];
+        format!("{}: {} {counts:?}", one.endpoint.name, seen.join(", "))
+    };
+    assert!(!outcomes(&result).is_empty());
+    (
+        server.seen(),
+        result.endpoints.iter().map(of_step).collect(),
+    )
+}
+
+/// A request with its lines in one order. The port differs from server to server.
+fn comparable(seen: &Seen, host: &str) -> (String, Vec<String>, Vec<u8>, u64) {
+    let mut lines: Vec<String> = seen
+        .head
+        .lines()
+        .map(|line| line.replace(host, "HOST"))
+        .collect();
+    lines.sort();
+    (seen.line.clone(), lines, seen.body.clone(), seen.length)
+}
+
+#[test]
+fn both_clients_send_the_same_bytes_and_count_the_same() {
+    let (by_reqwest, counted_by_reqwest) = play("reqwest");
+    let (by_direct, counted_by_direct) = play("direct");
+    let host = |seen: &[Seen]| seen[0].header("host").unwrap().to_owned();
+    let (host_a, host_b) = (host(&by_reqwest), host(&by_direct));
+    for (a, b) in by_reqwest.iter().zip(&by_direct) {
+        let (mut a, mut b) = (comparable(a, &host_a), comparable(b, &host_b));
+        for one in [&mut a, &mut b] {
+            // Random for each run.
+            one.1.retain(|line| !line.contains("cnonce"));
+            if one.1.iter().any(|line| line.contains("multipart")) {
+                one.1.retain(|line| !line.contains("multipart"));
+                one.2.clear();
+            }
+        }
+        assert_eq!(a, b);
+    }
+    assert_eq!(by_reqwest.len(), by_direct.len());
+    assert!(STEPS.trim().lines().count() >= 60);
+    for (a, b) in counted_by_reqwest.iter().zip(&counted_by_direct) {
+        assert_eq!(a, b);
+    }
+    assert_eq!(counted_by_reqwest.len(), counted_by_direct.len());
+}
