@@ -12,6 +12,7 @@ mod profiles;
 mod run;
 mod schema;
 mod show;
+mod signals;
 mod stored;
 mod validate;
 
@@ -54,6 +55,7 @@ pub fn main(
     out: &mut dyn Write,
     errors: &mut dyn Write,
 ) -> Exit {
+    signals::survive_file_size_limit();
     let command = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli.command,
         Err(error) => {

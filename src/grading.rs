@@ -134,10 +134,8 @@ fn judged_exit(verdict: Verdict, result: &RunResult, policy: &Policy) -> Exit {
 }
 
 fn exit(judged: Exit, result: &RunResult, policy: &Policy) -> Exit {
-    match result.run.ending.as_ref().and_then(|ending| ending.signal) {
-        Some(15) => return Exit::Terminated,
-        Some(_) => return Exit::Interrupted,
-        None => {}
+    if let Some(signal) = result.run.ending.as_ref().and_then(|ending| ending.signal) {
+        return Exit::Stopped(signal);
     }
     match (judged, policy.code_on_error) {
         (Exit::Pass, Some(code)) if result.count(Outcome::is_failure) > 0 => Exit::Custom(code),

@@ -231,7 +231,7 @@ mod tests {
         let mut result = fixture::run(&[("a", &[(Outcome::LocalFd, 10, 3)])]);
         result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.01)];
         assert_eq!(judge(&result, Policy::default()), (Verdict::Invalid, 3));
-        for (signal, code) in [(2, 130), (15, 143)] {
+        for (signal, code) in [(1, 129), (2, 130), (3, 131), (15, 143)] {
             result.run.ending.as_mut().unwrap().signal = Some(signal);
             assert_eq!(judge(&result, Policy::default()).1, code);
         }

@@ -207,9 +207,6 @@ mod tests {
                 run.run.ending.as_mut().unwrap().signal = Some(2);
             }
         });
-        assert_eq!(
-            (made.runs.len(), made.stopped),
-            (3, Some(Exit::Interrupted))
-        );
+        assert_eq!((made.runs.len(), made.stopped), (3, Some(Exit::Stopped(2))));
     }
 }

@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, Write};
 
 use clap::builder::PossibleValuesParser;
 
+use crate::cli::signals::has_hung_up;
 use crate::error::Error;
 use crate::report::{FORMATS, Report, by_name};
 
@@ -33,19 +34,24 @@ impl FormatArgs {
     }
 }
 
-/// The result of writing to stdout. A reader that has gone away (`| head -1`) is no failure:
-/// everything is stored, and the verdict stands.
+/// The result of writing to stdout. A reader that has gone away (`| head -1`, a terminal that was
+/// closed) is no failure: everything is stored, and the verdict stands.
 ///
 /// # Errors
 /// [`Error::Write`] for any other failure.
 pub fn written(result: io::Result<()>) -> Result<(), Error> {
     match result {
-        Err(source) if source.kind() != ErrorKind::BrokenPipe => Err(Error::Write {
+        Err(source) if !is_reader_gone(&source) => Err(Error::Write {
             path: "standard output".into(),
             source,
         }),
         _ => Ok(()),
     }
+}
+
+fn is_reader_gone(error: &io::Error) -> bool {
+    let io_error = error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
+    error.kind() == ErrorKind::BrokenPipe || io_error && has_hung_up()
 }
 
 /// Writes text to stdout.
