@@ -65,7 +65,11 @@ pub fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, Error> {
             signals.next().await;
         };
         demo::serve(listener, args.behavior(), counters.clone(), stopped).await;
-        let _ = writeln!(out, "{} requests", units::format_count(counters.requests()));
+        let _ = writeln!(
+            out,
+            "{}",
+            units::format_counted(counters.requests(), "request")
+        );
         Ok(Exit::Pass)
     })
 }

@@ -1,12 +1,14 @@
 //! Printing, and the format of reports.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::os::fd::AsFd;
 
 use clap::builder::PossibleValuesParser;
+use rustix::termios::tcgetwinsize;
 
 use crate::cli::signals::has_hung_up;
 use crate::error::Error;
-use crate::report::{FORMATS, Report, by_name};
+use crate::report::{DEFAULT_COLUMNS, FORMATS, LEAST_COLUMNS, Report, by_name};
 
 /// The format of the report.
 #[derive(Debug, Clone, clap::Args)]
@@ -30,7 +32,25 @@ impl FormatArgs {
     /// If the output fails, unless its reader has gone away.
     pub fn print(&self, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
         let reporter = by_name(&self.format).map_err(Error::usage)?;
-        written(reporter.report(report, out).and_then(|()| out.flush()))
+        let columns = columns(&io::stdout());
+        written(
+            reporter
+                .report(report, columns, out)
+                .and_then(|()| out.flush()),
+        )
+    }
+}
+
+/// The width of a terminal; 80 columns for anything else.
+fn columns(stream: &(impl IsTerminal + AsFd)) -> usize {
+    let size = match stream.is_terminal() {
+        true => tcgetwinsize(stream).ok(),
+        false => None,
+    };
+    match size.map(|size| usize::from(size.ws_col)) {
+        // Some terminals do not know.
+        None | Some(0) => DEFAULT_COLUMNS,
+        Some(columns) => columns.max(LEAST_COLUMNS),
     }
 }
 

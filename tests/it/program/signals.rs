@@ -1,13 +1,9 @@
 //! Runs that are stopped or killed, or whose output nobody reads.
 
-use std::fs::File;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-
 use crate::support::scenario::{count, outcomes, target, wait_until};
-use crate::support::{Fault, Misbehaving, Perfctl, Running, Signal};
+use crate::support::{Fault, Misbehaving, Perfctl, Running, Signal, Terminal};
 use perfctl::demo::Demo;
 use perfctl::metrics::{Outcome, read_result};
 
@@ -123,18 +119,6 @@ fn a_second_signal_leaves_at_once_and_the_journal_is_recovered() {
     drop(completed);
 }
 
-/// A pseudoterminal: the side of its window, and that of the programs in it.
-fn terminal() -> (OwnedFd, File) {
-    let window = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-    grantpt(&window).unwrap();
-    unlockpt(&window).unwrap();
-    let name = ptsname(&window, Vec::new()).unwrap();
-    let mut options = File::options();
-    let options = options.read(true).write(true);
-    let programs = options.open(name.to_str().unwrap()).unwrap();
-    (window, programs)
-}
-
 #[test]
 fn a_terminal_that_is_closed_stops_the_run_and_the_result_is_stored() {
     let mut setsid = std::process::Command::new("setsid");
@@ -145,11 +129,10 @@ fn a_terminal_that_is_closed_stops_the_run_and_the_result_is_stored() {
     }
     for options in ["", "--format json --repeat 2"] {
         let (demo, run) = on_demo(options);
-        let (window, programs) = terminal();
-        let run = run.on_terminal(&programs).expect_status(129).spawn();
-        drop(programs);
+        let terminal = Terminal::new(80);
+        let run = run.on_terminal(&terminal).expect_status(129).spawn();
         wait_until("under load", || demo.requests() > 10);
-        drop(window);
+        drop(terminal);
         let result = run.wait().result();
         assert_eq!(result.run.ending.as_ref().unwrap().signal, Some(1));
         assert_eq!(count(&result, Outcome::Ok), demo.requests());

@@ -10,6 +10,8 @@ use regex::Regex;
 use snapbox::{Assert, Data, IntoData, Redactions};
 use tempfile::{TempDir, tempdir};
 
+use super::terminal::Terminal;
+
 /// How long a run may take before the test fails.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -117,11 +119,11 @@ impl Perfctl {
     }
 
     /// In a session of its own with this terminal, which is also its input and its output.
-    pub fn on_terminal(mut self, terminal: &std::fs::File) -> Self {
+    pub fn on_terminal(mut self, terminal: &Terminal) -> Self {
         let mut session = Command::new("setsid");
         session.arg("--ctty").arg(self.command.get_program());
         session.args(self.command.get_args());
-        let end = || terminal.try_clone().unwrap();
+        let end = || terminal.programs.try_clone().unwrap();
         session.stdin(end()).stdout(end()).stderr(end());
         session.current_dir(self.dir.path());
         for (key, value) in self.command.get_envs() {
@@ -131,6 +133,12 @@ impl Perfctl {
             };
         }
         self.command = session;
+        self
+    }
+
+    /// Standard output is this terminal.
+    pub fn stdout_on(mut self, terminal: &Terminal) -> Self {
+        self.command.stdout(terminal.programs.try_clone().unwrap());
         self
     }
 
