@@ -12,6 +12,7 @@ mod profiles;
 mod run;
 mod schema;
 mod show;
+mod signals;
 mod stored;
 mod validate;
 
@@ -56,6 +57,7 @@ pub fn main(
     out: &mut dyn Write,
     errors: &mut dyn Write,
 ) -> Exit {
+    signals::survive_file_size_limit();
     let mut parser = without_empty_variables(Cli::command());
     let matches = parser.try_get_matches_from_mut(arguments);
     let parsed = matches.and_then(|matches| {

@@ -22,10 +22,8 @@ pub enum Exit {
     Inconclusive,
     /// The run could not be started or stored, or the runs cannot be compared.
     Error,
-    /// Stopped by SIGINT; the partial report was written.
-    Interrupted,
-    /// Stopped by SIGTERM; the partial report was written.
-    Terminated,
+    /// Stopped by the signal of this number; the partial report was written.
+    Stopped(u8),
     /// The number given with `--exit-code-on-error`.
     Custom(u8),
 }
@@ -39,8 +37,8 @@ impl Exit {
             Self::Usage => 2,
             Self::Inconclusive => 3,
             Self::Error => 4,
-            Self::Interrupted => 130,
-            Self::Terminated => 143,
+            // As a shell says it. A damaged result may name any number.
+            Self::Stopped(signal) => 128u8.saturating_add(signal),
             Self::Custom(code) => code,
         }
     }
@@ -179,7 +177,7 @@ pub enum Error {
     /// The thread of a worker panicked, with this message, or ended without a word.
     #[error("error: a worker of perfctl died: {0}; this is a bug in perfctl, please report it")]
     WorkerDied(String),
-    /// SIGINT and SIGTERM cannot be handled.
+    /// Signals cannot be handled.
     #[error("error: cannot listen for signals: {0}")]
     Signals(io::Error),
     /// The built-in service could not be started.

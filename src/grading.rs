@@ -138,10 +138,8 @@ fn exit(judged: Exit, result: &RunResult, policy: &Policy) -> Exit {
     if ending.is_some_and(|ending| ending.dead_worker.is_some()) {
         return Exit::Error;
     }
-    match ending.and_then(|ending| ending.signal) {
-        Some(15) => return Exit::Terminated,
-        Some(_) => return Exit::Interrupted,
-        None => {}
+    if let Some(signal) = ending.and_then(|ending| ending.signal) {
+        return Exit::Stopped(signal);
     }
     match (judged, policy.code_on_error) {
         (Exit::Pass, Some(code)) if result.count(Outcome::is_failure) > 0 => Exit::Custom(code),

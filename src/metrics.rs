@@ -25,7 +25,9 @@ pub use record::tick::{Tick, WorkerHealth};
 pub use record::totals::Totals;
 pub use storage::journal::{JournalWriter, recover};
 pub use storage::result::{EndpointResult, RunResult};
-pub use storage::run_dir::{RunDir, parse_result, read_result, read_unpacked, write_atomically};
+pub use storage::run_dir::{
+    RunDir, check_writable, parse_result, read_result, read_unpacked, write_atomically,
+};
 pub use storage::run_info::{Ending, EndpointInfo, Machine, RunInfo};
 pub use storage::timeline::Interval;
 pub use storage::version::{FileHeader, check_version};

@@ -11,12 +11,16 @@ mod grid;
 mod json;
 pub mod live;
 mod markdown;
+mod names;
 mod reporter;
+#[cfg(test)]
+mod sense;
 mod text;
 mod view;
 
 pub use contents::{Focus, Report};
-pub use reporter::Reporter;
+pub use reporter::{LEAST_COLUMNS, Reporter};
+pub use text::DEFAULT_COLUMNS;
 
 /// A format that `--format` accepts.
 pub struct ReportFormat {
@@ -32,7 +36,7 @@ pub struct ReportFormat {
 pub const FORMATS: [ReportFormat; 3] = [
     ReportFormat {
         name: "console",
-        purpose: "for people, 80 columns wide",
+        purpose: "for people, as wide as the terminal, or 80 columns",
         reporter: &console::ConsoleReporter,
     },
     ReportFormat {
@@ -102,10 +106,10 @@ mod tests {
                 let report = fixture::report(result, comparison);
                 for format in &FORMATS {
                     let mut out = Vec::new();
-                    format.reporter.report(&report, &mut out).unwrap();
+                    format.reporter.report(&report, DEFAULT_COLUMNS, &mut out).unwrap();
                     let text = String::from_utf8(out).unwrap();
                     let plain = anstream::adapter::strip_str(&text).to_string();
-                    let wide = plain.lines().any(|line| text::width(line) > text::WIDTH);
+                    let wide = plain.lines().any(|line| text::width(line) > DEFAULT_COLUMNS);
                     prop_assert!(format.name != "console" || !wide, "{plain}");
                 }
             }

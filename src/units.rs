@@ -149,33 +149,49 @@ pub fn format_duration(duration: Duration) -> String {
 
 /// Microseconds with three significant digits and a unit: `870 µs`, `41.2 ms`, `1.05 s`.
 pub fn format_latency_us(us: f64) -> String {
+    format_latency_us_with(us, 0)
+}
+
+/// The same with so many more digits.
+pub fn format_latency_us_with(us: f64, more: usize) -> String {
     match us {
-        us if us < 999.5 => format!("{} µs", significant(us)),
-        us if us < 999_500.0 => format!("{} ms", significant(us / 1e3)),
-        us => format!("{} s", significant(us / 1e6)),
+        us if us < 999.5 => format!("{} µs", significant(us, more)),
+        us if us < 999_500.0 => format!("{} ms", significant(us / 1e3, more)),
+        us => format!("{} s", significant(us / 1e6, more)),
     }
 }
 
-/// Three significant digits without an exponent.
-fn significant(value: f64) -> String {
-    match value.abs() {
-        v if v >= 99.95 => format!("{value:.0}"),
-        v if v >= 9.995 => format!("{value:.1}"),
-        0.0 => "0".into(),
-        _ => format!("{value:.2}"),
-    }
+/// Three significant digits, and so many more, without an exponent.
+fn significant(value: f64, more: usize) -> String {
+    let decimals = match value.abs() {
+        0.0 => return "0".into(),
+        v if v >= 99.95 => more,
+        v if v >= 9.995 => 1 + more,
+        _ => 2 + more,
+    };
+    format!("{value:.decimals$}")
 }
 
 /// A rate per second: `0.25/s`, `12.3/s`, `5031/s`.
 pub fn format_rate(rate_per_s: f64) -> String {
-    format!("{}/s", significant(rate_per_s))
+    format_rate_with(rate_per_s, 0)
+}
+
+/// The same with so many more digits.
+pub fn format_rate_with(rate_per_s: f64, more: usize) -> String {
+    format!("{}/s", significant(rate_per_s, more))
 }
 
 /// A ratio as a percentage: `0%`, `0.12%`, `99.9%`. Never rounds a ratio above 0 to `0%`, or one
 /// below 1 to `100%`.
 pub fn format_percent(ratio: f64) -> String {
+    format_percent_with(ratio, 0)
+}
+
+/// The same with so many more digits.
+pub fn format_percent_with(ratio: f64, more: usize) -> String {
     let percent = ratio * 100.0;
-    for digits in 2..=6 {
+    for digits in 2 + more..=6 + more {
         let text = trim_float(percent, digits);
         let flatters = (text == "0" && percent > 0.0) || (text == "100" && percent < 100.0);
         if !flatters {
@@ -250,11 +266,11 @@ pub fn format_users(n: u64) -> String {
 /// A number with at most `digits` decimals and no trailing zeros.
 pub fn trim_float(value: f64, digits: usize) -> String {
     let text = format!("{value:.digits$}");
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text
-    }
+    let text = match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.'),
+        false => &text,
+    };
+    if text == "-0" { "0" } else { text }.to_owned()
 }
 
 /// Microseconds of a duration, saturating.
@@ -387,6 +403,13 @@ mod tests {
         assert_eq!(format_percent(0.0), "0%");
         assert_eq!(format_count(1_234_567), "1,234,567");
         assert_eq!(format_rate(5031.4), "5031/s");
+        assert_eq!(format_latency_us_with(500_040.0, 1), "500.0 ms");
+        assert_eq!(format_latency_us_with(500_040.0, 2), "500.04 ms");
+        assert_eq!(format_rate_with(12.34, 2), "12.340/s");
+        assert_eq!(format_percent_with(0.010_004, 2), "1.0004%");
+        assert_eq!(trim_float(-0.04, 1), "0");
+        assert_eq!(trim_float(-0.4, 0), "0");
+        assert_eq!(trim_float(-0.05, 2), "-0.05");
     }
 
     proptest! {

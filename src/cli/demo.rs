@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
 
+use super::signals::EndingSignals;
 use crate::demo::{self, Behavior, Counters, PATHS, Stall};
 use crate::error::{Error, Exit};
 use crate::units;
@@ -47,14 +47,13 @@ impl DemoArgs {
     }
 }
 
-/// Serves until SIGINT or SIGTERM, then prints how many requests it received.
+/// Serves until a signal ends it, then prints how many requests it received.
 ///
 /// # Errors
 /// When the port is taken, or signals cannot be waited for.
 pub fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     demo::runtime()?.block_on(async {
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signals)?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signals)?;
+        let mut signals = EndingSignals::listen()?;
         // After the signals: whoever can connect can also stop it gracefully.
         let listener = demo::bind(args.port)?;
         let addr = listener.local_addr().map_err(Error::StartDemo)?;
@@ -63,13 +62,14 @@ pub fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, Error> {
 
         let counters = Arc::new(Counters::default());
         let stopped = async {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
+            signals.next().await;
         };
         demo::serve(listener, args.behavior(), counters.clone(), stopped).await;
-        let _ = writeln!(out, "{} requests", units::format_count(counters.requests()));
+        let _ = writeln!(
+            out,
+            "{}",
+            units::format_counted(counters.requests(), "request")
+        );
         Ok(Exit::Pass)
     })
 }

@@ -7,7 +7,6 @@ mod execute;
 mod repeat;
 pub(super) mod selfcheck;
 mod series;
-mod signals;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -20,7 +19,7 @@ use super::show::output::{FormatArgs, written};
 use crate::comparison::{Baseline, check_plan};
 use crate::error::{Error, Exit};
 use crate::grading::{FailOn, Grading, Policy, Verdict};
-use crate::metrics::RunResult;
+use crate::metrics::{RunResult, check_writable};
 use crate::report::{FORMATS, Report};
 use crate::units;
 use execute::ExecuteArgs;
@@ -96,6 +95,9 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
             "`--repeat auto` needs `--baseline`",
             "it repeats the run while the comparison is in doubt; `--repeat 5` makes five runs",
         ));
+    }
+    if let Some(path) = &args.save_baseline {
+        check_writable(path)?;
     }
     let policy = Policy {
         fail_on: args.fail_on,

@@ -231,7 +231,7 @@ mod tests {
             fixture::run(&[("a", &[(Outcome::Ok, 1_000, 80), (Outcome::Dropped, 0, 20)])]);
         undelivered.run.load = run().run.load;
         let error = check(run(), undelivered, &gate).unwrap_err();
-        assert!(error.contains("20 of 100 arrivals were dropped"), "{error}");
+        assert!(error.contains("20 of 100 arrivals dropped"), "{error}");
     }
 
     #[test]

@@ -26,7 +26,7 @@ use super::occasion::occasions;
 use super::row::{Decision, Row, metrics, scopes};
 use crate::metrics::RunResult;
 use crate::plan::{Direction, Metric};
-use crate::units::format_count;
+use crate::units::{format_count, format_counted};
 
 pub use noise::{Noise, PREDICTED_RUNS, Spread};
 
@@ -482,8 +482,8 @@ fn lack<'a>(metric: &Metric, runs: impl Iterator<Item = &'a RunNumbers>) -> Opti
     // A little slack, since 2000 * (1 - 0.95) is not quite 100 in binary.
     (count as f64 * beyond + 1e-9 < SAMPLES_BEYOND && beyond > 0.0).then(|| {
         format!(
-            "{} requests per run, {} are needed",
-            format_count(count),
+            "{} per run, {} are needed",
+            format_counted(count, "request"),
             format_count((SAMPLES_BEYOND / beyond).round() as u64)
         )
     })

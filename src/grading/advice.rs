@@ -114,11 +114,10 @@ impl Improvement<'_> {
         let Criterion { metric, .. } = self.criterion;
         let name = subject(self.criterion);
         match self.criterion.value {
-            Some(now) => format!(
-                "{name} at {} instead of {}",
-                metric.format(self.value),
-                metric.format(now)
-            ),
+            Some(now) => {
+                let [wanted, now] = metric.format_apart(self.value, now);
+                format!("{name} at {wanted} instead of {now}")
+            }
             None => format!("data for {name} within its limit"),
         }
     }

@@ -8,7 +8,7 @@ use super::policy::Policy;
 use crate::error::Exit;
 use crate::metrics::{Outcome, RunResult, Window};
 use crate::plan::SloScope;
-use crate::units::format_count;
+use crate::units::{format_count, format_counted};
 
 /// The verdict on a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -83,10 +83,10 @@ pub(super) fn of(
     };
     failures.extend(of(Finding::Regressed));
     if fail_on.errors && failed_requests > 0 {
-        failures.push(match failed_requests {
-            1 => "1 request failed".into(),
-            n => format!("{} requests failed", format_count(n)),
-        });
+        failures.push(format!(
+            "{} failed",
+            format_counted(failed_requests, "request")
+        ));
     }
     if !failures.is_empty() {
         return (Verdict::Fail, failures);
@@ -124,9 +124,9 @@ pub(super) fn doubts(result: &RunResult) -> Vec<String> {
     }
     if let Some((dropped, planned)) = result.undelivered() {
         open.push(format!(
-            "the load was not delivered: {} of {} arrivals were dropped",
+            "the load was not delivered: {} of {} dropped",
             format_count(dropped),
-            format_count(planned)
+            format_counted(planned, "arrival")
         ));
     }
     open
@@ -137,11 +137,10 @@ fn describe_miss(criterion: &Criterion) -> String {
     let name = criterion.full_name();
     match criterion.value {
         None => format!("{name}: no data"),
-        Some(value) => format!(
-            "{name} is {}, the limit is {}",
-            metric.format(value),
-            metric.format(*limit)
-        ),
+        Some(value) => {
+            let [value, limit] = metric.format_apart(value, *limit);
+            format!("{name} is {value}, the limit is {limit}")
+        }
     }
 }
 
@@ -231,7 +230,7 @@ mod tests {
         let mut result = fixture::run(&[("a", &[(Outcome::LocalFd, 10, 3)])]);
         result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.01)];
         assert_eq!(judge(&result, Policy::default()), (Verdict::Invalid, 3));
-        for (signal, code) in [(2, 130), (15, 143)] {
+        for (signal, code) in [(1, 129), (2, 130), (3, 131), (15, 143)] {
             result.run.ending.as_mut().unwrap().signal = Some(signal);
             assert_eq!(judge(&result, Policy::default()).1, code);
         }

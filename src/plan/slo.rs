@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::units;
+
 /// One SLO. Graded in `crate::grading`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Slo {
@@ -81,15 +83,35 @@ impl Metric {
 
     /// A value of this metric with its unit, for people.
     pub fn format(&self, value: f64) -> String {
+        self.format_with(value, 0)
+    }
+
+    /// Two values for people, with as many digits as it takes to tell them apart: nobody
+    /// understands that 500 ms misses a limit of 500 ms.
+    pub fn format_apart(&self, a: f64, b: f64) -> [String; 2] {
+        const MOST_DIGITS: usize = 12;
+        let with = |more| [a, b].map(|value| self.format_with(value, more));
+        let mut texts = with(0);
+        for more in 1..=MOST_DIGITS {
+            if a == b || texts[0] != texts[1] {
+                break;
+            }
+            texts = with(more);
+        }
+        texts
+    }
+
+    /// A value with so many more digits than usual.
+    fn format_with(&self, value: f64, more: usize) -> String {
         match self {
             Self::ResponseTime(_)
             | Self::MeanResponseTime
             | Self::MaxResponseTime
-            | Self::ComponentTime { .. } => crate::units::format_latency_us(value),
+            | Self::ComponentTime { .. } => units::format_latency_us_with(value, more),
             Self::ErrorRate | Self::Availability | Self::HitRatio { .. } => {
-                crate::units::format_percent(value)
+                units::format_percent_with(value, more)
             }
-            Self::Throughput => crate::units::format_rate(value),
+            Self::Throughput => units::format_rate_with(value, more),
         }
     }
 }

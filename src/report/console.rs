@@ -1,4 +1,4 @@
-//! The report for people: verdict and grade first, then why, 80 columns wide.
+//! The report for people: verdict and grade first, then why, as wide as the terminal.
 
 use std::io::{self, Write};
 
@@ -7,12 +7,12 @@ use anstyle::{AnsiColor, Style};
 use super::contents::{Focus, Report};
 use super::grid::{Grid, Paint};
 use super::reporter::Reporter;
-use super::text::{WIDTH, harmless, shorten, width, wrap};
+use super::text::{DEFAULT_COLUMNS, harmless, shorten, width, wrap};
 use super::view;
 use crate::comparison::{Comparison, Decision};
 use crate::grading::{Criterion, Severity, Verdict};
 use crate::metrics::Window;
-use crate::units::format_count;
+use crate::units::{format_count, format_counted};
 
 /// The maximum number of lines of an error's example.
 const EXAMPLE_LINES: usize = 2;
@@ -30,77 +30,110 @@ fn color(color: AnsiColor) -> Style {
 pub(super) struct ConsoleReporter;
 
 impl Reporter for ConsoleReporter {
-    fn report(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
-        verdict(report, out)?;
-        writeln!(out)?;
+    fn report(&self, report: &Report, columns: usize, out: &mut dyn Write) -> io::Result<()> {
+        let page = &mut Page { out, columns };
+        verdict(report, page)?;
+        page.line("")?;
         let [what, how] = view::headline(&report.result);
-        writeln!(out, "{DIM}{}{DIM:#}", shorten(&harmless(&what), WIDTH))?;
-        for line in parts(&harmless(&how)) {
-            writeln!(out, "{DIM}{line}{DIM:#}")?;
+        page.dimmed(&shorten(&harmless(&what), page.columns))?;
+        for line in parts(&harmless(&how), page.text_columns()) {
+            page.dimmed(&line)?;
         }
         if report.focus == Focus::Run {
-            slos(report, out)?;
-            endpoints(report, out)?;
-            flows(report, out)?;
-            phases(report, out)?;
-            errors(report, out)?;
+            slos(report, page)?;
+            endpoints(report, page)?;
+            flows(report, page)?;
+            phases(report, page)?;
+            errors(report, page)?;
         }
         if let Some(comparison) = &report.comparison {
-            changes(report, comparison, out)?;
+            changes(report, comparison, page)?;
         }
-        section("Notes", "", out)?;
+        section("Notes", "", page)?;
         let weaknesses = report.comparison.iter().flat_map(|c| &c.warnings);
         for note in weaknesses.cloned().chain(view::notes(report)) {
-            paragraph("  - ", &note, out)?;
+            paragraph("  - ", &note, page)?;
         }
         Ok(())
     }
 }
 
-fn paragraph(first: &str, text: &str, out: &mut dyn Write) -> io::Result<()> {
-    for line in wrap(first, &harmless(text)) {
-        writeln!(out, "{line}")?;
+/// Where the report is written to.
+struct Page<'a> {
+    out: &'a mut dyn Write,
+    columns: usize,
+}
+
+impl Page<'_> {
+    fn line(&mut self, line: &str) -> io::Result<()> {
+        writeln!(self.out, "{line}")
+    }
+
+    fn dimmed(&mut self, line: &str) -> io::Result<()> {
+        writeln!(self.out, "{DIM}{line}{DIM:#}")
+    }
+
+    /// The width of sentences: long lines are hard to read.
+    fn text_columns(&self) -> usize {
+        self.columns.min(DEFAULT_COLUMNS)
+    }
+}
+
+fn paragraph(first: &str, text: &str, page: &mut Page<'_>) -> io::Result<()> {
+    for line in wrap(first, &harmless(text), page.text_columns()) {
+        page.line(&line)?;
     }
     Ok(())
 }
 
 /// `text` in lines that break only between its parts: a time or a seed must stay whole.
-fn parts(text: &str) -> Vec<String> {
+fn parts(text: &str, columns: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for part in text.split(" · ") {
         match lines.last_mut() {
-            Some(line) if width(line) + width(" · ") + width(part) <= WIDTH => {
+            Some(line) if width(line) + width(" · ") + width(part) <= columns => {
                 *line += &format!(" · {part}");
             }
             _ => lines.push(part.to_owned()),
         }
     }
-    lines
+    lines.iter().map(|line| shorten(line, columns)).collect()
 }
 
-fn section(title: &str, aside: &str, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out)?;
+fn section(title: &str, aside: &str, page: &mut Page<'_>) -> io::Result<()> {
+    page.line("")?;
     if aside.is_empty() {
-        return writeln!(out, "{BOLD}{title}{BOLD:#}");
+        return page.line(&format!("{BOLD}{title}{BOLD:#}"));
     }
-    let mut lines = wrap(&format!("{title}  "), aside).into_iter();
+    beside((title, BOLD), (aside, DIM), page)
+}
+
+/// A title and a text beside it, which continues below its own beginning.
+fn beside(
+    (title, title_style): (&str, Style),
+    (text, style): (&str, Style),
+    page: &mut Page<'_>,
+) -> io::Result<()> {
+    let mut lines = wrap(&format!("{title}  "), text, page.text_columns()).into_iter();
     let first = lines.next().unwrap_or_default();
-    let beside = first.strip_prefix(title).unwrap_or_default();
-    writeln!(out, "{BOLD}{title}{BOLD:#}{DIM}{beside}{DIM:#}")?;
+    let first = first.strip_prefix(title).unwrap_or_default().trim_start();
+    page.line(&format!(
+        "{title_style}{title}{title_style:#}  {style}{first}{style:#}"
+    ))?;
     for line in lines {
-        writeln!(out, "{DIM}{line}{DIM:#}")?;
+        page.line(&format!("{style}{line}{style:#}"))?;
     }
     Ok(())
 }
 
-fn table(grid: Grid, out: &mut dyn Write) -> io::Result<()> {
-    for line in grid.lines() {
-        writeln!(out, "{line}")?;
+fn table(grid: Grid, page: &mut Page<'_>) -> io::Result<()> {
+    for line in grid.lines(page.columns) {
+        page.line(&line)?;
     }
     Ok(())
 }
 
-fn verdict(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+fn verdict(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
     let grading = &report.grading;
     let style = match grading.verdict {
         Verdict::Pass => color(AnsiColor::Green),
@@ -114,18 +147,21 @@ fn verdict(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         (Focus::Comparison, _) => view::comparison_sentence(report),
         (Focus::Run, _) => view::grade(report),
     };
-    let name = grading.verdict.name();
-    writeln!(out, "{style}{name}{style:#}  {BOLD}{says}{BOLD:#}")?;
+    beside(
+        (grading.verdict.name(), style),
+        (&harmless(&says), BOLD),
+        page,
+    )?;
     for reason in grading.reasons.iter().take(REASONS) {
-        paragraph("  - ", reason, out)?;
+        paragraph("  - ", reason, page)?;
     }
     if grading.reasons.len() > REASONS {
         let more = grading.reasons.len() - REASONS;
-        paragraph("  - ", &format!("and {more} more"), out)?;
+        paragraph("  - ", &format!("and {more} more"), page)?;
     }
     if let (Focus::Run, Some(next)) = (report.focus, &grading.next) {
         let text = format!("for {}: {}", next.letter.name(), next.how);
-        paragraph("  > ", &text, out)?;
+        paragraph("  > ", &text, page)?;
     }
     Ok(())
 }
@@ -148,7 +184,7 @@ fn severity_paint(criterion: &Criterion) -> (&'static str, Paint) {
     (mark, paint)
 }
 
-fn slos(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+fn slos(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
     let graded = report.grading.score.is_some();
     let points = |criterion| match graded {
         true => view::points_lost(criterion),
@@ -157,7 +193,7 @@ fn slos(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let costly = report.grading.slos().any(|c| !points(c).is_empty());
     let lost = if costly { "points lost" } else { "" };
     let header = ["", "SLO", "limit", "measured", "", lost];
-    let mut grid = Grid::new(&header, &[0, 1, 4], 1);
+    let mut grid = Grid::new(&header, &[0, 1, 4], 1).optional(&[5, 4]);
     for criterion in report.grading.slos() {
         let (mark, paint) = severity_paint(criterion);
         let cells = vec![
@@ -173,22 +209,22 @@ fn slos(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if grid.is_empty() {
         return Ok(());
     }
-    section("SLOs", &view::compliance(report), out)?;
-    table(grid, out)
+    section("SLOs", &view::compliance(report), page)?;
+    table(grid, page)
 }
 
-fn endpoints(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+fn endpoints(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
     let total = report.result.summary(None, Window::Measured);
     section(
         "Endpoints",
         &format!(
-            "{} requests{}",
-            format_count(total.requests),
+            "{}{}",
+            format_counted(total.requests, "request"),
             view::error_share(&total)
         ),
-        out,
+        page,
     )?;
-    let mut grid = Grid::new(&[&["name"], &view::NUMBERS[..]].concat(), &[0], 0);
+    let mut grid = numbers_grid(&view::NUMBERS);
     for (name, summary) in view::endpoints(&report.result) {
         let mut cells = vec![name];
         cells.extend(view::numbers(&summary));
@@ -201,36 +237,42 @@ fn endpoints(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         ..Paint::default()
     };
     grid.row(cells, bold);
-    table(grid, out)?;
+    table(grid, page)?;
     for text in [view::traffic(&total), view::connecting(&total)]
         .into_iter()
         .flatten()
     {
-        paragraph("  ", &text, out)?;
+        paragraph("  ", &text, page)?;
     }
     Ok(())
 }
 
-fn flows(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+/// A name, and numbers: how many, failed, rate, p50, p95, p99, and what matters most at the end.
+fn numbers_grid(numbers: &[&str; 7]) -> Grid {
+    let header = [&["name"], &numbers[..]].concat();
+    Grid::new(&header, &[0], 0).optional(&[4, 6, 3, 2])
+}
+
+fn flows(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
     let flows = view::flows(&report.result);
     if flows.is_empty() {
         return Ok(());
     }
-    section("Flows", "", out)?;
-    let mut grid = Grid::new(&[&["name"], &view::FLOW_NUMBERS[..]].concat(), &[0], 0);
+    section("Flows", "", page)?;
+    let mut grid = numbers_grid(&view::FLOW_NUMBERS);
     for cells in flows {
         grid.row(cells, Paint::default());
     }
-    table(grid, out)
+    table(grid, page)
 }
 
-fn phases(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+fn phases(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
     let phases = view::phases(&report.result);
     if phases.is_empty() {
         return Ok(());
     }
-    section("Phases", "", out)?;
-    let mut grid = Grid::new(&[&["name"], &view::NUMBERS[..]].concat(), &[0], 0);
+    section("Phases", "", page)?;
+    let mut grid = numbers_grid(&view::NUMBERS);
     for (name, measured, summary) in phases {
         let mut cells = vec![name];
         cells.extend(view::numbers(&summary));
@@ -241,44 +283,49 @@ fn phases(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         };
         grid.row(cells, paint);
     }
-    table(grid, out)
+    table(grid, page)
 }
 
-fn errors(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+fn errors(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
     let errors = view::errors(&report.result);
     if errors.is_empty() {
         return Ok(());
     }
-    section("Errors", "in the whole run", out)?;
+    section("Errors", "in the whole run", page)?;
     let red = color(AnsiColor::Red);
     for (count, what, example) in errors {
         let count = format_count(count);
-        writeln!(out, "  {red}{count} x {}{red:#}", harmless(&what))?;
+        let line = shorten(&format!("  {count} x {}", harmless(&what)), page.columns);
+        page.line(&format!("{red}{line}{red:#}"))?;
         let Some(example) = example else { continue };
-        let mut lines = wrap("      e.g. ", &harmless(&example));
+        let mut lines = wrap("      e.g. ", &harmless(&example), page.text_columns());
         if lines.len() > EXAMPLE_LINES {
             lines.truncate(EXAMPLE_LINES);
             let last = lines.pop().unwrap_or_default();
-            lines.push(shorten(&(last + "…"), WIDTH));
+            lines.push(shorten(&(last + "…"), page.text_columns()));
         }
         for line in lines {
-            writeln!(out, "{line}")?;
+            page.line(&line)?;
         }
     }
     Ok(())
 }
 
-fn changes(report: &Report, comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
+fn changes(report: &Report, comparison: &Comparison, page: &mut Page<'_>) -> io::Result<()> {
     let aside = match report.focus {
         Focus::Run => view::comparison_sentence(report),
         Focus::Comparison => String::new(),
     };
-    section("Baseline", &aside, out)?;
+    section("Baseline", &aside, page)?;
     let mut header = view::change_headers(comparison);
     header.insert(0, "");
     let last = header.len() - 1;
     header[last] = "";
+    // Without a decision, the mark in front still shows it.
+    let range = header.iter().position(|title| *title == "between");
+    let optional: Vec<usize> = range.into_iter().chain([last, 3]).collect();
     let mut grid = Grid::new(&header, &[0, 1, 2, last], 1);
+    grid = grid.optional(&optional).on_one_line();
     for row in view::rows(report, comparison) {
         let (mark, style) = match row.decision {
             Decision::Regressed => ("✗", color(AnsiColor::Red)),
@@ -299,9 +346,9 @@ fn changes(report: &Report, comparison: &Comparison, out: &mut dyn Write) -> io:
         };
         grid.row(cells, paint);
     }
-    table(grid, out)?;
+    table(grid, page)?;
     for remark in view::comparison_remarks(report) {
-        paragraph("  - ", &remark, out)?;
+        paragraph("  - ", &remark, page)?;
     }
     Ok(())
 }
@@ -317,12 +364,16 @@ mod tests {
     /// The report without its colors. No line is wider than a terminal, and there are no control
     /// characters except those of the colors.
     fn console(report: &Report) -> String {
+        console_of(report, DEFAULT_COLUMNS)
+    }
+
+    fn console_of(report: &Report, columns: usize) -> String {
         let mut out = Vec::new();
-        ConsoleReporter.report(report, &mut out).unwrap();
+        ConsoleReporter.report(report, columns, &mut out).unwrap();
         let colored = String::from_utf8(out).unwrap();
         let plain = anstream::adapter::strip_str(&colored).to_string();
         for line in plain.lines() {
-            assert!(width(line) <= WIDTH, "{} columns: {line}", width(line));
+            assert!(width(line) <= columns, "{} columns: {line}", width(line));
             assert!(!line.trim_start().starts_with("::"), "{line}");
             assert!(!line.chars().any(char::is_control), "{line:?}");
         }
@@ -333,12 +384,35 @@ mod tests {
     fn a_long_text_beside_a_title_continues_below_it() {
         let aside = "1 run against 1 run: 4 regressed, 3 unchanged, 1 inconclusive, 7 not judged";
         let mut out = Vec::new();
-        section("Baseline", aside, &mut out).unwrap();
+        let page = &mut Page {
+            out: &mut out,
+            columns: 80,
+        };
+        section("Baseline", aside, page).unwrap();
         let colored = String::from_utf8(out).unwrap();
         let plain = anstream::adapter::strip_str(&colored).to_string();
         let wanted = "\nBaseline  1 run against 1 run: 4 regressed, 3 unchanged, 1 inconclusive, 7 not\n\
                       \x20         judged\n";
         assert_eq!(plain, wanted);
+    }
+
+    #[test]
+    fn endpoints_can_be_told_apart_in_any_width() {
+        let names = ["invoices", "receipts", "payments"]
+            .map(|what| format!("GET /api/v1/tenants/acme/{what}/7/lines"));
+        let requests: crate::metrics::fixture::Requests<'_> =
+            &[(crate::metrics::Outcome::Ok, 41_000, 500)];
+        let endpoints = [0, 1, 2].map(|i: usize| (names[i].as_str(), requests));
+        let result = crate::metrics::fixture::run(&endpoints);
+        let report = fixture::report(result, None);
+        let wide = console_of(&report, 200);
+        assert!(names.iter().all(|name| wide.contains(name)), "{wide}");
+        assert_data_eq!(console_of(&report, 50), file!["golden/narrow.txt"].raw());
+        for columns in [40, 50, 80, 100] {
+            let text = console_of(&report, columns);
+            let parts = ["invoices", "receipts", "payments"];
+            assert!(parts.iter().all(|part| text.contains(part)), "{text}");
+        }
     }
 
     #[test]
@@ -416,7 +490,7 @@ mod tests {
     fn verdicts_are_colored() {
         let mut out = Vec::new();
         ConsoleReporter
-            .report(&fixture::failing(), &mut out)
+            .report(&fixture::failing(), DEFAULT_COLUMNS, &mut out)
             .unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(

@@ -79,7 +79,7 @@ struct PhaseEntry<'a> {
 }
 
 impl Reporter for JsonReporter {
-    fn report(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    fn report(&self, report: &Report, _columns: usize, out: &mut dyn Write) -> io::Result<()> {
         // In large pieces, since `out` looks for colors in each piece, and there are millions.
         let mut out = BufWriter::with_capacity(1 << 16, out);
         serde_json::to_writer_pretty(&mut out, &object(report))?;
@@ -198,7 +198,7 @@ mod tests {
 
     fn json(report: &Report) -> serde_json::Value {
         let mut out = Vec::new();
-        JsonReporter.report(report, &mut out).unwrap();
+        JsonReporter.report(report, 80, &mut out).unwrap();
         serde_json::from_slice(&out).unwrap()
     }
 

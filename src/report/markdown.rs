@@ -14,7 +14,7 @@ use crate::units::format_count;
 pub(super) struct MarkdownReporter;
 
 impl Reporter for MarkdownReporter {
-    fn report(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    fn report(&self, report: &Report, _columns: usize, out: &mut dyn Write) -> io::Result<()> {
         let grading = &report.grading;
         let says = match (report.focus, grading.verdict) {
             (_, Verdict::Invalid) => "no grade: the numbers say nothing about the service".into(),
@@ -177,7 +177,7 @@ mod tests {
 
     fn markdown(report: &Report) -> String {
         let mut out = Vec::new();
-        MarkdownReporter.report(report, &mut out).unwrap();
+        MarkdownReporter.report(report, 80, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 

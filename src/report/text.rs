@@ -2,8 +2,8 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// No line of a console report is wider; columns.
-pub(super) const WIDTH: usize = 80;
+/// The width where there is no terminal, and that of sentences on a wider one; columns.
+pub const DEFAULT_COLUMNS: usize = 80;
 
 /// Columns that `text` takes on a terminal.
 pub(super) fn width(text: &str) -> usize {
@@ -27,10 +27,14 @@ pub(super) fn harmless(text: &str) -> String {
             c => safe.push(c),
         }
     }
-    let safe = safe.replace("##[", "# #[");
-    match safe.trim_start().strip_prefix("::") {
+    line_start(safe.replace("##[", "# #["))
+}
+
+/// Harmless text that is to begin a line, where `::error` would be a workflow command.
+pub(super) fn line_start(text: String) -> String {
+    match text.trim_start().strip_prefix("::") {
         Some(rest) => format!(": :{rest}"),
-        None => safe,
+        None => text,
     }
 }
 
@@ -50,7 +54,7 @@ pub(super) fn shorten(text: &str, columns: usize) -> String {
 }
 
 /// As many characters as fit into `columns`.
-fn take(chars: impl Iterator<Item = char>, columns: usize) -> String {
+pub(super) fn take(chars: impl Iterator<Item = char>, columns: usize) -> String {
     let mut used = 0;
     chars
         .take_while(|c| {
@@ -60,11 +64,11 @@ fn take(chars: impl Iterator<Item = char>, columns: usize) -> String {
         .collect()
 }
 
-/// `text` in lines of at most [`WIDTH`], the first after `first`, the others indented as far.
+/// `text` in lines of at most `columns`, the first after `first`, the others indented as far.
 /// Words longer than a line are cut.
-pub(super) fn wrap(first: &str, text: &str) -> Vec<String> {
+pub(super) fn wrap(first: &str, text: &str, columns: usize) -> Vec<String> {
     let indent = width(first);
-    let room = WIDTH.saturating_sub(indent).max(10);
+    let room = columns.saturating_sub(indent).max(10);
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();
     for word in text.split_whitespace() {
@@ -77,9 +81,10 @@ pub(super) fn wrap(first: &str, text: &str) -> Vec<String> {
         if !line.is_empty() {
             lines.push(std::mem::take(&mut line));
         }
+        word = line_start(word);
         while width(&word) > room {
             let head = take(word.chars(), room);
-            word.drain(..head.len());
+            word = line_start(word.split_off(head.len()));
             lines.push(head);
         }
         line = word;
@@ -124,9 +129,13 @@ mod tests {
         fn any_text_fits(text in ".{0,200}", columns in 0usize..90) {
             let safe = harmless(&text);
             prop_assert!(!safe.chars().any(char::is_control));
+            let text = safe.replace('a', "::");
+            for line in wrap("  ", &line_start(text), columns) {
+                prop_assert!(!line.trim_start().starts_with("::"), "{line:?}");
+            }
             prop_assert!(width(&shorten(&safe, columns)) <= columns);
-            for line in wrap("  - ", &safe) {
-                prop_assert!(width(&line) <= WIDTH, "{line:?}");
+            for line in wrap("  - ", &safe, columns) {
+                prop_assert!(width(&line) <= columns.max(14), "{line:?}");
             }
         }
     }

@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
+use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
-use super::signals;
+use crate::cli::signals::StopOnSignal;
 use crate::demo::{Behavior, Demo};
 use crate::engine::{self, Stopper};
 use crate::error::Error;
@@ -130,7 +131,9 @@ impl ExecuteArgs {
         };
         let journal = JournalWriter::create(&directory.journal(), &info)?;
         let mode = DisplayMode::detect(self.quiet || self.no_progress);
-        let (result, disk) = carry_out(plan, &base, journal, mode)?;
+        let stopper = Stopper::default();
+        let (_stopping, stop_note) = StopOnSignal::new(stopper.clone())?;
+        let (result, disk) = carry_out(plan, &base, journal, mode, (stopper, stop_note))?;
         let refused = disk.map(|source| Error::Write {
             path: directory.journal(),
             source,
@@ -144,23 +147,27 @@ impl ExecuteArgs {
     }
 }
 
+/// What stops a run, and what is then to be shown.
+type Stopping = (Stopper, oneshot::Receiver<&'static str>);
+
 /// Sends the load, and makes the result. With it: why the journal could not be written, if so.
 fn carry_out(
     plan: &Arc<Plan>,
     base: &str,
     journal: JournalWriter,
     mode: DisplayMode,
+    stopping: Stopping,
 ) -> Result<(RunResult, Option<std::io::Error>), Error> {
     let connect = ConnectOptions::new(plan, base)?;
     let (of, to) = (plan.clone(), base.to_owned());
     match plan.transport.client {
         ClientChoice::Reqwest => {
             let make_client = move || ReqwestClient::new(&of, &to, connect.clone());
-            run_with(make_client, plan, journal, mode)
+            run_with(make_client, plan, journal, mode, stopping)
         }
         ClientChoice::Direct => {
             let make_client = move || DirectClient::new(&of, &to, connect.clone());
-            run_with(make_client, plan, journal, mode)
+            run_with(make_client, plan, journal, mode, stopping)
         }
     }
 }
@@ -171,6 +178,7 @@ fn run_with<C: Client + 'static>(
     plan: &Arc<Plan>,
     journal: JournalWriter,
     mode: DisplayMode,
+    stopping: Stopping,
 ) -> Result<(RunResult, Option<std::io::Error>), Error> {
     let total = plan.load.iterations.is_none().then(|| plan.load.total());
     let display = LiveDisplay::new(total, plan.load.iterations, mode);
@@ -189,18 +197,20 @@ fn run_with<C: Client + 'static>(
         .enable_all()
         .build()
         .map_err(Error::Runtime)?;
+    let (stopper, stop_note) = stopping;
+    let noting = control.clone();
     let ending = LocalSet::new().block_on(&runtime, async {
-        let stopper = Stopper::default();
-        let noting = control.clone();
-        signals::listen(stopper.clone(), move |text| {
-            noting.borrow().display.note(text)
-        })?;
+        tokio::task::spawn_local(async move {
+            if let Ok(text) = stop_note.await {
+                noting.borrow().display.note(text);
+            }
+        });
         engine::run(plan.clone(), make_client, &stopper, |ticks, health| {
             control.borrow_mut().second(ticks, health);
         })
         .await
     })?;
-    // The listener for signals, which holds the other reference, goes with the runtime.
+    // The task that shows the note, which holds the other reference, goes with the runtime.
     drop(runtime);
     let control = Rc::into_inner(control)
         .ok_or(Error::Bug("the control of the run is still in use"))?

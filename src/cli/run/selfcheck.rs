@@ -14,7 +14,7 @@ use crate::error::{Error, Exit};
 use crate::grading::{Grading, Policy};
 use crate::metrics::RunResult;
 use crate::report::plain;
-use crate::units::trim_float;
+use crate::units::{format_counted, trim_float};
 
 /// Fewer runs show no spread.
 const LEAST_RUNS: usize = 3;
@@ -100,7 +100,8 @@ fn collect(
 fn text(gate: &Statistical, made: &SelfcheckRuns) -> String {
     let found = match made.runs.len() {
         n if n < LEAST_RUNS => {
-            format!("{n} runs could be used; at least {LEAST_RUNS} are needed to show a spread")
+            let usable = format_counted(n as u64, "run");
+            format!("{usable} could be used; at least {LEAST_RUNS} are needed to show a spread")
         }
         _ => findings(gate, &made.runs),
     };
@@ -207,9 +208,6 @@ mod tests {
                 run.run.ending.as_mut().unwrap().signal = Some(2);
             }
         });
-        assert_eq!(
-            (made.runs.len(), made.stopped),
-            (3, Some(Exit::Interrupted))
-        );
+        assert_eq!((made.runs.len(), made.stopped), (3, Some(Exit::Stopped(2))));
     }
 }

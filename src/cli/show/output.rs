@@ -1,11 +1,14 @@
 //! Printing, and the format of reports.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::os::fd::AsFd;
 
 use clap::builder::PossibleValuesParser;
+use rustix::termios::tcgetwinsize;
 
+use crate::cli::signals::has_hung_up;
 use crate::error::Error;
-use crate::report::{FORMATS, Report, by_name};
+use crate::report::{DEFAULT_COLUMNS, FORMATS, LEAST_COLUMNS, Report, by_name};
 
 /// The format of the report.
 #[derive(Debug, Clone, clap::Args)]
@@ -29,23 +32,46 @@ impl FormatArgs {
     /// If the output fails, unless its reader has gone away.
     pub fn print(&self, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
         let reporter = by_name(&self.format).map_err(Error::usage)?;
-        written(reporter.report(report, out).and_then(|()| out.flush()))
+        let columns = columns(&io::stdout());
+        written(
+            reporter
+                .report(report, columns, out)
+                .and_then(|()| out.flush()),
+        )
     }
 }
 
-/// The result of writing to stdout. A reader that has gone away (`| head -1`) is no failure:
-/// everything is stored, and the verdict stands.
+/// The width of a terminal; 80 columns for anything else.
+fn columns(stream: &(impl IsTerminal + AsFd)) -> usize {
+    let size = match stream.is_terminal() {
+        true => tcgetwinsize(stream).ok(),
+        false => None,
+    };
+    match size.map(|size| usize::from(size.ws_col)) {
+        // Some terminals do not know.
+        None | Some(0) => DEFAULT_COLUMNS,
+        Some(columns) => columns.max(LEAST_COLUMNS),
+    }
+}
+
+/// The result of writing to stdout. A reader that has gone away (`| head -1`, a terminal that was
+/// closed) is no failure: everything is stored, and the verdict stands.
 ///
 /// # Errors
 /// [`Error::Write`] for any other failure.
 pub fn written(result: io::Result<()>) -> Result<(), Error> {
     match result {
-        Err(source) if source.kind() != ErrorKind::BrokenPipe => Err(Error::Write {
+        Err(source) if !is_reader_gone(&source) => Err(Error::Write {
             path: "standard output".into(),
             source,
         }),
         _ => Ok(()),
     }
+}
+
+fn is_reader_gone(error: &io::Error) -> bool {
+    let io_error = error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
+    error.kind() == ErrorKind::BrokenPipe || io_error && has_hung_up()
 }
 
 /// Writes text to stdout.

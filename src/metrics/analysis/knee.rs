@@ -41,7 +41,8 @@ impl RunResult {
     /// (L. Kleinrock, "Power and deterministic rules of thumb for probabilistic problems in
     /// computer communications", ICC 1979). While load is light, throughput rises with it and the
     /// response time hardly does; when the service is saturated, only the response time rises; in
-    /// between the power has its maximum. `None` for other loads, and where levels are missing.
+    /// between the power has its maximum. `None` for other loads, where levels are missing, and without
+    /// successes.
     pub fn knee(&self) -> Option<Knee> {
         if self.run.load.shape != Some(Shape::Sweep) {
             return None;
@@ -51,6 +52,10 @@ impl RunResult {
         let highest = |a: &usize, b: &usize| power(&levels[*a]).total_cmp(&power(&levels[*b]));
         // The first of equals: more load gained nothing.
         let at = (0..levels.len()).rev().max_by(highest)?;
+        if levels[at].rate_per_s <= 0.0 {
+            // Nothing succeeded at any level.
+            return None;
+        }
         Some(Knee {
             at: levels[at].clone(),
             beyond: levels.get(at + 1).cloned(),
@@ -100,7 +105,9 @@ impl Knee {
             format!("{}% {way}", trim_float(change.abs() * 100.0, 0))
         };
         let rate = change(self.at.rate_per_s, beyond.rate_per_s, "more", "less");
-        let time = change(self.at.mean_us, beyond.mean_us, "longer", "shorter");
+        // As in the power.
+        let [before_us, after_us] = [&self.at, beyond].map(|level| level.mean_us.max(1.0));
+        let time = change(before_us, after_us, "longer", "shorter");
         format!(
             "knee at {at}: {} brought {rate} throughput and {time} response times",
             level(beyond)

@@ -83,7 +83,7 @@ impl RunResult {
         let mean = |us: f64| trim_float(us / ending.drained_at_us.max(1) as f64, 2);
         ((in_flight_us - times_us).abs() > slack_us).then(|| {
             format!(
-                "Little's law does not hold: {} requests were in flight on average, but \
+                "Little's law does not hold: the mean number of requests in flight was {}, but \
                  requests/s x mean time is {}; one of these numbers is wrong",
                 mean(in_flight_us),
                 mean(times_us)
@@ -135,8 +135,9 @@ fn trend(series: &[f64]) -> Option<f64> {
         .collect();
     let z = (statistic.abs() - 1.0) / (variance * dependence(&rest)).sqrt();
     let change = slope * (n - 1.0) / middle;
-    // A comparison with NaN, from a series without any variance, is false.
-    (z > Z && change.abs() >= MIN_CHANGE).then_some(change)
+    // A comparison with NaN, from a series without any variance, is false. The change has no size
+    // if more than half of the values are 0.
+    (z > Z && change.abs() >= MIN_CHANGE && change.is_finite()).then_some(change)
 }
 
 /// By how much the dependence between neighbours raises the variance of a mean: 1 for none.

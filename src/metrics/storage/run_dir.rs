@@ -1,7 +1,7 @@
 //! The files of a run: its directory, files written atomically, results read back.
 
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::Compression;
@@ -108,11 +108,7 @@ fn slug(text: &str) -> String {
 /// # Errors
 /// When any step fails; the temporary file is then removed.
 pub fn write_atomically(path: &Path, value: &impl Serialize) -> Result<(), Error> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let write = || {
-        let mut file = File::create(&temporary)?;
+    write_beside(path, |mut file, temporary| {
         let mut buffer = std::io::BufWriter::new(&mut file);
         if path.extension().is_some_and(|extension| extension == "gz") {
             let mut packed = GzEncoder::new(&mut buffer, Compression::default());
@@ -125,7 +121,7 @@ pub fn write_atomically(path: &Path, value: &impl Serialize) -> Result<(), Error
         buffer.flush()?;
         drop(buffer);
         file.sync_all()?;
-        fs::rename(&temporary, path)?;
+        fs::rename(temporary, path)?;
         // The rename itself must survive a power cut too; a directory that cannot be opened for
         // that has still taken the file.
         if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty())
@@ -134,14 +130,55 @@ pub fn write_atomically(path: &Path, value: &impl Serialize) -> Result<(), Error
             let _ = directory.sync_all();
         }
         Ok(())
-    };
-    write().map_err(|source| {
-        let _ = fs::remove_file(&temporary);
-        Error::Write {
-            path: path.to_owned(),
-            source,
-        }
     })
+}
+
+/// Checks that [`write_atomically`] could write a small file to `path` now. Leaves everything as it
+/// is.
+///
+/// # Errors
+/// When it could not.
+pub fn check_writable(path: &Path) -> Result<(), Error> {
+    write_beside(path, |mut file, temporary| {
+        file.write_all(b"\n")?;
+        file.sync_all()?;
+        fs::remove_file(temporary)
+    })
+}
+
+/// Calls `write` with a new file beside `path`, which is removed if that fails.
+fn write_beside(
+    path: &Path,
+    write: impl FnOnce(File, &Path) -> io::Result<()>,
+) -> Result<(), Error> {
+    let written = create_beside(path).and_then(|(file, temporary)| {
+        write(file, &temporary).inspect_err(|_| {
+            let _ = fs::remove_file(&temporary);
+        })
+    });
+    written.map_err(|source| Error::Write {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// A file with a new name beside `path`. The process id alone is not enough: two containers may have
+/// the same.
+fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
+    let name = path.file_name().ok_or(ErrorKind::InvalidFilename)?;
+    if path.is_dir() {
+        return Err(ErrorKind::IsADirectory.into());
+    }
+    for attempt in 1.. {
+        let mut name = name.to_owned();
+        name.push(format!(".{}-{attempt}.tmp", std::process::id()));
+        let temporary = path.with_file_name(name);
+        match File::create_new(&temporary) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            created => return created.map(|file| (file, temporary)),
+        }
+    }
+    unreachable!("the loop only ends by returning")
 }
 
 /// The bytes of a file that [`write_atomically`] wrote, decompressed if needed.
@@ -288,5 +325,29 @@ mod tests {
             1,
             "nothing is left behind"
         );
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_noticed_and_nothing_changed() {
+        let base = tempfile::tempdir().unwrap();
+        let at = |name: &str| base.path().join(name);
+        fs::write(at("file"), "old").unwrap();
+        fs::create_dir(at("dir")).unwrap();
+        // A run of another container that has the same process id.
+        let other = at(&format!("file.{}-1.tmp", std::process::id()));
+        fs::write(&other, "of another run").unwrap();
+        for good in ["file", "new", "dir/new.json.gz"] {
+            check_writable(&at(good)).unwrap_or_else(|error| panic!("{good}: {error}"));
+        }
+        for bad in ["dir", "no/new", "file/new", "dir/.."] {
+            let error = check_writable(&at(bad)).unwrap_err().to_string();
+            assert!(error.contains("cannot write"), "{bad}: {error}");
+            assert!(write_atomically(&at(bad), &1).is_err(), "{bad}");
+        }
+        assert_eq!(fs::read_to_string(at("file")).unwrap(), "old");
+        assert_eq!(fs::read_dir(at("dir")).unwrap().count(), 0);
+        write_atomically(&at("file"), &1).unwrap();
+        assert_eq!(fs::read_to_string(other).unwrap(), "of another run");
+        assert_eq!(fs::read_dir(base.path()).unwrap().count(), 3);
     }
 }

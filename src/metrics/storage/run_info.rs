@@ -131,7 +131,7 @@ impl fmt::Display for Machine {
 /// How the load ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ending {
-    /// Signal number that stopped it early: 2 (SIGINT) or 15 (SIGTERM).
+    /// Signal number that stopped it early: 1 (SIGHUP), 2 (SIGINT), 3 (SIGQUIT) or 15 (SIGTERM).
     pub signal: Option<u8>,
     /// Whether it ended early because a user ran out of data.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -5,19 +5,29 @@ use crate::plan::Direction;
 use crate::report::contents::Report;
 use crate::units::trim_float;
 
-/// `≤ 500 ms`.
+/// `≤ 500 ms`, with more digits where [`measured`] would look the same.
 pub(crate) fn bound(criterion: &Criterion) -> String {
     let sign = match criterion.metric.direction() {
         Direction::AtMost => "≤",
         Direction::AtLeast => "≥",
     };
-    format!("{sign} {}", criterion.metric.format(criterion.limit))
+    let limit = match criterion.value {
+        Some(value) => {
+            let [_, limit] = criterion.metric.format_apart(value, criterion.limit);
+            limit
+        }
+        None => criterion.metric.format(criterion.limit),
+    };
+    format!("{sign} {limit}")
 }
 
 /// The measured value, or that there is none.
 pub(crate) fn measured(criterion: &Criterion) -> String {
-    let value = criterion.value;
-    value.map_or_else(|| "no data".into(), |v| criterion.metric.format(v))
+    let Some(value) = criterion.value else {
+        return "no data".into();
+    };
+    let [value, _] = criterion.metric.format_apart(value, criterion.limit);
+    value
 }
 
 /// The points it costs; empty if there are none.

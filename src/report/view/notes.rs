@@ -5,7 +5,7 @@ use super::numbers::phases;
 use crate::metrics::{Outcome, RunResult, Window};
 use crate::plan::{Model, Phase};
 use crate::report::contents::Report;
-use crate::units::{as_us, format_count, format_latency_us, trim_float};
+use crate::units::{as_us, format_count, format_counted, format_latency_us, trim_float};
 
 /// What readers must know to interpret the numbers.
 pub(crate) fn notes(report: &Report) -> Vec<String> {
@@ -41,10 +41,8 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
             Some(ending) if ending.out_of_data => "the load ended early",
             _ => "users ended early",
         };
-        let count = format_count(without_data);
-        notes.push(format!(
-            "{ended} because data ran out, {count} times: {example}"
-        ));
+        let count = format_counted(without_data, "time");
+        notes.push(format!("{ended} because data ran out, {count}: {example}"));
     }
     match result.run.load.model {
         Model::Closed => {

@@ -43,8 +43,8 @@ pub(crate) fn traffic(total: &Summary) -> Option<String> {
     parts.push(format!("{connections} opened"));
     if total.redirects > 0 {
         parts.push(format!(
-            "{} redirects followed",
-            format_count(total.redirects)
+            "{} followed",
+            format_counted(total.redirects, "redirect")
         ));
     }
     Some(parts.join(", "))
@@ -64,9 +64,9 @@ pub(crate) fn connecting(total: &Summary) -> Option<String> {
     if parts.is_empty() {
         return None;
     }
-    let reused = format_count(total.reused);
+    let reused = format_counted(total.reused, "time");
     Some(format!(
-        "connecting p95: {}; connections reused {reused} times",
+        "connecting p95: {}; connections reused {reused}",
         parts.join(", ")
     ))
 }

@@ -202,17 +202,43 @@ fn an_unwritable_directory_for_results_is_a_4_before_anything_is_sent() {
 }
 
 #[test]
-fn a_baseline_that_cannot_be_saved_is_a_4_after_the_report() {
-    let completed = run(HEALTH, "--save-baseline no/such/dir/base.json")
-        .expect_status(4)
-        .run();
-    assert!(completed.stdout.starts_with("PASS"), "{}", completed.stdout);
-    assert!(
-        completed.stderr.contains("base.json"),
-        "{}",
-        completed.stderr
-    );
-    completed.result();
+fn a_baseline_that_cannot_be_saved_is_a_4_before_anything_is_sent() {
+    let server = Misbehaving::start(Fault::Ok);
+    for path in ["no/such/dir/base.json", "taken/base.json", "scenarios"] {
+        let completed = Perfctl::get_root(&server.url())
+            .file("taken", "a file")
+            .args(["--save-baseline", path])
+            .expect_status(4)
+            .expect_stdout("")
+            .run();
+        assert!(
+            completed.stderr.starts_with("error: cannot write") && completed.stderr.contains(path),
+            "{}",
+            completed.stderr
+        );
+        assert!(completed.runs().is_empty(), "no run was started");
+        assert_eq!(std::fs::read_dir(completed.dir.path()).unwrap().count(), 2);
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn a_baseline_that_is_not_replaced_stays_as_it_was() {
+    for old in [None, Some("old")] {
+        let mut failing = run(GONE, "--slo error_rate<1% --save-baseline base.json");
+        if let Some(old) = old {
+            failing = failing.file("base.json", old);
+        }
+        let completed = failing.expect_status(1).run();
+        let path = completed.dir.path().join("base.json");
+        assert_eq!(std::fs::read_to_string(path).ok().as_deref(), old);
+        let mut files: Vec<_> = std::fs::read_dir(completed.dir.path())
+            .unwrap()
+            .map(|file| file.unwrap().file_name())
+            .collect();
+        files.retain(|name| name.to_string_lossy().contains("base.json"));
+        assert_eq!(files.len(), usize::from(old.is_some()), "{files:?}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::support::scenario::outcomes;
-use crate::support::{Completed, Perfctl};
+use crate::support::{Completed, Perfctl, Terminal};
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
@@ -257,4 +257,34 @@ fn every_run_stores_its_plan_journal_and_result() {
             .all(|line| serde_json::from_str::<Value>(line).is_ok())
     );
     assert!(outcomes(&completed.result()).contains("http_4xx"));
+}
+
+#[test]
+fn a_report_is_as_wide_as_the_terminal() {
+    let names = ["invoices", "receipts", "payments"]
+        .map(|what| format!("GET /api/v1/tenants/acme/{what}/7/lines"));
+    let endpoints = names
+        .each_ref()
+        .map(|name| format!("- {{name: \"{name}\", get: /health}}\n"));
+    let completed = Perfctl::scenario("demo", &endpoints.concat())
+        .args(["-i", "60"])
+        .expect_status(0)
+        .run();
+    assert_narrow(&completed.stdout);
+    let stored = completed.runs()[0].clone();
+    for columns in [50, 80, 200] {
+        let terminal = Terminal::new(columns);
+        let report = Perfctl::new().args(["report".as_ref(), stored.as_os_str()]);
+        report.stdout_on(&terminal).expect_status(0).run();
+        let text = terminal.read();
+        let widest = text.lines().map(UnicodeWidthStr::width).max();
+        let table = text.lines().find(|line| line.contains("requests  failed"));
+        assert!(widest <= Some(columns.into()), "{columns}: {text}");
+        assert!(table.is_some(), "{text}");
+        for name in &names {
+            assert!(text.contains(name), "{name} in {columns} columns: {text}");
+        }
+        let is_above = text.lines().any(|line| line.trim() == names[0]);
+        assert_eq!(is_above, columns < 200, "{text}");
+    }
 }

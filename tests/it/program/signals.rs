@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::support::scenario::{count, outcomes, target, wait_until};
-use crate::support::{Fault, Misbehaving, Perfctl, Running, Signal};
+use crate::support::{Fault, Misbehaving, Perfctl, Running, Signal, Terminal};
 use perfctl::demo::Demo;
 use perfctl::metrics::{Outcome, read_result};
 
@@ -40,7 +40,12 @@ fn recover(dir: &Path) -> crate::support::Completed {
 
 #[test]
 fn a_signal_ends_the_load_and_leaves_a_whole_report() {
-    for (signal, number, status) in [(Signal::Int, 2, 130), (Signal::Term, 15, 143)] {
+    for (signal, number, status) in [
+        (Signal::Hup, 1, 129),
+        (Signal::Int, 2, 130),
+        (Signal::Quit, 3, 131),
+        (Signal::Term, 15, 143),
+    ] {
         let (demo, run) = on_demo("--format json --save-baseline base.json");
         let run = run.expect_status(status).spawn();
         wait_until("under load", || demo.requests() > 10);
@@ -88,7 +93,7 @@ fn a_second_signal_leaves_at_once_and_the_journal_is_recovered() {
     );
     let mut run = Perfctl::scenario(&url, &endpoints)
         .args(["-t", "10m", "-s", "10m", "--timeout", "10m"])
-        .expect_status(130)
+        .expect_status(131)
         .expect_stdout("")
         .spawn();
     wait_until("hanging", || hangs.requests() == 2);
@@ -96,9 +101,13 @@ fn a_second_signal_leaves_at_once_and_the_journal_is_recovered() {
     // The current second, and one more to be sure.
     let before = seconds(&dir);
     wait_until("in the journal", || seconds(&dir) >= before + 2);
-    run.signal(Signal::Int);
+    run.signal(Signal::Hup);
     run.wait_for_stderr("stopping");
-    run.signal(Signal::Int);
+    // A terminal that closes may send it twice: that is not yet somebody who asks again.
+    run.signal(Signal::Hup);
+    let before = seconds(&dir);
+    wait_until("still waiting", || seconds(&dir) > before);
+    run.signal(Signal::Quit);
     let completed = run.wait();
     assert!(!dir.join("result.json").exists());
 
@@ -108,6 +117,63 @@ fn a_second_signal_leaves_at_once_and_the_journal_is_recovered() {
     assert_eq!(count(&result, Outcome::Ok), demo.requests());
     assert_eq!(result.run.ending, None);
     drop(completed);
+}
+
+#[test]
+fn a_terminal_that_is_closed_stops_the_run_and_the_result_is_stored() {
+    let mut setsid = std::process::Command::new("setsid");
+    let tried = setsid.arg("--version").output();
+    if !tried.is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: a session of its own needs `setsid`");
+        return;
+    }
+    for options in ["", "--format json --repeat 2"] {
+        let (demo, run) = on_demo(options);
+        let terminal = Terminal::new(80);
+        let run = run.on_terminal(&terminal).expect_status(129).spawn();
+        wait_until("under load", || demo.requests() > 10);
+        drop(terminal);
+        let result = run.wait().result();
+        assert_eq!(result.run.ending.as_ref().unwrap().signal, Some(1));
+        assert_eq!(count(&result, Outcome::Ok), demo.requests());
+    }
+}
+
+#[test]
+fn under_nohup_a_closed_terminal_stops_nothing() {
+    let (demo, url) = target(20);
+    let run = Perfctl::after_shell("trap '' HUP")
+        .quick(&url, HEALTH)
+        .args(["-t", "10m"])
+        .expect_status(143)
+        .spawn();
+    wait_until("under load", || demo.requests() > 10);
+    run.signal(Signal::Hup);
+    let before = demo.requests();
+    wait_until("still under load", || demo.requests() > before + 50);
+    run.signal(Signal::Term);
+    assert_eq!(run.wait().result().run.ending.unwrap().signal, Some(15));
+}
+
+#[test]
+fn two_runs_in_one_folder_have_a_directory_each() {
+    let (demo, first) = on_demo("-i 100 --save-baseline base.json");
+    let (_demo, second) = on_demo("-i 200 --save-baseline base.json");
+    let out = first.dir().join("results");
+    let first = first.expect_status(0).spawn();
+    let second = second.args(["--out".as_ref(), out.as_os_str()]);
+    let second = second.expect_status(0).spawn();
+    let second = second.wait();
+    let first = first.wait();
+    assert!(second.runs().is_empty());
+    let mut counts: Vec<u64> = first
+        .runs()
+        .iter()
+        .map(|dir| count(&read_result(dir).unwrap(), Outcome::Ok))
+        .collect();
+    counts.sort();
+    assert_eq!(counts, [100, 200]);
+    assert_eq!(demo.requests(), 100);
 }
 
 #[test]

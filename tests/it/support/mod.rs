@@ -8,6 +8,7 @@ mod program;
 pub mod scenario;
 pub mod servers;
 pub mod simulation;
+mod terminal;
 mod works;
 
 pub use program::{Completed, Perfctl, Running, Signal};
@@ -15,3 +16,4 @@ pub use servers::{
     Authority, Certificate, Fault, Misbehaving, Proxy, Talk, TlsServer, closed_port, recording,
     serving,
 };
+pub use terminal::Terminal;

@@ -10,6 +10,8 @@ use regex::Regex;
 use snapbox::{Assert, Data, IntoData, Redactions};
 use tempfile::{TempDir, tempdir};
 
+use super::terminal::Terminal;
+
 /// How long a run may take before the test fails.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -44,8 +46,13 @@ impl Perfctl {
 
     /// The same, with no more than this many files open at a time.
     pub fn with_descriptors(most: u32) -> Self {
+        Self::after_shell(&format!("ulimit -n {most}"))
+    }
+
+    /// The same, started by a shell after these commands of it.
+    pub fn after_shell(commands: &str) -> Self {
         let mut shell = Command::new("sh");
-        let script = format!("ulimit -n {most}; exec \"$0\" \"$@\"");
+        let script = format!("{commands}; exec \"$0\" \"$@\"");
         shell.args(["-c", &script, env!("CARGO_BIN_EXE_perfctl")]);
         Self::of(shell, tempdir().unwrap())
     }
@@ -108,6 +115,30 @@ impl Perfctl {
     /// Standard input is at its end from the start.
     pub fn stdin_closed(mut self) -> Self {
         self.command.stdin(Stdio::null());
+        self
+    }
+
+    /// In a session of its own with this terminal, which is also its input and its output.
+    pub fn on_terminal(mut self, terminal: &Terminal) -> Self {
+        let mut session = Command::new("setsid");
+        session.arg("--ctty").arg(self.command.get_program());
+        session.args(self.command.get_args());
+        let end = || terminal.programs.try_clone().unwrap();
+        session.stdin(end()).stdout(end()).stderr(end());
+        session.current_dir(self.dir.path());
+        for (key, value) in self.command.get_envs() {
+            match value {
+                Some(value) => session.env(key, value),
+                None => session.env_remove(key),
+            };
+        }
+        self.command = session;
+        self
+    }
+
+    /// Standard output is this terminal.
+    pub fn stdout_on(mut self, terminal: &Terminal) -> Self {
+        self.command.stdout(terminal.programs.try_clone().unwrap());
         self
     }
 
@@ -198,7 +229,9 @@ fn forward(mut from: impl Read + Send + 'static, stream: Stream, to: Sender<(Str
 /// A signal that a test may send.
 #[derive(Debug, Clone, Copy)]
 pub enum Signal {
+    Hup,
     Int,
+    Quit,
     Term,
     Kill,
     Stop,
@@ -221,7 +254,9 @@ impl Running {
     /// Sends a signal to this process only.
     pub fn signal(&self, signal: Signal) {
         let name = match signal {
+            Signal::Hup => "-HUP",
             Signal::Int => "-INT",
+            Signal::Quit => "-QUIT",
             Signal::Term => "-TERM",
             Signal::Kill => "-KILL",
             Signal::Stop => "-STOP",
