@@ -7,7 +7,6 @@
 mod closed;
 mod halt;
 mod health;
-mod machine;
 mod message;
 mod open;
 mod panics;
@@ -33,7 +32,7 @@ use crate::protocol::Client;
 use crate::units::as_us;
 
 use health::Sampler;
-use machine::Machine;
+use health::machine::Machine;
 use message::{Finish, WorkerCommand, WorkerMessage};
 
 pub use panics::report_panics;

@@ -3,15 +3,17 @@
 //! Here: what is measured, and when. Not here: what the system says of the process (`machine`), and
 //! how much is too much (`metrics`).
 
+pub(super) mod machine;
+
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use tokio::time::{Instant, sleep_until};
 
-use super::machine::{CpuTicks, Machine};
 use crate::metrics::{HealthSample, Tick, WorkerHealth};
 use crate::units::{as_ns, as_us};
+use machine::{CpuTicks, Machine};
 
 /// How often a worker checks how late its timers wake it.
 const STEP: Duration = Duration::from_millis(10);
@@ -140,8 +142,8 @@ fn thread_cpu() -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use super::machine::tests::machine;
     use super::*;
-    use crate::engine::machine::tests::machine;
     use crate::metrics::Usage;
 
     #[test]

@@ -5,7 +5,7 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::machine::Machine;
+use super::health::machine::Machine;
 use crate::plan::{Model, Plan, Service, UserClass};
 use crate::units::format_count;
 

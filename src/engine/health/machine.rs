@@ -12,13 +12,13 @@ use crate::metrics::Usage;
 
 /// The files of a system; those of this machine, or of a test.
 #[derive(Debug, Clone)]
-pub(super) struct Machine {
+pub(crate) struct Machine {
     root: PathBuf,
 }
 
 impl Machine {
     /// The machine that perfctl runs on.
-    pub(super) fn this() -> Self {
+    pub(crate) fn this() -> Self {
         Self { root: "/".into() }
     }
 
@@ -27,20 +27,20 @@ impl Machine {
     }
 
     /// The CPU time of the machine since it started; all 0 where it does not say.
-    pub(super) fn cpu_ticks(&self) -> CpuTicks {
+    pub(crate) fn cpu_ticks(&self) -> CpuTicks {
         CpuTicks::parse(&self.read("proc/stat").unwrap_or_default())
     }
 
     /// How much CPU this process may use, in cores: the `available` ones, or the quota of its control
     /// group if that is less.
-    pub(super) fn cores(&self, available: f64) -> f64 {
+    pub(crate) fn cores(&self, available: f64) -> f64 {
         let groups = self.read("proc/self/cgroup").unwrap_or_default();
         let quota = quota(&groups, |path| self.read(path));
         quota.map_or(available, |quota| quota.min(available))
     }
 
     /// The open files of this process.
-    pub(super) fn open_files(&self) -> Option<Usage> {
+    pub(crate) fn open_files(&self) -> Option<Usage> {
         Some(Usage {
             used: entries(&self.root.join("proc/self/fd"))?,
             limit: open_files_limit(&self.read("proc/self/limits")?)?,
@@ -48,7 +48,7 @@ impl Machine {
     }
 
     /// The range of local ports that connections from this machine can use, both ends included.
-    pub(super) fn port_range(&self) -> Option<(u16, u16)> {
+    pub(crate) fn port_range(&self) -> Option<(u16, u16)> {
         let text = self.read("proc/sys/net/ipv4/ip_local_port_range")?;
         let mut numbers = text.split_whitespace().map(str::parse);
         let (low, high) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
@@ -56,7 +56,7 @@ impl Machine {
     }
 
     /// The local ports in use, at most.
-    pub(super) fn local_ports(&self) -> Option<Usage> {
+    pub(crate) fn local_ports(&self) -> Option<Usage> {
         let (low, high) = self.port_range()?;
         let limit = u64::from(high - low) + 1;
         let of_both = |name: &str| {
@@ -82,7 +82,7 @@ impl Machine {
 
 /// The CPU time of the machine since it started, in ticks of the kernel.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct CpuTicks {
+pub(crate) struct CpuTicks {
     stolen: u64,
     all: u64,
 }
@@ -109,7 +109,7 @@ impl CpuTicks {
     }
 
     /// The share of the time since `before` that the hypervisor took.
-    pub(super) fn stolen_share_since(self, before: Self) -> f64 {
+    pub(crate) fn stolen_share_since(self, before: Self) -> f64 {
         let all = self.all.saturating_sub(before.all);
         self.stolen.saturating_sub(before.stolen) as f64 / all.max(1) as f64
     }
@@ -201,7 +201,7 @@ fn ports_between(text: &str, low: u16, high: u16) -> u64 {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A machine with these files, in a folder that is gone with the second value.
