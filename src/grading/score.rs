@@ -278,6 +278,8 @@ mod tests {
             judge(&Metric::ErrorRate, 0.0, 1e-9),
             (0.0, Severity::Critical)
         );
+        assert_eq!(times_limit(&Metric::ErrorRate, 0.0, 0.0), 0.0);
+        assert_eq!(times_limit(&Metric::ErrorRate, 0.0, 1e-9), f64::INFINITY);
         assert_eq!(
             judge(&Metric::Availability, 1.0, 1.0),
             (100.0, Severity::Success)

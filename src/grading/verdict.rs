@@ -187,6 +187,7 @@ mod tests {
         assert_eq!(judge(&result, policy), (Verdict::Pass, 7));
         let clean = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 10)])]);
         assert_eq!(judge(&clean, policy), (Verdict::Pass, 0));
+        assert_eq!(judge(&clean, fail_on("errors")), (Verdict::Pass, 0));
     }
 
     #[test]

@@ -180,6 +180,27 @@ fn too_few_requests_are_reported_and_not_judged() {
 }
 
 #[test]
+fn a_mean_of_few_requests_is_not_judged() {
+    // 75 of the 3,000 requests.
+    let sparse = |number: usize, response_us: u64| {
+        fixture::minute_of(number, |i| match i % 40 {
+            0 => vec![fixture::sample(0, Outcome::Ok, i * 20_000, response_us)],
+            _ => Vec::new(),
+        })
+    };
+    let baseline = (0..5).map(|number| sparse(number, 20_000)).collect();
+    let slower: Vec<RunResult> = (5..8).map(|number| sparse(number, 40_000)).collect();
+    let found = compare(&Baseline::of(baseline), &slower, &Statistical::default()).unwrap();
+    for (metric, needed) in [("mean", "100"), ("p50", "200"), ("p95", "2,000")] {
+        let row = row(&found, metric);
+        let reason = format!("75 requests per run, {needed} are needed");
+        assert_eq!(row.reason, reason, "{metric}");
+        assert_eq!(row.decision, Decision::Inconclusive, "{metric}");
+        assert!(row.range.is_none(), "{metric}");
+    }
+}
+
+#[test]
 fn failures_are_judged_by_their_share() {
     let failing = |number: usize, every: u64| {
         fixture::minute_of(number, |i| {
