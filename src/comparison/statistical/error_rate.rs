@@ -173,6 +173,12 @@ mod tests {
     }
 
     #[test]
+    fn of_nothing_nothing_failed() {
+        assert_eq!(share(0.0, 0.0), 0.0);
+        assert_eq!(share(1.0, 4.0), 0.25);
+    }
+
+    #[test]
     fn no_failure_on_either_side_is_no_difference() {
         let none = rates(&[run(0.0, 3_000.0); 3], &[run(0.0, 3_000.0)]);
         assert_eq!(none.p_value(), 1.0);
