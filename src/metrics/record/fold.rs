@@ -338,6 +338,27 @@ mod tests {
     }
 
     #[test]
+    fn the_live_p95_is_that_of_the_last_ten_seconds() {
+        let mut fold = Fold::new(vec![phase("steady", 0, 60_000_000)], 1);
+        let mut second = |number: u64, response_us| {
+            let intended_us = number * 1_000_000;
+            let tick = Tick {
+                samples: vec![
+                    sample(intended_us, Outcome::Ok, response_us),
+                    sample(intended_us, Outcome::Http5xx, 9_000_000),
+                ],
+                ..Tick::default()
+            };
+            fold.fold(vec![tick]).1.p95_us
+        };
+        assert_eq!(second(0, 1_000), Some(1_000.0));
+        for number in 1..10 {
+            assert_eq!(second(number, 100), Some(1_000.0), "{number}");
+        }
+        assert_eq!(second(10, 100), Some(100.0));
+    }
+
+    #[test]
     fn samples_are_placed_by_their_intended_start() {
         let mut fold = Fold::new(
             vec![

@@ -113,3 +113,34 @@ impl RunResult {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::metrics::{Cell, Outcome, RunResult, fixture};
+
+    #[test]
+    fn counts_that_no_run_can_make_are_refused() {
+        let cases: [(&str, fn(&mut Cell)); 4] = [
+            ("bytes", |cell| cell.bytes_in = u64::MAX),
+            ("outcomes", |cell| {
+                cell.outcomes.insert(Outcome::Ok, u64::MAX);
+            }),
+            ("addresses", |cell| {
+                cell.remotes.insert("127.0.0.1:80".into(), u64::MAX);
+            }),
+            ("times", |cell| {
+                cell.response.buckets = vec![100, RunResult::MAX_COUNT];
+                cell.response.min_us = 100;
+                cell.response.max_us = 100;
+            }),
+        ];
+        let sound = fixture::run(&[("a", &[(Outcome::Ok, 100, 10)])]);
+        assert_eq!(sound.check(), Ok(()));
+        for (name, damage) in cases {
+            let mut result = sound.clone();
+            damage(&mut result.endpoints[0].phases[0]);
+            let why = result.check().unwrap_err();
+            assert!(why.contains("larger than a run can make"), "{name}: {why}");
+        }
+    }
+}
