@@ -1,8 +1,12 @@
-//! The rows that are about the machine: its memory, its ports, and a network that drops packets.
+//! The rows that are about the machine: its memory, its ports, its processor time, and a network that
+//! drops packets.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use crate::support::servers::calibrated::serve;
 use crate::support::{Fault, Misbehaving, Perfctl};
 use crate::torture::cases::{bomb, gzipped, large_header};
 
@@ -158,5 +162,70 @@ fn row_09_a_machine_without_free_ports_makes_the_run_invalid() {
         report["reasons"].to_string().contains("local_ports"),
         "{}",
         report["reasons"]
+    );
+}
+
+/// A control group with a fifth of a core, removed at the end; `None`, and a line on standard error,
+/// where none can be made.
+struct FifthOfACore(PathBuf);
+
+impl FifthOfACore {
+    fn new() -> Option<Self> {
+        let name = format!("perfctl-row-39-{}", std::process::id());
+        let make = |root: &str, quota: &[(&str, &str)]| {
+            let group = Self(Path::new(root).join(&name));
+            fs::create_dir(&group.0)?;
+            let files = quota.iter();
+            files
+                .map(|(file, text)| fs::write(group.0.join(file), text))
+                .collect::<Result<(), _>>()?;
+            // Only a real control group lists its processes.
+            fs::metadata(group.0.join("cgroup.procs"))?;
+            Ok::<_, std::io::Error>(group)
+        };
+        let second = [("cpu.max", "20000 100000")];
+        let first = [
+            ("cpu.cfs_period_us", "100000"),
+            ("cpu.cfs_quota_us", "20000"),
+        ];
+        let made = match Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+            true => make("/sys/fs/cgroup", &second),
+            false => make("/sys/fs/cgroup/cpu", &first),
+        };
+        made.inspect_err(|error| eprintln!("SKIPPED row 39: no control group: {error}"))
+            .ok()
+    }
+}
+
+impl Drop for FifthOfACore {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
+fn row_39_a_generator_that_uses_up_its_quota_is_invalid() {
+    let Some(group) = FifthOfACore::new() else {
+        return;
+    };
+    let (base, _log) = serve();
+    let dir = tempfile::tempdir().unwrap();
+    let run = "echo $$ > \"$GROUP/cgroup.procs\" && exec \"$PERFCTL\" run \"$URL\" -u 20 -t 8s \\
+        --workers 1 --format json --no-progress";
+    let output = Command::new("sh")
+        .args(["-c", run])
+        .current_dir(dir.path())
+        .env("GROUP", &group.0)
+        .env("URL", format!("{base}/now"))
+        .env("PERFCTL", env!("CARGO_BIN_EXE_perfctl"))
+        .env("PERFCTL_ASSUME_HEALTHY", "0")
+        .output()
+        .unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["verdict"], "invalid", "{report}");
+    let reasons = report["reasons"].to_string();
+    assert!(
+        reasons.contains("of the CPU time available to perfctl"),
+        "{reasons}"
     );
 }
