@@ -175,10 +175,8 @@ impl FifthOfACore {
         let make = |root: &str, quota: &[(&str, &str)]| {
             let group = Self(Path::new(root).join(&name));
             fs::create_dir(&group.0)?;
-            let files = quota.iter();
-            files
-                .map(|(file, text)| fs::write(group.0.join(file), text))
-                .collect::<Result<(), _>>()?;
+            let mut files = quota.iter();
+            files.try_for_each(|(file, text)| fs::write(group.0.join(file), text))?;
             // Only a real control group lists its processes.
             fs::metadata(group.0.join("cgroup.procs"))?;
             Ok::<_, std::io::Error>(group)
