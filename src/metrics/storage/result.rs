@@ -120,7 +120,8 @@ mod tests {
 
     #[test]
     fn counts_that_no_run_can_make_are_refused() {
-        let cases: [(&str, fn(&mut Cell)); 4] = [
+        type Damage = fn(&mut Cell);
+        let cases: [(&str, Damage); 4] = [
             ("bytes", |cell| cell.bytes_in = u64::MAX),
             ("outcomes", |cell| {
                 cell.outcomes.insert(Outcome::Ok, u64::MAX);
