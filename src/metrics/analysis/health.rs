@@ -5,7 +5,7 @@
 
 use crate::metrics::{HealthSample, Histogram, Interval, Outcome, RunResult, Usage, Window};
 use crate::plan::{ClientChoice, Model, Percentile};
-use crate::units::{format_count, format_latency_us, trim_float};
+use crate::units::{format_count, format_counted, format_latency_us, trim_float};
 
 /// For how many seconds in a row the generator has to be too busy to make the run INVALID.
 const CONSECUTIVE_S: usize = 5;
@@ -187,10 +187,11 @@ impl RunResult {
         (dropped > 0).then(|| Concern {
             decisive: dropped as f64 > planned as f64 * DROPPED_LATE,
             text: format!(
-                "{} of {} arrivals were dropped because the load generator could not keep up: try \
+                "{} of {} arrivals {} dropped because the load generator could not keep up: try \
                  {}more `--workers`, a lower rate, or another machine",
                 format_count(dropped),
                 format_count(planned),
+                was(dropped),
                 self.lighter_client()
             ),
         })
@@ -231,9 +232,10 @@ impl RunResult {
         (dropped > 0).then(|| Concern {
             decisive: false,
             text: format!(
-                "{} arrivals were dropped because no virtual user was free: the service was too \
-                 slow for this rate, or `max_users` ({}) is too low",
-                format_count(dropped),
+                "{} {} dropped because no virtual user was free: the service was too slow for this \
+                 rate, or `max_users` ({}) is too low",
+                format_counted(dropped, "arrival"),
+                was(dropped),
                 format_count(max_users.into())
             ),
         })
@@ -261,6 +263,10 @@ impl RunResult {
 
 fn is_dropped(outcome: Outcome) -> bool {
     outcome == Outcome::Dropped
+}
+
+fn was(count: u64) -> &'static str {
+    if count == 1 { "was" } else { "were" }
 }
 
 fn percent(share: f64) -> String {

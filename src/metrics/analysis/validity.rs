@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::metrics::{Outcome, RunResult};
 use crate::plan::Model;
-use crate::units::{as_us, format_count, format_duration};
+use crate::units::{as_us, format_count, format_counted, format_duration};
 
 /// The load may end this far from its plan whatever its length; us. A percentage alone would make a
 /// one-second run INVALID because of a single late wake-up.
@@ -132,8 +132,8 @@ impl RunResult {
         let (times, ended): (u64, u64) = (times.sum(), self.count(Outcome::is_started));
         (times != ended).then(|| {
             format!(
-                "the counts do not add up: {} requests ended, but {} have a time",
-                format_count(ended),
+                "the counts do not add up: of {} that ended, {} have a time",
+                format_counted(ended, "request"),
                 format_count(times)
             )
         })
@@ -211,6 +211,12 @@ mod tests {
         dropped.endpoints[0].phases[1].response = SparseHistogram::of(&mut [1_000; 99]);
         assert!(dropped.invalid_because()[0].contains("99 have a time"));
 
+        // Of 12 s, 1% is 120 ms, which is more than the slack of a short run.
+        for stopped_at_us in [11_881_000, 12_119_000] {
+            let mut late = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 100)])]);
+            late.run.ending.as_mut().unwrap().stopped_at_us = stopped_at_us;
+            assert_eq!(late.invalid_because(), [""; 0], "{stopped_at_us}");
+        }
         for stopped_at_us in [11_800_000, 12_200_000] {
             let mut late = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 100)])]);
             late.run.ending.as_mut().unwrap().stopped_at_us = stopped_at_us;

@@ -34,3 +34,22 @@ impl Totals {
         self.panics += other.panics;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_totals_of_workers_add_up() {
+        let of = |n: u64| Totals {
+            planned: n,
+            started: 2 * n,
+            dropped_late: 3 * n,
+            failed_starts: 4 * n,
+            panics: 5 * n,
+        };
+        let mut sum = of(10);
+        sum.add(of(7));
+        assert_eq!(sum, of(17));
+    }
+}
