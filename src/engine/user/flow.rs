@@ -148,12 +148,8 @@ impl<C: Client> User<C> {
                     if let Some(variable) = variable {
                         self.values.set(*variable, number.into());
                     }
-                    if !self.repeats(condition.as_ref()).await? {
-                        break;
-                    }
-                    let ended = self.steps(steps, due, goes_on).await;
-                    result = result.and(ended);
-                    if self.is_over(&result, goes_on) {
+                    let again = (condition.as_ref(), steps.as_slice());
+                    if !self.repetition(again, due, goes_on, &mut result).await? {
                         break;
                     }
                 }
@@ -170,12 +166,8 @@ impl<C: Client> User<C> {
                     let value = self.values.item(value).await;
                     let value = value.map_err(|error| self.failed(error))?;
                     self.values.set(*variable, value);
-                    if !self.repeats(condition.as_ref()).await? {
-                        break;
-                    }
-                    let ended = self.steps(steps, due, goes_on).await;
-                    result = result.and(ended);
-                    if self.is_over(&result, goes_on) {
+                    let again = (condition.as_ref(), steps.as_slice());
+                    if !self.repetition(again, due, goes_on, &mut result).await? {
                         break;
                     }
                 }
@@ -214,6 +206,24 @@ impl<C: Client> User<C> {
     /// Whether no further step follows after this result.
     fn is_over(&self, result: &Result<(), StepError>, goes_on: bool) -> bool {
         self.is_done() || (result.is_err() && !goes_on)
+    }
+
+    /// Runs `steps` once more, if `condition` holds. Returns whether there may be another repetition.
+    async fn repetition(
+        &mut self,
+        (condition, steps): (Option<&Condition>, &[Step]),
+        due: &mut Option<Instant>,
+        goes_on: bool,
+        result: &mut Result<(), StepError>,
+    ) -> Result<bool, StepError> {
+        if !self.repeats(condition).await? {
+            return Ok(false);
+        }
+        let ended = self.steps(steps, due, goes_on).await;
+        if result.is_ok() {
+            *result = ended;
+        }
+        Ok(!self.is_over(result, goes_on))
     }
 
     /// Whether the steps run once more.
