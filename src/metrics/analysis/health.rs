@@ -311,6 +311,18 @@ mod tests {
     }
 
     #[test]
+    fn the_share_that_the_hypervisor_took_is_a_mean() {
+        let result = run(|second, sample| sample.steal_share = second as f64 / 10.0);
+        let seconds = result.health.len();
+        let mean = result.mean_steal_share();
+        let expected = (seconds - 1) as f64 / 20.0;
+        assert!((mean - expected).abs() < 1e-9, "{mean} of {seconds}");
+        let mut unmeasured = result;
+        unmeasured.health.clear();
+        assert_eq!(unmeasured.mean_steal_share(), 0.0);
+    }
+
+    #[test]
     fn a_generator_at_rest_raises_nothing() {
         assert_eq!(judged(&run(|_, _| {})), (vec![], vec![]));
     }

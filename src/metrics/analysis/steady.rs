@@ -202,6 +202,13 @@ mod tests {
     }
 
     #[test]
+    fn the_median_of_an_even_number_of_values_is_between_the_middle_ones() {
+        assert_eq!(median(&mut [9.0, 1.0, 2.0, 4.0]), 3.0);
+        assert_eq!(median(&mut [9.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&mut [7.0]), 7.0);
+    }
+
+    #[test]
     fn a_steady_load_raises_no_alarm() {
         for length in [20, 60, 240] {
             for correlation in [0.0, 0.6] {

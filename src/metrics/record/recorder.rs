@@ -117,11 +117,14 @@ mod tests {
             assert!(!recorder.wants(0, outcome));
         }
         assert!(recorder.wants(1, Outcome::Dns) && recorder.wants(0, Outcome::Other));
+        recorder.users_changed(2);
+        recorder.users_changed(-1);
         let tick = recorder.take();
         assert_eq!((tick.samples.len(), tick.examples.len()), (3, 2));
         assert_eq!((tick.totals.planned, tick.totals.started), (3, 3));
         let next = recorder.take();
         assert!(next.samples.is_empty());
         assert_eq!(next.totals.planned, 3, "the counts run on");
+        assert_eq!((tick.users, next.users), (1, 1), "and so do the users");
     }
 }

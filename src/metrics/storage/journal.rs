@@ -270,7 +270,7 @@ impl Assembly {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{CommitCell, Outcome, fixture};
+    use crate::metrics::{CommitCell, Outcome, SparseHistogram, fixture};
     use proptest::prelude::*;
 
     /// A journal of a header and `seconds` commits, and the number of bytes up to the end of each.
@@ -304,6 +304,43 @@ mod tests {
             ends.push(length());
         }
         ends
+    }
+
+    #[test]
+    fn a_second_keeps_its_counts_its_times_and_its_timeouts() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal.jsonl");
+        let run = fixture::run(&[("a", &[])]).run;
+        let mut writer = JournalWriter::create(&path, &run).unwrap();
+        let cell = Cell {
+            outcomes: [(Outcome::Ok, 2), (Outcome::TimeoutBody, 1)].into(),
+            response: SparseHistogram::of(&mut [100, 200]),
+            censored: SparseHistogram::of(&mut [30_000_000]),
+            service: SparseHistogram::of(&mut [90, 180]),
+            ..Cell::default()
+        };
+        assert!(writer.commit(Commit {
+            users: 1,
+            cells: vec![CommitCell {
+                phase: 1,
+                second: 3,
+                endpoint: 0,
+                cell: cell.clone(),
+            }],
+            health: None,
+        }));
+        drop(writer);
+        let result = recover(&path).unwrap();
+        assert_eq!(result.endpoints[0].phases[1], cell);
+        let [interval] = result.timeline.as_slice() else {
+            panic!("{:?}", result.timeline)
+        };
+        assert_eq!((interval.phase, interval.second), (1, 3));
+        let (_, kept) = &interval.cells[0];
+        assert_eq!(kept.outcomes, cell.outcomes);
+        assert_eq!(kept.response, cell.response);
+        assert_eq!(kept.censored, cell.censored);
+        assert!(kept.service.is_empty(), "only for whole phases");
     }
 
     proptest! {

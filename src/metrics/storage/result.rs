@@ -119,6 +119,21 @@ mod tests {
     use crate::metrics::{Cell, Outcome, RunResult, fixture};
 
     #[test]
+    fn a_phase_may_be_empty_but_does_not_end_before_it_starts() {
+        let mut result = fixture::run(&[("a", &[])]);
+        result.run.phases[0].end_us = result.run.phases[0].start_us;
+        assert_eq!(result.check(), Ok(()));
+        let start_us = &mut result.run.phases[0].start_us;
+        *start_us += 1;
+        assert!(
+            result
+                .check()
+                .unwrap_err()
+                .contains("ends before it starts")
+        );
+    }
+
+    #[test]
     fn counts_that_no_run_can_make_are_refused() {
         type Damage = fn(&mut Cell);
         let cases: [(&str, Damage); 4] = [
