@@ -26,7 +26,7 @@ pub use record::totals::Totals;
 pub use storage::journal::{JournalWriter, recover};
 pub use storage::result::{EndpointResult, RunResult};
 pub use storage::run_dir::{
-    RunDir, check_writable, parse_result, read_result, read_unpacked, write_atomically,
+    RunDir, check_writable, parse_result, read_result, read_unpacked, stored_runs, write_atomically,
 };
 pub use storage::run_info::{Ending, EndpointInfo, Machine, RunInfo};
 pub use storage::timeline::Interval;

@@ -20,7 +20,7 @@ mod view;
 
 pub use contents::{Focus, Report};
 pub use reporter::{LEAST_COLUMNS, Reporter};
-pub use text::DEFAULT_COLUMNS;
+pub use text::{DEFAULT_COLUMNS, is_ascii_wanted, terminal_columns, to_ascii, wrap};
 
 /// A format that `--format` accepts.
 pub struct ReportFormat {

@@ -2,4 +2,5 @@
 
 pub(super) mod gate;
 pub(super) mod load;
+pub(super) mod out;
 pub(super) mod plan;

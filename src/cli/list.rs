@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Args;
 
 use super::show::describe;
-use super::show::output::print;
+use super::show::output::print_for_people;
 use crate::error::{Error, Exit};
 use crate::scenario;
 
@@ -20,7 +20,7 @@ pub struct ListArgs {}
 pub fn run(_: &ListArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let files = scenario::scenarios();
     if files.is_empty() {
-        print(
+        print_for_people(
             out,
             "no scenarios in `scenarios/`; `perfctl init` creates one\n",
         )?;
@@ -37,7 +37,7 @@ pub fn run(_: &ListArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         let host = outline
             .host
             .map_or_else(String::new, |host| format!(", {host}"));
-        print(
+        print_for_people(
             out,
             &format!("{} ({}{host})\n", path.display(), outline.name),
         )?;
@@ -50,7 +50,7 @@ pub fn run(_: &ListArgs, out: &mut dyn Write) -> Result<Exit, Error> {
                 endpoint.tags.join(", "),
             ]);
         }
-        print(out, &format!("{}\n\n", table.trim_fmt()))?;
+        print_for_people(out, &format!("{}\n\n", table.trim_fmt()))?;
     }
     Error::all(errors)?;
     Ok(Exit::Pass)

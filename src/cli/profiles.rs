@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 
 use super::show::describe;
-use super::show::output::print;
+use super::show::output::{print, print_for_people};
 use crate::error::{Error, Exit};
 use crate::scenario;
 
@@ -48,6 +48,6 @@ pub fn run(args: &ProfilesArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         );
         table.add_row([profile.name, load, held, purpose]);
     }
-    print(out, &format!("{}\n", table.trim_fmt()))?;
+    print_for_people(out, &format!("{}\n", table.trim_fmt()))?;
     Ok(Exit::Pass)
 }

@@ -4,6 +4,7 @@ pub(super) mod baseline;
 pub(super) mod compare;
 pub(super) mod recover;
 pub(super) mod report;
+pub(super) mod results;
 
 #[cfg(test)]
 mod tests {

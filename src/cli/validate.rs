@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::args::load::LoadArgs;
 use super::show::describe;
-use super::show::output::print;
+use super::show::output::print_for_people;
 use crate::error::{Error, Exit};
 use crate::scenario::{self, CheckedFile};
 
@@ -44,11 +44,11 @@ pub fn run(args: &ValidateArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         let name = path.display();
         match scenario::check_file(&path, &args.load.profile, &options) {
             Ok(CheckedFile::Scenario(plan)) => {
-                print(out, &format!("{name}: ok\n\n{}\n", describe::plan(&plan)))?
+                print_for_people(out, &format!("{name}: ok\n\n{}\n", describe::plan(&plan)))?
             }
             Ok(CheckedFile::Profile(load)) => {
                 let (level, held) = (describe::level(&load), describe::held(&load));
-                print(out, &format!("{name}: ok ({level} for {held})\n"))?;
+                print_for_people(out, &format!("{name}: ok ({level} for {held})\n"))?;
             }
             Err(error) => errors.push(error),
         }

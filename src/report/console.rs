@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use super::contents::{Focus, Report};
 use super::grid::{Grid, Paint};
 use super::reporter::Reporter;
-use super::text::{DEFAULT_COLUMNS, harmless, shorten, width, wrap};
+use super::text::{harmless, shorten, width, wrap};
 use super::view;
 use crate::comparison::{Comparison, Decision};
 use crate::grading::{Criterion, Severity, Verdict};
@@ -16,6 +16,8 @@ use crate::units::{format_count, format_counted};
 
 /// The maximum number of lines of an error's example.
 const EXAMPLE_LINES: usize = 2;
+/// The maximum width of sentences; columns.
+const MAX_TEXT_COLUMNS: usize = 120;
 /// The maximum number of reasons under the verdict.
 const REASONS: usize = 6;
 
@@ -73,9 +75,9 @@ impl Page<'_> {
         writeln!(self.out, "{DIM}{line}{DIM:#}")
     }
 
-    /// The width of sentences: long lines are hard to read.
+    /// The width of sentences: longer lines are hard to read.
     fn text_columns(&self) -> usize {
-        self.columns.min(DEFAULT_COLUMNS)
+        self.columns.min(MAX_TEXT_COLUMNS)
     }
 }
 
@@ -358,7 +360,7 @@ mod tests {
     use super::*;
     use crate::metrics::SparseHistogram;
     use crate::report::fixture;
-    use crate::report::text::width;
+    use crate::report::text::DEFAULT_COLUMNS;
     use snapbox::{assert_data_eq, file};
 
     /// The report without its colors. No line is wider than a terminal, and there are no control

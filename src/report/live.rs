@@ -1,17 +1,25 @@
 //! The live display of a run: a progress area on a terminal, otherwise a line every ten seconds.
 //! It goes to stderr, so that stdout holds only the report.
 
+mod area;
+
+use std::borrow::Cow;
+use std::cell::RefCell;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
-use super::text::harmless;
+use self::area::LiveArea;
+use super::text::{harmless, is_ascii_wanted, terminal_columns, to_ascii, width};
 use crate::metrics::LiveSnapshot;
 use crate::units::{
-    format_count, format_duration, format_latency_us, format_percent, format_rate, format_users,
+    format_count, format_counted, format_duration, format_latency_us, format_percent, format_rate,
+    format_users,
 };
 
+/// The width of the bar; columns.
+const LONGEST_BAR: usize = 30;
+/// A shorter bar is left out; columns.
+const LEAST_BAR: usize = 8;
 /// How often a line is written if there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
@@ -19,7 +27,7 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DisplayMode {
     /// A progress area that is redrawn every second.
-    Bar,
+    Area,
     /// A line every ten seconds.
     Lines,
     /// Only notes.
@@ -31,7 +39,13 @@ impl DisplayMode {
     pub fn detect(off: bool) -> Self {
         match off {
             true => Self::Off,
-            false if std::io::stderr().is_terminal() => Self::Bar,
+            // A dumb terminal cannot remove what it shows.
+            false
+                if stderr().is_terminal()
+                    && std::env::var_os("TERM").is_none_or(|term| term != "dumb") =>
+            {
+                Self::Area
+            }
             false => Self::Lines,
         }
     }
@@ -55,29 +69,18 @@ pub struct LiveDisplay {
     total: Option<Duration>,
     iterations: Option<u64>,
     mode: DisplayMode,
-    bar: ProgressBar,
+    area: RefCell<LiveArea>,
     next_line: Duration,
 }
 
 impl LiveDisplay {
     /// A display for a load of this length or this many iterations, whichever ends first.
     pub fn new(total: Option<Duration>, iterations: Option<u64>, mode: DisplayMode) -> Self {
-        let bar = match mode {
-            DisplayMode::Bar => ProgressBar::new(1000),
-            DisplayMode::Lines | DisplayMode::Off => {
-                ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::hidden())
-            }
-        };
-        let style = ProgressStyle::with_template("{bar:30.cyan/dim} {prefix}\n{msg}");
-        // The template is constant; if it were wrong, the default would still show the progress.
-        if let Ok(style) = style {
-            bar.set_style(style.progress_chars("━╸─"));
-        }
         Self {
             total,
             iterations,
             mode,
-            bar,
+            area: RefCell::default(),
             next_line: LINE_EVERY,
         }
     }
@@ -86,20 +89,18 @@ impl LiveDisplay {
     pub fn update(&mut self, update: &Update) {
         match self.mode {
             DisplayMode::Off => {}
-            DisplayMode::Bar => {
-                let share = self.share_done(update);
-                self.bar.set_position((share * 1000.0) as u64);
-                let percent = (share * 100.0).floor();
-                self.bar
-                    .set_prefix(format!("{percent}%  {}", self.time(update)));
-                self.bar.set_message(numbers(update));
+            DisplayMode::Area => {
+                let columns = terminal_columns(&stderr());
+                let lines = self.area_lines(update, columns);
+                // A closed stderr must not stop a run.
+                let _ = self.area.get_mut().draw(lines, columns, &mut stderr());
             }
             DisplayMode::Lines if update.elapsed >= self.next_line => {
                 while self.next_line <= update.elapsed {
                     self.next_line += LINE_EVERY;
                 }
-                let text = format!("{}  {}", self.time(update), numbers(update));
-                write_line(&text);
+                let numbers = numbers(update).join("  ");
+                write_line(&format!("{}  {numbers}", self.time(update)));
             }
             DisplayMode::Lines => {}
         }
@@ -107,12 +108,42 @@ impl LiveDisplay {
 
     /// Shows a note above the progress area; in every mode.
     pub fn note(&self, text: &str) {
-        self.bar.suspend(|| write_line(&harmless(text)));
+        let columns = terminal_columns(&stderr());
+        let mut area = self.area.borrow_mut();
+        let lines = area.clear(columns, &mut stderr()).unwrap_or_default();
+        write_line(&harmless(text));
+        let _ = area.draw(lines, columns, &mut stderr());
     }
 
     /// Removes the progress area.
     pub fn finish(&self) {
-        self.bar.finish_and_clear();
+        let columns = terminal_columns(&stderr());
+        let _ = self.area.borrow_mut().clear(columns, &mut stderr());
+    }
+
+    /// How far the run is, and its numbers, as wide as the terminal.
+    fn area_lines(&self, update: &Update, columns: usize) -> Vec<String> {
+        let share = self.share_done(update);
+        let percent = (share * 100.0).floor();
+        let progress = format!("{percent}%  {}", self.time(update));
+        let left = columns.saturating_sub(width(&progress) + 2);
+        let mut lines = vec![match left {
+            0..LEAST_BAR => progress,
+            left => format!("{} {progress}", bar(share, left.min(LONGEST_BAR))),
+        }];
+        let mut line = String::new();
+        for part in numbers(update) {
+            // One less than there are: a full line could be broken by the terminal.
+            if !line.is_empty() && width(&line) + 2 + width(&part) >= columns {
+                lines.push(std::mem::take(&mut line));
+            }
+            if !line.is_empty() {
+                line.push_str("  ");
+            }
+            line.push_str(&part);
+        }
+        lines.push(line);
+        lines.iter().map(|line| shown(line).into_owned()).collect()
     }
 
     /// How much of the load is done; 0..=1.
@@ -152,20 +183,26 @@ impl LiveDisplay {
     }
 }
 
-/// `5 users  480/s  p95 41.2 ms  12 failed (0.1%)`.
-fn numbers(update: &Update) -> String {
+/// `5 users`, `1,000 requests`, `480/s`, `p95 41.2 ms in 10 s`, `990 ok`, `10 failed (1%)`.
+fn numbers(update: &Update) -> Vec<String> {
     let live = &update.live;
     let mut parts = vec![
         match update.is_open {
             true => format!("{} in flight", format_count(live.users.into())),
             false => format_users(live.users.into()),
         },
+        format_counted(live.requests, "request"),
         format_rate(live.rate_per_s),
     ];
-    parts.extend(
-        live.p95_us
-            .map(|p95| format!("p95 {}", format_latency_us(p95))),
-    );
+    parts.extend(live.p95_us.map(|p95| {
+        let window = Duration::from_secs(live.p95_window_s as u64);
+        format!(
+            "p95 {} in {}",
+            format_latency_us(p95),
+            format_duration(window)
+        )
+    }));
+    parts.push(format!("{} ok", format_count(live.successes)));
     parts.push(match live.failures {
         0 => "0 failed".to_owned(),
         failures => format!(
@@ -177,12 +214,34 @@ fn numbers(update: &Update) -> String {
     if live.dropped > 0 {
         parts.push(format!("{} dropped", format_count(live.dropped)));
     }
-    parts.join("  ")
+    parts
+}
+
+/// A bar of `columns`, of which `share` (0..=1) is drawn thick.
+fn bar(share: f64, columns: usize) -> String {
+    let done = (share * columns as f64) as usize;
+    let (thick, thin) = match is_ascii_wanted() {
+        true => ("#", "-"),
+        false => ("━", "─"),
+    };
+    thick.repeat(done) + &thin.repeat(columns - done)
+}
+
+fn stderr() -> std::io::Stderr {
+    std::io::stderr()
+}
+
+/// `text` as this terminal can show it.
+fn shown(text: &str) -> Cow<'_, str> {
+    match is_ascii_wanted() {
+        true => to_ascii(text),
+        false => Cow::Borrowed(text),
+    }
 }
 
 /// A closed stderr must not stop a run.
 fn write_line(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(stderr(), "{}", shown(text));
 }
 
 #[cfg(test)]
@@ -195,7 +254,9 @@ mod tests {
                 users: 50,
                 rate_per_s: 480.0,
                 p95_us: Some(41_200.0),
+                p95_window_s: 10,
                 requests: 1_000,
+                successes: 990,
                 failures: 10,
                 dropped: 0,
             },
@@ -206,16 +267,38 @@ mod tests {
     }
 
     #[test]
-    fn the_numbers_are_on_one_line() {
+    fn the_numbers_are_told_in_a_line() {
         assert_eq!(
-            numbers(&update(0)),
-            "50 users  480/s  p95 41.2 ms  10 failed (1%)"
+            numbers(&update(0)).join("  "),
+            "50 users  1,000 requests  480/s  p95 41.2 ms in 10s  990 ok  10 failed (1%)"
         );
         let mut idle = update(0);
         (idle.live.p95_us, idle.live.failures, idle.live.dropped) = (None, 0, 7);
-        assert_eq!(numbers(&idle), "50 users  480/s  0 failed  7 dropped");
+        assert_eq!(
+            numbers(&idle).join("  "),
+            "50 users  1,000 requests  480/s  990 ok  0 failed  7 dropped"
+        );
         idle.is_open = true;
-        assert!(numbers(&idle).starts_with("50 in flight  480/s"));
+        assert_eq!(numbers(&idle)[0], "50 in flight");
+    }
+
+    #[test]
+    fn the_area_is_as_wide_as_the_terminal() {
+        let display = LiveDisplay::new(Some(Duration::from_secs(120)), None, DisplayMode::Off);
+        let lines = |columns| display.area_lines(&update(60_000), columns);
+        assert_eq!(
+            lines(50),
+            [
+                "━━━━━━━━━━━━━━────────────── 50%  1m left  steady",
+                "50 users  1,000 requests  480/s",
+                "p95 41.2 ms in 10s  990 ok  10 failed (1%)",
+            ]
+        );
+        assert_eq!(lines(200).len(), 2);
+        for columns in [20, 30, 40, 79, 80] {
+            let fits = |line: &String| width(line) < columns.max(26);
+            assert!(lines(columns).iter().all(fits), "{:?}", lines(columns));
+        }
     }
 
     #[test]

@@ -1,9 +1,30 @@
 //! Text for a terminal: escaped, measured, shortened and wrapped.
 
+mod ascii;
+
+use std::io::IsTerminal;
+use std::os::fd::AsFd;
+
+use rustix::termios::tcgetwinsize;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+pub use self::ascii::{is_ascii_wanted, to_ascii};
 
 /// The width where there is no terminal, and that of sentences on a wider one; columns.
 pub const DEFAULT_COLUMNS: usize = 80;
+
+/// The width of a terminal; 80 columns for anything else.
+pub fn terminal_columns(stream: &(impl IsTerminal + AsFd)) -> usize {
+    let size = match stream.is_terminal() {
+        true => tcgetwinsize(stream).ok(),
+        false => None,
+    };
+    match size.map(|size| usize::from(size.ws_col)) {
+        // Some terminals do not know.
+        None | Some(0) => DEFAULT_COLUMNS,
+        Some(columns) => columns,
+    }
+}
 
 /// Columns that `text` takes on a terminal.
 pub(super) fn width(text: &str) -> usize {
@@ -66,7 +87,7 @@ pub(super) fn take(chars: impl Iterator<Item = char>, columns: usize) -> String 
 
 /// `text` in lines of at most `columns`, the first after `first`, the others indented as far.
 /// Words longer than a line are cut.
-pub(super) fn wrap(first: &str, text: &str, columns: usize) -> Vec<String> {
+pub fn wrap(first: &str, text: &str, columns: usize) -> Vec<String> {
     let indent = width(first);
     let room = columns.saturating_sub(indent).max(10);
     let mut lines: Vec<String> = Vec::new();

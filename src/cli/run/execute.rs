@@ -15,6 +15,7 @@ use clap::builder::BoolishValueParser;
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
+use crate::cli::args::out::OutArgs;
 use crate::cli::signals::StopOnSignal;
 use crate::demo::{Behavior, Demo};
 use crate::engine::{self, Stopper};
@@ -32,9 +33,8 @@ use crate::units;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Run")]
 pub struct ExecuteArgs {
-    /// Directory for stored runs; each run gets its own subdirectory [default: results]
-    #[arg(long, env = "PERFCTL_OUT", value_name = "DIR")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    out: OutArgs,
 
     /// The occasion the run is made on, such as a CI job's id [default: told by host, boot and
     /// time]
@@ -83,18 +83,6 @@ impl ExecutedRun {
 }
 
 impl ExecuteArgs {
-    fn out_dir(&self) -> PathBuf {
-        let alias = || {
-            // CI systems set variables without a value to an empty text.
-            let path = std::env::var_os("LOAD_TEST_REPORTS_PATH").filter(|path| !path.is_empty());
-            path.map(PathBuf::from)
-        };
-        self.out
-            .clone()
-            .or_else(alias)
-            .unwrap_or_else(|| PathBuf::from("results"))
-    }
-
     /// Writes what happened between runs to stderr, unless `--quiet` is given.
     pub fn note(&self, text: &str) {
         if !self.quiet {
@@ -117,7 +105,7 @@ impl ExecuteArgs {
             (None, Service::Url(url)) => url.clone(),
             (None, Service::Demo) => unreachable!("it was started above"),
         };
-        let directory = RunDir::create(&self.out_dir(), &plan.scenario, &plan.profile)?;
+        let directory = RunDir::create(&self.out.directory(), &plan.scenario, &plan.profile)?;
         write_atomically(&directory.plan(), &**plan)?;
         let started_at = jiff::Timestamp::now().to_string();
         // CI systems set variables that have no value to an empty text.

@@ -1,4 +1,4 @@
-//! A preview of a plan, in words and tables of at most 80 columns.
+//! A preview of a plan, in words and tables as wide as the terminal.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -9,15 +9,18 @@ use crate::plan::{
     Arrivals, Direction, Feeder, Load, Model, OnEnd, Per, Plan, RowOrder, Service, SloScope, Step,
     ThinkTime, UserClass, separator_name,
 };
+use crate::report::{LEAST_COLUMNS, terminal_columns, wrap};
 use crate::units::{
     format_count, format_counted, format_duration, format_percent, format_rate, format_users,
     trim_float,
 };
 
-/// The widest line.
-const COLUMNS: u16 = 80;
+/// The width of stdout.
+fn columns() -> usize {
+    terminal_columns(&std::io::stdout()).max(LEAST_COLUMNS)
+}
 
-/// An empty table in perfctl's style.
+/// An empty table in perfctl's style, as wide as the terminal.
 pub(crate) fn table<const N: usize>(header: [&str; N]) -> Table {
     let mut table = plain_table();
     table.set_header(header);
@@ -30,7 +33,7 @@ fn plain_table() -> Table {
         .load_style(presets::NOTHING)
         .force_no_tty()
         .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(COLUMNS);
+        .set_width(u16::try_from(columns()).unwrap_or(u16::MAX));
     table
 }
 
@@ -122,7 +125,9 @@ pub(crate) fn plan(plan: &Plan) -> String {
 }
 
 fn line(text: &mut String, key: &str, value: &str) {
-    let _ = writeln!(text, "  {key:<11} {value}");
+    for line in wrap(&format!("  {key:<11} "), value, columns()) {
+        let _ = writeln!(text, "{line}");
+    }
 }
 
 /// `users.csv, 60 rows, unique, one per user, at the end stop_run`.

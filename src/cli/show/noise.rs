@@ -1,4 +1,5 @@
-//! How much runs differ by themselves, and which changes are detectable, in a table of 80 columns.
+//! How much runs differ by themselves, and which changes are detectable, in a table as wide as the
+//! terminal.
 
 use super::describe::{align_right, table};
 use crate::comparison::{Noise, PREDICTED_RUNS, Spread};

@@ -1,14 +1,14 @@
 //! Printing, and the format of reports.
 
-use std::io::{self, ErrorKind, IsTerminal, Write};
-use std::os::fd::AsFd;
+use std::io::{self, ErrorKind, Write};
 
 use clap::builder::PossibleValuesParser;
-use rustix::termios::tcgetwinsize;
 
 use crate::cli::signals::has_hung_up;
 use crate::error::Error;
-use crate::report::{DEFAULT_COLUMNS, FORMATS, LEAST_COLUMNS, Report, by_name};
+use crate::report::{
+    FORMATS, LEAST_COLUMNS, Report, by_name, is_ascii_wanted, terminal_columns, to_ascii,
+};
 
 /// The format of the report.
 #[derive(Debug, Clone, clap::Args)]
@@ -32,25 +32,17 @@ impl FormatArgs {
     /// If the output fails, unless its reader has gone away.
     pub fn print(&self, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
         let reporter = by_name(&self.format).map_err(Error::usage)?;
-        let columns = columns(&io::stdout());
+        let columns = terminal_columns(&io::stdout()).max(LEAST_COLUMNS);
+        if self.format == FORMATS[0].name && is_ascii_wanted() {
+            let mut text = Vec::new();
+            return written(reporter.report(report, columns, &mut text))
+                .and_then(|()| print_for_people(out, &String::from_utf8_lossy(&text)));
+        }
         written(
             reporter
                 .report(report, columns, out)
                 .and_then(|()| out.flush()),
         )
-    }
-}
-
-/// The width of a terminal; 80 columns for anything else.
-fn columns(stream: &(impl IsTerminal + AsFd)) -> usize {
-    let size = match stream.is_terminal() {
-        true => tcgetwinsize(stream).ok(),
-        false => None,
-    };
-    match size.map(|size| usize::from(size.ws_col)) {
-        // Some terminals do not know.
-        None | Some(0) => DEFAULT_COLUMNS,
-        Some(columns) => columns.max(LEAST_COLUMNS),
     }
 }
 
@@ -80,4 +72,15 @@ fn is_reader_gone(error: &io::Error) -> bool {
 /// As [`written`].
 pub fn print(out: &mut dyn Write, text: &str) -> Result<(), Error> {
     written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// Writes text for people to stdout: in ASCII where the terminal shows nothing else.
+///
+/// # Errors
+/// As [`written`].
+pub fn print_for_people(out: &mut dyn Write, text: &str) -> Result<(), Error> {
+    match is_ascii_wanted() {
+        true => print(out, &to_ascii(text)),
+        false => print(out, text),
+    }
 }

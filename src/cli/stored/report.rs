@@ -1,21 +1,24 @@
-//! `perfctl report RESULT`: prints the report of a stored run.
+//! `perfctl report`: prints the report of a stored run.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::gate::GateArgs;
+use crate::cli::args::out::OutArgs;
 use crate::cli::show::output::FormatArgs;
 use crate::comparison::{Baseline, compare};
 use crate::error::{Error, Exit};
 use crate::grading::{FailOn, Grading, Policy};
-use crate::metrics::read_result;
+use crate::metrics::{read_result, stored_runs};
 use crate::report::{Focus, Report};
 
 /// Print the report of a stored run
 #[derive(Debug, clap::Args)]
 pub struct ReportArgs {
-    /// Directory of the run, or its result.json
-    pub result: PathBuf,
+    /// Directory of the run, or its result.json [default: the newest run in `--out`]
+    pub result: Option<PathBuf>,
+    #[command(flatten)]
+    pub out: OutArgs,
     /// Baseline file or stored run to compare to
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
@@ -39,7 +42,11 @@ pub fn run(args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         tolerates_doubt: args.gate.doubt.tolerated(),
     };
     let gate = args.gate.gate()?;
-    let result = read_result(&args.result)?;
+    let path = match &args.result {
+        Some(path) => path.clone(),
+        None => newest(&args.out.directory())?,
+    };
+    let result = read_result(&path)?;
     let comparison = match &args.baseline {
         None => None,
         Some(file) => {
@@ -51,11 +58,22 @@ pub fn run(args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         grading: Grading::of(&result, comparison.as_ref(), &policy),
         result,
         comparison,
-        directory: directory(&args.result),
+        directory: directory(&path),
         focus: Focus::Run,
     };
     args.format.print(&report, out)?;
     Ok(report.grading.judged_exit)
+}
+
+/// The newest of the stored runs.
+fn newest(directory: &Path) -> Result<PathBuf, Error> {
+    match stored_runs(directory)?.into_iter().next() {
+        Some(run) => Ok(run.path().to_owned()),
+        None => Err(Error::usage_help(
+            format!("there are no runs in `{}/`", directory.display()),
+            "start one with `perfctl run`, or name the directory of a run",
+        )),
+    }
 }
 
 /// The directory of the run that `path` names.

@@ -24,6 +24,7 @@ pub struct Fold {
     components: BTreeSet<String>,
     recent: VecDeque<SparseHistogram>,
     requests: u64,
+    successes: u64,
     failures: u64,
     dropped: u64,
 }
@@ -35,10 +36,14 @@ pub struct LiveSnapshot {
     pub users: u32,
     /// Requests that ended in the last second.
     pub rate_per_s: f64,
-    /// p95 of the response times of successes in the last ten seconds; µs.
+    /// p95 of the response times of successes in the last `p95_window_s`; µs.
     pub p95_us: Option<f64>,
+    /// 1 to 10.
+    pub p95_window_s: usize,
     /// Requests ended so far.
     pub requests: u64,
+    /// Successful requests so far.
+    pub successes: u64,
     /// Failed requests so far.
     pub failures: u64,
     /// Arrivals dropped so far.
@@ -194,6 +199,7 @@ impl Fold {
             components: BTreeSet::new(),
             recent: VecDeque::new(),
             requests: 0,
+            successes: 0,
             failures: 0,
             dropped: 0,
         }
@@ -212,6 +218,7 @@ impl Fold {
                     continue;
                 }
                 ended += u64::from(sample.outcome.is_started());
+                self.successes += u64::from(sample.outcome == Outcome::Ok);
                 self.failures += u64::from(sample.outcome.is_failure());
                 self.dropped += u64::from(sample.outcome == Outcome::Dropped);
             }
@@ -261,7 +268,9 @@ impl Fold {
             users,
             rate_per_s: ended as f64,
             p95_us: self.recent_p95(successes),
+            p95_window_s: self.recent.len(),
             requests: self.requests,
+            successes: self.successes,
             failures: self.failures,
             dropped: self.dropped,
         };
@@ -397,7 +406,41 @@ mod tests {
             "a dropped arrival was not started"
         );
         assert_eq!(late.scheduling_delay.count(), 1);
-        assert_eq!((live.requests, live.failures, live.dropped), (4, 2, 1));
+        assert_eq!((live.requests, live.dropped), (4, 1));
+        assert_eq!((live.successes, live.failures), (2, 2));
+        assert_eq!(live.p95_window_s, 1);
+    }
+
+    #[test]
+    fn hits_and_misses_are_counted_by_component() {
+        let mut fold = Fold::new(vec![phase("steady", 0, 1_000_000)], 1);
+        let component = |hit| ComponentSample {
+            endpoint: 0,
+            intended_us: 0,
+            name: "cache".into(),
+            duration_us: None,
+            hit,
+        };
+        let hits = [Some(true), Some(false), Some(true), None, Some(true)];
+        let tick = Tick {
+            components: hits.map(component).into(),
+            ..Tick::default()
+        };
+        let (commit, _) = fold.fold(vec![tick]);
+        let counts = &commit.cells[0].cell.components["cache"];
+        assert_eq!((counts.hits, counts.misses), (3, 1));
+    }
+
+    #[test]
+    fn a_start_after_the_end_belongs_to_the_last_phase() {
+        let phases = vec![phase("ramp", 0, 400_000), phase("steady", 400_000, 900_000)];
+        let mut fold = Fold::new(phases, 1);
+        let tick = Tick {
+            samples: vec![sample(2_400_000, Outcome::Ok, 10)],
+            ..Tick::default()
+        };
+        let (commit, _) = fold.fold(vec![tick]);
+        assert_eq!((commit.cells[0].phase, commit.cells[0].second), (1, 2));
     }
 
     /// Row 32: whatever the service sends, what is kept of it does not grow.

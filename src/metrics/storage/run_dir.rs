@@ -89,6 +89,43 @@ impl RunDir {
     }
 }
 
+/// The runs that are stored in a directory, the newest first, whether or not they can be read. There are none
+/// in a directory that does not exist.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn stored_runs(directory: &Path) -> Result<Vec<RunDir>, Error> {
+    let read_error = |source| Error::Read {
+        path: directory.to_owned(),
+        source,
+    };
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(read_error)?,
+    };
+    let mut runs = Vec::new();
+    for entry in entries {
+        let run = RunDir::open(&entry.map_err(read_error)?.path());
+        if run.result().exists() || run.journal().exists() {
+            runs.push(run);
+        }
+    }
+    // Their names begin with the time; the number at the end of some counts up within a second.
+    runs.sort_by(|a, b| natural(&b.id).cmp(&natural(&a.id)));
+    Ok(runs)
+}
+
+/// A name, and the number behind its last `-`, of which names without one have none.
+fn natural(id: &str) -> (&str, u32) {
+    match id.rsplit_once('-') {
+        Some((name, number)) => match number.parse() {
+            Ok(number) => (name, number),
+            Err(_) => (id, 1),
+        },
+        None => (id, 1),
+    }
+}
+
 /// `text` with everything but letters, digits, `.`, `_` and `-` replaced, at most 60 characters.
 fn slug(text: &str) -> String {
     let slug: String = text
@@ -267,6 +304,28 @@ mod tests {
         let b = RunDir::create(base.path(), "ap intake/../x", "smoke").unwrap();
         assert_ne!(a.path(), b.path());
         assert_eq!(a.path().parent(), Some(base.path()));
+    }
+
+    #[test]
+    fn the_newest_run_is_the_first() {
+        let base = tempfile::tempdir().unwrap();
+        assert!(stored_runs(&base.path().join("none")).unwrap().is_empty());
+        let names = [
+            "20261126T100000Z-a-smoke",
+            "20261126T100000Z-a-smoke-2",
+            "20261126T100000Z-a-smoke-10",
+            "20261126T100001Z-a-smoke",
+        ];
+        for name in names {
+            fs::create_dir(base.path().join(name)).unwrap();
+            fs::write(base.path().join(name).join("journal.jsonl"), "").unwrap();
+        }
+        fs::create_dir(base.path().join("20261127T100000Z-is-no-run")).unwrap();
+        fs::write(base.path().join("baseline.json"), "{}").unwrap();
+        let found = stored_runs(base.path()).unwrap();
+        let found: Vec<&str> = found.iter().map(RunDir::id).collect();
+        let newest_first: Vec<&str> = names.into_iter().rev().collect();
+        assert_eq!(found, newest_first);
     }
 
     #[test]

@@ -6,5 +6,6 @@ mod gate;
 mod nothing_lost;
 mod options;
 mod reports;
+mod screen;
 mod secrets;
 mod signals;

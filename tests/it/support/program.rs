@@ -68,8 +68,17 @@ impl Perfctl {
             let is_setting = name.starts_with("PERFCTL_")
                 || name.starts_with("LOAD_TEST_")
                 || name.ends_with("_PROXY")
-                || ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "CI"]
-                    .contains(&name.as_str());
+                || name.starts_with("LC_")
+                || [
+                    "NO_COLOR",
+                    "CLICOLOR",
+                    "CLICOLOR_FORCE",
+                    "COLUMNS",
+                    "CI",
+                    "LANG",
+                    "TERM",
+                ]
+                .contains(&name.as_str());
             if is_setting {
                 command.env_remove(key);
             }
