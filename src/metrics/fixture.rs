@@ -80,6 +80,12 @@ pub fn sample(endpoint: u16, outcome: Outcome, intended_us: u64, response_us: u6
     Sample {
         response_us: if started { response_us } else { 0 },
         service_us: if started { response_us } else { 0 },
+        status: match outcome {
+            Outcome::Ok => 200,
+            Outcome::Http4xx => 404,
+            Outcome::Http5xx => 503,
+            _ => 0,
+        },
         bytes_in: 1_000,
         bytes_out: 100,
         ..Sample::new(endpoint, outcome, intended_us)
