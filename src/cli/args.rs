@@ -1,5 +1,10 @@
 //! Arguments that several commands share.
 
+pub(super) mod content;
+pub(super) mod curl;
 pub(super) mod gate;
+mod host;
 pub(super) mod load;
 pub(super) mod plan;
+mod request;
+mod tags;

@@ -108,6 +108,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         perfctl_version: "0.1.0".into(),
         scenario: "ap-intake".into(),
         profile: "smoke".into(),
+        quick_look: false,
         service: "http://localhost:8000".into(),
         started_at: "2026-11-21T00:00:00Z".into(),
         seed: 42,
