@@ -1,4 +1,4 @@
-//! Quick looks at a URL, and pasted `curl` commands.
+//! Quick looks at a URL, pasted `curl` commands, and flags of other tools.
 
 use perfctl::metrics::Outcome;
 
@@ -339,6 +339,72 @@ fn options_of_a_url_with_a_scenario_say_the_next_step() {
         error.contains("`{{` without `}}`") && !error.contains("s3cret"),
         "{error}"
     );
+}
+
+#[test]
+fn flags_of_other_tools_are_accepted_or_refused_in_a_line() {
+    let (demo, url) = target(0);
+    for accepted in [
+        "--headless -u 1 -r 100 -t 1s",
+        "--headless --only-summary --autostart --print-stats --reset-stats -i 2",
+        "--vus 1 --iterations 2",
+        "-c 1 -n 2 --latency --no-tui",
+        "-c 1 -z 50ms --autoquit 5",
+        "--vus 1 --duration 50ms",
+    ] {
+        let before = demo.requests();
+        let run = Perfctl::new().args(["run", &format!("{url}/health")]);
+        run.args(accepted.split(' ')).expect_status(0).run();
+        assert!(demo.requests() > before, "{accepted}");
+    }
+    for (refused, instead) in [
+        ("--csv out", "there is no CSV report; use `--format json`"),
+        ("--html report.html", "use `--format markdown`"),
+        ("--json", "use `--format json`"),
+        ("-f locustfile.py", "give the scenario without a flag"),
+        ("--master", "`--workers N` sets the threads"),
+        ("--worker --master-host h", "`--workers N` sets the threads"),
+        ("--processes -1", "`--workers N` sets the threads"),
+        ("--loglevel DEBUG", "there is no log"),
+        ("-L DEBUG", "there is no log"),
+        ("--logfile x.log", "there is no log"),
+        ("--web-port 8089", "there is no web UI"),
+        ("--list", "use `perfctl list`"),
+        ("-q 100", "use `--rate N`"),
+        ("--rps 100", "use `--rate N`"),
+        ("--stage 5s:10", "write the stages into a profile"),
+        ("-s 5s:10", "write the stages into a profile"),
+        ("-disable-keepalive", "`keep_alive: false`"),
+        ("-o x.json", "use `--format json`"),
+    ] {
+        let run = Perfctl::new().args(["run", "http://127.0.0.1:1"]);
+        let error = run.args(refused.split(' ')).expect_status(2).run().stderr;
+        assert!(
+            error.contains(instead) && error.lines().count() == 1,
+            "{refused}: {error}"
+        );
+    }
+    let typo = Perfctl::new().args(["run", "http://127.0.0.1:1", "--mastre"]);
+    let error = typo.expect_status(2).run().stderr;
+    assert!(
+        error.contains("'--mastre'") && !error.contains("tip:"),
+        "{error}"
+    );
+    let typo = Perfctl::new().args(["run", "http://127.0.0.1:1", "--user", "3"]);
+    let error = typo.expect_status(2).run().stderr;
+    assert!(error.contains("'--users'"), "{error}");
+    for script in ["locustfile.py", "test.js"] {
+        let error = Perfctl::new()
+            .args(["run", script])
+            .expect_status(2)
+            .run()
+            .stderr;
+        assert!(error.contains("perfctl runs scenarios in YAML"), "{error}");
+    }
+    for word in ["http://127.0.0.1:1/", "shop.yaml"] {
+        let error = Perfctl::new().args([word]).expect_status(2).run().stderr;
+        assert!(error.contains("use `perfctl run`"), "{error}");
+    }
 }
 
 #[test]
