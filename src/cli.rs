@@ -24,6 +24,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::error::{Error, Exit};
+use args::foreign;
 
 /// Load testing for HTTP services, with numbers and verdicts you can trust
 #[derive(Debug, Parser)]
@@ -59,14 +60,30 @@ pub fn main(
     errors: &mut dyn Write,
 ) -> Exit {
     signals::survive_file_size_limit();
-    let mut parser = without_empty_variables(Cli::command());
-    let matches = parser.try_get_matches_from_mut(arguments);
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let mut parser = parser();
+    let matches = parser.try_get_matches_from_mut(&arguments);
+    let foreign = foreign::check_words(&arguments)
+        .and_then(|()| matches.as_ref().map_or(Ok(()), foreign::check));
+    if let Err(error) = foreign {
+        let _ = writeln!(errors, "{error}");
+        return error.exit();
+    }
     let parsed = matches.and_then(|matches| {
         Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut parser))
     });
     let command = match parsed {
         Ok(cli) => cli.command,
-        Err(error) => {
+        Err(mut error) => {
+            foreign::forget_tips(&mut error);
+            if error.kind() == ErrorKind::InvalidSubcommand && names_scenario(&arguments) {
+                let error = Error::usage_help(
+                    "a scenario or a URL comes after a command",
+                    "to put load on it, use `perfctl run`",
+                );
+                let _ = writeln!(errors, "{error}");
+                return error.exit();
+            }
             if error.kind() == ErrorKind::InvalidUtf8
                 && let Some(name) = unreadable_variable()
             {
@@ -90,7 +107,21 @@ pub fn main(
     })
 }
 
-/// The same, but without the environment variables that have no value: CI systems set those they have
+/// The parser of all commands.
+fn parser() -> clap::Command {
+    foreign::with_foreign_flags(without_empty_variables(Cli::command()))
+}
+
+/// Whether a scenario or a URL stands where the command should.
+fn names_scenario(arguments: &[OsString]) -> bool {
+    let first = arguments.get(1).and_then(|first| first.to_str());
+    first.is_some_and(|first| {
+        let is_file = first.ends_with(".yaml") || first.ends_with(".yml");
+        is_file || crate::scenario::with_scheme(first).is_some()
+    })
+}
+
+/// A parser without the environment variables that have no value: CI systems set those they have
 /// no value for to an empty text.
 fn without_empty_variables(command: clap::Command) -> clap::Command {
     let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());

@@ -53,6 +53,9 @@ pub struct Plan {
     pub scenario: String,
     /// The profile's name, such as `smoke`.
     pub profile: String,
+    /// Whether it is a quick look: a single request, given on the command line.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub quick_look: bool,
     /// Where relative endpoint URLs go.
     pub service: Service,
     /// How the service is reached.

@@ -31,5 +31,6 @@ pub use outline::{
     CheckedFile, EndpointOutline, Outline, ProfileOutline, check_file, embedded_profiles, outline,
     profile_schema, profile_text, profiles, scenario_schema,
 };
-pub use service::address::parse_connect_to_option;
+pub use service::address::{parse_connect_to_option, with_scheme};
+pub use source::request::{QuickAuth, QuickBody, QuickContent, QuickPart, QuickRequest};
 pub use source::{Source, find, profile_files, scenarios};

@@ -1,14 +1,17 @@
 //! `perfctl init`: a scenario, the profiles and a CI workflow to start with.
 
-use std::fs;
+mod files;
+mod from_curl;
+
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
 use super::show::output::print;
 use crate::error::{Error, Exit};
 use crate::scenario;
+use files::write_all;
 
 /// The example scenario in perfctl's own repository.
 const SCENARIO: &str = include_str!("../../scenarios/default.yaml");
@@ -27,6 +30,11 @@ pub struct InitArgs {
     /// Overwrite existing files
     #[arg(long)]
     pub force: bool,
+
+    /// Create nothing but a scenario of a curl command: the command, a file with it, or `-` for
+    /// standard input
+    #[arg(long, value_name = "COMMAND|FILE|-", conflicts_with = "ci")]
+    pub from_curl: Option<String>,
 }
 
 /// A CI system.
@@ -43,6 +51,9 @@ pub enum Ci {
 /// # Errors
 /// Wrong usage if files exist, or a file that cannot be written.
 pub fn run(args: &InitArgs, out: &mut dyn Write) -> Result<Exit, Error> {
+    if let Some(given) = &args.from_curl {
+        return from_curl::run(given, &args.dir, args.force, out);
+    }
     let mut files = vec![(PathBuf::from("scenarios/default.yaml"), SCENARIO)];
     let profiles = scenario::embedded_profiles();
     files.extend(
@@ -57,22 +68,11 @@ pub fn run(args: &InitArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         }
         Ci::None => {}
     }
-    let paths: Vec<PathBuf> = files.iter().map(|(path, _)| args.dir.join(path)).collect();
-    let existing: Vec<String> = paths
+    let files: Vec<(PathBuf, &[u8])> = files
         .iter()
-        .filter(|path| path.exists())
-        .map(|path| format!("`{}`", path.display()))
+        .map(|(path, text)| (args.dir.join(path), text.as_bytes()))
         .collect();
-    if !existing.is_empty() && !args.force {
-        return Err(Error::usage_help(
-            format!("{} would be overwritten", existing.join(", ")),
-            "nothing was written; choose another directory, or use `--force`",
-        ));
-    }
-    for (path, (_, text)) in paths.iter().zip(&files) {
-        write(path, text)?;
-        print(out, &format!("wrote {}\n", path.display()))?;
-    }
+    write_all(&files, args.force, out)?;
     print(
         out,
         "\nnext: perfctl validate, then perfctl run --profile smoke\n",
@@ -80,18 +80,10 @@ pub fn run(args: &InitArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     Ok(Exit::Pass)
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Error> {
-    let parent = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(parent)
-        .and_then(|()| fs::write(path, text))
-        .map_err(|source| Error::Write {
-            path: path.to_owned(),
-            source,
-        })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -101,6 +93,7 @@ mod tests {
             dir: dir.path().join("new"),
             ci: Ci::Github,
             force: false,
+            from_curl: None,
         };
         let mut out = Vec::new();
         assert_eq!(run(&args, &mut out).unwrap(), Exit::Pass);

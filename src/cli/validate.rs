@@ -29,6 +29,7 @@ pub struct ValidateArgs {
 pub fn run(args: &ValidateArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let options = args.load.options()?;
     let mut files = args.files.clone();
+    files.extend(args.load.tags.scenarios().into_iter().map(PathBuf::from));
     if files.is_empty() {
         files = scenario::scenarios();
         files.extend(scenario::profile_files());
@@ -42,7 +43,8 @@ pub fn run(args: &ValidateArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let mut errors = Vec::new();
     for path in files {
         let name = path.display();
-        match scenario::check_file(&path, &args.load.profile, &options) {
+        let profile = args.load.profile.as_deref().unwrap_or("smoke");
+        match scenario::check_file(&path, profile, &options) {
             Ok(CheckedFile::Scenario(plan)) => {
                 print_for_people(out, &format!("{name}: ok\n\n{}\n", describe::plan(&plan)))?
             }

@@ -246,6 +246,7 @@ mod tests {
         let mut plan = Plan {
             scenario: "ap-intake".into(),
             profile: "smoke".into(),
+            quick_look: false,
             service: Service::Demo,
             transport: Default::default(),
             allowed_hosts: BTreeSet::new(),

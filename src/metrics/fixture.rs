@@ -80,6 +80,12 @@ pub fn sample(endpoint: u16, outcome: Outcome, intended_us: u64, response_us: u6
     Sample {
         response_us: if started { response_us } else { 0 },
         service_us: if started { response_us } else { 0 },
+        status: match outcome {
+            Outcome::Ok => 200,
+            Outcome::Http4xx => 404,
+            Outcome::Http5xx => 503,
+            _ => 0,
+        },
         bytes_in: 1_000,
         bytes_out: 100,
         ..Sample::new(endpoint, outcome, intended_us)
@@ -102,6 +108,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         perfctl_version: "0.1.0".into(),
         scenario: "ap-intake".into(),
         profile: "smoke".into(),
+        quick_look: false,
         service: "http://localhost:8000".into(),
         started_at: "2026-11-21T00:00:00Z".into(),
         seed: 42,

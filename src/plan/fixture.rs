@@ -62,6 +62,7 @@ pub(crate) fn plan(load: Load, weights: &[u32]) -> Plan {
     Plan {
         scenario: "test".into(),
         profile: "test".into(),
+        quick_look: false,
         service: Service::Url("http://127.0.0.1:1".into()),
         transport: Transport::default(),
         allowed_hosts: Default::default(),

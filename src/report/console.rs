@@ -1,5 +1,8 @@
 //! The report for people: verdict and grade first, then why, as wide as the terminal.
 
+mod page;
+mod quick_look;
+
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
@@ -7,26 +10,18 @@ use anstyle::{AnsiColor, Style};
 use super::contents::{Focus, Report};
 use super::grid::{Grid, Paint};
 use super::reporter::Reporter;
-use super::text::{harmless, shorten, width, wrap};
+use super::text::{harmless, shorten, wrap};
 use super::view;
 use crate::comparison::{Comparison, Decision};
 use crate::grading::{Criterion, Severity, Verdict};
 use crate::metrics::Window;
 use crate::units::{format_count, format_counted};
+use page::{BOLD, DIM, Page, beside, color, paragraph, parts, section, table};
 
 /// The maximum number of lines of an error's example.
 const EXAMPLE_LINES: usize = 2;
-/// The maximum width of sentences; columns.
-const MAX_TEXT_COLUMNS: usize = 120;
 /// The maximum number of reasons under the verdict.
 const REASONS: usize = 6;
-
-const BOLD: Style = Style::new().bold();
-const DIM: Style = Style::new().dimmed();
-
-fn color(color: AnsiColor) -> Style {
-    color.on_default()
-}
 
 /// Writes the report for a terminal.
 pub(super) struct ConsoleReporter;
@@ -34,7 +29,10 @@ pub(super) struct ConsoleReporter;
 impl Reporter for ConsoleReporter {
     fn report(&self, report: &Report, columns: usize, out: &mut dyn Write) -> io::Result<()> {
         let page = &mut Page { out, columns };
-        verdict(report, page)?;
+        match view::has_no_verdict(report) {
+            true => quick_look::summary(report, page)?,
+            false => verdict(report, page)?,
+        }
         page.line("")?;
         let [what, how] = view::headline(&report.result);
         page.dimmed(&shorten(&harmless(&what), page.columns))?;
@@ -43,8 +41,12 @@ impl Reporter for ConsoleReporter {
         }
         if report.focus == Focus::Run {
             slos(report, page)?;
-            endpoints(report, page)?;
-            flows(report, page)?;
+            if view::is_quick_look(report) {
+                quick_look::sections(report, page)?;
+            } else {
+                endpoints(report, page)?;
+                flows(report, page)?;
+            }
             phases(report, page)?;
             errors(report, page)?;
         }
@@ -58,81 +60,6 @@ impl Reporter for ConsoleReporter {
         }
         Ok(())
     }
-}
-
-/// Where the report is written to.
-struct Page<'a> {
-    out: &'a mut dyn Write,
-    columns: usize,
-}
-
-impl Page<'_> {
-    fn line(&mut self, line: &str) -> io::Result<()> {
-        writeln!(self.out, "{line}")
-    }
-
-    fn dimmed(&mut self, line: &str) -> io::Result<()> {
-        writeln!(self.out, "{DIM}{line}{DIM:#}")
-    }
-
-    /// The width of sentences: longer lines are hard to read.
-    fn text_columns(&self) -> usize {
-        self.columns.min(MAX_TEXT_COLUMNS)
-    }
-}
-
-fn paragraph(first: &str, text: &str, page: &mut Page<'_>) -> io::Result<()> {
-    for line in wrap(first, &harmless(text), page.text_columns()) {
-        page.line(&line)?;
-    }
-    Ok(())
-}
-
-/// `text` in lines that break only between its parts: a time or a seed must stay whole.
-fn parts(text: &str, columns: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for part in text.split(" · ") {
-        match lines.last_mut() {
-            Some(line) if width(line) + width(" · ") + width(part) <= columns => {
-                *line += &format!(" · {part}");
-            }
-            _ => lines.push(part.to_owned()),
-        }
-    }
-    lines.iter().map(|line| shorten(line, columns)).collect()
-}
-
-fn section(title: &str, aside: &str, page: &mut Page<'_>) -> io::Result<()> {
-    page.line("")?;
-    if aside.is_empty() {
-        return page.line(&format!("{BOLD}{title}{BOLD:#}"));
-    }
-    beside((title, BOLD), (aside, DIM), page)
-}
-
-/// A title and a text beside it, which continues below its own beginning.
-fn beside(
-    (title, title_style): (&str, Style),
-    (text, style): (&str, Style),
-    page: &mut Page<'_>,
-) -> io::Result<()> {
-    let mut lines = wrap(&format!("{title}  "), text, page.text_columns()).into_iter();
-    let first = lines.next().unwrap_or_default();
-    let first = first.strip_prefix(title).unwrap_or_default().trim_start();
-    page.line(&format!(
-        "{title_style}{title}{title_style:#}  {style}{first}{style:#}"
-    ))?;
-    for line in lines {
-        page.line(&format!("{style}{line}{style:#}"))?;
-    }
-    Ok(())
-}
-
-fn table(grid: Grid, page: &mut Page<'_>) -> io::Result<()> {
-    for line in grid.lines(page.columns) {
-        page.line(&line)?;
-    }
-    Ok(())
 }
 
 fn verdict(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
@@ -360,7 +287,7 @@ mod tests {
     use super::*;
     use crate::metrics::SparseHistogram;
     use crate::report::fixture;
-    use crate::report::text::DEFAULT_COLUMNS;
+    use crate::report::text::{DEFAULT_COLUMNS, width};
     use snapbox::{assert_data_eq, file};
 
     /// The report without its colors. No line is wider than a terminal, and there are no control
@@ -464,6 +391,19 @@ mod tests {
     #[test]
     fn a_spike_in_an_open_model() {
         assert_data_eq!(console(&fixture::spike()), file!["golden/spike.txt"].raw());
+    }
+
+    #[test]
+    fn a_quick_look_in_any_width() {
+        let report = fixture::quick_look();
+        assert_data_eq!(console(&report), file!["golden/quick-look.txt"].raw());
+        for columns in [40, 60, 200] {
+            assert!(console_of(&report, columns).contains("503 Service Unavailable"));
+        }
+        let mut graded = fixture::quick_look();
+        graded.result.run.slos = fixture::passing().result.run.slos;
+        let text = console(&fixture::report(graded.result, None));
+        assert!(text.starts_with("FAIL  grade"), "{text}");
     }
 
     #[test]

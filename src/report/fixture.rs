@@ -133,6 +133,37 @@ pub fn spike() -> Report {
     report(result, None)
 }
 
+/// A quick look at a service that is mostly fast and sometimes fails.
+pub fn quick_look() -> Report {
+    let samples = (0..5_000u64).map(|i| {
+        let (outcome, response_us) = match i % 500 {
+            0 => (Outcome::Http5xx, 700),
+            1 => (Outcome::ConnectRefused, 90),
+            2 => (Outcome::Ok, 250_000),
+            // Many around 2 ms, and fewer up to 5 ms.
+            rest => (Outcome::Ok, 1_500 + rest * rest / 70),
+        };
+        fixture::sample(0, outcome, i * 2_000, response_us)
+    });
+    let tick = Tick {
+        samples: samples.collect(),
+        ..Tick::default()
+    };
+    let stage = Stage {
+        name: "50 users".into(),
+        level: 50.0,
+        ramp: Duration::ZERO,
+        duration: Duration::from_secs(10),
+        classes: Vec::new(),
+    };
+    let mut result = fixture::of_stages(&["GET /api/orders"], vec![stage], tick);
+    result.run.quick_look = true;
+    result.run.profile = "quick-look".into();
+    let cell = &mut result.endpoints[0].phases[0];
+    (cell.connections, cell.reused) = (50, 4_940);
+    report(result, None)
+}
+
 /// Names and texts that are long, wide, or hostile.
 pub fn hostile() -> Report {
     let names = [

@@ -8,7 +8,7 @@ use super::text::harmless;
 use super::view;
 use crate::grading::Verdict;
 use crate::metrics::Window;
-use crate::units::format_count;
+use crate::units::{format_count, format_percent};
 
 /// Writes the report as GitHub-flavoured Markdown.
 pub(super) struct MarkdownReporter;
@@ -16,13 +16,17 @@ pub(super) struct MarkdownReporter;
 impl Reporter for MarkdownReporter {
     fn report(&self, report: &Report, _columns: usize, out: &mut dyn Write) -> io::Result<()> {
         let grading = &report.grading;
+        let has_no_verdict = view::has_no_verdict(report);
         let says = match (report.focus, grading.verdict) {
             (_, Verdict::Invalid) => "no grade: the numbers say nothing about the service".into(),
             (Focus::Comparison, _) => view::comparison_sentence(report),
             (Focus::Run, _) => view::grade(report),
         };
-        writeln!(out, "## {}: {}\n", grading.verdict.name(), escape(&says))?;
-        for reason in &grading.reasons {
+        match has_no_verdict {
+            true => writeln!(out, "## {}", escape(&view::summary(&report.result)))?,
+            false => writeln!(out, "## {}: {}\n", grading.verdict.name(), escape(&says))?,
+        }
+        for reason in grading.reasons.iter().filter(|_| !has_no_verdict) {
             writeln!(out, "- {}", escape(reason))?;
         }
         if let (Focus::Run, Some(next)) = (report.focus, &grading.next) {
@@ -35,8 +39,12 @@ impl Reporter for MarkdownReporter {
         }
         if report.focus == Focus::Run {
             slos(report, out)?;
-            endpoints(report, out)?;
-            flows(report, out)?;
+            if view::is_quick_look(report) {
+                quick_look(report, out)?;
+            } else {
+                endpoints(report, out)?;
+                flows(report, out)?;
+            }
             errors(report, out)?;
         }
         changes(report, out)?;
@@ -127,6 +135,31 @@ fn endpoints(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     table(&[&["name"], &view::NUMBERS[..]].concat(), &[], rows, out)
 }
 
+fn quick_look(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let result = &report.result;
+    if let Some(spread) = view::spread(result) {
+        writeln!(out, "\n### Response times: {}\n", escape(&spread))?;
+        let (names, values): (Vec<String>, Vec<String>) =
+            view::percentiles(result).into_iter().unzip();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        table(&names, &[], std::iter::once(values), out)?;
+        writeln!(out)?;
+        let rows = view::histogram(result).into_iter().map(|row| {
+            vec![
+                row.range,
+                format_count(row.count),
+                format_percent(row.share),
+            ]
+        });
+        table(&["range", "requests", "share"], &[], rows, out)?;
+    }
+    writeln!(out, "\n### Status codes\n")?;
+    let rows = view::statuses(result).into_iter().map(Vec::from);
+    table(&["status", "requests", "share"], &[], rows, out)?;
+    writeln!(out, "\n### Connections\n")?;
+    writeln!(out, "{}", escape(&view::connections(result)))
+}
+
 fn flows(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let rows = view::flows(&report.result);
     if rows.is_empty() {
@@ -194,6 +227,14 @@ mod tests {
         assert_data_eq!(
             markdown(&fixture::regressed()),
             file!["golden/regressed.md"].raw()
+        );
+    }
+
+    #[test]
+    fn a_quick_look() {
+        assert_data_eq!(
+            markdown(&fixture::quick_look()),
+            file!["golden/quick-look.md"].raw()
         );
     }
 

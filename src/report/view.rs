@@ -6,6 +6,7 @@ mod errors;
 mod headline;
 mod notes;
 mod numbers;
+mod quick_look;
 
 pub(super) use changes::{
     change_cells, change_headers, comparison_remarks, comparison_sentence, rows,
@@ -16,4 +17,8 @@ pub(super) use headline::headline;
 pub(super) use notes::notes;
 pub(super) use numbers::{
     FLOW_NUMBERS, NUMBERS, connecting, endpoints, error_share, flows, numbers, phases, traffic,
+};
+pub(super) use quick_look::{
+    all_failed, connections, has_no_verdict, histogram, is_quick_look, percentiles, spread,
+    statuses, summary,
 };

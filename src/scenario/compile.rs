@@ -49,7 +49,11 @@ pub(super) fn compile_in(
 ) -> Result<Plan, Error> {
     let mut findings = Findings::default();
     let scenario = read(source, &mut findings)?;
-    let known = profile::known(dir);
+    let mut known = profile::known(dir);
+    let quick_look = matches!(source, Source::Request(_));
+    if quick_look {
+        known.push(profile::quick_look());
+    }
     let overrides = scenario
         .as_ref()
         .and_then(|scenario| scenario.file.profiles.get());
@@ -64,6 +68,7 @@ pub(super) fn compile_in(
         PlanCompiler {
             scenario: &scenario,
             options,
+            quick_look,
             known,
             findings: &mut findings,
         }
@@ -95,14 +100,25 @@ pub(super) fn read(source: &Source, findings: &mut Findings) -> Result<Option<Sc
             let folder = path.parent().unwrap_or(Path::new("")).to_owned();
             (findings.read_file(path)?, stem(path), folder)
         }
-        Source::Url(url) => {
-            // Parsed first, so that the only thing that can be wrong with the text below is known.
-            let parsed =
-                address::parse_url(url).map_err(|diagnostic| Error::Invalid(vec![diagnostic]))?;
-            let name = address::authority(&parsed).unwrap_or_default();
-            let quoted = serde_json::Value::from(url.as_str());
-            let text = format!("endpoints: [{{get: {quoted}}}]\n");
-            (findings.add_file("the URL", text), name, PathBuf::new())
+        Source::Request(request) => {
+            // Parsed first, since what is wrong with the URL is best said of the URL.
+            let url = address::parse_url(&request.url)
+                .map_err(|diagnostic| Error::Invalid(vec![diagnostic]))?;
+            let name = address::authority(&url).unwrap_or_default();
+            let secrets = request.headers.iter();
+            for (_, value) in secrets.filter(|(name, _)| is_secret_header(&name.to_lowercase())) {
+                for part in value.split("{{") {
+                    // What stands around the templates.
+                    let written = part.rsplit("}}").next().unwrap_or(part);
+                    findings.hide_literal(written.trim());
+                }
+            }
+            if let Some(auth) = &request.auth {
+                findings.hide_literal(&auth.password);
+            }
+            let file = findings.add_file("the command line", request.to_yaml(&name));
+            // The user names its files, so they may be anywhere.
+            (file, name, PathBuf::from("/"))
         }
     };
     let Some(node) = tree::parse(file, findings) else {
@@ -122,6 +138,8 @@ pub(super) fn read(source: &Source, findings: &mut Findings) -> Result<Option<Sc
 struct PlanCompiler<'a> {
     scenario: &'a Scenario,
     options: &'a Options,
+    /// Whether it is a request of the command line.
+    quick_look: bool,
     /// The names of the profiles that do not come from the scenario.
     known: Vec<&'a str>,
     findings: &'a mut Findings,
@@ -246,6 +264,7 @@ impl PlanCompiler<'_> {
         let mut plan = Plan {
             scenario: self.scenario.name.clone(),
             profile: profile.name,
+            quick_look: self.quick_look,
             service: service?,
             transport,
             allowed_hosts,

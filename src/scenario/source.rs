@@ -1,20 +1,39 @@
-//! Where the files of a run are: the scenario, the profiles, and what lies beside a scenario.
+//! Where the files of a run are: the scenario, the profiles, and what lies beside a scenario. A single
+//! request stands in for a scenario (`source::request`).
 //!
 //! Here: finding them, and that no path leads out of the scenario's folder. Not here: what they
 //! contain.
 
+pub(super) mod request;
+mod text;
+
 use std::path::{Component, Path, PathBuf};
+
+use request::QuickRequest;
 
 use super::service::address;
 use crate::error::{Diagnostic, Error};
 
 /// Where a scenario comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Source {
     /// A YAML file.
     File(PathBuf),
-    /// A URL: one GET endpoint, for a quick look.
-    Url(String),
+    /// A request, for a quick look.
+    Request(Box<QuickRequest>),
+}
+
+/// The name of the profile of a quick look.
+pub(super) const QUICK_LOOK: &str = "quick-look";
+
+impl Source {
+    /// The name of the profile it runs under if none is given.
+    pub fn default_profile(&self) -> &'static str {
+        match self {
+            Self::File(_) => "smoke",
+            Self::Request(_) => QUICK_LOOK,
+        }
+    }
 }
 
 /// The scenario to run: `given`, else `scenarios/default.yaml`, else the only file in
@@ -29,7 +48,15 @@ pub fn find(given: Option<&str>) -> Result<Source, Error> {
 fn find_in(dir: &Path, given: Option<&str>) -> Result<Source, Error> {
     if let Some(given) = given {
         if let Some(url) = address::with_scheme(given) {
-            return Ok(Source::Url(url));
+            return Ok(Source::Request(Box::new(QuickRequest::get(url))));
+        }
+        if let Some((tool, ending)) = script(given) {
+            return Err(Error::usage_help(
+                format!("`{given}` is a script for {tool}, and perfctl runs scenarios in YAML"),
+                format!(
+                    "write it as a scenario: `perfctl init` creates one to start with, and {ending}"
+                ),
+            ));
         }
         let path = dir.join(given);
         // A name alone means the file of that name in `scenarios/`.
@@ -58,6 +85,20 @@ fn find_in(dir: &Path, given: Option<&str>) -> Result<Source, Error> {
     match scenarios_in(dir).as_slice() {
         [only] => Ok(Source::File(only.clone())),
         _ => Err(Error::usage_help("no scenario given", known_scenarios(dir))),
+    }
+}
+
+/// The tool that a script is for, and where to read on.
+fn script(given: &str) -> Option<(&'static str, &'static str)> {
+    let (_, ending) = given.rsplit_once('.')?;
+    match ending {
+        "py" => Some((
+            "Locust",
+            "docs/coming-from-locust.md has a table for each feature",
+        )),
+        "js" | "ts" => Some(("k6", "docs/scenario-reference.md lists all keys")),
+        "lua" => Some(("wrk", "docs/scenario-reference.md lists all keys")),
+        _ => None,
     }
 }
 
@@ -181,7 +222,8 @@ mod tests {
             ("Https://localhost", "https://localhost"),
         ] {
             let found = find_in(dir.path(), Some(given)).unwrap();
-            assert_eq!(found, Source::Url(url.into()));
+            let request = QuickRequest::get(url.into());
+            assert_eq!(found, Source::Request(Box::new(request)));
         }
         for (given, part) in [
             (

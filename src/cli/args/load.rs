@@ -9,38 +9,43 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::host::HostOrHeader;
+use super::tags::TagArgs;
 use crate::error::Error;
 use crate::plan::{Arrivals, ClientChoice, ConnectTo, ThinkTime};
-use crate::scenario::{Options, parse_connect_to_option, parse_wait};
+use crate::scenario::{Options, Source, parse_connect_to_option, parse_wait};
 use crate::units::{parse_duration, parse_rate};
 
 /// The load of a run, and the service it goes to.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Load")]
 pub struct LoadArgs {
-    /// Load profile: a name, or the path of a profile file
-    #[arg(
-        short,
-        long,
-        env = "PERFCTL_PROFILE",
-        value_name = "NAME|FILE",
-        default_value = "smoke"
-    )]
-    pub profile: String,
+    /// Load profile: a name, or the path of a profile file [default: smoke; with a URL: 50 users for
+    /// 10s, without ramp and warm-up]
+    #[arg(short, long, env = "PERFCTL_PROFILE", value_name = "NAME|FILE")]
+    pub profile: Option<String>,
 
-    /// Base URL of the service, or `demo` for the built-in service
+    /// Base URL of the service, or `demo` for the built-in service; with a URL instead of a scenario,
+    /// `-H` takes headers (`-H 'accept: text/html'`)
     #[arg(
         short = 'H',
-        long,
+        long = "host",
         env = "PERFCTL_HOST",
         hide_env_values = true,
         value_name = "URL"
     )]
-    pub host: Option<String>,
+    hosts: Vec<String>,
 
     /// Virtual users at the highest level; in the open model, the maximum number of requests in
     /// flight
-    #[arg(short, long, env = "PERFCTL_USERS", value_name = "N")]
+    #[arg(
+        short,
+        long,
+        alias = "vus",
+        short_alias = 'c',
+        env = "PERFCTL_USERS",
+        value_name = "N"
+    )]
     pub users: Option<u32>,
 
     /// Users to start per second
@@ -48,7 +53,15 @@ pub struct LoadArgs {
     pub spawn_rate: Option<f64>,
 
     /// Duration of the load, such as `30s`, `5m` or `1h30m`, without the first ramp and the warm-up
-    #[arg(short = 't', long, env = "PERFCTL_RUN_TIME", value_name = "TIME", value_parser = parse_duration)]
+    #[arg(
+        short = 't',
+        long,
+        alias = "duration",
+        short_alias = 'z',
+        env = "PERFCTL_RUN_TIME",
+        value_name = "TIME",
+        value_parser = parse_duration
+    )]
     pub run_time: Option<Duration>,
 
     /// Arrivals per second, however slowly the service responds (open model)
@@ -63,25 +76,8 @@ pub struct LoadArgs {
     #[arg(short, long, env = "PERFCTL_ITERATIONS", value_name = "N")]
     pub iterations: Option<u64>,
 
-    /// Run only endpoints with one of these tags (comma-separated, repeatable)
-    #[arg(
-        short = 'T',
-        long,
-        env = "PERFCTL_TAGS",
-        value_name = "TAG",
-        value_delimiter = ','
-    )]
-    pub tags: Vec<String>,
-
-    /// Exclude endpoints with one of these tags (comma-separated, repeatable)
-    #[arg(
-        short = 'E',
-        long,
-        env = "PERFCTL_EXCLUDE_TAGS",
-        value_name = "TAG",
-        value_delimiter = ','
-    )]
-    pub exclude_tags: Vec<String>,
+    #[command(flatten)]
+    pub tags: TagArgs,
 
     /// Set `{{ env.KEY }}` to a value, overriding the environment (repeatable)
     #[arg(short = 'e', long = "env", value_name = "KEY=VALUE")]
@@ -151,13 +147,87 @@ pub enum ClientName {
 }
 
 impl LoadArgs {
-    /// The options for `scenario`. `LOAD_TEST_BASE_URL` and `LOAD_TEST_TIMEOUT` apply only if
+    /// The options for a scenario file. `LOAD_TEST_BASE_URL` and `LOAD_TEST_TIMEOUT` apply only if
     /// neither the option nor its own variable is set.
     ///
     /// # Errors
-    /// Wrong usage if `LOAD_TEST_TIMEOUT` is not a duration.
+    /// Wrong usage if `LOAD_TEST_TIMEOUT` is not a duration, or `-H` is a header.
     pub fn options(&self) -> Result<Options, Error> {
+        self.refuse_headers(
+            "in a scenario, write it under `headers`, of `defaults` or an endpoint",
+        )?;
         self.options_with(|name| std::env::var_os(name))
+    }
+
+    /// The options for a quick look, which may have headers.
+    ///
+    /// # Errors
+    /// Wrong usage if `LOAD_TEST_TIMEOUT` is not a duration.
+    pub fn options_of_request(&self) -> Result<Options, Error> {
+        if !self.tags.tags().is_empty() || !self.tags.exclude_tags().is_empty() {
+            return Err(Error::usage_help(
+                "a quick look has no tags to select by",
+                "remove `--tags`; for a media type, use `-H 'content-type: ...'`",
+            ));
+        }
+        self.options_with(|name| std::env::var_os(name))
+    }
+
+    /// The profile to run `source` under.
+    pub fn profile_of(&self, source: &Source) -> &str {
+        let given = self.profile.as_deref();
+        given.unwrap_or_else(|| source.default_profile())
+    }
+
+    /// The headers given as `-H 'name: value'`.
+    pub fn headers(&self) -> Vec<(String, String)> {
+        let headers = self.hosts.iter().map(|text| HostOrHeader::of(text));
+        headers
+            .filter_map(|given| match given {
+                HostOrHeader::Header(name, value) => Some((name, value)),
+                HostOrHeader::Host(_) => None,
+            })
+            .collect()
+    }
+
+    /// Checks that `-H` is no header.
+    ///
+    /// # Errors
+    /// Wrong usage, with what to do `instead`.
+    pub fn refuse_headers(&self, instead: &str) -> Result<(), Error> {
+        match self.headers().first() {
+            Some((name, _)) => Err(Error::usage_help(
+                format!("the header `{name}` can be given only with a URL"),
+                instead,
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks that no host is given on the command line.
+    ///
+    /// # Errors
+    /// Wrong usage if one is.
+    pub fn refuse_host(&self) -> Result<(), Error> {
+        let of_environment = std::env::var("PERFCTL_HOST").ok();
+        match self.host() {
+            // The text is not shown: it may hold a password.
+            Some(host) if of_environment.as_ref() != Some(&host) => Err(Error::usage_help(
+                "`--host` cannot be used with a URL, which has a host",
+                "remove one of them; a header is written like `-H 'name: value'`",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The host, if one is given; the last one counts.
+    fn host(&self) -> Option<String> {
+        let hosts = self.hosts.iter().rev();
+        let mut hosts = hosts.filter_map(|text| match HostOrHeader::of(text) {
+            HostOrHeader::Host(host) if !host.is_empty() => Some(host),
+            _ => None,
+        });
+        hosts.next()
     }
 
     fn options_with(&self, env: impl Fn(&str) -> Option<OsString>) -> Result<Options, Error> {
@@ -176,9 +246,7 @@ impl LoadArgs {
                 .map_err(|why| Error::usage(format!("LOAD_TEST_TIMEOUT: {why}")))?,
             given => given,
         };
-        let given = |text: &String| !text.is_empty();
-        let tags = |tags: &[String]| tags.iter().filter(|tag| given(tag)).cloned().collect();
-        let host = match self.host.clone().filter(given) {
+        let host = match self.host() {
             None => env("LOAD_TEST_BASE_URL")?,
             host => host,
         };
@@ -197,8 +265,8 @@ impl LoadArgs {
                 Spacing::Poisson => Arrivals::Poisson,
             }),
             iterations: self.iterations,
-            tags: tags(&self.tags),
-            exclude_tags: tags(&self.exclude_tags),
+            tags: self.tags.tags(),
+            exclude_tags: self.tags.exclude_tags(),
             env: self
                 .env
                 .iter()

@@ -55,7 +55,12 @@ pub struct ExecuteArgs {
     pub quiet: bool,
 
     /// Show no progress
-    #[arg(long, env = "PERFCTL_NO_PROGRESS", value_parser = BoolishValueParser::new())]
+    #[arg(
+        long,
+        aliases = ["no-tui", "only-summary"],
+        env = "PERFCTL_NO_PROGRESS",
+        value_parser = BoolishValueParser::new()
+    )]
     no_progress: bool,
 }
 

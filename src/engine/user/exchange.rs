@@ -102,6 +102,7 @@ impl<'a> Exchange<'a> {
         }
         let index = usize::from(in_flight.endpoint);
         let sample = Sample {
+            status: response.status.unwrap_or_default(),
             redirects: response.redirects,
             connections: response.connections,
             reused: response.reused,

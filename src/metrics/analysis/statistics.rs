@@ -37,6 +37,8 @@ pub struct Summary {
     pub interrupted: u64,
     /// Planned requests by how they ended.
     pub outcomes: BTreeMap<Outcome, u64>,
+    /// Requests by the status of their last response.
+    pub statuses: BTreeMap<u16, u64>,
     /// Successes per second.
     pub rate_per_s: f64,
     /// Failures over finished requests; `None` without any.
@@ -107,6 +109,8 @@ pub struct Latency {
     pub standard_deviation: Option<f64>,
     /// Median.
     pub p50: Option<f64>,
+    /// 75th percentile.
+    pub p75: Option<f64>,
     /// 90th percentile.
     pub p90: Option<f64>,
     /// 95th percentile.
@@ -138,6 +142,7 @@ impl Latency {
             mean: histogram.mean(),
             standard_deviation: histogram.standard_deviation(),
             p50: percentile(50.0),
+            p75: percentile(75.0),
             p90: percentile(90.0),
             p95: percentile(95.0),
             p99: percentile(99.0),
@@ -190,6 +195,7 @@ impl Summary {
             dropped: cell.count(|outcome| outcome == Outcome::Dropped),
             interrupted,
             outcomes: cell.outcomes.clone(),
+            statuses: cell.statuses.clone(),
             rate_per_s: if window_s > 0.0 {
                 successes as f64 / window_s
             } else {

@@ -15,6 +15,9 @@ pub struct Cell {
     /// Planned requests by how they ended.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub outcomes: BTreeMap<Outcome, u64>,
+    /// Requests by the status of their last response; those without a response are left out.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub statuses: BTreeMap<u16, u64>,
     /// Response times of successes: intended start to last byte.
     #[serde(skip_serializing_if = "SparseHistogram::is_empty")]
     pub response: SparseHistogram,
@@ -111,6 +114,9 @@ impl Cell {
         for (outcome, count) in &other.outcomes {
             *self.outcomes.entry(*outcome).or_default() += count;
         }
+        for (status, count) in &other.statuses {
+            *self.statuses.entry(*status).or_default() += count;
+        }
         self.response.merge(&other.response);
         self.censored.merge(&other.censored);
         self.failed.merge(&other.failed);
@@ -175,6 +181,7 @@ impl Cell {
         ]
         .into_iter()
         .chain(self.outcomes.values().copied())
+        .chain(self.statuses.values().copied())
         .chain(
             self.failure_keys
                 .values()

@@ -54,6 +54,8 @@ pub struct LiveSnapshot {
 #[derive(Default)]
 struct CellSamples {
     cell: Cell,
+    /// Few, so that looking through them beats a map.
+    statuses: Vec<(u16, u64)>,
     response: Vec<u64>,
     censored: Vec<u64>,
     failed: Vec<u64>,
@@ -85,6 +87,10 @@ impl CellSamples {
                 self.failed.push(sample.response_us);
             }
         }
+        match self.statuses.iter_mut().find(|(s, _)| *s == sample.status) {
+            Some((_, count)) => *count += 1,
+            None => self.statuses.push((sample.status, 1)),
+        }
         self.scheduling_delay.push(sample.scheduling_delay_us());
         self.cell.bytes_in += sample.bytes_in;
         self.cell.bytes_out += sample.bytes_out;
@@ -113,6 +119,8 @@ impl CellSamples {
             cell.outcomes
                 .insert(Outcome::Ok, self.response.len() as u64);
         }
+        let statuses = self.statuses.into_iter();
+        cell.statuses = statuses.filter(|(status, _)| *status > 0).collect();
         cell.response = SparseHistogram::of(&mut self.response);
         cell.censored = SparseHistogram::of(&mut self.censored);
         cell.failed = SparseHistogram::of(&mut self.failed);
@@ -333,6 +341,7 @@ mod tests {
         Sample {
             endpoint: 0,
             outcome,
+            status: 200,
             redirects: 0,
             connections: 1,
             reused: 1,

@@ -12,6 +12,8 @@ pub struct Sample {
     pub endpoint: u16,
     /// How it ended.
     pub outcome: Outcome,
+    /// Status of the last response; 0 when no head arrived.
+    pub status: u16,
     /// Redirects followed.
     pub redirects: u16,
     /// Connections opened for it.
@@ -40,6 +42,7 @@ impl Sample {
         Self {
             endpoint,
             outcome,
+            status: 0,
             redirects: 0,
             connections: 0,
             reused: 0,

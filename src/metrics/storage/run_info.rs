@@ -18,6 +18,9 @@ pub struct RunInfo {
     pub scenario: String,
     /// The profile's name.
     pub profile: String,
+    /// Whether it is a quick look: a single request, given on the command line.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub quick_look: bool,
     /// The service's base URL, without credentials, or `demo`.
     pub service: String,
     /// Wall-clock start of the load, RFC 3339 in UTC. Durations never come from this clock.
@@ -158,6 +161,7 @@ impl RunInfo {
             perfctl_version: env!("CARGO_PKG_VERSION").to_owned(),
             scenario: plan.scenario.clone(),
             profile: plan.profile.clone(),
+            quick_look: plan.quick_look,
             service: match plan.service {
                 Service::Demo => "demo".to_owned(),
                 Service::Url(_) => service.to_owned(),

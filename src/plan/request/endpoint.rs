@@ -122,6 +122,30 @@ pub enum Method {
 }
 
 impl Method {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Get,
+        Self::Head,
+        Self::Post,
+        Self::Put,
+        Self::Patch,
+        Self::Delete,
+        Self::Options,
+    ];
+
+    /// The method of this name, in any case.
+    ///
+    /// # Errors
+    /// A phrase that lists the methods, if there is none.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut methods = Self::ALL.into_iter();
+        let found = methods.find(|method| method.as_str().eq_ignore_ascii_case(text));
+        found.ok_or_else(|| {
+            let names = Self::ALL.map(Self::as_str).join(", ");
+            format!("unknown method `{text}`; known: {names}")
+        })
+    }
+
     /// As it stands in a request line.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -36,8 +36,16 @@ pub(crate) fn headline(result: &RunResult) -> [String; 2] {
         }
     };
     let started = run.started_at.split('.').next().unwrap_or_default();
+    let what = match run.endpoints.first() {
+        // The method and the URL, without its query.
+        Some(endpoint) if run.quick_look => {
+            let path = endpoint.name.trim_start_matches(&endpoint.method);
+            format!("{} {}{}", endpoint.method, run.service, path.trim_start())
+        }
+        _ => format!("{} · {} · {}", run.scenario, run.profile, run.service),
+    };
     [
-        format!("{} · {} · {}", run.scenario, run.profile, run.service),
+        what,
         format!(
             "{load} · {} measured · {} · seed {}",
             format_duration(measured),

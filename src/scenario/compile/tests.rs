@@ -8,6 +8,7 @@ use super::*;
 use crate::plan::{
     Body, Check, Expectation, Metric, Percentile, Scope, Slot, StatusRange, Template,
 };
+use crate::scenario::source::request::QuickRequest;
 
 mod values;
 
@@ -290,22 +291,39 @@ fn slos_that_do_not_apply_are_left_out_with_the_reason() {
 
 #[test]
 fn a_url_is_a_scenario_of_one_request() {
-    let source = Source::Url("http://localhost:8000/a?b=\"c\"&d=1".into());
-    let plan = compile_in(Path::new("/nowhere"), &source, "smoke", &Options::default()).unwrap();
+    let source = |url: &str| Source::Request(Box::new(QuickRequest::get(url.to_owned())));
+    let quick = source("http://localhost:8000/a?b=\"c\"&d=1");
+    let compiled = |source: &Source, profile: &str, options: &Options| {
+        compile_in(Path::new("/nowhere"), source, profile, options)
+    };
+    let plan = compiled(&quick, "smoke", &Options::default()).unwrap();
+    assert!(plan.quick_look && !plan.slos.is_empty());
     assert_eq!(plan.service, Service::Url("http://localhost:8000".into()));
     assert_eq!(plan.scenario, "localhost:8000");
-    assert_eq!(
-        plan.endpoints[0].url.source(),
-        "http://localhost:8000/a?b=\"c\"&d=1"
-    );
+    assert_eq!(plan.endpoints[0].name, "GET /a");
+    assert_eq!(plan.endpoints[0].url.source(), "/a?b=\"c\"&d=1");
     assert_eq!(
         plan.allowed_hosts.into_iter().collect::<Vec<_>>(),
         ["localhost:8000"]
     );
-    let source = Source::Url("http://u:s3cret@localhost/".into());
-    let error =
-        compile_in(Path::new("/nowhere"), &source, "smoke", &Options::default()).unwrap_err();
+    let secret = source("http://u:s3cret@localhost/");
+    let error = compiled(&secret, "smoke", &Options::default()).unwrap_err();
     assert!(!error.to_string().contains("s3cret"), "{error}");
+
+    // The load that nobody asked to be anything else: all users at once, and all of it counts.
+    let plan = compiled(&quick, quick.default_profile(), &Options::default()).unwrap();
+    let phases = plan.load.phases();
+    assert_eq!((phases.len(), phases[0].end_us), (1, 10_000_000));
+    assert!(phases[0].measured && plan.slos.is_empty());
+    assert_eq!(plan.load.peak(), 50.0);
+    let options = Options {
+        rate: Some(200.0),
+        run_time: Some(Duration::from_secs(3)),
+        ..Options::default()
+    };
+    let plan = compiled(&quick, quick.default_profile(), &options).unwrap();
+    assert_eq!((plan.load.peak(), plan.load.phases().len()), (200.0, 1));
+    assert_eq!(plan.load.total(), Duration::from_secs(3));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Diagnostic, Error, did_you_mean};
 use crate::scenario::keys::profile::ProfileFile;
-use crate::scenario::source::{stem, yaml_files};
+use crate::scenario::source::{QUICK_LOOK, stem, yaml_files};
 use crate::scenario::yaml::decode::{At, Decode, Pairs, list};
 use crate::scenario::yaml::findings::{Findings, Span};
 use crate::scenario::yaml::tree::{self, Key};
@@ -21,6 +21,9 @@ const EMBEDDED: [&str; 7] = [
     include_str!("../../../profiles/spike.yaml"),
     include_str!("../../../profiles/volume.yaml"),
 ];
+
+/// The load of a quick look: as many users as such tools have, at once, and everything they do counts.
+const QUICK_LOOK_TEXT: &str = "stages: [{users: 50, ramp: 0s, duration: 10s}]\n";
 
 /// A profile that can be chosen by name.
 #[derive(Debug, Clone)]
@@ -57,6 +60,14 @@ pub(crate) fn known(dir: &Path) -> Vec<NamedProfile> {
         }
     }
     known
+}
+
+/// The profile of a quick look, which no other scenario has.
+pub(crate) fn quick_look() -> NamedProfile {
+    NamedProfile {
+        name: QUICK_LOOK.to_owned(),
+        source: ProfileSource::BuiltIn(QUICK_LOOK_TEXT),
+    }
 }
 
 /// Name and text of the profiles that come with the program.

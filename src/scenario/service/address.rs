@@ -71,7 +71,7 @@ pub(crate) fn parse_url(text: &str) -> Result<Url, Diagnostic> {
 }
 
 /// `text` with its scheme in lower case; `None` if it does not start with that of HTTP or HTTPS.
-pub(crate) fn with_scheme(text: &str) -> Option<String> {
+pub fn with_scheme(text: &str) -> Option<String> {
     let (scheme, rest) = text.split_once("://")?;
     let scheme = scheme.to_ascii_lowercase();
     matches!(scheme.as_str(), "http" | "https").then(|| format!("{scheme}://{rest}"))

@@ -170,7 +170,12 @@ fn own(words: &[&str]) -> Vec<String> {
 /// What is wrong with the arguments of a call: with `--help` at the end nothing is executed, but
 /// unknown subcommands, options and values are still rejected.
 fn call_problem(arguments: &[String]) -> Option<String> {
-    let run = Perfctl::new().args(arguments).args(["--help"]).run();
+    // What follows `--` is a curl command.
+    let arguments_of_perfctl = arguments.iter().take_while(|word| *word != "--");
+    let run = Perfctl::new()
+        .args(arguments_of_perfctl)
+        .args(["--help"])
+        .run();
     (run.status != Some(0)).then(|| format!("`perfctl {}`\n{}", arguments.join(" "), run.stderr))
 }
 

@@ -5,6 +5,7 @@ mod exit_codes;
 mod gate;
 mod nothing_lost;
 mod options;
+mod quick_look;
 mod reports;
 mod screen;
 mod secrets;
