@@ -79,7 +79,8 @@ pub struct Response {
     pub status: Option<u16>,
     /// Headers of the last response.
     pub headers: HeaderMap,
-    /// Its body as it came over the wire, when a check needs it; otherwise empty, though counted.
+    /// Its body as it came over the wire: all of it when a check needs it; otherwise the beginning of
+    /// one that people may want to read, or nothing, though counted.
     pub body: Bytes,
     /// The bytes of its body as they came over the wire, kept or not.
     pub body_bytes: u64,

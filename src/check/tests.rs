@@ -48,7 +48,7 @@ fn judge(
     secrets: &Secrets,
 ) -> CheckResult {
     let mut rng = ChaCha12Rng::seed_from_u64(1);
-    super::judge(endpoint, response, elapsed, secrets, |_| true, &mut rng)
+    super::judge(endpoint, response, elapsed, secrets, |_, _| true, &mut rng)
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn a_text_that_is_not_wanted_is_not_built() {
     let (endpoint, response) = (endpoint(Vec::new()), response(503, b""));
     let secrets = Secrets::default();
     let mut text = |wanted: Outcome| {
-        let wanted = |outcome| outcome == wanted;
+        let wanted = |outcome, _| outcome == wanted;
         super::judge(
             &endpoint,
             &response,
@@ -66,10 +66,36 @@ fn a_text_that_is_not_wanted_is_not_built() {
             wanted,
             &mut rng,
         )
-        .text
+        .texts
+        .map(|texts| texts.text)
     };
     assert_eq!(text(Outcome::Http4xx), None);
     assert_eq!(text(Outcome::Http5xx).as_deref(), Some("status 503"));
+}
+
+fn text_of(judged: &CheckResult) -> Option<String> {
+    judged.texts.as_ref().map(|texts| texts.text.clone())
+}
+
+/// What the body says is shown beside the text, unless the text quotes it or is not about it.
+#[test]
+fn a_failure_has_an_excerpt_of_the_body() {
+    let excerpt = |checks: Vec<Check>, status, body: &str| {
+        let response = response(status, body.as_bytes());
+        let elapsed = Duration::from_millis(20);
+        let judged = judge(&endpoint(checks), &response, elapsed, &Secrets::default());
+        judged.texts.unwrap().excerpt
+    };
+    let body = r#"{"message": "qty must be an integer"}"#;
+    let message = Some("qty must be an integer".to_owned());
+    assert_eq!(excerpt(vec![], 422, body), message);
+    assert_eq!(excerpt(vec![status(&[(201, 201)])], 200, body), message);
+    let unmet = json_check("$.id", Expectation::Exists);
+    assert_eq!(excerpt(vec![unmet.clone()], 200, body), message);
+    assert_eq!(excerpt(vec![unmet], 200, "<html>"), None, "quoted");
+    let slow = Check::MaxDuration(Duration::from_millis(5));
+    assert_eq!(excerpt(vec![slow], 200, body), None);
+    assert_eq!(excerpt(vec![], 500, ""), None);
 }
 
 fn verdict(checks: Vec<Check>, status: u16, body: &str) -> (Outcome, String) {
@@ -79,7 +105,7 @@ fn verdict(checks: Vec<Check>, status: u16, body: &str) -> (Outcome, String) {
         Duration::from_millis(20),
         &Secrets::new(["canary-canary"]),
     );
-    (judged.outcome, judged.text.unwrap_or_default())
+    (judged.outcome, text_of(&judged).unwrap_or_default())
 }
 
 fn status(ranges: &[(u16, u16)]) -> Check {
@@ -256,7 +282,7 @@ fn a_failure_of_the_protocol_comes_before_the_status_and_the_status_before_the_b
         &Secrets::default(),
     );
     assert_eq!(judged.outcome, Outcome::BodyTruncated);
-    assert_eq!(judged.text.as_deref(), Some("5 of 10 bytes\\n"));
+    assert_eq!(text_of(&judged).as_deref(), Some("5 of 10 bytes\\n"));
     let nothing = judge(
         &endpoint(vec![]),
         &Response::default(),

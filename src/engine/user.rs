@@ -16,6 +16,7 @@ pub(super) mod values;
 pub(super) mod worker_state;
 
 use std::any::Any;
+use std::num::NonZeroU16;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
@@ -25,7 +26,7 @@ use tokio::time::Instant;
 
 use crate::check::CheckResult;
 use crate::engine::panics;
-use crate::metrics::{Outcome, Sample};
+use crate::metrics::{FailureCause, Outcome, Sample};
 use crate::plan::{Body, Endpoint, OnEnd, Template, ThinkTime};
 use crate::protocol::{Client, Rendered, Request};
 use crate::units::as_us;
@@ -152,11 +153,16 @@ impl<C: Client> User<C> {
     fn judge(&mut self, endpoint: &Endpoint, exchange: &Exchange<'_>) -> CheckResult {
         let in_flight = &exchange.in_flight;
         let recorder = &in_flight.state.recorder;
-        self.values.judge(
-            endpoint,
-            (&exchange.response, exchange.elapsed()),
-            |outcome| recorder.wants(in_flight.endpoint, outcome),
-        )
+        let status = exchange.response.status.and_then(NonZeroU16::new);
+        let wanted = |outcome, check| {
+            let cause = FailureCause {
+                outcome,
+                status,
+                check,
+            };
+            recorder.wants(in_flight.endpoint, cause)
+        };
+        (self.values).judge(endpoint, (&exchange.response, exchange.elapsed()), wanted)
     }
 
     /// Makes sure that there are this many lanes.
@@ -225,13 +231,13 @@ impl<C: Client> User<C> {
             let mut in_flight = RequestInFlight::start(state, index, intended, now);
             in_flight.land();
             let sample = in_flight.sample(error.outcome);
-            in_flight.record(sample, Some(text));
+            in_flight.record(sample, Some(text.into()));
         } else {
             let intended = intended.unwrap_or(now);
             let intended_us = as_us(intended.saturating_duration_since(state.epoch));
             state.recorder.dropped(false);
             let sample = Sample::new(index as u16, error.outcome, intended_us);
-            state.recorder.record(sample, Some(text));
+            state.recorder.record(sample, Some(text.into()));
         }
         self.end_for(error.end);
         StepError::unsent(index, error.outcome)

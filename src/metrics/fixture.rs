@@ -34,8 +34,8 @@ pub fn run(endpoints: &[(&str, Requests<'_>)]) -> RunResult {
             if outcome.is_failure() || outcome.is_local() {
                 tick.examples.push(Example {
                     endpoint: position as u16,
-                    outcome,
-                    text: format!("an example of {}", outcome.name()),
+                    cause: sample(position as u16, outcome, 0, 0).cause(),
+                    texts: format!("an example of {}", outcome.name()).into(),
                 });
             }
         }
@@ -146,7 +146,8 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("journal.jsonl");
     let mut journal = JournalWriter::create(&path, &run).unwrap();
-    let (mut commit, _) = Fold::new(run.phases.clone(), run.endpoints.len()).fold(vec![tick]);
+    let (mut commit, _) =
+        Fold::new(run.phases.clone(), vec![Vec::new(); run.endpoints.len()]).fold(vec![tick]);
     commit.users = 5;
     assert!(journal.commit(commit));
     assert!(journal.end(Ending {

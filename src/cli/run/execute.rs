@@ -186,7 +186,7 @@ fn run_with<C: Client + 'static>(
         display.note(&format!("warning: {concern}"));
     }
     let control = Rc::new(RefCell::new(Control {
-        fold: Fold::new(plan.phases(), plan.endpoints.len()),
+        fold: Fold::new(plan.phases(), plan.check_names()),
         phases: plan.phases(),
         journal,
         display,

@@ -17,7 +17,7 @@ use super::step_error::StepError;
 use super::think_clock::ThinkClock;
 use super::values::RenderError;
 use super::worker_state::WorkerState;
-use crate::metrics::{Outcome, Sample};
+use crate::metrics::{FailureTexts, Outcome, Sample};
 use crate::plan::{Branch, Condition, Endpoint, Step};
 use crate::protocol::Client;
 use crate::units::as_us;
@@ -71,7 +71,9 @@ impl FlowInFlight {
             service_us: as_us(since(self.started)),
             ..Sample::new(self.subject, outcome, intended_us)
         };
-        self.state.recorder.record(sample, text);
+        self.state
+            .recorder
+            .record(sample, text.map(FailureTexts::from));
     }
 }
 
