@@ -9,6 +9,7 @@ mod content;
 mod decode;
 mod extract;
 mod message;
+mod report;
 mod result;
 mod server_timing;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use crate::plan::{Check, Endpoint, Secrets};
 use crate::protocol::{Failure, Response};
 
 pub use self::message::{readable, said, without_secret_fields};
+pub use self::report::{CheckReport, CheckState, reports};
 pub use self::result::CheckResult;
 pub use self::server_timing::{ServerTiming, components};
 pub use self::text::excerpt;

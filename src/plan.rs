@@ -9,6 +9,7 @@ pub(crate) mod fixture;
 mod load;
 mod no_proxy;
 mod request;
+mod selection;
 mod slo;
 mod step;
 mod think_time;

@@ -448,3 +448,63 @@ proptest! {
         judge(&endpoint(checks), &response(200, &body), Duration::ZERO, &Secrets::default());
     }
 }
+
+#[test]
+fn each_check_is_reported_with_what_was_found() {
+    let found = response(
+        200,
+        br#"{"state": "open", "ids": [1, 2, 3, 4], "key": "canary-canary"}"#,
+    );
+    let fail_with = |key: &str, check| Check::FailWith {
+        key: key.into(),
+        check: Box::new(check),
+    };
+    let not = |check| Check::Not(Box::new(check));
+    let equals = |text: &str| Expectation::Equals(json!(text));
+    let checks = vec![
+        json_check("$.state", equals("open")),
+        fail_with("closed", json_check("$.state", equals("closed"))),
+        json_check("$.ids[*]", Expectation::Exists),
+        json_check("$.none", Expectation::Absent),
+        json_check("$.key", Expectation::Contains("can".into())),
+        not(Check::BodyContains("error".into())),
+        Check::MaxDuration(Duration::from_millis(5)),
+        status(&[(200, 204)]),
+    ];
+    let (endpoint, secrets) = (endpoint(checks), Secrets::new(["canary-canary"]));
+    let elapsed = Duration::from_millis(20);
+    let result = judge(&endpoint, &found, elapsed, &secrets);
+    let reports = |result: &CheckResult, endpoint: &Endpoint, response: &Response| {
+        let reports = super::reports(endpoint, (response, elapsed), result, &secrets);
+        let texts = reports.into_iter().map(|one| match one.state {
+            CheckState::Ok => one.text,
+            CheckState::Failed => format!("FAILED {}", one.text),
+            CheckState::Skipped => format!("skipped {}", one.text),
+        });
+        texts.collect::<Vec<_>>()
+    };
+    let shown = reports(&result, &endpoint, &found);
+    assert_eq!(
+        shown,
+        [
+            "`$.state` is \"open\"",
+            "FAILED closed: `$.state` is \"open\", expected \"closed\"",
+            "`$.ids[*]` is 1, 2, 3 and 1 more",
+            "`$.none` was not found, as expected",
+            "`$.key` is \"***\", expected a value that contains `can`",
+            "not body_contains error",
+            "FAILED took 20.0 ms, expected at most 5ms",
+            "status 200, expected 200-204",
+        ]
+    );
+    let failed = Response {
+        failure: Some(Failure::new(Outcome::Reset, "reset")),
+        ..response(200, b"")
+    };
+    assert!(reports(&result, &endpoint, &failed).is_empty());
+    let bare = self::endpoint(Vec::new());
+    let missing = response(404, b"");
+    let result = judge(&bare, &missing, elapsed, &secrets);
+    let shown = reports(&result, &bare, &missing);
+    assert_eq!(shown, ["FAILED status 404, expected 2xx or 3xx"]);
+}

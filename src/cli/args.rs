@@ -3,3 +3,4 @@
 pub(super) mod gate;
 pub(super) mod load;
 pub(super) mod plan;
+pub(super) mod request;

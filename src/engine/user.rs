@@ -12,6 +12,7 @@ mod rows;
 pub(super) mod running_user;
 mod step_error;
 mod think_clock;
+pub(super) mod trial;
 pub(super) mod values;
 pub(super) mod worker_state;
 
@@ -33,6 +34,7 @@ use crate::units::as_us;
 use exchange::{Exchange, RequestInFlight};
 use step_error::StepError;
 use think_clock::ThinkClock;
+use trial::event::TrialEvent;
 use values::{RenderError, Values};
 use worker_state::WorkerState;
 
@@ -87,6 +89,7 @@ impl<C: Client> User<C> {
         exchange.fetch(&mut self.session, &request).await;
         self.clock.add(exchange.in_flight.waited());
         let result = self.judge(endpoint, &exchange);
+        self.observe(endpoint, &mut exchange, &result, false);
         exchange.settle(result)
     }
 
@@ -107,8 +110,22 @@ impl<C: Client> User<C> {
         self.clock.add(exchange.in_flight.waited());
         let mut result = self.judge(until, &exchange);
         let held = result.outcome == Outcome::Ok;
-        if !held {
+        if held {
+            self.observe(until, &mut exchange, &result, false);
+        } else {
+            let unmet = result;
             result = self.judge(pending, &exchange);
+            // What the response lacks, unless it has failed for good.
+            let (endpoint, shown) = match result.outcome {
+                Outcome::Ok => (until, &unmet),
+                _ => (pending, &result),
+            };
+            self.observe(
+                endpoint,
+                &mut exchange,
+                shown,
+                result.outcome == Outcome::Ok,
+            );
         }
         exchange.settle(result)?;
         Ok(held)
@@ -160,7 +177,7 @@ impl<C: Client> User<C> {
                 status,
                 check,
             };
-            recorder.wants(in_flight.endpoint, cause)
+            in_flight.state.observer.is_some() || recorder.wants(in_flight.endpoint, cause)
         };
         (self.values).judge(endpoint, (&exchange.response, exchange.elapsed()), wanted)
     }
@@ -227,6 +244,11 @@ impl<C: Client> User<C> {
         let state = &self.state;
         let now = Instant::now();
         let text = self.values.excerpt(&error.text);
+        state.tell(|| TrialEvent::Unsent {
+            endpoint: index,
+            outcome: error.outcome,
+            text: text.clone(),
+        });
         if error.outcome.is_started() {
             let mut in_flight = RequestInFlight::start(state, index, intended, now);
             in_flight.land();

@@ -3,15 +3,15 @@
 //! Here: options, their environment variables, and what they become (`scenario::Options`). Not
 //! here: how they change a profile (`scenario`).
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::request::RequestArgs;
 use crate::error::Error;
-use crate::plan::{Arrivals, ClientChoice, ConnectTo, ThinkTime};
-use crate::scenario::{Options, parse_connect_to_option, parse_wait};
+use crate::plan::{Arrivals, ThinkTime};
+use crate::scenario::{Options, parse_wait};
 use crate::units::{parse_duration, parse_rate};
 
 /// The load of a run, and the service it goes to.
@@ -28,15 +28,9 @@ pub struct LoadArgs {
     )]
     pub profile: String,
 
-    /// Base URL of the service, or `demo` for the built-in service
-    #[arg(
-        short = 'H',
-        long,
-        env = "PERFCTL_HOST",
-        hide_env_values = true,
-        value_name = "URL"
-    )]
-    pub host: Option<String>,
+    /// The requests.
+    #[command(flatten)]
+    pub requests: RequestArgs,
 
     /// Virtual users at the highest level; in the open model, the maximum number of requests in
     /// flight
@@ -63,34 +57,6 @@ pub struct LoadArgs {
     #[arg(short, long, env = "PERFCTL_ITERATIONS", value_name = "N")]
     pub iterations: Option<u64>,
 
-    /// Run only endpoints with one of these tags (comma-separated, repeatable)
-    #[arg(
-        short = 'T',
-        long,
-        env = "PERFCTL_TAGS",
-        value_name = "TAG",
-        value_delimiter = ','
-    )]
-    pub tags: Vec<String>,
-
-    /// Exclude endpoints with one of these tags (comma-separated, repeatable)
-    #[arg(
-        short = 'E',
-        long,
-        env = "PERFCTL_EXCLUDE_TAGS",
-        value_name = "TAG",
-        value_delimiter = ','
-    )]
-    pub exclude_tags: Vec<String>,
-
-    /// Set `{{ env.KEY }}` to a value, overriding the environment (repeatable)
-    #[arg(short = 'e', long = "env", value_name = "KEY=VALUE")]
-    pub env: Vec<String>,
-
-    /// Seed of all random choices; the same seed sends the same requests [default: random]
-    #[arg(long, env = "PERFCTL_SEED", value_name = "N")]
-    pub seed: Option<u64>,
-
     /// Number of worker threads [default: one per core]
     #[arg(long, env = "PERFCTL_WORKERS", value_name = "N")]
     pub workers: Option<usize>,
@@ -98,10 +64,6 @@ pub struct LoadArgs {
     /// SLO such as `p95<500ms` or `list invoices:error_rate<1%` (repeatable)
     #[arg(long = "slo", value_name = "SLO")]
     pub slos: Vec<String>,
-
-    /// Timeout of a request, overriding the scenario's `defaults`
-    #[arg(long, env = "PERFCTL_TIMEOUT", value_name = "TIME", value_parser = parse_duration)]
-    pub timeout: Option<Duration>,
 
     /// Wait between iterations and within flows, such as `500ms` or `between(1s, 2s)`, overriding all
     /// think times of the scenario
@@ -118,15 +80,6 @@ pub struct LoadArgs {
     #[arg(long, overrides_with = "think_time")]
     pub no_think_time: bool,
 
-    /// HTTP client, overriding the scenario's `client`
-    #[arg(long, env = "PERFCTL_CLIENT", value_name = "CLIENT")]
-    pub client: Option<ClientName>,
-
-    /// Connect to another host and port instead, as in `shop.example.org:443:10.0.0.7:8443`
-    /// (repeatable); names in TLS, headers and cookies stay those of the URLs
-    #[arg(long, value_name = "HOST:PORT:HOST:PORT", value_parser = parse_connect_to_option)]
-    pub connect_to: Vec<ConnectTo>,
-
     /// Time that requests in flight get to finish when the load ends [default: 30s]
     #[arg(short = 's', long, env = "PERFCTL_STOP_TIMEOUT", value_name = "TIME", value_parser = parse_duration)]
     pub stop_timeout: Option<Duration>,
@@ -141,18 +94,8 @@ pub enum Spacing {
     Poisson,
 }
 
-/// The name of an HTTP client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ClientName {
-    /// HTTP/1.1, HTTP/2 and proxies
-    Reqwest,
-    /// HTTP/1.1 only, with a fraction of the CPU time and memory
-    Direct,
-}
-
 impl LoadArgs {
-    /// The options for `scenario`. `LOAD_TEST_BASE_URL` and `LOAD_TEST_TIMEOUT` apply only if
-    /// neither the option nor its own variable is set.
+    /// The options for `scenario`. As [`RequestArgs::options`], with those of the load.
     ///
     /// # Errors
     /// Wrong usage if `LOAD_TEST_TIMEOUT` is not a duration.
@@ -161,33 +104,11 @@ impl LoadArgs {
     }
 
     fn options_with(&self, env: impl Fn(&str) -> Option<OsString>) -> Result<Options, Error> {
-        // CI systems set variables without a value to an empty text.
-        let env = |name: &str| match env(name).filter(|value| !value.is_empty()) {
-            None => Ok(None),
-            Some(value) => match value.into_string() {
-                Ok(text) => Ok(Some(text)),
-                Err(_) => Err(Error::usage(format!("{name} is not UTF-8 text"))),
-            },
-        };
-        let timeout = match self.timeout {
-            None => env("LOAD_TEST_TIMEOUT")?
-                .map(|text| parse_duration(&text))
-                .transpose()
-                .map_err(|why| Error::usage(format!("LOAD_TEST_TIMEOUT: {why}")))?,
-            given => given,
-        };
-        let given = |text: &String| !text.is_empty();
-        let tags = |tags: &[String]| tags.iter().filter(|tag| given(tag)).cloned().collect();
-        let host = match self.host.clone().filter(given) {
-            None => env("LOAD_TEST_BASE_URL")?,
-            host => host,
-        };
         let think_time = match self.no_think_time {
             true => Some(ThinkTime::None),
             false => self.think_time,
         };
         Ok(Options {
-            host,
             users: self.users,
             spawn_rate: self.spawn_rate,
             run_time: self.run_time,
@@ -197,33 +118,12 @@ impl LoadArgs {
                 Spacing::Poisson => Arrivals::Poisson,
             }),
             iterations: self.iterations,
-            tags: tags(&self.tags),
-            exclude_tags: tags(&self.exclude_tags),
-            env: self
-                .env
-                .iter()
-                .map(|text| parse_pair(text))
-                .collect::<Result<BTreeMap<_, _>, _>>()?,
-            seed: self.seed,
             workers: self.workers,
             slos: self.slos.clone(),
-            timeout,
-            client: self.client.map(|client| match client {
-                ClientName::Reqwest => ClientChoice::Reqwest,
-                ClientName::Direct => ClientChoice::Direct,
-            }),
             think_time,
-            connect_to: self.connect_to.clone(),
             stop_timeout: self.stop_timeout,
+            ..self.requests.options_with(env)?
         })
-    }
-}
-
-fn parse_pair(text: &str) -> Result<(String, String), Error> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        // The text is not shown: it may be a secret that was given without its name.
-        _ => Err(Error::usage("`--env` takes KEY=VALUE")),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Printing, and the format of reports.
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
 
@@ -52,6 +53,32 @@ fn columns(stream: &(impl IsTerminal + AsFd)) -> usize {
         None | Some(0) => DEFAULT_COLUMNS,
         Some(columns) => columns.max(LEAST_COLUMNS),
     }
+}
+
+/// `text` in the characters that the locale has: under `LANG=C`, ASCII.
+pub fn in_locale(text: &str) -> Cow<'_, str> {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .filter_map(std::env::var_os)
+        .find(|value| !value.is_empty());
+    let is_ascii = locale.is_some_and(|locale| locale == "C" || locale == "POSIX");
+    match is_ascii && !text.is_ascii() {
+        true => Cow::Owned(in_ascii(text)),
+        false => Cow::Borrowed(text),
+    }
+}
+
+fn in_ascii(text: &str) -> String {
+    let mut ascii = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\u{b5}' => ascii.push('u'),
+            '\u{2026}' => ascii.push_str("..."),
+            c if c.is_ascii() => ascii.push(c),
+            c => ascii.extend(c.escape_unicode()),
+        }
+    }
+    ascii
 }
 
 /// The result of writing to stdout. A reader that has gone away (`| head -1`, a terminal that was

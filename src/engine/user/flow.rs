@@ -15,6 +15,8 @@ use super::User;
 use super::exchange::Exchange;
 use super::step_error::StepError;
 use super::think_clock::ThinkClock;
+use super::trial::event::TrialEvent;
+use super::trial::told;
 use super::values::RenderError;
 use super::worker_state::WorkerState;
 use crate::metrics::{FailureTexts, Outcome, Sample};
@@ -123,7 +125,12 @@ impl<C: Client> User<C> {
             } => {
                 let (state, clock) = (self.state.clone(), self.clock.clone());
                 let in_flight = FlowInFlight::start(state, clock, *flow, *due);
+                self.state.tell(|| TrialEvent::FlowStarted(*flow));
                 let result = self.steps(steps, due, *goes_on).await;
+                self.state.tell(|| TrialEvent::FlowEnded {
+                    flow: *flow,
+                    failure: (result.as_ref().err()).map(|error| told(error, &self.state.plan)),
+                });
                 in_flight.end(&result);
                 result
             }
@@ -317,6 +324,7 @@ impl<C: Client> User<C> {
         self.clock.add(waits.min().unwrap_or_default());
         for (mut exchange, endpoint) in exchanges {
             let judged = self.judge(endpoint, &exchange);
+            self.observe(endpoint, &mut exchange, &judged, false);
             result = result.and(exchange.settle(judged));
         }
         result

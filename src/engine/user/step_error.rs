@@ -65,6 +65,11 @@ impl StepError {
         matches!(self.cause, Cause::Unsent(_) | Cause::Condition(_))
     }
 
+    /// Whether a request failed, which counts for itself.
+    pub(super) fn is_of_request(&self) -> bool {
+        matches!(self.cause, Cause::Request(_) | Cause::Unsent(_))
+    }
+
     /// What happened, for people.
     pub(super) fn text(&self, plan: &Plan) -> String {
         match &self.cause {

@@ -444,6 +444,14 @@ impl Values {
         result
     }
 
+    /// The variables that the last response to `endpoint` has set, with their values.
+    pub(super) fn extracted(&self, endpoint: &Endpoint) -> Vec<(String, Value)> {
+        let extractions = endpoint.extract.iter();
+        extractions
+            .filter_map(|one| Some((one.name.clone(), self.variables[one.variable].clone()?)))
+            .collect()
+    }
+
     /// `text` without secrets, cut to what a sample keeps.
     pub(super) fn excerpt(&self, text: &str) -> String {
         let own = self.secrets();

@@ -85,7 +85,7 @@ pub struct RequestLimits<'a> {
     /// Whether the body is needed for checks, and therefore kept.
     pub(super) keep_body: bool,
     /// How much is kept of any other body, for people to read; bytes.
-    pub(super) excerpt: usize,
+    excerpt: usize,
     /// Whether all headers are kept, rather than only those that perfctl itself uses.
     pub(super) keep_headers: bool,
 }
@@ -130,6 +130,15 @@ impl<'a> RequestLimits<'a> {
         match self.keep_body {
             true => self.max_body.min(MAX_KEPT_BODY),
             false => self.max_body,
+        }
+    }
+
+    /// The same, but with all headers and this much of each body, in bytes.
+    pub(super) fn with_excerpt(self, excerpt: usize) -> Self {
+        Self {
+            keep_headers: true,
+            excerpt,
+            ..self
         }
     }
 

@@ -9,3 +9,4 @@ mod options;
 mod reports;
 mod secrets;
 mod signals;
+mod trial;

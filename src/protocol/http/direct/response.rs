@@ -201,7 +201,8 @@ impl IncomingResponse {
             response.phases.download = Some(head_at.elapsed());
         }
         self.is_complete = true;
-        if !self.body.is_empty() {
+        // That of a redirect may be there still.
+        if !(self.body.is_empty() && response.body.is_empty()) {
             response.body = std::mem::take(&mut self.body).freeze();
         }
         response.body_bytes = self.length;
