@@ -15,7 +15,7 @@ pub use analysis::statistics::{Summary, Window};
 pub use histogram::{Histogram, SparseHistogram, lowest_of_bucket, middle_of_bucket};
 pub use record::cell::{Cell, ComponentCounts};
 pub use record::commit::{Commit, CommitCell};
-pub use record::failures::{FailureCause, FailureCount, FailureCounts};
+pub use record::failures::{FLOW_CHECKS, FailureCause, FailureCount, FailureCounts};
 pub use record::fold::{Fold, LiveSnapshot};
 pub use record::health::{HealthSample, Usage};
 pub use record::http_version::HttpVersion;

@@ -39,7 +39,8 @@ pub struct TrialPrinter<'a> {
     is_below_heading: bool,
     succeeded: u64,
     failed: u64,
-    /// Whether something failed that is no request.
+    failed_flows: u64,
+    /// Whether anything else failed.
     has_failed: bool,
     /// Why the last flow that failed did.
     told: Option<String>,
@@ -57,6 +58,7 @@ impl<'a> TrialPrinter<'a> {
             is_below_heading: false,
             succeeded: 0,
             failed: 0,
+            failed_flows: 0,
             has_failed: false,
             told: None,
             reached: vec![false; plan.endpoints.len()],
@@ -93,7 +95,7 @@ impl<'a> TrialPrinter<'a> {
                 match failure {
                     None => self.heading(GREEN, &format!("flow {name}: ok")),
                     Some(failure) => {
-                        self.has_failed = true;
+                        self.failed_flows += 1;
                         self.told = Some(failure.text.clone());
                         self.heading(RED, &format!("flow {name}: FAILED, {}", failure.text));
                     }
@@ -137,13 +139,18 @@ impl<'a> TrialPrinter<'a> {
             );
         }
         let is_missing = wanted.is_some_and(|wanted| missing.contains(&wanted));
-        let is_ok = self.failed == 0 && !self.has_failed && !is_missing;
+        let is_ok = self.failed + self.failed_flows == 0 && !self.has_failed && !is_missing;
+        let others = match (self.failed_flows, self.has_failed && self.failed == 0) {
+            (0, false) => String::new(),
+            (0, true) => "; a step failed".to_owned(),
+            (flows, _) => format!("; {} failed", format_counted(flows, "flow")),
+        };
         let requests = format_counted(self.succeeded + self.failed, "request");
         let (succeeded, failed) = (self.succeeded, self.failed);
         let style = if is_ok { GREEN } else { RED };
         self.line(
             style,
-            &format!("{requests}: {succeeded} ok, {failed} failed"),
+            &format!("{requests}: {succeeded} ok, {failed} failed{others}"),
         );
         written(self.refused.map_or(Ok(()), Err))?;
         Ok(is_ok)

@@ -58,12 +58,15 @@ impl FlowInFlight {
     fn end(mut self, result: &Result<(), StepError>) {
         self.ended = true;
         match result {
-            Ok(()) => self.record(Outcome::Ok, None),
-            Err(error) => self.record(error.outcome, Some(error.text(&self.state.plan))),
+            Ok(()) => self.record(Outcome::Ok, None, None),
+            Err(error) => {
+                let text = error.text(&self.state.plan);
+                self.record(error.outcome, error.flow_check(), Some(text));
+            }
         }
     }
 
-    fn record(&self, outcome: Outcome, text: Option<String>) {
+    fn record(&self, outcome: Outcome, check: Option<u8>, text: Option<String>) {
         let now = Instant::now();
         let thought = self.clock.read(now) - self.thought;
         let since = |start| now.saturating_duration_since(start);
@@ -71,6 +74,7 @@ impl FlowInFlight {
         let sample = Sample {
             response_us: as_us(since(self.intended).saturating_sub(thought)),
             service_us: as_us(since(self.started)),
+            check,
             ..Sample::new(self.subject, outcome, intended_us)
         };
         self.state
@@ -83,7 +87,7 @@ impl Drop for FlowInFlight {
     fn drop(&mut self) {
         if !self.ended {
             let text = "still in flight when the run ended".to_owned();
-            self.record(Outcome::Interrupted, Some(text));
+            self.record(Outcome::Interrupted, None, Some(text));
         }
     }
 }

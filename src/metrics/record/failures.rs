@@ -19,6 +19,10 @@ pub struct FailureCause {
     pub check: Option<u8>,
 }
 
+/// What can fail in a flow besides its requests. In a sample of a flow, the position here stands for the
+/// check that failed.
+pub const FLOW_CHECKS: [&str; 2] = ["poll", "condition"];
+
 /// Planned requests of one endpoint that ended in the same way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureCount {
@@ -30,7 +34,8 @@ pub struct FailureCount {
     /// The `fail_with` of the check that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// What the check that failed is about, such as `$.state`, where it has no `fail_with`.
+    /// What the check that failed is about, such as `$.state`, where it has no `fail_with`. Of a flow:
+    /// one of [`FLOW_CHECKS`], unless one of its requests failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<String>,
     /// How many.

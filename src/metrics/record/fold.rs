@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU16;
 
 use crate::metrics::{
-    Cell, Commit, CommitCell, ConnectionSample, FailureCause, FailureCount, FailureTexts,
-    Histogram, Outcome, Sample, SparseHistogram, Tick,
+    Cell, Commit, CommitCell, ConnectionSample, FLOW_CHECKS, FailureCause, FailureCount,
+    FailureTexts, Histogram, Outcome, Sample, SparseHistogram, Tick,
 };
 use crate::plan::{CheckName, Percentile, Phase};
 
@@ -23,6 +23,7 @@ pub struct Fold {
     phases: Vec<Phase>,
     /// The checks of each endpoint; the positions after them are flows, which are no requests.
     checks: Vec<Vec<CheckName>>,
+    flow_checks: [CheckName; 2],
     components: BTreeSet<String>,
     recent: VecDeque<SparseHistogram>,
     requests: u64,
@@ -211,12 +212,13 @@ impl Groups {
         })
     }
 
-    fn into_cells(mut self, checks: &[Vec<CheckName>]) -> Vec<CommitCell> {
+    /// The cells of endpoints with these checks, and of flows.
+    fn into_cells(mut self, checks: &[Vec<CheckName>], of_flows: &[CheckName]) -> Vec<CommitCell> {
         self.places.sort_by_key(|(place, _)| *place);
         let mut cells = Vec::new();
         for ((phase, second), endpoints) in self.places {
             for (endpoint, values) in endpoints.into_iter().enumerate() {
-                let checks = checks.get(endpoint).map_or(&[][..], Vec::as_slice);
+                let checks = checks.get(endpoint).map_or(of_flows, Vec::as_slice);
                 cells.extend(values.map(|values| CommitCell {
                     phase,
                     second,
@@ -235,6 +237,7 @@ impl Fold {
         Self {
             phases,
             checks,
+            flow_checks: FLOW_CHECKS.map(|name| CheckName::Subject(name.to_owned())),
             components: BTreeSet::new(),
             recent: VecDeque::new(),
             requests: 0,
@@ -287,7 +290,7 @@ impl Fold {
                 samples.texts.get_or_insert(example.texts);
             }
         }
-        let cells = groups.into_cells(&self.checks);
+        let cells = groups.into_cells(&self.checks, &self.flow_checks);
         let mut successes = SparseHistogram::default();
         cells
             .iter()

@@ -17,7 +17,7 @@ pub(crate) struct ErrorRow {
     status: Option<u16>,
     /// The `fail_with` of the check that failed.
     key: Option<String>,
-    /// What the check that failed is about, where it has no `fail_with`.
+    /// What the check that failed is about, where it has no `fail_with`; what failed in a flow.
     check: Option<String>,
     /// In the measured phases.
     requests: u64,
@@ -41,16 +41,20 @@ impl ErrorRow {
     }
 }
 
-/// All error types of all endpoints in the whole run, the most frequent first.
+/// All error types of all endpoints in the whole run, and of flows that failed without a failed request, the most frequent first.
 pub(crate) fn errors(result: &RunResult) -> Vec<ErrorRow> {
     let mut rows = Vec::new();
-    for endpoint in result.requests() {
+    for endpoint in &result.endpoints {
         // Of this endpoint alone: failures are alike only within one.
         let mut of_endpoint: Vec<(ErrorRow, &FailureCount)> = Vec::new();
         for (phase, cell) in result.run.phases.iter().zip(&endpoint.phases) {
             let failures = cell.failure_counts.iter();
             let is_error = |outcome: Outcome| outcome.is_failure() || outcome.is_local();
-            for failures in failures.filter(|one| is_error(one.outcome)) {
+            // A flow that failed with one of its requests is told by that.
+            let is_shown = |one: &&FailureCount| {
+                is_error(one.outcome) && (!endpoint.endpoint.is_flow || one.check.is_some())
+            };
+            for failures in failures.filter(is_shown) {
                 let position = of_endpoint
                     .iter()
                     .position(|(_, first)| first.is_like(failures))

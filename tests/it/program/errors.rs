@@ -121,7 +121,40 @@ fn requests_and_failures_of_the_ramp_are_counted_beside_the_others() {
     assert_eq!(error["example"], "401: wrong password");
 }
 
+/// No request failed, so that only the flow can say why it did.
+fn a_flow_that_fails_without_a_failed_request_says_why() {
+    let server = Recording::start(|_, _| ok(r#"{"state": "open"}"#));
+    let flows = "\
+- {name: list, get: /list}
+flows:
+  wait:
+    steps:
+      - poll: {name: state, get: /state}
+        until: {json: {$.state: ready}}
+        every: 5ms
+        timeout: 20ms
+  broken:
+    steps:
+      - {name: again, get: /state, check: {status: 201}}";
+    let completed = Perfctl::scenario(&server.url(), flows)
+        .args(["-i", "30", "-u", "1", "--workers", "1", "--seed", "4"])
+        .args(["--format", "json"])
+        .run();
+    let example = "no response to the poll of `state` matched `until` within 20ms";
+    let expected = [
+        ("again", "check_failed", 200, "status"),
+        ("wait", "check_failed", 0, "poll"),
+    ];
+    let found = errors(&completed.json());
+    assert_eq!(found.last().unwrap().4, example);
+    let found = found.iter().map(|(endpoint, kind, status, check, _)| {
+        (endpoint.as_str(), kind.as_str(), *status, check.as_str())
+    });
+    assert_eq!(found.collect::<Vec<_>>(), expected);
+}
+
 for_each_client! {
+    a_flow_that_fails_without_a_failed_request_says_why
     what_an_unexpected_response_says_is_shown_with_its_error
     requests_and_failures_of_the_ramp_are_counted_beside_the_others
 }

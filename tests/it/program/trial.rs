@@ -170,10 +170,10 @@ fn each_request_is_shown_with_its_response_values_and_checks() {
             "\nflow buy: FAILED, step `order` ended as http_4xx\n",
             "\non_stop\nlog out\n",
             "\nnot tried: `refund`, `pay` (",
-            "\n7 requests: 6 ok, 1 failed\n",
+            "\n7 requests: 6 ok, 1 failed; 1 flow failed\n",
         ],
     );
-    assert!(completed.stdout.ends_with("6 ok, 1 failed\n"));
+    assert!(completed.stdout.ends_with("; 1 flow failed\n"));
     assert!(!completed.stdout.contains("canary"), "{}", completed.stdout);
     assert!(!completed.stdout.contains('\u{1b}') && completed.stdout.is_ascii());
     assert!(!completed.dir.path().join("results").exists());
