@@ -97,7 +97,7 @@ fn rate_per_s(workers: usize, busy: Duration) -> f64 {
     let info = RunInfo::new(&plan, "workers", "simulated", String::new(), machine());
     let journal = directory.path().join("journal.jsonl");
     let mut journal = JournalWriter::create(&journal, &info).expect("the file can be written");
-    let mut fold = Fold::new(plan.phases(), plan.endpoints.len());
+    let mut fold = Fold::new(plan.phases(), plan.check_names());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -8,13 +8,14 @@ mod conditions;
 mod content;
 mod decode;
 mod extract;
+mod message;
+mod report;
 mod result;
 mod server_timing;
 #[cfg(test)]
 mod tests;
 mod text;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use rand_chacha::ChaCha12Rng;
@@ -24,20 +25,23 @@ use crate::metrics::Outcome;
 use crate::plan::{Check, Endpoint, Secrets};
 use crate::protocol::{Failure, Response};
 
+pub use self::message::{readable, said, without_secret_fields};
+pub use self::report::{CheckReport, CheckState, reports};
 pub use self::result::CheckResult;
 pub use self::server_timing::{ServerTiming, components};
 pub use self::text::excerpt;
 
 /// Classifies a response that took `elapsed`: a failure of the protocol first, then the status,
 /// then the other checks in order. From a success, extracts what is asked for; `rng` picks one of
-/// several values. What the text quotes of the response is without `secrets`. The text is left out
-/// unless its outcome is `wanted`, because it costs more than many a request.
+/// several values. What the texts quote of the response is without `secrets`. The texts are left
+/// out unless the outcome and the position of the failed check are `wanted`, because they cost more
+/// than many a request.
 pub fn judge(
     endpoint: &Endpoint,
     response: &Response,
     elapsed: Duration,
     secrets: &Secrets,
-    wanted: impl Fn(Outcome) -> bool,
+    wanted: impl Fn(Outcome, Option<u8>) -> bool,
     rng: &mut ChaCha12Rng,
 ) -> CheckResult {
     let mut extracted = Vec::new();
@@ -46,21 +50,30 @@ pub fn judge(
         extract::extract(&endpoint.extract, &content, rng, &mut extracted)
             .map(|failure| (failure, None))
     });
-    match failure {
-        None => CheckResult::success(extracted),
-        Some((Failure { outcome, text }, key)) => {
-            let text = wanted(outcome).then_some(text);
-            CheckResult::failure(outcome, text.as_deref(), key, secrets)
-        }
+    let Some((Failure { outcome, text }, check)) = failure else {
+        return CheckResult::success(extracted);
+    };
+    let position = check.and_then(|position| u8::try_from(position).ok());
+    if !wanted(outcome, position) {
+        return CheckResult::failure(outcome, position);
     }
+    let failed = check.map(|position| endpoint.checks[position].bare());
+    let key = failed.and_then(|(_, key)| key);
+    let excerpt = match (&response.failure, failed) {
+        (Some(_), _) | (_, Some((Check::MaxDuration(_), _))) => None,
+        // The text quotes it.
+        _ if text.contains(text::STARTS_WITH) => None,
+        _ => said(response, secrets),
+    };
+    CheckResult::explained(outcome, position, (&text, key), excerpt, secrets)
 }
 
-/// What is wrong, and the key of the check that found it.
+/// What is wrong, and the position of the check that found it.
 fn first_failure(
     endpoint: &Endpoint,
     content: &ResponseContent<'_>,
     elapsed: Duration,
-) -> Option<(Failure, Option<Arc<str>>)> {
+) -> Option<(Failure, Option<usize>)> {
     let response = content.response;
     if let Some(failure) = &response.failure {
         return Some((failure.clone(), None));
@@ -68,17 +81,16 @@ fn first_failure(
     let Some(status) = response.status else {
         return Some((Failure::new(Outcome::Other, "no response"), None));
     };
-    let checks = || endpoint.checks.iter();
-    if !(200..400).contains(&status) && !checks().any(Check::is_status) {
+    let checks = || endpoint.checks.iter().enumerate();
+    if !endpoint.checks.iter().any(Check::is_status) && !endpoint.expects_status(status) {
         let outcome = conditions::outcome_of_status(status);
         let failure = Failure::new(outcome, format!("status {status}"));
         return Some((failure, None));
     }
-    let of_status = checks().filter(|check| check.is_status());
-    let others = checks().filter(|check| !check.is_status());
-    of_status.chain(others).find_map(|check| {
-        let (check, key) = check.bare();
-        let failure = conditions::failure(check, content, status, elapsed)?;
-        Some((failure, key.cloned()))
+    let of_status = checks().filter(|(_, check)| check.is_status());
+    let others = checks().filter(|(_, check)| !check.is_status());
+    of_status.chain(others).find_map(|(position, check)| {
+        let failure = conditions::failure(check.bare().0, content, status, elapsed)?;
+        Some((failure, Some(position)))
     })
 }

@@ -38,6 +38,7 @@ struct Cli {
 enum Command {
     Run(Box<run::RunArgs>),
     Validate(Box<validate::ValidateArgs>),
+    Try(Box<run::trial::TrialArgs>),
     Profiles(profiles::ProfilesArgs),
     List(list::ListArgs),
     Init(init::InitArgs),
@@ -145,6 +146,7 @@ fn carry_out(command: &Command, out: &mut dyn Write) -> Result<Exit, Error> {
     match command {
         Command::Run(args) => run::run(args, out),
         Command::Validate(args) => validate::run(args, out),
+        Command::Try(args) => run::trial::run(args, out),
         Command::Profiles(args) => profiles::run(args, out),
         Command::List(args) => list::run(args, out),
         Command::Init(args) => init::run(args, out),

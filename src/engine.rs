@@ -40,6 +40,8 @@ pub use preflight::prepare;
 pub use schedule::pacing::Schedule;
 pub use schedule::user_schedule::{UserSpan, user_spans};
 pub use simulation::simulate;
+pub use user::trial::event::{TrialEvent, TrialExchange, TrialFailure, TrialPart};
+pub use user::trial::try_out;
 
 /// Stops a run from another task.
 #[derive(Debug, Clone)]

@@ -9,6 +9,7 @@ pub(crate) mod fixture;
 mod load;
 mod no_proxy;
 mod request;
+mod selection;
 mod slo;
 mod step;
 mod think_time;
@@ -25,7 +26,7 @@ pub use load::{Arrivals, Load, Model, Phase, Shape, Stage};
 pub use no_proxy::NoProxy;
 pub use request::auth::{Auth, Credentials, KeyPlace, OAuth2};
 pub use request::body::{Body, BodyFile, BodyPiece, FileContent};
-pub use request::check::{Check, Expectation, Pattern, StatusRange};
+pub use request::check::{Check, CheckName, Expectation, Pattern, StatusRange};
 pub use request::endpoint::{Endpoint, Header, Method, is_secret_header};
 pub use request::extract::{Extraction, ExtractionSource, Pick};
 pub use request::target::{check_target, encoded_target, has_dot_segments, push_written};
@@ -181,6 +182,14 @@ impl Plan {
     pub fn subject(&self, position: usize) -> &str {
         let flow = || &self.flows[position - self.endpoints.len()].name;
         self.endpoints.get(position).map_or_else(flow, |e| &e.name)
+    }
+
+    /// What the checks of each endpoint are called, in their order.
+    pub fn check_names(&self) -> Vec<Vec<CheckName>> {
+        let endpoints = self.endpoints.iter();
+        endpoints
+            .map(|endpoint| endpoint.checks.iter().map(Check::name).collect())
+            .collect()
     }
 
     /// What an iteration of a class does on average, and how long it waits at least: its think time and

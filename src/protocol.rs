@@ -10,11 +10,16 @@ use std::time::Duration;
 use ::http::HeaderMap;
 use bytes::Bytes;
 
-use crate::metrics::{HttpVersion, Outcome};
+use crate::metrics::HttpVersion;
 use crate::plan::Endpoint;
 
+mod failure;
+mod hop;
 pub mod http;
 pub mod mock;
+
+pub use failure::Failure;
+pub use hop::Hop;
 
 /// Makes sessions. One per worker; never shared between workers.
 pub trait Client {
@@ -79,7 +84,8 @@ pub struct Response {
     pub status: Option<u16>,
     /// Headers of the last response.
     pub headers: HeaderMap,
-    /// Its body as it came over the wire, when a check needs it; otherwise empty, though counted.
+    /// Its body as it came over the wire: all of it when a check needs it; otherwise the beginning of
+    /// one that people may want to read, or nothing, though counted.
     pub body: Bytes,
     /// The bytes of its body as they came over the wire, kept or not.
     pub body_bytes: u64,
@@ -108,6 +114,8 @@ pub struct Response {
     /// Secrets that were sent as credentials and were not known before the run. They must not be
     /// shown, though the service may repeat them.
     pub credentials: Vec<String>,
+    /// What was sent and received, where that is traced; see [`http::TracedReqwestClient`].
+    pub hops: Vec<Hop>,
 }
 
 /// Where the time of a request went. `dns`, `connect` and `tls` are about the connections opened
@@ -124,23 +132,4 @@ pub struct Phases {
     pub ttfb: Option<Duration>,
     /// The last response's head to its last byte.
     pub download: Option<Duration>,
-}
-
-/// Why a request got no complete response.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// Its outcome.
-    pub outcome: Outcome,
-    /// What happened, for people.
-    pub text: String,
-}
-
-impl Failure {
-    /// With this outcome and text.
-    pub fn new(outcome: Outcome, text: impl Into<String>) -> Self {
-        Self {
-            outcome,
-            text: text.into(),
-        }
-    }
 }

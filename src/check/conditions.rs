@@ -15,6 +15,9 @@ use crate::plan::{Check, Decimal, Expectation, Secrets, StatusRange};
 use crate::protocol::Failure;
 use crate::units::{self, format_bytes};
 
+/// How many of several values are shown.
+const MAX_FOUND: usize = 3;
+
 /// What is wrong, if the condition does not hold or cannot be judged.
 pub(super) fn failure(
     check: &Check,
@@ -71,10 +74,7 @@ fn unmet(
             format!("the body has {size}, expected at most {most}")
         }),
         Check::Header { name, expect } => {
-            let values = content.response.headers.get_all(name.as_str()).iter();
-            let values: Vec<Value> = values
-                .map(|value| String::from_utf8_lossy(value.as_bytes()).into())
-                .collect();
+            let values = header_values(content, name);
             unmet_expectation(&values.iter().collect::<Vec<_>>(), expect, secrets)
                 .map(|text| format!("header `{name}` {text}"))
         }
@@ -110,6 +110,79 @@ fn unmet(
         },
         Check::FailWith { check, .. } => unmet(check, content, status, elapsed)?,
     })
+}
+
+/// What was found where the condition holds, and what was expected unless that says it all.
+pub(super) fn describe(
+    check: &Check,
+    content: &ResponseContent<'_>,
+    status: u16,
+    elapsed: Duration,
+) -> String {
+    let quote = |text: &str| cut(text, MAX_QUOTE);
+    let size = || format_bytes(content.response.body_bytes);
+    match check {
+        Check::Status(ranges) => match ranges.as_slice() {
+            [one] if one.low == one.high => format!("status {status}"),
+            _ => format!("status {status}, expected {}", alternatives(ranges)),
+        },
+        Check::MaxDuration(limit) => format!(
+            "took {}, expected at most {}",
+            units::format_latency_us(units::as_us(elapsed) as f64),
+            units::format_duration(*limit)
+        ),
+        Check::MinSize(least) => {
+            let least = format_bytes(*least);
+            format!("the body has {}, expected at least {least}", size())
+        }
+        Check::MaxSize(most) => {
+            let most = format_bytes(*most);
+            format!("the body has {}, expected at most {most}", size())
+        }
+        Check::Header { name, expect } => {
+            let values = header_values(content, name);
+            let found = met(&values.iter().collect::<Vec<_>>(), expect, content.secrets);
+            format!("header `{name}` {found}")
+        }
+        Check::BodyContains(text) => format!("the body contains `{}`", quote(text)),
+        Check::BodyMatches(pattern) => {
+            format!("the body matches `{}`", quote(&pattern.to_string()))
+        }
+        Check::Json { path, expect } => {
+            let json = content.json().ok();
+            let found = json.map_or_else(Vec::new, |json| path.query(json).all());
+            format!("`{path}` {}", met(&found, expect, content.secrets))
+        }
+        Check::That(condition) => format!("`{}`", quote(condition.source())),
+        Check::Not(check) => format!("not {}", quote(&check.subject())),
+        Check::FailWith { check, .. } => describe(check, content, status, elapsed),
+    }
+}
+
+/// What was found where an expectation is met, to be appended to the name of the place.
+fn met(found: &[&Value], expect: &Expectation, secrets: &Secrets) -> String {
+    let quotes = found.iter().take(MAX_FOUND).map(|value| {
+        let shown = secrets.hide_beginning(&value.to_string(), MAX_QUOTE);
+        cut(&shown, MAX_QUOTE)
+    });
+    let mut shown = quotes.collect::<Vec<_>>().join(", ");
+    if found.len() > MAX_FOUND {
+        let _ = write!(shown, " and {} more", found.len() - MAX_FOUND);
+    }
+    match (expect, wording(expect)) {
+        (_, _) if found.is_empty() => "was not found, as expected".into(),
+        (Expectation::Exists | Expectation::Equals(_), _) => format!("is {shown}"),
+        (_, ("is", what)) => format!("is {shown}, expected {what}"),
+        (_, (is, what)) => format!("is {shown}, expected a value that {is} {what}"),
+    }
+}
+
+/// All values of a header.
+fn header_values(content: &ResponseContent<'_>, name: &str) -> Vec<Value> {
+    let values = content.response.headers.get_all(name).iter();
+    values
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).into())
+        .collect()
 }
 
 /// What holds although it should not.

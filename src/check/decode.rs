@@ -2,6 +2,7 @@
 //!
 //! Not here: the bytes on the wire, which are counted as received (`protocol`).
 
+use std::borrow::Cow;
 use std::io::{self, Read};
 
 use bytes::Bytes;
@@ -18,6 +19,8 @@ use crate::units::format_bytes;
 pub(super) const MAX_DECODED: usize = 10_000_000;
 /// The most encodings applied to one body; nobody uses more than one.
 const MAX_ENCODINGS: usize = 3;
+/// How much of a body is decoded for people to read; bytes.
+const MAX_BEGINNING: usize = 64 << 10;
 /// The largest zstd window; bytes. What RFC 8878 asks a decoder to support.
 const MAX_WINDOW: u64 = 8 * 1024 * 1024;
 
@@ -28,16 +31,7 @@ const MAX_WINDOW: u64 = 8 * 1024 * 1024;
 /// decodes to more than [`MAX_DECODED`], with a text for people.
 pub(super) fn decode(headers: &HeaderMap, body: &Bytes) -> Result<Bytes, Failure> {
     let mut body = body.clone();
-    let encodings: Vec<String> = headers
-        .get_all(CONTENT_ENCODING)
-        .iter()
-        .flat_map(|value| {
-            let text = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
-            let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
-            names
-        })
-        .filter(|name| !matches!(name.as_str(), "" | "identity"))
-        .collect();
+    let encodings = encodings(headers);
     if encodings.len() > MAX_ENCODINGS {
         let text = format!("the body has {} encodings", encodings.len());
         return Err(Failure::new(Outcome::Decode, text));
@@ -50,6 +44,51 @@ pub(super) fn decode(headers: &HeaderMap, body: &Bytes) -> Result<Bytes, Failure
         body = decode_one(encoding, &body)?;
     }
     Ok(body)
+}
+
+/// The names of the encodings that were applied to a body, in their order.
+fn encodings(headers: &HeaderMap) -> Vec<String> {
+    headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .flat_map(|value| {
+            let text = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
+            let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+            names
+        })
+        .filter(|name| !matches!(name.as_str(), "" | "identity"))
+        .collect()
+}
+
+/// What people read of a body of which only the beginning may be there: its first bytes, decoded as
+/// far as that goes.
+pub(super) fn beginning<'a>(headers: &HeaderMap, body: &'a [u8]) -> Cow<'a, [u8]> {
+    let encodings = encodings(headers);
+    let [encoding] = encodings.as_slice() else {
+        return Cow::Borrowed(body);
+    };
+    match encoding.as_str() {
+        "gzip" | "x-gzip" => read_beginning(MultiGzDecoder::new(body)).into(),
+        "deflate" if is_zlib(body) => read_beginning(ZlibDecoder::new(body)).into(),
+        "deflate" => read_beginning(DeflateDecoder::new(body)).into(),
+        "br" => read_beginning(brotli_decompressor::Decompressor::new(body, 4096)).into(),
+        "zstd" => match decode_one(encoding, body) {
+            Ok(decoded) => decoded.to_vec().into(),
+            Err(_) => Cow::Borrowed(body),
+        },
+        _ => Cow::Borrowed(body),
+    }
+}
+
+/// At most 64 KiB, up to the first error.
+fn read_beginning(mut decoder: impl Read) -> Vec<u8> {
+    let mut decoded = vec![0; MAX_BEGINNING];
+    let mut length = 0;
+    while let Ok(more @ 1..) = decoder.read(&mut decoded[length..]) {
+        length += more;
+    }
+    decoded.truncate(length);
+    decoded
 }
 
 fn decode_one(encoding: &str, body: &[u8]) -> Result<Bytes, Failure> {

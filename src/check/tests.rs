@@ -48,7 +48,7 @@ fn judge(
     secrets: &Secrets,
 ) -> CheckResult {
     let mut rng = ChaCha12Rng::seed_from_u64(1);
-    super::judge(endpoint, response, elapsed, secrets, |_| true, &mut rng)
+    super::judge(endpoint, response, elapsed, secrets, |_, _| true, &mut rng)
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn a_text_that_is_not_wanted_is_not_built() {
     let (endpoint, response) = (endpoint(Vec::new()), response(503, b""));
     let secrets = Secrets::default();
     let mut text = |wanted: Outcome| {
-        let wanted = |outcome| outcome == wanted;
+        let wanted = |outcome, _| outcome == wanted;
         super::judge(
             &endpoint,
             &response,
@@ -66,10 +66,36 @@ fn a_text_that_is_not_wanted_is_not_built() {
             wanted,
             &mut rng,
         )
-        .text
+        .texts
+        .map(|texts| texts.text)
     };
     assert_eq!(text(Outcome::Http4xx), None);
     assert_eq!(text(Outcome::Http5xx).as_deref(), Some("status 503"));
+}
+
+fn text_of(judged: &CheckResult) -> Option<String> {
+    judged.texts.as_ref().map(|texts| texts.text.clone())
+}
+
+/// What the body says is shown beside the text, unless the text quotes it or is not about it.
+#[test]
+fn a_failure_has_an_excerpt_of_the_body() {
+    let excerpt = |checks: Vec<Check>, status, body: &str| {
+        let response = response(status, body.as_bytes());
+        let elapsed = Duration::from_millis(20);
+        let judged = judge(&endpoint(checks), &response, elapsed, &Secrets::default());
+        judged.texts.unwrap().excerpt
+    };
+    let body = r#"{"message": "qty must be an integer"}"#;
+    let message = Some("qty must be an integer".to_owned());
+    assert_eq!(excerpt(vec![], 422, body), message);
+    assert_eq!(excerpt(vec![status(&[(201, 201)])], 200, body), message);
+    let unmet = json_check("$.id", Expectation::Exists);
+    assert_eq!(excerpt(vec![unmet.clone()], 200, body), message);
+    assert_eq!(excerpt(vec![unmet], 200, "<html>"), None, "quoted");
+    let slow = Check::MaxDuration(Duration::from_millis(5));
+    assert_eq!(excerpt(vec![slow], 200, body), None);
+    assert_eq!(excerpt(vec![], 500, ""), None);
 }
 
 fn verdict(checks: Vec<Check>, status: u16, body: &str) -> (Outcome, String) {
@@ -79,7 +105,7 @@ fn verdict(checks: Vec<Check>, status: u16, body: &str) -> (Outcome, String) {
         Duration::from_millis(20),
         &Secrets::new(["canary-canary"]),
     );
-    (judged.outcome, judged.text.unwrap_or_default())
+    (judged.outcome, text_of(&judged).unwrap_or_default())
 }
 
 fn status(ranges: &[(u16, u16)]) -> Check {
@@ -256,7 +282,7 @@ fn a_failure_of_the_protocol_comes_before_the_status_and_the_status_before_the_b
         &Secrets::default(),
     );
     assert_eq!(judged.outcome, Outcome::BodyTruncated);
-    assert_eq!(judged.text.as_deref(), Some("5 of 10 bytes\\n"));
+    assert_eq!(text_of(&judged).as_deref(), Some("5 of 10 bytes\\n"));
     let nothing = judge(
         &endpoint(vec![]),
         &Response::default(),
@@ -421,4 +447,64 @@ proptest! {
         let checks = vec![json_check("$..a", Expectation::Exists), Check::BodyContains("b".into())];
         judge(&endpoint(checks), &response(200, &body), Duration::ZERO, &Secrets::default());
     }
+}
+
+#[test]
+fn each_check_is_reported_with_what_was_found() {
+    let found = response(
+        200,
+        br#"{"state": "open", "ids": [1, 2, 3, 4], "key": "canary-canary"}"#,
+    );
+    let fail_with = |key: &str, check| Check::FailWith {
+        key: key.into(),
+        check: Box::new(check),
+    };
+    let not = |check| Check::Not(Box::new(check));
+    let equals = |text: &str| Expectation::Equals(json!(text));
+    let checks = vec![
+        json_check("$.state", equals("open")),
+        fail_with("closed", json_check("$.state", equals("closed"))),
+        json_check("$.ids[*]", Expectation::Exists),
+        json_check("$.none", Expectation::Absent),
+        json_check("$.key", Expectation::Contains("can".into())),
+        not(Check::BodyContains("error".into())),
+        Check::MaxDuration(Duration::from_millis(5)),
+        status(&[(200, 204)]),
+    ];
+    let (endpoint, secrets) = (endpoint(checks), Secrets::new(["canary-canary"]));
+    let elapsed = Duration::from_millis(20);
+    let result = judge(&endpoint, &found, elapsed, &secrets);
+    let reports = |result: &CheckResult, endpoint: &Endpoint, response: &Response| {
+        let reports = super::reports(endpoint, (response, elapsed), result, &secrets);
+        let texts = reports.into_iter().map(|one| match one.state {
+            CheckState::Ok => one.text,
+            CheckState::Failed => format!("FAILED {}", one.text),
+            CheckState::Skipped => format!("skipped {}", one.text),
+        });
+        texts.collect::<Vec<_>>()
+    };
+    let shown = reports(&result, &endpoint, &found);
+    assert_eq!(
+        shown,
+        [
+            "`$.state` is \"open\"",
+            "FAILED closed: `$.state` is \"open\", expected \"closed\"",
+            "`$.ids[*]` is 1, 2, 3 and 1 more",
+            "`$.none` was not found, as expected",
+            "`$.key` is \"***\", expected a value that contains `can`",
+            "not body_contains error",
+            "FAILED took 20.0 ms, expected at most 5ms",
+            "status 200, expected 200-204",
+        ]
+    );
+    let failed = Response {
+        failure: Some(Failure::new(Outcome::Reset, "reset")),
+        ..response(200, b"")
+    };
+    assert!(reports(&result, &endpoint, &failed).is_empty());
+    let bare = self::endpoint(Vec::new());
+    let missing = response(404, b"");
+    let result = judge(&bare, &missing, elapsed, &secrets);
+    let shown = reports(&result, &bare, &missing);
+    assert_eq!(shown, ["FAILED status 404, expected 2xx or 3xx"]);
 }

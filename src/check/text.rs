@@ -7,13 +7,18 @@ pub(super) const MAX_TEXT: usize = 300;
 /// How much of a body or value is quoted within a text, in characters.
 pub(super) const MAX_QUOTE: usize = 120;
 
+/// How much of a body is shown beside a text, in characters.
+pub(super) const MAX_SAID: usize = 200;
+/// What stands in front of the beginning of a body.
+pub(super) const STARTS_WITH: &str = "; it starts with `";
+
 /// How a body begins, to be appended to a text.
 pub(super) fn beginning(body: &str, secrets: &Secrets) -> String {
     match body.trim() {
         "" => "; it is empty".to_owned(),
         body => {
             let shown = secrets.hide_beginning(body, MAX_QUOTE);
-            format!("; it starts with `{}`", cut(&shown, MAX_QUOTE))
+            format!("{STARTS_WITH}{}`", cut(&shown, MAX_QUOTE))
         }
     }
 }

@@ -9,4 +9,5 @@ pub(super) mod load;
 pub(super) mod out;
 pub(super) mod plan;
 mod request;
+pub(super) mod sending;
 mod tags;

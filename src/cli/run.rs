@@ -1,12 +1,13 @@
 //! `perfctl run`: a scenario under a profile, from the files to the exit code.
 //!
-//! Below it: the other commands that send load (`ab`, `selfcheck`), and what they share.
+//! Below it: the other commands that send requests (`ab`, `selfcheck`, `try`), and what they share.
 
 pub(super) mod ab;
 mod execute;
 mod repeat;
 pub(super) mod selfcheck;
 mod series;
+pub(super) mod trial;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,8 @@
 //! Output of commands other than reports.
 
+mod advice;
 pub(super) mod describe;
+mod message;
 pub(super) mod noise;
 pub(super) mod output;
+pub(super) mod trial;

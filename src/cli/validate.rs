@@ -29,7 +29,14 @@ pub struct ValidateArgs {
 pub fn run(args: &ValidateArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let options = args.load.options()?;
     let mut files = args.files.clone();
-    files.extend(args.load.tags.scenarios().into_iter().map(PathBuf::from));
+    files.extend(
+        args.load
+            .sending
+            .tags
+            .scenarios()
+            .into_iter()
+            .map(PathBuf::from),
+    );
     if files.is_empty() {
         files = scenario::scenarios();
         files.extend(scenario::profile_files());
@@ -41,12 +48,14 @@ pub fn run(args: &ValidateArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         ));
     }
     let mut errors = Vec::new();
+    let mut good = None;
     for path in files {
         let name = path.display();
         let profile = args.load.profile.as_deref().unwrap_or("smoke");
         match scenario::check_file(&path, profile, &options) {
             Ok(CheckedFile::Scenario(plan)) => {
-                print_for_people(out, &format!("{name}: ok\n\n{}\n", describe::plan(&plan)))?
+                print_for_people(out, &format!("{name}: ok\n\n{}\n", describe::plan(&plan)))?;
+                good.get_or_insert(path);
             }
             Ok(CheckedFile::Profile(load)) => {
                 let (level, held) = (describe::level(&load), describe::held(&load));
@@ -56,6 +65,13 @@ pub fn run(args: &ValidateArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         }
     }
     Error::all(errors)?;
+    if let Some(path) = good {
+        let next = format!(
+            "next: `perfctl try {}` sends each request once and shows the responses\n",
+            path.display()
+        );
+        print_for_people(out, &next)?;
+    }
     Ok(Exit::Pass)
 }
 
@@ -99,8 +115,10 @@ mod tests {
             arguments.extend(flags);
             let (result, shown) = validate(&arguments);
             assert_eq!(result.unwrap(), Exit::Pass);
-            // The first line is the name of the file.
-            for line in shown.lines().skip(1) {
+            assert!(shown.contains("next: `perfctl try "), "{shown}");
+            // The first and the last line have the name of the file.
+            let lines = shown.lines().count();
+            for line in shown.lines().take(lines - 1).skip(1) {
                 assert!(line.trim_end().chars().count() <= 80, "{line}");
             }
         }

@@ -76,7 +76,7 @@ impl Drop for Arrival {
         for subject in state.first_subjects(self.class, self.task) {
             let sample = Sample::new(subject, Outcome::Dropped, intended_us);
             let text = self.why.text().to_owned();
-            state.recorder.record(sample, Some(text));
+            state.recorder.record(sample, Some(text.into()));
         }
     }
 }

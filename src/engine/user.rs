@@ -12,10 +12,12 @@ mod rows;
 pub(super) mod running_user;
 mod step_error;
 mod think_clock;
+pub(super) mod trial;
 pub(super) mod values;
 pub(super) mod worker_state;
 
 use std::any::Any;
+use std::num::NonZeroU16;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
@@ -25,13 +27,14 @@ use tokio::time::Instant;
 
 use crate::check::CheckResult;
 use crate::engine::panics;
-use crate::metrics::{Outcome, Sample};
+use crate::metrics::{FailureCause, Outcome, Sample};
 use crate::plan::{Body, Endpoint, OnEnd, Template, ThinkTime};
 use crate::protocol::{Client, Rendered, Request};
 use crate::units::as_us;
 use exchange::{Exchange, RequestInFlight};
 use step_error::StepError;
 use think_clock::ThinkClock;
+use trial::event::TrialEvent;
 use values::{RenderError, Values};
 use worker_state::WorkerState;
 
@@ -86,6 +89,7 @@ impl<C: Client> User<C> {
         exchange.fetch(&mut self.session, &request).await;
         self.clock.add(exchange.in_flight.waited());
         let result = self.judge(endpoint, &exchange);
+        self.observe(endpoint, &mut exchange, &result, false);
         exchange.settle(result)
     }
 
@@ -106,8 +110,22 @@ impl<C: Client> User<C> {
         self.clock.add(exchange.in_flight.waited());
         let mut result = self.judge(until, &exchange);
         let held = result.outcome == Outcome::Ok;
-        if !held {
+        if held {
+            self.observe(until, &mut exchange, &result, false);
+        } else {
+            let unmet = result;
             result = self.judge(pending, &exchange);
+            // What the response lacks, unless it has failed for good.
+            let (endpoint, shown) = match result.outcome {
+                Outcome::Ok => (until, &unmet),
+                _ => (pending, &result),
+            };
+            self.observe(
+                endpoint,
+                &mut exchange,
+                shown,
+                result.outcome == Outcome::Ok,
+            );
         }
         exchange.settle(result)?;
         Ok(held)
@@ -152,11 +170,16 @@ impl<C: Client> User<C> {
     fn judge(&mut self, endpoint: &Endpoint, exchange: &Exchange<'_>) -> CheckResult {
         let in_flight = &exchange.in_flight;
         let recorder = &in_flight.state.recorder;
-        self.values.judge(
-            endpoint,
-            (&exchange.response, exchange.elapsed()),
-            |outcome| recorder.wants(in_flight.endpoint, outcome),
-        )
+        let status = exchange.response.status.and_then(NonZeroU16::new);
+        let wanted = |outcome, check| {
+            let cause = FailureCause {
+                outcome,
+                status,
+                check,
+            };
+            in_flight.state.observer.is_some() || recorder.wants(in_flight.endpoint, cause)
+        };
+        (self.values).judge(endpoint, (&exchange.response, exchange.elapsed()), wanted)
     }
 
     /// Makes sure that there are this many lanes.
@@ -221,17 +244,22 @@ impl<C: Client> User<C> {
         let state = &self.state;
         let now = Instant::now();
         let text = self.values.excerpt(&error.text);
+        state.tell(|| TrialEvent::Unsent {
+            endpoint: index,
+            outcome: error.outcome,
+            text: text.clone(),
+        });
         if error.outcome.is_started() {
             let mut in_flight = RequestInFlight::start(state, index, intended, now);
             in_flight.land();
             let sample = in_flight.sample(error.outcome);
-            in_flight.record(sample, Some(text));
+            in_flight.record(sample, Some(text.into()));
         } else {
             let intended = intended.unwrap_or(now);
             let intended_us = as_us(intended.saturating_duration_since(state.epoch));
             state.recorder.dropped(false);
             let sample = Sample::new(index as u16, error.outcome, intended_us);
-            state.recorder.record(sample, Some(text));
+            state.recorder.record(sample, Some(text.into()));
         }
         self.end_for(error.end);
         StepError::unsent(index, error.outcome)

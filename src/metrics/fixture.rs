@@ -34,8 +34,8 @@ pub fn run(endpoints: &[(&str, Requests<'_>)]) -> RunResult {
             if outcome.is_failure() || outcome.is_local() {
                 tick.examples.push(Example {
                     endpoint: position as u16,
-                    outcome,
-                    text: format!("an example of {}", outcome.name()),
+                    cause: sample(position as u16, outcome, 0, 0).cause(),
+                    texts: format!("an example of {}", outcome.name()).into(),
                 });
             }
         }
@@ -80,12 +80,12 @@ pub fn sample(endpoint: u16, outcome: Outcome, intended_us: u64, response_us: u6
     Sample {
         response_us: if started { response_us } else { 0 },
         service_us: if started { response_us } else { 0 },
-        status: match outcome {
+        status: std::num::NonZeroU16::new(match outcome {
             Outcome::Ok => 200,
             Outcome::Http4xx => 404,
             Outcome::Http5xx => 503,
             _ => 0,
-        },
+        }),
         bytes_in: 1_000,
         bytes_out: 100,
         ..Sample::new(endpoint, outcome, intended_us)
@@ -153,7 +153,8 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("journal.jsonl");
     let mut journal = JournalWriter::create(&path, &run).unwrap();
-    let (mut commit, _) = Fold::new(run.phases.clone(), run.endpoints.len()).fold(vec![tick]);
+    let (mut commit, _) =
+        Fold::new(run.phases.clone(), vec![Vec::new(); run.endpoints.len()]).fold(vec![tick]);
     commit.users = 5;
     assert!(journal.commit(commit));
     assert!(journal.end(Ending {

@@ -14,8 +14,10 @@ mod request;
 mod reqwest;
 #[cfg(test)]
 mod tests;
+mod traced;
 mod transport;
 
 pub use self::connect::ConnectOptions;
 pub use self::direct::DirectClient;
 pub use self::reqwest::ReqwestClient;
+pub use self::traced::{TracedDirectClient, TracedReqwestClient};

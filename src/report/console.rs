@@ -15,7 +15,7 @@ use super::view;
 use crate::comparison::{Comparison, Decision};
 use crate::grading::{Criterion, Severity, Verdict};
 use crate::metrics::Window;
-use crate::units::{format_count, format_counted};
+use crate::units::format_counted;
 use page::{BOLD, DIM, Page, beside, color, paragraph, parts, section, table};
 
 /// The maximum number of lines of an error's example.
@@ -154,18 +154,16 @@ fn endpoints(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
         page,
     )?;
     let mut grid = numbers_grid(&view::NUMBERS);
-    for (name, summary) in view::endpoints(&report.result) {
-        let mut cells = vec![name];
-        cells.extend(view::numbers(&summary));
-        grid.row(cells, Paint::default());
+    let rows = view::endpoints(&report.result, &total);
+    let last = rows.len() - 1;
+    for (position, cells) in rows.into_iter().enumerate() {
+        let row = if position == last { BOLD } else { Style::new() };
+        let paint = Paint {
+            row,
+            ..Paint::default()
+        };
+        grid.row(cells, paint);
     }
-    let mut cells = vec!["Total".to_owned()];
-    cells.extend(view::numbers(&total));
-    let bold = Paint {
-        row: BOLD,
-        ..Paint::default()
-    };
-    grid.row(cells, bold);
     table(grid, page)?;
     for text in [view::traffic(&total), view::connecting(&total)]
         .into_iter()
@@ -216,28 +214,40 @@ fn phases(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
 }
 
 fn errors(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
-    let errors = view::errors(&report.result);
-    if errors.is_empty() {
+    let (rows, rest) = view::error_table(&report.result);
+    if rows.is_empty() {
         return Ok(());
     }
-    section("Errors", "in the whole run", page)?;
-    let red = color(AnsiColor::Red);
-    for (count, what, example) in errors {
-        let count = format_count(count);
-        let line = shorten(&format!("  {count} x {}", harmless(&what)), page.columns);
-        page.line(&format!("{red}{line}{red:#}"))?;
-        let Some(example) = example else { continue };
-        let mut lines = wrap("      e.g. ", &harmless(&example), page.text_columns());
-        if lines.len() > EXAMPLE_LINES {
-            lines.truncate(EXAMPLE_LINES);
-            let last = lines.pop().unwrap_or_default();
-            lines.push(shorten(&(last + "…"), page.text_columns()));
-        }
-        for line in lines {
-            page.line(&line)?;
+    section("Errors", "", page)?;
+    let counts: Vec<(u64, u64)> = rows.iter().map(|(counts, _, _)| *counts).collect();
+    let mut grid = Grid::new(&["requests", "error type", "endpoint"], &[1, 2], 2).on_one_line();
+    for (count, (_, [what, endpoint], example)) in view::counts(&counts).into_iter().zip(rows) {
+        let paint = Paint {
+            row: color(AnsiColor::Red),
+            ..Paint::default()
+        };
+        let what = shorten(&harmless(&what), page.columns / 2);
+        grid.row(vec![count, what, endpoint], paint);
+        if let Some(example) = example {
+            grid.below(example_lines(&example, page));
         }
     }
-    Ok(())
+    table(grid, page)?;
+    match rest {
+        Some(rest) => paragraph("  ", &rest, page),
+        None => Ok(()),
+    }
+}
+
+/// The example of an error, on a few lines.
+fn example_lines(example: &str, page: &Page<'_>) -> Vec<String> {
+    let mut lines = wrap("      e.g. ", &harmless(example), page.text_columns());
+    if lines.len() > EXAMPLE_LINES {
+        lines.truncate(EXAMPLE_LINES);
+        let last = lines.pop().unwrap_or_default();
+        lines.push(shorten(&(last + "…"), page.text_columns()));
+    }
+    lines
 }
 
 fn changes(report: &Report, comparison: &Comparison, page: &mut Page<'_>) -> io::Result<()> {
@@ -349,6 +359,14 @@ mod tests {
         assert_data_eq!(
             console(&fixture::passing()),
             file!["golden/passing.txt"].raw()
+        );
+    }
+
+    #[test]
+    fn errors_are_told_apart_and_those_of_the_ramp_are_counted() {
+        assert_data_eq!(
+            console(&fixture::many_errors()),
+            file!["golden/many_errors.txt"].raw()
         );
     }
 

@@ -1,11 +1,14 @@
 //! Hand-made reports for the golden tests of all formats.
 
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use super::contents::{Focus, Report};
 use crate::comparison::{Baseline, Comparison, Threshold, compare};
 use crate::grading::{Grading, Policy};
-use crate::metrics::{Outcome, RunResult, Tick, fixture};
+use crate::metrics::{
+    Example, FailureCount, FailureCounts, FailureTexts, Outcome, RunResult, Sample, Tick, fixture,
+};
 use crate::plan::{Metric, Model, Percentile, Slo, SloScope, Stage};
 
 fn p(percent: f64) -> Metric {
@@ -96,6 +99,52 @@ pub fn invalid() -> Report {
     )]))
 }
 
+/// A run with logins in its ramp alone, one of which failed there first, and with more kinds of
+/// failure than a table shows.
+pub fn many_errors() -> Report {
+    let stage = Stage {
+        name: "steady".into(),
+        level: 5.0,
+        ramp: Duration::from_secs(2),
+        duration: Duration::from_secs(10),
+        classes: Vec::new(),
+    };
+    let mut tick = Tick::default();
+    let mut add = |endpoint, at_s: u64, status: u16, count, excerpt: &str| {
+        let outcome = match status {
+            200 => Outcome::Ok,
+            400..500 => Outcome::Http4xx,
+            _ => Outcome::Http5xx,
+        };
+        let sample = Sample {
+            status: NonZeroU16::new(status),
+            ..fixture::sample(endpoint, outcome, at_s * 1_000_000, 2_000)
+        };
+        tick.samples.extend(std::iter::repeat_n(sample, count));
+        if outcome != Outcome::Ok {
+            tick.examples.push(Example {
+                endpoint,
+                cause: sample.cause(),
+                texts: FailureTexts {
+                    text: format!("status {status}"),
+                    excerpt: (!excerpt.is_empty()).then(|| excerpt.to_owned()),
+                },
+            });
+        }
+    };
+    add(0, 1, 200, 19, "");
+    add(0, 1, 401, 1, "wrong password");
+    add(1, 5, 200, 1_000, "");
+    add(1, 1, 422, 12, "qty must be an integer");
+    add(1, 5, 422, 65, "qty must not be empty");
+    add(2, 5, 422, 9, "");
+    for status in 500..520 {
+        add(2, 6, status, 2, "try later");
+    }
+    let names = ["login", "create order", "pay"];
+    report(fixture::of_stages(&names, vec![stage], tick), None)
+}
+
 /// A run without requests.
 pub fn empty() -> Report {
     with_slos(fixture::run(&[("health", &[])]))
@@ -181,9 +230,15 @@ pub fn hostile() -> Report {
     let mut result = fixture::run(&endpoints);
     for endpoint in &mut result.endpoints {
         for cell in &mut endpoint.phases {
-            for text in cell.examples.values_mut() {
-                *text = "\u{1b}]0;owned\u{7}##[group] ::warning::x ".to_owned() + &"y".repeat(300);
+            let mut hostile = FailureCounts::default();
+            for failures in cell.failure_counts.iter() {
+                let text = "\u{1b}]0;owned\u{7}##[group] ::warning::x ".to_owned();
+                hostile.add(FailureCount {
+                    example: Some(text + &"y".repeat(300)),
+                    ..failures.clone()
+                });
             }
+            cell.failure_counts = hostile;
         }
     }
     let mut slo = fixture::slo("p99.9", p(99.9), 1_000.0);

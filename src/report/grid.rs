@@ -1,6 +1,8 @@
 //! A table that is never wider than the terminal: names too long for their column stand above their
 //! row, and the least important columns are left out.
 
+use std::collections::BTreeMap;
+
 use anstyle::Style;
 use comfy_table::{Cell, CellAlignment, Table, presets};
 
@@ -18,6 +20,8 @@ const LEAST: usize = 8;
 pub(super) struct Grid {
     header: Vec<String>,
     rows: Vec<(Vec<String>, Paint)>,
+    /// Lines that follow the row at this position.
+    below: BTreeMap<usize, Vec<String>>,
     left: Vec<usize>,
     flexible: usize,
     optional: Vec<usize>,
@@ -42,6 +46,7 @@ impl Grid {
         Self {
             header: header.iter().map(|title| (*title).to_owned()).collect(),
             rows: Vec::new(),
+            below: BTreeMap::new(),
             left: left.to_vec(),
             flexible,
             optional: Vec::new(),
@@ -65,6 +70,11 @@ impl Grid {
     pub fn row(&mut self, cells: Vec<String>, paint: Paint) {
         let cells = cells.iter().map(|cell| harmless(cell)).collect();
         self.rows.push((cells, paint));
+    }
+
+    /// Adds lines below the row that was added last; they must fit and be harmless.
+    pub fn below(&mut self, lines: Vec<String>) {
+        self.below.insert(self.rows.len(), lines);
     }
 
     /// Whether there is no row.
@@ -98,7 +108,8 @@ impl Grid {
         );
         let above = std::iter::once(None).chain(above);
         let mut lines: Vec<String> = Vec::new();
-        for ((line, (mark, paint)), above) in table.lines().zip(marks).zip(above) {
+        for (row, ((line, (mark, paint)), above)) in table.lines().zip(marks).zip(above).enumerate()
+        {
             if let Some(above) = above {
                 // The first column stands with the name, and so does its color.
                 lines.push(paint.apply(&above.line, &above.mark));
@@ -106,6 +117,8 @@ impl Grid {
             // If the columns are still too wide, the table loses its right edge, not its shape.
             let line = shorten(line.trim_end(), columns);
             lines.push(paint.apply(&line, mark));
+            // The header is row 0.
+            lines.extend(self.below.remove(&row).unwrap_or_default());
         }
         if !left_out.is_empty() {
             let text = format!("not shown in {columns} columns: {}", left_out.join(", "));

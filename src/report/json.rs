@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::contents::Report;
 use super::reporter::Reporter;
+use super::view::{self, ErrorRow};
 use crate::comparison::Comparison;
 use crate::grading::{Compliance, Criterion, Letter, NextLetter, Recovery, Severity, Verdict};
 use crate::metrics::{Cell, Knee, RunResult, Summary, Window};
@@ -39,6 +40,8 @@ struct JsonReport<'a> {
     recoveries: &'a [Recovery],
     knee: Option<Knee>,
     endpoints: Vec<EndpointEntry<'a>>,
+    /// By error type, endpoint, and status or check; the most frequent first.
+    errors: Vec<ErrorRow>,
     summary: Summary,
     phases: Vec<PhaseEntry<'a>>,
     comparison: Option<&'a Comparison>,
@@ -51,6 +54,8 @@ struct EndpointEntry<'a> {
     endpoint: &'a str,
     method: &'a str,
     total_requests: u64,
+    /// In ramps, the warm-up, and after the load.
+    unmeasured_requests: u64,
     avg_duration_ms: Option<f64>,
     p95_duration_ms: Option<f64>,
     error_rate_percent: Option<f64>,
@@ -112,6 +117,7 @@ fn object(report: &Report) -> JsonReport<'_> {
         recoveries: &grading.recoveries,
         knee: result.knee(),
         endpoints: endpoints(result),
+        errors: view::errors(result),
         summary,
         phases: phases(result),
         comparison: report.comparison.as_ref(),
@@ -144,6 +150,7 @@ fn endpoints(result: &RunResult) -> Vec<EndpointEntry<'_>> {
                 endpoint: &endpoint.endpoint.name,
                 method: &endpoint.endpoint.method,
                 total_requests: summary.requests,
+                unmeasured_requests: result.unmeasured_requests(position),
                 avg_duration_ms: ms(summary.response_us.mean),
                 p95_duration_ms: ms(summary.response_us.p95),
                 error_rate_percent: percent(summary.error_rate),
@@ -235,6 +242,35 @@ mod tests {
             .map(|second| second["count"].as_u64().unwrap());
         assert_eq!(counts.sum::<u64>(), 520);
         assert_eq!(series[0]["p95_ms"], 150.0);
+    }
+
+    #[test]
+    fn errors_have_counts_in_and_outside_of_the_measured_phases() {
+        let json = json(&fixture::many_errors());
+        let login = &json["endpoints"][0];
+        assert_eq!(login["total_requests"], 0);
+        assert_eq!(login["unmeasured_requests"], 20);
+        let errors = json["errors"].as_array().unwrap();
+        assert_eq!(errors.len(), 23);
+        let expected = serde_json::json!({
+            "error_type": "http_4xx",
+            "endpoint": "create order",
+            "status": 422,
+            "key": null,
+            "check": null,
+            "requests": 65,
+            "unmeasured_requests": 12,
+            "example": "422: qty must be an integer",
+        });
+        assert_eq!(errors[0], expected);
+        let counted = &json["endpoints"][1]["summary"]["failure_counts"][0];
+        assert_eq!(counted["count"], 65);
+        assert_eq!(counted["excerpt"], "qty must be an integer", "of the ramp");
+        let last = errors.last().unwrap();
+        assert_eq!(
+            (&last["endpoint"], &last["requests"]),
+            (&"login".into(), &0.into())
+        );
     }
 
     #[test]

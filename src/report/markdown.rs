@@ -95,7 +95,8 @@ fn table(
     });
     writeln!(out, "{}", line(&mut { rules }))?;
     for row in rows {
-        writeln!(out, "{}", line(&mut row.iter().map(|cell| escape(cell))))?;
+        let cells = row.iter().map(|cell| escape(cell.trim_end()));
+        writeln!(out, "{}", line(&mut { cells }))?;
     }
     Ok(())
 }
@@ -124,14 +125,7 @@ fn slos(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 fn endpoints(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\n### Endpoints\n")?;
     let total = report.result.summary(None, Window::Measured);
-    let rows = view::endpoints(&report.result)
-        .into_iter()
-        .chain(std::iter::once(("Total".to_owned(), total)))
-        .map(|(name, summary)| {
-            let mut cells = vec![name];
-            cells.extend(view::numbers(&summary));
-            cells
-        });
+    let rows = view::endpoints(&report.result, &total).into_iter();
     table(&[&["name"], &view::NUMBERS[..]].concat(), &[], rows, out)
 }
 
@@ -175,15 +169,22 @@ fn flows(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn errors(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let errors = view::errors(&report.result);
-    if errors.is_empty() {
+    let (rows, rest) = view::error_table(&report.result);
+    if rows.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\n### Errors in the whole run\n")?;
-    let rows = errors
-        .into_iter()
-        .map(|(count, what, example)| vec![what, format_count(count), example.unwrap_or_default()]);
-    table(&["error type", "requests", "example"], &[2], rows, out)
+    writeln!(out, "\n### Errors\n")?;
+    let counts: Vec<(u64, u64)> = rows.iter().map(|(counts, _, _)| *counts).collect();
+    let rows = view::counts(&counts).into_iter().zip(rows);
+    let rows = rows.map(|(count, (_, [what, endpoint], example))| {
+        vec![what, endpoint, count, example.unwrap_or_default()]
+    });
+    let header = ["error type", "endpoint", "requests", "example"];
+    table(&header, &[1, 3], rows, out)?;
+    match rest {
+        Some(rest) => writeln!(out, "\n{}", escape(&rest)),
+        None => Ok(()),
+    }
 }
 
 fn changes(report: &Report, out: &mut dyn Write) -> io::Result<()> {
@@ -223,6 +224,14 @@ mod tests {
     }
 
     #[test]
+    fn errors_are_told_apart_and_those_of_the_ramp_are_counted() {
+        assert_data_eq!(
+            markdown(&fixture::many_errors()),
+            file!["golden/many_errors.md"].raw()
+        );
+    }
+
+    #[test]
     fn a_failing_run_with_a_baseline() {
         assert_data_eq!(
             markdown(&fixture::regressed()),
@@ -251,7 +260,7 @@ mod tests {
         );
         for line in text.lines().filter(|line| line.contains("hostile")) {
             let bars = line.matches('|').count() - line.matches("\\|").count();
-            assert!([0, 4, 6, 9].contains(&bars), "{bars}: {line}");
+            assert!([0, 5, 6, 9].contains(&bars), "{bars}: {line}");
         }
         assert_data_eq!(text, file!["golden/hostile.md"].raw());
     }

@@ -12,11 +12,12 @@ pub(super) use changes::{
     change_cells, change_headers, comparison_remarks, comparison_sentence, rows,
 };
 pub(super) use criteria::{bound, compliance, criterion_name, grade, measured, points_lost};
-pub(super) use errors::errors;
+pub(super) use errors::{ErrorRow, error_table, errors};
 pub(super) use headline::headline;
 pub(super) use notes::notes;
 pub(super) use numbers::{
-    FLOW_NUMBERS, NUMBERS, connecting, endpoints, error_share, flows, numbers, phases, traffic,
+    FLOW_NUMBERS, NUMBERS, connecting, counts, endpoints, error_share, flows, numbers, phases,
+    traffic,
 };
 pub(super) use quick_look::{
     all_failed, connections, has_no_verdict, histogram, is_quick_look, percentiles, spread,

@@ -121,7 +121,7 @@ pub fn run(plan: Plan, directory: &Path, mut each_second: impl FnMut()) -> RunRe
     );
     let path = directory.join("journal.jsonl");
     let mut journal = JournalWriter::create(&path, &info).expect("the file can be written");
-    let mut fold = Fold::new(plan.phases(), plan.endpoints.len());
+    let mut fold = Fold::new(plan.phases(), plan.check_names());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)

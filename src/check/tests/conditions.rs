@@ -1,7 +1,7 @@
 //! Tests of the conditions themselves: values, headers, sizes, patterns, `not`, `fail_with`.
 
 use super::*;
-use crate::plan::{Decimal, Pattern};
+use crate::plan::{CheckName, Decimal, Pattern};
 
 fn decimal(text: &str) -> Decimal {
     Decimal::parse(text).unwrap()
@@ -16,7 +16,7 @@ fn pattern(text: &str) -> Pattern {
 }
 
 /// The text of the failure of one condition on a body, or nothing.
-fn text_of(check: Check, body: &str) -> String {
+fn text_of_check(check: Check, body: &str) -> String {
     let (outcome, text) = verdict(vec![check], 200, body);
     assert_eq!(outcome == Outcome::Ok, text.is_empty());
     text
@@ -25,7 +25,7 @@ fn text_of(check: Check, body: &str) -> String {
 #[test]
 fn values_are_compared_and_matched() {
     let body = r#"{"total": 12.5, "text": "42", "name": "Ann", "tags": ["a", "b"], "on": true}"#;
-    let json = |path: &str, expect| text_of(json_check(path, expect), body);
+    let json = |path: &str, expect| text_of_check(json_check(path, expect), body);
     for (path, expect) in [
         ("$.total", Expectation::Above(decimal("12"))),
         ("$.total", Expectation::AtMost(decimal("12.5"))),
@@ -131,25 +131,25 @@ fn headers_sizes_and_patterns_are_checked() {
             Duration::ZERO,
             &Secrets::default(),
         );
-        assert_eq!(judged.text.unwrap_or_default(), expected);
+        assert_eq!(text_of(&judged).unwrap_or_default(), expected);
     }
 }
 
 #[test]
 fn a_condition_that_must_not_hold_fails_if_it_does_or_cannot_be_judged() {
     let contains = |text: &str| Check::BodyContains(text.into());
-    assert_eq!(text_of(not(contains("error")), "fine"), "");
+    assert_eq!(text_of_check(not(contains("error")), "fine"), "");
     assert_eq!(
-        text_of(not(contains("error")), "an error"),
+        text_of_check(not(contains("error")), "an error"),
         "the body contains `error`"
     );
     let exists = json_check("$.error", Expectation::Exists);
-    assert_eq!(text_of(not(exists.clone()), "{}"), "");
+    assert_eq!(text_of_check(not(exists.clone()), "{}"), "");
     assert_eq!(
-        text_of(not(exists.clone()), r#"{"error": 1}"#),
+        text_of_check(not(exists.clone()), r#"{"error": 1}"#),
         "`$.error` was found, expected otherwise"
     );
-    assert!(text_of(not(exists), "<html>").starts_with("the body is not JSON"));
+    assert!(text_of_check(not(exists), "<html>").starts_with("the body is not JSON"));
     // A status that is named in any way takes the place of the default.
     for (code, outcome) in [
         (404, Outcome::Ok),
@@ -162,7 +162,7 @@ fn a_condition_that_must_not_hold_fails_if_it_does_or_cannot_be_judged() {
 }
 
 #[test]
-fn a_failure_has_the_key_of_the_check_that_failed() {
+fn a_failure_names_the_check_that_failed() {
     let fail_with = |key: &str, check| Check::FailWith {
         key: key.into(),
         check: Box::new(check),
@@ -171,7 +171,7 @@ fn a_failure_has_the_key_of_the_check_that_failed() {
         fail_with("late", Check::MaxDuration(Duration::from_millis(5))),
         fail_with("gone", status(&[(200, 200)])),
     ];
-    let key = |code, ms| {
+    let failed = |code, ms| {
         let found = response(code, b"");
         let elapsed = Duration::from_millis(ms);
         let judged = judge(
@@ -180,16 +180,18 @@ fn a_failure_has_the_key_of_the_check_that_failed() {
             elapsed,
             &Secrets::default(),
         );
-        (judged.outcome, judged.key, judged.text)
+        (judged.outcome, judged.check, text_of(&judged))
     };
     let text = "gone: status 404, expected 200".to_owned();
     // The status comes first, whatever the order in the file.
+    assert_eq!(failed(404, 9), (Outcome::Http4xx, Some(1), Some(text)));
+    assert_eq!(failed(200, 9).1, Some(0));
+    assert_eq!(failed(200, 1), (Outcome::Ok, None, None));
+    let names: Vec<CheckName> = checks.iter().map(Check::name).collect();
     assert_eq!(
-        key(404, 9),
-        (Outcome::Http4xx, Some("gone".into()), Some(text))
+        names,
+        ["late", "gone"].map(|key| CheckName::Key(key.into()))
     );
-    assert_eq!(key(200, 9).1, Some("late".into()));
-    assert_eq!(key(200, 1), (Outcome::Ok, None, None));
 }
 
 proptest::proptest! {
@@ -198,7 +200,7 @@ proptest::proptest! {
     fn json_numbers_are_exact(number in "-?(0|[1-9][0-9]{0,40})(\\.[0-9]{1,30})?(e-?[0-9]{1,3})?") {
         let body = format!("\u{feff}{{\"n\": {number}}}");
         let value: serde_json::Value = serde_json::from_str(&number).unwrap();
-        let check = |expect| text_of(json_check("$.n", expect), &body);
+        let check = |expect| text_of_check(json_check("$.n", expect), &body);
         let bound = || decimal(&number);
         for expect in [
             Expectation::Equals(value.clone()),

@@ -3,17 +3,14 @@
 //! Here: options, their environment variables, and what they become (`scenario::Options`). Not
 //! here: how they change a profile (`scenario`).
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::host::HostOrHeader;
-use super::tags::TagArgs;
+use super::sending::SendingArgs;
 use crate::error::Error;
-use crate::plan::{Arrivals, ClientChoice, ConnectTo, ThinkTime};
-use crate::scenario::{Options, Source, parse_connect_to_option, parse_wait};
+use crate::plan::{Arrivals, ThinkTime};
+use crate::scenario::{Options, Source, parse_wait};
 use crate::units::{parse_duration, parse_rate};
 
 /// The load of a run, and the service it goes to.
@@ -25,16 +22,8 @@ pub struct LoadArgs {
     #[arg(short, long, env = "PERFCTL_PROFILE", value_name = "NAME|FILE")]
     pub profile: Option<String>,
 
-    /// Base URL of the service, or `demo` for the built-in service; with a URL instead of a scenario,
-    /// `-H` takes headers (`-H 'accept: text/html'`)
-    #[arg(
-        short = 'H',
-        long = "host",
-        env = "PERFCTL_HOST",
-        hide_env_values = true,
-        value_name = "URL"
-    )]
-    hosts: Vec<String>,
+    #[command(flatten)]
+    pub sending: SendingArgs,
 
     /// Virtual users at the highest level; in the open model, the maximum number of requests in
     /// flight
@@ -76,17 +65,6 @@ pub struct LoadArgs {
     #[arg(short, long, env = "PERFCTL_ITERATIONS", value_name = "N")]
     pub iterations: Option<u64>,
 
-    #[command(flatten)]
-    pub tags: TagArgs,
-
-    /// Set `{{ env.KEY }}` to a value, overriding the environment (repeatable)
-    #[arg(short = 'e', long = "env", value_name = "KEY=VALUE")]
-    pub env: Vec<String>,
-
-    /// Seed of all random choices; the same seed sends the same requests [default: random]
-    #[arg(long, env = "PERFCTL_SEED", value_name = "N")]
-    pub seed: Option<u64>,
-
     /// Number of worker threads [default: one per core]
     #[arg(long, env = "PERFCTL_WORKERS", value_name = "N")]
     pub workers: Option<usize>,
@@ -94,10 +72,6 @@ pub struct LoadArgs {
     /// SLO such as `p95<500ms` or `list invoices:error_rate<1%` (repeatable)
     #[arg(long = "slo", value_name = "SLO")]
     pub slos: Vec<String>,
-
-    /// Timeout of a request, overriding the scenario's `defaults`
-    #[arg(long, env = "PERFCTL_TIMEOUT", value_name = "TIME", value_parser = parse_duration)]
-    pub timeout: Option<Duration>,
 
     /// Wait between iterations and within flows, such as `500ms` or `between(1s, 2s)`, overriding all
     /// think times of the scenario
@@ -114,15 +88,6 @@ pub struct LoadArgs {
     #[arg(long, overrides_with = "think_time")]
     pub no_think_time: bool,
 
-    /// HTTP client, overriding the scenario's `client`
-    #[arg(long, env = "PERFCTL_CLIENT", value_name = "CLIENT")]
-    pub client: Option<ClientName>,
-
-    /// Connect to another host and port instead, as in `shop.example.org:443:10.0.0.7:8443`
-    /// (repeatable); names in TLS, headers and cookies stay those of the URLs
-    #[arg(long, value_name = "HOST:PORT:HOST:PORT", value_parser = parse_connect_to_option)]
-    pub connect_to: Vec<ConnectTo>,
-
     /// Time that requests in flight get to finish when the load ends [default: 30s]
     #[arg(short = 's', long, env = "PERFCTL_STOP_TIMEOUT", value_name = "TIME", value_parser = parse_duration)]
     pub stop_timeout: Option<Duration>,
@@ -137,125 +102,35 @@ pub enum Spacing {
     Poisson,
 }
 
-/// The name of an HTTP client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ClientName {
-    /// HTTP/1.1, HTTP/2 and proxies
-    Reqwest,
-    /// HTTP/1.1 only, with a fraction of the CPU time and memory
-    Direct,
-}
-
 impl LoadArgs {
-    /// The options for a scenario file. `LOAD_TEST_BASE_URL` and `LOAD_TEST_TIMEOUT` apply only if
-    /// neither the option nor its own variable is set.
+    /// The options for a scenario file. As [`SendingArgs::options`], with those of the load.
     ///
     /// # Errors
     /// Wrong usage if `LOAD_TEST_TIMEOUT` is not a duration, or `-H` is a header.
     pub fn options(&self) -> Result<Options, Error> {
-        self.refuse_headers(
-            "in a scenario, write it under `headers`, of `defaults` or an endpoint",
-        )?;
-        self.options_with(|name| std::env::var_os(name))
+        Ok(self.with_load(self.sending.options()?))
     }
 
-    /// The options for a quick look, which may have headers.
+    /// The options for a quick look. As [`SendingArgs::options_of_request`], with those of the load.
     ///
     /// # Errors
-    /// Wrong usage if `LOAD_TEST_TIMEOUT` is not a duration.
+    /// Wrong usage if `LOAD_TEST_TIMEOUT` is not a duration, or there are tags.
     pub fn options_of_request(&self) -> Result<Options, Error> {
-        if !self.tags.tags().is_empty() || !self.tags.exclude_tags().is_empty() {
-            return Err(Error::usage_help(
-                "a quick look has no tags to select by",
-                "remove `--tags`; for a media type, use `-H 'content-type: ...'`",
-            ));
-        }
-        self.options_with(|name| std::env::var_os(name))
+        Ok(self.with_load(self.sending.options_of_request()?))
     }
 
     /// The profile to run `source` under.
-    pub fn profile_of(&self, source: &Source) -> &str {
+    pub fn profile_of<'a>(&'a self, source: &'a Source) -> &'a str {
         let given = self.profile.as_deref();
         given.unwrap_or_else(|| source.default_profile())
     }
 
-    /// The headers given as `-H 'name: value'`.
-    pub fn headers(&self) -> Vec<(String, String)> {
-        let headers = self.hosts.iter().map(|text| HostOrHeader::of(text));
-        headers
-            .filter_map(|given| match given {
-                HostOrHeader::Header(name, value) => Some((name, value)),
-                HostOrHeader::Host(_) => None,
-            })
-            .collect()
-    }
-
-    /// Checks that `-H` is no header.
-    ///
-    /// # Errors
-    /// Wrong usage, with what to do `instead`.
-    pub fn refuse_headers(&self, instead: &str) -> Result<(), Error> {
-        match self.headers().first() {
-            Some((name, _)) => Err(Error::usage_help(
-                format!("the header `{name}` can be given only with a URL"),
-                instead,
-            )),
-            None => Ok(()),
-        }
-    }
-
-    /// Checks that no host is given on the command line.
-    ///
-    /// # Errors
-    /// Wrong usage if one is.
-    pub fn refuse_host(&self) -> Result<(), Error> {
-        let of_environment = std::env::var("PERFCTL_HOST").ok();
-        match self.host() {
-            // The text is not shown: it may hold a password.
-            Some(host) if of_environment.as_ref() != Some(&host) => Err(Error::usage_help(
-                "`--host` cannot be used with a URL, which has a host",
-                "remove one of them; a header is written like `-H 'name: value'`",
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    /// The host, if one is given; the last one counts.
-    fn host(&self) -> Option<String> {
-        let hosts = self.hosts.iter().rev();
-        let mut hosts = hosts.filter_map(|text| match HostOrHeader::of(text) {
-            HostOrHeader::Host(host) if !host.is_empty() => Some(host),
-            _ => None,
-        });
-        hosts.next()
-    }
-
-    fn options_with(&self, env: impl Fn(&str) -> Option<OsString>) -> Result<Options, Error> {
-        // CI systems set variables without a value to an empty text.
-        let env = |name: &str| match env(name).filter(|value| !value.is_empty()) {
-            None => Ok(None),
-            Some(value) => match value.into_string() {
-                Ok(text) => Ok(Some(text)),
-                Err(_) => Err(Error::usage(format!("{name} is not UTF-8 text"))),
-            },
-        };
-        let timeout = match self.timeout {
-            None => env("LOAD_TEST_TIMEOUT")?
-                .map(|text| parse_duration(&text))
-                .transpose()
-                .map_err(|why| Error::usage(format!("LOAD_TEST_TIMEOUT: {why}")))?,
-            given => given,
-        };
-        let host = match self.host() {
-            None => env("LOAD_TEST_BASE_URL")?,
-            host => host,
-        };
+    fn with_load(&self, options: Options) -> Options {
         let think_time = match self.no_think_time {
             true => Some(ThinkTime::None),
             false => self.think_time,
         };
-        Ok(Options {
-            host,
+        Options {
             users: self.users,
             spawn_rate: self.spawn_rate,
             run_time: self.run_time,
@@ -265,33 +140,12 @@ impl LoadArgs {
                 Spacing::Poisson => Arrivals::Poisson,
             }),
             iterations: self.iterations,
-            tags: self.tags.tags(),
-            exclude_tags: self.tags.exclude_tags(),
-            env: self
-                .env
-                .iter()
-                .map(|text| parse_pair(text))
-                .collect::<Result<BTreeMap<_, _>, _>>()?,
-            seed: self.seed,
             workers: self.workers,
             slos: self.slos.clone(),
-            timeout,
-            client: self.client.map(|client| match client {
-                ClientName::Reqwest => ClientChoice::Reqwest,
-                ClientName::Direct => ClientChoice::Direct,
-            }),
             think_time,
-            connect_to: self.connect_to.clone(),
             stop_timeout: self.stop_timeout,
-        })
-    }
-}
-
-fn parse_pair(text: &str) -> Result<(String, String), Error> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        // The text is not shown: it may be a secret that was given without its name.
-        _ => Err(Error::usage("`--env` takes KEY=VALUE")),
+            ..options
+        }
     }
 }
 
@@ -313,10 +167,9 @@ mod tests {
             let found = env.iter().find(|(key, _)| *key == name);
             found.map(|(_, value)| (*value).into())
         };
-        parsed
-            .load
-            .options_with(value)
-            .map_err(|error| error.to_string())
+        let sending = parsed.load.sending.options_with(value);
+        let options = sending.map_err(|error| error.to_string())?;
+        Ok(parsed.load.with_load(options))
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl PlanArgs {
 
     /// The scenario, or the request in its place.
     fn source(&self) -> Result<Source, Error> {
-        let among_tags = self.load.tags.scenarios();
+        let among_tags = self.load.sending.tags.scenarios();
         let given = match (&self.scenario, among_tags.as_slice()) {
             (Some(given), []) => Some(given.as_str()),
             (None, []) => None,
@@ -73,7 +73,9 @@ impl PlanArgs {
                     "write the URL into the command",
                 ));
             }
-            self.load.refuse_headers("write it into the curl command")?;
+            self.load
+                .sending
+                .refuse_headers("write it into the curl command")?;
             return self.request.curl();
         }
         let mut source = match scenario::find(given) {
@@ -84,7 +86,7 @@ impl PlanArgs {
         match &mut source {
             Source::File(_) => self.request.refuse()?,
             Source::Request(request) => {
-                request.headers = self.load.headers();
+                request.headers = self.load.sending.headers();
                 self.request.complete(request)?;
             }
         }
@@ -97,7 +99,7 @@ impl PlanArgs {
             Source::Request(_) => self.load.options_of_request()?,
         };
         if let Source::Request(_) = source {
-            self.load.refuse_host()?;
+            self.load.sending.refuse_host()?;
             // That of the environment is for scenarios.
             options.host = None;
         }

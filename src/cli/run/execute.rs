@@ -101,15 +101,7 @@ impl ExecuteArgs {
     /// What kept it from being run. A failure to store the result is not an error yet: the numbers
     /// can still be reported.
     pub fn execute(&self, plan: &Arc<Plan>) -> Result<ExecutedRun, Error> {
-        let demo = match plan.service {
-            Service::Demo => Some(Demo::start(0, Behavior::default())?),
-            Service::Url(_) => None,
-        };
-        let base = match (&demo, &plan.service) {
-            (Some(demo), _) => format!("http://{}", demo.addr()),
-            (None, Service::Url(url)) => url.clone(),
-            (None, Service::Demo) => unreachable!("it was started above"),
-        };
+        let (_demo, base) = reach(plan)?;
         let directory = RunDir::create(&self.out.directory(), &plan.scenario, &plan.profile)?;
         write_atomically(&directory.plan(), &**plan)?;
         let started_at = jiff::Timestamp::now().to_string();
@@ -138,6 +130,22 @@ impl ExecuteArgs {
             unstored: unstored.or(refused),
         })
     }
+}
+
+/// The base URL of the service of a plan, and the built-in service if it is that, which ends with its
+/// value.
+///
+/// # Errors
+/// When the built-in service cannot be started.
+pub(super) fn reach(plan: &Plan) -> Result<(Option<Demo>, String), Error> {
+    Ok(match &plan.service {
+        Service::Demo => {
+            let demo = Demo::start(0, Behavior::default())?;
+            let base = format!("http://{}", demo.addr());
+            (Some(demo), base)
+        }
+        Service::Url(url) => (None, url.clone()),
+    })
 }
 
 /// What stops a run, and what is then to be shown.
@@ -179,7 +187,7 @@ fn run_with<C: Client + 'static>(
         display.note(&format!("warning: {concern}"));
     }
     let control = Rc::new(RefCell::new(Control {
-        fold: Fold::new(plan.phases(), plan.endpoints.len()),
+        fold: Fold::new(plan.phases(), plan.check_names()),
         phases: plan.phases(),
         journal,
         display,

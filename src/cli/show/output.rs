@@ -1,5 +1,6 @@
 //! Printing, and the format of reports.
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind, Write};
 
 use clap::builder::PossibleValuesParser;
@@ -79,8 +80,13 @@ pub fn print(out: &mut dyn Write, text: &str) -> Result<(), Error> {
 /// # Errors
 /// As [`written`].
 pub fn print_for_people(out: &mut dyn Write, text: &str) -> Result<(), Error> {
+    print(out, &on_screen(text))
+}
+
+/// `text` as the terminal can show it.
+pub fn on_screen(text: &str) -> Cow<'_, str> {
     match is_ascii_wanted() {
-        true => print(out, &to_ascii(text)),
-        false => print(out, text),
+        true => to_ascii(text),
+        false => Cow::Borrowed(text),
     }
 }

@@ -185,7 +185,7 @@ async fn a_condition_reads_the_rows_the_variables_and_the_last_status_of_a_user(
         ..Response::default()
     };
     let endpoint = &plan.endpoints[0];
-    let result = values.judge(endpoint, (&response, Duration::ZERO), |_| true);
+    let result = values.judge(endpoint, (&response, Duration::ZERO), |_, _| true);
     assert_eq!(result.outcome, Outcome::Http4xx);
     assert_eq!(
         values.holds(&condition),

@@ -2,6 +2,7 @@
 //!
 //! Not here: what is sent and what the response means to its user (`user`), nor when (`flow`).
 
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -10,7 +11,7 @@ use super::step_error::StepError;
 use super::worker_state::WorkerState;
 use crate::check::{self, CheckResult};
 use crate::engine::panics;
-use crate::metrics::{ComponentSample, ConnectionSample, FailureSample, Outcome, Sample};
+use crate::metrics::{ComponentSample, ConnectionSample, FailureTexts, Outcome, Sample};
 use crate::protocol::{Request, Response, Session};
 use crate::units::as_us;
 
@@ -71,14 +72,6 @@ impl<'a> Exchange<'a> {
             response,
         } = self;
         let state = in_flight.state;
-        if let Some(key) = result.key {
-            state.recorder.record_failure(FailureSample {
-                endpoint: in_flight.endpoint,
-                intended_us: in_flight.intended_us(),
-                outcome: result.outcome,
-                key,
-            });
-        }
         for component in check::components(&response.headers) {
             state.recorder.record_component(ComponentSample {
                 endpoint: in_flight.endpoint,
@@ -102,7 +95,8 @@ impl<'a> Exchange<'a> {
         }
         let index = usize::from(in_flight.endpoint);
         let sample = Sample {
-            status: response.status.unwrap_or_default(),
+            check: result.check,
+            status: response.status.and_then(NonZeroU16::new),
             redirects: response.redirects,
             connections: response.connections,
             reused: response.reused,
@@ -112,7 +106,7 @@ impl<'a> Exchange<'a> {
             bytes_out: response.bytes_out,
             ..in_flight.sample(result.outcome)
         };
-        in_flight.record(sample, result.text);
+        in_flight.record(sample, result.texts);
         match result.outcome {
             Outcome::Ok => Ok(()),
             outcome => Err(StepError::of_request(index, outcome)),
@@ -214,9 +208,9 @@ impl<'a> RequestInFlight<'a> {
     }
 
     /// Records it, once.
-    pub(super) fn record(&mut self, sample: Sample, text: Option<String>) {
+    pub(super) fn record(&mut self, sample: Sample, texts: Option<FailureTexts>) {
         self.is_recorded = true;
-        self.state.recorder.record(sample, text);
+        self.state.recorder.record(sample, texts);
     }
 }
 
@@ -235,7 +229,7 @@ impl Drop for RequestInFlight<'_> {
                 ),
             };
             let sample = self.sample(outcome);
-            self.state.recorder.record(sample, Some(text));
+            self.state.recorder.record(sample, Some(text.into()));
         }
     }
 }

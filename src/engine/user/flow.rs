@@ -15,9 +15,11 @@ use super::User;
 use super::exchange::Exchange;
 use super::step_error::StepError;
 use super::think_clock::ThinkClock;
+use super::trial::event::TrialEvent;
+use super::trial::told;
 use super::values::RenderError;
 use super::worker_state::WorkerState;
-use crate::metrics::{Outcome, Sample};
+use crate::metrics::{FailureTexts, Outcome, Sample};
 use crate::plan::{Branch, Condition, Endpoint, Step};
 use crate::protocol::Client;
 use crate::units::as_us;
@@ -56,12 +58,15 @@ impl FlowInFlight {
     fn end(mut self, result: &Result<(), StepError>) {
         self.ended = true;
         match result {
-            Ok(()) => self.record(Outcome::Ok, None),
-            Err(error) => self.record(error.outcome, Some(error.text(&self.state.plan))),
+            Ok(()) => self.record(Outcome::Ok, None, None),
+            Err(error) => {
+                let text = error.text(&self.state.plan);
+                self.record(error.outcome, error.flow_check(), Some(text));
+            }
         }
     }
 
-    fn record(&self, outcome: Outcome, text: Option<String>) {
+    fn record(&self, outcome: Outcome, check: Option<u8>, text: Option<String>) {
         let now = Instant::now();
         let thought = self.clock.read(now) - self.thought;
         let since = |start| now.saturating_duration_since(start);
@@ -69,9 +74,12 @@ impl FlowInFlight {
         let sample = Sample {
             response_us: as_us(since(self.intended).saturating_sub(thought)),
             service_us: as_us(since(self.started)),
+            check,
             ..Sample::new(self.subject, outcome, intended_us)
         };
-        self.state.recorder.record(sample, text);
+        self.state
+            .recorder
+            .record(sample, text.map(FailureTexts::from));
     }
 }
 
@@ -79,7 +87,7 @@ impl Drop for FlowInFlight {
     fn drop(&mut self) {
         if !self.ended {
             let text = "still in flight when the run ended".to_owned();
-            self.record(Outcome::Interrupted, Some(text));
+            self.record(Outcome::Interrupted, None, Some(text));
         }
     }
 }
@@ -121,7 +129,12 @@ impl<C: Client> User<C> {
             } => {
                 let (state, clock) = (self.state.clone(), self.clock.clone());
                 let in_flight = FlowInFlight::start(state, clock, *flow, *due);
+                self.state.tell(|| TrialEvent::FlowStarted(*flow));
                 let result = self.steps(steps, due, *goes_on).await;
+                self.state.tell(|| TrialEvent::FlowEnded {
+                    flow: *flow,
+                    failure: (result.as_ref().err()).map(|error| told(error, &self.state.plan)),
+                });
                 in_flight.end(&result);
                 result
             }
@@ -315,6 +328,7 @@ impl<C: Client> User<C> {
         self.clock.add(waits.min().unwrap_or_default());
         for (mut exchange, endpoint) in exchanges {
             let judged = self.judge(endpoint, &exchange);
+            self.observe(endpoint, &mut exchange, &judged, false);
             result = result.and(exchange.settle(judged));
         }
         result

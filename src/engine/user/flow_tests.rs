@@ -89,7 +89,9 @@ async fn a_failed_step_ends_its_flow_unless_the_flow_goes_on() {
     let classes: Vec<Outcome> = flows(&simulated).iter().map(|flow| flow.outcome).collect();
     assert_eq!(classes, [Outcome::Http5xx, Outcome::Ok]);
     let example = simulated.ticks.iter().flat_map(|tick| &tick.examples);
-    let text = example.filter(|e| e.endpoint == 4).map(|e| e.text.as_str());
+    let text = example
+        .filter(|e| e.endpoint == 4)
+        .map(|e| e.texts.text.as_str());
     assert_eq!(text.collect::<Vec<_>>(), ["step `b` ended as http_5xx"]);
 
     let Step::Flow { goes_on, .. } = &mut plan.classes[0].tasks[0].steps[0] else {
@@ -258,7 +260,7 @@ async fn a_condition_decides_which_steps_are_done_and_how_often() {
     assert_eq!(names(&simulated), "a");
     assert_eq!(flows(&simulated)[0].outcome, Outcome::InvalidRequest);
     let mut examples = simulated.ticks.iter().flat_map(|tick| &tick.examples);
-    assert!(examples.any(|e| e.text.contains("item.x.y")));
+    assert!(examples.any(|e| e.texts.text.contains("item.x.y")));
 }
 
 #[tokio::test(start_paused = true)]

@@ -34,7 +34,7 @@ impl Drop for WaitingArrival {
         // The compiler of scenarios allows no more endpoints than fit.
         let sample = Sample::new(self.endpoint as u16, Outcome::Dropped, intended_us);
         let text = "the load generator was late: its data file was not read in time".to_owned();
-        state.recorder.record(sample, Some(text));
+        state.recorder.record(sample, Some(text.into()));
     }
 }
 
@@ -133,6 +133,6 @@ mod tests {
             (sample.outcome, sample.intended_us),
             (Outcome::Dropped, 300_000)
         );
-        assert!(tick.examples[0].text.contains("data file"));
+        assert!(tick.examples[0].texts.text.contains("data file"));
     }
 }

@@ -65,6 +65,21 @@ impl StepError {
         matches!(self.cause, Cause::Unsent(_) | Cause::Condition(_))
     }
 
+    /// Whether a request failed, which counts for itself.
+    pub(super) fn is_of_request(&self) -> bool {
+        self.flow_check().is_none()
+    }
+
+    /// For a flow that fails with it: its position in [`FLOW_CHECKS`](crate::metrics::FLOW_CHECKS);
+    /// `None` for that of a request.
+    pub(super) fn flow_check(&self) -> Option<u8> {
+        match self.cause {
+            Cause::Request(_) | Cause::Unsent(_) => None,
+            Cause::Poll(..) => Some(0),
+            Cause::Condition(_) => Some(1),
+        }
+    }
+
     /// What happened, for people.
     pub(super) fn text(&self, plan: &Plan) -> String {
         match &self.cause {

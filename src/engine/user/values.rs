@@ -388,26 +388,26 @@ impl Values {
     }
 
     /// The result of a response that took `elapsed`. After a success, the user keeps the values that
-    /// are extracted from it. A failure has a text if its outcome is `wanted`; secrets are hidden in
-    /// it, also those of the user.
+    /// are extracted from it. A failure has texts if its outcome and check are `wanted`; secrets are
+    /// hidden in them, also those of the user.
     pub(crate) fn judge(
         &mut self,
         endpoint: &Endpoint,
         (response, elapsed): (&Response, Duration),
-        wanted: impl Fn(Outcome) -> bool,
+        wanted: impl Fn(Outcome, Option<u8>) -> bool,
     ) -> CheckResult {
         let secrets = &self.feeding.plan.secrets;
         let mut result = check::judge(endpoint, response, elapsed, secrets, &wanted, &mut self.rng);
-        if result.text.is_some() {
+        if result.texts.is_some() {
             let own = self.secrets();
             if own.is_some() || !response.credentials.is_empty() {
                 let own = own.as_ref().unwrap_or(secrets);
                 let secrets = own.with(response.credentials.iter().map(String::as_str));
-                // Once more, for the text. What is drawn for it must not change what is drawn next,
+                // Once more, for the texts. What is drawn for them must not change what is drawn next,
                 // which would then depend on which texts are wanted.
                 let rng = &mut self.rng.clone();
-                result.text =
-                    check::judge(endpoint, response, elapsed, &secrets, |_| true, rng).text;
+                result.texts =
+                    check::judge(endpoint, response, elapsed, &secrets, |_, _| true, rng).texts;
             }
         }
         self.status = response.status;
@@ -418,23 +418,38 @@ impl Values {
         for (variable, value) in result.extracted.drain(..) {
             before.push((variable, self.variables[variable].replace(value)));
         }
-        for (expression, key) in endpoint.checks.iter().filter_map(condition) {
+        let conditions = endpoint.checks.iter().enumerate();
+        let conditions =
+            conditions.filter_map(|(position, check)| Some((position, condition(check)?)));
+        for (position, (expression, key)) in conditions {
             let text = match self.holds(expression) {
                 Ok(true) => continue,
                 Ok(false) => format!("`{}` is false", expression.source()),
                 Err(error) => error.text,
             };
             let outcome = Outcome::CheckFailed;
-            let text = wanted(outcome).then_some(text);
-            let own = text.as_ref().and_then(|_| self.secrets());
+            let check = u8::try_from(position).ok();
+            let is_wanted = wanted(outcome, check);
+            let own = is_wanted.then(|| self.secrets_with(&response.credentials));
             // Nothing is kept of a response that failed; what came first is put back last.
             for (variable, value) in before.into_iter().rev() {
                 self.variables[variable] = value;
             }
-            let secrets = own.as_ref().unwrap_or(&self.feeding.plan.secrets);
-            return CheckResult::failure(outcome, text.as_deref(), key.cloned(), secrets);
+            let Some(secrets) = own else {
+                return CheckResult::failure(outcome, check);
+            };
+            let excerpt = check::said(response, &secrets);
+            return CheckResult::explained(outcome, check, (&text, key), excerpt, &secrets);
         }
         result
+    }
+
+    /// The variables that the last response to `endpoint` has set, with their values.
+    pub(super) fn extracted(&self, endpoint: &Endpoint) -> Vec<(String, Value)> {
+        let extractions = endpoint.extract.iter();
+        extractions
+            .filter_map(|one| Some((one.name.clone(), self.variables[one.variable].clone()?)))
+            .collect()
     }
 
     /// `text` without secrets, cut to what a sample keeps.
@@ -442,6 +457,13 @@ impl Values {
         let own = self.secrets();
         let secrets = own.as_ref().unwrap_or(&self.feeding.plan.secrets);
         check::excerpt(&secrets.hide(text))
+    }
+
+    /// The secrets of the plan, those that only this user knows, and the `credentials` it sent.
+    pub(super) fn secrets_with(&self, credentials: &[String]) -> Secrets {
+        let own = self.secrets();
+        let secrets = own.as_ref().unwrap_or(&self.feeding.plan.secrets);
+        secrets.with(credentials.iter().map(String::as_str))
     }
 
     /// The secrets of the plan and those that only this user knows; `None` if it knows no others.

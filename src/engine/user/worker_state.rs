@@ -8,14 +8,16 @@ use std::sync::Arc;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::alias_table::AliasTable;
+use super::trial::event::TrialEvent;
 use super::values::Feeding;
 use crate::engine::health::Meter;
 use crate::metrics::Recorder;
-use crate::plan::{Endpoint, Plan, Step, UserClass, first_request};
+use crate::plan::{Endpoint, Model, Plan, Step, UserClass, first_request};
 use crate::units::as_ns;
 
 /// The stream of random numbers of arrival k is k; the streams of users lie in the upper half.
@@ -37,6 +39,8 @@ pub(crate) struct WorkerState {
     is_rendered: Vec<bool>,
     /// Which data the users take their values from.
     pub(super) feeding: Rc<Feeding>,
+    /// Told of what happens in a trial; runs have none.
+    pub(super) observer: Option<UnboundedSender<TrialEvent>>,
     /// Set by a user who found that the run must end because there is no more data.
     out_of_data: watch::Sender<bool>,
     /// The generator that all others are streams of.
@@ -55,6 +59,7 @@ impl WorkerState {
             task_tables: plan.classes.iter().map(task_table).collect(),
             is_rendered: plan.endpoints.iter().map(is_rendered).collect(),
             feeding: Rc::new(Feeding::new(plan.clone())),
+            observer: None,
             out_of_data: watch::Sender::new(false),
             rng: ChaCha12Rng::seed_from_u64(plan.seed),
             plan,
@@ -73,6 +78,19 @@ impl WorkerState {
     /// Whether a user found that the run must end because there is no more data.
     pub(crate) fn is_out_of_data(&self) -> bool {
         *self.out_of_data.borrow()
+    }
+
+    /// Tells the observer of a trial, if there is one.
+    pub(super) fn tell(&self, event: impl FnOnce() -> TrialEvent) {
+        if let Some(observer) = &self.observer {
+            // The receiver is there as long as the trial is.
+            let _ = observer.send(event());
+        }
+    }
+
+    /// Whether arrivals decide what is sent.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.plan.load.model, Model::Open { .. })
     }
 
     /// Ends the run because there is no more data.
@@ -106,6 +124,11 @@ impl WorkerState {
         };
         let task = self.pick_task(class, &mut rng);
         (class, task, rng)
+    }
+
+    /// The random numbers of arrival `k`, for the task it runs.
+    pub(super) fn arrival_rng(&self, k: u64) -> ChaCha12Rng {
+        self.rng(k)
     }
 
     /// A task of the class at this position.

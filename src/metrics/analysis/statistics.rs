@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::metrics::{
-    Cell, ComponentCounts, EndpointResult, Histogram, HttpVersion, Outcome, RunResult,
-    SparseHistogram,
+    Cell, ComponentCounts, EndpointResult, FailureCounts, Histogram, HttpVersion, Outcome,
+    RunResult, SparseHistogram,
 };
 use crate::plan::{Metric, Percentile};
 
@@ -85,11 +85,9 @@ pub struct Summary {
     pub redirects: u64,
     /// What the service reported of its components in `Server-Timing`.
     pub components: BTreeMap<String, ComponentSummary>,
-    /// One failure's text per outcome.
-    pub examples: BTreeMap<Outcome, String>,
-    /// Per outcome, the failures by their `fail_with`.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub failure_keys: BTreeMap<Outcome, BTreeMap<String, u64>>,
+    /// The planned requests that did not succeed, by how they ended.
+    #[serde(skip_serializing_if = "FailureCounts::is_empty")]
+    pub failure_counts: FailureCounts,
     #[serde(skip)]
     response: Histogram,
     #[serde(skip)]
@@ -221,8 +219,7 @@ impl Summary {
             versions: cell.versions.clone(),
             redirects: cell.redirects,
             components,
-            examples: cell.examples.clone(),
-            failure_keys: cell.failure_keys.clone(),
+            failure_counts: cell.failure_counts.clone(),
             response,
             component_cells: cell.components.clone(),
         }
@@ -270,6 +267,10 @@ impl RunResult {
             for &phase in &phases {
                 cell.merge(&result.phases[phase]);
             }
+            // Each worker keeps the text of its first failure only, which may be one of the ramp.
+            for phase in &result.phases {
+                cell.failure_counts.take_examples(&phase.failure_counts);
+            }
         };
         match endpoint {
             Some(position) => merge(&self.endpoints[position]),
@@ -304,6 +305,15 @@ impl RunResult {
     pub fn count(&self, select: impl Fn(Outcome) -> bool + Copy) -> u64 {
         let cells = self.requests().flat_map(|endpoint| &endpoint.phases);
         cells.map(|cell| cell.count(select)).sum()
+    }
+
+    /// Requests of an endpoint or flow (by position) that started outside of the measured phases.
+    pub fn unmeasured_requests(&self, endpoint: usize) -> u64 {
+        let phases = self.run.phases.iter().zip(&self.endpoints[endpoint].phases);
+        let unmeasured = phases.filter(|(phase, _)| !phase.measured);
+        unmeasured
+            .map(|(_, cell)| cell.count(Outcome::is_started))
+            .sum()
     }
 
     fn positions(&self, window: Window<'_>) -> Vec<usize> {

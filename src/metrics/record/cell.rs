@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{HttpVersion, Outcome, SparseHistogram};
+use crate::metrics::{FailureCounts, HttpVersion, Outcome, SparseHistogram};
 
 /// Everything counted of some requests of one endpoint. Adding cells loses nothing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -71,12 +71,9 @@ pub struct Cell {
     /// By name: what the service reported of its components in `Server-Timing`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub components: BTreeMap<String, ComponentCounts>,
-    /// One failure's text per outcome.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub examples: BTreeMap<Outcome, String>,
-    /// Per outcome, the failures by their `fail_with`. The scenario bounds the number of keys.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub failure_keys: BTreeMap<Outcome, BTreeMap<String, u64>>,
+    /// The planned requests that did not succeed, by how they ended.
+    #[serde(skip_serializing_if = "FailureCounts::is_empty")]
+    pub failure_counts: FailureCounts,
 }
 
 /// What the service reported of one of its components.
@@ -109,7 +106,7 @@ impl Cell {
         *self.remotes.entry(key.to_owned()).or_default() += count;
     }
 
-    /// Adds all of `other`; the first example of each outcome stays.
+    /// Adds all of `other`; the first example of each failure stays.
     pub fn merge(&mut self, other: &Self) {
         for (outcome, count) in &other.outcomes {
             *self.outcomes.entry(*outcome).or_default() += count;
@@ -145,17 +142,7 @@ impl Cell {
             mine.hits += component.hits;
             mine.misses += component.misses;
         }
-        for (outcome, text) in &other.examples {
-            self.examples
-                .entry(*outcome)
-                .or_insert_with(|| text.clone());
-        }
-        for (outcome, keys) in &other.failure_keys {
-            let mine = self.failure_keys.entry(*outcome).or_default();
-            for (key, count) in keys {
-                *mine.entry(key.clone()).or_default() += count;
-            }
-        }
+        self.failure_counts.merge(&other.failure_counts);
     }
 
     /// How many planned requests had an outcome that `select` takes.
@@ -182,11 +169,7 @@ impl Cell {
         .into_iter()
         .chain(self.outcomes.values().copied())
         .chain(self.statuses.values().copied())
-        .chain(
-            self.failure_keys
-                .values()
-                .flat_map(|keys| keys.values().copied()),
-        )
+        .chain(self.failure_counts.iter().map(|failures| failures.count))
         .chain(self.remotes.values().copied())
         .chain(self.versions.values().copied())
         .chain(components.flat_map(|component| [component.hits, component.misses]))

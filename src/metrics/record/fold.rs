@@ -2,11 +2,13 @@
 //! live display.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::num::NonZeroU16;
 
 use crate::metrics::{
-    Cell, Commit, CommitCell, ConnectionSample, Histogram, Outcome, Sample, SparseHistogram, Tick,
+    Cell, Commit, CommitCell, ConnectionSample, FLOW_CHECKS, FailureCause, FailureCount,
+    FailureTexts, Histogram, Outcome, Sample, SparseHistogram, Tick,
 };
-use crate::plan::{Percentile, Phase};
+use crate::plan::{CheckName, Percentile, Phase};
 
 /// How many seconds the percentile of the live display looks back.
 const LIVE_WINDOW_S: usize = 10;
@@ -19,8 +21,9 @@ const MAX_COMPONENTS: usize = 100;
 #[derive(Debug)]
 pub struct Fold {
     phases: Vec<Phase>,
-    /// How many endpoints there are; the positions after them are flows, which are no requests.
-    endpoints: usize,
+    /// The checks of each endpoint; the positions after them are flows, which are no requests.
+    checks: Vec<Vec<CheckName>>,
+    flow_checks: [CheckName; 2],
     components: BTreeSet<String>,
     recent: VecDeque<SparseHistogram>,
     requests: u64,
@@ -67,6 +70,14 @@ struct CellSamples {
     connect: Vec<u64>,
     tls: Vec<u64>,
     components: BTreeMap<String, Vec<u64>>,
+    failures: BTreeMap<FailureCause, FailureSamples>,
+}
+
+/// Samples that failed in the same way.
+#[derive(Default)]
+struct FailureSamples {
+    count: u64,
+    texts: Option<FailureTexts>,
 }
 
 impl CellSamples {
@@ -78,6 +89,7 @@ impl CellSamples {
             self.download.extend(sample.download_us);
         } else {
             *self.cell.outcomes.entry(sample.outcome).or_default() += 1;
+            self.failures.entry(sample.cause()).or_default().count += 1;
             if !sample.outcome.is_started() {
                 return;
             }
@@ -87,9 +99,10 @@ impl CellSamples {
                 self.failed.push(sample.response_us);
             }
         }
-        match self.statuses.iter_mut().find(|(s, _)| *s == sample.status) {
+        let status = sample.status.map_or(0, NonZeroU16::get);
+        match self.statuses.iter_mut().find(|(of, _)| *of == status) {
             Some((_, count)) => *count += 1,
-            None => self.statuses.push((sample.status, 1)),
+            None => self.statuses.push((status, 1)),
         }
         self.scheduling_delay.push(sample.scheduling_delay_us());
         self.cell.bytes_in += sample.bytes_in;
@@ -112,7 +125,8 @@ impl CellSamples {
         }
     }
 
-    fn into_cell(mut self) -> Cell {
+    /// The cell of an endpoint with these checks.
+    fn into_cell(mut self, checks: &[CheckName]) -> Cell {
         let mut cell = self.cell;
         if !self.response.is_empty() {
             // Not counted one by one, since most requests have this outcome.
@@ -131,10 +145,41 @@ impl CellSamples {
         cell.dns = SparseHistogram::of(&mut self.dns);
         cell.connect = SparseHistogram::of(&mut self.connect);
         cell.tls = SparseHistogram::of(&mut self.tls);
+        for (cause, samples) in self.failures {
+            let failures = failure_count(cause, samples, checks);
+            cell.failure_counts.add(failures);
+        }
         for (name, mut times) in self.components {
             cell.components.entry(name).or_default().time = SparseHistogram::of(&mut times);
         }
         cell
+    }
+}
+
+/// The failures of an endpoint with these checks that have this cause.
+fn failure_count(
+    cause: FailureCause,
+    samples: FailureSamples,
+    checks: &[CheckName],
+) -> FailureCount {
+    let name = cause.check.and_then(|check| checks.get(usize::from(check)));
+    let (key, check) = match name {
+        Some(CheckName::Key(key)) => (Some(key.clone()), None),
+        Some(CheckName::Subject(check)) => (None, Some(check.clone())),
+        None => (None, None),
+    };
+    let (example, excerpt) = match samples.texts {
+        Some(texts) => (Some(texts.text), texts.excerpt),
+        None => (None, None),
+    };
+    FailureCount {
+        outcome: cause.outcome,
+        status: cause.status.map(NonZeroU16::get),
+        key,
+        check,
+        count: samples.count,
+        example,
+        excerpt,
     }
 }
 
@@ -181,16 +226,18 @@ impl Groups {
         })
     }
 
-    fn into_cells(mut self) -> Vec<CommitCell> {
+    /// The cells of endpoints with these checks, and of flows.
+    fn into_cells(mut self, checks: &[Vec<CheckName>], of_flows: &[CheckName]) -> Vec<CommitCell> {
         self.places.sort_by_key(|(place, _)| *place);
         let mut cells = Vec::new();
         for ((phase, second), endpoints) in self.places {
             for (endpoint, values) in endpoints.into_iter().enumerate() {
+                let checks = checks.get(endpoint).map_or(of_flows, Vec::as_slice);
                 cells.extend(values.map(|values| CommitCell {
                     phase,
                     second,
                     endpoint,
-                    cell: values.into_cell(),
+                    cell: values.into_cell(checks),
                 }));
             }
         }
@@ -199,11 +246,12 @@ impl Groups {
 }
 
 impl Fold {
-    /// For a run with these phases, of which there is at least one, and this many endpoints.
-    pub fn new(phases: Vec<Phase>, endpoints: usize) -> Self {
+    /// For a run with these phases, of which there is at least one, and endpoints with these checks.
+    pub fn new(phases: Vec<Phase>, checks: Vec<Vec<CheckName>>) -> Self {
         Self {
             phases,
-            endpoints,
+            checks,
+            flow_checks: FLOW_CHECKS.map(|name| CheckName::Subject(name.to_owned())),
             components: BTreeSet::new(),
             recent: VecDeque::new(),
             requests: 0,
@@ -222,7 +270,7 @@ impl Fold {
             for sample in &tick.samples {
                 let place = self.place(sample.intended_us);
                 groups.at(place, sample.endpoint).add(sample);
-                if usize::from(sample.endpoint) >= self.endpoints {
+                if usize::from(sample.endpoint) >= self.checks.len() {
                     continue;
                 }
                 ended += u64::from(sample.outcome.is_started());
@@ -234,12 +282,6 @@ impl Fold {
                 let place = self.place(connection.intended_us);
                 let values = groups.at(place, connection.endpoint);
                 values.add_connection(connection);
-            }
-            for failure in &tick.failures {
-                let place = self.place(failure.intended_us);
-                let values = groups.at(place, failure.endpoint);
-                let keys = values.cell.failure_keys.entry(failure.outcome).or_default();
-                *keys.entry(failure.key.to_string()).or_default() += 1;
             }
             for component in &tick.components {
                 let place = self.place(component.intended_us);
@@ -257,19 +299,18 @@ impl Fold {
         }
         for example in ticks.into_iter().flat_map(|tick| tick.examples) {
             // An example arrives with the sample it belongs to; any cell of that endpoint will do.
-            let mut of_endpoint = groups.of(example.endpoint);
-            if let Some(values) =
-                of_endpoint.find(|values| values.cell.outcomes.contains_key(&example.outcome))
-            {
-                let texts = &mut values.cell.examples;
-                texts.entry(example.outcome).or_insert(example.text);
+            let of_endpoint = groups.of(example.endpoint);
+            let mut alike =
+                of_endpoint.filter_map(|values| values.failures.get_mut(&example.cause));
+            if let Some(samples) = alike.next() {
+                samples.texts.get_or_insert(example.texts);
             }
         }
-        let cells = groups.into_cells();
+        let cells = groups.into_cells(&self.checks, &self.flow_checks);
         let mut successes = SparseHistogram::default();
         cells
             .iter()
-            .filter(|entry| entry.endpoint < self.endpoints)
+            .filter(|entry| entry.endpoint < self.checks.len())
             .for_each(|entry| successes.merge(&entry.cell.response));
         self.requests += ended;
         let live = LiveSnapshot {
@@ -341,7 +382,8 @@ mod tests {
         Sample {
             endpoint: 0,
             outcome,
-            status: 200,
+            check: None,
+            status: NonZeroU16::new(200),
             redirects: 0,
             connections: 1,
             reused: 1,
@@ -357,7 +399,7 @@ mod tests {
 
     #[test]
     fn the_live_p95_is_that_of_the_last_ten_seconds() {
-        let mut fold = Fold::new(vec![phase("steady", 0, 60_000_000)], 1);
+        let mut fold = Fold::new(vec![phase("steady", 0, 60_000_000)], vec![Vec::new()]);
         let mut second = |number: u64, response_us| {
             let intended_us = number * 1_000_000;
             let tick = Tick {
@@ -383,7 +425,7 @@ mod tests {
                 phase("ramp", 0, 400_000),
                 phase("steady", 400_000, 5_000_000),
             ],
-            1,
+            vec![vec![CheckName::Subject("status".into())]],
         );
         let tick = Tick {
             samples: vec![
@@ -395,8 +437,8 @@ mod tests {
             ],
             examples: vec![Example {
                 endpoint: 0,
-                outcome: Outcome::Http5xx,
-                text: "status 503".into(),
+                cause: sample(0, Outcome::Http5xx, 0).cause(),
+                texts: "status 503".to_owned().into(),
             }],
             ..Tick::default()
         };
@@ -406,7 +448,8 @@ mod tests {
         let steady = &commit.cells[1].cell;
         assert_eq!(steady.response.count(), 1);
         assert_eq!(steady.failed.count(), 1);
-        assert_eq!(steady.examples[&Outcome::Http5xx], "status 503");
+        let example = steady.failure_counts.example(Outcome::Http5xx);
+        assert_eq!(example, Some("status 503"));
         let late = &commit.cells[2].cell;
         assert_eq!(late.censored.max_us, 30_000_000);
         assert_eq!(
@@ -422,7 +465,7 @@ mod tests {
 
     #[test]
     fn hits_and_misses_are_counted_by_component() {
-        let mut fold = Fold::new(vec![phase("steady", 0, 1_000_000)], 1);
+        let mut fold = Fold::new(vec![phase("steady", 0, 1_000_000)], vec![Vec::new()]);
         let component = |hit| ComponentSample {
             endpoint: 0,
             intended_us: 0,
@@ -443,7 +486,7 @@ mod tests {
     #[test]
     fn a_start_after_the_end_belongs_to_the_last_phase() {
         let phases = vec![phase("ramp", 0, 400_000), phase("steady", 400_000, 900_000)];
-        let mut fold = Fold::new(phases, 1);
+        let mut fold = Fold::new(phases, vec![Vec::new()]);
         let tick = Tick {
             samples: vec![sample(2_400_000, Outcome::Ok, 10)],
             ..Tick::default()
@@ -456,14 +499,17 @@ mod tests {
     #[test]
     fn a_million_different_texts_and_names_are_not_kept() {
         let recorder = Recorder::default();
-        let mut fold = Fold::new(vec![phase("steady", 0, 1_000_000_000)], 1);
+        let mut fold = Fold::new(vec![phase("steady", 0, 1_000_000_000)], vec![Vec::new()]);
         let (mut texts, mut names) = (0, BTreeSet::new());
         for second in 0..20u64 {
             for i in 0..50_000u64 {
                 let number = second * 50_000 + i;
                 recorder.started();
                 let text = format!("no such invoice {number}");
-                recorder.record(sample(second * 1_000_000, Outcome::Reset, i), Some(text));
+                recorder.record(
+                    sample(second * 1_000_000, Outcome::Reset, i),
+                    Some(text.into()),
+                );
                 if i % 1_000 == 0 {
                     recorder.record_component(ComponentSample {
                         endpoint: 0,
@@ -476,7 +522,12 @@ mod tests {
             }
             let (commit, _) = fold.fold(vec![recorder.take()]);
             for cell in commit.cells {
-                texts += cell.cell.examples.len();
+                texts += cell
+                    .cell
+                    .failure_counts
+                    .example(Outcome::Reset)
+                    .iter()
+                    .count();
                 names.extend(cell.cell.components.into_keys());
             }
         }
@@ -486,7 +537,7 @@ mod tests {
 
     #[test]
     fn connections_are_counted_and_addresses_beyond_the_first_few_together() {
-        let mut fold = Fold::new(vec![phase("steady", 0, 1_000_000)], 1);
+        let mut fold = Fold::new(vec![phase("steady", 0, 1_000_000)], vec![Vec::new()]);
         let connection = |host: u8| ConnectionSample {
             endpoint: 0,
             intended_us: 0,

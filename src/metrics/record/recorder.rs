@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 
 use crate::metrics::{
-    ComponentSample, ConnectionSample, Example, FailureSample, Outcome, Sample, Tick,
+    ComponentSample, ConnectionSample, Example, FailureCause, FailureTexts, Sample, Tick,
 };
 
 /// The records of one worker.
@@ -13,7 +13,7 @@ use crate::metrics::{
 pub struct Recorder {
     tick: RefCell<Tick>,
     /// Failures for which an example was recorded.
-    shown: RefCell<HashSet<(u16, Outcome)>>,
+    shown: RefCell<HashSet<(u16, FailureCause)>>,
 }
 
 impl Recorder {
@@ -44,28 +44,28 @@ impl Recorder {
         tick.panic.get_or_insert(text);
     }
 
-    /// A planned request or a flow ended. `text` says why it failed; only the first of each
-    /// endpoint and outcome is kept.
-    pub fn record(&self, sample: Sample, text: Option<String>) {
+    /// A planned request or a flow ended. `texts` say why it failed; only the first of each endpoint
+    /// and cause are kept.
+    pub fn record(&self, sample: Sample, texts: Option<FailureTexts>) {
         let mut tick = self.tick.borrow_mut();
         tick.samples.push(sample);
-        if let Some(text) = text
+        if let Some(texts) = texts
             && self
                 .shown
                 .borrow_mut()
-                .insert((sample.endpoint, sample.outcome))
+                .insert((sample.endpoint, sample.cause()))
         {
             tick.examples.push(Example {
                 endpoint: sample.endpoint,
-                outcome: sample.outcome,
-                text,
+                cause: sample.cause(),
+                texts,
             });
         }
     }
 
     /// Whether the text of such a failure would be kept.
-    pub fn wants(&self, endpoint: u16, outcome: Outcome) -> bool {
-        !self.shown.borrow().contains(&(endpoint, outcome))
+    pub fn wants(&self, endpoint: u16, cause: FailureCause) -> bool {
+        !self.shown.borrow().contains(&(endpoint, cause))
     }
 
     /// A request opened connections.
@@ -76,11 +76,6 @@ impl Recorder {
     /// The service reported the time of a component.
     pub fn record_component(&self, sample: ComponentSample) {
         self.tick.borrow_mut().components.push(sample);
-    }
-
-    /// A request failed in a way that the scenario names.
-    pub fn record_failure(&self, sample: FailureSample) {
-        self.tick.borrow_mut().failures.push(sample);
     }
 
     /// A virtual user started (1) or ended (-1), or a request of the open model did.
@@ -105,20 +100,31 @@ impl Recorder {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU16;
+
     use super::*;
+    use crate::metrics::Outcome;
 
     #[test]
-    fn one_example_of_each_endpoint_and_outcome_is_kept() {
+    fn one_example_of_each_endpoint_and_cause_is_kept() {
         let recorder = Recorder::default();
-        let sample = |outcome| Sample::new(0, outcome, 0);
-        for outcome in [Outcome::Reset, Outcome::Reset, Outcome::Dns] {
+        let sample = |endpoint, outcome, status| Sample {
+            status: NonZeroU16::new(status),
+            ..Sample::new(endpoint, outcome, 0)
+        };
+        let (gone, invalid) = (
+            sample(0, Outcome::Http4xx, 404),
+            sample(0, Outcome::Http4xx, 422),
+        );
+        for sample in [gone, gone, invalid] {
             recorder.started();
-            recorder.record(sample(outcome), Some("why".into()));
-            assert!(!recorder.wants(0, outcome));
+            recorder.record(sample, Some("why".to_owned().into()));
+            assert!(!recorder.wants(0, sample.cause()));
         }
-        assert!(recorder.wants(1, Outcome::Dns) && recorder.wants(0, Outcome::Other));
         recorder.users_changed(2);
         recorder.users_changed(-1);
+        assert!(recorder.wants(1, gone.cause()));
+        assert!(recorder.wants(0, sample(0, Outcome::Http4xx, 400).cause()));
         let tick = recorder.take();
         assert_eq!((tick.samples.len(), tick.examples.len()), (3, 2));
         assert_eq!((tick.totals.planned, tick.totals.started), (3, 3));

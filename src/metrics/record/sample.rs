@@ -1,9 +1,9 @@
 //! What a worker records of each request.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::num::NonZeroU16;
 
-use crate::metrics::{HttpVersion, Outcome};
+use crate::metrics::{FailureCause, HttpVersion, Outcome};
 
 /// One planned request, finished one way or another. All times in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,8 +12,10 @@ pub struct Sample {
     pub endpoint: u16,
     /// How it ended.
     pub outcome: Outcome,
-    /// Status of the last response; 0 when no head arrived.
-    pub status: u16,
+    /// Of a failed check: its position in the endpoint.
+    pub check: Option<u8>,
+    /// The status of the last response; `None` without one.
+    pub status: Option<NonZeroU16>,
     /// Redirects followed.
     pub redirects: u16,
     /// Connections opened for it.
@@ -42,7 +44,8 @@ impl Sample {
         Self {
             endpoint,
             outcome,
-            status: 0,
+            check: None,
+            status: None,
             redirects: 0,
             connections: 0,
             reused: 0,
@@ -53,6 +56,15 @@ impl Sample {
             download_us: None,
             bytes_in: 0,
             bytes_out: 0,
+        }
+    }
+
+    /// In which way it failed, if it did.
+    pub fn cause(&self) -> FailureCause {
+        FailureCause {
+            outcome: self.outcome,
+            status: self.status,
+            check: self.check,
         }
     }
 
@@ -99,26 +111,32 @@ pub struct ComponentSample {
     pub hit: Option<bool>,
 }
 
-/// A failure that the scenario names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FailureSample {
-    /// Position of the endpoint in the plan.
-    pub endpoint: u16,
-    /// Intended start of the request, from the start of the load; us.
-    pub intended_us: u64,
-    /// The outcome it ended in.
-    pub outcome: Outcome,
-    /// The name: the `fail_with` of the check that failed.
-    pub key: Arc<str>,
-}
-
-/// The text of one failure, as an example of its outcome.
+/// The text of one failure, as an example of its cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Example {
     /// Position of the endpoint in the plan.
     pub endpoint: u16,
-    /// The outcome it is an example of.
-    pub outcome: Outcome,
-    /// What happened, in a sentence; control characters escaped, at most 300 characters.
+    /// What it is an example of.
+    pub cause: FailureCause,
+    /// What happened.
+    pub texts: FailureTexts,
+}
+
+/// What happened to a request that failed. Safe to show: without secrets, control characters escaped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailureTexts {
+    /// In a sentence; at most 300 characters.
     pub text: String,
+    /// What the body of the response says: its message, or its beginning. At most 200 characters;
+    /// `None` where there is no body, or `text` quotes it.
+    pub excerpt: Option<String>,
+}
+
+impl From<String> for FailureTexts {
+    fn from(text: String) -> Self {
+        Self {
+            text,
+            excerpt: None,
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! What a worker hands over once a second: its samples, its counts and its own health.
 
-use crate::metrics::{ComponentSample, ConnectionSample, Example, FailureSample, Sample, Totals};
+use crate::metrics::{ComponentSample, ConnectionSample, Example, Sample, Totals};
 
 /// What one worker hands over for one second of the run.
 #[derive(Debug, Default)]
@@ -11,9 +11,7 @@ pub struct Tick {
     pub connections: Vec<ConnectionSample>,
     /// Component times since the last tick.
     pub components: Vec<ComponentSample>,
-    /// Failures with a name since the last tick.
-    pub failures: Vec<FailureSample>,
-    /// Failures of outcomes not seen before at this worker.
+    /// Failures of causes not seen before at this worker.
     pub examples: Vec<Example>,
     /// Virtual users running (closed), or requests in flight (open).
     pub users: u32,

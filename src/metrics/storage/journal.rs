@@ -382,7 +382,7 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             let refused = recover(&path).unwrap_err().to_string();
             assert!(
-                refused.contains("it has format version 2, and this perfctl reads version 3"),
+                refused.contains("it has format version 2, and this perfctl reads version 4"),
                 "{refused}"
             );
         }

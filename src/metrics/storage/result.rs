@@ -43,7 +43,7 @@ impl RunResult {
     /// Identifies the file.
     pub const FORMAT: &'static str = "perfctl-result";
     /// The version that this perfctl writes, and the only one it reads.
-    pub const VERSION: u32 = 3;
+    pub const VERSION: u32 = 4;
     /// The largest sum of all counters, bytes included, so that sums over a file, and over many
     /// files, cannot overflow.
     const MAX_COUNT: u64 = 1 << 53;

@@ -65,12 +65,47 @@ impl Check {
         }
     }
 
+    /// What failures of it are counted under.
+    pub fn name(&self) -> CheckName {
+        match self.bare() {
+            (_, Some(key)) => CheckName::Key(key.to_string()),
+            (check, None) => CheckName::Subject(check.subject()),
+        }
+    }
+
+    /// What it is about, such as `status` or `$.state`.
+    pub fn subject(&self) -> String {
+        match self {
+            Self::Status(_) => "status".into(),
+            Self::MaxDuration(_) => "max_duration".into(),
+            Self::MinSize(_) => "min_size".into(),
+            Self::MaxSize(_) => "max_size".into(),
+            Self::Header { name, .. } => format!("header {name}"),
+            Self::BodyContains(text) => format!("body_contains {text}"),
+            Self::BodyMatches(pattern) => format!("body_matches {pattern}"),
+            Self::Json { path, .. } => path.to_string(),
+            Self::That(condition) => condition.source().to_owned(),
+            Self::Not(check) => format!("not {}", check.subject()),
+            Self::FailWith { check, .. } => check.subject(),
+        }
+    }
+
     /// Whether it is about the status.
     pub fn is_status(&self) -> bool {
         match self {
             Self::Status(_) => true,
             Self::Not(check) | Self::FailWith { check, .. } => check.is_status(),
             _ => false,
+        }
+    }
+
+    /// Whether it holds for this status, or is not about the status.
+    pub fn allows_status(&self, status: u16) -> bool {
+        match self {
+            Self::Status(ranges) => ranges.iter().any(|range| range.contains(status)),
+            Self::Not(check) if check.is_status() => !check.allows_status(status),
+            Self::FailWith { check, .. } => check.allows_status(status),
+            _ => true,
         }
     }
 
@@ -91,6 +126,15 @@ impl Check {
             _ => false,
         }
     }
+}
+
+/// What failures of a check are counted under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CheckName {
+    /// Its `fail_with`.
+    Key(String),
+    /// What it is about, where it has no `fail_with`.
+    Subject(String),
 }
 
 /// An inclusive range of status codes; a single code is a range of one.

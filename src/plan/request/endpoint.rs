@@ -63,6 +63,20 @@ impl Endpoint {
             || self.extract.iter().any(Extraction::needs_headers)
     }
 
+    /// Whether a response may have this status: one that its checks allow, or without a check of the
+    /// status, 2xx and 3xx.
+    pub fn expects_status(&self, status: u16) -> bool {
+        let mut of_status = self
+            .checks
+            .iter()
+            .filter(|check| check.is_status())
+            .peekable();
+        match of_status.peek() {
+            None => (200..400).contains(&status),
+            Some(_) => of_status.all(|check| check.allows_status(status)),
+        }
+    }
+
     /// All its templates.
     pub fn templates(&self) -> impl Iterator<Item = &Template> {
         let headers = self.headers.iter().map(|header| &header.value);

@@ -164,7 +164,7 @@ impl<T: Transport> HttpSession<T> {
     pub(super) async fn follow_redirect(
         &self,
         request: &Request<'_>,
-        limits: &RequestLimits,
+        limits: &RequestLimits<'_>,
         status: StatusCode,
         response: &mut Response,
     ) -> Result<(), Failure> {
@@ -238,7 +238,7 @@ impl<T: Transport> HttpSession<T> {
 struct RequestChain<'a, T: Transport> {
     session: &'a HttpSession<T>,
     request: &'a Request<'a>,
-    limits: &'a RequestLimits,
+    limits: &'a RequestLimits<'a>,
     credentials: Option<Credentials<'a>>,
     /// What is sent from the first redirect on. Few requests are redirected, so the first one is
     /// built again where it is needed again, rather than copied each time.
@@ -249,7 +249,7 @@ impl<'a, T: Transport> RequestChain<'a, T> {
     fn new(
         session: &'a HttpSession<T>,
         request: &'a Request<'a>,
-        limits: &'a RequestLimits,
+        limits: &'a RequestLimits<'a>,
         credentials: Option<Credentials<'a>>,
     ) -> Self {
         Self {

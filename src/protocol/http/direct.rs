@@ -17,3 +17,4 @@ mod tests;
 mod transport;
 
 pub use self::session::DirectClient;
+pub use self::transport::DirectTransport;

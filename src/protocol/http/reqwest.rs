@@ -69,7 +69,7 @@ impl Transport for ReqwestTransport {
     async fn exchange(
         &self,
         mut outgoing: Outgoing,
-        limits: &RequestLimits,
+        limits: &RequestLimits<'_>,
         response: &mut Response,
     ) -> Result<StatusCode, Failure> {
         let clients = self.clients.as_ref();
@@ -152,7 +152,7 @@ fn wants_rest(status: StatusCode, response: &Response) -> bool {
 async fn read(
     sent: impl Future<Output = reqwest::Result<reqwest::Response>>,
     is_proxied: bool,
-    limits: &RequestLimits,
+    limits: &RequestLimits<'_>,
     stage: &Cell<Stage>,
     response: &mut Response,
 ) -> Result<StatusCode, Failure> {
@@ -174,6 +174,7 @@ async fn read(
         return Err(failures::conflicting_lengths());
     }
     let limit = limits.body_limit();
+    let most_kept = limits.kept(incoming.status().as_u16());
     let mut body = BytesMut::new();
     let mut length = 0;
     let mut has_waited = false;
@@ -185,9 +186,8 @@ async fn read(
         if length > limit {
             return Err(limits.too_large());
         }
-        if limits.keep_body {
-            body.extend_from_slice(&chunk);
-        }
+        let kept = chunk.len().min(most_kept.saturating_sub(body.len()));
+        body.extend_from_slice(&chunk[..kept]);
     }
     response.phases.download = Some(head_at.elapsed());
     response.body = body.freeze();

@@ -28,6 +28,9 @@ use crate::units::{format_bytes, format_duration};
 /// The largest body that is kept for checks; bytes. A larger one fails as `body_too_large`.
 const MAX_KEPT_BODY: u64 = 10_000_000;
 
+/// How much is kept of the body of an unexpected response that no check needs; bytes.
+const EXCERPT: usize = 4 << 10;
+
 /// How long a service that has responded may take nothing of a request's body before the rest is no
 /// longer sent.
 pub(super) const STALLED: Duration = Duration::from_secs(1);
@@ -55,7 +58,7 @@ pub trait Transport: Sized + 'static {
     fn exchange(
         &self,
         outgoing: Outgoing,
-        limits: &RequestLimits,
+        limits: &RequestLimits<'_>,
         response: &mut Response,
     ) -> impl Future<Output = Result<StatusCode, Failure>>;
 
@@ -65,7 +68,9 @@ pub trait Transport: Sized + 'static {
 
 /// How long a request may take, how large its response may be, and what of it is kept.
 #[derive(Debug, Clone, Copy)]
-pub struct RequestLimits {
+pub struct RequestLimits<'a> {
+    /// The endpoint; `None` for a request that is not one of the scenario's.
+    endpoint: Option<&'a Endpoint>,
     /// What it asks of its connection.
     pub(super) wire: Wire,
     /// When the request began, redirects before it included.
@@ -79,15 +84,18 @@ pub struct RequestLimits {
     pub(super) max_body: u64,
     /// Whether the body is needed for checks, and therefore kept.
     pub(super) keep_body: bool,
+    /// How much is kept of any other body, for people to read; bytes.
+    excerpt: usize,
     /// Whether all headers are kept, rather than only those that perfctl itself uses.
     pub(super) keep_headers: bool,
 }
 
-impl RequestLimits {
+impl<'a> RequestLimits<'a> {
     /// For an endpoint's request that begins now.
-    pub(super) fn of(endpoint: &Endpoint) -> Self {
+    pub(super) fn of(endpoint: &'a Endpoint) -> Self {
         let started = Instant::now();
         Self {
+            endpoint: Some(endpoint),
             wire: endpoint.wire,
             started,
             deadline: started + endpoint.timeout,
@@ -95,6 +103,7 @@ impl RequestLimits {
             connect_timeout: endpoint.connect_timeout,
             max_body: endpoint.max_body,
             keep_body: endpoint.keeps_body(),
+            excerpt: 0,
             keep_headers: endpoint.keeps_headers(),
         }
     }
@@ -103,6 +112,7 @@ impl RequestLimits {
     pub(super) fn within(timeout: Duration, connect_timeout: Duration, max_body: u64) -> Self {
         let started = Instant::now();
         Self {
+            endpoint: None,
             wire: Wire::default(),
             started,
             deadline: started + timeout,
@@ -110,6 +120,7 @@ impl RequestLimits {
             connect_timeout,
             max_body,
             keep_body: true,
+            excerpt: 0,
             keep_headers: true,
         }
     }
@@ -119,6 +130,26 @@ impl RequestLimits {
         match self.keep_body {
             true => self.max_body.min(MAX_KEPT_BODY),
             false => self.max_body,
+        }
+    }
+
+    /// The same, but with all headers and this much of each body, in bytes.
+    pub(super) fn with_excerpt(self, excerpt: usize) -> Self {
+        Self {
+            keep_headers: true,
+            excerpt,
+            ..self
+        }
+    }
+
+    /// How much is kept of the body of a response with this status; bytes. Of one that the endpoint
+    /// does not expect, the beginning is, since it may say what is wrong.
+    pub(super) fn kept(&self, status: u16) -> usize {
+        let is_unexpected = |endpoint: &Endpoint| !endpoint.expects_status(status);
+        match self.keep_body {
+            true => usize::MAX,
+            false if self.endpoint.is_some_and(is_unexpected) => self.excerpt.max(EXCERPT),
+            false => self.excerpt,
         }
     }
 

@@ -1,54 +1,151 @@
-//! What failed: which error types, how often, and an example of each.
+//! What failed: which error types at which endpoints, how often, and an example of each.
 
-use std::collections::BTreeMap;
+use serde::Serialize;
 
-use crate::metrics::{Outcome, RunResult};
+use crate::metrics::{FailureCount, Outcome, RunResult};
+use crate::units::format_counted;
 
-/// `(count, what, example)` of each error type in the whole run, the most frequent first; or the
-/// scenario's name of the failure, with its error type.
-pub(crate) fn errors(result: &RunResult) -> Vec<(u64, String, Option<String>)> {
-    let mut errors: Vec<(u64, String, Option<String>)> = Vec::new();
-    let outcomes = Outcome::ALL.into_iter();
-    for outcome in outcomes.filter(|outcome| outcome.is_failure() || outcome.is_local()) {
-        let mut rest = result.count(|c| c == outcome);
-        for (key, count) in failures(result, outcome) {
-            rest = rest.saturating_sub(count);
-            let start = format!("{key}: ");
-            let example = example(result, outcome, |text| text.starts_with(&start));
-            errors.push((count, format!("{key} ({})", outcome.name()), example));
+/// The most rows of a table for people.
+const MAX_ROWS: usize = 20;
+
+/// Failures of one endpoint that ended in the same way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct ErrorRow {
+    error_type: Outcome,
+    endpoint: String,
+    /// Of their responses; `None` without one.
+    status: Option<u16>,
+    /// The `fail_with` of the check that failed.
+    key: Option<String>,
+    /// What the check that failed is about, where it has no `fail_with`; what failed in a flow.
+    check: Option<String>,
+    /// In the measured phases.
+    requests: u64,
+    /// In ramps, the warm-up, and after the load.
+    unmeasured_requests: u64,
+    /// What happened to one of them, and what its response says.
+    example: Option<String>,
+}
+
+impl ErrorRow {
+    /// The error type with the status, the check or the scenario's name of the failure.
+    fn what(&self) -> String {
+        let name = self.error_type.name();
+        match (&self.key, &self.check, self.status) {
+            (Some(key), _, _) => format!("{key} ({name})"),
+            (None, Some(check), Some(status)) if check == "status" => format!("{name} {status}"),
+            (None, Some(check), _) => format!("{name} {check}"),
+            (None, None, Some(status)) => format!("{name} {status}"),
+            (None, None, None) => name.to_owned(),
         }
-        let example = example(result, outcome, |_| true);
-        errors.push((rest, outcome.name().to_owned(), example));
     }
-    errors.retain(|(count, _, _)| *count > 0);
-    errors.sort_by_key(|(count, _, _)| std::cmp::Reverse(*count));
-    errors
 }
 
-/// How many failures with this outcome have which name in the scenario.
-fn failures(result: &RunResult, outcome: Outcome) -> BTreeMap<&str, u64> {
-    let mut failures: BTreeMap<&str, u64> = BTreeMap::new();
-    let cells = result.requests().flat_map(|endpoint| &endpoint.phases);
-    for (key, count) in cells
-        .filter_map(|cell| cell.failure_keys.get(&outcome))
-        .flatten()
-    {
-        *failures.entry(key).or_default() += count;
+/// All error types of all endpoints in the whole run, and of flows that failed without a failed request, the most frequent first.
+pub(crate) fn errors(result: &RunResult) -> Vec<ErrorRow> {
+    let mut rows = Vec::new();
+    for endpoint in &result.endpoints {
+        // Of this endpoint alone: failures are alike only within one.
+        let mut of_endpoint: Vec<(ErrorRow, &FailureCount)> = Vec::new();
+        for (phase, cell) in result.run.phases.iter().zip(&endpoint.phases) {
+            let failures = cell.failure_counts.iter();
+            let is_error = |outcome: Outcome| outcome.is_failure() || outcome.is_local();
+            // A flow that failed with one of its requests is told by that.
+            let is_shown = |one: &&FailureCount| {
+                is_error(one.outcome) && (!endpoint.endpoint.is_flow || one.check.is_some())
+            };
+            for failures in failures.filter(is_shown) {
+                let position = of_endpoint
+                    .iter()
+                    .position(|(_, first)| first.is_like(failures))
+                    .unwrap_or_else(|| {
+                        let name = &endpoint.endpoint.name;
+                        of_endpoint.push((row(name, failures), failures));
+                        of_endpoint.len() - 1
+                    });
+                let row = &mut of_endpoint[position].0;
+                match phase.measured {
+                    true => row.requests += failures.count,
+                    false => row.unmeasured_requests += failures.count,
+                }
+                if row.example.is_none() {
+                    row.example = message(failures);
+                }
+            }
+        }
+        rows.extend(of_endpoint.into_iter().map(|(row, _)| row));
     }
-    failures
+    rows.sort_by_key(|row| std::cmp::Reverse(row.requests + row.unmeasured_requests));
+    rows
 }
 
-pub(super) fn example(
-    result: &RunResult,
-    outcome: Outcome,
-    fits: impl Fn(&str) -> bool,
-) -> Option<String> {
-    result.requests().find_map(|endpoint| {
-        let texts = endpoint
-            .phases
+/// A row for failures like these, not counted yet.
+fn row(endpoint: &str, failures: &FailureCount) -> ErrorRow {
+    ErrorRow {
+        error_type: failures.outcome,
+        endpoint: endpoint.to_owned(),
+        status: failures.status,
+        key: failures.key.clone(),
+        check: failures.check.clone(),
+        requests: 0,
+        unmeasured_requests: 0,
+        example: None,
+    }
+}
+
+/// What happened to one of them, and what its response says, such as `422: qty must be an integer`.
+fn message(failures: &FailureCount) -> Option<String> {
+    let text = failures.example.as_deref()?;
+    let Some(excerpt) = &failures.excerpt else {
+        return Some(text.to_owned());
+    };
+    let is_of_status = matches!(failures.check.as_deref(), None | Some("status"));
+    if !is_of_status && failures.key.is_none() {
+        return Some(format!("{text}; the response: {excerpt}"));
+    }
+    let bare = failures.status.map(|status| format!("status {status}"));
+    match bare.as_deref() == Some(text) {
+        true => Some(format!("{}: {excerpt}", &text["status ".len()..])),
+        false => Some(format!("{text}: {excerpt}")),
+    }
+}
+
+/// The rows of a table for people: how many requests in and outside of the measured phases, what
+/// failed, at which endpoint, and an example. The rest, if there is any, in a sentence.
+pub(crate) type ErrorTable = (
+    Vec<((u64, u64), [String; 2], Option<String>)>,
+    Option<String>,
+);
+
+/// The errors of a run as a table for people.
+pub(crate) fn error_table(result: &RunResult) -> ErrorTable {
+    let all = errors(result);
+    let cut_off = all.get(MAX_ROWS..).unwrap_or_default();
+    let rest = (!cut_off.is_empty()).then(|| {
+        let sum = cut_off
             .iter()
-            .filter_map(|cell| cell.examples.get(&outcome));
-        let text = texts.into_iter().find(|text| fits(text))?;
+            .map(|row| row.requests + row.unmeasured_requests);
+        let (kinds, sum) = (cut_off.len() as u64, sum.sum());
+        format!(
+            "and {} with {} in total; the JSON report has all of them",
+            format_counted(kinds, "more kind"),
+            format_counted(sum, "request")
+        )
+    });
+    let rows = all.into_iter().take(MAX_ROWS);
+    let rows = rows.map(|row| {
+        let what = row.what();
+        let counts = (row.requests, row.unmeasured_requests);
+        (counts, [what, row.endpoint], row.example)
+    });
+    (rows.collect(), rest)
+}
+
+/// The text of a failure with this outcome, behind the name of its endpoint.
+pub(super) fn example(result: &RunResult, outcome: Outcome) -> Option<String> {
+    result.requests().find_map(|endpoint| {
+        let mut cells = endpoint.phases.iter();
+        let text = cells.find_map(|cell| cell.failure_counts.example(outcome))?;
         Some(format!("{}: {text}", endpoint.endpoint.name))
     })
 }

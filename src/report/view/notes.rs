@@ -36,7 +36,7 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
     }
     let without_data = result.count(|outcome| outcome == Outcome::DataExhausted);
     if without_data > 0 {
-        let example = example(result, Outcome::DataExhausted, |_| true).unwrap_or_default();
+        let example = example(result, Outcome::DataExhausted).unwrap_or_default();
         let ended = match &result.run.ending {
             Some(ending) if ending.out_of_data => "the load ended early",
             _ => "users ended early",
@@ -60,9 +60,11 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
     let is_before =
         |phase: &Phase| !phase.measured && phase.start_us < as_us(result.run.load.total());
     if result.run.phases.iter().any(is_before) {
-        let place = match phases(result).is_empty() {
-            true => " and not in the tables",
-            false => "; they are only in the table of phases",
+        let unmeasured = (0..result.endpoints.len()).map(|one| result.unmeasured_requests(one));
+        let place = match (unmeasured.sum::<u64>(), phases(result).is_empty()) {
+            (0, _) => "",
+            (_, true) => "; their requests are counted behind the `+`",
+            (_, false) => "; their requests are counted behind the `+`, and in the table of phases",
         };
         notes.push(format!("ramps and warm-up are not graded{place}"));
     }

@@ -80,9 +80,40 @@ fn count(n: u64) -> String {
     }
 }
 
-/// `(name, numbers)` of each endpoint in the measured phases.
-pub(crate) fn endpoints(result: &RunResult) -> Vec<(String, Summary)> {
-    measured_of(result, false)
+/// Counts of the measured phases, and behind a `+` those of ramps and warm-up, as cells of one column.
+pub(crate) fn counts(counts: &[(u64, u64)]) -> Vec<String> {
+    let others = counts.iter().map(|(_, other)| match other {
+        0 => String::new(),
+        other => format!(" +{}", count(*other)),
+    });
+    let others: Vec<String> = others.collect();
+    let widest = others.iter().map(String::len).max().unwrap_or(0);
+    let measured = counts.iter().map(|(measured, _)| count(*measured));
+    measured
+        .zip(others)
+        .map(|(measured, other)| format!("{measured}{other:>widest$}"))
+        .collect()
+}
+
+/// The rows of the endpoints in the measured phases, name first, and that of their total at the end.
+pub(crate) fn endpoints(result: &RunResult, total: &Summary) -> Vec<Vec<String>> {
+    let mut rows = measured_of(result, false);
+    let unmeasured = rows.iter().map(|(_, _, unmeasured)| unmeasured).sum();
+    rows.push(("Total".to_owned(), total.clone(), unmeasured));
+    with_counts(rows)
+}
+
+/// Rows of names and numbers, with the counts of ramps and warm-up.
+fn with_counts(rows: Vec<(String, Summary, u64)>) -> Vec<Vec<String>> {
+    let of_row = |(_, summary, unmeasured): &(_, Summary, u64)| (summary.requests, *unmeasured);
+    let requests = counts(&rows.iter().map(of_row).collect::<Vec<_>>());
+    rows.into_iter()
+        .zip(requests)
+        .map(|((name, summary, _), requests)| {
+            let numbers = numbers(&summary).into_iter().skip(1);
+            [name, requests].into_iter().chain(numbers).collect()
+        })
+        .collect()
 }
 
 /// Flows, failed, rate, the times without think times, p95 with them.
@@ -91,25 +122,31 @@ pub(crate) const FLOW_NUMBERS: [&str; 7] =
 
 /// The cells under [`FLOW_NUMBERS`], behind the name, of each flow in the measured phases.
 pub(crate) fn flows(result: &RunResult) -> Vec<Vec<String>> {
-    let flows = measured_of(result, true).into_iter();
-    flows
-        .map(|(name, summary)| {
-            let with_waits = summary.service_us.p95.map(format_latency_us);
-            let mut cells = vec![name];
-            let shown = FLOW_NUMBERS.len() - 1;
-            cells.extend(numbers(&summary).into_iter().take(shown));
-            cells.push(with_waits.unwrap_or_else(|| "-".into()));
-            cells
+    let flows = measured_of(result, true);
+    let with_waits: Vec<String> = flows
+        .iter()
+        .map(|(_, summary, _)| {
+            let p95_us = summary.service_us.p95;
+            p95_us.map_or_else(|| "-".into(), format_latency_us)
         })
-        .collect()
+        .collect();
+    let rows = with_counts(flows).into_iter().zip(with_waits);
+    rows.map(|(mut cells, with_waits)| {
+        cells.truncate(FLOW_NUMBERS.len());
+        cells.push(with_waits);
+        cells
+    })
+    .collect()
 }
 
-fn measured_of(result: &RunResult, flows: bool) -> Vec<(String, Summary)> {
+/// `(name, numbers, requests that were not measured)` of each endpoint or flow.
+fn measured_of(result: &RunResult, flows: bool) -> Vec<(String, Summary, u64)> {
     let all = result.endpoints.iter().enumerate();
     all.filter(|(_, endpoint)| endpoint.endpoint.is_flow == flows)
         .map(|(position, endpoint)| {
             let summary = result.summary(Some(position), Window::Measured);
-            (endpoint.endpoint.name.clone(), summary)
+            let unmeasured = result.unmeasured_requests(position);
+            (endpoint.endpoint.name.clone(), summary, unmeasured)
         })
         .collect()
 }

@@ -1,6 +1,7 @@
 //! The program from outside: commands, options, output, exit codes, signals.
 
 mod commands;
+mod errors;
 mod exit_codes;
 mod gate;
 mod nothing_lost;
@@ -10,3 +11,4 @@ mod reports;
 mod screen;
 mod secrets;
 mod signals;
+mod trial;

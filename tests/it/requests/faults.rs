@@ -52,7 +52,8 @@ fn a_full_accept_queue_is_timeout_connect() {
 fn a_name_that_does_not_resolve_is_dns_and_named() {
     let result = run("http://nothing.invalid", "-i 2").result();
     assert_eq!(outcomes(&result), "dns 2");
-    let example = &all(&result).examples[&Outcome::Dns];
+    let all = all(&result);
+    let example = all.failure_counts.example(Outcome::Dns).unwrap();
     assert!(example.contains("nothing.invalid"), "{example}");
 }
 
@@ -125,7 +126,7 @@ fn a_response_that_comes_during_an_upload_is_taken_and_the_upload_ends() {
                 outcomes(&result),
                 outcome,
                 "{what}: {:?}",
-                all(&result).examples
+                all(&result).failure_counts
             );
             assert_eq!(server.requests(), 3, "{what}");
             let is_reqwest = clients::chosen().is_none();

@@ -88,7 +88,7 @@ fn a_url_is_sent_up_to_its_limit_and_is_invalid_beyond() {
         if expected != "ok 3" {
             let cells = result.endpoints.iter().flat_map(|one| &one.phases);
             let texts: Vec<_> = cells
-                .filter_map(|cell| cell.examples.get(&Outcome::InvalidRequest))
+                .filter_map(|cell| cell.failure_counts.example(Outcome::InvalidRequest))
                 .collect();
             assert!(
                 texts

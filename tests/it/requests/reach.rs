@@ -44,7 +44,7 @@ fn run(perfctl: Perfctl, host: &str, scenario: &str) -> Completed {
 fn text(completed: &Completed, outcome: Outcome) -> String {
     let result = completed.result();
     let mut cells = result.endpoints.iter().flat_map(|one| &one.phases);
-    let found = cells.find_map(|cell| cell.examples.get(&outcome));
+    let found = cells.find_map(|cell| cell.failure_counts.example(outcome));
     found
         .unwrap_or_else(|| panic!("{}", outcomes(&result)))
         .to_string()

@@ -38,8 +38,13 @@ impl Terminal {
         }
     }
 
-    /// What programs that have ended wrote to it.
+    /// What programs that have ended wrote to it, without colors.
     pub fn read(self) -> String {
+        anstream::adapter::strip_str(&self.read_colored()).to_string()
+    }
+
+    /// The same as it was written.
+    pub fn read_colored(self) -> String {
         let Self {
             mut window,
             programs,
@@ -48,6 +53,6 @@ impl Terminal {
         let mut text = Vec::new();
         // Once no program has it open, the end is an error.
         let _ = window.read_to_end(&mut text);
-        anstream::adapter::strip_str(&String::from_utf8(text).unwrap()).to_string()
+        String::from_utf8(text).unwrap()
     }
 }

@@ -87,10 +87,17 @@ impl<'a> Script<'a> {
                 session.execute(&request, &mut response).await;
                 let took = started.elapsed();
                 let mut rng = ChaCha12Rng::seed_from_u64(plan.seed);
-                let result = judge(endpoint, &response, took, &plan.secrets, |_| true, &mut rng);
+                let result = judge(
+                    endpoint,
+                    &response,
+                    took,
+                    &plan.secrets,
+                    |_, _| true,
+                    &mut rng,
+                );
                 played.push(Played {
                     outcome: result.outcome,
-                    text: result.text.unwrap_or_default(),
+                    text: result.texts.map_or_else(String::new, |texts| texts.text),
                     response,
                     took,
                 });

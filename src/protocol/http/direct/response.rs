@@ -63,7 +63,7 @@ impl IncomingResponse {
         &mut self,
         bytes: &[u8],
         cache: &mut HeadCache,
-        limits: &RequestLimits,
+        limits: &RequestLimits<'_>,
         response: &mut Response,
     ) -> Result<bool, Failure> {
         response.bytes_in += bytes.len() as u64;
@@ -87,7 +87,7 @@ impl IncomingResponse {
         &mut self,
         mut bytes: &[u8],
         cache: &mut HeadCache,
-        limits: &RequestLimits,
+        limits: &RequestLimits<'_>,
         response: &mut Response,
     ) -> Result<bool, Failure> {
         loop {
@@ -144,7 +144,7 @@ impl IncomingResponse {
     fn feed_body(
         &mut self,
         mut bytes: &[u8],
-        limits: &RequestLimits,
+        limits: &RequestLimits<'_>,
         response: &mut Response,
     ) -> Result<bool, Failure> {
         let Some((head, _)) = &mut self.head else {
@@ -160,9 +160,9 @@ impl IncomingResponse {
                     if self.length > limits.body_limit() {
                         return Err(limits.too_large());
                     }
-                    if limits.keep_body {
-                        self.body.extend_from_slice(content);
-                    }
+                    let room = limits.kept(head.status).saturating_sub(self.body.len());
+                    let kept = content.len().min(room);
+                    self.body.extend_from_slice(&content[..kept]);
                 }
             }
         }
@@ -201,7 +201,8 @@ impl IncomingResponse {
             response.phases.download = Some(head_at.elapsed());
         }
         self.is_complete = true;
-        if !self.body.is_empty() {
+        // That of a redirect may be there still.
+        if !(self.body.is_empty() && response.body.is_empty()) {
             response.body = std::mem::take(&mut self.body).freeze();
         }
         response.body_bytes = self.length;

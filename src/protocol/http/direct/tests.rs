@@ -21,7 +21,7 @@ const OPTIONS: HeadOptions = HeadOptions {
     all_fields: true,
 };
 
-fn limits() -> RequestLimits {
+fn limits() -> RequestLimits<'static> {
     let second = Duration::from_secs(1);
     RequestLimits::within(second, second, 1 << 20)
 }

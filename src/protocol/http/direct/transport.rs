@@ -112,7 +112,7 @@ impl Transport for DirectTransport {
     async fn exchange(
         &self,
         outgoing: Outgoing,
-        limits: &RequestLimits,
+        limits: &RequestLimits<'_>,
         response: &mut Response,
     ) -> Result<StatusCode, Failure> {
         let origin = Origin::of(&outgoing.url);
@@ -150,7 +150,7 @@ impl DirectTransport {
         &self,
         origin: &Rc<Origin>,
         request: WireRequest<F>,
-        limits: &RequestLimits,
+        limits: &RequestLimits<'_>,
         response: &mut Response,
     ) -> Result<StatusCode, Failure> {
         let mut incoming = IncomingResponse::new(HeadOptions {
@@ -251,7 +251,7 @@ impl DirectTransport {
         connection: &mut Connection,
         sending: &mut Sending,
         incoming: &mut IncomingResponse,
-        limits: &RequestLimits,
+        limits: &RequestLimits<'_>,
         response: &mut Response,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Failure>> {
@@ -266,7 +266,7 @@ impl DirectTransport {
         &self,
         connection: &mut Connection,
         incoming: &mut IncomingResponse,
-        limits: &RequestLimits,
+        limits: &RequestLimits<'_>,
         response: &mut Response,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Failure>> {
@@ -301,7 +301,7 @@ impl DirectTransport {
     async fn connect(
         &self,
         origin: &Origin,
-        limits: &RequestLimits,
+        limits: &RequestLimits<'_>,
     ) -> Result<Box<Connection>, Failure> {
         let mut opened = self.opened.get();
         opened.attempts = opened.attempts.saturating_add(1);
@@ -371,7 +371,7 @@ impl DirectTransport {
 async fn finish_sending(
     connection: &mut Connection,
     sending: &mut Sending,
-    limits: &RequestLimits,
+    limits: &RequestLimits<'_>,
     response: &mut Response,
 ) -> Result<(), Failure> {
     while Instant::now() < limits.deadline {

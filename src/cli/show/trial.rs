@@ -1,0 +1,371 @@
+//! What `perfctl try` prints: each request and response, what was taken out of it, and its checks.
+//!
+//! Here: texts and colors. Not here: bodies and headers, which are made safe to show (`message`), or
+//! what to do about a failure (`advice`).
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+
+use super::advice::next_step;
+use super::message::{body_lines, header_lines};
+use super::output::{on_screen, written};
+use crate::check::{CheckState, excerpt, without_secret_fields};
+use crate::engine::{TrialEvent, TrialExchange, TrialFailure, TrialPart};
+use crate::error::Error;
+use crate::metrics::{HttpVersion, Outcome};
+use crate::plan::{Plan, Secrets, is_secret_header};
+use crate::protocol::Hop;
+use crate::report::plain;
+use crate::units::{format_counted, trim_float};
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const GREEN: Style = AnsiColor::Green.on_default();
+const RED: Style = AnsiColor::Red.on_default().bold();
+const PLAIN: Style = Style::new();
+
+/// The most characters of a value that was extracted.
+const MAX_VALUE: usize = 100;
+
+/// Prints a trial as it goes on, and counts what came of it.
+pub struct TrialPrinter<'a> {
+    plan: &'a Plan,
+    out: &'a mut dyn Write,
+    /// The first refusal of the output; nothing is written after it.
+    refused: Option<io::Error>,
+    /// Whether the last line says what comes next.
+    is_below_heading: bool,
+    succeeded: u64,
+    failed: u64,
+    failed_flows: u64,
+    /// Whether anything else failed.
+    has_failed: bool,
+    /// Why the last flow that failed did.
+    told: Option<String>,
+    /// By the positions of the endpoints: whether a request of it was tried.
+    reached: Vec<bool>,
+}
+
+impl<'a> TrialPrinter<'a> {
+    /// For a trial of this plan, whose relative URLs go to `base`.
+    pub fn new(plan: &'a Plan, base: &str, out: &'a mut dyn Write) -> Self {
+        let mut printer = Self {
+            plan,
+            out,
+            refused: None,
+            is_below_heading: false,
+            succeeded: 0,
+            failed: 0,
+            failed_flows: 0,
+            has_failed: false,
+            told: None,
+            reached: vec![false; plan.endpoints.len()],
+        };
+        let (scenario, seed) = (&plan.scenario, plan.seed);
+        printer.line(DIM, &format!("{scenario}, {base}, seed {seed}"));
+        printer
+    }
+
+    /// Prints one event.
+    pub fn print(&mut self, event: &TrialEvent) {
+        match event {
+            TrialEvent::UserStarted(class) => {
+                if self.plan.classes.len() > 1 {
+                    let name = &self.plan.classes[*class].name;
+                    self.heading(BOLD, &format!("user class {name}"));
+                    self.is_below_heading = true;
+                }
+            }
+            TrialEvent::PartStarted(part) => {
+                if let Some(name) = part_name(*part) {
+                    self.heading(DIM, name);
+                    self.is_below_heading = true;
+                }
+            }
+            TrialEvent::PartEnded { part, failure } => self.part_ended(*part, failure.as_ref()),
+            TrialEvent::FlowStarted(flow) => {
+                let name = &self.plan.flows[*flow].name;
+                self.heading(BOLD, &format!("flow {name}"));
+                self.is_below_heading = true;
+            }
+            TrialEvent::FlowEnded { flow, failure } => {
+                let name = &self.plan.flows[*flow].name;
+                match failure {
+                    None => self.heading(GREEN, &format!("flow {name}: ok")),
+                    Some(failure) => {
+                        self.failed_flows += 1;
+                        self.told = Some(failure.text.clone());
+                        self.heading(RED, &format!("flow {name}: FAILED, {}", failure.text));
+                    }
+                }
+            }
+            TrialEvent::Exchanged(exchange) => self.exchange(exchange),
+            TrialEvent::Unsent {
+                endpoint,
+                outcome,
+                text,
+            } => {
+                self.begin(*endpoint);
+                self.failed += 1;
+                let text = format!("FAILED ({}), not sent: {text}", outcome.name());
+                self.labelled("result", RED, &text);
+            }
+        }
+    }
+
+    /// Prints what came of it. Returns whether all of it succeeded, and the endpoint that was `wanted`,
+    /// if it is one, was tried.
+    ///
+    /// # Errors
+    /// If the output cannot be written, unless its reader has gone away.
+    pub fn finish(mut self, wanted: Option<&str>) -> Result<bool, Error> {
+        let used = self.plan.used_endpoints().into_iter();
+        let missing = used.filter(|position| !self.reached[*position]);
+        let missing: Vec<&str> = missing
+            .map(|position| self.plan.endpoints[position].name.as_str())
+            .collect();
+        self.line(PLAIN, "");
+        if !missing.is_empty() {
+            let names: Vec<String> = missing.iter().map(|name| format!("`{name}`")).collect();
+            let missing = names.join(", ");
+            self.line(
+                PLAIN,
+                &format!(
+                    "not tried: {missing} (a step before it failed, or a condition or chance chose \
+                     otherwise)"
+                ),
+            );
+        }
+        let is_missing = wanted.is_some_and(|wanted| missing.contains(&wanted));
+        let is_ok = self.failed + self.failed_flows == 0 && !self.has_failed && !is_missing;
+        let others = match (self.failed_flows, self.has_failed && self.failed == 0) {
+            (0, false) => String::new(),
+            (0, true) => "; a step failed".to_owned(),
+            (flows, _) => format!("; {} failed", format_counted(flows, "flow")),
+        };
+        let requests = format_counted(self.succeeded + self.failed, "request");
+        let (succeeded, failed) = (self.succeeded, self.failed);
+        let style = if is_ok { GREEN } else { RED };
+        self.line(
+            style,
+            &format!("{requests}: {succeeded} ok, {failed} failed{others}"),
+        );
+        written(self.refused.map_or(Ok(()), Err))?;
+        Ok(is_ok)
+    }
+
+    fn part_ended(&mut self, part: TrialPart, failure: Option<&TrialFailure>) {
+        let Some(failure) = failure else { return };
+        self.has_failed = true;
+        let text = match part {
+            TrialPart::OnStart => {
+                format!(
+                    "on_start failed, so this user goes no further: {}",
+                    failure.text
+                )
+            }
+            // Told already, with the request or the flow.
+            _ if failure.is_of_request || self.told.as_ref() == Some(&failure.text) => return,
+            _ => format!("FAILED, {}", failure.text),
+        };
+        self.heading(RED, &text);
+    }
+
+    fn exchange(&mut self, exchange: &TrialExchange) {
+        self.begin(exchange.endpoint);
+        for hop in &exchange.hops {
+            self.hop(hop, &exchange.secrets);
+        }
+        if exchange.hops.is_empty() {
+            let endpoint = &self.plan.endpoints[exchange.endpoint];
+            let (method, url) = (endpoint.method.as_str(), endpoint.url.source());
+            self.line(PLAIN, &format!("  > {method} {url}"));
+        }
+        self.labelled("time", PLAIN, &times(exchange));
+        if !exchange.token_wait.is_zero() {
+            let wait = format!("waited {} for it", ms(exchange.token_wait));
+            self.labelled("token", PLAIN, &wait);
+        }
+        for check in &exchange.checks {
+            let (style, state) = match (check.state, exchange.is_pending) {
+                (CheckState::Ok, _) => (GREEN, "ok"),
+                (CheckState::Failed, true) => (PLAIN, "not yet"),
+                (CheckState::Failed, false) => (RED, "FAILED"),
+                (CheckState::Skipped, _) => (DIM, "not evaluated"),
+            };
+            self.labelled("check", style, &format!("{state}: {}", check.text));
+        }
+        for (name, value) in &exchange.extracted {
+            let text = set_text(name, value, &exchange.secrets);
+            self.labelled("set", PLAIN, &text);
+        }
+        self.result(exchange);
+    }
+
+    fn result(&mut self, exchange: &TrialExchange) {
+        if exchange.is_pending {
+            self.succeeded += 1;
+            self.labelled("result", PLAIN, "ok, but `until` does not hold yet");
+            return;
+        }
+        if exchange.outcome == Outcome::Ok {
+            self.succeeded += 1;
+            self.labelled("result", GREEN, "ok");
+            return;
+        }
+        self.failed += 1;
+        let name = exchange.outcome.name();
+        let why = reason(exchange).map_or_else(String::new, |why| format!(": {why}"));
+        self.labelled("result", RED, &format!("FAILED ({name}){why}"));
+        let last = exchange.hops.last();
+        if let Some(next) = next_step(exchange.outcome, last) {
+            self.labelled("next", PLAIN, &next);
+        }
+    }
+
+    fn hop(&mut self, hop: &Hop, secrets: &Secrets) {
+        let version = match hop.version {
+            Some(HttpVersion::Http2) => "HTTP/2",
+            Some(HttpVersion::Http10) => "HTTP/1.0",
+            Some(HttpVersion::Http11) | None => "HTTP/1.1",
+        };
+        let line = format!("{} {} {version}", hop.method, hop.target);
+        self.line(BOLD, &format!("  > {}", secrets.hide(&line)));
+        for line in header_lines(&hop.request_headers, Some(&hop.authority), secrets) {
+            self.line(PLAIN, &format!("  > {line}"));
+        }
+        let length = hop.request_length.unwrap_or(0);
+        let body = body_lines(&hop.request_headers, (&hop.request_body, length), secrets);
+        self.body('>', &body);
+        let Some(status) = hop.status else { return };
+        self.line(BOLD, &format!("  < {version} {status}"));
+        for line in header_lines(&hop.response_headers, None, secrets) {
+            self.line(PLAIN, &format!("  < {line}"));
+        }
+        let received = (&hop.response_body[..], hop.response_length);
+        let body = body_lines(&hop.response_headers, received, secrets);
+        self.body('<', &body);
+    }
+
+    fn body(&mut self, mark: char, lines: &[String]) {
+        if !lines.is_empty() {
+            self.line(PLAIN, &format!("  {mark}"));
+        }
+        for line in lines {
+            self.line(PLAIN, &format!("  {mark} {line}"));
+        }
+    }
+
+    /// The name of an endpoint, above what is said of its request.
+    fn begin(&mut self, endpoint: usize) {
+        self.reached[endpoint] = true;
+        let name = &self.plan.endpoints[endpoint].name;
+        self.heading(BOLD, name);
+    }
+
+    /// A line that begins something, with an empty one above it unless another heading is there.
+    fn heading(&mut self, style: Style, text: &str) {
+        if !std::mem::take(&mut self.is_below_heading) {
+            self.line(PLAIN, "");
+        }
+        self.line(style, text);
+    }
+
+    fn labelled(&mut self, label: &str, style: Style, text: &str) {
+        self.line(style, &format!("  {label:<7} {text}"));
+    }
+
+    /// Writes one line at once, so that it can be read while the next request is on its way.
+    fn line(&mut self, style: Style, text: &str) {
+        if self.refused.is_some() {
+            return;
+        }
+        let indent = text.len() - text.trim_start().len();
+        let safe = format!("{}{}", &text[..indent], plain(&text[indent..]));
+        let safe = on_screen(&safe);
+        let result = match style.is_plain() || safe.is_empty() {
+            true => writeln!(self.out, "{safe}"),
+            false => writeln!(self.out, "{style}{safe}{style:#}"),
+        };
+        self.refused = result.and_then(|()| self.out.flush()).err();
+    }
+}
+
+/// What there is to say of a failure besides its checks: what the response says, if its status was not
+/// expected, or what happened.
+fn reason(exchange: &TrialExchange) -> Option<&str> {
+    let texts = exchange.texts.as_ref()?;
+    let of_status = matches!(exchange.outcome, Outcome::Http4xx | Outcome::Http5xx);
+    let is_told = exchange
+        .checks
+        .iter()
+        .any(|one| one.state == CheckState::Failed);
+    match (of_status, is_told) {
+        (true, _) => texts.excerpt.as_deref(),
+        (false, true) => None,
+        (false, false) => Some(&texts.text),
+    }
+}
+
+fn part_name(part: TrialPart) -> Option<&'static str> {
+    match part {
+        TrialPart::OnStart => Some("on_start"),
+        TrialPart::Task(_) => None,
+        TrialPart::OnStop => Some("on_stop"),
+    }
+}
+
+/// `12.3 ms (connect 0.2 ms, first byte 12.1 ms)`.
+fn times(exchange: &TrialExchange) -> String {
+    let phases = exchange.phases;
+    let parts = [
+        ("dns", phases.dns),
+        ("connect", phases.connect),
+        ("tls", phases.tls),
+        ("first byte", phases.ttfb),
+        ("download", phases.download),
+    ];
+    let parts: Vec<String> = parts
+        .iter()
+        .filter_map(|(name, time)| Some(format!("{name} {}", ms((*time)?))))
+        .collect();
+    let total = ms(exchange.duration);
+    let mut text = match parts.is_empty() {
+        true => total,
+        false => format!("{total} ({})", parts.join(", ")),
+    };
+    let redirects = exchange.hops.len().saturating_sub(1) as u64;
+    if redirects > 0 {
+        text += &format!(", {} sent", format_counted(redirects + 1, "request"));
+    }
+    text
+}
+
+/// In the unit and the characters that every terminal has.
+fn ms(time: Duration) -> String {
+    let ms = time.as_secs_f64() * 1e3;
+    let digits = if ms < 10.0 { 2 } else { 1 };
+    format!("{} ms", trim_float(ms, digits))
+}
+
+/// `id = 17`, without what is secret.
+fn set_text(name: &str, value: &serde_json::Value, secrets: &Secrets) -> String {
+    let text = value.to_string();
+    if is_secret_header(&name.to_ascii_lowercase()) {
+        let length = value
+            .as_str()
+            .map_or(text.len(), |text| text.chars().count());
+        return format!(
+            "{name} = *** ({})",
+            format_counted(length as u64, "character")
+        );
+    }
+    let hidden = without_secret_fields(&text).into_owned();
+    let shown = excerpt(&secrets.hide(&hidden));
+    match shown.char_indices().nth(MAX_VALUE) {
+        None => format!("{name} = {shown}"),
+        Some((end, _)) => format!("{name} = {}...", &shown[..end]),
+    }
+}
