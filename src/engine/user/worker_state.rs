@@ -15,7 +15,7 @@ use super::alias_table::AliasTable;
 use super::values::Feeding;
 use crate::engine::health::Meter;
 use crate::metrics::Recorder;
-use crate::plan::{Endpoint, Plan, Step, UserClass, first_request};
+use crate::plan::{Endpoint, Phase, Plan, Step, UserClass, first_request};
 use crate::units::as_ns;
 
 /// The stream of random numbers of arrival k is k; the streams of users lie in the upper half.
@@ -29,6 +29,8 @@ pub(crate) struct WorkerState {
     pub(crate) meter: Meter,
     /// The start of the load; all times count from here.
     pub(crate) epoch: Instant,
+    /// The phases of the load.
+    phases: Vec<Phase>,
     /// Picks the class of an arrival.
     class_table: AliasTable,
     /// For each user class: picks a task.
@@ -57,6 +59,7 @@ impl WorkerState {
             feeding: Rc::new(Feeding::new(plan.clone())),
             out_of_data: watch::Sender::new(false),
             rng: ChaCha12Rng::seed_from_u64(plan.seed),
+            phases: plan.phases(),
             plan,
             recorder,
             meter: Meter::new(epoch),
@@ -78,6 +81,12 @@ impl WorkerState {
     /// Ends the run because there is no more data.
     pub(super) fn end_for_data(&self) {
         self.out_of_data.send_replace(true);
+    }
+
+    /// Whether what is due then, from the start of the load, belongs to the measured numbers.
+    pub(crate) fn is_measured(&self, due_us: u64) -> bool {
+        let mut phases = self.phases.iter();
+        phases.any(|phase| phase.measured && (phase.start_us..phase.end_us).contains(&due_us))
     }
 
     /// How long after the epoch this is; ns.

@@ -3,6 +3,7 @@
 mod commands;
 mod exit_codes;
 mod gate;
+mod generator;
 mod nothing_lost;
 mod options;
 mod reports;
