@@ -19,6 +19,7 @@ use crate::cli::signals::StopOnSignal;
 use crate::demo::{Behavior, Demo};
 use crate::engine::{self, Stopper};
 use crate::error::Error;
+use crate::grading::Policy;
 use crate::metrics::{
     Fold, HealthSample, JournalWriter, Machine, RunDir, RunInfo, RunResult, Tick, write_atomically,
 };
@@ -107,7 +108,7 @@ impl ExecuteArgs {
     /// # Errors
     /// What kept it from being run. A failure to store the result is not an error yet: the numbers
     /// can still be reported.
-    pub fn execute(&self, plan: &Arc<Plan>) -> Result<ExecutedRun, Error> {
+    pub fn execute(&self, plan: &Arc<Plan>, policy: &Policy) -> Result<ExecutedRun, Error> {
         let demo = match plan.service {
             Service::Demo => Some(Demo::start(0, Behavior::default())?),
             Service::Url(_) => None,
@@ -122,13 +123,14 @@ impl ExecuteArgs {
         let started_at = jiff::Timestamp::now().to_string();
         // CI systems set variables that have no value to an empty text.
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        let info = RunInfo {
+        let mut info = RunInfo {
             assume_healthy: self.assume_healthy,
             boot_id: boot_id(),
             occasion: given(&self.occasion),
             build: given(&self.build),
             ..RunInfo::new(plan, directory.id(), &base, started_at, machine())
         };
+        policy.store_in(&mut info);
         let journal = JournalWriter::create(&directory.journal(), &info)?;
         let mode = DisplayMode::detect(self.quiet || self.no_progress);
         let stopper = Stopper::default();

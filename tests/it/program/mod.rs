@@ -2,6 +2,7 @@
 
 mod commands;
 mod exit_codes;
+mod first_week;
 mod gate;
 mod generator;
 mod nothing_lost;
