@@ -7,6 +7,7 @@ mod baseline;
 mod comparable;
 mod faults;
 mod gate;
+mod next_step;
 mod occasion;
 mod row;
 mod setup;
@@ -19,11 +20,11 @@ use crate::error::Error;
 use crate::metrics::RunResult;
 
 pub use baseline::Baseline;
-pub use comparable::check_plan;
+pub use comparable::{baseline_limits, check_plan};
 pub use faults::faults;
-pub use gate::Gate;
+pub use gate::{Caller, Gate};
 pub use occasion::occasions;
-pub use row::{Decision, Row};
+pub use row::{Decision, Outlook, Row};
 pub use statistical::{Design, Noise, PREDICTED_RUNS, Spread, Statistical};
 pub use threshold::Threshold;
 
@@ -41,6 +42,12 @@ pub struct Comparison {
     pub decision: Decision,
     /// With how many candidate runs in total to compare again, where that could settle it.
     pub next_look: Option<usize>,
+    /// Whether runs on the same occasions, up to the last look, could settle it. A job that makes its
+    /// runs in a row stops where they could not.
+    pub more_runs_help: bool,
+    /// What would settle an inconclusive comparison, for people; with options of the command that
+    /// compares only.
+    pub next_step: Option<String>,
     /// Each metric in total, then of each endpoint in the plan's order.
     pub rows: Vec<Row>,
     /// What makes the comparison less reliable than it looks.
@@ -71,12 +78,25 @@ pub fn compare(
         }
     }
     let settleable = decision == Decision::Inconclusive && rows.iter().any(|row| row.required);
+    let next_look = gate.next_look(candidates.len()).filter(|_| settleable);
+    let mut open = rows.iter().filter(|row| row.is_open());
+    let may_alarm = open.clone().any(|row| row.outlook.may_alarm);
+    let more_runs_help =
+        next_look.is_some() && (may_alarm || open.all(|row| row.outlook.may_clear));
+    let doubt = next_step::Doubt {
+        rows: &rows,
+        more_runs_help,
+        is_provisional: !gate.weaknesses(&baseline.runs).is_empty(),
+    };
+    let next_step = (decision == Decision::Inconclusive).then(|| doubt.next_step(gate));
     Ok(Comparison {
         gate: gate.name(),
         baseline: ids(&baseline.runs),
         candidates: ids(candidates),
         decision,
-        next_look: gate.next_look(candidates.len()).filter(|_| settleable),
+        next_look,
+        more_runs_help,
+        next_step,
         rows,
         warnings,
     })
@@ -84,10 +104,9 @@ pub fn compare(
 
 fn overall(rows: &[Row]) -> Decision {
     let any = |decision| rows.iter().any(|row| row.decision == decision);
-    let open = |row: &Row| row.required && row.decision == Decision::Inconclusive;
     if any(Decision::Regressed) {
         Decision::Regressed
-    } else if rows.iter().any(open) || !rows.iter().any(|row| row.required) {
+    } else if rows.iter().any(Row::is_open) || !rows.iter().any(|row| row.required) {
         Decision::Inconclusive
     } else if any(Decision::Improved) {
         Decision::Improved

@@ -4,6 +4,7 @@
 //! baseline (`comparison`), or how a grade looks (`report`).
 
 mod advice;
+mod breakdown;
 mod change;
 mod criterion;
 mod policy;
@@ -24,6 +25,7 @@ pub use policy::{FailOn, Policy};
 pub use recovery::Recovery;
 pub use score::{Letter, Severity};
 pub use verdict::Verdict;
+use verdict::{Evidence, Judgement};
 
 /// The grade of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +34,8 @@ pub struct Grading {
     pub verdict: Verdict,
     /// Why, most important first; may be there for a pass too.
     pub reasons: Vec<String>,
-    /// 0..=100; `None` for an INVALID run, and without SLOs or a baseline.
+    /// 0..=100; `None` for a run that neither passed nor failed, one in which nothing was measured or
+    /// next to nothing succeeded, and without SLOs or a baseline.
     pub score: Option<f64>,
     /// `None` when there is no score.
     pub letter: Option<Letter>,
@@ -64,26 +67,39 @@ impl Grading {
     /// Grades a run by its own SLOs, and by what a comparison found, if there was one.
     pub fn of(result: &RunResult, comparison: Option<&Comparison>, policy: &Policy) -> Self {
         let changes = comparison.map_or_else(Vec::new, change::changes);
-        Self::of_changes(result, &changes, policy)
+        let judges_nothing = comparison.is_some_and(change::judges_nothing);
+        Self::of_changes(result, &changes, judges_nothing, policy)
     }
 
-    fn of_changes(result: &RunResult, changes: &[Change], policy: &Policy) -> Self {
+    fn of_changes(
+        result: &RunResult,
+        changes: &[Change],
+        judges_nothing: bool,
+        policy: &Policy,
+    ) -> Self {
         let mut criteria: Vec<Criterion> = criterion::slo_criteria(result);
         criteria.extend(criterion::baseline_criteria(changes));
         criterion::share_out(&mut criteria);
         let invalid = result.invalid_because();
-        let score = if invalid.is_empty() && !verdict::is_cut_off(result) {
-            criterion::total(&criteria)
-        } else {
-            None
+        let breakdown = breakdown::of(result, &criteria);
+        let evidence = Evidence {
+            result,
+            invalid,
+            criteria: &criteria,
+            changes,
+            judges_nothing,
+            breakdown: breakdown.as_ref(),
         };
+        let judgement = verdict::of(evidence, policy);
+        let verdict = judgement.verdict;
+        let is_judged = matches!(verdict, Verdict::Pass | Verdict::Fail) && breakdown.is_none();
+        let score = criterion::total(&criteria).filter(|_| is_judged);
         let all_met = criteria.iter().all(|criterion| criterion.met);
         let letter = score.map(|score| Letter::of(score, all_met));
-        let (verdict, reasons) = verdict::of(result, invalid, &criteria, changes, policy);
-        let judged_exit = judged_exit(verdict, result, policy);
+        let judged_exit = judged_exit(&judgement, result, policy);
         Self {
             verdict,
-            reasons,
+            reasons: judgement.reasons,
             score,
             letter,
             next: score.and_then(|score| advice::next_letter(&criteria, score, letter?)),
@@ -124,12 +140,13 @@ impl Grading {
     }
 }
 
-fn judged_exit(verdict: Verdict, result: &RunResult, policy: &Policy) -> Exit {
+fn judged_exit(judgement: &Judgement, result: &RunResult, policy: &Policy) -> Exit {
     // A run that is inconclusive by itself does not pass: nothing measured is no pass.
     let tolerated = policy.tolerates_doubt && verdict::doubts(result).is_empty();
-    match verdict {
-        Verdict::Inconclusive if tolerated => Exit::Pass,
-        verdict => verdict.exit(),
+    match (judgement.verdict, policy.code_on_error) {
+        (Verdict::Inconclusive, _) if tolerated => Exit::Pass,
+        (Verdict::Fail, Some(code)) if judgement.is_unasked => Exit::Custom(code),
+        (verdict, _) => verdict.exit(),
     }
 }
 

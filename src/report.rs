@@ -18,7 +18,7 @@ mod sense;
 mod text;
 mod view;
 
-pub use contents::{Focus, Report};
+pub use contents::{Focus, Report, ReportedRun};
 pub use reporter::{LEAST_COLUMNS, Reporter};
 pub use text::{DEFAULT_COLUMNS, is_ascii_wanted, terminal_columns, to_ascii, wrap};
 

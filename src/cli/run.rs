@@ -17,11 +17,11 @@ use clap::Args;
 use super::args::gate::GateArgs;
 use super::args::plan::PlanArgs;
 use super::show::output::{FormatArgs, written};
-use crate::comparison::{Baseline, check_plan};
+use crate::comparison::{Baseline, Caller, baseline_limits, check_plan};
 use crate::error::{Error, Exit};
 use crate::grading::{FailOn, Grading, Policy, Verdict};
 use crate::metrics::{RunResult, check_writable};
-use crate::report::{FORMATS, Report};
+use crate::report::{FORMATS, Report, plain};
 use crate::units;
 use execute::ExecuteArgs;
 use repeat::{Repeat, Repeats};
@@ -86,7 +86,7 @@ pub struct RunArgs {
 /// # Errors
 /// What kept it from being run or stored. A verdict is not an error; it becomes the exit code.
 pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
-    let gate = args.gate.gate()?;
+    let gate = args.gate.gate(Caller::Run)?;
     let plan = args.plan.plan()?;
     let baseline = args.baseline.as_deref().map(Baseline::read).transpose()?;
     if let Some(baseline) = &baseline {
@@ -112,7 +112,7 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         policy: &policy,
     };
     let repeated = repeats.run(
-        || args.execute.execute(&plan),
+        || args.execute.execute(&plan, &policy),
         |text| args.execute.note(text),
     )?;
     args.print(&repeated.report, out)?;
@@ -146,7 +146,13 @@ impl RunArgs {
 fn save_baseline(path: &Path, report: &Report, runs: Vec<RunResult>) -> Result<(), Error> {
     let verdict = report.grading.verdict;
     if verdict == Verdict::Pass {
-        return Baseline::of_runs(runs, false)?.write(path);
+        let baseline = Baseline::of_runs(runs, false)?;
+        baseline.write(path)?;
+        for limit in baseline_limits(&baseline) {
+            let (path, limit) = (path.display(), plain(&limit));
+            let _ = writeln!(anstream::stderr(), "warning: `{path}`: {limit}");
+        }
+        return Ok(());
     }
     let directory = report.directory.as_deref().unwrap_or(Path::new(""));
     // On stderr, since a program may read the report; the exit code is the verdict's.

@@ -2,10 +2,11 @@
 //! reliable.
 
 use super::baseline::Baseline;
-use super::faults::faults;
-use super::gate::Gate;
+use super::faults::{faults, no_success, reference_faults};
+use super::gate::{Caller, Gate};
 use super::occasion::started_s;
-use super::setup::{RunSetup, differences, refuse};
+use super::setup::{NEW_BASELINE, RunSetup, differences, refuse};
+use super::statistical::{LEAST_SECONDS, PREDICTED_RUNS, Statistical};
 use crate::error::Error;
 use crate::metrics::{EndpointInfo, Machine, RunInfo, RunResult};
 use crate::plan::Plan;
@@ -37,11 +38,18 @@ pub fn check_plan(baseline: &Baseline, plan: &Plan, gate: &dyn Gate) -> Result<(
     let lengths = setup
         .measured()
         .map(|phase| (phase.end_us - phase.start_us) as f64 / 1e6);
-    // How long a run of a number of iterations takes is known only at its end.
-    if plan.load.iterations.is_none() {
-        reasons.extend(too_short("this run would be", lengths, gate));
+    let mut steps = Vec::new();
+    if !reasons.is_empty() {
+        steps.push(NEW_BASELINE.to_owned());
     }
-    refuse(reasons)
+    // How long a run of a number of iterations takes is known only at its end.
+    if plan.load.iterations.is_none()
+        && let Some(short) = too_short("this run would be", lengths, gate)
+    {
+        reasons.push(short);
+        steps.insert(0, longer(gate));
+    }
+    refuse(reasons, steps)
 }
 
 /// Checks that these runs can be compared to the baseline.
@@ -53,7 +61,7 @@ pub(super) fn check_candidates(
     candidates: &[RunResult],
     gate: &dyn Gate,
 ) -> Result<(), Error> {
-    let mut reasons = Vec::new();
+    let (mut reasons, mut short) = (Vec::new(), Vec::new());
     for candidate in candidates {
         for reason in differences(&baseline.runs, &RunSetup::of(&candidate.run)) {
             if !reasons.contains(&reason) {
@@ -66,14 +74,64 @@ pub(super) fn check_candidates(
                 .iter()
                 .map(|fault| format!("{name} {fault}")),
         );
-        reasons.extend(too_short(&format!("{name} is"), lengths_s(candidate), gate));
+        short.extend(too_short(&format!("{name} is"), lengths_s(candidate), gate));
     }
     reasons.extend(doubts(baseline));
     for run in &baseline.runs {
         let name = format!("baseline run `{}` is", run.run.id);
-        reasons.extend(too_short(&name, lengths_s(run), gate));
+        short.extend(too_short(&name, lengths_s(run), gate));
     }
-    refuse(reasons)
+    let mut steps = Vec::new();
+    if !short.is_empty() {
+        steps.push(longer(gate));
+    }
+    if !reasons.is_empty() && !gate.is_side_by_side() {
+        steps.push(NEW_BASELINE.to_owned());
+    }
+    reasons.extend(short);
+    refuse(reasons, steps)
+}
+
+/// What a baseline of these runs cannot be used for; phrases for people.
+pub fn baseline_limits(baseline: &Baseline) -> Vec<String> {
+    let futile = baseline.runs.iter().find_map(|run| {
+        let fault = no_success(run)?;
+        Some(format!(
+            "run `{}` {fault}, so nothing can be compared to it",
+            run.run.id
+        ))
+    });
+    if let Some(futile) = futile {
+        return vec![futile];
+    }
+    let gate = Statistical::default();
+    let mut short = baseline.runs.iter().filter_map(|run| {
+        let name = format!("run `{}` is", run.run.id);
+        too_short(&name, lengths_s(run), &gate)
+    });
+    if let Some(short) = short.next() {
+        return vec![format!(
+            "{short}; only `perfctl run --gate simple` can use this baseline, and `perfctl run \
+             --run-time {LEAST_SECONDS}s` makes runs that are long enough"
+        )];
+    }
+    let mut limits = gate.weaknesses(&baseline.runs);
+    if let Some(weakness) = limits.last_mut() {
+        let noise = gate.noise(&baseline.runs);
+        let of_most_runs = noise
+            .spreads
+            .iter()
+            .filter_map(|s| s.detectable?.last().copied());
+        if let Some(least) = of_most_runs.reduce(f64::min) {
+            let [.., most] = PREDICTED_RUNS;
+            weakness.push_str(&format!(
+                "; until then even {most} runs detect no slowdown below {}",
+                format_percent((least * 100.0).round() / 100.0)
+            ));
+        }
+        weakness.push_str("; `perfctl ab` needs no baseline");
+    }
+    limits
 }
 
 /// Why runs of the baseline cannot serve as a reference.
@@ -85,7 +143,11 @@ fn doubts(baseline: &Baseline) -> Vec<String> {
         .filter(|run| !baseline.is_forced(&run.run.id))
     {
         let name = format!("baseline run `{}`", run.run.id);
-        doubts.extend(faults(run).iter().map(|fault| format!("{name} {fault}")));
+        doubts.extend(
+            reference_faults(run)
+                .iter()
+                .map(|fault| format!("{name} {fault}")),
+        );
     }
     doubts
 }
@@ -97,11 +159,25 @@ fn too_short(what: &str, lengths_s: impl Iterator<Item = f64>, gate: &dyn Gate) 
     (longest_s.round() < least_s as f64).then(|| {
         let length = std::time::Duration::from_secs_f64(longest_s.max(0.0).round());
         format!(
-            "{what} too short to be judged: {} measured, {least_s} s are needed; use `--run-time \
-             {least_s}s`, or `--gate simple`, which does not measure the noise",
+            "{what} too short to be judged: {} measured, {least_s} s are needed",
             format_duration(length)
         )
     })
+}
+
+/// What makes runs long enough for the rule, or does without.
+fn longer(gate: &dyn Gate) -> String {
+    let least_s = gate.least_measured_s();
+    let simple = "`--gate simple` compares without knowing the noise";
+    match gate.caller() {
+        Caller::Run => format!("`--run-time {least_s}s` makes it long enough, and {simple}"),
+        Caller::Ab | Caller::Selfcheck => format!("`--run-time {least_s}s` makes it long enough"),
+        Caller::Compare | Caller::Report => {
+            format!(
+                "`perfctl run --run-time {least_s}s` makes runs that are long enough, and {simple}"
+            )
+        }
+    }
 }
 
 /// The actual length of each measured phase; s.
@@ -232,6 +308,15 @@ mod tests {
         undelivered.run.load = run().run.load;
         let error = check(run(), undelivered, &gate).unwrap_err();
         assert!(error.contains("20 of 100 arrivals dropped"), "{error}");
+    }
+
+    #[test]
+    fn a_run_in_which_nothing_succeeded_is_no_reference_but_can_be_compared() {
+        let failed = || fixture::run(&[("a", &[(Outcome::Http5xx, 1_000, 100)])]);
+        let gate = Threshold::default();
+        let error = check(failed(), run(), &gate).unwrap_err();
+        assert!(error.contains("has no successful request"), "{error}");
+        assert_eq!(check(run(), failed(), &gate), Ok(()));
     }
 
     #[test]

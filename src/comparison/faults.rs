@@ -1,6 +1,6 @@
 //! What is wrong with a run by itself, so that it cannot serve as a reference.
 
-use crate::metrics::RunResult;
+use crate::metrics::{Outcome, RunResult, Window};
 use crate::units::{format_count, format_counted};
 
 /// Why a run does not represent its service; phrases that follow its name.
@@ -19,4 +19,17 @@ pub fn faults(run: &RunResult) -> Vec<String> {
         .into_iter()
         .flatten()
         .collect()
+}
+
+/// The same for a run that others are compared to.
+pub(super) fn reference_faults(run: &RunResult) -> Vec<String> {
+    faults(run).into_iter().chain(no_success(run)).collect()
+}
+
+/// That every measured request failed, if so: there is nothing to compare to.
+pub(super) fn no_success(run: &RunResult) -> Option<String> {
+    let measured = run.cell(None, Window::Measured);
+    let succeeded = measured.count(|outcome| outcome == Outcome::Ok);
+    let is_futile = succeeded == 0 && measured.count(Outcome::is_failure) > 0;
+    is_futile.then(|| "has no successful request".to_owned())
 }

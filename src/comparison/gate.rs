@@ -5,10 +5,29 @@
 use super::row::Row;
 use crate::metrics::RunResult;
 
+/// The command that compares. Each has its own options, and suggests no others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Caller {
+    /// `perfctl run`.
+    #[default]
+    Run,
+    /// `perfctl ab`.
+    Ab,
+    /// `perfctl selfcheck`.
+    Selfcheck,
+    /// `perfctl compare`.
+    Compare,
+    /// `perfctl report`.
+    Report,
+}
+
 /// A rule that decides what changed between the runs of a baseline and those of a candidate.
 pub trait Gate {
     /// As `--gate` names it.
     fn name(&self) -> &'static str;
+
+    /// The command that compares.
+    fn caller(&self) -> Caller;
 
     /// The full seconds that at least one measured phase must have; 0 if any length will do.
     fn least_measured_s(&self) -> usize;

@@ -42,6 +42,20 @@ pub struct Row {
     /// What else changed along with a regression of the same endpoint: parts of the time, outcomes
     /// of failures, components.
     pub moved_with: Vec<String>,
+    /// What more runs could do for it, if it is not decided.
+    #[serde(skip)]
+    pub outlook: Outlook,
+}
+
+/// What more runs could do for a metric that is not decided.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outlook {
+    /// About how many candidate runs in total would settle it; `None` if no number would.
+    pub runs: Option<usize>,
+    /// Whether runs on the same occasions, up to the last look, might show a regression.
+    pub may_alarm: bool,
+    /// Whether they might show that it is unchanged.
+    pub may_clear: bool,
 }
 
 /// What a comparison decided about a metric.
@@ -87,7 +101,13 @@ impl Row {
             required: false,
             reason: String::new(),
             moved_with: Vec::new(),
+            outlook: Outlook::default(),
         }
+    }
+
+    /// Whether it leaves the overall decision open.
+    pub fn is_open(&self) -> bool {
+        self.required && self.decision == Decision::Inconclusive
     }
 
     /// What it is measured of: the endpoint, and the phase where there are several.

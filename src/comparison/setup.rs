@@ -34,15 +34,19 @@ impl<'a> RunSetup<'a> {
 /// # Errors
 /// [`Error::NotComparable`] with every reason.
 pub(super) fn check_same(baseline: &[RunResult], run: &RunInfo) -> Result<(), Error> {
-    refuse(differences(baseline, &RunSetup::of(run)))
+    let reasons = differences(baseline, &RunSetup::of(run));
+    refuse(reasons, vec![NEW_BASELINE.to_owned()])
 }
 
-/// An error of these reasons, if there are any.
-pub(super) fn refuse(mut reasons: Vec<String>) -> Result<(), Error> {
+/// The next step where the baseline does not fit.
+pub(super) const NEW_BASELINE: &str = "`perfctl run --save-baseline FILE` makes a new baseline";
+
+/// An error of these reasons, if there are any, followed by the next steps.
+pub(super) fn refuse(mut reasons: Vec<String>, steps: Vec<String>) -> Result<(), Error> {
     if reasons.is_empty() {
         return Ok(());
     }
-    reasons.push("`perfctl run --save-baseline FILE` makes a new baseline".into());
+    reasons.extend(steps);
     Err(Error::NotComparable(reasons))
 }
 
@@ -64,9 +68,7 @@ pub(super) fn differences(baseline: &[RunResult], setup: &RunSetup<'_>) -> Vec<S
         }
         if before.client != setup.client {
             let (then, now) = (before.client.name(), setup.client.name());
-            refuse(&format!(
-                "used the client `{then}`, not `{now}`: use the same `--client`"
-            ));
+            refuse(&format!("used the client `{then}`, not `{now}`"));
         }
         if before.endpoints != setup.endpoints {
             refuse("has different endpoints");

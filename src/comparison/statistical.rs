@@ -16,12 +16,13 @@ mod estimate;
 mod golden;
 mod measurements;
 mod noise;
+mod outlook;
 
 use self::difference::{Difference, LEAST_OCCASIONS};
 use self::error_rate::Rates;
 use self::estimate::{Estimate, mean_log};
 use self::measurements::{Measurements, RunNumbers};
-use super::gate::Gate;
+use super::gate::{Caller, Gate};
 use super::occasion::occasions;
 use super::row::{Decision, Row, metrics, scopes};
 use crate::metrics::RunResult;
@@ -42,11 +43,9 @@ const ERROR_MARGIN: f64 = 0.001;
 /// The rise of an error rate that must be ruled out to call it unchanged.
 const ERROR_TOLERANCE: f64 = 0.005;
 /// The full seconds that a phase must have, so that there are enough blocks to judge by.
-const LEAST_SECONDS: usize = 60;
+pub(super) const LEAST_SECONDS: usize = 60;
 /// How many response times must be above a percentile, in each run.
 const SAMPLES_BEYOND: f64 = 100.0;
-/// The highest number of runs that is suggested to settle a question.
-const MOST_RUNS: usize = 30;
 
 /// The gate and its parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -57,6 +56,8 @@ pub struct Statistical {
     pub tolerance: f64,
     /// How the runs were made.
     pub design: Design,
+    /// The command that compares.
+    pub caller: Caller,
 }
 
 /// How runs were made, which decides what counts as an independent observation.
@@ -76,6 +77,7 @@ impl Default for Statistical {
             margin: 0.05,
             tolerance: 0.1,
             design: Design::Occasions,
+            caller: Caller::Run,
         }
     }
 }
@@ -86,6 +88,7 @@ impl Statistical {
         Self {
             margin: 0.03,
             design: Design::SideBySide,
+            caller: Caller::Ab,
             ..Self::default()
         }
     }
@@ -111,6 +114,10 @@ impl Gate for Statistical {
             Design::SideBySide => "side_by_side",
             Design::Occasions | Design::EachRun => "statistical",
         }
+    }
+
+    fn caller(&self) -> Caller {
+        self.caller
     }
 
     fn is_side_by_side(&self) -> bool {
@@ -358,7 +365,7 @@ impl Statistical {
                 suspect,
             }
         };
-        questions
+        let mut questions: Vec<Question> = questions
             .into_iter()
             .map(|mut question| {
                 match &question.evidence {
@@ -367,7 +374,9 @@ impl Statistical {
                 }
                 question
             })
-            .collect()
+            .collect();
+        self.foresee(&mut questions, runs);
+        questions
     }
 
     /// The decision of a metric that is judged.
@@ -391,42 +400,23 @@ impl Statistical {
         } else if rejected.suspect && effect > margin {
             // Not certain enough to fail the job, but too suspicious to pass it.
             row.required = true;
-            row.reason = "it looks worse, but more runs have to confirm it".into();
+            row.reason = "it looks worse".into();
+            if let Evidence::Difference(difference) = evidence {
+                row.outlook.runs = self.runs_to_settle(difference, runs);
+            }
         } else if rejected.improved && -effect > margin {
             row.decision = Decision::Improved;
         } else if upper < tolerance {
             row.decision = Decision::Unchanged;
         } else {
-            row.reason = match evidence {
-                Evidence::Difference(difference) => self.what_would_settle(difference, runs),
-                Evidence::Rates(_) => {
-                    "an increase of 0.5 percentage points cannot be ruled out".into()
+            match evidence {
+                Evidence::Difference(difference) => {
+                    row.outlook.runs = self.runs_to_settle(difference, runs);
                 }
-            };
-        }
-    }
-
-    /// How many runs would settle it, if they vary as much as these do.
-    fn what_would_settle(&self, difference: &Difference, runs: usize) -> String {
-        let tolerance = self.tolerance.ln_1p();
-        let occasions = difference.occasions as usize;
-        let settled = |per_occasion: usize| {
-            let foreseen = difference.with_runs(per_occasion);
-            let alarm = foreseen.log > self.margin.ln_1p()
-                && foreseen.p_value() < self.alpha(per_occasion * occasions);
-            alarm || foreseen.bounds(1.0 - BETA).1 < tolerance
-        };
-        let now = runs.div_ceil(occasions.max(1));
-        match (now + 1..=MOST_RUNS).find(|per_occasion| settled(*per_occasion)) {
-            Some(per_occasion) if self.design == Design::SideBySide => {
-                format!("about {per_occasion} runs of each would settle it")
+                Evidence::Rates(_) => {
+                    row.reason = "an increase of 0.5 percentage points cannot be ruled out".into();
+                }
             }
-            Some(per_occasion) => {
-                format!("about {} runs would settle it", per_occasion * occasions)
-            }
-            None => "more runs are unlikely to settle it: use a baseline of more occasions, or a \
-                 quieter machine"
-                .into(),
         }
     }
 }

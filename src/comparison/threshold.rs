@@ -1,6 +1,6 @@
 //! The simple rule: worse by more than a share of the baseline, and by more than a minimum.
 
-use super::gate::Gate;
+use super::gate::{Caller, Gate};
 use super::row::{Decision, Row, metrics, scopes};
 use crate::metrics::{Cell, RunResult, Summary, Window};
 use crate::plan::{Direction, Metric, SloScope};
@@ -21,12 +21,15 @@ const SAMPLES_BEYOND: f64 = 10.0;
 pub struct Threshold {
     /// The relative change that is allowed, such as 0.1.
     pub max_regression: f64,
+    /// The command that compares.
+    pub caller: Caller,
 }
 
 impl Default for Threshold {
     fn default() -> Self {
         Self {
             max_regression: 0.1,
+            caller: Caller::Run,
         }
     }
 }
@@ -34,6 +37,10 @@ impl Default for Threshold {
 impl Gate for Threshold {
     fn name(&self) -> &'static str {
         "simple"
+    }
+
+    fn caller(&self) -> Caller {
+        self.caller
     }
 
     fn least_measured_s(&self) -> usize {

@@ -31,6 +31,10 @@ pub(super) struct Meter {
     lags_us: RefCell<Vec<u64>>,
     taken: Cell<Instant>,
     cpu_at_take: Cell<Duration>,
+    /// How often a user of the open model was polled so far.
+    polls: Cell<u64>,
+    /// How long the worker polled for its next arrival since the last call of `take`.
+    waited_ns: Cell<u64>,
 }
 
 impl Meter {
@@ -44,7 +48,26 @@ impl Meter {
             lags_us: RefCell::default(),
             taken: Cell::new(now),
             cpu_at_take: Cell::new(thread_cpu()),
+            polls: Cell::default(),
+            waited_ns: Cell::default(),
         }
+    }
+
+    /// A user of the open model is about to be polled.
+    pub(super) fn poll(&self) {
+        self.polls.set(self.polls.get().wrapping_add(1));
+    }
+
+    /// How often a user was polled; only differences mean something.
+    pub(super) fn polls(&self) -> u64 {
+        self.polls.get()
+    }
+
+    /// The worker polled for its next arrival for this long, while no user had anything to do. That
+    /// uses the processor, but is not work.
+    pub(super) fn waited(&self, length: Duration) {
+        self.waited_ns
+            .set(self.waited_ns.get().saturating_add(as_ns(length)));
     }
 
     /// A request was sent, this long after the epoch.
@@ -57,6 +80,11 @@ impl Meter {
     pub(super) fn ended(&self, at_ns: u64) {
         self.count(at_ns);
         self.in_flight.set(self.in_flight.get().saturating_sub(1));
+    }
+
+    /// Takes how long the worker only polled since the last call.
+    pub(super) fn take_waited(&self) -> Duration {
+        Duration::from_nanos(self.waited_ns.take())
     }
 
     fn count(&self, now_ns: u64) {
@@ -85,8 +113,9 @@ impl Meter {
         let now = Instant::now();
         self.count(as_ns(now.saturating_duration_since(self.epoch)));
         let cpu = thread_cpu();
+        let used = cpu.saturating_sub(self.cpu_at_take.replace(cpu));
         WorkerHealth {
-            cpu_us: as_us(cpu.saturating_sub(self.cpu_at_take.replace(cpu))),
+            cpu_us: as_us(used.saturating_sub(self.take_waited())),
             wall_us: as_us(now.saturating_duration_since(self.taken.replace(now))),
             in_flight_us: self.in_flight_ns.take() / 1_000,
             lags_us: self.lags_us.take(),
@@ -206,6 +235,20 @@ mod tests {
         meter.ended(500_000_000);
         assert_eq!(meter.take().in_flight_us, 100_000);
         assert_eq!(meter.take().in_flight_us, 0);
+    }
+
+    #[tokio::test]
+    async fn polling_for_the_next_arrival_is_no_work() {
+        let meter = Meter::new(Instant::now());
+        let before = thread_cpu();
+        while thread_cpu() - before < Duration::from_millis(20) {
+            std::hint::spin_loop();
+        }
+        meter.waited(Duration::from_millis(15));
+        let rest_us = meter.take().cpu_us;
+        assert!((5_000..20_000).contains(&rest_us), "{rest_us}");
+        meter.waited(Duration::from_secs(3_600));
+        assert_eq!(meter.take().cpu_us, 0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,8 @@
 //! The open model: arrivals on a schedule, whatever the service does.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -71,8 +73,11 @@ impl Drop for Arrival {
             return;
         }
         let state = &self.state;
-        state.recorder.dropped(self.why == DropReason::Late);
         let intended_us = as_us(self.due.saturating_duration_since(state.epoch));
+        state.recorder.dropped();
+        if self.why == DropReason::Late {
+            state.recorder.dropped_late(state.is_measured(intended_us));
+        }
         for subject in state.first_subjects(self.class, self.task) {
             let sample = Sample::new(subject, Outcome::Dropped, intended_us);
             let text = self.why.text().to_owned();
@@ -161,7 +166,7 @@ pub(super) async fn drive<C: Client + 'static>(
         let due = state.epoch + due;
         if due > Instant::now() {
             tokio::select! {
-                () = timer.sleep_until(due) => {}
+                () = timer.sleep_until(due, &state.meter) => {}
                 () = halt.halted() => {}
             }
             released = 0;
@@ -258,14 +263,22 @@ async fn serve<C: Client>(
         // `on_start` is scheduled in place of the first task. If it fails, the next arrival tries it
         // again.
         let mut due = Some(arrival.due);
-        if !is_started {
-            is_started = user.start(&mut due).await;
-        }
-        if !is_started {
-            arrival.drop_for(DropReason::NotReady);
-        } else if let Some(rng) = arrival.rng.take() {
-            user.arrive(arrival.k, arrival.task, rng, due).await;
-        }
+        let mut work = pin!(async {
+            if !is_started {
+                is_started = user.start(&mut due).await;
+            }
+            if !is_started {
+                arrival.drop_for(DropReason::NotReady);
+            } else if let Some(rng) = arrival.rng.take() {
+                user.arrive(arrival.k, arrival.task, rng, due).await;
+            }
+        });
+        // So that the timer can tell a turn in which users work from one in which it only waits.
+        poll_fn(|context| {
+            state.meter.poll();
+            work.as_mut().poll(context)
+        })
+        .await;
         drop(running);
         free.borrow_mut()[class].push(seat.clone());
         halt.user_freed.notify_one();

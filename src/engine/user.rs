@@ -257,7 +257,7 @@ impl<C: Client> User<C> {
         } else {
             let intended = intended.unwrap_or(now);
             let intended_us = as_us(intended.saturating_duration_since(state.epoch));
-            state.recorder.dropped(false);
+            state.recorder.dropped();
             let sample = Sample::new(index as u16, error.outcome, intended_us);
             state.recorder.record(sample, Some(text.into()));
         }

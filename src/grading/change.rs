@@ -33,6 +33,12 @@ pub(super) enum Finding {
     Undecided,
 }
 
+/// Whether a comparison is inconclusive because it had too little data for every metric.
+pub(super) fn judges_nothing(comparison: &Comparison) -> bool {
+    let is_open = comparison.decision == Decision::Inconclusive;
+    is_open && !comparison.rows.iter().any(|row| row.required)
+}
+
 /// The rows of a comparison that a verdict depends on.
 pub(super) fn changes(comparison: &Comparison) -> Vec<Change> {
     let rows = comparison.rows.iter();

@@ -1,14 +1,17 @@
 //! The verdict: passed, failed, inconclusive or INVALID, and its exit code.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
+use super::breakdown::{Breakdown, BreakdownKind};
 use super::change::{Change, Finding};
 use super::criterion::{Criterion, CriterionKind};
 use super::policy::Policy;
 use crate::error::Exit;
 use crate::metrics::{Outcome, RunResult, Window};
 use crate::plan::SloScope;
-use crate::units::{format_count, format_counted};
+use crate::units::{format_count, format_counted, format_duration};
 
 /// The verdict on a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -45,29 +48,81 @@ impl Verdict {
     }
 }
 
-/// The verdict and its reasons. The worst verdict wins; INVALID comes before all others.
-pub(super) fn of(
-    result: &RunResult,
-    invalid: Vec<String>,
-    criteria: &[Criterion],
-    changes: &[Change],
-    policy: &Policy,
-) -> (Verdict, Vec<String>) {
-    if !invalid.is_empty() {
-        return (Verdict::Invalid, invalid);
+/// What a verdict follows from.
+pub(super) struct Evidence<'a> {
+    pub(super) result: &'a RunResult,
+    /// Why the run is INVALID; empty for a valid one.
+    pub(super) invalid: Vec<String>,
+    pub(super) criteria: &'a [Criterion],
+    pub(super) changes: &'a [Change],
+    /// Whether there is a comparison that had too little data for every metric.
+    pub(super) judges_nothing: bool,
+    /// Why the run has nothing to grade, if so.
+    pub(super) breakdown: Option<&'a Breakdown>,
+}
+
+/// A verdict and why.
+pub(super) struct Judgement {
+    pub(super) verdict: Verdict,
+    /// Most important first.
+    pub(super) reasons: Vec<String>,
+    /// Whether it fails for nothing but failed requests, which no SLO limits.
+    pub(super) is_unasked: bool,
+}
+
+impl Judgement {
+    fn new(verdict: Verdict, reasons: Vec<String>) -> Self {
+        Self {
+            verdict,
+            reasons,
+            is_unasked: false,
+        }
     }
-    if is_cut_off(result) {
-        let why = "the run was stopped before anything was measured".to_owned();
-        return (Verdict::Inconclusive, vec![why]);
+}
+
+/// The verdict and its reasons. The worst verdict wins; INVALID comes before all others. That the run
+/// was stopped is said in any case.
+pub(super) fn of(evidence: Evidence<'_>, policy: &Policy) -> Judgement {
+    let stopped = stopped_early(evidence.result);
+    let mut judgement = judge(evidence, policy);
+    if let Some(stopped) = stopped
+        && !judgement.reasons.contains(&stopped)
+    {
+        judgement.reasons.push(stopped);
+    }
+    judgement
+}
+
+fn judge(evidence: Evidence<'_>, policy: &Policy) -> Judgement {
+    let Evidence {
+        result,
+        invalid,
+        criteria,
+        changes,
+        judges_nothing,
+        breakdown,
+    } = evidence;
+    if !invalid.is_empty() {
+        return Judgement::new(Verdict::Invalid, invalid);
     }
     let fail_on = policy.fail_on;
-    let failed_requests = result.count(Outcome::is_failure);
-    let mut failures: Vec<String> = criteria
+    let missed: Vec<&Criterion> = criteria
         .iter()
         .filter(|criterion| criterion.kind == CriterionKind::Slo && fail_on.slo)
         .filter(|criterion| !criterion.met && !criterion.advisory)
-        .map(describe_miss)
         .collect();
+    let broken = |kinds: &[BreakdownKind]| breakdown.filter(|b| kinds.contains(&b.kind));
+    if let Some(nothing) = broken(&[BreakdownKind::Nothing, BreakdownKind::NothingAfterFailures]) {
+        let failed = nothing.kind == BreakdownKind::NothingAfterFailures;
+        // A run that was stopped before might still have measured something.
+        let fails = result.is_finished()
+            && (!missed.is_empty() || failed && (fail_on.slo || fail_on.errors));
+        let verdict = match fails {
+            true => Verdict::Fail,
+            false => Verdict::Inconclusive,
+        };
+        return Judgement::new(verdict, vec![nothing.text.clone()]);
+    }
     // Endpoints before the total: they are more specific.
     let of = |finding| {
         let is_total = |change: &&Change| change.scope == SloScope::Total;
@@ -81,32 +136,42 @@ pub(super) fn of(
         all.filter(|_| fail_on.regression)
             .map(|change| change.sentence.clone())
     };
-    failures.extend(of(Finding::Regressed));
+    let regressions: Vec<String> = of(Finding::Regressed).collect();
+    let failures = broken(&[BreakdownKind::Failures]);
+    if let Some(failures) = failures.filter(|_| fail_on.slo || fail_on.errors) {
+        // What the failures did to the SLOs says the same again.
+        let is_unasked = missed.is_empty() && regressions.is_empty() && !fail_on.errors;
+        return Judgement {
+            is_unasked,
+            ..Judgement::new(Verdict::Fail, vec![failures.text.clone()])
+        };
+    }
+    let mut reasons: Vec<String> = missed.into_iter().map(describe_miss).collect();
+    reasons.extend(regressions);
+    let failed_requests = result.count(Outcome::is_failure);
     if fail_on.errors && failed_requests > 0 {
-        failures.push(format!(
+        reasons.push(format!(
             "{} failed",
             format_counted(failed_requests, "request")
         ));
     }
-    if !failures.is_empty() {
-        return (Verdict::Fail, failures);
+    if !reasons.is_empty() {
+        return Judgement::new(Verdict::Fail, reasons);
     }
     let mut open = doubts(result);
     open.extend(of(Finding::Undecided));
-    if !open.is_empty() {
-        return (Verdict::Inconclusive, open);
+    if judges_nothing && fail_on.regression {
+        open.push("the comparison has too little data to judge any metric".into());
     }
-    let reasons = match criteria {
-        [] => vec!["no SLOs defined, and no baseline given".into()],
+    if !open.is_empty() {
+        return Judgement::new(Verdict::Inconclusive, open);
+    }
+    let reasons = match (failures, criteria) {
+        (Some(failures), _) => vec![failures.text.clone()],
+        (None, []) => vec!["no SLOs defined, and no baseline given".into()],
         _ => Vec::new(),
     };
-    (Verdict::Pass, reasons)
-}
-
-/// Whether a signal, or the end of perfctl itself, came before the first measured request: the SLOs
-/// then do not apply to the run.
-pub(super) fn is_cut_off(result: &RunResult) -> bool {
-    !result.is_finished() && result.summary(None, Window::Measured).requests == 0
+    Judgement::new(Verdict::Pass, reasons)
 }
 
 /// Why the run is inconclusive by itself, whatever the criteria.
@@ -115,13 +180,7 @@ pub(super) fn doubts(result: &RunResult) -> Vec<String> {
     if result.summary(None, Window::Measured).requests == 0 {
         open.push("no request was measured".to_owned());
     }
-    match result.run.ending.as_ref().map(|ending| ending.signal) {
-        Some(None) => {}
-        Some(Some(_)) => open.push("the run was stopped early".into()),
-        None => {
-            open.push("perfctl was killed during the run; the last second may be missing".into())
-        }
-    }
+    open.extend(stopped_early(result));
     if let Some((dropped, planned)) = result.undelivered() {
         open.push(format!(
             "the load was not delivered: {} of {} dropped",
@@ -130,6 +189,29 @@ pub(super) fn doubts(result: &RunResult) -> Vec<String> {
         ));
     }
     open
+}
+
+/// That the run ended before its time, if so: `stopped after 7s of 20s`.
+fn stopped_early(result: &RunResult) -> Option<String> {
+    let load = &result.run.load;
+    let Some(ending) = &result.run.ending else {
+        let text = "perfctl was killed during the run; the last second may be missing";
+        return Some(text.into());
+    };
+    ending.signal?;
+    let unit_us = match ending.stopped_at_us {
+        0..1_000_000 => 1_000,
+        _ => 100_000,
+    };
+    let after = Duration::from_micros(ending.stopped_at_us / unit_us * unit_us);
+    let after = format_duration(after);
+    Some(match load.iterations {
+        Some(iterations) => format!(
+            "stopped after {after}, before its {} were done",
+            format_counted(iterations, "iteration")
+        ),
+        None => format!("stopped after {after} of {}", format_duration(load.total())),
+    })
 }
 
 fn describe_miss(criterion: &Criterion) -> String {
@@ -200,8 +282,9 @@ mod tests {
         result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.01)];
         let grading = Grading::of(&result, None, &Policy::default());
         assert_eq!(grading.verdict, Verdict::Fail);
-        assert_eq!(grading.reasons, ["error_rate: no data"]);
-        assert_eq!(grading.score, Some(0.0));
+        assert_eq!(grading.reasons, ["nothing measured: no request was sent"]);
+        assert_eq!((grading.score, grading.letter), (None, None));
+        assert_eq!(judge(&result, fail_on("none")), (Verdict::Inconclusive, 3));
     }
 
     #[test]
@@ -224,6 +307,82 @@ mod tests {
             (cut_off.verdict, cut_off.score),
             (Verdict::Inconclusive, None)
         );
+        assert!(
+            cut_off.reasons[1].starts_with("stopped after 12s of "),
+            "{:?}",
+            cut_off.reasons
+        );
+    }
+
+    #[test]
+    fn nothing_measured_because_of_failures_is_a_failure_without_slos_too() {
+        let mut result = fixture::run(&[("log in", &[])]);
+        let ramp = &mut result.endpoints[0].phases[0];
+        ramp.outcomes.insert(Outcome::Http4xx, 20);
+        ramp.failed = crate::metrics::SparseHistogram::of(&mut [1_000; 20]);
+        let totals = &mut result.run.ending.as_mut().unwrap().totals;
+        (totals.planned, totals.started) = (20, 20);
+        let grading = Grading::of(&result, None, &Policy::default());
+        assert_eq!(grading.verdict, Verdict::Fail);
+        assert!(grading.reasons[0].starts_with("nothing measured: log in: "));
+        assert_eq!(judge(&result, fail_on("errors")), (Verdict::Fail, 1));
+        assert_eq!(judge(&result, fail_on("none")), (Verdict::Inconclusive, 3));
+        let policy = Policy {
+            code_on_error: Some(0),
+            ..Policy::default()
+        };
+        assert_eq!(judge(&result, policy), (Verdict::Fail, 1));
+    }
+
+    #[test]
+    fn a_run_whose_requests_all_failed_fails_without_slos_and_has_no_grade() {
+        let mut result = fixture::run(&[("a", &[(Outcome::Http5xx, 10, 30)])]);
+        let grade = |result: &RunResult, policy| Grading::of(result, None, &policy);
+        let found = grade(&result, Policy::default());
+        assert_eq!((found.verdict, found.score), (Verdict::Fail, None));
+        assert!(found.reasons[0].starts_with("all 30 requests failed: a: "));
+        assert_eq!(grade(&result, fail_on("none")).verdict, Verdict::Pass);
+        // As Locust does, if that is asked for; but not if an SLO is missed.
+        let policy = Policy {
+            code_on_error: Some(7),
+            ..Policy::default()
+        };
+        assert_eq!(judge(&result, policy), (Verdict::Fail, 7));
+        result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.01)];
+        assert_eq!(judge(&result, policy), (Verdict::Fail, 1));
+        let found = grade(&result, Policy::default());
+        assert_eq!(found.reasons.len(), 1, "no followers: {:?}", found.reasons);
+    }
+
+    #[test]
+    fn a_stopped_run_says_so_whatever_its_verdict() {
+        let of = |requests: fixture::Requests<'_>| {
+            let mut result = fixture::run(&[("a", requests)]);
+            let ending = result.run.ending.as_mut().unwrap();
+            (ending.signal, ending.stopped_at_us) = (Some(2), 7_090_000);
+            result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.001)];
+            let grading = Grading::of(&result, None, &Policy::default());
+            let stopped = "stopped after 7s of 12s".to_owned();
+            assert!(grading.reasons.contains(&stopped), "{:?}", grading.reasons);
+            grading.verdict
+        };
+        assert_eq!(of(FAILURES), Verdict::Fail);
+        assert_eq!(of(&[(Outcome::Http5xx, 10, 9)]), Verdict::Fail);
+        assert_eq!(of(&[(Outcome::Ok, 10, 9)]), Verdict::Inconclusive);
+        assert_eq!(of(&[(Outcome::LocalFd, 10, 9)]), Verdict::Invalid);
+        assert_eq!(of(&[]), Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn only_a_run_that_was_judged_has_a_grade() {
+        let mut result = fixture::run(&[("a", FAILURES)]);
+        result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.001)];
+        let letter = |result: &RunResult| Grading::of(result, None, &Policy::default()).letter;
+        assert!(letter(&result).is_some(), "it failed");
+        result.run.slos[0].limit = 0.5;
+        assert!(letter(&result).is_some(), "it passed");
+        result.run.ending.as_mut().unwrap().signal = Some(2);
+        assert_eq!(letter(&result), None, "it was stopped");
     }
 
     #[test]
@@ -260,8 +419,9 @@ mod tests {
             finding,
             sentence: "error_rate: inconclusive".into(),
         };
-        let verdict =
-            |finding, policy| Grading::of_changes(&result, &[change(finding)], &policy).verdict;
+        let verdict = |finding, policy| {
+            Grading::of_changes(&result, &[change(finding)], false, &policy).verdict
+        };
         assert_eq!(
             verdict(Finding::Undecided, Policy::default()),
             Verdict::Inconclusive
@@ -292,7 +452,7 @@ mod tests {
                 finding,
                 sentence: String::new(),
             };
-            let grading = Grading::of_changes(result, &[change], &policy);
+            let grading = Grading::of_changes(result, &[change], false, &policy);
             grading.exit.code()
         };
         let sound = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 10)])]);

@@ -1,5 +1,7 @@
 //! What the numbers of a result say: statistics, steadiness, the knee, and whether they are valid.
 
+mod concern;
+mod dropped;
 mod health;
 pub(super) mod knee;
 pub(super) mod statistics;

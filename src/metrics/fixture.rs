@@ -141,6 +141,8 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         client: Default::default(),
         insecure: false,
         assume_healthy: false,
+        fail_on: None,
+        exit_code_on_error: None,
         ending: None,
     };
     let end_us = run.phases.last().unwrap().end_us;
@@ -168,6 +170,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
             planned,
             started: planned - dropped,
             dropped_late: 0,
+            dropped_late_measured: 0,
             failed_starts: 0,
             panics: 0,
         },

@@ -15,7 +15,6 @@ use super::view;
 use crate::comparison::{Comparison, Decision};
 use crate::grading::{Criterion, Severity, Verdict};
 use crate::metrics::Window;
-use crate::units::format_counted;
 use page::{BOLD, DIM, Page, beside, color, paragraph, parts, section, table};
 
 /// The maximum number of lines of an error's example.
@@ -39,6 +38,7 @@ impl Reporter for ConsoleReporter {
         for line in parts(&harmless(&how), page.text_columns()) {
             page.dimmed(&line)?;
         }
+        runs(report, page)?;
         if report.focus == Focus::Run {
             slos(report, page)?;
             if view::is_quick_look(report) {
@@ -71,42 +71,54 @@ fn verdict(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
         Verdict::Invalid => color(AnsiColor::Magenta),
     }
     .bold();
-    let says = match (report.focus, grading.verdict) {
-        (_, Verdict::Invalid) => "no grade: the numbers say nothing about the service".into(),
-        (Focus::Comparison, _) => view::comparison_sentence(report),
-        (Focus::Run, _) => view::grade(report),
-    };
+    let (says, reasons) = view::verdict(report);
     beside(
         (grading.verdict.name(), style),
         (&harmless(&says), BOLD),
         page,
     )?;
-    for reason in grading.reasons.iter().take(REASONS) {
+    for reason in reasons.iter().take(REASONS) {
         paragraph("  - ", reason, page)?;
     }
-    if grading.reasons.len() > REASONS {
-        let more = grading.reasons.len() - REASONS;
+    if reasons.len() > REASONS {
+        let more = reasons.len() - REASONS;
         paragraph("  - ", &format!("and {more} more"), page)?;
     }
-    if let (Focus::Run, Some(next)) = (report.focus, &grading.next) {
-        let text = format!("for {}: {}", next.letter.name(), next.how);
-        paragraph("  > ", &text, page)?;
+    if let Some(step) = view::next_step(report) {
+        paragraph("  > ", &step, page)?;
     }
     Ok(())
 }
 
-fn severity_paint(criterion: &Criterion) -> (&'static str, Paint) {
+/// A row for each run, where there are several.
+fn runs(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
+    if report.runs.is_empty() {
+        return Ok(());
+    }
+    section("Runs", "", page)?;
+    let mut grid = numbers_grid(&view::NUMBERS);
+    for run in &report.runs {
+        let mut cells = vec![run.name.clone()];
+        cells.extend(view::numbers(&run.summary));
+        grid.row(cells, Paint::default());
+    }
+    table(grid, page)
+}
+
+/// The mark of a criterion, grey where nothing is met or missed.
+fn severity_paint(criterion: &Criterion, is_judged: bool) -> (&'static str, Paint) {
     let (mark, style) = match criterion.severity {
         Severity::Success => ("✓", color(AnsiColor::Green)),
         Severity::Close | Severity::Warning => ("!", color(AnsiColor::Yellow)),
         Severity::Critical => ("✗", color(AnsiColor::Red)),
     };
     let word = match criterion.severity {
+        _ if !is_judged => "",
         Severity::Success => "",
         severity => severity.name(),
     };
     let paint = Paint {
-        mark: style,
+        mark: if is_judged { style } else { DIM },
         word,
         ..Paint::default()
     };
@@ -119,12 +131,13 @@ fn slos(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
         true => view::points_lost(criterion),
         false => String::new(),
     };
-    let costly = report.grading.slos().any(|c| !points(c).is_empty());
+    let are_judged = view::are_judged(report);
+    let costly = view::slos(report).any(|c| !points(c).is_empty());
     let lost = if costly { "points lost" } else { "" };
     let header = ["", "SLO", "limit", "measured", "", lost];
     let mut grid = Grid::new(&header, &[0, 1, 4], 1).optional(&[5, 4]);
-    for criterion in report.grading.slos() {
-        let (mark, paint) = severity_paint(criterion);
+    for criterion in view::slos(report) {
+        let (mark, paint) = severity_paint(criterion, are_judged);
         let cells = vec![
             mark.to_owned(),
             view::criterion_name(criterion),
@@ -144,15 +157,7 @@ fn slos(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
 
 fn endpoints(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
     let total = report.result.summary(None, Window::Measured);
-    section(
-        "Endpoints",
-        &format!(
-            "{}{}",
-            format_counted(total.requests, "request"),
-            view::error_share(&total)
-        ),
-        page,
-    )?;
+    section("Endpoints", &view::endpoints_aside(report, &total), page)?;
     let mut grid = numbers_grid(&view::NUMBERS);
     let rows = view::endpoints(&report.result, &total);
     let last = rows.len() - 1;
@@ -399,6 +404,29 @@ mod tests {
         assert!(text.starts_with("INVALID"), "{text}");
         assert!(!text.contains("of 100"), "no grade: {text}");
         assert_data_eq!(text, file!["golden/invalid.txt"].raw());
+    }
+
+    /// Green and red say that something is met or missed.
+    #[test]
+    fn the_marks_of_a_run_that_is_not_judged_are_grey() {
+        let colored = |report: &Report| {
+            let mut out = Vec::new();
+            ConsoleReporter
+                .report(report, DEFAULT_COLUMNS, &mut out)
+                .unwrap();
+            let text = String::from_utf8(out).unwrap();
+            let is_mark = |line: &&str| ["✓", "✗", "!  "].iter().any(|mark| line.contains(mark));
+            let marks: Vec<String> = text.lines().filter(is_mark).map(str::to_owned).collect();
+            assert!(!marks.is_empty());
+            marks
+        };
+        let is_colored = |line: &String| {
+            ["\u{1b}[32m", "\u{1b}[31m", "\u{1b}[33m"]
+                .iter()
+                .any(|c| line.contains(c))
+        };
+        assert!(colored(&fixture::failing()).iter().all(is_colored));
+        assert!(!colored(&fixture::invalid()).iter().any(is_colored));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::comparison::Comparison;
 use crate::grading::Grading;
-use crate::metrics::RunResult;
+use crate::metrics::{RunResult, Summary, Window};
 
 /// Everything a report is about.
 #[derive(Debug, Clone)]
@@ -15,10 +15,52 @@ pub struct Report {
     pub grading: Grading,
     /// The changes against a baseline, if there was one.
     pub comparison: Option<Comparison>,
+    /// All runs that the report covers, if there are several; `result` is the last of them.
+    pub runs: Vec<ReportedRun>,
     /// The directory with the files of the run, if it is known.
     pub directory: Option<PathBuf>,
+    /// Whether the runs were made by an earlier command: then options that texts suggest are those of
+    /// `perfctl run`.
+    pub is_stored: bool,
     /// Whether the run or the comparison comes first.
     pub focus: Focus,
+}
+
+/// One of several runs.
+#[derive(Debug, Clone)]
+pub struct ReportedRun {
+    /// The name of the run, after that of its side where there are two.
+    pub name: String,
+    /// The numbers of its measured phases.
+    pub summary: Summary,
+}
+
+impl ReportedRun {
+    /// Each of these runs; none for a single one.
+    pub fn several(runs: &[RunResult]) -> Vec<Self> {
+        match runs {
+            [] | [_] => Vec::new(),
+            runs => runs.iter().map(|run| Self::new(&run.run.id, run)).collect(),
+        }
+    }
+
+    /// The runs of two sides, `a` and `b`.
+    pub fn of_sides(sides: [&[RunResult]; 2]) -> Vec<Self> {
+        let sides = ["a", "b"].into_iter().zip(sides);
+        let of_side = |(side, runs): (&str, &[RunResult])| -> Vec<Self> {
+            let runs = runs.iter();
+            runs.map(|run| Self::new(&format!("{side} {}", run.run.id), run))
+                .collect()
+        };
+        sides.flat_map(of_side).collect()
+    }
+
+    fn new(name: &str, run: &RunResult) -> Self {
+        Self {
+            name: name.to_owned(),
+            summary: run.summary(None, Window::Measured),
+        }
+    }
 }
 
 /// What a report puts first.

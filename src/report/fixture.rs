@@ -33,6 +33,8 @@ pub fn report(result: RunResult, comparison: Option<Comparison>) -> Report {
         grading: Grading::of(&result, comparison.as_ref(), &Policy::default()),
         result,
         comparison,
+        runs: Vec::new(),
+        is_stored: false,
         directory: None,
         focus: Focus::Run,
     }

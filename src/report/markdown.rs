@@ -6,7 +6,6 @@ use super::contents::{Focus, Report};
 use super::reporter::Reporter;
 use super::text::harmless;
 use super::view;
-use crate::grading::Verdict;
 use crate::metrics::Window;
 use crate::units::{format_count, format_percent};
 
@@ -17,26 +16,22 @@ impl Reporter for MarkdownReporter {
     fn report(&self, report: &Report, _columns: usize, out: &mut dyn Write) -> io::Result<()> {
         let grading = &report.grading;
         let has_no_verdict = view::has_no_verdict(report);
-        let says = match (report.focus, grading.verdict) {
-            (_, Verdict::Invalid) => "no grade: the numbers say nothing about the service".into(),
-            (Focus::Comparison, _) => view::comparison_sentence(report),
-            (Focus::Run, _) => view::grade(report),
-        };
+        let (says, reasons) = view::verdict(report);
         match has_no_verdict {
             true => writeln!(out, "## {}", escape(&view::summary(&report.result)))?,
             false => writeln!(out, "## {}: {}\n", grading.verdict.name(), escape(&says))?,
         }
-        for reason in grading.reasons.iter().filter(|_| !has_no_verdict) {
+        for reason in reasons.iter().filter(|_| !has_no_verdict) {
             writeln!(out, "- {}", escape(reason))?;
         }
-        if let (Focus::Run, Some(next)) = (report.focus, &grading.next) {
-            let (letter, how) = (next.letter.name(), escape(&next.how));
-            writeln!(out, "- for {letter}: {how}")?;
+        if let Some(step) = view::next_step(report) {
+            writeln!(out, "- {}", escape(&step))?;
         }
         writeln!(out)?;
         for line in view::headline(&report.result) {
             writeln!(out, "{}  ", escape(&line))?;
         }
+        runs(report, out)?;
         if report.focus == Focus::Run {
             slos(report, out)?;
             if view::is_quick_look(report) {
@@ -102,16 +97,20 @@ fn table(
 }
 
 fn slos(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    if report.grading.slos().next().is_none() {
+    if view::slos(report).next().is_none() {
         return Ok(());
     }
+    let are_judged = view::are_judged(report);
     writeln!(out, "\n### SLOs: {}\n", view::compliance(report))?;
-    let rows = report.grading.slos().map(|criterion| {
+    let rows = view::slos(report).map(|criterion| {
         vec![
             view::criterion_name(criterion),
             view::bound(criterion),
             view::measured(criterion),
-            criterion.severity.name().to_owned(),
+            match are_judged {
+                true => criterion.severity.name().to_owned(),
+                false => String::new(),
+            },
             match report.grading.score {
                 Some(_) => view::points_lost(criterion),
                 None => String::new(),
@@ -122,9 +121,27 @@ fn slos(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     table(&header, &[3], rows, out)
 }
 
+/// A row for each run, where there are several.
+fn runs(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    if report.runs.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n### Runs\n")?;
+    let rows = report.runs.iter().map(|run| {
+        let mut cells = vec![run.name.clone()];
+        cells.extend(view::numbers(&run.summary));
+        cells
+    });
+    table(&[&["run"], &view::NUMBERS[..]].concat(), &[], rows, out)
+}
+
 fn endpoints(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "\n### Endpoints\n")?;
     let total = report.result.summary(None, Window::Measured);
+    let title = match report.runs.len() {
+        0 => "Endpoints".to_owned(),
+        runs => format!("Endpoints, last of {runs} runs"),
+    };
+    writeln!(out, "\n### {title}\n")?;
     let rows = view::endpoints(&report.result, &total).into_iter();
     table(&[&["name"], &view::NUMBERS[..]].concat(), &[], rows, out)
 }

@@ -11,12 +11,14 @@ mod quick_look;
 pub(super) use changes::{
     change_cells, change_headers, comparison_remarks, comparison_sentence, rows,
 };
-pub(super) use criteria::{bound, compliance, criterion_name, grade, measured, points_lost};
+pub(super) use criteria::{
+    are_judged, bound, compliance, criterion_name, measured, next_step, points_lost, slos, verdict,
+};
 pub(super) use errors::{ErrorRow, error_table, errors};
 pub(super) use headline::headline;
 pub(super) use notes::notes;
 pub(super) use numbers::{
-    FLOW_NUMBERS, NUMBERS, connecting, counts, endpoints, error_share, flows, numbers, phases,
+    FLOW_NUMBERS, NUMBERS, connecting, counts, endpoints, endpoints_aside, flows, numbers, phases,
     traffic,
 };
 pub(super) use quick_look::{

@@ -5,7 +5,7 @@
 
 use clap::ValueEnum;
 
-use crate::comparison::{Gate, Statistical, Threshold};
+use crate::comparison::{Caller, Gate, Statistical, Threshold};
 use crate::error::Error;
 use crate::units::parse_ratio;
 
@@ -77,11 +77,11 @@ pub enum Doubt {
 }
 
 impl GateArgs {
-    /// The selected rule.
+    /// The selected rule, for this command.
     ///
     /// # Errors
     /// Wrong usage if a limit of the other rule is given.
-    pub fn gate(&self) -> Result<Box<dyn Gate>, Error> {
+    pub fn gate(&self, caller: Caller) -> Result<Box<dyn Gate>, Error> {
         let limits = &self.limits;
         match self.gate {
             Rule::Statistical if self.max_regression.is_some() => Err(Error::usage_help(
@@ -89,7 +89,13 @@ impl GateArgs {
                 "the statistical rule has `--margin` (smaller changes never fail) and \
                  `--tolerance` (the change that must be ruled out)",
             )),
-            Rule::Statistical => Ok(Box::new(limits.over(Statistical::default())?)),
+            Rule::Statistical => {
+                let statistical = Statistical {
+                    caller,
+                    ..Statistical::default()
+                };
+                Ok(Box::new(limits.over(statistical)?))
+            }
             Rule::Simple if limits.margin.or(limits.tolerance).is_some() => Err(Error::usage_help(
                 "`--margin` and `--tolerance` belong to `--gate statistical`",
                 "the simple rule has `--max-regression`",
@@ -97,7 +103,10 @@ impl GateArgs {
             Rule::Simple => {
                 let simple = Threshold::default();
                 let max_regression = self.max_regression.unwrap_or(simple.max_regression);
-                Ok(Box::new(Threshold { max_regression }))
+                Ok(Box::new(Threshold {
+                    max_regression,
+                    caller,
+                }))
             }
         }
     }
@@ -146,7 +155,10 @@ mod tests {
     fn gate(arguments: &[&str]) -> Result<&'static str, String> {
         let arguments = ["perfctl"].iter().chain(arguments);
         let parsed = Arguments::try_parse_from(arguments).map_err(|error| error.to_string())?;
-        let gate = parsed.gate.gate().map_err(|error| error.to_string())?;
+        let gate = parsed
+            .gate
+            .gate(Caller::Run)
+            .map_err(|error| error.to_string())?;
         Ok(gate.name())
     }
 

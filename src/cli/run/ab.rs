@@ -10,11 +10,12 @@ use super::series::{Reruns, done};
 use crate::cli::args::gate::{DoubtArgs, LimitArgs};
 use crate::cli::args::plan::PlanArgs;
 use crate::cli::show::output::FormatArgs;
-use crate::comparison::{Baseline, Statistical, check_plan, compare};
+use crate::cli::stored::compare;
+use crate::comparison::{self, Baseline, Statistical, check_plan};
 use crate::error::{Error, Exit};
 use crate::grading::{Grading, Policy};
 use crate::metrics::RunResult;
-use crate::report::{Focus, Report};
+use crate::report::{Focus, Report, ReportedRun};
 
 /// Compare two services side by side under the same load
 #[derive(Debug, Args)]
@@ -65,7 +66,7 @@ pub fn run(args: &AbArgs, out: &mut dyn Write) -> Result<Exit, Error> {
 
     let runs = in_turn(
         args.runs.into(),
-        |side| args.execute.execute(&plans[side]),
+        |side| args.execute.execute(&plans[side], &Policy::default()),
         &|text| args.execute.note(text),
     )?;
     match runs {
@@ -77,9 +78,13 @@ pub fn run(args: &AbArgs, out: &mut dyn Write) -> Result<Exit, Error> {
             sides: [a, b],
             directory,
         } => {
-            let comparison = compare(&Baseline::of(a), &b, &gate)?;
-            let (doubt, format) = (&args.doubt, &args.format);
-            crate::cli::stored::compare::print(b, comparison, Some(&directory), doubt, format, out)
+            let runs = compare::ListedRuns {
+                runs: ReportedRun::of_sides([&a, &b]),
+                are_stored: false,
+            };
+            let comparison = comparison::compare(&Baseline::of(a), &b, &gate)?;
+            let (doubt, format, directory) = (&args.doubt, &args.format, Some(&*directory));
+            compare::print(b, runs, comparison, directory, doubt, format, out)
         }
     }
 }
@@ -117,6 +122,8 @@ fn in_turn(
                 grading: Grading::of(&result, None, &Policy::default()),
                 result,
                 comparison: None,
+                runs: Vec::new(),
+                is_stored: false,
                 directory: Some(run_directory),
                 focus: Focus::Run,
             })));
@@ -187,7 +194,9 @@ mod tests {
             assert_eq!(directory, PathBuf::from("results/7"));
             let [a, b] = sides;
             let gate = Statistical::side_by_side();
-            compare(&Baseline::of(a), &b, &gate).unwrap().decision
+            comparison::compare(&Baseline::of(a), &b, &gate)
+                .unwrap()
+                .decision
         };
         assert_eq!(judge(1.0), Decision::Unchanged);
         assert_eq!(judge(1.2), Decision::Regressed);

@@ -20,6 +20,7 @@ use crate::cli::signals::StopOnSignal;
 use crate::demo::{Behavior, Demo};
 use crate::engine::{self, Stopper};
 use crate::error::Error;
+use crate::grading::Policy;
 use crate::metrics::{
     Fold, HealthSample, JournalWriter, Machine, RunDir, RunInfo, RunResult, Tick, write_atomically,
 };
@@ -100,20 +101,21 @@ impl ExecuteArgs {
     /// # Errors
     /// What kept it from being run. A failure to store the result is not an error yet: the numbers
     /// can still be reported.
-    pub fn execute(&self, plan: &Arc<Plan>) -> Result<ExecutedRun, Error> {
+    pub fn execute(&self, plan: &Arc<Plan>, policy: &Policy) -> Result<ExecutedRun, Error> {
         let (_demo, base) = reach(plan)?;
         let directory = RunDir::create(&self.out.directory(), &plan.scenario, &plan.profile)?;
         write_atomically(&directory.plan(), &**plan)?;
         let started_at = jiff::Timestamp::now().to_string();
         // CI systems set variables that have no value to an empty text.
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        let info = RunInfo {
+        let mut info = RunInfo {
             assume_healthy: self.assume_healthy,
             boot_id: boot_id(),
             occasion: given(&self.occasion),
             build: given(&self.build),
             ..RunInfo::new(plan, directory.id(), &base, started_at, machine())
         };
+        policy.store_in(&mut info);
         let journal = JournalWriter::create(&directory.journal(), &info)?;
         let mode = DisplayMode::detect(self.quiet || self.no_progress);
         let stopper = Stopper::default();

@@ -8,7 +8,7 @@ use crate::comparison::{Baseline, Gate, compare};
 use crate::error::Error;
 use crate::grading::{Grading, Policy, Verdict};
 use crate::metrics::RunResult;
-use crate::report::{Focus, Report, plain};
+use crate::report::{Focus, Report, ReportedRun, plain};
 
 /// The maximum number of runs.
 const MAX_RUNS: usize = 100;
@@ -63,7 +63,7 @@ pub struct RepeatedRuns {
 }
 
 impl Repeats<'_> {
-    /// Makes runs until there are enough, or until one settles the verdict by itself: it misses an
+    /// Makes runs until there are enough, until more would not help, or until one settles the verdict by itself: it misses an
     /// SLO, was stopped, or is INVALID. With [`Repeat::Auto`], INVALID runs are rerun as [`Reruns`]
     /// allows. Progress is announced with `note`.
     ///
@@ -94,11 +94,16 @@ impl Repeats<'_> {
                 Ok(comparison) => (comparison, None),
                 Err(error) => (None, Some(error)),
             };
-            let next_look = comparison.as_ref().and_then(|found| found.next_look);
+            let next_look = comparison
+                .as_ref()
+                .filter(|found| found.more_runs_help)
+                .and_then(|found| found.next_look);
             let report = Report {
                 grading: Grading::of(&executed.result, comparison.as_ref(), self.policy),
                 result: executed.result,
                 comparison,
+                runs: ReportedRun::several(&runs),
+                is_stored: false,
                 directory: Some(executed.directory),
                 focus: Focus::Run,
             };
@@ -145,16 +150,21 @@ mod tests {
 
     /// Makes runs with these factors in turn: how many were needed, the verdict and the notes.
     fn made(repeat: Repeat, factors: &[f64]) -> (usize, Verdict, Vec<String>) {
-        made_against(&[1.0; 10], repeat, factors)
+        made_against(&[[1.0]; 10], repeat, factors)
     }
 
-    fn made_against(
-        baseline: &[f64],
+    /// The same against a baseline of these occasions, each of so many runs with these factors.
+    fn made_against<const RUNS: usize>(
+        baseline: &[[f64; RUNS]],
         repeat: Repeat,
         factors: &[f64],
     ) -> (usize, Verdict, Vec<String>) {
-        let baseline = baseline.iter().enumerate();
-        let runs = baseline.map(|(number, factor)| fixture::minute(number, *factor));
+        let baseline = baseline.as_flattened().iter().enumerate();
+        let runs = baseline.map(|(number, factor)| {
+            let mut run = fixture::minute(number, *factor);
+            run.run.occasion = Some(format!("occasion {}", number / RUNS));
+            run
+        });
         let baseline = Baseline::of(runs.collect());
         let repeats = Repeats {
             repeat,
@@ -203,9 +213,21 @@ mod tests {
 
     #[test]
     fn the_comparison_stays_inconclusive_after_the_last_look() {
-        let (runs, verdict, notes) = made_against(&[0.8, 1.2, 0.9, 1.1], Repeat::Auto, &[1.05; 6]);
-        assert_eq!((runs, verdict), (5, Verdict::Inconclusive));
+        // Runs of one occasion differ by much, so more of them might even that out.
+        let baseline = [[0.96, 1.04]; 5];
+        let unsteady = [1.03, 1.12, 0.98, 1.12, 0.99, 1.0];
+        let (runs, verdict, notes) = made_against(&baseline, Repeat::Auto, &unsteady);
+        assert_eq!((runs, verdict), (5, Verdict::Inconclusive), "{notes:?}");
         assert_eq!(notes.len(), 4);
+    }
+
+    #[test]
+    fn no_run_is_made_that_cannot_help() {
+        for baseline in [&[[1.0]][..], &[[0.8], [1.2], [0.9], [1.1]]] {
+            let (runs, verdict, notes) = made_against(baseline, Repeat::Auto, &[1.05; 6]);
+            assert_eq!((runs, verdict), (1, Verdict::Inconclusive));
+            assert_eq!(notes, [""; 0]);
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::series::done;
 use crate::cli::args::plan::PlanArgs;
 use crate::cli::show::noise::noise_text;
 use crate::cli::show::output::written;
-use crate::comparison::{Baseline, Design, Statistical, check_plan, faults};
+use crate::comparison::{Baseline, Caller, Design, Statistical, check_plan, faults};
 use crate::error::{Error, Exit};
 use crate::grading::{Grading, Policy};
 use crate::metrics::RunResult;
@@ -45,13 +45,14 @@ pub struct SelfcheckArgs {
 pub fn run(args: &SelfcheckArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let gate = Statistical {
         design: Design::EachRun,
+        caller: Caller::Selfcheck,
         ..Statistical::default()
     };
     let plan = args.plan.plan()?;
     check_plan(&Baseline::of(Vec::new()), &plan, &gate)?;
     let made = collect(
         args.runs.into(),
-        || args.execute.execute(&plan),
+        || args.execute.execute(&plan, &Policy::default()),
         |text| args.execute.note(text),
     )?;
     written(writeln!(out, "{}", text(&gate, &made)))?;
@@ -143,6 +144,7 @@ mod tests {
         margin: 0.05,
         tolerance: 0.1,
         design: Design::EachRun,
+        caller: Caller::Selfcheck,
     };
 
     fn collected(factors: &[f64], change: impl Fn(usize, &mut RunResult)) -> SelfcheckRuns {

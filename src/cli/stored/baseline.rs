@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::show::describe::{align_right, table};
 use crate::cli::show::noise::noise_text;
 use crate::cli::show::output::written;
-use crate::comparison::{Baseline, Gate, Statistical, occasions};
+use crate::comparison::{Baseline, Gate, Statistical, baseline_limits, occasions};
 use crate::error::{Error, Exit};
 use crate::metrics::{RunResult, Window, read_result};
 use crate::report::plain;
@@ -118,10 +118,19 @@ fn add(
     };
     let baseline = Baseline::add_to_file(file, runs, force)?;
     Ok(format!(
-        "added {added} to `{}`, which now holds {}",
+        "added {added} to `{}`, which now holds {}{}",
         file.display(),
-        holds(&baseline)
+        holds(&baseline),
+        limits(&baseline)
     ))
+}
+
+/// What the baseline cannot be used for, each on a line of its own.
+fn limits(baseline: &Baseline) -> String {
+    let limits = baseline_limits(baseline).into_iter();
+    limits
+        .map(|limit| format!("\nwarning: {}", plain(&limit)))
+        .collect()
 }
 
 /// A new build replaces the old one: it is the reference from now on, and its noise has to be
@@ -138,10 +147,11 @@ fn accept(file: &Path, results: &[PathBuf]) -> Result<String, Error> {
         _ => String::new(),
     };
     Ok(format!(
-        "`{}` now holds {}{change}; it held {}",
+        "`{}` now holds {}{change}; it held {}{}",
         file.display(),
         holds(&now),
-        holds(&before)
+        holds(&before),
+        limits(&now)
     ))
 }
 

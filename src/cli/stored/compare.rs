@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::args::gate::{DoubtArgs, GateArgs};
 use crate::cli::show::output::FormatArgs;
-use crate::comparison::{Baseline, Comparison, compare};
+use crate::comparison::{Baseline, Caller, Comparison, compare};
 use crate::error::{Error, Exit};
 use crate::grading::{FailOn, Grading, Policy};
 use crate::metrics::{RunResult, read_result};
-use crate::report::{Focus, Report};
+use crate::report::{Focus, Report, ReportedRun};
 
 /// Compare stored runs of one build to a baseline or to another run
 #[derive(Debug, clap::Args)]
@@ -30,7 +30,7 @@ pub struct CompareArgs {
 /// # Errors
 /// If a file cannot be read, or the runs are not comparable.
 pub fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<Exit, Error> {
-    let gate = args.gate.gate()?;
+    let gate = args.gate.gate(Caller::Compare)?;
     // At the same time, since reading a run of several hours takes long.
     let (baseline, results) = std::thread::scope(|scope| {
         let baseline = scope.spawn(|| Baseline::read(&args.baseline));
@@ -59,8 +59,13 @@ pub fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         .results
         .last()
         .and_then(|path| super::report::directory(path));
+    let listed = ListedRuns {
+        runs: ReportedRun::several(&runs),
+        are_stored: true,
+    };
     print(
         runs,
+        listed,
         comparison,
         last.as_deref(),
         &args.gate.doubt,
@@ -69,12 +74,22 @@ pub fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     )
 }
 
-/// Prints the comparison of these runs, the last of which is in `directory`.
+/// The runs that a comparison lists.
+pub(crate) struct ListedRuns {
+    /// Each of them; none for a single one.
+    pub runs: Vec<ReportedRun>,
+    /// Whether an earlier command made them.
+    pub are_stored: bool,
+}
+
+/// Prints the comparison of these runs, the last of which is in `directory`, with a list of all that
+/// were made for it.
 ///
 /// # Errors
 /// If the output fails.
 pub(crate) fn print(
     mut runs: Vec<RunResult>,
+    listed: ListedRuns,
     comparison: Comparison,
     directory: Option<&Path>,
     doubt: &DoubtArgs,
@@ -97,6 +112,8 @@ pub(crate) fn print(
         grading: Grading::of(&last, Some(&comparison), &policy),
         result: last,
         comparison: Some(comparison),
+        runs: listed.runs,
+        is_stored: listed.are_stored,
         directory: directory.map(Path::to_owned),
         focus: Focus::Comparison,
     };

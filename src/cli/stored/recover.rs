@@ -34,12 +34,14 @@ pub fn run(args: &RecoverArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let result = recover(&dir.journal())?;
     write_atomically(&dir.result(), &result)?;
     let report = Report {
-        grading: Grading::of(&result, None, &Policy::default()),
+        grading: Grading::of(&result, None, &Policy::of_run(&result.run)),
         result,
         comparison: None,
+        runs: Vec::new(),
+        is_stored: true,
         directory: Some(args.directory.clone()),
         focus: Focus::Run,
     };
     args.format.print(&report, out)?;
-    Ok(report.grading.judged_exit)
+    Ok(report.grading.exit)
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::args::gate::GateArgs;
 use crate::cli::args::out::OutArgs;
 use crate::cli::show::output::FormatArgs;
-use crate::comparison::{Baseline, compare};
+use crate::comparison::{Baseline, Caller, compare};
 use crate::error::{Error, Exit};
 use crate::grading::{FailOn, Grading, Policy};
 use crate::metrics::{read_result, stored_runs};
@@ -22,31 +22,34 @@ pub struct ReportArgs {
     /// Baseline file or stored run to compare to
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
-    /// What fails the run: any of slo, regression, errors (any failed request), or none
-    #[arg(long, value_name = "LIST", default_value = "slo,regression", value_parser = FailOn::parse)]
-    pub fail_on: FailOn,
+    /// What fails the run: any of slo, regression, errors (any failed request), or none [default: as
+    /// for the run]
+    #[arg(long, value_name = "LIST", value_parser = FailOn::parse)]
+    pub fail_on: Option<FailOn>,
     #[command(flatten)]
     pub gate: GateArgs,
     #[command(flatten)]
     pub format: FormatArgs,
 }
 
-/// Prints the report. The exit code is the verdict's, as it was at the end of the run.
+/// Prints the report. It ends as the run did, with the same verdict and the same exit code, unless
+/// there is a baseline or another `--fail-on`.
 ///
 /// # Errors
 /// If the result or the baseline cannot be read, or they are not comparable.
 pub fn run(args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Error> {
-    let policy = Policy {
-        fail_on: args.fail_on,
-        code_on_error: None,
-        tolerates_doubt: args.gate.doubt.tolerated(),
-    };
-    let gate = args.gate.gate()?;
+    let gate = args.gate.gate(Caller::Report)?;
     let path = match &args.result {
         Some(path) => path.clone(),
         None => newest(&args.out.directory())?,
     };
     let result = read_result(&path)?;
+    let of_run = Policy::of_run(&result.run);
+    let policy = Policy {
+        fail_on: args.fail_on.unwrap_or(of_run.fail_on),
+        tolerates_doubt: args.gate.doubt.tolerated(),
+        ..of_run
+    };
     let comparison = match &args.baseline {
         None => None,
         Some(file) => {
@@ -58,11 +61,13 @@ pub fn run(args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         grading: Grading::of(&result, comparison.as_ref(), &policy),
         result,
         comparison,
+        runs: Vec::new(),
+        is_stored: true,
         directory: directory(&path),
         focus: Focus::Run,
     };
     args.format.print(&report, out)?;
-    Ok(report.grading.judged_exit)
+    Ok(report.grading.exit)
 }
 
 /// The newest of the stored runs.

@@ -177,6 +177,31 @@ impl Difference {
     }
 }
 
+impl Difference {
+    /// With this many runs of the candidate in total, and moved for the worse by `moves` standard
+    /// deviations of what the runs that are missing may add.
+    pub(super) fn worst_of(&self, runs: usize, moves: f64) -> Self {
+        let (foreseen, sd) = self.foreseen(runs);
+        Self {
+            log: self.log + moves * sd,
+            ..foreseen
+        }
+    }
+
+    /// The same, moved for the better.
+    pub(super) fn best_of(&self, runs: usize, moves: f64) -> Self {
+        self.worst_of(runs, -moves)
+    }
+
+    /// With this many runs in total, and how much that may move the difference.
+    fn foreseen(&self, runs: usize) -> (Self, f64) {
+        let per_occasion = runs.div_ceil((self.occasions as usize).max(1));
+        let foreseen = self.with_runs(per_occasion);
+        let gained = (self.error.powi(2) - foreseen.error.powi(2)).max(0.0);
+        (foreseen, gained.sqrt())
+    }
+}
+
 /// The variance between occasions, from the assumed and the measured one.
 fn moderated(spread: f64, chance: f64, measured: f64, degrees: f64) -> f64 {
     (PRIOR_WEIGHT * (spread.powi(2) + chance) + degrees * measured) / (PRIOR_WEIGHT + degrees)
@@ -257,6 +282,19 @@ mod tests {
         assert!(errors.is_sorted_by(|a, b| a > b), "{errors:?}");
         assert!(errors[3] > (one.of_baseline + one.variance - one.within).sqrt());
         assert!(one.detectable(0.008, 0.05) > one.with_runs(5).detectable(0.008, 0.05));
+    }
+
+    #[test]
+    fn what_runs_may_add_is_what_the_error_loses() {
+        let baseline = vec![runs(&[0.0]); 3];
+        let one = Difference::between(&baseline, &[runs(&[0.05])]);
+        let five = one.with_runs(5);
+        let moved = (one.error.powi(2) - five.error.powi(2)).sqrt();
+        let (worst, best) = (one.worst_of(5, 3.0), one.best_of(5, 3.0));
+        assert_eq!((worst.error, best.error), (five.error, five.error));
+        assert!((worst.log - (0.05 + 3.0 * moved)).abs() < 1e-12);
+        assert!((best.log - (0.05 - 3.0 * moved)).abs() < 1e-12);
+        assert!(moved > 0.0);
     }
 
     #[test]

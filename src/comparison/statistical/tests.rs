@@ -80,11 +80,10 @@ fn one_slow_run_is_suspect_and_three_are_a_regression() {
         (Decision::Inconclusive, Some(3))
     );
     let p50 = row(&one, "p50");
-    assert!(
-        p50.reason.contains("more runs have to confirm"),
-        "{}",
-        p50.sentence()
-    );
+    assert!(p50.reason.contains("it looks worse"), "{}", p50.sentence());
+    assert!(one.more_runs_help && p50.outlook.may_alarm);
+    let step = one.next_step.unwrap();
+    assert!(step.contains("would settle it: `--repeat auto`"), "{step}");
     let three = judged(&candidates(3, 1.2));
     assert_eq!(
         (three.decision, three.next_look),
@@ -127,8 +126,14 @@ fn an_inconclusive_row_says_what_would_settle_it() {
         (found.decision, found.next_look),
         (Decision::Inconclusive, Some(3))
     );
-    let reason = &row(&found, "p50").reason;
-    assert!(reason.contains("a baseline of more occasions"), "{reason}");
+    assert_eq!(row(&found, "p50").outlook.runs, None);
+    assert!(!found.more_runs_help);
+    let step = found.next_step.unwrap();
+    assert!(
+        step.starts_with("more runs on this occasion would not settle it: `perfctl ab` "),
+        "{step}"
+    );
+    assert!(step.ends_with("use a quieter machine"), "{step}");
     // Similar occasions whose runs differ: more runs of one occasion even them out.
     let uneven: Vec<RunResult> = (0..10)
         .map(|i| {
@@ -142,8 +147,52 @@ fn an_inconclusive_row_says_what_would_settle_it() {
         &candidates(1, 1.03),
         &Statistical::default(),
     );
-    let reason = &row(&found.unwrap(), "p50").reason.clone();
-    assert!(reason.contains("runs would settle it"), "{reason}");
+    let found = found.unwrap();
+    assert!(row(&found, "p50").outlook.runs.is_some());
+    let step = found.next_step.unwrap();
+    assert!(step.contains("runs would settle it"), "{step}");
+}
+
+/// The first week: one baseline run, whose noise nobody knows. No number of runs on one occasion calls
+/// an equal build unchanged, so none is made.
+#[test]
+fn runs_that_cannot_settle_it_are_not_asked_for() {
+    let one = Baseline::of(vec![fixture::minute(0, 1.0)]);
+    let judged = |factor: f64, runs: usize, caller| {
+        let gate = Statistical {
+            caller,
+            ..Statistical::default()
+        };
+        compare(&one, &candidates(runs, factor), &gate).unwrap()
+    };
+    for factor in [1.0, 1.05, 1.12] {
+        let found = judged(factor, 1, Caller::Run);
+        assert_eq!(found.decision, Decision::Inconclusive, "{factor}");
+        assert_eq!(found.next_look, Some(3));
+        assert!(!found.more_runs_help, "{factor}");
+        // And they would indeed not have helped.
+        assert_eq!(
+            judged(factor, 5, Caller::Run).decision,
+            Decision::Inconclusive
+        );
+        let step = found.next_step.unwrap();
+        assert!(
+            step.contains("`perfctl ab`") && step.contains("`perfctl baseline add`"),
+            "{step}"
+        );
+    }
+    // A gross change can still be found, and is.
+    let gross = judged(1.4, 1, Caller::Run);
+    assert!(gross.more_runs_help, "{:?}", gross.next_step);
+    assert_eq!(judged(1.4, 5, Caller::Run).decision, Decision::Regressed);
+    for (caller, wanted) in [
+        (Caller::Run, "`--repeat auto`"),
+        (Caller::Report, "`perfctl compare`"),
+        (Caller::Compare, "name further runs"),
+    ] {
+        let step = judged(1.4, 1, caller).next_step.unwrap();
+        assert!(step.contains(wanted), "{step}");
+    }
 }
 
 #[test]

@@ -5,7 +5,8 @@
 //! thread, about 20 µs on a virtual machine. The timer learns that delay, is set that much earlier, and
 //! spins for the remaining few microseconds. While more than that remains, and in any case once, it
 //! lets the users run: at 100,000 arrivals a second there is never time to sleep, and the users need
-//! the thread. Think times and timeouts stay on tokio's timers, where a millisecond does not matter.
+//! the thread. What of this is spent on nothing but polling is no work, and the worker's health leaves it
+//! out. Think times and timeouts stay on tokio's timers, where a millisecond does not matter.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -19,6 +20,8 @@ use rustix::time::{
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
+
+use crate::engine::health::Meter;
 
 /// The most that the timer is set early; ns. A system that wakes threads later than that is late.
 const MOST_LEAD_NS: f64 = 50_000.0;
@@ -57,11 +60,11 @@ impl Timer {
         })
     }
 
-    /// Returns at `at`, or at once when that has passed.
-    pub(crate) async fn sleep_until(&self, at: Instant) {
+    /// Returns at `at`, or at once when that has passed. Tells `meter` how long it only polled.
+    pub(crate) async fn sleep_until(&self, at: Instant, meter: &Meter) {
         match self {
             Self::Precise(timer) => {
-                if timer.sleep_until(at).await.is_err() {
+                if timer.sleep_until(at, meter).await.is_err() {
                     tokio::time::sleep_until(at).await;
                 }
             }
@@ -78,7 +81,7 @@ pub(crate) struct PreciseTimer {
 }
 
 impl PreciseTimer {
-    async fn sleep_until(&self, at: Instant) -> std::io::Result<()> {
+    async fn sleep_until(&self, at: Instant, meter: &Meter) -> std::io::Result<()> {
         let left = at.saturating_duration_since(Instant::now());
         let mut others_ran = false;
         if left > SHORTEST_SLEEP {
@@ -93,17 +96,8 @@ impl PreciseTimer {
             let learned = 0.95 * self.lead_ns.get() + 0.05 * 0.9 * woken_after_ns;
             self.lead_ns.set(learned.min(MOST_LEAD_NS));
         }
-        loop {
-            let left = at.saturating_duration_since(Instant::now());
-            if left > SPIN || !others_ran {
-                tokio::task::yield_now().await;
-                others_ran = true;
-            } else if left.is_zero() {
-                return Ok(());
-            } else {
-                std::hint::spin_loop();
-            }
-        }
+        poll_until(at, others_ran, meter).await;
+        Ok(())
     }
 
     /// Waits for the timer. Returns whether others could run meanwhile.
@@ -146,30 +140,90 @@ impl PreciseTimer {
     }
 }
 
+/// Lets the others run until shortly before `at`, at least once unless they ran already, and spins for
+/// the rest.
+async fn poll_until(at: Instant, mut others_ran: bool, meter: &Meter) {
+    let mut now = Instant::now();
+    // A turn in which no user was polled was a wait, unless one is polled in the next turn: then a
+    // connection's own task may have been at work for it.
+    let mut idle = Duration::ZERO;
+    while at.saturating_duration_since(now) > SPIN || !others_ran {
+        let polls = meter.polls();
+        tokio::task::yield_now().await;
+        others_ran = true;
+        let begun = std::mem::replace(&mut now, Instant::now());
+        if meter.polls() == polls {
+            meter.waited(idle);
+            idle = now.min(at).saturating_duration_since(begun);
+        } else {
+            idle = Duration::ZERO;
+        }
+    }
+    meter.waited(at.saturating_duration_since(now));
+    while Instant::now() < at {
+        std::hint::spin_loop();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// The share of a wait of 50 ms that counts as such, if a user is polled in every turn of these.
+    async fn idle_share(is_polled: impl Fn(u64) -> bool) -> f64 {
+        let meter = Meter::new(Instant::now());
+        let wait = Duration::from_millis(50);
+        let at = Instant::now() + wait;
+        let users = async {
+            for turn in 0.. {
+                if is_polled(turn) {
+                    meter.poll();
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = poll_until(at, false, &meter) => {}
+            () = users => unreachable!("it never ends"),
+        }
+        meter.take_waited().as_secs_f64() / wait.as_secs_f64()
+    }
+
+    #[tokio::test]
+    async fn only_turns_without_users_are_waits() {
+        // A machine that stops the thread for the whole of a wait sees no turn at all.
+        let mut idle = 0.0;
+        for _ in 0..10 {
+            idle = f64::max(idle, idle_share(|_| false).await);
+        }
+        assert!(idle > 0.9, "{idle}");
+        assert!(idle_share(|_| true).await < 0.1);
+        // What comes right before a user's turn may be the work of its connection.
+        assert!(idle_share(|turn| turn % 2 == 0).await < 0.1);
+    }
+
     #[tokio::test]
     async fn a_precise_timer_never_returns_early_and_can_be_used_again() {
+        let meter = Meter::new(Instant::now());
         let timer = Timer::precise();
         assert!(matches!(timer, Timer::Precise(_)));
         for us in [0, 50, 300, 1500] {
             let at = Instant::now() + Duration::from_micros(us);
-            timer.sleep_until(at).await;
+            timer.sleep_until(at, &meter).await;
             assert!(Instant::now() >= at);
         }
     }
 
     #[tokio::test]
     async fn the_time_spent_spinning_is_bounded() {
+        let meter = Meter::new(Instant::now());
         let Timer::Precise(timer) = Timer::precise() else {
             panic!("no timerfd")
         };
         timer.lead_ns.set(MOST_LEAD_NS);
         for _ in 0..100 {
             let at = Instant::now() + Duration::from_micros(200);
-            timer.sleep_until(at).await.unwrap();
+            timer.sleep_until(at, &meter).await.unwrap();
             assert!(Instant::now() >= at);
             assert!(timer.lead_ns.get() <= MOST_LEAD_NS);
         }
@@ -177,12 +231,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_canceled_wait_does_not_end_the_next_one_early() {
+        let meter = Meter::new(Instant::now());
         let timer = Timer::precise();
         let soon = Instant::now() + Duration::from_micros(200);
-        let given_up = timer.sleep_until(soon);
+        let given_up = timer.sleep_until(soon, &meter);
         drop(tokio::time::timeout(Duration::ZERO, given_up).await);
         let at = Instant::now() + Duration::from_millis(5);
-        timer.sleep_until(at).await;
+        timer.sleep_until(at, &meter).await;
         assert!(Instant::now() >= at);
     }
 }

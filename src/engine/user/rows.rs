@@ -29,8 +29,9 @@ impl Drop for WaitingArrival {
     fn drop(&mut self) {
         let Some(due) = self.due else { return };
         let state = &self.state;
-        state.recorder.dropped(true);
         let intended_us = as_us(due.saturating_duration_since(state.epoch));
+        state.recorder.dropped();
+        state.recorder.dropped_late(state.is_measured(intended_us));
         // The compiler of scenarios allows no more endpoints than fit.
         let sample = Sample::new(self.endpoint as u16, Outcome::Dropped, intended_us);
         let text = "the load generator was late: its data file was not read in time".to_owned();

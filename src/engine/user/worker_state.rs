@@ -17,7 +17,7 @@ use super::trial::event::TrialEvent;
 use super::values::Feeding;
 use crate::engine::health::Meter;
 use crate::metrics::Recorder;
-use crate::plan::{Endpoint, Model, Plan, Step, UserClass, first_request};
+use crate::plan::{Endpoint, Model, Phase, Plan, Step, UserClass, first_request};
 use crate::units::as_ns;
 
 /// The stream of random numbers of arrival k is k; the streams of users lie in the upper half.
@@ -31,6 +31,8 @@ pub(crate) struct WorkerState {
     pub(crate) meter: Meter,
     /// The start of the load; all times count from here.
     pub(crate) epoch: Instant,
+    /// The phases of the load.
+    phases: Vec<Phase>,
     /// Picks the class of an arrival.
     class_table: AliasTable,
     /// For each user class: picks a task.
@@ -62,6 +64,7 @@ impl WorkerState {
             observer: None,
             out_of_data: watch::Sender::new(false),
             rng: ChaCha12Rng::seed_from_u64(plan.seed),
+            phases: plan.phases(),
             plan,
             recorder,
             meter: Meter::new(epoch),
@@ -96,6 +99,12 @@ impl WorkerState {
     /// Ends the run because there is no more data.
     pub(super) fn end_for_data(&self) {
         self.out_of_data.send_replace(true);
+    }
+
+    /// Whether what is due then, from the start of the load, belongs to the measured numbers.
+    pub(crate) fn is_measured(&self, due_us: u64) -> bool {
+        let mut phases = self.phases.iter();
+        phases.any(|phase| phase.measured && (phase.start_us..phase.end_us).contains(&due_us))
     }
 
     /// How long after the epoch this is; ns.

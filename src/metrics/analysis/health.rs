@@ -1,18 +1,20 @@
 //! Whether the load generator was healthy: the limits, and what is said when they are exceeded.
 //!
-//! Not here: where the numbers come from (`engine`), how they are stored (`record`), and the other
-//! causes that make a run INVALID (`validity`).
+//! Not here: where the numbers come from (`engine`), how they are stored (`record`), dropped arrivals
+//! (`dropped`), and the other causes that make a run INVALID (`validity`).
 
-use crate::metrics::{HealthSample, Histogram, Interval, Outcome, RunResult, Usage, Window};
+use super::concern::Concern;
+use super::dropped::WORKER_FULL;
+use crate::metrics::{HealthSample, Histogram, RunResult, Usage, Window};
 use crate::plan::{ClientChoice, Model, Percentile};
-use crate::units::{format_count, format_counted, format_latency_us, trim_float};
+use crate::units::{format_count, format_latency_us, trim_float};
 
 /// For how many seconds in a row the generator has to be too busy to make the run INVALID.
 const CONSECUTIVE_S: usize = 5;
 /// Share of the cores' time: a warning above the first, INVALID above the second.
 const CPU: [f64; 2] = [0.70, 0.85];
 /// The same for the single core of the busiest worker.
-const WORKER: [f64; 2] = [0.80, 0.95];
+const WORKER: [f64; 2] = [0.80, WORKER_FULL];
 /// How late the p99 of a worker's wake-ups may be without a warning; us.
 const LAG_P99_US: f64 = 10_000.0;
 /// A wake-up later than this makes the run INVALID; us.
@@ -21,18 +23,8 @@ const LAG_MAX_US: u64 = 100_000;
 const SCHEDULING_DELAY_US: [f64; 2] = [5_000.0, 10_000.0];
 /// INVALID only if that p99 is also more than this share of the median response time.
 const SCHEDULING_DELAY_SHARE: f64 = 0.05;
-/// The share of planned arrivals that the generator may drop because it is late.
-const DROPPED_LATE: f64 = 0.001;
 /// Open files and local ports in use: a warning above this share.
 const USED: f64 = 0.80;
-
-/// Something about the load generator that a reader has to know.
-pub(super) struct Concern {
-    /// Whether it makes the run INVALID.
-    pub(super) decisive: bool,
-    /// A phrase for people, with what to try.
-    pub(super) text: String,
-}
 
 impl RunResult {
     /// The share of this machine's CPU time that the hypervisor took, over the whole run; 0 where
@@ -64,8 +56,6 @@ impl RunResult {
             worker,
             self.loop_lag(),
             self.scheduling_delay(),
-            self.dropped_late(),
-            self.dropped_for_lack_of_users(),
             self.used_up(|second| second.open_files, "open files", "`ulimit -n`"),
             self.used_up(
                 |second| second.local_ports,
@@ -73,11 +63,13 @@ impl RunResult {
                 "`net.ipv4.ip_local_port_range`",
             ),
         ];
-        concerns.into_iter().flatten().collect()
+        let mut concerns: Vec<Concern> = concerns.into_iter().flatten().collect();
+        concerns.extend(self.dropped_concerns());
+        concerns
     }
 
     /// The suggestion that costs no load, unless it was followed already; to stand before others.
-    fn lighter_client(&self) -> &'static str {
+    pub(super) fn lighter_client(&self) -> &'static str {
         match self.run.client {
             ClientChoice::Reqwest => "`--client direct` (HTTP/1.1, less CPU time per request), ",
             ClientChoice::Direct => "",
@@ -182,65 +174,6 @@ impl RunResult {
         })
     }
 
-    fn dropped_late(&self) -> Option<Concern> {
-        let (dropped, planned) = (self.dropped_by_generator(), self.count(|_| true));
-        (dropped > 0).then(|| Concern {
-            decisive: dropped as f64 > planned as f64 * DROPPED_LATE,
-            text: format!(
-                "{} of {} arrivals {} dropped because the load generator could not keep up: try \
-                 {}more `--workers`, a lower rate, or another machine",
-                format_count(dropped),
-                format_count(planned),
-                was(dropped),
-                self.lighter_client()
-            ),
-        })
-    }
-
-    /// Dropped arrivals for which the service is not to blame: those that were late, and those in
-    /// seconds in which a worker used all of its core, since it then had no time for its users
-    /// either.
-    fn dropped_by_generator(&self) -> u64 {
-        let late = self
-            .run
-            .ending
-            .as_ref()
-            .map_or(0, |e| e.totals.dropped_late);
-        let [_, full] = WORKER;
-        let is_busy = |interval: &&Interval| {
-            let phase = self.run.phases.get(interval.phase);
-            let start_s = phase.map_or(0, |phase| phase.start_us / 1_000_000);
-            // A damaged file may hold any number.
-            let second = start_s.saturating_add(interval.second);
-            let health = self.health.get(second as usize);
-            health.is_some_and(|health| health.busiest_worker_share > full)
-        };
-        let busy = self.timeline.iter().filter(is_busy);
-        let cells = busy.flat_map(|interval| self.request_cells(interval));
-        let while_busy: u64 = cells.map(|cell| cell.count(is_dropped)).sum();
-        late.max(while_busy)
-    }
-
-    /// For a killed run the cause is not known, so the likelier one is named.
-    fn dropped_for_lack_of_users(&self) -> Option<Concern> {
-        let dropped = self
-            .count(is_dropped)
-            .saturating_sub(self.dropped_by_generator());
-        let Model::Open { max_users } = self.run.load.model else {
-            return None;
-        };
-        (dropped > 0).then(|| Concern {
-            decisive: false,
-            text: format!(
-                "{} {} dropped because no virtual user was free: the service was too slow for this \
-                 rate, or `max_users` ({}) is too low",
-                format_counted(dropped, "arrival"),
-                was(dropped),
-                format_count(max_users.into())
-            ),
-        })
-    }
-
     fn used_up(
         &self,
         usage: fn(&HealthSample) -> Option<Usage>,
@@ -261,14 +194,6 @@ impl RunResult {
     }
 }
 
-fn is_dropped(outcome: Outcome) -> bool {
-    outcome == Outcome::Dropped
-}
-
-fn was(count: u64) -> &'static str {
-    if count == 1 { "was" } else { "were" }
-}
-
 fn percent(share: f64) -> String {
     format!("{}%", trim_float(share * 100.0, 0))
 }
@@ -276,7 +201,7 @@ fn percent(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{SparseHistogram, Tick, fixture};
+    use crate::metrics::{Outcome, SparseHistogram, Tick, fixture};
 
     /// A run of 2 s ramp and 10 s measured load, whose seconds are changed by `change`.
     fn run(change: impl Fn(usize, &mut HealthSample)) -> RunResult {
@@ -440,63 +365,5 @@ mod tests {
         assert_eq!((because.len(), warnings.len()), (0, 1), "below 5 % of p50");
         let (because, warnings) = late(15_000, 200_000);
         assert_eq!((because.len(), warnings.len()), (1, 0));
-    }
-
-    #[test]
-    fn a_dropped_arrival_has_a_cause_and_only_the_generators_own_is_invalid() {
-        let dropped = |late: u64| {
-            let requests: fixture::Requests<'_> =
-                &[(Outcome::Ok, 1_000, 9_980), (Outcome::Dropped, 0, 20)];
-            let mut result = fixture::run(&[("a", requests)]);
-            result.run.load.model = Model::Open { max_users: 10 };
-            result.run.ending.as_mut().unwrap().totals.dropped_late = late;
-            judged(&result)
-        };
-        let (because, warnings) = dropped(0);
-        assert!(because.is_empty());
-        assert!(warnings[0].contains("20 arrivals were dropped because no virtual user"));
-        let (because, warnings) = dropped(10);
-        assert_eq!((because.len(), warnings.len()), (0, 2), "0.1 %");
-        let (because, warnings) = dropped(11);
-        assert_eq!((because.len(), warnings.len()), (1, 1));
-        assert!(because[0].contains("11 of 10,000"), "{because:?}");
-    }
-
-    /// A worker that has no time for its users cannot blame the service for having no free one.
-    #[test]
-    fn arrivals_dropped_while_a_worker_is_saturated_are_the_generators_fault() {
-        let dropped = |share: f64, seconds: std::ops::Range<usize>| {
-            let mut result = run(|second, sample| {
-                if seconds.contains(&second) {
-                    sample.busiest_worker_share = share;
-                }
-            });
-            let requests: fixture::Requests<'_> =
-                &[(Outcome::Ok, 1_000, 9_900), (Outcome::Dropped, 0, 100)];
-            let of_run = fixture::run(&[("a", requests)]);
-            (result.endpoints, result.timeline) = (of_run.endpoints, of_run.timeline);
-            result.run.load.model = Model::Open { max_users: 10 };
-            judged(&result)
-        };
-        let is_generator = |text: &String| text.contains("the load generator could not keep up");
-        let is_service = |text: &String| text.contains("no virtual user was free");
-        let (because, warnings) = dropped(0.95, 0..13);
-        assert!(
-            !because.iter().chain(&warnings).any(is_generator),
-            "{because:?} {warnings:?}"
-        );
-        assert!(warnings.iter().any(is_service), "{warnings:?}");
-        // 3 of the 10 s: 30 of the 100.
-        let (because, warnings) = dropped(0.99, 4..7);
-        assert!(
-            because.iter().any(|text| text.contains("30 of 10,000")),
-            "{because:?}"
-        );
-        assert!(
-            warnings.iter().any(|text| text.starts_with("70 ")),
-            "{warnings:?}"
-        );
-        let (because, warnings) = dropped(0.99, 0..13);
-        assert!(because.iter().any(is_generator) && !warnings.iter().any(is_service));
     }
 }

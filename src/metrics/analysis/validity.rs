@@ -13,9 +13,6 @@ use crate::units::{as_us, format_count, format_counted, format_duration};
 /// one-second run INVALID because of a single late wake-up.
 const WINDOW_SLACK_US: u64 = 100_000;
 
-/// With more than this share of its arrivals dropped, an open model did not deliver its load.
-const DROPPED_SHARE: f64 = 0.01;
-
 impl RunResult {
     /// Every cause that makes the run INVALID, each a phrase for people; empty for a valid run.
     pub fn invalid_because(&self) -> Vec<String> {
@@ -73,12 +70,6 @@ impl RunResult {
     pub fn is_finished(&self) -> bool {
         let ending = self.run.ending.as_ref();
         ending.is_some_and(|ending| ending.signal.is_none())
-    }
-
-    /// Dropped and planned arrivals, if so many were dropped that the load was not delivered.
-    pub fn undelivered(&self) -> Option<(u64, u64)> {
-        let (planned, dropped) = (self.count(|_| true), self.count(|c| c == Outcome::Dropped));
-        (dropped as f64 > DROPPED_SHARE * planned as f64).then_some((dropped, planned))
     }
 
     /// perfctl itself failed in a user or a worker: part of the load is gone.

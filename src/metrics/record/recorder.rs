@@ -24,12 +24,18 @@ impl Recorder {
         counts.started += 1;
     }
 
-    /// An arrival is dropped, because no user was free or the load generator was `late`; or a
-    /// request is left out because data ran out. Called once for each, before its sample.
-    pub fn dropped(&self, late: bool) {
+    /// An arrival is dropped, or a request is left out because data ran out. Called once for each,
+    /// before its sample.
+    pub fn dropped(&self) {
+        self.tick.borrow_mut().totals.planned += 1;
+    }
+
+    /// The arrival that is dropped was late because of the load generator. `is_measured` says whether
+    /// it was due in a measured phase.
+    pub fn dropped_late(&self, is_measured: bool) {
         let counts = &mut self.tick.borrow_mut().totals;
-        counts.planned += 1;
-        counts.dropped_late += u64::from(late);
+        counts.dropped_late += 1;
+        counts.dropped_late_measured += u64::from(is_measured);
     }
 
     /// The `on_start` of a virtual user failed.

@@ -11,6 +11,9 @@ pub struct Totals {
     pub started: u64,
     /// Arrivals dropped because the load generator was late, among all that were dropped.
     pub dropped_late: u64,
+    /// Those of them that were due in a measured phase.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped_late_measured: u64,
     /// Virtual users that ended because their `on_start` failed; in the open model, arrivals that
     /// were dropped for that reason.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -30,6 +33,7 @@ impl Totals {
         self.planned += other.planned;
         self.started += other.started;
         self.dropped_late += other.dropped_late;
+        self.dropped_late_measured += other.dropped_late_measured;
         self.failed_starts += other.failed_starts;
         self.panics += other.panics;
     }
@@ -45,6 +49,7 @@ mod tests {
             planned: n,
             started: 2 * n,
             dropped_late: 3 * n,
+            dropped_late_measured: 6 * n,
             failed_starts: 4 * n,
             panics: 5 * n,
         };

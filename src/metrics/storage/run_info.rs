@@ -62,6 +62,12 @@ pub struct RunInfo {
     /// Whether the load generator's health was left out of the verdict (`--assume-healthy`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub assume_healthy: bool,
+    /// What was to fail it (`--fail-on`), as the option spells it; `None` for the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fail_on: Option<String>,
+    /// The exit code for a run that passes although requests failed (`--exit-code-on-error`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code_on_error: Option<u8>,
     /// How it ended; `None` when perfctl itself was killed.
     pub ending: Option<Ending>,
 }
@@ -182,6 +188,8 @@ impl RunInfo {
             client: plan.transport.client,
             insecure: plan.transport.tls.insecure,
             assume_healthy: false,
+            fail_on: None,
+            exit_code_on_error: None,
             ending: None,
         }
     }

@@ -1,8 +1,10 @@
 //! Grade and SLOs in words.
 
-use crate::grading::Criterion;
+use super::changes::comparison_sentence;
+use crate::grading::{Criterion, Verdict};
+use crate::metrics::Window;
 use crate::plan::Direction;
-use crate::report::contents::Report;
+use crate::report::contents::{Focus, Report};
 use crate::units::trim_float;
 
 /// `≤ 500 ms`, with more digits where [`measured`] would look the same.
@@ -48,22 +50,89 @@ pub(crate) fn criterion_name(criterion: &Criterion) -> String {
     }
 }
 
-/// The letter with its points and sentence: `grade B (84.2 of 100): good, some optimizations`.
-pub(crate) fn grade(report: &Report) -> String {
-    match (report.grading.letter, report.grading.score) {
-        (Some(letter), Some(score)) => format!(
-            "grade {} ({} of 100): {}",
-            letter.name(),
-            // Truncated, not rounded: 89.96 is a B and must not be shown as 90.
-            trim_float((score * 10.0 + 1e-6).floor() / 10.0, 1),
-            letter.sentence()
-        ),
-        _ => "no grade".into(),
+/// What stands beside the verdict, and the reasons below it: the grade where there is one, and else the
+/// first reason.
+pub(crate) fn verdict(report: &Report) -> (String, Vec<String>) {
+    let grading = &report.grading;
+    let reasons = grading.reasons.iter();
+    let mut reasons: Vec<String> = reasons.map(|text| suggested(report, text)).collect();
+    let has_comparison = report.comparison.is_some();
+    let says = match (report.focus, grading.verdict) {
+        (_, Verdict::Invalid) => "no grade: the numbers say nothing about the service".into(),
+        (Focus::Comparison, _) => comparison_sentence(report),
+        (Focus::Run, Verdict::Inconclusive) if has_comparison => {
+            "no grade: the comparison is undecided".into()
+        }
+        (Focus::Run, Verdict::Fail | Verdict::Inconclusive)
+            if grading.letter.is_none() && !reasons.is_empty() =>
+        {
+            reasons.remove(0)
+        }
+        (Focus::Run, _) => grade(report),
+    };
+    (says, reasons)
+}
+
+/// `text`, whose options are those of the command that made the run.
+pub(crate) fn suggested(report: &Report, text: &str) -> String {
+    match report.is_stored {
+        true => text.replace("`--", "`perfctl run --"),
+        false => text.to_owned(),
     }
 }
 
-/// How many SLOs are met: `2 met, 1 narrowly missed, 1 failing`.
+/// What would change the verdict or the grade: `for B: ...`, or how to settle a comparison.
+pub(crate) fn next_step(report: &Report) -> Option<String> {
+    let grading = &report.grading;
+    let next = grading.next.as_ref().filter(|_| report.focus == Focus::Run);
+    let letter = next.map(|next| format!("for {}: {}", next.letter.name(), next.how));
+    let comparison = report.comparison.as_ref();
+    let is_open = grading.verdict == Verdict::Inconclusive;
+    let step = comparison.and_then(|comparison| comparison.next_step.clone());
+    letter.or(step.filter(|_| is_open))
+}
+
+/// The letter with its points: `grade B (84.2 of 100)`, and what it means for a run that passed: `: good,
+/// some optimizations`. A run that failed is not "acceptable".
+fn grade(report: &Report) -> String {
+    let grading = &report.grading;
+    let (Some(letter), Some(score)) = (grading.letter, grading.score) else {
+        return "no grade".into();
+    };
+    let sentence = match grading.verdict {
+        Verdict::Pass => format!(": {}", letter.sentence()),
+        _ => String::new(),
+    };
+    format!(
+        "grade {} ({} of 100){sentence}",
+        letter.name(),
+        // Truncated, not rounded: 89.96 is a B and must not be shown as 90.
+        trim_float((score * 10.0 + 1e-6).floor() / 10.0, 1),
+    )
+}
+
+/// Whether SLOs are met or missed: not in an INVALID run, nor in one that failed for a cause that leaves
+/// nothing to grade.
+pub(crate) fn are_judged(report: &Report) -> bool {
+    let grading = &report.grading;
+    match grading.verdict {
+        Verdict::Invalid => false,
+        Verdict::Fail => grading.score.is_some(),
+        Verdict::Pass | Verdict::Inconclusive => true,
+    }
+}
+
+/// The SLOs to show: none where nothing was measured, which was said before.
+pub(crate) fn slos(report: &Report) -> impl Iterator<Item = &Criterion> {
+    let measured = report.result.summary(None, Window::Measured).requests > 0;
+    report.grading.slos().filter(move |_| measured)
+}
+
+/// How many SLOs are met: `2 met, 1 narrowly missed, 1 failing`; or that none is judged.
 pub(crate) fn compliance(report: &Report) -> String {
+    if !are_judged(report) {
+        return "not judged".into();
+    }
     let compliance = report.grading.compliance();
     [
         (compliance.targets_met, "met"),

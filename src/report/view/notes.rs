@@ -1,5 +1,6 @@
 //! The notes at the end of a report: what readers must know to interpret the numbers.
 
+use super::criteria::suggested;
 use super::errors::example;
 use super::numbers::phases;
 use crate::metrics::{Outcome, RunResult, Window};
@@ -12,7 +13,9 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
     let result = &report.result;
     let total = result.summary(None, Window::Measured);
     let warnings = result.warnings().into_iter();
-    let mut notes: Vec<String> = warnings.map(|text| format!("warning: {text}")).collect();
+    let mut notes: Vec<String> = warnings
+        .map(|text| format!("warning: {}", suggested(report, &text)))
+        .collect();
     notes.extend(result.trends());
     notes.extend(
         result
@@ -46,7 +49,8 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
     }
     match result.run.load.model {
         Model::Closed => {
-            notes.push("closed model: throughput falls as the service slows; use `--rate` for a fixed load".into());
+            let text = "closed model: throughput falls as the service slows; use `--rate` for a fixed load";
+            notes.push(suggested(report, text));
         }
         Model::Open { .. } => {
             if let Some(p99_us) = total.scheduling_delay_us.p99 {

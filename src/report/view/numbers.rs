@@ -1,6 +1,7 @@
 //! Endpoints, flows and phases: the cells of their tables, and the text below them.
 
 use crate::metrics::{RunResult, Summary, Window};
+use crate::report::contents::Report;
 use crate::units::{
     format_bytes, format_count, format_counted, format_latency_us, format_percent, format_rate,
     trim_float,
@@ -167,8 +168,18 @@ pub(crate) fn phases(result: &RunResult) -> Vec<(String, bool, Summary)> {
         .collect()
 }
 
+/// Requests and failures: `1,100 requests (1.8% failed)`, and of which run where there are several.
+pub(crate) fn endpoints_aside(report: &Report, total: &Summary) -> String {
+    let run = match report.runs.len() {
+        0 => String::new(),
+        runs => format!(", last of {runs} runs"),
+    };
+    let requests = format_counted(total.requests, "request");
+    format!("{requests}{}{run}", error_share(total))
+}
+
 /// The share of failed requests, if there are any: ` (1.2% failed)`.
-pub(crate) fn error_share(summary: &Summary) -> String {
+fn error_share(summary: &Summary) -> String {
     match summary.error_rate {
         Some(rate) if rate > 0.0 => format!(" ({} failed)", format_percent(rate)),
         _ => String::new(),

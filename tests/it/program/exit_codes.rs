@@ -6,6 +6,9 @@ use perfctl::metrics::Outcome;
 
 const HEALTH: &str = "- {name: health, get: /health}";
 const GONE: &str = "- {name: gone, get: /status/404}";
+/// Some requests fail, but not most.
+const SOME: &str =
+    "- {name: health, get: /health, weight: 4}\n- {name: gone, get: /status/404, weight: 2}";
 
 fn run(endpoints: &str, options: &str) -> Perfctl {
     Perfctl::scenario("demo", endpoints)
@@ -32,18 +35,85 @@ fn a_missed_slo_is_a_1() {
 #[test]
 fn failed_requests_are_a_1_or_another_number_only_if_configured() {
     for (endpoint, options, status) in [
-        (GONE, "", 0),
-        (GONE, "--fail-on errors", 1),
-        (GONE, "--fail-on slo,regression,errors", 1),
+        (SOME, "", 0),
+        (SOME, "--fail-on errors", 1),
+        (SOME, "--fail-on slo,regression,errors", 1),
         (HEALTH, "--fail-on errors", 0),
-        (GONE, "--exit-code-on-error 77", 77),
-        (GONE, "--exit-code-on-error 0", 0),
+        (SOME, "--exit-code-on-error 77", 77),
+        (SOME, "--exit-code-on-error 0", 0),
         (HEALTH, "--exit-code-on-error 77", 0),
         // Anything worse than failed requests keeps its code.
-        (GONE, "--exit-code-on-error 77 --slo error_rate<1%", 1),
+        (SOME, "--exit-code-on-error 77 --slo error_rate<1%", 1),
     ] {
-        let completed = run(endpoint, options).run();
-        assert_eq!(completed.status, Some(status), "{endpoint} {options}");
+        ends(endpoint, options, status);
+    }
+}
+
+/// The run ends with this code, and so does its report later.
+#[track_caller]
+fn ends(endpoint: &str, options: &str, status: i32) -> String {
+    let completed = run(endpoint, options).args(["--seed", "1"]).run();
+    assert_eq!(completed.status, Some(status), "{endpoint} {options}");
+    let stdout = completed.stdout.clone();
+    let directory = completed.runs()[0].clone();
+    let report = Perfctl::after(completed).args(["report".as_ref(), directory.as_os_str()]);
+    let report = report.expect_status(status).run().stdout;
+    assert_eq!(report.lines().next(), stdout.lines().next(), "{options}");
+    stdout
+}
+
+#[test]
+fn a_run_in_which_every_request_fails_is_a_1_without_slos_too_and_has_no_grade() {
+    for (options, status) in [
+        ("", 1),
+        ("--fail-on errors", 1),
+        ("--slo p95<30s", 1),
+        ("--slo error_rate<100%", 1),
+        // As Locust does, if that is asked for.
+        ("--exit-code-on-error 77", 77),
+        ("--exit-code-on-error 0", 0),
+        ("--exit-code-on-error 77 --slo p95<30s", 1),
+    ] {
+        let text = ends(GONE, options, status);
+        let wanted = "FAIL  all 20 requests failed: gone: status 404";
+        assert!(text.starts_with(wanted), "{options}: {text}");
+        assert!(!text.contains("grade"), "{options}: {text}");
+    }
+    let text = ends(GONE, "--fail-on none", 0);
+    assert!(text.starts_with("PASS  no grade"), "{text}");
+    assert!(text.contains("all 20 requests failed: gone: "), "{text}");
+    ends(GONE, "--fail-on regression", 0);
+}
+
+#[test]
+fn a_login_that_fails_is_a_1_and_the_first_thing_that_is_said() {
+    let scenario = "host: demo
+users:
+  clerk:
+    on_start: {name: log in, get: /status/401}
+    endpoints: [{name: health, get: /health, slo: {p95: 1s}}]
+slo: {error_rate: 1%, availability: 99.9%}
+";
+    for (load, share) in [
+        (["-u", "20", "-r", "20"], "20 of 20 users"),
+        (["--rate", "20", "-u", "5"], "requests"),
+    ] {
+        let completed = Perfctl::new()
+            .file(SCENARIO, scenario)
+            .args(["run", "-t", "1s"])
+            .args(load)
+            .expect_status(1)
+            .run();
+        let text = &completed.stdout;
+        let first = text.lines().next().unwrap();
+        assert!(
+            first.starts_with("FAIL  ") && first.contains("log in: status 401"),
+            "{text}"
+        );
+        let verdict = text.split("\n\n").next().unwrap();
+        assert!(verdict.contains(share), "{text}");
+        assert!(!text.contains("grade "), "{text}");
+        assert!(!verdict.contains("no data"), "{text}");
     }
 }
 

@@ -3,7 +3,9 @@
 mod commands;
 mod errors;
 mod exit_codes;
+mod first_week;
 mod gate;
+mod generator;
 mod nothing_lost;
 mod options;
 mod quick_look;

@@ -145,7 +145,7 @@ fn environment_and_command_line_override_the_timeout_of_a_scenario() {
     let endpoints = "- {name: root, get: /}\ndefaults: {timeout: 10m}";
     let run = || Perfctl::scenario(&server.url(), endpoints).args(["-i", "2"]);
     let timed_out = |run: Perfctl| {
-        let result = run.expect_status(0).run().result();
+        let result = run.expect_status(1).run().result();
         assert_eq!(outcomes(&result), "timeout_headers 2");
     };
     timed_out(run().env("LOAD_TEST_TIMEOUT", "0.2"));

@@ -255,11 +255,22 @@ fn with_nobody_to_read_the_report_the_result_is_stored_and_the_exit_code_kept() 
             )
             .stdout_closed()
             .expect_status(status)
-            .expect_stderr("")
             .run();
         assert_eq!(outcomes(&completed.result()), "ok 50", "{options}");
         let saved = completed.dir.path().join("base.json").exists();
         assert_eq!(saved, status == 0, "{options}");
+        // Nothing but what the baseline cannot be used for.
+        let expected = if saved {
+            "warning: `base.json`: run "
+        } else {
+            ""
+        };
+        let stderr = &completed.stderr;
+        assert!(
+            stderr.starts_with(expected) && stderr.lines().count() <= 1,
+            "{stderr}"
+        );
+        assert_eq!(stderr.is_empty(), !saved, "{stderr}");
     }
 }
 

@@ -214,6 +214,8 @@ pub fn template(shape: &Shape, id: &str, occasion: &str) -> RunResult {
             client: Default::default(),
             insecure: false,
             assume_healthy: false,
+            fail_on: None,
+            exit_code_on_error: None,
             ending: Some(Ending {
                 panic: None,
                 dead_worker: None,
@@ -225,6 +227,7 @@ pub fn template(shape: &Shape, id: &str, occasion: &str) -> RunResult {
                     planned: total,
                     started: total,
                     dropped_late: 0,
+                    dropped_late_measured: 0,
                     failed_starts: 0,
                     panics: 0,
                 },
