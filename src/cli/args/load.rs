@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use crate::error::Error;
 use crate::plan::{Arrivals, ClientChoice, ConnectTo, ThinkTime};
 use crate::scenario::{Options, parse_connect_to_option, parse_wait};
-use crate::units::{parse_duration, parse_rate};
+use crate::units::{parse_duration, parse_rate, parse_time_limit};
 
 /// The load of a run, and the service it goes to.
 #[derive(Debug, Clone, Args)]
@@ -99,8 +99,8 @@ pub struct LoadArgs {
     #[arg(long = "slo", value_name = "SLO")]
     pub slos: Vec<String>,
 
-    /// Timeout of a request, overriding the scenario's `defaults`
-    #[arg(long, env = "PERFCTL_TIMEOUT", value_name = "TIME", value_parser = parse_duration)]
+    /// Timeout of a request, such as `500ms` or `5s`, overriding the scenario's `defaults`
+    #[arg(long, env = "PERFCTL_TIMEOUT", value_name = "TIME", value_parser = parse_time_limit)]
     pub timeout: Option<Duration>,
 
     /// Wait between iterations and within flows, such as `500ms` or `between(1s, 2s)`, overriding all
@@ -277,6 +277,8 @@ mod tests {
         let flags = options(&["-H", "http://b", "--timeout", "1s"], &env).unwrap();
         assert_eq!(flags.host.as_deref(), Some("http://b"));
         assert_eq!(flags.timeout, Some(Duration::from_secs(1)));
+        let bare = options(&["--timeout", "30"], &env).unwrap_err();
+        assert!(bare.contains("write `30ms` or `30s`"), "{bare}");
         let bad = options(&[], &[("LOAD_TEST_TIMEOUT", "soon")]).unwrap_err();
         assert!(
             bad.contains("LOAD_TEST_TIMEOUT: `soon` is not a duration"),

@@ -311,7 +311,7 @@ impl<'a> StepCompiler<'a> {
             until,
             pending,
             every: file.every.copied().unwrap_or(Duration::from_secs(1)),
-            timeout: file.timeout.copied().unwrap_or(Duration::from_secs(30)),
+            timeout: (file.timeout.copied()).map_or(Duration::from_secs(30), |limit| limit.0),
         };
         self.runs(position, &joined(tags, &file.tags))
             .then_some(step)

@@ -3,15 +3,13 @@
 //! Not here: what is expected of its responses (`response`), and how the keys become a request
 //! (`request`).
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::auth::AuthChoice;
 use super::response::{CheckFile, ExtractionFile};
 use super::slo::SloFile;
 use crate::plan::{HttpChoice, ThinkTime};
-use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, Size};
+use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, Size, TimeLimit};
 use crate::scenario::yaml::findings::Findings;
 use crate::scenario::yaml::mapping::{mapping, words};
 use crate::scenario::yaml::tree::Node;
@@ -62,9 +60,9 @@ mapping! {
         /// Compression of the body: `gzip`.
         compress: Compress,
         /// Time limit of a request, from sending to the last byte.
-        timeout: Duration,
+        timeout: TimeLimit,
         /// Time limit of name resolution, TCP and TLS handshake; at most `timeout`.
-        connect_timeout: Duration,
+        connect_timeout: TimeLimit,
         /// How many redirects to follow, 0 to 100.
         max_redirects: u32,
         /// Largest response body on the wire. A larger one is cut off, and the request fails as `body_too_large`.

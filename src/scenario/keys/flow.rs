@@ -13,7 +13,7 @@ use super::think_time::Wait;
 use crate::error::{Diagnostic, did_you_mean};
 use crate::plan::ThinkTime;
 use crate::scenario::yaml::counterparts::counterpart_of_step;
-use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, list};
+use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, TimeLimit, list};
 use crate::scenario::yaml::findings::Findings;
 use crate::scenario::yaml::mapping::{mapping, words};
 use crate::scenario::yaml::tree::{Node, NodeKind};
@@ -236,7 +236,7 @@ mapping! {
         /// Wait from the end of one request to the start of the next. Defaults to `1s`.
         every: Duration,
         /// When to give up. The step then fails. Defaults to `30s`.
-        timeout: Duration,
+        timeout: TimeLimit,
         /// Tags, for `--tags` and `--exclude-tags`.
         tags: OneOrMany<String>,
     }

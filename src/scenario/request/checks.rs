@@ -99,7 +99,8 @@ fn conditions(file: &CheckFile, findings: &mut Findings) -> Vec<Check> {
         }
         checks.push(Check::Status(ranges));
     }
-    checks.extend(file.max_duration.copied().map(Check::MaxDuration));
+    let longest = file.max_duration.copied().map(|limit| limit.0);
+    checks.extend(longest.map(Check::MaxDuration));
     checks.extend(file.min_size.copied().map(|size| Check::MinSize(size.0)));
     checks.extend(file.max_size.copied().map(|size| Check::MaxSize(size.0)));
     for (key, expectation) in file.headers.get().map_or(&[][..], |pairs| &pairs.0) {

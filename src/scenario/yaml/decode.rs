@@ -270,6 +270,21 @@ impl Decode for Duration {
     }
 }
 
+/// A limit for how long something may take. Unlike other durations, it needs a unit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TimeLimit(pub Duration);
+
+impl Decode for TimeLimit {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
+        let what = "a duration such as `30s`";
+        parse(what, node, findings, units::parse_time_limit).map(Self)
+    }
+
+    fn schema() -> Value {
+        json!({"type": "string", "examples": ["500ms", "30s", "5m"]})
+    }
+}
+
 /// A size in bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Size(pub u64);
