@@ -284,6 +284,8 @@ impl PlanCompiler<'_> {
             .variables
             .get()
             .map_or(&[][..], |pairs| &pairs.0);
+        let extracted = (0..index.requests.len()).flat_map(|request| index.extracted_by(request));
+        names.later = extracted.map(str::to_owned).collect();
         names.defining = true;
         for (key, text) in pairs {
             if let Err(message) = names.check_new(&key.text) {

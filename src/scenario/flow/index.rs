@@ -12,6 +12,7 @@ use crate::scenario::keys::endpoint::EndpointFile;
 use crate::scenario::keys::flow::{FlowFile, Repetitions, RequestFile, StepFile, StepsFile};
 use crate::scenario::keys::scenario::{IncludedFile, ScenarioFile};
 use crate::scenario::keys::user::TaskFile;
+use crate::scenario::names::uses::Use;
 use crate::scenario::request::{self, RequestDefaults};
 use crate::scenario::service::address::EndpointUrl;
 use crate::scenario::yaml::decode::{At, Field, list};
@@ -44,6 +45,8 @@ pub(crate) struct RequestEntry<'a> {
     pub file: &'a At<EndpointFile>,
     /// `None` where it could not be understood.
     pub compiled: Option<(Endpoint, EndpointUrl)>,
+    /// The values it needs that are set during the run.
+    pub uses: Vec<Use>,
     /// How it is declared.
     pub declaration: Declaration,
 }
@@ -165,6 +168,7 @@ impl<'a> Index<'a> {
     pub(crate) fn compile(&mut self, common: &RequestDefaults<'_>, findings: &mut Findings) {
         for request in &mut self.requests {
             request.compiled = common.endpoint(request.file, findings);
+            request.uses = common.take_uses();
         }
     }
 
@@ -183,6 +187,7 @@ impl<'a> Index<'a> {
         self.requests.push(RequestEntry {
             file,
             compiled: None,
+            uses: Vec::new(),
             declaration,
         });
         if let Some(name) = request::name(file) {
@@ -275,6 +280,24 @@ impl<'a> Index<'a> {
     /// The position of a request that is written inline.
     pub(crate) fn inline(&self, file: &At<EndpointFile>) -> Option<usize> {
         self.places.get(&file.at).copied()
+    }
+
+    /// The names of the variables that a request sets, also where something else about them is wrong.
+    pub(crate) fn extracted_by(&self, request: usize) -> impl Iterator<Item = &str> {
+        let pairs = self.requests[request].file.extract.get();
+        let good = pairs.map_or(&[][..], |pairs| &pairs.0).iter();
+        let bad = pairs.map_or(&[][..], |pairs| &pairs.1).iter();
+        good.map(|(key, _)| key.text.as_str())
+            .chain(bad.map(String::as_str))
+    }
+
+    /// The names of the requests that set a variable.
+    pub(crate) fn setters_of(&self, variable: &str) -> Vec<String> {
+        let requests = 0..self.requests.len();
+        let setters = requests.filter(|one| self.extracted_by(*one).any(|name| name == variable));
+        setters
+            .filter_map(|one| request::name(self.requests[one].file))
+            .collect()
     }
 
     /// What a name in a step or a user class refers to; `None` after a finding.

@@ -238,7 +238,10 @@ impl<'a> StepCompiler<'a> {
                 let text = json.as_constant().unwrap_or_default();
                 ListItem::Known(serde_json::from_str(text).unwrap_or_else(|_| value.to_json()))
             }
-            false => ListItem::Filled(json),
+            false => {
+                self.names.log.note_place(json.shared_source(), value.at);
+                ListItem::Filled(json)
+            }
         }
     }
 

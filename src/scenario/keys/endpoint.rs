@@ -45,8 +45,8 @@ mapping! {
         check: OneOrMany<At<CheckFile>>,
         /// Variables to set from a response that passed its checks.
         extract: Pairs<ExtractionFile>,
-        /// Headers, in addition to those in `defaults`; the same name overrides.
-        headers: Pairs<String>,
+        /// Headers, in addition to those in `defaults`; the same name overrides, and `null` removes.
+        headers: Pairs<Option<String>>,
         /// JSON body, written as YAML.
         json: Node,
         /// Fields of a URL-encoded form.

@@ -234,6 +234,20 @@ impl Decode for String {
     }
 }
 
+/// A value, or nothing.
+impl<T: Decode> Decode for Option<T> {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
+        match node.kind {
+            NodeKind::Null => Some(None),
+            _ => T::decode(node, findings).map(Some),
+        }
+    }
+
+    fn schema() -> Value {
+        json!({"anyOf": [T::schema(), {"type": "null"}]})
+    }
+}
+
 /// A text, a number or a boolean, with the type that YAML gives it.
 #[derive(Debug, Clone)]
 pub(crate) struct Scalar {
