@@ -14,13 +14,14 @@ mod multipart;
 use std::path::Path;
 use std::time::Duration;
 
-use super::keys::endpoint::EndpointFile;
+use super::keys::endpoint::{EndpointFile, METHODS};
 use super::keys::scenario::DefaultsFile;
 use super::names::Names;
 use super::names::template::refuse_template;
 use super::names::uses::{Inherited, Use};
 use super::service::address::{self, EndpointUrl};
 use super::service::transport;
+use super::yaml::counterparts::METHOD_IS_KEY;
 use super::yaml::decode::{At, Field, OneOrMany};
 use super::yaml::findings::Findings;
 use crate::error::Diagnostic;
@@ -296,6 +297,14 @@ pub(super) fn name(file: &EndpointFile) -> Option<String> {
     }
 }
 
+fn is_about_methods(hint: &str) -> bool {
+    let is_method = |name: &str| METHODS.contains(&name.trim_end_matches(['`', '?', ':']));
+    let mut words = hint
+        .split([' ', ','])
+        .filter_map(|word| word.strip_prefix('`'));
+    hint.starts_with(METHOD_IS_KEY) || words.next().is_some_and(is_method)
+}
+
 fn methods(file: &EndpointFile) -> impl Iterator<Item = (Method, &Field<String>)> {
     [
         (Method::Get, &file.get),
@@ -317,6 +326,8 @@ fn method<'a>(
     let given: Vec<(Method, &Field<String>)> = methods(file).collect();
     match given.as_slice() {
         [(method, field)] => Some((*method, field.get()?)),
+        // A method that is written otherwise was reported.
+        [] if file.hints.iter().any(|hint| is_about_methods(hint)) => None,
         [] => {
             findings.report(
                 Some(file.at),

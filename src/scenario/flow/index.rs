@@ -17,6 +17,7 @@ use crate::scenario::request::{self, RequestDefaults};
 use crate::scenario::service::address::EndpointUrl;
 use crate::scenario::yaml::decode::{At, Field, list};
 use crate::scenario::yaml::findings::{Findings, Span};
+use crate::scenario::yaml::slips;
 use crate::scenario::yaml::tree::Key;
 
 /// Most endpoints and flows of a scenario together.
@@ -307,7 +308,9 @@ impl<'a> Index<'a> {
             let known = || self.names.keys().map(String::as_str);
             let mut diagnostic =
                 Diagnostic::new(format!("unknown endpoint, flow or steps `{name}`"));
-            if let Some(close) = did_you_mean(name, known()) {
+            if let Some(spaced) = slips::spaced(name) {
+                diagnostic = diagnostic.label(format!("write a space after the colon: `{spaced}`"));
+            } else if let Some(close) = did_you_mean(name, known()) {
                 diagnostic = diagnostic.label(format!("did you mean `{close}`?"));
             }
             findings.report(

@@ -278,6 +278,7 @@ impl<'a> StepCompiler<'a> {
             let BranchFile {
                 weight,
                 steps: file,
+                ..
             } = &branch.value;
             let steps = self.steps(file.get(), &tags, findings);
             let weight = weight.copied().unwrap_or_default().0;

@@ -9,7 +9,9 @@ use super::auth::AuthChoice;
 use super::response::{CheckFile, ExtractionFile};
 use super::slo::SloFile;
 use crate::plan::{HttpChoice, ThinkTime};
-use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, Size, TimeLimit};
+use crate::scenario::yaml::decode::{
+    At, Decode, MAX_COUNT, OneOrMany, Pairs, Size, TimeLimit, parse,
+};
 use crate::scenario::yaml::findings::Findings;
 use crate::scenario::yaml::mapping::{mapping, words};
 use crate::scenario::yaml::tree::Node;
@@ -76,6 +78,9 @@ mapping! {
     }
 }
 
+/// The keys of which a request has one.
+pub(crate) const METHODS: [&str; 7] = ["get", "head", "post", "put", "patch", "delete", "options"];
+
 impl EndpointFile {
     /// Its schema by the name of its definition, since it is allowed in so many places.
     pub(crate) fn schema_reference() -> Value {
@@ -122,7 +127,20 @@ impl Default for Weight {
 
 impl Decode for Weight {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
-        u32::decode(node, findings).map(Self)
+        parse("a whole number", node, findings, |text| {
+            let number = text
+                .parse::<u32>()
+                .ok()
+                .filter(|weight| *weight <= MAX_COUNT);
+            number.ok_or_else(|| {
+                let why = match text.contains('.') {
+                    true => "; weights are relative, so write 1 and 2 for 0.5 and 1",
+                    false => "",
+                };
+                format!("`{text}` is not a whole number from 0 to {MAX_COUNT}{why}")
+            })
+        })
+        .map(Self)
     }
 
     fn schema() -> Value {

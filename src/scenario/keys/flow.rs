@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::endpoint::{EndpointFile, Weight};
+use super::endpoint::{EndpointFile, METHODS, Weight};
 use super::response::CheckFile;
 use super::slo::SloFile;
 use super::think_time::Wait;
@@ -88,8 +88,6 @@ pub(crate) enum StepFile {
 const KINDS: [&str; 7] = [
     "think", "repeat", "if", "random", "poll", "burst", "parallel",
 ];
-/// The keys of which a request has one.
-const METHODS: [&str; 7] = ["get", "head", "post", "put", "patch", "delete", "options"];
 
 impl StepFile {
     /// The schemas of all kinds of steps.

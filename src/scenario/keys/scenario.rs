@@ -196,7 +196,7 @@ mod tests {
         }
         let known: Vec<&String> = found.iter().flat_map(|(_, keys)| keys).collect();
         let key = regex::Regex::new("`([a-z_]+)[:`]|[{,] ?([a-z_]+): ").unwrap();
-        for (others, within, says) in counterparts::COUNTERPARTS {
+        for (others, within, says) in counterparts::all() {
             assert!(
                 within.is_empty() || known.iter().any(|known| known == within),
                 "{within}"
