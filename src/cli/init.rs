@@ -10,10 +10,14 @@ use super::show::output::print;
 use crate::error::{Error, Exit};
 use crate::scenario;
 
-/// The example scenario in perfctl's own repository.
-const SCENARIO: &str = include_str!("../../scenarios/default.yaml");
+/// A commented scenario with a login.
+const SCENARIO: &str = include_str!("init/default.yaml");
+/// The users that log in, beside it.
+const USERS: &str = include_str!("init/users.csv");
+/// A scenario of ten lines.
+const MINIMAL: &str = include_str!("init/minimal.yaml");
 
-/// Create a commented scenario, the profiles and a CI workflow
+/// Create a commented scenario with its data, the profiles and a CI workflow
 #[derive(Debug, Clone, Args)]
 pub struct InitArgs {
     /// Directory to write to
@@ -23,6 +27,10 @@ pub struct InitArgs {
     /// CI system to create a workflow for
     #[arg(long, value_enum, value_name = "SYSTEM", default_value_t = Ci::Github)]
     pub ci: Ci,
+
+    /// Create only a scenario of ten lines
+    #[arg(long, conflicts_with = "ci")]
+    pub minimal: bool,
 
     /// Overwrite existing files
     #[arg(long)]
@@ -43,20 +51,10 @@ pub enum Ci {
 /// # Errors
 /// Wrong usage if files exist, or a file that cannot be written.
 pub fn run(args: &InitArgs, out: &mut dyn Write) -> Result<Exit, Error> {
-    let mut files = vec![(PathBuf::from("scenarios/default.yaml"), SCENARIO)];
-    let profiles = scenario::embedded_profiles();
-    files.extend(
-        profiles.map(|(name, text)| (PathBuf::from(format!("profiles/{name}.yaml")), text)),
-    );
-    match args.ci {
-        Ci::Github => {
-            files.push((
-                ".github/workflows/perfctl.yml".into(),
-                include_str!("init/github.yml"),
-            ));
-        }
-        Ci::None => {}
-    }
+    let files = match args.minimal {
+        true => vec![(PathBuf::from("scenarios/default.yaml"), MINIMAL)],
+        false => all_files(args.ci),
+    };
     let paths: Vec<PathBuf> = files.iter().map(|(path, _)| args.dir.join(path)).collect();
     let existing: Vec<String> = paths
         .iter()
@@ -70,14 +68,36 @@ pub fn run(args: &InitArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         ));
     }
     for (path, (_, text)) in paths.iter().zip(&files) {
+        let verb = if path.exists() { "overwrote" } else { "wrote" };
         write(path, text)?;
-        print(out, &format!("wrote {}\n", path.display()))?;
+        print(out, &format!("{verb} {}\n", path.display()))?;
     }
     print(
         out,
         "\nnext: perfctl validate, then perfctl run --profile smoke\n",
     )?;
     Ok(Exit::Pass)
+}
+
+fn all_files(ci: Ci) -> Vec<(PathBuf, &'static str)> {
+    let mut files = vec![
+        (PathBuf::from("scenarios/default.yaml"), SCENARIO),
+        (PathBuf::from("scenarios/users.csv"), USERS),
+    ];
+    let profiles = scenario::embedded_profiles();
+    files.extend(
+        profiles.map(|(name, text)| (PathBuf::from(format!("profiles/{name}.yaml")), text)),
+    );
+    match ci {
+        Ci::Github => {
+            files.push((
+                ".github/workflows/perfctl.yml".into(),
+                include_str!("init/github.yml"),
+            ));
+        }
+        Ci::None => {}
+    }
+    files
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Error> {
@@ -100,6 +120,7 @@ mod tests {
         let mut args = InitArgs {
             dir: dir.path().join("new"),
             ci: Ci::Github,
+            minimal: false,
             force: false,
         };
         let mut out = Vec::new();
@@ -116,7 +137,13 @@ mod tests {
             "nothing was written"
         );
         args.force = true;
-        run(&args, &mut Vec::new()).unwrap();
+        let mut out = Vec::new();
+        run(&args, &mut out).unwrap();
+        let said = String::from_utf8(out).unwrap();
+        assert!(
+            said.contains("overwrote") && said.contains("wrote"),
+            "{said}"
+        );
         assert_eq!(fs::read_to_string(&scenario).unwrap(), SCENARIO);
     }
 }
