@@ -7,6 +7,7 @@ mod behavior;
 mod chance;
 mod counters;
 mod invoices;
+mod login;
 mod responses;
 mod route;
 mod server;

@@ -34,6 +34,42 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
+/// Parses a duration that is compared with response times: `300ms`, `2s`. A bare number could mean milliseconds
+/// as well as seconds, and the wrong guess would go unnoticed, so only 0 may lack a unit.
+///
+/// # Errors
+/// A phrase that says what is allowed.
+pub fn parse_time_limit(text: &str) -> Result<Duration, String> {
+    match bare_number(text) {
+        Some(number) if number > 0.0 => Err(missing_unit(text)),
+        _ => parse_duration(text),
+    }
+}
+
+/// Parses a time limit as [`parse_time_limit`] does, or a bare number of seconds up to 60.
+///
+/// # Errors
+/// A phrase that says what is allowed.
+pub fn parse_time_limit_or_seconds(text: &str) -> Result<Duration, String> {
+    match bare_number(text) {
+        Some(number) if number > 60.0 => Err(format!(
+            "{}; without a unit, at most 60 seconds",
+            missing_unit(text)
+        )),
+        _ => parse_duration(text),
+    }
+}
+
+fn bare_number(text: &str) -> Option<f64> {
+    let (number, unit) = split_number(text.trim())?;
+    unit.is_empty().then_some(number)
+}
+
+fn missing_unit(text: &str) -> String {
+    let text = text.trim();
+    format!("`{text}` has no unit: write `{text}ms` or `{text}s`")
+}
+
 fn seconds_to_duration(seconds: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
@@ -353,6 +389,33 @@ mod tests {
     }
 
     #[test]
+    fn time_limits_have_a_unit() {
+        let ms = |ms| Ok(Duration::from_millis(ms));
+        assert_eq!(parse_time_limit("300ms"), ms(300));
+        assert_eq!(parse_time_limit(" 0.3s"), ms(300));
+        assert_eq!(parse_time_limit("1m30s"), ms(90_000));
+        assert_eq!(parse_time_limit("0"), ms(0));
+        for text in ["300", "0.5", "9000000"] {
+            let wrong = parse_time_limit(text).unwrap_err();
+            let both = format!("`{text}` has no unit: write `{text}ms` or `{text}s`");
+            assert_eq!(wrong, both);
+        }
+        assert!(
+            parse_time_limit("soon")
+                .unwrap_err()
+                .contains("not a duration")
+        );
+        assert_eq!(parse_time_limit_or_seconds("0.5"), ms(500));
+        assert_eq!(parse_time_limit_or_seconds("60"), ms(60_000));
+        assert_eq!(parse_time_limit_or_seconds("90s"), ms(90_000));
+        let wrong = parse_time_limit_or_seconds("500").unwrap_err();
+        assert!(
+            wrong.contains("`500ms` or `500s`; without a unit, at most 60"),
+            "{wrong}"
+        );
+    }
+
+    #[test]
     fn ratios_and_rates() {
         assert_eq!(parse_ratio("1%"), Ok(0.01));
         assert_eq!(parse_ratio("99.9%"), Ok(999.0 / 1000.0));
@@ -415,7 +478,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_a_parser_panic(text in ".*") {
-            let _ = (parse_duration(&text), parse_ratio(&text), parse_rate(&text), parse_rate_or_zero(&text), parse_percent(&text), parse_size(&text));
+            let _ = (parse_duration(&text), parse_time_limit(&text), parse_time_limit_or_seconds(&text), parse_ratio(&text), parse_rate(&text), parse_rate_or_zero(&text), parse_percent(&text), parse_size(&text));
         }
 
         #[test]

@@ -13,10 +13,14 @@ use crate::error::{Error, Exit};
 use crate::scenario;
 use files::write_all;
 
-/// The example scenario in perfctl's own repository.
-const SCENARIO: &str = include_str!("../../scenarios/default.yaml");
+/// A commented scenario with a login.
+const SCENARIO: &str = include_str!("init/default.yaml");
+/// The users that log in, beside it.
+const USERS: &str = include_str!("init/users.csv");
+/// A scenario of ten lines.
+const MINIMAL: &str = include_str!("init/minimal.yaml");
 
-/// Create a commented scenario, the profiles and a CI workflow
+/// Create a commented scenario with its data, the profiles and a CI workflow
 #[derive(Debug, Clone, Args)]
 pub struct InitArgs {
     /// Directory to write to
@@ -26,6 +30,10 @@ pub struct InitArgs {
     /// CI system to create a workflow for
     #[arg(long, value_enum, value_name = "SYSTEM", default_value_t = Ci::Github)]
     pub ci: Ci,
+
+    /// Create only a scenario of ten lines
+    #[arg(long, conflicts_with = "ci")]
+    pub minimal: bool,
 
     /// Overwrite existing files
     #[arg(long)]
@@ -54,20 +62,10 @@ pub fn run(args: &InitArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     if let Some(given) = &args.from_curl {
         return from_curl::run(given, &args.dir, args.force, out);
     }
-    let mut files = vec![(PathBuf::from("scenarios/default.yaml"), SCENARIO)];
-    let profiles = scenario::embedded_profiles();
-    files.extend(
-        profiles.map(|(name, text)| (PathBuf::from(format!("profiles/{name}.yaml")), text)),
-    );
-    match args.ci {
-        Ci::Github => {
-            files.push((
-                ".github/workflows/perfctl.yml".into(),
-                include_str!("init/github.yml"),
-            ));
-        }
-        Ci::None => {}
-    }
+    let files = match args.minimal {
+        true => vec![(PathBuf::from("scenarios/default.yaml"), MINIMAL)],
+        false => all_files(args.ci),
+    };
     let files: Vec<(PathBuf, &[u8])> = files
         .iter()
         .map(|(path, text)| (args.dir.join(path), text.as_bytes()))
@@ -78,6 +76,27 @@ pub fn run(args: &InitArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         "\nnext: perfctl validate, then perfctl run --profile smoke\n",
     )?;
     Ok(Exit::Pass)
+}
+
+fn all_files(ci: Ci) -> Vec<(PathBuf, &'static str)> {
+    let mut files = vec![
+        (PathBuf::from("scenarios/default.yaml"), SCENARIO),
+        (PathBuf::from("scenarios/users.csv"), USERS),
+    ];
+    let profiles = scenario::embedded_profiles();
+    files.extend(
+        profiles.map(|(name, text)| (PathBuf::from(format!("profiles/{name}.yaml")), text)),
+    );
+    match ci {
+        Ci::Github => {
+            files.push((
+                ".github/workflows/perfctl.yml".into(),
+                include_str!("init/github.yml"),
+            ));
+        }
+        Ci::None => {}
+    }
+    files
 }
 
 #[cfg(test)]
@@ -92,6 +111,7 @@ mod tests {
         let mut args = InitArgs {
             dir: dir.path().join("new"),
             ci: Ci::Github,
+            minimal: false,
             force: false,
             from_curl: None,
         };
@@ -109,7 +129,13 @@ mod tests {
             "nothing was written"
         );
         args.force = true;
-        run(&args, &mut Vec::new()).unwrap();
+        let mut out = Vec::new();
+        run(&args, &mut out).unwrap();
+        let said = String::from_utf8(out).unwrap();
+        assert!(
+            said.contains("overwrote") && said.contains("wrote"),
+            "{said}"
+        );
         assert_eq!(fs::read_to_string(&scenario).unwrap(), SCENARIO);
     }
 }

@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{ALLOW, CONTENT_TYPE, LOCATION};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, LOCATION};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 use super::behavior::wait;
 use super::chance::server_timing;
 use super::invoices::{INVOICES, Invoices};
+use super::login;
 use super::route::{PATHS, Route};
 use super::state::ServiceState;
 
@@ -43,11 +44,14 @@ impl ServiceState {
         route: Route,
         argument: &str,
         query: Option<&str>,
+        headers: &HeaderMap,
         body: Body,
     ) -> Response {
         let mut response = match route {
             Route::CreateInvoice => self.create_invoice(body).await,
+            Route::Login => login(body).await,
             _ => match length(body).await {
+                Ok(_) if route == Route::Account => account(headers),
                 Ok(length) => {
                     self.respond_to_length(number, route, argument, query, length)
                         .await
@@ -125,8 +129,10 @@ impl ServiceState {
                 response.headers_mut().insert(ALLOW, allow);
                 response
             }
-            // The response to the creation of an invoice is made from its body.
-            Route::NotFound | Route::CreateInvoice => problem(StatusCode::NOT_FOUND, "not found"),
+            // Other responses are made from more than the length of the body.
+            Route::NotFound | Route::CreateInvoice | Route::Login | Route::Account => {
+                problem(StatusCode::NOT_FOUND, "not found")
+            }
         }
     }
 
@@ -167,14 +173,9 @@ impl ServiceState {
     }
 
     async fn create_invoice(&self, body: Body) -> Response {
-        let Ok(body) = axum::body::to_bytes(body, MAX_JSON).await else {
-            return problem(StatusCode::PAYLOAD_TOO_LARGE, "at most 1 MB of JSON");
-        };
-        let Ok(invoice) = serde_json::from_slice::<Map<String, Value>>(&body) else {
-            return problem(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "the body must be a JSON object",
-            );
+        let invoice = match json_object(body).await {
+            Ok(invoice) => invoice,
+            Err(problem) => return problem,
         };
         let id = INVOICES + self.counters.create_invoice();
         let number = invoice.get("number").unwrap_or(&Value::Null);
@@ -194,6 +195,43 @@ impl ServiceState {
             Some(_) => json(StatusCode::OK, r#"{"status":"done"}"#),
             None => problem(StatusCode::NOT_FOUND, "no such job"),
         }
+    }
+}
+
+/// The JSON object in a body. The error is the response to anything else.
+async fn json_object(body: Body) -> Result<Map<String, Value>, Response> {
+    let Ok(body) = axum::body::to_bytes(body, MAX_JSON).await else {
+        let status = StatusCode::PAYLOAD_TOO_LARGE;
+        return Err(problem(status, "at most 1 MB of JSON"));
+    };
+    serde_json::from_slice(&body).map_err(|_| {
+        problem(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "the body must be a JSON object",
+        )
+    })
+}
+
+async fn login(body: Body) -> Response {
+    let token = json_object(body).await.map(|login| login::token(&login));
+    match token {
+        Ok(Some(token)) => json(
+            StatusCode::OK,
+            format!(r#"{{"access_token":"{token}","token_type":"bearer","expires_in":3600}}"#),
+        ),
+        Ok(None) => problem(StatusCode::UNAUTHORIZED, "wrong username or password"),
+        Err(problem) => problem,
+    }
+}
+
+fn account(headers: &HeaderMap) -> Response {
+    let authorization = headers.get(AUTHORIZATION);
+    match login::user(authorization.and_then(|value| value.to_str().ok())) {
+        Some(name) => json(
+            StatusCode::OK,
+            format!(r#"{{"username":{},"open_invoices":3}}"#, Value::from(name)),
+        ),
+        None => problem(StatusCode::UNAUTHORIZED, "log in first"),
     }
 }
 

@@ -12,6 +12,8 @@ pub(super) enum Route {
     Invoice,
     Upload,
     Token,
+    Login,
+    Account,
     Processing,
     CreateJob,
     Job,
@@ -25,7 +27,7 @@ pub(super) enum Route {
 }
 
 /// Method, path and purpose of each route, for people.
-pub const PATHS: [(&str, &str, &str); 14] = [
+pub const PATHS: [(&str, &str, &str); 16] = [
     ("GET", "/health", "always 200"),
     ("GET", "/api/v1/invoices/?limit=20", "a list, up to 100"),
     ("POST", "/api/v1/invoices/", "a JSON object; 201"),
@@ -40,6 +42,16 @@ pub const PATHS: [(&str, &str, &str); 14] = [
         "any body up to 100 MB; 201",
     ),
     ("POST", "/api/v1/auth/dev-token", "an access token"),
+    (
+        "POST",
+        "/api/v1/auth/login",
+        "username, and `secret-USERNAME` as password; a token, or 401",
+    ),
+    (
+        "GET",
+        "/api/v1/account",
+        "with the token of a login; or 401",
+    ),
     ("POST", "/api/v1/processing/", "takes 200 ms"),
     ("POST", "/api/v1/jobs/", "202 and an id"),
     ("GET", "/api/v1/jobs/{id}", "done after 300 ms"),
@@ -56,7 +68,7 @@ pub const PATHS: [(&str, &str, &str); 14] = [
 
 impl Route {
     /// All of them, in the order of declaration.
-    pub(super) const ALL: [Self; 17] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Home,
         Self::Health,
         Self::ListInvoices,
@@ -64,6 +76,8 @@ impl Route {
         Self::Invoice,
         Self::Upload,
         Self::Token,
+        Self::Login,
+        Self::Account,
         Self::Processing,
         Self::CreateJob,
         Self::Job,
@@ -86,6 +100,8 @@ impl Route {
             Self::Invoice => "/api/v1/invoices/{id}",
             Self::Upload => "/api/v1/invoices/upload",
             Self::Token => "/api/v1/auth/dev-token",
+            Self::Login => "/api/v1/auth/login",
+            Self::Account => "/api/v1/account",
             Self::Processing => "/api/v1/processing/",
             Self::CreateJob => "/api/v1/jobs/",
             Self::Job => "/api/v1/jobs/{id}",
@@ -118,6 +134,8 @@ pub(super) fn find<'a>(method: &Method, path: &'a str) -> (Route, &'a str) {
         ("/api/v1/invoices", "upload") => (None, Some(Route::Upload)),
         ("/api/v1/invoices", _) => (Some(Route::Invoice), None),
         ("/api/v1/auth", "dev-token") => (None, Some(Route::Token)),
+        ("/api/v1/auth", "login") => (None, Some(Route::Login)),
+        ("/api/v1", "account") => (Some(Route::Account), None),
         ("/api/v1", "processing") => (None, Some(Route::Processing)),
         ("/api/v1", "jobs") => (None, Some(Route::CreateJob)),
         ("/api/v1/jobs", _) => (Some(Route::Job), None),
@@ -155,6 +173,8 @@ mod tests {
             (Method::POST, "/api/v1/invoices/upload", Route::Upload),
             (Method::POST, "/api/v1/auth/dev-token", Route::Token),
             (Method::GET, "/api/v1/auth/dev-token", Route::WrongMethod),
+            (Method::POST, "/api/v1/auth/login", Route::Login),
+            (Method::GET, "/api/v1/account/", Route::Account),
             (Method::DELETE, "/health", Route::WrongMethod),
             (Method::GET, "/api/v1/jobs/1-2", Route::Job),
             (Method::GET, "/status/418", Route::Status),

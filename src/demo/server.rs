@@ -66,8 +66,9 @@ async fn respond(State(state): State<Arc<ServiceState>>, request: Request) -> Re
     let in_flight = state.counters.in_flight();
     let (parts, body) = request.into_parts();
     let (route, argument) = route::find(&parts.method, parts.uri.path());
+    let query = parts.uri.query();
     let mut response = state
-        .respond(number, route, argument, parts.uri.query(), body)
+        .respond(number, route, argument, query, &parts.headers, body)
         .await;
 
     wait(state.behavior.delay(number)).await;

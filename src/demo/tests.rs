@@ -208,6 +208,27 @@ fn every_request_counts_once_on_every_connection() {
 }
 
 #[test]
+fn a_login_gives_the_token_that_the_account_asks_for() {
+    let demo = start(Behavior::default());
+    let mut browser = Browser::open(&demo);
+    let login = "/api/v1/auth/login";
+    let wrong = r#"{"username": "ada", "password": "secret-bob"}"#;
+    assert_eq!(browser.send("POST", login, wrong).status, 401);
+    assert_eq!(browser.send("POST", login, "ada").status, 422);
+    assert_eq!(browser.get("/api/v1/account").status, 401);
+    let right = r#"{"username": "ada", "password": "secret-ada"}"#;
+    let received = browser.send("POST", login, right);
+    assert_eq!(received.status, 200);
+    let login: serde_json::Value = serde_json::from_slice(&received.body).unwrap();
+    let token = login["access_token"].as_str().unwrap();
+    // A header that the path of the request smuggles in.
+    let path = format!("/api/v1/account HTTP/1.1\r\nauthorization: Bearer {token}\r\nx:");
+    let account = browser.get(&path);
+    assert_eq!(account.status, 200, "{}", account.text());
+    assert_eq!(account.text(), r#"{"username":"ada","open_invoices":3}"#);
+}
+
+#[test]
 fn redirects_take_as_many_hops_as_asked_for() {
     let demo = start(Behavior::default());
     let mut browser = Browser::open(&demo);

@@ -24,7 +24,7 @@ use super::slo::{self, SloSet, SloSource};
 use super::source::{Source, stem};
 use super::yaml::decode::{Decode, Field, Pairs, missing_key};
 use super::yaml::findings::Findings;
-use super::yaml::tree;
+use super::yaml::tree::{self, NodeKind};
 use crate::error::{Diagnostic, Error};
 use crate::plan::{
     Endpoint, Model, Plan, Secrets, Service, SloScope, ThinkTime, Transport, Variable,
@@ -88,6 +88,8 @@ pub(super) struct Scenario {
     pub name: String,
     /// Where body files are.
     folder: PathBuf,
+    /// Whether there is nothing in its list of endpoints.
+    has_empty_list: bool,
 }
 
 /// Reads and decodes a scenario; `None` after a finding.
@@ -130,7 +132,13 @@ pub(super) fn read(source: &Source, findings: &mut Findings) -> Result<Option<Sc
             missing_key(&node, "endpoints", "required", findings);
         }
         let name = file.name.get().map_or(name, |name| name.value.clone());
-        Scenario { file, name, folder }
+        let list = node.get("endpoints").map(|endpoints| &endpoints.kind);
+        Scenario {
+            file,
+            name,
+            folder,
+            has_empty_list: matches!(list, Some(NodeKind::List(items)) if items.is_empty()),
+        }
     }))
 }
 
@@ -203,8 +211,7 @@ impl PlanCompiler<'_> {
             self.findings,
         );
         index.compile(&common, self.findings);
-        if index.requests.is_empty() && (self.findings.len() == 0 || file.endpoints.get().is_some())
-        {
+        if index.requests.is_empty() && (self.findings.len() == 0 || self.scenario.has_empty_list) {
             let diagnostic = Diagnostic::new("the scenario has no endpoints");
             self.findings.report(file.endpoints.key(), diagnostic);
         }
@@ -303,6 +310,8 @@ impl PlanCompiler<'_> {
             .variables
             .get()
             .map_or(&[][..], |pairs| &pairs.0);
+        let extracted = (0..index.requests.len()).flat_map(|request| index.extracted_by(request));
+        names.later = extracted.map(str::to_owned).collect();
         names.defining = true;
         for (key, text) in pairs {
             if let Err(message) = names.check_new(&key.text) {

@@ -1,6 +1,7 @@
 //! Flows and user classes: which endpoints and flows there are, and the steps that users take.
 
 pub(super) mod classes;
+mod data_flow;
 pub(super) mod include;
 pub(super) mod index;
 pub(super) mod steps;

@@ -7,6 +7,7 @@ pub(super) mod data;
 mod syntax;
 pub(super) mod template;
 mod url;
+pub(super) mod uses;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,8 +16,10 @@ use std::env::VarError;
 use serde_json::Value;
 
 use super::yaml::decode::list;
+use super::yaml::findings::Span;
 use crate::error::{Diagnostic, did_you_mean};
 use crate::plan::{Input, InputName, Per, Slot, Template};
+use uses::{Use, UseLog, needed_by_slot};
 
 /// The names of functions and values that are always there, as long as expressions are plain. A
 /// variable may have the name of the last one, which came later than variables.
@@ -49,6 +52,8 @@ pub(super) struct Names<'a> {
     pub data: Vec<DataColumns>,
     /// Whether the scenario's variables are being defined, which are filled in once for each user.
     pub defining: bool,
+    /// Names that responses will set, which the scenario's variables cannot use.
+    pub later: BTreeSet<String>,
     /// The variables that change during the run.
     changing: BTreeSet<String>,
     /// What there is beside the variables: names that are only set during the run, and the columns
@@ -58,6 +63,8 @@ pub(super) struct Names<'a> {
     pub broken: BTreeSet<String>,
     /// Secrets that were asked for.
     pub taken: RefCell<BTreeSet<String>>,
+    /// Where values are used that are set during the run.
+    pub log: UseLog,
 }
 
 /// A data file that feeds users.
@@ -142,6 +149,26 @@ impl<'a> Names<'a> {
             (data == position).then_some((column, self.variables.len() + i))
         });
         used.collect()
+    }
+
+    /// Logs what a slot at this place needs that is set during the run.
+    fn note_slot(&self, slot: &Slot, at: impl Fn() -> Span) {
+        let mut needed = needed_by_slot(slot);
+        needed.retain(|variable| self.is_set_during_run(*variable));
+        self.log.add(needed.into_iter().map(|variable| Use {
+            at: at(),
+            variable,
+            inherited: None,
+        }));
+    }
+
+    /// Whether the variable at this position has no value when a user starts.
+    pub fn is_set_during_run(&self, position: usize) -> bool {
+        let extra = self.extra.borrow();
+        let name = position
+            .checked_sub(self.variables.len())
+            .and_then(|position| extra.get(position));
+        name.is_some_and(|name| name.column.is_none())
     }
 
     /// What a name on its own means; `None` when there is no such name, or it is a function.
@@ -271,6 +298,14 @@ impl<'a> Names<'a> {
 
     /// There is no such name.
     pub fn unknown(&self, name: &str) -> Diagnostic {
+        if self.defining && self.later.contains(name) {
+            return Diagnostic::new(format!(
+                "`{name}` comes from a response, but variables are filled in when the user starts"
+            ))
+            .help(format!(
+                "use `{{{{ {name} }}}}` in the requests that need it"
+            ));
+        }
         let variables = self.variables.iter().map(|(name, _)| name.clone());
         let columns = self.data.iter().flat_map(|data| {
             let name = &data.name;

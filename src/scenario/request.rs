@@ -14,12 +14,14 @@ mod multipart;
 use std::path::Path;
 use std::time::Duration;
 
-use super::keys::endpoint::EndpointFile;
+use super::keys::endpoint::{EndpointFile, METHODS};
 use super::keys::scenario::DefaultsFile;
 use super::names::Names;
 use super::names::template::refuse_template;
+use super::names::uses::{Inherited, Use};
 use super::service::address::{self, EndpointUrl};
 use super::service::transport;
+use super::yaml::counterparts::METHOD_IS_KEY;
 use super::yaml::decode::{At, Field, OneOrMany};
 use super::yaml::findings::Findings;
 use crate::error::Diagnostic;
@@ -28,6 +30,7 @@ use crate::plan::{
     has_dot_segments,
 };
 use auth::AuthSetting;
+use header::DefaultHeader;
 use limits::EndpointLimits;
 
 /// What all endpoints of a scenario have in common.
@@ -37,11 +40,13 @@ pub(super) struct RequestDefaults<'a> {
     /// The folder of the scenario.
     folder: &'a Path,
     /// Headers of all requests.
-    headers: Vec<Header>,
+    headers: Vec<DefaultHeader>,
     /// How long requests may take, and what else bounds them.
     limits: EndpointLimits,
     /// How requests authenticate.
     auth: AuthSetting,
+    /// The values it needs that are set during the run.
+    auth_uses: Vec<Use>,
     /// What requests ask of their connections.
     wire: Wire,
     /// What carries the requests.
@@ -69,9 +74,13 @@ impl<'a> RequestDefaults<'a> {
             limits.timeout = timeout;
             limits.connect_timeout = limits.connect_timeout.min(timeout);
         }
-        let headers = header::headers(&defaults.headers, names, findings);
+        let headers = header::of_defaults(&defaults.headers, names, findings);
         let auth = auth::setting(&defaults.auth, names, findings);
-        refuse_auth_twice(&auth, &headers, findings);
+        let auth_uses = (names.log.take().into_iter()).map(|one| Use {
+            inherited: Some(Inherited::Auth),
+            ..one
+        });
+        refuse_auth_twice(&auth, headers.iter().map(|one| &one.header), findings);
         refuse_http2(client, &defaults.http_version, findings);
         Self {
             names,
@@ -79,6 +88,7 @@ impl<'a> RequestDefaults<'a> {
             headers,
             limits,
             auth,
+            auth_uses: auth_uses.collect(),
             wire: wire(
                 Wire::default(),
                 &defaults.http_version,
@@ -93,8 +103,13 @@ impl<'a> RequestDefaults<'a> {
         self.limits.timeout
     }
 
+    /// What the endpoints use since the last call.
+    pub fn take_uses(&self) -> Vec<Use> {
+        self.names.log.take()
+    }
+
     /// The request of `file`, and its host where the URL is absolute. What cannot be understood
-    /// is reported.
+    /// is reported. The names log what it uses.
     pub fn endpoint(
         &self,
         file: &At<EndpointFile>,
@@ -108,22 +123,28 @@ impl<'a> RequestDefaults<'a> {
             &file.max_body,
             findings,
         );
-        let mut headers = header::headers(&file.headers, self.names, findings);
+        let (mut headers, removed) =
+            header::of_endpoint(&file.headers, &self.headers, self.names, findings);
         let auth = auth::setting(&file.auth, self.names, findings);
-        refuse_auth_twice(&auth, &headers, findings);
+        refuse_auth_twice(&auth, headers.iter(), findings);
         let auth = match auth {
             AuthSetting::By(auth, _) => Some(auth),
             AuthSetting::None => None,
             // A header of the endpoint takes precedence over the defaults.
             AuthSetting::Unset => match &self.auth {
-                AuthSetting::By(auth, _) if !has_auth_header(auth, &headers) => Some(auth.clone()),
+                AuthSetting::By(auth, _) if !has_auth_header(auth, headers.iter()) => {
+                    self.names.log.add(self.auth_uses.iter().cloned());
+                    Some(auth.clone())
+                }
                 _ => None,
             },
         };
-        for header in &self.headers {
+        for DefaultHeader { header, uses } in &self.headers {
             let is_replaced = (auth.as_ref())
                 .is_some_and(|auth| auth.header_name() == Some(header.name.as_str()));
-            if !is_replaced && headers.iter().all(|own| own.name != header.name) {
+            let is_own = headers.iter().any(|own| own.name == header.name);
+            if !is_replaced && !is_own && !removed.contains(&header.name) {
+                self.names.log.add(uses.iter().cloned());
                 headers.push(header.clone());
             }
         }
@@ -243,13 +264,17 @@ fn refuse_http2(client: ClientChoice, version: &Field<HttpChoice>, findings: &mu
     }
 }
 
-fn has_auth_header(auth: &Auth, headers: &[Header]) -> bool {
+fn has_auth_header<'a>(auth: &Auth, mut headers: impl Iterator<Item = &'a Header>) -> bool {
     let name = auth.header_name();
-    headers.iter().any(|header| Some(&*header.name) == name)
+    headers.any(|header| Some(&*header.name) == name)
 }
 
 /// Reports an `auth` beside the header that it would set.
-fn refuse_auth_twice(auth: &AuthSetting, headers: &[Header], findings: &mut Findings) {
+fn refuse_auth_twice<'a>(
+    auth: &AuthSetting,
+    headers: impl Iterator<Item = &'a Header>,
+    findings: &mut Findings,
+) {
     if let AuthSetting::By(auth, at) = auth
         && has_auth_header(auth, headers)
     {
@@ -270,6 +295,14 @@ pub(super) fn name(file: &EndpointFile) -> Option<String> {
             Some(format!("{} {}", method.as_str(), url.value))
         }
     }
+}
+
+fn is_about_methods(hint: &str) -> bool {
+    let is_method = |name: &str| METHODS.contains(&name.trim_end_matches(['`', '?', ':']));
+    let mut words = hint
+        .split([' ', ','])
+        .filter_map(|word| word.strip_prefix('`'));
+    hint.starts_with(METHOD_IS_KEY) || words.next().is_some_and(is_method)
 }
 
 fn methods(file: &EndpointFile) -> impl Iterator<Item = (Method, &Field<String>)> {
@@ -293,6 +326,8 @@ fn method<'a>(
     let given: Vec<(Method, &Field<String>)> = methods(file).collect();
     match given.as_slice() {
         [(method, field)] => Some((*method, field.get()?)),
+        // A method that is written otherwise was reported.
+        [] if file.hints.iter().any(|hint| is_about_methods(hint)) => None,
         [] => {
             findings.report(
                 Some(file.at),

@@ -31,8 +31,10 @@ const ACCEPTED: &str = "accepted: `p95` (any percentile), `response_time_p95`, `
 /// How a limit is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unit {
-    /// A duration; a bare number is seconds.
+    /// A duration with a unit.
     Time,
+    /// A duration; a bare number is seconds, up to 60.
+    Seconds,
     /// A number of milliseconds.
     Millis,
     /// `1%` or `0.01`.
@@ -45,7 +47,10 @@ impl Unit {
     /// The value in the metric's own unit.
     fn parse(self, text: &str) -> Result<f64, String> {
         match self {
-            Self::Time => units::parse_duration(text).map(|time| units::as_us(time) as f64),
+            Self::Time => units::parse_time_limit(text).map(|time| units::as_us(time) as f64),
+            Self::Seconds => {
+                units::parse_time_limit_or_seconds(text).map(|time| units::as_us(time) as f64)
+            }
             Self::Millis => {
                 let number = text.trim().parse::<f64>().ok();
                 let number = number.filter(|ms| (0.0..=2_592_000_000.0).contains(ms));
@@ -99,13 +104,13 @@ fn metric(name: &str, endpoints: &[String]) -> Result<(Metric, SloScope, Unit), 
         };
         if let Some(endpoint) = endpoints.iter().find(|endpoint| slug(endpoint) == subject) {
             let scope = SloScope::Endpoint(endpoint.clone());
-            return Ok((response_time, scope, Unit::Time));
+            return Ok((response_time, scope, Unit::Seconds));
         }
         return match subject {
-            "response" | "api_response" => total(response_time, Unit::Time),
-            "database_query" => total(component("db"), Unit::Time),
+            "response" | "api_response" => total(response_time, Unit::Seconds),
+            "database_query" => total(component("db"), Unit::Seconds),
             _ => match subject.strip_prefix("component_") {
-                Some(name) if !name.is_empty() => total(component(name), Unit::Time),
+                Some(name) if !name.is_empty() => total(component(name), Unit::Seconds),
                 _ => Err(unknown(name, endpoints)),
             },
         };
@@ -434,15 +439,25 @@ mod tests {
     fn values_are_seconds_milliseconds_shares_or_rates() {
         for (name, text, limit) in [
             ("api_response_time_p95", "0.5", 500_000.0),
+            ("invoice_processing_time_p95", "60", 60e6),
+            ("database_query_time_p95", "0.1", 100_000.0),
+            ("mean", "0", 0.0),
             ("p95", "500ms", 500_000.0),
             ("max_p95_ms", "200", 200_000.0),
             ("error_rate", "1%", 0.01),
             ("availability", "0.999", 0.999),
             ("throughput_rps", "6000/m", 100.0),
         ] {
-            let (_, _, unit) = metric(name, &[]).unwrap();
+            let (_, _, unit) = metric(name, &["invoice processing".into()]).unwrap();
             assert_eq!(unit.parse(text), Ok(limit), "{name}: {text}");
         }
+        for name in ["p95", "p99.9", "mean", "avg_response_time", "max"] {
+            let (_, _, unit) = metric(name, &[]).unwrap();
+            let wrong = unit.parse("300").unwrap_err();
+            assert!(wrong.contains("write `300ms` or `300s`"), "{name}: {wrong}");
+        }
+        let (_, _, unit) = metric("api_response_time_p95", &[]).unwrap();
+        assert!(unit.parse("500").is_err(), "milliseconds, most likely");
         assert!(Unit::Millis.parse("200ms").is_err());
         assert!(Unit::Millis.parse("nan").is_err());
     }
@@ -486,6 +501,8 @@ mod tests {
             "lst:p95<1s",
             "p95<",
             "p95<1x",
+            "p99<300",
+            "list:max<0.5",
             "<1s",
             "p95==1s",
         ] {

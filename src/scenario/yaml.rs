@@ -5,5 +5,8 @@
 pub(super) mod counterparts;
 pub(super) mod decode;
 pub(super) mod findings;
+mod kinds;
 pub(super) mod mapping;
+mod misplaced;
+pub(super) mod slips;
 pub(super) mod tree;

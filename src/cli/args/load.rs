@@ -198,6 +198,8 @@ mod tests {
         let flags = options(&["-H", "http://b", "--timeout", "1s"], &env).unwrap();
         assert_eq!(flags.host.as_deref(), Some("http://b"));
         assert_eq!(flags.timeout, Some(Duration::from_secs(1)));
+        let bare = options(&["--timeout", "30"], &env).unwrap_err();
+        assert!(bare.contains("write `30ms` or `30s`"), "{bare}");
         let bad = options(&[], &[("LOAD_TEST_TIMEOUT", "soon")]).unwrap_err();
         assert!(
             bad.contains("LOAD_TEST_TIMEOUT: `soon` is not a duration"),

@@ -14,7 +14,7 @@ use super::tags::TagArgs;
 use crate::error::Error;
 use crate::plan::{ClientChoice, ConnectTo};
 use crate::scenario::{Options, parse_connect_to_option};
-use crate::units::parse_duration;
+use crate::units::{parse_duration, parse_time_limit};
 
 /// The requests of a run, and the service they go to.
 #[derive(Debug, Clone, Args)]
@@ -41,8 +41,8 @@ pub struct SendingArgs {
     #[arg(long, env = "PERFCTL_SEED", value_name = "N")]
     pub seed: Option<u64>,
 
-    /// Timeout of a request, overriding the scenario's `defaults`
-    #[arg(long, env = "PERFCTL_TIMEOUT", value_name = "TIME", value_parser = parse_duration)]
+    /// Timeout of a request, such as `500ms` or `5s`, overriding the scenario's `defaults`
+    #[arg(long, env = "PERFCTL_TIMEOUT", value_name = "TIME", value_parser = parse_time_limit)]
     pub timeout: Option<Duration>,
 
     /// HTTP client, overriding the scenario's `client`

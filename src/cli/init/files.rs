@@ -28,8 +28,9 @@ pub fn write_all(
         ));
     }
     for (path, content) in files {
+        let verb = if path.exists() { "overwrote" } else { "wrote" };
         write(path, content)?;
-        print(out, &format!("wrote {}\n", path.display()))?;
+        print(out, &format!("{verb} {}\n", path.display()))?;
     }
     Ok(())
 }

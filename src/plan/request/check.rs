@@ -90,6 +90,14 @@ impl Check {
         }
     }
 
+    /// The expression that it evaluates, if it is one.
+    pub fn condition(&self) -> Option<&Condition> {
+        match self.bare() {
+            (Self::That(condition), _) => Some(condition),
+            _ => None,
+        }
+    }
+
     /// Whether it is about the status.
     pub fn is_status(&self) -> bool {
         match self {

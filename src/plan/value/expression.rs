@@ -42,6 +42,8 @@ pub struct Expression {
     inputs: Vec<(InputName, Input)>,
     /// Whether it may use a random number or a counter.
     draws: bool,
+    /// Whether it may have a value although a variable has none.
+    may_lack: bool,
 }
 
 /// How an expression names an input: `name`, or `name.part`.
@@ -103,6 +105,7 @@ impl Expression {
             compiled,
             inputs,
             draws: functions::draws(source),
+            may_lack: may_lack(source),
         })
     }
 
@@ -112,6 +115,12 @@ impl Expression {
             Input::Variable(index) => Some(*index),
             _ => None,
         })
+    }
+
+    /// The positions of the variables without which it has no value. None of them if it asks whether one is set,
+    /// or may leave one out.
+    pub fn required_variables(&self) -> impl Iterator<Item = usize> {
+        self.variables().filter(|_| !self.may_lack)
     }
 
     /// Appends its value, lists and mappings as JSON.
@@ -225,6 +234,16 @@ impl Condition {
         self.0.variables()
     }
 
+    /// The positions of the variables without which it cannot be evaluated.
+    pub fn required_variables(&self) -> impl Iterator<Item = usize> {
+        self.0.required_variables()
+    }
+
+    /// As it was written, without braces; shared with the clones.
+    pub fn shared_source(&self) -> &Arc<str> {
+        &self.0.source
+    }
+
     /// As it was written, without braces.
     pub fn source(&self) -> &str {
         &self.0.source
@@ -238,6 +257,17 @@ impl Condition {
     pub fn holds(&self, scope: &mut Scope<'_>, status: Option<u16>) -> Result<bool, String> {
         self.0.value(scope, status).map(|value| value.is_true())
     }
+}
+
+/// Whether an expression asks for variables that are not set, or does not always read all of them.
+fn may_lack(source: &str) -> bool {
+    let mut words = source.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+    words.any(|word| {
+        matches!(
+            word,
+            "default" | "defined" | "undefined" | "if" | "and" | "or"
+        )
+    })
 }
 
 /// What went wrong, on one line, without the internals of the library.

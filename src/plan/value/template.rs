@@ -112,6 +112,11 @@ impl Template {
         &self.source
     }
 
+    /// The source, which is shared with the clones.
+    pub fn shared_source(&self) -> &Arc<str> {
+        &self.source
+    }
+
     /// Whether the source has no slot at all, not even one that was filled in when the plan was made.
     pub fn is_literal_source(&self) -> bool {
         !self.source.contains("{{")

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use super::data_flow;
 use super::index::{Declaration, EntryId, Index};
 use super::steps::{StepCompiler, TagFilter};
 use super::waits;
@@ -68,6 +69,9 @@ impl ClassCompiler<'_> {
         classes.retain(|class| !class.tasks.is_empty());
         if classes.is_empty() {
             self.report_tags(findings);
+        }
+        if self.names.broken.is_empty() {
+            data_flow::check(&classes, self.index, self.names, findings);
         }
         renumbered(classes, self.index)
     }

@@ -12,10 +12,12 @@ use crate::scenario::keys::endpoint::EndpointFile;
 use crate::scenario::keys::flow::{FlowFile, Repetitions, RequestFile, StepFile, StepsFile};
 use crate::scenario::keys::scenario::{IncludedFile, ScenarioFile};
 use crate::scenario::keys::user::TaskFile;
+use crate::scenario::names::uses::Use;
 use crate::scenario::request::{self, RequestDefaults};
 use crate::scenario::service::address::EndpointUrl;
 use crate::scenario::yaml::decode::{At, Field, list};
 use crate::scenario::yaml::findings::{Findings, Span};
+use crate::scenario::yaml::slips;
 use crate::scenario::yaml::tree::Key;
 
 /// Most endpoints and flows of a scenario together.
@@ -44,6 +46,8 @@ pub(crate) struct RequestEntry<'a> {
     pub file: &'a At<EndpointFile>,
     /// `None` where it could not be understood.
     pub compiled: Option<(Endpoint, EndpointUrl)>,
+    /// The values it needs that are set during the run.
+    pub uses: Vec<Use>,
     /// How it is declared.
     pub declaration: Declaration,
 }
@@ -165,6 +169,7 @@ impl<'a> Index<'a> {
     pub(crate) fn compile(&mut self, common: &RequestDefaults<'_>, findings: &mut Findings) {
         for request in &mut self.requests {
             request.compiled = common.endpoint(request.file, findings);
+            request.uses = common.take_uses();
         }
     }
 
@@ -183,6 +188,7 @@ impl<'a> Index<'a> {
         self.requests.push(RequestEntry {
             file,
             compiled: None,
+            uses: Vec::new(),
             declaration,
         });
         if let Some(name) = request::name(file) {
@@ -277,6 +283,24 @@ impl<'a> Index<'a> {
         self.places.get(&file.at).copied()
     }
 
+    /// The names of the variables that a request sets, also where something else about them is wrong.
+    pub(crate) fn extracted_by(&self, request: usize) -> impl Iterator<Item = &str> {
+        let pairs = self.requests[request].file.extract.get();
+        let good = pairs.map_or(&[][..], |pairs| &pairs.0).iter();
+        let bad = pairs.map_or(&[][..], |pairs| &pairs.1).iter();
+        good.map(|(key, _)| key.text.as_str())
+            .chain(bad.map(String::as_str))
+    }
+
+    /// The names of the requests that set a variable.
+    pub(crate) fn setters_of(&self, variable: &str) -> Vec<String> {
+        let requests = 0..self.requests.len();
+        let setters = requests.filter(|one| self.extracted_by(*one).any(|name| name == variable));
+        setters
+            .filter_map(|one| request::name(self.requests[one].file))
+            .collect()
+    }
+
     /// What a name in a step or a user class refers to; `None` after a finding.
     pub(crate) fn resolve(&self, name: &str, at: Span, findings: &mut Findings) -> Option<EntryId> {
         let found = self.names.get(name).copied();
@@ -284,7 +308,9 @@ impl<'a> Index<'a> {
             let known = || self.names.keys().map(String::as_str);
             let mut diagnostic =
                 Diagnostic::new(format!("unknown endpoint, flow or steps `{name}`"));
-            if let Some(close) = did_you_mean(name, known()) {
+            if let Some(spaced) = slips::spaced(name) {
+                diagnostic = diagnostic.label(format!("write a space after the colon: `{spaced}`"));
+            } else if let Some(close) = did_you_mean(name, known()) {
                 diagnostic = diagnostic.label(format!("did you mean `{close}`?"));
             }
             findings.report(

@@ -238,7 +238,10 @@ impl<'a> StepCompiler<'a> {
                 let text = json.as_constant().unwrap_or_default();
                 ListItem::Known(serde_json::from_str(text).unwrap_or_else(|_| value.to_json()))
             }
-            false => ListItem::Filled(json),
+            false => {
+                self.names.log.note_place(json.shared_source(), value.at);
+                ListItem::Filled(json)
+            }
         }
     }
 
@@ -275,6 +278,7 @@ impl<'a> StepCompiler<'a> {
             let BranchFile {
                 weight,
                 steps: file,
+                ..
             } = &branch.value;
             let steps = self.steps(file.get(), &tags, findings);
             let weight = weight.copied().unwrap_or_default().0;
@@ -311,7 +315,7 @@ impl<'a> StepCompiler<'a> {
             until,
             pending,
             every: file.every.copied().unwrap_or(Duration::from_secs(1)),
-            timeout: file.timeout.copied().unwrap_or(Duration::from_secs(30)),
+            timeout: (file.timeout.copied()).map_or(Duration::from_secs(30), |limit| limit.0),
         };
         self.runs(position, &joined(tags, &file.tags))
             .then_some(step)

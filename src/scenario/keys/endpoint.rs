@@ -3,15 +3,15 @@
 //! Not here: what is expected of its responses (`response`), and how the keys become a request
 //! (`request`).
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::auth::AuthChoice;
 use super::response::{CheckFile, ExtractionFile};
 use super::slo::SloFile;
 use crate::plan::{HttpChoice, ThinkTime};
-use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, Size};
+use crate::scenario::yaml::decode::{
+    At, Decode, MAX_COUNT, OneOrMany, Pairs, Size, TimeLimit, parse,
+};
 use crate::scenario::yaml::findings::Findings;
 use crate::scenario::yaml::mapping::{mapping, words};
 use crate::scenario::yaml::tree::Node;
@@ -47,8 +47,8 @@ mapping! {
         check: OneOrMany<At<CheckFile>>,
         /// Variables to set from a response that passed its checks.
         extract: Pairs<ExtractionFile>,
-        /// Headers, in addition to those in `defaults`; the same name overrides.
-        headers: Pairs<String>,
+        /// Headers, in addition to those in `defaults`; the same name overrides, and `null` removes.
+        headers: Pairs<Option<String>>,
         /// JSON body, written as YAML.
         json: Node,
         /// Fields of a URL-encoded form.
@@ -62,9 +62,9 @@ mapping! {
         /// Compression of the body: `gzip`.
         compress: Compress,
         /// Time limit of a request, from sending to the last byte.
-        timeout: Duration,
+        timeout: TimeLimit,
         /// Time limit of name resolution, TCP and TLS handshake; at most `timeout`.
-        connect_timeout: Duration,
+        connect_timeout: TimeLimit,
         /// How many redirects to follow, 0 to 100.
         max_redirects: u32,
         /// Largest response body on the wire. A larger one is cut off, and the request fails as `body_too_large`.
@@ -77,6 +77,9 @@ mapping! {
         keep_alive: bool,
     }
 }
+
+/// The keys of which a request has one.
+pub(crate) const METHODS: [&str; 7] = ["get", "head", "post", "put", "patch", "delete", "options"];
 
 impl EndpointFile {
     /// Its schema by the name of its definition, since it is allowed in so many places.
@@ -124,7 +127,20 @@ impl Default for Weight {
 
 impl Decode for Weight {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
-        u32::decode(node, findings).map(Self)
+        parse("a whole number", node, findings, |text| {
+            let number = text
+                .parse::<u32>()
+                .ok()
+                .filter(|weight| *weight <= MAX_COUNT);
+            number.ok_or_else(|| {
+                let why = match text.contains('.') {
+                    true => "; weights are relative, so write 1 and 2 for 0.5 and 1",
+                    false => "",
+                };
+                format!("`{text}` is not a whole number from 0 to {MAX_COUNT}{why}")
+            })
+        })
+        .map(Self)
     }
 
     fn schema() -> Value {

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::endpoint::{EndpointFile, Weight};
+use super::endpoint::{EndpointFile, METHODS, Weight};
 use super::response::CheckFile;
 use super::slo::SloFile;
 use super::think_time::Wait;
 use crate::error::{Diagnostic, did_you_mean};
 use crate::plan::ThinkTime;
 use crate::scenario::yaml::counterparts::counterpart_of_step;
-use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, list};
+use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, TimeLimit, list};
 use crate::scenario::yaml::findings::Findings;
 use crate::scenario::yaml::mapping::{mapping, words};
 use crate::scenario::yaml::tree::{Node, NodeKind};
@@ -88,8 +88,6 @@ pub(crate) enum StepFile {
 const KINDS: [&str; 7] = [
     "think", "repeat", "if", "random", "poll", "burst", "parallel",
 ];
-/// The keys of which a request has one.
-const METHODS: [&str; 7] = ["get", "head", "post", "put", "patch", "delete", "options"];
 
 impl StepFile {
     /// The schemas of all kinds of steps.
@@ -236,7 +234,7 @@ mapping! {
         /// Wait from the end of one request to the start of the next. Defaults to `1s`.
         every: Duration,
         /// When to give up. The step then fails. Defaults to `30s`.
-        timeout: Duration,
+        timeout: TimeLimit,
         /// Tags, for `--tags` and `--exclude-tags`.
         tags: OneOrMany<String>,
     }

@@ -78,6 +78,7 @@ impl ProfileFile {
             (over, base) => over.or(base),
         };
         Self {
+            hints: Vec::new(),
             name: self.name.or(base.name),
             purpose: self.purpose.or(base.purpose),
             users: self.users.or(base.users.unless(open)),

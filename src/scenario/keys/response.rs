@@ -2,12 +2,10 @@
 //!
 //! Not here: what the keys mean (`request::checks`, `request::extract`).
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::plan::Decimal;
-use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, Size, parse};
+use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, Size, TimeLimit, parse};
 use crate::scenario::yaml::findings::Findings;
 use crate::scenario::yaml::mapping::mapping;
 use crate::scenario::yaml::tree::Node;
@@ -18,7 +16,7 @@ mapping! {
         /// Status codes that pass: codes (`200`), ranges (`200-299`) or classes (`2xx`).
         status: OneOrMany<At<String>>,
         /// Longest response time that passes.
-        max_duration: Duration,
+        max_duration: TimeLimit,
         /// Smallest size of the body on the wire.
         min_size: Size,
         /// Largest size of the body on the wire.

@@ -3,8 +3,6 @@
 //!
 //! Here: the keys at the top and under `defaults`. Not here: what they mean together (`compile`).
 
-use std::time::Duration;
-
 use super::auth::AuthChoice;
 use super::connection::{ProxyFile, TlsFile};
 use super::data::{DataFile, SecretFile};
@@ -14,7 +12,7 @@ use super::profile::ProfileFile;
 use super::slo::SloFile;
 use super::user::UserFile;
 use crate::plan::{ClientChoice, HttpChoice, ThinkTime};
-use crate::scenario::yaml::decode::{At, OneOrMany, Pairs, Scalar, Size};
+use crate::scenario::yaml::decode::{At, OneOrMany, Pairs, Scalar, Size, TimeLimit};
 use crate::scenario::yaml::mapping::mapping;
 
 mapping! {
@@ -76,9 +74,9 @@ mapping! {
     /// Defaults for all endpoints.
     DefaultsFile {
         /// Time limit of a request, from sending to the last byte. Defaults to `30s`.
-        timeout: Duration,
+        timeout: TimeLimit,
         /// Time limit of name resolution, TCP and TLS handshake; at most `timeout`. Defaults to `10s`.
-        connect_timeout: Duration,
+        connect_timeout: TimeLimit,
         /// Headers of every request.
         headers: Pairs<String>,
         /// Wait between iterations: `between(1s, 3s)`, `constant(1s)`, `constant_pacing(1s)`, `constant_throughput(2)`, `poisson(2)` or `none`.
@@ -198,7 +196,7 @@ mod tests {
         }
         let known: Vec<&String> = found.iter().flat_map(|(_, keys)| keys).collect();
         let key = regex::Regex::new("`([a-z_]+)[:`]|[{,] ?([a-z_]+): ").unwrap();
-        for (others, within, says) in counterparts::COUNTERPARTS {
+        for (others, within, says) in counterparts::all() {
             assert!(
                 within.is_empty() || known.iter().any(|known| known == within),
                 "{within}"

@@ -10,63 +10,52 @@ use crate::error::Diagnostic;
 use crate::plan::ThinkTime;
 use crate::scenario::yaml::decode::{Decode, parse};
 use crate::scenario::yaml::findings::Findings;
-use crate::scenario::yaml::tree::Node;
+use crate::scenario::yaml::tree::{Node, NodeKind};
 use crate::units;
 
 impl Decode for ThinkTime {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
-        parse("a think time", node, findings, parse_think_time)
+        if let NodeKind::List(_) = node.kind {
+            let diagnostic = Diagnostic::new("expected a think time, found a list")
+                .help("write `between(1s, 3s)` for a random wait, in quotes within `{` and `}`");
+            findings.report(Some(node.at), diagnostic);
+            return None;
+        }
+        parse("a think time", node, findings, parse_wait)
     }
 
     fn schema() -> Value {
-        json!({"type": "string", "examples": [
-            "between(1s, 3s)", "constant(1s)", "constant_pacing(1s)", "constant_throughput(2)", "poisson(2)",
+        json!({"type": ["string", "number"], "examples": [
+            "500ms", "between(1s, 3s)", "constant(1s)", "constant_pacing(1s)", "constant_throughput(2)", "poisson(2)",
             "none",
         ]})
     }
 }
 
-/// Parses a think time as a scenario writes it, or a duration, which is a constant one.
+/// Parses a think time as a scenario or `--think-time` has it. A duration is a constant one, and a bare number is
+/// seconds, as in Locust.
 ///
 /// # Errors
 /// A phrase that says what is allowed.
 pub fn parse_wait(text: &str) -> Result<ThinkTime, String> {
-    match units::parse_duration(text) {
-        Ok(wait) => Ok(ThinkTime::Constant(wait)),
-        Err(_) => parse_think_time(text).map_err(|why| match why.strip_suffix(" or `none`") {
-            Some(start) => format!("{start}, `none`, or a duration such as `500ms`"),
-            None => why,
-        }),
-    }
-}
-
-fn parse_think_time(text: &str) -> Result<ThinkTime, String> {
     let allowed = || {
-        let quote = match text.contains('(') && !text.contains(')') {
-            true => "; within `{` and `}`, a comma ends the value, so put it in quotes",
-            false => "",
-        };
         format!(
-            "`{text}` is not a think time: write `between(1s, 3s)`, `constant(1s)`, \
-             `constant_pacing(1s)`, `constant_throughput(2)`, `poisson(2)` or `none`{quote}"
+            "`{text}` is not a think time: write a duration such as `500ms`, `between(1s, 3s)`, \
+             `constant_pacing(1s)`, `constant_throughput(2)`, `poisson(2)` or `none`"
         )
     };
     if text.trim() == "none" {
         return Ok(ThinkTime::None);
     }
-    if units::parse_duration(text).is_ok() {
-        let text = text.trim();
-        let unit = if text.ends_with(|c: char| c.is_ascii_digit()) {
-            "s"
-        } else {
-            ""
+    let Some((name, rest)) = text.trim().split_once('(') else {
+        // A number without a known unit, or one that is too long.
+        let is_number = text.trim().starts_with(|c: char| c.is_ascii_digit());
+        return match units::parse_duration(text) {
+            Ok(wait) => Ok(ThinkTime::Constant(wait)),
+            Err(why) if is_number => Err(why),
+            Err(_) => Err(allowed()),
         };
-        return Err(format!(
-            "`{text}` is not a think time: did you mean `constant({text}{unit})`, a wait of that length, or \
-             `constant_pacing({text}{unit})`, one iteration in that time?"
-        ));
-    }
-    let (name, rest) = text.trim().split_once('(').ok_or_else(allowed)?;
+    };
     let inside = rest.strip_suffix(')').ok_or_else(allowed)?;
     let arguments: Vec<&str> = inside.split(',').map(str::trim).collect();
     match (name.trim(), arguments.as_slice()) {
@@ -125,16 +114,23 @@ mod tests {
         for (text, expected) in [
             ("none", ThinkTime::None),
             ("constant(1.5)", ThinkTime::Constant(ms(1500))),
+            ("500ms", ThinkTime::Constant(ms(500))),
+            (" 0.5 ", ThinkTime::Constant(ms(500))),
+            ("1h30m", ThinkTime::Constant(ms(5_400_000))),
+            ("between(0.5, 2)", ThinkTime::Between(ms(500), ms(2000))),
+            ("constant_pacing(0.5)", ThinkTime::Pacing(ms(500))),
             ("between(1s,3s)", ThinkTime::Between(ms(1000), ms(3000))),
             ("constant_pacing( 1s )", ThinkTime::Pacing(ms(1000))),
             ("constant_throughput(2)", ThinkTime::Pacing(ms(500))),
             ("poisson(4/s)", ThinkTime::Poisson(ms(250))),
         ] {
-            assert_eq!(parse_think_time(text), Ok(expected), "{text}");
+            assert_eq!(parse_wait(text), Ok(expected), "{text}");
         }
         for bad in [
             "",
-            "1s",
+            "soon",
+            "5 parsecs",
+            "9999999999",
             "between(3s, 1s)",
             "between(1s)",
             "constant(1s",
@@ -142,24 +138,11 @@ mod tests {
             "poisson(0)",
             "p(101)",
         ] {
-            assert!(parse_think_time(bad).is_err(), "{bad}");
-        }
-        for (text, part) in [
-            ("5", "did you mean `constant(5s)`"),
-            (" 1.5 ", "`constant_pacing(1.5s)`"),
-            ("500ms", "did you mean `constant(500ms)`"),
-            ("1h30m", "did you mean `constant(1h30m)`"),
-        ] {
-            let error = parse_think_time(text).unwrap_err();
-            assert!(error.contains(part), "{error}");
-            assert!(matches!(parse_wait(text), Ok(ThinkTime::Constant(_))));
+            assert!(parse_wait(bad).is_err(), "{bad}");
         }
         let error = parse_wait("soon").unwrap_err();
-        assert!(
-            error.ends_with("`none`, or a duration such as `500ms`"),
-            "{error}"
-        );
-        let cut = parse_think_time("between(1s").unwrap_err();
-        assert!(cut.contains("in quotes"), "{cut}");
+        assert!(error.contains("a duration such as `500ms`"), "{error}");
+        let error = parse_wait("31d").unwrap_err();
+        assert!(error.contains("`31d`"), "{error}");
     }
 }

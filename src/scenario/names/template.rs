@@ -122,7 +122,10 @@ impl Names<'_> {
             match (unquote(inside), self.expression(inside)) {
                 (Some(quoted), _) => pieces.push(Piece::Quoted(quoted.to_owned())),
                 (None, Ok(NameValue::Known(value))) => pieces.push(Piece::Known(value)),
-                (None, Ok(NameValue::Slot(slot))) => pieces.push(Piece::Slot(slot)),
+                (None, Ok(NameValue::Slot(slot))) => {
+                    self.note_slot(&slot, || findings.inside(at, written));
+                    pieces.push(Piece::Slot(slot));
+                }
                 (None, Err(diagnostic)) => {
                     findings.report(Some(findings.inside(at, written)), diagnostic);
                 }
@@ -150,7 +153,12 @@ impl Names<'_> {
             path => self.input(path),
         };
         match Expression::compile::<Diagnostic>(source, resolve) {
-            Ok(expression) => Some(Condition::new(expression)),
+            Ok(expression) => {
+                let condition = Condition::new(expression);
+                self.log
+                    .note_place(condition.shared_source(), findings.inside(text.at, source));
+                Some(condition)
+            }
             Err(diagnostic) => {
                 findings.report(Some(findings.inside(text.at, source)), diagnostic);
                 None

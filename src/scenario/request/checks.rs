@@ -99,7 +99,8 @@ fn conditions(file: &CheckFile, findings: &mut Findings) -> Vec<Check> {
         }
         checks.push(Check::Status(ranges));
     }
-    checks.extend(file.max_duration.copied().map(Check::MaxDuration));
+    let longest = file.max_duration.copied().map(|limit| limit.0);
+    checks.extend(longest.map(Check::MaxDuration));
     checks.extend(file.min_size.copied().map(|size| Check::MinSize(size.0)));
     checks.extend(file.max_size.copied().map(|size| Check::MaxSize(size.0)));
     for (key, expectation) in file.headers.get().map_or(&[][..], |pairs| &pairs.0) {
@@ -131,7 +132,16 @@ fn conditions(file: &CheckFile, findings: &mut Findings) -> Vec<Check> {
 /// A JSONPath; what is wrong with it is reported.
 pub(crate) fn json_path(text: &str, at: Span, findings: &mut Findings) -> Option<JsonPath> {
     match JsonPath::parse(text) {
-        Ok(path) => Some(path),
+        Ok(path) => {
+            if let Some(number) = inexact_number(text) {
+                let diagnostic = Diagnostic::new(format!(
+                    "filters of JSONPaths compare numbers with 53 bits, too few for `{number}`"
+                ))
+                .help("extract the values, and compare them with `that` or in an `if`, which are exact");
+                findings.report(Some(at), diagnostic);
+            }
+            Some(path)
+        }
         Err(error) => {
             findings.report(
                 Some(at),
@@ -141,6 +151,19 @@ pub(crate) fn json_path(text: &str, at: Span, findings: &mut Findings) -> Option
             None
         }
     }
+}
+
+/// An integer in a filter that a 64-bit float cannot hold.
+fn inexact_number(path: &str) -> Option<&str> {
+    let filter = &path[path.find("[?")?..];
+    let mut outside = filter.split(['"', '\'']).step_by(2);
+    outside.find_map(|text| {
+        let mut words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.'));
+        words.find(|word| {
+            let number = word.parse::<u128>().ok();
+            number.is_some_and(|number| number as f64 as u128 != number)
+        })
+    })
 }
 
 /// A regular expression; what is wrong with it is reported.
@@ -313,6 +336,19 @@ fn in_text(expect: Expectation) -> Expectation {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_that_filters_cannot_compare_are_found() {
+        for (path, number) in [
+            ("$.a[?@.id == 9007199254740993].b", Some("9007199254740993")),
+            ("$.a[?@.id == 9007199254740992].b", None),
+            ("$.a[?@.id == '9007199254740993'].b", None),
+            ("$.a[?@.x9007199254740993 > 1.5]", None),
+            ("$.a9007199254740993", None),
+        ] {
+            assert_eq!(inexact_number(path), number, "{path}");
+        }
+    }
 
     #[test]
     fn codes_ranges_and_classes() {

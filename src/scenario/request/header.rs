@@ -5,30 +5,115 @@
 use crate::error::Diagnostic;
 use crate::plan::{Escape, Header, Slot, TemplatePart};
 use crate::scenario::names::Names;
-use crate::scenario::yaml::decode::{Field, Pairs};
+use crate::scenario::names::uses::{Inherited, Use};
+use crate::scenario::yaml::decode::{At, Field, Pairs};
 use crate::scenario::yaml::findings::{Findings, Span};
+use crate::scenario::yaml::tree::Key;
 
-/// The headers of `field`; what cannot be sent is reported.
-pub(crate) fn headers(
+/// A header of `defaults`.
+pub(crate) struct DefaultHeader {
+    /// What is sent.
+    pub header: Header,
+    /// The values it needs that are set during the run.
+    pub uses: Vec<Use>,
+}
+
+/// The headers of `defaults`; what cannot be sent is reported.
+pub(crate) fn of_defaults(
     field: &Field<Pairs<String>>,
     names: &Names<'_>,
     findings: &mut Findings,
-) -> Vec<Header> {
+) -> Vec<DefaultHeader> {
     let pairs = field.get().map_or(&[][..], |pairs| &pairs.0);
-    let mut headers: Vec<Header> = Vec::new();
+    let mut headers = Headers::default();
+    let mut uses = Vec::new();
     for (key, text) in pairs {
+        if headers.add(key, text, names, findings) {
+            let inherited = Some(Inherited::Header(key.text.clone()));
+            let of_header = names.log.take().into_iter();
+            uses.push(
+                of_header
+                    .map(|one| Use {
+                        inherited: inherited.clone(),
+                        ..one
+                    })
+                    .collect(),
+            );
+        }
+    }
+    let headers = headers.0.into_iter().zip(uses);
+    headers
+        .map(|(header, uses)| DefaultHeader { header, uses })
+        .collect()
+}
+
+/// The headers of an endpoint, and the lower-case names of those of `defaults` that it does not send; what cannot be
+/// sent is reported.
+pub(crate) fn of_endpoint(
+    field: &Field<Pairs<Option<String>>>,
+    defaults: &[DefaultHeader],
+    names: &Names<'_>,
+    findings: &mut Findings,
+) -> (Vec<Header>, Vec<String>) {
+    let pairs = field.get().map_or(&[][..], |pairs| &pairs.0);
+    let mut headers = Headers::default();
+    let mut removed = Vec::new();
+    for (key, value) in pairs {
         let name = key.text.to_ascii_lowercase();
-        if let Err(diagnostic) = check_name(&name, &headers) {
+        match &value.value {
+            Some(text) => {
+                let text = At {
+                    value: text.clone(),
+                    at: value.at,
+                };
+                headers.add(key, &text, names, findings);
+            }
+            None if defaults.iter().any(|default| default.header.name == name) => {
+                removed.push(name)
+            }
+            None => {
+                let help = match name.as_str() {
+                    "authorization" => {
+                        "write its value; to leave out the `auth` of `defaults`, write `auth: none`"
+                    }
+                    _ => {
+                        "write its value, or `\"\"` to send it empty; `null` leaves out a header of `defaults`, which has none of this name"
+                    }
+                };
+                let message = format!("the header `{}` has no value", key.text);
+                let diagnostic = Diagnostic::new(message).help(help);
+                findings.report(Some(key.at), diagnostic);
+            }
+        }
+    }
+    (headers.0, removed)
+}
+
+/// Headers that can be sent.
+#[derive(Default)]
+struct Headers(Vec<Header>);
+
+impl Headers {
+    /// Adds one, unless its name cannot be used, which is reported.
+    fn add(
+        &mut self,
+        key: &Key,
+        text: &At<String>,
+        names: &Names<'_>,
+        findings: &mut Findings,
+    ) -> bool {
+        let name = key.text.to_ascii_lowercase();
+        if let Err(diagnostic) = check_name(&name, &self.0) {
             findings.report(Some(key.at), diagnostic);
-            continue;
+            return false;
         }
         let value = names.template(text, Escape::None, findings);
         if !value.parts().iter().all(is_text) {
             report_value(&key.text, text.at, findings);
         }
-        headers.push(Header { name, value });
+        self.0.push(Header { name, value });
+        true
     }
-    headers
 }
 
 /// Whether a header of this lower-case name may be given.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::Diagnostic;
-use crate::scenario::yaml::decode::{Field, Size};
+use crate::scenario::yaml::decode::{Field, Size, TimeLimit};
 use crate::scenario::yaml::findings::Findings;
 use crate::units::format_duration;
 
@@ -35,27 +35,27 @@ impl EndpointLimits {
     /// These, with what is written in their place.
     pub(crate) fn with(
         self,
-        timeout: &Field<Duration>,
-        connect_timeout: &Field<Duration>,
+        timeout: &Field<TimeLimit>,
+        connect_timeout: &Field<TimeLimit>,
         max_redirects: &Field<u32>,
         max_body: &Field<Size>,
         findings: &mut Findings,
     ) -> Self {
-        let mut positive = |field: &Field<Duration>| {
+        let mut positive = |field: &Field<TimeLimit>| {
             let given = field.get()?;
-            if given.value.is_zero() {
+            if given.value.0.is_zero() {
                 findings.report(Some(given.at), Diagnostic::new("a timeout must be above 0"));
                 return None;
             }
-            Some(given.value)
+            Some(given.value.0)
         };
         let new_timeout = positive(timeout).unwrap_or(self.timeout);
         let new_connect = positive(connect_timeout);
         if let Some(given) = connect_timeout
             .get()
-            .filter(|given| given.value > new_timeout)
+            .filter(|given| given.value.0 > new_timeout)
         {
-            let (connect, whole) = (format_duration(given.value), format_duration(new_timeout));
+            let (connect, whole) = (format_duration(given.value.0), format_duration(new_timeout));
             findings.report(
                 Some(given.at),
                 Diagnostic::new(format!(

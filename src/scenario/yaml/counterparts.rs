@@ -1,21 +1,33 @@
 //! Keys of other tools, which people write from habit, and what they are here.
 //!
-//! Not here: the keys there are (`keys`), and slips of the pen, which `did_you_mean` finds.
+//! Not here: the keys there are (`keys`), those in the wrong place (`misplaced`), and slips of the pen, which
+//! `did_you_mean` finds.
 
-/// Keys that mean the same elsewhere: their names, a key of the mappings in which that is so (any mapping
-/// when empty), and what to write instead.
-pub(crate) type Counterpart = (&'static [&'static str], &'static str, &'static str);
+use super::misplaced::{Counterpart, MISPLACED};
+
+/// How the hint for a method and a path with keys of their own starts.
+pub(crate) const METHOD_IS_KEY: &str = "the method is the key";
 
 /// The first that fits counts.
-pub(crate) const COUNTERPARTS: &[Counterpart] = &[
+const COUNTERPARTS: &[Counterpart] = &[
     // A user class, or a whole scenario.
     (
-        &["wait_time", "min_wait", "max_wait", "waitTime", "pacing"],
+        &["pacing"],
+        "think_time",
+        "write `think_time: constant_pacing(1s)`",
+    ),
+    (
+        &["pacing"],
+        "defaults",
+        "write `defaults: {think_time: constant_pacing(1s)}`, or `think_time` in a user class",
+    ),
+    (
+        &["wait_time", "min_wait", "max_wait", "waitTime"],
         "think_time",
         "write `think_time`, such as `think_time: between(1s, 3s)`",
     ),
     (
-        &["wait_time", "min_wait", "max_wait", "waitTime", "pacing"],
+        &["wait_time", "min_wait", "max_wait", "waitTime"],
         "defaults",
         "write `defaults: {think_time: \"between(1s, 3s)\"}`, or `think_time` in a user class",
     ),
@@ -74,13 +86,16 @@ pub(crate) const COUNTERPARTS: &[Counterpart] = &[
         &[
             "headers",
             "timeout",
+            "connect_timeout",
             "think_time",
             "auth",
             "max_redirects",
+            "max_body",
             "keep_alive",
+            "http_version",
         ],
         "defaults",
-        "what holds for all requests stands under `defaults`",
+        "this belongs under `defaults`: `defaults: {headers: {Accept: text/html}, timeout: 5s}`",
     ),
     // Load.
     (
@@ -315,12 +330,17 @@ pub(crate) const COUNTERPARTS: &[Counterpart] = &[
     ),
 ];
 
+/// All of them, those in the wrong place first.
+pub(crate) fn all() -> impl Iterator<Item = &'static Counterpart> {
+    MISPLACED.iter().chain(COUNTERPARTS)
+}
+
 /// What to write for a key that is not among the `allowed` ones, if it is known from another tool.
 pub(crate) fn counterpart(key: &str, allowed: &[&str]) -> Option<&'static str> {
     let fits = |(keys, within, _): &&Counterpart| {
         keys.contains(&key) && (within.is_empty() || allowed.contains(within))
     };
-    COUNTERPARTS.iter().find(fits).map(|(.., says)| *says)
+    all().find(fits).map(|(.., says)| *says)
 }
 
 /// What to write for a key where a step should be.
@@ -354,6 +374,10 @@ mod tests {
             ("verify", "get", Some("insecure")),
             ("data", "stages", None),
             ("wieght", "get", None),
+            ("headers", "defaults", Some("belongs under `defaults`")),
+            ("status", "every", Some("belongs in `until`")),
+            ("until", "get", Some("beside `poll`")),
+            ("pacing", "think_time", Some("constant_pacing")),
         ] {
             let says = counterpart(key, &[allowed]);
             assert_eq!(says.is_some(), part.is_some(), "{key}");

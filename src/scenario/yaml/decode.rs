@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::counterparts::counterpart;
+use super::counterparts::{METHOD_IS_KEY, counterpart};
 use super::findings::{Findings, Span};
+use super::kinds;
+use super::slips;
 use super::tree::{Key, Node, NodeKind};
 use crate::error::{Diagnostic, did_you_mean};
 use crate::units;
@@ -109,17 +111,29 @@ impl<T: Decode> Field<T> {
     pub fn fill(&mut self, key: &Key, value: &Node, findings: &mut Findings) {
         *self = match At::decode(value, findings) {
             Some(decoded) => Self::Given(decoded, key.at),
-            None => Self::Bad,
+            None => {
+                if let Some(says) = kinds::of_key(&key.text, value) {
+                    findings.explain_last(value.at, says);
+                }
+                Self::Bad
+            }
         };
     }
 }
 
-/// The entries of a mapping, or a finding.
-pub(crate) fn entries<'a>(node: &'a Node, findings: &mut Findings) -> Option<&'a [(Key, Node)]> {
+/// The entries of a mapping that may have these keys, or a finding. Without keys, they are the user's own names.
+pub(crate) fn entries<'a>(
+    node: &'a Node,
+    keys: &[&str],
+    findings: &mut Findings,
+) -> Option<&'a [(Key, Node)]> {
     match &node.kind {
         NodeKind::Map(entries) => Some(entries),
         _ => {
             expected("a mapping", node, findings);
+            if let Some(says) = kinds::of_kind(node, false, keys) {
+                findings.explain_last(node.at, &says);
+            }
             None
         }
     }
@@ -131,18 +145,35 @@ pub(crate) fn expected(what: &str, node: &Node, findings: &mut Findings) {
     findings.report(Some(node.at), Diagnostic::new(message));
 }
 
-/// Reports a key that is not among `allowed`.
-pub(crate) fn unknown_key(key: &Key, allowed: &[&str], findings: &mut Findings) {
-    let diagnostic = Diagnostic::new(format!("unknown key `{}`", key.text))
-        .help(format!("allowed: {}", list(allowed.iter().copied())));
-    let diagnostic = match counterpart(&key.text, allowed) {
-        Some(says) => diagnostic.label(says),
-        None => match did_you_mean(&key.text, allowed.iter().copied()) {
-            Some(close) => diagnostic.label(format!("did you mean `{close}`?")),
-            None => diagnostic,
-        },
+/// Reports a key that is not among `allowed`, and adds what it said of it to the `hints` of its mapping.
+pub(crate) fn unknown_key(
+    key: &Key,
+    allowed: &[&str],
+    hints: &mut Vec<String>,
+    findings: &mut Findings,
+) {
+    let mut diagnostic = Diagnostic::new(format!("unknown key `{}`", key.text));
+    let names = || allowed.iter().copied();
+    let spaced = slips::spaced(&key.text)
+        .filter(|spaced| names().any(|name| spaced.starts_with(&format!("{name}: "))));
+    let hint = match (counterpart(&key.text, allowed), spaced) {
+        (Some(says), _) => Some(says.to_owned()),
+        (None, Some(spaced)) => Some(format!("write a space after the colon: `{spaced}`")),
+        (None, None) => {
+            did_you_mean(&key.text, names()).map(|close| format!("did you mean `{close}`?"))
+        }
     };
-    findings.report(Some(key.at), diagnostic);
+    match hint {
+        // Method and path are one mistake.
+        Some(hint) if hint.starts_with(METHOD_IS_KEY) && hints.contains(&hint) => return,
+        Some(hint) => {
+            diagnostic = diagnostic.label(hint.as_str());
+            hints.push(hint);
+        }
+        None => {}
+    }
+    let allowed = format!("allowed: {}", list(names()));
+    findings.report(Some(key.at), diagnostic.help(allowed));
 }
 
 /// Reports that the `required` key should be in the mapping `node`.
@@ -234,6 +265,20 @@ impl Decode for String {
     }
 }
 
+/// A value, or nothing.
+impl<T: Decode> Decode for Option<T> {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
+        match node.kind {
+            NodeKind::Null => Some(None),
+            _ => T::decode(node, findings).map(Some),
+        }
+    }
+
+    fn schema() -> Value {
+        json!({"anyOf": [T::schema(), {"type": "null"}]})
+    }
+}
+
 /// A text, a number or a boolean, with the type that YAML gives it.
 #[derive(Debug, Clone)]
 pub(crate) struct Scalar {
@@ -267,6 +312,21 @@ impl Decode for Duration {
 
     fn schema() -> Value {
         json!({"type": ["string", "number"], "examples": ["500ms", "30s", "5m"]})
+    }
+}
+
+/// A limit for how long something may take. Unlike other durations, it needs a unit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TimeLimit(pub Duration);
+
+impl Decode for TimeLimit {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
+        let what = "a duration such as `30s`";
+        parse(what, node, findings, units::parse_time_limit).map(Self)
+    }
+
+    fn schema() -> Value {
+        json!({"type": "string", "examples": ["500ms", "30s", "5m"]})
     }
 }
 
@@ -324,6 +384,9 @@ impl<T: Decode> Decode for Vec<T> {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
         let NodeKind::List(items) = &node.kind else {
             expected("a list", node, findings);
+            if let Some(says) = kinds::of_kind(node, true, &[]) {
+                findings.explain_last(node.at, &says);
+            }
             return None;
         };
         // What is bad in one item was reported; the others are still worth a look.
@@ -371,7 +434,7 @@ impl<T> Default for Pairs<T> {
 
 impl<T: Decode> Decode for Pairs<T> {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
-        let entries = entries(node, findings)?;
+        let entries = entries(node, &[], findings)?;
         let mut pairs = Self::default();
         for (key, value) in entries {
             match At::decode(value, findings) {

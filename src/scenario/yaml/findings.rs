@@ -140,6 +140,23 @@ impl Findings {
         }
     }
 
+    /// Sets what to write instead in the last finding, if it is at this place.
+    pub fn explain_last(&mut self, at: Span, says: &str) {
+        if let Some((place, diagnostic)) = self.found.last_mut()
+            && *place == Some(at)
+        {
+            diagnostic.label = Some(says.to_owned());
+        }
+    }
+
+    /// Whether a finding since the first `before` said to write this key.
+    pub fn is_hinted(&self, before: usize, key: &str) -> bool {
+        let quoted = [format!("`{key}`"), format!("`{key}:")];
+        let labels = self.found[before..].iter();
+        let mut labels = labels.filter_map(|(_, diagnostic)| diagnostic.label.as_deref());
+        labels.any(|label| quoted.iter().any(|text| label.contains(text.as_str())))
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.found.len()

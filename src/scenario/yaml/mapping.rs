@@ -21,6 +21,8 @@ macro_rules! mapping {
         #[derive(Debug, Clone, Default)]
         pub(crate) struct $name {
             $( $(#[doc = $help])* pub $key: $crate::scenario::yaml::decode::Field<$type>, )*
+            /// What was said of unknown keys.
+            pub hints: Vec<String>,
         }
 
         impl $crate::scenario::yaml::decode::Decode for $name {
@@ -39,20 +41,19 @@ macro_rules! mapping {
                     }
                 )?
                 let mut this = Self::default();
-                for (key, value) in decode::entries(node, findings)? {
+                let before = findings.len();
+                let allowed = [$( mapping::key_text!($key $($text)?) ),*];
+                for (key, value) in decode::entries(node, &allowed, findings)? {
                     match key.text.as_str() {
                         $( mapping::key_text!($key $($text)?) => {
                             this.$key.fill(key, value, findings);
                         } )*
-                        _ => decode::unknown_key(
-                            key,
-                            &[$( mapping::key_text!($key $($text)?) ),*],
-                            findings,
-                        ),
+                        _ => decode::unknown_key(key, &allowed, &mut this.hints, findings),
                     }
                 }
                 for [key, required] in Self::required() {
-                    if node.get(key).is_none() {
+                    // What was already said to belong there is not missing as well.
+                    if node.get(key).is_none() && !findings.is_hinted(before, key) {
                         decode::missing_key(node, key, required, findings);
                     }
                 }

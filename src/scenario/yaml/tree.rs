@@ -11,6 +11,7 @@ use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPo
 use serde_saphyr::{Location, Spanned};
 
 use super::findings::{Findings, Span};
+use super::slips;
 use crate::error::Diagnostic;
 
 /// A YAML value and its place.
@@ -96,7 +97,7 @@ pub(crate) fn parse(file: usize, findings: &mut Findings) -> Option<Node> {
     match serde_saphyr::from_str_with_options::<Node>(&text, options(DuplicateKeyPolicy::LastWins))
     {
         Err(error) => {
-            let (at, diagnostic) = explain(file, &error);
+            let (at, diagnostic) = explain(file, &text, &error);
             findings.report(at, diagnostic);
             None
         }
@@ -108,13 +109,22 @@ pub(crate) fn parse(file: usize, findings: &mut Findings) -> Option<Node> {
                 entries.retain(|(key, _)| !key.text.starts_with(OWN));
             }
             // The crate drops repeated keys that look like numbers before this tree sees them.
+            let is_item = |error: &serde_saphyr::Error| {
+                use serde_saphyr::Error::DuplicateMappingKey;
+                let key = match error.without_snippet() {
+                    DuplicateMappingKey { key, .. } => key.as_deref(),
+                    _ => None,
+                };
+                key.is_some_and(slips::is_item)
+            };
             if findings.len() == before
                 && let Err(error) = serde_saphyr::from_str_with_options::<Node>(
                     &text,
                     options(DuplicateKeyPolicy::Error),
                 )
+                && !is_item(&error)
             {
-                let (at, diagnostic) = explain(file, &error);
+                let (at, diagnostic) = explain(file, &text, &error);
                 findings.report(at, diagnostic);
             }
             Some(node)
@@ -155,12 +165,12 @@ fn options(duplicate_keys: DuplicateKeyPolicy) -> serde_saphyr::Options {
     }
 }
 
-fn explain(file: usize, error: &serde_saphyr::Error) -> (Option<Span>, Diagnostic) {
+fn explain(file: usize, text: &str, error: &serde_saphyr::Error) -> (Option<Span>, Diagnostic) {
     use serde_saphyr::Error as Yaml;
     // What is wrong behind an alias is shown at the alias.
     let at = error.location().map(|location| span(file, location));
     if let Yaml::AliasError { error, .. } = error.without_snippet() {
-        let (_, diagnostic) = explain(file, error);
+        let (_, diagnostic) = explain(file, text, error);
         return (at, diagnostic);
     }
     let limit = "the limits are 1 MiB, 100000 nodes, 1000 anchors and a depth of 32";
@@ -178,11 +188,9 @@ fn explain(file: usize, error: &serde_saphyr::Error) -> (Option<Span>, Diagnosti
             Diagnostic::new("the file is too large or too deeply nested").help(limit)
         }
         other => {
-            let text = other.to_string();
-            let text = text.split(" at line ").next().unwrap_or(&text).trim();
-            Diagnostic::new(format!("invalid YAML: {text}")).help(
-                "quote text that contains `: ` or ` #`, or starts with `{` or `*`; indent with spaces",
-            )
+            let what = other.to_string();
+            let what = what.split(" at line ").next().unwrap_or(&what).trim();
+            return slips::syntax(text, at, what);
         }
     };
     (at, diagnostic)
@@ -225,18 +233,76 @@ fn finish(node: &mut Node, file: usize, findings: &mut Findings) {
             }
         }
         NodeKind::Map(entries) => {
-            let mut seen = std::collections::HashSet::new();
-            entries.retain_mut(|(key, value)| {
+            for (key, value) in entries.iter_mut() {
                 key.at.file = file;
                 finish(value, file, findings);
+            }
+            join_at_commas(entries, findings);
+            let mut seen = std::collections::HashSet::new();
+            entries.retain(|(key, _)| {
                 let is_new = seen.insert(key.text.clone());
-                if !is_new {
+                // That it is no list is said of the whole.
+                if !is_new && !slips::is_item(&key.text) {
                     findings.report(Some(key.at), duplicate(&key.text));
                 }
                 is_new
             });
         }
     }
+}
+
+/// Puts values together that a comma in parentheses ended, such as `{think_time: between(1, 2)}`, and reports
+/// that.
+fn join_at_commas(entries: &mut Vec<(Key, Node)>, findings: &mut Findings) {
+    let mut position = 0;
+    while position + 1 < entries.len() {
+        let cut = joined(&entries[position..], findings);
+        position += 1;
+        let Some((count, whole)) = cut else {
+            continue;
+        };
+        let last = entries[position + count - 1].0.at;
+        let value = &mut entries[position - 1].1;
+        if last.line == value.at.line {
+            value.at.length = (last.column + last.length).saturating_sub(value.at.column);
+        }
+        let diagnostic =
+            Diagnostic::new("within `{` and `}`, a comma ends a value, also in parentheses")
+                .label(format!("write `\"{whole}\"`"));
+        findings.report(Some(value.at), diagnostic);
+        value.kind = NodeKind::Scalar {
+            json: whole.as_str().into(),
+            text: whole,
+        };
+        entries.drain(position..position + count);
+    }
+}
+
+/// The value of the first entry with what commas cut off, and how many entries that is; `None` if it is whole.
+fn joined(entries: &[(Key, Node)], findings: &Findings) -> Option<(usize, String)> {
+    let ((_, value), rest) = entries.split_first()?;
+    let NodeKind::Scalar { text, .. } = &value.kind else {
+        return None;
+    };
+    let is_open = |text: &str| text.matches('(').count() > text.matches(')').count();
+    let is_quoted = || {
+        let written = findings.written(value.at);
+        written.is_some_and(|written| written.starts_with(['"', '\'']))
+    };
+    if !is_open(text) || is_quoted() {
+        return None;
+    }
+    let mut whole = text.clone();
+    for (count, (key, value)) in rest.iter().enumerate() {
+        if !matches!(value.kind, NodeKind::Null) {
+            return None;
+        }
+        whole = format!("{whole}, {}", key.text);
+        if !is_open(&whole) {
+            return Some((count + 1, whole));
+        }
+    }
+    None
 }
 
 /// A number with all the digits it was written with. What begins with a zero is no number: it is a postal
@@ -339,139 +405,4 @@ impl<'de> Visitor<'de> for NodeKindVisitor {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::{Duration, Instant};
-
-    fn errors(text: &str) -> String {
-        let mut findings = Findings::default();
-        let file = findings.add_file("a.yaml", text.to_owned());
-        let _ = parse(file, &mut findings);
-        findings
-            .into_result(())
-            .map_or_else(|error| error.to_string(), |()| String::new())
-    }
-
-    #[test]
-    fn nodes_keep_their_place_and_their_text() {
-        let mut findings = Findings::default();
-        let text = "a: 0x1F\nbé: [1.10, 'x y', \"2\", no, ~, TRUE]\n";
-        let file = findings.add_file("a.yaml", text.to_owned());
-        let root = parse(file, &mut findings).unwrap();
-        assert_eq!(findings.len(), 0);
-        let a = root.get("a").unwrap();
-        assert!(matches!(&a.kind, NodeKind::Scalar { text, json } if text == "0x1F" && json == 31));
-        assert_eq!((a.at.line, a.at.column, a.at.length), (1, 4, 4));
-        let NodeKind::List(items) = &root.get("bé").unwrap().kind else {
-            panic!("a list");
-        };
-        let texts: Vec<(&str, usize)> = items
-            .iter()
-            .map(|item| match &item.kind {
-                NodeKind::Scalar { text, .. } => (text.as_str(), item.at.column),
-                _ => ("", item.at.column),
-            })
-            .collect();
-        assert_eq!(
-            texts,
-            [
-                ("1.10", 6),
-                ("x y", 12),
-                ("2", 19),
-                ("no", 24),
-                ("", 28),
-                ("TRUE", 31)
-            ]
-        );
-        assert_eq!(items[3].describe(), "text", "`no` is no boolean");
-    }
-
-    #[test]
-    fn all_duplicate_keys_are_reported_with_their_place() {
-        let text = errors("a: 1\nb: {x: 1, x: 2}\na: 2\n");
-        assert!(
-            text.contains("a.yaml:2:11") && text.contains("a.yaml:3:1"),
-            "{text}"
-        );
-        let text = errors("h: {1: a, 0x1: b}\n");
-        assert!(text.contains("duplicate key"), "{text}");
-    }
-
-    #[test]
-    fn bombs_are_refused_at_once_with_a_line() {
-        let mut laughs = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
-        for i in 1..10 {
-            let parts = vec![format!("*a{}", i - 1); 9].join(", ");
-            laughs += &format!("a{i}: &a{i} [{parts}]\n");
-        }
-        let mut ladder = String::from("a0: &a0 [x]\n");
-        for i in 1..900 {
-            let (open, close) = ("[".repeat(20), "]".repeat(20));
-            ladder += &format!("a{i}: &a{i} {open}*a{}{close}\n", i - 1);
-        }
-        let mut block = String::new();
-        for depth in 0..300 {
-            block += &format!("{}a:\n", " ".repeat(depth));
-        }
-        for bomb in [
-            laughs,
-            ladder,
-            block,
-            "[".repeat(500_000),
-            "a: &a [*a]\n".into(),
-            "{a: ".repeat(200_000),
-            "- x\n".repeat(200_000),
-        ] {
-            let start = Instant::now();
-            let text = errors(&bomb);
-            assert!(text.contains("a.yaml:"), "{text}");
-            assert!(text.len() < 2_000, "{} bytes of error text", text.len());
-            // A bomb that went off would take minutes, or all memory; how many milliseconds it
-            // takes to refuse one depends on the machine.
-            assert!(
-                start.elapsed() < Duration::from_secs(20),
-                "{:?} for {text}",
-                start.elapsed()
-            );
-        }
-    }
-
-    #[test]
-    fn keys_are_merged_and_those_that_are_written_count() {
-        let mut findings = Findings::default();
-        let text = "x-a: &a {k: 1, l: 0x2}\nx-b: &b {l: 3, m: 4}\n\
-                    c:\n  k: 5\n  <<: *a\nd: {<<: [*a, *b], n: {<<: *b, m: 6}}\nx-c: ~\n";
-        let file = findings.add_file("a.yaml", text.to_owned());
-        let root = parse(file, &mut findings).unwrap();
-        assert_eq!(findings.len(), 0);
-        let expected = serde_json::json!({
-            "c": {"k": 5, "l": 2},
-            "d": {"n": {"m": 6, "l": 3}, "k": 1, "l": 2, "m": 4},
-        });
-        assert_eq!(root.to_json(), expected);
-        // What is wrong with a merged value is shown where it is written.
-        let l = root.get("c").unwrap().get("l").unwrap();
-        assert!(matches!(&l.kind, NodeKind::Scalar { text, .. } if text == "0x2"));
-        assert_eq!((l.at.line, l.at.column), (1, 19));
-        let errors = errors("a: &a {x: 1}\nb: {<<: *a, y: 1, y: 2}\n");
-        assert!(errors.contains("duplicate key `y`"), "{errors}");
-    }
-
-    #[test]
-    fn merged_scalars_second_documents_and_tags_are_refused() {
-        for (text, part) in [
-            ("a: &a 1\nb:\n  <<: *a\n", "`<<` merges a mapping"),
-            ("b:\n  <<: *c\n", "invalid YAML"),
-            ("a: 1\n---\nb: 1\n", "more than one YAML document"),
-            ("a: !include x\n", "invalid YAML"),
-            ("a: [1\nb: 2\n", "invalid YAML"),
-            ("a:\n\tb: 1\n", "invalid YAML"),
-        ] {
-            let errors = errors(text);
-            assert!(
-                errors.contains(part) && errors.contains("a.yaml:"),
-                "{text:?}: {errors}"
-            );
-        }
-    }
-}
+mod tests;

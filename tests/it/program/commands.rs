@@ -25,6 +25,7 @@ fn init_creates_files_that_validate_and_run_and_never_overwrites() {
     let first = perfctl("init").expect_status(0).expect_stderr("").run();
     for file in [
         SCENARIO,
+        "scenarios/users.csv",
         "profiles/volume.yaml",
         ".github/workflows/perfctl.yml",
     ] {
@@ -50,8 +51,24 @@ fn init_creates_files_that_validate_and_run_and_never_overwrites() {
         .expect_status(0)
         .run();
     let result = run.result();
-    assert_eq!(result.run.scenario, "ap-intake");
-    assert_eq!(started(&result).len(), 7);
+    assert_eq!(result.run.scenario, "invoices");
+    let started = started(&result);
+    // The login, three endpoints, and a flow with its three requests.
+    assert_eq!(started.len(), 8);
+    assert!(started.contains(&("log in", 30)), "{started:?}");
+}
+
+#[test]
+fn a_minimal_init_creates_ten_lines_that_run() {
+    let written = perfctl("init --minimal").expect_status(0).run();
+    assert_eq!(written.read(SCENARIO).lines().count(), 10);
+    assert!(!written.dir.path().join("profiles").exists());
+    let run = Perfctl::after(written)
+        .args(["run", "--iterations", "20", "--users", "20"])
+        .args(["--fail-on", "errors"])
+        .expect_status(0)
+        .run();
+    assert_eq!(started(&run.result()).len(), 2);
 }
 
 #[test]

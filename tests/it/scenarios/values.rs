@@ -264,7 +264,7 @@ fn expressions_are_filled_in_and_say_why_they_fail() {
   post: '/{{ key | upper }}/{{ items | length }}/{{ 1 + 2 }}/{{ secret_key | length }}'
   headers: {X-Signature: \"{{ hmac_sha256(secret_key, key) }}\", X-Row: '{{ rows.v.deep }}'}
   json: {ids: '{{ items }}'}
-  extract: {items: {json: '$.items[*].id', index: all}}
+flows: {f: {steps: [{if: user_id > 1, then: {get: /items, extract: {items: '$.items[0].id'}}}, a]}}
 variables: {key: abc}
 secrets: {secret_key: {file: key.txt}}
 data: {rows: rows.jsonl}",

@@ -11,7 +11,7 @@ data:
   users: {file: users.csv, format: csv, mode: shuffle, per: iteration, on_end: wrap}
 endpoints:
   - post: /a/{{ users.id }}?s={{ hmac_sha256(key, size) }}
-    json: {"{{ id }}": "{{ ids }}", name: "x {{ users.name | upper }}"}
+    json: {"{{ id | default('') }}": "{{ ids | default('') }}", name: "x {{ users.name | upper }}"}
     extract:
       id: $.id
       ids: {json: "$.items[*].id", index: all, default: []}

@@ -1,0 +1,478 @@
+//! Whether every value that is set during the run can be set before it is used.
+//!
+//! A request without a value that it needs is never sent, so nothing is taken from its response either. An error is
+//! what cannot have a value, whichever branches, endpoints and repetitions come before. What only may lack one is
+//! the scenario's own business.
+//!
+//! Here: what a user may know at each step. Not here: which values a text uses (`names::uses`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::index::Index;
+use crate::error::Diagnostic;
+use crate::plan::{Condition, ListItem, Step, UserClass};
+use crate::scenario::names::Names;
+use crate::scenario::names::uses::{Inherited, Use, needed_by_template};
+use crate::scenario::yaml::findings::{Findings, Span};
+
+/// Reports what the users of some classes, whose positions are those of the index, use without having it.
+pub(crate) fn check(
+    classes: &[UserClass],
+    index: &Index<'_>,
+    names: &Names<'_>,
+    findings: &mut Findings,
+) {
+    let mut missing: BTreeMap<Use, Missing> = BTreeMap::new();
+    for class in classes {
+        let mut setters = Setters::default();
+        for steps in lists(class) {
+            setters.collect(steps, index, names);
+        }
+        for (one, request) in missing_in(class, index, names) {
+            let entry = missing.entry(one.clone()).or_default();
+            let request = request.and_then(|request| name(index, request));
+            if let Some(request) = request.filter(|request| !entry.requests.contains(request)) {
+                entry.requests.push(request);
+            }
+            entry.classes.insert(class.name.clone());
+            let known = setters.0.get(&one.variable).into_iter().flatten();
+            entry.setters.extend(known.cloned());
+        }
+    }
+    let all = names.all();
+    let is_alone = classes.len() < 2;
+    for (one, missing) in missing {
+        let Some(variable) = all.get(one.variable) else {
+            continue;
+        };
+        let elsewhere = index.setters_of(variable);
+        let diagnostic = missing.explain(variable, &one, &elsewhere, is_alone);
+        findings.report(Some(one.at), diagnostic);
+    }
+}
+
+fn lists(class: &UserClass) -> impl Iterator<Item = &[Step]> {
+    let tasks = class.tasks.iter().map(|task| &task.steps[..]);
+    [&class.on_start[..], &class.on_stop[..]]
+        .into_iter()
+        .chain(tasks)
+}
+
+fn name(index: &Index<'_>, request: usize) -> Option<String> {
+    crate::scenario::request::name(index.requests[request].file)
+}
+
+/// What sets values in some steps: the requests whose responses do, by name, and `None` for a `repeat`.
+#[derive(Default)]
+struct Setters(BTreeMap<usize, BTreeSet<Option<String>>>);
+
+impl Setters {
+    fn collect(&mut self, steps: &[Step], index: &Index<'_>, names: &Names<'_>) {
+        let mut walk = Walk::new(index, names, Belief::AllSucceed);
+        walk.steps(steps, &mut BTreeSet::new(), true);
+        for (variable, request) in walk.set_by {
+            let by = request.and_then(|request| name(index, request));
+            self.0.entry(variable).or_default().insert(by);
+        }
+    }
+}
+
+/// A use that cannot have a value, and the request that it belongs to, if it is none of a condition.
+type MissingUse = (Use, Option<usize>);
+
+/// What is used without a value in a class: the causes, not what follows from them.
+fn missing_in(class: &UserClass, index: &Index<'_>, names: &Names<'_>) -> Vec<MissingUse> {
+    let walk = |belief| Walk::new(index, names, belief);
+    let mut known = BTreeSet::new();
+    let mut strict = walk(Belief::WithoutValuesFail);
+    if strict.steps(&class.on_start, &mut known, false) {
+        // Its users end there.
+        let mut causes = walk(Belief::AllSucceed);
+        causes.steps(&class.on_start, &mut BTreeSet::new(), false);
+        return causes.missing;
+    }
+    let mut missing = std::mem::take(&mut strict.missing);
+    // One iteration leaves its values to the next.
+    loop {
+        let before = known.len();
+        strict.missing.clear();
+        for task in &class.tasks {
+            strict.steps(&task.steps, &mut known.clone(), false);
+            known.extend(strict.set_by.iter().map(|(variable, _)| *variable));
+        }
+        if known.len() == before {
+            break;
+        }
+    }
+    if !strict.missing.is_empty() {
+        let of_tasks = class.tasks.iter().map(|task| {
+            let mut one = walk(Belief::AllSucceed);
+            one.steps(&task.steps, &mut BTreeSet::new(), false);
+            one.set_by
+                .into_iter()
+                .map(|(variable, _)| variable)
+                .collect()
+        });
+        let of_tasks: Vec<BTreeSet<usize>> = of_tasks.collect();
+        // What another task would set, if it were right, is missing only because of that task.
+        let mut causes = Vec::new();
+        for (position, task) in class.tasks.iter().enumerate() {
+            let others = of_tasks.iter().enumerate();
+            let others = others.filter(|(other, _)| *other != position);
+            let mut given = known.clone();
+            others.for_each(|(_, set)| given.extend(set));
+            let mut one = walk(Belief::AllSucceed);
+            one.steps(&task.steps, &mut given, false);
+            causes.extend(one.missing);
+        }
+        // Tasks that wait for each other.
+        if causes.is_empty() {
+            causes.append(&mut strict.missing);
+        }
+        missing.extend(causes);
+        known.extend(of_tasks.into_iter().flatten());
+    }
+    let mut last = walk(Belief::AllSucceed);
+    last.steps(&class.on_stop, &mut known, false);
+    missing.extend(last.missing);
+    missing
+}
+
+/// What becomes of a step without a value that it needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Belief {
+    /// It fails, as in a run.
+    WithoutValuesFail,
+    /// It is mended, so that nothing else is missing because of it.
+    AllSucceed,
+}
+
+/// Goes through steps in order, with what the user may know.
+struct Walk<'a> {
+    index: &'a Index<'a>,
+    names: &'a Names<'a>,
+    belief: Belief,
+    /// What was missing.
+    missing: Vec<MissingUse>,
+    /// What was set, and by which request; `None` by a `repeat`.
+    set_by: BTreeSet<(usize, Option<usize>)>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(index: &'a Index<'a>, names: &'a Names<'a>, belief: Belief) -> Self {
+        Self {
+            index,
+            names,
+            belief,
+            missing: Vec::new(),
+            set_by: BTreeSet::new(),
+        }
+    }
+
+    /// Adds what the steps may set to what is `known`. Returns whether they fail for certain.
+    fn steps(&mut self, steps: &[Step], known: &mut BTreeSet<usize>, goes_on: bool) -> bool {
+        let mut has_failed = false;
+        for step in steps {
+            has_failed |= self.step(step, known, goes_on) && self.belief != Belief::AllSucceed;
+            if has_failed && !goes_on {
+                break;
+            }
+        }
+        has_failed
+    }
+
+    fn step(&mut self, step: &Step, known: &mut BTreeSet<usize>, goes_on: bool) -> bool {
+        match step {
+            Step::Think(_) => false,
+            Step::Request(request) => {
+                let checks = self.conditions_of(*request, None);
+                self.requests(&[*request], &checks, known)
+            }
+            Step::Poll {
+                endpoint, until, ..
+            } => {
+                let checks = self.conditions_of(*endpoint, Some(until));
+                self.requests(&[*endpoint], &checks, known)
+            }
+            Step::Parallel { requests, .. } => {
+                let checks = requests
+                    .iter()
+                    .flat_map(|one| self.conditions_of(*one, None));
+                let checks: Vec<Condition> = checks.collect();
+                self.requests(requests, &checks, known)
+            }
+            Step::Flow { steps, goes_on, .. } => self.steps(steps, known, *goes_on),
+            Step::Repeat {
+                times,
+                variable,
+                condition,
+                steps,
+            } => {
+                let variable = variable.filter(|variable| self.names.is_set_during_run(*variable));
+                self.set(variable, None, known);
+                self.repeat(condition.as_ref(), steps, *times > 1, known, goes_on)
+            }
+            Step::Each {
+                variable,
+                values,
+                condition,
+                steps,
+            } => {
+                for value in values {
+                    if let ListItem::Filled(value) = value
+                        && let Some(at) = self.names.log.place_of(value.shared_source())
+                    {
+                        let needed = needed_by_template(value);
+                        let lacks = self.is_missing(&needed, at, known);
+                        if lacks && self.belief == Belief::WithoutValuesFail {
+                            return true;
+                        }
+                    }
+                }
+                self.set([*variable], None, known);
+                self.repeat(condition.as_ref(), steps, values.len() > 1, known, goes_on)
+            }
+            Step::If {
+                condition,
+                then,
+                otherwise,
+            } => {
+                if self.lacks(condition, known) && self.belief == Belief::WithoutValuesFail {
+                    return true;
+                }
+                self.one_of([&then[..], &otherwise[..]], known, goes_on)
+            }
+            Step::Random(branches) => self.one_of(
+                branches.iter().map(|branch| &branch.steps[..]),
+                known,
+                goes_on,
+            ),
+        }
+    }
+
+    /// Steps of which only some run.
+    fn one_of<'s>(
+        &mut self,
+        branches: impl IntoIterator<Item = &'s [Step]>,
+        known: &mut BTreeSet<usize>,
+        goes_on: bool,
+    ) -> bool {
+        let before = known.clone();
+        let mut all_fail = true;
+        for steps in branches {
+            let mut after = before.clone();
+            all_fail &= self.steps(steps, &mut after, goes_on);
+            known.extend(after);
+        }
+        all_fail
+    }
+
+    fn repeat(
+        &mut self,
+        condition: Option<&Condition>,
+        steps: &[Step],
+        has_more: bool,
+        known: &mut BTreeSet<usize>,
+        goes_on: bool,
+    ) -> bool {
+        let lacks = condition.is_some_and(|condition| self.lacks(condition, known));
+        if lacks && self.belief == Belief::WithoutValuesFail {
+            return true;
+        }
+        let missing = self.missing.len();
+        loop {
+            let before = known.len();
+            let has_failed = self.steps(steps, known, goes_on);
+            if !has_more || known.len() == before {
+                return has_failed && condition.is_none();
+            }
+            // What the first repetition lacks may be set for the second.
+            self.missing.truncate(missing);
+        }
+    }
+
+    /// Requests that are sent at once, and the conditions on their responses.
+    fn requests(
+        &mut self,
+        requests: &[usize],
+        conditions: &[Condition],
+        known: &mut BTreeSet<usize>,
+    ) -> bool {
+        let index = self.index;
+        let mut has_failed = false;
+        let mut after = Vec::new();
+        for &request in requests {
+            let lacking = index.requests[request].uses.iter();
+            let lacking = lacking.filter(|one| !known.contains(&one.variable));
+            let before = self.missing.len();
+            self.missing
+                .extend(lacking.map(|one| (one.clone(), Some(request))));
+            let is_sent = self.missing.len() == before;
+            has_failed |= !is_sent;
+            if is_sent || self.belief == Belief::AllSucceed {
+                let extracted = index.extracted_by(request);
+                after.extend(
+                    extracted.filter_map(|name| Some((self.names.changing(name)?, request))),
+                );
+            }
+        }
+        for (variable, request) in after {
+            let variable = Some(variable).filter(|v| self.names.is_set_during_run(*v));
+            self.set(variable, Some(request), known);
+        }
+        for condition in conditions {
+            has_failed |= self.lacks(condition, known);
+        }
+        has_failed
+    }
+
+    /// The conditions on a response that read values of the user, with those that end a poll.
+    fn conditions_of(
+        &self,
+        request: usize,
+        until: Option<&crate::plan::Endpoint>,
+    ) -> Vec<Condition> {
+        let own = self.index.requests[request].compiled.as_ref();
+        let endpoint = until.or(own.map(|(endpoint, _)| endpoint));
+        let checks = endpoint.map_or(&[][..], |endpoint| &endpoint.checks);
+        checks
+            .iter()
+            .filter_map(|check| check.condition().cloned())
+            .collect()
+    }
+
+    fn set(
+        &mut self,
+        variables: impl IntoIterator<Item = usize>,
+        by: Option<usize>,
+        known: &mut BTreeSet<usize>,
+    ) {
+        for variable in variables {
+            known.insert(variable);
+            self.set_by.insert((variable, by));
+        }
+    }
+
+    /// Whether a condition cannot be evaluated.
+    fn lacks(&mut self, condition: &Condition, known: &BTreeSet<usize>) -> bool {
+        let needed: Vec<usize> = condition.required_variables().collect();
+        match self.names.log.place_of(condition.shared_source()) {
+            Some(at) => self.is_missing(&needed, at, known),
+            None => false,
+        }
+    }
+
+    fn is_missing(&mut self, needed: &[usize], at: Span, known: &BTreeSet<usize>) -> bool {
+        let before = self.missing.len();
+        let lacking = needed.iter().filter(|variable| {
+            self.names.is_set_during_run(**variable) && !known.contains(variable)
+        });
+        self.missing.extend(lacking.map(|variable| {
+            let one = Use {
+                at,
+                variable: *variable,
+                inherited: None,
+            };
+            (one, None)
+        }));
+        self.missing.len() > before
+    }
+}
+
+/// What is known of a use without a value.
+#[derive(Default)]
+struct Missing {
+    /// The requests it belongs to, in the order of the run.
+    requests: Vec<String>,
+    /// The classes in which it has none.
+    classes: BTreeSet<String>,
+    /// What sets it in these classes, but too late.
+    setters: BTreeSet<Option<String>>,
+}
+
+impl Missing {
+    fn explain(
+        &self,
+        variable: &str,
+        one: &Use,
+        elsewhere: &[String],
+        is_only_class: bool,
+    ) -> Diagnostic {
+        let of_responses: Vec<&str> = self.setters.iter().flatten().map(String::as_str).collect();
+        let requests = both(self.requests.iter().map(String::as_str));
+        let part = match &one.inherited {
+            Some(Inherited::Header(name)) => Some((
+                format!("the header `{name}` of `defaults`"),
+                format!("`headers: {{{name}: null}}`"),
+            )),
+            Some(Inherited::Auth) => Some((
+                "the `auth` of `defaults`".to_owned(),
+                "`auth: none`".to_owned(),
+            )),
+            None => None,
+        };
+        let message = match (&part, self.setters.is_empty()) {
+            (_, true) => format!("`{variable}` is never set"),
+            (None, false) => format!("`{variable}` is used before it is set"),
+            (Some((part, _)), false) => {
+                format!("{requests} would be sent with {part} before `{variable}` is set")
+            }
+        };
+        let set_by = match of_responses.as_slice() {
+            [] => "a `repeat` sets it, for its own steps and those after it".to_owned(),
+            [one] if self.requests == [*one] => {
+                format!("only the response to `{one}` itself sets it")
+            }
+            many => format!(
+                "only the response to {} sets it",
+                both(many.iter().copied())
+            ),
+        };
+        let label = match (self.setters.is_empty(), is_only_class) {
+            (false, _) => set_by,
+            (true, true) => "nothing in this run sets it".to_owned(),
+            (true, false) => {
+                let classes = both(self.classes.iter().map(String::as_str));
+                format!("nothing that users of {classes} do sets it")
+            }
+        };
+        let help = match (part, self.setters.is_empty(), elsewhere) {
+            (Some((_, removal)), false, _) => {
+                format!("to send {requests} without it, write {removal} there")
+            }
+            (None, false, _) if of_responses.is_empty() => {
+                "use it in the steps of the `repeat`, or give it a first value under `variables`".to_owned()
+            }
+            // A condition can ask.
+            (None, false, _) if self.requests.is_empty() => format!(
+                "extract it in `on_start` or in an earlier step, or ask whether there is one: `{variable} is defined`"
+            ),
+            (None, false, _) => {
+                "extract it in `on_start` or in an earlier step, or give it a first value under `variables`".to_owned()
+            }
+            (_, true, []) => {
+                "use it in the steps of its `repeat`, or give it a first value under `variables`".to_owned()
+            }
+            (_, true, some) => {
+                let some = both(some.iter().map(String::as_str));
+                match is_only_class {
+                    true => format!("{some} would: check tags and weights, or run it in `on_start`"),
+                    false => format!("{some} would: run it in the `on_start` of these users"),
+                }
+            }
+        };
+        Diagnostic::new(message).label(label).help(help)
+    }
+}
+
+/// `` `a`, `b` and `c` ``.
+fn both<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let quoted: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    match quoted.as_slice() {
+        [start @ .., last] if !start.is_empty() => format!("{} and {last}", start.join(", ")),
+        all => all.concat(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
