@@ -67,7 +67,7 @@ pub fn run(args: &ValidateArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     Error::all(errors)?;
     if let Some(path) = good {
         let next = format!(
-            "next: `perfctl try {}` sends each request once and shows the responses\n",
+            "next: perfctl try {}, which sends each request once\n",
             path.display()
         );
         print_for_people(out, &next)?;
@@ -115,7 +115,7 @@ mod tests {
             arguments.extend(flags);
             let (result, shown) = validate(&arguments);
             assert_eq!(result.unwrap(), Exit::Pass);
-            assert!(shown.contains("next: `perfctl try "), "{shown}");
+            assert!(shown.contains("next: perfctl try "), "{shown}");
             // The first and the last line have the name of the file.
             let lines = shown.lines().count();
             for line in shown.lines().take(lines - 1).skip(1) {

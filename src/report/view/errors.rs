@@ -99,8 +99,9 @@ fn message(failures: &FailureCount) -> Option<String> {
     let Some(excerpt) = &failures.excerpt else {
         return Some(text.to_owned());
     };
-    let is_of_status = matches!(failures.check.as_deref(), None | Some("status"));
-    if !is_of_status && failures.key.is_none() {
+    let is_of_status = matches!(failures.outcome, Outcome::Http4xx | Outcome::Http5xx)
+        || failures.check.as_deref() == Some("status");
+    if !is_of_status {
         return Some(format!("{text}; the response: {excerpt}"));
     }
     let bare = failures.status.map(|status| format!("status {status}"));

@@ -438,7 +438,7 @@ data: {users: users.csv}",
     .run();
     assert_eq!(outcomes(&completed.result()), "ok 10, check_failed 10");
     assert!(
-        completed.stdout.contains("10 x mixed up (check_failed)"),
+        completed.stdout.contains("10  mixed up (check_failed)  a"),
         "{}",
         completed.stdout
     );
