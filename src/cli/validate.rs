@@ -67,10 +67,10 @@ pub fn run(args: &ValidateArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     Error::all(errors)?;
     if let Some(path) = good {
         let next = format!(
-            "next: perfctl try {}, which sends each request once\n",
+            "perfctl try {}, which sends each request once",
             path.display()
         );
-        print_for_people(out, &next)?;
+        print_for_people(out, &describe::paragraph("next: ", &next))?;
     }
     Ok(Exit::Pass)
 }

@@ -124,10 +124,14 @@ pub(crate) fn plan(plan: &Plan) -> String {
     text
 }
 
+/// Lines as wide as the terminal: `text` after `first`, and below its own beginning.
+pub(crate) fn paragraph(first: &str, text: &str) -> String {
+    let lines = wrap(first, text, columns()).into_iter();
+    lines.map(|line| line + "\n").collect()
+}
+
 fn line(text: &mut String, key: &str, value: &str) {
-    for line in wrap(&format!("  {key:<11} "), value, columns()) {
-        let _ = writeln!(text, "{line}");
-    }
+    text.push_str(&paragraph(&format!("  {key:<11} "), value));
 }
 
 /// `users.csv, 60 rows, unique, one per user, at the end stop_run`.

@@ -1,6 +1,9 @@
 //! The commands other than `run`. Those that print reports are in `reports`, `recover` is in
 //! `signals`, and `demo` is in `support::works`.
 
+mod quick_look;
+mod trial;
+
 use crate::support::scenario::{SCENARIO, started, target};
 use crate::support::{Completed, Fault, Misbehaving, Perfctl, closed_port};
 use perfctl::plan::Model;

@@ -1,6 +1,8 @@
 //! The regression gate over simulated runs, through the public interface: how often it raises a false
 //! alarm, how often it finds a real change, and what a person sees of it.
 
+mod first_week;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

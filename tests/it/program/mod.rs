@@ -3,14 +3,11 @@
 mod commands;
 mod errors;
 mod exit_codes;
-mod first_week;
 mod gate;
 mod generator;
 mod nothing_lost;
 mod options;
-mod quick_look;
 mod reports;
 mod screen;
 mod secrets;
 mod signals;
-mod trial;

@@ -246,7 +246,7 @@ fn the_report_of_a_quick_look_has_times_statuses_and_connections_and_no_grade() 
         "  200 OK                          9    90%\n",
         "  503 Service Unavailable         1    10%\n",
         "\nConnections\n  2 opened, reused 8 times, ",
-        "  1 x http_5xx\n      e.g. GET /x: status 503\n",
+        "         1  http_5xx 503  GET /x\n",
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }

@@ -1,0 +1,206 @@
+//! The samples of one second, in groups that become cells.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU16;
+
+use crate::metrics::{
+    Cell, CommitCell, ConnectionSample, FailureCause, FailureCount, FailureTexts, Outcome, Sample,
+    SparseHistogram,
+};
+use crate::plan::CheckName;
+
+/// Samples of one endpoint and second of intended start, by histogram.
+#[derive(Default)]
+pub(super) struct CellSamples {
+    pub(super) cell: Cell,
+    /// Few, so that looking through them beats a map.
+    statuses: Vec<(u16, u64)>,
+    response: Vec<u64>,
+    censored: Vec<u64>,
+    failed: Vec<u64>,
+    service: Vec<u64>,
+    scheduling_delay: Vec<u64>,
+    ttfb: Vec<u64>,
+    download: Vec<u64>,
+    dns: Vec<u64>,
+    connect: Vec<u64>,
+    tls: Vec<u64>,
+    pub(super) components: BTreeMap<String, Vec<u64>>,
+    pub(super) failures: BTreeMap<FailureCause, FailureSamples>,
+}
+
+/// Samples that failed in the same way.
+#[derive(Default)]
+pub(super) struct FailureSamples {
+    pub(super) count: u64,
+    pub(super) texts: Option<FailureTexts>,
+}
+
+impl CellSamples {
+    pub(super) fn add(&mut self, sample: &Sample) {
+        if sample.outcome == Outcome::Ok {
+            self.response.push(sample.response_us);
+            self.service.push(sample.service_us);
+            self.ttfb.extend(sample.ttfb_us);
+            self.download.extend(sample.download_us);
+        } else {
+            *self.cell.outcomes.entry(sample.outcome).or_default() += 1;
+            self.failures.entry(sample.cause()).or_default().count += 1;
+            if !sample.outcome.is_started() {
+                return;
+            }
+            if sample.outcome.is_censored() {
+                self.censored.push(sample.response_us);
+            } else {
+                self.failed.push(sample.response_us);
+            }
+        }
+        let status = sample.status.map_or(0, NonZeroU16::get);
+        match self.statuses.iter_mut().find(|(of, _)| *of == status) {
+            Some((_, count)) => *count += 1,
+            None => self.statuses.push((status, 1)),
+        }
+        self.scheduling_delay.push(sample.scheduling_delay_us());
+        self.cell.bytes_in += sample.bytes_in;
+        self.cell.bytes_out += sample.bytes_out;
+        self.cell.connections += u64::from(sample.connections);
+        self.cell.reused += u64::from(sample.reused);
+        self.cell.redirects += u64::from(sample.redirects);
+    }
+
+    pub(super) fn add_connection(&mut self, sample: &ConnectionSample) {
+        self.dns.extend(sample.dns_us);
+        self.connect.extend(sample.connect_us);
+        self.tls.extend(sample.tls_us);
+        self.cell.tls_handshakes += u64::from(sample.tls_handshakes);
+        if let Some(remote) = sample.remote {
+            self.cell.add_remote(&remote.to_string(), 1);
+        }
+        if let Some(version) = sample.version {
+            *self.cell.versions.entry(version).or_default() += 1;
+        }
+    }
+
+    /// The cell of an endpoint with these checks.
+    fn into_cell(mut self, checks: &[CheckName]) -> Cell {
+        let mut cell = self.cell;
+        if !self.response.is_empty() {
+            // Not counted one by one, since most requests have this outcome.
+            cell.outcomes
+                .insert(Outcome::Ok, self.response.len() as u64);
+        }
+        let statuses = self.statuses.into_iter();
+        cell.statuses = statuses.filter(|(status, _)| *status > 0).collect();
+        cell.response = SparseHistogram::of(&mut self.response);
+        cell.censored = SparseHistogram::of(&mut self.censored);
+        cell.failed = SparseHistogram::of(&mut self.failed);
+        cell.service = SparseHistogram::of(&mut self.service);
+        cell.scheduling_delay = SparseHistogram::of(&mut self.scheduling_delay);
+        cell.ttfb = SparseHistogram::of(&mut self.ttfb);
+        cell.download = SparseHistogram::of(&mut self.download);
+        cell.dns = SparseHistogram::of(&mut self.dns);
+        cell.connect = SparseHistogram::of(&mut self.connect);
+        cell.tls = SparseHistogram::of(&mut self.tls);
+        for (cause, samples) in self.failures {
+            let failures = failure_count(cause, samples, checks);
+            cell.failure_counts.add(failures);
+        }
+        for (name, mut times) in self.components {
+            cell.components.entry(name).or_default().time = SparseHistogram::of(&mut times);
+        }
+        cell
+    }
+}
+
+/// The failures of an endpoint with these checks that have this cause.
+fn failure_count(
+    cause: FailureCause,
+    samples: FailureSamples,
+    checks: &[CheckName],
+) -> FailureCount {
+    let name = cause.check.and_then(|check| checks.get(usize::from(check)));
+    let (key, check) = match name {
+        Some(CheckName::Key(key)) => (Some(key.clone()), None),
+        Some(CheckName::Subject(check)) => (None, Some(check.clone())),
+        None => (None, None),
+    };
+    let (example, excerpt) = match samples.texts {
+        Some(texts) => (Some(texts.text), texts.excerpt),
+        None => (None, None),
+    };
+    FailureCount {
+        outcome: cause.outcome,
+        status: cause.status.map(NonZeroU16::get),
+        key,
+        check,
+        count: samples.count,
+        example,
+        excerpt,
+    }
+}
+
+/// What is being folded.
+#[derive(Default)]
+pub(super) struct Groups {
+    /// Phase and second of intended start, and the endpoints by their positions.
+    places: Vec<(PhaseSecond, Vec<Option<Box<CellSamples>>>)>,
+    /// The position of each in `places`.
+    known: BTreeMap<PhaseSecond, usize>,
+    /// The one used last, which is usually the next one too.
+    last: usize,
+}
+
+/// Phase, and second within it.
+pub(super) type PhaseSecond = (usize, u64);
+
+impl Groups {
+    pub(super) fn at(&mut self, place: PhaseSecond, endpoint: u16) -> &mut CellSamples {
+        if self
+            .places
+            .get(self.last)
+            .is_none_or(|(last, _)| *last != place)
+        {
+            self.last = *self.known.entry(place).or_insert(self.places.len());
+            if self.last == self.places.len() {
+                self.places.push((place, Vec::new()));
+            }
+        }
+        let endpoints = &mut self.places[self.last].1;
+        let endpoint = usize::from(endpoint);
+        if endpoint >= endpoints.len() {
+            endpoints.resize_with(endpoint + 1, || None);
+        }
+        endpoints[endpoint].get_or_insert_default()
+    }
+
+    /// The samples of an endpoint.
+    pub(super) fn of(&mut self, endpoint: u16) -> impl Iterator<Item = &mut CellSamples> {
+        let places = self.places.iter_mut();
+        places.filter_map(move |(_, endpoints)| {
+            let values = endpoints.get_mut(usize::from(endpoint))?;
+            values.as_deref_mut()
+        })
+    }
+
+    /// The cells of endpoints with these checks, and of flows.
+    pub(super) fn into_cells(
+        mut self,
+        checks: &[Vec<CheckName>],
+        of_flows: &[CheckName],
+    ) -> Vec<CommitCell> {
+        self.places.sort_by_key(|(place, _)| *place);
+        let mut cells = Vec::new();
+        for ((phase, second), endpoints) in self.places {
+            for (endpoint, values) in endpoints.into_iter().enumerate() {
+                let checks = checks.get(endpoint).map_or(of_flows, Vec::as_slice);
+                cells.extend(values.map(|values| CommitCell {
+                    phase,
+                    second,
+                    endpoint,
+                    cell: values.into_cell(checks),
+                }));
+            }
+        }
+        cells
+    }
+}
