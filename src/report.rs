@@ -8,18 +8,17 @@ mod contents;
 #[cfg(test)]
 mod fixture;
 mod grid;
+mod html;
 mod json;
 pub mod live;
 mod markdown;
 mod names;
-mod reporter;
 #[cfg(test)]
 mod sense;
 mod text;
 mod view;
 
-pub use contents::{Focus, Report, ReportedRun};
-pub use reporter::{LEAST_COLUMNS, Reporter};
+pub use contents::{Focus, LEAST_COLUMNS, Report, ReportedRun, Reporter};
 pub use text::{DEFAULT_COLUMNS, is_ascii_wanted, terminal_columns, to_ascii, wrap};
 
 /// A format that `--format` accepts.
@@ -33,7 +32,7 @@ pub struct ReportFormat {
 }
 
 /// All formats; the first one is the default.
-pub const FORMATS: [ReportFormat; 3] = [
+pub const FORMATS: [ReportFormat; 4] = [
     ReportFormat {
         name: "console",
         purpose: "for people, as wide as the terminal, or 80 columns",
@@ -48,6 +47,11 @@ pub const FORMATS: [ReportFormat; 3] = [
         name: "markdown",
         purpose: "for the summary of a CI job, or a comment",
         reporter: &markdown::MarkdownReporter,
+    },
+    ReportFormat {
+        name: "html",
+        purpose: "a page with charts, in one file",
+        reporter: &html::HtmlReporter,
     },
 ];
 
@@ -83,7 +87,7 @@ mod tests {
             assert!(by_name(format.name).is_ok());
         }
         let error = by_name("html5").err().unwrap();
-        assert!(error.contains("console, json, markdown"), "{error}");
+        assert!(error.contains("console, json, markdown, html"), "{error}");
     }
 
     proptest! {

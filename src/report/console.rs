@@ -7,9 +7,8 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use super::contents::{Focus, Report};
+use super::contents::{Focus, Report, Reporter};
 use super::grid::{Grid, Paint};
-use super::reporter::Reporter;
 use super::text::{harmless, shorten, wrap};
 use super::view;
 use crate::comparison::{Comparison, Decision};

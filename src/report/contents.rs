@@ -1,10 +1,11 @@
-//! What every format reports: a run, its grade and its comparison.
+//! What every format reports: a run, its grade and its comparison; and what a format implements.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use crate::comparison::Comparison;
 use crate::grading::Grading;
-use crate::metrics::{RunResult, Summary, Window};
+use crate::metrics::{Cell, RunResult, Summary, Window};
 
 /// Everything a report is about.
 #[derive(Debug, Clone)]
@@ -24,6 +25,16 @@ pub struct Report {
     pub is_stored: bool,
     /// Whether the run or the comparison comes first.
     pub focus: Focus,
+    /// Of each run that it is compared to: all requests of the measured phases.
+    pub baseline: Vec<Cell>,
+}
+
+impl Report {
+    /// What a report keeps of the runs that it compares to.
+    pub fn baseline_of(runs: &[RunResult]) -> Vec<Cell> {
+        let runs = runs.iter();
+        runs.map(|run| run.cell(None, Window::Measured)).collect()
+    }
 }
 
 /// One of several runs.
@@ -70,4 +81,18 @@ pub enum Focus {
     Run,
     /// The comparison: every row of it, and no grade.
     Comparison,
+}
+
+/// The least width that reports are made for; columns.
+pub const LEAST_COLUMNS: usize = 40;
+
+/// Writes reports in one format.
+pub trait Reporter: Sync {
+    /// Writes the report, for people in at most `columns`, which are at least
+    /// [`LEAST_COLUMNS`]. `out` must strip colors where they are not wanted, as anstream's writers
+    /// do.
+    ///
+    /// # Errors
+    /// When `out` fails.
+    fn report(&self, report: &Report, columns: usize, out: &mut dyn Write) -> io::Result<()>;
 }

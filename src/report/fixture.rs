@@ -37,6 +37,7 @@ pub fn report(result: RunResult, comparison: Option<Comparison>) -> Report {
         is_stored: false,
         directory: None,
         focus: Focus::Run,
+        baseline: Vec::new(),
     }
 }
 

@@ -5,8 +5,7 @@ use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
 
-use super::contents::Report;
-use super::reporter::Reporter;
+use super::contents::{Report, Reporter};
 use super::view::{self, ErrorRow};
 use crate::comparison::Comparison;
 use crate::grading::{Compliance, Criterion, Letter, NextLetter, Recovery, Severity, Verdict};

@@ -2,8 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::contents::{Focus, Report};
-use super::reporter::Reporter;
+use super::contents::{Focus, Report, Reporter};
 use super::text::harmless;
 use super::view;
 use crate::metrics::Window;

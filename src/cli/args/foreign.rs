@@ -71,7 +71,7 @@ const RATIO: &str = "use `perfctl validate`, which shows the share of each endpo
 const STAGES: &str = "write the stages into a profile, and give its path as `--profile FILE`";
 const COLOR: &str = "set the environment variable NO_COLOR to 1";
 
-const FLAGS: [ForeignFlag; 54] = [
+const FLAGS: [ForeignFlag; 53] = [
     // Locust.
     flag(&["headless", "autostart"], Nothing, Accepted),
     flag(
@@ -83,11 +83,6 @@ const FLAGS: [ForeignFlag; 54] = [
     flag(&["f", "locustfile"], Value, Instead(FILE)),
     flag(&["csv"], Value, Instead(NO_CSV)),
     flag(&["csv-full-history"], Nothing, Instead(NO_CSV)),
-    flag(
-        &["html"],
-        Value,
-        Instead("there is no HTML report; use `--format markdown`"),
-    ),
     flag(&["json-file"], Value, Instead(JSON_FILE)),
     flag(&["L", "loglevel", "logfile"], Value, Instead(NO_LOG)),
     flag(&["master", "worker"], Nothing, Instead(ONE_PROCESS)),

@@ -81,6 +81,7 @@ pub fn run(args: &AbArgs, out: &mut dyn Write) -> Result<Exit, Error> {
             let runs = compare::ListedRuns {
                 runs: ReportedRun::of_sides([&a, &b]),
                 are_stored: false,
+                baseline: Report::baseline_of(&a),
             };
             let comparison = comparison::compare(&Baseline::of(a), &b, &gate)?;
             let (doubt, format, directory) = (&args.doubt, &args.format, Some(&*directory));
@@ -126,6 +127,7 @@ fn in_turn(
                 is_stored: false,
                 directory: Some(run_directory),
                 focus: Focus::Run,
+                baseline: Vec::new(),
             })));
         }
         count += 1;

@@ -106,6 +106,9 @@ impl Repeats<'_> {
                 is_stored: false,
                 directory: Some(executed.directory),
                 focus: Focus::Run,
+                baseline: self
+                    .baseline
+                    .map_or_else(Vec::new, |baseline| Report::baseline_of(&baseline.runs)),
             };
             let verdict = report.grading.verdict;
             let goes_on = match (runs.len() < wanted, self.repeat) {

@@ -2,14 +2,19 @@
 
 use std::borrow::Cow;
 use std::io::{self, ErrorKind, Write};
+use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 
 use crate::cli::signals::has_hung_up;
 use crate::error::Error;
+use crate::metrics::check_writable;
+use crate::plan::Load;
 use crate::report::{
-    FORMATS, LEAST_COLUMNS, Report, by_name, is_ascii_wanted, terminal_columns, to_ascii,
+    DEFAULT_COLUMNS, FORMATS, LEAST_COLUMNS, Report, by_name, is_ascii_wanted, terminal_columns,
+    to_ascii,
 };
+use crate::units::{format_duration, trim_float};
 
 /// The format of the report.
 #[derive(Debug, Clone, clap::Args)]
@@ -24,14 +29,52 @@ pub struct FormatArgs {
         value_parser = PossibleValuesParser::new(FORMATS.iter().map(|format| format.name)),
     )]
     pub format: String,
+
+    /// Also write the report as a page with charts; `{u}`, `{r}` and `{t}` in the name become the users, their
+    /// spawn rate, and the run time
+    #[arg(long, env = "PERFCTL_HTML", value_name = "FILE")]
+    html: Option<String>,
 }
 
 impl FormatArgs {
-    /// Prints the report.
+    /// Checks that the files besides the printed report can be written.
     ///
     /// # Errors
-    /// If the output fails, unless its reader has gone away.
+    /// The file that cannot.
+    pub fn check_files(&self, load: &Load) -> Result<(), Error> {
+        match &self.html {
+            Some(name) => check_writable(&expanded(name, load)),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes the files besides the printed report.
+    ///
+    /// # Errors
+    /// The file that cannot be written.
+    pub fn write_files(&self, report: &Report) -> Result<(), Error> {
+        let Some(name) = &self.html else {
+            return Ok(());
+        };
+        let path = expanded(name, &report.result.run.load);
+        let mut page = Vec::new();
+        let reporter = by_name("html").map_err(Error::usage)?;
+        reporter
+            .report(report, DEFAULT_COLUMNS, &mut page)
+            .and_then(|()| std::fs::write(&path, page))
+            .map_err(|source| Error::Write { path, source })
+    }
+
+    /// Prints the report, and writes the files besides it.
+    ///
+    /// # Errors
+    /// If the output fails, unless its reader has gone away, or a file cannot be written.
     pub fn print(&self, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
+        self.print_only(report, out)?;
+        self.write_files(report)
+    }
+
+    fn print_only(&self, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
         let reporter = by_name(&self.format).map_err(Error::usage)?;
         let columns = terminal_columns(&io::stdout()).max(LEAST_COLUMNS);
         if self.format == FORMATS[0].name && is_ascii_wanted() {
@@ -45,6 +88,24 @@ impl FormatArgs {
                 .and_then(|()| out.flush()),
         )
     }
+}
+
+/// The name of a file with the numbers of a load, as Locust fills them in.
+fn expanded(name: &str, load: &Load) -> PathBuf {
+    let ramp_s = load
+        .stages
+        .first()
+        .map_or(0.0, |stage| stage.ramp.as_secs_f64());
+    let rate = if ramp_s > 0.0 {
+        load.peak() / ramp_s
+    } else {
+        load.peak()
+    };
+    let time = format_duration(load.total()).replace(' ', "");
+    name.replace("{u}", &trim_float(load.peak(), 0))
+        .replace("{r}", &trim_float(rate, 1))
+        .replace("{t}", &time)
+        .into()
 }
 
 /// The result of writing to stdout. A reader that has gone away (`| head -1`, a terminal that was

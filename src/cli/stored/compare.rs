@@ -8,7 +8,7 @@ use crate::cli::show::output::FormatArgs;
 use crate::comparison::{Baseline, Caller, Comparison, compare};
 use crate::error::{Error, Exit};
 use crate::grading::{FailOn, Grading, Policy};
-use crate::metrics::{RunResult, read_result};
+use crate::metrics::{Cell, RunResult, read_result};
 use crate::report::{Focus, Report, ReportedRun};
 
 /// Compare stored runs of one build to a baseline or to another run
@@ -62,6 +62,7 @@ pub fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let listed = ListedRuns {
         runs: ReportedRun::several(&runs),
         are_stored: true,
+        baseline: Report::baseline_of(&baseline.runs),
     };
     print(
         runs,
@@ -80,6 +81,8 @@ pub(crate) struct ListedRuns {
     pub runs: Vec<ReportedRun>,
     /// Whether an earlier command made them.
     pub are_stored: bool,
+    /// What the report keeps of the runs that they are compared to.
+    pub baseline: Vec<Cell>,
 }
 
 /// Prints the comparison of these runs, the last of which is in `directory`, with a list of all that
@@ -116,6 +119,7 @@ pub(crate) fn print(
         is_stored: listed.are_stored,
         directory: directory.map(Path::to_owned),
         focus: Focus::Comparison,
+        baseline: listed.baseline,
     };
     format.print(&report, out)?;
     Ok(report.grading.judged_exit)

@@ -41,6 +41,7 @@ pub fn run(args: &RecoverArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         is_stored: true,
         directory: Some(args.directory.clone()),
         focus: Focus::Run,
+        baseline: Vec::new(),
     };
     args.format.print(&report, out)?;
     Ok(report.grading.exit)

@@ -50,11 +50,12 @@ pub fn run(args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         tolerates_doubt: args.gate.doubt.tolerated(),
         ..of_run
     };
-    let comparison = match &args.baseline {
-        None => None,
+    let (comparison, baseline) = match &args.baseline {
+        None => (None, Vec::new()),
         Some(file) => {
             let baseline = Baseline::read(file)?;
-            Some(compare(&baseline, std::slice::from_ref(&result), &*gate)?)
+            let comparison = compare(&baseline, std::slice::from_ref(&result), &*gate)?;
+            (Some(comparison), Report::baseline_of(&baseline.runs))
         }
     };
     let report = Report {
@@ -65,6 +66,7 @@ pub fn run(args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         is_stored: true,
         directory: directory(&path),
         focus: Focus::Run,
+        baseline,
     };
     args.format.print(&report, out)?;
     Ok(report.grading.exit)

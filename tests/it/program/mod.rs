@@ -8,6 +8,5 @@ mod generator;
 mod nothing_lost;
 mod options;
 mod reports;
-mod screen;
 mod secrets;
 mod signals;

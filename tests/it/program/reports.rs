@@ -1,5 +1,8 @@
 //! What a run prints: formats and fields, their width, and the report of a stored run.
 
+mod pages;
+mod screen;
+
 use std::path::Path;
 use std::time::Instant;
 
