@@ -42,7 +42,7 @@ pub fn to_ascii(text: &str) -> Cow<'_, str> {
             '…' => ascii.push('~'),
             '✓' => ascii.push('+'),
             '✗' => ascii.push('x'),
-            '━' | '╸' | '█' | '▌' => ascii.push('#'),
+            '━' | '■' => ascii.push('#'),
             c => (0..c.width().unwrap_or(0)).for_each(|_| ascii.push('?')),
         }
     }
