@@ -196,7 +196,10 @@ mod tests {
             },
             ..Tick::default()
         };
+        let (before, cpu_before) = (sampler.taken, sampler.cpu);
         let sample = sampler.sample(&[busy]);
+        assert!(sampler.taken > before && sampler.taken <= Instant::now());
+        assert!(sampler.cpu >= cpu_before && sampler.cpu <= thread_cpu());
         assert_eq!(
             (sample.steal_share, sample.busiest_worker_share),
             (0.25, 0.4)

@@ -159,6 +159,7 @@ async fn an_arrival_without_a_free_user_is_dropped_and_counted() {
     );
     assert_eq!(last.totals.started, simulated.count(Outcome::Ok) as u64);
     assert!(simulated.count(Outcome::Dropped) > 70);
+    assert_eq!(last.totals.dropped_late, 0, "the service is to blame");
 }
 
 #[tokio::test(start_paused = true)]
