@@ -73,7 +73,7 @@ pub fn run(args: &InitArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     write_all(&files, args.force, out)?;
     print(
         out,
-        "\nnext: perfctl validate, then perfctl run --profile smoke\n",
+        "\nnext: perfctl validate, perfctl try, then perfctl run --profile smoke\n",
     )?;
     Ok(Exit::Pass)
 }
