@@ -82,7 +82,7 @@ fn first_failure(
         return Some((Failure::new(Outcome::Other, "no response"), None));
     };
     let checks = || endpoint.checks.iter().enumerate();
-    if !endpoint.checks.iter().any(Check::is_status) && !endpoint.expects_status(status) {
+    if !endpoint.expects_status(status) && !endpoint.checks.iter().any(Check::is_status) {
         let outcome = conditions::outcome_of_status(status);
         let failure = Failure::new(outcome, format!("status {status}"));
         return Some((failure, None));
