@@ -7,11 +7,9 @@ mod console;
 mod contents;
 #[cfg(test)]
 mod fixture;
-mod grid;
 mod json;
 pub mod live;
 mod markdown;
-mod names;
 mod reporter;
 #[cfg(test)]
 mod sense;
