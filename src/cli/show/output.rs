@@ -1,17 +1,22 @@
-//! Printing, and the format of reports.
+//! Printing, the format of reports, and the files that reports are written to.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fs;
 use std::io::{self, ErrorKind, Write};
+use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 
 use crate::cli::signals::has_hung_up;
 use crate::error::Error;
+use crate::metrics::{check_writable, write_file};
 use crate::report::{
-    FORMATS, LEAST_COLUMNS, Report, by_name, is_ascii_wanted, terminal_columns, to_ascii,
+    DEFAULT_COLUMNS, FORMATS, LEAST_COLUMNS, Report, ReportFormat, by_name, is_ascii_wanted,
+    locust_csv_paths, terminal_columns, to_ascii, write_locust_csv,
 };
 
-/// The format of the report.
+/// The format of the report, and files that are written besides.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub struct FormatArgs {
@@ -24,15 +29,116 @@ pub struct FormatArgs {
         value_parser = PossibleValuesParser::new(FORMATS.iter().map(|format| format.name)),
     )]
     pub format: String,
+
+    /// Also write the report to FILE, in any format; may be repeated
+    #[arg(long = "write", value_name = "FORMAT=FILE", value_parser = ReportFile::parse)]
+    files: Vec<ReportFile>,
+
+    /// Also write Locust's CSV files: PREFIX_stats.csv, PREFIX_stats_history.csv,
+    /// PREFIX_failures.csv, PREFIX_exceptions.csv
+    #[arg(long, env = "PERFCTL_CSV", value_name = "PREFIX")]
+    csv: Option<PathBuf>,
+
+    /// With `--csv`: each endpoint in PREFIX_stats_history.csv, not only the total
+    #[arg(long, requires = "csv")]
+    csv_full_history: bool,
+
+    /// The name of k6 for `--write k6=FILE`
+    #[arg(long, value_name = "FILE", hide = true)]
+    summary_export: Option<PathBuf>,
+}
+
+/// A file to write a report to.
+#[derive(Debug, Clone)]
+struct ReportFile {
+    format: &'static ReportFormat,
+    path: PathBuf,
+}
+
+impl ReportFile {
+    fn parse(text: &str) -> Result<Self, String> {
+        let (name, path) = text.split_once('=').unwrap_or((text, ""));
+        let format = by_name(name)?;
+        match path.is_empty() {
+            true => Err(format!("the file is missing; write `{name}=FILE`")),
+            false => Ok(Self {
+                format,
+                path: path.into(),
+            }),
+        }
+    }
+
+    fn write(&self, report: &Report) -> Result<(), Error> {
+        let reporter = self.format.reporter;
+        write_file(&self.path, |out| {
+            if self.format.name != FORMATS[0].name {
+                return reporter.report(report, DEFAULT_COLUMNS, out);
+            }
+            let mut text = Vec::new();
+            reporter.report(report, DEFAULT_COLUMNS, &mut text)?;
+            let text = String::from_utf8_lossy(&text);
+            write!(out, "{}", anstream::adapter::strip_str(&text))
+        })
+    }
 }
 
 impl FormatArgs {
-    /// Prints the report.
+    /// Checks that all files can be written, and creates the folders that they are to be in.
     ///
     /// # Errors
-    /// If the output fails, unless its reader has gone away.
+    /// If one of them cannot be written, or two are the same.
+    pub fn check_files(&self) -> Result<(), Error> {
+        let csv = self.csv.iter().flat_map(|prefix| locust_csv_paths(prefix));
+        let files = self.files().map(|file| file.path);
+        let mut known = BTreeSet::new();
+        for path in files.chain(csv) {
+            if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
+                fs::create_dir_all(folder).map_err(|source| Error::Write {
+                    path: folder.to_owned(),
+                    source,
+                })?;
+            }
+            check_writable(&path)?;
+            if let Some(path) = known.replace(path) {
+                return Err(Error::usage_help(
+                    format!("two reports are to be written to `{}`", path.display()),
+                    "give each a file of its own",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn files(&self) -> impl Iterator<Item = ReportFile> {
+        let k6 = FORMATS.iter().find(|format| format.name == "k6");
+        let summary = k6.zip(self.summary_export.clone());
+        let summary = summary.map(|(format, path)| ReportFile { format, path });
+        self.files.iter().cloned().chain(summary)
+    }
+
+    /// Prints the report, and writes the files.
+    ///
+    /// # Errors
+    /// If the output fails, unless its reader has gone away, or a file cannot be written.
     pub fn print(&self, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
-        let reporter = by_name(&self.format).map_err(Error::usage)?;
+        let printed = self.print_report(report, out);
+        printed.and(self.write_files(report))
+    }
+
+    /// Writes the files; all are tried.
+    ///
+    /// # Errors
+    /// The first file that could not be written.
+    pub fn write_files(&self, report: &Report) -> Result<(), Error> {
+        let files: Vec<_> = self.files().map(|file| file.write(report)).collect();
+        let is_full = self.csv_full_history;
+        let csv = self.csv.iter();
+        let csv = csv.map(|prefix| write_locust_csv(&report.result, prefix, is_full));
+        files.into_iter().chain(csv).collect()
+    }
+
+    fn print_report(&self, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
+        let reporter = by_name(&self.format).map_err(Error::usage)?.reporter;
         let columns = terminal_columns(&io::stdout()).max(LEAST_COLUMNS);
         if self.format == FORMATS[0].name && is_ascii_wanted() {
             let mut text = Vec::new();

@@ -1,5 +1,7 @@
 //! What a run prints: formats and fields, their width, and the report of a stored run.
 
+mod files;
+
 use std::path::Path;
 use std::time::Instant;
 
