@@ -11,7 +11,7 @@ mod record;
 mod storage;
 
 pub use analysis::knee::{Knee, SweepLevel};
-pub use analysis::statistics::{Summary, Window};
+pub use analysis::statistics::{Latency, Summary, Window};
 pub use histogram::{Histogram, SparseHistogram, lowest_of_bucket, middle_of_bucket};
 pub use record::cell::{Cell, ComponentCounts};
 pub use record::commit::{Commit, CommitCell};
@@ -27,7 +27,8 @@ pub use record::totals::Totals;
 pub use storage::journal::{JournalWriter, recover};
 pub use storage::result::{EndpointResult, RunResult};
 pub use storage::run_dir::{
-    RunDir, check_writable, parse_result, read_result, read_unpacked, stored_runs, write_atomically,
+    RunDir, check_writable, parse_result, read_result, read_unpacked, stored_runs,
+    write_atomically, write_file,
 };
 pub use storage::run_info::{Ending, EndpointInfo, Machine, RunInfo};
 pub use storage::timeline::Interval;

@@ -1,27 +1,30 @@
 //! Reports: a run, its grade and its comparison, for people and for programs.
 //!
-//! Here: the table of formats, one file per format, and the live display. Not here: any judgment
+//! Here: the table of formats, one file per format, and the live display. Formats that CI systems and
+//! other tools read are in `export`. Not here: any judgment
 //! (`grading`, `comparison`), or where the output goes (`cli`).
 
 mod console;
 mod contents;
+mod export;
 #[cfg(test)]
 mod fixture;
-mod grid;
 mod html;
 mod json;
 pub mod live;
 mod markdown;
-mod names;
 #[cfg(test)]
 mod sense;
 mod text;
 mod view;
 
+use std::fmt;
+
 pub use contents::{Focus, LEAST_COLUMNS, Report, ReportedRun, Reporter};
+pub use export::{locust_csv_paths, write_locust_csv};
 pub use text::{DEFAULT_COLUMNS, is_ascii_wanted, terminal_columns, to_ascii, wrap};
 
-/// A format that `--format` accepts.
+/// A format that `--format` and `--write` accept.
 pub struct ReportFormat {
     /// The name.
     pub name: &'static str,
@@ -31,8 +34,14 @@ pub struct ReportFormat {
     pub reporter: &'static dyn Reporter,
 }
 
+impl fmt::Debug for ReportFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
 /// All formats; the first one is the default.
-pub const FORMATS: [ReportFormat; 4] = [
+pub const FORMATS: &[ReportFormat] = &[
     ReportFormat {
         name: "console",
         purpose: "for people, as wide as the terminal, or 80 columns",
@@ -53,6 +62,41 @@ pub const FORMATS: [ReportFormat; 4] = [
         purpose: "a page with charts, in one file",
         reporter: &html::HtmlReporter,
     },
+    ReportFormat {
+        name: "junit",
+        purpose: "JUnit XML: a test case for the verdict, each SLO and each compared metric",
+        reporter: &export::JunitReporter,
+    },
+    ReportFormat {
+        name: "github",
+        purpose: "annotations of a GitHub Actions job",
+        reporter: &export::GithubReporter,
+    },
+    ReportFormat {
+        name: "gitlab",
+        purpose: "OpenMetrics text for GitLab's metrics reports",
+        reporter: &export::GitlabReporter,
+    },
+    ReportFormat {
+        name: "taurus",
+        purpose: "Taurus XML for the Performance plugin of Jenkins",
+        reporter: &export::TaurusReporter,
+    },
+    ReportFormat {
+        name: "k6",
+        purpose: "the summary of k6, which GitLab's load performance reports read",
+        reporter: &export::K6Reporter,
+    },
+    ReportFormat {
+        name: "series-csv",
+        purpose: "a row for each second and endpoint, for spreadsheets, pandas and gnuplot",
+        reporter: &export::SeriesCsvReporter,
+    },
+    ReportFormat {
+        name: "series-json",
+        purpose: "the same as lines of JSON, for jq",
+        reporter: &export::SeriesJsonReporter,
+    },
 ];
 
 /// `text` as reports show it: on one line, and without anything that could control a terminal or a
@@ -61,13 +105,13 @@ pub fn plain(text: &str) -> String {
     text::harmless(text)
 }
 
-/// The reporter of a format.
+/// The format with this name.
 ///
 /// # Errors
 /// A phrase that lists the formats, if there is none with this name.
-pub fn by_name(name: &str) -> Result<&'static dyn Reporter, String> {
+pub fn by_name(name: &str) -> Result<&'static ReportFormat, String> {
     let found = FORMATS.iter().find(|format| format.name == name);
-    found.map(|format| format.reporter).ok_or_else(|| {
+    found.ok_or_else(|| {
         let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
         format!("unknown format `{name}`; known: {}", names.join(", "))
     })
@@ -83,7 +127,7 @@ mod tests {
 
     #[test]
     fn formats_are_found_by_name() {
-        for format in &FORMATS {
+        for format in FORMATS {
             assert!(by_name(format.name).is_ok());
         }
         let error = by_name("html5").err().unwrap();
@@ -108,7 +152,9 @@ mod tests {
                 let _ = compare(&baseline, runs, &statistical);
                 let comparison = compare(&baseline, runs, &Threshold::default()).ok();
                 let report = fixture::report(result, comparison);
-                for format in &FORMATS {
+                let directory = tempfile::tempdir().unwrap();
+                write_locust_csv(&report.result, &directory.path().join("x"), true).unwrap();
+                for format in FORMATS {
                     let mut out = Vec::new();
                     format.reporter.report(&report, DEFAULT_COLUMNS, &mut out).unwrap();
                     let text = String::from_utf8(out).unwrap();

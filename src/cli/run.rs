@@ -100,7 +100,7 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     if let Some(path) = &args.save_baseline {
         check_writable(path)?;
     }
-    args.format.check_files(&plan.load)?;
+    args.format.check_files(Some(&plan.load))?;
     let policy = Policy {
         fail_on: args.fail_on,
         code_on_error: args.exit_code_on_error,
@@ -138,8 +138,7 @@ impl RunArgs {
         }
         let directory = report.directory.as_deref().unwrap_or(Path::new(""));
         let line = verdict_line(&report.grading, directory);
-        written(writeln!(out, "{line}"))?;
-        self.format.write_files(report)
+        written(writeln!(out, "{line}")).and(self.format.write_files(report))
     }
 }
 

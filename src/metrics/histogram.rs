@@ -109,6 +109,13 @@ pub fn middle_of_bucket(lowest: u64) -> f64 {
     (lowest as f64 + highest_of_bucket(lowest) as f64) / 2.0
 }
 
+/// Which of `count` values, counted from 1, is a percentile of them. Counted in f64 rather than by the crate,
+/// whose rounding of the quantile can land one rank off.
+fn rank(percentile: Percentile, count: u64) -> u64 {
+    let rank = percentile.quantile() * count as f64 - 1e-9;
+    rank.ceil().max(1.0) as u64
+}
+
 /// Buckets and counts in ascending order, with exact sum, minimum and maximum. Merging is
 /// lossless: the histogram of two runs merged is the histogram of both recorded at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,6 +165,30 @@ impl SparseHistogram {
     /// `(lowest value of the bucket, count)`, ascending.
     pub fn iter(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         self.buckets.chunks_exact(2).map(|pair| (pair[0], pair[1]))
+    }
+
+    /// What [`Histogram::percentile`] says of these percentiles, which ascend: in one pass, since a file may
+    /// have a row of them for each second. Empty when nothing was recorded.
+    pub fn percentiles(&self, ascending: &[Percentile]) -> Vec<f64> {
+        let count = self.count();
+        let mut values = Vec::with_capacity(ascending.len());
+        let mut seen = 0;
+        for (bucket, in_bucket) in self.iter() {
+            seen += in_bucket;
+            let value = highest_of_bucket(bucket).clamp(self.min_us, self.max_us);
+            let reached = ascending[values.len()..].iter();
+            let reached = reached.take_while(|percentile| rank(**percentile, count) <= seen);
+            values.extend(reached.map(|_| value as f64));
+        }
+        if !self.is_empty() {
+            values.resize(ascending.len(), self.max_us as f64);
+        }
+        values
+    }
+
+    /// The exact mean; `None` when empty.
+    pub fn mean(&self) -> Option<f64> {
+        (!self.is_empty()).then(|| self.sum_us as f64 / self.count() as f64)
     }
 
     /// Adds all of `other`.
@@ -269,11 +300,7 @@ impl Histogram {
         if self.count() == 0 {
             return None;
         }
-        // The rank is counted here in f64 rather than by the crate, whose rounding of the
-        // quantile can land one rank off.
-        let rank = (percentile.quantile() * self.count() as f64 - 1e-9)
-            .ceil()
-            .max(1.0) as u64;
+        let rank = rank(percentile, self.count());
         let mut seen = 0;
         for bucket in self.dense.iter_recorded() {
             seen += bucket.count_since_last_iteration();
@@ -425,6 +452,20 @@ mod tests {
             prop_assert!(got.is_sorted());
             prop_assert!(got[0] >= *values.iter().min().unwrap() as f64);
             prop_assert_eq!(got[6], *values.iter().max().unwrap() as f64);
+        }
+
+        #[test]
+        fn one_pass_gives_the_same_percentiles(
+            mut values in prop::collection::vec(0u64..10_000_000_000, 0..500),
+        ) {
+            let ps = [0.1, 50.0, 50.0, 90.0, 95.0, 99.0, 99.99, 100.0];
+            let ascending = ps.map(|p| Percentile::new(p).unwrap());
+            let sparse = SparseHistogram::of(&mut values);
+            let mut dense = Histogram::default();
+            dense.add(&sparse);
+            let one_by_one: Vec<f64> = ascending.iter().filter_map(|p| dense.percentile(*p)).collect();
+            prop_assert_eq!(sparse.percentiles(&ascending), one_by_one);
+            prop_assert_eq!(sparse.mean(), dense.mean());
         }
 
         #[test]

@@ -1,5 +1,7 @@
 //! The report for people: verdict and grade first, then why, as wide as the terminal.
 
+mod grid;
+mod names;
 mod page;
 mod quick_look;
 
@@ -8,12 +10,12 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use super::contents::{Focus, Report, Reporter};
-use super::grid::{Grid, Paint};
 use super::text::{harmless, shorten, wrap};
 use super::view;
 use crate::comparison::{Comparison, Decision};
 use crate::grading::{Criterion, Severity, Verdict};
 use crate::metrics::Window;
+use grid::{Grid, Paint};
 use page::{BOLD, DIM, Page, beside, color, paragraph, parts, section, table};
 
 /// The maximum number of lines of an error's example.

@@ -218,12 +218,18 @@ pub fn quick_look() -> Report {
 
 /// Names and texts that are long, wide, or hostile.
 pub fn hostile() -> Report {
-    let names = [
+    hostile_with(&[])
+}
+
+/// The same with further endpoints of these names.
+pub fn hostile_with(further: &[&str]) -> Report {
+    let mut names = vec![
         "hostile \u{1b}[31mred\u{1b}[0m\r\n::error::owned | <script>alert(1)</script> `x` @admin",
         "::error file=a.rs::hostile",
         "hostile 請求書の一覧を取得するとても長い名前のエンドポイントその一",
         "hostile get /api/v1/tenants/acme/invoices/2026/11/21/attachments/original",
     ];
+    names.extend(further);
     let requests: fixture::Requests<'_> = &[
         (Outcome::Ok, 3_599_000_000, 12_345),
         (Outcome::Reset, 100, 1_234),

@@ -6,6 +6,7 @@ use std::io::{self, BufWriter, Write};
 use serde::Serialize;
 
 use super::contents::{Report, Reporter};
+use super::text::JsonWriter;
 use super::view::{self, ErrorRow};
 use crate::comparison::Comparison;
 use crate::grading::{Compliance, Criterion, Letter, NextLetter, Recovery, Severity, Verdict};
@@ -85,7 +86,7 @@ struct PhaseEntry<'a> {
 impl Reporter for JsonReporter {
     fn report(&self, report: &Report, _columns: usize, out: &mut dyn Write) -> io::Result<()> {
         // In large pieces, since `out` looks for colors in each piece, and there are millions.
-        let mut out = BufWriter::with_capacity(1 << 16, out);
+        let mut out = JsonWriter(BufWriter::with_capacity(1 << 16, out));
         serde_json::to_writer_pretty(&mut out, &object(report))?;
         writeln!(out)?;
         out.flush()

@@ -265,6 +265,9 @@ fn check(report: &Report) -> Result<(), TestCaseError> {
         check_sentence(sentence)?;
     }
     check_text(&written(report, "markdown", DEFAULT_COLUMNS))?;
+    for format in ["junit", "github", "gitlab", "taurus"] {
+        check_text(&written(report, format, DEFAULT_COLUMNS))?;
+    }
     for columns in [LEAST_COLUMNS, DEFAULT_COLUMNS, 200] {
         let text = written(report, "console", columns);
         check_text(&text)?;

@@ -1,6 +1,7 @@
 //! Text for a terminal: escaped, measured, shortened and wrapped.
 
 mod ascii;
+mod json;
 
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
@@ -9,6 +10,7 @@ use rustix::termios::tcgetwinsize;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 pub use self::ascii::{is_ascii_wanted, to_ascii};
+pub(super) use self::json::JsonWriter;
 
 /// The width where there is no terminal, and that of sentences on a wider one; columns.
 pub const DEFAULT_COLUMNS: usize = 80;
@@ -38,17 +40,26 @@ pub(super) fn harmless(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
+            c if c.is_control() => safe.extend(c.escape_default()),
+            c if is_harmful(c) => safe.extend(c.escape_unicode()),
+            c => safe.push(c),
+        }
+    }
+    line_start(safe.replace("##[", "# #["))
+}
+
+/// Whether a character controls the terminal, is invisible, changes the writing direction, or may not
+/// stand in XML.
+fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
             '\u{ad}'
             | '\u{61c}'
             | '\u{200b}'..='\u{200f}'
             | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' => safe.extend(c.escape_unicode()),
-            c if c.is_control() => safe.extend(c.escape_default()),
-            c => safe.push(c),
-        }
-    }
-    line_start(safe.replace("##[", "# #["))
+            | '\u{feff}'
+            | '\u{fffe}'..='\u{ffff}')
 }
 
 /// Harmless text that is to begin a line, where `::error` would be a workflow command.

@@ -53,9 +53,7 @@ const NO_WEB: &str = "there is no web UI; progress is shown on the terminal";
 const NO_LOG: &str = "there is no log; the report lists what failed, and `--quiet` shows less";
 const ONE_PROCESS: &str =
     "perfctl runs in one process on all cores; `--workers N` sets the threads";
-const NO_CSV: &str =
-    "there is no CSV report; use `--format json`, or `result.json` in the run's directory";
-const JSON_FILE: &str = "use `--format json` and redirect it to a file; `result.json` in the run's directory has all of it";
+const JSON_FILE: &str = "use `--write json=FILE`";
 const FILE: &str = "give the scenario without a flag, as in `perfctl run shop.yaml`";
 const DATA_FILE: &str = "use `-d @FILE`";
 const RATE: &str =
@@ -71,7 +69,7 @@ const RATIO: &str = "use `perfctl validate`, which shows the share of each endpo
 const STAGES: &str = "write the stages into a profile, and give its path as `--profile FILE`";
 const COLOR: &str = "set the environment variable NO_COLOR to 1";
 
-const FLAGS: [ForeignFlag; 53] = [
+const FLAGS: [ForeignFlag; 51] = [
     // Locust.
     flag(&["headless", "autostart"], Nothing, Accepted),
     flag(
@@ -81,8 +79,6 @@ const FLAGS: [ForeignFlag; 53] = [
     ),
     flag(&["autoquit"], Value, Accepted),
     flag(&["f", "locustfile"], Value, Instead(FILE)),
-    flag(&["csv"], Value, Instead(NO_CSV)),
-    flag(&["csv-full-history"], Nothing, Instead(NO_CSV)),
     flag(&["json-file"], Value, Instead(JSON_FILE)),
     flag(&["L", "loglevel", "logfile"], Value, Instead(NO_LOG)),
     flag(&["master", "worker"], Nothing, Instead(ONE_PROCESS)),
@@ -141,11 +137,7 @@ const FLAGS: [ForeignFlag; 53] = [
     // k6.
     flag(&["stage"], Value, Instead(STAGES)),
     flag(&["rps"], Value, Instead(RATE)),
-    flag(
-        &["o", "output", "summary-export"],
-        Value,
-        Instead(JSON_FILE),
-    ),
+    flag(&["o", "output"], Value, Instead(JSON_FILE)),
     flag(
         &["summary-mode", "summary-trend-stats"],
         Value,
@@ -188,7 +180,7 @@ const FLAGS: [ForeignFlag; 53] = [
     flag(
         &["output-format"],
         Value,
-        Instead("use `--format json` or `--format markdown`"),
+        Instead("use `--format json` or another format of `--format`"),
     ),
     flag(
         &["db-url"],
@@ -343,7 +335,7 @@ mod tests {
     const DOCUMENT: &str = include_str!("../../../docs/other-tools.md");
 
     /// Flags that are spelled like an option of perfctl, or are a hidden alias of one.
-    const SAME: [&str; 22] = [
+    const SAME: [&str; 25] = [
         "-H",
         "-X",
         "-a",
@@ -359,10 +351,13 @@ mod tests {
         "-t",
         "-u",
         "-z",
+        "--csv",
+        "--csv-full-history",
         "--duration",
         "--json",
         "--no-tui",
         "--only-summary",
+        "--summary-export",
         "--tags",
         "--vus",
         "-T",

@@ -63,6 +63,7 @@ pub fn run(args: &AbArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let gate = args.limits.over(Statistical::side_by_side())?;
     let plans = args.plan.plans(args.a.as_deref(), &args.b)?;
     check_plan(&Baseline::of(Vec::new()), &plans[0], &gate)?;
+    args.format.check_files(None)?;
 
     let runs = in_turn(
         args.runs.into(),

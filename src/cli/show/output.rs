@@ -1,6 +1,8 @@
-//! Printing, and the format of reports.
+//! Printing, the format of reports, and the files that reports are written to.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 
@@ -8,15 +10,15 @@ use clap::builder::PossibleValuesParser;
 
 use crate::cli::signals::has_hung_up;
 use crate::error::Error;
-use crate::metrics::check_writable;
+use crate::metrics::{check_writable, write_file};
 use crate::plan::Load;
 use crate::report::{
-    DEFAULT_COLUMNS, FORMATS, LEAST_COLUMNS, Report, by_name, is_ascii_wanted, terminal_columns,
-    to_ascii,
+    DEFAULT_COLUMNS, FORMATS, LEAST_COLUMNS, Report, ReportFormat, by_name, is_ascii_wanted,
+    locust_csv_paths, terminal_columns, to_ascii, write_locust_csv,
 };
 use crate::units::{format_duration, trim_float};
 
-/// The format of the report.
+/// The format of the report, and files that are written besides.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Output")]
 pub struct FormatArgs {
@@ -30,52 +32,127 @@ pub struct FormatArgs {
     )]
     pub format: String,
 
-    /// Also write the report as a page with charts; `{u}`, `{r}` and `{t}` in the name become the users, their
-    /// spawn rate, and the run time
+    /// Also write the report to FILE, in any format; may be repeated
+    #[arg(long = "write", value_name = "FORMAT=FILE", value_parser = ReportFile::parse)]
+    files: Vec<ReportFile>,
+
+    /// Also write Locust's CSV files: PREFIX_stats.csv, PREFIX_stats_history.csv,
+    /// PREFIX_failures.csv, PREFIX_exceptions.csv
+    #[arg(long, env = "PERFCTL_CSV", value_name = "PREFIX")]
+    csv: Option<PathBuf>,
+
+    /// With `--csv`: each endpoint in PREFIX_stats_history.csv, not only the total
+    #[arg(long, requires = "csv")]
+    csv_full_history: bool,
+
+    /// Also write the report as a page with charts; `{u}`, `{r}` and `{t}` in the name become the
+    /// users, their spawn rate, and the run time
     #[arg(long, env = "PERFCTL_HTML", value_name = "FILE")]
     html: Option<String>,
+
+    /// The name of k6 for `--write k6=FILE`
+    #[arg(long, value_name = "FILE", hide = true)]
+    summary_export: Option<PathBuf>,
 }
 
-impl FormatArgs {
-    /// Checks that the files besides the printed report can be written.
-    ///
-    /// # Errors
-    /// The file that cannot.
-    pub fn check_files(&self, load: &Load) -> Result<(), Error> {
-        match &self.html {
-            Some(name) => check_writable(&expanded(name, load)),
-            None => Ok(()),
+/// A file to write a report to.
+#[derive(Debug, Clone)]
+struct ReportFile {
+    format: &'static ReportFormat,
+    path: PathBuf,
+}
+
+impl ReportFile {
+    fn parse(text: &str) -> Result<Self, String> {
+        let (name, path) = text.split_once('=').unwrap_or((text, ""));
+        let format = by_name(name)?;
+        match path.is_empty() {
+            true => Err(format!("the file is missing; write `{name}=FILE`")),
+            false => Ok(Self {
+                format,
+                path: path.into(),
+            }),
         }
     }
 
-    /// Writes the files besides the printed report.
+    fn write(&self, report: &Report) -> Result<(), Error> {
+        let reporter = self.format.reporter;
+        write_file(&self.path, |out| {
+            if self.format.name != FORMATS[0].name {
+                return reporter.report(report, DEFAULT_COLUMNS, out);
+            }
+            let mut text = Vec::new();
+            reporter.report(report, DEFAULT_COLUMNS, &mut text)?;
+            let text = String::from_utf8_lossy(&text);
+            write!(out, "{}", anstream::adapter::strip_str(&text))
+        })
+    }
+}
+
+impl FormatArgs {
+    /// Checks that all files can be written, and creates the folders that they are to be in. Without
+    /// the `load`, that of `--html` is not checked, since its name may depend on it.
     ///
     /// # Errors
-    /// The file that cannot be written.
-    pub fn write_files(&self, report: &Report) -> Result<(), Error> {
-        let Some(name) = &self.html else {
-            return Ok(());
-        };
-        let path = expanded(name, &report.result.run.load);
-        let mut page = Vec::new();
-        let reporter = by_name("html").map_err(Error::usage)?;
-        reporter
-            .report(report, DEFAULT_COLUMNS, &mut page)
-            .and_then(|()| std::fs::write(&path, page))
-            .map_err(|source| Error::Write { path, source })
+    /// If one of them cannot be written, or two are the same.
+    pub fn check_files(&self, load: Option<&Load>) -> Result<(), Error> {
+        let csv = self.csv.iter().flat_map(|prefix| locust_csv_paths(prefix));
+        let files = self.files(load).map(|file| file.path);
+        let mut known = BTreeSet::new();
+        for path in files.chain(csv) {
+            if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
+                fs::create_dir_all(folder).map_err(|source| Error::Write {
+                    path: folder.to_owned(),
+                    source,
+                })?;
+            }
+            check_writable(&path)?;
+            if let Some(path) = known.replace(path) {
+                return Err(Error::usage_help(
+                    format!("two reports are to be written to `{}`", path.display()),
+                    "give each a file of its own",
+                ));
+            }
+        }
+        Ok(())
     }
 
-    /// Prints the report, and writes the files besides it.
+    fn files(&self, load: Option<&Load>) -> impl Iterator<Item = ReportFile> {
+        let named = |name: &str| FORMATS.iter().find(|format| format.name == name);
+        let summary = named("k6").zip(self.summary_export.clone());
+        let page = load.zip(self.html.as_deref());
+        let page = named("html").zip(page.map(|(load, name)| expanded(name, load)));
+        let files = summary.into_iter().chain(page);
+        let files = files.map(|(format, path)| ReportFile { format, path });
+        self.files.iter().cloned().chain(files)
+    }
+
+    /// Prints the report, and writes the files.
     ///
     /// # Errors
     /// If the output fails, unless its reader has gone away, or a file cannot be written.
     pub fn print(&self, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
-        self.print_only(report, out)?;
-        self.write_files(report)
+        let printed = self.print_report(report, out);
+        printed.and(self.write_files(report))
     }
 
-    fn print_only(&self, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
-        let reporter = by_name(&self.format).map_err(Error::usage)?;
+    /// Writes the files; all are tried.
+    ///
+    /// # Errors
+    /// The first file that could not be written.
+    pub fn write_files(&self, report: &Report) -> Result<(), Error> {
+        let files: Vec<_> = self
+            .files(Some(&report.result.run.load))
+            .map(|file| file.write(report))
+            .collect();
+        let is_full = self.csv_full_history;
+        let csv = self.csv.iter();
+        let csv = csv.map(|prefix| write_locust_csv(&report.result, prefix, is_full));
+        files.into_iter().chain(csv).collect()
+    }
+
+    fn print_report(&self, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
+        let reporter = by_name(&self.format).map_err(Error::usage)?.reporter;
         let columns = terminal_columns(&io::stdout()).max(LEAST_COLUMNS);
         if self.format == FORMATS[0].name && is_ascii_wanted() {
             let mut text = Vec::new();

@@ -183,8 +183,10 @@ mod tests {
             }
         };
         tokio::select! {
-            () = poll_until(at, false, &meter) => {}
+            // One turn of each, in the same order each time.
+            biased;
             () = users => unreachable!("it never ends"),
+            () = poll_until(at, false, &meter) => {}
         }
         meter.take_waited().as_secs_f64() / wait.as_secs_f64()
     }

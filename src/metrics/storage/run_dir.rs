@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use flate2::Compression;
@@ -139,24 +140,38 @@ fn slug(text: &str) -> String {
     slug.trim_matches(['-', '.']).to_owned()
 }
 
-/// Writes `value` as JSON so that `path` holds either all of it or what it held before: to a
-/// temporary name beside it, synced, then renamed. Compressed with gzip if the name ends in `.gz`.
+/// Writes `value` as JSON, as [`write_file`] does.
+///
+/// # Errors
+/// When any step fails.
+pub fn write_atomically(path: &Path, value: &impl Serialize) -> Result<(), Error> {
+    write_file(path, |out| {
+        serde_json::to_writer(&mut *out, value)?;
+        out.write_all(b"\n")
+    })
+}
+
+/// Writes a file so that `path` holds either all that `write` writes or what it held before: to a
+/// temporary name beside it, synced, then renamed. Compressed with gzip if the name ends in `.gz`. What
+/// is no file, such as a pipe or a terminal, is written to.
 ///
 /// # Errors
 /// When any step fails; the temporary file is then removed.
-pub fn write_atomically(path: &Path, value: &impl Serialize) -> Result<(), Error> {
-    write_beside(path, |mut file, temporary| {
-        let mut buffer = std::io::BufWriter::new(&mut file);
-        if path.extension().is_some_and(|extension| extension == "gz") {
-            let mut packed = GzEncoder::new(&mut buffer, Compression::default());
-            serde_json::to_writer(&mut packed, value)?;
-            packed.finish()?;
-        } else {
-            serde_json::to_writer(&mut buffer, value)?;
-            buffer.write_all(b"\n")?;
-        }
-        buffer.flush()?;
-        drop(buffer);
+pub fn write_file(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Error> {
+    let is_packed = path.extension().is_some_and(|extension| extension == "gz");
+    if is_stream(path) {
+        return open_stream(path)
+            .and_then(|file| fill(&file, is_packed, write))
+            .map_err(|source| Error::Write {
+                path: path.to_owned(),
+                source,
+            });
+    }
+    write_beside(path, |file, temporary| {
+        fill(&file, is_packed, write)?;
         file.sync_all()?;
         fs::rename(temporary, path)?;
         // The rename itself must survive a power cut too; a directory that cannot be opened for
@@ -170,12 +185,53 @@ pub fn write_atomically(path: &Path, value: &impl Serialize) -> Result<(), Error
     })
 }
 
-/// Checks that [`write_atomically`] could write a small file to `path` now. Leaves everything as it
-/// is.
+fn fill(
+    file: &File,
+    is_packed: bool,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut buffer = io::BufWriter::new(file);
+    if is_packed {
+        let mut packed = GzEncoder::new(&mut buffer, Compression::default());
+        write(&mut packed)?;
+        packed.finish()?;
+    } else {
+        write(&mut buffer)?;
+    }
+    buffer.flush()
+}
+
+/// A copy of the descriptor where `path` stands for an output of this process: one opened anew would begin at
+/// another place of a file, and other programs would write over it.
+fn open_stream(path: &Path) -> io::Result<File> {
+    let descriptor = match path.to_str() {
+        Some("/dev/stdout") => io::stdout().as_fd().try_clone_to_owned(),
+        Some("/dev/stderr") => io::stderr().as_fd().try_clone_to_owned(),
+        _ => return File::options().append(true).open(path),
+    };
+    descriptor.map(File::from)
+}
+
+/// Whether nothing may be renamed to `path`: it is a device or a pipe, or leads to an open file, as
+/// `/dev/stdout` does.
+fn is_stream(path: &Path) -> bool {
+    let is_other = |metadata: fs::Metadata| !metadata.is_file() && !metadata.is_dir();
+    let is_device = path.starts_with("/dev") && !path.starts_with("/dev/shm");
+    is_device || fs::metadata(path).is_ok_and(is_other)
+}
+
+/// Checks that [`write_file`] could write a small file to `path` now. Leaves everything as it is.
 ///
 /// # Errors
 /// When it could not.
 pub fn check_writable(path: &Path) -> Result<(), Error> {
+    if is_stream(path) {
+        // It is not opened: a pipe waits for its reader, who may come later.
+        return fs::metadata(path).map(drop).map_err(|source| Error::Write {
+            path: path.to_owned(),
+            source,
+        });
+    }
     write_beside(path, |mut file, temporary| {
         file.write_all(b"\n")?;
         file.sync_all()?;

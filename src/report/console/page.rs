@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::report::grid::Grid;
+use super::grid::Grid;
 use crate::report::text::{harmless, shorten, width, wrap};
 
 /// The maximum width of sentences; columns.

@@ -4,9 +4,9 @@ use std::io;
 
 use anstyle::{AnsiColor, Style};
 
+use super::grid::{Grid, Paint};
 use super::page::{BOLD, Page, color, paragraph, section, table};
 use crate::report::contents::Report;
-use crate::report::grid::{Grid, Paint};
 use crate::report::text::width;
 use crate::report::view;
 use crate::units::{format_count, format_percent};

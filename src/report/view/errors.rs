@@ -28,16 +28,38 @@ pub(crate) struct ErrorRow {
 }
 
 impl ErrorRow {
-    /// The error type with the status, the check or the scenario's name of the failure.
+    /// What [`error_name`] says.
     fn what(&self) -> String {
-        let name = self.error_type.name();
-        match (&self.key, &self.check, self.status) {
-            (Some(key), _, _) => format!("{key} ({name})"),
-            (None, Some(check), Some(status)) if check == "status" => format!("{name} {status}"),
-            (None, Some(check), _) => format!("{name} {check}"),
-            (None, None, Some(status)) => format!("{name} {status}"),
-            (None, None, None) => name.to_owned(),
-        }
+        let (key, check) = (self.key.as_deref(), self.check.as_deref());
+        error_name(self.error_type, key, check, self.status)
+    }
+}
+
+/// The error type with the status, the check or the scenario's name of the failure.
+fn error_name(
+    error_type: Outcome,
+    key: Option<&str>,
+    check: Option<&str>,
+    status: Option<u16>,
+) -> String {
+    let name = error_type.name();
+    match (key, check, status) {
+        (Some(key), _, _) => format!("{key} ({name})"),
+        (None, Some("status"), Some(status)) => format!("{name} {status}"),
+        (None, Some(check), _) => format!("{name} {check}"),
+        (None, None, Some(status)) => format!("{name} {status}"),
+        (None, None, None) => name.to_owned(),
+    }
+}
+
+/// What failed, with an example: `http_4xx 422, e.g. 422: qty must be an integer`.
+pub(crate) fn error_text(failures: &FailureCount) -> String {
+    let (key, check) = (failures.key.as_deref(), failures.check.as_deref());
+    let name = error_name(failures.outcome, key, check, failures.status);
+    let status = failures.status.map(|status| format!("status {status}"));
+    match message(failures).filter(|example| Some(example) != status.as_ref()) {
+        Some(example) => format!("{name}, e.g. {example}"),
+        None => name,
     }
 }
 

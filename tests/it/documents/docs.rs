@@ -7,6 +7,7 @@ use std::path::Path;
 
 use perfctl::error::Exit;
 use perfctl::metrics::Outcome;
+use perfctl::report::FORMATS;
 use perfctl::scenario;
 use regex::Regex;
 use serde_json::Value;
@@ -232,6 +233,18 @@ fn every_option_and_variable_of_a_run_is_documented() {
     ] {
         assert!(text.contains(alias), "{alias}");
     }
+}
+
+#[test]
+fn every_format_and_column_of_a_report_is_documented_in_order() {
+    let text = read("docs/reports.md");
+    let formats: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
+    let documented = first_cells(&text, "## Formats", "format");
+    assert_eq!(documented, formats);
+    let run = Perfctl::scenario("demo", "- {name: health, get: /health}");
+    let run = run.args(["-i", "2", "--format", "series-csv"]).run();
+    let columns = first_cells(&text, "## The series", "column").join(",");
+    assert_eq!(Some(columns.as_str()), run.stdout.lines().next());
 }
 
 #[test]

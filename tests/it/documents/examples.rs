@@ -59,6 +59,7 @@ fn whole(text: &str) -> Result<Yaml, String> {
             }
             Ok(Yaml::Profile(file))
         }
+        Some(".gitlab-ci.yml") => Ok(Yaml::Workflow(text.to_owned())),
         Some(other) => Err(format!("`# in: {other}` is not known")),
         None if has("jobs") => Ok(Yaml::Workflow(text.to_owned())),
         None if has("endpoints") => Ok(Yaml::Scenario(text.to_owned())),
@@ -180,10 +181,11 @@ fn call_problem(arguments: &[String]) -> Option<String> {
 }
 
 /// All lines of shell in a document: those after `$` in console blocks, inline code that starts
-/// with `perfctl`, and the `run` steps of workflows.
+/// with `perfctl`, the `run` steps and `script` lines of workflows, and the `sh` steps of Jenkins.
 fn shell_lines(text: &str) -> Vec<String> {
     let (blocks, prose) = blocks(text);
     let mut lines = Vec::new();
+    let steps = Regex::new("sh '([^']+)'").unwrap();
     for block in &blocks {
         let joined = block.text.replace("\\\n", " ");
         match block.language.as_str() {
@@ -194,6 +196,11 @@ fn shell_lines(text: &str) -> Vec<String> {
                     .map(str::to_owned),
             ),
             "yaml" => workflow_steps(&block.text, &mut lines),
+            "groovy" => lines.extend(
+                steps
+                    .captures_iter(&joined)
+                    .map(|found| found[1].to_owned()),
+            ),
             _ => {}
         }
     }
@@ -202,14 +209,18 @@ fn shell_lines(text: &str) -> Vec<String> {
     lines
 }
 
-/// The lines of shell in the `run` steps of a workflow; none in other YAML.
+/// The lines of shell in the `run` steps of a workflow and in the `script` of GitLab's jobs; none in other
+/// YAML.
 fn workflow_steps(text: &str, lines: &mut Vec<String>) {
     let Ok(workflow) = serde_saphyr::from_str::<Value>(text) else {
         return;
     };
     let jobs = workflow["jobs"].as_object().into_iter().flatten();
     let steps = jobs.flat_map(|(_, job)| job["steps"].as_array().into_iter().flatten());
-    for run in steps.filter_map(|step| step["run"].as_str()) {
+    let steps = steps.filter_map(|step| step["run"].as_str());
+    let jobs = workflow.as_object().into_iter().flatten();
+    let scripts = jobs.flat_map(|(_, job)| job["script"].as_array().into_iter().flatten());
+    for run in steps.chain(scripts.filter_map(Value::as_str)) {
         lines.extend(run.lines().map(str::to_owned));
     }
 }
@@ -291,10 +302,20 @@ fn a_wrong_command_is_noticed() {
         let arguments: Vec<String> = wrong.split(' ').map(str::to_owned).collect();
         assert!(call_problem(&arguments).is_some(), "{wrong}");
     }
-    let text = "Try `perfctl a b`.\n```console\n$ perfctl c \\\n    d\nno\n```\n```yaml\njobs: {a: {steps: [{run: perfctl e}]}}\n```\n";
+    let text = "Try `perfctl a b`.\n```console\n$ perfctl c \\\n    d\nno\n```\n```yaml\njobs: {a: {steps: [{run: perfctl e}]}}\n```\n```yaml\nx: {script: [perfctl f]}\n```\n\
+                ```groovy\nsh 'perfctl g'\n```\n";
     let found: Vec<Vec<String>> = shell_lines(text)
         .iter()
         .flat_map(|line| calls(line))
         .collect();
-    assert_eq!(found, [own(&["c", "d"]), own(&["e"]), own(&["a", "b"])]);
+    assert_eq!(
+        found,
+        [
+            own(&["c", "d"]),
+            own(&["e"]),
+            own(&["f"]),
+            own(&["g"]),
+            own(&["a", "b"])
+        ]
+    );
 }

@@ -358,8 +358,6 @@ fn flags_of_other_tools_are_accepted_or_refused_in_a_line() {
         assert!(demo.requests() > before, "{accepted}");
     }
     for (refused, instead) in [
-        ("--csv out", "there is no CSV report; use `--format json`"),
-        ("--html report.html", "use `--format markdown`"),
         ("--json", "use `--format json`"),
         ("-f locustfile.py", "give the scenario without a flag"),
         ("--master", "`--workers N` sets the threads"),
@@ -375,7 +373,7 @@ fn flags_of_other_tools_are_accepted_or_refused_in_a_line() {
         ("--stage 5s:10", "write the stages into a profile"),
         ("-s 5s:10", "write the stages into a profile"),
         ("-disable-keepalive", "`keep_alive: false`"),
-        ("-o x.json", "use `--format json`"),
+        ("-o x.json", "use `--write json=FILE`"),
     ] {
         let run = Perfctl::new().args(["run", "http://127.0.0.1:1"]);
         let error = run.args(refused.split(' ')).expect_status(2).run().stderr;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::text::{shorten, take, width};
+use crate::report::text::{shorten, take, width};
 
 /// What stays visible in front of a difference; characters.
 const CONTEXT: usize = 2;

@@ -7,7 +7,7 @@ use anstyle::Style;
 use comfy_table::{Cell, CellAlignment, Table, presets};
 
 use super::names;
-use super::text::{harmless, shorten, width, wrap};
+use crate::report::text::{harmless, shorten, width, wrap};
 
 /// Left margin; columns.
 const INDENT: usize = 2;
