@@ -11,7 +11,7 @@ mod record;
 mod storage;
 
 pub use analysis::knee::{Knee, SweepLevel};
-pub use analysis::statistics::{Summary, Window};
+pub use analysis::statistics::{Latency, Summary, Window};
 pub use histogram::{Histogram, SparseHistogram, lowest_of_bucket, middle_of_bucket};
 pub use record::cell::{Cell, ComponentCounts};
 pub use record::commit::{Commit, CommitCell};
