@@ -71,7 +71,7 @@ fn stalls(base: &str, _: &Log) {
         ("p99", "p99", 0.90),
         ("p99.9", "p99.9", 0.99),
     ] {
-        let reached = latency_ms(&open, "response_us", percentile);
+        let reached = latency_ms(&open, "response_ms", percentile);
         row(
             &format!("T4 open, 200/s, {name}"),
             goal_s * 1e3,
@@ -83,7 +83,7 @@ fn stalls(base: &str, _: &Log) {
     row(
         "T4 control: one closed user, p99",
         10.0,
-        latency_ms(&closed, "response_us", "p99"),
+        latency_ms(&closed, "response_ms", "p99"),
         "ms",
     );
 }
@@ -102,7 +102,7 @@ fn delays(base: &str, log: &Log) {
         let held_us = log.held_us(&format!("/{path}"));
         for (percentile, share) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("p99.9", 0.999)] {
             let goal_ms = calibrated::percentile(&held_us, share) as f64 / 1e3;
-            let reached = latency_ms(&report, "response_us", percentile);
+            let reached = latency_ms(&report, "response_ms", percentile);
             row(&format!("T5 {path}, {percentile}"), goal_ms, reached, "ms");
         }
     }
@@ -126,7 +126,7 @@ fn scheduling_delay(base: &str, log: &Log) {
         "benches/steady.yaml",
     ]);
     for (percentile, goal_us) in [("p50", 20.0), ("p99", 100.0)] {
-        let reached = latency_ms(&report, "scheduling_delay_us", percentile) * 1e3;
+        let reached = latency_ms(&report, "scheduling_delay_ms", percentile) * 1e3;
         row(
             &format!("T6 scheduling delay, own clock, {percentile}"),
             goal_us,
@@ -180,5 +180,4 @@ fn latency_ms(report: &Value, which: &str, number: &str) -> f64 {
     report["summary"][which][number]
         .as_f64()
         .unwrap_or(f64::NAN)
-        / 1e3
 }

@@ -14,8 +14,6 @@ mod setup;
 mod statistical;
 mod threshold;
 
-use serde::Serialize;
-
 use crate::error::Error;
 use crate::metrics::RunResult;
 
@@ -29,7 +27,7 @@ pub use statistical::{Design, Noise, PREDICTED_RUNS, Spread, Statistical};
 pub use threshold::Threshold;
 
 /// What a comparison found.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
     /// The name of the rule.
     pub gate: &'static str,

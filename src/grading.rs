@@ -12,8 +12,6 @@ mod recovery;
 mod score;
 mod verdict;
 
-use serde::Serialize;
-
 use self::change::Change;
 use crate::comparison::Comparison;
 use crate::error::Exit;
@@ -53,7 +51,7 @@ pub struct Grading {
 }
 
 /// How many SLOs are met, missed by less than 1.5 times their limit, and missed by more.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Compliance {
     /// Severity SUCCESS.
     pub targets_met: usize,

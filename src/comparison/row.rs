@@ -3,14 +3,12 @@
 //!
 //! Not here: how it is found (`statistical`, `threshold`) and where it is shown (`report`).
 
-use serde::Serialize;
-
 use crate::metrics::RunResult;
 use crate::plan::{Metric, Model, Percentile, SloScope};
 use crate::units::trim_float;
 
 /// One metric of one endpoint, or of all together: baseline and candidate.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     /// What it is measured of.
     pub scope: SloScope,
@@ -43,7 +41,6 @@ pub struct Row {
     /// of failures, components.
     pub moved_with: Vec<String>,
     /// What more runs could do for it, if it is not decided.
-    #[serde(skip)]
     pub outlook: Outlook,
 }
 
@@ -59,8 +56,7 @@ pub struct Outlook {
 }
 
 /// What a comparison decided about a metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
     /// Worse than before by more than is allowed.
     Regressed,

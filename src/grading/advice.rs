@@ -1,13 +1,11 @@
 //! What would achieve the next letter: the smallest single improvement, or the criteria to meet.
 
-use serde::Serialize;
-
 use super::criterion::{Criterion, CriterionKind, total_weight};
 use super::score::{self, Letter};
 use crate::plan::Direction;
 
 /// What would achieve the next better letter.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NextLetter {
     /// The letter.
     pub letter: Letter,

@@ -3,15 +3,13 @@
 //! Here: how SLOs and changes against a baseline become criteria. Not here: what a miss of a limit
 //! is worth (`score`).
 
-use serde::Serialize;
-
 use super::change::{Change, Finding};
 use super::score::{self, Severity};
 use crate::metrics::{RunResult, Window};
 use crate::plan::{Metric, SloScope};
 
 /// One thing that counts in the score.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Criterion {
     /// An SLO's name as its author spelled it, or the metric compared to the baseline.
     pub name: String,
@@ -40,8 +38,7 @@ pub struct Criterion {
 }
 
 /// What kind of criterion it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CriterionKind {
     /// An SLO of the scenario, the profile or the command line.
     Slo,

@@ -1,7 +1,5 @@
 //! How fast a service recovers after a surge of the load.
 
-use serde::Serialize;
-
 use crate::metrics::{Cell, RunResult, Summary, Window};
 use crate::units::as_us;
 
@@ -17,7 +15,7 @@ const P95_SLACK_US: f64 = 5_000.0;
 const ERROR_SLACK: f64 = 0.01;
 
 /// How fast the service recovered from one surge.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Recovery {
     /// Name of the stage before the surge, whose level is the reference.
     pub base: String,

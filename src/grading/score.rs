@@ -2,13 +2,10 @@
 //!
 //! Not here: what counts in the score, and how much (`criterion`).
 
-use serde::{Serialize, Serializer};
-
 use crate::plan::{Direction, Metric};
 
 /// How badly a limit is missed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// Met.
     Success,
@@ -100,12 +97,6 @@ impl Letter {
     pub fn better(self) -> Option<Self> {
         let position = (self as usize).checked_sub(1)?;
         Some(Self::TABLE[position].0)
-    }
-}
-
-impl Serialize for Letter {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
     }
 }
 

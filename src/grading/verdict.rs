@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-
 use super::breakdown::{Breakdown, BreakdownKind};
 use super::change::{Change, Finding};
 use super::criterion::{Criterion, CriterionKind};
@@ -14,8 +12,7 @@ use crate::plan::SloScope;
 use crate::units::{format_count, format_counted, format_duration};
 
 /// The verdict on a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Everything required is met.
     Pass,

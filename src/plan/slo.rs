@@ -33,6 +33,16 @@ pub enum SloScope {
     Endpoint(String),
 }
 
+impl SloScope {
+    /// The name of the endpoint; `None` for all together.
+    pub fn endpoint(&self) -> Option<&str> {
+        match self {
+            Self::Total => None,
+            Self::Endpoint(name) => Some(name),
+        }
+    }
+}
+
 /// A number of a run that can have an SLO.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -275,9 +275,10 @@ fn check(report: &Report) -> Result<(), TestCaseError> {
         prop_assert!(wide.is_none(), "{columns}: {wide:?}\n{text}");
     }
     let json: Value = serde_json::from_str(&written(report, "json", DEFAULT_COLUMNS)).unwrap();
-    for share in ["error_rate", "availability"] {
-        let share = json["summary"][share].as_f64();
-        prop_assert!(share.is_none_or(|share| (0.0..=1.0).contains(&share)));
+    for share in ["error_rate_percent", "availability_percent"] {
+        let share = &json["summary"][share];
+        let percent = share.as_f64();
+        prop_assert!(share.is_null() || percent.is_some_and(|it| (0.0..=100.0).contains(&it)));
     }
     check_json(&json)
 }

@@ -3,8 +3,6 @@
 //! Here: which level it is, from the stored numbers. Not here: how a sweep is written (`scenario`)
 //! or shown (`report`).
 
-use serde::Serialize;
-
 use crate::metrics::{RunResult, Window};
 use crate::plan::{Model, Shape};
 use crate::units::{format_latency_us, format_rate, format_users, trim_float};
@@ -13,7 +11,7 @@ use crate::units::{format_latency_us, format_rate, format_users, trim_float};
 const MIN_LEVELS: usize = 3;
 
 /// One level of a sweep.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SweepLevel {
     /// The name of its phase.
     pub phase: String,
@@ -28,7 +26,7 @@ pub struct SweepLevel {
 }
 
 /// Where a sweep bends.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Knee {
     /// The level with the most throughput per response time.
     pub at: SweepLevel,

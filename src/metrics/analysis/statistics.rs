@@ -3,8 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use crate::metrics::{
     Cell, ComponentCounts, EndpointResult, FailureCounts, Histogram, HttpVersion, Outcome,
     RunResult, SparseHistogram,
@@ -21,7 +19,7 @@ pub enum Window<'a> {
 }
 
 /// The numbers of one endpoint, or of all, in one part of a run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Summary {
     /// Length of the part; s.
     pub window_s: f64,
@@ -86,16 +84,13 @@ pub struct Summary {
     /// What the service reported of its components in `Server-Timing`.
     pub components: BTreeMap<String, ComponentSummary>,
     /// The planned requests that did not succeed, by how they ended.
-    #[serde(skip_serializing_if = "FailureCounts::is_empty")]
     pub failure_counts: FailureCounts,
-    #[serde(skip)]
     response: Histogram,
-    #[serde(skip)]
     component_cells: BTreeMap<String, ComponentCounts>,
 }
 
 /// The usual numbers of a distribution of times; all in microseconds, `None` without values.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Latency {
     /// How many values.
     pub count: u64,
@@ -116,14 +111,13 @@ pub struct Latency {
     /// 99th percentile.
     pub p99: Option<f64>,
     /// 99.9th percentile.
-    #[serde(rename = "p99.9")]
     pub p99_9: Option<f64>,
     /// Largest, exact.
     pub max: Option<f64>,
 }
 
 /// What the service reported of one component.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ComponentSummary {
     /// Its times.
     pub time_us: Latency,

@@ -57,7 +57,9 @@ fn iterations_end_the_run_at_exactly_that_number() {
 fn a_rate_selects_the_open_model() {
     let completed = run(TAGGED, "--rate 120/m -t 2s --format json");
     assert_eq!(outcomes(&completed.result()), "ok 4");
-    let rate = completed.json()["summary"]["rate_per_s"].as_f64().unwrap();
+    let rate = completed.json()["summary"]["successes_per_s"]
+        .as_f64()
+        .unwrap();
     assert!((rate - 2.0).abs() < 0.01, "{rate}");
 }
 

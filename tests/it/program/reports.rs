@@ -70,8 +70,10 @@ fn the_json_report_has_the_field_names_of_earlier_tools() {
     let completed = run(&["--format", "json"]);
     let json = completed.json();
     for (field, holds) in [
+        ("format", json["format"] == "perfctl-report"),
+        ("version", json["version"] == 1),
         ("health_score", json["health_score"].is_number()),
-        ("status", json["status"].is_string()),
+        ("status", json["status"] == "fail"),
         ("total_requests", json["total_requests"] == 300),
         (
             "error_rate_percent",
@@ -117,7 +119,10 @@ fn the_json_report_has_the_field_names_of_earlier_tools() {
         list["total_requests"].as_u64().unwrap()
     );
     assert!(series[0]["avg_ms"].is_number() && series[0]["p95_ms"].is_number());
-    let response = &list["summary"]["response_us"];
+    let all = json["time_series"].as_array().unwrap().iter();
+    let all = all.map(|second| second["count"].as_u64().unwrap());
+    assert_eq!(all.sum::<u64>(), 300);
+    let response = &list["summary"]["response_ms"];
     for field in [
         "min",
         "mean",

@@ -38,7 +38,7 @@ fn a_refused_connection_is_connect_refused_and_the_run_completes() {
     assert_eq!(outcomes(&result), format!("connect_refused {refused}"));
     let json = completed.json();
     assert_eq!(json["error_rate_percent"], 100.0);
-    assert_eq!(json["summary"]["availability"], 0.0);
+    assert_eq!(json["summary"]["availability_percent"], 0.0);
     assert!(
         json["p95_response_time_ms"].is_null(),
         "fast failures are not fast responses"

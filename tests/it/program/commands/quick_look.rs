@@ -204,7 +204,7 @@ fn a_quick_look_is_all_users_at_once_and_everything_counts() {
     assert_eq!(count(&result, Outcome::Ok), sent);
     assert_eq!(json["total_requests"], sent);
     assert_eq!(json["summary"]["statuses"]["200"], sent);
-    assert!(json["summary"]["response_us"]["p75"].is_number());
+    assert!(json["summary"]["response_ms"]["p75"].is_number());
     let few = Recording::ok();
     Perfctl::new()
         .args(["run", &few.url(), "-n", "7"])

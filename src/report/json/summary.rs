@@ -1,0 +1,161 @@
+//! The numbers of one endpoint, or of all, in the JSON report.
+//!
+//! Not here: how they are computed (`metrics`).
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::unit::{ms, percent};
+use crate::metrics::{FailureCount, HttpVersion, Latency, Outcome, Summary};
+
+/// The numbers of one endpoint, or of all, in one part of a run; see [`Summary`].
+#[derive(Serialize)]
+pub(super) struct SummaryEntry {
+    window_s: f64,
+    requests: u64,
+    successes: u64,
+    failures: u64,
+    dropped: u64,
+    interrupted: u64,
+    outcomes: BTreeMap<Outcome, u64>,
+    statuses: BTreeMap<u16, u64>,
+    successes_per_s: f64,
+    error_rate_percent: Option<f64>,
+    availability_percent: Option<f64>,
+    response_ms: Times,
+    service_ms: Times,
+    ttfb_ms: Times,
+    download_ms: Times,
+    dns_ms: Times,
+    connect_ms: Times,
+    tls_ms: Times,
+    scheduling_delay_ms: Times,
+    failed_ms: Times,
+    received_bytes: u64,
+    sent_bytes: u64,
+    connections: u64,
+    reused: u64,
+    tls_handshakes: u64,
+    remotes: BTreeMap<String, u64>,
+    versions: BTreeMap<HttpVersion, u64>,
+    redirects: u64,
+    components: BTreeMap<String, ComponentEntry>,
+    failure_counts: Vec<FailureEntry>,
+}
+
+/// A distribution of times, in the unit that the name of its field says; `None` without values.
+#[derive(Serialize)]
+struct Times {
+    count: u64,
+    min: Option<f64>,
+    mean: Option<f64>,
+    standard_deviation: Option<f64>,
+    p50: Option<f64>,
+    p75: Option<f64>,
+    p90: Option<f64>,
+    p95: Option<f64>,
+    p99: Option<f64>,
+    #[serde(rename = "p99.9")]
+    p99_9: Option<f64>,
+    max: Option<f64>,
+}
+
+/// What the service reported of one component.
+#[derive(Serialize)]
+struct ComponentEntry {
+    time_ms: Times,
+    hit_ratio_percent: Option<f64>,
+}
+
+/// Requests that ended in the same way.
+#[derive(Serialize)]
+struct FailureEntry {
+    outcome: Outcome,
+    status: Option<u16>,
+    key: Option<String>,
+    check: Option<String>,
+    count: u64,
+    example: Option<String>,
+    excerpt: Option<String>,
+}
+
+impl From<Summary> for SummaryEntry {
+    fn from(summary: Summary) -> Self {
+        let components = summary.components.into_iter().map(|(name, component)| {
+            let entry = ComponentEntry {
+                time_ms: Times::of(&component.time_us),
+                hit_ratio_percent: percent(component.hit_ratio),
+            };
+            (name, entry)
+        });
+        Self {
+            window_s: summary.window_s,
+            requests: summary.requests,
+            successes: summary.successes,
+            failures: summary.failures,
+            dropped: summary.dropped,
+            interrupted: summary.interrupted,
+            outcomes: summary.outcomes,
+            statuses: summary.statuses,
+            successes_per_s: summary.rate_per_s,
+            error_rate_percent: percent(summary.error_rate),
+            availability_percent: percent(summary.availability),
+            response_ms: Times::of(&summary.response_us),
+            service_ms: Times::of(&summary.service_us),
+            ttfb_ms: Times::of(&summary.ttfb_us),
+            download_ms: Times::of(&summary.download_us),
+            dns_ms: Times::of(&summary.dns_us),
+            connect_ms: Times::of(&summary.connect_us),
+            tls_ms: Times::of(&summary.tls_us),
+            scheduling_delay_ms: Times::of(&summary.scheduling_delay_us),
+            failed_ms: Times::of(&summary.failed_us),
+            received_bytes: summary.bytes_in,
+            sent_bytes: summary.bytes_out,
+            connections: summary.connections,
+            reused: summary.reused,
+            tls_handshakes: summary.tls_handshakes,
+            remotes: summary.remotes,
+            versions: summary.versions,
+            redirects: summary.redirects,
+            components: components.collect(),
+            failure_counts: summary
+                .failure_counts
+                .iter()
+                .map(FailureEntry::of)
+                .collect(),
+        }
+    }
+}
+
+impl Times {
+    fn of(latency: &Latency) -> Self {
+        Self {
+            count: latency.count,
+            min: ms(latency.min),
+            mean: ms(latency.mean),
+            standard_deviation: ms(latency.standard_deviation),
+            p50: ms(latency.p50),
+            p75: ms(latency.p75),
+            p90: ms(latency.p90),
+            p95: ms(latency.p95),
+            p99: ms(latency.p99),
+            p99_9: ms(latency.p99_9),
+            max: ms(latency.max),
+        }
+    }
+}
+
+impl FailureEntry {
+    fn of(failures: &FailureCount) -> Self {
+        Self {
+            outcome: failures.outcome,
+            status: failures.status,
+            key: failures.key.clone(),
+            check: failures.check.clone(),
+            count: failures.count,
+            example: failures.example.clone(),
+            excerpt: failures.excerpt.clone(),
+        }
+    }
+}
