@@ -335,7 +335,7 @@ mod tests {
     const DOCUMENT: &str = include_str!("../../../docs/other-tools.md");
 
     /// Flags that are spelled like an option of perfctl, or are a hidden alias of one.
-    const SAME: [&str; 25] = [
+    const SAME: [&str; 26] = [
         "-H",
         "-X",
         "-a",
@@ -353,6 +353,7 @@ mod tests {
         "-z",
         "--csv",
         "--csv-full-history",
+        "--html",
         "--duration",
         "--json",
         "--no-tui",
