@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::breakdown::{Breakdown, BreakdownKind};
+use super::breakdown::{self, Breakdown, BreakdownKind};
 use super::change::{Change, Finding};
 use super::criterion::{Criterion, CriterionKind};
 use super::policy::Policy;
 use crate::error::Exit;
 use crate::metrics::{Outcome, RunResult, Window};
-use crate::plan::SloScope;
+use crate::plan::{Metric, SloScope};
 use crate::units::{format_count, format_counted, format_duration};
 
 /// The verdict on a run.
@@ -143,7 +143,14 @@ fn judge(evidence: Evidence<'_>, policy: &Policy) -> Judgement {
             ..Judgement::new(Verdict::Fail, vec![failures.text.clone()])
         };
     }
-    let mut reasons: Vec<String> = missed.into_iter().map(describe_miss).collect();
+    let mut reasons: Vec<String> = missed.iter().map(|miss| describe_miss(miss)).collect();
+    // The first limit on failures that is missed says what they mostly are.
+    let of_failures = |metric: &Metric| matches!(metric, Metric::ErrorRate | Metric::Availability);
+    if let Some(first) = missed.iter().position(|miss| of_failures(&miss.metric))
+        && let Some(cause) = breakdown::cause(result, Window::Measured)
+    {
+        reasons[first] += &format!("; most often {cause}");
+    }
     reasons.extend(regressions);
     let failed_requests = result.count(Outcome::is_failure);
     if fail_on.errors && failed_requests > 0 {
@@ -228,7 +235,6 @@ mod tests {
     use super::*;
     use crate::grading::{FailOn, Grading};
     use crate::metrics::fixture;
-    use crate::plan::Metric;
 
     const FAILURES: &[(Outcome, u64, u64)] = &[(Outcome::Ok, 1_000, 99), (Outcome::Http5xx, 10, 1)];
 

@@ -41,6 +41,10 @@ pub fn run(args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let gate = args.gate.gate(Caller::Report)?;
     args.format.check_files(None)?;
     let path = match &args.result {
+        // The name of a run, as `perfctl results` lists it.
+        Some(path) if !path.exists() && args.out.directory().join(path).exists() => {
+            args.out.directory().join(path)
+        }
         Some(path) => path.clone(),
         None => newest(&args.out.directory())?,
     };
@@ -75,7 +79,10 @@ pub fn run(args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Error> {
 
 /// The newest of the stored runs.
 fn newest(directory: &Path) -> Result<PathBuf, Error> {
-    match stored_runs(directory)?.into_iter().next() {
+    let runs = stored_runs(directory)?;
+    // One without a result may still be going on.
+    let finished = runs.iter().find(|run| run.result().exists());
+    match finished.or(runs.first()) {
         Some(run) => Ok(run.path().to_owned()),
         None => Err(Error::usage_help(
             format!("there are no runs in `{}/`", directory.display()),

@@ -45,10 +45,10 @@ impl RunResult {
         (dropped > 0).then(|| Concern {
             decisive: dropped as f64 > planned as f64 * DROPPED_LATE,
             text: format!(
-                "{} of {} arrivals {} dropped because the load generator could not keep up: try \
+                "{} of {} {} dropped because the load generator could not keep up: try \
                  {}more `--workers`, a lower rate, or another machine",
                 format_count(dropped),
-                format_count(planned),
+                format_counted(planned, "arrival"),
                 was(dropped),
                 self.lighter_client()
             ),
@@ -83,6 +83,9 @@ impl RunResult {
         let Model::Open { max_users } = self.run.load.model else {
             return None;
         };
+        if self.has_failed_starts() {
+            return None;
+        }
         (dropped > 0).then(|| Concern {
             decisive: false,
             text: format!(
@@ -95,8 +98,17 @@ impl RunResult {
         })
     }
 
+    /// Whether the `on_start` of a user failed: its arrivals are dropped because of that, which has a note of its own.
+    fn has_failed_starts(&self) -> bool {
+        let ending = self.run.ending.as_ref();
+        ending.is_some_and(|ending| ending.totals.failed_starts > 0)
+    }
+
     /// What was dropped in ramps and the warm-up, which affects no number that is graded.
     fn dropped_unmeasured(&self) -> Option<Concern> {
+        if self.has_failed_starts() {
+            return None;
+        }
         let (dropped, planned) = self.measured_arrivals();
         let dropped = self.count(is_dropped).saturating_sub(dropped);
         let planned = self.count(|_| true).saturating_sub(planned);
@@ -116,10 +128,10 @@ impl RunResult {
         (dropped > 0).then(|| Concern {
             decisive: false,
             text: format!(
-                "{} of {} arrivals in ramps and warm-up {} dropped{because}, which does not affect \
+                "{} of {} in ramps and warm-up {} dropped{because}, which does not affect \
                  the measured numbers: a longer ramp gives users time to connect",
                 format_count(dropped),
-                format_count(planned),
+                format_counted(planned, "arrival"),
                 was(dropped),
             ),
         })

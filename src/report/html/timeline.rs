@@ -297,8 +297,8 @@ pub(super) fn health(result: &RunResult) -> Option<String> {
         columns.push(means);
     }
     for (share, label) in [
-        (0.8, "warning above 80%"),
-        (0.9, "INVALID above 90% for 5 s"),
+        (0.8, "busiest worker: warning above 80%"),
+        (0.95, "busiest worker: INVALID above 95% for 5 s"),
     ] {
         let y = axis.y(share, height);
         frame.line("", LIMIT, &line([Some((0.0, y)), Some((WIDTH, y))]));

@@ -1,6 +1,7 @@
 //! Multipart bodies (RFC 7578): parts of text and files, put into one body whose boundaries are
 //! known before the run.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -119,18 +120,20 @@ impl PartCompiler<'_, '_> {
                 return None;
             }
         };
-        if let PartContent::File(read) = &content {
-            let own = Path::new(&read.path).file_name().unwrap_or_default();
-            let own = own.to_string_lossy();
+        // A text is a form field, unless it is given a file name: then services take it for a file.
+        let own = match &content {
+            PartContent::File(read) => Path::new(&read.path)
+                .file_name()
+                .map(OsStr::to_string_lossy),
+            _ => None,
+        };
+        if file.filename.get().is_some() || own.is_some() {
             head.literal("; filename=\"");
-            match file.filename.get() {
-                Some(name) => self.quoted(&name.value, name.at, &mut head),
-                None => head.escaped(&own),
+            match (file.filename.get(), own) {
+                (Some(name), _) => self.quoted(&name.value, name.at, &mut head),
+                (None, own) => head.escaped(&own.unwrap_or_default()),
             }
             head.literal("\"");
-        } else if let Some(name) = file.filename.get() {
-            let diagnostic = Diagnostic::new("only a file can have a file name");
-            self.findings.report(Some(name.at), diagnostic);
         }
         head.literal("\r\n");
         let given = file.content_type.get();
