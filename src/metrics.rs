@@ -10,6 +10,7 @@ mod histogram;
 mod record;
 mod storage;
 
+pub use analysis::health::WORKER_LIMITS;
 pub use analysis::knee::{Knee, SweepLevel};
 pub use analysis::statistics::{Latency, Summary, Window};
 pub use histogram::{Histogram, SparseHistogram, lowest_of_bucket, middle_of_bucket};

@@ -22,7 +22,7 @@ use std::fmt;
 
 pub use contents::{Focus, LEAST_COLUMNS, Report, ReportedRun, Reporter};
 pub use export::{locust_csv_paths, write_locust_csv};
-pub use text::{DEFAULT_COLUMNS, is_ascii_wanted, terminal_columns, to_ascii, wrap};
+pub use text::{DEFAULT_COLUMNS, is_ascii_wanted, on_screen, terminal_columns, wrap};
 
 /// A format that `--format` and `--write` accept.
 pub struct ReportFormat {

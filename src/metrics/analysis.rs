@@ -2,7 +2,7 @@
 
 mod concern;
 mod dropped;
-mod health;
+pub(super) mod health;
 pub(super) mod knee;
 pub(super) mod statistics;
 mod steady;

@@ -172,6 +172,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
             dropped_late: 0,
             dropped_late_measured: 0,
             failed_starts: 0,
+            failed_starts_measured: 0,
             panics: 0,
         },
     }));

@@ -3,13 +3,12 @@
 
 mod area;
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use self::area::LiveArea;
-use super::text::{harmless, is_ascii_wanted, terminal_columns, to_ascii, width};
+use super::text::{harmless, is_ascii_wanted, on_screen, terminal_columns, width};
 use crate::metrics::LiveSnapshot;
 use crate::units::{
     format_count, format_counted, format_duration, format_latency_us, format_percent, format_rate,
@@ -143,7 +142,10 @@ impl LiveDisplay {
             line.push_str(&part);
         }
         lines.push(line);
-        lines.iter().map(|line| shown(line).into_owned()).collect()
+        lines
+            .iter()
+            .map(|line| on_screen(line).into_owned())
+            .collect()
     }
 
     /// How much of the load is done; 0..=1.
@@ -231,17 +233,9 @@ fn stderr() -> std::io::Stderr {
     std::io::stderr()
 }
 
-/// `text` as this terminal can show it.
-fn shown(text: &str) -> Cow<'_, str> {
-    match is_ascii_wanted() {
-        true => to_ascii(text),
-        false => Cow::Borrowed(text),
-    }
-}
-
 /// A closed stderr must not stop a run.
 fn write_line(text: &str) {
-    let _ = writeln!(stderr(), "{}", shown(text));
+    let _ = writeln!(stderr(), "{}", on_screen(text));
 }
 
 #[cfg(test)]

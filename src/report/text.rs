@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use rustix::termios::tcgetwinsize;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-pub use self::ascii::{is_ascii_wanted, to_ascii};
+pub use self::ascii::{is_ascii_wanted, on_screen};
 pub(super) use self::json::JsonWriter;
 
 /// The width where there is no terminal, and that of sentences on a wider one; columns.
@@ -60,6 +60,22 @@ fn is_harmful(c: char) -> bool {
             | '\u{2060}'..='\u{206f}'
             | '\u{feff}'
             | '\u{fffe}'..='\u{ffff}')
+}
+
+/// `text` as the content of an element of HTML or XML, or of an attribute in quotes.
+pub(super) fn markup(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            c => safe.push(c),
+        }
+    }
+    safe
 }
 
 /// Harmless text that is to begin a line, where `::error` would be a workflow command.
@@ -154,6 +170,14 @@ mod tests {
         assert_eq!(shorten("請求書一覧", 6), "請…覧");
         assert_eq!(shorten("abc", 1), "…");
         assert_eq!(shorten("abc", 0), "");
+    }
+
+    #[test]
+    fn nothing_can_end_an_element_or_an_attribute() {
+        assert_eq!(
+            markup("</svg><script>\"&'"),
+            "&lt;/svg&gt;&lt;script&gt;&quot;&amp;&#39;"
+        );
     }
 
     proptest! {

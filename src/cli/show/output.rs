@@ -1,6 +1,5 @@
 //! Printing, the format of reports, and the files that reports are written to.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind, Write};
@@ -14,7 +13,7 @@ use crate::metrics::{check_writable, write_file};
 use crate::plan::Load;
 use crate::report::{
     DEFAULT_COLUMNS, FORMATS, LEAST_COLUMNS, Report, ReportFormat, by_name, is_ascii_wanted,
-    locust_csv_paths, terminal_columns, to_ascii, write_locust_csv,
+    locust_csv_paths, on_screen, terminal_columns, write_locust_csv,
 };
 use crate::units::{format_duration, trim_float};
 
@@ -118,12 +117,14 @@ impl FormatArgs {
     }
 
     fn files(&self, load: Option<&Load>) -> impl Iterator<Item = ReportFile> {
-        let named = |name: &str| FORMATS.iter().find(|format| format.name == name);
-        let summary = named("k6").zip(self.summary_export.clone());
+        let summary = self.summary_export.clone();
         let page = load.zip(self.html.as_deref());
-        let page = named("html").zip(page.map(|(load, name)| expanded(name, load)));
-        let files = summary.into_iter().chain(page);
-        let files = files.map(|(format, path)| ReportFile { format, path });
+        let page = page.map(|(load, name)| expanded(name, load));
+        let files = [("k6", summary), ("html", page)];
+        let files = files.into_iter().filter_map(|(name, path)| {
+            let (format, path) = (by_name(name).ok()?, path?);
+            Some(ReportFile { format, path })
+        });
         self.files.iter().cloned().chain(files)
     }
 
@@ -219,12 +220,4 @@ pub fn print(out: &mut dyn Write, text: &str) -> Result<(), Error> {
 /// As [`written`].
 pub fn print_for_people(out: &mut dyn Write, text: &str) -> Result<(), Error> {
     print(out, &on_screen(text))
-}
-
-/// `text` as the terminal can show it.
-pub fn on_screen(text: &str) -> Cow<'_, str> {
-    match is_ascii_wanted() {
-        true => to_ascii(text),
-        false => Cow::Borrowed(text),
-    }
 }

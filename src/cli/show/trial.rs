@@ -10,14 +10,14 @@ use anstyle::{AnsiColor, Style};
 
 use super::advice::next_step;
 use super::message::{body_lines, header_lines};
-use super::output::{on_screen, written};
+use super::output::written;
 use crate::check::{CheckState, excerpt, without_secret_fields};
 use crate::engine::{TrialEvent, TrialExchange, TrialFailure, TrialPart};
 use crate::error::Error;
 use crate::metrics::{HttpVersion, Outcome};
 use crate::plan::{Plan, Secrets, is_secret_header};
 use crate::protocol::Hop;
-use crate::report::plain;
+use crate::report::{on_screen, plain};
 use crate::units::{format_counted, trim_float};
 
 const BOLD: Style = Style::new().bold();

@@ -59,7 +59,7 @@ pub fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let last = args
         .results
         .last()
-        .and_then(|path| super::report::directory(path));
+        .and_then(|path| super::report::run_directory(path));
     let listed = ListedRuns {
         runs: ReportedRun::several(&runs),
         are_stored: true,

@@ -40,13 +40,15 @@ pub struct ReportArgs {
 pub fn run(args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let gate = args.gate.gate(Caller::Report)?;
     args.format.check_files(None)?;
+    let directory = args.out.directory();
     let path = match &args.result {
-        // The name of a run, as `perfctl results` lists it.
-        Some(path) if !path.exists() && args.out.directory().join(path).exists() => {
-            args.out.directory().join(path)
+        Some(path) => {
+            // The name of a run, as `perfctl results` lists it.
+            let listed = directory.join(path);
+            let is_listed = !path.exists() && listed.exists();
+            if is_listed { listed } else { path.clone() }
         }
-        Some(path) => path.clone(),
-        None => newest(&args.out.directory())?,
+        None => newest(&directory)?,
     };
     let result = read_result(&path)?;
     let of_run = Policy::of_run(&result.run);
@@ -69,7 +71,7 @@ pub fn run(args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         comparison,
         runs: Vec::new(),
         is_stored: true,
-        directory: directory(&path),
+        directory: run_directory(&path),
         focus: Focus::Run,
         baseline,
     };
@@ -92,7 +94,7 @@ fn newest(directory: &Path) -> Result<PathBuf, Error> {
 }
 
 /// The directory of the run that `path` names.
-pub(super) fn directory(path: &Path) -> Option<PathBuf> {
+pub(super) fn run_directory(path: &Path) -> Option<PathBuf> {
     if path.is_dir() {
         return Some(path.to_owned());
     }

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::User;
 use crate::plan::{Step, ThinkTime};
 use crate::protocol::Client;
+use crate::units::as_us;
 
 /// What a user waits after a request that could not be sent, or an iteration that sent none, unless a
 /// schedule says when it goes on. Without think time it would do nothing else, a million times a
@@ -29,9 +30,12 @@ impl<C: Client> User<C> {
         if steps.is_empty() {
             return true;
         }
+        let arrival_due = *due;
         let is_ready = self.steps(steps, due, false).await.is_ok();
         if !is_ready {
-            state.recorder.start_failed();
+            let due = arrival_due.map(|due| due.saturating_duration_since(state.epoch));
+            let is_measured = due.is_some_and(|due| state.is_measured(as_us(due)));
+            state.recorder.start_failed(is_measured);
         }
         is_ready
     }

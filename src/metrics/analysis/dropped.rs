@@ -5,7 +5,7 @@
 //! (`health`).
 
 use super::concern::Concern;
-use crate::metrics::{Interval, Outcome, RunResult, Window};
+use crate::metrics::{Interval, Outcome, RunResult, Totals, Window};
 use crate::plan::Model;
 use crate::units::{format_count, format_counted};
 
@@ -65,9 +65,7 @@ impl RunResult {
             let Some(phase) = self.run.phases.get(interval.phase) else {
                 return false;
             };
-            // A damaged file may hold any number.
-            let second = (phase.start_us / 1_000_000).saturating_add(interval.second);
-            let health = self.health.get(second as usize);
+            let health = self.health.get(self.second_of(interval) as usize);
             phase.measured && health.is_some_and(|second| second.busiest_worker_share > WORKER_FULL)
         };
         let busy = self.timeline.iter().filter(is_busy);
@@ -83,9 +81,8 @@ impl RunResult {
         let Model::Open { max_users } = self.run.load.model else {
             return None;
         };
-        if self.has_failed_starts() {
-            return None;
-        }
+        let (_, failed_starts) = self.arrivals_without_start();
+        let dropped = dropped.saturating_sub(failed_starts);
         (dropped > 0).then(|| Concern {
             decisive: false,
             text: format!(
@@ -98,19 +95,22 @@ impl RunResult {
         })
     }
 
-    /// Whether the `on_start` of a user failed: its arrivals are dropped because of that, which has a note of its own.
-    fn has_failed_starts(&self) -> bool {
+    /// Arrivals that were dropped because the `on_start` of their user failed, outside of and in the
+    /// measured phases. They have a note of their own.
+    fn arrivals_without_start(&self) -> (u64, u64) {
         let ending = self.run.ending.as_ref();
-        ending.is_some_and(|ending| ending.totals.failed_starts > 0)
+        let totals = ending.map_or_else(Totals::default, |ending| ending.totals);
+        let measured = totals.failed_starts_measured;
+        (totals.failed_starts.saturating_sub(measured), measured)
     }
 
     /// What was dropped in ramps and the warm-up, which affects no number that is graded.
     fn dropped_unmeasured(&self) -> Option<Concern> {
-        if self.has_failed_starts() {
-            return None;
-        }
         let (dropped, planned) = self.measured_arrivals();
-        let dropped = self.count(is_dropped).saturating_sub(dropped);
+        let (failed_starts, _) = self.arrivals_without_start();
+        let dropped = self
+            .count(is_dropped)
+            .saturating_sub(dropped + failed_starts);
         let planned = self.count(|_| true).saturating_sub(planned);
         let late = self.run.ending.as_ref().map_or(0, |ending| {
             let totals = ending.totals;
@@ -180,6 +180,35 @@ mod tests {
         let (because, warnings) = dropped(11);
         assert_eq!((because.len(), warnings.len()), (1, 1));
         assert!(because[0].contains("11 of 10,000"), "{because:?}");
+    }
+
+    /// Those have a note of their own, and nobody else is blamed for them; for the others, the service is.
+    #[test]
+    fn arrivals_of_users_that_could_not_start_are_told_apart_from_those_without_a_user() {
+        let warnings = |failed: u64, measured: u64| {
+            let mut result = open(&[(Outcome::Ok, 1_000, 900), (Outcome::Dropped, 0, 100)]);
+            let ramp: &mut Cell = &mut result.endpoints[0].phases[0];
+            ramp.outcomes.insert(Outcome::Dropped, 20);
+            let totals = &mut result.run.ending.as_mut().unwrap().totals;
+            totals.planned += 20;
+            (totals.failed_starts, totals.failed_starts_measured) = (failed, measured);
+            judged(&result).1
+        };
+        let starts = |warnings: &[String], text: &str| warnings.iter().any(|w| w.starts_with(text));
+        let some = warnings(45, 30);
+        assert!(starts(
+            &some,
+            "arrivals dropped because the `on_start` of their user failed: 45"
+        ));
+        assert!(
+            starts(&some, "70 arrivals were dropped because no virtual user"),
+            "{some:?}"
+        );
+        assert!(
+            starts(&some, "5 of 20 arrivals in ramps and warm-up were dropped"),
+            "{some:?}"
+        );
+        assert_eq!(warnings(120, 100).len(), 1, "{:?}", warnings(120, 100));
     }
 
     /// A worker that has no time for its users cannot blame the service for having no free one.

@@ -13,8 +13,9 @@ use crate::units::{format_count, format_latency_us, trim_float};
 const CONSECUTIVE_S: usize = 5;
 /// Share of the cores' time: a warning above the first, INVALID above the second.
 const CPU: [f64; 2] = [0.70, 0.85];
-/// The same for the single core of the busiest worker.
-const WORKER: [f64; 2] = [0.80, WORKER_FULL];
+/// Share of the single core of the busiest worker: a warning above the first, INVALID above the second for
+/// 5 s in a row.
+pub const WORKER_LIMITS: [f64; 2] = [0.80, WORKER_FULL];
 /// How late the p99 of a worker's wake-ups may be without a warning; us.
 const LAG_P99_US: f64 = 10_000.0;
 /// A wake-up later than this makes the run INVALID; us.
@@ -47,7 +48,7 @@ impl RunResult {
         );
         let worker = self.busy(
             |second| second.busiest_worker_share,
-            WORKER,
+            WORKER_LIMITS,
             "the single core a worker can use",
             &format!("{lighter}more `--workers`, fewer users or a lower rate, or another machine"),
         );
@@ -257,7 +258,7 @@ mod tests {
         type ShareField = fn(&mut HealthSample) -> &mut f64;
         let fields: [(ShareField, [f64; 2], &str); 2] = [
             (|s| &mut s.cpu_share, CPU, "CPU time"),
-            (|s| &mut s.busiest_worker_share, WORKER, "a worker"),
+            (|s| &mut s.busiest_worker_share, WORKER_LIMITS, "a worker"),
         ];
         for (field, [warn, invalid], part) in fields {
             let of_seconds = |seconds: &[usize], share: f64| {

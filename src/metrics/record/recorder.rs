@@ -38,9 +38,12 @@ impl Recorder {
         counts.dropped_late_measured += u64::from(is_measured);
     }
 
-    /// The `on_start` of a virtual user failed.
-    pub fn start_failed(&self) {
-        self.tick.borrow_mut().totals.failed_starts += 1;
+    /// The `on_start` of a virtual user failed. `is_measured` says whether an arrival that was due in a
+    /// measured phase is dropped for that.
+    pub fn start_failed(&self, is_measured: bool) {
+        let counts = &mut self.tick.borrow_mut().totals;
+        counts.failed_starts += 1;
+        counts.failed_starts_measured += u64::from(is_measured);
     }
 
     /// perfctl itself panicked with this message, while it did the work of a virtual user.

@@ -18,6 +18,9 @@ pub struct Totals {
     /// were dropped for that reason.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failed_starts: u64,
+    /// Of the open model: those of them that were due in a measured phase.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failed_starts_measured: u64,
     /// How often perfctl itself panicked while it did the work of a virtual user.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub panics: u64,
@@ -35,6 +38,7 @@ impl Totals {
         self.dropped_late += other.dropped_late;
         self.dropped_late_measured += other.dropped_late_measured;
         self.failed_starts += other.failed_starts;
+        self.failed_starts_measured += other.failed_starts_measured;
         self.panics += other.panics;
     }
 }
@@ -51,6 +55,7 @@ mod tests {
             dropped_late: 3 * n,
             dropped_late_measured: 6 * n,
             failed_starts: 4 * n,
+            failed_starts_measured: 7 * n,
             panics: 5 * n,
         };
         let mut sum = of(10);

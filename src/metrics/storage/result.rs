@@ -55,6 +55,14 @@ impl RunResult {
         endpoints.filter(|endpoint| !endpoint.endpoint.is_flow)
     }
 
+    /// In which second from the start of the load an interval begins. Where one phase ends and the next begins
+    /// within a second, both have intervals in it.
+    pub fn second_of(&self, interval: &Interval) -> u64 {
+        let start_us = self.run.phases[interval.phase].start_us;
+        // A damaged file may hold any number.
+        (start_us / 1_000_000).saturating_add(interval.second)
+    }
+
     /// The cells of requests in an interval, without those of flows.
     pub fn request_cells<'a>(&self, interval: &'a Interval) -> impl Iterator<Item = &'a Cell> {
         let cells = interval.cells.iter();

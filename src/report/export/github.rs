@@ -5,8 +5,7 @@ use std::io::{self, Write};
 use super::{slo_sentence, slos, verdict};
 use crate::comparison::Decision;
 use crate::grading::{Severity, Verdict};
-use crate::report::contents::Report;
-use crate::report::contents::Reporter;
+use crate::report::contents::{Report, Reporter};
 use crate::report::text::{harmless, shorten};
 use crate::report::view;
 

@@ -3,8 +3,7 @@
 use std::io::{self, Write};
 
 use crate::metrics::{Summary, Window};
-use crate::report::contents::Report;
-use crate::report::contents::Reporter;
+use crate::report::contents::{Report, Reporter};
 use crate::report::text::harmless;
 
 /// Writes the metrics of the measured phases: those of all requests without a label, then those of each

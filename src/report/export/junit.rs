@@ -10,8 +10,7 @@ use super::{slo_sentence, slos, verdict};
 use crate::comparison::{Decision, Row};
 use crate::grading::{Criterion, Verdict};
 use crate::metrics::Window;
-use crate::report::contents::Report;
-use crate::report::contents::Reporter;
+use crate::report::contents::{Report, Reporter};
 use crate::report::text::harmless;
 use CaseOutcome::{Failed, Passed, Skipped};
 

@@ -7,8 +7,7 @@ use serde_json::{Map, Value, json};
 use super::slos;
 use crate::metrics::{Latency, RunResult, Summary, Window};
 use crate::plan::Metric;
-use crate::report::contents::Report;
-use crate::report::contents::Reporter;
+use crate::report::contents::{Report, Reporter};
 use crate::report::text::JsonWriter;
 use crate::report::view;
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::cell;
 use super::seconds::{Second, seconds};
 use crate::error::Error;
-use crate::metrics::{Cell, Outcome, RunResult, SparseHistogram, write_file};
+use crate::metrics::{Cell, Outcome, RunResult, SparseHistogram, Window, write_file};
 use crate::plan::Percentile;
 use crate::report::view;
 
@@ -111,17 +111,8 @@ fn places(result: &RunResult) -> Vec<Place<'_>> {
 
 /// Everything counted of an endpoint, or of all requests, in the whole run.
 fn whole(result: &RunResult, endpoint: Option<usize>) -> Cell {
-    let mut whole = Cell::default();
-    for (position, of_endpoint) in result.endpoints.iter().enumerate() {
-        let is_wanted = match endpoint {
-            Some(wanted) => wanted == position,
-            None => !of_endpoint.endpoint.is_flow,
-        };
-        if is_wanted {
-            of_endpoint.phases.iter().for_each(|cell| whole.merge(cell));
-        }
-    }
-    whole
+    let phases: Vec<usize> = (0..result.run.phases.len()).collect();
+    result.cell(endpoint, Window::Phases(&phases))
 }
 
 fn header(before: &str, after: &str) -> Vec<String> {

@@ -20,8 +20,7 @@ pub(super) struct Second {
 pub(super) fn seconds(result: &RunResult) -> BTreeMap<(u64, usize), Second> {
     let mut seconds: BTreeMap<(u64, usize), Second> = BTreeMap::new();
     for interval in &result.timeline {
-        let start_us = result.run.phases[interval.phase].start_us;
-        let second = (start_us / 1_000_000).saturating_add(interval.second);
+        let second = result.second_of(interval);
         for (endpoint, cell) in &interval.cells {
             let entry = seconds.entry((second, *endpoint)).or_default();
             entry.phase = interval.phase;

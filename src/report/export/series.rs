@@ -8,8 +8,7 @@ use super::cell;
 use super::seconds::seconds;
 use crate::metrics::{Outcome, RunResult};
 use crate::plan::Percentile;
-use crate::report::contents::Report;
-use crate::report::contents::Reporter;
+use crate::report::contents::{Report, Reporter};
 use crate::report::text::JsonWriter;
 
 /// Writes the rows as CSV, under a header.

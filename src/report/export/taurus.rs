@@ -4,9 +4,8 @@ use std::io::{self, Write};
 
 use crate::metrics::{Summary, Window};
 use crate::plan::Percentile;
-use crate::report::contents::Report;
-use crate::report::contents::Reporter;
-use crate::report::text::harmless;
+use crate::report::contents::{Report, Reporter};
+use crate::report::text::{harmless, markup};
 
 /// The percentiles that the plugin reads.
 const PERCENTILES: [f64; 5] = [0.0, 50.0, 90.0, 95.0, 100.0];
@@ -39,7 +38,7 @@ impl Reporter for TaurusReporter {
 fn group(label: &str, summary: &Summary, out: &mut impl Write) -> io::Result<()> {
     let seconds = |us: Option<f64>| us.unwrap_or(0.0) / 1e6;
     let response = &summary.response_us;
-    writeln!(out, "  <Group label=\"{}\">", escaped(label))?;
+    writeln!(out, "  <Group label=\"{}\">", markup(&harmless(label)))?;
     for (name, value) in [
         ("throughput", summary.requests),
         ("succ", summary.successes),
@@ -69,13 +68,6 @@ fn group(label: &str, summary: &Summary, out: &mut impl Write) -> io::Result<()>
         )?;
     }
     writeln!(out, "  </Group>")
-}
-
-/// `text` as the value of an attribute.
-fn escaped(text: &str) -> String {
-    let text = harmless(text).replace('&', "&amp;");
-    let text = text.replace('<', "&lt;").replace('>', "&gt;");
-    text.replace('"', "&quot;")
 }
 
 #[cfg(test)]

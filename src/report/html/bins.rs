@@ -83,12 +83,12 @@ pub(super) fn bins(result: &RunResult, endpoint: Option<usize>, most: usize) -> 
         let Some(phase) = result.run.phases.get(interval.phase) else {
             continue;
         };
-        let at_s = phase.start_us as f64 / 1e6 + interval.second as f64;
         // After the load: what flows had still to do.
         if phase.start_us as f64 / 1e6 >= total_s && interval.phase > 0 {
             continue;
         }
-        let bin = &mut bins[((at_s / width_s) as usize).min(count - 1)];
+        let bin =
+            &mut bins[((result.second_of(interval) as f64 / width_s) as usize).min(count - 1)];
         for (position, cell) in &interval.cells {
             let is_wanted = match endpoint {
                 Some(wanted) => wanted == *position,

@@ -4,8 +4,9 @@
 use std::fmt::Write;
 
 use super::axis::{Axis, time_labels};
-use super::svg::{Pen, WIDTH, coordinate, escaped, rectangle};
+use super::svg::{Pen, WIDTH, coordinate, rectangle};
 use crate::metrics::RunResult;
+use crate::report::text::markup;
 
 /// The space above a chart for its topmost label.
 const TOP: u32 = 14;
@@ -65,7 +66,7 @@ impl Frame {
             let y = axis.y(value, self.height());
             let _ = write!(path, "M0 {}h{WIDTH}", coordinate(y));
             let y = coordinate(y + f64::from(TOP) - 3.0);
-            let text = escaped(&label(value));
+            let text = markup(&label(value));
             let _ = write!(self.outer, "<text class=\"label\" y=\"{y}\">{text}</text>");
         }
         self.grid(&path);
@@ -82,7 +83,7 @@ impl Frame {
                     [phase.start_us, phase.end_us].map(|us| us as f64 / 1e6 / total_s);
                 // A narrower one has no room for its name.
                 if end - start > 0.08 && end <= 1.01 {
-                    let (x, name) = (coordinate((start + end) * 50.0), escaped(&phase.name));
+                    let (x, name) = (coordinate((start + end) * 50.0), markup(&phase.name));
                     let _ = write!(
                         self.outer,
                         "<text class=\"label\" x=\"{x}%\" y=\"10\" text-anchor=\"middle\">{name}</text>"
@@ -114,7 +115,7 @@ impl Frame {
     pub(super) fn x_labels(&mut self, labels: impl IntoIterator<Item = (f64, String)>) {
         let y = TOP + self.height + 15;
         for (share, label) in labels {
-            let (x, label) = (coordinate(share * 100.0), escaped(&label));
+            let (x, label) = (coordinate(share * 100.0), markup(&label));
             let anchor = match share {
                 ..0.04 => "start",
                 0.96.. => "end",
@@ -129,7 +130,7 @@ impl Frame {
 
     /// Text over the chart, right-aligned at its right edge.
     pub(super) fn note_at(&mut self, y: f64, text: &str) {
-        let (y, text) = (coordinate(y + f64::from(TOP) - 3.0), escaped(text));
+        let (y, text) = (coordinate(y + f64::from(TOP) - 3.0), markup(text));
         let _ = write!(
             self.outer,
             "<text class=\"label\" x=\"100%\" y=\"{y}\" text-anchor=\"end\">{text}</text>"
@@ -138,7 +139,7 @@ impl Frame {
 
     /// Text over the chart, at its left edge.
     pub(super) fn text_at(&mut self, y: f64, text: &str) {
-        let (y, text) = (coordinate(y + f64::from(TOP)), escaped(text));
+        let (y, text) = (coordinate(y + f64::from(TOP)), markup(text));
         let _ = write!(self.outer, "<text class=\"label\" y=\"{y}\">{text}</text>");
     }
 
@@ -208,7 +209,7 @@ impl Frame {
             table,
             is_timeline,
         } = self;
-        let (title, finding) = (escaped(&title), escaped(finding));
+        let (title, finding) = (markup(&title), markup(finding));
         // The script shows the row of the table that is below the pointer.
         let crosshair = if is_timeline && table.is_some() {
             " data-crosshair"
@@ -222,7 +223,7 @@ impl Frame {
                 " <span class=\"key\"><svg width=\"22\" height=\"8\" aria-hidden=\"true\"><path {} \
                  d=\"M1 4h20\"/></svg> {}</span>",
                 pen.attributes(),
-                escaped(&name)
+                markup(&name)
             );
         }
         let whole = height + TOP + BOTTOM;
@@ -251,13 +252,13 @@ impl DataTable {
         };
         let mut html = format!("<details class=\"data\"><summary>{what}</summary><table><tr>");
         for title in &self.header {
-            let _ = write!(html, "<th scope=\"col\">{}</th>", escaped(title));
+            let _ = write!(html, "<th scope=\"col\">{}</th>", markup(title));
         }
         html += "</tr>";
         for row in rows {
             html += "<tr>";
             for cell in row {
-                let _ = write!(html, "<td>{}</td>", escaped(cell));
+                let _ = write!(html, "<td>{}</td>", markup(cell));
             }
             html += "</tr>";
         }

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::bins::Bin;
 use super::changes::changes_chart;
 use super::curve::percentile_curve;
 use super::heatmap::heatmap;
@@ -99,6 +100,7 @@ impl Page {
     pub(super) fn of(report: &Report) -> Self {
         let (result, grading) = (&report.result, &report.grading);
         let total = result.summary(None, Window::Measured);
+        let bins = timeline::of_run(result);
         let (says, reasons) = view::verdict(report);
         let is_valid = grading.verdict != Verdict::Invalid;
         let (errors, errors_rest) = view::error_table(result);
@@ -138,7 +140,7 @@ impl Page {
                         .collect()
                 })
                 .collect(),
-            charts: charts(report),
+            charts: charts(report, &bins),
             endpoint_header: header("name", &view::NUMBERS),
             endpoints: harmless_rows(view::endpoints(result, &total)),
             traffic: [view::traffic(&total), view::connecting(&total)]
@@ -171,7 +173,7 @@ impl Page {
                     std::iter::once(harmless(&name)).chain(numbers).collect()
                 })
                 .collect(),
-            health: timeline::health(result),
+            health: timeline::health(result, &bins),
             notes: report
                 .comparison
                 .iter()
@@ -253,13 +255,13 @@ fn changes(report: &Report) -> Option<Changes> {
 }
 
 /// The charts of all requests.
-fn charts(report: &Report) -> Vec<String> {
+fn charts(report: &Report, bins: &[Bin]) -> Vec<String> {
     let result = &report.result;
     let cell = result.cell(None, Window::Measured);
     let charts = [
-        Some(timeline::load(result)),
-        Some(timeline::users(result)),
-        timeline::latency(result, None, "latency"),
+        Some(timeline::load(result, bins)),
+        Some(timeline::users(result, bins)),
+        timeline::latency(result, None, bins, "latency"),
         heatmap(result),
         percentile_curve(&cell, &report.baseline, "percentiles"),
     ];
@@ -289,17 +291,13 @@ fn details(report: &Report) -> (Vec<Details>, Option<String>) {
             .enumerate()
             .map(|(rank, (position, summary, trouble))| {
                 let name = &result.endpoints[*position].endpoint.name;
-                let is_charted = rank < CHARTED;
-                let charts = match is_charted {
-                    true => {
-                        timeline::latency(result, Some(*position), &format!("latency-{position}"))
-                    }
-                    false => None,
+                let bins = match rank < CHARTED {
+                    true => timeline::of_endpoint(result, *position),
+                    false => Vec::new(),
                 };
-                let sparkline = match is_charted {
-                    true => timeline::sparkline(result, *position),
-                    false => None,
-                };
+                let id = format!("latency-{position}");
+                let charts = timeline::latency(result, Some(*position), &bins, &id);
+                let sparkline = timeline::sparkline(&bins);
                 let p95 = summary
                     .response_us
                     .p95

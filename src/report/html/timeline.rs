@@ -1,11 +1,11 @@
 //! Charts over the time of a run: the load, the response times, and the load generator's health.
 
 use super::axis::Axis;
-use super::bins::{Bin, bins, means, total_s};
+use super::bins::{Bin, bins, means};
 use super::frame::{DataTable, Frame, Mark};
 use super::svg::{Pen, WIDTH, line, rectangle};
-use crate::metrics::{HealthSample, RunResult};
-use crate::plan::{Metric, Model};
+use crate::metrics::{HealthSample, RunResult, WORKER_LIMITS};
+use crate::plan::{Metric, Model, SloScope};
 use crate::units::{
     format_count, format_duration, format_latency_us, format_percent, format_rate, trim_float,
 };
@@ -51,6 +51,21 @@ fn through<'a>(
     })
 }
 
+/// The bins of all requests.
+pub(super) fn of_run(result: &RunResult) -> Vec<Bin> {
+    bins(result, None, BINS)
+}
+
+/// The bins of an endpoint or flow (by position).
+pub(super) fn of_endpoint(result: &RunResult, endpoint: usize) -> Vec<Bin> {
+    bins(result, Some(endpoint), ENDPOINT_BINS)
+}
+
+/// Where the last bin ends; s, above 0.
+fn end_s(bins: &[Bin]) -> f64 {
+    bins.last().map_or(0.0, |bin| bin.end_s).max(1e-9)
+}
+
 fn time(at_s: f64) -> String {
     format_duration(Duration::from_secs_f64(at_s.max(0.0).round()))
 }
@@ -60,15 +75,14 @@ fn bin_length(bins: &[Bin]) -> String {
 }
 
 /// Planned and started requests, successes and failures, and dropped arrivals, per second.
-pub(super) fn load(result: &RunResult) -> String {
-    let total_s = total_s(result).max(1e-9);
-    let bins = bins(result, None, BINS);
+pub(super) fn load(result: &RunResult, bins: &[Bin]) -> String {
+    let total_s = end_s(bins);
     let rate = |bin: &Bin, count: u64| count as f64 / bin.length_s().max(1e-9);
     let highest = bins.iter().map(|bin| rate(bin, bin.planned));
     let axis = Axis::linear(highest.fold(0.0, f64::max));
     let mut frame = Frame::new(
         "load",
-        &format!("Load, per second over {}", bin_length(&bins)),
+        &format!("Load, per second over {}", bin_length(bins)),
         200,
     );
     frame.time_axis(result, total_s);
@@ -95,7 +109,7 @@ pub(super) fn load(result: &RunResult) -> String {
             continue;
         }
         let y = |i: usize| Some(axis.y(rate(&bins[i], count(&bins[i])), height));
-        frame.line(name, pen, &line(through(&bins, total_s, y)));
+        frame.line(name, pen, &line(through(bins, total_s, y)));
     }
     let header = [
         "from",
@@ -133,10 +147,9 @@ pub(super) fn load(result: &RunResult) -> String {
 }
 
 /// The virtual users, or the requests in flight, on a thin strip.
-pub(super) fn users(result: &RunResult) -> String {
-    let total_s = total_s(result).max(1e-9);
-    let bins = bins(result, None, BINS);
-    let users = means(&bins, result.users.iter().map(|users| f64::from(*users)));
+pub(super) fn users(result: &RunResult, bins: &[Bin]) -> String {
+    let total_s = end_s(bins);
+    let users = means(bins, result.users.iter().map(|users| f64::from(*users)));
     let axis = Axis::linear(users.iter().flatten().copied().fold(0.0, f64::max));
     let title = match result.run.load.model {
         Model::Closed => "Virtual users",
@@ -147,21 +160,21 @@ pub(super) fn users(result: &RunResult) -> String {
     frame.y_axis(&axis, |value| trim_float(value, 1));
     let height = frame.height();
     let y = |i: usize| users[i].map(|users| axis.y(users, height));
-    frame.line("", P50, &line(through(&bins, total_s, y)));
+    frame.line("", P50, &line(through(bins, total_s, y)));
     let most = result.users.iter().max().copied().unwrap_or(0);
     frame.figure(&format!("at most {}", format_count(most.into())))
 }
 
-/// Percentiles of the response time over the time, with the limits of the SLOs.
-pub(super) fn latency(result: &RunResult, endpoint: Option<usize>, id: &str) -> Option<String> {
+/// Percentiles of the response time over the time, with the limits of the SLOs: of an endpoint (by
+/// position) or of all requests, whose bins these are.
+pub(super) fn latency(
+    result: &RunResult,
+    endpoint: Option<usize>,
+    bins: &[Bin],
+    id: &str,
+) -> Option<String> {
     const PERCENTS: [f64; 3] = [50.0, 95.0, 99.0];
-    let total_s = total_s(result).max(1e-9);
-    let most = if endpoint.is_some() {
-        ENDPOINT_BINS
-    } else {
-        BINS
-    };
-    let bins = bins(result, endpoint, most);
+    let total_s = end_s(bins);
     let percentiles: Vec<[Option<f64>; 3]> = bins
         .iter()
         .map(|bin| bin.percentiles_us(PERCENTS))
@@ -172,8 +185,8 @@ pub(super) fn latency(result: &RunResult, endpoint: Option<usize>, id: &str) -> 
         .slos
         .iter()
         .filter(|slo| match (&slo.scope, name) {
-            (crate::plan::SloScope::Total, None) => true,
-            (crate::plan::SloScope::Endpoint(of), Some(name)) => of == name,
+            (SloScope::Total, None) => true,
+            (SloScope::Endpoint(of), Some(name)) => of == name,
             _ => false,
         })
         .filter(|slo| matches!(slo.metric, Metric::ResponseTime(_)))
@@ -193,7 +206,7 @@ pub(super) fn latency(result: &RunResult, endpoint: Option<usize>, id: &str) -> 
     let axis = Axis::log(values.chain(limits.iter().map(|(_, limit)| *limit)))?;
     percentiles.iter().flatten().flatten().next()?;
     let height = if endpoint.is_some() { 120 } else { 200 };
-    let title = format!("Response time over {}", bin_length(&bins));
+    let title = format!("Response time over {}", bin_length(bins));
     let mut frame = Frame::new(id, &title, height);
     frame.time_axis(result, total_s);
     frame.y_axis(&axis, format_latency_us);
@@ -212,9 +225,9 @@ pub(super) fn latency(result: &RunResult, endpoint: Option<usize>, id: &str) -> 
         .enumerate()
     {
         let y = |i: usize| percentiles[i][k].map(|us| axis.y(us, height));
-        frame.line(name, pen, &line(through(&bins, total_s, y)));
+        frame.line(name, pen, &line(through(bins, total_s, y)));
     }
-    for bin in &bins {
+    for bin in bins {
         if let Some(age_us) = bin.longest_censored_us {
             let share = (bin.start_s + bin.end_s) / 2.0 / total_s;
             frame.mark(share, axis.y(age_us, height), RED, Mark::Triangle);
@@ -238,7 +251,7 @@ pub(super) fn latency(result: &RunResult, endpoint: Option<usize>, id: &str) -> 
     }
     let worst = percentiles
         .iter()
-        .zip(&bins)
+        .zip(bins)
         .filter_map(|(percentiles, bin)| Some((percentiles[1]?, bin.start_s)))
         .max_by(|a, b| a.0.total_cmp(&b.0))?;
     Some(frame.figure(&format!(
@@ -249,15 +262,14 @@ pub(super) fn latency(result: &RunResult, endpoint: Option<usize>, id: &str) -> 
 }
 
 /// A small line of the p95 over the time, without axes; `None` without requests.
-pub(super) fn sparkline(result: &RunResult, endpoint: usize) -> Option<String> {
-    let total_s = total_s(result).max(1e-9);
-    let bins = bins(result, Some(endpoint), 40);
+pub(super) fn sparkline(bins: &[Bin]) -> Option<String> {
+    let total_s = end_s(bins);
     let p95: Vec<Option<f64>> = bins
         .iter()
         .map(|bin| bin.percentiles_us([95.0])[0])
         .collect();
     let axis = Axis::log(p95.iter().flatten().copied())?;
-    let path = line(through(&bins, total_s, |i| {
+    let path = line(through(bins, total_s, |i| {
         p95[i].map(|us| axis.y(us, 18.0))
     }));
     Some(format!(
@@ -268,12 +280,11 @@ pub(super) fn sparkline(result: &RunResult, endpoint: usize) -> Option<String> {
 }
 
 /// How busy the load generator was; `None` where it was not measured.
-pub(super) fn health(result: &RunResult) -> Option<String> {
+pub(super) fn health(result: &RunResult, bins: &[Bin]) -> Option<String> {
     if result.health.is_empty() {
         return None;
     }
-    let total_s = total_s(result).max(1e-9);
-    let bins = bins(result, None, BINS);
+    let total_s = end_s(bins);
     let axis = Axis::linear(1.0);
     let mut frame = Frame::new("health", "Load generator: CPU time used", 120);
     frame.time_axis(result, total_s);
@@ -288,21 +299,22 @@ pub(super) fn health(result: &RunResult) -> Option<String> {
     ];
     let mut columns = Vec::new();
     for (name, pen, share) in shares {
-        let means = means(&bins, result.health.iter().map(share));
+        let means = means(bins, result.health.iter().map(share));
         let y = |i: usize| means[i].map(|share| axis.y(share, height));
         let is_zero = means.iter().flatten().all(|share| *share == 0.0);
         if !is_zero {
-            frame.line(name, pen, &line(through(&bins, total_s, y)));
+            frame.line(name, pen, &line(through(bins, total_s, y)));
         }
         columns.push(means);
     }
-    for (share, label) in [
-        (0.8, "busiest worker: warning above 80%"),
-        (0.95, "busiest worker: INVALID above 95% for 5 s"),
-    ] {
+    for (share, name) in WORKER_LIMITS
+        .into_iter()
+        .zip(["warning", "INVALID for 5 s"])
+    {
         let y = axis.y(share, height);
         frame.line("", LIMIT, &line([Some((0.0, y)), Some((WIDTH, y))]));
-        frame.note_at(y, label);
+        let above = format_percent(share);
+        frame.note_at(y, &format!("busiest worker above {above}: {name}"));
     }
     let peak = result
         .health

@@ -46,8 +46,7 @@ impl TimeSeries {
             endpoints: BTreeMap::new(),
         };
         for interval in &result.timeline {
-            let phase = &result.run.phases[interval.phase];
-            let start_s = (phase.start_us / 1_000_000).saturating_add(interval.second);
+            let start_s = result.second_of(interval);
             for (endpoint, cell) in &interval.cells {
                 let seconds = series.endpoints.entry(*endpoint).or_default();
                 seconds.entry(start_s).or_default().merge(cell);

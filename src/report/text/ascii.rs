@@ -26,8 +26,16 @@ fn wants_ascii<T: AsRef<OsStr>>(variable: impl Fn(&str) -> Option<T>) -> bool {
             .is_some_and(|locale| !is_utf8(locale))
 }
 
+/// `text` as the terminal can show it.
+pub fn on_screen(text: &str) -> Cow<'_, str> {
+    match is_ascii_wanted() {
+        true => to_ascii(text),
+        false => Cow::Borrowed(text),
+    }
+}
+
 /// `text` in ASCII, in as many columns. A character that has no likeness becomes `?`.
-pub fn to_ascii(text: &str) -> Cow<'_, str> {
+fn to_ascii(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);
     }

@@ -229,6 +229,7 @@ pub fn template(shape: &Shape, id: &str, occasion: &str) -> RunResult {
                     dropped_late: 0,
                     dropped_late_measured: 0,
                     failed_starts: 0,
+                    failed_starts_measured: 0,
                     panics: 0,
                 },
             }),
