@@ -14,15 +14,19 @@ use crate::plan::{Arrivals, Fingerprint, Load, Model, Slo, Stage};
 /// Requests of one endpoint: outcome, response time in us, how many.
 pub type Requests<'a> = &'a [(Outcome, u64, u64)];
 
-/// A run of 2 s ramp and 10 s steady load, its requests spread evenly over the steady phase.
-pub fn run(endpoints: &[(&str, Requests<'_>)]) -> RunResult {
-    let stage = Stage {
+/// 2 s ramp and 10 s steady load.
+pub fn stage() -> Stage {
+    Stage {
         name: "steady".into(),
         level: 5.0,
         ramp: Duration::from_secs(2),
         duration: Duration::from_secs(10),
         classes: Vec::new(),
-    };
+    }
+}
+
+/// A run of [`stage`], its requests spread evenly over the steady phase.
+pub fn run(endpoints: &[(&str, Requests<'_>)]) -> RunResult {
     let mut tick = Tick::default();
     for (position, (_, requests)) in endpoints.iter().enumerate() {
         for &(outcome, response_us, count) in *requests {
@@ -41,7 +45,7 @@ pub fn run(endpoints: &[(&str, Requests<'_>)]) -> RunResult {
         }
     }
     let names: Vec<&str> = endpoints.iter().map(|(name, _)| *name).collect();
-    of_stages(&names, vec![stage], tick)
+    of_stages(&names, vec![stage()], tick)
 }
 
 /// A closed run of 60 s at 50 requests a second of one endpoint and about 20 ms, the whole of it

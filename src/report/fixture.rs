@@ -105,13 +105,6 @@ pub fn invalid() -> Report {
 /// A run with logins in its ramp alone, one of which failed there first, and with more kinds of
 /// failure than a table shows.
 pub fn many_errors() -> Report {
-    let stage = Stage {
-        name: "steady".into(),
-        level: 5.0,
-        ramp: Duration::from_secs(2),
-        duration: Duration::from_secs(10),
-        classes: Vec::new(),
-    };
     let mut tick = Tick::default();
     let mut add = |endpoint, at_s: u64, status: u16, count, excerpt: &str| {
         let outcome = match status {
@@ -145,7 +138,10 @@ pub fn many_errors() -> Report {
         add(2, 6, status, 2, "try later");
     }
     let names = ["login", "create order", "pay"];
-    report(fixture::of_stages(&names, vec![stage], tick), None)
+    report(
+        fixture::of_stages(&names, vec![fixture::stage()], tick),
+        None,
+    )
 }
 
 /// A run without requests.

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use crate::support::scenario::{count, quick, target, wait_until};
-use crate::support::{Perfctl, Signal};
+use crate::support::{Perfctl, Signal, skip};
 use perfctl::demo::Demo;
 use perfctl::metrics::{Outcome, read_result};
 
@@ -141,7 +141,7 @@ fn a_full_disk_does_not_stop_the_load() {
         .current_dir(dir.path())
         .output();
     if !possible.is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: a file system of its own needs root and `unshare`");
+        skip("a file system of its own needs root and `unshare`");
         return;
     }
     let (demo, url) = target(0);

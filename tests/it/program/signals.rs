@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::support::scenario::{count, outcomes, target, wait_until};
-use crate::support::{Fault, Misbehaving, Perfctl, Running, Signal, Terminal};
+use crate::support::{Fault, Misbehaving, Perfctl, Running, Signal, Terminal, skip};
 use perfctl::demo::Demo;
 use perfctl::metrics::{Outcome, read_result};
 
@@ -124,7 +124,7 @@ fn a_terminal_that_is_closed_stops_the_run_and_the_result_is_stored() {
     let mut setsid = std::process::Command::new("setsid");
     let tried = setsid.arg("--version").output();
     if !tried.is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: a session of its own needs `setsid`");
+        skip("a session of its own needs `setsid`");
         return;
     }
     for options in ["", "--format json --repeat 2"] {

@@ -17,3 +17,10 @@ pub use servers::{
     serving,
 };
 pub use terminal::Terminal;
+
+/// Says that a test, or a row of one, cannot run on this machine, and why. In CI, that fails the test.
+#[track_caller]
+pub fn skip(why: &str) {
+    assert!(std::env::var_os("CI").is_none(), "cannot run here: {why}");
+    eprintln!("SKIPPED: {why}");
+}

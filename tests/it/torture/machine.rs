@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::support::servers::calibrated::serve;
-use crate::support::{Fault, Misbehaving, Perfctl};
+use crate::support::{Fault, Misbehaving, Perfctl, skip};
 use crate::torture::cases::{bomb, gzipped, large_header};
 
 /// Runs an endpoint 30 times, five users at once, and returns the most memory it took and the
@@ -81,18 +81,13 @@ impl Namespace {
         let script = format!("ip netns add {name} && ip netns exec {name} sh -c '{setup}'");
         let made = Command::new("sh").args(["-c", &script]).output();
         let namespace = Self(name);
-        match made {
-            Ok(output) if output.status.success() => Some(namespace),
-            Ok(output) => {
-                let why = String::from_utf8_lossy(&output.stderr).into_owned();
-                eprintln!("SKIPPED row {row}: no network namespace: {}", why.trim());
-                None
-            }
-            Err(error) => {
-                eprintln!("SKIPPED row {row}: no network namespace: {error}");
-                None
-            }
-        }
+        let why = match made {
+            Ok(output) if output.status.success() => return Some(namespace),
+            Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            Err(error) => error.to_string(),
+        };
+        skip(&format!("row {row}: no network namespace: {why}"));
+        None
     }
 
     fn run(&self, script: &str, dir: &std::path::Path) -> String {
@@ -190,7 +185,7 @@ impl FifthOfACore {
             true => make("/sys/fs/cgroup", &second),
             false => make("/sys/fs/cgroup/cpu", &first),
         };
-        made.inspect_err(|error| eprintln!("SKIPPED row 39: no control group: {error}"))
+        made.inspect_err(|error| skip(&format!("row 39: no control group: {error}")))
             .ok()
     }
 }
