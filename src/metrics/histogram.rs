@@ -186,6 +186,24 @@ impl SparseHistogram {
         values
     }
 
+    /// One of them; `None` when nothing was recorded.
+    pub fn percentile(&self, percentile: Percentile) -> Option<f64> {
+        self.percentiles(&[percentile]).first().copied()
+    }
+
+    /// What [`Histogram::standard_deviation`] says.
+    pub fn standard_deviation(&self) -> Option<f64> {
+        let n = self.count();
+        if n < 2 {
+            return None;
+        }
+        let mean = self.mean()?;
+        let squares = self
+            .iter()
+            .map(|(lowest, count)| (middle_of_bucket(lowest) - mean).powi(2) * count as f64);
+        Some((squares.sum::<f64>() / (n - 1) as f64).sqrt())
+    }
+
     /// The exact mean; `None` when empty.
     pub fn mean(&self) -> Option<f64> {
         (!self.is_empty()).then(|| self.sum_us as f64 / self.count() as f64)
@@ -466,6 +484,7 @@ mod tests {
             let one_by_one: Vec<f64> = ascending.iter().filter_map(|p| dense.percentile(*p)).collect();
             prop_assert_eq!(sparse.percentiles(&ascending), one_by_one);
             prop_assert_eq!(sparse.mean(), dense.mean());
+            prop_assert_eq!(sparse.standard_deviation(), dense.standard_deviation());
         }
 
         #[test]

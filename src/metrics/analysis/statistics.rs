@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::metrics::{
-    Cell, ComponentCounts, EndpointResult, FailureCounts, Histogram, HttpVersion, Outcome,
-    RunResult, SparseHistogram,
+    Cell, ComponentCounts, EndpointResult, FailureCounts, HttpVersion, Outcome, RunResult,
+    SparseHistogram,
 };
 use crate::plan::{Metric, Percentile};
 
@@ -85,7 +85,7 @@ pub struct Summary {
     pub components: BTreeMap<String, ComponentSummary>,
     /// The planned requests that did not succeed, by how they ended.
     pub failure_counts: FailureCounts,
-    response: Histogram,
+    response: SparseHistogram,
     component_cells: BTreeMap<String, ComponentCounts>,
 }
 
@@ -125,33 +125,29 @@ pub struct ComponentSummary {
     pub hit_ratio: Option<f64>,
 }
 
+/// The percentiles of a [`Latency`], ascending.
+const PERCENTS: [f64; 6] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9];
+
 impl Latency {
-    fn of(histogram: &Histogram) -> Self {
-        let percentile = |percent| histogram.percentile(Percentile::new(percent)?);
+    fn of(times: &SparseHistogram) -> Self {
+        let percentiles = PERCENTS.into_iter().filter_map(Percentile::new);
+        let values = times.percentiles(&percentiles.collect::<Vec<_>>());
+        let [p50, p75, p90, p95, p99, p99_9] = std::array::from_fn(|at| values.get(at).copied());
+        let exact = |us: u64| (!times.is_empty()).then_some(us as f64);
         Self {
-            count: histogram.count(),
-            min: histogram.min(),
-            mean: histogram.mean(),
-            standard_deviation: histogram.standard_deviation(),
-            p50: percentile(50.0),
-            p75: percentile(75.0),
-            p90: percentile(90.0),
-            p95: percentile(95.0),
-            p99: percentile(99.0),
-            p99_9: percentile(99.9),
-            max: histogram.max(),
+            count: times.count(),
+            min: exact(times.min_us),
+            mean: times.mean(),
+            standard_deviation: times.standard_deviation(),
+            p50,
+            p75,
+            p90,
+            p95,
+            p99,
+            p99_9,
+            max: exact(times.max_us),
         }
     }
-
-    fn of_sparse(sparse: &SparseHistogram) -> Self {
-        Self::of(&dense(&[sparse]))
-    }
-}
-
-fn dense(parts: &[&SparseHistogram]) -> Histogram {
-    let mut histogram = Histogram::default();
-    parts.iter().for_each(|part| histogram.add(part));
-    histogram
 }
 
 fn share(part: u64, whole: u64) -> Option<f64> {
@@ -167,13 +163,14 @@ impl Summary {
         let interrupted = cell.count(|outcome| outcome == Outcome::Interrupted);
         let finished = successes + failures;
         let unavailable = cell.count(Outcome::is_unavailable);
-        let response = dense(&[&cell.response, &cell.censored]);
+        let mut response = cell.response.clone();
+        response.merge(&cell.censored);
         let components = cell
             .components
             .iter()
             .map(|(name, component)| {
                 let summary = ComponentSummary {
-                    time_us: Latency::of_sparse(&component.time),
+                    time_us: Latency::of(&component.time),
                     hit_ratio: share(component.hits, component.hits + component.misses),
                 };
                 (name.clone(), summary)
@@ -196,14 +193,14 @@ impl Summary {
             error_rate: share(failures, finished),
             availability: share(finished - unavailable, finished),
             response_us: Latency::of(&response),
-            service_us: Latency::of_sparse(&cell.service),
-            ttfb_us: Latency::of_sparse(&cell.ttfb),
-            download_us: Latency::of_sparse(&cell.download),
-            dns_us: Latency::of_sparse(&cell.dns),
-            connect_us: Latency::of_sparse(&cell.connect),
-            tls_us: Latency::of_sparse(&cell.tls),
-            scheduling_delay_us: Latency::of_sparse(&cell.scheduling_delay),
-            failed_us: Latency::of_sparse(&cell.failed),
+            service_us: Latency::of(&cell.service),
+            ttfb_us: Latency::of(&cell.ttfb),
+            download_us: Latency::of(&cell.download),
+            dns_us: Latency::of(&cell.dns),
+            connect_us: Latency::of(&cell.connect),
+            tls_us: Latency::of(&cell.tls),
+            scheduling_delay_us: Latency::of(&cell.scheduling_delay),
+            failed_us: Latency::of(&cell.failed),
             bytes_in: cell.bytes_in,
             bytes_out: cell.bytes_out,
             connections: cell.connections,
@@ -240,7 +237,7 @@ impl Summary {
                 percentile,
             } => {
                 let times = &self.component_cells.get(component)?.time;
-                dense(&[times]).percentile(*percentile)
+                times.percentile(*percentile)
             }
             Metric::HitRatio { component } => self.components.get(component)?.hit_ratio,
         }

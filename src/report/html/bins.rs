@@ -1,6 +1,6 @@
 //! A run in equal parts of its time, as charts show it.
 
-use crate::metrics::{Histogram, Outcome, RunResult, SparseHistogram};
+use crate::metrics::{Outcome, RunResult, SparseHistogram};
 use crate::plan::Percentile;
 
 /// The lengths that a bin may have; s.
@@ -37,11 +37,11 @@ impl Bin {
         self.end_s - self.start_s
     }
 
-    /// Percentiles of the response time; us, `None` without requests.
-    pub(super) fn percentiles_us<const N: usize>(&self, percents: [f64; N]) -> [Option<f64>; N] {
-        let mut histogram = Histogram::default();
-        histogram.add(&self.response);
-        percents.map(|percent| histogram.percentile(Percentile::new(percent)?))
+    /// Percentiles of the response time, which ascend; us, `None` without requests.
+    pub(super) fn percentiles_us<const N: usize>(&self, ascending: [f64; N]) -> [Option<f64>; N] {
+        let percentiles: Vec<_> = ascending.into_iter().filter_map(Percentile::new).collect();
+        let values = self.response.percentiles(&percentiles);
+        std::array::from_fn(|at| values.get(at).copied())
     }
 }
 

@@ -4,7 +4,7 @@ use super::axis::{Axis, percent_label};
 use super::frame::{DataTable, Frame};
 use super::svg::{WIDTH, coordinate, line};
 use super::timeline::{GRAY, P50, P95};
-use crate::metrics::{Cell, Histogram, SparseHistogram};
+use crate::metrics::{Cell, SparseHistogram};
 use crate::plan::Percentile;
 use crate::units::format_latency_us;
 
@@ -17,14 +17,14 @@ const LABELS: [f64; 7] = [0.0, 50.0, 90.0, 99.0, 99.9, 99.99, 99.999];
 
 /// A curve to be drawn.
 struct Curve {
-    histogram: Histogram,
+    histogram: SparseHistogram,
 }
 
 impl Curve {
     fn of(parts: &[&SparseHistogram]) -> Option<Self> {
-        let mut histogram = Histogram::default();
-        parts.iter().for_each(|part| histogram.add(part));
-        (histogram.count() > 0).then_some(Self { histogram })
+        let mut histogram = SparseHistogram::default();
+        parts.iter().for_each(|part| histogram.merge(part));
+        (!histogram.is_empty()).then_some(Self { histogram })
     }
 
     /// The largest quantile with enough values beyond it; 0..1.
