@@ -22,6 +22,7 @@ use std::fmt;
 
 pub use contents::{Focus, LEAST_COLUMNS, Report, ReportedRun, Reporter};
 pub use export::{locust_csv_paths, write_locust_csv};
+pub use html::{page_paths, write_page_folder};
 pub use text::{DEFAULT_COLUMNS, is_ascii_wanted, on_screen, terminal_columns, wrap};
 
 /// A format that `--format` and `--write` accept.

@@ -21,6 +21,8 @@ pub struct Recovery {
     pub base: String,
     /// Name of the stage that follows the surge.
     pub stage: String,
+    /// When the surge ended, from the start of the load; s.
+    pub surge_end_s: f64,
     /// From the end of the surge until p95 and error rate were back at their earlier level and
     /// stayed there for 5 s; s. `None` when the service did not recover while it was watched.
     pub recovery_time_s: Option<f64>,
@@ -56,6 +58,7 @@ pub(super) fn all(result: &RunResult) -> Vec<Recovery> {
             Some(Recovery {
                 base: load.stages[base].name.clone(),
                 stage: load.stages[stage].name.clone(),
+                surge_end_s: surge_end_us as f64 / 1e6,
                 recovery_time_s: time_to_recover(&seconds, watched_s, limits),
                 is_conclusive: watched_s >= STRETCH_S + STEADY_S,
             })

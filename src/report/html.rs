@@ -13,37 +13,71 @@ mod svg;
 mod timeline;
 
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use minijinja::Environment;
 use minijinja::value::Serde;
 
-use self::page::Page;
+use self::page::{Limits, Page, STYLE, STYLE_FILE, Style};
 use super::contents::{Report, Reporter};
+use crate::error::Error;
+use crate::metrics::write_file;
 
 /// The template of the page. Its name makes minijinja escape what it shows.
 const TEMPLATE: (&str, &str) = ("page.html", include_str!("html/page.html"));
+/// The size of a page, above which less of the details is shown.
+const MAX_BYTES: usize = 500_000;
+
 /// Writes the report as a page.
 pub(super) struct HtmlReporter;
 
 impl Reporter for HtmlReporter {
     fn report(&self, report: &Report, _columns: usize, out: &mut dyn Write) -> io::Result<()> {
-        let mut environment = Environment::new();
-        let (name, template) = TEMPLATE;
-        environment
-            .add_template(name, template)
-            .and_then(|()| {
-                environment
-                    .get_template(name)?
-                    .render(Serde(Page::of(report)))
-            })
-            .map_err(io::Error::other)
-            .and_then(|page| out.write_all(page.as_bytes()))
+        write_page(report, Style::Inside, out)
     }
+}
+
+/// The files of a report as a page in this folder.
+pub fn page_paths(folder: &Path) -> [PathBuf; 2] {
+    ["index.html", STYLE_FILE].map(|name| folder.join(name))
+}
+
+/// Writes the report as a page with its style in a file beside it, for servers that forbid styles in pages.
+///
+/// # Errors
+/// If a file cannot be written.
+pub fn write_page_folder(report: &Report, folder: &Path) -> Result<(), Error> {
+    let [page, style] = page_paths(folder);
+    write_file(&style, |out| out.write_all(STYLE.as_bytes()))?;
+    write_file(&page, |out| write_page(report, Style::Beside, out))
+}
+
+fn write_page(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut environment = Environment::new();
+    let (name, template) = TEMPLATE;
+    let page = environment.add_template(name, template).and_then(|()| {
+        let template = environment.get_template(name)?;
+        let mut page = String::new();
+        for limits in Limits::ALL {
+            page = template.render(Serde(Page::of(report, style, limits)))?;
+            if page.len() <= MAX_BYTES {
+                break;
+            }
+        }
+        Ok(page)
+    });
+    page.map_err(io::Error::other)
+        .and_then(|page| out.write_all(page.as_bytes()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU16;
+    use std::time::Duration;
+
     use super::*;
+    use crate::metrics::{Example, Outcome, Tick, fixture as metrics};
+    use crate::plan::Stage;
     use crate::report::fixture;
 
     fn page(report: &Report) -> String {
@@ -76,6 +110,57 @@ mod tests {
             assert!(
                 !page.contains("NaN") && !page.contains("undefined"),
                 "{page}"
+            );
+        }
+    }
+
+    /// A run of this length: each endpoint gets a request from time to time, of which one in seven fails, with a
+    /// text of its own.
+    fn long(endpoints: usize, seconds: u64, every_s: u64) -> Report {
+        let names: Vec<String> = (0..endpoints)
+            .map(|i| format!("GET /api/v2/tenants/orders/{i:04}"))
+            .collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut tick = Tick::default();
+        for second in 0..seconds {
+            let in_turn = (0..endpoints as u64).filter(|i| (second + i).is_multiple_of(every_s));
+            for endpoint in in_turn {
+                let outcome = match (second + endpoint) % 7 {
+                    0 => Outcome::Http5xx,
+                    _ => Outcome::Ok,
+                };
+                let response_us = 2_000 + (second * 7919 + endpoint * 104_729) % 90_000;
+                let mut sample =
+                    metrics::sample(endpoint as u16, outcome, second * 1_000_000, response_us);
+                if outcome != Outcome::Ok {
+                    sample.status = NonZeroU16::new(500 + (second % 90) as u16);
+                    tick.examples.push(Example {
+                        endpoint: sample.endpoint,
+                        cause: sample.cause(),
+                        texts: format!("no stock of {second} in {endpoint}: {}", "x".repeat(1_000))
+                            .into(),
+                    });
+                }
+                tick.samples.push(sample);
+            }
+        }
+        let stage = Stage {
+            ramp: Duration::ZERO,
+            duration: Duration::from_secs(seconds),
+            ..metrics::stage()
+        };
+        fixture::report(metrics::of_stages(&names, vec![stage], tick), None)
+    }
+
+    #[test]
+    fn a_page_stays_small_however_much_there_is_to_show() {
+        // The last one has more than 10,000 texts of errors.
+        for (endpoints, seconds, every_s) in [(20, 4 * 3_600, 10), (1_000, 20, 1), (110, 700, 1)] {
+            let page = page(&long(endpoints, seconds, every_s));
+            let size = page.len();
+            assert!(
+                size < 500_000,
+                "{endpoints} endpoints, {seconds} s: {size} bytes"
             );
         }
     }

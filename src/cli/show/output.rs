@@ -13,7 +13,7 @@ use crate::metrics::{check_writable, write_file};
 use crate::plan::Load;
 use crate::report::{
     DEFAULT_COLUMNS, FORMATS, LEAST_COLUMNS, Report, ReportFormat, by_name, is_ascii_wanted,
-    locust_csv_paths, on_screen, terminal_columns, write_locust_csv,
+    locust_csv_paths, on_screen, page_paths, terminal_columns, write_locust_csv, write_page_folder,
 };
 use crate::units::{format_duration, trim_float};
 
@@ -48,6 +48,11 @@ pub struct FormatArgs {
     /// users, their spawn rate, and the run time
     #[arg(long, env = "PERFCTL_HTML", value_name = "FILE")]
     html: Option<String>,
+
+    /// Also write that page as DIR/index.html with its style beside it, for servers that forbid styles in
+    /// pages, as Jenkins does
+    #[arg(long, env = "PERFCTL_HTML_DIR", value_name = "DIR")]
+    html_dir: Option<PathBuf>,
 
     /// The name of k6 for `--write k6=FILE`
     #[arg(long, value_name = "FILE", hide = true)]
@@ -98,7 +103,8 @@ impl FormatArgs {
         let csv = self.csv.iter().flat_map(|prefix| locust_csv_paths(prefix));
         let files = self.files(load).map(|file| file.path);
         let mut known = BTreeSet::new();
-        for path in files.chain(csv) {
+        let page = self.html_dir.iter().flat_map(|folder| page_paths(folder));
+        for path in files.chain(csv).chain(page) {
             if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
                 fs::create_dir_all(folder).map_err(|source| Error::Write {
                     path: folder.to_owned(),
@@ -149,7 +155,9 @@ impl FormatArgs {
         let is_full = self.csv_full_history;
         let csv = self.csv.iter();
         let csv = csv.map(|prefix| write_locust_csv(&report.result, prefix, is_full));
-        files.into_iter().chain(csv).collect()
+        let page = self.html_dir.iter();
+        let page = page.map(|folder| write_page_folder(report, folder));
+        files.into_iter().chain(csv).chain(page).collect()
     }
 
     fn print_report(&self, report: &Report, out: &mut dyn Write) -> Result<(), Error> {

@@ -35,6 +35,14 @@ impl RunResult {
         sum / self.health.len().max(1) as f64
     }
 
+    /// Each second of the run: whether the load generator was above a limit that makes a run INVALID if that
+    /// lasts for 5 s.
+    pub fn overloaded_seconds(&self) -> impl Iterator<Item = bool> {
+        self.health.iter().map(|second| {
+            second.cpu_share > CPU[1] || second.busiest_worker_share > WORKER_LIMITS[1]
+        })
+    }
+
     /// Everything that is wrong with the load generator's health. CPU, loop lag and scheduling
     /// delay count only where the load was measured: a generator that struggles during the ramp
     /// affects no number that is graded.

@@ -2,8 +2,7 @@
 
 use super::axis::round_up;
 use super::frame::{Frame, Mark};
-use super::svg::{Pen, WIDTH, line, rectangle};
-use super::timeline::{GRAY, GREEN, P50, RED};
+use super::svg::{GRAY, GREEN, P50, Pen, RED, WIDTH, line, rectangle};
 use crate::comparison::{Decision, Row};
 use crate::plan::Metric;
 use crate::units::{format_counted, trim_float};

@@ -2,8 +2,7 @@
 
 use super::axis::{Axis, percent_label};
 use super::frame::{DataTable, Frame};
-use super::svg::{WIDTH, coordinate, line};
-use super::timeline::{GRAY, P50, P95};
+use super::svg::{GRAY, P50, P95, WIDTH, coordinate, line};
 use crate::metrics::{Cell, SparseHistogram};
 use crate::plan::Percentile;
 use crate::units::format_latency_us;

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::axis::{Axis, time_labels};
-use super::svg::{Pen, WIDTH, coordinate, rectangle};
+use super::svg::{GRAY, Pen, RED, WIDTH, coordinate, rectangle};
 use crate::metrics::RunResult;
 use crate::report::text::markup;
 
@@ -12,6 +12,8 @@ use crate::report::text::markup;
 const TOP: u32 = 14;
 /// The space below a chart for its labels.
 const BOTTOM: u32 = 20;
+/// The height of the marks of seconds in which the load generator was overloaded.
+const OVERLOADED: f64 = 4.0;
 /// The most rows of a table of data.
 const MAX_ROWS: usize = 60;
 
@@ -22,9 +24,18 @@ pub(super) struct Frame {
     height: u32,
     inner: String,
     outer: String,
-    keys: Vec<(String, Pen)>,
+    keys: Vec<Key>,
+    shades: String,
     table: Option<DataTable>,
     is_timeline: bool,
+}
+
+/// What a line or an area stands for.
+struct Key {
+    name: String,
+    pen: Pen,
+    /// How opaque the area is; `None` for a line.
+    opacity: Option<f64>,
 }
 
 /// The data of a chart as a table.
@@ -45,6 +56,7 @@ impl Frame {
             inner: String::new(),
             outer: String::new(),
             keys: Vec::new(),
+            shades: String::new(),
             table: None,
             is_timeline: false,
         }
@@ -104,6 +116,16 @@ impl Frame {
             );
             self.inner.insert_str(0, &ramps);
         }
+        let mut overloaded = String::new();
+        for (second, is_overloaded) in result.overloaded_seconds().enumerate() {
+            let start = second as f64 / total_s;
+            if is_overloaded && start < 1.0 {
+                let width = (1.0 / total_s).min(1.0 - start) * WIDTH;
+                let top = self.height() - OVERLOADED;
+                overloaded += &rectangle(start * WIDTH, top, width, OVERLOADED);
+            }
+        }
+        self.area("load generator overloaded", RED, 1.0, &overloaded);
         self.x_labels(
             time_labels(total_s)
                 .into_iter()
@@ -137,6 +159,27 @@ impl Frame {
         );
     }
 
+    /// A bracket at the top of the chart, from one share of the width to another, and its text.
+    pub(super) fn bracket(&mut self, from: f64, to: f64, text: &str) {
+        let [from, to] = [from, to].map(|share| share.clamp(0.0, 1.0));
+        let path = format!(
+            "M{0} 12V6H{1}V12",
+            coordinate(from * WIDTH),
+            coordinate(to * WIDTH)
+        );
+        let pen = Pen { dashes: "", ..GRAY };
+        let _ = write!(self.inner, "<path {} d=\"{path}\"/>", pen.attributes());
+        let (x, anchor) = match from {
+            ..0.6 => (from, "start"),
+            _ => (to, "end"),
+        };
+        let (x, y, text) = (coordinate(x * 100.0), TOP + 24, markup(text));
+        let _ = write!(
+            self.outer,
+            "<text class=\"label\" x=\"{x}%\" y=\"{y}\" text-anchor=\"{anchor}\">{text}</text>"
+        );
+    }
+
     /// Text over the chart, at its left edge.
     pub(super) fn text_at(&mut self, y: f64, text: &str) {
         let (y, text) = (coordinate(y + f64::from(TOP)), markup(text));
@@ -158,9 +201,7 @@ impl Frame {
             return;
         }
         let _ = write!(self.inner, "<path {} d=\"{path}\"/>", pen.attributes());
-        if !name.is_empty() {
-            self.keys.push((name.to_owned(), pen));
-        }
+        self.key(name, pen, None);
     }
 
     /// An area, and its name in the key. An empty path is left out.
@@ -173,9 +214,32 @@ impl Frame {
             self.inner,
             "<path class=\"{class} area\" d=\"{path}\" fill=\"{color}\" fill-opacity=\"{opacity}\"/>"
         );
+        self.key(name, pen, Some(opacity));
+    }
+
+    fn key(&mut self, name: &str, pen: Pen, opacity: Option<f64>) {
         if !name.is_empty() {
-            self.keys.push((name.to_owned(), pen));
+            let name = name.to_owned();
+            self.keys.push(Key { name, pen, opacity });
         }
+    }
+
+    /// The shades of an area in the key, from faint to full, and what they stand for.
+    pub(super) fn shades(&mut self, shades: &[(Pen, f64)], text: &str) {
+        let mut squares = String::new();
+        for (i, (Pen { class, color, .. }, opacity)) in shades.iter().enumerate() {
+            let x = i * 10;
+            let _ = write!(
+                squares,
+                "<rect class=\"{class} area\" x=\"{x}\" width=\"10\" height=\"10\" fill=\"{color}\" \
+                 fill-opacity=\"{opacity}\"/>"
+            );
+        }
+        let (width, text) = (shades.len() * 10, markup(text));
+        self.shades = format!(
+            " <span class=\"key\"><svg width=\"{width}\" height=\"10\" aria-hidden=\"true\">{squares}</svg> \
+             {text}</span>"
+        );
     }
 
     /// A mark that keeps its shape: at a share of the width, and a height.
@@ -206,6 +270,7 @@ impl Frame {
             inner,
             outer,
             keys,
+            shades,
             table,
             is_timeline,
         } = self;
@@ -217,15 +282,10 @@ impl Frame {
             ""
         };
         let mut html = format!("<figure class=\"chart\"{crosshair}><figcaption><b>{title}</b>");
-        for (name, pen) in keys {
-            let _ = write!(
-                html,
-                " <span class=\"key\"><svg width=\"22\" height=\"8\" aria-hidden=\"true\"><path {} \
-                 d=\"M1 4h20\"/></svg> {}</span>",
-                pen.attributes(),
-                markup(&name)
-            );
+        for key in keys {
+            html += &key.html();
         }
+        html += &shades;
         let whole = height + TOP + BOTTOM;
         let _ = write!(
             html,
@@ -238,6 +298,22 @@ impl Frame {
             html += &table.html();
         }
         html + "</figure>"
+    }
+}
+
+impl Key {
+    fn html(&self) -> String {
+        let (Pen { class, color, .. }, name) = (self.pen, markup(&self.name));
+        let sample = match self.opacity {
+            None => format!("<path {} d=\"M1 4h20\"/>", self.pen.attributes()),
+            Some(opacity) => format!(
+                "<rect class=\"{class} area\" x=\"6\" width=\"10\" height=\"8\" fill=\"{color}\" \
+                 fill-opacity=\"{opacity}\"/>"
+            ),
+        };
+        format!(
+            " <span class=\"key\"><svg width=\"22\" height=\"8\" aria-hidden=\"true\">{sample}</svg> {name}</span>"
+        )
     }
 }
 

@@ -5,7 +5,7 @@ use super::bins::{bins, total_s};
 use super::frame::Frame;
 use super::svg::{Pen, WIDTH, rectangle};
 use crate::metrics::{RunResult, middle_of_bucket};
-use crate::units::format_latency_us;
+use crate::units::{format_count, format_latency_us};
 
 /// The most columns.
 const COLUMNS: usize = 120;
@@ -28,7 +28,7 @@ pub(super) fn heatmap(result: &RunResult) -> Option<String> {
     let extremes =
         extremes.flat_map(|bin| [bin.response.min_us as f64, bin.response.max_us as f64]);
     let axis = Axis::log(extremes)?;
-    let mut frame = Frame::new("heatmap", "Response times of all requests", 220);
+    let mut frame = Frame::new("heatmap", "Heatmap of response times", 220);
     frame.time_axis(result, total_s);
     let height = frame.height();
     let counts: Vec<[u64; ROWS]> = bins
@@ -76,6 +76,8 @@ pub(super) fn heatmap(result: &RunResult) -> Option<String> {
         frame.area("", INK, opacity, path);
     }
     frame.y_axis(&axis, format_latency_us);
+    let shades = LEVELS.map(|opacity| (INK, opacity));
+    frame.shades(&shades, &format!("1 to {} requests", format_count(most)));
     Some(frame.figure(&format!(
             "response times from {} to {}; the darker, the more requests",
             format_latency_us(

@@ -17,22 +17,101 @@ use crate::plan::SloScope;
 use crate::report::contents::{Focus, Report};
 use crate::report::text::harmless;
 use crate::report::view;
-use crate::units::{format_count, format_latency_us};
+use crate::units::{format_count, format_counted, format_latency_us};
 
-const STYLE: &str = include_str!("style.css");
+pub(super) const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
-/// The endpoints that get charts of their own.
-const CHARTED: usize = 30;
-/// The endpoints that get numbers of their own.
-const DETAILED: usize = 200;
+/// The most rows of a table whose cells carry the titles that narrow screens show instead of its header.
+const CARDS: usize = 100;
+
+/// How much a page shows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// The rows of a table.
+    rows: usize,
+    /// The endpoints that get numbers of their own.
+    detailed: usize,
+    /// The endpoints that get charts of their own.
+    charted: usize,
+    /// The length of a name or a text; characters.
+    characters: usize,
+}
+
+impl Limits {
+    /// From the usual ones to those for results with very many endpoints, or very long names.
+    pub(super) const ALL: [Self; 4] = [
+        Self::of(2_000, 100, 30, 300),
+        Self::of(1_000, 20, 20, 120),
+        Self::of(200, 10, 10, 100),
+        Self::of(50, 3, 3, 60),
+    ];
+
+    const fn of(rows: usize, detailed: usize, charted: usize, characters: usize) -> Self {
+        Self {
+            rows,
+            detailed,
+            charted,
+            characters,
+        }
+    }
+
+    /// A text of the run, harmless and short enough.
+    fn text(self, text: &str) -> String {
+        match text.char_indices().nth(self.characters) {
+            Some((end, _)) => harmless(&text[..end]) + "…",
+            None => harmless(text),
+        }
+    }
+
+    fn table(self, header: Vec<&'static str>, mut rows: Vec<Vec<String>>) -> Table {
+        let left_out = rows.len().saturating_sub(self.rows);
+        rows.truncate(self.rows);
+        Table {
+            header,
+            is_cards: rows.len() <= CARDS,
+            rows: rows
+                .iter()
+                .map(|row| row.iter().map(|cell| self.text(cell)).collect())
+                .collect(),
+            has_total: false,
+            rest: (left_out > 0)
+                .then(|| format!("{} not shown", format_counted(left_out as u64, "row"))),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Table {
+    header: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+    /// Whether narrow screens show each row as a card.
+    is_cards: bool,
+    /// Whether the last row is the sum.
+    has_total: bool,
+    /// How many rows are left out.
+    rest: Option<String>,
+}
+
+/// The file with the style of a page that has none in itself.
+pub(super) const STYLE_FILE: &str = "style.css";
+
+/// Where the style of a page is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Style {
+    /// In the page, together with the script.
+    Inside,
+    /// In a file beside it, for servers that forbid styles and scripts in pages. There is no script.
+    Beside,
+}
 
 /// Everything that the template shows. All texts are escaped there, but for the charts.
 #[derive(Serialize)]
 pub(super) struct Page {
-    pub(super) style: &'static str,
-    pub(super) style_hash: String,
-    pub(super) script: &'static str,
-    pub(super) script_hash: String,
+    style: Option<&'static str>,
+    style_file: &'static str,
+    style_source: String,
+    script: Option<&'static str>,
+    script_source: String,
     verdict: &'static str,
     verdict_class: &'static str,
     scenario: String,
@@ -43,21 +122,18 @@ pub(super) struct Page {
     headline: [String; 2],
     compliance: String,
     slos: Vec<SloRow>,
+    slos_rest: Option<String>,
     changes: Option<Changes>,
-    run_header: Vec<&'static str>,
-    runs: Vec<Vec<String>>,
+    runs: Option<Table>,
     charts: Vec<String>,
-    endpoint_header: Vec<&'static str>,
-    endpoints: Vec<Vec<String>>,
+    endpoints: Table,
     traffic: Vec<String>,
     details: Vec<Details>,
     details_rest: Option<String>,
-    times_header: [&'static str; 10],
-    flow_header: Vec<&'static str>,
-    flows: Vec<Vec<String>>,
+    flows: Option<Table>,
     errors: Vec<[String; 4]>,
     errors_rest: Option<String>,
-    phases: Vec<Vec<String>>,
+    phases: Option<Table>,
     health: Option<String>,
     notes: Vec<String>,
     facts: Vec<[String; 2]>,
@@ -77,8 +153,7 @@ struct SloRow {
 struct Changes {
     sentence: String,
     chart: String,
-    header: Vec<&'static str>,
-    rows: Vec<Vec<String>>,
+    table: Table,
     remarks: Vec<String>,
 }
 
@@ -91,69 +166,84 @@ struct Details {
     class: &'static str,
     sparkline: String,
     charts: String,
-    times: Vec<Vec<String>>,
+    times: Table,
     lines: Vec<String>,
 }
 
 impl Page {
     /// The page of a report.
-    pub(super) fn of(report: &Report) -> Self {
+    pub(super) fn of(report: &Report, style: Style, limits: Limits) -> Self {
+        let is_inside = style == Style::Inside;
+        let source = |text: &str| match is_inside {
+            true => format!("'sha256-{}'", hash(text)),
+            false => "'self'".to_owned(),
+        };
         let (result, grading) = (&report.result, &report.grading);
         let total = result.summary(None, Window::Measured);
         let bins = timeline::of_run(result);
         let (says, reasons) = view::verdict(report);
-        let is_valid = grading.verdict != Verdict::Invalid;
         let (errors, errors_rest) = view::error_table(result);
         let is_run = report.focus == Focus::Run;
         let (details, details_rest) = if is_run {
-            details(report)
+            details(report, limits)
         } else {
             (Vec::new(), None)
         };
+        let (slos, slos_rest) = match is_run {
+            true => slo_rows(report, limits),
+            false => (Vec::new(), None),
+        };
+        let texts = |texts: Vec<String>| texts.iter().map(|text| limits.text(text)).collect();
+        let table = |first, numbers: &[&'static str], rows: Vec<Vec<String>>| {
+            (!rows.is_empty()).then(|| limits.table(header(first, numbers), rows))
+        };
+        let summaries = |of: Vec<(String, Summary)>| -> Vec<Vec<String>> {
+            of.into_iter()
+                .map(|(name, summary)| {
+                    let numbers = view::numbers(&summary).into_iter();
+                    std::iter::once(name).chain(numbers).collect()
+                })
+                .collect()
+        };
+        let runs = report.runs.iter();
+        let runs = runs.map(|run| (run.name.clone(), run.summary.clone()));
+        let phases = view::phases(result).into_iter();
+        let phases = phases.map(|(name, _, summary)| (name, summary));
+        let warnings = report
+            .comparison
+            .iter()
+            .flat_map(|comparison| comparison.warnings.clone());
         Self {
-            style: STYLE,
-            style_hash: hash(STYLE),
-            script: SCRIPT,
-            script_hash: hash(SCRIPT),
+            style: is_inside.then_some(STYLE),
+            style_file: STYLE_FILE,
+            style_source: source(STYLE),
+            script: is_inside.then_some(SCRIPT),
+            script_source: match is_inside {
+                true => source(SCRIPT),
+                false => "'none'".to_owned(),
+            },
             verdict: grading.verdict.name(),
             verdict_class: class_of(grading.verdict),
-            scenario: harmless(&result.run.scenario),
-            profile: harmless(&result.run.profile),
-            says: harmless(&says),
-            reasons: reasons.iter().map(|reason| harmless(reason)).collect(),
-            next_step: view::next_step(report).map(|step| harmless(&step)),
-            headline: view::headline(result).map(|line| harmless(&line)),
+            scenario: limits.text(&result.run.scenario),
+            profile: limits.text(&result.run.profile),
+            says: limits.text(&says),
+            reasons: texts(reasons),
+            next_step: view::next_step(report).map(|step| limits.text(&step)),
+            headline: view::headline(result).map(|line| limits.text(&line)),
             compliance: view::compliance(report),
-            slos: match is_run {
-                true => slo_rows(report, is_valid),
-                false => Vec::new(),
-            },
-            changes: changes(report),
-            run_header: header("run", &view::NUMBERS),
-            runs: report
-                .runs
-                .iter()
-                .map(|run| {
-                    let numbers = view::numbers(&run.summary).into_iter();
-                    std::iter::once(harmless(&run.name))
-                        .chain(numbers)
-                        .collect()
-                })
-                .collect(),
+            slos,
+            slos_rest,
+            changes: changes(report, limits),
+            runs: table("run", &view::NUMBERS, summaries(runs.collect())),
             charts: charts(report, &bins),
-            endpoint_header: header("name", &view::NUMBERS),
-            endpoints: harmless_rows(view::endpoints(result, &total)),
+            endpoints: endpoints(result, &total, limits),
             traffic: [view::traffic(&total), view::connecting(&total)]
                 .into_iter()
                 .flatten()
                 .collect(),
             details,
             details_rest,
-            times_header: [
-                "time", "count", "mean", "min", "p50", "p90", "p95", "p99", "p99.9", "max",
-            ],
-            flow_header: header("name", &view::FLOW_NUMBERS),
-            flows: harmless_rows(view::flows(result)),
+            flows: table("name", &view::FLOW_NUMBERS, view::flows(result)),
             errors: errors
                 .into_iter()
                 .map(|((measured, unmeasured), [what, endpoint], example)| {
@@ -162,27 +252,27 @@ impl Page {
                         other => format!("{} + {}", format_count(measured), format_count(other)),
                     };
                     let example = example.unwrap_or_default();
-                    [what, endpoint, requests, example].map(|cell| harmless(&cell))
+                    [what, endpoint, requests, example].map(|cell| limits.text(&cell))
                 })
                 .collect(),
             errors_rest,
-            phases: view::phases(result)
-                .into_iter()
-                .map(|(name, _, summary)| {
-                    let numbers = view::numbers(&summary).into_iter();
-                    std::iter::once(harmless(&name)).chain(numbers).collect()
-                })
-                .collect(),
+            phases: table("name", &view::NUMBERS, summaries(phases.collect())),
             health: timeline::health(result, &bins),
-            notes: report
-                .comparison
-                .iter()
-                .flat_map(|comparison| comparison.warnings.clone())
-                .chain(view::notes(report))
-                .map(|note| harmless(&note))
-                .collect(),
-            facts: facts(result),
+            notes: texts(warnings.chain(view::notes(report)).collect()),
+            facts: facts(result, limits),
         }
+    }
+}
+
+/// The endpoints, and the sum of them all as the last row.
+fn endpoints(result: &RunResult, total: &Summary, limits: Limits) -> Table {
+    let mut rows = view::endpoints(result, total);
+    let sum = rows.pop();
+    let mut table = limits.table(header("name", &view::NUMBERS), rows);
+    table.rows.extend(sum);
+    Table {
+        has_total: true,
+        ..table
     }
 }
 
@@ -199,57 +289,59 @@ fn header(first: &'static str, numbers: &[&'static str]) -> Vec<&'static str> {
     [&[first], numbers].concat()
 }
 
-fn harmless_rows(rows: Vec<Vec<String>>) -> Vec<Vec<String>> {
-    let cells = |row: Vec<String>| row.iter().map(|cell| harmless(cell)).collect();
-    rows.into_iter().map(cells).collect()
-}
-
 /// The SLOs, those that are missed first.
-fn slo_rows(report: &Report, is_valid: bool) -> Vec<SloRow> {
+fn slo_rows(report: &Report, limits: Limits) -> (Vec<SloRow>, Option<String>) {
+    let is_valid = report.grading.verdict != Verdict::Invalid;
     let mut criteria: Vec<_> = view::slos(report).collect();
     criteria.sort_by(|a, b| {
         a.met
             .cmp(&b.met)
             .then(b.points_lost.total_cmp(&a.points_lost))
     });
-    let rows = criteria.into_iter().map(|criterion| SloRow {
-        name: harmless(&view::criterion_name(criterion)),
-        limit: view::bound(criterion),
-        measured: view::measured(criterion),
-        severity: if is_valid {
-            criterion.severity.name()
-        } else {
-            "not judged"
-        },
-        class: match criterion.severity {
-            _ if !is_valid => "soft",
-            Severity::Success => "good",
-            Severity::Close | Severity::Warning => "warn",
-            Severity::Critical => "bad",
-        },
-        points_lost: match report.grading.score {
-            Some(_) => view::points_lost(criterion),
-            None => String::new(),
-        },
-    });
-    rows.collect()
+    let left_out = criteria.len().saturating_sub(limits.rows);
+    let rest =
+        (left_out > 0).then(|| format!("{} not shown", format_counted(left_out as u64, "SLO")));
+    let rows = criteria
+        .into_iter()
+        .take(limits.rows)
+        .map(|criterion| SloRow {
+            name: limits.text(&view::criterion_name(criterion)),
+            limit: view::bound(criterion),
+            measured: view::measured(criterion),
+            severity: if is_valid {
+                criterion.severity.name()
+            } else {
+                "not judged"
+            },
+            class: match criterion.severity {
+                _ if !is_valid => "soft",
+                Severity::Success => "good",
+                Severity::Close | Severity::Warning => "warn",
+                Severity::Critical => "bad",
+            },
+            points_lost: match report.grading.score {
+                Some(_) => view::points_lost(criterion),
+                None => String::new(),
+            },
+        });
+    (rows.collect(), rest)
 }
 
-fn changes(report: &Report) -> Option<Changes> {
+fn changes(report: &Report, limits: Limits) -> Option<Changes> {
     let comparison = report.comparison.as_ref()?;
     let rows = view::rows(report, comparison);
     Some(Changes {
-        sentence: harmless(&view::comparison_sentence(report)),
+        sentence: limits.text(&view::comparison_sentence(report)),
         chart: changes_chart(&rows).unwrap_or_default(),
-        header: view::change_headers(comparison),
-        rows: harmless_rows(
+        table: limits.table(
+            view::change_headers(comparison),
             rows.iter()
                 .map(|row| view::change_cells(row, comparison))
                 .collect(),
         ),
         remarks: view::comparison_remarks(report)
             .iter()
-            .map(|text| harmless(text))
+            .map(|text| limits.text(text))
             .collect(),
     })
 }
@@ -261,7 +353,7 @@ fn charts(report: &Report, bins: &[Bin]) -> Vec<String> {
     let charts = [
         Some(timeline::load(result, bins)),
         Some(timeline::users(result, bins)),
-        timeline::latency(result, None, bins, "latency"),
+        timeline::latency(result, None, bins, &report.grading.recoveries, "latency"),
         heatmap(result),
         percentile_curve(&cell, &report.baseline, "percentiles"),
     ];
@@ -269,7 +361,7 @@ fn charts(report: &Report, bins: &[Bin]) -> Vec<String> {
 }
 
 /// The endpoints and flows, those in trouble first; and how many are left out.
-fn details(report: &Report) -> (Vec<Details>, Option<String>) {
+fn details(report: &Report, limits: Limits) -> (Vec<Details>, Option<String>) {
     let result = &report.result;
     let mut all: Vec<(usize, Summary, f64)> = (0..result.endpoints.len())
         .map(|position| {
@@ -278,7 +370,7 @@ fn details(report: &Report) -> (Vec<Details>, Option<String>) {
         })
         .collect();
     all.sort_by(|a, b| b.2.total_cmp(&a.2).then(b.1.requests.cmp(&a.1.requests)));
-    let left_out = all.len().saturating_sub(DETAILED);
+    let left_out = all.len().saturating_sub(limits.detailed);
     let rest = (left_out > 0).then(|| {
         format!(
             "{} more are in the table above",
@@ -287,16 +379,16 @@ fn details(report: &Report) -> (Vec<Details>, Option<String>) {
     });
     let details =
         all.iter()
-            .take(DETAILED)
+            .take(limits.detailed)
             .enumerate()
             .map(|(rank, (position, summary, trouble))| {
                 let name = &result.endpoints[*position].endpoint.name;
-                let bins = match rank < CHARTED {
+                let bins = match rank < limits.charted {
                     true => timeline::of_endpoint(result, *position),
                     false => Vec::new(),
                 };
                 let id = format!("latency-{position}");
-                let charts = timeline::latency(result, Some(*position), &bins, &id);
+                let charts = timeline::latency(result, Some(*position), &bins, &[], &id);
                 let sparkline = timeline::sparkline(&bins);
                 let p95 = summary
                     .response_us
@@ -307,13 +399,13 @@ fn details(report: &Report) -> (Vec<Details>, Option<String>) {
                     failures => format!(", {} failed", format_count(failures)),
                 };
                 Details {
-                    name: harmless(name),
+                    name: limits.text(name),
                     is_open: *trouble > 0.0 && rank < 5,
                     state: format!("p95 {p95}{failed}"),
                     class: if *trouble > 0.0 { "bad" } else { "soft" },
                     sparkline: sparkline.unwrap_or_default(),
                     charts: charts.unwrap_or_default(),
-                    times: times(summary),
+                    times: times(summary, limits),
                     lines: [view::traffic(summary), view::connecting(summary)]
                         .into_iter()
                         .flatten()
@@ -341,7 +433,7 @@ fn trouble(report: &Report, position: usize) -> f64 {
 }
 
 /// The parts of the time of an endpoint, a row each.
-fn times(summary: &Summary) -> Vec<Vec<String>> {
+fn times(summary: &Summary, limits: Limits) -> Table {
     let parts = [
         ("response time", &summary.response_us),
         ("service time", &summary.service_us),
@@ -359,7 +451,7 @@ fn times(summary: &Summary) -> Vec<Vec<String>> {
         .into_iter()
         .chain(components)
         .filter(|(_, times)| times.count > 0);
-    rows.map(|(name, times)| {
+    let rows = rows.map(|(name, times)| {
         let values = [
             times.mean,
             times.min,
@@ -371,14 +463,17 @@ fn times(summary: &Summary) -> Vec<Vec<String>> {
             times.max,
         ];
         let values = values.map(|us| us.map_or_else(|| "-".to_owned(), format_latency_us));
-        let head = [harmless(name), format_count(times.count)];
+        let head = [name.to_owned(), format_count(times.count)];
         head.into_iter().chain(values).collect()
-    })
-    .collect()
+    });
+    let header = [
+        "time", "count", "mean", "min", "p50", "p90", "p95", "p99", "p99.9", "max",
+    ];
+    limits.table(header.to_vec(), rows.collect())
 }
 
 /// What was run, where and with what.
-fn facts(result: &RunResult) -> Vec<[String; 2]> {
+fn facts(result: &RunResult, limits: Limits) -> Vec<[String; 2]> {
     let run = &result.run;
     let mut facts = vec![
         ("run", run.id.clone()),
@@ -401,7 +496,7 @@ fn facts(result: &RunResult) -> Vec<[String; 2]> {
     }
     facts
         .into_iter()
-        .map(|(key, value)| [key.to_owned(), harmless(&value)])
+        .map(|(key, value)| [key.to_owned(), limits.text(&value)])
         .collect()
 }
 

@@ -43,6 +43,21 @@ impl Pen {
     }
 }
 
+const fn pen(class: &'static str, color: &'static str, dashes: &'static str) -> Pen {
+    Pen {
+        class,
+        color,
+        dashes,
+    }
+}
+
+pub(super) const P50: Pen = pen("c-blue", "#2563eb", "");
+pub(super) const P95: Pen = pen("c-amber", "#b45309", "6 3");
+pub(super) const P99: Pen = pen("c-rose", "#be123c", "2 3");
+pub(super) const GREEN: Pen = pen("c-green", "#15803d", "");
+pub(super) const RED: Pen = pen("c-red", "#dc2626", "4 2");
+pub(super) const GRAY: Pen = pen("c-gray", "#6b7280", "1 4");
+
 /// A coordinate, to a tenth.
 pub(super) fn coordinate(value: f64) -> String {
     let text = format!("{value:.1}");

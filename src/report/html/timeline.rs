@@ -3,7 +3,8 @@
 use super::axis::Axis;
 use super::bins::{Bin, bins, means};
 use super::frame::{DataTable, Frame, Mark};
-use super::svg::{Pen, WIDTH, line, rectangle};
+use super::svg::{GRAY, GREEN, P50, P95, P99, Pen, RED, WIDTH, line, rectangle};
+use crate::grading::Recovery;
 use crate::metrics::{HealthSample, RunResult, WORKER_LIMITS};
 use crate::plan::{Metric, Model, SloScope};
 use crate::units::{
@@ -23,21 +24,10 @@ const BEYOND: f64 = 4.0;
 /// The most bins of a chart of one endpoint.
 const ENDPOINT_BINS: usize = 80;
 
-const fn pen(class: &'static str, color: &'static str, dashes: &'static str) -> Pen {
-    Pen {
-        class,
-        color,
-        dashes,
-    }
-}
-
-pub(super) const P50: Pen = pen("c-blue", "#2563eb", "");
-pub(super) const P95: Pen = pen("c-amber", "#b45309", "6 3");
-pub(super) const P99: Pen = pen("c-rose", "#be123c", "2 3");
-pub(super) const GREEN: Pen = pen("c-green", "#15803d", "");
-pub(super) const RED: Pen = pen("c-red", "#dc2626", "4 2");
-pub(super) const GRAY: Pen = pen("c-gray", "#6b7280", "1 4");
-const LIMIT: Pen = pen("c-red", "#dc2626", "8 6");
+const LIMIT: Pen = Pen {
+    dashes: "8 6",
+    ..RED
+};
 
 /// The parts of a line through the bins: the middle of each, and what `y` makes of it.
 fn through<'a>(
@@ -70,8 +60,12 @@ fn time(at_s: f64) -> String {
     format_duration(Duration::from_secs_f64(at_s.max(0.0).round()))
 }
 
-fn bin_length(bins: &[Bin]) -> String {
-    time(bins.first().map_or(0.0, Bin::length_s).max(1.0))
+/// A title, and the length of the bins if they are not seconds.
+fn per_bin(title: &str, bins: &[Bin]) -> String {
+    match bins.first().map_or(0.0, Bin::length_s) {
+        ..1.5 => title.to_owned(),
+        length_s => format!("{title}, over {} each", time(length_s)),
+    }
 }
 
 /// Planned and started requests, successes and failures, and dropped arrivals, per second.
@@ -80,11 +74,7 @@ pub(super) fn load(result: &RunResult, bins: &[Bin]) -> String {
     let rate = |bin: &Bin, count: u64| count as f64 / bin.length_s().max(1e-9);
     let highest = bins.iter().map(|bin| rate(bin, bin.planned));
     let axis = Axis::linear(highest.fold(0.0, f64::max));
-    let mut frame = Frame::new(
-        "load",
-        &format!("Load, per second over {}", bin_length(bins)),
-        200,
-    );
+    let mut frame = Frame::new("load", &per_bin("Load per second", bins), 200);
     frame.time_axis(result, total_s);
     frame.y_axis(&axis, format_rate);
     let height = frame.height();
@@ -166,11 +156,12 @@ pub(super) fn users(result: &RunResult, bins: &[Bin]) -> String {
 }
 
 /// Percentiles of the response time over the time, with the limits of the SLOs: of an endpoint (by
-/// position) or of all requests, whose bins these are.
+/// position) or of all requests, whose bins these are, and brackets over the recoveries.
 pub(super) fn latency(
     result: &RunResult,
     endpoint: Option<usize>,
     bins: &[Bin],
+    recoveries: &[Recovery],
     id: &str,
 ) -> Option<String> {
     const PERCENTS: [f64; 3] = [50.0, 95.0, 99.0];
@@ -206,8 +197,7 @@ pub(super) fn latency(
     let axis = Axis::log(values.chain(limits.iter().map(|(_, limit)| *limit)))?;
     percentiles.iter().flatten().flatten().next()?;
     let height = if endpoint.is_some() { 120 } else { 200 };
-    let title = format!("Response time over {}", bin_length(bins));
-    let mut frame = Frame::new(id, &title, height);
+    let mut frame = Frame::new(id, &per_bin("Response time", bins), height);
     frame.time_axis(result, total_s);
     frame.y_axis(&axis, format_latency_us);
     let height = frame.height();
@@ -226,6 +216,14 @@ pub(super) fn latency(
     {
         let y = |i: usize| percentiles[i][k].map(|us| axis.y(us, height));
         frame.line(name, pen, &line(through(bins, total_s, y)));
+    }
+    for recovery in recoveries {
+        if let Some(took_s) = recovery.recovery_time_s {
+            let share = |at_s: f64| at_s / total_s;
+            let end_s = recovery.surge_end_s + took_s;
+            let text = format!("recovered in {} s", trim_float(took_s, 1));
+            frame.bracket(share(recovery.surge_end_s), share(end_s), &text);
+        }
     }
     for bin in bins {
         if let Some(age_us) = bin.longest_censored_us {
