@@ -16,10 +16,11 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use minijinja::Environment;
-use minijinja::value::Serde;
+use minijinja::value::{Serde, Value};
 
 use self::page::{Limits, Page, STYLE, STYLE_FILE, Style};
 use super::contents::{Report, Reporter};
+use super::text::markup;
 use crate::error::Error;
 use crate::metrics::write_file;
 
@@ -52,8 +53,32 @@ pub fn write_page_folder(report: &Report, folder: &Path) -> Result<(), Error> {
     write_file(&page, |out| write_page(report, Style::Beside, out))
 }
 
+/// A sentence as markup: what stands between backticks is code.
+fn sentence(text: &str) -> String {
+    let mut html = String::new();
+    let mut parts = text.split('`').peekable();
+    let mut is_code = false;
+    while let Some(part) = parts.next() {
+        // A backtick that nothing ends is one.
+        if is_code && parts.peek().is_none() {
+            html.push('`');
+            is_code = false;
+        }
+        let part = markup(part);
+        match is_code {
+            true => html.extend(["<code>", &part, "</code>"]),
+            false => html += &part,
+        }
+        is_code = !is_code;
+    }
+    html
+}
+
 fn write_page(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let mut environment = Environment::new();
+    environment.add_filter("sentence", |text: &str| {
+        Value::from_safe_string(sentence(text))
+    });
     let (name, template) = TEMPLATE;
     let page = environment.add_template(name, template).and_then(|()| {
         let template = environment.get_template(name)?;
@@ -150,6 +175,22 @@ mod tests {
             ..metrics::stage()
         };
         fixture::report(metrics::of_stages(&names, vec![stage], tick), None)
+    }
+
+    #[test]
+    fn what_stands_between_backticks_is_code_and_nothing_else_is_markup() {
+        for (text, expected) in [
+            (
+                "use `--rate`, or `a<b`",
+                "use <code>--rate</code>, or <code>a&lt;b</code>",
+            ),
+            ("a ` b", "a ` b"),
+            ("``", "<code></code>"),
+            ("<b>`<i>", "&lt;b&gt;`&lt;i&gt;"),
+            ("", ""),
+        ] {
+            assert_eq!(sentence(text), expected);
+        }
     }
 
     #[test]
