@@ -141,6 +141,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         },
         boot_id: Some("5a1e".into()),
         occasion: None,
+        command: None,
         build: None,
         client: Default::default(),
         insecure: false,

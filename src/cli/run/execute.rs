@@ -15,6 +15,7 @@ use clap::builder::BoolishValueParser;
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
+use super::command_line::command_line;
 use crate::cli::args::out::OutArgs;
 use crate::cli::signals::StopOnSignal;
 use crate::demo::{Behavior, Demo};
@@ -112,6 +113,7 @@ impl ExecuteArgs {
             assume_healthy: self.assume_healthy,
             boot_id: boot_id(),
             occasion: given(&self.occasion),
+            command: Some(command_line(std::env::args_os(), &plan.secrets)),
             build: given(&self.build),
             ..RunInfo::new(plan, directory.id(), &base, started_at, machine())
         };

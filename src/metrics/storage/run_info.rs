@@ -50,6 +50,9 @@ pub struct RunInfo {
     /// job: runs of one occasion share the state of the machine. `None` where the user does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub occasion: Option<String>,
+    /// The command that made it, as it can be pasted into a shell, without secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
     /// Which build of the service was measured, such as a commit, as the user names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,
@@ -184,6 +187,7 @@ impl RunInfo {
             machine,
             boot_id: None,
             occasion: None,
+            command: None,
             build: None,
             client: plan.transport.client,
             insecure: plan.transport.tls.insecure,

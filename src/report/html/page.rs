@@ -488,6 +488,9 @@ fn facts(result: &RunResult, limits: Limits) -> Vec<[String; 2]> {
             ),
         ),
     ];
+    if let Some(command) = &run.command {
+        facts.insert(0, ("command", command.clone()));
+    }
     if let Some(build) = &run.build {
         facts.push(("build", build.clone()));
     }

@@ -210,6 +210,7 @@ pub fn template(shape: &Shape, id: &str, occasion: &str) -> RunResult {
             },
             boot_id: None,
             occasion: Some(occasion.into()),
+            command: None,
             build: None,
             client: Default::default(),
             insecure: false,
