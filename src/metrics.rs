@@ -28,9 +28,9 @@ pub use record::totals::Totals;
 pub use storage::journal::{JournalWriter, recover};
 pub use storage::result::{EndpointResult, RunResult};
 pub use storage::run_dir::{
-    RunDir, check_writable, parse_result, read_result, read_unpacked, stored_runs,
+    RunDir, check_writable, create_file, parse_result, read_result, read_unpacked, stored_runs,
     write_atomically, write_file,
 };
-pub use storage::run_info::{Ending, EndpointInfo, Machine, RunInfo};
+pub use storage::run_info::{Ending, EndpointInfo, Machine, RunInfo, SampleCounts};
 pub use storage::timeline::Interval;
 pub use storage::version::{FileHeader, check_version};

@@ -21,7 +21,7 @@ mod view;
 use std::fmt;
 
 pub use contents::{Focus, LEAST_COLUMNS, Report, ReportedRun, Reporter};
-pub use export::{locust_csv_paths, write_locust_csv};
+pub use export::{RunSamples, SampleLog, locust_csv_paths, write_locust_csv};
 pub use text::{DEFAULT_COLUMNS, is_ascii_wanted, on_screen, terminal_columns, wrap};
 
 /// A format that `--format` and `--write` accept.

@@ -21,7 +21,7 @@ use crate::comparison::{Baseline, Caller, baseline_limits, check_plan};
 use crate::error::{Error, Exit};
 use crate::grading::{FailOn, Grading, Policy, Verdict};
 use crate::metrics::{RunResult, check_writable};
-use crate::report::{FORMATS, Report, plain};
+use crate::report::{FORMATS, Report, SampleLog, plain};
 use crate::units;
 use execute::ExecuteArgs;
 use repeat::{Repeat, Repeats};
@@ -77,6 +77,17 @@ pub struct RunArgs {
     )]
     exit_code_on_error: Option<u8>,
 
+    /// Also write a row for each request to FILE while the load goes on: as JTL if the name ends in
+    /// .jtl or .csv, as lines of JSON if it ends in .jsonl or .json
+    #[arg(
+        long,
+        env = "PERFCTL_SAMPLES",
+        value_name = "FILE",
+        value_parser = SampleLog::parse_path,
+        help_heading = "Output"
+    )]
+    samples: Option<PathBuf>,
+
     #[command(flatten)]
     format: FormatArgs,
 }
@@ -100,7 +111,8 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     if let Some(path) = &args.save_baseline {
         check_writable(path)?;
     }
-    args.format.check_files(Some(&plan.load))?;
+    args.format.check_files(Some(&plan.load), args.samples.as_deref())?;
+    let log = args.samples.as_deref().map(SampleLog::create).transpose()?;
     let policy = Policy {
         fail_on: args.fail_on,
         code_on_error: args.exit_code_on_error,
@@ -113,12 +125,19 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         policy: &policy,
     };
     let repeated = repeats.run(
-        || args.execute.execute(&plan, &policy),
+        || args.execute.execute(&plan, &policy, log.as_ref()),
         |text| args.execute.note(text),
     )?;
     args.print(&repeated.report, out)?;
     if let Some(error) = repeated.unstored {
         return Err(error);
+    }
+    let samples = repeated.report.result.run.samples.as_ref();
+    if let Some((counts, failure)) = samples.and_then(|counts| Some((counts, counts.failure.clone()?))) {
+        return Err(Error::Write {
+            path: PathBuf::from(&counts.file),
+            source: std::io::Error::other(failure),
+        });
     }
     // An INVALID or unfinished run cannot be compared either, and its verdict says why.
     let verdict = repeated.report.grading.verdict;

@@ -8,6 +8,7 @@ mod gitlab;
 mod junit;
 mod k6;
 mod locust;
+mod samples;
 mod seconds;
 mod series;
 mod taurus;
@@ -24,6 +25,7 @@ pub(super) use gitlab::GitlabReporter;
 pub(super) use junit::JunitReporter;
 pub(super) use k6::K6Reporter;
 pub use locust::{locust_csv_paths, write_locust_csv};
+pub use samples::{RunSamples, SampleLog};
 pub(super) use series::{SeriesCsvReporter, SeriesJsonReporter};
 pub(super) use taurus::TaurusReporter;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
 
@@ -89,16 +89,16 @@ impl ReportFile {
 }
 
 impl FormatArgs {
-    /// Checks that all files can be written, and creates the folders that they are to be in. Without
+    /// Checks that all files, and the one that is written `also`, can be written, and creates the folders that they are to be in. Without
     /// the `load`, that of `--html` is not checked, since its name may depend on it.
     ///
     /// # Errors
     /// If one of them cannot be written, or two are the same.
-    pub fn check_files(&self, load: Option<&Load>) -> Result<(), Error> {
+    pub fn check_files(&self, load: Option<&Load>, also: Option<&Path>) -> Result<(), Error> {
         let csv = self.csv.iter().flat_map(|prefix| locust_csv_paths(prefix));
         let files = self.files(load).map(|file| file.path);
         let mut known = BTreeSet::new();
-        for path in files.chain(csv) {
+        for path in files.chain(csv).chain(also.map(Path::to_owned)) {
             if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
                 fs::create_dir_all(folder).map_err(|source| Error::Write {
                     path: folder.to_owned(),
