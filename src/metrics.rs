@@ -13,7 +13,9 @@ mod storage;
 pub use analysis::health::WORKER_LIMITS;
 pub use analysis::knee::{Knee, SweepLevel};
 pub use analysis::statistics::{Latency, Summary, Window};
-pub use histogram::{Histogram, SparseHistogram, lowest_of_bucket, middle_of_bucket};
+pub use histogram::{
+    Histogram, SparseHistogram, bucket_index, highest_of_bucket, lowest_of_bucket, middle_of_bucket,
+};
 pub use record::cell::{Cell, ComponentCounts};
 pub use record::commit::{Commit, CommitCell};
 pub use record::failures::{FLOW_CHECKS, FailureCause, FailureCount, FailureCounts};

@@ -88,6 +88,11 @@ pub const FORMATS: &[ReportFormat] = &[
         reporter: &export::K6Reporter,
     },
     ReportFormat {
+        name: "locust",
+        purpose: "the statistics of Locust as JSON, which it prints with `--json`",
+        reporter: &export::LocustReporter,
+    },
+    ReportFormat {
         name: "series-csv",
         purpose: "a row for each second and endpoint, for spreadsheets, pandas and gnuplot",
         reporter: &export::SeriesCsvReporter,
@@ -96,6 +101,16 @@ pub const FORMATS: &[ReportFormat] = &[
         name: "series-json",
         purpose: "the same as lines of JSON, for jq",
         reporter: &export::SeriesJsonReporter,
+    },
+    ReportFormat {
+        name: "hlog",
+        purpose: "a histogram for each second and endpoint, for the tools of HdrHistogram",
+        reporter: &export::HlogReporter,
+    },
+    ReportFormat {
+        name: "hgrm",
+        purpose: "the distribution of response times, for the plotters of HdrHistogram",
+        reporter: &export::HgrmReporter,
     },
 ];
 

@@ -49,6 +49,10 @@ pub struct FormatArgs {
     #[arg(long, env = "PERFCTL_HTML", value_name = "FILE")]
     html: Option<String>,
 
+    /// Locust's name for `--write locust=NAME.json`
+    #[arg(long, value_name = "NAME", hide = true)]
+    json_file: Option<PathBuf>,
+
     /// The name of k6 for `--write k6=FILE`
     #[arg(long, value_name = "FILE", hide = true)]
     summary_export: Option<PathBuf>,
@@ -120,7 +124,8 @@ impl FormatArgs {
         let summary = self.summary_export.clone();
         let page = load.zip(self.html.as_deref());
         let page = page.map(|(load, name)| expanded(name, load));
-        let files = [("k6", summary), ("html", page)];
+        let statistics = self.json_file.as_deref().map(with_json);
+        let files = [("k6", summary), ("html", page), ("locust", statistics)];
         let files = files.into_iter().filter_map(|(name, path)| {
             let (format, path) = (by_name(name).ok()?, path?);
             Some(ReportFile { format, path })
@@ -133,7 +138,20 @@ impl FormatArgs {
     /// # Errors
     /// If the output fails, unless its reader has gone away, or a file cannot be written.
     pub fn print(&self, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
-        let printed = self.print_report(report, out);
+        self.print_as(&self.format, report, out)
+    }
+
+    /// The same in another format than `--format`.
+    ///
+    /// # Errors
+    /// As [`FormatArgs::print`].
+    pub fn print_as(
+        &self,
+        format: &str,
+        report: &Report,
+        out: &mut dyn Write,
+    ) -> Result<(), Error> {
+        let printed = print_report(format, report, out);
         printed.and(self.write_files(report))
     }
 
@@ -151,20 +169,32 @@ impl FormatArgs {
         let csv = csv.map(|prefix| write_locust_csv(&report.result, prefix, is_full));
         files.into_iter().chain(csv).collect()
     }
+}
 
-    fn print_report(&self, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
-        let reporter = by_name(&self.format).map_err(Error::usage)?.reporter;
-        let columns = terminal_columns(&io::stdout()).max(LEAST_COLUMNS);
-        if self.format == FORMATS[0].name && is_ascii_wanted() {
-            let mut text = Vec::new();
-            return written(reporter.report(report, columns, &mut text))
-                .and_then(|()| print_for_people(out, &String::from_utf8_lossy(&text)));
+fn print_report(format: &str, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
+    let reporter = by_name(format).map_err(Error::usage)?.reporter;
+    let columns = terminal_columns(&io::stdout()).max(LEAST_COLUMNS);
+    if format == FORMATS[0].name && is_ascii_wanted() {
+        let mut text = Vec::new();
+        return written(reporter.report(report, columns, &mut text))
+            .and_then(|()| print_for_people(out, &String::from_utf8_lossy(&text)));
+    }
+    written(
+        reporter
+            .report(report, columns, out)
+            .and_then(|()| out.flush()),
+    )
+}
+
+/// Locust adds the ending to the name.
+fn with_json(name: &Path) -> PathBuf {
+    match name.extension().is_some_and(|ending| ending == "json") {
+        true => name.to_owned(),
+        false => {
+            let mut path = name.as_os_str().to_owned();
+            path.push(".json");
+            path.into()
         }
-        written(
-            reporter
-                .report(report, columns, out)
-                .and_then(|()| out.flush()),
-        )
     }
 }
 

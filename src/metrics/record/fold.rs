@@ -105,7 +105,9 @@ impl Fold {
                     .extend(component.duration_us);
             }
         }
-        let examples = ticks.iter_mut().map(|tick| std::mem::take(&mut tick.examples));
+        let examples = ticks
+            .iter_mut()
+            .map(|tick| std::mem::take(&mut tick.examples));
         for example in examples.flatten() {
             // An example arrives with the sample it belongs to; any cell of that endpoint will do.
             let of_endpoint = groups.of(example.endpoint);

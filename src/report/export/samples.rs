@@ -51,6 +51,8 @@ pub struct RunSamples {
     progress: Arc<Progress>,
     /// How many there are in the plan; the positions after them are flows.
     endpoints: usize,
+    /// Virtual users running (closed model) or requests in flight (open) when the last second ended.
+    users: u32,
     /// Requests of this run so far.
     requests: u64,
     written_before: u64,
@@ -135,6 +137,7 @@ impl SampleLog {
             messages: self.messages.clone(),
             progress: self.progress.clone(),
             endpoints: plan.endpoints.len(),
+            users: 0,
             requests: 0,
             written_before: self.progress.written.load(Ordering::Relaxed),
             has_told: false,
@@ -151,7 +154,9 @@ impl RunSamples {
             waiting => MAX_WAITING.saturating_sub(waiting),
         };
         let mut taken = 0;
-        let users = ticks.iter().map(|tick| tick.users).sum();
+        let now = ticks.iter().map(|tick| tick.users).sum();
+        // Those that ended within the second were running, too.
+        let users = std::mem::replace(&mut self.users, now).max(now).max(1);
         for tick in &mut ticks {
             let is_request = |sample: &&Sample| {
                 usize::from(sample.endpoint) < self.endpoints && sample.outcome.is_started()
@@ -282,7 +287,9 @@ fn write_second(
     let mut write = |piece: &mut Vec<u8>, rows: &mut u64| {
         out.write_all(piece)?;
         piece.clear();
-        progress.written.fetch_add(std::mem::take(rows), Ordering::AcqRel);
+        progress
+            .written
+            .fetch_add(std::mem::take(rows), Ordering::AcqRel);
         Ok::<(), io::Error>(())
     };
     for tick in ticks {

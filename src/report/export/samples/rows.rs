@@ -3,6 +3,7 @@
 //! `docs/reports.md` describes each column and field.
 
 use std::io::Write;
+use std::num::NonZeroU16;
 use std::path::Path;
 
 use http::StatusCode;
@@ -11,6 +12,7 @@ use crate::metrics::{ConnectionSample, Outcome, RunInfo, Sample};
 use crate::plan::{CheckName, Endpoint, Phase, Plan};
 use crate::report::export::cell;
 use crate::report::text::JsonWriter;
+use crate::report::view::error_name;
 
 /// The form of the rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,8 +65,9 @@ struct EndpointTexts {
     url: String,
     /// Its fields in JSON.
     fields: String,
-    /// Of each check: the message of a failure, and a value of JSON.
-    checks: Vec<(String, String)>,
+    checks: Vec<CheckName>,
+    /// Their names as values of JSON.
+    check_names: Vec<String>,
 }
 
 impl RowWriter {
@@ -119,7 +122,12 @@ impl RowWriter {
         users: u32,
     ) -> std::io::Result<()> {
         let at_ms = self.started_ms + sample.intended_us / 1_000;
-        write!(out, "{at_ms},{},{},", sample.response_us / 1_000, texts.label)?;
+        write!(
+            out,
+            "{at_ms},{},{},",
+            sample.response_us / 1_000,
+            texts.label
+        )?;
         match sample.status {
             Some(status) => {
                 let code = StatusCode::from_u16(status.get()).ok();
@@ -135,9 +143,7 @@ impl RowWriter {
         let is_success = sample.outcome == Outcome::Ok;
         write!(out, ",perfctl 1-1,{kind},{is_success},")?;
         if !is_success {
-            let check = sample.check.and_then(|at| texts.checks.get(usize::from(at)));
-            let message = check.map_or(sample.outcome.name(), |(message, _)| message);
-            out.write_all(message.as_bytes())?;
+            out.write_all(texts.failure(sample).as_bytes())?;
         }
         let ttfb_us = sample.ttfb_us.map(|us| us + sample.scheduling_delay_us());
         let connect_us = connection.map_or(0, connect_us);
@@ -160,7 +166,9 @@ impl RowWriter {
         connection: Option<&ConnectionSample>,
         users: u32,
     ) -> std::io::Result<()> {
-        let at = self.phases.partition_point(|(phase, _)| phase.end_us <= sample.intended_us);
+        let at = self
+            .phases
+            .partition_point(|(phase, _)| phase.end_us <= sample.intended_us);
         let phase = self.phases.get(at).or(self.phases.last());
         let phase = phase.map_or("", |(_, fields)| fields);
         let at_us = self.started_ms * 1_000 + sample.intended_us;
@@ -174,9 +182,14 @@ impl RowWriter {
             Some(status) => write!(out, r#""status":{status}"#)?,
             None => out.write_all(br#""status":null"#)?,
         }
-        let check = sample.check.and_then(|at| texts.checks.get(usize::from(at)));
-        let check = check.map_or("null", |(_, json)| json);
-        write!(out, r#","outcome":"{}","check":{check}"#, sample.outcome.name())?;
+        let check = sample.check.map(usize::from);
+        let check = check.and_then(|at| texts.check_names.get(at));
+        let check = check.map_or("null", String::as_str);
+        write!(
+            out,
+            r#","outcome":"{}","check":{check}"#,
+            sample.outcome.name()
+        )?;
         for (name, us) in [
             ("response_ms", Some(sample.response_us)),
             ("service_ms", Some(sample.service_us)),
@@ -212,13 +225,21 @@ impl EndpointTexts {
                 json(&endpoint.name),
                 json(method)
             ),
-            checks: names
-                .map(|name| {
-                    let message = format!("{} {name}", Outcome::CheckFailed.name());
-                    (csv_field(&cell(&message)), json(name))
-                })
-                .collect(),
+            checks: checks.to_vec(),
+            check_names: names.map(|name| json(name)).collect(),
         }
+    }
+
+    /// What failed, as reports name it, as a field of CSV.
+    fn failure(&self, sample: &Sample) -> String {
+        let check = sample.check.and_then(|at| self.checks.get(usize::from(at)));
+        let (key, subject) = match check {
+            Some(CheckName::Key(key)) => (Some(key.as_str()), None),
+            Some(CheckName::Subject(subject)) => (None, Some(subject.as_str())),
+            None => (None, None),
+        };
+        let status = sample.status.map(NonZeroU16::get);
+        csv_field(&cell(&error_name(sample.outcome, key, subject, status)))
     }
 }
 
