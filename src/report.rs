@@ -49,7 +49,7 @@ pub const FORMATS: &[ReportFormat] = &[
     },
     ReportFormat {
         name: "json",
-        purpose: "for programs: every number, and the whole result",
+        purpose: "for programs: the summary in at most 2 MB; every second with `--full`",
         reporter: &json::JsonReporter,
     },
     ReportFormat {

@@ -5,15 +5,15 @@ use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{BoolishValueParser, PossibleValuesParser};
 
 use crate::cli::signals::has_hung_up;
 use crate::error::Error;
 use crate::metrics::{check_writable, write_file};
 use crate::plan::Load;
 use crate::report::{
-    DEFAULT_COLUMNS, FORMATS, LEAST_COLUMNS, Report, ReportFormat, by_name, is_ascii_wanted,
-    locust_csv_paths, on_screen, terminal_columns, write_locust_csv,
+    DEFAULT_COLUMNS, FORMATS, LEAST_COLUMNS, Report, ReportFormat, Reporter, by_name,
+    is_ascii_wanted, locust_csv_paths, on_screen, terminal_columns, write_locust_csv,
 };
 use crate::units::{format_duration, trim_float};
 
@@ -30,6 +30,10 @@ pub struct FormatArgs {
         value_parser = PossibleValuesParser::new(FORMATS.iter().map(|format| format.name)),
     )]
     pub format: String,
+
+    /// With json: every second of each endpoint, and the whole result
+    #[arg(long, env = "PERFCTL_FULL", value_parser = BoolishValueParser::new())]
+    full: bool,
 
     /// Also write the report to FILE, in any format; may be repeated
     #[arg(long = "write", value_name = "FORMAT=FILE", value_parser = ReportFile::parse)]
@@ -78,8 +82,8 @@ impl ReportFile {
         }
     }
 
-    fn write(&self, report: &Report) -> Result<(), Error> {
-        let reporter = self.format.reporter;
+    fn write(&self, report: &Report, is_full: bool) -> Result<(), Error> {
+        let reporter = reporter(self.format, is_full);
         write_file(&self.path, |out| {
             if self.format.name != FORMATS[0].name {
                 return reporter.report(report, DEFAULT_COLUMNS, out);
@@ -97,10 +101,20 @@ impl FormatArgs {
     /// the `load`, that of `--html` is not checked, since its name may depend on it.
     ///
     /// # Errors
-    /// If one of them cannot be written, or two are the same.
+    /// If one of them cannot be written, two are the same, or `--full` has no use.
     pub fn check_files(&self, load: Option<&Load>, also: Option<&Path>) -> Result<(), Error> {
         let csv = self.csv.iter().flat_map(|prefix| locust_csv_paths(prefix));
         let files = self.files(load).map(|file| file.path);
+        let written = self.files.iter().map(|file| file.format);
+        let formats = written
+            .map(|format| format.name)
+            .chain([self.format.as_str()]);
+        if self.full && !formats.into_iter().any(|name| name == "json") {
+            return Err(Error::usage_help(
+                "`--full` is for the format `json`, which is not wanted",
+                "add `--format json`, or `--write json=FILE`",
+            ));
+        }
         let mut known = BTreeSet::new();
         for path in files.chain(csv).chain(also.map(Path::to_owned)) {
             if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
@@ -151,7 +165,7 @@ impl FormatArgs {
         report: &Report,
         out: &mut dyn Write,
     ) -> Result<(), Error> {
-        let printed = print_report(format, report, out);
+        let printed = print_report(format, self.full, report, out);
         printed.and(self.write_files(report))
     }
 
@@ -162,7 +176,7 @@ impl FormatArgs {
     pub fn write_files(&self, report: &Report) -> Result<(), Error> {
         let files: Vec<_> = self
             .files(Some(&report.result.run.load))
-            .map(|file| file.write(report))
+            .map(|file| file.write(report, self.full))
             .collect();
         let is_full = self.csv_full_history;
         let csv = self.csv.iter();
@@ -171,8 +185,18 @@ impl FormatArgs {
     }
 }
 
-fn print_report(format: &str, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
-    let reporter = by_name(format).map_err(Error::usage)?.reporter;
+fn reporter(format: &ReportFormat, is_full: bool) -> &'static dyn Reporter {
+    let full = format.reporter.full().filter(|_| is_full);
+    full.unwrap_or(format.reporter)
+}
+
+fn print_report(
+    format: &str,
+    is_full: bool,
+    report: &Report,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let reporter = reporter(by_name(format).map_err(Error::usage)?, is_full);
     let columns = terminal_columns(&io::stdout()).max(LEAST_COLUMNS);
     if format == FORMATS[0].name && is_ascii_wanted() {
         let mut text = Vec::new();
