@@ -156,7 +156,7 @@ fn the_counts_of_every_file_are_those_of_the_result() {
     );
     assert!(!written(&completed, "console").contains('\u{1b}'));
     assert!(written(&completed, "console").starts_with("FAIL"));
-    assert!(written(&completed, "markdown").starts_with("## FAIL"));
+    assert!(written(&completed, "markdown").starts_with("<!-- perfctl-report -->\n## FAIL"));
 }
 
 /// The fields that `load_performance` of GitLab and scripts around k6 read, and their sense.
