@@ -315,3 +315,68 @@ fn write_second(
     }
     write(&mut piece, &mut rows)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Outcome;
+
+    fn waiting_log() -> (RunSamples, Receiver<Message>) {
+        let (messages, received) = channel();
+        let samples = RunSamples {
+            path: "x.jtl".into(),
+            messages,
+            progress: Arc::new(Progress::default()),
+            endpoints: 1,
+            users: 0,
+            requests: 0,
+            written_before: 0,
+            has_told: false,
+        };
+        (samples, received)
+    }
+
+    fn ticks(count: usize) -> Vec<Tick> {
+        let tick = || Tick {
+            samples: vec![Sample::new(0, Outcome::Ok, 0); count],
+            ..Tick::default()
+        };
+        vec![tick(), tick()]
+    }
+
+    #[test]
+    fn a_disk_that_stands_still_costs_rows_and_no_memory() {
+        let (mut samples, received) = waiting_log();
+        samples.add(ticks(MAX_WAITING / 4));
+        for _ in 0..5 {
+            samples.add(ticks(MAX_WAITING / 3));
+        }
+        let waiting = samples.progress.waiting.load(Ordering::Acquire);
+        assert_eq!(waiting, MAX_WAITING);
+        let sent = received.try_iter().map(|message| match message {
+            Message::Second(ticks, users) => {
+                assert_eq!(users, 1);
+                ticks.iter().map(|tick| tick.samples.len()).sum()
+            }
+            _ => 0,
+        });
+        assert_eq!(sent.sum::<usize>(), MAX_WAITING);
+        drop(received);
+        let counts = samples.finish();
+        let all = 2 * (MAX_WAITING / 4 + 5 * (MAX_WAITING / 3)) as u64;
+        assert_eq!((counts.written, counts.dropped), (0, all));
+    }
+
+    #[test]
+    fn a_whole_second_is_taken_when_nothing_waits_and_only_requests_count() {
+        let (mut samples, _received) = waiting_log();
+        let mut second = ticks(MAX_WAITING);
+        let flow = Sample::new(1, Outcome::Ok, 0);
+        let dropped = Sample::new(0, Outcome::Dropped, 0);
+        second[0].samples.extend([flow, dropped]);
+        samples.add(second);
+        assert_eq!(samples.requests, 2 * MAX_WAITING as u64);
+        let waiting = samples.progress.waiting.load(Ordering::Acquire);
+        assert_eq!(waiting, 2 * MAX_WAITING + 2);
+    }
+}

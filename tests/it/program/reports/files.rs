@@ -16,7 +16,7 @@ flows:
   visit: {weight: 3, steps: [list, {get: /health, name: health}]}
 slo: {error_rate: 1%, throughput_rps: 1}";
 
-const FORMATS: [&str; 10] = [
+const FORMATS: [&str; 13] = [
     "console",
     "json",
     "markdown",
@@ -27,6 +27,9 @@ const FORMATS: [&str; 10] = [
     "k6",
     "series-csv",
     "series-json",
+    "locust",
+    "hlog",
+    "hgrm",
 ];
 
 fn scenario() -> Perfctl {
@@ -209,6 +212,9 @@ fn a_stored_run_writes_the_same_files_as_the_run() {
         "k6",
         "series-csv",
         "series-json",
+        "locust",
+        "hlog",
+        "hgrm",
     ];
     let before = names.map(|name| written(&first, name));
     let csv = first.read("out/locust_stats_history.csv");
