@@ -104,8 +104,8 @@ fn rate_per_s(workers: usize, busy: Duration) -> f64 {
         .expect("a runtime can be created");
     let make_client = move || Ok::<_, Error>(BusySession(busy));
     let stopper = Stopper::default();
-    let run = engine::run(plan.clone(), make_client, &stopper, |ticks, health| {
-        let (mut commit, _) = fold.fold(ticks);
+    let run = engine::run(plan.clone(), make_client, &stopper, |mut ticks, health| {
+        let (mut commit, _) = fold.fold(&mut ticks);
         commit.health = Some(health);
         assert!(journal.commit(commit));
     });

@@ -13,7 +13,9 @@ mod storage;
 pub use analysis::health::WORKER_LIMITS;
 pub use analysis::knee::{Knee, SweepLevel};
 pub use analysis::statistics::{Latency, Summary, Window};
-pub use histogram::{Histogram, SparseHistogram, lowest_of_bucket, middle_of_bucket};
+pub use histogram::{
+    Histogram, SparseHistogram, bucket_index, highest_of_bucket, lowest_of_bucket, middle_of_bucket,
+};
 pub use record::cell::{Cell, ComponentCounts};
 pub use record::commit::{Commit, CommitCell};
 pub use record::failures::{FLOW_CHECKS, FailureCause, FailureCount, FailureCounts};
@@ -28,9 +30,9 @@ pub use record::totals::Totals;
 pub use storage::journal::{JournalWriter, recover};
 pub use storage::result::{EndpointResult, RunResult};
 pub use storage::run_dir::{
-    RunDir, check_writable, parse_result, read_result, read_unpacked, stored_runs,
+    RunDir, check_writable, create_file, parse_result, read_result, read_unpacked, stored_runs,
     write_atomically, write_file,
 };
-pub use storage::run_info::{Ending, EndpointInfo, Machine, RunInfo};
+pub use storage::run_info::{Ending, EndpointInfo, Machine, RunInfo, SampleCounts};
 pub use storage::timeline::Interval;
 pub use storage::version::{FileHeader, check_version};

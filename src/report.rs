@@ -21,7 +21,7 @@ mod view;
 use std::fmt;
 
 pub use contents::{Focus, LEAST_COLUMNS, Report, ReportedRun, Reporter};
-pub use export::{locust_csv_paths, write_locust_csv};
+pub use export::{RunSamples, SampleLog, locust_csv_paths, write_locust_csv};
 pub use html::{page_paths, write_page_folder};
 pub use text::{DEFAULT_COLUMNS, is_ascii_wanted, on_screen, terminal_columns, wrap};
 
@@ -50,7 +50,7 @@ pub const FORMATS: &[ReportFormat] = &[
     },
     ReportFormat {
         name: "json",
-        purpose: "for programs: every number, and the whole result",
+        purpose: "for programs: the summary in at most 2 MB; every second with `--full`",
         reporter: &json::JsonReporter,
     },
     ReportFormat {
@@ -89,6 +89,11 @@ pub const FORMATS: &[ReportFormat] = &[
         reporter: &export::K6Reporter,
     },
     ReportFormat {
+        name: "locust",
+        purpose: "the statistics of Locust as JSON, which it prints with `--json`",
+        reporter: &export::LocustReporter,
+    },
+    ReportFormat {
         name: "series-csv",
         purpose: "a row for each second and endpoint, for spreadsheets, pandas and gnuplot",
         reporter: &export::SeriesCsvReporter,
@@ -97,6 +102,16 @@ pub const FORMATS: &[ReportFormat] = &[
         name: "series-json",
         purpose: "the same as lines of JSON, for jq",
         reporter: &export::SeriesJsonReporter,
+    },
+    ReportFormat {
+        name: "hlog",
+        purpose: "a histogram for each second and endpoint, for the tools of HdrHistogram",
+        reporter: &export::HlogReporter,
+    },
+    ReportFormat {
+        name: "hgrm",
+        purpose: "the distribution of response times, for the plotters of HdrHistogram",
+        reporter: &export::HgrmReporter,
     },
 ];
 

@@ -26,7 +26,7 @@ mod yaml;
 
 pub use compile::compile;
 pub use keys::think_time::parse_wait;
-pub use options::Options;
+pub use options::{LimitOption, Options};
 pub use outline::{
     CheckedFile, EndpointOutline, Outline, ProfileOutline, check_file, embedded_profiles, outline,
     profile_schema, profile_text, profiles, scenario_schema,

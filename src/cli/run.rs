@@ -22,7 +22,7 @@ use crate::comparison::{Baseline, Caller, baseline_limits, check_plan};
 use crate::error::{Error, Exit};
 use crate::grading::{FailOn, Grading, Policy, Verdict};
 use crate::metrics::{RunResult, check_writable};
-use crate::report::{FORMATS, Report, plain};
+use crate::report::{FORMATS, Report, SampleLog, plain};
 use crate::units;
 use execute::ExecuteArgs;
 use repeat::{Repeat, Repeats};
@@ -78,6 +78,17 @@ pub struct RunArgs {
     )]
     exit_code_on_error: Option<u8>,
 
+    /// Also write a row for each request to FILE while the load goes on: as JTL if the name ends in
+    /// .jtl or .csv, as lines of JSON if it ends in .jsonl or .json
+    #[arg(
+        long,
+        env = "PERFCTL_SAMPLES",
+        value_name = "FILE",
+        value_parser = SampleLog::parse_path,
+        help_heading = "Output"
+    )]
+    samples: Option<PathBuf>,
+
     #[command(flatten)]
     format: FormatArgs,
 }
@@ -88,7 +99,8 @@ pub struct RunArgs {
 /// What kept it from being run or stored. A verdict is not an error; it becomes the exit code.
 pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let gate = args.gate.gate(Caller::Run)?;
-    let plan = args.plan.plan()?;
+    args.check_format()?;
+    let plan = args.plan.plan_of_run()?;
     let baseline = args.baseline.as_deref().map(Baseline::read).transpose()?;
     if let Some(baseline) = &baseline {
         check_plan(baseline, &plan, &*gate)?;
@@ -101,7 +113,9 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     if let Some(path) = &args.save_baseline {
         check_writable(path)?;
     }
-    args.format.check_files(Some(&plan.load))?;
+    args.format
+        .check_files(Some(&plan.load), args.samples.as_deref())?;
+    let log = args.samples.as_deref().map(SampleLog::create).transpose()?;
     let policy = Policy {
         fail_on: args.fail_on,
         code_on_error: args.exit_code_on_error,
@@ -114,12 +128,21 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         policy: &policy,
     };
     let repeated = repeats.run(
-        || args.execute.execute(&plan, &policy),
+        || args.execute.execute(&plan, &policy, log.as_ref()),
         |text| args.execute.note(text),
     )?;
     args.print(&repeated.report, out)?;
     if let Some(error) = repeated.unstored {
         return Err(error);
+    }
+    let samples = repeated.report.result.run.samples.as_ref();
+    if let Some((counts, failure)) =
+        samples.and_then(|counts| Some((counts, counts.failure.clone()?)))
+    {
+        return Err(Error::Write {
+            path: PathBuf::from(&counts.file),
+            source: std::io::Error::other(failure),
+        });
     }
     // An INVALID or unfinished run cannot be compared either, and its verdict says why.
     let verdict = repeated.report.grading.verdict;
@@ -133,9 +156,28 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
 }
 
 impl RunArgs {
+    /// The format of the report that is printed.
+    fn format(&self) -> &str {
+        match self.plan.wants_locust_json() {
+            true => "locust",
+            false => &self.format.format,
+        }
+    }
+
+    fn check_format(&self) -> Result<(), Error> {
+        let given = &self.format.format;
+        match self.plan.wants_locust_json() && *given != FORMATS[0].name {
+            true => Err(Error::usage_help(
+                format!("`--json` prints Locust's statistics, and `--format {given}` is given too"),
+                "leave out one of them",
+            )),
+            false => Ok(()),
+        }
+    }
+
     fn print(&self, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
-        if !self.execute.quiet || self.format.format != FORMATS[0].name {
-            return self.format.print(report, out);
+        if !self.execute.quiet || self.format() != FORMATS[0].name {
+            return self.format.print_as(self.format(), report, out);
         }
         let directory = report.directory.as_deref().unwrap_or(Path::new(""));
         let line = verdict_line(&report.grading, directory);

@@ -148,6 +148,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         assume_healthy: false,
         fail_on: None,
         exit_code_on_error: None,
+        samples: None,
         ending: None,
     };
     let end_us = run.phases.last().unwrap().end_us;
@@ -161,7 +162,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
     let path = directory.path().join("journal.jsonl");
     let mut journal = JournalWriter::create(&path, &run).unwrap();
     let (mut commit, _) =
-        Fold::new(run.phases.clone(), vec![Vec::new(); run.endpoints.len()]).fold(vec![tick]);
+        Fold::new(run.phases.clone(), vec![Vec::new(); run.endpoints.len()]).fold(&mut [tick]);
     commit.users = 5;
     assert!(journal.commit(commit));
     assert!(journal.end(Ending {

@@ -32,7 +32,7 @@ pub fn lowest_of_bucket(value: u64) -> u64 {
 const BUCKETS: usize = 55 * 1024;
 
 /// The place of the bucket of `value` among all buckets, from 0.
-pub(super) fn index_of_bucket(value: u64) -> usize {
+pub fn bucket_index(value: u64) -> usize {
     let dropped_bits = dropped_bits(value);
     (dropped_bits as usize) * 1024 + (value >> dropped_bits) as usize
 }
@@ -52,7 +52,7 @@ pub(super) fn checked_lowest_at(index: usize) -> Option<u64> {
 fn counted(values: &[u64], first: usize, places: usize) -> Vec<u64> {
     let mut counts = vec![0u32; places];
     for &value in values {
-        counts[index_of_bucket(value) - first] += 1;
+        counts[bucket_index(value) - first] += 1;
     }
     let places = (first..).zip(counts).filter(|(_, count)| *count > 0);
     places
@@ -98,7 +98,7 @@ fn merged(one: &SparseHistogram, other: &SparseHistogram) -> Vec<u64> {
 }
 
 /// The largest value that shares a bucket with `value`.
-fn highest_of_bucket(value: u64) -> u64 {
+pub fn highest_of_bucket(value: u64) -> u64 {
     let dropped_bits = dropped_bits(value);
     value | ((1u64 << dropped_bits) - 1)
 }
@@ -137,12 +137,12 @@ impl SparseHistogram {
         let (Some(&min_us), Some(&max_us)) = (values.iter().min(), values.iter().max()) else {
             return Self::default();
         };
-        let places = index_of_bucket(max_us) - index_of_bucket(min_us) + 1;
+        let places = bucket_index(max_us) - bucket_index(min_us) + 1;
         Self {
             // Counting looks at each value and each place once, which beats sorting unless the
             // values are few and far between.
             buckets: if places <= PLACES_PER_VALUE * values.len() {
-                counted(values, index_of_bucket(min_us), places)
+                counted(values, bucket_index(min_us), places)
             } else {
                 sorted(values)
             },
@@ -406,13 +406,13 @@ mod tests {
         for index in 0..BUCKETS {
             assert_eq!(lowest_at(index), bucket);
             assert_eq!(checked_lowest_at(index), Some(bucket));
-            assert_eq!(index_of_bucket(bucket), index);
-            assert_eq!(index_of_bucket(highest_of_bucket(bucket)), index);
+            assert_eq!(bucket_index(bucket), index);
+            assert_eq!(bucket_index(highest_of_bucket(bucket)), index);
             bucket = highest_of_bucket(bucket).wrapping_add(1);
         }
         assert_eq!(bucket, 0, "the last bucket ends with the largest value");
         assert_eq!(checked_lowest_at(BUCKETS), None);
-        let last = index_of_bucket(u64::MAX);
+        let last = bucket_index(u64::MAX);
         assert_eq!(lowest_at(last), lowest_of_bucket(u64::MAX));
     }
 
@@ -444,8 +444,8 @@ mod tests {
         fn counting_and_sorting_give_the_same(
             mut values in prop::collection::vec(0u64..200_000, 1..500),
         ) {
-            let first = index_of_bucket(*values.iter().min().unwrap());
-            let last = index_of_bucket(*values.iter().max().unwrap());
+            let first = bucket_index(*values.iter().min().unwrap());
+            let last = bucket_index(*values.iter().max().unwrap());
             prop_assert_eq!(counted(&values, first, last - first + 1), sorted(&mut values));
         }
 

@@ -95,4 +95,9 @@ pub trait Reporter: Sync {
     /// # Errors
     /// When `out` fails.
     fn report(&self, report: &Report, columns: usize, out: &mut dyn Write) -> io::Result<()>;
+
+    /// What writes the format with everything (`--full`), if it otherwise leaves something out.
+    fn full(&self) -> Option<&'static dyn Reporter> {
+        None
+    }
 }

@@ -5,9 +5,12 @@
 
 mod github;
 mod gitlab;
+mod hdr;
 mod junit;
 mod k6;
 mod locust;
+mod locust_json;
+mod samples;
 mod seconds;
 mod series;
 mod taurus;
@@ -21,9 +24,12 @@ use crate::grading::{Criterion, Verdict};
 
 pub(super) use github::GithubReporter;
 pub(super) use gitlab::GitlabReporter;
+pub(super) use hdr::{HgrmReporter, HlogReporter};
 pub(super) use junit::JunitReporter;
 pub(super) use k6::K6Reporter;
 pub use locust::{locust_csv_paths, write_locust_csv};
+pub(super) use locust_json::LocustReporter;
+pub use samples::{RunSamples, SampleLog};
 pub(super) use series::{SeriesCsvReporter, SeriesJsonReporter};
 pub(super) use taurus::TaurusReporter;
 
@@ -196,6 +202,20 @@ mod tests {
                     .collect();
                 assert!(names.iter().all(|name| found.contains(name)));
             }
+            "locust" => {
+                let entries: Value = serde_json::from_str(text).unwrap();
+                let entries = entries.as_array().unwrap().iter();
+                let found: Vec<&str> = entries.map(|one| one["name"].as_str().unwrap()).collect();
+                assert!(names.iter().all(|name| found.contains(&name.as_str())));
+            }
+            "hlog" => {
+                let rows = text.lines().filter(|line| line.starts_with("Tag="));
+                let is_plain =
+                    |row: &str| !row.contains(char::is_whitespace) && row.matches(',').count() == 4;
+                assert!(rows.clone().all(is_plain), "{text}");
+                assert!(rows.count() >= names.len());
+            }
+            "hgrm" => assert!(!text.contains("hostile")),
             other => panic!("say what makes `{other}` harmless"),
         }
     }

@@ -144,6 +144,32 @@ pub fn many_errors() -> Report {
     )
 }
 
+/// A run of endpoints with these names that all became slower, have failures, and miss two SLOs.
+pub fn large(names: &[String]) -> Report {
+    let run = |response_us: u64| {
+        let requests: &[(Outcome, u64, u64)] = &[
+            (Outcome::Ok, response_us, 150),
+            (Outcome::Http5xx, 1_234, 5),
+        ];
+        let endpoints: Vec<_> = names.iter().map(|name| (name.as_str(), requests)).collect();
+        fixture::run(&endpoints)
+    };
+    let mut result = run(3_599_123);
+    let slos = names.iter().flat_map(|name| {
+        let mean = fixture::slo("mean", Metric::MeanResponseTime, 1.0);
+        let errors = fixture::slo("error_rate", Metric::ErrorRate, 0.01);
+        [mean, errors].map(|mut slo| {
+            slo.scope = SloScope::Endpoint(name.clone());
+            slo
+        })
+    });
+    result.run.slos = slos.collect();
+    let baseline = Baseline::of(vec![run(1_000)]);
+    let runs = std::slice::from_ref(&result);
+    let comparison = compare(&baseline, runs, &Threshold::default()).unwrap();
+    report(result, Some(comparison))
+}
+
 /// A run without requests.
 pub fn empty() -> Report {
     with_slos(fixture::run(&[("health", &[])]))

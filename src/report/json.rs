@@ -1,11 +1,14 @@
-//! The report for programs: one object, with every number and the whole result.
+//! The report for programs: one object, with the summary of a run, or in full with every second and the whole
+//! result.
 //!
 //! The fields and their names, which are a format of their own: a stored form may change without them,
 //! and the other way round. All times are in milliseconds and all shares in percent, except in `result`
 //! (decision 62). Not here: any judgment (`grading`, `comparison`), or how `result` is stored (`metrics`).
 
+mod bounds;
 mod comparison;
 mod criterion;
+mod layout;
 mod series;
 mod shape;
 mod summary;
@@ -17,8 +20,10 @@ use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
 
+use self::bounds::{LeftOut, fit};
 use self::comparison::ComparisonEntry;
 use self::criterion::{CriterionEntry, NextGradeEntry};
+use self::layout::Lines;
 use self::series::{SeriesPoint, TimeSeries};
 use self::shape::{KneeEntry, RecoveryEntry};
 use self::summary::SummaryEntry;
@@ -34,8 +39,10 @@ const FORMAT: &str = "perfctl-report";
 /// Rises when a field is renamed or removed, or changes its meaning or unit.
 const VERSION: u32 = 1;
 
-/// Writes the report as JSON.
+/// Writes the report as JSON, in at most 2 MB.
 pub(super) struct JsonReporter;
+/// Writes it with all seconds and the whole result, however large that is.
+pub(super) struct FullJsonReporter;
 
 /// The object. Those at the top have the names that dashboards know from earlier tools. All
 /// numbers cover the measured phases, except in `phases`, `time_series` and `result`.
@@ -57,7 +64,7 @@ struct JsonReport<'a> {
     targets_met: usize,
     targets_close: usize,
     targets_failing: usize,
-    reasons: &'a [String],
+    reasons: Vec<&'a str>,
     warnings: Vec<String>,
     next_grade: Option<NextGradeEntry<'a>>,
     slos: Vec<CriterionEntry<'a>>,
@@ -73,7 +80,11 @@ struct JsonReport<'a> {
     summary: SummaryEntry,
     phases: Vec<PhaseEntry<'a>>,
     comparison: Option<ComparisonEntry<'a>>,
-    result: &'a RunResult,
+    /// How many entries of which lists are left out, which only a full report has.
+    left_out: LeftOut,
+    /// Only in a full report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'a RunResult>,
 }
 
 /// One endpoint or flow.
@@ -102,21 +113,93 @@ struct PhaseEntry<'a> {
 
 impl Reporter for JsonReporter {
     fn report(&self, report: &Report, _columns: usize, out: &mut dyn Write) -> io::Result<()> {
-        // In large pieces, since `out` looks for colors in each piece, and there are millions.
-        let mut out = JsonWriter(BufWriter::with_capacity(1 << 16, out));
-        serde_json::to_writer_pretty(&mut out, &object(report))?;
-        writeln!(out)?;
-        out.flush()
+        let mut object = object(report, false);
+        object.fit();
+        write(&object, out)
+    }
+
+    fn full(&self) -> Option<&'static dyn Reporter> {
+        Some(&FullJsonReporter)
     }
 }
 
-fn object(report: &Report) -> JsonReport<'_> {
+impl Reporter for FullJsonReporter {
+    fn report(&self, report: &Report, _columns: usize, out: &mut dyn Write) -> io::Result<()> {
+        write(&object(report, true), out)
+    }
+}
+
+fn write(object: &JsonReport<'_>, out: &mut dyn Write) -> io::Result<()> {
+    // In large pieces, since `out` looks for colors in each piece, and there are millions.
+    let mut out = JsonWriter(BufWriter::with_capacity(1 << 16, out));
+    let mut serializer = serde_json::Serializer::with_formatter(&mut out, Lines::default());
+    object.serialize(&mut serializer)?;
+    writeln!(out)?;
+    out.flush()
+}
+
+impl JsonReport<'_> {
+    /// Shortens it to its size: first the times of endpoints besides the response time, then lists.
+    fn fit(&mut self) {
+        let out = &mut self.left_out;
+        if bounds::size(&self.endpoints) > bounds::ENDPOINTS {
+            for endpoint in &mut self.endpoints {
+                endpoint.summary.keep_response_times();
+                endpoint.time_series = Vec::new();
+            }
+            out.insert("endpoints.summary", self.endpoints.len());
+            out.insert("endpoints.time_series", self.endpoints.len());
+        }
+        let missed = |slo: &CriterionEntry<'_>| !slo.met();
+        fit(
+            "endpoints",
+            &mut self.endpoints,
+            bounds::ENDPOINTS,
+            |_| false,
+            out,
+        );
+        fit("slos", &mut self.slos, bounds::ROWS, missed, out);
+        fit(
+            "baseline_criteria",
+            &mut self.baseline_criteria,
+            bounds::LIST,
+            missed,
+            out,
+        );
+        fit("reasons", &mut self.reasons, bounds::LIST, |_| false, out);
+        fit("warnings", &mut self.warnings, bounds::LIST, |_| false, out);
+        fit(
+            "recoveries",
+            &mut self.recoveries,
+            bounds::LIST,
+            |_| false,
+            out,
+        );
+        fit("errors", &mut self.errors, bounds::ERRORS, |_| false, out);
+        for phase in &mut self.phases {
+            phase.summary.fit(bounds::LIST / 4);
+        }
+        fit("phases", &mut self.phases, bounds::PHASES, |_| false, out);
+        self.summary.fit(bounds::LIST);
+        if let Some(comparison) = &mut self.comparison {
+            comparison.fit(out);
+        }
+        if bounds::size(&self.next_grade) > bounds::LIST {
+            self.next_grade = None;
+        }
+        if bounds::size(&self.knee) > bounds::LIST {
+            self.knee = None;
+        }
+    }
+}
+
+fn object(report: &Report, is_full: bool) -> JsonReport<'_> {
     let (result, grading) = (&report.result, &report.grading);
     let summary = result.summary(None, Window::Measured);
     let alerts = |severity| grading.slos().filter(|c| c.severity == severity).count();
     let compliance = grading.compliance();
     let knee = result.knee();
-    let mut series = TimeSeries::of(result);
+    let series = TimeSeries::of(result, is_full);
     JsonReport {
         format: FORMAT,
         version: VERSION,
@@ -133,20 +216,21 @@ fn object(report: &Report) -> JsonReport<'_> {
         targets_met: compliance.targets_met,
         targets_close: compliance.targets_close,
         targets_failing: compliance.targets_failing,
-        reasons: &grading.reasons,
+        reasons: grading.reasons.iter().map(String::as_str).collect(),
         warnings: result.warnings(),
         next_grade: grading.next.as_ref().map(NextGradeEntry::of),
         slos: grading.slos().map(CriterionEntry::of).collect(),
         baseline_criteria: grading.baseline().map(CriterionEntry::of).collect(),
         recoveries: grading.recoveries.iter().map(RecoveryEntry::of).collect(),
         knee: knee.map(|knee| KneeEntry::of(knee, result.run.load.model)),
-        endpoints: endpoints(result, &mut series),
+        endpoints: endpoints(result, &series),
         errors: view::errors(result),
-        time_series: series.take_total(),
+        time_series: series.total(),
         summary: summary.into(),
         phases: phases(result),
         comparison: report.comparison.as_ref().map(ComparisonEntry::of),
-        result,
+        left_out: LeftOut::new(),
+        result: is_full.then_some(result),
     }
 }
 
@@ -169,7 +253,7 @@ fn status(grading: &Grading) -> &'static str {
     }
 }
 
-fn endpoints<'a>(result: &'a RunResult, series: &mut TimeSeries) -> Vec<EndpointEntry<'a>> {
+fn endpoints<'a>(result: &'a RunResult, series: &TimeSeries) -> Vec<EndpointEntry<'a>> {
     let endpoints = result.endpoints.iter().enumerate();
     endpoints
         .map(|(position, endpoint)| {
@@ -183,7 +267,7 @@ fn endpoints<'a>(result: &'a RunResult, series: &mut TimeSeries) -> Vec<Endpoint
                 p95_duration_ms: ms(summary.response_us.p95),
                 error_rate_percent: percent(summary.error_rate),
                 summary: summary.into(),
-                time_series: series.take(position),
+                time_series: series.endpoint(position),
             }
         })
         .collect()

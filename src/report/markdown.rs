@@ -1,60 +1,159 @@
 //! The report for a CI job's summary or a comment on a pull request.
+//!
+//! Short enough for a comment, whatever the run: verdict, what changed, what was missed, one line of numbers. All
+//! else is folded.
 
 use std::io::{self, Write};
 
 use super::contents::{Focus, Report, Reporter};
-use super::text::harmless;
+use super::text::{harmless, shorten};
 use super::view;
+use crate::comparison::{Decision, Row};
+use crate::grading::Criterion;
 use crate::metrics::Window;
-use crate::units::{format_count, format_percent};
+use crate::units::{format_count, format_counted, format_percent};
+
+/// The first line, by which a CI job finds its comment to edit it in place.
+const MARKER: &str = "<!-- perfctl-report -->";
+/// The longest sentence; columns.
+const SENTENCE: usize = 400;
+/// The longest text of a cell; columns.
+const CELL: usize = 160;
+/// Room for each section, and for what is folded in it; bytes. A comment on GitHub has at most 65,536 characters;
+/// all rooms together are less.
+const ROOM: usize = 5_500;
 
 /// Writes the report as GitHub-flavoured Markdown.
 pub(super) struct MarkdownReporter;
 
 impl Reporter for MarkdownReporter {
     fn report(&self, report: &Report, _columns: usize, out: &mut dyn Write) -> io::Result<()> {
-        let grading = &report.grading;
-        let has_no_verdict = view::has_no_verdict(report);
-        let (says, reasons) = view::verdict(report);
-        match has_no_verdict {
-            true => writeln!(out, "## {}", escape(&view::summary(&report.result)))?,
-            false => writeln!(out, "## {}: {}\n", grading.verdict.name(), escape(&says))?,
-        }
-        for reason in reasons.iter().filter(|_| !has_no_verdict) {
-            writeln!(out, "- {}", escape(reason))?;
-        }
-        if let Some(step) = view::next_step(report) {
-            writeln!(out, "- {}", escape(&step))?;
-        }
-        writeln!(out)?;
-        for line in view::headline(&report.result) {
-            writeln!(out, "{}  ", escape(&line))?;
-        }
-        runs(report, out)?;
-        if report.focus == Focus::Run {
-            slos(report, out)?;
-            if view::is_quick_look(report) {
-                quick_look(report, out)?;
-            } else {
-                endpoints(report, out)?;
-                flows(report, out)?;
-            }
-            errors(report, out)?;
-        }
-        changes(report, out)?;
-        writeln!(out, "\n### Notes\n")?;
-        let weaknesses = report.comparison.iter().flat_map(|c| &c.warnings);
-        for note in weaknesses.cloned().chain(view::notes(report)) {
-            writeln!(out, "- {}", escape(&note))?;
-        }
-        Ok(())
+        writeln!(out, "{MARKER}")?;
+        let sections = match (report.focus, view::is_quick_look(report)) {
+            (Focus::Comparison, _) => vec![verdict(report), changes(report), runs(report)],
+            (Focus::Run, true) => vec![verdict(report), quick_look(report), errors(report)],
+            (Focus::Run, false) => vec![
+                verdict(report),
+                changes(report),
+                total(report),
+                slos(report),
+                endpoints(report),
+                flows(report),
+                errors(report),
+                runs(report),
+            ],
+        };
+        let sections = sections.into_iter().chain([notes(report)]);
+        sections
+            .filter(|section| !section.is_empty())
+            .try_for_each(|section| write!(out, "{}", section.text))
     }
 }
 
-/// `text` as it is, whatever it contains: no markup, no mention of a user, no workflow command.
+/// A part of the report that knows its room.
+#[derive(Default)]
+struct Section {
+    text: String,
+}
+
+impl Section {
+    fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// Whether a line still fits.
+    fn has_room(&self, line: &str) -> bool {
+        self.text.len() + line.len() < ROOM
+    }
+
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    /// As many lines as fit, and how many more there are of what they are about.
+    fn lines(&mut self, lines: impl Iterator<Item = String>, noun: &str) {
+        let mut more = 0;
+        for line in lines {
+            match more == 0 && self.has_room(&line) {
+                true => self.line(&line),
+                false => more += 1,
+            }
+        }
+        if more > 0 {
+            let more = format_counted(more, &format!("more {noun}"));
+            self.line(&format!("\nand {more}; `perfctl report` shows them"));
+        }
+    }
+
+    /// A table; the first column is text, the others are numbers unless in `left`.
+    fn table(
+        &mut self,
+        header: &[&str],
+        left: &[usize],
+        rows: impl Iterator<Item = Vec<String>>,
+        noun: &str,
+    ) {
+        let line = |cells: &mut dyn Iterator<Item = String>| {
+            let cells: Vec<String> = cells.collect();
+            format!("| {} |", cells.join(" | "))
+        };
+        self.line(&line(&mut header.iter().map(|text| escape(text))));
+        let rules = (0..header.len()).map(|column| match column == 0 || left.contains(&column) {
+            true => ":--".to_owned(),
+            false => "--:".to_owned(),
+        });
+        self.line(&line(&mut { rules }));
+        let rows =
+            rows.map(|row| line(&mut row.iter().map(|cell| escape_within(CELL, cell.trim_end()))));
+        self.lines(rows, noun);
+    }
+
+    /// Folds what is `within` under a `title`.
+    fn fold(&mut self, title: &str, within: Self) {
+        if within.is_empty() {
+            return;
+        }
+        let (title, text) = (escape(title), within.text);
+        self.line(&format!(
+            "\n<details>\n<summary>{title}</summary>\n\n{text}\n</details>"
+        ));
+    }
+}
+
+fn verdict(report: &Report) -> Section {
+    let mut section = Section::default();
+    if view::has_no_verdict(report) {
+        section.line(&format!("## {}\n", escape(&view::summary(&report.result))));
+    } else {
+        let (says, reasons) = view::verdict(report);
+        let name = report.grading.verdict.name();
+        section.line(&format!("## {name}: {}\n", escape(&says)));
+        let reasons = reasons.iter().map(|reason| format!("- {}", escape(reason)));
+        section.lines(reasons, "reason");
+    }
+    if let Some(step) = view::next_step(report) {
+        section.line(&format!("- {}", escape(&step)));
+    }
+    if !section.text.ends_with("\n\n") {
+        section.line("");
+    }
+    for line in view::headline(&report.result) {
+        section.line(&format!("{}  ", escape(&line)));
+    }
+    section
+}
+
+/// `text` as it is, whatever it contains: no markup, no mention of a user, no workflow command. A long one loses
+/// its middle.
 fn escape(text: &str) -> String {
+    escape_within(SENTENCE, text)
+}
+
+fn escape_within(columns: usize, text: &str) -> String {
+    let text = shorten(&harmless(text), columns);
     let mut escaped = String::with_capacity(text.len());
-    for c in harmless(text).replace("::", ":\u{200b}:").chars() {
+    for c in text.replace("::", ":\u{200b}:").chars() {
         match c {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
@@ -71,37 +170,14 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-/// Writes a table; the first column is text, the others are numbers unless in `left`.
-fn table(
-    header: &[&str],
-    left: &[usize],
-    rows: impl Iterator<Item = Vec<String>>,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let line = |cells: &mut dyn Iterator<Item = String>| {
-        let cells: Vec<String> = cells.collect();
-        format!("| {} |", cells.join(" | "))
-    };
-    writeln!(out, "{}", line(&mut header.iter().map(|t| escape(t))))?;
-    let rules = (0..header.len()).map(|column| match column == 0 || left.contains(&column) {
-        true => ":--".to_owned(),
-        false => "--:".to_owned(),
-    });
-    writeln!(out, "{}", line(&mut { rules }))?;
-    for row in rows {
-        let cells = row.iter().map(|cell| escape(cell.trim_end()));
-        writeln!(out, "{}", line(&mut { cells }))?;
-    }
-    Ok(())
-}
-
-fn slos(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+/// The SLOs that are missed, and folded, all of them.
+fn slos(report: &Report) -> Section {
+    let mut section = Section::default();
     if view::slos(report).next().is_none() {
-        return Ok(());
+        return section;
     }
     let are_judged = view::are_judged(report);
-    writeln!(out, "\n### SLOs: {}\n", view::compliance(report))?;
-    let rows = view::slos(report).map(|criterion| {
+    let cells = |criterion: &Criterion| {
         vec![
             view::criterion_name(criterion),
             view::bound(criterion),
@@ -115,45 +191,79 @@ fn slos(report: &Report, out: &mut dyn Write) -> io::Result<()> {
                 None => String::new(),
             },
         ]
-    });
+    };
     let header = ["SLO", "limit", "measured", "", "points lost"];
-    table(&header, &[3], rows, out)
+    let title = format!("SLOs: {}", view::compliance(report));
+    let missed = || view::slos(report).filter(|criterion| are_judged && !criterion.met);
+    if missed().next().is_some() {
+        section.line(&format!("\n### {title}\n"));
+        section.table(&header, &[3], missed().map(cells), "SLO");
+    }
+    if missed().count() < view::slos(report).count() {
+        let mut within = Section::default();
+        let rest = view::slos(report).filter(|criterion| !are_judged || criterion.met);
+        within.table(&header, &[3], rest.map(cells), "SLO");
+        let title = match section.is_empty() {
+            true => title,
+            false => "SLOs that are met".to_owned(),
+        };
+        section.fold(&title, within);
+    }
+    section
+}
+
+/// The numbers of all requests together, in one row.
+fn total(report: &Report) -> Section {
+    let mut section = Section::default();
+    let total = report.result.summary(None, Window::Measured);
+    let numbers = view::numbers(&total).into();
+    section.line("");
+    section.table(&view::NUMBERS, &[], std::iter::once(numbers), "row");
+    section
 }
 
 /// A row for each run, where there are several.
-fn runs(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+fn runs(report: &Report) -> Section {
+    let mut section = Section::default();
     if report.runs.is_empty() {
-        return Ok(());
+        return section;
     }
-    writeln!(out, "\n### Runs\n")?;
     let rows = report.runs.iter().map(|run| {
         let mut cells = vec![run.name.clone()];
         cells.extend(view::numbers(&run.summary));
         cells
     });
-    table(&[&["run"], &view::NUMBERS[..]].concat(), &[], rows, out)
+    let mut within = Section::default();
+    within.table(&[&["run"], &view::NUMBERS[..]].concat(), &[], rows, "run");
+    section.fold(&format!("Runs: {}", report.runs.len()), within);
+    section
 }
 
-fn endpoints(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+fn endpoints(report: &Report) -> Section {
+    let mut section = Section::default();
     let total = report.result.summary(None, Window::Measured);
-    let title = match report.runs.len() {
-        0 => "Endpoints".to_owned(),
-        runs => format!("Endpoints, last of {runs} runs"),
-    };
-    writeln!(out, "\n### {title}\n")?;
-    let rows = view::endpoints(&report.result, &total).into_iter();
-    table(&[&["name"], &view::NUMBERS[..]].concat(), &[], rows, out)
+    let rows = view::endpoints(&report.result, &total);
+    let mut title = format!("Endpoints: {}", report.result.requests().count());
+    if !report.runs.is_empty() {
+        title.push_str(", of the last run");
+    }
+    let mut within = Section::default();
+    let header = [&["name"], &view::NUMBERS[..]].concat();
+    within.table(&header, &[], rows.into_iter(), "endpoint");
+    section.fold(&title, within);
+    section
 }
 
-fn quick_look(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+fn quick_look(report: &Report) -> Section {
+    let mut section = Section::default();
     let result = &report.result;
     if let Some(spread) = view::spread(result) {
-        writeln!(out, "\n### Response times: {}\n", escape(&spread))?;
+        section.line(&format!("\n### Response times: {}\n", escape(&spread)));
         let (names, values): (Vec<String>, Vec<String>) =
             view::percentiles(result).into_iter().unzip();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        table(&names, &[], std::iter::once(values), out)?;
-        writeln!(out)?;
+        section.table(&names, &[], std::iter::once(values), "row");
+        section.line("");
         let rows = view::histogram(result).into_iter().map(|row| {
             vec![
                 row.range,
@@ -161,62 +271,100 @@ fn quick_look(report: &Report, out: &mut dyn Write) -> io::Result<()> {
                 format_percent(row.share),
             ]
         });
-        table(&["range", "requests", "share"], &[], rows, out)?;
+        section.table(&["range", "requests", "share"], &[], rows, "row");
     }
-    writeln!(out, "\n### Status codes\n")?;
+    section.line("\n### Status codes\n");
     let rows = view::statuses(result).into_iter().map(Vec::from);
-    table(&["status", "requests", "share"], &[], rows, out)?;
-    writeln!(out, "\n### Connections\n")?;
-    writeln!(out, "{}", escape(&view::connections(result)))
+    section.table(&["status", "requests", "share"], &[], rows, "status");
+    section.line("\n### Connections\n");
+    section.line(&escape(&view::connections(result)));
+    section
 }
 
-fn flows(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+fn flows(report: &Report) -> Section {
+    let mut section = Section::default();
     let rows = view::flows(&report.result);
     if rows.is_empty() {
-        return Ok(());
+        return section;
     }
-    writeln!(out, "\n### Flows\n")?;
-    table(
-        &[&["name"], &view::FLOW_NUMBERS[..]].concat(),
-        &[],
-        rows.into_iter(),
-        out,
-    )
+    let title = format!("Flows: {}", rows.len());
+    let mut within = Section::default();
+    let header = [&["name"], &view::FLOW_NUMBERS[..]].concat();
+    within.table(&header, &[], rows.into_iter(), "flow");
+    section.fold(&title, within);
+    section
 }
 
-fn errors(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+fn errors(report: &Report) -> Section {
+    let mut section = Section::default();
     let (rows, rest) = view::error_table(&report.result);
     if rows.is_empty() {
-        return Ok(());
+        return section;
     }
-    writeln!(out, "\n### Errors\n")?;
+    let kinds = rows.len() as u64;
+    let title = match &rest {
+        Some(_) => format!("Errors: the {kinds} most frequent"),
+        None => format!("Errors: {}", format_counted(kinds, "kind")),
+    };
     let counts: Vec<(u64, u64)> = rows.iter().map(|(counts, _, _)| *counts).collect();
     let rows = view::counts(&counts).into_iter().zip(rows);
     let rows = rows.map(|(count, (_, [what, endpoint], example))| {
         vec![what, endpoint, count, example.unwrap_or_default()]
     });
     let header = ["error type", "endpoint", "requests", "example"];
-    table(&header, &[1, 3], rows, out)?;
-    match rest {
-        Some(rest) => writeln!(out, "\n{}", escape(&rest)),
-        None => Ok(()),
+    let mut within = Section::default();
+    within.table(&header, &[1, 3], rows, "kind");
+    if let Some(rest) = rest {
+        within.line(&format!("\n{}", escape(&rest)));
     }
+    section.fold(&title, within);
+    section
 }
 
-fn changes(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+/// What changed since the baseline, and folded, what did not. Where nothing did, a sentence.
+fn changes(report: &Report) -> Section {
+    let mut section = Section::default();
     let Some(comparison) = &report.comparison else {
-        return Ok(());
+        return section;
     };
-    let sentence = view::comparison_sentence(report);
-    writeln!(out, "\n### Baseline: {}\n", escape(&sentence))?;
-    let rows = view::rows(report, comparison).into_iter();
-    let cells = rows.map(|row| view::change_cells(row, comparison));
+    let rows = view::rows(report, comparison);
     let header = view::change_headers(comparison);
-    table(&header, &[1, header.len() - 1], cells, out)?;
-    for remark in view::comparison_remarks(report) {
-        writeln!(out, "\n{}", escape(&remark))?;
+    let left = [1, header.len() - 1];
+    let is_changed = |row: &&&Row| match row.decision {
+        Decision::Regressed | Decision::Improved => true,
+        Decision::Inconclusive => row.required,
+        Decision::Unchanged => false,
+    };
+    let sentence = escape(&view::comparison_sentence(report));
+    let mut changed = rows.iter().filter(is_changed).peekable();
+    if changed.peek().is_some() {
+        section.line(&format!("\n### Baseline: {sentence}\n"));
+        let cells = changed.map(|row| view::change_cells(row, comparison));
+        section.table(&header, &left, cells, "change");
+    } else {
+        section.line(&format!("\nBaseline: {sentence}"));
     }
-    Ok(())
+    let mut within = Section::default();
+    let mut rest = rows.iter().filter(|row| !is_changed(row)).peekable();
+    if rest.peek().is_some() {
+        let cells = rest.map(|row| view::change_cells(row, comparison));
+        within.table(&header, &left, cells, "metric");
+    }
+    for remark in view::comparison_remarks(report) {
+        within.line(&format!("\n{}", escape(&remark)));
+    }
+    section.fold("Metrics without a change", within);
+    section
+}
+
+fn notes(report: &Report) -> Section {
+    let mut section = Section::default();
+    let weaknesses = report.comparison.iter().flat_map(|c| &c.warnings);
+    let notes = weaknesses.cloned().chain(view::notes(report));
+    let mut within = Section::default();
+    within.lines(notes.map(|note| format!("- {}", escape(&note))), "note");
+    section.fold("Notes", within);
+    section
 }
 
 #[cfg(test)]
@@ -252,6 +400,46 @@ mod tests {
         assert_data_eq!(
             markdown(&fixture::regressed()),
             file!["golden/regressed.md"].raw()
+        );
+    }
+
+    #[test]
+    fn a_comment_is_never_too_long() {
+        let long = "<|".repeat(50_000);
+        for names in [
+            (0..1_000).map(|i| format!("GET /resource/{i}")).collect(),
+            (0..8).map(|i| format!("{long}{i}")).collect::<Vec<_>>(),
+        ] {
+            let mut report = fixture::large(&names);
+            report.result.run.scenario = long.clone();
+            let text = markdown(&report);
+            assert!(text.chars().count() < 65_536, "{}", text.chars().count());
+            assert!(text.starts_with("<!-- perfctl-report -->\n## FAIL"));
+            assert_eq!(
+                text.matches("<details>").count(),
+                text.matches("</details>").count()
+            );
+            assert!(text.contains(" more SLOs; `perfctl report` shows them") || names.len() < 10);
+        }
+    }
+
+    #[test]
+    fn a_comparison_without_a_change_is_one_sentence() {
+        let result = fixture::passing().result;
+        let runs = std::slice::from_ref(&result);
+        let baseline = crate::comparison::Baseline::of(runs.to_vec());
+        let gate = crate::comparison::Threshold::default();
+        let comparison = crate::comparison::compare(&baseline, runs, &gate).unwrap();
+        let text = markdown(&fixture::report(result, Some(comparison)));
+        let open = regex::Regex::new("(?s)<details>.*?</details>").unwrap();
+        let open = open.replace_all(&text, "");
+        assert!(
+            open.contains("\nBaseline: 1 run against 1 run: 14 unchanged"),
+            "{open}"
+        );
+        assert!(
+            !open.contains("###") && open.lines().filter(|line| !line.is_empty()).count() <= 8,
+            "{open}"
         );
     }
 

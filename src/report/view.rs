@@ -14,7 +14,7 @@ pub(super) use changes::{
 pub(super) use criteria::{
     are_judged, bound, compliance, criterion_name, measured, next_step, points_lost, slos, verdict,
 };
-pub(super) use errors::{ErrorRow, error_table, error_text, errors};
+pub(super) use errors::{ErrorRow, error_name, error_table, error_text, errors};
 pub(super) use headline::headline;
 pub(super) use notes::notes;
 pub(super) use numbers::{

@@ -441,6 +441,8 @@ impl PlanCompiler<'_> {
             let scope = SloScope::Endpoint(flow.key.text.clone());
             slos.add_file(&flow.file.slo, &scope, SloSource::Scenario, self.findings);
         }
+        let limits = &self.options.limits;
+        limits.iter().for_each(|limit| slos.add_limit(limit));
         slo::add_expressions(&mut slos, &self.options.slos, self.findings);
         slos
     }

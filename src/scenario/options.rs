@@ -6,7 +6,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::plan::{Arrivals, ClientChoice, ConnectTo, ThinkTime};
+use crate::plan::{Arrivals, ClientChoice, ConnectTo, Metric, ThinkTime};
+
+/// A limit that has an option of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LimitOption {
+    /// The option, such as `--check-fail-ratio`, which names the SLO.
+    pub option: &'static str,
+    /// What it limits, over all requests.
+    pub metric: Metric,
+    /// In the unit of the metric.
+    pub limit: f64,
+}
 
 /// What the command line and the environment say about a run. `None` leaves it to the
 /// scenario and the profile.
@@ -36,6 +47,8 @@ pub struct Options {
     pub seed: Option<u64>,
     /// Worker threads, 1 to 1024; by default one for each core that may be used.
     pub workers: Option<usize>,
+    /// Limits of other tools' options, which are SLOs by their names.
+    pub limits: Vec<LimitOption>,
     /// SLOs such as `p95<500ms`.
     pub slos: Vec<String>,
     /// Replaces the timeout in the scenario's `defaults`.

@@ -4,6 +4,7 @@
 //! what an SLO does to the grade (`grading`).
 
 use super::keys::slo::SloFile;
+use super::options::LimitOption;
 use super::yaml::decode::{At, Field, Pairs, list};
 use super::yaml::findings::{Findings, Span};
 use crate::error::{Diagnostic, did_you_mean};
@@ -308,6 +309,19 @@ impl SloSet {
         };
         self.put(slo, SloSource::CommandLine);
         Ok(())
+    }
+
+    /// Adds the limit of an option, over all requests.
+    pub fn add_limit(&mut self, limit: &LimitOption) {
+        let slo = Slo {
+            name: limit.option.to_owned(),
+            scope: SloScope::Total,
+            metric: limit.metric.clone(),
+            limit: limit.limit,
+            weight: 1.0,
+            advisory: false,
+        };
+        self.put(slo, SloSource::CommandLine);
     }
 
     fn put(&mut self, slo: Slo, source: SloSource) {

@@ -140,7 +140,7 @@ pub fn run(plan: Plan, directory: &Path, mut each_second: impl FnMut()) -> RunRe
             local_ports: some(120),
             ..HealthSample::of(std::slice::from_ref(&tick), (4_321, 1_000_000), 2.0)
         };
-        let (mut commit, _) = fold.fold(vec![tick]);
+        let (mut commit, _) = fold.fold(&mut [tick]);
         commit.health = Some(health);
         assert!(journal.commit(commit));
         each_second();

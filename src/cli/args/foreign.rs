@@ -69,7 +69,7 @@ const RATIO: &str = "use `perfctl validate`, which shows the share of each endpo
 const STAGES: &str = "write the stages into a profile, and give its path as `--profile FILE`";
 const COLOR: &str = "set the environment variable NO_COLOR to 1";
 
-const FLAGS: [ForeignFlag; 51] = [
+const FLAGS: [ForeignFlag; 47] = [
     // Locust.
     flag(&["headless", "autostart"], Nothing, Accepted),
     flag(
@@ -79,7 +79,6 @@ const FLAGS: [ForeignFlag; 51] = [
     ),
     flag(&["autoquit"], Value, Accepted),
     flag(&["f", "locustfile"], Value, Instead(FILE)),
-    flag(&["json-file"], Value, Instead(JSON_FILE)),
     flag(&["L", "loglevel", "logfile"], Value, Instead(NO_LOG)),
     flag(&["master", "worker"], Nothing, Instead(ONE_PROCESS)),
     flag(
@@ -118,21 +117,6 @@ const FLAGS: [ForeignFlag; 51] = [
         &["config-users"],
         Value,
         Instead("use `weight` and `fixed_count` of user classes"),
-    ),
-    flag(
-        &["check-rps"],
-        Value,
-        Instead("use `--slo 'throughput_rps>100'`"),
-    ),
-    flag(
-        &["check-fail-ratio"],
-        Value,
-        Instead("use `--slo 'error_rate<1%'`"),
-    ),
-    flag(
-        &["check-avg-response-time"],
-        Value,
-        Instead("use `--slo 'mean<200ms'`"),
     ),
     // k6.
     flag(&["stage"], Value, Instead(STAGES)),
@@ -335,7 +319,7 @@ mod tests {
     const DOCUMENT: &str = include_str!("../../../docs/other-tools.md");
 
     /// Flags that are spelled like an option of perfctl, or are a hidden alias of one.
-    const SAME: [&str; 26] = [
+    const SAME: [&str; 30] = [
         "-H",
         "-X",
         "-a",
@@ -351,11 +335,15 @@ mod tests {
         "-t",
         "-u",
         "-z",
+        "--check-avg-response-time",
+        "--check-fail-ratio",
+        "--check-rps",
         "--csv",
         "--csv-full-history",
         "--html",
         "--duration",
         "--json",
+        "--json-file",
         "--no-tui",
         "--only-summary",
         "--summary-export",

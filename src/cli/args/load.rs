@@ -9,8 +9,8 @@ use clap::{Args, ValueEnum};
 
 use super::sending::SendingArgs;
 use crate::error::Error;
-use crate::plan::{Arrivals, ThinkTime};
-use crate::scenario::{Options, Source, parse_wait};
+use crate::plan::{Arrivals, Metric, ThinkTime};
+use crate::scenario::{LimitOption, Options, Source, parse_wait};
 use crate::units::{parse_duration, parse_rate};
 
 /// The load of a run, and the service it goes to.
@@ -73,6 +73,18 @@ pub struct LoadArgs {
     #[arg(long = "slo", value_name = "SLO")]
     pub slos: Vec<String>,
 
+    /// Locust's name for an upper limit of the error rate
+    #[arg(long, value_name = "RATIO", value_parser = parse_fail_ratio, hide = true)]
+    check_fail_ratio: Option<f64>,
+
+    /// Locust's name for an upper limit of the mean response time
+    #[arg(long, value_name = "MS", value_parser = parse_positive, hide = true)]
+    check_avg_response_time: Option<f64>,
+
+    /// Locust's name for a lower limit of the throughput
+    #[arg(long, value_name = "RPS", value_parser = parse_positive, hide = true)]
+    check_rps: Option<f64>,
+
     /// Wait between iterations and within flows, such as `500ms` or `between(1s, 2s)`, overriding all
     /// think times of the scenario
     #[arg(
@@ -102,6 +114,23 @@ pub enum Spacing {
     Poisson,
 }
 
+/// A share of failed requests, from 0 to 1.
+fn parse_fail_ratio(text: &str) -> Result<f64, String> {
+    let ratio = text
+        .parse()
+        .ok()
+        .filter(|ratio| (0.0..=1.0).contains(ratio));
+    ratio.ok_or_else(|| format!("`{text}` is not a ratio: write 0.01 for 1% of the requests"))
+}
+
+fn parse_positive(text: &str) -> Result<f64, String> {
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| *number > 0.0 && *number <= 1e9);
+    number.ok_or_else(|| format!("`{text}` is not allowed: write a number above 0, without a unit"))
+}
+
 impl LoadArgs {
     /// The options for a scenario file. As [`SendingArgs::options`], with those of the load.
     ///
@@ -125,6 +154,34 @@ impl LoadArgs {
         given.unwrap_or_else(|| source.default_profile())
     }
 
+    /// The limits that have an option in Locust, in perfctl's units.
+    fn limits(&self) -> Vec<LimitOption> {
+        let mean_us = self.check_avg_response_time.map(|ms| ms * 1e3);
+        let given = [
+            (
+                "--check-fail-ratio",
+                Metric::ErrorRate,
+                self.check_fail_ratio,
+            ),
+            (
+                "--check-avg-response-time",
+                Metric::MeanResponseTime,
+                mean_us,
+            ),
+            ("--check-rps", Metric::Throughput, self.check_rps),
+        ];
+        let given = given.into_iter();
+        given
+            .filter_map(|(option, metric, limit)| {
+                limit.map(|limit| LimitOption {
+                    option,
+                    metric,
+                    limit,
+                })
+            })
+            .collect()
+    }
+
     fn with_load(&self, options: Options) -> Options {
         let think_time = match self.no_think_time {
             true => Some(ThinkTime::None),
@@ -142,6 +199,7 @@ impl LoadArgs {
             iterations: self.iterations,
             workers: self.workers,
             slos: self.slos.clone(),
+            limits: self.limits(),
             think_time,
             stop_timeout: self.stop_timeout,
             ..options

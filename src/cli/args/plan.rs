@@ -28,11 +28,34 @@ pub struct PlanArgs {
 }
 
 impl PlanArgs {
+    /// Whether Locust's statistics are to be printed as JSON (`--json` without a value).
+    pub fn wants_locust_json(&self) -> bool {
+        self.request.wants_locust_json()
+    }
+
+    /// The plan of a command that prints no report.
+    ///
+    /// # Errors
+    /// As [`PlanArgs::plan_of_run`], and for `--json` without a value.
+    pub fn plan(&self) -> Result<Arc<Plan>, Error> {
+        self.refuse_locust_json()?;
+        self.plan_of_run()
+    }
+
+    fn refuse_locust_json(&self) -> Result<(), Error> {
+        match self.wants_locust_json() {
+            true => Err(Error::usage(
+                "`--json` takes the JSON body of a quick look; without a value, it is an option of `perfctl run`",
+            )),
+            false => Ok(()),
+        }
+    }
+
     /// The plan of a run.
     ///
     /// # Errors
     /// Everything that is wrong with the arguments, the scenario or the profile.
-    pub fn plan(&self) -> Result<Arc<Plan>, Error> {
+    pub fn plan_of_run(&self) -> Result<Arc<Plan>, Error> {
         let source = self.source()?;
         let options = self.options(&source)?;
         let profile = self.load.profile_of(&source);
@@ -45,6 +68,7 @@ impl PlanArgs {
     /// # Errors
     /// As [`PlanArgs::plan`].
     pub fn plans(&self, a: Option<&str>, b: &str) -> Result<[Arc<Plan>; 2], Error> {
+        self.refuse_locust_json()?;
         let source = self.source()?;
         let profile = self.load.profile_of(&source);
         let mut options = self.options(&source)?;

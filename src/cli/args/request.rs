@@ -24,7 +24,8 @@ pub struct RequestArgs {
     #[arg(short, long, value_name = "TEXT|@FILE", conflicts_with = "json")]
     data: Option<String>,
 
-    /// JSON body: text, a file, or `@-` for standard input
+    /// JSON body: text, a file, or `@-` for standard input. Without a value, as in Locust: print its
+    /// statistics as JSON, like `--format locust`
     #[arg(long, value_name = "TEXT|@FILE", num_args = 0..=1)]
     json: Option<Option<String>>,
 
@@ -53,6 +54,11 @@ impl RequestArgs {
     /// How many requests to send, if that is given.
     pub fn requests(&self) -> Option<u64> {
         self.requests
+    }
+
+    /// Whether `--json` stands alone, as Locust has it: its statistics are to be printed.
+    pub fn wants_locust_json(&self) -> bool {
+        self.json == Some(None)
     }
 
     /// Whether there is a `curl` command in place of a scenario.
@@ -88,9 +94,8 @@ impl RequestArgs {
             request.body = body(Content::of("--data", text)?);
             request.default_header("content-type", "application/x-www-form-urlencoded");
         }
-        if let Some(given) = &self.json {
-            let text = given.as_deref().filter(|text| !is_scenario(text));
-            let text = text.ok_or_else(json_report)?;
+        if let Some(Some(text)) = &self.json {
+            refuse_scenario(text)?;
             request.body = body(Content::of("--json", text)?);
             request.default_header("content-type", "application/json");
             request.default_header("accept", "application/json");
@@ -106,8 +111,8 @@ impl RequestArgs {
     /// # Errors
     /// Wrong usage, with what to do instead.
     pub fn refuse(&self) -> Result<(), Error> {
-        if self.json == Some(None) || matches!(&self.json, Some(Some(text)) if is_scenario(text)) {
-            return Err(json_report());
+        if let Some(Some(text)) = &self.json {
+            refuse_scenario(text)?;
         }
         let (option, instead) = match self.request_option() {
             Some("--insecure") => ("--insecure", "set `tls: {insecure: true}` in the scenario"),
@@ -129,7 +134,7 @@ impl RequestArgs {
         let given = [
             (self.method.is_some(), "--method"),
             (self.data.is_some(), "--data"),
-            (self.json.is_some(), "--json"),
+            (matches!(self.json, Some(Some(_))), "--json"),
             (!self.headers.is_empty(), "--header"),
             (self.auth.is_some(), "--auth"),
             (self.insecure, "--insecure"),
@@ -169,13 +174,15 @@ fn credentials(text: &str) -> Result<QuickAuth, Error> {
     })
 }
 
-fn is_scenario(text: &str) -> bool {
-    text.ends_with(".yaml") || text.ends_with(".yml")
-}
-
-/// `--json` alone, as Locust has it.
-fn json_report() -> Error {
-    Error::usage(
-        "`--json` takes the JSON body of a quick look; for a report as JSON, use `--format json`",
-    )
+/// Refuses the body if it is the scenario or the URL, which stands behind `--json`.
+fn refuse_scenario(text: &str) -> Result<(), Error> {
+    let is_file = text.ends_with(".yaml") || text.ends_with(".yml");
+    let is_url = text.starts_with("http://") || text.starts_with("https://");
+    match is_file || is_url {
+        true => Err(Error::usage_help(
+            format!("`--json {text}` takes `{text}` for the JSON body of a quick look"),
+            format!("to print Locust's statistics as JSON, write `{text} --json`"),
+        )),
+        false => Ok(()),
+    }
 }

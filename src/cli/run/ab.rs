@@ -63,11 +63,11 @@ pub fn run(args: &AbArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let gate = args.limits.over(Statistical::side_by_side())?;
     let plans = args.plan.plans(args.a.as_deref(), &args.b)?;
     check_plan(&Baseline::of(Vec::new()), &plans[0], &gate)?;
-    args.format.check_files(None)?;
+    args.format.check_files(None, None)?;
 
     let runs = in_turn(
         args.runs.into(),
-        |side| args.execute.execute(&plans[side], &Policy::default()),
+        |side| args.execute.execute(&plans[side], &Policy::default(), None),
         &|text| args.execute.note(text),
     )?;
     match runs {

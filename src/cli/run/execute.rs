@@ -29,6 +29,7 @@ use crate::plan::{ClientChoice, Model, Phase, Plan, Service};
 use crate::protocol::Client;
 use crate::protocol::http::{ConnectOptions, DirectClient, ReqwestClient};
 use crate::report::live::{DisplayMode, LiveDisplay, Update};
+use crate::report::{RunSamples, SampleLog};
 use crate::units;
 
 /// Where runs are stored, what is stored with them, and what is shown meanwhile.
@@ -97,12 +98,17 @@ impl ExecuteArgs {
         }
     }
 
-    /// Executes a plan once and stores the result.
+    /// Executes a plan once and stores the result; its requests go to the `log`, if there is one.
     ///
     /// # Errors
     /// What kept it from being run. A failure to store the result is not an error yet: the numbers
     /// can still be reported.
-    pub fn execute(&self, plan: &Arc<Plan>, policy: &Policy) -> Result<ExecutedRun, Error> {
+    pub fn execute(
+        &self,
+        plan: &Arc<Plan>,
+        policy: &Policy,
+        log: Option<&SampleLog>,
+    ) -> Result<ExecutedRun, Error> {
         let (_demo, base) = reach(plan)?;
         let directory = RunDir::create(&self.out.directory(), &plan.scenario, &plan.profile)?;
         write_atomically(&directory.plan(), &**plan)?;
@@ -119,10 +125,12 @@ impl ExecuteArgs {
         };
         policy.store_in(&mut info);
         let journal = JournalWriter::create(&directory.journal(), &info)?;
+        let samples = log.map(|log| log.begin(plan, &info, &base));
+        let storage = Storage { journal, samples };
         let mode = DisplayMode::detect(self.quiet || self.no_progress);
         let stopper = Stopper::default();
         let (_stopping, stop_note) = StopOnSignal::new(stopper.clone())?;
-        let (result, disk) = carry_out(plan, &base, journal, mode, (stopper, stop_note))?;
+        let (result, disk) = carry_out(plan, &base, storage, mode, (stopper, stop_note))?;
         let refused = disk.map(|source| Error::Write {
             path: directory.journal(),
             source,
@@ -152,6 +160,12 @@ pub(super) fn reach(plan: &Plan) -> Result<(Option<Demo>, String), Error> {
     })
 }
 
+/// Where the numbers of a run go while it goes on.
+struct Storage {
+    journal: JournalWriter,
+    samples: Option<RunSamples>,
+}
+
 /// What stops a run, and what is then to be shown.
 type Stopping = (Stopper, oneshot::Receiver<&'static str>);
 
@@ -159,7 +173,7 @@ type Stopping = (Stopper, oneshot::Receiver<&'static str>);
 fn carry_out(
     plan: &Arc<Plan>,
     base: &str,
-    journal: JournalWriter,
+    storage: Storage,
     mode: DisplayMode,
     stopping: Stopping,
 ) -> Result<(RunResult, Option<std::io::Error>), Error> {
@@ -168,11 +182,11 @@ fn carry_out(
     match plan.transport.client {
         ClientChoice::Reqwest => {
             let make_client = move || ReqwestClient::new(&of, &to, connect.clone());
-            run_with(make_client, plan, journal, mode, stopping)
+            run_with(make_client, plan, storage, mode, stopping)
         }
         ClientChoice::Direct => {
             let make_client = move || DirectClient::new(&of, &to, connect.clone());
-            run_with(make_client, plan, journal, mode, stopping)
+            run_with(make_client, plan, storage, mode, stopping)
         }
     }
 }
@@ -181,7 +195,7 @@ fn carry_out(
 fn run_with<C: Client + 'static>(
     make_client: impl Fn() -> Result<C, Error> + Clone + Send + 'static,
     plan: &Arc<Plan>,
-    journal: JournalWriter,
+    storage: Storage,
     mode: DisplayMode,
     stopping: Stopping,
 ) -> Result<(RunResult, Option<std::io::Error>), Error> {
@@ -193,7 +207,7 @@ fn run_with<C: Client + 'static>(
     let control = Rc::new(RefCell::new(Control {
         fold: Fold::new(plan.phases(), plan.check_names()),
         phases: plan.phases(),
-        journal,
+        storage,
         display,
         plan: plan.clone(),
         second: 0,
@@ -221,33 +235,47 @@ fn run_with<C: Client + 'static>(
         .ok_or(Error::Bug("the control of the run is still in use"))?
         .into_inner();
     control.display.finish();
-    let mut journal = control.journal;
+    let Storage {
+        mut journal,
+        samples,
+    } = control.storage;
     journal.end(ending);
-    journal.into_result()
+    let (mut result, disk) = journal.into_result()?;
+    result.run.samples = samples.map(RunSamples::finish);
+    Ok((result, disk))
 }
 
 /// What happens once a second: samples are folded, stored and shown.
 struct Control {
     fold: Fold,
     phases: Vec<Phase>,
-    journal: JournalWriter,
+    storage: Storage,
     display: LiveDisplay,
     plan: Arc<Plan>,
     second: u64,
 }
 
 impl Control {
-    fn second(&mut self, ticks: Vec<Tick>, health: HealthSample) {
+    fn second(&mut self, mut ticks: Vec<Tick>, health: HealthSample) {
         self.second += 1;
-        let (mut commit, live) = self.fold.fold(ticks);
+        let (mut commit, live) = self.fold.fold(&mut ticks);
         commit.health = Some(health);
-        let had_failed = self.journal.failure().is_some();
-        self.journal.commit(commit);
-        if let Some(error) = self.journal.failure().filter(|_| !had_failed) {
+        let journal = &mut self.storage.journal;
+        let had_failed = journal.failure().is_some();
+        journal.commit(commit);
+        if let Some(error) = journal.failure().filter(|_| !had_failed) {
             self.display.note(&format!(
                 "the journal cannot be written: {error}; the load continues, and its numbers are \
                  kept in memory until they can be written"
             ));
+        }
+        if let Some(samples) = &mut self.storage.samples {
+            samples.add(ticks);
+            if let Some(error) = samples.new_failure() {
+                self.display.note(&format!(
+                    "the samples cannot be written: {error}; the load continues without them"
+                ));
+            }
         }
         let elapsed = Duration::from_secs(self.second);
         let now_us = units::as_us(elapsed);

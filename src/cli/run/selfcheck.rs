@@ -52,7 +52,7 @@ pub fn run(args: &SelfcheckArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     check_plan(&Baseline::of(Vec::new()), &plan, &gate)?;
     let made = collect(
         args.runs.into(),
-        || args.execute.execute(&plan, &Policy::default()),
+        || args.execute.execute(&plan, &Policy::default(), None),
         |text| args.execute.note(text),
     )?;
     written(writeln!(out, "{}", text(&gate, &made)))?;

@@ -3,17 +3,18 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{BoolishValueParser, PossibleValuesParser};
 
 use crate::cli::signals::has_hung_up;
 use crate::error::Error;
 use crate::metrics::{check_writable, write_file};
 use crate::plan::Load;
 use crate::report::{
-    DEFAULT_COLUMNS, FORMATS, LEAST_COLUMNS, Report, ReportFormat, by_name, is_ascii_wanted,
-    locust_csv_paths, on_screen, page_paths, terminal_columns, write_locust_csv, write_page_folder,
+    DEFAULT_COLUMNS, FORMATS, LEAST_COLUMNS, Report, ReportFormat, Reporter, by_name,
+    is_ascii_wanted, locust_csv_paths, on_screen, page_paths, terminal_columns, write_locust_csv,
+    write_page_folder,
 };
 use crate::units::{format_duration, trim_float};
 
@@ -30,6 +31,10 @@ pub struct FormatArgs {
         value_parser = PossibleValuesParser::new(FORMATS.iter().map(|format| format.name)),
     )]
     pub format: String,
+
+    /// With json: every second of each endpoint, and the whole result
+    #[arg(long, env = "PERFCTL_FULL", value_parser = BoolishValueParser::new())]
+    full: bool,
 
     /// Also write the report to FILE, in any format; may be repeated
     #[arg(long = "write", value_name = "FORMAT=FILE", value_parser = ReportFile::parse)]
@@ -53,6 +58,10 @@ pub struct FormatArgs {
     /// pages, as Jenkins does
     #[arg(long, env = "PERFCTL_HTML_DIR", value_name = "DIR")]
     html_dir: Option<PathBuf>,
+
+    /// Locust's name for `--write locust=NAME.json`
+    #[arg(long, value_name = "NAME", hide = true)]
+    json_file: Option<PathBuf>,
 
     /// The name of k6 for `--write k6=FILE`
     #[arg(long, value_name = "FILE", hide = true)]
@@ -79,8 +88,8 @@ impl ReportFile {
         }
     }
 
-    fn write(&self, report: &Report) -> Result<(), Error> {
-        let reporter = self.format.reporter;
+    fn write(&self, report: &Report, is_full: bool) -> Result<(), Error> {
+        let reporter = reporter(self.format, is_full);
         write_file(&self.path, |out| {
             if self.format.name != FORMATS[0].name {
                 return reporter.report(report, DEFAULT_COLUMNS, out);
@@ -94,17 +103,28 @@ impl ReportFile {
 }
 
 impl FormatArgs {
-    /// Checks that all files can be written, and creates the folders that they are to be in. Without
+    /// Checks that all files, and the one that is written `also`, can be written, and creates the folders that they are to be in. Without
     /// the `load`, that of `--html` is not checked, since its name may depend on it.
     ///
     /// # Errors
-    /// If one of them cannot be written, or two are the same.
-    pub fn check_files(&self, load: Option<&Load>) -> Result<(), Error> {
+    /// If one of them cannot be written, two are the same, or `--full` has no use.
+    pub fn check_files(&self, load: Option<&Load>, also: Option<&Path>) -> Result<(), Error> {
         let csv = self.csv.iter().flat_map(|prefix| locust_csv_paths(prefix));
         let files = self.files(load).map(|file| file.path);
+        let written = self.files.iter().map(|file| file.format);
+        let formats = written
+            .map(|format| format.name)
+            .chain([self.format.as_str()]);
+        if self.full && !formats.into_iter().any(|name| name == "json") {
+            return Err(Error::usage_help(
+                "`--full` is for the format `json`, which is not wanted",
+                "add `--format json`, or `--write json=FILE`",
+            ));
+        }
         let mut known = BTreeSet::new();
         let page = self.html_dir.iter().flat_map(|folder| page_paths(folder));
-        for path in files.chain(csv).chain(page) {
+        let also = also.map(Path::to_owned);
+        for path in files.chain(csv).chain(page).chain(also) {
             if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
                 fs::create_dir_all(folder).map_err(|source| Error::Write {
                     path: folder.to_owned(),
@@ -126,7 +146,8 @@ impl FormatArgs {
         let summary = self.summary_export.clone();
         let page = load.zip(self.html.as_deref());
         let page = page.map(|(load, name)| expanded(name, load));
-        let files = [("k6", summary), ("html", page)];
+        let statistics = self.json_file.as_deref().map(with_json);
+        let files = [("k6", summary), ("html", page), ("locust", statistics)];
         let files = files.into_iter().filter_map(|(name, path)| {
             let (format, path) = (by_name(name).ok()?, path?);
             Some(ReportFile { format, path })
@@ -139,7 +160,20 @@ impl FormatArgs {
     /// # Errors
     /// If the output fails, unless its reader has gone away, or a file cannot be written.
     pub fn print(&self, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
-        let printed = self.print_report(report, out);
+        self.print_as(&self.format, report, out)
+    }
+
+    /// The same in another format than `--format`.
+    ///
+    /// # Errors
+    /// As [`FormatArgs::print`].
+    pub fn print_as(
+        &self,
+        format: &str,
+        report: &Report,
+        out: &mut dyn Write,
+    ) -> Result<(), Error> {
+        let printed = print_report(format, self.full, report, out);
         printed.and(self.write_files(report))
     }
 
@@ -150,7 +184,7 @@ impl FormatArgs {
     pub fn write_files(&self, report: &Report) -> Result<(), Error> {
         let files: Vec<_> = self
             .files(Some(&report.result.run.load))
-            .map(|file| file.write(report))
+            .map(|file| file.write(report, self.full))
             .collect();
         let is_full = self.csv_full_history;
         let csv = self.csv.iter();
@@ -159,20 +193,42 @@ impl FormatArgs {
         let page = page.map(|folder| write_page_folder(report, folder));
         files.into_iter().chain(csv).chain(page).collect()
     }
+}
 
-    fn print_report(&self, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
-        let reporter = by_name(&self.format).map_err(Error::usage)?.reporter;
-        let columns = terminal_columns(&io::stdout()).max(LEAST_COLUMNS);
-        if self.format == FORMATS[0].name && is_ascii_wanted() {
-            let mut text = Vec::new();
-            return written(reporter.report(report, columns, &mut text))
-                .and_then(|()| print_for_people(out, &String::from_utf8_lossy(&text)));
+fn reporter(format: &ReportFormat, is_full: bool) -> &'static dyn Reporter {
+    let full = format.reporter.full().filter(|_| is_full);
+    full.unwrap_or(format.reporter)
+}
+
+fn print_report(
+    format: &str,
+    is_full: bool,
+    report: &Report,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let reporter = reporter(by_name(format).map_err(Error::usage)?, is_full);
+    let columns = terminal_columns(&io::stdout()).max(LEAST_COLUMNS);
+    if format == FORMATS[0].name && is_ascii_wanted() {
+        let mut text = Vec::new();
+        return written(reporter.report(report, columns, &mut text))
+            .and_then(|()| print_for_people(out, &String::from_utf8_lossy(&text)));
+    }
+    written(
+        reporter
+            .report(report, columns, out)
+            .and_then(|()| out.flush()),
+    )
+}
+
+/// Locust adds the ending to the name.
+fn with_json(name: &Path) -> PathBuf {
+    match name.extension().is_some_and(|ending| ending == "json") {
+        true => name.to_owned(),
+        false => {
+            let mut path = name.as_os_str().to_owned();
+            path.push(".json");
+            path.into()
         }
-        written(
-            reporter
-                .report(report, columns, out)
-                .and_then(|()| out.flush()),
-        )
     }
 }
 

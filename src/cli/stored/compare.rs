@@ -31,7 +31,7 @@ pub struct CompareArgs {
 /// If a file cannot be read, or the runs are not comparable.
 pub fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let gate = args.gate.gate(Caller::Compare)?;
-    args.format.check_files(None)?;
+    args.format.check_files(None, None)?;
     // At the same time, since reading a run of several hours takes long.
     let (baseline, results) = std::thread::scope(|scope| {
         let baseline = scope.spawn(|| Baseline::read(&args.baseline));

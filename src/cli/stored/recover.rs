@@ -31,7 +31,7 @@ pub fn run(args: &RecoverArgs, out: &mut dyn Write) -> Result<Exit, Error> {
             format!("`perfctl report {}` prints it", args.directory.display()),
         ));
     }
-    args.format.check_files(None)?;
+    args.format.check_files(None, None)?;
     let result = recover(&dir.journal())?;
     write_atomically(&dir.result(), &result)?;
     let report = Report {

@@ -39,7 +39,7 @@ pub struct ReportArgs {
 /// If the result or the baseline cannot be read, or they are not comparable.
 pub fn run(args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let gate = args.gate.gate(Caller::Report)?;
-    args.format.check_files(None)?;
+    args.format.check_files(None, None)?;
     let directory = args.out.directory();
     let path = match &args.result {
         Some(path) => {

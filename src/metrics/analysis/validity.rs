@@ -40,7 +40,23 @@ impl RunResult {
         });
         let known = self.concerns(false).chain(self.broken_little());
         let known = self.failed_starts().into_iter().chain(known);
+        let known = known.chain(self.dropped_rows());
         assumed.into_iter().flatten().chain(known).collect()
+    }
+
+    /// Requests without a row in the file of `--samples`.
+    fn dropped_rows(&self) -> Option<String> {
+        let counts = self.run.samples.as_ref()?;
+        let (file, dropped) = (&counts.file, format_count(counts.dropped));
+        match &counts.failure {
+            Some(failure) => Some(format!(
+                "`{file}` could not be written: {failure}; {dropped} requests are not in it"
+            )),
+            None if counts.dropped == 0 => None,
+            None => Some(format!(
+                "{dropped} requests are not in `{file}`, because the disk was too slow"
+            )),
+        }
     }
 
     fn failed_starts(&self) -> Option<String> {

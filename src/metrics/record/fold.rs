@@ -68,12 +68,13 @@ impl Fold {
         }
     }
 
-    /// Folds what all workers handed over for one second. The caller adds the health.
-    pub fn fold(&mut self, ticks: Vec<Tick>) -> (Commit, LiveSnapshot) {
+    /// Folds what all workers handed over for one second, and takes the examples out of it. The caller adds the
+    /// health.
+    pub fn fold(&mut self, ticks: &mut [Tick]) -> (Commit, LiveSnapshot) {
         let mut groups = Groups::default();
         let users = ticks.iter().map(|tick| tick.users).sum();
         let mut ended = 0;
-        for tick in &ticks {
+        for tick in &*ticks {
             for sample in &tick.samples {
                 let place = self.place(sample.intended_us);
                 groups.at(place, sample.endpoint).add(sample);
@@ -104,7 +105,10 @@ impl Fold {
                     .extend(component.duration_us);
             }
         }
-        for example in ticks.into_iter().flat_map(|tick| tick.examples) {
+        let examples = ticks
+            .iter_mut()
+            .map(|tick| std::mem::take(&mut tick.examples));
+        for example in examples.flatten() {
             // An example arrives with the sample it belongs to; any cell of that endpoint will do.
             let of_endpoint = groups.of(example.endpoint);
             let mut alike =
@@ -220,7 +224,7 @@ mod tests {
                 ],
                 ..Tick::default()
             };
-            fold.fold(vec![tick]).1.p95_us
+            fold.fold(&mut [tick]).1.p95_us
         };
         assert_eq!(second(0, 1_000), Some(1_000.0));
         for number in 1..10 {
@@ -253,7 +257,7 @@ mod tests {
             }],
             ..Tick::default()
         };
-        let (commit, live) = fold.fold(vec![tick]);
+        let (commit, live) = fold.fold(&mut [tick]);
         let places: Vec<(usize, u64)> = commit.cells.iter().map(|c| (c.phase, c.second)).collect();
         assert_eq!(places, [(0, 0), (1, 0), (1, 1)]);
         let steady = &commit.cells[1].cell;
@@ -289,7 +293,7 @@ mod tests {
             components: hits.map(component).into(),
             ..Tick::default()
         };
-        let (commit, _) = fold.fold(vec![tick]);
+        let (commit, _) = fold.fold(&mut [tick]);
         let counts = &commit.cells[0].cell.components["cache"];
         assert_eq!((counts.hits, counts.misses), (3, 1));
     }
@@ -302,7 +306,7 @@ mod tests {
             samples: vec![sample(2_400_000, Outcome::Ok, 10)],
             ..Tick::default()
         };
-        let (commit, _) = fold.fold(vec![tick]);
+        let (commit, _) = fold.fold(&mut [tick]);
         assert_eq!((commit.cells[0].phase, commit.cells[0].second), (1, 2));
     }
 
@@ -331,7 +335,7 @@ mod tests {
                     });
                 }
             }
-            let (commit, _) = fold.fold(vec![recorder.take()]);
+            let (commit, _) = fold.fold(&mut [recorder.take()]);
             for cell in commit.cells {
                 texts += cell
                     .cell
@@ -366,7 +370,7 @@ mod tests {
         };
         let mut cell = Cell::default();
         for _ in 0..2 {
-            cell.merge(&fold.fold(vec![tick()]).0.cells[0].cell);
+            cell.merge(&fold.fold(&mut [tick()]).0.cells[0].cell);
         }
         assert_eq!(cell.remotes.len(), Cell::MAX_REMOTES + 1);
         assert_eq!(cell.remotes["10.0.0.0:80"], 2);

@@ -185,6 +185,22 @@ pub fn write_file(
     })
 }
 
+/// A file that is written bit by bit, and may be incomplete if perfctl is killed. What it held is gone. What is no
+/// file, such as a pipe, is opened as it is.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn create_file(path: &Path) -> Result<File, Error> {
+    let opened = match is_stream(path) {
+        true => open_stream(path),
+        false => File::create(path),
+    };
+    opened.map_err(|source| Error::Write {
+        path: path.to_owned(),
+        source,
+    })
+}
+
 fn fill(
     file: &File,
     is_packed: bool,

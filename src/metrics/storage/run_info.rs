@@ -71,6 +71,9 @@ pub struct RunInfo {
     /// The exit code for a run that passes although requests failed (`--exit-code-on-error`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code_on_error: Option<u8>,
+    /// What was written of single requests (`--samples`), if anything was to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<SampleCounts>,
     /// How it ended; `None` when perfctl itself was killed.
     pub ending: Option<Ending>,
 }
@@ -140,6 +143,20 @@ impl fmt::Display for Machine {
     }
 }
 
+/// How many requests have a row in the file of `--samples`, which is written while the load goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SampleCounts {
+    /// The file, as the user named it.
+    pub file: String,
+    /// Requests with a row.
+    pub written: u64,
+    /// Requests without one.
+    pub dropped: u64,
+    /// Why the file could not be written to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+}
+
 /// How the load ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ending {
@@ -194,6 +211,7 @@ impl RunInfo {
             assume_healthy: false,
             fail_on: None,
             exit_code_on_error: None,
+            samples: None,
             ending: None,
         }
     }

@@ -9,7 +9,7 @@ use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::ser::{Error as _, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::metrics::histogram::{checked_lowest_at, index_of_bucket, lowest_of_bucket};
+use crate::metrics::histogram::{bucket_index, checked_lowest_at, lowest_of_bucket};
 use crate::metrics::{Cell, SparseHistogram};
 
 /// One second of one phase.
@@ -73,9 +73,9 @@ impl Serialize for PackedHistogram<'_> {
         seq.serialize_element(&histogram.sum_us)?;
         seq.serialize_element(&histogram.min_us)?;
         seq.serialize_element(&histogram.max_us)?;
-        let mut last = index_of_bucket(histogram.min_us);
+        let mut last = bucket_index(histogram.min_us);
         for (i, (bucket, count)) in histogram.iter().enumerate() {
-            let index = index_of_bucket(bucket);
+            let index = bucket_index(bucket);
             let is_sound = if i == 0 { index == last } else { index > last };
             if !is_sound || count == 0 {
                 return Err(S::Error::custom("a histogram is damaged"));
@@ -158,7 +158,7 @@ fn unpack<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<SparseHistogram, A::Erro
     };
     let min_us = seq.next_element()?.ok_or_else(damaged)?;
     let max_us = seq.next_element()?.ok_or_else(damaged)?;
-    let mut index = index_of_bucket(min_us);
+    let mut index = bucket_index(min_us);
     let mut buckets = vec![lowest_of_bucket(min_us), 1];
     while let Some(step) = seq.next_element::<i64>()? {
         if step < 0 {

@@ -82,15 +82,15 @@ fn write(path: &Path, rows: impl FnOnce(&mut Csv<'_>) -> io::Result<()>) -> Resu
 }
 
 /// A row of the files: an endpoint, or all of them.
-struct Place<'a> {
+pub(super) struct Place<'a> {
     /// `None` for all.
-    endpoint: Option<usize>,
-    method: &'a str,
-    name: &'a str,
+    pub(super) endpoint: Option<usize>,
+    pub(super) method: &'a str,
+    pub(super) name: &'a str,
 }
 
 /// The endpoints by name and method, as Locust sorts them; then all together.
-fn places(result: &RunResult) -> Vec<Place<'_>> {
+pub(super) fn places(result: &RunResult) -> Vec<Place<'_>> {
     let endpoints = result.endpoints.iter().enumerate();
     let endpoints = endpoints.filter(|(_, endpoint)| !endpoint.endpoint.is_flow);
     let mut places: Vec<Place<'_>> = endpoints
@@ -110,7 +110,7 @@ fn places(result: &RunResult) -> Vec<Place<'_>> {
 }
 
 /// Everything counted of an endpoint, or of all requests, in the whole run.
-fn whole(result: &RunResult, endpoint: Option<usize>) -> Cell {
+pub(super) fn whole(result: &RunResult, endpoint: Option<usize>) -> Cell {
     let phases: Vec<usize> = (0..result.run.phases.len()).collect();
     result.cell(endpoint, Window::Phases(&phases))
 }
@@ -294,7 +294,7 @@ fn failures(
     Ok(())
 }
 
-fn started_at(result: &RunResult) -> jiff::Timestamp {
+pub(super) fn started_at(result: &RunResult) -> jiff::Timestamp {
     result.run.started_at.parse().unwrap_or_default()
 }
 
@@ -305,15 +305,15 @@ fn average_size(cell: &Cell) -> f64 {
 
 /// What the columns of a row are computed of.
 #[derive(Default)]
-struct Numbers {
-    requests: u64,
-    failures: u64,
+pub(super) struct Numbers {
+    pub(super) requests: u64,
+    pub(super) failures: u64,
     /// Of successes and of timeouts.
-    times: SparseHistogram,
+    pub(super) times: SparseHistogram,
 }
 
 impl Numbers {
-    fn of(cell: &Cell) -> Self {
+    pub(super) fn of(cell: &Cell) -> Self {
         let mut numbers = Self::default();
         numbers.add(cell);
         numbers

@@ -4,21 +4,22 @@
 
 use serde::Serialize;
 
+use super::bounds::{self, LeftOut, fit};
 use super::unit::Unit;
-use crate::comparison::{Comparison, Row};
+use crate::comparison::{Comparison, Decision, Row};
 
 /// Runs against a baseline; see [`Comparison`].
 #[derive(Serialize)]
 pub(super) struct ComparisonEntry<'a> {
     gate: &'static str,
-    baseline_runs: &'a [String],
-    candidate_runs: &'a [String],
+    baseline_runs: Vec<&'a str>,
+    candidate_runs: Vec<&'a str>,
     decision: &'static str,
     next_look: Option<usize>,
     more_runs_help: bool,
     next_step: Option<&'a str>,
     rows: Vec<RowEntry<'a>>,
-    warnings: &'a [String],
+    warnings: Vec<&'a str>,
 }
 
 /// One metric of one endpoint, or of all together; see [`Row`].
@@ -42,22 +43,50 @@ struct RowEntry<'a> {
     required: bool,
     reason: &'a str,
     moved_with: &'a [String],
+    #[serde(skip)]
+    is_changed: bool,
 }
 
 impl<'a> ComparisonEntry<'a> {
     pub(super) fn of(comparison: &'a Comparison) -> Self {
         Self {
             gate: comparison.gate,
-            baseline_runs: &comparison.baseline,
-            candidate_runs: &comparison.candidates,
+            baseline_runs: texts(&comparison.baseline),
+            candidate_runs: texts(&comparison.candidates),
             decision: comparison.decision.name(),
             next_look: comparison.next_look,
             more_runs_help: comparison.more_runs_help,
             next_step: comparison.next_step.as_deref(),
             rows: comparison.rows.iter().map(RowEntry::of).collect(),
-            warnings: &comparison.warnings,
+            warnings: texts(&comparison.warnings),
         }
     }
+
+    /// Shortens its lists to their room.
+    pub(super) fn fit(&mut self, out: &mut LeftOut) {
+        let is_changed = |row: &RowEntry<'_>| row.is_changed;
+        fit(
+            "comparison.rows",
+            &mut self.rows,
+            bounds::ROWS,
+            is_changed,
+            out,
+        );
+        for (name, list) in [
+            ("comparison.baseline_runs", &mut self.baseline_runs),
+            ("comparison.candidate_runs", &mut self.candidate_runs),
+            ("comparison.warnings", &mut self.warnings),
+        ] {
+            fit(name, list, bounds::LIST, |_| false, out);
+        }
+        if bounds::size(&self.next_step) > bounds::LIST {
+            self.next_step = None;
+        }
+    }
+}
+
+fn texts(list: &[String]) -> Vec<&str> {
+    list.iter().map(String::as_str).collect()
 }
 
 impl<'a> RowEntry<'a> {
@@ -84,6 +113,7 @@ impl<'a> RowEntry<'a> {
             required: row.required,
             reason: &row.reason,
             moved_with: &row.moved_with,
+            is_changed: matches!(row.decision, Decision::Regressed | Decision::Improved),
         }
     }
 }

@@ -34,6 +34,11 @@ pub(super) struct NextGradeEntry<'a> {
 }
 
 impl<'a> CriterionEntry<'a> {
+    /// Whether the value is within the limit.
+    pub(super) fn met(&self) -> bool {
+        self.met
+    }
+
     pub(super) fn of(criterion: &'a Criterion) -> Self {
         let unit = Unit::of(&criterion.metric);
         Self {

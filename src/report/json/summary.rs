@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::bounds;
 use super::unit::{ms, percent};
 use crate::metrics::{FailureCount, HttpVersion, Latency, Outcome, Summary};
 
@@ -24,14 +25,22 @@ pub(super) struct SummaryEntry {
     error_rate_percent: Option<f64>,
     availability_percent: Option<f64>,
     response_ms: Times,
-    service_ms: Times,
-    ttfb_ms: Times,
-    download_ms: Times,
-    dns_ms: Times,
-    connect_ms: Times,
-    tls_ms: Times,
-    scheduling_delay_ms: Times,
-    failed_ms: Times,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_ms: Option<Times>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttfb_ms: Option<Times>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    download_ms: Option<Times>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dns_ms: Option<Times>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connect_ms: Option<Times>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_ms: Option<Times>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheduling_delay_ms: Option<Times>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed_ms: Option<Times>,
     received_bytes: u64,
     sent_bytes: u64,
     connections: u64,
@@ -102,14 +111,14 @@ impl From<Summary> for SummaryEntry {
             error_rate_percent: percent(summary.error_rate),
             availability_percent: percent(summary.availability),
             response_ms: Times::of(&summary.response_us),
-            service_ms: Times::of(&summary.service_us),
-            ttfb_ms: Times::of(&summary.ttfb_us),
-            download_ms: Times::of(&summary.download_us),
-            dns_ms: Times::of(&summary.dns_us),
-            connect_ms: Times::of(&summary.connect_us),
-            tls_ms: Times::of(&summary.tls_us),
-            scheduling_delay_ms: Times::of(&summary.scheduling_delay_us),
-            failed_ms: Times::of(&summary.failed_us),
+            service_ms: Some(Times::of(&summary.service_us)),
+            ttfb_ms: Some(Times::of(&summary.ttfb_us)),
+            download_ms: Some(Times::of(&summary.download_us)),
+            dns_ms: Some(Times::of(&summary.dns_us)),
+            connect_ms: Some(Times::of(&summary.connect_us)),
+            tls_ms: Some(Times::of(&summary.tls_us)),
+            scheduling_delay_ms: Some(Times::of(&summary.scheduling_delay_us)),
+            failed_ms: Some(Times::of(&summary.failed_us)),
             received_bytes: summary.bytes_in,
             sent_bytes: summary.bytes_out,
             connections: summary.connections,
@@ -124,6 +133,36 @@ impl From<Summary> for SummaryEntry {
                 .iter()
                 .map(FailureEntry::of)
                 .collect(),
+        }
+    }
+}
+
+impl SummaryEntry {
+    /// Leaves out all times but the response time, and everything that can be long.
+    pub(super) fn keep_response_times(&mut self) {
+        for times in [
+            &mut self.service_ms,
+            &mut self.ttfb_ms,
+            &mut self.download_ms,
+            &mut self.dns_ms,
+            &mut self.connect_ms,
+            &mut self.tls_ms,
+            &mut self.scheduling_delay_ms,
+            &mut self.failed_ms,
+        ] {
+            *times = None;
+        }
+        self.remotes.clear();
+        self.fit(0);
+    }
+
+    /// Leaves out what the service and the scenario make long, if it is longer than `room` bytes.
+    pub(super) fn fit(&mut self, room: usize) {
+        if bounds::size(self) > room {
+            self.components.clear();
+        }
+        if bounds::size(self) > room {
+            self.failure_counts.clear();
         }
     }
 }

@@ -337,8 +337,14 @@ fn errors_have_counts_in_and_outside_of_the_measured_phases() {
 #[test]
 fn the_whole_result_can_be_read_back() {
     let report = fixture::failing();
-    let result: RunResult = serde_json::from_value(json(&report)["result"].clone()).unwrap();
+    let mut out = Vec::new();
+    let full = JsonReporter.full().unwrap();
+    full.report(&report, 80, &mut out).unwrap();
+    let mut full: Value = serde_json::from_slice(&out).unwrap();
+    let stored = full.as_object_mut().unwrap().remove("result").unwrap();
+    let result: RunResult = serde_json::from_value(stored).unwrap();
     assert_eq!(result, report.result);
+    assert_eq!(full, json(&report), "a short run leaves nothing out");
 }
 
 /// Reports that have every part between them.

@@ -36,7 +36,7 @@ impl ErrorRow {
 }
 
 /// The error type with the status, the check or the scenario's name of the failure.
-fn error_name(
+pub(crate) fn error_name(
     error_type: Outcome,
     key: Option<&str>,
     check: Option<&str>,

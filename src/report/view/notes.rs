@@ -83,6 +83,17 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
     }
     notes.extend(result.run.skipped_slos.iter().cloned());
     notes.push(accounting(result));
+    if let Some(counts) = result
+        .run
+        .samples
+        .as_ref()
+        .filter(|counts| counts.dropped == 0)
+    {
+        let (requests, file) = (format_counted(counts.written, "request"), &counts.file);
+        notes.push(format!(
+            "samples: {requests}, those of ramps included, in {file}"
+        ));
+    }
     if let Some(directory) = &report.directory {
         notes.push(format!("files: {}", directory.display()));
     }

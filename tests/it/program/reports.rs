@@ -2,7 +2,9 @@
 
 mod files;
 mod pages;
+mod samples;
 mod screen;
+mod tools;
 
 use std::path::Path;
 use std::time::Instant;

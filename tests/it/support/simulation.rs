@@ -217,6 +217,7 @@ pub fn template(shape: &Shape, id: &str, occasion: &str) -> RunResult {
             assume_healthy: false,
             fail_on: None,
             exit_code_on_error: None,
+            samples: None,
             ending: Some(Ending {
                 panic: None,
                 dead_worker: None,

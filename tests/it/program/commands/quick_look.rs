@@ -299,7 +299,6 @@ fn options_of_a_url_with_a_scenario_say_the_next_step() {
         ),
         ("-k", "set `tls: {insecure: true}` in the scenario"),
         ("-n 5", "use `--iterations`"),
-        ("--json", "use `--format json`"),
         (
             "-- curl http://127.0.0.1:1",
             "write the URL into the command",
@@ -351,6 +350,7 @@ fn flags_of_other_tools_are_accepted_or_refused_in_a_line() {
         "-c 1 -n 2 --latency --no-tui",
         "-c 1 -z 50ms --autoquit 5",
         "--vus 1 --duration 50ms",
+        "-n 1 --check-fail-ratio 1 --json",
     ] {
         let before = demo.requests();
         let run = Perfctl::new().args(["run", &format!("{url}/health")]);
@@ -358,7 +358,6 @@ fn flags_of_other_tools_are_accepted_or_refused_in_a_line() {
         assert!(demo.requests() > before, "{accepted}");
     }
     for (refused, instead) in [
-        ("--json", "use `--format json`"),
         ("-f locustfile.py", "give the scenario without a flag"),
         ("--master", "`--workers N` sets the threads"),
         ("--worker --master-host h", "`--workers N` sets the threads"),

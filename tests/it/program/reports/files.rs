@@ -16,7 +16,7 @@ flows:
   visit: {weight: 3, steps: [list, {get: /health, name: health}]}
 slo: {error_rate: 1%, throughput_rps: 1}";
 
-const FORMATS: [&str; 10] = [
+const FORMATS: [&str; 13] = [
     "console",
     "json",
     "markdown",
@@ -27,6 +27,9 @@ const FORMATS: [&str; 10] = [
     "k6",
     "series-csv",
     "series-json",
+    "locust",
+    "hlog",
+    "hgrm",
 ];
 
 fn scenario() -> Perfctl {
@@ -156,7 +159,7 @@ fn the_counts_of_every_file_are_those_of_the_result() {
     );
     assert!(!written(&completed, "console").contains('\u{1b}'));
     assert!(written(&completed, "console").starts_with("FAIL"));
-    assert!(written(&completed, "markdown").starts_with("## FAIL"));
+    assert!(written(&completed, "markdown").starts_with("<!-- perfctl-report -->\n## FAIL"));
 }
 
 /// The fields that `load_performance` of GitLab and scripts around k6 read, and their sense.
@@ -209,6 +212,9 @@ fn a_stored_run_writes_the_same_files_as_the_run() {
         "k6",
         "series-csv",
         "series-json",
+        "locust",
+        "hlog",
+        "hgrm",
     ];
     let before = names.map(|name| written(&first, name));
     let csv = first.read("out/locust_stats_history.csv");
