@@ -228,7 +228,11 @@ mod tests {
             (&["a.yaml"], Some("c"), "`c` not found"),
             (&["a.yaml"], Some("http://127.0.0.1/"), "takes a file"),
             (&["a.yaml"], Some("/dev/null"), "is not below"),
-            (&["a.yaml"], Some("scenarios/../scenarios/a.yaml"), "is not below"),
+            (
+                &["a.yaml"],
+                Some("scenarios/../scenarios/a.yaml"),
+                "is not below",
+            ),
             (&["a b.yaml"], None, "rename it"),
             (&["a'$(x).yaml"], None, "rename it"),
             (

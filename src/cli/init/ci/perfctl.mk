@@ -10,10 +10,11 @@ export PERFCTL_HOST
 LOAD_SCENARIO ?= @SCENARIO@
 LOAD_PROFILE ?= light
 LOAD_BASELINE ?= baseline.json.gz
+LOAD_RESULTS ?= results
 # Further arguments of `perfctl run`.
 LOAD_ARGS ?=
 
-load_run = $(PERFCTL) run $(LOAD_SCENARIO)
+load_run = $(PERFCTL) run $(LOAD_SCENARIO) --out $(LOAD_RESULTS)
 load_reports = --html load-report.html --write markdown=load-report.md --write junit=load-report.xml
 
 .PHONY: load-smoke load-test load-volume load-baseline load-accept load-report
@@ -33,14 +34,13 @@ load-volume:
 
 # A run that is added to the baseline, until it covers ten occasions.
 load-baseline:
-	runs=baseline-runs/$$(date -u +%Y%m%dT%H%M%SZ) && \
-		$(load_run) --profile $(LOAD_PROFILE) --out "$$runs" $(LOAD_ARGS) && \
-		$(PERFCTL) baseline add $(LOAD_BASELINE) "$$runs"/* --up-to 10
+	$(load_run) --profile $(LOAD_PROFILE) $(load_reports) $(LOAD_ARGS)
+	$(PERFCTL) baseline add $(LOAD_BASELINE) "$$(ls -dt $(LOAD_RESULTS)/*/ | head -n 1)" --up-to 10
 
 # A run that replaces the baseline.
 load-accept:
-	$(load_run) --profile $(LOAD_PROFILE) --save-baseline $(LOAD_BASELINE) $(LOAD_ARGS)
+	$(load_run) --profile $(LOAD_PROFILE) --save-baseline $(LOAD_BASELINE) $(load_reports) $(LOAD_ARGS)
 
 # The report of the newest run again.
 load-report:
-	$(PERFCTL) report $(load_reports)
+	$(PERFCTL) report --out $(LOAD_RESULTS) $(load_reports)
