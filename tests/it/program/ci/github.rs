@@ -114,7 +114,10 @@ fn the_workflow_makes_a_baseline_and_comments_once_a_pull_request_is_slower() {
 
     // Another load cannot be compared: that is said, and the load test goes on.
     serve(&repository, &service.url);
-    repository.write("work/profiles/smoke.yaml", "users: 3\nspawn_rate: 1000\nwarmup: 0s\nduration: 1s\n");
+    repository.write(
+        "work/profiles/smoke.yaml",
+        "users: 3\nspawn_rate: 1000\nwarmup: 0s\nduration: 1s\n",
+    );
     let before = repository.read(baseline);
     let other = load_test(&repository, &on_main("push"));
     assert!(other.passed, "{}", other.log);
