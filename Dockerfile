@@ -2,7 +2,11 @@
 # `--read-only`. See docs/ci.md.
 #
 #   docker build --tag perfctl .
-#   docker run --rm perfctl run http://host.docker.internal:8000/health -t 10s
+#   docker run --rm --network host perfctl run http://localhost:8000/health -t 10s
+#
+# With a shell, for the jobs of CI systems:
+#
+#   docker build --target ci --tag perfctl-ci .
 
 FROM rust:1-bookworm AS build
 WORKDIR /src
@@ -14,6 +18,10 @@ COPY benches benches
 RUN cargo build --release --locked --bin perfctl
 # The owner of a new volume is that of this folder.
 RUN mkdir /results
+
+FROM debian:bookworm-slim AS ci
+RUN apt-get update && apt-get install --yes --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*
+COPY --from=build /src/target/release/perfctl /usr/local/bin/perfctl
 
 # glibc, since the allocator of musl is slower under load.
 FROM gcr.io/distroless/cc-debian12:nonroot

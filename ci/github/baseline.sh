@@ -13,8 +13,9 @@ if [[ $ACCEPT == true ]]; then
         exit 0
     fi
     if [[ $CACHE != true ]]; then
+        # A file of the user: it is for the user to replace it.
         "$PERFCTL" baseline add "$REPORTS/$(basename "$BASELINE")" "${runs[@]}"
-        echo "::notice title=perfctl::the baseline is in the repository: commit the new one from the artifacts"
+        echo "::notice title=perfctl::the new baseline is in the artifacts; put it in the place of the old one"
         exit 0
     fi
     rm -f "$BASELINE"

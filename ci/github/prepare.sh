@@ -14,7 +14,7 @@ refuse() {
 [[ $COMMENT == failure || $COMMENT == always || $COMMENT == never ]] ||
     refuse "input comment: use failure, always or never"
 if [[ $ACCEPT == true ]]; then
-    [[ -n $BASELINE ]] || refuse "accept-as-baseline needs the input baseline, the name of the file"
+    [[ $BASELINE != none ]] || refuse "accept-as-baseline needs a baseline: set the input baseline to cache or a file"
     # Pull requests see the caches of the default branch only.
     [[ $GITHUB_REF == "refs/heads/$DEFAULT_BRANCH" ]] ||
         refuse "a baseline is accepted on the default branch: run the workflow there"
@@ -33,14 +33,25 @@ if [[ -z $BINARY ]]; then
         find Cargo.toml Cargo.lock src profiles -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum | cut -c1-16)
 fi
 cache=false
-# A baseline that is in the repository is pinned there.
-if [[ -n $BASELINE && ! -e $BASELINE ]]; then
+case $BASELINE in
+cache)
     cache=true
-fi
+    # Only what the cache has.
+    rm -rf .perfctl-baseline
+    mkdir .perfctl-baseline
+    file=.perfctl-baseline/baseline.json.gz
+    ;;
+none) file= ;;
+*)
+    [[ -f $BASELINE || $ACCEPT == true ]] || refuse "input baseline: there is no such file; use cache, a file or none"
+    file=$BASELINE
+    ;;
+esac
 {
     echo "reports=$reports"
     echo "root=$RUNNER_TEMP/perfctl-program"
     echo "build=$build"
     echo "source=$source"
     echo "cache=$cache"
+    echo "baseline=$file"
 } >>"$GITHUB_OUTPUT"

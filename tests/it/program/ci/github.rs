@@ -63,7 +63,7 @@ fn the_workflow_makes_a_baseline_and_comments_once_a_pull_request_is_slower() {
             "{file}"
         );
     }
-    let baseline = "caches/perfctl-baseline-smoke-7-1";
+    let baseline = "caches/perfctl-baseline-smoke-7-1/baseline.json.gz";
     assert!(repository.exists(baseline), "{}", push.log);
 
     let mut by_hand = on_main("workflow_dispatch");
@@ -118,7 +118,7 @@ fn the_workflow_makes_a_baseline_and_comments_once_a_pull_request_is_slower() {
         "work/profiles/smoke.yaml",
         "users: 3\nspawn_rate: 1000\nwarmup: 0s\nduration: 1s\n",
     );
-    let before = repository.read(baseline);
+    let before = repository.bytes(baseline);
     let other = load_test(&repository, &on_main("push"));
     assert!(other.passed, "{}", other.log);
     assert!(other.log.contains("error: not comparable"), "{}", other.log);
@@ -127,7 +127,7 @@ fn the_workflow_makes_a_baseline_and_comments_once_a_pull_request_is_slower() {
         "{}",
         other.log
     );
-    assert_eq!(repository.read(baseline), before);
+    assert_eq!(repository.bytes(baseline), before);
 }
 
 #[test]
@@ -296,4 +296,28 @@ fn a_pull_request_from_a_fork_is_commented_on_by_the_other_workflow() {
         "{}",
         body.len()
     );
+}
+
+#[test]
+fn a_baseline_of_the_user_is_not_touched() {
+    let repository = Repository::new();
+    let path = "work/.github/workflows/load-test.yml";
+    let line = regex::Regex::new("(?m)^          baseline: .*").unwrap();
+    let text = repository.read(path);
+    repository.write(path, &line.replace(&text, "          baseline: base.json"));
+    let missing = load_test(&repository, &pull_request("me/shop"));
+    let said = "input baseline: there is no such file";
+    assert!(
+        !missing.passed && missing.log.contains(said),
+        "{}",
+        missing.log
+    );
+
+    let mut by_hand = on_main("workflow_dispatch");
+    by_hand["inputs"] = json!({"profile": "smoke", "accept-as-baseline": true});
+    let accepted = load_test(&repository, &by_hand);
+    assert!(accepted.passed, "{}", accepted.log);
+    assert!(repository.exists("artifacts/perfctl-smoke/base.json"));
+    assert!(!repository.exists("work/base.json"));
+    assert!(!repository.exists("caches/perfctl-baseline-smoke-7-1"));
 }

@@ -144,15 +144,17 @@ impl Repository {
         fs::read_to_string(self.at(path)).unwrap_or_default()
     }
 
+    pub fn bytes(&self, path: &str) -> Vec<u8> {
+        fs::read(self.at(path)).unwrap()
+    }
+
     pub fn exists(&self, path: &str) -> bool {
         self.at(path).exists()
     }
 
     /// Runs the job of a workflow. `event` has the context `github`, and `inputs` if there are any.
     pub fn run(&self, workflow: &str, job: &str, event: &Value) -> Job {
-        self.shell(
-            "rm -rf temp gh/calls gh/body.* work/.perfctl work/comment work/baseline.json.gz && mkdir temp",
-        );
+        self.shell("rm -rf temp gh/calls gh/body.* work/.perfctl work/comment && mkdir temp");
         for file in ["temp/summary", "temp/env"] {
             self.write(file, "");
         }
@@ -216,7 +218,9 @@ impl Repository {
                     let own = filled(&step["env"], contexts);
                     let folder = fill(step["working-directory"].as_str().unwrap_or("."), contexts);
                     let env = [env, &own].concat();
-                    self.script(script, &folder, &env, action, contexts, &mut outputs, job)
+                    let (ended, named) = self.script(script, &folder, &env, action, contexts, job);
+                    outputs = named;
+                    ended
                 }
                 (_, Some(local)) if local.starts_with("./") => {
                     self.action(local, &with, contexts, env, &mut outputs, job)
@@ -240,9 +244,8 @@ impl Repository {
         env: &[(String, String)],
         action: Option<&Path>,
         contexts: &Value,
-        outputs: &mut Map<String, Value>,
         job: &mut Job,
-    ) -> bool {
+    ) -> (bool, Map<String, Value>) {
         // Whatever is filled into a script could be a command of a stranger.
         assert!(!script.contains("${{"), "{script}");
         self.write("temp/output", "");
@@ -274,11 +277,12 @@ impl Repository {
             .output()
             .unwrap();
         job.log += &output(&done);
-        for line in self.read("temp/output").lines() {
+        let outputs = self.read("temp/output");
+        let outputs = outputs.lines().map(|line| {
             let (name, value) = line.split_once('=').unwrap();
-            outputs.insert(name.to_owned(), value.into());
-        }
-        done.status.success()
+            (name.to_owned(), value.into())
+        });
+        (done.status.success(), outputs.collect())
     }
 
     fn action(
@@ -335,11 +339,14 @@ impl Repository {
             }
             // The newest whose key begins so.
             "actions/cache/restore" => format!(
-                "newest=$(ls -t caches | grep '^{}' | head -1) && cp \"caches/$newest\" work/{} || true",
+                "newest=$(ls -t caches | grep '^{}' | head -1) && cp -r \"caches/$newest/.\" work/{} || true",
                 key("restore-keys"),
                 key("path")
             ),
-            "actions/cache/save" => format!("cp work/{} caches/{}", key("path"), key("key")),
+            "actions/cache/save" => {
+                let (path, key) = (key("path"), key("key"));
+                format!("rm -rf caches/{key} && cp -r work/{path} caches/{key}")
+            }
             "actions/upload-artifact" => format!(
                 "rm -rf artifacts/{0} && cp -r {1} artifacts/{0}",
                 key("name"),
