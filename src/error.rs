@@ -207,7 +207,11 @@ pub enum Error {
     #[error("error: cannot set up TLS: {0}")]
     Tls(String),
     /// This machine has no trusted certificates, and the plan needs some.
-    #[error("error: cannot read the certificates this machine trusts: {0}")]
+    #[error(
+        "error: cannot read the certificates this machine trusts: {0}\n  help: install the package \
+         `ca-certificates`, set `SSL_CERT_FILE` to a file of them, or name one in the scenario: \
+         `tls: {{ca_file: FILE}}`"
+    )]
     Certificates(String),
     /// An address that virtual users are to connect from does not belong to this machine.
     #[error("error: cannot connect from the local address {address}: {source}")]
@@ -232,6 +236,17 @@ pub enum Error {
     #[error("error: cannot write `{}`: {source}", .path.display())]
     Write {
         /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The directory of a run could not be created.
+    #[error(
+        "error: cannot store the run in `{}`: {source}\n  help: choose a directory that you can write \
+         to with `--out`; in a container, mount a volume there", .path.display()
+    )]
+    Store {
+        /// The directory.
         path: PathBuf,
         /// The cause.
         source: io::Error,
@@ -309,6 +324,7 @@ impl Error {
             | Self::Bug(_)
             | Self::Read { .. }
             | Self::Write { .. }
+            | Self::Store { .. }
             | Self::Unusable { .. }
             | Self::NotComparable(_) => Exit::Error,
         }

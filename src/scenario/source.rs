@@ -45,7 +45,11 @@ pub fn find(given: Option<&str>) -> Result<Source, Error> {
     find_in(Path::new(""), given)
 }
 
-fn find_in(dir: &Path, given: Option<&str>) -> Result<Source, Error> {
+/// [`find`], in a directory instead of the working directory.
+///
+/// # Errors
+/// As [`find`].
+pub fn find_in(dir: &Path, given: Option<&str>) -> Result<Source, Error> {
     if let Some(given) = given {
         if let Some(url) = address::with_scheme(given) {
             return Ok(Source::Request(Box::new(QuickRequest::get(url))));
@@ -125,7 +129,8 @@ pub fn profile_files() -> Vec<PathBuf> {
     yaml_files(Path::new("profiles"))
 }
 
-fn scenarios_in(dir: &Path) -> Vec<PathBuf> {
+/// The scenario files in `scenarios/` of a directory, sorted.
+pub fn scenarios_in(dir: &Path) -> Vec<PathBuf> {
     yaml_files(&dir.join("scenarios"))
 }
 

@@ -110,7 +110,11 @@ impl ExecuteArgs {
         log: Option<&SampleLog>,
     ) -> Result<ExecutedRun, Error> {
         let (_demo, base) = reach(plan)?;
-        let directory = RunDir::create(&self.out.directory(), &plan.scenario, &plan.profile)?;
+        let directory = RunDir::create(&self.out.directory(), &plan.scenario, &plan.profile);
+        let directory = directory.map_err(|error| match error {
+            Error::Write { path, source } => Error::Store { path, source },
+            other => other,
+        })?;
         write_atomically(&directory.plan(), &**plan)?;
         let started_at = jiff::Timestamp::now().to_string();
         // CI systems set variables that have no value to an empty text.

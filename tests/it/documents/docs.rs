@@ -234,6 +234,30 @@ fn every_format_and_column_of_a_report_is_documented_in_order() {
 }
 
 #[test]
+fn every_input_output_and_target_of_ci_is_documented_in_order() {
+    let text = read("docs/ci.md");
+    let action: Value = serde_saphyr::from_str(&read("action.yml")).unwrap();
+    let names = |part: &str| -> Vec<String> {
+        let parts = action[part].as_object().unwrap();
+        parts.keys().cloned().collect()
+    };
+    assert_eq!(
+        first_cells(&text, "### The action", "input"),
+        names("inputs")
+    );
+    assert_eq!(
+        first_cells(&text, "### The action", "output"),
+        names("outputs")
+    );
+    let fragment = read("src/cli/init/ci/perfctl.mk");
+    let targets = fragment
+        .lines()
+        .find_map(|line| line.strip_prefix(".PHONY: "));
+    let documented = first_cells(&text, "## make", "target").join(" ");
+    assert_eq!(Some(documented.as_str()), targets);
+}
+
+#[test]
 fn every_outcome_is_documented_in_order() {
     let documented = first_cells(&read("docs/metrics.md"), "## Outcomes", "outcome");
     assert_eq!(documented, Outcome::ALL.map(Outcome::name));

@@ -26,12 +26,7 @@ fn assert_in_order(text: &str, parts: &[&str]) {
 #[test]
 fn init_creates_files_that_validate_and_run_and_never_overwrites() {
     let first = perfctl("init").expect_status(0).expect_stderr("").run();
-    for file in [
-        SCENARIO,
-        "scenarios/users.csv",
-        "profiles/volume.yaml",
-        ".github/workflows/perfctl.yml",
-    ] {
+    for file in [SCENARIO, "scenarios/users.csv", "profiles/volume.yaml"] {
         assert!(first.stdout.contains(file), "{}", first.stdout);
         assert!(!first.read(file).is_empty());
     }
@@ -75,8 +70,8 @@ fn a_minimal_init_creates_ten_lines_that_run() {
 }
 
 #[test]
-fn init_writes_to_a_directory_and_can_omit_the_workflow() {
-    let completed = perfctl("init new/folder --ci none").expect_status(0).run();
+fn init_writes_to_a_directory_and_nothing_for_ci_unasked() {
+    let completed = perfctl("init new/folder").expect_status(0).run();
     assert!(
         completed
             .read("new/folder/scenarios/default.yaml")

@@ -1,5 +1,6 @@
 //! The program from outside: commands, options, output, exit codes, signals.
 
+mod ci;
 mod commands;
 mod errors;
 mod exit_codes;
