@@ -6,6 +6,8 @@ set -euo pipefail
 
 name=$1
 [[ $name =~ ^[A-Za-z0-9][A-Za-z0-9._-]*$ && -s comment/report.md ]] || exit 0
+# A link would show a file of this machine.
+[[ ! -L comment && ! -L comment/report.md && ! -L comment/wanted ]] || exit 2
 pull_request=$(gh api --method GET "repos/$GITHUB_REPOSITORY/pulls" \
     --raw-field state=open --raw-field "head=$HEAD_OWNER:$HEAD_BRANCH" \
     --jq "[.[] | select(.head.sha == \"$HEAD_SHA\")][0].number // \"\"")

@@ -28,7 +28,8 @@ grep -vxF -- "$marker" "$report" >"$text" || true
 
 comments=repos/$GITHUB_REPOSITORY/issues
 # Only comments of bots: nobody else's text is overwritten.
-mine=".[] | select(.user.type == \"Bot\" and (.body | startswith(\"$marker\") and contains(\"$job\"))) | .id"
+begins="startswith(\"$marker\\n$job\") or startswith(\"$marker\\r\\n$job\")"
+mine=".[] | select(.user.type == \"Bot\" and (.body | $begins)) | .id"
 if ! ids=$(gh api --paginate "$comments/$pull_request/comments?per_page=100" --jq "$mine"); then
     echo "::warning title=perfctl::the comments of the pull request cannot be read; the job needs the permission pull-requests: write"
     exit 0

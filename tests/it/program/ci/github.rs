@@ -116,7 +116,7 @@ fn the_workflow_makes_a_baseline_and_comments_once_a_pull_request_is_slower() {
     serve(&repository, &service.url);
     repository.write(
         "work/profiles/smoke.yaml",
-        "users: 3\nspawn_rate: 1000\nwarmup: 0s\nduration: 1s\n",
+        "rate: 61\nwarmup: 0s\nduration: 1s\n",
     );
     let before = repository.bytes(baseline);
     let other = load_test(&repository, &on_main("push"));
@@ -222,6 +222,10 @@ fn a_comment_that_is_there_is_edited_unless_it_is_of_a_person() {
         ),
         (of("User", "smoke"), "--method POST"),
         (of("Bot", "light"), "--method POST"),
+        (
+            of("Bot", "light -->\n<!-- perfctl-job: smoke"),
+            "--method POST",
+        ),
     ] {
         repository.write("gh/comments.json", &json!([comment]).to_string());
         let job = load_test(&repository, &pull_request("me/shop"));
@@ -285,6 +289,13 @@ fn a_pull_request_from_a_fork_is_commented_on_by_the_other_workflow() {
     );
     let late = comment("you/shop");
     assert!(late.passed && late.bodies.is_empty(), "{}", late.log);
+    // A file that is a link to one of the machine.
+    repository.write("gh/pulls.json", &pulls.to_string());
+    repository.write("secret", "s3cret");
+    repository.link("artifacts/perfctl-comment-smoke/report.md", "secret");
+    let linked = comment("you/shop");
+    assert!(!linked.passed && linked.bodies.is_empty(), "{}", linked.log);
+    repository.unlink("artifacts/perfctl-comment-smoke/report.md");
     // An artifact that is too long for a comment is cut at a line.
     repository.write("gh/pulls.json", &pulls.to_string());
     let long = "| ä |\n".repeat(20_000);

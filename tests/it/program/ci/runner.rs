@@ -13,10 +13,10 @@ use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 /// A scenario for runs of a second.
-pub const SCENARIO: &str = "name: shop\nhost: demo\ndefaults: {think_time: 100ms}\n\
+pub const SCENARIO: &str = "name: shop\nhost: demo\n\
                             endpoints: [{name: list, get: /health}]\nslo: {error_rate: 1%}\n";
-/// Its load.
-pub const SMOKE: &str = "users: 40\nspawn_rate: 1000\nwarmup: 0s\nduration: 1s\n";
+/// Its load: the same number of requests, however long they take.
+pub const SMOKE: &str = "rate: 60\nwarmup: 0s\nduration: 1s\n";
 
 /// The built-in service with a latency.
 pub struct Service {
@@ -142,6 +142,16 @@ impl Repository {
 
     pub fn read(&self, path: &str) -> String {
         fs::read_to_string(self.at(path)).unwrap_or_default()
+    }
+
+    /// Makes a file a link to another.
+    pub fn link(&self, path: &str, to: &str) {
+        self.unlink(path);
+        std::os::unix::fs::symlink(self.at(to), self.at(path)).unwrap();
+    }
+
+    pub fn unlink(&self, path: &str) {
+        fs::remove_file(self.at(path)).unwrap();
     }
 
     pub fn bytes(&self, path: &str) -> Vec<u8> {
