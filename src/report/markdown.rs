@@ -216,7 +216,7 @@ fn slos(report: &Report) -> Section {
 fn total(report: &Report) -> Section {
     let mut section = Section::default();
     let total = report.result.summary(None, Window::Measured);
-    let numbers = view::numbers(&total).into();
+    let numbers = view::numbers(&total);
     section.line("");
     section.table(&view::NUMBERS, &[], std::iter::once(numbers), "row");
     section
