@@ -16,6 +16,9 @@ pub use analysis::statistics::{Latency, Summary, Window};
 pub use histogram::{Histogram, SparseHistogram, lowest_of_bucket, middle_of_bucket};
 pub use record::cell::{Cell, ComponentCounts};
 pub use record::commit::{Commit, CommitCell};
+pub use record::failure_sample::{
+    BodyText, ExchangeText, FailureSample, FailureSamples, MessageText, RecordedFailure,
+};
 pub use record::failures::{FLOW_CHECKS, FailureCause, FailureCount, FailureCounts};
 pub use record::fold::{Fold, LiveSnapshot};
 pub use record::health::{HealthSample, Usage};

@@ -20,9 +20,11 @@ mod view;
 
 use std::fmt;
 
+pub use console::write_failures;
 pub use contents::{Focus, LEAST_COLUMNS, Report, ReportedRun, Reporter};
 pub use export::{locust_csv_paths, write_locust_csv};
 pub use text::{DEFAULT_COLUMNS, is_ascii_wanted, on_screen, terminal_columns, wrap};
+pub use view::{BodyLimits, ExchangeLine, exchange_lines};
 
 /// A format that `--format` and `--write` accept.
 pub struct ReportFormat {

@@ -6,6 +6,7 @@
 
 mod comparison;
 mod criterion;
+mod failure;
 mod series;
 mod shape;
 mod summary;
@@ -19,6 +20,7 @@ use serde::Serialize;
 
 use self::comparison::ComparisonEntry;
 use self::criterion::{CriterionEntry, NextGradeEntry};
+use self::failure::FailureSampleEntry;
 use self::series::{SeriesPoint, TimeSeries};
 use self::shape::{KneeEntry, RecoveryEntry};
 use self::summary::SummaryEntry;
@@ -68,6 +70,10 @@ struct JsonReport<'a> {
     endpoints: Vec<EndpointEntry<'a>>,
     /// By error type, endpoint, and status or check; the most frequent first.
     errors: Vec<ErrorRow>,
+    /// The first of each of them, with what was sent and received.
+    failure_samples: Vec<FailureSampleEntry<'a>>,
+    /// How many more of them there was no room for.
+    unkept_failure_samples: u64,
     /// Of all requests together.
     time_series: Vec<SeriesPoint>,
     summary: SummaryEntry,
@@ -142,6 +148,8 @@ fn object(report: &Report) -> JsonReport<'_> {
         knee: knee.map(|knee| KneeEntry::of(knee, result.run.load.model)),
         endpoints: endpoints(result, &mut series),
         errors: view::errors(result),
+        failure_samples: FailureSampleEntry::all(result),
+        unkept_failure_samples: result.failure_samples.unkept,
         time_series: series.take_total(),
         summary: summary.into(),
         phases: phases(result),

@@ -197,10 +197,10 @@ fn errors(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     });
     let header = ["error type", "endpoint", "requests", "example"];
     table(&header, &[1, 3], rows, out)?;
-    match rest {
-        Some(rest) => writeln!(out, "\n{}", escape(&rest)),
-        None => Ok(()),
+    for sentence in rest.into_iter().chain(view::samples_note(report)) {
+        writeln!(out, "\n{}", escape(&sentence))?;
     }
+    Ok(())
 }
 
 fn changes(report: &Report, out: &mut dyn Write) -> io::Result<()> {

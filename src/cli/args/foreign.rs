@@ -335,7 +335,7 @@ mod tests {
     const DOCUMENT: &str = include_str!("../../../docs/other-tools.md");
 
     /// Flags that are spelled like an option of perfctl, or are a hidden alias of one.
-    const SAME: [&str; 26] = [
+    const SAME: [&str; 27] = [
         "-H",
         "-X",
         "-a",
@@ -354,6 +354,7 @@ mod tests {
         "--csv",
         "--csv-full-history",
         "--html",
+        "--http-debug",
         "--duration",
         "--json",
         "--no-tui",

@@ -13,7 +13,7 @@ use crate::metrics::{check_writable, write_file};
 use crate::plan::Load;
 use crate::report::{
     DEFAULT_COLUMNS, FORMATS, LEAST_COLUMNS, Report, ReportFormat, by_name, is_ascii_wanted,
-    locust_csv_paths, on_screen, terminal_columns, write_locust_csv,
+    locust_csv_paths, on_screen, terminal_columns, write_failures, write_locust_csv,
 };
 use crate::units::{format_duration, trim_float};
 
@@ -152,19 +152,41 @@ impl FormatArgs {
         files.into_iter().chain(csv).collect()
     }
 
+    /// Prints the failed requests of a report, in place of it, and writes the files.
+    ///
+    /// # Errors
+    /// As [`Self::print`], and for a format other than the first.
+    pub fn print_failures(&self, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
+        if self.format != FORMATS[0].name {
+            return Err(Error::usage_help(
+                format!("`--failures` cannot be printed as `{}`", self.format),
+                "leave out `--format`, or leave out `--failures`: `--format json` has the failed \
+                 requests in `failure_samples`",
+            ));
+        }
+        let write = |columns, out: &mut dyn Write| write_failures(&report.result, columns, out);
+        let printed = self.print_by(write, out);
+        printed.and(self.write_files(report))
+    }
+
     fn print_report(&self, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
         let reporter = by_name(&self.format).map_err(Error::usage)?.reporter;
+        self.print_by(|columns, out| reporter.report(report, columns, out), out)
+    }
+
+    /// Prints what `write` writes in so many columns.
+    fn print_by(
+        &self,
+        write: impl Fn(usize, &mut dyn Write) -> io::Result<()>,
+        out: &mut dyn Write,
+    ) -> Result<(), Error> {
         let columns = terminal_columns(&io::stdout()).max(LEAST_COLUMNS);
         if self.format == FORMATS[0].name && is_ascii_wanted() {
             let mut text = Vec::new();
-            return written(reporter.report(report, columns, &mut text))
+            return written(write(columns, &mut text))
                 .and_then(|()| print_for_people(out, &String::from_utf8_lossy(&text)));
         }
-        written(
-            reporter
-                .report(report, columns, out)
-                .and_then(|()| out.flush()),
-        )
+        written(write(columns, out).and_then(|()| out.flush()))
     }
 }
 

@@ -12,10 +12,10 @@ use super::heatmap::heatmap;
 use super::timeline;
 use crate::comparison::Decision;
 use crate::grading::{Severity, Verdict};
-use crate::metrics::{RunResult, Summary, Window};
+use crate::metrics::{FailureSample, RunResult, Summary, Window};
 use crate::plan::SloScope;
 use crate::report::contents::{Focus, Report};
-use crate::report::text::harmless;
+use crate::report::text::{harmless, markup};
 use crate::report::view;
 use crate::units::{format_count, format_latency_us};
 
@@ -25,6 +25,15 @@ const SCRIPT: &str = include_str!("script.js");
 const CHARTED: usize = 30;
 /// The endpoints that get numbers of their own.
 const DETAILED: usize = 200;
+
+/// The kinds of failure of which requests are shown.
+const FAILURE_GROUPS: usize = 20;
+/// How much room these take in the page; bytes.
+const FAILURES_ROOM: usize = 60_000;
+/// The page has no failed requests beyond this size; bytes.
+const MOST: usize = 480_000;
+/// The elements around a text of a failed request take no more; bytes.
+const TAGS: usize = 60;
 
 /// Everything that the template shows. All texts are escaped there, but for the charts.
 #[derive(Serialize)]
@@ -57,6 +66,8 @@ pub(super) struct Page {
     flows: Vec<Vec<String>>,
     errors: Vec<[String; 4]>,
     errors_rest: Option<String>,
+    failures: Vec<FailureGroup>,
+    failures_note: Option<String>,
     phases: Vec<Vec<String>>,
     health: Option<String>,
     notes: Vec<String>,
@@ -93,6 +104,19 @@ struct Details {
     charts: String,
     times: Vec<Vec<String>>,
     lines: Vec<String>,
+}
+
+/// Failed requests of one kind, folded.
+#[derive(Serialize)]
+struct FailureGroup {
+    name: String,
+    samples: Vec<FailureEntry>,
+}
+
+#[derive(Serialize)]
+struct FailureEntry {
+    heading: String,
+    lines: String,
 }
 
 impl Page {
@@ -166,6 +190,8 @@ impl Page {
                 })
                 .collect(),
             errors_rest,
+            failures: Vec::new(),
+            failures_note: view::samples_note(report).map(|note| harmless(&note)),
             phases: view::phases(result)
                 .into_iter()
                 .map(|(name, _, summary)| {
@@ -183,6 +209,14 @@ impl Page {
                 .collect(),
             facts: facts(result),
         }
+    }
+}
+
+impl Page {
+    /// Adds the failed requests that fit into a page which has this many bytes without them.
+    pub(super) fn add_failures(&mut self, result: &RunResult, bytes: usize) {
+        let room = MOST.saturating_sub(bytes).min(FAILURES_ROOM);
+        self.failures = failures(result, room);
     }
 }
 
@@ -321,6 +355,42 @@ fn details(report: &Report) -> (Vec<Details>, Option<String>) {
                 }
             });
     (details.collect(), rest)
+}
+
+/// The failed requests that there is room for: the first of each kind before the second of any.
+fn failures(result: &RunResult, mut room: usize) -> Vec<FailureGroup> {
+    let mut groups: Vec<FailureGroup> = Vec::new();
+    let all = view::sample_groups(result);
+    for rank in 0..FailureSample::MAX_OF_A_KIND {
+        for group in all.iter().take(FAILURE_GROUPS) {
+            let Some(sample) = group.samples.get(rank) else {
+                continue;
+            };
+            let lines: Vec<String> = view::sample_lines(sample)
+                .into_iter()
+                .map(|line| line.text)
+                .collect();
+            let entry = FailureEntry {
+                heading: view::sample_heading(sample),
+                lines: lines.join("\n"),
+            };
+            let name = harmless(&group.name);
+            let texts = [&entry.lines, &entry.heading, &name];
+            let size: usize = texts.iter().map(|text| markup(text).len() + TAGS).sum();
+            let Some(rest) = room.checked_sub(size) else {
+                continue;
+            };
+            room = rest;
+            match groups.iter_mut().find(|one| one.name == name) {
+                Some(known) => known.samples.push(entry),
+                None => groups.push(FailureGroup {
+                    name,
+                    samples: vec![entry],
+                }),
+            }
+        }
+    }
+    groups
 }
 
 /// How much an endpoint contributes to a bad result; 0 if nothing is wrong with it.
