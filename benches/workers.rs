@@ -104,11 +104,17 @@ fn rate_per_s(workers: usize, busy: Duration) -> f64 {
         .expect("a runtime can be created");
     let make_client = move || Ok::<_, Error>(BusySession(busy));
     let stopper = Stopper::default();
-    let run = engine::run(plan.clone(), make_client, &stopper, |mut ticks, health| {
-        let (mut commit, _) = fold.fold(&mut ticks);
-        commit.health = Some(health);
-        assert!(journal.commit(commit));
-    });
+    let run = engine::run(
+        plan.clone(),
+        make_client,
+        &stopper,
+        None,
+        |mut ticks, health| {
+            let (mut commit, _) = fold.fold(&mut ticks);
+            commit.health = Some(health);
+            assert!(journal.commit(commit));
+        },
+    );
     let ending = runtime.block_on(run).expect("the run succeeds");
     ending.totals.started as f64 / (ending.stopped_at_us as f64 / 1e6)
 }

@@ -7,6 +7,7 @@
 mod conditions;
 mod content;
 mod decode;
+mod exchange;
 mod extract;
 mod message;
 mod report;
@@ -25,7 +26,8 @@ use crate::metrics::Outcome;
 use crate::plan::{Check, Endpoint, Secrets};
 use crate::protocol::{Failure, Response};
 
-pub use self::message::{readable, said, without_secret_fields};
+pub use self::exchange::{ExchangeLimits, exchange_text};
+pub use self::message::{said, without_secret_fields};
 pub use self::report::{CheckReport, CheckState, reports};
 pub use self::result::CheckResult;
 pub use self::server_timing::{ServerTiming, components};

@@ -22,6 +22,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -67,7 +68,7 @@ impl Stopper {
 
 /// Runs a plan to its end. Calls `make_client` once in the thread of each worker, and `each_second`
 /// with the ticks of all workers for one second, in order, and the health of the load generator in
-/// that second.
+/// that second. An `observer` is told what happens, which takes time of the workers.
 ///
 /// # Errors
 /// When a thread, a runtime or a client cannot be created, or a worker dies.
@@ -75,6 +76,7 @@ pub async fn run<C, F>(
     plan: Arc<Plan>,
     make_client: F,
     stopper: &Stopper,
+    observer: Option<UnboundedSender<TrialEvent>>,
     mut each_second: impl FnMut(Vec<Tick>, HealthSample),
 ) -> Result<Ending, Error>
 where
@@ -88,10 +90,14 @@ where
     for shard in 0..count {
         let (plan, make_client) = (plan.clone(), make_client.clone());
         let (commands, sender) = (command.subscribe(), sender.clone());
+        let observer = observer.clone();
         let thread = thread::Builder::new()
             .name(format!("worker-{shard}"))
             .spawn(move || {
-                let run = || worker::run(&plan, (shard, count), make_client, commands, &sender);
+                let run = || {
+                    let shard = (shard, count);
+                    worker::run(&plan, shard, make_client, commands, &sender, observer);
+                };
                 if let Err(payload) = catch_unwind(AssertUnwindSafe(run)) {
                     // The receiver only goes away when the run is aborted.
                     let text = panics::text_of(payload.as_ref());
@@ -101,7 +107,7 @@ where
             .map_err(Error::Thread)?;
         threads.push(thread);
     }
-    drop(sender);
+    drop((sender, observer));
 
     for _ in 0..count {
         match messages.recv().await {

@@ -18,6 +18,9 @@ pub use histogram::{
 };
 pub use record::cell::{Cell, ComponentCounts};
 pub use record::commit::{Commit, CommitCell};
+pub use record::failure_sample::{
+    BodyText, ExchangeText, FailureSample, FailureSamples, MessageText, RecordedFailure,
+};
 pub use record::failures::{FLOW_CHECKS, FailureCause, FailureCount, FailureCounts};
 pub use record::fold::{Fold, LiveSnapshot};
 pub use record::health::{HealthSample, Usage};

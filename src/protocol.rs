@@ -49,6 +49,14 @@ pub trait Session {
         request: &Request<'_>,
         response: &mut Response,
     ) -> impl Future<Output = ()>;
+
+    /// What was sent for the request that was executed last, and the response: built again, for a
+    /// failure that people are to see. The last of several requests where there were redirects.
+    /// Values of credentials may be left out. `None` if the request could not be built, and where a protocol
+    /// has nothing to show.
+    fn hop(&self, _: &Request<'_>, _: &Response) -> Option<Hop> {
+        None
+    }
 }
 
 /// One request, rendered.
@@ -84,6 +92,11 @@ pub struct Response {
     pub status: Option<u16>,
     /// Headers of the last response.
     pub headers: HeaderMap,
+    /// The head of the last response as it came, where it had an unexpected status and `headers` has
+    /// only some of its fields.
+    pub raw_head: Option<Box<[u8]>>,
+    /// Whether it set the first cookies of its user, so that none were sent.
+    pub sets_first_cookies: bool,
     /// Its body as it came over the wire: all of it when a check needs it; otherwise the beginning of
     /// one that people may want to read, or nothing, though counted.
     pub body: Bytes,

@@ -20,10 +20,12 @@ mod view;
 
 use std::fmt;
 
+pub use console::write_failures;
 pub use contents::{Focus, LEAST_COLUMNS, Report, ReportedRun, Reporter};
 pub use export::{RunSamples, SampleLog, locust_csv_paths, write_locust_csv};
 pub use html::{page_paths, write_page_folder};
 pub use text::{DEFAULT_COLUMNS, is_ascii_wanted, on_screen, terminal_columns, wrap};
+pub use view::{BodyLimits, ExchangeLine, exchange_lines};
 
 /// A format that `--format` and `--write` accept.
 pub struct ReportFormat {

@@ -37,16 +37,27 @@ pub fn excerpt(text: &str) -> String {
     let mut shown = String::new();
     // Escaping only makes text longer, so no more than this is ever needed.
     for c in text.chars().take(MAX_TEXT + 1) {
-        match c {
-            c if c.is_control() => shown.extend(c.escape_default()),
-            '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
-            | '\u{feff}' => {
-                shown.extend(c.escape_unicode());
-            }
-            c => shown.push(c),
-        }
+        push_escaped(c, &mut shown);
     }
     cut(&shown, MAX_TEXT)
+}
+
+/// `text` with what [`excerpt`] escapes, but whole.
+pub(super) fn escaped(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    text.chars().for_each(|c| push_escaped(c, &mut shown));
+    shown
+}
+
+fn push_escaped(c: char, shown: &mut String) {
+    match c {
+        c if c.is_control() => shown.extend(c.escape_default()),
+        '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2066}'..='\u{2069}'
+        | '\u{feff}' => {
+            shown.extend(c.escape_unicode());
+        }
+        c => shown.push(c),
+    }
 }

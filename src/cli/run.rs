@@ -14,6 +14,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 
 use super::args::gate::GateArgs;
 use super::args::plan::PlanArgs;
@@ -22,10 +23,14 @@ use crate::comparison::{Baseline, Caller, baseline_limits, check_plan};
 use crate::error::{Error, Exit};
 use crate::grading::{FailOn, Grading, Policy, Verdict};
 use crate::metrics::{RunResult, check_writable};
+use crate::plan::Plan;
 use crate::report::{FORMATS, Report, SampleLog, plain};
 use crate::units;
 use execute::ExecuteArgs;
 use repeat::{Repeat, Repeats};
+
+/// The most iterations that `--debug` prints.
+const MAX_PRINTED: u64 = 1_000;
 
 /// Run a load test, grade the result, and print a report
 #[derive(Debug, Args)]
@@ -88,6 +93,17 @@ pub struct RunArgs {
         help_heading = "Output"
     )]
     samples: Option<PathBuf>,
+    /// Print every request and response of a short run to stderr, in full and without secrets; needs
+    /// `--iterations` or `-n`. The run is not judged
+    #[arg(
+        long,
+        alias = "http-debug",
+        env = "PERFCTL_DEBUG",
+        value_parser = BoolishValueParser::new(),
+        conflicts_with_all = ["baseline", "save_baseline"],
+        help_heading = "Output"
+    )]
+    debug: bool,
 
     #[command(flatten)]
     format: FormatArgs,
@@ -101,6 +117,9 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let gate = args.gate.gate(Caller::Run)?;
     args.check_format()?;
     let plan = args.plan.plan_of_run()?;
+    if args.debug {
+        check_debug(&plan)?;
+    }
     let baseline = args.baseline.as_deref().map(Baseline::read).transpose()?;
     if let Some(baseline) = &baseline {
         check_plan(baseline, &plan, &*gate)?;
@@ -127,8 +146,10 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         gate: &*gate,
         policy: &policy,
     };
+    let mut execute = args.execute.clone();
+    execute.debug = args.debug;
     let repeated = repeats.run(
-        || args.execute.execute(&plan, &policy, log.as_ref()),
+        || execute.execute(&plan, &policy, log.as_ref()),
         |text| args.execute.note(text),
     )?;
     args.print(&repeated.report, out)?;
@@ -183,6 +204,26 @@ impl RunArgs {
         let line = verdict_line(&report.grading, directory);
         written(writeln!(out, "{line}")).and(self.format.write_files(report))
     }
+}
+
+/// Whether a run is short enough to be printed.
+fn check_debug(plan: &Plan) -> Result<(), Error> {
+    if plan
+        .load
+        .iterations
+        .is_some_and(|count| count <= MAX_PRINTED)
+    {
+        return Ok(());
+    }
+    let most = units::format_count(MAX_PRINTED);
+    let few = match plan.quick_look {
+        true => "-n 10",
+        false => "--iterations 10",
+    };
+    Err(Error::usage_help(
+        format!("`--debug` is for runs of at most {most} iterations"),
+        format!("add `{few}`, or use `perfctl try`, which sends each request of a scenario once"),
+    ))
 }
 
 /// Makes the runs the baseline if they passed: a CI job must not replace a good baseline with a bad

@@ -2,7 +2,6 @@
 
 mod advice;
 pub(super) mod describe;
-mod message;
 pub(super) mod noise;
 pub(super) mod output;
 pub(super) mod trial;

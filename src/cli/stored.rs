@@ -14,7 +14,8 @@ mod tests {
     use crate::cli::main;
     use crate::error::Exit;
     use crate::metrics::{
-        Cell, Commit, CommitCell, JournalWriter, Outcome, RunResult, fixture, write_atomically,
+        Cell, Commit, CommitCell, FailureSamples, JournalWriter, Outcome, RunResult, fixture,
+        write_atomically,
     };
     use crate::plan::Metric;
 
@@ -176,6 +177,7 @@ mod tests {
         writer.commit(Commit {
             users: 1,
             cells,
+            failure_samples: FailureSamples::default(),
             health: None,
         });
         drop(writer);

@@ -43,6 +43,7 @@ pub async fn simulate<C: Client + 'static>(
         &client,
         &Timer::Coarse,
         commands,
+        None,
         &mut on_tick,
     );
     let done = LocalSet::new().run_until(work).await;

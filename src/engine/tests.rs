@@ -65,9 +65,17 @@ pub(super) async fn run_shard(
         sender.send_replace(WorkerCommand::Stop(Instant::now()));
         std::future::pending::<()>().await;
     };
-    let work = worker::work(&plan, shard, &client, &Timer::Coarse, commands, |tick| {
-        ticks.push(tick);
-    });
+    let work = worker::work(
+        &plan,
+        shard,
+        &client,
+        &Timer::Coarse,
+        commands,
+        None,
+        |tick| {
+            ticks.push(tick);
+        },
+    );
     let (
         last,
         Finish {

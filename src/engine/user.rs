@@ -89,6 +89,7 @@ impl<C: Client> User<C> {
         exchange.fetch(&mut self.session, &request).await;
         self.clock.add(exchange.in_flight.waited());
         let result = self.judge(endpoint, &exchange);
+        self.keep_failure(&self.session, &request, &exchange, &result);
         self.observe(endpoint, &mut exchange, &result, false);
         exchange.settle(result)
     }
@@ -127,6 +128,7 @@ impl<C: Client> User<C> {
                 result.outcome == Outcome::Ok,
             );
         }
+        self.keep_failure(&self.session, &request, &exchange, &result);
         exchange.settle(result)?;
         Ok(held)
     }
@@ -180,6 +182,21 @@ impl<C: Client> User<C> {
             in_flight.state.observer.is_some() || recorder.wants(in_flight.endpoint, cause)
         };
         (self.values).judge(endpoint, (&exchange.response, exchange.elapsed()), wanted)
+    }
+
+    /// Keeps what was sent over `session` and received, if it failed as `result` says and is among the
+    /// first of its kind.
+    fn keep_failure(
+        &self,
+        session: &C::Session,
+        request: &Request<'_>,
+        exchange: &Exchange<'_>,
+        result: &CheckResult,
+    ) {
+        if let Some(texts) = &result.texts {
+            let secrets = || self.values.secrets_with(&exchange.response.credentials);
+            exchange.keep_failure(session, request, result, &texts.text, secrets);
+        }
     }
 
     /// Makes sure that there are this many lanes.

@@ -13,6 +13,7 @@ use super::halt::Halt;
 use super::message::{Finish, WorkerCommand, WorkerMessage};
 use super::panics;
 use super::schedule::timer::Timer;
+use super::user::trial::event::TrialEvent;
 use super::user::worker_state::WorkerState;
 use super::{closed, open};
 use crate::error::Error;
@@ -27,6 +28,7 @@ pub(super) fn run<C: Client + 'static>(
     make_client: impl Fn() -> Result<C, Error>,
     commands: watch::Receiver<WorkerCommand>,
     messages: &UnboundedSender<WorkerMessage>,
+    observer: Option<UnboundedSender<TrialEvent>>,
 ) {
     // The receiver only goes away when the run is aborted.
     let say = |message| drop(messages.send(message));
@@ -45,7 +47,9 @@ pub(super) fn run<C: Client + 'static>(
         say(WorkerMessage::Ready(Ok(())));
         let timer = Timer::precise();
         let on_tick = |tick| say(WorkerMessage::Tick(shard.0, tick));
-        if let Some((tick, finish)) = work(plan, shard, &client, &timer, commands, on_tick).await {
+        if let Some((tick, finish)) =
+            work(plan, shard, &client, &timer, commands, observer, on_tick).await
+        {
             say(WorkerMessage::Done(shard.0, tick, finish));
         }
     });
@@ -59,6 +63,7 @@ pub(super) async fn work<C: Client + 'static>(
     client: &Rc<C>,
     timer: &Timer,
     mut commands: watch::Receiver<WorkerCommand>,
+    observer: Option<UnboundedSender<TrialEvent>>,
     mut on_tick: impl FnMut(Tick),
 ) -> Option<(Tick, Finish)> {
     let epoch = loop {
@@ -70,7 +75,9 @@ pub(super) async fn work<C: Client + 'static>(
         commands.changed().await.ok()?;
     };
     let recorder = Rc::new(Recorder::default());
-    let state = Rc::new(WorkerState::new(plan.clone(), recorder, epoch));
+    let mut state = WorkerState::new(plan.clone(), recorder, epoch);
+    state.observer = observer;
+    let state = Rc::new(state);
     let halt = Rc::new(Halt::default());
     let mut tasks = JoinSet::new();
     let ticks = async {

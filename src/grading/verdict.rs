@@ -102,6 +102,9 @@ fn judge(evidence: Evidence<'_>, policy: &Policy) -> Judgement {
     if !invalid.is_empty() {
         return Judgement::new(Verdict::Invalid, invalid);
     }
+    if is_disturbed(result) {
+        return Judgement::new(Verdict::Inconclusive, doubts(result));
+    }
     let fail_on = policy.fail_on;
     let missed: Vec<&Criterion> = criteria
         .iter()
@@ -181,6 +184,11 @@ fn judge(evidence: Evidence<'_>, policy: &Policy) -> Judgement {
 /// Why the run is inconclusive by itself, whatever the criteria.
 pub(super) fn doubts(result: &RunResult) -> Vec<String> {
     let mut open = Vec::new();
+    if is_disturbed(result) {
+        let text =
+            "not judged, since printing requests and responses (--debug) disturbs the numbers";
+        open.push(text.to_owned());
+    }
     if result.summary(None, Window::Measured).requests == 0 {
         open.push("no request was measured".to_owned());
     }
@@ -193,6 +201,11 @@ pub(super) fn doubts(result: &RunResult) -> Vec<String> {
         ));
     }
     open
+}
+
+/// Whether the numbers are those of a trial that was printed. A quick look has no verdict anyway.
+fn is_disturbed(result: &RunResult) -> bool {
+    result.run.debug && !result.run.quick_look
 }
 
 /// That the run ended before its time, if so: `stopped after 7s of 20s`.
@@ -288,6 +301,21 @@ mod tests {
         assert_eq!(grading.reasons, ["nothing measured: no request was sent"]);
         assert_eq!((grading.score, grading.letter), (None, None));
         assert_eq!(judge(&result, fail_on("none")), (Verdict::Inconclusive, 3));
+    }
+
+    #[test]
+    fn a_run_that_was_printed_is_not_judged() {
+        let mut result = fixture::run(&[("a", FAILURES)]);
+        result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.001)];
+        result.run.debug = true;
+        let tolerant = Policy {
+            tolerates_doubt: true,
+            ..Policy::default()
+        };
+        assert_eq!(judge(&result, tolerant), (Verdict::Inconclusive, 3));
+        let grading = Grading::of(&result, None, &tolerant);
+        assert_eq!((grading.score, grading.letter), (None, None));
+        assert!(grading.reasons[0].contains("--debug"));
     }
 
     #[test]

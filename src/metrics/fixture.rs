@@ -146,6 +146,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         client: Default::default(),
         insecure: false,
         assume_healthy: false,
+        debug: false,
         fail_on: None,
         exit_code_on_error: None,
         samples: None,

@@ -2,6 +2,7 @@
 
 pub(super) mod cell;
 pub(super) mod commit;
+pub(super) mod failure_sample;
 pub(super) mod failures;
 pub(super) mod fold;
 pub(super) mod health;

@@ -1,5 +1,6 @@
 //! The report for people: verdict and grade first, then why, as wide as the terminal.
 
+mod failures;
 mod grid;
 mod names;
 mod page;
@@ -15,6 +16,7 @@ use super::view;
 use crate::comparison::{Comparison, Decision};
 use crate::grading::{Criterion, Severity, Verdict};
 use crate::metrics::Window;
+pub use failures::write_failures;
 use grid::{Grid, Paint};
 use page::{BOLD, DIM, Page, beside, color, paragraph, parts, section, table};
 
@@ -239,10 +241,10 @@ fn errors(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
         }
     }
     table(grid, page)?;
-    match rest {
-        Some(rest) => paragraph("  ", &rest, page),
-        None => Ok(()),
+    for sentence in rest.into_iter().chain(view::samples_note(report)) {
+        paragraph("  ", &sentence, page)?;
     }
+    Ok(())
 }
 
 /// The example of an error, on a few lines.

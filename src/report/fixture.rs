@@ -7,7 +7,8 @@ use super::contents::{Focus, Report};
 use crate::comparison::{Baseline, Comparison, Threshold, compare};
 use crate::grading::{Grading, Policy};
 use crate::metrics::{
-    Example, FailureCount, FailureCounts, FailureTexts, Outcome, RunResult, Sample, Tick, fixture,
+    BodyText, Example, ExchangeText, FailureCount, FailureCounts, FailureSample, FailureSamples,
+    FailureTexts, MessageText, Outcome, RunResult, Sample, Tick, fixture,
 };
 use crate::plan::{Metric, Model, Percentile, Slo, SloScope, Stage};
 
@@ -168,6 +169,58 @@ pub fn large(names: &[String]) -> Report {
     let runs = std::slice::from_ref(&result);
     let comparison = compare(&baseline, runs, &Threshold::default()).unwrap();
     report(result, Some(comparison))
+}
+
+/// The run of [`many_errors`] with some of its failures, and what a hostile service sent for them.
+pub fn with_samples(mut report: Report) -> Report {
+    let sample = |endpoint, status, body: &str| FailureSample {
+        endpoint,
+        outcome: Outcome::Http4xx,
+        status: Some(status),
+        key: None,
+        check: None,
+        started_us: 1_250_000,
+        response_us: 2_000,
+        text: format!("status {status}"),
+        exchange: ExchangeText {
+            redirects: u64::from(status == 401),
+            request: MessageText {
+                line: "POST /orders?page=2 HTTP/1.1".to_owned(),
+                headers: vec![
+                    "host: localhost:1".to_owned(),
+                    "authorization: ***".to_owned(),
+                ],
+                unkept_headers: 0,
+                body: Some(BodyText {
+                    size_bytes: 1_234,
+                    text: None,
+                    is_cut: false,
+                    note: Some("1,234 bytes of image/png".to_owned()),
+                }),
+            },
+            response: Some(MessageText {
+                line: format!("HTTP/1.1 {status}"),
+                headers: vec!["x: <script>alert(1)</script>\u{1b}[31m\u{202e}".to_owned()],
+                unkept_headers: 2,
+                body: Some(BodyText {
+                    size_bytes: 9_000,
+                    text: Some(body.to_owned()),
+                    is_cut: true,
+                    note: None,
+                }),
+            }),
+        },
+    };
+    let hostile = "</pre><script>alert(1)</script>\n::error::x\n=cmd() ]]> \u{202e}\u{1b}[2J";
+    report.result.failure_samples = FailureSamples {
+        kept: vec![
+            sample(1, 422, hostile),
+            sample(0, 401, "wrong password"),
+            sample(1, 422, "{\"detail\": \"qty\"}"),
+        ],
+        unkept: 1_200,
+    };
+    report
 }
 
 /// A run without requests.

@@ -122,12 +122,15 @@ mod tests {
             fixture::spike(),
             fixture::hostile(),
             fixture::many_errors(),
+            fixture::with_samples(fixture::many_errors()),
         ];
         for report in reports {
             let page = page(&report);
             assert!(page.starts_with("<!DOCTYPE html>"), "{page}");
             assert!(page.ends_with("</html>"), "{page}");
-            for tag in ["svg", "table", "details", "figure", "section", "text", "td"] {
+            for tag in [
+                "svg", "table", "details", "figure", "section", "text", "td", "pre",
+            ] {
                 let opened = page.matches(&format!("<{tag}")).count();
                 let ends = page.matches(&format!("</{tag}>")).count();
                 assert_eq!(opened, ends, "{tag}");
@@ -204,5 +207,27 @@ mod tests {
                 "{endpoints} endpoints, {seconds} s: {size} bytes"
             );
         }
+    }
+
+    #[test]
+    fn failed_requests_are_folded_escaped_and_bounded() {
+        let mut report = fixture::with_samples(fixture::many_errors());
+        let without = page(&fixture::many_errors()).len();
+        let with = page(&report);
+        assert!(with.contains("&lt;script&gt;alert"), "{with}");
+        assert!(!with.contains("<script>alert"), "{with}");
+        assert!(!with.contains(['\u{202e}', '\u{1b}']), "{with}");
+        assert!(with.contains("http_4xx 422: GET create order"), "{with}");
+        let sample = report.result.failure_samples.kept[0].clone();
+        let samples = (0..3_000).map(|number| {
+            let mut sample = sample.clone();
+            sample.endpoint = number % 3;
+            let response = sample.exchange.response.as_mut().unwrap();
+            response.headers = vec!["<".repeat(1_000); 4];
+            sample
+        });
+        report.result.failure_samples.kept = samples.collect();
+        let size = page(&report).len();
+        assert!(size < without + 70_000, "{size} without {without}");
     }
 }

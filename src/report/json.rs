@@ -8,6 +8,7 @@
 mod bounds;
 mod comparison;
 mod criterion;
+mod failure;
 mod layout;
 mod series;
 mod shape;
@@ -23,6 +24,7 @@ use serde::Serialize;
 use self::bounds::{LeftOut, fit};
 use self::comparison::ComparisonEntry;
 use self::criterion::{CriterionEntry, NextGradeEntry};
+use self::failure::FailureSampleEntry;
 use self::layout::Lines;
 use self::series::{SeriesPoint, TimeSeries};
 use self::shape::{KneeEntry, RecoveryEntry};
@@ -75,6 +77,10 @@ struct JsonReport<'a> {
     endpoints: Vec<EndpointEntry<'a>>,
     /// By error type, endpoint, and status or check; the most frequent first.
     errors: Vec<ErrorRow>,
+    /// The first of each of them, with what was sent and received.
+    failure_samples: Vec<FailureSampleEntry<'a>>,
+    /// How many more of them there was no room for.
+    unkept_failure_samples: u64,
     /// Of all requests together.
     time_series: Vec<SeriesPoint>,
     summary: SummaryEntry,
@@ -176,6 +182,13 @@ impl JsonReport<'_> {
             out,
         );
         fit("errors", &mut self.errors, bounds::ERRORS, |_| false, out);
+        fit(
+            "failure_samples",
+            &mut self.failure_samples,
+            bounds::FAILURES,
+            |_| false,
+            out,
+        );
         for phase in &mut self.phases {
             phase.summary.fit(bounds::LIST / 4);
         }
@@ -225,6 +238,8 @@ fn object(report: &Report, is_full: bool) -> JsonReport<'_> {
         knee: knee.map(|knee| KneeEntry::of(knee, result.run.load.model)),
         endpoints: endpoints(result, &series),
         errors: view::errors(result),
+        failure_samples: FailureSampleEntry::all(result),
+        unkept_failure_samples: result.failure_samples.unkept,
         time_series: series.total(),
         summary: summary.into(),
         phases: phases(result),

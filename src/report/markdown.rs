@@ -314,8 +314,8 @@ fn errors(report: &Report) -> Section {
     let header = ["error type", "endpoint", "requests", "example"];
     let mut within = Section::default();
     within.table(&header, &[1, 3], rows, "kind");
-    if let Some(rest) = rest {
-        within.line(&format!("\n{}", escape(&rest)));
+    for sentence in rest.into_iter().chain(view::samples_note(report)) {
+        within.line(&format!("\n{}", escape(&sentence)));
     }
     section.fold(&title, within);
     section

@@ -3,10 +3,12 @@
 mod changes;
 mod criteria;
 mod errors;
+mod exchange;
 mod headline;
 mod notes;
 mod numbers;
 mod quick_look;
+mod samples;
 
 pub(super) use changes::{
     change_cells, change_headers, comparison_remarks, comparison_sentence, rows,
@@ -15,6 +17,7 @@ pub(super) use criteria::{
     are_judged, bound, compliance, criterion_name, measured, next_step, points_lost, slos, verdict,
 };
 pub(super) use errors::{ErrorRow, error_name, error_table, error_text, errors};
+pub use exchange::{BodyLimits, ExchangeLine, exchange_lines};
 pub(super) use headline::headline;
 pub(super) use notes::notes;
 pub(super) use numbers::{
@@ -25,3 +28,4 @@ pub(super) use quick_look::{
     all_failed, connections, has_no_verdict, histogram, is_quick_look, percentiles, spread,
     statuses, summary,
 };
+pub(super) use samples::{sample_groups, sample_heading, sample_lines, samples_kept, samples_note};

@@ -319,7 +319,7 @@ mod tests {
     const DOCUMENT: &str = include_str!("../../../docs/other-tools.md");
 
     /// Flags that are spelled like an option of perfctl, or are a hidden alias of one.
-    const SAME: [&str; 30] = [
+    const SAME: [&str; 31] = [
         "-H",
         "-X",
         "-a",
@@ -341,6 +341,7 @@ mod tests {
         "--csv",
         "--csv-full-history",
         "--html",
+        "--http-debug",
         "--duration",
         "--json",
         "--json-file",

@@ -8,18 +8,21 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
 use super::command_line::command_line;
 use crate::cli::args::out::OutArgs;
+use crate::cli::show::trial::TrialPrinter;
 use crate::cli::signals::StopOnSignal;
 use crate::demo::{Behavior, Demo};
-use crate::engine::{self, Stopper};
+use crate::engine::{self, Stopper, TrialEvent};
 use crate::error::Error;
 use crate::grading::Policy;
 use crate::metrics::{
@@ -27,7 +30,9 @@ use crate::metrics::{
 };
 use crate::plan::{ClientChoice, Model, Phase, Plan, Service};
 use crate::protocol::Client;
-use crate::protocol::http::{ConnectOptions, DirectClient, ReqwestClient};
+use crate::protocol::http::{
+    ConnectOptions, DirectClient, ReqwestClient, TracedDirectClient, TracedReqwestClient,
+};
 use crate::report::live::{DisplayMode, LiveDisplay, Update};
 use crate::report::{RunSamples, SampleLog};
 use crate::units;
@@ -65,6 +70,10 @@ pub struct ExecuteArgs {
         value_parser = BoolishValueParser::new()
     )]
     no_progress: bool,
+
+    /// Whether requests and responses are printed.
+    #[arg(skip)]
+    pub debug: bool,
 }
 
 /// A run and its directory.
@@ -121,6 +130,7 @@ impl ExecuteArgs {
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let mut info = RunInfo {
             assume_healthy: self.assume_healthy,
+            debug: self.debug,
             boot_id: boot_id(),
             occasion: given(&self.occasion),
             command: Some(command_line(std::env::args_os(), &plan.secrets)),
@@ -131,10 +141,14 @@ impl ExecuteArgs {
         let journal = JournalWriter::create(&directory.journal(), &info)?;
         let samples = log.map(|log| log.begin(plan, &info, &base));
         let storage = Storage { journal, samples };
-        let mode = DisplayMode::detect(self.quiet || self.no_progress);
+        let mode = DisplayMode::detect(self.quiet || self.no_progress || self.debug);
         let stopper = Stopper::default();
         let (_stopping, stop_note) = StopOnSignal::new(stopper.clone())?;
-        let (result, disk) = carry_out(plan, &base, storage, mode, (stopper, stop_note))?;
+        let stopping = (stopper, stop_note);
+        let (result, disk) = match self.debug {
+            true => carry_out_printed(plan, &base, storage, mode, stopping),
+            false => carry_out(plan, &base, storage, mode, stopping),
+        }?;
         let refused = disk.map(|source| Error::Write {
             path: directory.journal(),
             source,
@@ -186,13 +200,51 @@ fn carry_out(
     match plan.transport.client {
         ClientChoice::Reqwest => {
             let make_client = move || ReqwestClient::new(&of, &to, connect.clone());
-            run_with(make_client, plan, storage, mode, stopping)
+            run_with(make_client, plan, storage, mode, stopping, None)
         }
         ClientChoice::Direct => {
             let make_client = move || DirectClient::new(&of, &to, connect.clone());
-            run_with(make_client, plan, storage, mode, stopping)
+            run_with(make_client, plan, storage, mode, stopping, None)
         }
     }
+}
+
+/// The same, and prints each request and response to stderr.
+fn carry_out_printed(
+    plan: &Arc<Plan>,
+    base: &str,
+    storage: Storage,
+    mode: DisplayMode,
+    stopping: Stopping,
+) -> Result<(RunResult, Option<std::io::Error>), Error> {
+    let connect = ConnectOptions::new(plan, base)?;
+    let (of, to) = (plan.clone(), base.to_owned());
+    let (observer, mut events) = unbounded_channel();
+    let (printed, from) = (plan.clone(), base.to_owned());
+    // Of its own, so that a slow terminal does not hold up the run.
+    let printing = thread::Builder::new()
+        .name("debug".to_owned())
+        .spawn(move || {
+            let mut out = anstream::stderr();
+            let mut printer = TrialPrinter::of_run(&printed, &from, &mut out);
+            while let Some(event) = events.blocking_recv() {
+                printer.print(&event);
+            }
+        })
+        .map_err(Error::Thread)?;
+    let ended = match plan.transport.client {
+        ClientChoice::Reqwest => {
+            let make_client = move || TracedReqwestClient::new(&of, &to, connect.clone());
+            run_with(make_client, plan, storage, mode, stopping, Some(observer))
+        }
+        ClientChoice::Direct => {
+            let make_client = move || TracedDirectClient::new(&of, &to, connect.clone());
+            run_with(make_client, plan, storage, mode, stopping, Some(observer))
+        }
+    };
+    // It ends with the last of those who tell it something.
+    drop(printing.join());
+    ended
 }
 
 /// The same with a certain client.
@@ -202,6 +254,7 @@ fn run_with<C: Client + 'static>(
     storage: Storage,
     mode: DisplayMode,
     stopping: Stopping,
+    observer: Option<UnboundedSender<TrialEvent>>,
 ) -> Result<(RunResult, Option<std::io::Error>), Error> {
     let total = plan.load.iterations.is_none().then(|| plan.load.total());
     let display = LiveDisplay::new(total, plan.load.iterations, mode);
@@ -228,9 +281,15 @@ fn run_with<C: Client + 'static>(
                 noting.borrow().display.note(text);
             }
         });
-        engine::run(plan.clone(), make_client, &stopper, |ticks, health| {
-            control.borrow_mut().second(ticks, health);
-        })
+        engine::run(
+            plan.clone(),
+            make_client,
+            &stopper,
+            observer,
+            |ticks, health| {
+                control.borrow_mut().second(ticks, health);
+            },
+        )
         .await
     })?;
     // The task that shows the note, which holds the other reference, goes with the runtime.

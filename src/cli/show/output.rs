@@ -13,8 +13,8 @@ use crate::metrics::{check_writable, write_file};
 use crate::plan::Load;
 use crate::report::{
     DEFAULT_COLUMNS, FORMATS, LEAST_COLUMNS, Report, ReportFormat, Reporter, by_name,
-    is_ascii_wanted, locust_csv_paths, on_screen, page_paths, terminal_columns, write_locust_csv,
-    write_page_folder,
+    is_ascii_wanted, locust_csv_paths, on_screen, page_paths, terminal_columns, write_failures,
+    write_locust_csv, write_page_folder,
 };
 use crate::units::{format_duration, trim_float};
 
@@ -193,6 +193,23 @@ impl FormatArgs {
         let page = page.map(|folder| write_page_folder(report, folder));
         files.into_iter().chain(csv).chain(page).collect()
     }
+
+    /// Prints the failed requests of a report, in place of it, and writes the files.
+    ///
+    /// # Errors
+    /// As [`Self::print`], and for a format other than the first.
+    pub fn print_failures(&self, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
+        if self.format != FORMATS[0].name {
+            return Err(Error::usage_help(
+                format!("`--failures` cannot be printed as `{}`", self.format),
+                "leave out `--format`, or leave out `--failures`: `--format json` has the failed \
+                 requests in `failure_samples`",
+            ));
+        }
+        let write = |columns, out: &mut dyn Write| write_failures(&report.result, columns, out);
+        let printed = print_by(write, out);
+        printed.and(self.write_files(report))
+    }
 }
 
 fn reporter(format: &ReportFormat, is_full: bool) -> &'static dyn Reporter {
@@ -207,17 +224,28 @@ fn print_report(
     out: &mut dyn Write,
 ) -> Result<(), Error> {
     let reporter = reporter(by_name(format).map_err(Error::usage)?, is_full);
+    let write = |columns, out: &mut dyn Write| reporter.report(report, columns, out);
+    match format == FORMATS[0].name {
+        true => print_by(write, out),
+        false => {
+            let columns = terminal_columns(&io::stdout()).max(LEAST_COLUMNS);
+            written(write(columns, out).and_then(|()| out.flush()))
+        }
+    }
+}
+
+/// Prints what `write` writes for people in so many columns.
+fn print_by(
+    write: impl Fn(usize, &mut dyn Write) -> io::Result<()>,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
     let columns = terminal_columns(&io::stdout()).max(LEAST_COLUMNS);
-    if format == FORMATS[0].name && is_ascii_wanted() {
+    if is_ascii_wanted() {
         let mut text = Vec::new();
-        return written(reporter.report(report, columns, &mut text))
+        return written(write(columns, &mut text))
             .and_then(|()| print_for_people(out, &String::from_utf8_lossy(&text)));
     }
-    written(
-        reporter
-            .report(report, columns, out)
-            .and_then(|()| out.flush()),
-    )
+    written(write(columns, out).and_then(|()| out.flush()))
 }
 
 /// Locust adds the ending to the name.

@@ -1,7 +1,7 @@
 //! What `perfctl try` prints: each request and response, what was taken out of it, and its checks.
 //!
-//! Here: texts and colors. Not here: bodies and headers, which are made safe to show (`message`), or
-//! what to do about a failure (`advice`).
+//! Here: texts and colors. Not here: the lines of a request and its response (`report`), or what to do
+//! about a failure (`advice`).
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -9,15 +9,14 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 
 use super::advice::next_step;
-use super::message::{body_lines, header_lines};
 use super::output::written;
-use crate::check::{CheckState, excerpt, without_secret_fields};
+use crate::check::{CheckState, ExchangeLimits, excerpt, exchange_text, without_secret_fields};
 use crate::engine::{TrialEvent, TrialExchange, TrialFailure, TrialPart};
 use crate::error::Error;
-use crate::metrics::{HttpVersion, Outcome};
+use crate::metrics::Outcome;
 use crate::plan::{Plan, Secrets, is_secret_header};
 use crate::protocol::Hop;
-use crate::report::{on_screen, plain};
+use crate::report::{BodyLimits, exchange_lines, on_screen, plain};
 use crate::units::{format_counted, trim_float};
 
 const BOLD: Style = Style::new().bold();
@@ -25,6 +24,12 @@ const DIM: Style = Style::new().dimmed();
 const GREEN: Style = AnsiColor::Green.on_default();
 const RED: Style = AnsiColor::Red.on_default().bold();
 const PLAIN: Style = Style::new();
+
+/// How much of each body is shown by `perfctl try`.
+const BODY: BodyLimits = BodyLimits {
+    lines: 20,
+    characters: 1_000,
+};
 
 /// The most characters of a value that was extracted.
 const MAX_VALUE: usize = 100;
@@ -35,6 +40,9 @@ pub struct TrialPrinter<'a> {
     out: &'a mut dyn Write,
     /// The first refusal of the output; nothing is written after it.
     refused: Option<io::Error>,
+    limits: BodyLimits,
+    /// Whether it prints a run, in which users do things at the same time.
+    is_run: bool,
     /// Whether the last line says what comes next.
     is_below_heading: bool,
     succeeded: u64,
@@ -55,6 +63,8 @@ impl<'a> TrialPrinter<'a> {
             plan,
             out,
             refused: None,
+            limits: BODY,
+            is_run: false,
             is_below_heading: false,
             succeeded: 0,
             failed: 0,
@@ -68,8 +78,21 @@ impl<'a> TrialPrinter<'a> {
         printer
     }
 
+    /// For the requests of a run, one after the other and in full, whichever user sends them.
+    pub fn of_run(plan: &'a Plan, base: &str, out: &'a mut dyn Write) -> Self {
+        Self {
+            limits: BodyLimits::NONE,
+            is_run: true,
+            ..Self::new(plan, base, out)
+        }
+    }
+
     /// Prints one event.
     pub fn print(&mut self, event: &TrialEvent) {
+        let is_request = matches!(event, TrialEvent::Exchanged(_) | TrialEvent::Unsent { .. });
+        if self.is_run && !is_request {
+            return;
+        }
         match event {
             TrialEvent::UserStarted(class) => {
                 if self.plan.classes.len() > 1 {
@@ -183,7 +206,11 @@ impl<'a> TrialPrinter<'a> {
             let (method, url) = (endpoint.method.as_str(), endpoint.url.source());
             self.line(PLAIN, &format!("  > {method} {url}"));
         }
-        self.labelled("time", PLAIN, &times(exchange));
+        let started = match self.is_run {
+            true => format!("at {}, ", ms(exchange.started)),
+            false => String::new(),
+        };
+        self.labelled("time", PLAIN, &format!("{started}{}", times(exchange)));
         if !exchange.token_wait.is_zero() {
             let wait = format!("waited {} for it", ms(exchange.token_wait));
             self.labelled("token", PLAIN, &wait);
@@ -226,35 +253,10 @@ impl<'a> TrialPrinter<'a> {
     }
 
     fn hop(&mut self, hop: &Hop, secrets: &Secrets) {
-        let version = match hop.version {
-            Some(HttpVersion::Http2) => "HTTP/2",
-            Some(HttpVersion::Http10) => "HTTP/1.0",
-            Some(HttpVersion::Http11) | None => "HTTP/1.1",
-        };
-        let line = format!("{} {} {version}", hop.method, hop.target);
-        self.line(BOLD, &format!("  > {}", secrets.hide(&line)));
-        for line in header_lines(&hop.request_headers, Some(&hop.authority), secrets) {
-            self.line(PLAIN, &format!("  > {line}"));
-        }
-        let length = hop.request_length.unwrap_or(0);
-        let body = body_lines(&hop.request_headers, (&hop.request_body, length), secrets);
-        self.body('>', &body);
-        let Some(status) = hop.status else { return };
-        self.line(BOLD, &format!("  < {version} {status}"));
-        for line in header_lines(&hop.response_headers, None, secrets) {
-            self.line(PLAIN, &format!("  < {line}"));
-        }
-        let received = (&hop.response_body[..], hop.response_length);
-        let body = body_lines(&hop.response_headers, received, secrets);
-        self.body('<', &body);
-    }
-
-    fn body(&mut self, mark: char, lines: &[String]) {
-        if !lines.is_empty() {
-            self.line(PLAIN, &format!("  {mark}"));
-        }
-        for line in lines {
-            self.line(PLAIN, &format!("  {mark} {line}"));
+        let text = exchange_text(hop, secrets, ExchangeLimits::NONE);
+        for line in exchange_lines(&text, self.limits) {
+            let style = if line.is_first { BOLD } else { PLAIN };
+            self.line(style, &format!("  {}", line.text));
         }
     }
 

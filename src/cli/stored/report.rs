@@ -26,6 +26,10 @@ pub struct ReportArgs {
     /// for the run]
     #[arg(long, value_name = "LIST", value_parser = FailOn::parse)]
     pub fail_on: Option<FailOn>,
+    /// Print the failed requests that were kept, with what was sent and received, instead of the
+    /// report
+    #[arg(long, help_heading = "Output", conflicts_with = "baseline")]
+    pub failures: bool,
     #[command(flatten)]
     pub gate: GateArgs,
     #[command(flatten)]
@@ -75,7 +79,10 @@ pub fn run(args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         focus: Focus::Run,
         baseline,
     };
-    args.format.print(&report, out)?;
+    match args.failures {
+        true => args.format.print_failures(&report, out)?,
+        false => args.format.print(&report, out)?,
+    }
     Ok(report.grading.exit)
 }
 

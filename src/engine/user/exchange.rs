@@ -9,9 +9,12 @@ use tokio::time::Instant;
 
 use super::step_error::StepError;
 use super::worker_state::WorkerState;
-use crate::check::{self, CheckResult};
+use crate::check::{self, CheckResult, ExchangeLimits, exchange_text};
 use crate::engine::panics;
-use crate::metrics::{ComponentSample, ConnectionSample, FailureTexts, Outcome, Sample};
+use crate::metrics::{
+    ComponentSample, ConnectionSample, ExchangeText, FailureTexts, Outcome, Sample,
+};
+use crate::plan::Secrets;
 use crate::protocol::{Request, Response, Session};
 use crate::units::as_us;
 
@@ -65,6 +68,33 @@ impl<'a> Exchange<'a> {
         Duration::from_nanos(self.in_flight.since(self.in_flight.intended_ns))
     }
 
+    /// Keeps what was sent over `session` for a request that failed as `result` says, and what was
+    /// received, if it is among the first failures of its kind. Called before it is settled.
+    #[cold]
+    pub(super) fn keep_failure<S: Session>(
+        &self,
+        session: &S,
+        request: &Request<'_>,
+        result: &CheckResult,
+        text: &str,
+        secrets: impl FnOnce() -> Secrets,
+    ) {
+        let (in_flight, response) = (&self.in_flight, &self.response);
+        let sample = in_flight.judged_sample(response, result);
+        let exchange = || {
+            let hop = match response.hops.last() {
+                Some(traced) => traced.clone(),
+                None => session.hop(request, response)?,
+            };
+            Some(ExchangeText {
+                redirects: response.redirects.into(),
+                ..exchange_text(&hop, &secrets(), ExchangeLimits::SAMPLE)
+            })
+        };
+        let recorder = &in_flight.state.recorder;
+        recorder.record_failure(&sample, in_flight.started_ns / 1_000, text, exchange);
+    }
+
     /// Records the response with its result.
     pub(super) fn settle(&mut self, result: CheckResult) -> Result<(), StepError> {
         let Self {
@@ -95,8 +125,6 @@ impl<'a> Exchange<'a> {
         }
         let index = usize::from(in_flight.endpoint);
         let sample = Sample {
-            check: result.check,
-            status: response.status.and_then(NonZeroU16::new),
             redirects: response.redirects,
             connections: response.connections,
             reused: response.reused,
@@ -104,7 +132,7 @@ impl<'a> Exchange<'a> {
             download_us: response.phases.download.map(as_us),
             bytes_in: response.bytes_in,
             bytes_out: response.bytes_out,
-            ..in_flight.sample(result.outcome)
+            ..in_flight.judged_sample(response, &result)
         };
         in_flight.record(sample, result.texts);
         match result.outcome {
@@ -182,6 +210,11 @@ impl<'a> RequestInFlight<'a> {
         }
     }
 
+    /// When it was sent, from the epoch.
+    pub(super) fn started(&self) -> Duration {
+        Duration::from_nanos(self.started_ns)
+    }
+
     /// How long it waited for its token.
     pub(super) fn waited(&self) -> Duration {
         Duration::from_nanos(self.waited_ns)
@@ -204,6 +237,15 @@ impl<'a> RequestInFlight<'a> {
             response_us: self.since(self.intended_ns) / 1_000,
             service_us: self.since(self.started_ns) / 1_000,
             ..Sample::new(self.endpoint, outcome, self.intended_us())
+        }
+    }
+
+    /// The same with what decides in which way it failed.
+    fn judged_sample(&self, response: &Response, result: &CheckResult) -> Sample {
+        Sample {
+            check: result.check,
+            status: response.status.and_then(NonZeroU16::new),
+            ..self.sample(result.outcome)
         }
     }
 

@@ -312,11 +312,11 @@ impl<C: Client> User<C> {
         self.widen(requests.len());
         let lanes = self.lanes.iter_mut();
         let sent = lanes.zip(requests).map(|(lane, request)| {
-            let (state, endpoint) = (&state, request.endpoint);
+            let state = &state;
             async move {
                 let mut exchange = Exchange::start(state, &request, due);
                 exchange.fetch(lane, &request).await;
-                (exchange, endpoint)
+                (exchange, request)
             }
         });
         // The extracted values, and the first error, are in the order of the file.
@@ -326,9 +326,10 @@ impl<C: Client> User<C> {
             .iter()
             .map(|(exchange, _)| exchange.in_flight.waited());
         self.clock.add(waits.min().unwrap_or_default());
-        for (mut exchange, endpoint) in exchanges {
-            let judged = self.judge(endpoint, &exchange);
-            self.observe(endpoint, &mut exchange, &judged, false);
+        for (lane, (mut exchange, request)) in exchanges.into_iter().enumerate() {
+            let judged = self.judge(request.endpoint, &exchange);
+            self.keep_failure(&self.lanes[lane], &request, &exchange, &judged);
+            self.observe(request.endpoint, &mut exchange, &judged, false);
             result = result.and(exchange.settle(judged));
         }
         result

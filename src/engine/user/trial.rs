@@ -125,6 +125,7 @@ impl<C: Client> User<C> {
         };
         let event = TrialExchange {
             endpoint: usize::from(exchange.in_flight.endpoint),
+            started: exchange.in_flight.started(),
             hops: std::mem::take(&mut response.hops),
             outcome: result.outcome,
             texts: result.texts.clone(),

@@ -41,8 +41,8 @@ pub(crate) struct WorkerState {
     is_rendered: Vec<bool>,
     /// Which data the users take their values from.
     pub(super) feeding: Rc<Feeding>,
-    /// Told of what happens in a trial; runs have none.
-    pub(super) observer: Option<UnboundedSender<TrialEvent>>,
+    /// Told of what happens in a trial, and with `--debug`; other runs have none.
+    pub(crate) observer: Option<UnboundedSender<TrialEvent>>,
     /// Set by a user who found that the run must end because there is no more data.
     out_of_data: watch::Sender<bool>,
     /// The generator that all others are streams of.

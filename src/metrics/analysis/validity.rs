@@ -38,10 +38,14 @@ impl RunResult {
             let text = "the load generator's health was not judged (--assume-healthy)".to_owned();
             std::iter::once(text).chain(self.timing_faults())
         });
+        let debugged = self.run.debug.then(|| {
+            "requests and responses were printed (--debug), which makes requests slower".to_owned()
+        });
         let known = self.concerns(false).chain(self.broken_little());
         let known = self.failed_starts().into_iter().chain(known);
         let known = known.chain(self.dropped_rows());
-        assumed.into_iter().flatten().chain(known).collect()
+        let options = debugged.into_iter().chain(assumed.into_iter().flatten());
+        options.chain(known).collect()
     }
 
     /// Requests without a row in the file of `--samples`.

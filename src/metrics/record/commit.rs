@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{Cell, HealthSample};
+use crate::metrics::{Cell, FailureSamples, HealthSample};
 
 /// What ended in one second of the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -11,6 +11,9 @@ pub struct Commit {
     pub users: u32,
     /// What was counted, by intended start.
     pub cells: Vec<CommitCell>,
+    /// The first failures of their kinds.
+    #[serde(default, skip_serializing_if = "FailureSamples::is_empty")]
+    pub failure_samples: FailureSamples,
     /// The load generator's health.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<HealthSample>,

@@ -2,11 +2,15 @@
 //! live display.
 
 mod groups;
+mod samples;
 
 use std::collections::{BTreeSet, VecDeque};
 
 use self::groups::Groups;
-use crate::metrics::{Commit, FLOW_CHECKS, Histogram, Outcome, SparseHistogram, Tick};
+use self::samples::FailureSampler;
+use crate::metrics::{
+    Commit, FLOW_CHECKS, FailureSamples, Histogram, Outcome, SparseHistogram, Tick,
+};
 use crate::plan::{CheckName, Percentile, Phase};
 
 /// How many seconds the percentile of the live display looks back.
@@ -24,6 +28,7 @@ pub struct Fold {
     checks: Vec<Vec<CheckName>>,
     flow_checks: [CheckName; 2],
     components: BTreeSet<String>,
+    sampler: FailureSampler,
     recent: VecDeque<SparseHistogram>,
     requests: u64,
     successes: u64,
@@ -60,6 +65,7 @@ impl Fold {
             checks,
             flow_checks: FLOW_CHECKS.map(|name| CheckName::Subject(name.to_owned())),
             components: BTreeSet::new(),
+            sampler: FailureSampler::default(),
             recent: VecDeque::new(),
             requests: 0,
             successes: 0,
@@ -72,6 +78,7 @@ impl Fold {
     /// health.
     pub fn fold(&mut self, ticks: &mut [Tick]) -> (Commit, LiveSnapshot) {
         let mut groups = Groups::default();
+        let failure_samples = self.sample(ticks);
         let users = ticks.iter().map(|tick| tick.users).sum();
         let mut ended = 0;
         for tick in &*ticks {
@@ -137,9 +144,22 @@ impl Fold {
         let commit = Commit {
             users,
             cells,
+            failure_samples,
             health: None,
         };
         (commit, live)
+    }
+
+    /// The failures that are kept with what was sent and received.
+    fn sample(&mut self, ticks: &mut [Tick]) -> FailureSamples {
+        let failures = ticks
+            .iter_mut()
+            .map(|tick| std::mem::take(&mut tick.failures));
+        let failures = failures.flatten().collect();
+        self.sampler.choose(failures, |endpoint, cause| {
+            let checks = self.checks.get(usize::from(endpoint))?;
+            checks.get(usize::from(cause.check?))
+        })
     }
 
     /// The name under which a component is counted.

@@ -1,19 +1,22 @@
 //! Where the virtual users of one worker record what happened, until the worker hands it over once
 //! a second. Belongs to one thread; nothing in it is shared or locked.
 
-use std::cell::RefCell;
-use std::collections::HashSet;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 
 use crate::metrics::{
-    ComponentSample, ConnectionSample, Example, FailureCause, FailureTexts, Sample, Tick,
+    ComponentSample, ConnectionSample, Example, ExchangeText, FailureCause, FailureSample,
+    FailureTexts, RecordedFailure, Sample, Tick,
 };
 
 /// The records of one worker.
 #[derive(Debug, Default)]
 pub struct Recorder {
     tick: RefCell<Tick>,
-    /// Failures for which an example was recorded.
-    shown: RefCell<HashSet<(u16, FailureCause)>>,
+    /// Of how many failures the texts were recorded, up to those that are kept.
+    shown: RefCell<HashMap<(u16, FailureCause), usize>>,
+    /// What the exchanges that were handed over so far take, about; bytes.
+    exchanged: Cell<usize>,
 }
 
 impl Recorder {
@@ -53,28 +56,66 @@ impl Recorder {
         tick.panic.get_or_insert(text);
     }
 
-    /// A planned request or a flow ended. `texts` say why it failed; only the first of each endpoint
-    /// and cause are kept.
+    /// A planned request or a flow ended. `texts` say why it failed; only the first ones of each
+    /// endpoint and cause are kept.
     pub fn record(&self, sample: Sample, texts: Option<FailureTexts>) {
         let mut tick = self.tick.borrow_mut();
         tick.samples.push(sample);
-        if let Some(texts) = texts
-            && self
-                .shown
-                .borrow_mut()
-                .insert((sample.endpoint, sample.cause()))
-        {
+        let Some(texts) = texts else { return };
+        let mut shown = self.shown.borrow_mut();
+        let seen = shown.entry((sample.endpoint, sample.cause())).or_default();
+        if *seen == 0 {
             tick.examples.push(Example {
                 endpoint: sample.endpoint,
                 cause: sample.cause(),
                 texts,
             });
         }
+        *seen += 1;
+    }
+
+    /// A request failed as `sample` says, which was sent at `started_us` from the start of the load;
+    /// called before it is [recorded](Self::record). What was sent and received is asked for if it is
+    /// among the first of its kind.
+    pub fn record_failure(
+        &self,
+        sample: &Sample,
+        started_us: u64,
+        text: &str,
+        exchange: impl FnOnce() -> Option<ExchangeText>,
+    ) {
+        if !self.wants(sample.endpoint, sample.cause()) {
+            return;
+        }
+        let exchange = match self.exchanged.get() < FailureSample::MAX_BYTES {
+            true => match exchange() {
+                Some(exchange) => Some(exchange),
+                // Nothing was sent.
+                None => return,
+            },
+            false => None,
+        };
+        let size = exchange.as_ref().map_or(0, ExchangeText::size);
+        self.exchanged.set(self.exchanged.get() + size);
+        self.tick.borrow_mut().failures.push(RecordedFailure {
+            endpoint: sample.endpoint,
+            cause: sample.cause(),
+            started_us,
+            ended_us: sample.intended_us.saturating_add(sample.response_us),
+            response_us: sample.response_us,
+            text: match exchange {
+                Some(_) => text.to_owned(),
+                None => String::new(),
+            },
+            exchange: exchange.map(Box::new),
+        });
     }
 
     /// Whether the text of such a failure would be kept.
     pub fn wants(&self, endpoint: u16, cause: FailureCause) -> bool {
-        !self.shown.borrow().contains(&(endpoint, cause))
+        let shown = self.shown.borrow();
+        let seen = shown.get(&(endpoint, cause));
+        seen.is_none_or(|seen| *seen < FailureSample::MAX_OF_A_KIND)
     }
 
     /// A request opened connections.
@@ -115,7 +156,7 @@ mod tests {
     use crate::metrics::Outcome;
 
     #[test]
-    fn one_example_of_each_endpoint_and_cause_is_kept() {
+    fn one_example_of_each_endpoint_and_cause_is_kept_and_three_exchanges() {
         let recorder = Recorder::default();
         let sample = |endpoint, outcome, status| Sample {
             status: NonZeroU16::new(status),
@@ -125,21 +166,46 @@ mod tests {
             sample(0, Outcome::Http4xx, 404),
             sample(0, Outcome::Http4xx, 422),
         );
-        for sample in [gone, gone, invalid] {
+        for sample in [gone, gone, gone, gone, invalid] {
             recorder.started();
-            recorder.record(sample, Some("why".to_owned().into()));
-            assert!(!recorder.wants(0, sample.cause()));
+            recorder.record_failure(&sample, 7, "why", || Some(ExchangeText::default()));
+            let is_wanted = recorder.wants(0, sample.cause());
+            let texts = is_wanted.then(|| "why".to_owned().into());
+            recorder.record(sample, texts);
         }
+        assert!(!recorder.wants(0, gone.cause()));
+        assert!(recorder.wants(0, invalid.cause()));
         recorder.users_changed(2);
         recorder.users_changed(-1);
         assert!(recorder.wants(1, gone.cause()));
         assert!(recorder.wants(0, sample(0, Outcome::Http4xx, 400).cause()));
         let tick = recorder.take();
-        assert_eq!((tick.samples.len(), tick.examples.len()), (3, 2));
-        assert_eq!((tick.totals.planned, tick.totals.started), (3, 3));
+        assert_eq!((tick.samples.len(), tick.examples.len()), (5, 2));
+        assert_eq!(tick.failures.len(), 4);
+        assert_eq!((tick.totals.planned, tick.totals.started), (5, 5));
         let next = recorder.take();
         assert!(next.samples.is_empty());
-        assert_eq!(next.totals.planned, 3, "the counts run on");
+        assert_eq!(next.totals.planned, 5, "the counts run on");
         assert_eq!((tick.users, next.users), (1, 1), "and so do the users");
+    }
+
+    #[test]
+    fn a_worker_hands_over_no_more_than_a_run_keeps() {
+        let recorder = Recorder::default();
+        let asked = Cell::new(0);
+        for endpoint in 0..2_000 {
+            let sample = Sample::new(endpoint, Outcome::Reset, 0);
+            recorder.record_failure(&sample, 0, "why", || {
+                asked.set(asked.get() + 1);
+                let mut exchange = ExchangeText::default();
+                exchange.request.line = "x".repeat(2_000);
+                Some(exchange)
+            });
+            recorder.record(sample, Some("why".to_owned().into()));
+        }
+        let failures = recorder.take().failures;
+        let kept = failures.iter().filter(|one| one.exchange.is_some()).count();
+        assert_eq!((failures.len(), kept), (2_000, asked.get()));
+        assert!(kept * 2_000 < FailureSample::MAX_BYTES + 2_000, "{kept}");
     }
 }

@@ -1,6 +1,6 @@
 //! What a worker hands over once a second: its samples, its counts and its own health.
 
-use crate::metrics::{ComponentSample, ConnectionSample, Example, Sample, Totals};
+use crate::metrics::{ComponentSample, ConnectionSample, Example, RecordedFailure, Sample, Totals};
 
 /// What one worker hands over for one second of the run.
 #[derive(Debug, Default)]
@@ -13,6 +13,8 @@ pub struct Tick {
     pub components: Vec<ComponentSample>,
     /// Failures of causes not seen before at this worker.
     pub examples: Vec<Example>,
+    /// The first failures of each kind at this worker, with what was sent and received.
+    pub failures: Vec<RecordedFailure>,
     /// Virtual users running (closed), or requests in flight (open).
     pub users: u32,
     /// What was planned, started and dropped so far.

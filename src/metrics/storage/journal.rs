@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::metrics::{
-    Cell, Commit, Ending, EndpointResult, HealthSample, Interval, RunInfo, RunResult, check_version,
+    Cell, Commit, Ending, EndpointResult, FailureSamples, HealthSample, Interval, RunInfo,
+    RunResult, check_version,
 };
 
 /// A line of the journal.
@@ -197,6 +198,7 @@ struct Assembly {
     timeline: BTreeMap<(usize, u64), BTreeMap<usize, Cell>>,
     users: Vec<u32>,
     health: Vec<HealthSample>,
+    failure_samples: FailureSamples,
 }
 
 impl Assembly {
@@ -216,12 +218,14 @@ impl Assembly {
             timeline: BTreeMap::new(),
             users: Vec::new(),
             health: Vec::new(),
+            failure_samples: FailureSamples::default(),
         }
     }
 
     fn add(&mut self, commit: Commit) -> Result<(), String> {
         self.users.push(commit.users);
         self.health.extend(commit.health);
+        self.failure_samples.append(commit.failure_samples);
         for entry in commit.cells {
             let total = self
                 .endpoints
@@ -263,6 +267,7 @@ impl Assembly {
             timeline,
             users: self.users,
             health: self.health,
+            failure_samples: self.failure_samples,
         }
     }
 }
@@ -299,6 +304,7 @@ mod tests {
             assert!(writer.commit(Commit {
                 users: 1,
                 cells,
+                failure_samples: FailureSamples::default(),
                 health,
             }));
             ends.push(length());
@@ -327,6 +333,7 @@ mod tests {
                 endpoint: 0,
                 cell: cell.clone(),
             }],
+            failure_samples: FailureSamples::default(),
             health: None,
         }));
         drop(writer);
@@ -426,6 +433,7 @@ mod tests {
             let commit = Commit {
                 users,
                 cells: Vec::new(),
+                failure_samples: FailureSamples::default(),
                 health: None,
             };
             assert!(!writer.commit(commit));

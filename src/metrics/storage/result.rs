@@ -5,7 +5,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::{
-    Cell, EndpointInfo, HealthSample, Interval, RunInfo, SparseHistogram, check_version,
+    Cell, EndpointInfo, FailureSamples, HealthSample, Interval, RunInfo, SparseHistogram,
+    check_version,
 };
 use crate::units::MAX_DURATION;
 
@@ -28,6 +29,9 @@ pub struct RunResult {
     /// The load generator's health at each second of the run; empty where it was not measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub health: Vec<HealthSample>,
+    /// The first failures of each kind, with what was sent and received. Baselines have none.
+    #[serde(default, skip_serializing_if = "FailureSamples::is_empty")]
+    pub failure_samples: FailureSamples,
 }
 
 /// One endpoint's counts in each phase.
@@ -102,6 +106,10 @@ impl RunResult {
         let known = |(endpoint, _): &(usize, Cell)| *endpoint < self.endpoints.len();
         if self.timeline.iter().any(|i| i.phase >= phases) || !interval_cells.clone().all(known) {
             return Err("its timeline refers to a phase or endpoint that it does not have".into());
+        }
+        let mut samples = self.failure_samples.kept.iter();
+        if samples.any(|sample| sample.endpoint >= self.endpoints.len()) {
+            return Err("a failure sample refers to an endpoint that it does not have".into());
         }
         let all = cells.chain(interval_cells.map(|(_, cell)| cell));
         if !all

@@ -65,6 +65,9 @@ pub struct RunInfo {
     /// Whether the load generator's health was left out of the verdict (`--assume-healthy`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub assume_healthy: bool,
+    /// Whether requests and responses were printed (`--debug`), which takes time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub debug: bool,
     /// What was to fail it (`--fail-on`), as the option spells it; `None` for the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fail_on: Option<String>,
@@ -209,6 +212,7 @@ impl RunInfo {
             client: plan.transport.client,
             insecure: plan.transport.tls.insecure,
             assume_healthy: false,
+            debug: false,
             fail_on: None,
             exit_code_on_error: None,
             samples: None,

@@ -25,7 +25,7 @@ use super::transport::{RequestLimits, Transport};
 use crate::error::Error;
 use crate::metrics::Outcome;
 use crate::plan::{Auth, Endpoint, Plan, Wire};
-use crate::protocol::{Client, Failure, Request, Response, Session};
+use crate::protocol::{Client, Failure, Hop, Request, Response, Session};
 
 /// Makes sessions for one worker.
 pub struct HttpClient<T: Transport> {
@@ -58,6 +58,8 @@ pub struct HttpSession<T: Transport> {
     /// Among the sessions of its worker, from 0.
     number: u64,
     pub(super) jar: Jar,
+    /// What was sent last, if a redirect asked for it.
+    redirected: Cell<Option<Box<Outgoing>>>,
 }
 
 impl<T: Transport> HttpClient<T> {
@@ -103,6 +105,7 @@ impl<T: Transport> Client for HttpClient<T> {
             auth: auth.collect(),
             shared,
             jar: Jar::default(),
+            redirected: Cell::default(),
             number,
         }
     }
@@ -115,6 +118,7 @@ impl<T: Transport> Client for HttpClient<T> {
             auth: session.auth.clone(),
             shared,
             jar: session.jar.clone(),
+            redirected: Cell::default(),
             number: session.number,
         }
     }
@@ -133,6 +137,10 @@ impl<T: Transport> Session for HttpSession<T> {
         let ended = self.send(request, response).await;
         response.failure = ended.err();
         self.transport.take_opened().report(response);
+    }
+
+    fn hop(&self, request: &Request<'_>, response: &Response) -> Option<Hop> {
+        self.rebuilt(request, response)
     }
 }
 
@@ -153,7 +161,9 @@ impl<T: Transport> HttpSession<T> {
         };
         let limits = RequestLimits::of(request.endpoint);
         let mut chain = RequestChain::new(self, request, &limits, credentials);
-        chain.run(response).await
+        let ended = chain.run(response).await;
+        chain.keep_redirected();
+        ended
     }
 
     /// Follows the redirect in `response`, which has this `status` and belongs to a `request` whose
@@ -169,10 +179,44 @@ impl<T: Transport> HttpSession<T> {
         response: &mut Response,
     ) -> Result<(), Failure> {
         let mut chain = RequestChain::new(self, request, limits, None);
-        match chain.redirect(status, response)? {
-            true => chain.run(response).await,
-            false => Ok(()),
+        if !chain.redirect(status, response)? {
+            return Ok(());
         }
+        let ended = chain.run(response).await;
+        chain.keep_redirected();
+        ended
+    }
+
+    /// What was sent last for `request`, which got this response: the same but for the values of
+    /// credentials that are added to each request. `None` if it could not be built.
+    pub(super) fn last_outgoing(
+        &self,
+        request: &Request<'_>,
+        response: &Response,
+    ) -> Option<Outgoing> {
+        let prepared = &self.shared.prepared[request.index];
+        let redirected = match response.redirects {
+            0 => None,
+            _ => self.redirected.take(),
+        };
+        let mut outgoing = match redirected {
+            Some(outgoing) => *outgoing,
+            None => {
+                let mut first = prepared.request(request).ok()?;
+                let group = prepared.group.map(|group| &self.shared.auth_groups[group]);
+                if group
+                    .is_some_and(|group| matches!(*group.auth, Auth::OAuth2(_) | Auth::Digest(_)))
+                {
+                    let hidden = HeaderValue::from_static("***");
+                    first.headers.insert(header::AUTHORIZATION, hidden);
+                }
+                first
+            }
+        };
+        if !response.sets_first_cookies {
+            self.jar.add_to(&mut outgoing);
+        }
+        Some(outgoing)
     }
 
     /// The credentials for a request. A token was fetched in [`Session::prepare`], as a rule.
@@ -223,11 +267,12 @@ impl<T: Transport> HttpSession<T> {
     }
 
     /// Stores the cookies of the response to `request` itself.
-    pub(super) fn store_cookies(&self, request: &Request<'_>, response: &Response) {
+    pub(super) fn store_cookies(&self, request: &Request<'_>, response: &mut Response) {
         let prepared = &self.shared.prepared[request.index];
         if response.headers.contains_key(header::SET_COOKIE)
             && let Ok(url) = prepared.url(request)
         {
+            response.sets_first_cookies = self.jar.is_empty();
             self.jar.keep(&url, &response.headers);
         }
     }
@@ -261,6 +306,13 @@ impl<'a, T: Transport> RequestChain<'a, T> {
         }
     }
 
+    /// Keeps what a redirect asked for, for people to read if it has failed.
+    fn keep_redirected(self) {
+        if let Some(redirected) = self.redirected {
+            self.session.redirected.set(Some(Box::new(redirected)));
+        }
+    }
+
     /// Sends requests until there is a final response. Each of them answers one digest challenge
     /// at most.
     async fn run(&mut self, response: &mut Response) -> Result<(), Failure> {
@@ -288,6 +340,7 @@ impl<'a, T: Transport> RequestChain<'a, T> {
         let ended = transport.exchange(outgoing, self.limits, response).await;
         // Even if its body failed.
         if response.headers.contains_key(header::SET_COOKIE) {
+            response.sets_first_cookies = jar.is_empty();
             jar.keep(self.url()?.as_ref(), &response.headers);
         }
         if ended.is_err() && response.headers.is_empty() {
@@ -328,6 +381,7 @@ impl<'a, T: Transport> RequestChain<'a, T> {
         let secret_header = self.prepared().secret_header.as_ref();
         self.redirected = Some(redirected(sent, target, status, secret_header));
         response.redirects += 1;
+        response.sets_first_cookies = false;
         Ok(true)
     }
 

@@ -1,7 +1,8 @@
-//! A transport that keeps what it sends and receives, for `perfctl try`. Runs never use it, so that it
-//! costs them nothing.
+//! What was sent and received, for people. `perfctl try` and `--debug` have a transport that keeps it;
+//! other runs do not, so that it costs them nothing. What they sent for a request that has failed is
+//! built again from what it was made of.
 //!
-//! Here: what is kept of one exchange. Not here: how any of it is shown (`cli`).
+//! Here: what is kept of one exchange. Not here: how it becomes text (`check`), or how that is shown.
 
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -11,17 +12,22 @@ use ::http::header::{self, HeaderValue};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::client::HttpClient;
+use super::client::{HttpClient, HttpSession};
 use super::direct::DirectTransport;
+use super::redirect::is_redirect;
 use super::request::outgoing::{Outgoing, authority};
 use super::reqwest::ReqwestTransport;
 use super::transport::{Opened, RequestLimits, Transport};
 use crate::error::Error;
+use crate::metrics::Outcome;
 use crate::plan::{FileContent, Plan, Wire};
-use crate::protocol::{Failure, Hop, Response};
+use crate::protocol::{Failure, Hop, Request, Response};
 
-/// How much of a body is kept to be shown; bytes.
-const KEPT: usize = 16 << 10;
+/// How much of a body is kept by a traced transport; bytes.
+const KEPT: usize = 1 << 20;
+
+/// How much of the body of a request is built again; bytes.
+const REBUILT: usize = 16 << 10;
 
 /// The reqwest client, whose responses say what was sent and received.
 pub type TracedReqwestClient = HttpClient<Traced<ReqwestTransport>>;
@@ -51,7 +57,7 @@ impl<T: Transport> Transport for Traced<T> {
         response: &mut Response,
     ) -> Result<StatusCode, Failure> {
         let limits = limits.with_excerpt(KEPT);
-        let mut hop = sent(&outgoing);
+        let mut hop = sent(&outgoing, KEPT);
         let before = (response.status.take(), response.version.take());
         response.body = Bytes::new();
         let started = Instant::now();
@@ -75,8 +81,43 @@ impl<T: Transport> Transport for Traced<T> {
     }
 }
 
-/// What is known of a request before it is sent.
-fn sent(outgoing: &Outgoing) -> Hop {
+impl<T: Transport> HttpSession<T> {
+    /// What was sent last for `request`, and the `response`; see [`crate::protocol::Session::hop`].
+    pub(super) fn rebuilt(&self, request: &Request<'_>, response: &Response) -> Option<Hop> {
+        let outgoing = self.last_outgoing(request, response)?;
+        let mut hop = sent(&outgoing, REBUILT);
+        hop.failure = response.failure.clone();
+        if is_of_hop_before(response) {
+            return Some(hop);
+        }
+        hop.status = response.status;
+        hop.version = response.version;
+        hop.response_headers = response.headers.clone();
+        hop.response_body = response.body.clone();
+        hop.response_length = response.body_bytes;
+        Some(hop)
+    }
+}
+
+/// Whether nothing came back for the last request, so that the response is still the redirect that
+/// led to it.
+fn is_of_hop_before(response: &Response) -> bool {
+    let status = response
+        .status
+        .and_then(|one| StatusCode::from_u16(one).ok());
+    let failure = response.failure.as_ref();
+    response.redirects > 0
+        && status.is_some_and(is_redirect)
+        && failure.is_some_and(|failure| {
+            !matches!(
+                failure.outcome,
+                Outcome::RedirectLimit | Outcome::RedirectBlocked | Outcome::RedirectInvalid
+            )
+        })
+}
+
+/// What is known of a request before it is sent, with at most so many bytes of its body.
+fn sent(outgoing: &Outgoing, most: usize) -> Hop {
     let host = authority(&outgoing.url);
     let mut headers = outgoing.headers.clone();
     let length = outgoing.length();
@@ -94,7 +135,7 @@ fn sent(outgoing: &Outgoing) -> Hop {
         target: outgoing.target().to_owned(),
         authority: host,
         request_headers: headers,
-        request_body: beginning(outgoing),
+        request_body: beginning(outgoing, most),
         request_length: length,
         version: None,
         status: None,
@@ -106,11 +147,11 @@ fn sent(outgoing: &Outgoing) -> Hop {
     }
 }
 
-/// The beginning of the body, as far as it is in memory.
-fn beginning(outgoing: &Outgoing) -> Bytes {
+/// The first bytes of the body, as far as they are in memory.
+fn beginning(outgoing: &Outgoing, most: usize) -> Bytes {
     let mut beginning = Vec::new();
     let mut add = |bytes: &Bytes| {
-        let room = KEPT.saturating_sub(beginning.len());
+        let room = most.saturating_sub(beginning.len());
         beginning.extend_from_slice(&bytes[..bytes.len().min(room)]);
     };
     match (&outgoing.body, &outgoing.contents) {

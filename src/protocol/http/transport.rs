@@ -153,6 +153,12 @@ impl<'a> RequestLimits<'a> {
         }
     }
 
+    /// Whether not all header fields of a response with this status are kept, although it is one that
+    /// the endpoint does not expect.
+    pub(super) fn lacks_fields(&self, status: u16) -> bool {
+        !self.keep_headers && self.endpoint.is_some_and(|one| !one.expects_status(status))
+    }
+
     /// The failure of a body that is larger.
     pub(super) fn too_large(&self) -> Failure {
         let limit = self.body_limit();

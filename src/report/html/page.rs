@@ -12,10 +12,10 @@ use super::heatmap::heatmap;
 use super::timeline;
 use crate::comparison::Decision;
 use crate::grading::{Severity, Verdict};
-use crate::metrics::{RunResult, Summary, Window};
+use crate::metrics::{FailureSample, RunResult, Summary, Window};
 use crate::plan::SloScope;
 use crate::report::contents::{Focus, Report};
-use crate::report::text::harmless;
+use crate::report::text::{harmless, markup};
 use crate::report::view;
 use crate::units::{format_count, format_counted, format_latency_us};
 
@@ -35,23 +35,32 @@ pub(super) struct Limits {
     charted: usize,
     /// The length of a name or a text; characters.
     characters: usize,
+    /// The failed requests with their responses; bytes.
+    failures_bytes: usize,
 }
 
 impl Limits {
     /// From the usual ones to those for results with very many endpoints, or very long names.
     pub(super) const ALL: [Self; 4] = [
-        Self::of(2_000, 100, 30, 300),
-        Self::of(1_000, 20, 20, 120),
-        Self::of(200, 10, 10, 100),
-        Self::of(50, 3, 3, 60),
+        Self::of(2_000, 100, 30, 300, 60_000),
+        Self::of(1_000, 20, 20, 120, 60_000),
+        Self::of(200, 10, 10, 100, 30_000),
+        Self::of(50, 3, 3, 60, 10_000),
     ];
 
-    const fn of(rows: usize, detailed: usize, charted: usize, characters: usize) -> Self {
+    const fn of(
+        rows: usize,
+        detailed: usize,
+        charted: usize,
+        characters: usize,
+        failures_bytes: usize,
+    ) -> Self {
         Self {
             rows,
             detailed,
             charted,
             characters,
+            failures_bytes,
         }
     }
 
@@ -104,6 +113,11 @@ pub(super) enum Style {
     Beside,
 }
 
+/// The kinds of failure of which requests are shown.
+const FAILURE_GROUPS: usize = 20;
+/// The elements around a text of a failed request take no more; bytes.
+const TAGS: usize = 60;
+
 /// Everything that the template shows. All texts are escaped there, but for the charts.
 #[derive(Serialize)]
 pub(super) struct Page {
@@ -134,6 +148,8 @@ pub(super) struct Page {
     errors: Vec<[String; 4]>,
     errors_rest: Option<String>,
     phases: Option<Table>,
+    failures: Vec<FailureGroup>,
+    failures_note: Option<String>,
     health: Option<String>,
     notes: Vec<String>,
     facts: Vec<[String; 2]>,
@@ -168,6 +184,19 @@ struct Details {
     charts: String,
     times: Table,
     lines: Vec<String>,
+}
+
+/// Failed requests of one kind, folded.
+#[derive(Serialize)]
+struct FailureGroup {
+    name: String,
+    samples: Vec<FailureEntry>,
+}
+
+#[derive(Serialize)]
+struct FailureEntry {
+    heading: String,
+    lines: String,
 }
 
 impl Page {
@@ -257,6 +286,8 @@ impl Page {
                 .collect(),
             errors_rest,
             phases: table("name", &view::NUMBERS, summaries(phases.collect())),
+            failures: failures(result, limits.failures_bytes),
+            failures_note: view::samples_note(report).map(|note| limits.text(&note)),
             health: timeline::health(result, &bins),
             notes: texts(warnings.chain(view::notes(report)).collect()),
             facts: facts(result, limits),
@@ -413,6 +444,42 @@ fn details(report: &Report, limits: Limits) -> (Vec<Details>, Option<String>) {
                 }
             });
     (details.collect(), rest)
+}
+
+/// The failed requests that there is room for: the first of each kind before the second of any.
+fn failures(result: &RunResult, mut room: usize) -> Vec<FailureGroup> {
+    let mut groups: Vec<FailureGroup> = Vec::new();
+    let all = view::sample_groups(result);
+    for rank in 0..FailureSample::MAX_OF_A_KIND {
+        for group in all.iter().take(FAILURE_GROUPS) {
+            let Some(sample) = group.samples.get(rank) else {
+                continue;
+            };
+            let lines: Vec<String> = view::sample_lines(sample)
+                .into_iter()
+                .map(|line| line.text)
+                .collect();
+            let entry = FailureEntry {
+                heading: view::sample_heading(sample),
+                lines: lines.join("\n"),
+            };
+            let name = harmless(&group.name);
+            let texts = [&entry.lines, &entry.heading, &name];
+            let size: usize = texts.iter().map(|text| markup(text).len() + TAGS).sum();
+            let Some(rest) = room.checked_sub(size) else {
+                continue;
+            };
+            room = rest;
+            match groups.iter_mut().find(|one| one.name == name) {
+                Some(known) => known.samples.push(entry),
+                None => groups.push(FailureGroup {
+                    name,
+                    samples: vec![entry],
+                }),
+            }
+        }
+    }
+    groups
 }
 
 /// How much an endpoint contributes to a bad result; 0 if nothing is wrong with it.

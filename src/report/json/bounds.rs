@@ -15,6 +15,8 @@ pub(super) const ENDPOINTS: usize = 950_000;
 pub(super) const ROWS: usize = 200_000;
 /// Room for the errors.
 pub(super) const ERRORS: usize = 100_000;
+/// Room for the failed requests with their responses.
+pub(super) const FAILURES: usize = 100_000;
 /// Room for the phases.
 pub(super) const PHASES: usize = 120_000;
 /// Room for each other list, and for the numbers of all requests together.
@@ -92,7 +94,10 @@ mod tests {
             ),
             (of(12, &|i| format!("{long}{i}")), 1),
         ] {
-            let report = fixture::large(&names);
+            let mut report = fixture::large(&names);
+            let samples = fixture::with_samples(fixture::many_errors()).result;
+            let samples = samples.failure_samples.kept.into_iter().cycle().take(2_000);
+            report.result.failure_samples.kept = samples.collect();
             let mut out = Vec::new();
             JsonReporter.report(&report, 80, &mut out).unwrap();
             assert!(out.len() < 2_000_000, "{} bytes", out.len());

@@ -353,7 +353,7 @@ fn all_parts() -> Vec<Value> {
         fixture::passing(),
         fixture::failing(),
         fixture::regressed(),
-        fixture::many_errors(),
+        fixture::with_samples(fixture::many_errors()),
         fixture::spike(),
         slower(),
         undecided(),
@@ -373,7 +373,7 @@ fn all_parts() -> Vec<Value> {
 const MAPS: [&str; 5] = ["outcomes", "statuses", "remotes", "versions", "components"];
 
 /// Parts that are the same in several places, and the heading that documents them.
-const PLACES: [(&str, &str); 14] = [
+const PLACES: [(&str, &str); 16] = [
     (r"^(endpoints|phases)\.summary\.", "summary."),
     (r"^endpoints\.time_series\.", "time_series."),
     (r"^baseline_criteria\.", "slos."),
@@ -386,6 +386,8 @@ const PLACES: [(&str, &str); 14] = [
     (r"^knee\.((at|beyond)\.)?", "### Fields of `knee`."),
     (r"^endpoints\.", "### Fields of `endpoints`."),
     (r"^errors\.", "### Fields of `errors`."),
+    (r"^failure_samples\.response\.", "failure_samples.request."),
+    (r"^failure_samples\.", "### Fields of `failure_samples`."),
     (r"^time_series\.", "### Fields of `time_series`."),
     (r"^summary\.", "### Fields of `summary`."),
     (r"^phases\.", "### Fields of `phases`."),
@@ -481,6 +483,8 @@ const WITHOUT_UNIT: &[&str] = &[
     "tls_handshakes",
     "redirects",
     "next_look",
+    "unkept_failure_samples",
+    "unkept_headers",
 ];
 
 #[test]

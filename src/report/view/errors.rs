@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::metrics::{FailureCount, Outcome, RunResult};
+use crate::metrics::{FailureCount, FailureSample, Outcome, RunResult};
 use crate::units::format_counted;
 
 /// The most rows of a table for people.
@@ -29,9 +29,48 @@ pub(crate) struct ErrorRow {
 
 impl ErrorRow {
     /// What [`error_name`] says.
-    fn what(&self) -> String {
+    pub(super) fn what(&self) -> String {
         let (key, check) = (self.key.as_deref(), self.check.as_deref());
         error_name(self.error_type, key, check, self.status)
+    }
+
+    /// How many requests there were, measured or not.
+    pub(super) fn count(&self) -> u64 {
+        self.requests + self.unmeasured_requests
+    }
+
+    /// What it counts.
+    pub(super) fn kind(&self) -> FailureKind<'_> {
+        FailureKind {
+            endpoint: &self.endpoint,
+            error_type: self.error_type,
+            status: self.status,
+            key: self.key.as_deref(),
+            check: self.check.as_deref(),
+        }
+    }
+}
+
+/// What tells the rows apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct FailureKind<'a> {
+    pub(super) endpoint: &'a str,
+    error_type: Outcome,
+    pub(super) status: Option<u16>,
+    key: Option<&'a str>,
+    check: Option<&'a str>,
+}
+
+impl<'a> FailureKind<'a> {
+    /// That of a failed request of the run.
+    pub(super) fn of(result: &'a RunResult, sample: &'a FailureSample) -> Self {
+        Self {
+            endpoint: &result.endpoints[sample.endpoint].endpoint.name,
+            error_type: sample.outcome,
+            status: sample.status,
+            key: sample.key.as_deref(),
+            check: sample.check.as_deref(),
+        }
     }
 }
 
@@ -97,7 +136,7 @@ pub(crate) fn errors(result: &RunResult) -> Vec<ErrorRow> {
         }
         rows.extend(of_endpoint.into_iter().map(|(row, _)| row));
     }
-    rows.sort_by_key(|row| std::cmp::Reverse(row.requests + row.unmeasured_requests));
+    rows.sort_by_key(|row| std::cmp::Reverse(row.count()));
     rows
 }
 
@@ -145,9 +184,7 @@ pub(crate) fn error_table(result: &RunResult) -> ErrorTable {
     let all = errors(result);
     let cut_off = all.get(MAX_ROWS..).unwrap_or_default();
     let rest = (!cut_off.is_empty()).then(|| {
-        let sum = cut_off
-            .iter()
-            .map(|row| row.requests + row.unmeasured_requests);
+        let sum = cut_off.iter().map(ErrorRow::count);
         let (kinds, sum) = (cut_off.len() as u64, sum.sum());
         format!(
             "and {} with {} in total; the JSON report has all of them",

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use perfctl::metrics::{
-    Cell, Ending, EndpointInfo, EndpointResult, Interval, Machine, Outcome, RunInfo, RunResult,
-    SparseHistogram, Totals,
+    Cell, Ending, EndpointInfo, EndpointResult, FailureSamples, Interval, Machine, Outcome,
+    RunInfo, RunResult, SparseHistogram, Totals,
 };
 use perfctl::plan::{Arrivals, Fingerprint, Load, Model, Stage};
 use rand::{RngExt, SeedableRng};
@@ -183,6 +183,7 @@ pub fn template(shape: &Shape, id: &str, occasion: &str) -> RunResult {
             .collect(),
         users: vec![3; seconds as usize],
         health: Vec::new(),
+        failure_samples: FailureSamples::default(),
         run: RunInfo {
             id: id.into(),
             perfctl_version: "0.1.0".into(),
@@ -215,6 +216,7 @@ pub fn template(shape: &Shape, id: &str, occasion: &str) -> RunResult {
             client: Default::default(),
             insecure: false,
             assume_healthy: false,
+            debug: false,
             fail_on: None,
             exit_code_on_error: None,
             samples: None,

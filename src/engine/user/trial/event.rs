@@ -72,6 +72,8 @@ pub struct TrialFailure {
 pub struct TrialExchange {
     /// The position of the endpoint.
     pub endpoint: usize,
+    /// When it was sent, from the start of the load.
+    pub started: Duration,
     /// What was sent and received: more than once where there were redirects or challenges; empty if
     /// the request could not be built.
     pub hops: Vec<Hop>,

@@ -95,7 +95,8 @@ impl IncomingResponse {
                 self.partial = bytes.to_vec();
                 return Ok(false);
             };
-            bytes = &bytes[head.length..];
+            let head_bytes;
+            (head_bytes, bytes) = bytes.split_at(head.length);
             if head.is_interim() {
                 // Its fields come again with the final response, or do not belong to it.
                 response.headers.clear();
@@ -109,6 +110,8 @@ impl IncomingResponse {
             response.phases.download = None;
             response.status = Some(head.status);
             response.version = Some(head.version);
+            let lacks_fields = limits.lacks_fields(head.status);
+            response.raw_head = lacks_fields.then(|| head_bytes.into());
             self.head = Some((head, now));
             let is_complete = self.feed_body(bytes, limits, response)?;
             if is_complete {

@@ -5,13 +5,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::encoded::EncodedRequest;
+use super::response::head;
 use super::transport::{DirectTransport, WireRequest};
 use crate::error::Error;
 use crate::plan::Plan;
 use crate::protocol::http::client::{HttpClient, HttpSession, redirect_location};
 use crate::protocol::http::connect::ConnectOptions;
 use crate::protocol::http::transport::{RequestLimits, Transport};
-use crate::protocol::{Client, Request, Response, Session};
+use crate::protocol::{Client, Hop, Request, Response, Session};
 
 /// Makes sessions for one worker.
 pub struct DirectClient {
@@ -100,5 +101,13 @@ impl Session for DirectSession {
         if transport.has_opened() {
             transport.take_opened().report(response);
         }
+    }
+
+    fn hop(&self, request: &Request<'_>, response: &Response) -> Option<Hop> {
+        let mut hop = self.http.hop(request, response)?;
+        if let (Some(head), Some(_)) = (&response.raw_head, hop.status) {
+            hop.response_headers = head::all_fields(head);
+        }
+        Some(hop)
     }
 }

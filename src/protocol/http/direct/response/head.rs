@@ -122,6 +122,18 @@ pub(crate) fn parse(
     }))
 }
 
+/// All fields of a head that was parsed before.
+pub(crate) fn all_fields(head: &[u8]) -> HeaderMap {
+    let mut fields = HeaderMap::new();
+    let options = HeadOptions {
+        is_bodyless: true,
+        all_fields: true,
+    };
+    // What is wrong with it was said then.
+    let _ = parse(head, options, &mut fields);
+    fields
+}
+
 fn too_long() -> Failure {
     let text = format!("the response head is larger than {} KiB", MAX_HEAD >> 10);
     Failure::new(Outcome::Protocol, text)
