@@ -22,6 +22,7 @@ pub mod demo;
 pub mod engine;
 pub mod error;
 pub mod grading;
+pub mod history;
 pub mod metrics;
 pub mod plan;
 pub mod protocol;

@@ -10,11 +10,12 @@ use regex::Regex;
 
 /// What each module of `src/` may use, besides `units`, `error` and itself. A new module needs a
 /// row here, and the direction of the data in `src/lib.rs` says where it belongs.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     (
         "cli",
         &[
             "report",
+            "history",
             "grading",
             "comparison",
             "scenario",
@@ -26,7 +27,11 @@ const LAYERS: [(&str, &[&str]); 13] = [
             "demo",
         ],
     ),
-    ("report", &["grading", "comparison", "metrics", "plan"]),
+    (
+        "report",
+        &["history", "grading", "comparison", "metrics", "plan"],
+    ),
+    ("history", &["grading", "comparison", "metrics", "plan"]),
     ("grading", &["comparison", "metrics", "plan"]),
     ("comparison", &["metrics", "plan"]),
     ("scenario", &["plan"]),
