@@ -4,6 +4,8 @@
 //! Here: which runs make a series, what is kept of each, and which of its numbers are tested. Not here:
 //! the test (`comparison`), or how a history looks (`report`).
 
+#[cfg(test)]
+pub(crate) mod fixture;
 mod run;
 mod series;
 

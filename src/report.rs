@@ -19,9 +19,13 @@ mod text;
 mod view;
 
 use std::fmt;
+use std::io::{self, Write};
+
+use crate::history::History;
 
 pub use contents::{Focus, LEAST_COLUMNS, Report, ReportedRun, Reporter};
 pub use export::{locust_csv_paths, write_locust_csv};
+pub(crate) use text::JsonWriter;
 pub use text::{DEFAULT_COLUMNS, is_ascii_wanted, on_screen, terminal_columns, wrap};
 
 /// A format that `--format` and `--write` accept.
@@ -98,6 +102,27 @@ pub const FORMATS: &[ReportFormat] = &[
         reporter: &export::SeriesJsonReporter,
     },
 ];
+
+/// The formats of a history; the first one is the default.
+pub const HISTORY_FORMATS: [&str; 3] = ["console", "json", "html"];
+
+/// Writes a history in one of [`HISTORY_FORMATS`], for people in at most `columns`.
+///
+/// # Errors
+/// When `out` fails, or there is no such format.
+pub fn write_history(
+    history: &History,
+    format: &str,
+    columns: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    match format {
+        "console" => console::write_history(history, columns, out),
+        "json" => json::write_history(history, out),
+        "html" => html::write_history(history, out),
+        _ => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
 
 /// `text` as reports show it: on one line, and without anything that could control a terminal or a
 /// CI system.

@@ -133,8 +133,11 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
 
 impl RunArgs {
     fn print(&self, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
-        if !self.execute.quiet || self.format.format != FORMATS[0].name {
+        if !self.execute.quiet {
             return self.format.print(report, out);
+        }
+        if self.format.format != FORMATS[0].name {
+            return self.format.print_quietly(report, out);
         }
         let directory = report.directory.as_deref().unwrap_or(Path::new(""));
         let line = verdict_line(&report.grading, directory);

@@ -1,6 +1,7 @@
 //! The report for people: verdict and grade first, then why, as wide as the terminal.
 
 mod grid;
+mod history;
 mod names;
 mod page;
 mod quick_look;
@@ -14,6 +15,7 @@ use super::text::{harmless, shorten, wrap};
 use super::view;
 use crate::comparison::{Comparison, Decision};
 use crate::grading::{Criterion, Severity, Verdict};
+use crate::history::History;
 use crate::metrics::Window;
 use grid::{Grid, Paint};
 use page::{BOLD, DIM, Page, beside, color, paragraph, parts, section, table};
@@ -22,6 +24,15 @@ use page::{BOLD, DIM, Page, beside, color, paragraph, parts, section, table};
 const EXAMPLE_LINES: usize = 2;
 /// The maximum number of reasons under the verdict.
 const REASONS: usize = 6;
+
+/// Writes a history for a terminal of so many columns.
+pub(super) fn write_history(
+    history: &History,
+    columns: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    history::history(history, &mut Page { out, columns })
+}
 
 /// Writes the report for a terminal.
 pub(super) struct ConsoleReporter;

@@ -8,6 +8,8 @@ mod changes;
 mod curve;
 mod frame;
 mod heatmap;
+mod history;
+mod levels;
 mod page;
 mod svg;
 mod timeline;
@@ -16,29 +18,43 @@ use std::io::{self, Write};
 
 use minijinja::Environment;
 use minijinja::value::Serde;
+use serde::Serialize;
 
+use self::history::HistoryPage;
 use self::page::Page;
 use super::contents::{Report, Reporter};
+use crate::history::History;
 
 /// The template of the page. Its name makes minijinja escape what it shows.
 const TEMPLATE: (&str, &str) = ("page.html", include_str!("html/page.html"));
+/// The template of a history.
+const HISTORY: (&str, &str) = ("history.html", include_str!("html/history.html"));
+
 /// Writes the report as a page.
 pub(super) struct HtmlReporter;
 
 impl Reporter for HtmlReporter {
     fn report(&self, report: &Report, _columns: usize, out: &mut dyn Write) -> io::Result<()> {
-        let mut environment = Environment::new();
-        let (name, template) = TEMPLATE;
-        environment
-            .add_template(name, template)
-            .and_then(|()| {
-                environment
-                    .get_template(name)?
-                    .render(Serde(Page::of(report)))
-            })
-            .map_err(io::Error::other)
-            .and_then(|page| out.write_all(page.as_bytes()))
+        write_page(TEMPLATE, Page::of(report), out)
     }
+}
+
+/// Writes a history as a page.
+pub(super) fn write_history(history: &History, out: &mut dyn Write) -> io::Result<()> {
+    write_page(HISTORY, HistoryPage::of(history), out)
+}
+
+fn write_page(
+    (name, template): (&str, &str),
+    page: impl Serialize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut environment = Environment::new();
+    environment
+        .add_template(name, template)
+        .and_then(|()| environment.get_template(name)?.render(Serde(page)))
+        .map_err(io::Error::other)
+        .and_then(|page| out.write_all(page.as_bytes()))
 }
 
 #[cfg(test)]

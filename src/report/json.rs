@@ -6,6 +6,7 @@
 
 mod comparison;
 mod criterion;
+mod history;
 mod series;
 mod shape;
 mod summary;
@@ -19,6 +20,7 @@ use serde::Serialize;
 
 use self::comparison::ComparisonEntry;
 use self::criterion::{CriterionEntry, NextGradeEntry};
+pub(super) use self::history::history as write_history;
 use self::series::{SeriesPoint, TimeSeries};
 use self::shape::{KneeEntry, RecoveryEntry};
 use self::summary::SummaryEntry;

@@ -3,19 +3,20 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
+use serde::Serialize;
 
 use crate::cli::signals::has_hung_up;
 use crate::error::Error;
 use crate::metrics::{check_writable, write_file};
 use crate::plan::Load;
 use crate::report::{
-    DEFAULT_COLUMNS, FORMATS, LEAST_COLUMNS, Report, ReportFormat, by_name, is_ascii_wanted,
-    locust_csv_paths, on_screen, terminal_columns, write_locust_csv,
+    DEFAULT_COLUMNS, FORMATS, JsonWriter, LEAST_COLUMNS, Report, ReportFormat, by_name,
+    is_ascii_wanted, locust_csv_paths, on_screen, plain, terminal_columns, write_locust_csv,
 };
-use crate::units::{format_duration, trim_float};
+use crate::units::{format_bytes, format_duration, trim_float};
 
 /// The format of the report, and files that are written besides.
 #[derive(Debug, Clone, clap::Args)]
@@ -99,13 +100,7 @@ impl FormatArgs {
         let files = self.files(load).map(|file| file.path);
         let mut known = BTreeSet::new();
         for path in files.chain(csv) {
-            if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
-                fs::create_dir_all(folder).map_err(|source| Error::Write {
-                    path: folder.to_owned(),
-                    source,
-                })?;
-            }
-            check_writable(&path)?;
+            check_file(&path)?;
             if let Some(path) = known.replace(path) {
                 return Err(Error::usage_help(
                     format!("two reports are to be written to `{}`", path.display()),
@@ -128,11 +123,25 @@ impl FormatArgs {
         self.files.iter().cloned().chain(files)
     }
 
-    /// Prints the report, and writes the files.
+    /// Prints the report, and writes the files. What pages were written is said on stderr.
     ///
     /// # Errors
     /// If the output fails, unless its reader has gone away, or a file cannot be written.
     pub fn print(&self, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
+        let printed = self.print_quietly(report, out);
+        for file in self.files(Some(&report.result.run.load)) {
+            if file.format.name == "html" && printed.is_ok() {
+                announce(&file.path);
+            }
+        }
+        printed
+    }
+
+    /// The same, without a word on stderr.
+    ///
+    /// # Errors
+    /// As [`Self::print`].
+    pub fn print_quietly(&self, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
         let printed = self.print_report(report, out);
         printed.and(self.write_files(report))
     }
@@ -166,6 +175,57 @@ impl FormatArgs {
                 .and_then(|()| out.flush()),
         )
     }
+}
+
+/// Checks that a file can be written, and creates the folder that it is to be in.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn check_file(path: &Path) -> Result<(), Error> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
+        fs::create_dir_all(folder).map_err(|source| Error::Write {
+            path: folder.to_owned(),
+            source,
+        })?;
+    }
+    check_writable(path)
+}
+
+/// Writes a file, and says so on stderr.
+///
+/// # Errors
+/// As [`write_file`].
+pub fn write_announced(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Error> {
+    write_file(path, write)?;
+    announce(path);
+    Ok(())
+}
+
+/// Says on stderr that a file was written, and its size: `wrote report.html (132 kB)`. Nothing is said of a
+/// pipe or a device.
+fn announce(path: &Path) {
+    if let Ok(metadata) = fs::metadata(path)
+        && metadata.is_file()
+    {
+        let name = plain(&path.display().to_string());
+        let size = format_bytes(metadata.len());
+        let _ = writeln!(anstream::stderr(), "wrote {name} ({size})");
+    }
+}
+
+/// Writes a value as JSON for programs, which is harmless on a terminal.
+///
+/// # Errors
+/// If `out` fails.
+pub fn write_json(value: &impl Serialize, out: &mut dyn Write) -> Result<(), Error> {
+    let mut json = JsonWriter(out);
+    let json = serde_json::to_writer_pretty(&mut json, value)
+        .map_err(io::Error::from)
+        .and_then(|()| writeln!(json));
+    written(json)
 }
 
 /// The name of a file with the numbers of a load, as Locust fills them in.

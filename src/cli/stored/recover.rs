@@ -31,6 +31,12 @@ pub fn run(args: &RecoverArgs, out: &mut dyn Write) -> Result<Exit, Error> {
             format!("`perfctl report {}` prints it", args.directory.display()),
         ));
     }
+    if dir.is_locked() {
+        return Err(Error::usage_help(
+            format!("the run `{}` is still going on", args.directory.display()),
+            "it writes its result when it ends",
+        ));
+    }
     args.format.check_files(None)?;
     let result = recover(&dir.journal())?;
     write_atomically(&dir.result(), &result)?;

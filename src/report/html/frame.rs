@@ -111,6 +111,11 @@ impl Frame {
         );
     }
 
+    /// Lets the pointer show the rows of the table, which stand at equal distances along the chart.
+    pub(super) fn crosshair(&mut self) {
+        self.is_timeline = true;
+    }
+
     /// Labels along the bottom: at a share of the width, and the text.
     pub(super) fn x_labels(&mut self, labels: impl IntoIterator<Item = (f64, String)>) {
         let y = TOP + self.height + 15;

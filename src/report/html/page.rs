@@ -9,6 +9,7 @@ use super::bins::Bin;
 use super::changes::changes_chart;
 use super::curve::percentile_curve;
 use super::heatmap::heatmap;
+use super::levels::level_charts;
 use super::timeline;
 use crate::comparison::Decision;
 use crate::grading::{Severity, Verdict};
@@ -29,10 +30,7 @@ const DETAILED: usize = 200;
 /// Everything that the template shows. All texts are escaped there, but for the charts.
 #[derive(Serialize)]
 pub(super) struct Page {
-    pub(super) style: &'static str,
-    pub(super) style_hash: String,
-    pub(super) script: &'static str,
-    pub(super) script_hash: String,
+    looks: Looks,
     verdict: &'static str,
     verdict_class: &'static str,
     scenario: String,
@@ -46,6 +44,7 @@ pub(super) struct Page {
     changes: Option<Changes>,
     run_header: Vec<&'static str>,
     runs: Vec<Vec<String>>,
+    levels: Vec<String>,
     charts: Vec<String>,
     endpoint_header: Vec<&'static str>,
     endpoints: Vec<Vec<String>>,
@@ -61,6 +60,26 @@ pub(super) struct Page {
     health: Option<String>,
     notes: Vec<String>,
     facts: Vec<[String; 2]>,
+}
+
+/// The style and the script of all pages, and how their content security policy names them.
+#[derive(Serialize)]
+pub(super) struct Looks {
+    style: &'static str,
+    style_hash: String,
+    script: &'static str,
+    script_hash: String,
+}
+
+impl Default for Looks {
+    fn default() -> Self {
+        Self {
+            style: STYLE,
+            style_hash: hash(STYLE),
+            script: SCRIPT,
+            script_hash: hash(SCRIPT),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -111,10 +130,7 @@ impl Page {
             (Vec::new(), None)
         };
         Self {
-            style: STYLE,
-            style_hash: hash(STYLE),
-            script: SCRIPT,
-            script_hash: hash(SCRIPT),
+            looks: Looks::default(),
             verdict: grading.verdict.name(),
             verdict_class: class_of(grading.verdict),
             scenario: harmless(&result.run.scenario),
@@ -140,6 +156,7 @@ impl Page {
                         .collect()
                 })
                 .collect(),
+            levels: level_charts(result),
             charts: charts(report, &bins),
             endpoint_header: header("name", &view::NUMBERS),
             endpoints: harmless_rows(view::endpoints(result, &total)),
@@ -186,7 +203,8 @@ impl Page {
     }
 }
 
-fn class_of(verdict: Verdict) -> &'static str {
+/// The class of a verdict.
+pub(super) fn class_of(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "pass",
         Verdict::Fail => "fail",
