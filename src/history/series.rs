@@ -5,9 +5,10 @@ use crate::comparison::{LEAST_RUNS, change_points, median, setup_differences};
 use crate::metrics::{EndpointInfo, RunInfo};
 use crate::plan::{Direction, Metric};
 
-/// The share of histories of equal runs in which a number of all requests changes by chance, at most; and the
-/// same for the numbers of all endpoints.
+/// In which share of histories of equal runs a number of all requests changes by chance, at most.
 const FALSE_ALARMS: f64 = 0.025;
+/// The same for the numbers of all endpoints together.
+const ENDPOINT_FALSE_ALARMS: f64 = 0.015;
 /// A smaller change of a response time or of a rate is none; a share.
 const LEAST_CHANGE: f64 = 0.01;
 /// A smaller change of an error rate is none; a share of the requests.
@@ -99,7 +100,7 @@ impl Series {
         // The numbers of a single endpoint are those of all requests.
         let endpoints = self.endpoints().len();
         if self.endpoint.is_none() && endpoints > 1 {
-            let level = FALSE_ALARMS / endpoints as f64;
+            let level = ENDPOINT_FALSE_ALARMS / endpoints as f64;
             let of_endpoints = (0..endpoints).flat_map(|at| self.changes_of(Some(at), level));
             changes.extend(of_endpoints);
         }

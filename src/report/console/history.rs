@@ -194,7 +194,7 @@ fn sparkline(values: &[Option<f64>], lowest: f64, highest: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use snapbox::{assert_data_eq, file, prelude::*};
+    use snapbox::{assert_data_eq, file};
 
     use super::*;
     use crate::history::fixture;

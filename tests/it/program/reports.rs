@@ -3,6 +3,7 @@
 mod files;
 mod pages;
 mod screen;
+mod stored;
 
 use std::path::Path;
 use std::time::Instant;

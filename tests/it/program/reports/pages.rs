@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::support::{Perfctl, skip};
 
 /// What Chromium makes of a page, and what it says about it; `None` where there is no Chromium.
-fn opened(page: &Path) -> Option<(String, String)> {
+pub(super) fn opened(page: &Path) -> Option<(String, String)> {
     let profile = tempfile::tempdir().unwrap();
     let output = Command::new("chromium")
         .args([
