@@ -88,7 +88,9 @@ pub struct RunArgs {
 pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let gate = args.gate.gate(Caller::Run)?;
     let plan = args.plan.plan()?;
-    let baseline = args.baseline.as_deref().map(Baseline::read).transpose()?;
+    let find = |path| args.execute.out.find(path);
+    let baseline = args.baseline.as_deref().map(find);
+    let baseline = baseline.as_deref().map(Baseline::read).transpose()?;
     if let Some(baseline) = &baseline {
         check_plan(baseline, &plan, &*gate)?;
     } else if args.repeat == Repeat::Auto {

@@ -179,8 +179,12 @@ mod tests {
             cells,
             health: None,
         });
-        drop(writer);
         let path = directory.path().display().to_string();
+        for command in ["recover", "report"] {
+            let (code, text) = perfctl(&[command, &path]);
+            assert!(code > 1 && text.contains("still going on"), "{text}");
+        }
+        drop(writer);
         let (code, text) = perfctl(&["report", &path]);
         assert_eq!(code, 4);
         assert!(text.contains("perfctl recover"), "{text}");

@@ -3,12 +3,12 @@
 use super::{History, HistoryRun, series_of};
 use crate::metrics::{Outcome, fixture};
 
-/// A series of a run against another service; and one of 20 runs, of which that at position 14 did not
-/// finish. From position 8 on, the second endpoint is a third slower. Names and builds are hostile.
+/// A series of a run against another service; and one of 27 runs, of which that at position 17 did not
+/// finish. From position 11 on, the second endpoint is a third slower. Names and builds are hostile.
 pub fn history() -> History {
-    let runs = (0..21).map(|number: u64| {
+    let runs = (0..28).map(|number: u64| {
         let noise = number * 7 % 11 * 100;
-        let slow = if number >= 8 { 120_000 } else { 90_000 };
+        let slow = if number >= 12 { 120_000 } else { 90_000 };
         let mut result = fixture::run(&[
             ("list", &[(Outcome::Ok, 50_000 + noise, 90)]),
             (
@@ -22,9 +22,9 @@ pub fn history() -> History {
         run.build = Some(format!("1.{number}"));
         match number {
             3 => run.service = "http://other:8000".into(),
-            8 => run.machine.host = "new".into(),
-            9 => run.build = Some("=cmd()<script>\u{1b}[31m::error".repeat(1_000)),
-            14 => run.ending.as_mut().unwrap().signal = Some(2),
+            12 => run.machine.host = "new".into(),
+            13 => run.build = Some("=cmd()<script>\u{1b}[31m::error".repeat(1_000)),
+            18 => run.ending.as_mut().unwrap().signal = Some(2),
             _ => {}
         }
         HistoryRun::of(run.id.clone().into(), result)

@@ -328,14 +328,18 @@ pub fn read_result(path: &Path) -> Result<RunResult, Error> {
     let file = if path.is_dir() {
         let dir = RunDir::open(path);
         if !dir.result().exists() && dir.journal().exists() {
-            return Err(Error::Unusable {
-                path: path.to_owned(),
-                kind: "result",
-                why: format!(
+            let why = match dir.is_locked() {
+                true => "the run is still going on".to_owned(),
+                false => format!(
                     "the run did not finish; `perfctl recover {}` rebuilds the result from its \
                      journal",
                     path.display()
                 ),
+            };
+            return Err(Error::Unusable {
+                path: path.to_owned(),
+                kind: "result",
+                why,
             });
         }
         dir.result()

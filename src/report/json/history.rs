@@ -181,9 +181,9 @@ mod tests {
         assert_eq!(series.len(), 2);
         assert_eq!(series[0]["service"], "http://other:8000");
         let runs = series[1]["runs"].as_array().unwrap();
-        assert_eq!(runs.len(), 20);
+        assert_eq!(runs.len(), 27);
         assert_eq!(runs[0]["p50_response_time_ms"], 50.015);
-        assert_eq!(runs[13]["excluded_because"][0], "did not finish");
+        assert_eq!(runs[17]["excluded_because"][0], "did not finish");
         let changes = series[1]["change_points"].as_array().unwrap();
         let of_endpoint = changes
             .iter()
@@ -191,7 +191,7 @@ mod tests {
         let change = of_endpoint.unwrap();
         assert_eq!(
             (&change["build"], &change["unit"]),
-            (&"1.8".into(), &"ms".into())
+            (&"1.12".into(), &"ms".into())
         );
         assert_eq!(change["suspects"][0], "the machine");
         assert!(
