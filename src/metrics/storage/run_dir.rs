@@ -93,6 +93,12 @@ impl RunDir {
         self.path.join("result.json")
     }
 
+    /// How long ago it was created, by its name; `None` if the name does not tell.
+    pub fn age(&self) -> Option<Duration> {
+        let age = jiff::Timestamp::now().duration_since(self.created()?);
+        age.try_into().ok()
+    }
+
     /// Whether a process of this machine is writing its journal.
     pub fn is_locked(&self) -> bool {
         let journal = File::open(self.journal());

@@ -26,7 +26,7 @@ const UNREADABLE: usize = 10;
 const MARK: &str = "◆";
 
 /// Writes the history, the series with the newest run last.
-pub(in crate::report) fn history(history: &History, page: &mut Page<'_>) -> io::Result<()> {
+pub(crate) fn history(history: &History, page: &mut Page<'_>) -> io::Result<()> {
     for (position, one) in history.series.iter().enumerate() {
         if position > 0 {
             page.line("")?;

@@ -43,7 +43,7 @@ struct RunEntry<'a> {
     path: String,
     started_at: &'a str,
     build: Option<&'a str>,
-    verdict: &'static str,
+    verdict: String,
     grade: Option<&'static str>,
     health_score: Option<f64>,
     p50_response_time_ms: Option<f64>,
@@ -78,7 +78,7 @@ struct ChangeEntry<'a> {
 }
 
 /// Writes the history as one object.
-pub(in crate::report) fn history(history: &History, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn history(history: &History, out: &mut dyn Write) -> io::Result<()> {
     let object = HistoryObject {
         format: FORMAT,
         version: VERSION,
@@ -125,7 +125,7 @@ impl<'a> RunEntry<'a> {
             path: run.path.display().to_string(),
             started_at: &run.info.started_at,
             build: run.info.build.as_deref(),
-            verdict: super::word(run.verdict),
+            verdict: run.verdict.name().to_lowercase(),
             grade: run.letter.map(|letter| letter.name()),
             health_score: run.score,
             p50_response_time_ms: ms(p50),

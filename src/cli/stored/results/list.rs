@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 
-use super::{size, unfinished};
+use super::files::{size, unfinished};
 use crate::cli::args::out::OutArgs;
 use crate::cli::show::describe::{align_right, table};
 use crate::cli::show::output::{print_for_people, write_json};

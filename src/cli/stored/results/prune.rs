@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use clap::Args;
 
@@ -99,8 +99,6 @@ impl KeptRuns {
         let Some(limit) = self.older_than else {
             return true;
         };
-        let created = run.created().map(SystemTime::from);
-        let age = created.and_then(|created| SystemTime::now().duration_since(created).ok());
-        age.is_some_and(|age| age > limit)
+        run.age().is_some_and(|age| age > limit)
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{files, unfinished};
+use super::files::{files, unfinished};
 use crate::cli::args::out::OutArgs;
 use crate::cli::show::output::print_for_people;
 use crate::error::{Error, Exit};

@@ -13,14 +13,14 @@ const ENDPOINTS: &str = "
 
 /// Three runs of two setups, of different builds.
 fn three_runs() -> Completed {
-    let run = |perfctl: Perfctl, iterations: &str, build: &str| {
-        let args = ["-i", iterations, "--build", build, "--quiet"];
+    let run = |perfctl: Perfctl, users: &str, build: &str| {
+        let args = ["-i", "20", "-u", users, "--build", build, "--quiet"];
         perfctl.args(args).expect_status(0).run()
     };
     let again = |earlier| Perfctl::after(earlier).args(["run", "--profile", "quick"]);
-    let first = run(Perfctl::scenario("demo", ENDPOINTS), "20", "1.0");
-    let second = run(again(first), "30", "1.1");
-    run(again(second), "20", "1.2")
+    let first = run(Perfctl::scenario("demo", ENDPOINTS), "2", "1.0");
+    let second = run(again(first), "3", "1.1");
+    run(again(second), "2", "1.2")
 }
 
 #[test]
