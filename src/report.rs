@@ -148,6 +148,7 @@ mod tests {
 
     use super::*;
     use crate::comparison::{Baseline, Statistical, Threshold, compare};
+    use crate::history::{HistoryRun, series_of};
     use crate::metrics::RunResult;
 
     #[test]
@@ -178,6 +179,15 @@ mod tests {
                 let _ = compare(&baseline, runs, &statistical);
                 let comparison = compare(&baseline, runs, &Threshold::default()).ok();
                 let report = fixture::report(result, comparison);
+                let runs = baseline.runs.iter().chain([&report.result]);
+                let runs = runs.map(|run| HistoryRun::of("x".into(), run.clone()));
+                let history = History {
+                    series: series_of(runs.collect(), None, 9),
+                    unreadable: Vec::new(),
+                };
+                for format in HISTORY_FORMATS {
+                    write_history(&history, format, DEFAULT_COLUMNS, &mut Vec::new()).unwrap();
+                }
                 let directory = tempfile::tempdir().unwrap();
                 write_locust_csv(&report.result, &directory.path().join("x"), true).unwrap();
                 // One besides those that are read most: all of them would take a minute.

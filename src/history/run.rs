@@ -77,11 +77,11 @@ impl HistoryRun {
 
     /// The start of the load to the minute, in UTC: `2026-11-21 10:00`.
     pub fn started(&self) -> String {
-        let time = self.info.started_at.parse::<jiff::Timestamp>();
-        time.map_or_else(
-            |_| self.info.started_at.clone(),
-            |time| time.strftime("%Y-%m-%d %H:%M").to_string(),
-        )
+        match self.info.started_at.parse::<jiff::Timestamp>() {
+            Ok(time) => time.strftime("%Y-%m-%d %H:%M").to_string(),
+            // In a damaged file.
+            Err(_) => "no date".to_owned(),
+        }
     }
 }
 

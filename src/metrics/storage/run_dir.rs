@@ -106,7 +106,7 @@ impl RunDir {
     }
 
     /// Whether it may be going on: its journal is being written, or it has no result and was written to less
-    /// than [`QUIET`] ago, as by another machine, or by one that writes its result right now.
+    /// than two minutes ago, as by another machine, or by one that writes its result right now.
     pub fn is_going_on(&self) -> bool {
         let is_recent = || {
             let modified = fs::metadata(self.journal()).and_then(|metadata| metadata.modified());
