@@ -203,8 +203,9 @@ mod tests {
                 fs::write(run.result(), "{\"format\": \"other\"}").unwrap();
             }),
             ("20261121T100003Z-a", "no file of a run", |run| {
-                fs::rename(run.result(), run.path().join("real")).unwrap();
-                std::os::unix::fs::symlink("real", run.result()).unwrap();
+                let elsewhere = run.path().with_file_name("elsewhere.json");
+                fs::rename(run.result(), &elsewhere).unwrap();
+                std::os::unix::fs::symlink(elsewhere, run.result()).unwrap();
             }),
             ("results-of-may", "name of a run", |_| {}),
             ("20269921T100000Z-a", "name of a run", |_| {}),
