@@ -4,6 +4,7 @@
 //! behind [`Gate`]. Not here: what a regression costs in the grade (`grading`).
 
 mod baseline;
+mod change_points;
 mod comparable;
 mod faults;
 mod gate;
@@ -18,11 +19,13 @@ use crate::error::Error;
 use crate::metrics::RunResult;
 
 pub use baseline::Baseline;
+pub use change_points::{LEAST_RUNS, MOST_RUNS, change_points, median};
 pub use comparable::{baseline_limits, check_plan};
 pub use faults::faults;
 pub use gate::{Caller, Gate};
 pub use occasion::occasions;
 pub use row::{Decision, Outlook, Row};
+pub use setup::setup_differences;
 pub use statistical::{Design, Noise, PREDICTED_RUNS, Spread, Statistical};
 pub use threshold::Threshold;
 

@@ -9,6 +9,8 @@
 //!      -> grading (+ comparison) -> Verdict -> report -> exit code
 //! ```
 //!
+//! Stored results of many runs make a history, which is reported like one run.
+//!
 //! Data flows in one direction only: reports never see the engine, and the engine never sees YAML
 //! and never prints. `tests/it/architecture` checks which module may use which.
 
@@ -22,6 +24,7 @@ pub mod demo;
 pub mod engine;
 pub mod error;
 pub mod grading;
+pub mod history;
 pub mod metrics;
 pub mod plan;
 pub mod protocol;

@@ -19,11 +19,15 @@ mod text;
 mod view;
 
 use std::fmt;
+use std::io::{self, Write};
+
+use crate::history::History;
 
 pub use console::write_failures;
 pub use contents::{Focus, LEAST_COLUMNS, Report, ReportedRun, Reporter};
 pub use export::{RunSamples, SampleLog, locust_csv_paths, write_locust_csv};
 pub use html::{page_paths, write_page_folder};
+pub(crate) use text::JsonWriter;
 pub use text::{DEFAULT_COLUMNS, is_ascii_wanted, on_screen, terminal_columns, wrap};
 pub use view::{BodyLimits, ExchangeLine, exchange_lines};
 
@@ -117,6 +121,27 @@ pub const FORMATS: &[ReportFormat] = &[
     },
 ];
 
+/// The formats of a history; the first one is the default.
+pub const HISTORY_FORMATS: [&str; 3] = ["console", "json", "html"];
+
+/// Writes a history in one of [`HISTORY_FORMATS`], for people in at most `columns`.
+///
+/// # Errors
+/// When `out` fails, or there is no such format.
+pub fn write_history(
+    history: &History,
+    format: &str,
+    columns: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    match format {
+        "console" => console::write_history(history, columns, out),
+        "json" => json::write_history(history, out),
+        "html" => html::write_history(history, out),
+        _ => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
 /// `text` as reports show it: on one line, and without anything that could control a terminal or a
 /// CI system.
 pub fn plain(text: &str) -> String {
@@ -141,6 +166,7 @@ mod tests {
 
     use super::*;
     use crate::comparison::{Baseline, Statistical, Threshold, compare};
+    use crate::history::{HistoryRun, series_of};
     use crate::metrics::RunResult;
 
     #[test]
@@ -171,6 +197,15 @@ mod tests {
                 let _ = compare(&baseline, runs, &statistical);
                 let comparison = compare(&baseline, runs, &Threshold::default()).ok();
                 let report = fixture::report(result, comparison);
+                let runs = baseline.runs.iter().chain([&report.result]);
+                let runs = runs.map(|run| HistoryRun::of("x".into(), run.clone()));
+                let history = History {
+                    series: series_of(runs.collect(), None, 9),
+                    unreadable: Vec::new(),
+                };
+                for format in HISTORY_FORMATS {
+                    write_history(&history, format, DEFAULT_COLUMNS, &mut Vec::new()).unwrap();
+                }
                 let directory = tempfile::tempdir().unwrap();
                 write_locust_csv(&report.result, &directory.path().join("x"), true).unwrap();
                 // One besides those that are read most: all of them would take a minute.

@@ -13,13 +13,36 @@ pub const MAX_DURATION: Duration = Duration::from_secs(30 * 24 * 3600);
 /// # Errors
 /// A phrase that says what is allowed, if the text is not a duration or is longer than 30 days.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let duration = any_duration(text)?;
+    if duration > MAX_DURATION {
+        return Err(format!("`{}` is longer than 30 days", text.trim()));
+    }
+    Ok(duration)
+}
+
+/// Parses the age of something: `12h`, `30d`, `8w`. A bare number could mean days as well as seconds, so it
+/// needs a unit.
+///
+/// # Errors
+/// A phrase that says what is allowed.
+pub fn parse_age(text: &str) -> Result<Duration, String> {
+    match bare_number(text) {
+        Some(number) if number > 0.0 => Err(format!(
+            "`{}` has no unit: write a number with one, such as `12h`, `30d` or `8w`",
+            text.trim()
+        )),
+        _ => any_duration(text),
+    }
+}
+
+fn any_duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let bad = || {
         format!(
             "`{text}` is not a duration: write a number with a unit, such as `500ms`, `30s`, `5m` or `1h30m`"
         )
     };
-    let duration = match split_number(text) {
+    match split_number(text) {
         Some((seconds, "")) => seconds_to_duration(seconds),
         Some((number, unit)) => match unit_seconds(unit) {
             Some(scale) => seconds_to_duration(number * scale),
@@ -27,11 +50,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         },
         None => None,
     }
-    .ok_or_else(bad)?;
-    if duration > MAX_DURATION {
-        return Err(format!("`{text}` is longer than 30 days"));
-    }
-    Ok(duration)
+    .ok_or_else(bad)
 }
 
 /// Parses a duration that is compared with response times: `300ms`, `2s`. A bare number could mean milliseconds

@@ -120,7 +120,9 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     if args.debug {
         check_debug(&plan)?;
     }
-    let baseline = args.baseline.as_deref().map(Baseline::read).transpose()?;
+    let find = |path| args.execute.out.find(path);
+    let baseline = args.baseline.as_deref().map(find);
+    let baseline = baseline.as_deref().map(Baseline::read).transpose()?;
     if let Some(baseline) = &baseline {
         check_plan(baseline, &plan, &*gate)?;
     } else if args.repeat == Repeat::Auto {
@@ -197,8 +199,11 @@ impl RunArgs {
     }
 
     fn print(&self, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
-        if !self.execute.quiet || self.format() != FORMATS[0].name {
-            return self.format.print_as(self.format(), report, out);
+        if !self.execute.quiet {
+            return self.format.print_as(self.format(), false, report, out);
+        }
+        if self.format() != FORMATS[0].name {
+            return self.format.print_as(self.format(), true, report, out);
         }
         let directory = report.directory.as_deref().unwrap_or(Path::new(""));
         let line = verdict_line(&report.grading, directory);

@@ -2,6 +2,7 @@
 
 pub(super) mod baseline;
 pub(super) mod compare;
+pub(super) mod history;
 pub(super) mod recover;
 pub(super) mod report;
 pub(super) mod results;
@@ -180,8 +181,12 @@ mod tests {
             failure_samples: FailureSamples::default(),
             health: None,
         });
-        drop(writer);
         let path = directory.path().display().to_string();
+        for command in ["recover", "report"] {
+            let (code, text) = perfctl(&[command, &path]);
+            assert!(code > 1 && text.contains("still going on"), "{text}");
+        }
+        drop(writer);
         let (code, text) = perfctl(&["report", &path]);
         assert_eq!(code, 4);
         assert!(text.contains("perfctl recover"), "{text}");
@@ -190,6 +195,61 @@ mod tests {
         assert!(text.contains("http_4xx 3"), "{text}");
         assert_eq!(perfctl(&["report", &path]), (code, text));
         assert_eq!(perfctl(&["recover", &path]).0, 2);
+    }
+
+    #[test]
+    fn a_page_of_a_comparison_shows_what_the_console_does() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name).display().to_string();
+        let before = stored(directory.path(), "before", |_| {});
+        let slow = |id: &str| {
+            stored(directory.path(), id, |result| {
+                *result = fixture::run(&[("a", &[(Outcome::Ok, 60_000, 1_000)])]);
+                result.run.id = id.into();
+            })
+        };
+        let (first, second) = (slow("slow-1"), slow("slow-2"));
+        let page = at("{u}-{r}-{t}.html");
+        let args = [
+            "compare",
+            "--gate=simple",
+            &before,
+            &first,
+            &second,
+            "--html",
+            &page,
+        ];
+        let (code, text) = perfctl(&args);
+        assert_eq!(code, 1, "{text}");
+        // 5 users within 2 s, and 12 s in all.
+        let page = std::fs::read_to_string(at("5-2.5-12s.html")).unwrap();
+        assert!(page.contains("Compared with the baseline"), "{page}");
+        let parts = [
+            "FAIL",
+            "2 runs against 1 run",
+            "slow-1",
+            "slow-2",
+            "regressed",
+            "+20%",
+            "-1 pp",
+            "too few",
+        ];
+        for part in parts {
+            assert!(text.contains(part), "{part}: {text}");
+            assert!(page.contains(part), "{part}: {page}");
+        }
+        // By name, as `perfctl results` lists them.
+        let out = directory.path().display().to_string();
+        let by_name = [
+            "compare",
+            "--gate=simple",
+            "before",
+            "slow-1",
+            "slow-2",
+            "--out",
+            &out,
+        ];
+        assert_eq!(perfctl(&by_name), (code, text));
     }
 
     #[test]

@@ -52,29 +52,40 @@ pub(super) fn refuse(mut reasons: Vec<String>, steps: Vec<String>) -> Result<(),
 
 /// How the setup differs from that of the baseline's runs; a phrase for each difference.
 pub(super) fn differences(baseline: &[RunResult], setup: &RunSetup<'_>) -> Vec<String> {
+    let runs = baseline.iter().map(|result| &result.run);
+    let reasons = runs.flat_map(|before| {
+        let named = |why| format!("baseline run `{}` {why}", before.id);
+        differences_from(before, setup).into_iter().map(named)
+    });
+    reasons.collect()
+}
+
+/// How the setup of a run differs from that of an earlier one, in phrases that follow the name of the
+/// earlier one. None if a comparison of the two would accept them.
+pub fn setup_differences(before: &RunInfo, run: &RunInfo) -> Vec<String> {
+    differences_from(before, &RunSetup::of(run))
+}
+
+fn differences_from(before: &RunInfo, setup: &RunSetup<'_>) -> Vec<String> {
     let mut reasons = Vec::new();
-    for result in baseline {
-        let before = &result.run;
-        let mut refuse = |why: &str| reasons.push(format!("baseline run `{}` {why}", before.id));
-        let model = |load: &Load| std::mem::discriminant(&load.model);
-        let names =
-            |setup: &RunSetup<'_>| setup.measured().map(|p| p.name.clone()).collect::<Vec<_>>();
-        if model(&before.load) != model(setup.load) {
-            refuse("used the other load model (open or closed)");
-        } else if before.fingerprint.load != setup.fingerprint.load {
-            refuse("ran another load: use the same profile and the same options");
-        } else if names(&RunSetup::of(before)) != names(setup) {
-            refuse("has different measured phases");
-        }
-        if before.client != setup.client {
-            let (then, now) = (before.client.name(), setup.client.name());
-            refuse(&format!("used the client `{then}`, not `{now}`"));
-        }
-        if before.endpoints != setup.endpoints {
-            refuse("has different endpoints");
-        } else if before.fingerprint.scenario != setup.fingerprint.scenario {
-            refuse("ran another version of the scenario");
-        }
+    let mut refuse = |why: &str| reasons.push(why.to_owned());
+    let model = |load: &Load| std::mem::discriminant(&load.model);
+    let names = |setup: &RunSetup<'_>| setup.measured().map(|p| p.name.clone()).collect::<Vec<_>>();
+    if model(&before.load) != model(setup.load) {
+        refuse("used the other load model (open or closed)");
+    } else if before.fingerprint.load != setup.fingerprint.load {
+        refuse("ran another load: use the same profile and the same options");
+    } else if names(&RunSetup::of(before)) != names(setup) {
+        refuse("has different measured phases");
+    }
+    if before.client != setup.client {
+        let (then, now) = (before.client.name(), setup.client.name());
+        refuse(&format!("used the client `{then}`, not `{now}`"));
+    }
+    if before.endpoints != setup.endpoints {
+        refuse("has different endpoints");
+    } else if before.fingerprint.scenario != setup.fingerprint.scenario {
+        refuse("ran another version of the scenario");
     }
     reasons
 }

@@ -29,6 +29,7 @@ use crate::metrics::RunResult;
 use crate::plan::{Direction, Metric};
 use crate::units::{format_count, format_counted};
 
+pub(super) use self::distribution::normal_quantile;
 pub use noise::{Noise, PREDICTED_RUNS, Spread};
 
 /// The budget of false alarms of a job over all endpoints and metrics.

@@ -1,6 +1,7 @@
 //! The result of a run, and its files.
 
 pub(super) mod journal;
+mod removal;
 pub(super) mod result;
 pub(super) mod run_dir;
 pub(super) mod run_info;

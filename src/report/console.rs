@@ -2,6 +2,7 @@
 
 mod failures;
 mod grid;
+mod history;
 mod names;
 mod page;
 mod quick_look;
@@ -15,6 +16,7 @@ use super::text::{harmless, shorten, wrap};
 use super::view;
 use crate::comparison::{Comparison, Decision};
 use crate::grading::{Criterion, Severity, Verdict};
+use crate::history::History;
 use crate::metrics::Window;
 pub use failures::write_failures;
 use grid::{Grid, Paint};
@@ -24,6 +26,15 @@ use page::{BOLD, DIM, Page, beside, color, paragraph, parts, section, table};
 const EXAMPLE_LINES: usize = 2;
 /// The maximum number of reasons under the verdict.
 const REASONS: usize = 6;
+
+/// Writes a history for a terminal of so many columns.
+pub(super) fn write_history(
+    history: &History,
+    columns: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    history::history(history, &mut Page { out, columns })
+}
 
 /// Writes the report for a terminal.
 pub(super) struct ConsoleReporter;

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use crate::comparison::Comparison;
+use crate::comparison::{Comparison, occasions};
 use crate::grading::Grading;
 use crate::metrics::{Cell, RunResult, Summary, Window};
 
@@ -25,15 +25,27 @@ pub struct Report {
     pub is_stored: bool,
     /// Whether the run or the comparison comes first.
     pub focus: Focus,
-    /// Of each run that it is compared to: all requests of the measured phases.
+    /// Of each occasion that it is compared to, or of each run of a single occasion: all requests of the
+    /// measured phases.
     pub baseline: Vec<Cell>,
 }
 
 impl Report {
-    /// What a report keeps of the runs that it compares to.
+    /// What a report keeps of the runs that it compares to: each occasion, or each run where all are of one.
     pub fn baseline_of(runs: &[RunResult]) -> Vec<Cell> {
-        let runs = runs.iter();
-        runs.map(|run| run.cell(None, Window::Measured)).collect()
+        let cell = |run: &RunResult| run.cell(None, Window::Measured);
+        let occasions = occasions(runs);
+        if occasions.len() < 2 {
+            return runs.iter().map(cell).collect();
+        }
+        let merged = occasions.iter().map(|occasion| {
+            let mut merged = Cell::default();
+            occasion
+                .iter()
+                .for_each(|run| merged.merge(&cell(&runs[*run])));
+            merged
+        });
+        merged.collect()
     }
 }
 

@@ -2,30 +2,33 @@
 //!
 //! Here: the page and its charts. Not here: the numbers and the sentences (`view`).
 
-mod axis;
-mod bins;
-mod changes;
-mod curve;
-mod frame;
-mod heatmap;
+mod chart;
+mod history;
+mod limits;
+mod looks;
 mod page;
-mod svg;
-mod timeline;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use minijinja::Environment;
 use minijinja::value::{Serde, Value};
+use serde::Serialize;
 
-use self::page::{Limits, Page, STYLE, STYLE_FILE, Style};
+use self::history::HistoryPage;
+use self::limits::Limits;
+use self::looks::{STYLE, STYLE_FILE, Style};
+use self::page::Page;
 use super::contents::{Report, Reporter};
 use super::text::markup;
 use crate::error::Error;
+use crate::history::History;
 use crate::metrics::write_file;
 
 /// The template of the page. Its name makes minijinja escape what it shows.
 const TEMPLATE: (&str, &str) = ("page.html", include_str!("html/page.html"));
+/// The template of a history.
+const HISTORY: (&str, &str) = ("history.html", include_str!("html/history.html"));
 /// The size of a page, above which less of the details is shown.
 const MAX_BYTES: usize = 500_000;
 
@@ -75,21 +78,35 @@ fn sentence(text: &str) -> String {
 }
 
 fn write_page(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let pages = Limits::ALL.map(|limits| move || Page::of(report, style, limits));
+    write_first_small(TEMPLATE, pages, out)
+}
+
+/// Writes a history as a page.
+pub(super) fn write_history(history: &History, out: &mut dyn Write) -> io::Result<()> {
+    write_first_small(HISTORY, [|| HistoryPage::of(history)], out)
+}
+
+/// Writes the first of these pages that is small enough, or the last one.
+fn write_first_small<T: Serialize>(
+    (name, template): (&str, &str),
+    pages: impl IntoIterator<Item = impl FnOnce() -> T>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let mut environment = Environment::new();
     environment.add_filter("sentence", |text: &str| {
         Value::from_safe_string(sentence(text))
     });
-    let (name, template) = TEMPLATE;
     let page = environment.add_template(name, template).and_then(|()| {
         let template = environment.get_template(name)?;
-        let mut page = String::new();
-        for limits in Limits::ALL {
-            page = template.render(Serde(Page::of(report, style, limits)))?;
-            if page.len() <= MAX_BYTES {
+        let mut written = String::new();
+        for page in pages {
+            written = template.render(Serde(page()))?;
+            if written.len() <= MAX_BYTES {
                 break;
             }
         }
-        Ok(page)
+        Ok(written)
     });
     page.map_err(io::Error::other)
         .and_then(|page| out.write_all(page.as_bytes()))

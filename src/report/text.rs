@@ -10,7 +10,7 @@ use rustix::termios::tcgetwinsize;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 pub use self::ascii::{is_ascii_wanted, on_screen};
-pub(super) use self::json::JsonWriter;
+pub(crate) use self::json::JsonWriter;
 
 /// The width where there is no terminal, and that of sentences on a wider one; columns.
 pub const DEFAULT_COLUMNS: usize = 80;

@@ -5,6 +5,7 @@ mod criteria;
 mod errors;
 mod exchange;
 mod headline;
+mod history;
 mod notes;
 mod numbers;
 mod quick_look;
@@ -19,6 +20,10 @@ pub(super) use criteria::{
 pub(super) use errors::{ErrorRow, error_name, error_table, error_text, errors};
 pub use exchange::{BodyLimits, ExchangeLine, exchange_lines};
 pub(super) use headline::headline;
+pub(super) use history::{
+    HISTORY_NUMBERS, history_changes, history_direction, history_faults, history_finding,
+    history_numbers, history_predecessor, history_span, history_title,
+};
 pub(super) use notes::notes;
 pub(super) use numbers::{
     FLOW_NUMBERS, NUMBERS, connecting, counts, endpoints, endpoints_aside, flows, numbers, phases,

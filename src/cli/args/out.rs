@@ -1,6 +1,6 @@
 //! Where runs are stored.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -24,5 +24,14 @@ impl OutArgs {
             .clone()
             .or_else(alias)
             .unwrap_or_else(|| PathBuf::from("results"))
+    }
+    /// The run that is meant: what is at this path, or else a stored run of that name, as `perfctl results`
+    /// lists it.
+    pub fn find(&self, run: &Path) -> PathBuf {
+        let stored = self.directory().join(run);
+        match !run.exists() && stored.exists() {
+            true => stored,
+            false => run.to_owned(),
+        }
     }
 }

@@ -63,7 +63,7 @@ pub fn run(args: &AbArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let gate = args.limits.over(Statistical::side_by_side())?;
     let plans = args.plan.plans(args.a.as_deref(), &args.b)?;
     check_plan(&Baseline::of(Vec::new()), &plans[0], &gate)?;
-    args.format.check_files(None, None)?;
+    args.format.check_files(Some(&plans[0].load), None)?;
 
     let runs = in_turn(
         args.runs.into(),
@@ -72,7 +72,10 @@ pub fn run(args: &AbArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     )?;
     match runs {
         PairedRuns::Ended(report) => {
-            args.format.print(&report, out)?;
+            match args.execute.quiet {
+                true => args.format.print_quietly(&report, out)?,
+                false => args.format.print(&report, out)?,
+            }
             Ok(report.grading.exit)
         }
         PairedRuns::Complete {
@@ -82,6 +85,7 @@ pub fn run(args: &AbArgs, out: &mut dyn Write) -> Result<Exit, Error> {
             let runs = compare::ListedRuns {
                 runs: ReportedRun::of_sides([&a, &b]),
                 are_stored: false,
+                is_quiet: args.execute.quiet,
                 baseline: Report::baseline_of(&a),
             };
             let comparison = comparison::compare(&Baseline::of(a), &b, &gate)?;

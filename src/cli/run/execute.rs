@@ -42,7 +42,7 @@ use crate::units;
 #[command(next_help_heading = "Run")]
 pub struct ExecuteArgs {
     #[command(flatten)]
-    out: OutArgs,
+    pub out: OutArgs,
 
     /// The occasion the run is made on, such as a CI job's id [default: told by host, boot and
     /// time]

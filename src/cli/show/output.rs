@@ -6,17 +6,18 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use clap::builder::{BoolishValueParser, PossibleValuesParser};
+use serde::Serialize;
 
 use crate::cli::signals::has_hung_up;
 use crate::error::Error;
 use crate::metrics::{check_writable, write_file};
 use crate::plan::Load;
 use crate::report::{
-    DEFAULT_COLUMNS, FORMATS, LEAST_COLUMNS, Report, ReportFormat, Reporter, by_name,
-    is_ascii_wanted, locust_csv_paths, on_screen, page_paths, terminal_columns, write_failures,
-    write_locust_csv, write_page_folder,
+    DEFAULT_COLUMNS, FORMATS, JsonWriter, LEAST_COLUMNS, Report, ReportFormat, Reporter, by_name,
+    is_ascii_wanted, locust_csv_paths, on_screen, page_paths, plain, terminal_columns,
+    write_failures, write_locust_csv, write_page_folder,
 };
-use crate::units::{format_duration, trim_float};
+use crate::units::{format_bytes, format_duration, trim_float};
 
 /// The format of the report, and files that are written besides.
 #[derive(Debug, Clone, clap::Args)]
@@ -125,13 +126,7 @@ impl FormatArgs {
         let page = self.html_dir.iter().flat_map(|folder| page_paths(folder));
         let also = also.map(Path::to_owned);
         for path in files.chain(csv).chain(page).chain(also) {
-            if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
-                fs::create_dir_all(folder).map_err(|source| Error::Write {
-                    path: folder.to_owned(),
-                    source,
-                })?;
-            }
-            check_writable(&path)?;
+            check_file(&path)?;
             if let Some(path) = known.replace(path) {
                 return Err(Error::usage_help(
                     format!("two reports are to be written to `{}`", path.display()),
@@ -155,26 +150,44 @@ impl FormatArgs {
         self.files.iter().cloned().chain(files)
     }
 
-    /// Prints the report, and writes the files.
+    /// Prints the report, and writes the files. What pages were written is said on stderr.
     ///
     /// # Errors
     /// If the output fails, unless its reader has gone away, or a file cannot be written.
     pub fn print(&self, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
-        self.print_as(&self.format, report, out)
+        self.print_as(&self.format, false, report, out)
+    }
+
+    /// The same, without a word on stderr.
+    ///
+    /// # Errors
+    /// As [`Self::print`].
+    pub fn print_quietly(&self, report: &Report, out: &mut dyn Write) -> Result<(), Error> {
+        self.print_as(&self.format, true, report, out)
     }
 
     /// The same in another format than `--format`.
     ///
     /// # Errors
-    /// As [`FormatArgs::print`].
+    /// As [`Self::print`].
     pub fn print_as(
         &self,
         format: &str,
+        is_quiet: bool,
         report: &Report,
         out: &mut dyn Write,
     ) -> Result<(), Error> {
-        let printed = print_report(format, self.full, report, out);
-        printed.and(self.write_files(report))
+        print_report(format, self.full, report, out).and(self.write_files(report))?;
+        if !is_quiet {
+            let files = self.files(Some(&report.result.run.load));
+            let pages = files.filter(|file| file.format.name == "html");
+            let folders = self.html_dir.iter().map(|folder| page_paths(folder));
+            let pages = pages.map(|page| page.path);
+            pages
+                .chain(folders.map(|[page, _]| page))
+                .for_each(|page| announce(&page));
+        }
+        Ok(())
     }
 
     /// Writes the files; all are tried.
@@ -258,6 +271,57 @@ fn with_json(name: &Path) -> PathBuf {
             path.into()
         }
     }
+}
+
+/// Checks that a file can be written, and creates the folder that it is to be in.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn check_file(path: &Path) -> Result<(), Error> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
+        fs::create_dir_all(folder).map_err(|source| Error::Write {
+            path: folder.to_owned(),
+            source,
+        })?;
+    }
+    check_writable(path)
+}
+
+/// Writes a file, and says so on stderr.
+///
+/// # Errors
+/// As [`write_file`].
+pub fn write_announced(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Error> {
+    write_file(path, write)?;
+    announce(path);
+    Ok(())
+}
+
+/// Says on stderr that a file was written, and its size: `wrote report.html (132 kB)`. Nothing is said of a
+/// pipe or a device.
+fn announce(path: &Path) {
+    if let Ok(metadata) = fs::metadata(path)
+        && metadata.is_file()
+    {
+        let name = plain(&path.display().to_string());
+        let size = format_bytes(metadata.len());
+        let _ = writeln!(anstream::stderr(), "wrote {name} ({size})");
+    }
+}
+
+/// Writes a value as JSON for programs, which is harmless on a terminal.
+///
+/// # Errors
+/// If `out` fails.
+pub fn write_json(value: &impl Serialize, out: &mut dyn Write) -> Result<(), Error> {
+    let mut json = JsonWriter(out);
+    let json = serde_json::to_writer_pretty(&mut json, value)
+        .map_err(io::Error::from)
+        .and_then(|()| writeln!(json));
+    written(json)
 }
 
 /// The name of a file with the numbers of a load, as Locust fills them in.

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::cli::args::out::OutArgs;
 use crate::cli::show::describe::{align_right, table};
 use crate::cli::show::noise::noise_text;
 use crate::cli::show::output::written;
@@ -28,9 +29,11 @@ pub enum BaselineCommand {
     Add {
         /// Baseline file; gzip-compressed if its name ends in `.gz`
         file: PathBuf,
-        /// Runs to add: their directories, or their result.json files
+        /// Runs to add: their directories or names, or their result.json files
         #[arg(required = true, value_name = "RESULT")]
         results: Vec<PathBuf>,
+        #[command(flatten)]
+        out: OutArgs,
         /// Add runs even if they are INVALID, were stopped, or dropped arrivals
         #[arg(long)]
         force: bool,
@@ -47,9 +50,11 @@ pub enum BaselineCommand {
     Accept {
         /// Baseline file
         file: PathBuf,
-        /// Runs of the new build: their directories, or their result.json files
+        /// Runs of the new build: their directories or names, or their result.json files
         #[arg(required = true, value_name = "RESULT")]
         results: Vec<PathBuf>,
+        #[command(flatten)]
+        out: OutArgs,
     },
     /// Remove runs from a baseline file
     Prune {
@@ -79,16 +84,21 @@ pub fn run(args: &BaselineArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         BaselineCommand::Add {
             file,
             results,
+            out,
             force,
             up_to,
-        } => add(file, results, *force, *up_to)?,
+        } => add(file, &found(results, out), *force, *up_to)?,
         BaselineCommand::Show { file } => show(&Baseline::read(file)?),
-        BaselineCommand::Accept { file, results } => accept(file, results)?,
+        BaselineCommand::Accept { file, results, out } => accept(file, &found(results, out))?,
         BaselineCommand::Prune { file, runs, keep } => prune(file, runs, *keep)?,
         BaselineCommand::List { dir } => list(dir)?,
     };
     written(writeln!(out, "{text}"))?;
     Ok(Exit::Pass)
+}
+
+fn found(results: &[PathBuf], out: &OutArgs) -> Vec<PathBuf> {
+    results.iter().map(|path| out.find(path)).collect()
 }
 
 fn read_all(results: &[PathBuf]) -> Result<Vec<RunResult>, Error> {

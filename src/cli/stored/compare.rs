@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::gate::{DoubtArgs, GateArgs};
+use crate::cli::args::out::OutArgs;
 use crate::cli::show::output::FormatArgs;
 use crate::comparison::{Baseline, Caller, Comparison, compare};
 use crate::error::{Error, Exit};
@@ -16,9 +17,11 @@ use crate::report::{Focus, Report, ReportedRun};
 pub struct CompareArgs {
     /// Baseline file or stored run to compare to
     pub baseline: PathBuf,
-    /// Runs of one build: their directories, or their result.json files
+    /// Runs of one build: their directories or names, or their result.json files
     #[arg(required = true, value_name = "RESULT")]
     pub results: Vec<PathBuf>,
+    #[command(flatten)]
+    pub out: OutArgs,
     #[command(flatten)]
     pub gate: GateArgs,
     #[command(flatten)]
@@ -32,10 +35,13 @@ pub struct CompareArgs {
 pub fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let gate = args.gate.gate(Caller::Compare)?;
     args.format.check_files(None, None)?;
+    let find = |path: &PathBuf| args.out.find(path);
+    let (before, paths) = (find(&args.baseline), args.results.iter().map(find));
+    let paths: Vec<PathBuf> = paths.collect();
     // At the same time, since reading a run of several hours takes long.
     let (baseline, results) = std::thread::scope(|scope| {
-        let baseline = scope.spawn(|| Baseline::read(&args.baseline));
-        let results: Vec<_> = args.results.iter().map(|path| read_result(path)).collect();
+        let baseline = scope.spawn(|| Baseline::read(&before));
+        let results: Vec<_> = paths.iter().map(|path| read_result(path)).collect();
         let baseline = baseline.join();
         let baseline = baseline.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         (baseline, results)
@@ -56,13 +62,13 @@ pub fn run(args: &CompareArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         runs.push(run);
     }
     let comparison = compare(&baseline, &runs, &*gate)?;
-    let last = args
-        .results
+    let last = paths
         .last()
         .and_then(|path| super::report::run_directory(path));
     let listed = ListedRuns {
         runs: ReportedRun::several(&runs),
         are_stored: true,
+        is_quiet: false,
         baseline: Report::baseline_of(&baseline.runs),
     };
     print(
@@ -82,6 +88,8 @@ pub(crate) struct ListedRuns {
     pub runs: Vec<ReportedRun>,
     /// Whether an earlier command made them.
     pub are_stored: bool,
+    /// Whether nothing is said on stderr.
+    pub is_quiet: bool,
     /// What the report keeps of the runs that they are compared to.
     pub baseline: Vec<Cell>,
 }
@@ -122,6 +130,9 @@ pub(crate) fn print(
         focus: Focus::Comparison,
         baseline: listed.baseline,
     };
-    format.print(&report, out)?;
+    match listed.is_quiet {
+        true => format.print_quietly(&report, out)?,
+        false => format.print(&report, out)?,
+    }
     Ok(report.grading.judged_exit)
 }

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use crate::cli::args::out::OutArgs;
 use crate::cli::show::output::FormatArgs;
 use crate::error::{Error, Exit};
 use crate::grading::{Grading, Policy};
@@ -12,9 +13,11 @@ use crate::report::{Focus, Report};
 /// Rebuild the result from the journal of a killed run
 #[derive(Debug, clap::Args)]
 pub struct RecoverArgs {
-    /// Directory of the run, with its journal.jsonl
+    /// Directory of the run, with its journal.jsonl, or its name
     #[arg(value_name = "DIR")]
     pub directory: PathBuf,
+    #[command(flatten)]
+    pub out: OutArgs,
     #[command(flatten)]
     pub format: FormatArgs,
 }
@@ -24,11 +27,18 @@ pub struct RecoverArgs {
 /// # Errors
 /// If there is a result already, the journal cannot be read, or the result cannot be written.
 pub fn run(args: &RecoverArgs, out: &mut dyn Write) -> Result<Exit, Error> {
-    let dir = RunDir::open(&args.directory);
+    let directory = args.out.find(&args.directory);
+    let dir = RunDir::open(&directory);
     if dir.result().exists() {
         return Err(Error::usage_help(
             format!("`{}` already exists", dir.result().display()),
-            format!("`perfctl report {}` prints it", args.directory.display()),
+            format!("`perfctl report {}` prints it", directory.display()),
+        ));
+    }
+    if dir.is_locked() {
+        return Err(Error::usage_help(
+            format!("the run `{}` is still going on", directory.display()),
+            "it writes its result when it ends",
         ));
     }
     args.format.check_files(None, None)?;
@@ -40,7 +50,7 @@ pub fn run(args: &RecoverArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         comparison: None,
         runs: Vec::new(),
         is_stored: true,
-        directory: Some(args.directory.clone()),
+        directory: Some(directory),
         focus: Focus::Run,
         baseline: Vec::new(),
     };

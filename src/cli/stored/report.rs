@@ -15,7 +15,7 @@ use crate::report::{Focus, Report};
 /// Print the report of a stored run
 #[derive(Debug, clap::Args)]
 pub struct ReportArgs {
-    /// Directory of the run, or its result.json [default: the newest run in `--out`]
+    /// Directory or name of the run, or its result.json [default: the newest run in `--out`]
     pub result: Option<PathBuf>,
     #[command(flatten)]
     pub out: OutArgs,
@@ -46,12 +46,7 @@ pub fn run(args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     args.format.check_files(None, None)?;
     let directory = args.out.directory();
     let path = match &args.result {
-        Some(path) => {
-            // The name of a run, as `perfctl results` lists it.
-            let listed = directory.join(path);
-            let is_listed = !path.exists() && listed.exists();
-            if is_listed { listed } else { path.clone() }
-        }
+        Some(path) => args.out.find(path),
         None => newest(&directory)?,
     };
     let result = read_result(&path)?;
@@ -64,7 +59,7 @@ pub fn run(args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let (comparison, baseline) = match &args.baseline {
         None => (None, Vec::new()),
         Some(file) => {
-            let baseline = Baseline::read(file)?;
+            let baseline = Baseline::read(&args.out.find(file))?;
             let comparison = compare(&baseline, std::slice::from_ref(&result), &*gate)?;
             (Some(comparison), Report::baseline_of(&baseline.runs))
         }

@@ -1,74 +1,43 @@
-//! `perfctl results`: lists the stored runs.
+//! `perfctl results list|show|prune`: the directory of stored runs.
+
+mod files;
+mod list;
+mod prune;
+mod show;
 
 use std::io::Write;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
-use crate::cli::args::out::OutArgs;
-use crate::cli::show::describe::{align_right, table};
-use crate::cli::show::output::print_for_people;
 use crate::error::{Error, Exit};
-use crate::grading::{Grading, Policy};
-use crate::metrics::{RunDir, Window, read_result, stored_runs};
-use crate::report::plain;
-use crate::units::{format_count, format_latency_us, format_percent};
 
-/// List the stored runs, the newest first
+/// List, show and remove stored runs
 #[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct ResultsArgs {
-    /// How many runs to list
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    pub last: usize,
+    #[command(subcommand)]
+    command: Option<ResultsCommand>,
     #[command(flatten)]
-    pub out: OutArgs,
+    list: list::ListArgs,
 }
 
-/// Lists the runs with their verdicts, which do not include a comparison to a baseline.
+/// The subcommands of `perfctl results`; without one, it lists.
+#[derive(Debug, Clone, Subcommand)]
+enum ResultsCommand {
+    List(list::ListArgs),
+    Show(show::ShowArgs),
+    Prune(prune::PruneArgs),
+}
+
+/// Carries out the subcommand.
 ///
 /// # Errors
-/// If the directory cannot be read. A run that cannot be read is listed with the reason.
+/// If the directory cannot be read, a run that is named cannot be found, or one cannot be removed.
 pub fn run(args: &ResultsArgs, out: &mut dyn Write) -> Result<Exit, Error> {
-    let directory = args.out.directory();
-    let runs = stored_runs(&directory)?;
-    if runs.is_empty() {
-        let text = format!("no runs in `{}/`\n", directory.display());
-        print_for_people(out, &text)?;
-        return Ok(Exit::Pass);
+    match &args.command {
+        None => list::run(&args.list, out),
+        Some(ResultsCommand::List(args)) => list::run(args, out),
+        Some(ResultsCommand::Show(args)) => show::run(args, out),
+        Some(ResultsCommand::Prune(args)) => prune::run(args, out),
     }
-    let mut table = table(["run", "verdict", "grade", "requests", "failed", "p95"]);
-    let mut unusable = Vec::new();
-    for run in runs.iter().take(args.last) {
-        match row(run) {
-            Ok(row) => drop(table.add_row(row)),
-            Err(error) => unusable.push(error.to_string()),
-        }
-    }
-    (3..6).for_each(|column| align_right(&mut table, column));
-    let mut text = String::new();
-    if !table.is_empty() {
-        text += &format!("{}\n", table.trim_fmt());
-    }
-    if let Some(more @ 1..) = runs.len().checked_sub(args.last) {
-        text += &format!("\n{more} more: `--last {}` lists all\n", runs.len());
-    }
-    for error in unusable {
-        text += &format!("\n{error}\n");
-    }
-    print_for_people(out, &text)?;
-    Ok(Exit::Pass)
-}
-
-fn row(run: &RunDir) -> Result<Vec<String>, Error> {
-    let result = read_result(run.path())?;
-    let grading = Grading::of(&result, None, &Policy::default());
-    let total = result.summary(None, Window::Measured);
-    let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    Ok(vec![
-        plain(run.id()),
-        grading.verdict.name().to_owned(),
-        or_none(grading.letter.map(|letter| letter.name().to_owned())),
-        format_count(total.requests),
-        or_none(total.error_rate.map(format_percent)),
-        or_none(total.response_us.p95.map(format_latency_us)),
-    ])
 }

@@ -40,7 +40,7 @@ pub(super) fn quantile(probability: f64, df: f64) -> f64 {
 }
 
 /// The value that a standard normal variable is below with this probability.
-pub(super) fn normal_quantile(probability: f64) -> f64 {
+pub(crate) fn normal_quantile(probability: f64) -> f64 {
     Normal::standard().inverse_cdf(probability)
 }
 

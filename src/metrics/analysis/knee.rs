@@ -42,9 +42,6 @@ impl RunResult {
     /// between the power has its maximum. `None` for other loads, where levels are missing, and without
     /// successes.
     pub fn knee(&self) -> Option<Knee> {
-        if self.run.load.shape != Some(Shape::Sweep) {
-            return None;
-        }
         let levels = self.sweep_levels()?;
         let power = |level: &SweepLevel| level.rate_per_s / level.mean_us.max(1.0);
         let highest = |a: &usize, b: &usize| power(&levels[*a]).total_cmp(&power(&levels[*b]));
@@ -60,7 +57,12 @@ impl RunResult {
         })
     }
 
-    fn sweep_levels(&self) -> Option<Vec<SweepLevel>> {
+    /// The levels of a sweep, in their order. `None` for other loads, and where a level is missing or has no
+    /// response.
+    pub fn sweep_levels(&self) -> Option<Vec<SweepLevel>> {
+        if self.run.load.shape != Some(Shape::Sweep) {
+            return None;
+        }
         let stages = &self.run.load.stages;
         let measured = self.run.phases.iter().enumerate();
         let measured = measured.filter(|(_, phase)| phase.measured);

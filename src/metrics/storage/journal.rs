@@ -59,6 +59,8 @@ impl JournalWriter {
             .create_new(true)
             .open(path)
             .map_err(write_error)?;
+        // Tells others that the run is going on, until this is dropped. Some file systems have no locks.
+        let _ = file.try_lock();
         let mut writer = Self {
             path: path.to_owned(),
             file,

@@ -1,9 +1,10 @@
 //! The files of a run: its directory, files written atomically, results read back.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -15,6 +16,9 @@ use crate::metrics::{FileHeader, RunResult, check_version};
 
 /// A file that unpacks to more is refused as harmful; bytes.
 const MAX_UNPACKED: u64 = 4 << 30;
+
+/// A journal gets a line each second.
+const QUIET: Duration = Duration::from_secs(120);
 
 /// The directory of one run; no two runs share one.
 #[derive(Debug, Clone)]
@@ -87,6 +91,29 @@ impl RunDir {
     /// `result.json`: the whole result.
     pub fn result(&self) -> PathBuf {
         self.path.join("result.json")
+    }
+
+    /// How long ago it was created, by its name; `None` if the name does not tell.
+    pub fn age(&self) -> Option<Duration> {
+        let age = jiff::Timestamp::now().duration_since(self.created()?);
+        age.try_into().ok()
+    }
+
+    /// Whether a process of this machine is writing its journal.
+    pub fn is_locked(&self) -> bool {
+        let journal = File::open(self.journal());
+        journal.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
+    /// Whether it may be going on: its journal is being written, or it has no result and was written to less
+    /// than two minutes ago, as by another machine, or by one that writes its result right now.
+    pub fn is_going_on(&self) -> bool {
+        let is_recent = || {
+            let modified = fs::metadata(self.journal()).and_then(|metadata| metadata.modified());
+            // One from the future has a clock of its own.
+            modified.is_ok_and(|time| time.elapsed().map_or(true, |age| age < QUIET))
+        };
+        self.is_locked() || !self.result().exists() && is_recent()
     }
 }
 
@@ -323,14 +350,18 @@ pub fn read_result(path: &Path) -> Result<RunResult, Error> {
     let file = if path.is_dir() {
         let dir = RunDir::open(path);
         if !dir.result().exists() && dir.journal().exists() {
-            return Err(Error::Unusable {
-                path: path.to_owned(),
-                kind: "result",
-                why: format!(
+            let why = match dir.is_locked() {
+                true => "the run is still going on".to_owned(),
+                false => format!(
                     "the run did not finish; `perfctl recover {}` rebuilds the result from its \
                      journal",
                     path.display()
                 ),
+            };
+            return Err(Error::Unusable {
+                path: path.to_owned(),
+                kind: "result",
+                why,
             });
         }
         dir.result()

@@ -1,15 +1,15 @@
 //! What the page says, as data for its template.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
-use super::bins::Bin;
-use super::changes::changes_chart;
-use super::curve::percentile_curve;
-use super::heatmap::heatmap;
-use super::timeline;
+use super::chart::bins::Bin;
+use super::chart::changes::changes_chart;
+use super::chart::curve::percentile_curve;
+use super::chart::heatmap::heatmap;
+use super::chart::levels::level_charts;
+use super::chart::timeline;
+use super::limits::{Limits, Table};
+use super::looks::{Looks, Style};
 use crate::comparison::Decision;
 use crate::grading::{Severity, Verdict};
 use crate::metrics::{FailureSample, RunResult, Summary, Window};
@@ -19,100 +19,6 @@ use crate::report::text::{harmless, markup};
 use crate::report::view;
 use crate::units::{format_count, format_counted, format_latency_us};
 
-pub(super) const STYLE: &str = include_str!("style.css");
-const SCRIPT: &str = include_str!("script.js");
-/// The most rows of a table whose cells carry the titles that narrow screens show instead of its header.
-const CARDS: usize = 100;
-
-/// How much a page shows.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    /// The rows of a table.
-    rows: usize,
-    /// The endpoints that get numbers of their own.
-    detailed: usize,
-    /// The endpoints that get charts of their own.
-    charted: usize,
-    /// The length of a name or a text; characters.
-    characters: usize,
-    /// The failed requests with their responses; bytes.
-    failures_bytes: usize,
-}
-
-impl Limits {
-    /// From the usual ones to those for results with very many endpoints, or very long names.
-    pub(super) const ALL: [Self; 4] = [
-        Self::of(2_000, 100, 30, 300, 60_000),
-        Self::of(1_000, 20, 20, 120, 60_000),
-        Self::of(200, 10, 10, 100, 30_000),
-        Self::of(50, 3, 3, 60, 10_000),
-    ];
-
-    const fn of(
-        rows: usize,
-        detailed: usize,
-        charted: usize,
-        characters: usize,
-        failures_bytes: usize,
-    ) -> Self {
-        Self {
-            rows,
-            detailed,
-            charted,
-            characters,
-            failures_bytes,
-        }
-    }
-
-    /// A text of the run, harmless and short enough.
-    fn text(self, text: &str) -> String {
-        match text.char_indices().nth(self.characters) {
-            Some((end, _)) => harmless(&text[..end]) + "…",
-            None => harmless(text),
-        }
-    }
-
-    fn table(self, header: Vec<&'static str>, mut rows: Vec<Vec<String>>) -> Table {
-        let left_out = rows.len().saturating_sub(self.rows);
-        rows.truncate(self.rows);
-        Table {
-            header,
-            is_cards: rows.len() <= CARDS,
-            rows: rows
-                .iter()
-                .map(|row| row.iter().map(|cell| self.text(cell)).collect())
-                .collect(),
-            has_total: false,
-            rest: (left_out > 0)
-                .then(|| format!("{} not shown", format_counted(left_out as u64, "row"))),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct Table {
-    header: Vec<&'static str>,
-    rows: Vec<Vec<String>>,
-    /// Whether narrow screens show each row as a card.
-    is_cards: bool,
-    /// Whether the last row is the sum.
-    has_total: bool,
-    /// How many rows are left out.
-    rest: Option<String>,
-}
-
-/// The file with the style of a page that has none in itself.
-pub(super) const STYLE_FILE: &str = "style.css";
-
-/// Where the style of a page is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Style {
-    /// In the page, together with the script.
-    Inside,
-    /// In a file beside it, for servers that forbid styles and scripts in pages. There is no script.
-    Beside,
-}
-
 /// The kinds of failure of which requests are shown.
 const FAILURE_GROUPS: usize = 20;
 /// The elements around a text of a failed request take no more; bytes.
@@ -121,11 +27,7 @@ const TAGS: usize = 60;
 /// Everything that the template shows. All texts are escaped there, but for the charts.
 #[derive(Serialize)]
 pub(super) struct Page {
-    style: Option<&'static str>,
-    style_file: &'static str,
-    style_source: String,
-    script: Option<&'static str>,
-    script_source: String,
+    looks: Looks,
     verdict: &'static str,
     verdict_class: &'static str,
     scenario: String,
@@ -139,6 +41,7 @@ pub(super) struct Page {
     slos_rest: Option<String>,
     changes: Option<Changes>,
     runs: Option<Table>,
+    levels: Vec<String>,
     charts: Vec<String>,
     endpoints: Table,
     traffic: Vec<String>,
@@ -202,11 +105,6 @@ struct FailureEntry {
 impl Page {
     /// The page of a report.
     pub(super) fn of(report: &Report, style: Style, limits: Limits) -> Self {
-        let is_inside = style == Style::Inside;
-        let source = |text: &str| match is_inside {
-            true => format!("'sha256-{}'", hash(text)),
-            false => "'self'".to_owned(),
-        };
         let (result, grading) = (&report.result, &report.grading);
         let total = result.summary(None, Window::Measured);
         let bins = timeline::of_run(result);
@@ -243,14 +141,7 @@ impl Page {
             .iter()
             .flat_map(|comparison| comparison.warnings.clone());
         Self {
-            style: is_inside.then_some(STYLE),
-            style_file: STYLE_FILE,
-            style_source: source(STYLE),
-            script: is_inside.then_some(SCRIPT),
-            script_source: match is_inside {
-                true => source(SCRIPT),
-                false => "'none'".to_owned(),
-            },
+            looks: Looks::of(style),
             verdict: grading.verdict.name(),
             verdict_class: class_of(grading.verdict),
             scenario: limits.text(&result.run.scenario),
@@ -264,6 +155,7 @@ impl Page {
             slos_rest,
             changes: changes(report, limits),
             runs: table("run", &view::NUMBERS, summaries(runs.collect())),
+            levels: level_charts(result),
             charts: charts(report, &bins),
             endpoints: endpoints(result, &total, limits),
             traffic: [view::traffic(&total), view::connecting(&total)]
@@ -301,13 +193,12 @@ fn endpoints(result: &RunResult, total: &Summary, limits: Limits) -> Table {
     let sum = rows.pop();
     let mut table = limits.table(header("name", &view::NUMBERS), rows);
     table.rows.extend(sum);
-    Table {
-        has_total: true,
-        ..table
-    }
+    table.has_total = true;
+    table
 }
 
-fn class_of(verdict: Verdict) -> &'static str {
+/// The class of a verdict.
+pub(super) fn class_of(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "pass",
         Verdict::Fail => "fail",
@@ -568,9 +459,4 @@ fn facts(result: &RunResult, limits: Limits) -> Vec<[String; 2]> {
         .into_iter()
         .map(|(key, value)| [key.to_owned(), limits.text(&value)])
         .collect()
-}
-
-/// How a content security policy names a text that is allowed.
-fn hash(text: &str) -> String {
-    STANDARD.encode(Sha256::digest(text))
 }

@@ -50,7 +50,15 @@ fn to_ascii(text: &str) -> Cow<'_, str> {
             '…' => ascii.push('~'),
             '✓' => ascii.push('+'),
             '✗' => ascii.push('x'),
-            '━' | '■' => ascii.push('#'),
+            '━' | '■' | '█' => ascii.push('#'),
+            '◆' => ascii.push('*'),
+            '▁' => ascii.push('_'),
+            '▂' => ascii.push('.'),
+            '▃' => ascii.push('-'),
+            '▄' => ascii.push('='),
+            '▅' => ascii.push('+'),
+            '▆' => ascii.push('%'),
+            '▇' => ascii.push('@'),
             c => (0..c.width().unwrap_or(0)).for_each(|_| ascii.push('?')),
         }
     }

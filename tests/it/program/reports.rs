@@ -5,6 +5,7 @@ mod files;
 mod pages;
 mod samples;
 mod screen;
+mod stored;
 mod tools;
 
 use std::path::Path;

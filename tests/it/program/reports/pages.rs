@@ -35,7 +35,7 @@ fn chromium(arguments: &[&str]) -> Option<Output> {
 }
 
 /// What Chromium makes of a page, and what it says about it.
-fn opened(url: &str) -> Option<(String, String)> {
+pub(super) fn opened(url: &str) -> Option<(String, String)> {
     let output = chromium(&["--virtual-time-budget=4000", "--dump-dom", url])?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Some((text(&output.stdout), text(&output.stderr)))

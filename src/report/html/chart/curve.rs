@@ -44,7 +44,11 @@ fn nines(quantile: f64) -> f64 {
 
 /// The curve of the response time, and of the service time beside it; `None` without requests. The baselines are
 /// earlier runs of the same.
-pub(super) fn percentile_curve(cell: &Cell, baselines: &[Cell], id: &str) -> Option<String> {
+pub(in crate::report::html) fn percentile_curve(
+    cell: &Cell,
+    baselines: &[Cell],
+    id: &str,
+) -> Option<String> {
     let response = Curve::of(&[&cell.response, &cell.censored])?;
     let service = Curve::of(&[&cell.service]);
     let before: Vec<Curve> = baselines
@@ -86,7 +90,7 @@ pub(super) fn percentile_curve(cell: &Cell, baselines: &[Cell], id: &str) -> Opt
             .collect()
     };
     if before.len() > 1 {
-        // From the lowest to the highest of the earlier runs.
+        // From the lowest to the highest of the earlier occasions.
         let at = |i: usize, pick: fn(f64, f64) -> f64| {
             let values = before.iter().filter_map(|curve| curve.at(quantile(i)));
             values
@@ -96,7 +100,12 @@ pub(super) fn percentile_curve(cell: &Cell, baselines: &[Cell], id: &str) -> Opt
         let up = (0..=POINTS).map(|i| at(i, f64::max));
         let down = (0..=POINTS).rev().map(|i| at(i, f64::min));
         let band: Vec<Option<(f64, f64)>> = up.chain(down).filter(Option::is_some).collect();
-        frame.area("runs of the baseline", GRAY, 0.25, &(line(band) + "z"));
+        frame.area(
+            "baseline, from lowest to highest",
+            GRAY,
+            0.25,
+            &(line(band) + "z"),
+        );
     } else if let [only] = before.as_slice() {
         frame.line("baseline", GRAY, &line(points(only)));
     }

@@ -10,35 +10,38 @@ const WIDTHS_S: [u64; 15] = [
 
 /// Part of a run's time.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Bin {
+pub(in crate::report::html) struct Bin {
     /// From the start of the load; s.
-    pub(super) start_s: f64,
+    pub(in crate::report::html) start_s: f64,
     /// From the start of the load; s.
-    pub(super) end_s: f64,
+    pub(in crate::report::html) end_s: f64,
     /// Planned requests.
-    pub(super) planned: u64,
+    pub(in crate::report::html) planned: u64,
     /// Requests started.
-    pub(super) started: u64,
+    pub(in crate::report::html) started: u64,
     /// Requests that succeeded.
-    pub(super) successes: u64,
+    pub(in crate::report::html) successes: u64,
     /// Requests that failed.
-    pub(super) failures: u64,
+    pub(in crate::report::html) failures: u64,
     /// Arrivals that were never started.
-    pub(super) dropped: u64,
+    pub(in crate::report::html) dropped: u64,
     /// Response times: successes, and timed-out and interrupted requests at their age.
-    pub(super) response: SparseHistogram,
+    pub(in crate::report::html) response: SparseHistogram,
     /// The longest age of a request that timed out or was interrupted; us.
-    pub(super) longest_censored_us: Option<f64>,
+    pub(in crate::report::html) longest_censored_us: Option<f64>,
 }
 
 impl Bin {
     /// Its length; s.
-    pub(super) fn length_s(&self) -> f64 {
+    pub(in crate::report::html) fn length_s(&self) -> f64 {
         self.end_s - self.start_s
     }
 
     /// Percentiles of the response time, which ascend; us, `None` without requests.
-    pub(super) fn percentiles_us<const N: usize>(&self, ascending: [f64; N]) -> [Option<f64>; N] {
+    pub(in crate::report::html) fn percentiles_us<const N: usize>(
+        &self,
+        ascending: [f64; N],
+    ) -> [Option<f64>; N] {
         let percentiles: Vec<_> = ascending.into_iter().filter_map(Percentile::new).collect();
         let values = self.response.percentiles(&percentiles);
         std::array::from_fn(|at| values.get(at).copied())
@@ -46,7 +49,7 @@ impl Bin {
 }
 
 /// How long the run was; s.
-pub(super) fn total_s(result: &RunResult) -> f64 {
+pub(in crate::report::html) fn total_s(result: &RunResult) -> f64 {
     let planned = result.run.phases.iter().map(|phase| phase.end_us).max();
     let seconds = result.users.len().max(result.health.len()) as f64;
     match (&result.run.ending, planned) {
@@ -57,14 +60,18 @@ pub(super) fn total_s(result: &RunResult) -> f64 {
 }
 
 /// The length of a bin, so that there are at most `most`; s.
-pub(super) fn width_s(total_s: f64, most: usize) -> f64 {
+pub(in crate::report::html) fn width_s(total_s: f64, most: usize) -> f64 {
     let wanted = total_s / most as f64;
     let width = WIDTHS_S.into_iter().find(|width| *width as f64 >= wanted);
     width.map_or_else(|| wanted.ceil(), |width| width as f64)
 }
 
 /// At most `most` bins of the whole run, of an endpoint (by position) or of all requests.
-pub(super) fn bins(result: &RunResult, endpoint: Option<usize>, most: usize) -> Vec<Bin> {
+pub(in crate::report::html) fn bins(
+    result: &RunResult,
+    endpoint: Option<usize>,
+    most: usize,
+) -> Vec<Bin> {
     let total_s = total_s(result);
     let width_s = width_s(total_s, most);
     // What is left at the end belongs to the bin before, since half a second says little.
@@ -115,7 +122,10 @@ pub(super) fn bins(result: &RunResult, endpoint: Option<usize>, most: usize) -> 
 }
 
 /// The mean of something sampled once a second, in the same bins; `None` where there is no sample.
-pub(super) fn means(bins: &[Bin], seconds: impl IntoIterator<Item = f64>) -> Vec<Option<f64>> {
+pub(in crate::report::html) fn means(
+    bins: &[Bin],
+    seconds: impl IntoIterator<Item = f64>,
+) -> Vec<Option<f64>> {
     let mut sums = vec![(0.0, 0u32); bins.len()];
     let mut at = 0;
     for (second, value) in seconds.into_iter().enumerate() {
