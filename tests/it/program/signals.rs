@@ -46,7 +46,7 @@ fn a_signal_ends_the_load_and_leaves_a_whole_report() {
         (Signal::Quit, 3, 131),
         (Signal::Term, 15, 143),
     ] {
-        let (demo, run) = on_demo("--format json --save-baseline base.json");
+        let (demo, run) = on_demo("--format json --full --save-baseline base.json");
         let run = run.expect_status(status).spawn();
         wait_until("under load", || demo.requests() > 10);
         run.signal(signal);

@@ -20,7 +20,7 @@ fn redirects(result: &RunResult) -> u64 {
 fn run(url: &str, options: &str) -> Completed {
     Perfctl::scenario(url, MIX)
         .args(options.split_whitespace())
-        .args(["--format", "json", "--no-progress"])
+        .args(["--format", "json", "--full", "--no-progress"])
         .expect_status(0)
         .expect_stderr("")
         .run()

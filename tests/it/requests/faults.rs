@@ -17,7 +17,7 @@ fn all(result: &RunResult) -> Cell {
 #[track_caller]
 fn run(host: &str, options: &str) -> Completed {
     let completed = Perfctl::get_root(host)
-        .args(["--workers", "1", "--format", "json"])
+        .args(["--workers", "1", "--format", "json", "--full"])
         .args(options.split_whitespace())
         // Every request may fail here; that the run completes is what counts.
         .args(["--fail-on", "none"])

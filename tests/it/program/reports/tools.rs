@@ -346,7 +346,7 @@ fn the_histograms_are_read_by_the_package_of_hdrhistogram() {
     let max = format!(
         "#[Max     = {:>12.3}, Total count    = {:>12}]",
         total["max"].as_f64().unwrap(),
-        total["count"]
+        total["count"].as_u64().unwrap()
     );
     assert!(distribution.contains(&max), "{distribution}");
 }
