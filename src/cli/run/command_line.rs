@@ -94,7 +94,9 @@ fn shown(value: &str, hides: Hides) -> String {
     };
     match value.split_once(separator) {
         Some((name, _)) if hides == Hides::Pair => format!("{name}={HIDDEN}"),
-        Some((name, _)) if is_secret_header(&name.to_ascii_lowercase()) => format!("{name}: {HIDDEN}"),
+        Some((name, _)) if is_secret_header(&name.to_ascii_lowercase()) => {
+            format!("{name}: {HIDDEN}")
+        }
         None if hides == Hides::Pair => HIDDEN.to_owned(),
         _ => without_credentials(value),
     }

@@ -8,7 +8,7 @@ const LABELS: usize = 6;
 
 /// A vertical axis, from the bottom to the top of a chart.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::report::html) struct Axis {
+pub(crate) struct Axis {
     low: f64,
     high: f64,
     /// The distance of labels; 0 on a logarithmic axis.
@@ -17,7 +17,7 @@ pub(in crate::report::html) struct Axis {
 
 impl Axis {
     /// From 0 to at least `highest`, which may be 0.
-    pub(in crate::report::html) fn linear(highest: f64) -> Self {
+    pub(crate) fn linear(highest: f64) -> Self {
         let step = step_of(highest);
         let high = (highest / step).ceil().max(1.0) * step;
         Self {
@@ -28,7 +28,7 @@ impl Axis {
     }
 
     /// A logarithmic one that holds all positive values; `None` if there is none.
-    pub(in crate::report::html) fn log(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+    pub(crate) fn log(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let positive = |value: &f64| *value > 0.0 && value.is_finite();
         let (mut low, mut high) = (f64::INFINITY, 0.0_f64);
         for value in values.into_iter().filter(positive) {
@@ -50,12 +50,12 @@ impl Axis {
     }
 
     /// Where a value stands in a chart of this height, from its top. What is outside stands at the edge.
-    pub(in crate::report::html) fn y(&self, value: f64, height: f64) -> f64 {
+    pub(crate) fn y(&self, value: f64, height: f64) -> f64 {
         height * (1.0 - self.share(value))
     }
 
     /// 0 at the low end, 1 at the high end.
-    pub(in crate::report::html) fn share(&self, value: f64) -> f64 {
+    pub(crate) fn share(&self, value: f64) -> f64 {
         let share = match self.step == 0.0 {
             true => (value.max(f64::MIN_POSITIVE) / self.low).ln() / (self.high / self.low).ln(),
             false => (value - self.low) / (self.high - self.low),
@@ -64,7 +64,7 @@ impl Axis {
     }
 
     /// The values to label, ascending.
-    pub(in crate::report::html) fn labels(&self) -> Vec<f64> {
+    pub(crate) fn labels(&self) -> Vec<f64> {
         if self.step > 0.0 {
             let steps = (self.high / self.step).round() as usize;
             return (1..=steps).map(|i| i as f64 * self.step).collect();
@@ -105,7 +105,7 @@ fn round_down(value: f64) -> f64 {
 }
 
 /// The smallest of 1, 2, 5, 10, 20 ... that is above `value`.
-pub(in crate::report::html) fn round_up(value: f64) -> f64 {
+pub(crate) fn round_up(value: f64) -> f64 {
     let power = 10f64.powf(value.log10().floor());
     let steps = [1.0, 2.0, 5.0];
     let step = steps
@@ -123,7 +123,7 @@ fn step_of(highest: f64) -> f64 {
 }
 
 /// Seconds from the start that are labeled on an axis of this length, with their labels.
-pub(in crate::report::html) fn time_labels(total_s: f64) -> Vec<(f64, String)> {
+pub(crate) fn time_labels(total_s: f64) -> Vec<(f64, String)> {
     const STEPS_S: [u64; 16] = [
         1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 43_200,
     ];
@@ -143,7 +143,7 @@ pub(in crate::report::html) fn time_labels(total_s: f64) -> Vec<(f64, String)> {
 }
 
 /// `50`, `99.9`.
-pub(in crate::report::html) fn percent_label(percent: f64) -> String {
+pub(crate) fn percent_label(percent: f64) -> String {
     trim_float(percent, 3)
 }
 

@@ -10,38 +10,35 @@ const WIDTHS_S: [u64; 15] = [
 
 /// Part of a run's time.
 #[derive(Debug, Clone, Default)]
-pub(in crate::report::html) struct Bin {
+pub(crate) struct Bin {
     /// From the start of the load; s.
-    pub(in crate::report::html) start_s: f64,
+    pub(crate) start_s: f64,
     /// From the start of the load; s.
-    pub(in crate::report::html) end_s: f64,
+    pub(crate) end_s: f64,
     /// Planned requests.
-    pub(in crate::report::html) planned: u64,
+    pub(crate) planned: u64,
     /// Requests started.
-    pub(in crate::report::html) started: u64,
+    pub(crate) started: u64,
     /// Requests that succeeded.
-    pub(in crate::report::html) successes: u64,
+    pub(crate) successes: u64,
     /// Requests that failed.
-    pub(in crate::report::html) failures: u64,
+    pub(crate) failures: u64,
     /// Arrivals that were never started.
-    pub(in crate::report::html) dropped: u64,
+    pub(crate) dropped: u64,
     /// Response times: successes, and timed-out and interrupted requests at their age.
-    pub(in crate::report::html) response: SparseHistogram,
+    pub(crate) response: SparseHistogram,
     /// The longest age of a request that timed out or was interrupted; us.
-    pub(in crate::report::html) longest_censored_us: Option<f64>,
+    pub(crate) longest_censored_us: Option<f64>,
 }
 
 impl Bin {
     /// Its length; s.
-    pub(in crate::report::html) fn length_s(&self) -> f64 {
+    pub(crate) fn length_s(&self) -> f64 {
         self.end_s - self.start_s
     }
 
     /// Percentiles of the response time, which ascend; us, `None` without requests.
-    pub(in crate::report::html) fn percentiles_us<const N: usize>(
-        &self,
-        ascending: [f64; N],
-    ) -> [Option<f64>; N] {
+    pub(crate) fn percentiles_us<const N: usize>(&self, ascending: [f64; N]) -> [Option<f64>; N] {
         let percentiles: Vec<_> = ascending.into_iter().filter_map(Percentile::new).collect();
         let values = self.response.percentiles(&percentiles);
         std::array::from_fn(|at| values.get(at).copied())
@@ -49,7 +46,7 @@ impl Bin {
 }
 
 /// How long the run was; s.
-pub(in crate::report::html) fn total_s(result: &RunResult) -> f64 {
+pub(crate) fn total_s(result: &RunResult) -> f64 {
     let planned = result.run.phases.iter().map(|phase| phase.end_us).max();
     let seconds = result.users.len().max(result.health.len()) as f64;
     match (&result.run.ending, planned) {
@@ -60,18 +57,14 @@ pub(in crate::report::html) fn total_s(result: &RunResult) -> f64 {
 }
 
 /// The length of a bin, so that there are at most `most`; s.
-pub(in crate::report::html) fn width_s(total_s: f64, most: usize) -> f64 {
+pub(crate) fn width_s(total_s: f64, most: usize) -> f64 {
     let wanted = total_s / most as f64;
     let width = WIDTHS_S.into_iter().find(|width| *width as f64 >= wanted);
     width.map_or_else(|| wanted.ceil(), |width| width as f64)
 }
 
 /// At most `most` bins of the whole run, of an endpoint (by position) or of all requests.
-pub(in crate::report::html) fn bins(
-    result: &RunResult,
-    endpoint: Option<usize>,
-    most: usize,
-) -> Vec<Bin> {
+pub(crate) fn bins(result: &RunResult, endpoint: Option<usize>, most: usize) -> Vec<Bin> {
     let total_s = total_s(result);
     let width_s = width_s(total_s, most);
     // What is left at the end belongs to the bin before, since half a second says little.
@@ -122,10 +115,7 @@ pub(in crate::report::html) fn bins(
 }
 
 /// The mean of something sampled once a second, in the same bins; `None` where there is no sample.
-pub(in crate::report::html) fn means(
-    bins: &[Bin],
-    seconds: impl IntoIterator<Item = f64>,
-) -> Vec<Option<f64>> {
+pub(crate) fn means(bins: &[Bin], seconds: impl IntoIterator<Item = f64>) -> Vec<Option<f64>> {
     let mut sums = vec![(0.0, 0u32); bins.len()];
     let mut at = 0;
     for (second, value) in seconds.into_iter().enumerate() {

@@ -18,7 +18,7 @@ const MOST: f64 = 2.0;
 
 /// Each change as a dot, its interval as a line, and behind it the changes that are tolerated. `None` if none of the
 /// rows has a change in percent.
-pub(in crate::report::html) fn changes_chart(rows: &[&Row]) -> Option<String> {
+pub(crate) fn changes_chart(rows: &[&Row]) -> Option<String> {
     let is_relative = |row: &&&Row| !matches!(row.metric, Metric::ErrorRate | Metric::Availability);
     let shown: Vec<(&Row, f64)> = rows
         .iter()

@@ -44,11 +44,7 @@ fn nines(quantile: f64) -> f64 {
 
 /// The curve of the response time, and of the service time beside it; `None` without requests. The baselines are
 /// earlier runs of the same.
-pub(in crate::report::html) fn percentile_curve(
-    cell: &Cell,
-    baselines: &[Cell],
-    id: &str,
-) -> Option<String> {
+pub(crate) fn percentile_curve(cell: &Cell, baselines: &[Cell], id: &str) -> Option<String> {
     let response = Curve::of(&[&cell.response, &cell.censored])?;
     let service = Curve::of(&[&cell.service]);
     let before: Vec<Curve> = baselines

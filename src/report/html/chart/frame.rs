@@ -18,7 +18,7 @@ const OVERLOADED: f64 = 4.0;
 const MAX_ROWS: usize = 60;
 
 /// A chart that is being drawn. Its text never shrinks: only the inner part is stretched to the page.
-pub(in crate::report::html) struct Frame {
+pub(crate) struct Frame {
     id: String,
     title: String,
     height: u32,
@@ -39,16 +39,16 @@ struct Key {
 }
 
 /// The data of a chart as a table.
-pub(in crate::report::html) struct DataTable {
+pub(crate) struct DataTable {
     /// The titles of the columns.
-    pub(in crate::report::html) header: Vec<String>,
+    pub(crate) header: Vec<String>,
     /// The cells of each row.
-    pub(in crate::report::html) rows: Vec<Vec<String>>,
+    pub(crate) rows: Vec<Vec<String>>,
 }
 
 impl Frame {
     /// An empty chart. The id has to be unique in the page.
-    pub(in crate::report::html) fn new(id: &str, title: &str, height: u32) -> Self {
+    pub(crate) fn new(id: &str, title: &str, height: u32) -> Self {
         Self {
             id: id.to_owned(),
             title: title.to_owned(),
@@ -63,12 +63,12 @@ impl Frame {
     }
 
     /// The height of the inner part.
-    pub(in crate::report::html) fn height(&self) -> f64 {
+    pub(crate) fn height(&self) -> f64 {
         f64::from(self.height)
     }
 
     /// Draws lines across at the labels of the axis.
-    pub(in crate::report::html) fn y_axis(&mut self, axis: &Axis, label: impl Fn(f64) -> String) {
+    pub(crate) fn y_axis(&mut self, axis: &Axis, label: impl Fn(f64) -> String) {
         let mut path = String::new();
         let labels = axis.labels();
         // A label takes 14 px, and lines need some space between them.
@@ -85,7 +85,7 @@ impl Frame {
     }
 
     /// Labels the time below, and shows the phases that are not measured behind the chart.
-    pub(in crate::report::html) fn time_axis(&mut self, result: &RunResult, total_s: f64) {
+    pub(crate) fn time_axis(&mut self, result: &RunResult, total_s: f64) {
         self.is_timeline = true;
         let total_s = total_s.max(1e-9);
         let measured = result.run.phases.iter().filter(|phase| phase.measured);
@@ -134,15 +134,12 @@ impl Frame {
     }
 
     /// Lets the pointer show the rows of the table, which stand at equal distances along the chart.
-    pub(in crate::report::html) fn crosshair(&mut self) {
+    pub(crate) fn crosshair(&mut self) {
         self.is_timeline = true;
     }
 
     /// Labels along the bottom: at a share of the width, and the text.
-    pub(in crate::report::html) fn x_labels(
-        &mut self,
-        labels: impl IntoIterator<Item = (f64, String)>,
-    ) {
+    pub(crate) fn x_labels(&mut self, labels: impl IntoIterator<Item = (f64, String)>) {
         let y = TOP + self.height + 15;
         for (share, label) in labels {
             let (x, label) = (coordinate(share * 100.0), markup(&label));
@@ -159,7 +156,7 @@ impl Frame {
     }
 
     /// Text over the chart, right-aligned at its right edge.
-    pub(in crate::report::html) fn note_at(&mut self, y: f64, text: &str) {
+    pub(crate) fn note_at(&mut self, y: f64, text: &str) {
         let (y, text) = (coordinate(y + f64::from(TOP) - 3.0), markup(text));
         let _ = write!(
             self.outer,
@@ -168,7 +165,7 @@ impl Frame {
     }
 
     /// A bracket at the top of the chart, from one share of the width to another, and its text.
-    pub(in crate::report::html) fn bracket(&mut self, from: f64, to: f64, text: &str) {
+    pub(crate) fn bracket(&mut self, from: f64, to: f64, text: &str) {
         let [from, to] = [from, to].map(|share| share.clamp(0.0, 1.0));
         let path = format!(
             "M{0} 12V6H{1}V12",
@@ -189,13 +186,13 @@ impl Frame {
     }
 
     /// Text over the chart, at its left edge.
-    pub(in crate::report::html) fn text_at(&mut self, y: f64, text: &str) {
+    pub(crate) fn text_at(&mut self, y: f64, text: &str) {
         let (y, text) = (coordinate(y + f64::from(TOP)), markup(text));
         let _ = write!(self.outer, "<text class=\"label\" y=\"{y}\">{text}</text>");
     }
 
     /// Faint lines.
-    pub(in crate::report::html) fn grid(&mut self, path: &str) {
+    pub(crate) fn grid(&mut self, path: &str) {
         let _ = write!(
             self.inner,
             "<path class=\"grid\" d=\"{path}\" stroke=\"#888\" stroke-opacity=\".35\" \
@@ -204,7 +201,7 @@ impl Frame {
     }
 
     /// A line, and its name in the key. An empty path is left out.
-    pub(in crate::report::html) fn line(&mut self, name: &str, pen: Pen, path: &str) {
+    pub(crate) fn line(&mut self, name: &str, pen: Pen, path: &str) {
         if path.is_empty() {
             return;
         }
@@ -213,7 +210,7 @@ impl Frame {
     }
 
     /// An area, and its name in the key. An empty path is left out.
-    pub(in crate::report::html) fn area(&mut self, name: &str, pen: Pen, opacity: f64, path: &str) {
+    pub(crate) fn area(&mut self, name: &str, pen: Pen, opacity: f64, path: &str) {
         if path.is_empty() {
             return;
         }
@@ -233,7 +230,7 @@ impl Frame {
     }
 
     /// The shades of an area in the key, from faint to full, and what they stand for.
-    pub(in crate::report::html) fn shades(&mut self, shades: &[(Pen, f64)], text: &str) {
+    pub(crate) fn shades(&mut self, shades: &[(Pen, f64)], text: &str) {
         let mut squares = String::new();
         for (i, (Pen { class, color, .. }, opacity)) in shades.iter().enumerate() {
             let x = i * 10;
@@ -251,7 +248,7 @@ impl Frame {
     }
 
     /// A mark that keeps its shape: at a share of the width, and a height.
-    pub(in crate::report::html) fn mark(&mut self, share: f64, y: f64, pen: Pen, shape: Mark) {
+    pub(crate) fn mark(&mut self, share: f64, y: f64, pen: Pen, shape: Mark) {
         let (x, y) = (coordinate(share * 100.0), coordinate(y + f64::from(TOP)));
         let Pen { class, color, .. } = pen;
         let shape = match shape {
@@ -265,12 +262,12 @@ impl Frame {
     }
 
     /// The same data, for those who cannot see the chart.
-    pub(in crate::report::html) fn table(&mut self, table: DataTable) {
+    pub(crate) fn table(&mut self, table: DataTable) {
         self.table = Some(table);
     }
 
     /// The figure. The finding is a sentence that says what the chart shows.
-    pub(in crate::report::html) fn figure(self, finding: &str) -> String {
+    pub(crate) fn figure(self, finding: &str) -> String {
         let Self {
             id,
             title,
@@ -352,7 +349,7 @@ impl DataTable {
 
 /// A mark of a single value.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::report::html) enum Mark {
+pub(crate) enum Mark {
     /// A value.
     Dot,
     /// A lower bound.

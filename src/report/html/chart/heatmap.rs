@@ -21,7 +21,7 @@ const INK: Pen = Pen {
 };
 
 /// The response times of all requests; `None` without requests.
-pub(in crate::report::html) fn heatmap(result: &RunResult) -> Option<String> {
+pub(crate) fn heatmap(result: &RunResult) -> Option<String> {
     let total_s = total_s(result).max(1e-9);
     let bins = bins(result, None, COLUMNS);
     let extremes = bins.iter().filter(|bin| !bin.response.is_empty());

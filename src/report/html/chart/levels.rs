@@ -11,7 +11,7 @@ use crate::units::{format_latency_us, format_rate, trim_float};
 const LABELS: usize = 8;
 
 /// The charts of a sweep; none for other loads.
-pub(in crate::report::html) fn level_charts(result: &RunResult) -> Vec<String> {
+pub(crate) fn level_charts(result: &RunResult) -> Vec<String> {
     let Some(levels) = result.sweep_levels() else {
         return Vec::new();
     };

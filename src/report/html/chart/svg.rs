@@ -6,27 +6,27 @@
 use std::fmt::Write;
 
 /// The width of the inner coordinates, which are stretched over the width of the page.
-pub(in crate::report::html) const WIDTH: f64 = 1000.0;
+pub(crate) const WIDTH: f64 = 1000.0;
 
 /// How a line or a mark looks.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::report::html) struct Pen {
+pub(crate) struct Pen {
     /// Its class.
-    pub(in crate::report::html) class: &'static str,
+    pub(crate) class: &'static str,
     /// Its color on a light page.
-    pub(in crate::report::html) color: &'static str,
+    pub(crate) color: &'static str,
     /// Its dashes; empty for a solid line.
-    pub(in crate::report::html) dashes: &'static str,
+    pub(crate) dashes: &'static str,
 }
 
 impl Pen {
     /// The attributes of a line without dashes.
-    pub(in crate::report::html) fn attributes_solid(self) -> String {
+    pub(crate) fn attributes_solid(self) -> String {
         Self { dashes: "", ..self }.attributes()
     }
 
     /// The attributes of a line.
-    pub(in crate::report::html) fn attributes(self) -> String {
+    pub(crate) fn attributes(self) -> String {
         let Self {
             class,
             color,
@@ -51,15 +51,15 @@ const fn pen(class: &'static str, color: &'static str, dashes: &'static str) -> 
     }
 }
 
-pub(in crate::report::html) const P50: Pen = pen("c-blue", "#2563eb", "");
-pub(in crate::report::html) const P95: Pen = pen("c-amber", "#b45309", "6 3");
-pub(in crate::report::html) const P99: Pen = pen("c-rose", "#be123c", "2 3");
-pub(in crate::report::html) const GREEN: Pen = pen("c-green", "#15803d", "");
-pub(in crate::report::html) const RED: Pen = pen("c-red", "#dc2626", "4 2");
-pub(in crate::report::html) const GRAY: Pen = pen("c-gray", "#6b7280", "1 4");
+pub(crate) const P50: Pen = pen("c-blue", "#2563eb", "");
+pub(crate) const P95: Pen = pen("c-amber", "#b45309", "6 3");
+pub(crate) const P99: Pen = pen("c-rose", "#be123c", "2 3");
+pub(crate) const GREEN: Pen = pen("c-green", "#15803d", "");
+pub(crate) const RED: Pen = pen("c-red", "#dc2626", "4 2");
+pub(crate) const GRAY: Pen = pen("c-gray", "#6b7280", "1 4");
 
 /// A coordinate, to a tenth.
-pub(in crate::report::html) fn coordinate(value: f64) -> String {
+pub(crate) fn coordinate(value: f64) -> String {
     let text = format!("{value:.1}");
     match text.strip_suffix(".0") {
         Some(whole) => whole.to_owned(),
@@ -68,9 +68,7 @@ pub(in crate::report::html) fn coordinate(value: f64) -> String {
 }
 
 /// The path through points; where there is none, the line has a gap. A point between two gaps is a dot.
-pub(in crate::report::html) fn line(
-    points: impl IntoIterator<Item = Option<(f64, f64)>>,
-) -> String {
+pub(crate) fn line(points: impl IntoIterator<Item = Option<(f64, f64)>>) -> String {
     let mut path = String::new();
     let mut length = 0;
     for point in points {
@@ -95,7 +93,7 @@ pub(in crate::report::html) fn line(
 }
 
 /// The path of a rectangle.
-pub(in crate::report::html) fn rectangle(x: f64, y: f64, width: f64, height: f64) -> String {
+pub(crate) fn rectangle(x: f64, y: f64, width: f64, height: f64) -> String {
     let [x, y, width, height] = [x, y, width, height].map(coordinate);
     format!("M{x} {y}h{width}v{height}h-{width}z")
 }

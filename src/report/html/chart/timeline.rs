@@ -42,12 +42,12 @@ fn through<'a>(
 }
 
 /// The bins of all requests.
-pub(in crate::report::html) fn of_run(result: &RunResult) -> Vec<Bin> {
+pub(crate) fn of_run(result: &RunResult) -> Vec<Bin> {
     bins(result, None, BINS)
 }
 
 /// The bins of an endpoint or flow (by position).
-pub(in crate::report::html) fn of_endpoint(result: &RunResult, endpoint: usize) -> Vec<Bin> {
+pub(crate) fn of_endpoint(result: &RunResult, endpoint: usize) -> Vec<Bin> {
     bins(result, Some(endpoint), ENDPOINT_BINS)
 }
 
@@ -69,7 +69,7 @@ fn per_bin(title: &str, bins: &[Bin]) -> String {
 }
 
 /// Planned and started requests, successes and failures, and dropped arrivals, per second.
-pub(in crate::report::html) fn load(result: &RunResult, bins: &[Bin]) -> String {
+pub(crate) fn load(result: &RunResult, bins: &[Bin]) -> String {
     let total_s = end_s(bins);
     let rate = |bin: &Bin, count: u64| count as f64 / bin.length_s().max(1e-9);
     let highest = bins.iter().map(|bin| rate(bin, bin.planned));
@@ -137,7 +137,7 @@ pub(in crate::report::html) fn load(result: &RunResult, bins: &[Bin]) -> String 
 }
 
 /// The virtual users, or the requests in flight, on a thin strip.
-pub(in crate::report::html) fn users(result: &RunResult, bins: &[Bin]) -> String {
+pub(crate) fn users(result: &RunResult, bins: &[Bin]) -> String {
     let total_s = end_s(bins);
     let users = means(bins, result.users.iter().map(|users| f64::from(*users)));
     let axis = Axis::linear(users.iter().flatten().copied().fold(0.0, f64::max));
@@ -157,7 +157,7 @@ pub(in crate::report::html) fn users(result: &RunResult, bins: &[Bin]) -> String
 
 /// Percentiles of the response time over the time, with the limits of the SLOs: of an endpoint (by
 /// position) or of all requests, whose bins these are, and brackets over the recoveries.
-pub(in crate::report::html) fn latency(
+pub(crate) fn latency(
     result: &RunResult,
     endpoint: Option<usize>,
     bins: &[Bin],
@@ -260,7 +260,7 @@ pub(in crate::report::html) fn latency(
 }
 
 /// A small line of the p95 over the time, without axes; `None` without requests.
-pub(in crate::report::html) fn sparkline(bins: &[Bin]) -> Option<String> {
+pub(crate) fn sparkline(bins: &[Bin]) -> Option<String> {
     let total_s = end_s(bins);
     let p95: Vec<Option<f64>> = bins
         .iter()
@@ -278,7 +278,7 @@ pub(in crate::report::html) fn sparkline(bins: &[Bin]) -> Option<String> {
 }
 
 /// How busy the load generator was; `None` where it was not measured.
-pub(in crate::report::html) fn health(result: &RunResult, bins: &[Bin]) -> Option<String> {
+pub(crate) fn health(result: &RunResult, bins: &[Bin]) -> Option<String> {
     if result.health.is_empty() {
         return None;
     }
