@@ -226,14 +226,19 @@ fn chart(
     let count = series.runs.len() as f64;
     let share = |run: usize| (run as f64 + 0.5) / count;
     let every = series.runs.len().div_ceil(LABELS);
-    frame.x_labels(
-        series
-            .runs
-            .iter()
-            .enumerate()
-            .step_by(every)
-            .map(|(at, run)| (share(at), run.started().chars().take(10).collect())),
-    );
+    // `2026-11-26 22:12`: the times of one day, or the days.
+    let mut days = series.runs.iter().map(|run| run.started());
+    let first_day: String = days.next()?.chars().take(10).collect();
+    let is_one_day = days.all(|started| started.starts_with(&first_day));
+    let runs = series.runs.iter().enumerate().step_by(every);
+    frame.x_labels(runs.map(|(at, run)| {
+        let started = run.started();
+        let label = match is_one_day {
+            true => started.chars().skip(11).collect(),
+            false => started.chars().take(10).collect(),
+        };
+        (share(at), label)
+    }));
     let shown = |change: &&ChangePoint| {
         change.endpoint == endpoint
             && lines
