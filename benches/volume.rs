@@ -24,11 +24,13 @@ fn main() {
             length as f64 / 1e6
         };
         println!(
-            "{rate_per_s:>5}/s: result {:>5.1} MB, journal {:>6.1} MB, report {:.2} s, compare {:.2} s",
+            "{rate_per_s:>5}/s: result {:>5.1} MB, journal {:>6.1} MB, report {:.2} s, compare {:.2} s, \
+             page {:.2} s",
             megabytes("result.json"),
             megabytes("journal.jsonl"),
             took_s(path, &["report", "result.json"]),
             took_s(path, &["compare", "result.json", "result.json"]),
+            took_s(path, &["report", "result.json", "--format", "html"]),
         );
     }
 }

@@ -34,6 +34,8 @@ pub use threshold::Threshold;
 pub struct Comparison {
     /// The name of the rule.
     pub gate: &'static str,
+    /// The relative change for the worse that it never fails a job for, such as 0.1.
+    pub tolerated_change: f64,
     /// Names of the baseline's runs.
     pub baseline: Vec<String>,
     /// Names of the runs that were compared to it.
@@ -92,6 +94,7 @@ pub fn compare(
     let next_step = (decision == Decision::Inconclusive).then(|| doubt.next_step(gate));
     Ok(Comparison {
         gate: gate.name(),
+        tolerated_change: gate.tolerated_change(),
         baseline: ids(&baseline.runs),
         candidates: ids(candidates),
         decision,

@@ -10,7 +10,7 @@ mod histogram;
 mod record;
 mod storage;
 
-pub use analysis::health::WORKER_LIMITS;
+pub use analysis::health::{CPU_LIMITS, WORKER_LIMITS};
 pub use analysis::knee::{Knee, SweepLevel};
 pub use analysis::statistics::{Latency, Summary, Window};
 pub use histogram::{

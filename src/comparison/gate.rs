@@ -46,6 +46,9 @@ pub trait Gate {
         false
     }
 
+    /// The relative change for the worse that never fails a job, such as 0.1.
+    fn tolerated_change(&self) -> f64;
+
     /// What makes a comparison with this baseline less reliable than it looks.
     fn weaknesses(&self, baseline: &[RunResult]) -> Vec<String>;
 }

@@ -110,6 +110,10 @@ impl Statistical {
 }
 
 impl Gate for Statistical {
+    fn tolerated_change(&self) -> f64 {
+        self.margin
+    }
+
     fn name(&self) -> &'static str {
         match self.design {
             Design::SideBySide => "side_by_side",

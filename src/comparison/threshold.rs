@@ -35,6 +35,10 @@ impl Default for Threshold {
 }
 
 impl Gate for Threshold {
+    fn tolerated_change(&self) -> f64 {
+        self.max_regression
+    }
+
     fn name(&self) -> &'static str {
         "simple"
     }

@@ -11,8 +11,9 @@ use crate::units::{format_count, format_latency_us, trim_float};
 
 /// For how many seconds in a row the generator has to be too busy to make the run INVALID.
 const CONSECUTIVE_S: usize = 5;
-/// Share of the cores' time: a warning above the first, INVALID above the second.
-const CPU: [f64; 2] = [0.70, 0.85];
+/// Share of the CPU time available to perfctl: a warning above the first, INVALID above the second for 5 s in a
+/// row.
+pub const CPU_LIMITS: [f64; 2] = [0.70, 0.85];
 /// Share of the single core of the busiest worker: a warning above the first, INVALID above the second for
 /// 5 s in a row.
 pub const WORKER_LIMITS: [f64; 2] = [0.80, WORKER_FULL];
@@ -39,7 +40,7 @@ impl RunResult {
     /// lasts for 5 s.
     pub fn overloaded_seconds(&self) -> impl Iterator<Item = bool> {
         self.health.iter().map(|second| {
-            second.cpu_share > CPU[1] || second.busiest_worker_share > WORKER_LIMITS[1]
+            second.cpu_share > CPU_LIMITS[1] || second.busiest_worker_share > WORKER_LIMITS[1]
         })
     }
 
@@ -50,7 +51,7 @@ impl RunResult {
         let lighter = self.lighter_client();
         let cpu = self.busy(
             |second| second.cpu_share,
-            CPU,
+            CPU_LIMITS,
             "the CPU time available to perfctl",
             &format!("{lighter}fewer users or a lower rate, or another machine"),
         );
@@ -86,7 +87,7 @@ impl RunResult {
     }
 
     /// The seconds in which load was measured, in part at least.
-    fn measured_health(&self) -> impl Iterator<Item = &HealthSample> {
+    pub fn measured_health(&self) -> impl Iterator<Item = &HealthSample> {
         let stopped_at_us = match &self.run.ending {
             Some(ending) => ending.stopped_at_us,
             None => u64::MAX,
@@ -265,7 +266,7 @@ mod tests {
     fn a_busy_process_or_worker_is_a_warning_and_five_seconds_in_a_row_are_invalid() {
         type ShareField = fn(&mut HealthSample) -> &mut f64;
         let fields: [(ShareField, [f64; 2], &str); 2] = [
-            (|s| &mut s.cpu_share, CPU, "CPU time"),
+            (|s| &mut s.cpu_share, CPU_LIMITS, "CPU time"),
             (|s| &mut s.busiest_worker_share, WORKER_LIMITS, "a worker"),
         ];
         for (field, [warn, invalid], part) in fields {

@@ -17,7 +17,7 @@ use crate::plan::SloScope;
 use crate::report::contents::{Focus, Report};
 use crate::report::text::{harmless, markup};
 use crate::report::view;
-use crate::units::{format_count, format_counted, format_latency_us};
+use crate::units::{format_count, format_counted, format_latency_us, format_percent};
 
 /// The kinds of failure of which requests are shown.
 const FAILURE_GROUPS: usize = 20;
@@ -53,6 +53,7 @@ pub(super) struct Page {
     phases: Option<Table>,
     failures: Vec<FailureGroup>,
     failures_note: Option<String>,
+    generator: Option<String>,
     health: Option<String>,
     notes: Vec<String>,
     facts: Vec<[String; 2]>,
@@ -71,6 +72,7 @@ struct SloRow {
 #[derive(Serialize)]
 struct Changes {
     sentence: String,
+    warnings: Vec<String>,
     chart: String,
     table: Table,
     remarks: Vec<String>,
@@ -136,10 +138,6 @@ impl Page {
         let runs = runs.map(|run| (run.name.clone(), run.summary.clone()));
         let phases = view::phases(result).into_iter();
         let phases = phases.map(|(name, _, summary)| (name, summary));
-        let warnings = report
-            .comparison
-            .iter()
-            .flat_map(|comparison| comparison.warnings.clone());
         Self {
             looks: Looks::of(style),
             verdict: grading.verdict.name(),
@@ -180,8 +178,9 @@ impl Page {
             phases: table("name", &view::NUMBERS, summaries(phases.collect())),
             failures: failures(result, limits.failures_bytes),
             failures_note: view::samples_note(report).map(|note| limits.text(&note)),
+            generator: generator(result),
             health: timeline::health(result, &bins),
-            notes: texts(warnings.chain(view::notes(report)).collect()),
+            notes: texts(view::notes(report)),
             facts: facts(result, limits),
         }
     }
@@ -195,6 +194,20 @@ fn endpoints(result: &RunResult, total: &Summary, limits: Limits) -> Table {
     table.rows.extend(sum);
     table.has_total = true;
     table
+}
+
+/// That the load generator kept up; `None` where it did not, which reasons or warnings say, or where it was not
+/// measured.
+fn generator(result: &RunResult) -> Option<String> {
+    let is_known = !result.health.is_empty() && !result.run.assume_healthy;
+    let shares = result.measured_health().map(|second| second.cpu_share);
+    let is_fine = result.invalid_because().is_empty() && result.warnings().is_empty();
+    (is_known && is_fine).then(|| {
+        format!(
+            "The load generator kept up: it used at most {} of its CPU time.",
+            format_percent(shares.fold(0.0, f64::max))
+        )
+    })
 }
 
 /// The class of a verdict.
@@ -254,7 +267,12 @@ fn changes(report: &Report, limits: Limits) -> Option<Changes> {
     let rows = view::rows(report, comparison);
     Some(Changes {
         sentence: limits.text(&view::comparison_sentence(report)),
-        chart: changes_chart(&rows).unwrap_or_default(),
+        warnings: comparison
+            .warnings
+            .iter()
+            .map(|text| limits.text(text))
+            .collect(),
+        chart: changes_chart(&rows, comparison.tolerated_change).unwrap_or_default(),
         table: limits.table(
             view::change_headers(comparison),
             rows.iter()
@@ -441,8 +459,10 @@ fn facts(result: &RunResult, limits: Limits) -> Vec<[String; 2]> {
         (
             "perfctl",
             format!(
-                "{}, {} workers, seed {}",
-                run.perfctl_version, run.workers, run.seed
+                "{}, {}, seed {}",
+                run.perfctl_version,
+                format_counted(run.workers as u64, "worker"),
+                run.seed
             ),
         ),
     ];

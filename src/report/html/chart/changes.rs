@@ -4,7 +4,7 @@ use super::axis::round_up;
 use super::frame::{Frame, Mark};
 use super::svg::{GRAY, GREEN, P50, Pen, RED, WIDTH, line, rectangle};
 use crate::comparison::{Decision, Row};
-use crate::plan::Metric;
+use crate::plan::{Direction, Metric};
 use crate::units::{format_counted, trim_float};
 
 /// The most rows.
@@ -18,7 +18,7 @@ const MOST: f64 = 2.0;
 
 /// Each change as a dot, its interval as a line, and behind it the changes that are tolerated. `None` if none of the
 /// rows has a change in percent.
-pub(crate) fn changes_chart(rows: &[&Row]) -> Option<String> {
+pub(crate) fn changes_chart(rows: &[&Row], tolerated_change: f64) -> Option<String> {
     let is_relative = |row: &&&Row| !matches!(row.metric, Metric::ErrorRate | Metric::Availability);
     let shown: Vec<(&Row, f64)> = rows
         .iter()
@@ -35,13 +35,15 @@ pub(crate) fn changes_chart(rows: &[&Row]) -> Option<String> {
     });
     // A round number, so that its half is one too.
     let scale = round_up(ends.fold(0.0, f64::max).clamp(LEAST, MOST * 0.99));
-    let x = |change: f64| ((change / scale).clamp(-1.0, 1.0) + 1.0) / 2.0 * WIDTH;
+    // Nothing becomes less than nothing.
+    let low = -scale.min(1.0);
+    let x = |change: f64| (change.clamp(low, scale) - low) / (scale - low) * WIDTH;
     let height = shown.len() as f64 * ROW;
     let mut frame = Frame::new("changes", "Change against the baseline", height as u32);
-    let labels = [-1.0, -0.5, 0.0, 0.5, 1.0].map(|share| {
-        let percent = trim_float(share * scale * 100.0, 1);
-        let sign = if share > 0.0 { "+" } else { "" };
-        ((share + 1.0) / 2.0, format!("{sign}{percent}%"))
+    let labels = [low, low / 2.0, 0.0, scale / 2.0, scale].map(|change| {
+        let sign = if change > 0.0 { "+" } else { "" };
+        let percent = trim_float(change * 100.0, 1);
+        (x(change) / WIDTH, format!("{sign}{percent}%"))
     });
     frame.grid(
         &labels
@@ -62,21 +64,34 @@ pub(crate) fn changes_chart(rows: &[&Row]) -> Option<String> {
         };
         found[0] += u64::from(row.decision == Decision::Regressed);
         found[1] += u64::from(row.decision == Decision::Inconclusive);
-        if let (Some(reference), Some(baseline)) = (row.reference, row.baseline)
-            && baseline > 0.0
-        {
-            let end = x(reference / baseline - 1.0);
-            let (from, to) = (end.min(WIDTH / 2.0), end.max(WIDTH / 2.0));
-            tolerated += &rectangle(from, y - 6.0, to - from, 12.0);
-        }
+        let end = x(match row.metric.direction() {
+            Direction::AtMost => tolerated_change,
+            Direction::AtLeast => -tolerated_change,
+        });
+        let (from, to) = (end.min(x(0.0)), end.max(x(0.0)));
+        tolerated += &rectangle(from, y - 6.0, to - from, 12.0);
         if let Some((low, high)) = row.range {
             frame.line("", pen, &line([Some((x(low), y)), Some((x(high), y))]));
         }
-        frame.mark(x(*change) / WIDTH, y, pen, Mark::Dot);
+        // What is beyond the scale stands at its end.
+        let mark = if *change > scale {
+            Mark::Beyond
+        } else {
+            Mark::Dot
+        };
+        frame.mark(x(*change) / WIDTH, y, pen, mark);
         let name = format!("{} {}: {}", row.place(), row.metric, row.change_text());
         frame.text_at(y - 9.0, &name);
     }
     frame.area("tolerated", GRAY, 0.25, &tolerated);
+    for (name, pen) in [
+        ("regressed", Pen { dashes: "", ..RED }),
+        ("improved", GREEN),
+        ("unchanged", P50),
+        ("undecided or not judged", Pen { dashes: "", ..GRAY }),
+    ] {
+        frame.key(name, pen, Some(1.0));
+    }
     let [regressed, undecided] = found;
     Some(frame.figure(&format!(
         "{} shown, {regressed} regressed, {undecided} inconclusive; a line is the interval that contains the change",

@@ -107,7 +107,7 @@ pub(crate) fn percentile_curve(cell: &Cell, baselines: &[Cell], id: &str) -> Opt
     }
     frame.line("response time", P50, &line(points(&response)));
     if let Some(service) = &service {
-        let name = "service time: without waiting in the load generator";
+        let name = "service time: from the actual start of the request";
         frame.line(name, P95, &line(points(service)));
     }
     let or_none = |us: Option<f64>| us.map_or_else(|| "-".to_owned(), format_latency_us);

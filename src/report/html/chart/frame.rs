@@ -222,7 +222,8 @@ impl Frame {
         self.key(name, pen, Some(opacity));
     }
 
-    fn key(&mut self, name: &str, pen: Pen, opacity: Option<f64>) {
+    /// An entry of the key; for a line without an opacity.
+    pub(crate) fn key(&mut self, name: &str, pen: Pen, opacity: Option<f64>) {
         if !name.is_empty() {
             let name = name.to_owned();
             self.keys.push(Key { name, pen, opacity });
@@ -254,6 +255,7 @@ impl Frame {
         let shape = match shape {
             Mark::Dot => "<circle r=\"3.5\"/>",
             Mark::Triangle => "<path d=\"M0-4L4 3H-4z\"/>",
+            Mark::Beyond => "<path d=\"M-8-4L0 0L-8 4z\"/>",
         };
         let _ = write!(
             self.outer,
@@ -329,7 +331,7 @@ impl DataTable {
         let rows = self.rows.iter().step_by(every);
         let what = match every {
             1 => "Data".to_owned(),
-            n => format!("Data, one row in {n}"),
+            n => format!("Data, every {n} rows"),
         };
         let mut html = format!("<details class=\"data\"><summary>{what}</summary><table><tr>");
         for title in &self.header {
@@ -354,4 +356,6 @@ pub(crate) enum Mark {
     Dot,
     /// A lower bound.
     Triangle,
+    /// A value beyond the end of the scale.
+    Beyond,
 }

@@ -5,7 +5,7 @@ use super::bins::{Bin, bins, means};
 use super::frame::{DataTable, Frame, Mark};
 use super::svg::{GRAY, GREEN, P50, P95, P99, Pen, RED, WIDTH, line, rectangle};
 use crate::grading::Recovery;
-use crate::metrics::{HealthSample, RunResult, WORKER_LIMITS};
+use crate::metrics::{CPU_LIMITS, HealthSample, RunResult, WORKER_LIMITS};
 use crate::plan::{Metric, Model, SloScope};
 use crate::units::{
     format_count, format_duration, format_latency_us, format_percent, format_rate, trim_float,
@@ -283,21 +283,29 @@ pub(crate) fn health(result: &RunResult, bins: &[Bin]) -> Option<String> {
         return None;
     }
     let total_s = end_s(bins);
-    let axis = Axis::linear(1.0);
+    let shares = |second: &HealthSample| second.cpu_share.max(second.busiest_worker_share);
+    // The last sample is of the part of a second that was left, in which perfctl ends the run.
+    let samples = &result.health[..result.health.len().min(total_s.floor().max(1.0) as usize)];
+    let highest = samples.iter().map(shares).fold(1.0, f64::max);
+    let axis = Axis::linear(highest);
     let mut frame = Frame::new("health", "Load generator: CPU time used", 120);
     frame.time_axis(result, total_s);
     frame.y_axis(&axis, format_percent);
     let height = frame.height();
     let shares: [(&str, Pen, ShareOf); 3] = [
-        ("all cores", P50, |second| second.cpu_share),
+        ("perfctl, of the CPU time available to it", P50, |second| {
+            second.cpu_share
+        }),
         ("busiest worker, of one core", P95, |second| {
             second.busiest_worker_share
         }),
-        ("taken by the hypervisor", P99, |second| second.steal_share),
+        ("taken by the hypervisor, of all cores", P99, |second| {
+            second.steal_share
+        }),
     ];
     let mut columns = Vec::new();
     for (name, pen, share) in shares {
-        let means = means(bins, result.health.iter().map(share));
+        let means = means(bins, samples.iter().map(share));
         let y = |i: usize| means[i].map(|share| axis.y(share, height));
         let is_zero = means.iter().flatten().all(|share| *share == 0.0);
         if !is_zero {
@@ -305,23 +313,22 @@ pub(crate) fn health(result: &RunResult, bins: &[Bin]) -> Option<String> {
         }
         columns.push(means);
     }
-    for (share, name) in WORKER_LIMITS
-        .into_iter()
-        .zip(["warning", "INVALID for 5 s"])
-    {
+    // The lower limit has its text below, since the lines are close.
+    let limits = [
+        ("perfctl", CPU_LIMITS[1], 15.0),
+        ("busiest worker", WORKER_LIMITS[1], 0.0),
+    ];
+    for (of, share, below) in limits {
         let y = axis.y(share, height);
         frame.line("", LIMIT, &line([Some((0.0, y)), Some((WIDTH, y))]));
-        let above = format_percent(share);
-        frame.note_at(y, &format!("busiest worker above {above}: {name}"));
+        let limit = format_percent(share);
+        frame.note_at(y + below, &format!("5 s above {limit}, {of}: INVALID"));
     }
-    let peak = result
-        .health
-        .iter()
-        .map(|second| second.busiest_worker_share);
+    let peak = samples.iter().map(|second| second.busiest_worker_share);
     let peak = peak.fold(0.0, f64::max);
     let or_none = |share: Option<f64>| share.map_or_else(|| "-".to_owned(), format_percent);
     frame.table(DataTable {
-        header: ["from", "all cores", "busiest worker", "hypervisor"]
+        header: ["from", "perfctl", "busiest worker", "hypervisor"]
             .map(str::to_owned)
             .to_vec(),
         rows: bins
