@@ -31,12 +31,13 @@ pub use request::endpoint::{Endpoint, Header, Method, is_secret_header};
 pub use request::extract::{Extraction, ExtractionSource, Pick};
 pub use request::target::{check_target, encoded_target, has_dot_segments, push_written};
 pub use slo::{Direction, Metric, Percentile, Slo, SloScope};
-pub use step::{Branch, ExpectedWork, Flow, ListItem, Step, first_request};
+pub use step::{Branch, ExpectedWork, Flow, Step, first_request, has_effect};
 pub use think_time::ThinkTime;
 pub use transport::{
     Authorities, ClientChoice, ConnectTo, HttpChoice, Identity, Proxy, Tls, Transport, Wire,
 };
 pub use user_class::{Task, UserClass};
+pub use value::assignment::{Assignment, ListItem};
 pub use value::data::{
     DataError, DataFormat, Feeder, OnEnd, Per, Row, RowOrder, Rows, Turn, separator_name,
 };

@@ -209,6 +209,9 @@ impl<C: Client> User<C> {
     fn render(&mut self, index: usize) -> Result<Rendered, RenderError> {
         let endpoint = &self.state.plan.endpoints[index];
         self.values.check()?;
+        if !endpoint.variables.is_empty() {
+            self.values.assign(&endpoint.variables)?;
+        }
         let mut scope = self.values.scope();
         let mut fill = |template: &Template| {
             if template.as_constant().is_some() {

@@ -6,10 +6,9 @@
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
-use serde_json::Value;
 
 use super::think_time::ThinkTime;
-use super::{Condition, Endpoint, Template};
+use super::{Assignment, Condition, Endpoint, ListItem};
 
 /// Named steps that are measured as one transaction. In samples and results, a flow is known by its
 /// position among the flows, after all endpoints.
@@ -17,16 +16,6 @@ use super::{Condition, Endpoint, Template};
 pub struct Flow {
     /// Unique among endpoints and flows.
     pub name: String,
-}
-
-/// A value of a list.
-#[derive(Debug, Clone, Serialize)]
-#[serde(untagged)]
-pub enum ListItem {
-    /// Always the same.
-    Known(Value),
-    /// JSON that is filled in when its turn comes.
-    Filled(Template),
 }
 
 /// One thing a virtual user does.
@@ -45,6 +34,8 @@ pub enum Step {
         /// Its steps.
         steps: Vec<Step>,
     },
+    /// Sets variables, one after the other.
+    Set(Vec<Assignment>),
     /// A wait that is not part of the response time of a flow.
     Think(ThinkTime),
     /// The steps, this many times.
@@ -138,7 +129,23 @@ impl Step {
             } => first_request(then).or_else(|| first_request(otherwise)),
             Self::Random(branches) => branches.iter().find_map(|b| first_request(&b.steps)),
             Self::Parallel { requests, .. } => requests.first().copied(),
-            Self::Think(_) => None,
+            Self::Think(_) | Self::Set(_) => None,
+        }
+    }
+
+    /// Whether it does anything but wait.
+    pub fn has_effect(&self) -> bool {
+        match self {
+            Self::Request(_) | Self::Poll { .. } | Self::Set(_) => true,
+            Self::Think(_) => false,
+            Self::Flow { steps, .. } | Self::Repeat { steps, .. } | Self::Each { steps, .. } => {
+                has_effect(steps)
+            }
+            Self::If {
+                then, otherwise, ..
+            } => has_effect(then) || has_effect(otherwise),
+            Self::Random(branches) => branches.iter().any(|b| has_effect(&b.steps)),
+            Self::Parallel { requests, .. } => !requests.is_empty(),
         }
     }
 
@@ -146,7 +153,7 @@ impl Step {
     pub fn width(&self) -> usize {
         match self {
             Self::Request(_) | Self::Poll { .. } => 1,
-            Self::Think(_) => 0,
+            Self::Think(_) | Self::Set(_) => 0,
             Self::Flow { steps, .. } | Self::Repeat { steps, .. } | Self::Each { steps, .. } => {
                 width(steps)
             }
@@ -162,6 +169,11 @@ impl Step {
 /// The endpoint whose request comes first.
 pub fn first_request(steps: &[Step]) -> Option<usize> {
     steps.iter().find_map(Step::first_request)
+}
+
+/// Whether the steps do anything but wait.
+pub fn has_effect(steps: &[Step]) -> bool {
+    steps.iter().any(Step::has_effect)
 }
 
 /// How many requests the steps may have in flight at once.
@@ -201,6 +213,7 @@ impl ExpectedWork {
                     self.flows[*flow] += times;
                     self.add(steps, times);
                 }
+                Step::Set(_) => {}
                 Step::Think(think) => self.wait_s += times * think.mean().as_secs_f64(),
                 // How often the condition is true is not known before the run: once, like a poll.
                 Step::Repeat {

@@ -20,7 +20,7 @@ use super::trial::told;
 use super::values::RenderError;
 use super::worker_state::WorkerState;
 use crate::metrics::{FailureTexts, Outcome, Sample};
-use crate::plan::{Branch, Condition, Endpoint, Step};
+use crate::plan::{Assignment, Branch, Condition, Endpoint, Step};
 use crate::protocol::Client;
 use crate::units::as_us;
 
@@ -138,6 +138,7 @@ impl<C: Client> User<C> {
                 in_flight.end(&result);
                 result
             }
+            Step::Set(assignments) => self.set(assignments).await,
             Step::Think(think) => {
                 let wait = self.wait(*think);
                 if wait.is_zero() {
@@ -214,6 +215,23 @@ impl<C: Client> User<C> {
             }
             Step::Parallel { times, requests } => self.parallel(*times, requests, due).await,
         }
+    }
+
+    /// Sets variables one after the other.
+    async fn set(&mut self, assignments: &[Assignment]) -> Result<(), StepError> {
+        // A loop of nothing else must not keep the other users from running.
+        tokio::task::consume_budget().await;
+        for one in assignments {
+            let value = self.values.item(&one.value).await;
+            let value = value.map_err(|error| self.failed(error))?;
+            self.values.set(one.variable, value);
+        }
+        let values = &self.values;
+        self.state.tell(|| TrialEvent::Set {
+            values: values.assigned(assignments),
+            secrets: values.secrets_with(&[]),
+        });
+        Ok(())
     }
 
     /// Whether no further step follows after this result.

@@ -119,10 +119,10 @@ impl<C: Client> User<C> {
         let duration = exchange.elapsed();
         let response = &mut exchange.response;
         let secrets = self.values.secrets_with(&response.credentials);
-        let extracted = match result.outcome {
-            Outcome::Ok => self.values.extracted(endpoint),
-            _ => Vec::new(),
-        };
+        let mut extracted = self.values.assigned(&endpoint.variables);
+        if result.outcome == Outcome::Ok {
+            extracted.extend(self.values.extracted(endpoint));
+        }
         let event = TrialExchange {
             endpoint: usize::from(exchange.in_flight.endpoint),
             started: exchange.in_flight.started(),

@@ -172,7 +172,6 @@ impl WorkerState {
 }
 
 fn is_rendered(endpoint: &Endpoint) -> bool {
-    endpoint
-        .templates()
-        .any(|template| template.as_constant().is_none())
+    let mut templates = endpoint.templates();
+    !endpoint.variables.is_empty() || templates.any(|template| template.as_constant().is_none())
 }

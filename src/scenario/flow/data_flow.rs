@@ -13,6 +13,7 @@ use crate::error::Diagnostic;
 use crate::plan::{Condition, ListItem, Step, UserClass};
 use crate::scenario::names::Names;
 use crate::scenario::names::uses::{Inherited, Use, needed_by_template};
+use crate::scenario::request::assign;
 use crate::scenario::yaml::findings::{Findings, Span};
 
 /// Reports what the users of some classes, whose positions are those of the index, use without having it.
@@ -62,16 +63,31 @@ fn name(index: &Index<'_>, request: usize) -> Option<String> {
     crate::scenario::request::name(index.requests[request].file)
 }
 
-/// What sets values in some steps: the requests whose responses do, by name, and `None` for a `repeat`.
+/// What sets a value.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum By<R> {
+    /// A `repeat`.
+    Repeat,
+    /// A step `set`, or the `variables` of a flow or an endpoint.
+    Set,
+    /// The response to this request.
+    Response(R),
+}
+
+/// What sets values in some steps, requests by name.
 #[derive(Default)]
-struct Setters(BTreeMap<usize, BTreeSet<Option<String>>>);
+struct Setters(BTreeMap<usize, BTreeSet<By<String>>>);
 
 impl Setters {
     fn collect(&mut self, steps: &[Step], index: &Index<'_>, names: &Names<'_>) {
         let mut walk = Walk::new(index, names, Belief::AllSucceed);
         walk.steps(steps, &mut BTreeSet::new(), true);
-        for (variable, request) in walk.set_by {
-            let by = request.and_then(|request| name(index, request));
+        for (variable, by) in walk.set_by {
+            let by = match by {
+                By::Repeat => By::Repeat,
+                By::Set => By::Set,
+                By::Response(request) => By::Response(name(index, request).unwrap_or_default()),
+            };
             self.0.entry(variable).or_default().insert(by);
         }
     }
@@ -154,8 +170,8 @@ struct Walk<'a> {
     belief: Belief,
     /// What was missing.
     missing: Vec<MissingUse>,
-    /// What was set, and by which request; `None` by a `repeat`.
-    set_by: BTreeSet<(usize, Option<usize>)>,
+    /// What was set, and by what.
+    set_by: BTreeSet<(usize, By<usize>)>,
 }
 
 impl<'a> Walk<'a> {
@@ -184,6 +200,17 @@ impl<'a> Walk<'a> {
     fn step(&mut self, step: &Step, known: &mut BTreeSet<usize>, goes_on: bool) -> bool {
         match step {
             Step::Think(_) => false,
+            Step::Set(assignments) => {
+                for one in assignments {
+                    if self.lacks_for_item(&one.value, known) {
+                        return true;
+                    }
+                    let variable = Some(one.variable);
+                    let variable = variable.filter(|v| self.names.is_set_during_run(*v));
+                    self.set(variable, By::Set, known);
+                }
+                false
+            }
             Step::Request(request) => {
                 let checks = self.conditions_of(*request, None);
                 self.requests(&[*request], &checks, known)
@@ -209,7 +236,7 @@ impl<'a> Walk<'a> {
                 steps,
             } => {
                 let variable = variable.filter(|variable| self.names.is_set_during_run(*variable));
-                self.set(variable, None, known);
+                self.set(variable, By::Repeat, known);
                 self.repeat(condition.as_ref(), steps, *times > 1, known, goes_on)
             }
             Step::Each {
@@ -219,17 +246,11 @@ impl<'a> Walk<'a> {
                 steps,
             } => {
                 for value in values {
-                    if let ListItem::Filled(value) = value
-                        && let Some(at) = self.names.log.place_of(value.shared_source())
-                    {
-                        let needed = needed_by_template(value);
-                        let lacks = self.is_missing(&needed, at, known);
-                        if lacks && self.belief == Belief::WithoutValuesFail {
-                            return true;
-                        }
+                    if self.lacks_for_item(value, known) {
+                        return true;
                     }
                 }
-                self.set([*variable], None, known);
+                self.set([*variable], By::Repeat, known);
                 self.repeat(condition.as_ref(), steps, values.len() > 1, known, goes_on)
             }
             Step::If {
@@ -311,14 +332,16 @@ impl<'a> Walk<'a> {
             has_failed |= !is_sent;
             if is_sent || self.belief == Belief::AllSucceed {
                 let extracted = index.extracted_by(request);
-                after.extend(
-                    extracted.filter_map(|name| Some((self.names.changing(name)?, request))),
-                );
+                let extracted = extracted.map(|name| (name, By::Response(request)));
+                let own = assign::keys(&index.requests[request].file.variables);
+                let own = own.map(|key| (key.text.as_str(), By::Set));
+                let set = extracted.chain(own);
+                after.extend(set.filter_map(|(name, by)| Some((self.names.changing(name)?, by))));
             }
         }
-        for (variable, request) in after {
+        for (variable, by) in after {
             let variable = Some(variable).filter(|v| self.names.is_set_during_run(*v));
-            self.set(variable, Some(request), known);
+            self.set(variable, by, known);
         }
         for condition in conditions {
             has_failed |= self.lacks(condition, known);
@@ -344,13 +367,25 @@ impl<'a> Walk<'a> {
     fn set(
         &mut self,
         variables: impl IntoIterator<Item = usize>,
-        by: Option<usize>,
+        by: By<usize>,
         known: &mut BTreeSet<usize>,
     ) {
         for variable in variables {
             known.insert(variable);
-            self.set_by.insert((variable, by));
+            self.set_by.insert((variable, by.clone()));
         }
+    }
+
+    /// Whether a step fails because a value lacks what it is filled in with.
+    fn lacks_for_item(&mut self, item: &ListItem, known: &BTreeSet<usize>) -> bool {
+        let ListItem::Filled(template) = item else {
+            return false;
+        };
+        let Some(at) = self.names.log.place_of(template.shared_source()) else {
+            return false;
+        };
+        let lacks = self.is_missing(&needed_by_template(template), at, known);
+        lacks && self.belief == Belief::WithoutValuesFail
     }
 
     /// Whether a condition cannot be evaluated.
@@ -387,7 +422,7 @@ struct Missing {
     /// The classes in which it has none.
     classes: BTreeSet<String>,
     /// What sets it in these classes, but too late.
-    setters: BTreeSet<Option<String>>,
+    setters: BTreeSet<By<String>>,
 }
 
 impl Missing {
@@ -398,7 +433,12 @@ impl Missing {
         elsewhere: &[String],
         is_only_class: bool,
     ) -> Diagnostic {
-        let of_responses: Vec<&str> = self.setters.iter().flatten().map(String::as_str).collect();
+        let of_responses = self.setters.iter().filter_map(|by| match by {
+            By::Response(name) => Some(name.as_str()),
+            By::Repeat | By::Set => None,
+        });
+        let of_responses: Vec<&str> = of_responses.collect();
+        let is_assigned = self.setters.contains(&By::Set);
         let requests = both(self.requests.iter().map(String::as_str));
         let part = match &one.inherited {
             Some(Inherited::Header(name)) => Some((
@@ -419,6 +459,7 @@ impl Missing {
             }
         };
         let set_by = match of_responses.as_slice() {
+            [] if is_assigned => "only a later `set` or `variables` sets it".to_owned(),
             [] => "a `repeat` sets it, for its own steps and those after it".to_owned(),
             [one] if self.requests == [*one] => {
                 format!("only the response to `{one}` itself sets it")
@@ -439,6 +480,9 @@ impl Missing {
         let help = match (part, self.setters.is_empty(), elsewhere) {
             (Some((_, removal)), false, _) => {
                 format!("to send {requests} without it, write {removal} there")
+            }
+            (None, false, _) if of_responses.is_empty() && is_assigned => {
+                "set it in `on_start` or in an earlier step, or give it a first value under `variables`".to_owned()
             }
             (None, false, _) if of_responses.is_empty() => {
                 "use it in the steps of the `repeat`, or give it a first value under `variables`".to_owned()

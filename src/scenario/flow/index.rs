@@ -13,7 +13,7 @@ use crate::scenario::keys::flow::{FlowFile, Repetitions, RequestFile, StepFile, 
 use crate::scenario::keys::scenario::{IncludedFile, ScenarioFile};
 use crate::scenario::keys::user::TaskFile;
 use crate::scenario::names::uses::Use;
-use crate::scenario::request::{self, RequestDefaults};
+use crate::scenario::request::{self, RequestDefaults, assign};
 use crate::scenario::service::address::EndpointUrl;
 use crate::scenario::yaml::decode::{At, Field, list};
 use crate::scenario::yaml::findings::{Findings, Span};
@@ -38,6 +38,8 @@ pub(crate) struct Index<'a> {
     pub items: Vec<&'a At<String>>,
     /// Whether a list has no variable of its own.
     pub has_items: bool,
+    /// The variables that `set` and `variables` set.
+    pub assigned: Vec<&'a Key>,
 }
 
 /// A request.
@@ -109,6 +111,7 @@ impl<'a> Index<'a> {
             places: BTreeMap::new(),
             items: Vec::new(),
             has_items: false,
+            assigned: Vec::new(),
         };
         let listed = file.endpoints.get().map_or(&[][..], |files| &files.value);
         let of_included = included.iter().filter_map(|file| file.endpoints.get());
@@ -130,6 +133,7 @@ impl<'a> Index<'a> {
                     declaration,
                 });
                 index.name(&key.text, key.at, EntryId::Flow(position), findings);
+                index.assigned.extend(assign::keys(&flow.variables));
                 index.add_requests_of(flow.steps.get(), findings);
             }
         }
@@ -185,6 +189,7 @@ impl<'a> Index<'a> {
         {
             return;
         }
+        self.assigned.extend(assign::keys(&file.variables));
         self.requests.push(RequestEntry {
             file,
             compiled: None,
@@ -224,6 +229,7 @@ impl<'a> Index<'a> {
         for step in steps {
             match &step.value {
                 StepFile::Name(_) | StepFile::Think(_) => {}
+                StepFile::Set(file) => self.assigned.extend(assign::keys(&file.set)),
                 StepFile::Request(file) => self.add_step_request(file, findings),
                 StepFile::Repeat(file) => {
                     self.items.extend(file.variable.get());
@@ -330,7 +336,7 @@ impl<'a> Index<'a> {
     fn has_unseen_request(&self, steps: &StepsFile, seen: &mut BTreeSet<usize>) -> bool {
         for step in &steps.0 {
             let found = match &step.value {
-                StepFile::Think(_) => false,
+                StepFile::Think(_) | StepFile::Set(_) => false,
                 StepFile::Repeat(file) => {
                     let mut inner = file.steps.get().into_iter();
                     inner.any(|steps| self.has_unseen_request(steps, seen))
@@ -383,7 +389,7 @@ fn collect_names<'a>(steps: &'a StepsFile, names: &mut Vec<&'a str>) {
     };
     for step in &steps.0 {
         match &step.value {
-            StepFile::Think(_) | StepFile::Request(_) => {}
+            StepFile::Think(_) | StepFile::Set(_) | StepFile::Request(_) => {}
             StepFile::Name(name) => names.push(name),
             StepFile::Poll(file) => {
                 names.extend(file.poll.get().and_then(|poll| name(&poll.value)));

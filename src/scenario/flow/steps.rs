@@ -7,16 +7,15 @@ use std::time::Duration;
 
 use super::index::{EntryId, Index};
 use crate::error::Diagnostic;
-use crate::plan::{Branch, ListItem, Step, first_request};
+use crate::plan::{Branch, Step, first_request, has_effect};
 use crate::scenario::keys::flow::{
     BranchFile, BurstFile, IfFile, OnError, ParallelFile, PollFile, RandomFile, RepeatFile,
     Repetitions, RequestFile, StepFile, StepsFile,
 };
 use crate::scenario::names::Names;
-use crate::scenario::request::{body, checks};
+use crate::scenario::request::{assign, checks};
 use crate::scenario::yaml::decode::{At, Field, OneOrMany};
 use crate::scenario::yaml::findings::{Findings, Span};
-use crate::scenario::yaml::tree::Node;
 
 /// Most steps of all flows and classes, named ones put where they are used.
 const MAX_STEPS: usize = 10_000;
@@ -119,6 +118,9 @@ impl<'a> StepCompiler<'a> {
                     .map(Step::Request)
             }
             StepFile::Think(think) => think.think.copied().map(|wait| Step::Think(wait.0)),
+            StepFile::Set(file) => Some(Step::Set(assign::assignments(
+                &file.set, self.names, findings,
+            ))),
             StepFile::Repeat(repeat) => self.repeat(repeat, tags, findings),
             StepFile::If(file) => self.condition(file, tags, findings),
             StepFile::Random(random) => self.random(random, tags, findings),
@@ -168,9 +170,13 @@ impl<'a> StepCompiler<'a> {
         let file = index.flows[position].file;
         self.within.push(EntryId::Flow(position));
         let tags = joined(tags, &file.tags);
-        let steps = self.steps(file.steps.get(), &tags, findings);
+        let variables = assign::assignments(&file.variables, self.names, findings);
+        let mut steps = self.steps(file.steps.get(), &tags, findings);
         self.within.pop();
         first_request(&steps)?;
+        if !variables.is_empty() {
+            steps.insert(0, Step::Set(variables));
+        }
         Some(Step::Flow {
             flow: position,
             goes_on: file.on_error.copied() == Some(OnError::Continue),
@@ -220,29 +226,14 @@ impl<'a> StepCompiler<'a> {
                     variable: self.names.changing(name)?,
                     values: values
                         .iter()
-                        .map(|value| self.item(value, findings))
+                        .map(|value| assign::item(value, self.names, findings))
                         .collect(),
                     condition,
                     steps,
                 }
             }
         };
-        step.first_request().map(|_| step)
-    }
-
-    /// A value of the list of a `repeat`.
-    fn item(&self, value: &Node, findings: &mut Findings) -> ListItem {
-        let json = body::json(value, self.names, findings);
-        match json.is_literal_source() || json.as_constant().is_some() {
-            true => {
-                let text = json.as_constant().unwrap_or_default();
-                ListItem::Known(serde_json::from_str(text).unwrap_or_else(|_| value.to_json()))
-            }
-            false => {
-                self.names.log.note_place(json.shared_source(), value.at);
-                ListItem::Filled(json)
-            }
-        }
+        step.has_effect().then_some(step)
     }
 
     fn condition(
@@ -262,7 +253,12 @@ impl<'a> StepCompiler<'a> {
             then,
             otherwise,
         };
-        step.first_request().map(|_| step)
+        // Only to wait on a condition is something; what the tags leave nothing of is not.
+        let mut files = [&file.then, &file.otherwise]
+            .into_iter()
+            .filter_map(Field::get);
+        let is_left = step.has_effect() || !files.any(|steps| self.index.has_request(steps));
+        is_left.then_some(step)
     }
 
     fn random(
@@ -284,14 +280,14 @@ impl<'a> StepCompiler<'a> {
             let weight = weight.copied().unwrap_or_default().0;
             // To do nothing, or only to think, is a choice like any other; what the tags leave
             // nothing of is none.
-            let is_left = first_request(&steps).is_some()
-                || file.get().is_some_and(|file| !self.index.has_request(file));
+            let is_left =
+                has_effect(&steps) || file.get().is_some_and(|file| !self.index.has_request(file));
             if weight > 0 && is_left {
                 compiled.push(Branch { weight, steps });
             }
         }
         let choices = Step::Random(compiled);
-        choices.first_request().map(|_| choices)
+        choices.has_effect().then_some(choices)
     }
 
     fn poll(&mut self, file: &PollFile, tags: &[String], findings: &mut Findings) -> Option<Step> {

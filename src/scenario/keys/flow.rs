@@ -31,6 +31,8 @@ mapping! {
         tags: OneOrMany<String>,
         /// SLOs for this flow. Its time does not include think times.
         slo: Pairs<SloFile>,
+        /// Variables to set each time the flow begins, in order.
+        variables: Pairs<Node>,
         /// Steps, in order.
         steps(required): StepsFile,
     }
@@ -76,6 +78,7 @@ pub(crate) enum StepFile {
     /// A request of its own.
     Request(Box<At<EndpointFile>>),
     Think(ThinkFile),
+    Set(SetFile),
     Repeat(RepeatFile),
     If(IfFile),
     Random(RandomFile),
@@ -85,8 +88,8 @@ pub(crate) enum StepFile {
 }
 
 /// The keys of which a step has one, if it is no request.
-const KINDS: [&str; 7] = [
-    "think", "repeat", "if", "random", "poll", "burst", "parallel",
+const KINDS: [&str; 8] = [
+    "think", "set", "repeat", "if", "random", "poll", "burst", "parallel",
 ];
 
 impl StepFile {
@@ -96,6 +99,7 @@ impl StepFile {
             String::schema(),
             EndpointFile::schema_reference(),
             ThinkFile::schema(),
+            SetFile::schema(),
             RepeatFile::schema(),
             IfFile::schema(),
             RandomFile::schema(),
@@ -132,6 +136,7 @@ impl Decode for StepFile {
         };
         match kind {
             "think" => ThinkFile::decode(node, findings).map(Self::Think),
+            "set" => SetFile::decode(node, findings).map(Self::Set),
             "repeat" => RepeatFile::decode(node, findings).map(Self::Repeat),
             "if" => IfFile::decode(node, findings).map(Self::If),
             "random" => RandomFile::decode(node, findings).map(Self::Random),
@@ -151,6 +156,14 @@ mapping! {
     ThinkFile {
         /// How long to wait: `2s`, `constant(2s)`, `between(1s, 3s)` or `poisson(2)`.
         think(required): Wait,
+    }
+}
+
+mapping! {
+    /// Variables to set.
+    SetFile {
+        /// Names and values, which may be any YAML. Each can use those before it.
+        set(required): Pairs<Node>,
     }
 }
 
