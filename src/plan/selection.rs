@@ -111,7 +111,7 @@ impl Subject {
                 self == Self::Endpoint(*endpoint)
             }
             Step::Flow { flow, steps, .. } => self == Self::Flow(*flow) || is_in(steps),
-            Step::Think(_) | Step::Set(_) => false,
+            Step::Set(_) | Step::Stop(_) | Step::Fail(_) | Step::Think(_) => false,
             Step::Repeat { steps, .. } | Step::Each { steps, .. } => is_in(steps),
             Step::If {
                 then, otherwise, ..

@@ -3,12 +3,13 @@
 //! Here: the steps as plain data, and what is known about them without running them. Not here: how they
 //! are written (`scenario`) or carried out (`engine`).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
 use super::think_time::ThinkTime;
-use super::{Assignment, Condition, Endpoint, ListItem};
+use super::{Assignment, Condition, Endpoint, ListItem, Template};
 
 /// Named steps that are measured as one transaction. In samples and results, a flow is known by its
 /// position among the flows, after all endpoints.
@@ -16,6 +17,18 @@ use super::{Assignment, Condition, Endpoint, ListItem};
 pub struct Flow {
     /// Unique among endpoints and flows.
     pub name: String,
+}
+
+/// What a step ends early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stop {
+    /// The innermost flow around it, which has then succeeded unless a step of it failed.
+    Flow,
+    /// The virtual user; in the open model its iteration.
+    User,
+    /// The load.
+    Run,
 }
 
 /// One thing a virtual user does.
@@ -36,6 +49,10 @@ pub enum Step {
     },
     /// Sets variables, one after the other.
     Set(Vec<Assignment>),
+    /// Ends something early.
+    Stop(Stop),
+    /// Fails, with this text.
+    Fail(Template),
     /// A wait that is not part of the response time of a flow.
     Think(ThinkTime),
     /// The steps, this many times.
@@ -129,14 +146,36 @@ impl Step {
             } => first_request(then).or_else(|| first_request(otherwise)),
             Self::Random(branches) => branches.iter().find_map(|b| first_request(&b.steps)),
             Self::Parallel { requests, .. } => requests.first().copied(),
-            Self::Think(_) | Self::Set(_) => None,
+            Self::Set(_) | Self::Stop(_) | Self::Fail(_) | Self::Think(_) => None,
+        }
+    }
+
+    /// The lists of steps within it.
+    fn lists(&self) -> Vec<&[Step]> {
+        match self {
+            Self::Flow { steps, .. } | Self::Repeat { steps, .. } | Self::Each { steps, .. } => {
+                vec![steps]
+            }
+            Self::If {
+                then, otherwise, ..
+            } => vec![then, otherwise],
+            Self::Random(branches) => branches.iter().map(|one| &one.steps[..]).collect(),
+            Self::Request(_)
+            | Self::Set(_)
+            | Self::Stop(_)
+            | Self::Fail(_)
+            | Self::Think(_)
+            | Self::Poll { .. }
+            | Self::Parallel { .. } => Vec::new(),
         }
     }
 
     /// Whether it does anything but wait.
     pub fn has_effect(&self) -> bool {
         match self {
-            Self::Request(_) | Self::Poll { .. } | Self::Set(_) => true,
+            Self::Request(_) | Self::Poll { .. } | Self::Set(_) | Self::Stop(_) | Self::Fail(_) => {
+                true
+            }
             Self::Think(_) => false,
             Self::Flow { steps, .. } | Self::Repeat { steps, .. } | Self::Each { steps, .. } => {
                 has_effect(steps)
@@ -153,7 +192,7 @@ impl Step {
     pub fn width(&self) -> usize {
         match self {
             Self::Request(_) | Self::Poll { .. } => 1,
-            Self::Think(_) | Self::Set(_) => 0,
+            Self::Set(_) | Self::Stop(_) | Self::Fail(_) | Self::Think(_) => 0,
             Self::Flow { steps, .. } | Self::Repeat { steps, .. } | Self::Each { steps, .. } => {
                 width(steps)
             }
@@ -174,6 +213,21 @@ pub fn first_request(steps: &[Step]) -> Option<usize> {
 /// Whether the steps do anything but wait.
 pub fn has_effect(steps: &[Step]) -> bool {
     steps.iter().any(Step::has_effect)
+}
+
+/// Adds the texts that steps fail with, as written, each once, as long as there are less than `most`.
+pub(super) fn add_failures(steps: &[Step], most: usize, texts: &mut Vec<Arc<str>>) {
+    for step in steps {
+        if let Step::Fail(text) = step
+            && texts.len() < most
+            && texts.iter().all(|known| known != text.shared_source())
+        {
+            texts.push(text.shared_source().clone());
+        }
+        step.lists()
+            .into_iter()
+            .for_each(|steps| add_failures(steps, most, texts));
+    }
 }
 
 /// How many requests the steps may have in flight at once.
@@ -213,7 +267,7 @@ impl ExpectedWork {
                     self.flows[*flow] += times;
                     self.add(steps, times);
                 }
-                Step::Set(_) => {}
+                Step::Set(_) | Step::Stop(_) | Step::Fail(_) => {}
                 Step::Think(think) => self.wait_s += times * think.mean().as_secs_f64(),
                 // How often the condition is true is not known before the run: once, like a poll.
                 Step::Repeat {

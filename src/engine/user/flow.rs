@@ -18,9 +18,9 @@ use super::think_clock::ThinkClock;
 use super::trial::event::TrialEvent;
 use super::trial::told;
 use super::values::RenderError;
-use super::worker_state::WorkerState;
+use super::worker_state::{EarlyEnd, WorkerState};
 use crate::metrics::{FailureTexts, Outcome, Sample};
-use crate::plan::{Assignment, Branch, Condition, Endpoint, Step};
+use crate::plan::{Assignment, Branch, Condition, Endpoint, Step, Stop, Template};
 use crate::protocol::Client;
 use crate::units::as_us;
 
@@ -131,6 +131,7 @@ impl<C: Client> User<C> {
                 let in_flight = FlowInFlight::start(state, clock, *flow, *due);
                 self.state.tell(|| TrialEvent::FlowStarted(*flow));
                 let result = self.steps(steps, due, *goes_on).await;
+                self.is_leaving = false;
                 self.state.tell(|| TrialEvent::FlowEnded {
                     flow: *flow,
                     failure: (result.as_ref().err()).map(|error| told(error, &self.state.plan)),
@@ -139,6 +140,11 @@ impl<C: Client> User<C> {
                 result
             }
             Step::Set(assignments) => self.set(assignments).await,
+            Step::Stop(stop) => {
+                self.end(*stop);
+                Ok(())
+            }
+            Step::Fail(text) => Err(self.failure(text).await),
             Step::Think(think) => {
                 let wait = self.wait(*think);
                 if wait.is_zero() {
@@ -217,6 +223,33 @@ impl<C: Client> User<C> {
         }
     }
 
+    fn end(&mut self, stop: Stop) {
+        match stop {
+            Stop::Flow => self.is_leaving = true,
+            Stop::User => {
+                self.is_done = true;
+                if !self.state.is_open() {
+                    self.state.recorder.user_stopped();
+                }
+            }
+            Stop::Run => {
+                self.is_done = true;
+                self.state.end_early(EarlyEnd::Stopped);
+            }
+        }
+    }
+
+    /// The error of a step that fails with this text.
+    async fn failure(&mut self, text: &Template) -> StepError {
+        match self.values.text(text).await {
+            Ok(filled) => {
+                let check = self.state.failure_check(text.shared_source());
+                StepError::of_failure(check, self.values.excerpt(&filled))
+            }
+            Err(error) => self.failed(error),
+        }
+    }
+
     /// Sets variables one after the other.
     async fn set(&mut self, assignments: &[Assignment]) -> Result<(), StepError> {
         // A loop of nothing else must not keep the other users from running.
@@ -236,7 +269,7 @@ impl<C: Client> User<C> {
 
     /// Whether no further step follows after this result.
     fn is_over(&self, result: &Result<(), StepError>, goes_on: bool) -> bool {
-        self.is_done() || (result.is_err() && !goes_on)
+        self.is_done || self.is_leaving || (result.is_err() && !goes_on)
     }
 
     /// Runs `steps` once more, if `condition` holds. Returns whether there may be another repetition.

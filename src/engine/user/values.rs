@@ -18,7 +18,7 @@ use crate::check::{self, CheckResult};
 use crate::metrics::Outcome;
 use crate::plan::{
     Assignment, Check, Condition, Endpoint, ListItem, Model, OnEnd, Per, Plan, Row, RowOrder,
-    Scope, Secrets, Turn, is_secret_header,
+    Scope, Secrets, Template, Turn, is_secret_header,
 };
 use crate::protocol::Response;
 
@@ -359,6 +359,18 @@ impl Values {
     /// Sets the variable at this position of the names of the plan.
     pub(crate) fn set(&mut self, variable: usize, value: Value) {
         self.variables[variable] = Some(value);
+    }
+
+    /// The text of a template.
+    ///
+    /// # Errors
+    /// Why it cannot be filled in.
+    pub(super) async fn text(&mut self, template: &Template) -> Result<String, RenderError> {
+        let data = self.data_of(template.variables());
+        self.take_rows(&data).await?;
+        let mut text = String::new();
+        template.render(&mut self.scope(), &mut text)?;
+        Ok(text)
     }
 
     /// Sets variables one after the other. The rows that they use must have been taken.

@@ -199,7 +199,13 @@ impl<'a> Walk<'a> {
 
     fn step(&mut self, step: &Step, known: &mut BTreeSet<usize>, goes_on: bool) -> bool {
         match step {
-            Step::Think(_) => false,
+            Step::Think(_) | Step::Stop(_) => false,
+            Step::Fail(text) => {
+                if let Some(at) = self.names.log.place_of(text.shared_source()) {
+                    self.is_missing(&needed_by_template(text), at, known);
+                }
+                true
+            }
             Step::Set(assignments) => {
                 for one in assignments {
                     if self.lacks_for_item(&one.value, known) {

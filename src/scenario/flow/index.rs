@@ -228,7 +228,7 @@ impl<'a> Index<'a> {
         let steps = steps.map_or(&[][..], |steps| &steps.0);
         for step in steps {
             match &step.value {
-                StepFile::Name(_) | StepFile::Think(_) => {}
+                StepFile::Name(_) | StepFile::Think(_) | StepFile::Stop(_) | StepFile::Fail(_) => {}
                 StepFile::Set(file) => self.assigned.extend(assign::keys(&file.set)),
                 StepFile::Request(file) => self.add_step_request(file, findings),
                 StepFile::Repeat(file) => {
@@ -336,7 +336,9 @@ impl<'a> Index<'a> {
     fn has_unseen_request(&self, steps: &StepsFile, seen: &mut BTreeSet<usize>) -> bool {
         for step in &steps.0 {
             let found = match &step.value {
-                StepFile::Think(_) | StepFile::Set(_) => false,
+                StepFile::Think(_) | StepFile::Set(_) | StepFile::Stop(_) | StepFile::Fail(_) => {
+                    false
+                }
                 StepFile::Repeat(file) => {
                     let mut inner = file.steps.get().into_iter();
                     inner.any(|steps| self.has_unseen_request(steps, seen))
@@ -389,7 +391,11 @@ fn collect_names<'a>(steps: &'a StepsFile, names: &mut Vec<&'a str>) {
     };
     for step in &steps.0 {
         match &step.value {
-            StepFile::Think(_) | StepFile::Set(_) | StepFile::Request(_) => {}
+            StepFile::Think(_)
+            | StepFile::Set(_)
+            | StepFile::Stop(_)
+            | StepFile::Fail(_)
+            | StepFile::Request(_) => {}
             StepFile::Name(name) => names.push(name),
             StepFile::Poll(file) => {
                 names.extend(file.poll.get().and_then(|poll| name(&poll.value)));

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use super::index::{EntryId, Index};
 use crate::error::Diagnostic;
-use crate::plan::{Branch, Step, first_request, has_effect};
+use crate::plan::{Branch, Escape, Step, first_request, has_effect};
 use crate::scenario::keys::flow::{
-    BranchFile, BurstFile, IfFile, OnError, ParallelFile, PollFile, RandomFile, RepeatFile,
-    Repetitions, RequestFile, StepFile, StepsFile,
+    BranchFile, BurstFile, FailFile, IfFile, OnError, ParallelFile, PollFile, RandomFile,
+    RepeatFile, Repetitions, RequestFile, StepFile, StepsFile,
 };
 use crate::scenario::names::Names;
 use crate::scenario::request::{assign, checks};
@@ -21,6 +21,8 @@ use crate::scenario::yaml::findings::{Findings, Span};
 const MAX_STEPS: usize = 10_000;
 /// Most requests of a user at once.
 const MAX_AT_ONCE: usize = 1_000;
+/// The longest text of a `fail`, in characters.
+const MAX_FAILURE: usize = 100;
 
 /// The variable that has the value of a list, where no name is given.
 pub(crate) const ITEM: &str = "item";
@@ -121,6 +123,8 @@ impl<'a> StepCompiler<'a> {
             StepFile::Set(file) => Some(Step::Set(assign::assignments(
                 &file.set, self.names, findings,
             ))),
+            StepFile::Stop(file) => file.stop.copied().map(Step::Stop),
+            StepFile::Fail(file) => self.failure(file, findings),
             StepFile::Repeat(repeat) => self.repeat(repeat, tags, findings),
             StepFile::If(file) => self.condition(file, tags, findings),
             StepFile::Random(random) => self.random(random, tags, findings),
@@ -189,6 +193,19 @@ impl<'a> StepCompiler<'a> {
     pub(crate) fn runs(&self, position: usize, tags: &[String]) -> bool {
         let own = &self.index.requests[position].file.tags;
         self.filter.takes(&joined(tags, own))
+    }
+
+    fn failure(&self, file: &FailFile, findings: &mut Findings) -> Option<Step> {
+        let text = file.fail.get()?;
+        let written = text.value.trim();
+        if written.is_empty() || written.chars().count() > MAX_FAILURE {
+            let message = format!("`fail` must be 1 to {MAX_FAILURE} characters long");
+            let diagnostic = Diagnostic::new(message).help("describe the failure in a few words");
+            findings.report(Some(text.at), diagnostic);
+        }
+        let template = self.names.template(text, Escape::None, findings);
+        self.names.log.note_place(template.shared_source(), text.at);
+        Some(Step::Fail(template))
     }
 
     fn repeat(

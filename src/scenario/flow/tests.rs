@@ -43,6 +43,8 @@ fn shown(plan: &Plan, steps: &[Step]) -> String {
             format!("{}({})", plan.flows[*flow].name, shown(plan, steps))
         }
         Step::Think(_) => "think".to_owned(),
+        Step::Stop(stop) => format!("stop {stop:?}"),
+        Step::Fail(text) => format!("fail {:?}", text.source()),
         Step::Set(assignments) => {
             let names = assignments.iter().map(|one| &*plan.names[one.variable]);
             format!("set({})", names.collect::<Vec<_>>().join(" "))

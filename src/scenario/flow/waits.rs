@@ -41,7 +41,12 @@ fn replace_in(steps: &mut [Step], wait: ThinkTime) {
                 }
             }
             // The waits of a poll are part of it.
-            Step::Request(_) | Step::Set(_) | Step::Poll { .. } | Step::Parallel { .. } => {}
+            Step::Request(_)
+            | Step::Set(_)
+            | Step::Stop(_)
+            | Step::Fail(_)
+            | Step::Poll { .. }
+            | Step::Parallel { .. } => {}
         }
     }
 }

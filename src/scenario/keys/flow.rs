@@ -11,7 +11,7 @@ use super::response::CheckFile;
 use super::slo::SloFile;
 use super::think_time::Wait;
 use crate::error::{Diagnostic, did_you_mean};
-use crate::plan::ThinkTime;
+use crate::plan::{Stop, ThinkTime};
 use crate::scenario::yaml::counterparts::counterpart_of_step;
 use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, TimeLimit, list};
 use crate::scenario::yaml::findings::Findings;
@@ -79,6 +79,8 @@ pub(crate) enum StepFile {
     Request(Box<At<EndpointFile>>),
     Think(ThinkFile),
     Set(SetFile),
+    Stop(StopFile),
+    Fail(FailFile),
     Repeat(RepeatFile),
     If(IfFile),
     Random(RandomFile),
@@ -88,8 +90,8 @@ pub(crate) enum StepFile {
 }
 
 /// The keys of which a step has one, if it is no request.
-const KINDS: [&str; 8] = [
-    "think", "set", "repeat", "if", "random", "poll", "burst", "parallel",
+const KINDS: [&str; 10] = [
+    "think", "set", "stop", "fail", "repeat", "if", "random", "poll", "burst", "parallel",
 ];
 
 impl StepFile {
@@ -100,6 +102,8 @@ impl StepFile {
             EndpointFile::schema_reference(),
             ThinkFile::schema(),
             SetFile::schema(),
+            StopFile::schema(),
+            FailFile::schema(),
             RepeatFile::schema(),
             IfFile::schema(),
             RandomFile::schema(),
@@ -137,6 +141,8 @@ impl Decode for StepFile {
         match kind {
             "think" => ThinkFile::decode(node, findings).map(Self::Think),
             "set" => SetFile::decode(node, findings).map(Self::Set),
+            "stop" => StopFile::decode(node, findings).map(Self::Stop),
+            "fail" => FailFile::decode(node, findings).map(Self::Fail),
             "repeat" => RepeatFile::decode(node, findings).map(Self::Repeat),
             "if" => IfFile::decode(node, findings).map(Self::If),
             "random" => RandomFile::decode(node, findings).map(Self::Random),
@@ -164,6 +170,30 @@ mapping! {
     SetFile {
         /// Names and values, which may be any YAML. Each can use those before it.
         set(required): Pairs<Node>,
+    }
+}
+
+mapping! {
+    /// An early end.
+    StopFile {
+        /// What ends: `flow` ends the innermost flow, which succeeds; `user` ends the virtual user, in the open model only its iteration; `run` ends the load.
+        stop(required): Stop,
+    }
+}
+
+words! {
+    Stop {
+        "flow" => Self::Flow,
+        "user" => Self::User,
+        "run" => Self::Run,
+    }
+}
+
+mapping! {
+    /// A failure.
+    FailFile {
+        /// What has failed, at most 100 characters. Reports count failures by this text as it is written.
+        fail(required): String,
     }
 }
 

@@ -3,6 +3,8 @@
 use crate::support::Perfctl;
 use crate::support::clients::for_each_client;
 use crate::support::recording::{Recording, ok};
+use crate::support::scenario::outcomes;
+use perfctl::metrics::{Cell, Outcome, RunResult};
 
 /// A program with a scenario of these flows, and one user that goes through each iteration `times` times.
 fn flows(server: &Recording, rest: &str, times: u32) -> Perfctl {
@@ -14,6 +16,13 @@ fn flows(server: &Recording, rest: &str, times: u32) -> Perfctl {
         .file("scenarios/default.yaml", text)
         .args(["run", "--profile", "quick", "--seed", "7", "--iterations"])
         .args([times.to_string()])
+}
+
+/// What an endpoint or a flow counts in each phase.
+fn cells<'r>(result: &'r RunResult, name: &str) -> impl Iterator<Item = &'r Cell> {
+    let mut endpoints = result.endpoints.iter();
+    let found = endpoints.find(|one| one.endpoint.name == name);
+    found.unwrap().phases.iter()
 }
 
 for_each_client! {
@@ -91,4 +100,108 @@ fn a_trial_shows_what_steps_set() {
         "{}",
         completed.stdout
     );
+}
+
+#[test]
+fn a_step_ends_its_flow_its_user_or_the_load() {
+    let server = Recording::ok();
+    let rest = r#"
+endpoints: [{name: bye, get: "/bye/{{ user_id }}", weight: 0}, {name: gone, get: "/gone/{{ user_id }}", weight: 0}]
+users:
+  buyer:
+    flows: [buy]
+    on_stop: [bye, {if: user_id == 1, then: {stop: flow}}, gone]
+flows:
+  buy:
+    steps:
+      - {name: a, get: "/a/{{ user_id }}"}
+      - inner
+      - {if: user_id == 1, then: {stop: user}}
+      - {repeat: 5, steps: [{name: b, get: "/b/{{ user_id }}"}, {stop: flow}]}
+      - {name: never, get: /never}
+  inner:
+    steps: [{random: [{steps: {stop: flow}}]}, {name: nor this, get: /never}]
+"#;
+    let completed = flows(&server, rest, 6)
+        .args(["-u", "2"])
+        .expect_status(0)
+        .run();
+    let mut paths = server.paths();
+    paths.sort_unstable();
+    let expected = [
+        "/a/1", "/a/2", "/a/2", "/a/2", "/b/2", "/b/2", "/b/2", "/bye/1", "/bye/2", "/gone/2",
+    ];
+    assert_eq!(paths, expected);
+    let result = completed.result();
+    let totals = result.run.ending.as_ref().unwrap().totals;
+    assert_eq!(totals.stopped_users, 1);
+    let note = "the scenario ended 1 user early";
+    assert!(completed.stdout.contains(note), "{}", completed.stdout);
+    assert_eq!(
+        outcomes(&result),
+        "ok 10",
+        "a flow that is left has not failed"
+    );
+    let buy = cells(&result, "buy").map(|cell| cell.count(|outcome| outcome == Outcome::Ok));
+    assert_eq!(buy.sum::<u64>(), 4);
+
+    let server = Recording::ok();
+    let rest = "flows: {f: {steps: [{name: a, get: /a}, {if: iteration == 3, then: {stop: run}}, {name: b, get: /b}]}}";
+    let text = format!(
+        "host: {}\n{rest}\nprofiles: {{quick: {{stages: [{{users: 1, ramp: 0s, duration: 20s}}]}}}}\n",
+        server.url()
+    );
+    let completed = Perfctl::new()
+        .file("scenarios/default.yaml", text)
+        .args(["run", "--profile", "quick", "--workers", "1"])
+        .expect_status(0)
+        .run();
+    assert_eq!(server.paths(), ["/a", "/b", "/a", "/b", "/a"]);
+    let result = completed.result();
+    assert!(result.run.ending.as_ref().unwrap().stopped_by_scenario);
+    let shown: Vec<&str> = completed.stdout.split_whitespace().collect();
+    let note = "the load was stopped by the scenario after";
+    assert!(shown.join(" ").contains(note), "{}", completed.stdout);
+}
+
+#[test]
+fn a_step_fails_its_flow_with_a_text() {
+    let server = Recording::start(|_, _| ok("{\"left\": 0}"));
+    let rest = r#"
+flows:
+  buy:
+    steps:
+      - {name: a, get: /a, extract: {left: $.left}}
+      - {if: left == 0, then: {fail: "only {{ left }} left"}}
+      - {name: never, get: /never}
+  other: {steps: [{name: b, get: /b}, {fail: sold out}]}
+"#;
+    let completed = flows(&server, rest, 40).run();
+    let result = completed.result();
+    let failures = |name: &str| -> Vec<(String, String)> {
+        let failures = cells(&result, name).flat_map(|cell| cell.failure_counts.iter());
+        let failures = failures.map(|one| {
+            assert_eq!(one.outcome, Outcome::CheckFailed);
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            (text(&one.key), text(&one.example))
+        });
+        failures.collect()
+    };
+    let one = |key: &str, example: &str| vec![(key.to_owned(), example.to_owned())];
+    assert_eq!(failures("buy"), one("only {{ left }} left", "only 0 left"));
+    assert_eq!(failures("other"), one("sold out", "sold out"));
+    assert!(!server.paths().contains(&"/never".to_owned()));
+    assert!(
+        completed.stdout.contains("sold out"),
+        "{}",
+        completed.stdout
+    );
+
+    let server = Recording::ok();
+    let rest = "users: {u: {on_start: [{fail: no account}], endpoints: [{name: a, get: /a}]}}";
+    let completed = flows(&server, rest, 2).run();
+    let shown: Vec<&str> = completed.stdout.split_whitespace().collect();
+    let text = "the load was that much lower; the first: no account";
+    assert!(shown.join(" ").contains(text), "{}", completed.stdout);
+    assert!(server.paths().is_empty());
 }
