@@ -112,7 +112,11 @@ impl Subject {
             }
             Step::Flow { flow, steps, .. } => self == Self::Flow(*flow) || is_in(steps),
             Step::Set(_) | Step::Stop(_) | Step::Fail(_) | Step::Think(_) => false,
-            Step::Repeat { steps, .. } | Step::Each { steps, .. } => is_in(steps),
+            Step::Repeat { steps, .. }
+            | Step::Each { steps, .. }
+            | Step::RepeatBy { steps, .. }
+            | Step::During { steps, .. } => is_in(steps),
+            Step::ParallelEach { request, .. } => self == Self::Endpoint(*request),
             Step::If {
                 then, otherwise, ..
             } => is_in(then) || is_in(otherwise),

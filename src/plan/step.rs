@@ -81,6 +81,34 @@ pub enum Step {
         /// The steps.
         steps: Vec<Step>,
     },
+    /// The steps, a number of times or once for each value of a list, which is filled in when its turn
+    /// comes.
+    RepeatBy {
+        /// The number or the list.
+        over: ListItem,
+        /// The variable that has the value, or the number of the repetition, from 1, as its position in
+        /// the names of the plan.
+        variable: usize,
+        /// Evaluated before each repetition; the step ends when it is false.
+        #[serde(rename = "while", skip_serializing_if = "Option::is_none")]
+        condition: Option<Condition>,
+        /// The steps.
+        steps: Vec<Step>,
+    },
+    /// The steps, again and again for some time.
+    During {
+        /// No repetition starts later than this after the first.
+        #[serde(rename = "time_us", with = "crate::units::micros")]
+        time: Duration,
+        /// The variable that has the number of the repetition, from 1.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        variable: Option<usize>,
+        /// Evaluated before each repetition; the step ends when it is false.
+        #[serde(rename = "while", skip_serializing_if = "Option::is_none")]
+        condition: Option<Condition>,
+        /// The steps.
+        steps: Vec<Step>,
+    },
     /// Some steps or others.
     If {
         /// What decides.
@@ -117,6 +145,15 @@ pub enum Step {
         /// Positions of the endpoints.
         requests: Vec<usize>,
     },
+    /// One request for each value of a list, all at once.
+    ParallelEach {
+        /// The list, which is filled in when its turn comes.
+        over: ListItem,
+        /// The variable that has the value.
+        variable: usize,
+        /// Position of the endpoint.
+        request: usize,
+    },
 }
 
 /// Only the checks: everything else is as in the endpoint it is made from.
@@ -138,14 +175,17 @@ impl Step {
     pub fn first_request(&self) -> Option<usize> {
         match self {
             Self::Request(endpoint) | Self::Poll { endpoint, .. } => Some(*endpoint),
-            Self::Flow { steps, .. } | Self::Repeat { steps, .. } | Self::Each { steps, .. } => {
-                first_request(steps)
-            }
+            Self::Flow { steps, .. }
+            | Self::Repeat { steps, .. }
+            | Self::Each { steps, .. }
+            | Self::RepeatBy { steps, .. }
+            | Self::During { steps, .. } => first_request(steps),
             Self::If {
                 then, otherwise, ..
             } => first_request(then).or_else(|| first_request(otherwise)),
             Self::Random(branches) => branches.iter().find_map(|b| first_request(&b.steps)),
             Self::Parallel { requests, .. } => requests.first().copied(),
+            Self::ParallelEach { request, .. } => Some(*request),
             Self::Set(_) | Self::Stop(_) | Self::Fail(_) | Self::Think(_) => None,
         }
     }
@@ -153,7 +193,11 @@ impl Step {
     /// The lists of steps within it.
     fn lists(&self) -> Vec<&[Step]> {
         match self {
-            Self::Flow { steps, .. } | Self::Repeat { steps, .. } | Self::Each { steps, .. } => {
+            Self::Flow { steps, .. }
+            | Self::Repeat { steps, .. }
+            | Self::Each { steps, .. }
+            | Self::RepeatBy { steps, .. }
+            | Self::During { steps, .. } => {
                 vec![steps]
             }
             Self::If {
@@ -166,7 +210,8 @@ impl Step {
             | Self::Fail(_)
             | Self::Think(_)
             | Self::Poll { .. }
-            | Self::Parallel { .. } => Vec::new(),
+            | Self::Parallel { .. }
+            | Self::ParallelEach { .. } => Vec::new(),
         }
     }
 
@@ -177,14 +222,17 @@ impl Step {
                 true
             }
             Self::Think(_) => false,
-            Self::Flow { steps, .. } | Self::Repeat { steps, .. } | Self::Each { steps, .. } => {
-                has_effect(steps)
-            }
+            Self::Flow { steps, .. }
+            | Self::Repeat { steps, .. }
+            | Self::Each { steps, .. }
+            | Self::RepeatBy { steps, .. }
+            | Self::During { steps, .. } => has_effect(steps),
             Self::If {
                 then, otherwise, ..
             } => has_effect(then) || has_effect(otherwise),
             Self::Random(branches) => branches.iter().any(|b| has_effect(&b.steps)),
             Self::Parallel { requests, .. } => !requests.is_empty(),
+            Self::ParallelEach { .. } => true,
         }
     }
 
@@ -193,14 +241,18 @@ impl Step {
         match self {
             Self::Request(_) | Self::Poll { .. } => 1,
             Self::Set(_) | Self::Stop(_) | Self::Fail(_) | Self::Think(_) => 0,
-            Self::Flow { steps, .. } | Self::Repeat { steps, .. } | Self::Each { steps, .. } => {
-                width(steps)
-            }
+            Self::Flow { steps, .. }
+            | Self::Repeat { steps, .. }
+            | Self::Each { steps, .. }
+            | Self::RepeatBy { steps, .. }
+            | Self::During { steps, .. } => width(steps),
             Self::If {
                 then, otherwise, ..
             } => width(then).max(width(otherwise)),
             Self::Random(branches) => branches.iter().map(|b| width(&b.steps)).max().unwrap_or(0),
             Self::Parallel { times, requests } => *times as usize * requests.len(),
+            // How many it has is not known before the run: as many as a browser would open.
+            Self::ParallelEach { .. } => 6,
         }
     }
 }
@@ -280,6 +332,8 @@ impl ExpectedWork {
                     steps,
                     ..
                 } => self.add(steps, times),
+                Step::RepeatBy { steps, .. } | Step::During { steps, .. } => self.add(steps, times),
+                Step::ParallelEach { request, .. } => self.requests[*request] += times,
                 Step::Repeat {
                     times: n, steps, ..
                 } => self.add(steps, times * f64::from(*n)),

@@ -6,13 +6,15 @@
 //!
 //! Here: what a user may know at each step. Not here: which values a text uses (`names::uses`).
 
+mod missing;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::missing::{By, Missing};
 use super::index::Index;
-use crate::error::Diagnostic;
 use crate::plan::{Condition, ListItem, Step, UserClass};
 use crate::scenario::names::Names;
-use crate::scenario::names::uses::{Inherited, Use, needed_by_template};
+use crate::scenario::names::uses::{Use, needed_by_template};
 use crate::scenario::request::assign;
 use crate::scenario::yaml::findings::{Findings, Span};
 
@@ -61,17 +63,6 @@ fn lists(class: &UserClass) -> impl Iterator<Item = &[Step]> {
 
 fn name(index: &Index<'_>, request: usize) -> Option<String> {
     crate::scenario::request::name(index.requests[request].file)
-}
-
-/// What sets a value.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum By<R> {
-    /// A `repeat`.
-    Repeat,
-    /// A step `set`, or the `variables` of a flow or an endpoint.
-    Set,
-    /// The response to this request.
-    Response(R),
 }
 
 /// What sets values in some steps, requests by name.
@@ -259,6 +250,43 @@ impl<'a> Walk<'a> {
                 self.set([*variable], By::Repeat, known);
                 self.repeat(condition.as_ref(), steps, values.len() > 1, known, goes_on)
             }
+            Step::RepeatBy {
+                over,
+                variable,
+                condition,
+                steps,
+            } => {
+                if self.lacks_for_item(over, known) {
+                    return true;
+                }
+                self.set([*variable], By::Repeat, known);
+                // It may be that there is nothing to repeat.
+                self.repeat(condition.as_ref(), steps, true, known, goes_on);
+                false
+            }
+            Step::During {
+                variable,
+                condition,
+                steps,
+                ..
+            } => {
+                let variable = variable.filter(|variable| self.names.is_set_during_run(*variable));
+                self.set(variable, By::Repeat, known);
+                self.repeat(condition.as_ref(), steps, true, known, goes_on)
+            }
+            Step::ParallelEach {
+                over,
+                variable,
+                request,
+            } => {
+                if self.lacks_for_item(over, known) {
+                    return true;
+                }
+                self.set([*variable], By::Repeat, known);
+                let checks = self.conditions_of(*request, None);
+                self.requests(&[*request], &checks, known);
+                false
+            }
             Step::If {
                 condition,
                 then,
@@ -417,110 +445,6 @@ impl<'a> Walk<'a> {
             (one, None)
         }));
         self.missing.len() > before
-    }
-}
-
-/// What is known of a use without a value.
-#[derive(Default)]
-struct Missing {
-    /// The requests it belongs to, in the order of the run.
-    requests: Vec<String>,
-    /// The classes in which it has none.
-    classes: BTreeSet<String>,
-    /// What sets it in these classes, but too late.
-    setters: BTreeSet<By<String>>,
-}
-
-impl Missing {
-    fn explain(
-        &self,
-        variable: &str,
-        one: &Use,
-        elsewhere: &[String],
-        is_only_class: bool,
-    ) -> Diagnostic {
-        let of_responses = self.setters.iter().filter_map(|by| match by {
-            By::Response(name) => Some(name.as_str()),
-            By::Repeat | By::Set => None,
-        });
-        let of_responses: Vec<&str> = of_responses.collect();
-        let is_assigned = self.setters.contains(&By::Set);
-        let requests = both(self.requests.iter().map(String::as_str));
-        let part = match &one.inherited {
-            Some(Inherited::Header(name)) => Some((
-                format!("the header `{name}` of `defaults`"),
-                format!("`headers: {{{name}: null}}`"),
-            )),
-            Some(Inherited::Auth) => Some((
-                "the `auth` of `defaults`".to_owned(),
-                "`auth: none`".to_owned(),
-            )),
-            None => None,
-        };
-        let message = match (&part, self.setters.is_empty()) {
-            (_, true) => format!("`{variable}` is never set"),
-            (None, false) => format!("`{variable}` is used before it is set"),
-            (Some((part, _)), false) => {
-                format!("{requests} would be sent with {part} before `{variable}` is set")
-            }
-        };
-        let set_by = match of_responses.as_slice() {
-            [] if is_assigned => "only a later `set` or `variables` sets it".to_owned(),
-            [] => "a `repeat` sets it, for its own steps and those after it".to_owned(),
-            [one] if self.requests == [*one] => {
-                format!("only the response to `{one}` itself sets it")
-            }
-            many => format!(
-                "only the response to {} sets it",
-                both(many.iter().copied())
-            ),
-        };
-        let label = match (self.setters.is_empty(), is_only_class) {
-            (false, _) => set_by,
-            (true, true) => "nothing in this run sets it".to_owned(),
-            (true, false) => {
-                let classes = both(self.classes.iter().map(String::as_str));
-                format!("nothing that users of {classes} do sets it")
-            }
-        };
-        let help = match (part, self.setters.is_empty(), elsewhere) {
-            (Some((_, removal)), false, _) => {
-                format!("to send {requests} without it, write {removal} there")
-            }
-            (None, false, _) if of_responses.is_empty() && is_assigned => {
-                "set it in `on_start` or in an earlier step, or give it a first value under `variables`".to_owned()
-            }
-            (None, false, _) if of_responses.is_empty() => {
-                "use it in the steps of the `repeat`, or give it a first value under `variables`".to_owned()
-            }
-            // A condition can ask.
-            (None, false, _) if self.requests.is_empty() => format!(
-                "extract it in `on_start` or in an earlier step, or ask whether there is one: `{variable} is defined`"
-            ),
-            (None, false, _) => {
-                "extract it in `on_start` or in an earlier step, or give it a first value under `variables`".to_owned()
-            }
-            (_, true, []) => {
-                "use it in the steps of its `repeat`, or give it a first value under `variables`".to_owned()
-            }
-            (_, true, some) => {
-                let some = both(some.iter().map(String::as_str));
-                match is_only_class {
-                    true => format!("{some} would: check tags and weights, or run it in `on_start`"),
-                    false => format!("{some} would: run it in the `on_start` of these users"),
-                }
-            }
-        };
-        Diagnostic::new(message).label(label).help(help)
-    }
-}
-
-/// `` `a`, `b` and `c` ``.
-fn both<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let quoted: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-    match quoted.as_slice() {
-        [start @ .., last] if !start.is_empty() => format!("{} and {last}", start.join(", ")),
-        all => all.concat(),
     }
 }
 

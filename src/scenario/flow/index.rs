@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::{Diagnostic, did_you_mean};
 use crate::plan::Endpoint;
 use crate::scenario::keys::endpoint::EndpointFile;
-use crate::scenario::keys::flow::{FlowFile, Repetitions, RequestFile, StepFile, StepsFile};
+use crate::scenario::keys::flow::{FlowFile, Lanes, Repetitions, RequestFile, StepFile, StepsFile};
 use crate::scenario::keys::scenario::{IncludedFile, ScenarioFile};
 use crate::scenario::keys::user::TaskFile;
 use crate::scenario::names::uses::Use;
@@ -234,8 +234,15 @@ impl<'a> Index<'a> {
                 StepFile::Repeat(file) => {
                     self.items.extend(file.variable.get());
                     let times = file.repeat.get().map(|times| &times.value);
-                    let is_list = matches!(times, Some(Repetitions::Values(_)));
+                    let is_list = matches!(
+                        times,
+                        Some(Repetitions::Values(_) | Repetitions::Computed(_))
+                    );
                     self.has_items |= is_list && file.variable.is_missing();
+                    self.add_requests_of(file.steps.get(), findings);
+                }
+                StepFile::During(file) => {
+                    self.items.extend(file.variable.get());
                     self.add_requests_of(file.steps.get(), findings);
                 }
                 StepFile::If(file) => {
@@ -256,9 +263,14 @@ impl<'a> Index<'a> {
                     }
                 }
                 StepFile::Parallel(file) => {
-                    for request in file.parallel.get().map_or(&[][..], |list| &list.value) {
+                    let lanes = file.parallel.get().map(|lanes| &lanes.value);
+                    for request in lanes.map_or(&[][..], Lanes::requests) {
                         self.add_own(Some(&request.value), findings);
                     }
+                    self.items.extend(file.variable.get());
+                    let is_list = matches!(lanes, Some(Lanes::Computed(_)));
+                    self.has_items |= is_list && file.variable.is_missing();
+                    self.add_own(file.request.get().map(|one| &one.value.value), findings);
                 }
             }
         }
@@ -343,6 +355,10 @@ impl<'a> Index<'a> {
                     let mut inner = file.steps.get().into_iter();
                     inner.any(|steps| self.has_unseen_request(steps, seen))
                 }
+                StepFile::During(file) => {
+                    let mut inner = file.steps.get().into_iter();
+                    inner.any(|steps| self.has_unseen_request(steps, seen))
+                }
                 StepFile::If(file) => {
                     let mut inner = [&file.then, &file.otherwise]
                         .into_iter()
@@ -405,10 +421,16 @@ fn collect_names<'a>(steps: &'a StepsFile, names: &mut Vec<&'a str>) {
                 names.extend(requests.iter().filter_map(name));
             }
             StepFile::Parallel(file) => {
-                let requests = file.parallel.get().map_or(&[][..], |list| &list.value);
+                let lanes = file.parallel.get().map(|lanes| &lanes.value);
+                let requests = lanes.map_or(&[][..], Lanes::requests);
                 names.extend(requests.iter().filter_map(name));
+                names.extend(file.request.get().and_then(|one| name(&one.value)));
             }
             StepFile::Repeat(file) => {
+                let inner = file.steps.get().into_iter();
+                inner.for_each(|steps| collect_names(steps, names));
+            }
+            StepFile::During(file) => {
                 let inner = file.steps.get().into_iter();
                 inner.for_each(|steps| collect_names(steps, names));
             }

@@ -9,13 +9,14 @@ use super::index::{EntryId, Index};
 use crate::error::Diagnostic;
 use crate::plan::{Branch, Escape, Step, first_request, has_effect};
 use crate::scenario::keys::flow::{
-    BranchFile, BurstFile, FailFile, IfFile, OnError, ParallelFile, PollFile, RandomFile,
-    RepeatFile, Repetitions, RequestFile, StepFile, StepsFile,
+    BranchFile, BurstFile, FailFile, IfFile, Lanes, OnError, ParallelFile, PollFile, RandomFile,
+    RequestFile, StepFile, StepsFile,
 };
 use crate::scenario::names::Names;
 use crate::scenario::request::{assign, checks};
 use crate::scenario::yaml::decode::{At, Field, OneOrMany};
 use crate::scenario::yaml::findings::{Findings, Span};
+use crate::scenario::yaml::tree::Node;
 
 /// Most steps of all flows and classes, named ones put where they are used.
 const MAX_STEPS: usize = 10_000;
@@ -47,7 +48,7 @@ impl TagFilter<'_> {
 /// Compiles steps.
 pub(crate) struct StepCompiler<'a> {
     index: &'a Index<'a>,
-    names: &'a Names<'a>,
+    pub(super) names: &'a Names<'a>,
     filter: TagFilter<'a>,
     /// The flows and named steps around the current step.
     within: Vec<EntryId>,
@@ -126,6 +127,7 @@ impl<'a> StepCompiler<'a> {
             StepFile::Stop(file) => file.stop.copied().map(Step::Stop),
             StepFile::Fail(file) => self.failure(file, findings),
             StepFile::Repeat(repeat) => self.repeat(repeat, tags, findings),
+            StepFile::During(file) => self.during(file, tags, findings),
             StepFile::If(file) => self.condition(file, tags, findings),
             StepFile::Random(random) => self.random(random, tags, findings),
             StepFile::Poll(poll) => self.poll(poll, tags, findings),
@@ -208,51 +210,6 @@ impl<'a> StepCompiler<'a> {
         Some(Step::Fail(template))
     }
 
-    fn repeat(
-        &mut self,
-        file: &RepeatFile,
-        tags: &[String],
-        findings: &mut Findings,
-    ) -> Option<Step> {
-        let steps = self.steps(file.steps.get(), &joined(tags, &file.tags), findings);
-        let condition = match file.condition.get() {
-            Some(text) => Some(self.names.condition(&text.value, findings)?),
-            None => None,
-        };
-        let step = match &file.repeat.get()?.value {
-            Repetitions::Count(0) => {
-                let at = file.repeat.get().map(|times| times.at);
-                findings.report(at, Diagnostic::new("`repeat` must be at least 1"));
-                return None;
-            }
-            Repetitions::Count(times) => Step::Repeat {
-                times: *times,
-                variable: (file.variable.get()).and_then(|name| self.names.changing(name)),
-                condition,
-                steps,
-            },
-            Repetitions::Values(values) => {
-                if values.is_empty() {
-                    let at = file.repeat.get().map(|times| times.at);
-                    findings.report(at, Diagnostic::new("the list is empty"));
-                    return None;
-                }
-                let name = file.variable.get().map_or(ITEM, |name| &name.value);
-                Step::Each {
-                    // A name that cannot be one was reported.
-                    variable: self.names.changing(name)?,
-                    values: values
-                        .iter()
-                        .map(|value| assign::item(value, self.names, findings))
-                        .collect(),
-                    condition,
-                    steps,
-                }
-            }
-        };
-        step.has_effect().then_some(step)
-    }
-
     fn condition(
         &mut self,
         file: &IfFile,
@@ -270,10 +227,12 @@ impl<'a> StepCompiler<'a> {
             then,
             otherwise,
         };
-        // Only to wait on a condition is something; what the tags leave nothing of is not.
-        let mut files = [&file.then, &file.otherwise]
-            .into_iter()
-            .filter_map(Field::get);
+        self.left_of(step, &[&file.then, &file.otherwise])
+    }
+
+    /// A step with these lists, unless the tags leave nothing of it. Only to wait is something.
+    pub(super) fn left_of(&self, step: Step, lists: &[&Field<StepsFile>]) -> Option<Step> {
+        let mut files = lists.iter().filter_map(|list| list.get());
         let is_left = step.has_effect() || !files.any(|steps| self.index.has_request(steps));
         is_left.then_some(step)
     }
@@ -357,14 +316,53 @@ impl<'a> StepCompiler<'a> {
         tags: &[String],
         findings: &mut Findings,
     ) -> Option<Step> {
-        let requests = file.parallel.get().map_or(&[][..], |list| &list.value);
-        self.at_once(
-            1,
-            requests,
-            file.parallel.key(),
-            &joined(tags, &file.tags),
-            findings,
-        )
+        let tags = joined(tags, &file.tags);
+        let lanes = file.parallel.get()?;
+        match &lanes.value {
+            Lanes::Computed(list) => self.parallel_each(file, (list, lanes.at), &tags, findings),
+            Lanes::Requests(requests) => {
+                for (key, name) in [
+                    (file.variable.key(), "variable"),
+                    (file.request.key(), "request"),
+                ] {
+                    if let Some(key) = key {
+                        let message = format!("`{name}` has no effect beside a list of requests");
+                        let help =
+                            "to send one request for each value, write `parallel: \"{{ urls }}\"`";
+                        findings.report(Some(key), Diagnostic::new(message).help(help));
+                    }
+                }
+                self.at_once(1, requests, file.parallel.key(), &tags, findings)
+            }
+        }
+    }
+
+    fn parallel_each(
+        &mut self,
+        file: &ParallelFile,
+        (list, at): (&Node, Span),
+        tags: &[String],
+        findings: &mut Findings,
+    ) -> Option<Step> {
+        let over = assign::item(list, self.names, findings);
+        let Some(request) = file.request.get() else {
+            if file.request.is_missing() {
+                let diagnostic = Diagnostic::new("the request to send for each item is missing")
+                    .help("add `request: {get: \"{{ item }}\"}`");
+                findings.report(Some(at), diagnostic);
+            }
+            return None;
+        };
+        let request = self.request(request, findings)?;
+        let name = file.variable.get().map_or(ITEM, |name| &name.value);
+        // A name that cannot be one was reported.
+        let variable = self.names.changing(name)?;
+        let step = Step::ParallelEach {
+            over,
+            variable,
+            request,
+        };
+        self.runs(request, tags).then_some(step)
     }
 
     fn at_once(

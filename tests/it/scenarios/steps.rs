@@ -27,6 +27,8 @@ fn cells<'r>(result: &'r RunResult, name: &str) -> impl Iterator<Item = &'r Cell
 
 for_each_client! {
     one_value_is_sent_in_several_places
+    loops_have_the_length_that_their_values_say
+    a_loop_over_something_else_fails_its_flow
 }
 
 fn one_value_is_sent_in_several_places() {
@@ -204,4 +206,93 @@ flows:
     let text = "the load was that much lower; the first: no account";
     assert!(shown.join(" ").contains(text), "{}", completed.stdout);
     assert!(server.paths().is_empty());
+}
+
+fn loops_have_the_length_that_their_values_say() {
+    let server = Recording::start(|seen, _| match seen.path() {
+        "/list" => ok("{\"items\": [\"x\", \"y\"], \"count\": 3, \"none\": [], \"text\": \"2\"}"),
+        _ => ok(""),
+    });
+    let rest = r#"
+flows:
+  f:
+    steps:
+      - {name: list, get: /list, extract: {items: $.items, count: $.count, none: $.none, text: $.text}}
+      - {repeat: "{{ items }}", steps: {name: item, get: "/item/{{ item }}"}}
+      - {repeat: "{{ items[:1] }}", variable: one, steps: {name: one, get: "/one/{{ one }}"}}
+      - {repeat: "{{ count - 1 }}", variable: n, steps: {name: n, get: "/n/{{ n }}"}}
+      - {repeat: "{{ text }}", while: item < 2, steps: {name: text, get: "/text/{{ item }}"}}
+      - {repeat: "{{ none }}", steps: {name: never, get: /never}}
+      - {repeat: "{{ 0 }}", steps: never}
+      - parallel: "{{ items }}"
+        variable: url
+        request: {name: part, get: "/part/{{ url }}/{{ key }}", variables: {key: "{{ url }}!"}}
+      - {parallel: "{{ none }}", request: never}
+      - {during: 150ms, variable: turn, while: turn <= 2, steps: {name: during, get: "/during/{{ turn }}"}}
+      - {during: 30ms, steps: [{think: 20ms}, {name: some, get: /some}]}
+      - {name: end, get: "/end/{{ url }}/{{ n }}"}
+"#;
+    flows(&server, rest, 1).expect_status(0).run();
+    let mut paths = server.paths();
+    paths[7..9].sort_unstable();
+    let some = paths.iter().filter(|path| *path == "/some").count();
+    assert!((1..=2).contains(&some), "{paths:?}");
+    paths.retain(|path| path != "/some");
+    let expected = [
+        "/list",
+        "/item/x",
+        "/item/y",
+        "/one/x",
+        "/n/1",
+        "/n/2",
+        "/text/1",
+        "/part/x/x%21",
+        "/part/y/y%21",
+        "/during/1",
+        "/during/2",
+        "/end/y/2",
+    ];
+    assert_eq!(paths, expected);
+}
+
+fn a_loop_over_something_else_fails_its_flow() {
+    let values = format!(
+        "{{\"minus\": -1, \"half\": 1.5, \"map\": {{}}, \"all\": {:?}}}",
+        [0; 1001]
+    );
+    let server = Recording::start(move |_, _| ok(&values));
+    let rest = r#"
+users:
+  u:
+    on_start: {name: a, get: /a, extract: {minus: $.minus, half: $.half, map: $.map, all: $.all}}
+    flows: [minus, half, map, many, single, crowd]
+flows:
+  minus: {steps: [{repeat: "{{ minus }}", steps: {name: never, get: /never}}]}
+  half: {steps: [{repeat: "{{ half }}", steps: never}]}
+  map: {steps: [{repeat: "{{ map }}", steps: never}]}
+  many: {steps: [{repeat: "{{ 1000001 }}", steps: never}]}
+  single: {steps: [{parallel: "{{ minus }}", request: never}]}
+  crowd: {steps: [{parallel: "{{ all }}", request: never}]}
+"#;
+    let completed = flows(&server, rest, 60).run();
+    let result = completed.result();
+    assert_eq!(server.paths(), ["/a"]);
+    for (flow, part) in [
+        (
+            "minus",
+            "`repeat` needs a whole number from 0 to 1000000 or a list, and this is none: -1",
+        ),
+        ("half", "none: 1.5"),
+        ("map", "none: {}"),
+        ("many", "none: 1000001"),
+        ("single", "`parallel` needs a list, and this is none: -1"),
+        ("crowd", "at most 1000 requests at once"),
+    ] {
+        let failures = cells(&result, flow).flat_map(|cell| cell.failure_counts.iter());
+        let texts: Vec<&str> = failures.filter_map(|one| one.example.as_deref()).collect();
+        assert!(
+            texts.iter().any(|text| text.contains(part)),
+            "{flow}: {texts:?}"
+        );
+    }
 }
