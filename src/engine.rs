@@ -122,7 +122,8 @@ where
     let mut stop_requests = stopper.0.subscribe();
     let mut pending = PendingTicks::new(count);
     let mut sampler = Sampler::new(Machine::this());
-    let mut out_of_data = false;
+    let (mut out_of_data, mut stopped) = (false, false);
+    let mut failed_start = None;
     let mut panic = None;
     let mut dead_worker = None;
     loop {
@@ -136,11 +137,15 @@ where
         match message {
             Some(WorkerMessage::Tick(shard, mut tick)) => {
                 out_of_data |= tick.out_of_data;
+                stopped |= tick.stopped;
+                failed_start = failed_start.or(tick.failed_start.take());
                 panic = panic.or(tick.panic.take());
                 pending.tick(shard, tick);
             }
             Some(WorkerMessage::Done(shard, mut tick, finish)) => {
                 out_of_data |= tick.out_of_data;
+                stopped |= tick.stopped;
+                failed_start = failed_start.or(tick.failed_start.take());
                 panic = panic.or(tick.panic.take());
                 pending.done(shard, tick, finish);
             }
@@ -152,7 +157,7 @@ where
                 return Err(Error::WorkerDied("it ended without a message".to_owned()));
             }
         }
-        let is_over = out_of_data || dead_worker.is_some();
+        let is_over = out_of_data || stopped || dead_worker.is_some();
         if is_over && *command.borrow() == WorkerCommand::Start(epoch) {
             command.send_replace(WorkerCommand::Stop(Instant::now()));
         }
@@ -174,6 +179,8 @@ where
     Ok(Ending {
         signal,
         out_of_data,
+        stopped_by_scenario: stopped,
+        failed_start,
         panic,
         dead_worker,
         stopped_at_us: since(last(|f| f.stopped_at).unwrap_or(epoch)),

@@ -18,6 +18,7 @@ mod user_class;
 mod value;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -31,12 +32,13 @@ pub use request::endpoint::{Endpoint, Header, Method, is_secret_header};
 pub use request::extract::{Extraction, ExtractionSource, Pick};
 pub use request::target::{check_target, encoded_target, has_dot_segments, push_written};
 pub use slo::{Direction, Metric, Percentile, Slo, SloScope};
-pub use step::{Branch, ExpectedWork, Flow, ListItem, Step, first_request};
+pub use step::{Branch, ExpectedWork, Flow, Step, Stop, first_request, has_effect};
 pub use think_time::ThinkTime;
 pub use transport::{
     Authorities, ClientChoice, ConnectTo, HttpChoice, Identity, Proxy, Tls, Transport, Wire,
 };
 pub use user_class::{Task, UserClass};
+pub use value::assignment::{Assignment, ListItem};
 pub use value::data::{
     DataError, DataFormat, Feeder, OnEnd, Per, Row, RowOrder, Rows, Turn, separator_name,
 };
@@ -46,6 +48,9 @@ pub use value::expression::{Condition, Expression, Input, InputName};
 pub use value::scope::Scope;
 pub use value::secrets::Secrets;
 pub use value::template::{Slot, Template, TemplatePart};
+
+/// Most texts of failing steps that are told apart.
+const MAX_FAILURE_TEXTS: usize = 200;
 
 /// A resolved run. Shared by all workers behind an `Arc`.
 #[derive(Debug, Clone, Serialize)]
@@ -190,6 +195,18 @@ impl Plan {
         endpoints
             .map(|endpoint| endpoint.checks.iter().map(Check::name).collect())
             .collect()
+    }
+
+    /// The texts of the steps that fail, as written, each once. Failures of a flow by a step whose text is
+    /// not among them have no name.
+    pub fn failure_texts(&self) -> Vec<Arc<str>> {
+        let mut texts = Vec::new();
+        for class in &self.classes {
+            let tasks = class.tasks.iter().map(|task| task.steps.as_slice());
+            let lists = tasks.chain([class.on_start.as_slice(), &class.on_stop]);
+            lists.for_each(|steps| step::add_failures(steps, MAX_FAILURE_TEXTS, &mut texts));
+        }
+        texts
     }
 
     /// What an iteration of a class does on average, and how long it waits at least: its think time and

@@ -15,6 +15,7 @@ mod conditions;
 
 fn endpoint(checks: Vec<Check>) -> Endpoint {
     Endpoint {
+        variables: Vec::new(),
         name: "x".into(),
         method: Method::Get,
         url: Template::literal("/"),

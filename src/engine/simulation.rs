@@ -31,9 +31,12 @@ pub async fn simulate<C: Client + 'static>(
     let command = watch::Sender::new(WorkerCommand::Start(epoch));
     let client = Rc::new(client);
     let (mut totals, mut out_of_data) = (Totals::default(), false);
-    let mut on_tick = |tick: Tick| {
+    let (mut stopped, mut failed_start) = (false, None);
+    let mut on_tick = |mut tick: Tick| {
         totals = tick.totals;
         out_of_data |= tick.out_of_data;
+        stopped |= tick.stopped;
+        failed_start = failed_start.take().or(tick.failed_start.take());
         each_second(tick);
     };
     let commands = command.subscribe();
@@ -60,6 +63,8 @@ pub async fn simulate<C: Client + 'static>(
     Ending {
         signal: None,
         out_of_data,
+        stopped_by_scenario: stopped,
+        failed_start,
         panic: None,
         dead_worker: None,
         stopped_at_us: since(finish.stopped_at),

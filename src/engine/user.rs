@@ -36,7 +36,7 @@ use step_error::StepError;
 use think_clock::ThinkClock;
 use trial::event::TrialEvent;
 use values::{RenderError, Values};
-use worker_state::WorkerState;
+use worker_state::{EarlyEnd, WorkerState};
 
 /// One virtual user.
 pub(super) struct User<C: Client> {
@@ -50,8 +50,10 @@ pub(super) struct User<C: Client> {
     values: Values,
     /// How many requests it has sent or tried to send.
     requests: u64,
-    /// Its data has no more rows, so it must end.
+    /// Its data has no more rows, or a step ends it.
     is_done: bool,
+    /// A step ends the flow around it.
+    is_leaving: bool,
     /// How it waits after its last task.
     think_time: ThinkTime,
     clock: Rc<ThinkClock>,
@@ -70,11 +72,12 @@ impl<C: Client> User<C> {
             lanes: Vec::new(),
             requests: 0,
             is_done: false,
+            is_leaving: false,
             clock: Rc::default(),
         }
     }
 
-    /// Whether it must end because its data has no more rows.
+    /// Whether it must end because its data has no more rows or a step says so.
     pub(super) fn is_done(&self) -> bool {
         self.is_done
     }
@@ -209,6 +212,9 @@ impl<C: Client> User<C> {
     fn render(&mut self, index: usize) -> Result<Rendered, RenderError> {
         let endpoint = &self.state.plan.endpoints[index];
         self.values.check()?;
+        if !endpoint.variables.is_empty() {
+            self.values.assign(&endpoint.variables)?;
+        }
         let mut scope = self.values.scope();
         let mut fill = |template: &Template| {
             if template.as_constant().is_some() {
@@ -286,7 +292,7 @@ impl<C: Client> User<C> {
     fn end_for(&mut self, end: Option<OnEnd>) {
         self.is_done |= end.is_some();
         if end == Some(OnEnd::StopRun) {
-            self.state.end_for_data();
+            self.state.end_early(EarlyEnd::OutOfData);
         }
     }
 

@@ -14,7 +14,7 @@ use super::message::{Finish, WorkerCommand, WorkerMessage};
 use super::panics;
 use super::schedule::timer::Timer;
 use super::user::trial::event::TrialEvent;
-use super::user::worker_state::WorkerState;
+use super::user::worker_state::{EarlyEnd, WorkerState};
 use super::{closed, open};
 use crate::error::Error;
 use crate::metrics::{Recorder, Tick};
@@ -89,8 +89,8 @@ pub(super) async fn work<C: Client + 'static>(
     let load = async {
         let stopped_at = {
             let drive = drive(client, &state, shard, timer, &halt, &mut tasks);
-            let out_of_data = state.out_of_data();
-            supervise(drive, out_of_data, commands, &halt, epoch, &plan.load).await
+            let ended = state.ended_early();
+            supervise(drive, ended, commands, &halt, epoch, &plan.load).await
         };
         while let Some(ended) = tasks.try_join_next() {
             panics::count(ended, &state.recorder);
@@ -115,7 +115,8 @@ pub(super) async fn work<C: Client + 'static>(
 fn tick(state: &WorkerState) -> Tick {
     Tick {
         health: state.meter.take(),
-        out_of_data: state.is_out_of_data(),
+        out_of_data: state.early_end() == Some(EarlyEnd::OutOfData),
+        stopped: state.early_end() == Some(EarlyEnd::Stopped),
         ..state.recorder.take()
     }
 }
@@ -137,11 +138,11 @@ async fn drive<C: Client + 'static>(
 }
 
 /// Runs the load until its end, until its iterations are done, until the worker is told to stop, or
-/// until it runs out of data; then waits for at most the stop timeout. Returns when the worker stopped
+/// until a user ends it; then waits for at most the stop timeout. Returns when the worker stopped
 /// starting requests.
 async fn supervise(
     drive: impl Future<Output = ()>,
-    out_of_data: impl Future<Output = ()>,
+    ended_early: impl Future<Output = ()>,
     mut commands: watch::Receiver<WorkerCommand>,
     halt: &Halt,
     epoch: Instant,
@@ -159,7 +160,7 @@ async fn supervise(
             _ => std::future::pending().await,
         }
     };
-    tokio::pin!(drive, told, out_of_data);
+    tokio::pin!(drive, told, ended_early);
     let mut is_through = false;
     let stopped_at = loop {
         tokio::select! {
@@ -173,7 +174,7 @@ async fn supervise(
             }
             () = sleep_until(end) => break end,
             at = &mut told => break at.min(Instant::now()),
-            () = &mut out_of_data => break Instant::now().min(end),
+            () = &mut ended_early => break Instant::now().min(end),
         }
     };
     halt.halt(stopped_at);

@@ -1,7 +1,5 @@
 //! The verdict: passed, failed, inconclusive or INVALID, and its exit code.
 
-use std::time::Duration;
-
 use super::breakdown::{self, Breakdown, BreakdownKind};
 use super::change::{Change, Finding};
 use super::criterion::{Criterion, CriterionKind};
@@ -9,7 +7,7 @@ use super::policy::Policy;
 use crate::error::Exit;
 use crate::metrics::{Outcome, RunResult, Window};
 use crate::plan::{Metric, SloScope};
-use crate::units::{format_count, format_counted, format_duration};
+use crate::units::{format_count, format_counted};
 
 /// The verdict on a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -210,25 +208,12 @@ fn is_disturbed(result: &RunResult) -> bool {
 
 /// That the run ended before its time, if so: `stopped after 7s of 20s`.
 fn stopped_early(result: &RunResult) -> Option<String> {
-    let load = &result.run.load;
     let Some(ending) = &result.run.ending else {
         let text = "perfctl was killed during the run; the last second may be missing";
         return Some(text.into());
     };
     ending.signal?;
-    let unit_us = match ending.stopped_at_us {
-        0..1_000_000 => 1_000,
-        _ => 100_000,
-    };
-    let after = Duration::from_micros(ending.stopped_at_us / unit_us * unit_us);
-    let after = format_duration(after);
-    Some(match load.iterations {
-        Some(iterations) => format!(
-            "stopped after {after}, before its {} were done",
-            format_counted(iterations, "iteration")
-        ),
-        None => format!("stopped after {after} of {}", format_duration(load.total())),
-    })
+    Some(format!("stopped {}", result.stopped_after()?))
 }
 
 fn describe_miss(criterion: &Criterion) -> String {

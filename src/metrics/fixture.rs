@@ -171,6 +171,8 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         dead_worker: None,
         signal: None,
         out_of_data: false,
+        stopped_by_scenario: false,
+        failed_start: None,
         stopped_at_us: end_us,
         drained_at_us: end_us + 10_000,
         totals: Totals {
@@ -180,6 +182,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
             dropped_late_measured: 0,
             failed_starts: 0,
             failed_starts_measured: 0,
+            stopped_users: 0,
             panics: 0,
         },
     }));

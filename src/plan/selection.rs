@@ -111,8 +111,12 @@ impl Subject {
                 self == Self::Endpoint(*endpoint)
             }
             Step::Flow { flow, steps, .. } => self == Self::Flow(*flow) || is_in(steps),
-            Step::Think(_) => false,
-            Step::Repeat { steps, .. } | Step::Each { steps, .. } => is_in(steps),
+            Step::Set(_) | Step::Stop(_) | Step::Fail(_) | Step::Think(_) => false,
+            Step::Repeat { steps, .. }
+            | Step::Each { steps, .. }
+            | Step::RepeatBy { steps, .. }
+            | Step::During { steps, .. } => is_in(steps),
+            Step::ParallelEach { request, .. } => self == Self::Endpoint(*request),
             Step::If {
                 then, otherwise, ..
             } => is_in(then) || is_in(otherwise),

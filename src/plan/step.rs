@@ -3,13 +3,13 @@
 //! Here: the steps as plain data, and what is known about them without running them. Not here: how they
 //! are written (`scenario`) or carried out (`engine`).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
-use serde_json::Value;
 
 use super::think_time::ThinkTime;
-use super::{Condition, Endpoint, Template};
+use super::{Assignment, Condition, Endpoint, ListItem, Template};
 
 /// Named steps that are measured as one transaction. In samples and results, a flow is known by its
 /// position among the flows, after all endpoints.
@@ -19,14 +19,16 @@ pub struct Flow {
     pub name: String,
 }
 
-/// A value of a list.
-#[derive(Debug, Clone, Serialize)]
-#[serde(untagged)]
-pub enum ListItem {
-    /// Always the same.
-    Known(Value),
-    /// JSON that is filled in when its turn comes.
-    Filled(Template),
+/// What a step ends early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stop {
+    /// The innermost flow around it, which has then succeeded unless a step of it failed.
+    Flow,
+    /// The virtual user; in the open model its iteration.
+    User,
+    /// The load.
+    Run,
 }
 
 /// One thing a virtual user does.
@@ -45,6 +47,12 @@ pub enum Step {
         /// Its steps.
         steps: Vec<Step>,
     },
+    /// Sets variables, one after the other.
+    Set(Vec<Assignment>),
+    /// Ends something early.
+    Stop(Stop),
+    /// Fails, with this text.
+    Fail(Template),
     /// A wait that is not part of the response time of a flow.
     Think(ThinkTime),
     /// The steps, this many times.
@@ -68,6 +76,34 @@ pub enum Step {
         /// The values, in order.
         values: Vec<ListItem>,
         /// Evaluated before each value; the step ends when it is false.
+        #[serde(rename = "while", skip_serializing_if = "Option::is_none")]
+        condition: Option<Condition>,
+        /// The steps.
+        steps: Vec<Step>,
+    },
+    /// The steps, a number of times or once for each value of a list, which is filled in when its turn
+    /// comes.
+    RepeatBy {
+        /// The number or the list.
+        over: ListItem,
+        /// The variable that has the value, or the number of the repetition, from 1, as its position in
+        /// the names of the plan.
+        variable: usize,
+        /// Evaluated before each repetition; the step ends when it is false.
+        #[serde(rename = "while", skip_serializing_if = "Option::is_none")]
+        condition: Option<Condition>,
+        /// The steps.
+        steps: Vec<Step>,
+    },
+    /// The steps, again and again for some time.
+    During {
+        /// No repetition starts later than this after the first.
+        #[serde(rename = "time_us", with = "crate::units::micros")]
+        time: Duration,
+        /// The variable that has the number of the repetition, from 1.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        variable: Option<usize>,
+        /// Evaluated before each repetition; the step ends when it is false.
         #[serde(rename = "while", skip_serializing_if = "Option::is_none")]
         condition: Option<Condition>,
         /// The steps.
@@ -109,6 +145,15 @@ pub enum Step {
         /// Positions of the endpoints.
         requests: Vec<usize>,
     },
+    /// One request for each value of a list, all at once.
+    ParallelEach {
+        /// The list, which is filled in when its turn comes.
+        over: ListItem,
+        /// The variable that has the value.
+        variable: usize,
+        /// Position of the endpoint.
+        request: usize,
+    },
 }
 
 /// Only the checks: everything else is as in the endpoint it is made from.
@@ -130,15 +175,64 @@ impl Step {
     pub fn first_request(&self) -> Option<usize> {
         match self {
             Self::Request(endpoint) | Self::Poll { endpoint, .. } => Some(*endpoint),
-            Self::Flow { steps, .. } | Self::Repeat { steps, .. } | Self::Each { steps, .. } => {
-                first_request(steps)
-            }
+            Self::Flow { steps, .. }
+            | Self::Repeat { steps, .. }
+            | Self::Each { steps, .. }
+            | Self::RepeatBy { steps, .. }
+            | Self::During { steps, .. } => first_request(steps),
             Self::If {
                 then, otherwise, ..
             } => first_request(then).or_else(|| first_request(otherwise)),
             Self::Random(branches) => branches.iter().find_map(|b| first_request(&b.steps)),
             Self::Parallel { requests, .. } => requests.first().copied(),
-            Self::Think(_) => None,
+            Self::ParallelEach { request, .. } => Some(*request),
+            Self::Set(_) | Self::Stop(_) | Self::Fail(_) | Self::Think(_) => None,
+        }
+    }
+
+    /// The lists of steps within it.
+    fn lists(&self) -> Vec<&[Step]> {
+        match self {
+            Self::Flow { steps, .. }
+            | Self::Repeat { steps, .. }
+            | Self::Each { steps, .. }
+            | Self::RepeatBy { steps, .. }
+            | Self::During { steps, .. } => {
+                vec![steps]
+            }
+            Self::If {
+                then, otherwise, ..
+            } => vec![then, otherwise],
+            Self::Random(branches) => branches.iter().map(|one| &one.steps[..]).collect(),
+            Self::Request(_)
+            | Self::Set(_)
+            | Self::Stop(_)
+            | Self::Fail(_)
+            | Self::Think(_)
+            | Self::Poll { .. }
+            | Self::Parallel { .. }
+            | Self::ParallelEach { .. } => Vec::new(),
+        }
+    }
+
+    /// Whether it does anything but wait.
+    pub fn has_effect(&self) -> bool {
+        match self {
+            Self::Request(_) | Self::Poll { .. } | Self::Set(_) | Self::Stop(_) | Self::Fail(_) => {
+                true
+            }
+            Self::Think(_) => false,
+            Self::Flow { steps, .. }
+            | Self::Repeat { steps, .. }
+            | Self::Each { steps, .. }
+            | Self::RepeatBy { steps, .. }
+            | Self::During { steps, .. } => has_effect(steps),
+            Self::If {
+                then, otherwise, ..
+            } => has_effect(then) || has_effect(otherwise),
+            Self::Random(branches) => branches.iter().any(|b| has_effect(&b.steps)),
+            Self::Parallel { requests, .. } => !requests.is_empty(),
+            Self::ParallelEach { .. } => true,
         }
     }
 
@@ -146,15 +240,19 @@ impl Step {
     pub fn width(&self) -> usize {
         match self {
             Self::Request(_) | Self::Poll { .. } => 1,
-            Self::Think(_) => 0,
-            Self::Flow { steps, .. } | Self::Repeat { steps, .. } | Self::Each { steps, .. } => {
-                width(steps)
-            }
+            Self::Set(_) | Self::Stop(_) | Self::Fail(_) | Self::Think(_) => 0,
+            Self::Flow { steps, .. }
+            | Self::Repeat { steps, .. }
+            | Self::Each { steps, .. }
+            | Self::RepeatBy { steps, .. }
+            | Self::During { steps, .. } => width(steps),
             Self::If {
                 then, otherwise, ..
             } => width(then).max(width(otherwise)),
             Self::Random(branches) => branches.iter().map(|b| width(&b.steps)).max().unwrap_or(0),
             Self::Parallel { times, requests } => *times as usize * requests.len(),
+            // How many it has is not known before the run: as many as a browser would open.
+            Self::ParallelEach { .. } => 6,
         }
     }
 }
@@ -162,6 +260,26 @@ impl Step {
 /// The endpoint whose request comes first.
 pub fn first_request(steps: &[Step]) -> Option<usize> {
     steps.iter().find_map(Step::first_request)
+}
+
+/// Whether the steps do anything but wait.
+pub fn has_effect(steps: &[Step]) -> bool {
+    steps.iter().any(Step::has_effect)
+}
+
+/// Adds the texts that steps fail with, as written, each once, as long as there are less than `most`.
+pub(super) fn add_failures(steps: &[Step], most: usize, texts: &mut Vec<Arc<str>>) {
+    for step in steps {
+        if let Step::Fail(text) = step
+            && texts.len() < most
+            && texts.iter().all(|known| known != text.shared_source())
+        {
+            texts.push(text.shared_source().clone());
+        }
+        step.lists()
+            .into_iter()
+            .for_each(|steps| add_failures(steps, most, texts));
+    }
 }
 
 /// How many requests the steps may have in flight at once.
@@ -201,6 +319,7 @@ impl ExpectedWork {
                     self.flows[*flow] += times;
                     self.add(steps, times);
                 }
+                Step::Set(_) | Step::Stop(_) | Step::Fail(_) => {}
                 Step::Think(think) => self.wait_s += times * think.mean().as_secs_f64(),
                 // How often the condition is true is not known before the run: once, like a poll.
                 Step::Repeat {
@@ -213,6 +332,8 @@ impl ExpectedWork {
                     steps,
                     ..
                 } => self.add(steps, times),
+                Step::RepeatBy { steps, .. } | Step::During { steps, .. } => self.add(steps, times),
+                Step::ParallelEach { request, .. } => self.requests[*request] += times,
                 Step::Repeat {
                     times: n, steps, ..
                 } => self.add(steps, times * f64::from(*n)),

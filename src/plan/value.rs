@@ -1,5 +1,6 @@
 //! Values that are filled in: templates, expressions, data, secrets.
 
+pub(super) mod assignment;
 pub(super) mod data;
 pub(super) mod decimal;
 pub(super) mod escape;

@@ -311,7 +311,8 @@ impl PlanCompiler<'_> {
             .get()
             .map_or(&[][..], |pairs| &pairs.0);
         let extracted = (0..index.requests.len()).flat_map(|request| index.extracted_by(request));
-        names.later = extracted.map(str::to_owned).collect();
+        let assigned = index.assigned.iter().map(|key| key.text.as_str());
+        names.later = extracted.chain(assigned).map(str::to_owned).collect();
         names.defining = true;
         for (key, text) in pairs {
             if let Err(message) = names.check_new(&key.text) {
@@ -326,6 +327,12 @@ impl PlanCompiler<'_> {
         for request in &index.requests {
             for name in extract::variables(&request.file.extract, names, self.findings) {
                 names.declare(name);
+            }
+        }
+        for key in &index.assigned {
+            match names.check_new(&key.text) {
+                Ok(()) => drop(names.declare(&key.text)),
+                Err(message) => self.findings.report(Some(key.at), Diagnostic::new(message)),
             }
         }
         for name in &index.items {

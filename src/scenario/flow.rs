@@ -4,6 +4,7 @@ pub(super) mod classes;
 mod data_flow;
 pub(super) mod include;
 pub(super) mod index;
+mod loops;
 pub(super) mod steps;
 #[cfg(test)]
 mod tests;

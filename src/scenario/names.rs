@@ -300,7 +300,7 @@ impl<'a> Names<'a> {
     pub fn unknown(&self, name: &str) -> Diagnostic {
         if self.defining && self.later.contains(name) {
             return Diagnostic::new(format!(
-                "`{name}` comes from a response, but variables are filled in when the user starts"
+                "`{name}` is set during the run, but variables are filled in when the user starts"
             ))
             .help(format!(
                 "use `{{{{ {name} }}}}` in the requests that need it"

@@ -2,6 +2,7 @@
 //!
 //! Not here: bodies (`body`), credentials (`auth`) and conditions on the response (`checks`).
 
+pub(super) mod assign;
 mod auth;
 pub(super) mod body;
 mod body_file;
@@ -115,6 +116,30 @@ impl<'a> RequestDefaults<'a> {
         file: &At<EndpointFile>,
         findings: &mut Findings,
     ) -> Option<(Endpoint, EndpointUrl)> {
+        if file.variables.is_missing() {
+            return self.request(file, findings);
+        }
+        let (variables, uses) = assign::of_endpoint(file, self.names, findings);
+        let compiled = self.request(file, findings);
+        // By then, its own variables are set.
+        let is_own = |one: &Use| variables.iter().any(|own| own.variable == one.variable);
+        let mut rest = self.names.log.take();
+        rest.retain(|one| !is_own(one));
+        self.names.log.add(uses.into_iter().chain(rest));
+        let (endpoint, place) = compiled?;
+        let endpoint = Endpoint {
+            variables,
+            ..endpoint
+        };
+        Some((endpoint, place))
+    }
+
+    /// The same without its variables.
+    fn request(
+        &self,
+        file: &At<EndpointFile>,
+        findings: &mut Findings,
+    ) -> Option<(Endpoint, EndpointUrl)> {
         let request_line = method(file, findings);
         let limits = self.limits.with(
             &file.timeout,
@@ -197,6 +222,7 @@ impl<'a> RequestDefaults<'a> {
         }
         let endpoint = Endpoint {
             name: name(file)?,
+            variables: Vec::new(),
             method,
             url,
             headers,

@@ -124,6 +124,12 @@ impl<'a> TrialPrinter<'a> {
                     }
                 }
             }
+            TrialEvent::Set { values, secrets } => {
+                for (name, value) in values {
+                    let text = set_text(name, value, secrets);
+                    self.labelled("set", PLAIN, &text);
+                }
+            }
             TrialEvent::Exchanged(exchange) => self.exchange(exchange),
             TrialEvent::Unsent {
                 endpoint,

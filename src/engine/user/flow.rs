@@ -1,26 +1,27 @@
 //! How a user carries out steps, and how flows are timed.
 //!
-//! Here: order, repetition, random choice, waits and concurrency of steps. Not here: a single request
-//! (`user`), or which task an iteration runs (`iteration`).
+//! Here: order, random choice and waits; beneath it, repetition (`loops`) and concurrency (`at_once`). Not
+//! here: a single request (`user`), or which task an iteration runs (`iteration`).
+
+mod at_once;
+mod loops;
 
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use rand::RngExt;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::User;
-use super::exchange::Exchange;
 use super::step_error::StepError;
 use super::think_clock::ThinkClock;
 use super::trial::event::TrialEvent;
 use super::trial::told;
 use super::values::RenderError;
-use super::worker_state::WorkerState;
+use super::worker_state::{EarlyEnd, WorkerState};
 use crate::metrics::{FailureTexts, Outcome, Sample};
-use crate::plan::{Branch, Condition, Endpoint, Step};
+use crate::plan::{Assignment, Branch, Endpoint, Step, Stop, Template};
 use crate::protocol::Client;
 use crate::units::as_us;
 
@@ -131,6 +132,7 @@ impl<C: Client> User<C> {
                 let in_flight = FlowInFlight::start(state, clock, *flow, *due);
                 self.state.tell(|| TrialEvent::FlowStarted(*flow));
                 let result = self.steps(steps, due, *goes_on).await;
+                self.is_leaving = false;
                 self.state.tell(|| TrialEvent::FlowEnded {
                     flow: *flow,
                     failure: (result.as_ref().err()).map(|error| told(error, &self.state.plan)),
@@ -138,6 +140,12 @@ impl<C: Client> User<C> {
                 in_flight.end(&result);
                 result
             }
+            Step::Set(assignments) => self.set(assignments).await,
+            Step::Stop(stop) => {
+                self.end(*stop);
+                Ok(())
+            }
+            Step::Fail(text) => Err(self.failure(text).await),
             Step::Think(think) => {
                 let wait = self.wait(*think);
                 if wait.is_zero() {
@@ -150,42 +158,10 @@ impl<C: Client> User<C> {
                 self.clock.stop();
                 Ok(())
             }
-            Step::Repeat {
-                times,
-                variable,
-                condition,
-                steps,
-            } => {
-                let mut result = Ok(());
-                for number in 1..=*times {
-                    if let Some(variable) = variable {
-                        self.values.set(*variable, number.into());
-                    }
-                    let again = (condition.as_ref(), steps.as_slice());
-                    if !self.repetition(again, due, goes_on, &mut result).await? {
-                        break;
-                    }
-                }
-                result
-            }
-            Step::Each {
-                variable,
-                values,
-                condition,
-                steps,
-            } => {
-                let mut result = Ok(());
-                for value in values {
-                    let value = self.values.item(value).await;
-                    let value = value.map_err(|error| self.failed(error))?;
-                    self.values.set(*variable, value);
-                    let again = (condition.as_ref(), steps.as_slice());
-                    if !self.repetition(again, due, goes_on, &mut result).await? {
-                        break;
-                    }
-                }
-                result
-            }
+            Step::Repeat { .. }
+            | Step::Each { .. }
+            | Step::RepeatBy { .. }
+            | Step::During { .. } => self.repeated(step, due, goes_on).await,
             Step::If {
                 condition,
                 then,
@@ -213,42 +189,65 @@ impl<C: Client> User<C> {
                 self.poll(*endpoint, judges, times, due).await
             }
             Step::Parallel { times, requests } => self.parallel(*times, requests, due).await,
+            Step::ParallelEach {
+                over,
+                variable,
+                request,
+            } => self.parallel_each((over, *variable), *request, due).await,
         }
+    }
+
+    fn end(&mut self, stop: Stop) {
+        match stop {
+            Stop::Flow => self.is_leaving = true,
+            Stop::User => {
+                self.is_done = true;
+                if !self.state.is_open() {
+                    self.state.recorder.user_stopped();
+                }
+            }
+            Stop::Run => {
+                self.is_done = true;
+                self.state.end_early(EarlyEnd::Stopped);
+            }
+        }
+    }
+
+    /// The error of a step that fails with this text.
+    async fn failure(&mut self, text: &Template) -> StepError {
+        match self.values.text(text).await {
+            Ok(filled) => {
+                let check = self.state.failure_check(text.shared_source());
+                StepError::of_failure(check, self.values.excerpt(&filled))
+            }
+            Err(error) => self.failed(error),
+        }
+    }
+
+    /// Sets variables one after the other.
+    async fn set(&mut self, assignments: &[Assignment]) -> Result<(), StepError> {
+        // A loop of nothing else must not keep the other users from running.
+        tokio::task::consume_budget().await;
+        for one in assignments {
+            let value = self.values.item(&one.value).await;
+            let value = value.map_err(|error| self.failed(error))?;
+            self.values.set(one.variable, value);
+        }
+        let values = &self.values;
+        self.state.tell(|| TrialEvent::Set {
+            values: values.assigned(assignments),
+            secrets: values.secrets_with(&[]),
+        });
+        Ok(())
     }
 
     /// Whether no further step follows after this result.
     fn is_over(&self, result: &Result<(), StepError>, goes_on: bool) -> bool {
-        self.is_done() || (result.is_err() && !goes_on)
-    }
-
-    /// Runs `steps` once more, if `condition` holds. Returns whether there may be another repetition.
-    async fn repetition(
-        &mut self,
-        (condition, steps): (Option<&Condition>, &[Step]),
-        due: &mut Option<Instant>,
-        goes_on: bool,
-        result: &mut Result<(), StepError>,
-    ) -> Result<bool, StepError> {
-        if !self.repeats(condition).await? {
-            return Ok(false);
-        }
-        let ended = self.steps(steps, due, goes_on).await;
-        if result.is_ok() {
-            *result = ended;
-        }
-        Ok(!self.is_over(result, goes_on))
-    }
-
-    /// Whether the steps run once more.
-    async fn repeats(&mut self, condition: Option<&Condition>) -> Result<bool, StepError> {
-        match condition {
-            Some(condition) => self.holds(condition).await,
-            None => Ok(true),
-        }
+        self.is_done || self.is_leaving || (result.is_err() && !goes_on)
     }
 
     /// The error of a step whose condition or value cannot be evaluated.
-    fn failed(&mut self, error: RenderError) -> StepError {
+    pub(super) fn failed(&mut self, error: RenderError) -> StepError {
         self.end_for(error.end);
         StepError::of_condition(error.outcome, self.values.excerpt(&error.text))
     }
@@ -281,57 +280,5 @@ impl<C: Client> User<C> {
             sleep_until(next).await;
         }
         Ok(())
-    }
-
-    /// Takes all rows and renders all requests before it sends the first one, so that random values do
-    /// not depend on which response comes first. If a row is missing, nothing is sent.
-    async fn parallel(
-        &mut self,
-        times: u32,
-        requests: &[usize],
-        due: &mut Option<Instant>,
-    ) -> Result<(), StepError> {
-        let state = self.state.clone();
-        let due = due.take();
-        for &index in requests {
-            self.take_rows(index, due).await?;
-        }
-        let mut prepared = Vec::new();
-        for _ in 0..times {
-            for &index in requests {
-                prepared.push(self.prepare(index, &state.plan.endpoints[index], due));
-            }
-        }
-        let (mut requests, mut result) = (Vec::new(), Ok(()));
-        for request in prepared {
-            match request {
-                Ok(request) => requests.push(request),
-                Err(error) => result = result.and(Err(error)),
-            }
-        }
-        self.widen(requests.len());
-        let lanes = self.lanes.iter_mut();
-        let sent = lanes.zip(requests).map(|(lane, request)| {
-            let state = &state;
-            async move {
-                let mut exchange = Exchange::start(state, &request, due);
-                exchange.fetch(lane, &request).await;
-                (exchange, request)
-            }
-        });
-        // The extracted values, and the first error, are in the order of the file.
-        let exchanges = join_all(sent).await;
-        // They waited for the same token, at the same time.
-        let waits = exchanges
-            .iter()
-            .map(|(exchange, _)| exchange.in_flight.waited());
-        self.clock.add(waits.min().unwrap_or_default());
-        for (lane, (mut exchange, request)) in exchanges.into_iter().enumerate() {
-            let judged = self.judge(request.endpoint, &exchange);
-            self.keep_failure(&self.lanes[lane], &request, &exchange, &judged);
-            self.observe(request.endpoint, &mut exchange, &judged, false);
-            result = result.and(exchange.settle(judged));
-        }
-        result
     }
 }

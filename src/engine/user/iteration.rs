@@ -31,13 +31,18 @@ impl<C: Client> User<C> {
             return true;
         }
         let arrival_due = *due;
-        let is_ready = self.steps(steps, due, false).await.is_ok();
-        if !is_ready {
+        let ended = self.steps(steps, due, false).await;
+        self.is_leaving = false;
+        if let Err(error) = &ended {
+            if !error.is_of_request() {
+                let text = || error.text(&state.plan);
+                state.recorder.explain_failed_start(text);
+            }
             let due = arrival_due.map(|due| due.saturating_duration_since(state.epoch));
             let is_measured = due.is_some_and(|due| state.is_measured(as_us(due)));
             state.recorder.start_failed(is_measured);
         }
-        is_ready
+        ended.is_ok()
     }
 
     /// What the user does once, after its last iteration.
@@ -45,6 +50,8 @@ impl<C: Client> User<C> {
         let state = self.state.clone();
         let steps = &state.plan.classes[self.class].on_stop;
         if !steps.is_empty() {
+            // It ends, but not before it has done this.
+            self.is_done = false;
             // Failures are recorded, and nothing comes after this.
             let _ = self.steps(steps, &mut None, true).await;
         }
@@ -81,7 +88,11 @@ impl<C: Client> User<C> {
         let before = self.requests;
         let ended = match task.steps.as_slice() {
             [Step::Request(endpoint)] => self.request(*endpoint, due).await,
-            steps => self.steps(steps, &mut due, false).await,
+            steps => {
+                let ended = self.steps(steps, &mut due, false).await;
+                self.is_leaving = false;
+                ended
+            }
         };
         let is_unsent = ended.is_err_and(|error| error.is_unsent()) || self.requests == before;
         if is_unsent && !is_scheduled && !self.is_done {

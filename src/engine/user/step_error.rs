@@ -25,6 +25,8 @@ enum Cause {
     Poll(usize, Duration),
     /// The evaluation of a condition, with this text.
     Condition(String),
+    /// A step `fail`, which a flow counts as this check, with its text.
+    Fail(u8, String),
 }
 
 impl StepError {
@@ -60,6 +62,14 @@ impl StepError {
         }
     }
 
+    /// A step fails with a text. A flow counts it as this check. `text` holds no secrets.
+    pub(super) fn of_failure(check: u8, text: String) -> Self {
+        Self {
+            outcome: Outcome::CheckFailed,
+            cause: Cause::Fail(check, text),
+        }
+    }
+
     /// Whether nothing was sent.
     pub(super) fn is_unsent(&self) -> bool {
         matches!(self.cause, Cause::Unsent(_) | Cause::Condition(_))
@@ -67,16 +77,17 @@ impl StepError {
 
     /// Whether a request failed, which counts for itself.
     pub(super) fn is_of_request(&self) -> bool {
-        self.flow_check().is_none()
+        matches!(self.cause, Cause::Request(_) | Cause::Unsent(_))
     }
 
-    /// For a flow that fails with it: its position in [`FLOW_CHECKS`](crate::metrics::FLOW_CHECKS);
-    /// `None` for that of a request.
+    /// For a flow that fails with it: its position in [`FLOW_CHECKS`](crate::metrics::FLOW_CHECKS)
+    /// or behind them; `None` for that of a request.
     pub(super) fn flow_check(&self) -> Option<u8> {
         match self.cause {
             Cause::Request(_) | Cause::Unsent(_) => None,
             Cause::Poll(..) => Some(0),
             Cause::Condition(_) => Some(1),
+            Cause::Fail(check, _) => Some(check),
         }
     }
 
@@ -91,7 +102,7 @@ impl StepError {
                 let (name, timeout) = (plan.subject(*endpoint), format_duration(*timeout));
                 format!("no response to the poll of `{name}` matched `until` within {timeout}")
             }
-            Cause::Condition(text) => text.clone(),
+            Cause::Condition(text) | Cause::Fail(_, text) => text.clone(),
         }
     }
 }

@@ -35,7 +35,7 @@ pub async fn try_out<C: Client>(plan: &Arc<Plan>, client: C, mut on_event: impl 
             // Each class has a user of its own, as the first users of a run.
             let mut user = User::new(state.clone(), client.clone(), class as u64, class);
             user.try_out().await;
-            if state.is_out_of_data() {
+            if state.early_end().is_some() {
                 break;
             }
         }
@@ -86,7 +86,9 @@ impl<C: Client> User<C> {
         let state = self.state.clone();
         state.tell(|| TrialEvent::PartStarted(part));
         let goes_on = part == TrialPart::OnStop;
+        self.is_done &= !goes_on;
         let failure = self.steps(steps, &mut None, goes_on).await.err();
+        self.is_leaving = false;
         let has_failed = failure.is_some();
         state.tell(|| TrialEvent::PartEnded {
             part,
@@ -119,10 +121,10 @@ impl<C: Client> User<C> {
         let duration = exchange.elapsed();
         let response = &mut exchange.response;
         let secrets = self.values.secrets_with(&response.credentials);
-        let extracted = match result.outcome {
-            Outcome::Ok => self.values.extracted(endpoint),
-            _ => Vec::new(),
-        };
+        let mut extracted = self.values.assigned(&endpoint.variables);
+        if result.outcome == Outcome::Ok {
+            extracted.extend(self.values.extracted(endpoint));
+        }
         let event = TrialExchange {
             endpoint: usize::from(exchange.in_flight.endpoint),
             started: exchange.in_flight.started(),

@@ -17,8 +17,8 @@ use serde_json::Value;
 use crate::check::{self, CheckResult};
 use crate::metrics::Outcome;
 use crate::plan::{
-    Check, Condition, Endpoint, ListItem, Model, OnEnd, Per, Plan, Row, RowOrder, Scope, Secrets,
-    Turn, is_secret_header,
+    Assignment, Check, Condition, Endpoint, ListItem, Model, OnEnd, Per, Plan, Row, RowOrder,
+    Scope, Secrets, Template, Turn, is_secret_header,
 };
 use crate::protocol::Response;
 
@@ -361,16 +361,57 @@ impl Values {
         self.variables[variable] = Some(value);
     }
 
+    /// The text of a template.
+    ///
+    /// # Errors
+    /// Why it cannot be filled in.
+    pub(super) async fn text(&mut self, template: &Template) -> Result<String, RenderError> {
+        let data = self.data_of(template.variables());
+        self.take_rows(&data).await?;
+        let mut text = String::new();
+        template.render(&mut self.scope(), &mut text)?;
+        Ok(text)
+    }
+
+    /// Sets variables one after the other. The rows that they use must have been taken.
+    ///
+    /// # Errors
+    /// Why one of them has no value; those before it are set.
+    pub(super) fn assign(&mut self, assignments: &[Assignment]) -> Result<(), RenderError> {
+        for one in assignments {
+            let value = self.filled(&one.value)?;
+            self.variables[one.variable] = Some(value);
+        }
+        Ok(())
+    }
+
+    /// The values of the variables that were set, by name.
+    pub(super) fn assigned(&self, assignments: &[Assignment]) -> Vec<(String, Value)> {
+        let names = &self.feeding.plan.names;
+        let values = assignments.iter().filter_map(|one| {
+            let value = self.variables[one.variable].clone()?;
+            Some((names[one.variable].clone(), value))
+        });
+        values.collect()
+    }
+
     /// A value of a list, of which parts may be filled in now.
     ///
     /// # Errors
     /// Why it has none.
     pub(super) async fn item(&mut self, item: &ListItem) -> Result<Value, RenderError> {
+        if let Some(template) = item.template() {
+            let data = self.data_of(template.variables());
+            self.take_rows(&data).await?;
+        }
+        self.filled(item)
+    }
+
+    /// The same, of which the rows were taken.
+    fn filled(&mut self, item: &ListItem) -> Result<Value, RenderError> {
         match item {
             ListItem::Known(value) => Ok(value.clone()),
             ListItem::Filled(json) => {
-                let data = self.data_of(json.variables());
-                self.take_rows(&data).await?;
                 let mut text = String::new();
                 json.render(&mut self.scope(), &mut text)?;
                 Ok(serde_json::from_str(&text).map_err(|error| error.to_string())?)

@@ -16,12 +16,21 @@ use super::alias_table::AliasTable;
 use super::trial::event::TrialEvent;
 use super::values::Feeding;
 use crate::engine::health::Meter;
-use crate::metrics::Recorder;
+use crate::metrics::{FLOW_CHECKS, Recorder};
 use crate::plan::{Endpoint, Model, Phase, Plan, Step, UserClass, first_request};
 use crate::units::as_ns;
 
 /// The stream of random numbers of arrival k is k; the streams of users lie in the upper half.
 const USER_STREAMS: u64 = 1 << 63;
+
+/// Why a user ends the whole run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EarlyEnd {
+    /// There is no more data.
+    OutOfData,
+    /// A step says so.
+    Stopped,
+}
 
 /// What all virtual users of a worker share.
 pub(crate) struct WorkerState {
@@ -43,8 +52,10 @@ pub(crate) struct WorkerState {
     pub(super) feeding: Rc<Feeding>,
     /// Told of what happens in a trial, and with `--debug`; other runs have none.
     pub(crate) observer: Option<UnboundedSender<TrialEvent>>,
-    /// Set by a user who found that the run must end because there is no more data.
-    out_of_data: watch::Sender<bool>,
+    /// Set by a user who found that the run must end.
+    early_end: watch::Sender<Option<EarlyEnd>>,
+    /// The texts that steps fail with, by their positions behind the checks of flows.
+    failure_texts: Vec<Arc<str>>,
     /// The generator that all others are streams of.
     rng: ChaCha12Rng,
 }
@@ -62,7 +73,8 @@ impl WorkerState {
             is_rendered: plan.endpoints.iter().map(is_rendered).collect(),
             feeding: Rc::new(Feeding::new(plan.clone())),
             observer: None,
-            out_of_data: watch::Sender::new(false),
+            early_end: watch::Sender::new(None),
+            failure_texts: plan.failure_texts(),
             rng: ChaCha12Rng::seed_from_u64(plan.seed),
             phases: plan.phases(),
             plan,
@@ -72,15 +84,22 @@ impl WorkerState {
         }
     }
 
-    /// Returns once a user found that the run must end because there is no more data.
-    pub(crate) async fn out_of_data(&self) {
+    /// Returns once a user found that the run must end.
+    pub(crate) async fn ended_early(&self) {
         // The sender cannot go away: it is a field of this.
-        let _ = self.out_of_data.subscribe().wait_for(|ended| *ended).await;
+        let _ = self.early_end.subscribe().wait_for(Option::is_some).await;
     }
 
-    /// Whether a user found that the run must end because there is no more data.
-    pub(crate) fn is_out_of_data(&self) -> bool {
-        *self.out_of_data.borrow()
+    /// Why the run must end, as a user found first.
+    pub(crate) fn early_end(&self) -> Option<EarlyEnd> {
+        *self.early_end.borrow()
+    }
+
+    /// What a flow counts its failure by the step `fail` with this text as.
+    pub(super) fn failure_check(&self, text: &Arc<str>) -> u8 {
+        let position = self.failure_texts.iter().position(|known| known == text);
+        let check = position.map_or(2, |position| FLOW_CHECKS.len() + position);
+        u8::try_from(check).unwrap_or(2)
     }
 
     /// Tells the observer of a trial, if there is one.
@@ -96,9 +115,13 @@ impl WorkerState {
         matches!(self.plan.load.model, Model::Open { .. })
     }
 
-    /// Ends the run because there is no more data.
-    pub(super) fn end_for_data(&self) {
-        self.out_of_data.send_replace(true);
+    /// Ends the run for this reason, unless it ends for another.
+    pub(super) fn end_early(&self, reason: EarlyEnd) {
+        self.early_end.send_if_modified(|end| {
+            let is_first = end.is_none();
+            end.get_or_insert(reason);
+            is_first
+        });
     }
 
     /// Whether what is due then, from the start of the load, belongs to the measured numbers.
@@ -172,7 +195,6 @@ impl WorkerState {
 }
 
 fn is_rendered(endpoint: &Endpoint) -> bool {
-    endpoint
-        .templates()
-        .any(|template| template.as_constant().is_none())
+    let mut templates = endpoint.templates();
+    !endpoint.variables.is_empty() || templates.any(|template| template.as_constant().is_none())
 }

@@ -64,10 +64,13 @@ impl RunResult {
     }
 
     fn failed_starts(&self) -> Option<String> {
-        let count = self.run.ending.as_ref()?.totals.failed_starts;
+        let ending = self.run.ending.as_ref()?;
+        let count = ending.totals.failed_starts;
+        let why = |why| format!("; the first: {why}");
+        let why = (ending.failed_start.as_ref()).map_or_else(String::new, why);
         (count > 0).then(|| {
             let count = format_count(count);
-            match self.run.load.model {
+            let text = match self.run.load.model {
                 Model::Closed => format!(
                     "users ended because their `on_start` failed: {count}; the load was that much \
                      lower"
@@ -75,7 +78,8 @@ impl RunResult {
                 Model::Open { .. } => {
                     format!("arrivals dropped because the `on_start` of their user failed: {count}")
                 }
-            }
+            };
+            text + &why
         })
     }
 
@@ -84,6 +88,24 @@ impl RunResult {
         concerns
             .filter(move |concern| concern.decisive == decisive)
             .map(|concern| concern.text)
+    }
+
+    /// When the load ended before its time, such as `after 7s of 20s`; `None` for a run without an end.
+    pub fn stopped_after(&self) -> Option<String> {
+        let (ending, load) = (self.run.ending.as_ref()?, &self.run.load);
+        let unit_us = match ending.stopped_at_us {
+            0..1_000_000 => 1_000,
+            _ => 100_000,
+        };
+        let after = Duration::from_micros(ending.stopped_at_us / unit_us * unit_us);
+        let after = format_duration(after);
+        Some(match load.iterations {
+            Some(iterations) => format!(
+                "after {after}, before its {} were done",
+                format_counted(iterations, "iteration")
+            ),
+            None => format!("after {after} of {}", format_duration(load.total())),
+        })
     }
 
     /// Whether the load ran to its planned end: not stopped by a signal, perfctl not killed.
@@ -168,7 +190,8 @@ impl RunResult {
 
     fn wrong_window(&self) -> Option<String> {
         let ending = self.run.ending.as_ref()?;
-        if ending.signal.is_some() || ending.out_of_data || self.run.load.iterations.is_some() {
+        let is_early = ending.out_of_data || ending.stopped_by_scenario;
+        if ending.signal.is_some() || is_early || self.run.load.iterations.is_some() {
             return None;
         }
         let planned_us = as_us(self.run.load.total());

@@ -20,8 +20,8 @@ pub struct FailureCause {
 }
 
 /// What can fail in a flow besides its requests. In a sample of a flow, the position here stands for the
-/// check that failed.
-pub const FLOW_CHECKS: [&str; 2] = ["poll", "condition"];
+/// check that failed; the positions after these are those of [`Plan::failure_texts`](crate::plan::Plan).
+pub const FLOW_CHECKS: [&str; 3] = ["poll", "condition", "fail"];
 
 /// Planned requests of one endpoint that ended in the same way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ pub struct FailureCount {
     /// The status of their responses; `None` without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// The `fail_with` of the check that failed.
+    /// The `fail_with` of the check that failed, or the text of a step `fail`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// What the check that failed is about, such as `$.state`, where it has no `fail_with`. Of a flow:

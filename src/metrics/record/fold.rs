@@ -5,6 +5,7 @@ mod groups;
 mod samples;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use self::groups::Groups;
 use self::samples::FailureSampler;
@@ -26,7 +27,8 @@ pub struct Fold {
     phases: Vec<Phase>,
     /// The checks of each endpoint; the positions after them are flows, which are no requests.
     checks: Vec<Vec<CheckName>>,
-    flow_checks: [CheckName; 2],
+    /// What can fail in a flow besides its requests.
+    flow_checks: Vec<CheckName>,
     components: BTreeSet<String>,
     sampler: FailureSampler,
     recent: VecDeque<SparseHistogram>,
@@ -63,7 +65,9 @@ impl Fold {
         Self {
             phases,
             checks,
-            flow_checks: FLOW_CHECKS.map(|name| CheckName::Subject(name.to_owned())),
+            flow_checks: FLOW_CHECKS
+                .map(|name| CheckName::Subject(name.to_owned()))
+                .into(),
             components: BTreeSet::new(),
             sampler: FailureSampler::default(),
             recent: VecDeque::new(),
@@ -72,6 +76,13 @@ impl Fold {
             failures: 0,
             dropped: 0,
         }
+    }
+
+    /// The same for flows whose steps fail with these texts.
+    pub fn with_failures(mut self, texts: &[Arc<str>]) -> Self {
+        let names = texts.iter().map(|text| CheckName::Key(text.to_string()));
+        self.flow_checks.extend(names);
+        self
     }
 
     /// Folds what all workers handed over for one second, and takes the examples out of it. The caller adds the

@@ -49,6 +49,16 @@ impl Recorder {
         counts.failed_starts_measured += u64::from(is_measured);
     }
 
+    /// The first reason for a failed `on_start` that no request tells.
+    pub fn explain_failed_start(&self, text: impl FnOnce() -> String) {
+        self.tick.borrow_mut().failed_start.get_or_insert_with(text);
+    }
+
+    /// A step of the scenario ended a virtual user.
+    pub fn user_stopped(&self) {
+        self.tick.borrow_mut().totals.stopped_users += 1;
+    }
+
     /// perfctl itself panicked with this message, while it did the work of a virtual user.
     pub fn panicked(&self, text: String) {
         let mut tick = self.tick.borrow_mut();

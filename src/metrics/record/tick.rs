@@ -21,6 +21,10 @@ pub struct Tick {
     pub totals: Totals,
     /// Whether a user ran out of data, which ends the run.
     pub out_of_data: bool,
+    /// Whether a step of the scenario ended the load.
+    pub stopped: bool,
+    /// Why the first `on_start` failed, if that was not a request.
+    pub failed_start: Option<String>,
     /// The message of the first panic of a virtual user since the last tick.
     pub panic: Option<String>,
     /// The worker's own health.

@@ -21,6 +21,9 @@ pub struct Totals {
     /// Of the open model: those of them that were due in a measured phase.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failed_starts_measured: u64,
+    /// Virtual users that a step of the scenario ended.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub stopped_users: u64,
     /// How often perfctl itself panicked while it did the work of a virtual user.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub panics: u64,
@@ -39,6 +42,7 @@ impl Totals {
         self.dropped_late_measured += other.dropped_late_measured;
         self.failed_starts += other.failed_starts;
         self.failed_starts_measured += other.failed_starts_measured;
+        self.stopped_users += other.stopped_users;
         self.panics += other.panics;
     }
 }
@@ -56,6 +60,7 @@ mod tests {
             dropped_late_measured: 6 * n,
             failed_starts: 4 * n,
             failed_starts_measured: 7 * n,
+            stopped_users: 6 * n,
             panics: 5 * n,
         };
         let mut sum = of(10);

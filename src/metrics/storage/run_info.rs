@@ -168,6 +168,12 @@ pub struct Ending {
     /// Whether it ended early because a user ran out of data.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub out_of_data: bool,
+    /// Whether a step of the scenario ended it early.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopped_by_scenario: bool,
+    /// Why the first `on_start` that failed did so, if that was not a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_start: Option<String>,
     /// The message of the first panic of a virtual user: a bug of perfctl.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub panic: Option<String>,

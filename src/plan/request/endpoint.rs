@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::plan::{Auth, Body, Check, Extraction, Template, Wire};
+use crate::plan::{Assignment, Auth, Body, Check, Extraction, Template, Wire};
 
 /// One kind of request. Its name is the key of all statistics, never the expanded URL.
 #[derive(Debug, Clone, Serialize)]
 pub struct Endpoint {
     /// Unique within the scenario.
     pub name: String,
+    /// Variables that are set before each request, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub variables: Vec<Assignment>,
     /// The HTTP method.
     pub method: Method,
     /// A path below the URL of the service, or an absolute URL.
@@ -89,7 +92,9 @@ impl Endpoint {
     pub fn templates(&self) -> impl Iterator<Item = &Template> {
         let headers = self.headers.iter().map(|header| &header.value);
         let auth = self.auth.iter().flat_map(|auth| auth.templates());
+        let variables = self.variables.iter().filter_map(|one| one.value.template());
         std::iter::once(&self.url)
+            .chain(variables)
             .chain(headers)
             .chain(self.body.templates())
             .chain(auth)

@@ -113,7 +113,8 @@ pub(crate) fn errors(result: &RunResult) -> Vec<ErrorRow> {
             let is_error = |outcome: Outcome| outcome.is_failure() || outcome.is_local();
             // A flow that failed with one of its requests is told by that.
             let is_shown = |one: &&FailureCount| {
-                is_error(one.outcome) && (!endpoint.endpoint.is_flow || one.check.is_some())
+                is_error(one.outcome)
+                    && (!endpoint.endpoint.is_flow || one.check.is_some() || one.key.is_some())
             };
             for failures in failures.filter(is_shown) {
                 let position = of_endpoint

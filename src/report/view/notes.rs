@@ -47,6 +47,17 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
         let count = format_counted(without_data, "time");
         notes.push(format!("{ended} because data ran out, {count}: {example}"));
     }
+    if let Some(ending) = &result.run.ending {
+        if let Some(after) = (result.stopped_after()).filter(|_| ending.stopped_by_scenario) {
+            notes.push(format!("the load was stopped by the scenario {after}"));
+        }
+        if ending.totals.stopped_users > 0 {
+            let users = format_counted(ending.totals.stopped_users, "user");
+            notes.push(format!(
+                "the scenario ended {users} early: the load was that much lower"
+            ));
+        }
+    }
     match result.run.load.model {
         Model::Closed => {
             let text = "closed model: throughput falls as the service slows; use `--rate` for a fixed load";

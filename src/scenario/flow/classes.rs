@@ -353,6 +353,7 @@ fn visit(steps: &mut [Step], each: &mut dyn FnMut(Reference<'_>)) {
     for step in steps {
         match step {
             Step::Request(position) => each(Reference::Request(position)),
+            Step::ParallelEach { request, .. } => each(Reference::Request(request)),
             Step::Poll { endpoint, .. } => each(Reference::Request(endpoint)),
             Step::Parallel { requests, .. } => {
                 requests
@@ -363,7 +364,10 @@ fn visit(steps: &mut [Step], each: &mut dyn FnMut(Reference<'_>)) {
                 each(Reference::Flow(flow));
                 visit(steps, each);
             }
-            Step::Repeat { steps, .. } | Step::Each { steps, .. } => visit(steps, each),
+            Step::Repeat { steps, .. }
+            | Step::Each { steps, .. }
+            | Step::RepeatBy { steps, .. }
+            | Step::During { steps, .. } => visit(steps, each),
             Step::If {
                 then, otherwise, ..
             } => {
@@ -375,7 +379,7 @@ fn visit(steps: &mut [Step], each: &mut dyn FnMut(Reference<'_>)) {
                     .iter_mut()
                     .for_each(|branch| visit(&mut branch.steps, each));
             }
-            Step::Think(_) => {}
+            Step::Set(_) | Step::Stop(_) | Step::Fail(_) | Step::Think(_) => {}
         }
     }
 }

@@ -6,13 +6,16 @@
 //!
 //! Here: what a user may know at each step. Not here: which values a text uses (`names::uses`).
 
+mod missing;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::missing::{By, Missing};
 use super::index::Index;
-use crate::error::Diagnostic;
 use crate::plan::{Condition, ListItem, Step, UserClass};
 use crate::scenario::names::Names;
-use crate::scenario::names::uses::{Inherited, Use, needed_by_template};
+use crate::scenario::names::uses::{Use, needed_by_template};
+use crate::scenario::request::assign;
 use crate::scenario::yaml::findings::{Findings, Span};
 
 /// Reports what the users of some classes, whose positions are those of the index, use without having it.
@@ -62,16 +65,20 @@ fn name(index: &Index<'_>, request: usize) -> Option<String> {
     crate::scenario::request::name(index.requests[request].file)
 }
 
-/// What sets values in some steps: the requests whose responses do, by name, and `None` for a `repeat`.
+/// What sets values in some steps, requests by name.
 #[derive(Default)]
-struct Setters(BTreeMap<usize, BTreeSet<Option<String>>>);
+struct Setters(BTreeMap<usize, BTreeSet<By<String>>>);
 
 impl Setters {
     fn collect(&mut self, steps: &[Step], index: &Index<'_>, names: &Names<'_>) {
         let mut walk = Walk::new(index, names, Belief::AllSucceed);
         walk.steps(steps, &mut BTreeSet::new(), true);
-        for (variable, request) in walk.set_by {
-            let by = request.and_then(|request| name(index, request));
+        for (variable, by) in walk.set_by {
+            let by = match by {
+                By::Repeat => By::Repeat,
+                By::Set => By::Set,
+                By::Response(request) => By::Response(name(index, request).unwrap_or_default()),
+            };
             self.0.entry(variable).or_default().insert(by);
         }
     }
@@ -154,8 +161,8 @@ struct Walk<'a> {
     belief: Belief,
     /// What was missing.
     missing: Vec<MissingUse>,
-    /// What was set, and by which request; `None` by a `repeat`.
-    set_by: BTreeSet<(usize, Option<usize>)>,
+    /// What was set, and by what.
+    set_by: BTreeSet<(usize, By<usize>)>,
 }
 
 impl<'a> Walk<'a> {
@@ -183,7 +190,24 @@ impl<'a> Walk<'a> {
 
     fn step(&mut self, step: &Step, known: &mut BTreeSet<usize>, goes_on: bool) -> bool {
         match step {
-            Step::Think(_) => false,
+            Step::Think(_) | Step::Stop(_) => false,
+            Step::Fail(text) => {
+                if let Some(at) = self.names.log.place_of(text.shared_source()) {
+                    self.is_missing(&needed_by_template(text), at, known);
+                }
+                true
+            }
+            Step::Set(assignments) => {
+                for one in assignments {
+                    if self.lacks_for_item(&one.value, known) {
+                        return true;
+                    }
+                    let variable = Some(one.variable);
+                    let variable = variable.filter(|v| self.names.is_set_during_run(*v));
+                    self.set(variable, By::Set, known);
+                }
+                false
+            }
             Step::Request(request) => {
                 let checks = self.conditions_of(*request, None);
                 self.requests(&[*request], &checks, known)
@@ -209,7 +233,7 @@ impl<'a> Walk<'a> {
                 steps,
             } => {
                 let variable = variable.filter(|variable| self.names.is_set_during_run(*variable));
-                self.set(variable, None, known);
+                self.set(variable, By::Repeat, known);
                 self.repeat(condition.as_ref(), steps, *times > 1, known, goes_on)
             }
             Step::Each {
@@ -219,18 +243,49 @@ impl<'a> Walk<'a> {
                 steps,
             } => {
                 for value in values {
-                    if let ListItem::Filled(value) = value
-                        && let Some(at) = self.names.log.place_of(value.shared_source())
-                    {
-                        let needed = needed_by_template(value);
-                        let lacks = self.is_missing(&needed, at, known);
-                        if lacks && self.belief == Belief::WithoutValuesFail {
-                            return true;
-                        }
+                    if self.lacks_for_item(value, known) {
+                        return true;
                     }
                 }
-                self.set([*variable], None, known);
+                self.set([*variable], By::Repeat, known);
                 self.repeat(condition.as_ref(), steps, values.len() > 1, known, goes_on)
+            }
+            Step::RepeatBy {
+                over,
+                variable,
+                condition,
+                steps,
+            } => {
+                if self.lacks_for_item(over, known) {
+                    return true;
+                }
+                self.set([*variable], By::Repeat, known);
+                // It may be that there is nothing to repeat.
+                self.repeat(condition.as_ref(), steps, true, known, goes_on);
+                false
+            }
+            Step::During {
+                variable,
+                condition,
+                steps,
+                ..
+            } => {
+                let variable = variable.filter(|variable| self.names.is_set_during_run(*variable));
+                self.set(variable, By::Repeat, known);
+                self.repeat(condition.as_ref(), steps, true, known, goes_on)
+            }
+            Step::ParallelEach {
+                over,
+                variable,
+                request,
+            } => {
+                if self.lacks_for_item(over, known) {
+                    return true;
+                }
+                self.set([*variable], By::Repeat, known);
+                let checks = self.conditions_of(*request, None);
+                self.requests(&[*request], &checks, known);
+                false
             }
             Step::If {
                 condition,
@@ -311,14 +366,16 @@ impl<'a> Walk<'a> {
             has_failed |= !is_sent;
             if is_sent || self.belief == Belief::AllSucceed {
                 let extracted = index.extracted_by(request);
-                after.extend(
-                    extracted.filter_map(|name| Some((self.names.changing(name)?, request))),
-                );
+                let extracted = extracted.map(|name| (name, By::Response(request)));
+                let own = assign::keys(&index.requests[request].file.variables);
+                let own = own.map(|key| (key.text.as_str(), By::Set));
+                let set = extracted.chain(own);
+                after.extend(set.filter_map(|(name, by)| Some((self.names.changing(name)?, by))));
             }
         }
-        for (variable, request) in after {
+        for (variable, by) in after {
             let variable = Some(variable).filter(|v| self.names.is_set_during_run(*v));
-            self.set(variable, Some(request), known);
+            self.set(variable, by, known);
         }
         for condition in conditions {
             has_failed |= self.lacks(condition, known);
@@ -344,13 +401,25 @@ impl<'a> Walk<'a> {
     fn set(
         &mut self,
         variables: impl IntoIterator<Item = usize>,
-        by: Option<usize>,
+        by: By<usize>,
         known: &mut BTreeSet<usize>,
     ) {
         for variable in variables {
             known.insert(variable);
-            self.set_by.insert((variable, by));
+            self.set_by.insert((variable, by.clone()));
         }
+    }
+
+    /// Whether a step fails because a value lacks what it is filled in with.
+    fn lacks_for_item(&mut self, item: &ListItem, known: &BTreeSet<usize>) -> bool {
+        let ListItem::Filled(template) = item else {
+            return false;
+        };
+        let Some(at) = self.names.log.place_of(template.shared_source()) else {
+            return false;
+        };
+        let lacks = self.is_missing(&needed_by_template(template), at, known);
+        lacks && self.belief == Belief::WithoutValuesFail
     }
 
     /// Whether a condition cannot be evaluated.
@@ -376,101 +445,6 @@ impl<'a> Walk<'a> {
             (one, None)
         }));
         self.missing.len() > before
-    }
-}
-
-/// What is known of a use without a value.
-#[derive(Default)]
-struct Missing {
-    /// The requests it belongs to, in the order of the run.
-    requests: Vec<String>,
-    /// The classes in which it has none.
-    classes: BTreeSet<String>,
-    /// What sets it in these classes, but too late.
-    setters: BTreeSet<Option<String>>,
-}
-
-impl Missing {
-    fn explain(
-        &self,
-        variable: &str,
-        one: &Use,
-        elsewhere: &[String],
-        is_only_class: bool,
-    ) -> Diagnostic {
-        let of_responses: Vec<&str> = self.setters.iter().flatten().map(String::as_str).collect();
-        let requests = both(self.requests.iter().map(String::as_str));
-        let part = match &one.inherited {
-            Some(Inherited::Header(name)) => Some((
-                format!("the header `{name}` of `defaults`"),
-                format!("`headers: {{{name}: null}}`"),
-            )),
-            Some(Inherited::Auth) => Some((
-                "the `auth` of `defaults`".to_owned(),
-                "`auth: none`".to_owned(),
-            )),
-            None => None,
-        };
-        let message = match (&part, self.setters.is_empty()) {
-            (_, true) => format!("`{variable}` is never set"),
-            (None, false) => format!("`{variable}` is used before it is set"),
-            (Some((part, _)), false) => {
-                format!("{requests} would be sent with {part} before `{variable}` is set")
-            }
-        };
-        let set_by = match of_responses.as_slice() {
-            [] => "a `repeat` sets it, for its own steps and those after it".to_owned(),
-            [one] if self.requests == [*one] => {
-                format!("only the response to `{one}` itself sets it")
-            }
-            many => format!(
-                "only the response to {} sets it",
-                both(many.iter().copied())
-            ),
-        };
-        let label = match (self.setters.is_empty(), is_only_class) {
-            (false, _) => set_by,
-            (true, true) => "nothing in this run sets it".to_owned(),
-            (true, false) => {
-                let classes = both(self.classes.iter().map(String::as_str));
-                format!("nothing that users of {classes} do sets it")
-            }
-        };
-        let help = match (part, self.setters.is_empty(), elsewhere) {
-            (Some((_, removal)), false, _) => {
-                format!("to send {requests} without it, write {removal} there")
-            }
-            (None, false, _) if of_responses.is_empty() => {
-                "use it in the steps of the `repeat`, or give it a first value under `variables`".to_owned()
-            }
-            // A condition can ask.
-            (None, false, _) if self.requests.is_empty() => format!(
-                "extract it in `on_start` or in an earlier step, or ask whether there is one: `{variable} is defined`"
-            ),
-            (None, false, _) => {
-                "extract it in `on_start` or in an earlier step, or give it a first value under `variables`".to_owned()
-            }
-            (_, true, []) => {
-                "use it in the steps of its `repeat`, or give it a first value under `variables`".to_owned()
-            }
-            (_, true, some) => {
-                let some = both(some.iter().map(String::as_str));
-                match is_only_class {
-                    true => format!("{some} would: check tags and weights, or run it in `on_start`"),
-                    false => format!("{some} would: run it in the `on_start` of these users"),
-                }
-            }
-        };
-        Diagnostic::new(message).label(label).help(help)
-    }
-}
-
-/// `` `a`, `b` and `c` ``.
-fn both<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let quoted: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-    match quoted.as_slice() {
-        [start @ .., last] if !start.is_empty() => format!("{} and {last}", start.join(", ")),
-        all => all.concat(),
     }
 }
 

@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::error::{Diagnostic, did_you_mean};
 use crate::plan::Endpoint;
 use crate::scenario::keys::endpoint::EndpointFile;
-use crate::scenario::keys::flow::{FlowFile, Repetitions, RequestFile, StepFile, StepsFile};
+use crate::scenario::keys::flow::{FlowFile, Lanes, Repetitions, RequestFile, StepFile, StepsFile};
 use crate::scenario::keys::scenario::{IncludedFile, ScenarioFile};
 use crate::scenario::keys::user::TaskFile;
 use crate::scenario::names::uses::Use;
-use crate::scenario::request::{self, RequestDefaults};
+use crate::scenario::request::{self, RequestDefaults, assign};
 use crate::scenario::service::address::EndpointUrl;
 use crate::scenario::yaml::decode::{At, Field, list};
 use crate::scenario::yaml::findings::{Findings, Span};
@@ -38,6 +38,8 @@ pub(crate) struct Index<'a> {
     pub items: Vec<&'a At<String>>,
     /// Whether a list has no variable of its own.
     pub has_items: bool,
+    /// The variables that `set` and `variables` set.
+    pub assigned: Vec<&'a Key>,
 }
 
 /// A request.
@@ -109,6 +111,7 @@ impl<'a> Index<'a> {
             places: BTreeMap::new(),
             items: Vec::new(),
             has_items: false,
+            assigned: Vec::new(),
         };
         let listed = file.endpoints.get().map_or(&[][..], |files| &files.value);
         let of_included = included.iter().filter_map(|file| file.endpoints.get());
@@ -130,6 +133,7 @@ impl<'a> Index<'a> {
                     declaration,
                 });
                 index.name(&key.text, key.at, EntryId::Flow(position), findings);
+                index.assigned.extend(assign::keys(&flow.variables));
                 index.add_requests_of(flow.steps.get(), findings);
             }
         }
@@ -185,6 +189,7 @@ impl<'a> Index<'a> {
         {
             return;
         }
+        self.assigned.extend(assign::keys(&file.variables));
         self.requests.push(RequestEntry {
             file,
             compiled: None,
@@ -223,13 +228,21 @@ impl<'a> Index<'a> {
         let steps = steps.map_or(&[][..], |steps| &steps.0);
         for step in steps {
             match &step.value {
-                StepFile::Name(_) | StepFile::Think(_) => {}
+                StepFile::Name(_) | StepFile::Think(_) | StepFile::Stop(_) | StepFile::Fail(_) => {}
+                StepFile::Set(file) => self.assigned.extend(assign::keys(&file.set)),
                 StepFile::Request(file) => self.add_step_request(file, findings),
                 StepFile::Repeat(file) => {
                     self.items.extend(file.variable.get());
                     let times = file.repeat.get().map(|times| &times.value);
-                    let is_list = matches!(times, Some(Repetitions::Values(_)));
+                    let is_list = matches!(
+                        times,
+                        Some(Repetitions::Values(_) | Repetitions::Computed(_))
+                    );
                     self.has_items |= is_list && file.variable.is_missing();
+                    self.add_requests_of(file.steps.get(), findings);
+                }
+                StepFile::During(file) => {
+                    self.items.extend(file.variable.get());
                     self.add_requests_of(file.steps.get(), findings);
                 }
                 StepFile::If(file) => {
@@ -250,9 +263,14 @@ impl<'a> Index<'a> {
                     }
                 }
                 StepFile::Parallel(file) => {
-                    for request in file.parallel.get().map_or(&[][..], |list| &list.value) {
+                    let lanes = file.parallel.get().map(|lanes| &lanes.value);
+                    for request in lanes.map_or(&[][..], Lanes::requests) {
                         self.add_own(Some(&request.value), findings);
                     }
+                    self.items.extend(file.variable.get());
+                    let is_list = matches!(lanes, Some(Lanes::Computed(_)));
+                    self.has_items |= is_list && file.variable.is_missing();
+                    self.add_own(file.request.get().map(|one| &one.value.value), findings);
                 }
             }
         }
@@ -330,8 +348,14 @@ impl<'a> Index<'a> {
     fn has_unseen_request(&self, steps: &StepsFile, seen: &mut BTreeSet<usize>) -> bool {
         for step in &steps.0 {
             let found = match &step.value {
-                StepFile::Think(_) => false,
+                StepFile::Think(_) | StepFile::Set(_) | StepFile::Stop(_) | StepFile::Fail(_) => {
+                    false
+                }
                 StepFile::Repeat(file) => {
+                    let mut inner = file.steps.get().into_iter();
+                    inner.any(|steps| self.has_unseen_request(steps, seen))
+                }
+                StepFile::During(file) => {
                     let mut inner = file.steps.get().into_iter();
                     inner.any(|steps| self.has_unseen_request(steps, seen))
                 }
@@ -383,7 +407,11 @@ fn collect_names<'a>(steps: &'a StepsFile, names: &mut Vec<&'a str>) {
     };
     for step in &steps.0 {
         match &step.value {
-            StepFile::Think(_) | StepFile::Request(_) => {}
+            StepFile::Think(_)
+            | StepFile::Set(_)
+            | StepFile::Stop(_)
+            | StepFile::Fail(_)
+            | StepFile::Request(_) => {}
             StepFile::Name(name) => names.push(name),
             StepFile::Poll(file) => {
                 names.extend(file.poll.get().and_then(|poll| name(&poll.value)));
@@ -393,10 +421,16 @@ fn collect_names<'a>(steps: &'a StepsFile, names: &mut Vec<&'a str>) {
                 names.extend(requests.iter().filter_map(name));
             }
             StepFile::Parallel(file) => {
-                let requests = file.parallel.get().map_or(&[][..], |list| &list.value);
+                let lanes = file.parallel.get().map(|lanes| &lanes.value);
+                let requests = lanes.map_or(&[][..], Lanes::requests);
                 names.extend(requests.iter().filter_map(name));
+                names.extend(file.request.get().and_then(|one| name(&one.value)));
             }
             StepFile::Repeat(file) => {
+                let inner = file.steps.get().into_iter();
+                inner.for_each(|steps| collect_names(steps, names));
+            }
+            StepFile::During(file) => {
                 let inner = file.steps.get().into_iter();
                 inner.for_each(|steps| collect_names(steps, names));
             }

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use super::index::{EntryId, Index};
 use crate::error::Diagnostic;
-use crate::plan::{Branch, ListItem, Step, first_request};
+use crate::plan::{Branch, Escape, Step, first_request, has_effect};
 use crate::scenario::keys::flow::{
-    BranchFile, BurstFile, IfFile, OnError, ParallelFile, PollFile, RandomFile, RepeatFile,
-    Repetitions, RequestFile, StepFile, StepsFile,
+    BranchFile, BurstFile, FailFile, IfFile, Lanes, OnError, ParallelFile, PollFile, RandomFile,
+    RequestFile, StepFile, StepsFile,
 };
 use crate::scenario::names::Names;
-use crate::scenario::request::{body, checks};
+use crate::scenario::request::{assign, checks};
 use crate::scenario::yaml::decode::{At, Field, OneOrMany};
 use crate::scenario::yaml::findings::{Findings, Span};
 use crate::scenario::yaml::tree::Node;
@@ -22,6 +22,8 @@ use crate::scenario::yaml::tree::Node;
 const MAX_STEPS: usize = 10_000;
 /// Most requests of a user at once.
 const MAX_AT_ONCE: usize = 1_000;
+/// The longest text of a `fail`, in characters.
+const MAX_FAILURE: usize = 100;
 
 /// The variable that has the value of a list, where no name is given.
 pub(crate) const ITEM: &str = "item";
@@ -46,7 +48,7 @@ impl TagFilter<'_> {
 /// Compiles steps.
 pub(crate) struct StepCompiler<'a> {
     index: &'a Index<'a>,
-    names: &'a Names<'a>,
+    pub(super) names: &'a Names<'a>,
     filter: TagFilter<'a>,
     /// The flows and named steps around the current step.
     within: Vec<EntryId>,
@@ -119,7 +121,13 @@ impl<'a> StepCompiler<'a> {
                     .map(Step::Request)
             }
             StepFile::Think(think) => think.think.copied().map(|wait| Step::Think(wait.0)),
+            StepFile::Set(file) => Some(Step::Set(assign::assignments(
+                &file.set, self.names, findings,
+            ))),
+            StepFile::Stop(file) => file.stop.copied().map(Step::Stop),
+            StepFile::Fail(file) => self.failure(file, findings),
             StepFile::Repeat(repeat) => self.repeat(repeat, tags, findings),
+            StepFile::During(file) => self.during(file, tags, findings),
             StepFile::If(file) => self.condition(file, tags, findings),
             StepFile::Random(random) => self.random(random, tags, findings),
             StepFile::Poll(poll) => self.poll(poll, tags, findings),
@@ -168,9 +176,13 @@ impl<'a> StepCompiler<'a> {
         let file = index.flows[position].file;
         self.within.push(EntryId::Flow(position));
         let tags = joined(tags, &file.tags);
-        let steps = self.steps(file.steps.get(), &tags, findings);
+        let variables = assign::assignments(&file.variables, self.names, findings);
+        let mut steps = self.steps(file.steps.get(), &tags, findings);
         self.within.pop();
         first_request(&steps)?;
+        if !variables.is_empty() {
+            steps.insert(0, Step::Set(variables));
+        }
         Some(Step::Flow {
             flow: position,
             goes_on: file.on_error.copied() == Some(OnError::Continue),
@@ -185,64 +197,17 @@ impl<'a> StepCompiler<'a> {
         self.filter.takes(&joined(tags, own))
     }
 
-    fn repeat(
-        &mut self,
-        file: &RepeatFile,
-        tags: &[String],
-        findings: &mut Findings,
-    ) -> Option<Step> {
-        let steps = self.steps(file.steps.get(), &joined(tags, &file.tags), findings);
-        let condition = match file.condition.get() {
-            Some(text) => Some(self.names.condition(&text.value, findings)?),
-            None => None,
-        };
-        let step = match &file.repeat.get()?.value {
-            Repetitions::Count(0) => {
-                let at = file.repeat.get().map(|times| times.at);
-                findings.report(at, Diagnostic::new("`repeat` must be at least 1"));
-                return None;
-            }
-            Repetitions::Count(times) => Step::Repeat {
-                times: *times,
-                variable: (file.variable.get()).and_then(|name| self.names.changing(name)),
-                condition,
-                steps,
-            },
-            Repetitions::Values(values) => {
-                if values.is_empty() {
-                    let at = file.repeat.get().map(|times| times.at);
-                    findings.report(at, Diagnostic::new("the list is empty"));
-                    return None;
-                }
-                let name = file.variable.get().map_or(ITEM, |name| &name.value);
-                Step::Each {
-                    // A name that cannot be one was reported.
-                    variable: self.names.changing(name)?,
-                    values: values
-                        .iter()
-                        .map(|value| self.item(value, findings))
-                        .collect(),
-                    condition,
-                    steps,
-                }
-            }
-        };
-        step.first_request().map(|_| step)
-    }
-
-    /// A value of the list of a `repeat`.
-    fn item(&self, value: &Node, findings: &mut Findings) -> ListItem {
-        let json = body::json(value, self.names, findings);
-        match json.is_literal_source() || json.as_constant().is_some() {
-            true => {
-                let text = json.as_constant().unwrap_or_default();
-                ListItem::Known(serde_json::from_str(text).unwrap_or_else(|_| value.to_json()))
-            }
-            false => {
-                self.names.log.note_place(json.shared_source(), value.at);
-                ListItem::Filled(json)
-            }
+    fn failure(&self, file: &FailFile, findings: &mut Findings) -> Option<Step> {
+        let text = file.fail.get()?;
+        let written = text.value.trim();
+        if written.is_empty() || written.chars().count() > MAX_FAILURE {
+            let message = format!("`fail` must be 1 to {MAX_FAILURE} characters long");
+            let diagnostic = Diagnostic::new(message).help("describe the failure in a few words");
+            findings.report(Some(text.at), diagnostic);
         }
+        let template = self.names.template(text, Escape::None, findings);
+        self.names.log.note_place(template.shared_source(), text.at);
+        Some(Step::Fail(template))
     }
 
     fn condition(
@@ -262,7 +227,14 @@ impl<'a> StepCompiler<'a> {
             then,
             otherwise,
         };
-        step.first_request().map(|_| step)
+        self.left_of(step, &[&file.then, &file.otherwise])
+    }
+
+    /// A step with these lists, unless the tags leave nothing of it. Only to wait is something.
+    pub(super) fn left_of(&self, step: Step, lists: &[&Field<StepsFile>]) -> Option<Step> {
+        let mut files = lists.iter().filter_map(|list| list.get());
+        let is_left = step.has_effect() || !files.any(|steps| self.index.has_request(steps));
+        is_left.then_some(step)
     }
 
     fn random(
@@ -284,14 +256,14 @@ impl<'a> StepCompiler<'a> {
             let weight = weight.copied().unwrap_or_default().0;
             // To do nothing, or only to think, is a choice like any other; what the tags leave
             // nothing of is none.
-            let is_left = first_request(&steps).is_some()
-                || file.get().is_some_and(|file| !self.index.has_request(file));
+            let is_left =
+                has_effect(&steps) || file.get().is_some_and(|file| !self.index.has_request(file));
             if weight > 0 && is_left {
                 compiled.push(Branch { weight, steps });
             }
         }
         let choices = Step::Random(compiled);
-        choices.first_request().map(|_| choices)
+        choices.has_effect().then_some(choices)
     }
 
     fn poll(&mut self, file: &PollFile, tags: &[String], findings: &mut Findings) -> Option<Step> {
@@ -344,14 +316,53 @@ impl<'a> StepCompiler<'a> {
         tags: &[String],
         findings: &mut Findings,
     ) -> Option<Step> {
-        let requests = file.parallel.get().map_or(&[][..], |list| &list.value);
-        self.at_once(
-            1,
-            requests,
-            file.parallel.key(),
-            &joined(tags, &file.tags),
-            findings,
-        )
+        let tags = joined(tags, &file.tags);
+        let lanes = file.parallel.get()?;
+        match &lanes.value {
+            Lanes::Computed(list) => self.parallel_each(file, (list, lanes.at), &tags, findings),
+            Lanes::Requests(requests) => {
+                for (key, name) in [
+                    (file.variable.key(), "variable"),
+                    (file.request.key(), "request"),
+                ] {
+                    if let Some(key) = key {
+                        let message = format!("`{name}` has no effect beside a list of requests");
+                        let help =
+                            "to send one request for each value, write `parallel: \"{{ urls }}\"`";
+                        findings.report(Some(key), Diagnostic::new(message).help(help));
+                    }
+                }
+                self.at_once(1, requests, file.parallel.key(), &tags, findings)
+            }
+        }
+    }
+
+    fn parallel_each(
+        &mut self,
+        file: &ParallelFile,
+        (list, at): (&Node, Span),
+        tags: &[String],
+        findings: &mut Findings,
+    ) -> Option<Step> {
+        let over = assign::item(list, self.names, findings);
+        let Some(request) = file.request.get() else {
+            if file.request.is_missing() {
+                let diagnostic = Diagnostic::new("the request to send for each item is missing")
+                    .help("add `request: {get: \"{{ item }}\"}`");
+                findings.report(Some(at), diagnostic);
+            }
+            return None;
+        };
+        let request = self.request(request, findings)?;
+        let name = file.variable.get().map_or(ITEM, |name| &name.value);
+        // A name that cannot be one was reported.
+        let variable = self.names.changing(name)?;
+        let step = Step::ParallelEach {
+            over,
+            variable,
+            request,
+        };
+        self.runs(request, tags).then_some(step)
     }
 
     fn at_once(

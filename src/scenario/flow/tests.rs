@@ -43,6 +43,15 @@ fn shown(plan: &Plan, steps: &[Step]) -> String {
             format!("{}({})", plan.flows[*flow].name, shown(plan, steps))
         }
         Step::Think(_) => "think".to_owned(),
+        Step::RepeatBy { steps, .. } => format!("by({})", shown(plan, steps)),
+        Step::During { steps, .. } => format!("during({})", shown(plan, steps)),
+        Step::ParallelEach { request, .. } => format!("each*{{{}}}", name(request)),
+        Step::Stop(stop) => format!("stop {stop:?}"),
+        Step::Fail(text) => format!("fail {:?}", text.source()),
+        Step::Set(assignments) => {
+            let names = assignments.iter().map(|one| &*plan.names[one.variable]);
+            format!("set({})", names.collect::<Vec<_>>().join(" "))
+        }
         Step::Repeat {
             times,
             condition: Some(_),
@@ -211,6 +220,55 @@ flows:
             "unknown endpoint, flow or steps `aa`",
         ),
         ("        then: a\n", "", "missing required key `then`"),
+    ] {
+        let error = try_compile(&text.replace(from, to), &Options::default()).unwrap_err();
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn steps_that_send_nothing_stay_where_they_matter() {
+    let text = "\
+host: demo
+endpoints: [{name: a, get: \"/{{ n }}\", tags: read}, {name: b, get: /, variables: {n: 1}}]
+flows:
+  f:
+    variables: {m: \"{{ uuid }}\", k: \"{{ m }}\"}
+    steps:
+      - {if: user_id > 1, then: {think: 1s}}
+      - {if: user_id > 1, then: {set: {n: 2}}, else: [b, a]}
+      - {random: [{steps: {set: {n: 3}}}, {steps: {think: 1s}}]}
+      - {repeat: 2, steps: {set: {n: 4}}}
+      - {repeat: \"{{ n }}\", steps: {think: 1s}}
+      - {repeat: \"{{ n }}\", variable: i, while: i < 3, steps: [a, b]}
+      - {during: 2s, variable: j, steps: {think: 1s}}
+      - {parallel: \"{{ [n, 2] }}\", request: {name: c, get: \"/{{ item }}\"}}
+      - [a]
+";
+    let text = text.replace("- [a]", "- a");
+    let seen = plan(&text);
+    assert_eq!(
+        tasks(&seen, 0),
+        "1 f(set(m k) if(think|) if(set(n)|b a) [1:set(n)|1:think] 2x(set(n)) by(think) by(a b) during(think) each*{c} a)"
+    );
+    let seen = tagged(&text, &["read"], &[]);
+    assert_eq!(
+        tasks(&seen, 0),
+        "1 f(set(m k) if(think|) if(set(n)|a) [1:set(n)|1:think] 2x(set(n)) by(think) by(a) during(think) a)"
+    );
+    let json = serde_json::to_value(&seen.classes[0].tasks[0].steps[0]).unwrap();
+    let set = &json["flow"]["steps"][0]["set"];
+    assert_eq!(set[1]["value"], "\"{{ m }}\"");
+    for (from, to, part) in [
+        ("{{ m }}", "{{ mm }}", "did you mean `m`?"),
+        ("{{ uuid }}", "{{ k }}", "`k` is used before it is set"),
+        ("request: {", "requests: {", "did you mean `request`?"),
+        ("/{{ item }}", "/{{ itm }}", "did you mean `item`?"),
+        ("while: i < 3", "while: ii < 3", "`ii`"),
+        ("[n, 2]", "[nn, 2]", "did you mean `n`?"),
+        ("during: 2s", "during: 2 apples", "apples"),
+        ("{n: 2}", "{1n: 2}", "`1n` is not a valid name"),
+        ("{n: 2}", "{uuid: 2}", "`uuid` is a reserved name"),
     ] {
         let error = try_compile(&text.replace(from, to), &Options::default()).unwrap_err();
         assert!(error.contains(part), "{error}");

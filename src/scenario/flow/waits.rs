@@ -26,7 +26,11 @@ fn replace_in(steps: &mut [Step], wait: ThinkTime) {
     for step in steps {
         match step {
             Step::Think(think) => *think = wait,
-            Step::Flow { steps, .. } | Step::Repeat { steps, .. } | Step::Each { steps, .. } => {
+            Step::Flow { steps, .. }
+            | Step::Repeat { steps, .. }
+            | Step::Each { steps, .. }
+            | Step::RepeatBy { steps, .. }
+            | Step::During { steps, .. } => {
                 replace_in(steps, wait);
             }
             Step::If {
@@ -41,7 +45,13 @@ fn replace_in(steps: &mut [Step], wait: ThinkTime) {
                 }
             }
             // The waits of a poll are part of it.
-            Step::Request(_) | Step::Poll { .. } | Step::Parallel { .. } => {}
+            Step::Request(_)
+            | Step::Set(_)
+            | Step::Stop(_)
+            | Step::Fail(_)
+            | Step::Poll { .. }
+            | Step::Parallel { .. }
+            | Step::ParallelEach { .. } => {}
         }
     }
 }

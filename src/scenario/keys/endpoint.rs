@@ -43,6 +43,8 @@ mapping! {
         slo: Pairs<SloFile>,
         /// Tags, for `--tags` and `--exclude-tags`.
         tags: OneOrMany<String>,
+        /// Variables to set before each request, in order. They keep their values until they are set again.
+        variables: Pairs<Node>,
         /// Conditions that a response must meet. Without `status`, 2xx and 3xx pass.
         check: OneOrMany<At<CheckFile>>,
         /// Variables to set from a response that passed its checks.

@@ -11,7 +11,7 @@ use super::response::CheckFile;
 use super::slo::SloFile;
 use super::think_time::Wait;
 use crate::error::{Diagnostic, did_you_mean};
-use crate::plan::ThinkTime;
+use crate::plan::{Stop, ThinkTime};
 use crate::scenario::yaml::counterparts::counterpart_of_step;
 use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, TimeLimit, list};
 use crate::scenario::yaml::findings::Findings;
@@ -31,6 +31,8 @@ mapping! {
         tags: OneOrMany<String>,
         /// SLOs for this flow. Its time does not include think times.
         slo: Pairs<SloFile>,
+        /// Variables to set each time the flow begins, in order.
+        variables: Pairs<Node>,
         /// Steps, in order.
         steps(required): StepsFile,
     }
@@ -76,7 +78,11 @@ pub(crate) enum StepFile {
     /// A request of its own.
     Request(Box<At<EndpointFile>>),
     Think(ThinkFile),
+    Set(SetFile),
+    Stop(StopFile),
+    Fail(FailFile),
     Repeat(RepeatFile),
+    During(DuringFile),
     If(IfFile),
     Random(RandomFile),
     Poll(Box<PollFile>),
@@ -85,8 +91,8 @@ pub(crate) enum StepFile {
 }
 
 /// The keys of which a step has one, if it is no request.
-const KINDS: [&str; 7] = [
-    "think", "repeat", "if", "random", "poll", "burst", "parallel",
+const KINDS: [&str; 11] = [
+    "think", "set", "stop", "fail", "repeat", "during", "if", "random", "poll", "burst", "parallel",
 ];
 
 impl StepFile {
@@ -96,7 +102,11 @@ impl StepFile {
             String::schema(),
             EndpointFile::schema_reference(),
             ThinkFile::schema(),
+            SetFile::schema(),
+            StopFile::schema(),
+            FailFile::schema(),
             RepeatFile::schema(),
+            DuringFile::schema(),
             IfFile::schema(),
             RandomFile::schema(),
             PollFile::schema(),
@@ -132,7 +142,11 @@ impl Decode for StepFile {
         };
         match kind {
             "think" => ThinkFile::decode(node, findings).map(Self::Think),
+            "set" => SetFile::decode(node, findings).map(Self::Set),
+            "stop" => StopFile::decode(node, findings).map(Self::Stop),
+            "fail" => FailFile::decode(node, findings).map(Self::Fail),
             "repeat" => RepeatFile::decode(node, findings).map(Self::Repeat),
+            "during" => DuringFile::decode(node, findings).map(Self::During),
             "if" => IfFile::decode(node, findings).map(Self::If),
             "random" => RandomFile::decode(node, findings).map(Self::Random),
             "poll" => PollFile::decode(node, findings).map(|file| Self::Poll(Box::new(file))),
@@ -155,9 +169,41 @@ mapping! {
 }
 
 mapping! {
+    /// Variables to set.
+    SetFile {
+        /// Names and values, which may be any YAML. Each can use those before it.
+        set(required): Pairs<Node>,
+    }
+}
+
+mapping! {
+    /// An early end.
+    StopFile {
+        /// What ends: `flow` ends the innermost flow, which succeeds; `user` ends the virtual user, in the open model only its iteration; `run` ends the load.
+        stop(required): Stop,
+    }
+}
+
+words! {
+    Stop {
+        "flow" => Self::Flow,
+        "user" => Self::User,
+        "run" => Self::Run,
+    }
+}
+
+mapping! {
+    /// A failure.
+    FailFile {
+        /// What has failed, at most 100 characters. Reports count failures by this text as it is written.
+        fail(required): String,
+    }
+}
+
+mapping! {
     /// Steps that are run several times.
     RepeatFile {
-        /// How many times to run the steps, or a list to run them once for each item.
+        /// How many times to run the steps, or a list to run them once for each item. A template, such as `{{ items }}`, may be either.
         repeat(required): Repetitions,
         /// Variable for the current item of the list, by default `item`, or for the number of the repetition, from 1.
         variable: String,
@@ -175,6 +221,8 @@ mapping! {
 pub(crate) enum Repetitions {
     Count(u32),
     Values(Vec<Node>),
+    /// A number or a list that is known when its turn comes.
+    Computed(Node),
 }
 
 impl Decode for Repetitions {
@@ -182,11 +230,39 @@ impl Decode for Repetitions {
         if matches!(node.kind, NodeKind::List(_)) {
             return Vec::decode(node, findings).map(Self::Values);
         }
+        if is_template(node) {
+            return Some(Self::Computed(node.clone()));
+        }
         u32::decode(node, findings).map(Self::Count)
     }
 
     fn schema() -> Value {
-        json!({"anyOf": [u32::schema(), {"type": "array"}]})
+        json!({"anyOf": [u32::schema(), {"type": "array"}, template_schema()]})
+    }
+}
+
+/// Whether a value is a text with a template.
+fn is_template(node: &Node) -> bool {
+    matches!(&node.kind, NodeKind::Scalar { text, .. } if text.contains("{{"))
+}
+
+fn template_schema() -> Value {
+    json!({"type": "string", "pattern": "\\{\\{"})
+}
+
+mapping! {
+    /// Steps that are run again and again for some time.
+    DuringFile {
+        /// How long: no repetition starts later than this after the first.
+        during(required): Duration,
+        /// Variable for the number of the repetition, from 1.
+        variable: String,
+        /// Expression that is evaluated before each repetition. The first time that it is false ends the loop.
+        condition["while"]: At<String>,
+        /// Steps to repeat.
+        steps(required): StepsFile,
+        /// Tags, for `--tags` and `--exclude-tags`.
+        tags: OneOrMany<String>,
     }
 }
 
@@ -255,10 +331,45 @@ mapping! {
 mapping! {
     /// Requests that are sent at once, each over its own connection.
     ParallelFile {
-        /// Requests to send: names, or requests of their own.
-        parallel(required): Vec<At<RequestFile>>,
+        /// Requests to send: names, or requests of their own. Or a template that is a list, such as `{{ urls }}`, to send `request` once for each item.
+        parallel(required): Lanes,
+        /// Variable for the item of the list, by default `item`.
+        variable: String,
+        /// Request to send for each item of the list: a name, or a request of its own.
+        request: At<RequestFile>,
         /// Tags, for `--tags` and `--exclude-tags`.
         tags: OneOrMany<String>,
+    }
+}
+
+/// What is sent at once.
+#[derive(Debug, Clone)]
+pub(crate) enum Lanes {
+    Requests(Vec<At<RequestFile>>),
+    /// A list that is known when its turn comes.
+    Computed(Node),
+}
+
+impl Lanes {
+    /// The requests that are listed.
+    pub(crate) fn requests(&self) -> &[At<RequestFile>] {
+        match self {
+            Self::Requests(requests) => requests,
+            Self::Computed(_) => &[],
+        }
+    }
+}
+
+impl Decode for Lanes {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
+        if is_template(node) {
+            return Some(Self::Computed(node.clone()));
+        }
+        Vec::decode(node, findings).map(Self::Requests)
+    }
+
+    fn schema() -> Value {
+        json!({"anyOf": [Vec::<At<RequestFile>>::schema(), template_schema()]})
     }
 }
 

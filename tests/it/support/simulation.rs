@@ -227,7 +227,10 @@ pub fn template(shape: &Shape, id: &str, occasion: &str) -> RunResult {
                 stopped_at_us: seconds * 1_000_000,
                 drained_at_us: seconds * 1_000_000,
                 out_of_data: false,
+                stopped_by_scenario: false,
+                failed_start: None,
                 totals: Totals {
+                    stopped_users: 0,
                     planned: total,
                     started: total,
                     dropped_late: 0,

@@ -45,6 +45,13 @@ pub enum TrialEvent {
         /// Why it failed, if it did.
         failure: Option<TrialFailure>,
     },
+    /// A step has set variables.
+    Set {
+        /// Their names and values.
+        values: Vec<(String, Value)>,
+        /// What must be hidden in whatever is shown of them.
+        secrets: Secrets,
+    },
     /// A request got its response, or failed to get one.
     Exchanged(Box<TrialExchange>),
     /// A request could not be sent.
@@ -85,7 +92,7 @@ pub struct TrialExchange {
     pub checks: Vec<CheckReport>,
     /// For a poll whose response does not match yet: `checks` has those of `until`.
     pub is_pending: bool,
-    /// The variables that were set from the response, with their values.
+    /// The variables that were set before the request and from the response, with their values.
     pub extracted: Vec<(String, Value)>,
     /// Where the time went.
     pub phases: Phases,

@@ -311,6 +311,7 @@ mod tests {
             value,
         };
         Endpoint {
+            variables: Vec::new(),
             method,
             url,
             headers: vec![

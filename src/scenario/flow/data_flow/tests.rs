@@ -47,6 +47,12 @@ fn what_may_be_set_before_is_no_error() {
         "flows: {f: {steps: [{get: \"/{{ token | default('') }}\"}, LOGIN]}}",
         "flows: {f: {steps: [{if: token is defined and token != '', then: {get: /}}, LOGIN]}}",
         "flows: {f: {steps: [{if: token is undefined, then: LOGIN}, {get: '/{{ token }}'}]}}",
+        // Steps and endpoints set it.
+        "flows: {f: {steps: [{set: {a: 1, b: '{{ a }}'}}, {get: '/{{ b }}'}]}}",
+        "flows: {f: {variables: {a: 1, b: '{{ a }}'}, steps: [{get: '/{{ b }}'}]}}",
+        "endpoints: [{variables: {a: 1, b: '{{ a }}'}, get: '/{{ b }}'}]",
+        "variables: {n: 0}\nflows: {f: {steps: [{set: {n: '{{ n + 1 }}'}}, {get: '/{{ n }}'}]}}",
+        "flows: {f: {steps: [{name: x, get: /, variables: {a: 1}}, {get: '/{{ a }}'}]}}",
         // Its own response has it by then.
         "endpoints: [{get: /, extract: {n: $.n}, check: {that: n > 1}}]",
         "flows: {f: {steps: [{repeat: [a, '{{ user_id }}'], steps: {get: '/{{ item }}'}}]}}",
