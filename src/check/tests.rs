@@ -16,6 +16,7 @@ mod conditions;
 fn endpoint(checks: Vec<Check>) -> Endpoint {
     Endpoint {
         name: "x".into(),
+        group: None,
         method: Method::Get,
         url: Template::literal("/"),
         headers: Vec::new(),

@@ -33,6 +33,7 @@ pub(crate) fn plan(load: Load, weights: &[u32]) -> Plan {
         let name = char::from(b'a' + i as u8).to_string();
         let slot = Slot::RandomInt(1, 1_000_000);
         Endpoint {
+            group: None,
             method: Method::Get,
             url: Template::new(
                 format!("/{name}?n={{{{ random_int(1, 1000000) }}}}"),

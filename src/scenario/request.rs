@@ -176,6 +176,10 @@ impl<'a> RequestDefaults<'a> {
             let help = "all requests of an endpoint are counted under one name";
             refuse_template(&name.value, name.at, help, findings);
         }
+        if let Some(group) = file.group.get() {
+            let help = "all requests of an endpoint are counted in one row";
+            refuse_template(&group.value, group.at, help, findings);
+        }
         refuse_in_tags(&file.tags, findings);
         let url = self.names.url(url_text, findings);
         if findings.len() > before {
@@ -197,6 +201,7 @@ impl<'a> RequestDefaults<'a> {
         }
         let endpoint = Endpoint {
             name: name(file)?,
+            group: file.group.get().map(|group| group.value.clone()),
             method,
             url,
             headers,
@@ -295,6 +300,12 @@ pub(super) fn name(file: &EndpointFile) -> Option<String> {
             Some(format!("{} {}", method.as_str(), url.value))
         }
     }
+}
+
+/// The row of the statistics that an endpoint counts in: its group, or its name.
+pub(super) fn row(file: &EndpointFile) -> Option<String> {
+    let group = file.group.get().map(|group| group.value.clone());
+    group.or_else(|| name(file))
 }
 
 fn is_about_methods(hint: &str) -> bool {

@@ -154,6 +154,8 @@ pub(super) enum SloSource {
     Profile,
     /// In the scenario.
     Scenario,
+    /// In an endpoint or flow of the scenario.
+    Endpoint,
     /// By `--slo`.
     CommandLine,
 }
@@ -235,9 +237,36 @@ impl SloSet {
                     let names = list(names.iter().map(|name| name.value.as_str()));
                     self.skip(&slo, &format!("it applies to {names} only"));
                 }
-                _ => self.put(slo, source),
+                _ => {
+                    if let Some(other) = self.contradicted(&slo, source) {
+                        let message = format!(
+                            "`{}` of `{}` has two limits: {} and {}",
+                            slo.name,
+                            slo.scope.endpoint().unwrap_or_default(),
+                            slo.metric.format(other.limit),
+                            slo.metric.format(slo.limit)
+                        );
+                        let help =
+                            "endpoints of one name or group share a row: write its SLOs once";
+                        findings.report(Some(key.at), Diagnostic::new(message).help(help));
+                        continue;
+                    }
+                    self.put(slo, source);
+                }
             }
         }
+    }
+
+    /// The SLO of another endpoint in the same row that differs from this one.
+    fn contradicted(&self, slo: &Slo, source: SloSource) -> Option<&Slo> {
+        let mut of_endpoints = (self.list.iter())
+            .filter(|(_, known)| source == SloSource::Endpoint && *known == source);
+        let found = of_endpoints.find(|(known, _)| {
+            (&known.scope, &known.metric) == (&slo.scope, &slo.metric)
+                && (known.limit, known.weight, known.advisory)
+                    != (slo.limit, slo.weight, slo.advisory)
+        });
+        found.map(|(known, _)| known)
     }
 
     fn check_profiles(&self, names: &[At<String>], findings: &mut Findings) {

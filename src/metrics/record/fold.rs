@@ -4,12 +4,13 @@
 mod groups;
 mod samples;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use self::groups::Groups;
 use self::samples::FailureSampler;
 use crate::metrics::{
-    Commit, FLOW_CHECKS, FailureSamples, Histogram, Outcome, SparseHistogram, Tick,
+    Cell, Commit, CommitCell, FLOW_CHECKS, FailureSamples, Histogram, Outcome, SparseHistogram,
+    Tick,
 };
 use crate::plan::{CheckName, Percentile, Phase};
 
@@ -27,6 +28,8 @@ pub struct Fold {
     /// The checks of each endpoint; the positions after them are flows, which are no requests.
     checks: Vec<Vec<CheckName>>,
     flow_checks: [CheckName; 2],
+    /// The row of each position; empty where they are the same.
+    rows: Vec<usize>,
     components: BTreeSet<String>,
     sampler: FailureSampler,
     recent: VecDeque<SparseHistogram>,
@@ -64,6 +67,7 @@ impl Fold {
             phases,
             checks,
             flow_checks: FLOW_CHECKS.map(|name| CheckName::Subject(name.to_owned())),
+            rows: Vec::new(),
             components: BTreeSet::new(),
             sampler: FailureSampler::default(),
             recent: VecDeque::new(),
@@ -74,11 +78,20 @@ impl Fold {
         }
     }
 
+    /// Counts endpoints and flows in these rows, by position.
+    pub fn in_rows(mut self, rows: Vec<usize>) -> Self {
+        let is_same = |(position, row): (usize, &usize)| position == *row;
+        if !rows.iter().enumerate().all(is_same) {
+            self.rows = rows;
+        }
+        self
+    }
+
     /// Folds what all workers handed over for one second, and takes the examples out of it. The caller adds the
     /// health.
     pub fn fold(&mut self, ticks: &mut [Tick]) -> (Commit, LiveSnapshot) {
         let mut groups = Groups::default();
-        let failure_samples = self.sample(ticks);
+        let mut failure_samples = self.sample(ticks);
         let users = ticks.iter().map(|tick| tick.users).sum();
         let mut ended = 0;
         for tick in &*ticks {
@@ -141,6 +154,7 @@ impl Fold {
             failures: self.failures,
             dropped: self.dropped,
         };
+        let cells = self.into_rows(cells, &mut failure_samples);
         let commit = Commit {
             users,
             cells,
@@ -148,6 +162,30 @@ impl Fold {
             health: None,
         };
         (commit, live)
+    }
+
+    /// The cells of the rows, which were those of endpoints and flows so far.
+    fn into_rows(&self, cells: Vec<CommitCell>, samples: &mut FailureSamples) -> Vec<CommitCell> {
+        if self.rows.is_empty() {
+            return cells;
+        }
+        let row_of = |position: usize| self.rows.get(position).copied().unwrap_or(position);
+        for sample in &mut samples.kept {
+            sample.endpoint = row_of(sample.endpoint);
+        }
+        let mut rows: BTreeMap<(usize, u64, usize), Cell> = BTreeMap::new();
+        for entry in cells {
+            let key = (entry.phase, entry.second, row_of(entry.endpoint));
+            rows.entry(key).or_default().merge(&entry.cell);
+        }
+        let entries = rows.into_iter();
+        let entries = entries.map(|((phase, second, endpoint), cell)| CommitCell {
+            phase,
+            second,
+            endpoint,
+            cell,
+        });
+        entries.collect()
     }
 
     /// The failures that are kept with what was sent and received.
@@ -201,7 +239,7 @@ mod tests {
     use std::num::NonZeroU16;
 
     use crate::metrics::{
-        Cell, ComponentSample, ConnectionSample, Example, HttpVersion, Recorder, Sample,
+        ComponentSample, ConnectionSample, Example, HttpVersion, Recorder, Sample,
     };
 
     fn phase(name: &str, start_us: u64, end_us: u64) -> Phase {

@@ -7,11 +7,14 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::plan::{Auth, Body, Check, Extraction, Template, Wire};
 
-/// One kind of request. Its name is the key of all statistics, never the expanded URL.
+/// One kind of request. The key of all statistics is its [row](Endpoint::row), never the expanded URL.
 #[derive(Debug, Clone, Serialize)]
 pub struct Endpoint {
-    /// Unique within the scenario.
+    /// The name by which it is shown, and by which steps use it. Several endpoints may share one.
     pub name: String,
+    /// The row of the statistics that its requests count in, where that is not its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// The HTTP method.
     pub method: Method,
     /// A path below the URL of the service, or an absolute URL.
@@ -50,6 +53,11 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// The name of the row of the statistics that its requests count in.
+    pub fn row(&self) -> &str {
+        self.group.as_deref().unwrap_or(&self.name)
+    }
+
     /// Whether a check or an extraction needs the body, so that it must be kept.
     pub fn keeps_body(&self) -> bool {
         self.checks.iter().any(Check::needs_body) || self.extract.iter().any(Extraction::needs_body)

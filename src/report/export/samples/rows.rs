@@ -218,11 +218,11 @@ impl EndpointTexts {
             CheckName::Key(name) | CheckName::Subject(name) => name,
         });
         Self {
-            label: csv_field(&cell(&endpoint.name)),
+            label: csv_field(&cell(endpoint.row())),
             url: csv_field(&cell(&url(endpoint, base))),
             fields: format!(
                 r#""endpoint":{},"method":{}"#,
-                json(&endpoint.name),
+                json(endpoint.row()),
                 json(method)
             ),
             checks: checks.to_vec(),
