@@ -262,7 +262,7 @@ fn run_with<C: Client + 'static>(
         display.note(&format!("warning: {concern}"));
     }
     let control = Rc::new(RefCell::new(Control {
-        fold: Fold::new(plan.phases(), plan.check_names()).in_rows(plan.rows()),
+        fold: Fold::new(plan.phases(), plan.check_names()).in_rows_of(plan),
         phases: plan.phases(),
         storage,
         display,

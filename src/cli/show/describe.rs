@@ -105,8 +105,10 @@ pub(crate) fn plan(plan: &Plan) -> String {
     for (endpoint, share) in plan.endpoints.iter().zip(plan.shares()) {
         endpoints.add_row([
             match &endpoint.group {
-                Some(group) => format!("{} (group {group})", endpoint.name),
-                None => endpoint.name.clone(),
+                Some(group) if group.source() != endpoint.name => {
+                    format!("{} (group {})", endpoint.name, group.source())
+                }
+                _ => endpoint.name.clone(),
             },
             format!("{} {}", endpoint.method.as_str(), endpoint.url.source()),
             format!("{}%", trim_float(share * 100.0, 1)),

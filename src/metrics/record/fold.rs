@@ -2,17 +2,18 @@
 //! live display.
 
 mod groups;
+mod rows;
 mod samples;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use self::groups::Groups;
+use self::rows::Rows;
 use self::samples::FailureSampler;
 use crate::metrics::{
-    Cell, Commit, CommitCell, FLOW_CHECKS, FailureSamples, Histogram, Outcome, SparseHistogram,
-    Tick,
+    Commit, FLOW_CHECKS, FailureSamples, Histogram, Outcome, SparseHistogram, Tick,
 };
-use crate::plan::{CheckName, Percentile, Phase};
+use crate::plan::{CheckName, Percentile, Phase, Plan};
 
 /// How many seconds the percentile of the live display looks back.
 const LIVE_WINDOW_S: usize = 10;
@@ -25,11 +26,7 @@ const MAX_COMPONENTS: usize = 100;
 #[derive(Debug)]
 pub struct Fold {
     phases: Vec<Phase>,
-    /// The checks of each endpoint; the positions after them are flows, which are no requests.
-    checks: Vec<Vec<CheckName>>,
-    flow_checks: [CheckName; 2],
-    /// The row of each position; empty where they are the same.
-    rows: Vec<usize>,
+    rows: Rows,
     components: BTreeSet<String>,
     sampler: FailureSampler,
     recent: VecDeque<SparseHistogram>,
@@ -61,13 +58,19 @@ pub struct LiveSnapshot {
 }
 
 impl Fold {
+    /// How many rows of a run get their names from templates; all further ones count as `other`.
+    pub const MAX_TEMPLATED_ROWS: usize = rows::MAX_TEMPLATED;
+
     /// For a run with these phases, of which there is at least one, and endpoints with these checks.
     pub fn new(phases: Vec<Phase>, checks: Vec<Vec<CheckName>>) -> Self {
         Self {
             phases,
-            checks,
-            flow_checks: FLOW_CHECKS.map(|name| CheckName::Subject(name.to_owned())),
-            rows: Vec::new(),
+            rows: Rows::new(
+                checks,
+                FLOW_CHECKS
+                    .map(|name| CheckName::Subject(name.to_owned()))
+                    .into(),
+            ),
             components: BTreeSet::new(),
             sampler: FailureSampler::default(),
             recent: VecDeque::new(),
@@ -78,12 +81,9 @@ impl Fold {
         }
     }
 
-    /// Counts endpoints and flows in these rows, by position.
-    pub fn in_rows(mut self, rows: Vec<usize>) -> Self {
-        let is_same = |(position, row): (usize, &usize)| position == *row;
-        if !rows.iter().enumerate().all(is_same) {
-            self.rows = rows;
-        }
+    /// Counts endpoints and flows in the rows of this plan.
+    pub fn in_rows_of(mut self, plan: &Plan) -> Self {
+        self.rows.plan(plan);
         self
     }
 
@@ -91,6 +91,8 @@ impl Fold {
     /// health.
     pub fn fold(&mut self, ticks: &mut [Tick]) -> (Commit, LiveSnapshot) {
         let mut groups = Groups::default();
+        let subjects = ticks.iter().flat_map(|tick| tick.subjects.clone());
+        let rows = self.rows.learn(subjects.collect());
         let mut failure_samples = self.sample(ticks);
         let users = ticks.iter().map(|tick| tick.users).sum();
         let mut ended = 0;
@@ -98,7 +100,7 @@ impl Fold {
             for sample in &tick.samples {
                 let place = self.place(sample.intended_us);
                 groups.at(place, sample.endpoint).add(sample);
-                if usize::from(sample.endpoint) >= self.checks.len() {
+                if !self.rows.is_request(sample.endpoint.into()) {
                     continue;
                 }
                 ended += u64::from(sample.outcome.is_started());
@@ -137,11 +139,11 @@ impl Fold {
                 samples.texts.get_or_insert(example.texts);
             }
         }
-        let cells = groups.into_cells(&self.checks, &self.flow_checks);
+        let cells = groups.into_cells(|position| self.rows.checks(position));
         let mut successes = SparseHistogram::default();
         cells
             .iter()
-            .filter(|entry| entry.endpoint < self.checks.len())
+            .filter(|entry| self.rows.is_request(entry.endpoint))
             .for_each(|entry| successes.merge(&entry.cell.response));
         self.requests += ended;
         let live = LiveSnapshot {
@@ -154,38 +156,15 @@ impl Fold {
             failures: self.failures,
             dropped: self.dropped,
         };
-        let cells = self.into_rows(cells, &mut failure_samples);
+        let cells = self.rows.of_rows(cells, &mut failure_samples);
         let commit = Commit {
             users,
+            rows,
             cells,
             failure_samples,
             health: None,
         };
         (commit, live)
-    }
-
-    /// The cells of the rows, which were those of endpoints and flows so far.
-    fn into_rows(&self, cells: Vec<CommitCell>, samples: &mut FailureSamples) -> Vec<CommitCell> {
-        if self.rows.is_empty() {
-            return cells;
-        }
-        let row_of = |position: usize| self.rows.get(position).copied().unwrap_or(position);
-        for sample in &mut samples.kept {
-            sample.endpoint = row_of(sample.endpoint);
-        }
-        let mut rows: BTreeMap<(usize, u64, usize), Cell> = BTreeMap::new();
-        for entry in cells {
-            let key = (entry.phase, entry.second, row_of(entry.endpoint));
-            rows.entry(key).or_default().merge(&entry.cell);
-        }
-        let entries = rows.into_iter();
-        let entries = entries.map(|((phase, second, endpoint), cell)| CommitCell {
-            phase,
-            second,
-            endpoint,
-            cell,
-        });
-        entries.collect()
     }
 
     /// The failures that are kept with what was sent and received.
@@ -195,7 +174,7 @@ impl Fold {
             .map(|tick| std::mem::take(&mut tick.failures));
         let failures = failures.flatten().collect();
         self.sampler.choose(failures, |endpoint, cause| {
-            let checks = self.checks.get(usize::from(endpoint))?;
+            let checks = self.rows.checks(endpoint.into());
             checks.get(usize::from(cause.check?))
         })
     }
@@ -239,7 +218,7 @@ mod tests {
     use std::num::NonZeroU16;
 
     use crate::metrics::{
-        ComponentSample, ConnectionSample, Example, HttpVersion, Recorder, Sample,
+        Cell, ComponentSample, ConnectionSample, Example, HttpVersion, Recorder, Sample,
     };
 
     fn phase(name: &str, start_us: u64, end_us: u64) -> Phase {

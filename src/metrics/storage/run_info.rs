@@ -93,6 +93,10 @@ pub struct EndpointInfo {
     /// time includes them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_flow: bool,
+    /// Whether a template made the name, or it is the row of requests whose names have no rows. Which
+    /// rows there are then depends on the run, so that they are not compared.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_templated: bool,
 }
 
 impl EndpointInfo {
@@ -102,6 +106,7 @@ impl EndpointInfo {
             name: endpoint.row().to_owned(),
             method: endpoint.method.as_str().to_owned(),
             is_flow: false,
+            is_templated: endpoint.is_row_templated(),
         }
     }
 
@@ -113,6 +118,7 @@ impl EndpointInfo {
             match all.get_mut(row) {
                 None => all.push(of_endpoint),
                 Some(shared) => {
+                    shared.is_templated &= of_endpoint.is_templated;
                     let mut known = shared.method.split('/');
                     if known.all(|method| method != of_endpoint.method) {
                         shared.method = format!("{}/{}", shared.method, of_endpoint.method);
@@ -124,6 +130,7 @@ impl EndpointInfo {
             name: flow.name.clone(),
             method: "FLOW".to_owned(),
             is_flow: true,
+            is_templated: false,
         }));
         all
     }

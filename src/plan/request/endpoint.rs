@@ -12,9 +12,9 @@ use crate::plan::{Auth, Body, Check, Extraction, Template, Wire};
 pub struct Endpoint {
     /// The name by which it is shown, and by which steps use it. Several endpoints may share one.
     pub name: String,
-    /// The row of the statistics that its requests count in, where that is not its name.
+    /// The name of the row of the statistics that its requests count in, where that is not its name.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub group: Option<String>,
+    pub group: Option<Template>,
     /// The HTTP method.
     pub method: Method,
     /// A path below the URL of the service, or an absolute URL.
@@ -53,9 +53,22 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// The name of the row of the statistics that its requests count in.
+    /// The row of requests whose names, which templates make, have no rows of their own.
+    pub const OTHER_ROW: &'static str = "other";
+
+    /// The name of the row of the statistics that its requests count in. Where a template makes the name,
+    /// that of the row for those without a row of their own.
     pub fn row(&self) -> &str {
-        self.group.as_deref().unwrap_or(&self.name)
+        match &self.group {
+            Some(group) => group.as_constant().unwrap_or(Self::OTHER_ROW),
+            None => &self.name,
+        }
+    }
+
+    /// Whether a template makes the name of the row.
+    pub fn is_row_templated(&self) -> bool {
+        let group = self.group.as_ref();
+        group.is_some_and(|group| group.as_constant().is_none())
     }
 
     /// Whether a check or an extraction needs the body, so that it must be kept.
@@ -101,6 +114,7 @@ impl Endpoint {
             .chain(headers)
             .chain(self.body.templates())
             .chain(auth)
+            .chain(&self.group)
     }
 
     /// Whether its requests need a token that is fetched before they are sent.

@@ -82,7 +82,11 @@ fn endpoints_of_one_name_share_a_row_and_keep_their_checks() {
         .map(|slo| slo.scope.endpoint())
         .collect();
     assert!(scopes.contains(&Some("buy")), "{scopes:?}");
-    assert!(completed.stdout.contains("50%  CRITICAL"), "{}", completed.stdout);
+    assert!(
+        completed.stdout.contains("50%  CRITICAL"),
+        "{}",
+        completed.stdout
+    );
     let labels = completed.read("x.jsonl");
     assert_eq!(labels.matches(r#""endpoint":"buy""#).count(), 8, "{labels}");
 }
@@ -96,7 +100,89 @@ fn each_endpoint_of_a_name_is_tried() {
     assert_eq!(server.paths(), ["/tea", "/milk", "/a", "/b", "/c"]);
 }
 
+const TEMPLATED: &str = "
+variables: {kind: tea}
+defaults: {max_redirects: 0}
+endpoints:
+- {name: plain, get: /plain, weight: 0}
+flows:
+  mixed:
+    on_error: continue
+    steps:
+    - {name: 'get {{ kind }}', get: /a}
+    - {name: counted, group: 'n {{ iteration }}', get: /n, check: {status: 404}}
+    - {name: fixed, group: get tea, get: /b}
+    - {group: '{{ user_id if user_id > 1 }}', get: /c}
+users: {one: {flows: [mixed]}}";
+
+fn templates_name_rows_of_which_there_are_not_too_many() {
+    let server = Recording::ok();
+    let run = run(&server.url(), TEMPLATED, 210);
+    let completed = run.args(["--samples", "x.jsonl"]).run();
+    let result = completed.result();
+    let rows = rows(&result);
+    assert_eq!(rows.len(), 2 + 1 + 200, "{rows:?}");
+    // In `other`: names beyond 200, and empty ones.
+    assert_eq!(
+        rows[..5],
+        [
+            "GET get tea 420",
+            "GET other 220",
+            "FLOW mixed 210",
+            "GET n 1 1",
+            "GET n 2 1"
+        ]
+    );
+    let causes = &result.endpoints[3].phases[0].failure_counts;
+    assert!(
+        causes
+            .iter()
+            .all(|one| one.check.as_deref() == Some("status"))
+    );
+    assert!(
+        result
+            .failure_samples
+            .kept
+            .iter()
+            .any(|one| one.endpoint == 3)
+    );
+    assert!(
+        completed.stdout.contains("more than 200 names"),
+        "{}",
+        completed.stdout
+    );
+    let labels = completed.read("x.jsonl");
+    assert_eq!(labels.lines().count(), 840);
+    assert_eq!(labels.matches(r#""endpoint":"get tea""#).count(), 420);
+    assert_eq!(
+        labels.matches(r#""endpoint":"n 7","method":"GET""#).count(),
+        1
+    );
+}
+
+fn a_run_with_few_names_shows_no_other_row() {
+    let server = Recording::ok();
+    let keys = "endpoints: [{group: 'kind {{ random_choice(\"a\", \"b\") }}', get: /a}]";
+    let completed = run(&server.url(), keys, 40)
+        .args(["--workers", "2", "-u", "2"])
+        .run();
+    let rows = rows(&completed.result());
+    assert_eq!(rows.len(), 3, "{rows:?}");
+    assert_eq!(rows[0], "GET other 0");
+    let shown = &completed.stdout;
+    assert!(
+        shown.contains("kind a") && shown.contains("kind b"),
+        "{shown}"
+    );
+    assert!(
+        !shown.contains("other") && !shown.contains("200 names"),
+        "{shown}"
+    );
+}
+
 for_each_client! {
+    templates_name_rows_of_which_there_are_not_too_many
+    a_run_with_few_names_shows_no_other_row
     endpoints_of_one_name_share_a_row_and_keep_their_checks
     each_endpoint_of_a_name_is_tried
 }
