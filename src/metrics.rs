@@ -28,7 +28,7 @@ pub use record::http_version::HttpVersion;
 pub use record::outcome::Outcome;
 pub use record::recorder::Recorder;
 pub use record::sample::{ComponentSample, ConnectionSample, Example, FailureTexts, Sample};
-pub use record::tick::{Tick, WorkerHealth};
+pub use record::tick::{NewSubject, Tick, WorkerHealth};
 pub use record::totals::Totals;
 pub use storage::journal::{JournalWriter, recover};
 pub use storage::result::{EndpointResult, RunResult};

@@ -17,7 +17,7 @@ mod transport;
 mod user_class;
 mod value;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -187,6 +187,20 @@ impl Plan {
     pub fn subject(&self, position: usize) -> &str {
         let flow = || &self.flows[position - self.endpoints.len()].name;
         self.endpoints.get(position).map_or_else(flow, |e| &e.name)
+    }
+
+    /// The row of the statistics that each endpoint and flow counts in, by position. Endpoints of one
+    /// group or name share a row; rows are in the order of their first endpoint.
+    pub fn rows(&self) -> Vec<usize> {
+        let mut known = BTreeMap::new();
+        let endpoints = self.endpoints.iter().map(Endpoint::row);
+        let names = endpoints.chain(self.flows.iter().map(|flow| flow.name.as_str()));
+        names
+            .map(|name| {
+                let next = known.len();
+                *known.entry(name).or_insert(next)
+            })
+            .collect()
     }
 
     /// What the checks of each endpoint are called, in their order.

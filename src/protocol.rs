@@ -83,6 +83,8 @@ pub struct Rendered {
     pub pieces: Vec<String>,
     /// The values of the templates of its credentials, in their order.
     pub auth: Vec<String>,
+    /// The position that its samples have, where a template names the row they count in.
+    pub subject: Option<u16>,
 }
 
 /// The result of a request.

@@ -17,6 +17,7 @@ fn endpoint(checks: Vec<Check>) -> Endpoint {
     Endpoint {
         variables: Vec::new(),
         name: "x".into(),
+        group: None,
         method: Method::Get,
         url: Template::literal("/"),
         headers: Vec::new(),

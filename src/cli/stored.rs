@@ -176,6 +176,7 @@ mod tests {
             cell,
         }];
         writer.commit(Commit {
+            rows: Vec::new(),
             users: 1,
             cells,
             failure_samples: FailureSamples::default(),

@@ -200,14 +200,11 @@ impl Row {
     }
 }
 
-/// All endpoints together, then each.
+/// All endpoints together, then each whose row is known before the run.
 pub(super) fn scopes(run: &RunResult) -> impl Iterator<Item = (Option<usize>, SloScope)> {
-    let names = run
-        .run
-        .endpoints
-        .iter()
-        .map(|endpoint| endpoint.name.clone());
-    let each = names.enumerate();
+    let rows = run.run.endpoints.iter().enumerate();
+    let planned = rows.filter(|(_, row)| !row.is_templated);
+    let each = planned.map(|(position, row)| (position, row.name.clone()));
     std::iter::once((None, SloScope::Total))
         .chain(each.map(|(position, name)| (Some(position), SloScope::Endpoint(name))))
 }

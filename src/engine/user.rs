@@ -182,7 +182,7 @@ impl<C: Client> User<C> {
                 status,
                 check,
             };
-            in_flight.state.observer.is_some() || recorder.wants(in_flight.endpoint, cause)
+            in_flight.state.observer.is_some() || recorder.wants(in_flight.subject, cause)
         };
         (self.values).judge(endpoint, (&exchange.response, exchange.elapsed()), wanted)
     }
@@ -253,7 +253,26 @@ impl<C: Client> User<C> {
                     .collect::<Result<_, _>>()?,
                 None => Vec::new(),
             },
+            subject: match endpoint.is_row_templated() {
+                true => self.subject(index)?,
+                false => None,
+            },
         })
+    }
+
+    /// The position of a request whose row has the name that a template makes now; `None` if it has no
+    /// row of its own.
+    fn subject(&mut self, index: usize) -> Result<Option<u16>, RenderError> {
+        let state = self.state.clone();
+        let mut name = String::new();
+        if let Some(group) = &state.plan.endpoints[index].group {
+            group.render(&mut self.values.scope(), &mut name)?;
+        }
+        if name.is_empty() {
+            return Ok(None);
+        }
+        let shown = || self.values.excerpt(&name);
+        Ok((state.row_names).position(index, &name, &state.recorder, shown))
     }
 
     /// Records a request that cannot be rendered. One without data was never started, and is not a

@@ -14,6 +14,7 @@ use super::message::{Finish, WorkerCommand, WorkerMessage};
 use super::panics;
 use super::schedule::timer::Timer;
 use super::user::trial::event::TrialEvent;
+use super::user::worker_state::row_names::RowNames;
 use super::user::worker_state::{EarlyEnd, WorkerState};
 use super::{closed, open};
 use crate::error::Error;
@@ -77,6 +78,7 @@ pub(super) async fn work<C: Client + 'static>(
     let recorder = Rc::new(Recorder::default());
     let mut state = WorkerState::new(plan.clone(), recorder, epoch);
     state.observer = observer;
+    state.row_names = RowNames::new(plan.endpoints.len() + plan.flows.len(), shard);
     let state = Rc::new(state);
     let halt = Rc::new(Halt::default());
     let mut tasks = JoinSet::new();

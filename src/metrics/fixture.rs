@@ -127,6 +127,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
                 name: (*name).to_owned(),
                 method: "GET".into(),
                 is_flow: false,
+                is_templated: false,
             })
             .collect(),
         fingerprint: Fingerprint {

@@ -296,7 +296,7 @@ impl PlanCompiler<'_> {
             false => plan.highest_rate_per_s(),
         };
         let offered = rate.map(|rate| (offered(&plan, rate), rate));
-        let of_endpoints = plan.endpoints.iter().map(|endpoint| endpoint.name.as_str());
+        let of_endpoints = plan.endpoints.iter().map(Endpoint::row);
         let of_flows = plan.flows.iter().map(|flow| flow.name.as_str());
         let names: Vec<&str> = of_endpoints.chain(of_flows).collect();
         (plan.slos, plan.skipped_slos) = slos.finish(&names, offered);
@@ -412,7 +412,7 @@ impl PlanCompiler<'_> {
         of_profile: &Field<Pairs<SloFile>>,
     ) -> SloSet {
         let file = &self.scenario.file;
-        let of_requests = index.requests.iter().filter_map(|r| request::name(r.file));
+        let of_requests = index.requests.iter().filter_map(|r| request::row(r.file));
         let of_flows = index.flows.iter().map(|flow| flow.key.text.clone());
         let names = of_requests.chain(of_flows);
         let of_scenario = file.profiles.get().map_or(&[][..], |pairs| &pairs.0);
@@ -434,19 +434,19 @@ impl PlanCompiler<'_> {
             self.findings,
         );
         for request in &index.requests {
-            if let Some(name) = request::name(request.file) {
+            if let Some(name) = request::row(request.file) {
                 let scope = SloScope::Endpoint(name);
                 slos.add_file(
                     &request.file.slo,
                     &scope,
-                    SloSource::Scenario,
+                    SloSource::Endpoint,
                     self.findings,
                 );
             }
         }
         for flow in &index.flows {
             let scope = SloScope::Endpoint(flow.key.text.clone());
-            slos.add_file(&flow.file.slo, &scope, SloSource::Scenario, self.findings);
+            slos.add_file(&flow.file.slo, &scope, SloSource::Endpoint, self.findings);
         }
         let limits = &self.options.limits;
         limits.iter().for_each(|limit| slos.add_limit(limit));

@@ -27,8 +27,8 @@ use super::yaml::decode::{At, Field, OneOrMany};
 use super::yaml::findings::Findings;
 use crate::error::Diagnostic;
 use crate::plan::{
-    Auth, Body, ClientChoice, Endpoint, Header, HttpChoice, Method, Template, TemplatePart, Wire,
-    has_dot_segments,
+    Auth, Body, ClientChoice, Endpoint, Escape, Header, HttpChoice, Method, Template, TemplatePart,
+    Wire, has_dot_segments,
 };
 use auth::AuthSetting;
 use header::DefaultHeader;
@@ -197,10 +197,7 @@ impl<'a> RequestDefaults<'a> {
             );
         }
         let before = findings.len();
-        if let Some(name) = file.name.get() {
-            let help = "all requests of an endpoint are counted under one name";
-            refuse_template(&name.value, name.at, help, findings);
-        }
+        let group = self.group(file, findings);
         refuse_in_tags(&file.tags, findings);
         let url = self.names.url(url_text, findings);
         if findings.len() > before {
@@ -223,6 +220,7 @@ impl<'a> RequestDefaults<'a> {
         let endpoint = Endpoint {
             name: name(file)?,
             variables: Vec::new(),
+            group,
             method,
             url,
             headers,
@@ -239,6 +237,28 @@ impl<'a> RequestDefaults<'a> {
             tags: file.tags.get().map_or_else(Vec::new, |tags| tags.0.clone()),
         };
         Some((endpoint, place))
+    }
+}
+
+impl RequestDefaults<'_> {
+    /// The name of the row, if it is not that of the endpoint or a template makes it.
+    fn group(&self, file: &EndpointFile, findings: &mut Findings) -> Option<Template> {
+        if let (Some(_), Some(name)) = (file.group.get(), file.name.get()) {
+            let help = "`group` names the row of the statistics, and may be a template";
+            refuse_template(&name.value, name.at, help, findings);
+        }
+        let name = file.name.get().filter(|name| name.value.contains("{{"));
+        let text = file.group.get().or(name)?;
+        let group = self.names.template(text, Escape::None, findings);
+        if group.as_constant().is_none()
+            && let Some(key) = file.slo.key()
+        {
+            let message = "SLOs cannot be used with a name that a template makes";
+            let help = "the rows are not known before the run: write the SLO for all requests, or give \
+                        the endpoint a fixed name";
+            findings.report(Some(key), Diagnostic::new(message).help(help));
+        }
+        Some(group)
     }
 }
 
@@ -320,6 +340,16 @@ pub(super) fn name(file: &EndpointFile) -> Option<String> {
                 methods(file).find_map(|(method, field)| Some((method, field.get()?)))?;
             Some(format!("{} {}", method.as_str(), url.value))
         }
+    }
+}
+
+/// The row of the statistics that an endpoint counts in: its group, or its name. `None` if a template
+/// makes its name.
+pub(super) fn row(file: &EndpointFile) -> Option<String> {
+    let given = file.group.get().or(file.name.get());
+    match given {
+        Some(row) => Some(row.value.clone()).filter(|row| !row.contains("{{")),
+        None => name(file),
     }
 }
 

@@ -154,6 +154,8 @@ pub(super) enum SloSource {
     Profile,
     /// In the scenario.
     Scenario,
+    /// In an endpoint or flow of the scenario.
+    Endpoint,
     /// By `--slo`.
     CommandLine,
 }
@@ -235,9 +237,36 @@ impl SloSet {
                     let names = list(names.iter().map(|name| name.value.as_str()));
                     self.skip(&slo, &format!("it applies to {names} only"));
                 }
-                _ => self.put(slo, source),
+                _ => {
+                    if let Some(other) = self.contradicted(&slo, source) {
+                        let message = format!(
+                            "`{}` of `{}` has two limits: {} and {}",
+                            slo.name,
+                            slo.scope.endpoint().unwrap_or_default(),
+                            slo.metric.format(other.limit),
+                            slo.metric.format(slo.limit)
+                        );
+                        let help =
+                            "endpoints of one name or group share a row: write its SLOs once";
+                        findings.report(Some(key.at), Diagnostic::new(message).help(help));
+                        continue;
+                    }
+                    self.put(slo, source);
+                }
             }
         }
+    }
+
+    /// The SLO of another endpoint in the same row that differs from this one.
+    fn contradicted(&self, slo: &Slo, source: SloSource) -> Option<&Slo> {
+        let mut of_endpoints = (self.list.iter())
+            .filter(|(_, known)| source == SloSource::Endpoint && *known == source);
+        let found = of_endpoints.find(|(known, _)| {
+            (&known.scope, &known.metric) == (&slo.scope, &slo.metric)
+                && (known.limit, known.weight, known.advisory)
+                    != (slo.limit, slo.weight, slo.advisory)
+        });
+        found.map(|(known, _)| known)
     }
 
     fn check_profiles(&self, names: &[At<String>], findings: &mut Findings) {
@@ -382,147 +411,4 @@ pub(super) fn add_expressions(slos: &mut SloSet, expressions: &[String], finding
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn p(percent: f64) -> Percentile {
-        Percentile::new(percent).unwrap()
-    }
-
-    #[test]
-    fn every_spelling_of_the_source_documents_is_understood() {
-        let endpoints = ["invoice processing", "GET /health"].map(str::to_owned);
-        let time = |percent| Metric::ResponseTime(p(percent));
-        let component = |name: &str, percent| Metric::ComponentTime {
-            component: name.into(),
-            percentile: p(percent),
-        };
-        let cases = [
-            ("p95", time(95.0)),
-            ("p99.9", time(99.9)),
-            ("p99_5", time(99.5)),
-            ("api_response_time_p95", time(95.0)),
-            ("response_time_p99", time(99.0)),
-            ("max_p95_ms", time(95.0)),
-            ("mean", Metric::MeanResponseTime),
-            ("avg_response_time", Metric::MeanResponseTime),
-            ("max", Metric::MaxResponseTime),
-            ("error_rate", Metric::ErrorRate),
-            ("availability", Metric::Availability),
-            ("throughput_rps", Metric::Throughput),
-            ("min_throughput", Metric::Throughput),
-            ("min_throughput_ops", Metric::Throughput),
-            ("database_query_time_p95", component("db", 95.0)),
-            ("component_auth_time_p50", component("auth", 50.0)),
-            (
-                "cache_hit_ratio",
-                Metric::HitRatio {
-                    component: "cache".into(),
-                },
-            ),
-            (
-                "l2_hit_ratio",
-                Metric::HitRatio {
-                    component: "l2".into(),
-                },
-            ),
-        ];
-        for (name, expected) in cases {
-            let (metric, scope, _) = metric(name, &endpoints).unwrap();
-            assert_eq!((metric, scope), (expected, SloScope::Total), "{name}");
-        }
-        let (metric_of_endpoint, scope, _) =
-            metric("invoice_processing_time_p95", &endpoints).unwrap();
-        assert_eq!(metric_of_endpoint, time(95.0));
-        assert_eq!(scope, SloScope::Endpoint("invoice processing".into()));
-        assert!(metric("get_health_time_p50", &endpoints).is_ok());
-        for bad in [
-            "p101",
-            "p(101)",
-            "p0",
-            "billing_time_p95",
-            "",
-            "rps",
-            "component__time_p95x",
-        ] {
-            assert!(metric(bad, &endpoints).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn values_are_seconds_milliseconds_shares_or_rates() {
-        for (name, text, limit) in [
-            ("api_response_time_p95", "0.5", 500_000.0),
-            ("invoice_processing_time_p95", "60", 60e6),
-            ("database_query_time_p95", "0.1", 100_000.0),
-            ("mean", "0", 0.0),
-            ("p95", "500ms", 500_000.0),
-            ("max_p95_ms", "200", 200_000.0),
-            ("error_rate", "1%", 0.01),
-            ("availability", "0.999", 0.999),
-            ("throughput_rps", "6000/m", 100.0),
-        ] {
-            let (_, _, unit) = metric(name, &["invoice processing".into()]).unwrap();
-            assert_eq!(unit.parse(text), Ok(limit), "{name}: {text}");
-        }
-        for name in ["p95", "p99.9", "mean", "avg_response_time", "max"] {
-            let (_, _, unit) = metric(name, &[]).unwrap();
-            let wrong = unit.parse("300").unwrap_err();
-            assert!(wrong.contains("write `300ms` or `300s`"), "{name}: {wrong}");
-        }
-        let (_, _, unit) = metric("api_response_time_p95", &[]).unwrap();
-        assert!(unit.parse("500").is_err(), "milliseconds, most likely");
-        assert!(Unit::Millis.parse("200ms").is_err());
-        assert!(Unit::Millis.parse("nan").is_err());
-    }
-
-    #[test]
-    fn expressions_replace_what_was_given_before() {
-        let runs = ["a:b", "list"];
-        let mut slos = SloSet::new(vec!["a:b".into(), "list".into()], [], "smoke");
-        for good in [
-            "p95<500ms",
-            "p95 <= 1s",
-            "a:b:p95<300ms",
-            "availability>=99%",
-            "list:error_rate<1%",
-        ] {
-            slos.add_expression(good).unwrap();
-        }
-        let (kept, skipped) = slos.finish(&runs, None);
-        let seen: Vec<(SloScope, f64)> =
-            kept.into_iter().map(|slo| (slo.scope, slo.limit)).collect();
-        let of = |name: &str| SloScope::Endpoint(name.into());
-        assert_eq!(
-            seen,
-            [
-                (SloScope::Total, 1e6),
-                (of("a:b"), 3e5),
-                (SloScope::Total, 0.99),
-                (of("list"), 0.01)
-            ]
-        );
-        assert!(skipped.is_empty());
-    }
-
-    #[test]
-    fn expressions_in_the_wrong_direction_or_shape_are_refused() {
-        let mut slos = SloSet::new(vec!["list".into()], [], "smoke");
-        for bad in [
-            "p95",
-            "p95>1s",
-            "availability<99%",
-            "lst:p95<1s",
-            "p95<",
-            "p95<1x",
-            "p99<300",
-            "list:max<0.5",
-            "<1s",
-            "p95==1s",
-        ] {
-            let diagnostic = slos.add_expression(bad).unwrap_err();
-            assert!(diagnostic.message.contains(bad), "{diagnostic}");
-        }
-        assert!(slos.finish(&[], None).0.is_empty());
-    }
-}
+mod tests;

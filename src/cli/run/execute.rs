@@ -262,7 +262,9 @@ fn run_with<C: Client + 'static>(
         display.note(&format!("warning: {concern}"));
     }
     let control = Rc::new(RefCell::new(Control {
-        fold: Fold::new(plan.phases(), plan.check_names()).with_failures(&plan.failure_texts()),
+        fold: Fold::new(plan.phases(), plan.check_names())
+            .with_failures(&plan.failure_texts())
+            .in_rows_of(plan),
         phases: plan.phases(),
         storage,
         display,

@@ -104,7 +104,12 @@ pub(crate) fn plan(plan: &Plan) -> String {
     align_right(&mut endpoints, 2);
     for (endpoint, share) in plan.endpoints.iter().zip(plan.shares()) {
         endpoints.add_row([
-            endpoint.name.clone(),
+            match &endpoint.group {
+                Some(group) if group.source() != endpoint.name => {
+                    format!("{} (group {})", endpoint.name, group.source())
+                }
+                _ => endpoint.name.clone(),
+            },
             format!("{} {}", endpoint.method.as_str(), endpoint.url.source()),
             format!("{}%", trim_float(share * 100.0, 1)),
         ]);

@@ -36,8 +36,12 @@ impl<'a> Exchange<'a> {
         request: &Request<'_>,
         intended: Option<Instant>,
     ) -> Self {
+        let mut in_flight = RequestInFlight::start(state, request.index, intended, Instant::now());
+        if let Some(subject) = request.rendered.as_ref().and_then(|one| one.subject) {
+            in_flight.subject = subject;
+        }
         Self {
-            in_flight: RequestInFlight::start(state, request.index, intended, Instant::now()),
+            in_flight,
             response: Response::default(),
         }
     }
@@ -51,7 +55,7 @@ impl<'a> Exchange<'a> {
             if let Some(duration) = fetched {
                 let recorder = &self.in_flight.state.recorder;
                 recorder.record_component(ComponentSample {
-                    endpoint: self.in_flight.endpoint,
+                    endpoint: self.in_flight.subject,
                     intended_us: self.in_flight.intended_us(),
                     name: TOKEN.to_owned(),
                     duration_us: Some(as_us(duration)),
@@ -104,7 +108,7 @@ impl<'a> Exchange<'a> {
         let state = in_flight.state;
         for component in check::components(&response.headers) {
             state.recorder.record_component(ComponentSample {
-                endpoint: in_flight.endpoint,
+                endpoint: in_flight.subject,
                 intended_us: in_flight.intended_us(),
                 name: component.name,
                 duration_us: component.duration_us,
@@ -113,7 +117,7 @@ impl<'a> Exchange<'a> {
         }
         if response.connections > 0 {
             state.recorder.record_connection(ConnectionSample {
-                endpoint: in_flight.endpoint,
+                endpoint: in_flight.subject,
                 intended_us: in_flight.intended_us(),
                 dns_us: response.phases.dns.map(as_us),
                 connect_us: response.phases.connect.map(as_us),
@@ -151,6 +155,8 @@ impl<'a> Exchange<'a> {
 pub(super) struct RequestInFlight<'a> {
     pub(super) state: &'a WorkerState,
     pub(super) endpoint: u16,
+    /// The position that its samples have.
+    pub(super) subject: u16,
     is_recorded: bool,
     intended_ns: u64,
     started_ns: u64,
@@ -176,6 +182,7 @@ impl<'a> RequestInFlight<'a> {
             state,
             // The compiler of scenarios allows no more endpoints than fit.
             endpoint: endpoint as u16,
+            subject: endpoint as u16,
             is_recorded: false,
             intended_ns: intended.map_or(started_ns, |intended| state.ns(intended)),
             started_ns,
@@ -236,7 +243,7 @@ impl<'a> RequestInFlight<'a> {
         Sample {
             response_us: self.since(self.intended_ns) / 1_000,
             service_us: self.since(self.started_ns) / 1_000,
-            ..Sample::new(self.endpoint, outcome, self.intended_us())
+            ..Sample::new(self.subject, outcome, self.intended_us())
         }
     }
 

@@ -3,6 +3,8 @@
 //! Here: the plan with what is computed from it once, the recorder, and the source of random numbers.
 //! Not here: what one user knows (`values`).
 
+pub(crate) mod row_names;
+
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -19,6 +21,7 @@ use crate::engine::health::Meter;
 use crate::metrics::{FLOW_CHECKS, Recorder};
 use crate::plan::{Endpoint, Model, Phase, Plan, Step, UserClass, first_request};
 use crate::units::as_ns;
+use row_names::RowNames;
 
 /// The stream of random numbers of arrival k is k; the streams of users lie in the upper half.
 const USER_STREAMS: u64 = 1 << 63;
@@ -50,6 +53,8 @@ pub(crate) struct WorkerState {
     is_rendered: Vec<bool>,
     /// Which data the users take their values from.
     pub(super) feeding: Rc<Feeding>,
+    /// The rows that templates have named so far.
+    pub(crate) row_names: RowNames,
     /// Told of what happens in a trial, and with `--debug`; other runs have none.
     pub(crate) observer: Option<UnboundedSender<TrialEvent>>,
     /// Set by a user who found that the run must end.
@@ -72,6 +77,7 @@ impl WorkerState {
             task_tables: plan.classes.iter().map(task_table).collect(),
             is_rendered: plan.endpoints.iter().map(is_rendered).collect(),
             feeding: Rc::new(Feeding::new(plan.clone())),
+            row_names: RowNames::new(plan.endpoints.len() + plan.flows.len(), (0, 1)),
             observer: None,
             early_end: watch::Sender::new(None),
             failure_texts: plan.failure_texts(),

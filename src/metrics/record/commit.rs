@@ -2,13 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{Cell, FailureSamples, HealthSample};
+use crate::metrics::{Cell, EndpointInfo, FailureSamples, HealthSample};
 
 /// What ended in one second of the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Commit {
     /// Virtual users running, or requests in flight.
     pub users: u32,
+    /// Rows that came up, whose names templates made; they follow those before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<EndpointInfo>,
     /// What was counted, by intended start.
     pub cells: Vec<CommitCell>,
     /// The first failures of their kinds.

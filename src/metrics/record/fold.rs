@@ -2,17 +2,19 @@
 //! live display.
 
 mod groups;
+mod rows;
 mod samples;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use self::groups::Groups;
+use self::rows::Rows;
 use self::samples::FailureSampler;
 use crate::metrics::{
     Commit, FLOW_CHECKS, FailureSamples, Histogram, Outcome, SparseHistogram, Tick,
 };
-use crate::plan::{CheckName, Percentile, Phase};
+use crate::plan::{CheckName, Percentile, Phase, Plan};
 
 /// How many seconds the percentile of the live display looks back.
 const LIVE_WINDOW_S: usize = 10;
@@ -25,10 +27,7 @@ const MAX_COMPONENTS: usize = 100;
 #[derive(Debug)]
 pub struct Fold {
     phases: Vec<Phase>,
-    /// The checks of each endpoint; the positions after them are flows, which are no requests.
-    checks: Vec<Vec<CheckName>>,
-    /// What can fail in a flow besides its requests.
-    flow_checks: Vec<CheckName>,
+    rows: Rows,
     components: BTreeSet<String>,
     sampler: FailureSampler,
     recent: VecDeque<SparseHistogram>,
@@ -60,14 +59,19 @@ pub struct LiveSnapshot {
 }
 
 impl Fold {
+    /// How many rows of a run get their names from templates; all further ones count as `other`.
+    pub const MAX_TEMPLATED_ROWS: usize = rows::MAX_TEMPLATED;
+
     /// For a run with these phases, of which there is at least one, and endpoints with these checks.
     pub fn new(phases: Vec<Phase>, checks: Vec<Vec<CheckName>>) -> Self {
         Self {
             phases,
-            checks,
-            flow_checks: FLOW_CHECKS
-                .map(|name| CheckName::Subject(name.to_owned()))
-                .into(),
+            rows: Rows::new(
+                checks,
+                FLOW_CHECKS
+                    .map(|name| CheckName::Subject(name.to_owned()))
+                    .into(),
+            ),
             components: BTreeSet::new(),
             sampler: FailureSampler::default(),
             recent: VecDeque::new(),
@@ -80,8 +84,13 @@ impl Fold {
 
     /// The same for flows whose steps fail with these texts.
     pub fn with_failures(mut self, texts: &[Arc<str>]) -> Self {
-        let names = texts.iter().map(|text| CheckName::Key(text.to_string()));
-        self.flow_checks.extend(names);
+        self.rows.fail_with(texts);
+        self
+    }
+
+    /// Counts endpoints and flows in the rows of this plan.
+    pub fn in_rows_of(mut self, plan: &Plan) -> Self {
+        self.rows.plan(plan);
         self
     }
 
@@ -89,14 +98,16 @@ impl Fold {
     /// health.
     pub fn fold(&mut self, ticks: &mut [Tick]) -> (Commit, LiveSnapshot) {
         let mut groups = Groups::default();
-        let failure_samples = self.sample(ticks);
+        let subjects = ticks.iter().flat_map(|tick| tick.subjects.clone());
+        let rows = self.rows.learn(subjects.collect());
+        let mut failure_samples = self.sample(ticks);
         let users = ticks.iter().map(|tick| tick.users).sum();
         let mut ended = 0;
         for tick in &*ticks {
             for sample in &tick.samples {
                 let place = self.place(sample.intended_us);
                 groups.at(place, sample.endpoint).add(sample);
-                if usize::from(sample.endpoint) >= self.checks.len() {
+                if !self.rows.is_request(sample.endpoint.into()) {
                     continue;
                 }
                 ended += u64::from(sample.outcome.is_started());
@@ -135,11 +146,11 @@ impl Fold {
                 samples.texts.get_or_insert(example.texts);
             }
         }
-        let cells = groups.into_cells(&self.checks, &self.flow_checks);
+        let cells = groups.into_cells(|position| self.rows.checks(position));
         let mut successes = SparseHistogram::default();
         cells
             .iter()
-            .filter(|entry| entry.endpoint < self.checks.len())
+            .filter(|entry| self.rows.is_request(entry.endpoint))
             .for_each(|entry| successes.merge(&entry.cell.response));
         self.requests += ended;
         let live = LiveSnapshot {
@@ -152,8 +163,10 @@ impl Fold {
             failures: self.failures,
             dropped: self.dropped,
         };
+        let cells = self.rows.of_rows(cells, &mut failure_samples);
         let commit = Commit {
             users,
+            rows,
             cells,
             failure_samples,
             health: None,
@@ -168,7 +181,7 @@ impl Fold {
             .map(|tick| std::mem::take(&mut tick.failures));
         let failures = failures.flatten().collect();
         self.sampler.choose(failures, |endpoint, cause| {
-            let checks = self.checks.get(usize::from(endpoint))?;
+            let checks = self.rows.checks(endpoint.into());
             checks.get(usize::from(cause.check?))
         })
     }

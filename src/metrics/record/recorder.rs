@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use crate::metrics::{
     ComponentSample, ConnectionSample, Example, ExchangeText, FailureCause, FailureSample,
-    FailureTexts, RecordedFailure, Sample, Tick,
+    FailureTexts, NewSubject, RecordedFailure, Sample, Tick,
 };
 
 /// The records of one worker.
@@ -136,6 +136,11 @@ impl Recorder {
     /// The service reported the time of a component.
     pub fn record_component(&self, sample: ComponentSample) {
         self.tick.borrow_mut().components.push(sample);
+    }
+
+    /// Samples have this position from now on.
+    pub fn new_subject(&self, subject: NewSubject) {
+        self.tick.borrow_mut().subjects.push(subject);
     }
 
     /// A virtual user started (1) or ended (-1), or a request of the open model did.

@@ -15,6 +15,8 @@ pub struct Tick {
     pub examples: Vec<Example>,
     /// The first failures of each kind at this worker, with what was sent and received.
     pub failures: Vec<RecordedFailure>,
+    /// Positions that the samples have from now on.
+    pub subjects: Vec<NewSubject>,
     /// Virtual users running (closed), or requests in flight (open).
     pub users: u32,
     /// What was planned, started and dropped so far.
@@ -29,6 +31,18 @@ pub struct Tick {
     pub panic: Option<String>,
     /// The worker's own health.
     pub health: WorkerHealth,
+}
+
+/// A position in samples, beside those of endpoints and flows, for requests whose row of the
+/// statistics has a name that a template made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSubject {
+    /// The position, which no other worker has.
+    pub position: u16,
+    /// The position of the endpoint.
+    pub endpoint: u16,
+    /// The name of the row; safe to show.
+    pub name: String,
 }
 
 /// The health of one worker, beside its samples.

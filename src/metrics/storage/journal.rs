@@ -228,6 +228,11 @@ impl Assembly {
         self.users.push(commit.users);
         self.health.extend(commit.health);
         self.failure_samples.append(commit.failure_samples);
+        for endpoint in commit.rows {
+            self.run.endpoints.push(endpoint.clone());
+            let phases = vec![Cell::default(); self.run.phases.len()];
+            self.endpoints.push(EndpointResult { endpoint, phases });
+        }
         for entry in commit.cells {
             let total = self
                 .endpoints
@@ -306,6 +311,7 @@ mod tests {
             assert!(writer.commit(Commit {
                 users: 1,
                 cells,
+                rows: Vec::new(),
                 failure_samples: FailureSamples::default(),
                 health,
             }));
@@ -335,6 +341,7 @@ mod tests {
                 endpoint: 0,
                 cell: cell.clone(),
             }],
+            rows: Vec::new(),
             failure_samples: FailureSamples::default(),
             health: None,
         }));
@@ -435,6 +442,7 @@ mod tests {
             let commit = Commit {
                 users,
                 cells: Vec::new(),
+                rows: Vec::new(),
                 failure_samples: FailureSamples::default(),
                 health: None,
             };

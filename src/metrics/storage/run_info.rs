@@ -37,7 +37,7 @@ pub struct RunInfo {
     pub slos: Vec<Slo>,
     /// SLOs that did not apply, with the reason.
     pub skipped_slos: Vec<String>,
-    /// The endpoints in the plan's order, followed by its flows.
+    /// The rows of the statistics: those of the endpoints in the plan's order, followed by its flows.
     pub endpoints: Vec<EndpointInfo>,
     /// Equal for two runs of the same scenario and load.
     pub fingerprint: Fingerprint,
@@ -86,33 +86,53 @@ pub struct RunInfo {
 pub struct EndpointInfo {
     /// The key of the statistics.
     pub name: String,
-    /// The HTTP method; `FLOW` for a flow.
+    /// The HTTP method; `FLOW` for a flow. Of several endpoints, all their methods, such as `GET/POST`.
     pub method: String,
     /// Whether it is a flow: a transaction of several requests, which is not a request itself and
     /// not part of the totals. Its response time leaves out the think times within it, its service
     /// time includes them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_flow: bool,
+    /// Whether a template made the name, or it is the row of requests whose names have no rows. Which
+    /// rows there are then depends on the run, so that they are not compared.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_templated: bool,
 }
 
 impl EndpointInfo {
-    /// Of one endpoint of a plan.
-    pub fn of(endpoint: &Endpoint) -> Self {
+    /// Of an endpoint that has its row for itself.
+    fn of(endpoint: &Endpoint) -> Self {
         Self {
-            name: endpoint.name.clone(),
+            name: endpoint.row().to_owned(),
             method: endpoint.method.as_str().to_owned(),
             is_flow: false,
+            is_templated: endpoint.is_row_templated(),
         }
     }
 
-    /// Of all endpoints of a plan, followed by its flows.
+    /// The rows of all endpoints of a plan, followed by its flows.
     pub fn all(plan: &Plan) -> Vec<Self> {
-        let flows = plan.flows.iter().map(|flow| Self {
+        let mut all: Vec<Self> = Vec::new();
+        for (endpoint, row) in plan.endpoints.iter().zip(plan.rows()) {
+            let of_endpoint = Self::of(endpoint);
+            match all.get_mut(row) {
+                None => all.push(of_endpoint),
+                Some(shared) => {
+                    shared.is_templated &= of_endpoint.is_templated;
+                    let mut known = shared.method.split('/');
+                    if known.all(|method| method != of_endpoint.method) {
+                        shared.method = format!("{}/{}", shared.method, of_endpoint.method);
+                    }
+                }
+            }
+        }
+        all.extend(plan.flows.iter().map(|flow| Self {
             name: flow.name.clone(),
             method: "FLOW".to_owned(),
             is_flow: true,
-        });
-        plan.endpoints.iter().map(Self::of).chain(flows).collect()
+            is_templated: false,
+        }));
+        all
     }
 }
 

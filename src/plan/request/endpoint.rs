@@ -7,14 +7,17 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::plan::{Assignment, Auth, Body, Check, Extraction, Template, Wire};
 
-/// One kind of request. Its name is the key of all statistics, never the expanded URL.
+/// One kind of request. The key of all statistics is its [row](Endpoint::row), never the expanded URL.
 #[derive(Debug, Clone, Serialize)]
 pub struct Endpoint {
-    /// Unique within the scenario.
+    /// The name by which it is shown, and by which steps use it. Several endpoints may share one.
     pub name: String,
     /// Variables that are set before each request, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub variables: Vec<Assignment>,
+    /// The name of the row of the statistics that its requests count in, where that is not its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<Template>,
     /// The HTTP method.
     pub method: Method,
     /// A path below the URL of the service, or an absolute URL.
@@ -53,6 +56,24 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// The row of requests whose names, which templates make, have no rows of their own.
+    pub const OTHER_ROW: &'static str = "other";
+
+    /// The name of the row of the statistics that its requests count in. Where a template makes the name,
+    /// that of the row for those without a row of their own.
+    pub fn row(&self) -> &str {
+        match &self.group {
+            Some(group) => group.as_constant().unwrap_or(Self::OTHER_ROW),
+            None => &self.name,
+        }
+    }
+
+    /// Whether a template makes the name of the row.
+    pub fn is_row_templated(&self) -> bool {
+        let group = self.group.as_ref();
+        group.is_some_and(|group| group.as_constant().is_none())
+    }
+
     /// Whether a check or an extraction needs the body, so that it must be kept.
     pub fn keeps_body(&self) -> bool {
         self.checks.iter().any(Check::needs_body) || self.extract.iter().any(Extraction::needs_body)
@@ -98,6 +119,7 @@ impl Endpoint {
             .chain(headers)
             .chain(self.body.templates())
             .chain(auth)
+            .chain(&self.group)
     }
 
     /// Whether its requests need a token that is fetched before they are sent.

@@ -51,6 +51,8 @@ pub struct RunSamples {
     progress: Arc<Progress>,
     /// How many there are in the plan; the positions after them are flows.
     endpoints: usize,
+    /// Those and the flows.
+    subjects: usize,
     /// Virtual users running (closed model) or requests in flight (open) when the last second ended.
     users: u32,
     /// Requests of this run so far.
@@ -137,6 +139,7 @@ impl SampleLog {
             messages: self.messages.clone(),
             progress: self.progress.clone(),
             endpoints: plan.endpoints.len(),
+            subjects: plan.endpoints.len() + plan.flows.len(),
             users: 0,
             requests: 0,
             written_before: self.progress.written.load(Ordering::Relaxed),
@@ -159,7 +162,9 @@ impl RunSamples {
         let users = std::mem::replace(&mut self.users, now).max(now).max(1);
         for tick in &mut ticks {
             let is_request = |sample: &&Sample| {
-                usize::from(sample.endpoint) < self.endpoints && sample.outcome.is_started()
+                let position = usize::from(sample.endpoint);
+                let is_flow = (self.endpoints..self.subjects).contains(&position);
+                !is_flow && sample.outcome.is_started()
             };
             self.requests += tick.samples.iter().filter(is_request).count() as u64;
             tick.samples.truncate(room);
@@ -244,7 +249,7 @@ fn write_all(
             }
             Message::Second(ticks, users) => {
                 let waited = ticks.iter().map(|tick| tick.samples.len()).sum();
-                let written = match &writer {
+                let written = match &mut writer {
                     Some(writer) if progress.failure.get().is_none() => {
                         write_second(&mut *out, writer, format, &ticks, users, progress)
                     }
@@ -276,7 +281,7 @@ fn write_all(
 /// Rows are counted once the file has taken them.
 fn write_second(
     out: &mut dyn SampleFile,
-    writer: &RowWriter,
+    writer: &mut RowWriter,
     format: SampleFormat,
     ticks: &[Tick],
     users: u32,
@@ -292,6 +297,9 @@ fn write_second(
             .fetch_add(std::mem::take(rows), Ordering::AcqRel);
         Ok::<(), io::Error>(())
     };
+    for tick in ticks {
+        tick.subjects.iter().for_each(|one| writer.learn(one));
+    }
     for tick in ticks {
         let mut connections = tick.connections.iter();
         for sample in &tick.samples {
@@ -328,6 +336,7 @@ mod tests {
             messages,
             progress: Arc::new(Progress::default()),
             endpoints: 1,
+            subjects: 1,
             users: 0,
             requests: 0,
             written_before: 0,

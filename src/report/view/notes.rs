@@ -3,8 +3,8 @@
 use super::criteria::suggested;
 use super::errors::example;
 use super::numbers::phases;
-use crate::metrics::{Outcome, RunResult, Window};
-use crate::plan::{Model, Phase};
+use crate::metrics::{EndpointResult, Fold, Outcome, RunResult, Window};
+use crate::plan::{Endpoint, Model, Phase};
 use crate::report::contents::Report;
 use crate::units::{as_us, format_count, format_counted, format_latency_us, trim_float};
 
@@ -91,6 +91,20 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
         notes.push(
             "certificates were not verified (`insecure`): any server could have responded".into(),
         );
+    }
+    let templated = result.endpoints.iter();
+    let templated = templated.filter(|row| row.endpoint.is_templated);
+    let is_used_other = |row: &EndpointResult| {
+        row.endpoint.name == Endpoint::OTHER_ROW
+            && row.phases.iter().any(|cell| !cell.outcomes.is_empty())
+    };
+    if templated.clone().count() > Fold::MAX_TEMPLATED_ROWS && templated.clone().any(is_used_other)
+    {
+        notes.push(format!(
+            "templates made more than {} names of requests; those after the first are counted as `{}`",
+            Fold::MAX_TEMPLATED_ROWS,
+            Endpoint::OTHER_ROW
+        ));
     }
     notes.extend(result.run.skipped_slos.iter().cloned());
     notes.push(accounting(result));

@@ -147,8 +147,17 @@ fn measured_of(result: &RunResult, flows: bool) -> Vec<(String, Summary, u64)> {
         .map(|(position, endpoint)| {
             let summary = result.summary(Some(position), Window::Measured);
             let unmeasured = result.unmeasured_requests(position);
-            (endpoint.endpoint.name.clone(), summary, unmeasured)
+            let is_unused = endpoint.endpoint.is_templated
+                && endpoint.phases.iter().all(|cell| cell.outcomes.is_empty());
+            (
+                endpoint.endpoint.name.clone(),
+                summary,
+                unmeasured,
+                is_unused,
+            )
         })
+        .filter(|(.., is_unused)| !is_unused)
+        .map(|(name, summary, unmeasured, _)| (name, summary, unmeasured))
         .collect()
 }
 

@@ -32,6 +32,8 @@ pub(crate) struct Index<'a> {
     /// The named steps.
     pub named_steps: Vec<&'a StepsFile>,
     names: BTreeMap<String, EntryId>,
+    /// The names that several requests have, which steps cannot use.
+    shared_names: BTreeSet<String>,
     /// The requests by their place in the file; a request that is used by an alias is one.
     places: BTreeMap<Span, usize>,
     /// The variables that have the values of lists.
@@ -108,6 +110,7 @@ impl<'a> Index<'a> {
             flows: Vec::new(),
             named_steps: Vec::new(),
             names: BTreeMap::new(),
+            shared_names: BTreeSet::new(),
             places: BTreeMap::new(),
             items: Vec::new(),
             has_items: false,
@@ -155,6 +158,7 @@ impl<'a> Index<'a> {
             index.add_requests_of(user.on_start.get(), findings);
             index.add_requests_of(user.on_stop.get(), findings);
         }
+        index.check_groups(findings);
         let count = index.requests.len() + index.flows.len();
         if count > MAX_ENTRIES {
             let what = if index.flows.is_empty() {
@@ -208,13 +212,10 @@ impl<'a> Index<'a> {
             return;
         };
         let diagnostic = match (before, id) {
-            (EntryId::Request(_), EntryId::Request(_)) => Diagnostic::new(format!(
-                "two endpoints are named `{name}`"
-            ))
-            .help(
-                "give each its own `name`, which identifies it in reports; steps can use a request \
-                     under `endpoints` by its name",
-            ),
+            (EntryId::Request(_), EntryId::Request(_)) => {
+                self.shared_names.insert(name.to_owned());
+                return;
+            }
             (before, id) => {
                 let (before, id) = (before.what(), id.what());
                 Diagnostic::new(format!("`{name}` is the name of both {before} and {id}"))
@@ -222,6 +223,20 @@ impl<'a> Index<'a> {
             }
         };
         findings.report(Some(at), diagnostic);
+    }
+
+    /// Requests cannot count in the row of a flow, which is measured in another way.
+    fn check_groups(&self, findings: &mut Findings) {
+        for request in &self.requests {
+            if let Some(group) = request.file.group.get()
+                && let Some(EntryId::Flow(_)) = self.names.get(group.value.as_str())
+            {
+                let message = format!("`{}` is the name of a flow", group.value);
+                let diagnostic = Diagnostic::new(message)
+                    .help("requests and flows have rows of their own: choose another `group`");
+                findings.report(Some(group.at), diagnostic);
+            }
+        }
     }
 
     fn add_requests_of(&mut self, steps: Option<&'a At<StepsFile>>, findings: &mut Findings) {
@@ -322,6 +337,16 @@ impl<'a> Index<'a> {
     /// What a name in a step or a user class refers to; `None` after a finding.
     pub(crate) fn resolve(&self, name: &str, at: Span, findings: &mut Findings) -> Option<EntryId> {
         let found = self.names.get(name).copied();
+        if self.shared_names.contains(name) {
+            let diagnostic = Diagnostic::new(format!("several endpoints are named `{name}`")).help(
+                format!(
+                    "give the one that is meant a `name` of its own; `group: {name}` keeps it in the \
+                     same row of the statistics"
+                ),
+            );
+            findings.report(Some(at), diagnostic);
+            return None;
+        }
         if found.is_none() {
             let known = || self.names.keys().map(String::as_str);
             let mut diagnostic =

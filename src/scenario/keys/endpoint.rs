@@ -19,8 +19,10 @@ use crate::scenario::yaml::tree::Node;
 mapping! {
     /// A request. Exactly one method key, such as `get`, gives its path or URL.
     EndpointFile {
-        /// Name in reports and statistics. Defaults to method and path.
+        /// Name in reports and statistics. Defaults to method and path. Endpoints of the same name share a row. May be a template.
         name: String,
+        /// Row of the statistics that the requests count in, if not that of `name`. May be a template.
+        group: String,
         /// Path or URL of a GET request.
         get: String,
         /// Path or URL of a HEAD request.

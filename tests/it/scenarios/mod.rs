@@ -4,6 +4,7 @@ mod bad_input;
 mod errors;
 mod fingerprint;
 mod locust;
+mod names;
 mod steps;
 mod templates;
 mod urls;

@@ -150,6 +150,7 @@ pub fn template(shape: &Shape, id: &str, occasion: &str) -> RunResult {
         name: name.clone(),
         method: "GET".into(),
         is_flow: false,
+        is_templated: false,
     };
     let infos: Vec<EndpointInfo> = shape.endpoints.iter().map(info).collect();
     // The gate reads the seconds; the whole only has to account for every request.

@@ -182,22 +182,20 @@ impl Groups {
         })
     }
 
-    /// The cells of endpoints with these checks, and of flows.
-    pub(super) fn into_cells(
+    /// The cells of endpoints and flows, whose checks are asked for by position.
+    pub(super) fn into_cells<'a>(
         mut self,
-        checks: &[Vec<CheckName>],
-        of_flows: &[CheckName],
+        checks: impl Fn(usize) -> &'a [CheckName],
     ) -> Vec<CommitCell> {
         self.places.sort_by_key(|(place, _)| *place);
         let mut cells = Vec::new();
         for ((phase, second), endpoints) in self.places {
             for (endpoint, values) in endpoints.into_iter().enumerate() {
-                let checks = checks.get(endpoint).map_or(of_flows, Vec::as_slice);
                 cells.extend(values.map(|values| CommitCell {
                     phase,
                     second,
                     endpoint,
-                    cell: values.into_cell(checks),
+                    cell: values.into_cell(checks(endpoint)),
                 }));
             }
         }

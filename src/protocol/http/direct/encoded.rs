@@ -406,6 +406,7 @@ mod tests {
                 },
             }));
             let rendered = Rendered {
+                subject: None,
                 url,
                 headers: vec![value, String::new()],
                 body: Some(body),

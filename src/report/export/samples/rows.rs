@@ -2,13 +2,14 @@
 //!
 //! `docs/reports.md` describes each column and field.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::num::NonZeroU16;
 use std::path::Path;
 
 use http::StatusCode;
 
-use crate::metrics::{ConnectionSample, Outcome, RunInfo, Sample};
+use crate::metrics::{ConnectionSample, NewSubject, Outcome, RunInfo, Sample};
 use crate::plan::{CheckName, Endpoint, Phase, Plan};
 use crate::report::export::cell;
 use crate::report::text::JsonWriter;
@@ -56,12 +57,15 @@ pub(super) struct RowWriter {
     run: String,
     phases: Vec<(Phase, String)>,
     endpoints: Vec<EndpointTexts>,
+    /// Those of positions that came up during the run.
+    further: BTreeMap<u16, EndpointTexts>,
 }
 
 /// The texts of one endpoint, ready to be written.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct EndpointTexts {
     label: String,
+    method: &'static str,
     url: String,
     /// Its fields in JSON.
     fields: String,
@@ -88,12 +92,30 @@ impl RowWriter {
             endpoints: endpoints
                 .map(|(endpoint, checks)| EndpointTexts::new(endpoint, checks, base))
                 .collect(),
+            further: BTreeMap::new(),
         }
+    }
+
+    /// Takes in a position that samples have from now on.
+    pub(super) fn learn(&mut self, subject: &NewSubject) {
+        if let Some(texts) = self.endpoints.get(usize::from(subject.endpoint)) {
+            let texts = EndpointTexts {
+                label: csv_field(&cell(&subject.name)),
+                fields: fields(&subject.name, texts.method),
+                ..texts.clone()
+            };
+            self.further.insert(subject.position, texts);
+        }
+    }
+
+    fn texts(&self, position: u16) -> Option<&EndpointTexts> {
+        let planned = self.endpoints.get(usize::from(position));
+        planned.or_else(|| self.further.get(&position))
     }
 
     /// Whether a sample is a request that was started, rather than a flow or a dropped arrival.
     pub(super) fn is_request(&self, sample: &Sample) -> bool {
-        usize::from(sample.endpoint) < self.endpoints.len() && sample.outcome.is_started()
+        self.texts(sample.endpoint).is_some() && sample.outcome.is_started()
     }
 
     /// Appends the row of a request to `out`; `users` were running when it ended.
@@ -105,7 +127,9 @@ impl RowWriter {
         connection: Option<&ConnectionSample>,
         users: u32,
     ) {
-        let texts = &self.endpoints[usize::from(sample.endpoint)];
+        let Some(texts) = self.texts(sample.endpoint) else {
+            return;
+        };
         // Nothing written to a vector fails.
         let _ = match format {
             SampleFormat::Jtl => self.jtl(out, texts, sample, connection, users),
@@ -211,6 +235,12 @@ impl RowWriter {
     }
 }
 
+/// The fields of JSON that tell the endpoint.
+fn fields(name: &str, method: &str) -> String {
+    let (name, method) = (json(name), json(method));
+    format!(r#""endpoint":{name},"method":{method}"#)
+}
+
 impl EndpointTexts {
     fn new(endpoint: &Endpoint, checks: &[CheckName], base: &str) -> Self {
         let method = endpoint.method.as_str();
@@ -218,13 +248,10 @@ impl EndpointTexts {
             CheckName::Key(name) | CheckName::Subject(name) => name,
         });
         Self {
-            label: csv_field(&cell(&endpoint.name)),
+            label: csv_field(&cell(endpoint.row())),
+            method,
             url: csv_field(&cell(&url(endpoint, base))),
-            fields: format!(
-                r#""endpoint":{},"method":{}"#,
-                json(&endpoint.name),
-                json(method)
-            ),
+            fields: fields(endpoint.row(), method),
             checks: checks.to_vec(),
             check_names: names.map(|name| json(name)).collect(),
         }

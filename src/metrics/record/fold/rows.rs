@@ -1,0 +1,134 @@
+//! In which row of the statistics each position of samples is counted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::metrics::{Cell, CommitCell, EndpointInfo, FailureSamples, NewSubject};
+use crate::plan::{CheckName, Endpoint, Plan};
+
+/// How many rows get their names from templates; everything else of these counts as `other`.
+pub(super) const MAX_TEMPLATED: usize = 200;
+
+/// The rows of a run, and who counts in them.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    /// The checks of each endpoint.
+    checks: Vec<Vec<CheckName>>,
+    /// What is counted of flows that failed.
+    flow_checks: Vec<CheckName>,
+    /// The row of each endpoint and flow; empty where their positions are their rows.
+    planned: Vec<usize>,
+    /// Positions that came up during the run: their endpoints and their rows.
+    further: BTreeMap<usize, (usize, usize)>,
+    /// The rows so far.
+    infos: Vec<EndpointInfo>,
+    /// Their positions.
+    by_name: BTreeMap<String, usize>,
+    templated: BTreeSet<usize>,
+}
+
+impl Rows {
+    /// Each endpoint and flow in a row of its own.
+    pub(super) fn new(checks: Vec<Vec<CheckName>>, flow_checks: Vec<CheckName>) -> Self {
+        Self {
+            checks,
+            flow_checks,
+            ..Self::default()
+        }
+    }
+
+    /// Flows may fail with these texts, too.
+    pub(super) fn fail_with(&mut self, texts: &[Arc<str>]) {
+        let names = texts.iter().map(|text| CheckName::Key(text.to_string()));
+        self.flow_checks.extend(names);
+    }
+
+    /// As this plan has it.
+    pub(super) fn plan(&mut self, plan: &Plan) {
+        let rows = plan.rows();
+        let is_same = |(position, row): (usize, &usize)| position == *row;
+        let has_templates = plan.endpoints.iter().any(Endpoint::is_row_templated);
+        if has_templates || !rows.iter().enumerate().all(is_same) {
+            self.planned = rows;
+            self.infos = EndpointInfo::all(plan);
+            let names = self.infos.iter().enumerate();
+            self.by_name = names.map(|(row, info)| (info.name.clone(), row)).collect();
+        }
+    }
+
+    /// Takes in what came up in this second; the rows that are new.
+    pub(super) fn learn(&mut self, subjects: Vec<NewSubject>) -> Vec<EndpointInfo> {
+        let before = self.infos.len();
+        for subject in subjects {
+            let endpoint = usize::from(subject.endpoint);
+            // Where what has no room and no name is counted.
+            let other = self.planned.get(endpoint).copied().unwrap_or(endpoint);
+            let known = self.by_name.get(&subject.name).copied();
+            let row = match known.filter(|row| !self.infos[*row].is_flow) {
+                Some(row) => row,
+                None if known.is_some() || self.templated.len() >= MAX_TEMPLATED => other,
+                None => {
+                    let row = self.infos.len();
+                    self.infos.push(EndpointInfo {
+                        name: subject.name.clone(),
+                        method: (self.infos.get(other))
+                            .map_or_else(String::new, |info| info.method.clone()),
+                        is_flow: false,
+                        is_templated: true,
+                    });
+                    self.by_name.insert(subject.name, row);
+                    self.templated.insert(row);
+                    row
+                }
+            };
+            self.further
+                .insert(subject.position.into(), (endpoint, row));
+        }
+        self.infos[before..].to_vec()
+    }
+
+    /// The checks of what has this position: an endpoint, or a flow.
+    pub(super) fn checks(&self, position: usize) -> &[CheckName] {
+        let endpoint = self
+            .further
+            .get(&position)
+            .map_or(position, |(endpoint, _)| *endpoint);
+        self.checks.get(endpoint).unwrap_or(&self.flow_checks)
+    }
+
+    /// Whether what has this position is a request.
+    pub(super) fn is_request(&self, position: usize) -> bool {
+        position < self.checks.len() || self.further.contains_key(&position)
+    }
+
+    /// The cells of the rows, which were those of positions so far.
+    pub(super) fn of_rows(
+        &self,
+        cells: Vec<CommitCell>,
+        samples: &mut FailureSamples,
+    ) -> Vec<CommitCell> {
+        if self.planned.is_empty() {
+            return cells;
+        }
+        let row_of = |position: usize| match self.further.get(&position) {
+            Some((_, row)) => *row,
+            None => self.planned.get(position).copied().unwrap_or(position),
+        };
+        for sample in &mut samples.kept {
+            sample.endpoint = row_of(sample.endpoint);
+        }
+        let mut rows: BTreeMap<(usize, u64, usize), Cell> = BTreeMap::new();
+        for entry in cells {
+            let key = (entry.phase, entry.second, row_of(entry.endpoint));
+            rows.entry(key).or_default().merge(&entry.cell);
+        }
+        let entries = rows.into_iter();
+        let entries = entries.map(|((phase, second, endpoint), cell)| CommitCell {
+            phase,
+            second,
+            endpoint,
+            cell,
+        });
+        entries.collect()
+    }
+}
