@@ -15,7 +15,7 @@ use super::keys::scenario::ScenarioFile;
 use super::keys::slo::SloFile;
 use super::load::{self, profile};
 use super::names::template::refuse_template;
-use super::names::{Names, data};
+use super::names::{Names, data, given};
 use super::options::Options;
 use super::request::{self, RequestDefaults, extract};
 use super::service::address::{self, EndpointUrl};
@@ -319,9 +319,13 @@ impl PlanCompiler<'_> {
                 names.broken.insert(key.text.clone());
                 continue;
             }
-            let value = names.value_template(text, self.findings);
+            let value = match self.options.variables.get(&key.text) {
+                Some(given) => names.given_template(&key.text, given, self.findings),
+                None => names.value_template(text, self.findings),
+            };
             names.variables.push((key.text.clone(), value));
         }
+        given::check(&self.options.variables, &names.variables, self.findings);
         names.defining = false;
         for request in &index.requests {
             for name in extract::variables(&request.file.extract, names, self.findings) {

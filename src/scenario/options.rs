@@ -43,6 +43,8 @@ pub struct Options {
     pub exclude_tags: Vec<String>,
     /// Values of `env.NAME`, before those of the process environment.
     pub env: BTreeMap<String, String>,
+    /// Values of the scenario's variables, in place of those it has.
+    pub variables: BTreeMap<String, String>,
     /// The seed of all random choices; random by default.
     pub seed: Option<u64>,
     /// Worker threads, 1 to 1024; by default one for each core that may be used.

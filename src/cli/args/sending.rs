@@ -37,6 +37,10 @@ pub struct SendingArgs {
     #[arg(short = 'e', long = "env", value_name = "KEY=VALUE")]
     pub env: Vec<String>,
 
+    /// Set a variable of the scenario to another value (repeatable)
+    #[arg(short = 'v', long = "var", value_name = "NAME=VALUE")]
+    pub var: Vec<String>,
+
     /// Seed of all random choices; the same seed sends the same requests [default: random]
     #[arg(long, env = "PERFCTL_SEED", value_name = "N")]
     pub seed: Option<u64>,
@@ -170,11 +174,8 @@ impl SendingArgs {
             host,
             tags: self.tags.tags(),
             exclude_tags: self.tags.exclude_tags(),
-            env: self
-                .env
-                .iter()
-                .map(|text| parse_pair(text))
-                .collect::<Result<BTreeMap<_, _>, _>>()?,
+            env: pairs(&self.env, "`--env` takes KEY=VALUE")?,
+            variables: pairs(&self.var, "`--var` takes NAME=VALUE")?,
             seed: self.seed,
             timeout,
             client: self.client.map(|client| match client {
@@ -187,10 +188,11 @@ impl SendingArgs {
     }
 }
 
-fn parse_pair(text: &str) -> Result<(String, String), Error> {
-    match text.split_once('=') {
+fn pairs(given: &[String], takes: &str) -> Result<BTreeMap<String, String>, Error> {
+    let pairs = given.iter().map(|text| match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         // The text is not shown: it may be a secret that was given without its name.
-        _ => Err(Error::usage("`--env` takes KEY=VALUE")),
-    }
+        _ => Err(Error::usage(takes)),
+    });
+    pairs.collect()
 }

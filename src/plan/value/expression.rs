@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use minijinja::{Environment, ErrorKind, Value};
+use rand::SeedableRng;
+use rand_chacha::ChaCha12Rng;
 use serde::{Serialize, Serializer};
 
 use super::escape::Escape;
@@ -56,6 +58,8 @@ pub enum Input {
     Variable(usize),
     /// A value known before the run. It may be a secret, so it is not shown.
     Known(serde_json::Value),
+    /// An environment variable that is not set, of which the expression asks whether it is.
+    Unset,
     /// The virtual user's number, from 1.
     UserId,
     /// The number of the user's iteration, from 1.
@@ -165,6 +169,29 @@ impl Expression {
         serde_json::from_str(&json).map_err(|error| self.failed(&error.to_string()))
     }
 
+    /// Its value, if it is the same in every request: neither a user, nor chance, nor the clock has a part
+    /// in it. `None` also where it fails, or is not to be encoded in URLs.
+    pub fn fixed(&self) -> Option<serde_json::Value> {
+        let is_known = |input: &Input| matches!(input, Input::Known(_) | Input::Unset);
+        if self.draws
+            || functions::reads_clock(&self.source)
+            || !self.inputs.iter().all(|(_, input)| is_known(input))
+        {
+            return None;
+        }
+        let mut scope = Scope {
+            names: &[],
+            variables: &[],
+            user_id: 0,
+            iteration: 0,
+            counters: &mut BTreeMap::new(),
+            rng: &mut ChaCha12Rng::seed_from_u64(0),
+        };
+        let value = self.value(&mut scope, None).ok()?;
+        let fixed = (!value.is_safe()).then(|| self.json(&mut scope).ok());
+        fixed.flatten()
+    }
+
     fn value(&self, scope: &mut Scope<'_>, status: Option<u16>) -> Result<Value, String> {
         let context = self.context(scope, status);
         let result = if self.draws {
@@ -198,6 +225,11 @@ impl Expression {
                     Err(_) => continue,
                 },
                 Input::Known(value) => convert(value),
+                // Undefined in a mapping that there is.
+                Input::Unset => {
+                    rows.entry(name).or_default();
+                    continue;
+                }
                 Input::UserId => Value::from(scope.user_id),
                 Input::Iteration => Value::from(scope.iteration),
                 Input::Status => Value::from(status),

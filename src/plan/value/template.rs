@@ -101,6 +101,14 @@ impl Template {
         Some(self.known.clone().unwrap_or_else(|| text.into()))
     }
 
+    /// The same, shown as something else.
+    pub fn shown_as(self, source: &str) -> Self {
+        Self {
+            source: source.into(),
+            ..self
+        }
+    }
+
     /// A template without slots.
     pub fn literal(text: impl Into<String>) -> Self {
         let text = text.into();

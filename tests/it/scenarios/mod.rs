@@ -3,6 +3,7 @@
 mod bad_input;
 mod errors;
 mod fingerprint;
+mod given;
 mod locust;
 mod templates;
 mod urls;

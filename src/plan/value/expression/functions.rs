@@ -165,6 +165,11 @@ pub(super) fn draws(source: &str) -> bool {
     DRAWING.iter().any(|name| source.contains(name))
 }
 
+/// Whether the value of `source` may depend on when it is evaluated.
+pub(super) fn reads_clock(source: &str) -> bool {
+    source.contains("timestamp")
+}
+
 /// Rejects unknown filters and tests, and `functions` that are not called. Otherwise they would only
 /// fail during the run.
 pub(super) fn check_names(source: &str, functions: &[&str]) -> Result<(), String> {

@@ -1,0 +1,107 @@
+//! Values that a scenario is given from outside: variables of the command line, the environment with defaults.
+
+use crate::support::Perfctl;
+use crate::support::clients::for_each_client;
+use crate::support::recording::{Recording, ok};
+use crate::support::scenario::SCENARIO;
+
+/// The paths and bodies that `perfctl run` sends once with these arguments.
+fn sent(server: &Recording, scenario: &str, arguments: &[&str]) -> Vec<String> {
+    let before = server.seen().len();
+    Perfctl::new()
+        .file(SCENARIO, scenario)
+        .args(["run", "-i", "1", "-u", "1", "--host", &server.url()])
+        .args(arguments)
+        .expect_status(0)
+        .run();
+    let seen = server.seen().into_iter().skip(before);
+    seen.map(|seen| format!("{} {}", seen.path(), String::from_utf8_lossy(&seen.body)))
+        .collect()
+}
+
+fn variables_of_the_command_line_replace_those_of_the_scenario() {
+    let server = Recording::start(|_, _| ok(""));
+    let scenario = "\
+variables: {size: 20, word: tea, id: '{{ size }}-{{ word }}'}
+endpoints:
+- post: /{{ id }}
+  json: {size: '{{ size }}', word: '{{ word }}'}
+";
+    for (arguments, expected) in [
+        (&[][..], r#"/20-tea {"size":20,"word":"tea"}"#),
+        (
+            &["-v", "size=3", "--var", "word='7'"],
+            r#"/3-7 {"size":3,"word":"7"}"#,
+        ),
+        (
+            &["-v", "word=x{{ user_id }}", "-v", "id=a b"],
+            r#"/a%20b {"size":20,"word":"x1"}"#,
+        ),
+    ] {
+        assert_eq!(sent(&server, scenario, arguments), [expected]);
+    }
+}
+
+fn a_variable_of_the_environment_may_have_a_default() {
+    let server = Recording::start(|_, _| ok(""));
+    let scenario = "\
+endpoints:
+- post: /{{ env.PERFCTL_T_A | default('none') }}
+  json:
+    b: \"{{ env.PERFCTL_T_A | default('0') | int + 1 }}\"
+    c: '{{ 1 if env.PERFCTL_T_A is defined else 2 }}'
+    d: '{{ user_id if env.PERFCTL_T_A is undefined else env.PERFCTL_T_A }}'
+";
+    assert_eq!(
+        sent(&server, scenario, &[]),
+        [r#"/none {"b":1,"c":2,"d":1}"#]
+    );
+    assert_eq!(
+        sent(&server, scenario, &["-e", "PERFCTL_T_A=7"]),
+        [r#"/7 {"b":8,"c":1,"d":"7"}"#]
+    );
+}
+
+for_each_client! {
+    variables_of_the_command_line_replace_those_of_the_scenario
+    a_variable_of_the_environment_may_have_a_default
+}
+
+#[test]
+fn what_is_wrong_with_a_given_variable_is_an_error_before_the_run() {
+    let scenario = "host: demo\nvariables: {size: 1, api_token: x}\nendpoints: [{get: '/{{ size }}{{ api_token }}'}]\n";
+    for (given, expected) in [
+        (
+            "siez=3",
+            "`--var`: the scenario has no variable `siez`: did you mean `size`?",
+        ),
+        ("size={{ x }}", "--var:1:6"),
+        ("size", "`--var` takes NAME=VALUE"),
+        ("api_token={{ c4n4ry }", "without"),
+    ] {
+        let completed = Perfctl::new()
+            .file(SCENARIO, scenario)
+            .args(["validate", SCENARIO, "-v", given])
+            .expect_status(2)
+            .run();
+        assert!(completed.stderr.contains(expected), "{}", completed.stderr);
+    }
+}
+
+#[test]
+fn a_given_variable_that_may_be_a_secret_is_not_stored() {
+    let server = Recording::start(|_, _| ok(""));
+    let completed = Perfctl::new()
+        .file(SCENARIO, "variables: {api_token: x}\nendpoints: [{get: '/{{ api_token }}'}]\n")
+        .args(["run", "-i", "1", "-u", "1", "--host", &server.url()])
+        .args(["-v", "api_token=c4n4ry-s3cret"])
+        .expect_status(0)
+        .run();
+    assert_eq!(server.paths(), ["/c4n4ry-s3cret"]);
+    for run in completed.runs() {
+        for file in std::fs::read_dir(run).unwrap() {
+            let text = std::fs::read(file.unwrap().path()).unwrap();
+            assert!(!String::from_utf8_lossy(&text).contains("c4n4ry"));
+        }
+    }
+}
