@@ -21,8 +21,8 @@ use super::request::{self, RequestDefaults, extract};
 use super::service::address::{self, EndpointUrl};
 use super::service::transport;
 use super::slo::{self, SloSet, SloSource};
-use super::source::{Source, stem};
-use super::yaml::decode::{Decode, Field, Pairs, missing_key};
+use super::source::{Source, environment, stem};
+use super::yaml::decode::{Decode, Field, Pairs, list, missing_key};
 use super::yaml::findings::Findings;
 use super::yaml::tree::{self, NodeKind};
 use crate::error::{Diagnostic, Error};
@@ -48,7 +48,7 @@ pub(super) fn compile_in(
     options: &Options,
 ) -> Result<Plan, Error> {
     let mut findings = Findings::default();
-    let scenario = read(source, &mut findings)?;
+    let scenario = read(source, options.environment.as_deref(), &mut findings)?;
     let mut known = profile::known(dir);
     let quick_look = matches!(source, Source::Request(_));
     if quick_look {
@@ -92,11 +92,15 @@ pub(super) struct Scenario {
     has_empty_list: bool,
 }
 
-/// Reads and decodes a scenario; `None` after a finding.
+/// Reads and decodes a scenario, as it is in an environment; `None` after a finding.
 ///
 /// # Errors
 /// A file that cannot be used.
-pub(super) fn read(source: &Source, findings: &mut Findings) -> Result<Option<Scenario>, Error> {
+pub(super) fn read(
+    source: &Source,
+    chosen: Option<&str>,
+    findings: &mut Findings,
+) -> Result<Option<Scenario>, Error> {
     let (file, name, folder) = match source {
         Source::File(path) => {
             let folder = path.parent().unwrap_or(Path::new("")).to_owned();
@@ -123,9 +127,12 @@ pub(super) fn read(source: &Source, findings: &mut Findings) -> Result<Option<Sc
             (file, name, PathBuf::from("/"))
         }
     };
-    let Some(node) = tree::parse(file, findings) else {
+    let Some(mut node) = tree::parse(file, findings) else {
         return Ok(None);
     };
+    if let Some(name) = chosen {
+        environment::choose(&mut node, name, findings);
+    }
     Ok(ScenarioFile::decode(&node, findings).map(|file| {
         let sources = [&node.get("flows"), &node.get("users"), &node.get("include")];
         if file.endpoints.is_missing() && sources.iter().all(|source| source.is_none()) {
@@ -272,6 +279,7 @@ impl PlanCompiler<'_> {
             scenario: self.scenario.name.clone(),
             profile: profile.name,
             quick_look: self.quick_look,
+            environment: self.options.environment.clone(),
             service: service?,
             transport,
             allowed_hosts,
@@ -369,13 +377,19 @@ impl PlanCompiler<'_> {
                 }
                 EndpointUrl::Relative => {
                     if self.scenario.file.host.is_missing() {
-                        self.findings.report(
-                            None,
-                            Diagnostic::new("no host is given").help(
-                                "pass `--host http://localhost:8000`, or `--host demo` for the built-in service, \
-                                 or set `host` in the scenario",
+                        let environments = self.scenario.file.environments.get();
+                        let names = environments.map_or(&[][..], |pairs| &pairs.0);
+                        let help = match (names, &self.options.environment) {
+                            ([_, ..], None) => format!(
+                                "choose one with `--environment`: {}; or pass `--host http://localhost:8000`",
+                                list(names.iter().map(|(key, _)| key.text.as_str()))
                             ),
-                        );
+                            _ => "pass `--host http://localhost:8000`, or `--host demo` for the built-in \
+                                  service, or set `host` in the scenario"
+                                .to_owned(),
+                        };
+                        let diagnostic = Diagnostic::new("no host is given").help(help);
+                        self.findings.report(None, diagnostic);
                     }
                     return None;
                 }

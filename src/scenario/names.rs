@@ -376,10 +376,14 @@ impl<'a> Names<'a> {
 
 /// Whether an expression asks if `path` has a value, or has another one for it.
 fn asks(source: &str, path: &str) -> bool {
-    let ends = source.match_indices(path).map(|(at, _)| &source[at + path.len()..]);
+    let ends = source
+        .match_indices(path)
+        .map(|(at, _)| &source[at + path.len()..]);
     ends.map(str::trim_start).any(|rest| {
         let mut words = rest.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '|'));
-        let mut words = words.by_ref().filter(|word| !word.is_empty() && *word != "not");
+        let mut words = words
+            .by_ref()
+            .filter(|word| !word.is_empty() && *word != "not");
         let (first, second) = (words.next(), words.next());
         match first {
             Some("|") => second == Some("default"),

@@ -23,6 +23,8 @@ pub struct LimitOption {
 /// scenario and the profile.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
+    /// The environment of the scenario that applies.
+    pub environment: Option<String>,
     /// Base URL, or `demo`; replaces the scenario's `host`.
     pub host: Option<String>,
     /// The highest number of users, 1 to 1 000 000; in the open model, of requests in flight.

@@ -30,6 +30,10 @@ pub struct SendingArgs {
     )]
     hosts: Vec<String>,
 
+    /// Environment of the scenario, such as `staging`
+    #[arg(long, env = "PERFCTL_ENVIRONMENT", value_name = "NAME")]
+    pub environment: Option<String>,
+
     #[command(flatten)]
     pub tags: TagArgs,
 
@@ -92,7 +96,16 @@ impl SendingArgs {
                 "remove `--tags`; for a media type, use `-H 'content-type: ...'`",
             ));
         }
-        self.options_with(|name| std::env::var_os(name))
+        let of_environment = std::env::var("PERFCTL_ENVIRONMENT").ok();
+        if self.environment.is_some() && self.environment != of_environment {
+            return Err(Error::usage(
+                "`--environment` is for scenarios, and a quick look has none",
+            ));
+        }
+        Ok(Options {
+            environment: None,
+            ..self.options_with(|name| std::env::var_os(name))?
+        })
     }
 
     /// The headers given as `-H 'name: value'`.
@@ -171,6 +184,7 @@ impl SendingArgs {
             host => host,
         };
         Ok(Options {
+            environment: self.environment.clone(),
             host,
             tags: self.tags.tags(),
             exclude_tags: self.tags.exclude_tags(),

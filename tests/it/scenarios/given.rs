@@ -62,7 +62,90 @@ endpoints:
     );
 }
 
+fn an_environment_replaces_what_it_names() {
+    let server = Recording::start(|_, _| ok(""));
+    let scenario = "\
+host: http://127.0.0.1:1
+variables: {a: 1, b: '{{ a }}'}
+secrets: {key: {env: PERFCTL_T_KEY}}
+defaults: {headers: {X-One: one, x-two: two}}
+environments:
+  staging:
+    variables: {a: 2}
+    headers: {X-Two: '{{ a }}', x-new: '{{ key }}'}
+    secrets: {key: {file: key.txt}}
+  other: {host: 'http://127.0.0.1:2'}
+endpoints: [{get: '/{{ a }}/{{ b }}'}]
+";
+    let run = |arguments: &[&str]| {
+        let before = server.seen().len();
+        let completed = Perfctl::new()
+            .file(SCENARIO, scenario)
+            .file("scenarios/key.txt", "k")
+            .env("PERFCTL_T_KEY", "e")
+            .args(["run", "-i", "1", "-u", "1", "--host", &server.url()])
+            .args(arguments)
+            .expect_status(0)
+            .run();
+        let seen = &server.seen()[before];
+        let header = |name: &str| seen.header(name).unwrap_or("-").to_owned();
+        let headers = ["x-one", "x-two", "x-new"].map(header).join(" ");
+        (format!("{} {headers}", seen.path()), completed)
+    };
+    let (sent, completed) = run(&[]);
+    assert_eq!(sent, "/1/1 one two -");
+    assert_eq!(completed.result().run.environment, None);
+    let (sent, completed) = run(&["--environment", "staging"]);
+    assert_eq!(sent, "/2/2 one 2 k");
+    assert_eq!(
+        completed.result().run.environment.as_deref(),
+        Some("staging")
+    );
+    assert!(
+        completed.stdout.contains(" · staging · "),
+        "{}",
+        completed.stdout
+    );
+    let (sent, _) = run(&["--environment", "staging", "-v", "a=3"]);
+    assert_eq!(sent, "/3/3 one 3 k");
+}
+
+#[test]
+fn an_unknown_environment_is_an_error_that_lists_the_known_ones() {
+    let scenario = "\
+environments: {staging: {host: demo}, local: {host: demo}}
+endpoints: [{get: /health}]
+";
+    for (arguments, status, expected) in [
+        (
+            &["--environment", "stagging"][..],
+            2,
+            "unknown environment `stagging`: did you mean `staging`?",
+        ),
+        (
+            &["--environment", "x"],
+            2,
+            "environments: `staging`, `local`",
+        ),
+        (
+            &[],
+            2,
+            "choose one with `--environment`: `staging`, `local`",
+        ),
+        (&["--environment", "local"], 0, ""),
+    ] {
+        let completed = Perfctl::new()
+            .file(SCENARIO, scenario)
+            .args(["validate", SCENARIO])
+            .args(arguments)
+            .expect_status(status)
+            .run();
+        assert!(completed.stderr.contains(expected), "{}", completed.stderr);
+    }
+}
+
 for_each_client! {
+    an_environment_replaces_what_it_names
     variables_of_the_command_line_replace_those_of_the_scenario
     a_variable_of_the_environment_may_have_a_default
 }
@@ -92,7 +175,10 @@ fn what_is_wrong_with_a_given_variable_is_an_error_before_the_run() {
 fn a_given_variable_that_may_be_a_secret_is_not_stored() {
     let server = Recording::start(|_, _| ok(""));
     let completed = Perfctl::new()
-        .file(SCENARIO, "variables: {api_token: x}\nendpoints: [{get: '/{{ api_token }}'}]\n")
+        .file(
+            SCENARIO,
+            "variables: {api_token: x}\nendpoints: [{get: '/{{ api_token }}'}]\n",
+        )
         .args(["run", "-i", "1", "-u", "1", "--host", &server.url()])
         .args(["-v", "api_token=c4n4ry-s3cret"])
         .expect_status(0)
