@@ -23,8 +23,8 @@ use crate::plan::{Input, InputName, Per, Slot, Template};
 use uses::{Use, UseLog, needed_by_slot};
 
 /// The names of functions and values that are always there, as long as expressions are plain. A
-/// variable may have the name of the last one, which came later than variables.
-pub(super) const BUILT_IN: [&str; 8] = [
+/// variable may have the name of the last two, which came later than variables.
+pub(super) const BUILT_IN: [&str; 9] = [
     "user_id",
     "iteration",
     "random_int",
@@ -33,11 +33,12 @@ pub(super) const BUILT_IN: [&str; 8] = [
     "timestamp",
     "timestamp_ms",
     "counter",
+    "now",
 ];
 
 /// Names that nothing else may have.
 fn is_reserved(name: &str) -> bool {
-    name == "env" || (BUILT_IN.contains(&name) && name != "counter")
+    name == "env" || (BUILT_IN.contains(&name) && !["counter", "now"].contains(&name))
 }
 
 /// What expressions can name.
@@ -241,6 +242,9 @@ impl<'a> Names<'a> {
     /// As [`Self::input`], for an expression that may ask whether an environment variable is set.
     pub fn input_of(&self, source: &str, path: &str) -> Result<(InputName, Input), Diagnostic> {
         match path.split_once('.') {
+            None if path == "now" && is_called(source, path) && self.value(path).is_none() => {
+                Err(self.unknown(path))
+            }
             Some(("env", name)) if asks(source, path) && self.find_environment(name)?.is_none() => {
                 Ok((("env".to_owned(), Some(name.to_owned())), Input::Unset))
             }
@@ -265,6 +269,7 @@ impl<'a> Names<'a> {
         match (first, second) {
             ("user_id", None) => return one(Input::UserId),
             ("iteration", None) => return one(Input::Iteration),
+            ("now", None) if self.value("now").is_none() => return one(Input::Now),
             ("env", Some(name)) => return two(Input::Known(self.environment(name)?.into())),
             _ => {}
         }
@@ -372,6 +377,14 @@ impl<'a> Names<'a> {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether `name` is called in an expression.
+fn is_called(source: &str, name: &str) -> bool {
+    let mut ends = source
+        .match_indices(name)
+        .map(|(at, _)| &source[at + name.len()..]);
+    ends.any(|rest| rest.trim_start().starts_with('('))
 }
 
 /// Whether an expression asks if `path` has a value, or has another one for it.

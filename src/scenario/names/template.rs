@@ -202,7 +202,7 @@ impl Names<'_> {
             ("user_id", []) => Slot::UserId,
             ("iteration", []) => Slot::Iteration,
             ("uuid", []) => Slot::Uuid,
-            ("timestamp", []) => Slot::Timestamp,
+            ("timestamp" | "now", []) => Slot::Timestamp,
             ("timestamp_ms", []) => Slot::TimestampMs,
             ("counter", []) => Slot::Counter(String::new()),
             ("counter", [name]) => Slot::Counter(unquote(name).unwrap_or(name).to_owned()),

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod errors;
+mod expressions;
 mod fingerprint;
 mod given;
 mod locust;
