@@ -17,17 +17,17 @@ use super::load::{self, profile};
 use super::names::template::refuse_template;
 use super::names::{Names, data, given};
 use super::options::Options;
-use super::request::{self, RequestDefaults, extract};
+use super::request::{self, RequestDefaults, body, extract};
 use super::service::address::{self, EndpointUrl};
 use super::service::transport;
 use super::slo::{self, SloSet, SloSource};
 use super::source::{Source, environment, stem};
-use super::yaml::decode::{Decode, Field, Pairs, list, missing_key};
+use super::yaml::decode::{AnyValue, At, Decode, Field, Pairs, list, missing_key};
 use super::yaml::findings::Findings;
 use super::yaml::tree::{self, NodeKind};
 use crate::error::{Diagnostic, Error};
 use crate::plan::{
-    Endpoint, Model, Plan, Secrets, Service, SloScope, ThinkTime, Transport, Variable,
+    Endpoint, Model, Plan, Secrets, Service, SloScope, Template, ThinkTime, Transport, Variable,
     is_secret_header,
 };
 use crate::units::format_rate;
@@ -327,10 +327,7 @@ impl PlanCompiler<'_> {
                 names.broken.insert(key.text.clone());
                 continue;
             }
-            let value = match self.options.variables.get(&key.text) {
-                Some(given) => names.given_template(&key.text, given, self.findings),
-                None => names.value_template(text, self.findings),
-            };
+            let value = self.variable(&key.text, text, names);
             names.variables.push((key.text.clone(), value));
         }
         given::check(&self.options.variables, &names.variables, self.findings);
@@ -350,6 +347,28 @@ impl PlanCompiler<'_> {
         }
         if index.has_items && names.check_new(ITEM).is_ok() {
             names.declare(ITEM);
+        }
+    }
+
+    /// The value of a variable: that of the command line, or the scenario's.
+    fn variable(&mut self, name: &str, value: &At<AnyValue>, names: &Names<'_>) -> Template {
+        let given = self.options.variables.get(name);
+        match (&value.value, given) {
+            (AnyValue::Scalar(_), Some(given)) => names.given_template(name, given, self.findings),
+            (AnyValue::Scalar(scalar), None) => {
+                let at = value.at;
+                let value = scalar.clone();
+                names.value_template(&At { value, at }, self.findings)
+            }
+            (AnyValue::Tree(node), None) => body::json(node, names, self.findings).of_json(),
+            // In place of a list or a mapping, another one.
+            (AnyValue::Tree(_), Some(given)) => {
+                let file = self.findings.add_file("--var", given.clone());
+                match tree::parse(file, self.findings) {
+                    Some(node) => body::json(&node, names, self.findings).of_json(),
+                    None => Template::literal(""),
+                }
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use super::profile::ProfileFile;
 use super::slo::SloFile;
 use super::user::UserFile;
 use crate::plan::{ClientChoice, HttpChoice, ThinkTime};
-use crate::scenario::yaml::decode::{At, OneOrMany, Pairs, Scalar, Size, TimeLimit};
+use crate::scenario::yaml::decode::{AnyValue, At, OneOrMany, Pairs, Size, TimeLimit};
 use crate::scenario::yaml::mapping::mapping;
 
 mapping! {
@@ -27,7 +27,7 @@ mapping! {
         /// Defaults for all endpoints.
         defaults: DefaultsFile,
         /// Variables, used as `{{ name }}`. Each can use those defined before it.
-        variables: Pairs<Scalar>,
+        variables: Pairs<AnyValue>,
         /// Secrets, used as `{{ name }}`: values from the environment or a file that are never shown.
         secrets: Pairs<SecretFile>,
         /// Data files that feed users, by name. `{{ name.column }}` is a value from the user's current row.
@@ -78,7 +78,7 @@ mapping! {
         /// Base URL of the service there.
         host: String,
         /// Variables, one by one.
-        variables: Pairs<Scalar>,
+        variables: Pairs<AnyValue>,
         /// Secrets, one by one.
         secrets: Pairs<SecretFile>,
         /// Headers of every request, one by one.

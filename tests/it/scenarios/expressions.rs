@@ -49,6 +49,29 @@ variables: {prices: \"{{ [{'name': 'tea', 'price': 4}, {'name': 'cake', 'price':
     assert_eq!(body, expected);
 }
 
+fn a_value_that_is_nothing_but_a_template_keeps_its_type_everywhere() {
+    let endpoint = "\
+- {name: a, post: /, json: '{{ cart }}'}
+- name: b
+  post: /
+  json: {'{{ key }}-{{ user_id }}': '{{ cart[0] }}', all: ['{{ cart[1].price }}', '{{ user.tags }}']}
+variables:
+  price: 7
+  cart: [{name: tea, price: 4}, {name: '{{ key2 }}', price: '{{ price }}', at: '{{ user_id }}'}]
+  key: item
+  user: {id: '{{ user_id }}', tags: [x, '{{ price }}', '{{ price }} EUR'], none: null}
+".replace("key2", "price | string");
+    let mut bodies = sent(&endpoint, "12", "1");
+    bodies.sort_by_key(Value::to_string);
+    bodies.dedup();
+    let second = json!({"name": "7", "price": 7, "at": 1});
+    let expected = [
+        json!([{"name": "tea", "price": 4}, second]),
+        json!({"item-1": {"name": "tea", "price": 4}, "all": [7, ["x", 7, "7 EUR"]]}),
+    ];
+    assert_eq!(bodies, expected);
+}
+
 fn the_seed_decides_what_is_made_up() {
     let endpoint = "\
 - post: /
@@ -65,6 +88,7 @@ fn the_seed_decides_what_is_made_up() {
 
 for_each_client! {
     lists_texts_and_dates_are_sent_with_their_types
+    a_value_that_is_nothing_but_a_template_keeps_its_type_everywhere
     the_seed_decides_what_is_made_up
 }
 

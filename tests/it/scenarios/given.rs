@@ -22,20 +22,23 @@ fn sent(server: &Recording, scenario: &str, arguments: &[&str]) -> Vec<String> {
 fn variables_of_the_command_line_replace_those_of_the_scenario() {
     let server = Recording::start(|_, _| ok(""));
     let scenario = "\
-variables: {size: 20, word: tea, id: '{{ size }}-{{ word }}'}
+variables: {list: [1, a], size: 20, word: tea, id: '{{ size }}-{{ word }}'}
 endpoints:
 - post: /{{ id }}
-  json: {size: '{{ size }}', word: '{{ word }}'}
+  json: {list: '{{ list }}', size: '{{ size }}', word: '{{ word }}'}
 ";
     for (arguments, expected) in [
-        (&[][..], r#"/20-tea {"size":20,"word":"tea"}"#),
         (
-            &["-v", "size=3", "--var", "word='7'"],
-            r#"/3-7 {"size":3,"word":"7"}"#,
+            &[][..],
+            r#"/20-tea {"list":[1,"a"],"size":20,"word":"tea"}"#,
+        ),
+        (
+            &["-v", "size=3", "--var", "word='7'", "-v", "list=[b, 2.5]"],
+            r#"/3-7 {"list":["b",2.5],"size":3,"word":"7"}"#,
         ),
         (
             &["-v", "word=x{{ user_id }}", "-v", "id=a b"],
-            r#"/a%20b {"size":20,"word":"x1"}"#,
+            r#"/a%20b {"list":[1,"a"],"size":20,"word":"x1"}"#,
         ),
     ] {
         assert_eq!(sent(&server, scenario, arguments), [expected]);
