@@ -62,6 +62,9 @@ pub struct Plan {
     /// Whether it is a quick look: a single request, given on the command line.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub quick_look: bool,
+    /// The scenario's environment that was chosen, if one was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
     /// Where relative endpoint URLs go.
     pub service: Service,
     /// How the service is reached.

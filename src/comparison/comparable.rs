@@ -332,6 +332,7 @@ mod tests {
             scenario: "ap-intake".into(),
             profile: "smoke".into(),
             quick_look: false,
+            environment: None,
             service: Service::Demo,
             transport: Default::default(),
             allowed_hosts: BTreeSet::new(),

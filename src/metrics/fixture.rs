@@ -113,6 +113,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         scenario: "ap-intake".into(),
         profile: "smoke".into(),
         quick_look: false,
+        environment: None,
         service: "http://localhost:8000".into(),
         started_at: "2026-11-21T00:00:00Z".into(),
         seed: 42,

@@ -65,6 +65,7 @@ pub(crate) fn plan(load: Load, weights: &[u32]) -> Plan {
         scenario: "test".into(),
         profile: "test".into(),
         quick_look: false,
+        environment: None,
         service: Service::Url("http://127.0.0.1:1".into()),
         transport: Transport::default(),
         allowed_hosts: Default::default(),

@@ -15,19 +15,19 @@ use super::keys::scenario::ScenarioFile;
 use super::keys::slo::SloFile;
 use super::load::{self, profile};
 use super::names::template::refuse_template;
-use super::names::{Names, data};
+use super::names::{Names, data, given};
 use super::options::Options;
-use super::request::{self, RequestDefaults, extract};
+use super::request::{self, RequestDefaults, body, extract};
 use super::service::address::{self, EndpointUrl};
 use super::service::transport;
 use super::slo::{self, SloSet, SloSource};
-use super::source::{Source, stem};
-use super::yaml::decode::{Decode, Field, Pairs, missing_key};
+use super::source::{Source, environment, stem};
+use super::yaml::decode::{AnyValue, At, Decode, Field, Pairs, list, missing_key};
 use super::yaml::findings::Findings;
 use super::yaml::tree::{self, NodeKind};
 use crate::error::{Diagnostic, Error};
 use crate::plan::{
-    Endpoint, Model, Plan, Secrets, Service, SloScope, ThinkTime, Transport, Variable,
+    Endpoint, Model, Plan, Secrets, Service, SloScope, Template, ThinkTime, Transport, Variable,
     is_secret_header,
 };
 use crate::units::format_rate;
@@ -48,7 +48,7 @@ pub(super) fn compile_in(
     options: &Options,
 ) -> Result<Plan, Error> {
     let mut findings = Findings::default();
-    let scenario = read(source, &mut findings)?;
+    let scenario = read(source, options.environment.as_deref(), &mut findings)?;
     let mut known = profile::known(dir);
     let quick_look = matches!(source, Source::Request(_));
     if quick_look {
@@ -92,11 +92,15 @@ pub(super) struct Scenario {
     has_empty_list: bool,
 }
 
-/// Reads and decodes a scenario; `None` after a finding.
+/// Reads and decodes a scenario, as it is in an environment; `None` after a finding.
 ///
 /// # Errors
 /// A file that cannot be used.
-pub(super) fn read(source: &Source, findings: &mut Findings) -> Result<Option<Scenario>, Error> {
+pub(super) fn read(
+    source: &Source,
+    chosen: Option<&str>,
+    findings: &mut Findings,
+) -> Result<Option<Scenario>, Error> {
     let (file, name, folder) = match source {
         Source::File(path) => {
             let folder = path.parent().unwrap_or(Path::new("")).to_owned();
@@ -123,9 +127,12 @@ pub(super) fn read(source: &Source, findings: &mut Findings) -> Result<Option<Sc
             (file, name, PathBuf::from("/"))
         }
     };
-    let Some(node) = tree::parse(file, findings) else {
+    let Some(mut node) = tree::parse(file, findings) else {
         return Ok(None);
     };
+    if let Some(name) = chosen {
+        environment::choose(&mut node, name, findings);
+    }
     Ok(ScenarioFile::decode(&node, findings).map(|file| {
         let sources = [&node.get("flows"), &node.get("users"), &node.get("include")];
         if file.endpoints.is_missing() && sources.iter().all(|source| source.is_none()) {
@@ -272,6 +279,7 @@ impl PlanCompiler<'_> {
             scenario: self.scenario.name.clone(),
             profile: profile.name,
             quick_look: self.quick_look,
+            environment: self.options.environment.clone(),
             service: service?,
             transport,
             allowed_hosts,
@@ -320,9 +328,10 @@ impl PlanCompiler<'_> {
                 names.broken.insert(key.text.clone());
                 continue;
             }
-            let value = names.value_template(text, self.findings);
+            let value = self.variable(&key.text, text, names);
             names.variables.push((key.text.clone(), value));
         }
+        given::check(&self.options.variables, &names.variables, self.findings);
         names.defining = false;
         for request in &index.requests {
             for name in extract::variables(&request.file.extract, names, self.findings) {
@@ -345,6 +354,28 @@ impl PlanCompiler<'_> {
         }
         if index.has_items && names.check_new(ITEM).is_ok() {
             names.declare(ITEM);
+        }
+    }
+
+    /// The value of a variable: that of the command line, or the scenario's.
+    fn variable(&mut self, name: &str, value: &At<AnyValue>, names: &Names<'_>) -> Template {
+        let given = self.options.variables.get(name);
+        match (&value.value, given) {
+            (AnyValue::Scalar(_), Some(given)) => names.given_template(name, given, self.findings),
+            (AnyValue::Scalar(scalar), None) => {
+                let at = value.at;
+                let value = scalar.clone();
+                names.value_template(&At { value, at }, self.findings)
+            }
+            (AnyValue::Tree(node), None) => body::json(node, names, self.findings).of_json(),
+            // In place of a list or a mapping, another one.
+            (AnyValue::Tree(_), Some(given)) => {
+                let file = self.findings.add_file("--var", given.clone());
+                match tree::parse(file, self.findings) {
+                    Some(node) => body::json(&node, names, self.findings).of_json(),
+                    None => Template::literal(""),
+                }
+            }
         }
     }
 
@@ -372,13 +403,19 @@ impl PlanCompiler<'_> {
                 }
                 EndpointUrl::Relative => {
                     if self.scenario.file.host.is_missing() {
-                        self.findings.report(
-                            None,
-                            Diagnostic::new("no host is given").help(
-                                "pass `--host http://localhost:8000`, or `--host demo` for the built-in service, \
-                                 or set `host` in the scenario",
+                        let environments = self.scenario.file.environments.get();
+                        let names = environments.map_or(&[][..], |pairs| &pairs.0);
+                        let help = match (names, &self.options.environment) {
+                            ([_, ..], None) => format!(
+                                "choose one with `--environment`: {}; or pass `--host http://localhost:8000`",
+                                list(names.iter().map(|(key, _)| key.text.as_str()))
                             ),
-                        );
+                            _ => "pass `--host http://localhost:8000`, or `--host demo` for the built-in \
+                                  service, or set `host` in the scenario"
+                                .to_owned(),
+                        };
+                        let diagnostic = Diagnostic::new("no host is given").help(help);
+                        self.findings.report(None, diagnostic);
                     }
                     return None;
                 }

@@ -4,6 +4,7 @@
 //! (`template`).
 
 pub(super) mod data;
+pub(super) mod given;
 mod syntax;
 pub(super) mod template;
 mod url;
@@ -22,8 +23,8 @@ use crate::plan::{Input, InputName, Per, Slot, Template};
 use uses::{Use, UseLog, needed_by_slot};
 
 /// The names of functions and values that are always there, as long as expressions are plain. A
-/// variable may have the name of the last one, which came later than variables.
-pub(super) const BUILT_IN: [&str; 8] = [
+/// variable may have the name of the last two, which came later than variables.
+pub(super) const BUILT_IN: [&str; 9] = [
     "user_id",
     "iteration",
     "random_int",
@@ -32,11 +33,12 @@ pub(super) const BUILT_IN: [&str; 8] = [
     "timestamp",
     "timestamp_ms",
     "counter",
+    "now",
 ];
 
 /// Names that nothing else may have.
 fn is_reserved(name: &str) -> bool {
-    name == "env" || (BUILT_IN.contains(&name) && name != "counter")
+    name == "env" || (BUILT_IN.contains(&name) && !["counter", "now"].contains(&name))
 }
 
 /// What expressions can name.
@@ -237,6 +239,19 @@ impl<'a> Names<'a> {
         )))
     }
 
+    /// As [`Self::input`], for an expression that may ask whether an environment variable is set.
+    pub fn input_of(&self, source: &str, path: &str) -> Result<(InputName, Input), Diagnostic> {
+        match path.split_once('.') {
+            None if path == "now" && is_called(source, path) && self.value(path).is_none() => {
+                Err(self.unknown(path))
+            }
+            Some(("env", name)) if asks(source, path) && self.find_environment(name)?.is_none() => {
+                Ok((("env".to_owned(), Some(name.to_owned())), Input::Unset))
+            }
+            _ => self.input(path),
+        }
+    }
+
     /// What a name within an expression means: `users.address.city` is the column `address`
     /// of the data `users`, looked into.
     pub fn input(&self, path: &str) -> Result<(InputName, Input), Diagnostic> {
@@ -254,6 +269,7 @@ impl<'a> Names<'a> {
         match (first, second) {
             ("user_id", None) => return one(Input::UserId),
             ("iteration", None) => return one(Input::Iteration),
+            ("now", None) if self.value("now").is_none() => return one(Input::Now),
             ("env", Some(name)) => return two(Input::Known(self.environment(name)?.into())),
             _ => {}
         }
@@ -270,8 +286,18 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// The value of an environment variable.
+    /// The value of an environment variable, which must be set.
     pub fn environment(&self, name: &str) -> Result<String, Diagnostic> {
+        self.find_environment(name)?.ok_or_else(|| {
+            let message = format!("environment variable `{name}` is not set");
+            Diagnostic::new(message).help(format!(
+                "set it, pass `-e {name}=...`, or give it a default: `{{{{ env.{name} | default('...') }}}}`"
+            ))
+        })
+    }
+
+    /// The value of an environment variable, if it is set.
+    fn find_environment(&self, name: &str) -> Result<Option<String>, Diagnostic> {
         let given = self.env.get(name).map(|value| (*value).to_owned());
         // A name that cannot be one makes the standard library panic on some systems.
         let is_name = !name.is_empty() && !name.contains(['=', '\0']);
@@ -290,10 +316,7 @@ impl<'a> Names<'a> {
         if let Some(value) = &value {
             self.taken.borrow_mut().insert(value.clone());
         }
-        value.ok_or_else(|| {
-            Diagnostic::new(format!("environment variable `{name}` is not set"))
-                .help(format!("set it, or pass `-e {name}=...`"))
-        })
+        Ok(value)
     }
 
     /// There is no such name.
@@ -354,4 +377,32 @@ impl<'a> Names<'a> {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether `name` is called in an expression.
+fn is_called(source: &str, name: &str) -> bool {
+    let mut ends = source
+        .match_indices(name)
+        .map(|(at, _)| &source[at + name.len()..]);
+    ends.any(|rest| rest.trim_start().starts_with('('))
+}
+
+/// Whether an expression asks if `path` has a value, or has another one for it.
+fn asks(source: &str, path: &str) -> bool {
+    let ends = source
+        .match_indices(path)
+        .map(|(at, _)| &source[at + path.len()..]);
+    ends.map(str::trim_start).any(|rest| {
+        let mut words = rest.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '|'));
+        let mut words = words
+            .by_ref()
+            .filter(|word| !word.is_empty() && *word != "not");
+        let (first, second) = (words.next(), words.next());
+        match first {
+            Some("|") => second == Some("default"),
+            Some("|default") => true,
+            Some("is") => matches!(second, Some("defined" | "undefined")),
+            _ => false,
+        }
+    })
 }

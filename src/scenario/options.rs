@@ -23,6 +23,8 @@ pub struct LimitOption {
 /// scenario and the profile.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
+    /// The environment of the scenario that applies.
+    pub environment: Option<String>,
     /// Base URL, or `demo`; replaces the scenario's `host`.
     pub host: Option<String>,
     /// The highest number of users, 1 to 1 000 000; in the open model, of requests in flight.
@@ -43,6 +45,8 @@ pub struct Options {
     pub exclude_tags: Vec<String>,
     /// Values of `env.NAME`, before those of the process environment.
     pub env: BTreeMap<String, String>,
+    /// Values of the scenario's variables, in place of those it has.
+    pub variables: BTreeMap<String, String>,
     /// The seed of all random choices; random by default.
     pub seed: Option<u64>,
     /// Worker threads, 1 to 1024; by default one for each core that may be used.

@@ -48,7 +48,7 @@ pub struct EndpointOutline {
 /// All that is wrong with its keys.
 pub fn outline(path: &Path) -> Result<Outline, Error> {
     let mut findings = Findings::default();
-    let scenario = compile::read(&Source::File(path.to_owned()), &mut findings)?;
+    let scenario = compile::read(&Source::File(path.to_owned()), None, &mut findings)?;
     let outline = scenario.map(|scenario| {
         let endpoints = scenario
             .file

@@ -4,6 +4,7 @@
 //! Here: finding them, and that no path leads out of the scenario's folder. Not here: what they
 //! contain.
 
+pub(super) mod environment;
 pub(super) mod request;
 mod text;
 

@@ -30,12 +30,20 @@ pub struct SendingArgs {
     )]
     hosts: Vec<String>,
 
+    /// Environment of the scenario, such as `staging`
+    #[arg(long, env = "PERFCTL_ENVIRONMENT", value_name = "NAME")]
+    pub environment: Option<String>,
+
     #[command(flatten)]
     pub tags: TagArgs,
 
     /// Set `{{ env.KEY }}` to a value, overriding the environment (repeatable)
     #[arg(short = 'e', long = "env", value_name = "KEY=VALUE")]
     pub env: Vec<String>,
+
+    /// Set a variable of the scenario to another value (repeatable)
+    #[arg(short = 'v', long = "var", value_name = "NAME=VALUE")]
+    pub var: Vec<String>,
 
     /// Seed of all random choices; the same seed sends the same requests [default: random]
     #[arg(long, env = "PERFCTL_SEED", value_name = "N")]
@@ -88,7 +96,16 @@ impl SendingArgs {
                 "remove `--tags`; for a media type, use `-H 'content-type: ...'`",
             ));
         }
-        self.options_with(|name| std::env::var_os(name))
+        let of_environment = std::env::var("PERFCTL_ENVIRONMENT").ok();
+        if self.environment.is_some() && self.environment != of_environment {
+            return Err(Error::usage(
+                "`--environment` is for scenarios, and a quick look has none",
+            ));
+        }
+        Ok(Options {
+            environment: None,
+            ..self.options_with(|name| std::env::var_os(name))?
+        })
     }
 
     /// The headers given as `-H 'name: value'`.
@@ -167,14 +184,12 @@ impl SendingArgs {
             host => host,
         };
         Ok(Options {
+            environment: self.environment.clone(),
             host,
             tags: self.tags.tags(),
             exclude_tags: self.tags.exclude_tags(),
-            env: self
-                .env
-                .iter()
-                .map(|text| parse_pair(text))
-                .collect::<Result<BTreeMap<_, _>, _>>()?,
+            env: pairs(&self.env, "`--env` takes KEY=VALUE")?,
+            variables: pairs(&self.var, "`--var` takes NAME=VALUE")?,
             seed: self.seed,
             timeout,
             client: self.client.map(|client| match client {
@@ -187,10 +202,11 @@ impl SendingArgs {
     }
 }
 
-fn parse_pair(text: &str) -> Result<(String, String), Error> {
-    match text.split_once('=') {
+fn pairs(given: &[String], takes: &str) -> Result<BTreeMap<String, String>, Error> {
+    let pairs = given.iter().map(|text| match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         // The text is not shown: it may be a secret that was given without its name.
-        _ => Err(Error::usage("`--env` takes KEY=VALUE")),
-    }
+        _ => Err(Error::usage(takes)),
+    });
+    pairs.collect()
 }

@@ -18,16 +18,19 @@ enum Hides {
     Value,
     /// A secret behind a name and `=`.
     Pair,
+    /// A name and `=`, of which some have secrets behind them.
+    Named,
     /// A header, of which some are secrets.
     Header,
 }
 
 /// The options whose values may be secrets.
-const HIDING: [(&str, &str, Hides); 6] = [
+const HIDING: [(&str, &str, Hides); 7] = [
     ("-a", "--auth", Hides::Value),
     ("-d", "--data", Hides::Value),
     ("", "--json", Hides::Value),
     ("-e", "--env", Hides::Pair),
+    ("-v", "--var", Hides::Named),
     ("-H", "--host", Hides::Header),
     ("", "--header", Hides::Header),
 ];
@@ -89,11 +92,15 @@ fn option(word: &str) -> (String, Option<Hides>) {
 fn shown(value: &str, hides: Hides) -> String {
     let separator = match hides {
         Hides::Value => return HIDDEN.to_owned(),
-        Hides::Pair => '=',
+        Hides::Pair | Hides::Named => '=',
         Hides::Header => ':',
     };
     match value.split_once(separator) {
         Some((name, _)) if hides == Hides::Pair => format!("{name}={HIDDEN}"),
+        Some((name, _)) if hides == Hides::Named && is_secret_header(&name.to_lowercase()) => {
+            format!("{name}={HIDDEN}")
+        }
+        _ if hides == Hides::Named => value.to_owned(),
         Some((name, _)) if is_secret_header(&name.to_ascii_lowercase()) => {
             format!("{name}: {HIDDEN}")
         }
@@ -136,6 +143,10 @@ mod tests {
             (
                 &["run", "-e", "KEY=k1", "--env=PASSWORD=p1", "-eX=y"],
                 "perfctl run -e 'KEY=***' '--env=PASSWORD=***' '-eX=***'",
+            ),
+            (
+                &["run", "-v", "size=3", "--var=Password=p1"],
+                "perfctl run -v size=3 '--var=Password=***'",
             ),
             (
                 &["run", "http://u:p@h/x", "-H", "https://u:p@h", "-a", "u:p"],

@@ -74,6 +74,9 @@ pub(crate) fn plan(plan: &Plan) -> String {
     };
     line(&mut text, "scenario", &plan.scenario);
     line(&mut text, "profile", &plan.profile);
+    if let Some(environment) = &plan.environment {
+        line(&mut text, "environment", environment);
+    }
     line(&mut text, "service", service);
     line(&mut text, "load", &load(&plan.load));
     if let [class] = plan.classes.as_slice() {

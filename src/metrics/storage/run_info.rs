@@ -21,6 +21,9 @@ pub struct RunInfo {
     /// Whether it is a quick look: a single request, given on the command line.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub quick_look: bool,
+    /// The scenario's environment that was chosen, if one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
     /// The service's base URL, without credentials, or `demo`.
     pub service: String,
     /// Wall-clock start of the load, RFC 3339 in UTC. Durations never come from this clock.
@@ -217,6 +220,7 @@ impl RunInfo {
             scenario: plan.scenario.clone(),
             profile: plan.profile.clone(),
             quick_look: plan.quick_look,
+            environment: plan.environment.clone(),
             service: match plan.service {
                 Service::Demo => "demo".to_owned(),
                 Service::Url(_) => service.to_owned(),

@@ -5,24 +5,30 @@
 //! fill in themselves, and which names exist (`scenario`).
 
 mod convert;
+mod dates;
+mod fake;
 mod functions;
 mod loan;
 mod slices;
+mod spelling;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use minijinja::{Environment, ErrorKind, Value};
+use rand::SeedableRng;
+use rand_chacha::ChaCha12Rng;
 use serde::{Serialize, Serializer};
 
 use super::escape::Escape;
+use super::generators::since_epoch;
 use super::scope::Scope;
 use convert::convert;
 use functions::MAX_TEXT;
 use loan::Loan;
 
-/// The most steps of one evaluation, as the library counts them.
-const FUEL: u64 = 20_000;
+/// The most steps of one evaluation, as the library counts them; it takes 64 bytes of a text it makes for one.
+const FUEL: u64 = 100_000;
 /// The deepest nesting of parentheses and the like.
 const MAX_DEPTH: usize = 50;
 
@@ -30,6 +36,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::empty();
     environment.set_fuel(Some(FUEL));
     environment.set_recursion_limit(MAX_DEPTH);
+    environment.set_unknown_method_callback(functions::method);
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
     functions::add(&mut environment);
     environment
@@ -42,6 +49,8 @@ pub struct Expression {
     inputs: Vec<(InputName, Input)>,
     /// Whether it may use a random number or a counter.
     draws: bool,
+    /// Whether its value may depend on when it is evaluated.
+    reads_clock: bool,
     /// Whether it may have a value although a variable has none.
     may_lack: bool,
 }
@@ -56,10 +65,14 @@ pub enum Input {
     Variable(usize),
     /// A value known before the run. It may be a secret, so it is not shown.
     Known(serde_json::Value),
+    /// An environment variable that is not set, of which the expression asks whether it is.
+    Unset,
     /// The virtual user's number, from 1.
     UserId,
     /// The number of the user's iteration, from 1.
     Iteration,
+    /// Seconds since 1970-01-01 UTC.
+    Now,
     /// The status of the last response of the user; nothing before the first, or if none came.
     Status,
 }
@@ -95,16 +108,23 @@ impl Expression {
         for name in &names {
             match resolve(name) {
                 Ok(input) => inputs.push(input),
-                Err(_) if functions::is_function(name) => functions.push(name.as_str()),
-                Err(error) => return Err(error),
+                Err(_) if spelling::is_function(name) => functions.push(name.as_str()),
+                Err(error) => match fake::check(name) {
+                    Some(checked) => checked.map_err(E::from)?,
+                    None => {
+                        let misspelled = spelling::misspelled(source, name);
+                        return Err(misspelled.map_or(error, E::from));
+                    }
+                },
             }
         }
-        functions::check_names(source, &functions)?;
+        spelling::check_names(source, &functions)?;
         Ok(Self {
             source: source.into(),
             compiled,
             inputs,
-            draws: functions::draws(source),
+            draws: spelling::draws(source),
+            reads_clock: spelling::read_clock(&functions),
             may_lack: may_lack(source),
         })
     }
@@ -144,11 +164,12 @@ impl Expression {
                 return Err(self.failed("its value is bytes that are not text"));
             }
             None => {
-                let json = serde_json::to_string(&value)
-                    .map_err(|error| self.failed(&error.to_string()))?;
-                if json.len() > MAX_TEXT {
-                    return Err(too_long());
-                }
+                let mut json = Bounded(Vec::new());
+                serde_json::to_writer(&mut json, &value).map_err(|error| match error.is_io() {
+                    true => too_long(),
+                    false => self.failed(&error.to_string()),
+                })?;
+                let json = String::from_utf8_lossy(&json.0);
                 escape.push_json(&json, out);
             }
         }
@@ -163,6 +184,26 @@ impl Expression {
         let mut json = String::new();
         self.render(Escape::JsonValue, scope, &mut json)?;
         serde_json::from_str(&json).map_err(|error| self.failed(&error.to_string()))
+    }
+
+    /// Its value, if it is the same in every request: neither a user, nor chance, nor the clock has a part
+    /// in it. `None` also where it fails, or is not to be encoded in URLs.
+    pub fn fixed(&self) -> Option<serde_json::Value> {
+        let is_known = |input: &Input| matches!(input, Input::Known(_) | Input::Unset);
+        if self.draws || self.reads_clock || !self.inputs.iter().all(|(_, input)| is_known(input)) {
+            return None;
+        }
+        let mut scope = Scope {
+            names: &[],
+            variables: &[],
+            user_id: 0,
+            iteration: 0,
+            counters: &mut BTreeMap::new(),
+            rng: &mut ChaCha12Rng::seed_from_u64(0),
+        };
+        let value = self.value(&mut scope, None).ok()?;
+        let fixed = (!value.is_safe()).then(|| self.json(&mut scope).ok());
+        fixed.flatten()
     }
 
     fn value(&self, scope: &mut Scope<'_>, status: Option<u16>) -> Result<Value, String> {
@@ -198,8 +239,14 @@ impl Expression {
                     Err(_) => continue,
                 },
                 Input::Known(value) => convert(value),
+                // Undefined in a mapping that there is.
+                Input::Unset => {
+                    rows.entry(name).or_default();
+                    continue;
+                }
                 Input::UserId => Value::from(scope.user_id),
                 Input::Iteration => Value::from(scope.iteration),
+                Input::Now => Value::from(since_epoch().as_secs()),
                 Input::Status => Value::from(status),
             };
             match part {
@@ -215,6 +262,23 @@ impl Expression {
 
     fn failed(&self, why: &str) -> String {
         format!("`{{{{ {} }}}}`: {why}", self.source)
+    }
+}
+
+/// The JSON of a value, which stops where it becomes too long: a list may be repeated without end.
+struct Bounded(Vec<u8>);
+
+impl std::io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.0.len() + bytes.len() > MAX_TEXT {
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Template {
     parts: Vec<TemplatePart>,
     /// The value, where it is known and not a text.
     known: Option<Value>,
+    /// Whether the filled-in text is JSON, whose value is meant.
+    is_json: bool,
 }
 
 /// A part of a template.
@@ -80,6 +82,7 @@ impl Template {
             source: source.into(),
             parts: joined,
             known: None,
+            is_json: false,
         }
     }
 
@@ -95,10 +98,29 @@ impl Template {
         }
     }
 
+    /// The value that this JSON describes, once it is filled in.
+    pub fn of_json(self) -> Self {
+        let known = self.as_constant();
+        let known = known.and_then(|text| serde_json::from_str(text).ok());
+        Self {
+            is_json: known.is_none(),
+            known,
+            ..self
+        }
+    }
+
     /// The value, if nothing is filled in for each request.
     pub fn as_known(&self) -> Option<Value> {
         let text = self.as_constant()?;
         Some(self.known.clone().unwrap_or_else(|| text.into()))
+    }
+
+    /// The same, shown as something else.
+    pub fn shown_as(self, source: &str) -> Self {
+        Self {
+            source: source.into(),
+            ..self
+        }
     }
 
     /// A template without slots.
@@ -151,7 +173,7 @@ impl Template {
         })
     }
 
-    /// The filled-in value. What is nothing but one slot keeps its type; anything else is a text.
+    /// The filled-in value. What is nothing but one slot keeps its type, as does JSON; anything else is a text.
     ///
     /// # Errors
     /// As those of [`Self::render`].
@@ -159,11 +181,14 @@ impl Template {
         if let Some(known) = &self.known {
             return Ok(known.clone());
         }
-        if let [TemplatePart::Slot { slot, .. }] = self.parts.as_slice() {
+        if let ([TemplatePart::Slot { slot, .. }], false) = (self.parts.as_slice(), self.is_json) {
             return slot.value(scope);
         }
         let mut text = String::new();
         self.render(scope, &mut text)?;
+        if self.is_json {
+            return serde_json::from_str(&text).map_err(|error| error.to_string());
+        }
         Ok(text.into())
     }
 

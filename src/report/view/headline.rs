@@ -42,7 +42,14 @@ pub(crate) fn headline(result: &RunResult) -> [String; 2] {
             let path = endpoint.name.trim_start_matches(&endpoint.method);
             format!("{} {}{}", endpoint.method, run.service, path.trim_start())
         }
-        _ => format!("{} · {} · {}", run.scenario, run.profile, run.service),
+        _ => {
+            let environment = run.environment.as_ref();
+            let environment = environment.map_or_else(String::new, |name| format!(" · {name}"));
+            format!(
+                "{} · {}{environment} · {}",
+                run.scenario, run.profile, run.service
+            )
+        }
     };
     [
         what,

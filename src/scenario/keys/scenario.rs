@@ -12,7 +12,7 @@ use super::profile::ProfileFile;
 use super::slo::SloFile;
 use super::user::UserFile;
 use crate::plan::{ClientChoice, HttpChoice, ThinkTime};
-use crate::scenario::yaml::decode::{At, OneOrMany, Pairs, Scalar, Size, TimeLimit};
+use crate::scenario::yaml::decode::{AnyValue, At, OneOrMany, Pairs, Size, TimeLimit};
 use crate::scenario::yaml::mapping::mapping;
 
 mapping! {
@@ -22,10 +22,12 @@ mapping! {
         name: String,
         /// Base URL of the service under test, such as `http://localhost:8000`, or `demo` for the built-in service.
         host: String,
+        /// Environments, by name, of which `--environment` chooses one: each replaces what it names.
+        environments: Pairs<EnvironmentFile>,
         /// Defaults for all endpoints.
         defaults: DefaultsFile,
         /// Variables, used as `{{ name }}`. Each can use those defined before it.
-        variables: Pairs<Scalar>,
+        variables: Pairs<AnyValue>,
         /// Secrets, used as `{{ name }}`: values from the environment or a file that are never shown.
         secrets: Pairs<SecretFile>,
         /// Data files that feed users, by name. `{{ name.column }}` is a value from the user's current row.
@@ -67,6 +69,22 @@ impl ScenarioFile {
         let data = self.data.get().map_or(&[][..], |pairs| &pairs.1);
         let all = variables.iter().chain(secrets).chain(data);
         all.map(String::as_str)
+    }
+}
+
+mapping! {
+    /// What is different in one environment.
+    EnvironmentFile {
+        /// Base URL of the service there.
+        host: String,
+        /// Variables, one by one.
+        variables: Pairs<AnyValue>,
+        /// Secrets, one by one.
+        secrets: Pairs<SecretFile>,
+        /// Headers of every request, one by one.
+        headers: Pairs<String>,
+        /// Trusted CAs and client certificate, key by key.
+        tls: TlsFile,
     }
 }
 
@@ -147,6 +165,9 @@ mod tests {
             paths,
             [
                 "",
+                ".environments",
+                ".environments.secrets",
+                ".environments.tls",
                 ".defaults",
                 ".defaults.auth",
                 ".defaults.auth.basic",

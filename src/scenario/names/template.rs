@@ -150,7 +150,7 @@ impl Names<'_> {
             "status" if self.value("status").is_none() => {
                 Ok((("status".to_owned(), None), Input::Status))
             }
-            path => self.input(path),
+            path => self.input_of(source, path),
         };
         match Expression::compile::<Diagnostic>(source, resolve) {
             Ok(expression) => {
@@ -186,8 +186,12 @@ impl Names<'_> {
                 Err(self.unknown(text))
             }
             None => {
-                let expression = Expression::compile::<Diagnostic>(text, |path| self.input(path))?;
-                Ok(NameValue::Slot(Slot::Expression(Arc::new(expression))))
+                let resolve = |path: &str| self.input_of(text, path);
+                let expression = Expression::compile::<Diagnostic>(text, resolve)?;
+                Ok(match expression.fixed() {
+                    Some(value) => NameValue::Known(value),
+                    None => NameValue::Slot(Slot::Expression(Arc::new(expression))),
+                })
             }
         }
     }
@@ -198,7 +202,7 @@ impl Names<'_> {
             ("user_id", []) => Slot::UserId,
             ("iteration", []) => Slot::Iteration,
             ("uuid", []) => Slot::Uuid,
-            ("timestamp", []) => Slot::Timestamp,
+            ("timestamp" | "now", []) => Slot::Timestamp,
             ("timestamp_ms", []) => Slot::TimestampMs,
             ("counter", []) => Slot::Counter(String::new()),
             ("counter", [name]) => Slot::Counter(unquote(name).unwrap_or(name).to_owned()),
@@ -438,7 +442,6 @@ mod tests {
             "{{ random_int(1, size | int) }}",
             "{{ random_choice(token) }}",
             "{{ random_int(1, 2) ~ uuid() }}",
-            "{{ env.TOKEN | base64 }}",
             "{{ users.id if iteration > 1 else 'none' }}",
             "{{ timestamp() + 60 }}",
         ] {

@@ -265,6 +265,28 @@ impl Decode for String {
     }
 }
 
+/// A text, a number or a boolean; or a list or a mapping of these.
+#[derive(Debug, Clone)]
+pub(crate) enum AnyValue {
+    /// One value.
+    Scalar(Scalar),
+    /// A list or a mapping.
+    Tree(Node),
+}
+
+impl Decode for AnyValue {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
+        match node.kind {
+            NodeKind::List(_) | NodeKind::Map(_) => Some(Self::Tree(node.clone())),
+            _ => Scalar::decode(node, findings).map(Self::Scalar),
+        }
+    }
+
+    fn schema() -> Value {
+        json!({"type": ["string", "number", "boolean", "array", "object"]})
+    }
+}
+
 /// A value, or nothing.
 impl<T: Decode> Decode for Option<T> {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {

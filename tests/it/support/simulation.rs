@@ -191,6 +191,7 @@ pub fn template(shape: &Shape, id: &str, occasion: &str) -> RunResult {
             scenario: "simulated".into(),
             profile: "smoke".into(),
             quick_look: false,
+            environment: None,
             service: "http://127.0.0.1:1".into(),
             started_at: "2026-11-21T00:00:00Z".into(),
             seed: 1,

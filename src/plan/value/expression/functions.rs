@@ -1,100 +1,31 @@
 //! The functions and filters of expressions.
 //!
-//! Here: each one with its limits, and the lists of their names. Not here: evaluation.
+//! Here: each one with its limits. Not here: evaluation, and the lists of their names (`spelling`).
 
 use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
-use minijinja::value::Rest;
-use minijinja::{Environment, Error, ErrorKind, Value, filters, tests};
+use minijinja::value::{Rest, ValueOrKwargs};
+use minijinja::{Environment, Error, State, Value, filters, functions, tests};
+use minijinja_contrib::pycompat;
 use rand::RngExt;
 use regex::Regex;
 use sha2::{Digest, Sha256};
 
-use super::loan::Loan;
-use crate::error::did_you_mean;
+use super::dates;
+use super::fake::Faker;
+use super::loan::{draw, wrong};
+use super::spelling::pattern;
 use crate::plan::value::generators::{count, since_epoch, uuid};
 
 /// The longest text that an expression may produce, also on the way; bytes.
 pub(super) const MAX_TEXT: usize = 1_000_000;
 
-/// The functions.
-const FUNCTIONS: [&str; 12] = [
-    "random_int",
-    "random_float",
-    "random_choice",
-    "random_text",
-    "uuid",
-    "timestamp",
-    "timestamp_ms",
-    "counter",
-    "base64",
-    "sha256",
-    "hmac_sha256",
-    "json",
-];
-
-/// The functions whose value comes from the random numbers or counters of the user.
-const DRAWING: [&str; 6] = [
-    "random_int",
-    "random_float",
-    "random_choice",
-    "random_text",
-    "uuid",
-    "counter",
-];
-
-/// The filters: what can follow `|`.
-const FILTERS: [&str; 31] = [
-    "abs",
-    "base64",
-    "base64_decode",
-    "base64url",
-    "capitalize",
-    "date",
-    "default",
-    "first",
-    "float",
-    "hmac_sha256",
-    "int",
-    "join",
-    "json",
-    "last",
-    "length",
-    "lower",
-    "max",
-    "min",
-    "raw",
-    "replace",
-    "reverse",
-    "round",
-    "sha256",
-    "sort",
-    "split",
-    "string",
-    "sum",
-    "title",
-    "trim",
-    "upper",
-    "urlencode",
-];
-
-/// The tests: what can follow `is`.
-const TESTS: [&str; 8] = [
-    "defined",
-    "undefined",
-    "none",
-    "number",
-    "string",
-    "startingwith",
-    "endingwith",
-    "in",
-];
-
 /// Adds all functions, filters and tests to the library.
 pub(super) fn add(environment: &mut Environment<'static>) {
+    environment.add_global("fake", Value::from_object(Faker));
     environment.add_function("random_int", random_int);
     environment.add_function("random_float", random_float);
     environment.add_function("random_choice", random_choice);
@@ -113,12 +44,32 @@ pub(super) fn add(environment: &mut Environment<'static>) {
         |key: &Value, text: &Value, form: Option<&str>| hmac_sha256(text, key, form),
     );
 
+    environment.add_function("range", functions::range);
+    environment.add_function("dict", functions::dict);
+    environment.add_function("now", || since_epoch().as_secs());
+
+    environment.add_filter("batch", filters::batch);
+    environment.add_filter("dictsort", filters::dictsort);
+    environment.add_filter("format", format);
+    environment.add_filter("groupby", filters::groupby);
+    environment.add_filter("items", filters::items);
+    environment.add_filter("lines", filters::lines);
+    environment.add_filter("list", filters::list);
+    environment.add_filter("map", filters::map);
+    environment.add_filter("reject", filters::reject);
+    environment.add_filter("rejectattr", filters::rejectattr);
+    environment.add_filter("select", filters::select);
+    environment.add_filter("selectattr", filters::selectattr);
+    environment.add_filter("slice", filters::slice);
+    environment.add_filter("unique", filters::unique);
+    environment.add_filter("zip", filters::zip);
     environment.add_filter("abs", filters::abs);
     environment.add_filter("base64", base64);
     environment.add_filter("base64_decode", base64_decode);
     environment.add_filter("base64url", base64url);
     environment.add_filter("capitalize", filters::capitalize);
-    environment.add_filter("date", date);
+    environment.add_filter("date", dates::date);
+    environment.add_filter("timestamp", dates::timestamp);
     environment.add_filter("default", filters::default);
     environment.add_filter("first", filters::first);
     environment.add_filter("float", filters::float);
@@ -153,67 +104,26 @@ pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_test("startingwith", tests::is_startingwith);
     environment.add_test("endingwith", tests::is_endingwith);
     environment.add_test("in", tests::is_in);
-}
-
-/// Whether an expression may call this name.
-pub(super) fn is_function(name: &str) -> bool {
-    FUNCTIONS.contains(&name)
-}
-
-/// Whether `source` may call a function that draws.
-pub(super) fn draws(source: &str) -> bool {
-    DRAWING.iter().any(|name| source.contains(name))
-}
-
-/// Rejects unknown filters and tests, and `functions` that are not called. Otherwise they would only
-/// fail during the run.
-pub(super) fn check_names(source: &str, functions: &[&str]) -> Result<(), String> {
-    static QUOTED: LazyLock<Regex> =
-        LazyLock::new(|| pattern(r#"'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*""#));
-    static FILTER: LazyLock<Regex> = LazyLock::new(|| pattern(r"\|\s*([A-Za-z_][A-Za-z0-9_]*)"));
-    static TEST: LazyLock<Regex> =
-        LazyLock::new(|| pattern(r"\bis\s+(?:not\s+)?([A-Za-z_][A-Za-z0-9_]*)"));
-    static NAME: LazyLock<Regex> =
-        LazyLock::new(|| pattern(r"(?:^|[^.|\sA-Za-z0-9_])\s*([A-Za-z_][A-Za-z0-9_]*)\s*(\(?)"));
-    let source = QUOTED.replace_all(source, "''");
-    let known = |found: &Regex, what: &str, names: &[&str]| {
-        for found in found.captures_iter(&source) {
-            if !names.contains(&&found[1]) {
-                return Err(unknown(what, &found[1], names));
-            }
-        }
-        Ok(())
-    };
-    known(&FILTER, "filter", &FILTERS)?;
-    known(&TEST, "test", &TESTS)?;
-    for found in NAME.captures_iter(&source) {
-        if functions.contains(&&found[1]) && found[2].is_empty() {
-            return Err(format!("`{0}` is a function: write `{0}()`", &found[1]));
-        }
-    }
-    Ok(())
-}
-
-fn unknown(what: &str, name: &str, known: &[&str]) -> String {
-    let close = did_you_mean(name, known.iter().copied());
-    let hint = close.map_or_else(
-        || format!("use one of `{}`", known.join("`, `")),
-        |close| format!("did you mean `{close}`?"),
-    );
-    format!("unknown {what} `{name}`: {hint}")
-}
-
-fn pattern(text: &str) -> Regex {
-    Regex::new(text).expect("a fixed pattern")
-}
-
-fn wrong(why: impl Into<String>) -> Error {
-    Error::new(ErrorKind::InvalidOperation, why.into())
-}
-
-/// What `take` draws from the user whose expression is evaluated.
-fn draw<T>(take: impl FnOnce(&mut Loan) -> T) -> Result<T, Error> {
-    Loan::draw(take).ok_or_else(|| wrong("random numbers and counters are not available here"))
+    environment.add_test("==", tests::is_eq);
+    environment.add_test("!=", tests::is_ne);
+    environment.add_test("<", tests::is_lt);
+    environment.add_test("<=", tests::is_le);
+    environment.add_test(">", tests::is_gt);
+    environment.add_test(">=", tests::is_ge);
+    environment.add_test("boolean", tests::is_boolean);
+    environment.add_test("divisibleby", tests::is_divisibleby);
+    environment.add_test("eq", tests::is_eq);
+    environment.add_test("even", tests::is_even);
+    environment.add_test("false", tests::is_false);
+    environment.add_test("ge", tests::is_ge);
+    environment.add_test("gt", tests::is_gt);
+    environment.add_test("le", tests::is_le);
+    environment.add_test("lt", tests::is_lt);
+    environment.add_test("mapping", tests::is_mapping);
+    environment.add_test("ne", tests::is_ne);
+    environment.add_test("odd", tests::is_odd);
+    environment.add_test("sequence", tests::is_sequence);
+    environment.add_test("true", tests::is_true);
 }
 
 fn random_int(low: i64, high: i64) -> Result<i64, Error> {
@@ -336,24 +246,50 @@ fn urlencode(value: &Value) -> Value {
     Value::from_safe_string(encoded.replace('+', "%20"))
 }
 
+/// A text in the format of C's `printf`.
+fn format(
+    state: &mut State<'_, '_>,
+    text: &Value,
+    values: Rest<ValueOrKwargs>,
+) -> Result<Value, Error> {
+    check_format(text)?;
+    filters::format(state, text, values)
+}
+
+/// A method as in Python.
+pub(super) fn method(
+    state: &mut State<'_, '_>,
+    value: &Value,
+    method: &str,
+    arguments: &[Value],
+) -> Result<Value, Error> {
+    if method == "format" {
+        check_format(value)?;
+    }
+    pycompat::unknown_method_callback(state, value, method, arguments)
+}
+
+/// The library pads to any width before it looks at its limits.
+fn check_format(text: &Value) -> Result<(), Error> {
+    static WIDE: LazyLock<Regex> = LazyLock::new(|| {
+        pattern(
+            r"%(?:\([^)]*\))?[-+ #0]*(?:\*|\d{4,}|\d*\.(?:\*|\d{4,}))|\{[^{}]*:[^{}]*(?:\d{4,}|\{)",
+        )
+    });
+    let text = text.as_str().unwrap_or_default();
+    if text.len() > 10_000 {
+        return Err(wrong("format: the format is longer than 10 kB"));
+    }
+    match WIDE.is_match(text) {
+        true => Err(wrong("format: widths are written as numbers up to 999")),
+        false => Ok(()),
+    }
+}
+
 fn replace(text: &str, from: &str, to: &str) -> Result<String, Error> {
     let times = text.matches(from).count();
     if times.saturating_mul(to.len()).saturating_add(text.len()) > MAX_TEXT {
         return Err(wrong("replace: the text would be longer than 1 MB"));
     }
     Ok(text.replace(from, to))
-}
-
-/// Seconds since 1970 as a date in UTC, in a format of `strftime`.
-fn date(seconds: f64, format: Option<&str>) -> Result<String, Error> {
-    let out_of_range = || wrong("date: the time is out of range");
-    let milliseconds = (seconds * 1e3).round();
-    if !milliseconds.is_finite() {
-        return Err(out_of_range());
-    }
-    let time = jiff::Timestamp::from_millisecond(milliseconds as i64)
-        .map_err(|_| out_of_range())?
-        .to_zoned(jiff::tz::TimeZone::UTC);
-    jiff::fmt::strtime::format(format.unwrap_or("%Y-%m-%dT%H:%M:%SZ"), &time)
-        .map_err(|error| wrong(format!("date: {error}")))
 }

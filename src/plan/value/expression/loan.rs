@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use minijinja::{Error, ErrorKind};
 use rand_chacha::ChaCha12Rng;
 
 use crate::plan::value::scope::Scope;
@@ -41,4 +42,14 @@ impl Loan {
     pub(super) fn draw<T>(draw: impl FnOnce(&mut Self) -> T) -> Option<T> {
         CURRENT.with_borrow_mut(|loan| loan.as_mut().map(draw))
     }
+}
+
+/// What `take` draws from the user whose expression is evaluated.
+pub(super) fn draw<T>(take: impl FnOnce(&mut Loan) -> T) -> Result<T, Error> {
+    Loan::draw(take).ok_or_else(|| wrong("random numbers and counters are not available here"))
+}
+
+/// An error of a function, for people.
+pub(super) fn wrong(why: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidOperation, why.into())
 }

@@ -154,7 +154,7 @@ fn an_expression_that_fails_says_why() {
         ("9e99 | date", "out of range"),
         ("0 | date('%')", "date: "),
         ("'ab' * 999999", "longer than 1 MB"),
-        ("'ab' * 999999999999", "too large"),
+        ("'ab' * 999999999999", "takes more than"),
         (
             "('a' * 1000) | replace('a', 'b' * 9999)",
             "longer than 1 MB",
@@ -246,4 +246,135 @@ fn whole_numbers_are_computed_with_exactly_or_not_at_all() {
     }
     let error = value("name + 1", &"9".repeat(40)).unwrap_err();
     assert!(error.contains("too many digits"), "{error}");
+}
+
+#[test]
+fn lists_texts_and_dates_are_made_as_in_jinja_and_python() {
+    for (source, expected) in [
+        ("range(3)", "[0,1,2]"),
+        ("range(1, 8, 3) | list", "[1,4,7]"),
+        ("items | map(attribute='id') | join('-')", "7-8.5"),
+        ("['a', 'b'] | map('upper') | list", r#"["A","B"]"#),
+        ("items | selectattr('id', 'gt', 7)", r#"[{"id":8.5}]"#),
+        ("items | selectattr('id', '==', 7) | length", "1"),
+        ("items | rejectattr('id', 'gt', 7) | first", r#"{"id":7}"#),
+        ("range(5) | select('odd') | list", "[1,3]"),
+        ("range(5) | reject('odd') | sum", "6"),
+        ("[2, 1, 2] | unique | sort", "[1,2]"),
+        (
+            "items | sort(attribute='id', reverse=true) | map(attribute='id') | first",
+            "8.5",
+        ),
+        ("range(5) | batch(2)", "[[0,1],[2,3],[4]]"),
+        ("range(4) | slice(2)", "[[0,1],[2,3]]"),
+        ("{'b': 1, 'a': 2} | dictsort", r#"[["a",2],["b",1]]"#),
+        ("{'b': 1} | items", r#"[["b",1]]"#),
+        ("dict(a=1)", r#"{"a":1}"#),
+        ("{'a': [user_id]}.get('a')", "[7]"),
+        ("items[0].get('x', 3)", "3"),
+        ("{'a': 1}.keys() | list", r#"["a"]"#),
+        ("'%05d' | format(user_id)", "00007"),
+        ("'{:>3}|{}'.format(user_id, 'x')", "  7|x"),
+        ("name.split(' ')[0]", "Ann"),
+        ("name.startswith('Ann') and not name.endswith('x')", "true"),
+        ("','.join(['a', 'b'])", "a,b"),
+        ("' a '.strip()", "a"),
+        ("'a\nb'.splitlines() | length", "2"),
+        ("'a\nb' | lines | last", "b"),
+        ("0 | date('%H:%M %Z', 'Europe/Berlin')", "01:00 CET"),
+        ("0 | date(none, '+02:00')", "1970-01-01T02:00:00+02:00"),
+        ("'1970-01-02' | timestamp", "86400"),
+        ("'1970-01-01T01:00:00+01:00' | timestamp", "0"),
+        ("'1970-01-01T01:00' | timestamp('Europe/Berlin')", "0"),
+        (
+            "('2026-01-31' | timestamp + 86400) | date('%Y-%m-%d')",
+            "2026-02-01",
+        ),
+        ("now() - timestamp() < 2", "true"),
+        (
+            "fake.email.endswith('x') or fake.name() != fake.name",
+            "true",
+        ),
+        ("fake.boolean in [true, false]", "true"),
+    ] {
+        assert_eq!(text(source).as_deref(), Ok(expected), "{source}");
+    }
+}
+
+#[test]
+fn misspelled_names_of_the_library_are_found_before_the_run() {
+    for (source, part) in [
+        (
+            "items | mapp(attribute='id')",
+            "unknown filter `mapp`: did you mean `map`?",
+        ),
+        (
+            "items | map('uper')",
+            "unknown filter `uper`: did you mean `upper`?",
+        ),
+        ("items | select('od')", "unknown test `od`"),
+        (
+            "items | selectattr('id', 'numbr')",
+            "unknown test `numbr`: did you mean `number`?",
+        ),
+        (
+            "name.spilt(',')",
+            "unknown method `spilt`: did you mean `split`?",
+        ),
+        ("rang(3)", "unknown function `rang`: did you mean `range`?"),
+        (
+            "fake.nmae",
+            "unknown value of `fake`: `nmae`: did you mean `name`?",
+        ),
+        ("fake.nmae() | upper", "did you mean `name`?"),
+        ("now() + now", "`now` is a function: write `now()`"),
+    ] {
+        let error = Expression::compile::<String>(source, resolve).unwrap_err();
+        assert!(error.contains(part), "{source}: {error}");
+    }
+}
+
+#[test]
+fn no_expression_takes_much_time_or_memory() {
+    for source in [
+        "range(100000) | map('string') | join('x' * 900000)",
+        "('a' * 900000).replace('', 'b' * 900000)",
+        "'{:>999999999}'.format(1)",
+        "'%999999999d' | format(1)",
+        "'%.999999999f' | format(1)",
+        "'%*d' | format(999999999, 1)",
+        "'{:{}}'.format(1, 999999999)",
+        "('%(a)999d' * 20000) | format(a=1)",
+        "range(99999) | slice(999999999)",
+        "range(99999) | batch(999999999, 1)",
+        "[0] | batch(999999999, 1)",
+        "range(99999) | map('replace', '', 'a' * 900000) | list",
+        "range(99999999)",
+        "[0] * 99999999",
+    ] {
+        let start = std::time::Instant::now();
+        let result = text(source);
+        println!("{source}: {:?}", start.elapsed());
+        assert!(start.elapsed().as_secs() < 5, "{source}");
+        assert!(result.is_err(), "{source}: {}", result.unwrap().len());
+    }
+}
+
+#[test]
+fn what_is_the_same_in_every_request_is_known_before_the_run() {
+    for (source, expected) in [
+        ("env.KEY | upper", Some(json!("KEY"))),
+        ("range(2)", Some(json!([0, 1]))),
+        ("'now' ~ env.KEY", Some(json!("nowkey"))),
+        ("env.KEY | raw", None),
+        ("now()", None),
+        ("timestamp() > 0", None),
+        ("user_id + 1", None),
+        ("name", None),
+        ("random_int(1, 1)", None),
+        ("env.KEY + 1", None),
+    ] {
+        let expression = Expression::compile::<String>(source, resolve).unwrap();
+        assert_eq!(expression.fixed(), expected, "{source}");
+    }
 }
