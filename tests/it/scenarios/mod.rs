@@ -2,13 +2,9 @@
 
 mod bad_input;
 mod errors;
-mod expressions;
 mod fingerprint;
-mod given;
 mod locust;
 mod names;
 mod steps;
-mod templates;
-mod urls;
 mod users_and_flows;
 mod values;

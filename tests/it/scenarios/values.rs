@@ -1,6 +1,11 @@
 //! What users know: values taken out of responses, rows of data, expressions, and what failures are
 //! called.
 
+mod expressions;
+mod given;
+mod templates;
+mod urls;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::Perfctl;
