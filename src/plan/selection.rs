@@ -115,7 +115,8 @@ impl Subject {
             Step::Repeat { steps, .. }
             | Step::Each { steps, .. }
             | Step::RepeatBy { steps, .. }
-            | Step::During { steps, .. } => is_in(steps),
+            | Step::During { steps, .. }
+            | Step::Call { steps, .. } => is_in(steps),
             Step::ParallelEach { request, .. } => self == Self::Endpoint(*request),
             Step::If {
                 then, otherwise, ..

@@ -46,6 +46,7 @@ fn shown(plan: &Plan, steps: &[Step]) -> String {
         Step::RepeatBy { steps, .. } => format!("by({})", shown(plan, steps)),
         Step::During { steps, .. } => format!("during({})", shown(plan, steps)),
         Step::ParallelEach { request, .. } => format!("each*{{{}}}", name(request)),
+        Step::Call { with, steps } => format!("{}with({})", with.len(), shown(plan, steps)),
         Step::Stop(stop) => format!("stop {stop:?}"),
         Step::Fail(text) => format!("fail {:?}", text.source()),
         Step::Set(assignments) => {

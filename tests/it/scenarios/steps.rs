@@ -29,6 +29,7 @@ for_each_client! {
     one_value_is_sent_in_several_places
     loops_have_the_length_that_their_values_say
     a_loop_over_something_else_fails_its_flow
+    named_steps_take_arguments
 }
 
 fn one_value_is_sent_in_several_places() {
@@ -295,4 +296,46 @@ flows:
             "{flow}: {texts:?}"
         );
     }
+}
+
+fn named_steps_take_arguments() {
+    let server = Recording::start(|_, number| ok(&format!("{{\"id\": {number}}}")));
+    let included = r#"
+steps:
+  buy:
+    - {name: cart, post: /cart, json: {item: "{{ item }}", n: "{{ n }}"}, extract: {id: $.id}}
+    - {step: pay, with: {item: "{{ n }}", n: "{{ item }}"}}
+    - {name: done, get: "/done/{{ item }}"}
+  pay: {name: payment, post: "/pay/{{ item }}/{{ n }}"}
+"#;
+    let rest = r#"
+include: buy.yaml
+variables: {item: own}
+flows:
+  f:
+    steps:
+      - {step: buy, with: {item: "{{ item }}/{{ user_id }}", n: 2}}
+      - {repeat: [tea], variable: kind, steps: {step: buy, with: {item: "{{ kind }}", n: [1]}}}
+      - {step: last, with: {note: "{{ id }}"}}
+      - {if: note is defined, then: {name: never, get: /never}}
+endpoints: [{name: last, get: "/last/{{ item }}/{{ note }}"}]
+"#;
+    flows(&server, rest, 1)
+        .file("scenarios/buy.yaml", included)
+        .expect_status(0)
+        .run();
+    let sent = server
+        .seen()
+        .into_iter()
+        .map(|seen| format!("{} {}", seen.path(), seen.text()));
+    let expected = [
+        "/cart {\"item\":\"own/1\",\"n\":2}",
+        "/pay/2/own%2F1 ",
+        "/done/own%2F1 ",
+        "/cart {\"item\":\"tea\",\"n\":[1]}",
+        "/pay/%5B1%5D/tea ",
+        "/done/tea ",
+        "/last/own/3 ",
+    ];
+    assert_eq!(sent.collect::<Vec<_>>(), expected);
 }
