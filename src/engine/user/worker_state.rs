@@ -52,6 +52,8 @@ pub(crate) struct WorkerState {
     pub(super) feeding: Rc<Feeding>,
     /// Told of what happens in a trial, and with `--debug`; other runs have none.
     pub(crate) observer: Option<UnboundedSender<TrialEvent>>,
+    /// Whether this is a trial, which does everything once.
+    pub(super) is_trial: bool,
     /// Set by a user who found that the run must end.
     early_end: watch::Sender<Option<EarlyEnd>>,
     /// The texts that steps fail with, by their positions behind the checks of flows.
@@ -73,6 +75,7 @@ impl WorkerState {
             is_rendered: plan.endpoints.iter().map(is_rendered).collect(),
             feeding: Rc::new(Feeding::new(plan.clone())),
             observer: None,
+            is_trial: false,
             early_end: watch::Sender::new(None),
             failure_texts: plan.failure_texts(),
             rng: ChaCha12Rng::seed_from_u64(plan.seed),

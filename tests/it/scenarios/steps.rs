@@ -83,7 +83,8 @@ fn a_trial_shows_what_steps_set() {
     let server = Recording::ok();
     let text = format!(
         "host: {}\nflows: {{f: {{steps: [{{set: {{n: 1, my_password: hidden1}}}}, \
-         {{name: a, get: '/{{{{ n }}}}/{{{{ m }}}}', variables: {{m: [2]}}}}]}}}}\n",
+         {{name: a, get: '/{{{{ n }}}}/{{{{ m }}}}', variables: {{m: [2]}}}}, \
+         {{during: 1h, steps: {{name: b, get: /b}}}}]}}}}\n",
         server.url()
     );
     let completed = Perfctl::new()
@@ -91,6 +92,7 @@ fn a_trial_shows_what_steps_set() {
         .args(["try"])
         .expect_status(0)
         .run();
+    assert_eq!(server.paths(), ["/1/[2]", "/b"]);
     for part in [
         "set     n = 1\n",
         "set     my_password = ***",

@@ -61,6 +61,9 @@ impl Missing {
         };
         let message = match (&part, self.setters.is_empty()) {
             (_, true) => format!("`{variable}` is never set"),
+            (None, false) if is_argument && of_responses.is_empty() => {
+                format!("`{variable}` is not given wherever it is used")
+            }
             (None, false) => format!("`{variable}` is used before it is set"),
             (Some((part, _)), false) => {
                 format!("{requests} would be sent with {part} before `{variable}` is set")
@@ -68,7 +71,7 @@ impl Missing {
         };
         let set_by = match of_responses.as_slice() {
             [] if is_assigned => "only a later `set` or `variables` sets it".to_owned(),
-            [] if is_argument => "only `with` sets it, for the steps that it stands at".to_owned(),
+            [] if is_argument => "only `with` sets it, in some places".to_owned(),
             [] => "a `repeat` sets it, for its own steps and those after it".to_owned(),
             [one] if self.requests == [*one] => {
                 format!("only the response to `{one}` itself sets it")
