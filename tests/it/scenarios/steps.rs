@@ -92,7 +92,7 @@ fn a_trial_shows_what_steps_set() {
         .args(["try"])
         .expect_status(0)
         .run();
-    assert_eq!(server.paths(), ["/1/[2]", "/b"]);
+    assert_eq!(server.paths(), ["/1/%5B2%5D", "/b"]);
     for part in [
         "set     n = 1\n",
         "set     my_password = ***",
