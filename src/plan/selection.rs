@@ -123,7 +123,8 @@ impl Subject<'_> {
             Step::Repeat { steps, .. }
             | Step::Each { steps, .. }
             | Step::RepeatBy { steps, .. }
-            | Step::During { steps, .. } => is_in(steps),
+            | Step::During { steps, .. }
+            | Step::Call { steps, .. } => is_in(steps),
             Step::ParallelEach { request, .. } => self.has(*request),
             Step::If {
                 then, otherwise, ..

@@ -109,6 +109,13 @@ pub enum Step {
         /// The steps.
         steps: Vec<Step>,
     },
+    /// Named steps with arguments: variables that have these values for the steps alone.
+    Call {
+        /// The arguments, all of which are filled in before any is set.
+        with: Vec<Assignment>,
+        /// The steps.
+        steps: Vec<Step>,
+    },
     /// Some steps or others.
     If {
         /// What decides.
@@ -179,7 +186,8 @@ impl Step {
             | Self::Repeat { steps, .. }
             | Self::Each { steps, .. }
             | Self::RepeatBy { steps, .. }
-            | Self::During { steps, .. } => first_request(steps),
+            | Self::During { steps, .. }
+            | Self::Call { steps, .. } => first_request(steps),
             Self::If {
                 then, otherwise, ..
             } => first_request(then).or_else(|| first_request(otherwise)),
@@ -197,7 +205,8 @@ impl Step {
             | Self::Repeat { steps, .. }
             | Self::Each { steps, .. }
             | Self::RepeatBy { steps, .. }
-            | Self::During { steps, .. } => {
+            | Self::During { steps, .. }
+            | Self::Call { steps, .. } => {
                 vec![steps]
             }
             Self::If {
@@ -226,7 +235,8 @@ impl Step {
             | Self::Repeat { steps, .. }
             | Self::Each { steps, .. }
             | Self::RepeatBy { steps, .. }
-            | Self::During { steps, .. } => has_effect(steps),
+            | Self::During { steps, .. }
+            | Self::Call { steps, .. } => has_effect(steps),
             Self::If {
                 then, otherwise, ..
             } => has_effect(then) || has_effect(otherwise),
@@ -245,7 +255,8 @@ impl Step {
             | Self::Repeat { steps, .. }
             | Self::Each { steps, .. }
             | Self::RepeatBy { steps, .. }
-            | Self::During { steps, .. } => width(steps),
+            | Self::During { steps, .. }
+            | Self::Call { steps, .. } => width(steps),
             Self::If {
                 then, otherwise, ..
             } => width(then).max(width(otherwise)),
@@ -332,7 +343,9 @@ impl ExpectedWork {
                     steps,
                     ..
                 } => self.add(steps, times),
-                Step::RepeatBy { steps, .. } | Step::During { steps, .. } => self.add(steps, times),
+                Step::RepeatBy { steps, .. }
+                | Step::During { steps, .. }
+                | Step::Call { steps, .. } => self.add(steps, times),
                 Step::ParallelEach { request, .. } => self.requests[*request] += times,
                 Step::Repeat {
                     times: n, steps, ..

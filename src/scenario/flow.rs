@@ -1,5 +1,6 @@
 //! Flows and user classes: which endpoints and flows there are, and the steps that users take.
 
+mod calls;
 pub(super) mod classes;
 mod data_flow;
 pub(super) mod include;

@@ -141,6 +141,7 @@ impl<C: Client> User<C> {
                 result
             }
             Step::Set(assignments) => self.set(assignments).await,
+            Step::Call { with, steps } => self.call(with, (steps, goes_on), due).await,
             Step::Stop(stop) => {
                 self.end(*stop);
                 Ok(())
@@ -224,6 +225,25 @@ impl<C: Client> User<C> {
         }
     }
 
+    /// Carries out steps with arguments, whose variables then are what they were before.
+    async fn call(
+        &mut self,
+        with: &[Assignment],
+        (steps, goes_on): (&[Step], bool),
+        due: &mut Option<Instant>,
+    ) -> Result<(), StepError> {
+        let mut values = Vec::with_capacity(with.len());
+        for one in with {
+            let value = self.values.item(&one.value).await;
+            values.push(Some(value.map_err(|error| self.failed(error))?));
+        }
+        let before = self.values.exchange(with, values);
+        self.tell_set(with);
+        let result = self.steps(steps, due, goes_on).await;
+        self.values.exchange(with, before);
+        result
+    }
+
     /// Sets variables one after the other.
     async fn set(&mut self, assignments: &[Assignment]) -> Result<(), StepError> {
         // A loop of nothing else must not keep the other users from running.
@@ -233,12 +253,16 @@ impl<C: Client> User<C> {
             let value = value.map_err(|error| self.failed(error))?;
             self.values.set(one.variable, value);
         }
+        self.tell_set(assignments);
+        Ok(())
+    }
+
+    fn tell_set(&self, assignments: &[Assignment]) {
         let values = &self.values;
         self.state.tell(|| TrialEvent::Set {
             values: values.assigned(assignments),
             secrets: values.secrets_with(&[]),
         });
-        Ok(())
     }
 
     /// Whether no further step follows after this result.

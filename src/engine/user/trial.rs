@@ -29,6 +29,7 @@ pub async fn try_out<C: Client>(plan: &Arc<Plan>, client: C, mut on_event: impl 
     let recorder = Rc::new(Recorder::default());
     let mut state = WorkerState::new(plan.clone(), recorder, Instant::now());
     state.observer = Some(observer);
+    state.is_trial = true;
     let (state, client) = (Rc::new(state), Rc::new(client));
     let work = async {
         for class in 0..plan.classes.len() {

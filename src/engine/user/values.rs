@@ -385,6 +385,18 @@ impl Values {
         Ok(())
     }
 
+    /// Gives variables these values, and returns those they had.
+    pub(super) fn exchange(
+        &mut self,
+        assignments: &[Assignment],
+        values: Vec<Option<Value>>,
+    ) -> Vec<Option<Value>> {
+        let pairs = assignments.iter().zip(values);
+        let before =
+            pairs.map(|(one, value)| std::mem::replace(&mut self.variables[one.variable], value));
+        before.collect()
+    }
+
     /// The values of the variables that were set, by name.
     pub(super) fn assigned(&self, assignments: &[Assignment]) -> Vec<(String, Value)> {
         let names = &self.feeding.plan.names;

@@ -57,6 +57,8 @@ pub(crate) struct WorkerState {
     pub(crate) row_names: RowNames,
     /// Told of what happens in a trial, and with `--debug`; other runs have none.
     pub(crate) observer: Option<UnboundedSender<TrialEvent>>,
+    /// Whether this is a trial, which does everything once.
+    pub(super) is_trial: bool,
     /// Set by a user who found that the run must end.
     early_end: watch::Sender<Option<EarlyEnd>>,
     /// The texts that steps fail with, by their positions behind the checks of flows.
@@ -79,6 +81,7 @@ impl WorkerState {
             feeding: Rc::new(Feeding::new(plan.clone())),
             row_names: RowNames::new(plan.endpoints.len() + plan.flows.len(), (0, 1)),
             observer: None,
+            is_trial: false,
             early_end: watch::Sender::new(None),
             failure_texts: plan.failure_texts(),
             rng: ChaCha12Rng::seed_from_u64(plan.seed),

@@ -367,7 +367,8 @@ fn visit(steps: &mut [Step], each: &mut dyn FnMut(Reference<'_>)) {
             Step::Repeat { steps, .. }
             | Step::Each { steps, .. }
             | Step::RepeatBy { steps, .. }
-            | Step::During { steps, .. } => visit(steps, each),
+            | Step::During { steps, .. }
+            | Step::Call { steps, .. } => visit(steps, each),
             Step::If {
                 then, otherwise, ..
             } => {

@@ -77,6 +77,7 @@ impl Setters {
             let by = match by {
                 By::Repeat => By::Repeat,
                 By::Set => By::Set,
+                By::With => By::With,
                 By::Response(request) => By::Response(name(index, request).unwrap_or_default()),
             };
             self.0.entry(variable).or_default().insert(by);
@@ -105,7 +106,7 @@ fn missing_in(class: &UserClass, index: &Index<'_>, names: &Names<'_>) -> Vec<Mi
         strict.missing.clear();
         for task in &class.tasks {
             strict.steps(&task.steps, &mut known.clone(), false);
-            known.extend(strict.set_by.iter().map(|(variable, _)| *variable));
+            known.extend(strict.kept());
         }
         if known.len() == before {
             break;
@@ -115,10 +116,7 @@ fn missing_in(class: &UserClass, index: &Index<'_>, names: &Names<'_>) -> Vec<Mi
         let of_tasks = class.tasks.iter().map(|task| {
             let mut one = walk(Belief::AllSucceed);
             one.steps(&task.steps, &mut BTreeSet::new(), false);
-            one.set_by
-                .into_iter()
-                .map(|(variable, _)| variable)
-                .collect()
+            one.kept().collect()
         });
         let of_tasks: Vec<BTreeSet<usize>> = of_tasks.collect();
         // What another task would set, if it were right, is missing only because of that task.
@@ -174,6 +172,12 @@ impl<'a> Walk<'a> {
             missing: Vec::new(),
             set_by: BTreeSet::new(),
         }
+    }
+
+    /// What was set for longer than some steps.
+    fn kept(&self) -> impl Iterator<Item = usize> {
+        let kept = self.set_by.iter().filter(|(_, by)| *by != By::With);
+        kept.map(|(variable, _)| *variable)
     }
 
     /// Adds what the steps may set to what is `known`. Returns whether they fail for certain.
@@ -249,6 +253,22 @@ impl<'a> Walk<'a> {
                 }
                 self.set([*variable], By::Repeat, known);
                 self.repeat(condition.as_ref(), steps, values.len() > 1, known, goes_on)
+            }
+            Step::Call { with, steps } => {
+                let before = known.clone();
+                for one in with {
+                    if self.lacks_for_item(&one.value, &before) {
+                        return true;
+                    }
+                }
+                let arguments = with.iter().map(|one| one.variable);
+                let arguments = arguments.filter(|one| self.names.is_set_during_run(*one));
+                let arguments: Vec<usize> = arguments.collect();
+                self.set(arguments.iter().copied(), By::With, known);
+                let has_failed = self.steps(steps, known, goes_on);
+                // Then they are what they were.
+                known.retain(|one| before.contains(one) || !arguments.contains(one));
+                has_failed
             }
             Step::RepeatBy {
                 over,

@@ -244,6 +244,7 @@ impl<'a> Index<'a> {
         for step in steps {
             match &step.value {
                 StepFile::Name(_) | StepFile::Think(_) | StepFile::Stop(_) | StepFile::Fail(_) => {}
+                StepFile::Call(file) => self.assigned.extend(assign::keys(&file.with)),
                 StepFile::Set(file) => self.assigned.extend(assign::keys(&file.set)),
                 StepFile::Request(file) => self.add_step_request(file, findings),
                 StepFile::Repeat(file) => {
@@ -395,13 +396,11 @@ impl<'a> Index<'a> {
                     let mut inner = branches.iter().filter_map(|branch| branch.steps.get());
                     inner.any(|steps| self.has_unseen_request(steps, seen))
                 }
-                StepFile::Name(name) => match self.names.get(name.as_str()) {
-                    Some(EntryId::Steps(position)) => {
-                        seen.insert(*position)
-                            && self.has_unseen_request(self.named_steps[*position], seen)
-                    }
-                    _ => true,
-                },
+                StepFile::Name(name) => self.has_unseen_request_by_name(name, seen),
+                StepFile::Call(file) => {
+                    let name = file.step.get().map_or("", |name| &name.value);
+                    self.has_unseen_request_by_name(name, seen)
+                }
                 _ => true,
             };
             if found {
@@ -409,6 +408,15 @@ impl<'a> Index<'a> {
             }
         }
         false
+    }
+
+    fn has_unseen_request_by_name(&self, name: &str, seen: &mut BTreeSet<usize>) -> bool {
+        match self.names.get(name) {
+            Some(EntryId::Steps(position)) => {
+                seen.insert(*position) && self.has_unseen_request(self.named_steps[*position], seen)
+            }
+            _ => true,
+        }
     }
 
     /// The names that steps use.
@@ -438,6 +446,7 @@ fn collect_names<'a>(steps: &'a StepsFile, names: &mut Vec<&'a str>) {
             | StepFile::Fail(_)
             | StepFile::Request(_) => {}
             StepFile::Name(name) => names.push(name),
+            StepFile::Call(file) => names.extend(file.step.get().map(|name| name.value.as_str())),
             StepFile::Poll(file) => {
                 names.extend(file.poll.get().and_then(|poll| name(&poll.value)));
             }

@@ -47,9 +47,9 @@ impl TagFilter<'_> {
 
 /// Compiles steps.
 pub(crate) struct StepCompiler<'a> {
-    index: &'a Index<'a>,
+    pub(super) index: &'a Index<'a>,
     pub(super) names: &'a Names<'a>,
-    filter: TagFilter<'a>,
+    pub(super) filter: TagFilter<'a>,
     /// The flows and named steps around the current step.
     within: Vec<EntryId>,
     count: usize,
@@ -127,6 +127,7 @@ impl<'a> StepCompiler<'a> {
             StepFile::Stop(file) => file.stop.copied().map(Step::Stop),
             StepFile::Fail(file) => self.failure(file, findings),
             StepFile::Repeat(repeat) => self.repeat(repeat, tags, findings),
+            StepFile::Call(file) => self.call(file, tags, findings),
             StepFile::During(file) => self.during(file, tags, findings),
             StepFile::If(file) => self.condition(file, tags, findings),
             StepFile::Random(random) => self.random(random, tags, findings),
@@ -138,7 +139,7 @@ impl<'a> StepCompiler<'a> {
     }
 
     /// What a name refers to, as steps.
-    fn named(
+    pub(super) fn named(
         &mut self,
         id: EntryId,
         at: Span,

@@ -46,6 +46,7 @@ fn shown(plan: &Plan, steps: &[Step]) -> String {
         Step::RepeatBy { steps, .. } => format!("by({})", shown(plan, steps)),
         Step::During { steps, .. } => format!("during({})", shown(plan, steps)),
         Step::ParallelEach { request, .. } => format!("each*{{{}}}", name(request)),
+        Step::Call { with, steps } => format!("{}with({})", with.len(), shown(plan, steps)),
         Step::Stop(stop) => format!("stop {stop:?}"),
         Step::Fail(text) => format!("fail {:?}", text.source()),
         Step::Set(assignments) => {
@@ -348,7 +349,14 @@ users:
     endpoints: [b, {endpoint: c, weight: 7, think_time: none}, {name: own, get: /own}]
     flows: [{flow: pay, weight: 9, think_time: constant(3s)}, visit]
     on_start: {name: in, post: /in}
-    on_stop: [group, {repeat: 2, steps: [b], tags: x}]
+    on_stop:
+      - group
+      - {repeat: 2, steps: [b], tags: x}
+      - {set: {m: ['{{ user_id }}', {n: 1}]}}
+      - {repeat: '{{ m }}', variable: i, while: i != 2, steps: {name: e, get: '/e/{{ k }}', variables: {k: '{{ i }}'}}}
+      - {during: 1s, steps: {parallel: '{{ m }}', request: b}}
+      - {if: user_id > 1, then: {stop: user}, else: {fail: 'no {{ m }}'}}
+      - {step: group, with: {}}
 profiles:
   smoke: {stages: [{users: 9, spawn_rate: 3, user_classes: [guest], duration: 1m}]}
   steps: {steps: {users: {from: 1, to: 9, by: 2}, duration: 10s, ramp: 1s}}

@@ -30,7 +30,8 @@ fn replace_in(steps: &mut [Step], wait: ThinkTime) {
             | Step::Repeat { steps, .. }
             | Step::Each { steps, .. }
             | Step::RepeatBy { steps, .. }
-            | Step::During { steps, .. } => {
+            | Step::During { steps, .. }
+            | Step::Call { steps, .. } => {
                 replace_in(steps, wait);
             }
             Step::If {

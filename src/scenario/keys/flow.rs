@@ -82,6 +82,7 @@ pub(crate) enum StepFile {
     Stop(StopFile),
     Fail(FailFile),
     Repeat(RepeatFile),
+    Call(CallFile),
     During(DuringFile),
     If(IfFile),
     Random(RandomFile),
@@ -91,8 +92,9 @@ pub(crate) enum StepFile {
 }
 
 /// The keys of which a step has one, if it is no request.
-const KINDS: [&str; 11] = [
-    "think", "set", "stop", "fail", "repeat", "during", "if", "random", "poll", "burst", "parallel",
+const KINDS: [&str; 12] = [
+    "think", "step", "set", "stop", "fail", "repeat", "during", "if", "random", "poll", "burst",
+    "parallel",
 ];
 
 impl StepFile {
@@ -105,6 +107,7 @@ impl StepFile {
             SetFile::schema(),
             StopFile::schema(),
             FailFile::schema(),
+            CallFile::schema(),
             RepeatFile::schema(),
             DuringFile::schema(),
             IfFile::schema(),
@@ -146,6 +149,7 @@ impl Decode for StepFile {
             "stop" => StopFile::decode(node, findings).map(Self::Stop),
             "fail" => FailFile::decode(node, findings).map(Self::Fail),
             "repeat" => RepeatFile::decode(node, findings).map(Self::Repeat),
+            "step" => CallFile::decode(node, findings).map(Self::Call),
             "during" => DuringFile::decode(node, findings).map(Self::During),
             "if" => IfFile::decode(node, findings).map(Self::If),
             "random" => RandomFile::decode(node, findings).map(Self::Random),
@@ -197,6 +201,18 @@ mapping! {
     FailFile {
         /// What has failed, at most 100 characters. Reports count failures by this text as it is written.
         fail(required): String,
+    }
+}
+
+mapping! {
+    /// Named steps, a flow or an endpoint, with arguments.
+    CallFile {
+        /// Name of the steps, the flow or the endpoint.
+        step(required): String,
+        /// Variables for these steps alone: names and values, which may be any YAML. Afterwards, they are what they were before.
+        with(required): Pairs<Node>,
+        /// Tags, for `--tags` and `--exclude-tags`.
+        tags: OneOrMany<String>,
     }
 }
 

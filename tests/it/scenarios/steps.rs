@@ -29,6 +29,7 @@ for_each_client! {
     one_value_is_sent_in_several_places
     loops_have_the_length_that_their_values_say
     a_loop_over_something_else_fails_its_flow
+    named_steps_take_arguments
 }
 
 fn one_value_is_sent_in_several_places() {
@@ -82,7 +83,8 @@ fn a_trial_shows_what_steps_set() {
     let server = Recording::ok();
     let text = format!(
         "host: {}\nflows: {{f: {{steps: [{{set: {{n: 1, my_password: hidden1}}}}, \
-         {{name: a, get: '/{{{{ n }}}}/{{{{ m }}}}', variables: {{m: [2]}}}}]}}}}\n",
+         {{name: a, get: '/{{{{ n }}}}/{{{{ m }}}}', variables: {{m: [2]}}}}, \
+         {{during: 1h, steps: {{name: b, get: /b}}}}]}}}}\n",
         server.url()
     );
     let completed = Perfctl::new()
@@ -90,6 +92,7 @@ fn a_trial_shows_what_steps_set() {
         .args(["try"])
         .expect_status(0)
         .run();
+    assert_eq!(server.paths(), ["/1/%5B2%5D", "/b"]);
     for part in [
         "set     n = 1\n",
         "set     my_password = ***",
@@ -295,4 +298,46 @@ flows:
             "{flow}: {texts:?}"
         );
     }
+}
+
+fn named_steps_take_arguments() {
+    let server = Recording::start(|_, number| ok(&format!("{{\"id\": {number}}}")));
+    let included = r#"
+steps:
+  buy:
+    - {name: cart, post: /cart, json: {item: "{{ item }}", n: "{{ n }}"}, extract: {id: $.id}}
+    - {step: pay, with: {item: "{{ n }}", n: "{{ item }}"}}
+    - {name: done, get: "/done/{{ item }}"}
+  pay: {name: payment, post: "/pay/{{ item }}/{{ n }}"}
+"#;
+    let rest = r#"
+include: buy.yaml
+variables: {item: own}
+flows:
+  f:
+    steps:
+      - {step: buy, with: {item: "{{ item }}/{{ user_id }}", n: 2}}
+      - {repeat: [tea], variable: kind, steps: {step: buy, with: {item: "{{ kind }}", n: [1]}}}
+      - {step: last, with: {note: "{{ id }}"}}
+      - {if: note is defined, then: {name: never, get: /never}}
+endpoints: [{name: last, get: "/last/{{ item }}/{{ note }}"}]
+"#;
+    flows(&server, rest, 1)
+        .file("scenarios/buy.yaml", included)
+        .expect_status(0)
+        .run();
+    let sent = server
+        .seen()
+        .into_iter()
+        .map(|seen| format!("{} {}", seen.path(), seen.text()));
+    let expected = [
+        "/cart {\"item\":\"own/1\",\"n\":2}",
+        "/pay/2/own%2F1 ",
+        "/done/own%2F1 ",
+        "/cart {\"item\":\"tea\",\"n\":[1]}",
+        "/pay/%5B1%5D/tea ",
+        "/done/tea ",
+        "/last/own/3 ",
+    ];
+    assert_eq!(sent.collect::<Vec<_>>(), expected);
 }

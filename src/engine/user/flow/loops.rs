@@ -96,6 +96,10 @@ impl<C: Client> User<C> {
                     if !self.repetition(again, due, goes_on, &mut result).await? {
                         break;
                     }
+                    // Without think times, a trial would send requests for all that time.
+                    if self.state.is_trial {
+                        break;
+                    }
                     if self.requests == before && started.elapsed() < PAUSE {
                         self.clock.start();
                         sleep(PAUSE).await;

@@ -14,6 +14,8 @@ pub(super) enum By<R> {
     Repeat,
     /// A step `set`, or the `variables` of a flow or an endpoint.
     Set,
+    /// The arguments of named steps, for these alone.
+    With,
     /// The response to this request.
     Response(R),
 }
@@ -40,10 +42,11 @@ impl Missing {
     ) -> Diagnostic {
         let of_responses = self.setters.iter().filter_map(|by| match by {
             By::Response(name) => Some(name.as_str()),
-            By::Repeat | By::Set => None,
+            By::Repeat | By::Set | By::With => None,
         });
         let of_responses: Vec<&str> = of_responses.collect();
         let is_assigned = self.setters.contains(&By::Set);
+        let is_argument = self.setters.contains(&By::With) && !is_assigned;
         let requests = both(self.requests.iter().map(String::as_str));
         let part = match &one.inherited {
             Some(Inherited::Header(name)) => Some((
@@ -58,6 +61,9 @@ impl Missing {
         };
         let message = match (&part, self.setters.is_empty()) {
             (_, true) => format!("`{variable}` is never set"),
+            (None, false) if is_argument && of_responses.is_empty() => {
+                format!("`{variable}` is not given wherever it is used")
+            }
             (None, false) => format!("`{variable}` is used before it is set"),
             (Some((part, _)), false) => {
                 format!("{requests} would be sent with {part} before `{variable}` is set")
@@ -65,6 +71,7 @@ impl Missing {
         };
         let set_by = match of_responses.as_slice() {
             [] if is_assigned => "only a later `set` or `variables` sets it".to_owned(),
+            [] if is_argument => "only `with` sets it, in some places".to_owned(),
             [] => "a `repeat` sets it, for its own steps and those after it".to_owned(),
             [one] if self.requests == [*one] => {
                 format!("only the response to `{one}` itself sets it")
@@ -89,6 +96,9 @@ impl Missing {
             (None, false, _) if of_responses.is_empty() && is_assigned => {
                 "set it in `on_start` or in an earlier step, or give it a first value under `variables`".to_owned()
             }
+            (None, false, _) if of_responses.is_empty() && is_argument => format!(
+                "wherever these steps are used, write `with: {{{variable}: ...}}`, or give it a first value under `variables`"
+            ),
             (None, false, _) if of_responses.is_empty() => {
                 "use it in the steps of the `repeat`, or give it a first value under `variables`".to_owned()
             }

@@ -53,6 +53,9 @@ fn what_may_be_set_before_is_no_error() {
         "endpoints: [{variables: {a: 1, b: '{{ a }}'}, get: '/{{ b }}'}]",
         "variables: {n: 0}\nflows: {f: {steps: [{set: {n: '{{ n + 1 }}'}}, {get: '/{{ n }}'}]}}",
         "flows: {f: {steps: [{name: x, get: /, variables: {a: 1}}, {get: '/{{ a }}'}]}}",
+        // Arguments.
+        "endpoints: [{name: x, get: '/{{ a }}'}]\nflows: {f: {steps: [{step: x, with: {a: 1}}]}}",
+        "steps: {s: [{get: '/{{ a }}', extract: {b: $.b}}]}\nflows: {f: {steps: [{step: s, with: {a: 1}}, {get: '/{{ b }}'}]}}",
         // Its own response has it by then.
         "endpoints: [{get: /, extract: {n: $.n}, check: {that: n > 1}}]",
         "flows: {f: {steps: [{repeat: [a, '{{ user_id }}'], steps: {get: '/{{ item }}'}}]}}",
