@@ -17,6 +17,7 @@ fn endpoint(checks: Vec<Check>) -> Endpoint {
     Endpoint {
         name: "x".into(),
         group: None,
+        measures: Vec::new(),
         method: Method::Get,
         url: Template::literal("/"),
         headers: Vec::new(),

@@ -34,6 +34,7 @@ pub(crate) fn plan(load: Load, weights: &[u32]) -> Plan {
         let slot = Slot::RandomInt(1, 1_000_000);
         Endpoint {
             group: None,
+            measures: Vec::new(),
             method: Method::Get,
             url: Template::new(
                 format!("/{name}?n={{{{ random_int(1, 1000000) }}}}"),

@@ -119,7 +119,7 @@ impl Subject<'_> {
         match step {
             Step::Request(endpoint) | Step::Poll { endpoint, .. } => self.has(*endpoint),
             Step::Flow { flow, steps, .. } => self == Self::Flow(*flow) || is_in(steps),
-            Step::Think(_) => false,
+            Step::Think(_) | Step::Measure(_) => false,
             Step::Repeat { steps, .. } | Step::Each { steps, .. } => is_in(steps),
             Step::If {
                 then, otherwise, ..

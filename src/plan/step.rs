@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::think_time::ThinkTime;
-use super::{Condition, Endpoint, Template};
+use super::{Condition, Endpoint, Measure, Template};
 
 /// Named steps that are measured as one transaction. In samples and results, a flow is known by its
 /// position among the flows, after all endpoints.
@@ -47,6 +47,8 @@ pub enum Step {
     },
     /// A wait that is not part of the response time of a flow.
     Think(ThinkTime),
+    /// Keeps numbers, which count with the last request of the user.
+    Measure(Vec<Measure>),
     /// The steps, this many times.
     Repeat {
         /// At least 1.
@@ -138,7 +140,7 @@ impl Step {
             } => first_request(then).or_else(|| first_request(otherwise)),
             Self::Random(branches) => branches.iter().find_map(|b| first_request(&b.steps)),
             Self::Parallel { requests, .. } => requests.first().copied(),
-            Self::Think(_) => None,
+            Self::Think(_) | Self::Measure(_) => None,
         }
     }
 
@@ -146,7 +148,7 @@ impl Step {
     pub fn width(&self) -> usize {
         match self {
             Self::Request(_) | Self::Poll { .. } => 1,
-            Self::Think(_) => 0,
+            Self::Think(_) | Self::Measure(_) => 0,
             Self::Flow { steps, .. } | Self::Repeat { steps, .. } | Self::Each { steps, .. } => {
                 width(steps)
             }
@@ -201,6 +203,7 @@ impl ExpectedWork {
                     self.flows[*flow] += times;
                     self.add(steps, times);
                 }
+                Step::Measure(_) => {}
                 Step::Think(think) => self.wait_s += times * think.mean().as_secs_f64(),
                 // How often the condition is true is not known before the run: once, like a poll.
                 Step::Repeat {

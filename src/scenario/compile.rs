@@ -3,7 +3,7 @@
 //! Here: what the parts mean together: variables, hosts, SLOs. Not here: single requests
 //! (`request`), who does what (`flow::classes`), the load (`load`), how SLOs are written (`slo`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
 
@@ -27,7 +27,7 @@ use super::yaml::findings::Findings;
 use super::yaml::tree::{self, NodeKind};
 use crate::error::{Diagnostic, Error};
 use crate::plan::{
-    Endpoint, Model, Plan, Secrets, Service, SloScope, ThinkTime, Transport, Variable,
+    Endpoint, MeasureUnit, Model, Plan, Secrets, Service, SloScope, ThinkTime, Transport, Variable,
     is_secret_header,
 };
 use crate::units::format_rate;
@@ -246,7 +246,12 @@ impl PlanCompiler<'_> {
             flows,
         } = compiler.selection(self.findings);
         let profile = resolved.unwrap_or_default();
-        let slos = self.slos(&index, &profile.name, &profile.file.slo);
+        let slos = self.slos(
+            &index,
+            &profile.name,
+            &profile.file.slo,
+            names.measures.take(),
+        );
         // What is wrong with a profile that could not be read was reported.
         let mut load = match profile.name.is_empty() {
             true => None,
@@ -403,6 +408,7 @@ impl PlanCompiler<'_> {
         index: &Index<'_>,
         profile: &str,
         of_profile: &Field<Pairs<SloFile>>,
+        measures: BTreeMap<String, MeasureUnit>,
     ) -> SloSet {
         let file = &self.scenario.file;
         let of_requests = index.requests.iter().filter_map(|r| request::row(r.file));
@@ -413,7 +419,7 @@ impl PlanCompiler<'_> {
             .chain(of_scenario.iter().map(|(key, _)| key.text.as_str()))
             .chain([profile])
             .collect();
-        let mut slos = SloSet::new(names.collect(), profiles, profile);
+        let mut slos = SloSet::new(names.collect(), profiles, profile).with_measures(measures);
         slos.add_file(
             of_profile,
             &SloScope::Total,

@@ -9,6 +9,7 @@ pub(super) mod checks;
 pub(super) mod extract;
 mod header;
 mod limits;
+pub(super) mod measures;
 mod multipart;
 
 use std::path::Path;
@@ -164,6 +165,13 @@ impl<'a> RequestDefaults<'a> {
             checks::checks(check, self.names, findings)
         });
         let extract = extract::extractions(file, self.names, findings);
+        let own: Vec<usize> = extract.iter().map(|one| one.variable).collect();
+        let uses = self.names.log.take();
+        let measures = measures::measures(&file.measure, self.names, findings);
+        // What is extracted is there when it is measured.
+        let of_measures = self.names.log.take().into_iter();
+        let of_measures = of_measures.filter(|one| !own.contains(&one.variable));
+        self.names.log.add(uses.into_iter().chain(of_measures));
         let (method, url_text) = request_line?;
         if method == Method::Head && !matches!(body, Body::None) {
             findings.report(
@@ -208,6 +216,7 @@ impl<'a> RequestDefaults<'a> {
             max_body: limits.max_body,
             checks,
             extract,
+            measures,
             tags: file.tags.get().map_or_else(Vec::new, |tags| tags.0.clone()),
         };
         Some((endpoint, place))

@@ -375,7 +375,7 @@ fn visit(steps: &mut [Step], each: &mut dyn FnMut(Reference<'_>)) {
                     .iter_mut()
                     .for_each(|branch| visit(&mut branch.steps, each));
             }
-            Step::Think(_) => {}
+            Step::Think(_) | Step::Measure(_) => {}
         }
     }
 }

@@ -184,6 +184,14 @@ impl<'a> Walk<'a> {
     fn step(&mut self, step: &Step, known: &mut BTreeSet<usize>, goes_on: bool) -> bool {
         match step {
             Step::Think(_) => false,
+            Step::Measure(measures) => {
+                let lacks = measures.iter().filter(|measure| {
+                    let value = &measure.value;
+                    let place = self.names.log.place_of(value.shared_source());
+                    place.is_some_and(|at| self.is_missing(&needed_by_template(value), at, known))
+                });
+                lacks.count() > 0 && self.belief == Belief::WithoutValuesFail
+            }
             Step::Request(request) => {
                 let checks = self.conditions_of(*request, None);
                 self.requests(&[*request], &checks, known)

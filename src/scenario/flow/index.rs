@@ -238,7 +238,7 @@ impl<'a> Index<'a> {
         let steps = steps.map_or(&[][..], |steps| &steps.0);
         for step in steps {
             match &step.value {
-                StepFile::Name(_) | StepFile::Think(_) => {}
+                StepFile::Name(_) | StepFile::Think(_) | StepFile::Measure(_) => {}
                 StepFile::Request(file) => self.add_step_request(file, findings),
                 StepFile::Repeat(file) => {
                     self.items.extend(file.variable.get());
@@ -355,7 +355,7 @@ impl<'a> Index<'a> {
     fn has_unseen_request(&self, steps: &StepsFile, seen: &mut BTreeSet<usize>) -> bool {
         for step in &steps.0 {
             let found = match &step.value {
-                StepFile::Think(_) => false,
+                StepFile::Think(_) | StepFile::Measure(_) => false,
                 StepFile::Repeat(file) => {
                     let mut inner = file.steps.get().into_iter();
                     inner.any(|steps| self.has_unseen_request(steps, seen))
@@ -408,7 +408,7 @@ fn collect_names<'a>(steps: &'a StepsFile, names: &mut Vec<&'a str>) {
     };
     for step in &steps.0 {
         match &step.value {
-            StepFile::Think(_) | StepFile::Request(_) => {}
+            StepFile::Think(_) | StepFile::Measure(_) | StepFile::Request(_) => {}
             StepFile::Name(name) => names.push(name),
             StepFile::Poll(file) => {
                 names.extend(file.poll.get().and_then(|poll| name(&poll.value)));

@@ -13,7 +13,7 @@ use crate::scenario::keys::flow::{
     Repetitions, RequestFile, StepFile, StepsFile,
 };
 use crate::scenario::names::Names;
-use crate::scenario::request::{body, checks};
+use crate::scenario::request::{body, checks, measures};
 use crate::scenario::yaml::decode::{At, Field, OneOrMany};
 use crate::scenario::yaml::findings::{Findings, Span};
 use crate::scenario::yaml::tree::Node;
@@ -119,6 +119,10 @@ impl<'a> StepCompiler<'a> {
                     .map(Step::Request)
             }
             StepFile::Think(think) => think.think.copied().map(|wait| Step::Think(wait.0)),
+            StepFile::Measure(file) => {
+                let measures = measures::measures(&file.measure, self.names, findings);
+                Some(Step::Measure(measures))
+            }
             StepFile::Repeat(repeat) => self.repeat(repeat, tags, findings),
             StepFile::If(file) => self.condition(file, tags, findings),
             StepFile::Random(random) => self.random(random, tags, findings),
@@ -310,6 +314,7 @@ impl<'a> StepCompiler<'a> {
         until.checks.extend(awaited?);
         let mut pending = Box::new(endpoint.clone());
         pending.extract.clear();
+        pending.measures.clear();
         let step = Step::Poll {
             endpoint: position,
             until,

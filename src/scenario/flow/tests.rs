@@ -43,6 +43,7 @@ fn shown(plan: &Plan, steps: &[Step]) -> String {
             format!("{}({})", plan.flows[*flow].name, shown(plan, steps))
         }
         Step::Think(_) => "think".to_owned(),
+        Step::Measure(_) => "measure".to_owned(),
         Step::Repeat {
             times,
             condition: Some(_),

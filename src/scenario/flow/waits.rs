@@ -41,7 +41,7 @@ fn replace_in(steps: &mut [Step], wait: ThinkTime) {
                 }
             }
             // The waits of a poll are part of it.
-            Step::Request(_) | Step::Poll { .. } | Step::Parallel { .. } => {}
+            Step::Request(_) | Step::Measure(_) | Step::Poll { .. } | Step::Parallel { .. } => {}
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::endpoint::{EndpointFile, METHODS, Weight};
-use super::response::CheckFile;
+use super::response::{CheckFile, MeasureFile};
 use super::slo::SloFile;
 use super::think_time::Wait;
 use crate::error::{Diagnostic, did_you_mean};
@@ -76,6 +76,7 @@ pub(crate) enum StepFile {
     /// A request of its own.
     Request(Box<At<EndpointFile>>),
     Think(ThinkFile),
+    Measure(MeasureStepFile),
     Repeat(RepeatFile),
     If(IfFile),
     Random(RandomFile),
@@ -85,8 +86,8 @@ pub(crate) enum StepFile {
 }
 
 /// The keys of which a step has one, if it is no request.
-const KINDS: [&str; 7] = [
-    "think", "repeat", "if", "random", "poll", "burst", "parallel",
+const KINDS: [&str; 8] = [
+    "think", "measure", "repeat", "if", "random", "poll", "burst", "parallel",
 ];
 
 impl StepFile {
@@ -96,6 +97,7 @@ impl StepFile {
             String::schema(),
             EndpointFile::schema_reference(),
             ThinkFile::schema(),
+            MeasureStepFile::schema(),
             RepeatFile::schema(),
             IfFile::schema(),
             RandomFile::schema(),
@@ -112,8 +114,11 @@ impl Decode for StepFile {
             return String::decode(node, findings).map(Self::Name);
         };
         let has = |key: &&str| node.get(key).is_some();
-        let Some(kind) = KINDS.into_iter().find(has) else {
-            if METHODS.iter().any(has) {
+        let is_request = METHODS.iter().any(has);
+        // A request may have a measure of its own.
+        let is_kind = |kind: &&str| has(kind) && !(*kind == "measure" && is_request);
+        let Some(kind) = KINDS.into_iter().find(is_kind) else {
+            if is_request {
                 return At::decode(node, findings).map(|file| Self::Request(Box::new(file)));
             }
             let mut diagnostic = Diagnostic::new("not a step").help(format!(
@@ -132,6 +137,7 @@ impl Decode for StepFile {
         };
         match kind {
             "think" => ThinkFile::decode(node, findings).map(Self::Think),
+            "measure" => MeasureStepFile::decode(node, findings).map(Self::Measure),
             "repeat" => RepeatFile::decode(node, findings).map(Self::Repeat),
             "if" => IfFile::decode(node, findings).map(Self::If),
             "random" => RandomFile::decode(node, findings).map(Self::Random),
@@ -151,6 +157,14 @@ mapping! {
     ThinkFile {
         /// How long to wait: `2s`, `constant(2s)`, `between(1s, 3s)` or `poisson(2)`.
         think(required): Wait,
+    }
+}
+
+mapping! {
+    /// Numbers to keep. They count with the last request of the user.
+    MeasureStepFile {
+        /// What to measure.
+        measure(required): OneOrMany<At<MeasureFile>>,
     }
 }
 

@@ -4,10 +4,10 @@
 
 use serde_json::{Value, json};
 
-use crate::plan::Decimal;
-use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, Size, TimeLimit, parse};
+use crate::plan::{Decimal, MeasureUnit};
+use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, Scalar, Size, TimeLimit, parse};
 use crate::scenario::yaml::findings::Findings;
-use crate::scenario::yaml::mapping::mapping;
+use crate::scenario::yaml::mapping::{mapping, words};
 use crate::scenario::yaml::tree::Node;
 
 mapping! {
@@ -100,5 +100,25 @@ mapping! {
         index: String,
         /// Value to use when nothing is found. Without it, the request fails.
         default: Node,
+    }
+}
+
+mapping! {
+    /// A number to keep, with percentiles in the report.
+    MeasureFile {
+        /// Name, under which values are kept together.
+        name(required): String,
+        /// What to measure: a number, usually a template.
+        value(required): Scalar,
+        /// Unit of the value: `count` (default), `ms` or `bytes`.
+        unit: MeasureUnit,
+    }
+}
+
+words! {
+    MeasureUnit {
+        "count" => Self::Count,
+        "ms" => Self::Ms,
+        "bytes" => Self::Bytes,
     }
 }

@@ -16,7 +16,8 @@ use crate::support::Perfctl;
 use crate::support::documents::{blocks, documents, read, root};
 
 /// The section of `docs/scenario-reference.md` with the keys of each mapping of the schema.
-const SECTIONS: [(&str, &str); 24] = [
+const SECTIONS: [(&str, &str); 25] = [
+    (".endpoints.measure", "#### Measures"),
     ("", "## Scenario files"),
     (".defaults", "### `defaults`"),
     (".endpoints", "### `endpoints`"),
