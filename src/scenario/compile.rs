@@ -211,6 +211,9 @@ impl PlanCompiler<'_> {
             self.findings,
         );
         index.compile(&common, self.findings);
+        if self.findings.len() == 0 {
+            index.add_variants(file, &common, self.options, self.findings);
+        }
         if index.requests.is_empty() && (self.findings.len() == 0 || self.scenario.has_empty_list) {
             let diagnostic = Diagnostic::new("the scenario has no endpoints");
             self.findings.report(file.endpoints.key(), diagnostic);
@@ -352,6 +355,22 @@ impl PlanCompiler<'_> {
             (None, Some(host)) => Some((host.value.as_str(), Some(host.at))),
             (None, None) => None,
         };
+        let classes = self
+            .scenario
+            .file
+            .users
+            .get()
+            .map_or(&[][..], |users| &users.0);
+        if given.is_none() && classes.iter().all(|(_, user)| !user.host.is_missing()) {
+            let mut hosts = classes.iter().filter_map(|(key, user)| {
+                let is_taken = self.options.takes_class(&key.text);
+                user.host.get().filter(|_| is_taken)
+            });
+            if let Some(host) = hosts.next() {
+                // What is wrong with it was reported.
+                return address::parse_host(&host.value).ok();
+            }
+        }
         if let Some((text, at)) = given {
             self.findings.hide(address::credentials(text));
             return match address::parse_host(text) {

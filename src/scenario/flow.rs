@@ -7,4 +7,5 @@ pub(super) mod index;
 pub(super) mod steps;
 #[cfg(test)]
 mod tests;
+pub(super) mod variants;
 mod waits;

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use super::keys::endpoint::{EndpointFile, METHODS};
 use super::keys::scenario::DefaultsFile;
+use super::keys::user::UserFile;
 use super::names::Names;
 use super::names::template::refuse_template;
 use super::names::uses::{Inherited, Use};
@@ -44,6 +45,8 @@ pub(super) struct RequestDefaults<'a> {
     headers: Vec<DefaultHeader>,
     /// How long requests may take, and what else bounds them.
     limits: EndpointLimits,
+    /// The URL that paths are below, if it is not that of the scenario's service.
+    host: Option<String>,
     /// How requests authenticate.
     auth: AuthSetting,
     /// The values it needs that are set during the run.
@@ -88,6 +91,7 @@ impl<'a> RequestDefaults<'a> {
             folder,
             headers,
             limits,
+            host: None,
             auth,
             auth_uses: auth_uses.collect(),
             wire: wire(
@@ -96,6 +100,53 @@ impl<'a> RequestDefaults<'a> {
                 &defaults.keep_alive,
             ),
             client,
+        }
+    }
+
+    /// The same for a user class, whose paths are below `host` if it has its own; what is wrong with
+    /// its headers and authentication is reported.
+    pub fn of_class(&self, user: &UserFile, host: Option<String>, findings: &mut Findings) -> Self {
+        self.names.log.take();
+        let mut headers = header::of_defaults(&user.headers, self.names, findings);
+        let auth = auth::setting(&user.auth, self.names, findings);
+        let own_uses = (self.names.log.take().into_iter()).map(|one| Use {
+            inherited: Some(Inherited::Auth),
+            ..one
+        });
+        let own_uses = own_uses.collect();
+        refuse_auth_twice(&auth, headers.iter().map(|one| &one.header), findings);
+        let (auth, auth_uses) = match auth {
+            // A header of the class takes precedence over the `auth` of `defaults`.
+            AuthSetting::Unset => match &self.auth {
+                AuthSetting::By(auth, _)
+                    if has_auth_header(auth, headers.iter().map(|one| &one.header)) =>
+                {
+                    (AuthSetting::None, Vec::new())
+                }
+                auth => (auth.clone(), self.auth_uses.clone()),
+            },
+            own => (own, own_uses),
+        };
+        for default in &self.headers {
+            let is_replaced = matches!(&auth, AuthSetting::By(auth, _)
+                if auth.header_name() == Some(default.header.name.as_str()));
+            let is_own = headers
+                .iter()
+                .any(|own| own.header.name == default.header.name);
+            if !is_own && !is_replaced {
+                headers.push(default.clone());
+            }
+        }
+        Self {
+            names: self.names,
+            folder: self.folder,
+            headers,
+            limits: self.limits,
+            host,
+            auth,
+            auth_uses,
+            wire: self.wire,
+            client: self.client,
         }
     }
 
@@ -182,6 +233,17 @@ impl<'a> RequestDefaults<'a> {
         let before = findings.len();
         let group = self.group(file, findings);
         refuse_in_tags(&file.tags, findings);
+        let below_host;
+        let url_text = match &self.host {
+            Some(host) if url_text.value.starts_with('/') => {
+                below_host = At {
+                    value: format!("{host}{}", url_text.value),
+                    at: url_text.at,
+                };
+                &below_host
+            }
+            _ => url_text,
+        };
         let url = self.names.url(url_text, findings);
         if findings.len() > before {
             return None;

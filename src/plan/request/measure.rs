@@ -69,7 +69,7 @@ mod tests {
         let shown =
             |unit: MeasureUnit, value| unit.format_with(unit.kept(value).unwrap() as f64, 0);
         assert_eq!(shown(MeasureUnit::Count, 0.125), "0.125");
-        assert_eq!(shown(MeasureUnit::Ms, 1.5), "1.5 ms");
+        assert_eq!(shown(MeasureUnit::Ms, 1.5), "1.50 ms");
         assert_eq!(
             shown(MeasureUnit::Bytes, 2_500.0),
             units::format_bytes(2_500)

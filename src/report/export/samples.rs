@@ -337,7 +337,7 @@ mod tests {
             messages,
             progress: Arc::new(Progress::default()),
             endpoints: 1,
-            subjects: 1,
+            subjects: 2,
             users: 0,
             requests: 0,
             written_before: 0,

@@ -36,6 +36,9 @@ pub(crate) struct Index<'a> {
     shared_names: BTreeSet<String>,
     /// The requests by their place in the file; a request that is used by an alias is one.
     places: BTreeMap<Span, usize>,
+    /// The position of the first request of each class that sends requests in its own way. The others
+    /// follow in their order.
+    pub variants: BTreeMap<String, usize>,
     /// The variables that have the values of lists.
     pub items: Vec<&'a At<String>>,
     /// Whether a list has no variable of its own.
@@ -110,6 +113,7 @@ impl<'a> Index<'a> {
             names: BTreeMap::new(),
             shared_names: BTreeSet::new(),
             places: BTreeMap::new(),
+            variants: BTreeMap::new(),
             items: Vec::new(),
             has_items: false,
         };

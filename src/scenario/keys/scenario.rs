@@ -159,6 +159,7 @@ mod tests {
                 ".endpoints.slo",
                 ".endpoints.check",
                 ".endpoints.extract",
+                ".endpoints.measure",
                 ".endpoints.multipart",
                 ".endpoints.auth",
                 ".endpoints.auth.basic",

@@ -1,6 +1,7 @@
 //! What a scenario means, and what is said about a bad one.
 
 mod bad_input;
+mod classes;
 mod errors;
 mod fingerprint;
 mod locust;
