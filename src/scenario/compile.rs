@@ -211,9 +211,7 @@ impl PlanCompiler<'_> {
             self.findings,
         );
         index.compile(&common, self.findings);
-        if self.findings.len() == 0 {
-            index.add_variants(file, &common, self.options, self.findings);
-        }
+        index.add_variants(file, &common, self.options, self.findings);
         if index.requests.is_empty() && (self.findings.len() == 0 || self.scenario.has_empty_list) {
             let diagnostic = Diagnostic::new("the scenario has no endpoints");
             self.findings.report(file.endpoints.key(), diagnostic);

@@ -96,10 +96,22 @@ mapping! {
         cookie: String,
         /// Regular expression whose first group is the value. Searches the body unless another source is given.
         regex: String,
+        /// Texts around the value. Searches the body unless another source is given.
+        between: BetweenFile,
         /// Which match to use: a number from 0 (default), `last`, `random`, or `all` as a list.
         index: String,
         /// Value to use when nothing is found. Without it, the request fails.
         default: Node,
+    }
+}
+
+mapping! {
+    /// The texts between which a value is.
+    BetweenFile {
+        /// Text before the value.
+        left(required): String,
+        /// Text after the value.
+        right(required): String,
     }
 }
 

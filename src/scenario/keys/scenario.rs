@@ -159,6 +159,7 @@ mod tests {
                 ".endpoints.slo",
                 ".endpoints.check",
                 ".endpoints.extract",
+                ".endpoints.extract.between",
                 ".endpoints.measure",
                 ".endpoints.multipart",
                 ".endpoints.auth",

@@ -16,8 +16,9 @@ use crate::support::Perfctl;
 use crate::support::documents::{blocks, documents, read, root};
 
 /// The section of `docs/scenario-reference.md` with the keys of each mapping of the schema.
-const SECTIONS: [(&str, &str); 25] = [
+const SECTIONS: [(&str, &str); 26] = [
     (".endpoints.measure", "#### Measures"),
+    (".endpoints.extract.between", "#### `between`"),
     ("", "## Scenario files"),
     (".defaults", "### `defaults`"),
     (".endpoints", "### `endpoints`"),

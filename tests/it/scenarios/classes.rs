@@ -30,6 +30,11 @@ flows:
     - {name: elsewhere, get: 'WEB/whole'}
 profiles: {quick: {stages: [{name: steady, users: 3, ramp: 0s, duration: 5s}]}}";
 
+/// A server whose every answer ends the poll.
+fn done() -> Recording {
+    Recording::start(|_, _| ok(r#"{"done": 1}"#))
+}
+
 fn scenario(web: &Recording, mobile: &Recording) -> String {
     let keys = CLASSES
         .replace("MOBILE", &mobile.url())
@@ -51,8 +56,7 @@ fn sent(server: &Recording) -> BTreeMap<String, usize> {
 }
 
 fn classes_have_hosts_headers_and_credentials_of_their_own() {
-    let json = || Recording::start(|_, _| ok(r#"{"done": 1}"#));
-    let (web, mobile) = (json(), json());
+    let (web, mobile) = (done(), done());
     let run = Perfctl::new().file(SCENARIO, scenario(&web, &mobile));
     let args = ["run", "-p", "quick", "-i", "3", "--fail-on", "errors"];
     let completed = run.args(args).expect_status(0).run();
@@ -85,7 +89,7 @@ fn classes_have_hosts_headers_and_credentials_of_their_own() {
 }
 
 fn only_the_chosen_classes_run() {
-    let (web, mobile) = (Recording::ok(), Recording::ok());
+    let (web, mobile) = (done(), done());
     let text = scenario(&web, &mobile);
     let run = || Perfctl::new().file(SCENARIO, &text);
     let args = ["try", "--user-classes", "web, plain"];
@@ -109,7 +113,7 @@ fn only_the_chosen_classes_run() {
 }
 
 fn a_host_of_the_command_line_is_that_of_all_classes() {
-    let (web, mobile) = (Recording::ok(), Recording::ok());
+    let (web, mobile) = (done(), done());
     let text = scenario(&web, &mobile);
     let host = web.url();
     let args = ["try", "--user-classes", "mobile", "--host", &host];

@@ -3,6 +3,7 @@
 mod bad_input;
 mod classes;
 mod errors;
+mod extraction;
 mod fingerprint;
 mod locust;
 mod names;
