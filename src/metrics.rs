@@ -16,7 +16,7 @@ pub use analysis::statistics::{Latency, Summary, Window};
 pub use histogram::{
     Histogram, SparseHistogram, bucket_index, highest_of_bucket, lowest_of_bucket, middle_of_bucket,
 };
-pub use record::cell::{Cell, ComponentCounts};
+pub use record::cell::{Cell, ComponentCounts, MeasureCounts};
 pub use record::commit::{Commit, CommitCell};
 pub use record::failure_sample::{
     BodyText, ExchangeText, FailureSample, FailureSamples, MessageText, RecordedFailure,
@@ -27,7 +27,9 @@ pub use record::health::{HealthSample, Usage};
 pub use record::http_version::HttpVersion;
 pub use record::outcome::Outcome;
 pub use record::recorder::Recorder;
-pub use record::sample::{ComponentSample, ConnectionSample, Example, FailureTexts, Sample};
+pub use record::sample::{
+    ComponentSample, ConnectionSample, Example, FailureTexts, MeasureSample, Sample,
+};
 pub use record::tick::{NewSubject, Tick, WorkerHealth};
 pub use record::totals::Totals;
 pub use storage::journal::{JournalWriter, recover};

@@ -135,9 +135,10 @@ fn missing(extraction: &Extraction, content: &ResponseContent<'_>, count: usize)
         ExtractionSource::Cookie(name) => format!("in cookie `{name}`"),
         ExtractionSource::Body => "in the body".to_owned(),
     };
-    let what = match &extraction.regex {
-        Some(pattern) => format!(" matching `{pattern}`"),
-        None => String::new(),
+    let what = match (&extraction.between, &extraction.regex) {
+        (Some([left, right]), _) => format!(" between `{left}` and `{right}`"),
+        (None, Some(pattern)) => format!(" matching `{pattern}`"),
+        (None, None) => String::new(),
     };
     let why = match (extraction.pick, count) {
         (Pick::Index(index), 1..) => {
@@ -171,6 +172,7 @@ mod tests {
             variable: 3,
             from,
             regex: None,
+            between: None,
             pick: Pick::Index(0),
             default: None,
         }

@@ -24,7 +24,7 @@ pub struct CheckResult {
 
 impl CheckResult {
     /// A success, with what was extracted.
-    pub(super) fn success(extracted: Vec<(usize, Value)>) -> Self {
+    pub fn success(extracted: Vec<(usize, Value)>) -> Self {
         Self {
             outcome: Outcome::Ok,
             check: None,

@@ -18,6 +18,7 @@ fn endpoint(checks: Vec<Check>) -> Endpoint {
         variables: Vec::new(),
         name: "x".into(),
         group: None,
+        measures: Vec::new(),
         method: Method::Get,
         url: Template::literal("/"),
         headers: Vec::new(),

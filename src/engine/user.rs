@@ -17,6 +17,7 @@ pub(super) mod values;
 pub(super) mod worker_state;
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::num::NonZeroU16;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -27,8 +28,8 @@ use tokio::time::Instant;
 
 use crate::check::CheckResult;
 use crate::engine::panics;
-use crate::metrics::{FailureCause, Outcome, Sample};
-use crate::plan::{Body, Endpoint, OnEnd, Template, ThinkTime};
+use crate::metrics::{FailureCause, MeasureSample, Outcome, Sample};
+use crate::plan::{Body, Endpoint, Measure, OnEnd, Template, ThinkTime};
 use crate::protocol::{Client, Rendered, Request};
 use crate::units::as_us;
 use exchange::{Exchange, RequestInFlight};
@@ -57,6 +58,10 @@ pub(super) struct User<C: Client> {
     /// How it waits after its last task.
     think_time: ThinkTime,
     clock: Rc<ThinkClock>,
+    /// The position in samples of its last request.
+    subject: u16,
+    /// What it measured since it was last told, where there is an observer.
+    measured: RefCell<Vec<(String, String)>>,
 }
 
 impl<C: Client> User<C> {
@@ -74,6 +79,8 @@ impl<C: Client> User<C> {
             is_done: false,
             is_leaving: false,
             clock: Rc::default(),
+            subject: 0,
+            measured: RefCell::default(),
         }
     }
 
@@ -184,7 +191,46 @@ impl<C: Client> User<C> {
             };
             in_flight.state.observer.is_some() || recorder.wants(in_flight.subject, cause)
         };
-        (self.values).judge(endpoint, (&exchange.response, exchange.elapsed()), wanted)
+        let response = (&exchange.response, exchange.elapsed());
+        let result = (self.values).judge(endpoint, response, wanted);
+        self.subject = in_flight.subject;
+        match endpoint.measures.is_empty() || result.outcome != Outcome::Ok {
+            true => result,
+            false => self.measure_response(endpoint, exchange),
+        }
+    }
+
+    /// Measures what is to be measured of a response; one that has no such number has failed.
+    #[cold]
+    fn measure_response(&mut self, endpoint: &Endpoint, exchange: &Exchange<'_>) -> CheckResult {
+        let intended_us = exchange.in_flight.intended_us();
+        match self.measure(&endpoint.measures, intended_us) {
+            Ok(()) => CheckResult::success(Vec::new()),
+            Err(text) => {
+                let secrets = self.values.secrets_with(&exchange.response.credentials);
+                CheckResult::explained(Outcome::CheckFailed, None, (&text, None), None, &secrets)
+            }
+        }
+    }
+
+    /// Keeps the values of measures, with the last request.
+    fn measure(&mut self, measures: &[Measure], intended_us: u64) -> Result<(), String> {
+        let values = self.values.measured(measures)?;
+        for (measure, value) in measures.iter().zip(values) {
+            self.state.recorder.record_measure(MeasureSample {
+                endpoint: self.subject,
+                intended_us,
+                name: measure.name.clone(),
+                unit: measure.unit,
+                value,
+            });
+            if self.state.observer.is_some() {
+                let text = measure.unit.format_with(value as f64, 0);
+                let mut measured = self.measured.borrow_mut();
+                measured.push((measure.name.to_string(), text));
+            }
+        }
+        Ok(())
     }
 
     /// Keeps what was sent over `session` and received, if it failed as `result` says and is among the

@@ -35,6 +35,7 @@ pub(crate) fn plan(load: Load, weights: &[u32]) -> Plan {
         Endpoint {
             variables: Vec::new(),
             group: None,
+            measures: Vec::new(),
             method: Method::Get,
             url: Template::new(
                 format!("/{name}?n={{{{ random_int(1, 1000000) }}}}"),

@@ -5,4 +5,5 @@ pub(super) mod body;
 pub(super) mod check;
 pub(super) mod endpoint;
 pub(super) mod extract;
+pub(super) mod measure;
 pub(super) mod target;

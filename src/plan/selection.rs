@@ -119,7 +119,9 @@ impl Subject<'_> {
         match step {
             Step::Request(endpoint) | Step::Poll { endpoint, .. } => self.has(*endpoint),
             Step::Flow { flow, steps, .. } => self == Self::Flow(*flow) || is_in(steps),
-            Step::Set(_) | Step::Stop(_) | Step::Fail(_) | Step::Think(_) => false,
+            Step::Set(_) | Step::Stop(_) | Step::Fail(_) | Step::Think(_) | Step::Measure(_) => {
+                false
+            }
             Step::Repeat { steps, .. }
             | Step::Each { steps, .. }
             | Step::RepeatBy { steps, .. }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::MeasureUnit;
 use crate::units;
 
 /// One SLO. Graded in `crate::grading`.
@@ -71,6 +72,15 @@ pub enum Metric {
         /// The name in the header, such as `cache`.
         component: String,
     },
+    /// A percentile of what the scenario measures itself, or the mean; as the unit keeps it.
+    Measure {
+        /// The name of the measure.
+        measure: String,
+        /// Its unit.
+        unit: MeasureUnit,
+        /// Which percentile; `None` for the mean.
+        percentile: Option<Percentile>,
+    },
 }
 
 /// On which side of its limit a metric is good.
@@ -122,6 +132,7 @@ impl Metric {
                 units::format_percent_with(value, more)
             }
             Self::Throughput => units::format_rate_with(value, more),
+            Self::Measure { unit, .. } => unit.format_with(value, more),
         }
     }
 }
@@ -141,6 +152,12 @@ impl fmt::Display for Metric {
                 percentile,
             } => write!(f, "{component}_time_{percentile}"),
             Self::HitRatio { component } => write!(f, "{component}_hit_ratio"),
+            Self::Measure {
+                measure,
+                percentile: Some(percentile),
+                ..
+            } => write!(f, "measure_{measure}_{percentile}"),
+            Self::Measure { measure, .. } => write!(f, "measure_{measure}_mean"),
         }
     }
 }

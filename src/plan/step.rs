@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::think_time::ThinkTime;
-use super::{Assignment, Condition, Endpoint, ListItem, Template};
+use super::{Assignment, Condition, Endpoint, ListItem, Measure, Template};
 
 /// Named steps that are measured as one transaction. In samples and results, a flow is known by its
 /// position among the flows, after all endpoints.
@@ -55,6 +55,8 @@ pub enum Step {
     Fail(Template),
     /// A wait that is not part of the response time of a flow.
     Think(ThinkTime),
+    /// Keeps numbers, which count with the last request of the user.
+    Measure(Vec<Measure>),
     /// The steps, this many times.
     Repeat {
         /// At least 1.
@@ -194,7 +196,9 @@ impl Step {
             Self::Random(branches) => branches.iter().find_map(|b| first_request(&b.steps)),
             Self::Parallel { requests, .. } => requests.first().copied(),
             Self::ParallelEach { request, .. } => Some(*request),
-            Self::Set(_) | Self::Stop(_) | Self::Fail(_) | Self::Think(_) => None,
+            Self::Set(_) | Self::Stop(_) | Self::Fail(_) | Self::Think(_) | Self::Measure(_) => {
+                None
+            }
         }
     }
 
@@ -218,6 +222,7 @@ impl Step {
             | Self::Stop(_)
             | Self::Fail(_)
             | Self::Think(_)
+            | Self::Measure(_)
             | Self::Poll { .. }
             | Self::Parallel { .. }
             | Self::ParallelEach { .. } => Vec::new(),
@@ -227,9 +232,12 @@ impl Step {
     /// Whether it does anything but wait.
     pub fn has_effect(&self) -> bool {
         match self {
-            Self::Request(_) | Self::Poll { .. } | Self::Set(_) | Self::Stop(_) | Self::Fail(_) => {
-                true
-            }
+            Self::Request(_)
+            | Self::Poll { .. }
+            | Self::Set(_)
+            | Self::Measure(_)
+            | Self::Stop(_)
+            | Self::Fail(_) => true,
             Self::Think(_) => false,
             Self::Flow { steps, .. }
             | Self::Repeat { steps, .. }
@@ -250,7 +258,7 @@ impl Step {
     pub fn width(&self) -> usize {
         match self {
             Self::Request(_) | Self::Poll { .. } => 1,
-            Self::Set(_) | Self::Stop(_) | Self::Fail(_) | Self::Think(_) => 0,
+            Self::Set(_) | Self::Stop(_) | Self::Fail(_) | Self::Think(_) | Self::Measure(_) => 0,
             Self::Flow { steps, .. }
             | Self::Repeat { steps, .. }
             | Self::Each { steps, .. }
@@ -331,6 +339,7 @@ impl ExpectedWork {
                     self.add(steps, times);
                 }
                 Step::Set(_) | Step::Stop(_) | Step::Fail(_) => {}
+                Step::Measure(_) => {}
                 Step::Think(think) => self.wait_s += times * think.mean().as_secs_f64(),
                 // How often the condition is true is not known before the run: once, like a poll.
                 Step::Repeat {

@@ -60,6 +60,7 @@ impl Reporter for ConsoleReporter {
             } else {
                 endpoints(report, page)?;
                 flows(report, page)?;
+                measures(report, page)?;
             }
             phases(report, page)?;
             errors(report, page)?;
@@ -207,6 +208,20 @@ fn flows(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
     section("Flows", "", page)?;
     let mut grid = numbers_grid(&view::FLOW_NUMBERS);
     for cells in flows {
+        grid.row(cells, Paint::default());
+    }
+    table(grid, page)
+}
+
+/// What the scenario measured itself.
+fn measures(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
+    let measures = view::measures(&report.result);
+    if measures.is_empty() {
+        return Ok(());
+    }
+    section("Measures", "", page)?;
+    let mut grid = numbers_grid(&view::MEASURE_NUMBERS);
+    for cells in measures {
         grid.row(cells, Paint::default());
     }
     table(grid, page)

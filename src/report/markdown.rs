@@ -39,6 +39,7 @@ impl Reporter for MarkdownReporter {
                 slos(report),
                 endpoints(report),
                 flows(report),
+                measures(report),
                 errors(report),
                 runs(report),
             ],
@@ -291,6 +292,21 @@ fn flows(report: &Report) -> Section {
     let mut within = Section::default();
     let header = [&["name"], &view::FLOW_NUMBERS[..]].concat();
     within.table(&header, &[], rows.into_iter(), "flow");
+    section.fold(&title, within);
+    section
+}
+
+/// What the scenario measured itself.
+fn measures(report: &Report) -> Section {
+    let mut section = Section::default();
+    let rows = view::measures(&report.result);
+    if rows.is_empty() {
+        return section;
+    }
+    let title = format!("Measures: {}", rows.len());
+    let mut within = Section::default();
+    let header = [&["name"], &view::MEASURE_NUMBERS[..]].concat();
+    within.table(&header, &[], rows.into_iter(), "measure");
     section.fold(&title, within);
     section
 }

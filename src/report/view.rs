@@ -26,8 +26,8 @@ pub(super) use history::{
 };
 pub(super) use notes::notes;
 pub(super) use numbers::{
-    FLOW_NUMBERS, NUMBERS, connecting, counts, endpoints, endpoints_aside, flows, numbers, phases,
-    traffic,
+    FLOW_NUMBERS, MEASURE_NUMBERS, NUMBERS, connecting, counts, endpoints, endpoints_aside, flows,
+    measures, numbers, phases, traffic,
 };
 pub(super) use quick_look::{
     all_failed, connections, has_no_verdict, histogram, is_quick_look, percentiles, spread,

@@ -3,7 +3,7 @@
 //! Here: what the parts mean together: variables, hosts, SLOs. Not here: single requests
 //! (`request`), who does what (`flow::classes`), the load (`load`), how SLOs are written (`slo`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
 
@@ -27,8 +27,8 @@ use super::yaml::findings::Findings;
 use super::yaml::tree::{self, NodeKind};
 use crate::error::{Diagnostic, Error};
 use crate::plan::{
-    Endpoint, Model, Plan, Secrets, Service, SloScope, Template, ThinkTime, Transport, Variable,
-    is_secret_header,
+    Endpoint, MeasureUnit, Model, Plan, Secrets, Service, SloScope, Template, ThinkTime, Transport,
+    Variable, is_secret_header,
 };
 use crate::units::format_rate;
 
@@ -218,6 +218,7 @@ impl PlanCompiler<'_> {
             self.findings,
         );
         index.compile(&common, self.findings);
+        index.add_variants(file, &common, self.options, self.findings);
         if index.requests.is_empty() && (self.findings.len() == 0 || self.scenario.has_empty_list) {
             let diagnostic = Diagnostic::new("the scenario has no endpoints");
             self.findings.report(file.endpoints.key(), diagnostic);
@@ -253,7 +254,12 @@ impl PlanCompiler<'_> {
             flows,
         } = compiler.selection(self.findings);
         let profile = resolved.unwrap_or_default();
-        let slos = self.slos(&index, &profile.name, &profile.file.slo);
+        let slos = self.slos(
+            &index,
+            &profile.name,
+            &profile.file.slo,
+            names.measures.take(),
+        );
         // What is wrong with a profile that could not be read was reported.
         let mut load = match profile.name.is_empty() {
             true => None,
@@ -385,6 +391,22 @@ impl PlanCompiler<'_> {
             (None, Some(host)) => Some((host.value.as_str(), Some(host.at))),
             (None, None) => None,
         };
+        let classes = self
+            .scenario
+            .file
+            .users
+            .get()
+            .map_or(&[][..], |users| &users.0);
+        if given.is_none() && classes.iter().all(|(_, user)| !user.host.is_missing()) {
+            let mut hosts = classes.iter().filter_map(|(key, user)| {
+                let is_taken = self.options.takes_class(&key.text);
+                user.host.get().filter(|_| is_taken)
+            });
+            if let Some(host) = hosts.next() {
+                // What is wrong with it was reported.
+                return address::parse_host(&host.value).ok();
+            }
+        }
         if let Some((text, at)) = given {
             self.findings.hide(address::credentials(text));
             return match address::parse_host(text) {
@@ -447,6 +469,7 @@ impl PlanCompiler<'_> {
         index: &Index<'_>,
         profile: &str,
         of_profile: &Field<Pairs<SloFile>>,
+        measures: BTreeMap<String, MeasureUnit>,
     ) -> SloSet {
         let file = &self.scenario.file;
         let of_requests = index.requests.iter().filter_map(|r| request::row(r.file));
@@ -457,7 +480,7 @@ impl PlanCompiler<'_> {
             .chain(of_scenario.iter().map(|(key, _)| key.text.as_str()))
             .chain([profile])
             .collect();
-        let mut slos = SloSet::new(names.collect(), profiles, profile);
+        let mut slos = SloSet::new(names.collect(), profiles, profile).with_measures(measures);
         slos.add_file(
             of_profile,
             &SloScope::Total,

@@ -9,4 +9,5 @@ mod loops;
 pub(super) mod steps;
 #[cfg(test)]
 mod tests;
+pub(super) mod variants;
 mod waits;

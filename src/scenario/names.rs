@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::yaml::decode::list;
 use super::yaml::findings::Span;
 use crate::error::{Diagnostic, did_you_mean};
-use crate::plan::{Input, InputName, Per, Slot, Template};
+use crate::plan::{Input, InputName, MeasureUnit, Per, Slot, Template};
 use uses::{Use, UseLog, needed_by_slot};
 
 /// The names of functions and values that are always there, as long as expressions are plain. A
@@ -65,6 +65,8 @@ pub(super) struct Names<'a> {
     pub broken: BTreeSet<String>,
     /// Secrets that were asked for.
     pub taken: RefCell<BTreeSet<String>>,
+    /// The measures so far, with their units.
+    pub measures: RefCell<BTreeMap<String, MeasureUnit>>,
     /// Where values are used that are set during the run.
     pub log: UseLog,
 }

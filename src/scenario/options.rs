@@ -43,6 +43,8 @@ pub struct Options {
     pub tags: Vec<String>,
     /// Endpoints with one of these tags do not run.
     pub exclude_tags: Vec<String>,
+    /// Only user classes of these names run; all when empty.
+    pub user_classes: Vec<String>,
     /// Values of `env.NAME`, before those of the process environment.
     pub env: BTreeMap<String, String>,
     /// Values of the scenario's variables, in place of those it has.
@@ -65,4 +67,11 @@ pub struct Options {
     pub connect_to: Vec<ConnectTo>,
     /// How long requests in flight can go on at the end.
     pub stop_timeout: Option<Duration>,
+}
+
+impl Options {
+    /// Whether a user class of this name runs.
+    pub(super) fn takes_class(&self, name: &str) -> bool {
+        self.user_classes.is_empty() || self.user_classes.iter().any(|one| one == name)
+    }
 }

@@ -10,6 +10,7 @@ pub(super) mod checks;
 pub(super) mod extract;
 mod header;
 mod limits;
+pub(super) mod measures;
 mod multipart;
 
 use std::path::Path;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use super::keys::endpoint::{EndpointFile, METHODS};
 use super::keys::scenario::DefaultsFile;
+use super::keys::user::UserFile;
 use super::names::Names;
 use super::names::template::refuse_template;
 use super::names::uses::{Inherited, Use};
@@ -44,6 +46,8 @@ pub(super) struct RequestDefaults<'a> {
     headers: Vec<DefaultHeader>,
     /// How long requests may take, and what else bounds them.
     limits: EndpointLimits,
+    /// The URL that paths are below, if it is not that of the scenario's service.
+    host: Option<String>,
     /// How requests authenticate.
     auth: AuthSetting,
     /// The values it needs that are set during the run.
@@ -88,6 +92,7 @@ impl<'a> RequestDefaults<'a> {
             folder,
             headers,
             limits,
+            host: None,
             auth,
             auth_uses: auth_uses.collect(),
             wire: wire(
@@ -96,6 +101,53 @@ impl<'a> RequestDefaults<'a> {
                 &defaults.keep_alive,
             ),
             client,
+        }
+    }
+
+    /// The same for a user class, whose paths are below `host` if it has its own; what is wrong with
+    /// its headers and authentication is reported.
+    pub fn of_class(&self, user: &UserFile, host: Option<String>, findings: &mut Findings) -> Self {
+        self.names.log.take();
+        let mut headers = header::of_defaults(&user.headers, self.names, findings);
+        let auth = auth::setting(&user.auth, self.names, findings);
+        let own_uses = (self.names.log.take().into_iter()).map(|one| Use {
+            inherited: Some(Inherited::Auth),
+            ..one
+        });
+        let own_uses = own_uses.collect();
+        refuse_auth_twice(&auth, headers.iter().map(|one| &one.header), findings);
+        let (auth, auth_uses) = match auth {
+            // A header of the class takes precedence over the `auth` of `defaults`.
+            AuthSetting::Unset => match &self.auth {
+                AuthSetting::By(auth, _)
+                    if has_auth_header(auth, headers.iter().map(|one| &one.header)) =>
+                {
+                    (AuthSetting::None, Vec::new())
+                }
+                auth => (auth.clone(), self.auth_uses.clone()),
+            },
+            own => (own, own_uses),
+        };
+        for default in &self.headers {
+            let is_replaced = matches!(&auth, AuthSetting::By(auth, _)
+                if auth.header_name() == Some(default.header.name.as_str()));
+            let is_own = headers
+                .iter()
+                .any(|own| own.header.name == default.header.name);
+            if !is_own && !is_replaced {
+                headers.push(default.clone());
+            }
+        }
+        Self {
+            names: self.names,
+            folder: self.folder,
+            headers,
+            limits: self.limits,
+            host,
+            auth,
+            auth_uses,
+            wire: self.wire,
+            client: self.client,
         }
     }
 
@@ -189,6 +241,13 @@ impl<'a> RequestDefaults<'a> {
             checks::checks(check, self.names, findings)
         });
         let extract = extract::extractions(file, self.names, findings);
+        let own: Vec<usize> = extract.iter().map(|one| one.variable).collect();
+        let uses = self.names.log.take();
+        let measures = measures::measures(&file.measure, self.names, findings);
+        // What is extracted is there when it is measured.
+        let of_measures = self.names.log.take().into_iter();
+        let of_measures = of_measures.filter(|one| !own.contains(&one.variable));
+        self.names.log.add(uses.into_iter().chain(of_measures));
         let (method, url_text) = request_line?;
         if method == Method::Head && !matches!(body, Body::None) {
             findings.report(
@@ -199,6 +258,17 @@ impl<'a> RequestDefaults<'a> {
         let before = findings.len();
         let group = self.group(file, findings);
         refuse_in_tags(&file.tags, findings);
+        let below_host;
+        let url_text = match &self.host {
+            Some(host) if url_text.value.starts_with('/') => {
+                below_host = At {
+                    value: format!("{host}{}", url_text.value),
+                    at: url_text.at,
+                };
+                &below_host
+            }
+            _ => url_text,
+        };
         let url = self.names.url(url_text, findings);
         if findings.len() > before {
             return None;
@@ -234,6 +304,7 @@ impl<'a> RequestDefaults<'a> {
             max_body: limits.max_body,
             checks,
             extract,
+            measures,
             tags: file.tags.get().map_or_else(Vec::new, |tags| tags.0.clone()),
         };
         Some((endpoint, place))

@@ -3,12 +3,14 @@
 //! Here: from a spelling to a metric, and which SLO wins where several are given. Not here:
 //! what an SLO does to the grade (`grading`).
 
+use std::collections::BTreeMap;
+
 use super::keys::slo::SloFile;
 use super::options::LimitOption;
 use super::yaml::decode::{At, Field, Pairs, list};
 use super::yaml::findings::{Findings, Span};
 use crate::error::{Diagnostic, did_you_mean};
-use crate::plan::{Direction, Metric, Percentile, Slo, SloScope};
+use crate::plan::{Direction, MeasureUnit, Metric, Percentile, Slo, SloScope};
 use crate::units;
 
 /// The names without a variable part, with their metric and the unit of a bare value.
@@ -27,7 +29,7 @@ const FIXED: [(&str, Metric, Unit); 8] = [
 const ACCEPTED: &str = "accepted: `p95` (any percentile), `response_time_p95`, `api_response_time_p95`, \
      `max_p95_ms`, `mean`, `avg_response_time`, `max`, `error_rate`, `availability`, `throughput_rps`, \
      `min_throughput`, `min_throughput_ops`, `database_query_time_p95`, `component_NAME_time_p95`, \
-     `cache_hit_ratio`, `NAME_hit_ratio`, and `ENDPOINT_time_p95` with an endpoint's name";
+     `cache_hit_ratio`, `NAME_hit_ratio`, `measure_NAME_p95`, and `ENDPOINT_time_p95` with an endpoint's name";
 
 /// How a limit is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +44,10 @@ enum Unit {
     Share,
     /// Per second.
     Rate,
+    /// A number from 0.
+    Number,
+    /// A number of bytes, or a size such as `500kB`.
+    Size,
 }
 
 impl Unit {
@@ -61,6 +67,13 @@ impl Unit {
             }
             Self::Share => units::parse_ratio(text),
             Self::Rate => units::parse_rate(text),
+            Self::Number => {
+                let number = text.trim().parse().ok();
+                let kept = number.and_then(|number| MeasureUnit::Count.kept(number));
+                let kept = kept.map(|kept| kept as f64);
+                kept.ok_or_else(|| format!("`{text}` is not a number from 0"))
+            }
+            Self::Size => units::parse_size(text).map(|bytes| bytes as f64),
         }
     }
 }
@@ -165,6 +178,8 @@ pub(super) struct SloSet {
     endpoints: Vec<String>,
     profiles: Vec<String>,
     profile: String,
+    /// The measures of the scenario.
+    measures: BTreeMap<String, MeasureUnit>,
     /// SLOs that apply, in the order of their first appearance.
     list: Vec<(Slo, SloSource)>,
     skipped: Vec<String>,
@@ -181,9 +196,68 @@ impl SloSet {
             endpoints,
             profiles: profiles.into_iter().map(str::to_owned).collect(),
             profile: profile.to_owned(),
+            measures: BTreeMap::new(),
             list: Vec::new(),
             skipped: Vec::new(),
         }
+    }
+
+    /// With what the scenario measures itself.
+    pub fn with_measures(mut self, measures: BTreeMap<String, MeasureUnit>) -> Self {
+        self.measures = measures;
+        self
+    }
+
+    /// The metric that `name` means, and the endpoint if it contains one.
+    fn metric(&self, name: &str) -> Result<(Metric, SloScope, Unit), Diagnostic> {
+        let Some(rest) = name.strip_prefix("measure_") else {
+            return metric(name, &self.endpoints);
+        };
+        // The name of a measure may itself have a `_`, and so may a percentile.
+        let splits = rest.match_indices('_').map(|(at, _)| rest.split_at(at));
+        for (measure, statistic) in splits {
+            let Some(unit) = self.measures.get(measure).copied() else {
+                continue;
+            };
+            let percentile = match &statistic[1..] {
+                "mean" => None,
+                text => Some(Percentile::parse(text).map_err(Diagnostic::new)?),
+            };
+            let measure = measure.to_owned();
+            let limit = match unit {
+                MeasureUnit::Count => Unit::Number,
+                MeasureUnit::Ms => Unit::Time,
+                MeasureUnit::Bytes => Unit::Size,
+            };
+            let metric = Metric::Measure {
+                measure,
+                unit,
+                percentile,
+            };
+            return Ok((metric, SloScope::Total, limit));
+        }
+        metric(name, &self.endpoints).map_err(|_| {
+            let known = || {
+                self.measures
+                    .keys()
+                    .map(|name| format!("measure_{name}_p95"))
+            };
+            let diagnostic = Diagnostic::new(format!("unknown SLO `{name}`"));
+            let help = match self.measures.is_empty() {
+                true => "no endpoint and no step has a `measure`".to_owned(),
+                false => format!(
+                    "known: {}",
+                    list(known().collect::<Vec<_>>().iter().map(String::as_str))
+                ),
+            };
+            let known: Vec<String> = known().collect();
+            let close = did_you_mean(name, known.iter().map(String::as_str));
+            let diagnostic = diagnostic.help(help);
+            match close {
+                Some(close) => diagnostic.label(format!("did you mean `{close}`?")),
+                None => diagnostic,
+            }
+        })
     }
 
     /// Adds what is under a `slo:` key.
@@ -202,7 +276,7 @@ impl SloSet {
         {
             let profiles = file.profiles.get().map(|names| names.0.as_slice());
             self.check_profiles(profiles.unwrap_or_default(), findings);
-            let (metric, named, unit) = match metric(&key.text, &self.endpoints) {
+            let (metric, named, unit) = match self.metric(&key.text) {
                 Ok(found) => found,
                 Err(diagnostic) => {
                     findings.report(Some(key.at), diagnostic);
@@ -310,11 +384,10 @@ impl SloSet {
                 (SloScope::Endpoint(endpoint.to_owned()), name.trim())
             }
         };
-        let (metric, named, unit) =
-            metric(name, &self.endpoints).map_err(|diagnostic| Diagnostic {
-                message: bad(diagnostic.message.clone()).message,
-                ..diagnostic
-            })?;
+        let (metric, named, unit) = self.metric(name).map_err(|diagnostic| Diagnostic {
+            message: bad(diagnostic.message.clone()).message,
+            ..diagnostic
+        })?;
         if at_most != (metric.direction() == Direction::AtMost) {
             let (bound, operator) = match at_most {
                 true => ("a lower", ">="),

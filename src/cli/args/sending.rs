@@ -37,6 +37,15 @@ pub struct SendingArgs {
     #[command(flatten)]
     pub tags: TagArgs,
 
+    /// Run only these user classes, such as `--user-classes web,mobile` [default: all]
+    #[arg(
+        long,
+        env = "PERFCTL_USER_CLASSES",
+        value_name = "CLASS",
+        value_delimiter = ','
+    )]
+    pub user_classes: Vec<String>,
+
     /// Set `{{ env.KEY }}` to a value, overriding the environment (repeatable)
     #[arg(short = 'e', long = "env", value_name = "KEY=VALUE")]
     pub env: Vec<String>,
@@ -190,6 +199,10 @@ impl SendingArgs {
             exclude_tags: self.tags.exclude_tags(),
             env: pairs(&self.env, "`--env` takes KEY=VALUE")?,
             variables: pairs(&self.var, "`--var` takes NAME=VALUE")?,
+            user_classes: (self.user_classes.iter())
+                .map(|name| name.trim().to_owned())
+                .filter(|name| !name.is_empty())
+                .collect(),
             seed: self.seed,
             timeout,
             client: self.client.map(|client| match client {

@@ -131,6 +131,9 @@ impl<'a> TrialPrinter<'a> {
                 }
             }
             TrialEvent::Exchanged(exchange) => self.exchange(exchange),
+            TrialEvent::Measured(name, text) => {
+                self.labelled("measure", PLAIN, &format!("{name} {text}"));
+            }
             TrialEvent::Unsent {
                 endpoint,
                 outcome,
@@ -233,6 +236,9 @@ impl<'a> TrialPrinter<'a> {
         for (name, value) in &exchange.extracted {
             let text = set_text(name, value, &exchange.secrets);
             self.labelled("set", PLAIN, &text);
+        }
+        for (name, text) in &exchange.measured {
+            self.labelled("measure", PLAIN, &format!("{name} {text}"));
         }
         self.result(exchange);
     }

@@ -234,7 +234,7 @@ impl<'a> RequestInFlight<'a> {
         elapsed_ns.saturating_sub(self.waited_ns)
     }
 
-    fn intended_us(&self) -> u64 {
+    pub(super) fn intended_us(&self) -> u64 {
         self.intended_ns / 1_000
     }
 

@@ -21,7 +21,7 @@ use super::trial::told;
 use super::values::RenderError;
 use super::worker_state::{EarlyEnd, WorkerState};
 use crate::metrics::{FailureTexts, Outcome, Sample};
-use crate::plan::{Assignment, Branch, Endpoint, Step, Stop, Template};
+use crate::plan::{Assignment, Branch, Endpoint, Measure, Step, Stop, Template};
 use crate::protocol::Client;
 use crate::units::as_us;
 
@@ -159,6 +159,7 @@ impl<C: Client> User<C> {
                 self.clock.stop();
                 Ok(())
             }
+            Step::Measure(measures) => self.measure_step(measures).await,
             Step::Repeat { .. }
             | Step::Each { .. }
             | Step::RepeatBy { .. }
@@ -263,6 +264,23 @@ impl<C: Client> User<C> {
             values: values.assigned(assignments),
             secrets: values.secrets_with(&[]),
         });
+    }
+
+    async fn measure_step(&mut self, measures: &[Measure]) -> Result<(), StepError> {
+        let variables = measures.iter().flat_map(|one| one.value.variables());
+        let data = self.values.data_of(variables);
+        let taken = self.values.take_rows(&data).await;
+        let intended_us = self.state.ns(Instant::now()) / 1_000;
+        let ended = match taken {
+            Ok(()) => self
+                .measure(measures, intended_us)
+                .map_err(RenderError::from),
+            Err(error) => Err(error),
+        };
+        for (name, text) in self.measured.take() {
+            self.state.tell(|| TrialEvent::Measured(name, text));
+        }
+        ended.map_err(|error| self.failed(error))
     }
 
     /// Whether no further step follows after this result.

@@ -135,6 +135,7 @@ impl<C: Client> User<C> {
             checks: check::reports(endpoint, (response, duration), result, &secrets),
             is_pending,
             extracted,
+            measured: self.measured.take(),
             phases: response.phases,
             duration,
             token_wait: exchange.in_flight.waited(),

@@ -17,8 +17,8 @@ use serde_json::Value;
 use crate::check::{self, CheckResult};
 use crate::metrics::Outcome;
 use crate::plan::{
-    Assignment, Check, Condition, Endpoint, ListItem, Model, OnEnd, Per, Plan, Row, RowOrder,
-    Scope, Secrets, Template, Turn, is_secret_header,
+    Assignment, Check, Condition, Endpoint, ListItem, Measure, Model, OnEnd, Per, Plan, Row,
+    RowOrder, Scope, Secrets, Template, Turn, is_secret_header,
 };
 use crate::protocol::Response;
 
@@ -141,6 +141,14 @@ pub(crate) struct Values {
     is_filled: bool,
     /// Why not all variables could be filled in.
     error: Option<RenderError>,
+}
+
+/// A value as templates show it.
+fn as_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
 }
 
 /// The row of a data file that a user took last.
@@ -495,6 +503,25 @@ impl Values {
             return CheckResult::explained(outcome, check, (&text, key), excerpt, &secrets);
         }
         result
+    }
+
+    /// The values of measures now, as they are kept. The rows they use must have been taken.
+    ///
+    /// # Errors
+    /// Which has none, and why.
+    pub(super) fn measured(&mut self, measures: &[Measure]) -> Result<Vec<u64>, String> {
+        let kept = measures.iter().map(|measure| {
+            let failed = |why: String| format!("measure `{}`: {why}", measure.name);
+            let value = measure.value.value(&mut self.scope()).map_err(failed)?;
+            let number = match &value {
+                Value::Number(number) => number.as_f64(),
+                Value::String(text) => text.trim().parse().ok(),
+                _ => None,
+            };
+            let kept = number.and_then(|number| measure.unit.kept(number));
+            kept.ok_or_else(|| failed(format!("`{}` is not a number from 0", as_text(&value))))
+        });
+        kept.collect()
     }
 
     /// The variables that the last response to `endpoint` has set, with their values.

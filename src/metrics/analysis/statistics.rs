@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use crate::metrics::{
-    Cell, ComponentCounts, EndpointResult, FailureCounts, HttpVersion, Outcome, RunResult,
-    SparseHistogram,
+    Cell, ComponentCounts, EndpointResult, FailureCounts, HttpVersion, MeasureCounts, Outcome,
+    RunResult, SparseHistogram,
 };
-use crate::plan::{Metric, Percentile};
+use crate::plan::{MeasureUnit, Metric, Percentile};
 
 /// The part of a run that a summary covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,10 +83,13 @@ pub struct Summary {
     pub redirects: u64,
     /// What the service reported of its components in `Server-Timing`.
     pub components: BTreeMap<String, ComponentSummary>,
+    /// What the scenario measured itself, as its unit keeps it.
+    pub measures: BTreeMap<String, (MeasureUnit, Latency)>,
     /// The planned requests that did not succeed, by how they ended.
     pub failure_counts: FailureCounts,
     response: SparseHistogram,
     component_cells: BTreeMap<String, ComponentCounts>,
+    measure_cells: BTreeMap<String, MeasureCounts>,
 }
 
 /// The usual numbers of a distribution of times; all in microseconds, `None` without values.
@@ -213,6 +216,10 @@ impl Summary {
             failure_counts: cell.failure_counts.clone(),
             response,
             component_cells: cell.components.clone(),
+            measures: (cell.measures.iter())
+                .map(|(name, one)| (name.clone(), (one.unit, Latency::of(&one.values))))
+                .collect(),
+            measure_cells: cell.measures.clone(),
         }
     }
 
@@ -240,6 +247,17 @@ impl Summary {
                 times.percentile(*percentile)
             }
             Metric::HitRatio { component } => self.components.get(component)?.hit_ratio,
+            Metric::Measure {
+                measure,
+                percentile,
+                ..
+            } => {
+                let values = &self.measure_cells.get(measure)?.values;
+                match percentile {
+                    Some(percentile) => values.percentile(*percentile),
+                    None => values.mean(),
+                }
+            }
         }
     }
 }

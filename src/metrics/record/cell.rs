@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::{FailureCounts, HttpVersion, Outcome, SparseHistogram};
+use crate::plan::MeasureUnit;
 
 /// Everything counted of some requests of one endpoint. Adding cells loses nothing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -71,6 +72,9 @@ pub struct Cell {
     /// By name: what the service reported of its components in `Server-Timing`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub components: BTreeMap<String, ComponentCounts>,
+    /// By name: what the scenario measured itself.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub measures: BTreeMap<String, MeasureCounts>,
     /// The planned requests that did not succeed, by how they ended.
     #[serde(skip_serializing_if = "FailureCounts::is_empty")]
     pub failure_counts: FailureCounts,
@@ -86,6 +90,16 @@ pub struct ComponentCounts {
     pub hits: u64,
     /// `desc=miss`.
     pub misses: u64,
+}
+
+/// The values of one measure.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MeasureCounts {
+    /// Their unit.
+    pub unit: MeasureUnit,
+    /// The values, as the unit keeps them.
+    pub values: SparseHistogram,
 }
 
 /// The name of all remote addresses beyond the first [`Cell::MAX_REMOTES`].
@@ -142,6 +156,11 @@ impl Cell {
             mine.hits += component.hits;
             mine.misses += component.misses;
         }
+        for (name, measure) in &other.measures {
+            let mine = self.measures.entry(name.clone()).or_default();
+            mine.unit = measure.unit;
+            mine.values.merge(&measure.values);
+        }
         self.failure_counts.merge(&other.failure_counts);
     }
 
@@ -191,5 +210,6 @@ impl Cell {
         ]
         .into_iter()
         .chain(self.components.values().map(|component| &component.time))
+        .chain(self.measures.values().map(|measure| &measure.values))
     }
 }

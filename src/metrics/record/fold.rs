@@ -133,6 +133,13 @@ impl Fold {
                     .or_default()
                     .extend(component.duration_us);
             }
+            for measure in &tick.measures {
+                let place = self.place(measure.intended_us);
+                let measures = &mut groups.at(place, measure.endpoint).measures;
+                let values = measures.entry(measure.name.clone()).or_default();
+                values.0 = measure.unit;
+                values.1.push(measure.value);
+            }
         }
         let examples = ticks
             .iter_mut()

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use crate::metrics::{
     ComponentSample, ConnectionSample, Example, ExchangeText, FailureCause, FailureSample,
-    FailureTexts, NewSubject, RecordedFailure, Sample, Tick,
+    FailureTexts, MeasureSample, NewSubject, RecordedFailure, Sample, Tick,
 };
 
 /// The records of one worker.
@@ -136,6 +136,11 @@ impl Recorder {
     /// The service reported the time of a component.
     pub fn record_component(&self, sample: ComponentSample) {
         self.tick.borrow_mut().components.push(sample);
+    }
+
+    /// A number was measured.
+    pub fn record_measure(&self, sample: MeasureSample) {
+        self.tick.borrow_mut().measures.push(sample);
     }
 
     /// Samples have this position from now on.

@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use crate::metrics::{FailureCause, HttpVersion, Outcome};
+use crate::plan::MeasureUnit;
 
 /// One planned request, finished one way or another. All times in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +111,21 @@ pub struct ComponentSample {
     pub duration_us: Option<u64>,
     /// Its `desc`, when that is `hit` (true) or `miss` (false).
     pub hit: Option<bool>,
+}
+
+/// A number that the scenario measures itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeasureSample {
+    /// Position of the endpoint that it counts with.
+    pub endpoint: u16,
+    /// When it was measured, or the intended start of the request; us from the start of the load.
+    pub intended_us: u64,
+    /// The name of the measure.
+    pub name: Arc<str>,
+    /// Its unit.
+    pub unit: MeasureUnit,
+    /// The value, as the unit keeps it.
+    pub value: u64,
 }
 
 /// The text of one failure, as an example of its cause.

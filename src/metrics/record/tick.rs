@@ -1,6 +1,8 @@
 //! What a worker hands over once a second: its samples, its counts and its own health.
 
-use crate::metrics::{ComponentSample, ConnectionSample, Example, RecordedFailure, Sample, Totals};
+use crate::metrics::{
+    ComponentSample, ConnectionSample, Example, MeasureSample, RecordedFailure, Sample, Totals,
+};
 
 /// What one worker hands over for one second of the run.
 #[derive(Debug, Default)]
@@ -15,6 +17,8 @@ pub struct Tick {
     pub examples: Vec<Example>,
     /// The first failures of each kind at this worker, with what was sent and received.
     pub failures: Vec<RecordedFailure>,
+    /// What the scenario measured itself.
+    pub measures: Vec<MeasureSample>,
     /// Positions that the samples have from now on.
     pub subjects: Vec<NewSubject>,
     /// Virtual users running (closed), or requests in flight (open).

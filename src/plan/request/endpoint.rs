@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::plan::{Assignment, Auth, Body, Check, Extraction, Template, Wire};
+use crate::plan::{Assignment, Auth, Body, Check, Extraction, Measure, Template, Wire};
 
 /// One kind of request. The key of all statistics is its [row](Endpoint::row), never the expanded URL.
 #[derive(Debug, Clone, Serialize)]
@@ -51,6 +51,9 @@ pub struct Endpoint {
     /// The values to extract from a response that passed its checks, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub extract: Vec<Extraction>,
+    /// What is measured of a response that passed its checks, with what was extracted from it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub measures: Vec<Measure>,
     /// For `--tags` and `--exclude-tags`.
     pub tags: Vec<String>,
 }
@@ -120,6 +123,7 @@ impl Endpoint {
             .chain(self.body.templates())
             .chain(auth)
             .chain(&self.group)
+            .chain(self.measures.iter().map(|measure| &measure.value))
     }
 
     /// Whether its requests need a token that is fetched before they are sent.

@@ -19,6 +19,9 @@ pub struct Extraction {
     /// Takes a part of the texts found there: the first group, or the whole match if there is no group.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub regex: Option<Pattern>,
+    /// The texts around the value, where `regex` was made from these.
+    #[serde(skip)]
+    pub between: Option<[String; 2]>,
     /// Which of several values.
     pub pick: Pick,
     /// The value if nothing is found; with `None`, the request fails.

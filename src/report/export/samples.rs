@@ -172,6 +172,7 @@ impl RunSamples {
             taken += tick.samples.len();
             // Nothing of these is written.
             tick.components = Vec::new();
+            tick.measures = Vec::new();
         }
         if taken > 0 && self.progress.failure.get().is_none() {
             self.progress.waiting.fetch_add(taken, Ordering::AcqRel);
@@ -336,7 +337,7 @@ mod tests {
             messages,
             progress: Arc::new(Progress::default()),
             endpoints: 1,
-            subjects: 1,
+            subjects: 2,
             users: 0,
             requests: 0,
             written_before: 0,

@@ -48,6 +48,7 @@ pub(super) struct Page {
     details: Vec<Details>,
     details_rest: Option<String>,
     flows: Option<Table>,
+    measures: Option<Table>,
     errors: Vec<[String; 4]>,
     errors_rest: Option<String>,
     phases: Option<Table>,
@@ -163,6 +164,7 @@ impl Page {
             details,
             details_rest,
             flows: table("name", &view::FLOW_NUMBERS, view::flows(result)),
+            measures: table("name", &view::MEASURE_NUMBERS, view::measures(result)),
             errors: errors
                 .into_iter()
                 .map(|((measured, unmeasured), [what, endpoint], example)| {

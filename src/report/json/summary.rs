@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::bounds;
-use super::unit::{ms, percent};
+use super::unit::{Unit, percent};
 use crate::metrics::{FailureCount, HttpVersion, Latency, Outcome, Summary};
 
 /// The numbers of one endpoint, or of all, in one part of a run; see [`Summary`].
@@ -50,6 +50,8 @@ pub(super) struct SummaryEntry {
     versions: BTreeMap<HttpVersion, u64>,
     redirects: u64,
     components: BTreeMap<String, ComponentEntry>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    measures: BTreeMap<String, MeasureEntry>,
     failure_counts: Vec<FailureEntry>,
 }
 
@@ -75,6 +77,13 @@ struct Times {
 struct ComponentEntry {
     time_ms: Times,
     hit_ratio_percent: Option<f64>,
+}
+
+/// What the scenario measured itself, in `unit`.
+#[derive(Serialize)]
+struct MeasureEntry {
+    unit: Unit,
+    values: Times,
 }
 
 /// Requests that ended in the same way.
@@ -128,6 +137,13 @@ impl From<Summary> for SummaryEntry {
             versions: summary.versions,
             redirects: summary.redirects,
             components: components.collect(),
+            measures: (summary.measures.iter())
+                .map(|(name, (unit, values))| {
+                    let unit = Unit::of_measure(*unit);
+                    let values = Times::in_unit(values, unit);
+                    (name.clone(), MeasureEntry { unit, values })
+                })
+                .collect(),
             failure_counts: summary
                 .failure_counts
                 .iter()
@@ -169,18 +185,23 @@ impl SummaryEntry {
 
 impl Times {
     fn of(latency: &Latency) -> Self {
+        Self::in_unit(latency, Unit::Ms)
+    }
+
+    fn in_unit(latency: &Latency, unit: Unit) -> Self {
+        let convert = |value: Option<f64>| value.map(|value| unit.convert(value));
         Self {
             count: latency.count,
-            min: ms(latency.min),
-            mean: ms(latency.mean),
-            standard_deviation: ms(latency.standard_deviation),
-            p50: ms(latency.p50),
-            p75: ms(latency.p75),
-            p90: ms(latency.p90),
-            p95: ms(latency.p95),
-            p99: ms(latency.p99),
-            p99_9: ms(latency.p99_9),
-            max: ms(latency.max),
+            min: convert(latency.min),
+            mean: convert(latency.mean),
+            standard_deviation: convert(latency.standard_deviation),
+            p50: convert(latency.p50),
+            p75: convert(latency.p75),
+            p90: convert(latency.p90),
+            p95: convert(latency.p95),
+            p99: convert(latency.p99),
+            p99_9: convert(latency.p99_9),
+            max: convert(latency.max),
         }
     }
 }

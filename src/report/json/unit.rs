@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::plan::{Metric, Model};
+use crate::plan::{MeasureUnit, Metric, Model};
 
 /// The unit of a number whose name cannot tell it, in a field beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -21,6 +21,10 @@ pub(super) enum Unit {
     PerS,
     /// Virtual users.
     Users,
+    /// A plain number.
+    Count,
+    /// Bytes.
+    Bytes,
 }
 
 impl Unit {
@@ -33,6 +37,16 @@ impl Unit {
             | Metric::ComponentTime { .. } => Self::Ms,
             Metric::ErrorRate | Metric::Availability | Metric::HitRatio { .. } => Self::Percent,
             Metric::Throughput => Self::PerS,
+            Metric::Measure { unit, .. } => Self::of_measure(*unit),
+        }
+    }
+
+    /// The unit of what a scenario measures itself.
+    pub(super) fn of_measure(unit: MeasureUnit) -> Self {
+        match unit {
+            MeasureUnit::Count => Self::Count,
+            MeasureUnit::Ms => Self::Ms,
+            MeasureUnit::Bytes => Self::Bytes,
         }
     }
 
@@ -56,10 +70,10 @@ impl Unit {
     /// A value in the program's own unit (microseconds, a share, per second, users) in this unit.
     pub(super) fn convert(self, value: f64) -> f64 {
         match self {
-            Self::Ms => value / 1e3,
+            Self::Ms | Self::Count => value / 1e3,
             // Without the error of the multiplication: a limit of 57% is not 56.99999999999999.
             Self::Percent | Self::PercentagePoints => (value * 1e12).round() / 1e10,
-            Self::PerS | Self::Users => value,
+            Self::PerS | Self::Users | Self::Bytes => value,
         }
     }
 }

@@ -140,6 +140,29 @@ pub(crate) fn flows(result: &RunResult) -> Vec<Vec<String>> {
     .collect()
 }
 
+/// What is shown of a measure, behind its name.
+pub(crate) const MEASURE_NUMBERS: [&str; 7] = ["values", "mean", "min", "p50", "p95", "p99", "max"];
+
+/// Name and numbers of what the scenario measured itself.
+pub(crate) fn measures(result: &RunResult) -> Vec<Vec<String>> {
+    let total = result.summary(None, Window::Measured);
+    let rows = total.measures.into_iter().map(|(name, (unit, values))| {
+        let numbers = [
+            values.mean,
+            values.min,
+            values.p50,
+            values.p95,
+            values.p99,
+            values.max,
+        ];
+        let numbers = numbers
+            .map(|number| number.map_or_else(|| "-".to_owned(), |kept| unit.format_with(kept, 0)));
+        let head = [name, format_count(values.count)];
+        head.into_iter().chain(numbers).collect()
+    });
+    rows.collect()
+}
+
 /// `(name, numbers, requests that were not measured)` of each endpoint or flow.
 fn measured_of(result: &RunResult, flows: bool) -> Vec<(String, Summary, u64)> {
     let all = result.endpoints.iter().enumerate();

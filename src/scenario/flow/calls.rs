@@ -93,6 +93,9 @@ fn collect(steps: &[Step], index: &Index<'_>, used: &mut BTreeSet<usize>) {
                 collect(steps, index, used);
             }
             Step::Fail(text) => used.extend(text.variables()),
+            Step::Measure(measures) => {
+                used.extend(measures.iter().flat_map(|one| one.value.variables()));
+            }
             Step::Stop(_) | Step::Think(_) => {}
             Step::Flow { steps, .. } => collect(steps, index, used),
             Step::Repeat {

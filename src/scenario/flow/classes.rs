@@ -50,6 +50,7 @@ impl ClassCompiler<'_> {
     pub(crate) fn selection(&self, findings: &mut Findings) -> Selection {
         let before = findings.len();
         self.check_flows(findings);
+        self.check_chosen(findings);
         let mut classes = self.classes(findings);
         // What could not be understood, here or before, was reported, and has no position.
         let mut requests = self.index.requests.iter();
@@ -131,6 +132,9 @@ impl ClassCompiler<'_> {
         };
         let mut classes = Vec::new();
         for (key, user) in &users.0 {
+            if !self.options.takes_class(&key.text) {
+                continue;
+            }
             let weight = user.weight.copied().unwrap_or_default().0;
             let fixed_count = user.fixed_count.copied();
             if weight == 0 && fixed_count.is_none() || fixed_count == Some(0) {
@@ -139,7 +143,7 @@ impl ClassCompiler<'_> {
             let mut steps = StepCompiler::new(self.index, self.names, self.unchosen());
             let on_start = steps.steps(user.on_start.get(), &[], findings);
             let on_stop = steps.steps(user.on_stop.get(), &[], findings);
-            classes.push(UserClass {
+            let mut class = UserClass {
                 name: key.text.clone(),
                 weight: weight.max(1),
                 fixed_count,
@@ -147,9 +151,59 @@ impl ClassCompiler<'_> {
                 on_start,
                 on_stop,
                 tasks: self.tasks(user, findings),
-            });
+            };
+            if let Some(first) = self.index.variants.get(&key.text) {
+                self.send_own(&mut class, *first);
+            }
+            classes.push(class);
         }
         classes
+    }
+
+    /// Lets a class send its own variants of the requests, of which the first is at this position.
+    fn send_own(&self, class: &mut UserClass, first: usize) {
+        let variant = |position: usize| {
+            let compiled = self.index.requests[first + position].compiled.as_ref();
+            compiled.map(|(endpoint, _)| endpoint)
+        };
+        for_each_list(std::slice::from_mut(class), &mut |steps| {
+            visit(steps, &mut |reference| match reference {
+                Reference::Request(position) => *position += first,
+                Reference::Poll(position, until, pending) => {
+                    if let Some(endpoint) = variant(*position) {
+                        for polled in [until, pending] {
+                            // What is expected of the response stays.
+                            polled.url = endpoint.url.clone();
+                            polled.headers = endpoint.headers.clone();
+                            polled.auth = endpoint.auth.clone();
+                        }
+                    }
+                    *position += first;
+                }
+                Reference::Flow(_) => {}
+            });
+        });
+    }
+
+    /// Checks the classes that are asked for.
+    fn check_chosen(&self, findings: &mut Findings) {
+        let users = self.file.users.get().map_or(&[][..], |users| &users.0);
+        let known = || users.iter().map(|(key, _)| key.text.as_str());
+        for name in &self.options.user_classes {
+            if known().any(|one| one == name) {
+                continue;
+            }
+            let mut diagnostic =
+                Diagnostic::new(format!("`--user-classes`: unknown user class `{name}`"));
+            if let Some(close) = did_you_mean(name, known()) {
+                diagnostic = diagnostic.label(format!("did you mean `{close}`?"));
+            }
+            let help = match users.is_empty() {
+                true => "the scenario has no `users`".to_owned(),
+                false => format!("known: {}", list(known())),
+            };
+            findings.report(None, diagnostic.help(help));
+        }
     }
 
     /// What a class chooses from.
@@ -304,7 +358,9 @@ fn renumbered(mut classes: Vec<UserClass>, index: &Index<'_>) -> Selection {
     for_each_list(&mut classes, &mut |steps| {
         visit(steps, &mut |reference| {
             match reference {
-                Reference::Request(position) => requests.insert(*position),
+                Reference::Request(position) | Reference::Poll(position, ..) => {
+                    requests.insert(*position)
+                }
                 Reference::Flow(position) => flows.insert(*position),
             };
         });
@@ -312,7 +368,9 @@ fn renumbered(mut classes: Vec<UserClass>, index: &Index<'_>) -> Selection {
     for_each_list(&mut classes, &mut |steps| {
         visit(steps, &mut |reference| {
             let (used, position) = match reference {
-                Reference::Request(position) => (&requests, position),
+                Reference::Request(position) | Reference::Poll(position, ..) => {
+                    (&requests, position)
+                }
                 Reference::Flow(position) => (&flows, position),
             };
             *position = used.range(..*position).count();
@@ -345,6 +403,8 @@ fn for_each_list(classes: &mut [UserClass], visit: &mut dyn FnMut(&mut [Step])) 
 /// The position of something that a step names.
 enum Reference<'a> {
     Request(&'a mut usize),
+    /// With the endpoints that judge its responses.
+    Poll(&'a mut usize, &'a mut Endpoint, &'a mut Endpoint),
     Flow(&'a mut usize),
 }
 
@@ -354,7 +414,12 @@ fn visit(steps: &mut [Step], each: &mut dyn FnMut(Reference<'_>)) {
         match step {
             Step::Request(position) => each(Reference::Request(position)),
             Step::ParallelEach { request, .. } => each(Reference::Request(request)),
-            Step::Poll { endpoint, .. } => each(Reference::Request(endpoint)),
+            Step::Poll {
+                endpoint,
+                until,
+                pending,
+                ..
+            } => each(Reference::Poll(endpoint, until, pending)),
             Step::Parallel { requests, .. } => {
                 requests
                     .iter_mut()
@@ -380,7 +445,7 @@ fn visit(steps: &mut [Step], each: &mut dyn FnMut(Reference<'_>)) {
                     .iter_mut()
                     .for_each(|branch| visit(&mut branch.steps, each));
             }
-            Step::Set(_) | Step::Stop(_) | Step::Fail(_) | Step::Think(_) => {}
+            Step::Set(_) | Step::Stop(_) | Step::Fail(_) | Step::Think(_) | Step::Measure(_) => {}
         }
     }
 }
@@ -427,7 +492,8 @@ pub(crate) fn check_stages(
             let message = format!("stage `{}` has no user classes left", stage.name);
             findings.report(
                 None,
-                Diagnostic::new(message).help("check `--tags` and `--exclude-tags`"),
+                Diagnostic::new(message)
+                    .help("check `--tags`, `--exclude-tags` and `--user-classes`"),
             );
             continue;
         }

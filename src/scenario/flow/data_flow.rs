@@ -212,6 +212,14 @@ impl<'a> Walk<'a> {
                 }
                 false
             }
+            Step::Measure(measures) => {
+                let lacks = measures.iter().filter(|measure| {
+                    let value = &measure.value;
+                    let place = self.names.log.place_of(value.shared_source());
+                    place.is_some_and(|at| self.is_missing(&needed_by_template(value), at, known))
+                });
+                lacks.count() > 0 && self.belief == Belief::WithoutValuesFail
+            }
             Step::Request(request) => {
                 let checks = self.conditions_of(*request, None);
                 self.requests(&[*request], &checks, known)

@@ -36,6 +36,9 @@ pub(crate) struct Index<'a> {
     shared_names: BTreeSet<String>,
     /// The requests by their place in the file; a request that is used by an alias is one.
     places: BTreeMap<Span, usize>,
+    /// The position of the first request of each class that sends requests in its own way. The others
+    /// follow in their order.
+    pub variants: BTreeMap<String, usize>,
     /// The variables that have the values of lists.
     pub items: Vec<&'a At<String>>,
     /// Whether a list has no variable of its own.
@@ -112,6 +115,7 @@ impl<'a> Index<'a> {
             names: BTreeMap::new(),
             shared_names: BTreeSet::new(),
             places: BTreeMap::new(),
+            variants: BTreeMap::new(),
             items: Vec::new(),
             has_items: false,
             assigned: Vec::new(),
@@ -243,7 +247,11 @@ impl<'a> Index<'a> {
         let steps = steps.map_or(&[][..], |steps| &steps.0);
         for step in steps {
             match &step.value {
-                StepFile::Name(_) | StepFile::Think(_) | StepFile::Stop(_) | StepFile::Fail(_) => {}
+                StepFile::Name(_)
+                | StepFile::Think(_)
+                | StepFile::Measure(_)
+                | StepFile::Stop(_)
+                | StepFile::Fail(_) => {}
                 StepFile::Call(file) => self.assigned.extend(assign::keys(&file.with)),
                 StepFile::Set(file) => self.assigned.extend(assign::keys(&file.set)),
                 StepFile::Request(file) => self.add_step_request(file, findings),
@@ -374,9 +382,11 @@ impl<'a> Index<'a> {
     fn has_unseen_request(&self, steps: &StepsFile, seen: &mut BTreeSet<usize>) -> bool {
         for step in &steps.0 {
             let found = match &step.value {
-                StepFile::Think(_) | StepFile::Set(_) | StepFile::Stop(_) | StepFile::Fail(_) => {
-                    false
-                }
+                StepFile::Think(_)
+                | StepFile::Measure(_)
+                | StepFile::Set(_)
+                | StepFile::Stop(_)
+                | StepFile::Fail(_) => false,
                 StepFile::Repeat(file) => {
                     let mut inner = file.steps.get().into_iter();
                     inner.any(|steps| self.has_unseen_request(steps, seen))
@@ -441,6 +451,7 @@ fn collect_names<'a>(steps: &'a StepsFile, names: &mut Vec<&'a str>) {
     for step in &steps.0 {
         match &step.value {
             StepFile::Think(_)
+            | StepFile::Measure(_)
             | StepFile::Set(_)
             | StepFile::Stop(_)
             | StepFile::Fail(_)

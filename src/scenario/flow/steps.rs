@@ -13,7 +13,7 @@ use crate::scenario::keys::flow::{
     RequestFile, StepFile, StepsFile,
 };
 use crate::scenario::names::Names;
-use crate::scenario::request::{assign, checks};
+use crate::scenario::request::{assign, checks, measures};
 use crate::scenario::yaml::decode::{At, Field, OneOrMany};
 use crate::scenario::yaml::findings::{Findings, Span};
 use crate::scenario::yaml::tree::Node;
@@ -126,6 +126,10 @@ impl<'a> StepCompiler<'a> {
             ))),
             StepFile::Stop(file) => file.stop.copied().map(Step::Stop),
             StepFile::Fail(file) => self.failure(file, findings),
+            StepFile::Measure(file) => {
+                let measures = measures::measures(&file.measure, self.names, findings);
+                Some(Step::Measure(measures))
+            }
             StepFile::Repeat(repeat) => self.repeat(repeat, tags, findings),
             StepFile::Call(file) => self.call(file, tags, findings),
             StepFile::During(file) => self.during(file, tags, findings),
@@ -283,6 +287,7 @@ impl<'a> StepCompiler<'a> {
         until.checks.extend(awaited?);
         let mut pending = Box::new(endpoint.clone());
         pending.extract.clear();
+        pending.measures.clear();
         let step = Step::Poll {
             endpoint: position,
             until,

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::auth::AuthChoice;
-use super::response::{CheckFile, ExtractionFile};
+use super::response::{CheckFile, ExtractionFile, MeasureFile};
 use super::slo::SloFile;
 use crate::plan::{HttpChoice, ThinkTime};
 use crate::scenario::yaml::decode::{
@@ -51,6 +51,8 @@ mapping! {
         check: OneOrMany<At<CheckFile>>,
         /// Variables to set from a response that passed its checks.
         extract: Pairs<ExtractionFile>,
+        /// Numbers to keep of a response that passed its checks, with percentiles in the report.
+        measure: OneOrMany<At<MeasureFile>>,
         /// Headers, in addition to those in `defaults`; the same name overrides, and `null` removes.
         headers: Pairs<Option<String>>,
         /// JSON body, written as YAML.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::endpoint::{EndpointFile, METHODS, Weight};
-use super::response::CheckFile;
+use super::response::{CheckFile, MeasureFile};
 use super::slo::SloFile;
 use super::think_time::Wait;
 use crate::error::{Diagnostic, did_you_mean};
@@ -81,6 +81,7 @@ pub(crate) enum StepFile {
     Set(SetFile),
     Stop(StopFile),
     Fail(FailFile),
+    Measure(MeasureStepFile),
     Repeat(RepeatFile),
     Call(CallFile),
     During(DuringFile),
@@ -92,9 +93,9 @@ pub(crate) enum StepFile {
 }
 
 /// The keys of which a step has one, if it is no request.
-const KINDS: [&str; 12] = [
-    "think", "step", "set", "stop", "fail", "repeat", "during", "if", "random", "poll", "burst",
-    "parallel",
+const KINDS: [&str; 13] = [
+    "think", "step", "measure", "set", "stop", "fail", "repeat", "during", "if", "random", "poll",
+    "burst", "parallel",
 ];
 
 impl StepFile {
@@ -108,6 +109,7 @@ impl StepFile {
             StopFile::schema(),
             FailFile::schema(),
             CallFile::schema(),
+            MeasureStepFile::schema(),
             RepeatFile::schema(),
             DuringFile::schema(),
             IfFile::schema(),
@@ -125,8 +127,11 @@ impl Decode for StepFile {
             return String::decode(node, findings).map(Self::Name);
         };
         let has = |key: &&str| node.get(key).is_some();
-        let Some(kind) = KINDS.into_iter().find(has) else {
-            if METHODS.iter().any(has) {
+        let is_request = METHODS.iter().any(has);
+        // A request may have a measure of its own.
+        let is_kind = |kind: &&str| has(kind) && !(*kind == "measure" && is_request);
+        let Some(kind) = KINDS.into_iter().find(is_kind) else {
+            if is_request {
                 return At::decode(node, findings).map(|file| Self::Request(Box::new(file)));
             }
             let mut diagnostic = Diagnostic::new("not a step").help(format!(
@@ -148,6 +153,7 @@ impl Decode for StepFile {
             "set" => SetFile::decode(node, findings).map(Self::Set),
             "stop" => StopFile::decode(node, findings).map(Self::Stop),
             "fail" => FailFile::decode(node, findings).map(Self::Fail),
+            "measure" => MeasureStepFile::decode(node, findings).map(Self::Measure),
             "repeat" => RepeatFile::decode(node, findings).map(Self::Repeat),
             "step" => CallFile::decode(node, findings).map(Self::Call),
             "during" => DuringFile::decode(node, findings).map(Self::During),
@@ -213,6 +219,14 @@ mapping! {
         with(required): Pairs<Node>,
         /// Tags, for `--tags` and `--exclude-tags`.
         tags: OneOrMany<String>,
+    }
+}
+
+mapping! {
+    /// Numbers to keep. They count with the last request of the user.
+    MeasureStepFile {
+        /// What to measure.
+        measure(required): OneOrMany<At<MeasureFile>>,
     }
 }
 

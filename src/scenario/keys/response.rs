@@ -4,10 +4,10 @@
 
 use serde_json::{Value, json};
 
-use crate::plan::Decimal;
-use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, Size, TimeLimit, parse};
+use crate::plan::{Decimal, MeasureUnit};
+use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, Scalar, Size, TimeLimit, parse};
 use crate::scenario::yaml::findings::Findings;
-use crate::scenario::yaml::mapping::mapping;
+use crate::scenario::yaml::mapping::{mapping, words};
 use crate::scenario::yaml::tree::Node;
 
 mapping! {
@@ -96,9 +96,41 @@ mapping! {
         cookie: String,
         /// Regular expression whose first group is the value. Searches the body unless another source is given.
         regex: String,
+        /// Texts around the value. Searches the body unless another source is given.
+        between: BetweenFile,
         /// Which match to use: a number from 0 (default), `last`, `random`, or `all` as a list.
         index: String,
         /// Value to use when nothing is found. Without it, the request fails.
         default: Node,
+    }
+}
+
+mapping! {
+    /// The texts between which a value is.
+    BetweenFile {
+        /// Text before the value.
+        left(required): String,
+        /// Text after the value.
+        right(required): String,
+    }
+}
+
+mapping! {
+    /// A number to keep, with percentiles in the report.
+    MeasureFile {
+        /// Name, under which values are kept together.
+        name(required): String,
+        /// What to measure: a number, usually a template.
+        value(required): Scalar,
+        /// Unit of the value: `count` (default), `ms` or `bytes`.
+        unit: MeasureUnit,
+    }
+}
+
+words! {
+    MeasureUnit {
+        "count" => Self::Count,
+        "ms" => Self::Ms,
+        "bytes" => Self::Bytes,
     }
 }

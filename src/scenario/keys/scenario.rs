@@ -180,6 +180,8 @@ mod tests {
                 ".endpoints.slo",
                 ".endpoints.check",
                 ".endpoints.extract",
+                ".endpoints.extract.between",
+                ".endpoints.measure",
                 ".endpoints.multipart",
                 ".endpoints.auth",
                 ".endpoints.auth.basic",

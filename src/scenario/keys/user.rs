@@ -5,10 +5,11 @@
 
 use serde_json::{Value, json};
 
+use super::auth::AuthChoice;
 use super::endpoint::{EndpointFile, Weight};
 use super::flow::StepsFile;
 use crate::plan::ThinkTime;
-use crate::scenario::yaml::decode::{At, Decode};
+use crate::scenario::yaml::decode::{At, Decode, Pairs};
 use crate::scenario::yaml::findings::Findings;
 use crate::scenario::yaml::mapping::mapping;
 use crate::scenario::yaml::tree::{Node, NodeKind};
@@ -22,6 +23,12 @@ mapping! {
         fixed_count: u32,
         /// Wait between iterations. Defaults to that of `defaults`.
         think_time: ThinkTime,
+        /// Base URL of the service for this class, in place of the scenario's `host`.
+        host: String,
+        /// Headers, in addition to those in `defaults`; the same name overrides.
+        headers: Pairs<String>,
+        /// Authentication; `none` disables what `defaults` sets.
+        auth: AuthChoice,
         /// Requests to choose from by weight: names, or requests of its own. Without `endpoints` and `flows`, those of the scenario.
         endpoints: Vec<At<TaskFile>>,
         /// Flows to choose from by weight, in addition to `endpoints`.

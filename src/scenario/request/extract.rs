@@ -52,6 +52,15 @@ pub(crate) fn extractions(
             .regex
             .get()
             .map(|text| pattern(&text.value, text.at, findings));
+        let between = between(file, findings);
+        let regex = match &between {
+            Some((at, [left, right])) => {
+                // Line breaks may be between them.
+                let text = format!("(?s){}(.*?){}", regex::escape(left), regex::escape(right));
+                Some(pattern(&text, *at, findings))
+            }
+            None => regex,
+        };
         let pick = pick(file, findings);
         if let (Some(from), Some(variable), false) =
             (from, names.changing(&key.text), regex == Some(None))
@@ -61,12 +70,35 @@ pub(crate) fn extractions(
                 variable,
                 from,
                 regex: regex.flatten(),
+                between: between.map(|(_, texts)| texts),
                 pick,
                 default: file.default.get().map(|value| value.to_json()),
             });
         }
     }
     extractions
+}
+
+/// The texts around the value, and their place; what cannot be used is reported.
+fn between(file: &ExtractionFile, findings: &mut Findings) -> Option<(Span, [String; 2])> {
+    let between = file.between.get()?;
+    if let Some(key) = file.regex.key() {
+        let diagnostic = Diagnostic::new("`regex` and `between` cannot be used together")
+            .help("write what is around the value into the `regex`");
+        findings.report(Some(key), diagnostic);
+    }
+    let help =
+        "values are taken out of responses as they are; use the template where the value is used";
+    let [left, right] = [between.left.get()?, between.right.get()?];
+    for text in [left, right] {
+        refuse_template(&text.value, text.at, help, findings);
+        if text.value.is_empty() {
+            let diagnostic = Diagnostic::new("the text around the value is empty")
+                .help("without an end, use `regex`, such as `id=(.*)`");
+            findings.report(Some(text.at), diagnostic);
+        }
+    }
+    Some((between.at, [left.value.clone(), right.value.clone()]))
 }
 
 fn source(file: &ExtractionFile, at: Span, findings: &mut Findings) -> Option<ExtractionSource> {
@@ -77,10 +109,10 @@ fn source(file: &ExtractionFile, at: Span, findings: &mut Findings) -> Option<Ex
     ];
     let mut given = given.into_iter().filter(|(_, field)| !field.is_missing());
     let Some((key, field)) = given.next() else {
-        if file.regex.is_missing() {
+        if file.regex.is_missing() && file.between.is_missing() {
             let diagnostic = Diagnostic::new("the extraction has no source").help(format!(
                 "add one of {}",
-                list(["json", "regex", "header", "cookie"])
+                list(["json", "regex", "between", "header", "cookie"])
             ));
             findings.report(Some(at), diagnostic);
             return None;
@@ -89,7 +121,7 @@ fn source(file: &ExtractionFile, at: Span, findings: &mut Findings) -> Option<Ex
     };
     if let Some((second, other)) = given.next() {
         let diagnostic = Diagnostic::new(format!("more than one source: `{key}` and `{second}`"))
-            .help("keep one of them; only `regex` can be combined with another");
+            .help("keep one of them; only `regex` and `between` can be combined with another");
         findings.report(other.key(), diagnostic);
     }
     let text = field.get()?;

@@ -11,6 +11,7 @@ use crate::scenario::yaml::findings::{Findings, Span};
 use crate::scenario::yaml::tree::Key;
 
 /// A header of `defaults`.
+#[derive(Clone)]
 pub(crate) struct DefaultHeader {
     /// What is sent.
     pub header: Header,

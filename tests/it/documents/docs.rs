@@ -16,10 +16,12 @@ use crate::support::Perfctl;
 use crate::support::documents::{blocks, documents, read, root};
 
 /// The section of `docs/scenario-reference.md` with the keys of each mapping of the schema.
-const SECTIONS: [(&str, &str); 27] = [
+const SECTIONS: [(&str, &str); 29] = [
     (".environments", "### `environments`"),
     (".environments.secrets", "### `secrets`"),
     (".environments.tls", "### `tls`"),
+    (".endpoints.measure", "#### Measures"),
+    (".endpoints.extract.between", "#### `between`"),
     ("", "## Scenario files"),
     (".defaults", "### `defaults`"),
     (".endpoints", "### `endpoints`"),

@@ -1,7 +1,9 @@
 //! What a scenario means, and what is said about a bad one.
 
 mod bad_input;
+mod classes;
 mod errors;
+mod extraction;
 mod fingerprint;
 mod locust;
 mod names;

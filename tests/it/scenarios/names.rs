@@ -180,7 +180,95 @@ fn a_run_with_few_names_shows_no_other_row() {
     assert!(!has_other && !shown.contains("200 names"), "{shown}");
 }
 
+const MEASURED: &str = "
+flows:
+  chat:
+    on_error: continue
+    steps:
+    - name: ask
+      get: /ask
+      extract: {used: $.used}
+      measure:
+      - {name: tokens, value: '{{ used }}'}
+      - {name: size, value: '{{ used * 1000 }}', unit: bytes}
+    - {measure: {name: wait-s, value: '{{ used / 4 }}', unit: ms}}
+    - {name: broken, get: /broken, extract: {text: $.text}, measure: {name: words, value: '{{ text }}'}}
+slo: {measure_tokens_p95: 5, measure_size_mean: 1MB, measure_wait-s_p50: 2ms, p95: 30s}";
+
+fn numbers_of_the_scenario_have_percentiles_and_slos() {
+    let server = Recording::start(|_, number| {
+        ok(&format!(
+            r#"{{"used": {}, "text": "much"}}"#,
+            number / 2 + 1
+        ))
+    });
+    let run = run(&server.url(), MEASURED, 10).args(["--write", "json=x.json"]);
+    let completed = run
+        .args(["--html", "x.html", "--write", "markdown=x.md"])
+        .run();
+    let json: serde_json::Value = serde_json::from_str(&completed.read("x.json")).unwrap();
+    let measures = &json["summary"]["measures"];
+    let number = |name: &str, field: &str| measures[name]["values"][field].as_f64().unwrap();
+    assert_eq!(
+        (number("tokens", "count"), number("tokens", "mean")),
+        (10.0, 5.5)
+    );
+    assert_eq!(
+        (number("tokens", "min"), number("tokens", "max")),
+        (1.0, 10.0)
+    );
+    assert_eq!(
+        (number("size", "mean"), number("wait-s", "max")),
+        (5500.0, 2.5)
+    );
+    assert_eq!(measures["size"]["unit"], "bytes");
+    assert_eq!(measures["words"], serde_json::Value::Null);
+    let shown = &completed.stdout;
+    for part in [
+        "Measures",
+        "measure_tokens_p95",
+        "CRITICAL",
+        "wait-s",
+        "5.5 kB",
+        "`much` is not a number",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let slo = |name: &str| {
+        let all = json["slos"].as_array().unwrap().iter();
+        let mut found = all.filter(|slo| slo["name"] == name);
+        found.next().unwrap()["met"].as_bool().unwrap()
+    };
+    let met = [
+        "measure_tokens_p95",
+        "measure_size_mean",
+        "measure_wait-s_p50",
+    ]
+    .map(slo);
+    assert_eq!(met, [false, true, true]);
+    for page in ["x.html", "x.md"] {
+        assert!(completed.read(page).contains("Measures"), "{page}");
+    }
+}
+
+fn a_trial_shows_what_is_measured() {
+    let server = Recording::start(|_, _| ok(r#"{"used": 3, "text": "1"}"#));
+    let scenario = format!("name: names\nhost: {}\n{MEASURED}\n", server.url());
+    let tried = Perfctl::new().file(SCENARIO, scenario).args(["try"]);
+    let shown = tried.expect_status(0).run().stdout;
+    for part in [
+        "measure tokens 3",
+        "measure size 3.0 kB",
+        "measure wait-s 750 µs",
+        "measure words 1",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+}
+
 for_each_client! {
+    numbers_of_the_scenario_have_percentiles_and_slos
+    a_trial_shows_what_is_measured
     templates_name_rows_of_which_there_are_not_too_many
     a_run_with_few_names_shows_no_other_row
     endpoints_of_one_name_share_a_row_and_keep_their_checks

@@ -63,6 +63,8 @@ pub enum TrialEvent {
         /// Why, safe to show.
         text: String,
     },
+    /// A step measured something: its name and its value.
+    Measured(String, String),
 }
 
 /// Why a flow or a part of what a user does has failed.
@@ -94,6 +96,8 @@ pub struct TrialExchange {
     pub is_pending: bool,
     /// The variables that were set before the request and from the response, with their values.
     pub extracted: Vec<(String, Value)>,
+    /// What was measured of the response: names and values.
+    pub measured: Vec<(String, String)>,
     /// Where the time went.
     pub phases: Phases,
     /// From start to end, without `token_wait`.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use crate::metrics::{
-    Cell, CommitCell, ConnectionSample, FailureCause, FailureCount, FailureTexts, Outcome, Sample,
-    SparseHistogram,
+    Cell, CommitCell, ConnectionSample, FailureCause, FailureCount, FailureTexts, MeasureCounts,
+    Outcome, Sample, SparseHistogram,
 };
-use crate::plan::CheckName;
+use crate::plan::{CheckName, MeasureUnit};
 
 /// Samples of one endpoint and second of intended start, by histogram.
 #[derive(Default)]
@@ -26,6 +27,7 @@ pub(super) struct CellSamples {
     connect: Vec<u64>,
     tls: Vec<u64>,
     pub(super) components: BTreeMap<String, Vec<u64>>,
+    pub(super) measures: BTreeMap<Arc<str>, (MeasureUnit, Vec<u64>)>,
     pub(super) failures: BTreeMap<FailureCause, FailureSamples>,
 }
 
@@ -107,6 +109,11 @@ impl CellSamples {
         }
         for (name, mut times) in self.components {
             cell.components.entry(name).or_default().time = SparseHistogram::of(&mut times);
+        }
+        for (name, (unit, mut values)) in self.measures {
+            let values = SparseHistogram::of(&mut values);
+            cell.measures
+                .insert(name.to_string(), MeasureCounts { unit, values });
         }
         cell
     }
