@@ -294,6 +294,14 @@ impl<C: Client> User<C> {
                 let share: f64 = self.values.rng.random_range(0.0..1.0);
                 mean.mul_f64(-(1.0 - share).ln())
             }
+            ThinkTime::Gaussian(mean, deviation) => {
+                // By Box and Muller.
+                let radius: f64 = self.values.rng.random_range(0.0..1.0);
+                let angle: f64 = self.values.rng.random_range(0.0..std::f64::consts::TAU);
+                let normal = (-2.0 * (1.0 - radius).ln()).sqrt() * angle.cos();
+                let wait = mean.as_secs_f64() + deviation.as_secs_f64() * normal;
+                Duration::try_from_secs_f64(wait).unwrap_or_default()
+            }
         }
     }
 }

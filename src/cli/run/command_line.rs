@@ -144,7 +144,7 @@ mod tests {
             ),
             (
                 &["run", "-v", "size=3", "--var=Password=p1"],
-                "perfctl run -v size=3 '--var=Password=***'",
+                "perfctl run -v 'size=3' '--var=Password=***'",
             ),
             (
                 &["run", "http://u:p@h/x", "-H", "https://u:p@h", "-a", "u:p"],
