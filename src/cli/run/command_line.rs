@@ -101,7 +101,7 @@ fn shown(value: &str, hides: Hides) -> String {
             format!("{name}={HIDDEN}")
         }
         _ if hides == Hides::Named => value.to_owned(),
-        Some((name, _)) if is_secret_header(name) => format!("{name}: {HIDDEN}"),
+        Some((name, _)) if is_secret_header(&name.to_lowercase()) => format!("{name}: {HIDDEN}"),
         None if hides == Hides::Pair => HIDDEN.to_owned(),
         _ => without_credentials(value),
     }
