@@ -75,8 +75,8 @@ pub struct Request<'a> {
 pub struct Rendered {
     /// Path or absolute URL.
     pub url: String,
-    /// The values of the endpoint's headers, in its order.
-    pub headers: Vec<String>,
+    /// The values of the endpoint's headers, in its order; `None` for one that is not sent.
+    pub headers: Vec<Option<String>>,
     /// The body; `None` where it is a file or there is none.
     pub body: Option<String>,
     /// The texts of a multipart body, in its order.

@@ -401,6 +401,7 @@ async fn think_times_work_as_in_locust() {
     let drawn = [
         (ThinkTime::Between(seconds(1), seconds(3)), 0.0),
         (ThinkTime::Poisson(seconds(2)), 0.393),
+        (ThinkTime::Gaussian(seconds(2), seconds(1)), 0.159),
     ];
     for (think_time, short) in drawn {
         let mut plan = plan(load(Model::Closed, &[(1.0, 0.0, 10_000.0)]), &[1]);

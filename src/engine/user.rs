@@ -5,6 +5,7 @@
 mod alias_table;
 mod exchange;
 mod flow;
+
 #[cfg(test)]
 mod flow_tests;
 mod iteration;
@@ -29,7 +30,7 @@ use tokio::time::Instant;
 use crate::check::CheckResult;
 use crate::engine::panics;
 use crate::metrics::{FailureCause, MeasureSample, Outcome, Sample};
-use crate::plan::{Body, Endpoint, Measure, OnEnd, Template, ThinkTime};
+use crate::plan::{Body, Endpoint, Measure, OnEnd, Scope, Template, ThinkTime};
 use crate::protocol::{Client, Rendered, Request};
 use crate::units::as_us;
 use exchange::{Exchange, RequestInFlight};
@@ -262,32 +263,22 @@ impl<C: Client> User<C> {
             self.values.assign(&endpoint.variables)?;
         }
         let mut scope = self.values.scope();
-        let mut fill = |template: &Template| {
-            if template.as_constant().is_some() {
-                return Ok::<_, RenderError>(String::new());
-            }
-            // What is filled in is seldom longer than its placeholder. One allocation costs less than
-            // growing step by step.
-            let mut text = String::with_capacity(template.source().len());
-            template.render(&mut scope, &mut text)?;
-            Ok(text)
-        };
         Ok(Rendered {
-            url: fill(&endpoint.url)?,
+            url: fill(&endpoint.url, &mut scope)?,
             headers: endpoint
                 .headers
                 .iter()
-                .map(|header| fill(&header.value))
+                .map(|header| fill_value(&header.value, &mut scope))
                 .collect::<Result<_, _>>()?,
             body: match &endpoint.body {
-                Body::Template(t) if t.as_constant().is_none() => Some(fill(t)?),
+                Body::Template(t) if t.as_constant().is_none() => Some(fill(t, &mut scope)?),
                 _ => None,
             },
             pieces: match &endpoint.body {
                 Body::Pieces(_) => endpoint
                     .body
                     .templates()
-                    .map(&mut fill)
+                    .map(|template| fill(template, &mut scope))
                     .collect::<Result<_, _>>()?,
                 _ => Vec::new(),
             },
@@ -295,7 +286,7 @@ impl<C: Client> User<C> {
                 Some(auth) => auth
                     .templates()
                     .into_iter()
-                    .map(fill)
+                    .map(|template| fill(template, &mut scope))
                     .collect::<Result<_, _>>()?,
                 None => Vec::new(),
             },
@@ -374,6 +365,36 @@ impl<C: Client> User<C> {
                 let share: f64 = self.values.rng.random_range(0.0..1.0);
                 mean.mul_f64(-(1.0 - share).ln())
             }
+            ThinkTime::Gaussian(mean, deviation) => {
+                // By Box and Muller.
+                let radius: f64 = self.values.rng.random_range(0.0..1.0);
+                let angle: f64 = self.values.rng.random_range(0.0..std::f64::consts::TAU);
+                let normal = (-2.0 * (1.0 - radius).ln()).sqrt() * angle.cos();
+                let wait = mean.as_secs_f64() + deviation.as_secs_f64() * normal;
+                Duration::try_from_secs_f64(wait).unwrap_or_default()
+            }
         }
     }
+}
+
+/// A template with its slots filled in; nothing for one that is known.
+fn fill(template: &Template, scope: &mut Scope<'_>) -> Result<String, RenderError> {
+    if template.as_constant().is_some() {
+        return Ok(String::new());
+    }
+    // What is filled in is seldom longer than its placeholder. One allocation costs less than growing
+    // step by step.
+    let mut text = String::with_capacity(template.source().len());
+    template.render(scope, &mut text)?;
+    Ok(text)
+}
+
+/// The same; `None` for one that is nothing but one slot without a value.
+fn fill_value(template: &Template, scope: &mut Scope<'_>) -> Result<Option<String>, RenderError> {
+    if template.as_constant().is_some() {
+        return Ok(Some(String::new()));
+    }
+    let mut text = String::with_capacity(template.source().len());
+    let is_there = template.render_value(scope, &mut text)?;
+    Ok(is_there.then_some(text))
 }

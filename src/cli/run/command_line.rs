@@ -101,9 +101,7 @@ fn shown(value: &str, hides: Hides) -> String {
             format!("{name}={HIDDEN}")
         }
         _ if hides == Hides::Named => value.to_owned(),
-        Some((name, _)) if is_secret_header(&name.to_ascii_lowercase()) => {
-            format!("{name}: {HIDDEN}")
-        }
+        Some((name, _)) if is_secret_header(&name.to_lowercase()) => format!("{name}: {HIDDEN}"),
         None if hides == Hides::Pair => HIDDEN.to_owned(),
         _ => without_credentials(value),
     }
@@ -146,7 +144,7 @@ mod tests {
             ),
             (
                 &["run", "-v", "size=3", "--var=Password=p1"],
-                "perfctl run -v size=3 '--var=Password=***'",
+                "perfctl run -v 'size=3' '--var=Password=***'",
             ),
             (
                 &["run", "http://u:p@h/x", "-H", "https://u:p@h", "-a", "u:p"],

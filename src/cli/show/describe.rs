@@ -239,6 +239,9 @@ fn think_time(think_time: ThinkTime) -> String {
             format!("{} to {}", format_duration(low), format_duration(high))
         }
         ThinkTime::Poisson(mean) => format!("{} on average", format_duration(mean)),
+        ThinkTime::Gaussian(mean, deviation) => {
+            format!("{} ± {}", format_duration(mean), format_duration(deviation))
+        }
         ThinkTime::Pacing(pacing) => format!("one iteration every {}", format_duration(pacing)),
     }
 }

@@ -3,6 +3,7 @@
 //! Here: the resolved feeders, and the pure rule that assigns rows to users. Not here: reading and
 //! checking a file before the run (`scenario`), or when a user takes a row (`engine`).
 
+mod array;
 mod records;
 mod rows;
 mod separator;

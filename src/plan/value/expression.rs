@@ -154,6 +154,28 @@ impl Expression {
         out: &mut String,
     ) -> Result<(), String> {
         let value = self.value(scope, None)?;
+        self.push(&value, escape, out)
+    }
+
+    /// As [`Self::render`], unless the value is none. Returns whether there is one.
+    ///
+    /// # Errors
+    /// As those of [`Self::render`].
+    pub fn render_value(
+        &self,
+        escape: Escape,
+        scope: &mut Scope<'_>,
+        out: &mut String,
+    ) -> Result<bool, String> {
+        let value = self.value(scope, None)?;
+        let is_there = !value.is_none();
+        if is_there {
+            self.push(&value, escape, out)?;
+        }
+        Ok(is_there)
+    }
+
+    fn push(&self, value: &Value, escape: Escape, out: &mut String) -> Result<(), String> {
         let too_long = || self.failed("the text is longer than 1 MB");
         match value.as_str() {
             Some(text) if text.len() > MAX_TEXT => return Err(too_long()),
@@ -165,7 +187,7 @@ impl Expression {
             }
             None => {
                 let mut json = Bounded(Vec::new());
-                serde_json::to_writer(&mut json, &value).map_err(|error| match error.is_io() {
+                serde_json::to_writer(&mut json, value).map_err(|error| match error.is_io() {
                     true => too_long(),
                     false => self.failed(&error.to_string()),
                 })?;

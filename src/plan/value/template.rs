@@ -192,6 +192,22 @@ impl Template {
         Ok(text.into())
     }
 
+    /// As [`Self::render`], but what is nothing but one slot without a value is not filled in. Returns whether it
+    /// was.
+    ///
+    /// # Errors
+    /// As those of [`Self::render`].
+    pub fn render_value(&self, scope: &mut Scope<'_>, out: &mut String) -> Result<bool, String> {
+        match self.parts.as_slice() {
+            [TemplatePart::Slot { slot, escape }] => match slot {
+                Slot::Variable(index) if scope.variable(*index)?.is_null() => Ok(false),
+                Slot::Expression(expression) => expression.render_value(*escape, scope, out),
+                slot => slot.render(*escape, scope, out).map(|()| true),
+            },
+            _ => self.render(scope, out).map(|()| true),
+        }
+    }
+
     /// Appends the filled-in text to `out`.
     ///
     /// # Errors

@@ -23,9 +23,9 @@ mapping! {
 mapping! {
     /// A data file, and how its rows are assigned to users. Its path alone needs no mapping.
     DataFile or file {
-        /// CSV file whose first line names the columns, or a file with one JSON object per line, in the scenario's folder or below.
+        /// CSV file whose first line names the columns, or a file with one JSON object per line or with one JSON array of objects, in the scenario's folder or below.
         file(required): String,
-        /// DataFormat: `csv` or `jsonl`. Defaults to what the file extension says.
+        /// DataFormat: `csv`, `jsonl` or `json`. Defaults to what the file extension says.
         format: DataFormat,
         /// What separates the columns of a CSV file: one character, or `tab`. Defaults to what the first line shows: `,`, `;`, a tab or `|`.
         separator: Separator,
@@ -76,6 +76,7 @@ words! {
     DataFormat {
         "csv" => Self::Csv,
         "jsonl" => Self::Jsonl,
+        "json" => Self::Json,
     }
 }
 

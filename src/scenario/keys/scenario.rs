@@ -97,7 +97,7 @@ mapping! {
         connect_timeout: TimeLimit,
         /// Headers of every request.
         headers: Pairs<String>,
-        /// Wait between iterations: `between(1s, 3s)`, `constant(1s)`, `constant_pacing(1s)`, `constant_throughput(2)`, `poisson(2)` or `none`.
+        /// Wait between iterations: `between(1s, 3s)`, `constant(1s)`, `constant_pacing(1s)`, `constant_throughput(2)`, `poisson(2)`, `gaussian(2s, 500ms)` or `none`.
         think_time: ThinkTime,
         /// How many redirects to follow, 0 to 100. Defaults to 10.
         max_redirects: u32,

@@ -27,7 +27,7 @@ impl Decode for ThinkTime {
     fn schema() -> Value {
         json!({"type": ["string", "number"], "examples": [
             "500ms", "between(1s, 3s)", "constant(1s)", "constant_pacing(1s)", "constant_throughput(2)", "poisson(2)",
-            "none",
+            "gaussian(2s, 500ms)", "none",
         ]})
     }
 }
@@ -41,7 +41,7 @@ pub fn parse_wait(text: &str) -> Result<ThinkTime, String> {
     let allowed = || {
         format!(
             "`{text}` is not a think time: write a duration such as `500ms`, `between(1s, 3s)`, \
-             `constant_pacing(1s)`, `constant_throughput(2)`, `poisson(2)` or `none`"
+             `constant_pacing(1s)`, `constant_throughput(2)`, `poisson(2)`, `gaussian(2s, 500ms)` or `none`"
         )
     };
     if text.trim() == "none" {
@@ -70,6 +70,10 @@ pub fn parse_wait(text: &str) -> Result<ThinkTime, String> {
             })
             .ok_or_else(allowed)
         }
+        ("gaussian", [mean, deviation]) => Ok(ThinkTime::Gaussian(
+            units::parse_duration(mean)?,
+            units::parse_duration(deviation)?,
+        )),
         ("between", [low, high]) => {
             let (low, high) = (units::parse_duration(low)?, units::parse_duration(high)?);
             if low > high {
@@ -123,6 +127,7 @@ mod tests {
             ("constant_pacing( 1s )", ThinkTime::Pacing(ms(1000))),
             ("constant_throughput(2)", ThinkTime::Pacing(ms(500))),
             ("poisson(4/s)", ThinkTime::Poisson(ms(250))),
+            ("gaussian(1s, 0.25)", ThinkTime::Gaussian(ms(1000), ms(250))),
         ] {
             assert_eq!(parse_wait(text), Ok(expected), "{text}");
         }

@@ -138,20 +138,20 @@ fn rows(
     let format = file.format.copied().or(match ending.as_str() {
         "csv" | "tsv" => Some(DataFormat::Csv),
         "jsonl" | "ndjson" => Some(DataFormat::Jsonl),
+        "json" => Some(DataFormat::Json),
         _ => None,
     });
     let Some(format) = format else {
         let diagnostic = Diagnostic::new(format!("unknown data format of `{}`", path.value))
-            .help("set `format` to `csv` or `jsonl`");
+            .help("set `format` to `csv`, `jsonl` or `json`");
         findings.report(Some(path.at), diagnostic);
         return None;
     };
-    if format == DataFormat::Jsonl
+    if format != DataFormat::Csv
         && let Some(key) = file.separator.key()
     {
-        let diagnostic =
-            Diagnostic::new("`separator` is for CSV files, and this is a `jsonl` file")
-                .help("remove it, or set `format: csv`");
+        let diagnostic = Diagnostic::new("`separator` is for CSV files, and this file has JSON")
+            .help("remove it, or set `format: csv`");
         findings.report(Some(key), diagnostic);
         return None;
     }

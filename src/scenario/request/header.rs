@@ -3,8 +3,9 @@
 //! Not here: which headers a request has beside those written (`request`, `auth`, `body`).
 
 use crate::error::Diagnostic;
-use crate::plan::{Escape, Header, Slot, TemplatePart};
+use crate::plan::{Escape, Header, Slot, Template, TemplatePart};
 use crate::scenario::names::Names;
+use crate::scenario::names::template::{Piece, as_parts};
 use crate::scenario::names::uses::{Inherited, Use};
 use crate::scenario::yaml::decode::{At, Field, Pairs};
 use crate::scenario::yaml::findings::{Findings, Span};
@@ -67,7 +68,10 @@ pub(crate) fn of_endpoint(
                     value: text.clone(),
                     at: value.at,
                 };
-                headers.add(key, &text, names, findings);
+                let is_sent = headers.add(key, &text, names, findings);
+                if !is_sent && defaults.iter().any(|default| default.header.name == name) {
+                    removed.push(name);
+                }
             }
             None if defaults.iter().any(|default| default.header.name == name) => {
                 removed.push(name)
@@ -95,7 +99,7 @@ pub(crate) fn of_endpoint(
 struct Headers(Vec<Header>);
 
 impl Headers {
-    /// Adds one, unless its name cannot be used, which is reported.
+    /// Adds one, unless it is known to have no value, or its name cannot be used, which is reported.
     fn add(
         &mut self,
         key: &Key,
@@ -108,7 +112,11 @@ impl Headers {
             findings.report(Some(key.at), diagnostic);
             return false;
         }
-        let value = names.template(text, Escape::None, findings);
+        let pieces = names.pieces(&text.value, text.at, findings);
+        if let [Piece::Known(serde_json::Value::Null)] = pieces.as_slice() {
+            return false;
+        }
+        let value = Template::new(text.value.as_str(), as_parts(pieces, Escape::None));
         if !value.parts().iter().all(is_text) {
             report_value(&key.text, text.at, findings);
         }

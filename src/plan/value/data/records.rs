@@ -7,7 +7,7 @@ use std::io::{BufRead, ErrorKind, Read};
 use serde_json::{Map, Value};
 
 /// The longest record; bytes.
-const MAX_RECORD: usize = 1 << 20;
+pub(super) const MAX_RECORD: usize = 1 << 20;
 /// The byte order mark, which some programs write at the start of a file.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::array::as_lines;
 use super::records::{DataError, Records};
 use super::separator::recognized;
 use super::text::{Patience, RowText};
@@ -34,6 +35,8 @@ pub enum DataFormat {
     Csv,
     /// A JSON object on each line.
     Jsonl,
+    /// One JSON array of objects.
+    Json,
 }
 
 /// The rows of a checked file. A copy is cheap.
@@ -74,11 +77,22 @@ impl Rows {
     ) -> Result<Self, Vec<DataError>> {
         let unreadable = |error: io::Error| vec![DataError::new(0, 0, error.to_string())];
         let length = file.metadata().map_err(unreadable)?.len();
+        if length > in_memory && format == DataFormat::Json {
+            let text = "a JSON array above 64 MiB: write an object on each line (`jq -c '.[]'`)";
+            return Err(vec![DataError::new(1, 1, text.into())]);
+        }
         if length > in_memory {
             return Self::scan(RowText::File(Arc::new(file)), format, separator);
         }
         let mut text = Vec::new();
         file.read_to_end(&mut text).map_err(unreadable)?;
+        let (text, format) = match format {
+            DataFormat::Json => (
+                as_lines(&text).map_err(|error| vec![error])?,
+                DataFormat::Jsonl,
+            ),
+            format => (text, format),
+        };
         Self::scan(RowText::Memory(text.into()), format, separator)
     }
 
@@ -112,7 +126,7 @@ impl Rows {
                         false => Err(ragged(line, fields.len(), columns.len())),
                     })
                 }),
-                DataFormat::Jsonl => records.object().map(|row| {
+                DataFormat::Jsonl | DataFormat::Json => records.object().map(|row| {
                     row.map(|(_, object)| {
                         for name in object.keys() {
                             if known.len() < MAX_COLUMNS && !known.contains_key(name) {
@@ -234,7 +248,7 @@ impl Rows {
                         return Ok(fields.into_iter().map(|text| Some(text.into())).collect());
                     }
                 }
-                DataFormat::Jsonl => {
+                DataFormat::Jsonl | DataFormat::Json => {
                     let (_, mut object) = found(records.object())?;
                     if left == 0 {
                         let names = self.columns.iter();
@@ -313,7 +327,7 @@ impl Rows {
     pub(crate) fn of_text(format: DataFormat, text: &str) -> Self {
         let text = match format {
             DataFormat::Csv => format!("column\n{text}"),
-            DataFormat::Jsonl => text.to_owned(),
+            _ => text.to_owned(),
         };
         Self::try_of(format, text.as_bytes()).unwrap_or(Self {
             format,

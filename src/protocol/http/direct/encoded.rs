@@ -118,7 +118,8 @@ impl EncodedRequest {
             Segment::Literal(_) => true,
             Segment::Path => rendered.url.len() <= MAX_PATH && is_plain(&rendered.url),
             Segment::Header(position) => {
-                let value = rendered.headers.get(*position);
+                // One that is not sent has no field.
+                let value = rendered.headers.get(*position).and_then(Option::as_ref);
                 value.is_some_and(|value| value.bytes().all(is_field_byte))
             }
             Segment::Secret => {
@@ -148,7 +149,7 @@ impl EncodedRequest {
                 (Segment::Literal(literal), _) => bytes.extend_from_slice(literal),
                 (Segment::Path, Some(rendered)) => bytes.extend_from_slice(rendered.url.as_bytes()),
                 (Segment::Header(position), Some(rendered)) => {
-                    let value = rendered.headers.get(*position);
+                    let value = rendered.headers.get(*position).and_then(Option::as_ref);
                     bytes.extend_from_slice(value.map_or(b"", |value| value.as_bytes()));
                 }
                 (Segment::Secret, Some(rendered)) => {
@@ -408,7 +409,7 @@ mod tests {
             let rendered = Rendered {
                 subject: None,
                 url,
-                headers: vec![value, String::new()],
+                headers: vec![Some(value), Some(String::new())],
                 body: Some(body),
                 pieces: Vec::new(),
                 auth: vec![token],

@@ -139,7 +139,7 @@ impl Prepared {
             .zip(&self.header_names)
             .zip(&rendered.headers)
         {
-            if header.value.as_constant().is_none() {
+            if let (None, Some(value)) = (header.value.as_constant(), value) {
                 let value = header_value(name, value)?;
                 out.headers.insert(name.clone(), value);
             }

@@ -86,7 +86,65 @@ fn the_seed_decides_what_is_made_up() {
     }
 }
 
+fn a_header_without_a_value_is_not_sent() {
+    let server = Recording::start(|_, _| ok(r#"{"token": null}"#));
+    let scenario = "\
+- name: a
+  get: /a
+  extract: {token: $.token}
+  headers:
+    X-Known: \"{{ env.PERFCTL_T_B | default(none) }}\"
+    X-Default: \"{{ env.PERFCTL_T_B | default(none) }}\"
+    X-Expression: '{{ user_id if user_id > 99 else none }}'
+    X-Text: 'a{{ user_id if user_id > 99 else none }}'
+    X-Sent: '{{ user_id if user_id > 0 else none }}'
+    Accept: '{{ none if user_id else 1 }}'
+- {name: b, get: /b, headers: {X-Token: '{{ token }}', X-One: '{{ token | default(1, true) }}'}}
+variables: {token: x}
+defaults: {headers: {x-default: d, X-Other: \"{{ env.PERFCTL_T_B | default(none) }}\"}}";
+    Perfctl::scenario(&server.url(), scenario)
+        .args(["-i", "20", "-u", "1", "--workers", "1", "--seed", "3"])
+        .expect_status(0)
+        .run();
+    let seen = server.seen();
+    let first = seen.iter().find(|seen| seen.path() == "/a").unwrap();
+    for absent in ["x-known", "x-default", "x-expression", "x-other"] {
+        assert_eq!(first.header(absent), None, "{absent}");
+    }
+    assert_eq!(first.header("x-text"), Some("anull"));
+    assert_eq!(first.header("x-sent"), Some("1"));
+    assert_eq!(first.header("accept"), Some("*/*"));
+    let last = seen.iter().rfind(|seen| seen.path() == "/b").unwrap();
+    assert_eq!(
+        (last.header("x-token"), last.header("x-one")),
+        (None, Some("1"))
+    );
+    assert_eq!(last.header("x-default"), Some("d"));
+}
+
+fn rows_of_a_json_array_are_sent_with_their_types() {
+    let server = Recording::start(|_, _| ok(""));
+    let scenario = "\
+- {post: /, json: {id: '{{ rows.id }}', tags: '{{ rows.tags }}', odd: '{{ rows.id is odd }}'}}
+data: {rows: rows.json}";
+    Perfctl::scenario(&server.url(), scenario)
+        .file(
+            "scenarios/rows.json",
+            "[\n {\"id\": 1, \"tags\": [\"a\"]},\n {\"id\": 2, \"tags\": []}\n]\n",
+        )
+        .args(["-i", "3", "-u", "1", "--workers", "1"])
+        .expect_status(0)
+        .run();
+    let bodies = server.seen().into_iter();
+    let bodies = bodies.map(|seen| String::from_utf8(seen.body.to_vec()).unwrap());
+    let first = r#"{"id":1,"tags":["a"],"odd":true}"#;
+    let second = r#"{"id":2,"tags":[],"odd":false}"#;
+    assert_eq!(bodies.collect::<Vec<_>>(), [first, second, first]);
+}
+
 for_each_client! {
+    a_header_without_a_value_is_not_sent
+    rows_of_a_json_array_are_sent_with_their_types
     lists_texts_and_dates_are_sent_with_their_types
     a_value_that_is_nothing_but_a_template_keeps_its_type_everywhere
     the_seed_decides_what_is_made_up
