@@ -208,7 +208,7 @@ fn numbers_of_the_scenario_have_percentiles_and_slos() {
         .run();
     let json: serde_json::Value = serde_json::from_str(&completed.read("x.json")).unwrap();
     let measures = &json["summary"]["measures"];
-    let number = |name: &str, field: &str| measures[name]["values"][field].as_f64().unwrap();
+    let number = |name: &str, field: &str| measures[name][field].as_f64().unwrap();
     assert_eq!(
         (number("tokens", "count"), number("tokens", "mean")),
         (10.0, 5.5)
