@@ -175,7 +175,7 @@ fn a_run_with_few_names_shows_no_other_row() {
         "{shown}"
     );
     assert!(
-        !shown.contains("other") && !shown.contains("200 names"),
+        !shown.contains("\n  other ") && !shown.contains("200 names"),
         "{shown}"
     );
 }
