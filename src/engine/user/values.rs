@@ -1,8 +1,10 @@
 //! What a virtual user knows: its variables, its counters, its random numbers, and the rows of data it
 //! took.
 //!
-//! Here: when a value is set, also by a response. Not here: which row that is and how templates are
+//! Here: when a value is set by a response or a row. Not here: variables that the scenario sets (`assign`), which row that is and how templates are
 //! filled in (`plan`), or what happens to a user without a row (`user`).
+
+mod assign;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -17,8 +19,8 @@ use serde_json::Value;
 use crate::check::{self, CheckResult};
 use crate::metrics::Outcome;
 use crate::plan::{
-    Assignment, Check, Condition, Endpoint, ListItem, Measure, Model, OnEnd, Per, Plan, Row,
-    RowOrder, Scope, Secrets, Template, Turn, is_secret_header,
+    Check, Condition, Endpoint, ListItem, Measure, Model, OnEnd, Per, Plan, Row, RowOrder, Scope,
+    Secrets, Template, Turn, is_secret_header,
 };
 use crate::protocol::Response;
 
@@ -379,40 +381,6 @@ impl Values {
         let mut text = String::new();
         template.render(&mut self.scope(), &mut text)?;
         Ok(text)
-    }
-
-    /// Sets variables one after the other. The rows that they use must have been taken.
-    ///
-    /// # Errors
-    /// Why one of them has no value; those before it are set.
-    pub(super) fn assign(&mut self, assignments: &[Assignment]) -> Result<(), RenderError> {
-        for one in assignments {
-            let value = self.filled(&one.value)?;
-            self.variables[one.variable] = Some(value);
-        }
-        Ok(())
-    }
-
-    /// Gives variables these values, and returns those they had.
-    pub(super) fn exchange(
-        &mut self,
-        assignments: &[Assignment],
-        values: Vec<Option<Value>>,
-    ) -> Vec<Option<Value>> {
-        let pairs = assignments.iter().zip(values);
-        let before =
-            pairs.map(|(one, value)| std::mem::replace(&mut self.variables[one.variable], value));
-        before.collect()
-    }
-
-    /// The values of the variables that were set, by name.
-    pub(super) fn assigned(&self, assignments: &[Assignment]) -> Vec<(String, Value)> {
-        let names = &self.feeding.plan.names;
-        let values = assignments.iter().filter_map(|one| {
-            let value = self.variables[one.variable].clone()?;
-            Some((names[one.variable].clone(), value))
-        });
-        values.collect()
     }
 
     /// A value of a list, of which parts may be filled in now.

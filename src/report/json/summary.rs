@@ -83,6 +83,7 @@ struct ComponentEntry {
 #[derive(Serialize)]
 struct MeasureEntry {
     unit: Unit,
+    #[serde(flatten)]
     values: Times,
 }
 

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::comparison::{Baseline, Gate, Statistical, Threshold, compare};
 use crate::metrics::{
-    ComponentCounts, Outcome, RunResult, SparseHistogram, Tick, fixture as results,
+    ComponentCounts, MeasureCounts, Outcome, RunResult, SparseHistogram, Tick, fixture as results,
 };
-use crate::plan::{Metric, Model, Percentile, Shape, Stage};
+use crate::plan::{MeasureUnit, Metric, Model, Percentile, Shape, Stage};
 use crate::report::fixture;
 
 fn json(report: &Report) -> Value {
@@ -78,6 +78,13 @@ fn parts() -> Report {
     };
     for phase in &mut result.endpoints[0].phases {
         phase.components.insert("cache".into(), component.clone());
+    }
+    let measure = MeasureCounts {
+        unit: MeasureUnit::Count,
+        values: SparseHistogram::of(&mut [1_500, 2_000]),
+    };
+    for phase in &mut result.endpoints[0].phases {
+        phase.measures.insert("tokens".into(), measure.clone());
     }
     result.run.endpoints[1].is_flow = true;
     result.endpoints[1].endpoint.is_flow = true;
@@ -370,16 +377,27 @@ fn all_parts() -> Vec<Value> {
 }
 
 /// Objects whose keys are names or status codes, by the names of their fields. `NAME` stands for each key.
-const MAPS: [&str; 5] = ["outcomes", "statuses", "remotes", "versions", "components"];
+const MAPS: [&str; 6] = [
+    "outcomes",
+    "statuses",
+    "remotes",
+    "versions",
+    "components",
+    "measures",
+];
 
 /// Parts that are the same in several places, and the heading that documents them.
-const PLACES: [(&str, &str); 16] = [
+const PLACES: [(&str, &str); 17] = [
     (r"^(endpoints|phases)\.summary\.", "summary."),
     (r"^endpoints\.time_series\.", "time_series."),
     (r"^baseline_criteria\.", "slos."),
     (
         r"^summary\.(components\.NAME\.)?\w+_ms\.",
         "#### Fields of times.",
+    ),
+    (
+        r"^summary\.measures\.NAME\.(count|min|mean|standard_deviation|p[0-9.]+|max)$",
+        "#### Fields of times.$1",
     ),
     (r"^slos\.", "### Fields of `slos` and `baseline_criteria`."),
     (r"^recoveries\.", "### Fields of `recoveries`."),
@@ -503,6 +521,7 @@ fn every_number_has_its_unit_in_its_name_or_beside_it_or_is_a_count() {
             let beside = match name {
                 "limit" | "value" | "baseline" | "reference" | "level" => &object["unit"],
                 "change" | "range" | "detectable" => &object["change_unit"],
+                _ if path.contains(".measures.") => &object["unit"],
                 _ => &Value::Null,
             };
             let is_listed = WITHOUT_UNIT.contains(&name);
