@@ -1,8 +1,8 @@
 //! What a virtual user knows: its variables, its counters, its random numbers, and the rows of data it
 //! took.
 //!
-//! Here: when a value is set by a response or a row. Not here: variables that the scenario sets (`assign`), which row that is and how templates are
-//! filled in (`plan`), or what happens to a user without a row (`user`).
+//! Here: when a value is set by a response or a row. Not here: variables that the scenario sets (`assign`),
+//! which row that is and how templates are filled in (`plan`), or what happens to a user without a row (`user`).
 
 mod assign;
 
