@@ -4,9 +4,33 @@ use super::criteria::suggested;
 use super::errors::example;
 use super::numbers::phases;
 use crate::metrics::{EndpointResult, Fold, Outcome, RunResult, Window};
-use crate::plan::{Endpoint, Model, Phase};
+use crate::plan::{Endpoint, Metric, Model, Phase, Slo, SloScope};
 use crate::report::contents::Report;
 use crate::units::{as_us, format_count, format_counted, format_latency_us, trim_float};
+
+/// Flows that failed more often than requests did, and whose failures no SLO is about: neither verdict nor grade
+/// shows them.
+fn unjudged_flows(result: &RunResult, failed_requests: u64) -> impl Iterator<Item = String> {
+    let flows = result.endpoints.iter().enumerate();
+    flows.filter_map(move |(position, flow)| {
+        let name = &flow.endpoint.name;
+        let is_judged = |slo: &Slo| {
+            matches!(slo.metric, Metric::ErrorRate | Metric::Availability)
+                && matches!(&slo.scope, SloScope::Endpoint(of) if of == name)
+        };
+        if !flow.endpoint.is_flow || result.run.slos.iter().any(is_judged) {
+            return None;
+        }
+        let summary = result.summary(Some(position), Window::Measured);
+        (summary.failures > failed_requests).then(|| {
+            format!(
+                "warning: {} of {} of the flow `{name}` failed, and no SLO is about that: give it `slo: {{error_rate: 1%}}`",
+                format_count(summary.failures),
+                format_counted(summary.requests, "run"),
+            )
+        })
+    })
+}
 
 /// What readers must know to interpret the numbers.
 pub(crate) fn notes(report: &Report) -> Vec<String> {
@@ -16,6 +40,7 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
     let mut notes: Vec<String> = warnings
         .map(|text| format!("warning: {}", suggested(report, &text)))
         .collect();
+    notes.extend(unjudged_flows(result, total.failures));
     notes.extend(result.trends());
     notes.extend(
         result
