@@ -29,6 +29,8 @@ use crate::metrics::write_file;
 const TEMPLATE: (&str, &str) = ("page.html", include_str!("html/page.html"));
 /// The template of a history.
 const HISTORY: (&str, &str) = ("history.html", include_str!("html/history.html"));
+/// What the heads of both have in common.
+const HEAD: (&str, &str) = ("head.html", include_str!("html/head.html"));
 /// The size of a page, above which less of the details is shown.
 const MAX_BYTES: usize = 500_000;
 
@@ -97,7 +99,8 @@ fn write_first_small<T: Serialize>(
     environment.add_filter("sentence", |text: &str| {
         Value::from_safe_string(sentence(text))
     });
-    let page = environment.add_template(name, template).and_then(|()| {
+    let page = environment.add_template(HEAD.0, HEAD.1).and_then(|()| {
+        environment.add_template(name, template)?;
         let template = environment.get_template(name)?;
         let mut written = String::new();
         for page in pages {

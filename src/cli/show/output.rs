@@ -104,8 +104,9 @@ impl ReportFile {
 }
 
 impl FormatArgs {
-    /// Checks that all files, and the one that is written `also`, can be written, and creates the folders that they are to be in. Without
-    /// the `load`, that of `--html` is not checked, since its name may depend on it.
+    /// Checks that all files, and the one that is written `also`, can be written, and creates the folders
+    /// that they are to be in. Without the `load`, that of `--html` is not checked, since its name may
+    /// depend on it.
     ///
     /// # Errors
     /// If one of them cannot be written, two are the same, or `--full` has no use.
