@@ -8,15 +8,18 @@ use crate::plan::{Endpoint, Metric, Model, Phase, Slo, SloScope};
 use crate::report::contents::Report;
 use crate::units::{as_us, format_count, format_counted, format_latency_us, trim_float};
 
-/// Flows that failed more often than requests did, and whose failures no SLO is about: neither verdict nor grade
-/// shows them.
+/// Flows that failed more often than requests did, and whose failures no SLO is about, not even that for all
+/// requests: neither verdict nor grade shows them.
 fn unjudged_flows(result: &RunResult, failed_requests: u64) -> impl Iterator<Item = String> {
     let flows = result.endpoints.iter().enumerate();
     flows.filter_map(move |(position, flow)| {
         let name = &flow.endpoint.name;
         let is_judged = |slo: &Slo| {
             matches!(slo.metric, Metric::ErrorRate | Metric::Availability)
-                && matches!(&slo.scope, SloScope::Endpoint(of) if of == name)
+                && match &slo.scope {
+                    SloScope::Endpoint(of) => of == name,
+                    SloScope::Total => slo.metric == Metric::ErrorRate,
+                }
         };
         if !flow.endpoint.is_flow || result.run.slos.iter().any(is_judged) {
             return None;
