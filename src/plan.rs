@@ -30,6 +30,7 @@ pub use request::body::{Body, BodyFile, BodyPiece, FileContent};
 pub use request::check::{Check, CheckName, Expectation, Pattern, StatusRange};
 pub use request::endpoint::{Endpoint, Header, Method, is_secret_header};
 pub use request::extract::{Extraction, ExtractionSource, Pick};
+pub use request::json_path::JsonPath;
 pub use request::measure::{Measure, MeasureUnit};
 pub use request::target::{check_target, encoded_target, has_dot_segments, push_written};
 pub use slo::{Direction, Metric, Percentile, Slo, SloScope};

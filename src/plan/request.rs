@@ -5,5 +5,6 @@ pub(super) mod body;
 pub(super) mod check;
 pub(super) mod endpoint;
 pub(super) mod extract;
+pub(super) mod json_path;
 pub(super) mod measure;
 pub(super) mod target;
