@@ -34,7 +34,7 @@ pub use request::json_path::JsonPath;
 pub use request::measure::{Measure, MeasureUnit};
 pub use request::target::{check_target, encoded_target, has_dot_segments, push_written};
 pub use slo::{Direction, Metric, Percentile, Slo, SloScope};
-pub use step::{Branch, ExpectedWork, Flow, Step, Stop, first_request, has_effect};
+pub use step::{Branch, CookieChange, ExpectedWork, Flow, Step, Stop, first_request, has_effect};
 pub use think_time::ThinkTime;
 pub use transport::{
     Authorities, ClientChoice, ConnectTo, HttpChoice, Identity, Proxy, Tls, Transport, Wire,
@@ -47,6 +47,7 @@ pub use value::data::{
 pub use value::decimal::Decimal;
 pub use value::escape::Escape;
 pub use value::expression::{Condition, Expression, Input, InputName};
+pub use value::request_view::{RequestPart, RequestView};
 pub use value::scope::Scope;
 pub use value::secrets::Secrets;
 pub use value::template::{Slot, Template, TemplatePart};
@@ -84,6 +85,9 @@ pub struct Plan {
     /// only set during the run, then the used columns of data.
     #[serde(skip)]
     pub names: Vec<String>,
+    /// The cookies that templates read: their names, and their positions in `names`.
+    #[serde(skip)]
+    pub cookies: Vec<(String, usize)>,
     /// The data that users take rows from.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub data: Vec<Feeder>,

@@ -11,7 +11,7 @@ use ::http::HeaderMap;
 use bytes::Bytes;
 
 use crate::metrics::HttpVersion;
-use crate::plan::Endpoint;
+use crate::plan::{Endpoint, RequestView};
 
 mod failure;
 mod hop;
@@ -57,6 +57,47 @@ pub trait Session {
     fn hop(&self, _: &Request<'_>, _: &Response) -> Option<Hop> {
         None
     }
+
+    /// The URL that a link leads to, which the endpoint at position `index` was filled in with.
+    ///
+    /// # Errors
+    /// Why no request can be sent there, for people.
+    fn follow(&self, _index: usize, link: &str) -> Result<String, String> {
+        Ok(link.to_owned())
+    }
+
+    /// What will be sent for a request of the endpoint at position `index`, of which headers and credentials are
+    /// not filled in yet.
+    ///
+    /// # Errors
+    /// Why it cannot be sent, for people.
+    fn view(&self, _index: usize, _: &Endpoint, _: &Rendered) -> Result<RequestView, String> {
+        Err("the protocol does not say what it will send".to_owned())
+    }
+
+    /// The cookies that the user sends to `host`, which is a URL, or to the service under test. `None` where
+    /// the protocol has no cookies.
+    fn cookies(&self, _host: Option<&str>) -> Option<Box<dyn Cookies>> {
+        None
+    }
+}
+
+/// The cookies that one user sends to one host.
+pub trait Cookies {
+    /// The value of the cookie of this name, without quotes around it; `None` if there is none.
+    fn value(&self, name: &str) -> Option<String>;
+
+    /// Gives the host a cookie, for all its paths, as long as the user lives.
+    ///
+    /// # Errors
+    /// Why it cannot be sent, for people. Does not quote the value.
+    fn set(&self, name: &str, value: &str) -> Result<(), String>;
+
+    /// Removes the cookies of this name, if there are any.
+    fn remove(&self, name: &str);
+
+    /// Removes all cookies of the user, those of other hosts too.
+    fn clear(&self);
 }
 
 /// One request, rendered.
@@ -73,7 +114,7 @@ pub struct Request<'a> {
 /// What the templates of an endpoint were rendered to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
-    /// Path or absolute URL.
+    /// Path or absolute URL; the latter where the endpoint has a link.
     pub url: String,
     /// The values of the endpoint's headers, in its order; `None` for one that is not sent.
     pub headers: Vec<Option<String>>,

@@ -6,6 +6,7 @@
 
 mod convert;
 mod dates;
+mod digests;
 mod fake;
 mod functions;
 mod loan;
@@ -22,6 +23,7 @@ use serde::{Serialize, Serializer};
 
 use super::escape::Escape;
 use super::generators::since_epoch;
+use super::request_view::RequestPart;
 use super::scope::Scope;
 use convert::convert;
 use functions::MAX_TEXT;
@@ -63,6 +65,10 @@ pub type InputName = (String, Option<String>);
 pub enum Input {
     /// The variable at this position of the names of the plan.
     Variable(usize),
+    /// Variables at these positions, by their names within it.
+    Members(Vec<(String, usize)>),
+    /// A part of the request that the expression is a part of.
+    Request(RequestPart),
     /// A value known before the run. It may be a secret, so it is not shown.
     Known(serde_json::Value),
     /// An environment variable that is not set, of which the expression asks whether it is.
@@ -131,10 +137,21 @@ impl Expression {
 
     /// The positions of the variables it reads.
     pub fn variables(&self) -> impl Iterator<Item = usize> {
-        self.inputs.iter().filter_map(|(_, input)| match input {
-            Input::Variable(index) => Some(*index),
-            _ => None,
+        self.inputs.iter().flat_map(|(_, input)| {
+            let (one, members) = match input {
+                Input::Variable(index) => (Some(*index), &[][..]),
+                Input::Members(members) => (None, members.as_slice()),
+                _ => (None, &[][..]),
+            };
+            one.into_iter()
+                .chain(members.iter().map(|(_, index)| *index))
         })
+    }
+
+    /// Whether it reads this part of the request.
+    pub fn reads_request(&self, part: RequestPart) -> bool {
+        let mut inputs = self.inputs.iter();
+        inputs.any(|(_, input)| matches!(input, Input::Request(read) if *read == part))
     }
 
     /// The positions of the variables without which it has no value. None of them if it asks whether one is set,
@@ -222,6 +239,7 @@ impl Expression {
             iteration: 0,
             counters: &mut BTreeMap::new(),
             rng: &mut ChaCha12Rng::seed_from_u64(0),
+            request: None,
         };
         let value = self.value(&mut scope, None).ok()?;
         let fixed = (!value.is_safe()).then(|| self.json(&mut scope).ok());
@@ -257,10 +275,28 @@ impl Expression {
             let value = match input {
                 Input::Variable(index) => match scope.variable(*index) {
                     Ok(value) => convert(value),
-                    // Left undefined for `default` and `is defined`.
-                    Err(_) => continue,
+                    // Left undefined for `default` and `is defined`, within a mapping that there is.
+                    Err(_) => {
+                        if part.is_some() {
+                            rows.entry(name).or_default();
+                        }
+                        continue;
+                    }
                 },
                 Input::Known(value) => convert(value),
+                Input::Members(members) => {
+                    let row = rows.entry(name).or_default();
+                    for (member, index) in members {
+                        if let Ok(value) = scope.variable(*index) {
+                            row.insert(member, convert(value));
+                        }
+                    }
+                    continue;
+                }
+                Input::Request(part) => match scope.request {
+                    Some(request) => convert::request_part(request, *part),
+                    None => continue,
+                },
                 // Undefined in a mapping that there is.
                 Input::Unset => {
                     rows.entry(name).or_default();
