@@ -5,7 +5,9 @@ pub(super) mod classes;
 mod data_flow;
 pub(super) mod include;
 pub(super) mod index;
+mod lifecycle;
 mod loops;
+pub(super) mod positions;
 pub(super) mod steps;
 #[cfg(test)]
 mod tests;

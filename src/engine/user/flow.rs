@@ -5,6 +5,8 @@
 
 mod at_once;
 mod loops;
+#[cfg(test)]
+mod tests;
 
 use std::pin::Pin;
 use std::rc::Rc;
