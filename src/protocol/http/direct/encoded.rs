@@ -301,8 +301,17 @@ mod tests {
 
     /// Text that differs from request to request.
     fn varying(source: &str) -> Template {
+        Template::new(source, vec![slot()])
+    }
+
+    /// A path that does; a URL of one slot alone is a link.
+    fn varying_path(source: &str) -> Template {
+        Template::new(source, vec![slot(), slot()])
+    }
+
+    fn slot() -> TemplatePart {
         let (slot, escape) = (Slot::Iteration, Escape::None);
-        Template::new(source, vec![TemplatePart::Slot { slot, escape }])
+        TemplatePart::Slot { slot, escape }
     }
 
     fn endpoint(method: Method, url: Template, value: Template, body: Body) -> Endpoint {
@@ -398,7 +407,7 @@ mod tests {
         ) {
             let body_of = Body::Template(varying("{{ c }}"));
             let mut endpoint =
-                endpoint(Method::Put, varying("/{{ a }}"), varying("{{ b }}"), body_of);
+                endpoint(Method::Put, varying_path("/{{ a }}"), varying("{{ b }}"), body_of);
             endpoint.auth = Some(Arc::new(match in_bearer {
                 true => Auth::Bearer(varying("{{ d }}")),
                 false => Auth::ApiKey {
