@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::yaml::decode::list;
 use super::yaml::findings::Span;
 use crate::error::{Diagnostic, did_you_mean};
-use crate::plan::{Input, InputName, MeasureUnit, Per, Slot, Template};
+use crate::plan::{Input, InputName, MeasureUnit, Per, Slot, Template, is_secret_header};
 use uses::{Use, UseLog, needed_by_slot};
 
 /// The names of functions and values that are always there, as long as expressions are plain. A
@@ -145,7 +145,8 @@ impl<'a> Names<'a> {
             .collect()
     }
 
-    /// The columns of the data at `position` that are used: where in the row, and in the names.
+    /// The columns of the data at `position` that are used: where in the row, and in the names. The
+    /// whole row is behind its last column.
     pub fn columns(&self, position: usize) -> Vec<(usize, usize)> {
         let extra = self.extra.borrow();
         let used = extra.iter().enumerate().filter_map(|(i, extra)| {
@@ -206,20 +207,16 @@ impl<'a> Names<'a> {
         (is_name || is_known).then(|| self.column(position, column))
     }
 
+    /// What a column of data means, or with an empty name the whole row.
     fn column(&self, position: usize, column: &str) -> Result<NameValue, Diagnostic> {
         let data = &self.data[position];
         let name = &data.name;
-        let Some(index) = data.columns.iter().position(|known| known == column) else {
+        let index = match column {
+            "" => Some(data.columns.len()),
+            _ => data.columns.iter().position(|known| known == column),
+        };
+        let Some(index) = index else {
             let columns = data.columns.iter().map(String::as_str);
-            if column.is_empty() {
-                return Err(Diagnostic::new(format!(
-                    "`{name}` is a data file with several columns"
-                ))
-                .help(format!(
-                    "use one of them, such as `{{{{ {name}.{} }}}}`",
-                    data.columns[0]
-                )));
-            }
             let diagnostic = Diagnostic::new(format!("`{name}` has no column `{column}`"))
                 .help(format!("columns: {}", list(columns.clone())));
             return Err(match did_you_mean(column, columns) {
@@ -227,15 +224,26 @@ impl<'a> Names<'a> {
                 None => diagnostic,
             });
         };
+        let full = match column {
+            "" => name.clone(),
+            _ => format!("{name}.{column}"),
+        };
         if self.defining && data.per == Per::Iteration {
             return Err(Diagnostic::new(format!(
                 "`{name}` takes a new row in each iteration, but variables are set only once per user"
             ))
             .help(format!(
-                "use `{{{{ {name}.{column} }}}}` where it is needed, or set `per: user` for `{name}`"
+                "use `{{{{ {full} }}}}` where it is needed, or set `per: user` for `{name}`"
             )));
         }
-        let full = format!("{name}.{column}");
+        if column.is_empty() {
+            // What hides secrets looks at the columns.
+            for (index, column) in data.columns.iter().enumerate() {
+                if is_secret_header(&column.to_ascii_lowercase()) {
+                    self.position(&format!("{name}.{column}"), Some((position, index)));
+                }
+            }
+        }
         Ok(NameValue::Slot(Slot::Variable(
             self.position(&full, Some((position, index))),
         )))

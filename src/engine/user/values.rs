@@ -304,8 +304,19 @@ impl Values {
             self.rows[position].error = Some(Box::new(error.clone()));
             error
         })?;
-        for (column, variable) in &self.feeding.plan.data[position].columns {
-            self.variables[*variable] = row.get_mut(*column).and_then(Option::take);
+        let feeder = &self.feeding.plan.data[position];
+        let names = feeder.rows.columns();
+        let whole = feeder.columns.iter().find(|used| used.0 == names.len());
+        if let Some((_, variable)) = whole {
+            let pairs = names.iter().zip(&row);
+            let pairs =
+                pairs.filter_map(|(name, value)| Some((name.clone(), value.as_ref()?.clone())));
+            self.variables[*variable] = Some(Value::Object(pairs.collect()));
+        }
+        for (column, variable) in &feeder.columns {
+            if *column < row.len() {
+                self.variables[*variable] = row[*column].take();
+            }
         }
         Ok(())
     }

@@ -277,7 +277,9 @@ impl Expression {
             }
         }
         for (name, row) in rows {
-            context.insert(name, Value::from_pairs(row));
+            // The whole row may be there too.
+            let row = || Value::from_pairs(row);
+            context.entry(name).or_insert_with(row);
         }
         Value::from_pairs(context)
     }

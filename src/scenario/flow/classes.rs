@@ -137,7 +137,9 @@ impl ClassCompiler<'_> {
             }
             let weight = user.weight.copied().unwrap_or_default().0;
             let fixed_count = user.fixed_count.copied();
-            if weight == 0 && fixed_count.is_none() || fixed_count == Some(0) {
+            // One of weight 0 runs where it is asked for by name.
+            let is_left_out = weight == 0 && self.options.user_classes.is_empty();
+            if is_left_out && fixed_count.is_none() || fixed_count == Some(0) {
                 continue;
             }
             let mut steps = StepCompiler::new(self.index, self.names, self.unchosen());
