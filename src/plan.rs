@@ -33,7 +33,7 @@ pub use request::extract::{Extraction, ExtractionSource, Pick};
 pub use request::measure::{Measure, MeasureUnit};
 pub use request::target::{check_target, encoded_target, has_dot_segments, push_written};
 pub use slo::{Direction, Metric, Percentile, Slo, SloScope};
-pub use step::{Branch, ExpectedWork, Flow, Step, Stop, first_request, has_effect};
+pub use step::{Branch, CookieChange, ExpectedWork, Flow, Step, Stop, first_request, has_effect};
 pub use think_time::ThinkTime;
 pub use transport::{
     Authorities, ClientChoice, ConnectTo, HttpChoice, Identity, Proxy, Tls, Transport, Wire,
@@ -83,6 +83,9 @@ pub struct Plan {
     /// only set during the run, then the used columns of data.
     #[serde(skip)]
     pub names: Vec<String>,
+    /// The cookies that templates read: their names, and their positions in `names`.
+    #[serde(skip)]
+    pub cookies: Vec<(String, usize)>,
     /// The data that users take rows from.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub data: Vec<Feeder>,

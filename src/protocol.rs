@@ -57,6 +57,30 @@ pub trait Session {
     fn hop(&self, _: &Request<'_>, _: &Response) -> Option<Hop> {
         None
     }
+
+    /// The cookies that the user sends to `host`, which is a URL, or to the service under test. `None` where
+    /// the protocol has no cookies.
+    fn cookies(&self, _host: Option<&str>) -> Option<Box<dyn Cookies>> {
+        None
+    }
+}
+
+/// The cookies that one user sends to one host.
+pub trait Cookies {
+    /// The value of the cookie of this name, without quotes around it; `None` if there is none.
+    fn value(&self, name: &str) -> Option<String>;
+
+    /// Gives the host a cookie, for all its paths, as long as the user lives.
+    ///
+    /// # Errors
+    /// Why it cannot be sent, for people. Does not quote the value.
+    fn set(&self, name: &str, value: &str) -> Result<(), String>;
+
+    /// Removes the cookies of this name, if there are any.
+    fn remove(&self, name: &str);
+
+    /// Removes all cookies of the user, those of other hosts too.
+    fn clear(&self);
 }
 
 /// One request, rendered.

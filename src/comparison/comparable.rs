@@ -340,6 +340,7 @@ mod tests {
             workers: 1,
             variables: Vec::new(),
             names: Vec::new(),
+            cookies: Vec::new(),
             data: Vec::new(),
             classes: Vec::new(),
             endpoints: Vec::new(),

@@ -31,7 +31,7 @@ use crate::check::CheckResult;
 use crate::engine::panics;
 use crate::metrics::{FailureCause, MeasureSample, Outcome, Sample};
 use crate::plan::{Body, Endpoint, Measure, OnEnd, Scope, Template, ThinkTime};
-use crate::protocol::{Client, Rendered, Request};
+use crate::protocol::{Client, Rendered, Request, Session};
 use crate::units::as_us;
 use exchange::{Exchange, RequestInFlight};
 use step_error::StepError;
@@ -68,12 +68,18 @@ pub(super) struct User<C: Client> {
 impl<C: Client> User<C> {
     /// The user with this number, from 0.
     pub(super) fn new(state: Rc<WorkerState>, client: Rc<C>, number: u64, class: usize) -> Self {
+        let session = client.session();
+        let mut values = Values::new(state.feeding.clone(), number, state.user_rng(number));
+        let of_class = &state.plan.classes[class];
+        if !state.plan.cookies.is_empty() {
+            values.read_cookies(session.cookies(of_class.host.as_deref()));
+        }
         Self {
             class,
-            values: Values::new(state.feeding.clone(), number, state.user_rng(number)),
-            think_time: state.plan.classes[class].think_time,
+            values,
+            think_time: of_class.think_time,
             state,
-            session: client.session(),
+            session,
             client,
             lanes: Vec::new(),
             requests: 0,

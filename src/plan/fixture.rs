@@ -74,9 +74,11 @@ pub(crate) fn plan(load: Load, weights: &[u32]) -> Plan {
         workers: 1,
         variables: Vec::new(),
         names: Vec::new(),
+        cookies: Vec::new(),
         data: Vec::new(),
         classes: vec![UserClass {
             name: "users".into(),
+            host: None,
             weight: 1,
             fixed_count: None,
             on_start: Vec::new(),

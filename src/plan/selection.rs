@@ -119,9 +119,12 @@ impl Subject<'_> {
         match step {
             Step::Request(endpoint) | Step::Poll { endpoint, .. } => self.has(*endpoint),
             Step::Flow { flow, steps, .. } => self == Self::Flow(*flow) || is_in(steps),
-            Step::Set(_) | Step::Stop(_) | Step::Fail(_) | Step::Think(_) | Step::Measure(_) => {
-                false
-            }
+            Step::Set(_)
+            | Step::Cookies(_)
+            | Step::Stop(_)
+            | Step::Fail(_)
+            | Step::Think(_)
+            | Step::Measure(_) => false,
             Step::Repeat { steps, .. }
             | Step::Each { steps, .. }
             | Step::RepeatBy { steps, .. }

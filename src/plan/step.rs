@@ -31,6 +31,16 @@ pub enum Stop {
     Run,
 }
 
+/// What becomes of the cookies of a user.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CookieChange {
+    /// All are removed.
+    Clear,
+    /// Those of the user's host get these values, by name; one without a value is removed.
+    Set(Vec<(String, Option<Template>)>),
+}
+
 /// One thing a virtual user does.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -49,6 +59,8 @@ pub enum Step {
     },
     /// Sets variables, one after the other.
     Set(Vec<Assignment>),
+    /// Changes the cookies of the user.
+    Cookies(CookieChange),
     /// Ends something early.
     Stop(Stop),
     /// Fails, with this text.
@@ -196,9 +208,12 @@ impl Step {
             Self::Random(branches) => branches.iter().find_map(|b| first_request(&b.steps)),
             Self::Parallel { requests, .. } => requests.first().copied(),
             Self::ParallelEach { request, .. } => Some(*request),
-            Self::Set(_) | Self::Stop(_) | Self::Fail(_) | Self::Think(_) | Self::Measure(_) => {
-                None
-            }
+            Self::Set(_)
+            | Self::Cookies(_)
+            | Self::Stop(_)
+            | Self::Fail(_)
+            | Self::Think(_)
+            | Self::Measure(_) => None,
         }
     }
 
@@ -219,6 +234,7 @@ impl Step {
             Self::Random(branches) => branches.iter().map(|one| &one.steps[..]).collect(),
             Self::Request(_)
             | Self::Set(_)
+            | Self::Cookies(_)
             | Self::Stop(_)
             | Self::Fail(_)
             | Self::Think(_)
@@ -235,6 +251,7 @@ impl Step {
             Self::Request(_)
             | Self::Poll { .. }
             | Self::Set(_)
+            | Self::Cookies(_)
             | Self::Measure(_)
             | Self::Stop(_)
             | Self::Fail(_) => true,
@@ -258,7 +275,12 @@ impl Step {
     pub fn width(&self) -> usize {
         match self {
             Self::Request(_) | Self::Poll { .. } => 1,
-            Self::Set(_) | Self::Stop(_) | Self::Fail(_) | Self::Think(_) | Self::Measure(_) => 0,
+            Self::Set(_)
+            | Self::Cookies(_)
+            | Self::Stop(_)
+            | Self::Fail(_)
+            | Self::Think(_)
+            | Self::Measure(_) => 0,
             Self::Flow { steps, .. }
             | Self::Repeat { steps, .. }
             | Self::Each { steps, .. }
@@ -338,7 +360,7 @@ impl ExpectedWork {
                     self.flows[*flow] += times;
                     self.add(steps, times);
                 }
-                Step::Set(_) | Step::Stop(_) | Step::Fail(_) => {}
+                Step::Set(_) | Step::Cookies(_) | Step::Stop(_) | Step::Fail(_) => {}
                 Step::Measure(_) => {}
                 Step::Think(think) => self.wait_s += times * think.mean().as_secs_f64(),
                 // How often the condition is true is not known before the run: once, like a poll.

@@ -12,6 +12,10 @@ use super::think_time::ThinkTime;
 pub struct UserClass {
     /// The name shown in reports.
     pub name: String,
+    /// The URL of its own host, if it is not that of the service. As the service's, not part of the plan that
+    /// is compared and stored: the URLs of its requests hold it.
+    #[serde(skip)]
+    pub host: Option<String>,
     /// The share of users of this class, relative to the other classes without a fixed count; in the open
     /// model, the share of arrivals, relative to all other classes. At least 1.
     #[serde(skip_serializing_if = "is_one")]

@@ -279,7 +279,7 @@ impl PlanCompiler<'_> {
             feeder.columns = names.columns(position);
         }
         let secrets = self.secrets(&names, &endpoints, &transport);
-        let all_names = names.all();
+        let (all_names, cookies) = (names.all(), names.cookies());
         let variables = names.variables.into_iter();
         let mut plan = Plan {
             scenario: self.scenario.name.clone(),
@@ -295,6 +295,7 @@ impl PlanCompiler<'_> {
                 .map(|(name, value)| Variable { name, value })
                 .collect(),
             names: all_names,
+            cookies,
             data,
             classes,
             endpoints,

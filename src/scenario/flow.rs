@@ -2,6 +2,7 @@
 
 mod calls;
 pub(super) mod classes;
+mod cookies;
 mod data_flow;
 pub(super) mod include;
 pub(super) mod index;

@@ -3,6 +3,7 @@
 //! Here: which names there are, and what they mean. Not here: how they are written within braces
 //! (`template`).
 
+pub(super) mod cookies;
 pub(super) mod data;
 pub(super) mod given;
 mod syntax;
@@ -20,6 +21,7 @@ use super::yaml::decode::list;
 use super::yaml::findings::Span;
 use crate::error::{Diagnostic, did_you_mean};
 use crate::plan::{Input, InputName, MeasureUnit, Per, Slot, Template, is_secret_header};
+use syntax::COOKIE;
 use uses::{Use, UseLog, needed_by_slot};
 
 /// The names of functions and values that are always there, as long as expressions are plain. A
@@ -84,8 +86,18 @@ pub(super) struct DataColumns {
 /// A name beside the variables.
 struct ExtraName {
     name: String,
-    /// Position of the data, and of its column.
-    column: Option<(usize, usize)>,
+    origin: Origin,
+}
+
+/// Where the value of a name comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// Something sets it during the run.
+    Run,
+    /// The data at this position, and the column at that one.
+    Data(usize, usize),
+    /// A cookie of the user.
+    Cookie,
 }
 
 /// What a name means.
@@ -120,16 +132,16 @@ impl<'a> Names<'a> {
     pub fn changing(&self, name: &str) -> Option<usize> {
         let known = self.changing.contains(name);
         let variable = self.variables.iter().position(|(known, _)| known == name);
-        known.then(|| variable.unwrap_or_else(|| self.position(name, None)))
+        known.then(|| variable.unwrap_or_else(|| self.position(name, Origin::Run)))
     }
 
-    fn position(&self, name: &str, column: Option<(usize, usize)>) -> usize {
+    fn position(&self, name: &str, origin: Origin) -> usize {
         let mut extra = self.extra.borrow_mut();
         let found = extra.iter().position(|known| known.name == name);
         let position = found.unwrap_or_else(|| {
             extra.push(ExtraName {
                 name: name.to_owned(),
-                column,
+                origin,
             });
             extra.len() - 1
         });
@@ -150,7 +162,9 @@ impl<'a> Names<'a> {
     pub fn columns(&self, position: usize) -> Vec<(usize, usize)> {
         let extra = self.extra.borrow();
         let used = extra.iter().enumerate().filter_map(|(i, extra)| {
-            let (data, column) = extra.column?;
+            let Origin::Data(data, column) = extra.origin else {
+                return None;
+            };
             (data == position).then_some((column, self.variables.len() + i))
         });
         used.collect()
@@ -173,7 +187,7 @@ impl<'a> Names<'a> {
         let name = position
             .checked_sub(self.variables.len())
             .and_then(|position| extra.get(position));
-        name.is_some_and(|name| name.column.is_none())
+        name.is_some_and(|name| name.origin == Origin::Run)
     }
 
     /// What a name on its own means; `None` when there is no such name, or it is a function.
@@ -197,7 +211,9 @@ impl<'a> Names<'a> {
             // There is no plan, so nothing is ever filled in.
             return Some(Ok(NameValue::Slot(Slot::Variable(self.variables.len()))));
         }
-        let position = self.data.iter().position(|data| data.name == first)?;
+        let Some(position) = self.data.iter().position(|data| data.name == first) else {
+            return self.cookie(name);
+        };
         // What cannot be a mistyped name may still be an expression that begins with one.
         let is_name = column.chars().all(|c| c.is_alphanumeric() || c == '_');
         let is_known = self.data[position]
@@ -240,12 +256,12 @@ impl<'a> Names<'a> {
             // What hides secrets looks at the columns.
             for (index, column) in data.columns.iter().enumerate() {
                 if is_secret_header(&column.to_ascii_lowercase()) {
-                    self.position(&format!("{name}.{column}"), Some((position, index)));
+                    self.position(&format!("{name}.{column}"), Origin::Data(position, index));
                 }
             }
         }
         Ok(NameValue::Slot(Slot::Variable(
-            self.position(&full, Some((position, index))),
+            self.position(&full, Origin::Data(position, index)),
         )))
     }
 
@@ -258,6 +274,7 @@ impl<'a> Names<'a> {
             Some(("env", name)) if asks(source, path) && self.find_environment(name)?.is_none() => {
                 Ok((("env".to_owned(), Some(name.to_owned())), Input::Unset))
             }
+            None if path == COOKIE && self.value(path).is_none() => self.cookies_in(source),
             _ => self.input(path),
         }
     }
@@ -290,8 +307,11 @@ impl<'a> Names<'a> {
                 return two(input(value?));
             }
         }
-        match self.value(first) {
-            Some(value) => one(input(value?)),
+        if let Some(value) = self.value(first) {
+            return one(input(value?));
+        }
+        match self.cookie(path) {
+            Some(value) => self.checked_cookie(path).and_then(|()| two(input(value?))),
             None => Err(self.unknown(path)),
         }
     }
@@ -331,6 +351,9 @@ impl<'a> Names<'a> {
 
     /// There is no such name.
     pub fn unknown(&self, name: &str) -> Diagnostic {
+        if name == COOKIE {
+            return self.cookie_without_name();
+        }
         if self.defining && self.later.contains(name) {
             return Diagnostic::new(format!(
                 "`{name}` is set during the run, but variables are filled in when the user starts"
@@ -358,7 +381,10 @@ impl<'a> Names<'a> {
             "known: {}, `env.NAME`",
             list(known.iter().copied())
         ));
-        match did_you_mean(name, known) {
+        let of_cookies = name
+            .split_once('.')
+            .map(|(_, rest)| format!("cookie.{rest}"));
+        match did_you_mean(name, known.into_iter().chain(of_cookies.as_deref())) {
             Some(close) => diagnostic.label(format!("did you mean `{close}`?")),
             None => diagnostic,
         }

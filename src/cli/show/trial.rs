@@ -130,6 +130,7 @@ impl<'a> TrialPrinter<'a> {
                     self.labelled("set", PLAIN, &text);
                 }
             }
+            TrialEvent::Cookies(text) => self.labelled("cookies", PLAIN, text),
             TrialEvent::Exchanged(exchange) => self.exchange(exchange),
             TrialEvent::Measured(name, text) => {
                 self.labelled("measure", PLAIN, &format!("{name} {text}"));

@@ -4,6 +4,7 @@
 //! here: a single request (`user`), or which task an iteration runs (`iteration`).
 
 mod at_once;
+mod cookies;
 mod loops;
 
 use std::pin::Pin;
@@ -141,6 +142,7 @@ impl<C: Client> User<C> {
                 result
             }
             Step::Set(assignments) => self.set(assignments).await,
+            Step::Cookies(change) => self.change_cookies(change).await,
             Step::Call { with, steps } => self.call(with, (steps, goes_on), due).await,
             Step::Stop(stop) => {
                 self.end(*stop);

@@ -5,6 +5,7 @@
 //! which row that is and how templates are filled in (`plan`), or what happens to a user without a row (`user`).
 
 mod assign;
+mod cookies;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -22,7 +23,7 @@ use crate::plan::{
     Check, Condition, Endpoint, ListItem, Measure, Model, OnEnd, Per, Plan, Row, RowOrder, Scope,
     Secrets, Template, Turn, is_secret_header,
 };
-use crate::protocol::Response;
+use crate::protocol::{Cookies, Response};
 
 /// How many users or arrivals ahead rows of a large file are read.
 const AHEAD: u64 = 256;
@@ -139,6 +140,8 @@ pub(crate) struct Values {
     arrival: u64,
     /// The status of the last response.
     status: Option<u16>,
+    /// Its cookies, where templates read some.
+    cookies: Option<Box<dyn Cookies>>,
     /// Whether the variables are filled in.
     is_filled: bool,
     /// Why not all variables could be filled in.
@@ -175,6 +178,7 @@ impl Values {
             rows: vec![TakenRow::default(); plan.data.len()],
             arrival: 0,
             status: None,
+            cookies: None,
             is_filled: plan.variables.is_empty(),
             error: None,
             feeding,
@@ -214,6 +218,9 @@ impl Values {
 
     /// What templates see. The rows they use must have been taken.
     pub(super) fn scope(&mut self) -> Scope<'_> {
+        if self.cookies.is_some() {
+            self.refresh_cookies();
+        }
         Scope {
             names: &self.feeding.plan.names,
             variables: &self.variables,

@@ -63,6 +63,8 @@ pub type InputName = (String, Option<String>);
 pub enum Input {
     /// The variable at this position of the names of the plan.
     Variable(usize),
+    /// Variables at these positions, by their names within it.
+    Members(Vec<(String, usize)>),
     /// A value known before the run. It may be a secret, so it is not shown.
     Known(serde_json::Value),
     /// An environment variable that is not set, of which the expression asks whether it is.
@@ -131,9 +133,14 @@ impl Expression {
 
     /// The positions of the variables it reads.
     pub fn variables(&self) -> impl Iterator<Item = usize> {
-        self.inputs.iter().filter_map(|(_, input)| match input {
-            Input::Variable(index) => Some(*index),
-            _ => None,
+        self.inputs.iter().flat_map(|(_, input)| {
+            let (one, members) = match input {
+                Input::Variable(index) => (Some(*index), &[][..]),
+                Input::Members(members) => (None, members.as_slice()),
+                _ => (None, &[][..]),
+            };
+            one.into_iter()
+                .chain(members.iter().map(|(_, index)| *index))
         })
     }
 
@@ -257,10 +264,24 @@ impl Expression {
             let value = match input {
                 Input::Variable(index) => match scope.variable(*index) {
                     Ok(value) => convert(value),
-                    // Left undefined for `default` and `is defined`.
-                    Err(_) => continue,
+                    // Left undefined for `default` and `is defined`, within a mapping that there is.
+                    Err(_) => {
+                        if part.is_some() {
+                            rows.entry(name).or_default();
+                        }
+                        continue;
+                    }
                 },
                 Input::Known(value) => convert(value),
+                Input::Members(members) => {
+                    let row = rows.entry(name).or_default();
+                    for (member, index) in members {
+                        if let Ok(value) = scope.variable(*index) {
+                            row.insert(member, convert(value));
+                        }
+                    }
+                    continue;
+                }
                 // Undefined in a mapping that there is.
                 Input::Unset => {
                     rows.entry(name).or_default();

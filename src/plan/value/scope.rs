@@ -31,7 +31,10 @@ impl Scope<'_> {
             Some(Some(value)) => Ok(value),
             _ => {
                 let name = self.names.get(index).map_or("?", String::as_str);
-                Err(format!("variable `{name}` is not set yet"))
+                Err(match name.strip_prefix("cookie.") {
+                    Some(cookie) => format!("the user has no cookie `{cookie}`"),
+                    None => format!("variable `{name}` is not set yet"),
+                })
             }
         }
     }

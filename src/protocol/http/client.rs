@@ -17,7 +17,7 @@ use url::Url;
 use super::auth::credentials::{self, AuthGroup, UserAuth};
 use super::auth::token;
 use super::connect::ConnectOptions;
-use super::cookies::Jar;
+use super::cookies::{HostCookies, Jar};
 use super::redirect::{self, is_redirect, redirected};
 use super::request::outgoing::{Outgoing, host_and_port};
 use super::request::prepared::Prepared;
@@ -25,7 +25,7 @@ use super::transport::{RequestLimits, Transport};
 use crate::error::Error;
 use crate::metrics::Outcome;
 use crate::plan::{Auth, Endpoint, Plan, Wire};
-use crate::protocol::{Client, Failure, Hop, Request, Response, Session};
+use crate::protocol::{Client, Cookies, Failure, Hop, Request, Response, Session};
 
 /// Makes sessions for one worker.
 pub struct HttpClient<T: Transport> {
@@ -45,6 +45,8 @@ pub(super) struct ClientState<T: Transport> {
     /// The distinct `auth` settings of the endpoints.
     auth_groups: Vec<AuthGroup>,
     allowed_hosts: BTreeSet<String>,
+    /// The URL of the service.
+    base: Box<str>,
 }
 
 /// The connection(s) of one virtual user.
@@ -84,6 +86,7 @@ impl<T: Transport> HttpClient<T> {
                 prepared: prepared.map_err(Error::Request)?,
                 auth_groups,
                 allowed_hosts,
+                base: base.into(),
             }),
             sessions: Cell::new(0),
         })
@@ -141,6 +144,12 @@ impl<T: Transport> Session for HttpSession<T> {
 
     fn hop(&self, request: &Request<'_>, response: &Response) -> Option<Hop> {
         self.rebuilt(request, response)
+    }
+
+    fn cookies(&self, host: Option<&str>) -> Option<Box<dyn Cookies>> {
+        let url = Url::parse(host.unwrap_or(&self.shared.base)).ok()?;
+        let jar = self.jar.clone();
+        Some(Box::new(HostCookies { jar, url }))
     }
 }
 

@@ -15,6 +15,7 @@ use url::Url;
 
 use self::cookie::Cookie;
 use super::request::outgoing::Outgoing;
+use crate::protocol;
 
 /// The most cookies of one domain, and of all domains: a service that keeps setting new ones must not
 /// fill the memory. What RFC 6265, section 6.1, asks of a browser.
@@ -96,6 +97,57 @@ impl Jar {
         if cookies.kept.is_empty() {
             *jar = None;
         }
+    }
+}
+
+/// The cookies of a user at one host.
+pub(super) struct HostCookies {
+    pub(super) jar: Jar,
+    pub(super) url: Url,
+}
+
+impl protocol::Cookies for HostCookies {
+    /// Of several paths, that of the longest, which is sent first and which services therefore read.
+    fn value(&self, name: &str) -> Option<String> {
+        let jar = self.jar.0.borrow();
+        let mut now = lazy_now();
+        let kept = jar.as_ref()?.kept.iter().map(|one| &one.cookie);
+        let named = kept.filter(|cookie| {
+            cookie.name == name.as_bytes()
+                && cookie.is_for_host(&self.url)
+                && !cookie.is_expired(&mut now)
+        });
+        // Of the same length, the first, of which `max_by_key` would take the last.
+        let found = named.min_by_key(|cookie| std::cmp::Reverse(cookie.path.len()))?;
+        let text = String::from_utf8_lossy(&found.value);
+        let bare = text
+            .strip_prefix('"')
+            .and_then(|text| text.strip_suffix('"'));
+        Some(bare.unwrap_or(&text).to_owned())
+    }
+
+    fn set(&self, name: &str, value: &str) -> Result<(), String> {
+        let cookie = Cookie::own(name, value, &self.url)?;
+        let mut jar = self.jar.0.borrow_mut();
+        jar.get_or_insert_default().set(cookie, &mut lazy_now());
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) {
+        let mut jar = self.jar.0.borrow_mut();
+        let Some(cookies) = jar.as_mut() else {
+            return;
+        };
+        cookies
+            .kept
+            .retain(|one| one.cookie.name != name.as_bytes() || !one.cookie.is_for_host(&self.url));
+        if cookies.kept.is_empty() {
+            *jar = None;
+        }
+    }
+
+    fn clear(&self) {
+        *self.jar.0.borrow_mut() = None;
     }
 }
 

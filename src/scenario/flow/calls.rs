@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use super::cookies;
 use super::index::Index;
 use super::steps::{StepCompiler, joined};
 use crate::error::{Diagnostic, did_you_mean};
@@ -95,6 +96,10 @@ fn collect(steps: &[Step], index: &Index<'_>, used: &mut BTreeSet<usize>) {
             Step::Fail(text) => used.extend(text.variables()),
             Step::Measure(measures) => {
                 used.extend(measures.iter().flat_map(|one| one.value.variables()));
+            }
+            Step::Cookies(change) => {
+                let values = cookies::values(change);
+                used.extend(values.flat_map(|value| value.variables()));
             }
             Step::Stop(_) | Step::Think(_) => {}
             Step::Flow { steps, .. } => collect(steps, index, used),

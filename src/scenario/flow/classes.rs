@@ -122,6 +122,7 @@ impl ClassCompiler<'_> {
         let Some(users) = self.file.users.get() else {
             return vec![UserClass {
                 name: "default".into(),
+                host: None,
                 weight: Weight::default().0,
                 fixed_count: None,
                 think_time: self.think_time,
@@ -147,6 +148,7 @@ impl ClassCompiler<'_> {
             let on_stop = steps.steps(user.on_stop.get(), &[], findings);
             let mut class = UserClass {
                 name: key.text.clone(),
+                host: self.index.hosts.get(&key.text).cloned(),
                 weight: weight.max(1),
                 fixed_count,
                 think_time: user.think_time.copied().unwrap_or(self.think_time),
@@ -447,7 +449,12 @@ fn visit(steps: &mut [Step], each: &mut dyn FnMut(Reference<'_>)) {
                     .iter_mut()
                     .for_each(|branch| visit(&mut branch.steps, each));
             }
-            Step::Set(_) | Step::Stop(_) | Step::Fail(_) | Step::Think(_) | Step::Measure(_) => {}
+            Step::Set(_)
+            | Step::Cookies(_)
+            | Step::Stop(_)
+            | Step::Fail(_)
+            | Step::Think(_)
+            | Step::Measure(_) => {}
         }
     }
 }

@@ -11,6 +11,7 @@ mod missing;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::missing::{By, Missing};
+use super::cookies;
 use super::index::Index;
 use crate::plan::{Condition, ListItem, Step, UserClass};
 use crate::scenario::names::Names;
@@ -209,6 +210,18 @@ impl<'a> Walk<'a> {
                     let variable = Some(one.variable);
                     let variable = variable.filter(|v| self.names.is_set_during_run(*v));
                     self.set(variable, By::Set, known);
+                }
+                false
+            }
+            Step::Cookies(change) => {
+                for value in cookies::values(change) {
+                    let place = self.names.log.place_of(value.shared_source());
+                    let needed = needed_by_template(value);
+                    if place.is_some_and(|at| self.is_missing(&needed, at, known))
+                        && self.belief == Belief::WithoutValuesFail
+                    {
+                        return true;
+                    }
                 }
                 false
             }

@@ -39,6 +39,8 @@ pub(crate) struct Index<'a> {
     /// The position of the first request of each class that sends requests in its own way. The others
     /// follow in their order.
     pub variants: BTreeMap<String, usize>,
+    /// The hosts of classes that have their own.
+    pub hosts: BTreeMap<String, String>,
     /// The variables that have the values of lists.
     pub items: Vec<&'a At<String>>,
     /// Whether a list has no variable of its own.
@@ -116,6 +118,7 @@ impl<'a> Index<'a> {
             shared_names: BTreeSet::new(),
             places: BTreeMap::new(),
             variants: BTreeMap::new(),
+            hosts: BTreeMap::new(),
             items: Vec::new(),
             has_items: false,
             assigned: Vec::new(),
@@ -250,6 +253,7 @@ impl<'a> Index<'a> {
                 StepFile::Name(_)
                 | StepFile::Think(_)
                 | StepFile::Measure(_)
+                | StepFile::Cookies(_)
                 | StepFile::Stop(_)
                 | StepFile::Fail(_) => {}
                 StepFile::Call(file) => self.assigned.extend(assign::keys(&file.with)),
@@ -385,6 +389,7 @@ impl<'a> Index<'a> {
                 StepFile::Think(_)
                 | StepFile::Measure(_)
                 | StepFile::Set(_)
+                | StepFile::Cookies(_)
                 | StepFile::Stop(_)
                 | StepFile::Fail(_) => false,
                 StepFile::Repeat(file) => {
@@ -453,6 +458,7 @@ fn collect_names<'a>(steps: &'a StepsFile, names: &mut Vec<&'a str>) {
             StepFile::Think(_)
             | StepFile::Measure(_)
             | StepFile::Set(_)
+            | StepFile::Cookies(_)
             | StepFile::Stop(_)
             | StepFile::Fail(_)
             | StepFile::Request(_) => {}

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::cookies;
 use super::index::{EntryId, Index};
 use crate::error::Diagnostic;
 use crate::plan::{Branch, Escape, Step, first_request, has_effect};
@@ -124,6 +125,9 @@ impl<'a> StepCompiler<'a> {
             StepFile::Set(file) => Some(Step::Set(assign::assignments(
                 &file.set, self.names, findings,
             ))),
+            StepFile::Cookies(file) => {
+                cookies::change(file, self.names, findings).map(Step::Cookies)
+            }
             StepFile::Stop(file) => file.stop.copied().map(Step::Stop),
             StepFile::Fail(file) => self.failure(file, findings),
             StepFile::Measure(file) => {

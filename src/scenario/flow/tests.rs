@@ -54,6 +54,7 @@ fn shown(plan: &Plan, steps: &[Step]) -> String {
             format!("set({})", names.collect::<Vec<_>>().join(" "))
         }
         Step::Measure(_) => "measure".to_owned(),
+        Step::Cookies(_) => "cookies".to_owned(),
         Step::Repeat {
             times,
             condition: Some(_),

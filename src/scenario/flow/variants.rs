@@ -51,6 +51,9 @@ impl<'a> Index<'a> {
                 continue;
             }
             let host = host(user, options, findings);
+            if let Some(host) = &host {
+                self.hosts.insert(key.text.clone(), host.clone());
+            }
             let common = common.of_class(user, host, findings);
             if findings.len() > 0 {
                 continue;

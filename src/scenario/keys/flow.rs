@@ -13,7 +13,7 @@ use super::think_time::Wait;
 use crate::error::{Diagnostic, did_you_mean};
 use crate::plan::{Stop, ThinkTime};
 use crate::scenario::yaml::counterparts::counterpart_of_step;
-use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, TimeLimit, list};
+use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, TimeLimit, list, word};
 use crate::scenario::yaml::findings::Findings;
 use crate::scenario::yaml::mapping::{mapping, words};
 use crate::scenario::yaml::tree::{Node, NodeKind};
@@ -79,6 +79,7 @@ pub(crate) enum StepFile {
     Request(Box<At<EndpointFile>>),
     Think(ThinkFile),
     Set(SetFile),
+    Cookies(CookiesFile),
     Stop(StopFile),
     Fail(FailFile),
     Measure(MeasureStepFile),
@@ -93,9 +94,9 @@ pub(crate) enum StepFile {
 }
 
 /// The keys of which a step has one, if it is no request.
-const KINDS: [&str; 13] = [
-    "think", "step", "measure", "set", "stop", "fail", "repeat", "during", "if", "random", "poll",
-    "burst", "parallel",
+const KINDS: [&str; 14] = [
+    "think", "step", "measure", "set", "cookies", "stop", "fail", "repeat", "during", "if",
+    "random", "poll", "burst", "parallel",
 ];
 
 impl StepFile {
@@ -106,6 +107,7 @@ impl StepFile {
             EndpointFile::schema_reference(),
             ThinkFile::schema(),
             SetFile::schema(),
+            CookiesFile::schema(),
             StopFile::schema(),
             FailFile::schema(),
             CallFile::schema(),
@@ -128,8 +130,9 @@ impl Decode for StepFile {
         };
         let has = |key: &&str| node.get(key).is_some();
         let is_request = METHODS.iter().any(has);
-        // A request may have a measure of its own.
-        let is_kind = |kind: &&str| has(kind) && !(*kind == "measure" && is_request);
+        // A request may have a measure of its own, and what is wrong with its `cookies` is said there.
+        let is_kind =
+            |kind: &&str| has(kind) && !(matches!(*kind, "measure" | "cookies") && is_request);
         let Some(kind) = KINDS.into_iter().find(is_kind) else {
             if is_request {
                 return At::decode(node, findings).map(|file| Self::Request(Box::new(file)));
@@ -151,6 +154,7 @@ impl Decode for StepFile {
         match kind {
             "think" => ThinkFile::decode(node, findings).map(Self::Think),
             "set" => SetFile::decode(node, findings).map(Self::Set),
+            "cookies" => CookiesFile::decode(node, findings).map(Self::Cookies),
             "stop" => StopFile::decode(node, findings).map(Self::Stop),
             "fail" => FailFile::decode(node, findings).map(Self::Fail),
             "measure" => MeasureStepFile::decode(node, findings).map(Self::Measure),
@@ -183,6 +187,34 @@ mapping! {
     SetFile {
         /// Names and values, which may be any YAML. Each can use those before it.
         set(required): Pairs<Node>,
+    }
+}
+
+mapping! {
+    /// A change to the cookies of the user.
+    CookiesFile {
+        /// Cookies to set for the user's host, names and values; `null` removes one. Or `clear`, to remove all cookies of the user.
+        cookies(required): CookieChangeFile,
+    }
+}
+
+/// What becomes of cookies.
+#[derive(Debug, Clone)]
+pub(crate) enum CookieChangeFile {
+    Clear,
+    Set(Pairs<Option<String>>),
+}
+
+impl Decode for CookieChangeFile {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
+        if matches!(node.kind, NodeKind::Map(_)) {
+            return Pairs::decode(node, findings).map(Self::Set);
+        }
+        word(&[("clear", ())], node, findings).map(|()| Self::Clear)
+    }
+
+    fn schema() -> Value {
+        json!({"anyOf": [{"enum": ["clear"]}, Pairs::<Option<String>>::schema()]})
     }
 }
 

@@ -4,6 +4,9 @@
 
 use serde_json::Value;
 
+/// What all cookies are parts of.
+pub(super) const COOKIE: &str = "cookie";
+
 /// A choice as it is written: a number or a boolean without quotes is one.
 pub(super) fn choice(text: &str) -> Value {
     match unquote(text) {

@@ -218,7 +218,7 @@ const COUNTERPARTS: &[Counterpart] = &[
     (
         &["cookies", "cookie"],
         "get",
-        "users keep the cookies that the service sets; to send one of your own, write `headers: {Cookie: \"name=value\"}`",
+        "users keep the cookies that the service sets; to send one of your own, use the step `cookies: {name: value}` before, or write `headers: {Cookie: \"name=value\"}`",
     ),
     (
         &[

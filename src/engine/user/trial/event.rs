@@ -52,6 +52,8 @@ pub enum TrialEvent {
         /// What must be hidden in whatever is shown of them.
         secrets: Secrets,
     },
+    /// What a step did to the cookies of the user, safe to show.
+    Cookies(String),
     /// A request got its response, or failed to get one.
     Exchanged(Box<TrialExchange>),
     /// A request could not be sent.

@@ -69,6 +69,33 @@ impl Cookie {
         })
     }
 
+    /// A cookie that the user itself has, for all paths of the host of `url`.
+    ///
+    /// # Errors
+    /// Why it cannot be sent. Does not quote the value.
+    pub(super) fn own(name: &str, value: &str, url: &Url) -> Result<Self, String> {
+        if !check_value(value) {
+            return Err(format!(
+                "the value of the cookie `{name}` has a `;` or a control character, which no cookie can hold"
+            ));
+        }
+        if name.len() + value.len() > MAX_COOKIE {
+            return Err(format!(
+                "the cookie `{name}` is longer than {MAX_COOKIE} bytes"
+            ));
+        }
+        let host = url.host_str().unwrap_or_default();
+        Ok(Self {
+            name: name.as_bytes().to_vec(),
+            value: value.as_bytes().to_vec(),
+            domain: host.to_ascii_lowercase(),
+            is_host_only: true,
+            path: b"/".to_vec(),
+            is_secure: false,
+            expires: None,
+        })
+    }
+
     /// Whether another one with the same name, domain and path replaces it.
     pub(super) fn is_replaced_by(&self, other: &Self) -> bool {
         self.name == other.name && self.domain == other.domain && self.path == other.path
@@ -81,14 +108,17 @@ impl Cookie {
 
     /// Whether a request for this URL carries it.
     pub(super) fn is_for(&self, url: &Url) -> bool {
+        self.is_for_host(url) && is_path_below(url.path().as_bytes(), &self.path)
+    }
+
+    /// Whether requests for some path of the host of this URL carry it.
+    pub(super) fn is_for_host(&self, url: &Url) -> bool {
         let host = url.host_str().unwrap_or_default();
         let is_host = match self.is_host_only {
             true => self.domain == host,
             false => is_below(host, &self.domain, url),
         };
-        is_host
-            && is_path_below(url.path().as_bytes(), &self.path)
-            && (!self.is_secure || is_safe(url))
+        is_host && (!self.is_secure || is_safe(url))
     }
 }
 
@@ -112,6 +142,11 @@ impl<'a> Attributes<'a> {
         }
         read
     }
+}
+
+/// Whether a cookie can have this value.
+fn check_value(value: &str) -> bool {
+    !value.contains(|c: char| c == ';' || c.is_control())
 }
 
 /// The two sides of the first `=`, without the space around them.

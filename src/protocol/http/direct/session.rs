@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::protocol::http::client::{HttpClient, HttpSession, redirect_location};
 use crate::protocol::http::connect::ConnectOptions;
 use crate::protocol::http::transport::{RequestLimits, Transport};
-use crate::protocol::{Client, Hop, Request, Response, Session};
+use crate::protocol::{Client, Cookies, Hop, Request, Response, Session};
 
 /// Makes sessions for one worker.
 pub struct DirectClient {
@@ -109,5 +109,9 @@ impl Session for DirectSession {
             hop.response_headers = head::all_fields(head);
         }
         Some(hop)
+    }
+
+    fn cookies(&self, host: Option<&str>) -> Option<Box<dyn Cookies>> {
+        self.http.cookies(host)
     }
 }
