@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 pub(crate) mod fixture;
+mod lifecycle;
 mod load;
 mod no_proxy;
 mod request;
@@ -21,8 +22,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+pub use lifecycle::Lifecycle;
 pub use load::{Arrivals, Load, Model, Phase, Shape, Stage};
 pub use no_proxy::NoProxy;
 pub use request::auth::{Auth, Credentials, KeyPlace, OAuth2};
@@ -96,6 +99,12 @@ pub struct Plan {
     /// The flows; in samples and results they come after the endpoints.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub flows: Vec<Flow>,
+    /// What happens once, before the load and after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<Box<Lifecycle>>,
+    /// The variables, by their positions in the names, that all users have from the set-up of this run.
+    #[serde(skip)]
+    pub given: Vec<(usize, Value)>,
     /// How much load, and for how long.
     pub load: Load,
     /// The SLOs to grade against.

@@ -345,6 +345,8 @@ mod tests {
             classes: Vec::new(),
             endpoints: Vec::new(),
             flows: Vec::new(),
+            lifecycle: None,
+            given: Vec::new(),
             load: run().run.load,
             slos: Vec::new(),
             skipped_slos: Vec::new(),

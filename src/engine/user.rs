@@ -5,10 +5,8 @@
 mod alias_table;
 mod exchange;
 mod flow;
-
-#[cfg(test)]
-mod flow_tests;
 mod iteration;
+pub(super) mod lifecycle;
 mod rows;
 pub(super) mod running_user;
 mod step_error;

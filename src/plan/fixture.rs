@@ -96,6 +96,8 @@ pub(crate) fn plan(load: Load, weights: &[u32]) -> Plan {
         }],
         endpoints: (0..weights.len()).map(endpoint).collect(),
         flows: Vec::new(),
+        lifecycle: None,
+        given: Vec::new(),
         load,
         slos: Vec::new(),
         skipped_slos: Vec::new(),

@@ -6,7 +6,9 @@ mod cookies;
 mod data_flow;
 pub(super) mod include;
 pub(super) mod index;
+mod lifecycle;
 mod loops;
+pub(super) mod positions;
 pub(super) mod steps;
 #[cfg(test)]
 mod tests;

@@ -87,6 +87,18 @@ pub(crate) fn plan(plan: &Plan) -> String {
     for feeder in &plan.data {
         line(&mut text, "data", &data(feeder));
     }
+    if let Some(lifecycle) = &plan.lifecycle {
+        let once = |steps: &[Step], when: &str| {
+            let count = format_counted(steps.len() as u64, "step");
+            (!steps.is_empty()).then(|| format!("{count}, once {when} the load, not measured"))
+        };
+        if let Some(setup) = once(&lifecycle.setup, "before") {
+            line(&mut text, "setup", &setup);
+        }
+        if let Some(teardown) = once(&lifecycle.teardown, "after") {
+            line(&mut text, "teardown", &teardown);
+        }
+    }
     if plan.load.stages.len() > 1 {
         let mut stages = table(["stage", "load", "ramp", "held"]);
         for stage in &plan.load.stages {

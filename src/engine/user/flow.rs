@@ -6,6 +6,8 @@
 mod at_once;
 mod cookies;
 mod loops;
+#[cfg(test)]
+mod tests;
 
 use std::pin::Pin;
 use std::rc::Rc;

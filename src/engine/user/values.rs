@@ -6,11 +6,10 @@
 
 mod assign;
 mod cookies;
+pub(crate) mod feeding;
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rand::RngExt;
@@ -20,86 +19,14 @@ use serde_json::Value;
 use crate::check::{self, CheckResult};
 use crate::metrics::Outcome;
 use crate::plan::{
-    Check, Condition, Endpoint, ListItem, Measure, Model, OnEnd, Per, Plan, Row, RowOrder, Scope,
-    Secrets, Template, Turn, is_secret_header,
+    Condition, Endpoint, ListItem, Measure, OnEnd, Per, Row, RowOrder, Scope, Secrets, Template,
+    Turn,
 };
 use crate::protocol::{Cookies, Response};
+use feeding::{Feeding, condition, data_of};
 
 /// How many users or arrivals ahead rows of a large file are read.
 const AHEAD: u64 = 256;
-
-/// Which data the users of a worker take their values from.
-pub(crate) struct Feeding {
-    plan: Arc<Plan>,
-    /// For each endpoint: the positions of the data it uses.
-    by_endpoint: Vec<Vec<usize>>,
-    /// For each variable: the position of the data it is a column of.
-    by_variable: Vec<Option<usize>>,
-    /// How often each user of this worker took a row of each data file. Users come and go, and one that
-    /// comes back must not get a unique row again.
-    taken: RefCell<HashMap<(usize, u64), u64>>,
-    /// The variables whose names say that their values are secret.
-    secret: Vec<usize>,
-    /// How many users the load has in the closed model; 0 in the open model.
-    users: u64,
-}
-
-impl Feeding {
-    pub(crate) fn new(plan: Arc<Plan>) -> Self {
-        let mut by_variable = vec![None; plan.names.len()];
-        for (position, feeder) in plan.data.iter().enumerate() {
-            for (_, variable) in &feeder.columns {
-                by_variable[*variable] = Some(position);
-            }
-        }
-        let of_endpoint = |endpoint: &Endpoint| data_of(&by_variable, used_by(endpoint));
-        Self {
-            by_endpoint: plan.endpoints.iter().map(of_endpoint).collect(),
-            by_variable,
-            taken: RefCell::default(),
-            secret: (0..plan.names.len())
-                .filter(|variable| is_secret_header(&plan.names[*variable].to_ascii_lowercase()))
-                .collect(),
-            users: match plan.load.model {
-                Model::Closed => (plan.load.peak().ceil() as u64).max(1),
-                Model::Open { .. } => 0,
-            },
-            plan,
-        }
-    }
-
-    /// The data that the endpoint at this position uses, by position.
-    pub(super) fn data_of_endpoint(&self, endpoint: usize) -> &[usize] {
-        &self.by_endpoint[endpoint]
-    }
-}
-
-/// The variables that an endpoint uses, in its request and its conditions.
-pub(super) fn used_by(endpoint: &Endpoint) -> impl Iterator<Item = usize> {
-    let conditions = endpoint.checks.iter().filter_map(condition);
-    let templates = endpoint
-        .templates()
-        .flat_map(|template| template.variables());
-    templates.chain(conditions.flat_map(|(condition, _)| condition.variables()))
-}
-
-/// The expression of a check that reads variables of the user, and the key of the check.
-fn condition(check: &Check) -> Option<(&Condition, Option<&Arc<str>>)> {
-    match check.bare() {
-        (Check::That(condition), key) => Some((condition, key)),
-        _ => None,
-    }
-}
-
-/// The positions of the data that these variables are columns of, each once.
-fn data_of(by_variable: &[Option<usize>], variables: impl Iterator<Item = usize>) -> Vec<usize> {
-    let mut data: Vec<usize> = variables
-        .filter_map(|variable| *by_variable.get(variable)?)
-        .collect();
-    data.sort_unstable();
-    data.dedup();
-    data
-}
 
 /// Why a request cannot be rendered, or a condition cannot be evaluated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,7 +100,7 @@ impl Values {
             number,
             iteration: 0,
             rng,
-            variables: vec![None; plan.names.len()],
+            variables: feeding.given.clone(),
             counters: BTreeMap::new(),
             rows: vec![TakenRow::default(); plan.data.len()],
             arrival: 0,
@@ -194,6 +121,10 @@ impl Values {
     pub(crate) async fn fill(&mut self) {
         let plan = self.feeding.plan.clone();
         for (position, variable) in plan.variables.iter().enumerate() {
+            if self.variables[position].is_some() {
+                // The set-up has set it for all users.
+                continue;
+            }
             let data = self.data_of(variable.value.variables());
             let filled = self.take_rows(&data).await;
             let filled = filled.and_then(|()| Ok(variable.value.value(&mut self.scope())?));
@@ -382,6 +313,11 @@ impl Values {
                 }
             }
         }
+    }
+
+    /// The value of the variable at this position of the names of the plan.
+    pub(super) fn get(&self, variable: usize) -> Option<&Value> {
+        self.variables.get(variable)?.as_ref()
     }
 
     /// Sets the variable at this position of the names of the plan.

@@ -197,6 +197,9 @@ pub struct Ending {
     /// Why the first `on_start` that failed did so, if that was not a request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_start: Option<String>,
+    /// Why the tear-down failed, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_teardown: Option<String>,
     /// The message of the first panic of a virtual user: a bug of perfctl.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub panic: Option<String>,

@@ -72,6 +72,9 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
         let count = format_counted(without_data, "time");
         notes.push(format!("{ended} because data ran out, {count}: {example}"));
     }
+    let failed_teardown = result.failed_teardown();
+    // What fails the run was said.
+    notes.extend(failed_teardown.filter(|failed| !report.grading.reasons.contains(failed)));
     if let Some(ending) = &result.run.ending {
         if let Some(after) = (result.stopped_after()).filter(|_| ending.stopped_by_scenario) {
             notes.push(format!("the load was stopped by the scenario {after}"));

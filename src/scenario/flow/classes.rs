@@ -4,12 +4,12 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::data_flow;
 use super::index::{Declaration, EntryId, Index};
+use super::positions::{Reference, Selection, for_each_list, renumbered, visit};
 use super::steps::{StepCompiler, TagFilter};
-use super::waits;
+use super::{data_flow, lifecycle, waits};
 use crate::error::{Diagnostic, did_you_mean};
-use crate::plan::{Endpoint, Flow, Load, Model, Step, Task, ThinkTime, UserClass};
+use crate::plan::{Load, Model, Step, Task, ThinkTime, UserClass};
 use crate::scenario::keys::endpoint::Weight;
 use crate::scenario::keys::profile::ProfileFile;
 use crate::scenario::keys::scenario::ScenarioFile;
@@ -19,17 +19,6 @@ use crate::scenario::options::Options;
 use crate::scenario::yaml::decode::{At, Field, Pairs, list};
 use crate::scenario::yaml::findings::Findings;
 use crate::units::format_users;
-
-/// What runs.
-#[derive(Default)]
-pub(crate) struct Selection {
-    /// The user classes; one at least, without findings.
-    pub classes: Vec<UserClass>,
-    /// The endpoints that they use, in the order of the index.
-    pub endpoints: Vec<Endpoint>,
-    /// The flows that they use, likewise.
-    pub flows: Vec<Flow>,
-}
 
 /// Makes the classes of a scenario.
 pub(crate) struct ClassCompiler<'a> {
@@ -52,6 +41,8 @@ impl ClassCompiler<'_> {
         self.check_flows(findings);
         self.check_chosen(findings);
         let mut classes = self.classes(findings);
+        let mut around =
+            lifecycle::class(self.file, self.index, self.names, self.unchosen(), findings);
         // What could not be understood, here or before, was reported, and has no position.
         let mut requests = self.index.requests.iter();
         if findings.len() > before || requests.any(|request| request.compiled.is_none()) {
@@ -66,15 +57,19 @@ impl ClassCompiler<'_> {
         }
         if let Some(think_time) = self.options.think_time {
             waits::replace(&mut classes, think_time);
+            waits::replace(around.as_mut_slice(), think_time);
         }
         classes.retain(|class| !class.tasks.is_empty());
         if classes.is_empty() {
             self.report_tags(findings);
         }
         if self.names.broken.is_empty() {
-            data_flow::check(&classes, self.index, self.names, findings);
+            data_flow::check(&classes, around.as_ref(), self.index, self.names, findings);
         }
-        renumbered(classes, self.index)
+        Selection {
+            lifecycle: around.map(|class| lifecycle::of_class(renumbered(vec![class], self.index))),
+            ..renumbered(classes, self.index)
+        }
     }
 
     /// What the tags take.
@@ -354,109 +349,6 @@ fn task(weight: Option<Weight>, think_time: Option<ThinkTime>, step: Option<Step
         steps: step.into_iter().collect(),
     };
     (task.weight > 0).then_some(task)
-}
-
-/// The classes with the positions of a plan that has nothing but what they use.
-fn renumbered(mut classes: Vec<UserClass>, index: &Index<'_>) -> Selection {
-    let (mut requests, mut flows) = (BTreeSet::new(), BTreeSet::new());
-    for_each_list(&mut classes, &mut |steps| {
-        visit(steps, &mut |reference| {
-            match reference {
-                Reference::Request(position) | Reference::Poll(position, ..) => {
-                    requests.insert(*position)
-                }
-                Reference::Flow(position) => flows.insert(*position),
-            };
-        });
-    });
-    for_each_list(&mut classes, &mut |steps| {
-        visit(steps, &mut |reference| {
-            let (used, position) = match reference {
-                Reference::Request(position) | Reference::Poll(position, ..) => {
-                    (&requests, position)
-                }
-                Reference::Flow(position) => (&flows, position),
-            };
-            *position = used.range(..*position).count();
-        });
-    });
-    let compiled = |position: &usize| index.requests[*position].compiled.as_ref();
-    let endpoints = requests.iter().filter_map(compiled);
-    Selection {
-        classes,
-        endpoints: endpoints.map(|(endpoint, _)| endpoint.clone()).collect(),
-        flows: (flows.iter())
-            .map(|position| Flow {
-                name: index.flows[*position].key.text.clone(),
-            })
-            .collect(),
-    }
-}
-
-fn for_each_list(classes: &mut [UserClass], visit: &mut dyn FnMut(&mut [Step])) {
-    for class in classes {
-        visit(&mut class.on_start);
-        visit(&mut class.on_stop);
-        class
-            .tasks
-            .iter_mut()
-            .for_each(|task| visit(&mut task.steps));
-    }
-}
-
-/// The position of something that a step names.
-enum Reference<'a> {
-    Request(&'a mut usize),
-    /// With the endpoints that judge its responses.
-    Poll(&'a mut usize, &'a mut Endpoint, &'a mut Endpoint),
-    Flow(&'a mut usize),
-}
-
-/// Every position in some steps.
-fn visit(steps: &mut [Step], each: &mut dyn FnMut(Reference<'_>)) {
-    for step in steps {
-        match step {
-            Step::Request(position) => each(Reference::Request(position)),
-            Step::ParallelEach { request, .. } => each(Reference::Request(request)),
-            Step::Poll {
-                endpoint,
-                until,
-                pending,
-                ..
-            } => each(Reference::Poll(endpoint, until, pending)),
-            Step::Parallel { requests, .. } => {
-                requests
-                    .iter_mut()
-                    .for_each(|request| each(Reference::Request(request)));
-            }
-            Step::Flow { flow, steps, .. } => {
-                each(Reference::Flow(flow));
-                visit(steps, each);
-            }
-            Step::Repeat { steps, .. }
-            | Step::Each { steps, .. }
-            | Step::RepeatBy { steps, .. }
-            | Step::During { steps, .. }
-            | Step::Call { steps, .. } => visit(steps, each),
-            Step::If {
-                then, otherwise, ..
-            } => {
-                visit(then, each);
-                visit(otherwise, each);
-            }
-            Step::Random(branches) => {
-                branches
-                    .iter_mut()
-                    .for_each(|branch| visit(&mut branch.steps, each));
-            }
-            Step::Set(_)
-            | Step::Cookies(_)
-            | Step::Stop(_)
-            | Step::Fail(_)
-            | Step::Think(_)
-            | Step::Measure(_) => {}
-        }
-    }
 }
 
 /// Checks the classes that the stages of a load name, and that there are users for every level.

@@ -20,25 +20,37 @@ use crate::scenario::request::assign;
 use crate::scenario::yaml::findings::{Findings, Span};
 
 /// Reports what the users of some classes, whose positions are those of the index, use without having it.
+///
+/// `around` is the class of the one user that carries out set-up and tear-down.
 pub(crate) fn check(
     classes: &[UserClass],
+    around: Option<&UserClass>,
     index: &Index<'_>,
     names: &Names<'_>,
     findings: &mut Findings,
 ) {
     let mut missing: BTreeMap<Use, Missing> = BTreeMap::new();
-    for class in classes {
+    let given = around.map_or_else(BTreeSet::new, |around| {
+        let mut setup = Walk::new(index, names, Belief::AllSucceed);
+        setup.steps(&around.on_start, &mut BTreeSet::new(), false);
+        setup.kept().collect()
+    });
+    let of_classes = classes.iter().map(|class| (class, &given, false));
+    let nothing = BTreeSet::new();
+    let of_around = around.map(|around| (around, &nothing, true));
+    for (class, given, is_around) in of_around.into_iter().chain(of_classes) {
         let mut setters = Setters::default();
         for steps in lists(class) {
             setters.collect(steps, index, names);
         }
-        for (one, request) in missing_in(class, index, names) {
+        for (one, request) in missing_in(class, given, index, names) {
             let entry = missing.entry(one.clone()).or_default();
             let request = request.and_then(|request| name(index, request));
             if let Some(request) = request.filter(|request| !entry.requests.contains(request)) {
                 entry.requests.push(request);
             }
             entry.classes.insert(class.name.clone());
+            entry.is_around |= is_around;
             let known = setters.0.get(&one.variable).into_iter().flatten();
             entry.setters.extend(known.cloned());
         }
@@ -89,15 +101,21 @@ impl Setters {
 /// A use that cannot have a value, and the request that it belongs to, if it is none of a condition.
 type MissingUse = (Use, Option<usize>);
 
-/// What is used without a value in a class: the causes, not what follows from them.
-fn missing_in(class: &UserClass, index: &Index<'_>, names: &Names<'_>) -> Vec<MissingUse> {
+/// What is used without a value in a class whose users begin with some values: the causes, not what follows
+/// from them.
+fn missing_in(
+    class: &UserClass,
+    given: &BTreeSet<usize>,
+    index: &Index<'_>,
+    names: &Names<'_>,
+) -> Vec<MissingUse> {
     let walk = |belief| Walk::new(index, names, belief);
-    let mut known = BTreeSet::new();
+    let mut known = given.clone();
     let mut strict = walk(Belief::WithoutValuesFail);
     if strict.steps(&class.on_start, &mut known, false) {
         // Its users end there.
         let mut causes = walk(Belief::AllSucceed);
-        causes.steps(&class.on_start, &mut BTreeSet::new(), false);
+        causes.steps(&class.on_start, &mut given.clone(), false);
         return causes.missing;
     }
     let mut missing = std::mem::take(&mut strict.missing);

@@ -165,6 +165,8 @@ impl<'a> Index<'a> {
             index.add_requests_of(user.on_start.get(), findings);
             index.add_requests_of(user.on_stop.get(), findings);
         }
+        index.add_requests_of(file.setup.get(), findings);
+        index.add_requests_of(file.teardown.get(), findings);
         index.check_groups(findings);
         let count = index.requests.len() + index.flows.len();
         if count > MAX_ENTRIES {
@@ -440,7 +442,12 @@ impl<'a> Index<'a> {
         let users = file.users.get().map_or(&[][..], |users| &users.0).iter();
         let of_users = users.flat_map(|(_, user)| [user.on_start.get(), user.on_stop.get()]);
         let of_flows = self.flows.iter().map(|flow| flow.file.steps.get());
-        let lists = of_users.chain(of_flows).flatten().map(|steps| &steps.value);
+        let around = [file.setup.get(), file.teardown.get()];
+        let lists = of_users
+            .chain(of_flows)
+            .chain(around)
+            .flatten()
+            .map(|steps| &steps.value);
         for steps in lists.chain(self.named_steps.iter().copied()) {
             collect_names(steps, &mut names);
         }

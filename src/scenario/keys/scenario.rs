@@ -40,6 +40,10 @@ mapping! {
         flows: Pairs<FlowFile>,
         /// Named steps, for use in flows.
         steps: Pairs<StepsFile>,
+        /// Steps that run once before the load, not measured. All users have the values that they set. If one fails, there is no load.
+        setup: StepsFile,
+        /// Steps that run once after the load, not measured. If one fails, the run fails.
+        teardown: StepsFile,
         /// Files with more endpoints, flows and steps, in the scenario's folder or below.
         include: OneOrMany<At<String>>,
         /// SLOs for all requests together.
