@@ -58,6 +58,7 @@ fn render_ns(plan: &Plan, endpoint: usize) -> f64 {
             iteration: iteration.into(),
             counters: &mut counters,
             rng: &mut rng,
+            request: None,
         };
         let template = &plan.endpoints[endpoint].url;
         template

@@ -49,6 +49,7 @@ pub use value::data::{
 pub use value::decimal::Decimal;
 pub use value::escape::Escape;
 pub use value::expression::{Condition, Expression, Input, InputName};
+pub use value::request_view::{RequestPart, RequestView};
 pub use value::scope::Scope;
 pub use value::secrets::Secrets;
 pub use value::template::{Slot, Template, TemplatePart};

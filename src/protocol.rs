@@ -11,7 +11,7 @@ use ::http::HeaderMap;
 use bytes::Bytes;
 
 use crate::metrics::HttpVersion;
-use crate::plan::Endpoint;
+use crate::plan::{Endpoint, RequestView};
 
 mod failure;
 mod hop;
@@ -58,6 +58,23 @@ pub trait Session {
         None
     }
 
+    /// The URL that a link leads to, which the endpoint at position `index` was filled in with.
+    ///
+    /// # Errors
+    /// Why no request can be sent there, for people.
+    fn follow(&self, _index: usize, link: &str) -> Result<String, String> {
+        Ok(link.to_owned())
+    }
+
+    /// What will be sent for a request of the endpoint at position `index`, of which headers and credentials are
+    /// not filled in yet.
+    ///
+    /// # Errors
+    /// Why it cannot be sent, for people.
+    fn view(&self, _index: usize, _: &Endpoint, _: &Rendered) -> Result<RequestView, String> {
+        Err("the protocol does not say what it will send".to_owned())
+    }
+
     /// The cookies that the user sends to `host`, which is a URL, or to the service under test. `None` where
     /// the protocol has no cookies.
     fn cookies(&self, _host: Option<&str>) -> Option<Box<dyn Cookies>> {
@@ -97,7 +114,7 @@ pub struct Request<'a> {
 /// What the templates of an endpoint were rendered to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
-    /// Path or absolute URL.
+    /// Path or absolute URL; the latter where the endpoint has a link.
     pub url: String,
     /// The values of the endpoint's headers, in its order; `None` for one that is not sent.
     pub headers: Vec<Option<String>>,

@@ -21,6 +21,7 @@ fn endpoint(checks: Vec<Check>) -> Endpoint {
         measures: Vec::new(),
         method: Method::Get,
         url: Template::literal("/"),
+        host: None,
         headers: Vec::new(),
         body: Body::None,
         gzip: false,

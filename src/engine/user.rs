@@ -266,39 +266,56 @@ impl<C: Client> User<C> {
         if !endpoint.variables.is_empty() {
             self.values.assign(&endpoint.variables)?;
         }
+        if self.state.is_rendered_in_order(index) {
+            return self.render_in_order(index);
+        }
         let mut scope = self.values.scope();
         Ok(Rendered {
             url: fill(&endpoint.url, &mut scope)?,
-            headers: endpoint
-                .headers
-                .iter()
-                .map(|header| fill_value(&header.value, &mut scope))
-                .collect::<Result<_, _>>()?,
-            body: match &endpoint.body {
-                Body::Template(t) if t.as_constant().is_none() => Some(fill(t, &mut scope)?),
-                _ => None,
-            },
-            pieces: match &endpoint.body {
-                Body::Pieces(_) => endpoint
-                    .body
-                    .templates()
-                    .map(|template| fill(template, &mut scope))
-                    .collect::<Result<_, _>>()?,
-                _ => Vec::new(),
-            },
-            auth: match &endpoint.auth {
-                Some(auth) => auth
-                    .templates()
-                    .into_iter()
-                    .map(|template| fill(template, &mut scope))
-                    .collect::<Result<_, _>>()?,
-                None => Vec::new(),
-            },
+            headers: fill_headers(endpoint, &mut scope)?,
+            body: fill_body(&endpoint.body, &mut scope)?,
+            pieces: fill_pieces(&endpoint.body, &mut scope)?,
+            auth: fill_auth(endpoint, &mut scope)?,
             subject: match endpoint.is_row_templated() {
                 true => self.subject(index)?,
                 false => None,
             },
         })
+    }
+
+    /// The same for a link, which leads somewhere, and for headers and credentials that read the rest of the
+    /// request, which is therefore filled in first.
+    #[cold]
+    fn render_in_order(&mut self, index: usize) -> Result<Rendered, RenderError> {
+        let state = self.state.clone();
+        let endpoint = &state.plan.endpoints[index];
+        let mut scope = self.values.scope();
+        let mut url = fill(&endpoint.url, &mut scope)?;
+        let body = fill_body(&endpoint.body, &mut scope)?;
+        let pieces = fill_pieces(&endpoint.body, &mut scope)?;
+        if endpoint.is_link() {
+            url = self.session.follow(index, &url)?;
+        }
+        let mut rendered = Rendered {
+            url,
+            headers: Vec::new(),
+            body,
+            pieces,
+            auth: Vec::new(),
+            subject: None,
+        };
+        let view = match endpoint.signs_request() {
+            true => Some(self.session.view(index, endpoint, &rendered)?),
+            false => None,
+        };
+        let mut scope = self.values.scope();
+        scope.request = view.as_ref();
+        rendered.headers = fill_headers(endpoint, &mut scope)?;
+        rendered.auth = fill_auth(endpoint, &mut scope)?;
+        if endpoint.is_row_templated() {
+            rendered.subject = self.subject(index)?;
+        }
+        Ok(rendered)
     }
 
     /// The position of a request whose row has the name that a template makes now; `None` if it has no
@@ -378,6 +395,43 @@ impl<C: Client> User<C> {
                 Duration::try_from_secs_f64(wait).unwrap_or_default()
             }
         }
+    }
+}
+
+fn fill_headers(
+    endpoint: &Endpoint,
+    scope: &mut Scope<'_>,
+) -> Result<Vec<Option<String>>, RenderError> {
+    let headers = endpoint.headers.iter();
+    headers
+        .map(|header| fill_value(&header.value, scope))
+        .collect()
+}
+
+fn fill_body(body: &Body, scope: &mut Scope<'_>) -> Result<Option<String>, RenderError> {
+    match body {
+        Body::Template(t) if t.as_constant().is_none() => fill(t, scope).map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn fill_pieces(body: &Body, scope: &mut Scope<'_>) -> Result<Vec<String>, RenderError> {
+    match body {
+        Body::Pieces(_) => {
+            let texts = body.templates();
+            texts.map(|template| fill(template, scope)).collect()
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn fill_auth(endpoint: &Endpoint, scope: &mut Scope<'_>) -> Result<Vec<String>, RenderError> {
+    match &endpoint.auth {
+        Some(auth) => {
+            let templates = auth.templates().into_iter();
+            templates.map(|template| fill(template, scope)).collect()
+        }
+        None => Ok(Vec::new()),
     }
 }
 

@@ -48,6 +48,7 @@ pub(crate) fn plan(load: Load, weights: &[u32]) -> Plan {
                 ],
             ),
             name,
+            host: None,
             headers: Vec::new(),
             body: Body::None,
             gzip: false,

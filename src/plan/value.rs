@@ -6,6 +6,7 @@ pub(super) mod decimal;
 pub(super) mod escape;
 pub(super) mod expression;
 mod generators;
+pub(super) mod request_view;
 pub(super) mod scope;
 pub(super) mod secrets;
 pub(super) mod template;

@@ -6,12 +6,13 @@
 pub(super) mod cookies;
 pub(super) mod data;
 pub(super) mod given;
+mod request;
 mod syntax;
 pub(super) mod template;
 mod url;
 pub(super) mod uses;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::env::VarError;
 
@@ -69,6 +70,8 @@ pub(super) struct Names<'a> {
     pub taken: RefCell<BTreeSet<String>>,
     /// The measures so far, with their units.
     pub measures: RefCell<BTreeMap<String, MeasureUnit>>,
+    /// Whether what is read now can see the rest of its request.
+    sees_request: Cell<bool>,
     /// Where values are used that are set during the run.
     pub log: UseLog,
 }
@@ -309,6 +312,9 @@ impl<'a> Names<'a> {
         }
         if let Some(value) = self.value(first) {
             return one(input(value?));
+        }
+        if let Some(input) = self.request_part(path) {
+            return two(input?);
         }
         match self.cookie(path) {
             Some(value) => self.checked_cookie(path).and_then(|()| two(input(value?))),

@@ -292,6 +292,7 @@ impl<'a> RequestDefaults<'a> {
             variables: Vec::new(),
             group,
             method,
+            host: self.host.clone().filter(|_| url.is_one_slot()),
             url,
             headers,
             body,
@@ -307,6 +308,7 @@ impl<'a> RequestDefaults<'a> {
             measures,
             tags: file.tags.get().map_or_else(Vec::new, |tags| tags.0.clone()),
         };
+        body::refuse_unseen(&endpoint, file, findings);
         Some((endpoint, place))
     }
 }

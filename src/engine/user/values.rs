@@ -159,6 +159,7 @@ impl Values {
             iteration: self.iteration,
             counters: &mut self.counters,
             rng: &mut self.rng,
+            request: None,
         }
     }
 

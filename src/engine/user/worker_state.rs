@@ -51,6 +51,8 @@ pub(crate) struct WorkerState {
     task_tables: Vec<AliasTable>,
     /// For each endpoint: whether anything is filled in for each request.
     is_rendered: Vec<bool>,
+    /// For each endpoint, by position: whether its headers and credentials are filled in last.
+    is_rendered_in_order: Vec<bool>,
     /// Which data the users take their values from.
     pub(super) feeding: Rc<Feeding>,
     /// The rows that templates have named so far.
@@ -78,6 +80,9 @@ impl WorkerState {
             class_table: AliasTable::new(&class_weights),
             task_tables: plan.classes.iter().map(task_table).collect(),
             is_rendered: plan.endpoints.iter().map(is_rendered).collect(),
+            is_rendered_in_order: (plan.endpoints.iter())
+                .map(|endpoint| endpoint.is_link() || endpoint.signs_request())
+                .collect(),
             feeding: Rc::new(Feeding::new(plan.clone())),
             row_names: RowNames::new(plan.endpoints.len() + plan.flows.len(), (0, 1)),
             observer: None,
@@ -185,6 +190,12 @@ impl WorkerState {
     /// Whether anything of this endpoint is filled in for each request.
     pub(super) fn is_rendered(&self, endpoint: usize) -> bool {
         self.is_rendered[endpoint]
+    }
+
+    /// Whether headers and credentials of this endpoint are filled in last, because they or its URL depend on
+    /// more than variables.
+    pub(super) fn is_rendered_in_order(&self, endpoint: usize) -> bool {
+        self.is_rendered_in_order[endpoint]
     }
 
     /// What a dropped arrival counts as: the first request of its task, and the flow that the task

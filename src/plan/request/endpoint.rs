@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::plan::{Assignment, Auth, Body, Check, Extraction, Measure, Template, Wire};
+use crate::plan::{
+    Assignment, Auth, Body, Check, Extraction, Measure, RequestPart, Template, Wire,
+};
 
 /// One kind of request. The key of all statistics is its [row](Endpoint::row), never the expanded URL.
 #[derive(Debug, Clone, Serialize)]
@@ -20,8 +22,12 @@ pub struct Endpoint {
     pub group: Option<Template>,
     /// The HTTP method.
     pub method: Method,
-    /// A path below the URL of the service, or an absolute URL.
+    /// A path below the URL of the service, an absolute URL, or a link: a URL that is filled in whole.
     pub url: Template,
+    /// The URL of the host that a link is below, where a user class has its own. As the service's, not part of
+    /// the plan that is compared and stored.
+    #[serde(skip)]
+    pub host: Option<String>,
     /// Headers of the request, in order. A literal value of a header that carries credentials is
     /// redacted when the plan is written.
     pub headers: Vec<Header>,
@@ -75,6 +81,25 @@ impl Endpoint {
     pub fn is_row_templated(&self) -> bool {
         let group = self.group.as_ref();
         group.is_some_and(|group| group.as_constant().is_none())
+    }
+
+    /// Whether its URL is filled in as a whole.
+    pub fn is_link(&self) -> bool {
+        self.url.is_one_slot()
+    }
+
+    /// Whether its headers or credentials read this part of the request.
+    pub fn reads_request(&self, part: RequestPart) -> bool {
+        let auth = self.auth.iter().flat_map(|auth| auth.templates());
+        let headers = self.headers.iter().map(|header| &header.value);
+        let mut templates = headers.chain(auth);
+        templates.any(|template| template.reads_request(part))
+    }
+
+    /// Whether its headers or credentials read any part of the request.
+    pub fn signs_request(&self) -> bool {
+        let mut parts = RequestPart::ALL.into_iter();
+        parts.any(|(_, part)| self.reads_request(part))
     }
 
     /// Whether a check or an extraction needs the body, so that it must be kept.

@@ -6,6 +6,7 @@
 
 mod convert;
 mod dates;
+mod digests;
 mod fake;
 mod functions;
 mod loan;
@@ -22,6 +23,7 @@ use serde::{Serialize, Serializer};
 
 use super::escape::Escape;
 use super::generators::since_epoch;
+use super::request_view::RequestPart;
 use super::scope::Scope;
 use convert::convert;
 use functions::MAX_TEXT;
@@ -65,6 +67,8 @@ pub enum Input {
     Variable(usize),
     /// Variables at these positions, by their names within it.
     Members(Vec<(String, usize)>),
+    /// A part of the request that the expression is a part of.
+    Request(RequestPart),
     /// A value known before the run. It may be a secret, so it is not shown.
     Known(serde_json::Value),
     /// An environment variable that is not set, of which the expression asks whether it is.
@@ -142,6 +146,12 @@ impl Expression {
             one.into_iter()
                 .chain(members.iter().map(|(_, index)| *index))
         })
+    }
+
+    /// Whether it reads this part of the request.
+    pub fn reads_request(&self, part: RequestPart) -> bool {
+        let mut inputs = self.inputs.iter();
+        inputs.any(|(_, input)| matches!(input, Input::Request(read) if *read == part))
     }
 
     /// The positions of the variables without which it has no value. None of them if it asks whether one is set,
@@ -229,6 +239,7 @@ impl Expression {
             iteration: 0,
             counters: &mut BTreeMap::new(),
             rng: &mut ChaCha12Rng::seed_from_u64(0),
+            request: None,
         };
         let value = self.value(&mut scope, None).ok()?;
         let fixed = (!value.is_safe()).then(|| self.json(&mut scope).ok());
@@ -282,6 +293,10 @@ impl Expression {
                     }
                     continue;
                 }
+                Input::Request(part) => match scope.request {
+                    Some(request) => convert::request_part(request, *part),
+                    None => continue,
+                },
                 // Undefined in a mapping that there is.
                 Input::Unset => {
                     rows.entry(name).or_default();

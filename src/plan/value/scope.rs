@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use rand_chacha::ChaCha12Rng;
 use serde_json::Value;
 
+use super::request_view::RequestView;
+
 /// What a template or an expression can read while it is rendered.
 pub struct Scope<'a> {
     /// The names of all variables, for errors.
@@ -19,6 +21,8 @@ pub struct Scope<'a> {
     pub counters: &'a mut BTreeMap<String, u64>,
     /// The source of all random values.
     pub rng: &'a mut ChaCha12Rng,
+    /// The rest of the request, for its headers and credentials.
+    pub request: Option<&'a RequestView>,
 }
 
 impl Scope<'_> {

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::escape::Escape;
 use super::expression::Expression;
 use super::generators::{count, since_epoch, uuid};
+use super::request_view::RequestPart;
 use super::scope::Scope;
 
 /// Text with slots. Serialized and shown as it was written, so that the value of an environment
@@ -173,6 +174,19 @@ impl Template {
         })
     }
 
+    /// Whether it is nothing but one slot.
+    pub fn is_one_slot(&self) -> bool {
+        matches!(self.parts.as_slice(), [TemplatePart::Slot { .. }])
+    }
+
+    /// Whether it reads this part of the request that it is a part of.
+    pub fn reads_request(&self, part: RequestPart) -> bool {
+        self.parts.iter().any(|one| {
+            matches!(one, TemplatePart::Slot { slot: Slot::Expression(expression), .. }
+                if expression.reads_request(part))
+        })
+    }
+
     /// The filled-in value. What is nothing but one slot keeps its type, as does JSON; anything else is a text.
     ///
     /// # Errors
@@ -310,6 +324,7 @@ mod tests {
             iteration: 3,
             counters: &mut BTreeMap::new(),
             rng: &mut rng,
+            request: None,
         };
         let mut out = String::new();
         match Template::new("", parts).render(&mut scope, &mut out) {

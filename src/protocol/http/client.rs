@@ -4,7 +4,7 @@
 //! Not here: connections, which belong to a `transport`.
 
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -19,13 +19,17 @@ use super::auth::token;
 use super::connect::ConnectOptions;
 use super::cookies::{HostCookies, Jar};
 use super::redirect::{self, is_redirect, redirected};
+use super::request::link;
 use super::request::outgoing::{Outgoing, host_and_port};
 use super::request::prepared::Prepared;
 use super::transport::{RequestLimits, Transport};
 use crate::error::Error;
 use crate::metrics::Outcome;
-use crate::plan::{Auth, Endpoint, Plan, Wire};
-use crate::protocol::{Client, Cookies, Failure, Hop, Request, Response, Session};
+use crate::plan::{Auth, Endpoint, Plan, RequestView, Wire};
+use crate::protocol::{Client, Cookies, Failure, Hop, Rendered, Request, Response, Session};
+
+/// The URL of the last response, which all sessions of a user share.
+pub(super) type LastUrl = Rc<RefCell<Option<Url>>>;
 
 /// Makes sessions for one worker.
 pub struct HttpClient<T: Transport> {
@@ -47,6 +51,8 @@ pub(super) struct ClientState<T: Transport> {
     allowed_hosts: BTreeSet<String>,
     /// The URL of the service.
     base: Box<str>,
+    /// Whether any endpoint has a link, which may be relative to the last response.
+    has_links: bool,
 }
 
 /// The connection(s) of one virtual user.
@@ -60,6 +66,8 @@ pub struct HttpSession<T: Transport> {
     /// Among the sessions of its worker, from 0.
     number: u64,
     pub(super) jar: Jar,
+    /// The URL of the user's last response, where links may be relative to it.
+    pub(super) last_url: Option<LastUrl>,
     /// What was sent last, if a redirect asked for it.
     redirected: Cell<Option<Box<Outgoing>>>,
 }
@@ -87,6 +95,7 @@ impl<T: Transport> HttpClient<T> {
                 auth_groups,
                 allowed_hosts,
                 base: base.into(),
+                has_links: plan.endpoints.iter().any(Endpoint::is_link),
             }),
             sessions: Cell::new(0),
         })
@@ -106,6 +115,7 @@ impl<T: Transport> Client for HttpClient<T> {
             transport: T::open(&shared.resources, &shared.wires, local_address),
             local_address,
             auth: auth.collect(),
+            last_url: shared.has_links.then(LastUrl::default),
             shared,
             jar: Jar::default(),
             redirected: Cell::default(),
@@ -119,6 +129,7 @@ impl<T: Transport> Client for HttpClient<T> {
             transport: T::open(&shared.resources, &shared.wires, session.local_address),
             local_address: session.local_address,
             auth: session.auth.clone(),
+            last_url: session.last_url.clone(),
             shared,
             jar: session.jar.clone(),
             redirected: Cell::default(),
@@ -129,7 +140,7 @@ impl<T: Transport> Client for HttpClient<T> {
 
 impl<T: Transport> Session for HttpSession<T> {
     async fn prepare(&mut self, request: &Request<'_>) -> Option<Duration> {
-        let group = self.shared.prepared[request.index].group?;
+        let group = self.shared.prepared[request.index].group_of(request)?;
         let (group, user) = (&self.shared.auth_groups[group], &self.auth[group]);
         let values = template_values(group, request);
         let token = self.token(group, user, &values, request.endpoint).await?;
@@ -144,6 +155,22 @@ impl<T: Transport> Session for HttpSession<T> {
 
     fn hop(&self, request: &Request<'_>, response: &Response) -> Option<Hop> {
         self.rebuilt(request, response)
+    }
+
+    fn follow(&self, index: usize, link: &str) -> Result<String, String> {
+        let last = self.last_url.as_ref().map(|last| last.borrow());
+        let last = last.as_deref().and_then(Option::as_ref);
+        let home = self.shared.prepared[index].home();
+        link::resolve(link, home, last, &self.shared.allowed_hosts).map(String::from)
+    }
+
+    fn view(
+        &self,
+        index: usize,
+        endpoint: &Endpoint,
+        rendered: &Rendered,
+    ) -> Result<RequestView, String> {
+        self.shared.prepared[index].view(endpoint, rendered)
     }
 
     fn cookies(&self, host: Option<&str>) -> Option<Box<dyn Cookies>> {
@@ -164,7 +191,7 @@ struct Credentials<'a> {
 
 impl<T: Transport> HttpSession<T> {
     async fn send(&self, request: &Request<'_>, response: &mut Response) -> Result<(), Failure> {
-        let credentials = match self.shared.prepared[request.index].group {
+        let credentials = match self.shared.prepared[request.index].group_of(request) {
             None => None,
             Some(group) => Some(self.credentials(group, request, response).await?),
         };
@@ -212,7 +239,8 @@ impl<T: Transport> HttpSession<T> {
             Some(outgoing) => *outgoing,
             None => {
                 let mut first = prepared.request(request).ok()?;
-                let group = prepared.group.map(|group| &self.shared.auth_groups[group]);
+                let group = prepared.group_of(request);
+                let group = group.map(|group| &self.shared.auth_groups[group]);
                 if group
                     .is_some_and(|group| matches!(*group.auth, Auth::OAuth2(_) | Auth::Digest(_)))
                 {
@@ -273,6 +301,15 @@ impl<T: Transport> HttpSession<T> {
             token::fetch(&transport, oauth2, values, endpoint).await
         };
         Some(cache.get(values, fetch).await)
+    }
+
+    /// Notes where `request` itself got its response from, if links may be relative to it.
+    pub(super) fn note_url(&self, request: &Request<'_>) {
+        if let Some(last) = &self.last_url
+            && let Ok(url) = self.shared.prepared[request.index].url(request)
+        {
+            *last.borrow_mut() = Some(url.into_owned());
+        }
     }
 
     /// Stores the cookies of the response to `request` itself.
@@ -347,6 +384,9 @@ impl<'a, T: Transport> RequestChain<'a, T> {
         let headers = std::mem::take(&mut response.headers);
         let transport = &self.session.transport;
         let ended = transport.exchange(outgoing, self.limits, response).await;
+        if let (Some(last), Ok(_)) = (&self.session.last_url, &ended) {
+            *last.borrow_mut() = Some(self.url()?.into_owned());
+        }
         // Even if its body failed.
         if response.headers.contains_key(header::SET_COOKIE) {
             response.sets_first_cookies = jar.is_empty();

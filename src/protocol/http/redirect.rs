@@ -77,19 +77,7 @@ pub(super) fn redirected(
         }
     }
     if host_and_port(&sent.url) != host_and_port(&target) {
-        // Credentials are for the host they were written for.
-        let secret: Vec<_> = sent
-            .headers
-            .keys()
-            .filter(|name| {
-                crate::plan::is_secret_header(name.as_str()) || Some(*name) == credentials
-            })
-            .cloned()
-            .collect();
-        for name in secret {
-            sent.headers.remove(name);
-        }
-        sent.headers.remove(header::HOST);
+        sent.forget_credentials(credentials);
     }
     sent.url = target;
     sent.unresolved = None;

@@ -56,6 +56,7 @@ fn render(template: &Template, variables: &[String]) -> String {
         iteration: 3,
         counters: &mut Default::default(),
         rng: &mut rng,
+        request: None,
     };
     template.render(&mut scope, &mut out).unwrap();
     out

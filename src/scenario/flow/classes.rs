@@ -173,6 +173,7 @@ impl ClassCompiler<'_> {
                         for polled in [until, pending] {
                             // What is expected of the response stays.
                             polled.url = endpoint.url.clone();
+                            polled.host = endpoint.host.clone();
                             polled.headers = endpoint.headers.clone();
                             polled.auth = endpoint.auth.clone();
                         }

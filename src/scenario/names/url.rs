@@ -3,7 +3,7 @@
 //! Here: which place a value has. Not here: which URLs there may be (`service::address`).
 
 use super::Names;
-use super::template::{Piece, as_text};
+use super::template::{Piece, as_parts, as_text};
 use crate::error::Diagnostic;
 use crate::plan::{Escape, Template, TemplatePart, push_written};
 use crate::scenario::yaml::decode::At;
@@ -16,7 +16,12 @@ impl Names<'_> {
     pub fn url(&self, text: &At<String>, findings: &mut Findings) -> Template {
         let mut head = Some(String::new());
         let mut parts = Vec::new();
-        for piece in self.pieces(&text.value, text.at, findings) {
+        let pieces = self.pieces(&text.value, text.at, findings);
+        if let [Piece::Slot(_)] = pieces.as_slice() {
+            // A link, which is a URL already.
+            return Template::new(text.value.as_str(), as_parts(pieces, Escape::None));
+        }
+        for piece in pieces {
             let mut out = String::new();
             match piece {
                 Piece::Written(text) => written(text, &mut head, &mut out),
@@ -100,6 +105,7 @@ mod tests {
             iteration: 1,
             counters: &mut BTreeMap::new(),
             rng: &mut rand_chacha::ChaCha12Rng::seed_from_u64(1),
+            request: None,
         };
         template.render(&mut scope, &mut filled).unwrap();
         filled

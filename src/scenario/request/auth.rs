@@ -87,7 +87,8 @@ impl AuthCompiler<'_, '_> {
             return Some(Auth::Digest(self.credentials(one)?));
         }
         if let Some(token) = file.bearer.get() {
-            let template = self.secret(token);
+            let names = self.names;
+            let template = names.with_request(|| self.secret(token));
             let template = self.header_text("authorization", template, token.at);
             return Some(Auth::Bearer(template));
         }
@@ -105,7 +106,11 @@ impl AuthCompiler<'_, '_> {
 
     fn api_key(&mut self, file: &At<ApiKeyFile>) -> Option<Auth> {
         let value = file.value.value.get()?;
-        let template = self.secret(value);
+        let names = self.names;
+        let template = match file.header.is_missing() {
+            true => self.secret(value),
+            false => names.with_request(|| self.secret(value)),
+        };
         let place = match (file.header.get(), file.query.get()) {
             (Some(header), None) => {
                 let name = header.value.to_ascii_lowercase();

@@ -8,13 +8,30 @@ use std::path::Path;
 
 use super::{body_file, multipart};
 use crate::error::Diagnostic;
-use crate::plan::{Body, Escape, Header, Template, TemplatePart};
+use crate::plan::{Body, Endpoint, Escape, Header, RequestPart, Template, TemplatePart};
 use crate::scenario::keys::endpoint::EndpointFile;
 use crate::scenario::names::Names;
 use crate::scenario::names::template::{Piece, as_parts};
 use crate::scenario::yaml::decode::list;
 use crate::scenario::yaml::findings::{Findings, Span};
 use crate::scenario::yaml::tree::{Node, NodeKind};
+
+/// Reports a body that headers or credentials read, and that is never in memory.
+pub(super) fn refuse_unseen(endpoint: &Endpoint, file: &EndpointFile, findings: &mut Findings) {
+    if let Some(large) = endpoint.body.on_disk()
+        && endpoint.reads_request(RequestPart::Body)
+    {
+        let message = format!(
+            "`request.body` cannot be read: `{}` is larger than 8 MiB",
+            large.path
+        );
+        let diagnostic = Diagnostic::new(message).help(
+            "such a file is never held in memory: use a smaller one, or leave out the header",
+        );
+        let key = file.body_file.key().or(file.multipart.key());
+        findings.report(key, diagnostic);
+    }
+}
 
 /// The body of an endpoint, and the content type that goes with it.
 pub(crate) fn body(

@@ -112,7 +112,7 @@ impl Headers {
             findings.report(Some(key.at), diagnostic);
             return false;
         }
-        let pieces = names.pieces(&text.value, text.at, findings);
+        let pieces = names.with_request(|| names.pieces(&text.value, text.at, findings));
         if let [Piece::Known(serde_json::Value::Null)] = pieces.as_slice() {
             return false;
         }

@@ -210,7 +210,7 @@ fn split_port(text: &str) -> Option<(Host, u16, Option<&str>)> {
 /// What an endpoint's URL turned out to be.
 #[derive(Debug)]
 pub(crate) enum EndpointUrl {
-    /// A path below the host.
+    /// A path below the host, or a link.
     Relative,
     /// An absolute URL on this host.
     Absolute(Url),
@@ -222,9 +222,17 @@ pub(crate) enum EndpointUrl {
 /// A diagnostic without a place.
 pub(crate) fn check_url(url: &Template) -> Result<EndpointUrl, Diagnostic> {
     let next_step = "write a path such as `/health`, or a whole URL";
+    if url.is_one_slot() {
+        return Ok(EndpointUrl::Relative);
+    }
     let start = match url.parts().first() {
         Some(TemplatePart::Literal(text)) => text.as_str(),
-        _ => "",
+        _ => {
+            let message = "a URL that begins with a template can be nothing but that template";
+            return Err(Diagnostic::new(message).help(
+                "write a path such as `/{{ id }}`; to add to a link, write `{{ link ~ '?page=2' }}`",
+            ));
+        }
     };
     if start.starts_with('/') {
         // Joined to a host only to have its characters checked.

@@ -3,6 +3,8 @@
 
 mod expressions;
 mod given;
+mod links;
+mod signatures;
 mod templates;
 mod urls;
 

@@ -4,6 +4,22 @@ use minijinja::value::Value;
 use minijinja::{Error, ErrorKind};
 use serde_json::Number;
 
+use crate::plan::value::request_view::{RequestPart, RequestView};
+
+/// A part of a request. A body that is no text can still be signed.
+pub(super) fn request_part(request: &RequestView, part: RequestPart) -> Value {
+    match part {
+        RequestPart::Method => Value::from(request.method),
+        RequestPart::Url => Value::from(request.url.as_str()),
+        RequestPart::Path => Value::from(request.path.as_str()),
+        RequestPart::Query => Value::from(request.query.as_str()),
+        RequestPart::Body => match std::str::from_utf8(&request.body) {
+            Ok(text) => Value::from(text),
+            Err(_) => Value::from_bytes(request.body.to_vec()),
+        },
+    }
+}
+
 /// The same value for an expression. Whole numbers stay exact; one that is too large to compute with is an
 /// error where it is used.
 pub(super) fn convert(value: &serde_json::Value) -> Value {

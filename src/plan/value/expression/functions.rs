@@ -6,15 +6,14 @@ use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit, Mac};
 use minijinja::value::{Rest, ValueOrKwargs};
 use minijinja::{Environment, Error, State, Value, filters, functions, tests};
 use minijinja_contrib::pycompat;
 use rand::RngExt;
 use regex::Regex;
-use sha2::{Digest, Sha256};
 
 use super::dates;
+use super::digests::{self, bytes};
 use super::fake::Faker;
 use super::loan::{draw, wrong};
 use super::spelling::pattern;
@@ -37,13 +36,8 @@ pub(super) fn add(environment: &mut Environment<'static>) {
         draw(|loan| count(&mut loan.counters, name.unwrap_or_default()))
     });
     environment.add_function("base64", base64);
-    environment.add_function("sha256", sha256);
     environment.add_function("json", json);
-    environment.add_function(
-        "hmac_sha256",
-        |key: &Value, text: &Value, form: Option<&str>| hmac_sha256(text, key, form),
-    );
-
+    digests::add(environment);
     environment.add_function("range", functions::range);
     environment.add_function("dict", functions::dict);
     environment.add_function("now", || since_epoch().as_secs());
@@ -73,7 +67,6 @@ pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_filter("default", filters::default);
     environment.add_filter("first", filters::first);
     environment.add_filter("float", filters::float);
-    environment.add_filter("hmac_sha256", hmac_sha256);
     environment.add_filter("int", filters::int);
     environment.add_filter("join", filters::join);
     environment.add_filter("json", json);
@@ -86,7 +79,6 @@ pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_filter("replace", replace);
     environment.add_filter("reverse", filters::reverse);
     environment.add_filter("round", filters::round);
-    environment.add_filter("sha256", sha256);
     environment.add_filter("sort", filters::sort);
     environment.add_filter("split", filters::split);
     environment.add_filter("string", text);
@@ -168,15 +160,6 @@ fn random_text(length: usize) -> Result<String, Error> {
     })
 }
 
-/// The bytes of a text, or of a value as it is written.
-fn bytes(value: &Value) -> Vec<u8> {
-    match (value.as_bytes(), value.as_str()) {
-        (_, Some(text)) => text.as_bytes().to_vec(),
-        (Some(bytes), None) => bytes.to_vec(),
-        (None, None) => value.to_string().into_bytes(),
-    }
-}
-
 fn base64(value: &Value) -> String {
     STANDARD.encode(bytes(value))
 }
@@ -196,31 +179,6 @@ fn base64_decode(text: &str) -> Result<Value, Error> {
         Ok(text) => Value::from(text),
         Err(error) => Value::from_bytes(error.into_bytes()),
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn sha256(value: &Value) -> String {
-    hex(&Sha256::digest(bytes(value)))
-}
-
-fn hmac_sha256(text: &Value, key: &Value, form: Option<&str>) -> Result<Value, Error> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(&bytes(key))
-        .map_err(|_| wrong("hmac_sha256: the key cannot be used"))?;
-    mac.update(&bytes(text));
-    let signature = mac.finalize().into_bytes();
-    match form.unwrap_or("hex") {
-        "hex" => Ok(hex(&signature).into()),
-        "base64" => Ok(STANDARD.encode(signature).into()),
-        "base64url" => Ok(URL_SAFE_NO_PAD.encode(signature).into()),
-        // For use as the key of the next signature.
-        "raw" => Ok(Value::from_bytes(signature.to_vec())),
-        other => Err(wrong(format!(
-            "hmac_sha256: unknown format `{other}`: use 'hex', 'base64', 'base64url' or 'raw'"
-        ))),
-    }
 }
 
 fn json(value: &Value) -> Result<String, Error> {

@@ -9,7 +9,7 @@ use regex::Regex;
 use crate::error::did_you_mean;
 
 /// The functions.
-const FUNCTIONS: [&str; 15] = [
+const FUNCTIONS: [&str; 20] = [
     "random_int",
     "random_float",
     "random_choice",
@@ -19,8 +19,13 @@ const FUNCTIONS: [&str; 15] = [
     "timestamp_ms",
     "counter",
     "base64",
+    "md5",
+    "sha1",
     "sha256",
+    "sha512",
+    "hmac_sha1",
     "hmac_sha256",
+    "hmac_sha512",
     "json",
     "range",
     "dict",
@@ -42,7 +47,7 @@ const DRAWING: [&str; 7] = [
 ];
 
 /// The filters: what can follow `|`.
-const FILTERS: [&str; 47] = [
+const FILTERS: [&str; 52] = [
     "abs",
     "base64",
     "base64_decode",
@@ -56,7 +61,9 @@ const FILTERS: [&str; 47] = [
     "float",
     "format",
     "groupby",
+    "hmac_sha1",
     "hmac_sha256",
+    "hmac_sha512",
     "int",
     "items",
     "join",
@@ -68,6 +75,7 @@ const FILTERS: [&str; 47] = [
     "lower",
     "map",
     "max",
+    "md5",
     "min",
     "raw",
     "reject",
@@ -77,7 +85,9 @@ const FILTERS: [&str; 47] = [
     "round",
     "select",
     "selectattr",
+    "sha1",
     "sha256",
+    "sha512",
     "slice",
     "sort",
     "split",

@@ -41,6 +41,7 @@ fn with_scope<T>(seed: u64, use_it: impl FnOnce(&mut Scope<'_>) -> T) -> T {
         iteration: 3,
         counters: &mut BTreeMap::new(),
         rng: &mut ChaCha12Rng::seed_from_u64(seed),
+        request: None,
     })
 }
 
@@ -89,6 +90,18 @@ fn expressions_have_these_values() {
         (
             "'what do ya want for nothing?' | hmac_sha256('Jefe', 'base64')",
             "W9zBRr9gdU5qBCQmCJV1x1oAPwidJzmDnexYuWTsOEM=",
+        ),
+        (
+            "md5('abc') ~ sha1('abc', 'base64')",
+            "900150983cd24fb0d6963f7d28e17f72qZk+NkcGgWq6PiVxeFDCbJzQ2J0=",
+        ),
+        (
+            "('what do ya want for nothing?' | hmac_sha1('Jefe')) ~ sha512('abc')[:8]",
+            "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79ddaf35a1",
+        ),
+        (
+            "hmac_sha512('Jefe', 'what do ya want for nothing?')[:16]",
+            "164b7a7bfcf819e2",
         ),
         (
             "sha256('abc')",
@@ -230,6 +243,7 @@ fn whole_numbers_are_computed_with_exactly_or_not_at_all() {
             iteration: 1,
             counters: &mut BTreeMap::new(),
             rng: &mut rng,
+            request: None,
         };
         expression.json(&mut scope).map(|value| value.to_string())
     };

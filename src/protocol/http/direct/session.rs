@@ -8,11 +8,11 @@ use super::encoded::EncodedRequest;
 use super::response::head;
 use super::transport::{DirectTransport, WireRequest};
 use crate::error::Error;
-use crate::plan::Plan;
+use crate::plan::{Endpoint, Plan, RequestView};
 use crate::protocol::http::client::{HttpClient, HttpSession, redirect_location};
 use crate::protocol::http::connect::ConnectOptions;
 use crate::protocol::http::transport::{RequestLimits, Transport};
-use crate::protocol::{Client, Cookies, Hop, Request, Response, Session};
+use crate::protocol::{Client, Cookies, Hop, Rendered, Request, Response, Session};
 
 /// Makes sessions for one worker.
 pub struct DirectClient {
@@ -86,6 +86,9 @@ impl Session for DirectSession {
         let transport = &self.http.transport;
         let exchange = transport.exchange_bytes(&encoded.origin, wire_request, &limits, response);
         let mut ended = exchange.await;
+        if self.http.last_url.is_some() && ended.is_ok() {
+            self.http.note_url(request);
+        }
         if !response.headers.is_empty() {
             self.http.store_cookies(request, response);
             if let Ok(status) = ended
@@ -109,6 +112,19 @@ impl Session for DirectSession {
             hop.response_headers = head::all_fields(head);
         }
         Some(hop)
+    }
+
+    fn follow(&self, index: usize, link: &str) -> Result<String, String> {
+        self.http.follow(index, link)
+    }
+
+    fn view(
+        &self,
+        index: usize,
+        endpoint: &Endpoint,
+        rendered: &Rendered,
+    ) -> Result<RequestView, String> {
+        self.http.view(index, endpoint, rendered)
     }
 
     fn cookies(&self, host: Option<&str>) -> Option<Box<dyn Cookies>> {

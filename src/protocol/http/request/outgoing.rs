@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use ::http::Method;
-use ::http::header::HeaderMap;
+use ::http::header::{self, HeaderMap, HeaderName};
 use bytes::Bytes;
 use url::{Position, Url};
 
 use super::payload;
-use crate::plan::FileContent;
+use crate::plan::{FileContent, is_secret_header};
 
 /// A request to be sent.
 #[derive(Debug, Clone)]
@@ -53,6 +53,21 @@ impl Outgoing {
             let query = self.url.query().unwrap_or_default();
             self.unresolved = Some(format!("{path}?{query}").into());
         }
+    }
+
+    /// Removes what must not reach another host than the one it was written for. The header named
+    /// `credentials` holds some.
+    pub(crate) fn forget_credentials(&mut self, credentials: Option<&HeaderName>) {
+        let secret: Vec<_> = self
+            .headers
+            .keys()
+            .filter(|name| is_secret_header(name.as_str()) || Some(*name) == credentials)
+            .cloned()
+            .collect();
+        for name in secret {
+            self.headers.remove(name);
+        }
+        self.headers.remove(header::HOST);
     }
 
     /// The length of its body in bytes, as it is announced; `None` where no length is.

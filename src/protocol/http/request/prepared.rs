@@ -8,13 +8,13 @@ use ::http::header::{self, HeaderName, HeaderValue};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use url::Url;
+use url::{Position, Url};
 
 use super::header::header_value;
-use super::outgoing::{Outgoing, check_length};
+use super::outgoing::{Outgoing, check_length, host_and_port};
 use crate::plan::{
-    Auth, Body, BodyPiece, Endpoint, FileContent, Template, TemplatePart, check_target,
-    encoded_target, has_dot_segments,
+    Auth, Body, BodyPiece, Endpoint, FileContent, RequestView, Template, TemplatePart,
+    check_target, encoded_target, has_dot_segments,
 };
 use crate::protocol::http::auth::credentials;
 use crate::protocol::{Rendered, Request};
@@ -26,9 +26,13 @@ pub(crate) struct Prepared {
     pub(crate) request: Outgoing,
     /// How long scheme and host of its URLs are, which are the same for all of them; 0 for a path.
     skipped: usize,
+    /// Whether its URL is filled in as a whole.
+    is_link: bool,
+    /// Method and URL alone, where headers or credentials read them.
+    bare: Option<Box<Outgoing>>,
     header_names: Vec<HeaderName>,
     /// The position of its auth group.
-    pub(crate) group: Option<usize>,
+    group: Option<usize>,
     /// The header that holds the credentials.
     pub(crate) secret_header: Option<HeaderName>,
 }
@@ -49,11 +53,13 @@ impl Prepared {
             .as_str()
             .parse()
             .map_err(|_| wrong("unknown method".into()))?;
+        let base = endpoint.host.as_deref().unwrap_or(base);
         let (root, skipped) = root(base, &endpoint.url).map_err(wrong)?;
         let mut request = Outgoing::new(method, root);
         if let Some(url) = endpoint.url.as_constant() {
             set_target(&mut request, &url[skipped..]).map_err(wrong)?;
         }
+        let bare = (endpoint.signs_request()).then(|| Box::new(request.clone()));
         let headers = &mut request.headers;
         headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
         headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
@@ -91,6 +97,8 @@ impl Prepared {
         Ok(Self {
             request,
             skipped,
+            is_link: endpoint.is_link(),
+            bare,
             header_names,
             group,
             secret_header,
@@ -107,17 +115,67 @@ impl Prepared {
         match &request.rendered {
             Some(rendered) if request.endpoint.url.as_constant().is_none() => {
                 let mut out = Outgoing::new(self.request.method.clone(), fixed.clone());
-                set_target(&mut out, self.target(&rendered.url)?)?;
+                self.aim(&mut out, &rendered.url)?;
                 Ok(Cow::Owned(out.url))
             }
             _ => Ok(Cow::Borrowed(fixed)),
         }
     }
 
-    /// What was rendered behind scheme and host.
-    fn target<'a>(&self, rendered: &'a str) -> Result<&'a str, String> {
+    /// Makes `out` a request for the URL that was rendered.
+    fn aim(&self, out: &mut Outgoing, rendered: &str) -> Result<(), String> {
+        if self.is_link {
+            // It was followed before.
+            out.url = Url::parse(rendered).map_err(|error| format!("not a URL: {error}"))?;
+            return Ok(());
+        }
         let target = rendered.get(self.skipped..);
-        target.ok_or_else(|| "the URL has no host".to_owned())
+        set_target(out, target.ok_or("the URL has no host")?)
+    }
+
+    /// The URL of the user's host, which a link is below.
+    pub(crate) fn home(&self) -> &Url {
+        &self.request.url
+    }
+
+    /// Whether a request goes to the host that its credentials are for. A link may lead elsewhere.
+    fn is_at_home(&self, request: &Request<'_>) -> bool {
+        let is_home = |url: Cow<'_, Url>| host_and_port(&url) == host_and_port(self.home());
+        !self.is_link || self.url(request).is_ok_and(is_home)
+    }
+
+    /// The position of the auth group whose credentials are sent with a request.
+    pub(crate) fn group_of(&self, request: &Request<'_>) -> Option<usize> {
+        self.group.filter(|_| self.is_at_home(request))
+    }
+
+    /// What is sent beside headers and credentials.
+    ///
+    /// # Errors
+    /// When what was rendered is not a valid URL.
+    pub(crate) fn view(
+        &self,
+        endpoint: &Endpoint,
+        rendered: &Rendered,
+    ) -> Result<RequestView, String> {
+        let mut out = self.bare.as_deref().unwrap_or(&self.request).clone();
+        if endpoint.url.as_constant().is_none() {
+            self.aim(&mut out, &rendered.url)?;
+        }
+        let (path, query) = match out.target().split_once('?') {
+            Some((path, query)) => (path.to_owned(), query.to_owned()),
+            None => (out.target().to_owned(), String::new()),
+        };
+        Ok(RequestView {
+            method: endpoint.method.as_str(),
+            url: format!("{}{}", &out.url[..Position::BeforePath], out.target()),
+            path,
+            query,
+            body: match contents(&endpoint.body, Some(rendered)).as_slice() {
+                [FileContent::Bytes(bytes)] => bytes.clone(),
+                all => joined(all),
+            },
+        })
     }
 
     /// The request to send.
@@ -131,7 +189,7 @@ impl Prepared {
         };
         let endpoint = request.endpoint;
         if endpoint.url.as_constant().is_none() {
-            set_target(&mut out, self.target(&rendered.url)?)?;
+            self.aim(&mut out, &rendered.url)?;
         }
         for ((header, name), value) in endpoint
             .headers
@@ -147,6 +205,10 @@ impl Prepared {
         if endpoint.body.varies() {
             let contents = contents(&endpoint.body, Some(rendered));
             out.take(contents, false, endpoint.gzip);
+        }
+        if self.is_link && host_and_port(&out.url) != host_and_port(self.home()) {
+            out.forget_credentials(self.secret_header.as_ref());
+            return Ok(out);
         }
         if let Some(auth) = &endpoint.auth
             && is_set_per_request(auth, endpoint)
