@@ -127,3 +127,35 @@ fn notifications_have_the_template_of_their_kind() {
     let emails = trial.rows["/v2/notifications/email"];
     assert_eq!(emails as usize, trial.count("POST /v2/notifications/email"));
 }
+
+#[test]
+fn bank_signs_up_once_for_the_run_and_once_for_each_user() {
+    let Some(trial) = trial("16-bank-of-anthos", "any_ok", "-u 2 -i 6") else {
+        return;
+    };
+    let names: Vec<String> = trial
+        .of("POST /signup")
+        .map(|seen| {
+            assert_eq!(seen.field("firstname"), seen.field("username"));
+            assert_eq!(seen.field("password-repeat"), "password");
+            seen.field("username")
+        })
+        .collect();
+    assert_eq!(names.len(), 3);
+    assert_eq!(names[0], "user");
+    assert!(names[1] != names[2] && names[1].len() == 36, "{names:?}");
+    for name in &names[1..] {
+        let logins = trial.of("POST /login");
+        assert_eq!(
+            logins
+                .filter(|seen| seen.field("username") == *name)
+                .count(),
+            3
+        );
+    }
+    for line in ["POST /logout", "GET /login", "GET /signup"] {
+        assert_eq!(trial.count(line), 6);
+    }
+    // What the setup sends is in no row.
+    assert_eq!(trial.rows["/signup"], 2 + 6);
+}

@@ -170,3 +170,99 @@ fn agent_sends_no_header_without_a_token() {
             .all(|seen| !seen.headers.contains_key("authorization"))
     );
 }
+
+#[test]
+fn photos_go_to_the_address_that_the_service_gives() {
+    let Some(trial) = trial("07-photos", "photos", "-u 2 -i 60") else {
+        return;
+    };
+    let mut open = BTreeSet::new();
+    for seen in &trial.seen {
+        if seen.line == "POST /photos" {
+            let photo = seen.json();
+            let slug = photo["photoSlug"].as_str().unwrap();
+            assert!(slug.starts_with(photo["modelSlug"].as_str().unwrap()));
+            assert!(open.insert(slug.to_owned()));
+        } else if seen.line.starts_with("PUT /upload/") {
+            assert!(open.remove(seen.last_segment()), "{seen:?}");
+            assert_eq!(seen.query, "sig=a%2Bb");
+            assert_eq!(seen.header("content-type"), "image/jpg");
+            assert_eq!(seen.body, "not a photo");
+        }
+    }
+    assert!(open.is_empty(), "{open:?}");
+    let models: Vec<serde_json::Value> = trial.of("POST /models").map(Seen::json).collect();
+    assert!(models.len() > 1);
+    for model in &models {
+        let names = ["givenName", "familyName"].map(|key| model[key].as_str().unwrap());
+        let start = names.join("-").to_lowercase();
+        let slug = model["modelSlug"].as_str().unwrap();
+        assert!(
+            slug.starts_with(&start) && slug.len() == start.len() + 6,
+            "{slug}"
+        );
+        assert!(model["height"].is_u64());
+        let of_model = trial.of("POST /photos");
+        let of_model = of_model.filter(|seen| seen.json()["modelSlug"] == slug);
+        assert_eq!(of_model.count(), 5);
+        assert_eq!(trial.count(&format!("GET /models/{slug}")), 1);
+    }
+    // One of the two users is the admin, with pages of ten photos.
+    let pages = trial
+        .of("GET /photos")
+        .filter(|seen| seen.parameter("pageSize") == "20");
+    assert!(pages.count() > 30);
+    let changed = trial.of("PUT /models/").map(Seen::json);
+    assert!(
+        changed
+            .map(|model| model["version"].clone())
+            .all(|version| version == 1 || version == 3)
+    );
+}
+
+#[test]
+fn graphql_pets_looks_up_a_pet_of_this_run() {
+    for (run, id) in [("RUN", 2), ("OTHER", 1)] {
+        let args = format!("-u 2 -i 200 -e LOAD_RUN_ID={run}");
+        let Some(trial) = trial("12-graphql-pets", "pets", &args) else {
+            return;
+        };
+        let mut requests = BTreeSet::new();
+        let mut operations: BTreeMap<String, usize> = BTreeMap::new();
+        for seen in &trial.seen {
+            assert!(requests.insert(seen.header("x-request-id").to_owned()));
+            let sent = seen.json();
+            let operation = sent["operationName"].as_str().unwrap();
+            *operations.entry(operation.to_owned()).or_default() += 1;
+            match operation {
+                "InventoryByPet" => assert_eq!(sent["variables"]["pet_id"], id),
+                "CreatePetOp" => {
+                    let name = sent["variables"]["name"].as_str().unwrap();
+                    assert!(name.starts_with(&format!("load_{run}_")), "{name}");
+                    assert_eq!(sent["variables"]["type"], "dog");
+                }
+                _ => {}
+            }
+        }
+        assert_share("pets", operations["ListPets"], (0.35, 200));
+        assert_share("create", operations["CreatePetOp"], (0.3, 200));
+        assert_share("introspect", operations["IntrospectMe"] - 2, (0.15, 200));
+        assert_eq!(operations["InventoryByPet"], operations["ListPetsForInv"]);
+        assert_share("inventory", operations["InventoryByPet"], (0.2, 200));
+        let failed = trial.failures()["GraphQL errors"] as usize;
+        assert_eq!(failed, operations["CreatePetOp"] / 3);
+    }
+}
+
+#[test]
+fn webhooks_are_signed_as_the_server_checks() {
+    let args = "-u 2 -i 20 -e WHATSAPP_WEBHOOK_SECRET=";
+    let Some(right) = trial("13-hmac-webhook", "hook", &format!("{args}s3cret")) else {
+        return;
+    };
+    assert_eq!(right.seen.len(), 20);
+    assert!(right.failures().is_empty());
+    assert_eq!(right.seen[0].header("content-type"), "application/json");
+    let wrong = trial("13-hmac-webhook", "hook", &format!("{args}other")).unwrap();
+    assert_eq!(wrong.failures()["http_4xx"], 20);
+}

@@ -272,3 +272,66 @@ fn image_viewers_ask_for_all_sizes_of_one_image() {
     assert_eq!(trial.rows["{derv_sz: 128}"], 60);
     assert_eq!(trial.rows["{derv_sz: tile}"], 24);
 }
+
+#[test]
+fn sock_shop_registers_who_logs_in_and_looks_at_refused_orders() {
+    let Some(trial) = trial("02-sock-shop", "socks", "-u 12 -i 1200") else {
+        return;
+    };
+    // One user for each kind of API tasks, four of the website, four that provoke errors.
+    let errors = trial
+        .of("GET /login")
+        .filter(|seen| seen.header("authorization") == "Basic d3JvbmdfdXNlcjpub19wYXNz");
+    let refused = trial.of("POST /orders").filter(|seen| seen.body == "{}");
+    assert_eq!(errors.count() + refused.count(), 400);
+    let index = trial.count("GET /");
+    assert_share("index", index, (20.0 / 50.0, 400));
+    // Nobody whom the service lists is registered; the users of a kind of tasks share a profile.
+    let registered: Vec<String> = trial
+        .of("POST /register")
+        .map(|seen| {
+            let account = seen.json();
+            assert!(account["email"].as_str().unwrap().contains('@'));
+            assert!(account["first_name"].is_string() && account["last_name"].is_string());
+            account["username"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    let mut counts = std::collections::BTreeMap::new();
+    registered
+        .iter()
+        .for_each(|name| *counts.entry(name).or_insert(0) += 1);
+    let shared = counts.values().filter(|count| **count > 20).count();
+    assert_eq!(shared, 2, "{counts:?}");
+    for seen in trial.of("GET /login") {
+        assert!(seen.header("authorization").starts_with("Basic "));
+    }
+    let added: Vec<serde_json::Value> = trial.of("POST /cart").map(Seen::json).collect();
+    assert!(added.iter().all(|item| {
+        item["quantity"]
+            .as_u64()
+            .is_some_and(|n| (1..=100).contains(&n))
+    }));
+    let images = trial.of("GET /catalogue/images/s").count();
+    assert_share("images", images, (1.0 / 3.0, 100));
+    let cards = trial.of("POST /cards").map(Seen::json);
+    for card in cards {
+        assert_eq!(card["expires"].as_str().unwrap().len(), "01/30".len());
+        assert_eq!(card["ccv"].as_str().unwrap().len(), 3);
+    }
+    let tags = trial
+        .of("GET /category.html")
+        .filter(|seen| seen.query.contains("tags="));
+    let numbers: BTreeSet<usize> = tags
+        .map(|seen| {
+            seen.query["tags=".len()..]
+                .split('&')
+                .filter(|tag| !tag.is_empty())
+                .count()
+        })
+        .collect();
+    // Of four tags, none to two.
+    assert_eq!(numbers, BTreeSet::from([0, 1, 2]));
+    // Two orders of users that are logged in: each is refused, and its cart costs 120.
+    assert!(!trial.failures().contains_key("order refused"));
+    assert!(trial.failures().is_empty(), "{:?}", trial.failures());
+}
