@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::think_time::ThinkTime;
-use super::{Assignment, Condition, Endpoint, ListItem, Measure, Template};
+use super::{Assignment, Condition, Endpoint, ListItem, Measure, Push, Template};
 
 /// Named steps that are measured as one transaction. In samples and results, a flow is known by its
 /// position among the flows, after all endpoints.
@@ -49,6 +49,8 @@ pub enum Step {
     },
     /// Sets variables, one after the other.
     Set(Vec<Assignment>),
+    /// Adds items to shared lists.
+    Push(Vec<Push>),
     /// Ends something early.
     Stop(Stop),
     /// Fails, with this text.
@@ -196,9 +198,12 @@ impl Step {
             Self::Random(branches) => branches.iter().find_map(|b| first_request(&b.steps)),
             Self::Parallel { requests, .. } => requests.first().copied(),
             Self::ParallelEach { request, .. } => Some(*request),
-            Self::Set(_) | Self::Stop(_) | Self::Fail(_) | Self::Think(_) | Self::Measure(_) => {
-                None
-            }
+            Self::Set(_)
+            | Self::Push(_)
+            | Self::Stop(_)
+            | Self::Fail(_)
+            | Self::Think(_)
+            | Self::Measure(_) => None,
         }
     }
 
@@ -219,6 +224,7 @@ impl Step {
             Self::Random(branches) => branches.iter().map(|one| &one.steps[..]).collect(),
             Self::Request(_)
             | Self::Set(_)
+            | Self::Push(_)
             | Self::Stop(_)
             | Self::Fail(_)
             | Self::Think(_)
@@ -235,6 +241,7 @@ impl Step {
             Self::Request(_)
             | Self::Poll { .. }
             | Self::Set(_)
+            | Self::Push(_)
             | Self::Measure(_)
             | Self::Stop(_)
             | Self::Fail(_) => true,
@@ -258,7 +265,12 @@ impl Step {
     pub fn width(&self) -> usize {
         match self {
             Self::Request(_) | Self::Poll { .. } => 1,
-            Self::Set(_) | Self::Stop(_) | Self::Fail(_) | Self::Think(_) | Self::Measure(_) => 0,
+            Self::Set(_)
+            | Self::Push(_)
+            | Self::Stop(_)
+            | Self::Fail(_)
+            | Self::Think(_)
+            | Self::Measure(_) => 0,
             Self::Flow { steps, .. }
             | Self::Repeat { steps, .. }
             | Self::Each { steps, .. }
@@ -338,7 +350,7 @@ impl ExpectedWork {
                     self.flows[*flow] += times;
                     self.add(steps, times);
                 }
-                Step::Set(_) | Step::Stop(_) | Step::Fail(_) => {}
+                Step::Set(_) | Step::Push(_) | Step::Stop(_) | Step::Fail(_) => {}
                 Step::Measure(_) => {}
                 Step::Think(think) => self.wait_s += times * think.mean().as_secs_f64(),
                 // How often the condition is true is not known before the run: once, like a poll.

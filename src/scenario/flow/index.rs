@@ -252,6 +252,7 @@ impl<'a> Index<'a> {
                 StepFile::Name(_)
                 | StepFile::Think(_)
                 | StepFile::Measure(_)
+                | StepFile::Push(_)
                 | StepFile::Stop(_)
                 | StepFile::Fail(_) => {}
                 StepFile::Call(file) => self.assigned.extend(assign::keys(&file.with)),
@@ -386,6 +387,7 @@ impl<'a> Index<'a> {
             let found = match &step.value {
                 StepFile::Think(_)
                 | StepFile::Measure(_)
+                | StepFile::Push(_)
                 | StepFile::Set(_)
                 | StepFile::Stop(_)
                 | StepFile::Fail(_) => false,
@@ -459,6 +461,7 @@ fn collect_names<'a>(steps: &'a StepsFile, names: &mut Vec<&'a str>) {
         match &step.value {
             StepFile::Think(_)
             | StepFile::Measure(_)
+            | StepFile::Push(_)
             | StepFile::Set(_)
             | StepFile::Stop(_)
             | StepFile::Fail(_)

@@ -116,7 +116,12 @@ pub(super) fn visit(steps: &mut [Step], each: &mut dyn FnMut(Reference<'_>)) {
                     .iter_mut()
                     .for_each(|branch| visit(&mut branch.steps, each));
             }
-            Step::Set(_) | Step::Stop(_) | Step::Fail(_) | Step::Think(_) | Step::Measure(_) => {}
+            Step::Set(_)
+            | Step::Push(_)
+            | Step::Stop(_)
+            | Step::Fail(_)
+            | Step::Think(_)
+            | Step::Measure(_) => {}
         }
     }
 }

@@ -124,6 +124,9 @@ impl<'a> StepCompiler<'a> {
             StepFile::Set(file) => Some(Step::Set(assign::assignments(
                 &file.set, self.names, findings,
             ))),
+            StepFile::Push(file) => {
+                Some(Step::Push(assign::pushes(&file.push, self.names, findings)))
+            }
             StepFile::Stop(file) => file.stop.copied().map(Step::Stop),
             StepFile::Fail(file) => self.failure(file, findings),
             StepFile::Measure(file) => {

@@ -49,6 +49,7 @@ fn replace_in(steps: &mut [Step], wait: ThinkTime) {
             Step::Request(_)
             | Step::Measure(_)
             | Step::Set(_)
+            | Step::Push(_)
             | Step::Stop(_)
             | Step::Fail(_)
             | Step::Poll { .. }

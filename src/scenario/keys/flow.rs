@@ -79,6 +79,7 @@ pub(crate) enum StepFile {
     Request(Box<At<EndpointFile>>),
     Think(ThinkFile),
     Set(SetFile),
+    Push(PushFile),
     Stop(StopFile),
     Fail(FailFile),
     Measure(MeasureStepFile),
@@ -93,9 +94,9 @@ pub(crate) enum StepFile {
 }
 
 /// The keys of which a step has one, if it is no request.
-const KINDS: [&str; 13] = [
-    "think", "step", "measure", "set", "stop", "fail", "repeat", "during", "if", "random", "poll",
-    "burst", "parallel",
+const KINDS: [&str; 14] = [
+    "think", "step", "measure", "set", "push", "stop", "fail", "repeat", "during", "if", "random",
+    "poll", "burst", "parallel",
 ];
 
 impl StepFile {
@@ -106,6 +107,7 @@ impl StepFile {
             EndpointFile::schema_reference(),
             ThinkFile::schema(),
             SetFile::schema(),
+            PushFile::schema(),
             StopFile::schema(),
             FailFile::schema(),
             CallFile::schema(),
@@ -151,6 +153,7 @@ impl Decode for StepFile {
         match kind {
             "think" => ThinkFile::decode(node, findings).map(Self::Think),
             "set" => SetFile::decode(node, findings).map(Self::Set),
+            "push" => PushFile::decode(node, findings).map(Self::Push),
             "stop" => StopFile::decode(node, findings).map(Self::Stop),
             "fail" => FailFile::decode(node, findings).map(Self::Fail),
             "measure" => MeasureStepFile::decode(node, findings).map(Self::Measure),
@@ -183,6 +186,14 @@ mapping! {
     SetFile {
         /// Names and values, which may be any YAML. Each can use those before it.
         set(required): Pairs<Node>,
+    }
+}
+
+mapping! {
+    /// Items to add to lists that all users share.
+    PushFile {
+        /// Names of lists in `shared`, and an item for each, which may be any YAML.
+        push(required): Pairs<Node>,
     }
 }
 
