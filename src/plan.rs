@@ -21,7 +21,7 @@ mod value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -42,7 +42,7 @@ pub use transport::{
     Authorities, ClientChoice, ConnectTo, HttpChoice, Identity, Proxy, Tls, Transport, Wire,
 };
 pub use user_class::{Task, UserClass};
-pub use value::assignment::{Assignment, ListItem};
+pub use value::assignment::{Assignment, ListItem, Push};
 pub use value::data::{
     DataError, DataFormat, Feeder, OnEnd, Per, Row, RowOrder, Rows, Turn, separator_name,
 };
@@ -52,6 +52,7 @@ pub use value::expression::{Condition, Expression, Input, InputName};
 pub use value::request_view::{RequestPart, RequestView};
 pub use value::scope::Scope;
 pub use value::secrets::Secrets;
+pub use value::shared::{Shared, SharedStart};
 pub use value::template::{Slot, Template, TemplatePart};
 
 /// Most texts of failing steps that are told apart.
@@ -100,6 +101,12 @@ pub struct Plan {
     /// The flows; in samples and results they come after the endpoints.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub flows: Vec<Flow>,
+    /// The counters and lists that all users share.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "shared_starts"
+    )]
+    pub shared: Option<Arc<Shared>>,
     /// What happens once, before the load and after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lifecycle: Option<Box<Lifecycle>>,
@@ -155,14 +162,18 @@ impl Plan {
             &self.classes,
             &self.endpoints,
         );
+        let shared = |hashed: String| match &self.shared {
+            Some(shared) => hash(&(hashed, &**shared)),
+            None => hashed,
+        };
         Fingerprint {
             // As it was before flows and data existed, so that old baselines stay valid.
-            scenario: match (self.flows.is_empty(), self.data.is_empty()) {
+            scenario: shared(match (self.flows.is_empty(), self.data.is_empty()) {
                 (true, true) => hash(&scenario),
                 (true, false) => hash(&(scenario, &self.data)),
                 (false, true) => hash(&(scenario, &self.flows)),
                 (false, false) => hash(&(scenario, &self.flows, &self.data)),
-            },
+            }),
             load: self.load_fingerprint(),
         }
     }
@@ -320,6 +331,14 @@ impl Plan {
             }
         }
     }
+}
+
+/// As they are at the beginning of a run.
+fn shared_starts<S: Serializer>(
+    shared: &Option<Arc<Shared>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    shared.as_deref().serialize(serializer)
 }
 
 /// A sum of shares without rounding errors, so that it can be compared to a whole number.

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::flow::classes::{self, ClassCompiler};
 use super::flow::include;
@@ -16,7 +17,7 @@ use super::keys::scenario::ScenarioFile;
 use super::keys::slo::SloFile;
 use super::load::{self, profile};
 use super::names::template::refuse_template;
-use super::names::{Names, data, given};
+use super::names::{Names, data, given, shared};
 use super::options::Options;
 use super::request::{self, RequestDefaults, body, extract};
 use super::service::address::{self, EndpointUrl};
@@ -191,6 +192,7 @@ impl PlanCompiler<'_> {
         let mut names = Names::new(&self.options.env);
         let folder = &self.scenario.folder;
         names.broken = file.broken_names().map(str::to_owned).collect();
+        shared::define(&file.shared, &mut names, self.findings);
         data::secrets(&file.secrets, folder, &mut names, self.findings);
         let mut data = data::feeders(&file.data, folder, &mut names, self.findings);
         let included = include::included(file, folder, self.findings);
@@ -288,6 +290,8 @@ impl PlanCompiler<'_> {
         let around = lifecycle.iter().flat_map(|one| &one.endpoints);
         let sent: Vec<&Endpoint> = endpoints.iter().chain(around).collect();
         let secrets = self.secrets(&names, &sent, &transport);
+        let shared = shared::values(&names).map(Arc::new);
+
         let (all_names, cookies) = (names.all(), names.cookies());
         let variables = names.variables.into_iter();
         let mut plan = Plan {
@@ -309,6 +313,7 @@ impl PlanCompiler<'_> {
             classes,
             endpoints,
             flows,
+            shared,
             lifecycle,
             given: Vec::new(),
             load: load?,

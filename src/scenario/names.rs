@@ -7,6 +7,7 @@ pub(super) mod cookies;
 pub(super) mod data;
 pub(super) mod given;
 mod request;
+pub(super) mod shared;
 mod syntax;
 pub(super) mod template;
 mod url;
@@ -21,7 +22,9 @@ use serde_json::Value;
 use super::yaml::decode::list;
 use super::yaml::findings::Span;
 use crate::error::{Diagnostic, did_you_mean};
-use crate::plan::{Input, InputName, MeasureUnit, Per, Slot, Template, is_secret_header};
+use crate::plan::{
+    Input, InputName, MeasureUnit, Per, SharedStart, Slot, Template, is_secret_header,
+};
 use syntax::COOKIE;
 use uses::{Use, UseLog, needed_by_slot};
 
@@ -39,6 +42,9 @@ pub(super) const BUILT_IN: [&str; 9] = [
     "now",
 ];
 
+/// The name of what all users share.
+const SHARED: &str = "shared";
+
 /// Names that nothing else may have.
 fn is_reserved(name: &str) -> bool {
     name == "env" || (BUILT_IN.contains(&name) && !["counter", "now"].contains(&name))
@@ -55,6 +61,8 @@ pub(super) struct Names<'a> {
     pub secrets: Vec<(String, String)>,
     /// The data files.
     pub data: Vec<DataColumns>,
+    /// The counters and lists that all users share.
+    pub shared: Vec<(String, SharedStart)>,
     /// Whether the scenario's variables are being defined, which are filled in once for each user.
     pub defining: bool,
     /// Names that responses will set, which the scenario's variables cannot use.
@@ -270,6 +278,9 @@ impl<'a> Names<'a> {
 
     /// As [`Self::input`], for an expression that may ask whether an environment variable is set.
     pub fn input_of(&self, source: &str, path: &str) -> Result<(InputName, Input), Diagnostic> {
+        if let Some(input) = self.shared_input(source, path) {
+            return input;
+        }
         match path.split_once('.') {
             None if path == "now" && is_called(source, path) && self.value(path).is_none() => {
                 Err(self.unknown(path))
@@ -404,7 +415,7 @@ impl<'a> Names<'a> {
                 "`{name}` is not a valid name: use letters, digits and `_`"
             ));
         }
-        if is_reserved(name) {
+        if is_reserved(name) || name == SHARED && !self.shared.is_empty() {
             return Err(format!("`{name}` is a reserved name: choose another"));
         }
         let is_data = self.data.iter().any(|data| data.name == name);

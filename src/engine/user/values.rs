@@ -155,6 +155,7 @@ impl Values {
         Scope {
             names: &self.feeding.plan.names,
             variables: &self.variables,
+            shared: self.feeding.plan.shared.as_ref(),
             user_id: self.number + 1,
             iteration: self.iteration,
             counters: &mut self.counters,
@@ -359,6 +360,13 @@ impl Values {
                 json.render(&mut self.scope(), &mut text)?;
                 Ok(serde_json::from_str(&text).map_err(|error| error.to_string())?)
             }
+        }
+    }
+
+    /// Adds an item to the shared list at this position.
+    pub(super) fn push(&self, list: usize, item: Value) {
+        if let Some(shared) = &self.feeding.plan.shared {
+            shared.push(list, item);
         }
     }
 

@@ -63,7 +63,7 @@ impl StepCompiler<'_> {
 }
 
 /// Adds the variables that steps use.
-fn collect(steps: &[Step], index: &Index<'_>, used: &mut BTreeSet<usize>) {
+pub(super) fn collect(steps: &[Step], index: &Index<'_>, used: &mut BTreeSet<usize>) {
     let of_request = |request: &usize, used: &mut BTreeSet<usize>| {
         if let Some((endpoint, _)) = &index.requests[*request].compiled {
             of_endpoint(endpoint, used);
@@ -89,6 +89,7 @@ fn collect(steps: &[Step], index: &Index<'_>, used: &mut BTreeSet<usize>) {
             Step::Set(assignments) => {
                 assignments.iter().for_each(|one| of_item(&one.value, used));
             }
+            Step::Push(items) => items.iter().for_each(|one| of_item(&one.item, used)),
             Step::Call { with, steps } => {
                 with.iter().for_each(|one| of_item(&one.value, used));
                 collect(steps, index, used);

@@ -67,7 +67,10 @@ impl ClassCompiler<'_> {
             data_flow::check(&classes, around.as_ref(), self.index, self.names, findings);
         }
         Selection {
-            lifecycle: around.map(|class| lifecycle::of_class(renumbered(vec![class], self.index))),
+            lifecycle: around.map(|class| {
+                let used = lifecycle::used_variables(&class, self.index, self.names);
+                lifecycle::of_class(renumbered(vec![class], self.index), used)
+            }),
             ..renumbered(classes, self.index)
         }
     }

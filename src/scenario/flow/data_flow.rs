@@ -243,6 +243,10 @@ impl<'a> Walk<'a> {
                 }
                 false
             }
+            Step::Push(items) => {
+                let mut items = items.iter();
+                items.any(|one| self.lacks_for_item(&one.item, known))
+            }
             Step::Measure(measures) => {
                 let lacks = measures.iter().filter(|measure| {
                     let value = &measure.value;

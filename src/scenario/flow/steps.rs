@@ -128,6 +128,9 @@ impl<'a> StepCompiler<'a> {
             StepFile::Cookies(file) => {
                 cookies::change(file, self.names, findings).map(Step::Cookies)
             }
+            StepFile::Push(file) => {
+                Some(Step::Push(assign::pushes(&file.push, self.names, findings)))
+            }
             StepFile::Stop(file) => file.stop.copied().map(Step::Stop),
             StepFile::Fail(file) => self.failure(file, findings),
             StepFile::Measure(file) => {

@@ -50,6 +50,7 @@ fn replace_in(steps: &mut [Step], wait: ThinkTime) {
             | Step::Measure(_)
             | Step::Set(_)
             | Step::Cookies(_)
+            | Step::Push(_)
             | Step::Stop(_)
             | Step::Fail(_)
             | Step::Poll { .. }

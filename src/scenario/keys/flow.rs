@@ -80,6 +80,7 @@ pub(crate) enum StepFile {
     Think(ThinkFile),
     Set(SetFile),
     Cookies(CookiesFile),
+    Push(PushFile),
     Stop(StopFile),
     Fail(FailFile),
     Measure(MeasureStepFile),
@@ -94,8 +95,8 @@ pub(crate) enum StepFile {
 }
 
 /// The keys of which a step has one, if it is no request.
-const KINDS: [&str; 14] = [
-    "think", "step", "measure", "set", "cookies", "stop", "fail", "repeat", "during", "if",
+const KINDS: [&str; 15] = [
+    "think", "step", "measure", "set", "cookies", "push", "stop", "fail", "repeat", "during", "if",
     "random", "poll", "burst", "parallel",
 ];
 
@@ -108,6 +109,7 @@ impl StepFile {
             ThinkFile::schema(),
             SetFile::schema(),
             CookiesFile::schema(),
+            PushFile::schema(),
             StopFile::schema(),
             FailFile::schema(),
             CallFile::schema(),
@@ -155,6 +157,7 @@ impl Decode for StepFile {
             "think" => ThinkFile::decode(node, findings).map(Self::Think),
             "set" => SetFile::decode(node, findings).map(Self::Set),
             "cookies" => CookiesFile::decode(node, findings).map(Self::Cookies),
+            "push" => PushFile::decode(node, findings).map(Self::Push),
             "stop" => StopFile::decode(node, findings).map(Self::Stop),
             "fail" => FailFile::decode(node, findings).map(Self::Fail),
             "measure" => MeasureStepFile::decode(node, findings).map(Self::Measure),
@@ -215,6 +218,14 @@ impl Decode for CookieChangeFile {
 
     fn schema() -> Value {
         json!({"anyOf": [{"enum": ["clear"]}, Pairs::<Option<String>>::schema()]})
+    }
+}
+
+mapping! {
+    /// Items to add to lists that all users share.
+    PushFile {
+        /// Names of lists in `shared`, and an item for each, which may be any YAML.
+        push(required): Pairs<Node>,
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::auth::AuthChoice;
 use super::connection::{ProxyFile, TlsFile};
-use super::data::{DataFile, SecretFile};
+use super::data::{DataFile, SecretFile, SharedFile};
 use super::endpoint::EndpointFile;
 use super::flow::{FlowFile, StepsFile};
 use super::profile::ProfileFile;
@@ -32,6 +32,8 @@ mapping! {
         secrets: Pairs<SecretFile>,
         /// Data files that feed users, by name. `{{ name.column }}` is a value from the user's current row.
         data: Pairs<DataFile>,
+        /// Counters and lists that all users of the process share, by name: the first number of a counter, or the items of a list. Used as `{{ shared.next("orders") }}`.
+        shared: Pairs<SharedFile>,
         /// Requests, chosen by weight.
         endpoints: Vec<At<EndpointFile>>,
         /// User classes, by name.
