@@ -206,6 +206,8 @@ def booking(r):
             return j(404, {})
         if b["seat_count"] <= 0:
             return j(422, {})
+        if b["seat_count"] > 1000:
+            return j(409, {})
         s = STATE["seats"] = STATE.get("seats", 0) + 1
         return j(201, {}) if s <= 3 else j(409, {})
     return j(200, {})

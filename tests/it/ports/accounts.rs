@@ -159,3 +159,60 @@ fn bank_signs_up_once_for_the_run_and_once_for_each_user() {
     // What the setup sends is in no row.
     assert_eq!(trial.rows["/signup"], 2 + 6);
 }
+
+#[test]
+fn booking_fights_for_the_event_of_the_setup_and_shares_all_others() {
+    let Some(trial) = trial("09-booking", "booking", "-u 8 -i 800") else {
+        return;
+    };
+    let setup: Vec<&str> = trial.seen[..3]
+        .iter()
+        .map(|seen| seen.line.as_str())
+        .collect();
+    let wanted = ["register", "login"].map(|path| format!("POST /api/v1/auth/{path}"));
+    assert_eq!(setup[..2], wanted);
+    let first = trial.seen[2].json();
+    assert_eq!(
+        (setup[2], &first["seat_count"]),
+        ("POST /api/v1/events/", &10.into())
+    );
+    assert_eq!(
+        first["date"].as_str().unwrap().len(),
+        "2026-12-01T00:00:00Z".len()
+    );
+    let bookings: Vec<_> = trial
+        .of("POST /api/v1/bookings/")
+        .filter(|seen| seen.body != "not json at all")
+        .map(|seen| (seen, seen.json()))
+        .collect();
+    let of = |id: u64| {
+        bookings
+            .iter()
+            .filter(move |(_, booking)| booking["event_id"] == id)
+    };
+    // The first event has the number 10; two users of eight book only it.
+    assert!(of(10).count() >= 200);
+    assert!(of(10).all(|(seen, _)| seen.header("authorization").starts_with("Bearer tk-load_")));
+    assert_share("invalid event", of(999_999).count(), (1.0 / 6.0, 200));
+    let missing = of(1).filter(|(seen, _)| !seen.headers.contains_key("authorization"));
+    assert_share("missing auth", missing.count(), (1.0 / 6.0, 200));
+    // What one user has seen or made, others look at.
+    let looked: BTreeSet<&str> = trial
+        .of("GET /api/v1/events/")
+        .map(|seen| seen.last_segment())
+        .collect();
+    assert!(looked.contains("5") && looked.contains("6"), "{looked:?}");
+    assert!(looked.contains("11"), "{looked:?}");
+    let emails: BTreeSet<String> = trial
+        .of("POST /api/v1/auth/register")
+        .map(|seen| seen.json()["email"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(emails.len(), 1 + 6);
+    let known = ["http_4xx"];
+    assert!(
+        trial
+            .failures()
+            .keys()
+            .all(|name| known.contains(&name.as_str()))
+    );
+}
