@@ -20,7 +20,7 @@ use serde_json::Value;
 use super::yaml::decode::list;
 use super::yaml::findings::Span;
 use crate::error::{Diagnostic, did_you_mean};
-use crate::plan::{Input, InputName, MeasureUnit, Per, SharedStart, Slot, Template};
+use crate::plan::{Input, InputName, ListItem, MeasureUnit, Per, SharedStart, Slot, Template};
 use uses::{Use, UseLog, needed_by_slot};
 
 /// The names of functions and values that are always there, as long as expressions are plain. A
@@ -73,6 +73,8 @@ pub(super) struct Names<'a> {
     pub taken: RefCell<BTreeSet<String>>,
     /// The measures so far, with their units.
     pub measures: RefCell<BTreeMap<String, MeasureUnit>>,
+    /// The think times that are computed so far, with their places.
+    pub waits: RefCell<Vec<(Span, ListItem)>>,
     /// Where values are used that are set during the run.
     pub log: UseLog,
 }

@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use super::index::Index;
 use super::steps::{StepCompiler, joined};
 use crate::error::{Diagnostic, did_you_mean};
-use crate::plan::{Condition, Endpoint, ListItem, Step};
+use crate::plan::{Condition, Endpoint, ListItem, Step, ThinkTime};
 use crate::scenario::keys::flow::CallFile;
+use crate::scenario::names::Names;
 use crate::scenario::request::assign;
 use crate::scenario::yaml::decode::list;
 use crate::scenario::yaml::findings::Findings;
@@ -37,7 +38,7 @@ impl StepCompiler<'_> {
     /// Reports arguments that the steps have no use for.
     fn check_arguments(&self, file: &CallFile, steps: &[Step], findings: &mut Findings) {
         let mut used = BTreeSet::new();
-        collect(steps, self.index, &mut used);
+        collect(steps, (self.index, self.names), &mut used);
         let all = self.names.all();
         let used: BTreeSet<&str> = used
             .iter()
@@ -62,7 +63,11 @@ impl StepCompiler<'_> {
 }
 
 /// Adds the variables that steps use.
-pub(super) fn collect(steps: &[Step], index: &Index<'_>, used: &mut BTreeSet<usize>) {
+pub(super) fn collect(
+    steps: &[Step],
+    (index, names): (&Index<'_>, &Names<'_>),
+    used: &mut BTreeSet<usize>,
+) {
     let of_request = |request: &usize, used: &mut BTreeSet<usize>| {
         if let Some((endpoint, _)) = &index.requests[*request].compiled {
             of_endpoint(endpoint, used);
@@ -91,14 +96,19 @@ pub(super) fn collect(steps: &[Step], index: &Index<'_>, used: &mut BTreeSet<usi
             Step::Push(items) => items.iter().for_each(|one| of_item(&one.item, used)),
             Step::Call { with, steps } => {
                 with.iter().for_each(|one| of_item(&one.value, used));
-                collect(steps, index, used);
+                collect(steps, (index, names), used);
             }
             Step::Fail(text) => used.extend(text.variables()),
             Step::Measure(measures) => {
                 used.extend(measures.iter().flat_map(|one| one.value.variables()));
             }
+            Step::Think(ThinkTime::Computed(wait)) => {
+                if let Some((_, item)) = names.waits.borrow().get(*wait) {
+                    of_item(item, used);
+                }
+            }
             Step::Stop(_) | Step::Think(_) => {}
-            Step::Flow { steps, .. } => collect(steps, index, used),
+            Step::Flow { steps, .. } => collect(steps, (index, names), used),
             Step::Repeat {
                 condition, steps, ..
             }
@@ -106,7 +116,7 @@ pub(super) fn collect(steps: &[Step], index: &Index<'_>, used: &mut BTreeSet<usi
                 condition, steps, ..
             } => {
                 of_condition(condition, used);
-                collect(steps, index, used);
+                collect(steps, (index, names), used);
             }
             Step::RepeatBy {
                 over,
@@ -116,7 +126,7 @@ pub(super) fn collect(steps: &[Step], index: &Index<'_>, used: &mut BTreeSet<usi
             } => {
                 of_item(over, used);
                 of_condition(condition, used);
-                collect(steps, index, used);
+                collect(steps, (index, names), used);
             }
             Step::Each {
                 values,
@@ -126,7 +136,7 @@ pub(super) fn collect(steps: &[Step], index: &Index<'_>, used: &mut BTreeSet<usi
             } => {
                 values.iter().for_each(|one| of_item(one, used));
                 of_condition(condition, used);
-                collect(steps, index, used);
+                collect(steps, (index, names), used);
             }
             Step::If {
                 condition,
@@ -134,12 +144,12 @@ pub(super) fn collect(steps: &[Step], index: &Index<'_>, used: &mut BTreeSet<usi
                 otherwise,
             } => {
                 used.extend(condition.variables());
-                collect(then, index, used);
-                collect(otherwise, index, used);
+                collect(then, (index, names), used);
+                collect(otherwise, (index, names), used);
             }
             Step::Random(branches) => {
                 for branch in branches {
-                    collect(&branch.steps, index, used);
+                    collect(&branch.steps, (index, names), used);
                 }
             }
         }
