@@ -94,6 +94,9 @@ pub struct Plan {
     /// The data that users take rows from.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub data: Vec<Feeder>,
+    /// The think times that are computed, as seconds or durations; empty if the run has others in their place.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<ListItem>,
     /// What virtual users do. A simple scenario has one class.
     pub classes: Vec<UserClass>,
     /// The endpoints; their position is their identity in samples and results.
@@ -166,14 +169,20 @@ impl Plan {
             Some(shared) => hash(&(hashed, &**shared)),
             None => hashed,
         };
+        let waits = |hashed: String| match self.waits.is_empty() {
+            true => hashed,
+            false => hash(&(hashed, &self.waits)),
+        };
         Fingerprint {
             // As it was before flows and data existed, so that old baselines stay valid.
-            scenario: shared(match (self.flows.is_empty(), self.data.is_empty()) {
-                (true, true) => hash(&scenario),
-                (true, false) => hash(&(scenario, &self.data)),
-                (false, true) => hash(&(scenario, &self.flows)),
-                (false, false) => hash(&(scenario, &self.flows, &self.data)),
-            }),
+            scenario: waits(shared(
+                match (self.flows.is_empty(), self.data.is_empty()) {
+                    (true, true) => hash(&scenario),
+                    (true, false) => hash(&(scenario, &self.data)),
+                    (false, true) => hash(&(scenario, &self.flows)),
+                    (false, false) => hash(&(scenario, &self.flows, &self.data)),
+                },
+            )),
             load: self.load_fingerprint(),
         }
     }
@@ -314,11 +323,12 @@ impl Plan {
     }
 
     /// The highest requests/s that the load can reach, or `None` if only the speed of the service
-    /// limits it (a closed model without think time).
+    /// limits it (a closed model without think time), or think times are computed.
     pub fn highest_rate_per_s(&self) -> Option<f64> {
         let peak = self.load.peak();
         match self.load.model {
             Model::Open { .. } => Some(peak * self.requests_per_iteration()),
+            Model::Closed if !self.waits.is_empty() => None,
             Model::Closed => {
                 let classes = self.classes.iter().zip(self.class_shares());
                 let of_users = classes.filter(|(_, share)| *share > 0.0);

@@ -13,6 +13,7 @@ use super::flow::include;
 use super::flow::index::Index;
 use super::flow::positions::Selection;
 use super::flow::steps::ITEM;
+use super::flow::waits;
 use super::keys::scenario::ScenarioFile;
 use super::keys::slo::SloFile;
 use super::load::{self, profile};
@@ -254,7 +255,8 @@ impl PlanCompiler<'_> {
             index: &index,
             names: &names,
             options: self.options,
-            think_time: defaults.think_time.copied().unwrap_or(ThinkTime::None),
+            think_time: waits::of_field(&defaults.think_time, &names, self.findings)
+                .unwrap_or(ThinkTime::None),
         };
         let Selection {
             classes,
@@ -289,6 +291,15 @@ impl PlanCompiler<'_> {
         }
         let around = lifecycle.iter().flat_map(|one| &one.endpoints);
         let sent: Vec<&Endpoint> = endpoints.iter().chain(around).collect();
+        let waits = match self.options.think_time {
+            Some(_) => Vec::new(),
+            None => names
+                .waits
+                .take()
+                .into_iter()
+                .map(|(_, item)| item)
+                .collect(),
+        };
         let secrets = self.secrets(&names, &sent, &transport);
         let shared = shared::values(&names).map(Arc::new);
 
@@ -313,6 +324,7 @@ impl PlanCompiler<'_> {
             classes,
             endpoints,
             flows,
+            waits,
             shared,
             lifecycle,
             given: Vec::new(),

@@ -23,7 +23,7 @@ use super::yaml::decode::list;
 use super::yaml::findings::Span;
 use crate::error::{Diagnostic, did_you_mean};
 use crate::plan::{
-    Input, InputName, MeasureUnit, Per, SharedStart, Slot, Template, is_secret_header,
+    Input, InputName, ListItem, MeasureUnit, Per, SharedStart, Slot, Template, is_secret_header,
 };
 use syntax::COOKIE;
 use uses::{Use, UseLog, needed_by_slot};
@@ -80,6 +80,8 @@ pub(super) struct Names<'a> {
     pub measures: RefCell<BTreeMap<String, MeasureUnit>>,
     /// Whether what is read now can see the rest of its request.
     sees_request: Cell<bool>,
+    /// The think times that are computed so far, with their places.
+    pub waits: RefCell<Vec<(Span, ListItem)>>,
     /// Where values are used that are set during the run.
     pub log: UseLog,
 }

@@ -24,7 +24,7 @@ use super::trial::told;
 use super::values::RenderError;
 use super::worker_state::{EarlyEnd, WorkerState};
 use crate::metrics::{FailureTexts, Outcome, Sample};
-use crate::plan::{Assignment, Branch, Endpoint, Measure, Push, Step, Stop, Template};
+use crate::plan::{Assignment, Branch, Endpoint, Measure, Push, Step, Stop, Template, ThinkTime};
 use crate::protocol::Client;
 use crate::units::as_us;
 
@@ -153,7 +153,13 @@ impl<C: Client> User<C> {
             }
             Step::Fail(text) => Err(self.failure(text).await),
             Step::Think(think) => {
-                let wait = self.wait(*think);
+                let wait = match think {
+                    ThinkTime::Computed(wait) => self
+                        .computed_wait(*wait)
+                        .await
+                        .map_err(|error| self.failed(error))?,
+                    think => self.wait(*think),
+                };
                 if wait.is_zero() {
                     // The timer would take a millisecond, but a loop must not keep the others from running.
                     tokio::task::consume_budget().await;

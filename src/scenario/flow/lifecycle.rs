@@ -77,8 +77,8 @@ pub(super) fn used_variables(
     names: &Names<'_>,
 ) -> BTreeSet<usize> {
     let mut used = BTreeSet::new();
-    collect(&class.on_start, index, &mut used);
-    collect(&class.on_stop, index, &mut used);
+    collect(&class.on_start, (index, names), &mut used);
+    collect(&class.on_stop, (index, names), &mut used);
     // Each can only use those before it.
     for (position, (_, value)) in names.variables.iter().enumerate().rev() {
         if used.contains(&position) {

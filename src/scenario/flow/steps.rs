@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::cookies;
 use super::index::{EntryId, Index};
+use super::waits;
 use crate::error::Diagnostic;
 use crate::plan::{Branch, Escape, Step, first_request, has_effect};
 use crate::scenario::keys::flow::{
@@ -121,7 +122,11 @@ impl<'a> StepCompiler<'a> {
                     .filter(|position| self.runs(*position, tags))
                     .map(Step::Request)
             }
-            StepFile::Think(think) => think.think.copied().map(|wait| Step::Think(wait.0)),
+            StepFile::Think(file) => {
+                let wait = file.think.get();
+                wait.and_then(|wait| waits::wait(&wait.value.0, self.names, findings))
+                    .map(Step::Think)
+            }
             StepFile::Set(file) => Some(Step::Set(assign::assignments(
                 &file.set, self.names, findings,
             ))),

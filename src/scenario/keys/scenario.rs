@@ -10,8 +10,9 @@ use super::endpoint::EndpointFile;
 use super::flow::{FlowFile, StepsFile};
 use super::profile::ProfileFile;
 use super::slo::SloFile;
+use super::think_time::ThinkTimeFile;
 use super::user::UserFile;
-use crate::plan::{ClientChoice, HttpChoice, ThinkTime};
+use crate::plan::{ClientChoice, HttpChoice};
 use crate::scenario::yaml::decode::{AnyValue, At, OneOrMany, Pairs, Size, TimeLimit};
 use crate::scenario::yaml::mapping::mapping;
 
@@ -103,8 +104,8 @@ mapping! {
         connect_timeout: TimeLimit,
         /// Headers of every request.
         headers: Pairs<String>,
-        /// Wait between iterations: `between(1s, 3s)`, `constant(1s)`, `constant_pacing(1s)`, `constant_throughput(2)`, `poisson(2)`, `gaussian(2s, 500ms)` or `none`.
-        think_time: ThinkTime,
+        /// Wait between iterations: `between(1s, 3s)`, `constant(1s)`, `constant_pacing(1s)`, `constant_throughput(2)`, `poisson(2)`, `gaussian(2s, 500ms)`, `none`, or a template that is seconds, such as `{{ wait_s }}`.
+        think_time: ThinkTimeFile,
         /// How many redirects to follow, 0 to 100. Defaults to 10.
         max_redirects: u32,
         /// Largest response body on the wire. A larger one is cut off, and the request fails as `body_too_large`. Defaults to `100MB`. A body that a check reads can have at most 10 MB, also when decoded.
