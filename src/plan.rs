@@ -31,6 +31,7 @@ pub use no_proxy::NoProxy;
 pub use request::auth::{Auth, Credentials, KeyPlace, OAuth2};
 pub use request::body::{Body, BodyFile, BodyPiece, FileContent};
 pub use request::check::{Check, CheckName, Expectation, Pattern, StatusRange};
+pub use request::css::CssSelector;
 pub use request::endpoint::{Endpoint, Header, Method, is_secret_header};
 pub use request::extract::{Extraction, ExtractionSource, Pick};
 pub use request::measure::{Measure, MeasureUnit};

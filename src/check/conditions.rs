@@ -102,6 +102,11 @@ fn unmet(
             let found = path.query(content.json()?).all();
             unmet_expectation(&found, expect, secrets).map(|text| format!("`{path}` {text}"))
         }
+        Check::Css { selector, expect } => {
+            let found = content.css(selector, None, most_needed(expect))?;
+            unmet_expectation(&found.iter().collect::<Vec<_>>(), expect, secrets)
+                .map(|text| format!("`{selector}` {text}"))
+        }
         // Checked later, by the engine.
         Check::That(_) => None,
         Check::Not(check) => match unmet(check, content, status, elapsed)? {
@@ -153,6 +158,12 @@ pub(super) fn describe(
             let found = json.map_or_else(Vec::new, |json| path.query(json).all());
             format!("`{path}` {}", met(&found, expect, content.secrets))
         }
+        Check::Css { selector, expect } => {
+            let most = most_needed(expect);
+            let found = content.css(selector, None, most).unwrap_or_default();
+            let found = met(&found.iter().collect::<Vec<_>>(), expect, content.secrets);
+            format!("`{selector}` {found}")
+        }
         Check::That(condition) => format!("`{}`", quote(condition.source())),
         Check::Not(check) => format!("not {}", quote(&check.subject())),
         Check::FailWith { check, .. } => describe(check, content, status, elapsed),
@@ -174,6 +185,14 @@ fn met(found: &[&Value], expect: &Expectation, secrets: &Secrets) -> String {
         (Expectation::Exists | Expectation::Equals(_), _) => format!("is {shown}"),
         (_, ("is", what)) => format!("is {shown}, expected {what}"),
         (_, (is, what)) => format!("is {shown}, expected a value that {is} {what}"),
+    }
+}
+
+/// How many of several values decide.
+fn most_needed(expect: &Expectation) -> usize {
+    match expect {
+        Expectation::Exists | Expectation::Absent => 1,
+        _ => usize::MAX,
     }
 }
 
@@ -210,6 +229,7 @@ fn describe_holding(
             format!("the body matches `{}`", quote(&pattern.to_string()))
         }
         Check::Json { path, expect } => format!("`{path}` {}", unwanted(expect)),
+        Check::Css { selector, expect } => format!("`{selector}` {}", unwanted(expect)),
         Check::That(_) | Check::Not(_) | Check::FailWith { .. } => {
             "a condition holds that must not hold".into()
         }

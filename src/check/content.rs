@@ -6,9 +6,10 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::decode::decode;
+use super::html::HtmlDocument;
 use super::text::beginning;
 use crate::metrics::Outcome;
-use crate::plan::Secrets;
+use crate::plan::{CssSelector, Secrets};
 use crate::protocol::{Failure, Response};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -19,6 +20,7 @@ pub(super) struct ResponseContent<'a> {
     pub(super) secrets: &'a Secrets,
     body: OnceCell<Result<Bytes, Failure>>,
     json: OnceCell<Result<Value, Failure>>,
+    html: OnceCell<Result<HtmlDocument, Failure>>,
 }
 
 impl<'a> ResponseContent<'a> {
@@ -28,6 +30,7 @@ impl<'a> ResponseContent<'a> {
             secrets,
             body: OnceCell::new(),
             json: OnceCell::new(),
+            html: OnceCell::new(),
         }
     }
 
@@ -44,6 +47,24 @@ impl<'a> ResponseContent<'a> {
             parse(body, self.secrets).map_err(|why| Failure::new(Outcome::CheckFailed, why))
         };
         self.json.get_or_init(parse).as_ref().map_err(Clone::clone)
+    }
+
+    /// What a selector finds in the body, at most `most`; see [`HtmlDocument::values`].
+    pub(super) fn css(
+        &self,
+        selector: &CssSelector,
+        attribute: Option<&str>,
+        most: usize,
+    ) -> Result<Vec<Value>, Failure> {
+        let failed = |why: String| {
+            let text = format!("the body cannot be searched for `{selector}`: {why}");
+            Failure::new(Outcome::CheckFailed, text)
+        };
+        let parse = || HtmlDocument::parse(&String::from_utf8_lossy(self.body()?)).map_err(failed);
+        let html = self.html.get_or_init(parse);
+        let html = html.as_ref().map_err(Clone::clone)?;
+        let found = html.values(selector, attribute, most).map_err(failed)?;
+        Ok(found.into_iter().map(Value::from).collect())
     }
 }
 

@@ -7,6 +7,7 @@ use regex::Regex;
 use serde::{Serialize, Serializer};
 use serde_json_path::JsonPath;
 
+use super::css::CssSelector;
 use crate::plan::value::decimal::Decimal;
 use crate::plan::value::expression::Condition;
 
@@ -40,6 +41,13 @@ pub enum Check {
         #[serde(serialize_with = "as_text")]
         path: JsonPath,
         /// What the values there must be.
+        expect: Expectation,
+    },
+    /// The texts of the elements of an HTML body that a selector finds are as expected.
+    Css {
+        /// Which elements.
+        selector: CssSelector,
+        /// What their texts must be.
         expect: Expectation,
     },
     /// An expression is true after the values of the response were extracted. Unlike the others, it is
@@ -84,6 +92,7 @@ impl Check {
             Self::BodyContains(text) => format!("body_contains {text}"),
             Self::BodyMatches(pattern) => format!("body_matches {pattern}"),
             Self::Json { path, .. } => path.to_string(),
+            Self::Css { selector, .. } => selector.to_string(),
             Self::That(condition) => condition.source().to_owned(),
             Self::Not(check) => format!("not {}", check.subject()),
             Self::FailWith { check, .. } => check.subject(),
@@ -120,7 +129,9 @@ impl Check {
     /// Whether the body must be kept to evaluate it.
     pub fn needs_body(&self) -> bool {
         match self {
-            Self::BodyContains(_) | Self::BodyMatches(_) | Self::Json { .. } => true,
+            Self::BodyContains(_) | Self::BodyMatches(_) | Self::Json { .. } | Self::Css { .. } => {
+                true
+            }
             Self::Not(check) | Self::FailWith { check, .. } => check.needs_body(),
             _ => false,
         }
@@ -161,7 +172,7 @@ impl StatusRange {
     }
 }
 
-/// What the value of a JSON path or a header must be. If there are several values, each of them.
+/// What the value of a JSON path, a selector or a header must be. If there are several values, each of them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expectation {

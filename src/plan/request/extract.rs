@@ -5,6 +5,7 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use super::check::{Pattern, as_text};
+use super::css::CssSelector;
 
 /// One value to extract from a response that passed its checks.
 #[derive(Debug, Clone, Serialize)]
@@ -36,6 +37,14 @@ pub enum ExtractionSource {
     /// The nodes that an RFC 9535 path finds in the JSON body.
     #[serde(serialize_with = "as_text")]
     Json(JsonPath),
+    /// The elements that a selector finds in the HTML body.
+    Css {
+        /// Which elements.
+        selector: CssSelector,
+        /// The lower-case name of the attribute that has the value; with `None`, their text is.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        attribute: Option<String>,
+    },
     /// The values of the header of this (lower-case) name.
     Header(String),
     /// The values that `set-cookie` gives the cookie of this name.
@@ -63,7 +72,7 @@ impl Extraction {
     pub fn needs_body(&self) -> bool {
         matches!(
             self.from,
-            ExtractionSource::Json(_) | ExtractionSource::Body
+            ExtractionSource::Json(_) | ExtractionSource::Css { .. } | ExtractionSource::Body
         )
     }
 

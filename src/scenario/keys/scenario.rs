@@ -53,7 +53,7 @@ mapping! {
         slo: Pairs<SloFile>,
         /// Profiles for this scenario: new ones, or existing ones with some keys overridden.
         profiles: Pairs<ProfileFile>,
-        /// Hosts that redirects may lead to in addition to the scenario's own, as `host` or `host:port`.
+        /// Hosts that redirects and links may lead to in addition to the scenario's own, as `host` or `host:port`.
         allow_redirects_to: Vec<At<String>>,
         /// HTTP client: `reqwest` (default) or `direct`.
         client: ClientChoice,

@@ -305,6 +305,13 @@ mod tests {
         Template::new(source, vec![TemplatePart::Slot { slot, escape }])
     }
 
+    /// The same below the base.
+    fn path(source: &str) -> Template {
+        let literal = TemplatePart::Literal("/".to_owned());
+        let parts = varying(source).parts().to_vec();
+        Template::new(source, [vec![literal], parts].concat())
+    }
+
     fn endpoint(method: Method, url: Template, value: Template, body: Body) -> Endpoint {
         let mut plan = plan(load(Model::Closed, &[(1.0, 0.0, 1.0)]), &[1]);
         let header = |name: &str, value| Header {
@@ -398,7 +405,7 @@ mod tests {
         ) {
             let body_of = Body::Template(varying("{{ c }}"));
             let mut endpoint =
-                endpoint(Method::Put, varying("/{{ a }}"), varying("{{ b }}"), body_of);
+                endpoint(Method::Put, path("/{{ a }}"), varying("{{ b }}"), body_of);
             endpoint.auth = Some(Arc::new(match in_bearer {
                 true => Auth::Bearer(varying("{{ d }}")),
                 false => Auth::ApiKey {
