@@ -9,6 +9,7 @@ mod content;
 mod decode;
 mod exchange;
 mod extract;
+mod html;
 mod message;
 mod report;
 mod result;

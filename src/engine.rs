@@ -196,6 +196,7 @@ where
         stopped_by_scenario: stopped,
         failed_start,
         failed_teardown: None,
+        unkept_items: Default::default(),
         panic,
         dead_worker,
         stopped_at_us: since(last(|f| f.stopped_at).unwrap_or(epoch)),

@@ -21,7 +21,7 @@ mod value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -31,6 +31,7 @@ pub use no_proxy::NoProxy;
 pub use request::auth::{Auth, Credentials, KeyPlace, OAuth2};
 pub use request::body::{Body, BodyFile, BodyPiece, FileContent};
 pub use request::check::{Check, CheckName, Expectation, Pattern, StatusRange};
+pub use request::css::CssSelector;
 pub use request::endpoint::{Endpoint, Header, Method, is_secret_header};
 pub use request::extract::{Extraction, ExtractionSource, Pick};
 pub use request::json_path::JsonPath;
@@ -43,7 +44,7 @@ pub use transport::{
     Authorities, ClientChoice, ConnectTo, HttpChoice, Identity, Proxy, Tls, Transport, Wire,
 };
 pub use user_class::{Task, UserClass};
-pub use value::assignment::{Assignment, ListItem};
+pub use value::assignment::{Assignment, ListItem, Push};
 pub use value::data::{
     DataError, DataFormat, Feeder, OnEnd, Per, Row, RowOrder, Rows, Turn, separator_name,
 };
@@ -53,6 +54,7 @@ pub use value::expression::{Condition, Expression, Input, InputName};
 pub use value::request_view::{RequestPart, RequestView};
 pub use value::scope::Scope;
 pub use value::secrets::Secrets;
+pub use value::shared::{Shared, SharedStart};
 pub use value::template::{Slot, Template, TemplatePart};
 
 /// Most texts of failing steps that are told apart.
@@ -94,6 +96,9 @@ pub struct Plan {
     /// The data that users take rows from.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub data: Vec<Feeder>,
+    /// The think times that are computed, as seconds or durations; empty if the run has others in their place.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<ListItem>,
     /// What virtual users do. A simple scenario has one class.
     pub classes: Vec<UserClass>,
     /// The endpoints; their position is their identity in samples and results.
@@ -101,6 +106,12 @@ pub struct Plan {
     /// The flows; in samples and results they come after the endpoints.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub flows: Vec<Flow>,
+    /// The counters and lists that all users share.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "shared_starts"
+    )]
+    pub shared: Option<Arc<Shared>>,
     /// What happens once, before the load and after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lifecycle: Option<Box<Lifecycle>>,
@@ -156,14 +167,24 @@ impl Plan {
             &self.classes,
             &self.endpoints,
         );
+        let shared = |hashed: String| match &self.shared {
+            Some(shared) => hash(&(hashed, &**shared)),
+            None => hashed,
+        };
+        let waits = |hashed: String| match self.waits.is_empty() {
+            true => hashed,
+            false => hash(&(hashed, &self.waits)),
+        };
         Fingerprint {
             // As it was before flows and data existed, so that old baselines stay valid.
-            scenario: match (self.flows.is_empty(), self.data.is_empty()) {
-                (true, true) => hash(&scenario),
-                (true, false) => hash(&(scenario, &self.data)),
-                (false, true) => hash(&(scenario, &self.flows)),
-                (false, false) => hash(&(scenario, &self.flows, &self.data)),
-            },
+            scenario: waits(shared(
+                match (self.flows.is_empty(), self.data.is_empty()) {
+                    (true, true) => hash(&scenario),
+                    (true, false) => hash(&(scenario, &self.data)),
+                    (false, true) => hash(&(scenario, &self.flows)),
+                    (false, false) => hash(&(scenario, &self.flows, &self.data)),
+                },
+            )),
             load: self.load_fingerprint(),
         }
     }
@@ -304,11 +325,12 @@ impl Plan {
     }
 
     /// The highest requests/s that the load can reach, or `None` if only the speed of the service
-    /// limits it (a closed model without think time).
+    /// limits it (a closed model without think time), or think times are computed.
     pub fn highest_rate_per_s(&self) -> Option<f64> {
         let peak = self.load.peak();
         match self.load.model {
             Model::Open { .. } => Some(peak * self.requests_per_iteration()),
+            Model::Closed if !self.waits.is_empty() => None,
             Model::Closed => {
                 let classes = self.classes.iter().zip(self.class_shares());
                 let of_users = classes.filter(|(_, share)| *share > 0.0);
@@ -321,6 +343,14 @@ impl Plan {
             }
         }
     }
+}
+
+/// As they are at the beginning of a run.
+fn shared_starts<S: Serializer>(
+    shared: &Option<Arc<Shared>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    shared.as_deref().serialize(serializer)
 }
 
 /// A sum of shares without rounding errors, so that it can be compared to a whole number.

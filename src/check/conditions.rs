@@ -103,6 +103,11 @@ fn unmet(
             let found: Vec<&Value> = found.iter().map(|value| &**value).collect();
             unmet_expectation(&found, expect, secrets).map(|text| format!("`{path}` {text}"))
         }
+        Check::Css { selector, expect } => {
+            let found = content.css(selector, None, most_needed(expect))?;
+            unmet_expectation(&found.iter().collect::<Vec<_>>(), expect, secrets)
+                .map(|text| format!("`{selector}` {text}"))
+        }
         // Checked later, by the engine.
         Check::That(_) => None,
         Check::Not(check) => match unmet(check, content, status, elapsed)? {
@@ -154,6 +159,12 @@ pub(super) fn describe(
             let found = json.map_or_else(Vec::new, |json| path.query(json));
             format!("`{path}` {}", met(&found, expect, content.secrets))
         }
+        Check::Css { selector, expect } => {
+            let most = most_needed(expect);
+            let found = content.css(selector, None, most).unwrap_or_default();
+            let found = met(&found.iter().collect::<Vec<_>>(), expect, content.secrets);
+            format!("`{selector}` {found}")
+        }
         Check::That(condition) => format!("`{}`", quote(condition.source())),
         Check::Not(check) => format!("not {}", quote(&check.subject())),
         Check::FailWith { check, .. } => describe(check, content, status, elapsed),
@@ -183,6 +194,14 @@ fn contains(body: &[u8], text: &str) -> bool {
     match text.contains(char::REPLACEMENT_CHARACTER) {
         true => String::from_utf8_lossy(body).contains(text),
         false => memchr::memmem::find(body, text.as_bytes()).is_some(),
+    }
+}
+
+/// How many of several values decide.
+fn most_needed(expect: &Expectation) -> usize {
+    match expect {
+        Expectation::Exists | Expectation::Absent => 1,
+        _ => usize::MAX,
     }
 }
 
@@ -219,6 +238,7 @@ fn describe_holding(
             format!("the body matches `{}`", quote(&pattern.to_string()))
         }
         Check::Json { path, expect } => format!("`{path}` {}", unwanted(expect)),
+        Check::Css { selector, expect } => format!("`{selector}` {}", unwanted(expect)),
         Check::That(_) | Check::Not(_) | Check::FailWith { .. } => {
             "a condition holds that must not hold".into()
         }

@@ -7,9 +7,10 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::decode::decode;
+use super::html::HtmlDocument;
 use super::text::beginning;
 use crate::metrics::Outcome;
-use crate::plan::{JsonPath, Secrets};
+use crate::plan::{CssSelector, JsonPath, Secrets};
 use crate::protocol::{Failure, Response};
 
 /// A body is searched this often before it is parsed as a whole, which takes about ten times as long as a look.
@@ -24,6 +25,7 @@ pub(super) struct ResponseContent<'a> {
     json: OnceCell<Result<Value, Failure>>,
     /// How often it was searched without being parsed as a whole.
     looks: Cell<u32>,
+    html: OnceCell<Result<HtmlDocument, Failure>>,
 }
 
 impl<'a> ResponseContent<'a> {
@@ -34,6 +36,7 @@ impl<'a> ResponseContent<'a> {
             body: OnceCell::new(),
             json: OnceCell::new(),
             looks: Cell::new(0),
+            html: OnceCell::new(),
         }
     }
 
@@ -69,6 +72,24 @@ impl<'a> ResponseContent<'a> {
             parse(body, self.secrets).map_err(|why| Failure::new(Outcome::CheckFailed, why))
         };
         self.json.get_or_init(parse).as_ref().map_err(Clone::clone)
+    }
+
+    /// What a selector finds in the body, at most `most`; see [`HtmlDocument::values`].
+    pub(super) fn css(
+        &self,
+        selector: &CssSelector,
+        attribute: Option<&str>,
+        most: usize,
+    ) -> Result<Vec<Value>, Failure> {
+        let failed = |why: String| {
+            let text = format!("the body cannot be searched for `{selector}`: {why}");
+            Failure::new(Outcome::CheckFailed, text)
+        };
+        let parse = || HtmlDocument::parse(&String::from_utf8_lossy(self.body()?)).map_err(failed);
+        let html = self.html.get_or_init(parse);
+        let html = html.as_ref().map_err(Clone::clone)?;
+        let found = html.values(selector, attribute, most).map_err(failed)?;
+        Ok(found.into_iter().map(Value::from).collect())
     }
 }
 

@@ -93,6 +93,10 @@ fn found(extraction: &Extraction, content: &ResponseContent<'_>) -> Result<Vec<V
         ExtractionSource::Cookie(name) => header("set-cookie")
             .filter_map(|cookie| Some(cookie_value(&cookie, name)?.into()))
             .collect(),
+        ExtractionSource::Css {
+            selector,
+            attribute,
+        } => content.css(selector, attribute.as_deref(), MAX_VALUES)?,
         ExtractionSource::Body => {
             let body = String::from_utf8_lossy(content.body()?);
             return Ok(match &extraction.regex {
@@ -135,6 +139,14 @@ fn missing(extraction: &Extraction, content: &ResponseContent<'_>, count: usize)
         ExtractionSource::Json(path) => format!("at `{path}`"),
         ExtractionSource::Header(name) => format!("in header `{name}`"),
         ExtractionSource::Cookie(name) => format!("in cookie `{name}`"),
+        ExtractionSource::Css {
+            selector,
+            attribute: None,
+        } => format!("at `{selector}`"),
+        ExtractionSource::Css {
+            selector,
+            attribute: Some(name),
+        } => format!("in attribute `{name}` of `{selector}`"),
         ExtractionSource::Body => "in the body".to_owned(),
     };
     let what = match (&extraction.between, &extraction.regex) {
@@ -165,7 +177,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::plan::{Pattern, Secrets};
+    use crate::plan::{CssSelector, Pattern, Secrets};
     use crate::protocol::Response;
 
     fn extraction(from: ExtractionSource) -> Extraction {
@@ -182,6 +194,13 @@ mod tests {
 
     fn at(path: &str) -> Extraction {
         extraction(ExtractionSource::Json(JsonPath::parse(path).unwrap()))
+    }
+
+    fn css(selector: &str, attribute: Option<&str>) -> Extraction {
+        extraction(ExtractionSource::Css {
+            selector: CssSelector::new(selector).unwrap(),
+            attribute: attribute.map(str::to_owned),
+        })
     }
 
     fn matching(mut extraction: Extraction, regex: &str) -> Extraction {
@@ -233,7 +252,7 @@ mod tests {
     #[test]
     fn values_are_found_at_every_place() {
         let body =
-            r#"{"token": "t-1", "items": [{"id": 1}, {"id": 2}, {"id": 3}], "html": "<a 5>"}"#;
+            r#"{"token": "t-1", "items": [{"id": 1}, {"id": 2}, {"id": 3}], "html": "<a>n 5</a>"}"#;
         for (extraction, expected) in [
             (at("$.token"), json!("t-1")),
             (at("$.items[*].id"), json!(1)),
@@ -241,7 +260,8 @@ mod tests {
             (picking(at("$.items[*].id"), Pick::Last), json!(3)),
             (picking(at("$.items[*].id"), Pick::All), json!([1, 2, 3])),
             (at("$.items[0]"), json!({"id": 1})),
-            (matching(at("$.html"), r"<a (\d)>"), json!("5")),
+            (matching(at("$.html"), r"n (\d)<"), json!("5")),
+            (picking(css("a", None), Pick::All), json!(["n 5"])),
             (
                 matching(extraction(ExtractionSource::Body), "\"token\": \"(.*?)\""),
                 json!("t-1"),
@@ -261,6 +281,7 @@ mod tests {
                 ),
                 json!("17"),
             ),
+            (matching(css("a", None), r"(\d)"), json!("5")),
             (
                 extraction(ExtractionSource::Cookie("sid".into())),
                 json!("abc"),
@@ -294,6 +315,15 @@ mod tests {
             (
                 extraction(ExtractionSource::Cookie("other".into())),
                 "`token` was not found: no value in cookie `other`",
+            ),
+            (css("a b", None), "no value at `a b`; it starts with"),
+            (
+                css("body", Some("id")),
+                "no value in attribute `id` of `body`",
+            ),
+            (
+                picking(css("body", None), Pick::Index(1)),
+                "only 1 at `body`, but `index` is 1",
             ),
             (picking(at("$.none"), Pick::All), "no value at `$.none`"),
             (picking(at("$.none"), Pick::Random), "no value at `$.none`"),

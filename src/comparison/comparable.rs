@@ -345,6 +345,8 @@ mod tests {
             classes: Vec::new(),
             endpoints: Vec::new(),
             flows: Vec::new(),
+            waits: Vec::new(),
+            shared: None,
             lifecycle: None,
             given: Vec::new(),
             load: run().run.load,

@@ -376,7 +376,8 @@ impl<C: Client> User<C> {
     /// The length of a wait of this kind.
     fn wait(&mut self, think: ThinkTime) -> Duration {
         match think {
-            ThinkTime::None => Duration::ZERO,
+            // Computed before (`computed_wait`).
+            ThinkTime::None | ThinkTime::Computed(_) => Duration::ZERO,
             ThinkTime::Constant(wait) | ThinkTime::Pacing(wait) => wait,
             ThinkTime::Between(low, high) => {
                 let range = low.as_secs_f64()..=high.as_secs_f64();

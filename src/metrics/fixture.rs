@@ -176,6 +176,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         stopped_by_scenario: false,
         failed_start: None,
         failed_teardown: None,
+        unkept_items: Default::default(),
         stopped_at_us: end_us,
         drained_at_us: end_us + 10_000,
         totals: Totals {

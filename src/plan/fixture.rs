@@ -97,6 +97,8 @@ pub(crate) fn plan(load: Load, weights: &[u32]) -> Plan {
         }],
         endpoints: (0..weights.len()).map(endpoint).collect(),
         flows: Vec::new(),
+        waits: Vec::new(),
+        shared: None,
         lifecycle: None,
         given: Vec::new(),
         load,

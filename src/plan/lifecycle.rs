@@ -20,6 +20,9 @@ pub struct Lifecycle {
     /// The steps after it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub teardown: Vec<Step>,
+    /// The variables that these steps use, and that those use, as their positions.
+    #[serde(skip)]
+    pub variables: BTreeSet<usize>,
     /// The endpoints that these steps name by their positions.
     pub endpoints: Vec<Endpoint>,
     /// The flows, likewise.
@@ -70,11 +73,12 @@ impl Lifecycle {
                 Step::Random(branches) => {
                     (branches.iter()).for_each(|branch| self.collect(&branch.steps, given));
                 }
-                Step::Stop(_)
+                Step::Cookies(_)
+                | Step::Push(_)
+                | Step::Stop(_)
                 | Step::Fail(_)
                 | Step::Think(_)
-                | Step::Measure(_)
-                | Step::Cookies(_) => {}
+                | Step::Measure(_) => {}
             }
         }
     }

@@ -3,6 +3,7 @@
 pub(super) mod auth;
 pub(super) mod body;
 pub(super) mod check;
+pub(super) mod css;
 pub(super) mod endpoint;
 pub(super) mod extract;
 pub(super) mod json_path;

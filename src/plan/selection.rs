@@ -3,6 +3,7 @@
 //! Not here: tags, which choose endpoints when the scenario is compiled (`scenario`).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -70,21 +71,32 @@ impl Plan {
         let lifecycle = self.lifecycle.as_deref()?;
         let class = UserClass {
             name: "setup and teardown".to_owned(),
-            host: None,
             weight: 1,
             fixed_count: None,
+            host: None,
             think_time: ThinkTime::None,
             on_start: lifecycle.setup.clone(),
             on_stop: lifecycle.teardown.clone(),
             tasks: Vec::new(),
         };
+        // Variables may take what is meant for users, so that those it has no use for have no value.
+        let unused = (0..self.variables.len()).filter(|one| !lifecycle.variables.contains(one));
         Some(Self {
+            given: unused.map(|variable| (variable, Value::Null)).collect(),
             classes: vec![class],
             endpoints: lifecycle.endpoints.clone(),
             flows: lifecycle.flows.clone(),
             lifecycle: None,
             ..self.clone()
         })
+    }
+
+    /// The plan of a run that begins now, whose shared values are those of no other.
+    pub fn begun(&self) -> Self {
+        Self {
+            shared: self.shared.as_ref().map(|shared| Arc::new(shared.anew())),
+            ..self.clone()
+        }
     }
 
     /// The variables that the set-up may set, as their positions in the names of the plan: every user has
@@ -172,6 +184,7 @@ impl Subject<'_> {
             Step::Flow { flow, steps, .. } => self == Self::Flow(*flow) || is_in(steps),
             Step::Set(_)
             | Step::Cookies(_)
+            | Step::Push(_)
             | Step::Stop(_)
             | Step::Fail(_)
             | Step::Think(_)

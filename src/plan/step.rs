@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::think_time::ThinkTime;
-use super::{Assignment, Condition, Endpoint, ListItem, Measure, Template};
+use super::{Assignment, Condition, Endpoint, ListItem, Measure, Push, Template};
 
 /// Named steps that are measured as one transaction. In samples and results, a flow is known by its
 /// position among the flows, after all endpoints.
@@ -61,6 +61,8 @@ pub enum Step {
     Set(Vec<Assignment>),
     /// Changes the cookies of the user.
     Cookies(CookieChange),
+    /// Adds items to shared lists.
+    Push(Vec<Push>),
     /// Ends something early.
     Stop(Stop),
     /// Fails, with this text.
@@ -210,6 +212,7 @@ impl Step {
             Self::ParallelEach { request, .. } => Some(*request),
             Self::Set(_)
             | Self::Cookies(_)
+            | Self::Push(_)
             | Self::Stop(_)
             | Self::Fail(_)
             | Self::Think(_)
@@ -235,6 +238,7 @@ impl Step {
             Self::Request(_)
             | Self::Set(_)
             | Self::Cookies(_)
+            | Self::Push(_)
             | Self::Stop(_)
             | Self::Fail(_)
             | Self::Think(_)
@@ -252,6 +256,7 @@ impl Step {
             | Self::Poll { .. }
             | Self::Set(_)
             | Self::Cookies(_)
+            | Self::Push(_)
             | Self::Measure(_)
             | Self::Stop(_)
             | Self::Fail(_) => true,
@@ -277,6 +282,7 @@ impl Step {
             Self::Request(_) | Self::Poll { .. } => 1,
             Self::Set(_)
             | Self::Cookies(_)
+            | Self::Push(_)
             | Self::Stop(_)
             | Self::Fail(_)
             | Self::Think(_)
@@ -360,7 +366,8 @@ impl ExpectedWork {
                     self.flows[*flow] += times;
                     self.add(steps, times);
                 }
-                Step::Set(_) | Step::Cookies(_) | Step::Stop(_) | Step::Fail(_) => {}
+                Step::Set(_) | Step::Cookies(_) | Step::Push(_) | Step::Stop(_) | Step::Fail(_) => {
+                }
                 Step::Measure(_) => {}
                 Step::Think(think) => self.wait_s += times * think.mean().as_secs_f64(),
                 // How often the condition is true is not known before the run: once, like a poll.

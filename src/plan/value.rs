@@ -9,4 +9,5 @@ mod generators;
 pub(super) mod request_view;
 pub(super) mod scope;
 pub(super) mod secrets;
+pub(super) mod shared;
 pub(super) mod template;

@@ -6,17 +6,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::flow::classes::{self, ClassCompiler};
 use super::flow::include;
 use super::flow::index::Index;
 use super::flow::positions::Selection;
 use super::flow::steps::ITEM;
+use super::flow::waits;
 use super::keys::scenario::ScenarioFile;
 use super::keys::slo::SloFile;
 use super::load::{self, profile};
 use super::names::template::refuse_template;
-use super::names::{Names, data, given};
+use super::names::{Names, data, given, shared};
 use super::options::Options;
 use super::request::{self, RequestDefaults, body, extract};
 use super::service::address::{self, EndpointUrl};
@@ -191,6 +193,7 @@ impl PlanCompiler<'_> {
         let mut names = Names::new(&self.options.env);
         let folder = &self.scenario.folder;
         names.broken = file.broken_names().map(str::to_owned).collect();
+        shared::define(&file.shared, &mut names, self.findings);
         data::secrets(&file.secrets, folder, &mut names, self.findings);
         let mut data = data::feeders(&file.data, folder, &mut names, self.findings);
         let included = include::included(file, folder, self.findings);
@@ -252,7 +255,8 @@ impl PlanCompiler<'_> {
             index: &index,
             names: &names,
             options: self.options,
-            think_time: defaults.think_time.copied().unwrap_or(ThinkTime::None),
+            think_time: waits::of_field(&defaults.think_time, &names, self.findings)
+                .unwrap_or(ThinkTime::None),
         };
         let Selection {
             classes,
@@ -287,7 +291,18 @@ impl PlanCompiler<'_> {
         }
         let around = lifecycle.iter().flat_map(|one| &one.endpoints);
         let sent: Vec<&Endpoint> = endpoints.iter().chain(around).collect();
+        let waits = match self.options.think_time {
+            Some(_) => Vec::new(),
+            None => names
+                .waits
+                .take()
+                .into_iter()
+                .map(|(_, item)| item)
+                .collect(),
+        };
         let secrets = self.secrets(&names, &sent, &transport);
+        let shared = shared::values(&names).map(Arc::new);
+
         let (all_names, cookies) = (names.all(), names.cookies());
         let variables = names.variables.into_iter();
         let mut plan = Plan {
@@ -309,6 +324,8 @@ impl PlanCompiler<'_> {
             classes,
             endpoints,
             flows,
+            waits,
+            shared,
             lifecycle,
             given: Vec::new(),
             load: load?,

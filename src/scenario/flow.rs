@@ -12,4 +12,4 @@ pub(super) mod steps;
 #[cfg(test)]
 mod tests;
 pub(super) mod variants;
-mod waits;
+pub(super) mod waits;

@@ -7,6 +7,7 @@ pub(super) mod cookies;
 pub(super) mod data;
 pub(super) mod given;
 mod request;
+pub(super) mod shared;
 mod syntax;
 pub(super) mod template;
 mod url;
@@ -21,7 +22,9 @@ use serde_json::Value;
 use super::yaml::decode::list;
 use super::yaml::findings::Span;
 use crate::error::{Diagnostic, did_you_mean};
-use crate::plan::{Input, InputName, MeasureUnit, Per, Slot, Template};
+use crate::plan::{
+    Input, InputName, ListItem, MeasureUnit, Per, SharedStart, Slot, Template, is_secret_header,
+};
 use syntax::COOKIE;
 use uses::{Use, UseLog, needed_by_slot};
 
@@ -39,6 +42,9 @@ pub(super) const BUILT_IN: [&str; 9] = [
     "now",
 ];
 
+/// The name of what all users share.
+const SHARED: &str = "shared";
+
 /// Names that nothing else may have.
 fn is_reserved(name: &str) -> bool {
     name == "env" || (BUILT_IN.contains(&name) && !["counter", "now"].contains(&name))
@@ -55,6 +61,8 @@ pub(super) struct Names<'a> {
     pub secrets: Vec<(String, String)>,
     /// The data files.
     pub data: Vec<DataColumns>,
+    /// The counters and lists that all users share.
+    pub shared: Vec<(String, SharedStart)>,
     /// Whether the scenario's variables are being defined, which are filled in once for each user.
     pub defining: bool,
     /// Names that responses will set, which the scenario's variables cannot use.
@@ -72,6 +80,8 @@ pub(super) struct Names<'a> {
     pub measures: RefCell<BTreeMap<String, MeasureUnit>>,
     /// Whether what is read now can see the rest of its request.
     sees_request: Cell<bool>,
+    /// The think times that are computed so far, with their places.
+    pub waits: RefCell<Vec<(Span, ListItem)>>,
     /// Where values are used that are set during the run.
     pub log: UseLog,
 }
@@ -160,7 +170,8 @@ impl<'a> Names<'a> {
             .collect()
     }
 
-    /// The columns of the data at `position` that are used: where in the row, and in the names.
+    /// The columns of the data at `position` that are used: where in the row, and in the names. The
+    /// whole row is behind its last column.
     pub fn columns(&self, position: usize) -> Vec<(usize, usize)> {
         let extra = self.extra.borrow();
         let used = extra.iter().enumerate().filter_map(|(i, extra)| {
@@ -225,20 +236,16 @@ impl<'a> Names<'a> {
         (is_name || is_known).then(|| self.column(position, column))
     }
 
+    /// What a column of data means, or with an empty name the whole row.
     fn column(&self, position: usize, column: &str) -> Result<NameValue, Diagnostic> {
         let data = &self.data[position];
         let name = &data.name;
-        let Some(index) = data.columns.iter().position(|known| known == column) else {
+        let index = match column {
+            "" => Some(data.columns.len()),
+            _ => data.columns.iter().position(|known| known == column),
+        };
+        let Some(index) = index else {
             let columns = data.columns.iter().map(String::as_str);
-            if column.is_empty() {
-                return Err(Diagnostic::new(format!(
-                    "`{name}` is a data file with several columns"
-                ))
-                .help(format!(
-                    "use one of them, such as `{{{{ {name}.{} }}}}`",
-                    data.columns[0]
-                )));
-            }
             let diagnostic = Diagnostic::new(format!("`{name}` has no column `{column}`"))
                 .help(format!("columns: {}", list(columns.clone())));
             return Err(match did_you_mean(column, columns) {
@@ -246,15 +253,26 @@ impl<'a> Names<'a> {
                 None => diagnostic,
             });
         };
+        let full = match column {
+            "" => name.clone(),
+            _ => format!("{name}.{column}"),
+        };
         if self.defining && data.per == Per::Iteration {
             return Err(Diagnostic::new(format!(
                 "`{name}` takes a new row in each iteration, but variables are set only once per user"
             ))
             .help(format!(
-                "use `{{{{ {name}.{column} }}}}` where it is needed, or set `per: user` for `{name}`"
+                "use `{{{{ {full} }}}}` where it is needed, or set `per: user` for `{name}`"
             )));
         }
-        let full = format!("{name}.{column}");
+        if column.is_empty() {
+            // What hides secrets looks at the columns.
+            for (index, column) in data.columns.iter().enumerate() {
+                if is_secret_header(&column.to_ascii_lowercase()) {
+                    self.position(&format!("{name}.{column}"), Origin::Data(position, index));
+                }
+            }
+        }
         Ok(NameValue::Slot(Slot::Variable(
             self.position(&full, Origin::Data(position, index)),
         )))
@@ -262,6 +280,9 @@ impl<'a> Names<'a> {
 
     /// As [`Self::input`], for an expression that may ask whether an environment variable is set.
     pub fn input_of(&self, source: &str, path: &str) -> Result<(InputName, Input), Diagnostic> {
+        if let Some(input) = self.shared_input(source, path) {
+            return input;
+        }
         match path.split_once('.') {
             None if path == "now" && is_called(source, path) && self.value(path).is_none() => {
                 Err(self.unknown(path))
@@ -396,7 +417,7 @@ impl<'a> Names<'a> {
                 "`{name}` is not a valid name: use letters, digits and `_`"
             ));
         }
-        if is_reserved(name) {
+        if is_reserved(name) || name == SHARED && !self.shared.is_empty() {
             return Err(format!("`{name}` is a reserved name: choose another"));
         }
         let is_data = self.data.iter().any(|data| data.name == name);

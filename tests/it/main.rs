@@ -5,12 +5,14 @@
 //! - [`requests`]: what stands on the wire, with each client.
 //! - [`torture`]: servers that misbehave.
 //! - [`documents`]: README and `docs/` held to the program.
+//! - [`ports`]: the locustfiles of others as scenarios.
 //! - [`architecture`]: the layers and the house rules.
 //!
 //! A test that needs a process of its own is a program of its own beside this folder.
 
 mod architecture;
 mod documents;
+mod ports;
 mod program;
 mod requests;
 mod scenarios;

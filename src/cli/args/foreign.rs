@@ -131,7 +131,7 @@ const FLAGS: [ForeignFlag; 47] = [
     flag(
         &["no-setup", "no-teardown"],
         Nothing,
-        Instead("remove `on_start` or `on_stop` from the scenario"),
+        Instead("remove `setup` or `teardown` from the scenario"),
     ),
     flag(&["no-thresholds"], Nothing, Instead("use `--fail-on none`")),
     flag(&["no-color", "disable-color"], Nothing, Instead(COLOR)),

@@ -109,6 +109,7 @@ mod tests {
             teardown: vec![Step::Request(0), think, Step::Request(0)],
             endpoints: plan.endpoints.clone(),
             flows: Vec::new(),
+            variables: Default::default(),
         }));
         plan
     }

@@ -120,6 +120,8 @@ impl ExecuteArgs {
         policy: &Policy,
         log: Option<&SampleLog>,
     ) -> Result<ExecutedRun, Error> {
+        // Shared values begin anew in each run.
+        let plan = &Arc::new(plan.begun());
         let (_demo, base) = reach(plan)?;
         let directory = RunDir::create(&self.out.directory(), &plan.scenario, &plan.profile);
         let directory = directory.map_err(|error| match error {
@@ -342,6 +344,11 @@ where
         let (storage, ending) = loaded?;
         let ending = Ending {
             failed_teardown,
+            unkept_items: plan
+                .shared
+                .as_ref()
+                .map(|shared| shared.unkept())
+                .unwrap_or_default(),
             signal: stopper.signal(),
             ..ending
         };

@@ -254,6 +254,7 @@ fn think_time(think_time: ThinkTime) -> String {
         ThinkTime::Gaussian(mean, deviation) => {
             format!("{} ± {}", format_duration(mean), format_duration(deviation))
         }
+        ThinkTime::Computed(_) => "computed in the run".into(),
         ThinkTime::Pacing(pacing) => format!("one iteration every {}", format_duration(pacing)),
     }
 }
@@ -298,7 +299,11 @@ fn requests(plan: &Plan) -> String {
         );
     }
     let Some(highest) = plan.highest_rate_per_s() else {
-        return "limited only by the service".into();
+        return match plan.waits.is_empty() {
+            true => "limited only by the service",
+            false => "not known before the run, which computes think times",
+        }
+        .into();
     };
     let load = &plan.load;
     let mut before = 0.0;

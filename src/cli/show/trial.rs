@@ -108,8 +108,11 @@ impl<'a> TrialPrinter<'a> {
     pub fn print(&mut self, event: &TrialEvent) {
         match event {
             TrialEvent::PartStarted(part) => self.is_around = is_around(*part),
-            TrialEvent::UserStarted(_) => self.is_around = false,
+            TrialEvent::PartEnded { part, .. } if is_around(*part) => self.is_around = false,
             _ => {}
+        }
+        if self.is_run {
+            self.print_bounds(event);
         }
         let is_request = matches!(event, TrialEvent::Exchanged(_) | TrialEvent::Unsent { .. });
         if self.is_run && !is_request {
@@ -167,6 +170,22 @@ impl<'a> TrialPrinter<'a> {
                 let text = format!("FAILED ({}), not sent: {text}", outcome.name());
                 self.labelled("result", RED, &text);
             }
+        }
+    }
+
+    /// Says where the load of a run begins and ends.
+    fn print_bounds(&mut self, event: &TrialEvent) {
+        let name = match event {
+            TrialEvent::PartStarted(part) if is_around(*part) => part_name(*part),
+            TrialEvent::PartEnded {
+                part: TrialPart::Setup,
+                failure: None,
+            } => Some("load"),
+            _ => None,
+        };
+        if let Some(name) = name {
+            self.heading(DIM, name);
+            self.is_below_heading = true;
         }
     }
 

@@ -155,6 +155,7 @@ impl Values {
         Scope {
             names: &self.feeding.plan.names,
             variables: &self.variables,
+            shared: self.feeding.plan.shared.as_ref(),
             user_id: self.number + 1,
             iteration: self.iteration,
             counters: &mut self.counters,
@@ -243,8 +244,19 @@ impl Values {
             self.rows[position].error = Some(Box::new(error.clone()));
             error
         })?;
-        for (column, variable) in &self.feeding.plan.data[position].columns {
-            self.variables[*variable] = row.get_mut(*column).and_then(Option::take);
+        let feeder = &self.feeding.plan.data[position];
+        let names = feeder.rows.columns();
+        let whole = feeder.columns.iter().find(|used| used.0 == names.len());
+        if let Some((_, variable)) = whole {
+            let pairs = names.iter().zip(&row);
+            let pairs =
+                pairs.filter_map(|(name, value)| Some((name.clone(), value.as_ref()?.clone())));
+            self.variables[*variable] = Some(Value::Object(pairs.collect()));
+        }
+        for (column, variable) in &feeder.columns {
+            if *column < row.len() {
+                self.variables[*variable] = row[*column].take();
+            }
         }
         Ok(())
     }
@@ -348,6 +360,13 @@ impl Values {
                 json.render(&mut self.scope(), &mut text)?;
                 Ok(serde_json::from_str(&text).map_err(|error| error.to_string())?)
             }
+        }
+    }
+
+    /// Adds an item to the shared list at this position.
+    pub(super) fn push(&self, list: usize, item: Value) {
+        if let Some(shared) = &self.feeding.plan.shared {
+            shared.push(list, item);
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use regex::Regex;
 use serde::{Serialize, Serializer};
 
+use super::css::CssSelector;
 use super::json_path::JsonPath;
 use crate::plan::value::decimal::Decimal;
 use crate::plan::value::expression::Condition;
@@ -39,6 +40,13 @@ pub enum Check {
         /// RFC 9535 path.
         path: JsonPath,
         /// What the values there must be.
+        expect: Expectation,
+    },
+    /// The texts of the elements of an HTML body that a selector finds are as expected.
+    Css {
+        /// Which elements.
+        selector: CssSelector,
+        /// What their texts must be.
         expect: Expectation,
     },
     /// An expression is true after the values of the response were extracted. Unlike the others, it is
@@ -83,6 +91,7 @@ impl Check {
             Self::BodyContains(text) => format!("body_contains {text}"),
             Self::BodyMatches(pattern) => format!("body_matches {pattern}"),
             Self::Json { path, .. } => path.to_string(),
+            Self::Css { selector, .. } => selector.to_string(),
             Self::That(condition) => condition.source().to_owned(),
             Self::Not(check) => format!("not {}", check.subject()),
             Self::FailWith { check, .. } => check.subject(),
@@ -119,7 +128,9 @@ impl Check {
     /// Whether the body must be kept to evaluate it.
     pub fn needs_body(&self) -> bool {
         match self {
-            Self::BodyContains(_) | Self::BodyMatches(_) | Self::Json { .. } => true,
+            Self::BodyContains(_) | Self::BodyMatches(_) | Self::Json { .. } | Self::Css { .. } => {
+                true
+            }
             Self::Not(check) | Self::FailWith { check, .. } => check.needs_body(),
             _ => false,
         }
@@ -160,7 +171,7 @@ impl StatusRange {
     }
 }
 
-/// What the value of a JSON path or a header must be. If there are several values, each of them.
+/// What the value of a JSON path, a selector or a header must be. If there are several values, each of them.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expectation {

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::check::Pattern;
+use super::css::CssSelector;
 use super::json_path::JsonPath;
 
 /// One value to extract from a response that passed its checks.
@@ -35,6 +36,14 @@ pub struct Extraction {
 pub enum ExtractionSource {
     /// The nodes that an RFC 9535 path finds in the JSON body.
     Json(JsonPath),
+    /// The elements that a selector finds in the HTML body.
+    Css {
+        /// Which elements.
+        selector: CssSelector,
+        /// The lower-case name of the attribute that has the value; with `None`, their text is.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        attribute: Option<String>,
+    },
     /// The values of the header of this (lower-case) name.
     Header(String),
     /// The values that `set-cookie` gives the cookie of this name.
@@ -62,7 +71,7 @@ impl Extraction {
     pub fn needs_body(&self) -> bool {
         matches!(
             self.from,
-            ExtractionSource::Json(_) | ExtractionSource::Body
+            ExtractionSource::Json(_) | ExtractionSource::Css { .. } | ExtractionSource::Body
         )
     }
 

@@ -30,7 +30,8 @@ pub struct Feeder {
     pub per: Per,
     /// What happens when there are no more rows.
     pub on_end: OnEnd,
-    /// The used columns: position in the row, and position of the variable in the names of the plan.
+    /// The used columns: position in the row, and position of the variable in the names of the plan. The
+    /// position behind the last column is the whole row, as an object.
     #[serde(skip)]
     pub columns: Vec<(usize, usize)>,
     /// The rows.

@@ -10,6 +10,7 @@ mod digests;
 mod fake;
 mod functions;
 mod loan;
+mod sharing;
 mod slices;
 mod spelling;
 
@@ -28,6 +29,7 @@ use super::scope::Scope;
 use convert::convert;
 use functions::MAX_TEXT;
 use loan::Loan;
+use sharing::SharedObject;
 
 /// The most steps of one evaluation, as the library counts them; it takes 64 bytes of a text it makes for one.
 const FUEL: u64 = 100_000;
@@ -79,6 +81,8 @@ pub enum Input {
     Iteration,
     /// Seconds since 1970-01-01 UTC.
     Now,
+    /// The counters and lists that all users share.
+    Shared,
     /// The status of the last response of the user; nothing before the first, or if none came.
     Status,
 }
@@ -235,6 +239,7 @@ impl Expression {
         let mut scope = Scope {
             names: &[],
             variables: &[],
+            shared: None,
             user_id: 0,
             iteration: 0,
             counters: &mut BTreeMap::new(),
@@ -302,6 +307,10 @@ impl Expression {
                     rows.entry(name).or_default();
                     continue;
                 }
+                Input::Shared => match scope.shared {
+                    Some(shared) => Value::from_object(SharedObject(shared.clone())),
+                    None => continue,
+                },
                 Input::UserId => Value::from(scope.user_id),
                 Input::Iteration => Value::from(scope.iteration),
                 Input::Now => Value::from(since_epoch().as_secs()),
@@ -313,7 +322,9 @@ impl Expression {
             }
         }
         for (name, row) in rows {
-            context.insert(name, Value::from_pairs(row));
+            // The whole row may be there too.
+            let row = || Value::from_pairs(row);
+            context.entry(name).or_insert_with(row);
         }
         Value::from_pairs(context)
     }

@@ -82,6 +82,10 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
         if let Some(after) = (result.stopped_after()).filter(|_| ending.stopped_by_scenario) {
             notes.push(format!("the load was stopped by the scenario {after}"));
         }
+        for (name, count) in &ending.unkept_items {
+            let items = format_counted(*count, "item");
+            notes.push(format!("shared list `{name}` was full: {items} not kept"));
+        }
         if ending.totals.stopped_users > 0 {
             let users = format_counted(ending.totals.stopped_users, "user");
             notes.push(format!(

@@ -8,8 +8,9 @@ use super::index::Index;
 use super::steps::cookies;
 use super::steps::{StepCompiler, joined};
 use crate::error::{Diagnostic, did_you_mean};
-use crate::plan::{Condition, Endpoint, ListItem, Step};
+use crate::plan::{Condition, Endpoint, ListItem, Step, ThinkTime};
 use crate::scenario::keys::flow::CallFile;
+use crate::scenario::names::Names;
 use crate::scenario::request::assign;
 use crate::scenario::yaml::decode::list;
 use crate::scenario::yaml::findings::Findings;
@@ -38,7 +39,7 @@ impl StepCompiler<'_> {
     /// Reports arguments that the steps have no use for.
     fn check_arguments(&self, file: &CallFile, steps: &[Step], findings: &mut Findings) {
         let mut used = BTreeSet::new();
-        collect(steps, self.index, &mut used);
+        collect(steps, (self.index, self.names), &mut used);
         let all = self.names.all();
         let used: BTreeSet<&str> = used
             .iter()
@@ -63,7 +64,11 @@ impl StepCompiler<'_> {
 }
 
 /// Adds the variables that steps use.
-fn collect(steps: &[Step], index: &Index<'_>, used: &mut BTreeSet<usize>) {
+pub(super) fn collect(
+    steps: &[Step],
+    (index, names): (&Index<'_>, &Names<'_>),
+    used: &mut BTreeSet<usize>,
+) {
     let of_request = |request: &usize, used: &mut BTreeSet<usize>| {
         if let Some((endpoint, _)) = &index.requests[*request].compiled {
             of_endpoint(endpoint, used);
@@ -89,9 +94,10 @@ fn collect(steps: &[Step], index: &Index<'_>, used: &mut BTreeSet<usize>) {
             Step::Set(assignments) => {
                 assignments.iter().for_each(|one| of_item(&one.value, used));
             }
+            Step::Push(items) => items.iter().for_each(|one| of_item(&one.item, used)),
             Step::Call { with, steps } => {
                 with.iter().for_each(|one| of_item(&one.value, used));
-                collect(steps, index, used);
+                collect(steps, (index, names), used);
             }
             Step::Fail(text) => used.extend(text.variables()),
             Step::Measure(measures) => {
@@ -101,8 +107,13 @@ fn collect(steps: &[Step], index: &Index<'_>, used: &mut BTreeSet<usize>) {
                 let values = cookies::values(change);
                 used.extend(values.flat_map(|value| value.variables()));
             }
+            Step::Think(ThinkTime::Computed(wait)) => {
+                if let Some((_, item)) = names.waits.borrow().get(*wait) {
+                    of_item(item, used);
+                }
+            }
             Step::Stop(_) | Step::Think(_) => {}
-            Step::Flow { steps, .. } => collect(steps, index, used),
+            Step::Flow { steps, .. } => collect(steps, (index, names), used),
             Step::Repeat {
                 condition, steps, ..
             }
@@ -110,7 +121,7 @@ fn collect(steps: &[Step], index: &Index<'_>, used: &mut BTreeSet<usize>) {
                 condition, steps, ..
             } => {
                 of_condition(condition, used);
-                collect(steps, index, used);
+                collect(steps, (index, names), used);
             }
             Step::RepeatBy {
                 over,
@@ -120,7 +131,7 @@ fn collect(steps: &[Step], index: &Index<'_>, used: &mut BTreeSet<usize>) {
             } => {
                 of_item(over, used);
                 of_condition(condition, used);
-                collect(steps, index, used);
+                collect(steps, (index, names), used);
             }
             Step::Each {
                 values,
@@ -130,7 +141,7 @@ fn collect(steps: &[Step], index: &Index<'_>, used: &mut BTreeSet<usize>) {
             } => {
                 values.iter().for_each(|one| of_item(one, used));
                 of_condition(condition, used);
-                collect(steps, index, used);
+                collect(steps, (index, names), used);
             }
             Step::If {
                 condition,
@@ -138,12 +149,12 @@ fn collect(steps: &[Step], index: &Index<'_>, used: &mut BTreeSet<usize>) {
                 otherwise,
             } => {
                 used.extend(condition.variables());
-                collect(then, index, used);
-                collect(otherwise, index, used);
+                collect(then, (index, names), used);
+                collect(otherwise, (index, names), used);
             }
             Step::Random(branches) => {
                 for branch in branches {
-                    collect(&branch.steps, index, used);
+                    collect(&branch.steps, (index, names), used);
                 }
             }
         }

@@ -67,7 +67,10 @@ impl ClassCompiler<'_> {
             data_flow::check(&classes, around.as_ref(), self.index, self.names, findings);
         }
         Selection {
-            lifecycle: around.map(|class| lifecycle::of_class(renumbered(vec![class], self.index))),
+            lifecycle: around.map(|class| {
+                let used = lifecycle::used_variables(&class, self.index, self.names);
+                lifecycle::of_class(renumbered(vec![class], self.index), used)
+            }),
             ..renumbered(classes, self.index)
         }
     }
@@ -133,7 +136,9 @@ impl ClassCompiler<'_> {
             }
             let weight = user.weight.copied().unwrap_or_default().0;
             let fixed_count = user.fixed_count.copied();
-            if weight == 0 && fixed_count.is_none() || fixed_count == Some(0) {
+            // One of weight 0 runs where it is asked for by name.
+            let is_left_out = weight == 0 && self.options.user_classes.is_empty();
+            if is_left_out && fixed_count.is_none() || fixed_count == Some(0) {
                 continue;
             }
             let mut steps = StepCompiler::new(self.index, self.names, self.unchosen());
@@ -144,7 +149,8 @@ impl ClassCompiler<'_> {
                 host: self.index.hosts.get(&key.text).cloned(),
                 weight: weight.max(1),
                 fixed_count,
-                think_time: user.think_time.copied().unwrap_or(self.think_time),
+                think_time: waits::of_field(&user.think_time, self.names, findings)
+                    .unwrap_or(self.think_time),
                 on_start,
                 on_stop,
                 tasks: self.tasks(user, findings),
@@ -227,10 +233,12 @@ impl ClassCompiler<'_> {
                         }
                         _ => None,
                     };
-                    (position, named.weight.copied(), named.think_time.copied())
+                    let think_time = waits::of_field(&named.think_time, self.names, findings);
+                    (position, named.weight.copied(), think_time)
                 }
             };
-            tasks.extend(position.and_then(|p| self.endpoint_task(p, weight, think_time)));
+            tasks
+                .extend(position.and_then(|p| self.endpoint_task(p, weight, think_time, findings)));
         }
         for task in user.flows.get().map_or(&[][..], |tasks| &tasks.value) {
             let named = &task.value;
@@ -239,7 +247,8 @@ impl ClassCompiler<'_> {
             };
             match self.index.resolve(name, name.at, findings) {
                 Some(EntryId::Flow(position)) => {
-                    let (weight, think_time) = (named.weight.copied(), named.think_time.copied());
+                    let weight = named.weight.copied();
+                    let think_time = waits::of_field(&named.think_time, self.names, findings);
                     tasks.extend(self.flow_task(position, weight, think_time, findings));
                 }
                 Some(_) => {
@@ -265,7 +274,7 @@ impl ClassCompiler<'_> {
             let has_weight =
                 !request.file.weight.is_missing() && request.declaration != Declaration::Inline;
             if has_weight || by_itself(request.declaration, &name) {
-                tasks.extend(self.endpoint_task(position, None, None));
+                tasks.extend(self.endpoint_task(position, None, None, findings));
             }
         }
         for (position, flow) in self.index.flows.iter().enumerate() {
@@ -281,12 +290,13 @@ impl ClassCompiler<'_> {
         position: usize,
         weight: Option<Weight>,
         think_time: Option<ThinkTime>,
+        findings: &mut Findings,
     ) -> Option<Task> {
         let file = self.index.requests[position].file;
         let runs = StepCompiler::new(self.index, self.names, self.filter()).runs(position, &[]);
         task(
             weight.or(file.weight.copied()),
-            think_time.or(file.think_time.copied()),
+            think_time.or_else(|| waits::of_field(&file.think_time, self.names, findings)),
             runs.then_some(Step::Request(position)),
         )
     }
@@ -302,7 +312,7 @@ impl ClassCompiler<'_> {
         let mut steps = StepCompiler::new(self.index, self.names, self.filter());
         task(
             weight.or(file.weight.copied()),
-            think_time.or(file.think_time.copied()),
+            think_time.or_else(|| waits::of_field(&file.think_time, self.names, findings)),
             steps.flow(position, &[], findings),
         )
     }

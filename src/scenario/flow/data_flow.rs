@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use self::missing::{By, Missing};
 use super::index::Index;
 use super::steps::cookies;
-use crate::plan::{Condition, ListItem, Step, UserClass};
+use crate::plan::{Condition, ListItem, Step, ThinkTime, UserClass};
 use crate::scenario::names::Names;
 use crate::scenario::names::uses::{Use, needed_by_template};
 use crate::scenario::request::assign;
@@ -157,6 +157,10 @@ fn missing_in(
         known.extend(of_tasks.into_iter().flatten());
     }
     let mut last = walk(Belief::AllSucceed);
+    let of_tasks = class.tasks.iter().filter_map(|task| task.think_time);
+    for think in of_tasks.chain([class.think_time]) {
+        last.lacks_for_wait(think, &known);
+    }
     last.steps(&class.on_stop, &mut known, false);
     missing.extend(last.missing);
     missing
@@ -213,7 +217,8 @@ impl<'a> Walk<'a> {
 
     fn step(&mut self, step: &Step, known: &mut BTreeSet<usize>, goes_on: bool) -> bool {
         match step {
-            Step::Think(_) | Step::Stop(_) => false,
+            Step::Think(think) => self.lacks_for_wait(*think, known),
+            Step::Stop(_) => false,
             Step::Fail(text) => {
                 if let Some(at) = self.names.log.place_of(text.shared_source()) {
                     self.is_missing(&needed_by_template(text), at, known);
@@ -242,6 +247,10 @@ impl<'a> Walk<'a> {
                     }
                 }
                 false
+            }
+            Step::Push(items) => {
+                let mut items = items.iter();
+                items.any(|one| self.lacks_for_item(&one.item, known))
             }
             Step::Measure(measures) => {
                 let lacks = measures.iter().filter(|measure| {
@@ -479,6 +488,16 @@ impl<'a> Walk<'a> {
         };
         let lacks = self.is_missing(&needed_by_template(template), at, known);
         lacks && self.belief == Belief::WithoutValuesFail
+    }
+
+    /// Whether a wait cannot be computed.
+    fn lacks_for_wait(&mut self, think: ThinkTime, known: &BTreeSet<usize>) -> bool {
+        let ThinkTime::Computed(wait) = think else {
+            return false;
+        };
+        let waits = self.names.waits.borrow();
+        let item = waits.get(wait).map(|(_, item)| item);
+        item.is_some_and(|item| self.lacks_for_item(item, known))
     }
 
     /// Whether a condition cannot be evaluated.

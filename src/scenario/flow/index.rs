@@ -256,6 +256,7 @@ impl<'a> Index<'a> {
                 | StepFile::Think(_)
                 | StepFile::Measure(_)
                 | StepFile::Cookies(_)
+                | StepFile::Push(_)
                 | StepFile::Stop(_)
                 | StepFile::Fail(_) => {}
                 StepFile::Call(file) => self.assigned.extend(assign::keys(&file.with)),
@@ -390,6 +391,7 @@ impl<'a> Index<'a> {
             let found = match &step.value {
                 StepFile::Think(_)
                 | StepFile::Measure(_)
+                | StepFile::Push(_)
                 | StepFile::Set(_)
                 | StepFile::Cookies(_)
                 | StepFile::Stop(_)
@@ -464,6 +466,7 @@ fn collect_names<'a>(steps: &'a StepsFile, names: &mut Vec<&'a str>) {
         match &step.value {
             StepFile::Think(_)
             | StepFile::Measure(_)
+            | StepFile::Push(_)
             | StepFile::Set(_)
             | StepFile::Cookies(_)
             | StepFile::Stop(_)

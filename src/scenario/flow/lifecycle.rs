@@ -3,6 +3,9 @@
 //! Here: what is compiled of `setup` and `teardown`, as the start and the end of one user, and what has no
 //! meaning there. Not here: which values users have from them (`data_flow`, `plan`).
 
+use std::collections::BTreeSet;
+
+use super::calls::collect;
 use super::index::{Declaration, Index};
 use super::positions::{Reference, Selection, visit};
 use super::steps::{StepCompiler, TagFilter};
@@ -23,9 +26,9 @@ pub(super) fn class(
     let mut compiler = StepCompiler::new(index, names, filter);
     let mut class = UserClass {
         name: "setup and teardown".to_owned(),
-        host: None,
         weight: 1,
         fixed_count: None,
+        host: None,
         think_time: ThinkTime::None,
         on_start: compiler.steps(file.setup.get(), &[], findings),
         on_stop: compiler.steps(file.teardown.get(), &[], findings),
@@ -67,13 +70,32 @@ fn refuse_measured(index: &Index<'_>, position: usize, findings: &mut Findings) 
     }
 }
 
+/// The variables that some steps use, and that those use, as their positions.
+pub(super) fn used_variables(
+    class: &UserClass,
+    index: &Index<'_>,
+    names: &Names<'_>,
+) -> BTreeSet<usize> {
+    let mut used = BTreeSet::new();
+    collect(&class.on_start, (index, names), &mut used);
+    collect(&class.on_stop, (index, names), &mut used);
+    // Each can only use those before it.
+    for (position, (_, value)) in names.variables.iter().enumerate().rev() {
+        if used.contains(&position) {
+            used.extend(value.variables());
+        }
+    }
+    used
+}
+
 /// The steps and what they use, of which only that class is left.
-pub(super) fn of_class(selection: Selection) -> Box<Lifecycle> {
+pub(super) fn of_class(selection: Selection, variables: BTreeSet<usize>) -> Box<Lifecycle> {
     let class = selection.classes.into_iter().next();
     let (setup, teardown) = class.map_or_else(Default::default, |one| (one.on_start, one.on_stop));
     Box::new(Lifecycle {
         setup,
         teardown,
+        variables,
         endpoints: selection.endpoints,
         flows: selection.flows,
     })

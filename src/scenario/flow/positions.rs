@@ -118,6 +118,7 @@ pub(super) fn visit(steps: &mut [Step], each: &mut dyn FnMut(Reference<'_>)) {
             }
             Step::Set(_)
             | Step::Cookies(_)
+            | Step::Push(_)
             | Step::Stop(_)
             | Step::Fail(_)
             | Step::Think(_)

@@ -8,6 +8,7 @@ pub(super) mod cookies;
 use std::time::Duration;
 
 use super::index::{EntryId, Index};
+use super::waits;
 use crate::error::Diagnostic;
 use crate::plan::{Branch, Escape, Step, first_request, has_effect};
 use crate::scenario::keys::flow::{
@@ -122,12 +123,19 @@ impl<'a> StepCompiler<'a> {
                     .filter(|position| self.runs(*position, tags))
                     .map(Step::Request)
             }
-            StepFile::Think(think) => think.think.copied().map(|wait| Step::Think(wait.0)),
+            StepFile::Think(file) => {
+                let wait = file.think.get();
+                wait.and_then(|wait| waits::wait(&wait.value.0, self.names, findings))
+                    .map(Step::Think)
+            }
             StepFile::Set(file) => Some(Step::Set(assign::assignments(
                 &file.set, self.names, findings,
             ))),
             StepFile::Cookies(file) => {
                 cookies::change(file, self.names, findings).map(Step::Cookies)
+            }
+            StepFile::Push(file) => {
+                Some(Step::Push(assign::pushes(&file.push, self.names, findings)))
             }
             StepFile::Stop(file) => file.stop.copied().map(Step::Stop),
             StepFile::Fail(file) => self.failure(file, findings),

@@ -29,6 +29,8 @@ mapping! {
         body_matches: OneOrMany<At<String>>,
         /// By JSONPath: `exists`, `absent`, the exact value, or what to expect of it.
         json: Pairs<Node>,
+        /// By CSS selector, what to expect of the text of HTML elements: `exists`, `absent`, the exact text, or what to expect of it.
+        css: Pairs<Node>,
         /// Expression that must be true. It can use `status` and the variables of the user, including those just extracted.
         that: OneOrMany<At<String>>,
         /// Conditions, none of which may be met.
@@ -90,6 +92,10 @@ mapping! {
     ExtractionFile or json {
         /// JSONPath into the body.
         json: String,
+        /// CSS selector of HTML elements, whose text is the value.
+        css: String,
+        /// Attribute of the elements that `css` finds, whose value is used instead of their text.
+        attribute: String,
         /// Name of a header.
         header: String,
         /// Name of a cookie that the response sets.

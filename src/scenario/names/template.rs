@@ -239,14 +239,13 @@ impl Names<'_> {
     fn is_mixed(&self, arguments: &[&str]) -> bool {
         let is_bare = |text: &&&str| is_word(text) && !text.is_empty() && !is_value(text);
         let bare = || arguments.iter().filter(is_bare);
-        let is_name = |text: &&str| self.value(text).is_some();
+        let is_name = |text: &&str| self.is_path(text);
         let has_text = bare().any(|text| !is_name(text));
         has_text && (arguments.len() == 1 || bare().any(is_name))
     }
 
     fn mixed_choices(&self, arguments: &[&str]) -> Diagnostic {
-        let is_unknown =
-            |text: &&&str| is_word(text) && !is_value(text) && self.value(text).is_none();
+        let is_unknown = |text: &&&str| is_word(text) && !is_value(text) && !self.is_path(text);
         let unknown = arguments
             .iter()
             .find(is_unknown)
@@ -276,7 +275,13 @@ impl Names<'_> {
     /// name.
     fn is_fixed(&self, argument: &str) -> bool {
         let computes = |text: &str| text.contains(['|', '+', '*', '/', '~', '[', '{']);
-        unquote(argument).is_some() || !(computes(argument) || self.value(argument).is_some())
+        unquote(argument).is_some() || !(computes(argument) || self.is_path(argument))
+    }
+
+    /// Whether it is a name, or a variable that is looked into, such as `item.images`.
+    fn is_path(&self, text: &str) -> bool {
+        let variable = text.split_once('.').map_or(text, |(first, _)| first);
+        self.value(text).is_some() || (is_word(text) && self.value(variable).is_some())
     }
 }
 
@@ -441,6 +446,8 @@ mod tests {
             "{{ token | upper }}",
             "{{ random_int(1, size | int) }}",
             "{{ random_choice(token) }}",
+            "{{ random_choice(token.parts) }}",
+            "{{ random_int(1, token.size) }}",
             "{{ random_int(1, 2) ~ uuid() }}",
             "{{ users.id if iteration > 1 else 'none' }}",
             "{{ timestamp() + 60 }}",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::error::{Diagnostic, did_you_mean};
-use crate::plan::{Check, Decimal, Expectation, JsonPath, Pattern, StatusRange};
+use crate::plan::{Check, CssSelector, Decimal, Expectation, JsonPath, Pattern, StatusRange};
 use crate::scenario::keys::response::{CheckFile, ExpectationFile};
 use crate::scenario::names::Names;
 use crate::scenario::names::template::refuse_template;
@@ -125,6 +125,11 @@ fn conditions(file: &CheckFile, findings: &mut Findings) -> Vec<Check> {
         let path = json_path(&key.text, key.at, findings);
         checks.extend(path.map(|path| Check::Json { path, expect }));
     }
+    for (key, expectation) in file.css.get().map_or(&[][..], |pairs| &pairs.0) {
+        let expect = in_text(expect(&expectation.value, findings));
+        let selector = css_selector(&key.text, key.at, findings);
+        checks.extend(selector.map(|selector| Check::Css { selector, expect }));
+    }
     checks
 }
 
@@ -146,6 +151,22 @@ pub(crate) fn json_path(text: &str, at: Span, findings: &mut Findings) -> Option
                 Some(at),
                 Diagnostic::new(format!("invalid JSONPath: {error}"))
                     .help("write it like `\"$.items[0].id\": exists`, in quotes"),
+            );
+            None
+        }
+    }
+}
+
+/// A CSS selector; what is wrong with it is reported.
+pub(crate) fn css_selector(text: &str, at: Span, findings: &mut Findings) -> Option<CssSelector> {
+    match CssSelector::new(text) {
+        Ok(selector) => Some(selector),
+        Err(why) => {
+            findings.report(
+                Some(at),
+                Diagnostic::new(format!("invalid CSS selector: {why}")).help(
+                    "write it like `\"input[name=csrf]\"` or `\"table.items td:nth-child(2) > a\"`",
+                ),
             );
             None
         }

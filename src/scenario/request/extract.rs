@@ -1,6 +1,6 @@
 //! From an endpoint's `extract` to what is taken out of its responses.
 
-use super::checks::{json_path, no_template_within, pattern};
+use super::checks::{css_selector, json_path, no_template_within, pattern};
 use crate::error::Diagnostic;
 use crate::plan::{Extraction, ExtractionSource, Pick};
 use crate::scenario::keys::endpoint::EndpointFile;
@@ -42,7 +42,13 @@ pub(crate) fn extractions(
         if let Some(default) = file.default.get() {
             no_template_within(&default.value, help, findings);
         }
-        for field in [&file.cookie, &file.regex, &file.json] {
+        for field in [
+            &file.cookie,
+            &file.regex,
+            &file.json,
+            &file.css,
+            &file.attribute,
+        ] {
             if let Some(text) = field.get() {
                 refuse_template(&text.value, text.at, help, findings);
             }
@@ -104,15 +110,25 @@ fn between(file: &ExtractionFile, findings: &mut Findings) -> Option<(Span, [Str
 fn source(file: &ExtractionFile, at: Span, findings: &mut Findings) -> Option<ExtractionSource> {
     let given = [
         ("json", &file.json),
+        ("css", &file.css),
         ("header", &file.header),
         ("cookie", &file.cookie),
     ];
     let mut given = given.into_iter().filter(|(_, field)| !field.is_missing());
+    if let (Some(key), true) = (file.attribute.key(), file.css.is_missing()) {
+        let diagnostic = Diagnostic::new("`attribute` has no effect without `css`")
+            .help("add the selector of the elements: `css: \"input[name=csrf]\"`");
+        findings.report(Some(key), diagnostic);
+    }
     let Some((key, field)) = given.next() else {
         if file.regex.is_missing() && file.between.is_missing() {
+            // What a key of another name is here was said.
+            if !file.hints.is_empty() {
+                return None;
+            }
             let diagnostic = Diagnostic::new("the extraction has no source").help(format!(
                 "add one of {}",
-                list(["json", "regex", "between", "header", "cookie"])
+                list(["json", "css", "regex", "between", "header", "cookie"])
             ));
             findings.report(Some(at), diagnostic);
             return None;
@@ -127,6 +143,17 @@ fn source(file: &ExtractionFile, at: Span, findings: &mut Findings) -> Option<Ex
     let text = field.get()?;
     match key {
         "json" => json_path(&text.value, text.at, findings).map(ExtractionSource::Json),
+        // Which was reported.
+        "css" if text.value.contains("{{") => None,
+        "css" => {
+            let selector = css_selector(&text.value, text.at, findings)?;
+            let attribute = file.attribute.get();
+            let attribute = attribute.map(|name| name.value.to_ascii_lowercase());
+            Some(ExtractionSource::Css {
+                selector,
+                attribute,
+            })
+        }
         "header" if http::HeaderName::from_bytes(text.value.as_bytes()).is_err() => {
             let diagnostic =
                 Diagnostic::new(format!("`{}` is not a valid header name", text.value));

@@ -10,6 +10,17 @@ pub(crate) const METHOD_IS_KEY: &str = "the method is the key";
 
 /// The first that fits counts.
 const COUNTERPARTS: &[Counterpart] = &[
+    // An extraction, or a check.
+    (
+        &["xpath", "xPath", "selector", "querySelector"],
+        "attribute",
+        "write a CSS selector, such as `css: \"input[name=csrf]\"`; for XML, use `regex` or `between`",
+    ),
+    (
+        &["xpath", "xPath", "selector", "querySelector"],
+        "body_matches",
+        "write a CSS selector, such as `css: {\"h1\": Welcome}`; for XML, use `body_matches`",
+    ),
     // A user class, or a whole scenario.
     (
         &["pacing"],

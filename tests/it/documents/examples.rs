@@ -103,6 +103,7 @@ fn yaml_problem(text: &str) -> Option<String> {
     for (pattern, content) in [
         (r"file: ([\w.-]+\.csv)", rows("name\n", "x\n")),
         (r"file: ([\w.-]+\.jsonl)", rows("", "{\"article\": 1}\n")),
+        (r"file: ([\w.-]+\.json)\b", "[{\"id\": 1}]".to_owned()),
     ] {
         for found in Regex::new(pattern).unwrap().captures_iter(&file) {
             fs::write(dir.path().join(&found[1]), &content).unwrap();

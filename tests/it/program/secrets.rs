@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::support::clients::for_each_client;
-use crate::support::recording::{Recording, ok};
+use crate::support::recording::{Recording, answer, ok};
 use crate::support::scenario::SCENARIO;
 use crate::support::{Completed, Fault, Misbehaving, Perfctl};
 
@@ -269,7 +269,28 @@ fn credentials_in_a_host_are_refused_and_not_repeated() {
     }
 }
 
+fn a_password_within_a_whole_row_is_hidden_as_its_column_is() {
+    let server = Recording::start(|seen, _| answer("500 Sorry", "", &seen.text()));
+    let endpoints = "
+- {name: log in, post: /, json: '{{ people }}'}
+data: {people: people.csv}";
+    let completed = Perfctl::scenario(&server.url(), endpoints)
+        .file("scenarios/people.csv", "name,password\nann,c4n4ry-row\n")
+        .args(["-i", "2", "-u", "1", "--fail-on", "none"])
+        .run();
+    assert!(server.seen()[0].text().contains("c4n4ry-row"));
+    let mut texts = vec![completed.stdout.clone(), completed.stderr.clone()];
+    for run in completed.runs() {
+        texts.extend(["result.json", "plan.json"].map(|file| completed.read(run.join(file))));
+    }
+    for text in texts {
+        assert!(!text.contains("c4n4ry-row"), "{text}");
+    }
+    assert!(completed.stdout.contains("ann"), "{}", completed.stdout);
+}
+
 for_each_client! {
+    a_password_within_a_whole_row_is_hidden_as_its_column_is
     a_secret_is_in_no_file_and_no_output_however_the_service_responds
     a_secret_that_the_service_repeats_is_in_no_file_and_no_output
     secrets_of_files_and_data_and_responses_are_in_no_file_and_no_output

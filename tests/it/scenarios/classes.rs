@@ -112,6 +112,18 @@ fn only_the_chosen_classes_run() {
     }
 }
 
+fn a_class_of_weight_0_runs_only_if_it_is_chosen() {
+    let (web, mobile) = (done(), done());
+    let text = scenario(&web, &mobile).replace("mobile:\n", "mobile:\n    weight: 0\n");
+    assert!(text.contains("weight: 0"));
+    let run = || Perfctl::new().file(SCENARIO, &text);
+    run().args(["try"]).expect_status(0).run();
+    assert_eq!(mobile.seen().len(), 0);
+    let args = ["try", "--user-classes", "mobile"];
+    run().args(args).expect_status(0).run();
+    assert!(!mobile.seen().is_empty());
+}
+
 fn a_host_of_the_command_line_is_that_of_all_classes() {
     let (web, mobile) = (done(), done());
     let text = scenario(&web, &mobile);
@@ -125,5 +137,6 @@ fn a_host_of_the_command_line_is_that_of_all_classes() {
 for_each_client! {
     classes_have_hosts_headers_and_credentials_of_their_own
     only_the_chosen_classes_run
+    a_class_of_weight_0_runs_only_if_it_is_chosen
     a_host_of_the_command_line_is_that_of_all_classes
 }

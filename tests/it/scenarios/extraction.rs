@@ -39,6 +39,55 @@ fn values_are_found_between_two_texts() {
     assert!(completed.stdout.contains(why), "{}", completed.stdout);
 }
 
+const HTML: &str = r#"<!doctype html><title>Shop</title><h1> Log
+in</h1><form><input type=hidden name=csrf value="a&amp;b"></form>
+<ul class=items><li><a href="/item/1">One</a><li><a href="/item/2">Two <b>2</b></a><li>none</ul>"#;
+
+const SELECTORS: &str = r#"
+endpoints:
+- name: page
+  get: /page
+  check: {css: {h1: {matches: "^Log\\sin$"}, .error: absent, "li > a": {matches: "^(One|Two 2)$"}}}
+  extract:
+    csrf: {css: "input[name=csrf]", attribute: VALUE}
+    links: {css: ".items a", attribute: href, index: all}
+    last: {css: ".items a", index: last}
+    number: {css: ".items a:nth-child(1)", attribute: href, index: 1, regex: '(\d+)'}
+    none: {css: td, default: missing}
+- {name: send, post: "{{ links[1] }}", json: {csrf: "{{ csrf }}", links: "{{ links }}", last: "{{ last }}", number: "{{ number }}", none: "{{ none }}"}}
+- {name: lacks, get: /page, extract: {x: {css: "table td"}}}
+- {name: wrong, get: /page, check: {css: {title: Shops}}}
+- {name: deep, get: /deep, check: {css: {h1: absent}}}"#;
+
+fn values_are_found_by_css_selectors() {
+    let server = Recording::start(|seen, _| match seen.path() {
+        "/deep" => answer("200 OK", "", &"<div>".repeat(100_000)),
+        _ => answer("200 OK", "content-type: text/html\r\n", HTML),
+    });
+    let scenario = format!("name: pages\nhost: {}\n{SELECTORS}\n", server.url());
+    let tried = Perfctl::new().file(SCENARIO, scenario).args(["try"]);
+    let completed = tried.expect_status(1).run();
+    let sent = &server.seen()[1];
+    assert_eq!(sent.path(), "/item/2");
+    let sent: serde_json::Value = serde_json::from_str(&sent.text()).unwrap();
+    let expected = serde_json::json!({
+        "csrf": "a&b", "links": ["/item/1", "/item/2"], "last": "Two 2", "number": "2", "none": "missing",
+    });
+    assert_eq!(sent, expected);
+    for why in [
+        "`x` was not found: no value at `table td`",
+        "`title` is \"Shop\", expected \"Shops\"",
+        "nested more than 512 deep",
+    ] {
+        assert!(
+            completed.stdout.contains(why),
+            "{why}: {}",
+            completed.stdout
+        );
+    }
+}
+
 for_each_client! {
+    values_are_found_by_css_selectors
     values_are_found_between_two_texts
 }

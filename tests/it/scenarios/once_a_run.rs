@@ -1,4 +1,6 @@
-//! What happens once a run: `setup` before the load and `teardown` after it.
+//! What happens once a run, `setup` before the load and `teardown` after it; and what all users share.
+
+use std::collections::BTreeSet;
 
 use crate::support::clients::for_each_client;
 use crate::support::recording::{Recording, answer, ok};
@@ -58,7 +60,7 @@ users:
     assert_eq!((paths[0], paths[12]), ("/login", paths[1]));
     assert!(seen[12].line.starts_with("DELETE"), "{}", seen[12].line);
     assert_eq!(seen[1].text(), "{\"size\":2}");
-    let own: std::collections::BTreeSet<&str> = paths[2..12]
+    let own: BTreeSet<&str> = paths[2..12]
         .iter()
         .filter(|path| **path != "/hello/t-0123456789")
         .map(|path| {
@@ -253,4 +255,95 @@ fn a_trial_shows_set_up_and_tear_down() {
         "{shown}"
     );
     assert!(!shown.contains("GET /use"), "{shown}");
+}
+
+#[test]
+fn users_of_all_workers_share_counters_and_lists() {
+    let server = Recording::ok();
+    let rest = r#"
+shared: {orders: 1000, accounts: [ann], used: []}
+variables: {account: "{{ shared.pop('accounts') }}"}
+setup:
+  - {repeat: 3, variable: i, steps: [{push: {accounts: {name: "user-{{ i }}"}}}]}
+teardown:
+  - get: "/end/{{ shared.value('orders') }}/{{ shared.length('used') }}/{{ shared.length('accounts') }}"
+  - {if: "shared.pop('accounts') is none", then: [{get: /empty}]}
+flows:
+  order:
+    steps:
+      - {name: place order, get: "/order/{{ shared.next('orders') }}/{{ account.name | default(account) }}"}
+      - push: {used: "{{ account }}"}
+      - {name: pick, get: "/pick/{{ shared.pick('used') | json }}"}
+"#;
+    let profile = "profiles: {quick: {stages: [{users: 4, ramp: 0s, duration: 1s}]}}";
+    let text = format!("host: {}\n{rest}\n{profile}\n", server.url());
+    let completed = Perfctl::new()
+        .file(SCENARIO, text)
+        .args(["run", "--profile", "quick", "--iterations", "40"])
+        .args(["--workers", "2", "--repeat", "2"])
+        .expect_status(0)
+        .run();
+    let paths = server.paths();
+    let runs: Vec<&[String]> = paths.chunks(paths.len() / 2).collect();
+    for run in runs {
+        let orders = run.iter().filter_map(|path| path.strip_prefix("/order/"));
+        let (numbers, accounts): (BTreeSet<u32>, BTreeSet<&str>) = orders
+            .map(|order| order.split_once('/').unwrap())
+            .map(|(number, account)| (number.parse::<u32>().unwrap(), account))
+            .unzip();
+        assert!(numbers.into_iter().eq(1000..1040), "{run:?}");
+        // The user of the set-up took none.
+        let own = ["ann", "user-1", "user-2", "user-3"];
+        assert!(accounts.into_iter().eq(own), "{run:?}");
+        let picked = run.iter().filter(|path| path.starts_with("/pick/"));
+        assert!(
+            picked.clone().all(|path| !path.ends_with("/null")),
+            "{run:?}"
+        );
+        assert_eq!(picked.count(), 40);
+        assert_eq!(run[80..], ["/end/1039/40/0", "/empty"]);
+    }
+    drop(completed);
+}
+
+#[test]
+fn what_a_full_list_does_not_keep_is_said() {
+    let server = Recording::ok();
+    let rest = "
+shared: {tokens: []}
+setup: [{repeat: 100002, steps: [{push: {tokens: 1}}]}]
+flows: {f: {steps: [{get: /}, {push: {tokens: 1}}]}}";
+    let completed = run(&server, rest)
+        .args(["--iterations", "3"])
+        .expect_status(0)
+        .run();
+    let note = "shared list `tokens` was full: 5 items not kept";
+    assert!(completed.stdout.contains(note), "{}", completed.stdout);
+}
+
+#[test]
+fn debug_says_what_is_set_up_load_and_tear_down() {
+    let server = Recording::ok();
+    let rest = "
+setup: [{name: create, get: /create}]
+teardown: [{name: remove, get: /remove}]
+endpoints: [{name: use, get: /use}]";
+    let completed = run(&server, rest)
+        .args(["--iterations", "1", "-u", "1", "--debug"])
+        .run();
+    let shown = &completed.stderr;
+    let parts = [
+        "\nsetup\n",
+        "\ncreate\n",
+        "\nload\n",
+        "\nuse\n",
+        "\nteardown\n",
+        "\nremove\n",
+    ];
+    let at = |part: &str| {
+        shown
+            .find(part)
+            .unwrap_or_else(|| panic!("{part}: {shown}"))
+    };
+    assert!(parts.map(at).is_sorted(), "{shown}");
 }

@@ -36,7 +36,7 @@ const FUNCTIONS: [&str; 20] = [
 const TIMES: [&str; 3] = ["timestamp", "timestamp_ms", "now"];
 
 /// The functions whose value comes from the random numbers or counters of the user.
-const DRAWING: [&str; 7] = [
+const DRAWING: [&str; 8] = [
     "random_int",
     "random_float",
     "random_choice",
@@ -44,6 +44,7 @@ const DRAWING: [&str; 7] = [
     "uuid",
     "counter",
     "fake",
+    "shared",
 ];
 
 /// The filters: what can follow `|`.
@@ -201,7 +202,7 @@ pub(super) fn check_names(source: &str, functions: &[&str]) -> Result<(), String
         LazyLock::new(|| pattern(r"\bis\s+(?:not\s+)?([A-Za-z_][A-Za-z0-9_]*)"));
     static METHOD: LazyLock<Regex> =
         LazyLock::new(|| pattern(r"\.\s*([A-Za-z_][A-Za-z0-9_]*)\s*\("));
-    static FAKE: LazyLock<Regex> = LazyLock::new(|| pattern(r"\bfake\.\w+"));
+    static FAKE: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b(fake|shared)\s*\.\s*\w+"));
     static NAMED: LazyLock<Regex> =
         LazyLock::new(|| pattern(r#"\|\s*(map|select|reject)\s*\(\s*(?:'([^']*)'|"([^"]*)")"#));
     static TESTED: LazyLock<Regex> = LazyLock::new(|| {
@@ -237,8 +238,8 @@ pub(super) fn check_names(source: &str, functions: &[&str]) -> Result<(), String
     };
     known(&FILTER, "filter", &FILTERS)?;
     known(&TEST, "test", &TESTS)?;
-    // What is made up can be called, as in Python.
-    let source = FAKE.replace_all(&source, "fake");
+    // What is made up can be called, as in Python; what is shared was checked with its names.
+    let source = FAKE.replace_all(&source, "$1");
     let known = |found: &Regex, what: &str, names: &[&str]| {
         let mut found = found.captures_iter(&source);
         let wrong = found.find(|found| !names.contains(&&found[1]));

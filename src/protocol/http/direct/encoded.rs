@@ -301,17 +301,15 @@ mod tests {
 
     /// Text that differs from request to request.
     fn varying(source: &str) -> Template {
-        Template::new(source, vec![slot()])
-    }
-
-    /// A path that does; a URL of one slot alone is a link.
-    fn varying_path(source: &str) -> Template {
-        Template::new(source, vec![slot(), slot()])
-    }
-
-    fn slot() -> TemplatePart {
         let (slot, escape) = (Slot::Iteration, Escape::None);
-        TemplatePart::Slot { slot, escape }
+        Template::new(source, vec![TemplatePart::Slot { slot, escape }])
+    }
+
+    /// The same below the base.
+    fn path(source: &str) -> Template {
+        let literal = TemplatePart::Literal("/".to_owned());
+        let parts = varying(source).parts().to_vec();
+        Template::new(source, [vec![literal], parts].concat())
     }
 
     fn endpoint(method: Method, url: Template, value: Template, body: Body) -> Endpoint {
@@ -407,7 +405,7 @@ mod tests {
         ) {
             let body_of = Body::Template(varying("{{ c }}"));
             let mut endpoint =
-                endpoint(Method::Put, varying_path("/{{ a }}"), varying("{{ b }}"), body_of);
+                endpoint(Method::Put, path("/{{ a }}"), varying("{{ b }}"), body_of);
             endpoint.auth = Some(Arc::new(match in_bearer {
                 true => Auth::Bearer(varying("{{ d }}")),
                 false => Auth::ApiKey {
