@@ -5,6 +5,7 @@
 
 mod accounts;
 mod every;
+mod pages;
 mod services;
 mod shops;
 mod trial;
