@@ -7,6 +7,7 @@ mod advice;
 mod breakdown;
 mod change;
 mod criterion;
+mod flow_failures;
 mod policy;
 mod recovery;
 mod score;

@@ -34,6 +34,7 @@ pub use request::check::{Check, CheckName, Expectation, Pattern, StatusRange};
 pub use request::css::CssSelector;
 pub use request::endpoint::{Endpoint, Header, Method, is_secret_header};
 pub use request::extract::{Extraction, ExtractionSource, Pick};
+pub use request::json_path::JsonPath;
 pub use request::measure::{Measure, MeasureUnit};
 pub use request::target::{check_target, encoded_target, has_dot_segments, push_written};
 pub use slo::{Direction, Metric, Percentile, Slo, SloScope};
@@ -192,6 +193,9 @@ impl Plan {
         let is_closed = matches!(self.load.model, Model::Closed);
         let stages = self.load.stages.iter();
         let levels: Vec<f64> = stages.map(|stage| stage.level).collect();
+        if let Some(throttle) = self.load.throttle {
+            return hash(&(is_closed, levels, "throttle", throttle));
+        }
         match self.load.arrivals {
             // As it was before there was a choice, so that old baselines stay valid.
             Arrivals::Uniform => hash(&(is_closed, levels)),
@@ -326,6 +330,15 @@ impl Plan {
     /// The highest requests/s that the load can reach, or `None` if only the speed of the service
     /// limits it (a closed model without think time), or think times are computed.
     pub fn highest_rate_per_s(&self) -> Option<f64> {
+        let rate = self.rate_of_users_per_s();
+        match (rate, self.load.throttle) {
+            (Some(rate), Some(throttle)) => Some(rate.min(throttle)),
+            (rate, throttle) => rate.or(throttle),
+        }
+    }
+
+    /// The same without a throttle.
+    fn rate_of_users_per_s(&self) -> Option<f64> {
         let peak = self.load.peak();
         match self.load.model {
             Model::Open { .. } => Some(peak * self.requests_per_iteration()),

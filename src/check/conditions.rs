@@ -79,12 +79,12 @@ fn unmet(
                 .map(|text| format!("header `{name}` {text}"))
         }
         Check::BodyContains(text) => {
-            let body = String::from_utf8_lossy(content.body()?);
-            (!body.contains(text)).then(|| {
+            let body = content.body()?;
+            (!contains(body, text)).then(|| {
                 format!(
                     "the body does not contain `{}`{}",
                     cut(text, MAX_QUOTE),
-                    beginning(&body, secrets)
+                    beginning(&String::from_utf8_lossy(body), secrets)
                 )
             })
         }
@@ -99,7 +99,8 @@ fn unmet(
             })
         }
         Check::Json { path, expect } => {
-            let found = path.query(content.json()?).all();
+            let found = content.find(path)?;
+            let found: Vec<&Value> = found.iter().map(|value| &**value).collect();
             unmet_expectation(&found, expect, secrets).map(|text| format!("`{path}` {text}"))
         }
         Check::Css { selector, expect } => {
@@ -155,7 +156,7 @@ pub(super) fn describe(
         }
         Check::Json { path, expect } => {
             let json = content.json().ok();
-            let found = json.map_or_else(Vec::new, |json| path.query(json).all());
+            let found = json.map_or_else(Vec::new, |json| path.query(json));
             format!("`{path}` {}", met(&found, expect, content.secrets))
         }
         Check::Css { selector, expect } => {
@@ -185,6 +186,14 @@ fn met(found: &[&Value], expect: &Expectation, secrets: &Secrets) -> String {
         (Expectation::Exists | Expectation::Equals(_), _) => format!("is {shown}"),
         (_, ("is", what)) => format!("is {shown}, expected {what}"),
         (_, (is, what)) => format!("is {shown}, expected a value that {is} {what}"),
+    }
+}
+
+/// Whether a body has this text somewhere, once what is not UTF-8 is replaced.
+fn contains(body: &[u8], text: &str) -> bool {
+    match text.contains(char::REPLACEMENT_CHARACTER) {
+        true => String::from_utf8_lossy(body).contains(text),
+        false => memchr::memmem::find(body, text.as_bytes()).is_some(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The body of a response, as checks and extractions see it.
 
-use std::cell::OnceCell;
+use std::borrow::Cow;
+use std::cell::{Cell, OnceCell};
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -9,9 +10,11 @@ use super::decode::decode;
 use super::html::HtmlDocument;
 use super::text::beginning;
 use crate::metrics::Outcome;
-use crate::plan::{CssSelector, Secrets};
+use crate::plan::{CssSelector, JsonPath, Secrets};
 use crate::protocol::{Failure, Response};
 
+/// A body is searched this often before it is parsed as a whole, which takes about ten times as long as a look.
+const MAX_LOOKS: u32 = 4;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The body of a response, decoded and parsed once, when something first asks for it.
@@ -20,6 +23,8 @@ pub(super) struct ResponseContent<'a> {
     pub(super) secrets: &'a Secrets,
     body: OnceCell<Result<Bytes, Failure>>,
     json: OnceCell<Result<Value, Failure>>,
+    /// How often it was searched without being parsed as a whole.
+    looks: Cell<u32>,
     html: OnceCell<Result<HtmlDocument, Failure>>,
 }
 
@@ -30,6 +35,7 @@ impl<'a> ResponseContent<'a> {
             secrets,
             body: OnceCell::new(),
             json: OnceCell::new(),
+            looks: Cell::new(0),
             html: OnceCell::new(),
         }
     }
@@ -39,11 +45,30 @@ impl<'a> ResponseContent<'a> {
         self.body.get_or_init(decode).as_ref().map_err(Clone::clone)
     }
 
+    /// What a path finds in the body, which is parsed as a whole only if that is less work.
+    ///
+    /// # Errors
+    /// The body cannot be decoded, or is no JSON.
+    pub(super) fn find(&self, path: &JsonPath) -> Result<Vec<Cow<'_, Value>>, Failure> {
+        if self.json.get().is_none() && self.looks.get() < MAX_LOOKS {
+            self.looks.set(self.looks.get() + 1);
+            if let Some(found) = path.find(self.json_text()?) {
+                return Ok(found.into_iter().map(Cow::Owned).collect());
+            }
+        }
+        let found = path.query(self.json()?);
+        Ok(found.into_iter().map(Cow::Borrowed).collect())
+    }
+
+    fn json_text(&self) -> Result<&[u8], Failure> {
+        let body = self.body()?;
+        // Some services write one, which JSON does not allow.
+        Ok(body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body))
+    }
+
     pub(super) fn json(&self) -> Result<&Value, Failure> {
         let parse = || {
-            let body = self.body()?;
-            // Some services write one, which JSON does not allow.
-            let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+            let body = self.json_text()?;
             parse(body, self.secrets).map_err(|why| Failure::new(Outcome::CheckFailed, why))
         };
         self.json.get_or_init(parse).as_ref().map_err(Clone::clone)

@@ -2,6 +2,8 @@
 //!
 //! Not here: the variables they become (`engine`).
 
+use std::borrow::Cow;
+
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
 use serde_json::Value;
@@ -84,8 +86,8 @@ fn found(extraction: &Extraction, content: &ResponseContent<'_>) -> Result<Vec<V
     };
     let values: Vec<Value> = match &extraction.from {
         ExtractionSource::Json(path) => {
-            let nodes = path.query(content.json()?).all().into_iter();
-            nodes.take(MAX_VALUES).cloned().collect()
+            let nodes = content.find(path)?.into_iter();
+            nodes.take(MAX_VALUES).map(Cow::into_owned).collect()
         }
         ExtractionSource::Header(name) => header(name).map(Value::from).collect(),
         ExtractionSource::Cookie(name) => header("set-cookie")
@@ -169,10 +171,10 @@ fn missing(extraction: &Extraction, content: &ResponseContent<'_>, count: usize)
 
 #[cfg(test)]
 mod tests {
+    use crate::plan::JsonPath;
     use http::HeaderValue;
     use rand::SeedableRng;
     use serde_json::json;
-    use serde_json_path::JsonPath;
 
     use super::*;
     use crate::plan::{CssSelector, Pattern, Secrets};

@@ -193,7 +193,7 @@ mod tests {
         }
         let attributes = format!("<a {}>", "x ".repeat(10_000));
         let parsed = HtmlDocument::parse_within(&attributes, Duration::ZERO);
-        assert_eq!(parsed.err().unwrap(), "it takes more than 0s");
+        assert!(parsed.err().unwrap().contains("takes more than"));
         let nested = format!("{}{}", "<div>".repeat(500), "x".repeat(30_000));
         let document = HtmlDocument::parse(&nested).unwrap();
         let all = CssSelector::new("div").unwrap();

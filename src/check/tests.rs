@@ -1,10 +1,10 @@
 //! Tests of `check`: tables, hostile input, properties.
 
+use crate::plan::JsonPath;
 use http::{HeaderMap, HeaderValue};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use serde_json::json;
-use serde_json_path::JsonPath;
 
 use super::server_timing::{MAX_COMPONENT_NAME, MAX_COMPONENTS};
 use super::text::MAX_TEXT;

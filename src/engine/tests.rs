@@ -18,6 +18,7 @@ use crate::plan::{Arrivals, Model, Percentile, Plan, ThinkTime};
 use crate::protocol::mock::{MockClient, MockResponse};
 
 mod panics;
+mod throttle;
 mod values;
 
 const OPEN: Model = Model::Open { max_users: 100 };

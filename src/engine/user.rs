@@ -19,11 +19,12 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::num::NonZeroU16;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
 use rand::RngExt;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use crate::check::CheckResult;
 use crate::engine::panics;
@@ -98,6 +99,9 @@ impl<C: Client> User<C> {
     async fn request(&mut self, index: usize, intended: Option<Instant>) -> Result<(), StepError> {
         let state = self.state.clone();
         let endpoint = &state.plan.endpoints[index];
+        if state.throttle.is_some() {
+            self.turns(index, 1).await?;
+        }
         self.take_rows(index, intended).await?;
         let request = self.prepare(index, endpoint, intended)?;
         let mut exchange = Exchange::start(&state, &request, intended);
@@ -119,6 +123,9 @@ impl<C: Client> User<C> {
         intended: Option<Instant>,
     ) -> Result<bool, StepError> {
         let state = self.state.clone();
+        if state.throttle.is_some() {
+            self.turns(index, 1).await?;
+        }
         self.take_rows_of_poll(index, until, intended).await?;
         let request = self.prepare(index, until, intended)?;
         let mut exchange = Exchange::start(&state, &request, intended);
@@ -146,6 +153,43 @@ impl<C: Client> User<C> {
         self.keep_failure(&self.session, &request, &exchange, &result);
         exchange.settle(result)?;
         Ok(held)
+    }
+
+    /// Waits for the turns of requests of this endpoint that are sent at once. The wait is no part of
+    /// any time that is measured.
+    #[cold]
+    fn turns(
+        &mut self,
+        index: usize,
+        count: usize,
+    ) -> Pin<Box<dyn Future<Output = Result<(), StepError>> + '_>> {
+        // On the heap, so that users without a throttle have no room for it.
+        Box::pin(async move {
+            let state = self.state.clone();
+            let Some((throttle, halt)) = &state.throttle else {
+                return Ok(());
+            };
+            let now = Instant::now();
+            let now_ns = state.ns(now);
+            let wait = Duration::from_nanos(throttle.take(now_ns, count) - now_ns);
+            if wait.is_zero() {
+                return Ok(());
+            }
+            // What is sent after the load, such as a log-out, still waits for its turn.
+            let is_over = halt.is_halted();
+            self.clock.start();
+            let has_turn = tokio::select! {
+                biased;
+                () = halt.halted(), if !is_over => false,
+                () = sleep_until(now + wait) => true,
+            };
+            self.clock.stop();
+            state.recorder.throttled(as_us(now.elapsed()));
+            match has_turn {
+                true => Ok(()),
+                false => Err(StepError::unsent(index, Outcome::Interrupted)),
+            }
+        })
     }
 
     /// The request of `endpoint`, which is at `index` and whose rows were taken. One that cannot be rendered is recorded.

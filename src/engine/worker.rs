@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::halt::Halt;
 use super::message::{Finish, WorkerCommand, WorkerMessage};
 use super::panics;
+use super::schedule::throttle::Throttle;
 use super::schedule::timer::Timer;
 use super::user::trial::event::TrialEvent;
 use super::user::worker_state::row_names::RowNames;
@@ -79,8 +80,10 @@ pub(super) async fn work<C: Client + 'static>(
     let mut state = WorkerState::new(plan.clone(), recorder, epoch);
     state.observer = observer;
     state.row_names = RowNames::new(plan.endpoints.len() + plan.flows.len(), shard);
-    let state = Rc::new(state);
     let halt = Rc::new(Halt::default());
+    let throttle = plan.load.throttle;
+    state.throttle = throttle.map(|rate| (Throttle::new(rate, shard), halt.clone()));
+    let state = Rc::new(state);
     let mut tasks = JoinSet::new();
     let ticks = async {
         for second in 1.. {

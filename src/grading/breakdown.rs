@@ -4,6 +4,7 @@
 //! Not here: what verdict follows (`verdict`).
 
 use super::criterion::{Criterion, CriterionKind};
+use super::flow_failures;
 use crate::metrics::{Cell, EndpointResult, Outcome, RunResult, Window};
 use crate::plan::{Metric, Model};
 use crate::units::{format_count, format_counted};
@@ -41,9 +42,7 @@ pub(super) fn of(result: &RunResult, criteria: &[Criterion]) -> Option<Breakdown
         criterion.kind == CriterionKind::Slo
             && matches!(criterion.metric, Metric::ErrorRate | Metric::Availability)
     });
-    let what = if failed == 0 {
-        return None;
-    } else if succeeded == 0 {
+    let what = if failed > 0 && succeeded == 0 {
         match failed {
             1 => "the only request failed".to_owned(),
             failed => format!("all {} failed", format_counted(failed, "request")),
@@ -62,8 +61,14 @@ pub(super) fn of(result: &RunResult, criteria: &[Criterion]) -> Option<Breakdown
     } else {
         return None;
     };
+    let own = || {
+        let flows = flow_failures::unlimited(result).into_iter();
+        flows
+            .max_by_key(|flow| flow.count)
+            .map(|flow| format!("{}: {}", flow.flow, flow.cause()))
+    };
     Some(Breakdown {
-        text: with_cause(&what, cause(result, Window::Measured)),
+        text: with_cause(&what, cause(result, Window::Measured).or_else(own)),
         kind: BreakdownKind::Failures,
     })
 }

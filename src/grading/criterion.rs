@@ -4,9 +4,10 @@
 //! is worth (`score`).
 
 use super::change::{Change, Finding};
+use super::flow_failures;
 use super::score::{self, Severity};
 use crate::metrics::{RunResult, Window};
-use crate::plan::{Metric, SloScope};
+use crate::plan::{Metric, Slo, SloScope};
 
 /// One thing that counts in the score.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,10 +75,12 @@ impl Criterion {
     }
 }
 
+/// The SLOs in their order. The limit on failed requests is also one on flows that fail although their requests
+/// succeed: those that miss it follow it.
 pub(super) fn slo_criteria(result: &RunResult) -> Vec<Criterion> {
     let total = result.summary(None, Window::Measured);
-    let slos = result.run.slos.iter();
-    slos.map(|slo| {
+    let mut criteria = Vec::new();
+    for slo in &result.run.slos {
         let value = match &slo.scope {
             SloScope::Total => total.value(&slo.metric),
             SloScope::Endpoint(name) => result
@@ -87,25 +90,39 @@ pub(super) fn slo_criteria(result: &RunResult) -> Vec<Criterion> {
                 .map(|position| result.summary(Some(position), Window::Measured))
                 .and_then(|summary| summary.value(&slo.metric)),
         };
-        let mut criterion = Criterion::new(
-            CriterionKind::Slo,
-            slo.name.clone(),
-            slo.scope.clone(),
-            slo.metric.clone(),
-            slo.limit,
-        );
-        criterion.weight = slo.weight;
-        criterion.advisory = slo.advisory;
-        if let Some(value) = value {
-            criterion.value = Some(value);
-            criterion.met = score::is_met(&slo.metric, slo.limit, value);
-            let miss = score::times_limit(&slo.metric, slo.limit, value);
-            criterion.score = score::of_miss(criterion.met, miss);
-            criterion.severity = Severity::of(criterion.met, miss);
+        criteria.push(slo_criterion(slo, slo.scope.clone(), value));
+        if (&slo.scope, &slo.metric) == (&SloScope::Total, &Metric::ErrorRate) {
+            let flows = flow_failures::unlimited(result).into_iter();
+            let missed = flows.filter_map(|flow| {
+                let value = flow.count as f64 / flow.finished.max(1) as f64;
+                let criterion = slo_criterion(slo, SloScope::Endpoint(flow.flow), Some(value));
+                (!criterion.met).then_some(criterion)
+            });
+            criteria.extend(missed);
         }
-        criterion
-    })
-    .collect()
+    }
+    criteria
+}
+
+/// What this SLO makes of a value.
+fn slo_criterion(slo: &Slo, scope: SloScope, value: Option<f64>) -> Criterion {
+    let mut criterion = Criterion::new(
+        CriterionKind::Slo,
+        slo.name.clone(),
+        scope,
+        slo.metric.clone(),
+        slo.limit,
+    );
+    criterion.weight = slo.weight;
+    criterion.advisory = slo.advisory;
+    if let Some(value) = value {
+        criterion.value = Some(value);
+        criterion.met = score::is_met(&slo.metric, slo.limit, value);
+        let miss = score::times_limit(&slo.metric, slo.limit, value);
+        criterion.score = score::of_miss(criterion.met, miss);
+        criterion.severity = Severity::of(criterion.met, miss);
+    }
+    criterion
 }
 
 /// One criterion per metric, however many endpoints there are: its worst regression counts like an
@@ -172,10 +189,74 @@ pub(super) fn total(criteria: &[Criterion]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::grading::{Grading, Policy, Verdict};
+    use crate::metrics::{FailureCount, FailureCounts, Outcome, fixture};
     use crate::plan::Percentile;
 
     fn p95() -> Metric {
         Metric::ResponseTime(Percentile::new(95.0).unwrap())
+    }
+
+    #[test]
+    fn the_limit_on_failed_requests_is_one_on_flows_that_fail_by_themselves() {
+        let run = |own: u64, of_requests: u64| {
+            let outcomes = [
+                (Outcome::Ok, 1_000, 100 - own - of_requests),
+                (Outcome::CheckFailed, 1_000, own + of_requests),
+            ];
+            let mut result =
+                fixture::run(&[("pay", &[(Outcome::Ok, 1_000, 100)]), ("buy", &outcomes)]);
+            result.run.endpoints[1].is_flow = true;
+            let flow = &mut result.endpoints[1];
+            flow.endpoint.is_flow = true;
+            for phase in &mut flow.phases {
+                phase.failure_counts = FailureCounts::default();
+                if phase.outcomes.is_empty() {
+                    continue;
+                }
+                for (count, key) in [(own, Some("sold out".to_owned())), (of_requests, None)] {
+                    phase.failure_counts.add(FailureCount {
+                        outcome: Outcome::CheckFailed,
+                        status: None,
+                        example: key.clone(),
+                        key,
+                        check: None,
+                        count,
+                        excerpt: None,
+                    });
+                }
+            }
+            result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.01)];
+            let totals = &mut result.run.ending.as_mut().unwrap().totals;
+            (totals.planned, totals.started) = (100, 100);
+            result
+        };
+        let names = |result: &RunResult| -> Vec<String> {
+            let criteria = slo_criteria(result);
+            let missed = criteria.iter().filter(|criterion| !criterion.met);
+            missed.map(Criterion::full_name).collect()
+        };
+        assert_eq!(names(&run(1, 0)), [""; 0]);
+        assert_eq!(names(&run(2, 0)), ["buy: error_rate"]);
+        // Its requests count for themselves.
+        assert_eq!(names(&run(1, 50)), [""; 0]);
+        let grading = Grading::of(&run(2, 0), None, &Policy::default());
+        assert_eq!(grading.verdict, Verdict::Fail);
+        let wanted = "buy: error_rate is 2%, the limit is 1%; most often sold out (2 of 100 runs)";
+        assert_eq!(grading.reasons, [wanted]);
+        // A limit of its own comes first.
+        let mut own = run(2, 0);
+        own.run.slos.push(Slo {
+            scope: SloScope::Endpoint("buy".into()),
+            ..fixture::slo("error_rate", Metric::ErrorRate, 0.05)
+        });
+        assert_eq!(names(&own), [""; 0]);
+        let all = run(100, 0);
+        let grading = Grading::of(&all, None, &Policy::default());
+        assert_eq!(
+            grading.reasons,
+            ["all 100 flows failed: buy: sold out (100 of 100 runs)"]
+        );
     }
 
     #[test]

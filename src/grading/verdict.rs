@@ -3,11 +3,12 @@
 use super::breakdown::{self, Breakdown, BreakdownKind};
 use super::change::{Change, Finding};
 use super::criterion::{Criterion, CriterionKind};
+use super::flow_failures;
 use super::policy::Policy;
 use crate::error::Exit;
 use crate::metrics::{Outcome, RunResult, Window};
 use crate::plan::{Metric, SloScope};
-use crate::units::{format_count, format_counted};
+use crate::units::format_counted;
 
 /// The verdict on a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,10 +158,25 @@ fn judge(evidence: Evidence<'_>, policy: &Policy) -> Judgement {
     let mut reasons: Vec<String> = missed.iter().map(|miss| describe_miss(miss)).collect();
     // The first limit on failures that is missed says what they mostly are.
     let of_failures = |metric: &Metric| matches!(metric, Metric::ErrorRate | Metric::Availability);
-    if let Some(first) = missed.iter().position(|miss| of_failures(&miss.metric))
-        && let Some(cause) = breakdown::cause(result, Window::Measured)
-    {
-        reasons[first] += &format!("; most often {cause}");
+    let flows = flow_failures::unlimited(result);
+    let of_flow = |miss: &Criterion| {
+        let name = miss.scope.endpoint();
+        flows.iter().find(|flow| Some(flow.flow.as_str()) == name)
+    };
+    let mut is_said = false;
+    for (miss, reason) in missed.iter().zip(&mut reasons) {
+        let cause = match of_flow(miss) {
+            _ if !of_failures(&miss.metric) => continue,
+            Some(flow) => Some(flow.cause()),
+            None if is_said => continue,
+            None => {
+                is_said = true;
+                breakdown::cause(result, Window::Measured)
+            }
+        };
+        if let Some(cause) = cause {
+            *reason += &format!("; most often {cause}");
+        }
     }
     reasons.extend(regressions);
     let failed_requests = result.count(Outcome::is_failure);
@@ -201,12 +217,8 @@ pub(super) fn doubts(result: &RunResult) -> Vec<String> {
         open.push("no request was measured".to_owned());
     }
     open.extend(stopped_early(result));
-    if let Some((dropped, planned)) = result.undelivered() {
-        open.push(format!(
-            "the load was not delivered: {} of {} dropped",
-            format_count(dropped),
-            format_counted(planned, "arrival")
-        ));
+    if let Some(missing) = result.undelivered() {
+        open.push(format!("the load was not delivered: {missing}"));
     }
     open
 }

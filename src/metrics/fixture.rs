@@ -104,6 +104,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         warmup: Duration::ZERO,
         stop_timeout: Duration::from_secs(30),
         iterations: None,
+        throttle: None,
         arrivals: Arrivals::Uniform,
         shape: None,
     };
@@ -187,6 +188,8 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
             failed_starts: 0,
             failed_starts_measured: 0,
             stopped_users: 0,
+            throttled: 0,
+            throttled_us: 0,
             panics: 0,
         },
     }));

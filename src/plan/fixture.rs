@@ -22,6 +22,7 @@ pub(crate) fn load(model: Model, stages: &[(f64, f64, f64)]) -> Load {
         warmup: Duration::ZERO,
         stop_timeout: Duration::from_secs(30),
         iterations: None,
+        throttle: None,
         arrivals: Arrivals::Uniform,
         shape: None,
     }

@@ -22,6 +22,9 @@ pub struct Load {
     /// How arrivals are spaced; has no effect in the closed model.
     #[serde(default)]
     pub arrivals: Arrivals,
+    /// The most requests per second of all users together, in the closed model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttle: Option<f64>,
     /// The rule that made the stages; `None` if they were written one by one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shape: Option<Shape>,
@@ -188,6 +191,7 @@ mod tests {
             warmup: Duration::from_secs(5),
             stop_timeout: Duration::from_secs(30),
             iterations: None,
+            throttle: None,
             arrivals: Arrivals::Uniform,
             shape: None,
         }

@@ -6,5 +6,6 @@ pub(super) mod check;
 pub(super) mod css;
 pub(super) mod endpoint;
 pub(super) mod extract;
+pub(super) mod json_path;
 pub(super) mod measure;
 pub(super) mod target;

@@ -467,10 +467,13 @@ impl PlanCompiler<'_> {
 }
 
 /// Why a throughput is out of reach.
-fn offered(plan: &Plan, rate: f64) -> String {
-    let rate = format_rate(rate);
+fn offered(plan: &Plan, rate_per_s: f64) -> String {
+    let rate = format_rate(rate_per_s);
     match plan.load.model {
         Model::Open { .. } => format!("the load can reach at most {rate}"),
+        Model::Closed if plan.load.throttle == Some(rate_per_s) => {
+            format!("the throttle allows at most {rate}")
+        }
         Model::Closed => {
             format!(
                 "{} users with this think time can reach at most {rate}",

@@ -2,7 +2,6 @@
 
 mod calls;
 pub(super) mod classes;
-mod cookies;
 mod data_flow;
 pub(super) mod include;
 pub(super) mod index;

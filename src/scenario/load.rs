@@ -106,6 +106,7 @@ pub(super) fn load(
         },
     }?;
     let arrivals = arrivals(profile, options, open, findings)?;
+    let throttle = throttle(profile, options, open, findings)?;
     let given_max = options.users.or(profile.max_users.copied());
     let default_max = (peak * timeout.as_secs_f64()).ceil().clamp(1.0, 10_000.0) as u32;
     let model = match open {
@@ -133,6 +134,7 @@ pub(super) fn load(
         stop_timeout: stop_timeout.unwrap_or(Duration::from_secs(30)),
         iterations: options.iterations,
         arrivals,
+        throttle,
         // A run of iterations has but one level.
         shape: shape.filter(|_| options.iterations.is_none()),
     })
@@ -160,6 +162,28 @@ fn arrivals(
     Some(options.arrivals.or(of_profile).unwrap_or_default())
 }
 
+/// The ceiling on the requests per second; a finding where the load has an arrival rate.
+fn throttle(
+    profile: &ProfileFile,
+    options: &Options,
+    open: bool,
+    findings: &mut Findings,
+) -> Option<Option<f64>> {
+    let of_profile = profile.throttle.copied().map(|rate| rate.0);
+    if open && (of_profile.is_some() || options.throttle.is_some()) {
+        let place = match options.throttle {
+            Some(_) => None,
+            None => profile.throttle.key(),
+        };
+        let diagnostic =
+            Diagnostic::new("`throttle` needs users, but this load has an arrival rate")
+                .help("remove it: the rate is the ceiling; or set `users` in place of the rate");
+        findings.report(place, diagnostic);
+        return None;
+    }
+    Some(options.throttle.or(of_profile))
+}
+
 /// Options that make no sense in any run.
 fn check_options(options: &Options) -> Vec<Diagnostic> {
     let positive = |number: Option<f64>| number.is_none_or(|n| n > 0.0 && n <= 1e7);
@@ -177,6 +201,10 @@ fn check_options(options: &Options) -> Vec<Diagnostic> {
         (
             positive(options.rate),
             "the rate must be above 0 and at most 10000000/s",
+        ),
+        (
+            positive(options.throttle),
+            "the throttle must be above 0 and at most 10000000/s",
         ),
         (
             options

@@ -53,6 +53,8 @@ pub struct Options {
     pub seed: Option<u64>,
     /// Worker threads, 1 to 1024; by default one for each core that may be used.
     pub workers: Option<usize>,
+    /// Most requests per second; replaces the profile's.
+    pub throttle: Option<f64>,
     /// Limits of other tools' options, which are SLOs by their names.
     pub limits: Vec<LimitOption>,
     /// SLOs such as `p95<500ms`.

@@ -61,6 +61,10 @@ pub struct LoadArgs {
     #[arg(long, env = "PERFCTL_ARRIVALS", value_name = "SPACING")]
     pub arrivals: Option<Spacing>,
 
+    /// Most requests per second of all users together (closed model)
+    #[arg(long, env = "PERFCTL_THROTTLE", value_name = "RATE", value_parser = parse_rate)]
+    pub throttle: Option<f64>,
+
     /// Stop after this many iterations in total
     #[arg(short, long, env = "PERFCTL_ITERATIONS", value_name = "N")]
     pub iterations: Option<u64>,
@@ -192,6 +196,7 @@ impl LoadArgs {
             spawn_rate: self.spawn_rate,
             run_time: self.run_time,
             rate: self.rate,
+            throttle: self.throttle,
             arrivals: self.arrivals.map(|spacing| match spacing {
                 Spacing::Uniform => Arrivals::Uniform,
                 Spacing::Poisson => Arrivals::Poisson,

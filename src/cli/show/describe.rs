@@ -182,7 +182,14 @@ fn data(feeder: &Feeder) -> String {
 
 fn load(load: &Load) -> String {
     match load.model {
-        Model::Closed => format!("{} (closed: each waits for its response)", level(load)),
+        Model::Closed => {
+            let throttle = load.throttle.map(format_rate);
+            let most = throttle.map_or_else(String::new, |rate| format!(", at most {rate} in all"));
+            format!(
+                "{} (closed: each waits for its response){most}",
+                level(load)
+            )
+        }
         Model::Open { max_users } => {
             let process = match load.arrivals {
                 Arrivals::Uniform => "",

@@ -188,6 +188,7 @@ mod tests {
             warmup: Duration::ZERO,
             stop_timeout: Duration::ZERO,
             iterations: None,
+            throttle: None,
             arrivals: Arrivals::Uniform,
             shape: None,
         }

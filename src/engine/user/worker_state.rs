@@ -17,7 +17,9 @@ use tokio::time::Instant;
 use super::alias_table::AliasTable;
 use super::trial::event::TrialEvent;
 use super::values::feeding::Feeding;
+use crate::engine::halt::Halt;
 use crate::engine::health::Meter;
+use crate::engine::schedule::throttle::Throttle;
 use crate::metrics::{FLOW_CHECKS, Recorder};
 use crate::plan::{Endpoint, Model, Phase, Plan, Step, UserClass, first_request};
 use crate::units::as_ns;
@@ -61,6 +63,8 @@ pub(crate) struct WorkerState {
     pub(crate) observer: Option<UnboundedSender<TrialEvent>>,
     /// Whether this is a trial, which does everything once.
     pub(super) is_trial: bool,
+    /// When the turn of a request comes, if the load has a ceiling, and what tells that the load is over.
+    pub(crate) throttle: Option<(Throttle, Rc<Halt>)>,
     /// Set by a user who found that the run must end.
     early_end: watch::Sender<Option<EarlyEnd>>,
     /// The texts that steps fail with, by their positions behind the checks of flows.
@@ -87,6 +91,7 @@ impl WorkerState {
             row_names: RowNames::new(plan.endpoints.len() + plan.flows.len(), (0, 1)),
             observer: None,
             is_trial: false,
+            throttle: None,
             early_end: watch::Sender::new(None),
             failure_texts: plan.failure_texts(),
             rng: ChaCha12Rng::seed_from_u64(plan.seed),

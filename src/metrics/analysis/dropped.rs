@@ -13,15 +13,29 @@ use crate::units::{format_count, format_counted};
 pub(super) const WORKER_FULL: f64 = 0.95;
 /// The share of planned arrivals that the generator may drop because it is late.
 const DROPPED_LATE: f64 = 0.001;
-/// With more than this share of its arrivals dropped, an open model did not deliver its load.
-const DROPPED_SHARE: f64 = 0.01;
+/// A run that misses more than this share of its arrivals or users did not deliver its load.
+const UNDELIVERED_SHARE: f64 = 0.01;
 
 impl RunResult {
-    /// Dropped and planned arrivals of the measured phases, if so many were dropped that the load was
-    /// not delivered.
-    pub fn undelivered(&self) -> Option<(u64, u64)> {
+    /// What is missing of the load, if it was not delivered: so many arrivals of the measured phases that were
+    /// dropped, or so many users that ended before they sent anything.
+    pub fn undelivered(&self) -> Option<String> {
+        let is_too_much =
+            |missing: u64, planned: u64| missing as f64 > UNDELIVERED_SHARE * planned as f64;
         let (dropped, planned) = self.measured_arrivals();
-        (dropped as f64 > DROPPED_SHARE * planned as f64).then_some((dropped, planned))
+        if is_too_much(dropped, planned) {
+            let (dropped, planned) = (format_count(dropped), format_counted(planned, "arrival"));
+            return Some(format!("{dropped} of {planned} dropped"));
+        }
+        let failed = match (self.run.load.model, &self.run.ending) {
+            (Model::Closed, Some(ending)) => ending.totals.failed_starts,
+            _ => 0,
+        };
+        let users = failed.max(self.run.load.peak().ceil() as u64);
+        is_too_much(failed, users).then(|| {
+            let (failed, users) = (format_count(failed), format_counted(users, "user"));
+            format!("{failed} of {users} ended because their `on_start` failed")
+        })
     }
 
     /// What a reader has to know of dropped arrivals.
@@ -286,5 +300,22 @@ mod tests {
         let totals = &mut measured.run.ending.as_mut().unwrap().totals;
         totals.dropped_late_measured = 2;
         assert_eq!(judged(&measured).0.len(), 1, "2 of 1,000 are above 0.1 %");
+    }
+
+    #[test]
+    fn users_whose_start_failed_are_missing_from_the_load() {
+        let mut result = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 100)])]);
+        assert_eq!(result.undelivered(), None);
+        result
+            .run
+            .load
+            .stages
+            .iter_mut()
+            .for_each(|stage| stage.level = 200.0);
+        result.run.ending.as_mut().unwrap().totals.failed_starts = 2;
+        assert_eq!(result.undelivered(), None);
+        result.run.ending.as_mut().unwrap().totals.failed_starts = 3;
+        let wanted = "3 of 200 users ended because their `on_start` failed";
+        assert_eq!(result.undelivered().as_deref(), Some(wanted));
     }
 }

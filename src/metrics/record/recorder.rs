@@ -54,6 +54,13 @@ impl Recorder {
         self.tick.borrow_mut().failed_start.get_or_insert_with(text);
     }
 
+    /// A request waited this long for its turn, because of the throttle.
+    pub fn throttled(&self, waited_us: u64) {
+        let counts = &mut self.tick.borrow_mut().totals;
+        counts.throttled += 1;
+        counts.throttled_us += waited_us;
+    }
+
     /// A step of the scenario ended a virtual user.
     pub fn user_stopped(&self) {
         self.tick.borrow_mut().totals.stopped_users += 1;

@@ -24,6 +24,12 @@ pub struct Totals {
     /// Virtual users that a step of the scenario ended.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub stopped_users: u64,
+    /// How often users waited for the turn of a request, because of the throttle.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub throttled: u64,
+    /// How long all of them did; us.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub throttled_us: u64,
     /// How often perfctl itself panicked while it did the work of a virtual user.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub panics: u64,
@@ -43,6 +49,8 @@ impl Totals {
         self.failed_starts += other.failed_starts;
         self.failed_starts_measured += other.failed_starts_measured;
         self.stopped_users += other.stopped_users;
+        self.throttled += other.throttled;
+        self.throttled_us += other.throttled_us;
         self.panics += other.panics;
     }
 }
@@ -61,6 +69,8 @@ mod tests {
             failed_starts: 4 * n,
             failed_starts_measured: 7 * n,
             stopped_users: 6 * n,
+            throttled: 8 * n,
+            throttled_us: 9 * n,
             panics: 5 * n,
         };
         let mut sum = of(10);

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use regex::Regex;
 use serde::{Serialize, Serializer};
-use serde_json_path::JsonPath;
 
 use super::css::CssSelector;
+use super::json_path::JsonPath;
 use crate::plan::value::decimal::Decimal;
 use crate::plan::value::expression::Condition;
 
@@ -38,7 +38,6 @@ pub enum Check {
     /// The JSON body matches at this path.
     Json {
         /// RFC 9535 path.
-        #[serde(serialize_with = "as_text")]
         path: JsonPath,
         /// What the values there must be.
         expect: Expectation,
@@ -250,8 +249,4 @@ impl Serialize for Pattern {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.0.as_str())
     }
-}
-
-pub(super) fn as_text<S: Serializer>(path: &JsonPath, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(path)
 }

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use serde_json_path::JsonPath;
 
-use super::check::{Pattern, as_text};
+use super::check::Pattern;
 use super::css::CssSelector;
+use super::json_path::JsonPath;
 
 /// One value to extract from a response that passed its checks.
 #[derive(Debug, Clone, Serialize)]
@@ -35,7 +35,6 @@ pub struct Extraction {
 #[serde(rename_all = "snake_case")]
 pub enum ExtractionSource {
     /// The nodes that an RFC 9535 path finds in the JSON body.
-    #[serde(serialize_with = "as_text")]
     Json(JsonPath),
     /// The elements that a selector finds in the HTML body.
     Css {

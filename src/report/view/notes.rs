@@ -6,17 +6,22 @@ use super::numbers::phases;
 use crate::metrics::{EndpointResult, Fold, Outcome, RunResult, Window};
 use crate::plan::{Endpoint, Metric, Model, Phase, Slo, SloScope};
 use crate::report::contents::Report;
-use crate::units::{as_us, format_count, format_counted, format_latency_us, trim_float};
+use crate::units::{
+    as_us, format_count, format_counted, format_latency_us, format_percent, format_rate, trim_float,
+};
 
-/// Flows that failed more often than requests did, and whose failures no SLO is about: neither verdict nor grade
-/// shows them.
+/// Flows that failed more often than requests did, and whose failures no SLO is about, not even that for all
+/// requests: neither verdict nor grade shows them.
 fn unjudged_flows(result: &RunResult, failed_requests: u64) -> impl Iterator<Item = String> {
     let flows = result.endpoints.iter().enumerate();
     flows.filter_map(move |(position, flow)| {
         let name = &flow.endpoint.name;
         let is_judged = |slo: &Slo| {
             matches!(slo.metric, Metric::ErrorRate | Metric::Availability)
-                && matches!(&slo.scope, SloScope::Endpoint(of) if of == name)
+                && match &slo.scope {
+                    SloScope::Endpoint(of) => of == name,
+                    SloScope::Total => slo.metric == Metric::ErrorRate,
+                }
         };
         if !flow.endpoint.is_flow || result.run.slos.iter().any(is_judged) {
             return None;
@@ -30,6 +35,29 @@ fn unjudged_flows(result: &RunResult, failed_requests: u64) -> impl Iterator<Ite
             )
         })
     })
+}
+
+/// How much the throttle held back the load, if it did.
+fn throttled(result: &RunResult) -> Option<String> {
+    let totals = result.run.ending.as_ref()?.totals;
+    let throttle = result.run.load.throttle.filter(|_| totals.throttled > 0)?;
+    let mean_us = totals.throttled_us / totals.throttled;
+    let waits = format_counted(totals.throttled, "time");
+    let users_s: f64 = result.users.iter().map(|users| f64::from(*users)).sum();
+    let share = totals.throttled_us as f64 / 1e6 / users_s;
+    let share = match users_s > 0.0 {
+        true => format!(
+            ", {} of the time of all users",
+            format_percent(share.min(1.0))
+        ),
+        false => String::new(),
+    };
+    Some(format!(
+        "the throttle of {} held back the load: users waited for their turn {waits}, {} on average{share}; \
+         no response time includes it",
+        format_rate(throttle),
+        format_latency_us(mean_us as f64),
+    ))
 }
 
 /// What readers must know to interpret the numbers.
@@ -83,6 +111,7 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
             let items = format_counted(*count, "item");
             notes.push(format!("shared list `{name}` was full: {items} not kept"));
         }
+        notes.extend(throttled(result));
         if ending.totals.stopped_users > 0 {
             let users = format_counted(ending.totals.stopped_users, "user");
             notes.push(format!(

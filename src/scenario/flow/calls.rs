@@ -4,8 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use super::cookies;
 use super::index::Index;
+use super::steps::cookies;
 use super::steps::{StepCompiler, joined};
 use crate::error::{Diagnostic, did_you_mean};
 use crate::plan::{Condition, Endpoint, ListItem, Step, ThinkTime};

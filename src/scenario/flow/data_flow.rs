@@ -11,8 +11,8 @@ mod missing;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::missing::{By, Missing};
-use super::cookies;
 use super::index::Index;
+use super::steps::cookies;
 use crate::plan::{Condition, ListItem, Step, ThinkTime, UserClass};
 use crate::scenario::names::Names;
 use crate::scenario::names::uses::{Use, needed_by_template};

@@ -3,9 +3,10 @@
 //! Here: names resolved, tags applied, flows and named steps put where they are used. Positions are
 //! those of the index; `classes` gives those that run their final ones.
 
+pub(super) mod cookies;
+
 use std::time::Duration;
 
-use super::cookies;
 use super::index::{EntryId, Index};
 use super::waits;
 use crate::error::Diagnostic;

@@ -32,6 +32,8 @@ mapping! {
         max_users: u32,
         /// Spacing of arrivals (open model): `uniform` (default) or `poisson`.
         arrivals: Arrivals,
+        /// Most requests per second of all users together (closed model).
+        throttle: Rate,
         /// Levels of load, one after the other.
         stages: Vec<At<StageFile>>,
         /// Levels in even steps, instead of `stages`.
@@ -63,6 +65,7 @@ impl ProfileFile {
         let shape = self.has_shape();
         let stages = shape || !self.stages.is_missing();
         let open = stages || !self.rate.is_missing();
+        let closed_by_rate = !self.rate.is_missing();
         let closed = stages || !self.users.is_missing();
         let slo = match (self.slo, base.slo) {
             (Field::Given(over, key), Field::Given(base, _)) => {
@@ -86,6 +89,7 @@ impl ProfileFile {
             rate: self.rate.or(base.rate.unless(closed)),
             max_users: self.max_users.or(base.max_users.unless(closed)),
             arrivals: self.arrivals.or(base.arrivals.unless(closed)),
+            throttle: self.throttle.or(base.throttle.unless(closed_by_rate)),
             stages: self.stages.or(base.stages.unless(shape)),
             steps: self.steps.or(base.steps.unless(stages)),
             sine: self.sine.or(base.sine.unless(stages)),

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use serde_json_path::JsonPath;
 
 use crate::error::{Diagnostic, did_you_mean};
-use crate::plan::{Check, CssSelector, Decimal, Expectation, Pattern, StatusRange};
+use crate::plan::{Check, CssSelector, Decimal, Expectation, JsonPath, Pattern, StatusRange};
 use crate::scenario::keys::response::{CheckFile, ExpectationFile};
 use crate::scenario::names::Names;
 use crate::scenario::names::template::refuse_template;

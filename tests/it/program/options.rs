@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::support::recording::Recording;
 use crate::support::scenario::{count, outcomes, started};
 use crate::support::{Completed, Fault, Misbehaving, Perfctl};
 use perfctl::metrics::Outcome;
@@ -355,4 +356,36 @@ fn variables_without_a_value_are_not_set_and_those_that_are_no_text_are_named() 
             .run();
         assert!(completed.stderr.contains(part) && !completed.stderr.contains("not set"));
     }
+}
+
+#[test]
+fn a_throttle_holds_back_users_and_says_so() {
+    let server = Recording::ok();
+    let completed = Perfctl::get_root(&server.url())
+        .args([
+            "--throttle",
+            "40/s",
+            "-u",
+            "8",
+            "-t",
+            "2s",
+            "--workers",
+            "2",
+        ])
+        .expect_status(0)
+        .run();
+    let sent = server.paths().len();
+    assert!((1..=82).contains(&sent), "{sent}");
+    let result = completed.result();
+    assert_eq!(result.run.load.throttle, Some(40.0));
+    let shown: Vec<&str> = completed.stdout.split_whitespace().collect();
+    let note = "the throttle of 40.0/s held back the load: users waited for their turn";
+    assert!(shown.join(" ").contains(note), "{}", completed.stdout);
+
+    let refused = Perfctl::get_root(&server.url())
+        .args(["--throttle", "40/s", "--rate", "10"])
+        .expect_status(2)
+        .run();
+    let why = "`throttle` needs users, but this load has an arrival rate";
+    assert!(refused.stderr.contains(why), "{}", refused.stderr);
 }

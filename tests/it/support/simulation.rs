@@ -142,6 +142,7 @@ pub fn template(shape: &Shape, id: &str, occasion: &str) -> RunResult {
         warmup: Duration::ZERO,
         stop_timeout: Duration::from_secs(30),
         iterations: None,
+        throttle: None,
         arrivals: Arrivals::Uniform,
         shape: None,
     };
@@ -241,6 +242,8 @@ pub fn template(shape: &Shape, id: &str, occasion: &str) -> RunResult {
                     dropped_late_measured: 0,
                     failed_starts: 0,
                     failed_starts_measured: 0,
+                    throttled: 0,
+                    throttled_us: 0,
                     panics: 0,
                 },
             }),

@@ -26,6 +26,11 @@ impl<C: Client> User<C> {
     ) -> Result<(), StepError> {
         let state = self.state.clone();
         let due = due.take();
+        if state.throttle.is_some()
+            && let Some(first) = requests.first()
+        {
+            self.turns(*first, requests.len() * times as usize).await?;
+        }
         for &index in requests {
             self.take_rows(index, due).await?;
         }
@@ -51,6 +56,9 @@ impl<C: Client> User<C> {
         let values = values
             .and_then(list_of)
             .map_err(|error| self.failed(error))?;
+        if state.throttle.is_some() {
+            self.turns(request, values.len()).await?;
+        }
         self.take_rows(request, due).await?;
         let mut prepared = Vec::new();
         for value in values {

@@ -9,7 +9,7 @@ use crate::scenario::yaml::decode::At;
 use crate::scenario::yaml::findings::Findings;
 
 /// The change that a step makes; what no cookie can hold is reported.
-pub(super) fn change(
+pub(crate) fn change(
     file: &CookiesFile,
     names: &Names<'_>,
     findings: &mut Findings,
@@ -49,7 +49,7 @@ pub(super) fn change(
 }
 
 /// The values that a change gives cookies.
-pub(super) fn values(change: &CookieChange) -> impl Iterator<Item = &Template> {
+pub(crate) fn values(change: &CookieChange) -> impl Iterator<Item = &Template> {
     let values = match change {
         CookieChange::Clear => &[][..],
         CookieChange::Set(values) => values,
