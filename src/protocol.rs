@@ -133,6 +133,8 @@ pub struct Rendered {
 pub struct Response {
     /// Status of the last response; `None` when no head arrived.
     pub status: Option<u16>,
+    /// Where the last response came from, if the plan [keeps URLs](crate::plan::Plan::keeps_urls).
+    pub url: Option<String>,
     /// Headers of the last response.
     pub headers: HeaderMap,
     /// The head of the last response as it came, where it had an unexpected status and `headers` has

@@ -181,6 +181,8 @@ def chat(r):
             c["msgs"].append({"id": next(STATE["m"]), "sender_type": "ai"})
         return j(200, c["msgs"])
     c["polls"] += 1
+    if STATE.get("escalate") and c["polls"] > 1:
+        return j(200, {"status": "escalated"})
     return j(200, {"status": "queued" if c["polls"] < 3 else "open"})
 
 

@@ -78,6 +78,11 @@ fn unmet(
             unmet_expectation(&values.iter().collect::<Vec<_>>(), expect, secrets)
                 .map(|text| format!("header `{name}` {text}"))
         }
+        Check::Url(expect) => {
+            let url = url_values(content);
+            unmet_expectation(&url.iter().collect::<Vec<_>>(), expect, secrets)
+                .map(|text| format!("the URL {text}"))
+        }
         Check::BodyContains(text) => {
             let body = content.body()?;
             (!contains(body, text)).then(|| {
@@ -150,6 +155,11 @@ pub(super) fn describe(
             let found = met(&values.iter().collect::<Vec<_>>(), expect, content.secrets);
             format!("header `{name}` {found}")
         }
+        Check::Url(expect) => {
+            let url = url_values(content);
+            let found = met(&url.iter().collect::<Vec<_>>(), expect, content.secrets);
+            format!("the URL {found}")
+        }
         Check::BodyContains(text) => format!("the body contains `{}`", quote(text)),
         Check::BodyMatches(pattern) => {
             format!("the body matches `{}`", quote(&pattern.to_string()))
@@ -213,6 +223,12 @@ fn header_values(content: &ResponseContent<'_>, name: &str) -> Vec<Value> {
         .collect()
 }
 
+/// Where the response came from.
+fn url_values(content: &ResponseContent<'_>) -> Vec<Value> {
+    let url = content.response.url.as_deref();
+    url.map(Value::from).into_iter().collect()
+}
+
 /// What holds although it should not.
 fn describe_holding(
     check: &Check,
@@ -233,6 +249,7 @@ fn describe_holding(
             format!("the body has {size}, expected a different size")
         }
         Check::Header { name, expect } => format!("header `{name}` {}", unwanted(expect)),
+        Check::Url(expect) => format!("the URL {}", unwanted(expect)),
         Check::BodyContains(text) => format!("the body contains `{}`", quote(text)),
         Check::BodyMatches(pattern) => {
             format!("the body matches `{}`", quote(&pattern.to_string()))

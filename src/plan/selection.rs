@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::step::Step;
-use super::{Lifecycle, Plan, Task, ThinkTime, UserClass, is_secret_header};
+use super::{Endpoint, Lifecycle, Plan, Task, ThinkTime, UserClass, is_secret_header};
 
 /// What is selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +65,18 @@ impl Plan {
 }
 
 impl Plan {
+    /// Whether users need to know where their responses came from: links may be relative to it, or a
+    /// check is about it.
+    pub fn keeps_urls(&self) -> bool {
+        let polls = |class: &UserClass| {
+            let tasks = class.tasks.iter().map(|task| task.steps.as_slice());
+            let mut all = tasks.chain([class.on_start.as_slice(), &class.on_stop]);
+            all.any(|steps| steps.iter().any(Step::polls_for_url))
+        };
+        let needs = |endpoint: &Endpoint| endpoint.is_link() || endpoint.checks_url();
+        self.endpoints.iter().any(needs) || self.classes.iter().any(polls)
+    }
+
     /// The plan whose one user carries out set-up and tear-down, as its start and its end; `None` if there
     /// is neither.
     pub fn around_load(&self) -> Option<Self> {

@@ -220,6 +220,14 @@ impl Step {
         }
     }
 
+    /// Whether it polls until the URL of a response is as expected, or a step within it does.
+    pub(super) fn polls_for_url(&self) -> bool {
+        match self {
+            Self::Poll { until, pending, .. } => until.checks_url() || pending.checks_url(),
+            _ => (self.lists().into_iter().flatten()).any(Self::polls_for_url),
+        }
+    }
+
     /// The lists of steps within it.
     fn lists(&self) -> Vec<&[Step]> {
         match self {

@@ -225,6 +225,11 @@ impl PlanCompiler<'_> {
             self.options.timeout,
             client,
             self.findings,
+        )
+        .with_classes(
+            (file.users.get().into_iter())
+                .flat_map(|users| &users.0)
+                .map(|(_, user)| &user.value),
         );
         index.compile(&common, self.findings);
         index.add_variants(file, &common, self.options, self.findings);

@@ -13,6 +13,7 @@ mod limits;
 pub(super) mod measures;
 mod multipart;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub(super) struct RequestDefaults<'a> {
     folder: &'a Path,
     /// Headers of all requests.
     headers: Vec<DefaultHeader>,
+    /// The lower-case names of the headers that user classes have.
+    class_headers: BTreeSet<String>,
     /// How long requests may take, and what else bounds them.
     limits: EndpointLimits,
     /// The URL that paths are below, if it is not that of the scenario's service.
@@ -91,6 +94,7 @@ impl<'a> RequestDefaults<'a> {
             names,
             folder,
             headers,
+            class_headers: BTreeSet::new(),
             limits,
             host: None,
             auth,
@@ -102,6 +106,16 @@ impl<'a> RequestDefaults<'a> {
             ),
             client,
         }
+    }
+
+    /// The same where some of these classes have headers, which an endpoint can leave out.
+    pub fn with_classes<'b>(mut self, users: impl Iterator<Item = &'b UserFile>) -> Self {
+        let headers = users.filter_map(|user| user.headers.get());
+        let names = headers.flat_map(|headers| &headers.0);
+        self.class_headers = names
+            .map(|(key, _)| key.text.to_ascii_lowercase())
+            .collect();
+        self
     }
 
     /// The same for a user class, whose paths are below `host` if it has its own; what is wrong with
@@ -142,6 +156,7 @@ impl<'a> RequestDefaults<'a> {
             names: self.names,
             folder: self.folder,
             headers,
+            class_headers: self.class_headers.clone(),
             limits: self.limits,
             host,
             auth,
@@ -200,8 +215,12 @@ impl<'a> RequestDefaults<'a> {
             &file.max_body,
             findings,
         );
-        let (mut headers, removed) =
-            header::of_endpoint(&file.headers, &self.headers, self.names, findings);
+        let (mut headers, removed) = header::of_endpoint(
+            &file.headers,
+            (&self.headers, &self.class_headers),
+            self.names,
+            findings,
+        );
         let auth = auth::setting(&file.auth, self.names, findings);
         refuse_auth_twice(&auth, headers.iter(), findings);
         let auth = match auth {

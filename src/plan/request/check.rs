@@ -31,6 +31,8 @@ pub enum Check {
         /// What its value must be; every value if the header is sent more than once.
         expect: Expectation,
     },
+    /// The URL that the response came from, after redirects, is as expected.
+    Url(Expectation),
     /// The body contains this text.
     BodyContains(String),
     /// Something in the body matches.
@@ -88,6 +90,7 @@ impl Check {
             Self::MinSize(_) => "min_size".into(),
             Self::MaxSize(_) => "max_size".into(),
             Self::Header { name, .. } => format!("header {name}"),
+            Self::Url(_) => "url".into(),
             Self::BodyContains(text) => format!("body_contains {text}"),
             Self::BodyMatches(pattern) => format!("body_matches {pattern}"),
             Self::Json { path, .. } => path.to_string(),
@@ -122,6 +125,15 @@ impl Check {
             Self::Not(check) if check.is_status() => !check.allows_status(status),
             Self::FailWith { check, .. } => check.allows_status(status),
             _ => true,
+        }
+    }
+
+    /// Whether it is about the URL that the response came from.
+    pub fn needs_url(&self) -> bool {
+        match self {
+            Self::Url(_) => true,
+            Self::Not(check) | Self::FailWith { check, .. } => check.needs_url(),
+            _ => false,
         }
     }
 

@@ -102,6 +102,11 @@ impl Endpoint {
         parts.any(|(_, part)| self.reads_request(part))
     }
 
+    /// Whether a check is about the URL that the response came from.
+    pub fn checks_url(&self) -> bool {
+        self.checks.iter().any(Check::needs_url)
+    }
+
     /// Whether a check or an extraction needs the body, so that it must be kept.
     pub fn keeps_body(&self) -> bool {
         self.checks.iter().any(Check::needs_body) || self.extract.iter().any(Extraction::needs_body)

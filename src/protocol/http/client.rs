@@ -52,7 +52,7 @@ pub(super) struct ClientState<T: Transport> {
     /// The URL of the service.
     base: Box<str>,
     /// Whether any endpoint has a link, which may be relative to the last response.
-    has_links: bool,
+    keeps_urls: bool,
 }
 
 /// The connection(s) of one virtual user.
@@ -66,7 +66,7 @@ pub struct HttpSession<T: Transport> {
     /// Among the sessions of its worker, from 0.
     number: u64,
     pub(super) jar: Jar,
-    /// The URL of the user's last response, where links may be relative to it.
+    /// The URL of the user's last response, if the plan keeps URLs.
     pub(super) last_url: Option<LastUrl>,
     /// What was sent last, if a redirect asked for it.
     redirected: Cell<Option<Box<Outgoing>>>,
@@ -95,7 +95,7 @@ impl<T: Transport> HttpClient<T> {
                 auth_groups,
                 allowed_hosts,
                 base: base.into(),
-                has_links: plan.endpoints.iter().any(Endpoint::is_link),
+                keeps_urls: plan.keeps_urls(),
             }),
             sessions: Cell::new(0),
         })
@@ -115,7 +115,7 @@ impl<T: Transport> Client for HttpClient<T> {
             transport: T::open(&shared.resources, &shared.wires, local_address),
             local_address,
             auth: auth.collect(),
-            last_url: shared.has_links.then(LastUrl::default),
+            last_url: shared.keeps_urls.then(LastUrl::default),
             shared,
             jar: Jar::default(),
             redirected: Cell::default(),
@@ -303,11 +303,12 @@ impl<T: Transport> HttpSession<T> {
         Some(cache.get(values, fetch).await)
     }
 
-    /// Notes where `request` itself got its response from, if links may be relative to it.
-    pub(super) fn note_url(&self, request: &Request<'_>) {
+    /// Notes where `request` itself got its response from, if the plan keeps URLs.
+    pub(super) fn note_url(&self, request: &Request<'_>, response: &mut Response) {
         if let Some(last) = &self.last_url
             && let Ok(url) = self.shared.prepared[request.index].url(request)
         {
+            response.url = Some(url.to_string());
             *last.borrow_mut() = Some(url.into_owned());
         }
     }
@@ -385,7 +386,9 @@ impl<'a, T: Transport> RequestChain<'a, T> {
         let transport = &self.session.transport;
         let ended = transport.exchange(outgoing, self.limits, response).await;
         if let (Some(last), Ok(_)) = (&self.session.last_url, &ended) {
-            *last.borrow_mut() = Some(self.url()?.into_owned());
+            let url = self.url()?.into_owned();
+            response.url = Some(url.to_string());
+            *last.borrow_mut() = Some(url);
         }
         // Even if its body failed.
         if response.headers.contains_key(header::SET_COOKIE) {

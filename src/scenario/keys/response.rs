@@ -23,6 +23,8 @@ mapping! {
         max_size: Size,
         /// By header: `exists`, `absent`, the exact value, or what to expect of it.
         headers: Pairs<Node>,
+        /// What to expect of the URL that the response came from, after redirects: the whole URL, or what to expect of it.
+        url: Node,
         /// Text that the body must contain.
         body_contains: OneOrMany<At<String>>,
         /// Regular expression that must match somewhere in the body.

@@ -113,6 +113,9 @@ fn conditions(file: &CheckFile, findings: &mut Findings) -> Vec<Check> {
             expect: in_text(expect(&expectation.value, findings)),
         });
     }
+    if let Some(expectation) = file.url.get() {
+        checks.push(Check::Url(in_text(expect(expectation, findings))));
+    }
     for text in file.body_contains.get().map_or(&[][..], |texts| &texts.0) {
         no_template(text, findings);
         checks.push(Check::BodyContains(text.value.clone()));

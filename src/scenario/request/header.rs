@@ -2,6 +2,8 @@
 //!
 //! Not here: which headers a request has beside those written (`request`, `auth`, `body`).
 
+use std::collections::BTreeSet;
+
 use crate::error::Diagnostic;
 use crate::plan::{Escape, Header, Slot, Template, TemplatePart};
 use crate::scenario::names::Names;
@@ -49,17 +51,20 @@ pub(crate) fn of_defaults(
         .collect()
 }
 
-/// The headers of an endpoint, and the lower-case names of those of `defaults` that it does not send; what cannot be
-/// sent is reported.
+/// The headers of an endpoint, and the lower-case names of those of `defaults` or of user classes that it does not send;
+/// what cannot be sent is reported.
 pub(crate) fn of_endpoint(
     field: &Field<Pairs<Option<String>>>,
-    defaults: &[DefaultHeader],
+    (defaults, of_classes): (&[DefaultHeader], &BTreeSet<String>),
     names: &Names<'_>,
     findings: &mut Findings,
 ) -> (Vec<Header>, Vec<String>) {
     let pairs = field.get().map_or(&[][..], |pairs| &pairs.0);
     let mut headers = Headers::default();
     let mut removed = Vec::new();
+    let is_given = |name: &String| {
+        of_classes.contains(name) || defaults.iter().any(|default| default.header.name == *name)
+    };
     for (key, value) in pairs {
         let name = key.text.to_ascii_lowercase();
         match &value.value {
@@ -69,20 +74,18 @@ pub(crate) fn of_endpoint(
                     at: value.at,
                 };
                 let is_sent = headers.add(key, &text, names, findings);
-                if !is_sent && defaults.iter().any(|default| default.header.name == name) {
+                if !is_sent && is_given(&name) {
                     removed.push(name);
                 }
             }
-            None if defaults.iter().any(|default| default.header.name == name) => {
-                removed.push(name)
-            }
+            None if is_given(&name) => removed.push(name),
             None => {
                 let help = match name.as_str() {
                     "authorization" => {
                         "write its value; to leave out the `auth` of `defaults`, write `auth: none`"
                     }
                     _ => {
-                        "write its value, or `\"\"` to send it empty; `null` leaves out a header of `defaults`, which has none of this name"
+                        "write its value, or `\"\"` to send it empty; `null` leaves out a header of `defaults` or of a user class, which have none of this name"
                     }
                 };
                 let message = format!("the header `{}` has no value", key.text);

@@ -66,6 +66,21 @@ GET /account";
 }
 
 #[test]
+fn idp_counts_visitors_who_end_on_another_page() {
+    let Some(trial) = trial("04-idp-sign-up", "idp lock", "-u 1 -i 2") else {
+        return;
+    };
+    assert_eq!(trial.failures()["another page"], 2);
+    let lines: Vec<&str> = trial.seen.iter().map(|seen| seen.line.as_str()).collect();
+    let round = [
+        "GET /sign_up/enter_email",
+        "POST /sign_up/enter_email",
+        "GET /locked",
+    ];
+    assert_eq!(lines, [round, round].concat());
+}
+
+#[test]
 fn blog_sends_the_token_of_each_page_with_its_cookie() {
     let Some(trial) = trial("10-blog", "blog", "-u 1 -i 2") else {
         return;

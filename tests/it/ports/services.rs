@@ -105,6 +105,27 @@ fn support_chat_waits_for_each_answer_before_the_next_message() {
 }
 
 #[test]
+fn support_chat_goes_no_further_if_a_person_takes_over() {
+    let Some(trial) = trial("08-support-chat", "chat escalate", "-u 1 -i 3") else {
+        return;
+    };
+    let lines: Vec<&str> = trial.seen[2..6]
+        .iter()
+        .map(|seen| seen.line.as_str())
+        .collect();
+    let path = "/api/conversations/1";
+    let wanted = [
+        "POST /api/conversations/".to_owned(),
+        format!("POST {path}/messages"),
+        format!("GET {path}"),
+        format!("GET {path}"),
+    ];
+    assert_eq!(lines, wanted);
+    assert_eq!(trial.seen.len(), 2 + 3 * 4);
+    assert!(trial.failures().is_empty());
+}
+
+#[test]
 fn support_chat_counts_races_that_nobody_or_both_won() {
     let both = trial(
         "08-support-chat",

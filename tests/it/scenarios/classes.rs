@@ -14,7 +14,7 @@ users:
   web: {headers: {X-Kind: web}, flows: [mixed]}
   mobile:
     host: MOBILE/api
-    headers: {x-kind: 'mobile {{ user_id }}'}
+    headers: {x-kind: 'mobile {{ user_id }}', X-Of-Class: yes}
     auth: {basic: {username: ann, password: pass}}
     flows: [mixed]
   plain: {flows: [mixed]}
@@ -28,6 +28,7 @@ flows:
     - {poll: {name: p, get: /p, extract: {done: $.done}}, until: {that: done == 1}}
     - {parallel: [{get: /q}]}
     - {name: elsewhere, get: 'WEB/whole'}
+    - {name: bare, get: /bare, headers: {x-of-class: null}, auth: none}
 profiles: {quick: {stages: [{name: steady, users: 3, ramp: 0s, duration: 5s}]}}";
 
 /// A server whose every answer ends the poll.
@@ -64,13 +65,20 @@ fn classes_have_hosts_headers_and_credentials_of_their_own() {
     let of_mobile: Vec<String> = ["/a", "/p", "/q"]
         .map(|path| format!("/api{path} mobile 2 {basic}"))
         .into_iter()
-        .chain(["/api/own own -".to_owned()])
+        .chain([
+            "/api/own own -".to_owned(),
+            "/api/bare mobile 2 -".to_owned(),
+        ])
         .collect();
     let known: Vec<String> = sent(&mobile).into_keys().collect();
     for expected in &of_mobile {
         assert!(known.contains(expected), "{expected}: {known:?}");
     }
-    assert_eq!(known.len(), 4, "{known:?}");
+    assert_eq!(known.len(), 5, "{known:?}");
+    for seen in mobile.seen() {
+        let is_left_out = seen.header("x-of-class").is_none();
+        assert_eq!(is_left_out, seen.path() == "/api/bare", "{}", seen.path());
+    }
     let of_web = sent(&web);
     for path in ["/a", "/p", "/q", "/whole"] {
         for kind in ["web", "default"] {
@@ -85,7 +93,10 @@ fn classes_have_hosts_headers_and_credentials_of_their_own() {
     let names: Vec<&str> = (result.endpoints.iter())
         .map(|row| row.endpoint.name.as_str())
         .collect();
-    assert_eq!(names, ["a", "own", "p", "GET /q", "elsewhere", "mixed"]);
+    assert_eq!(
+        names,
+        ["a", "own", "p", "GET /q", "elsewhere", "bare", "mixed"]
+    );
 }
 
 fn only_the_chosen_classes_run() {

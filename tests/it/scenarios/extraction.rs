@@ -87,7 +87,38 @@ fn values_are_found_by_css_selectors() {
     }
 }
 
+fn a_check_sees_where_redirects_end() {
+    let server = Recording::start(|seen, count| match seen.path() {
+        "/start" => answer("302 Found", "location: /end?x=1\r\n", ""),
+        "/job" if count > 5 => answer("303 See Other", "location: /done\r\n", ""),
+        _ => answer("200 OK", "", "ok"),
+    });
+    let url = server.url();
+    let scenario = format!(
+        "name: urls
+host: {url}
+flows:
+  urls:
+    on_error: continue
+    steps:
+    - {{name: whole, get: /start, check: {{url: '{url}/end?x=1'}}}}
+    - {{name: part, get: /start, check: {{url: {{matches: '/end\\?x=\\d$'}}, not: {{url: {{contains: /start}}}}}}}}
+    - {{name: plain, get: /plain, check: {{url: {{contains: /plain}}}}}}
+    - {{name: other, get: /start, check: {{url: {{contains: /start}}, fail_with: moved}}}}
+    - {{poll: {{name: job, get: /job}}, until: {{url: {{contains: /done}}}}, every: 1ms}}
+"
+    );
+    let tried = Perfctl::new().file(SCENARIO, scenario).args(["try"]);
+    let stdout = tried.expect_status(1).run().stdout;
+    let why =
+        format!("moved: the URL is \"{url}/end?x=1\", expected a value that contains `/start`");
+    assert!(stdout.contains(&why), "{stdout}");
+    assert!(stdout.contains("1 failed"), "{stdout}");
+    assert_eq!(server.seen().last().unwrap().path(), "/done");
+}
+
 for_each_client! {
+    a_check_sees_where_redirects_end
     values_are_found_by_css_selectors
     values_are_found_between_two_texts
 }

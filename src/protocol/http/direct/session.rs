@@ -87,7 +87,7 @@ impl Session for DirectSession {
         let exchange = transport.exchange_bytes(&encoded.origin, wire_request, &limits, response);
         let mut ended = exchange.await;
         if self.http.last_url.is_some() && ended.is_ok() {
-            self.http.note_url(request);
+            self.http.note_url(request, response);
         }
         if !response.headers.is_empty() {
             self.http.store_cookies(request, response);
