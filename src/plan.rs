@@ -23,6 +23,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::script::Script;
+
 pub use load::{Arrivals, Load, Model, Phase, Shape, Stage};
 pub use no_proxy::NoProxy;
 pub use request::auth::{Auth, Credentials, KeyPlace, OAuth2};
@@ -33,7 +35,7 @@ pub use request::extract::{Extraction, ExtractionSource, Pick};
 pub use request::measure::{Measure, MeasureUnit};
 pub use request::target::{check_target, encoded_target, has_dot_segments, push_written};
 pub use slo::{Direction, Metric, Percentile, Slo, SloScope};
-pub use step::{Branch, ExpectedWork, Flow, Step, Stop, first_request, has_effect};
+pub use step::{Branch, ExpectedWork, Flow, ScriptStep, Step, Stop, first_request, has_effect};
 pub use think_time::ThinkTime;
 pub use transport::{
     Authorities, ClientChoice, ConnectTo, HttpChoice, Identity, Proxy, Tls, Transport, Wire,
@@ -83,6 +85,9 @@ pub struct Plan {
     /// only set during the run, then the used columns of data.
     #[serde(skip)]
     pub names: Vec<String>,
+    /// The script, whose functions expressions and steps call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub script: Option<Arc<Script>>,
     /// The data that users take rows from.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub data: Vec<Feeder>,
@@ -142,13 +147,18 @@ impl Plan {
             &self.classes,
             &self.endpoints,
         );
+        // As it was before flows and data existed, so that old baselines stay valid.
+        let scenario = match (self.flows.is_empty(), self.data.is_empty()) {
+            (true, true) => hash(&scenario),
+            (true, false) => hash(&(scenario, &self.data)),
+            (false, true) => hash(&(scenario, &self.flows)),
+            (false, false) => hash(&(scenario, &self.flows, &self.data)),
+        };
         Fingerprint {
-            // As it was before flows and data existed, so that old baselines stay valid.
-            scenario: match (self.flows.is_empty(), self.data.is_empty()) {
-                (true, true) => hash(&scenario),
-                (true, false) => hash(&(scenario, &self.data)),
-                (false, true) => hash(&(scenario, &self.flows)),
-                (false, false) => hash(&(scenario, &self.flows, &self.data)),
+            // Likewise for scripts.
+            scenario: match &self.script {
+                None => scenario,
+                Some(script) => hash(&(scenario, script)),
             },
             load: self.load_fingerprint(),
         }

@@ -26,6 +26,9 @@ pub(super) fn extract(
     extracted: &mut Vec<(usize, Value)>,
 ) -> Option<Failure> {
     for extraction in extractions {
+        if matches!(extraction.from, ExtractionSource::Script(_)) {
+            continue;
+        }
         match value(extraction, content, rng) {
             Ok(value) if is_too_large(&value, content) => {
                 let text = format!("`{}` is larger than 1 MB", extraction.name);
@@ -91,6 +94,8 @@ fn found(extraction: &Extraction, content: &ResponseContent<'_>) -> Result<Vec<V
         ExtractionSource::Cookie(name) => header("set-cookie")
             .filter_map(|cookie| Some(cookie_value(&cookie, name)?.into()))
             .collect(),
+        // What a script gives is not found here.
+        ExtractionSource::Script(_) => Vec::new(),
         ExtractionSource::Body => {
             let body = String::from_utf8_lossy(content.body()?);
             return Ok(match &extraction.regex {
@@ -134,6 +139,7 @@ fn missing(extraction: &Extraction, content: &ResponseContent<'_>, count: usize)
         ExtractionSource::Header(name) => format!("in header `{name}`"),
         ExtractionSource::Cookie(name) => format!("in cookie `{name}`"),
         ExtractionSource::Body => "in the body".to_owned(),
+        ExtractionSource::Script(call) => format!("by `{}`", call.source()),
     };
     let what = match (&extraction.between, &extraction.regex) {
         (Some([left, right]), _) => format!(" between `{left}` and `{right}`"),

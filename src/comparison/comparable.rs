@@ -346,6 +346,7 @@ mod tests {
             flows: Vec::new(),
             load: run().run.load,
             slos: Vec::new(),
+            script: None,
             skipped_slos: Vec::new(),
             secrets: Default::default(),
         };

@@ -32,6 +32,7 @@ use crate::engine::panics;
 use crate::metrics::{FailureCause, MeasureSample, Outcome, Sample};
 use crate::plan::{Body, Endpoint, Measure, OnEnd, Scope, Template, ThinkTime};
 use crate::protocol::{Client, Rendered, Request};
+use crate::script::ScriptUser;
 use crate::units::as_us;
 use exchange::{Exchange, RequestInFlight};
 use step_error::StepError;
@@ -63,6 +64,8 @@ pub(super) struct User<C: Client> {
     subject: u16,
     /// What it measured since it was last told, where there is an observer.
     measured: RefCell<Vec<(String, String)>>,
+    /// What the script knows of it, once a function of the script has run.
+    script: Option<Rc<ScriptUser>>,
 }
 
 impl<C: Client> User<C> {
@@ -82,6 +85,7 @@ impl<C: Client> User<C> {
             clock: Rc::default(),
             subject: 0,
             measured: RefCell::default(),
+            script: None,
         }
     }
 
@@ -297,6 +301,17 @@ impl<C: Client> User<C> {
         })
     }
 
+    /// The values of the headers of an endpoint, and of the templates of its credentials.
+    fn render_defaults(&mut self, endpoint: &Endpoint) -> Result<RenderedDefaults, RenderError> {
+        let mut scope = self.values.scope();
+        let headers = endpoint.headers.iter();
+        let headers = headers.map(|header| fill_value(&header.value, &mut scope));
+        let headers = headers.collect::<Result<_, _>>()?;
+        let auth = endpoint.auth.iter().flat_map(|auth| auth.templates());
+        let auth = auth.map(|template| fill(template, &mut scope));
+        Ok((headers, auth.collect::<Result<_, _>>()?))
+    }
+
     /// The position of a request whose row has the name that a template makes now; `None` if it has no
     /// row of its own.
     fn subject(&mut self, index: usize) -> Result<Option<u16>, RenderError> {
@@ -320,6 +335,16 @@ impl<C: Client> User<C> {
         intended: Option<Instant>,
         error: RenderError,
     ) -> StepError {
+        self.leave_out_as((index, index as u16), intended, error)
+    }
+
+    /// The same for a request whose samples have this position beside that of its endpoint.
+    fn leave_out_as(
+        &mut self,
+        (index, subject): (usize, u16),
+        intended: Option<Instant>,
+        error: RenderError,
+    ) -> StepError {
         let state = &self.state;
         let now = Instant::now();
         let text = self.values.excerpt(&error.text);
@@ -330,6 +355,7 @@ impl<C: Client> User<C> {
         });
         if error.outcome.is_started() {
             let mut in_flight = RequestInFlight::start(state, index, intended, now);
+            in_flight.subject = subject;
             in_flight.land();
             let sample = in_flight.sample(error.outcome);
             in_flight.record(sample, Some(text.into()));
@@ -337,7 +363,7 @@ impl<C: Client> User<C> {
             let intended = intended.unwrap_or(now);
             let intended_us = as_us(intended.saturating_duration_since(state.epoch));
             state.recorder.dropped();
-            let sample = Sample::new(index as u16, error.outcome, intended_us);
+            let sample = Sample::new(subject, error.outcome, intended_us);
             state.recorder.record(sample, Some(text.into()));
         }
         self.end_for(error.end);
@@ -376,6 +402,9 @@ impl<C: Client> User<C> {
         }
     }
 }
+
+/// The values of headers and of credentials.
+type RenderedDefaults = (Vec<Option<String>>, Vec<String>);
 
 /// A template with its slots filled in; nothing for one that is known.
 fn fill(template: &Template, scope: &mut Scope<'_>) -> Result<String, RenderError> {

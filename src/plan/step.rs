@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::think_time::ThinkTime;
-use super::{Assignment, Condition, Endpoint, ListItem, Measure, Template};
+use super::{Assignment, Condition, Endpoint, ListItem, Measure, Method, Template};
 
 /// Named steps that are measured as one transaction. In samples and results, a flow is known by its
 /// position among the flows, after all endpoints.
@@ -53,6 +53,8 @@ pub enum Step {
     Stop(Stop),
     /// Fails, with this text.
     Fail(Template),
+    /// Calls an asynchronous function of the script.
+    Run(ScriptStep),
     /// A wait that is not part of the response time of a flow.
     Think(ThinkTime),
     /// Keeps numbers, which count with the last request of the user.
@@ -165,6 +167,16 @@ pub enum Step {
     },
 }
 
+/// The call of a function of the script.
+#[derive(Debug, Clone, Serialize)]
+pub struct ScriptStep {
+    /// The name of the function.
+    pub function: String,
+    /// The positions of the endpoints that make its requests, in the order of [`Method::ALL`].
+    #[serde(skip)]
+    pub requests: [usize; Method::ALL.len()],
+}
+
 /// Only the checks: everything else is as in the endpoint it is made from.
 fn checks_alone<S: Serializer>(endpoint: &Endpoint, serializer: S) -> Result<S::Ok, S::Error> {
     endpoint.checks.serialize(serializer)
@@ -184,6 +196,7 @@ impl Step {
     pub fn first_request(&self) -> Option<usize> {
         match self {
             Self::Request(endpoint) | Self::Poll { endpoint, .. } => Some(*endpoint),
+            Self::Run(script) => script.requests.first().copied(),
             Self::Flow { steps, .. }
             | Self::Repeat { steps, .. }
             | Self::Each { steps, .. }
@@ -218,6 +231,7 @@ impl Step {
             } => vec![then, otherwise],
             Self::Random(branches) => branches.iter().map(|one| &one.steps[..]).collect(),
             Self::Request(_)
+            | Self::Run(_)
             | Self::Set(_)
             | Self::Stop(_)
             | Self::Fail(_)
@@ -233,6 +247,7 @@ impl Step {
     pub fn has_effect(&self) -> bool {
         match self {
             Self::Request(_)
+            | Self::Run(_)
             | Self::Poll { .. }
             | Self::Set(_)
             | Self::Measure(_)
@@ -258,6 +273,8 @@ impl Step {
     pub fn width(&self) -> usize {
         match self {
             Self::Request(_) | Self::Poll { .. } => 1,
+            // As with a list that is not known before the run.
+            Self::Run(_) => 6,
             Self::Set(_) | Self::Stop(_) | Self::Fail(_) | Self::Think(_) | Self::Measure(_) => 0,
             Self::Flow { steps, .. }
             | Self::Repeat { steps, .. }
@@ -334,6 +351,8 @@ impl ExpectedWork {
                 Step::Request(endpoint) | Step::Poll { endpoint, .. } => {
                     self.requests[*endpoint] += times;
                 }
+                // How many requests it sends is not known before the run.
+                Step::Run(script) => self.requests[script.requests[0]] += times,
                 Step::Flow { flow, steps, .. } => {
                     self.flows[*flow] += times;
                     self.add(steps, times);

@@ -6,6 +6,7 @@ mod data_flow;
 pub(super) mod include;
 pub(super) mod index;
 mod loops;
+pub(super) mod run;
 pub(super) mod steps;
 #[cfg(test)]
 mod tests;

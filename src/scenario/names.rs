@@ -5,6 +5,7 @@
 
 pub(super) mod data;
 pub(super) mod given;
+pub(super) mod script;
 mod syntax;
 pub(super) mod template;
 mod url;
@@ -13,6 +14,7 @@ pub(super) mod uses;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::env::VarError;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -20,6 +22,7 @@ use super::yaml::decode::list;
 use super::yaml::findings::Span;
 use crate::error::{Diagnostic, did_you_mean};
 use crate::plan::{Input, InputName, MeasureUnit, Per, Slot, Template};
+use crate::script::Script;
 use uses::{Use, UseLog, needed_by_slot};
 
 /// The names of functions and values that are always there, as long as expressions are plain. A
@@ -52,6 +55,8 @@ pub(super) struct Names<'a> {
     pub secrets: Vec<(String, String)>,
     /// The data files.
     pub data: Vec<DataColumns>,
+    /// The script, if there is one.
+    pub script: Option<Arc<Script>>,
     /// Whether the scenario's variables are being defined, which are filled in once for each user.
     pub defining: bool,
     /// Names that responses will set, which the scenario's variables cannot use.
@@ -243,6 +248,9 @@ impl<'a> Names<'a> {
 
     /// As [`Self::input`], for an expression that may ask whether an environment variable is set.
     pub fn input_of(&self, source: &str, path: &str) -> Result<(InputName, Input), Diagnostic> {
+        if let Some(functions) = self.functions(source, path) {
+            return functions;
+        }
         match path.split_once('.') {
             None if path == "now" && is_called(source, path) && self.value(path).is_none() => {
                 Err(self.unknown(path))
@@ -331,6 +339,12 @@ impl<'a> Names<'a> {
                 "use `{{{{ {name} }}}}` in the requests that need it"
             ));
         }
+        if name == "js"
+            && self.script.is_some()
+            && let Some(Err(diagnostic)) = self.functions(name, name)
+        {
+            return diagnostic;
+        }
         let variables = self.variables.iter().map(|(name, _)| name.clone());
         let columns = self.data.iter().flat_map(|data| {
             let name = &data.name;
@@ -369,6 +383,11 @@ impl<'a> Names<'a> {
         }
         let is_data = self.data.iter().any(|data| data.name == name);
         let is_secret = self.secrets.iter().any(|(known, _)| known == name);
+        if name == "js" && self.script.is_some() {
+            return Err(
+                "`js` is the name of the functions of the script: choose another".to_owned(),
+            );
+        }
         match (is_data, is_secret) {
             (true, _) => Err(format!(
                 "`{name}` is already the name of a data file: choose another"

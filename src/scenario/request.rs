@@ -306,6 +306,7 @@ impl<'a> RequestDefaults<'a> {
             extract,
             measures,
             tags: file.tags.get().map_or_else(Vec::new, |tags| tags.0.clone()),
+            scripted: false,
         };
         Some((endpoint, place))
     }

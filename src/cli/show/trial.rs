@@ -131,6 +131,7 @@ impl<'a> TrialPrinter<'a> {
                 }
             }
             TrialEvent::Exchanged(exchange) => self.exchange(exchange),
+            TrialEvent::Said(text) => self.labelled("console", PLAIN, text),
             TrialEvent::Measured(name, text) => {
                 self.labelled("measure", PLAIN, &format!("{name} {text}"));
             }
@@ -139,7 +140,7 @@ impl<'a> TrialPrinter<'a> {
                 outcome,
                 text,
             } => {
-                self.begin(*endpoint);
+                self.begin(*endpoint, None);
                 self.failed += 1;
                 let text = format!("FAILED ({}), not sent: {text}", outcome.name());
                 self.labelled("result", RED, &text);
@@ -206,7 +207,7 @@ impl<'a> TrialPrinter<'a> {
     }
 
     fn exchange(&mut self, exchange: &TrialExchange) {
-        self.begin(exchange.endpoint);
+        self.begin(exchange.endpoint, exchange.row.as_deref());
         for hop in &exchange.hops {
             self.hop(hop, &exchange.secrets);
         }
@@ -272,11 +273,11 @@ impl<'a> TrialPrinter<'a> {
         }
     }
 
-    /// The name of an endpoint, above what is said of its request.
-    fn begin(&mut self, endpoint: usize) {
+    /// The name of an endpoint, or of the row that a script gives its request, above what is said of its request.
+    fn begin(&mut self, endpoint: usize, row: Option<&str>) {
         self.reached[endpoint] = true;
         let name = &self.plan.endpoints[endpoint].name;
-        self.heading(BOLD, name);
+        self.heading(BOLD, row.unwrap_or(name));
     }
 
     /// A line that begins something, with an empty one above it unless another heading is there.

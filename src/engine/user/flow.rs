@@ -1,10 +1,11 @@
 //! How a user carries out steps, and how flows are timed.
 //!
-//! Here: order, random choice and waits; beneath it, repetition (`loops`) and concurrency (`at_once`). Not
-//! here: a single request (`user`), or which task an iteration runs (`iteration`).
+//! Here: order, random choice and waits; beneath it, repetition (`loops`), concurrency (`at_once`) and functions of
+//! the script (`run`). Not here: a single request (`user`), or which task an iteration runs (`iteration`).
 
 mod at_once;
 mod loops;
+mod run;
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -147,6 +148,7 @@ impl<C: Client> User<C> {
                 Ok(())
             }
             Step::Fail(text) => Err(self.failure(text).await),
+            Step::Run(script) => self.run_script(script, due).await,
             Step::Think(think) => {
                 let wait = self.wait(*think);
                 if wait.is_zero() {
@@ -199,7 +201,7 @@ impl<C: Client> User<C> {
         }
     }
 
-    fn end(&mut self, stop: Stop) {
+    pub(super) fn end(&mut self, stop: Stop) {
         match stop {
             Stop::Flow => self.is_leaving = true,
             Stop::User => {

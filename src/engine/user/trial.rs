@@ -128,6 +128,7 @@ impl<C: Client> User<C> {
         }
         let event = TrialExchange {
             endpoint: usize::from(exchange.in_flight.endpoint),
+            row: (endpoint.scripted).then(|| self.values.excerpt(&endpoint.name)),
             started: exchange.in_flight.started(),
             hops: std::mem::take(&mut response.hops),
             outcome: result.outcome,

@@ -20,6 +20,7 @@ use super::values::Feeding;
 use crate::engine::health::Meter;
 use crate::metrics::{FLOW_CHECKS, Recorder};
 use crate::plan::{Endpoint, Model, Phase, Plan, Step, UserClass, first_request};
+use crate::script::Script;
 use crate::units::as_ns;
 use row_names::RowNames;
 
@@ -74,6 +75,7 @@ impl WorkerState {
             let weights: Vec<u32> = class.tasks.iter().map(|task| task.weight).collect();
             AliasTable::new(&weights)
         };
+        Script::begin_run();
         Self {
             class_table: AliasTable::new(&class_weights),
             task_tables: plan.classes.iter().map(task_table).collect(),

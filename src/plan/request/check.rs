@@ -121,6 +121,7 @@ impl Check {
     pub fn needs_body(&self) -> bool {
         match self {
             Self::BodyContains(_) | Self::BodyMatches(_) | Self::Json { .. } => true,
+            Self::That(condition) => condition.reads_response(),
             Self::Not(check) | Self::FailWith { check, .. } => check.needs_body(),
             _ => false,
         }
@@ -130,6 +131,7 @@ impl Check {
     pub fn needs_headers(&self) -> bool {
         match self {
             Self::Header { .. } => true,
+            Self::That(condition) => condition.reads_response(),
             Self::Not(check) | Self::FailWith { check, .. } => check.needs_headers(),
             _ => false,
         }

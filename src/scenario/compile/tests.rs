@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::plan::{
-    Body, Check, Expectation, Metric, Percentile, Scope, Slot, StatusRange, Template,
+    Body, Check, Expectation, Metric, Percentile, Scope, SloScope, Slot, StatusRange, Template,
 };
 use crate::scenario::source::request::QuickRequest;
 

@@ -13,6 +13,9 @@ use crate::scenario::request::assign;
 use crate::scenario::yaml::decode::list;
 use crate::scenario::yaml::findings::Findings;
 
+/// More variables than any scenario has.
+const MAX_VARIABLES: usize = 100_000;
+
 impl StepCompiler<'_> {
     /// The steps of a name with arguments; `None` where the tags leave nothing of them.
     pub(super) fn call(
@@ -96,6 +99,8 @@ fn collect(steps: &[Step], index: &Index<'_>, used: &mut BTreeSet<usize>) {
             Step::Measure(measures) => {
                 used.extend(measures.iter().flat_map(|one| one.value.variables()));
             }
+            // What it reads is not known before the run.
+            Step::Run(_) => used.extend(0..MAX_VARIABLES),
             Step::Stop(_) | Step::Think(_) => {}
             Step::Flow { steps, .. } => collect(steps, index, used),
             Step::Repeat {

@@ -237,6 +237,17 @@ impl<'a> Walk<'a> {
                 let checks: Vec<Condition> = checks.collect();
                 self.requests(requests, &checks, known)
             }
+            Step::Run(_) => {
+                let script = self.names.script.as_ref();
+                let set = script.map(|script| script.assigned_variables());
+                let set = set.into_iter().flatten();
+                let set: Vec<usize> = set
+                    .filter_map(|name| self.names.changing(name))
+                    .filter(|variable| self.names.is_set_during_run(*variable))
+                    .collect();
+                self.set(set, By::Set, known);
+                false
+            }
             Step::Flow { steps, goes_on, .. } => self.steps(steps, known, *goes_on),
             Step::Repeat {
                 times,

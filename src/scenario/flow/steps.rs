@@ -51,7 +51,7 @@ pub(crate) struct StepCompiler<'a> {
     pub(super) names: &'a Names<'a>,
     pub(super) filter: TagFilter<'a>,
     /// The flows and named steps around the current step.
-    within: Vec<EntryId>,
+    pub(super) within: Vec<EntryId>,
     count: usize,
 }
 
@@ -132,6 +132,7 @@ impl<'a> StepCompiler<'a> {
             }
             StepFile::Repeat(repeat) => self.repeat(repeat, tags, findings),
             StepFile::Call(file) => self.call(file, tags, findings),
+            StepFile::Run(file) => self.run(file, tags, findings),
             StepFile::During(file) => self.during(file, tags, findings),
             StepFile::If(file) => self.condition(file, tags, findings),
             StepFile::Random(random) => self.random(random, tags, findings),

@@ -32,6 +32,8 @@ mapping! {
         secrets: Pairs<SecretFile>,
         /// Data files that feed users, by name. `{{ name.column }}` is a value from the user's current row.
         data: Pairs<DataFile>,
+        /// Script in JavaScript, whose exported functions are used as `{{ js.name() }}` and in `run` steps: its file in the scenario's folder or below.
+        script: ScriptFile,
         /// Requests, chosen by weight.
         endpoints: Vec<At<EndpointFile>>,
         /// User classes, by name.
@@ -69,6 +71,18 @@ impl ScenarioFile {
         let data = self.data.get().map_or(&[][..], |pairs| &pairs.1);
         let all = variables.iter().chain(secrets).chain(data);
         all.map(String::as_str)
+    }
+}
+
+mapping! {
+    /// A script. A file alone needs no mapping.
+    ScriptFile or file {
+        /// File of the script, in the scenario's folder or below.
+        file(required): String,
+        /// Processor time that a call may take, or an asynchronous function between two waits. Defaults to `100ms`.
+        time_limit: TimeLimit,
+        /// Memory that the script may use in each worker, `1MB` to `4GB`. Defaults to `256MB`.
+        memory_limit: Size,
     }
 }
 
@@ -176,6 +190,7 @@ mod tests {
                 ".defaults.auth.digest",
                 ".secrets",
                 ".data",
+                ".script",
                 ".endpoints",
                 ".endpoints.slo",
                 ".endpoints.check",

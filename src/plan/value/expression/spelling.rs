@@ -191,7 +191,7 @@ pub(super) fn check_names(source: &str, functions: &[&str]) -> Result<(), String
         LazyLock::new(|| pattern(r"\bis\s+(?:not\s+)?([A-Za-z_][A-Za-z0-9_]*)"));
     static METHOD: LazyLock<Regex> =
         LazyLock::new(|| pattern(r"\.\s*([A-Za-z_][A-Za-z0-9_]*)\s*\("));
-    static FAKE: LazyLock<Regex> = LazyLock::new(|| pattern(r"\bfake\.\w+"));
+    static FAKE: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b(fake|js)\.\w+"));
     static NAMED: LazyLock<Regex> =
         LazyLock::new(|| pattern(r#"\|\s*(map|select|reject)\s*\(\s*(?:'([^']*)'|"([^"]*)")"#));
     static TESTED: LazyLock<Regex> = LazyLock::new(|| {
@@ -227,8 +227,8 @@ pub(super) fn check_names(source: &str, functions: &[&str]) -> Result<(), String
     };
     known(&FILTER, "filter", &FILTERS)?;
     known(&TEST, "test", &TESTS)?;
-    // What is made up can be called, as in Python.
-    let source = FAKE.replace_all(&source, "fake");
+    // What is made up can be called, as in Python, and so can functions of scripts.
+    let source = FAKE.replace_all(&source, "$1");
     let known = |found: &Regex, what: &str, names: &[&str]| {
         let mut found = found.captures_iter(&source);
         let wrong = found.find(|found| !names.contains(&&found[1]));

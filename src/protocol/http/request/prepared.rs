@@ -2,7 +2,9 @@
 //! request without templates is cloned, not rebuilt.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::rc::Rc;
 
 use ::http::header::{self, HeaderName, HeaderValue};
 use bytes::Bytes;
@@ -11,7 +13,7 @@ use flate2::write::GzEncoder;
 use url::Url;
 
 use super::header::header_value;
-use super::outgoing::{Outgoing, check_length};
+use super::outgoing::{Outgoing, check_length, host_and_port};
 use crate::plan::{
     Auth, Body, BodyPiece, Endpoint, FileContent, Template, TemplatePart, check_target,
     encoded_target, has_dot_segments,
@@ -31,6 +33,8 @@ pub(crate) struct Prepared {
     pub(crate) group: Option<usize>,
     /// The header that holds the credentials.
     pub(crate) secret_header: Option<HeaderName>,
+    /// For requests of scripts: the hosts that whole URLs may name.
+    hosts: Option<Rc<BTreeSet<String>>>,
 }
 
 impl Prepared {
@@ -94,7 +98,16 @@ impl Prepared {
             header_names,
             group,
             secret_header,
+            hosts: None,
         })
+    }
+
+    /// Lets whole URLs that scripts give name one of these hosts.
+    pub(crate) fn with_hosts(self, endpoint: &Endpoint, hosts: &Rc<BTreeSet<String>>) -> Self {
+        Self {
+            hosts: endpoint.scripted.then(|| hosts.clone()),
+            ..self
+        }
     }
 
     /// Where the request to send goes, but for an API key in its query. Borrowed where that is
@@ -107,10 +120,21 @@ impl Prepared {
         match &request.rendered {
             Some(rendered) if request.endpoint.url.as_constant().is_none() => {
                 let mut out = Outgoing::new(self.request.method.clone(), fixed.clone());
-                set_target(&mut out, self.target(&rendered.url)?)?;
+                self.set_url(&mut out, &rendered.url)?;
                 Ok(Cow::Owned(out.url))
             }
             _ => Ok(Cow::Borrowed(fixed)),
+        }
+    }
+
+    /// Makes `out` go to what was rendered.
+    fn set_url(&self, out: &mut Outgoing, rendered: &str) -> Result<(), String> {
+        match &self.hosts {
+            Some(hosts) if rendered.starts_with("http") => {
+                out.url = named(rendered, hosts)?;
+                check_length(&out.url)
+            }
+            _ => set_target(out, self.target(rendered)?),
         }
     }
 
@@ -131,7 +155,7 @@ impl Prepared {
         };
         let endpoint = request.endpoint;
         if endpoint.url.as_constant().is_none() {
-            set_target(&mut out, self.target(&rendered.url)?)?;
+            self.set_url(&mut out, &rendered.url)?;
         }
         for ((header, name), value) in endpoint
             .headers
@@ -142,6 +166,16 @@ impl Prepared {
             if let (None, Some(value)) = (header.value.as_constant(), value) {
                 let value = header_value(name, value)?;
                 out.headers.insert(name.clone(), value);
+            }
+        }
+        if self.hosts.is_some() {
+            // Those that a script gives beside the others.
+            for header in endpoint.headers.iter().skip(self.header_names.len()) {
+                let (name, value) = (&header.name, header.value.as_constant());
+                let bad = |_| format!("`{name}` is not a header name");
+                let name: HeaderName = name.parse().map_err(bad)?;
+                let value = header_value(&name, value.unwrap_or_default())?;
+                out.headers.insert(name, value);
             }
         }
         if endpoint.body.varies() {
@@ -244,6 +278,25 @@ fn root(base: &str, url: &Template) -> Result<(Url, usize), String> {
     let root = format!("{}/", root.trim_end_matches('/'));
     let parsed = Url::parse(&root).map_err(|error| format!("`{root}` is not a URL: {error}"))?;
     Ok((parsed, skipped))
+}
+
+/// A whole URL, whose host is one of these.
+///
+/// # Errors
+/// When it is not a URL, or names another host.
+fn named(url: &str, hosts: &BTreeSet<String>) -> Result<Url, String> {
+    let mut parsed = Url::parse(url).map_err(|error| format!("not a URL: {error}"))?;
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return Err("the URL has credentials: use the header `authorization`".to_owned());
+    }
+    parsed.set_fragment(None);
+    let host = host_and_port(&parsed).unwrap_or_default();
+    match hosts.contains(&host) {
+        true => Ok(parsed),
+        false => Err(format!(
+            "`{host}` is not a host that the scenario names: add it to `allow_redirects_to`"
+        )),
+    }
 }
 
 /// Makes `out`, which goes to the path `/` below the service, a request for a path and query below it: only
