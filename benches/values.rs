@@ -61,6 +61,7 @@ fn render_ns(plan: &Plan, endpoint: usize) -> f64 {
         let mut scope = Scope {
             names: &plan.names,
             variables: &variables,
+            shared: None,
             user_id: 1,
             iteration: iteration.into(),
             counters: &mut counters,

@@ -41,6 +41,7 @@ pub use preflight::prepare;
 pub use schedule::pacing::Schedule;
 pub use schedule::user_schedule::{UserSpan, user_spans};
 pub use simulation::simulate;
+pub use user::lifecycle::LifecycleUser;
 pub use user::trial::event::{TrialEvent, TrialExchange, TrialFailure, TrialPart};
 pub use user::trial::try_out;
 
@@ -55,6 +56,19 @@ impl Default for Stopper {
 }
 
 impl Stopper {
+    /// Returns once it stops, with the signal.
+    pub async fn stopped(&self) -> u8 {
+        let mut reasons = self.0.subscribe();
+        let reason = reasons.wait_for(Option::is_some).await;
+        // The sender cannot go away: it is a field of this.
+        reason.ok().and_then(|reason| *reason).unwrap_or_default()
+    }
+
+    /// The signal of the first call of [`Self::stop`].
+    pub fn signal(&self) -> Option<u8> {
+        *self.0.borrow()
+    }
+
     /// Ends the load now because of this signal; requests in flight may finish. Only the first call
     /// counts.
     pub fn stop(&self, signal: u8) {
@@ -181,6 +195,8 @@ where
         out_of_data,
         stopped_by_scenario: stopped,
         failed_start,
+        failed_teardown: None,
+        unkept_items: Default::default(),
         panic,
         dead_worker,
         stopped_at_us: since(last(|f| f.stopped_at).unwrap_or(epoch)),

@@ -174,6 +174,15 @@ pub enum Error {
     /// The operating system refused what an asynchronous runtime needs.
     #[error("error: cannot start a runtime: {0}")]
     Runtime(io::Error),
+    /// The set-up before the load failed, or did not end; with the reason.
+    #[error(
+        "error: `setup` failed: {0}\n  help: no load was sent; `perfctl try` shows its requests and \
+         responses"
+    )]
+    Setup(String),
+    /// This signal came during the set-up.
+    #[error("error: stopped during `setup`; no load was sent")]
+    StoppedInSetup(u8),
     /// The thread of a worker panicked, with this message, or ended without a word.
     #[error("error: a worker of perfctl died: {0}; this is a bug in perfctl, please report it")]
     WorkerDied(String),
@@ -309,7 +318,9 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Usage { .. } | Self::Invalid(_) => Exit::Usage,
+            Self::StoppedInSetup(signal) => Exit::Stopped(*signal),
             Self::Thread(_)
+            | Self::Setup(_)
             | Self::Runtime(_)
             | Self::WorkerDied(_)
             | Self::Signals(_)

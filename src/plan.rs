@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 pub(crate) mod fixture;
+mod lifecycle;
 mod load;
 mod no_proxy;
 mod request;
@@ -20,11 +21,13 @@ mod value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::script::Script;
 
+pub use lifecycle::Lifecycle;
 pub use load::{Arrivals, Load, Model, Phase, Shape, Stage};
 pub use no_proxy::NoProxy;
 pub use request::auth::{Auth, Credentials, KeyPlace, OAuth2};
@@ -41,7 +44,7 @@ pub use transport::{
     Authorities, ClientChoice, ConnectTo, HttpChoice, Identity, Proxy, Tls, Transport, Wire,
 };
 pub use user_class::{Task, UserClass};
-pub use value::assignment::{Assignment, ListItem};
+pub use value::assignment::{Assignment, ListItem, Push};
 pub use value::data::{
     DataError, DataFormat, Feeder, OnEnd, Per, Row, RowOrder, Rows, Turn, separator_name,
 };
@@ -50,6 +53,7 @@ pub use value::escape::Escape;
 pub use value::expression::{Condition, Expression, Input, InputName};
 pub use value::scope::Scope;
 pub use value::secrets::Secrets;
+pub use value::shared::{Shared, SharedStart};
 pub use value::template::{Slot, Template, TemplatePart};
 
 /// Most texts of failing steps that are told apart.
@@ -91,6 +95,9 @@ pub struct Plan {
     /// The data that users take rows from.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub data: Vec<Feeder>,
+    /// The think times that are computed, as seconds or durations; empty if the run has others in their place.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<ListItem>,
     /// What virtual users do. A simple scenario has one class.
     pub classes: Vec<UserClass>,
     /// The endpoints; their position is their identity in samples and results.
@@ -98,6 +105,18 @@ pub struct Plan {
     /// The flows; in samples and results they come after the endpoints.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub flows: Vec<Flow>,
+    /// The counters and lists that all users share.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "shared_starts"
+    )]
+    pub shared: Option<Arc<Shared>>,
+    /// What happens once, before the load and after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<Box<Lifecycle>>,
+    /// The variables, by their positions in the names, that all users have from the set-up of this run.
+    #[serde(skip)]
+    pub given: Vec<(usize, Value)>,
     /// How much load, and for how long.
     pub load: Load,
     /// The SLOs to grade against.
@@ -147,19 +166,28 @@ impl Plan {
             &self.classes,
             &self.endpoints,
         );
-        // As it was before flows and data existed, so that old baselines stay valid.
-        let scenario = match (self.flows.is_empty(), self.data.is_empty()) {
-            (true, true) => hash(&scenario),
-            (true, false) => hash(&(scenario, &self.data)),
-            (false, true) => hash(&(scenario, &self.flows)),
-            (false, false) => hash(&(scenario, &self.flows, &self.data)),
+        let shared = |hashed: String| match &self.shared {
+            Some(shared) => hash(&(hashed, &**shared)),
+            None => hashed,
+        };
+        let waits = |hashed: String| match self.waits.is_empty() {
+            true => hashed,
+            false => hash(&(hashed, &self.waits)),
+        };
+        let script = |hashed: String| match &self.script {
+            Some(script) => hash(&(hashed, script)),
+            None => hashed,
         };
         Fingerprint {
-            // Likewise for scripts.
-            scenario: match &self.script {
-                None => scenario,
-                Some(script) => hash(&(scenario, script)),
-            },
+            // As it was before flows and data existed, so that old baselines stay valid.
+            scenario: script(waits(shared(
+                match (self.flows.is_empty(), self.data.is_empty()) {
+                    (true, true) => hash(&scenario),
+                    (true, false) => hash(&(scenario, &self.data)),
+                    (false, true) => hash(&(scenario, &self.flows)),
+                    (false, false) => hash(&(scenario, &self.flows, &self.data)),
+                },
+            ))),
             load: self.load_fingerprint(),
         }
     }
@@ -300,11 +328,12 @@ impl Plan {
     }
 
     /// The highest requests/s that the load can reach, or `None` if only the speed of the service
-    /// limits it (a closed model without think time).
+    /// limits it (a closed model without think time), or think times are computed.
     pub fn highest_rate_per_s(&self) -> Option<f64> {
         let peak = self.load.peak();
         match self.load.model {
             Model::Open { .. } => Some(peak * self.requests_per_iteration()),
+            Model::Closed if !self.waits.is_empty() => None,
             Model::Closed => {
                 let classes = self.classes.iter().zip(self.class_shares());
                 let of_users = classes.filter(|(_, share)| *share > 0.0);
@@ -317,6 +346,14 @@ impl Plan {
             }
         }
     }
+}
+
+/// As they are at the beginning of a run.
+fn shared_starts<S: Serializer>(
+    shared: &Option<Arc<Shared>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    shared.as_deref().serialize(serializer)
 }
 
 /// A sum of shares without rounding errors, so that it can be compared to a whole number.

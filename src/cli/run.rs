@@ -3,6 +3,7 @@
 //! Below it: the other commands that send requests (`ab`, `selfcheck`, `try`), and what they share.
 
 pub(super) mod ab;
+mod around;
 mod command_line;
 mod execute;
 mod repeat;

@@ -65,6 +65,8 @@ pub async fn simulate<C: Client + 'static>(
         out_of_data,
         stopped_by_scenario: stopped,
         failed_start,
+        failed_teardown: None,
+        unkept_items: Default::default(),
         panic: None,
         dead_worker: None,
         stopped_at_us: since(finish.stopped_at),

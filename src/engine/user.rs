@@ -5,10 +5,8 @@
 mod alias_table;
 mod exchange;
 mod flow;
-
-#[cfg(test)]
-mod flow_tests;
 mod iteration;
+pub(super) mod lifecycle;
 mod rows;
 pub(super) mod running_user;
 mod step_error;
@@ -381,7 +379,8 @@ impl<C: Client> User<C> {
     /// The length of a wait of this kind.
     fn wait(&mut self, think: ThinkTime) -> Duration {
         match think {
-            ThinkTime::None => Duration::ZERO,
+            // Computed before (`computed_wait`).
+            ThinkTime::None | ThinkTime::Computed(_) => Duration::ZERO,
             ThinkTime::Constant(wait) | ThinkTime::Pacing(wait) => wait,
             ThinkTime::Between(low, high) => {
                 let range = low.as_secs_f64()..=high.as_secs_f64();

@@ -79,7 +79,17 @@ impl Judgement {
 /// was stopped is said in any case.
 pub(super) fn of(evidence: Evidence<'_>, policy: &Policy) -> Judgement {
     let stopped = stopped_early(evidence.result);
+    let failed_teardown = evidence.result.failed_teardown();
+    let is_disturbed = is_disturbed(evidence.result);
     let mut judgement = judge(evidence, policy);
+    let fails = policy.fail_on.slo || policy.fail_on.errors;
+    if let Some(failed) = failed_teardown.filter(|_| fails) {
+        if !is_disturbed && judgement.verdict != Verdict::Invalid {
+            judgement.verdict = Verdict::Fail;
+        }
+        judgement.is_unasked = false;
+        judgement.reasons.push(failed);
+    }
     if let Some(stopped) = stopped
         && !judgement.reasons.contains(&stopped)
     {

@@ -175,6 +175,8 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         out_of_data: false,
         stopped_by_scenario: false,
         failed_start: None,
+        failed_teardown: None,
+        unkept_items: Default::default(),
         stopped_at_us: end_us,
         drained_at_us: end_us + 10_000,
         totals: Totals {

@@ -1,11 +1,14 @@
-//! A part of a plan: one endpoint or flow, with what comes before it.
+//! A part of a plan: one endpoint or flow, with what comes before it; or what happens around the load.
 //!
 //! Not here: tags, which choose endpoints when the scenario is compiled (`scenario`).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::Value;
 
 use super::step::Step;
-use super::{Plan, Task, UserClass};
+use super::{Lifecycle, Plan, Task, ThinkTime, UserClass, is_secret_header};
 
 /// What is selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +61,65 @@ impl Plan {
             self.classes.iter().any(|class| every(class, subject))
         };
         (0..self.endpoints.len()).filter(is_used).collect()
+    }
+}
+
+impl Plan {
+    /// The plan whose one user carries out set-up and tear-down, as its start and its end; `None` if there
+    /// is neither.
+    pub fn around_load(&self) -> Option<Self> {
+        let lifecycle = self.lifecycle.as_deref()?;
+        let class = UserClass {
+            name: "setup and teardown".to_owned(),
+            weight: 1,
+            fixed_count: None,
+            think_time: ThinkTime::None,
+            on_start: lifecycle.setup.clone(),
+            on_stop: lifecycle.teardown.clone(),
+            tasks: Vec::new(),
+        };
+        // Variables may take what is meant for users, so that those it has no use for have no value.
+        let unused = (0..self.variables.len()).filter(|one| !lifecycle.variables.contains(one));
+        Some(Self {
+            given: unused.map(|variable| (variable, Value::Null)).collect(),
+            classes: vec![class],
+            endpoints: lifecycle.endpoints.clone(),
+            flows: lifecycle.flows.clone(),
+            lifecycle: None,
+            ..self.clone()
+        })
+    }
+
+    /// The plan of a run that begins now, whose shared values are those of no other.
+    pub fn begun(&self) -> Self {
+        Self {
+            shared: self.shared.as_ref().map(|shared| Arc::new(shared.anew())),
+            ..self.clone()
+        }
+    }
+
+    /// The variables that the set-up may set, as their positions in the names of the plan: every user has
+    /// the values that they have at its end.
+    pub fn given_by_setup(&self) -> BTreeSet<usize> {
+        self.lifecycle
+            .as_deref()
+            .map(Lifecycle::given)
+            .unwrap_or_default()
+    }
+
+    /// The plan of a run whose set-up has left these values: all users have them, and those whose names say
+    /// so are secrets.
+    pub fn after_setup(&self, given: Vec<(usize, Value)>) -> Self {
+        let is_secret = |name: &str| is_secret_header(&name.to_ascii_lowercase());
+        let secret = given
+            .iter()
+            .filter(|(variable, _)| is_secret(&self.names[*variable]))
+            .filter_map(|(_, value)| value.as_str());
+        Self {
+            secrets: self.secrets.with(secret),
+            given,
+            ..self.clone()
+        }
     }
 }
 
@@ -119,9 +181,12 @@ impl Subject<'_> {
         match step {
             Step::Request(endpoint) | Step::Poll { endpoint, .. } => self.has(*endpoint),
             Step::Flow { flow, steps, .. } => self == Self::Flow(*flow) || is_in(steps),
-            Step::Set(_) | Step::Stop(_) | Step::Fail(_) | Step::Think(_) | Step::Measure(_) => {
-                false
-            }
+            Step::Set(_)
+            | Step::Push(_)
+            | Step::Stop(_)
+            | Step::Fail(_)
+            | Step::Think(_)
+            | Step::Measure(_) => false,
             // Which requests it sends is not known before the run.
             Step::Run(_) => false,
             Step::Repeat { steps, .. }

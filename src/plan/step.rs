@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::think_time::ThinkTime;
-use super::{Assignment, Condition, Endpoint, ListItem, Measure, Method, Template};
+use super::{Assignment, Condition, Endpoint, ListItem, Measure, Method, Push, Template};
 
 /// Named steps that are measured as one transaction. In samples and results, a flow is known by its
 /// position among the flows, after all endpoints.
@@ -49,6 +49,8 @@ pub enum Step {
     },
     /// Sets variables, one after the other.
     Set(Vec<Assignment>),
+    /// Adds items to shared lists.
+    Push(Vec<Push>),
     /// Ends something early.
     Stop(Stop),
     /// Fails, with this text.
@@ -175,6 +177,9 @@ pub struct ScriptStep {
     /// The positions of the endpoints that make its requests, in the order of [`Method::ALL`].
     #[serde(skip)]
     pub requests: [usize; Method::ALL.len()],
+    /// The variables that the script may set, as their positions in the names of the plan.
+    #[serde(skip)]
+    pub sets: Vec<usize>,
 }
 
 /// Only the checks: everything else is as in the endpoint it is made from.
@@ -209,9 +214,12 @@ impl Step {
             Self::Random(branches) => branches.iter().find_map(|b| first_request(&b.steps)),
             Self::Parallel { requests, .. } => requests.first().copied(),
             Self::ParallelEach { request, .. } => Some(*request),
-            Self::Set(_) | Self::Stop(_) | Self::Fail(_) | Self::Think(_) | Self::Measure(_) => {
-                None
-            }
+            Self::Set(_)
+            | Self::Push(_)
+            | Self::Stop(_)
+            | Self::Fail(_)
+            | Self::Think(_)
+            | Self::Measure(_) => None,
         }
     }
 
@@ -233,6 +241,7 @@ impl Step {
             Self::Request(_)
             | Self::Run(_)
             | Self::Set(_)
+            | Self::Push(_)
             | Self::Stop(_)
             | Self::Fail(_)
             | Self::Think(_)
@@ -250,6 +259,7 @@ impl Step {
             | Self::Run(_)
             | Self::Poll { .. }
             | Self::Set(_)
+            | Self::Push(_)
             | Self::Measure(_)
             | Self::Stop(_)
             | Self::Fail(_) => true,
@@ -275,7 +285,12 @@ impl Step {
             Self::Request(_) | Self::Poll { .. } => 1,
             // As with a list that is not known before the run.
             Self::Run(_) => 6,
-            Self::Set(_) | Self::Stop(_) | Self::Fail(_) | Self::Think(_) | Self::Measure(_) => 0,
+            Self::Set(_)
+            | Self::Push(_)
+            | Self::Stop(_)
+            | Self::Fail(_)
+            | Self::Think(_)
+            | Self::Measure(_) => 0,
             Self::Flow { steps, .. }
             | Self::Repeat { steps, .. }
             | Self::Each { steps, .. }
@@ -357,7 +372,7 @@ impl ExpectedWork {
                     self.flows[*flow] += times;
                     self.add(steps, times);
                 }
-                Step::Set(_) | Step::Stop(_) | Step::Fail(_) => {}
+                Step::Set(_) | Step::Push(_) | Step::Stop(_) | Step::Fail(_) => {}
                 Step::Measure(_) => {}
                 Step::Think(think) => self.wait_s += times * think.mean().as_secs_f64(),
                 // How often the condition is true is not known before the run: once, like a poll.

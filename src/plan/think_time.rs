@@ -34,13 +34,17 @@ pub enum ThinkTime {
         #[serde(with = "crate::units::micros")] Duration,
         #[serde(with = "crate::units::micros")] Duration,
     ),
+    /// A wait that is computed when its turn comes: the value at this position of the waits of the plan, in
+    /// seconds.
+    Computed(usize),
 }
 
 impl ThinkTime {
-    /// The mean wait after an iteration that takes no time itself.
+    /// The mean wait after an iteration that takes no time itself; zero for one that is computed, whose
+    /// length is not known before the run.
     pub fn mean(self) -> Duration {
         match self {
-            Self::None => Duration::ZERO,
+            Self::None | Self::Computed(_) => Duration::ZERO,
             Self::Constant(wait) | Self::Pacing(wait) | Self::Poisson(wait) => wait,
             Self::Between(low, high) => (low + high) / 2,
             Self::Gaussian(mean, deviation) => mean_above_zero(mean, deviation),

@@ -8,4 +8,5 @@ pub(super) mod expression;
 mod generators;
 pub(super) mod scope;
 pub(super) mod secrets;
+pub(super) mod shared;
 pub(super) mod template;

@@ -6,22 +6,24 @@
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::flow::classes::{self, ClassCompiler, Selection};
+use super::flow::classes::{self, ClassCompiler};
 use super::flow::include;
 use super::flow::index::Index;
-use super::flow::run;
-use super::flow::steps::ITEM;
+use super::flow::positions::Selection;
+use super::flow::steps::{ITEM, run};
+use super::flow::waits;
 use super::keys::scenario::ScenarioFile;
 use super::load::{self, profile};
 use super::names::template::refuse_template;
-use super::names::{Names, data, given};
+use super::names::{Names, data, given, shared};
 use super::options::Options;
 use super::request::{self, RequestDefaults, body, extract};
 use super::service::address::{self, EndpointUrl};
-use super::service::transport;
+use super::service::{base, transport};
 use super::source::{Source, environment, script, stem};
-use super::yaml::decode::{AnyValue, At, Decode, list, missing_key};
+use super::yaml::decode::{AnyValue, At, Decode, missing_key};
 use super::yaml::findings::Findings;
 use super::yaml::tree::{self, NodeKind};
 use crate::error::{Diagnostic, Error};
@@ -161,7 +163,12 @@ struct PlanCompiler<'a> {
 
 impl PlanCompiler<'_> {
     /// What came from the environment or by `-e`, and what headers with credentials say.
-    fn secrets(&self, names: &Names<'_>, endpoints: &[Endpoint], transport: &Transport) -> Secrets {
+    fn secrets(
+        &self,
+        names: &Names<'_>,
+        endpoints: &[&Endpoint],
+        transport: &Transport,
+    ) -> Secrets {
         let taken = names.taken.borrow();
         let headers = endpoints.iter().flat_map(|endpoint| &endpoint.headers);
         // `Bearer` and the like before the credentials are no secret.
@@ -184,6 +191,7 @@ impl PlanCompiler<'_> {
         let mut names = Names::new(&self.options.env);
         let folder = &self.scenario.folder;
         names.broken = file.broken_names().map(str::to_owned).collect();
+        shared::define(&file.shared, &mut names, self.findings);
         data::secrets(&file.secrets, folder, &mut names, self.findings);
         let mut data = data::feeders(&file.data, folder, &mut names, self.findings);
         names.script = script::script(file, folder, self.findings);
@@ -234,8 +242,8 @@ impl PlanCompiler<'_> {
         let folder = &self.scenario.folder;
         let transport =
             transport::transport(file, self.options, client, &names, folder, self.findings);
-        let service = self.service(&index);
-        let mut allowed_hosts = self.allowed_hosts();
+        let service = base::service(file, &index, self.options, self.findings);
+        let mut allowed_hosts = base::allowed_hosts(file, self.findings);
         for (_, place) in index.requests.iter().filter_map(|r| r.compiled.as_ref()) {
             if let EndpointUrl::Absolute(url) = place {
                 allowed_hosts.extend(address::authority(url));
@@ -254,12 +262,14 @@ impl PlanCompiler<'_> {
             index: &index,
             names: &names,
             options: self.options,
-            think_time: defaults.think_time.copied().unwrap_or(ThinkTime::None),
+            think_time: waits::of_field(&defaults.think_time, &names, self.findings)
+                .unwrap_or(ThinkTime::None),
         };
         let Selection {
             classes,
             endpoints,
             flows,
+            lifecycle,
         } = compiler.selection(self.findings);
         let profile = resolved.unwrap_or_default();
         let slos = self.slos(
@@ -286,7 +296,19 @@ impl PlanCompiler<'_> {
         for (position, feeder) in data.iter_mut().enumerate() {
             feeder.columns = names.columns(position);
         }
-        let secrets = self.secrets(&names, &endpoints, &transport);
+        let around = lifecycle.iter().flat_map(|one| &one.endpoints);
+        let sent: Vec<&Endpoint> = endpoints.iter().chain(around).collect();
+        let waits = match self.options.think_time {
+            Some(_) => Vec::new(),
+            None => names
+                .waits
+                .take()
+                .into_iter()
+                .map(|(_, item)| item)
+                .collect(),
+        };
+        let secrets = self.secrets(&names, &sent, &transport);
+        let shared = shared::values(&names).map(Arc::new);
         let all_names = names.all();
         let script = names.script.take();
         let variables = names.variables.into_iter();
@@ -309,6 +331,10 @@ impl PlanCompiler<'_> {
             classes,
             endpoints,
             flows,
+            waits,
+            shared,
+            lifecycle,
+            given: Vec::new(),
             load: load?,
             slos: Vec::new(),
             skipped_slos: Vec::new(),
@@ -405,84 +431,6 @@ impl PlanCompiler<'_> {
                 }
             }
         }
-    }
-
-    fn service(&mut self, index: &Index<'_>) -> Option<Service> {
-        let given = match (&self.options.host, self.scenario.file.host.get()) {
-            (Some(host), _) => Some((host.as_str(), None)),
-            (None, Some(host)) => Some((host.value.as_str(), Some(host.at))),
-            (None, None) => None,
-        };
-        let classes = self
-            .scenario
-            .file
-            .users
-            .get()
-            .map_or(&[][..], |users| &users.0);
-        if given.is_none() && classes.iter().all(|(_, user)| !user.host.is_missing()) {
-            let mut hosts = classes.iter().filter_map(|(key, user)| {
-                let is_taken = self.options.takes_class(&key.text);
-                user.host.get().filter(|_| is_taken)
-            });
-            if let Some(host) = hosts.next() {
-                // What is wrong with it was reported.
-                return address::parse_host(&host.value).ok();
-            }
-        }
-        if let Some((text, at)) = given {
-            self.findings.hide(address::credentials(text));
-            return match address::parse_host(text) {
-                Ok(service) => Some(service),
-                Err(diagnostic) => {
-                    self.findings.report(at, diagnostic);
-                    None
-                }
-            };
-        }
-        let mut origin = None;
-        for (_, place) in index.requests.iter().filter_map(|r| r.compiled.as_ref()) {
-            match place {
-                EndpointUrl::Absolute(url) => {
-                    origin.get_or_insert_with(|| Service::Url(url.origin().ascii_serialization()));
-                }
-                EndpointUrl::Relative => {
-                    if self.scenario.file.host.is_missing() {
-                        let environments = self.scenario.file.environments.get();
-                        let names = environments.map_or(&[][..], |pairs| &pairs.0);
-                        let help = match (names, &self.options.environment) {
-                            ([_, ..], None) => format!(
-                                "choose one with `--environment`: {}; or pass `--host http://localhost:8000`",
-                                list(names.iter().map(|(key, _)| key.text.as_str()))
-                            ),
-                            _ => "pass `--host http://localhost:8000`, or `--host demo` for the built-in \
-                                  service, or set `host` in the scenario"
-                                .to_owned(),
-                        };
-                        let diagnostic = Diagnostic::new("no host is given").help(help);
-                        self.findings.report(None, diagnostic);
-                    }
-                    return None;
-                }
-            }
-        }
-        origin
-    }
-
-    fn allowed_hosts(&mut self) -> BTreeSet<String> {
-        let mut hosts = BTreeSet::new();
-        for text in self
-            .scenario
-            .file
-            .allow_redirects_to
-            .get()
-            .map_or(&[][..], |list| &list.value)
-        {
-            match address::parse_allowed(text) {
-                Ok(allowed) => hosts.extend(allowed),
-                Err(diagnostic) => self.findings.report(Some(text.at), diagnostic),
-            }
-        }
-        hosts
     }
 }
 

@@ -5,10 +5,11 @@ pub(super) mod classes;
 mod data_flow;
 pub(super) mod include;
 pub(super) mod index;
+mod lifecycle;
 mod loops;
-pub(super) mod run;
+pub(super) mod positions;
 pub(super) mod steps;
 #[cfg(test)]
 mod tests;
 pub(super) mod variants;
-mod waits;
+pub(super) mod waits;

@@ -6,6 +6,7 @@
 pub(super) mod data;
 pub(super) mod given;
 pub(super) mod script;
+pub(super) mod shared;
 mod syntax;
 pub(super) mod template;
 mod url;
@@ -21,7 +22,7 @@ use serde_json::Value;
 use super::yaml::decode::list;
 use super::yaml::findings::Span;
 use crate::error::{Diagnostic, did_you_mean};
-use crate::plan::{Input, InputName, MeasureUnit, Per, Slot, Template};
+use crate::plan::{Input, InputName, ListItem, MeasureUnit, Per, SharedStart, Slot, Template};
 use crate::script::Script;
 use uses::{Use, UseLog, needed_by_slot};
 
@@ -38,6 +39,9 @@ pub(super) const BUILT_IN: [&str; 9] = [
     "counter",
     "now",
 ];
+
+/// The name of what all users share.
+const SHARED: &str = "shared";
 
 /// Names that nothing else may have.
 fn is_reserved(name: &str) -> bool {
@@ -57,6 +61,8 @@ pub(super) struct Names<'a> {
     pub data: Vec<DataColumns>,
     /// The script, if there is one.
     pub script: Option<Arc<Script>>,
+    /// The counters and lists that all users share.
+    pub shared: Vec<(String, SharedStart)>,
     /// Whether the scenario's variables are being defined, which are filled in once for each user.
     pub defining: bool,
     /// Names that responses will set, which the scenario's variables cannot use.
@@ -72,6 +78,8 @@ pub(super) struct Names<'a> {
     pub taken: RefCell<BTreeSet<String>>,
     /// The measures so far, with their units.
     pub measures: RefCell<BTreeMap<String, MeasureUnit>>,
+    /// The think times that are computed so far, with their places.
+    pub waits: RefCell<Vec<(Span, ListItem)>>,
     /// Where values are used that are set during the run.
     pub log: UseLog,
 }
@@ -251,6 +259,9 @@ impl<'a> Names<'a> {
         if let Some(functions) = self.functions(source, path) {
             return functions;
         }
+        if let Some(input) = self.shared_input(source, path) {
+            return input;
+        }
         match path.split_once('.') {
             None if path == "now" && is_called(source, path) && self.value(path).is_none() => {
                 Err(self.unknown(path))
@@ -378,7 +389,7 @@ impl<'a> Names<'a> {
                 "`{name}` is not a valid name: use letters, digits and `_`"
             ));
         }
-        if is_reserved(name) {
+        if is_reserved(name) || name == SHARED && !self.shared.is_empty() {
             return Err(format!("`{name}` is a reserved name: choose another"));
         }
         let is_data = self.data.iter().any(|data| data.name == name);

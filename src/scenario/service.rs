@@ -1,5 +1,6 @@
 //! Where the load goes, and how it gets there: hosts and URLs, certificates and proxies.
 
 pub(super) mod address;
+pub(super) mod base;
 mod private_key;
 pub(super) mod transport;

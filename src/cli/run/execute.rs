@@ -17,6 +17,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
+use super::around::SetUp;
 use super::command_line::command_line;
 use crate::cli::args::out::OutArgs;
 use crate::cli::show::trial::TrialPrinter;
@@ -26,7 +27,8 @@ use crate::engine::{self, Stopper, TrialEvent};
 use crate::error::Error;
 use crate::grading::Policy;
 use crate::metrics::{
-    Fold, HealthSample, JournalWriter, Machine, RunDir, RunInfo, RunResult, Tick, write_atomically,
+    Ending, Fold, HealthSample, JournalWriter, Machine, RunDir, RunInfo, RunResult, Tick,
+    write_atomically,
 };
 use crate::plan::{ClientChoice, Model, Phase, Plan, Service};
 use crate::protocol::Client;
@@ -118,37 +120,28 @@ impl ExecuteArgs {
         policy: &Policy,
         log: Option<&SampleLog>,
     ) -> Result<ExecutedRun, Error> {
+        // Shared values begin anew in each run.
+        let plan = &Arc::new(plan.begun());
         let (_demo, base) = reach(plan)?;
         let directory = RunDir::create(&self.out.directory(), &plan.scenario, &plan.profile);
         let directory = directory.map_err(|error| match error {
             Error::Write { path, source } => Error::Store { path, source },
             other => other,
         })?;
-        write_atomically(&directory.plan(), &**plan)?;
-        let started_at = jiff::Timestamp::now().to_string();
-        // CI systems set variables that have no value to an empty text.
-        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        let mut info = RunInfo {
-            assume_healthy: self.assume_healthy,
-            debug: self.debug,
-            boot_id: boot_id(),
-            occasion: given(&self.occasion),
-            command: Some(command_line(std::env::args_os(), &plan.secrets)),
-            build: given(&self.build),
-            ..RunInfo::new(plan, directory.id(), &base, started_at, machine())
-        };
-        policy.store_in(&mut info);
-        let journal = JournalWriter::create(&directory.journal(), &info)?;
-        let samples = log.map(|log| log.begin(plan, &info, &base));
-        let storage = Storage { journal, samples };
         let mode = DisplayMode::detect(self.quiet || self.no_progress || self.debug);
         let stopper = Stopper::default();
         let (_stopping, stop_note) = StopOnSignal::new(stopper.clone())?;
         let stopping = (stopper, stop_note);
-        let (result, disk) = match self.debug {
-            true => carry_out_printed(plan, &base, storage, mode, stopping),
-            false => carry_out(plan, &base, storage, mode, stopping),
-        }?;
+        let begin = |plan: &Arc<Plan>| self.begin(plan, policy, log, &directory, &base);
+        let carried_out = match self.debug {
+            true => carry_out_printed(plan, &base, begin, mode, stopping),
+            false => carry_out(plan, &base, begin, mode, stopping),
+        };
+        if carried_out.is_err() {
+            // Nothing is in it if there was no load.
+            let _ = std::fs::remove_dir(directory.path());
+        }
+        let (result, disk) = carried_out?;
         let refused = disk.map(|source| Error::Write {
             path: directory.journal(),
             source,
@@ -159,6 +152,34 @@ impl ExecuteArgs {
             directory: directory.path().to_owned(),
             unstored: unstored.or(refused),
         })
+    }
+
+    /// Prepares where the numbers of a run go, whose set-up is over.
+    fn begin(
+        &self,
+        plan: &Plan,
+        policy: &Policy,
+        log: Option<&SampleLog>,
+        directory: &RunDir,
+        base: &str,
+    ) -> Result<Storage, Error> {
+        write_atomically(&directory.plan(), plan)?;
+        let started_at = jiff::Timestamp::now().to_string();
+        // CI systems set variables that have no value to an empty text.
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let mut info = RunInfo {
+            assume_healthy: self.assume_healthy,
+            debug: self.debug,
+            boot_id: boot_id(),
+            occasion: given(&self.occasion),
+            command: Some(command_line(std::env::args_os(), &plan.secrets)),
+            build: given(&self.build),
+            ..RunInfo::new(plan, directory.id(), base, started_at, machine())
+        };
+        policy.store_in(&mut info);
+        let journal = JournalWriter::create(&directory.journal(), &info)?;
+        let samples = log.map(|log| log.begin(plan, &info, base));
+        Ok(Storage { journal, samples })
     }
 }
 
@@ -191,20 +212,26 @@ type Stopping = (Stopper, oneshot::Receiver<&'static str>);
 fn carry_out(
     plan: &Arc<Plan>,
     base: &str,
-    storage: Storage,
+    begin: impl FnOnce(&Arc<Plan>) -> Result<Storage, Error>,
     mode: DisplayMode,
     stopping: Stopping,
 ) -> Result<(RunResult, Option<std::io::Error>), Error> {
-    let connect = ConnectOptions::new(plan, base)?;
-    let (of, to) = (plan.clone(), base.to_owned());
     match plan.transport.client {
         ClientChoice::Reqwest => {
-            let make_client = move || ReqwestClient::new(&of, &to, connect.clone());
-            run_with(make_client, plan, storage, mode, stopping, None)
+            let clients = |plan: &Arc<Plan>| {
+                let connect = ConnectOptions::new(plan, base)?;
+                let (of, to) = (plan.clone(), base.to_owned());
+                Ok(move || ReqwestClient::new(&of, &to, connect.clone()))
+            };
+            run_with(clients, plan, begin, mode, stopping, None)
         }
         ClientChoice::Direct => {
-            let make_client = move || DirectClient::new(&of, &to, connect.clone());
-            run_with(make_client, plan, storage, mode, stopping, None)
+            let clients = |plan: &Arc<Plan>| {
+                let connect = ConnectOptions::new(plan, base)?;
+                let (of, to) = (plan.clone(), base.to_owned());
+                Ok(move || DirectClient::new(&of, &to, connect.clone()))
+            };
+            run_with(clients, plan, begin, mode, stopping, None)
         }
     }
 }
@@ -213,12 +240,10 @@ fn carry_out(
 fn carry_out_printed(
     plan: &Arc<Plan>,
     base: &str,
-    storage: Storage,
+    begin: impl FnOnce(&Arc<Plan>) -> Result<Storage, Error>,
     mode: DisplayMode,
     stopping: Stopping,
 ) -> Result<(RunResult, Option<std::io::Error>), Error> {
-    let connect = ConnectOptions::new(plan, base)?;
-    let (of, to) = (plan.clone(), base.to_owned());
     let (observer, mut events) = unbounded_channel();
     let (printed, from) = (plan.clone(), base.to_owned());
     // Of its own, so that a slow terminal does not hold up the run.
@@ -226,7 +251,8 @@ fn carry_out_printed(
         .name("debug".to_owned())
         .spawn(move || {
             let mut out = anstream::stderr();
-            let mut printer = TrialPrinter::of_run(&printed, &from, &mut out);
+            let around = printed.around_load();
+            let mut printer = TrialPrinter::of_run(&printed, around.as_ref(), &from, &mut out);
             while let Some(event) = events.blocking_recv() {
                 printer.print(&event);
             }
@@ -234,12 +260,20 @@ fn carry_out_printed(
         .map_err(Error::Thread)?;
     let ended = match plan.transport.client {
         ClientChoice::Reqwest => {
-            let make_client = move || TracedReqwestClient::new(&of, &to, connect.clone());
-            run_with(make_client, plan, storage, mode, stopping, Some(observer))
+            let clients = |plan: &Arc<Plan>| {
+                let connect = ConnectOptions::new(plan, base)?;
+                let (of, to) = (plan.clone(), base.to_owned());
+                Ok(move || TracedReqwestClient::new(&of, &to, connect.clone()))
+            };
+            run_with(clients, plan, begin, mode, stopping, Some(observer))
         }
         ClientChoice::Direct => {
-            let make_client = move || TracedDirectClient::new(&of, &to, connect.clone());
-            run_with(make_client, plan, storage, mode, stopping, Some(observer))
+            let clients = |plan: &Arc<Plan>| {
+                let connect = ConnectOptions::new(plan, base)?;
+                let (of, to) = (plan.clone(), base.to_owned());
+                Ok(move || TracedDirectClient::new(&of, &to, connect.clone()))
+            };
+            run_with(clients, plan, begin, mode, stopping, Some(observer))
         }
     };
     // It ends with the last of those who tell it something.
@@ -247,63 +281,84 @@ fn carry_out_printed(
     ended
 }
 
-/// The same with a certain client.
-fn run_with<C: Client + 'static>(
-    make_client: impl Fn() -> Result<C, Error> + Clone + Send + 'static,
+/// The same with clients of one kind: `clients` makes what makes those of a plan.
+fn run_with<C: Client + 'static, M>(
+    clients: impl Fn(&Arc<Plan>) -> Result<M, Error>,
     plan: &Arc<Plan>,
-    storage: Storage,
+    begin: impl FnOnce(&Arc<Plan>) -> Result<Storage, Error>,
     mode: DisplayMode,
-    stopping: Stopping,
+    (stopper, stop_note): Stopping,
     observer: Option<UnboundedSender<TrialEvent>>,
-) -> Result<(RunResult, Option<std::io::Error>), Error> {
+) -> Result<(RunResult, Option<std::io::Error>), Error>
+where
+    M: Fn() -> Result<C, Error> + Clone + Send + 'static,
+{
     let total = plan.load.iterations.is_none().then(|| plan.load.total());
     let display = LiveDisplay::new(total, plan.load.iterations, mode);
     for concern in engine::prepare(plan) {
         display.note(&format!("warning: {concern}"));
     }
-    let control = Rc::new(RefCell::new(Control {
-        fold: Fold::new(plan.phases(), plan.check_names())
-            .with_failures(&plan.failure_texts())
-            .in_rows_of(plan),
-        phases: plan.phases(),
-        storage,
-        display,
-        plan: plan.clone(),
-        second: 0,
-    }));
+    let display = Rc::new(RefCell::new(display));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Error::Runtime)?;
-    let (stopper, stop_note) = stopping;
-    let noting = control.clone();
-    let ending = LocalSet::new().block_on(&runtime, async {
+    let noting = display.clone();
+    let (storage, ending) = LocalSet::new().block_on(&runtime, async {
         tokio::task::spawn_local(async move {
             if let Ok(text) = stop_note.await {
-                noting.borrow().display.note(text);
+                noting.borrow().note(text);
             }
         });
-        engine::run(
-            plan.clone(),
-            make_client,
-            &stopper,
-            observer,
-            |ticks, health| {
-                control.borrow_mut().second(ticks, health);
-            },
-        )
-        .await
+        let set_up = SetUp::of(plan, &clients, &stopper, observer.clone()).await?;
+        let (plan, teardown) = match set_up {
+            None => (plan.clone(), None),
+            Some(SetUp { plan, teardown }) => (plan, Some(teardown)),
+        };
+        let loaded = async {
+            let mut control = Control {
+                fold: Fold::new(plan.phases(), plan.check_names())
+                    .with_failures(&plan.failure_texts())
+                    .in_rows_of(&plan),
+                phases: plan.phases(),
+                storage: begin(&plan)?,
+                display: display.clone(),
+                plan: plan.clone(),
+                second: 0,
+            };
+            let make_client = clients(&plan)?;
+            let each_second = |ticks, health| control.second(ticks, health);
+            let ending =
+                engine::run(plan.clone(), make_client, &stopper, observer, each_second).await?;
+            Ok((control.storage, ending))
+        };
+        let loaded: Result<_, Error> = loaded.await;
+        let failed_teardown = match teardown {
+            // Also after a load that could not be started or carried out.
+            Some(teardown) => teardown.carry_out(&stopper).await.err(),
+            None => None,
+        };
+        if let Some(why) = &failed_teardown {
+            display.borrow().note(&format!("`teardown` failed: {why}"));
+        }
+        let (storage, ending) = loaded?;
+        let ending = Ending {
+            failed_teardown,
+            unkept_items: plan
+                .shared
+                .as_ref()
+                .map(|shared| shared.unkept())
+                .unwrap_or_default(),
+            signal: stopper.signal(),
+            ..ending
+        };
+        Ok::<_, Error>((storage, ending))
     })?;
-    // The task that shows the note, which holds the other reference, goes with the runtime.
-    drop(runtime);
-    let control = Rc::into_inner(control)
-        .ok_or(Error::Bug("the control of the run is still in use"))?
-        .into_inner();
-    control.display.finish();
+    display.borrow().finish();
     let Storage {
         mut journal,
         samples,
-    } = control.storage;
+    } = storage;
     journal.end(ending);
     let (mut result, disk) = journal.into_result()?;
     result.run.samples = samples.map(RunSamples::finish);
@@ -315,7 +370,7 @@ struct Control {
     fold: Fold,
     phases: Vec<Phase>,
     storage: Storage,
-    display: LiveDisplay,
+    display: Rc<RefCell<LiveDisplay>>,
     plan: Arc<Plan>,
     second: u64,
 }
@@ -329,7 +384,7 @@ impl Control {
         let had_failed = journal.failure().is_some();
         journal.commit(commit);
         if let Some(error) = journal.failure().filter(|_| !had_failed) {
-            self.display.note(&format!(
+            self.display.borrow().note(&format!(
                 "the journal cannot be written: {error}; the load continues, and its numbers are \
                  kept in memory until they can be written"
             ));
@@ -337,7 +392,7 @@ impl Control {
         if let Some(samples) = &mut self.storage.samples {
             samples.add(ticks);
             if let Some(error) = samples.new_failure() {
-                self.display.note(&format!(
+                self.display.borrow().note(&format!(
                     "the samples cannot be written: {error}; the load continues without them"
                 ));
             }
@@ -345,7 +400,7 @@ impl Control {
         let elapsed = Duration::from_secs(self.second);
         let now_us = units::as_us(elapsed);
         let phase = self.phases.iter().find(|phase| now_us <= phase.end_us);
-        self.display.update(&Update {
+        self.display.borrow_mut().update(&Update {
             live,
             phase: phase.map_or_else(|| "stopping".into(), |phase| phase.name.clone()),
             elapsed,

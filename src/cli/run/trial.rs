@@ -11,7 +11,7 @@ use clap::Args;
 use super::execute::reach;
 use crate::cli::args::sending::SendingArgs;
 use crate::cli::show::trial::TrialPrinter;
-use crate::engine;
+use crate::engine::{self, LifecycleUser};
 use crate::error::{Error, Exit, did_you_mean};
 use crate::plan::{ClientChoice, Plan, ThinkTime};
 use crate::protocol::Client;
@@ -53,16 +53,20 @@ pub struct TrialArgs {
 pub fn run(args: &TrialArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let plan = Arc::new(args.plan()?);
     let (_demo, base) = reach(&plan)?;
-    let connect = ConnectOptions::new(&plan, &base)?;
-    let mut printer = TrialPrinter::new(&plan, &base, out);
+    let around = plan.around_load().map(Arc::new);
+    let mut printer = TrialPrinter::new(&plan, around.as_deref(), &base, out);
     match plan.transport.client {
         ClientChoice::Reqwest => {
-            let client = || TracedReqwestClient::new(&plan, &base, connect);
-            try_out(&plan, client, &mut printer)?;
+            let client = |plan: &Arc<Plan>| {
+                TracedReqwestClient::new(plan, &base, ConnectOptions::new(plan, &base)?)
+            };
+            try_out(&plan, around.as_ref(), client, &mut printer)?;
         }
         ClientChoice::Direct => {
-            let client = || TracedDirectClient::new(&plan, &base, connect);
-            try_out(&plan, client, &mut printer)?;
+            let client = |plan: &Arc<Plan>| {
+                TracedDirectClient::new(plan, &base, ConnectOptions::new(plan, &base)?)
+            };
+            try_out(&plan, around.as_ref(), client, &mut printer)?;
         }
     }
     match printer.finish(args.endpoint.as_deref())? {
@@ -92,9 +96,11 @@ impl TrialArgs {
     }
 }
 
+/// Tries a plan, after its set-up and before its tear-down; not at all if the set-up fails.
 fn try_out<C: Client>(
     plan: &Arc<Plan>,
-    client: impl FnOnce() -> Result<C, Error>,
+    around: Option<&Arc<Plan>>,
+    client: impl Fn(&Arc<Plan>) -> Result<C, Error>,
     printer: &mut TrialPrinter<'_>,
 ) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -102,8 +108,19 @@ fn try_out<C: Client>(
         .build()
         .map_err(Error::Runtime)?;
     runtime.block_on(async {
-        let trial = engine::try_out(plan, client()?, |event| printer.print(&event));
-        trial.await;
+        let Some(around) = around else {
+            engine::try_out(plan, client(plan)?, |event| printer.print(&event)).await;
+            return Ok(());
+        };
+        let mut user = LifecycleUser::new(around, client(around)?);
+        let given = plan.given_by_setup();
+        // What failed was printed.
+        let Ok(given) = user.set_up(given, |event| printer.print(&event)).await else {
+            return Ok(());
+        };
+        let plan = Arc::new(plan.after_setup(given));
+        engine::try_out(&plan, client(&plan)?, |event| printer.print(&event)).await;
+        let _ = user.tear_down(|event| printer.print(&event)).await;
         Ok(())
     })
 }

@@ -87,6 +87,18 @@ pub(crate) fn plan(plan: &Plan) -> String {
     for feeder in &plan.data {
         line(&mut text, "data", &data(feeder));
     }
+    if let Some(lifecycle) = &plan.lifecycle {
+        let once = |steps: &[Step], when: &str| {
+            let count = format_counted(steps.len() as u64, "step");
+            (!steps.is_empty()).then(|| format!("{count}, once {when} the load, not measured"))
+        };
+        if let Some(setup) = once(&lifecycle.setup, "before") {
+            line(&mut text, "setup", &setup);
+        }
+        if let Some(teardown) = once(&lifecycle.teardown, "after") {
+            line(&mut text, "teardown", &teardown);
+        }
+    }
     if plan.load.stages.len() > 1 {
         let mut stages = table(["stage", "load", "ramp", "held"]);
         for stage in &plan.load.stages {
@@ -245,6 +257,7 @@ fn think_time(think_time: ThinkTime) -> String {
         ThinkTime::Gaussian(mean, deviation) => {
             format!("{} ± {}", format_duration(mean), format_duration(deviation))
         }
+        ThinkTime::Computed(_) => "computed in the run".into(),
         ThinkTime::Pacing(pacing) => format!("one iteration every {}", format_duration(pacing)),
     }
 }
@@ -289,7 +302,11 @@ fn requests(plan: &Plan) -> String {
         );
     }
     let Some(highest) = plan.highest_rate_per_s() else {
-        return "limited only by the service".into();
+        return match plan.waits.is_empty() {
+            true => "limited only by the service",
+            false => "not known before the run, which computes think times",
+        }
+        .into();
     };
     let load = &plan.load;
     let mut before = 0.0;

@@ -37,6 +37,10 @@ const MAX_VALUE: usize = 100;
 /// Prints a trial as it goes on, and counts what came of it.
 pub struct TrialPrinter<'a> {
     plan: &'a Plan,
+    /// That of set-up and tear-down, if there is one.
+    around: Option<&'a Plan>,
+    /// Whether set-up or tear-down goes on.
+    is_around: bool,
     out: &'a mut dyn Write,
     /// The first refusal of the output; nothing is written after it.
     refused: Option<io::Error>,
@@ -57,10 +61,18 @@ pub struct TrialPrinter<'a> {
 }
 
 impl<'a> TrialPrinter<'a> {
-    /// For a trial of this plan, whose relative URLs go to `base`.
-    pub fn new(plan: &'a Plan, base: &str, out: &'a mut dyn Write) -> Self {
+    /// For a trial of this plan, whose relative URLs go to `base`. `around` is the plan of its set-up and
+    /// tear-down, if it has them.
+    pub fn new(
+        plan: &'a Plan,
+        around: Option<&'a Plan>,
+        base: &str,
+        out: &'a mut dyn Write,
+    ) -> Self {
         let mut printer = Self {
             plan,
+            around,
+            is_around: false,
             out,
             refused: None,
             limits: BODY,
@@ -79,16 +91,29 @@ impl<'a> TrialPrinter<'a> {
     }
 
     /// For the requests of a run, one after the other and in full, whichever user sends them.
-    pub fn of_run(plan: &'a Plan, base: &str, out: &'a mut dyn Write) -> Self {
+    pub fn of_run(
+        plan: &'a Plan,
+        around: Option<&'a Plan>,
+        base: &str,
+        out: &'a mut dyn Write,
+    ) -> Self {
         Self {
             limits: BodyLimits::NONE,
             is_run: true,
-            ..Self::new(plan, base, out)
+            ..Self::new(plan, around, base, out)
         }
     }
 
     /// Prints one event.
     pub fn print(&mut self, event: &TrialEvent) {
+        match event {
+            TrialEvent::PartStarted(part) => self.is_around = is_around(*part),
+            TrialEvent::PartEnded { part, .. } if is_around(*part) => self.is_around = false,
+            _ => {}
+        }
+        if self.is_run {
+            self.print_bounds(event);
+        }
         let is_request = matches!(event, TrialEvent::Exchanged(_) | TrialEvent::Unsent { .. });
         if self.is_run && !is_request {
             return;
@@ -109,12 +134,12 @@ impl<'a> TrialPrinter<'a> {
             }
             TrialEvent::PartEnded { part, failure } => self.part_ended(*part, failure.as_ref()),
             TrialEvent::FlowStarted(flow) => {
-                let name = &self.plan.flows[*flow].name;
+                let name = &self.current().flows[*flow].name;
                 self.heading(BOLD, &format!("flow {name}"));
                 self.is_below_heading = true;
             }
             TrialEvent::FlowEnded { flow, failure } => {
-                let name = &self.plan.flows[*flow].name;
+                let name = &self.current().flows[*flow].name;
                 match failure {
                     None => self.heading(GREEN, &format!("flow {name}: ok")),
                     Some(failure) => {
@@ -145,6 +170,22 @@ impl<'a> TrialPrinter<'a> {
                 let text = format!("FAILED ({}), not sent: {text}", outcome.name());
                 self.labelled("result", RED, &text);
             }
+        }
+    }
+
+    /// Says where the load of a run begins and ends.
+    fn print_bounds(&mut self, event: &TrialEvent) {
+        let name = match event {
+            TrialEvent::PartStarted(part) if is_around(*part) => part_name(*part),
+            TrialEvent::PartEnded {
+                part: TrialPart::Setup,
+                failure: None,
+            } => Some("load"),
+            _ => None,
+        };
+        if let Some(name) = name {
+            self.heading(DIM, name);
+            self.is_below_heading = true;
         }
     }
 
@@ -193,6 +234,7 @@ impl<'a> TrialPrinter<'a> {
         let Some(failure) = failure else { return };
         self.has_failed = true;
         let text = match part {
+            TrialPart::Setup => format!("setup failed, so nothing else is tried: {}", failure.text),
             TrialPart::OnStart => {
                 format!(
                     "on_start failed, so this user goes no further: {}",
@@ -212,7 +254,7 @@ impl<'a> TrialPrinter<'a> {
             self.hop(hop, &exchange.secrets);
         }
         if exchange.hops.is_empty() {
-            let endpoint = &self.plan.endpoints[exchange.endpoint];
+            let endpoint = &self.current().endpoints[exchange.endpoint];
             let (method, url) = (endpoint.method.as_str(), endpoint.url.source());
             self.line(PLAIN, &format!("  > {method} {url}"));
         }
@@ -273,10 +315,20 @@ impl<'a> TrialPrinter<'a> {
         }
     }
 
+    /// The plan whose requests are sent now.
+    fn current(&self) -> &'a Plan {
+        match self.around {
+            Some(around) if self.is_around => around,
+            _ => self.plan,
+        }
+    }
+
     /// The name of an endpoint, or of the row that a script gives its request, above what is said of its request.
     fn begin(&mut self, endpoint: usize, row: Option<&str>) {
-        self.reached[endpoint] = true;
-        let name = &self.plan.endpoints[endpoint].name;
+        if !self.is_around {
+            self.reached[endpoint] = true;
+        }
+        let name = &self.current().endpoints[endpoint].name;
         self.heading(BOLD, row.unwrap_or(name));
     }
 
@@ -324,8 +376,15 @@ fn reason(exchange: &TrialExchange) -> Option<&str> {
     }
 }
 
+/// Whether a part belongs to no user of the load.
+fn is_around(part: TrialPart) -> bool {
+    matches!(part, TrialPart::Setup | TrialPart::Teardown)
+}
+
 fn part_name(part: TrialPart) -> Option<&'static str> {
     match part {
+        TrialPart::Setup => Some("setup"),
+        TrialPart::Teardown => Some("teardown"),
         TrialPart::OnStart => Some("on_start"),
         TrialPart::Task(_) => None,
         TrialPart::OnStop => Some("on_stop"),

@@ -7,7 +7,8 @@ use rand_chacha::ChaCha12Rng;
 use serde_json::json;
 
 use super::*;
-use crate::engine::user::values::{Feeding, Values};
+use crate::engine::user::values::Values;
+use crate::engine::user::values::feeding::Feeding;
 use crate::plan::{
     Condition, DataFormat, Escape, Expression, Feeder, Input, OnEnd, Per, RowOrder, Rows, Slot,
     Step, Task, Template, TemplatePart, Variable,

@@ -6,6 +6,8 @@
 mod at_once;
 mod loops;
 mod run;
+#[cfg(test)]
+mod tests;
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -22,7 +24,7 @@ use super::trial::told;
 use super::values::RenderError;
 use super::worker_state::{EarlyEnd, WorkerState};
 use crate::metrics::{FailureTexts, Outcome, Sample};
-use crate::plan::{Assignment, Branch, Endpoint, Measure, Step, Stop, Template};
+use crate::plan::{Assignment, Branch, Endpoint, Measure, Push, Step, Stop, Template, ThinkTime};
 use crate::protocol::Client;
 use crate::units::as_us;
 
@@ -143,6 +145,7 @@ impl<C: Client> User<C> {
             }
             Step::Set(assignments) => self.set(assignments).await,
             Step::Call { with, steps } => self.call(with, (steps, goes_on), due).await,
+            Step::Push(items) => self.push(items).await,
             Step::Stop(stop) => {
                 self.end(*stop);
                 Ok(())
@@ -150,7 +153,13 @@ impl<C: Client> User<C> {
             Step::Fail(text) => Err(self.failure(text).await),
             Step::Run(script) => self.run_script(script, due).await,
             Step::Think(think) => {
-                let wait = self.wait(*think);
+                let wait = match think {
+                    ThinkTime::Computed(wait) => self
+                        .computed_wait(*wait)
+                        .await
+                        .map_err(|error| self.failed(error))?,
+                    think => self.wait(*think),
+                };
                 if wait.is_zero() {
                     // The timer would take a millisecond, but a loop must not keep the others from running.
                     tokio::task::consume_budget().await;
@@ -257,6 +266,17 @@ impl<C: Client> User<C> {
             self.values.set(one.variable, value);
         }
         self.tell_set(assignments);
+        Ok(())
+    }
+
+    /// Adds items to shared lists.
+    async fn push(&mut self, items: &[Push]) -> Result<(), StepError> {
+        tokio::task::consume_budget().await;
+        for one in items {
+            let item = self.values.item(&one.item).await;
+            let item = item.map_err(|error| self.failed(error))?;
+            self.values.push(one.list, item);
+        }
         Ok(())
     }
 

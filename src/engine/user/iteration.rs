@@ -6,17 +6,22 @@
 use std::time::Duration;
 
 use rand_chacha::ChaCha12Rng;
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::User;
-use crate::plan::{Step, ThinkTime};
+use super::values::RenderError;
+use crate::plan::{Step, ThinkTime, first_request};
 use crate::protocol::Client;
-use crate::units::as_us;
+use crate::units::{MAX_DURATION, as_us, parse_duration};
 
 /// What a user waits after a request that could not be sent, or an iteration that sent none, unless a
 /// schedule says when it goes on. Without think time it would do nothing else, a million times a
 /// second.
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// What a user waits after an iteration whose think time has no value: the load must not become a higher one.
+const INSTEAD: Duration = Duration::from_secs(1);
 
 impl<C: Client> User<C> {
     /// What the user does once, before its first iteration. Returns whether that succeeded; if not, it
@@ -94,10 +99,52 @@ impl<C: Client> User<C> {
                 ended
             }
         };
+        if let (ThinkTime::Computed(wait), false) = (self.think_time, is_scheduled) {
+            self.think_time = self.think_time_after(wait, &task.steps).await;
+        }
         let is_unsent = ended.is_err_and(|error| error.is_unsent()) || self.requests == before;
         if is_unsent && !is_scheduled && !self.is_done {
             sleep(PAUSE).await;
         }
+    }
+
+    /// The think time that the wait at this position of the plan has now, after these steps. One that has no
+    /// value counts as a request that could not be made.
+    #[cold]
+    async fn think_time_after(&mut self, wait: usize, steps: &[Step]) -> ThinkTime {
+        match self.computed_wait(wait).await {
+            Ok(wait) => ThinkTime::Constant(wait),
+            Err(error) => {
+                if let Some(endpoint) = first_request(steps) {
+                    self.leave_out(endpoint, None, error);
+                }
+                ThinkTime::Constant(INSTEAD)
+            }
+        }
+    }
+
+    /// How long the wait at this position of the plan is now.
+    ///
+    /// # Errors
+    /// It is no time.
+    pub(super) async fn computed_wait(&mut self, wait: usize) -> Result<Duration, RenderError> {
+        let plan = self.state.plan.clone();
+        let value = self.values.item(&plan.waits[wait]).await?;
+        let parsed = match &value {
+            Value::String(text) => parse_duration(text).ok(),
+            Value::Number(number) => {
+                let seconds = number.as_f64().map(Duration::try_from_secs_f64);
+                let wait = seconds.and_then(Result::ok);
+                wait.filter(|wait| *wait <= MAX_DURATION)
+            }
+            _ => None,
+        };
+        parsed.ok_or_else(|| {
+            let text = format!(
+                "a think time is `{value}`, which is neither seconds from 0 nor a duration such as `500ms`"
+            );
+            RenderError::from(text)
+        })
     }
 
     /// When the next iteration of the closed model starts, if the one that was due at `begun` has just

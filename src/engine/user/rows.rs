@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::User;
 use super::step_error::StepError;
-use super::values::used_by;
+use super::values::feeding::used_by;
 use super::worker_state::WorkerState;
 use crate::metrics::{Outcome, Sample};
 use crate::plan::{Condition, Endpoint};

@@ -81,21 +81,25 @@ impl<C: Client> User<C> {
 
     /// Carries out one part. Returns whether it succeeded.
     async fn try_part(&mut self, part: TrialPart, steps: &[Step]) -> bool {
+        self.part(part, steps).await.is_ok()
+    }
+
+    /// Carries out one part, and tells of it.
+    pub(super) async fn part(&mut self, part: TrialPart, steps: &[Step]) -> Result<(), StepError> {
         if steps.is_empty() {
-            return true;
+            return Ok(());
         }
         let state = self.state.clone();
         state.tell(|| TrialEvent::PartStarted(part));
-        let goes_on = part == TrialPart::OnStop;
+        let goes_on = matches!(part, TrialPart::OnStop | TrialPart::Teardown);
         self.is_done &= !goes_on;
-        let failure = self.steps(steps, &mut None, goes_on).await.err();
+        let ended = self.steps(steps, &mut None, goes_on).await;
         self.is_leaving = false;
-        let has_failed = failure.is_some();
         state.tell(|| TrialEvent::PartEnded {
             part,
-            failure: failure.map(|error| told(&error, &state.plan)),
+            failure: (ended.as_ref().err()).map(|error| told(error, &state.plan)),
         });
-        !has_failed
+        ended
     }
 
     /// Tells of a request, if anybody listens: its response was judged by `endpoint` as `result`.

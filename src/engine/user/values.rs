@@ -5,13 +5,12 @@
 //! row that is and how templates are filled in (`plan`), or what happens to a user without a row (`user`).
 
 mod assign;
+pub(crate) mod feeding;
 mod response;
 mod script;
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
@@ -20,79 +19,13 @@ use serde_json::Value;
 use crate::check;
 use crate::metrics::Outcome;
 use crate::plan::{
-    Check, Condition, Endpoint, Extraction, ListItem, Measure, Model, OnEnd, Per, Plan, Row,
-    RowOrder, Scope, Secrets, Template, Turn, is_secret_header,
+    Condition, ListItem, Measure, OnEnd, Per, Row, RowOrder, Scope, Secrets, Template, Turn,
 };
 use crate::script::take_failure;
+use feeding::{Feeding, data_of};
 
 /// How many users or arrivals ahead rows of a large file are read.
 const AHEAD: u64 = 256;
-
-/// Which data the users of a worker take their values from.
-pub(crate) struct Feeding {
-    plan: Arc<Plan>,
-    /// For each endpoint: the positions of the data it uses.
-    by_endpoint: Vec<Vec<usize>>,
-    /// For each variable: the position of the data it is a column of.
-    by_variable: Vec<Option<usize>>,
-    /// How often each user of this worker took a row of each data file. Users come and go, and one that
-    /// comes back must not get a unique row again.
-    taken: RefCell<HashMap<(usize, u64), u64>>,
-    /// The variables whose names say that their values are secret.
-    secret: Vec<usize>,
-    /// How many users the load has in the closed model; 0 in the open model.
-    users: u64,
-}
-
-impl Feeding {
-    pub(crate) fn new(plan: Arc<Plan>) -> Self {
-        let mut by_variable = vec![None; plan.names.len()];
-        for (position, feeder) in plan.data.iter().enumerate() {
-            for (_, variable) in &feeder.columns {
-                by_variable[*variable] = Some(position);
-            }
-        }
-        let of_endpoint = |endpoint: &Endpoint| data_of(&by_variable, used_by(endpoint));
-        Self {
-            by_endpoint: plan.endpoints.iter().map(of_endpoint).collect(),
-            by_variable,
-            taken: RefCell::default(),
-            secret: (0..plan.names.len())
-                .filter(|variable| is_secret_header(&plan.names[*variable].to_ascii_lowercase()))
-                .collect(),
-            users: match plan.load.model {
-                Model::Closed => (plan.load.peak().ceil() as u64).max(1),
-                Model::Open { .. } => 0,
-            },
-            plan,
-        }
-    }
-
-    /// The data that the endpoint at this position uses, by position.
-    pub(super) fn data_of_endpoint(&self, endpoint: usize) -> &[usize] {
-        &self.by_endpoint[endpoint]
-    }
-}
-
-/// The variables that an endpoint uses, in its request and its conditions.
-pub(super) fn used_by(endpoint: &Endpoint) -> impl Iterator<Item = usize> {
-    let checks = endpoint.checks.iter().filter_map(Check::condition);
-    let conditions = checks.chain(endpoint.extract.iter().filter_map(Extraction::call));
-    let templates = endpoint
-        .templates()
-        .flat_map(|template| template.variables());
-    templates.chain(conditions.flat_map(Condition::variables))
-}
-
-/// The positions of the data that these variables are columns of, each once.
-fn data_of(by_variable: &[Option<usize>], variables: impl Iterator<Item = usize>) -> Vec<usize> {
-    let mut data: Vec<usize> = variables
-        .filter_map(|variable| *by_variable.get(variable)?)
-        .collect();
-    data.sort_unstable();
-    data.dedup();
-    data
-}
 
 /// Why a request cannot be rendered, or a condition cannot be evaluated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,7 +101,7 @@ impl Values {
             number,
             iteration: 0,
             rng,
-            variables: vec![None; plan.names.len()],
+            variables: feeding.given.clone(),
             counters: BTreeMap::new(),
             rows: vec![TakenRow::default(); plan.data.len()],
             arrival: 0,
@@ -188,6 +121,10 @@ impl Values {
     pub(crate) async fn fill(&mut self) {
         let plan = self.feeding.plan.clone();
         for (position, variable) in plan.variables.iter().enumerate() {
+            if self.variables[position].is_some() {
+                // The set-up has set it for all users.
+                continue;
+            }
             let data = self.data_of(variable.value.variables());
             let filled = self.take_rows(&data).await;
             let filled = filled.and_then(|()| Ok(variable.value.value(&mut self.scope())?));
@@ -215,6 +152,7 @@ impl Values {
         Scope {
             names: &self.feeding.plan.names,
             variables: &self.variables,
+            shared: self.feeding.plan.shared.as_ref(),
             user_id: self.number + 1,
             iteration: self.iteration,
             counters: &mut self.counters,
@@ -364,6 +302,11 @@ impl Values {
         }
     }
 
+    /// The value of the variable at this position of the names of the plan.
+    pub(super) fn get(&self, variable: usize) -> Option<&Value> {
+        self.variables.get(variable)?.as_ref()
+    }
+
     /// Sets the variable at this position of the names of the plan.
     pub(crate) fn set(&mut self, variable: usize, value: Value) {
         self.variables[variable] = Some(value);
@@ -402,6 +345,13 @@ impl Values {
                 json.render(&mut self.scope(), &mut text)?;
                 Ok(serde_json::from_str(&text).map_err(|error| error.to_string())?)
             }
+        }
+    }
+
+    /// Adds an item to the shared list at this position.
+    pub(super) fn push(&self, list: usize, item: Value) {
+        if let Some(shared) = &self.feeding.plan.shared {
+            shared.push(list, item);
         }
     }
 

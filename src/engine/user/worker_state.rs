@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::alias_table::AliasTable;
 use super::trial::event::TrialEvent;
-use super::values::Feeding;
+use super::values::feeding::Feeding;
 use crate::engine::health::Meter;
 use crate::metrics::{FLOW_CHECKS, Recorder};
 use crate::plan::{Endpoint, Model, Phase, Plan, Step, UserClass, first_request};
@@ -144,6 +144,11 @@ impl WorkerState {
     /// How long after the epoch this is; ns.
     pub(super) fn ns(&self, at: Instant) -> u64 {
         as_ns(at.saturating_duration_since(self.epoch))
+    }
+
+    /// The random numbers of the user that carries out set-up and tear-down, which are those of nobody else.
+    pub(super) fn lifecycle_rng(&self) -> ChaCha12Rng {
+        self.rng(u64::MAX)
     }
 
     /// The random numbers of the user with this number, from 0.

@@ -63,6 +63,13 @@ impl RunResult {
         }
     }
 
+    /// Why the tear-down failed, if it did.
+    pub fn failed_teardown(&self) -> Option<String> {
+        let ending = self.run.ending.as_ref()?;
+        let why = ending.failed_teardown.as_ref()?;
+        Some(format!("`teardown` failed: {why}"))
+    }
+
     fn failed_starts(&self) -> Option<String> {
         let ending = self.run.ending.as_ref()?;
         let count = ending.totals.failed_starts;

@@ -1,5 +1,6 @@
 //! What was run, where, and how it ended: everything of a result but its numbers.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -197,6 +198,12 @@ pub struct Ending {
     /// Why the first `on_start` that failed did so, if that was not a request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_start: Option<String>,
+    /// Why the tear-down failed, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_teardown: Option<String>,
+    /// How many items were not kept because a shared list was full, by the names of the lists.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unkept_items: BTreeMap<String, u64>,
     /// The message of the first panic of a virtual user: a bug of perfctl.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub panic: Option<String>,

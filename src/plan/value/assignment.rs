@@ -35,3 +35,12 @@ pub struct Assignment {
     /// Its value, which may use those that are set before it.
     pub value: ListItem,
 }
+
+/// An item that is added to a shared list.
+#[derive(Debug, Clone, Serialize)]
+pub struct Push {
+    /// The position of the list among the shared values.
+    pub list: usize,
+    /// The item.
+    pub item: ListItem,
+}

@@ -10,6 +10,7 @@ mod fake;
 mod functions;
 mod loan;
 mod script;
+mod sharing;
 mod slices;
 mod spelling;
 
@@ -28,6 +29,7 @@ use crate::script::Script;
 use convert::convert;
 use functions::MAX_TEXT;
 use loan::Loan;
+use sharing::SharedObject;
 
 /// The most steps of one evaluation, as the library counts them; it takes 64 bytes of a text it makes for one.
 const FUEL: u64 = 100_000;
@@ -75,6 +77,8 @@ pub enum Input {
     Iteration,
     /// Seconds since 1970-01-01 UTC.
     Now,
+    /// The counters and lists that all users share.
+    Shared,
     /// The status of the last response of the user; nothing before the first, or if none came.
     Status,
     /// The functions of the script.
@@ -234,6 +238,7 @@ impl Expression {
         let mut scope = Scope {
             names: &[],
             variables: &[],
+            shared: None,
             user_id: 0,
             iteration: 0,
             counters: &mut BTreeMap::new(),
@@ -282,6 +287,10 @@ impl Expression {
                     rows.entry(name).or_default();
                     continue;
                 }
+                Input::Shared => match scope.shared {
+                    Some(shared) => Value::from_object(SharedObject(shared.clone())),
+                    None => continue,
+                },
                 Input::UserId => Value::from(scope.user_id),
                 Input::Iteration => Value::from(scope.iteration),
                 Input::Now => Value::from(since_epoch().as_secs()),

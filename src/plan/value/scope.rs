@@ -1,9 +1,12 @@
 //! What templates and expressions can read of the virtual user they are rendered for.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rand_chacha::ChaCha12Rng;
 use serde_json::Value;
+
+use super::shared::Shared;
 
 /// What a template or an expression can read while it is rendered.
 pub struct Scope<'a> {
@@ -11,6 +14,8 @@ pub struct Scope<'a> {
     pub names: &'a [String],
     /// The variables of the user, in the order of their names; `None` if not set yet.
     pub variables: &'a [Option<Value>],
+    /// What all users share, if anything.
+    pub shared: Option<&'a Arc<Shared>>,
     /// The number of the virtual user, from 1.
     pub user_id: u64,
     /// The number of the iteration, from 1.

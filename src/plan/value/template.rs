@@ -306,6 +306,7 @@ mod tests {
         let mut scope = Scope {
             names: &["a".into(), "token".into(), "list".into()],
             variables: &variables,
+            shared: None,
             user_id: 7,
             iteration: 3,
             counters: &mut BTreeMap::new(),

@@ -72,9 +72,16 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
         let count = format_counted(without_data, "time");
         notes.push(format!("{ended} because data ran out, {count}: {example}"));
     }
+    let failed_teardown = result.failed_teardown();
+    // What fails the run was said.
+    notes.extend(failed_teardown.filter(|failed| !report.grading.reasons.contains(failed)));
     if let Some(ending) = &result.run.ending {
         if let Some(after) = (result.stopped_after()).filter(|_| ending.stopped_by_scenario) {
             notes.push(format!("the load was stopped by the scenario {after}"));
+        }
+        for (name, count) in &ending.unkept_items {
+            let items = format_counted(*count, "item");
+            notes.push(format!("shared list `{name}` was full: {items} not kept"));
         }
         if ending.totals.stopped_users > 0 {
             let users = format_counted(ending.totals.stopped_users, "user");

@@ -52,6 +52,7 @@ fn render(template: &Template, variables: &[String]) -> String {
     let mut scope = Scope {
         names: &[],
         variables: &variables,
+        shared: None,
         user_id: 7,
         iteration: 3,
         counters: &mut Default::default(),

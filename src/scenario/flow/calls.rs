@@ -7,14 +7,12 @@ use std::collections::BTreeSet;
 use super::index::Index;
 use super::steps::{StepCompiler, joined};
 use crate::error::{Diagnostic, did_you_mean};
-use crate::plan::{Condition, Endpoint, ListItem, Step};
+use crate::plan::{Condition, Endpoint, ListItem, Step, ThinkTime};
 use crate::scenario::keys::flow::CallFile;
+use crate::scenario::names::Names;
 use crate::scenario::request::assign;
 use crate::scenario::yaml::decode::list;
 use crate::scenario::yaml::findings::Findings;
-
-/// More variables than any scenario has.
-const MAX_VARIABLES: usize = 100_000;
 
 impl StepCompiler<'_> {
     /// The steps of a name with arguments; `None` where the tags leave nothing of them.
@@ -40,7 +38,7 @@ impl StepCompiler<'_> {
     /// Reports arguments that the steps have no use for.
     fn check_arguments(&self, file: &CallFile, steps: &[Step], findings: &mut Findings) {
         let mut used = BTreeSet::new();
-        collect(steps, self.index, &mut used);
+        collect(steps, (self.index, self.names), &mut used);
         let all = self.names.all();
         let used: BTreeSet<&str> = used
             .iter()
@@ -65,7 +63,11 @@ impl StepCompiler<'_> {
 }
 
 /// Adds the variables that steps use.
-fn collect(steps: &[Step], index: &Index<'_>, used: &mut BTreeSet<usize>) {
+pub(super) fn collect(
+    steps: &[Step],
+    (index, names): (&Index<'_>, &Names<'_>),
+    used: &mut BTreeSet<usize>,
+) {
     let of_request = |request: &usize, used: &mut BTreeSet<usize>| {
         if let Some((endpoint, _)) = &index.requests[*request].compiled {
             of_endpoint(endpoint, used);
@@ -91,18 +93,24 @@ fn collect(steps: &[Step], index: &Index<'_>, used: &mut BTreeSet<usize>) {
             Step::Set(assignments) => {
                 assignments.iter().for_each(|one| of_item(&one.value, used));
             }
+            Step::Push(items) => items.iter().for_each(|one| of_item(&one.item, used)),
             Step::Call { with, steps } => {
                 with.iter().for_each(|one| of_item(&one.value, used));
-                collect(steps, index, used);
+                collect(steps, (index, names), used);
             }
             Step::Fail(text) => used.extend(text.variables()),
             Step::Measure(measures) => {
                 used.extend(measures.iter().flat_map(|one| one.value.variables()));
             }
             // What it reads is not known before the run.
-            Step::Run(_) => used.extend(0..MAX_VARIABLES),
+            Step::Run(_) => used.extend(0..names.all().len()),
+            Step::Think(ThinkTime::Computed(wait)) => {
+                if let Some((_, item)) = names.waits.borrow().get(*wait) {
+                    of_item(item, used);
+                }
+            }
             Step::Stop(_) | Step::Think(_) => {}
-            Step::Flow { steps, .. } => collect(steps, index, used),
+            Step::Flow { steps, .. } => collect(steps, (index, names), used),
             Step::Repeat {
                 condition, steps, ..
             }
@@ -110,7 +118,7 @@ fn collect(steps: &[Step], index: &Index<'_>, used: &mut BTreeSet<usize>) {
                 condition, steps, ..
             } => {
                 of_condition(condition, used);
-                collect(steps, index, used);
+                collect(steps, (index, names), used);
             }
             Step::RepeatBy {
                 over,
@@ -120,7 +128,7 @@ fn collect(steps: &[Step], index: &Index<'_>, used: &mut BTreeSet<usize>) {
             } => {
                 of_item(over, used);
                 of_condition(condition, used);
-                collect(steps, index, used);
+                collect(steps, (index, names), used);
             }
             Step::Each {
                 values,
@@ -130,7 +138,7 @@ fn collect(steps: &[Step], index: &Index<'_>, used: &mut BTreeSet<usize>) {
             } => {
                 values.iter().for_each(|one| of_item(one, used));
                 of_condition(condition, used);
-                collect(steps, index, used);
+                collect(steps, (index, names), used);
             }
             Step::If {
                 condition,
@@ -138,12 +146,12 @@ fn collect(steps: &[Step], index: &Index<'_>, used: &mut BTreeSet<usize>) {
                 otherwise,
             } => {
                 used.extend(condition.variables());
-                collect(then, index, used);
-                collect(otherwise, index, used);
+                collect(then, (index, names), used);
+                collect(otherwise, (index, names), used);
             }
             Step::Random(branches) => {
                 for branch in branches {
-                    collect(&branch.steps, index, used);
+                    collect(&branch.steps, (index, names), used);
                 }
             }
         }

@@ -4,12 +4,12 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::data_flow;
 use super::index::{Declaration, EntryId, Index};
+use super::positions::{Reference, Selection, for_each_list, renumbered, visit};
 use super::steps::{StepCompiler, TagFilter};
-use super::waits;
+use super::{data_flow, lifecycle, waits};
 use crate::error::{Diagnostic, did_you_mean};
-use crate::plan::{Endpoint, Flow, Load, Model, Step, Task, ThinkTime, UserClass};
+use crate::plan::{Load, Model, Step, Task, ThinkTime, UserClass};
 use crate::scenario::keys::endpoint::Weight;
 use crate::scenario::keys::profile::ProfileFile;
 use crate::scenario::keys::scenario::ScenarioFile;
@@ -19,17 +19,6 @@ use crate::scenario::options::Options;
 use crate::scenario::yaml::decode::{At, Field, Pairs, list};
 use crate::scenario::yaml::findings::Findings;
 use crate::units::format_users;
-
-/// What runs.
-#[derive(Default)]
-pub(crate) struct Selection {
-    /// The user classes; one at least, without findings.
-    pub classes: Vec<UserClass>,
-    /// The endpoints that they use, in the order of the index.
-    pub endpoints: Vec<Endpoint>,
-    /// The flows that they use, likewise.
-    pub flows: Vec<Flow>,
-}
 
 /// Makes the classes of a scenario.
 pub(crate) struct ClassCompiler<'a> {
@@ -52,6 +41,8 @@ impl ClassCompiler<'_> {
         self.check_flows(findings);
         self.check_chosen(findings);
         let mut classes = self.classes(findings);
+        let mut around =
+            lifecycle::class(self.file, self.index, self.names, self.unchosen(), findings);
         // What could not be understood, here or before, was reported, and has no position.
         let mut requests = self.index.requests.iter();
         if findings.len() > before || requests.any(|request| request.compiled.is_none()) {
@@ -66,15 +57,22 @@ impl ClassCompiler<'_> {
         }
         if let Some(think_time) = self.options.think_time {
             waits::replace(&mut classes, think_time);
+            waits::replace(around.as_mut_slice(), think_time);
         }
         classes.retain(|class| !class.tasks.is_empty());
         if classes.is_empty() {
             self.report_tags(findings);
         }
         if self.names.broken.is_empty() {
-            data_flow::check(&classes, self.index, self.names, findings);
+            data_flow::check(&classes, around.as_ref(), self.index, self.names, findings);
         }
-        renumbered(classes, self.index)
+        Selection {
+            lifecycle: around.map(|class| {
+                let used = lifecycle::used_variables(&class, self.index, self.names);
+                lifecycle::of_class(renumbered(vec![class], self.index), used)
+            }),
+            ..renumbered(classes, self.index)
+        }
     }
 
     /// What the tags take.
@@ -147,7 +145,8 @@ impl ClassCompiler<'_> {
                 name: key.text.clone(),
                 weight: weight.max(1),
                 fixed_count,
-                think_time: user.think_time.copied().unwrap_or(self.think_time),
+                think_time: waits::of_field(&user.think_time, self.names, findings)
+                    .unwrap_or(self.think_time),
                 on_start,
                 on_stop,
                 tasks: self.tasks(user, findings),
@@ -229,10 +228,12 @@ impl ClassCompiler<'_> {
                         }
                         _ => None,
                     };
-                    (position, named.weight.copied(), named.think_time.copied())
+                    let think_time = waits::of_field(&named.think_time, self.names, findings);
+                    (position, named.weight.copied(), think_time)
                 }
             };
-            tasks.extend(position.and_then(|p| self.endpoint_task(p, weight, think_time)));
+            tasks
+                .extend(position.and_then(|p| self.endpoint_task(p, weight, think_time, findings)));
         }
         for task in user.flows.get().map_or(&[][..], |tasks| &tasks.value) {
             let named = &task.value;
@@ -241,7 +242,8 @@ impl ClassCompiler<'_> {
             };
             match self.index.resolve(name, name.at, findings) {
                 Some(EntryId::Flow(position)) => {
-                    let (weight, think_time) = (named.weight.copied(), named.think_time.copied());
+                    let weight = named.weight.copied();
+                    let think_time = waits::of_field(&named.think_time, self.names, findings);
                     tasks.extend(self.flow_task(position, weight, think_time, findings));
                 }
                 Some(_) => {
@@ -267,7 +269,7 @@ impl ClassCompiler<'_> {
             let has_weight =
                 !request.file.weight.is_missing() && request.declaration != Declaration::Inline;
             if has_weight || by_itself(request.declaration, &name) {
-                tasks.extend(self.endpoint_task(position, None, None));
+                tasks.extend(self.endpoint_task(position, None, None, findings));
             }
         }
         for (position, flow) in self.index.flows.iter().enumerate() {
@@ -283,12 +285,13 @@ impl ClassCompiler<'_> {
         position: usize,
         weight: Option<Weight>,
         think_time: Option<ThinkTime>,
+        findings: &mut Findings,
     ) -> Option<Task> {
         let file = self.index.requests[position].file;
         let runs = StepCompiler::new(self.index, self.names, self.filter()).runs(position, &[]);
         task(
             weight.or(file.weight.copied()),
-            think_time.or(file.think_time.copied()),
+            think_time.or_else(|| waits::of_field(&file.think_time, self.names, findings)),
             runs.then_some(Step::Request(position)),
         )
     }
@@ -304,7 +307,7 @@ impl ClassCompiler<'_> {
         let mut steps = StepCompiler::new(self.index, self.names, self.filter());
         task(
             weight.or(file.weight.copied()),
-            think_time.or(file.think_time.copied()),
+            think_time.or_else(|| waits::of_field(&file.think_time, self.names, findings)),
             steps.flow(position, &[], findings),
         )
     }
@@ -350,108 +353,6 @@ fn task(weight: Option<Weight>, think_time: Option<ThinkTime>, step: Option<Step
         steps: step.into_iter().collect(),
     };
     (task.weight > 0).then_some(task)
-}
-
-/// The classes with the positions of a plan that has nothing but what they use.
-fn renumbered(mut classes: Vec<UserClass>, index: &Index<'_>) -> Selection {
-    let (mut requests, mut flows) = (BTreeSet::new(), BTreeSet::new());
-    for_each_list(&mut classes, &mut |steps| {
-        visit(steps, &mut |reference| {
-            match reference {
-                Reference::Request(position) | Reference::Poll(position, ..) => {
-                    requests.insert(*position)
-                }
-                Reference::Flow(position) => flows.insert(*position),
-            };
-        });
-    });
-    for_each_list(&mut classes, &mut |steps| {
-        visit(steps, &mut |reference| {
-            let (used, position) = match reference {
-                Reference::Request(position) | Reference::Poll(position, ..) => {
-                    (&requests, position)
-                }
-                Reference::Flow(position) => (&flows, position),
-            };
-            *position = used.range(..*position).count();
-        });
-    });
-    let compiled = |position: &usize| index.requests[*position].compiled.as_ref();
-    let endpoints = requests.iter().filter_map(compiled);
-    Selection {
-        classes,
-        endpoints: endpoints.map(|(endpoint, _)| endpoint.clone()).collect(),
-        flows: (flows.iter())
-            .map(|position| Flow {
-                name: index.flow_name(*position).to_owned(),
-            })
-            .collect(),
-    }
-}
-
-fn for_each_list(classes: &mut [UserClass], visit: &mut dyn FnMut(&mut [Step])) {
-    for class in classes {
-        visit(&mut class.on_start);
-        visit(&mut class.on_stop);
-        class
-            .tasks
-            .iter_mut()
-            .for_each(|task| visit(&mut task.steps));
-    }
-}
-
-/// The position of something that a step names.
-enum Reference<'a> {
-    Request(&'a mut usize),
-    /// With the endpoints that judge its responses.
-    Poll(&'a mut usize, &'a mut Endpoint, &'a mut Endpoint),
-    Flow(&'a mut usize),
-}
-
-/// Every position in some steps.
-fn visit(steps: &mut [Step], each: &mut dyn FnMut(Reference<'_>)) {
-    for step in steps {
-        match step {
-            Step::Request(position) => each(Reference::Request(position)),
-            Step::Run(script) => {
-                let requests = script.requests.iter_mut();
-                requests.for_each(|request| each(Reference::Request(request)));
-            }
-            Step::ParallelEach { request, .. } => each(Reference::Request(request)),
-            Step::Poll {
-                endpoint,
-                until,
-                pending,
-                ..
-            } => each(Reference::Poll(endpoint, until, pending)),
-            Step::Parallel { requests, .. } => {
-                requests
-                    .iter_mut()
-                    .for_each(|request| each(Reference::Request(request)));
-            }
-            Step::Flow { flow, steps, .. } => {
-                each(Reference::Flow(flow));
-                visit(steps, each);
-            }
-            Step::Repeat { steps, .. }
-            | Step::Each { steps, .. }
-            | Step::RepeatBy { steps, .. }
-            | Step::During { steps, .. }
-            | Step::Call { steps, .. } => visit(steps, each),
-            Step::If {
-                then, otherwise, ..
-            } => {
-                visit(then, each);
-                visit(otherwise, each);
-            }
-            Step::Random(branches) => {
-                branches
-                    .iter_mut()
-                    .for_each(|branch| visit(&mut branch.steps, each));
-            }
-            Step::Set(_) | Step::Stop(_) | Step::Fail(_) | Step::Think(_) | Step::Measure(_) => {}
-        }
-    }
 }
 
 /// Checks the classes that the stages of a load name, and that there are users for every level.

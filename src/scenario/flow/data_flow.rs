@@ -12,32 +12,44 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::missing::{By, Missing};
 use super::index::Index;
-use crate::plan::{Condition, ListItem, Step, UserClass};
+use crate::plan::{Condition, ListItem, Step, ThinkTime, UserClass};
 use crate::scenario::names::Names;
 use crate::scenario::names::uses::{Use, needed_by_template};
 use crate::scenario::request::assign;
 use crate::scenario::yaml::findings::{Findings, Span};
 
 /// Reports what the users of some classes, whose positions are those of the index, use without having it.
+///
+/// `around` is the class of the one user that carries out set-up and tear-down.
 pub(crate) fn check(
     classes: &[UserClass],
+    around: Option<&UserClass>,
     index: &Index<'_>,
     names: &Names<'_>,
     findings: &mut Findings,
 ) {
     let mut missing: BTreeMap<Use, Missing> = BTreeMap::new();
-    for class in classes {
+    let given = around.map_or_else(BTreeSet::new, |around| {
+        let mut setup = Walk::new(index, names, Belief::AllSucceed);
+        setup.steps(&around.on_start, &mut BTreeSet::new(), false);
+        setup.kept().collect()
+    });
+    let of_classes = classes.iter().map(|class| (class, &given, false));
+    let nothing = BTreeSet::new();
+    let of_around = around.map(|around| (around, &nothing, true));
+    for (class, given, is_around) in of_around.into_iter().chain(of_classes) {
         let mut setters = Setters::default();
         for steps in lists(class) {
             setters.collect(steps, index, names);
         }
-        for (one, request) in missing_in(class, index, names) {
+        for (one, request) in missing_in(class, given, index, names) {
             let entry = missing.entry(one.clone()).or_default();
             let request = request.and_then(|request| name(index, request));
             if let Some(request) = request.filter(|request| !entry.requests.contains(request)) {
                 entry.requests.push(request);
             }
             entry.classes.insert(class.name.clone());
+            entry.is_around |= is_around;
             let known = setters.0.get(&one.variable).into_iter().flatten();
             entry.setters.extend(known.cloned());
         }
@@ -88,15 +100,21 @@ impl Setters {
 /// A use that cannot have a value, and the request that it belongs to, if it is none of a condition.
 type MissingUse = (Use, Option<usize>);
 
-/// What is used without a value in a class: the causes, not what follows from them.
-fn missing_in(class: &UserClass, index: &Index<'_>, names: &Names<'_>) -> Vec<MissingUse> {
+/// What is used without a value in a class whose users begin with some values: the causes, not what follows
+/// from them.
+fn missing_in(
+    class: &UserClass,
+    given: &BTreeSet<usize>,
+    index: &Index<'_>,
+    names: &Names<'_>,
+) -> Vec<MissingUse> {
     let walk = |belief| Walk::new(index, names, belief);
-    let mut known = BTreeSet::new();
+    let mut known = given.clone();
     let mut strict = walk(Belief::WithoutValuesFail);
     if strict.steps(&class.on_start, &mut known, false) {
         // Its users end there.
         let mut causes = walk(Belief::AllSucceed);
-        causes.steps(&class.on_start, &mut BTreeSet::new(), false);
+        causes.steps(&class.on_start, &mut given.clone(), false);
         return causes.missing;
     }
     let mut missing = std::mem::take(&mut strict.missing);
@@ -138,6 +156,10 @@ fn missing_in(class: &UserClass, index: &Index<'_>, names: &Names<'_>) -> Vec<Mi
         known.extend(of_tasks.into_iter().flatten());
     }
     let mut last = walk(Belief::AllSucceed);
+    let of_tasks = class.tasks.iter().filter_map(|task| task.think_time);
+    for think in of_tasks.chain([class.think_time]) {
+        last.lacks_for_wait(think, &known);
+    }
     last.steps(&class.on_stop, &mut known, false);
     missing.extend(last.missing);
     missing
@@ -194,7 +216,8 @@ impl<'a> Walk<'a> {
 
     fn step(&mut self, step: &Step, known: &mut BTreeSet<usize>, goes_on: bool) -> bool {
         match step {
-            Step::Think(_) | Step::Stop(_) => false,
+            Step::Think(think) => self.lacks_for_wait(*think, known),
+            Step::Stop(_) => false,
             Step::Fail(text) => {
                 if let Some(at) = self.names.log.place_of(text.shared_source()) {
                     self.is_missing(&needed_by_template(text), at, known);
@@ -211,6 +234,10 @@ impl<'a> Walk<'a> {
                     self.set(variable, By::Set, known);
                 }
                 false
+            }
+            Step::Push(items) => {
+                let mut items = items.iter();
+                items.any(|one| self.lacks_for_item(&one.item, known))
             }
             Step::Measure(measures) => {
                 let lacks = measures.iter().filter(|measure| {
@@ -237,14 +264,10 @@ impl<'a> Walk<'a> {
                 let checks: Vec<Condition> = checks.collect();
                 self.requests(requests, &checks, known)
             }
-            Step::Run(_) => {
-                let script = self.names.script.as_ref();
-                let set = script.map(|script| script.assigned_variables());
-                let set = set.into_iter().flatten();
-                let set: Vec<usize> = set
-                    .filter_map(|name| self.names.changing(name))
-                    .filter(|variable| self.names.is_set_during_run(*variable))
-                    .collect();
+            Step::Run(script) => {
+                let set = script.sets.iter().copied();
+                let set = set.filter(|variable| self.names.is_set_during_run(*variable));
+                let set: Vec<usize> = set.collect();
                 self.set(set, By::Set, known);
                 false
             }
@@ -459,6 +482,16 @@ impl<'a> Walk<'a> {
         };
         let lacks = self.is_missing(&needed_by_template(template), at, known);
         lacks && self.belief == Belief::WithoutValuesFail
+    }
+
+    /// Whether a wait cannot be computed.
+    fn lacks_for_wait(&mut self, think: ThinkTime, known: &BTreeSet<usize>) -> bool {
+        let ThinkTime::Computed(wait) = think else {
+            return false;
+        };
+        let waits = self.names.waits.borrow();
+        let item = waits.get(wait).map(|(_, item)| item);
+        item.is_some_and(|item| self.lacks_for_item(item, known))
     }
 
     /// Whether a condition cannot be evaluated.

@@ -172,6 +172,8 @@ impl<'a> Index<'a> {
             index.add_requests_of(user.on_start.get(), findings);
             index.add_requests_of(user.on_stop.get(), findings);
         }
+        index.add_requests_of(file.setup.get(), findings);
+        index.add_requests_of(file.teardown.get(), findings);
         index.add_scripted(scripted, findings);
         index.check_groups(findings);
         let count = index.requests.len() + index.flows.len();
@@ -261,6 +263,7 @@ impl<'a> Index<'a> {
                 StepFile::Name(_)
                 | StepFile::Think(_)
                 | StepFile::Measure(_)
+                | StepFile::Push(_)
                 | StepFile::Stop(_)
                 | StepFile::Fail(_) => {}
                 StepFile::Call(file) => self.assigned.extend(assign::keys(&file.with)),
@@ -403,6 +406,7 @@ impl<'a> Index<'a> {
             let found = match &step.value {
                 StepFile::Think(_)
                 | StepFile::Measure(_)
+                | StepFile::Push(_)
                 | StepFile::Set(_)
                 | StepFile::Stop(_)
                 | StepFile::Fail(_) => false,
@@ -455,7 +459,12 @@ impl<'a> Index<'a> {
         let users = file.users.get().map_or(&[][..], |users| &users.0).iter();
         let of_users = users.flat_map(|(_, user)| [user.on_start.get(), user.on_stop.get()]);
         let of_flows = self.flows.iter().map(|flow| flow.file.steps.get());
-        let lists = of_users.chain(of_flows).flatten().map(|steps| &steps.value);
+        let around = [file.setup.get(), file.teardown.get()];
+        let lists = of_users
+            .chain(of_flows)
+            .chain(around)
+            .flatten()
+            .map(|steps| &steps.value);
         for steps in lists.chain(self.named_steps.iter().copied()) {
             collect_names(steps, &mut names);
         }
@@ -473,6 +482,7 @@ fn collect_names<'a>(steps: &'a StepsFile, names: &mut Vec<&'a str>) {
             StepFile::Think(_)
             | StepFile::Run(_)
             | StepFile::Measure(_)
+            | StepFile::Push(_)
             | StepFile::Set(_)
             | StepFile::Stop(_)
             | StepFile::Fail(_)

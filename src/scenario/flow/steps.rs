@@ -3,9 +3,12 @@
 //! Here: names resolved, tags applied, flows and named steps put where they are used. Positions are
 //! those of the index; `classes` gives those that run their final ones.
 
+pub(crate) mod run;
+
 use std::time::Duration;
 
 use super::index::{EntryId, Index};
+use super::waits;
 use crate::error::Diagnostic;
 use crate::plan::{Branch, Escape, Step, first_request, has_effect};
 use crate::scenario::keys::flow::{
@@ -120,10 +123,17 @@ impl<'a> StepCompiler<'a> {
                     .filter(|position| self.runs(*position, tags))
                     .map(Step::Request)
             }
-            StepFile::Think(think) => think.think.copied().map(|wait| Step::Think(wait.0)),
+            StepFile::Think(file) => {
+                let wait = file.think.get();
+                wait.and_then(|wait| waits::wait(&wait.value.0, self.names, findings))
+                    .map(Step::Think)
+            }
             StepFile::Set(file) => Some(Step::Set(assign::assignments(
                 &file.set, self.names, findings,
             ))),
+            StepFile::Push(file) => {
+                Some(Step::Push(assign::pushes(&file.push, self.names, findings)))
+            }
             StepFile::Stop(file) => file.stop.copied().map(Step::Stop),
             StepFile::Fail(file) => self.failure(file, findings),
             StepFile::Measure(file) => {

@@ -54,6 +54,7 @@ fn shown(plan: &Plan, steps: &[Step]) -> String {
             let names = assignments.iter().map(|one| &*plan.names[one.variable]);
             format!("set({})", names.collect::<Vec<_>>().join(" "))
         }
+        Step::Push(_) => "push".to_owned(),
         Step::Measure(_) => "measure".to_owned(),
         Step::Repeat {
             times,

@@ -1,14 +1,50 @@
-//! The keys of data files and secrets.
+//! The keys of data files, secrets and shared values.
 //!
 //! Not here: opening them (`names::data`).
 
 use serde_json::{Value, json};
 
-use crate::plan::{DataFormat, OnEnd, Per, RowOrder};
+use crate::error::Diagnostic;
+use crate::plan::{DataFormat, OnEnd, Per, RowOrder, SharedStart};
 use crate::scenario::yaml::decode::{Decode, parse};
 use crate::scenario::yaml::findings::Findings;
 use crate::scenario::yaml::mapping::{mapping, words};
 use crate::scenario::yaml::tree::Node;
+
+/// A value that all users share: a counter, or a list.
+#[derive(Debug, Clone)]
+pub(crate) struct SharedFile(pub SharedStart);
+
+impl Decode for SharedFile {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
+        let json = node.to_json();
+        let start = match (&json, json.as_i64()) {
+            (_, Some(first)) => SharedStart::Counter(first),
+            (Value::Array(items), _) if !json.to_string().contains("{{") => {
+                SharedStart::List(items.clone())
+            }
+            (Value::Array(_), _) => {
+                let diagnostic = Diagnostic::new("the items of a shared list cannot be templates")
+                    .help("leave the list empty, and add them in `setup`: `push: {NAME: ...}`");
+                findings.report(Some(node.at), diagnostic);
+                return None;
+            }
+            _ => {
+                let message = format!("expected a counter or a list, found {}", node.describe());
+                let diagnostic = Diagnostic::new(message).help(
+                    "write the first number of a counter, such as `orders: 1`, or the items of a list: `tokens: []`",
+                );
+                findings.report(Some(node.at), diagnostic);
+                return None;
+            }
+        };
+        Some(Self(start))
+    }
+
+    fn schema() -> Value {
+        json!({"type": ["integer", "array"]})
+    }
+}
 
 mapping! {
     /// Source of a secret. Exactly one key.

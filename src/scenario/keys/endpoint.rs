@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::auth::AuthChoice;
 use super::response::{CheckFile, ExtractionFile, MeasureFile};
 use super::slo::SloFile;
-use crate::plan::{HttpChoice, ThinkTime};
+use super::think_time::ThinkTimeFile;
+use crate::plan::HttpChoice;
 use crate::scenario::yaml::decode::{
     At, Decode, MAX_COUNT, OneOrMany, Pairs, Size, TimeLimit, parse,
 };
@@ -40,7 +41,7 @@ mapping! {
         /// How often it is chosen, relative to the other endpoints and flows. Defaults to 1; 0 means never.
         weight: Weight,
         /// Wait after this request. Overrides the think time of the user.
-        think_time: ThinkTime,
+        think_time: ThinkTimeFile,
         /// SLOs for this endpoint.
         slo: Pairs<SloFile>,
         /// Tags, for `--tags` and `--exclude-tags`.

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use super::endpoint::{EndpointFile, METHODS, Weight};
 use super::response::{CheckFile, MeasureFile};
 use super::slo::SloFile;
-use super::think_time::Wait;
+use super::think_time::{ThinkTimeFile, Wait};
 use crate::error::{Diagnostic, did_you_mean};
-use crate::plan::{Stop, ThinkTime};
+use crate::plan::Stop;
 use crate::scenario::yaml::counterparts::counterpart_of_step;
 use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, TimeLimit, list};
 use crate::scenario::yaml::findings::Findings;
@@ -24,7 +24,7 @@ mapping! {
         /// How often it is chosen, relative to the other endpoints and flows. Defaults to 1; 0 means never.
         weight: Weight,
         /// Wait after this flow. Overrides the think time of the user.
-        think_time: ThinkTime,
+        think_time: ThinkTimeFile,
         /// What to do when a step fails: `stop` (default) ends the flow, `continue` goes on with the next step. Either way, the flow fails.
         on_error: OnError,
         /// Tags, for `--tags` and `--exclude-tags`. They apply to all steps of the flow.
@@ -79,6 +79,7 @@ pub(crate) enum StepFile {
     Request(Box<At<EndpointFile>>),
     Think(ThinkFile),
     Set(SetFile),
+    Push(PushFile),
     Stop(StopFile),
     Fail(FailFile),
     Run(RunFile),
@@ -94,9 +95,9 @@ pub(crate) enum StepFile {
 }
 
 /// The keys of which a step has one, if it is no request.
-const KINDS: [&str; 14] = [
-    "think", "step", "run", "measure", "set", "stop", "fail", "repeat", "during", "if", "random",
-    "poll", "burst", "parallel",
+const KINDS: [&str; 15] = [
+    "think", "step", "run", "measure", "set", "push", "stop", "fail", "repeat", "during", "if",
+    "random", "poll", "burst", "parallel",
 ];
 
 impl StepFile {
@@ -107,6 +108,7 @@ impl StepFile {
             EndpointFile::schema_reference(),
             ThinkFile::schema(),
             SetFile::schema(),
+            PushFile::schema(),
             StopFile::schema(),
             FailFile::schema(),
             CallFile::schema(),
@@ -153,6 +155,7 @@ impl Decode for StepFile {
         match kind {
             "think" => ThinkFile::decode(node, findings).map(Self::Think),
             "set" => SetFile::decode(node, findings).map(Self::Set),
+            "push" => PushFile::decode(node, findings).map(Self::Push),
             "stop" => StopFile::decode(node, findings).map(Self::Stop),
             "fail" => FailFile::decode(node, findings).map(Self::Fail),
             "measure" => MeasureStepFile::decode(node, findings).map(Self::Measure),
@@ -176,7 +179,7 @@ impl Decode for StepFile {
 mapping! {
     /// A wait. It does not count in the time of the flow.
     ThinkFile {
-        /// How long to wait: `2s`, `constant(2s)`, `between(1s, 3s)` or `poisson(2)`.
+        /// How long to wait: `2s`, `constant(2s)`, `between(1s, 3s)` or `poisson(2)`, or a template that is seconds.
         think(required): Wait,
     }
 }
@@ -186,6 +189,14 @@ mapping! {
     SetFile {
         /// Names and values, which may be any YAML. Each can use those before it.
         set(required): Pairs<Node>,
+    }
+}
+
+mapping! {
+    /// Items to add to lists that all users share.
+    PushFile {
+        /// Names of lists in `shared`, and an item for each, which may be any YAML.
+        push(required): Pairs<Node>,
     }
 }
 
@@ -277,7 +288,7 @@ impl Decode for Repetitions {
         if matches!(node.kind, NodeKind::List(_)) {
             return Vec::decode(node, findings).map(Self::Values);
         }
-        if is_template(node) {
+        if node.is_template() {
             return Some(Self::Computed(node.clone()));
         }
         u32::decode(node, findings).map(Self::Count)
@@ -286,11 +297,6 @@ impl Decode for Repetitions {
     fn schema() -> Value {
         json!({"anyOf": [u32::schema(), {"type": "array"}, template_schema()]})
     }
-}
-
-/// Whether a value is a text with a template.
-fn is_template(node: &Node) -> bool {
-    matches!(&node.kind, NodeKind::Scalar { text, .. } if text.contains("{{"))
 }
 
 fn template_schema() -> Value {
@@ -409,7 +415,7 @@ impl Lanes {
 
 impl Decode for Lanes {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
-        if is_template(node) {
+        if node.is_template() {
             return Some(Self::Computed(node.clone()));
         }
         Vec::decode(node, findings).map(Self::Requests)

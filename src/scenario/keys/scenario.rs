@@ -5,13 +5,14 @@
 
 use super::auth::AuthChoice;
 use super::connection::{ProxyFile, TlsFile};
-use super::data::{DataFile, SecretFile};
+use super::data::{DataFile, SecretFile, SharedFile};
 use super::endpoint::EndpointFile;
 use super::flow::{FlowFile, StepsFile};
 use super::profile::ProfileFile;
 use super::slo::SloFile;
+use super::think_time::ThinkTimeFile;
 use super::user::UserFile;
-use crate::plan::{ClientChoice, HttpChoice, ThinkTime};
+use crate::plan::{ClientChoice, HttpChoice};
 use crate::scenario::yaml::decode::{AnyValue, At, OneOrMany, Pairs, Size, TimeLimit};
 use crate::scenario::yaml::mapping::mapping;
 
@@ -32,6 +33,8 @@ mapping! {
         secrets: Pairs<SecretFile>,
         /// Data files that feed users, by name. `{{ name.column }}` is a value from the user's current row.
         data: Pairs<DataFile>,
+        /// Counters and lists that all users of the process share, by name: the first number of a counter, or the items of a list. Used as `{{ shared.next("orders") }}`.
+        shared: Pairs<SharedFile>,
         /// Script in JavaScript, whose exported functions are used as `{{ js.name() }}` and in `run` steps: its file in the scenario's folder or below.
         script: ScriptFile,
         /// Requests, chosen by weight.
@@ -42,6 +45,10 @@ mapping! {
         flows: Pairs<FlowFile>,
         /// Named steps, for use in flows.
         steps: Pairs<StepsFile>,
+        /// Steps that run once before the load, not measured. All users have the values that they set. If one fails, there is no load.
+        setup: StepsFile,
+        /// Steps that run once after the load, not measured. If one fails, the run fails.
+        teardown: StepsFile,
         /// Files with more endpoints, flows and steps, in the scenario's folder or below.
         include: OneOrMany<At<String>>,
         /// SLOs for all requests together.
@@ -111,8 +118,8 @@ mapping! {
         connect_timeout: TimeLimit,
         /// Headers of every request.
         headers: Pairs<String>,
-        /// Wait between iterations: `between(1s, 3s)`, `constant(1s)`, `constant_pacing(1s)`, `constant_throughput(2)`, `poisson(2)`, `gaussian(2s, 500ms)` or `none`.
-        think_time: ThinkTime,
+        /// Wait between iterations: `between(1s, 3s)`, `constant(1s)`, `constant_pacing(1s)`, `constant_throughput(2)`, `poisson(2)`, `gaussian(2s, 500ms)`, `none`, or a template that is seconds, such as `{{ wait_s }}`.
+        think_time: ThinkTimeFile,
         /// How many redirects to follow, 0 to 100. Defaults to 10.
         max_redirects: u32,
         /// Largest response body on the wire. A larger one is cut off, and the request fails as `body_too_large`. Defaults to `100MB`. A body that a check reads can have at most 10 MB, also when decoded.

@@ -13,6 +13,28 @@ use crate::scenario::yaml::findings::Findings;
 use crate::scenario::yaml::tree::{Node, NodeKind};
 use crate::units;
 
+/// A think time as it is written.
+#[derive(Debug, Clone)]
+pub(crate) enum ThinkTimeFile {
+    /// Known before the run.
+    Fixed(ThinkTime),
+    /// A template.
+    Computed(Node),
+}
+
+impl Decode for ThinkTimeFile {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
+        match node.is_template() {
+            true => Some(Self::Computed(node.clone())),
+            false => ThinkTime::decode(node, findings).map(Self::Fixed),
+        }
+    }
+
+    fn schema() -> Value {
+        ThinkTime::schema()
+    }
+}
+
 impl Decode for ThinkTime {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
         if let NodeKind::List(_) = node.kind {
@@ -27,7 +49,7 @@ impl Decode for ThinkTime {
     fn schema() -> Value {
         json!({"type": ["string", "number"], "examples": [
             "500ms", "between(1s, 3s)", "constant(1s)", "constant_pacing(1s)", "constant_throughput(2)", "poisson(2)",
-            "gaussian(2s, 500ms)", "none",
+            "gaussian(2s, 500ms)", "none", "{{ wait_s }}",
         ]})
     }
 }
@@ -86,11 +108,14 @@ pub fn parse_wait(text: &str) -> Result<ThinkTime, String> {
 }
 
 /// A wait within a flow.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Wait(pub ThinkTime);
+#[derive(Debug, Clone)]
+pub(crate) struct Wait(pub ThinkTimeFile);
 
 impl Decode for Wait {
     fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
+        if node.is_template() {
+            return Some(Self(ThinkTimeFile::Computed(node.clone())));
+        }
         let think = parse("a wait such as `2s`", node, findings, parse_wait)?;
         if let ThinkTime::Pacing(_) = think {
             let diagnostic = Diagnostic::new("pacing has no effect within a flow").help(
@@ -100,11 +125,11 @@ impl Decode for Wait {
             findings.report(Some(node.at), diagnostic);
             return None;
         }
-        Some(Self(think))
+        Some(Self(ThinkTimeFile::Fixed(think)))
     }
 
     fn schema() -> Value {
-        json!({"type": ["string", "number"], "examples": ["2s", "between(1s, 3s)"]})
+        json!({"type": ["string", "number"], "examples": ["2s", "between(1s, 3s)", "{{ wait_s }}"]})
     }
 }
 

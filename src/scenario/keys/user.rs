@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::auth::AuthChoice;
 use super::endpoint::{EndpointFile, Weight};
 use super::flow::StepsFile;
-use crate::plan::ThinkTime;
+use super::think_time::ThinkTimeFile;
 use crate::scenario::yaml::decode::{At, Decode, Pairs};
 use crate::scenario::yaml::findings::Findings;
 use crate::scenario::yaml::mapping::mapping;
@@ -22,7 +22,7 @@ mapping! {
         /// Exact number of users, started before those distributed by weight (closed model).
         fixed_count: u32,
         /// Wait between iterations. Defaults to that of `defaults`.
-        think_time: ThinkTime,
+        think_time: ThinkTimeFile,
         /// Base URL of the service for this class, in place of the scenario's `host`.
         host: String,
         /// Headers, in addition to those in `defaults`; the same name overrides.
@@ -69,7 +69,7 @@ mapping! {
         /// How often it is chosen. Defaults to the weight of the endpoint.
         weight: Weight,
         /// Wait after this request. Overrides the think time of the user.
-        think_time: ThinkTime,
+        think_time: ThinkTimeFile,
     }
 }
 
@@ -81,6 +81,6 @@ mapping! {
         /// How often it is chosen. Defaults to the weight of the flow.
         weight: Weight,
         /// Wait after this flow. Overrides the think time of the user.
-        think_time: ThinkTime,
+        think_time: ThinkTimeFile,
     }
 }

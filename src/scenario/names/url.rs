@@ -96,6 +96,7 @@ mod tests {
         let mut scope = Scope {
             names: &["x".to_owned()],
             variables: &[Some(value.into())],
+            shared: None,
             user_id: 1,
             iteration: 1,
             counters: &mut BTreeMap::new(),

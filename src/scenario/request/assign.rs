@@ -6,11 +6,12 @@
 use std::collections::BTreeSet;
 
 use super::body;
-use crate::plan::{Assignment, ListItem};
+use crate::error::{Diagnostic, did_you_mean};
+use crate::plan::{Assignment, ListItem, Push, SharedStart};
 use crate::scenario::keys::endpoint::EndpointFile;
 use crate::scenario::names::Names;
 use crate::scenario::names::uses::Use;
-use crate::scenario::yaml::decode::{Field, Pairs};
+use crate::scenario::yaml::decode::{Field, Pairs, list};
 use crate::scenario::yaml::findings::Findings;
 use crate::scenario::yaml::tree::{Key, Node};
 
@@ -28,6 +29,41 @@ pub(crate) fn assignments(
         Some(Assignment { variable, value })
     });
     found.collect()
+}
+
+/// What `field` adds to shared lists; what cannot be understood is reported.
+pub(crate) fn pushes(
+    field: &Field<Pairs<Node>>,
+    names: &Names<'_>,
+    findings: &mut Findings,
+) -> Vec<Push> {
+    let pairs = field.get().map_or(&[][..], |pairs| &pairs.0);
+    let mut pushes = Vec::new();
+    for (key, value) in pairs {
+        let item = item(value, names, findings);
+        let is_list = |start: &SharedStart| matches!(start, SharedStart::List(_));
+        let mut shared = names.shared.iter();
+        let name = key.text.as_str();
+        match shared.position(|(known, start)| known == name && is_list(start)) {
+            Some(list) => pushes.push(Push { list, item }),
+            None => {
+                let lists = names.shared.iter().filter(|(_, start)| is_list(start));
+                let lists: Vec<&str> = lists.map(|(name, _)| name.as_str()).collect();
+                let mut diagnostic = Diagnostic::new(format!("`{name}` is no shared list"));
+                if let Some(close) = did_you_mean(name, lists.iter().copied()) {
+                    diagnostic = diagnostic.label(format!("did you mean `{close}`?"));
+                }
+                let help = match lists.is_empty() {
+                    true => {
+                        format!("define it at the top of the scenario: `shared: {{{name}: []}}`")
+                    }
+                    false => format!("lists: {}", list(lists)),
+                };
+                findings.report(Some(key.at), diagnostic.help(help));
+            }
+        }
+    }
+    pushes
 }
 
 /// The variables of an endpoint. The log then has what they use that they do not set themselves before.

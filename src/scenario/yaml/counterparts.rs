@@ -63,9 +63,33 @@ const COUNTERPARTS: &[Counterpart] = &[
         "write `on_stop`",
     ),
     (
-        &["setup", "on_start", "teardown", "on_stop"],
+        &["on_start", "on_stop"],
         "endpoints",
-        "write `on_start` and `on_stop` in a user class: `users: {NAME: {on_start: [...]}}`",
+        "write `on_start` and `on_stop` in a user class: `users: {NAME: {on_start: [...]}}`; what happens once a run is `setup` and `teardown`",
+    ),
+    (
+        &[
+            "test_start",
+            "set_up",
+            "before_all",
+            "before",
+            "beforeAll",
+            "init",
+        ],
+        "setup",
+        "write `setup`, a list of steps that run once before the load",
+    ),
+    (
+        &[
+            "test_stop",
+            "test_end",
+            "tear_down",
+            "after_all",
+            "after",
+            "afterAll",
+        ],
+        "teardown",
+        "write `teardown`, a list of steps that run once after the load",
     ),
     (
         &["base_url", "baseUrl", "baseURL", "target", "server", "url"],

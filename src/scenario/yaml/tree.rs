@@ -63,6 +63,11 @@ impl Node {
         }
     }
 
+    /// Whether it is a text with a template.
+    pub fn is_template(&self) -> bool {
+        matches!(&self.kind, NodeKind::Scalar { text, .. } if text.contains("{{"))
+    }
+
     /// The value as JSON.
     pub fn to_json(&self) -> serde_json::Value {
         match &self.kind {

@@ -7,7 +7,7 @@ mod extraction;
 mod fingerprint;
 mod locust;
 mod names;
-mod scripts;
+mod once_a_run;
 mod steps;
 mod users_and_flows;
 mod values;

@@ -14,6 +14,8 @@ use perfctl::metrics::{Outcome, RunResult, Window};
 
 use crate::support::Perfctl;
 use crate::support::clients::for_each_client;
+use crate::support::recording::{Recording, ok};
+use crate::support::scenario::outcomes;
 use crate::support::serving::Serving;
 
 /// A shop that only serves who is logged in: sessions by cookie, an invoice that is ready when it
@@ -234,4 +236,72 @@ for_each_client! {
     users_log_in_once_keep_their_cookie_and_log_out
     a_user_who_cannot_log_in_ends_and_the_report_says_so
     a_flow_waits_for_an_invoice_and_has_its_own_numbers_and_targets
+}
+
+/// A run of one user, and what came of it.
+fn waited(users: &str, iterations: u32) -> (crate::support::Completed, Vec<String>) {
+    let server = Recording::start(|_, _| ok("{\"wait_s\": 0.001}"));
+    let text = format!(
+        "host: {}\n{users}\nprofiles: {{quick: {{stages: [{{users: 1, ramp: 0s, duration: 30s}}]}}}}\n",
+        server.url()
+    );
+    let completed = Perfctl::new()
+        .file("scenarios/default.yaml", text)
+        .args([
+            "run",
+            "--profile",
+            "quick",
+            "--fail-on",
+            "none",
+            "--iterations",
+        ])
+        .args([iterations.to_string()])
+        .run();
+    (completed, server.paths())
+}
+
+#[test]
+fn think_times_are_computed_from_variables_and_responses() {
+    let users = r#"
+variables: {pause: "{{ random_float(0.001, 0.002) }}"}
+users:
+  one:
+    think_time: "{{ wait_s }}"
+    endpoints: [{endpoint: a, think_time: "{{ pause / 2 }}"}]
+    flows: [f]
+endpoints: [{name: a, get: /a, extract: {wait_s: $.wait_s}}]
+flows: {f: {steps: [{name: b, get: /b, extract: {wait_s: $.wait_s}}, {think: "{{ (pause * 1000) | int }}ms"}]}}
+"#;
+    let (completed, paths) = waited(users, 20);
+    assert_eq!(paths.len(), 20);
+    assert_eq!(
+        outcomes(&completed.result()),
+        "ok 20",
+        "{}",
+        completed.stdout
+    );
+}
+
+#[test]
+fn a_think_time_that_is_none_is_a_failure_that_says_why() {
+    let of_class =
+        "users: {one: {think_time: \"{{ 1 - iteration * 2 }}\", endpoints: [{name: a, get: /a}]}}";
+    let (completed, paths) = waited(of_class, 2);
+    assert_eq!(paths, ["/a", "/a"]);
+    assert_eq!(outcomes(&completed.result()), "ok 2, invalid_request 2");
+    let shown: Vec<&str> = completed.stdout.split_whitespace().collect();
+    let why = "a think time is `-1`, which is neither seconds from 0 nor a duration";
+    assert!(shown.join(" ").contains(why), "{}", completed.stdout);
+
+    let of_step = "flows: {f: {steps: [{get: /a}, {think: \"{{ 'x' ~ iteration }}\"}, {get: /b}]}}";
+    let (completed, paths) = waited(of_step, 1);
+    assert_eq!(paths, ["/a"], "the flow ends there");
+    let result = completed.result();
+    assert_eq!(outcomes(&result), "ok 1");
+    let shown: Vec<&str> = completed.stdout.split_whitespace().collect();
+    assert!(
+        shown.join(" ").contains("think time"),
+        "{}",
+        completed.stdout
+    );
 }

@@ -3,6 +3,7 @@
 
 mod expressions;
 mod given;
+mod scripts;
 mod templates;
 mod urls;
 

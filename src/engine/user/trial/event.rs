@@ -14,6 +14,10 @@ use crate::protocol::{Hop, Phases};
 /// A part of what a user does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TrialPart {
+    /// What happens once before the load.
+    Setup,
+    /// What happens once after it.
+    Teardown,
     /// What it does once, before its first iteration.
     OnStart,
     /// The task at this position of its class.

@@ -31,7 +31,7 @@ const FUNCTIONS: [&str; 15] = [
 const TIMES: [&str; 3] = ["timestamp", "timestamp_ms", "now"];
 
 /// The functions whose value comes from the random numbers or counters of the user.
-const DRAWING: [&str; 7] = [
+const DRAWING: [&str; 8] = [
     "random_int",
     "random_float",
     "random_choice",
@@ -39,6 +39,7 @@ const DRAWING: [&str; 7] = [
     "uuid",
     "counter",
     "fake",
+    "shared",
 ];
 
 /// The filters: what can follow `|`.
@@ -191,7 +192,7 @@ pub(super) fn check_names(source: &str, functions: &[&str]) -> Result<(), String
         LazyLock::new(|| pattern(r"\bis\s+(?:not\s+)?([A-Za-z_][A-Za-z0-9_]*)"));
     static METHOD: LazyLock<Regex> =
         LazyLock::new(|| pattern(r"\.\s*([A-Za-z_][A-Za-z0-9_]*)\s*\("));
-    static FAKE: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b(fake|js)\.\w+"));
+    static FAKE: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b(fake|shared|js)\s*\.\s*\w+"));
     static NAMED: LazyLock<Regex> =
         LazyLock::new(|| pattern(r#"\|\s*(map|select|reject)\s*\(\s*(?:'([^']*)'|"([^"]*)")"#));
     static TESTED: LazyLock<Regex> = LazyLock::new(|| {
@@ -227,7 +228,8 @@ pub(super) fn check_names(source: &str, functions: &[&str]) -> Result<(), String
     };
     known(&FILTER, "filter", &FILTERS)?;
     known(&TEST, "test", &TESTS)?;
-    // What is made up can be called, as in Python, and so can functions of scripts.
+    // What is made up can be called, as in Python; what is shared, and functions of scripts, were checked with their
+    // names.
     let source = FAKE.replace_all(&source, "$1");
     let known = |found: &Regex, what: &str, names: &[&str]| {
         let mut found = found.captures_iter(&source);

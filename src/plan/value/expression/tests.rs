@@ -37,6 +37,7 @@ fn with_scope<T>(seed: u64, use_it: impl FnOnce(&mut Scope<'_>) -> T) -> T {
             None,
             Some(json!("12")),
         ],
+        shared: None,
         user_id: 7,
         iteration: 3,
         counters: &mut BTreeMap::new(),
@@ -226,6 +227,7 @@ fn whole_numbers_are_computed_with_exactly_or_not_at_all() {
         let mut scope = Scope {
             names: &NAMES.map(str::to_owned),
             variables: &[Some(number)],
+            shared: None,
             user_id: 1,
             iteration: 1,
             counters: &mut BTreeMap::new(),

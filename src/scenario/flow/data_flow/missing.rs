@@ -29,6 +29,8 @@ pub(super) struct Missing {
     pub(super) classes: BTreeSet<String>,
     /// What sets it in these classes, but too late.
     pub(super) setters: BTreeSet<By<String>>,
+    /// Whether it is used before or after the load, by the user of set-up and tear-down.
+    pub(super) is_around: bool,
 }
 
 impl Missing {
@@ -81,7 +83,9 @@ impl Missing {
                 both(many.iter().copied())
             ),
         };
+        let is_of_load = self.is_around && self.setters.is_empty() && !elsewhere.is_empty();
         let label = match (self.setters.is_empty(), is_only_class) {
+            _ if is_of_load => "only users of the load set it, each for itself".to_owned(),
             (false, _) => set_by,
             (true, true) => "nothing in this run sets it".to_owned(),
             (true, false) => {
@@ -90,6 +94,10 @@ impl Missing {
             }
         };
         let help = match (part, self.setters.is_empty(), elsewhere) {
+            _ if is_of_load => "`setup` and `teardown` know what they set themselves: set it in `setup`".to_owned(),
+            (None, false, _) if self.is_around => {
+                "set it in an earlier step, or give it a first value under `variables`".to_owned()
+            }
             (Some((_, removal)), false, _) => {
                 format!("to send {requests} without it, write {removal} there")
             }

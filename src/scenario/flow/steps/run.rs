@@ -1,11 +1,11 @@
 //! Steps that call functions of the script, and the requests that these make.
 
-use super::index::{Declaration, EntryId, Index};
-use super::steps::{StepCompiler, joined};
+use super::{StepCompiler, joined};
 use crate::error::Diagnostic;
 use crate::plan::{
     Body, Check, Escape, Method, ScriptStep, Slot, StatusRange, Step, Template, TemplatePart,
 };
+use crate::scenario::flow::index::{Declaration, EntryId, Index};
 use crate::scenario::keys::endpoint::EndpointFile;
 use crate::scenario::keys::flow::RunFile;
 use crate::scenario::names::script::unknown_function;
@@ -32,7 +32,7 @@ pub(crate) fn requests(findings: &mut Findings) -> Vec<At<EndpointFile>> {
 
 impl<'a> Index<'a> {
     /// Adds the requests that functions of the script make, if any is used.
-    pub(super) fn add_scripted(
+    pub(crate) fn add_scripted(
         &mut self,
         scripted: &'a [At<EndpointFile>],
         findings: &mut Findings,
@@ -130,6 +130,9 @@ impl StepCompiler<'_> {
         let mut step = Step::Run(ScriptStep {
             function: function.value.clone(),
             requests: std::array::from_fn(|method| first + method),
+            sets: (script.assigned_variables().into_iter())
+                .filter_map(|name| self.names.changing(name))
+                .collect(),
         });
         if !with.is_empty() {
             let steps = vec![step];
