@@ -326,6 +326,40 @@ flows: {{asks: {{steps: {{run: ask}}}}}}
 }
 
 #[test]
+fn functions_run_before_and_after_the_load() {
+    let server = Recording::start(|_, _| ok("{\"batch\": 17}"));
+    let script = "
+        export async function prepare(user) {
+            const r = await user.post('/batches');
+            user.vars.batch = r.json().batch;
+        }
+        export async function use(user) { await user.get(`/use/${user.vars.batch}`); }
+        export async function remove(user) { await user.delete(`/batches/${user.vars.batch}`); }
+        export const wait = () => 0.001;";
+    let rest = "
+setup: {run: prepare}
+teardown: {run: remove}
+defaults: {think_time: \"{{ js.wait() }}\"}
+flows: {use: {steps: [{run: use}, {get: \"/yaml/{{ batch }}\"}]}}";
+    let completed = run(&server, script, rest, 2).expect_status(0).run();
+    let paths = server.paths();
+    let expected = [
+        "/batches",
+        "/use/17",
+        "/yaml/17",
+        "/use/17",
+        "/yaml/17",
+        "/batches/17",
+    ];
+    assert_eq!(paths, expected);
+    assert_eq!(
+        outcomes(&completed.result()),
+        "ok 4",
+        "only the load is measured"
+    );
+}
+
+#[test]
 fn rows_of_names_are_bounded() {
     let server = Recording::start(|_, _| ok("{}"));
     let script = "
