@@ -3,7 +3,6 @@
 //! Here: what the parts mean together: variables, hosts, SLOs. Not here: single requests
 //! (`request`), who does what (`flow::classes`), the load (`load`), how SLOs are written (`slo`).
 
-use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
