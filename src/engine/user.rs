@@ -30,7 +30,7 @@ use crate::engine::panics;
 use crate::metrics::{FailureCause, MeasureSample, Outcome, Sample};
 use crate::plan::{Body, Endpoint, Measure, OnEnd, Scope, Template, ThinkTime};
 use crate::protocol::{Client, Rendered, Request};
-use crate::script::ScriptUser;
+use crate::script::{self, ScriptUser};
 use crate::units::as_us;
 use exchange::{Exchange, RequestInFlight};
 use step_error::StepError;
@@ -69,6 +69,9 @@ pub(super) struct User<C: Client> {
 impl<C: Client> User<C> {
     /// The user with this number, from 0.
     pub(super) fn new(state: Rc<WorkerState>, client: Rc<C>, number: u64, class: usize) -> Self {
+        if state.observer.is_some() {
+            script::listen(true);
+        }
         Self {
             class,
             values: Values::new(state.feeding.clone(), number, state.user_rng(number)),
@@ -346,6 +349,7 @@ impl<C: Client> User<C> {
         let state = &self.state;
         let now = Instant::now();
         let text = self.values.excerpt(&error.text);
+        self.tell_console();
         state.tell(|| TrialEvent::Unsent {
             endpoint: index,
             outcome: error.outcome,

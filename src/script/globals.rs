@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256, Sha512};
 use super::error::ScriptError;
 use super::files::Sources;
 use super::operation::{Operation, OperationKind, RequestSpec};
-use super::shared::{CallEnd, Shared, Stopped};
+use super::shared::{CallEnd, Shared, Stopped, is_heard, log};
 use super::value::{from_script, to_script};
 
 /// Most operations of a user at once.
@@ -38,8 +38,8 @@ pub(super) fn natives<'js>(
     }
     native!("random", [shared] move |id: u64| shared.random(id));
     native!("current", [shared] move || shared.current.get());
-    native!("listens", [shared] move || shared.listens.get());
-    native!("log", [shared] move |text: String| shared.log(&text));
+    native!("listens", [] is_heard);
+    native!("log", [] |text: String| log(&text));
     native!("number", [shared] move |id: u64| shared
         .with(id, |slot| slot.number));
     native!("iteration", [shared] move |id: u64| shared

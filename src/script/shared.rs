@@ -20,6 +20,41 @@ const MAX_LINES: usize = 100;
 /// Longest line that `console` keeps; characters.
 const MAX_LINE: usize = 500;
 
+thread_local! {
+    /// What `console` was told on this thread; `None` where nobody listens.
+    static LINES: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
+
+/// Whether anybody listens to `console` on this thread.
+pub(super) fn is_heard() -> bool {
+    LINES.with_borrow(Option::is_some)
+}
+
+/// Lets `console` be heard on this thread, or not.
+pub fn listen(listens: bool) {
+    let is_heard = is_heard();
+    if is_heard != listens {
+        LINES.set(listens.then(Vec::new));
+    }
+}
+
+/// Keeps a line of `console`.
+pub(super) fn log(text: &str) {
+    LINES.with_borrow_mut(|lines| {
+        let Some(lines) = lines else { return };
+        match lines.len() {
+            0..MAX_LINES => lines.push(text.chars().take(MAX_LINE).collect()),
+            MAX_LINES => lines.push("(more lines are left out)".to_owned()),
+            _ => {}
+        }
+    });
+}
+
+/// The lines that `console` was told on this thread since the last call.
+pub fn take_lines() -> Vec<String> {
+    LINES.with_borrow_mut(|lines| lines.as_mut().map(std::mem::take).unwrap_or_default())
+}
+
 /// What a user lends its script, as long as perfctl does not need it.
 #[derive(Debug)]
 pub struct Lent {
@@ -82,9 +117,6 @@ pub(super) struct Shared {
     pub(super) rng: RefCell<ChaCha12Rng>,
     /// The positions of the variables.
     pub(super) variables: RefCell<HashMap<String, usize>>,
-    /// Whether anybody sees what `console` is told.
-    pub(super) listens: Cell<bool>,
-    lines: RefCell<Vec<String>>,
 }
 
 impl Shared {
@@ -97,8 +129,6 @@ impl Shared {
             // What a script draws while it is loaded is the same in each worker.
             rng: RefCell::new(ChaCha12Rng::seed_from_u64(0)),
             variables: RefCell::default(),
-            listens: Cell::new(false),
-            lines: RefCell::default(),
         }
     }
 
@@ -148,20 +178,5 @@ impl Shared {
         });
         lent.flatten()
             .unwrap_or_else(|| draw(&mut self.rng.borrow_mut()))
-    }
-
-    /// Keeps a line of `console`.
-    pub(super) fn log(&self, text: &str) {
-        let mut lines = self.lines.borrow_mut();
-        match lines.len() {
-            0..MAX_LINES => lines.push(text.chars().take(MAX_LINE).collect()),
-            MAX_LINES => lines.push("(more lines are left out)".to_owned()),
-            _ => {}
-        }
-    }
-
-    /// The lines that `console` was told since the last call.
-    pub(super) fn take_lines(&self) -> Vec<String> {
-        self.lines.take()
     }
 }

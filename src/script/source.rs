@@ -14,6 +14,7 @@ use super::error::ScriptError;
 use super::files::{Limits, Sources};
 use super::machine::Machine;
 use super::modules::Read;
+use super::shared::listen;
 
 /// A script, read and checked. Each worker runs it in an engine of its own.
 pub struct Script {
@@ -102,6 +103,7 @@ impl Script {
     /// Forgets what scripts have kept on this thread: a new run begins.
     pub fn begin_run() {
         drop(MACHINE.take());
+        listen(false);
     }
 }
 

@@ -51,16 +51,6 @@ impl ScriptUser {
         })
     }
 
-    /// Lets `console` be heard.
-    pub fn listen(&self) {
-        self.machine.shared.listens.set(true);
-    }
-
-    /// The lines that `console` was told since the last call.
-    pub fn take_lines(&self) -> Vec<String> {
-        self.machine.shared.take_lines()
-    }
-
     /// Begins to call the function of this name, and runs it until it waits.
     pub fn begin(&self, function: &str, iteration: u64) {
         self.with(|slot| {

@@ -114,8 +114,11 @@ impl<'a> TrialPrinter<'a> {
         if self.is_run {
             self.print_bounds(event);
         }
-        let is_request = matches!(event, TrialEvent::Exchanged(_) | TrialEvent::Unsent { .. });
-        if self.is_run && !is_request {
+        let is_of_run = matches!(
+            event,
+            TrialEvent::Exchanged(_) | TrialEvent::Unsent { .. } | TrialEvent::Said(_)
+        );
+        if self.is_run && !is_of_run {
             return;
         }
         match event {

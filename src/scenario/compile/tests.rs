@@ -1,5 +1,6 @@
 //! Compiling: precedence, tags, shares, secrets, and scenarios with mutations.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;

@@ -14,7 +14,6 @@ use crate::check;
 use crate::engine::user::User;
 use crate::engine::user::exchange::Exchange;
 use crate::engine::user::step_error::StepError;
-use crate::engine::user::trial::event::TrialEvent;
 use crate::engine::user::values::RenderError;
 use crate::engine::user::worker_state::WorkerState;
 use crate::metrics::{FLOW_CHECKS, Outcome};
@@ -215,9 +214,6 @@ impl<C: Client> User<C> {
         let user = self.values.script_user();
         let user = user.map_err(|error| error.to_string())?;
         let user = Rc::new(user.ok_or("there is no script")?);
-        if self.state.observer.is_some() {
-            user.listen();
-        }
         self.script = Some(user.clone());
         Ok(user)
     }
@@ -227,12 +223,7 @@ impl<C: Client> User<C> {
         self.values.lend(user);
         run();
         self.values.take_back(user);
-        if self.state.observer.is_some() {
-            for line in user.take_lines() {
-                let text = self.values.excerpt(&line);
-                self.state.tell(|| TrialEvent::Said(text));
-            }
-        }
+        self.tell_console();
     }
 
     /// Waits. The script of another user may meanwhile go on with what this one waits for.
