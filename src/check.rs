@@ -27,6 +27,7 @@ use crate::metrics::Outcome;
 use crate::plan::{Check, Endpoint, Secrets};
 use crate::protocol::{Failure, Response};
 
+pub use self::decode::body_text;
 pub use self::exchange::{ExchangeLimits, exchange_text};
 pub use self::message::{said, without_secret_fields};
 pub use self::report::{CheckReport, CheckState, reports};

@@ -30,4 +30,5 @@ pub mod plan;
 pub mod protocol;
 pub mod report;
 pub mod scenario;
+pub mod script;
 pub mod units;

@@ -25,6 +25,8 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::script::Script;
+
 pub use lifecycle::Lifecycle;
 pub use load::{Arrivals, Load, Model, Phase, Shape, Stage};
 pub use no_proxy::NoProxy;
@@ -38,7 +40,9 @@ pub use request::json_path::JsonPath;
 pub use request::measure::{Measure, MeasureUnit};
 pub use request::target::{check_target, encoded_target, has_dot_segments, push_written};
 pub use slo::{Direction, Metric, Percentile, Slo, SloScope};
-pub use step::{Branch, CookieChange, ExpectedWork, Flow, Step, Stop, first_request, has_effect};
+pub use step::{
+    Branch, CookieChange, ExpectedWork, Flow, ScriptStep, Step, Stop, first_request, has_effect,
+};
 pub use think_time::ThinkTime;
 pub use transport::{
     Authorities, ClientChoice, ConnectTo, HttpChoice, Identity, Proxy, Tls, Transport, Wire,
@@ -93,6 +97,9 @@ pub struct Plan {
     /// The cookies that templates read: their names, and their positions in `names`.
     #[serde(skip)]
     pub cookies: Vec<(String, usize)>,
+    /// The script, whose functions expressions and steps call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub script: Option<Arc<Script>>,
     /// The data that users take rows from.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub data: Vec<Feeder>,
@@ -175,16 +182,20 @@ impl Plan {
             true => hashed,
             false => hash(&(hashed, &self.waits)),
         };
+        let script = |hashed: String| match &self.script {
+            Some(script) => hash(&(hashed, script)),
+            None => hashed,
+        };
         Fingerprint {
             // As it was before flows and data existed, so that old baselines stay valid.
-            scenario: waits(shared(
+            scenario: script(waits(shared(
                 match (self.flows.is_empty(), self.data.is_empty()) {
                     (true, true) => hash(&scenario),
                     (true, false) => hash(&(scenario, &self.data)),
                     (false, true) => hash(&(scenario, &self.flows)),
                     (false, false) => hash(&(scenario, &self.flows, &self.data)),
                 },
-            )),
+            ))),
             load: self.load_fingerprint(),
         }
     }

@@ -112,7 +112,7 @@ pub struct Request<'a> {
 }
 
 /// What the templates of an endpoint were rendered to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rendered {
     /// Path or absolute URL; the latter where the endpoint has a link.
     pub url: String,

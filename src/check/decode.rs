@@ -46,6 +46,15 @@ pub(super) fn decode(headers: &HeaderMap, body: &Bytes) -> Result<Bytes, Failure
     Ok(body)
 }
 
+/// The body of a response with these headers, decoded, as text. Bytes that are not UTF-8 are replaced.
+///
+/// # Errors
+/// As those of decoding it, for people.
+pub fn body_text(headers: &HeaderMap, body: &Bytes) -> Result<String, String> {
+    let decoded = decode(headers, body).map_err(|failure| failure.text)?;
+    Ok(String::from_utf8_lossy(&decoded).into_owned())
+}
+
 /// The names of the encodings that were applied to a body, in their order.
 fn encodings(headers: &HeaderMap) -> Vec<String> {
     headers

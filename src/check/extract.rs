@@ -28,6 +28,9 @@ pub(super) fn extract(
     extracted: &mut Vec<(usize, Value)>,
 ) -> Option<Failure> {
     for extraction in extractions {
+        if matches!(extraction.from, ExtractionSource::Script(_)) {
+            continue;
+        }
         match value(extraction, content, rng) {
             Ok(value) if is_too_large(&value, content) => {
                 let text = format!("`{}` is larger than 1 MB", extraction.name);
@@ -97,6 +100,8 @@ fn found(extraction: &Extraction, content: &ResponseContent<'_>) -> Result<Vec<V
             selector,
             attribute,
         } => content.css(selector, attribute.as_deref(), MAX_VALUES)?,
+        // What a script gives is not found here.
+        ExtractionSource::Script(_) => Vec::new(),
         ExtractionSource::Body => {
             let body = String::from_utf8_lossy(content.body()?);
             return Ok(match &extraction.regex {
@@ -148,6 +153,7 @@ fn missing(extraction: &Extraction, content: &ResponseContent<'_>, count: usize)
             attribute: Some(name),
         } => format!("in attribute `{name}` of `{selector}`"),
         ExtractionSource::Body => "in the body".to_owned(),
+        ExtractionSource::Script(call) => format!("by `{}`", call.source()),
     };
     let what = match (&extraction.between, &extraction.regex) {
         (Some([left, right]), _) => format!(" between `{left}` and `{right}`"),

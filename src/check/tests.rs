@@ -19,6 +19,7 @@ fn endpoint(checks: Vec<Check>) -> Endpoint {
         name: "x".into(),
         group: None,
         measures: Vec::new(),
+        scripted: false,
         method: Method::Get,
         url: Template::literal("/"),
         host: None,

@@ -351,6 +351,7 @@ mod tests {
             given: Vec::new(),
             load: run().run.load,
             slos: Vec::new(),
+            script: None,
             skipped_slos: Vec::new(),
             secrets: Default::default(),
         };

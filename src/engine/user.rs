@@ -31,6 +31,7 @@ use crate::engine::panics;
 use crate::metrics::{FailureCause, MeasureSample, Outcome, Sample};
 use crate::plan::{Body, Endpoint, Measure, OnEnd, Scope, Template, ThinkTime};
 use crate::protocol::{Client, Rendered, Request, Session};
+use crate::script::{self, ScriptUser};
 use crate::units::as_us;
 use exchange::{Exchange, RequestInFlight};
 use step_error::StepError;
@@ -62,6 +63,8 @@ pub(super) struct User<C: Client> {
     subject: u16,
     /// What it measured since it was last told, where there is an observer.
     measured: RefCell<Vec<(String, String)>>,
+    /// What the script knows of it, once a function of the script has run.
+    script: Option<Rc<ScriptUser>>,
 }
 
 impl<C: Client> User<C> {
@@ -72,6 +75,9 @@ impl<C: Client> User<C> {
         let of_class = &state.plan.classes[class];
         if !state.plan.cookies.is_empty() {
             values.read_cookies(session.cookies(of_class.host.as_deref()));
+        }
+        if state.observer.is_some() {
+            script::listen(true);
         }
         Self {
             class,
@@ -87,6 +93,7 @@ impl<C: Client> User<C> {
             clock: Rc::default(),
             subject: 0,
             measured: RefCell::default(),
+            script: None,
         }
     }
 
@@ -362,6 +369,13 @@ impl<C: Client> User<C> {
         Ok(rendered)
     }
 
+    /// The values of the headers of an endpoint, and of the templates of its credentials.
+    fn render_defaults(&mut self, endpoint: &Endpoint) -> Result<RenderedDefaults, RenderError> {
+        let mut scope = self.values.scope();
+        let headers = fill_headers(endpoint, &mut scope)?;
+        Ok((headers, fill_auth(endpoint, &mut scope)?))
+    }
+
     /// The position of a request whose row has the name that a template makes now; `None` if it has no
     /// row of its own.
     fn subject(&mut self, index: usize) -> Result<Option<u16>, RenderError> {
@@ -385,9 +399,20 @@ impl<C: Client> User<C> {
         intended: Option<Instant>,
         error: RenderError,
     ) -> StepError {
+        self.leave_out_as((index, index as u16), intended, error)
+    }
+
+    /// The same for a request whose samples have this position beside that of its endpoint.
+    fn leave_out_as(
+        &mut self,
+        (index, subject): (usize, u16),
+        intended: Option<Instant>,
+        error: RenderError,
+    ) -> StepError {
         let state = &self.state;
         let now = Instant::now();
         let text = self.values.excerpt(&error.text);
+        self.tell_console();
         state.tell(|| TrialEvent::Unsent {
             endpoint: index,
             outcome: error.outcome,
@@ -395,6 +420,7 @@ impl<C: Client> User<C> {
         });
         if error.outcome.is_started() {
             let mut in_flight = RequestInFlight::start(state, index, intended, now);
+            in_flight.subject = subject;
             in_flight.land();
             let sample = in_flight.sample(error.outcome);
             in_flight.record(sample, Some(text.into()));
@@ -402,7 +428,7 @@ impl<C: Client> User<C> {
             let intended = intended.unwrap_or(now);
             let intended_us = as_us(intended.saturating_duration_since(state.epoch));
             state.recorder.dropped();
-            let sample = Sample::new(index as u16, error.outcome, intended_us);
+            let sample = Sample::new(subject, error.outcome, intended_us);
             state.recorder.record(sample, Some(text.into()));
         }
         self.end_for(error.end);
@@ -479,6 +505,9 @@ fn fill_auth(endpoint: &Endpoint, scope: &mut Scope<'_>) -> Result<Vec<String>, 
         None => Ok(Vec::new()),
     }
 }
+
+/// The values of headers and of credentials.
+type RenderedDefaults = (Vec<Option<String>>, Vec<String>);
 
 /// A template with its slots filled in; nothing for one that is known.
 fn fill(template: &Template, scope: &mut Scope<'_>) -> Result<String, RenderError> {

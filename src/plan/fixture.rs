@@ -37,6 +37,7 @@ pub(crate) fn plan(load: Load, weights: &[u32]) -> Plan {
             variables: Vec::new(),
             group: None,
             measures: Vec::new(),
+            scripted: false,
             method: Method::Get,
             url: Template::new(
                 format!("/{name}?n={{{{ random_int(1, 1000000) }}}}"),
@@ -104,6 +105,7 @@ pub(crate) fn plan(load: Load, weights: &[u32]) -> Plan {
         given: Vec::new(),
         load,
         slos: Vec::new(),
+        script: None,
         skipped_slos: Vec::new(),
         secrets: Secrets::default(),
     }

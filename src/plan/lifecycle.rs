@@ -51,6 +51,7 @@ impl Lifecycle {
                         .iter()
                         .for_each(|endpoint| self.collect_of(*endpoint, given));
                 }
+                Step::Run(script) => given.extend(&script.sets),
                 Step::Set(assignments) => given.extend(assignments.iter().map(|one| one.variable)),
                 Step::Flow { steps, .. }
                 | Step::Repeat { steps, .. }

@@ -201,6 +201,8 @@ impl Subject<'_> {
             | Step::Fail(_)
             | Step::Think(_)
             | Step::Measure(_) => false,
+            // Which requests it sends is not known before the run.
+            Step::Run(_) => false,
             Step::Repeat { steps, .. }
             | Step::Each { steps, .. }
             | Step::RepeatBy { steps, .. }

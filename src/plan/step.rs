@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::think_time::ThinkTime;
-use super::{Assignment, Condition, Endpoint, ListItem, Measure, Push, Template};
+use super::{Assignment, Condition, Endpoint, ListItem, Measure, Method, Push, Template};
 
 /// Named steps that are measured as one transaction. In samples and results, a flow is known by its
 /// position among the flows, after all endpoints.
@@ -67,6 +67,8 @@ pub enum Step {
     Stop(Stop),
     /// Fails, with this text.
     Fail(Template),
+    /// Calls an asynchronous function of the script.
+    Run(ScriptStep),
     /// A wait that is not part of the response time of a flow.
     Think(ThinkTime),
     /// Keeps numbers, which count with the last request of the user.
@@ -179,6 +181,19 @@ pub enum Step {
     },
 }
 
+/// The call of a function of the script.
+#[derive(Debug, Clone, Serialize)]
+pub struct ScriptStep {
+    /// The name of the function.
+    pub function: String,
+    /// The positions of the endpoints that make its requests, in the order of [`Method::ALL`].
+    #[serde(skip)]
+    pub requests: [usize; Method::ALL.len()],
+    /// The variables that the script may set, as their positions in the names of the plan.
+    #[serde(skip)]
+    pub sets: Vec<usize>,
+}
+
 /// Only the checks: everything else is as in the endpoint it is made from.
 fn checks_alone<S: Serializer>(endpoint: &Endpoint, serializer: S) -> Result<S::Ok, S::Error> {
     endpoint.checks.serialize(serializer)
@@ -198,6 +213,7 @@ impl Step {
     pub fn first_request(&self) -> Option<usize> {
         match self {
             Self::Request(endpoint) | Self::Poll { endpoint, .. } => Some(*endpoint),
+            Self::Run(script) => script.requests.first().copied(),
             Self::Flow { steps, .. }
             | Self::Repeat { steps, .. }
             | Self::Each { steps, .. }
@@ -244,6 +260,7 @@ impl Step {
             } => vec![then, otherwise],
             Self::Random(branches) => branches.iter().map(|one| &one.steps[..]).collect(),
             Self::Request(_)
+            | Self::Run(_)
             | Self::Set(_)
             | Self::Cookies(_)
             | Self::Push(_)
@@ -261,6 +278,7 @@ impl Step {
     pub fn has_effect(&self) -> bool {
         match self {
             Self::Request(_)
+            | Self::Run(_)
             | Self::Poll { .. }
             | Self::Set(_)
             | Self::Cookies(_)
@@ -288,6 +306,8 @@ impl Step {
     pub fn width(&self) -> usize {
         match self {
             Self::Request(_) | Self::Poll { .. } => 1,
+            // As with a list that is not known before the run.
+            Self::Run(_) => 6,
             Self::Set(_)
             | Self::Cookies(_)
             | Self::Push(_)
@@ -370,6 +390,8 @@ impl ExpectedWork {
                 Step::Request(endpoint) | Step::Poll { endpoint, .. } => {
                     self.requests[*endpoint] += times;
                 }
+                // How many requests it sends is not known before the run.
+                Step::Run(script) => self.requests[script.requests[0]] += times,
                 Step::Flow { flow, steps, .. } => {
                     self.flows[*flow] += times;
                     self.add(steps, times);

@@ -3,7 +3,6 @@
 //! Here: what the parts mean together: variables, hosts, SLOs. Not here: single requests
 //! (`request`), who does what (`flow::classes`), the load (`load`), how SLOs are written (`slo`).
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,10 +11,9 @@ use super::flow::classes::{self, ClassCompiler};
 use super::flow::include;
 use super::flow::index::Index;
 use super::flow::positions::Selection;
-use super::flow::steps::ITEM;
+use super::flow::steps::{ITEM, run};
 use super::flow::waits;
 use super::keys::scenario::ScenarioFile;
-use super::keys::slo::SloFile;
 use super::load::{self, profile};
 use super::names::template::refuse_template;
 use super::names::{Names, data, given, shared};
@@ -23,15 +21,14 @@ use super::options::Options;
 use super::request::{self, RequestDefaults, body, extract};
 use super::service::address::{self, EndpointUrl};
 use super::service::{base, transport};
-use super::slo::{self, SloSet, SloSource};
-use super::source::{Source, environment, stem};
-use super::yaml::decode::{AnyValue, At, Decode, Field, Pairs, missing_key};
+use super::source::{Source, environment, script, stem};
+use super::yaml::decode::{AnyValue, At, Decode, missing_key};
 use super::yaml::findings::Findings;
 use super::yaml::tree::{self, NodeKind};
 use crate::error::{Diagnostic, Error};
 use crate::plan::{
-    Endpoint, MeasureUnit, Model, Plan, Secrets, Service, SloScope, Template, ThinkTime, Transport,
-    Variable, is_secret_header,
+    Endpoint, Model, Plan, Secrets, Service, Template, ThinkTime, Transport, Variable,
+    is_secret_header,
 };
 use crate::units::format_rate;
 
@@ -196,8 +193,16 @@ impl PlanCompiler<'_> {
         shared::define(&file.shared, &mut names, self.findings);
         data::secrets(&file.secrets, folder, &mut names, self.findings);
         let mut data = data::feeders(&file.data, folder, &mut names, self.findings);
+        names.script = script::script(file, folder, self.findings);
+        if !file.script.is_missing() && names.script.is_none() {
+            names.broken.insert("js".to_owned());
+        }
         let included = include::included(file, folder, self.findings);
-        let mut index = Index::new(file, &included, self.findings);
+        let scripted = match names.script {
+            None => Vec::new(),
+            Some(_) => run::requests(self.findings),
+        };
+        let mut index = Index::new(file, &included, &scripted, self.findings);
         self.variables(&mut names, &index);
         for flow in &index.flows {
             let help = "all runs of a flow are counted under one name";
@@ -233,6 +238,7 @@ impl PlanCompiler<'_> {
         );
         index.compile(&common, self.findings);
         index.add_variants(file, &common, self.options, self.findings);
+        index.open_scripted();
         if index.requests.is_empty() && (self.findings.len() == 0 || self.scenario.has_empty_list) {
             let diagnostic = Diagnostic::new("the scenario has no endpoints");
             self.findings.report(file.endpoints.key(), diagnostic);
@@ -307,8 +313,8 @@ impl PlanCompiler<'_> {
         };
         let secrets = self.secrets(&names, &sent, &transport);
         let shared = shared::values(&names).map(Arc::new);
-
         let (all_names, cookies) = (names.all(), names.cookies());
+        let script = names.script.take();
         let variables = names.variables.into_iter();
         let mut plan = Plan {
             scenario: self.scenario.name.clone(),
@@ -325,6 +331,7 @@ impl PlanCompiler<'_> {
                 .collect(),
             names: all_names,
             cookies,
+            script,
             data,
             classes,
             endpoints,
@@ -361,6 +368,11 @@ impl PlanCompiler<'_> {
         let extracted = (0..index.requests.len()).flat_map(|request| index.extracted_by(request));
         let assigned = index.assigned.iter().map(|key| key.text.as_str());
         names.later = extracted.chain(assigned).map(str::to_owned).collect();
+        if let Some(script) = &names.script {
+            let set = script.assigned_variables().into_iter();
+            let set = set.filter(|name| pairs.iter().all(|(key, _)| key.text != *name));
+            names.later.extend(set.map(str::to_owned));
+        }
         names.defining = true;
         for (key, text) in pairs {
             if let Err(message) = names.check_new(&key.text) {
@@ -392,6 +404,13 @@ impl PlanCompiler<'_> {
                     .report(Some(name.at), Diagnostic::new(message)),
             }
         }
+        if let Some(script) = names.script.clone() {
+            for name in script.assigned_variables() {
+                if names.check_new(name).is_ok() {
+                    names.declare(name);
+                }
+            }
+        }
         if index.has_items && names.check_new(ITEM).is_ok() {
             names.declare(ITEM);
         }
@@ -417,57 +436,6 @@ impl PlanCompiler<'_> {
                 }
             }
         }
-    }
-
-    /// The SLOs of profile, scenario and command line.
-    fn slos(
-        &mut self,
-        index: &Index<'_>,
-        profile: &str,
-        of_profile: &Field<Pairs<SloFile>>,
-        measures: BTreeMap<String, MeasureUnit>,
-    ) -> SloSet {
-        let file = &self.scenario.file;
-        let of_requests = index.requests.iter().filter_map(|r| request::row(r.file));
-        let of_flows = index.flows.iter().map(|flow| flow.key.text.clone());
-        let names = of_requests.chain(of_flows);
-        let of_scenario = file.profiles.get().map_or(&[][..], |pairs| &pairs.0);
-        let profiles: BTreeSet<&str> = (self.known.iter().copied())
-            .chain(of_scenario.iter().map(|(key, _)| key.text.as_str()))
-            .chain([profile])
-            .collect();
-        let mut slos = SloSet::new(names.collect(), profiles, profile).with_measures(measures);
-        slos.add_file(
-            of_profile,
-            &SloScope::Total,
-            SloSource::Profile,
-            self.findings,
-        );
-        slos.add_file(
-            &file.slo,
-            &SloScope::Total,
-            SloSource::Scenario,
-            self.findings,
-        );
-        for request in &index.requests {
-            if let Some(name) = request::row(request.file) {
-                let scope = SloScope::Endpoint(name);
-                slos.add_file(
-                    &request.file.slo,
-                    &scope,
-                    SloSource::Endpoint,
-                    self.findings,
-                );
-            }
-        }
-        for flow in &index.flows {
-            let scope = SloScope::Endpoint(flow.key.text.clone());
-            slos.add_file(&flow.file.slo, &scope, SloSource::Endpoint, self.findings);
-        }
-        let limits = &self.options.limits;
-        limits.iter().for_each(|limit| slos.add_limit(limit));
-        slo::add_expressions(&mut slos, &self.options.slos, self.findings);
-        slos
     }
 }
 
@@ -497,5 +465,6 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+mod slos;
 #[cfg(test)]
 mod tests;

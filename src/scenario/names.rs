@@ -7,6 +7,7 @@ pub(super) mod cookies;
 pub(super) mod data;
 pub(super) mod given;
 mod request;
+pub(super) mod script;
 pub(super) mod shared;
 mod syntax;
 pub(super) mod template;
@@ -16,6 +17,7 @@ pub(super) mod uses;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::env::VarError;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -25,6 +27,7 @@ use crate::error::{Diagnostic, did_you_mean};
 use crate::plan::{
     Input, InputName, ListItem, MeasureUnit, Per, SharedStart, Slot, Template, is_secret_header,
 };
+use crate::script::Script;
 use syntax::COOKIE;
 use uses::{Use, UseLog, needed_by_slot};
 
@@ -61,6 +64,8 @@ pub(super) struct Names<'a> {
     pub secrets: Vec<(String, String)>,
     /// The data files.
     pub data: Vec<DataColumns>,
+    /// The script, if there is one.
+    pub script: Option<Arc<Script>>,
     /// The counters and lists that all users share.
     pub shared: Vec<(String, SharedStart)>,
     /// Whether the scenario's variables are being defined, which are filled in once for each user.
@@ -280,6 +285,9 @@ impl<'a> Names<'a> {
 
     /// As [`Self::input`], for an expression that may ask whether an environment variable is set.
     pub fn input_of(&self, source: &str, path: &str) -> Result<(InputName, Input), Diagnostic> {
+        if let Some(functions) = self.functions(source, path) {
+            return functions;
+        }
         if let Some(input) = self.shared_input(source, path) {
             return input;
         }
@@ -381,6 +389,12 @@ impl<'a> Names<'a> {
                 "use `{{{{ {name} }}}}` in the requests that need it"
             ));
         }
+        if name == "js"
+            && self.script.is_some()
+            && let Some(Err(diagnostic)) = self.functions(name, name)
+        {
+            return diagnostic;
+        }
         let variables = self.variables.iter().map(|(name, _)| name.clone());
         let columns = self.data.iter().flat_map(|data| {
             let name = &data.name;
@@ -422,6 +436,11 @@ impl<'a> Names<'a> {
         }
         let is_data = self.data.iter().any(|data| data.name == name);
         let is_secret = self.secrets.iter().any(|(known, _)| known == name);
+        if name == "js" && self.script.is_some() {
+            return Err(
+                "`js` is the name of the functions of the script: choose another".to_owned(),
+            );
+        }
         match (is_data, is_secret) {
             (true, _) => Err(format!(
                 "`{name}` is already the name of a data file: choose another"

@@ -326,6 +326,7 @@ impl<'a> RequestDefaults<'a> {
             extract,
             measures,
             tags: file.tags.get().map_or_else(Vec::new, |tags| tags.0.clone()),
+            scripted: false,
         };
         body::refuse_unseen(&endpoint, file, findings);
         Some((endpoint, place))

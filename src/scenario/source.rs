@@ -6,6 +6,7 @@
 
 pub(super) mod environment;
 pub(super) mod request;
+pub(super) mod script;
 mod text;
 
 use std::path::{Component, Path, PathBuf};

@@ -117,7 +117,8 @@ pub(crate) fn plan(plan: &Plan) -> String {
     }
     let mut endpoints = table(["endpoint", "request", "share"]);
     align_right(&mut endpoints, 2);
-    for (endpoint, share) in plan.endpoints.iter().zip(plan.shares()) {
+    let all = plan.endpoints.iter().zip(plan.shares());
+    for (endpoint, share) in all.filter(|(endpoint, _)| !endpoint.scripted) {
         endpoints.add_row([
             match &endpoint.group {
                 Some(group) if group.source() != endpoint.name => {
@@ -129,7 +130,9 @@ pub(crate) fn plan(plan: &Plan) -> String {
             format!("{}%", trim_float(share * 100.0, 1)),
         ]);
     }
-    let _ = write!(text, "\n{}\n", endpoints.trim_fmt());
+    if !endpoints.is_empty() {
+        let _ = write!(text, "\n{}\n", endpoints.trim_fmt());
+    }
     if !plan.slos.is_empty() {
         let _ = write!(text, "\n{}\n", slos(plan).trim_fmt());
     }

@@ -114,8 +114,11 @@ impl<'a> TrialPrinter<'a> {
         if self.is_run {
             self.print_bounds(event);
         }
-        let is_request = matches!(event, TrialEvent::Exchanged(_) | TrialEvent::Unsent { .. });
-        if self.is_run && !is_request {
+        let is_of_run = matches!(
+            event,
+            TrialEvent::Exchanged(_) | TrialEvent::Unsent { .. } | TrialEvent::Said(_)
+        );
+        if self.is_run && !is_of_run {
             return;
         }
         match event {
@@ -157,6 +160,7 @@ impl<'a> TrialPrinter<'a> {
             }
             TrialEvent::Cookies(text) => self.labelled("cookies", PLAIN, text),
             TrialEvent::Exchanged(exchange) => self.exchange(exchange),
+            TrialEvent::Said(text) => self.labelled("console", PLAIN, text),
             TrialEvent::Measured(name, text) => {
                 self.labelled("measure", PLAIN, &format!("{name} {text}"));
             }
@@ -165,7 +169,7 @@ impl<'a> TrialPrinter<'a> {
                 outcome,
                 text,
             } => {
-                self.begin(*endpoint);
+                self.begin(*endpoint, None);
                 self.failed += 1;
                 let text = format!("FAILED ({}), not sent: {text}", outcome.name());
                 self.labelled("result", RED, &text);
@@ -249,7 +253,7 @@ impl<'a> TrialPrinter<'a> {
     }
 
     fn exchange(&mut self, exchange: &TrialExchange) {
-        self.begin(exchange.endpoint);
+        self.begin(exchange.endpoint, exchange.row.as_deref());
         for hop in &exchange.hops {
             self.hop(hop, &exchange.secrets);
         }
@@ -323,13 +327,13 @@ impl<'a> TrialPrinter<'a> {
         }
     }
 
-    /// The name of an endpoint, above what is said of its request.
-    fn begin(&mut self, endpoint: usize) {
+    /// The name of an endpoint, or of the row that a script gives its request, above what is said of its request.
+    fn begin(&mut self, endpoint: usize, row: Option<&str>) {
         if !self.is_around {
             self.reached[endpoint] = true;
         }
         let name = &self.current().endpoints[endpoint].name;
-        self.heading(BOLD, name);
+        self.heading(BOLD, row.unwrap_or(name));
     }
 
     /// A line that begins something, with an empty one above it unless another heading is there.

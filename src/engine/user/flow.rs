@@ -1,11 +1,12 @@
 //! How a user carries out steps, and how flows are timed.
 //!
-//! Here: order, random choice and waits; beneath it, repetition (`loops`) and concurrency (`at_once`). Not
-//! here: a single request (`user`), or which task an iteration runs (`iteration`).
+//! Here: order, random choice and waits; beneath it, repetition (`loops`), concurrency (`at_once`) and functions of
+//! the script (`run`). Not here: a single request (`user`), or which task an iteration runs (`iteration`).
 
 mod at_once;
 mod cookies;
 mod loops;
+mod run;
 #[cfg(test)]
 mod tests;
 
@@ -152,6 +153,7 @@ impl<C: Client> User<C> {
                 Ok(())
             }
             Step::Fail(text) => Err(self.failure(text).await),
+            Step::Run(script) => self.run_script(script, due).await,
             Step::Think(think) => {
                 let wait = match think {
                     ThinkTime::Computed(wait) => self
@@ -210,7 +212,7 @@ impl<C: Client> User<C> {
         }
     }
 
-    fn end(&mut self, stop: Stop) {
+    pub(super) fn end(&mut self, stop: Stop) {
         match stop {
             Stop::Flow => self.is_leaving = true,
             Stop::User => {

@@ -25,6 +25,8 @@ enum Cause {
     Poll(usize, Duration),
     /// The evaluation of a condition, with this text.
     Condition(String),
+    /// The script, with this text.
+    Script(String),
     /// A step `fail`, which a flow counts as this check, with its text.
     Fail(u8, String),
 }
@@ -70,6 +72,14 @@ impl StepError {
         }
     }
 
+    /// The script failed. `text` holds no secrets.
+    pub(super) fn of_script(text: String) -> Self {
+        Self {
+            outcome: Outcome::ScriptError,
+            cause: Cause::Script(text),
+        }
+    }
+
     /// Whether nothing was sent.
     pub(super) fn is_unsent(&self) -> bool {
         matches!(self.cause, Cause::Unsent(_) | Cause::Condition(_))
@@ -84,7 +94,7 @@ impl StepError {
     /// or behind them; `None` for that of a request.
     pub(super) fn flow_check(&self) -> Option<u8> {
         match self.cause {
-            Cause::Request(_) | Cause::Unsent(_) => None,
+            Cause::Request(_) | Cause::Unsent(_) | Cause::Script(_) => None,
             Cause::Poll(..) => Some(0),
             Cause::Condition(_) => Some(1),
             Cause::Fail(check, _) => Some(check),
@@ -102,7 +112,7 @@ impl StepError {
                 let (name, timeout) = (plan.subject(*endpoint), format_duration(*timeout));
                 format!("no response to the poll of `{name}` matched `until` within {timeout}")
             }
-            Cause::Condition(text) | Cause::Fail(_, text) => text.clone(),
+            Cause::Condition(text) | Cause::Fail(_, text) | Cause::Script(text) => text.clone(),
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::check::{self, CheckResult};
 use crate::metrics::{Outcome, Recorder};
 use crate::plan::{Endpoint, Plan, Step};
 use crate::protocol::Client;
+use crate::script;
 
 /// Lets one user of each class of the plan do everything once: its `on_start`, each task, its
 /// `on_stop`. Weights do not matter. Tells `on_event` what happens, as it happens.
@@ -115,6 +116,16 @@ impl<C: Client> User<C> {
         }
     }
 
+    /// Tells what the script has said by `console`, if anybody listens.
+    pub(super) fn tell_console(&self) {
+        if self.state.observer.is_some() {
+            for line in script::take_lines() {
+                let text = self.values.excerpt(&line);
+                self.state.tell(|| TrialEvent::Said(text));
+            }
+        }
+    }
+
     #[cold]
     fn tell_exchange(
         &self,
@@ -123,6 +134,7 @@ impl<C: Client> User<C> {
         result: &CheckResult,
         is_pending: bool,
     ) {
+        self.tell_console();
         let duration = exchange.elapsed();
         let response = &mut exchange.response;
         let secrets = self.values.secrets_with(&response.credentials);
@@ -132,6 +144,7 @@ impl<C: Client> User<C> {
         }
         let event = TrialExchange {
             endpoint: usize::from(exchange.in_flight.endpoint),
+            row: (endpoint.scripted).then(|| self.values.excerpt(&endpoint.name)),
             started: exchange.in_flight.started(),
             hops: std::mem::take(&mut response.hops),
             outcome: result.outcome,

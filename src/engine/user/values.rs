@@ -1,29 +1,30 @@
 //! What a virtual user knows: its variables, its counters, its random numbers, and the rows of data it
 //! took.
 //!
-//! Here: when a value is set by a response or a row. Not here: variables that the scenario sets (`assign`),
-//! which row that is and how templates are filled in (`plan`), or what happens to a user without a row (`user`).
+//! Here: when a value is set by a row. Not here: what a response sets (`response`) and the scenario (`assign`), which
+//! row that is and how templates are filled in (`plan`), or what happens to a user without a row (`user`).
 
 mod assign;
 mod cookies;
 pub(crate) mod feeding;
+mod response;
+mod script;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::Duration;
 
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
 use serde_json::Value;
 
-use crate::check::{self, CheckResult};
+use crate::check;
 use crate::metrics::Outcome;
 use crate::plan::{
-    Condition, Endpoint, ListItem, Measure, OnEnd, Per, Row, RowOrder, Scope, Secrets, Template,
-    Turn,
+    Condition, ListItem, Measure, OnEnd, Per, Row, RowOrder, Scope, Secrets, Template, Turn,
 };
-use crate::protocol::{Cookies, Response};
-use feeding::{Feeding, condition, data_of};
+use crate::protocol::Cookies;
+use crate::script::take_failure;
+use feeding::{Feeding, data_of};
 
 /// How many users or arrivals ahead rows of a large file are read.
 const AHEAD: u64 = 256;
@@ -41,8 +42,12 @@ pub(crate) struct RenderError {
 
 impl From<String> for RenderError {
     fn from(text: String) -> Self {
+        let outcome = match take_failure() {
+            true => Outcome::ScriptError,
+            false => Outcome::InvalidRequest,
+        };
         Self {
-            outcome: Outcome::InvalidRequest,
+            outcome,
             text,
             end: None,
         }
@@ -379,63 +384,6 @@ impl Values {
         Ok(condition.holds(&mut self.scope(), status)?)
     }
 
-    /// The result of a response that took `elapsed`. After a success, the user keeps the values that
-    /// are extracted from it. A failure has texts if its outcome and check are `wanted`; secrets are
-    /// hidden in them, also those of the user.
-    pub(crate) fn judge(
-        &mut self,
-        endpoint: &Endpoint,
-        (response, elapsed): (&Response, Duration),
-        wanted: impl Fn(Outcome, Option<u8>) -> bool,
-    ) -> CheckResult {
-        let secrets = &self.feeding.plan.secrets;
-        let mut result = check::judge(endpoint, response, elapsed, secrets, &wanted, &mut self.rng);
-        if result.texts.is_some() {
-            let own = self.secrets();
-            if own.is_some() || !response.credentials.is_empty() {
-                let own = own.as_ref().unwrap_or(secrets);
-                let secrets = own.with(response.credentials.iter().map(String::as_str));
-                // Once more, for the texts. What is drawn for them must not change what is drawn next,
-                // which would then depend on which texts are wanted.
-                let rng = &mut self.rng.clone();
-                result.texts =
-                    check::judge(endpoint, response, elapsed, &secrets, |_, _| true, rng).texts;
-            }
-        }
-        self.status = response.status;
-        if result.outcome != Outcome::Ok {
-            return result;
-        }
-        let mut before = Vec::with_capacity(result.extracted.len());
-        for (variable, value) in result.extracted.drain(..) {
-            before.push((variable, self.variables[variable].replace(value)));
-        }
-        let conditions = endpoint.checks.iter().enumerate();
-        let conditions =
-            conditions.filter_map(|(position, check)| Some((position, condition(check)?)));
-        for (position, (expression, key)) in conditions {
-            let text = match self.holds(expression) {
-                Ok(true) => continue,
-                Ok(false) => format!("`{}` is false", expression.source()),
-                Err(error) => error.text,
-            };
-            let outcome = Outcome::CheckFailed;
-            let check = u8::try_from(position).ok();
-            let is_wanted = wanted(outcome, check);
-            let own = is_wanted.then(|| self.secrets_with(&response.credentials));
-            // Nothing is kept of a response that failed; what came first is put back last.
-            for (variable, value) in before.into_iter().rev() {
-                self.variables[variable] = value;
-            }
-            let Some(secrets) = own else {
-                return CheckResult::failure(outcome, check);
-            };
-            let excerpt = check::said(response, &secrets);
-            return CheckResult::explained(outcome, check, (&text, key), excerpt, &secrets);
-        }
-        result
-    }
-
     /// The values of measures now, as they are kept. The rows they use must have been taken.
     ///
     /// # Errors
@@ -453,14 +401,6 @@ impl Values {
             kept.ok_or_else(|| failed(format!("`{}` is not a number from 0", as_text(&value))))
         });
         kept.collect()
-    }
-
-    /// The variables that the last response to `endpoint` has set, with their values.
-    pub(super) fn extracted(&self, endpoint: &Endpoint) -> Vec<(String, Value)> {
-        let extractions = endpoint.extract.iter();
-        extractions
-            .filter_map(|one| Some((one.name.clone(), self.variables[one.variable].clone()?)))
-            .collect()
     }
 
     /// `text` without secrets, cut to what a sample keeps.

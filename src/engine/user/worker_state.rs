@@ -22,6 +22,7 @@ use crate::engine::health::Meter;
 use crate::engine::schedule::throttle::Throttle;
 use crate::metrics::{FLOW_CHECKS, Recorder};
 use crate::plan::{Endpoint, Model, Phase, Plan, Step, UserClass, first_request};
+use crate::script::Script;
 use crate::units::as_ns;
 use row_names::RowNames;
 
@@ -80,6 +81,7 @@ impl WorkerState {
             let weights: Vec<u32> = class.tasks.iter().map(|task| task.weight).collect();
             AliasTable::new(&weights)
         };
+        Script::begin_run();
         Self {
             class_table: AliasTable::new(&class_weights),
             task_tables: plan.classes.iter().map(task_table).collect(),

@@ -63,6 +63,8 @@ pub enum Outcome {
     RedirectInvalid,
     /// The request could not be built, because of a rendered URL or header for example.
     InvalidRequest,
+    /// A function of the scenario's script failed, or took too long.
+    ScriptError,
     /// Authentication failed: no token could be obtained, for example.
     AuthFailed,
     /// This machine ran out of file descriptors. Makes the run INVALID.
@@ -77,7 +79,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// All outcomes, in the order of declaration.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::Ok,
         Self::Http4xx,
         Self::Http5xx,
@@ -105,6 +107,7 @@ impl Outcome {
         Self::RedirectBlocked,
         Self::RedirectInvalid,
         Self::InvalidRequest,
+        Self::ScriptError,
         Self::AuthFailed,
         Self::LocalFd,
         Self::LocalPorts,
@@ -142,6 +145,7 @@ impl Outcome {
             Self::RedirectBlocked => "redirect_blocked",
             Self::RedirectInvalid => "redirect_invalid",
             Self::InvalidRequest => "invalid_request",
+            Self::ScriptError => "script_error",
             Self::AuthFailed => "auth_failed",
             Self::LocalFd => "local_fd",
             Self::LocalPorts => "local_ports",
@@ -194,6 +198,7 @@ impl Outcome {
                     | Self::RedirectBlocked
                     | Self::RedirectInvalid
                     | Self::InvalidRequest
+                    | Self::ScriptError
                     | Self::AuthFailed
             )
     }

@@ -143,6 +143,7 @@ impl Check {
             Self::BodyContains(_) | Self::BodyMatches(_) | Self::Json { .. } | Self::Css { .. } => {
                 true
             }
+            Self::That(condition) => condition.reads_response(),
             Self::Not(check) | Self::FailWith { check, .. } => check.needs_body(),
             _ => false,
         }
@@ -152,6 +153,7 @@ impl Check {
     pub fn needs_headers(&self) -> bool {
         match self {
             Self::Header { .. } => true,
+            Self::That(condition) => condition.reads_response(),
             Self::Not(check) | Self::FailWith { check, .. } => check.needs_headers(),
             _ => false,
         }

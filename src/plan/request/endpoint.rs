@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::plan::{
-    Assignment, Auth, Body, Check, Extraction, Measure, RequestPart, Template, Wire,
+    Assignment, Auth, Body, Check, Extraction, Measure, RequestPart, Template, TemplatePart, Wire,
 };
 
 /// One kind of request. The key of all statistics is its [row](Endpoint::row), never the expanded URL.
@@ -62,6 +62,9 @@ pub struct Endpoint {
     pub measures: Vec<Measure>,
     /// For `--tags` and `--exclude-tags`.
     pub tags: Vec<String>,
+    /// Whether a script makes its requests: URL, body and further headers are those that it gives.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub scripted: bool,
 }
 
 impl Endpoint {
@@ -109,7 +112,9 @@ impl Endpoint {
 
     /// Whether a check or an extraction needs the body, so that it must be kept.
     pub fn keeps_body(&self) -> bool {
-        self.checks.iter().any(Check::needs_body) || self.extract.iter().any(Extraction::needs_body)
+        self.checks.iter().any(Check::needs_body)
+            || self.extract.iter().any(Extraction::needs_body)
+            || self.scripted
     }
 
     /// Whether a check or an extraction needs the headers of the response, besides those that perfctl
@@ -154,6 +159,14 @@ impl Endpoint {
             .chain(auth)
             .chain(&self.group)
             .chain(self.measures.iter().map(|measure| &measure.value))
+    }
+
+    /// The fixed text that its URLs begin with.
+    pub fn url_start(&self) -> &str {
+        match self.url.parts().first() {
+            Some(TemplatePart::Literal(text)) => text,
+            _ => "",
+        }
     }
 
     /// Whether its requests need a token that is fetched before they are sent.

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::check::Pattern;
 use super::css::CssSelector;
 use super::json_path::JsonPath;
+use crate::plan::value::expression::Condition;
 
 /// One value to extract from a response that passed its checks.
 #[derive(Debug, Clone, Serialize)]
@@ -50,6 +51,9 @@ pub enum ExtractionSource {
     Cookie(String),
     /// The body as text.
     Body,
+    /// What a function of the script gives. Unlike the others, it is evaluated by the engine, which knows the
+    /// variables.
+    Script(Condition),
 }
 
 /// Which of several values is taken.
@@ -67,11 +71,22 @@ pub enum Pick {
 }
 
 impl Extraction {
+    /// The call of a function of the script that gives the value, if it is one.
+    pub fn call(&self) -> Option<&Condition> {
+        match &self.from {
+            ExtractionSource::Script(call) => Some(call),
+            _ => None,
+        }
+    }
+
     /// Whether it needs the body.
     pub fn needs_body(&self) -> bool {
         matches!(
             self.from,
-            ExtractionSource::Json(_) | ExtractionSource::Css { .. } | ExtractionSource::Body
+            ExtractionSource::Json(_)
+                | ExtractionSource::Css { .. }
+                | ExtractionSource::Body
+                | ExtractionSource::Script(_)
         )
     }
 
@@ -79,7 +94,7 @@ impl Extraction {
     pub fn needs_headers(&self) -> bool {
         matches!(
             self.from,
-            ExtractionSource::Header(_) | ExtractionSource::Cookie(_)
+            ExtractionSource::Header(_) | ExtractionSource::Cookie(_) | ExtractionSource::Script(_)
         )
     }
 }

@@ -10,6 +10,7 @@ mod digests;
 mod fake;
 mod functions;
 mod loan;
+mod script;
 mod sharing;
 mod slices;
 mod spelling;
@@ -26,6 +27,7 @@ use super::escape::Escape;
 use super::generators::since_epoch;
 use super::request_view::RequestPart;
 use super::scope::Scope;
+use crate::script::Script;
 use convert::convert;
 use functions::MAX_TEXT;
 use loan::Loan;
@@ -85,6 +87,10 @@ pub enum Input {
     Shared,
     /// The status of the last response of the user; nothing before the first, or if none came.
     Status,
+    /// The functions of the script.
+    Script(Arc<Script>),
+    /// The response that is judged, for functions of the script.
+    Response,
 }
 
 impl Expression {
@@ -119,6 +125,7 @@ impl Expression {
             match resolve(name) {
                 Ok(input) => inputs.push(input),
                 Err(_) if spelling::is_function(name) => functions.push(name.as_str()),
+                Err(error) if name.starts_with("js.") => return Err(error),
                 Err(error) => match fake::check(name) {
                     Some(checked) => checked.map_err(E::from)?,
                     None => {
@@ -129,11 +136,14 @@ impl Expression {
             }
         }
         spelling::check_names(source, &functions)?;
+        let calls_script = inputs
+            .iter()
+            .any(|(_, input)| matches!(input, Input::Script(_)));
         Ok(Self {
             source: source.into(),
             compiled,
             inputs,
-            draws: spelling::draws(source),
+            draws: calls_script || spelling::draws(source),
             reads_clock: spelling::read_clock(&functions),
             may_lack: may_lack(source),
         })
@@ -162,6 +172,12 @@ impl Expression {
     /// or may leave one out.
     pub fn required_variables(&self) -> impl Iterator<Item = usize> {
         self.variables().filter(|_| !self.may_lack)
+    }
+
+    /// Whether it reads the response that is judged.
+    pub fn reads_response(&self) -> bool {
+        let mut inputs = self.inputs.iter();
+        inputs.any(|(_, input)| matches!(input, Input::Response))
     }
 
     /// Appends its value, lists and mappings as JSON.
@@ -315,6 +331,8 @@ impl Expression {
                 Input::Iteration => Value::from(scope.iteration),
                 Input::Now => Value::from(since_epoch().as_secs()),
                 Input::Status => Value::from(status),
+                Input::Script(script) => Value::from_object(script::Functions(script.clone())),
+                Input::Response => Value::from_object(script::LentResponse),
             };
             match part {
                 Some(part) => drop(rows.entry(name).or_default().insert(part, value)),
@@ -370,6 +388,16 @@ impl Condition {
     /// The positions of the variables without which it cannot be evaluated.
     pub fn required_variables(&self) -> impl Iterator<Item = usize> {
         self.0.required_variables()
+    }
+
+    /// Whether it reads the response that is judged.
+    pub fn reads_response(&self) -> bool {
+        self.0.reads_response()
+    }
+
+    /// The expression.
+    pub fn expression(&self) -> &Expression {
+        &self.0
     }
 
     /// As it was written, without braces; shared with the clones.

@@ -48,7 +48,7 @@ pub(super) struct ClientState<T: Transport> {
     pub(super) prepared: Vec<Prepared>,
     /// The distinct `auth` settings of the endpoints.
     auth_groups: Vec<AuthGroup>,
-    allowed_hosts: BTreeSet<String>,
+    allowed_hosts: Rc<BTreeSet<String>>,
     /// The URL of the service.
     base: Box<str>,
     /// Whether any endpoint has a link, which may be relative to the last response.
@@ -81,11 +81,15 @@ impl<T: Transport> HttpClient<T> {
         let (auth_groups, group_of) = credentials::groups(plan);
         let wires: BTreeSet<Wire> = plan.endpoints.iter().map(|one| one.wire).collect();
         let endpoints = plan.endpoints.iter().zip(group_of);
-        let prepared: Result<Vec<Prepared>, String> = endpoints
-            .map(|(endpoint, group)| Prepared::new(endpoint, base, group))
-            .collect();
         let mut allowed_hosts = plan.allowed_hosts.clone();
         allowed_hosts.extend(Url::parse(base).ok().as_ref().and_then(host_and_port));
+        let allowed_hosts = Rc::new(allowed_hosts);
+        let prepared: Result<Vec<Prepared>, String> = endpoints
+            .map(|(endpoint, group)| {
+                let prepared = Prepared::new(endpoint, base, group)?;
+                Ok(prepared.with_hosts(endpoint, &allowed_hosts))
+            })
+            .collect();
         Ok(Self {
             shared: Rc::new(ClientState {
                 resources: Rc::new(T::resources(plan, connect.tls.clone())?),

@@ -1,12 +1,13 @@
 //! Compiling: precedence, tags, shares, secrets, and scenarios with mutations.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::plan::{
-    Body, Check, Expectation, Metric, Percentile, Scope, Slot, StatusRange, Template,
+    Body, Check, Expectation, Metric, Percentile, Scope, SloScope, Slot, StatusRange, Template,
 };
 use crate::scenario::source::request::QuickRequest;
 

@@ -107,6 +107,8 @@ pub(super) fn collect(
                 let values = cookies::values(change);
                 used.extend(values.flat_map(|value| value.variables()));
             }
+            // What it reads is not known before the run.
+            Step::Run(_) => used.extend(0..names.all().len()),
             Step::Think(ThinkTime::Computed(wait)) => {
                 if let Some((_, item)) = names.waits.borrow().get(*wait) {
                     of_item(item, used);

@@ -277,6 +277,13 @@ impl<'a> Walk<'a> {
                 let checks: Vec<Condition> = checks.collect();
                 self.requests(requests, &checks, known)
             }
+            Step::Run(script) => {
+                let set = script.sets.iter().copied();
+                let set = set.filter(|variable| self.names.is_set_during_run(*variable));
+                let set: Vec<usize> = set.collect();
+                self.set(set, By::Set, known);
+                false
+            }
             Step::Flow { steps, goes_on, .. } => self.steps(steps, known, *goes_on),
             Step::Repeat {
                 times,

@@ -31,7 +31,7 @@ pub(crate) struct Index<'a> {
     pub flows: Vec<FlowEntry<'a>>,
     /// The named steps.
     pub named_steps: Vec<&'a StepsFile>,
-    names: BTreeMap<String, EntryId>,
+    pub(super) names: BTreeMap<String, EntryId>,
     /// The names that several requests have, which steps cannot use.
     shared_names: BTreeSet<String>,
     /// The requests by their place in the file; a request that is used by an alias is one.
@@ -47,6 +47,11 @@ pub(crate) struct Index<'a> {
     pub has_items: bool,
     /// The variables that `set` and `variables` set.
     pub assigned: Vec<&'a Key>,
+    /// The rows of functions of the script, by their names and first places. In the plan, they are flows after those
+    /// of the scenario.
+    pub runs: Vec<(&'a str, Span)>,
+    /// The position of the first of the requests that scripts make, one for each method.
+    pub scripted: Option<usize>,
 }
 
 /// A request.
@@ -80,6 +85,8 @@ pub(crate) enum Declaration {
     Included,
     /// In a step or a user class.
     Inline,
+    /// By the script.
+    Scripted,
 }
 
 /// What a name refers to, by its position.
@@ -108,6 +115,7 @@ impl<'a> Index<'a> {
     pub(crate) fn new(
         file: &'a ScenarioFile,
         included: &'a [IncludedFile],
+        scripted: &'a [At<EndpointFile>],
         findings: &mut Findings,
     ) -> Self {
         let mut index = Self {
@@ -122,6 +130,8 @@ impl<'a> Index<'a> {
             items: Vec::new(),
             has_items: false,
             assigned: Vec::new(),
+            runs: Vec::new(),
+            scripted: None,
         };
         let listed = file.endpoints.get().map_or(&[][..], |files| &files.value);
         let of_included = included.iter().filter_map(|file| file.endpoints.get());
@@ -167,6 +177,7 @@ impl<'a> Index<'a> {
         }
         index.add_requests_of(file.setup.get(), findings);
         index.add_requests_of(file.teardown.get(), findings);
+        index.add_scripted(scripted, findings);
         index.check_groups(findings);
         let count = index.requests.len() + index.flows.len();
         if count > MAX_ENTRIES {
@@ -190,7 +201,7 @@ impl<'a> Index<'a> {
         }
     }
 
-    fn add_request(
+    pub(super) fn add_request(
         &mut self,
         file: &'a At<EndpointFile>,
         declaration: Declaration,
@@ -260,6 +271,14 @@ impl<'a> Index<'a> {
                 | StepFile::Stop(_)
                 | StepFile::Fail(_) => {}
                 StepFile::Call(file) => self.assigned.extend(assign::keys(&file.with)),
+                StepFile::Run(file) => {
+                    self.assigned.extend(assign::keys(&file.with));
+                    if let Some(name) = file.name.get().or(file.run.get())
+                        && self.runs.iter().all(|(known, _)| *known != name.value)
+                    {
+                        self.runs.push((&name.value, name.at));
+                    }
+                }
                 StepFile::Set(file) => self.assigned.extend(assign::keys(&file.set)),
                 StepFile::Request(file) => self.add_step_request(file, findings),
                 StepFile::Repeat(file) => {
@@ -396,6 +415,7 @@ impl<'a> Index<'a> {
                 | StepFile::Cookies(_)
                 | StepFile::Stop(_)
                 | StepFile::Fail(_) => false,
+                StepFile::Run(_) => true,
                 StepFile::Repeat(file) => {
                     let mut inner = file.steps.get().into_iter();
                     inner.any(|steps| self.has_unseen_request(steps, seen))
@@ -465,6 +485,7 @@ fn collect_names<'a>(steps: &'a StepsFile, names: &mut Vec<&'a str>) {
     for step in &steps.0 {
         match &step.value {
             StepFile::Think(_)
+            | StepFile::Run(_)
             | StepFile::Measure(_)
             | StepFile::Push(_)
             | StepFile::Set(_)

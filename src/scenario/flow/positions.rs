@@ -52,7 +52,7 @@ pub(super) fn renumbered(mut classes: Vec<UserClass>, index: &Index<'_>) -> Sele
         endpoints: endpoints.map(|(endpoint, _)| endpoint.clone()).collect(),
         flows: (flows.iter())
             .map(|position| Flow {
-                name: index.flows[*position].key.text.clone(),
+                name: index.flow_name(*position).to_owned(),
             })
             .collect(),
         lifecycle: None,
@@ -84,6 +84,10 @@ pub(super) fn visit(steps: &mut [Step], each: &mut dyn FnMut(Reference<'_>)) {
     for step in steps {
         match step {
             Step::Request(position) => each(Reference::Request(position)),
+            Step::Run(script) => {
+                let requests = script.requests.iter_mut();
+                requests.for_each(|request| each(Reference::Request(request)));
+            }
             Step::ParallelEach { request, .. } => each(Reference::Request(request)),
             Step::Poll {
                 endpoint,

@@ -4,6 +4,7 @@
 //! those of the index; `classes` gives those that run their final ones.
 
 pub(super) mod cookies;
+pub(crate) mod run;
 
 use std::time::Duration;
 
@@ -54,7 +55,7 @@ pub(crate) struct StepCompiler<'a> {
     pub(super) names: &'a Names<'a>,
     pub(super) filter: TagFilter<'a>,
     /// The flows and named steps around the current step.
-    within: Vec<EntryId>,
+    pub(super) within: Vec<EntryId>,
     count: usize,
 }
 
@@ -145,6 +146,7 @@ impl<'a> StepCompiler<'a> {
             }
             StepFile::Repeat(repeat) => self.repeat(repeat, tags, findings),
             StepFile::Call(file) => self.call(file, tags, findings),
+            StepFile::Run(file) => self.run(file, tags, findings),
             StepFile::During(file) => self.during(file, tags, findings),
             StepFile::If(file) => self.condition(file, tags, findings),
             StepFile::Random(random) => self.random(random, tags, findings),

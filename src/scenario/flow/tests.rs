@@ -43,6 +43,7 @@ fn shown(plan: &Plan, steps: &[Step]) -> String {
             format!("{}({})", plan.flows[*flow].name, shown(plan, steps))
         }
         Step::Think(_) => "think".to_owned(),
+        Step::Run(script) => script.function.clone(),
         Step::RepeatBy { steps, .. } => format!("by({})", shown(plan, steps)),
         Step::During { steps, .. } => format!("during({})", shown(plan, steps)),
         Step::ParallelEach { request, .. } => format!("each*{{{}}}", name(request)),

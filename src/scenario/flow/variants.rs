@@ -67,7 +67,10 @@ impl<'a> Index<'a> {
                     file,
                     compiled,
                     uses: common.take_uses(),
-                    declaration: Declaration::Inline,
+                    declaration: match self.requests[position].declaration {
+                        Declaration::Scripted => Declaration::Scripted,
+                        _ => Declaration::Inline,
+                    },
                 });
             }
         }

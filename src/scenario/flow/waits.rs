@@ -106,6 +106,7 @@ fn replace_in(steps: &mut [Step], wait: ThinkTime) {
             }
             // The waits of a poll are part of it.
             Step::Request(_)
+            | Step::Run(_)
             | Step::Measure(_)
             | Step::Set(_)
             | Step::Cookies(_)

@@ -83,6 +83,7 @@ pub(crate) enum StepFile {
     Push(PushFile),
     Stop(StopFile),
     Fail(FailFile),
+    Run(RunFile),
     Measure(MeasureStepFile),
     Repeat(RepeatFile),
     Call(CallFile),
@@ -95,9 +96,9 @@ pub(crate) enum StepFile {
 }
 
 /// The keys of which a step has one, if it is no request.
-const KINDS: [&str; 15] = [
-    "think", "step", "measure", "set", "cookies", "push", "stop", "fail", "repeat", "during", "if",
-    "random", "poll", "burst", "parallel",
+const KINDS: [&str; 16] = [
+    "think", "step", "run", "measure", "set", "cookies", "push", "stop", "fail", "repeat",
+    "during", "if", "random", "poll", "burst", "parallel",
 ];
 
 impl StepFile {
@@ -113,6 +114,7 @@ impl StepFile {
             StopFile::schema(),
             FailFile::schema(),
             CallFile::schema(),
+            RunFile::schema(),
             MeasureStepFile::schema(),
             RepeatFile::schema(),
             DuringFile::schema(),
@@ -162,6 +164,7 @@ impl Decode for StepFile {
             "fail" => FailFile::decode(node, findings).map(Self::Fail),
             "measure" => MeasureStepFile::decode(node, findings).map(Self::Measure),
             "repeat" => RepeatFile::decode(node, findings).map(Self::Repeat),
+            "run" => RunFile::decode(node, findings).map(Self::Run),
             "step" => CallFile::decode(node, findings).map(Self::Call),
             "during" => DuringFile::decode(node, findings).map(Self::During),
             "if" => IfFile::decode(node, findings).map(Self::If),
@@ -260,6 +263,20 @@ mapping! {
         step(required): String,
         /// Variables for these steps alone: names and values, which may be any YAML. Afterwards, they are what they were before.
         with(required): Pairs<Node>,
+        /// Tags, for `--tags` and `--exclude-tags`.
+        tags: OneOrMany<String>,
+    }
+}
+
+mapping! {
+    /// A function of the script, which sends requests of its own. Its time is measured as that of a flow.
+    RunFile {
+        /// Name of an exported function, which gets the virtual user: `export async function checkout(user) { ... }`.
+        run(required): String,
+        /// Name in reports. Defaults to the name of the function.
+        name: String,
+        /// Variables for this call alone, which are `user.vars` in the script: names and values, which may be any YAML. Afterwards, they are what they were before.
+        with: Pairs<Node>,
         /// Tags, for `--tags` and `--exclude-tags`.
         tags: OneOrMany<String>,
     }

@@ -35,6 +35,8 @@ mapping! {
         css: Pairs<Node>,
         /// Expression that must be true. It can use `status` and the variables of the user, including those just extracted.
         that: OneOrMany<At<String>>,
+        /// Call of a function of the script that must give something true, such as `isFresh(response)`. It can also use the variables of the user.
+        js: OneOrMany<At<String>>,
         /// Conditions, none of which may be met.
         not: NotFile,
         /// Name of the failure in reports when one of these conditions is not met.
@@ -106,6 +108,8 @@ mapping! {
         regex: String,
         /// Texts around the value. Searches the body unless another source is given.
         between: BetweenFile,
+        /// Call of a function of the script that gives the value, such as `pick(response)`. `null` counts as nothing found.
+        js: String,
         /// Which match to use: a number from 0 (default), `last`, `random`, or `all` as a list.
         index: String,
         /// Value to use when nothing is found. Without it, the request fails.

@@ -35,6 +35,8 @@ mapping! {
         data: Pairs<DataFile>,
         /// Counters and lists that all users of the process share, by name: the first number of a counter, or the items of a list. Used as `{{ shared.next("orders") }}`.
         shared: Pairs<SharedFile>,
+        /// Script in JavaScript, whose exported functions are used as `{{ js.name() }}` and in `run` steps: its file in the scenario's folder or below.
+        script: ScriptFile,
         /// Requests, chosen by weight.
         endpoints: Vec<At<EndpointFile>>,
         /// User classes, by name.
@@ -76,6 +78,18 @@ impl ScenarioFile {
         let data = self.data.get().map_or(&[][..], |pairs| &pairs.1);
         let all = variables.iter().chain(secrets).chain(data);
         all.map(String::as_str)
+    }
+}
+
+mapping! {
+    /// A script. A file alone needs no mapping.
+    ScriptFile or file {
+        /// File of the script, in the scenario's folder or below.
+        file(required): String,
+        /// Processor time that a call may take, or an asynchronous function between two waits. Defaults to `100ms`.
+        time_limit: TimeLimit,
+        /// Memory that the script may use in each worker, `1MB` to `4GB`. Defaults to `256MB`.
+        memory_limit: Size,
     }
 }
 
@@ -183,6 +197,7 @@ mod tests {
                 ".defaults.auth.digest",
                 ".secrets",
                 ".data",
+                ".script",
                 ".endpoints",
                 ".endpoints.slo",
                 ".endpoints.check",

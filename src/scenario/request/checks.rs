@@ -28,12 +28,16 @@ pub(crate) fn checks(
         for text in file.that.get().map_or(&[][..], |texts| &texts.0) {
             own.extend(names.condition(text, findings).map(Check::That));
         }
+        for text in file.js.get().map_or(&[][..], |texts| &texts.0) {
+            own.extend(names.script_call(text, findings).map(Check::That));
+        }
         if let Some(not) = file.not.get() {
             let inner = &not.0;
             for (key, of) in [
                 ("not", inner.not.key()),
                 ("fail_with", inner.fail_with.key()),
                 ("that", inner.that.key()),
+                ("js", inner.js.key()),
             ] {
                 if of.is_some() {
                     let diagnostic =

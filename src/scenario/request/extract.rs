@@ -53,7 +53,7 @@ pub(crate) fn extractions(
                 refuse_template(&text.value, text.at, help, findings);
             }
         }
-        let from = source(file, extraction.at, findings);
+        let from = source(file, extraction.at, names, findings);
         let regex = file
             .regex
             .get()
@@ -107,12 +107,18 @@ fn between(file: &ExtractionFile, findings: &mut Findings) -> Option<(Span, [Str
     Some((between.at, [left.value.clone(), right.value.clone()]))
 }
 
-fn source(file: &ExtractionFile, at: Span, findings: &mut Findings) -> Option<ExtractionSource> {
+fn source(
+    file: &ExtractionFile,
+    at: Span,
+    names: &Names<'_>,
+    findings: &mut Findings,
+) -> Option<ExtractionSource> {
     let given = [
         ("json", &file.json),
         ("css", &file.css),
         ("header", &file.header),
         ("cookie", &file.cookie),
+        ("js", &file.js),
     ];
     let mut given = given.into_iter().filter(|(_, field)| !field.is_missing());
     if let (Some(key), true) = (file.attribute.key(), file.css.is_missing()) {
@@ -128,7 +134,7 @@ fn source(file: &ExtractionFile, at: Span, findings: &mut Findings) -> Option<Ex
             }
             let diagnostic = Diagnostic::new("the extraction has no source").help(format!(
                 "add one of {}",
-                list(["json", "css", "regex", "between", "header", "cookie"])
+                list(["json", "css", "regex", "between", "header", "cookie", "js"])
             ));
             findings.report(Some(at), diagnostic);
             return None;
@@ -141,6 +147,22 @@ fn source(file: &ExtractionFile, at: Span, findings: &mut Findings) -> Option<Ex
         findings.report(other.key(), diagnostic);
     }
     let text = field.get()?;
+    if key == "js" {
+        for (name, other) in [
+            ("regex", file.regex.key()),
+            ("between", file.between.key()),
+            ("index", file.index.key()),
+        ] {
+            if other.is_some() {
+                let diagnostic = Diagnostic::new(format!("`{name}` has no effect beside `js`"))
+                    .help("let the function pick the value");
+                findings.report(other, diagnostic);
+            }
+        }
+        return names
+            .script_call(text, findings)
+            .map(ExtractionSource::Script);
+    }
     match key {
         "json" => json_path(&text.value, text.at, findings).map(ExtractionSource::Json),
         // Which was reported.

@@ -16,7 +16,8 @@ use crate::support::Perfctl;
 use crate::support::documents::{blocks, documents, read, root};
 
 /// The section of `docs/scenario-reference.md` with the keys of each mapping of the schema.
-const SECTIONS: [(&str, &str); 29] = [
+const SECTIONS: [(&str, &str); 30] = [
+    (".script", "### `script`"),
     (".environments", "### `environments`"),
     (".environments.secrets", "### `secrets`"),
     (".environments.tls", "### `tls`"),

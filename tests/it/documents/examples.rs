@@ -75,6 +75,41 @@ fn rows(header: &str, row: &str) -> String {
     header.to_owned() + &row.repeat(1_000)
 }
 
+/// The scripts in the page about scripts, by their names.
+fn scripts() -> Vec<(String, String)> {
+    let text = fs::read_to_string("docs/scripts.md").unwrap();
+    let (blocks, _) = blocks(&text);
+    let scripts = blocks.into_iter().filter(|block| block.language == "js");
+    let named = scripts.map(|block| {
+        let first = block.text.lines().next().unwrap_or_default();
+        let name = first
+            .strip_prefix("// ")
+            .expect("a script begins with its name");
+        (name.to_owned(), block.text.clone())
+    });
+    named.collect()
+}
+
+#[test]
+fn the_examples_of_scripts_run() {
+    let text = fs::read_to_string("docs/scripts.md").unwrap();
+    let (blocks, _) = blocks(&text);
+    let scenarios = blocks.iter().filter(|block| block.language == "yaml");
+    let mut count = 0;
+    for scenario in scenarios {
+        let Ok(Yaml::Scenario(file)) = whole(&scenario.text) else {
+            panic!("line {}: not a scenario", scenario.line);
+        };
+        let mut program = Perfctl::new().file("scenarios/example.yaml", file);
+        for (name, text) in scripts() {
+            program = program.file(&format!("scenarios/{name}"), text);
+        }
+        program.args(["try", "example"]).expect_status(0).run();
+        count += 1;
+    }
+    assert_eq!(count, 2);
+}
+
 /// What is wrong with a YAML block.
 fn yaml_problem(text: &str) -> Option<String> {
     let (file, is_scenario) = match whole(text) {
@@ -108,6 +143,9 @@ fn yaml_problem(text: &str) -> Option<String> {
         for found in Regex::new(pattern).unwrap().captures_iter(&file) {
             fs::write(dir.path().join(&found[1]), &content).unwrap();
         }
+    }
+    for (name, text) in scripts() {
+        fs::write(dir.path().join(name), text).unwrap();
     }
     let variables = Regex::new(r"\{\{ *env\.(\w+)|env: (PERFCTL_DOC_\w+)").unwrap();
     let variables = variables.captures_iter(&file);

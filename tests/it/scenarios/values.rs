@@ -4,6 +4,7 @@
 mod expressions;
 mod given;
 mod links;
+mod scripts;
 mod signatures;
 mod templates;
 mod urls;

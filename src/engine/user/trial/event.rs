@@ -69,6 +69,8 @@ pub enum TrialEvent {
         /// Why, safe to show.
         text: String,
     },
+    /// The script has said something by `console`; safe to show.
+    Said(String),
     /// A step measured something: its name and its value.
     Measured(String, String),
 }
@@ -87,6 +89,8 @@ pub struct TrialFailure {
 pub struct TrialExchange {
     /// The position of the endpoint.
     pub endpoint: usize,
+    /// The row that it counts in, where a script makes the request; safe to show.
+    pub row: Option<String>,
     /// When it was sent, from the start of the load.
     pub started: Duration,
     /// What was sent and received: more than once where there were redirects or challenges; empty if

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::plan::{Check, Condition, Endpoint, Model, Plan, is_secret_header};
+use crate::plan::{Check, Condition, Endpoint, Extraction, Model, Plan, is_secret_header};
 
 /// Which data the users of a worker take their values from.
 pub(crate) struct Feeding {
@@ -65,19 +65,12 @@ impl Feeding {
 
 /// The variables that an endpoint uses, in its request and its conditions.
 pub(crate) fn used_by(endpoint: &Endpoint) -> impl Iterator<Item = usize> {
-    let conditions = endpoint.checks.iter().filter_map(condition);
+    let checks = endpoint.checks.iter().filter_map(Check::condition);
+    let conditions = checks.chain(endpoint.extract.iter().filter_map(Extraction::call));
     let templates = endpoint
         .templates()
         .flat_map(|template| template.variables());
-    templates.chain(conditions.flat_map(|(condition, _)| condition.variables()))
-}
-
-/// The expression of a check that reads variables of the user, and the key of the check.
-pub(super) fn condition(check: &Check) -> Option<(&Condition, Option<&Arc<str>>)> {
-    match check.bare() {
-        (Check::That(condition), key) => Some((condition, key)),
-        _ => None,
-    }
+    templates.chain(conditions.flat_map(Condition::variables))
 }
 
 /// The positions of the data that these variables are columns of, each once.

@@ -20,6 +20,8 @@ pub(super) struct Rows {
     planned: Vec<usize>,
     /// Positions that came up during the run: their endpoints and their rows.
     further: BTreeMap<usize, (usize, usize)>,
+    /// The method of each endpoint, where there are rows that templates name.
+    methods: Vec<&'static str>,
     /// The rows so far.
     infos: Vec<EndpointInfo>,
     /// Their positions.
@@ -50,6 +52,8 @@ impl Rows {
         let has_templates = plan.endpoints.iter().any(Endpoint::is_row_templated);
         if has_templates || !rows.iter().enumerate().all(is_same) {
             self.planned = rows;
+            let methods = plan.endpoints.iter();
+            self.methods = methods.map(|one| one.method.as_str()).collect();
             self.infos = EndpointInfo::all(plan);
             let names = self.infos.iter().enumerate();
             self.by_name = names.map(|(row, info)| (info.name.clone(), row)).collect();
@@ -71,8 +75,8 @@ impl Rows {
                     let row = self.infos.len();
                     self.infos.push(EndpointInfo {
                         name: subject.name.clone(),
-                        method: (self.infos.get(other))
-                            .map_or_else(String::new, |info| info.method.clone()),
+                        method: (self.methods.get(endpoint))
+                            .map_or_else(String::new, |method| (*method).to_owned()),
                         is_flow: false,
                         is_templated: true,
                     });

@@ -202,7 +202,7 @@ pub(super) fn check_names(source: &str, functions: &[&str]) -> Result<(), String
         LazyLock::new(|| pattern(r"\bis\s+(?:not\s+)?([A-Za-z_][A-Za-z0-9_]*)"));
     static METHOD: LazyLock<Regex> =
         LazyLock::new(|| pattern(r"\.\s*([A-Za-z_][A-Za-z0-9_]*)\s*\("));
-    static FAKE: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b(fake|shared)\s*\.\s*\w+"));
+    static FAKE: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b(fake|shared|js)\s*\.\s*\w+"));
     static NAMED: LazyLock<Regex> =
         LazyLock::new(|| pattern(r#"\|\s*(map|select|reject)\s*\(\s*(?:'([^']*)'|"([^"]*)")"#));
     static TESTED: LazyLock<Regex> = LazyLock::new(|| {
@@ -238,7 +238,8 @@ pub(super) fn check_names(source: &str, functions: &[&str]) -> Result<(), String
     };
     known(&FILTER, "filter", &FILTERS)?;
     known(&TEST, "test", &TESTS)?;
-    // What is made up can be called, as in Python; what is shared was checked with its names.
+    // What is made up can be called, as in Python; what is shared, and functions of scripts, were checked with their
+    // names.
     let source = FAKE.replace_all(&source, "$1");
     let known = |found: &Regex, what: &str, names: &[&str]| {
         let mut found = found.captures_iter(&source);

@@ -2,7 +2,9 @@
 //! request without templates is cloned, not rebuilt.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::rc::Rc;
 
 use ::http::header::{self, HeaderName, HeaderValue};
 use bytes::Bytes;
@@ -35,6 +37,8 @@ pub(crate) struct Prepared {
     group: Option<usize>,
     /// The header that holds the credentials.
     pub(crate) secret_header: Option<HeaderName>,
+    /// For requests of scripts: the hosts that whole URLs may name.
+    hosts: Option<Rc<BTreeSet<String>>>,
 }
 
 impl Prepared {
@@ -102,7 +106,16 @@ impl Prepared {
             header_names,
             group,
             secret_header,
+            hosts: None,
         })
+    }
+
+    /// Lets whole URLs that scripts give name one of these hosts.
+    pub(crate) fn with_hosts(self, endpoint: &Endpoint, hosts: &Rc<BTreeSet<String>>) -> Self {
+        Self {
+            hosts: endpoint.scripted.then(|| hosts.clone()),
+            ..self
+        }
     }
 
     /// Where the request to send goes, but for an API key in its query. Borrowed where that is
@@ -129,6 +142,12 @@ impl Prepared {
             out.url = Url::parse(rendered).map_err(|error| format!("not a URL: {error}"))?;
             return Ok(());
         }
+        if let Some(hosts) = &self.hosts
+            && rendered.starts_with("http")
+        {
+            out.url = named(rendered, hosts)?;
+            return check_length(&out.url);
+        }
         let target = rendered.get(self.skipped..);
         set_target(out, target.ok_or("the URL has no host")?)
     }
@@ -138,10 +157,15 @@ impl Prepared {
         &self.request.url
     }
 
-    /// Whether a request goes to the host that its credentials are for. A link may lead elsewhere.
+    /// Whether a request may go to another host than the user's: by a link, or as a script says.
+    fn may_leave(&self) -> bool {
+        self.is_link || self.hosts.is_some()
+    }
+
+    /// Whether a request goes to the host that its credentials are for.
     fn is_at_home(&self, request: &Request<'_>) -> bool {
         let is_home = |url: Cow<'_, Url>| host_and_port(&url) == host_and_port(self.home());
-        !self.is_link || self.url(request).is_ok_and(is_home)
+        !self.may_leave() || self.url(request).is_ok_and(is_home)
     }
 
     /// The position of the auth group whose credentials are sent with a request.
@@ -202,12 +226,26 @@ impl Prepared {
                 out.headers.insert(name.clone(), value);
             }
         }
+        let is_elsewhere =
+            self.may_leave() && host_and_port(&out.url) != host_and_port(self.home());
+        if is_elsewhere {
+            out.forget_credentials(self.secret_header.as_ref());
+        }
+        if self.hosts.is_some() {
+            // Those that a script gives beside the others.
+            for header in endpoint.headers.iter().skip(self.header_names.len()) {
+                let (name, value) = (&header.name, header.value.as_constant());
+                let bad = |_| format!("`{name}` is not a header name");
+                let name: HeaderName = name.parse().map_err(bad)?;
+                let value = header_value(&name, value.unwrap_or_default())?;
+                out.headers.insert(name, value);
+            }
+        }
         if endpoint.body.varies() {
             let contents = contents(&endpoint.body, Some(rendered));
             out.take(contents, false, endpoint.gzip);
         }
-        if self.is_link && host_and_port(&out.url) != host_and_port(self.home()) {
-            out.forget_credentials(self.secret_header.as_ref());
+        if is_elsewhere {
             return Ok(out);
         }
         if let Some(auth) = &endpoint.auth
@@ -306,6 +344,25 @@ fn root(base: &str, url: &Template) -> Result<(Url, usize), String> {
     let root = format!("{}/", root.trim_end_matches('/'));
     let parsed = Url::parse(&root).map_err(|error| format!("`{root}` is not a URL: {error}"))?;
     Ok((parsed, skipped))
+}
+
+/// A whole URL, whose host is one of these.
+///
+/// # Errors
+/// When it is not a URL, or names another host.
+fn named(url: &str, hosts: &BTreeSet<String>) -> Result<Url, String> {
+    let mut parsed = Url::parse(url).map_err(|error| format!("not a URL: {error}"))?;
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return Err("the URL has credentials: use the header `authorization`".to_owned());
+    }
+    parsed.set_fragment(None);
+    let host = host_and_port(&parsed).unwrap_or_default();
+    match hosts.contains(&host) {
+        true => Ok(parsed),
+        false => Err(format!(
+            "`{host}` is not a host that the scenario names: add it to `allow_redirects_to`"
+        )),
+    }
 }
 
 /// Makes `out`, which goes to the path `/` below the service, a request for a path and query below it: only

@@ -1,0 +1,2 @@
+import { check } from './shop.js';
+import { sleep } from 'k6';

@@ -1,0 +1,3 @@
+export const sign = (body) => body;
+export const isFresh = (response) => response.ok;
+const hidden = 1;
