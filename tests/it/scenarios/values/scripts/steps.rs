@@ -414,18 +414,20 @@ fn arrivals_are_measured_from_when_they_were_due() {
 fn a_trial_shows_requests_of_scripts_and_what_they_say() {
     let server = Recording::start(|_, _| ok("{\"token\": \"s3cret-value\"}"));
     let script = "
+        export const noisy = () => { console.log('noise'); return 1; };
         export async function work(user) {
             console.log('begins', { user: user.id }, 'abcdefgh');
             const r = await user.get('/x', { name: 'x row' });
             throw new Error('bad ' + user.vars.api_token);
         }";
-    let rest = "variables: {api_token: abcdefgh}\nflows: {work: {steps: {run: work}}}";
+    let rest = "variables: {api_token: abcdefgh}\nflows: {work: {steps: [{name: y, get: \"/{{ js.noisy() }}\"}, {run: work, name: part}]}}";
     let tried = running(&server, script, rest).args(["try"]);
     let completed = tried.expect_status(1).run();
     for part in [
-        "\nflow work\n  console begins {\"user\":1} ***",
+        "  console noise\n",
+        "\nflow part\n  console begins {\"user\":1} ***",
         "\nx row\n  > GET /x HTTP/1.1",
-        "flow work: FAILED, bad ***, at shop.js:5:",
+        "flow part: FAILED, bad ***, at shop.js:6:",
     ] {
         assert!(
             completed.stdout.contains(part),
@@ -438,8 +440,13 @@ fn a_trial_shows_requests_of_scripts_and_what_they_say() {
         "{}",
         completed.stdout
     );
-    let ran =
-        running(&server, script, rest).args(["run", "--profile", "quick", "--iterations", "1"]);
-    let ran = ran.run();
-    assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("begins"));
+    let ran = |option: &[&str]| {
+        let program = running(&server, script, rest);
+        let program = program.args(["run", "--profile", "quick", "--iterations", "1"]);
+        let ran = program.args(option).run();
+        format!("{}{}", ran.stdout, ran.stderr)
+    };
+    assert!(!ran(&[]).contains("begins"));
+    let shown = ran(&["--debug"]);
+    assert!(shown.contains("console begins {\"user\":1} ***"), "{shown}");
 }
