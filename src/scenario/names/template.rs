@@ -427,7 +427,6 @@ mod tests {
             ("{{ uuid(1) }}", "a.yaml:1:6", "no arguments"),
             ("{{ }}", "a.yaml:1:6", "unknown variable"),
             ("{{ users.idd }}", "a.yaml:1:6", "did you mean `users.id`?"),
-            ("{{ users }}", "a.yaml:1:6", "several columns"),
             ("{{ tokne | upper }}", "a.yaml:1:6", "did you mean `token`?"),
             ("{{ token | uper }}", "a.yaml:1:6", "did you mean `upper`?"),
             ("{{ token + }}", "a.yaml:1:6", "not an expression"),
