@@ -120,7 +120,11 @@ const FLAGS: [ForeignFlag; 47] = [
     ),
     // k6.
     flag(&["stage"], Value, Instead(STAGES)),
-    flag(&["rps"], Value, Instead(RATE)),
+    flag(
+        &["rps"],
+        Value,
+        Instead("use `--throttle N`, or `--rate N` for a fixed rate"),
+    ),
     flag(&["o", "output"], Value, Instead(JSON_FILE)),
     flag(
         &["summary-mode", "summary-trend-stats"],

@@ -118,3 +118,32 @@ GET /users/logout";
         assert_eq!(round[8].field("title"), "updated title");
     }
 }
+
+#[test]
+fn idp_knows_users_again_by_the_devices_of_others() {
+    let Some(trial) = trial("19-idp-sign-in", "signin", "-u 2 -i 200 -e NUM_USERS=100") else {
+        return;
+    };
+    assert!(trial.failures().is_empty(), "{:?}", trial.failures());
+    let mut known = BTreeSet::new();
+    let mut again = 0;
+    for seen in trial.of("POST /") {
+        if seen.line != "POST /" {
+            continue;
+        }
+        let email = seen.field("user[email]");
+        let device = seen.header("cookie").split("remember_device=").nth(1);
+        match device.map(|rest| rest.split(';').next().unwrap()) {
+            Some(device) => {
+                assert_eq!(device, format!("dev-{email}"));
+                assert!(known.contains(&email), "{email}");
+                again += 1;
+            }
+            None => assert!(known.insert(email.clone()), "{email} is new"),
+        }
+    }
+    assert_eq!(known.len() + again, 200);
+    assert!((150..197).contains(&again), "{again} of 200");
+    assert_eq!(trial.count("POST /login/two_factor/sms"), known.len());
+    assert_eq!(trial.count("GET /logout"), 200);
+}

@@ -157,7 +157,7 @@ fn robot_shop_buys_two_products_that_are_in_stock() {
 }
 
 #[test]
-fn hotel_has_the_weights_the_values_and_the_shape() {
+fn hotel_has_the_weights_and_values_that_depend_on_each_other() {
     let Some(trial) = trial("14-hotel-shape", "any_ok", "-u 4 -i 1000") else {
         return;
     };

@@ -368,7 +368,7 @@ fn flags_of_other_tools_are_accepted_or_refused_in_a_line() {
         ("--web-port 8089", "there is no web UI"),
         ("--list", "use `perfctl list`"),
         ("-q 100", "use `--rate N`"),
-        ("--rps 100", "use `--rate N`"),
+        ("--rps 100", "use `--throttle N`"),
         ("--stage 5s:10", "write the stages into a profile"),
         ("-s 5s:10", "write the stages into a profile"),
         ("-disable-keepalive", "`keep_alive: false`"),
