@@ -245,7 +245,7 @@ fn only_hosts_of_the_scenario_are_reached() {
     let script = format!(
         "export async function links(user) {{
             await user.get('{}/own?a=1#top', {{ name: 'own' }});
-            await user.get('{}/allowed', {{ name: 'allowed' }});
+            await user.get('{}/allowed', {{ name: 'allowed', headers: {{ 'X-Api-Key': 'of-allowed' }} }});
             await user.get('{}/other', {{ name: 'other host' }});
             await user.get('//127.0.0.1/x', {{ name: 'path' }});
         }}",
@@ -254,13 +254,25 @@ fn only_hosts_of_the_scenario_are_reached() {
         other.url()
     );
     let rest = format!(
-        "allow_redirects_to: [\"{}\"]\nflows: {{links: {{steps: {{run: links}}}}}}",
+        "allow_redirects_to: [\"{}\"]\nflows: {{links: {{steps: {{run: links}}}}}}\n\
+         defaults: {{headers: {{X-Token: t-12345678, X-Own: own}}, auth: {{bearer: of-service}}}}",
         allowed.addr()
     );
     let completed = run(&server, &script, &rest, 1).run();
     assert_eq!(server.paths(), ["/own?a=1", "//127.0.0.1/x"]);
     assert_eq!(allowed.paths(), ["/allowed"]);
     assert_eq!(other.connections(), 0);
+    // Credentials of the scenario stay with its own host.
+    let header = |at: &Recording, name: &str| at.seen()[0].header(name).map(str::to_owned);
+    for (name, own, elsewhere) in [
+        ("authorization", Some("Bearer of-service"), None),
+        ("x-token", Some("t-12345678"), None),
+        ("x-own", Some("own"), Some("own")),
+        ("x-api-key", None, Some("of-allowed")),
+    ] {
+        assert_eq!(header(&server, name).as_deref(), own, "{name}");
+        assert_eq!(header(&allowed, name).as_deref(), elsewhere, "{name}");
+    }
     let result = completed.result();
     assert_eq!(counted(&result, "other host", Outcome::InvalidRequest), 1);
     let text = completed.read(completed.runs()[0].join("result.json"));
