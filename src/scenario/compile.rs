@@ -22,7 +22,7 @@ use super::names::{Names, data, given, shared};
 use super::options::Options;
 use super::request::{self, RequestDefaults, body, extract};
 use super::service::address::{self, EndpointUrl};
-use super::service::{base, transport};
+use super::service::{base, observe, transport};
 use super::slo::{self, SloSet, SloSource};
 use super::source::{Source, environment, stem};
 use super::yaml::decode::{AnyValue, At, Decode, Field, Pairs, missing_key};
@@ -302,6 +302,7 @@ impl PlanCompiler<'_> {
         };
         let secrets = self.secrets(&names, &sent, &transport);
         let shared = shared::values(&names).map(Arc::new);
+        let observe = observe::observe(&file.observe, self.findings);
 
         let (all_names, cookies) = (names.all(), names.cookies());
         let variables = names.variables.into_iter();
@@ -326,6 +327,7 @@ impl PlanCompiler<'_> {
             flows,
             waits,
             shared,
+            observe,
             lifecycle,
             given: Vec::new(),
             load: load?,

@@ -10,7 +10,7 @@ use regex::Regex;
 
 /// What each module of `src/` may use, besides `units`, `error` and itself. A new module needs a
 /// row here, and the direction of the data in `src/lib.rs` says where it belongs.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     (
         "cli",
         &[
@@ -20,6 +20,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
             "comparison",
             "scenario",
             "engine",
+            "observation",
             "check",
             "protocol",
             "metrics",
@@ -36,6 +37,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ("comparison", &["metrics", "plan"]),
     ("scenario", &["plan"]),
     ("engine", &["protocol", "check", "metrics", "plan"]),
+    ("observation", &["protocol", "metrics", "plan"]),
     ("check", &["protocol", "metrics", "plan"]),
     ("protocol", &["metrics", "plan"]),
     ("metrics", &["plan"]),

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::metrics::{
-    Cell, Commit, Ending, EndpointResult, FailureSamples, HealthSample, Interval, RunInfo,
-    RunResult, check_version,
+    Cell, Commit, Ending, EndpointResult, FailureSamples, HealthSample, Interval, Observation,
+    RunInfo, RunResult, check_version,
 };
 
 /// A line of the journal.
@@ -30,6 +30,8 @@ enum Line {
     },
     /// What ended in one second.
     Commit(Commit),
+    /// What the service said of itself at one time.
+    Observation(Observation),
     /// The last line of a run that perfctl itself ended.
     End(Ending),
 }
@@ -80,6 +82,11 @@ impl JournalWriter {
     /// Appends one second. `false` when the disk refused it; it is kept and tried again.
     pub fn commit(&mut self, commit: Commit) -> bool {
         self.append(&Line::Commit(commit))
+    }
+
+    /// Appends what was observed. `false` when the disk refused it; it is kept and tried again.
+    pub fn observe(&mut self, observation: Observation) -> bool {
+        self.append(&Line::Observation(observation))
     }
 
     /// Appends the last line and makes the file durable.
@@ -168,6 +175,7 @@ fn assemble(path: &Path, file: File, pending: &[u8]) -> Result<RunResult, Error>
             (Ok(Line::Commit(commit)), Some(assembly)) => assembly
                 .add(commit)
                 .map_err(|why| unusable(format!("line {number}: {why}")))?,
+            (Ok(Line::Observation(one)), Some(assembly)) => assembly.observations.push(one),
             (Ok(Line::End(ending)), Some(assembly)) => assembly.run.ending = Some(ending),
             (Err(_), Some(_)) if !whole => break,
             (Err(error), None) => {
@@ -201,6 +209,7 @@ struct Assembly {
     users: Vec<u32>,
     health: Vec<HealthSample>,
     failure_samples: FailureSamples,
+    observations: Vec<Observation>,
 }
 
 impl Assembly {
@@ -221,6 +230,7 @@ impl Assembly {
             users: Vec::new(),
             health: Vec::new(),
             failure_samples: FailureSamples::default(),
+            observations: Vec::new(),
         }
     }
 
@@ -275,6 +285,7 @@ impl Assembly {
             users: self.users,
             health: self.health,
             failure_samples: self.failure_samples,
+            observations: self.observations,
         }
     }
 }
