@@ -340,7 +340,7 @@ mod tests {
         let result = run(ObservedUnit::Bytes, &of);
         let spread = spreads(&result)[0].1;
         assert_eq!((spread.min, spread.overall, spread.max), (2.0, 4.4, 5.0));
-        assert_eq!(result.observed()[0].format(2_000_000.0), "2.00 MB/s");
+        assert_eq!(result.observed()[0].format(2_000_000.0), "2.0 MB/s");
         let ratio = |of, to| Some(ObservedValue::Ratio { of, to });
         let of = [
             None,

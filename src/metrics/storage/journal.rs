@@ -293,7 +293,10 @@ impl Assembly {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{CommitCell, Outcome, SparseHistogram, fixture};
+    use crate::metrics::{
+        CommitCell, ObservedInfo, ObservedValue, Outcome, SparseHistogram, fixture,
+    };
+    use crate::plan::ObservedUnit;
     use proptest::prelude::*;
 
     /// A journal of a header and `seconds` commits, and the number of bytes up to the end of each.
@@ -368,6 +371,38 @@ mod tests {
         assert_eq!(kept.response, cell.response);
         assert_eq!(kept.censored, cell.censored);
         assert!(kept.service.is_empty(), "only for whole phases");
+    }
+
+    #[test]
+    fn what_was_observed_is_kept_with_its_time_and_its_reasons() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal.jsonl");
+        let mut run = fixture::run(&[("a", &[])]).run;
+        run.observed = vec![ObservedInfo {
+            name: "took".into(),
+            source: "took_seconds".into(),
+            unit: ObservedUnit::Seconds,
+        }];
+        let mut writer = JournalWriter::create(&path, &run).unwrap();
+        let observation = |position, length_ms| Observation {
+            at_ms: 5_000,
+            length_ms,
+            values: vec![(
+                position,
+                ObservedValue::Distribution {
+                    sum: 1.25,
+                    buckets: vec![(0.1, 2.0), (0.5, 1.0)],
+                    above: 0.0,
+                },
+            )],
+            failures: vec![(0, "status 503".into())],
+        };
+        assert!(writer.observe(observation(0, 5_000)));
+        let observations = recover(&path).unwrap().observations;
+        assert_eq!(observations, [observation(0, 5_000)]);
+        assert!(writer.observe(observation(1, 5_000)));
+        let damaged = recover(&path).unwrap_err().to_string();
+        assert!(damaged.contains("an observation is damaged"), "{damaged}");
     }
 
     proptest! {

@@ -67,13 +67,11 @@ fn check_pairs(field: &Field<ObserveFile>, file: &ObserveFile, findings: &mut Fi
         let message = format!("`{name}` beside another key that says which processes");
         findings.report(*at, Diagnostic::new(message).help(of_host));
     }
-    if file.prometheus.is_missing() && file.metrics.is_missing() && file.host.is_missing() {
-        if given().next().is_none() {
-            let diagnostic = Diagnostic::new("`observe` names nothing to observe");
-            let help =
-                "write `prometheus: /metrics` with `metrics`, or `host: local` with `process`";
-            findings.report(field.key(), diagnostic.help(help));
-        }
+    let has_metrics = !file.prometheus.is_missing() || !file.metrics.is_missing();
+    if !has_metrics && file.host.is_missing() && given().next().is_none() {
+        let diagnostic = Diagnostic::new("`observe` names nothing to observe");
+        let help = "write `prometheus: /metrics` with `metrics`, or `host: local` with `process`";
+        findings.report(field.key(), diagnostic.help(help));
     }
 }
 
