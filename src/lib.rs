@@ -26,6 +26,7 @@ pub mod error;
 pub mod grading;
 pub mod history;
 pub mod metrics;
+pub mod observation;
 pub mod plan;
 pub mod protocol;
 pub mod report;

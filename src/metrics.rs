@@ -7,15 +7,18 @@ mod analysis;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod histogram;
+mod observation;
 mod record;
 mod storage;
 
 pub use analysis::health::{CPU_LIMITS, WORKER_LIMITS};
 pub use analysis::knee::{Knee, SweepLevel};
+pub use analysis::observed::{Observed, Spread};
 pub use analysis::statistics::{Latency, Summary, Window};
 pub use histogram::{
     Histogram, SparseHistogram, bucket_index, highest_of_bucket, lowest_of_bucket, middle_of_bucket,
 };
+pub use observation::{Observation, ObservedInfo, ObservedValue, merge_buckets};
 pub use record::cell::{Cell, ComponentCounts, MeasureCounts};
 pub use record::commit::{Commit, CommitCell};
 pub use record::failure_sample::{

@@ -8,7 +8,7 @@
 pub(crate) mod fixture;
 mod lifecycle;
 mod load;
-mod no_proxy;
+mod observation;
 mod request;
 mod selection;
 mod slo;
@@ -29,7 +29,9 @@ use crate::script::Script;
 
 pub use lifecycle::Lifecycle;
 pub use load::{Arrivals, Load, Model, Phase, Shape, Stage};
-pub use no_proxy::NoProxy;
+pub use observation::{
+    HOST_METRICS, HostTarget, Observe, ObservedMetric, ObservedUnit, Selector, unquoted,
+};
 pub use request::auth::{Auth, Credentials, KeyPlace, OAuth2};
 pub use request::body::{Body, BodyFile, BodyPiece, FileContent};
 pub use request::check::{Check, CheckName, Expectation, Pattern, StatusRange};
@@ -45,7 +47,8 @@ pub use step::{
 };
 pub use think_time::ThinkTime;
 pub use transport::{
-    Authorities, ClientChoice, ConnectTo, HttpChoice, Identity, Proxy, Tls, Transport, Wire,
+    Authorities, ClientChoice, ConnectTo, HttpChoice, Identity, NoProxy, Proxy, Tls, Transport,
+    Wire,
 };
 pub use user_class::{Task, UserClass};
 pub use value::assignment::{Assignment, ListItem, Push};
@@ -119,6 +122,9 @@ pub struct Plan {
         serialize_with = "shared_starts"
     )]
     pub shared: Option<Arc<Shared>>,
+    /// What is observed of the service while the load goes on, besides its responses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observe: Option<Box<Observe>>,
     /// What happens once, before the load and after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lifecycle: Option<Box<Lifecycle>>,

@@ -6,6 +6,7 @@ pub(super) mod ab;
 mod around;
 mod command_line;
 mod execute;
+mod observing;
 mod repeat;
 pub(super) mod selfcheck;
 mod series;

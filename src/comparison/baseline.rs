@@ -127,6 +127,7 @@ impl Baseline {
         for mut run in runs {
             // Nothing is compared with them, and people commit baselines.
             run.failure_samples = FailureSamples::default();
+            run.observations = Vec::new();
             let name = format!("run `{}`", run.run.id);
             let faults: Vec<String> = faults(&run)
                 .iter()

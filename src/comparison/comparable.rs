@@ -347,6 +347,7 @@ mod tests {
             flows: Vec::new(),
             waits: Vec::new(),
             shared: None,
+            observe: None,
             lifecycle: None,
             given: Vec::new(),
             load: run().run.load,

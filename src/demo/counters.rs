@@ -11,6 +11,12 @@ use super::route::Route;
 /// Status codes 100 to 599.
 const STATUSES: usize = 500;
 
+/// The upper ends of the buckets of response times; us.
+const BUCKETS_US: [u64; 12] = [
+    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
+    10_000_000,
+];
+
 /// Counts of a service; can be read from any thread.
 #[derive(Debug)]
 pub struct Counters {
@@ -18,6 +24,8 @@ pub struct Counters {
     in_flight: AtomicU64,
     responded: AtomicU64,
     time_us: AtomicU64,
+    /// By bucket, without those below; longer ones are in none.
+    by_time: [AtomicU64; BUCKETS_US.len()],
     created: AtomicU64,
     /// By route, then status.
     by_response: Vec<[AtomicU64; STATUSES]>,
@@ -31,6 +39,7 @@ impl Default for Counters {
             in_flight: AtomicU64::new(0),
             responded: AtomicU64::new(0),
             time_us: AtomicU64::new(0),
+            by_time: std::array::from_fn(|_| AtomicU64::new(0)),
             created: AtomicU64::new(0),
             by_response: Route::ALL.iter().map(|_| zero()).collect(),
         }
@@ -89,12 +98,25 @@ impl Counters {
              # TYPE http_requests_in_flight gauge\n\
              http_requests_in_flight {}\n\
              # HELP http_request_duration_seconds Time to respond.\n\
-             # TYPE http_request_duration_seconds summary\n\
-             http_request_duration_seconds_sum {}\n\
-             http_request_duration_seconds_count {}\n",
+             # TYPE http_request_duration_seconds histogram\n",
             self.in_flight.load(Relaxed),
+        );
+        let mut below = 0;
+        for (end_us, count) in BUCKETS_US.iter().zip(&self.by_time) {
+            below += count.load(Relaxed);
+            let end_s = *end_us as f64 / 1e6;
+            let _ = writeln!(
+                page,
+                "http_request_duration_seconds_bucket{{le=\"{end_s}\"}} {below}"
+            );
+        }
+        let count = self.responded.load(Relaxed).max(below);
+        let _ = write!(
+            page,
+            "http_request_duration_seconds_bucket{{le=\"+Inf\"}} {count}\n\
+             http_request_duration_seconds_sum {}\n\
+             http_request_duration_seconds_count {count}\n",
             self.time_us.load(Relaxed) as f64 / 1e6,
-            self.responded.load(Relaxed),
         );
         page
     }
@@ -107,7 +129,12 @@ impl InFlight<'_> {
     /// Counts its response.
     pub(super) fn done(self, route: Route, status: StatusCode, took: Duration) {
         self.0.responded.fetch_add(1, Relaxed);
-        self.0.time_us.fetch_add(took.as_micros() as u64, Relaxed);
+        let took_us = took.as_micros() as u64;
+        self.0.time_us.fetch_add(took_us, Relaxed);
+        let bucket = BUCKETS_US.partition_point(|end_us| *end_us < took_us);
+        if let Some(count) = self.0.by_time.get(bucket) {
+            count.fetch_add(1, Relaxed);
+        }
         let slot = usize::from(status.as_u16()).checked_sub(100);
         if let Some(count) = slot.and_then(|slot| self.0.by_response[route as usize].get(slot)) {
             count.fetch_add(1, Relaxed);

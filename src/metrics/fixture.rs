@@ -153,6 +153,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         fail_on: None,
         exit_code_on_error: None,
         samples: None,
+        observed: Vec::new(),
         ending: None,
     };
     let end_us = run.phases.last().unwrap().end_us;

@@ -101,6 +101,7 @@ pub(crate) fn plan(load: Load, weights: &[u32]) -> Plan {
         flows: Vec::new(),
         waits: Vec::new(),
         shared: None,
+        observe: None,
         lifecycle: None,
         given: Vec::new(),
         load,

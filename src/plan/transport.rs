@@ -3,6 +3,8 @@
 //! Here: what the scenario says, with its files read. Not here: connecting (`protocol`). None of it is
 //! part of the fingerprint, except what an endpoint requires of its own connections.
 
+mod no_proxy;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -10,7 +12,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::no_proxy::NoProxy;
+pub use no_proxy::NoProxy;
 
 /// How all requests of a run reach the service.
 #[derive(Debug, Clone, Default, Serialize)]

@@ -19,5 +19,5 @@ mod transport;
 
 pub use self::connect::ConnectOptions;
 pub use self::direct::DirectClient;
-pub use self::reqwest::ReqwestClient;
+pub use self::reqwest::{PageReader, ReqwestClient};
 pub use self::traced::{TracedDirectClient, TracedReqwestClient};

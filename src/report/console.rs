@@ -4,6 +4,7 @@ mod failures;
 mod grid;
 mod history;
 mod names;
+mod observed;
 mod page;
 mod quick_look;
 
@@ -62,6 +63,7 @@ impl Reporter for ConsoleReporter {
                 flows(report, page)?;
                 measures(report, page)?;
             }
+            observed::observed(report, page)?;
             phases(report, page)?;
             errors(report, page)?;
         }

@@ -8,9 +8,10 @@ use crate::comparison::{Baseline, Comparison, Threshold, compare};
 use crate::grading::{Grading, Policy};
 use crate::metrics::{
     BodyText, Example, ExchangeText, FailureCount, FailureCounts, FailureSample, FailureSamples,
-    FailureTexts, MessageText, Outcome, RunResult, Sample, Tick, fixture,
+    FailureTexts, MessageText, Observation, ObservedInfo, ObservedValue, Outcome, RunResult,
+    Sample, Tick, fixture,
 };
-use crate::plan::{Metric, Model, Percentile, Slo, SloScope, Stage};
+use crate::plan::{Metric, Model, ObservedUnit, Percentile, Slo, SloScope, Stage};
 
 fn p(percent: f64) -> Metric {
     Metric::ResponseTime(Percentile::new(percent).unwrap())
@@ -220,6 +221,57 @@ pub fn with_samples(mut report: Report) -> Report {
         ],
         unkept: 1_200,
     };
+    report
+}
+
+/// A run whose service was observed, with something that was not there.
+pub fn observed() -> Report {
+    let mut report = passing();
+    let result = &mut report.result;
+    let unit = |name: &str| match name {
+        "took" => ObservedUnit::Seconds,
+        _ => ObservedUnit::Number,
+    };
+    let names = ["pool", "requests", "took", "cache"].into_iter();
+    let info = |name: &str| ObservedInfo {
+        name: name.into(),
+        source: format!("{name}_of_service"),
+        unit: unit(name),
+    };
+    result.run.observed = names.map(info).collect();
+    let increase = |by, over_s| Some(ObservedValue::Increase { by, over_s });
+    let requests = [
+        None,
+        increase(9.0, 2.0),
+        increase(2.5, 2.5),
+        None,
+        increase(15.0, 5.0),
+        increase(2.5, 2.5),
+    ];
+    let pool = [0.1, 0.1, 0.25, 0.25, 0.75, 0.75];
+    let times = requests.into_iter().zip(pool).enumerate();
+    let observations = times.map(|(at, (requests, pool))| {
+        let took = ObservedValue::Distribution {
+            sum: 2.0,
+            buckets: vec![(0.1, 18.0), (0.5, at as f64)],
+            above: 0.0,
+        };
+        let took = (at > 0).then_some((2, took));
+        let requests_failure = (at == 3).then(|| (1, "`/metrics`: status 503".to_owned()));
+        let cache = "`/metrics`: there is no `cache_hits_total`";
+        let cache_failure = (at == 0).then(|| (3, cache.to_owned()));
+        Observation {
+            at_ms: [0, 2_000, 4_500, 7_000, 9_500, 12_000][at],
+            length_ms: [0, 2_000, 2_500, 2_500, 2_500, 2_500][at],
+            values: [(0, ObservedValue::Level(pool))]
+                .into_iter()
+                .chain(requests.map(|value| (1, value)))
+                .chain(took)
+                .collect(),
+            failures: requests_failure.into_iter().chain(cache_failure).collect(),
+        }
+    });
+    result.observations = observations.collect();
     report
 }
 

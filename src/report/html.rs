@@ -140,6 +140,7 @@ mod tests {
             fixture::invalid(),
             fixture::empty(),
             fixture::spike(),
+            fixture::observed(),
             fixture::hostile(),
             fixture::many_errors(),
             fixture::with_samples(fixture::many_errors()),

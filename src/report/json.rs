@@ -11,6 +11,7 @@ mod criterion;
 mod failure;
 mod history;
 mod layout;
+mod observed;
 mod series;
 mod shape;
 mod summary;
@@ -28,6 +29,7 @@ use self::criterion::{CriterionEntry, NextGradeEntry};
 use self::failure::FailureSampleEntry;
 pub(super) use self::history::history as write_history;
 use self::layout::Lines;
+use self::observed::ObservedEntry;
 use self::series::{SeriesPoint, TimeSeries};
 use self::shape::{KneeEntry, RecoveryEntry};
 use self::summary::SummaryEntry;
@@ -86,6 +88,8 @@ struct JsonReport<'a> {
     /// Of all requests together.
     time_series: Vec<SeriesPoint>,
     summary: SummaryEntry,
+    /// What the service said of itself.
+    observed: Vec<ObservedEntry<'a>>,
     phases: Vec<PhaseEntry<'a>>,
     comparison: Option<ComparisonEntry<'a>>,
     /// How many entries of which lists are left out, which only a full report has.
@@ -191,6 +195,13 @@ impl JsonReport<'_> {
             |_| false,
             out,
         );
+        fit(
+            "observed",
+            &mut self.observed,
+            bounds::OBSERVED,
+            |_| false,
+            out,
+        );
         for phase in &mut self.phases {
             phase.summary.fit(bounds::LIST / 4);
         }
@@ -244,6 +255,7 @@ fn object(report: &Report, is_full: bool) -> JsonReport<'_> {
         unkept_failure_samples: result.failure_samples.unkept,
         time_series: series.total(),
         summary: summary.into(),
+        observed: ObservedEntry::all(result, is_full),
         phases: phases(result),
         comparison: report.comparison.as_ref().map(ComparisonEntry::of),
         left_out: LeftOut::new(),

@@ -40,6 +40,7 @@ impl Reporter for MarkdownReporter {
                 endpoints(report),
                 flows(report),
                 measures(report),
+                observed(report),
                 errors(report),
                 runs(report),
             ],
@@ -307,6 +308,27 @@ fn measures(report: &Report) -> Section {
     let mut within = Section::default();
     let header = [&["name"], &view::MEASURE_NUMBERS[..]].concat();
     within.table(&header, &[], rows.into_iter(), "measure");
+    section.fold(&title, within);
+    section
+}
+
+/// What the service said of itself.
+fn observed(report: &Report) -> Section {
+    let mut section = Section::default();
+    let rows = view::observed(&report.result);
+    let unobserved = view::unobserved(&report.result);
+    if rows.is_empty() && unobserved.is_empty() {
+        return section;
+    }
+    let title = format!("Observed: {}", rows.len());
+    let mut within = Section::default();
+    if !rows.is_empty() {
+        let header = [&["name"], &view::OBSERVED_NUMBERS[..]].concat();
+        within.table(&header, &[], rows.into_iter(), "row");
+        within.line("");
+    }
+    let sentences = unobserved.iter().map(|text| format!("- {}", escape(text)));
+    within.lines(sentences, "sentence");
     section.fold(&title, within);
     section
 }

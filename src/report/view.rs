@@ -8,6 +8,7 @@ mod headline;
 mod history;
 mod notes;
 mod numbers;
+mod observed;
 mod quick_look;
 mod samples;
 
@@ -29,6 +30,7 @@ pub(super) use numbers::{
     FLOW_NUMBERS, MEASURE_NUMBERS, NUMBERS, connecting, counts, endpoints, endpoints_aside, flows,
     measures, numbers, phases, traffic,
 };
+pub(super) use observed::{OBSERVED_NUMBERS, observed, unobserved};
 pub(super) use quick_look::{
     all_failed, connections, has_no_verdict, histogram, is_quick_look, percentiles, spread,
     statuses, summary,

@@ -20,7 +20,7 @@ use super::names::{Names, data, given, shared};
 use super::options::Options;
 use super::request::{self, RequestDefaults, body, extract};
 use super::service::address::{self, EndpointUrl};
-use super::service::{base, transport};
+use super::service::{base, observe, transport};
 use super::source::{Source, environment, script, stem};
 use super::yaml::decode::{AnyValue, At, Decode, missing_key};
 use super::yaml::findings::Findings;
@@ -313,6 +313,7 @@ impl PlanCompiler<'_> {
         };
         let secrets = self.secrets(&names, &sent, &transport);
         let shared = shared::values(&names).map(Arc::new);
+        let observe = observe::observe(&file.observe, self.findings);
         let (all_names, cookies) = (names.all(), names.cookies());
         let script = names.script.take();
         let variables = names.variables.into_iter();
@@ -338,6 +339,7 @@ impl PlanCompiler<'_> {
             flows,
             waits,
             shared,
+            observe,
             lifecycle,
             given: Vec::new(),
             load: load?,

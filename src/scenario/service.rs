@@ -2,5 +2,6 @@
 
 pub(super) mod address;
 pub(super) mod base;
+pub(super) mod observe;
 mod private_key;
 pub(super) mod transport;

@@ -10,7 +10,7 @@ use regex::Regex;
 
 /// What each module of `src/` may use, besides `units`, `error` and itself. A new module needs a
 /// row here, and the direction of the data in `src/lib.rs` says where it belongs.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     (
         "cli",
         &[
@@ -20,6 +20,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
             "comparison",
             "scenario",
             "engine",
+            "observation",
             "check",
             "protocol",
             "metrics",
@@ -40,6 +41,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
         "engine",
         &["protocol", "check", "metrics", "plan", "script"],
     ),
+    ("observation", &["protocol", "metrics", "plan"]),
     ("check", &["protocol", "metrics", "plan"]),
     ("protocol", &["metrics", "plan"]),
     ("metrics", &["plan"]),

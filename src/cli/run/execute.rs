@@ -19,6 +19,7 @@ use tokio::task::LocalSet;
 
 use super::around::SetUp;
 use super::command_line::command_line;
+use super::observing::Observing;
 use crate::cli::args::out::OutArgs;
 use crate::cli::show::trial::TrialPrinter;
 use crate::cli::signals::StopOnSignal;
@@ -27,9 +28,10 @@ use crate::engine::{self, Stopper, TrialEvent};
 use crate::error::Error;
 use crate::grading::Policy;
 use crate::metrics::{
-    Ending, Fold, HealthSample, JournalWriter, Machine, RunDir, RunInfo, RunResult, Tick,
-    write_atomically,
+    Ending, Fold, HealthSample, JournalWriter, Machine, Observation, RunDir, RunInfo, RunResult,
+    Tick, write_atomically,
 };
+use crate::observation::Observer;
 use crate::plan::{ClientChoice, Model, Phase, Plan, Service};
 use crate::protocol::Client;
 use crate::protocol::http::{
@@ -179,7 +181,11 @@ impl ExecuteArgs {
         policy.store_in(&mut info);
         let journal = JournalWriter::create(&directory.journal(), &info)?;
         let samples = log.map(|log| log.begin(plan, &info, base));
-        Ok(Storage { journal, samples })
+        Ok(Storage {
+            journal,
+            samples,
+            observer: Observer::new(plan, base),
+        })
     }
 }
 
@@ -203,6 +209,8 @@ pub(super) fn reach(plan: &Plan) -> Result<(Option<Demo>, String), Error> {
 struct Storage {
     journal: JournalWriter,
     samples: Option<RunSamples>,
+    /// What observes the service, until the load begins.
+    observer: Option<Observer>,
 }
 
 /// What stops a run, and what is then to be shown.
@@ -316,12 +324,15 @@ where
             Some(SetUp { plan, teardown }) => (plan, Some(teardown)),
         };
         let loaded = async {
+            let mut storage = begin(&plan)?;
+            let service = storage.observer.take();
             let mut control = Control {
                 fold: Fold::new(plan.phases(), plan.check_names())
                     .with_failures(&plan.failure_texts())
                     .in_rows_of(&plan),
                 phases: plan.phases(),
-                storage: begin(&plan)?,
+                storage,
+                observing: service.map(|service| Observing::new(service, &plan)),
                 display: display.clone(),
                 plan: plan.clone(),
                 second: 0,
@@ -330,6 +341,10 @@ where
             let each_second = |ticks, health| control.second(ticks, health);
             let ending =
                 engine::run(plan.clone(), make_client, &stopper, observer, each_second).await?;
+            if let Some(observing) = control.observing.take() {
+                let observed = observing.finish().await;
+                control.observed(observed);
+            }
             Ok((control.storage, ending))
         };
         let loaded: Result<_, Error> = loaded.await;
@@ -358,6 +373,7 @@ where
     let Storage {
         mut journal,
         samples,
+        ..
     } = storage;
     journal.end(ending);
     let (mut result, disk) = journal.into_result()?;
@@ -370,6 +386,7 @@ struct Control {
     fold: Fold,
     phases: Vec<Phase>,
     storage: Storage,
+    observing: Option<Observing>,
     display: Rc<RefCell<LiveDisplay>>,
     plan: Arc<Plan>,
     second: u64,
@@ -389,6 +406,10 @@ impl Control {
                  kept in memory until they can be written"
             ));
         }
+        if let Some(observing) = &mut self.observing {
+            let observed = observing.take(self.second);
+            self.observed(observed);
+        }
         if let Some(samples) = &mut self.storage.samples {
             samples.add(ticks);
             if let Some(error) = samples.new_failure() {
@@ -406,6 +427,18 @@ impl Control {
             elapsed,
             is_open: self.plan.load.model != Model::Closed,
         });
+    }
+}
+
+impl Control {
+    /// Stores what was observed, and shows sentences about what was not.
+    fn observed(&mut self, (observations, notes): (Vec<Observation>, Vec<String>)) {
+        for observation in observations {
+            self.storage.journal.observe(observation);
+        }
+        for note in notes {
+            self.display.borrow().note(&note);
+        }
     }
 }
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
+use crate::metrics::ObservedInfo;
 use crate::plan::{
-    Arrivals, Direction, Feeder, Load, Model, OnEnd, Per, Plan, RowOrder, Service, SloScope, Step,
-    ThinkTime, UserClass, separator_name,
+    Arrivals, Direction, Feeder, Load, Model, Observe, OnEnd, Per, Plan, RowOrder, Service,
+    SloScope, Step, ThinkTime, UserClass, separator_name,
 };
 use crate::report::{LEAST_COLUMNS, terminal_columns, wrap};
 use crate::units::{
@@ -87,6 +88,9 @@ pub(crate) fn plan(plan: &Plan) -> String {
     for feeder in &plan.data {
         line(&mut text, "data", &data(feeder));
     }
+    if let Some(observe) = &plan.observe {
+        line(&mut text, "observe", &observed(observe));
+    }
     if let Some(lifecycle) = &plan.lifecycle {
         let once = |steps: &[Step], when: &str| {
             let count = format_counted(steps.len() as u64, "step");
@@ -155,6 +159,23 @@ pub(crate) fn paragraph(first: &str, text: &str) -> String {
 
 fn line(text: &mut String, key: &str, value: &str) {
     text.push_str(&paragraph(&format!("  {key:<11} "), value));
+}
+
+/// `2 metrics of /metrics, the process uvicorn, every 5s`.
+fn observed(observe: &Observe) -> String {
+    let count = format_counted(observe.metrics.len() as u64, "metric");
+    let metrics = format!("{count} of {}", observe.pages.join(", "));
+    let host = ObservedInfo::all(Some(observe)).pop();
+    let host = host
+        .filter(|_| observe.host.is_some())
+        .map(|info| info.source);
+    let metrics = (!observe.metrics.is_empty()).then_some(metrics);
+    let parts: Vec<String> = metrics.into_iter().chain(host).collect();
+    format!(
+        "{}, every {}",
+        parts.join(", "),
+        format_duration(observe.every)
+    )
 }
 
 /// `users.csv, 60 rows, unique, one per user, at the end stop_run`.

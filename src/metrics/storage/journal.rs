@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::metrics::{
-    Cell, Commit, Ending, EndpointResult, FailureSamples, HealthSample, Interval, RunInfo,
-    RunResult, check_version,
+    Cell, Commit, Ending, EndpointResult, FailureSamples, HealthSample, Interval, Observation,
+    RunInfo, RunResult, check_version,
 };
 
 /// A line of the journal.
@@ -30,6 +30,8 @@ enum Line {
     },
     /// What ended in one second.
     Commit(Commit),
+    /// What the service said of itself at one time.
+    Observation(Observation),
     /// The last line of a run that perfctl itself ended.
     End(Ending),
 }
@@ -80,6 +82,11 @@ impl JournalWriter {
     /// Appends one second. `false` when the disk refused it; it is kept and tried again.
     pub fn commit(&mut self, commit: Commit) -> bool {
         self.append(&Line::Commit(commit))
+    }
+
+    /// Appends what was observed. `false` when the disk refused it; it is kept and tried again.
+    pub fn observe(&mut self, observation: Observation) -> bool {
+        self.append(&Line::Observation(observation))
     }
 
     /// Appends the last line and makes the file durable.
@@ -168,6 +175,7 @@ fn assemble(path: &Path, file: File, pending: &[u8]) -> Result<RunResult, Error>
             (Ok(Line::Commit(commit)), Some(assembly)) => assembly
                 .add(commit)
                 .map_err(|why| unusable(format!("line {number}: {why}")))?,
+            (Ok(Line::Observation(one)), Some(assembly)) => assembly.observations.push(one),
             (Ok(Line::End(ending)), Some(assembly)) => assembly.run.ending = Some(ending),
             (Err(_), Some(_)) if !whole => break,
             (Err(error), None) => {
@@ -201,6 +209,7 @@ struct Assembly {
     users: Vec<u32>,
     health: Vec<HealthSample>,
     failure_samples: FailureSamples,
+    observations: Vec<Observation>,
 }
 
 impl Assembly {
@@ -221,6 +230,7 @@ impl Assembly {
             users: Vec::new(),
             health: Vec::new(),
             failure_samples: FailureSamples::default(),
+            observations: Vec::new(),
         }
     }
 
@@ -275,6 +285,7 @@ impl Assembly {
             users: self.users,
             health: self.health,
             failure_samples: self.failure_samples,
+            observations: self.observations,
         }
     }
 }
@@ -282,7 +293,10 @@ impl Assembly {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{CommitCell, Outcome, SparseHistogram, fixture};
+    use crate::metrics::{
+        CommitCell, ObservedInfo, ObservedValue, Outcome, SparseHistogram, fixture,
+    };
+    use crate::plan::ObservedUnit;
     use proptest::prelude::*;
 
     /// A journal of a header and `seconds` commits, and the number of bytes up to the end of each.
@@ -357,6 +371,38 @@ mod tests {
         assert_eq!(kept.response, cell.response);
         assert_eq!(kept.censored, cell.censored);
         assert!(kept.service.is_empty(), "only for whole phases");
+    }
+
+    #[test]
+    fn what_was_observed_is_kept_with_its_time_and_its_reasons() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal.jsonl");
+        let mut run = fixture::run(&[("a", &[])]).run;
+        run.observed = vec![ObservedInfo {
+            name: "took".into(),
+            source: "took_seconds".into(),
+            unit: ObservedUnit::Seconds,
+        }];
+        let mut writer = JournalWriter::create(&path, &run).unwrap();
+        let observation = |position, length_ms| Observation {
+            at_ms: 5_000,
+            length_ms,
+            values: vec![(
+                position,
+                ObservedValue::Distribution {
+                    sum: 1.25,
+                    buckets: vec![(0.1, 2.0), (0.5, 1.0)],
+                    above: 0.0,
+                },
+            )],
+            failures: vec![(0, "status 503".into())],
+        };
+        assert!(writer.observe(observation(0, 5_000)));
+        let observations = recover(&path).unwrap().observations;
+        assert_eq!(observations, [observation(0, 5_000)]);
+        assert!(writer.observe(observation(1, 5_000)));
+        let damaged = recover(&path).unwrap_err().to_string();
+        assert!(damaged.contains("an observation is damaged"), "{damaged}");
     }
 
     proptest! {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::Totals;
+use crate::metrics::{ObservedInfo, Totals};
 use crate::plan::{ClientChoice, Endpoint, Fingerprint, Load, Phase, Plan, Service, Slo};
 
 /// What was run, where, and how it ended.
@@ -81,6 +81,9 @@ pub struct RunInfo {
     /// What was written of single requests (`--samples`), if anything was to be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub samples: Option<SampleCounts>,
+    /// What was observed of the service; `observations` refer to it by position.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub observed: Vec<ObservedInfo>,
     /// How it ended; `None` when perfctl itself was killed.
     pub ending: Option<Ending>,
 }
@@ -253,6 +256,7 @@ impl RunInfo {
             fail_on: None,
             exit_code_on_error: None,
             samples: None,
+            observed: ObservedInfo::all(plan.observe.as_deref()),
             ending: None,
         }
     }

@@ -7,6 +7,7 @@
 mod connect;
 mod connector;
 mod failure;
+mod page;
 mod upload;
 
 use std::cell::Cell;
@@ -33,6 +34,8 @@ use crate::protocol::{Failure, Response};
 use connect::Probe;
 use connector::{Connector, UserClient};
 use failure::classify;
+
+pub use page::PageReader;
 
 /// Makes sessions over reqwest.
 pub type ReqwestClient = HttpClient<ReqwestTransport>;

@@ -9,5 +9,6 @@ pub(super) mod curve;
 pub(super) mod frame;
 pub(super) mod heatmap;
 pub(super) mod levels;
+pub(super) mod observed;
 pub(super) mod svg;
 pub(super) mod timeline;

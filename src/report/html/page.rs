@@ -7,6 +7,7 @@ use super::chart::changes::changes_chart;
 use super::chart::curve::percentile_curve;
 use super::chart::heatmap::heatmap;
 use super::chart::levels::level_charts;
+use super::chart::observed::observed_charts;
 use super::chart::timeline;
 use super::limits::{Limits, Table};
 use super::looks::{Looks, Style};
@@ -49,6 +50,9 @@ pub(super) struct Page {
     details_rest: Option<String>,
     flows: Option<Table>,
     measures: Option<Table>,
+    observed: Option<Table>,
+    observed_charts: Vec<String>,
+    unobserved: Vec<String>,
     errors: Vec<[String; 4]>,
     errors_rest: Option<String>,
     phases: Option<Table>,
@@ -165,6 +169,9 @@ impl Page {
             details_rest,
             flows: table("name", &view::FLOW_NUMBERS, view::flows(result)),
             measures: table("name", &view::MEASURE_NUMBERS, view::measures(result)),
+            observed: table("name", &view::OBSERVED_NUMBERS, view::observed(result)),
+            observed_charts: observed_charts(result),
+            unobserved: texts(view::unobserved(result)),
             errors: errors
                 .into_iter()
                 .map(|((measured, unmeasured), [what, endpoint], example)| {

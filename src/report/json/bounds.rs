@@ -19,6 +19,8 @@ pub(super) const ERRORS: usize = 100_000;
 pub(super) const FAILURES: usize = 100_000;
 /// Room for the phases.
 pub(super) const PHASES: usize = 120_000;
+/// Room for what was observed of the service.
+pub(super) const OBSERVED: usize = 150_000;
 /// Room for each other list, and for the numbers of all requests together.
 pub(super) const LIST: usize = 30_000;
 

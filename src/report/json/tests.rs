@@ -362,6 +362,7 @@ fn all_parts() -> Vec<Value> {
         fixture::regressed(),
         fixture::with_samples(fixture::many_errors()),
         fixture::spike(),
+        fixture::observed(),
         slower(),
         undecided(),
         sweep(Model::Closed),
@@ -387,7 +388,7 @@ const MAPS: [&str; 6] = [
 ];
 
 /// Parts that are the same in several places, and the heading that documents them.
-const PLACES: [(&str, &str); 17] = [
+const PLACES: [(&str, &str); 18] = [
     (r"^(endpoints|phases)\.summary\.", "summary."),
     (r"^endpoints\.time_series\.", "time_series."),
     (r"^baseline_criteria\.", "slos."),
@@ -408,6 +409,7 @@ const PLACES: [(&str, &str); 17] = [
     (r"^failure_samples\.", "### Fields of `failure_samples`."),
     (r"^time_series\.", "### Fields of `time_series`."),
     (r"^summary\.", "### Fields of `summary`."),
+    (r"^observed\.", "### Fields of `observed`."),
     (r"^phases\.", "### Fields of `phases`."),
     (r"^comparison\.rows\.", "#### Fields of `rows`."),
     (r"^comparison\.", "### Fields of `comparison`."),
@@ -521,7 +523,9 @@ fn every_number_has_its_unit_in_its_name_or_beside_it_or_is_a_count() {
             let beside = match name {
                 "limit" | "value" | "baseline" | "reference" | "level" => &object["unit"],
                 "change" | "range" | "detectable" => &object["change_unit"],
-                _ if path.contains(".measures.") => &object["unit"],
+                _ if path.contains(".measures.") || path.starts_with("observed.") => {
+                    &object["unit"]
+                }
                 _ => &Value::Null,
             };
             let is_listed = WITHOUT_UNIT.contains(&name);

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::plan::{MeasureUnit, Metric, Model};
+use crate::plan::{MeasureUnit, Metric, Model, ObservedUnit};
 
 /// The unit of a number whose name cannot tell it, in a field beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -25,6 +25,8 @@ pub(super) enum Unit {
     Count,
     /// Bytes.
     Bytes,
+    /// Bytes per second.
+    BytesPerS,
 }
 
 impl Unit {
@@ -47,6 +49,17 @@ impl Unit {
             MeasureUnit::Count => Self::Count,
             MeasureUnit::Ms => Self::Ms,
             MeasureUnit::Bytes => Self::Bytes,
+        }
+    }
+
+    /// The unit of what is observed. Seconds in a second, such as CPU time, are a plain number.
+    pub(super) fn of_observed(unit: ObservedUnit, is_rate: bool) -> Self {
+        match (unit, is_rate) {
+            (ObservedUnit::Number, true) => Self::PerS,
+            (ObservedUnit::Bytes, true) => Self::BytesPerS,
+            (ObservedUnit::Bytes, false) => Self::Bytes,
+            (ObservedUnit::Seconds, false) => Self::Ms,
+            (ObservedUnit::Seconds, true) | (ObservedUnit::Number, false) => Self::Count,
         }
     }
 
@@ -73,7 +86,7 @@ impl Unit {
             Self::Ms | Self::Count => value / 1e3,
             // Without the error of the multiplication: a limit of 57% is not 56.99999999999999.
             Self::Percent | Self::PercentagePoints => (value * 1e12).round() / 1e10,
-            Self::PerS | Self::Users | Self::Bytes => value,
+            Self::PerS | Self::Users | Self::Bytes | Self::BytesPerS => value,
         }
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! Not here: shapes in place of stages (`shapes`), and what the keys mean for the load (`load`).
 
+pub(crate) mod shapes;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::shapes::{Level, SineShapeFile, StepsShapeFile, SweepFile};
 use super::slo::SloFile;
 use crate::plan::Arrivals;
 use crate::scenario::yaml::decode::{At, Decode, Field, OneOrMany, Pairs, parse};
@@ -14,6 +15,7 @@ use crate::scenario::yaml::findings::Findings;
 use crate::scenario::yaml::mapping::{mapping, words};
 use crate::scenario::yaml::tree::Node;
 use crate::units;
+use shapes::{Level, SineShapeFile, StepsShapeFile, SweepFile};
 
 mapping! {
     /// How much load a run puts on the service, and for how long.

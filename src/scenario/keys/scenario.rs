@@ -8,6 +8,7 @@ use super::connection::{ProxyFile, TlsFile};
 use super::data::{DataFile, SecretFile, SharedFile};
 use super::endpoint::EndpointFile;
 use super::flow::{FlowFile, StepsFile};
+use super::observe::ObserveFile;
 use super::profile::ProfileFile;
 use super::slo::SloFile;
 use super::think_time::ThinkTimeFile;
@@ -53,6 +54,8 @@ mapping! {
         include: OneOrMany<At<String>>,
         /// SLOs for all requests together.
         slo: Pairs<SloFile>,
+        /// What to observe of the service during the load, besides its responses: metrics that it exports, and its processes.
+        observe: ObserveFile,
         /// Profiles for this scenario: new ones, or existing ones with some keys overridden.
         profiles: Pairs<ProfileFile>,
         /// Hosts that redirects and links may lead to in addition to the scenario's own, as `host` or `host:port`.
@@ -221,6 +224,7 @@ mod tests {
                 ".flows",
                 ".flows.slo",
                 ".slo",
+                ".observe",
                 ".profiles",
                 ".profiles.stages",
                 ".profiles.steps",

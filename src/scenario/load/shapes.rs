@@ -10,7 +10,7 @@ use super::draft::{MAX_STAGES, StageDraft};
 use crate::error::Diagnostic;
 use crate::plan::Shape;
 use crate::scenario::keys::profile::ProfileFile;
-use crate::scenario::keys::shapes::{SineShapeFile, StepsShapeFile, SweepFile};
+use crate::scenario::keys::profile::shapes::{SineShapeFile, StepsShapeFile, SweepFile};
 use crate::scenario::yaml::decode::{At, Field};
 use crate::scenario::yaml::findings::{Findings, Span};
 

@@ -70,6 +70,22 @@ pub(crate) fn parse_url(text: &str) -> Result<Url, Diagnostic> {
     Ok(url)
 }
 
+/// Reads the URL of a page that is no part of the service under test.
+///
+/// # Errors
+/// A diagnostic without a place.
+pub(crate) fn parse_page(text: &str) -> Result<Url, Diagnostic> {
+    if with_scheme(text).is_some() {
+        return parse_url(text);
+    }
+    let diagnostic = Diagnostic::new("a page must start with `http://` or `https://`, or with `/`");
+    Err(diagnostic.help(match suggestion(text) {
+        Some(url) => format!("did you mean `{url}`?"),
+        None => "write a URL such as `http://localhost:9100/metrics`, or a path of the service such as `/metrics`"
+            .to_owned(),
+    }))
+}
+
 /// `text` with its scheme in lower case; `None` if it does not start with that of HTTP or HTTPS.
 pub fn with_scheme(text: &str) -> Option<String> {
     let (scheme, rest) = text.split_once("://")?;

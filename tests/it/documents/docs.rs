@@ -16,7 +16,7 @@ use crate::support::Perfctl;
 use crate::support::documents::{blocks, documents, read, root};
 
 /// The section of `docs/scenario-reference.md` with the keys of each mapping of the schema.
-const SECTIONS: [(&str, &str); 30] = [
+const SECTIONS: [(&str, &str); 31] = [
     (".script", "### `script`"),
     (".environments", "### `environments`"),
     (".environments.secrets", "### `secrets`"),
@@ -42,6 +42,7 @@ const SECTIONS: [(&str, &str); 30] = [
     (".users.flows", "#### A class's flows"),
     (".flows", "### `flows`"),
     (".slo", "### `slo`"),
+    (".observe", "### `observe`"),
     (".profiles", "## Profile files"),
     (".profiles.stages", "### `stages`"),
     (".profiles.steps", "#### `steps`"),

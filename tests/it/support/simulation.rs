@@ -186,6 +186,7 @@ pub fn template(shape: &Shape, id: &str, occasion: &str) -> RunResult {
         users: vec![3; seconds as usize],
         health: Vec::new(),
         failure_samples: FailureSamples::default(),
+        observations: Vec::new(),
         run: RunInfo {
             id: id.into(),
             perfctl_version: "0.1.0".into(),
@@ -223,6 +224,7 @@ pub fn template(shape: &Shape, id: &str, occasion: &str) -> RunResult {
             fail_on: None,
             exit_code_on_error: None,
             samples: None,
+            observed: Vec::new(),
             ending: Some(Ending {
                 panic: None,
                 dead_worker: None,

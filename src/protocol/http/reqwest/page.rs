@@ -1,0 +1,69 @@
+//! Reading pages that are no requests of the scenario, such as those of exporters.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use ::http::header::{self, HeaderValue};
+use bytes::Bytes;
+use url::Url;
+
+use super::ReqwestTransport;
+use crate::error::Error;
+use crate::metrics::Outcome;
+use crate::plan::{Plan, Wire};
+use crate::protocol::Response;
+use crate::protocol::http::connect::ConnectOptions;
+use crate::protocol::http::request::outgoing::Outgoing;
+use crate::protocol::http::transport::{RequestLimits, Transport};
+use crate::units::{format_bytes, format_duration};
+
+/// The largest page; bytes.
+const MAX_BYTES: u64 = 10_000_000;
+
+/// Reads one page, over a connection of its own that is kept.
+pub struct PageReader {
+    url: Url,
+    transport: ReqwestTransport,
+}
+
+impl PageReader {
+    /// Of a page that is reached as the service of a plan is: with its certificates, its proxy, and its
+    /// `connect_to`. Connects nowhere yet.
+    ///
+    /// # Errors
+    /// When such connections cannot be made.
+    pub fn new(plan: &Plan, url: Url) -> Result<Self, Error> {
+        let connect = ConnectOptions::new(plan, url.as_str())?;
+        let resources = Rc::new(ReqwestTransport::resources(plan, connect.tls)?);
+        Ok(Self {
+            url,
+            transport: ReqwestTransport::open(&resources, &[Wire::default()], None),
+        })
+    }
+
+    /// The page, of which `accept` says in which formats.
+    ///
+    /// # Errors
+    /// Why there is none within this time, for people.
+    pub async fn read(&self, accept: &'static str, timeout: Duration) -> Result<Bytes, String> {
+        let mut request = Outgoing::new(::http::Method::GET, self.url.clone());
+        let accept = HeaderValue::from_static(accept);
+        request.headers.insert(header::ACCEPT, accept);
+        let limits = RequestLimits::within(timeout, timeout, MAX_BYTES);
+        let mut response = Response::default();
+        let exchanged = self.transport.exchange(request, &limits, &mut response);
+        match exchanged.await {
+            Ok(status) if status.as_u16() == 200 => Ok(response.body),
+            Ok(status) => Err(format!("status {}", status.as_u16())),
+            Err(failure) => Err(match failure.outcome {
+                Outcome::BodyTooLarge => {
+                    format!("the page is larger than {}", format_bytes(MAX_BYTES))
+                }
+                Outcome::TimeoutHeaders | Outcome::TimeoutBody => {
+                    format!("no response within {}", format_duration(timeout))
+                }
+                _ => failure.text,
+            }),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What the service says of itself while the load goes on, from the scenario to the reports.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::recording::{Recording, answer};
+use crate::support::{Completed, Fault, Misbehaving, Perfctl, closed_port};
+
+/// A run of 3 s with this observation.
+fn observing(host: &str, observe: &str) -> Perfctl {
+    let scenario = format!(
+        "host: {host}\nendpoints: [{{name: root, get: /}}]\n\
+         profiles: {{short: {{rate: 50, duration: 3s}}}}\nslo: {{error_rate: 1%}}\n\
+         observe:\n  every: 1s\n{observe}"
+    );
+    Perfctl::new()
+        .file("scenarios/observed.yaml", scenario)
+        .args([
+            "run",
+            "observed",
+            "--profile",
+            "short",
+            "--write",
+            "json=report.json",
+        ])
+}
+
+/// The entries of `observed` in the JSON report, by name and part.
+fn entries(run: &Completed) -> Vec<(String, Value)> {
+    let report: Value = serde_json::from_str(&run.read("report.json")).unwrap();
+    let entries = report["observed"].as_array().unwrap().iter();
+    entries
+        .map(|entry| {
+            let part = entry["part"]
+                .as_str()
+                .map_or(String::new(), |part| format!(" {part}"));
+            (
+                format!("{}{part}", entry["name"].as_str().unwrap()),
+                entry.clone(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn metrics_of_the_service_are_in_all_reports() {
+    let observe = "
+  prometheus: /metrics
+  metrics:
+    requests: http_requests_total{path=\"/\"}
+    in_flight: http_requests_in_flight
+    took: http_request_duration_seconds
+    mean: http_request_duration_seconds_sum / http_request_duration_seconds_count
+    cache: cache_hits_total / cache_requests_total
+";
+    let run = observing("demo", observe)
+        .args(["--html", "page.html", "--write", "markdown=report.md"])
+        .expect_status(0)
+        .run();
+    let entries = entries(&run);
+    let names: Vec<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();
+    let all = [
+        "requests",
+        "in_flight",
+        "took mean",
+        "took p50",
+        "took p95",
+        "took p99",
+        "mean",
+    ];
+    assert_eq!(names[..7], all);
+    assert_eq!(names[7..], ["cache"]);
+    let number = |name: &str, field: &str| {
+        let (_, entry) = entries.iter().find(|(known, _)| known == name).unwrap();
+        entry[field].as_f64().unwrap_or_else(|| panic!("{entry}"))
+    };
+    let rate = number("requests", "overall");
+    assert!(rate > 10.0 && rate < 100.0, "{rate}");
+    assert!(
+        number("in_flight", "min") >= 1.0,
+        "its own request is in flight"
+    );
+    assert!(number("took p50", "overall") <= number("took p99", "overall"));
+    let (mean, same) = (number("took mean", "overall"), number("mean", "overall"));
+    assert!((mean - same).abs() < 1e-9, "{mean} {same}");
+    let cache = &entries[7].1;
+    assert_eq!(cache["overall"], Value::Null);
+    assert_eq!(
+        cache["not_observed"],
+        "`/metrics`: there is no `cache_hits_total`"
+    );
+    for text in [&run.stdout, &run.read("report.md"), &run.read("page.html")] {
+        assert!(text.contains("Observed"), "{text}");
+        assert!(text.contains("took p95"), "{text}");
+        assert!(text.contains("there is no"), "{text}");
+    }
+    assert!(run.read("page.html").contains("id=\"observed-0-t\""));
+    assert_eq!(
+        run.stderr.matches("there is no").count(),
+        1,
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn what_cannot_be_observed_is_said_and_changes_nothing_else() {
+    let service = Recording::ok();
+    let (silent, page) = (
+        Misbehaving::start(Fault::Hang),
+        Misbehaving::start(Fault::Ok),
+    );
+    for (url, why) in [
+        (format!("http://{}/", closed_port()), "refused"),
+        (silent.url(), "no response within 1s"),
+        (page.url(), "line 1 is not in the format of Prometheus"),
+    ] {
+        let observe =
+            format!("  prometheus: {url}\n  metrics: {{pool: db_pool, cache: hits / all}}\n");
+        let run = observing(&service.url(), &observe).expect_status(0).run();
+        let entries = entries(&run);
+        assert_eq!(entries.len(), 2);
+        for (_, entry) in &entries {
+            let said = entry["not_observed"].as_str().unwrap();
+            assert!(said.contains(why), "{said}");
+            assert_eq!(entry["overall"], Value::Null);
+        }
+        assert!(
+            run.stdout.contains("`pool`, `cache` not observed"),
+            "{}",
+            run.stdout
+        );
+        // At the end, an exporter that hung before is not waited for again.
+        let report: Value = serde_json::from_str(&run.read("report.json")).unwrap();
+        assert_eq!(report["total_requests"], 150);
+    }
+}
+
+#[test]
+fn a_counter_that_starts_anew_has_no_negative_rate() {
+    let service = Recording::ok();
+    let exporter = Recording::start(|_, number| {
+        let jobs = [1_000, 1_010, 5, 15]
+            .get(number)
+            .copied()
+            .unwrap_or(15 + number);
+        let page = format!("# TYPE jobs counter\njobs_total{{a=\"1\"}} {jobs}\n# EOF\n");
+        answer(
+            "200 OK",
+            "content-type: application/openmetrics-text\r\n",
+            &page,
+        )
+    });
+    let observe = format!(
+        "  prometheus: {}\n  metrics: {{jobs: jobs}}\n",
+        exporter.url()
+    );
+    let run = observing(&service.url(), &observe).expect_status(0).run();
+    let (_, entry) = &entries(&run)[0];
+    assert!(entry["min"].as_f64().unwrap() >= 0.0, "{entry}");
+    assert!(entry["max"].as_f64().unwrap() < 100.0, "{entry}");
+    assert_eq!(
+        (&entry["unit"], &entry["not_observed"]),
+        (&"per_s".into(), &Value::Null)
+    );
+}
+
+#[test]
+fn processes_of_this_machine_are_observed() {
+    let run = observing("demo", "  host: local\n  process: perfctl\n")
+        .limit(Duration::from_secs(60))
+        .expect_status(0)
+        .run();
+    let entries = entries(&run);
+    let of = |name: &str| &entries.iter().find(|(known, _)| known == name).unwrap().1;
+    assert_eq!(
+        (&of("host_cpu")["unit"], &of("host_memory")["unit"]),
+        (&"count".into(), &"bytes".into())
+    );
+    assert!(
+        of("host_memory")["min"].as_f64().unwrap() > 1e6,
+        "{entries:?}"
+    );
+    let nobody = observing("demo", "  host: local\n  process: no-such-program\n");
+    for (_, entry) in self::entries(&nobody.expect_status(0).run()) {
+        assert_eq!(
+            entry["not_observed"],
+            "there is no process `no-such-program`"
+        );
+    }
+}
