@@ -172,9 +172,9 @@ impl Host {
         let its = namespace(process);
         let counted = match its {
             None => Err("the system does not show its network".to_owned()),
-            Some(_) if its == own => {
-                Err("it shares the network of this machine with perfctl and others".to_owned())
-            }
+            Some(_) if its == own => Err(
+                "the process shares the network of this machine with perfctl and others".to_owned(),
+            ),
             Some(_) => {
                 let text = fs::read_to_string(process.join("net/dev"));
                 text.map_err(|error| {
