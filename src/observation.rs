@@ -124,6 +124,12 @@ impl Observer {
         let is_first = std::mem::replace(&mut self.is_first, false);
         let is_early = is_first && pages.iter().all(Result::is_ok);
         let names: Vec<&str> = self.pages.iter().map(|page| page.name.as_str()).collect();
+        let dead = pages.iter().zip(&names).filter_map(|(page, name)| {
+            let why = page.as_ref().err()?;
+            Some(format!("`{name}`: {why}"))
+        });
+        // What it would have had of a metric is not known, even if others have the metric too.
+        let dead: Vec<String> = dead.collect();
         let mut changes = Vec::with_capacity(self.terms.len());
         for (selector, term) in selectors.iter().zip(&mut self.terms) {
             let readings = pages.iter().map(|page| match page {
@@ -151,6 +157,11 @@ impl Observer {
                 Ok(Some(_)) => self.fail(position, "it is not a finite number", &mut sighting),
                 Err(_) if is_early => {}
                 Err(why) => self.fail(position, &why, &mut sighting),
+            }
+        }
+        for why in &dead {
+            for position in 0..self.metrics.len() {
+                self.fail(position, why, &mut sighting);
             }
         }
         sighting

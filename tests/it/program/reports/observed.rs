@@ -105,6 +105,19 @@ fn metrics_of_the_service_are_in_all_reports() {
 }
 
 #[test]
+fn a_page_that_is_dead_is_said_though_others_have_the_metrics() {
+    let dead = format!("http://{}/metrics", closed_port());
+    let observe = format!(
+        "  prometheus: [/metrics, \"{dead}\"]\n  metrics: {{in_flight: http_requests_in_flight}}\n"
+    );
+    let run = observing("demo", &observe).expect_status(0).run();
+    let (_, entry) = &entries(&run)[0];
+    assert!(entry["overall"].as_f64().is_some(), "{entry}");
+    let said = entry["not_observed"].as_str().unwrap();
+    assert!(said.contains(&dead) && said.contains("refused"), "{said}");
+}
+
+#[test]
 fn what_cannot_be_observed_is_said_and_changes_nothing_else() {
     let service = Recording::ok();
     let (silent, page) = (
