@@ -192,6 +192,9 @@ pub struct ScriptStep {
     /// The variables that the script may set, as their positions in the names of the plan.
     #[serde(skip)]
     pub sets: Vec<usize>,
+    /// What replaces its waits (`--think-time`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait: Option<ThinkTime>,
 }
 
 /// Only the checks: everything else is as in the endpoint it is made from.

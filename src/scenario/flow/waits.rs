@@ -85,6 +85,7 @@ fn replace_in(steps: &mut [Step], wait: ThinkTime) {
     for step in steps {
         match step {
             Step::Think(think) => *think = wait,
+            Step::Run(script) => script.wait = Some(wait),
             Step::Flow { steps, .. }
             | Step::Repeat { steps, .. }
             | Step::Each { steps, .. }
@@ -106,7 +107,6 @@ fn replace_in(steps: &mut [Step], wait: ThinkTime) {
             }
             // The waits of a poll are part of it.
             Step::Request(_)
-            | Step::Run(_)
             | Step::Measure(_)
             | Step::Set(_)
             | Step::Cookies(_)

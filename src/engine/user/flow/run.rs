@@ -87,8 +87,12 @@ impl<C: Client> User<C> {
                 operations.clear();
             }
             let is_alone = operations.len() == 1 && landing.is_empty();
-            for operation in operations {
+            for mut operation in operations {
                 let number = operation.number();
+                if let (OperationKind::Think(wait), Some(think)) = (&mut operation.kind, step.wait)
+                {
+                    *wait = self.wait(think);
+                }
                 match operation.kind {
                     OperationKind::Think(wait) if is_alone => {
                         self.clock.start();
@@ -344,7 +348,14 @@ impl<C: Client> User<C> {
                 error: Some(text),
             })
         };
-        if let Err(error) = self.take_rows(index, due).await {
+        let mut taken = Ok(());
+        if self.state.throttle.is_some() {
+            taken = self.turns(index, 1).await;
+        }
+        if taken.is_ok() {
+            taken = self.take_rows(index, due).await;
+        }
+        if let Err(error) = taken {
             let text = format!("it was not sent: {}", error.outcome.name());
             return Err((error, unsent(&spec.url, text)));
         }

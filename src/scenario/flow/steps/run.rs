@@ -129,6 +129,7 @@ impl StepCompiler<'_> {
         let first = self.index.scripted?;
         let mut step = Step::Run(ScriptStep {
             function: function.value.clone(),
+            wait: None,
             requests: std::array::from_fn(|method| first + method),
             sets: (script.assigned_variables().into_iter())
                 .filter_map(|name| self.names.changing(name))

@@ -238,6 +238,46 @@ fn functions_end_in_different_ways() {
     }
 }
 
+#[test]
+fn waits_of_scripts_are_replaced_like_all_others() {
+    let server = Recording::ok();
+    let script = "export async function visit(user) { await user.think(3600); await user.get('/a'); await sleep(3600); }";
+    let program = running(&server, script, "flows: {visit: {steps: {run: visit}}}");
+    let once = ["run", "--profile", "quick", "--no-think-time", "-i", "3"];
+    program.args(once).run();
+    assert_eq!(server.paths(), ["/a", "/a", "/a"]);
+}
+
+#[test]
+fn a_throttle_holds_back_the_requests_of_scripts() {
+    let server = Recording::ok();
+    let script = "
+        export async function visit(user) {
+            await user.get('/first');
+            await Promise.all(['/a', '/b', '/c'].map((path) => user.get(path)));
+        }";
+    let program = running(&server, script, "flows: {visit: {steps: {run: visit}}}");
+    let throttle = [
+        "--throttle",
+        "40/s",
+        "-u",
+        "8",
+        "-t",
+        "2s",
+        "--workers",
+        "2",
+    ];
+    let completed = program
+        .args(["run", "--profile", "quick"])
+        .args(throttle)
+        .run();
+    let sent = server.paths().len();
+    // 2 s, a request at once for each worker, and those in flight at the end.
+    assert!((1..=90).contains(&sent), "{sent}");
+    let load = completed.result().run.ending.unwrap();
+    assert!(load.totals.throttled > 0, "{}", completed.stdout);
+}
+
 fn only_hosts_of_the_scenario_are_reached() {
     let other = Recording::start(|_, _| ok("{}"));
     let allowed = Recording::start(|_, _| ok("{}"));
