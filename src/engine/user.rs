@@ -355,13 +355,27 @@ impl<C: Client> User<C> {
             auth: Vec::new(),
             subject: None,
         };
-        let view = match endpoint.signs_request() {
+        let mut view = match endpoint.signs_request() {
             true => Some(self.session.view(index, endpoint, &rendered)?),
             false => None,
         };
         let mut scope = self.values.scope();
+        // Those that sign come last, and see the others.
+        rendered.headers = vec![None; endpoint.headers.len()];
+        let headers = || endpoint.headers.iter().enumerate();
+        for (position, header) in headers().filter(|(_, header)| !header.value.signs_request()) {
+            let value = fill_value(&header.value, &mut scope)?;
+            if let (Some(view), Some(filled)) = (&mut view, &value) {
+                let text = header.value.as_constant().unwrap_or(filled);
+                let name = header.name.to_ascii_lowercase();
+                view.headers.insert(name, text.to_owned());
+            }
+            rendered.headers[position] = value;
+        }
         scope.request = view.as_ref();
-        rendered.headers = fill_headers(endpoint, &mut scope)?;
+        for (position, header) in headers().filter(|(_, header)| header.value.signs_request()) {
+            rendered.headers[position] = fill_value(&header.value, &mut scope)?;
+        }
         rendered.auth = fill_auth(endpoint, &mut scope)?;
         if endpoint.is_row_templated() {
             rendered.subject = self.subject(index)?;

@@ -1,8 +1,10 @@
 //! The request of an endpoint as its own headers and credentials see it, so that they can sign it.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
-/// What is sent beside headers and credentials.
+/// What is sent beside the headers and credentials that read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestView {
     /// Such as `POST`.
@@ -15,6 +17,8 @@ pub struct RequestView {
     pub query: String,
     /// The body before it is compressed; empty if there is none.
     pub body: Bytes,
+    /// The headers that read nothing of the request, by their lower-case names.
+    pub headers: BTreeMap<String, String>,
 }
 
 /// A part of a request.
@@ -30,15 +34,18 @@ pub enum RequestPart {
     Query,
     /// [`RequestView::body`].
     Body,
+    /// [`RequestView::headers`].
+    Headers,
 }
 
 impl RequestPart {
     /// All of them, with their names in `request.NAME`.
-    pub const ALL: [(&'static str, Self); 5] = [
+    pub const ALL: [(&'static str, Self); 6] = [
         ("method", Self::Method),
         ("url", Self::Url),
         ("path", Self::Path),
         ("query", Self::Query),
         ("body", Self::Body),
+        ("headers", Self::Headers),
     ];
 }

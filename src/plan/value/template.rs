@@ -187,6 +187,12 @@ impl Template {
         })
     }
 
+    /// Whether it reads any part of the request that it is a part of.
+    pub fn signs_request(&self) -> bool {
+        let mut parts = RequestPart::ALL.into_iter();
+        parts.any(|(_, part)| self.reads_request(part))
+    }
+
     /// The filled-in value. What is nothing but one slot keeps its type, as does JSON; anything else is a text.
     ///
     /// # Errors

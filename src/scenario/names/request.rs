@@ -19,6 +19,11 @@ impl Names<'_> {
     /// What `request.NAME` means; `None` for anything else.
     pub(super) fn request_part(&self, path: &str) -> Option<Result<Input, Diagnostic>> {
         let part = path.strip_prefix("request.")?;
+        // Its parts are the names of headers.
+        let part = match part.starts_with("headers.") {
+            true => "headers",
+            false => part,
+        };
         let known = || RequestPart::ALL.into_iter().map(|(name, _)| name);
         let mut parts = RequestPart::ALL.into_iter();
         let Some((_, found)) = parts.find(|(name, _)| *name == part) else {

@@ -17,6 +17,10 @@ pub(super) fn request_part(request: &RequestView, part: RequestPart) -> Value {
             Ok(text) => Value::from(text),
             Err(_) => Value::from_bytes(request.body.to_vec()),
         },
+        RequestPart::Headers => {
+            let headers = request.headers.iter();
+            Value::from_pairs(headers.map(|(name, value)| (name.as_str(), value.as_str())))
+        }
     }
 }
 

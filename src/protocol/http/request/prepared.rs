@@ -2,7 +2,7 @@
 //! request without templates is cloned, not rebuilt.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::rc::Rc;
 
@@ -199,6 +199,7 @@ impl Prepared {
                 [FileContent::Bytes(bytes)] => bytes.clone(),
                 all => joined(all),
             },
+            headers: BTreeMap::new(),
         })
     }
 

@@ -75,6 +75,17 @@ fn a_compressed_body_is_signed_before_it_is_compressed() {
     }
 }
 
+fn headers_that_sign_see_the_others() {
+    let headers = "{X-Signed: \"{{ request.headers['x-time'] }} {{ request.headers.kind }} {{ request.headers['x-none'] | \
+                   default('-') }} {{ request.headers | length }}\", X-Time: '{{ uuid }}', Kind: fixed, X-None: '{{ none | \
+                   default(none) }}'}";
+    for one in seen(&format!("post: /h, body: x, headers: {headers}"), "") {
+        let time = one.header("x-time").unwrap();
+        assert_eq!(time.len(), 36);
+        assert_eq!(one.header("x-signed"), Some(&*format!("{time} fixed - 2")));
+    }
+}
+
 fn credentials_can_be_a_signature() {
     let auth = ", auth: {api_key: {header: X-Signature, value: \"sha1={{ request.body | hmac_sha1('key') }}\"}}";
     let seen = seen(
@@ -88,5 +99,6 @@ fn credentials_can_be_a_signature() {
 for_each_client! {
     what_is_signed_is_what_is_sent
     a_compressed_body_is_signed_before_it_is_compressed
+    headers_that_sign_see_the_others
     credentials_can_be_a_signature
 }
