@@ -98,7 +98,7 @@ mod tests {
         ] {
             let mut report = fixture::large(&names);
             let samples = fixture::with_samples(fixture::many_errors()).result;
-            let samples = samples.failure_samples.kept.into_iter().cycle().take(2_000);
+            let samples = samples.failure_samples.kept.into_iter().cycle().take(300);
             report.result.failure_samples.kept = samples.collect();
             let mut out = Vec::new();
             JsonReporter.report(&report, 80, &mut out).unwrap();
