@@ -6,7 +6,7 @@
 use super::criterion::{Criterion, CriterionKind};
 use super::flow_failures;
 use crate::metrics::{Cell, EndpointResult, Outcome, RunResult, Window};
-use crate::plan::{Metric, Model};
+use crate::plan::Model;
 use crate::units::{format_count, format_counted};
 
 /// Why a run has nothing to grade.
@@ -38,10 +38,9 @@ pub(super) fn of(result: &RunResult, criteria: &[Criterion]) -> Option<Breakdown
     }
     let succeeded = measured.count(|outcome| outcome == Outcome::Ok);
     let failed = measured.count(Outcome::is_failure);
-    let limits_failures = criteria.iter().any(|criterion| {
-        criterion.kind == CriterionKind::Slo
-            && matches!(criterion.metric, Metric::ErrorRate | Metric::Availability)
-    });
+    let limits_failures = criteria
+        .iter()
+        .any(|criterion| criterion.kind == CriterionKind::Slo && criterion.metric.is_of_failures());
     let what = if failed > 0 && succeeded == 0 {
         match failed {
             1 => "the only request failed".to_owned(),
@@ -194,6 +193,7 @@ mod tests {
     use super::*;
     use crate::metrics::FailureCount;
     use crate::metrics::fixture;
+    use crate::plan::Metric;
 
     fn text(result: &RunResult) -> Option<String> {
         of(result, &[]).map(|breakdown| breakdown.text)

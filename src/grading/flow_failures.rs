@@ -4,7 +4,6 @@
 //! Not here: failed requests, which count for themselves (`criterion`, `breakdown`).
 
 use crate::metrics::{Cell, FailureCount, Outcome, RunResult, Window};
-use crate::plan::{Metric, Slo, SloScope};
 use crate::units::{format_count, format_counted};
 
 /// The failures of a flow that are not those of its requests, in the measured phases.
@@ -50,11 +49,8 @@ pub(super) fn unlimited(result: &RunResult) -> Vec<FlowFailures> {
     let flows = rows.filter(|(_, row)| row.endpoint.is_flow);
     let flows = flows.filter_map(|(position, row)| {
         let name = &row.endpoint.name;
-        let is_limit = |slo: &Slo| {
-            matches!(slo.metric, Metric::ErrorRate | Metric::Availability)
-                && matches!(&slo.scope, SloScope::Endpoint(of) if of == name)
-        };
-        match result.run.slos.iter().any(is_limit) {
+        let mut slos = result.run.slos.iter();
+        match slos.any(|slo| slo.limits_failures_of(name)) {
             true => None,
             false => FlowFailures::of(name.clone(), &result.cell(Some(position), Window::Measured)),
         }

@@ -3,11 +3,11 @@
 use super::breakdown::{self, Breakdown, BreakdownKind};
 use super::change::{Change, Finding};
 use super::criterion::{Criterion, CriterionKind};
-use super::flow_failures;
+use super::flow_failures::{self, FlowFailures};
 use super::policy::Policy;
 use crate::error::Exit;
 use crate::metrics::{Outcome, RunResult, Window};
-use crate::plan::{Metric, SloScope};
+use crate::plan::SloScope;
 use crate::units::format_counted;
 
 /// The verdict on a run.
@@ -156,24 +156,17 @@ fn judge(evidence: Evidence<'_>, policy: &Policy) -> Judgement {
         };
     }
     let mut reasons: Vec<String> = missed.iter().map(|miss| describe_miss(miss)).collect();
-    // The first limit on failures that is missed says what they mostly are.
-    let of_failures = |metric: &Metric| matches!(metric, Metric::ErrorRate | Metric::Availability);
-    let flows = flow_failures::unlimited(result);
-    let of_flow = |miss: &Criterion| {
-        let name = miss.scope.endpoint();
-        flows.iter().find(|flow| Some(flow.flow.as_str()) == name)
-    };
-    let mut is_said = false;
-    for (miss, reason) in missed.iter().zip(&mut reasons) {
-        let cause = match of_flow(miss) {
-            _ if !of_failures(&miss.metric) => continue,
-            Some(flow) => Some(flow.cause()),
-            None if is_said => continue,
-            None => {
-                is_said = true;
-                breakdown::cause(result, Window::Measured)
-            }
-        };
+    // The first limit on failures that is missed says what they mostly are, and so does that of each flow.
+    let mut causes = None;
+    let limits = missed.iter().zip(&mut reasons);
+    for (miss, reason) in limits.filter(|(miss, _)| miss.metric.is_of_failures()) {
+        let (flows, of_requests) = causes.get_or_insert_with(|| {
+            let of_requests = breakdown::cause(result, Window::Measured);
+            (flow_failures::unlimited(result), of_requests)
+        });
+        let mut flows = flows.iter();
+        let flow = flows.find(|flow| miss.scope.endpoint() == Some(flow.flow.as_str()));
+        let cause = flow.map(FlowFailures::cause).or_else(|| of_requests.take());
         if let Some(cause) = cause {
             *reason += &format!("; most often {cause}");
         }
@@ -255,6 +248,7 @@ mod tests {
     use super::*;
     use crate::grading::{FailOn, Grading};
     use crate::metrics::fixture;
+    use crate::plan::Metric;
 
     const FAILURES: &[(Outcome, u64, u64)] = &[(Outcome::Ok, 1_000, 99), (Outcome::Http5xx, 10, 1)];
 

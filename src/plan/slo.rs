@@ -34,6 +34,13 @@ pub enum SloScope {
     Endpoint(String),
 }
 
+impl Slo {
+    /// Whether it limits the failures of this endpoint or flow, and of no others.
+    pub fn limits_failures_of(&self, name: &str) -> bool {
+        self.metric.is_of_failures() && self.scope.endpoint() == Some(name)
+    }
+}
+
 impl SloScope {
     /// The name of the endpoint; `None` for all together.
     pub fn endpoint(&self) -> Option<&str> {
@@ -99,6 +106,11 @@ impl Metric {
             Self::Availability | Self::Throughput | Self::HitRatio { .. } => Direction::AtLeast,
             _ => Direction::AtMost,
         }
+    }
+
+    /// Whether a limit of it is one on failures.
+    pub fn is_of_failures(&self) -> bool {
+        matches!(self, Self::ErrorRate | Self::Availability)
     }
 
     /// A value of this metric with its unit, for people.

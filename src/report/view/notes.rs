@@ -16,13 +16,9 @@ fn unjudged_flows(result: &RunResult, failed_requests: u64) -> impl Iterator<Ite
     let flows = result.endpoints.iter().enumerate();
     flows.filter_map(move |(position, flow)| {
         let name = &flow.endpoint.name;
-        let is_judged = |slo: &Slo| {
-            matches!(slo.metric, Metric::ErrorRate | Metric::Availability)
-                && match &slo.scope {
-                    SloScope::Endpoint(of) => of == name,
-                    SloScope::Total => slo.metric == Metric::ErrorRate,
-                }
-        };
+        let of_all = (&SloScope::Total, &Metric::ErrorRate);
+        let is_judged =
+            |slo: &Slo| slo.limits_failures_of(name) || (&slo.scope, &slo.metric) == of_all;
         if !flow.endpoint.is_flow || result.run.slos.iter().any(is_judged) {
             return None;
         }

@@ -4,7 +4,7 @@ use super::axis::round_up;
 use super::frame::{Frame, Mark};
 use super::svg::{GRAY, GREEN, P50, Pen, RED, WIDTH, line, rectangle};
 use crate::comparison::{Decision, Row};
-use crate::plan::{Direction, Metric};
+use crate::plan::Direction;
 use crate::units::{format_counted, trim_float};
 
 /// The most rows.
@@ -19,7 +19,7 @@ const MOST: f64 = 2.0;
 /// Each change as a dot, its interval as a line, and behind it the changes that are tolerated. `None` if none of the
 /// rows has a change in percent.
 pub(crate) fn changes_chart(rows: &[&Row], tolerated_change: f64) -> Option<String> {
-    let is_relative = |row: &&&Row| !matches!(row.metric, Metric::ErrorRate | Metric::Availability);
+    let is_relative = |row: &&&Row| !row.metric.is_of_failures();
     let shown: Vec<(&Row, f64)> = rows
         .iter()
         .filter(is_relative)
