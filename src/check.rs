@@ -29,6 +29,7 @@ use crate::protocol::{Failure, Response};
 
 pub use self::decode::body_text;
 pub use self::exchange::{ExchangeLimits, exchange_text};
+pub use self::extract::MAX_EXTRACTED;
 pub use self::message::{said, without_secret_fields};
 pub use self::report::{CheckReport, CheckState, reports};
 pub use self::result::CheckResult;

@@ -18,7 +18,7 @@ use crate::protocol::Failure;
 const MAX_VALUES: usize = 10_000;
 
 /// The largest value, as text; bytes. Each user keeps its own values.
-const MAX_VALUE: usize = 1_000_000;
+pub const MAX_EXTRACTED: usize = 1_000_000;
 
 /// Appends the value of each extraction; the failure of the first that has none.
 pub(super) fn extract(
@@ -48,13 +48,13 @@ pub(super) fn extract(
 
 fn is_too_large(value: &Value, content: &ResponseContent<'_>) -> bool {
     match value {
-        Value::String(text) => text.len() > MAX_VALUE,
+        Value::String(text) => text.len() > MAX_EXTRACTED,
         // Written out only if it can be that large: a path finds nested values once for each level.
         Value::Array(_) | Value::Object(_) => {
             content
                 .body()
-                .is_ok_and(|body| body.len() > MAX_VALUE / 100)
-                && value.to_string().len() > MAX_VALUE
+                .is_ok_and(|body| body.len() > MAX_EXTRACTED / 100)
+                && value.to_string().len() > MAX_EXTRACTED
         }
         _ => false,
     }
@@ -343,7 +343,7 @@ mod tests {
             };
             assert_eq!(try_take(&with_default, "{\"token\":1}"), Ok(json!("none")));
         }
-        let large = format!("[\"{}\"]", "x".repeat(MAX_VALUE + 1));
+        let large = format!("[\"{}\"]", "x".repeat(MAX_EXTRACTED + 1));
         for path in ["$", "$[0]"] {
             let mut response = Response {
                 body: large.as_bytes().to_vec().into(),

@@ -7,7 +7,7 @@
 mod assign;
 mod cookies;
 pub(crate) mod feeding;
-mod response;
+pub(crate) mod response;
 mod script;
 
 use std::collections::BTreeMap;

@@ -15,6 +15,7 @@ use crate::engine::user::User;
 use crate::engine::user::exchange::Exchange;
 use crate::engine::user::step_error::StepError;
 use crate::engine::user::values::RenderError;
+use crate::engine::user::values::response::for_script;
 use crate::engine::user::worker_state::WorkerState;
 use crate::metrics::{FLOW_CHECKS, Outcome};
 use crate::plan::{
@@ -305,24 +306,15 @@ impl<C: Client> User<C> {
     ) -> (Result<(), StepError>, Rc<ResponseData>) {
         self.observe(request.endpoint, exchange, &result, false);
         let response = &exchange.response;
-        let (headers, body) = (response.headers.clone(), response.body.clone());
         let error = match &response.failure {
             Some(failure) => Some(failure.text.clone()),
             None if result.outcome == Outcome::Ok => None,
             None => Some(format!("it failed as {}", result.outcome.name())),
         };
-        let data = ResponseData {
-            status: response.status.unwrap_or_default(),
-            url: request
-                .rendered
-                .as_ref()
-                .map_or_else(String::new, |rendered| rendered.url.clone()),
-            elapsed: exchange.elapsed(),
-            headers: headers.clone(),
-            body: Box::new(move || check::body_text(&headers, &body)),
-            error,
-        };
-        (exchange.settle(result), Rc::new(data))
+        let rendered = request.rendered.as_ref();
+        let url = rendered.map_or("", |rendered| &rendered.url);
+        let data = for_script(response, url, exchange.elapsed(), error);
+        (exchange.settle(result), data)
     }
 
     /// The request that a script asks for. One that cannot be sent is recorded, and the script gets a response

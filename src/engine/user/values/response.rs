@@ -3,6 +3,7 @@
 //! Here: what is extracted, also by scripts, and conditions on the variables. Not here: conditions on the response alone
 //! (`check`).
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,9 +16,6 @@ use crate::metrics::Outcome;
 use crate::plan::{Check, Condition, Endpoint};
 use crate::protocol::Response;
 use crate::script::ResponseData;
-
-/// The largest value that a script may extract, as JSON; bytes. Each user keeps its own values.
-const MAX_VALUE: usize = 1_000_000;
 
 /// Why a response has failed although its own conditions hold.
 struct Unmet<'a> {
@@ -46,16 +44,21 @@ fn failed(outcome: Outcome) -> Outcome {
     }
 }
 
-/// A response for functions of the script.
-fn lent(endpoint: &Endpoint, (response, elapsed): (&Response, Duration)) -> Rc<ResponseData> {
+/// A response to a request for `url`, which took `elapsed`, for functions of the script.
+pub(crate) fn for_script(
+    response: &Response,
+    url: &str,
+    elapsed: Duration,
+    error: Option<String>,
+) -> Rc<ResponseData> {
     let (headers, body) = (response.headers.clone(), response.body.clone());
     Rc::new(ResponseData {
         status: response.status.unwrap_or_default(),
-        url: endpoint.url.source().to_owned(),
+        url: url.to_owned(),
         elapsed,
         headers: headers.clone(),
         body: Box::new(move || check::body_text(&headers, &body)),
-        error: None,
+        error,
     })
 }
 
@@ -91,9 +94,12 @@ impl Values {
         for (variable, value) in result.extracted.drain(..) {
             before.push((variable, self.variables[variable].replace(value)));
         }
-        let judged = (response, elapsed);
-        let unmet = self.extract_by_script(endpoint, judged, &mut before);
-        let Some(unmet) = unmet.or_else(|| self.unmet_condition(endpoint, judged)) else {
+        // The same for all functions that look at it.
+        let lent = OnceCell::new();
+        let url = endpoint.url.source();
+        let lent = || Rc::clone(lent.get_or_init(|| for_script(response, url, elapsed, None)));
+        let unmet = self.extract_by_script(endpoint, &lent, &mut before);
+        let Some(unmet) = unmet.or_else(|| self.unmet_condition(endpoint, &lent)) else {
             return result;
         };
         let is_wanted = wanted(unmet.outcome, unmet.check);
@@ -120,7 +126,7 @@ impl Values {
     fn extract_by_script(
         &mut self,
         endpoint: &Endpoint,
-        judged: (&Response, Duration),
+        lent: &dyn Fn() -> Rc<ResponseData>,
         before: &mut Vec<(usize, Option<Value>)>,
     ) -> Option<Unmet<'static>> {
         if endpoint.extract.is_empty() || self.feeding.plan.script.is_none() {
@@ -130,8 +136,7 @@ impl Values {
             let Some(call) = extraction.call() else {
                 continue;
             };
-            let lent = lent(endpoint, judged);
-            let value = lent.during(|| call.expression().json(&mut self.scope()));
+            let value = lent().during(|| call.expression().json(&mut self.scope()));
             let (name, source) = (&extraction.name, call.source());
             let (outcome, text) = match value {
                 Ok(Value::Null) => match &extraction.default {
@@ -145,7 +150,7 @@ impl Values {
                         (Outcome::CheckFailed, text)
                     }
                 },
-                Ok(value) if value.to_string().len() > MAX_VALUE => {
+                Ok(value) if value.to_string().len() > check::MAX_EXTRACTED => {
                     let text = format!("`{name}` is larger than 1 MB");
                     (Outcome::BodyTooLarge, text)
                 }
@@ -173,7 +178,7 @@ impl Values {
     fn unmet_condition<'a>(
         &mut self,
         endpoint: &'a Endpoint,
-        judged: (&Response, Duration),
+        lent: &dyn Fn() -> Rc<ResponseData>,
     ) -> Option<Unmet<'a>> {
         let conditions = endpoint.checks.iter().enumerate();
         let conditions =
@@ -181,7 +186,7 @@ impl Values {
         for (position, (expression, key)) in conditions {
             let held = match expression.reads_response() {
                 false => self.holds(expression),
-                true => lent(endpoint, judged).during(|| self.holds(expression)),
+                true => lent().during(|| self.holds(expression)),
             };
             let (outcome, text) = match held {
                 Ok(true) => continue,
