@@ -224,23 +224,10 @@ fn carry_out(
     mode: DisplayMode,
     stopping: Stopping,
 ) -> Result<(RunResult, Option<std::io::Error>), Error> {
+    let load = (plan, base);
     match plan.transport.client {
-        ClientChoice::Reqwest => {
-            let clients = |plan: &Arc<Plan>| {
-                let connect = ConnectOptions::new(plan, base)?;
-                let (of, to) = (plan.clone(), base.to_owned());
-                Ok(move || ReqwestClient::new(&of, &to, connect.clone()))
-            };
-            run_with(clients, plan, begin, mode, stopping, None)
-        }
-        ClientChoice::Direct => {
-            let clients = |plan: &Arc<Plan>| {
-                let connect = ConnectOptions::new(plan, base)?;
-                let (of, to) = (plan.clone(), base.to_owned());
-                Ok(move || DirectClient::new(&of, &to, connect.clone()))
-            };
-            run_with(clients, plan, begin, mode, stopping, None)
-        }
+        ClientChoice::Reqwest => run_with(ReqwestClient::new, load, begin, mode, stopping, None),
+        ClientChoice::Direct => run_with(DirectClient::new, load, begin, mode, stopping, None),
     }
 }
 
@@ -266,41 +253,48 @@ fn carry_out_printed(
             }
         })
         .map_err(Error::Thread)?;
+    let (load, observer) = ((plan, base), Some(observer));
     let ended = match plan.transport.client {
-        ClientChoice::Reqwest => {
-            let clients = |plan: &Arc<Plan>| {
-                let connect = ConnectOptions::new(plan, base)?;
-                let (of, to) = (plan.clone(), base.to_owned());
-                Ok(move || TracedReqwestClient::new(&of, &to, connect.clone()))
-            };
-            run_with(clients, plan, begin, mode, stopping, Some(observer))
-        }
-        ClientChoice::Direct => {
-            let clients = |plan: &Arc<Plan>| {
-                let connect = ConnectOptions::new(plan, base)?;
-                let (of, to) = (plan.clone(), base.to_owned());
-                Ok(move || TracedDirectClient::new(&of, &to, connect.clone()))
-            };
-            run_with(clients, plan, begin, mode, stopping, Some(observer))
-        }
+        ClientChoice::Reqwest => run_with(
+            TracedReqwestClient::new,
+            load,
+            begin,
+            mode,
+            stopping,
+            observer,
+        ),
+        ClientChoice::Direct => run_with(
+            TracedDirectClient::new,
+            load,
+            begin,
+            mode,
+            stopping,
+            observer,
+        ),
     };
     // It ends with the last of those who tell it something.
     drop(printing.join());
     ended
 }
 
-/// The same with clients of one kind: `clients` makes what makes those of a plan.
-fn run_with<C: Client + 'static, M>(
-    clients: impl Fn(&Arc<Plan>) -> Result<M, Error>,
-    plan: &Arc<Plan>,
+/// Makes a client for a plan whose relative URLs go to a base.
+type NewClient<C> = fn(&Plan, &str, ConnectOptions) -> Result<C, Error>;
+
+/// The same with clients of one kind, for a plan whose relative URLs go to `base`.
+fn run_with<C: Client + 'static>(
+    new_client: NewClient<C>,
+    (plan, base): (&Arc<Plan>, &str),
     begin: impl FnOnce(&Arc<Plan>) -> Result<Storage, Error>,
     mode: DisplayMode,
     (stopper, stop_note): Stopping,
     observer: Option<UnboundedSender<TrialEvent>>,
-) -> Result<(RunResult, Option<std::io::Error>), Error>
-where
-    M: Fn() -> Result<C, Error> + Clone + Send + 'static,
-{
+) -> Result<(RunResult, Option<std::io::Error>), Error> {
+    // Of the set-up, then of the load, whose plan has what the set-up left.
+    let clients = |plan: &Arc<Plan>| {
+        let connect = ConnectOptions::new(plan, base)?;
+        let (of, to) = (plan.clone(), base.to_owned());
+        Ok(move || new_client(&of, &to, connect.clone()))
+    };
     let total = plan.load.iterations.is_none().then(|| plan.load.total());
     let display = LiveDisplay::new(total, plan.load.iterations, mode);
     for concern in engine::prepare(plan) {
