@@ -104,11 +104,19 @@ impl Plan {
     }
 
     /// The plan of a run that begins now, whose shared values are those of no other.
-    pub fn begun(&self) -> Self {
-        Self {
-            shared: self.shared.as_ref().map(|shared| Arc::new(shared.anew())),
-            ..self.clone()
-        }
+    pub fn begun(self: &Arc<Self>) -> Arc<Self> {
+        let Some(shared) = &self.shared else {
+            return self.clone();
+        };
+        Arc::new(Self {
+            shared: Some(Arc::new(shared.anew())),
+            ..Self::clone(self)
+        })
+    }
+
+    /// Whether the name of the variable at this position says that its values are secret.
+    pub fn is_secret_variable(&self, variable: usize) -> bool {
+        is_secret_header(&self.names[variable].to_ascii_lowercase())
     }
 
     /// The variables that the set-up may set, as their positions in the names of the plan: every user has
@@ -123,10 +131,9 @@ impl Plan {
     /// The plan of a run whose set-up has left these values: all users have them, and those whose names say
     /// so are secrets.
     pub fn after_setup(&self, given: Vec<(usize, Value)>) -> Self {
-        let is_secret = |name: &str| is_secret_header(&name.to_ascii_lowercase());
         let secret = given
             .iter()
-            .filter(|(variable, _)| is_secret(&self.names[*variable]))
+            .filter(|(variable, _)| self.is_secret_variable(*variable))
             .filter_map(|(_, value)| value.as_str());
         Self {
             secrets: self.secrets.with(secret),

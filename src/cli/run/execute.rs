@@ -123,7 +123,7 @@ impl ExecuteArgs {
         log: Option<&SampleLog>,
     ) -> Result<ExecutedRun, Error> {
         // Shared values begin anew in each run.
-        let plan = &Arc::new(plan.begun());
+        let plan = &plan.begun();
         let (_demo, base) = reach(plan)?;
         let directory = RunDir::create(&self.out.directory(), &plan.scenario, &plan.profile);
         let directory = directory.map_err(|error| match error {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::plan::{Check, Condition, Endpoint, Extraction, Model, Plan, is_secret_header};
+use crate::plan::{Check, Condition, Endpoint, Extraction, Model, Plan};
 
 /// Which data the users of a worker take their values from.
 pub(crate) struct Feeding {
@@ -46,7 +46,7 @@ impl Feeding {
             by_variable,
             taken: RefCell::default(),
             secret: (0..plan.names.len())
-                .filter(|variable| is_secret_header(&plan.names[*variable].to_ascii_lowercase()))
+                .filter(|variable| plan.is_secret_variable(*variable))
                 .collect(),
             users: match plan.load.model {
                 Model::Closed => (plan.load.peak().ceil() as u64).max(1),
