@@ -53,11 +53,6 @@ impl Lifecycle {
                 }
                 Step::Run(script) => given.extend(&script.sets),
                 Step::Set(assignments) => given.extend(assignments.iter().map(|one| one.variable)),
-                Step::Flow { steps, .. }
-                | Step::Repeat { steps, .. }
-                | Step::Each { steps, .. }
-                | Step::RepeatBy { steps, .. }
-                | Step::During { steps, .. } => self.collect(steps, given),
                 Step::Call { with, steps } => {
                     let mut within = BTreeSet::new();
                     self.collect(steps, &mut within);
@@ -65,14 +60,15 @@ impl Lifecycle {
                     within.retain(|one| with.iter().all(|argument| argument.variable != *one));
                     given.append(&mut within);
                 }
-                Step::If {
-                    then, otherwise, ..
-                } => {
-                    self.collect(then, given);
-                    self.collect(otherwise, given);
-                }
-                Step::Random(branches) => {
-                    (branches.iter()).for_each(|branch| self.collect(&branch.steps, given));
+                Step::Flow { .. }
+                | Step::Repeat { .. }
+                | Step::Each { .. }
+                | Step::RepeatBy { .. }
+                | Step::During { .. }
+                | Step::If { .. }
+                | Step::Random(_) => {
+                    let lists = step.lists().into_iter();
+                    lists.for_each(|steps| self.collect(steps, given));
                 }
                 Step::Cookies(_)
                 | Step::Push(_)

@@ -248,7 +248,7 @@ impl Step {
     }
 
     /// The lists of steps within it.
-    fn lists(&self) -> Vec<&[Step]> {
+    pub fn lists(&self) -> Vec<&[Step]> {
         match self {
             Self::Flow { steps, .. }
             | Self::Repeat { steps, .. }
@@ -262,6 +262,34 @@ impl Step {
                 then, otherwise, ..
             } => vec![then, otherwise],
             Self::Random(branches) => branches.iter().map(|one| &one.steps[..]).collect(),
+            Self::Request(_)
+            | Self::Run(_)
+            | Self::Set(_)
+            | Self::Cookies(_)
+            | Self::Push(_)
+            | Self::Stop(_)
+            | Self::Fail(_)
+            | Self::Think(_)
+            | Self::Measure(_)
+            | Self::Poll { .. }
+            | Self::Parallel { .. }
+            | Self::ParallelEach { .. } => Vec::new(),
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn lists_mut(&mut self) -> Vec<&mut [Step]> {
+        match self {
+            Self::Flow { steps, .. }
+            | Self::Repeat { steps, .. }
+            | Self::Each { steps, .. }
+            | Self::RepeatBy { steps, .. }
+            | Self::During { steps, .. }
+            | Self::Call { steps, .. } => vec![steps],
+            Self::If {
+                then, otherwise, ..
+            } => vec![then, otherwise],
+            Self::Random(branches) => branches.iter_mut().map(|one| &mut one.steps[..]).collect(),
             Self::Request(_)
             | Self::Run(_)
             | Self::Set(_)

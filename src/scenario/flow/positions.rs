@@ -100,33 +100,24 @@ pub(super) fn visit(steps: &mut [Step], each: &mut dyn FnMut(Reference<'_>)) {
                     .iter_mut()
                     .for_each(|request| each(Reference::Request(request)));
             }
-            Step::Flow { flow, steps, .. } => {
-                each(Reference::Flow(flow));
-                visit(steps, each);
-            }
-            Step::Repeat { steps, .. }
-            | Step::Each { steps, .. }
-            | Step::RepeatBy { steps, .. }
-            | Step::During { steps, .. }
-            | Step::Call { steps, .. } => visit(steps, each),
-            Step::If {
-                then, otherwise, ..
-            } => {
-                visit(then, each);
-                visit(otherwise, each);
-            }
-            Step::Random(branches) => {
-                branches
-                    .iter_mut()
-                    .for_each(|branch| visit(&mut branch.steps, each));
-            }
-            Step::Set(_)
+            Step::Flow { flow, .. } => each(Reference::Flow(flow)),
+            Step::Repeat { .. }
+            | Step::Each { .. }
+            | Step::RepeatBy { .. }
+            | Step::During { .. }
+            | Step::Call { .. }
+            | Step::If { .. }
+            | Step::Random(_)
+            | Step::Set(_)
             | Step::Cookies(_)
             | Step::Push(_)
             | Step::Stop(_)
             | Step::Fail(_)
             | Step::Think(_)
             | Step::Measure(_) => {}
+        }
+        for steps in step.lists_mut() {
+            visit(steps, each);
         }
     }
 }

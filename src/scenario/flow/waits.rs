@@ -86,36 +86,11 @@ fn replace_in(steps: &mut [Step], wait: ThinkTime) {
         match step {
             Step::Think(think) => *think = wait,
             Step::Run(script) => script.wait = Some(wait),
-            Step::Flow { steps, .. }
-            | Step::Repeat { steps, .. }
-            | Step::Each { steps, .. }
-            | Step::RepeatBy { steps, .. }
-            | Step::During { steps, .. }
-            | Step::Call { steps, .. } => {
-                replace_in(steps, wait);
-            }
-            Step::If {
-                then, otherwise, ..
-            } => {
-                replace_in(then, wait);
-                replace_in(otherwise, wait);
-            }
-            Step::Random(branches) => {
-                for branch in branches {
-                    replace_in(&mut branch.steps, wait);
-                }
-            }
             // The waits of a poll are part of it.
-            Step::Request(_)
-            | Step::Measure(_)
-            | Step::Set(_)
-            | Step::Cookies(_)
-            | Step::Push(_)
-            | Step::Stop(_)
-            | Step::Fail(_)
-            | Step::Poll { .. }
-            | Step::Parallel { .. }
-            | Step::ParallelEach { .. } => {}
+            _ => {}
+        }
+        for steps in step.lists_mut() {
+            replace_in(steps, wait);
         }
     }
 }
