@@ -124,11 +124,11 @@ impl Observer {
         let is_first = std::mem::replace(&mut self.is_first, false);
         let is_early = is_first && pages.iter().all(Result::is_ok);
         let names: Vec<&str> = self.pages.iter().map(|page| page.name.as_str()).collect();
+        // What a dead page would have had of a metric is not known, even if others have the metric too.
         let dead = pages.iter().zip(&names).filter_map(|(page, name)| {
             let why = page.as_ref().err()?;
             Some(format!("`{name}`: {why}"))
         });
-        // What it would have had of a metric is not known, even if others have the metric too.
         let dead: Vec<String> = dead.collect();
         let mut changes = Vec::with_capacity(self.terms.len());
         for (selector, term) in selectors.iter().zip(&mut self.terms) {

@@ -3,8 +3,8 @@
 use crate::support::Perfctl;
 use crate::support::clients::for_each_client;
 use crate::support::recording::{Recording, ok};
-use crate::support::scenario::outcomes;
-use perfctl::metrics::{Cell, Outcome, RunResult};
+use crate::support::scenario::{cells, outcomes};
+use perfctl::metrics::Outcome;
 
 /// A program with a scenario of these flows, and one user that goes through each iteration `times` times.
 fn flows(server: &Recording, rest: &str, times: u32) -> Perfctl {
@@ -16,13 +16,6 @@ fn flows(server: &Recording, rest: &str, times: u32) -> Perfctl {
         .file("scenarios/default.yaml", text)
         .args(["run", "--profile", "quick", "--seed", "7", "--iterations"])
         .args([times.to_string()])
-}
-
-/// What an endpoint or a flow counts in each phase.
-fn cells<'r>(result: &'r RunResult, name: &str) -> impl Iterator<Item = &'r Cell> {
-    let mut endpoints = result.endpoints.iter();
-    let found = endpoints.find(|one| one.endpoint.name == name);
-    found.unwrap().phases.iter()
 }
 
 for_each_client! {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use perfctl::demo::{Behavior, Demo};
-use perfctl::metrics::{Outcome, RunResult, read_result};
+use perfctl::metrics::{Cell, Outcome, RunResult, read_result};
 use serde_json::Value;
 
 use super::{Completed, Perfctl};
@@ -104,4 +104,14 @@ pub fn wait_until(what: &str, holds: impl Fn() -> bool) {
         assert!(start.elapsed() < Duration::from_secs(60), "not {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// What an endpoint or a flow counted, by phase.
+pub fn cells<'r>(result: &'r RunResult, name: &str) -> impl Iterator<Item = &'r Cell> {
+    let mut endpoints = result.endpoints.iter();
+    let found = endpoints.find(|one| one.endpoint.name == name);
+    found
+        .unwrap_or_else(|| panic!("{name} in {:?}", started(result)))
+        .phases
+        .iter()
 }

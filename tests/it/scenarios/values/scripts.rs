@@ -10,8 +10,8 @@ use crate::support::recording::{Recording, answer, ok};
 use crate::support::scenario::{count, outcomes};
 use perfctl::metrics::Outcome;
 
-/// A program with a scenario of these keys and a script, and one user who goes through `times` iterations.
-fn scripted(server: &Recording, script: &str, rest: &str, times: u32) -> Perfctl {
+/// A program with a scenario of these keys and a script.
+fn running(server: &Recording, script: &str, rest: &str) -> Perfctl {
     let text = format!(
         "host: {}\nscript: shop.js\n{rest}\nprofiles: {{quick: {{stages: [{{users: 1, ramp: 0s, duration: 1s}}]}}}}\n",
         server.url()
@@ -19,6 +19,11 @@ fn scripted(server: &Recording, script: &str, rest: &str, times: u32) -> Perfctl
     Perfctl::new()
         .file("scenarios/default.yaml", text)
         .file("scenarios/shop.js", script)
+}
+
+/// The same, with one user who goes through `times` iterations.
+fn scripted(server: &Recording, script: &str, rest: &str, times: u32) -> Perfctl {
+    running(server, script, rest)
         .args(["run", "--profile", "quick", "--seed", "7", "--iterations"])
         .args([times.to_string()])
 }

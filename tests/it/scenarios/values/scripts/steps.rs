@@ -1,38 +1,12 @@
 //! Steps that run functions of a script: what they send, how it counts, and how they end.
 
-use perfctl::metrics::{Cell, Outcome, RunResult};
+use perfctl::metrics::{Outcome, RunResult};
 use serde_json::{Value, json};
 
-use crate::support::Perfctl;
+use super::{running, scripted};
 use crate::support::clients::for_each_client;
 use crate::support::recording::{Recording, answer, ok};
-use crate::support::scenario::{outcomes, started};
-
-/// A program with a script, and a scenario whose only flow has these steps.
-fn running(server: &Recording, script: &str, rest: &str) -> Perfctl {
-    let text = format!(
-        "host: {}\nscript: shop.js\n{rest}\nprofiles: {{quick: {{stages: [{{users: 1, ramp: 0s, duration: 1s}}]}}}}\n",
-        server.url()
-    );
-    Perfctl::new()
-        .file("scenarios/default.yaml", text)
-        .file("scenarios/shop.js", script)
-}
-
-fn run(server: &Recording, script: &str, rest: &str, times: u32) -> Perfctl {
-    let program = running(server, script, rest);
-    let program = program.args(["run", "--profile", "quick", "--seed", "7", "--iterations"]);
-    program.args([times.to_string()])
-}
-
-fn cells<'r>(result: &'r RunResult, name: &str) -> impl Iterator<Item = &'r Cell> {
-    let mut endpoints = result.endpoints.iter();
-    let found = endpoints.find(|one| one.endpoint.name == name);
-    found
-        .unwrap_or_else(|| panic!("{name} in {:?}", started(result)))
-        .phases
-        .iter()
-}
+use crate::support::scenario::{cells, outcomes, started};
 
 fn counted(result: &RunResult, name: &str, outcome: Outcome) -> u64 {
     let counts = cells(result, name).map(|cell| cell.count(|one| one == outcome));
@@ -80,7 +54,7 @@ flows:
       - {run: buy, name: buying, with: {name: "{{ name }}-{{ iteration }}"}}
       - {name: after, get: "/after/{{ token }}/{{ name }}"}
 "#;
-    let completed = run(&server, script, rest, 2).expect_status(0).run();
+    let completed = scripted(&server, script, rest, 2).expect_status(0).run();
     let seen = server.seen();
     let lines: Vec<&str> = seen[..9].iter().map(|one| one.line.as_str()).collect();
     assert_eq!(
@@ -154,7 +128,7 @@ fn requests_of_a_function_can_be_sent_at_once() {
             user.get('/unawaited/' + parts.map((r) => r.status).join());
         }";
     let rest = "flows: {page: {steps: {run: page}}}";
-    let completed = run(&server, script, rest, 2).expect_status(0).run();
+    let completed = scripted(&server, script, rest, 2).expect_status(0).run();
     let mut paths = server.paths();
     paths[1..4].sort();
     assert_eq!(
@@ -207,7 +181,7 @@ fn functions_end_in_different_ways() {
             }
         }";
     let rest = "flows: {work: {steps: [{run: work}, {name: next, get: /next}]}}";
-    let completed = run(&server, script, rest, 14).run();
+    let completed = scripted(&server, script, rest, 14).run();
     let result = completed.result();
     let flows = |outcome| counted(&result, "work", outcome);
     assert_eq!(flows(Outcome::ScriptError), 3, "{}", completed.stdout);
@@ -298,7 +272,7 @@ fn only_hosts_of_the_scenario_are_reached() {
          defaults: {{headers: {{X-Token: t-12345678, X-Own: own}}, auth: {{bearer: of-service}}}}",
         allowed.addr()
     );
-    let completed = run(&server, &script, &rest, 1).run();
+    let completed = scripted(&server, &script, &rest, 1).run();
     assert_eq!(server.paths(), ["/own?a=1", "//127.0.0.1/x"]);
     assert_eq!(allowed.paths(), ["/allowed"]);
     assert_eq!(other.connections(), 0);
@@ -393,7 +367,7 @@ setup: {run: prepare}
 teardown: {run: remove}
 defaults: {think_time: \"{{ js.wait() }}\"}
 flows: {use: {steps: [{run: use}, {get: \"/yaml/{{ batch }}\"}]}}";
-    let completed = run(&server, script, rest, 2).expect_status(0).run();
+    let completed = scripted(&server, script, rest, 2).expect_status(0).run();
     let paths = server.paths();
     let expected = [
         "/batches",
@@ -418,7 +392,7 @@ fn rows_of_names_are_bounded() {
         export async function many(user) {
             for (let n = 0; n < 250; n++) await user.get('/', { name: `row ${n}` });
         }";
-    let completed = run(&server, script, "flows: {many: {steps: {run: many}}}", 1).run();
+    let completed = scripted(&server, script, "flows: {many: {steps: {run: many}}}", 1).run();
     let result = completed.result();
     assert_eq!(counted(&result, "row 199", Outcome::Ok), 1);
     assert_eq!(counted(&result, "other", Outcome::Ok), 50);
