@@ -111,6 +111,17 @@ pub struct Request<'a> {
     pub rendered: Option<Rendered>,
 }
 
+impl Request<'_> {
+    /// Path or absolute URL, as it was rendered.
+    pub fn url(&self) -> &str {
+        let rendered = self.rendered.as_ref().map(|rendered| &rendered.url[..]);
+        match rendered {
+            None | Some("") => self.endpoint.url.source(),
+            Some(url) => url,
+        }
+    }
+}
+
 /// What the templates of an endpoint were rendered to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rendered {

@@ -114,7 +114,7 @@ impl<C: Client> User<C> {
         let mut exchange = Exchange::start(&state, &request, intended);
         exchange.fetch(&mut self.session, &request).await;
         self.clock.add(exchange.in_flight.waited());
-        let result = self.judge(endpoint, &exchange);
+        let result = self.judge(endpoint, &request, &exchange);
         self.keep_failure(&self.session, &request, &exchange, &result);
         self.observe(endpoint, &mut exchange, &result, false);
         exchange.settle(result)
@@ -138,13 +138,13 @@ impl<C: Client> User<C> {
         let mut exchange = Exchange::start(&state, &request, intended);
         exchange.fetch(&mut self.session, &request).await;
         self.clock.add(exchange.in_flight.waited());
-        let mut result = self.judge(until, &exchange);
+        let mut result = self.judge(until, &request, &exchange);
         let held = result.outcome == Outcome::Ok;
         if held {
             self.observe(until, &mut exchange, &result, false);
         } else {
             let unmet = result;
-            result = self.judge(pending, &exchange);
+            result = self.judge(pending, &request, &exchange);
             // What the response lacks, unless it has failed for good.
             let (endpoint, shown) = match result.outcome {
                 Outcome::Ok => (until, &unmet),
@@ -235,7 +235,12 @@ impl<C: Client> User<C> {
     }
 
     /// Judges a response by `endpoint`, and keeps the values that are extracted from it.
-    fn judge(&mut self, endpoint: &Endpoint, exchange: &Exchange<'_>) -> CheckResult {
+    fn judge(
+        &mut self,
+        endpoint: &Endpoint,
+        request: &Request<'_>,
+        exchange: &Exchange<'_>,
+    ) -> CheckResult {
         let in_flight = &exchange.in_flight;
         let recorder = &in_flight.state.recorder;
         let status = exchange.response.status.and_then(NonZeroU16::new);
@@ -248,7 +253,7 @@ impl<C: Client> User<C> {
             in_flight.state.observer.is_some() || recorder.wants(in_flight.subject, cause)
         };
         let response = (&exchange.response, exchange.elapsed());
-        let result = (self.values).judge(endpoint, response, wanted);
+        let result = (self.values).judge(endpoint, request, response, wanted);
         self.subject = in_flight.subject;
         match endpoint.measures.is_empty() || result.outcome != Outcome::Ok {
             true => result,

@@ -13,7 +13,7 @@ use crate::plan::{
     Condition, DataFormat, Escape, Expression, Feeder, Input, OnEnd, Per, RowOrder, Rows, Slot,
     Step, Task, Template, TemplatePart, Variable,
 };
-use crate::protocol::Response;
+use crate::protocol::{Request, Response};
 
 /// `GET /ROW` with one of this many rows.
 fn feeding(mut plan: Plan, mode: RowOrder, per: Per, on_end: OnEnd, rows: u64) -> Plan {
@@ -186,7 +186,13 @@ async fn a_condition_reads_the_rows_the_variables_and_the_last_status_of_a_user(
         ..Response::default()
     };
     let endpoint = &plan.endpoints[0];
-    let result = values.judge(endpoint, (&response, Duration::ZERO), |_, _| true);
+    let request = Request {
+        index: 0,
+        endpoint,
+        rendered: None,
+    };
+    let judged = (&response, Duration::ZERO);
+    let result = values.judge(endpoint, &request, judged, |_, _| true);
     assert_eq!(result.outcome, Outcome::Http4xx);
     assert_eq!(
         values.holds(&condition),

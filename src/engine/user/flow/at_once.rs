@@ -97,7 +97,7 @@ impl<C: Client> User<C> {
             .map(|(exchange, _)| exchange.in_flight.waited());
         self.clock.add(waits.min().unwrap_or_default());
         for (lane, (mut exchange, request)) in exchanges.into_iter().enumerate() {
-            let judged = self.judge(request.endpoint, &exchange);
+            let judged = self.judge(request.endpoint, &request, &exchange);
             self.keep_failure(&self.lanes[lane], &request, &exchange, &judged);
             self.observe(request.endpoint, &mut exchange, &judged, false);
             result = result.and(exchange.settle(judged));

@@ -253,7 +253,7 @@ impl<C: Client> User<C> {
         exchange.fetch(&mut self.session, &request).await;
         self.values.take_back(user);
         self.clock.add(exchange.in_flight.waited());
-        let result = self.judge(request.endpoint, &exchange);
+        let result = self.judge(request.endpoint, &request, &exchange);
         self.keep_failure(&self.session, &request, &exchange, &result);
         self.settled(&request, &mut exchange, result)
     }
@@ -292,7 +292,7 @@ impl<C: Client> User<C> {
         exchange: &mut Exchange<'_>,
     ) -> (Result<(), StepError>, Rc<ResponseData>) {
         let request = ready.request();
-        let result = self.judge(request.endpoint, exchange);
+        let result = self.judge(request.endpoint, &request, exchange);
         self.keep_failure(lane, &request, exchange, &result);
         self.settled(&request, exchange, result)
     }
@@ -311,9 +311,7 @@ impl<C: Client> User<C> {
             None if result.outcome == Outcome::Ok => None,
             None => Some(format!("it failed as {}", result.outcome.name())),
         };
-        let rendered = request.rendered.as_ref();
-        let url = rendered.map_or("", |rendered| &rendered.url);
-        let data = for_script(response, url, exchange.elapsed(), error);
+        let data = for_script(response, request.url(), exchange.elapsed(), error);
         (exchange.settle(result), data)
     }
 

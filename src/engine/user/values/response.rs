@@ -14,7 +14,7 @@ use super::{RenderError, Values};
 use crate::check::{self, CheckResult};
 use crate::metrics::Outcome;
 use crate::plan::{Check, Condition, Endpoint};
-use crate::protocol::Response;
+use crate::protocol::{Request, Response};
 use crate::script::ResponseData;
 
 /// Why a response has failed although its own conditions hold.
@@ -63,12 +63,13 @@ pub(crate) fn for_script(
 }
 
 impl Values {
-    /// The result of a response that took `elapsed`. After a success, the user keeps the values that
+    /// The result of a response to `request` that took `elapsed`, by the conditions of `endpoint`. After a success, the user keeps the values that
     /// are extracted from it. A failure has texts if its outcome and check are `wanted`; secrets are
     /// hidden in them, also those of the user.
     pub(crate) fn judge(
         &mut self,
         endpoint: &Endpoint,
+        request: &Request<'_>,
         (response, elapsed): (&Response, Duration),
         wanted: impl Fn(Outcome, Option<u8>) -> bool,
     ) -> CheckResult {
@@ -96,8 +97,8 @@ impl Values {
         }
         // The same for all functions that look at it.
         let lent = OnceCell::new();
-        let url = endpoint.url.source();
-        let lent = || Rc::clone(lent.get_or_init(|| for_script(response, url, elapsed, None)));
+        let lent =
+            || Rc::clone(lent.get_or_init(|| for_script(response, request.url(), elapsed, None)));
         let unmet = self.extract_by_script(endpoint, &lent, &mut before);
         let Some(unmet) = unmet.or_else(|| self.unmet_condition(endpoint, &lent)) else {
             return result;

@@ -31,6 +31,7 @@ fn scripted(server: &Recording, script: &str, rest: &str, times: u32) -> Perfctl
 for_each_client! {
     functions_give_values_of_all_types
     functions_check_and_extract
+    a_response_knows_what_was_requested
     a_function_that_fails_ends_its_iteration_and_nothing_else
 }
 
@@ -68,6 +69,17 @@ endpoints:
         body["random"].clone()
     };
     assert_eq!(sent(), sent(), "the same seed gives the same requests");
+}
+
+fn a_response_knows_what_was_requested() {
+    let server = Recording::ok();
+    let script = "export const at = (response, url) => response.url === url;";
+    let rest = r#"
+endpoints:
+  - {get: "/item/{{ iteration }}", check: {js: "at(response, '/item/' ~ iteration)"}}
+"#;
+    let completed = scripted(&server, script, rest, 3).run();
+    assert_eq!(outcomes(&completed.result()), "ok 3");
 }
 
 fn functions_check_and_extract() {
