@@ -29,7 +29,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::check::CheckResult;
 use crate::engine::panics;
 use crate::metrics::{FailureCause, MeasureSample, Outcome, Sample};
-use crate::plan::{Body, Endpoint, Measure, OnEnd, Scope, Template, ThinkTime};
+use crate::plan::{Endpoint, Measure, OnEnd, ThinkTime};
 use crate::protocol::{Client, Rendered, Request, Session};
 use crate::script::{self, ScriptUser};
 use crate::units::as_us;
@@ -37,6 +37,9 @@ use exchange::{Exchange, RequestInFlight};
 use step_error::StepError;
 use think_clock::ThinkClock;
 use trial::event::TrialEvent;
+use values::rendering::{
+    RenderedDefaults, fill, fill_auth, fill_body, fill_headers, fill_pieces, fill_value,
+};
 use values::{RenderError, Values};
 use worker_state::{EarlyEnd, WorkerState};
 
@@ -486,66 +489,4 @@ impl<C: Client> User<C> {
             }
         }
     }
-}
-
-fn fill_headers(
-    endpoint: &Endpoint,
-    scope: &mut Scope<'_>,
-) -> Result<Vec<Option<String>>, RenderError> {
-    let headers = endpoint.headers.iter();
-    headers
-        .map(|header| fill_value(&header.value, scope))
-        .collect()
-}
-
-fn fill_body(body: &Body, scope: &mut Scope<'_>) -> Result<Option<String>, RenderError> {
-    match body {
-        Body::Template(t) if t.as_constant().is_none() => fill(t, scope).map(Some),
-        _ => Ok(None),
-    }
-}
-
-fn fill_pieces(body: &Body, scope: &mut Scope<'_>) -> Result<Vec<String>, RenderError> {
-    match body {
-        Body::Pieces(_) => {
-            let texts = body.templates();
-            texts.map(|template| fill(template, scope)).collect()
-        }
-        _ => Ok(Vec::new()),
-    }
-}
-
-fn fill_auth(endpoint: &Endpoint, scope: &mut Scope<'_>) -> Result<Vec<String>, RenderError> {
-    match &endpoint.auth {
-        Some(auth) => {
-            let templates = auth.templates().into_iter();
-            templates.map(|template| fill(template, scope)).collect()
-        }
-        None => Ok(Vec::new()),
-    }
-}
-
-/// The values of headers and of credentials.
-type RenderedDefaults = (Vec<Option<String>>, Vec<String>);
-
-/// A template with its slots filled in; nothing for one that is known.
-fn fill(template: &Template, scope: &mut Scope<'_>) -> Result<String, RenderError> {
-    if template.as_constant().is_some() {
-        return Ok(String::new());
-    }
-    // What is filled in is seldom longer than its placeholder. One allocation costs less than growing
-    // step by step.
-    let mut text = String::with_capacity(template.source().len());
-    template.render(scope, &mut text)?;
-    Ok(text)
-}
-
-/// The same; `None` for one that is nothing but one slot without a value.
-fn fill_value(template: &Template, scope: &mut Scope<'_>) -> Result<Option<String>, RenderError> {
-    if template.as_constant().is_some() {
-        return Ok(Some(String::new()));
-    }
-    let mut text = String::with_capacity(template.source().len());
-    let is_there = template.render_value(scope, &mut text)?;
-    Ok(is_there.then_some(text))
 }

@@ -7,6 +7,7 @@
 mod assign;
 mod cookies;
 pub(crate) mod feeding;
+pub(crate) mod rendering;
 pub(crate) mod response;
 mod script;
 
