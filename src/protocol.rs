@@ -170,6 +170,8 @@ pub struct Response {
     pub reused: u16,
     /// TLS handshakes done.
     pub tls_handshakes: u16,
+    /// Those of them that resumed an earlier session.
+    pub tls_resumed: u16,
     /// Where the last response came from.
     pub remote: Option<SocketAddr>,
     /// The version of the last response.

@@ -32,6 +32,7 @@ pub fn check_plan(baseline: &Baseline, plan: &Plan, gate: &dyn Gate) -> Result<(
         phases: &phases,
         endpoints: &endpoints,
         client: plan.transport.client,
+        full_handshakes: plan.transport.tls.full_handshakes,
     };
     let mut reasons = differences(&baseline.runs, &setup);
     reasons.extend(doubts(baseline));
@@ -290,6 +291,7 @@ mod tests {
             |b| b.run.client = ClientChoice::Direct,
             "used the client `direct`, not `reqwest`",
         );
+        refused(|b| b.run.full_handshakes = true, "resumed no TLS sessions");
         refused(|b| b.run.ending = None, "did not finish");
         refused(
             |b| b.run.ending.as_mut().unwrap().signal = Some(2),

@@ -11,6 +11,8 @@ pub(super) struct RunSetup<'a> {
     pub(super) phases: &'a [Phase],
     pub(super) endpoints: &'a [EndpointInfo],
     pub(super) client: ClientChoice,
+    /// Whether no TLS session is resumed.
+    pub(super) full_handshakes: bool,
 }
 
 impl<'a> RunSetup<'a> {
@@ -21,6 +23,7 @@ impl<'a> RunSetup<'a> {
             phases: &run.phases,
             endpoints: &run.endpoints,
             client: run.client,
+            full_handshakes: run.full_handshakes,
         }
     }
 
@@ -81,6 +84,11 @@ fn differences_from(before: &RunInfo, setup: &RunSetup<'_>) -> Vec<String> {
     if before.client != setup.client {
         let (then, now) = (before.client.name(), setup.client.name());
         refuse(&format!("used the client `{then}`, not `{now}`"));
+    }
+    match (before.full_handshakes, setup.full_handshakes) {
+        (true, false) => refuse("resumed no TLS sessions (`resume: false`)"),
+        (false, true) => refuse("resumed TLS sessions, which `resume: false` rules out"),
+        _ => {}
     }
     // Which rows templates name depends on the run, and on chance.
     let planned = |endpoints: &[EndpointInfo]| {

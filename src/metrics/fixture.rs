@@ -148,6 +148,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         build: None,
         client: Default::default(),
         insecure: false,
+        full_handshakes: false,
         assume_healthy: false,
         debug: false,
         fail_on: None,

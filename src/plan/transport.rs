@@ -98,12 +98,18 @@ pub struct Tls {
     /// Whether certificate verification is skipped.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub insecure: bool,
+    /// Whether no TLS session is resumed: each connection does a full handshake.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub full_handshakes: bool,
 }
 
 impl Tls {
     /// Whether the scenario sets nothing here.
     pub fn is_default(&self) -> bool {
-        self.authorities.is_none() && self.identity.is_none() && !self.insecure
+        self.authorities.is_none()
+            && self.identity.is_none()
+            && !self.insecure
+            && !self.full_handshakes
     }
 }
 

@@ -385,6 +385,9 @@ fn notes(plan: &Plan) -> Vec<String> {
     if plan.transport.tls.insecure {
         notes.push("certificates are not verified (`insecure`)".into());
     }
+    if plan.transport.tls.full_handshakes {
+        notes.push("each TLS handshake is a full one (`resume: false`)".into());
+    }
     if !plan.transport.client.is_default() {
         let client = plan.transport.client.name();
         notes.push(format!("requests are sent with the client `{client}`"));

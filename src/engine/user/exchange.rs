@@ -123,6 +123,7 @@ impl<'a> Exchange<'a> {
                 connect_us: response.phases.connect.map(as_us),
                 tls_us: response.phases.tls.map(as_us),
                 tls_handshakes: response.tls_handshakes,
+                tls_resumed: response.tls_resumed,
                 remote: response.remote,
                 version: response.version,
             });

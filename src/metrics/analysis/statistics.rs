@@ -74,6 +74,8 @@ pub struct Summary {
     pub reused: u64,
     /// TLS handshakes done.
     pub tls_handshakes: u64,
+    /// Those of them that resumed an earlier session.
+    pub tls_resumed: u64,
     /// By remote address, `other` for all beyond the first 16: requests that opened a
     /// connection and got a response.
     pub remotes: BTreeMap<String, u64>,
@@ -209,6 +211,7 @@ impl Summary {
             connections: cell.connections,
             reused: cell.reused,
             tls_handshakes: cell.tls_handshakes,
+            tls_resumed: cell.tls_resumed,
             remotes: cell.remotes.clone(),
             versions: cell.versions.clone(),
             redirects: cell.redirects,

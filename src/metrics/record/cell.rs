@@ -60,6 +60,8 @@ pub struct Cell {
     pub reused: u64,
     /// TLS handshakes done.
     pub tls_handshakes: u64,
+    /// Those of them that resumed an earlier session.
+    pub tls_resumed: u64,
     /// By remote address: requests that opened a connection and got a response. At most
     /// [`Cell::MAX_REMOTES`] addresses; further ones are counted as `other`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -143,6 +145,7 @@ impl Cell {
         self.connections += other.connections;
         self.reused += other.reused;
         self.tls_handshakes += other.tls_handshakes;
+        self.tls_resumed += other.tls_resumed;
         for (remote, count) in &other.remotes {
             self.add_remote(remote, *count);
         }
@@ -183,6 +186,7 @@ impl Cell {
             self.connections,
             self.reused,
             self.tls_handshakes,
+            self.tls_resumed,
             self.redirects,
         ]
         .into_iter()

@@ -411,6 +411,7 @@ mod tests {
             connect_us: Some(200),
             tls_us: (host == 1).then_some(5_000),
             tls_handshakes: u16::from(host == 1),
+            tls_resumed: u16::from(host == 1),
             remote: Some(([10, 0, 0, host], 80).into()),
             version: Some(HttpVersion::Http11),
         };
@@ -428,6 +429,7 @@ mod tests {
         assert_eq!(cell.remotes["other"], 8);
         assert_eq!(cell.versions[&HttpVersion::Http11], 40);
         assert_eq!((cell.tls.count(), cell.tls_handshakes), (2, 2));
+        assert_eq!(cell.tls_resumed, 2);
         assert_eq!((cell.connect.count(), cell.dns.count()), (40, 0));
         assert_eq!((cell.download.count(), cell.reused), (2, 2));
     }

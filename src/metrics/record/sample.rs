@@ -92,6 +92,8 @@ pub struct ConnectionSample {
     pub tls_us: Option<u64>,
     /// TLS handshakes done.
     pub tls_handshakes: u16,
+    /// Those of them that resumed an earlier session.
+    pub tls_resumed: u16,
     /// The address the last response came from; `None` when there was none.
     pub remote: Option<SocketAddr>,
     /// The version it came in.

@@ -66,6 +66,9 @@ pub struct RunInfo {
     /// Whether the scenario skipped the verification of certificates.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub insecure: bool,
+    /// Whether no TLS session was resumed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub full_handshakes: bool,
     /// Whether the load generator's health was left out of the verdict (`--assume-healthy`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub assume_healthy: bool,
@@ -251,6 +254,7 @@ impl RunInfo {
             build: None,
             client: plan.transport.client,
             insecure: plan.transport.tls.insecure,
+            full_handshakes: plan.transport.tls.full_handshakes,
             assume_healthy: false,
             debug: false,
             fail_on: None,

@@ -501,6 +501,7 @@ const WITHOUT_UNIT: &[&str] = &[
     "connections",
     "reused",
     "tls_handshakes",
+    "tls_resumed",
     "redirects",
     "next_look",
     "unkept_failure_samples",

@@ -144,6 +144,9 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
         let client = result.run.client.name();
         notes.push(format!("requests were sent with the client `{client}`"));
     }
+    if result.run.full_handshakes {
+        notes.push("each TLS handshake was a full one (`resume: false`)".into());
+    }
     if result.run.insecure {
         notes.push(
             "certificates were not verified (`insecure`): any server could have responded".into(),

@@ -65,7 +65,12 @@ pub(crate) fn connecting(total: &Summary) -> Option<String> {
     if parts.is_empty() {
         return None;
     }
-    let reused = format_counted(total.reused, "time");
+    let mut reused = format_counted(total.reused, "time");
+    if total.tls_handshakes > 0 {
+        let (all, resumed) = (total.tls_handshakes, format_count(total.tls_resumed));
+        let all = format_counted(all, "TLS handshake");
+        reused = format!("{reused}; {all}, {resumed} resumed");
+    }
     Some(format!(
         "connecting p95: {}; connections reused {reused}",
         parts.join(", ")

@@ -219,6 +219,7 @@ pub fn template(shape: &Shape, id: &str, occasion: &str) -> RunResult {
             build: None,
             client: Default::default(),
             insecure: false,
+            full_handshakes: false,
             assume_healthy: false,
             debug: false,
             fail_on: None,

@@ -75,6 +75,7 @@ impl CellSamples {
         self.connect.extend(sample.connect_us);
         self.tls.extend(sample.tls_us);
         self.cell.tls_handshakes += u64::from(sample.tls_handshakes);
+        self.cell.tls_resumed += u64::from(sample.tls_resumed);
         if let Some(remote) = sample.remote {
             self.cell.add_remote(&remote.to_string(), 1);
         }
