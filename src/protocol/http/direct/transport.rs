@@ -34,8 +34,9 @@ use crate::protocol::http::request::payload::{self, StreamedBody};
 use crate::protocol::http::transport::{ConnectStep, Opened, RequestLimits, STALLED, Transport};
 use crate::protocol::{Failure, Response};
 
-/// How much is read at once; bytes.
-const READ: usize = 64 << 10;
+/// How much is read at once; bytes. Each read lets the service send more, and wakes it: with 64 KiB, nginx took twice
+/// the CPU time for a body of 1 MB. Memory that nothing is read into is never used.
+const READ: usize = 512 << 10;
 /// What the buffer for requests may grow to and keep; bytes.
 const WRITE: usize = 128 << 10;
 /// The TLS tickets that a session keeps.
