@@ -118,7 +118,7 @@ fn judge(evidence: Evidence<'_>, policy: &Policy) -> Judgement {
     let missed: Vec<&Criterion> = criteria
         .iter()
         .filter(|criterion| criterion.kind == CriterionKind::Slo && fail_on.slo)
-        .filter(|criterion| !criterion.met && !criterion.advisory)
+        .filter(|criterion| criterion.fails())
         .collect();
     let broken = |kinds: &[BreakdownKind]| breakdown.filter(|b| kinds.contains(&b.kind));
     if let Some(nothing) = broken(&[BreakdownKind::Nothing, BreakdownKind::NothingAfterFailures]) {
@@ -234,11 +234,16 @@ fn stopped_early(result: &RunResult) -> Option<String> {
 fn describe_miss(criterion: &Criterion) -> String {
     let Criterion { metric, limit, .. } = criterion;
     let name = criterion.full_name();
-    match criterion.value {
-        None => format!("{name}: no data"),
-        Some(value) => {
-            let [value, limit] = metric.format_apart(value, *limit);
-            format!("{name} is {value}, the limit is {limit}")
+    let (limit, what) = match criterion.critical {
+        Some(critical) => (critical, "critical limit"),
+        None => (*limit, "limit"),
+    };
+    match (criterion.value, &criterion.missing) {
+        (None, None) => format!("{name}: no data"),
+        (None, Some(reason)) => format!("{name}: no data: {reason}"),
+        (Some(value), _) => {
+            let [value, limit] = metric.format_apart(value, limit);
+            format!("{name} is {value}, the {what} is {limit}")
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What was observed of the service, over the measured phases of a run.
 
 use crate::metrics::{Observation, ObservedInfo, ObservedValue, RunResult, merge_buckets};
-use crate::plan::ObservedUnit;
+use crate::plan::{Extreme, ObservedNumber, ObservedPart, ObservedUnit};
 use crate::units::{format_bytes, format_latency_us, format_rate, trim_float};
 
 /// The percentiles of a histogram or a summary.
@@ -176,6 +176,41 @@ impl RunResult {
         // A summary need not have percentiles, nor a sum.
         let is_there = |one: &Observed<'_>| one.points.iter().any(|(_, value)| value.is_some());
         parts.filter(is_there).collect()
+    }
+}
+
+impl RunResult {
+    /// A number that was observed in the measured phases, as its scale says.
+    ///
+    /// # Errors
+    /// Why there is none, as a phrase.
+    pub fn observed_value(&self, wanted: &ObservedNumber) -> Result<f64, String> {
+        let infos = self.run.observed.iter();
+        let Some(position) = infos.map(|info| &info.name).position(|n| *n == wanted.name) else {
+            return Err("it was not observed in this run".to_owned());
+        };
+        let parts = self.observed_parts(position, &self.run.observed[position]);
+        let part = wanted.part.map(ObservedPart::name);
+        let found = parts.iter().find(|one| one.part == part);
+        let spread = found.and_then(|one| one.measured);
+        let Some(spread) = spread else {
+            let other = match (parts.first().map(|one| one.part), part) {
+                (Some(Some(_)), None) => Some("it has a mean and percentiles: say which is meant"),
+                (Some(None), Some(_)) => Some("it is a single number, without percentiles"),
+                _ => None,
+            };
+            let reason = self.unobserved(position).map(|(reason, ..)| reason);
+            let reason = other
+                .or(reason)
+                .unwrap_or("it was not observed while load was measured");
+            return Err(reason.to_owned());
+        };
+        let value = match wanted.extreme {
+            None => spread.overall,
+            Some(Extreme::Min) => spread.min,
+            Some(Extreme::Max) => spread.max,
+        };
+        Ok(wanted.scale.of_exported(value))
     }
 }
 
