@@ -8,6 +8,7 @@ mod breakdown;
 mod change;
 mod criterion;
 mod flow_failures;
+mod measurement;
 mod policy;
 mod recovery;
 mod score;

@@ -3,11 +3,15 @@
 //! Here: how SLOs and changes against a baseline become criteria. Not here: what a miss of a limit
 //! is worth (`score`).
 
+use std::time::Duration;
+
 use super::change::{Change, Finding};
 use super::flow_failures;
+use super::measurement::Measurement;
 use super::score::{self, Severity};
-use crate::metrics::{RunResult, Window};
+use crate::metrics::{RunResult, Window, WorstWindow};
 use crate::plan::{Metric, Slo, SloScope};
+use crate::units::format_duration;
 
 /// One thing that counts in the score.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +32,10 @@ pub struct Criterion {
     pub value: Option<f64>,
     /// Why there is no value, where that is known.
     pub missing: Option<String>,
+    /// The length of the window of which the worst one counts; s. `None` for the measured time as a whole.
+    pub window_s: Option<u64>,
+    /// The window that counts.
+    pub window: Option<WorstWindow>,
     /// The letter of its own that the value has; `None` without such letters, and without a value.
     pub grade: Option<String>,
     /// Whether the value is within the limit; for a change, whether it is no regression.
@@ -65,6 +73,8 @@ impl Criterion {
             critical: None,
             value: None,
             missing: None,
+            window_s: None,
+            window: None,
             grade: None,
             met: false,
             severity: Severity::Critical,
@@ -81,12 +91,28 @@ impl Criterion {
         !self.met && !self.advisory && !is_warning
     }
 
-    /// The name after that of the endpoint, as in `list invoices: p95`.
+    /// The name after that of the endpoint, as in `list invoices: p95`, and with the window, as in `p95 in the worst
+    /// 5m`.
     pub fn full_name(&self) -> String {
-        match &self.scope {
+        let name = match &self.scope {
             SloScope::Total => self.name.clone(),
             SloScope::Endpoint(endpoint) => format!("{endpoint}: {}", self.name),
+        };
+        match self.window_s {
+            Some(window_s) if !self.has_cut_window() => {
+                let length = format_duration(Duration::from_secs(window_s));
+                format!("{name} in the worst {length}")
+            }
+            _ => name,
         }
+    }
+
+    /// Whether less was measured than its window is long, so that the value is that of all of it.
+    pub fn has_cut_window(&self) -> bool {
+        let window = self.window_s.zip(self.window);
+        window.is_some_and(|(wanted_s, window)| {
+            window.is_all && window.length_s.ceil() < wanted_s as f64
+        })
     }
 }
 
@@ -95,32 +121,17 @@ impl Criterion {
 pub(super) fn slo_criteria(result: &RunResult) -> Vec<Criterion> {
     let total = result.summary(None, Window::Measured);
     let mut criteria = Vec::new();
+    let mut covers_flows = false;
     for slo in &result.run.slos {
-        let mut missing = None;
-        let value = match (&slo.metric, &slo.scope) {
-            (Metric::Observed(number), _) => match result.observed_value(number) {
-                Ok(value) => Some(value),
-                Err(reason) => {
-                    missing = Some(reason);
-                    None
-                }
-            },
-            (metric, SloScope::Total) => total.value(metric),
-            (metric, SloScope::Endpoint(name)) => result
-                .endpoints
-                .iter()
-                .position(|endpoint| endpoint.endpoint.name == *name)
-                .map(|position| result.summary(Some(position), Window::Measured))
-                .and_then(|summary| summary.value(metric)),
-        };
-        let mut criterion = slo_criterion(slo, slo.scope.clone(), value);
-        criterion.missing = missing;
-        criteria.push(criterion);
-        if (&slo.scope, &slo.metric) == (&SloScope::Total, &Metric::ErrorRate) {
+        let measurement = Measurement::of(result, &total, slo);
+        criteria.push(slo_criterion(slo, slo.scope.clone(), measurement));
+        let is_of_all = (&slo.scope, &slo.metric) == (&SloScope::Total, &Metric::ErrorRate);
+        if is_of_all && !std::mem::replace(&mut covers_flows, true) {
             let flows = flow_failures::unlimited(result).into_iter();
             let missed = flows.filter_map(|flow| {
                 let value = flow.count as f64 / flow.finished.max(1) as f64;
-                let criterion = slo_criterion(slo, SloScope::Endpoint(flow.flow), Some(value));
+                let value = Measurement::whole(Some(value));
+                let criterion = slo_criterion(slo, SloScope::Endpoint(flow.flow), value);
                 (!criterion.met).then_some(criterion)
             });
             criteria.extend(missed);
@@ -130,7 +141,7 @@ pub(super) fn slo_criteria(result: &RunResult) -> Vec<Criterion> {
 }
 
 /// What this SLO makes of a value.
-fn slo_criterion(slo: &Slo, scope: SloScope, value: Option<f64>) -> Criterion {
+fn slo_criterion(slo: &Slo, scope: SloScope, measurement: Measurement) -> Criterion {
     let mut criterion = Criterion::new(
         CriterionKind::Slo,
         slo.name.clone(),
@@ -141,7 +152,10 @@ fn slo_criterion(slo: &Slo, scope: SloScope, value: Option<f64>) -> Criterion {
     criterion.weight = slo.weight;
     criterion.advisory = slo.advisory;
     criterion.critical = slo.critical;
-    if let Some(value) = value {
+    criterion.missing = measurement.missing;
+    criterion.window = measurement.window;
+    criterion.window_s = slo.window_s;
+    if let Some(value) = measurement.value {
         let is_within = |limit| slo.metric.direction().is_met(limit, value);
         criterion.value = Some(value);
         criterion.met = is_within(slo.limit);

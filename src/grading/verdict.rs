@@ -1,5 +1,7 @@
 //! The verdict: passed, failed, inconclusive or INVALID, and its exit code.
 
+use std::time::Duration;
+
 use super::breakdown::{self, Breakdown, BreakdownKind};
 use super::change::{Change, Finding};
 use super::criterion::{Criterion, CriterionKind};
@@ -8,7 +10,7 @@ use super::policy::Policy;
 use crate::error::Exit;
 use crate::metrics::{Outcome, RunResult, Window};
 use crate::plan::SloScope;
-use crate::units::format_counted;
+use crate::units::{format_counted, format_duration};
 
 /// The verdict on a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -243,7 +245,13 @@ fn describe_miss(criterion: &Criterion) -> String {
         (None, Some(reason)) => format!("{name}: no data: {reason}"),
         (Some(value), _) => {
             let [value, limit] = metric.format_apart(value, limit);
-            format!("{name} is {value}, the {what} is {limit}")
+            let window = criterion.window.filter(|_| !criterion.has_cut_window());
+            let window = window.map(|window| {
+                let start = Duration::from_secs_f64(window.start_s.max(0.0).round());
+                format!(", from {} on,", format_duration(start))
+            });
+            let window = window.unwrap_or_default();
+            format!("{name}{window} is {value}, the {what} is {limit}")
         }
     }
 }

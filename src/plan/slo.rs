@@ -31,6 +31,9 @@ pub struct Slo {
     /// Letters of its own, from the best on, each with the worst value that has it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grades: Vec<GradeLimit>,
+    /// The length of the window of which the worst one counts; s. `None` for the measured time as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_s: Option<u64>,
     /// Weight in the score; above 0, 1 by default.
     pub weight: f64,
     /// Counts in the score but cannot fail the verdict.
@@ -57,6 +60,7 @@ impl Slo {
             limit,
             critical: None,
             grades: Vec::new(),
+            window_s: None,
             weight: 1.0,
             advisory: false,
         }

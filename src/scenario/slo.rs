@@ -7,6 +7,7 @@ mod limit;
 mod observed;
 mod spelling;
 mod unknown;
+mod window;
 
 use std::collections::BTreeMap;
 
@@ -107,6 +108,16 @@ impl SloSet {
             let Some(bounds) = bounds::bounds(name, file, metric, unit, findings) else {
                 continue;
             };
+            let window_s = match file.window.get() {
+                None => None,
+                Some(given) => match window::seconds(given.value, &bounds.metric) {
+                    Ok(window_s) => Some(window_s),
+                    Err(diagnostic) => {
+                        findings.report(Some(given.at), diagnostic);
+                        continue;
+                    }
+                },
+            };
             let slo = Slo {
                 name: key.text.clone(),
                 scope: if named == SloScope::Total {
@@ -118,6 +129,7 @@ impl SloSet {
                 limit: bounds.limit,
                 critical: bounds.critical,
                 grades: bounds.grades,
+                window_s,
                 weight: file.weight.copied().map_or(1.0, |weight| weight.0),
                 advisory: file.advisory.copied().unwrap_or(false),
             };
@@ -152,7 +164,8 @@ impl SloSet {
             .filter(|(_, known)| source == SloSource::Endpoint && *known == source);
         let found = of_endpoints.find(|(known, _)| {
             let name = slo.name.clone();
-            known.is_alike(slo)
+            let is_same = known.is_alike(slo) && known.window_s == slo.window_s;
+            is_same
                 && Slo {
                     name,
                     ..known.clone()
@@ -252,12 +265,17 @@ impl SloSet {
         self.put(slo, SloSource::CommandLine);
     }
 
+    /// Adds an SLO in the place of those that it replaces: all that are alike from an earlier source, and from its own
+    /// source that with the same window.
     fn put(&mut self, slo: Slo, source: SloSource) {
-        let same = |known: &&mut (Slo, SloSource)| known.0.is_alike(&slo);
-        match self.list.iter_mut().find(same) {
-            Some(known) => *known = (slo, source),
-            None => self.list.push((slo, source)),
-        }
+        let is_replaced = |(known, from): &(Slo, SloSource)| {
+            known.is_alike(&slo) && (*from != source || known.window_s == slo.window_s)
+        };
+        let place = self.list.iter().position(is_replaced);
+        let mut rest = self.list.split_off(place.unwrap_or(self.list.len()));
+        rest.retain(|known| !is_replaced(known));
+        self.list.push((slo, source));
+        self.list.append(&mut rest);
     }
 
     fn skip(&mut self, slo: &Slo, why: &str) {

@@ -380,8 +380,10 @@ fn slos(plan: &Plan) -> Table {
             grades if grades.is_empty() => String::new(),
             grades => format!(" ({})", grades.join(", ")),
         };
+        let window = slo.window_s.map(Duration::from_secs).map(format_duration);
+        let window = window.map_or_else(String::new, |window| format!(" in the worst {window}"));
         table.add_row([
-            slo.name.clone(),
+            format!("{}{window}", slo.name),
             scope.to_owned(),
             format!("{sign} {limit}{critical}{grades}{advisory}"),
         ]);

@@ -1,5 +1,7 @@
 //! What was observed of the service, over the measured phases of a run.
 
+use std::ops::Range;
+
 use crate::metrics::{Observation, ObservedInfo, ObservedValue, RunResult, merge_buckets};
 use crate::plan::{Extreme, ObservedNumber, ObservedPart, ObservedUnit};
 use crate::units::{format_bytes, format_latency_us, format_rate, trim_float};
@@ -115,6 +117,19 @@ impl RunResult {
             })
     }
 
+    /// The measured observations that have a value of something, with the time that each covers; ms from the start of
+    /// the load.
+    pub(super) fn observed_spans(&self, name: &str) -> Vec<(Range<u64>, &ObservedValue)> {
+        let position = self.run.observed.iter().position(|info| info.name == name);
+        let measured = self.observations.iter().filter(|one| self.is_measured(one));
+        let spans = measured.filter_map(|one| {
+            let mut values = one.values.iter();
+            let (_, value) = values.find(|(of, _)| Some(*of) == position)?;
+            Some((one.at_ms.saturating_sub(one.length_ms)..one.at_ms, value))
+        });
+        spans.collect()
+    }
+
     fn observed_parts<'a>(&'a self, position: usize, info: &'a ObservedInfo) -> Vec<Observed<'a>> {
         let values: Vec<_> = self
             .observations
@@ -228,7 +243,7 @@ fn number_of(value: &ObservedValue, part: Option<&str>) -> Option<f64> {
 }
 
 /// The number that values are together, each with its weight; `None` where they have none.
-fn overall(values: &[(f64, &ObservedValue)], part: Option<&str>) -> Option<f64> {
+pub(super) fn overall(values: &[(f64, &ObservedValue)], part: Option<&str>) -> Option<f64> {
     // Each kind has a sum of its own; a metric that changes its kind has that of the last.
     let (mut sum, mut weights) = (0.0, 0.0);
     let mut merged = Vec::new();

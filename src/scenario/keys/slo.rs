@@ -2,6 +2,8 @@
 //!
 //! Not here: how their names and limits are spelled (`scenario::slo`).
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, parse};
@@ -22,6 +24,8 @@ mapping! {
         critical: String,
         /// Letters from `A+` to `D`, from the best on, and the worst value of each. The last one is the limit, unless there is another.
         grades: Pairs<String>,
+        /// Length of a window, at least `1s`: the limit is one for the worst such stretch of the measured time.
+        window: Duration,
         /// Weight in the score, above 0. Defaults to 1.
         weight: ScoreWeight,
         /// Counts in the score, but cannot fail the verdict.
