@@ -8,6 +8,7 @@ mod breakdown;
 mod change;
 mod criterion;
 mod flow_failures;
+mod measurement;
 mod policy;
 mod recovery;
 mod score;
@@ -56,7 +57,7 @@ pub struct Grading {
 pub struct Compliance {
     /// Severity SUCCESS.
     pub targets_met: usize,
-    /// Severity CLOSE.
+    /// Severity CLOSE, or WARNING before the critical limit of its own.
     pub targets_close: usize,
     /// Severity WARNING or CRITICAL.
     pub targets_failing: usize,
@@ -125,8 +126,12 @@ impl Grading {
 
     /// How many SLOs are met.
     pub fn compliance(&self) -> Compliance {
+        let severity = |criterion: &Criterion| match criterion.severity {
+            Severity::Warning if criterion.critical.is_some() => Severity::Close,
+            severity => severity,
+        };
         let count = |wanted: &[Severity]| {
-            let severities = self.slos().map(|criterion| criterion.severity);
+            let severities = self.slos().map(severity);
             severities
                 .filter(|severity| wanted.contains(severity))
                 .count()

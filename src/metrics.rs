@@ -15,6 +15,7 @@ pub use analysis::health::{CPU_LIMITS, WORKER_LIMITS};
 pub use analysis::knee::{Knee, SweepLevel};
 pub use analysis::observed::{Observed, Spread};
 pub use analysis::statistics::{Latency, Summary, Window};
+pub use analysis::windows::WorstWindow;
 pub use histogram::{
     Histogram, SparseHistogram, bucket_index, highest_of_bucket, lowest_of_bucket, middle_of_bucket,
 };

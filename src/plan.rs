@@ -41,7 +41,10 @@ pub use request::extract::{Extraction, ExtractionSource, Pick};
 pub use request::json_path::JsonPath;
 pub use request::measure::{Measure, MeasureUnit};
 pub use request::target::{check_target, encoded_target, has_dot_segments, push_written};
-pub use slo::{Direction, Metric, Percentile, Slo, SloScope};
+pub use slo::{
+    Direction, Extreme, GradeLimit, Metric, ObservedNumber, ObservedPart, ObservedScale,
+    Percentile, Slo, SloScope,
+};
 pub use step::{
     Branch, CookieChange, ExpectedWork, Flow, ScriptStep, Step, Stop, first_request, has_effect,
 };

@@ -1,5 +1,7 @@
 //! The verdict: passed, failed, inconclusive or INVALID, and its exit code.
 
+use std::time::Duration;
+
 use super::breakdown::{self, Breakdown, BreakdownKind};
 use super::change::{Change, Finding};
 use super::criterion::{Criterion, CriterionKind};
@@ -8,7 +10,7 @@ use super::policy::Policy;
 use crate::error::Exit;
 use crate::metrics::{Outcome, RunResult, Window};
 use crate::plan::SloScope;
-use crate::units::format_counted;
+use crate::units::{format_counted, format_duration};
 
 /// The verdict on a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +120,7 @@ fn judge(evidence: Evidence<'_>, policy: &Policy) -> Judgement {
     let missed: Vec<&Criterion> = criteria
         .iter()
         .filter(|criterion| criterion.kind == CriterionKind::Slo && fail_on.slo)
-        .filter(|criterion| !criterion.met && !criterion.advisory)
+        .filter(|criterion| criterion.fails())
         .collect();
     let broken = |kinds: &[BreakdownKind]| breakdown.filter(|b| kinds.contains(&b.kind));
     if let Some(nothing) = broken(&[BreakdownKind::Nothing, BreakdownKind::NothingAfterFailures]) {
@@ -234,11 +236,22 @@ fn stopped_early(result: &RunResult) -> Option<String> {
 fn describe_miss(criterion: &Criterion) -> String {
     let Criterion { metric, limit, .. } = criterion;
     let name = criterion.full_name();
-    match criterion.value {
-        None => format!("{name}: no data"),
-        Some(value) => {
-            let [value, limit] = metric.format_apart(value, *limit);
-            format!("{name} is {value}, the limit is {limit}")
+    let (limit, what) = match criterion.critical {
+        Some(critical) => (critical, "critical limit"),
+        None => (*limit, "limit"),
+    };
+    match (criterion.value, &criterion.missing) {
+        (None, None) => format!("{name}: no data"),
+        (None, Some(reason)) => format!("{name}: no data: {reason}"),
+        (Some(value), _) => {
+            let [value, limit] = metric.format_apart(value, limit);
+            let window = criterion.window.filter(|_| !criterion.has_cut_window());
+            let window = window.map(|window| {
+                let start = Duration::from_secs_f64(window.start_s.max(0.0).round());
+                format!(", from {} on,", format_duration(start))
+            });
+            let window = window.unwrap_or_default();
+            format!("{name}{window} is {value}, the {what} is {limit}")
         }
     }
 }

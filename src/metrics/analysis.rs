@@ -5,6 +5,8 @@ mod dropped;
 pub(super) mod health;
 pub(super) mod knee;
 pub(super) mod observed;
+mod ranked_counts;
 pub(super) mod statistics;
 mod steady;
 mod validity;
+pub(super) mod windows;

@@ -200,14 +200,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
 
 /// An SLO of weight 1 on all endpoints, named as in reports, such as `p95` or `error_rate`.
 pub fn slo(name: &str, metric: crate::plan::Metric, limit: f64) -> Slo {
-    Slo {
-        name: name.into(),
-        scope: crate::plan::SloScope::Total,
-        metric,
-        limit,
-        weight: 1.0,
-        advisory: false,
-    }
+    Slo::new(name, crate::plan::SloScope::Total, metric, limit)
 }
 
 /// Where and how a stored file is damaged: a way down its tree, and what then stands there.

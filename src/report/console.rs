@@ -151,18 +151,22 @@ fn slos(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
     let are_judged = view::are_judged(report);
     let costly = view::slos(report).any(|c| !points(c).is_empty());
     let lost = if costly { "points lost" } else { "" };
-    let header = ["", "SLO", "limit", "measured", "", lost];
-    let mut grid = Grid::new(&header, &[0, 1, 4], 1).optional(&[5, 4]);
+    let has_letters = view::slos(report).any(|criterion| criterion.grade.is_some());
+    let mut header = vec!["", "SLO", "limit", "measured"];
+    header.extend(has_letters.then_some("grade"));
+    header.extend(["", lost]);
+    let severity = header.len() - 2;
+    let mut grid = Grid::new(&header, &[0, 1, 4, severity], 1).optional(&[severity + 1, severity]);
     for criterion in view::slos(report) {
         let (mark, paint) = severity_paint(criterion, are_judged);
-        let cells = vec![
+        let mut cells = vec![
             mark.to_owned(),
             view::criterion_name(criterion),
             view::bound(criterion),
             view::measured(criterion),
-            paint.word.to_owned(),
-            points(criterion),
         ];
+        cells.extend(has_letters.then(|| view::letter(criterion)));
+        cells.extend([paint.word.to_owned(), points(criterion)]);
         grid.row(cells, paint);
     }
     if grid.is_empty() {

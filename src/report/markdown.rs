@@ -179,11 +179,15 @@ fn slos(report: &Report) -> Section {
         return section;
     }
     let are_judged = view::are_judged(report);
+    let has_letters = view::slos(report).any(|criterion| criterion.grade.is_some());
     let cells = |criterion: &Criterion| {
-        vec![
+        let mut cells = vec![
             view::criterion_name(criterion),
             view::bound(criterion),
             view::measured(criterion),
+        ];
+        cells.extend(has_letters.then(|| view::letter(criterion)));
+        cells.extend([
             match are_judged {
                 true => criterion.severity.name().to_owned(),
                 false => String::new(),
@@ -192,19 +196,23 @@ fn slos(report: &Report) -> Section {
                 Some(_) => view::points_lost(criterion),
                 None => String::new(),
             },
-        ]
+        ]);
+        cells
     };
-    let header = ["SLO", "limit", "measured", "", "points lost"];
+    let mut header = vec!["SLO", "limit", "measured"];
+    header.extend(has_letters.then_some("grade"));
+    header.extend(["", "points lost"]);
+    let left = [header.len() - 2];
     let title = format!("SLOs: {}", view::compliance(report));
     let missed = || view::slos(report).filter(|criterion| are_judged && !criterion.met);
     if missed().next().is_some() {
         section.line(&format!("\n### {title}\n"));
-        section.table(&header, &[3], missed().map(cells), "SLO");
+        section.table(&header, &left, missed().map(cells), "SLO");
     }
     if missed().count() < view::slos(report).count() {
         let mut within = Section::default();
         let rest = view::slos(report).filter(|criterion| !are_judged || criterion.met);
-        within.table(&header, &[3], rest.map(cells), "SLO");
+        within.table(&header, &left, rest.map(cells), "SLO");
         let title = match section.is_empty() {
             true => title,
             false => "SLOs that are met".to_owned(),

@@ -370,11 +370,22 @@ fn slos(plan: &Plan) -> Table {
             SloScope::Endpoint(name) => name,
         };
         let advisory = if slo.advisory { " (advisory)" } else { "" };
-        let limit = slo.metric.format(slo.limit);
+        let format = |limit: f64| slo.metric.format(limit);
+        let limit = format(slo.limit);
+        let critical = slo.critical.map(|limit| format!(" / {}", format(limit)));
+        let critical = critical.unwrap_or_default();
+        let grades = slo.grades.iter();
+        let grades = grades.map(|grade| format!("{} {}", grade.letter, format(grade.limit)));
+        let grades = match grades.collect::<Vec<_>>() {
+            grades if grades.is_empty() => String::new(),
+            grades => format!(" ({})", grades.join(", ")),
+        };
+        let window = slo.window_s.map(Duration::from_secs).map(format_duration);
+        let window = window.map_or_else(String::new, |window| format!(" in the worst {window}"));
         table.add_row([
-            slo.name.clone(),
+            format!("{}{window}", slo.name),
             scope.to_owned(),
-            format!("{sign} {limit}{advisory}"),
+            format!("{sign} {limit}{critical}{grades}{advisory}"),
         ]);
     }
     table

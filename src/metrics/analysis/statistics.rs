@@ -231,7 +231,7 @@ impl Summary {
         self.response.percentile(percentile)
     }
 
-    /// The value of a metric in its own unit; `None` when there is no data for it.
+    /// The value of a metric of requests in its own unit; `None` when there is no data for it.
     pub fn value(&self, metric: &Metric) -> Option<f64> {
         match metric {
             Metric::ResponseTime(percentile) => self.response.percentile(*percentile),
@@ -261,6 +261,8 @@ impl Summary {
                     None => values.mean(),
                 }
             }
+            // Of the service as a whole, and not of requests.
+            Metric::Observed(_) => None,
         }
     }
 }

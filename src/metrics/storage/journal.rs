@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::windowed::WindowedNames;
 use crate::error::Error;
 use crate::metrics::{
     Cell, Commit, Ending, EndpointResult, FailureSamples, HealthSample, Interval, Observation,
@@ -203,6 +204,7 @@ fn version_of(line: &[u8]) -> Option<u32> {
 
 /// A result being assembled.
 struct Assembly {
+    windowed: WindowedNames,
     run: RunInfo,
     endpoints: Vec<EndpointResult>,
     timeline: BTreeMap<(usize, u64), BTreeMap<usize, Cell>>,
@@ -224,6 +226,7 @@ impl Assembly {
             })
             .collect();
         Self {
+            windowed: WindowedNames::of(&run.slos),
             run,
             endpoints,
             timeline: BTreeMap::new(),
@@ -250,18 +253,12 @@ impl Assembly {
                 .and_then(|endpoint| endpoint.phases.get_mut(entry.phase))
                 .ok_or("it refers to an endpoint or phase that the run does not have")?;
             total.merge(&entry.cell);
-            let kept = Cell {
-                outcomes: entry.cell.outcomes,
-                response: entry.cell.response,
-                censored: entry.cell.censored,
-                ..Cell::default()
-            };
             self.timeline
                 .entry((entry.phase, entry.second))
                 .or_default()
                 .entry(entry.endpoint)
                 .or_default()
-                .merge(&kept);
+                .merge(&self.windowed.kept(entry.cell));
         }
         Ok(())
     }

@@ -69,6 +69,7 @@ struct SloRow {
     name: String,
     limit: String,
     measured: String,
+    letter: String,
     severity: &'static str,
     class: &'static str,
     points_lost: String,
@@ -252,6 +253,7 @@ fn slo_rows(report: &Report, limits: Limits) -> (Vec<SloRow>, Option<String>) {
             name: limits.text(&view::criterion_name(criterion)),
             limit: view::bound(criterion),
             measured: view::measured(criterion),
+            letter: view::letter(criterion),
             severity: if is_valid {
                 criterion.severity.name()
             } else {

@@ -15,10 +15,21 @@ pub(super) struct CriterionEntry<'a> {
     endpoint: Option<&'a str>,
     metric: String,
     limit: f64,
+    /// `None` where every miss fails the run.
+    critical_limit: Option<f64>,
     value: Option<f64>,
     /// Of `limit` and `value`.
     unit: Unit,
+    /// Of the window of which the worst one counts; `None` for all that was measured.
+    window_s: Option<u64>,
+    /// Of the worst one, from the start of the load, and how long it really was.
+    window_start_s: Option<f64>,
+    window_length_s: Option<f64>,
     met: bool,
+    /// Why there is no value, where that is known.
+    no_data: Option<&'a str>,
+    /// The letter of its own, if it has such letters.
+    grade: Option<&'a str>,
     severity: &'static str,
     score: f64,
     weight: f64,
@@ -46,6 +57,12 @@ impl<'a> CriterionEntry<'a> {
             endpoint: criterion.scope.endpoint(),
             metric: criterion.metric.to_string(),
             limit: unit.convert(criterion.limit),
+            critical_limit: criterion.critical.map(|limit| unit.convert(limit)),
+            window_s: criterion.window_s,
+            window_start_s: criterion.window.map(|window| window.start_s),
+            window_length_s: criterion.window.map(|window| window.length_s),
+            no_data: criterion.missing.as_deref(),
+            grade: criterion.grade.as_deref(),
             value: criterion.value.map(|value| unit.convert(value)),
             unit,
             met: criterion.met,

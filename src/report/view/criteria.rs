@@ -7,7 +7,7 @@ use crate::plan::Direction;
 use crate::report::contents::{Focus, Report};
 use crate::units::trim_float;
 
-/// `≤ 500 ms`, with more digits where [`measured`] would look the same.
+/// `≤ 500 ms`, with more digits where [`measured`] would look the same; `≤ 70% / 90%` with a critical limit.
 pub(crate) fn bound(criterion: &Criterion) -> String {
     let sign = match criterion.metric.direction() {
         Direction::AtMost => "≤",
@@ -20,7 +20,13 @@ pub(crate) fn bound(criterion: &Criterion) -> String {
         }
         None => criterion.metric.format(criterion.limit),
     };
-    format!("{sign} {limit}")
+    match criterion.critical {
+        Some(critical) => {
+            let critical = criterion.metric.format(critical);
+            format!("{sign} {limit} / {critical}")
+        }
+        None => format!("{sign} {limit}"),
+    }
 }
 
 /// The measured value, or that there is none.
@@ -30,6 +36,11 @@ pub(crate) fn measured(criterion: &Criterion) -> String {
     };
     let [value, _] = criterion.metric.format_apart(value, criterion.limit);
     value
+}
+
+/// The letter of its own; empty if it has none.
+pub(crate) fn letter(criterion: &Criterion) -> String {
+    criterion.grade.clone().unwrap_or_default()
 }
 
 /// The points it costs; empty if there are none.

@@ -7,6 +7,7 @@ use crate::plan::{MeasureUnit, SloScope};
 use crate::scenario::flow::index::Index;
 use crate::scenario::keys::slo::SloFile;
 use crate::scenario::request;
+use crate::scenario::service::observe;
 use crate::scenario::slo::{self, SloSet, SloSource};
 use crate::scenario::yaml::decode::{Field, Pairs};
 
@@ -29,7 +30,9 @@ impl PlanCompiler<'_> {
             .chain(of_scenario.iter().map(|(key, _)| key.text.as_str()))
             .chain([profile])
             .collect();
-        let mut slos = SloSet::new(names.collect(), profiles, profile).with_measures(measures);
+        let mut slos = SloSet::new(names.collect(), profiles, profile)
+            .with_measures(measures)
+            .with_observed(observe::names(&file.observe));
         slos.add_file(
             of_profile,
             &SloScope::Total,
