@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::metrics::{
     Cell, Commit, Ending, EndpointResult, FailureSamples, HealthSample, Interval, Observation,
-    RunInfo, RunResult, check_version,
+    RunInfo, RunResult, Traces, check_version,
 };
 
 /// A line of the journal.
@@ -209,6 +209,7 @@ struct Assembly {
     users: Vec<u32>,
     health: Vec<HealthSample>,
     failure_samples: FailureSamples,
+    traces: Traces,
     observations: Vec<Observation>,
 }
 
@@ -230,6 +231,7 @@ impl Assembly {
             users: Vec::new(),
             health: Vec::new(),
             failure_samples: FailureSamples::default(),
+            traces: Traces::default(),
             observations: Vec::new(),
         }
     }
@@ -238,6 +240,9 @@ impl Assembly {
         self.users.push(commit.users);
         self.health.extend(commit.health);
         self.failure_samples.append(commit.failure_samples);
+        if !commit.traces.is_empty() {
+            self.traces.merge(commit.traces);
+        }
         for endpoint in commit.rows {
             self.run.endpoints.push(endpoint.clone());
             let phases = vec![Cell::default(); self.run.phases.len()];
@@ -285,6 +290,7 @@ impl Assembly {
             users: self.users,
             health: self.health,
             failure_samples: self.failure_samples,
+            traces: self.traces,
             observations: self.observations,
         }
     }
@@ -327,6 +333,7 @@ mod tests {
                 cells,
                 rows: Vec::new(),
                 failure_samples: FailureSamples::default(),
+                traces: Traces::default(),
                 health,
             }));
             ends.push(length());
@@ -357,6 +364,7 @@ mod tests {
             }],
             rows: Vec::new(),
             failure_samples: FailureSamples::default(),
+            traces: Traces::default(),
             health: None,
         }));
         drop(writer);
@@ -490,6 +498,7 @@ mod tests {
                 cells: Vec::new(),
                 rows: Vec::new(),
                 failure_samples: FailureSamples::default(),
+                traces: Traces::default(),
                 health: None,
             };
             assert!(!writer.commit(commit));
