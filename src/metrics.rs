@@ -10,6 +10,7 @@ mod histogram;
 mod observation;
 mod record;
 mod storage;
+mod trace;
 
 pub use analysis::health::{CPU_LIMITS, WORKER_LIMITS};
 pub use analysis::knee::{Knee, SweepLevel};
@@ -45,3 +46,4 @@ pub use storage::run_dir::{
 pub use storage::run_info::{Ending, EndpointInfo, Machine, RunInfo, SampleCounts};
 pub use storage::timeline::Interval;
 pub use storage::version::{FileHeader, check_version};
+pub use trace::{TraceInfo, TracedRequest, Traces};

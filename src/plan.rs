@@ -49,6 +49,7 @@ pub use step::{
     Branch, CookieChange, ExpectedWork, Flow, ScriptStep, Step, Stop, first_request, has_effect,
 };
 pub use think_time::ThinkTime;
+pub use transport::trace::{Trace, TraceContext, TraceId};
 pub use transport::{
     Authorities, ClientChoice, ConnectTo, HttpChoice, Identity, NoProxy, Proxy, Tls, Transport,
     Wire,
@@ -128,6 +129,9 @@ pub struct Plan {
     /// What is observed of the service while the load goes on, besides its responses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observe: Option<Box<Observe>>,
+    /// How requests are traced, if they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Box<Trace>>,
     /// What happens once, before the load and after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lifecycle: Option<Box<Lifecycle>>,

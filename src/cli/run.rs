@@ -138,7 +138,11 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     }
     args.format
         .check_files(Some(&plan.load), args.samples.as_deref())?;
-    let log = args.samples.as_deref().map(SampleLog::create).transpose()?;
+    let is_traced = plan.trace.is_some();
+    let log = args.samples.as_deref();
+    let log = log
+        .map(|path| SampleLog::create(path, is_traced))
+        .transpose()?;
     let policy = Policy {
         fail_on: args.fail_on,
         code_on_error: args.exit_code_on_error,

@@ -15,8 +15,8 @@ mod tests {
     use crate::cli::main;
     use crate::error::Exit;
     use crate::metrics::{
-        Cell, Commit, CommitCell, FailureSamples, JournalWriter, Outcome, RunResult, fixture,
-        write_atomically,
+        Cell, Commit, CommitCell, FailureSamples, JournalWriter, Outcome, RunResult, Traces,
+        fixture, write_atomically,
     };
     use crate::plan::Metric;
 
@@ -180,6 +180,7 @@ mod tests {
             users: 1,
             cells,
             failure_samples: FailureSamples::default(),
+            traces: Traces::default(),
             health: None,
         });
         let path = directory.path().display().to_string();

@@ -155,6 +155,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         exit_code_on_error: None,
         samples: None,
         observed: Vec::new(),
+        trace: None,
         ending: None,
     };
     let end_us = run.phases.last().unwrap().end_us;

@@ -102,6 +102,7 @@ pub(crate) fn plan(load: Load, weights: &[u32]) -> Plan {
         waits: Vec::new(),
         shared: None,
         observe: None,
+        trace: None,
         lifecycle: None,
         given: Vec::new(),
         load,

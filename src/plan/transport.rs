@@ -4,6 +4,7 @@
 //! part of the fingerprint, except what an endpoint requires of its own connections.
 
 mod no_proxy;
+pub(super) mod trace;
 
 use std::net::IpAddr;
 use std::sync::Arc;

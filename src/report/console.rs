@@ -7,6 +7,7 @@ mod names;
 mod observed;
 mod page;
 mod quick_look;
+mod traces;
 
 use std::io::{self, Write};
 
@@ -66,6 +67,7 @@ impl Reporter for ConsoleReporter {
             observed::observed(report, page)?;
             phases(report, page)?;
             errors(report, page)?;
+            traces::traces(report, page)?;
         }
         if let Some(comparison) = &report.comparison {
             changes(report, comparison, page)?;

@@ -26,7 +26,7 @@ use serde::Serialize;
 use self::bounds::{LeftOut, fit};
 use self::comparison::ComparisonEntry;
 use self::criterion::{CriterionEntry, NextGradeEntry};
-use self::failure::FailureSampleEntry;
+use self::failure::{FailureSampleEntry, TracesEntry};
 pub(super) use self::history::history as write_history;
 use self::layout::Lines;
 use self::observed::ObservedEntry;
@@ -85,6 +85,8 @@ struct JsonReport<'a> {
     failure_samples: Vec<FailureSampleEntry<'a>>,
     /// How many more of them there was no room for.
     unkept_failure_samples: u64,
+    /// The traces of the slowest and of failed requests.
+    traces: Option<TracesEntry<'a>>,
     /// Of all requests together.
     time_series: Vec<SeriesPoint>,
     summary: SummaryEntry,
@@ -195,6 +197,13 @@ impl JsonReport<'_> {
             |_| false,
             out,
         );
+        if let Some(TracesEntry {
+            slowest, failed, ..
+        }) = &mut self.traces
+        {
+            fit("traces.slowest", slowest, bounds::TRACES, |_| false, out);
+            fit("traces.failed", failed, bounds::TRACES, |_| false, out);
+        }
         fit(
             "observed",
             &mut self.observed,
@@ -253,6 +262,7 @@ fn object(report: &Report, is_full: bool) -> JsonReport<'_> {
         errors: view::errors(result),
         failure_samples: FailureSampleEntry::all(result),
         unkept_failure_samples: result.failure_samples.unkept,
+        traces: TracesEntry::of(result),
         time_series: series.total(),
         summary: summary.into(),
         observed: ObservedEntry::all(result, is_full),

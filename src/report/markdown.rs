@@ -31,7 +31,12 @@ impl Reporter for MarkdownReporter {
         writeln!(out, "{MARKER}")?;
         let sections = match (report.focus, view::is_quick_look(report)) {
             (Focus::Comparison, _) => vec![verdict(report), changes(report), runs(report)],
-            (Focus::Run, true) => vec![verdict(report), quick_look(report), errors(report)],
+            (Focus::Run, true) => vec![
+                verdict(report),
+                quick_look(report),
+                errors(report),
+                traces(report),
+            ],
             (Focus::Run, false) => vec![
                 verdict(report),
                 changes(report),
@@ -42,6 +47,7 @@ impl Reporter for MarkdownReporter {
                 measures(report),
                 observed(report),
                 errors(report),
+                traces(report),
                 runs(report),
             ],
         };
@@ -362,6 +368,36 @@ fn errors(report: &Report) -> Section {
     within.table(&header, &[1, 3], rows, "kind");
     for sentence in rest.into_iter().chain(view::samples_note(report)) {
         within.line(&format!("\n{}", escape(&sentence)));
+    }
+    section.fold(&title, within);
+    section
+}
+
+/// The traces of some requests, as links where the scenario says to which pages.
+fn traces(report: &Report) -> Section {
+    let mut section = Section::default();
+    let Some(info) = &report.result.run.trace else {
+        return section;
+    };
+    let (rows, rest) = view::traces(&report.result, false);
+    if rows.is_empty() {
+        return section;
+    }
+    let title = format!("Traces: {}", rows.len());
+    let mut within = Section::default();
+    within.line("| | endpoint | response time | at | trace |");
+    within.line("| :-- | :-- | --: | --: | :-- |");
+    let lines = rows.into_iter().map(|row| {
+        let cells = row.cells.map(|cell| escape_within(CELL, &cell)).join(" | ");
+        let trace = match row.link {
+            Some(link) => format!("[{}]({link})", row.id),
+            None => row.id,
+        };
+        format!("| {cells} | {trace} |")
+    });
+    within.lines(lines, "trace");
+    if let Some(note) = view::traces_note(info, rest) {
+        within.line(&format!("\n{}", escape(&note)));
     }
     section.fold(&title, within);
     section

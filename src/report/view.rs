@@ -11,6 +11,7 @@ mod numbers;
 mod observed;
 mod quick_look;
 mod samples;
+mod traces;
 
 pub(super) use changes::{
     change_cells, change_headers, comparison_remarks, comparison_sentence, rows,
@@ -37,3 +38,4 @@ pub(super) use quick_look::{
     statuses, summary,
 };
 pub(super) use samples::{sample_groups, sample_heading, sample_lines, samples_kept, samples_note};
+pub(super) use traces::{TRACE_COLUMNS, trace_link, trace_pattern, traces, traces_note};

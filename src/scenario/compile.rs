@@ -20,7 +20,7 @@ use super::names::{Names, data, given, shared};
 use super::options::Options;
 use super::request::{self, RequestDefaults, body, extract};
 use super::service::address::{self, EndpointUrl};
-use super::service::{base, observe, transport};
+use super::service::{base, observe, trace, transport};
 use super::source::{Source, environment, script, stem};
 use super::yaml::decode::{AnyValue, At, Decode, missing_key};
 use super::yaml::findings::Findings;
@@ -340,6 +340,7 @@ impl PlanCompiler<'_> {
             waits,
             shared,
             observe,
+            trace: trace::trace(&file.trace, self.findings),
             lifecycle,
             given: Vec::new(),
             load: load?,

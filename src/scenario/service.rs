@@ -4,4 +4,5 @@ pub(super) mod address;
 pub(super) mod base;
 pub(super) mod observe;
 mod private_key;
+pub(super) mod trace;
 pub(super) mod transport;

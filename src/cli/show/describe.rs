@@ -8,7 +8,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use crate::metrics::ObservedInfo;
 use crate::plan::{
     Arrivals, Direction, Feeder, Load, Model, Observe, OnEnd, Per, Plan, RowOrder, Service,
-    SloScope, Step, ThinkTime, UserClass, separator_name,
+    SloScope, Step, ThinkTime, Trace, UserClass, separator_name,
 };
 use crate::report::{LEAST_COLUMNS, terminal_columns, wrap};
 use crate::units::{
@@ -90,6 +90,11 @@ pub(crate) fn plan(plan: &Plan) -> String {
     }
     if let Some(observe) = &plan.observe {
         line(&mut text, "observe", &observed(observe));
+    }
+    if let Some(trace) = &plan.trace {
+        let share = format_percent(trace.sampled);
+        let header = format!("{share} of the requests, by the header {}", Trace::HEADER);
+        line(&mut text, "trace", &header);
     }
     if let Some(lifecycle) = &plan.lifecycle {
         let once = |steps: &[Step], when: &str| {

@@ -14,7 +14,7 @@ use crate::engine::panics;
 use crate::metrics::{
     ComponentSample, ConnectionSample, ExchangeText, FailureTexts, Outcome, Sample,
 };
-use crate::plan::Secrets;
+use crate::plan::{Secrets, TraceId};
 use crate::protocol::{Request, Response, Session};
 use crate::units::as_us;
 
@@ -40,6 +40,8 @@ impl<'a> Exchange<'a> {
         if let Some(subject) = request.rendered.as_ref().and_then(|one| one.subject) {
             in_flight.subject = subject;
         }
+        let trace = request.trace.as_deref().filter(|trace| trace.is_sampled);
+        in_flight.trace_id = trace.map(|trace| trace.id);
         Self {
             in_flight,
             response: Response::default(),
@@ -96,7 +98,8 @@ impl<'a> Exchange<'a> {
             })
         };
         let recorder = &in_flight.state.recorder;
-        recorder.record_failure(&sample, in_flight.started_ns / 1_000, text, exchange);
+        let sent = (in_flight.started_ns / 1_000, in_flight.trace_id);
+        recorder.record_failure(&sample, sent, text, exchange);
     }
 
     /// Records the response with its result.
@@ -158,6 +161,8 @@ pub(super) struct RequestInFlight<'a> {
     pub(super) endpoint: u16,
     /// The position that its samples have.
     pub(super) subject: u16,
+    /// The id of its trace, if that is sampled.
+    trace_id: Option<TraceId>,
     is_recorded: bool,
     intended_ns: u64,
     started_ns: u64,
@@ -184,6 +189,7 @@ impl<'a> RequestInFlight<'a> {
             // The compiler of scenarios allows no more endpoints than fit.
             endpoint: endpoint as u16,
             subject: endpoint as u16,
+            trace_id: None,
             is_recorded: false,
             intended_ns: intended.map_or(started_ns, |intended| state.ns(intended)),
             started_ns,
@@ -260,6 +266,11 @@ impl<'a> RequestInFlight<'a> {
     /// Records it, once.
     pub(super) fn record(&mut self, sample: Sample, texts: Option<FailureTexts>) {
         self.is_recorded = true;
+        if let Some(trace_id) = self.trace_id {
+            let is_measured = || self.state.is_measured(sample.intended_us);
+            let started_us = self.started_ns / 1_000;
+            (self.state.recorder).record_trace(&sample, started_us, trace_id, is_measured);
+        }
         self.state.recorder.record(sample, texts);
     }
 }
@@ -279,7 +290,7 @@ impl Drop for RequestInFlight<'_> {
                 ),
             };
             let sample = self.sample(outcome);
-            self.state.recorder.record(sample, Some(text.into()));
+            self.record(sample, Some(text.into()));
         }
     }
 }

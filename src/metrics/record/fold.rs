@@ -11,8 +11,9 @@ use std::sync::Arc;
 use self::groups::Groups;
 use self::rows::Rows;
 use self::samples::FailureSampler;
+use crate::metrics::trace::TraceChoice;
 use crate::metrics::{
-    Commit, FLOW_CHECKS, FailureSamples, Histogram, Outcome, SparseHistogram, Tick,
+    Commit, FLOW_CHECKS, FailureSamples, Histogram, Outcome, SparseHistogram, Tick, Traces,
 };
 use crate::plan::{CheckName, Percentile, Phase, Plan};
 
@@ -30,6 +31,7 @@ pub struct Fold {
     rows: Rows,
     components: BTreeSet<String>,
     sampler: FailureSampler,
+    traces: TraceChoice,
     recent: VecDeque<SparseHistogram>,
     requests: u64,
     successes: u64,
@@ -74,6 +76,7 @@ impl Fold {
             ),
             components: BTreeSet::new(),
             sampler: FailureSampler::default(),
+            traces: TraceChoice::default(),
             recent: VecDeque::new(),
             requests: 0,
             successes: 0,
@@ -101,6 +104,7 @@ impl Fold {
         let subjects = ticks.iter().flat_map(|tick| tick.subjects.clone());
         let rows = self.rows.learn(subjects.collect());
         let mut failure_samples = self.sample(ticks);
+        let traces = self.traces(ticks);
         let users = ticks.iter().map(|tick| tick.users).sum();
         let mut ended = 0;
         for tick in &*ticks {
@@ -176,6 +180,7 @@ impl Fold {
             rows,
             cells,
             failure_samples,
+            traces,
             health: None,
         };
         (commit, live)
@@ -191,6 +196,22 @@ impl Fold {
             let checks = self.rows.checks(endpoint.into());
             checks.get(usize::from(cause.check?))
         })
+    }
+
+    /// The traced requests that may be kept, by rows.
+    fn traces(&mut self, ticks: &mut [Tick]) -> Traces {
+        let mut all = Traces::default();
+        for tick in ticks {
+            let traces = std::mem::take(&mut tick.traces);
+            all.slowest.extend(traces.slowest);
+            all.failed.extend(traces.failed);
+        }
+        if all.is_empty() {
+            return all;
+        }
+        let requests = all.slowest.iter_mut().chain(&mut all.failed);
+        requests.for_each(|one| one.endpoint = self.rows.row(one.endpoint));
+        self.traces.choose(all)
     }
 
     /// The name under which a component is counted.

@@ -2,7 +2,9 @@
 
 use crate::metrics::{
     ComponentSample, ConnectionSample, Example, MeasureSample, RecordedFailure, Sample, Totals,
+    Traces,
 };
+use crate::plan::TraceId;
 
 /// What one worker hands over for one second of the run.
 #[derive(Debug, Default)]
@@ -17,6 +19,10 @@ pub struct Tick {
     pub examples: Vec<Example>,
     /// The first failures of each kind at this worker, with what was sent and received.
     pub failures: Vec<RecordedFailure>,
+    /// Traced requests that may be kept.
+    pub traces: Traces,
+    /// The traces of samples, by their positions in `samples`, in rising order. Only of requests whose trace was sampled.
+    pub trace_ids: Vec<(usize, TraceId)>,
     /// What the scenario measured itself.
     pub measures: Vec<MeasureSample>,
     /// Positions that the samples have from now on.

@@ -15,7 +15,7 @@ use super::windowed::WindowedNames;
 use crate::error::Error;
 use crate::metrics::{
     Cell, Commit, Ending, EndpointResult, FailureSamples, HealthSample, Interval, Observation,
-    RunInfo, RunResult, check_version,
+    RunInfo, RunResult, Traces, check_version,
 };
 
 /// A line of the journal.
@@ -211,6 +211,7 @@ struct Assembly {
     users: Vec<u32>,
     health: Vec<HealthSample>,
     failure_samples: FailureSamples,
+    traces: Traces,
     observations: Vec<Observation>,
 }
 
@@ -233,6 +234,7 @@ impl Assembly {
             users: Vec::new(),
             health: Vec::new(),
             failure_samples: FailureSamples::default(),
+            traces: Traces::default(),
             observations: Vec::new(),
         }
     }
@@ -241,6 +243,9 @@ impl Assembly {
         self.users.push(commit.users);
         self.health.extend(commit.health);
         self.failure_samples.append(commit.failure_samples);
+        if !commit.traces.is_empty() {
+            self.traces.merge(commit.traces);
+        }
         for endpoint in commit.rows {
             self.run.endpoints.push(endpoint.clone());
             let phases = vec![Cell::default(); self.run.phases.len()];
@@ -282,6 +287,7 @@ impl Assembly {
             users: self.users,
             health: self.health,
             failure_samples: self.failure_samples,
+            traces: self.traces,
             observations: self.observations,
         }
     }
@@ -324,6 +330,7 @@ mod tests {
                 cells,
                 rows: Vec::new(),
                 failure_samples: FailureSamples::default(),
+                traces: Traces::default(),
                 health,
             }));
             ends.push(length());
@@ -354,6 +361,7 @@ mod tests {
             }],
             rows: Vec::new(),
             failure_samples: FailureSamples::default(),
+            traces: Traces::default(),
             health: None,
         }));
         drop(writer);
@@ -487,6 +495,7 @@ mod tests {
                 cells: Vec::new(),
                 rows: Vec::new(),
                 failure_samples: FailureSamples::default(),
+                traces: Traces::default(),
                 health: None,
             };
             assert!(!writer.commit(commit));

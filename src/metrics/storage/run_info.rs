@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{ObservedInfo, Totals};
+use crate::metrics::{ObservedInfo, Totals, TraceInfo};
 use crate::plan::{ClientChoice, Endpoint, Fingerprint, Load, Phase, Plan, Service, Slo};
 
 /// What was run, where, and how it ended.
@@ -87,6 +87,9 @@ pub struct RunInfo {
     /// What was observed of the service; `observations` refer to it by position.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub observed: Vec<ObservedInfo>,
+    /// How its requests were traced, if they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceInfo>,
     /// How it ended; `None` when perfctl itself was killed.
     pub ending: Option<Ending>,
 }
@@ -261,6 +264,7 @@ impl RunInfo {
             exit_code_on_error: None,
             samples: None,
             observed: ObservedInfo::all(plan.observe.as_deref()),
+            trace: TraceInfo::of(plan),
             ending: None,
         }
     }

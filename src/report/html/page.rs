@@ -58,6 +58,8 @@ pub(super) struct Page {
     phases: Option<Table>,
     failures: Vec<FailureGroup>,
     failures_note: Option<String>,
+    traces: Vec<TraceEntry>,
+    traces_note: Option<String>,
     generator: Option<String>,
     health: Option<String>,
     notes: Vec<String>,
@@ -95,6 +97,14 @@ struct Details {
     charts: String,
     times: Table,
     lines: Vec<String>,
+}
+
+/// A request whose trace is named.
+#[derive(Serialize)]
+struct TraceEntry {
+    cells: [String; 4],
+    id: String,
+    link: Option<String>,
 }
 
 /// Failed requests of one kind, folded.
@@ -188,6 +198,8 @@ impl Page {
             phases: table("name", &view::NUMBERS, summaries(phases.collect())),
             failures: failures(result, limits.failures_bytes),
             failures_note: view::samples_note(report).map(|note| limits.text(&note)),
+            traces: traces(report, limits),
+            traces_note: (result.run.trace.as_ref()).and_then(|info| view::traces_note(info, 0)),
             generator: generator(result),
             health: timeline::health(result, &bins),
             notes: texts(view::notes(report)),
@@ -400,6 +412,21 @@ fn failures(result: &RunResult, mut room: usize) -> Vec<FailureGroup> {
         }
     }
     groups
+}
+
+/// The requests whose traces are named.
+fn traces(report: &Report, limits: Limits) -> Vec<TraceEntry> {
+    if report.focus != Focus::Run {
+        return Vec::new();
+    }
+    let (rows, _) = view::traces(&report.result, true);
+    let rows = rows.into_iter().take(limits.rows);
+    let entries = rows.map(|row| TraceEntry {
+        cells: row.cells.map(|cell| limits.text(&cell)),
+        id: row.id,
+        link: row.link,
+    });
+    entries.collect()
 }
 
 /// How much an endpoint contributes to a bad result; 0 if nothing is wrong with it.

@@ -363,6 +363,7 @@ fn all_parts() -> Vec<Value> {
         fixture::with_samples(fixture::many_errors()),
         fixture::spike(),
         fixture::observed(),
+        fixture::traced(),
         slower(),
         undecided(),
         sweep(Model::Closed),
@@ -388,7 +389,7 @@ const MAPS: [&str; 6] = [
 ];
 
 /// Parts that are the same in several places, and the heading that documents them.
-const PLACES: [(&str, &str); 18] = [
+const PLACES: [(&str, &str); 19] = [
     (r"^(endpoints|phases)\.summary\.", "summary."),
     (r"^endpoints\.time_series\.", "time_series."),
     (r"^baseline_criteria\.", "slos."),
@@ -407,6 +408,7 @@ const PLACES: [(&str, &str); 18] = [
     (r"^errors\.", "### Fields of `errors`."),
     (r"^failure_samples\.response\.", "failure_samples.request."),
     (r"^failure_samples\.", "### Fields of `failure_samples`."),
+    (r"^traces\.((slowest|failed)\.)?", "### Fields of `traces`."),
     (r"^time_series\.", "### Fields of `time_series`."),
     (r"^summary\.", "### Fields of `summary`."),
     (r"^observed\.", "### Fields of `observed`."),

@@ -8,7 +8,7 @@ use super::connection::{ProxyFile, TlsFile};
 use super::data::{DataFile, SecretFile, SharedFile};
 use super::endpoint::EndpointFile;
 use super::flow::{FlowFile, StepsFile};
-use super::observe::ObserveFile;
+use super::observe::{ObserveFile, TraceFile};
 use super::profile::ProfileFile;
 use super::slo::SloFile;
 use super::think_time::ThinkTimeFile;
@@ -56,6 +56,8 @@ mapping! {
         slo: Pairs<SloFile>,
         /// What to observe of the service during the load, besides its responses: metrics that it exports, and its processes.
         observe: ObserveFile,
+        /// Tracing of requests by the header `traceparent` of W3C Trace Context: `true`, a share such as `10%`, or a mapping.
+        trace: TraceFile,
         /// Profiles for this scenario: new ones, or existing ones with some keys overridden.
         profiles: Pairs<ProfileFile>,
         /// Hosts that redirects and links may lead to in addition to the scenario's own, as `host` or `host:port`.
@@ -225,6 +227,7 @@ mod tests {
                 ".flows.slo",
                 ".slo",
                 ".observe",
+                ".trace",
                 ".profiles",
                 ".profiles.stages",
                 ".profiles.steps",

@@ -8,6 +8,7 @@ mod samples;
 mod screen;
 mod stored;
 mod tools;
+mod traces;
 
 use std::path::Path;
 use std::time::Instant;

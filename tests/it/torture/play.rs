@@ -81,6 +81,7 @@ impl<'a> Script<'a> {
                     index: 0,
                     endpoint,
                     rendered: None,
+                    trace: None,
                 };
                 let mut response = Response::default();
                 session.execute(&request, &mut response).await;
