@@ -2,7 +2,7 @@
 //!
 //! Not here: what is made of the values (`check`).
 
-mod condition;
+mod comparison;
 mod segment;
 mod walk;
 

@@ -1,8 +1,10 @@
 //! The segments of paths that need one look at a body.
 //!
-//! Not here: what filters let through (`condition`), the look (`walk`).
+//! Not here: comparisons of filters (`comparison`), the look (`walk`).
 
-use super::condition::{Condition, condition};
+use serde_json::value::RawValue;
+
+use super::comparison::{Comparison, comparison, quoted};
 
 /// What is taken of a value.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +17,26 @@ pub(super) enum Segment {
     Elements,
     /// The elements of a list for which this is true.
     Filter(Condition),
+}
+
+/// The condition of a filter.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Condition {
+    /// Where in an element the value is: names and positions.
+    pub(super) path: Vec<Segment>,
+    /// What must be true of it; `None` if it only has to be there.
+    comparison: Option<Comparison>,
+}
+
+impl Condition {
+    /// Whether it is true of an element that has this value.
+    pub(super) fn holds(&self, value: Option<&RawValue>) -> bool {
+        match (&self.comparison, value) {
+            (None, value) => value.is_some(),
+            (Some(comparison), None) => comparison.holds_of_nothing(),
+            (Some(comparison), Some(value)) => comparison.holds(value.get()),
+        }
+    }
 }
 
 /// The segments of a valid path that has nothing but names, positions, `[*]`, and filters with one condition.
@@ -36,7 +58,7 @@ pub(super) fn segments(path: &str) -> Option<Vec<Segment>> {
 }
 
 /// The segment that a text begins with, unless it is a filter, and what follows it.
-pub(super) fn plain(text: &str) -> Option<(Segment, &str)> {
+fn plain(text: &str) -> Option<(Segment, &str)> {
     let Some(inner) = text.strip_prefix('[') else {
         let inner = text.strip_prefix('.')?;
         let is_end = |c: char| !(c.is_alphanumeric() || c == '_' || !c.is_ascii());
@@ -61,9 +83,25 @@ pub(super) fn plain(text: &str) -> Option<(Segment, &str)> {
     Some((segment, rest))
 }
 
-/// The quoted text that a text begins with, and what follows it. `None` with escapes.
-pub(super) fn quoted(text: &str) -> Option<(&str, &str)> {
-    let quote = text.chars().next()?;
-    let (quoted, rest) = text[1..].split_once(quote)?;
-    (!quoted.contains('\\')).then_some((quoted, rest))
+/// The condition that a valid filter consists of, and what follows it.
+fn condition(text: &str) -> Option<(Condition, &str)> {
+    let mut rest = text.trim_start().strip_prefix('@')?;
+    let mut path = Vec::new();
+    while rest.starts_with(['.', '[']) {
+        let segment;
+        (segment, rest) = plain(rest)?;
+        matches!(segment, Segment::Name(_) | Segment::Index(_)).then(|| path.push(segment))?;
+    }
+    rest = rest.trim_start();
+    let mut compared = None;
+    if !rest.starts_with(']') {
+        let comparison;
+        (comparison, rest) = self::comparison(rest)?;
+        compared = Some(comparison);
+    }
+    let condition = Condition {
+        path,
+        comparison: compared,
+    };
+    Some((condition, rest.trim_start()))
 }

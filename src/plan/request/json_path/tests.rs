@@ -1,3 +1,5 @@
+//! One look finds what the whole body has, and refuses what it cannot tell.
+
 use proptest::prelude::*;
 use serde_json::Value;
 

@@ -7,8 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::condition::Condition;
-use super::segment::Segment;
+use super::segment::{Condition, Segment};
 
 /// Collects what a path finds in the next value, and looks for the value of a condition in it.
 pub(super) struct Walk<'a, 'de> {

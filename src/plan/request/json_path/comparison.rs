@@ -1,25 +1,13 @@
-//! Conditions of filters: one value of an element, compared to a literal or only looked for.
+//! Comparing a value to the literal of a filter.
 //!
-//! Here: whether it is true of what an element has. How values compare is that of `serde_json_path`, which is asked
-//! wherever it is not evident.
+//! How values compare is that of `serde_json_path`, which is asked wherever it is not evident. Not here: where the
+//! value is (`segment`).
 
 use serde_json::Value;
-use serde_json::value::RawValue;
-
-use super::segment::{Segment, plain, quoted};
-
-/// The condition of a filter.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Condition {
-    /// Where in an element the value is: names and positions.
-    pub(super) path: Vec<Segment>,
-    /// What must be true of it; `None` if it only has to be there.
-    comparison: Option<Comparison>,
-}
 
 /// What must be true of a value.
 #[derive(Debug, Clone, PartialEq)]
-struct Comparison {
+pub(super) struct Comparison {
     operator: Operator,
     literal: Literal,
     /// The same as a path into a list of that value.
@@ -55,22 +43,14 @@ enum Literal {
     Word,
 }
 
-impl Condition {
-    /// Whether it is true of an element that has this value.
-    pub(super) fn holds(&self, value: Option<&RawValue>) -> bool {
-        let Some(comparison) = &self.comparison else {
-            return value.is_some();
-        };
-        match value {
-            // Nothing is not equal to any literal.
-            None => comparison.operator == Operator::NotEqual,
-            Some(value) => comparison.holds(value.get()),
-        }
-    }
-}
-
 impl Comparison {
-    fn holds(&self, value: &str) -> bool {
+    /// Whether it is true where there is no value: nothing is not equal to any literal.
+    pub(super) fn holds_of_nothing(&self) -> bool {
+        self.operator == Operator::NotEqual
+    }
+
+    /// Whether it is true of a value in JSON.
+    pub(super) fn holds(&self, value: &str) -> bool {
         let ordering = match &self.literal {
             Literal::Number(number)
                 if value.starts_with(|c: char| c == '-' || c.is_ascii_digit()) =>
@@ -100,35 +80,21 @@ impl Comparison {
     }
 }
 
-/// The condition that a valid filter consists of, and what follows it.
-pub(super) fn condition(text: &str) -> Option<(Condition, &str)> {
-    let mut rest = text.trim_start().strip_prefix('@')?;
-    let mut path = Vec::new();
-    while rest.starts_with(['.', '[']) {
-        let segment;
-        (segment, rest) = plain(rest)?;
-        matches!(segment, Segment::Name(_) | Segment::Index(_)).then(|| path.push(segment))?;
-    }
-    rest = rest.trim_start();
-    let mut comparison = None;
+/// The comparison that a text begins with, and what follows it; both operator and literal must be there.
+pub(super) fn comparison(text: &str) -> Option<(Comparison, &str)> {
     let mut operators = OPERATORS.iter();
-    let found = operators.find_map(|(text, one)| Some((text, *one, rest.strip_prefix(text)?)));
-    if let Some((operator_text, operator, after)) = found {
-        let from = after.trim_start();
-        let literal;
-        (literal, rest) = self::literal(from)?;
-        let literal_text = &from[..from.len() - rest.len()];
-        let path =
-            serde_json_path::JsonPath::parse(&format!("$[?@ {operator_text} {literal_text}]"))
-                .ok()?;
-        comparison = Some(Comparison {
-            operator,
-            literal,
-            path,
-        });
-        rest = rest.trim_start();
-    }
-    Some((Condition { path, comparison }, rest))
+    let found = operators.find_map(|(word, one)| Some((word, *one, text.strip_prefix(word)?)));
+    let (word, operator, after) = found?;
+    let from = after.trim_start();
+    let (literal, rest) = literal(from)?;
+    let written = &from[..from.len() - rest.len()];
+    let path = serde_json_path::JsonPath::parse(&format!("$[?@ {word} {written}]")).ok()?;
+    let comparison = Comparison {
+        operator,
+        literal,
+        path,
+    };
+    Some((comparison, rest))
 }
 
 /// The literal that a text begins with, and what follows it.
@@ -148,4 +114,11 @@ fn literal(text: &str) -> Option<(Literal, &str)> {
         ),
     };
     Some((literal, rest))
+}
+
+/// The quoted text that a text begins with, and what follows it. `None` with escapes.
+pub(super) fn quoted(text: &str) -> Option<(&str, &str)> {
+    let quote = text.chars().next()?;
+    let (quoted, rest) = text[1..].split_once(quote)?;
+    (!quoted.contains('\\')).then_some((quoted, rest))
 }
