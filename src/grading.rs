@@ -7,6 +7,7 @@ mod advice;
 mod breakdown;
 mod change;
 mod criterion;
+mod error_budget;
 mod flow_failures;
 mod measurement;
 mod policy;
@@ -21,6 +22,7 @@ use crate::metrics::{Outcome, RunResult};
 
 pub use advice::NextLetter;
 pub use criterion::{Criterion, CriterionKind};
+pub use error_budget::{BurnRate, ErrorBudget};
 pub use policy::{FailOn, Policy};
 pub use recovery::Recovery;
 pub use score::{Letter, Severity};
@@ -41,6 +43,8 @@ pub struct Grading {
     pub letter: Option<Letter>,
     /// Everything that counts in the score: the SLOs in their order, then the baseline.
     pub criteria: Vec<Criterion>,
+    /// How much of what SLOs on failures allow has happened.
+    pub error_budgets: Vec<ErrorBudget>,
     /// What would achieve the next letter; `None` at A+ and without a score.
     pub next: Option<NextLetter>,
     /// How fast the service recovered from each surge of the load.
@@ -104,6 +108,7 @@ impl Grading {
             letter,
             next: score.and_then(|score| advice::next_letter(&criteria, score, letter?)),
             criteria,
+            error_budgets: ErrorBudget::all(result),
             recoveries: recovery::all(result),
             judged_exit,
             exit: exit(judged_exit, result, policy),

@@ -175,7 +175,9 @@ fn slos(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
         return Ok(());
     }
     section("SLOs", &view::compliance(report), page)?;
-    table(grid, page)
+    table(grid, page)?;
+    let mut budgets = view::error_budgets(report).into_iter();
+    budgets.try_for_each(|text| paragraph("  ", &text, page))
 }
 
 fn endpoints(report: &Report, page: &mut Page<'_>) -> io::Result<()> {

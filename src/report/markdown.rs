@@ -225,6 +225,12 @@ fn slos(report: &Report) -> Section {
         };
         section.fold(&title, within);
     }
+    let budgets = view::error_budgets(report);
+    if !budgets.is_empty() {
+        section.line("");
+        let budgets = budgets.iter().map(|text| format!("- {}", escape(text)));
+        section.lines(budgets, "error budget");
+    }
     section
 }
 

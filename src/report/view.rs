@@ -17,8 +17,8 @@ pub(super) use changes::{
     change_cells, change_headers, comparison_remarks, comparison_sentence, rows,
 };
 pub(super) use criteria::{
-    are_judged, bound, compliance, criterion_name, letter, measured, next_step, points_lost, slos,
-    verdict,
+    are_judged, bound, compliance, criterion_name, error_budgets, letter, measured, next_step,
+    points_lost, slos, verdict,
 };
 pub(super) use errors::{ErrorRow, error_name, error_table, error_text, errors};
 pub use exchange::{BodyLimits, ExchangeLine, exchange_lines};

@@ -40,6 +40,7 @@ pub(super) struct Page {
     compliance: String,
     slos: Vec<SloRow>,
     slos_rest: Option<String>,
+    error_budgets: Vec<String>,
     changes: Option<Changes>,
     runs: Option<Table>,
     levels: Vec<String>,
@@ -167,6 +168,10 @@ impl Page {
             compliance: view::compliance(report),
             slos,
             slos_rest,
+            error_budgets: match is_run {
+                true => texts(view::error_budgets(report)),
+                false => Vec::new(),
+            },
             changes: changes(report, limits),
             runs: table("run", &view::NUMBERS, summaries(runs.collect())),
             levels: level_charts(result),

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::unit::Unit;
-use crate::grading::{Criterion, NextLetter};
+use crate::grading::{BurnRate, Criterion, ErrorBudget, NextLetter};
 
 /// One thing that counts in the score; see [`Criterion`].
 #[derive(Serialize)]
@@ -35,6 +35,48 @@ pub(super) struct CriterionEntry<'a> {
     weight: f64,
     points_lost: f64,
     advisory: bool,
+}
+
+/// How much of what an SLO on failures allows has happened; see [`ErrorBudget`].
+#[derive(Serialize)]
+pub(super) struct ErrorBudgetEntry<'a> {
+    /// Of the SLO.
+    name: &'a str,
+    /// `None` for all requests together.
+    endpoint: Option<&'a str>,
+    allowed_percent: f64,
+    allowed_failures: f64,
+    failures: u64,
+    burnt_percent: f64,
+    burn_rates: Vec<BurnRateEntry>,
+}
+
+/// See [`BurnRate`].
+#[derive(Serialize)]
+struct BurnRateEntry {
+    window_s: u64,
+    start_s: f64,
+    burn_rate: f64,
+}
+
+impl<'a> ErrorBudgetEntry<'a> {
+    pub(super) fn of(budget: &'a ErrorBudget) -> Self {
+        let percent = |share| Unit::Percent.convert(share);
+        let entry = |rate: &BurnRate| BurnRateEntry {
+            window_s: rate.window_s,
+            start_s: rate.start_s,
+            burn_rate: rate.rate,
+        };
+        Self {
+            name: &budget.name,
+            endpoint: budget.scope.endpoint(),
+            allowed_percent: percent(budget.allowed_share),
+            allowed_failures: budget.allowed_failures(),
+            failures: budget.failures,
+            burnt_percent: percent(budget.burnt_share()),
+            burn_rates: budget.burn_rates.iter().map(entry).collect(),
+        }
+    }
 }
 
 /// What would achieve the next better letter.

@@ -11,7 +11,7 @@ use crate::comparison::{Baseline, Gate, Statistical, Threshold, compare};
 use crate::metrics::{
     ComponentCounts, MeasureCounts, Outcome, RunResult, SparseHistogram, Tick, fixture as results,
 };
-use crate::plan::{MeasureUnit, Metric, Model, Percentile, Shape, Stage};
+use crate::plan::{GradeLimit, MeasureUnit, Metric, Model, Percentile, Shape, Stage};
 use crate::report::fixture;
 
 fn json(report: &Report) -> Value {
@@ -62,6 +62,24 @@ fn sweep(model: Model) -> Report {
     let mut result = results::of_stages(&["a"], stages.to_vec(), tick);
     result.run.load.shape = Some(Shape::Sweep);
     result.run.load.model = model;
+    fixture::report(result, None)
+}
+
+/// With everything that an SLO can have, and error budgets of more than five minutes.
+fn graded() -> Report {
+    let mut result = fixture::failing().result;
+    let (phases, ending) = (&mut result.run.phases, &mut result.run.ending);
+    let last = phases.iter_mut().rfind(|phase| phase.measured).unwrap();
+    last.end_us = last.start_us + 400_000_000;
+    ending.as_mut().unwrap().stopped_at_us = last.end_us;
+    let mut slo = results::slo("error_rate", Metric::ErrorRate, 0.001);
+    slo.critical = Some(0.5);
+    slo.window_s = Some(300);
+    slo.grades = vec![GradeLimit {
+        letter: "A".into(),
+        limit: 0.001,
+    }];
+    result.run.slos = vec![slo];
     fixture::report(result, None)
 }
 
@@ -368,6 +386,7 @@ fn all_parts() -> Vec<Value> {
         undecided(),
         sweep(Model::Closed),
         parts(),
+        graded(),
     ];
     let json = reports.iter().map(json);
     json.map(|mut json| {
@@ -402,6 +421,7 @@ const PLACES: [(&str, &str); 19] = [
         "#### Fields of times.$1",
     ),
     (r"^slos\.", "### Fields of `slos` and `baseline_criteria`."),
+    (r"^error_budgets\.", "### Fields of `error_budgets`."),
     (r"^recoveries\.", "### Fields of `recoveries`."),
     (r"^knee\.((at|beyond)\.)?", "### Fields of `knee`."),
     (r"^endpoints\.", "### Fields of `endpoints`."),
@@ -497,6 +517,8 @@ const WITHOUT_UNIT: &[&str] = &[
     "requests",
     "successes",
     "failures",
+    "allowed_failures",
+    "burn_rate",
     "dropped",
     "interrupted",
     "count",
@@ -524,7 +546,9 @@ fn every_number_has_its_unit_in_its_name_or_beside_it_or_is_a_count() {
                 return;
             }
             let beside = match name {
-                "limit" | "value" | "baseline" | "reference" | "level" => &object["unit"],
+                "limit" | "critical_limit" | "value" | "baseline" | "reference" | "level" => {
+                    &object["unit"]
+                }
                 "change" | "range" | "detectable" => &object["change_unit"],
                 _ if path.contains(".measures.") || path.starts_with("observed.") => {
                     &object["unit"]

@@ -74,10 +74,8 @@ fn cut_windows(report: &Report) -> Option<String> {
     let measured_s = report.result.window_s(Window::Measured);
     let measured = format_duration(Duration::try_from_secs_f64(measured_s).ok()?);
     (!names.is_empty()).then(|| {
-        format!(
-            "no more than {measured} were measured, which is less than the windows of these SLOs, so that all of it counts: {}",
-            names.join(", ")
-        )
+        let names = names.join(", ");
+        format!("{measured} were measured, less than the window of {names}: all of it counts")
     })
 }
 
