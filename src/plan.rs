@@ -41,7 +41,7 @@ pub use request::extract::{Extraction, ExtractionSource, Pick};
 pub use request::json_path::JsonPath;
 pub use request::measure::{Measure, MeasureUnit};
 pub use request::target::{check_target, encoded_target, has_dot_segments, push_written};
-pub use slo::{Direction, Metric, Percentile, Slo, SloScope};
+pub use slo::{AbortRule, Direction, Metric, Percentile, Slo, SloScope};
 pub use step::{
     Branch, CookieChange, ExpectedWork, Flow, ScriptStep, Step, Stop, first_request, has_effect,
 };
@@ -139,6 +139,9 @@ pub struct Plan {
     pub load: Load,
     /// The SLOs to grade against.
     pub slos: Vec<Slo>,
+    /// What ends the run early.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub abort: Vec<AbortRule>,
     /// SLOs that do not apply to this run, each with the reason, for the report.
     pub skipped_slos: Vec<String>,
     /// What must not be shown even if the service repeats it. Never stored.

@@ -483,5 +483,6 @@ pub(super) fn add_expressions(slos: &mut SloSet, expressions: &[String], finding
     }
 }
 
+mod abort;
 #[cfg(test)]
 mod tests;
