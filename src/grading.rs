@@ -36,8 +36,8 @@ pub struct Grading {
     pub verdict: Verdict,
     /// Why, most important first; may be there for a pass too.
     pub reasons: Vec<String>,
-    /// 0..=100; `None` for a run that neither passed nor failed, one in which nothing was measured or
-    /// next to nothing succeeded, and without SLOs or a baseline.
+    /// 0..=100; `None` for a run that neither passed nor failed, one that was aborted, one in which nothing was
+    /// measured or next to nothing succeeded, and without SLOs or a baseline.
     pub score: Option<f64>,
     /// `None` when there is no score.
     pub letter: Option<Letter>,
@@ -96,7 +96,8 @@ impl Grading {
         };
         let judgement = verdict::of(evidence, policy);
         let verdict = judgement.verdict;
-        let is_judged = matches!(verdict, Verdict::Pass | Verdict::Fail) && breakdown.is_none();
+        let is_whole = breakdown.is_none() && result.aborted().is_none();
+        let is_judged = matches!(verdict, Verdict::Pass | Verdict::Fail) && is_whole;
         let score = criterion::total(&criteria).filter(|_| is_judged);
         let all_met = criteria.iter().all(|criterion| criterion.met);
         let letter = score.map(|score| Letter::of(score, all_met));

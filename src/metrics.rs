@@ -12,6 +12,7 @@ mod record;
 mod storage;
 mod trace;
 
+pub use analysis::abort::AbortWatch;
 pub use analysis::health::{CPU_LIMITS, WORKER_LIMITS};
 pub use analysis::knee::{Knee, SweepLevel};
 pub use analysis::observed::{Observed, Spread};

@@ -42,7 +42,7 @@ pub use request::json_path::JsonPath;
 pub use request::measure::{Measure, MeasureUnit};
 pub use request::target::{check_target, encoded_target, has_dot_segments, push_written};
 pub use slo::{
-    Direction, Extreme, GradeLimit, Metric, ObservedNumber, ObservedPart, ObservedScale,
+    AbortRule, Direction, Extreme, GradeLimit, Metric, ObservedNumber, ObservedPart, ObservedScale,
     Percentile, Slo, SloScope,
 };
 pub use step::{
@@ -142,6 +142,9 @@ pub struct Plan {
     pub load: Load,
     /// The SLOs to grade against.
     pub slos: Vec<Slo>,
+    /// What ends the run early.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub abort: Vec<AbortRule>,
     /// SLOs that do not apply to this run, each with the reason, for the report.
     pub skipped_slos: Vec<String>,
     /// What must not be shown even if the service repeats it. Never stored.

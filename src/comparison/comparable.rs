@@ -357,6 +357,7 @@ mod tests {
             shared: None,
             observe: None,
             trace: None,
+            abort: Vec::new(),
             lifecycle: None,
             given: Vec::new(),
             load: run().run.load,

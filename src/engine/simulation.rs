@@ -65,6 +65,7 @@ pub async fn simulate<C: Client + 'static>(
         out_of_data,
         stopped_by_scenario: stopped,
         failed_start,
+        aborted: None,
         failed_teardown: None,
         unkept_items: Default::default(),
         panic: None,

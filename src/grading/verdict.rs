@@ -83,6 +83,7 @@ impl Judgement {
 pub(super) fn of(evidence: Evidence<'_>, policy: &Policy) -> Judgement {
     let stopped = stopped_early(evidence.result);
     let failed_teardown = evidence.result.failed_teardown();
+    let aborted = evidence.result.aborted();
     let is_disturbed = is_disturbed(evidence.result);
     let mut judgement = judge(evidence, policy);
     let fails = policy.fail_on.slo || policy.fail_on.errors;
@@ -93,7 +94,18 @@ pub(super) fn of(evidence: Evidence<'_>, policy: &Policy) -> Judgement {
         judgement.is_unasked = false;
         judgement.reasons.push(failed);
     }
-    if let Some(stopped) = stopped
+    if let Some(aborted) = aborted {
+        if fails && !is_disturbed && judgement.verdict != Verdict::Invalid {
+            judgement.verdict = Verdict::Fail;
+        }
+        judgement.is_unasked = false;
+        judgement.reasons.retain(|reason| *reason != aborted);
+        let at = match judgement.verdict {
+            Verdict::Invalid => judgement.reasons.len(),
+            _ => 0,
+        };
+        judgement.reasons.insert(at, aborted);
+    } else if let Some(stopped) = stopped
         && !judgement.reasons.contains(&stopped)
     {
         judgement.reasons.push(stopped);
@@ -223,14 +235,16 @@ fn is_disturbed(result: &RunResult) -> bool {
     result.run.debug && !result.run.quick_look
 }
 
-/// That the run ended before its time, if so: `stopped after 7s of 20s`.
+/// That the run was ended before its time, if so: `stopped after 7s of 20s`.
 fn stopped_early(result: &RunResult) -> Option<String> {
     let Some(ending) = &result.run.ending else {
         let text = "perfctl was killed during the run; the last second may be missing";
         return Some(text.into());
     };
-    ending.signal?;
-    Some(format!("stopped {}", result.stopped_after()?))
+    match ending.signal {
+        Some(_) => Some(format!("stopped {}", result.stopped_after()?)),
+        None => result.aborted(),
+    }
 }
 
 fn describe_miss(criterion: &Criterion) -> String {
@@ -416,6 +430,35 @@ mod tests {
         assert_eq!(of(&[(Outcome::Ok, 10, 9)]), Verdict::Inconclusive);
         assert_eq!(of(&[(Outcome::LocalFd, 10, 9)]), Verdict::Invalid);
         assert_eq!(of(&[]), Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn an_aborted_run_fails_for_that_first_and_has_no_grade() {
+        let of = |requests: fixture::Requests<'_>, policy: Policy| {
+            let mut result = fixture::run(&[("a", requests)]);
+            let ending = result.run.ending.as_mut().unwrap();
+            ending.stopped_at_us = 7_090_000;
+            ending.aborted = Some("error_rate above 20% for 10s".to_owned());
+            result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.001)];
+            assert!(!result.is_finished());
+            let grading = Grading::of(&result, None, &policy);
+            assert_eq!((grading.score, grading.letter), (None, None));
+            let aborted = "aborted after 7s of 12s: error_rate above 20% for 10s".to_owned();
+            let found = grading.reasons.iter().filter(|reason| **reason == aborted);
+            assert_eq!(found.count(), 1, "{:?}", grading.reasons);
+            if grading.verdict == Verdict::Fail {
+                assert_eq!(grading.reasons[0], aborted);
+            }
+            (grading.verdict, grading.exit.code())
+        };
+        let default = Policy::default();
+        for requests in [FAILURES, &[(Outcome::Ok, 10, 9)], &[]] {
+            assert_eq!(of(requests, default), (Verdict::Fail, 1));
+            let expected = (Verdict::Inconclusive, 3);
+            assert_eq!(of(requests, fail_on("none")), expected);
+        }
+        let local: fixture::Requests<'_> = &[(Outcome::LocalFd, 10, 9)];
+        assert_eq!(of(local, default), (Verdict::Invalid, 3));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What the numbers of a result say: statistics, steadiness, the knee, and whether they are valid.
 
+pub(super) mod abort;
 mod concern;
 mod dropped;
 pub(super) mod health;

@@ -179,6 +179,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         out_of_data: false,
         stopped_by_scenario: false,
         failed_start: None,
+        aborted: None,
         failed_teardown: None,
         unkept_items: Default::default(),
         stopped_at_us: end_us,

@@ -103,6 +103,7 @@ pub(crate) fn plan(load: Load, weights: &[u32]) -> Plan {
         shared: None,
         observe: None,
         trace: None,
+        abort: Vec::new(),
         lifecycle: None,
         given: Vec::new(),
         load,

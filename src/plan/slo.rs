@@ -4,6 +4,7 @@ mod limit;
 mod observed;
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,35 @@ pub struct Slo {
     pub weight: f64,
     /// Counts in the score but cannot fail the verdict.
     pub advisory: bool,
+}
+
+/// A limit that ends a run early when it is broken for a while.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AbortRule {
+    /// What it applies to.
+    pub scope: SloScope,
+    /// Which number, of what ended in one second.
+    pub metric: Metric,
+    /// In the unit of the metric.
+    pub limit: f64,
+    /// For how many seconds on end it must be broken; at least 2.
+    pub lasting_s: u64,
+}
+
+impl fmt::Display for AbortRule {
+    /// Such as `error_rate above 20% for 10s`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(endpoint) = self.scope.endpoint() {
+            write!(f, "{endpoint}: ")?;
+        }
+        let side = match self.metric.direction() {
+            Direction::AtMost => "above",
+            Direction::AtLeast => "below",
+        };
+        let limit = self.metric.format(self.limit);
+        let lasting = units::format_duration(Duration::from_secs(self.lasting_s));
+        write!(f, "{} {side} {limit} for {lasting}", self.metric)
+    }
 }
 
 /// What an SLO applies to.

@@ -282,6 +282,7 @@ impl PlanCompiler<'_> {
             &profile.file.slo,
             names.measures.take(),
         );
+        let mut abort = slos.abort_rules(&file.abort, &self.options.abort, self.findings);
         // What is wrong with a profile that could not be read was reported.
         let mut load = match profile.name.is_empty() {
             true => None,
@@ -345,6 +346,7 @@ impl PlanCompiler<'_> {
             given: Vec::new(),
             load: load?,
             slos: Vec::new(),
+            abort: Vec::new(),
             skipped_slos: Vec::new(),
             secrets,
         };
@@ -357,7 +359,9 @@ impl PlanCompiler<'_> {
         let of_endpoints = plan.endpoints.iter().map(Endpoint::row);
         let of_flows = plan.flows.iter().map(|flow| flow.name.as_str());
         let names: Vec<&str> = of_endpoints.chain(of_flows).collect();
+        abort.retain(|rule| rule.scope.endpoint().is_none_or(|one| names.contains(&one)));
         (plan.slos, plan.skipped_slos) = slos.finish(&names, offered);
+        plan.abort = abort;
         Some(plan)
     }
 

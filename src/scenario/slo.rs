@@ -325,5 +325,6 @@ pub(super) fn add_expressions(slos: &mut SloSet, expressions: &[String], finding
     }
 }
 
+mod abort;
 #[cfg(test)]
 mod tests;

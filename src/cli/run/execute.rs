@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -28,8 +29,8 @@ use crate::engine::{self, Stopper, TrialEvent};
 use crate::error::Error;
 use crate::grading::Policy;
 use crate::metrics::{
-    Ending, Fold, HealthSample, JournalWriter, Machine, Observation, RunDir, RunInfo, RunResult,
-    Tick, write_atomically,
+    AbortWatch, Ending, Fold, HealthSample, JournalWriter, Machine, Observation, RunDir, RunInfo,
+    RunResult, Tick, write_atomically,
 };
 use crate::observation::Observer;
 use crate::plan::{ClientChoice, Model, Phase, Plan, Service};
@@ -328,6 +329,8 @@ fn run_with<C: Client + 'static>(
                 storage,
                 observing: service.map(|service| Observing::new(service, &plan)),
                 display: display.clone(),
+                abort: AbortWatch::of(&plan),
+                aborted: None,
                 plan: plan.clone(),
                 second: 0,
             };
@@ -339,7 +342,8 @@ fn run_with<C: Client + 'static>(
                 let observed = observing.finish().await;
                 control.observed(observed);
             }
-            Ok((control.storage, ending))
+            let aborted = control.aborted;
+            Ok((control.storage, Ending { aborted, ..ending }))
         };
         let loaded: Result<_, Error> = loaded.await;
         let failed_teardown = match teardown {
@@ -382,15 +386,27 @@ struct Control {
     storage: Storage,
     observing: Option<Observing>,
     display: Rc<RefCell<LiveDisplay>>,
+    abort: Option<AbortWatch>,
+    /// Why the run is aborted, once it is.
+    aborted: Option<String>,
     plan: Arc<Plan>,
     second: u64,
 }
 
 impl Control {
-    fn second(&mut self, mut ticks: Vec<Tick>, health: HealthSample) {
+    /// Breaks if the run is to be aborted.
+    fn second(&mut self, mut ticks: Vec<Tick>, health: HealthSample) -> ControlFlow<()> {
         self.second += 1;
         let (mut commit, live) = self.fold.fold(&mut ticks);
         commit.health = Some(health);
+        if self.aborted.is_none() {
+            let broken = self.abort.as_mut().and_then(|abort| abort.second(&commit));
+            self.aborted = broken.map(ToString::to_string);
+            if let Some(why) = &self.aborted {
+                let text = format!("aborting: {why}; waiting for requests in flight");
+                self.display.borrow().note(&text);
+            }
+        }
         let journal = &mut self.storage.journal;
         let had_failed = journal.failure().is_some();
         journal.commit(commit);
@@ -421,6 +437,10 @@ impl Control {
             elapsed,
             is_open: self.plan.load.model != Model::Closed,
         });
+        match self.aborted {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
+        }
     }
 }
 

@@ -204,6 +204,9 @@ pub struct Ending {
     /// Whether a step of the scenario ended it early.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopped_by_scenario: bool,
+    /// The limit that ended it early because it was broken for a while, such as `error_rate above 20% for 10s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aborted: Option<String>,
     /// Why the first `on_start` that failed did so, if that was not a request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_start: Option<String>,

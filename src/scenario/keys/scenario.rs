@@ -54,6 +54,8 @@ mapping! {
         include: OneOrMany<At<String>>,
         /// SLOs for all requests together.
         slo: Pairs<SloFile>,
+        /// Limits that end a run early when they are broken for a while, such as `error_rate: "> 20% for 10s"`.
+        abort: Pairs<String>,
         /// What to observe of the service during the load, besides its responses: metrics that it exports, and its processes.
         observe: ObserveFile,
         /// Tracing of requests by the header `traceparent` of W3C Trace Context: `true`, a share such as `10%`, or a mapping.

@@ -237,6 +237,7 @@ pub fn template(shape: &Shape, id: &str, occasion: &str) -> RunResult {
                 out_of_data: false,
                 stopped_by_scenario: false,
                 failed_start: None,
+                aborted: None,
                 failed_teardown: None,
                 unkept_items: Default::default(),
                 totals: Totals {
