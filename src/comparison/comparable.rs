@@ -349,6 +349,7 @@ mod tests {
             shared: None,
             observe: None,
             lifecycle: None,
+            hooks: None,
             given: Vec::new(),
             load: run().run.load,
             slos: Vec::new(),

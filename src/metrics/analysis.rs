@@ -6,5 +6,5 @@ pub(super) mod health;
 pub(super) mod knee;
 pub(super) mod observed;
 pub(super) mod statistics;
-mod steady;
+pub(super) mod steady;
 mod validity;

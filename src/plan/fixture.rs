@@ -103,6 +103,7 @@ pub(crate) fn plan(load: Load, weights: &[u32]) -> Plan {
         shared: None,
         observe: None,
         lifecycle: None,
+        hooks: None,
         given: Vec::new(),
         load,
         slos: Vec::new(),

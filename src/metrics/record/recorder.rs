@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use crate::metrics::{
     ComponentSample, ConnectionSample, Example, ExchangeText, FailureCause, FailureSample,
-    FailureTexts, MeasureSample, NewSubject, RecordedFailure, Sample, Tick,
+    FailureTexts, MeasureSample, NewSubject, OriginSample, RecordedFailure, Sample, Tick,
 };
 
 /// The records of one worker.
@@ -143,6 +143,11 @@ impl Recorder {
     /// The service reported the time of a component.
     pub fn record_component(&self, sample: ComponentSample) {
         self.tick.borrow_mut().components.push(sample);
+    }
+
+    /// A response came from a known instance of the service, or a failed one from a known address.
+    pub fn record_origin(&self, sample: OriginSample) {
+        self.tick.borrow_mut().origins.push(sample);
     }
 
     /// A number was measured.

@@ -9,6 +9,7 @@ use super::chart::heatmap::heatmap;
 use super::chart::levels::level_charts;
 use super::chart::observed::observed_charts;
 use super::chart::timeline;
+use super::findings::Findings;
 use super::limits::{Limits, Table};
 use super::looks::{Looks, Style};
 use crate::comparison::Decision;
@@ -40,6 +41,7 @@ pub(super) struct Page {
     compliance: String,
     slos: Vec<SloRow>,
     slos_rest: Option<String>,
+    findings: Findings,
     changes: Option<Changes>,
     runs: Option<Table>,
     levels: Vec<String>,
@@ -156,6 +158,7 @@ impl Page {
             compliance: view::compliance(report),
             slos,
             slos_rest,
+            findings: Findings::of(report, limits),
             changes: changes(report, limits),
             runs: table("run", &view::NUMBERS, summaries(runs.collect())),
             levels: level_charts(result),

@@ -3,6 +3,9 @@
 //!
 //! Here: the keys at the top and under `defaults`. Not here: what they mean together (`compile`).
 
+pub(crate) mod hook;
+
+use self::hook::{FindingHookFile, VerdictHookFile};
 use super::auth::AuthChoice;
 use super::connection::{ProxyFile, TlsFile};
 use super::data::{DataFile, SecretFile, SharedFile};
@@ -56,6 +59,10 @@ mapping! {
         slo: Pairs<SloFile>,
         /// What to observe of the service during the load, besides its responses: metrics that it exports, and its processes.
         observe: ObserveFile,
+        /// Whom to tell about findings, once the run is over.
+        on_finding: FindingHookFile,
+        /// Whom to tell about the verdict, once the run is over.
+        on_verdict: VerdictHookFile,
         /// Profiles for this scenario: new ones, or existing ones with some keys overridden.
         profiles: Pairs<ProfileFile>,
         /// Hosts that redirects and links may lead to in addition to the scenario's own, as `host` or `host:port`.
@@ -225,6 +232,8 @@ mod tests {
                 ".flows.slo",
                 ".slo",
                 ".observe",
+                ".on_finding",
+                ".on_verdict",
                 ".profiles",
                 ".profiles.stages",
                 ".profiles.steps",
