@@ -6,6 +6,7 @@
 mod behavior;
 mod chance;
 mod counters;
+mod faults;
 mod invoices;
 mod login;
 mod responses;
@@ -14,8 +15,10 @@ mod server;
 mod state;
 #[cfg(test)]
 mod tests;
+mod timing;
 
 pub use self::behavior::{Behavior, Stall};
 pub use self::counters::Counters;
+pub use self::faults::Fault;
 pub use self::route::PATHS;
 pub use self::server::{Demo, bind, runtime, serve};

@@ -28,6 +28,7 @@ use sha2::{Digest, Sha256};
 use crate::script::Script;
 
 pub use lifecycle::Lifecycle;
+pub use lifecycle::hook::{FindingSeverity, Hook, HookTarget, Hooks, ToldVerdict};
 pub use load::{Arrivals, Load, Model, Phase, Shape, Stage};
 pub use observation::{
     HOST_METRICS, HostTarget, Observe, ObservedMetric, ObservedUnit, Selector, unquoted,
@@ -135,6 +136,9 @@ pub struct Plan {
     /// What happens once, before the load and after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lifecycle: Option<Box<Lifecycle>>,
+    /// Whom the run tells about its verdict and its findings. Never stored.
+    #[serde(skip)]
+    pub hooks: Option<Box<Hooks>>,
     /// The variables, by their positions in the names, that all users have from the set-up of this run.
     #[serde(skip)]
     pub given: Vec<(usize, Value)>,

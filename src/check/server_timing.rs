@@ -9,6 +9,11 @@ pub(super) const MAX_COMPONENTS: usize = 16;
 /// The longest component name, in characters.
 pub(super) const MAX_COMPONENT_NAME: usize = 40;
 
+/// The highest number of uses of a component by one response.
+const MAX_COUNT: u64 = 1_000_000;
+/// The names of entries that say which instance of the service responded.
+const INSTANCES: [&str; 5] = ["worker", "instance", "pod", "node", "replica"];
+
 /// The header in which a service reports how long its components took.
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
@@ -21,6 +26,11 @@ pub struct ServerTiming {
     pub duration_us: Option<u64>,
     /// Its `desc`, when that is `hit` (true) or `miss` (false).
     pub hit: Option<bool>,
+    /// How often the component was used, when its `desc` is `n=37`; at most [`MAX_COUNT`].
+    pub count: Option<u64>,
+    /// Its `desc`, when the name says that this is which instance of the service responded: 1 to 40
+    /// characters of `[A-Za-z0-9._:-]`.
+    pub instance: Option<String>,
 }
 
 /// Reads `Server-Timing`. Lenient: entries without a usable name are skipped, as is everything else
@@ -49,6 +59,8 @@ fn component(entry: &str) -> Option<ServerTiming> {
         return None;
     }
     let (mut duration_us, mut hit) = (None, None);
+    let (mut count, mut instance) = (None, None);
+    let names_instance = INSTANCES.iter().any(|one| name.eq_ignore_ascii_case(one));
     for part in parts {
         let Some((key, value)) = part.split_once('=') else {
             continue;
@@ -63,13 +75,30 @@ fn component(entry: &str) -> Option<ServerTiming> {
                 v if v.eq_ignore_ascii_case("miss") => Some(false),
                 _ => None,
             });
+            count = count.or_else(|| uses(value));
+            if names_instance && instance.is_none() && is_instance(value) {
+                instance = Some(value.to_owned());
+            }
         }
     }
     Some(ServerTiming {
         name: name.to_owned(),
         duration_us,
         hit,
+        count,
+        instance,
     })
+}
+
+/// The number in `n=37`.
+fn uses(text: &str) -> Option<u64> {
+    let number = text.strip_prefix("n=")?.parse().ok()?;
+    (number <= MAX_COUNT).then_some(number)
+}
+
+fn is_instance(text: &str) -> bool {
+    let is_good = |b: u8| b.is_ascii_alphanumeric() || b"._:-".contains(&b);
+    (1..=MAX_COMPONENT_NAME).contains(&text.len()) && text.bytes().all(is_good)
 }
 
 fn milliseconds_as_us(text: &str) -> Option<u64> {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 
 use super::signals::EndingSignals;
-use crate::demo::{self, Behavior, Counters, PATHS, Stall};
+use crate::demo::{self, Behavior, Counters, Fault, PATHS, Stall};
 use crate::error::{Error, Exit};
 use crate::units;
 
@@ -29,6 +30,9 @@ pub struct DemoArgs {
     /// Stop responding periodically: `10s,1s` is the last second of every ten
     #[arg(long, value_name = "PERIOD,TIME")]
     stall: Option<Stall>,
+    /// What is wrong with the service; may be repeated, or be a list with commas
+    #[arg(long, value_name = "FAULT", value_delimiter = ',', value_parser = fault_parser())]
+    fault: Vec<String>,
     /// Seed that decides which requests are slow or fail
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -42,6 +46,7 @@ impl DemoArgs {
             error_percent: self.errors,
             stall: self.stall,
             seed: self.seed,
+            faults: faults(&self.fault),
             ..Behavior::default()
         }
     }
@@ -72,6 +77,17 @@ pub fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         );
         Ok(Exit::Pass)
     })
+}
+
+/// What reads the name of a fault.
+pub(super) fn fault_parser() -> PossibleValuesParser {
+    PossibleValuesParser::new(Fault::ALL.map(|(name, _)| name))
+}
+
+/// The faults with these names, which the parser has let through.
+pub(super) fn faults(names: &[String]) -> Vec<Fault> {
+    let faults = names.iter().map(|name| Fault::parse(name));
+    faults.filter_map(Result::ok).collect()
 }
 
 fn greet(out: &mut dyn Write, url: &str) -> std::io::Result<()> {

@@ -6,6 +6,7 @@ pub(super) mod ab;
 mod around;
 mod command_line;
 mod execute;
+mod hooks;
 mod observing;
 mod repeat;
 pub(super) mod selfcheck;
@@ -161,6 +162,9 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         |text| args.execute.note(text),
     )?;
     args.print(&repeated.report, out)?;
+    for failure in hooks::notify(&plan, &repeated.report) {
+        let _ = writeln!(anstream::stderr(), "{failure}");
+    }
     if let Some(error) = repeated.unstored {
         return Err(error);
     }

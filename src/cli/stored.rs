@@ -2,6 +2,7 @@
 
 pub(super) mod baseline;
 pub(super) mod compare;
+pub(super) mod explain;
 pub(super) mod history;
 pub(super) mod recover;
 pub(super) mod report;

@@ -359,6 +359,7 @@ mod tests {
             trace: None,
             abort: Vec::new(),
             lifecycle: None,
+            hooks: None,
             given: Vec::new(),
             load: run().run.load,
             slos: Vec::new(),

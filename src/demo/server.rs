@@ -16,7 +16,8 @@ use tokio::sync::oneshot;
 
 use super::behavior::{Behavior, wait};
 use super::counters::Counters;
-use super::responses::problem;
+use super::faults::Fault;
+use super::responses::{SERVER_TIMING, problem, set_timing};
 use super::route;
 use super::state::ServiceState;
 use crate::error::Error;
@@ -67,17 +68,35 @@ async fn respond(State(state): State<Arc<ServiceState>>, request: Request) -> Re
     let (parts, body) = request.into_parts();
     let (route, argument) = route::find(&parts.method, parts.uri.path());
     let query = parts.uri.query();
+    let waited = match route.is_api() {
+        true => state.resources.query().await,
+        false => None,
+    };
     let mut response = state
         .respond(number, route, argument, query, &parts.headers, body)
         .await;
 
-    wait(state.behavior.delay(number)).await;
-    if state.behavior.fails(number) {
-        response = problem(StatusCode::SERVICE_UNAVAILABLE, "injected error");
+    let elapsed = state.started.elapsed();
+    wait(state.behavior.delay(number) + state.behavior.rise(elapsed)).await;
+    if route.is_api() {
+        let timing = state.timing(number, route, query, waited);
+        if state.behavior.has(Fault::SlowDb) {
+            wait(timing.db).await;
+        }
+        set_timing(&mut response, &timing.header(&state.behavior, number));
     }
-    if let Some(stall) = state.behavior.stall {
+    if state.behavior.fails(number, route.is_api()) {
+        let timing = response.headers_mut().remove(SERVER_TIMING);
+        response = problem(StatusCode::SERVICE_UNAVAILABLE, "injected error");
+        // It is the instance that fails.
+        if let Some(timing) = timing {
+            response.headers_mut().insert(SERVER_TIMING, timing);
+        }
+    }
+    if let Some(stall) = state.behavior.stall() {
         wait(stall.wait(state.started.elapsed())).await;
     }
+    state.resources.leak();
     in_flight.done(route, response.status(), start.elapsed());
     response
 }

@@ -8,6 +8,6 @@ pub(super) mod knee;
 pub(super) mod observed;
 mod ranked_counts;
 pub(super) mod statistics;
-mod steady;
+pub(super) mod steady;
 mod validity;
 pub(super) mod windows;

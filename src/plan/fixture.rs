@@ -105,6 +105,7 @@ pub(crate) fn plan(load: Load, weights: &[u32]) -> Plan {
         trace: None,
         abort: Vec::new(),
         lifecycle: None,
+        hooks: None,
         given: Vec::new(),
         load,
         slos: Vec::new(),

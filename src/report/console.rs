@@ -1,6 +1,7 @@
 //! The report for people: verdict and grade first, then why, as wide as the terminal.
 
 mod failures;
+mod findings;
 mod grid;
 mod history;
 mod names;
@@ -38,6 +39,14 @@ pub(super) fn write_history(
     history::history(history, &mut Page { out, columns })
 }
 
+/// Writes the findings of a run with their reasoning, for people in so many columns.
+///
+/// # Errors
+/// When `out` fails.
+pub fn write_explanation(report: &Report, columns: usize, out: &mut dyn Write) -> io::Result<()> {
+    findings::explanation(report, &mut Page { out, columns })
+}
+
 /// Writes the report for a terminal.
 pub(super) struct ConsoleReporter;
 
@@ -64,6 +73,7 @@ impl Reporter for ConsoleReporter {
                 flows(report, page)?;
                 measures(report, page)?;
             }
+            findings::findings(report, page)?;
             observed::observed(report, page)?;
             phases(report, page)?;
             errors(report, page)?;

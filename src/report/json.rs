@@ -25,6 +25,7 @@ use serde::Serialize;
 
 use self::bounds::{LeftOut, fit};
 use self::comparison::ComparisonEntry;
+use self::criterion::finding::{FindingEntry, RecommendationEntry};
 use self::criterion::{CriterionEntry, ErrorBudgetEntry, NextGradeEntry};
 use self::failure::{FailureSampleEntry, TracesEntry};
 pub(super) use self::history::history as write_history;
@@ -37,8 +38,10 @@ use self::unit::{ms, percent};
 use super::contents::{Report, Reporter};
 use super::text::JsonWriter;
 use super::view::{self, ErrorRow};
+use crate::findings::{queries_per_request, recommendations};
 use crate::grading::{Grading, Severity, Verdict};
 use crate::metrics::{RunResult, Window};
+use crate::plan::FindingSeverity;
 
 /// Identifies the format.
 const FORMAT: &str = "perfctl-report";
@@ -78,6 +81,10 @@ struct JsonReport<'a> {
     baseline_criteria: Vec<CriterionEntry<'a>>,
     /// Of SLOs on failures.
     error_budgets: Vec<ErrorBudgetEntry<'a>>,
+    /// What the numbers say about the service, the most severe first.
+    findings: Vec<FindingEntry>,
+    /// What to do about it, the most urgent first.
+    recommendations: Vec<RecommendationEntry>,
     recoveries: Vec<RecoveryEntry<'a>>,
     knee: Option<KneeEntry>,
     endpoints: Vec<EndpointEntry<'a>>,
@@ -114,6 +121,8 @@ struct EndpointEntry<'a> {
     avg_duration_ms: Option<f64>,
     p95_duration_ms: Option<f64>,
     error_rate_percent: Option<f64>,
+    /// As the service says in `Server-Timing`.
+    avg_queries_per_request: Option<f64>,
     summary: SummaryEntry,
     time_series: Vec<SeriesPoint>,
 }
@@ -184,6 +193,14 @@ impl JsonReport<'_> {
         );
         fit("reasons", &mut self.reasons, bounds::LIST, |_| false, out);
         fit("warnings", &mut self.warnings, bounds::LIST, |_| false, out);
+        fit("findings", &mut self.findings, bounds::LIST, |_| false, out);
+        fit(
+            "recommendations",
+            &mut self.recommendations,
+            bounds::LIST,
+            |_| false,
+            out,
+        );
         fit(
             "error_budgets",
             &mut self.error_budgets,
@@ -240,7 +257,13 @@ impl JsonReport<'_> {
 fn object(report: &Report, is_full: bool) -> JsonReport<'_> {
     let (result, grading) = (&report.result, &report.grading);
     let summary = result.summary(None, Window::Measured);
-    let alerts = |severity| grading.slos().filter(|c| c.severity == severity).count();
+    let findings = report.findings();
+    // Findings about SLOs are no alerts besides them.
+    let alerts = |slo, finding| {
+        let findings = findings.iter().filter(|one| !one.is_of_slo);
+        grading.slos().filter(|c| c.severity == slo).count()
+            + findings.filter(|one| one.severity == finding).count()
+    };
     let compliance = grading.compliance();
     let knee = result.knee();
     let series = TimeSeries::of(result, is_full);
@@ -255,8 +278,8 @@ fn object(report: &Report, is_full: bool) -> JsonReport<'_> {
         error_rate_percent: percent(summary.error_rate),
         avg_response_time_ms: ms(summary.response_us.mean),
         p95_response_time_ms: ms(summary.response_us.p95),
-        critical_alerts: alerts(Severity::Critical),
-        high_alerts: alerts(Severity::Warning),
+        critical_alerts: alerts(Severity::Critical, FindingSeverity::Critical),
+        high_alerts: alerts(Severity::Warning, FindingSeverity::High),
         targets_met: compliance.targets_met,
         targets_close: compliance.targets_close,
         targets_failing: compliance.targets_failing,
@@ -270,6 +293,10 @@ fn object(report: &Report, is_full: bool) -> JsonReport<'_> {
             .iter()
             .map(ErrorBudgetEntry::of)
             .collect(),
+        recommendations: (recommendations(&findings).into_iter())
+            .map(RecommendationEntry::of)
+            .collect(),
+        findings: findings.into_iter().map(FindingEntry::of).collect(),
         recoveries: grading.recoveries.iter().map(RecoveryEntry::of).collect(),
         knee: knee.map(|knee| KneeEntry::of(knee, result.run.load.model)),
         endpoints: endpoints(result, &series),
@@ -319,6 +346,7 @@ fn endpoints<'a>(result: &'a RunResult, series: &TimeSeries) -> Vec<EndpointEntr
                 avg_duration_ms: ms(summary.response_us.mean),
                 p95_duration_ms: ms(summary.response_us.p95),
                 error_rate_percent: percent(summary.error_rate),
+                avg_queries_per_request: queries_per_request(&summary),
                 summary: summary.into(),
                 time_series: series.endpoint(position),
             }

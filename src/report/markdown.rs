@@ -45,6 +45,7 @@ impl Reporter for MarkdownReporter {
                 endpoints(report),
                 flows(report),
                 measures(report),
+                findings(report),
                 observed(report),
                 errors(report),
                 traces(report),
@@ -329,6 +330,21 @@ fn measures(report: &Report) -> Section {
     let header = [&["name"], &view::MEASURE_NUMBERS[..]].concat();
     within.table(&header, &[], rows.into_iter(), "measure");
     section.fold(&title, within);
+    section
+}
+
+/// What the numbers say about the service.
+fn findings(report: &Report) -> Section {
+    let mut section = Section::default();
+    let found = view::findings(report);
+    if found.is_empty() {
+        return section;
+    }
+    section.line("\n**Findings**\n");
+    let lines = found
+        .iter()
+        .map(|one| format!("- {}: {}", one.severity.name(), escape(&one.text)));
+    section.lines(lines, "finding");
     section
 }
 

@@ -4,6 +4,7 @@ mod changes;
 mod criteria;
 mod errors;
 mod exchange;
+mod findings;
 mod headline;
 mod history;
 mod notes;
@@ -22,6 +23,7 @@ pub(super) use criteria::{
 };
 pub(super) use errors::{ErrorRow, error_name, error_table, error_text, errors};
 pub use exchange::{BodyLimits, ExchangeLine, exchange_lines};
+pub(super) use findings::{FINDINGS_ASIDE, findings};
 pub(super) use headline::headline;
 pub(super) use history::{
     HISTORY_NUMBERS, history_changes, history_direction, history_faults, history_finding,

@@ -2,6 +2,7 @@
 //!
 //! Here: which SLO wins where several are given. Not here: what an SLO does to the grade (`grading`).
 
+mod abort;
 mod bounds;
 mod limit;
 mod observed;
@@ -325,6 +326,5 @@ pub(super) fn add_expressions(slos: &mut SloSet, expressions: &[String], finding
     }
 }
 
-mod abort;
 #[cfg(test)]
 mod tests;

@@ -22,6 +22,7 @@ use super::around::SetUp;
 use super::command_line::command_line;
 use super::observing::Observing;
 use crate::cli::args::out::OutArgs;
+use crate::cli::demo::{fault_parser, faults};
 use crate::cli::show::trial::TrialPrinter;
 use crate::cli::signals::StopOnSignal;
 use crate::demo::{Behavior, Demo};
@@ -62,6 +63,10 @@ pub struct ExecuteArgs {
     /// and the report says so
     #[arg(long, env = "PERFCTL_ASSUME_HEALTHY", value_parser = BoolishValueParser::new())]
     assume_healthy: bool,
+
+    /// What is wrong with the built-in service (`--host demo`), as for `perfctl demo --fault`
+    #[arg(long, value_name = "FAULT", value_delimiter = ',', value_parser = fault_parser())]
+    demo_fault: Vec<String>,
 
     /// Show no progress, and a one-line console report
     #[arg(short, long, env = "PERFCTL_QUIET", value_parser = BoolishValueParser::new())]
@@ -125,7 +130,7 @@ impl ExecuteArgs {
     ) -> Result<ExecutedRun, Error> {
         // Shared values begin anew in each run.
         let plan = &plan.begun();
-        let (_demo, base) = reach(plan)?;
+        let (_demo, base) = reach(plan, &self.demo_fault)?;
         let directory = RunDir::create(&self.out.directory(), &plan.scenario, &plan.profile);
         let directory = directory.map_err(|error| match error {
             Error::Write { path, source } => Error::Store { path, source },
@@ -194,13 +199,23 @@ impl ExecuteArgs {
 /// value.
 ///
 /// # Errors
-/// When the built-in service cannot be started.
-pub(super) fn reach(plan: &Plan) -> Result<(Option<Demo>, String), Error> {
+/// When the built-in service cannot be started, or is not meant although faults are given for it.
+pub(super) fn reach(plan: &Plan, demo_faults: &[String]) -> Result<(Option<Demo>, String), Error> {
     Ok(match &plan.service {
         Service::Demo => {
-            let demo = Demo::start(0, Behavior::default())?;
+            let behavior = Behavior {
+                faults: faults(demo_faults),
+                ..Behavior::default()
+            };
+            let demo = Demo::start(0, behavior)?;
             let base = format!("http://{}", demo.addr());
             (Some(demo), base)
+        }
+        Service::Url(_) if !demo_faults.is_empty() => {
+            return Err(Error::usage_help(
+                "`--demo-fault` is for the built-in service, which this run does not use",
+                "add `--host demo`, or start the service with `perfctl demo --fault`",
+            ));
         }
         Service::Url(url) => (None, url.clone()),
     })

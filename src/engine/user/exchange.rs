@@ -12,7 +12,8 @@ use super::worker_state::WorkerState;
 use crate::check::{self, CheckResult, ExchangeLimits, exchange_text};
 use crate::engine::panics;
 use crate::metrics::{
-    ComponentSample, ConnectionSample, ExchangeText, FailureTexts, Outcome, Sample,
+    ComponentSample, ConnectionSample, ExchangeText, FailureTexts, Origin, OriginSample, Outcome,
+    Sample,
 };
 use crate::plan::{Secrets, TraceId};
 use crate::protocol::{Request, Response, Session};
@@ -62,6 +63,8 @@ impl<'a> Exchange<'a> {
                     name: TOKEN.to_owned(),
                     duration_us: Some(as_us(duration)),
                     hit: None,
+                    count: None,
+                    bytes_in: 0,
                 });
             }
         }
@@ -109,14 +112,29 @@ impl<'a> Exchange<'a> {
             response,
         } = self;
         let state = in_flight.state;
+        let is_failed = result.outcome.is_failure();
         for component in check::components(&response.headers) {
+            if let Some(name) = component.instance {
+                let origin = in_flight.origin(Origin::Instance(name), is_failed);
+                state.recorder.record_origin(origin);
+                if component.duration_us.is_none() {
+                    continue;
+                }
+            }
             state.recorder.record_component(ComponentSample {
                 endpoint: in_flight.subject,
                 intended_us: in_flight.intended_us(),
                 name: component.name,
                 duration_us: component.duration_us,
                 hit: component.hit,
+                // A failure may be cut short.
+                count: component.count.filter(|_| !is_failed),
+                bytes_in: response.bytes_in,
             });
+        }
+        if let Some(address) = response.remote.filter(|_| is_failed) {
+            let origin = in_flight.origin(Origin::Address(address), is_failed);
+            state.recorder.record_origin(origin);
         }
         if response.connections > 0 {
             state.recorder.record_connection(ConnectionSample {
@@ -243,6 +261,17 @@ impl<'a> RequestInFlight<'a> {
 
     pub(super) fn intended_us(&self) -> u64 {
         self.intended_ns / 1_000
+    }
+
+    /// Where its response came from.
+    fn origin(&self, origin: Origin, is_failed: bool) -> OriginSample {
+        OriginSample {
+            endpoint: self.subject,
+            intended_us: self.intended_us(),
+            origin,
+            is_failed,
+            response_us: self.since(self.intended_ns) / 1_000,
+        }
     }
 
     /// What to record of it, as far as it is known here.

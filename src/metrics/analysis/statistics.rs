@@ -128,6 +128,8 @@ pub struct ComponentSummary {
     pub time_us: Latency,
     /// Hits over hits and misses; `None` without any.
     pub hit_ratio: Option<f64>,
+    /// How often a response used it, of those that say so; `None` without any.
+    pub mean_uses: Option<f64>,
 }
 
 /// The percentiles of a [`Latency`], ascending.
@@ -177,6 +179,7 @@ impl Summary {
                 let summary = ComponentSummary {
                     time_us: Latency::of(&component.time),
                     hit_ratio: share(component.hits, component.hits + component.misses),
+                    mean_uses: component.mean_uses(),
                 };
                 (name.clone(), summary)
             })

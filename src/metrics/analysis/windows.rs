@@ -340,6 +340,7 @@ mod tests {
             time: cell.response.clone(),
             hits: ok,
             misses: failed,
+            ..ComponentCounts::default()
         };
         cell.components.insert("db".to_owned(), counts);
         cell

@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use crate::metrics::trace::TraceChoice;
 use crate::metrics::{
     ComponentSample, ConnectionSample, Example, ExchangeText, FailureCause, FailureSample,
-    FailureTexts, MeasureSample, NewSubject, RecordedFailure, Sample, Tick, TracedRequest,
+    FailureTexts, MeasureSample, NewSubject, OriginSample, RecordedFailure, Sample, Tick,
+    TracedRequest,
 };
 use crate::plan::TraceId;
 
@@ -172,6 +173,11 @@ impl Recorder {
     /// The service reported the time of a component.
     pub fn record_component(&self, sample: ComponentSample) {
         self.tick.borrow_mut().components.push(sample);
+    }
+
+    /// A response came from a known instance of the service, or a failed one from a known address.
+    pub fn record_origin(&self, sample: OriginSample) {
+        self.tick.borrow_mut().origins.push(sample);
     }
 
     /// A number was measured.

@@ -1,8 +1,8 @@
 //! What a worker hands over once a second: its samples, its counts and its own health.
 
 use crate::metrics::{
-    ComponentSample, ConnectionSample, Example, MeasureSample, RecordedFailure, Sample, Totals,
-    Traces,
+    ComponentSample, ConnectionSample, Example, MeasureSample, OriginSample, RecordedFailure,
+    Sample, Totals, Traces,
 };
 use crate::plan::TraceId;
 
@@ -15,6 +15,8 @@ pub struct Tick {
     pub connections: Vec<ConnectionSample>,
     /// Component times since the last tick.
     pub components: Vec<ComponentSample>,
+    /// Where responses came from, where that is known and matters.
+    pub origins: Vec<OriginSample>,
     /// Failures of causes not seen before at this worker.
     pub examples: Vec<Example>,
     /// The first failures of each kind at this worker, with what was sent and received.

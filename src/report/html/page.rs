@@ -9,6 +9,7 @@ use super::chart::heatmap::heatmap;
 use super::chart::levels::level_charts;
 use super::chart::observed::observed_charts;
 use super::chart::timeline;
+use super::findings::Findings;
 use super::limits::{Limits, Table};
 use super::looks::{Looks, Style};
 use crate::comparison::Decision;
@@ -41,6 +42,7 @@ pub(super) struct Page {
     slos: Vec<SloRow>,
     slos_rest: Option<String>,
     error_budgets: Vec<String>,
+    findings: Findings,
     changes: Option<Changes>,
     runs: Option<Table>,
     levels: Vec<String>,
@@ -172,6 +174,7 @@ impl Page {
                 true => texts(view::error_budgets(report)),
                 false => Vec::new(),
             },
+            findings: Findings::of(report, limits),
             changes: changes(report, limits),
             runs: table("run", &view::NUMBERS, summaries(runs.collect())),
             levels: level_charts(result),

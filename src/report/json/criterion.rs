@@ -2,6 +2,8 @@
 //!
 //! Not here: how they are judged (`grading`).
 
+pub(super) mod finding;
+
 use serde::Serialize;
 
 use super::unit::Unit;

@@ -78,6 +78,9 @@ struct Times {
 struct ComponentEntry {
     time_ms: Times,
     hit_ratio_percent: Option<f64>,
+    /// How often a response used it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mean_uses: Option<f64>,
 }
 
 /// What the scenario measured itself, in `unit`.
@@ -106,6 +109,7 @@ impl From<Summary> for SummaryEntry {
             let entry = ComponentEntry {
                 time_ms: Times::of(&component.time_us),
                 hit_ratio_percent: percent(component.hit_ratio),
+                mean_uses: component.mean_uses,
             };
             (name, entry)
         });

@@ -3,6 +3,9 @@
 //!
 //! Here: the keys at the top and under `defaults`. Not here: what they mean together (`compile`).
 
+pub(crate) mod hook;
+
+use self::hook::{FindingHookFile, VerdictHookFile};
 use super::auth::AuthChoice;
 use super::connection::{ProxyFile, TlsFile};
 use super::data::{DataFile, SecretFile, SharedFile};
@@ -60,6 +63,10 @@ mapping! {
         observe: ObserveFile,
         /// Tracing of requests by the header `traceparent` of W3C Trace Context: `true`, a share such as `10%`, or a mapping.
         trace: TraceFile,
+        /// Whom to tell about findings, once the run is over.
+        on_finding: FindingHookFile,
+        /// Whom to tell about the verdict, once the run is over.
+        on_verdict: VerdictHookFile,
         /// Profiles for this scenario: new ones, or existing ones with some keys overridden.
         profiles: Pairs<ProfileFile>,
         /// Hosts that redirects and links may lead to in addition to the scenario's own, as `host` or `host:port`.
@@ -230,6 +237,8 @@ mod tests {
                 ".slo",
                 ".observe",
                 ".trace",
+                ".on_finding",
+                ".on_verdict",
                 ".profiles",
                 ".profiles.stages",
                 ".profiles.steps",

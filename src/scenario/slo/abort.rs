@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::SloSet;
 use crate::error::Diagnostic;
-use crate::plan::{AbortRule, Direction, SloScope};
+use crate::plan::{AbortRule, Direction, Metric, SloScope};
 use crate::scenario::yaml::decode::{Field, Pairs, list};
 use crate::scenario::yaml::findings::{Findings, Span};
 use crate::units::{format_duration, parse_time_limit};
@@ -65,15 +65,25 @@ impl SloSet {
             None => (SloScope::Total, name),
             Some((endpoint, name)) => {
                 let endpoint = endpoint.trim();
-                if !self.endpoints.iter().any(|known| known == endpoint) {
-                    let known = list(self.endpoints.iter().map(String::as_str));
+                if !self
+                    .spelling
+                    .endpoints
+                    .iter()
+                    .any(|known| known == endpoint)
+                {
+                    let known = list(self.spelling.endpoints.iter().map(String::as_str));
                     let diagnostic = Diagnostic::new(format!("unknown endpoint `{endpoint}`"));
                     return Err(of_name(diagnostic.help(format!("endpoints: {known}"))));
                 }
                 (SloScope::Endpoint(endpoint.to_owned()), name.trim())
             }
         };
-        let (metric, named, unit) = self.metric(name).map_err(of_name)?;
+        let (metric, named, unit) = self.spelling.metric(name).map_err(of_name)?;
+        if matches!(metric, Metric::Observed(_)) {
+            let message = format!("`{name}` is observed, which is too seldom to abort a run");
+            let help = "write `error_rate`, `p95` or another metric of the responses";
+            return Err(of_name(Diagnostic::new(message).help(help)));
+        }
         let bad = |message: String| {
             let like = format!("{LIKE} `error_rate: \"> 20% for 10s\"`");
             (false, Diagnostic::new(message).help(like))
@@ -117,7 +127,6 @@ impl SloSet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Metric;
 
     fn rules(expressions: &[&str]) -> Result<Vec<String>, String> {
         let slos = SloSet::new(vec!["list invoices".into()], ["smoke"], "smoke");

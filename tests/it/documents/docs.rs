@@ -16,7 +16,7 @@ use crate::support::Perfctl;
 use crate::support::documents::{blocks, documents, read, root};
 
 /// The section of `docs/scenario-reference.md` with the keys of each mapping of the schema.
-const SECTIONS: [(&str, &str); 32] = [
+const SECTIONS: [(&str, &str); 34] = [
     (".script", "### `script`"),
     (".environments", "### `environments`"),
     (".environments.secrets", "### `secrets`"),
@@ -44,6 +44,8 @@ const SECTIONS: [(&str, &str); 32] = [
     (".slo", "### `slo`"),
     (".observe", "### `observe`"),
     (".trace", "### `trace`"),
+    (".on_finding", "### `on_finding`"),
+    (".on_verdict", "### `on_verdict`"),
     (".profiles", "## Profile files"),
     (".profiles.stages", "### `stages`"),
     (".profiles.steps", "#### `steps`"),

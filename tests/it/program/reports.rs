@@ -2,6 +2,7 @@
 
 mod failures;
 mod files;
+mod findings;
 mod observed;
 mod pages;
 mod samples;
