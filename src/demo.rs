@@ -8,6 +8,7 @@ mod chance;
 mod counters;
 mod invoices;
 mod login;
+mod queue;
 mod responses;
 mod route;
 mod server;
@@ -17,5 +18,6 @@ mod tests;
 
 pub use self::behavior::{Behavior, Stall};
 pub use self::counters::Counters;
+pub use self::queue::ServiceTime;
 pub use self::route::PATHS;
 pub use self::server::{Demo, bind, runtime, serve};

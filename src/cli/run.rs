@@ -4,6 +4,7 @@
 
 pub(super) mod ab;
 mod around;
+pub(super) mod capacity;
 mod command_line;
 mod execute;
 mod observing;
@@ -11,6 +12,7 @@ mod repeat;
 pub(super) mod selfcheck;
 mod series;
 pub(super) mod trial;
+pub(super) mod validate_target;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

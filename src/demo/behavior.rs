@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::chance::{Draw, chance};
+use super::queue::ServiceTime;
 use crate::units;
 
 /// How the service behaves. The default responds as fast as it can, without errors.
@@ -19,6 +20,12 @@ pub struct Behavior {
     pub error_percent: f64,
     /// Times in which no response is sent.
     pub stall: Option<Stall>,
+    /// How long each request takes one of the servers; without it, nothing waits for another.
+    pub service: Option<ServiceTime>,
+    /// How many servers there are.
+    pub servers: usize,
+    /// Requests per second beyond which the response is a 429.
+    pub limit_per_s: Option<f64>,
     /// How long `POST /api/v1/processing/` works.
     pub processing_time: Duration,
     /// Decides which requests are slow or fail, and the values in `Server-Timing`: request number n
@@ -33,6 +40,9 @@ impl Default for Behavior {
             slow_percent: 0.0,
             error_percent: 0.0,
             stall: None,
+            service: None,
+            servers: 1,
+            limit_per_s: None,
             processing_time: Duration::from_millis(200),
             seed: 0,
         }

@@ -11,6 +11,7 @@ pub(super) enum Draw {
     Cache,
     CacheTime,
     App,
+    Service,
 }
 
 /// Uniform in 0..1.

@@ -64,6 +64,9 @@ async fn respond(State(state): State<Arc<ServiceState>>, request: Request) -> Re
     let start = Instant::now();
     let number = state.counters.arrived();
     let in_flight = state.counters.in_flight();
+    let is_within = state.limit.as_ref().is_none_or(|limit| limit.takes(start));
+    let ready = (state.queue.as_ref().filter(|_| is_within))
+        .map(|queue| queue.ready(state.behavior.seed, number, start));
     let (parts, body) = request.into_parts();
     let (route, argument) = route::find(&parts.method, parts.uri.path());
     let query = parts.uri.query();
@@ -72,7 +75,12 @@ async fn respond(State(state): State<Arc<ServiceState>>, request: Request) -> Re
         .await;
 
     wait(state.behavior.delay(number)).await;
-    if state.behavior.fails(number) {
+    if let Some(ready) = ready {
+        tokio::time::sleep_until(ready.into()).await;
+    }
+    if !is_within {
+        response = problem(StatusCode::TOO_MANY_REQUESTS, "above the limit");
+    } else if state.behavior.fails(number) {
         response = problem(StatusCode::SERVICE_UNAVAILABLE, "injected error");
     }
     if let Some(stall) = state.behavior.stall {

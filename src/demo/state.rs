@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::behavior::Behavior;
 use super::counters::Counters;
 use super::invoices::Invoices;
+use super::queue::{Queue, RateLimit};
 
 /// What all requests share.
 pub(super) struct ServiceState {
@@ -13,12 +14,17 @@ pub(super) struct ServiceState {
     pub(super) counters: Arc<Counters>,
     pub(super) started: Instant,
     pub(super) invoices: Invoices,
+    pub(super) queue: Option<Queue>,
+    pub(super) limit: Option<RateLimit>,
 }
 
 impl ServiceState {
     /// Of a service that starts now.
     pub(super) fn new(behavior: Behavior, counters: Arc<Counters>) -> Self {
+        let servers = behavior.servers;
         Self {
+            queue: (behavior.service).map(|service| Queue::new(service, servers)),
+            limit: behavior.limit_per_s.map(RateLimit::new),
             behavior,
             counters,
             started: Instant::now(),

@@ -10,11 +10,12 @@ use regex::Regex;
 
 /// What each module of `src/` may use, besides `units`, `error` and itself. A new module needs a
 /// row here, and the direction of the data in `src/lib.rs` says where it belongs.
-const LAYERS: [(&str, &[&str]); 16] = [
+const LAYERS: [(&str, &[&str]); 17] = [
     (
         "cli",
         &[
             "report",
+            "capacity",
             "history",
             "grading",
             "comparison",
@@ -31,8 +32,16 @@ const LAYERS: [(&str, &[&str]); 16] = [
     ),
     (
         "report",
-        &["history", "grading", "comparison", "metrics", "plan"],
+        &[
+            "capacity",
+            "history",
+            "grading",
+            "comparison",
+            "metrics",
+            "plan",
+        ],
     ),
+    ("capacity", &["grading", "metrics", "plan"]),
     ("history", &["grading", "comparison", "metrics", "plan"]),
     ("grading", &["comparison", "metrics", "plan"]),
     ("comparison", &["metrics", "plan"]),

@@ -197,7 +197,7 @@ impl RunResult {
 
     fn wrong_window(&self) -> Option<String> {
         let ending = self.run.ending.as_ref()?;
-        let is_early = ending.out_of_data || ending.stopped_by_scenario;
+        let is_early = ending.out_of_data || ending.stopped_by_scenario || ending.decided;
         if ending.signal.is_some() || is_early || self.run.load.iterations.is_some() {
             return None;
         }

@@ -198,6 +198,9 @@ pub struct Ending {
     /// Whether a step of the scenario ended it early.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopped_by_scenario: bool,
+    /// Whether it ended early because it had shown what it was made for, as a level of `perfctl capacity`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub decided: bool,
     /// Why the first `on_start` that failed did so, if that was not a request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_start: Option<String>,
