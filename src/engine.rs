@@ -48,7 +48,15 @@ pub use user::trial::try_out;
 
 /// Stops a run from another task.
 #[derive(Debug, Clone)]
-pub struct Stopper(watch::Sender<Option<u8>>);
+pub struct Stopper(watch::Sender<Option<StopReason>>);
+
+/// Why a run is stopped from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StopReason {
+    Signal(u8),
+    /// It has shown what it was made for.
+    Decided,
+}
 
 impl Default for Stopper {
     fn default() -> Self {
@@ -60,24 +68,43 @@ impl Stopper {
     /// Returns once it stops, with the signal.
     pub async fn stopped(&self) -> u8 {
         let mut reasons = self.0.subscribe();
-        let reason = reasons.wait_for(Option::is_some).await;
+        let is_signal = |reason: &Option<StopReason>| matches!(reason, Some(StopReason::Signal(_)));
         // The sender cannot go away: it is a field of this.
-        reason.ok().and_then(|reason| *reason).unwrap_or_default()
+        let _ = reasons.wait_for(is_signal).await;
+        self.signal().unwrap_or_default()
     }
 
     /// The signal of the first call of [`Self::stop`].
     pub fn signal(&self) -> Option<u8> {
-        *self.0.borrow()
+        match *self.0.borrow() {
+            Some(StopReason::Signal(signal)) => Some(signal),
+            Some(StopReason::Decided) | None => None,
+        }
     }
 
-    /// Ends the load now because of this signal; requests in flight may finish. Only the first call
+    /// Ends the load now because of this signal; requests in flight may finish. Only the first signal
     /// counts.
     pub fn stop(&self, signal: u8) {
         self.0.send_if_modified(|reason| {
-            let first = reason.is_none();
-            reason.get_or_insert(signal);
+            let first = !matches!(reason, Some(StopReason::Signal(_)));
+            if first {
+                *reason = Some(StopReason::Signal(signal));
+            }
             first
         });
+    }
+
+    /// Ends the load now because it has shown what it was made for; requests in flight may finish.
+    pub fn decide(&self) {
+        self.0.send_if_modified(|reason| {
+            let first = reason.is_none();
+            reason.get_or_insert(StopReason::Decided);
+            first
+        });
+    }
+
+    fn is_decided(&self) -> bool {
+        *self.0.borrow() == Some(StopReason::Decided)
     }
 }
 
@@ -190,9 +217,9 @@ where
     }
     let since = |instant: Instant| as_us(instant.saturating_duration_since(epoch));
     let last = |pick: fn(&Finish) -> Instant| pending.finished.iter().map(pick).max();
-    let signal = *stopper.0.borrow();
     Ok(Ending {
-        signal,
+        signal: stopper.signal(),
+        decided: stopper.is_decided(),
         out_of_data,
         stopped_by_scenario: stopped,
         failed_start,

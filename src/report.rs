@@ -4,6 +4,7 @@
 //! other tools read are in `export`. Not here: any judgment
 //! (`grading`, `comparison`), or where the output goes (`cli`).
 
+mod capacity;
 mod console;
 mod contents;
 mod export;
@@ -23,6 +24,7 @@ use std::io::{self, Write};
 
 use crate::history::History;
 
+pub use capacity::{CAPACITY_FORMATS, capacity_line, write_capacity};
 pub use console::{write_explanation, write_failures};
 pub use contents::{Focus, LEAST_COLUMNS, Report, ReportedRun, Reporter};
 pub use export::{RunSamples, SampleLog, locust_csv_paths, write_locust_csv};

@@ -8,7 +8,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 
 use super::signals::EndingSignals;
-use crate::demo::{self, Behavior, Counters, Fault, PATHS, Stall};
+use crate::demo::{self, Behavior, Counters, Fault, PATHS, ServiceTime, Stall};
 use crate::error::{Error, Exit};
 use crate::units;
 
@@ -30,6 +30,16 @@ pub struct DemoArgs {
     /// Stop responding periodically: `10s,1s` is the last second of every ten
     #[arg(long, value_name = "PERIOD,TIME")]
     stall: Option<Stall>,
+    /// Time that each request takes a server, such as `20ms` or `exponential:5ms`; requests wait for a
+    /// free one
+    #[arg(long, value_name = "TIME")]
+    service_time: Option<ServiceTime>,
+    /// Number of servers, for `--service-time`
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..), requires = "service_time")]
+    servers: u16,
+    /// Requests per second, above which the status is 429
+    #[arg(long, value_name = "RATE", value_parser = units::parse_rate)]
+    limit: Option<f64>,
     /// What is wrong with the service; may be repeated, or be a list with commas
     #[arg(long, value_name = "FAULT", value_delimiter = ',', value_parser = fault_parser())]
     fault: Vec<String>,
@@ -45,6 +55,9 @@ impl DemoArgs {
             slow_percent: self.slow,
             error_percent: self.errors,
             stall: self.stall,
+            service: self.service_time,
+            servers: self.servers.into(),
+            limit_per_s: self.limit,
             seed: self.seed,
             faults: faults(&self.fault),
             ..Behavior::default()

@@ -4,6 +4,7 @@
 
 pub(super) mod ab;
 mod around;
+pub(super) mod capacity;
 mod command_line;
 mod execute;
 mod hooks;
@@ -12,6 +13,7 @@ mod repeat;
 pub(super) mod selfcheck;
 mod series;
 pub(super) mod trial;
+pub(super) mod validate_target;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -5,3 +5,4 @@ pub(super) mod describe;
 pub(super) mod noise;
 pub(super) mod output;
 pub(super) mod trial;
+pub mod validation;

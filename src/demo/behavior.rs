@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::chance::{BAD_INSTANCE, Draw, chance, instance};
 use super::faults::{Fault, rise};
+use super::queue::ServiceTime;
 use crate::units;
 
 /// How the service behaves. The default responds as fast as it can, without errors.
@@ -20,6 +21,12 @@ pub struct Behavior {
     pub error_percent: f64,
     /// Times in which no response is sent.
     pub stall: Option<Stall>,
+    /// How long each request takes one of the servers; without it, nothing waits for another.
+    pub service: Option<ServiceTime>,
+    /// How many servers there are.
+    pub servers: usize,
+    /// Requests per second beyond which the response is a 429.
+    pub limit_per_s: Option<f64>,
     /// How long `POST /api/v1/processing/` works.
     pub processing_time: Duration,
     /// Decides which requests are slow or fail, and the values in `Server-Timing`: request number n
@@ -36,6 +43,9 @@ impl Default for Behavior {
             slow_percent: 0.0,
             error_percent: 0.0,
             stall: None,
+            service: None,
+            servers: 1,
+            limit_per_s: None,
             processing_time: Duration::from_millis(200),
             seed: 0,
             faults: Vec::new(),

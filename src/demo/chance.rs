@@ -13,6 +13,7 @@ pub(super) enum Draw {
     App,
     Instance,
     Failure,
+    Service,
 }
 
 /// Uniform in 0..1.

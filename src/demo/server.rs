@@ -65,6 +65,9 @@ async fn respond(State(state): State<Arc<ServiceState>>, request: Request) -> Re
     let start = Instant::now();
     let number = state.counters.arrived();
     let in_flight = state.counters.in_flight();
+    let is_within = state.limit.as_ref().is_none_or(|limit| limit.takes(start));
+    let ready = (state.queue.as_ref().filter(|_| is_within))
+        .map(|queue| queue.ready(state.behavior.seed, number, start));
     let (parts, body) = request.into_parts();
     let (route, argument) = route::find(&parts.method, parts.uri.path());
     let query = parts.uri.query();
@@ -78,6 +81,9 @@ async fn respond(State(state): State<Arc<ServiceState>>, request: Request) -> Re
 
     let elapsed = state.started.elapsed();
     wait(state.behavior.delay(number) + state.behavior.rise(elapsed)).await;
+    if let Some(ready) = ready {
+        tokio::time::sleep_until(ready.into()).await;
+    }
     if route.is_api() {
         let timing = state.timing(number, route, query, waited);
         if state.behavior.has(Fault::SlowDb) {
@@ -85,7 +91,9 @@ async fn respond(State(state): State<Arc<ServiceState>>, request: Request) -> Re
         }
         set_timing(&mut response, &timing.header(&state.behavior, number));
     }
-    if state.behavior.fails(number, route.is_api()) {
+    if !is_within {
+        response = problem(StatusCode::TOO_MANY_REQUESTS, "above the limit");
+    } else if state.behavior.fails(number, route.is_api()) {
         let timing = response.headers_mut().remove(SERVER_TIMING);
         response = problem(StatusCode::SERVICE_UNAVAILABLE, "injected error");
         // It is the instance that fails.

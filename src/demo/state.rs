@@ -7,6 +7,7 @@ use super::behavior::Behavior;
 use super::counters::Counters;
 use super::faults::Resources;
 use super::invoices::Invoices;
+use super::queue::{Queue, RateLimit};
 
 /// What all requests share.
 pub(super) struct ServiceState {
@@ -15,13 +16,18 @@ pub(super) struct ServiceState {
     pub(super) started: Instant,
     pub(super) invoices: Invoices,
     pub(super) resources: Resources,
+    pub(super) queue: Option<Queue>,
+    pub(super) limit: Option<RateLimit>,
 }
 
 impl ServiceState {
     /// Of a service that starts now.
     pub(super) fn new(behavior: Behavior, counters: Arc<Counters>) -> Self {
+        let servers = behavior.servers;
         Self {
             resources: Resources::of(&behavior.faults),
+            queue: (behavior.service).map(|service| Queue::new(service, servers)),
+            limit: behavior.limit_per_s.map(RateLimit::new),
             behavior,
             counters,
             started: Instant::now(),

@@ -64,6 +64,7 @@ pub async fn simulate<C: Client + 'static>(
         signal: None,
         out_of_data,
         stopped_by_scenario: stopped,
+        decided: false,
         failed_start,
         aborted: None,
         failed_teardown: None,

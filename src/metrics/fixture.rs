@@ -178,6 +178,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         signal: None,
         out_of_data: false,
         stopped_by_scenario: false,
+        decided: false,
         failed_start: None,
         aborted: None,
         failed_teardown: None,

@@ -1,5 +1,6 @@
 //! The report for people: verdict and grade first, then why, as wide as the terminal.
 
+mod capacity;
 mod failures;
 mod findings;
 mod grid;
@@ -17,6 +18,7 @@ use anstyle::{AnsiColor, Style};
 use super::contents::{Focus, Report, Reporter};
 use super::text::{harmless, shorten, wrap};
 use super::view;
+use crate::capacity::Study;
 use crate::comparison::{Comparison, Decision};
 use crate::grading::{Criterion, Severity, Verdict};
 use crate::history::History;
@@ -45,6 +47,11 @@ pub(super) fn write_history(
 /// When `out` fails.
 pub fn write_explanation(report: &Report, columns: usize, out: &mut dyn Write) -> io::Result<()> {
     findings::explanation(report, &mut Page { out, columns })
+}
+
+/// Writes a capacity for a terminal of so many columns.
+pub(super) fn write_capacity(study: &Study, columns: usize, out: &mut dyn Write) -> io::Result<()> {
+    capacity::capacity(study, &mut Page { out, columns })
 }
 
 /// Writes the report for a terminal.

@@ -155,7 +155,7 @@ fn verdict(report: &Report) -> Section {
 
 /// `text` as it is, whatever it contains: no markup, no mention of a user, no workflow command. A long one loses
 /// its middle.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     escape_within(SENTENCE, text)
 }
 

@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
@@ -30,8 +30,8 @@ use crate::engine::{self, Stopper, TrialEvent};
 use crate::error::Error;
 use crate::grading::Policy;
 use crate::metrics::{
-    AbortWatch, Ending, Fold, HealthSample, JournalWriter, Machine, Observation, RunDir, RunInfo,
-    RunResult, Tick, write_atomically,
+    AbortWatch, Commit, Ending, Fold, HealthSample, JournalWriter, Machine, Observation, RunDir,
+    RunInfo, RunResult, Tick, write_atomically,
 };
 use crate::observation::Observer;
 use crate::plan::{ClientChoice, Model, Phase, Plan, Service};
@@ -66,7 +66,7 @@ pub struct ExecuteArgs {
 
     /// What is wrong with the built-in service (`--host demo`), as for `perfctl demo --fault`
     #[arg(long, value_name = "FAULT", value_delimiter = ',', value_parser = fault_parser())]
-    demo_fault: Vec<String>,
+    pub(super) demo_fault: Vec<String>,
 
     /// Show no progress, and a one-line console report
     #[arg(short, long, env = "PERFCTL_QUIET", value_parser = BoolishValueParser::new())]
@@ -128,19 +128,41 @@ impl ExecuteArgs {
         policy: &Policy,
         log: Option<&SampleLog>,
     ) -> Result<ExecutedRun, Error> {
+        self.execute_watched(plan, policy, log, (&self.out.directory(), None))
+    }
+
+    /// The same, stored in `folder`, with a `watch` that is told each second and may end the load.
+    ///
+    /// # Errors
+    /// As [`Self::execute`].
+    pub fn execute_watched<'w>(
+        &self,
+        plan: &Arc<Plan>,
+        policy: &Policy,
+        log: Option<&SampleLog>,
+        (folder, watch): (&Path, Option<Watch<'w>>),
+    ) -> Result<ExecutedRun, Error> {
         // Shared values begin anew in each run.
         let plan = &plan.begun();
         let (_demo, base) = reach(plan, &self.demo_fault)?;
-        let directory = RunDir::create(&self.out.directory(), &plan.scenario, &plan.profile);
+        let directory = RunDir::create(folder, &plan.scenario, &plan.profile);
         let directory = directory.map_err(|error| match error {
             Error::Write { path, source } => Error::Store { path, source },
             other => other,
         })?;
-        let mode = DisplayMode::detect(self.quiet || self.no_progress || self.debug);
+        let is_hidden = self.quiet || self.no_progress || self.debug;
+        let mode = match DisplayMode::detect(is_hidden) {
+            // What is watched has a line of its own for each run.
+            DisplayMode::Lines if watch.is_some() => DisplayMode::Off,
+            mode => mode,
+        };
         let stopper = Stopper::default();
         let (_stopping, stop_note) = StopOnSignal::new(stopper.clone())?;
         let stopping = (stopper, stop_note);
-        let begin = |plan: &Arc<Plan>| self.begin(plan, policy, log, &directory, &base);
+        let begin = |plan: &Arc<Plan>| {
+            let storage = self.begin(plan, policy, log, &directory, &base)?;
+            Ok(Storage { watch, ..storage })
+        };
         let carried_out = match self.debug {
             true => carry_out_printed(plan, &base, begin, mode, stopping),
             false => carry_out(plan, &base, begin, mode, stopping),
@@ -170,7 +192,7 @@ impl ExecuteArgs {
         log: Option<&SampleLog>,
         directory: &RunDir,
         base: &str,
-    ) -> Result<Storage, Error> {
+    ) -> Result<Storage<'static>, Error> {
         write_atomically(&directory.plan(), plan)?;
         let started_at = jiff::Timestamp::now().to_string();
         // CI systems set variables that have no value to an empty text.
@@ -191,6 +213,7 @@ impl ExecuteArgs {
             journal,
             samples,
             observer: Observer::new(plan, base),
+            watch: None,
         })
     }
 }
@@ -222,21 +245,26 @@ pub(super) fn reach(plan: &Plan, demo_faults: &[String]) -> Result<(Option<Demo>
 }
 
 /// Where the numbers of a run go while it goes on.
-struct Storage {
+struct Storage<'w> {
     journal: JournalWriter,
     samples: Option<RunSamples>,
     /// What observes the service, until the load begins.
     observer: Option<Observer>,
+    /// Who may end the load.
+    watch: Option<Watch<'w>>,
 }
+
+/// Is told what ended in each second, and says whether the load has shown what it was made for.
+pub type Watch<'w> = &'w mut dyn FnMut(&Commit) -> bool;
 
 /// What stops a run, and what is then to be shown.
 type Stopping = (Stopper, oneshot::Receiver<&'static str>);
 
 /// Sends the load, and makes the result. With it: why the journal could not be written, if so.
-fn carry_out(
+fn carry_out<'w>(
     plan: &Arc<Plan>,
     base: &str,
-    begin: impl FnOnce(&Arc<Plan>) -> Result<Storage, Error>,
+    begin: impl FnOnce(&Arc<Plan>) -> Result<Storage<'w>, Error>,
     mode: DisplayMode,
     stopping: Stopping,
 ) -> Result<(RunResult, Option<std::io::Error>), Error> {
@@ -248,10 +276,10 @@ fn carry_out(
 }
 
 /// The same, and prints each request and response to stderr.
-fn carry_out_printed(
+fn carry_out_printed<'w>(
     plan: &Arc<Plan>,
     base: &str,
-    begin: impl FnOnce(&Arc<Plan>) -> Result<Storage, Error>,
+    begin: impl FnOnce(&Arc<Plan>) -> Result<Storage<'w>, Error>,
     mode: DisplayMode,
     stopping: Stopping,
 ) -> Result<(RunResult, Option<std::io::Error>), Error> {
@@ -297,10 +325,10 @@ fn carry_out_printed(
 type NewClient<C> = fn(&Plan, &str, ConnectOptions) -> Result<C, Error>;
 
 /// The same with clients of one kind, for a plan whose relative URLs go to `base`.
-fn run_with<C: Client + 'static>(
+fn run_with<'w, C: Client + 'static>(
     new_client: NewClient<C>,
     (plan, base): (&Arc<Plan>, &str),
-    begin: impl FnOnce(&Arc<Plan>) -> Result<Storage, Error>,
+    begin: impl FnOnce(&Arc<Plan>) -> Result<Storage<'w>, Error>,
     mode: DisplayMode,
     (stopper, stop_note): Stopping,
     observer: Option<UnboundedSender<TrialEvent>>,
@@ -342,6 +370,7 @@ fn run_with<C: Client + 'static>(
                     .in_rows_of(&plan),
                 phases: plan.phases(),
                 storage,
+                stopper: stopper.clone(),
                 observing: service.map(|service| Observing::new(service, &plan)),
                 display: display.clone(),
                 abort: AbortWatch::of(&plan),
@@ -395,10 +424,11 @@ fn run_with<C: Client + 'static>(
 }
 
 /// What happens once a second: samples are folded, stored and shown.
-struct Control {
+struct Control<'w> {
     fold: Fold,
     phases: Vec<Phase>,
-    storage: Storage,
+    storage: Storage<'w>,
+    stopper: Stopper,
     observing: Option<Observing>,
     display: Rc<RefCell<LiveDisplay>>,
     abort: Option<AbortWatch>,
@@ -408,12 +438,17 @@ struct Control {
     second: u64,
 }
 
-impl Control {
+impl Control<'_> {
     /// Breaks if the run is to be aborted.
     fn second(&mut self, mut ticks: Vec<Tick>, health: HealthSample) -> ControlFlow<()> {
         self.second += 1;
         let (mut commit, live) = self.fold.fold(&mut ticks);
         commit.health = Some(health);
+        if let Some(watch) = &mut self.storage.watch
+            && watch(&commit)
+        {
+            self.stopper.decide();
+        }
         if self.aborted.is_none() {
             let broken = self.abort.as_mut().and_then(|abort| abort.second(&commit));
             self.aborted = broken.map(ToString::to_string);
@@ -459,7 +494,7 @@ impl Control {
     }
 }
 
-impl Control {
+impl Control<'_> {
     /// Stores what was observed, and shows sentences about what was not.
     fn observed(&mut self, (observations, notes): (Vec<Observation>, Vec<String>)) {
         for observation in observations {

@@ -203,7 +203,10 @@ impl RunResult {
 
     fn wrong_window(&self) -> Option<String> {
         let ending = self.run.ending.as_ref()?;
-        let is_early = ending.out_of_data || ending.stopped_by_scenario || ending.aborted.is_some();
+        let is_early = ending.out_of_data
+            || ending.stopped_by_scenario
+            || ending.decided
+            || ending.aborted.is_some();
         if ending.signal.is_some() || is_early || self.run.load.iterations.is_some() {
             return None;
         }

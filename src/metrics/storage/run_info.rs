@@ -207,6 +207,9 @@ pub struct Ending {
     /// The limit that ended it early because it was broken for a while, such as `error_rate above 20% for 10s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aborted: Option<String>,
+    /// Whether it ended early because it had shown what it was made for, as a level of `perfctl capacity`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub decided: bool,
     /// Why the first `on_start` that failed did so, if that was not a request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_start: Option<String>,

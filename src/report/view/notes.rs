@@ -126,6 +126,11 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
         if let Some(after) = (result.stopped_after()).filter(|_| ending.stopped_by_scenario) {
             notes.push(format!("the load was stopped by the scenario {after}"));
         }
+        if let Some(after) = (result.stopped_after()).filter(|_| ending.decided) {
+            notes.push(format!(
+                "the load ended {after}, as soon as the level was decided"
+            ));
+        }
         for (name, count) in &ending.unkept_items {
             let items = format_counted(*count, "item");
             notes.push(format!("shared list `{name}` was full: {items} not kept"));

@@ -1,6 +1,7 @@
 //! The commands other than `run`. Those that print reports are in `reports`, `recover` is in
 //! `signals`, and `demo` is in `support::works`.
 
+mod capacity;
 mod quick_look;
 mod trial;
 

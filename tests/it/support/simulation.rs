@@ -236,6 +236,7 @@ pub fn template(shape: &Shape, id: &str, occasion: &str) -> RunResult {
                 drained_at_us: seconds * 1_000_000,
                 out_of_data: false,
                 stopped_by_scenario: false,
+                decided: false,
                 failed_start: None,
                 aborted: None,
                 failed_teardown: None,

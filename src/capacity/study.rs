@@ -1,0 +1,345 @@
+//! A finished search: its levels, what it found, and what follows from that.
+//!
+//! Here: data, and pure functions of it. Not here: how it looks (`report`).
+
+use super::search::{Capacity, MAX_INVALID, Outcome, Purpose};
+use super::usl::Usl;
+use crate::grading::Verdict;
+use crate::metrics::{Latency, RunResult, Window};
+use crate::plan::ObservedUnit;
+use crate::units::{format_latency_us, format_percent, format_rate, format_users};
+
+/// What changed by less than this factor did not move.
+const MOVED: f64 = 1.25;
+/// The most numbers of the service that are named.
+const MOST_MOVED: usize = 6;
+
+/// What the levels of a search are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Arrivals per second.
+    Rate,
+    /// Virtual users.
+    Users,
+}
+
+impl Unit {
+    /// A level for people.
+    pub fn format(self, level: f64) -> String {
+        match self {
+            Self::Rate => format_rate(level),
+            Self::Users => format_users(level.round() as u64),
+        }
+    }
+}
+
+/// What a level said, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LevelVerdict {
+    /// Every SLO was met, beyond doubt.
+    Holds,
+    /// An SLO was missed, beyond doubt.
+    Missed,
+    /// Close to the limit.
+    Close,
+    /// The load generator could not keep up.
+    Invalid,
+}
+
+impl LevelVerdict {
+    /// The word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Holds => "holds",
+            Self::Missed => "missed",
+            Self::Close => "close",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
+/// A level that was carried out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LevelPoint {
+    /// Arrivals per second, or users.
+    pub level: f64,
+    /// What it was for.
+    pub purpose: Purpose,
+    /// How long it was measured; s.
+    pub held_s: f64,
+    /// What it said.
+    pub verdict: LevelVerdict,
+    /// The SLOs that were missed, as measured.
+    pub missed: Vec<String>,
+    /// Successes per second.
+    pub rate_per_s: f64,
+    /// Response times.
+    pub response_us: Latency,
+    /// Failures over finished requests.
+    pub error_rate: Option<f64>,
+    /// Arrivals that were dropped because no virtual user was free.
+    pub dropped: u64,
+    /// Requests in the service on average, by Little's law.
+    pub in_flight: f64,
+    /// What the service said of itself.
+    pub gauges: Vec<Gauge>,
+    /// Where the run is stored.
+    pub directory: String,
+}
+
+/// A number of the service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gauge {
+    /// Such as `db p95` or `pool`.
+    pub name: String,
+    /// The value.
+    pub value: f64,
+    /// The value for people.
+    pub text: String,
+}
+
+/// A number of the service that changed between the lowest level and the limit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Moved {
+    /// At the lowest level.
+    pub from: Gauge,
+    /// At the limit.
+    pub to: Gauge,
+}
+
+/// A search that is over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Study {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The profile's name.
+    pub profile: String,
+    /// The base URL.
+    pub service: String,
+    /// What the levels are.
+    pub unit: Unit,
+    /// How the arrivals were spaced; `None` for users.
+    pub arrivals: Option<&'static str>,
+    /// The names of the SLOs that were searched for.
+    pub slos: Vec<String>,
+    /// Why other SLOs were not.
+    pub left_out: Vec<String>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The levels, in the order of the search.
+    pub levels: Vec<LevelPoint>,
+    /// The load that has to hold today, if it is known.
+    pub today: Option<f64>,
+    /// The level that was asked for.
+    pub at_least: Option<f64>,
+    /// Why levels were INVALID, and what else a reader has to know.
+    pub notes: Vec<String>,
+    /// How long it took; s.
+    pub elapsed_s: f64,
+    /// How long it was allowed to take; s.
+    pub budget_s: f64,
+    /// The signal that stopped it.
+    pub signal: Option<u8>,
+}
+
+impl LevelPoint {
+    /// Of the run that was made at it. `missed` are the SLOs with their deviations above the limit.
+    pub fn new(
+        (level, purpose): (f64, Purpose),
+        verdict: LevelVerdict,
+        missed: Vec<String>,
+        run: &RunResult,
+        directory: String,
+    ) -> Self {
+        let total = run.summary(None, Window::Measured);
+        let spent_us = |times: &Latency| times.mean.unwrap_or(0.0) * times.count as f64;
+        let in_flight_us = spent_us(&total.response_us) + spent_us(&total.failed_us);
+        Self {
+            level,
+            purpose,
+            held_s: total.window_s,
+            verdict,
+            missed,
+            rate_per_s: total.rate_per_s,
+            response_us: total.response_us,
+            error_rate: total.error_rate,
+            dropped: total.dropped,
+            in_flight: match total.window_s > 0.0 {
+                true => in_flight_us / 1e6 / total.window_s,
+                false => 0.0,
+            },
+            gauges: gauges(run),
+            directory,
+        }
+    }
+
+    fn is_valid(&self) -> bool {
+        self.verdict != LevelVerdict::Invalid
+    }
+}
+
+/// What the service said of itself in `Server-Timing`, and what was observed of it.
+fn gauges(run: &RunResult) -> Vec<Gauge> {
+    let total = run.summary(None, Window::Measured);
+    let mut gauges = Vec::new();
+    for (name, component) in &total.components {
+        if let Some(value) = component.time_us.p95 {
+            gauges.push(Gauge {
+                name: format!("{name} p95"),
+                value,
+                text: format_latency_us(value),
+            });
+        }
+        if let Some(value) = component.hit_ratio {
+            gauges.push(Gauge {
+                name: format!("{name} hit ratio"),
+                value,
+                text: format_percent(value),
+            });
+        }
+    }
+    for observed in run.observed() {
+        // The number of requests rises with the load, and of a distribution one number is enough.
+        let is_count = observed.is_rate && observed.info.unit == ObservedUnit::Number;
+        let is_one = observed.part.is_none_or(|part| part == "p95");
+        if let Some(measured) = observed.measured.filter(|_| !is_count && is_one) {
+            gauges.push(Gauge {
+                name: observed.name(),
+                value: measured.overall,
+                text: observed.format(measured.overall),
+            });
+        }
+    }
+    gauges
+}
+
+impl Study {
+    /// The capacity, if it is known.
+    pub fn capacity(&self) -> Option<&Capacity> {
+        match &self.outcome {
+            Outcome::Found(capacity) | Outcome::Open(capacity) => Some(capacity),
+            _ => None,
+        }
+    }
+
+    /// The name of the SLO that gives way first.
+    pub fn limiting(&self) -> Option<&str> {
+        let name = self.slos.get(self.capacity()?.limiting)?;
+        Some(name)
+    }
+
+    /// The level that must hold: what was asked for, or today's load.
+    pub fn required(&self) -> Option<f64> {
+        self.at_least.or(self.today)
+    }
+
+    /// Whether the level that must hold does; without one, whether something was found.
+    pub fn verdict(&self) -> Verdict {
+        if self.signal.is_some() {
+            return Verdict::Inconclusive;
+        }
+        // What certainly holds, and what certainly does not.
+        let (holds, fails) = match &self.outcome {
+            Outcome::Found(one) | Outcome::Open(one) => {
+                let confirmed = one.confirmed.unwrap_or(0.0);
+                (Some(one.low.max(confirmed)), Some(one.high))
+            }
+            Outcome::AtLeast(level) => (Some(*level), None),
+            Outcome::Generator(held, _) | Outcome::Unknown(held) => (*held, None),
+            Outcome::Below(level) => (None, Some(*level)),
+        };
+        match (self.required(), &self.outcome) {
+            (Some(required), _) if holds.is_some_and(|level| level >= required) => Verdict::Pass,
+            (Some(required), _) if fails.is_some_and(|level| level < required) => Verdict::Fail,
+            (_, Outcome::Below(_)) => Verdict::Fail,
+            (_, Outcome::Generator(..)) => Verdict::Invalid,
+            (_, Outcome::Open(_)) if self.is_ended_by_generator() => Verdict::Invalid,
+            (None, Outcome::Found(_) | Outcome::AtLeast(_)) => Verdict::Pass,
+            _ => Verdict::Inconclusive,
+        }
+    }
+
+    /// Whether the search ended because the load generator could not keep up.
+    pub fn is_ended_by_generator(&self) -> bool {
+        let last = self.levels.iter().rev().take(MAX_INVALID);
+        last.filter(|point| !point.is_valid()).count() == MAX_INVALID
+    }
+
+    /// How many times the load of today is possible.
+    pub fn headroom(&self) -> Option<f64> {
+        Some(self.capacity()?.level / self.today.filter(|today| *today > 0.0)?)
+    }
+
+    /// The levels whose numbers count, by level; of equal ones the longest.
+    pub fn curve(&self) -> Vec<&LevelPoint> {
+        let mut levels: Vec<&LevelPoint> = self.levels.iter().collect();
+        levels.sort_by(|a, b| {
+            a.level
+                .total_cmp(&b.level)
+                .then(b.held_s.total_cmp(&a.held_s))
+        });
+        levels.dedup_by(|b, a| a.level == b.level && b.verdict == a.verdict);
+        levels
+    }
+
+    /// The level with the most throughput per response time; see `RunResult::knee`. `None` with fewer than
+    /// three levels, or if it is the highest.
+    pub fn knee(&self) -> Option<&LevelPoint> {
+        let mut valid = self.curve();
+        valid.retain(|point| point.is_valid() && point.rate_per_s > 0.0);
+        let highest = valid.last()?.level;
+        let power = |point: &LevelPoint| {
+            point.rate_per_s / point.response_us.mean.unwrap_or(f64::INFINITY).max(1.0)
+        };
+        let enough = valid.len() >= 3;
+        let knee = valid
+            .into_iter()
+            .max_by(|a, b| power(a).total_cmp(&power(b)))?;
+        (enough && knee.level < highest).then_some(knee)
+    }
+
+    /// What moved in the service between the lowest level and the limit, most first.
+    pub fn moved(&self) -> Vec<Moved> {
+        let mut valid = self.curve();
+        valid.retain(|point| point.is_valid());
+        let limit = match self.capacity() {
+            Some(capacity) => capacity.level,
+            None => f64::INFINITY,
+        };
+        let at_limit = valid.iter().rfind(|point| point.level <= limit);
+        let (Some(lowest), Some(at_limit)) = (valid.first(), at_limit) else {
+            return Vec::new();
+        };
+        let change = |moved: &Moved| (moved.to.value / moved.from.value).ln().abs();
+        let pairs = at_limit.gauges.iter().filter_map(|to| {
+            let from = lowest.gauges.iter().find(|from| from.name == to.name)?;
+            let (from, to) = (from.clone(), to.clone());
+            Some(Moved { from, to })
+        });
+        let mut moved: Vec<Moved> = pairs
+            .filter(|one| {
+                let change = change(one);
+                // From 0, the factor is infinite.
+                change > MOVED.ln()
+            })
+            .collect();
+        moved.sort_by(|a, b| change(b).total_cmp(&change(a)));
+        moved.truncate(MOST_MOVED);
+        moved
+    }
+
+    /// How throughput grows with concurrency.
+    ///
+    /// # Errors
+    /// Why there is no fit.
+    pub fn usl(&self) -> Result<Usl, String> {
+        let points = self.levels.iter().filter(|point| point.is_valid());
+        let points: Vec<(f64, f64)> = points
+            .map(|point| match self.unit {
+                Unit::Rate => (point.in_flight, point.rate_per_s),
+                Unit::Users => (point.level, point.rate_per_s),
+            })
+            .collect();
+        Usl::fit(&points)
+    }
+}

@@ -1,0 +1,389 @@
+//! The levels of a search: each a run of its own, which ends as soon as it has said enough.
+//!
+//! Here: the load of a level, what of it is counted, and what is said meanwhile. Not here: which levels there are
+//! (`capacity`).
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::capacity::{
+    Criterion, Evidence, Hold, LevelPoint, LevelVerdict, LevelWatch, Purpose, Ratio, Rule, Said,
+    Unit,
+};
+use crate::cli::run::execute::{ExecuteArgs, Watch};
+use crate::error::Error;
+use crate::grading::Policy;
+use crate::metrics::{Cell, Commit, EndpointInfo, Outcome, RunResult, SparseHistogram};
+use crate::plan::{Load, Model, Percentile, Phase, Plan, Stage};
+use crate::report::plain;
+use crate::units::{format_latency_us, format_percent, trim_float};
+
+/// So many standard deviations from a limit, a level is beyond doubt.
+const CLEAR: f64 = 2.0;
+/// The longest wait for the response times of the lowest level.
+const LONGEST_REST_S: u64 = 20;
+/// The response times are back when those of this many seconds together are.
+const RESTED_S: usize = 3;
+/// They may be longer by this factor, and so much: a few requests have a p95 of their own.
+const RESTED_FACTOR: f64 = 2.0;
+const RESTED_US: f64 = 5_000.0;
+/// From none to the level; part of the warm-up.
+const RAMP: Duration = Duration::from_secs(1);
+/// The share of arrivals that may be dropped because no virtual user was free.
+const MAX_DROPPED: f64 = 0.01;
+/// What that is called.
+const DROPPED: &str = "arrivals dropped because no virtual user was free";
+/// The virtual users of the open model wait for responses so much longer than the longest limit.
+const PATIENCE: f64 = 4.0;
+/// How many there are at least and at most.
+const USERS: [f64; 2] = [64.0, 20_000.0];
+
+/// What came of a level.
+pub enum Made {
+    /// What it said.
+    Said(Said),
+    /// A signal stopped it.
+    Stopped,
+}
+
+/// The levels, as far as they were carried out.
+pub struct Levels<'a> {
+    execute: &'a ExecuteArgs,
+    plan: Plan,
+    unit: Unit,
+    criteria: Vec<Criterion>,
+    folder: PathBuf,
+    warmup_s: f64,
+    points: Vec<LevelPoint>,
+    notes: Vec<String>,
+    signal: Option<u8>,
+    /// The lowest level and its p95; us.
+    lowest: Option<(f64, f64)>,
+}
+
+impl<'a> Levels<'a> {
+    /// Of a plan whose service is up; runs are stored in `directory`.
+    pub fn new(
+        execute: &'a ExecuteArgs,
+        plan: Plan,
+        unit: Unit,
+        criteria: Vec<Criterion>,
+        directory: &Path,
+    ) -> Self {
+        Self {
+            execute,
+            plan,
+            unit,
+            criteria,
+            folder: directory.join("levels"),
+            warmup_s: 0.0,
+            points: Vec::new(),
+            notes: Vec::new(),
+            signal: None,
+            lowest: None,
+        }
+    }
+
+    /// How long a level is not measured; s.
+    pub fn warm_up(&mut self, seconds: f64) {
+        self.warmup_s = seconds;
+    }
+
+    /// The plan that the levels are made of.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// What has to be known about each SLO, and about dropped arrivals.
+    pub fn rules(&self) -> Vec<Rule> {
+        let dropped = (self.unit == Unit::Rate).then_some(Rule {
+            allowed: MAX_DROPPED,
+            limit_s: None,
+            is_share: true,
+            covers_in_flight: false,
+        });
+        self.criteria
+            .iter()
+            .map(Criterion::rule)
+            .chain(dropped)
+            .collect()
+    }
+
+    /// The names of what [`Self::rules`] are about.
+    pub fn names(&self) -> Vec<String> {
+        let dropped = (self.unit == Unit::Rate).then(|| DROPPED.to_owned());
+        let slos = self
+            .criteria
+            .iter()
+            .map(|criterion| criterion.slo.name.clone());
+        slos.chain(dropped).collect()
+    }
+
+    /// The levels that were carried out.
+    pub fn points(self) -> Vec<LevelPoint> {
+        self.points
+    }
+
+    /// What a reader has to know.
+    pub fn notes(&self) -> Vec<String> {
+        self.notes.clone()
+    }
+
+    /// The signal that stopped the last level.
+    pub fn signal(&self) -> Option<u8> {
+        self.signal
+    }
+
+    /// Carries out a level.
+    ///
+    /// # Errors
+    /// What kept it from being run or stored.
+    pub fn carry_out(&mut self, level: f64, hold: Hold, purpose: Purpose) -> Result<Made, Error> {
+        let plan = self.plan_at(
+            level,
+            Duration::from_secs(hold.most_s as u64),
+            self.warmup_s,
+        );
+        let mut watch = LevelWatch::new(self.rules(), hold);
+        let mut counter = Counter::new(&plan, &self.criteria, self.unit);
+        let warmup_s = self.warmup_s as usize;
+        let mut elapsed_s = 0;
+        let mut each_second = |commit: &Commit| {
+            counter.count(commit, &mut watch);
+            elapsed_s += 1;
+            elapsed_s > warmup_s && watch.is_decided(elapsed_s - warmup_s)
+        };
+        let (run, directory) = self.execute(&plan, &mut each_second)?;
+        if self.is_stopped(&run) {
+            return Ok(Made::Stopped);
+        }
+        let evidence = watch.evidence();
+        let invalid = run.invalid_because();
+        let verdict = match invalid.is_empty() {
+            true => verdict_of(&evidence),
+            false => LevelVerdict::Invalid,
+        };
+        let missed = self.names().into_iter().zip(&evidence);
+        let missed = missed.filter(|(_, one)| one.is_some_and(|one| one.is_missed()));
+        let missed = missed.map(|(name, _)| name).collect();
+        let point = LevelPoint::new((level, purpose), verdict, missed, &run, directory);
+        if verdict != LevelVerdict::Invalid
+            && let Some(p95_us) = point.response_us.p95
+            && self.lowest.is_none_or(|(lowest, _)| level < lowest)
+        {
+            self.lowest = Some((level, p95_us));
+        }
+        self.announce(&point);
+        self.points.push(point);
+        if let Some(cause) = invalid.first() {
+            self.note(format!("{} was INVALID: {cause}", self.unit.format(level)));
+            return Ok(Made::Said(Said::Invalid));
+        }
+        Ok(Made::Said(Said::Evidence(evidence)))
+    }
+
+    /// Waits until the response times are those of the lowest level again, which goes on meanwhile.
+    ///
+    /// # Errors
+    /// What kept that from being run.
+    pub fn rest(&mut self) -> Result<(), Error> {
+        let Some((level, base_us)) = self.lowest else {
+            return Ok(());
+        };
+        let plan = self.plan_at(level, Duration::from_secs(LONGEST_REST_S), 0.0);
+        let limit_us = base_us * RESTED_FACTOR + RESTED_US;
+        let mut recent = VecDeque::new();
+        let mut is_rested = false;
+        let mut each_second = |commit: &Commit| {
+            recent.push_back(response_times(commit));
+            if recent.len() > RESTED_S {
+                recent.pop_front();
+            }
+            let p95_us = p95_us(recent.iter());
+            is_rested |=
+                recent.len() == RESTED_S && p95_us.is_some_and(|p95_us| p95_us <= limit_us);
+            is_rested
+        };
+        let (run, _) = self.execute(&plan, &mut each_second)?;
+        if !self.is_stopped(&run) && !is_rested {
+            let (level, limit) = (self.unit.format(level), format_latency_us(limit_us));
+            self.note(format!(
+                "at {level}, the p95 was not back below {limit} within {LONGEST_REST_S} s after a level that was missed"
+            ));
+        }
+        Ok(())
+    }
+
+    fn execute(&self, plan: &Arc<Plan>, watch: Watch<'_>) -> Result<(RunResult, String), Error> {
+        let watched = (self.folder.as_path(), Some(watch));
+        let executed = self
+            .execute
+            .execute_watched(plan, &Policy::default(), None, watched)?;
+        let (run, directory) = executed.stored()?;
+        let name = directory.file_name().unwrap_or_default();
+        Ok((run, name.to_string_lossy().into_owned()))
+    }
+
+    fn is_stopped(&mut self, run: &RunResult) -> bool {
+        let ending = run.run.ending.as_ref();
+        self.signal = self.signal.or(ending.and_then(|ending| ending.signal));
+        self.signal.is_some()
+    }
+
+    fn note(&mut self, text: String) {
+        self.execute.note(&format!("       {}", plain(&text)));
+        if !self.notes.contains(&text) {
+            self.notes.push(text);
+        }
+    }
+
+    /// `  3  40/s  holds  p95 12.3 ms, 0% errors, 8 s`.
+    fn announce(&self, point: &LevelPoint) {
+        let p95 = point
+            .response_us
+            .p95
+            .map_or("no response".to_owned(), |p95_us| {
+                format!("p95 {}", format_latency_us(p95_us))
+            });
+        let errors = format_percent(point.error_rate.unwrap_or(0.0));
+        let missed = match point.missed.as_slice() {
+            [] => String::new(),
+            missed => format!(" ({})", missed.join(", ")),
+        };
+        self.execute.note(&format!(
+            "{:>3}  {:>9}  {:<7}  {p95}, {errors} errors, {} s{}",
+            self.points.len() + 1,
+            self.unit.format(point.level),
+            point.verdict.name(),
+            trim_float(point.held_s, 0),
+            plain(&missed),
+        ));
+    }
+
+    /// The plan of a level.
+    fn plan_at(&self, level: f64, length: Duration, warmup_s: f64) -> Arc<Plan> {
+        let ramp = RAMP.min(Duration::from_secs_f64(warmup_s));
+        let mut plan = self.plan.clone();
+        plan.profile = "level".to_owned();
+        // Arrivals are different ones each time.
+        plan.seed = plan.seed.wrapping_add(self.points.len() as u64);
+        let limits = self.criteria.iter().filter_map(|one| one.rule().limit_s);
+        let longest_s = limits.fold(0.5, f64::max);
+        let users = (level * longest_s * PATIENCE)
+            .ceil()
+            .clamp(USERS[0], USERS[1]) as u32;
+        plan.load = Load {
+            model: match (self.unit, self.plan.load.model) {
+                (Unit::Users, _) => Model::Closed,
+                (Unit::Rate, Model::Open { max_users }) => Model::Open {
+                    max_users: users.max(max_users),
+                },
+                (Unit::Rate, Model::Closed) => Model::Open { max_users: users },
+            },
+            stages: vec![Stage {
+                name: self.unit.format(level),
+                level,
+                ramp,
+                duration: length,
+                classes: Vec::new(),
+            }],
+            warmup: Duration::from_secs_f64(warmup_s) - ramp,
+            iterations: None,
+            throttle: None,
+            shape: None,
+            ..self.plan.load.clone()
+        };
+        Arc::new(plan)
+    }
+}
+
+/// What a level said, in a word.
+fn verdict_of(evidence: &[Option<Evidence>]) -> LevelVerdict {
+    let deviations = evidence.iter().flatten().map(Evidence::deviations);
+    let worst = deviations.fold(f64::NEG_INFINITY, f64::max);
+    let is_clean = evidence.iter().flatten().all(|one| one.excess.is_none());
+    match worst {
+        worst if worst > CLEAR => LevelVerdict::Missed,
+        worst if worst < -CLEAR || is_clean => LevelVerdict::Holds,
+        _ => LevelVerdict::Close,
+    }
+}
+
+/// The response times of what ended in a second.
+fn response_times(commit: &Commit) -> SparseHistogram {
+    let mut times = SparseHistogram::default();
+    for cell in &commit.cells {
+        times.merge(&cell.cell.response);
+        times.merge(&cell.cell.censored);
+    }
+    times
+}
+
+/// The p95 of these seconds together; `None` without a response.
+fn p95_us<'a>(seconds: impl Iterator<Item = &'a SparseHistogram>) -> Option<f64> {
+    let mut all = SparseHistogram::default();
+    seconds.for_each(|second| all.merge(second));
+    all.percentile(Percentile::new(95.0)?)
+}
+
+/// Counts for each SLO what ends in a second.
+struct Counter<'a> {
+    criteria: &'a [Criterion],
+    rows: Vec<EndpointInfo>,
+    /// The position of the phase that is measured.
+    phase: usize,
+    is_open: bool,
+}
+
+impl<'a> Counter<'a> {
+    fn new(plan: &Plan, criteria: &'a [Criterion], unit: Unit) -> Self {
+        let phases: Vec<Phase> = plan.phases();
+        Self {
+            criteria,
+            rows: EndpointInfo::all(plan),
+            phase: phases.iter().position(|phase| phase.measured).unwrap_or(0),
+            is_open: unit == Unit::Rate,
+        }
+    }
+
+    fn count(&mut self, commit: &Commit, watch: &mut LevelWatch) {
+        self.rows.extend(commit.rows.iter().cloned());
+        for one in commit.cells.iter().filter(|one| one.phase == self.phase) {
+            let Some(row) = self.rows.get(one.endpoint) else {
+                continue;
+            };
+            let mut ratios: Vec<Ratio> = self
+                .criteria
+                .iter()
+                .map(|criterion| match criterion.covers(&row.name, row.is_flow) {
+                    true => criterion.ratio(&one.cell),
+                    false => Ratio::default(),
+                })
+                .collect();
+            let requests = match row.is_flow {
+                true => 0.0,
+                false => one.cell.count(Outcome::is_started) as f64,
+            };
+            if self.is_open {
+                ratios.push(dropped(&one.cell, row.is_flow));
+            }
+            watch.add(one.second as usize, &ratios, requests);
+        }
+        if self.is_open {
+            watch.in_flight(commit.users.into());
+        }
+    }
+}
+
+/// The arrivals that were dropped, of all.
+fn dropped(cell: &Cell, is_flow: bool) -> Ratio {
+    match is_flow {
+        true => Ratio::default(),
+        false => Ratio {
+            part: cell.count(|outcome| outcome == Outcome::Dropped) as f64,
+            whole: cell.count(|_| true) as f64,
+        },
+    }
+}
