@@ -389,7 +389,7 @@ const MAPS: [&str; 6] = [
 ];
 
 /// Parts that are the same in several places, and the heading that documents them.
-const PLACES: [(&str, &str); 19] = [
+const PLACES: [(&str, &str); 20] = [
     (r"^(endpoints|phases)\.summary\.", "summary."),
     (r"^endpoints\.time_series\.", "time_series."),
     (r"^baseline_criteria\.", "slos."),
@@ -403,6 +403,7 @@ const PLACES: [(&str, &str); 19] = [
     ),
     (r"^slos\.", "### Fields of `slos` and `baseline_criteria`."),
     (r"^recoveries\.", "### Fields of `recoveries`."),
+    (r"^levels\.", "### Fields of `levels`."),
     (r"^knee\.((at|beyond)\.)?", "### Fields of `knee`."),
     (r"^endpoints\.", "### Fields of `endpoints`."),
     (r"^errors\.", "### Fields of `errors`."),
