@@ -110,7 +110,7 @@ fn rate_per_s(workers: usize, busy: Duration) -> f64 {
         make_client,
         &stopper,
         None,
-        |mut ticks, health| {
+        |mut ticks, health, _| {
             let (mut commit, _) = fold.fold(&mut ticks);
             commit.health = Some(health);
             assert!(journal.commit(commit));

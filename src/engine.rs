@@ -110,7 +110,8 @@ impl Stopper {
 
 /// Runs a plan to its end. Calls `make_client` once in the thread of each worker, and `each_second`
 /// with the ticks of all workers for one second, in order, and the health of the load generator in
-/// that second; if it breaks, the load ends as if it was [stopped](Stopper). An `observer` is told what happens, which takes time of the workers.
+/// that second, and whether the load still went on; if it breaks then, the load ends as if it was
+/// [stopped](Stopper). An `observer` is told what happens, which takes time of the workers.
 ///
 /// # Errors
 /// When a thread, a runtime or a client cannot be created, or a worker dies.
@@ -119,7 +120,7 @@ pub async fn run<C, F>(
     make_client: F,
     stopper: &Stopper,
     observer: Option<UnboundedSender<TrialEvent>>,
-    mut each_second: impl FnMut(Vec<Tick>, HealthSample) -> ControlFlow<()>,
+    mut each_second: impl FnMut(Vec<Tick>, HealthSample, bool) -> ControlFlow<()>,
 ) -> Result<Ending, Error>
 where
     C: Client + 'static,
@@ -201,7 +202,9 @@ where
         }
         while let Some(ticks) = pending.next_second() {
             let health = sampler.sample(&ticks);
-            aborted |= each_second(ticks, health).is_break();
+            let has_ended = pending.finished.len() == count;
+            let goes_on = !has_ended && *command.borrow() == WorkerCommand::Start(epoch);
+            aborted |= each_second(ticks, health, goes_on).is_break();
         }
         let is_over = out_of_data || stopped || aborted || dead_worker.is_some();
         if is_over && *command.borrow() == WorkerCommand::Start(epoch) {

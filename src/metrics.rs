@@ -15,6 +15,7 @@ mod trace;
 pub use analysis::abort::AbortWatch;
 pub use analysis::health::{CPU_LIMITS, WORKER_LIMITS};
 pub use analysis::knee::{Knee, SweepLevel};
+pub use analysis::levels::{LoadLevel, LoadLevels};
 pub use analysis::observed::{Observed, Spread};
 pub use analysis::statistics::{ComponentSummary, Latency, Summary, Window};
 pub use analysis::steady::trend;

@@ -5,6 +5,7 @@ mod concern;
 mod dropped;
 pub(super) mod health;
 pub(super) mod knee;
+pub(super) mod levels;
 pub(super) mod observed;
 mod ranked_counts;
 pub(super) mod statistics;

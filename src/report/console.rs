@@ -5,6 +5,7 @@ mod failures;
 mod findings;
 mod grid;
 mod history;
+mod levels;
 mod names;
 mod observed;
 mod page;
@@ -82,7 +83,7 @@ impl Reporter for ConsoleReporter {
             }
             findings::findings(report, page)?;
             observed::observed(report, page)?;
-            phases(report, page)?;
+            levels::levels(report, page)?;
             errors(report, page)?;
             traces::traces(report, page)?;
         }
@@ -132,7 +133,7 @@ fn runs(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
         return Ok(());
     }
     section("Runs", "", page)?;
-    let mut grid = numbers_grid(&view::NUMBERS);
+    let mut grid = Grid::of_numbers(&view::NUMBERS);
     for run in &report.runs {
         let mut cells = vec![run.name.clone()];
         cells.extend(view::numbers(&run.summary));
@@ -200,7 +201,7 @@ fn slos(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
 fn endpoints(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
     let total = report.result.summary(None, Window::Measured);
     section("Endpoints", &view::endpoints_aside(report, &total), page)?;
-    let mut grid = numbers_grid(&view::NUMBERS);
+    let mut grid = Grid::of_numbers(&view::NUMBERS);
     let rows = view::endpoints(&report.result, &total);
     let last = rows.len() - 1;
     for (position, cells) in rows.into_iter().enumerate() {
@@ -221,19 +222,13 @@ fn endpoints(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// A name, and numbers: how many, failed, rate, p50, p95, p99, and what matters most at the end.
-fn numbers_grid(numbers: &[&str; 7]) -> Grid {
-    let header = [&["name"], &numbers[..]].concat();
-    Grid::new(&header, &[0], 0).optional(&[4, 6, 3, 2])
-}
-
 fn flows(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
     let flows = view::flows(&report.result);
     if flows.is_empty() {
         return Ok(());
     }
     section("Flows", "", page)?;
-    let mut grid = numbers_grid(&view::FLOW_NUMBERS);
+    let mut grid = Grid::of_numbers(&view::FLOW_NUMBERS);
     for cells in flows {
         grid.row(cells, Paint::default());
     }
@@ -247,29 +242,9 @@ fn measures(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
         return Ok(());
     }
     section("Measures", "", page)?;
-    let mut grid = numbers_grid(&view::MEASURE_NUMBERS);
+    let mut grid = Grid::of_numbers(&view::MEASURE_NUMBERS);
     for cells in measures {
         grid.row(cells, Paint::default());
-    }
-    table(grid, page)
-}
-
-fn phases(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
-    let phases = view::phases(&report.result);
-    if phases.is_empty() {
-        return Ok(());
-    }
-    section("Phases", "", page)?;
-    let mut grid = numbers_grid(&view::NUMBERS);
-    for (name, measured, summary) in phases {
-        let mut cells = vec![name];
-        cells.extend(view::numbers(&summary));
-        let row = if measured { Style::new() } else { DIM };
-        let paint = Paint {
-            row,
-            ..Paint::default()
-        };
-        grid.row(cells, paint);
     }
     table(grid, page)
 }

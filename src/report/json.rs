@@ -32,7 +32,7 @@ pub(super) use self::history::history as write_history;
 use self::layout::Lines;
 use self::observed::ObservedEntry;
 use self::series::{SeriesPoint, TimeSeries};
-use self::shape::{KneeEntry, RecoveryEntry};
+use self::shape::{KneeEntry, LoadLevelEntry, RecoveryEntry};
 use self::summary::SummaryEntry;
 use self::unit::{ms, percent};
 use super::contents::{Report, Reporter};
@@ -86,6 +86,8 @@ struct JsonReport<'a> {
     /// What to do about it, the most urgent first.
     recommendations: Vec<RecommendationEntry>,
     recoveries: Vec<RecoveryEntry<'a>>,
+    /// What the run did at each level of its load, if it had several.
+    levels: Vec<LoadLevelEntry>,
     knee: Option<KneeEntry>,
     endpoints: Vec<EndpointEntry<'a>>,
     /// By error type, endpoint, and status or check; the most frequent first.
@@ -215,6 +217,7 @@ impl JsonReport<'_> {
             |_| false,
             out,
         );
+        fit("levels", &mut self.levels, bounds::LIST, |_| false, out);
         fit("errors", &mut self.errors, bounds::ERRORS, |_| false, out);
         fit(
             "failure_samples",
@@ -298,6 +301,7 @@ fn object(report: &Report, is_full: bool) -> JsonReport<'_> {
             .collect(),
         findings: findings.into_iter().map(FindingEntry::of).collect(),
         recoveries: grading.recoveries.iter().map(RecoveryEntry::of).collect(),
+        levels: LoadLevelEntry::all(result),
         knee: knee.map(|knee| KneeEntry::of(knee, result.run.load.model)),
         endpoints: endpoints(result, &series),
         errors: view::errors(result),

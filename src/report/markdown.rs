@@ -3,10 +3,12 @@
 //! Short enough for a comment, whatever the run: verdict, what changed, what was missed, one line of numbers. All
 //! else is folded.
 
+pub(super) mod section;
+
 use std::io::{self, Write};
 
+use self::section::{CELL, Section, escape, escape_within};
 use super::contents::{Focus, Report, Reporter};
-use super::text::{harmless, shorten};
 use super::view;
 use crate::comparison::{Decision, Row};
 use crate::grading::Criterion;
@@ -15,14 +17,6 @@ use crate::units::{format_count, format_counted, format_percent};
 
 /// The first line, by which a CI job finds its comment to edit it in place.
 const MARKER: &str = "<!-- perfctl-report -->";
-/// The longest sentence; columns.
-const SENTENCE: usize = 400;
-/// The longest text of a cell; columns.
-const CELL: usize = 160;
-/// Room for each section, and for what is folded in it; bytes. A comment on GitHub has at most 65,536 characters;
-/// all rooms together are less.
-const ROOM: usize = 5_500;
-
 /// Writes the report as GitHub-flavoured Markdown.
 pub(super) struct MarkdownReporter;
 
@@ -47,6 +41,7 @@ impl Reporter for MarkdownReporter {
                 measures(report),
                 findings(report),
                 observed(report),
+                levels(report),
                 errors(report),
                 traces(report),
                 runs(report),
@@ -56,77 +51,6 @@ impl Reporter for MarkdownReporter {
         sections
             .filter(|section| !section.is_empty())
             .try_for_each(|section| write!(out, "{}", section.text))
-    }
-}
-
-/// A part of the report that knows its room.
-#[derive(Default)]
-struct Section {
-    text: String,
-}
-
-impl Section {
-    fn is_empty(&self) -> bool {
-        self.text.is_empty()
-    }
-
-    /// Whether a line still fits.
-    fn has_room(&self, line: &str) -> bool {
-        self.text.len() + line.len() < ROOM
-    }
-
-    fn line(&mut self, line: &str) {
-        self.text.push_str(line);
-        self.text.push('\n');
-    }
-
-    /// As many lines as fit, and how many more there are of what they are about.
-    fn lines(&mut self, lines: impl Iterator<Item = String>, noun: &str) {
-        let mut more = 0;
-        for line in lines {
-            match more == 0 && self.has_room(&line) {
-                true => self.line(&line),
-                false => more += 1,
-            }
-        }
-        if more > 0 {
-            let more = format_counted(more, &format!("more {noun}"));
-            self.line(&format!("\nand {more}; `perfctl report` shows them"));
-        }
-    }
-
-    /// A table; the first column is text, the others are numbers unless in `left`.
-    fn table(
-        &mut self,
-        header: &[&str],
-        left: &[usize],
-        rows: impl Iterator<Item = Vec<String>>,
-        noun: &str,
-    ) {
-        let line = |cells: &mut dyn Iterator<Item = String>| {
-            let cells: Vec<String> = cells.collect();
-            format!("| {} |", cells.join(" | "))
-        };
-        self.line(&line(&mut header.iter().map(|text| escape(text))));
-        let rules = (0..header.len()).map(|column| match column == 0 || left.contains(&column) {
-            true => ":--".to_owned(),
-            false => "--:".to_owned(),
-        });
-        self.line(&line(&mut { rules }));
-        let rows =
-            rows.map(|row| line(&mut row.iter().map(|cell| escape_within(CELL, cell.trim_end()))));
-        self.lines(rows, noun);
-    }
-
-    /// Folds what is `within` under a `title`.
-    fn fold(&mut self, title: &str, within: Self) {
-        if within.is_empty() {
-            return;
-        }
-        let (title, text) = (escape(title), within.text);
-        self.line(&format!(
-            "\n<details>\n<summary>{title}</summary>\n\n{text}\n</details>"
-        ));
     }
 }
 
@@ -151,32 +75,6 @@ fn verdict(report: &Report) -> Section {
         section.line(&format!("{}  ", escape(&line)));
     }
     section
-}
-
-/// `text` as it is, whatever it contains: no markup, no mention of a user, no workflow command. A long one loses
-/// its middle.
-pub(super) fn escape(text: &str) -> String {
-    escape_within(SENTENCE, text)
-}
-
-fn escape_within(columns: usize, text: &str) -> String {
-    let text = shorten(&harmless(text), columns);
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.replace("::", ":\u{200b}:").chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' => {
-                escaped.push('\\');
-                escaped.push(c);
-            }
-            // A zero-width space behind it keeps a name in a text from being notified.
-            '@' => escaped.push_str("@\u{200b}"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 /// The SLOs that are missed, and folded, all of them.
@@ -365,6 +263,23 @@ fn observed(report: &Report) -> Section {
     }
     let sentences = unobserved.iter().map(|text| format!("- {}", escape(text)));
     within.lines(sentences, "sentence");
+    section.fold(&title, within);
+    section
+}
+
+/// What the run did at each level of its load.
+fn levels(report: &Report) -> Section {
+    let mut section = Section::default();
+    let Some((rows, left_out)) = view::levels(&report.result) else {
+        return section;
+    };
+    let title = format!("Levels: {}", rows.len());
+    let mut within = Section::default();
+    let header = [&["name", "load"], &view::LEVEL_NUMBERS[..]].concat();
+    within.table(&header, &[], rows.into_iter(), "level");
+    if let Some(sentence) = left_out {
+        within.line(&format!("\n{}", escape(&sentence)));
+    }
     section.fold(&title, within);
     section
 }

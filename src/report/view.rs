@@ -31,8 +31,8 @@ pub(super) use history::{
 };
 pub(super) use notes::notes;
 pub(super) use numbers::{
-    FLOW_NUMBERS, MEASURE_NUMBERS, NUMBERS, connecting, counts, endpoints, endpoints_aside, flows,
-    measures, numbers, phases, traffic,
+    FLOW_NUMBERS, LEVEL_NUMBERS, MEASURE_NUMBERS, NUMBERS, connecting, counts, endpoints,
+    endpoints_aside, flows, levels, measures, numbers, phases, traffic,
 };
 pub(super) use observed::{OBSERVED_NUMBERS, observed, unobserved};
 pub(super) use quick_look::{

@@ -379,7 +379,7 @@ fn run_with<'w, C: Client + 'static>(
                 second: 0,
             };
             let make_client = clients(&plan)?;
-            let each_second = |ticks, health| control.second(ticks, health);
+            let each_second = |ticks, health, goes_on| control.second(ticks, health, goes_on);
             let ending =
                 engine::run(plan.clone(), make_client, &stopper, observer, each_second).await?;
             if let Some(observing) = control.observing.take() {
@@ -439,8 +439,13 @@ struct Control<'w> {
 }
 
 impl Control<'_> {
-    /// Breaks if the run is to be aborted.
-    fn second(&mut self, mut ticks: Vec<Tick>, health: HealthSample) -> ControlFlow<()> {
+    /// Breaks if the run is to be aborted, which it cannot be any more unless its load goes on.
+    fn second(
+        &mut self,
+        mut ticks: Vec<Tick>,
+        health: HealthSample,
+        goes_on: bool,
+    ) -> ControlFlow<()> {
         self.second += 1;
         let (mut commit, live) = self.fold.fold(&mut ticks);
         commit.health = Some(health);
@@ -449,7 +454,7 @@ impl Control<'_> {
         {
             self.stopper.decide();
         }
-        if self.aborted.is_none() {
+        if goes_on && self.aborted.is_none() {
             let broken = self.abort.as_mut().and_then(|abort| abort.second(&commit));
             self.aborted = broken.map(ToString::to_string);
             if let Some(why) = &self.aborted {

@@ -47,14 +47,7 @@ pub(crate) fn align_right(table: &mut Table, column: usize) {
 
 /// `50 users` or `100/s`, the highest of all stages.
 pub(crate) fn level(load: &Load) -> String {
-    format_level(load, load.peak())
-}
-
-fn format_level(load: &Load, level: f64) -> String {
-    match load.model {
-        Model::Closed => format_users(level as u64),
-        Model::Open { .. } => format_rate(level),
-    }
+    load.format_level(load.peak())
 }
 
 /// How long the load is held: without the first ramp and the warm-up.
@@ -96,6 +89,10 @@ pub(crate) fn plan(plan: &Plan) -> String {
         let header = format!("{share} of the requests, by the header {}", Trace::HEADER);
         line(&mut text, "trace", &header);
     }
+    if !plan.abort.is_empty() {
+        let rules: Vec<String> = plan.abort.iter().map(ToString::to_string).collect();
+        line(&mut text, "abort", &rules.join("; "));
+    }
     if let Some(lifecycle) = &plan.lifecycle {
         let once = |steps: &[Step], when: &str| {
             let count = format_counted(steps.len() as u64, "step");
@@ -111,7 +108,7 @@ pub(crate) fn plan(plan: &Plan) -> String {
     if plan.load.stages.len() > 1 {
         let mut stages = table(["stage", "load", "ramp", "held"]);
         for stage in &plan.load.stages {
-            let level = format_level(&plan.load, stage.level);
+            let level = plan.load.format_level(stage.level);
             stages.add_row([
                 stage.name.clone(),
                 level,

@@ -48,7 +48,7 @@ impl AbortWatch {
             .any(|phase| phase.measured && phase.start_us <= begun_us && end_us <= phase.end_us);
         let rows = &self.rows;
         let mut rules = self.rules.iter_mut();
-        let held = rules.find_map(|(rule, streak)| {
+        rules.find_map(|(rule, streak)| {
             let state = match rule.metric {
                 // Users are still starting, or the load is meant to be low.
                 Metric::Throughput if !is_measured => {
@@ -58,8 +58,7 @@ impl AbortWatch {
                 _ => is_broken(rule, &cell(rule, commit, rows)),
             };
             streak.takes(state, rule.lasting_s).then_some(&*rule)
-        });
-        held
+        })
     }
 }
 

@@ -26,6 +26,12 @@ const FAILURE_GROUPS: usize = 20;
 /// The elements around a text of a failed request take no more; bytes.
 const TAGS: usize = 60;
 
+/// The columns of the table of levels, behind the name.
+const LEVEL_COLUMNS: [&str; 7] = {
+    let [rate, failed, p50, p95, p99, mean] = view::LEVEL_NUMBERS;
+    ["load", rate, failed, p50, p95, p99, mean]
+};
+
 /// Everything that the template shows. All texts are escaped there, but for the charts.
 #[derive(Serialize)]
 pub(super) struct Page {
@@ -45,7 +51,9 @@ pub(super) struct Page {
     findings: Findings,
     changes: Option<Changes>,
     runs: Option<Table>,
-    levels: Vec<String>,
+    levels: Option<Table>,
+    levels_left_out: Option<String>,
+    level_charts: Vec<String>,
     charts: Vec<String>,
     endpoints: Table,
     traffic: Vec<String>,
@@ -155,6 +163,7 @@ impl Page {
         };
         let runs = report.runs.iter();
         let runs = runs.map(|run| (run.name.clone(), run.summary.clone()));
+        let (levels, levels_left_out) = view::levels(result).unzip();
         let phases = view::phases(result).into_iter();
         let phases = phases.map(|(name, _, summary)| (name, summary));
         Self {
@@ -177,7 +186,9 @@ impl Page {
             findings: Findings::of(report, limits),
             changes: changes(report, limits),
             runs: table("run", &view::NUMBERS, summaries(runs.collect())),
-            levels: level_charts(result),
+            levels: levels.and_then(|rows| table("name", &LEVEL_COLUMNS, rows)),
+            levels_left_out: levels_left_out.flatten(),
+            level_charts: level_charts(result),
             charts: charts(report, &bins),
             endpoints: endpoints(result, &total, limits),
             traffic: [view::traffic(&total), view::connecting(&total)]

@@ -38,7 +38,7 @@ const MAPS: [&str; 6] = [
 ];
 
 /// Parts that are the same in several places, and the heading that documents them.
-const PLACES: [(&str, &str); 22] = [
+const PLACES: [(&str, &str); 23] = [
     (r"^(endpoints|phases)\.summary\.", "summary."),
     (r"^endpoints\.time_series\.", "time_series."),
     (r"^baseline_criteria\.", "slos."),
@@ -55,6 +55,7 @@ const PLACES: [(&str, &str); 22] = [
     (r"^recommendations\.", "### Fields of `recommendations`."),
     (r"^error_budgets\.", "### Fields of `error_budgets`."),
     (r"^recoveries\.", "### Fields of `recoveries`."),
+    (r"^levels\.", "### Fields of `levels`."),
     (r"^knee\.((at|beyond)\.)?", "### Fields of `knee`."),
     (r"^endpoints\.", "### Fields of `endpoints`."),
     (r"^errors\.", "### Fields of `errors`."),
