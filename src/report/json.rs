@@ -25,7 +25,7 @@ use serde::Serialize;
 
 use self::bounds::{LeftOut, fit};
 use self::comparison::ComparisonEntry;
-use self::criterion::{CriterionEntry, ErrorBudgetEntry, NextGradeEntry};
+use self::criterion::{CriterionEntry, ErrorBudgetEntry, NextGradeEntry, ViolationEntry};
 use self::failure::FailureSampleEntry;
 pub(super) use self::history::history as write_history;
 use self::layout::Lines;
@@ -76,6 +76,8 @@ struct JsonReport<'a> {
     slos: Vec<CriterionEntry<'a>>,
     /// How the comparison affects the score, by metric.
     baseline_criteria: Vec<CriterionEntry<'a>>,
+    /// Those that are exceeded.
+    budgets: Vec<ViolationEntry<'a>>,
     /// Of SLOs on failures.
     error_budgets: Vec<ErrorBudgetEntry<'a>>,
     recoveries: Vec<RecoveryEntry<'a>>,
@@ -182,6 +184,7 @@ impl JsonReport<'_> {
         );
         fit("reasons", &mut self.reasons, bounds::LIST, |_| false, out);
         fit("warnings", &mut self.warnings, bounds::LIST, |_| false, out);
+        fit("budgets", &mut self.budgets, bounds::LIST, |_| false, out);
         fit(
             "error_budgets",
             &mut self.error_budgets,
@@ -256,6 +259,7 @@ fn object(report: &Report, is_full: bool) -> JsonReport<'_> {
         next_grade: grading.next.as_ref().map(NextGradeEntry::of),
         slos: grading.slos().map(CriterionEntry::of).collect(),
         baseline_criteria: grading.baseline().map(CriterionEntry::of).collect(),
+        budgets: grading.slos().filter_map(ViolationEntry::of).collect(),
         error_budgets: grading
             .error_budgets
             .iter()

@@ -25,6 +25,8 @@ use crate::plan::{Direction, MeasureUnit, Metric, Slo, SloScope};
 pub(super) enum SloSource {
     /// In a profile.
     Profile,
+    /// In a file that the scenario includes.
+    Included,
     /// In the scenario.
     Scenario,
     /// In an endpoint or flow of the scenario.
@@ -74,11 +76,31 @@ impl SloSet {
         self
     }
 
+    /// Adds what is under a `budgets:` key.
+    pub fn add_budgets(
+        &mut self,
+        field: &Field<Pairs<SloFile>>,
+        source: SloSource,
+        findings: &mut Findings,
+    ) {
+        self.add(field, (&SloScope::Total, true), source, findings);
+    }
+
     /// Adds what is under a `slo:` key.
     pub fn add_file(
         &mut self,
         field: &Field<Pairs<SloFile>>,
         scope: &SloScope,
+        source: SloSource,
+        findings: &mut Findings,
+    ) {
+        self.add(field, (scope, false), source, findings);
+    }
+
+    fn add(
+        &mut self,
+        field: &Field<Pairs<SloFile>>,
+        (scope, budget): (&SloScope, bool),
         source: SloSource,
         findings: &mut Findings,
     ) {
@@ -92,6 +114,15 @@ impl SloSet {
             self.check_profiles(profiles.unwrap_or_default(), findings);
             let (metric, named, unit) = match self.spelling.metric(&key.text) {
                 Ok(found) => found,
+                Err(_)
+                    if source == SloSource::Included && Spelling::may_be_of_others(&key.text) =>
+                {
+                    self.skipped.push(format!(
+                        "`{}` of an included file is left out: the scenario has nothing of that name",
+                        key.text
+                    ));
+                    continue;
+                }
                 Err(diagnostic) => {
                     findings.report(Some(key.at), diagnostic);
                     continue;
@@ -132,6 +163,7 @@ impl SloSet {
                 window_s,
                 weight: file.weight.copied().map_or(1.0, |weight| weight.0),
                 advisory: file.advisory.copied().unwrap_or(false),
+                budget,
             };
             match profiles {
                 Some(names) if names.iter().all(|name| name.value != self.profile) => {
@@ -289,7 +321,7 @@ impl SloSet {
     }
 
     /// The SLOs of a run of endpoints and flows with these names, and the sentences about those
-    /// left out. A throughput that only the profile asks for is left out where the load (`offered`, a sentence, and the
+    /// left out. A throughput that only the profile or an included file asks for is left out where the load (`offered`, a sentence, and the
     /// highest rate) cannot reach it.
     pub fn finish(
         mut self,
@@ -304,7 +336,7 @@ impl SloSet {
                 }
                 (SloScope::Total, Some((sentence, rate)))
                     if slo.metric == Metric::Throughput
-                        && source == SloSource::Profile
+                        && matches!(source, SloSource::Profile | SloSource::Included)
                         && slo.limit > *rate =>
                 {
                     self.skip(&slo, sentence);

@@ -50,10 +50,12 @@ mapping! {
         setup: StepsFile,
         /// Steps that run once after the load, not measured. If one fails, the run fails.
         teardown: StepsFile,
-        /// Files with more endpoints, flows and steps, in the scenario's folder or below.
+        /// Files with more endpoints, flows, steps and SLOs, in the scenario's folder or below.
         include: OneOrMany<At<String>>,
         /// SLOs for all requests together.
         slo: Pairs<SloFile>,
+        /// Budgets for all requests together: SLOs whose violations are listed by themselves.
+        budgets: Pairs<SloFile>,
         /// What to observe of the service during the load, besides its responses: metrics that it exports, and its processes.
         observe: ObserveFile,
         /// Profiles for this scenario: new ones, or existing ones with some keys overridden.
@@ -145,6 +147,10 @@ mapping! {
         flows: Pairs<FlowFile>,
         /// Named steps, for use in flows.
         steps: Pairs<StepsFile>,
+        /// SLOs for all requests together, unless the scenario has its own.
+        slo: Pairs<SloFile>,
+        /// Budgets, unless the scenario has its own.
+        budgets: Pairs<SloFile>,
     }
 }
 
@@ -224,6 +230,7 @@ mod tests {
                 ".flows",
                 ".flows.slo",
                 ".slo",
+                ".budgets",
                 ".observe",
                 ".profiles",
                 ".profiles.stages",
