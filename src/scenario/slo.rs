@@ -43,6 +43,8 @@ pub(super) struct SloSet {
     /// SLOs that apply, in the order of their first appearance.
     list: Vec<(Slo, SloSource)>,
     skipped: Vec<String>,
+    /// Those of included files that name something that the scenario does not have.
+    lacking: Vec<String>,
 }
 
 impl SloSet {
@@ -61,6 +63,7 @@ impl SloSet {
             profile: profile.to_owned(),
             list: Vec::new(),
             skipped: Vec::new(),
+            lacking: Vec::new(),
         }
     }
 
@@ -117,10 +120,7 @@ impl SloSet {
                 Err(_)
                     if source == SloSource::Included && Spelling::may_be_of_others(&key.text) =>
                 {
-                    self.skipped.push(format!(
-                        "`{}` of an included file is left out: the scenario has nothing of that name",
-                        key.text
-                    ));
+                    self.lacking.push(format!("`{}`", key.text));
                     continue;
                 }
                 Err(diagnostic) => {
@@ -343,6 +343,12 @@ impl SloSet {
                 }
                 _ => kept.push(slo),
             }
+        }
+        if !self.lacking.is_empty() {
+            self.skipped.push(format!(
+                "left out of what is included, since the scenario has nothing of that name: {}",
+                self.lacking.join(", ")
+            ));
         }
         (kept, self.skipped)
     }
