@@ -50,6 +50,8 @@ pub struct Criterion {
     pub points_lost: f64,
     /// Counts in the score but cannot fail the verdict.
     pub advisory: bool,
+    /// Whether it is a budget, whose violation is listed by itself.
+    pub budget: bool,
 }
 
 /// What kind of criterion it is.
@@ -82,6 +84,7 @@ impl Criterion {
             weight: 1.0,
             points_lost: 0.0,
             advisory: false,
+            budget: false,
         }
     }
 
@@ -105,6 +108,13 @@ impl Criterion {
             }
             _ => name,
         }
+    }
+
+    /// By how much a budget is exceeded, as a share of it; `None` if it is not, without data, and if it is 0.
+    pub fn violation_share(&self) -> Option<f64> {
+        let value = self.value.filter(|_| self.budget && !self.met)?;
+        let share = (value - self.limit).abs() / self.limit;
+        share.is_finite().then_some(share)
     }
 
     /// Whether less was measured than its window is long, so that the value is that of all of it.
@@ -151,6 +161,7 @@ fn slo_criterion(slo: &Slo, scope: SloScope, measurement: Measurement) -> Criter
     );
     criterion.weight = slo.weight;
     criterion.advisory = slo.advisory;
+    criterion.budget = slo.budget;
     criterion.critical = slo.critical;
     criterion.missing = measurement.missing;
     criterion.window = measurement.window;

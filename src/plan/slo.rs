@@ -39,6 +39,9 @@ pub struct Slo {
     pub weight: f64,
     /// Counts in the score but cannot fail the verdict.
     pub advisory: bool,
+    /// Whether it is a budget, whose violation is listed by itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub budget: bool,
 }
 
 /// A limit that ends a run early when it is broken for a while.
@@ -93,10 +96,11 @@ impl Slo {
             window_s: None,
             weight: 1.0,
             advisory: false,
+            budget: false,
         }
     }
 
-    /// Whether it is about the same number of the same requests as another one.
+    /// Whether it is about the same number of the same requests as another one, and both or none are budgets.
     pub fn is_alike(&self, other: &Self) -> bool {
         let is_same = match (&self.metric, &other.metric) {
             // The unit in which a limit is written makes no difference.
@@ -106,7 +110,7 @@ impl Slo {
             }
             (one, other) => one == other,
         };
-        is_same && self.scope == other.scope
+        is_same && self.scope == other.scope && self.budget == other.budget
     }
 
     /// Whether it limits the failures of this endpoint or flow, and of no others.

@@ -26,7 +26,7 @@ use serde::Serialize;
 use self::bounds::{LeftOut, fit};
 use self::comparison::ComparisonEntry;
 use self::criterion::finding::{FindingEntry, RecommendationEntry};
-use self::criterion::{CriterionEntry, ErrorBudgetEntry, NextGradeEntry};
+use self::criterion::{CriterionEntry, ErrorBudgetEntry, NextGradeEntry, ViolationEntry};
 use self::failure::{FailureSampleEntry, TracesEntry};
 pub(super) use self::history::history as write_history;
 use self::layout::Lines;
@@ -79,6 +79,8 @@ struct JsonReport<'a> {
     slos: Vec<CriterionEntry<'a>>,
     /// How the comparison affects the score, by metric.
     baseline_criteria: Vec<CriterionEntry<'a>>,
+    /// Those that are exceeded.
+    budgets: Vec<ViolationEntry<'a>>,
     /// Of SLOs on failures.
     error_budgets: Vec<ErrorBudgetEntry<'a>>,
     /// What the numbers say about the service, the most severe first.
@@ -203,6 +205,7 @@ impl JsonReport<'_> {
             |_| false,
             out,
         );
+        fit("budgets", &mut self.budgets, bounds::LIST, |_| false, out);
         fit(
             "error_budgets",
             &mut self.error_budgets,
@@ -291,6 +294,7 @@ fn object(report: &Report, is_full: bool) -> JsonReport<'_> {
         next_grade: grading.next.as_ref().map(NextGradeEntry::of),
         slos: grading.slos().map(CriterionEntry::of).collect(),
         baseline_criteria: grading.baseline().map(CriterionEntry::of).collect(),
+        budgets: grading.slos().filter_map(ViolationEntry::of).collect(),
         error_budgets: grading
             .error_budgets
             .iter()

@@ -280,6 +280,7 @@ impl PlanCompiler<'_> {
         let profile = resolved.unwrap_or_default();
         let slos = self.slos(
             &index,
+            &included,
             &profile.name,
             &profile.file.slo,
             names.measures.take(),

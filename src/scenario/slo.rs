@@ -26,6 +26,8 @@ use crate::plan::{Direction, MeasureUnit, Metric, Slo, SloScope};
 pub(super) enum SloSource {
     /// In a profile.
     Profile,
+    /// In a file that the scenario includes.
+    Included,
     /// In the scenario.
     Scenario,
     /// In an endpoint or flow of the scenario.
@@ -42,6 +44,8 @@ pub(super) struct SloSet {
     /// SLOs that apply, in the order of their first appearance.
     list: Vec<(Slo, SloSource)>,
     skipped: Vec<String>,
+    /// Those of included files that name something that the scenario does not have.
+    lacking: Vec<String>,
 }
 
 impl SloSet {
@@ -60,6 +64,7 @@ impl SloSet {
             profile: profile.to_owned(),
             list: Vec::new(),
             skipped: Vec::new(),
+            lacking: Vec::new(),
         }
     }
 
@@ -75,11 +80,31 @@ impl SloSet {
         self
     }
 
+    /// Adds what is under a `budgets:` key.
+    pub fn add_budgets(
+        &mut self,
+        field: &Field<Pairs<SloFile>>,
+        source: SloSource,
+        findings: &mut Findings,
+    ) {
+        self.add(field, (&SloScope::Total, true), source, findings);
+    }
+
     /// Adds what is under a `slo:` key.
     pub fn add_file(
         &mut self,
         field: &Field<Pairs<SloFile>>,
         scope: &SloScope,
+        source: SloSource,
+        findings: &mut Findings,
+    ) {
+        self.add(field, (scope, false), source, findings);
+    }
+
+    fn add(
+        &mut self,
+        field: &Field<Pairs<SloFile>>,
+        (scope, budget): (&SloScope, bool),
         source: SloSource,
         findings: &mut Findings,
     ) {
@@ -93,6 +118,12 @@ impl SloSet {
             self.check_profiles(profiles.unwrap_or_default(), findings);
             let (metric, named, unit) = match self.spelling.metric(&key.text) {
                 Ok(found) => found,
+                Err(_)
+                    if source == SloSource::Included && Spelling::may_be_of_others(&key.text) =>
+                {
+                    self.lacking.push(format!("`{}`", key.text));
+                    continue;
+                }
                 Err(diagnostic) => {
                     findings.report(Some(key.at), diagnostic);
                     continue;
@@ -133,6 +164,7 @@ impl SloSet {
                 window_s,
                 weight: file.weight.copied().map_or(1.0, |weight| weight.0),
                 advisory: file.advisory.copied().unwrap_or(false),
+                budget,
             };
             match profiles {
                 Some(names) if names.iter().all(|name| name.value != self.profile) => {
@@ -290,7 +322,7 @@ impl SloSet {
     }
 
     /// The SLOs of a run of endpoints and flows with these names, and the sentences about those
-    /// left out. A throughput that only the profile asks for is left out where the load (`offered`, a sentence, and the
+    /// left out. A throughput that only the profile or an included file asks for is left out where the load (`offered`, a sentence, and the
     /// highest rate) cannot reach it.
     pub fn finish(
         mut self,
@@ -305,13 +337,19 @@ impl SloSet {
                 }
                 (SloScope::Total, Some((sentence, rate)))
                     if slo.metric == Metric::Throughput
-                        && source == SloSource::Profile
+                        && matches!(source, SloSource::Profile | SloSource::Included)
                         && slo.limit > *rate =>
                 {
                     self.skip(&slo, sentence);
                 }
                 _ => kept.push(slo),
             }
+        }
+        if !self.lacking.is_empty() {
+            self.skipped.push(format!(
+                "left out of what is included, since the scenario has nothing of that name: {}",
+                self.lacking.join(", ")
+            ));
         }
         (kept, self.skipped)
     }

@@ -382,10 +382,11 @@ fn slos(plan: &Plan) -> Table {
             grades if grades.is_empty() => String::new(),
             grades => format!(" ({})", grades.join(", ")),
         };
+        let budget = if slo.budget { " (budget)" } else { "" };
         let window = slo.window_s.map(Duration::from_secs).map(format_duration);
         let window = window.map_or_else(String::new, |window| format!(" in the worst {window}"));
         table.add_row([
-            format!("{}{window}", slo.name),
+            format!("{}{window}{budget}", slo.name),
             scope.to_owned(),
             format!("{sign} {limit}{critical}{grades}{advisory}"),
         ]);

@@ -37,6 +37,39 @@ pub(super) struct CriterionEntry<'a> {
     weight: f64,
     points_lost: f64,
     advisory: bool,
+    budget: bool,
+}
+
+/// A budget that is exceeded, or of which there is no data.
+#[derive(Serialize)]
+pub(super) struct ViolationEntry<'a> {
+    metric: &'a str,
+    /// In the unit that the metric's name says, or else in that of `slos`.
+    budget: f64,
+    actual: Option<f64>,
+    violation_percentage: Option<f64>,
+}
+
+impl<'a> ViolationEntry<'a> {
+    /// Nothing of what is met, or no budget.
+    pub(super) fn of(criterion: &'a Criterion) -> Option<Self> {
+        if !criterion.budget || criterion.met {
+            return None;
+        }
+        let unit = Unit::of(&criterion.metric);
+        let scale = match criterion.name.ends_with("_mb") && unit == Unit::Bytes {
+            true => 1e6,
+            false => 1.0,
+        };
+        let number = |value: f64| unit.convert(value) / scale;
+        let violation = criterion.violation_share();
+        Some(Self {
+            metric: &criterion.name,
+            budget: number(criterion.limit),
+            actual: criterion.value.map(number),
+            violation_percentage: violation.map(|share| Unit::Percent.convert(share)),
+        })
+    }
 }
 
 /// How much of what an SLO on failures allows has happened; see [`ErrorBudget`].
@@ -115,6 +148,7 @@ impl<'a> CriterionEntry<'a> {
             weight: criterion.weight,
             points_lost: criterion.points_lost,
             advisory: criterion.advisory,
+            budget: criterion.budget,
         }
     }
 }

@@ -1,11 +1,9 @@
-//! The JSON report: its values, and its names against the convention and `docs/metrics.md`.
+//! The JSON report: its values.
 
 mod fields;
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use regex::Regex;
 use serde_json::{Value, json};
 
 use super::*;
@@ -14,7 +12,10 @@ use crate::metrics::{
     ComponentCounts, MeasureCounts, Outcome, RunResult, SparseHistogram, Tick, UseCounts,
     fixture as results,
 };
-use crate::plan::{GradeLimit, MeasureUnit, Metric, Model, Percentile, Shape, Stage};
+use crate::plan::{
+    Direction, GradeLimit, MeasureUnit, Metric, Model, ObservedNumber, ObservedScale, Percentile,
+    Shape, Stage,
+};
 use crate::report::fixture;
 
 fn json(report: &Report) -> Value {
@@ -82,7 +83,10 @@ fn graded() -> Report {
         letter: "A".into(),
         limit: 0.001,
     }];
-    result.run.slos = vec![slo];
+    let p95 = Metric::ResponseTime(Percentile::new(95.0).unwrap());
+    let mut budget = results::slo("api_response_time_p95", p95, 100_000.0);
+    budget.budget = true;
+    result.run.slos = vec![slo, budget];
     fixture::report(result, None)
 }
 
@@ -178,6 +182,33 @@ fn only_a_run_that_passed_has_a_status_that_says_so() {
         assert_eq!(json["status"], status, "{verdict}");
         assert_eq!(json["health_score"].is_null(), grade.is_null());
     }
+}
+
+#[test]
+fn an_exceeded_budget_is_a_violation_with_its_given_fields() {
+    let mut report = graded();
+    assert_eq!(
+        json(&report)["budgets"],
+        json!([{
+            "metric": "api_response_time_p95",
+            "budget": 100.0,
+            "actual": 150.0,
+            "violation_percentage": 50.0,
+        }])
+    );
+    let memory = Metric::Observed(ObservedNumber {
+        name: "host_memory".into(),
+        part: None,
+        extreme: None,
+        scale: ObservedScale::Bytes,
+        direction: Direction::AtMost,
+    });
+    let slo = &mut report.result.run.slos[1];
+    (slo.name, slo.metric, slo.limit) = ("memory_usage_mb".into(), memory, 500e6);
+    let json = json(&fixture::report(report.result, None));
+    let violation = &json["budgets"][0];
+    assert_eq!(violation["budget"], 500.0);
+    assert!(violation["actual"].is_null(), "it was not observed");
 }
 
 #[test]
@@ -383,4 +414,29 @@ fn the_whole_result_can_be_read_back() {
     let result: RunResult = serde_json::from_value(stored).unwrap();
     assert_eq!(result, report.result);
     assert_eq!(full, json(&report), "a short run leaves nothing out");
+}
+
+/// Reports that have every part between them.
+fn all_parts() -> Vec<Value> {
+    let reports = [
+        fixture::passing(),
+        fixture::failing(),
+        fixture::regressed(),
+        fixture::with_samples(fixture::many_errors()),
+        fixture::spike(),
+        fixture::observed(),
+        fixture::traced(),
+        slower(),
+        undecided(),
+        sweep(Model::Closed),
+        parts(),
+        graded(),
+    ];
+    let json = reports.iter().map(json);
+    json.map(|mut json| {
+        // Documented as `result.json`.
+        json["result"] = Value::Null;
+        json
+    })
+    .collect()
 }

@@ -53,12 +53,14 @@ mapping! {
         setup: StepsFile,
         /// Steps that run once after the load, not measured. If one fails, the run fails.
         teardown: StepsFile,
-        /// Files with more endpoints, flows and steps, in the scenario's folder or below.
+        /// Files with more endpoints, flows, steps and SLOs, in the scenario's folder or below.
         include: OneOrMany<At<String>>,
         /// SLOs for all requests together.
         slo: Pairs<SloFile>,
         /// Limits that end a run early when they are broken for a while, such as `error_rate: "> 20% for 10s"`.
         abort: Pairs<String>,
+        /// Budgets for all requests together: SLOs whose violations are listed by themselves.
+        budgets: Pairs<SloFile>,
         /// What to observe of the service during the load, besides its responses: metrics that it exports, and its processes.
         observe: ObserveFile,
         /// Tracing of requests by the header `traceparent` of W3C Trace Context: `true`, a share such as `10%`, or a mapping.
@@ -156,6 +158,10 @@ mapping! {
         flows: Pairs<FlowFile>,
         /// Named steps, for use in flows.
         steps: Pairs<StepsFile>,
+        /// SLOs for all requests together, unless the scenario has its own.
+        slo: Pairs<SloFile>,
+        /// Budgets, unless the scenario has its own.
+        budgets: Pairs<SloFile>,
     }
 }
 
@@ -235,6 +241,7 @@ mod tests {
                 ".flows",
                 ".flows.slo",
                 ".slo",
+                ".budgets",
                 ".observe",
                 ".trace",
                 ".on_finding",

@@ -22,6 +22,10 @@ pub(super) enum LimitUnit {
     Number,
     /// A number of bytes, or a size such as `500kB`.
     Size,
+    /// A number of megabytes, or a size.
+    Megabytes,
+    /// A number of percent.
+    Percent,
     /// What is observed of the service; in which unit it is exported, and whether it is a counter. From above or from
     /// below.
     Observed(ObservedUnit, bool),
@@ -67,6 +71,24 @@ impl LimitUnit {
                 kept.ok_or_else(|| format!("`{text}` is not a number from 0"))
             }
             Self::Size => units::parse_size(text).map(|bytes| bytes as f64),
+            Self::Megabytes => match text.trim().parse::<f64>() {
+                Ok(number) if (0.0..=1e9).contains(&number) => Ok(number * 1e6),
+                _ => units::parse_size(text)
+                    .map(|bytes| bytes as f64)
+                    .map_err(|_| format!("`{text}` is not a number of megabytes: write `500`")),
+            },
+            Self::Percent => {
+                let number = text.trim();
+                let number = number
+                    .strip_suffix('%')
+                    .unwrap_or(number)
+                    .trim()
+                    .parse()
+                    .ok();
+                let number = number.filter(|percent: &f64| (0.0..=1e6).contains(percent));
+                let message = || format!("`{text}` is not a number of percent: write `70`");
+                number.map(|percent| percent / 1e2).ok_or_else(message)
+            }
             Self::Observed(unit, is_counter) => {
                 ObservedScale::parse(text, unit, is_counter).map(|(_, limit)| limit)
             }

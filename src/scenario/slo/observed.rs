@@ -17,6 +17,9 @@ pub(super) fn metric(
     name: &str,
     observed: &[ObservedName],
 ) -> Result<Option<(ObservedNumber, LimitUnit)>, Diagnostic> {
+    if let Some(resource) = Resource::of(name) {
+        return resource.metric(observed).map(Some);
+    }
     let Some(rest) = name.strip_prefix("observed_") else {
         return Ok(usual(name, observed));
     };
@@ -68,6 +71,58 @@ fn ends(text: &str) -> Option<(Option<ObservedPart>, Option<Extreme>)> {
         }
     };
     Some((part, extreme.map(|(_, one)| one)))
+}
+
+/// Whether it is a name for what the processes of the service use.
+pub(super) fn is_resource(name: &str) -> bool {
+    Resource::of(name).is_some()
+}
+
+/// Names for what the processes of the service use.
+enum Resource {
+    /// `cpu_usage_percent`: of a core.
+    Cpu,
+    /// `memory_usage_mb`: at most.
+    Memory,
+}
+
+impl Resource {
+    fn of(name: &str) -> Option<Self> {
+        match name {
+            "cpu_usage_percent" => Some(Self::Cpu),
+            "memory_usage_mb" => Some(Self::Memory),
+            _ => None,
+        }
+    }
+
+    /// What the scenario observes under this name, and else what it observes of processes.
+    fn metric(&self, observed: &[ObservedName]) -> Result<(ObservedNumber, LimitUnit), Diagnostic> {
+        let (name, of_host, extreme) = match self {
+            Self::Cpu => ("cpu_usage_percent", "host_cpu", None),
+            Self::Memory => ("memory_usage_mb", "host_memory", Some(Extreme::Max)),
+        };
+        let find = |wanted| observed.iter().find(|one| one.name == wanted);
+        let Some(one) = find(name).or_else(|| find(of_host)) else {
+            let message = format!("nothing is observed that `{name}` could be about");
+            let help = format!(
+                "write `observe: {{host: local, process: NAME}}`, or name a metric `{name}` under `metrics` of `observe`"
+            );
+            return Err(Diagnostic::new(message).help(help));
+        };
+        let (scale, unit) = match (one.unit, one.is_counter) {
+            (ObservedUnit::Seconds, true) => (ObservedScale::Share, LimitUnit::Percent),
+            (ObservedUnit::Bytes, false) => (ObservedScale::Bytes, LimitUnit::Megabytes),
+            _ => (ObservedScale::Number, LimitUnit::Number),
+        };
+        let number = ObservedNumber {
+            name: one.name.clone(),
+            part: None,
+            extreme,
+            scale,
+            direction: Direction::AtMost,
+        };
+        Ok((number, unit))
+    }
 }
 
 /// Names for times and hit ratios of components, if the scenario observes something of that name: it comes before
@@ -151,6 +206,31 @@ mod tests {
             assert!(diagnostic.help.unwrap().contains("observed_took"), "{bad}");
         }
         assert!(metric("observed_pool", &[]).is_err());
+    }
+
+    #[test]
+    fn resources_are_those_of_processes_unless_there_is_a_metric_of_the_name() {
+        let found = |name: &str, names: &[(&str, ObservedUnit)]| {
+            let (number, unit) = metric(name, &named(names)).ok()??;
+            Some((number.name, number.scale, unit.parse("70").unwrap()))
+        };
+        let host = ("host_memory", ObservedUnit::Bytes);
+        let memory = "memory_usage_mb";
+        let of_host = ("host_memory".to_owned(), ObservedScale::Bytes, 70e6);
+        assert_eq!(found(memory, &[host]), Some(of_host));
+        let own = (memory.to_owned(), ObservedScale::Number, 70e3);
+        assert_eq!(
+            found(memory, &[host, (memory, ObservedUnit::Number)]),
+            Some(own)
+        );
+        assert!(metric("cpu_usage_percent", &named(&[host])).is_err());
+        let mut cpu = named(&[("host_cpu", ObservedUnit::Seconds)]);
+        cpu[0].is_counter = true;
+        let (number, unit) = metric("cpu_usage_percent", &cpu).unwrap().unwrap();
+        assert_eq!(
+            (number.scale, unit.parse("70%")),
+            (ObservedScale::Share, Ok(0.7))
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::limit::LimitUnit;
-use super::observed;
+use super::observed::{self, is_resource};
 use super::unknown::unknown_among;
 use crate::error::{Diagnostic, did_you_mean};
 use crate::plan::{MeasureUnit, Metric, Percentile, SloScope};
@@ -141,6 +141,17 @@ impl Spelling {
             Some((number, unit)) => Ok((Metric::Observed(number), SloScope::Total, unit)),
             None => metric(name, &self.endpoints),
         }
+    }
+
+    /// Whether a name that has no metric is one of what other scenarios may have: endpoints, measures, or something
+    /// observed.
+    pub fn may_be_of_others(name: &str) -> bool {
+        let of_endpoint = || {
+            name.rsplit_once("_time_p")
+                .is_some_and(|(_, percentile)| Percentile::parse(&format!("p{percentile}")).is_ok())
+        };
+        let is_named = |start| name.starts_with(start);
+        is_named("measure_") || is_named("observed_") || is_resource(name) || of_endpoint()
     }
 
     fn measure(&self, name: &str, rest: &str) -> Result<(Metric, SloScope, LimitUnit), Diagnostic> {

@@ -1,31 +1,11 @@
-//! Every field is documented, and every number says its unit.
+//! The fields of the JSON report: all of them are documented, and every number says its unit.
 
-use super::*;
+use std::collections::BTreeSet;
 
-/// Reports that have every part between them.
-fn all_parts() -> Vec<Value> {
-    let reports = [
-        fixture::passing(),
-        fixture::failing(),
-        fixture::regressed(),
-        fixture::with_samples(fixture::many_errors()),
-        fixture::spike(),
-        fixture::observed(),
-        fixture::traced(),
-        slower(),
-        undecided(),
-        sweep(Model::Closed),
-        parts(),
-        graded(),
-    ];
-    let json = reports.iter().map(json);
-    json.map(|mut json| {
-        // Documented as `result.json`.
-        json["result"] = Value::Null;
-        json
-    })
-    .collect()
-}
+use regex::Regex;
+use serde_json::Value;
+
+use super::all_parts;
 
 /// Objects whose keys are names or status codes, by the names of their fields. `NAME` stands for each key.
 const MAPS: [&str; 6] = [
@@ -38,7 +18,7 @@ const MAPS: [&str; 6] = [
 ];
 
 /// Parts that are the same in several places, and the heading that documents them.
-const PLACES: [(&str, &str); 23] = [
+const PLACES: [(&str, &str); 24] = [
     (r"^(endpoints|phases)\.summary\.", "summary."),
     (r"^endpoints\.time_series\.", "time_series."),
     (r"^baseline_criteria\.", "slos."),
@@ -51,6 +31,7 @@ const PLACES: [(&str, &str); 23] = [
         "#### Fields of times.$1",
     ),
     (r"^slos\.", "### Fields of `slos` and `baseline_criteria`."),
+    (r"^budgets\.", "### Fields of `budgets`."),
     (r"^findings\.", "### Fields of `findings`."),
     (r"^recommendations\.", "### Fields of `recommendations`."),
     (r"^error_budgets\.", "### Fields of `error_budgets`."),
@@ -189,7 +170,8 @@ fn every_number_has_its_unit_in_its_name_or_beside_it_or_is_a_count() {
                 }
                 _ => &Value::Null,
             };
-            let is_listed = WITHOUT_UNIT.contains(&name);
+            // Their names are given, and the metric says the unit.
+            let is_listed = WITHOUT_UNIT.contains(&name) || path.starts_with("budgets.");
             assert!(
                 is_listed || beside.is_string() || unit.is_match(path),
                 "{path}: {field}"
