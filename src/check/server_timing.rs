@@ -60,7 +60,6 @@ fn component(entry: &str) -> Option<ServerTiming> {
     }
     let (mut duration_us, mut hit) = (None, None);
     let (mut count, mut instance) = (None, None);
-    let names_instance = INSTANCES.iter().any(|one| name.eq_ignore_ascii_case(one));
     for part in parts {
         let Some((key, value)) = part.split_once('=') else {
             continue;
@@ -75,9 +74,9 @@ fn component(entry: &str) -> Option<ServerTiming> {
                 v if v.eq_ignore_ascii_case("miss") => Some(false),
                 _ => None,
             });
-            count = count.or_else(|| uses(value));
-            if names_instance && instance.is_none() && is_instance(value) {
-                instance = Some(value.to_owned());
+            if hit.is_none() && count.is_none() {
+                count = uses(value);
+                instance = instance.or_else(|| instance_named(name, value));
             }
         }
     }
@@ -96,9 +95,13 @@ fn uses(text: &str) -> Option<u64> {
     (number <= MAX_COUNT).then_some(number)
 }
 
-fn is_instance(text: &str) -> bool {
+/// The instance that an entry with this name and `desc` is about.
+fn instance_named(name: &str, desc: &str) -> Option<String> {
     let is_good = |b: u8| b.is_ascii_alphanumeric() || b"._:-".contains(&b);
-    (1..=MAX_COMPONENT_NAME).contains(&text.len()) && text.bytes().all(is_good)
+    let is_instance = INSTANCES.iter().any(|one| name.eq_ignore_ascii_case(one))
+        && (1..=MAX_COMPONENT_NAME).contains(&desc.len())
+        && desc.bytes().all(is_good);
+    is_instance.then(|| desc.to_owned())
 }
 
 fn milliseconds_as_us(text: &str) -> Option<u64> {

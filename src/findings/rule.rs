@@ -156,7 +156,7 @@ impl Rule {
             ),
             Self::MemoryGrowth => (
                 "memory_growth",
-                "an observed size in bytes rises through the measured phases by the Mann-Kendall test at 1 %, or in steps whose mean is above 0 with 99.9 % confidence; by at least 10 %, and still in their last quarter; it takes 20 observations",
+                "an observed size in bytes rises through the measured phases by 10 % or more, in steps whose mean is above 0 with 99.9 % confidence; or by 30 % or more, by the Mann-Kendall test at 1 %; and still does in their last quarter. It takes 20 observations",
                 "memory is kept that is not needed any more, or a cache has no bound",
                 "run for longer to see whether it ends; compare two heap profiles",
             ),

@@ -7,8 +7,8 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::metrics::ObservedInfo;
 use crate::plan::{
-    Arrivals, Direction, Feeder, Load, Model, Observe, OnEnd, Per, Plan, RowOrder, Service,
-    SloScope, Step, ThinkTime, Trace, UserClass, separator_name,
+    Arrivals, Direction, Feeder, Hook, HookTarget, Load, Model, Observe, OnEnd, Per, Plan,
+    RowOrder, Service, SloScope, Step, ThinkTime, Trace, UserClass, separator_name,
 };
 use crate::report::{LEAST_COLUMNS, terminal_columns, wrap};
 use crate::units::{
@@ -92,6 +92,17 @@ pub(crate) fn plan(plan: &Plan) -> String {
     if !plan.abort.is_empty() {
         let rules: Vec<String> = plan.abort.iter().map(ToString::to_string).collect();
         line(&mut text, "abort", &rules.join("; "));
+    }
+    if let Some(hooks) = &plan.hooks {
+        let told = [
+            ("findings", &hooks.on_finding),
+            ("the verdict", &hooks.on_verdict),
+        ];
+        for (what, hook) in told {
+            if let Some(hook) = hook {
+                line(&mut text, "tells", &told_to(what, hook));
+            }
+        }
     }
     if let Some(lifecycle) = &plan.lifecycle {
         let once = |steps: &[Step], when: &str| {
@@ -177,6 +188,18 @@ fn observed(observe: &Observe) -> String {
         "{}, every {}",
         parts.join(", "),
         format_duration(observe.every)
+    )
+}
+
+/// `a webhook about findings, within 10s`. URLs are secrets, and arguments may hold some.
+fn told_to(what: &str, hook: &Hook) -> String {
+    let whom = match &hook.to {
+        HookTarget::Webhook(_) => "a webhook",
+        HookTarget::Command(_) => "a command",
+    };
+    format!(
+        "{whom} about {what}, within {}",
+        format_duration(hook.timeout)
     )
 }
 

@@ -26,6 +26,8 @@ const FEWEST: usize = 5;
 const FEWEST_SIZES: usize = 20;
 /// The least growth of memory, as a share.
 const LEAST_GROWTH: f64 = 0.1;
+/// The same where only ranks show it: a size that wanders has trends, too.
+const TREND_GROWTH: f64 = 0.3;
 
 /// What an observed metric showed in the measured phases.
 struct Course<'a> {
@@ -183,8 +185,8 @@ fn growing(course: &Course<'_>) -> Option<Finding> {
         return None;
     }
     let values: Vec<f64> = course.values().collect();
-    let change = trend(&values).or_else(|| drift(&values));
-    let change = change.filter(|change| *change >= LEAST_GROWTH)?;
+    let steady = drift(&values).filter(|change| *change >= LEAST_GROWTH);
+    let change = steady.or_else(|| trend(&values).filter(|change| *change >= TREND_GROWTH))?;
     let quarter = |number: usize| {
         let start = values.len() * number / 4;
         median(&mut values[start..values.len() * (number + 1) / 4].to_vec())
