@@ -67,6 +67,7 @@ pub(crate) fn study(outcome: Outcome, today: Option<f64>) -> Study {
         unit: Unit::Rate,
         arrivals: Some("poisson"),
         slos: vec!["p95".into(), "error_rate".into()],
+        unseen: Vec::new(),
         left_out: vec![
             "`throughput_rps` is not searched for: throughput follows from the load".into(),
         ],

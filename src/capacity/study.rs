@@ -124,6 +124,8 @@ pub struct Study {
     pub arrivals: Option<&'static str>,
     /// The names of the SLOs that were searched for.
     pub slos: Vec<String>,
+    /// The names of those that had no data at any level.
+    pub unseen: Vec<String>,
     /// Why other SLOs were not.
     pub left_out: Vec<String>,
     /// How it ended.
@@ -253,8 +255,16 @@ impl Study {
             Outcome::Generator(held, _) | Outcome::Unknown(held) => (*held, None),
             Outcome::Below(level) => (None, Some(*level)),
         };
+        let is_held = |level: f64| holds.is_some_and(|held| held >= level);
         match (self.required(), &self.outcome) {
-            (Some(required), _) if holds.is_some_and(|level| level >= required) => Verdict::Pass,
+            // What was never measured is not met.
+            (Some(required), _) if is_held(required) && !self.unseen.is_empty() => {
+                Verdict::Inconclusive
+            }
+            (None, Outcome::Found(_) | Outcome::AtLeast(_)) if !self.unseen.is_empty() => {
+                Verdict::Inconclusive
+            }
+            (Some(required), _) if is_held(required) => Verdict::Pass,
             (Some(required), _) if fails.is_some_and(|level| level < required) => Verdict::Fail,
             (_, Outcome::Below(_)) => Verdict::Fail,
             (_, Outcome::Generator(..)) => Verdict::Invalid,
@@ -392,6 +402,17 @@ mod tests {
         assert_eq!(asked.headroom(), Some(1.7));
         asked.signal = Some(2);
         assert_eq!(asked.verdict(), Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn an_slo_that_was_never_measured_is_not_met() {
+        let mut found = study(Outcome::Found(capacity()), Some(100.0));
+        found.unseen.push("db_time_p95".into());
+        assert_eq!(found.verdict(), Verdict::Inconclusive);
+        found.today = None;
+        assert_eq!(found.verdict(), Verdict::Inconclusive);
+        found.today = Some(200.0);
+        assert_eq!(found.verdict(), Verdict::Fail);
     }
 
     #[test]
