@@ -5,6 +5,8 @@
 
 mod criterion;
 mod evidence;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod level;
 mod posterior;
 mod search;

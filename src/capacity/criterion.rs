@@ -7,6 +7,9 @@ use super::evidence::{Ratio, Rule};
 use crate::metrics::{Cell, Outcome, SparseHistogram};
 use crate::plan::{Metric, Percentile, Slo, SloScope};
 
+/// More than this share of the requests may not fail, even if no SLO says so; as in the grading of a run.
+const MOST_FAILING: f64 = 0.5;
+
 /// An SLO that the capacity is searched for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Criterion {
@@ -15,7 +18,7 @@ pub struct Criterion {
 }
 
 impl Criterion {
-    /// Those of a plan, and why others are not used, each a sentence.
+    /// Those of a plan, and why others are not used, each a sentence. With any, there is one that limits failures.
     pub fn all(slos: &[Slo]) -> (Vec<Self>, Vec<String>) {
         let (mut used, mut left_out) = (Vec::new(), Vec::new());
         for slo in slos {
@@ -34,7 +37,26 @@ impl Criterion {
             };
             left_out.push(format!("`{}` is not searched for: {why}", slo.name));
         }
+        let limits_failures =
+            |one: &Self| one.slo.scope == SloScope::Total && one.slo.metric.is_of_failures();
+        if !used.is_empty() && !used.iter().any(limits_failures) {
+            used.push(Self::mostly_failing());
+        }
         (used, left_out)
+    }
+
+    /// A service most of whose responses are failures holds nothing, however fast they are.
+    fn mostly_failing() -> Self {
+        Self {
+            slo: Slo {
+                name: "the share of failed requests".to_owned(),
+                scope: SloScope::Total,
+                metric: Metric::ErrorRate,
+                limit: MOST_FAILING,
+                weight: 1.0,
+                advisory: false,
+            },
+        }
     }
 
     /// What has to be known about it.
@@ -187,6 +209,15 @@ mod tests {
         let mean = criterion(Metric::MeanResponseTime, 2_000.0);
         assert_eq!(mean.ratio(&cell).part, 105_000.0 + 60_000_000.0);
         assert!(!mean.rule().is_share);
+    }
+
+    #[test]
+    fn failures_are_limited_even_if_no_slo_does() {
+        let p95 = Metric::ResponseTime(Percentile::new(95.0).unwrap());
+        let (used, _) = Criterion::all(&[fixture::slo("p95", p95, 1.0)]);
+        let rule = used[1].rule();
+        assert_eq!((used.len(), rule.allowed), (2, MOST_FAILING));
+        assert_eq!(Criterion::all(&[]).0, []);
     }
 
     #[test]

@@ -314,7 +314,8 @@ impl Search {
     fn is_narrow(&self, capacity: &Capacity) -> bool {
         let width = capacity.high - capacity.low;
         width <= 2.0 * self.settings.precision * capacity.level
-            || self.settings.is_whole && width < 1.0
+            // A whole number and its neighbors.
+            || self.settings.is_whole && width <= 2.0
     }
 
     fn step(&self, level: f64, purpose: Purpose) -> Step {
@@ -386,5 +387,75 @@ impl Search {
             false => 10f64.powf(level.log10().floor() - 2.0),
         };
         (round(level / step) * step).max(self.settings.least)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capacity::fixture::evidence;
+
+    const SETTINGS: Settings = Settings {
+        start: 10.0,
+        least: 1.0,
+        most: 1_000.0,
+        is_whole: false,
+        precision: 0.05,
+        hold_s: 60,
+        warmup_s: 3.0,
+        budget_s: 1_200.0,
+    };
+
+    /// The levels until the first that `says` calls invalid for good, or the outcome.
+    fn levels(settings: Settings, says: impl Fn(f64) -> Said) -> (Vec<f64>, Outcome) {
+        let mut search = Search::new(settings, 1);
+        let mut levels = Vec::new();
+        loop {
+            match search.next(levels.len() as f64 * 10.0) {
+                Step::Done(outcome) => return (levels, outcome),
+                Step::Rest => {}
+                Step::Level { level, .. } => {
+                    levels.push(level);
+                    search.record(&says(level));
+                }
+            }
+        }
+    }
+
+    fn said(deviations: f64) -> Said {
+        Said::Evidence(vec![Some(evidence(deviations))])
+    }
+
+    #[test]
+    fn levels_double_until_one_is_missed_and_then_close_in() {
+        let (tried, outcome) = levels(SETTINGS, |level| {
+            said(if level > 100.0 { 9.0 } else { -9.0 })
+        });
+        assert_eq!(tried[..5], [10.0, 20.0, 40.0, 80.0, 160.0]);
+        assert!(
+            tried[5..].iter().all(|level| (80.0..160.0).contains(level)),
+            "{tried:?}"
+        );
+        let Outcome::Found(found) = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert!(found.low <= 100.0 && 100.0 <= found.high, "{found:?}");
+        assert!(found.confirmed.is_some_and(|level| level <= 100.0));
+    }
+
+    #[test]
+    fn a_level_that_the_generator_cannot_carry_out_ends_the_search_with_what_held() {
+        let (tried, outcome) = levels(SETTINGS, |level| match level > 100.0 {
+            true => Said::Invalid,
+            false => said(-9.0),
+        });
+        assert_eq!(tried[3..], [&[80.0][..], &[160.0; MAX_INVALID]].concat());
+        assert_eq!(outcome, Outcome::Generator(Some(80.0), 160.0));
+    }
+
+    #[test]
+    fn a_first_level_that_is_missed_is_halved() {
+        let (tried, _) = levels(SETTINGS, |level| said(if level > 3.0 { 9.0 } else { -9.0 }));
+        assert_eq!(tried[..3], [10.0, 5.0, 2.5]);
     }
 }

@@ -10,7 +10,9 @@ use crate::plan::ObservedUnit;
 use crate::units::{format_latency_us, format_percent, format_rate, format_users};
 
 /// What changed by less than this factor did not move.
-const MOVED: f64 = 1.25;
+const MOVED: f64 = 1.5;
+/// Percentiles and shares of fewer values vary by as much from level to level.
+const LEAST_VALUES: u64 = 100;
 /// The most numbers of the service that are named.
 const MOST_MOVED: usize = 6;
 
@@ -122,6 +124,8 @@ pub struct Study {
     pub arrivals: Option<&'static str>,
     /// The names of the SLOs that were searched for.
     pub slos: Vec<String>,
+    /// The names of those that had no data at any level.
+    pub unseen: Vec<String>,
     /// Why other SLOs were not.
     pub left_out: Vec<String>,
     /// How it ended.
@@ -183,6 +187,9 @@ fn gauges(run: &RunResult) -> Vec<Gauge> {
     let total = run.summary(None, Window::Measured);
     let mut gauges = Vec::new();
     for (name, component) in &total.components {
+        if component.time_us.count < LEAST_VALUES {
+            continue;
+        }
         if let Some(value) = component.time_us.p95 {
             gauges.push(Gauge {
                 name: format!("{name} p95"),
@@ -248,8 +255,16 @@ impl Study {
             Outcome::Generator(held, _) | Outcome::Unknown(held) => (*held, None),
             Outcome::Below(level) => (None, Some(*level)),
         };
+        let is_held = |level: f64| holds.is_some_and(|held| held >= level);
         match (self.required(), &self.outcome) {
-            (Some(required), _) if holds.is_some_and(|level| level >= required) => Verdict::Pass,
+            // What was never measured is not met.
+            (Some(required), _) if is_held(required) && !self.unseen.is_empty() => {
+                Verdict::Inconclusive
+            }
+            (None, Outcome::Found(_) | Outcome::AtLeast(_)) if !self.unseen.is_empty() => {
+                Verdict::Inconclusive
+            }
+            (Some(required), _) if is_held(required) => Verdict::Pass,
             (Some(required), _) if fails.is_some_and(|level| level < required) => Verdict::Fail,
             (_, Outcome::Below(_)) => Verdict::Fail,
             (_, Outcome::Generator(..)) => Verdict::Invalid,
@@ -306,13 +321,16 @@ impl Study {
             Some(capacity) => capacity.level,
             None => f64::INFINITY,
         };
-        let at_limit = valid.iter().rfind(|point| point.level <= limit);
-        let (Some(lowest), Some(at_limit)) = (valid.first(), at_limit) else {
+        let Some(at_limit) = valid.iter().rfind(|point| point.level <= limit) else {
             return Vec::new();
         };
         let change = |moved: &Moved| (moved.to.value / moved.from.value).ln().abs();
         let pairs = at_limit.gauges.iter().filter_map(|to| {
-            let from = lowest.gauges.iter().find(|from| from.name == to.name)?;
+            let below = valid
+                .iter()
+                .take_while(|point| point.level < at_limit.level);
+            let mut gauges = below.flat_map(|point| &point.gauges);
+            let from = gauges.find(|from| from.name == to.name)?;
             let (from, to) = (from.clone(), to.clone());
             Some(Moved { from, to })
         });
@@ -341,5 +359,83 @@ impl Study {
             })
             .collect();
         Usl::fit(&points)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capacity::fixture::{capacity, point, study};
+
+    #[test]
+    fn a_level_holds_only_where_it_certainly_does() {
+        let found = |today| study(Outcome::Found(capacity()), today).verdict();
+        assert_eq!(found(None), Verdict::Pass);
+        assert_eq!(found(Some(163.0)), Verdict::Pass, "it was confirmed");
+        assert_eq!(found(Some(164.0)), Verdict::Inconclusive);
+        assert_eq!(found(Some(178.0)), Verdict::Fail);
+        let of = |outcome, today| study(outcome, today).verdict();
+        assert_eq!(of(Outcome::Open(capacity()), None), Verdict::Inconclusive);
+        assert_eq!(of(Outcome::Open(capacity()), Some(100.0)), Verdict::Pass);
+        assert_eq!(of(Outcome::AtLeast(50.0), None), Verdict::Pass);
+        assert_eq!(
+            of(Outcome::AtLeast(50.0), Some(60.0)),
+            Verdict::Inconclusive
+        );
+        assert_eq!(of(Outcome::Below(1.0), None), Verdict::Fail);
+        assert_eq!(
+            of(Outcome::Generator(Some(50.0), 100.0), None),
+            Verdict::Invalid
+        );
+        assert_eq!(
+            of(Outcome::Generator(Some(50.0), 100.0), Some(40.0)),
+            Verdict::Pass
+        );
+        assert_eq!(of(Outcome::Unknown(None), None), Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn what_was_asked_for_comes_before_todays_load_and_a_signal_before_all() {
+        let mut asked = study(Outcome::Found(capacity()), Some(100.0));
+        asked.at_least = Some(200.0);
+        assert_eq!(asked.verdict(), Verdict::Fail);
+        assert_eq!(asked.headroom(), Some(1.7));
+        asked.signal = Some(2);
+        assert_eq!(asked.verdict(), Verdict::Inconclusive);
+    }
+
+    #[test]
+    fn an_slo_that_was_never_measured_is_not_met() {
+        let mut found = study(Outcome::Found(capacity()), Some(100.0));
+        found.unseen.push("db_time_p95".into());
+        assert_eq!(found.verdict(), Verdict::Inconclusive);
+        found.today = None;
+        assert_eq!(found.verdict(), Verdict::Inconclusive);
+        found.today = Some(200.0);
+        assert_eq!(found.verdict(), Verdict::Fail);
+    }
+
+    #[test]
+    fn a_search_that_the_generator_ended_is_invalid() {
+        let mut ended = study(Outcome::Open(capacity()), None);
+        ended
+            .levels
+            .extend([(); MAX_INVALID].map(|()| point(165.0, LevelVerdict::Invalid)));
+        assert_eq!(ended.verdict(), Verdict::Invalid);
+    }
+
+    #[test]
+    fn the_knee_and_what_moved_come_from_the_levels() {
+        let found = study(Outcome::Found(capacity()), None);
+        // The power of a queue, r (200 - r), is highest at half its rate.
+        assert_eq!(found.knee().map(|point| point.level), Some(80.0));
+        let moved = found.moved();
+        let texts: Vec<_> = moved
+            .iter()
+            .map(|one| (&*one.from.text, &*one.to.text))
+            .collect();
+        assert_eq!(texts, [("5263 us", "27027 us")]);
+        let fit = found.usl().unwrap();
+        assert!((195.0..210.0).contains(&fit.peak_per_s), "{fit:?}");
     }
 }

@@ -36,3 +36,77 @@ pub fn capacity_line(study: &Study) -> String {
     let text = format!("{} {}", study.verdict().name(), view::headline(study));
     super::text::harmless(&text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capacity::Outcome;
+    use crate::capacity::fixture::{capacity, study};
+
+    fn written(study: &Study, format: &str) -> String {
+        let mut out = Vec::new();
+        write_capacity(study, format, 80, &mut out).unwrap();
+        anstream::adapter::strip_str(&String::from_utf8(out).unwrap()).to_string()
+    }
+
+    #[test]
+    fn people_read_the_answer_first_and_then_what_follows() {
+        let text = written(&study(Outcome::Found(capacity()), Some(100.0)), "console");
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in [
+            "PASS the capacity is 170/s (between 162/s and 177/s); p95 gives way first",
+            "- confirmed: at 163/s, every SLO was met for 60 s",
+            "- headroom: 1.7 times today's load (100/s)",
+            "- knee: 80.0/s (80.0/s successes, p95 25.0 ms)",
+            "- moved with it: db p95",
+            "Universal Scalability Law: at most",
+            "shop · http://shop.example · poisson arrivals · took 5m 12s",
+            "320/s missed",
+            "`throughput_rps` is not searched for",
+        ] {
+            assert!(text.contains(part), "{part} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn every_outcome_has_a_sentence() {
+        for (outcome, part) in [
+            (Outcome::Open(capacity()), "wider than asked for"),
+            (Outcome::AtLeast(50.0), "every SLO holds at 50.0/s"),
+            (
+                Outcome::Generator(Some(50.0), 100.0),
+                "the capacity is at least 50.0/s: at 100/s, the load generator was the limit",
+            ),
+            (
+                Outcome::Generator(None, 100.0),
+                "the load generator was the limit at 100/s already",
+            ),
+            (Outcome::Below(10.0), "the capacity is below 10.0/s"),
+            (Outcome::Unknown(Some(40.0)), "held up to 40.0/s"),
+            (Outcome::Unknown(None), "nothing was found in time"),
+        ] {
+            let study = study(outcome, None);
+            let text = written(&study, "console")
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ");
+            assert!(text.contains(part), "{part} is not in\n{text}");
+            let markdown = written(&study, "markdown");
+            assert!(
+                markdown.starts_with("## ") && markdown.contains("| level |"),
+                "{markdown}"
+            );
+        }
+    }
+
+    #[test]
+    fn programs_read_the_same() {
+        let json: serde_json::Value =
+            serde_json::from_str(&written(&study(Outcome::Found(capacity()), None), "json"))
+                .unwrap();
+        assert_eq!(json["outcome"], "found");
+        assert_eq!(json["interval"], serde_json::json!([162.0, 177.0]));
+        assert_eq!(json["limiting_slo"], "p95");
+        assert_eq!(json["levels"].as_array().unwrap().len(), 8);
+    }
+}

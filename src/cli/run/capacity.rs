@@ -163,13 +163,18 @@ pub fn run(args: &CapacityArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     // The faults are those of the service that was just started.
     let mut execute = args.execute.clone();
     execute.demo_fault.clear();
-    let mut levels = Levels::new(&execute, plan, args.unit(), criteria, directory.path());
-    levels.warm_up(settings.warmup_s);
+    let place = (directory.path(), settings.warmup_s);
+    let mut levels = Levels::new(&execute, plan, args.unit(), criteria, place);
     let mut search = Search::new(settings, levels.rules().len());
     let outcome = loop {
         match search.next(started.elapsed().as_secs_f64()) {
             Step::Done(outcome) => break outcome,
-            Step::Rest => levels.rest()?,
+            Step::Rest => {
+                levels.rest()?;
+                if levels.signal().is_some() {
+                    break search.stopped();
+                }
+            }
             Step::Level {
                 level,
                 hold,
@@ -190,6 +195,7 @@ pub fn run(args: &CapacityArgs, out: &mut dyn Write) -> Result<Exit, Error> {
             Arrivals::Poisson => "poisson",
         }),
         slos: levels.names(),
+        unseen: levels.unseen(),
         left_out,
         outcome,
         today,

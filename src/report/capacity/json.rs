@@ -40,7 +40,7 @@ struct CapacityObject<'a> {
     /// Why there is no such fit.
     no_fit_because: Option<String>,
     slos: &'a [String],
-    notes: Vec<&'a String>,
+    notes: Vec<String>,
     elapsed_s: f64,
     budget_s: f64,
     /// In the order of the search.
@@ -122,7 +122,7 @@ pub(super) fn write(study: &Study, out: &mut dyn Write) -> io::Result<()> {
         universal_scalability_law: fit.as_ref().ok().copied(),
         no_fit_because: fit.as_ref().err().cloned(),
         slos: &study.slos,
-        notes: super::view::notes(study).collect(),
+        notes: super::view::notes(study),
         elapsed_s: study.elapsed_s,
         budget_s: study.budget_s,
         levels: study

@@ -32,7 +32,7 @@ pub(super) fn write(study: &Study, out: &mut dyn Write) -> io::Result<()> {
             .collect();
         writeln!(out, "| {} |", cells.join(" | "))?;
     }
-    for (position, note) in notes(study).enumerate() {
+    for (position, note) in notes(study).iter().enumerate() {
         let gap = if position == 0 { "\n" } else { "" };
         writeln!(out, "{gap}- {}", escape(note))?;
     }

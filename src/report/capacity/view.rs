@@ -215,6 +215,13 @@ pub(crate) fn method(study: &Study) -> String {
 }
 
 /// What a reader has to know.
-pub(crate) fn notes(study: &Study) -> impl Iterator<Item = &String> {
-    study.left_out.iter().chain(&study.notes)
+pub(crate) fn notes(study: &Study) -> Vec<String> {
+    let unseen = study.unseen.iter();
+    let unseen = unseen.map(|name| {
+        format!("`{name}` had no data at any level, so that it is not known to be met")
+    });
+    unseen
+        .chain(study.left_out.iter().cloned())
+        .chain(study.notes.iter().cloned())
+        .collect()
 }

@@ -36,11 +36,12 @@ pub(super) fn capacity(study: &Study, page: &mut Page<'_>) -> io::Result<()> {
         page.dimmed(&line)?;
     }
     levels(study, page)?;
-    if notes(study).next().is_some() {
+    let notes = notes(study);
+    if !notes.is_empty() {
         section("Notes", "", page)?;
     }
-    for note in notes(study) {
-        paragraph("  - ", note, page)?;
+    for note in notes {
+        paragraph("  - ", &note, page)?;
     }
     Ok(())
 }

@@ -34,7 +34,7 @@ const RAMP: Duration = Duration::from_secs(1);
 /// The share of arrivals that may be dropped because no virtual user was free.
 const MAX_DROPPED: f64 = 0.01;
 /// What that is called.
-const DROPPED: &str = "arrivals dropped because no virtual user was free";
+const DROPPED: &str = "the share of dropped arrivals";
 /// The virtual users of the open model wait for responses so much longer than the longest limit.
 const PATIENCE: f64 = 4.0;
 /// How many there are at least and at most.
@@ -59,18 +59,21 @@ pub struct Levels<'a> {
     points: Vec<LevelPoint>,
     notes: Vec<String>,
     signal: Option<u8>,
+    /// Whether there was data for each of the rules.
+    seen: Vec<bool>,
     /// The lowest level and its p95; us.
     lowest: Option<(f64, f64)>,
 }
 
 impl<'a> Levels<'a> {
-    /// Of a plan whose service is up; runs are stored in `directory`.
+    /// Of a plan whose service is up; runs are stored in `directory`. The first `warmup_s` seconds of each level are not
+    /// measured.
     pub fn new(
         execute: &'a ExecuteArgs,
         plan: Plan,
         unit: Unit,
         criteria: Vec<Criterion>,
-        directory: &Path,
+        (directory, warmup_s): (&Path, f64),
     ) -> Self {
         Self {
             execute,
@@ -78,17 +81,13 @@ impl<'a> Levels<'a> {
             unit,
             criteria,
             folder: directory.join("levels"),
-            warmup_s: 0.0,
+            warmup_s,
             points: Vec::new(),
             notes: Vec::new(),
             signal: None,
+            seen: Vec::new(),
             lowest: None,
         }
-    }
-
-    /// How long a level is not measured; s.
-    pub fn warm_up(&mut self, seconds: f64) {
-        self.warmup_s = seconds;
     }
 
     /// The plan that the levels are made of.
@@ -119,6 +118,13 @@ impl<'a> Levels<'a> {
             .iter()
             .map(|criterion| criterion.slo.name.clone());
         slos.chain(dropped).collect()
+    }
+
+    /// The names of the SLOs that had no data at any level.
+    pub fn unseen(&self) -> Vec<String> {
+        let names = self.names().into_iter().zip(&self.seen);
+        let unseen = names.filter(|(_, seen)| !**seen);
+        unseen.map(|(name, _)| name).collect()
     }
 
     /// The levels that were carried out.
@@ -160,6 +166,10 @@ impl<'a> Levels<'a> {
             return Ok(Made::Stopped);
         }
         let evidence = watch.evidence();
+        self.seen.resize(evidence.len(), false);
+        for (seen, one) in self.seen.iter_mut().zip(&evidence) {
+            *seen |= one.is_some();
+        }
         let invalid = run.invalid_because();
         let verdict = match invalid.is_empty() {
             true => verdict_of(&evidence),
