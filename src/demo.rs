@@ -4,12 +4,9 @@
 //! nothing and keeps no state per client.
 
 mod behavior;
-mod chance;
 mod counters;
-mod faults;
 mod invoices;
 mod login;
-mod queue;
 mod responses;
 mod route;
 mod server;
@@ -18,9 +15,9 @@ mod state;
 mod tests;
 mod timing;
 
+pub use self::behavior::faults::Fault;
+pub use self::behavior::queue::ServiceTime;
 pub use self::behavior::{Behavior, Stall};
 pub use self::counters::Counters;
-pub use self::faults::Fault;
-pub use self::queue::ServiceTime;
 pub use self::route::PATHS;
 pub use self::server::{Demo, bind, runtime, serve};

@@ -48,14 +48,12 @@ impl Criterion {
     /// A service most of whose responses are failures holds nothing, however fast they are.
     fn mostly_failing() -> Self {
         Self {
-            slo: Slo {
-                name: "the share of failed requests".to_owned(),
-                scope: SloScope::Total,
-                metric: Metric::ErrorRate,
-                limit: MOST_FAILING,
-                weight: 1.0,
-                advisory: false,
-            },
+            slo: Slo::new(
+                "the share of failed requests",
+                SloScope::Total,
+                Metric::ErrorRate,
+                MOST_FAILING,
+            ),
         }
     }
 

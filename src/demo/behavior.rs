@@ -1,11 +1,15 @@
 //! How the service can be made to behave: slow, failing, stalling.
 
+pub(super) mod chance;
+pub(super) mod faults;
+pub(super) mod queue;
+
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::chance::{BAD_INSTANCE, Draw, chance, instance};
-use super::faults::{Fault, rise};
-use super::queue::ServiceTime;
+use self::chance::{BAD_INSTANCE, Draw, chance, instance};
+use self::faults::{Fault, rise};
+use self::queue::ServiceTime;
 use crate::units;
 
 /// How the service behaves. The default responds as fast as it can, without errors.

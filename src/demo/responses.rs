@@ -14,8 +14,8 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use serde_json::{Map, Value};
 
+use super::behavior::faults::Fault;
 use super::behavior::wait;
-use super::faults::Fault;
 use super::invoices::{INVOICES, Invoices};
 use super::login;
 use super::route::{PATHS, Route};

@@ -14,9 +14,9 @@ use axum::serve::ListenerExt;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 
+use super::behavior::faults::Fault;
 use super::behavior::{Behavior, wait};
 use super::counters::Counters;
-use super::faults::Fault;
 use super::responses::{SERVER_TIMING, problem, set_timing};
 use super::route;
 use super::state::ServiceState;

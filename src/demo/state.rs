@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::behavior::Behavior;
+use super::behavior::faults::Resources;
+use super::behavior::queue::{Queue, RateLimit};
 use super::counters::Counters;
-use super::faults::Resources;
 use super::invoices::Invoices;
-use super::queue::{Queue, RateLimit};
 
 /// What all requests share.
 pub(super) struct ServiceState {

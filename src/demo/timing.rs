@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use super::behavior::Behavior;
-use super::chance::{Draw, chance, instance};
-use super::faults::Fault;
+use super::behavior::chance::{Draw, chance, instance};
+use super::behavior::faults::Fault;
 
 /// The share of cache hits, and that with [`Fault::CacheMisses`].
 const HIT_RATIO: [f64; 2] = [0.97, 0.6];

@@ -1,9 +1,9 @@
 //! The traces of the slowest and of failed requests, for people.
 
-use super::errors::error_name;
 use crate::metrics::{RunResult, TraceInfo, TracedRequest, Traces};
 use crate::plan::{Trace, TraceId};
 use crate::report::text::harmless;
+use crate::report::view::errors::error_name;
 use crate::units::{format_counted, format_latency_us, format_percent, trim_float};
 
 /// About how many of the slowest requests a short report shows; at least one of each endpoint, and as many

@@ -70,7 +70,7 @@ const RISE: (Duration, Duration) = (Duration::from_millis(2), Duration::from_sec
 
 /// What faults need to remember.
 #[derive(Debug)]
-pub(super) struct Resources {
+pub(crate) struct Resources {
     pool: Semaphore,
     pool_size: u64,
     is_pool_used: bool,
@@ -80,7 +80,7 @@ pub(super) struct Resources {
 }
 
 impl Resources {
-    pub(super) fn of(faults: &[Fault]) -> Self {
+    pub(crate) fn of(faults: &[Fault]) -> Self {
         let is_pool_used = faults.contains(&Fault::Saturation);
         let pool_size = POOL[usize::from(!is_pool_used)];
         Self {
@@ -94,7 +94,7 @@ impl Resources {
     }
 
     /// Waits for a database connection and uses it, if the service is short of them. Returns how long it waited.
-    pub(super) async fn query(&self) -> Option<Duration> {
+    pub(crate) async fn query(&self) -> Option<Duration> {
         if !self.is_pool_used {
             return None;
         }
@@ -111,7 +111,7 @@ impl Resources {
     }
 
     /// A request is over.
-    pub(super) fn leak(&self) {
+    pub(crate) fn leak(&self) {
         let Some(leak) = &self.leak else { return };
         if let Ok(mut leaked) = leak.lock()
             && leaked.len() * LEAKED < MOST_LEAKED
@@ -121,7 +121,7 @@ impl Resources {
     }
 
     /// The state of the pool and of the memory in the Prometheus text format.
-    pub(super) fn prometheus(&self) -> String {
+    pub(crate) fn prometheus(&self) -> String {
         let leaked = self.leak.as_ref().and_then(|leak| leak.lock().ok());
         let leaked = leaked.map_or(0, |leaked| leaked.len() * LEAKED);
         let gauges = [
@@ -146,7 +146,7 @@ impl Resources {
 }
 
 /// By how much responses are slower after this time with [`Fault::RisingLatency`].
-pub(super) fn rise(elapsed: Duration) -> Duration {
+pub(crate) fn rise(elapsed: Duration) -> Duration {
     let (by, most) = RISE;
     by.mul_f64(elapsed.as_secs_f64()).min(most)
 }

@@ -4,7 +4,7 @@
 /// What is drawn; each is independent of the others.
 #[derive(Debug, Clone, Copy)]
 #[repr(u64)]
-pub(super) enum Draw {
+pub(crate) enum Draw {
     Slow,
     Error,
     Database,
@@ -17,7 +17,7 @@ pub(super) enum Draw {
 }
 
 /// Uniform in 0..1.
-pub(super) fn chance(seed: u64, number: u64, draw: Draw) -> f64 {
+pub(crate) fn chance(seed: u64, number: u64, draw: Draw) -> f64 {
     let mixed = mix(mix(mix(seed) ^ number) ^ draw as u64);
     (mixed >> 11) as f64 / (1u64 << 53) as f64
 }
@@ -33,10 +33,10 @@ fn mix(value: u64) -> u64 {
 /// How many instances there seem to be.
 const INSTANCES: f64 = 4.0;
 /// The one that fails with `bad-instance`.
-pub(super) const BAD_INSTANCE: u64 = 3;
+pub(crate) const BAD_INSTANCE: u64 = 3;
 
 /// Which instance responds to request `number`, from 1.
-pub(super) fn instance(seed: u64, number: u64) -> u64 {
+pub(crate) fn instance(seed: u64, number: u64) -> u64 {
     1 + (chance(seed, number, Draw::Instance) * INSTANCES) as u64
 }
 
