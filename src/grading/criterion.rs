@@ -94,20 +94,20 @@ impl Criterion {
         !self.met && !self.advisory && !is_warning
     }
 
-    /// The name after that of the endpoint, as in `list invoices: p95`, and with the window, as in `p95 in the worst
-    /// 5m`.
+    /// The name after that of the endpoint, as in `list invoices: p95`, and with what tells it from others,
+    /// as in `p95 in the worst 5m` and `p95 (budget)`.
     pub fn full_name(&self) -> String {
         let name = match &self.scope {
             SloScope::Total => self.name.clone(),
             SloScope::Endpoint(endpoint) => format!("{endpoint}: {}", self.name),
         };
-        match self.window_s {
-            Some(window_s) if !self.has_cut_window() => {
-                let length = format_duration(Duration::from_secs(window_s));
-                format!("{name} in the worst {length}")
-            }
-            _ => name,
-        }
+        let window = self.window_s.filter(|_| !self.has_cut_window());
+        let window = window.map(|window_s| {
+            let length = format_duration(Duration::from_secs(window_s));
+            format!(" in the worst {length}")
+        });
+        let budget = if self.budget { " (budget)" } else { "" };
+        format!("{name}{}{budget}", window.unwrap_or_default())
     }
 
     /// By how much a budget is exceeded, as a share of it; `None` if it is not, without data, and if it is 0.

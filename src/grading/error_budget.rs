@@ -43,12 +43,13 @@ impl ErrorBudget {
     /// Those of all SLOs on failures that allow any, in the order of the SLOs.
     pub(super) fn all(result: &RunResult) -> Vec<Self> {
         let mut slos: Vec<&Slo> = Vec::new();
-        for slo in result
+        let limits = result
             .run
             .slos
             .iter()
-            .filter(|slo| slo.metric.is_of_failures())
-        {
+            .filter(|slo| slo.metric.is_of_failures());
+        // A budget among them is no further one of failures.
+        for slo in limits.filter(|slo| !slo.budget) {
             if !slos.iter().any(|known| known.is_alike(slo)) {
                 slos.push(slo);
             }

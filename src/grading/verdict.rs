@@ -252,7 +252,6 @@ fn describe_miss(criterion: &Criterion) -> String {
     let name = criterion.full_name();
     let (limit, what) = match criterion.critical {
         Some(critical) => (critical, "critical limit"),
-        None if criterion.budget => (*limit, "budget"),
         None => (*limit, "limit"),
     };
     match (criterion.value, &criterion.missing) {

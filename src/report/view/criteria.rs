@@ -53,14 +53,13 @@ pub(crate) fn points_lost(criterion: &Criterion) -> String {
     }
 }
 
-/// The name, and whether it is a budget, and advisory.
+/// The name, and whether it is advisory.
 pub(crate) fn criterion_name(criterion: &Criterion) -> String {
     let name = criterion.full_name();
-    match (criterion.budget, criterion.advisory) {
-        (false, false) => name,
-        (true, false) => format!("{name} (budget)"),
-        (false, true) => format!("{name} (advisory)"),
-        (true, true) => format!("{name} (advisory budget)"),
+    if criterion.advisory {
+        format!("{name} (advisory)")
+    } else {
+        name
     }
 }
 
