@@ -114,7 +114,7 @@ impl Rule {
             ),
             Self::ResourceExhaustion => (
                 "resource_exhaustion",
-                "a ratio of two observed gauges is at 95 % or more in at least a fifth of the observations, and in 3 of them; or the CPU of observed processes is at 90 % of this machine's cores on average",
+                "a ratio of two observed gauges is at 95 % or more in at least a fifth of the observations, and in 3 of them; or observed processes use 90 % of this machine's cores on average, or in 80 % of the observations one core and never more",
                 "who needs the resource waits for it",
                 "raise its size, or hold it for a shorter time; check what waits for it",
             ),
