@@ -84,7 +84,7 @@ impl Rule {
         let (name, condition, meaning, next_step) = match self {
             Self::HighErrorRate => (
                 "high_error_rate",
-                "with 99 % confidence, more than 20 % (critical), 5 % (high), or the limit of the SLO, else 1 % (medium), of the finished requests failed; or an SLO on errors is missed",
+                "with 99% confidence, more than 20% (critical), 5% (high), or the limit of the SLO, else 1% (medium), of the finished requests failed; or an SLO on errors is missed",
                 "users see failures, and the response times are those of the rest",
                 "look at the most frequent error and its kept requests: `perfctl report --failures`",
             ),
@@ -108,25 +108,25 @@ impl Rule {
             ),
             Self::Saturation => (
                 "saturation",
-                "from one level of the load to a higher one, throughput rose by less than a fifth as much as the load, and response times by more than 25 % with 99.9 % confidence",
+                "from one level of the load to a higher one, throughput rose by less than a fifth as much as the load, and response times by more than 25% with 99.9% confidence",
                 "the service does as much as it can; more load only waits",
                 "find what is used up at that level: a pool, a lock, a core; more of it moves the limit",
             ),
             Self::ResourceExhaustion => (
                 "resource_exhaustion",
-                "a ratio of two observed gauges is at 95 % or more in at least a fifth of the observations, and in 3 of them; or the CPU of observed processes is at 90 % of this machine's cores on average",
+                "a ratio of two observed gauges is at 95% or more in at least a fifth of the observations, and in 3 of them; or observed processes use 90% of this machine's cores on average, or in 80% of the observations one core and never more",
                 "who needs the resource waits for it",
                 "raise its size, or hold it for a shorter time; check what waits for it",
             ),
             Self::Queueing => (
                 "queueing",
-                "a component that is a wait by its name (`queue`, `wait`, `pool`) takes a quarter of the response time or more; or an observed number of waiting requests is above 0 in 80 % of the observations, of which there are 5",
+                "a component that is a wait by its name (`queue`, `wait`, `pool`) takes a quarter of the response time or more; or an observed number of waiting requests is above 0 in 80% of the observations, of which there are 5",
                 "requests wait before they are worked on",
                 "compare the number of workers or connections with the requests in flight",
             ),
             Self::SlowQueries => (
                 "slow_queries",
-                "an SLO on the time of a database is missed; or without one, with 99 % confidence, more than 5 % of its times are above 100 ms, which is a p95 above 100 ms",
+                "an SLO on the time of a database is missed; or without one, with 99% confidence, more than 5% of its times are above 100 ms, which is a p95 above 100 ms",
                 "the database takes much of the response time",
                 "list the slowest statements (`pg_stat_statements`, the slow query log), and look at their plans for a missing index",
             ),
@@ -144,19 +144,19 @@ impl Rule {
             ),
             Self::CacheMisses => (
                 "cache_misses",
-                "an SLO on a hit ratio is missed; or without one, it is below 80 % with 99 % confidence",
+                "an SLO on a hit ratio is missed; or without one, it is below 80% with 99% confidence",
                 "what the cache should spare is done again",
                 "check the size of the cache, the lifetime of its entries, and whether keys contain what differs for each request",
             ),
             Self::Degradation => (
                 "degradation",
-                "the p50 of an endpoint in the last third of a phase of constant load is 1.5 times that of the first third or more, with 99.9 % confidence, and 5 ms higher",
+                "the p50 of an endpoint in the last third of a phase of constant load is 1.5 times that of the first third or more, with 99.9% confidence, and 5 ms higher",
                 "the service slows down though the load stays the same; a longer run would be worse",
                 "look for what grows during the run: tables, lists in memory, logs, open connections",
             ),
             Self::MemoryGrowth => (
                 "memory_growth",
-                "an observed size in bytes rises through the measured phases by 10 % or more, in steps whose mean is above 0 with 99.9 % confidence; or by 30 % or more, by the Mann-Kendall test at 1 %; and still does in their last quarter. It takes 20 observations",
+                "an observed size in bytes rises through the measured phases by 10% or more, in steps whose mean is above 0 with 99.9% confidence; or by 30% or more, by the Mann-Kendall test at 1%; and still does in their last quarter. It takes 20 observations",
                 "memory is kept that is not needed any more, or a cache has no bound",
                 "run for longer to see whether it ends; compare two heap profiles",
             ),
@@ -168,13 +168,13 @@ impl Rule {
             ),
             Self::BadInstance => (
                 "bad_instance",
-                "with 99 % confidence, one instance of the service fails for more than 1 % of its requests and twice as often as all others together; or 30 % of its times are above the p90 of the others, and its p50 is 1.5 times theirs",
-                "one instance differs from the others: another version, machine, configuration or neighbour",
+                "with 99% confidence, one instance of the service fails for more than 1% of its requests and twice as often as all others together; or 30% of its times are above the p90 of the others, and its p50 is 1.5 times theirs",
+                "one instance differs from the others: another version, machine, configuration or neighbor",
                 "take it out of the balancer, and compare it with the others",
             ),
             Self::BadAddress => (
                 "bad_address",
-                "at least 20 requests failed with a response, 90 % of them from one address that has at most 60 % of the connections",
+                "at least 20 requests failed with a response, 90% of them from one address that has at most 60% of the connections",
                 "one address of several responds with errors",
                 "take it out of the name's addresses, and compare it with the others",
             ),

@@ -31,6 +31,9 @@ enum Fault {
     WarmUp,
     FullPool,
     Queue,
+    Waiting,
+    OneCore,
+    AllCores,
 }
 
 const ENDPOINTS: [&str; 2] = ["health", "list invoices"];
@@ -174,6 +177,9 @@ fn observe(fault: Fault, rng: &mut ChaCha12Rng, result: &mut RunResult) {
             ObservedUnit::Number,
         ),
         info("hits", "hits_total / lookups_total", ObservedUnit::Number),
+        info("waiting", "db_pool_waiting", ObservedUnit::Number),
+        info("host_cpu", "process `shop`", ObservedUnit::Seconds),
+        info("ready", "pods_ready / pods", ObservedUnit::Number),
     ];
     let mut walk = 0.0;
     result.observations = (1..60u64)
@@ -194,10 +200,27 @@ fn observe(fault: Fault, rng: &mut ChaCha12Rng, result: &mut RunResult) {
                 of: 99.0,
                 to: 100.0,
             };
+            let waiting = match fault {
+                Fault::Waiting => 4.0,
+                _ => 0.3,
+            };
+            let waiting = (waiting + rng.random::<f64>()).floor();
+            // Of two.
+            let cores = match fault {
+                Fault::OneCore => 0.97 + 0.04 * rng.random::<f64>(),
+                Fault::AllCores => 1.85 + 0.1 * rng.random::<f64>(),
+                _ => 0.7 + 0.5 * rng.random::<f64>(),
+            };
             let values = [
                 ObservedValue::Level(50e6 + 1e6 * (grown + walk)),
                 ObservedValue::Level(pool),
                 hits,
+                ObservedValue::Level(waiting),
+                ObservedValue::Increase {
+                    by: cores,
+                    over_s: 1.0,
+                },
+                ObservedValue::Level(1.0),
             ];
             Observation {
                 at_ms: second * 1_000,
@@ -230,6 +253,9 @@ fn each_fault_is_found_by_its_rule_and_by_no_other() {
         (Fault::Leak, Rule::MemoryGrowth, 1),
         (Fault::FullPool, Rule::ResourceExhaustion, 1),
         (Fault::Queue, Rule::Queueing, 2),
+        (Fault::Waiting, Rule::Queueing, 1),
+        (Fault::OneCore, Rule::ResourceExhaustion, 1),
+        (Fault::AllCores, Rule::ResourceExhaustion, 1),
     ];
     for (fault, rule, count) in faults {
         let result = simulate(fault, 7);

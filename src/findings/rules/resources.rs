@@ -14,10 +14,25 @@ use crate::units::{format_percent, trim_float};
 const FULL: f64 = 0.95;
 /// In how many observations, and in which share of them, it has to be.
 const FULL_OBSERVATIONS: (usize, f64) = (3, 0.2);
+/// Words for what is good when there is much of it.
+const GOOD_WHEN_HIGH: [&str; 12] = [
+    "free",
+    "idle",
+    "available",
+    "hit",
+    "hits",
+    "success",
+    "up",
+    "ready",
+    "healthy",
+    "alive",
+    "connected",
+    "synced",
+];
 /// The share of this machine's cores that is all of them.
 const ALL_CORES: f64 = 0.9;
-/// What a single busy thread uses; cores.
-const ONE_CORE: std::ops::Range<f64> = 0.93..1.05;
+/// What a single busy thread uses at least, and at most; cores.
+const ONE_CORE: (f64, f64) = (0.95, 1.03);
 /// In which share of the observations it does, or requests wait, of which there are [`FEWEST`].
 const MOSTLY: f64 = 0.8;
 /// The fewest observations.
@@ -100,8 +115,7 @@ fn full(numbers: &Numbers<'_>, course: &Course<'_>) -> Option<Finding> {
     let mut values = observations.flat_map(|one| &one.values);
     let is_level =
         values.any(|(of, value)| *of == position && matches!(value, ObservedValue::Level(_)));
-    let is_good_when_high =
-        course.is_about(&["free", "idle", "available", "hit", "hits", "success", "up"]);
+    let is_good_when_high = course.is_about(&GOOD_WHEN_HIGH);
     if !info.source.contains(" / ") || !is_level || is_good_when_high {
         return None;
     }
@@ -162,11 +176,13 @@ fn busy(numbers: &Numbers<'_>, course: &Course<'_>) -> Option<Finding> {
         let finding = course.finding(Rule::ResourceExhaustion, FindingSeverity::High, text);
         return Some(finding.against("share_of_cores", (share, ALL_CORES), EvidenceUnit::Share));
     }
-    let of_one = course.values().filter(|cores| ONE_CORE.contains(cores));
+    // More threads would use more at times.
+    let is_more = course.values().any(|cores| cores > ONE_CORE.1);
+    let of_one = course.values().filter(|cores| *cores >= ONE_CORE.0);
     let share = of_one.count() as f64 / n as f64;
-    (share >= MOSTLY && machine > 1.0).then(|| {
+    (share >= MOSTLY && !is_more && n >= 2 * FEWEST && machine > 1.0).then(|| {
         let text = format!(
-            "`{name}` is one core in {} of the observations: a single thread does all the work",
+            "`{name}` is one core in {} of the observations, and never more: as if a single thread did all the work",
             format_percent(share)
         );
         let finding = course.finding(Rule::ResourceExhaustion, FindingSeverity::Medium, text);
