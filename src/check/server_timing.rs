@@ -26,7 +26,7 @@ pub struct ServerTiming {
     pub duration_us: Option<u64>,
     /// Its `desc`, when that is `hit` (true) or `miss` (false).
     pub hit: Option<bool>,
-    /// How often the component was used, when its `desc` is `n=37`; at most [`MAX_COUNT`].
+    /// How often the component was used, when its `desc` is `n=37`; at most a million.
     pub count: Option<u64>,
     /// Its `desc`, when the name says that this is which instance of the service responded: 1 to 40
     /// characters of `[A-Za-z0-9._:-]`.
