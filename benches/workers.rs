@@ -6,6 +6,7 @@
 //! tasks, templates, checks, samples, folding, journal. These are measurements of a machine, not tests.
 
 use std::hint::spin_loop;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -109,10 +110,11 @@ fn rate_per_s(workers: usize, busy: Duration) -> f64 {
         make_client,
         &stopper,
         None,
-        |mut ticks, health| {
+        |mut ticks, health, _| {
             let (mut commit, _) = fold.fold(&mut ticks);
             commit.health = Some(health);
             assert!(journal.commit(commit));
+            ControlFlow::Continue(())
         },
     );
     let ending = runtime.block_on(run).expect("the run succeeds");

@@ -4,20 +4,20 @@
 //! nothing and keeps no state per client.
 
 mod behavior;
-mod chance;
 mod counters;
 mod invoices;
 mod login;
-mod queue;
 mod responses;
 mod route;
 mod server;
 mod state;
 #[cfg(test)]
 mod tests;
+mod timing;
 
+pub use self::behavior::faults::Fault;
+pub use self::behavior::queue::ServiceTime;
 pub use self::behavior::{Behavior, Stall};
 pub use self::counters::Counters;
-pub use self::queue::ServiceTime;
 pub use self::route::PATHS;
 pub use self::server::{Demo, bind, runtime, serve};

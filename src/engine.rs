@@ -18,6 +18,7 @@ mod tests;
 mod user;
 mod worker;
 
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
@@ -109,7 +110,8 @@ impl Stopper {
 
 /// Runs a plan to its end. Calls `make_client` once in the thread of each worker, and `each_second`
 /// with the ticks of all workers for one second, in order, and the health of the load generator in
-/// that second. An `observer` is told what happens, which takes time of the workers.
+/// that second, and whether the load still went on; if it breaks then, the load ends as if it was
+/// [stopped](Stopper). An `observer` is told what happens, which takes time of the workers.
 ///
 /// # Errors
 /// When a thread, a runtime or a client cannot be created, or a worker dies.
@@ -118,7 +120,7 @@ pub async fn run<C, F>(
     make_client: F,
     stopper: &Stopper,
     observer: Option<UnboundedSender<TrialEvent>>,
-    mut each_second: impl FnMut(Vec<Tick>, HealthSample),
+    mut each_second: impl FnMut(Vec<Tick>, HealthSample, bool) -> ControlFlow<()>,
 ) -> Result<Ending, Error>
 where
     C: Client + 'static,
@@ -163,7 +165,7 @@ where
     let mut stop_requests = stopper.0.subscribe();
     let mut pending = PendingTicks::new(count);
     let mut sampler = Sampler::new(Machine::this());
-    let (mut out_of_data, mut stopped) = (false, false);
+    let (mut out_of_data, mut stopped, mut aborted) = (false, false, false);
     let mut failed_start = None;
     let mut panic = None;
     let mut dead_worker = None;
@@ -198,13 +200,15 @@ where
                 return Err(Error::WorkerDied("it ended without a message".to_owned()));
             }
         }
-        let is_over = out_of_data || stopped || dead_worker.is_some();
-        if is_over && *command.borrow() == WorkerCommand::Start(epoch) {
-            command.send_replace(WorkerCommand::Stop(Instant::now()));
-        }
         while let Some(ticks) = pending.next_second() {
             let health = sampler.sample(&ticks);
-            each_second(ticks, health);
+            let has_ended = pending.finished.len() == count;
+            let goes_on = !has_ended && *command.borrow() == WorkerCommand::Start(epoch);
+            aborted |= each_second(ticks, health, goes_on).is_break();
+        }
+        let is_over = out_of_data || stopped || aborted || dead_worker.is_some();
+        if is_over && *command.borrow() == WorkerCommand::Start(epoch) {
+            command.send_replace(WorkerCommand::Stop(Instant::now()));
         }
         if pending.finished.len() == count {
             break;
@@ -222,6 +226,7 @@ where
         out_of_data,
         stopped_by_scenario: stopped,
         failed_start,
+        aborted: None,
         failed_teardown: None,
         unkept_items: Default::default(),
         panic,

@@ -7,7 +7,9 @@ mod advice;
 mod breakdown;
 mod change;
 mod criterion;
+mod error_budget;
 mod flow_failures;
+mod measurement;
 mod policy;
 mod recovery;
 mod score;
@@ -20,6 +22,7 @@ use crate::metrics::{Outcome, RunResult};
 
 pub use advice::NextLetter;
 pub use criterion::{Criterion, CriterionKind};
+pub use error_budget::{BurnRate, ErrorBudget};
 pub use policy::{FailOn, Policy};
 pub use recovery::Recovery;
 pub use score::{Letter, Severity};
@@ -33,13 +36,15 @@ pub struct Grading {
     pub verdict: Verdict,
     /// Why, most important first; may be there for a pass too.
     pub reasons: Vec<String>,
-    /// 0..=100; `None` for a run that neither passed nor failed, one in which nothing was measured or
-    /// next to nothing succeeded, and without SLOs or a baseline.
+    /// 0..=100; `None` for a run that neither passed nor failed, one that was aborted, one in which nothing was
+    /// measured or next to nothing succeeded, and without SLOs or a baseline.
     pub score: Option<f64>,
     /// `None` when there is no score.
     pub letter: Option<Letter>,
     /// Everything that counts in the score: the SLOs in their order, then the baseline.
     pub criteria: Vec<Criterion>,
+    /// How much of what SLOs on failures allow has happened.
+    pub error_budgets: Vec<ErrorBudget>,
     /// What would achieve the next letter; `None` at A+ and without a score.
     pub next: Option<NextLetter>,
     /// How fast the service recovered from each surge of the load.
@@ -56,7 +61,7 @@ pub struct Grading {
 pub struct Compliance {
     /// Severity SUCCESS.
     pub targets_met: usize,
-    /// Severity CLOSE.
+    /// Severity CLOSE, or WARNING before the critical limit of its own.
     pub targets_close: usize,
     /// Severity WARNING or CRITICAL.
     pub targets_failing: usize,
@@ -91,7 +96,8 @@ impl Grading {
         };
         let judgement = verdict::of(evidence, policy);
         let verdict = judgement.verdict;
-        let is_judged = matches!(verdict, Verdict::Pass | Verdict::Fail) && breakdown.is_none();
+        let is_whole = breakdown.is_none() && result.aborted().is_none();
+        let is_judged = matches!(verdict, Verdict::Pass | Verdict::Fail) && is_whole;
         let score = criterion::total(&criteria).filter(|_| is_judged);
         let all_met = criteria.iter().all(|criterion| criterion.met);
         let letter = score.map(|score| Letter::of(score, all_met));
@@ -103,6 +109,7 @@ impl Grading {
             letter,
             next: score.and_then(|score| advice::next_letter(&criteria, score, letter?)),
             criteria,
+            error_budgets: ErrorBudget::all(result),
             recoveries: recovery::all(result),
             judged_exit,
             exit: exit(judged_exit, result, policy),
@@ -125,8 +132,12 @@ impl Grading {
 
     /// How many SLOs are met.
     pub fn compliance(&self) -> Compliance {
+        let severity = |criterion: &Criterion| match criterion.severity {
+            Severity::Warning if criterion.critical.is_some() => Severity::Close,
+            severity => severity,
+        };
         let count = |wanted: &[Severity]| {
-            let severities = self.slos().map(|criterion| criterion.severity);
+            let severities = self.slos().map(severity);
             severities
                 .filter(|severity| wanted.contains(severity))
                 .count()

@@ -10,16 +10,21 @@ mod histogram;
 mod observation;
 mod record;
 mod storage;
+mod trace;
 
+pub use analysis::abort::AbortWatch;
 pub use analysis::health::{CPU_LIMITS, WORKER_LIMITS};
 pub use analysis::knee::{Knee, SweepLevel};
+pub use analysis::levels::{LoadLevel, LoadLevels};
 pub use analysis::observed::{Observed, Spread};
-pub use analysis::statistics::{Latency, Summary, Window};
+pub use analysis::statistics::{ComponentSummary, Latency, Summary, Window};
+pub use analysis::steady::trend;
+pub use analysis::windows::WorstWindow;
 pub use histogram::{
     Histogram, SparseHistogram, bucket_index, highest_of_bucket, lowest_of_bucket, middle_of_bucket,
 };
 pub use observation::{Observation, ObservedInfo, ObservedValue, merge_buckets};
-pub use record::cell::{Cell, ComponentCounts, MeasureCounts};
+pub use record::cell::{Cell, ComponentCounts, InstanceCounts, MeasureCounts, UseCounts};
 pub use record::commit::{Commit, CommitCell};
 pub use record::failure_sample::{
     BodyText, ExchangeText, FailureSample, FailureSamples, MessageText, RecordedFailure,
@@ -31,7 +36,8 @@ pub use record::http_version::HttpVersion;
 pub use record::outcome::Outcome;
 pub use record::recorder::Recorder;
 pub use record::sample::{
-    ComponentSample, ConnectionSample, Example, FailureTexts, MeasureSample, Sample,
+    ComponentSample, ConnectionSample, Example, FailureTexts, MeasureSample, Origin, OriginSample,
+    Sample,
 };
 pub use record::tick::{NewSubject, Tick, WorkerHealth};
 pub use record::totals::Totals;
@@ -44,3 +50,4 @@ pub use storage::run_dir::{
 pub use storage::run_info::{Ending, EndpointInfo, Machine, RunInfo, SampleCounts};
 pub use storage::timeline::Interval;
 pub use storage::version::{FileHeader, check_version};
+pub use trace::{TraceInfo, TracedRequest, Traces};

@@ -28,6 +28,7 @@ use sha2::{Digest, Sha256};
 use crate::script::Script;
 
 pub use lifecycle::Lifecycle;
+pub use lifecycle::hook::{FindingSeverity, Hook, HookTarget, Hooks, ToldVerdict};
 pub use load::{Arrivals, Load, Model, Phase, Shape, Stage};
 pub use observation::{
     HOST_METRICS, HostTarget, Observe, ObservedMetric, ObservedUnit, Selector, unquoted,
@@ -41,11 +42,15 @@ pub use request::extract::{Extraction, ExtractionSource, Pick};
 pub use request::json_path::JsonPath;
 pub use request::measure::{Measure, MeasureUnit};
 pub use request::target::{check_target, encoded_target, has_dot_segments, push_written};
-pub use slo::{Direction, Metric, Percentile, Slo, SloScope};
+pub use slo::{
+    AbortRule, Direction, Extreme, GradeLimit, Metric, ObservedNumber, ObservedPart, ObservedScale,
+    Percentile, Slo, SloScope,
+};
 pub use step::{
     Branch, CookieChange, ExpectedWork, Flow, ScriptStep, Step, Stop, first_request, has_effect,
 };
 pub use think_time::ThinkTime;
+pub use transport::trace::{Trace, TraceContext, TraceId};
 pub use transport::{
     Authorities, ClientChoice, ConnectTo, HttpChoice, Identity, NoProxy, Proxy, Tls, Transport,
     Wire,
@@ -125,9 +130,15 @@ pub struct Plan {
     /// What is observed of the service while the load goes on, besides its responses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observe: Option<Box<Observe>>,
+    /// How requests are traced, if they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Box<Trace>>,
     /// What happens once, before the load and after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lifecycle: Option<Box<Lifecycle>>,
+    /// Whom the run tells about its verdict and its findings. Never stored.
+    #[serde(skip)]
+    pub hooks: Option<Box<Hooks>>,
     /// The variables, by their positions in the names, that all users have from the set-up of this run.
     #[serde(skip)]
     pub given: Vec<(usize, Value)>,
@@ -135,6 +146,9 @@ pub struct Plan {
     pub load: Load,
     /// The SLOs to grade against.
     pub slos: Vec<Slo>,
+    /// What ends the run early.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub abort: Vec<AbortRule>,
     /// SLOs that do not apply to this run, each with the reason, for the report.
     pub skipped_slos: Vec<String>,
     /// What must not be shown even if the service repeats it. Never stored.

@@ -11,7 +11,7 @@ use ::http::HeaderMap;
 use bytes::Bytes;
 
 use crate::metrics::HttpVersion;
-use crate::plan::{Endpoint, RequestView};
+use crate::plan::{Endpoint, RequestView, TraceContext};
 
 mod failure;
 mod hop;
@@ -109,6 +109,8 @@ pub struct Request<'a> {
     pub endpoint: &'a Endpoint,
     /// The parts that differ from request to request; `None` where the endpoint has none.
     pub rendered: Option<Rendered>,
+    /// The trace it belongs to, if it is traced.
+    pub trace: Option<Box<TraceContext>>,
 }
 
 impl Request<'_> {
@@ -170,6 +172,8 @@ pub struct Response {
     pub reused: u16,
     /// TLS handshakes done.
     pub tls_handshakes: u16,
+    /// Those of them that resumed an earlier session.
+    pub tls_resumed: u16,
     /// Where the last response came from.
     pub remote: Option<SocketAddr>,
     /// The version of the last response.

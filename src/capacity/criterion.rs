@@ -25,8 +25,13 @@ impl Criterion {
             let why = match &slo.metric {
                 _ if slo.advisory => "it is advisory",
                 Metric::Throughput => "throughput follows from the load",
+                Metric::Observed(_) => "what is observed is known too seldom",
                 _ => {
-                    used.push(Self { slo: slo.clone() });
+                    let limit = slo.critical.unwrap_or(slo.limit);
+                    let slo = slo.clone();
+                    used.push(Self {
+                        slo: Slo { limit, ..slo },
+                    });
                     continue;
                 }
             };
@@ -43,14 +48,12 @@ impl Criterion {
     /// A service most of whose responses are failures holds nothing, however fast they are.
     fn mostly_failing() -> Self {
         Self {
-            slo: Slo {
-                name: "the share of failed requests".to_owned(),
-                scope: SloScope::Total,
-                metric: Metric::ErrorRate,
-                limit: MOST_FAILING,
-                weight: 1.0,
-                advisory: false,
-            },
+            slo: Slo::new(
+                "the share of failed requests",
+                SloScope::Total,
+                Metric::ErrorRate,
+                MOST_FAILING,
+            ),
         }
     }
 
@@ -77,7 +80,8 @@ impl Criterion {
             | Metric::Measure {
                 percentile: None, ..
             }
-            | Metric::Throughput => (self.slo.limit, false),
+            | Metric::Throughput
+            | Metric::Observed(_) => (self.slo.limit, false),
         };
         Rule {
             allowed,
@@ -127,7 +131,7 @@ impl Criterion {
                     None => sum(&counts.values),
                 })
             }
-            Metric::Throughput => Ratio::default(),
+            Metric::Throughput | Metric::Observed(_) => Ratio::default(),
         }
     }
 

@@ -9,6 +9,11 @@ pub(super) const MAX_COMPONENTS: usize = 16;
 /// The longest component name, in characters.
 pub(super) const MAX_COMPONENT_NAME: usize = 40;
 
+/// The highest number of uses of a component by one response.
+const MAX_COUNT: u64 = 1_000_000;
+/// The names of entries that say which instance of the service responded.
+const INSTANCES: [&str; 5] = ["worker", "instance", "pod", "node", "replica"];
+
 /// The header in which a service reports how long its components took.
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
@@ -21,6 +26,11 @@ pub struct ServerTiming {
     pub duration_us: Option<u64>,
     /// Its `desc`, when that is `hit` (true) or `miss` (false).
     pub hit: Option<bool>,
+    /// How often the component was used, when its `desc` is `n=37`; at most a million.
+    pub count: Option<u64>,
+    /// Its `desc`, when the name says that this is which instance of the service responded: 1 to 40
+    /// characters of `[A-Za-z0-9._:-]`.
+    pub instance: Option<String>,
 }
 
 /// Reads `Server-Timing`. Lenient: entries without a usable name are skipped, as is everything else
@@ -49,6 +59,7 @@ fn component(entry: &str) -> Option<ServerTiming> {
         return None;
     }
     let (mut duration_us, mut hit) = (None, None);
+    let (mut count, mut instance) = (None, None);
     for part in parts {
         let Some((key, value)) = part.split_once('=') else {
             continue;
@@ -63,13 +74,34 @@ fn component(entry: &str) -> Option<ServerTiming> {
                 v if v.eq_ignore_ascii_case("miss") => Some(false),
                 _ => None,
             });
+            if hit.is_none() && count.is_none() {
+                count = uses(value);
+                instance = instance.or_else(|| instance_named(name, value));
+            }
         }
     }
     Some(ServerTiming {
         name: name.to_owned(),
         duration_us,
         hit,
+        count,
+        instance,
     })
+}
+
+/// The number in `n=37`.
+fn uses(text: &str) -> Option<u64> {
+    let number = text.strip_prefix("n=")?.parse().ok()?;
+    (number <= MAX_COUNT).then_some(number)
+}
+
+/// The instance that an entry with this name and `desc` is about.
+fn instance_named(name: &str, desc: &str) -> Option<String> {
+    let is_good = |b: u8| b.is_ascii_alphanumeric() || b"._:-".contains(&b);
+    let is_instance = INSTANCES.iter().any(|one| name.eq_ignore_ascii_case(one))
+        && (1..=MAX_COMPONENT_NAME).contains(&desc.len())
+        && desc.bytes().all(is_good);
+    is_instance.then(|| desc.to_owned())
 }
 
 fn milliseconds_as_us(text: &str) -> Option<u64> {

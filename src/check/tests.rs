@@ -367,6 +367,8 @@ fn server_timing_as_servers_write_it() {
         name: name.into(),
         duration_us,
         hit,
+        count: None,
+        instance: None,
     };
     let cases: Vec<(&[&str], Vec<ServerTiming>)> = vec![
         (&[], vec![]),
@@ -416,6 +418,28 @@ fn server_timing_as_servers_write_it() {
 }
 
 #[test]
+fn counts_and_instances_are_read_where_they_are_meant() {
+    let of = |value: &str| {
+        let found = timing(&[value]);
+        found.into_iter().map(|one| (one.count, one.instance))
+    };
+    let instance = |name: &str| Some(name.to_owned());
+    for (value, expected) in [
+        ("db;dur=4;desc=\"n=37\"", (Some(37), None)),
+        ("db;desc=n=0", (Some(0), None)),
+        ("db;desc=\"n=-1\"", (None, None)),
+        ("db;desc=\"n=1000001\"", (None, None)),
+        ("db;desc=\"37\"", (None, None)),
+        ("worker;desc=\"w3\"", (None, instance("w3"))),
+        ("Pod;desc=\"web-7f:8000\"", (None, instance("web-7f:8000"))),
+        ("worker;desc=\"<b>\"", (None, None)),
+        ("db;desc=\"w3\"", (None, None)),
+    ] {
+        assert_eq!(of(value).collect::<Vec<_>>(), [expected], "{value}");
+    }
+}
+
+#[test]
 fn server_timing_is_bounded() {
     let many = "a;dur=1,".repeat(5_000);
     assert_eq!(timing(&[&many, &many]).len(), MAX_COMPONENTS);
@@ -435,7 +459,7 @@ proptest! {
     fn a_written_component_is_read_back(name in "[A-Za-z0-9_-]{1,40}", us in 0u64..10_000_000_000, hit: bool) {
         let desc = if hit { "hit" } else { "miss" };
         let text = format!("{name};desc={desc};dur={}", us as f64 / 1e3);
-        let expected = ServerTiming { name, duration_us: Some(us), hit: Some(hit) };
+        let expected = ServerTiming { name, duration_us: Some(us), hit: Some(hit), count: None, instance: None };
         prop_assert_eq!(timing(&[&text]), vec![expected]);
     }
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 
 use super::signals::EndingSignals;
-use crate::demo::{self, Behavior, Counters, PATHS, ServiceTime, Stall};
+use crate::demo::{self, Behavior, Counters, Fault, PATHS, ServiceTime, Stall};
 use crate::error::{Error, Exit};
 use crate::units;
 
@@ -39,6 +40,9 @@ pub struct DemoArgs {
     /// Requests per second, above which the status is 429
     #[arg(long, value_name = "RATE", value_parser = units::parse_rate)]
     limit: Option<f64>,
+    /// What is wrong with the service; may be repeated, or be a list with commas
+    #[arg(long, value_name = "FAULT", value_delimiter = ',', value_parser = fault_parser())]
+    fault: Vec<String>,
     /// Seed that decides which requests are slow or fail
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -55,6 +59,7 @@ impl DemoArgs {
             servers: self.servers.into(),
             limit_per_s: self.limit,
             seed: self.seed,
+            faults: faults(&self.fault),
             ..Behavior::default()
         }
     }
@@ -85,6 +90,17 @@ pub fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         );
         Ok(Exit::Pass)
     })
+}
+
+/// What reads the name of a fault.
+pub(super) fn fault_parser() -> PossibleValuesParser {
+    PossibleValuesParser::new(Fault::ALL.map(|(name, _)| name))
+}
+
+/// The faults with these names, which the parser has let through.
+pub(super) fn faults(names: &[String]) -> Vec<Fault> {
+    let faults = names.iter().map(|name| Fault::parse(name));
+    faults.filter_map(Result::ok).collect()
 }
 
 fn greet(out: &mut dyn Write, url: &str) -> std::io::Result<()> {

@@ -7,6 +7,7 @@ mod around;
 pub(super) mod capacity;
 mod command_line;
 mod execute;
+mod hooks;
 mod observing;
 mod repeat;
 pub(super) mod selfcheck;
@@ -140,7 +141,11 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     }
     args.format
         .check_files(Some(&plan.load), args.samples.as_deref())?;
-    let log = args.samples.as_deref().map(SampleLog::create).transpose()?;
+    let is_traced = plan.trace.is_some();
+    let log = args.samples.as_deref();
+    let log = log
+        .map(|path| SampleLog::create(path, is_traced))
+        .transpose()?;
     let policy = Policy {
         fail_on: args.fail_on,
         code_on_error: args.exit_code_on_error,
@@ -159,6 +164,9 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         |text| args.execute.note(text),
     )?;
     args.print(&repeated.report, out)?;
+    for failure in hooks::notify(&plan, &repeated.report) {
+        let _ = writeln!(anstream::stderr(), "{failure}");
+    }
     if let Some(error) = repeated.unstored {
         return Err(error);
     }

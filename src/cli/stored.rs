@@ -2,6 +2,7 @@
 
 pub(super) mod baseline;
 pub(super) mod compare;
+pub(super) mod explain;
 pub(super) mod history;
 pub(super) mod recover;
 pub(super) mod report;
@@ -15,8 +16,8 @@ mod tests {
     use crate::cli::main;
     use crate::error::Exit;
     use crate::metrics::{
-        Cell, Commit, CommitCell, FailureSamples, JournalWriter, Outcome, RunResult, fixture,
-        write_atomically,
+        Cell, Commit, CommitCell, FailureSamples, JournalWriter, Outcome, RunResult, Traces,
+        fixture, write_atomically,
     };
     use crate::plan::Metric;
 
@@ -180,6 +181,7 @@ mod tests {
             users: 1,
             cells,
             failure_samples: FailureSamples::default(),
+            traces: Traces::default(),
             health: None,
         });
         let path = directory.path().display().to_string();

@@ -10,8 +10,8 @@ use super::occasion::occasions;
 use super::setup::check_same;
 use crate::error::Error;
 use crate::metrics::{
-    FailureSamples, FileHeader, RunInfo, RunResult, check_version, parse_result, read_result,
-    read_unpacked, write_atomically,
+    FailureSamples, FileHeader, RunInfo, RunResult, Traces, check_version, parse_result,
+    read_result, read_unpacked, write_atomically,
 };
 
 /// Earlier runs to compare to; at least one.
@@ -127,6 +127,7 @@ impl Baseline {
         for mut run in runs {
             // Nothing is compared with them, and people commit baselines.
             run.failure_samples = FailureSamples::default();
+            run.traces = Traces::default();
             run.observations = Vec::new();
             let name = format!("run `{}`", run.run.id);
             let faults: Vec<String> = faults(&run)

@@ -32,6 +32,8 @@ pub fn check_plan(baseline: &Baseline, plan: &Plan, gate: &dyn Gate) -> Result<(
         phases: &phases,
         endpoints: &endpoints,
         client: plan.transport.client,
+        full_handshakes: plan.transport.tls.full_handshakes,
+        sampled: plan.trace.as_deref().map(|trace| trace.sampled),
     };
     let mut reasons = differences(&baseline.runs, &setup);
     reasons.extend(doubts(baseline));
@@ -254,7 +256,7 @@ mod tests {
 
     use super::*;
     use crate::comparison::{Statistical, Threshold};
-    use crate::metrics::{HealthSample, Outcome, fixture};
+    use crate::metrics::{HealthSample, Outcome, TraceInfo, fixture};
     use crate::plan::{ClientChoice, Model, Service};
 
     fn run() -> RunResult {
@@ -290,6 +292,12 @@ mod tests {
             |b| b.run.client = ClientChoice::Direct,
             "used the client `direct`, not `reqwest`",
         );
+        refused(|b| b.run.full_handshakes = true, "resumed no TLS sessions");
+        let traced = |b: &mut RunResult| {
+            let (sampled, url) = (0.1, None);
+            b.run.trace = Some(TraceInfo { sampled, url });
+        };
+        refused(traced, "sampled 10% of its traces, not none (`trace`)");
         refused(|b| b.run.ending = None, "did not finish");
         refused(
             |b| b.run.ending.as_mut().unwrap().signal = Some(2),
@@ -348,7 +356,10 @@ mod tests {
             waits: Vec::new(),
             shared: None,
             observe: None,
+            trace: None,
+            abort: Vec::new(),
             lifecycle: None,
+            hooks: None,
             given: Vec::new(),
             load: run().run.load,
             slos: Vec::new(),

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::metrics::{EndpointInfo, RunInfo, RunResult};
 use crate::plan::{ClientChoice, Fingerprint, Load, Phase};
+use crate::units::format_percent;
 
 /// The setup of a run, from a result or from a plan that is not run yet.
 pub(super) struct RunSetup<'a> {
@@ -11,6 +12,10 @@ pub(super) struct RunSetup<'a> {
     pub(super) phases: &'a [Phase],
     pub(super) endpoints: &'a [EndpointInfo],
     pub(super) client: ClientChoice,
+    /// Whether no TLS session is resumed.
+    pub(super) full_handshakes: bool,
+    /// The share of the requests whose traces are sampled; `None` where none is traced.
+    pub(super) sampled: Option<f64>,
 }
 
 impl<'a> RunSetup<'a> {
@@ -21,6 +26,8 @@ impl<'a> RunSetup<'a> {
             phases: &run.phases,
             endpoints: &run.endpoints,
             client: run.client,
+            full_handshakes: run.full_handshakes,
+            sampled: sampled(run),
         }
     }
 
@@ -66,6 +73,11 @@ pub fn setup_differences(before: &RunInfo, run: &RunInfo) -> Vec<String> {
     differences_from(before, &RunSetup::of(run))
 }
 
+/// The share of the requests whose traces are sampled.
+fn sampled(run: &RunInfo) -> Option<f64> {
+    run.trace.as_ref().map(|trace| trace.sampled)
+}
+
 fn differences_from(before: &RunInfo, setup: &RunSetup<'_>) -> Vec<String> {
     let mut reasons = Vec::new();
     let mut refuse = |why: &str| reasons.push(why.to_owned());
@@ -81,6 +93,19 @@ fn differences_from(before: &RunInfo, setup: &RunSetup<'_>) -> Vec<String> {
     if before.client != setup.client {
         let (then, now) = (before.client.name(), setup.client.name());
         refuse(&format!("used the client `{then}`, not `{now}`"));
+    }
+    match (before.full_handshakes, setup.full_handshakes) {
+        (true, false) => refuse("resumed no TLS sessions (`resume: false`)"),
+        (false, true) => refuse("resumed TLS sessions, which `resume: false` rules out"),
+        _ => {}
+    }
+    // What a service does for a trace takes time.
+    if sampled(before) != setup.sampled {
+        let share = |sampled: Option<f64>| sampled.map_or("none".to_owned(), format_percent);
+        let (then, now) = (share(sampled(before)), share(setup.sampled));
+        refuse(&format!(
+            "sampled {then} of its traces, not {now} (`trace`)"
+        ));
     }
     // Which rows templates name depends on the run, and on chance.
     let planned = |endpoints: &[EndpointInfo]| {

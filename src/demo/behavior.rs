@@ -1,10 +1,15 @@
 //! How the service can be made to behave: slow, failing, stalling.
 
+pub(super) mod chance;
+pub(super) mod faults;
+pub(super) mod queue;
+
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::chance::{Draw, chance};
-use super::queue::ServiceTime;
+use self::chance::{BAD_INSTANCE, Draw, chance, instance};
+use self::faults::{Fault, rise};
+use self::queue::ServiceTime;
 use crate::units;
 
 /// How the service behaves. The default responds as fast as it can, without errors.
@@ -31,6 +36,8 @@ pub struct Behavior {
     /// Decides which requests are slow or fail, and the values in `Server-Timing`: request number n
     /// is always treated the same.
     pub seed: u64,
+    /// What is wrong with it.
+    pub faults: Vec<Fault>,
 }
 
 impl Default for Behavior {
@@ -45,11 +52,35 @@ impl Default for Behavior {
             limit_per_s: None,
             processing_time: Duration::from_millis(200),
             seed: 0,
+            faults: Vec::new(),
         }
     }
 }
 
 impl Behavior {
+    /// Whether the service has this fault.
+    pub(super) fn has(&self, fault: Fault) -> bool {
+        self.faults.contains(&fault)
+    }
+
+    /// When no response is sent.
+    pub(super) fn stall(&self) -> Option<Stall> {
+        let of_fault = Stall {
+            every: Duration::from_secs(5),
+            lasting: Duration::from_millis(300),
+        };
+        let of_fault = self.has(Fault::Stalls).then_some(of_fault);
+        self.stall.or(of_fault)
+    }
+
+    /// How much slower it has become.
+    pub(super) fn rise(&self, elapsed: Duration) -> Duration {
+        match self.has(Fault::RisingLatency) {
+            true => rise(elapsed),
+            false => Duration::ZERO,
+        }
+    }
+
     /// How long request number `number` has to wait.
     pub(super) fn delay(&self, number: u64) -> Duration {
         if chance(self.seed, number, Draw::Slow) * 100.0 < self.slow_percent {
@@ -59,8 +90,12 @@ impl Behavior {
         }
     }
 
-    pub(super) fn fails(&self, number: u64) -> bool {
-        chance(self.seed, number, Draw::Error) * 100.0 < self.error_percent
+    pub(super) fn fails(&self, number: u64, is_api: bool) -> bool {
+        let is_bad = is_api
+            && self.has(Fault::BadInstance)
+            && instance(self.seed, number) == BAD_INSTANCE
+            && chance(self.seed, number, Draw::Failure) < 1.0 / 3.0;
+        is_bad || chance(self.seed, number, Draw::Error) * 100.0 < self.error_percent
     }
 }
 

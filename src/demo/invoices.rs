@@ -31,6 +31,11 @@ impl Invoices {
         &self.text[..self.ends[limit.min(MAX_LIST)]]
     }
 
+    /// How many invoices there are in a list that is to have so many.
+    pub(super) fn listed(limit: usize) -> usize {
+        limit.min(MAX_LIST)
+    }
+
     pub(super) fn render(id: u64) -> String {
         const VENDORS: [&str; 5] = ["Acme", "Globex", "Initech", "Umbrella", "Stark"];
         const STATUSES: [&str; 3] = ["received", "approved", "paid"];

@@ -14,12 +14,13 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use serde_json::{Map, Value};
 
+use super::behavior::faults::Fault;
 use super::behavior::wait;
-use super::chance::server_timing;
 use super::invoices::{INVOICES, Invoices};
 use super::login;
 use super::route::{PATHS, Route};
 use super::state::ServiceState;
+use super::timing::Timing;
 
 /// The largest upload; bytes.
 const MAX_UPLOAD: u64 = 100_000_000;
@@ -31,6 +32,9 @@ const MAX_BYTES: u64 = 1_000_000_000;
 const MAX_DELAY_MS: u64 = 600_000;
 /// From the creation of a job until it is done.
 const JOB_MS: u64 = 300;
+
+/// The header with what the service says of its components.
+pub(super) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -47,7 +51,7 @@ impl ServiceState {
         headers: &HeaderMap,
         body: Body,
     ) -> Response {
-        let mut response = match route {
+        match route {
             Route::CreateInvoice => self.create_invoice(body).await,
             Route::Login => login(body).await,
             _ => match length(body).await {
@@ -58,17 +62,27 @@ impl ServiceState {
                 }
                 Err(problem) => problem,
             },
-        };
-        if route.is_api()
-            && let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(server_timing(
-                self.behavior.seed,
-                number,
-            )))
-        {
-            let name = HeaderName::from_static("server-timing");
-            response.headers_mut().insert(name, value);
         }
-        response
+    }
+
+    /// What the service says of its components for request `number`, which waited so long for a database connection.
+    pub(super) fn timing(
+        &self,
+        number: u64,
+        route: Route,
+        query: Option<&str>,
+        waited: Option<Duration>,
+    ) -> Timing {
+        let items = match route == Route::ListInvoices && self.behavior.has(Fault::NPlusOne) {
+            true => limit(query).map_or(0, Invoices::listed),
+            false => 0,
+        };
+        let timing = Timing::of(&self.behavior, number);
+        Timing {
+            queries: timing.queries + items as u64,
+            waited,
+            ..timing
+        }
     }
 
     /// The response to a request of whose body only the length in bytes matters.
@@ -111,7 +125,7 @@ impl ServiceState {
             Route::Metrics => build(
                 StatusCode::OK,
                 "text/plain; version=0.0.4; charset=utf-8",
-                self.counters.prometheus(),
+                self.counters.prometheus() + &self.resources.prometheus(),
             ),
             Route::Redirect => redirect(argument),
             Route::Status => status(argument),
@@ -145,13 +159,8 @@ impl ServiceState {
     }
 
     fn list(&self, query: Option<&str>) -> Response {
-        let limit = query
-            .unwrap_or_default()
-            .split('&')
-            .find_map(|pair| pair.strip_prefix("limit="))
-            .map_or(Ok(20), str::parse::<usize>);
-        match limit {
-            Ok(limit) => json(
+        match limit(query) {
+            Some(limit) => json(
                 StatusCode::OK,
                 format!(
                     r#"{{"items":[{}],"total":{}}}"#,
@@ -159,7 +168,7 @@ impl ServiceState {
                     self.invoice_count()
                 ),
             ),
-            Err(_) => problem(StatusCode::UNPROCESSABLE_ENTITY, "limit is not a number"),
+            None => problem(StatusCode::UNPROCESSABLE_ENTITY, "limit is not a number"),
         }
     }
 
@@ -195,6 +204,20 @@ impl ServiceState {
             Some(_) => json(StatusCode::OK, r#"{"status":"done"}"#),
             None => problem(StatusCode::NOT_FOUND, "no such job"),
         }
+    }
+}
+
+/// How many invoices a list is to have; `None` for what is no number.
+fn limit(query: Option<&str>) -> Option<usize> {
+    let mut pairs = query.unwrap_or_default().split('&');
+    let limit = pairs.find_map(|pair| pair.strip_prefix("limit="));
+    limit.map_or(Some(20), |limit| limit.parse().ok())
+}
+
+/// Adds what the service says of its components.
+pub(super) fn set_timing(response: &mut Response, timing: &str) {
+    if let Ok(value) = HeaderValue::from_str(timing) {
+        response.headers_mut().insert(SERVER_TIMING, value);
     }
 }
 

@@ -14,9 +14,10 @@ use axum::serve::ListenerExt;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 
+use super::behavior::faults::Fault;
 use super::behavior::{Behavior, wait};
 use super::counters::Counters;
-use super::responses::problem;
+use super::responses::{SERVER_TIMING, problem, set_timing};
 use super::route;
 use super::state::ServiceState;
 use crate::error::Error;
@@ -70,22 +71,40 @@ async fn respond(State(state): State<Arc<ServiceState>>, request: Request) -> Re
     let (parts, body) = request.into_parts();
     let (route, argument) = route::find(&parts.method, parts.uri.path());
     let query = parts.uri.query();
+    let waited = match route.is_api() {
+        true => state.resources.query().await,
+        false => None,
+    };
     let mut response = state
         .respond(number, route, argument, query, &parts.headers, body)
         .await;
 
-    wait(state.behavior.delay(number)).await;
+    let elapsed = state.started.elapsed();
+    wait(state.behavior.delay(number) + state.behavior.rise(elapsed)).await;
     if let Some(ready) = ready {
         tokio::time::sleep_until(ready.into()).await;
     }
+    if route.is_api() {
+        let timing = state.timing(number, route, query, waited);
+        if state.behavior.has(Fault::SlowDb) {
+            wait(timing.db).await;
+        }
+        set_timing(&mut response, &timing.header(&state.behavior, number));
+    }
     if !is_within {
         response = problem(StatusCode::TOO_MANY_REQUESTS, "above the limit");
-    } else if state.behavior.fails(number) {
+    } else if state.behavior.fails(number, route.is_api()) {
+        let timing = response.headers_mut().remove(SERVER_TIMING);
         response = problem(StatusCode::SERVICE_UNAVAILABLE, "injected error");
+        // It is the instance that fails.
+        if let Some(timing) = timing {
+            response.headers_mut().insert(SERVER_TIMING, timing);
+        }
     }
-    if let Some(stall) = state.behavior.stall {
+    if let Some(stall) = state.behavior.stall() {
         wait(stall.wait(state.started.elapsed())).await;
     }
+    state.resources.leak();
     in_flight.done(route, response.status(), start.elapsed());
     response
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::behavior::Behavior;
+use super::behavior::faults::Resources;
+use super::behavior::queue::{Queue, RateLimit};
 use super::counters::Counters;
 use super::invoices::Invoices;
-use super::queue::{Queue, RateLimit};
 
 /// What all requests share.
 pub(super) struct ServiceState {
@@ -14,6 +15,7 @@ pub(super) struct ServiceState {
     pub(super) counters: Arc<Counters>,
     pub(super) started: Instant,
     pub(super) invoices: Invoices,
+    pub(super) resources: Resources,
     pub(super) queue: Option<Queue>,
     pub(super) limit: Option<RateLimit>,
 }
@@ -23,6 +25,7 @@ impl ServiceState {
     pub(super) fn new(behavior: Behavior, counters: Arc<Counters>) -> Self {
         let servers = behavior.servers;
         Self {
+            resources: Resources::of(&behavior.faults),
             queue: (behavior.service).map(|service| Queue::new(service, servers)),
             limit: behavior.limit_per_s.map(RateLimit::new),
             behavior,

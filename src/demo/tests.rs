@@ -229,6 +229,68 @@ fn a_login_gives_the_token_that_the_account_asks_for() {
 }
 
 #[test]
+fn faults_show_in_what_the_service_says_of_itself() {
+    let of = |faults: &[Fault]| {
+        start(Behavior {
+            faults: faults.to_vec(),
+            ..Behavior::default()
+        })
+    };
+    let timing = |browser: &mut Browser, path: &str| {
+        let received = browser.get(path);
+        received.header("server-timing").unwrap().to_owned()
+    };
+    let list = "/api/v1/invoices/?limit=7";
+    let healthy = of(&[]);
+    let text = timing(&mut Browser::open(&healthy), list);
+    assert!(
+        text.contains("desc=\"n=1\"") && text.contains("worker;desc=\"w"),
+        "{text}"
+    );
+    assert!(!text.contains("queue"), "{text}");
+
+    let demo = of(&[
+        Fault::NPlusOne,
+        Fault::SlowDb,
+        Fault::Saturation,
+        Fault::Leak,
+    ]);
+    let mut browser = Browser::open(&demo);
+    let begun = Instant::now();
+    let text = timing(&mut browser, list);
+    assert!(
+        begun.elapsed() >= Duration::from_millis(111),
+        "90 and 20 and 1"
+    );
+    assert!(
+        text.contains("desc=\"n=8\"") && text.contains("queue;dur="),
+        "{text}"
+    );
+    let db_ms = text["db;dur=".len()..].split(';').next().unwrap();
+    let db_ms: f64 = db_ms.parse().unwrap();
+    assert!(db_ms > 90.0, "{text}");
+    let received = browser.get("/metrics");
+    let page = received.text();
+    for line in ["db_pool_size 4", "db_pool_in_use 0", "heap_bytes 64016384"] {
+        assert!(page.lines().any(|one| one == line), "{line} in {page}");
+    }
+
+    let demo = of(&[Fault::BadInstance]);
+    let mut browser = Browser::open(&demo);
+    let mut failed = 0;
+    for _ in 0..60 {
+        let received = browser.get("/api/v1/invoices/1");
+        if received.status == 503 {
+            failed += 1;
+            let timing = received.header("server-timing").unwrap();
+            assert!(timing.contains("\"w3\""), "{timing}");
+        }
+    }
+    assert!((1..20).contains(&failed), "{failed}");
+    assert_eq!(browser.get("/health").status, 200);
+}
+
+#[test]
 fn redirects_take_as_many_hops_as_asked_for() {
     let demo = start(Behavior::default());
     let mut browser = Browser::open(&demo);

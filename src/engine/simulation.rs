@@ -66,6 +66,7 @@ pub async fn simulate<C: Client + 'static>(
         stopped_by_scenario: stopped,
         decided: false,
         failed_start,
+        aborted: None,
         failed_teardown: None,
         unkept_items: Default::default(),
         panic: None,

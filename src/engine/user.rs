@@ -29,7 +29,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::check::CheckResult;
 use crate::engine::panics;
 use crate::metrics::{FailureCause, MeasureSample, Outcome, Sample};
-use crate::plan::{Endpoint, Measure, OnEnd, ThinkTime};
+use crate::plan::{Endpoint, Measure, OnEnd, ThinkTime, Trace, TraceContext};
 use crate::protocol::{Client, Rendered, Request, Session};
 use crate::script::{self, ScriptUser};
 use crate::units::as_us;
@@ -41,7 +41,7 @@ use values::rendering::{
     RenderedDefaults, fill, fill_auth, fill_body, fill_headers, fill_pieces, fill_value,
 };
 use values::{RenderError, Values};
-use worker_state::{EarlyEnd, WorkerState};
+use worker_state::{EarlyEnd, USER_STREAMS, WorkerState};
 
 /// One virtual user.
 pub(super) struct User<C: Client> {
@@ -53,8 +53,10 @@ pub(super) struct User<C: Client> {
     /// The position of its class.
     class: usize,
     values: Values,
-    /// How many requests it has sent or tried to send.
+    /// How many requests it has sent or tried to send; in the open model, for the arrival it runs.
     requests: u64,
+    /// The stream that its random numbers are from.
+    stream: u64,
     /// Its data has no more rows, or a step ends it.
     is_done: bool,
     /// A step ends the flow around it.
@@ -91,6 +93,7 @@ impl<C: Client> User<C> {
             client,
             lanes: Vec::new(),
             requests: 0,
+            stream: USER_STREAMS | number,
             is_done: false,
             is_leaving: false,
             clock: Rc::default(),
@@ -223,7 +226,17 @@ impl<C: Client> User<C> {
             index,
             endpoint,
             rendered,
+            trace: self.trace(endpoint),
         })
+    }
+
+    /// The trace of the request that is sent next, unless the scenario does not ask for one or says itself
+    /// which trace it belongs to.
+    fn trace(&self, endpoint: &Endpoint) -> Option<Box<TraceContext>> {
+        let plan = &self.state.plan;
+        let trace = plan.trace.as_deref()?;
+        let context = || trace.context(plan.seed, self.stream, self.requests);
+        (!endpoint.sets_header(Trace::HEADER)).then(|| Box::new(context()))
     }
 
     /// perfctl itself panicked while it made a request.

@@ -67,12 +67,19 @@ fn enough<'a, 'b>(missed: &'b [&'a Criterion], need: f64) -> &'b [&'a Criterion]
 }
 
 fn improvement_to(criterion: &Criterion, times: f64) -> Improvement<'_> {
-    let Criterion { metric, limit, .. } = criterion;
-    let value = rounded(criterion, score::value_at(metric, *limit, times));
+    let Criterion {
+        metric,
+        limit,
+        critical,
+        ..
+    } = criterion;
+    let value = rounded(
+        criterion,
+        score::value_at_pair(metric, *limit, *critical, times),
+    );
+    let times = |value| score::times_pair(metric, *limit, *critical, value);
     let effort = match criterion.value {
-        Some(now) => {
-            score::times_limit(metric, *limit, now) / score::times_limit(metric, *limit, value)
-        }
+        Some(now) => times(now) / times(value),
         None => f64::INFINITY,
     };
     Improvement {

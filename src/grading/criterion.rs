@@ -3,11 +3,15 @@
 //! Here: how SLOs and changes against a baseline become criteria. Not here: what a miss of a limit
 //! is worth (`score`).
 
+use std::time::Duration;
+
 use super::change::{Change, Finding};
 use super::flow_failures;
+use super::measurement::Measurement;
 use super::score::{self, Severity};
-use crate::metrics::{RunResult, Window};
+use crate::metrics::{RunResult, Window, WorstWindow};
 use crate::plan::{Metric, Slo, SloScope};
+use crate::units::format_duration;
 
 /// One thing that counts in the score.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,8 +26,18 @@ pub struct Criterion {
     pub metric: Metric,
     /// The limit, in the metric's unit.
     pub limit: f64,
+    /// The limit beyond which a miss is CRITICAL and fails the verdict; `None` where every miss does.
+    pub critical: Option<f64>,
     /// The value, in the metric's unit; `None` without data, which never meets the limit.
     pub value: Option<f64>,
+    /// Why there is no value, where that is known.
+    pub missing: Option<String>,
+    /// The length of the window of which the worst one counts; s. `None` for the measured time as a whole.
+    pub window_s: Option<u64>,
+    /// The window that counts.
+    pub window: Option<WorstWindow>,
+    /// The letter of its own that the value has; `None` without such letters, and without a value.
+    pub grade: Option<String>,
     /// Whether the value is within the limit; for a change, whether it is no regression.
     pub met: bool,
     /// How badly it is missed.
@@ -36,6 +50,8 @@ pub struct Criterion {
     pub points_lost: f64,
     /// Counts in the score but cannot fail the verdict.
     pub advisory: bool,
+    /// Whether it is a budget, whose violation is listed by itself.
+    pub budget: bool,
 }
 
 /// What kind of criterion it is.
@@ -56,22 +72,57 @@ impl Criterion {
             scope,
             metric,
             limit,
+            critical: None,
             value: None,
+            missing: None,
+            window_s: None,
+            window: None,
+            grade: None,
             met: false,
             severity: Severity::Critical,
             score: 0.0,
             weight: 1.0,
             points_lost: 0.0,
             advisory: false,
+            budget: false,
         }
     }
 
-    /// The name after that of the endpoint, as in `list invoices: p95`.
+    /// Whether it fails the verdict.
+    pub fn fails(&self) -> bool {
+        let is_warning = self.critical.is_some() && self.severity == Severity::Warning;
+        !self.met && !self.advisory && !is_warning
+    }
+
+    /// The name after that of the endpoint, as in `list invoices: p95`, and with what tells it from others,
+    /// as in `p95 in the worst 5m` and `p95 (budget)`.
     pub fn full_name(&self) -> String {
-        match &self.scope {
+        let name = match &self.scope {
             SloScope::Total => self.name.clone(),
             SloScope::Endpoint(endpoint) => format!("{endpoint}: {}", self.name),
-        }
+        };
+        let window = self.window_s.filter(|_| !self.has_cut_window());
+        let window = window.map(|window_s| {
+            let length = format_duration(Duration::from_secs(window_s));
+            format!(" in the worst {length}")
+        });
+        let budget = if self.budget { " (budget)" } else { "" };
+        format!("{name}{}{budget}", window.unwrap_or_default())
+    }
+
+    /// By how much a budget is exceeded, as a share of it; `None` if it is not, without data, and if it is 0.
+    pub fn violation_share(&self) -> Option<f64> {
+        let value = self.value.filter(|_| self.budget && !self.met)?;
+        let share = (value - self.limit).abs() / self.limit;
+        share.is_finite().then_some(share)
+    }
+
+    /// Whether less was measured than its window is long, so that the value is that of all of it.
+    pub fn has_cut_window(&self) -> bool {
+        let window = self.window_s.zip(self.window);
+        window.is_some_and(|(wanted_s, window)| {
+            window.is_all && window.length_s.ceil() < wanted_s as f64
+        })
     }
 }
 
@@ -80,22 +131,17 @@ impl Criterion {
 pub(super) fn slo_criteria(result: &RunResult) -> Vec<Criterion> {
     let total = result.summary(None, Window::Measured);
     let mut criteria = Vec::new();
+    let mut covers_flows = false;
     for slo in &result.run.slos {
-        let value = match &slo.scope {
-            SloScope::Total => total.value(&slo.metric),
-            SloScope::Endpoint(name) => result
-                .endpoints
-                .iter()
-                .position(|endpoint| endpoint.endpoint.name == *name)
-                .map(|position| result.summary(Some(position), Window::Measured))
-                .and_then(|summary| summary.value(&slo.metric)),
-        };
-        criteria.push(slo_criterion(slo, slo.scope.clone(), value));
-        if (&slo.scope, &slo.metric) == (&SloScope::Total, &Metric::ErrorRate) {
+        let measurement = Measurement::of(result, &total, slo);
+        criteria.push(slo_criterion(slo, slo.scope.clone(), measurement));
+        let is_of_all = (&slo.scope, &slo.metric) == (&SloScope::Total, &Metric::ErrorRate);
+        if is_of_all && !std::mem::replace(&mut covers_flows, true) {
             let flows = flow_failures::unlimited(result).into_iter();
             let missed = flows.filter_map(|flow| {
                 let value = flow.count as f64 / flow.finished.max(1) as f64;
-                let criterion = slo_criterion(slo, SloScope::Endpoint(flow.flow), Some(value));
+                let value = Measurement::whole(Some(value));
+                let criterion = slo_criterion(slo, SloScope::Endpoint(flow.flow), value);
                 (!criterion.met).then_some(criterion)
             });
             criteria.extend(missed);
@@ -105,7 +151,7 @@ pub(super) fn slo_criteria(result: &RunResult) -> Vec<Criterion> {
 }
 
 /// What this SLO makes of a value.
-fn slo_criterion(slo: &Slo, scope: SloScope, value: Option<f64>) -> Criterion {
+fn slo_criterion(slo: &Slo, scope: SloScope, measurement: Measurement) -> Criterion {
     let mut criterion = Criterion::new(
         CriterionKind::Slo,
         slo.name.clone(),
@@ -115,12 +161,26 @@ fn slo_criterion(slo: &Slo, scope: SloScope, value: Option<f64>) -> Criterion {
     );
     criterion.weight = slo.weight;
     criterion.advisory = slo.advisory;
-    if let Some(value) = value {
+    criterion.budget = slo.budget;
+    criterion.critical = slo.critical;
+    criterion.missing = measurement.missing;
+    criterion.window = measurement.window;
+    criterion.window_s = slo.window_s;
+    if let Some(value) = measurement.value {
+        let is_within = |limit| slo.metric.direction().is_met(limit, value);
         criterion.value = Some(value);
-        criterion.met = score::is_met(&slo.metric, slo.limit, value);
-        let miss = score::times_limit(&slo.metric, slo.limit, value);
+        criterion.met = is_within(slo.limit);
+        let miss = score::times_pair(&slo.metric, slo.limit, slo.critical, value);
         criterion.score = score::of_miss(criterion.met, miss);
-        criterion.severity = Severity::of(criterion.met, miss);
+        criterion.severity = match slo.critical {
+            Some(critical) if !criterion.met && is_within(critical) => Severity::Warning,
+            Some(_) if !criterion.met => Severity::Critical,
+            _ => Severity::of(criterion.met, miss),
+        };
+        let mut grades = slo.grades.iter();
+        let letter = grades.find(|grade| is_within(grade.limit));
+        let letter = letter.map_or("F", |grade| &grade.letter);
+        criterion.grade = (!slo.grades.is_empty()).then(|| letter.to_owned());
     }
     criterion
 }
@@ -190,8 +250,13 @@ pub(super) fn total(criteria: &[Criterion]) -> Option<f64> {
 mod tests {
     use super::*;
     use crate::grading::{Grading, Policy, Verdict};
-    use crate::metrics::{FailureCount, FailureCounts, Outcome, fixture};
-    use crate::plan::Percentile;
+    use crate::metrics::{
+        FailureCount, FailureCounts, Observation, ObservedInfo, ObservedValue, Outcome, fixture,
+    };
+    use crate::plan::{
+        Direction, Extreme, GradeLimit, ObservedNumber, ObservedPart, ObservedScale, ObservedUnit,
+        Percentile,
+    };
 
     fn p95() -> Metric {
         Metric::ResponseTime(Percentile::new(95.0).unwrap())
@@ -256,6 +321,88 @@ mod tests {
         assert_eq!(
             grading.reasons,
             ["all 100 flows failed: buy: sold out (100 of 100 runs)"]
+        );
+    }
+
+    #[test]
+    fn a_warning_does_not_fail_and_a_letter_is_that_of_the_first_limit_that_holds() {
+        let graded = |p95_us: u64| {
+            let mut result = fixture::run(&[("a", &[(Outcome::Ok, p95_us, 100)])]);
+            let mut slo = fixture::slo("p95", p95(), 100.0);
+            slo.critical = Some(200.0);
+            let grade = |(letter, limit): (&str, f64)| GradeLimit {
+                letter: letter.to_owned(),
+                limit,
+            };
+            slo.grades = [("A", 50.0), ("B", 120.0)].map(grade).into();
+            result.run.slos = vec![slo];
+            let grading = Grading::of(&result, None, &Policy::default());
+            let slo = &grading.criteria[0];
+            let letter = slo.grade.clone().unwrap();
+            (grading.verdict, slo.severity, slo.score, letter)
+        };
+        let (pass, fail) = (Verdict::Pass, Verdict::Fail);
+        assert_eq!(graded(50), (pass, Severity::Success, 100.0, "A".into()));
+        assert_eq!(graded(51), (pass, Severity::Success, 100.0, "B".into()));
+        assert_eq!(graded(120), (pass, Severity::Warning, 40.0, "B".into()));
+        assert_eq!(graded(200), (pass, Severity::Warning, 0.0, "F".into()));
+        assert_eq!(graded(201), (fail, Severity::Critical, 0.0, "F".into()));
+        let mut result = fixture::run(&[("a", &[(Outcome::Ok, 120, 100)])]);
+        result.run.slos = vec![fixture::slo("p95", p95(), 100.0)];
+        result.run.slos[0].critical = Some(200.0);
+        let compliance = Grading::of(&result, None, &Policy::default()).compliance();
+        assert_eq!(
+            (compliance.targets_close, compliance.targets_failing),
+            (1, 0)
+        );
+    }
+
+    #[test]
+    fn what_is_observed_is_graded_and_what_is_not_has_a_reason() {
+        let mut result = fixture::run(&[("a", &[(Outcome::Ok, 100, 100)])]);
+        let info = |name: &str| ObservedInfo {
+            name: name.to_owned(),
+            source: name.to_owned(),
+            unit: ObservedUnit::Number,
+        };
+        result.run.observed = vec![info("pool"), info("cache")];
+        let end_us = result.run.phases[1].end_us;
+        let observation = |level, at_ms| Observation {
+            at_ms,
+            length_ms: 1_000,
+            values: vec![(0, ObservedValue::Level(level))],
+            failures: vec![(1, "status 503".to_owned())],
+        };
+        let at_ms = end_us / 1_000;
+        result.observations = vec![observation(0.5, at_ms - 1_000), observation(0.9, at_ms)];
+        let number = |name: &str, part, extreme| {
+            Metric::Observed(ObservedNumber {
+                name: name.to_owned(),
+                part,
+                extreme,
+                scale: ObservedScale::Share,
+                direction: Direction::AtMost,
+            })
+        };
+        result.run.slos = [
+            (number("pool", None, None), 0.8),
+            (number("pool", None, Some(Extreme::Max)), 0.8),
+            (number("pool", Some(ObservedPart::P95), None), 0.8),
+            (number("cache", None, None), 0.8),
+            (number("other", None, None), 0.8),
+        ]
+        .map(|(metric, limit)| fixture::slo(&metric.to_string(), metric, limit))
+        .into();
+        let grading = Grading::of(&result, None, &Policy::default());
+        assert_eq!(grading.criteria[0].value, Some(0.7));
+        assert_eq!(
+            grading.reasons,
+            [
+                "observed_pool_max is 90%, the limit is 80%",
+                "observed_pool_p95: no data: it is a single number, without percentiles",
+                "observed_cache: no data: status 503",
+                "observed_other: no data: it was not observed in this run",
+            ]
         );
     }
 

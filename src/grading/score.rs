@@ -2,7 +2,7 @@
 //!
 //! Not here: what counts in the score, and how much (`criterion`).
 
-use crate::plan::{Direction, Metric};
+use crate::plan::{Direction, Metric, ObservedScale};
 
 /// How badly a limit is missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,21 +100,24 @@ impl Letter {
     }
 }
 
-/// Whether `value` is within `limit`.
-pub(super) fn is_met(metric: &Metric, limit: f64, value: f64) -> bool {
-    match metric.direction() {
-        Direction::AtMost => value <= limit,
-        Direction::AtLeast => value >= limit,
+/// Whether what counts is the share that is missing.
+fn is_missing_share(metric: &Metric) -> bool {
+    match metric {
+        Metric::Availability | Metric::HitRatio { .. } => true,
+        Metric::Observed(number) => {
+            number.scale == ObservedScale::Share && number.direction == Direction::AtLeast
+        }
+        _ => false,
     }
 }
 
 /// How many times the limit a value is, so that above 1 is missed: the value over the limit for
 /// upper limits, the share that is missing over the share that may be missing for shares, and the
-/// limit over the value for throughput. Infinite where nothing may be missing and something is.
+/// limit over the value for other lower limits. Infinite where nothing may be missing and something is.
 pub(super) fn times_limit(metric: &Metric, limit: f64, value: f64) -> f64 {
     let (actual, allowed) = match metric {
-        Metric::Availability | Metric::HitRatio { .. } => (1.0 - value, 1.0 - limit),
-        Metric::Throughput => (limit, value),
+        metric if is_missing_share(metric) => (1.0 - value, 1.0 - limit),
+        metric if metric.direction() == Direction::AtLeast => (limit, value),
         _ => (value, limit),
     };
     match allowed {
@@ -124,11 +127,31 @@ pub(super) fn times_limit(metric: &Metric, limit: f64, value: f64) -> f64 {
     }
 }
 
+/// The same for an SLO with a `critical` limit beyond its limit, which is a warning: from 1.5 at the limit to 2 at the
+/// critical one.
+pub(super) fn times_pair(metric: &Metric, limit: f64, critical: Option<f64>, value: f64) -> f64 {
+    match critical {
+        Some(critical) if !metric.direction().is_met(limit, value) => {
+            1.5 + 0.5 * (value - limit) / (critical - limit)
+        }
+        _ => times_limit(metric, limit, value),
+    }
+}
+
+/// The value that is `times` the limits; the inverse of [`times_pair`]. Between met and 1.5 there is none: that of the
+/// limit.
+pub(super) fn value_at_pair(metric: &Metric, limit: f64, critical: Option<f64>, times: f64) -> f64 {
+    match critical {
+        Some(critical) if times > 1.0 => limit + (times - 1.5).max(0.0) * 2.0 * (critical - limit),
+        _ => value_at(metric, limit, times),
+    }
+}
+
 /// The value that is `times` the limit; the inverse of [`times_limit`].
-pub(super) fn value_at(metric: &Metric, limit: f64, times: f64) -> f64 {
+fn value_at(metric: &Metric, limit: f64, times: f64) -> f64 {
     match metric {
-        Metric::Availability | Metric::HitRatio { .. } => 1.0 - (1.0 - limit) * times,
-        Metric::Throughput => limit / times,
+        metric if is_missing_share(metric) => 1.0 - (1.0 - limit) * times,
+        metric if metric.direction() == Direction::AtLeast => limit / times,
         _ => limit * times,
     }
 }
@@ -148,7 +171,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn judge(metric: &Metric, limit: f64, value: f64) -> (f64, Severity) {
-        let met = is_met(metric, limit, value);
+        let met = metric.direction().is_met(limit, value);
         let miss = times_limit(metric, limit, value);
         (of_miss(met, miss), Severity::of(met, miss))
     }
@@ -288,6 +311,32 @@ mod tests {
             Metric::Availability,
             Metric::Throughput,
         ])
+    }
+
+    #[test]
+    fn a_warning_scores_from_50_down_to_0_at_the_critical_limit() {
+        for (metric, limit, critical, worst) in [
+            (Metric::ErrorRate, 0.7, 0.9, 0.95),
+            (Metric::Availability, 0.999, 0.99, 0.9),
+            (Metric::Throughput, 100.0, 50.0, 10.0),
+        ] {
+            let score = |value| {
+                let met = metric.direction().is_met(limit, value);
+                of_miss(met, times_pair(&metric, limit, Some(critical), value))
+            };
+            let middle = (limit + critical) / 2.0;
+            for (value, wanted) in [
+                (limit, 100.0),
+                (middle, 25.0),
+                (critical, 0.0),
+                (worst, 0.0),
+            ] {
+                assert!((score(value) - wanted).abs() < 1e-6, "{metric}: {value}");
+            }
+            let advised = value_at_pair(&metric, limit, Some(critical), 1.75);
+            assert!((advised - middle).abs() < 1e-9, "{metric}");
+            assert_eq!(value_at_pair(&metric, limit, Some(critical), 1.2), limit);
+        }
     }
 
     proptest! {

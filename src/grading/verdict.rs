@@ -1,5 +1,7 @@
 //! The verdict: passed, failed, inconclusive or INVALID, and its exit code.
 
+use std::time::Duration;
+
 use super::breakdown::{self, Breakdown, BreakdownKind};
 use super::change::{Change, Finding};
 use super::criterion::{Criterion, CriterionKind};
@@ -8,7 +10,7 @@ use super::policy::Policy;
 use crate::error::Exit;
 use crate::metrics::{Outcome, RunResult, Window};
 use crate::plan::SloScope;
-use crate::units::format_counted;
+use crate::units::{format_counted, format_duration};
 
 /// The verdict on a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +83,7 @@ impl Judgement {
 pub(super) fn of(evidence: Evidence<'_>, policy: &Policy) -> Judgement {
     let stopped = stopped_early(evidence.result);
     let failed_teardown = evidence.result.failed_teardown();
+    let aborted = evidence.result.aborted();
     let is_disturbed = is_disturbed(evidence.result);
     let mut judgement = judge(evidence, policy);
     let fails = policy.fail_on.slo || policy.fail_on.errors;
@@ -91,7 +94,18 @@ pub(super) fn of(evidence: Evidence<'_>, policy: &Policy) -> Judgement {
         judgement.is_unasked = false;
         judgement.reasons.push(failed);
     }
-    if let Some(stopped) = stopped
+    if let Some(aborted) = aborted {
+        if fails && !is_disturbed && judgement.verdict != Verdict::Invalid {
+            judgement.verdict = Verdict::Fail;
+        }
+        judgement.is_unasked = false;
+        judgement.reasons.retain(|reason| *reason != aborted);
+        let at = match judgement.verdict {
+            Verdict::Invalid => judgement.reasons.len(),
+            _ => 0,
+        };
+        judgement.reasons.insert(at, aborted);
+    } else if let Some(stopped) = stopped
         && !judgement.reasons.contains(&stopped)
     {
         judgement.reasons.push(stopped);
@@ -118,7 +132,7 @@ fn judge(evidence: Evidence<'_>, policy: &Policy) -> Judgement {
     let missed: Vec<&Criterion> = criteria
         .iter()
         .filter(|criterion| criterion.kind == CriterionKind::Slo && fail_on.slo)
-        .filter(|criterion| !criterion.met && !criterion.advisory)
+        .filter(|criterion| criterion.fails())
         .collect();
     let broken = |kinds: &[BreakdownKind]| breakdown.filter(|b| kinds.contains(&b.kind));
     if let Some(nothing) = broken(&[BreakdownKind::Nothing, BreakdownKind::NothingAfterFailures]) {
@@ -221,277 +235,40 @@ fn is_disturbed(result: &RunResult) -> bool {
     result.run.debug && !result.run.quick_look
 }
 
-/// That the run ended before its time, if so: `stopped after 7s of 20s`.
+/// That the run was ended before its time, if so: `stopped after 7s of 20s`.
 fn stopped_early(result: &RunResult) -> Option<String> {
     let Some(ending) = &result.run.ending else {
         let text = "perfctl was killed during the run; the last second may be missing";
         return Some(text.into());
     };
-    ending.signal?;
-    Some(format!("stopped {}", result.stopped_after()?))
+    match ending.signal {
+        Some(_) => Some(format!("stopped {}", result.stopped_after()?)),
+        None => result.aborted(),
+    }
 }
 
 fn describe_miss(criterion: &Criterion) -> String {
     let Criterion { metric, limit, .. } = criterion;
     let name = criterion.full_name();
-    match criterion.value {
-        None => format!("{name}: no data"),
-        Some(value) => {
-            let [value, limit] = metric.format_apart(value, *limit);
-            format!("{name} is {value}, the limit is {limit}")
+    let (limit, what) = match criterion.critical {
+        Some(critical) => (critical, "critical limit"),
+        None => (*limit, "limit"),
+    };
+    match (criterion.value, &criterion.missing) {
+        (None, None) => format!("{name}: no data"),
+        (None, Some(reason)) => format!("{name}: no data: {reason}"),
+        (Some(value), _) => {
+            let [value, limit] = metric.format_apart(value, limit);
+            let window = criterion.window.filter(|_| !criterion.has_cut_window());
+            let window = window.map(|window| {
+                let start = Duration::from_secs_f64(window.start_s.max(0.0).round());
+                format!(", from {} on,", format_duration(start))
+            });
+            let window = window.unwrap_or_default();
+            format!("{name}{window} is {value}, the {what} is {limit}")
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::grading::{FailOn, Grading};
-    use crate::metrics::fixture;
-    use crate::plan::Metric;
-
-    const FAILURES: &[(Outcome, u64, u64)] = &[(Outcome::Ok, 1_000, 99), (Outcome::Http5xx, 10, 1)];
-
-    fn judge(result: &RunResult, policy: Policy) -> (Verdict, u8) {
-        let grading = Grading::of(result, None, &policy);
-        (grading.verdict, grading.exit.code())
-    }
-
-    fn fail_on(text: &str) -> Policy {
-        Policy {
-            fail_on: FailOn::parse(text).unwrap(),
-            ..Policy::default()
-        }
-    }
-
-    #[test]
-    fn a_missed_slo_fails_unless_it_is_advisory_or_not_in_fail_on() {
-        let mut result = fixture::run(&[("a", FAILURES)]);
-        result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.001)];
-        assert_eq!(judge(&result, Policy::default()), (Verdict::Fail, 1));
-        assert_eq!(judge(&result, fail_on("regression")), (Verdict::Pass, 0));
-        result.run.slos[0].advisory = true;
-        assert_eq!(judge(&result, Policy::default()), (Verdict::Pass, 0));
-    }
-
-    #[test]
-    fn errors_fail_if_requested_and_can_have_their_own_exit_code() {
-        let result = fixture::run(&[("a", FAILURES)]);
-        assert_eq!(judge(&result, Policy::default()), (Verdict::Pass, 0));
-        assert_eq!(judge(&result, fail_on("errors")), (Verdict::Fail, 1));
-        let policy = Policy {
-            code_on_error: Some(7),
-            ..Policy::default()
-        };
-        assert_eq!(judge(&result, policy), (Verdict::Pass, 7));
-        let clean = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 10)])]);
-        assert_eq!(judge(&clean, policy), (Verdict::Pass, 0));
-        assert_eq!(judge(&clean, fail_on("errors")), (Verdict::Pass, 0));
-    }
-
-    #[test]
-    fn no_data_fails_an_slo_and_is_inconclusive_without_one() {
-        let mut result = fixture::run(&[("a", &[])]);
-        assert_eq!(
-            judge(&result, Policy::default()),
-            (Verdict::Inconclusive, 3)
-        );
-        result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.01)];
-        let grading = Grading::of(&result, None, &Policy::default());
-        assert_eq!(grading.verdict, Verdict::Fail);
-        assert_eq!(grading.reasons, ["nothing measured: no request was sent"]);
-        assert_eq!((grading.score, grading.letter), (None, None));
-        assert_eq!(judge(&result, fail_on("none")), (Verdict::Inconclusive, 3));
-    }
-
-    #[test]
-    fn a_run_that_was_printed_is_not_judged() {
-        let mut result = fixture::run(&[("a", FAILURES)]);
-        result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.001)];
-        result.run.debug = true;
-        let tolerant = Policy {
-            tolerates_doubt: true,
-            ..Policy::default()
-        };
-        assert_eq!(judge(&result, tolerant), (Verdict::Inconclusive, 3));
-        let grading = Grading::of(&result, None, &tolerant);
-        assert_eq!((grading.score, grading.letter), (None, None));
-        assert!(grading.reasons[0].contains("--debug"));
-    }
-
-    #[test]
-    fn a_load_that_was_not_delivered_never_passes() {
-        let few = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 990), (Outcome::Dropped, 0, 10)])]);
-        assert_eq!(judge(&few, Policy::default()), (Verdict::Pass, 0));
-        let many = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 989), (Outcome::Dropped, 0, 11)])]);
-        assert_eq!(judge(&many, Policy::default()), (Verdict::Inconclusive, 3));
-    }
-
-    #[test]
-    fn a_run_stopped_before_its_first_measured_request_missed_no_slo() {
-        let mut result = fixture::run(&[("a", &[])]);
-        result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.01)];
-        let grade = |result: &RunResult| Grading::of(result, None, &Policy::default());
-        assert_eq!(grade(&result).verdict, Verdict::Fail, "it ran to its end");
-        result.run.ending.as_mut().unwrap().signal = Some(2);
-        let cut_off = grade(&result);
-        assert_eq!(
-            (cut_off.verdict, cut_off.score),
-            (Verdict::Inconclusive, None)
-        );
-        assert!(
-            cut_off.reasons[1].starts_with("stopped after 12s of "),
-            "{:?}",
-            cut_off.reasons
-        );
-    }
-
-    #[test]
-    fn nothing_measured_because_of_failures_is_a_failure_without_slos_too() {
-        let mut result = fixture::run(&[("log in", &[])]);
-        let ramp = &mut result.endpoints[0].phases[0];
-        ramp.outcomes.insert(Outcome::Http4xx, 20);
-        ramp.failed = crate::metrics::SparseHistogram::of(&mut [1_000; 20]);
-        let totals = &mut result.run.ending.as_mut().unwrap().totals;
-        (totals.planned, totals.started) = (20, 20);
-        let grading = Grading::of(&result, None, &Policy::default());
-        assert_eq!(grading.verdict, Verdict::Fail);
-        assert!(grading.reasons[0].starts_with("nothing measured: log in: "));
-        assert_eq!(judge(&result, fail_on("errors")), (Verdict::Fail, 1));
-        assert_eq!(judge(&result, fail_on("none")), (Verdict::Inconclusive, 3));
-        let policy = Policy {
-            code_on_error: Some(0),
-            ..Policy::default()
-        };
-        assert_eq!(judge(&result, policy), (Verdict::Fail, 1));
-    }
-
-    #[test]
-    fn a_run_whose_requests_all_failed_fails_without_slos_and_has_no_grade() {
-        let mut result = fixture::run(&[("a", &[(Outcome::Http5xx, 10, 30)])]);
-        let grade = |result: &RunResult, policy| Grading::of(result, None, &policy);
-        let found = grade(&result, Policy::default());
-        assert_eq!((found.verdict, found.score), (Verdict::Fail, None));
-        assert!(found.reasons[0].starts_with("all 30 requests failed: a: "));
-        assert_eq!(grade(&result, fail_on("none")).verdict, Verdict::Pass);
-        // As Locust does, if that is asked for; but not if an SLO is missed.
-        let policy = Policy {
-            code_on_error: Some(7),
-            ..Policy::default()
-        };
-        assert_eq!(judge(&result, policy), (Verdict::Fail, 7));
-        result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.01)];
-        assert_eq!(judge(&result, policy), (Verdict::Fail, 1));
-        let found = grade(&result, Policy::default());
-        assert_eq!(found.reasons.len(), 1, "no followers: {:?}", found.reasons);
-    }
-
-    #[test]
-    fn a_stopped_run_says_so_whatever_its_verdict() {
-        let of = |requests: fixture::Requests<'_>| {
-            let mut result = fixture::run(&[("a", requests)]);
-            let ending = result.run.ending.as_mut().unwrap();
-            (ending.signal, ending.stopped_at_us) = (Some(2), 7_090_000);
-            result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.001)];
-            let grading = Grading::of(&result, None, &Policy::default());
-            let stopped = "stopped after 7s of 12s".to_owned();
-            assert!(grading.reasons.contains(&stopped), "{:?}", grading.reasons);
-            grading.verdict
-        };
-        assert_eq!(of(FAILURES), Verdict::Fail);
-        assert_eq!(of(&[(Outcome::Http5xx, 10, 9)]), Verdict::Fail);
-        assert_eq!(of(&[(Outcome::Ok, 10, 9)]), Verdict::Inconclusive);
-        assert_eq!(of(&[(Outcome::LocalFd, 10, 9)]), Verdict::Invalid);
-        assert_eq!(of(&[]), Verdict::Inconclusive);
-    }
-
-    #[test]
-    fn only_a_run_that_was_judged_has_a_grade() {
-        let mut result = fixture::run(&[("a", FAILURES)]);
-        result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.001)];
-        let letter = |result: &RunResult| Grading::of(result, None, &Policy::default()).letter;
-        assert!(letter(&result).is_some(), "it failed");
-        result.run.slos[0].limit = 0.5;
-        assert!(letter(&result).is_some(), "it passed");
-        result.run.ending.as_mut().unwrap().signal = Some(2);
-        assert_eq!(letter(&result), None, "it was stopped");
-    }
-
-    #[test]
-    fn invalid_comes_before_fail_and_signals_before_all() {
-        let mut result = fixture::run(&[("a", &[(Outcome::LocalFd, 10, 3)])]);
-        result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.01)];
-        assert_eq!(judge(&result, Policy::default()), (Verdict::Invalid, 3));
-        for (signal, code) in [(1, 129), (2, 130), (3, 131), (15, 143)] {
-            result.run.ending.as_mut().unwrap().signal = Some(signal);
-            assert_eq!(judge(&result, Policy::default()).1, code);
-        }
-    }
-
-    #[test]
-    fn a_run_that_was_cut_short_never_passes() {
-        let mut result = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 10)])]);
-        result.run.ending.as_mut().unwrap().signal = Some(2);
-        assert_eq!(judge(&result, Policy::default()).0, Verdict::Inconclusive);
-        result.run.ending = None;
-        assert_eq!(
-            judge(&result, Policy::default()),
-            (Verdict::Inconclusive, 3)
-        );
-    }
-
-    #[test]
-    fn an_undecided_change_is_no_pass() {
-        let result = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 10)])]);
-        let change = |finding| Change {
-            scope: SloScope::Total,
-            metric: Metric::ErrorRate,
-            reference: 0.0,
-            value: 0.0,
-            finding,
-            sentence: "error_rate: inconclusive".into(),
-        };
-        let verdict = |finding, policy| {
-            Grading::of_changes(&result, &[change(finding)], false, &policy).verdict
-        };
-        assert_eq!(
-            verdict(Finding::Undecided, Policy::default()),
-            Verdict::Inconclusive
-        );
-        assert_eq!(verdict(Finding::Undecided, fail_on("slo")), Verdict::Pass);
-        assert_eq!(
-            verdict(Finding::Unchanged, Policy::default()),
-            Verdict::Pass
-        );
-        assert_eq!(
-            verdict(Finding::Regressed, Policy::default()),
-            Verdict::Fail
-        );
-    }
-
-    #[test]
-    fn only_doubt_about_the_baseline_can_be_tolerated() {
-        let policy = Policy {
-            tolerates_doubt: true,
-            ..Policy::default()
-        };
-        let exit = |result: &RunResult, finding| {
-            let change = Change {
-                scope: SloScope::Total,
-                metric: Metric::ErrorRate,
-                reference: 0.0,
-                value: 0.0,
-                finding,
-                sentence: String::new(),
-            };
-            let grading = Grading::of_changes(result, &[change], false, &policy);
-            grading.exit.code()
-        };
-        let sound = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 10)])]);
-        assert_eq!(exit(&sound, Finding::Undecided), 0);
-        assert_eq!(exit(&sound, Finding::Regressed), 1);
-        assert_eq!(exit(&fixture::run(&[("a", &[])]), Finding::Undecided), 3);
-        let invalid = fixture::run(&[("a", &[(Outcome::LocalFd, 10, 3)])]);
-        assert_eq!(exit(&invalid, Finding::Undecided), 3);
-    }
-}
+mod tests;

@@ -148,12 +148,14 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         build: None,
         client: Default::default(),
         insecure: false,
+        full_handshakes: false,
         assume_healthy: false,
         debug: false,
         fail_on: None,
         exit_code_on_error: None,
         samples: None,
         observed: Vec::new(),
+        trace: None,
         ending: None,
     };
     let end_us = run.phases.last().unwrap().end_us;
@@ -178,6 +180,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         stopped_by_scenario: false,
         decided: false,
         failed_start: None,
+        aborted: None,
         failed_teardown: None,
         unkept_items: Default::default(),
         stopped_at_us: end_us,
@@ -200,14 +203,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
 
 /// An SLO of weight 1 on all endpoints, named as in reports, such as `p95` or `error_rate`.
 pub fn slo(name: &str, metric: crate::plan::Metric, limit: f64) -> Slo {
-    Slo {
-        name: name.into(),
-        scope: crate::plan::SloScope::Total,
-        metric,
-        limit,
-        weight: 1.0,
-        advisory: false,
-    }
+    Slo::new(name, crate::plan::SloScope::Total, metric, limit)
 }
 
 /// Where and how a stored file is damaged: a way down its tree, and what then stands there.

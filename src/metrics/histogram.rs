@@ -111,7 +111,7 @@ pub fn middle_of_bucket(lowest: u64) -> f64 {
 
 /// Which of `count` values, counted from 1, is a percentile of them. Counted in f64 rather than by the crate,
 /// whose rounding of the quantile can land one rank off.
-fn rank(percentile: Percentile, count: u64) -> u64 {
+pub(super) fn rank(percentile: Percentile, count: u64) -> u64 {
     let rank = percentile.quantile() * count as f64 - 1e-9;
     rank.ceil().max(1.0) as u64
 }

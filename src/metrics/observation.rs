@@ -34,7 +34,7 @@ impl ObservedInfo {
             HostTarget::Cgroup(path) => format!("control group `{path}`"),
         });
         let of_host = source.iter().flat_map(|source| {
-            HOST_METRICS.iter().map(move |(name, unit)| Self {
+            HOST_METRICS.iter().map(move |(name, unit, _)| Self {
                 name: (*name).to_owned(),
                 source: source.clone(),
                 unit: *unit,

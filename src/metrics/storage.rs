@@ -7,3 +7,4 @@ pub(super) mod run_dir;
 pub(super) mod run_info;
 pub(super) mod timeline;
 pub(super) mod version;
+mod windowed;

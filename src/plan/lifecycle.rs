@@ -3,6 +3,8 @@
 //! Here: their steps, and which values every user has from them. Not here: how they are carried out
 //! (`engine`), or what users do once each (`user_class`).
 
+pub(super) mod hook;
+
 use std::collections::BTreeSet;
 
 use serde::Serialize;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::units::{format_rate, format_users};
+
 /// The load of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Load {
@@ -105,6 +107,14 @@ impl Load {
             .iter()
             .map(|stage| stage.level)
             .fold(0.0, f64::max)
+    }
+
+    /// A level for people: `50 users` or `100/s`.
+    pub fn format_level(&self, level: f64) -> String {
+        match self.model {
+            Model::Closed => format_users(level as u64),
+            Model::Open { .. } => format_rate(level),
+        }
     }
 
     /// From the start of the first ramp to the end of the last stage, without the stop timeout.

@@ -42,14 +42,14 @@ impl Observe {
     }
 }
 
-/// What is observed of processes, in this order, and in which unit; counters become rates.
-pub const HOST_METRICS: [(&str, ObservedUnit); 6] = [
-    ("host_cpu", ObservedUnit::Seconds),
-    ("host_memory", ObservedUnit::Bytes),
-    ("host_disk_read", ObservedUnit::Bytes),
-    ("host_disk_write", ObservedUnit::Bytes),
-    ("host_network_received", ObservedUnit::Bytes),
-    ("host_network_sent", ObservedUnit::Bytes),
+/// What is observed of processes, in this order, in which unit, and whether it is a counter, which becomes a rate.
+pub const HOST_METRICS: [(&str, ObservedUnit, bool); 6] = [
+    ("host_cpu", ObservedUnit::Seconds, true),
+    ("host_memory", ObservedUnit::Bytes, false),
+    ("host_disk_read", ObservedUnit::Bytes, true),
+    ("host_disk_write", ObservedUnit::Bytes, true),
+    ("host_network_received", ObservedUnit::Bytes, true),
+    ("host_network_sent", ObservedUnit::Bytes, true),
 ];
 
 /// The unit of a metric, as it is exported.
@@ -190,6 +190,14 @@ impl ObservedMetric {
             Some(name) if name.ends_with("_bytes") => ObservedUnit::Bytes,
             _ => ObservedUnit::Number,
         }
+    }
+}
+
+impl ObservedMetric {
+    /// Whether its name says that it is a counter, by the conventions of Prometheus; its values are rates.
+    pub fn is_counter(&self) -> bool {
+        let ends = ["_total", "_sum", "_count", "_bucket"];
+        self.to.is_none() && ends.iter().any(|end| self.of.name.ends_with(end))
     }
 }
 

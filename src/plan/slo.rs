@@ -1,11 +1,18 @@
 //! Service level objectives (SLOs): limits for the numbers of a run.
 
+mod limit;
+mod observed;
+
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::MeasureUnit;
 use crate::units;
+
+pub use limit::{Direction, GradeLimit};
+pub use observed::{Extreme, ObservedNumber, ObservedPart, ObservedScale};
 
 /// One SLO. Graded in `crate::grading`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -18,10 +25,52 @@ pub struct Slo {
     pub metric: Metric,
     /// The limit, in the unit of the metric: microseconds, a ratio, or a rate per second.
     pub limit: f64,
+    /// From beyond which value on a miss is CRITICAL, and fails the verdict: one before it is WARNING. `None` where
+    /// every miss fails it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub critical: Option<f64>,
+    /// Letters of its own, from the best on, each with the worst value that has it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub grades: Vec<GradeLimit>,
+    /// The length of the window of which the worst one counts; s. `None` for the measured time as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_s: Option<u64>,
     /// Weight in the score; above 0, 1 by default.
     pub weight: f64,
     /// Counts in the score but cannot fail the verdict.
     pub advisory: bool,
+    /// Whether it is a budget, whose violation is listed by itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub budget: bool,
+}
+
+/// A limit that ends a run early when it is broken for a while.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AbortRule {
+    /// What it applies to.
+    pub scope: SloScope,
+    /// Which number, of what ended in one second.
+    pub metric: Metric,
+    /// In the unit of the metric.
+    pub limit: f64,
+    /// For how many seconds on end it must be broken; at least 2.
+    pub lasting_s: u64,
+}
+
+impl fmt::Display for AbortRule {
+    /// Such as `error_rate above 20% for 10s`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(endpoint) = self.scope.endpoint() {
+            write!(f, "{endpoint}: ")?;
+        }
+        let side = match self.metric.direction() {
+            Direction::AtMost => "above",
+            Direction::AtLeast => "below",
+        };
+        let limit = self.metric.format(self.limit);
+        let lasting = units::format_duration(Duration::from_secs(self.lasting_s));
+        write!(f, "{} {side} {limit} for {lasting}", self.metric)
+    }
 }
 
 /// What an SLO applies to.
@@ -35,6 +84,35 @@ pub enum SloScope {
 }
 
 impl Slo {
+    /// With this limit alone, and without anything that is not usual.
+    pub fn new(name: &str, scope: SloScope, metric: Metric, limit: f64) -> Self {
+        Self {
+            name: name.to_owned(),
+            scope,
+            metric,
+            limit,
+            critical: None,
+            grades: Vec::new(),
+            window_s: None,
+            weight: 1.0,
+            advisory: false,
+            budget: false,
+        }
+    }
+
+    /// Whether it is about the same number of the same requests as another one, and both or none are budgets.
+    pub fn is_alike(&self, other: &Self) -> bool {
+        let is_same = match (&self.metric, &other.metric) {
+            // The unit in which a limit is written makes no difference.
+            (Metric::Observed(one), Metric::Observed(other)) => {
+                (&one.name, one.part, one.extreme, one.direction)
+                    == (&other.name, other.part, other.extreme, other.direction)
+            }
+            (one, other) => one == other,
+        };
+        is_same && self.scope == other.scope && self.budget == other.budget
+    }
+
     /// Whether it limits the failures of this endpoint or flow, and of no others.
     pub fn limits_failures_of(&self, name: &str) -> bool {
         self.metric.is_of_failures() && self.scope.endpoint() == Some(name)
@@ -88,15 +166,8 @@ pub enum Metric {
         /// Which percentile; `None` for the mean.
         percentile: Option<Percentile>,
     },
-}
-
-/// On which side of its limit a metric is good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// Met when at or below the limit.
-    AtMost,
-    /// Met when at or above the limit.
-    AtLeast,
+    /// What the scenario observes of the service, as its scale says.
+    Observed(ObservedNumber),
 }
 
 impl Metric {
@@ -104,6 +175,7 @@ impl Metric {
     pub fn direction(&self) -> Direction {
         match self {
             Self::Availability | Self::Throughput | Self::HitRatio { .. } => Direction::AtLeast,
+            Self::Observed(number) => number.direction,
             _ => Direction::AtMost,
         }
     }
@@ -145,6 +217,7 @@ impl Metric {
             }
             Self::Throughput => units::format_rate_with(value, more),
             Self::Measure { unit, .. } => unit.format_with(value, more),
+            Self::Observed(number) => number.scale.format_with(value, more),
         }
     }
 }
@@ -170,6 +243,7 @@ impl fmt::Display for Metric {
                 ..
             } => write!(f, "measure_{measure}_{percentile}"),
             Self::Measure { measure, .. } => write!(f, "measure_{measure}_mean"),
+            Self::Observed(number) => number.fmt(f),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! part of the fingerprint, except what an endpoint requires of its own connections.
 
 mod no_proxy;
+pub(super) mod trace;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -98,12 +99,18 @@ pub struct Tls {
     /// Whether certificate verification is skipped.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub insecure: bool,
+    /// Whether no TLS session is resumed: each connection does a full handshake.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub full_handshakes: bool,
 }
 
 impl Tls {
     /// Whether the scenario sets nothing here.
     pub fn is_default(&self) -> bool {
-        self.authorities.is_none() && self.identity.is_none() && !self.insecure
+        self.authorities.is_none()
+            && self.identity.is_none()
+            && !self.insecure
+            && !self.full_handshakes
     }
 }
 

@@ -17,7 +17,7 @@ mod tests;
 mod traced;
 mod transport;
 
-pub use self::connect::ConnectOptions;
+pub use self::connect::{ConnectOptions, TlsConfig};
 pub use self::direct::DirectClient;
 pub use self::reqwest::{PageReader, ReqwestClient};
 pub use self::traced::{TracedDirectClient, TracedReqwestClient};

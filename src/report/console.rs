@@ -2,12 +2,15 @@
 
 mod capacity;
 mod failures;
+mod findings;
 mod grid;
 mod history;
+mod levels;
 mod names;
 mod observed;
 mod page;
 mod quick_look;
+mod traces;
 
 use std::io::{self, Write};
 
@@ -37,6 +40,14 @@ pub(super) fn write_history(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     history::history(history, &mut Page { out, columns })
+}
+
+/// Writes the findings of a run with their reasoning, for people in so many columns.
+///
+/// # Errors
+/// When `out` fails.
+pub fn write_explanation(report: &Report, columns: usize, out: &mut dyn Write) -> io::Result<()> {
+    findings::explanation(report, &mut Page { out, columns })
 }
 
 /// Writes a capacity for a terminal of so many columns.
@@ -70,9 +81,11 @@ impl Reporter for ConsoleReporter {
                 flows(report, page)?;
                 measures(report, page)?;
             }
+            findings::findings(report, page)?;
             observed::observed(report, page)?;
-            phases(report, page)?;
+            levels::levels(report, page)?;
             errors(report, page)?;
+            traces::traces(report, page)?;
         }
         if let Some(comparison) = &report.comparison {
             changes(report, comparison, page)?;
@@ -120,7 +133,7 @@ fn runs(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
         return Ok(());
     }
     section("Runs", "", page)?;
-    let mut grid = numbers_grid(&view::NUMBERS);
+    let mut grid = Grid::of_numbers(&view::NUMBERS);
     for run in &report.runs {
         let mut cells = vec![run.name.clone()];
         cells.extend(view::numbers(&run.summary));
@@ -158,31 +171,37 @@ fn slos(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
     let are_judged = view::are_judged(report);
     let costly = view::slos(report).any(|c| !points(c).is_empty());
     let lost = if costly { "points lost" } else { "" };
-    let header = ["", "SLO", "limit", "measured", "", lost];
-    let mut grid = Grid::new(&header, &[0, 1, 4], 1).optional(&[5, 4]);
+    let has_letters = view::slos(report).any(|criterion| criterion.grade.is_some());
+    let mut header = vec!["", "SLO", "limit", "measured"];
+    header.extend(has_letters.then_some("grade"));
+    header.extend(["", lost]);
+    let severity = header.len() - 2;
+    let mut grid = Grid::new(&header, &[0, 1, 4, severity], 1).optional(&[severity + 1, severity]);
     for criterion in view::slos(report) {
         let (mark, paint) = severity_paint(criterion, are_judged);
-        let cells = vec![
+        let mut cells = vec![
             mark.to_owned(),
             view::criterion_name(criterion),
             view::bound(criterion),
             view::measured(criterion),
-            paint.word.to_owned(),
-            points(criterion),
         ];
+        cells.extend(has_letters.then(|| view::letter(criterion)));
+        cells.extend([paint.word.to_owned(), points(criterion)]);
         grid.row(cells, paint);
     }
     if grid.is_empty() {
         return Ok(());
     }
     section("SLOs", &view::compliance(report), page)?;
-    table(grid, page)
+    table(grid, page)?;
+    let mut budgets = view::error_budgets(report).into_iter();
+    budgets.try_for_each(|text| paragraph("  ", &text, page))
 }
 
 fn endpoints(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
     let total = report.result.summary(None, Window::Measured);
     section("Endpoints", &view::endpoints_aside(report, &total), page)?;
-    let mut grid = numbers_grid(&view::NUMBERS);
+    let mut grid = Grid::of_numbers(&view::NUMBERS);
     let rows = view::endpoints(&report.result, &total);
     let last = rows.len() - 1;
     for (position, cells) in rows.into_iter().enumerate() {
@@ -203,19 +222,13 @@ fn endpoints(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// A name, and numbers: how many, failed, rate, p50, p95, p99, and what matters most at the end.
-fn numbers_grid(numbers: &[&str; 7]) -> Grid {
-    let header = [&["name"], &numbers[..]].concat();
-    Grid::new(&header, &[0], 0).optional(&[4, 6, 3, 2])
-}
-
 fn flows(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
     let flows = view::flows(&report.result);
     if flows.is_empty() {
         return Ok(());
     }
     section("Flows", "", page)?;
-    let mut grid = numbers_grid(&view::FLOW_NUMBERS);
+    let mut grid = Grid::of_numbers(&view::FLOW_NUMBERS);
     for cells in flows {
         grid.row(cells, Paint::default());
     }
@@ -229,29 +242,9 @@ fn measures(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
         return Ok(());
     }
     section("Measures", "", page)?;
-    let mut grid = numbers_grid(&view::MEASURE_NUMBERS);
+    let mut grid = Grid::of_numbers(&view::MEASURE_NUMBERS);
     for cells in measures {
         grid.row(cells, Paint::default());
-    }
-    table(grid, page)
-}
-
-fn phases(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
-    let phases = view::phases(&report.result);
-    if phases.is_empty() {
-        return Ok(());
-    }
-    section("Phases", "", page)?;
-    let mut grid = numbers_grid(&view::NUMBERS);
-    for (name, measured, summary) in phases {
-        let mut cells = vec![name];
-        cells.extend(view::numbers(&summary));
-        let row = if measured { Style::new() } else { DIM };
-        let paint = Paint {
-            row,
-            ..Paint::default()
-        };
-        grid.row(cells, paint);
     }
     table(grid, page)
 }

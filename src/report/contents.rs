@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use crate::comparison::{Comparison, occasions};
+use crate::findings::{self, Finding};
 use crate::grading::Grading;
 use crate::metrics::{Cell, RunResult, Summary, Window};
 
@@ -31,6 +32,15 @@ pub struct Report {
 }
 
 impl Report {
+    /// What the numbers of the run say about the service, the most severe first. Nothing where the comparison comes
+    /// first.
+    pub fn findings(&self) -> Vec<Finding> {
+        match self.focus {
+            Focus::Run => findings::findings(&self.result, &self.grading),
+            Focus::Comparison => Vec::new(),
+        }
+    }
+
     /// What a report keeps of the runs that it compares to: each occasion, or each run where all are of one.
     pub fn baseline_of(runs: &[RunResult]) -> Vec<Cell> {
         let cell = |run: &RunResult| run.cell(None, Window::Measured);

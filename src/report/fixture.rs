@@ -9,7 +9,7 @@ use crate::grading::{Grading, Policy};
 use crate::metrics::{
     BodyText, Example, ExchangeText, FailureCount, FailureCounts, FailureSample, FailureSamples,
     FailureTexts, MessageText, Observation, ObservedInfo, ObservedValue, Outcome, RunResult,
-    Sample, Tick, fixture,
+    Sample, Tick, TraceInfo, TracedRequest, fixture,
 };
 use crate::plan::{Metric, Model, ObservedUnit, Percentile, Slo, SloScope, Stage};
 
@@ -183,6 +183,7 @@ pub fn with_samples(mut report: Report) -> Report {
         started_us: 1_250_000,
         response_us: 2_000,
         text: format!("status {status}"),
+        trace_id: (status == 401).then(|| "4bf92f3577b34da6a3ce929d0e0e4736".parse().unwrap()),
         exchange: ExchangeText {
             redirects: u64::from(status == 401),
             request: MessageText {
@@ -272,6 +273,35 @@ pub fn observed() -> Report {
         }
     });
     result.observations = observations.collect();
+    report
+}
+
+/// A run whose requests were traced.
+pub fn traced() -> Report {
+    let mut report = passing();
+    let result = &mut report.result;
+    result.run.trace = Some(TraceInfo {
+        sampled: 1.0,
+        url: Some("https://jaeger.example.org/trace/{trace_id}".to_owned()),
+    });
+    let request = |endpoint, rank: u64, status: u16, response_us| TracedRequest {
+        endpoint,
+        outcome: if status == 200 {
+            Outcome::Ok
+        } else {
+            Outcome::Http5xx
+        },
+        status: Some(status),
+        started_us: 1_000_000 + rank * 500_000,
+        response_us,
+        trace_id: format!("{endpoint}bf92f3577b34da6a3ce929d0e0e473{rank}")
+            .parse()
+            .unwrap(),
+    };
+    let slowest =
+        |endpoint| (1..6).map(move |rank| request(endpoint, rank, 200, 910_000 - rank * 5_000));
+    result.traces.slowest = slowest(0).chain(slowest(1)).collect();
+    result.traces.failed = vec![request(1, 2, 503, 1_000), request(1, 3, 503, 1_100)];
     report
 }
 

@@ -3,6 +3,7 @@
 //! Here: the page and its charts. Not here: the numbers and the sentences (`view`).
 
 mod chart;
+mod findings;
 mod history;
 mod limits;
 mod looks;

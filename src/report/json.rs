@@ -25,20 +25,23 @@ use serde::Serialize;
 
 use self::bounds::{LeftOut, fit};
 use self::comparison::ComparisonEntry;
-use self::criterion::{CriterionEntry, NextGradeEntry};
-use self::failure::FailureSampleEntry;
+use self::criterion::finding::{FindingEntry, RecommendationEntry};
+use self::criterion::{CriterionEntry, ErrorBudgetEntry, NextGradeEntry, ViolationEntry};
+use self::failure::{FailureSampleEntry, TracesEntry};
 pub(super) use self::history::history as write_history;
 use self::layout::Lines;
 use self::observed::ObservedEntry;
 use self::series::{SeriesPoint, TimeSeries};
-use self::shape::{KneeEntry, RecoveryEntry};
+use self::shape::{KneeEntry, LoadLevelEntry, RecoveryEntry};
 use self::summary::SummaryEntry;
 use self::unit::{ms, percent};
 use super::contents::{Report, Reporter};
 use super::text::JsonWriter;
 use super::view::{self, ErrorRow};
+use crate::findings::{queries_per_request, recommendations};
 use crate::grading::{Grading, Severity, Verdict};
 use crate::metrics::{RunResult, Window};
+use crate::plan::FindingSeverity;
 
 /// Identifies the format.
 const FORMAT: &str = "perfctl-report";
@@ -76,7 +79,17 @@ struct JsonReport<'a> {
     slos: Vec<CriterionEntry<'a>>,
     /// How the comparison affects the score, by metric.
     baseline_criteria: Vec<CriterionEntry<'a>>,
+    /// Those that are exceeded.
+    budgets: Vec<ViolationEntry<'a>>,
+    /// Of SLOs on failures.
+    error_budgets: Vec<ErrorBudgetEntry<'a>>,
+    /// What the numbers say about the service, the most severe first.
+    findings: Vec<FindingEntry>,
+    /// What to do about it, the most urgent first.
+    recommendations: Vec<RecommendationEntry>,
     recoveries: Vec<RecoveryEntry<'a>>,
+    /// What the run did at each level of its load, if it had several.
+    levels: Vec<LoadLevelEntry>,
     knee: Option<KneeEntry>,
     endpoints: Vec<EndpointEntry<'a>>,
     /// By error type, endpoint, and status or check; the most frequent first.
@@ -85,6 +98,8 @@ struct JsonReport<'a> {
     failure_samples: Vec<FailureSampleEntry<'a>>,
     /// How many more of them there was no room for.
     unkept_failure_samples: u64,
+    /// The traces of the slowest and of failed requests.
+    traces: Option<TracesEntry<'a>>,
     /// Of all requests together.
     time_series: Vec<SeriesPoint>,
     summary: SummaryEntry,
@@ -110,6 +125,8 @@ struct EndpointEntry<'a> {
     avg_duration_ms: Option<f64>,
     p95_duration_ms: Option<f64>,
     error_rate_percent: Option<f64>,
+    /// As the service says in `Server-Timing`.
+    avg_queries_per_request: Option<f64>,
     summary: SummaryEntry,
     time_series: Vec<SeriesPoint>,
 }
@@ -180,6 +197,22 @@ impl JsonReport<'_> {
         );
         fit("reasons", &mut self.reasons, bounds::LIST, |_| false, out);
         fit("warnings", &mut self.warnings, bounds::LIST, |_| false, out);
+        fit("findings", &mut self.findings, bounds::LIST, |_| false, out);
+        fit(
+            "recommendations",
+            &mut self.recommendations,
+            bounds::LIST,
+            |_| false,
+            out,
+        );
+        fit("budgets", &mut self.budgets, bounds::LIST, |_| false, out);
+        fit(
+            "error_budgets",
+            &mut self.error_budgets,
+            bounds::LIST,
+            |_| false,
+            out,
+        );
         fit(
             "recoveries",
             &mut self.recoveries,
@@ -187,6 +220,7 @@ impl JsonReport<'_> {
             |_| false,
             out,
         );
+        fit("levels", &mut self.levels, bounds::LIST, |_| false, out);
         fit("errors", &mut self.errors, bounds::ERRORS, |_| false, out);
         fit(
             "failure_samples",
@@ -195,6 +229,13 @@ impl JsonReport<'_> {
             |_| false,
             out,
         );
+        if let Some(TracesEntry {
+            slowest, failed, ..
+        }) = &mut self.traces
+        {
+            fit("traces.slowest", slowest, bounds::TRACES, |_| false, out);
+            fit("traces.failed", failed, bounds::TRACES, |_| false, out);
+        }
         fit(
             "observed",
             &mut self.observed,
@@ -222,7 +263,13 @@ impl JsonReport<'_> {
 fn object(report: &Report, is_full: bool) -> JsonReport<'_> {
     let (result, grading) = (&report.result, &report.grading);
     let summary = result.summary(None, Window::Measured);
-    let alerts = |severity| grading.slos().filter(|c| c.severity == severity).count();
+    let findings = report.findings();
+    // Findings about SLOs are no alerts besides them.
+    let alerts = |slo, finding| {
+        let findings = findings.iter().filter(|one| !one.is_of_slo);
+        grading.slos().filter(|c| c.severity == slo).count()
+            + findings.filter(|one| one.severity == finding).count()
+    };
     let compliance = grading.compliance();
     let knee = result.knee();
     let series = TimeSeries::of(result, is_full);
@@ -237,8 +284,8 @@ fn object(report: &Report, is_full: bool) -> JsonReport<'_> {
         error_rate_percent: percent(summary.error_rate),
         avg_response_time_ms: ms(summary.response_us.mean),
         p95_response_time_ms: ms(summary.response_us.p95),
-        critical_alerts: alerts(Severity::Critical),
-        high_alerts: alerts(Severity::Warning),
+        critical_alerts: alerts(Severity::Critical, FindingSeverity::Critical),
+        high_alerts: alerts(Severity::Warning, FindingSeverity::High),
         targets_met: compliance.targets_met,
         targets_close: compliance.targets_close,
         targets_failing: compliance.targets_failing,
@@ -247,12 +294,24 @@ fn object(report: &Report, is_full: bool) -> JsonReport<'_> {
         next_grade: grading.next.as_ref().map(NextGradeEntry::of),
         slos: grading.slos().map(CriterionEntry::of).collect(),
         baseline_criteria: grading.baseline().map(CriterionEntry::of).collect(),
+        budgets: grading.slos().filter_map(ViolationEntry::of).collect(),
+        error_budgets: grading
+            .error_budgets
+            .iter()
+            .map(ErrorBudgetEntry::of)
+            .collect(),
+        recommendations: (recommendations(&findings).into_iter())
+            .map(RecommendationEntry::of)
+            .collect(),
+        findings: findings.into_iter().map(FindingEntry::of).collect(),
         recoveries: grading.recoveries.iter().map(RecoveryEntry::of).collect(),
+        levels: LoadLevelEntry::all(result),
         knee: knee.map(|knee| KneeEntry::of(knee, result.run.load.model)),
         endpoints: endpoints(result, &series),
         errors: view::errors(result),
         failure_samples: FailureSampleEntry::all(result),
         unkept_failure_samples: result.failure_samples.unkept,
+        traces: TracesEntry::of(result),
         time_series: series.total(),
         summary: summary.into(),
         observed: ObservedEntry::all(result, is_full),
@@ -295,6 +354,7 @@ fn endpoints<'a>(result: &'a RunResult, series: &TimeSeries) -> Vec<EndpointEntr
                 avg_duration_ms: ms(summary.response_us.mean),
                 p95_duration_ms: ms(summary.response_us.p95),
                 error_rate_percent: percent(summary.error_rate),
+                avg_queries_per_request: queries_per_request(&summary),
                 summary: summary.into(),
                 time_series: series.endpoint(position),
             }

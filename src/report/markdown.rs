@@ -3,10 +3,12 @@
 //! Short enough for a comment, whatever the run: verdict, what changed, what was missed, one line of numbers. All
 //! else is folded.
 
+pub(super) mod section;
+
 use std::io::{self, Write};
 
+use self::section::{CELL, Section, escape, escape_within};
 use super::contents::{Focus, Report, Reporter};
-use super::text::{harmless, shorten};
 use super::view;
 use crate::comparison::{Decision, Row};
 use crate::grading::Criterion;
@@ -15,14 +17,6 @@ use crate::units::{format_count, format_counted, format_percent};
 
 /// The first line, by which a CI job finds its comment to edit it in place.
 const MARKER: &str = "<!-- perfctl-report -->";
-/// The longest sentence; columns.
-const SENTENCE: usize = 400;
-/// The longest text of a cell; columns.
-const CELL: usize = 160;
-/// Room for each section, and for what is folded in it; bytes. A comment on GitHub has at most 65,536 characters;
-/// all rooms together are less.
-const ROOM: usize = 5_500;
-
 /// Writes the report as GitHub-flavoured Markdown.
 pub(super) struct MarkdownReporter;
 
@@ -31,7 +25,12 @@ impl Reporter for MarkdownReporter {
         writeln!(out, "{MARKER}")?;
         let sections = match (report.focus, view::is_quick_look(report)) {
             (Focus::Comparison, _) => vec![verdict(report), changes(report), runs(report)],
-            (Focus::Run, true) => vec![verdict(report), quick_look(report), errors(report)],
+            (Focus::Run, true) => vec![
+                verdict(report),
+                quick_look(report),
+                errors(report),
+                traces(report),
+            ],
             (Focus::Run, false) => vec![
                 verdict(report),
                 changes(report),
@@ -40,8 +39,11 @@ impl Reporter for MarkdownReporter {
                 endpoints(report),
                 flows(report),
                 measures(report),
+                findings(report),
                 observed(report),
+                levels(report),
                 errors(report),
+                traces(report),
                 runs(report),
             ],
         };
@@ -49,77 +51,6 @@ impl Reporter for MarkdownReporter {
         sections
             .filter(|section| !section.is_empty())
             .try_for_each(|section| write!(out, "{}", section.text))
-    }
-}
-
-/// A part of the report that knows its room.
-#[derive(Default)]
-struct Section {
-    text: String,
-}
-
-impl Section {
-    fn is_empty(&self) -> bool {
-        self.text.is_empty()
-    }
-
-    /// Whether a line still fits.
-    fn has_room(&self, line: &str) -> bool {
-        self.text.len() + line.len() < ROOM
-    }
-
-    fn line(&mut self, line: &str) {
-        self.text.push_str(line);
-        self.text.push('\n');
-    }
-
-    /// As many lines as fit, and how many more there are of what they are about.
-    fn lines(&mut self, lines: impl Iterator<Item = String>, noun: &str) {
-        let mut more = 0;
-        for line in lines {
-            match more == 0 && self.has_room(&line) {
-                true => self.line(&line),
-                false => more += 1,
-            }
-        }
-        if more > 0 {
-            let more = format_counted(more, &format!("more {noun}"));
-            self.line(&format!("\nand {more}; `perfctl report` shows them"));
-        }
-    }
-
-    /// A table; the first column is text, the others are numbers unless in `left`.
-    fn table(
-        &mut self,
-        header: &[&str],
-        left: &[usize],
-        rows: impl Iterator<Item = Vec<String>>,
-        noun: &str,
-    ) {
-        let line = |cells: &mut dyn Iterator<Item = String>| {
-            let cells: Vec<String> = cells.collect();
-            format!("| {} |", cells.join(" | "))
-        };
-        self.line(&line(&mut header.iter().map(|text| escape(text))));
-        let rules = (0..header.len()).map(|column| match column == 0 || left.contains(&column) {
-            true => ":--".to_owned(),
-            false => "--:".to_owned(),
-        });
-        self.line(&line(&mut { rules }));
-        let rows =
-            rows.map(|row| line(&mut row.iter().map(|cell| escape_within(CELL, cell.trim_end()))));
-        self.lines(rows, noun);
-    }
-
-    /// Folds what is `within` under a `title`.
-    fn fold(&mut self, title: &str, within: Self) {
-        if within.is_empty() {
-            return;
-        }
-        let (title, text) = (escape(title), within.text);
-        self.line(&format!(
-            "\n<details>\n<summary>{title}</summary>\n\n{text}\n</details>"
-        ));
     }
 }
 
@@ -146,32 +77,6 @@ fn verdict(report: &Report) -> Section {
     section
 }
 
-/// `text` as it is, whatever it contains: no markup, no mention of a user, no workflow command. A long one loses
-/// its middle.
-pub(super) fn escape(text: &str) -> String {
-    escape_within(SENTENCE, text)
-}
-
-fn escape_within(columns: usize, text: &str) -> String {
-    let text = shorten(&harmless(text), columns);
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.replace("::", ":\u{200b}:").chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' => {
-                escaped.push('\\');
-                escaped.push(c);
-            }
-            // A zero-width space behind it keeps a name in a text from being notified.
-            '@' => escaped.push_str("@\u{200b}"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
-}
-
 /// The SLOs that are missed, and folded, all of them.
 fn slos(report: &Report) -> Section {
     let mut section = Section::default();
@@ -179,11 +84,15 @@ fn slos(report: &Report) -> Section {
         return section;
     }
     let are_judged = view::are_judged(report);
+    let has_letters = view::slos(report).any(|criterion| criterion.grade.is_some());
     let cells = |criterion: &Criterion| {
-        vec![
+        let mut cells = vec![
             view::criterion_name(criterion),
             view::bound(criterion),
             view::measured(criterion),
+        ];
+        cells.extend(has_letters.then(|| view::letter(criterion)));
+        cells.extend([
             match are_judged {
                 true => criterion.severity.name().to_owned(),
                 false => String::new(),
@@ -192,24 +101,34 @@ fn slos(report: &Report) -> Section {
                 Some(_) => view::points_lost(criterion),
                 None => String::new(),
             },
-        ]
+        ]);
+        cells
     };
-    let header = ["SLO", "limit", "measured", "", "points lost"];
+    let mut header = vec!["SLO", "limit", "measured"];
+    header.extend(has_letters.then_some("grade"));
+    header.extend(["", "points lost"]);
+    let left = [header.len() - 2];
     let title = format!("SLOs: {}", view::compliance(report));
     let missed = || view::slos(report).filter(|criterion| are_judged && !criterion.met);
     if missed().next().is_some() {
         section.line(&format!("\n### {title}\n"));
-        section.table(&header, &[3], missed().map(cells), "SLO");
+        section.table(&header, &left, missed().map(cells), "SLO");
     }
     if missed().count() < view::slos(report).count() {
         let mut within = Section::default();
         let rest = view::slos(report).filter(|criterion| !are_judged || criterion.met);
-        within.table(&header, &[3], rest.map(cells), "SLO");
+        within.table(&header, &left, rest.map(cells), "SLO");
         let title = match section.is_empty() {
             true => title,
             false => "SLOs that are met".to_owned(),
         };
         section.fold(&title, within);
+    }
+    let budgets = view::error_budgets(report);
+    if !budgets.is_empty() {
+        section.line("");
+        let budgets = budgets.iter().map(|text| format!("- {}", escape(text)));
+        section.lines(budgets, "error budget");
     }
     section
 }
@@ -312,6 +231,21 @@ fn measures(report: &Report) -> Section {
     section
 }
 
+/// What the numbers say about the service.
+fn findings(report: &Report) -> Section {
+    let mut section = Section::default();
+    let found = view::findings(report);
+    if found.is_empty() {
+        return section;
+    }
+    section.line("\n**Findings**\n");
+    let lines = found
+        .iter()
+        .map(|one| format!("- {}: {}", one.severity.name(), escape(&one.text)));
+    section.lines(lines, "finding");
+    section
+}
+
 /// What the service said of itself.
 fn observed(report: &Report) -> Section {
     let mut section = Section::default();
@@ -329,6 +263,23 @@ fn observed(report: &Report) -> Section {
     }
     let sentences = unobserved.iter().map(|text| format!("- {}", escape(text)));
     within.lines(sentences, "sentence");
+    section.fold(&title, within);
+    section
+}
+
+/// What the run did at each level of its load.
+fn levels(report: &Report) -> Section {
+    let mut section = Section::default();
+    let Some((rows, left_out)) = view::levels(&report.result) else {
+        return section;
+    };
+    let title = format!("Levels: {}", rows.len());
+    let mut within = Section::default();
+    let header = [&["name", "load"], &view::LEVEL_NUMBERS[..]].concat();
+    within.table(&header, &[], rows.into_iter(), "level");
+    if let Some(sentence) = left_out {
+        within.line(&format!("\n{}", escape(&sentence)));
+    }
     section.fold(&title, within);
     section
 }
@@ -354,6 +305,36 @@ fn errors(report: &Report) -> Section {
     within.table(&header, &[1, 3], rows, "kind");
     for sentence in rest.into_iter().chain(view::samples_note(report)) {
         within.line(&format!("\n{}", escape(&sentence)));
+    }
+    section.fold(&title, within);
+    section
+}
+
+/// The traces of some requests, as links where the scenario says to which pages.
+fn traces(report: &Report) -> Section {
+    let mut section = Section::default();
+    let Some(info) = &report.result.run.trace else {
+        return section;
+    };
+    let (rows, rest) = view::traces(&report.result, false);
+    if rows.is_empty() {
+        return section;
+    }
+    let title = format!("Traces: {}", rows.len());
+    let mut within = Section::default();
+    within.line("| | endpoint | response time | at | trace |");
+    within.line("| :-- | :-- | --: | --: | :-- |");
+    let lines = rows.into_iter().map(|row| {
+        let cells = row.cells.map(|cell| escape_within(CELL, &cell)).join(" | ");
+        let trace = match row.link {
+            Some(link) => format!("[{}]({link})", row.id),
+            None => row.id,
+        };
+        format!("| {cells} | {trace} |")
+    });
+    within.lines(lines, "trace");
+    if let Some(note) = view::traces_note(info, rest) {
+        within.line(&format!("\n{}", escape(&note)));
     }
     section.fold(&title, within);
     section

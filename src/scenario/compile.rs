@@ -20,14 +20,14 @@ use super::names::{Names, data, given, shared};
 use super::options::Options;
 use super::request::{self, RequestDefaults, body, extract};
 use super::service::address::{self, EndpointUrl};
-use super::service::{base, observe, transport};
+use super::service::{base, hooks, observe, trace, transport};
 use super::source::{Source, environment, script, stem};
 use super::yaml::decode::{AnyValue, At, Decode, missing_key};
 use super::yaml::findings::Findings;
 use super::yaml::tree::{self, NodeKind};
 use crate::error::{Diagnostic, Error};
 use crate::plan::{
-    Endpoint, Model, Plan, Secrets, Service, Template, ThinkTime, Transport, Variable,
+    Endpoint, Hooks, Model, Plan, Secrets, Service, Template, ThinkTime, Transport, Variable,
     is_secret_header,
 };
 use crate::units::format_rate;
@@ -167,6 +167,7 @@ impl PlanCompiler<'_> {
         names: &Names<'_>,
         endpoints: &[&Endpoint],
         transport: &Transport,
+        hooks: Option<&Hooks>,
     ) -> Secrets {
         let taken = names.taken.borrow();
         let headers = endpoints.iter().flat_map(|endpoint| &endpoint.headers);
@@ -180,6 +181,7 @@ impl PlanCompiler<'_> {
         let credentials = credentials.filter_map(|auth| auth.secret());
         let proxy = transport.proxy.iter().flat_map(|proxy| &proxy.credentials);
         let credentials = credentials.chain(proxy.map(|(_, password)| password.as_str()));
+        let credentials = credentials.chain(hooks.into_iter().flat_map(Hooks::secrets));
         let given = self.options.env.values().chain(taken.iter());
         let given = given.chain(names.secrets.iter().map(|(_, value)| value));
         Secrets::new(given.map(String::as_str).chain(written).chain(credentials))
@@ -278,10 +280,12 @@ impl PlanCompiler<'_> {
         let profile = resolved.unwrap_or_default();
         let slos = self.slos(
             &index,
+            &included,
             &profile.name,
             &profile.file.slo,
             names.measures.take(),
         );
+        let mut abort = slos.abort_rules(&file.abort, &self.options.abort, self.findings);
         // What is wrong with a profile that could not be read was reported.
         let mut load = match profile.name.is_empty() {
             true => None,
@@ -311,7 +315,8 @@ impl PlanCompiler<'_> {
                 .map(|(_, item)| item)
                 .collect(),
         };
-        let secrets = self.secrets(&names, &sent, &transport);
+        let hooks = hooks::hooks(file, &names, self.findings);
+        let secrets = self.secrets(&names, &sent, &transport, hooks.as_deref());
         let shared = shared::values(&names).map(Arc::new);
         let observe = observe::observe(&file.observe, self.findings);
         let (all_names, cookies) = (names.all(), names.cookies());
@@ -340,10 +345,13 @@ impl PlanCompiler<'_> {
             waits,
             shared,
             observe,
+            trace: trace::trace(&file.trace, self.findings),
             lifecycle,
+            hooks,
             given: Vec::new(),
             load: load?,
             slos: Vec::new(),
+            abort: Vec::new(),
             skipped_slos: Vec::new(),
             secrets,
         };
@@ -356,7 +364,9 @@ impl PlanCompiler<'_> {
         let of_endpoints = plan.endpoints.iter().map(Endpoint::row);
         let of_flows = plan.flows.iter().map(|flow| flow.name.as_str());
         let names: Vec<&str> = of_endpoints.chain(of_flows).collect();
+        abort.retain(|rule| rule.scope.endpoint().is_none_or(|one| names.contains(&one)));
         (plan.slos, plan.skipped_slos) = slos.finish(&names, offered);
+        plan.abort = abort;
         Some(plan)
     }
 

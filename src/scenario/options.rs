@@ -59,6 +59,8 @@ pub struct Options {
     pub limits: Vec<LimitOption>,
     /// SLOs such as `p95<500ms`.
     pub slos: Vec<String>,
+    /// What aborts the run, such as `error_rate > 20% for 10s`.
+    pub abort: Vec<String>,
     /// Replaces the timeout in the scenario's `defaults`.
     pub timeout: Option<Duration>,
     /// What carries the requests; replaces the scenario's `client`.

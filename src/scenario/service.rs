@@ -2,6 +2,8 @@
 
 pub(super) mod address;
 pub(super) mod base;
+pub(super) mod hooks;
 pub(super) mod observe;
 mod private_key;
+pub(super) mod trace;
 pub(super) mod transport;

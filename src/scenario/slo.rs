@@ -1,170 +1,33 @@
-//! How SLOs are spelled: names, values, and `--slo 'p95<500ms'`.
+//! The SLOs of a scenario, a profile and the command line: `slo`, and `--slo 'p95<500ms'`.
 //!
-//! Here: from a spelling to a metric, and which SLO wins where several are given. Not here:
-//! what an SLO does to the grade (`grading`).
+//! Here: which SLO wins where several are given. Not here: what an SLO does to the grade (`grading`).
+
+mod abort;
+mod bounds;
+mod limit;
+mod observed;
+mod spelling;
+mod unknown;
+mod window;
 
 use std::collections::BTreeMap;
 
+use self::spelling::Spelling;
 use super::keys::slo::SloFile;
 use super::options::LimitOption;
+use super::service::observe::ObservedName;
 use super::yaml::decode::{At, Field, Pairs, list};
 use super::yaml::findings::{Findings, Span};
 use crate::error::{Diagnostic, did_you_mean};
-use crate::plan::{Direction, MeasureUnit, Metric, Percentile, Slo, SloScope};
-use crate::units;
-
-/// The names without a variable part, with their metric and the unit of a bare value.
-const FIXED: [(&str, Metric, Unit); 8] = [
-    ("mean", Metric::MeanResponseTime, Unit::Time),
-    ("avg_response_time", Metric::MeanResponseTime, Unit::Time),
-    ("max", Metric::MaxResponseTime, Unit::Time),
-    ("error_rate", Metric::ErrorRate, Unit::Share),
-    ("availability", Metric::Availability, Unit::Share),
-    ("throughput_rps", Metric::Throughput, Unit::Rate),
-    ("min_throughput", Metric::Throughput, Unit::Rate),
-    ("min_throughput_ops", Metric::Throughput, Unit::Rate),
-];
-
-/// What is accepted, for help texts.
-const ACCEPTED: &str = "accepted: `p95` (any percentile), `response_time_p95`, `api_response_time_p95`, \
-     `max_p95_ms`, `mean`, `avg_response_time`, `max`, `error_rate`, `availability`, `throughput_rps`, \
-     `min_throughput`, `min_throughput_ops`, `database_query_time_p95`, `component_NAME_time_p95`, \
-     `cache_hit_ratio`, `NAME_hit_ratio`, `measure_NAME_p95`, and `ENDPOINT_time_p95` with an endpoint's name";
-
-/// How a limit is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unit {
-    /// A duration with a unit.
-    Time,
-    /// A duration; a bare number is seconds, up to 60.
-    Seconds,
-    /// A number of milliseconds.
-    Millis,
-    /// `1%` or `0.01`.
-    Share,
-    /// Per second.
-    Rate,
-    /// A number from 0.
-    Number,
-    /// A number of bytes, or a size such as `500kB`.
-    Size,
-}
-
-impl Unit {
-    /// The value in the metric's own unit.
-    fn parse(self, text: &str) -> Result<f64, String> {
-        match self {
-            Self::Time => units::parse_time_limit(text).map(|time| units::as_us(time) as f64),
-            Self::Seconds => {
-                units::parse_time_limit_or_seconds(text).map(|time| units::as_us(time) as f64)
-            }
-            Self::Millis => {
-                let number = text.trim().parse::<f64>().ok();
-                let number = number.filter(|ms| (0.0..=2_592_000_000.0).contains(ms));
-                number.map(|ms| ms * 1e3).ok_or_else(|| {
-                    format!("`{text}` is not a number of milliseconds: write `200`, without a unit")
-                })
-            }
-            Self::Share => units::parse_ratio(text),
-            Self::Rate => units::parse_rate(text),
-            Self::Number => {
-                let number = text.trim().parse().ok();
-                let kept = number.and_then(|number| MeasureUnit::Count.kept(number));
-                let kept = kept.map(|kept| kept as f64);
-                kept.ok_or_else(|| format!("`{text}` is not a number from 0"))
-            }
-            Self::Size => units::parse_size(text).map(|bytes| bytes as f64),
-        }
-    }
-}
-
-/// The endpoint's name as part of an SLO's name: lower case, everything else `_`.
-fn slug(name: &str) -> String {
-    let mut slug = String::new();
-    for c in name.chars() {
-        match c.is_alphanumeric() {
-            true => slug.extend(c.to_lowercase()),
-            false if slug.ends_with('_') => {}
-            false => slug.push('_'),
-        }
-    }
-    slug.trim_matches('_').to_owned()
-}
-
-/// The metric that `name` means, and the endpoint if it contains one.
-fn metric(name: &str, endpoints: &[String]) -> Result<(Metric, SloScope, Unit), Diagnostic> {
-    let total = |metric, unit| Ok((metric, SloScope::Total, unit));
-    if let Some((_, metric, unit)) = FIXED.iter().find(|(known, ..)| *known == name) {
-        return total(metric.clone(), *unit);
-    }
-    let percentile = |text: &str| Percentile::parse(text).map_err(Diagnostic::new);
-    if let Some(ratio) = name.strip_suffix("_hit_ratio") {
-        let component = ratio.strip_prefix("component_").unwrap_or(ratio).to_owned();
-        return total(Metric::HitRatio { component }, Unit::Share);
-    }
-    if let Some(text) = name
-        .strip_prefix("max_p")
-        .and_then(|rest| rest.strip_suffix("_ms"))
-    {
-        let percentile = percentile(&format!("p{text}"))?;
-        return total(Metric::ResponseTime(percentile), Unit::Millis);
-    }
-    if let Some((subject, text)) = name.rsplit_once("_time_p") {
-        let percentile = percentile(&format!("p{text}"))?;
-        let response_time = Metric::ResponseTime(percentile);
-        let component = |name: &str| Metric::ComponentTime {
-            component: name.to_owned(),
-            percentile,
-        };
-        if let Some(endpoint) = endpoints.iter().find(|endpoint| slug(endpoint) == subject) {
-            let scope = SloScope::Endpoint(endpoint.clone());
-            return Ok((response_time, scope, Unit::Seconds));
-        }
-        return match subject {
-            "response" | "api_response" => total(response_time, Unit::Seconds),
-            "database_query" => total(component("db"), Unit::Seconds),
-            _ => match subject.strip_prefix("component_") {
-                Some(name) if !name.is_empty() => total(component(name), Unit::Seconds),
-                _ => Err(unknown(name, endpoints)),
-            },
-        };
-    }
-    let looks_like_percentile = name
-        .strip_prefix('p')
-        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '('));
-    if looks_like_percentile {
-        return total(Metric::ResponseTime(percentile(name)?), Unit::Time);
-    }
-    Err(unknown(name, endpoints))
-}
-
-fn unknown(name: &str, endpoints: &[String]) -> Diagnostic {
-    let diagnostic = Diagnostic::new(format!("unknown SLO `{name}`")).help(ACCEPTED);
-    let of_endpoints = endpoints
-        .iter()
-        .map(|name| format!("{}_time_p95", slug(name)));
-    let mut known: Vec<String> = of_endpoints.collect();
-    known.extend(FIXED.map(|(name, ..)| name.to_owned()));
-    known.extend(
-        [
-            "api_response_time_p95",
-            "database_query_time_p95",
-            "cache_hit_ratio",
-            "max_p95_ms",
-        ]
-        .map(str::to_owned),
-    );
-    match did_you_mean(name, known.iter().map(String::as_str)) {
-        Some(close) => diagnostic.label(format!("did you mean `{close}`?")),
-        None => diagnostic,
-    }
-}
+use crate::plan::{Direction, MeasureUnit, Metric, Slo, SloScope};
 
 /// Where an SLO was given; a later one replaces an earlier one for the same metric and scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SloSource {
     /// In a profile.
     Profile,
+    /// In a file that the scenario includes.
+    Included,
     /// In the scenario.
     Scenario,
     /// In an endpoint or flow of the scenario.
@@ -175,14 +38,14 @@ pub(super) enum SloSource {
 
 /// The SLOs of a run in the making.
 pub(super) struct SloSet {
-    endpoints: Vec<String>,
+    spelling: Spelling,
     profiles: Vec<String>,
     profile: String,
-    /// The measures of the scenario.
-    measures: BTreeMap<String, MeasureUnit>,
     /// SLOs that apply, in the order of their first appearance.
     list: Vec<(Slo, SloSource)>,
     skipped: Vec<String>,
+    /// Those of included files that name something that the scenario does not have.
+    lacking: Vec<String>,
 }
 
 impl SloSet {
@@ -193,71 +56,38 @@ impl SloSet {
         profile: &str,
     ) -> Self {
         Self {
-            endpoints,
+            spelling: Spelling {
+                endpoints,
+                ..Spelling::default()
+            },
             profiles: profiles.into_iter().map(str::to_owned).collect(),
             profile: profile.to_owned(),
-            measures: BTreeMap::new(),
             list: Vec::new(),
             skipped: Vec::new(),
+            lacking: Vec::new(),
         }
     }
 
     /// With what the scenario measures itself.
     pub fn with_measures(mut self, measures: BTreeMap<String, MeasureUnit>) -> Self {
-        self.measures = measures;
+        self.spelling.measures = measures;
         self
     }
 
-    /// The metric that `name` means, and the endpoint if it contains one.
-    fn metric(&self, name: &str) -> Result<(Metric, SloScope, Unit), Diagnostic> {
-        let Some(rest) = name.strip_prefix("measure_") else {
-            return metric(name, &self.endpoints);
-        };
-        // The name of a measure may itself have a `_`, and so may a percentile.
-        let splits = rest.match_indices('_').map(|(at, _)| rest.split_at(at));
-        for (measure, statistic) in splits {
-            let Some(unit) = self.measures.get(measure).copied() else {
-                continue;
-            };
-            let percentile = match &statistic[1..] {
-                "mean" => None,
-                text => Some(Percentile::parse(text).map_err(Diagnostic::new)?),
-            };
-            let measure = measure.to_owned();
-            let limit = match unit {
-                MeasureUnit::Count => Unit::Number,
-                MeasureUnit::Ms => Unit::Time,
-                MeasureUnit::Bytes => Unit::Size,
-            };
-            let metric = Metric::Measure {
-                measure,
-                unit,
-                percentile,
-            };
-            return Ok((metric, SloScope::Total, limit));
-        }
-        metric(name, &self.endpoints).map_err(|_| {
-            let known = || {
-                self.measures
-                    .keys()
-                    .map(|name| format!("measure_{name}_p95"))
-            };
-            let diagnostic = Diagnostic::new(format!("unknown SLO `{name}`"));
-            let help = match self.measures.is_empty() {
-                true => "no endpoint and no step has a `measure`".to_owned(),
-                false => format!(
-                    "known: {}",
-                    list(known().collect::<Vec<_>>().iter().map(String::as_str))
-                ),
-            };
-            let known: Vec<String> = known().collect();
-            let close = did_you_mean(name, known.iter().map(String::as_str));
-            let diagnostic = diagnostic.help(help);
-            match close {
-                Some(close) => diagnostic.label(format!("did you mean `{close}`?")),
-                None => diagnostic,
-            }
-        })
+    /// With what the scenario observes of the service.
+    pub fn with_observed(mut self, observed: Vec<ObservedName>) -> Self {
+        self.spelling.observed = observed;
+        self
+    }
+
+    /// Adds what is under a `budgets:` key.
+    pub fn add_budgets(
+        &mut self,
+        field: &Field<Pairs<SloFile>>,
+        source: SloSource,
+        findings: &mut Findings,
+    ) {
+        self.add(field, (&SloScope::Total, true), source, findings);
     }
 
     /// Adds what is under a `slo:` key.
@@ -265,6 +95,16 @@ impl SloSet {
         &mut self,
         field: &Field<Pairs<SloFile>>,
         scope: &SloScope,
+        source: SloSource,
+        findings: &mut Findings,
+    ) {
+        self.add(field, (scope, false), source, findings);
+    }
+
+    fn add(
+        &mut self,
+        field: &Field<Pairs<SloFile>>,
+        (scope, budget): (&SloScope, bool),
         source: SloSource,
         findings: &mut Findings,
     ) {
@@ -276,23 +116,39 @@ impl SloSet {
         {
             let profiles = file.profiles.get().map(|names| names.0.as_slice());
             self.check_profiles(profiles.unwrap_or_default(), findings);
-            let (metric, named, unit) = match self.metric(&key.text) {
+            let (metric, named, unit) = match self.spelling.metric(&key.text) {
                 Ok(found) => found,
+                Err(_)
+                    if source == SloSource::Included && Spelling::may_be_of_others(&key.text) =>
+                {
+                    self.lacking.push(format!("`{}`", key.text));
+                    continue;
+                }
                 Err(diagnostic) => {
                     findings.report(Some(key.at), diagnostic);
                     continue;
                 }
             };
-            // A limit that is missing or bad was reported.
-            let Some(text) = file.limit.get() else {
+            let is_of_service = matches!(metric, Metric::Observed(_));
+            if is_of_service && *scope != SloScope::Total {
+                let message = format!("`{}` is about the whole service", key.text);
+                let help = "write it under `slo` of the scenario";
+                findings.report(Some(key.at), Diagnostic::new(message).help(help));
+                continue;
+            }
+            let name = (key.text.as_str(), key.at);
+            let Some(bounds) = bounds::bounds(name, file, metric, unit, findings) else {
                 continue;
             };
-            let limit = match unit.parse(text) {
-                Ok(limit) => limit,
-                Err(message) => {
-                    findings.report(Some(text.at), Diagnostic::new(message));
-                    continue;
-                }
+            let window_s = match file.window.get() {
+                None => None,
+                Some(given) => match window::seconds(given.value, &bounds.metric) {
+                    Ok(window_s) => Some(window_s),
+                    Err(diagnostic) => {
+                        findings.report(Some(given.at), diagnostic);
+                        continue;
+                    }
+                },
             };
             let slo = Slo {
                 name: key.text.clone(),
@@ -301,10 +157,14 @@ impl SloSet {
                 } else {
                     named
                 },
-                metric,
-                limit,
+                metric: bounds.metric,
+                limit: bounds.limit,
+                critical: bounds.critical,
+                grades: bounds.grades,
+                window_s,
                 weight: file.weight.copied().map_or(1.0, |weight| weight.0),
                 advisory: file.advisory.copied().unwrap_or(false),
+                budget,
             };
             match profiles {
                 Some(names) if names.iter().all(|name| name.value != self.profile) => {
@@ -336,9 +196,13 @@ impl SloSet {
         let mut of_endpoints = (self.list.iter())
             .filter(|(_, known)| source == SloSource::Endpoint && *known == source);
         let found = of_endpoints.find(|(known, _)| {
-            (&known.scope, &known.metric) == (&slo.scope, &slo.metric)
-                && (known.limit, known.weight, known.advisory)
-                    != (slo.limit, slo.weight, slo.advisory)
+            let name = slo.name.clone();
+            let is_same = known.is_alike(slo) && known.window_s == slo.window_s;
+            is_same
+                && Slo {
+                    name,
+                    ..known.clone()
+                } != *slo
         });
         found.map(|(known, _)| known)
     }
@@ -375,19 +239,36 @@ impl SloSet {
             None => (SloScope::Total, left.trim()),
             Some((endpoint, name)) => {
                 let endpoint = endpoint.trim();
-                if !self.endpoints.iter().any(|known| known == endpoint) {
+                if !self
+                    .spelling
+                    .endpoints
+                    .iter()
+                    .any(|known| known == endpoint)
+                {
                     return Err(bad(format!("unknown endpoint `{endpoint}`")).help(format!(
                         "endpoints: {}",
-                        list(self.endpoints.iter().map(String::as_str))
+                        list(self.spelling.endpoints.iter().map(String::as_str))
                     )));
                 }
                 (SloScope::Endpoint(endpoint.to_owned()), name.trim())
             }
         };
-        let (metric, named, unit) = self.metric(name).map_err(|diagnostic| Diagnostic {
-            message: bad(diagnostic.message.clone()).message,
-            ..diagnostic
-        })?;
+        let (mut metric, named, unit) =
+            self.spelling
+                .metric(name)
+                .map_err(|diagnostic| Diagnostic {
+                    message: bad(diagnostic.message.clone()).message,
+                    ..diagnostic
+                })?;
+        if unit.is_open()
+            && let Metric::Observed(number) = &mut metric
+        {
+            number.direction = match at_most {
+                true => Direction::AtMost,
+                false => Direction::AtLeast,
+            };
+            number.scale = unit.scale(value).unwrap_or(number.scale);
+        }
         if at_most != (metric.direction() == Direction::AtMost) {
             let (bound, operator) = match at_most {
                 true => ("a lower", ">="),
@@ -397,43 +278,37 @@ impl SloSet {
                 .help(format!("write `{name}{operator}{value}`")));
         }
         let limit = unit.parse(value).map_err(bad)?;
-        let slo = Slo {
-            name: name.to_owned(),
-            scope: if named == SloScope::Total {
-                scope
-            } else {
-                named
-            },
-            metric,
-            limit,
-            weight: 1.0,
-            advisory: false,
+        if matches!(metric, Metric::Observed(_)) && scope != SloScope::Total {
+            return Err(bad(format!("`{name}` is about the whole service"))
+                .help("write it without an endpoint"));
+        }
+        let scope = match named {
+            SloScope::Total => scope,
+            named => named,
         };
+        let slo = Slo::new(name, scope, metric, limit);
         self.put(slo, SloSource::CommandLine);
         Ok(())
     }
 
     /// Adds the limit of an option, over all requests.
     pub fn add_limit(&mut self, limit: &LimitOption) {
-        let slo = Slo {
-            name: limit.option.to_owned(),
-            scope: SloScope::Total,
-            metric: limit.metric.clone(),
-            limit: limit.limit,
-            weight: 1.0,
-            advisory: false,
-        };
+        let metric = limit.metric.clone();
+        let slo = Slo::new(limit.option, SloScope::Total, metric, limit.limit);
         self.put(slo, SloSource::CommandLine);
     }
 
+    /// Adds an SLO in the place of those that it replaces: all that are alike from an earlier source, and from its own
+    /// source that with the same window.
     fn put(&mut self, slo: Slo, source: SloSource) {
-        let same = |known: &&mut (Slo, SloSource)| {
-            known.0.metric == slo.metric && known.0.scope == slo.scope
+        let is_replaced = |(known, from): &(Slo, SloSource)| {
+            known.is_alike(&slo) && (*from != source || known.window_s == slo.window_s)
         };
-        match self.list.iter_mut().find(same) {
-            Some(known) => *known = (slo, source),
-            None => self.list.push((slo, source)),
-        }
+        let place = self.list.iter().position(is_replaced);
+        let mut rest = self.list.split_off(place.unwrap_or(self.list.len()));
+        rest.retain(|known| !is_replaced(known));
+        self.list.push((slo, source));
+        self.list.append(&mut rest);
     }
 
     fn skip(&mut self, slo: &Slo, why: &str) {
@@ -447,7 +322,7 @@ impl SloSet {
     }
 
     /// The SLOs of a run of endpoints and flows with these names, and the sentences about those
-    /// left out. A throughput that only the profile asks for is left out where the load (`offered`, a sentence, and the
+    /// left out. A throughput that only the profile or an included file asks for is left out where the load (`offered`, a sentence, and the
     /// highest rate) cannot reach it.
     pub fn finish(
         mut self,
@@ -462,13 +337,19 @@ impl SloSet {
                 }
                 (SloScope::Total, Some((sentence, rate)))
                     if slo.metric == Metric::Throughput
-                        && source == SloSource::Profile
+                        && matches!(source, SloSource::Profile | SloSource::Included)
                         && slo.limit > *rate =>
                 {
                     self.skip(&slo, sentence);
                 }
                 _ => kept.push(slo),
             }
+        }
+        if !self.lacking.is_empty() {
+            self.skipped.push(format!(
+                "left out of what is included, since the scenario has nothing of that name: {}",
+                self.lacking.join(", ")
+            ));
         }
         (kept, self.skipped)
     }

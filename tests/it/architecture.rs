@@ -10,11 +10,12 @@ use regex::Regex;
 
 /// What each module of `src/` may use, besides `units`, `error` and itself. A new module needs a
 /// row here, and the direction of the data in `src/lib.rs` says where it belongs.
-const LAYERS: [(&str, &[&str]); 17] = [
+const LAYERS: [(&str, &[&str]); 18] = [
     (
         "cli",
         &[
             "report",
+            "findings",
             "capacity",
             "history",
             "grading",
@@ -33,6 +34,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
     (
         "report",
         &[
+            "findings",
             "capacity",
             "history",
             "grading",
@@ -41,6 +43,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
             "plan",
         ],
     ),
+    ("findings", &["grading", "metrics", "plan"]),
     ("capacity", &["grading", "metrics", "plan"]),
     ("history", &["grading", "comparison", "metrics", "plan"]),
     ("grading", &["comparison", "metrics", "plan"]),

@@ -77,6 +77,10 @@ pub struct LoadArgs {
     #[arg(long = "slo", value_name = "SLO")]
     pub slos: Vec<String>,
 
+    /// End the run early, such as with `error_rate > 20% for 10s` (repeatable)
+    #[arg(long = "abort", value_name = "LIMIT")]
+    pub abort: Vec<String>,
+
     /// Locust's name for an upper limit of the error rate
     #[arg(long, value_name = "RATIO", value_parser = parse_fail_ratio, hide = true)]
     check_fail_ratio: Option<f64>,
@@ -204,6 +208,7 @@ impl LoadArgs {
             iterations: self.iterations,
             workers: self.workers,
             slos: self.slos.clone(),
+            abort: self.abort.clone(),
             limits: self.limits(),
             think_time,
             stop_timeout: self.stop_timeout,

@@ -155,13 +155,16 @@ pub fn run(args: &CapacityArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let today = args.today.or_else(|| args.load_of(&plan));
     let settings = args.settings(&plan, &criteria, today)?;
     // One service for all levels.
-    let (_demo, base) = reach(&plan)?;
+    let (_demo, base) = reach(&plan, &args.execute.demo_fault)?;
     plan.service = Service::Url(base.clone());
     let directory = RunDir::create(&args.execute.out.directory(), &plan.scenario, "capacity")?;
 
     let started = Instant::now();
+    // The faults are those of the service that was just started.
+    let mut execute = args.execute.clone();
+    execute.demo_fault.clear();
     let place = (directory.path(), settings.warmup_s);
-    let mut levels = Levels::new(&args.execute, plan, args.unit(), criteria, place);
+    let mut levels = Levels::new(&execute, plan, args.unit(), criteria, place);
     let mut search = Search::new(settings, levels.rules().len());
     let outcome = loop {
         match search.next(started.elapsed().as_secs_f64()) {

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::io::Write;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use super::around::SetUp;
 use super::command_line::command_line;
 use super::observing::Observing;
 use crate::cli::args::out::OutArgs;
+use crate::cli::demo::{fault_parser, faults};
 use crate::cli::show::trial::TrialPrinter;
 use crate::cli::signals::StopOnSignal;
 use crate::demo::{Behavior, Demo};
@@ -28,8 +30,8 @@ use crate::engine::{self, Stopper, TrialEvent};
 use crate::error::Error;
 use crate::grading::Policy;
 use crate::metrics::{
-    Commit, Ending, Fold, HealthSample, JournalWriter, Machine, Observation, RunDir, RunInfo,
-    RunResult, Tick, write_atomically,
+    AbortWatch, Commit, Ending, Fold, HealthSample, JournalWriter, Machine, Observation, RunDir,
+    RunInfo, RunResult, Tick, write_atomically,
 };
 use crate::observation::Observer;
 use crate::plan::{ClientChoice, Model, Phase, Plan, Service};
@@ -61,6 +63,10 @@ pub struct ExecuteArgs {
     /// and the report says so
     #[arg(long, env = "PERFCTL_ASSUME_HEALTHY", value_parser = BoolishValueParser::new())]
     assume_healthy: bool,
+
+    /// What is wrong with the built-in service (`--host demo`), as for `perfctl demo --fault`
+    #[arg(long, value_name = "FAULT", value_delimiter = ',', value_parser = fault_parser())]
+    pub(super) demo_fault: Vec<String>,
 
     /// Show no progress, and a one-line console report
     #[arg(short, long, env = "PERFCTL_QUIET", value_parser = BoolishValueParser::new())]
@@ -138,7 +144,7 @@ impl ExecuteArgs {
     ) -> Result<ExecutedRun, Error> {
         // Shared values begin anew in each run.
         let plan = &plan.begun();
-        let (_demo, base) = reach(plan)?;
+        let (_demo, base) = reach(plan, &self.demo_fault)?;
         let directory = RunDir::create(folder, &plan.scenario, &plan.profile);
         let directory = directory.map_err(|error| match error {
             Error::Write { path, source } => Error::Store { path, source },
@@ -216,13 +222,23 @@ impl ExecuteArgs {
 /// value.
 ///
 /// # Errors
-/// When the built-in service cannot be started.
-pub(super) fn reach(plan: &Plan) -> Result<(Option<Demo>, String), Error> {
+/// When the built-in service cannot be started, or is not meant although faults are given for it.
+pub(super) fn reach(plan: &Plan, demo_faults: &[String]) -> Result<(Option<Demo>, String), Error> {
     Ok(match &plan.service {
         Service::Demo => {
-            let demo = Demo::start(0, Behavior::default())?;
+            let behavior = Behavior {
+                faults: faults(demo_faults),
+                ..Behavior::default()
+            };
+            let demo = Demo::start(0, behavior)?;
             let base = format!("http://{}", demo.addr());
             (Some(demo), base)
+        }
+        Service::Url(_) if !demo_faults.is_empty() => {
+            return Err(Error::usage_help(
+                "`--demo-fault` is for the built-in service, which this run does not use",
+                "add `--host demo`, or start the service with `perfctl demo --fault`",
+            ));
         }
         Service::Url(url) => (None, url.clone()),
     })
@@ -357,18 +373,21 @@ fn run_with<'w, C: Client + 'static>(
                 stopper: stopper.clone(),
                 observing: service.map(|service| Observing::new(service, &plan)),
                 display: display.clone(),
+                abort: AbortWatch::of(&plan),
+                aborted: None,
                 plan: plan.clone(),
                 second: 0,
             };
             let make_client = clients(&plan)?;
-            let each_second = |ticks, health| control.second(ticks, health);
+            let each_second = |ticks, health, goes_on| control.second(ticks, health, goes_on);
             let ending =
                 engine::run(plan.clone(), make_client, &stopper, observer, each_second).await?;
             if let Some(observing) = control.observing.take() {
                 let observed = observing.finish().await;
                 control.observed(observed);
             }
-            Ok((control.storage, ending))
+            let aborted = control.aborted;
+            Ok((control.storage, Ending { aborted, ..ending }))
         };
         let loaded: Result<_, Error> = loaded.await;
         let failed_teardown = match teardown {
@@ -412,12 +431,21 @@ struct Control<'w> {
     stopper: Stopper,
     observing: Option<Observing>,
     display: Rc<RefCell<LiveDisplay>>,
+    abort: Option<AbortWatch>,
+    /// Why the run is aborted, once it is.
+    aborted: Option<String>,
     plan: Arc<Plan>,
     second: u64,
 }
 
 impl Control<'_> {
-    fn second(&mut self, mut ticks: Vec<Tick>, health: HealthSample) {
+    /// Breaks if the run is to be aborted, which it cannot be any more unless its load goes on.
+    fn second(
+        &mut self,
+        mut ticks: Vec<Tick>,
+        health: HealthSample,
+        goes_on: bool,
+    ) -> ControlFlow<()> {
         self.second += 1;
         let (mut commit, live) = self.fold.fold(&mut ticks);
         commit.health = Some(health);
@@ -425,6 +453,14 @@ impl Control<'_> {
             && watch(&commit)
         {
             self.stopper.decide();
+        }
+        if goes_on && self.aborted.is_none() {
+            let broken = self.abort.as_mut().and_then(|abort| abort.second(&commit));
+            self.aborted = broken.map(ToString::to_string);
+            if let Some(why) = &self.aborted {
+                let text = format!("aborting: {why}; waiting for requests in flight");
+                self.display.borrow().note(&text);
+            }
         }
         let journal = &mut self.storage.journal;
         let had_failed = journal.failure().is_some();
@@ -456,6 +492,10 @@ impl Control<'_> {
             elapsed,
             is_open: self.plan.load.model != Model::Closed,
         });
+        match self.aborted {
+            Some(_) => ControlFlow::Break(()),
+            None => ControlFlow::Continue(()),
+        }
     }
 }
 

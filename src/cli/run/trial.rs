@@ -52,7 +52,7 @@ pub struct TrialArgs {
 /// What kept it from being tried. A request that failed is not an error; it becomes the exit code.
 pub fn run(args: &TrialArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let plan = Arc::new(args.plan()?);
-    let (_demo, base) = reach(&plan)?;
+    let (_demo, base) = reach(&plan, &[])?;
     let around = plan.around_load().map(Arc::new);
     let mut printer = TrialPrinter::new(&plan, around.as_deref(), &base, out);
     match plan.transport.client {

@@ -7,8 +7,8 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::metrics::ObservedInfo;
 use crate::plan::{
-    Arrivals, Direction, Feeder, Load, Model, Observe, OnEnd, Per, Plan, RowOrder, Service,
-    SloScope, Step, ThinkTime, UserClass, separator_name,
+    Arrivals, Direction, Feeder, Hook, HookTarget, Load, Model, Observe, OnEnd, Per, Plan,
+    RowOrder, Service, SloScope, Step, ThinkTime, Trace, UserClass, separator_name,
 };
 use crate::report::{LEAST_COLUMNS, terminal_columns, wrap};
 use crate::units::{
@@ -47,14 +47,7 @@ pub(crate) fn align_right(table: &mut Table, column: usize) {
 
 /// `50 users` or `100/s`, the highest of all stages.
 pub(crate) fn level(load: &Load) -> String {
-    format_level(load, load.peak())
-}
-
-fn format_level(load: &Load, level: f64) -> String {
-    match load.model {
-        Model::Closed => format_users(level as u64),
-        Model::Open { .. } => format_rate(level),
-    }
+    load.format_level(load.peak())
 }
 
 /// How long the load is held: without the first ramp and the warm-up.
@@ -91,6 +84,26 @@ pub(crate) fn plan(plan: &Plan) -> String {
     if let Some(observe) = &plan.observe {
         line(&mut text, "observe", &observed(observe));
     }
+    if let Some(trace) = &plan.trace {
+        let share = format_percent(trace.sampled);
+        let header = format!("{share} of the requests, by the header {}", Trace::HEADER);
+        line(&mut text, "trace", &header);
+    }
+    if !plan.abort.is_empty() {
+        let rules: Vec<String> = plan.abort.iter().map(ToString::to_string).collect();
+        line(&mut text, "abort", &rules.join("; "));
+    }
+    if let Some(hooks) = &plan.hooks {
+        let told = [
+            ("findings", &hooks.on_finding),
+            ("the verdict", &hooks.on_verdict),
+        ];
+        for (what, hook) in told {
+            if let Some(hook) = hook {
+                line(&mut text, "tells", &told_to(what, hook));
+            }
+        }
+    }
     if let Some(lifecycle) = &plan.lifecycle {
         let once = |steps: &[Step], when: &str| {
             let count = format_counted(steps.len() as u64, "step");
@@ -106,7 +119,7 @@ pub(crate) fn plan(plan: &Plan) -> String {
     if plan.load.stages.len() > 1 {
         let mut stages = table(["stage", "load", "ramp", "held"]);
         for stage in &plan.load.stages {
-            let level = format_level(&plan.load, stage.level);
+            let level = plan.load.format_level(stage.level);
             stages.add_row([
                 stage.name.clone(),
                 level,
@@ -175,6 +188,18 @@ fn observed(observe: &Observe) -> String {
         "{}, every {}",
         parts.join(", "),
         format_duration(observe.every)
+    )
+}
+
+/// `a webhook about findings, within 10s`. URLs are secrets, and arguments may hold some.
+fn told_to(what: &str, hook: &Hook) -> String {
+    let whom = match &hook.to {
+        HookTarget::Webhook(_) => "a webhook",
+        HookTarget::Command(_) => "a command",
+    };
+    format!(
+        "{whom} about {what}, within {}",
+        format_duration(hook.timeout)
     )
 }
 
@@ -370,11 +395,23 @@ fn slos(plan: &Plan) -> Table {
             SloScope::Endpoint(name) => name,
         };
         let advisory = if slo.advisory { " (advisory)" } else { "" };
-        let limit = slo.metric.format(slo.limit);
+        let format = |limit: f64| slo.metric.format(limit);
+        let limit = format(slo.limit);
+        let critical = slo.critical.map(|limit| format!(" / {}", format(limit)));
+        let critical = critical.unwrap_or_default();
+        let grades = slo.grades.iter();
+        let grades = grades.map(|grade| format!("{} {}", grade.letter, format(grade.limit)));
+        let grades = match grades.collect::<Vec<_>>() {
+            grades if grades.is_empty() => String::new(),
+            grades => format!(" ({})", grades.join(", ")),
+        };
+        let budget = if slo.budget { " (budget)" } else { "" };
+        let window = slo.window_s.map(Duration::from_secs).map(format_duration);
+        let window = window.map_or_else(String::new, |window| format!(" in the worst {window}"));
         table.add_row([
-            slo.name.clone(),
+            format!("{}{window}{budget}", slo.name),
             scope.to_owned(),
-            format!("{sign} {limit}{advisory}"),
+            format!("{sign} {limit}{critical}{grades}{advisory}"),
         ]);
     }
     table
@@ -384,6 +421,9 @@ fn notes(plan: &Plan) -> Vec<String> {
     let mut notes = plan.skipped_slos.clone();
     if plan.transport.tls.insecure {
         notes.push("certificates are not verified (`insecure`)".into());
+    }
+    if plan.transport.tls.full_handshakes {
+        notes.push("each TLS handshake is a full one (`resume: false`)".into());
     }
     if !plan.transport.client.is_default() {
         let client = plan.transport.client.name();

@@ -15,7 +15,7 @@ use crate::plan::Load;
 use crate::report::{
     DEFAULT_COLUMNS, FORMATS, JsonWriter, LEAST_COLUMNS, Report, ReportFormat, Reporter, by_name,
     is_ascii_wanted, locust_csv_paths, on_screen, page_paths, plain, terminal_columns,
-    write_failures, write_locust_csv, write_page_folder,
+    write_explanation, write_failures, write_locust_csv, write_page_folder,
 };
 use crate::units::{format_bytes, format_duration, trim_float};
 
@@ -224,6 +224,14 @@ impl FormatArgs {
         let printed = print_by(write, out);
         printed.and(self.write_files(report))
     }
+}
+
+/// Prints the findings of a report with their reasoning.
+///
+/// # Errors
+/// If the output fails, unless its reader has gone away.
+pub fn print_explanation(report: &Report, out: &mut dyn Write) -> Result<(), Error> {
+    print_by(|columns, out| write_explanation(report, columns, out), out)
 }
 
 fn reporter(format: &ReportFormat, is_full: bool) -> &'static dyn Reporter {

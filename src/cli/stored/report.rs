@@ -82,7 +82,7 @@ pub fn run(args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Error> {
 }
 
 /// The newest of the stored runs.
-fn newest(directory: &Path) -> Result<PathBuf, Error> {
+pub(super) fn newest(directory: &Path) -> Result<PathBuf, Error> {
     let runs = stored_runs(directory)?;
     // One without a result may still be going on.
     let finished = runs.iter().find(|run| run.result().exists());

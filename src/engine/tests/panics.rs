@@ -1,5 +1,6 @@
 //! Bugs of perfctl itself: a user or a worker that panics is counted, and nothing waits for it.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,7 +83,9 @@ async fn a_worker_that_dies_ends_the_run_with_what_was_measured() {
     plan.classes[0].tasks.clear();
     let make = || Ok(MockClient::new(takes(1)));
     let stopper = Stopper::default();
-    let ending = engine::run(Arc::new(plan), make, &stopper, None, |_, _| {});
+    let ending = engine::run(Arc::new(plan), make, &stopper, None, |_, _, _| {
+        ControlFlow::Continue(())
+    });
     let ending = tokio::time::timeout(Duration::from_secs(60), ending);
     let ending = ending.await.expect("it ends").unwrap();
     assert!(ending.dead_worker.is_some(), "{ending:?}");
@@ -90,10 +93,33 @@ async fn a_worker_that_dies_ends_the_run_with_what_was_measured() {
 }
 
 #[tokio::test]
+async fn a_second_that_breaks_ends_the_load_and_those_after_it_are_no_part_of_it() {
+    let plan = plan(load(Model::Closed, &[(2.0, 0.0, 600.0)]), &[1]);
+    let make = || Ok(MockClient::new(takes(1)));
+    let mut seen = Vec::new();
+    let stopper = Stopper::default();
+    let ending = engine::run(Arc::new(plan), make, &stopper, None, |_, _, goes_on| {
+        seen.push(goes_on);
+        ControlFlow::Break(())
+    });
+    let ending = tokio::time::timeout(Duration::from_secs(60), ending);
+    let ending = ending.await.expect("it ends").unwrap();
+    assert!(ending.stopped_at_us < 600_000_000, "{ending:?}");
+    assert_eq!((seen.first(), seen.last()), (Some(&true), Some(&false)));
+}
+
+#[tokio::test]
 async fn a_worker_that_dies_before_the_start_is_an_error_with_its_message() {
     let plan = plan(load(Model::Closed, &[(2.0, 0.0, 600.0)]), &[1]);
     let make = || -> Result<MockClient, _> { panic!("{TEXT}") };
-    let error = engine::run(Arc::new(plan), make, &Stopper::default(), None, |_, _| {}).await;
+    let error = engine::run(
+        Arc::new(plan),
+        make,
+        &Stopper::default(),
+        None,
+        |_, _, _| ControlFlow::Continue(()),
+    )
+    .await;
     let text = error.unwrap_err().to_string();
     assert!(text.contains(TEXT) && text.contains("report it"), "{text}");
 }

@@ -190,6 +190,7 @@ async fn a_condition_reads_the_rows_the_variables_and_the_last_status_of_a_user(
         index: 0,
         endpoint,
         rendered: None,
+        trace: None,
     };
     let judged = (&response, Duration::ZERO);
     let result = values.judge(endpoint, &request, judged, |_, _| true);

@@ -12,9 +12,10 @@ use super::worker_state::WorkerState;
 use crate::check::{self, CheckResult, ExchangeLimits, exchange_text};
 use crate::engine::panics;
 use crate::metrics::{
-    ComponentSample, ConnectionSample, ExchangeText, FailureTexts, Outcome, Sample,
+    ComponentSample, ConnectionSample, ExchangeText, FailureTexts, Origin, OriginSample, Outcome,
+    Sample,
 };
-use crate::plan::Secrets;
+use crate::plan::{Secrets, TraceId};
 use crate::protocol::{Request, Response, Session};
 use crate::units::as_us;
 
@@ -40,6 +41,8 @@ impl<'a> Exchange<'a> {
         if let Some(subject) = request.rendered.as_ref().and_then(|one| one.subject) {
             in_flight.subject = subject;
         }
+        let trace = request.trace.as_deref().filter(|trace| trace.is_sampled);
+        in_flight.trace_id = trace.map(|trace| trace.id);
         Self {
             in_flight,
             response: Response::default(),
@@ -60,6 +63,8 @@ impl<'a> Exchange<'a> {
                     name: TOKEN.to_owned(),
                     duration_us: Some(as_us(duration)),
                     hit: None,
+                    count: None,
+                    bytes_in: 0,
                 });
             }
         }
@@ -96,7 +101,8 @@ impl<'a> Exchange<'a> {
             })
         };
         let recorder = &in_flight.state.recorder;
-        recorder.record_failure(&sample, in_flight.started_ns / 1_000, text, exchange);
+        let sent = (in_flight.started_ns / 1_000, in_flight.trace_id);
+        recorder.record_failure(&sample, sent, text, exchange);
     }
 
     /// Records the response with its result.
@@ -106,14 +112,29 @@ impl<'a> Exchange<'a> {
             response,
         } = self;
         let state = in_flight.state;
+        let is_failed = result.outcome.is_failure();
         for component in check::components(&response.headers) {
+            if let Some(name) = component.instance {
+                let origin = in_flight.origin(Origin::Instance(name), is_failed);
+                state.recorder.record_origin(origin);
+                if component.duration_us.is_none() {
+                    continue;
+                }
+            }
             state.recorder.record_component(ComponentSample {
                 endpoint: in_flight.subject,
                 intended_us: in_flight.intended_us(),
                 name: component.name,
                 duration_us: component.duration_us,
                 hit: component.hit,
+                // A failure may be cut short.
+                count: component.count.filter(|_| !is_failed),
+                bytes_in: response.bytes_in,
             });
+        }
+        if let Some(address) = response.remote.filter(|_| is_failed) {
+            let origin = in_flight.origin(Origin::Address(address), is_failed);
+            state.recorder.record_origin(origin);
         }
         if response.connections > 0 {
             state.recorder.record_connection(ConnectionSample {
@@ -123,6 +144,7 @@ impl<'a> Exchange<'a> {
                 connect_us: response.phases.connect.map(as_us),
                 tls_us: response.phases.tls.map(as_us),
                 tls_handshakes: response.tls_handshakes,
+                tls_resumed: response.tls_resumed,
                 remote: response.remote,
                 version: response.version,
             });
@@ -157,6 +179,8 @@ pub(super) struct RequestInFlight<'a> {
     pub(super) endpoint: u16,
     /// The position that its samples have.
     pub(super) subject: u16,
+    /// The id of its trace, if that is sampled.
+    trace_id: Option<TraceId>,
     is_recorded: bool,
     intended_ns: u64,
     started_ns: u64,
@@ -183,6 +207,7 @@ impl<'a> RequestInFlight<'a> {
             // The compiler of scenarios allows no more endpoints than fit.
             endpoint: endpoint as u16,
             subject: endpoint as u16,
+            trace_id: None,
             is_recorded: false,
             intended_ns: intended.map_or(started_ns, |intended| state.ns(intended)),
             started_ns,
@@ -238,6 +263,17 @@ impl<'a> RequestInFlight<'a> {
         self.intended_ns / 1_000
     }
 
+    /// Where its response came from.
+    fn origin(&self, origin: Origin, is_failed: bool) -> OriginSample {
+        OriginSample {
+            endpoint: self.subject,
+            intended_us: self.intended_us(),
+            origin,
+            is_failed,
+            response_us: self.since(self.intended_ns) / 1_000,
+        }
+    }
+
     /// What to record of it, as far as it is known here.
     pub(super) fn sample(&self, outcome: Outcome) -> Sample {
         Sample {
@@ -259,6 +295,11 @@ impl<'a> RequestInFlight<'a> {
     /// Records it, once.
     pub(super) fn record(&mut self, sample: Sample, texts: Option<FailureTexts>) {
         self.is_recorded = true;
+        if let Some(trace_id) = self.trace_id {
+            let is_measured = || self.state.is_measured(sample.intended_us);
+            let started_us = self.started_ns / 1_000;
+            (self.state.recorder).record_trace(&sample, started_us, trace_id, is_measured);
+        }
         self.state.recorder.record(sample, texts);
     }
 }
@@ -278,7 +319,7 @@ impl Drop for RequestInFlight<'_> {
                 ),
             };
             let sample = self.sample(outcome);
-            self.state.recorder.record(sample, Some(text.into()));
+            self.record(sample, Some(text.into()));
         }
     }
 }

@@ -77,6 +77,7 @@ impl<C: Client> User<C> {
         due: Option<Instant>,
     ) {
         self.values.arrive(k, rng);
+        (self.stream, self.requests) = (k, 0);
         self.is_done = false;
         self.run(task, due).await;
     }

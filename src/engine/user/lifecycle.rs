@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::User;
 use super::trial::event::{TrialEvent, TrialPart};
-use super::worker_state::{EarlyEnd, WorkerState};
+use super::worker_state::{EarlyEnd, LIFECYCLE_STREAM, WorkerState};
 use crate::metrics::{Outcome, Recorder};
 use crate::plan::Plan;
 use crate::protocol::Client;
@@ -36,6 +36,7 @@ impl<C: Client> LifecycleUser<C> {
         let state = Rc::new(state);
         let mut user = User::new(state.clone(), Rc::new(client), 0, 0);
         user.values.rng = state.lifecycle_rng();
+        user.stream = LIFECYCLE_STREAM;
         Self {
             plan: plan.clone(),
             user,

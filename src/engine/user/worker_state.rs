@@ -27,7 +27,9 @@ use crate::units::as_ns;
 use row_names::RowNames;
 
 /// The stream of random numbers of arrival k is k; the streams of users lie in the upper half.
-const USER_STREAMS: u64 = 1 << 63;
+pub(super) const USER_STREAMS: u64 = 1 << 63;
+/// The stream of the user that carries out set-up and tear-down.
+pub(super) const LIFECYCLE_STREAM: u64 = u64::MAX;
 
 /// Why a user ends the whole run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,7 +160,7 @@ impl WorkerState {
 
     /// The random numbers of the user that carries out set-up and tear-down, which are those of nobody else.
     pub(super) fn lifecycle_rng(&self) -> ChaCha12Rng {
-        self.rng(u64::MAX)
+        self.rng(LIFECYCLE_STREAM)
     }
 
     /// The random numbers of the user with this number, from 0.

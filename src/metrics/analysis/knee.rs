@@ -3,7 +3,7 @@
 //! Here: which level it is, from the stored numbers. Not here: how a sweep is written (`scenario`)
 //! or shown (`report`).
 
-use crate::metrics::{RunResult, Window};
+use crate::metrics::{LoadLevel, RunResult};
 use crate::plan::{Model, Shape};
 use crate::units::{format_latency_us, format_rate, format_users, trim_float};
 
@@ -59,20 +59,21 @@ impl RunResult {
 
     /// The levels of a sweep, in their order. `None` for other loads, and where a level is missing or has no
     /// response.
-    pub fn sweep_levels(&self) -> Option<Vec<SweepLevel>> {
+    fn sweep_levels(&self) -> Option<Vec<SweepLevel>> {
         if self.run.load.shape != Some(Shape::Sweep) {
             return None;
         }
         let stages = &self.run.load.stages;
-        let measured = self.run.phases.iter().enumerate();
-        let measured = measured.filter(|(_, phase)| phase.measured);
-        let levels: Option<Vec<SweepLevel>> = measured
-            .zip(stages)
-            .map(|((position, phase), stage)| {
-                let summary = self.summary(None, Window::Phases(&[position]));
+        let levels: Option<Vec<SweepLevel>> = (self.measured_stages())
+            .map(|(position, stage)| {
+                let LoadLevel {
+                    phase,
+                    level,
+                    summary,
+                } = self.load_level(position, stage);
                 Some(SweepLevel {
-                    phase: phase.name.clone(),
-                    level: stage.level,
+                    phase,
+                    level,
                     rate_per_s: summary.rate_per_s,
                     mean_us: summary.response_us.mean?,
                     p95_us: summary.response_us.p95?,

@@ -1,7 +1,9 @@
 //! What was observed of the service, over the measured phases of a run.
 
+use std::ops::Range;
+
 use crate::metrics::{Observation, ObservedInfo, ObservedValue, RunResult, merge_buckets};
-use crate::plan::ObservedUnit;
+use crate::plan::{Extreme, ObservedNumber, ObservedPart, ObservedUnit};
 use crate::units::{format_bytes, format_latency_us, format_rate, trim_float};
 
 /// The percentiles of a histogram or a summary.
@@ -115,6 +117,19 @@ impl RunResult {
             })
     }
 
+    /// The measured observations that have a value of something, with the time that each covers; ms from the start of
+    /// the load.
+    pub(super) fn observed_spans(&self, name: &str) -> Vec<(Range<u64>, &ObservedValue)> {
+        let position = self.run.observed.iter().position(|info| info.name == name);
+        let measured = self.observations.iter().filter(|one| self.is_measured(one));
+        let spans = measured.filter_map(|one| {
+            let mut values = one.values.iter();
+            let (_, value) = values.find(|(of, _)| Some(*of) == position)?;
+            Some((one.at_ms.saturating_sub(one.length_ms)..one.at_ms, value))
+        });
+        spans.collect()
+    }
+
     fn observed_parts<'a>(&'a self, position: usize, info: &'a ObservedInfo) -> Vec<Observed<'a>> {
         let values: Vec<_> = self
             .observations
@@ -179,6 +194,41 @@ impl RunResult {
     }
 }
 
+impl RunResult {
+    /// A number that was observed in the measured phases, as its scale says.
+    ///
+    /// # Errors
+    /// Why there is none, as a phrase.
+    pub fn observed_value(&self, wanted: &ObservedNumber) -> Result<f64, String> {
+        let infos = self.run.observed.iter();
+        let Some(position) = infos.map(|info| &info.name).position(|n| *n == wanted.name) else {
+            return Err("it was not observed in this run".to_owned());
+        };
+        let parts = self.observed_parts(position, &self.run.observed[position]);
+        let part = wanted.part.map(ObservedPart::name);
+        let found = parts.iter().find(|one| one.part == part);
+        let spread = found.and_then(|one| one.measured);
+        let Some(spread) = spread else {
+            let other = match (parts.first().map(|one| one.part), part) {
+                (Some(Some(_)), None) => Some("it has a mean and percentiles: say which is meant"),
+                (Some(None), Some(_)) => Some("it is a single number, without percentiles"),
+                _ => None,
+            };
+            let reason = self.unobserved(position).map(|(reason, ..)| reason);
+            let reason = other
+                .or(reason)
+                .unwrap_or("it was not observed while load was measured");
+            return Err(reason.to_owned());
+        };
+        let value = match wanted.extreme {
+            None => spread.overall,
+            Some(Extreme::Min) => spread.min,
+            Some(Extreme::Max) => spread.max,
+        };
+        Ok(wanted.scale.of_exported(value))
+    }
+}
+
 /// The number that a value is, or that a part of it is.
 fn number_of(value: &ObservedValue, part: Option<&str>) -> Option<f64> {
     let number = match value {
@@ -193,7 +243,7 @@ fn number_of(value: &ObservedValue, part: Option<&str>) -> Option<f64> {
 }
 
 /// The number that values are together, each with its weight; `None` where they have none.
-fn overall(values: &[(f64, &ObservedValue)], part: Option<&str>) -> Option<f64> {
+pub(super) fn overall(values: &[(f64, &ObservedValue)], part: Option<&str>) -> Option<f64> {
     // Each kind has a sum of its own; a metric that changes its kind has that of the last.
     let (mut sum, mut weights) = (0.0, 0.0);
     let mut merged = Vec::new();

@@ -74,6 +74,8 @@ pub struct Summary {
     pub reused: u64,
     /// TLS handshakes done.
     pub tls_handshakes: u64,
+    /// Those of them that resumed an earlier session.
+    pub tls_resumed: u64,
     /// By remote address, `other` for all beyond the first 16: requests that opened a
     /// connection and got a response.
     pub remotes: BTreeMap<String, u64>,
@@ -126,6 +128,8 @@ pub struct ComponentSummary {
     pub time_us: Latency,
     /// Hits over hits and misses; `None` without any.
     pub hit_ratio: Option<f64>,
+    /// How often a response used it, of those that say so; `None` without any.
+    pub mean_uses: Option<f64>,
 }
 
 /// The percentiles of a [`Latency`], ascending.
@@ -175,6 +179,7 @@ impl Summary {
                 let summary = ComponentSummary {
                     time_us: Latency::of(&component.time),
                     hit_ratio: share(component.hits, component.hits + component.misses),
+                    mean_uses: component.mean_uses(),
                 };
                 (name.clone(), summary)
             })
@@ -209,6 +214,7 @@ impl Summary {
             connections: cell.connections,
             reused: cell.reused,
             tls_handshakes: cell.tls_handshakes,
+            tls_resumed: cell.tls_resumed,
             remotes: cell.remotes.clone(),
             versions: cell.versions.clone(),
             redirects: cell.redirects,
@@ -228,7 +234,7 @@ impl Summary {
         self.response.percentile(percentile)
     }
 
-    /// The value of a metric in its own unit; `None` when there is no data for it.
+    /// The value of a metric of requests in its own unit; `None` when there is no data for it.
     pub fn value(&self, metric: &Metric) -> Option<f64> {
         match metric {
             Metric::ResponseTime(percentile) => self.response.percentile(*percentile),
@@ -258,6 +264,8 @@ impl Summary {
                     None => values.mean(),
                 }
             }
+            // Of the service as a whole, and not of requests.
+            Metric::Observed(_) => None,
         }
     }
 }

@@ -99,8 +99,9 @@ impl RunResult {
 /// variance of its statistic raised for the dependence between neighbours by the effective sample
 /// size of an autoregressive series (S. Yue, C. Wang, "The Mann-Kendall Test Modified by Effective
 /// Sample Size to Detect Trend in Serially Correlated Hydrological Series", Water Resources
-/// Management 18, 2004). The change is Sen's slope, the median of the slopes of all pairs.
-fn trend(series: &[f64]) -> Option<f64> {
+/// Management 18, 2004). The change is Sen's slope, the median of the slopes of all pairs. `None` for fewer than 20
+/// values.
+pub fn trend(series: &[f64]) -> Option<f64> {
     if series.len() < MIN_INTERVALS {
         return None;
     }

@@ -115,10 +115,16 @@ impl RunResult {
         })
     }
 
-    /// Whether the load ran to its planned end: not stopped by a signal, perfctl not killed.
+    /// Whether the load ran to its planned end: not stopped by a signal, not aborted, perfctl not killed.
     pub fn is_finished(&self) -> bool {
         let ending = self.run.ending.as_ref();
-        ending.is_some_and(|ending| ending.signal.is_none())
+        ending.is_some_and(|ending| ending.signal.is_none() && ending.aborted.is_none())
+    }
+
+    /// That a limit of the scenario ended it early, if so: `aborted after 34s of 5m: error_rate above 20% for 10s`.
+    pub fn aborted(&self) -> Option<String> {
+        let limit = self.run.ending.as_ref()?.aborted.as_deref()?;
+        Some(format!("aborted {}: {limit}", self.stopped_after()?))
     }
 
     /// perfctl itself failed in a user or a worker: part of the load is gone.
@@ -197,7 +203,10 @@ impl RunResult {
 
     fn wrong_window(&self) -> Option<String> {
         let ending = self.run.ending.as_ref()?;
-        let is_early = ending.out_of_data || ending.stopped_by_scenario || ending.decided;
+        let is_early = ending.out_of_data
+            || ending.stopped_by_scenario
+            || ending.decided
+            || ending.aborted.is_some();
         if ending.signal.is_some() || is_early || self.run.load.iterations.is_some() {
             return None;
         }

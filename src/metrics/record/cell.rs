@@ -60,10 +60,28 @@ pub struct Cell {
     pub reused: u64,
     /// TLS handshakes done.
     pub tls_handshakes: u64,
+    /// Those of them that resumed an earlier session.
+    pub tls_resumed: u64,
     /// By remote address: requests that opened a connection and got a response. At most
     /// [`Cell::MAX_REMOTES`] addresses; further ones are counted as `other`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub remotes: BTreeMap<String, u64>,
+    /// By remote address, as in `remotes`: failed requests of any connection that got a response.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub failed_remotes: BTreeMap<String, u64>,
+    /// Requests that opened a connection.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub opening: u64,
+    /// Failures among the requests that opened a connection.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub opening_failures: u64,
+    /// Failures among the requests that went only over connections opened before.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub kept_failures: u64,
+    /// By instance of the service, as it names itself in `Server-Timing`: what it responded. At most
+    /// [`Cell::MAX_INSTANCES`]; further ones are counted as `other`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub instances: BTreeMap<String, InstanceCounts>,
     /// By HTTP version: requests that opened a connection and got a response.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub versions: BTreeMap<HttpVersion, u64>,
@@ -90,6 +108,61 @@ pub struct ComponentCounts {
     pub hits: u64,
     /// `desc=miss`.
     pub misses: u64,
+    /// How often responses used it (`desc="n=37"`), by the length of the response: the key is how many bits the
+    /// number of its bytes takes.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub uses: BTreeMap<u8, UseCounts>,
+}
+
+impl ComponentCounts {
+    /// How often a response used it, of those that say so; `None` without any.
+    pub fn mean_uses(&self) -> Option<f64> {
+        let mut all = UseCounts::default();
+        self.uses.values().for_each(|counts| all.merge(counts));
+        (all.responses > 0).then(|| all.uses as f64 / all.responses as f64)
+    }
+
+    /// Counts the uses of one response with this many bytes.
+    pub(super) fn add_uses(&mut self, uses: u64, bytes_in: u64) {
+        let length = (u64::BITS - bytes_in.leading_zeros()) as u8;
+        let counts = self.uses.entry(length).or_default();
+        counts.responses += 1;
+        counts.uses += uses;
+        counts.bytes += bytes_in;
+    }
+}
+
+/// How often responses of about one length used a component.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UseCounts {
+    /// Responses that said so.
+    pub responses: u64,
+    /// The sum of what they said.
+    pub uses: u64,
+    /// The sum of their lengths; bytes.
+    pub bytes: u64,
+}
+
+impl UseCounts {
+    /// Adds all of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        self.responses += other.responses;
+        self.uses += other.uses;
+        self.bytes += other.bytes;
+    }
+}
+
+/// What one instance of the service responded.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InstanceCounts {
+    /// Responses, those of failed requests included.
+    pub responses: u64,
+    /// Failed requests among them.
+    pub failures: u64,
+    /// Response times of the others.
+    pub time: SparseHistogram,
 }
 
 /// The values of one measure.
@@ -108,16 +181,22 @@ const OTHER: &str = "other";
 impl Cell {
     /// How many remote addresses are kept apart.
     pub const MAX_REMOTES: usize = 16;
+    /// How many instances of the service are kept apart.
+    pub const MAX_INSTANCES: usize = 32;
 
     /// Counts requests that opened a connection to `remote` and got a response.
     pub(super) fn add_remote(&mut self, remote: &str, count: u64) {
-        let is_known = self.remotes.contains_key(remote);
-        let others = usize::from(self.remotes.contains_key(OTHER));
-        let key = match is_known || self.remotes.len() - others < Self::MAX_REMOTES {
-            true => remote,
-            false => OTHER,
-        };
-        *self.remotes.entry(key.to_owned()).or_default() += count;
+        *bounded(&mut self.remotes, remote, Self::MAX_REMOTES) += count;
+    }
+
+    /// Counts failed requests with a response from `remote`.
+    pub(super) fn add_failed_remote(&mut self, remote: &str, count: u64) {
+        *bounded(&mut self.failed_remotes, remote, Self::MAX_REMOTES) += count;
+    }
+
+    /// What is counted of an instance.
+    pub(super) fn instance(&mut self, name: &str) -> &mut InstanceCounts {
+        bounded(&mut self.instances, name, Self::MAX_INSTANCES)
     }
 
     /// Adds all of `other`; the first example of each failure stays.
@@ -143,8 +222,21 @@ impl Cell {
         self.connections += other.connections;
         self.reused += other.reused;
         self.tls_handshakes += other.tls_handshakes;
+        self.tls_resumed += other.tls_resumed;
         for (remote, count) in &other.remotes {
             self.add_remote(remote, *count);
+        }
+        for (remote, count) in &other.failed_remotes {
+            self.add_failed_remote(remote, *count);
+        }
+        self.opening += other.opening;
+        self.opening_failures += other.opening_failures;
+        self.kept_failures += other.kept_failures;
+        for (name, instance) in &other.instances {
+            let mine = self.instance(name);
+            mine.responses += instance.responses;
+            mine.failures += instance.failures;
+            mine.time.merge(&instance.time);
         }
         for (version, count) in &other.versions {
             *self.versions.entry(*version).or_default() += count;
@@ -155,6 +247,9 @@ impl Cell {
             mine.time.merge(&component.time);
             mine.hits += component.hits;
             mine.misses += component.misses;
+            for (length, counts) in &component.uses {
+                mine.uses.entry(*length).or_default().merge(counts);
+            }
         }
         for (name, measure) in &other.measures {
             let mine = self.measures.entry(name.clone()).or_default();
@@ -177,20 +272,28 @@ impl Cell {
     pub(in crate::metrics) fn counts(&self) -> impl Iterator<Item = u64> {
         let buckets = self.histograms().map(SparseHistogram::count);
         let components = self.components.values();
+        let uses = components.clone().flat_map(|one| one.uses.values());
         [
             self.bytes_in,
             self.bytes_out,
             self.connections,
             self.reused,
             self.tls_handshakes,
+            self.tls_resumed,
             self.redirects,
+            self.opening,
+            self.opening_failures,
+            self.kept_failures,
         ]
         .into_iter()
         .chain(self.outcomes.values().copied())
         .chain(self.statuses.values().copied())
         .chain(self.failure_counts.iter().map(|failures| failures.count))
         .chain(self.remotes.values().copied())
+        .chain(self.failed_remotes.values().copied())
         .chain(self.versions.values().copied())
+        .chain((self.instances.values()).flat_map(|one| [one.responses, one.failures]))
+        .chain(uses.flat_map(|counts| [counts.responses, counts.uses, counts.bytes]))
         .chain(components.flat_map(|component| [component.hits, component.misses]))
         .chain(buckets)
     }
@@ -211,5 +314,20 @@ impl Cell {
         .into_iter()
         .chain(self.components.values().map(|component| &component.time))
         .chain(self.measures.values().map(|measure| &measure.values))
+        .chain(self.instances.values().map(|instance| &instance.time))
     }
+}
+
+/// What is kept under a name, of which there are at most `most`, and then `other`.
+fn bounded<'a, T: Default>(of: &'a mut BTreeMap<String, T>, name: &str, most: usize) -> &'a mut T {
+    let others = usize::from(of.contains_key(OTHER));
+    let key = match of.contains_key(name) || of.len() - others < most {
+        true => name,
+        false => OTHER,
+    };
+    of.entry(key.to_owned()).or_default()
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

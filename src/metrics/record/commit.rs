@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{Cell, EndpointInfo, FailureSamples, HealthSample};
+use crate::metrics::{Cell, EndpointInfo, FailureSamples, HealthSample, Traces};
 
 /// What ended in one second of the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +17,9 @@ pub struct Commit {
     /// The first failures of their kinds.
     #[serde(default, skip_serializing_if = "FailureSamples::is_empty")]
     pub failure_samples: FailureSamples,
+    /// Traced requests that may be kept.
+    #[serde(default, skip_serializing_if = "Traces::is_empty")]
+    pub traces: Traces,
     /// The load generator's health.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<HealthSample>,

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::{FailureCause, Outcome};
+use crate::plan::TraceId;
 
 /// A request that failed, with what was sent and received. Safe to store: without secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +31,9 @@ pub struct FailureSample {
     pub response_us: u64,
     /// What happened, in a sentence; at most 300 characters.
     pub text: String,
+    /// The id of its trace, if that was sampled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<TraceId>,
     /// What was sent and received.
     pub exchange: ExchangeText,
 }
@@ -141,6 +145,8 @@ pub struct RecordedFailure {
     pub response_us: u64,
     /// What happened, in a sentence.
     pub text: String,
+    /// The id of its trace, if that was sampled.
+    pub trace_id: Option<TraceId>,
     /// What was sent and received; `None` where the worker had no room for it.
     pub exchange: Option<Box<ExchangeText>>,
 }

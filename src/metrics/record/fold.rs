@@ -11,8 +11,9 @@ use std::sync::Arc;
 use self::groups::Groups;
 use self::rows::Rows;
 use self::samples::FailureSampler;
+use crate::metrics::trace::TraceChoice;
 use crate::metrics::{
-    Commit, FLOW_CHECKS, FailureSamples, Histogram, Outcome, SparseHistogram, Tick,
+    Commit, FLOW_CHECKS, FailureSamples, Histogram, Outcome, SparseHistogram, Tick, Traces,
 };
 use crate::plan::{CheckName, Percentile, Phase, Plan};
 
@@ -30,6 +31,7 @@ pub struct Fold {
     rows: Rows,
     components: BTreeSet<String>,
     sampler: FailureSampler,
+    traces: TraceChoice,
     recent: VecDeque<SparseHistogram>,
     requests: u64,
     successes: u64,
@@ -74,6 +76,7 @@ impl Fold {
             ),
             components: BTreeSet::new(),
             sampler: FailureSampler::default(),
+            traces: TraceChoice::default(),
             recent: VecDeque::new(),
             requests: 0,
             successes: 0,
@@ -101,6 +104,7 @@ impl Fold {
         let subjects = ticks.iter().flat_map(|tick| tick.subjects.clone());
         let rows = self.rows.learn(subjects.collect());
         let mut failure_samples = self.sample(ticks);
+        let traces = self.traces(ticks);
         let users = ticks.iter().map(|tick| tick.users).sum();
         let mut ended = 0;
         for tick in &*ticks {
@@ -127,11 +131,18 @@ impl Fold {
                 let counts = values.cell.components.entry(name.clone()).or_default();
                 counts.hits += u64::from(component.hit == Some(true));
                 counts.misses += u64::from(component.hit == Some(false));
+                if let Some(uses) = component.count {
+                    counts.add_uses(uses, component.bytes_in);
+                }
                 values
                     .components
                     .entry(name)
                     .or_default()
                     .extend(component.duration_us);
+            }
+            for origin in &tick.origins {
+                let place = self.place(origin.intended_us);
+                groups.at(place, origin.endpoint).add_origin(origin);
             }
             for measure in &tick.measures {
                 let place = self.place(measure.intended_us);
@@ -176,6 +187,7 @@ impl Fold {
             rows,
             cells,
             failure_samples,
+            traces,
             health: None,
         };
         (commit, live)
@@ -191,6 +203,22 @@ impl Fold {
             let checks = self.rows.checks(endpoint.into());
             checks.get(usize::from(cause.check?))
         })
+    }
+
+    /// The traced requests that may be kept, by rows.
+    fn traces(&mut self, ticks: &mut [Tick]) -> Traces {
+        let mut all = Traces::default();
+        for tick in ticks {
+            let traces = std::mem::take(&mut tick.traces);
+            all.slowest.extend(traces.slowest);
+            all.failed.extend(traces.failed);
+        }
+        if all.is_empty() {
+            return all;
+        }
+        let requests = all.slowest.iter_mut().chain(&mut all.failed);
+        requests.for_each(|one| one.endpoint = self.rows.row(one.endpoint));
+        self.traces.choose(all)
     }
 
     /// The name under which a component is counted.
@@ -232,7 +260,8 @@ mod tests {
     use std::num::NonZeroU16;
 
     use crate::metrics::{
-        Cell, ComponentSample, ConnectionSample, Example, HttpVersion, Recorder, Sample,
+        Cell, ComponentSample, ConnectionSample, Example, HttpVersion, Origin, OriginSample,
+        Recorder, Sample, UseCounts,
     };
 
     fn phase(name: &str, start_us: u64, end_us: u64) -> Phase {
@@ -338,6 +367,8 @@ mod tests {
             name: "cache".into(),
             duration_us: None,
             hit,
+            count: Some(3),
+            bytes_in: 100,
         };
         let hits = [Some(true), Some(false), Some(true), None, Some(true)];
         let tick = Tick {
@@ -383,6 +414,8 @@ mod tests {
                         name: format!("db{number}"),
                         duration_us: Some(i),
                         hit: None,
+                        count: None,
+                        bytes_in: 0,
                     });
                 }
             }
@@ -402,6 +435,64 @@ mod tests {
     }
 
     #[test]
+    fn where_responses_come_from_is_counted_and_how_often_they_use_a_component() {
+        let mut fold = Fold::new(vec![phase("steady", 0, 1_000_000)], vec![Vec::new()]);
+        let origin = |origin, is_failed| OriginSample {
+            endpoint: 0,
+            intended_us: 0,
+            origin,
+            is_failed,
+            response_us: 1_000,
+        };
+        let instances = (0..40).map(|n| origin(Origin::Instance(format!("w{n:02}")), n == 0));
+        let address = origin(Origin::Address(([10, 0, 0, 1], 80).into()), true);
+        let uses = |count, bytes_in| ComponentSample {
+            endpoint: 0,
+            intended_us: 0,
+            name: "db".into(),
+            duration_us: None,
+            hit: None,
+            count: Some(count),
+            bytes_in,
+        };
+        let kept = Sample {
+            connections: 0,
+            ..sample(0, Outcome::Http5xx, 1_000)
+        };
+        let tick = || Tick {
+            samples: vec![kept, sample(0, Outcome::Ok, 1_000)],
+            origins: instances.clone().chain([address.clone()]).collect(),
+            components: vec![uses(1, 500), uses(3, 511), uses(9, 512)],
+            ..Tick::default()
+        };
+        let mut cell = Cell::default();
+        for _ in 0..2 {
+            cell.merge(&fold.fold(&mut [tick()]).0.cells[0].cell);
+        }
+        assert_eq!(cell.instances.len(), Cell::MAX_INSTANCES + 1);
+        let one = |name: &str| {
+            let counts = &cell.instances[name];
+            (counts.responses, counts.failures, counts.time.count())
+        };
+        assert_eq!(
+            (one("w00"), one("w01"), one("other")),
+            ((2, 2, 0), (2, 0, 2), (16, 0, 16))
+        );
+        assert_eq!(cell.failed_remotes["10.0.0.1:80"], 2);
+        assert_eq!(
+            (cell.opening, cell.opening_failures, cell.kept_failures),
+            (2, 0, 2)
+        );
+        let db = &cell.components["db"];
+        let uses = |counts: UseCounts| (counts.responses, counts.uses, counts.bytes);
+        assert_eq!(uses(db.uses[&9]), (4, 8, 2_022));
+        assert_eq!(uses(db.uses[&10]), (2, 18, 1_024));
+        assert_eq!(db.mean_uses(), Some(26.0 / 6.0));
+        let text = serde_json::to_string(&cell).unwrap();
+        assert_eq!(serde_json::from_str::<Cell>(&text).unwrap(), cell);
+    }
+
+    #[test]
     fn connections_are_counted_and_addresses_beyond_the_first_few_together() {
         let mut fold = Fold::new(vec![phase("steady", 0, 1_000_000)], vec![Vec::new()]);
         let connection = |host: u8| ConnectionSample {
@@ -411,6 +502,7 @@ mod tests {
             connect_us: Some(200),
             tls_us: (host == 1).then_some(5_000),
             tls_handshakes: u16::from(host == 1),
+            tls_resumed: u16::from(host == 1),
             remote: Some(([10, 0, 0, host], 80).into()),
             version: Some(HttpVersion::Http11),
         };
@@ -428,6 +520,7 @@ mod tests {
         assert_eq!(cell.remotes["other"], 8);
         assert_eq!(cell.versions[&HttpVersion::Http11], 40);
         assert_eq!((cell.tls.count(), cell.tls_handshakes), (2, 2));
+        assert_eq!(cell.tls_resumed, 2);
         assert_eq!((cell.connect.count(), cell.dns.count()), (40, 0));
         assert_eq!((cell.download.count(), cell.reused), (2, 2));
     }

@@ -4,10 +4,13 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
+use crate::metrics::trace::TraceChoice;
 use crate::metrics::{
     ComponentSample, ConnectionSample, Example, ExchangeText, FailureCause, FailureSample,
-    FailureTexts, MeasureSample, NewSubject, RecordedFailure, Sample, Tick,
+    FailureTexts, MeasureSample, NewSubject, OriginSample, RecordedFailure, Sample, Tick,
+    TracedRequest,
 };
+use crate::plan::TraceId;
 
 /// The records of one worker.
 #[derive(Debug, Default)]
@@ -15,6 +18,8 @@ pub struct Recorder {
     tick: RefCell<Tick>,
     /// Of how many failures the texts were recorded, up to those that are kept.
     shown: RefCell<HashMap<(u16, FailureCause), usize>>,
+    /// Which traced requests it hands over.
+    traced: RefCell<TraceChoice>,
     /// What the exchanges that were handed over so far take, about; bytes.
     exchanged: Cell<usize>,
 }
@@ -97,7 +102,7 @@ impl Recorder {
     pub fn record_failure(
         &self,
         sample: &Sample,
-        started_us: u64,
+        (started_us, trace_id): (u64, Option<TraceId>),
         text: &str,
         exchange: impl FnOnce() -> Option<ExchangeText>,
     ) {
@@ -124,8 +129,33 @@ impl Recorder {
                 Some(_) => text.to_owned(),
                 None => String::new(),
             },
+            trace_id,
             exchange: exchange.map(Box::new),
         });
+    }
+
+    /// A request that was sent at `started_us` from the start of the load, and whose trace was sampled, ended;
+    /// called right before it is [recorded](Self::record). `is_measured` says whether it was due in a measured
+    /// phase.
+    pub fn record_trace(
+        &self,
+        sample: &Sample,
+        started_us: u64,
+        trace_id: TraceId,
+        is_measured: impl FnOnce() -> bool,
+    ) {
+        let mut tick = self.tick.borrow_mut();
+        let position = tick.samples.len();
+        tick.trace_ids.push((position, trace_id));
+        let mut traced = self.traced.borrow_mut();
+        let request = TracedRequest::new(sample, started_us, trace_id);
+        let is_failure = sample.outcome.is_failure();
+        if is_failure && traced.is_new((request.endpoint, request.outcome, request.status)) {
+            tick.traces.failed.push(request);
+        }
+        if is_measured() && traced.is_slow(request.endpoint, request.response_us) {
+            tick.traces.slowest.push(request);
+        }
     }
 
     /// Whether the text of such a failure would be kept.
@@ -143,6 +173,11 @@ impl Recorder {
     /// The service reported the time of a component.
     pub fn record_component(&self, sample: ComponentSample) {
         self.tick.borrow_mut().components.push(sample);
+    }
+
+    /// A response came from a known instance of the service, or a failed one from a known address.
+    pub fn record_origin(&self, sample: OriginSample) {
+        self.tick.borrow_mut().origins.push(sample);
     }
 
     /// A number was measured.
@@ -195,7 +230,7 @@ mod tests {
         );
         for sample in [gone, gone, gone, gone, invalid] {
             recorder.started();
-            recorder.record_failure(&sample, 7, "why", || Some(ExchangeText::default()));
+            recorder.record_failure(&sample, (7, None), "why", || Some(ExchangeText::default()));
             let is_wanted = recorder.wants(0, sample.cause());
             let texts = is_wanted.then(|| "why".to_owned().into());
             recorder.record(sample, texts);
@@ -222,7 +257,7 @@ mod tests {
         let asked = Cell::new(0);
         for endpoint in 0..2_000 {
             let sample = Sample::new(endpoint, Outcome::Reset, 0);
-            recorder.record_failure(&sample, 0, "why", || {
+            recorder.record_failure(&sample, (0, None), "why", || {
                 asked.set(asked.get() + 1);
                 let mut exchange = ExchangeText::default();
                 exchange.request.line = "x".repeat(2_000);

@@ -92,6 +92,8 @@ pub struct ConnectionSample {
     pub tls_us: Option<u64>,
     /// TLS handshakes done.
     pub tls_handshakes: u16,
+    /// Those of them that resumed an earlier session.
+    pub tls_resumed: u16,
     /// The address the last response came from; `None` when there was none.
     pub remote: Option<SocketAddr>,
     /// The version it came in.
@@ -111,6 +113,35 @@ pub struct ComponentSample {
     pub duration_us: Option<u64>,
     /// Its `desc`, when that is `hit` (true) or `miss` (false).
     pub hit: Option<bool>,
+    /// Its `desc`, when that is how often it was used, such as `n=37`.
+    pub count: Option<u64>,
+    /// The length of the response, as it came over the wire; bytes.
+    pub bytes_in: u64,
+}
+
+/// A response of which the service says which of its instances sent it; or a failed request whose connection
+/// led to a known address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OriginSample {
+    /// Position of the endpoint in the plan.
+    pub endpoint: u16,
+    /// Intended start of the request, from the start of the load; us.
+    pub intended_us: u64,
+    /// Where it came from.
+    pub origin: Origin,
+    /// Whether the request failed.
+    pub is_failed: bool,
+    /// Its response time; us.
+    pub response_us: u64,
+}
+
+/// Where a response came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// An instance of the service, as it names itself.
+    Instance(String),
+    /// The address of the connection.
+    Address(SocketAddr),
 }
 
 /// A number that the scenario measures itself.

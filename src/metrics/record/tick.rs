@@ -1,8 +1,10 @@
 //! What a worker hands over once a second: its samples, its counts and its own health.
 
 use crate::metrics::{
-    ComponentSample, ConnectionSample, Example, MeasureSample, RecordedFailure, Sample, Totals,
+    ComponentSample, ConnectionSample, Example, MeasureSample, OriginSample, RecordedFailure,
+    Sample, Totals, Traces,
 };
+use crate::plan::TraceId;
 
 /// What one worker hands over for one second of the run.
 #[derive(Debug, Default)]
@@ -13,10 +15,16 @@ pub struct Tick {
     pub connections: Vec<ConnectionSample>,
     /// Component times since the last tick.
     pub components: Vec<ComponentSample>,
+    /// Where responses came from, where that is known and matters.
+    pub origins: Vec<OriginSample>,
     /// Failures of causes not seen before at this worker.
     pub examples: Vec<Example>,
     /// The first failures of each kind at this worker, with what was sent and received.
     pub failures: Vec<RecordedFailure>,
+    /// Traced requests that may be kept.
+    pub traces: Traces,
+    /// The traces of samples, by their positions in `samples`, in rising order. Only of requests whose trace was sampled.
+    pub trace_ids: Vec<(usize, TraceId)>,
     /// What the scenario measured itself.
     pub measures: Vec<MeasureSample>,
     /// Positions that the samples have from now on.

@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::windowed::WindowedNames;
 use crate::error::Error;
 use crate::metrics::{
     Cell, Commit, Ending, EndpointResult, FailureSamples, HealthSample, Interval, Observation,
-    RunInfo, RunResult, check_version,
+    RunInfo, RunResult, Traces, check_version,
 };
 
 /// A line of the journal.
@@ -203,12 +204,14 @@ fn version_of(line: &[u8]) -> Option<u32> {
 
 /// A result being assembled.
 struct Assembly {
+    windowed: WindowedNames,
     run: RunInfo,
     endpoints: Vec<EndpointResult>,
     timeline: BTreeMap<(usize, u64), BTreeMap<usize, Cell>>,
     users: Vec<u32>,
     health: Vec<HealthSample>,
     failure_samples: FailureSamples,
+    traces: Traces,
     observations: Vec<Observation>,
 }
 
@@ -224,12 +227,14 @@ impl Assembly {
             })
             .collect();
         Self {
+            windowed: WindowedNames::of(&run.slos),
             run,
             endpoints,
             timeline: BTreeMap::new(),
             users: Vec::new(),
             health: Vec::new(),
             failure_samples: FailureSamples::default(),
+            traces: Traces::default(),
             observations: Vec::new(),
         }
     }
@@ -238,6 +243,9 @@ impl Assembly {
         self.users.push(commit.users);
         self.health.extend(commit.health);
         self.failure_samples.append(commit.failure_samples);
+        if !commit.traces.is_empty() {
+            self.traces.merge(commit.traces);
+        }
         for endpoint in commit.rows {
             self.run.endpoints.push(endpoint.clone());
             let phases = vec![Cell::default(); self.run.phases.len()];
@@ -250,18 +258,12 @@ impl Assembly {
                 .and_then(|endpoint| endpoint.phases.get_mut(entry.phase))
                 .ok_or("it refers to an endpoint or phase that the run does not have")?;
             total.merge(&entry.cell);
-            let kept = Cell {
-                outcomes: entry.cell.outcomes,
-                response: entry.cell.response,
-                censored: entry.cell.censored,
-                ..Cell::default()
-            };
             self.timeline
                 .entry((entry.phase, entry.second))
                 .or_default()
                 .entry(entry.endpoint)
                 .or_default()
-                .merge(&kept);
+                .merge(&self.windowed.kept(entry.cell));
         }
         Ok(())
     }
@@ -285,6 +287,7 @@ impl Assembly {
             users: self.users,
             health: self.health,
             failure_samples: self.failure_samples,
+            traces: self.traces,
             observations: self.observations,
         }
     }
@@ -327,6 +330,7 @@ mod tests {
                 cells,
                 rows: Vec::new(),
                 failure_samples: FailureSamples::default(),
+                traces: Traces::default(),
                 health,
             }));
             ends.push(length());
@@ -357,6 +361,7 @@ mod tests {
             }],
             rows: Vec::new(),
             failure_samples: FailureSamples::default(),
+            traces: Traces::default(),
             health: None,
         }));
         drop(writer);
@@ -490,6 +495,7 @@ mod tests {
                 cells: Vec::new(),
                 rows: Vec::new(),
                 failure_samples: FailureSamples::default(),
+                traces: Traces::default(),
                 health: None,
             };
             assert!(!writer.commit(commit));

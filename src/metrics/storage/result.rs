@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::metrics::{
     Cell, EndpointInfo, FailureSamples, HealthSample, Interval, Observation, RunInfo,
-    SparseHistogram, check_version,
+    SparseHistogram, Traces, check_version,
 };
 use crate::units::MAX_DURATION;
 
@@ -32,6 +32,9 @@ pub struct RunResult {
     /// The first failures of each kind, with what was sent and received. Baselines have none.
     #[serde(default, skip_serializing_if = "FailureSamples::is_empty")]
     pub failure_samples: FailureSamples,
+    /// The traces of the slowest and of failed requests. Baselines have none.
+    #[serde(default, skip_serializing_if = "Traces::is_empty")]
+    pub traces: Traces,
     /// What the service said of itself, in order of time. Baselines have none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub observations: Vec<Observation>,
@@ -113,6 +116,9 @@ impl RunResult {
         let mut samples = self.failure_samples.kept.iter();
         if samples.any(|sample| sample.endpoint >= self.endpoints.len()) {
             return Err("a failure sample refers to an endpoint that it does not have".into());
+        }
+        if (self.traces.iter()).any(|one| one.endpoint >= self.endpoints.len()) {
+            return Err("a trace refers to an endpoint that it does not have".into());
         }
         let mut values = self.observations.iter().flat_map(|one| &one.values);
         if values.any(|(of, value)| *of >= self.run.observed.len() || !value.is_sound()) {

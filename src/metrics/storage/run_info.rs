@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{ObservedInfo, Totals};
+use crate::metrics::{ObservedInfo, Totals, TraceInfo};
 use crate::plan::{ClientChoice, Endpoint, Fingerprint, Load, Phase, Plan, Service, Slo};
 
 /// What was run, where, and how it ended.
@@ -66,6 +66,9 @@ pub struct RunInfo {
     /// Whether the scenario skipped the verification of certificates.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub insecure: bool,
+    /// Whether no TLS session was resumed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub full_handshakes: bool,
     /// Whether the load generator's health was left out of the verdict (`--assume-healthy`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub assume_healthy: bool,
@@ -84,6 +87,9 @@ pub struct RunInfo {
     /// What was observed of the service; `observations` refer to it by position.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub observed: Vec<ObservedInfo>,
+    /// How its requests were traced, if they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceInfo>,
     /// How it ended; `None` when perfctl itself was killed.
     pub ending: Option<Ending>,
 }
@@ -198,6 +204,9 @@ pub struct Ending {
     /// Whether a step of the scenario ended it early.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopped_by_scenario: bool,
+    /// The limit that ended it early because it was broken for a while, such as `error_rate above 20% for 10s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aborted: Option<String>,
     /// Whether it ended early because it had shown what it was made for, as a level of `perfctl capacity`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub decided: bool,
@@ -254,12 +263,14 @@ impl RunInfo {
             build: None,
             client: plan.transport.client,
             insecure: plan.transport.tls.insecure,
+            full_handshakes: plan.transport.tls.full_handshakes,
             assume_healthy: false,
             debug: false,
             fail_on: None,
             exit_code_on_error: None,
             samples: None,
             observed: ObservedInfo::all(plan.observe.as_deref()),
+            trace: TraceInfo::of(plan),
             ending: None,
         }
     }

@@ -20,7 +20,8 @@ pub struct Interval {
     /// Whole seconds from the phase's start; the last one of a phase may be shorter.
     pub second: u64,
     /// `(endpoint, counts)` of the endpoints with requests intended to start in it. Only
-    /// `outcomes`, `response` and `censored` are kept here, and in files.
+    /// `outcomes`, `response` and `censored` are kept here, and in files; and of `components` and `measures` those of
+    /// which an SLO has a window.
     #[serde(serialize_with = "write_cells", deserialize_with = "read_cells")]
     pub cells: Vec<(usize, Cell)>,
 }
@@ -41,7 +42,8 @@ fn read_cells<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<(usize, Cell)>, 
         .collect())
 }
 
-/// `[endpoint, response, outcomes]`, followed by `censored` if there is any.
+/// `[endpoint, response, outcomes]`, followed by `censored`, `components` and `measures`, up to the last one that is
+/// not empty.
 struct PackedCell<'a>(usize, &'a Cell);
 
 impl Serialize for PackedCell<'_> {
@@ -51,8 +53,16 @@ impl Serialize for PackedCell<'_> {
         seq.serialize_element(endpoint)?;
         seq.serialize_element(&PackedHistogram(&cell.response))?;
         seq.serialize_element(&cell.outcomes)?;
-        if !cell.censored.is_empty() {
+        let (components, measures) = (&cell.components, &cell.measures);
+        let has_more = !components.is_empty() || !measures.is_empty();
+        if has_more || !cell.censored.is_empty() {
             seq.serialize_element(&PackedHistogram(&cell.censored))?;
+        }
+        if has_more {
+            seq.serialize_element(components)?;
+        }
+        if !measures.is_empty() {
+            seq.serialize_element(measures)?;
         }
         seq.end()
     }
@@ -113,10 +123,14 @@ impl<'de> Deserialize<'de> for UnpackedCell {
                 let response: UnpackedHistogram = seq.next_element()?.ok_or_else(short)?;
                 let outcomes = seq.next_element()?.ok_or_else(short)?;
                 let censored: Option<UnpackedHistogram> = seq.next_element()?;
+                let components = seq.next_element()?.unwrap_or_default();
+                let measures = seq.next_element()?.unwrap_or_default();
                 let cell = Cell {
                     outcomes,
                     response: response.0,
                     censored: censored.map(|found| found.0).unwrap_or_default(),
+                    components,
+                    measures,
                     ..Cell::default()
                 };
                 Ok(UnpackedCell(endpoint, cell))
@@ -184,7 +198,7 @@ fn unpack<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<SparseHistogram, A::Erro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Outcome;
+    use crate::metrics::{ComponentCounts, MeasureCounts, Outcome};
     use proptest::prelude::*;
 
     fn interval(response: Vec<u64>, censored: Vec<u64>) -> Interval {
@@ -236,6 +250,29 @@ mod tests {
         let written = interval(vec![10, 10, 10, 12, 40_000], vec![50]);
         let text = r#"{"phase":1,"second":2,"cells":[[3,[40042,10,40000,-2,2,6358],{"ok":5,"timeout_body":1},[50,50,50]]]}"#;
         assert_eq!(serde_json::to_string(&written).unwrap(), text);
+    }
+
+    #[test]
+    fn components_and_measures_are_kept_where_there_are_any() {
+        let mut written = interval(vec![10], Vec::new());
+        let counts = ComponentCounts {
+            hits: 2,
+            ..ComponentCounts::default()
+        };
+        let cell = &mut written.cells[0].1;
+        cell.components.insert("cache".into(), counts);
+        let text = serde_json::to_string(&written).unwrap();
+        assert!(text.contains(r#"{"ok":1},[],{"cache":{"#), "{text}");
+        assert_eq!(serde_json::from_str::<Interval>(&text).unwrap(), written);
+        let measure = MeasureCounts {
+            values: SparseHistogram::of(&mut [7]),
+            ..MeasureCounts::default()
+        };
+        let cell = &mut written.cells[0].1;
+        cell.components.clear();
+        cell.measures.insert("rows".into(), measure);
+        let text = serde_json::to_string(&written).unwrap();
+        assert_eq!(serde_json::from_str::<Interval>(&text).unwrap(), written);
     }
 
     #[test]

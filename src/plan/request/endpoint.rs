@@ -86,6 +86,11 @@ impl Endpoint {
         group.is_some_and(|group| group.as_constant().is_none())
     }
 
+    /// Whether the scenario itself sets this header.
+    pub fn sets_header(&self, name: &str) -> bool {
+        (self.headers.iter()).any(|header| header.name.eq_ignore_ascii_case(name))
+    }
+
     /// Whether its URL is filled in as a whole.
     pub fn is_link(&self) -> bool {
         self.url.is_one_slot()

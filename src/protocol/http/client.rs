@@ -20,12 +20,12 @@ use super::connect::ConnectOptions;
 use super::cookies::{HostCookies, Jar};
 use super::redirect::{self, is_redirect, redirected};
 use super::request::link;
-use super::request::outgoing::{Outgoing, host_and_port};
+use super::request::outgoing::{Outgoing, host_and_port, is_same_host};
 use super::request::prepared::Prepared;
 use super::transport::{RequestLimits, Transport};
 use crate::error::Error;
 use crate::metrics::Outcome;
-use crate::plan::{Auth, Endpoint, Plan, RequestView, Wire};
+use crate::plan::{Auth, Endpoint, Plan, RequestView, Trace, Wire};
 use crate::protocol::{Client, Cookies, Failure, Hop, Rendered, Request, Response, Session};
 
 /// The URL of the last response, which all sessions of a user share.
@@ -257,7 +257,20 @@ impl<T: Transport> HttpSession<T> {
         if !response.sets_first_cookies {
             self.jar.add_to(&mut outgoing);
         }
+        self.add_trace(request, &mut outgoing, response.redirects);
         Some(outgoing)
+    }
+
+    /// Adds the trace that `request` belongs to, if there is one and what is sent for it after so many
+    /// redirects goes to its own host: others need not know of it, as with credentials.
+    fn add_trace(&self, request: &Request<'_>, outgoing: &mut Outgoing, redirects: u16) {
+        let Some(trace) = &request.trace else { return };
+        let home = self.shared.prepared[request.index].home();
+        if is_same_host(&outgoing.url, home)
+            && let Ok(value) = HeaderValue::try_from(trace.header(redirects))
+        {
+            outgoing.headers.insert(Trace::HEADER, value);
+        }
     }
 
     /// The credentials for a request. A token was fetched in [`Session::prepare`], as a rule.
@@ -385,6 +398,8 @@ impl<'a, T: Transport> RequestChain<'a, T> {
             (digest.user).answer_challenge(&mut outgoing, &digest.values);
         }
         jar.add_to(&mut outgoing);
+        let redirects = response.redirects;
+        (self.session).add_trace(self.request, &mut outgoing, redirects);
         // Those of the response before this one.
         let headers = std::mem::take(&mut response.headers);
         let transport = &self.session.transport;

@@ -6,6 +6,7 @@ mod tls;
 use std::net::IpAddr;
 
 use self::local::LocalAddresses;
+pub use self::tls::TlsConfig;
 use self::tls::tls_config;
 use crate::error::Error;
 use crate::plan::Plan;
@@ -14,7 +15,7 @@ use crate::plan::Plan;
 /// deal out the local addresses in one turn.
 #[derive(Clone)]
 pub struct ConnectOptions {
-    pub(super) tls: rustls::ClientConfig,
+    pub(super) tls: TlsConfig,
     local_addresses: LocalAddresses,
 }
 
@@ -33,7 +34,7 @@ impl ConnectOptions {
     ///
     /// # Errors
     /// When this machine does not have the local addresses that the plan names.
-    pub fn with_tls(plan: &Plan, tls: rustls::ClientConfig) -> Result<Self, Error> {
+    pub fn with_tls(plan: &Plan, tls: TlsConfig) -> Result<Self, Error> {
         let local_addresses = LocalAddresses::new(&plan.transport.local_addresses)?;
         Ok(Self {
             tls,

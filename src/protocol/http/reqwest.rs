@@ -9,6 +9,7 @@ mod connector;
 mod failure;
 mod page;
 mod upload;
+mod verifier;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -22,6 +23,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant, timeout_at};
 
 use super::client::HttpClient;
+use super::connect::TlsConfig;
 use super::failure::{self as failures, Stage};
 use super::request::header::size_of_fields;
 use super::request::outgoing::{Outgoing, authority};
@@ -51,7 +53,7 @@ pub struct ReqwestTransport {
 impl Transport for ReqwestTransport {
     type Resources = Connector;
 
-    fn resources(plan: &Plan, tls: rustls::ClientConfig) -> Result<Connector, Error> {
+    fn resources(plan: &Plan, tls: TlsConfig) -> Result<Connector, Error> {
         let connector = Connector::new(&plan.transport, tls)?;
         let wires: BTreeSet<Wire> = plan.endpoints.iter().map(|one| one.wire).collect();
         let wires: Vec<Wire> = wires.into_iter().collect();

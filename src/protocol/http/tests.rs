@@ -133,6 +133,7 @@ async fn execute(mut session: impl Session, plan: &Plan, times: usize) -> Respon
             index: 0,
             endpoint: &plan.endpoints[0],
             rendered: None,
+            trace: None,
         };
         response = Response::default();
         session.execute(&request, &mut response).await;

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::client::{HttpClient, HttpSession};
+use super::connect::TlsConfig;
 use super::direct::DirectTransport;
 use super::redirect::is_redirect;
 use super::request::outgoing::{Outgoing, authority};
@@ -42,7 +43,7 @@ pub struct Traced<T>(T);
 impl<T: Transport> Transport for Traced<T> {
     type Resources = T::Resources;
 
-    fn resources(plan: &Plan, tls: rustls::ClientConfig) -> Result<T::Resources, Error> {
+    fn resources(plan: &Plan, tls: TlsConfig) -> Result<T::Resources, Error> {
         T::resources(plan, tls)
     }
 

@@ -17,6 +17,7 @@ use std::time::Duration;
 use ::http::StatusCode;
 use tokio::time::Instant;
 
+use super::connect::TlsConfig;
 use super::failure::Stage;
 use super::request::outgoing::Outgoing;
 use crate::error::Error;
@@ -44,7 +45,7 @@ pub trait Transport: Sized + 'static {
     ///
     /// # Errors
     /// When the plan asks for something that cannot be set up.
-    fn resources(plan: &Plan, tls: rustls::ClientConfig) -> Result<Self::Resources, Error>;
+    fn resources(plan: &Plan, tls: TlsConfig) -> Result<Self::Resources, Error>;
 
     /// For one session, whose requests ask for these kinds of connection. Makes none yet.
     fn open(resources: &Rc<Self::Resources>, wires: &[Wire], local_address: Option<IpAddr>)
@@ -193,6 +194,8 @@ pub struct Opened {
     pub(super) connections: u16,
     /// TLS handshakes done.
     pub(super) tls_handshakes: u16,
+    /// Those of them that resumed an earlier session.
+    pub(super) tls_resumed: u16,
     /// Name resolution of the connections made.
     pub(super) dns: Option<Duration>,
     /// Their TCP handshakes.
@@ -203,7 +206,7 @@ pub struct Opened {
 
 impl Opened {
     /// Adds a connection that was made, with how long its steps took.
-    pub(super) fn add(&mut self, dns: Option<Duration>, connect: Duration, tls: Option<Duration>) {
+    pub(super) fn add(&mut self, dns: Option<Duration>, connect: Duration, tls: Option<Handshake>) {
         let add = |sum: &mut Option<Duration>, more| *sum = Some(sum.unwrap_or_default() + more);
         self.connections += 1;
         add(&mut self.connect, connect);
@@ -212,7 +215,8 @@ impl Opened {
         }
         if let Some(tls) = tls {
             self.tls_handshakes += 1;
-            add(&mut self.tls, tls);
+            self.tls_resumed += u16::from(tls.is_resumed);
+            add(&mut self.tls, tls.took);
         }
     }
 
@@ -220,10 +224,20 @@ impl Opened {
     pub(super) fn report(self, response: &mut Response) {
         response.connections = self.connections;
         response.tls_handshakes = self.tls_handshakes;
+        response.tls_resumed = self.tls_resumed;
         response.phases.dns = self.dns;
         response.phases.connect = self.connect;
         response.phases.tls = self.tls;
     }
+}
+
+/// A TLS handshake that was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Handshake {
+    /// How long it took.
+    pub(super) took: Duration,
+    /// Whether it resumed an earlier session.
+    pub(super) is_resumed: bool,
 }
 
 /// A step of making a connection.

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::view::{LEVEL_COLUMNS, UTILIZATION, consequences, headline, level_row, method, notes};
 use crate::capacity::Study;
-use crate::report::markdown::escape;
+use crate::report::markdown::section::escape;
 
 pub(super) fn write(study: &Study, out: &mut dyn Write) -> io::Result<()> {
     writeln!(

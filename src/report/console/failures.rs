@@ -85,7 +85,7 @@ http_4xx 422: GET create order (2 of 77 requests)
 ";
         assert!(text.starts_with(expected), "{text}");
         assert!(
-            text.contains("at 1.25 s, 2.00 ms, after 1 redirect: status 401"),
+            text.contains("after 1 redirect, trace 4bf92f3577b34da6a3ce929d0e0e4736:"),
             "{text}"
         );
         let last: Vec<&str> = text.lines().rev().take(2).collect();

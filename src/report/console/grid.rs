@@ -54,6 +54,12 @@ impl Grid {
         }
     }
 
+    /// One of a name, and numbers: how many, failed, rate, p50, p95, p99, and what matters most at the end.
+    pub fn of_numbers(numbers: &[&str; 7]) -> Self {
+        let header = [&["name"], &numbers[..]].concat();
+        Self::new(&header, &[0], 0).optional(&[4, 6, 3, 2])
+    }
+
     /// The columns to leave out in a narrow terminal, the least important first.
     pub fn optional(mut self, columns: &[usize]) -> Self {
         self.optional = columns.to_vec();

@@ -84,7 +84,7 @@ fn annotations(report: &Report) -> Vec<Annotation> {
         lines,
     }];
     for criterion in slos(report).filter(|criterion| !criterion.met) {
-        let is_critical = criterion.severity == Severity::Critical && !criterion.advisory;
+        let is_critical = criterion.severity == Severity::Critical && criterion.fails();
         all.push(Annotation {
             level: match is_critical {
                 true => Level::Error,

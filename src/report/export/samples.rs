@@ -17,7 +17,7 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use self::rows::{RowWriter, SampleFormat};
+use self::rows::{Beside, RowWriter, SampleFormat};
 use crate::error::Error;
 use crate::metrics::{RunInfo, Sample, SampleCounts, Tick, create_file};
 use crate::plan::Plan;
@@ -100,11 +100,12 @@ impl SampleLog {
         }
     }
 
-    /// Creates the file, or empties it, and starts the thread.
+    /// Creates the file, or empties it, and starts the thread. Where the runs are traced, rows have the ids of
+    /// traces.
     ///
     /// # Errors
     /// When either is not possible.
-    pub fn create(path: &Path) -> Result<Self, Error> {
+    pub fn create(path: &Path, is_traced: bool) -> Result<Self, Error> {
         let format = SampleFormat::of(path).unwrap_or(SampleFormat::Jtl);
         let file = create_file(path)?;
         let file: Box<dyn SampleFile> = match path.extension().is_some_and(|end| end == "gz") {
@@ -119,7 +120,7 @@ impl SampleLog {
             .spawn(move || {
                 // Of this thread alone, on Linux. Without it, the rows are written all the same.
                 let _ = rustix::process::setpriority_process(None, NICENESS);
-                write_all(file, format, &received, &of_thread);
+                write_all(file, (format, is_traced), &received, &of_thread);
             })
             .map_err(Error::Thread)?;
         Ok(Self {
@@ -232,13 +233,13 @@ impl SampleFile for GzEncoder<File> {
 /// Writes what comes, until nobody can send anything. After the first failure, nothing is written any more.
 fn write_all(
     mut out: Box<dyn SampleFile>,
-    format: SampleFormat,
+    (format, is_traced): (SampleFormat, bool),
     messages: &Receiver<Message>,
     progress: &Progress,
 ) {
     // Only the first one counts.
     let failed = |error: io::Error| drop(progress.failure.set(error.to_string()));
-    if let Err(error) = out.write_all(format.header().as_bytes()) {
+    if let Err(error) = out.write_all(format.header(is_traced).as_bytes()) {
         failed(error);
     }
     let mut writer = None;
@@ -303,16 +304,23 @@ fn write_second(
     }
     for tick in ticks {
         let mut connections = tick.connections.iter();
-        for sample in &tick.samples {
+        let mut trace_ids = tick.trace_ids.iter().peekable();
+        for (position, sample) in tick.samples.iter().enumerate() {
             // A request that opened connections has one entry about them, and they are in the same order.
             let connection = match sample.connections {
                 0 => None,
                 _ => connections.next(),
             };
+            let trace_id = trace_ids.next_if(|(of, _)| *of == position);
             if !writer.is_request(sample) {
                 continue;
             }
-            writer.push(&mut piece, format, sample, connection, users);
+            let beside = Beside {
+                connection,
+                trace_id: trace_id.map(|(_, id)| *id),
+                users,
+            };
+            writer.push(&mut piece, format, sample, beside);
             rows += 1;
             if piece.len() >= PIECE_BYTES {
                 write(&mut piece, &mut rows)?;

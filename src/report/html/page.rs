@@ -9,6 +9,7 @@ use super::chart::heatmap::heatmap;
 use super::chart::levels::level_charts;
 use super::chart::observed::observed_charts;
 use super::chart::timeline;
+use super::findings::Findings;
 use super::limits::{Limits, Table};
 use super::looks::{Looks, Style};
 use crate::comparison::Decision;
@@ -25,6 +26,12 @@ const FAILURE_GROUPS: usize = 20;
 /// The elements around a text of a failed request take no more; bytes.
 const TAGS: usize = 60;
 
+/// The columns of the table of levels, behind the name.
+const LEVEL_COLUMNS: [&str; 7] = {
+    let [rate, failed, p50, p95, p99, mean] = view::LEVEL_NUMBERS;
+    ["load", rate, failed, p50, p95, p99, mean]
+};
+
 /// Everything that the template shows. All texts are escaped there, but for the charts.
 #[derive(Serialize)]
 pub(super) struct Page {
@@ -40,9 +47,13 @@ pub(super) struct Page {
     compliance: String,
     slos: Vec<SloRow>,
     slos_rest: Option<String>,
+    error_budgets: Vec<String>,
+    findings: Findings,
     changes: Option<Changes>,
     runs: Option<Table>,
-    levels: Vec<String>,
+    levels: Option<Table>,
+    levels_left_out: Option<String>,
+    level_charts: Vec<String>,
     charts: Vec<String>,
     endpoints: Table,
     traffic: Vec<String>,
@@ -58,6 +69,8 @@ pub(super) struct Page {
     phases: Option<Table>,
     failures: Vec<FailureGroup>,
     failures_note: Option<String>,
+    traces: Vec<TraceEntry>,
+    traces_note: Option<String>,
     generator: Option<String>,
     health: Option<String>,
     notes: Vec<String>,
@@ -69,6 +82,7 @@ struct SloRow {
     name: String,
     limit: String,
     measured: String,
+    letter: String,
     severity: &'static str,
     class: &'static str,
     points_lost: String,
@@ -94,6 +108,14 @@ struct Details {
     charts: String,
     times: Table,
     lines: Vec<String>,
+}
+
+/// A request whose trace is named.
+#[derive(Serialize)]
+struct TraceEntry {
+    cells: [String; 4],
+    id: String,
+    link: Option<String>,
 }
 
 /// Failed requests of one kind, folded.
@@ -141,6 +163,7 @@ impl Page {
         };
         let runs = report.runs.iter();
         let runs = runs.map(|run| (run.name.clone(), run.summary.clone()));
+        let (levels, levels_left_out) = view::levels(result).unzip();
         let phases = view::phases(result).into_iter();
         let phases = phases.map(|(name, _, summary)| (name, summary));
         Self {
@@ -156,9 +179,16 @@ impl Page {
             compliance: view::compliance(report),
             slos,
             slos_rest,
+            error_budgets: match is_run {
+                true => texts(view::error_budgets(report)),
+                false => Vec::new(),
+            },
+            findings: Findings::of(report, limits),
             changes: changes(report, limits),
             runs: table("run", &view::NUMBERS, summaries(runs.collect())),
-            levels: level_charts(result),
+            levels: levels.and_then(|rows| table("name", &LEVEL_COLUMNS, rows)),
+            levels_left_out: levels_left_out.flatten(),
+            level_charts: level_charts(result),
             charts: charts(report, &bins),
             endpoints: endpoints(result, &total, limits),
             traffic: [view::traffic(&total), view::connecting(&total)]
@@ -187,6 +217,8 @@ impl Page {
             phases: table("name", &view::NUMBERS, summaries(phases.collect())),
             failures: failures(result, limits.failures_bytes),
             failures_note: view::samples_note(report).map(|note| limits.text(&note)),
+            traces: traces(report, limits),
+            traces_note: (result.run.trace.as_ref()).and_then(|info| view::traces_note(info, 0)),
             generator: generator(result),
             health: timeline::health(result, &bins),
             notes: texts(view::notes(report)),
@@ -252,6 +284,7 @@ fn slo_rows(report: &Report, limits: Limits) -> (Vec<SloRow>, Option<String>) {
             name: limits.text(&view::criterion_name(criterion)),
             limit: view::bound(criterion),
             measured: view::measured(criterion),
+            letter: view::letter(criterion),
             severity: if is_valid {
                 criterion.severity.name()
             } else {
@@ -398,6 +431,21 @@ fn failures(result: &RunResult, mut room: usize) -> Vec<FailureGroup> {
         }
     }
     groups
+}
+
+/// The requests whose traces are named.
+fn traces(report: &Report, limits: Limits) -> Vec<TraceEntry> {
+    if report.focus != Focus::Run {
+        return Vec::new();
+    }
+    let (rows, _) = view::traces(&report.result, true);
+    let rows = rows.into_iter().take(limits.rows);
+    let entries = rows.map(|row| TraceEntry {
+        cells: row.cells.map(|cell| limits.text(&cell)),
+        id: row.id,
+        link: row.link,
+    });
+    entries.collect()
 }
 
 /// How much an endpoint contributes to a bad result; 0 if nothing is wrong with it.

@@ -21,6 +21,8 @@ pub(super) const FAILURES: usize = 100_000;
 pub(super) const PHASES: usize = 120_000;
 /// Room for what was observed of the service.
 pub(super) const OBSERVED: usize = 150_000;
+/// Room for the slowest requests whose traces are named, and for those that failed.
+pub(super) const TRACES: usize = 30_000;
 /// Room for each other list, and for the numbers of all requests together.
 pub(super) const LIST: usize = 30_000;
 

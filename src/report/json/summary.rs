@@ -46,6 +46,7 @@ pub(super) struct SummaryEntry {
     connections: u64,
     reused: u64,
     tls_handshakes: u64,
+    tls_resumed: u64,
     remotes: BTreeMap<String, u64>,
     versions: BTreeMap<HttpVersion, u64>,
     redirects: u64,
@@ -77,6 +78,9 @@ struct Times {
 struct ComponentEntry {
     time_ms: Times,
     hit_ratio_percent: Option<f64>,
+    /// How often a response used it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mean_uses: Option<f64>,
 }
 
 /// What the scenario measured itself, in `unit`.
@@ -105,6 +109,7 @@ impl From<Summary> for SummaryEntry {
             let entry = ComponentEntry {
                 time_ms: Times::of(&component.time_us),
                 hit_ratio_percent: percent(component.hit_ratio),
+                mean_uses: component.mean_uses,
             };
             (name, entry)
         });
@@ -134,6 +139,7 @@ impl From<Summary> for SummaryEntry {
             connections: summary.connections,
             reused: summary.reused,
             tls_handshakes: summary.tls_handshakes,
+            tls_resumed: summary.tls_resumed,
             remotes: summary.remotes,
             versions: summary.versions,
             redirects: summary.redirects,

@@ -1,17 +1,21 @@
-//! The JSON report: its values, and its names against the convention and `docs/metrics.md`.
+//! The JSON report: its values.
 
-use std::collections::BTreeSet;
+mod fields;
+
 use std::time::Duration;
 
-use regex::Regex;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::comparison::{Baseline, Gate, Statistical, Threshold, compare};
 use crate::metrics::{
-    ComponentCounts, MeasureCounts, Outcome, RunResult, SparseHistogram, Tick, fixture as results,
+    ComponentCounts, MeasureCounts, Outcome, RunResult, SparseHistogram, Tick, UseCounts,
+    fixture as results,
 };
-use crate::plan::{MeasureUnit, Metric, Model, Percentile, Shape, Stage};
+use crate::plan::{
+    Direction, GradeLimit, MeasureUnit, Metric, Model, ObservedNumber, ObservedScale, Percentile,
+    Shape, Stage,
+};
 use crate::report::fixture;
 
 fn json(report: &Report) -> Value {
@@ -65,6 +69,27 @@ fn sweep(model: Model) -> Report {
     fixture::report(result, None)
 }
 
+/// With everything that an SLO can have, and error budgets of more than five minutes.
+fn graded() -> Report {
+    let mut result = fixture::failing().result;
+    let (phases, ending) = (&mut result.run.phases, &mut result.run.ending);
+    let last = phases.iter_mut().rfind(|phase| phase.measured).unwrap();
+    last.end_us = last.start_us + 400_000_000;
+    ending.as_mut().unwrap().stopped_at_us = last.end_us;
+    let mut slo = results::slo("error_rate", Metric::ErrorRate, 0.001);
+    slo.critical = Some(0.5);
+    slo.window_s = Some(300);
+    slo.grades = vec![GradeLimit {
+        letter: "A".into(),
+        limit: 0.001,
+    }];
+    let p95 = Metric::ResponseTime(Percentile::new(95.0).unwrap());
+    let mut budget = results::slo("api_response_time_p95", p95, 100_000.0);
+    budget.budget = true;
+    result.run.slos = vec![slo, budget];
+    fixture::report(result, None)
+}
+
 /// With a component of the service, and a flow.
 fn parts() -> Report {
     let mut result = results::run(&[
@@ -75,9 +100,19 @@ fn parts() -> Report {
         time: SparseHistogram::of(&mut [1_200, 1_200, 2_000]),
         hits: 57,
         misses: 43,
+        uses: [(
+            7,
+            UseCounts {
+                responses: 10,
+                uses: 30,
+                bytes: 1_000,
+            },
+        )]
+        .into(),
     };
     for phase in &mut result.endpoints[0].phases {
         phase.components.insert("cache".into(), component.clone());
+        phase.components.insert("db".into(), component.clone());
     }
     let measure = MeasureCounts {
         unit: MeasureUnit::Count,
@@ -147,6 +182,33 @@ fn only_a_run_that_passed_has_a_status_that_says_so() {
         assert_eq!(json["status"], status, "{verdict}");
         assert_eq!(json["health_score"].is_null(), grade.is_null());
     }
+}
+
+#[test]
+fn an_exceeded_budget_is_a_violation_with_its_given_fields() {
+    let mut report = graded();
+    assert_eq!(
+        json(&report)["budgets"],
+        json!([{
+            "metric": "api_response_time_p95",
+            "budget": 100.0,
+            "actual": 150.0,
+            "violation_percentage": 50.0,
+        }])
+    );
+    let memory = Metric::Observed(ObservedNumber {
+        name: "host_memory".into(),
+        part: None,
+        extreme: None,
+        scale: ObservedScale::Bytes,
+        direction: Direction::AtMost,
+    });
+    let slo = &mut report.result.run.slos[1];
+    (slo.name, slo.metric, slo.limit) = ("memory_usage_mb".into(), memory, 500e6);
+    let json = json(&fixture::report(report.result, None));
+    let violation = &json["budgets"][0];
+    assert_eq!(violation["budget"], 500.0);
+    assert!(violation["actual"].is_null(), "it was not observed");
 }
 
 #[test]
@@ -363,10 +425,12 @@ fn all_parts() -> Vec<Value> {
         fixture::with_samples(fixture::many_errors()),
         fixture::spike(),
         fixture::observed(),
+        fixture::traced(),
         slower(),
         undecided(),
         sweep(Model::Closed),
         parts(),
+        graded(),
     ];
     let json = reports.iter().map(json);
     json.map(|mut json| {
@@ -375,172 +439,4 @@ fn all_parts() -> Vec<Value> {
         json
     })
     .collect()
-}
-
-/// Objects whose keys are names or status codes, by the names of their fields. `NAME` stands for each key.
-const MAPS: [&str; 6] = [
-    "outcomes",
-    "statuses",
-    "remotes",
-    "versions",
-    "components",
-    "measures",
-];
-
-/// Parts that are the same in several places, and the heading that documents them.
-const PLACES: [(&str, &str); 18] = [
-    (r"^(endpoints|phases)\.summary\.", "summary."),
-    (r"^endpoints\.time_series\.", "time_series."),
-    (r"^baseline_criteria\.", "slos."),
-    (
-        r"^summary\.(components\.NAME\.)?\w+_ms\.",
-        "#### Fields of times.",
-    ),
-    (
-        r"^summary\.measures\.NAME\.(count|min|mean|standard_deviation|p[0-9.]+|max)$",
-        "#### Fields of times.$1",
-    ),
-    (r"^slos\.", "### Fields of `slos` and `baseline_criteria`."),
-    (r"^recoveries\.", "### Fields of `recoveries`."),
-    (r"^knee\.((at|beyond)\.)?", "### Fields of `knee`."),
-    (r"^endpoints\.", "### Fields of `endpoints`."),
-    (r"^errors\.", "### Fields of `errors`."),
-    (r"^failure_samples\.response\.", "failure_samples.request."),
-    (r"^failure_samples\.", "### Fields of `failure_samples`."),
-    (r"^time_series\.", "### Fields of `time_series`."),
-    (r"^summary\.", "### Fields of `summary`."),
-    (r"^observed\.", "### Fields of `observed`."),
-    (r"^phases\.", "### Fields of `phases`."),
-    (r"^comparison\.rows\.", "#### Fields of `rows`."),
-    (r"^comparison\.", "### Fields of `comparison`."),
-];
-
-/// Calls `found` with the path of every field (`slos.limit`), its value, and the object it is in.
-fn fields(value: &Value, path: &str, found: &mut impl FnMut(&str, &Value, &Value)) {
-    match value {
-        Value::Array(items) => items.iter().for_each(|item| fields(item, path, found)),
-        Value::Object(object) => {
-            let is_map = MAPS.iter().any(|map| path.rsplit('.').next() == Some(map));
-            for (key, field) in object {
-                let path = match (is_map, path) {
-                    (true, path) => format!("{path}.NAME"),
-                    (false, "") => key.clone(),
-                    (false, path) => format!("{path}.{key}"),
-                };
-                if !is_map {
-                    found(&path, field, value);
-                }
-                fields(field, &path, found);
-            }
-        }
-        _ => {}
-    }
-}
-
-#[test]
-fn every_field_is_documented_and_every_documented_field_is_written() {
-    let places = PLACES.map(|(pattern, to)| (Regex::new(pattern).unwrap(), to));
-    let mut written = BTreeSet::new();
-    for json in all_parts() {
-        fields(&json, "", &mut |path, _, _| {
-            let mut path = path.to_owned();
-            for (pattern, to) in &places {
-                path = pattern.replace(&path, *to).into_owned();
-            }
-            let top = "## The JSON report.".to_owned() + &path;
-            written.insert(if path.starts_with('#') { path } else { top });
-        });
-    }
-
-    let document = include_str!("../../../docs/metrics.md");
-    let code = Regex::new("`([^`]+)`").unwrap();
-    let (mut documented, mut heading) = (BTreeSet::new(), "");
-    let mut lines = document
-        .lines()
-        .skip_while(|line| *line != "## The JSON report");
-    let first = lines.next();
-    for line in first
-        .into_iter()
-        .chain(lines.take_while(|line| !line.starts_with("## ")))
-    {
-        if line.starts_with('#') {
-            heading = line;
-        } else if let Some(row) = line.strip_prefix("| `") {
-            let cell = format!("`{}", row.split(" |").next().unwrap());
-            let names = code.captures_iter(&cell);
-            documented.extend(names.map(|name| format!("{heading}.{}", &name[1])));
-        }
-    }
-    let missing: Vec<_> = written.difference(&documented).collect();
-    assert!(missing.is_empty(), "not in docs/metrics.md: {missing:#?}");
-    let stale: Vec<_> = documented.difference(&written).collect();
-    assert!(stale.is_empty(), "in docs/metrics.md only: {stale:#?}");
-}
-
-/// Numbers without a unit: counts, points, weights, status codes.
-const WITHOUT_UNIT: &[&str] = &[
-    "version",
-    "health_score",
-    "score",
-    "points_lost",
-    "weight",
-    "status",
-    "total_requests",
-    "unmeasured_requests",
-    "critical_alerts",
-    "high_alerts",
-    "targets_met",
-    "targets_close",
-    "targets_failing",
-    "requests",
-    "successes",
-    "failures",
-    "dropped",
-    "interrupted",
-    "count",
-    "connections",
-    "reused",
-    "tls_handshakes",
-    "redirects",
-    "next_look",
-    "unkept_failure_samples",
-    "unkept_headers",
-];
-
-#[test]
-fn every_number_has_its_unit_in_its_name_or_beside_it_or_is_a_count() {
-    let unit = Regex::new(r"(_ms|_s|_per_s|_percent|_bytes)(\.|$)").unwrap();
-    let mut seen = BTreeSet::new();
-    for json in all_parts() {
-        fields(&json, "", &mut |path, field, object| {
-            let name = path.rsplit('.').next().unwrap();
-            let is_range = field
-                .as_array()
-                .is_some_and(|items| items.iter().any(Value::is_number));
-            if !field.is_number() && !is_range {
-                return;
-            }
-            let beside = match name {
-                "limit" | "value" | "baseline" | "reference" | "level" => &object["unit"],
-                "change" | "range" | "detectable" => &object["change_unit"],
-                _ if path.contains(".measures.") || path.starts_with("observed.") => {
-                    &object["unit"]
-                }
-                _ => &Value::Null,
-            };
-            let is_listed = WITHOUT_UNIT.contains(&name);
-            assert!(
-                is_listed || beside.is_string() || unit.is_match(path),
-                "{path}: {field}"
-            );
-            seen.insert(name.to_owned());
-        });
-    }
-    let with_unit_beside = ["limit", "value", "baseline", "reference", "level"];
-    let with_unit_beside = with_unit_beside
-        .iter()
-        .chain(&["change", "range", "detectable"]);
-    for name in WITHOUT_UNIT.iter().chain(with_unit_beside) {
-        assert!(seen.contains(*name), "no report has a number in `{name}`");
-    }
 }

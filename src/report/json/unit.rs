@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::plan::{MeasureUnit, Metric, Model, ObservedUnit};
+use crate::plan::{MeasureUnit, Metric, Model, ObservedScale, ObservedUnit};
 
 /// The unit of a number whose name cannot tell it, in a field beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -40,6 +40,14 @@ impl Unit {
             Metric::ErrorRate | Metric::Availability | Metric::HitRatio { .. } => Self::Percent,
             Metric::Throughput => Self::PerS,
             Metric::Measure { unit, .. } => Self::of_measure(*unit),
+            Metric::Observed(number) => match number.scale {
+                ObservedScale::Number => Self::Count,
+                ObservedScale::Share => Self::Percent,
+                ObservedScale::Rate => Self::PerS,
+                ObservedScale::Time => Self::Ms,
+                ObservedScale::Bytes => Self::Bytes,
+                ObservedScale::ByteRate => Self::BytesPerS,
+            },
         }
     }
 

@@ -1,13 +1,15 @@
 //! Grade and SLOs in words.
 
+use std::time::Duration;
+
 use super::changes::comparison_sentence;
 use crate::grading::{Criterion, Verdict};
 use crate::metrics::Window;
 use crate::plan::Direction;
 use crate::report::contents::{Focus, Report};
-use crate::units::trim_float;
+use crate::units::{format_count, format_duration, format_percent, trim_float};
 
-/// `≤ 500 ms`, with more digits where [`measured`] would look the same.
+/// `≤ 500 ms`, with more digits where [`measured`] would look the same; `≤ 70% / 90%` with a critical limit.
 pub(crate) fn bound(criterion: &Criterion) -> String {
     let sign = match criterion.metric.direction() {
         Direction::AtMost => "≤",
@@ -20,7 +22,13 @@ pub(crate) fn bound(criterion: &Criterion) -> String {
         }
         None => criterion.metric.format(criterion.limit),
     };
-    format!("{sign} {limit}")
+    match criterion.critical {
+        Some(critical) => {
+            let critical = criterion.metric.format(critical);
+            format!("{sign} {limit} / {critical}")
+        }
+        None => format!("{sign} {limit}"),
+    }
 }
 
 /// The measured value, or that there is none.
@@ -30,6 +38,11 @@ pub(crate) fn measured(criterion: &Criterion) -> String {
     };
     let [value, _] = criterion.metric.format_apart(value, criterion.limit);
     value
+}
+
+/// The letter of its own; empty if it has none.
+pub(crate) fn letter(criterion: &Criterion) -> String {
+    criterion.grade.clone().unwrap_or_default()
 }
 
 /// The points it costs; empty if there are none.
@@ -120,6 +133,33 @@ pub(crate) fn are_judged(report: &Report) -> bool {
         Verdict::Fail => grading.score.is_some(),
         Verdict::Pass | Verdict::Inconclusive => true,
     }
+}
+
+/// A sentence about each error budget of which something is spent.
+pub(crate) fn error_budgets(report: &Report) -> Vec<String> {
+    let budgets = report.grading.error_budgets.iter();
+    let spent = budgets.filter(|budget| are_judged(report) && budget.failures > 0);
+    let sentences = spent.map(|budget| {
+        let rates = budget.burn_rates.iter().map(|rate| {
+            let times = |s: f64| format_duration(Duration::from_secs_f64(s.max(0.0).round()));
+            let (window, start) = (times(rate.window_s as f64), times(rate.start_s));
+            format!("{} in {window} (from {start})", trim_float(rate.rate, 1))
+        });
+        let rates: Vec<String> = rates.collect();
+        let rates = match rates.is_empty() {
+            true => String::new(),
+            false => format!("; burn rate up to {}", rates.join(", ")),
+        };
+        format!(
+            "error budget of {}: {} burnt, {} of {} failures{rates}",
+            budget.full_name(),
+            // No more digits than people read.
+            format_percent((budget.burnt_share() * 1e3).round() / 1e3),
+            format_count(budget.failures),
+            trim_float(budget.allowed_failures(), 1),
+        )
+    });
+    sentences.collect()
 }
 
 /// The SLOs to show: none where nothing was measured, which was said before.

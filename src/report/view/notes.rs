@@ -1,5 +1,7 @@
 //! The notes at the end of a report: what readers must know to interpret the numbers.
 
+use std::time::Duration;
+
 use super::criteria::suggested;
 use super::errors::example;
 use super::numbers::phases;
@@ -7,7 +9,8 @@ use crate::metrics::{EndpointResult, Fold, Outcome, RunResult, Window};
 use crate::plan::{Endpoint, Metric, Model, Phase, Slo, SloScope};
 use crate::report::contents::Report;
 use crate::units::{
-    as_us, format_count, format_counted, format_latency_us, format_percent, format_rate, trim_float,
+    as_us, format_count, format_counted, format_duration, format_latency_us, format_percent,
+    format_rate, trim_float,
 };
 
 /// Flows that failed more often than requests did, and whose failures no SLO is about, not even that for all
@@ -54,6 +57,26 @@ fn throttled(result: &RunResult) -> Option<String> {
         format_rate(throttle),
         format_latency_us(mean_us as f64),
     ))
+}
+
+/// That windows of SLOs are longer than what was measured, where they are.
+fn cut_windows(report: &Report) -> Option<String> {
+    let cut = report.grading.slos().filter(|slo| slo.has_cut_window());
+    let names = cut.filter_map(|slo| {
+        let window = Duration::from_secs(slo.window_s?);
+        Some(format!(
+            "`{}` ({})",
+            slo.full_name(),
+            format_duration(window)
+        ))
+    });
+    let names: Vec<String> = names.collect();
+    let measured_s = report.result.window_s(Window::Measured);
+    let measured = format_duration(Duration::try_from_secs_f64(measured_s).ok()?);
+    (!names.is_empty()).then(|| {
+        let names = names.join(", ");
+        format!("{measured} were measured, less than the window of {names}: all of it counts")
+    })
 }
 
 /// What readers must know to interpret the numbers.
@@ -149,6 +172,9 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
         let client = result.run.client.name();
         notes.push(format!("requests were sent with the client `{client}`"));
     }
+    if result.run.full_handshakes {
+        notes.push("each TLS handshake was a full one (`resume: false`)".into());
+    }
     if result.run.insecure {
         notes.push(
             "certificates were not verified (`insecure`): any server could have responded".into(),
@@ -169,6 +195,7 @@ pub(crate) fn notes(report: &Report) -> Vec<String> {
         ));
     }
     notes.extend(result.run.skipped_slos.iter().cloned());
+    notes.extend(cut_windows(report));
     notes.push(accounting(result));
     if let Some(counts) = result
         .run

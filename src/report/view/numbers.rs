@@ -1,6 +1,6 @@
 //! Endpoints, flows and phases: the cells of their tables, and the text below them.
 
-use crate::metrics::{RunResult, Summary, Window};
+use crate::metrics::{LoadLevels, RunResult, Summary, Window};
 use crate::report::contents::Report;
 use crate::units::{
     format_bytes, format_count, format_counted, format_latency_us, format_percent, format_rate,
@@ -65,7 +65,12 @@ pub(crate) fn connecting(total: &Summary) -> Option<String> {
     if parts.is_empty() {
         return None;
     }
-    let reused = format_counted(total.reused, "time");
+    let mut reused = format_counted(total.reused, "time");
+    if total.tls_handshakes > 0 {
+        let (all, resumed) = (total.tls_handshakes, format_count(total.tls_resumed));
+        let all = format_counted(all, "TLS handshake");
+        reused = format!("{reused}; {all}, {resumed} resumed");
+    }
     Some(format!(
         "connecting p95: {}; connections reused {reused}",
         parts.join(", ")
@@ -198,6 +203,33 @@ pub(crate) fn phases(result: &RunResult) -> Vec<(String, bool, Summary)> {
             (phase.name.clone(), phase.measured, summary)
         })
         .collect()
+}
+
+/// What the table of levels shows behind the name and the planned load of each.
+pub(crate) const LEVEL_NUMBERS: [&str; 6] = ["rate", "failed", "p50", "p95", "p99", "mean"];
+
+/// Name, planned load, and numbers of each level of the load; and what is said of those that are left out.
+pub(crate) fn levels(result: &RunResult) -> Option<(Vec<Vec<String>>, Option<String>)> {
+    let LoadLevels { levels, short } = result.load_levels()?;
+    let rows = levels.into_iter().map(|level| {
+        let response = level.summary.response_us;
+        let times = [response.p50, response.p95, response.p99, response.mean];
+        let times = times.map(|us| us.map_or_else(|| "-".into(), format_latency_us));
+        let failed = level.summary.error_rate;
+        let head = [
+            level.phase,
+            result.run.load.format_level(level.level),
+            format_rate(level.summary.rate_per_s),
+            failed.map_or_else(|| "-".into(), format_percent),
+        ];
+        head.into_iter().chain(times).collect()
+    });
+    let quoted: Vec<String> = short.iter().map(|name| format!("`{name}`")).collect();
+    let left_out = (!short.is_empty()).then(|| {
+        let (least_s, quoted) = (LoadLevels::LEAST_S, quoted.join(", "));
+        format!("held for less than {least_s} s, and left out: {quoted}")
+    });
+    Some((rows.collect(), left_out))
 }
 
 /// Requests and failures: `1,100 requests (1.8% failed)`, and of which run where there are several.

@@ -62,8 +62,12 @@ pub(crate) fn sample_heading(sample: &FailureSample) -> String {
         0 => String::new(),
         redirects => format!(", after {}", format_counted(redirects, "redirect")),
     };
+    let trace = match sample.trace_id {
+        Some(id) => format!(", trace {id}"),
+        None => String::new(),
+    };
     harmless(&format!(
-        "at {started_s} s, {}{redirects}: {}",
+        "at {started_s} s, {}{redirects}{trace}: {}",
         format_latency_us(sample.response_us as f64),
         sample.text
     ))

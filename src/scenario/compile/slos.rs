@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::PlanCompiler;
 use crate::plan::{MeasureUnit, SloScope};
 use crate::scenario::flow::index::Index;
+use crate::scenario::keys::scenario::IncludedFile;
 use crate::scenario::keys::slo::SloFile;
 use crate::scenario::request;
+use crate::scenario::service::observe;
 use crate::scenario::slo::{self, SloSet, SloSource};
 use crate::scenario::yaml::decode::{Field, Pairs};
 
@@ -15,6 +17,7 @@ impl PlanCompiler<'_> {
     pub(super) fn slos(
         &mut self,
         index: &Index<'_>,
+        included: &[IncludedFile],
         profile: &str,
         of_profile: &Field<Pairs<SloFile>>,
         measures: BTreeMap<String, MeasureUnit>,
@@ -29,19 +32,23 @@ impl PlanCompiler<'_> {
             .chain(of_scenario.iter().map(|(key, _)| key.text.as_str()))
             .chain([profile])
             .collect();
-        let mut slos = SloSet::new(names.collect(), profiles, profile).with_measures(measures);
+        let mut slos = SloSet::new(names.collect(), profiles, profile)
+            .with_measures(measures)
+            .with_observed(observe::names(&file.observe));
         slos.add_file(
             of_profile,
             &SloScope::Total,
             SloSource::Profile,
             self.findings,
         );
-        slos.add_file(
-            &file.slo,
-            &SloScope::Total,
-            SloSource::Scenario,
-            self.findings,
-        );
+        for included in included {
+            let (slo, source) = (&included.slo, SloSource::Included);
+            slos.add_file(slo, &SloScope::Total, source, self.findings);
+            slos.add_budgets(&included.budgets, source, self.findings);
+        }
+        let source = SloSource::Scenario;
+        slos.add_file(&file.slo, &SloScope::Total, source, self.findings);
+        slos.add_budgets(&file.budgets, source, self.findings);
         for request in &index.requests {
             if let Some(name) = request::row(request.file) {
                 let scope = SloScope::Endpoint(name);
@@ -61,5 +68,121 @@ impl PlanCompiler<'_> {
         limits.iter().for_each(|limit| slos.add_limit(limit));
         slo::add_expressions(&mut slos, &self.options.slos, self.findings);
         slos
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::plan::{Metric, Plan};
+    use crate::scenario::compile::compile_in;
+    use crate::scenario::options::Options;
+    use crate::scenario::source::Source;
+
+    const TARGETS: &str = include_str!("../../../scenarios/targets/targets.yaml");
+
+    /// A scenario that includes a file with this text.
+    fn plan(scenario: &str, included: &str) -> Result<Plan, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+        write("included.yaml", included);
+        write(
+            "shop.yaml",
+            &format!("host: demo\ninclude: included.yaml\n{scenario}"),
+        );
+        let source = Source::File(dir.path().join("shop.yaml"));
+        compile_in(Path::new(""), &source, "volume", &Options::default())
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_shipped_targets_have_their_names_limits_and_windows() {
+        let plan = plan(
+            "endpoints: [{get: /, name: invoice processing}]\n\
+             observe:\n  \
+               prometheus: /metrics\n  \
+               metrics: {cpu: a / b, memory: a / b, db_connections: a / b, disk_io: a / b}\n  \
+               host: local\n  process: shop\n",
+            TARGETS,
+        )
+        .unwrap();
+        let shown = |slo: &crate::plan::Slo| {
+            let budget = if slo.budget { "budget " } else { "" };
+            let format = |limit: f64| slo.metric.format(limit);
+            let critical = slo.critical.map(|limit| format!(" / {}", format(limit)));
+            let window = slo.window_s.map(|window_s| format!(" in {window_s} s"));
+            let grades: String = (slo.grades.iter())
+                .map(|grade| format!(" {} {}", grade.letter, format(grade.limit)))
+                .collect();
+            let more = [critical, window].into_iter().flatten().collect::<String>();
+            format!("{budget}{} {}{more}{grades}", slo.name, format(slo.limit))
+        };
+        let of_targets = plan.slos.iter().map(shown).collect::<Vec<_>>();
+        let wanted = [
+            "api_response_time_p95 500 ms in 300 s",
+            "api_response_time_p99 1.00 s in 300 s",
+            "error_rate 1% in 300 s",
+            "availability 99.9% in 86400 s",
+            "invoice_processing_time_p50 30.0 s in 3600 s",
+            "invoice_processing_time_p95 60.0 s in 3600 s",
+            "database_query_time_p95 100 ms in 300 s",
+            "cache_hit_ratio 95% in 300 s",
+            "component_auth_time_p95 50.0 ms A 30.0 ms B 40.0 ms C 50.0 ms",
+            "component_authz_time_p95 75.0 ms A 50.0 ms B 60.0 ms C 75.0 ms",
+            "component_db_time_p95 25.0 ms A 15.0 ms B 20.0 ms C 25.0 ms",
+            "cache-l1_hit_ratio 95% A 98% B 96% C 95%",
+            "cache-l2_hit_ratio 93% A 97% B 95% C 93%",
+            "cache-l3_hit_ratio 92% A 96% B 94% C 92%",
+            "observed_cpu 70% / 90%",
+            "observed_memory 80% / 95%",
+            "observed_db_connections 80% / 95%",
+            "observed_disk_io 70% / 90%",
+            "budget api_response_time_p95 500 ms",
+            "budget database_query_time_p95 100 ms",
+            "budget memory_usage_mb 500.0 MB",
+            "budget cpu_usage_percent 70%",
+        ];
+        for wanted in wanted {
+            assert!(
+                of_targets.iter().any(|slo| slo == wanted),
+                "{wanted}: {of_targets:#?}"
+            );
+        }
+        let throughput = |slo: &&crate::plan::Slo| slo.metric == Metric::Throughput;
+        let throughput = plan.slos.iter().find(throughput).map(shown);
+        let skipped = plan.skipped_slos.iter();
+        let is_skipped = |text: &&String| text.starts_with("`throughput_rps` 100/s is left out");
+        assert!(
+            throughput.as_deref() == Some("throughput_rps 100/s in 3600 s")
+                || skipped.filter(is_skipped).count() == 1
+        );
+    }
+
+    #[test]
+    fn a_scenario_overrides_what_it_includes_and_lacks_some_of_it() {
+        let included = "slo: {p95: 1s, p99: 2s, buy_time_p95: 3s, observed_pool: 1}\n\
+                        budgets: {p95: 4s, cpu_usage_percent: 70}\n";
+        let found = plan(
+            "endpoints: [{get: /}]\nslo: {p95: {limit: 5s, window: 1m}}\n",
+            included,
+        );
+        let found = found.unwrap();
+        let limit = |name: &str, budget| {
+            let mut slos = found.slos.iter();
+            let slo = slos.find(|slo| slo.name == name && slo.budget == budget)?;
+            Some((slo.limit, slo.window_s))
+        };
+        assert_eq!(limit("p95", false), Some((5e6, Some(60))));
+        assert_eq!(limit("p99", false), Some((2e6, None)));
+        assert_eq!(limit("p95", true), Some((4e6, None)));
+        let wanted = "left out of what is included, since the scenario has nothing of that name: \
+                      `buy_time_p95`, `observed_pool`, `cpu_usage_percent`";
+        assert_eq!(found.skipped_slos, [wanted]);
+        let typo = plan("endpoints: [{get: /}]\n", "slo: {eror_rate: 1%}\n").unwrap_err();
+        assert!(
+            typo.contains("included.yaml") && typo.contains("did you mean `error_rate`"),
+            "{typo}"
+        );
     }
 }

@@ -23,6 +23,8 @@ mapping! {
         key_password: String,
         /// Skips certificate verification. The report says so.
         insecure: bool,
+        /// Whether a user resumes its TLS sessions when it connects again; `false` makes each handshake a full one. Defaults to true.
+        resume: bool,
     }
 }
 

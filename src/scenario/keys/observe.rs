@@ -1,6 +1,7 @@
-//! The keys of `observe`: what is observed of the service while the load goes on.
+//! The keys of `observe` and `trace`: what is observed of the service while the load goes on, and which requests it
+//! can be asked about afterwards.
 //!
-//! Not here: what the keys mean (`service::observe`).
+//! Not here: what the keys mean (`service::observe`, `service::trace`).
 
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use crate::scenario::yaml::decode::{At, Decode, OneOrMany, Pairs, parse};
 use crate::scenario::yaml::findings::Findings;
 use crate::scenario::yaml::mapping::{mapping, words};
 use crate::scenario::yaml::tree::Node;
+use crate::units::parse_ratio;
 
 mapping! {
     /// What to observe of the service during the load, besides its responses.
@@ -28,6 +30,40 @@ mapping! {
         pid: ProcessId,
         /// Path of the control group to observe, such as `/system.slice/web.service`.
         cgroup: String,
+    }
+}
+
+mapping! {
+    /// Tracing of requests. The share alone needs no mapping.
+    TraceFile or sampled {
+        /// Requests whose trace the service is asked to record: `true` for all, a share such as `10%`, or `false` for no tracing. Defaults to `true`.
+        sampled: SampledShare,
+        /// Page of a trace, for links in reports, such as `https://jaeger.example.org/trace/{trace_id}`.
+        url: At<String>,
+    }
+}
+
+/// The share of requests that are sampled; 0 for no tracing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct SampledShare(pub f64);
+
+impl Decode for SampledShare {
+    fn decode(node: &Node, findings: &mut Findings) -> Option<Self> {
+        let what = "`true`, `false` or a share such as `10%`";
+        parse(what, node, findings, |text| match text {
+            "true" => Ok(Self(1.0)),
+            "false" => Ok(Self(0.0)),
+            _ => match parse_ratio(text) {
+                Ok(share) if share > 0.0 => Ok(Self(share)),
+                _ => Err(format!(
+                    "`{text}` is not a share of the requests: write `true`, `false`, or a share above 0% such as `10%`"
+                )),
+            },
+        })
+    }
+
+    fn schema() -> Value {
+        json!({"type": ["boolean", "string", "number"], "examples": [true, "10%"]})
     }
 }
 

@@ -3,12 +3,15 @@
 //!
 //! Here: the keys at the top and under `defaults`. Not here: what they mean together (`compile`).
 
+pub(crate) mod hook;
+
+use self::hook::{FindingHookFile, VerdictHookFile};
 use super::auth::AuthChoice;
 use super::connection::{ProxyFile, TlsFile};
 use super::data::{DataFile, SecretFile, SharedFile};
 use super::endpoint::EndpointFile;
 use super::flow::{FlowFile, StepsFile};
-use super::observe::ObserveFile;
+use super::observe::{ObserveFile, TraceFile};
 use super::profile::ProfileFile;
 use super::slo::SloFile;
 use super::think_time::ThinkTimeFile;
@@ -50,12 +53,22 @@ mapping! {
         setup: StepsFile,
         /// Steps that run once after the load, not measured. If one fails, the run fails.
         teardown: StepsFile,
-        /// Files with more endpoints, flows and steps, in the scenario's folder or below.
+        /// Files with more endpoints, flows, steps and SLOs, in the scenario's folder or below.
         include: OneOrMany<At<String>>,
         /// SLOs for all requests together.
         slo: Pairs<SloFile>,
+        /// Limits that end a run early when they are broken for a while, such as `error_rate: "> 20% for 10s"`.
+        abort: Pairs<String>,
+        /// Budgets for all requests together: SLOs whose violations are listed by themselves.
+        budgets: Pairs<SloFile>,
         /// What to observe of the service during the load, besides its responses: metrics that it exports, and its processes.
         observe: ObserveFile,
+        /// Tracing of requests by the header `traceparent` of W3C Trace Context: `true`, a share such as `10%`, or a mapping.
+        trace: TraceFile,
+        /// Whom to tell about findings, once the run is over.
+        on_finding: FindingHookFile,
+        /// Whom to tell about the verdict, once the run is over.
+        on_verdict: VerdictHookFile,
         /// Profiles for this scenario: new ones, or existing ones with some keys overridden.
         profiles: Pairs<ProfileFile>,
         /// Hosts that redirects and links may lead to in addition to the scenario's own, as `host` or `host:port`.
@@ -145,6 +158,10 @@ mapping! {
         flows: Pairs<FlowFile>,
         /// Named steps, for use in flows.
         steps: Pairs<StepsFile>,
+        /// SLOs for all requests together, unless the scenario has its own.
+        slo: Pairs<SloFile>,
+        /// Budgets, unless the scenario has its own.
+        budgets: Pairs<SloFile>,
     }
 }
 
@@ -224,7 +241,11 @@ mod tests {
                 ".flows",
                 ".flows.slo",
                 ".slo",
+                ".budgets",
                 ".observe",
+                ".trace",
+                ".on_finding",
+                ".on_verdict",
                 ".profiles",
                 ".profiles.stages",
                 ".profiles.steps",

@@ -2,7 +2,7 @@
 
 use super::address;
 use crate::error::Diagnostic;
-use crate::plan::{HOST_METRICS, HostTarget, Observe, ObservedMetric};
+use crate::plan::{HOST_METRICS, HostTarget, Observe, ObservedMetric, ObservedUnit};
 use crate::scenario::keys::observe::ObserveFile;
 use crate::scenario::yaml::decode::Field;
 use crate::scenario::yaml::findings::Findings;
@@ -30,6 +30,41 @@ pub(crate) fn observe(field: &Field<ObserveFile>, findings: &mut Findings) -> Op
         metrics: metrics(file, findings),
         host: host(file, findings),
     }))
+}
+
+/// What a scenario observes, for those who refer to it.
+#[derive(Debug, Clone)]
+pub(crate) struct ObservedName {
+    /// Its name.
+    pub name: String,
+    /// The unit in which it is exported, as far as names say it.
+    pub unit: ObservedUnit,
+    /// Whether its values are per second, as far as names say it.
+    pub is_counter: bool,
+}
+
+/// The names of all that is observed; also of what could not be understood, which is reported elsewhere.
+pub(crate) fn names(field: &Field<ObserveFile>) -> Vec<ObservedName> {
+    let file = field.get().map(|given| &given.value);
+    let metrics = file.and_then(|file| file.metrics.get());
+    let metrics = metrics.map_or(&[][..], |metrics| &metrics.0);
+    let of_metrics = metrics.iter().map(|(key, text)| {
+        let metric = ObservedMetric::parse(&key.text, &text.value).ok();
+        let unit = metric.as_ref().map(ObservedMetric::unit);
+        ObservedName {
+            name: key.text.clone(),
+            unit: unit.unwrap_or(ObservedUnit::Number),
+            is_counter: metric.is_some_and(|metric| metric.is_counter()),
+        }
+    });
+    let host = file.filter(|file| !file.host.is_missing());
+    let of_host = host.iter().flat_map(|_| HOST_METRICS);
+    let of_host = of_host.map(|(name, unit, is_counter)| ObservedName {
+        name: name.to_owned(),
+        unit,
+        is_counter,
+    });
+    of_metrics.chain(of_host).collect()
 }
 
 /// Reports keys that need another one.
@@ -114,7 +149,7 @@ fn metrics(file: &ObserveFile, findings: &mut Findings) -> Vec<ObservedMetric> {
             let help = format!("use letters, digits, `_` and `-`, at most {MAX_NAME}");
             findings.report(Some(key.at), Diagnostic::new(message).help(help));
         }
-        if HOST_METRICS.iter().any(|(host, _)| *host == name) {
+        if HOST_METRICS.iter().any(|(host, ..)| *host == name) {
             let message = format!("`{name}` is the name of what `host: local` observes");
             findings.report(Some(key.at), Diagnostic::new(message));
         }

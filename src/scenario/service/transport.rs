@@ -105,6 +105,7 @@ impl TransportCompiler<'_, '_> {
             authorities,
             identity,
             insecure: file.insecure.copied().unwrap_or(false),
+            full_handshakes: file.resume.copied() == Some(false),
         }
     }
 

@@ -1,6 +1,9 @@
 //! Tests of how SLOs are spelled.
 
+use super::limit::LimitUnit;
+use super::spelling::metric;
 use super::*;
+use crate::plan::Percentile;
 
 fn p(percent: f64) -> Percentile {
     Percentile::new(percent).unwrap()
@@ -88,8 +91,8 @@ fn values_are_seconds_milliseconds_shares_or_rates() {
     }
     let (_, _, unit) = metric("api_response_time_p95", &[]).unwrap();
     assert!(unit.parse("500").is_err(), "milliseconds, most likely");
-    assert!(Unit::Millis.parse("200ms").is_err());
-    assert!(Unit::Millis.parse("nan").is_err());
+    assert!(LimitUnit::Millis.parse("200ms").is_err());
+    assert!(LimitUnit::Millis.parse("nan").is_err());
 }
 
 #[test]
@@ -139,4 +142,39 @@ fn expressions_in_the_wrong_direction_or_shape_are_refused() {
         assert!(diagnostic.message.contains(bad), "{diagnostic}");
     }
     assert!(slos.finish(&[], None).0.is_empty());
+}
+
+#[test]
+fn observed_numbers_have_the_direction_of_the_operator_and_the_last_one_counts() {
+    let observed = ObservedName {
+        name: "pool".into(),
+        unit: crate::plan::ObservedUnit::Number,
+        is_counter: false,
+    };
+    let mut slos = SloSet::new(vec!["list".into()], [], "smoke").with_observed(vec![observed]);
+    for good in [
+        "observed_pool<0.9",
+        "observed_pool<80%",
+        "observed_pool>0.1",
+        "observed_pool_max<1",
+    ] {
+        slos.add_expression(good).unwrap();
+    }
+    for bad in ["list:observed_pool<1", "observed_pol<1", "observed_pool<1s"] {
+        slos.add_expression(bad).unwrap_err();
+    }
+    let (kept, _) = slos.finish(&[], None);
+    let shown = kept
+        .iter()
+        .map(|slo| (slo.metric.direction(), slo.metric.format(slo.limit)));
+    let shown: Vec<_> = shown.collect();
+    let wanted = [
+        (Direction::AtMost, "80%"),
+        (Direction::AtLeast, "0.1"),
+        (Direction::AtMost, "1"),
+    ];
+    assert_eq!(
+        shown,
+        wanted.map(|(direction, limit)| (direction, limit.to_owned()))
+    );
 }

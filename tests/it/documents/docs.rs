@@ -16,7 +16,7 @@ use crate::support::Perfctl;
 use crate::support::documents::{blocks, documents, read, root};
 
 /// The section of `docs/scenario-reference.md` with the keys of each mapping of the schema.
-const SECTIONS: [(&str, &str); 31] = [
+const SECTIONS: [(&str, &str); 34] = [
     (".script", "### `script`"),
     (".environments", "### `environments`"),
     (".environments.secrets", "### `secrets`"),
@@ -43,6 +43,9 @@ const SECTIONS: [(&str, &str); 31] = [
     (".flows", "### `flows`"),
     (".slo", "### `slo`"),
     (".observe", "### `observe`"),
+    (".trace", "### `trace`"),
+    (".on_finding", "### `on_finding`"),
+    (".on_verdict", "### `on_verdict`"),
     (".profiles", "## Profile files"),
     (".profiles.stages", "### `stages`"),
     (".profiles.steps", "#### `steps`"),
@@ -176,7 +179,7 @@ fn the_reference_has_exactly_the_keys_of_the_schema() {
         // These are the same in all places.
         let path = match path.find(".auth") {
             Some(at) => path[at..].replace("digest", "basic"),
-            None if path.ends_with(".slo") => ".slo".to_owned(),
+            None if path.ends_with(".slo") || path == ".budgets" => ".slo".to_owned(),
             None => path.clone(),
         };
         let (_, heading) =

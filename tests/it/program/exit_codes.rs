@@ -1,5 +1,8 @@
 //! Each exit code, and what leads to it. Those of signals are in `signals`.
 
+use std::time::Duration;
+
+use crate::support::recording::{Recording, answer};
 use crate::support::scenario::{SCENARIO, count, quick, target};
 use crate::support::{Fault, Misbehaving, Perfctl};
 use perfctl::metrics::Outcome;
@@ -115,6 +118,59 @@ slo: {error_rate: 1%, availability: 99.9%}
         assert!(!text.contains("grade "), "{text}");
         assert!(!verdict.contains("no data"), "{text}");
     }
+}
+
+#[test]
+fn a_limit_that_is_broken_for_a_while_aborts_the_run_which_is_a_1_and_no_baseline() {
+    let service = Recording::start(|_, _| answer("500 Internal Server Error", "", ""));
+    let run = Perfctl::scenario(
+        &service.url(),
+        "- {name: root, get: /}\nabort: {error_rate: \"> 90% for 1h\"}",
+    );
+    let completed = run
+        .args([
+            "--rate",
+            "20",
+            "--run-time",
+            "5m",
+            "--save-baseline",
+            "base.json",
+        ])
+        .args(["--abort", "error_rate > 20% for 2s"])
+        .limit(Duration::from_secs(60))
+        .expect_status(1)
+        .run();
+    let result = completed.result();
+    let ending = result.run.ending.as_ref().unwrap();
+    assert_eq!(
+        ending.aborted.as_deref(),
+        Some("error_rate above 20% for 2s")
+    );
+    assert!(ending.stopped_at_us >= 2_000_000, "{ending:?}");
+    let reason = completed
+        .stdout
+        .lines()
+        .find(|line| line.contains("aborted after"));
+    let reason = reason.unwrap_or_else(|| panic!("{}", completed.stdout));
+    assert!(
+        reason.contains(" of 5m: error_rate above 20% for 2s"),
+        "{reason}"
+    );
+    assert!(completed.stdout.starts_with("FAIL"), "{}", completed.stdout);
+    assert!(
+        completed
+            .stderr
+            .contains("aborting: error_rate above 20% for 2s")
+    );
+    assert!(
+        completed.stderr.contains("not saved as a baseline"),
+        "{}",
+        completed.stderr
+    );
+    let stored = completed.runs()[0].display().to_string();
+    let added = Perfctl::after(completed).args(["baseline", "add", "base.json", &stored]);
+    let added = added.expect_status(4).run();
+    assert!(added.stderr.contains("did not finish"), "{}", added.stderr);
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 mod failures;
 mod files;
+mod findings;
 mod observed;
 mod pages;
 mod samples;
 mod screen;
 mod stored;
 mod tools;
+mod traces;
 
 use std::path::Path;
 use std::time::Instant;

@@ -392,10 +392,31 @@ fn connections_by_http_2_that_are_not_kept_are_used_once() {
     assert_eq!(h2.connections(), 4);
 }
 
+fn a_user_that_connects_again_resumes_its_tls_session_unless_told_otherwise() {
+    let authority = Authority::new();
+    let server = TlsServer::start(&authority, Certificate::Good, HTTP1);
+    let resumed = |tls: &str| {
+        let endpoints = format!(
+            "- {{get: /, keep_alive: false, http_version: 1.1}}\ntls: {{ca_file: ca.pem{tls}}}"
+        );
+        let perfctl = Perfctl::new().file("scenarios/ca.pem", authority.pem());
+        let result = run(perfctl, &server.url(), &endpoints).result();
+        assert_eq!(
+            (outcomes(&result).as_str(), handshakes(&result)),
+            ("ok 4", 4)
+        );
+        let cells = result.endpoints.iter().flat_map(|one| &one.phases);
+        cells.map(|cell| cell.tls_resumed).sum::<u64>()
+    };
+    assert_eq!(resumed(""), 3);
+    assert_eq!(resumed(", resume: false"), 0);
+}
+
 for_each_client! {
     a_private_authority_is_trusted_beside_those_of_the_machine
     an_insecure_run_accepts_any_certificate_and_says_so
     a_client_sends_its_certificate_if_it_has_one
     users_connect_from_the_local_addresses_in_turn
     connections_that_are_not_kept_are_used_once
+    a_user_that_connects_again_resumes_its_tls_session_unless_told_otherwise
 }

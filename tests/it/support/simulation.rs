@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use perfctl::metrics::{
     Cell, Ending, EndpointInfo, EndpointResult, FailureSamples, Interval, Machine, Outcome,
-    RunInfo, RunResult, SparseHistogram, Totals,
+    RunInfo, RunResult, SparseHistogram, Totals, Traces,
 };
 use perfctl::plan::{Arrivals, Fingerprint, Load, Model, Stage};
 use rand::{RngExt, SeedableRng};
@@ -186,6 +186,7 @@ pub fn template(shape: &Shape, id: &str, occasion: &str) -> RunResult {
         users: vec![3; seconds as usize],
         health: Vec::new(),
         failure_samples: FailureSamples::default(),
+        traces: Traces::default(),
         observations: Vec::new(),
         run: RunInfo {
             id: id.into(),
@@ -219,12 +220,14 @@ pub fn template(shape: &Shape, id: &str, occasion: &str) -> RunResult {
             build: None,
             client: Default::default(),
             insecure: false,
+            full_handshakes: false,
             assume_healthy: false,
             debug: false,
             fail_on: None,
             exit_code_on_error: None,
             samples: None,
             observed: Vec::new(),
+            trace: None,
             ending: Some(Ending {
                 panic: None,
                 dead_worker: None,
@@ -235,6 +238,7 @@ pub fn template(shape: &Shape, id: &str, occasion: &str) -> RunResult {
                 stopped_by_scenario: false,
                 decided: false,
                 failed_start: None,
+                aborted: None,
                 failed_teardown: None,
                 unkept_items: Default::default(),
                 totals: Totals {

@@ -6,12 +6,11 @@ use std::time::{Duration, Instant};
 use perfctl::check::judge;
 use perfctl::metrics::Outcome;
 use perfctl::plan::Plan;
-use perfctl::protocol::http::{ConnectOptions, DirectClient, ReqwestClient};
+use perfctl::protocol::http::{ConnectOptions, DirectClient, ReqwestClient, TlsConfig};
 use perfctl::protocol::{Client, Request, Response, Session};
 use perfctl::scenario::{Options, Source, compile};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
-use rustls::ClientConfig;
 
 /// The clients that perfctl has: each row holds for all of them.
 pub const CLIENTS: [&str; 2] = ["reqwest", "direct"];
@@ -36,7 +35,7 @@ pub struct Script<'a> {
     /// The wait before each but the first.
     pub pause: Duration,
     /// Trusted CAs; those of the machine by default.
-    pub tls: Option<ClientConfig>,
+    pub tls: Option<TlsConfig>,
 }
 
 impl<'a> Script<'a> {
@@ -82,6 +81,7 @@ impl<'a> Script<'a> {
                     index: 0,
                     endpoint,
                     rendered: None,
+                    trace: None,
                 };
                 let mut response = Response::default();
                 session.execute(&request, &mut response).await;

@@ -19,7 +19,8 @@ use crate::engine::user::values::response::for_script;
 use crate::engine::user::worker_state::WorkerState;
 use crate::metrics::{FLOW_CHECKS, Outcome};
 use crate::plan::{
-    Check, Endpoint, Header, Method, ScriptStep, StatusRange, Stop, Template, push_written,
+    Check, Endpoint, Header, Method, ScriptStep, StatusRange, Stop, Template, TraceContext,
+    push_written,
 };
 use crate::protocol::{Client, Rendered, Request};
 use crate::script::{CallEnd, OperationKind, RequestSpec, ResponseData, ScriptUser, Stopped};
@@ -32,6 +33,7 @@ struct Ready {
     index: usize,
     endpoint: Box<Endpoint>,
     rendered: Rendered,
+    trace: Option<Box<TraceContext>>,
 }
 
 impl Ready {
@@ -40,6 +42,7 @@ impl Ready {
             index: self.index,
             endpoint: &self.endpoint,
             rendered: Some(std::mem::take(&mut self.rendered)),
+            trace: self.trace.take(),
         }
     }
 }
@@ -273,8 +276,7 @@ impl<C: Client> User<C> {
             let request = ready.request();
             let mut exchange = Box::new(Exchange::start(state, &request, due));
             exchange.fetch(&mut lane, &request).await;
-            let rendered = request.rendered.unwrap_or_default();
-            ready.rendered = rendered;
+            (ready.rendered, ready.trace) = (request.rendered.unwrap_or_default(), request.trace);
             Landed::Received {
                 operation,
                 lane,
@@ -356,11 +358,15 @@ impl<C: Client> User<C> {
         let recorder = &state.recorder;
         let subject = (state.row_names).position(index, &spec.row, recorder, shown);
         match self.rendered(endpoint, &spec, subject) {
-            Ok(rendered) => Ok(Ready {
-                index,
-                endpoint: Box::new(own_endpoint(endpoint, spec)),
-                rendered,
-            }),
+            Ok(rendered) => {
+                let endpoint = Box::new(own_endpoint(endpoint, spec));
+                Ok(Ready {
+                    index,
+                    trace: self.trace(&endpoint),
+                    endpoint,
+                    rendered,
+                })
+            }
             Err(error) => {
                 let response = unsent(&spec.url, error.text.clone());
                 let positions = (index, subject.unwrap_or(index as u16));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::metrics::{
     Cell, CommitCell, ConnectionSample, FailureCause, FailureCount, FailureTexts, MeasureCounts,
-    Outcome, Sample, SparseHistogram,
+    Origin, OriginSample, Outcome, Sample, SparseHistogram,
 };
 use crate::plan::{CheckName, MeasureUnit};
 
@@ -27,6 +27,7 @@ pub(super) struct CellSamples {
     connect: Vec<u64>,
     tls: Vec<u64>,
     pub(super) components: BTreeMap<String, Vec<u64>>,
+    instances: BTreeMap<String, Vec<u64>>,
     pub(super) measures: BTreeMap<Arc<str>, (MeasureUnit, Vec<u64>)>,
     pub(super) failures: BTreeMap<FailureCause, FailureSamples>,
 }
@@ -68,6 +69,32 @@ impl CellSamples {
         self.cell.connections += u64::from(sample.connections);
         self.cell.reused += u64::from(sample.reused);
         self.cell.redirects += u64::from(sample.redirects);
+        let is_failure = u64::from(sample.outcome.is_failure());
+        match (sample.connections, sample.reused) {
+            (0, 0) => {}
+            (0, _) => self.cell.kept_failures += is_failure,
+            _ => {
+                self.cell.opening += 1;
+                self.cell.opening_failures += is_failure;
+            }
+        }
+    }
+
+    pub(super) fn add_origin(&mut self, sample: &OriginSample) {
+        let name = match &sample.origin {
+            Origin::Address(address) => {
+                let address = address.to_string();
+                return self.cell.add_failed_remote(&address, 1);
+            }
+            Origin::Instance(name) => name,
+        };
+        let counts = self.cell.instance(name);
+        counts.responses += 1;
+        counts.failures += u64::from(sample.is_failed);
+        let times = self.instances.entry(name.clone()).or_default();
+        if !sample.is_failed {
+            times.push(sample.response_us);
+        }
     }
 
     pub(super) fn add_connection(&mut self, sample: &ConnectionSample) {
@@ -75,6 +102,7 @@ impl CellSamples {
         self.connect.extend(sample.connect_us);
         self.tls.extend(sample.tls_us);
         self.cell.tls_handshakes += u64::from(sample.tls_handshakes);
+        self.cell.tls_resumed += u64::from(sample.tls_resumed);
         if let Some(remote) = sample.remote {
             self.cell.add_remote(&remote.to_string(), 1);
         }
@@ -109,6 +137,10 @@ impl CellSamples {
         }
         for (name, mut times) in self.components {
             cell.components.entry(name).or_default().time = SparseHistogram::of(&mut times);
+        }
+        for (name, mut times) in self.instances {
+            let times = SparseHistogram::of(&mut times);
+            cell.instance(&name).time.merge(&times);
         }
         for (name, (unit, mut values)) in self.measures {
             let values = SparseHistogram::of(&mut values);

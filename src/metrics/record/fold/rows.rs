@@ -105,6 +105,14 @@ impl Rows {
         position < self.checks.len() || self.further.contains_key(&position)
     }
 
+    /// The row of what has this position.
+    pub(super) fn row(&self, position: usize) -> usize {
+        match self.further.get(&position) {
+            Some((_, row)) => *row,
+            None => self.planned.get(position).copied().unwrap_or(position),
+        }
+    }
+
     /// The cells of the rows, which were those of positions so far.
     pub(super) fn of_rows(
         &self,
@@ -114,16 +122,12 @@ impl Rows {
         if self.planned.is_empty() {
             return cells;
         }
-        let row_of = |position: usize| match self.further.get(&position) {
-            Some((_, row)) => *row,
-            None => self.planned.get(position).copied().unwrap_or(position),
-        };
         for sample in &mut samples.kept {
-            sample.endpoint = row_of(sample.endpoint);
+            sample.endpoint = self.row(sample.endpoint);
         }
         let mut rows: BTreeMap<(usize, u64, usize), Cell> = BTreeMap::new();
         for entry in cells {
-            let key = (entry.phase, entry.second, row_of(entry.endpoint));
+            let key = (entry.phase, entry.second, self.row(entry.endpoint));
             rows.entry(key).or_default().merge(&entry.cell);
         }
         let entries = rows.into_iter();

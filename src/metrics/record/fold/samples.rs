@@ -92,6 +92,7 @@ fn sample(
         started_us: failure.started_us,
         response_us: failure.response_us,
         text: failure.text,
+        trace_id: failure.trace_id,
         exchange: *failure.exchange?,
     })
 }
@@ -122,6 +123,7 @@ mod tests {
             ended_us,
             response_us: 1,
             text: format!("text {ended_us}"),
+            trace_id: None,
             exchange: Some(Box::new(ExchangeText {
                 redirects: 0,
                 request: MessageText::default(),

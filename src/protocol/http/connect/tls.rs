@@ -17,12 +17,21 @@ use rustls_platform_verifier::Verifier;
 use crate::error::Error;
 use crate::plan::{Auth, Plan};
 
+/// The TLS configuration that all workers share.
+#[derive(Clone)]
+pub struct TlsConfig {
+    /// Without its own store of sessions: each virtual user has one.
+    pub config: rustls::ClientConfig,
+    /// What `config` verifies certificates with; `None` if it accepts none.
+    pub verifier: Option<Arc<dyn ServerCertVerifier>>,
+}
+
 /// The TLS configuration that all workers share: the certificates this machine and the plan trust,
 /// and the client's own.
 ///
 /// # Errors
 /// When this machine has no certificates and `plan` needs some.
-pub(super) fn tls_config(plan: &Plan, base: &str) -> Result<rustls::ClientConfig, Error> {
+pub(super) fn tls_config(plan: &Plan, base: &str) -> Result<TlsConfig, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = || {
         rustls::ClientConfig::builder_with_provider(provider.clone())
@@ -31,25 +40,26 @@ pub(super) fn tls_config(plan: &Plan, base: &str) -> Result<rustls::ClientConfig
     };
     let tls = &plan.transport.tls;
     let extra = || tls.authorities.iter().flat_map(|one| &one.certificates);
-    let trusting = if tls.insecure {
-        let verifier = Arc::new(NoVerification::new(&provider));
-        builder()?
-            .dangerous()
-            .with_custom_certificate_verifier(verifier)
+    let verifier: Option<Arc<dyn ServerCertVerifier>> = if tls.insecure {
+        Some(Arc::new(NoVerification::new(&provider)))
     } else {
         match Verifier::new_with_extra_roots(extra().cloned(), provider.clone()) {
-            Ok(verifier) => builder()?
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(Trusting {
-                    verifier,
-                    given: extra().cloned().collect(),
-                })),
+            Ok(verifier) => Some(Arc::new(Trusting {
+                verifier,
+                given: extra().cloned().collect(),
+            })),
             Err(error) if needs_certificates(plan, base) => {
                 return Err(Error::Certificates(error.to_string()));
             }
-            // Nothing is verified against this: no URL of the plan is https.
-            Err(_) => builder()?.with_root_certificates(rustls::RootCertStore::empty()),
+            // Nothing is verified: no URL of the plan is https.
+            Err(_) => None,
         }
+    };
+    let trusting = match &verifier {
+        Some(verifier) => builder()?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier.clone()),
+        None => builder()?.with_root_certificates(rustls::RootCertStore::empty()),
     };
     let mut config = match &tls.identity {
         None => trusting.with_no_client_auth(),
@@ -58,7 +68,7 @@ pub(super) fn tls_config(plan: &Plan, base: &str) -> Result<rustls::ClientConfig
         ))),
     };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+    Ok(TlsConfig { config, verifier })
 }
 
 fn needs_certificates(plan: &Plan, base: &str) -> bool {

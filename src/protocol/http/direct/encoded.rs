@@ -10,7 +10,7 @@ use ::http::header::{self, HeaderValue};
 use url::Url;
 
 use super::connection::origin::Origin;
-use crate::plan::{Auth, Body, Endpoint, Method};
+use crate::plan::{Auth, Body, Endpoint, Method, Trace, TraceContext};
 use crate::protocol::Rendered;
 use crate::protocol::http::request::outgoing::{Outgoing, announces_empty, authority};
 use crate::protocol::http::request::payload::MAX_JOINED;
@@ -39,6 +39,8 @@ enum Segment {
     Header(usize),
     /// The credentials.
     Secret,
+    /// The field with the trace of the request, if it is traced.
+    Trace,
     /// The line with the length of the body, the end of the head, and the body.
     Body,
 }
@@ -46,8 +48,13 @@ enum Segment {
 impl EncodedRequest {
     /// Encodes `prepared`, which is what the endpoint always sends below `base`. `None` where its
     /// requests must be built one by one: for example, where a body has several parts that vary, or
-    /// where the credentials depend on the server.
-    pub(super) fn new(endpoint: &Endpoint, prepared: &Prepared, base: &str) -> Option<Self> {
+    /// where the credentials depend on the server. If it `is_traced`, its requests may have a trace.
+    pub(super) fn new(
+        endpoint: &Endpoint,
+        prepared: &Prepared,
+        base: &str,
+        is_traced: bool,
+    ) -> Option<Self> {
         let fixed = &prepared.request;
         let announces_empty = announces_empty(&fixed.method);
         if !has_simple_body(endpoint) || fixed.contents.is_some() {
@@ -92,6 +99,9 @@ impl EncodedRequest {
             encoder.slot(Segment::Secret);
             encoder.text("\r\n");
         }
+        if is_traced {
+            encoder.slot(Segment::Trace);
+        }
         match (&fixed.body, endpoint.body.varies()) {
             (_, true) => encoder.slot(Segment::Body),
             (Some(body), false) if body.len() > MAX_JOINED => return None,
@@ -115,7 +125,7 @@ impl EncodedRequest {
             return true;
         };
         self.segments.iter().all(|segment| match segment {
-            Segment::Literal(_) => true,
+            Segment::Literal(_) | Segment::Trace => true,
             Segment::Path => rendered.url.len() <= MAX_PATH && is_plain(&rendered.url),
             Segment::Header(position) => {
                 // One that is not sent has no field.
@@ -143,10 +153,23 @@ impl EncodedRequest {
     }
 
     /// Appends the bytes of a request; what was rendered [can be encoded](Self::can_encode).
-    pub(super) fn write(&self, rendered: Option<&Rendered>, bytes: &mut Vec<u8>) {
+    pub(super) fn write(
+        &self,
+        rendered: Option<&Rendered>,
+        trace: Option<&TraceContext>,
+        bytes: &mut Vec<u8>,
+    ) {
         for segment in &self.segments {
             match (segment, rendered) {
                 (Segment::Literal(literal), _) => bytes.extend_from_slice(literal),
+                (Segment::Trace, _) => {
+                    if let Some(trace) = trace {
+                        let value = trace.header(0);
+                        for part in [Trace::HEADER, ": ", &value, "\r\n"] {
+                            bytes.extend_from_slice(part.as_bytes());
+                        }
+                    }
+                }
                 (Segment::Path, Some(rendered)) => bytes.extend_from_slice(rendered.url.as_bytes()),
                 (Segment::Header(position), Some(rendered)) => {
                     let value = rendered.headers.get(*position).and_then(Option::as_ref);
@@ -343,18 +366,23 @@ mod tests {
     /// The request encoded, and built the general way; `None` where it cannot be encoded.
     fn both(endpoint: &Endpoint, rendered: Option<Rendered>) -> Option<[(Vec<String>, String); 2]> {
         let prepared = Prepared::new(endpoint, BASE, None).unwrap();
-        let encoded = EncodedRequest::new(endpoint, &prepared, BASE)?;
+        let trace = Trace::new(1.0, None).context(1, 2, 3);
+        let encoded = EncodedRequest::new(endpoint, &prepared, BASE, true)?;
         if !encoded.can_encode(rendered.as_ref()) {
             return None;
         }
         let (mut quick, mut slow) = (Vec::new(), Vec::new());
-        encoded.write(rendered.as_ref(), &mut quick);
+        encoded.write(rendered.as_ref(), Some(&trace), &mut quick);
         let request = Request {
             index: 0,
             endpoint,
             rendered,
+            trace: None,
         };
-        write(&prepared.request(&request).unwrap(), &mut slow);
+        let mut outgoing = prepared.request(&request).unwrap();
+        let value = HeaderValue::try_from(trace.header(0)).unwrap();
+        outgoing.headers.insert(Trace::HEADER, value);
+        write(&outgoing, &mut slow);
         Some([parts(&quick), parts(&slow)])
     }
 
@@ -373,7 +401,8 @@ mod tests {
             "host: 127.0.0.1:8000",
         ];
         assert_eq!(lines[1..4], fields);
-        assert_eq!((lines[5].as_str(), body.as_str()), ("x-own: a b", "a b"));
+        assert!(lines[4].starts_with("traceparent: 00-"));
+        assert_eq!((lines[6].as_str(), body.as_str()), ("x-own: a b", "a b"));
     }
 
     #[test]

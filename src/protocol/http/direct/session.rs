@@ -36,7 +36,9 @@ impl DirectClient {
         let http = HttpClient::new(plan, base, connect)?;
         let endpoints = plan.endpoints.iter().zip(&http.shared.prepared);
         let encoded = endpoints
-            .map(|(endpoint, prepared)| EncodedRequest::new(endpoint, prepared, base))
+            .map(|(endpoint, prepared)| {
+                EncodedRequest::new(endpoint, prepared, base, plan.trace.is_some())
+            })
             .collect();
         Ok(Self { http, encoded })
     }
@@ -78,8 +80,9 @@ impl Session for DirectSession {
             response.credentials.push(secret.to_owned());
         }
         let limits = RequestLimits::of(request.endpoint);
+        let trace = request.trace.as_deref();
         let wire_request = WireRequest {
-            write: |bytes: &mut Vec<u8>| encoded.write(rendered, bytes),
+            write: |bytes: &mut Vec<u8>| encoded.write(rendered, trace, bytes),
             rest: None,
             is_head: encoded.is_head,
         };

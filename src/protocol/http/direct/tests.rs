@@ -309,6 +309,7 @@ async fn an_idle_user_takes_little_memory() {
         index: 0,
         endpoint: &plan.endpoints[0],
         rendered: None,
+        trace: None,
     };
     // Everything but the socket, its timer and what the engine keeps.
     assert!(size_of_val(&session) <= 256, "{}", size_of_val(&session));

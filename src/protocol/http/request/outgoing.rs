@@ -114,6 +114,12 @@ pub(crate) fn host_and_port(url: &Url) -> Option<String> {
     ))
 }
 
+/// Whether both URLs go to the same host and port.
+pub(crate) fn is_same_host(one: &Url, other: &Url) -> bool {
+    let place = |url: &Url| url.port_or_known_default();
+    one.host() == other.host() && place(one) == place(other)
+}
+
 /// The value of the `host` header of a request to this URL.
 pub(crate) fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();

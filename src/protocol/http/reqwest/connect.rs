@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use tower::{Layer, Service};
 
 use crate::protocol::http::failure::DnsError;
-use crate::protocol::http::transport::{ConnectStep, Opened};
+use crate::protocol::http::transport::{ConnectStep, Handshake, Opened};
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -46,6 +46,8 @@ struct Connecting {
     started: Instant,
     dns: Option<Duration>,
     tls_started: Option<Instant>,
+    /// A certificate was verified, which is part of every handshake but those that resume.
+    is_full: bool,
 }
 
 impl Probe {
@@ -84,6 +86,7 @@ impl Probe {
             started: Instant::now(),
             dns: None,
             tls_started: None,
+            is_full: false,
         });
         state.opened.attempts += 1;
         state.limit
@@ -101,6 +104,13 @@ impl Probe {
         }
     }
 
+    /// A certificate is verified.
+    pub(super) fn verifies(&self) {
+        if let Some(connecting) = &mut self.state().connecting {
+            connecting.is_full = true;
+        }
+    }
+
     fn connected(&self) {
         let mut state = self.state();
         let Some(connecting) = state.connecting.take() else {
@@ -109,7 +119,10 @@ impl Probe {
         let now = Instant::now();
         let before_tls = connecting.tls_started.unwrap_or(now) - connecting.started;
         let connect = before_tls.saturating_sub(connecting.dns.unwrap_or_default());
-        let tls = connecting.tls_started.map(|started| now - started);
+        let tls = connecting.tls_started.map(|started| Handshake {
+            took: now - started,
+            is_resumed: !connecting.is_full,
+        });
         state.opened.add(connecting.dns, connect, tls);
     }
 }
@@ -224,14 +237,17 @@ impl Resolve for Resolver {
 /// The TLS tickets of one session: a virtual user resumes only its own TLS sessions.
 pub(super) struct TlsSessions {
     probe: Arc<Probe>,
+    /// Whether it keeps tickets.
+    is_resuming: bool,
     /// Empty until the first handshake; most plans have none.
     tickets: OnceLock<ClientSessionMemoryCache>,
 }
 
 impl TlsSessions {
-    pub(super) fn new(probe: Arc<Probe>) -> Self {
+    pub(super) fn new(probe: Arc<Probe>, is_resuming: bool) -> Self {
         Self {
             probe,
+            is_resuming,
             tickets: OnceLock::new(),
         }
     }
@@ -258,7 +274,9 @@ impl ClientSessionStore for TlsSessions {
     }
 
     fn set_tls12_session(&self, server: ServerName<'static>, value: Tls12ClientSessionValue) {
-        self.tickets().set_tls12_session(server, value);
+        if self.is_resuming {
+            self.tickets().set_tls12_session(server, value);
+        }
     }
 
     fn tls12_session(&self, server: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
@@ -270,7 +288,9 @@ impl ClientSessionStore for TlsSessions {
     }
 
     fn insert_tls13_ticket(&self, server: ServerName<'static>, value: Tls13ClientSessionValue) {
-        self.tickets().insert_tls13_ticket(server, value);
+        if self.is_resuming {
+            self.tickets().insert_tls13_ticket(server, value);
+        }
     }
 
     /// Asked first of all in every handshake.

@@ -9,12 +9,16 @@ use rustls::client::Resumption;
 use url::Url;
 
 use super::connect::{Probe, ProbeLayer, Resolver, TlsSessions};
+use super::verifier::WatchedVerifier;
 use crate::error::Error;
 use crate::plan::{ConnectTo, HttpChoice, NoProxy, Transport, Wire};
+use crate::protocol::http::connect::TlsConfig;
 
 /// Makes the clients of one worker's sessions.
 pub struct Connector {
-    tls: rustls::ClientConfig,
+    tls: TlsConfig,
+    /// Whether TLS sessions are resumed.
+    is_resuming: bool,
     proxy: Option<reqwest::Proxy>,
     no_proxy: Arc<[NoProxy]>,
     connect_to: Vec<ConnectTo>,
@@ -32,7 +36,7 @@ pub(super) struct UserClient {
 impl Connector {
     /// # Errors
     /// When the proxy cannot be used.
-    pub(super) fn new(transport: &Transport, tls: rustls::ClientConfig) -> Result<Self, Error> {
+    pub(super) fn new(transport: &Transport, tls: TlsConfig) -> Result<Self, Error> {
         let no_proxy = transport.proxy.as_ref().map(|proxy| &proxy.no_proxy[..]);
         let no_proxy: Arc<[NoProxy]> = no_proxy.unwrap_or_default().into();
         let proxy = transport.proxy.as_ref().map(|proxy| {
@@ -52,6 +56,7 @@ impl Connector {
             .map_err(|error: reqwest::Error| Error::Proxy(error.to_string()))?;
         Ok(Self {
             tls,
+            is_resuming: !transport.tls.full_handshakes,
             proxy,
             no_proxy,
             connect_to: transport.connect_to.clone(),
@@ -89,7 +94,8 @@ impl Connector {
         probe: &Arc<Probe>,
         local_address: Option<IpAddr>,
     ) -> Result<Vec<UserClient>, String> {
-        let tickets = Resumption::store(Arc::new(TlsSessions::new(probe.clone())));
+        let tickets =
+            Resumption::store(Arc::new(TlsSessions::new(probe.clone(), self.is_resuming)));
         let places = std::iter::once(None).chain((0..self.connect_to.len()).map(Some));
         let kinds = places.flat_map(|place| wires.iter().map(move |wire| (*wire, place)));
         kinds
@@ -112,8 +118,12 @@ impl Connector {
         tickets: Resumption,
         local_address: Option<IpAddr>,
     ) -> Result<reqwest::Client, String> {
-        let mut tls = self.tls.clone();
+        let mut tls = self.tls.config.clone();
         tls.resumption = tickets;
+        if let Some(verifier) = &self.tls.verifier {
+            let watched = WatchedVerifier::new(verifier.clone(), probe.clone());
+            tls.dangerous().set_certificate_verifier(Arc::new(watched));
+        }
         match wire.http_version {
             HttpChoice::Auto => {}
             HttpChoice::Http1 => tls.alpn_protocols = vec![b"http/1.1".to_vec()],

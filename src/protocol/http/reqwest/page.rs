@@ -1,4 +1,4 @@
-//! Reading pages that are no requests of the scenario, such as those of exporters.
+//! Requests that are none of the scenario's: reading pages, such as those of exporters, and telling others about a run.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::metrics::Outcome;
 use crate::plan::{Plan, Wire};
 use crate::protocol::Response;
+use crate::protocol::failure::Failure;
 use crate::protocol::http::connect::ConnectOptions;
 use crate::protocol::http::request::outgoing::Outgoing;
 use crate::protocol::http::transport::{RequestLimits, Transport};
@@ -41,6 +42,25 @@ impl PageReader {
         })
     }
 
+    /// Sends JSON to its URL instead.
+    ///
+    /// # Errors
+    /// Why it was not accepted within this time, for people.
+    pub async fn post_json(&self, body: String, timeout: Duration) -> Result<(), String> {
+        let mut request = Outgoing::new(::http::Method::POST, self.url.clone());
+        let kind = HeaderValue::from_static("application/json");
+        request.headers.insert(header::CONTENT_TYPE, kind);
+        request.body = Some(body.into());
+        let limits = RequestLimits::within(timeout, timeout, MAX_BYTES);
+        let mut response = Response::default();
+        let exchanged = self.transport.exchange(request, &limits, &mut response);
+        match exchanged.await {
+            Ok(status) if status.is_success() => Ok(()),
+            Ok(status) => Err(format!("status {}", status.as_u16())),
+            Err(failure) => Err(Self::why(failure, timeout)),
+        }
+    }
+
     /// The page, of which `accept` says in which formats.
     ///
     /// # Errors
@@ -55,15 +75,19 @@ impl PageReader {
         match exchanged.await {
             Ok(status) if status.as_u16() == 200 => Ok(response.body),
             Ok(status) => Err(format!("status {}", status.as_u16())),
-            Err(failure) => Err(match failure.outcome {
-                Outcome::BodyTooLarge => {
-                    format!("the page is larger than {}", format_bytes(MAX_BYTES))
-                }
-                Outcome::TimeoutHeaders | Outcome::TimeoutBody => {
-                    format!("no response within {}", format_duration(timeout))
-                }
-                _ => failure.text,
-            }),
+            Err(failure) => Err(Self::why(failure, timeout)),
+        }
+    }
+
+    fn why(failure: Failure, timeout: Duration) -> String {
+        match failure.outcome {
+            Outcome::BodyTooLarge => {
+                format!("the page is larger than {}", format_bytes(MAX_BYTES))
+            }
+            Outcome::TimeoutHeaders | Outcome::TimeoutBody => {
+                format!("no response within {}", format_duration(timeout))
+            }
+            _ => failure.text,
         }
     }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use http::StatusCode;
 
 use crate::metrics::{ConnectionSample, NewSubject, Outcome, RunInfo, Sample};
-use crate::plan::{CheckName, Endpoint, Phase, Plan};
+use crate::plan::{CheckName, Endpoint, Phase, Plan, TraceId};
 use crate::report::export::cell;
 use crate::report::text::JsonWriter;
 use crate::report::view::error_name;
@@ -36,21 +36,34 @@ impl SampleFormat {
         }
     }
 
-    /// What stands above the rows.
-    pub(super) fn header(self) -> &'static str {
-        match self {
-            Self::Jtl => {
-                "timeStamp,elapsed,label,responseCode,responseMessage,threadName,dataType,success,\
-                 failureMessage,bytes,sentBytes,grpThreads,allThreads,URL,Latency,IdleTime,Connect\n"
-            }
-            Self::JsonLines => "",
+    /// What stands above the rows, which have the ids of traces or not.
+    pub(super) fn header(self, is_traced: bool) -> String {
+        let columns = "timeStamp,elapsed,label,responseCode,responseMessage,threadName,dataType,success,\
+                       failureMessage,bytes,sentBytes,grpThreads,allThreads,URL,Latency,IdleTime,Connect";
+        match (self, is_traced) {
+            (Self::Jtl, false) => format!("{columns}\n"),
+            (Self::Jtl, true) => format!("{columns},trace_id\n"),
+            (Self::JsonLines, _) => String::new(),
         }
     }
+}
+
+/// What belongs to a request beside its sample.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Beside<'a> {
+    /// The connections that it opened.
+    pub(super) connection: Option<&'a ConnectionSample>,
+    /// The id of its trace, if that was sampled.
+    pub(super) trace_id: Option<TraceId>,
+    /// The users that were running when it ended.
+    pub(super) users: u32,
 }
 
 /// Writes the rows of one run. All texts are made once.
 #[derive(Debug)]
 pub(super) struct RowWriter {
+    /// Whether rows have the ids of traces.
+    is_traced: bool,
     /// Wall-clock start of the load; ms since 1970.
     started_ms: u64,
     /// The beginning of each line of JSON.
@@ -86,6 +99,7 @@ impl RowWriter {
         let names = plan.check_names();
         let endpoints = plan.endpoints.iter().zip(&names);
         Self {
+            is_traced: plan.trace.is_some(),
             started_ms: u64::try_from(started_ms).unwrap_or(0),
             run: format!(r#"{{"run":{}"#, json(&run.id)),
             phases: phases.collect(),
@@ -118,22 +132,21 @@ impl RowWriter {
         self.texts(sample.endpoint).is_some() && sample.outcome.is_started()
     }
 
-    /// Appends the row of a request to `out`; `users` were running when it ended.
+    /// Appends the row of a request to `out`.
     pub(super) fn push(
         &self,
         out: &mut Vec<u8>,
         format: SampleFormat,
         sample: &Sample,
-        connection: Option<&ConnectionSample>,
-        users: u32,
+        beside: Beside<'_>,
     ) {
         let Some(texts) = self.texts(sample.endpoint) else {
             return;
         };
         // Nothing written to a vector fails.
         let _ = match format {
-            SampleFormat::Jtl => self.jtl(out, texts, sample, connection, users),
-            SampleFormat::JsonLines => self.json(out, texts, sample, connection, users),
+            SampleFormat::Jtl => self.jtl(out, texts, sample, beside),
+            SampleFormat::JsonLines => self.json(out, texts, sample, beside),
         };
     }
 
@@ -142,9 +155,11 @@ impl RowWriter {
         out: &mut Vec<u8>,
         texts: &EndpointTexts,
         sample: &Sample,
-        connection: Option<&ConnectionSample>,
-        users: u32,
+        beside: Beside<'_>,
     ) -> std::io::Result<()> {
+        let Beside {
+            connection, users, ..
+        } = beside;
         let at_ms = self.started_ms + sample.intended_us / 1_000;
         write!(
             out,
@@ -171,7 +186,7 @@ impl RowWriter {
         }
         let ttfb_us = sample.ttfb_us.map(|us| us + sample.scheduling_delay_us());
         let connect_us = connection.map_or(0, connect_us);
-        writeln!(
+        write!(
             out,
             ",{},{},{users},{users},{},{},0,{}",
             sample.bytes_in,
@@ -179,7 +194,14 @@ impl RowWriter {
             texts.url,
             ttfb_us.unwrap_or(0) / 1_000,
             connect_us / 1_000,
-        )
+        )?;
+        match (self.is_traced, beside.trace_id) {
+            (false, _) => {}
+            (true, None) => out.push(b','),
+            (true, Some(id)) => write!(out, ",{id}")?,
+        }
+        out.push(b'\n');
+        Ok(())
     }
 
     fn json(
@@ -187,9 +209,11 @@ impl RowWriter {
         out: &mut Vec<u8>,
         texts: &EndpointTexts,
         sample: &Sample,
-        connection: Option<&ConnectionSample>,
-        users: u32,
+        beside: Beside<'_>,
     ) -> std::io::Result<()> {
+        let Beside {
+            connection, users, ..
+        } = beside;
         let at = self
             .phases
             .partition_point(|(phase, _)| phase.end_us <= sample.intended_us);
@@ -227,11 +251,17 @@ impl RowWriter {
             write!(out, r#","{name}":"#)?;
             push_ms(out, us)?;
         }
-        writeln!(
+        write!(
             out,
-            r#","received_bytes":{},"sent_bytes":{},"connections":{},"redirects":{},"users":{users}}}"#,
+            r#","received_bytes":{},"sent_bytes":{},"connections":{},"redirects":{},"users":{users}"#,
             sample.bytes_in, sample.bytes_out, sample.connections, sample.redirects,
-        )
+        )?;
+        match (self.is_traced, beside.trace_id) {
+            (false, _) => {}
+            (true, None) => out.write_all(br#","trace_id":null"#)?,
+            (true, Some(id)) => write!(out, r#","trace_id":"{id}""#)?,
+        }
+        out.write_all(b"}\n")
     }
 }
 

@@ -1,20 +1,21 @@
-//! The levels of a sweep: response times and throughput against the load, and the knee.
+//! The levels of a load: response times and throughput against them, and the knee of a sweep.
 
 use super::axis::Axis;
 use super::frame::{DataTable, Frame};
-use super::svg::{GRAY, GREEN, P50, P95, Pen, WIDTH, coordinate, line};
-use crate::metrics::{RunResult, SweepLevel};
+use super::svg::{GRAY, GREEN, P50, P95, P99, Pen, WIDTH, coordinate, line};
+use crate::metrics::{LoadLevel, LoadLevels, RunResult, Summary};
 use crate::plan::Model;
 use crate::units::{format_latency_us, format_rate, trim_float};
 
 /// The labels below a chart.
 const LABELS: usize = 8;
 
-/// The charts of a sweep; none for other loads.
+/// The charts of the levels; none for a load of one level.
 pub(crate) fn level_charts(result: &RunResult) -> Vec<String> {
-    let Some(levels) = result.sweep_levels() else {
+    let Some(LoadLevels { mut levels, .. }) = result.load_levels() else {
         return Vec::new();
     };
+    levels.sort_by(|one, other| one.level.total_cmp(&other.level));
     let knee = result
         .knee()
         .map(|knee| (knee.at.level, knee.sentence(result.run.load.model)));
@@ -22,35 +23,37 @@ pub(crate) fn level_charts(result: &RunResult) -> Vec<String> {
         Model::Closed => "users",
         Model::Open { .. } => "requests/s",
     };
-    let sweep = Sweep { levels, knee, unit };
-    [sweep.times(), Some(sweep.rates())]
+    let chart = Chart { levels, knee, unit };
+    [chart.times(), Some(chart.rates())]
         .into_iter()
         .flatten()
         .collect()
 }
 
-struct Sweep {
-    levels: Vec<SweepLevel>,
-    /// At which level, and what it means.
+struct Chart {
+    /// The lowest first.
+    levels: Vec<LoadLevel>,
+    /// Of a sweep: at which level, and what it means.
     knee: Option<(f64, String)>,
     /// Of a level.
     unit: &'static str,
 }
 
 /// A line of a chart: its name, how it looks, and its value at a level.
-type Curve = (&'static str, Pen, fn(&SweepLevel) -> f64);
+type Curve = (&'static str, Pen, fn(&Summary) -> Option<f64>);
 
-impl Sweep {
+impl Chart {
     fn times(&self) -> Option<String> {
-        let times = self
-            .levels
-            .iter()
-            .flat_map(|level| [level.mean_us, level.p95_us]);
-        let axis = Axis::log(times)?;
-        let curves: [Curve; 2] = [
-            ("mean", P50, |level| level.mean_us),
-            ("p95", P95, |level| level.p95_us),
+        let curves: [Curve; 3] = [
+            ("p50", P50, |summary| summary.response_us.p50),
+            ("p95", P95, |summary| summary.response_us.p95),
+            ("p99", P99, |summary| summary.response_us.p99),
         ];
+        let times = self.levels.iter().flat_map(|level| {
+            let times = curves.map(|(_, _, value)| value(&level.summary));
+            times.into_iter().flatten()
+        });
+        let axis = Axis::log(times)?;
         let mut frame = Frame::new(
             "levels",
             &format!("Response time against {}", self.unit),
@@ -58,17 +61,14 @@ impl Sweep {
         );
         self.draw(&mut frame, &axis, format_latency_us, &curves);
         frame.table(self.table());
-        let finding = self
-            .knee
-            .as_ref()
-            .map_or("no knee found", |(_, sentence)| sentence);
-        Some(frame.figure(finding))
+        let knee = self.knee.as_ref().map(|(_, sentence)| sentence.clone());
+        Some(frame.figure(&knee.unwrap_or_else(|| self.extremes())))
     }
 
     fn rates(&self) -> String {
-        let rates = self.levels.iter().map(|level| level.rate_per_s);
+        let rates = self.levels.iter().map(|level| level.summary.rate_per_s);
         let highest = rates.fold(0.0, f64::max);
-        let curves: [Curve; 1] = [("successes", GREEN, |level| level.rate_per_s)];
+        let curves: [Curve; 1] = [("successes", GREEN, |summary| Some(summary.rate_per_s))];
         let title = format!("Successes per second against {}", self.unit);
         let mut frame = Frame::new("level-rates", &title, 120);
         self.draw(&mut frame, &Axis::linear(highest), format_rate, &curves);
@@ -88,7 +88,7 @@ impl Sweep {
         }
         for (name, pen, value) in curves {
             let points = self.levels.iter();
-            let points = points.map(|at| Some((x(at.level), axis.y(value(at), height))));
+            let points = points.map(|at| Some((x(at.level), axis.y(value(&at.summary)?, height))));
             frame.line(name, *pen, &line(points));
         }
     }
@@ -104,15 +104,28 @@ impl Sweep {
         }
     }
 
+    /// The p95 at the lowest and the highest level.
+    fn extremes(&self) -> String {
+        let ends = [self.levels.first(), self.levels.last()];
+        let ends = ends.into_iter().flatten().map(|at| {
+            let p95_us = at.summary.response_us.p95;
+            let p95 = p95_us.map_or_else(|| "no data".to_owned(), format_latency_us);
+            format!("p95 {p95} at {} {}", trim_float(at.level, 1), self.unit)
+        });
+        ends.collect::<Vec<_>>().join(", ")
+    }
+
     fn table(&self) -> DataTable {
-        let header = [self.unit, "successes/s", "mean", "p95"];
+        let header = [self.unit, "successes/s", "p50", "p95", "p99"];
         let rows = self.levels.iter().map(|level| {
-            vec![
+            let response = level.summary.response_us;
+            let times = [response.p50, response.p95, response.p99];
+            let times = times.map(|us| us.map_or_else(|| "-".to_owned(), format_latency_us));
+            let head = [
                 trim_float(level.level, 1),
-                format_rate(level.rate_per_s),
-                format_latency_us(level.mean_us),
-                format_latency_us(level.p95_us),
-            ]
+                format_rate(level.summary.rate_per_s),
+            ];
+            head.into_iter().chain(times).collect()
         });
         DataTable {
             header: header.map(str::to_owned).to_vec(),
@@ -128,19 +141,23 @@ mod tests {
     use crate::report::fixture;
 
     #[test]
-    fn only_a_sweep_has_charts_of_its_levels() {
+    fn levels_have_charts_and_a_sweep_has_its_knee() {
         let mut result = fixture::spike().result;
-        assert_eq!(level_charts(&result).len(), 0);
-        result.run.load.shape = Some(Shape::Sweep);
         let charts = level_charts(&result);
         assert_eq!(charts.len(), 2);
+        assert!(
+            charts[0].contains("p95 900 ms at 300 requests/s"),
+            "{}",
+            charts[0]
+        );
+        result.run.load.shape = Some(Shape::Sweep);
+        let charts = level_charts(&result);
         assert!(
             charts[0].contains(">300<") && charts[0].contains("knee at"),
             "{}",
             charts[0]
         );
-        // Levels need not ascend.
         result.run.load.stages[1].level = 100.0;
-        assert!(!level_charts(&result).concat().contains("NaN"));
+        assert_eq!(level_charts(&result).len(), 0, "one level");
     }
 }

@@ -203,3 +203,105 @@ fn processes_of_this_machine_are_observed() {
         );
     }
 }
+
+#[test]
+fn what_is_observed_is_graded_with_warnings_letters_windows_and_budgets() {
+    let observe = "
+  prometheus: /metrics
+  metrics:
+    requests: http_requests_total
+    in_flight: http_requests_in_flight
+    missing: no_such_metric
+budgets:
+  observed_requests: 1
+  error_rate: 1%
+";
+    let scenario = "
+host: demo
+endpoints: [{name: root, get: /api/v1/invoices/}]
+profiles: {short: {rate: 50, duration: 3s}}
+slo:
+  observed_in_flight_max: {warning: 0, critical: 1000}
+  observed_requests: {at_least: 1000}
+  observed_missing: 1
+  p95: {window: 1s, grades: {A: 20s, B: 30s}}
+  error_rate: {limit: 1%, window: 1h}
+  database_query_time_p95: {limit: 10s, window: 1s}
+";
+    let run = Perfctl::new()
+        .file(
+            "scenarios/graded.yaml",
+            format!("{scenario}observe:\n  every: 1s{observe}"),
+        )
+        .args(["run", "graded", "--profile", "short"])
+        .args(["--write", "json=report.json", "--write", "junit=junit.xml"])
+        .args(["--slo", "observed_in_flight_min<500"])
+        .expect_status(1)
+        .run();
+    let report: Value = serde_json::from_str(&run.read("report.json")).unwrap();
+    let slos = report["slos"].as_array().unwrap();
+    let slo = |name: &str| {
+        let mut slos = slos.iter();
+        slos.find(|slo| slo["name"] == name && slo["budget"] == false)
+            .unwrap_or_else(|| panic!("{name}: {report}"))
+    };
+    let warning = slo("observed_in_flight_max");
+    assert_eq!(warning["severity"], "WARNING", "{warning}");
+    assert_eq!(warning["critical_limit"], 1000.0);
+    assert_eq!(slo("observed_in_flight_min")["met"], true);
+    assert_eq!(slo("observed_requests")["unit"], "per_s");
+    let missing = slo("observed_missing");
+    assert!(
+        missing["no_data"]
+            .as_str()
+            .unwrap()
+            .contains("no_such_metric")
+    );
+    let p95 = slo("p95");
+    assert_eq!(
+        (&p95["grade"], &p95["window_length_s"]),
+        (&"A".into(), &1.0.into())
+    );
+    assert_eq!(slo("error_rate")["window_length_s"], 3.0);
+    // Of the components of each second.
+    let database = slo("database_query_time_p95");
+    assert!(database["value"].is_number(), "{database}");
+    assert_eq!(database["window_length_s"], 1.0);
+    let violations = report["budgets"].as_array().unwrap();
+    let [violation] = violations.as_slice() else {
+        panic!("{violations:?}")
+    };
+    assert_eq!(
+        (&violation["metric"], &violation["budget"]),
+        (&"observed_requests".into(), &1.0.into())
+    );
+    let fields: Vec<&String> = violation.as_object().unwrap().keys().collect();
+    assert_eq!(fields.len(), 4, "{fields:?}");
+    let reasons: Vec<&str> = report["reasons"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(Value::as_str)
+        .collect();
+    assert!(
+        reasons[0].starts_with("observed_requests is "),
+        "{reasons:?}"
+    );
+    assert!(reasons[0].ends_with("the limit is 1000/s"), "{reasons:?}");
+    assert!(
+        reasons[1].starts_with("observed_missing: no data: `/metrics`: "),
+        "{reasons:?}"
+    );
+    assert!(
+        reasons[2].starts_with("observed_requests (budget) is "),
+        "{reasons:?}"
+    );
+    assert_eq!(reasons.len(), 3, "{reasons:?}");
+    let cut = "3s were measured, less than the window of `error_rate` (1h)";
+    assert!(
+        run.stdout.replace("\n    ", " ").contains(cut),
+        "{}",
+        run.stdout
+    );
+    assert!(run.read("junit.xml").contains("p95 in the worst 1s"));
+}

@@ -6,8 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, HandshakeKind};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep};
 use tokio_rustls::TlsConnector;
@@ -18,7 +18,7 @@ use crate::metrics::Outcome;
 use crate::plan::ConnectTo;
 use crate::protocol::Failure;
 use crate::protocol::http::failure::{DnsError, Stage, io_failure};
-use crate::protocol::http::transport::ConnectStep;
+use crate::protocol::http::transport::{ConnectStep, Handshake};
 
 /// How long the addresses of the preferred family are tried alone: RFC 8305 recommends 250 ms, and
 /// reqwest uses this.
@@ -29,7 +29,7 @@ const HEAD_START: Duration = Duration::from_millis(300);
 pub(crate) struct ConnectTimes {
     pub(crate) dns: Option<Duration>,
     pub(crate) connect: Duration,
-    pub(crate) tls: Option<Duration>,
+    pub(crate) tls: Option<Handshake>,
 }
 
 /// Connects to an origin, or where `elsewhere` says, and records in `step` how far it has come. Without
@@ -77,7 +77,10 @@ pub(crate) async fn connect(
         .connect(name, stream)
         .await
         .map_err(|error| cannot_connect(&error))?;
-    times.tls = Some(connected.elapsed());
+    times.tls = Some(Handshake {
+        took: connected.elapsed(),
+        is_resumed: stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed),
+    });
     Ok((Connection::tls(stream, remote), times))
 }
 

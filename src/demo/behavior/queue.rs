@@ -44,21 +44,21 @@ impl FromStr for ServiceTime {
 
 /// So many servers, and the requests that wait for one, in order of arrival.
 #[derive(Debug)]
-pub(super) struct Queue {
+pub(crate) struct Queue {
     service: ServiceTime,
     /// When each server is free again. Times are computed, so that no late timer adds up.
     free: Mutex<Vec<Instant>>,
 }
 
 impl Queue {
-    pub(super) fn new(service: ServiceTime, servers: usize) -> Self {
+    pub(crate) fn new(service: ServiceTime, servers: usize) -> Self {
         let free = vec![Instant::now(); servers.max(1)];
         let free = Mutex::new(free);
         Self { service, free }
     }
 
     /// When the response to request `number` is ready that arrives now.
-    pub(super) fn ready(&self, seed: u64, number: u64, now: Instant) -> Instant {
+    pub(crate) fn ready(&self, seed: u64, number: u64, now: Instant) -> Instant {
         let time = match self.service {
             ServiceTime::Fixed(time) => time,
             ServiceTime::Exponential(mean) => {
@@ -77,20 +77,20 @@ impl Queue {
 
 /// A limit on the requests per second (a token bucket).
 #[derive(Debug)]
-pub(super) struct RateLimit {
+pub(crate) struct RateLimit {
     per_s: f64,
     /// What is left, and when it was counted.
     left: Mutex<(f64, Instant)>,
 }
 
 impl RateLimit {
-    pub(super) fn new(per_s: f64) -> Self {
+    pub(crate) fn new(per_s: f64) -> Self {
         let left = Mutex::new(((per_s * BURST).max(1.0), Instant::now()));
         Self { per_s, left }
     }
 
     /// Whether a request that arrives now is within the limit.
-    pub(super) fn takes(&self, now: Instant) -> bool {
+    pub(crate) fn takes(&self, now: Instant) -> bool {
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         let (tokens, at) = *left;
         let since_s = now.saturating_duration_since(at).as_secs_f64();

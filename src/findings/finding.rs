@@ -1,0 +1,152 @@
+//! A finding: which rule found what, by which numbers.
+//!
+//! Not here: the rules.
+
+use super::rule::Rule;
+use crate::grading::Severity;
+use crate::plan::FindingSeverity;
+use crate::units::{format_bytes, format_latency_us, format_percent, format_rate, trim_float};
+
+/// Something that the numbers of a run say about the service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// The rule that found it.
+    pub rule: Rule,
+    /// How much it matters.
+    pub severity: FindingSeverity,
+    /// The endpoint or flow that it is about; `None` for all of them.
+    pub endpoint: Option<String>,
+    /// The component, observed metric, instance or address that it is about, if any.
+    pub part: Option<String>,
+    /// What was found, in a sentence.
+    pub text: String,
+    /// The numbers that it rests on.
+    pub evidence: Vec<Evidence>,
+    /// The part of the run that shows it, from the start of the load; s. `None` for all measured phases.
+    pub seconds: Option<(u64, u64)>,
+    /// Whether it is about an SLO that is missed.
+    pub is_of_slo: bool,
+    /// What would become better by how much, where that can be computed.
+    pub improvement: Option<String>,
+}
+
+/// A number that a finding rests on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evidence {
+    /// What it is, in snake case, such as `error_rate`.
+    pub name: String,
+    /// The value, in the unit.
+    pub value: f64,
+    /// Its unit.
+    pub unit: EvidenceUnit,
+    /// The value from which on the rule applies, if this number decides.
+    pub threshold: Option<f64>,
+}
+
+/// The unit of a number of a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EvidenceUnit {
+    /// Microseconds.
+    Microseconds,
+    /// A share, 0 to 1.
+    Share,
+    /// Per second.
+    PerSecond,
+    /// A plain number.
+    Count,
+    /// Bytes.
+    Bytes,
+}
+
+impl Finding {
+    /// A finding about the whole run, without evidence yet.
+    pub(super) fn new(rule: Rule, severity: FindingSeverity, text: String) -> Self {
+        Self {
+            rule,
+            severity,
+            endpoint: None,
+            part: None,
+            text,
+            evidence: Vec::new(),
+            seconds: None,
+            is_of_slo: false,
+            improvement: None,
+        }
+    }
+
+    /// The same about an endpoint.
+    pub(super) fn of_endpoint(mut self, name: &str) -> Self {
+        self.endpoint = Some(name.to_owned());
+        self
+    }
+
+    /// The same about a component, observed metric, instance or address.
+    pub(super) fn of_part(mut self, name: &str) -> Self {
+        self.part = Some(name.to_owned());
+        self
+    }
+
+    /// The same with a number.
+    pub(super) fn with(mut self, name: &str, value: f64, unit: EvidenceUnit) -> Self {
+        self.evidence.push(Evidence {
+            name: name.to_owned(),
+            value,
+            unit,
+            threshold: None,
+        });
+        self
+    }
+
+    /// The same with a number that decides.
+    pub(super) fn against(self, name: &str, (value, from): (f64, f64), unit: EvidenceUnit) -> Self {
+        let mut finding = self.with(name, value, unit);
+        if let Some(last) = finding.evidence.last_mut() {
+            last.threshold = Some(from);
+        }
+        finding
+    }
+
+    /// The same, about an SLO that is missed.
+    pub(super) fn of_slo(mut self) -> Self {
+        self.is_of_slo = true;
+        self
+    }
+
+    /// The same, shown by these seconds.
+    pub(super) fn within(mut self, seconds: Option<(u64, u64)>) -> Self {
+        self.seconds = seconds;
+        self
+    }
+}
+
+/// How much an SLO matters that is missed this badly.
+pub(super) fn severity_of_miss(severity: Severity) -> FindingSeverity {
+    match severity {
+        Severity::Success => FindingSeverity::Low,
+        Severity::Close => FindingSeverity::Medium,
+        Severity::Warning => FindingSeverity::High,
+        Severity::Critical => FindingSeverity::Critical,
+    }
+}
+
+/// How much a value matters that is so many times its limit: the bounds are those of SLOs.
+pub(super) fn severity_of_ratio(ratio: f64) -> FindingSeverity {
+    match ratio {
+        ratio if ratio < 1.5 => FindingSeverity::Medium,
+        ratio if ratio < 2.0 => FindingSeverity::High,
+        _ => FindingSeverity::Critical,
+    }
+}
+
+impl Evidence {
+    /// The number for people.
+    pub fn format(&self, value: f64) -> String {
+        match self.unit {
+            EvidenceUnit::Microseconds => format_latency_us(value),
+            EvidenceUnit::Share => format_percent(value),
+            EvidenceUnit::PerSecond => format_rate(value),
+            EvidenceUnit::Count => trim_float(value, 2),
+            EvidenceUnit::Bytes => format_bytes(value.max(0.0).round() as u64),
+        }
+    }
+}

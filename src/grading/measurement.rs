@@ -1,0 +1,70 @@
+//! The value of an SLO: over the measured time, or in its worst window.
+//!
+//! Not here: what follows from it (`criterion`).
+
+use crate::metrics::{RunResult, Summary, Window, WorstWindow};
+use crate::plan::{Metric, Slo, SloScope};
+
+/// What was measured for an SLO.
+#[derive(Debug, Default)]
+pub(super) struct Measurement {
+    /// In the unit of the metric; `None` without data.
+    pub(super) value: Option<f64>,
+    /// Why there is no data, where that is known.
+    pub(super) missing: Option<String>,
+    /// Where the value is that of a window.
+    pub(super) window: Option<WorstWindow>,
+}
+
+impl Measurement {
+    /// Of an SLO; `total` are the numbers of all requests.
+    pub(super) fn of(result: &RunResult, total: &Summary, slo: &Slo) -> Self {
+        match (&slo.metric, slo.window_s) {
+            (Metric::Observed(number), None) => match result.observed_value(number) {
+                Ok(value) => Self::whole(Some(value)),
+                Err(reason) => Self::missing(reason),
+            },
+            (Metric::Observed(number), Some(window_s)) => {
+                match result.worst_observed_window(number, window_s) {
+                    Ok(worst) => Self::windowed(Some(worst)),
+                    Err(reason) => Self::missing(reason),
+                }
+            }
+            (metric, Some(window_s)) => {
+                Self::windowed(result.worst_window(metric, &slo.scope, window_s))
+            }
+            (metric, None) => Self::whole(match &slo.scope {
+                SloScope::Total => total.value(metric),
+                SloScope::Endpoint(name) => result
+                    .endpoints
+                    .iter()
+                    .position(|endpoint| endpoint.endpoint.name == *name)
+                    .map(|position| result.summary(Some(position), Window::Measured))
+                    .and_then(|summary| summary.value(metric)),
+            }),
+        }
+    }
+
+    /// Of the measured time as a whole.
+    pub(super) fn whole(value: Option<f64>) -> Self {
+        Self {
+            value,
+            ..Self::default()
+        }
+    }
+
+    fn windowed(window: Option<WorstWindow>) -> Self {
+        Self {
+            value: window.map(|worst| worst.value),
+            window,
+            ..Self::default()
+        }
+    }
+
+    fn missing(reason: String) -> Self {
+        Self {
+            missing: Some(reason),
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Findings and recommendations in the JSON report.
+//!
+//! Not here: the rules (`findings`).
+
+use serde::Serialize;
+
+use crate::findings::{Evidence, EvidenceUnit, Finding, Recommendation};
+use crate::report::json::unit::Unit;
+
+/// One finding; see [`Finding`].
+#[derive(Serialize)]
+pub(crate) struct FindingEntry {
+    rule: &'static str,
+    severity: &'static str,
+    endpoint: Option<String>,
+    /// The component, observed metric, instance or address.
+    part: Option<String>,
+    text: String,
+    evidence: Vec<EvidenceEntry>,
+    /// The seconds that show it; `null` for all measured phases.
+    from_s: Option<u64>,
+    to_s: Option<u64>,
+}
+
+/// One number of a finding.
+#[derive(Serialize)]
+struct EvidenceEntry {
+    name: String,
+    value: f64,
+    threshold: Option<f64>,
+    /// Of both.
+    unit: Unit,
+}
+
+/// One recommendation; see [`Recommendation`].
+#[derive(Serialize)]
+pub(crate) struct RecommendationEntry {
+    rule: &'static str,
+    text: &'static str,
+    priority: &'static str,
+    effort: &'static str,
+    evidence: Vec<String>,
+    expected_improvements: Vec<String>,
+}
+
+impl FindingEntry {
+    pub(crate) fn of(finding: Finding) -> Self {
+        let evidence = finding.evidence.into_iter();
+        Self {
+            rule: finding.rule.name(),
+            severity: finding.severity.name(),
+            endpoint: finding.endpoint,
+            part: finding.part,
+            text: finding.text,
+            evidence: evidence.map(EvidenceEntry::of).collect(),
+            from_s: finding.seconds.map(|(from, _)| from),
+            to_s: finding.seconds.map(|(_, to)| to),
+        }
+    }
+}
+
+impl EvidenceEntry {
+    fn of(evidence: Evidence) -> Self {
+        let unit = match evidence.unit {
+            EvidenceUnit::Microseconds => Unit::Ms,
+            EvidenceUnit::Share => Unit::Percent,
+            EvidenceUnit::PerSecond => Unit::PerS,
+            EvidenceUnit::Count => Unit::Count,
+            EvidenceUnit::Bytes => Unit::Bytes,
+        };
+        Self {
+            name: evidence.name,
+            value: unit.convert(evidence.value),
+            threshold: evidence.threshold.map(|value| unit.convert(value)),
+            unit,
+        }
+    }
+}
+
+impl RecommendationEntry {
+    pub(crate) fn of(recommendation: Recommendation) -> Self {
+        Self {
+            rule: recommendation.rule.name(),
+            text: recommendation.text,
+            priority: recommendation.priority.name(),
+            effort: recommendation.effort.name(),
+            evidence: recommendation.evidence,
+            expected_improvements: recommendation.expected_improvements,
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! From `on_finding` and `on_verdict` to whom a run tells about itself.
+
+use super::address;
+use crate::error::Diagnostic;
+use crate::plan::{Escape, Hook, HookTarget, Hooks, ToldVerdict};
+use crate::scenario::keys::scenario::ScenarioFile;
+use crate::scenario::keys::scenario::hook::{FindingHookFile, VerdictHookFile};
+use crate::scenario::names::Names;
+use crate::scenario::yaml::decode::{At, Field, OneOrMany, TimeLimit};
+use crate::scenario::yaml::findings::{Findings, Span};
+
+/// Whom to tell; `None` where the scenario names nobody. What cannot be understood is reported.
+pub(crate) fn hooks(
+    file: &ScenarioFile,
+    names: &Names<'_>,
+    findings: &mut Findings,
+) -> Option<Box<Hooks>> {
+    let (on_finding, on_verdict) = (file.on_finding.get(), file.on_verdict.get());
+    if on_finding.is_none() && on_verdict.is_none() {
+        return None;
+    }
+    let keys = (file.on_finding.key(), file.on_verdict.key());
+    let mut compiler = HookCompiler { names, findings };
+    let of_finding = |file: &At<FindingHookFile>, compiler: &mut HookCompiler<'_>| {
+        let hook = &file.value;
+        let key = keys.0;
+        compiler.hook(key, &hook.webhook, &hook.command, &hook.timeout)
+    };
+    let of_verdict = |file: &At<VerdictHookFile>, compiler: &mut HookCompiler<'_>| {
+        let hook = &file.value;
+        let key = keys.1;
+        compiler.hook(key, &hook.webhook, &hook.command, &hook.timeout)
+    };
+    let severity = on_finding.and_then(|file| file.value.severity.copied());
+    let verdicts = on_verdict.and_then(|file| file.value.verdicts.get());
+    Some(Box::new(Hooks {
+        on_finding: on_finding.and_then(|file| of_finding(file, &mut compiler)),
+        least_severity: severity.unwrap_or_default(),
+        on_verdict: on_verdict.and_then(|file| of_verdict(file, &mut compiler)),
+        verdicts: verdicts.map_or(ToldVerdict::ALL.to_vec(), |given| given.0.clone()),
+    }))
+}
+
+struct HookCompiler<'a> {
+    names: &'a Names<'a>,
+    findings: &'a mut Findings,
+}
+
+impl HookCompiler<'_> {
+    /// The hook of a key.
+    fn hook(
+        &mut self,
+        key: Option<Span>,
+        webhook: &Field<String>,
+        command: &Field<OneOrMany<At<String>>>,
+        timeout: &Field<TimeLimit>,
+    ) -> Option<Hook> {
+        if let Some(url) = webhook.get() {
+            self.findings.hide_literal(&url.value);
+        }
+        let to = match (webhook.get(), command.get()) {
+            (Some(url), None) => self.webhook(url).map(HookTarget::Webhook),
+            (None, Some(words)) => self.command(&words.0, key).map(HookTarget::Command),
+            _ if webhook.is_missing() != command.is_missing() => None,
+            _ => {
+                let diagnostic = Diagnostic::new("needs exactly one of `webhook` and `command`")
+                    .help("write `webhook: \"{{ env.SLACK_URL }}\"`, or `command: [./notify.sh]`");
+                self.findings.report(key, diagnostic);
+                None
+            }
+        };
+        let limit = timeout.get().map(|limit| limit.value.0);
+        if limit.is_some_and(|limit| limit.is_zero() || limit > Hook::LONGEST_TIMEOUT) {
+            let diagnostic = Diagnostic::new("`timeout` must be above 0 and at most `60s`");
+            self.findings.report(timeout.key(), diagnostic);
+        }
+        Some(Hook {
+            to: to?,
+            timeout: limit.unwrap_or(Hook::DEFAULT_TIMEOUT),
+        })
+    }
+
+    /// A URL, of which everything but the host may be secret.
+    fn webhook(&mut self, written: &At<String>) -> Option<String> {
+        let url = self.constant(written)?;
+        if url.is_empty() {
+            // An empty variable is one that is not set.
+            return None;
+        }
+        if let Ok(url) = address::parse_url(&url)
+            && address::credentials(url.as_str()).is_empty()
+        {
+            return Some(url.into());
+        }
+        let diagnostic = Diagnostic::new("`webhook` is not a URL").help(
+            "write a URL with `http://` or `https://`, without user name and password, best as \
+             `\"{{ env.SLACK_URL }}\"`",
+        );
+        self.findings.report(Some(written.at), diagnostic);
+        None
+    }
+
+    fn command(&mut self, words: &[At<String>], key: Option<Span>) -> Option<Vec<String>> {
+        let words: Vec<String> = words
+            .iter()
+            .filter_map(|word| self.constant(word))
+            .collect();
+        match words.first().is_none_or(String::is_empty) {
+            true => {
+                let diagnostic = Diagnostic::new("`command` names no program");
+                self.findings.report(key, diagnostic);
+                None
+            }
+            false => Some(words),
+        }
+    }
+
+    /// A text whose templates are filled in before the run.
+    fn constant(&mut self, text: &At<String>) -> Option<String> {
+        let before = self.findings.len();
+        let template = self.names.template(text, Escape::None, self.findings);
+        if self.findings.len() > before {
+            return None;
+        }
+        let constant = template.as_constant().map(str::to_owned);
+        if constant.is_none() {
+            let diagnostic = Diagnostic::new("this must be known before the run")
+                .help("use no templates other than `env.NAME`, secrets and constant variables");
+            self.findings.report(Some(text.at), diagnostic);
+        }
+        constant
+    }
+}

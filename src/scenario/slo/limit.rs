@@ -1,0 +1,97 @@
+//! How the limit of an SLO is written, by what its metric is.
+//!
+//! Not here: the names of metrics (`spelling`).
+
+use crate::plan::{MeasureUnit, ObservedScale, ObservedUnit};
+use crate::units;
+
+/// How a limit is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LimitUnit {
+    /// A duration with a unit.
+    Time,
+    /// A duration; a bare number is seconds, up to 60.
+    Seconds,
+    /// A number of milliseconds.
+    Millis,
+    /// `1%` or `0.01`.
+    Share,
+    /// Per second.
+    Rate,
+    /// A number from 0.
+    Number,
+    /// A number of bytes, or a size such as `500kB`.
+    Size,
+    /// A number of megabytes, or a size.
+    Megabytes,
+    /// A number of percent.
+    Percent,
+    /// What is observed of the service; in which unit it is exported, and whether it is a counter. From above or from
+    /// below.
+    Observed(ObservedUnit, bool),
+}
+
+impl LimitUnit {
+    /// Whether limits from above and from below are both possible.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Observed(..))
+    }
+
+    /// The unit that a limit is written in, where that is up to the user.
+    pub fn scale(self, text: &str) -> Option<ObservedScale> {
+        match self {
+            Self::Observed(unit, is_counter) => {
+                let parsed = ObservedScale::parse(text, unit, is_counter);
+                parsed.ok().map(|(scale, _)| scale)
+            }
+            _ => None,
+        }
+    }
+
+    /// The value in the metric's own unit.
+    pub fn parse(self, text: &str) -> Result<f64, String> {
+        match self {
+            Self::Time => units::parse_time_limit(text).map(|time| units::as_us(time) as f64),
+            Self::Seconds => {
+                units::parse_time_limit_or_seconds(text).map(|time| units::as_us(time) as f64)
+            }
+            Self::Millis => {
+                let number = text.trim().parse::<f64>().ok();
+                let number = number.filter(|ms| (0.0..=2_592_000_000.0).contains(ms));
+                number.map(|ms| ms * 1e3).ok_or_else(|| {
+                    format!("`{text}` is not a number of milliseconds: write `200`, without a unit")
+                })
+            }
+            Self::Share => units::parse_ratio(text),
+            Self::Rate => units::parse_rate(text),
+            Self::Number => {
+                let number = text.trim().parse().ok();
+                let kept = number.and_then(|number| MeasureUnit::Count.kept(number));
+                let kept = kept.map(|kept| kept as f64);
+                kept.ok_or_else(|| format!("`{text}` is not a number from 0"))
+            }
+            Self::Size => units::parse_size(text).map(|bytes| bytes as f64),
+            Self::Megabytes => match text.trim().parse::<f64>() {
+                Ok(number) if (0.0..=1e9).contains(&number) => Ok(number * 1e6),
+                _ => units::parse_size(text)
+                    .map(|bytes| bytes as f64)
+                    .map_err(|_| format!("`{text}` is not a number of megabytes: write `500`")),
+            },
+            Self::Percent => {
+                let number = text.trim();
+                let number = number
+                    .strip_suffix('%')
+                    .unwrap_or(number)
+                    .trim()
+                    .parse()
+                    .ok();
+                let number = number.filter(|percent: &f64| (0.0..=1e6).contains(percent));
+                let message = || format!("`{text}` is not a number of percent: write `70`");
+                number.map(|percent| percent / 1e2).ok_or_else(message)
+            }
+            Self::Observed(unit, is_counter) => {
+                ObservedScale::parse(text, unit, is_counter).map(|(_, limit)| limit)
+            }
+        }
+    }
+}
