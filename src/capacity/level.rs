@@ -74,7 +74,7 @@ impl LevelWatch {
 
     /// Whether the level has said enough after so many seconds.
     pub fn is_decided(&self, elapsed_s: usize) -> bool {
-        let now = self.evidence_now();
+        let now = self.evidence_now(elapsed_s);
         if elapsed_s >= LEAST_MISS_S && now.iter().flatten().any(|one| one.deviations() > DECISIVE)
         {
             return true;
@@ -93,14 +93,16 @@ impl LevelWatch {
 
     /// As [`Self::evidence`], with the requests in flight that are too old already: by the number that
     /// arrived within the limit, and by Little's law none of the others would be there otherwise.
-    fn evidence_now(&self) -> Vec<Option<Evidence>> {
+    fn evidence_now(&self, elapsed_s: usize) -> Vec<Option<Evidence>> {
         (0..self.rules.len())
             .map(|position| {
                 let rule = self.rules[position];
                 let mut ratios = self.ratios(position);
+                // Seconds in which nothing ended are also some.
+                ratios.resize(ratios.len().max(elapsed_s), Ratio::default());
                 let limit_s = rule.limit_s.filter(|_| rule.covers_in_flight);
                 if let (Some(limit_s), Some(last)) = (limit_s, ratios.last_mut()) {
-                    let overdue = self.overdue(limit_s);
+                    let overdue = self.overdue(limit_s, elapsed_s);
                     last.add(Ratio {
                         part: overdue,
                         whole: overdue,
@@ -112,11 +114,70 @@ impl LevelWatch {
     }
 
     /// How many requests in flight are certainly older than this.
-    fn overdue(&self, limit_s: f64) -> f64 {
-        let seconds = self.seconds.len().max(1) as f64;
+    fn overdue(&self, limit_s: f64, elapsed_s: usize) -> f64 {
+        let seconds = elapsed_s.max(1) as f64;
         let ended: f64 = self.started.iter().sum();
         let rate_per_s = (ended + self.in_flight) / seconds;
         let young = rate_per_s * limit_s;
         (self.in_flight - young - 4.0 * young.sqrt() - 1.0).max(0.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULE: Rule = Rule {
+        allowed: 0.05,
+        limit_s: Some(0.1),
+        is_share: true,
+        covers_in_flight: true,
+    };
+
+    /// Seconds of 100 requests, of which so many are slow.
+    fn watch(hold: Hold, slow: &[f64]) -> LevelWatch {
+        let mut watch = LevelWatch::new(vec![RULE], hold);
+        for (second, part) in slow.iter().enumerate() {
+            let whole = 100.0;
+            watch.add(second, &[Ratio { part: *part, whole }], whole);
+        }
+        watch
+    }
+
+    const HASTY: Hold = Hold {
+        least_s: 5,
+        most_s: 30,
+        is_hasty: true,
+    };
+
+    #[test]
+    fn a_level_goes_on_until_it_has_said_enough() {
+        let decided = |hold, slow: &[f64]| watch(hold, slow).is_decided(slow.len());
+        assert!(!decided(HASTY, &[0.0; 4]), "too short");
+        assert!(decided(HASTY, &[0.0; 5]));
+        assert!(decided(HASTY, &[90.0; 3]), "a clear miss needs less");
+        assert!(!decided(HASTY, &[5.0; 12]), "at the limit");
+        let careful = Hold {
+            is_hasty: false,
+            ..HASTY
+        };
+        assert!(!decided(careful, &[0.0; 5]), "slow requests come in bursts");
+        assert!(decided(careful, &[0.0; 30]));
+    }
+
+    #[test]
+    fn requests_in_flight_that_are_too_old_count() {
+        // The service stopped responding: 100/s come, and 10 may be in it.
+        let mut stuck = watch(HASTY, &[0.0, 0.0, 0.0]);
+        assert!(!stuck.is_decided(3));
+        stuck.in_flight(20.0);
+        assert!(!stuck.is_decided(3));
+        stuck.in_flight(700.0);
+        assert!(stuck.is_decided(10));
+        assert_eq!(
+            stuck.evidence()[0].unwrap().excess,
+            None,
+            "they may still end"
+        );
     }
 }

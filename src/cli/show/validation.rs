@@ -8,6 +8,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::error::Exit;
+use crate::findings::{Finding, findings};
 use crate::grading::{Grading, Verdict};
 use crate::metrics::{RunResult, Window};
 use crate::report::{JsonWriter, plain};
@@ -20,6 +21,9 @@ pub const FORMATS: [&str; 2] = ["console", "json"];
 const FORMAT: &str = "perfctl-validation";
 /// Rises when a field is renamed or removed, or changes its meaning or unit.
 const VERSION: u32 = 1;
+
+/// The most findings of a run that are shown; its own report has all.
+const FINDINGS: usize = 5;
 
 /// The runs that were made.
 pub struct Validation {
@@ -36,6 +40,8 @@ pub struct Check {
     scenario: String,
     directory: String,
     grading: Grading,
+    /// What its numbers say beyond the SLOs, the most severe first.
+    findings: Vec<Finding>,
     requests: u64,
     successes_per_s: f64,
     p95_us: Option<f64>,
@@ -46,7 +52,9 @@ impl Check {
     /// Of a run and its grade.
     pub fn new(name: &'static str, run: &RunResult, grading: Grading, directory: &Path) -> Self {
         let total = run.summary(None, Window::Measured);
+        let findings = findings(run, &grading).into_iter();
         Self {
+            findings: findings.filter(|one| !one.rule.repeats_slo()).collect(),
             name,
             started_at: run.run.started_at.clone(),
             service: run.run.service.clone(),
@@ -179,6 +187,10 @@ pub fn text(validation: &Validation) -> String {
         {
             lines.push(format!("    - {}", plain(reason)));
         }
+        for finding in check.findings.iter().take(FINDINGS) {
+            let severity = finding.severity.name();
+            lines.push(format!("    {severity}: {}", plain(&finding.text)));
+        }
     }
     if let Some(left) = validation
         .planned
@@ -220,7 +232,16 @@ struct CheckEntry<'a> {
     p95_response_time_ms: Option<f64>,
     error_rate_percent: Option<f64>,
     slos: Vec<SloEntry<'a>>,
+    findings: Vec<FindingEntry<'a>>,
     run: &'a str,
+}
+
+#[derive(Serialize)]
+struct FindingEntry<'a> {
+    rule: &'static str,
+    severity: &'static str,
+    endpoint: Option<&'a str>,
+    text: &'a str,
 }
 
 #[derive(Serialize)]
@@ -271,7 +292,14 @@ fn entry(check: &Check) -> CheckEntry<'_> {
         measured: slo.value.map(|value| slo.metric.format(value)),
         met: slo.met,
     });
+    let findings = check.findings.iter().map(|finding| FindingEntry {
+        rule: finding.rule.name(),
+        severity: finding.severity.name(),
+        endpoint: finding.endpoint.as_deref(),
+        text: &finding.text,
+    });
     CheckEntry {
+        findings: findings.collect(),
         name: check.name,
         verdict: check.grading.verdict.name().to_lowercase(),
         grade: check.grading.letter.map(|letter| letter.name()),
