@@ -166,6 +166,28 @@ mod tests {
     }
 
     #[test]
+    fn pages_of_real_exporters_are_read() {
+        let nginx = include_str!("../../tests/formats/exporters/nginx.txt");
+        let node = include_str!("../../tests/formats/exporters/node.txt");
+        for (page, known, value) in [
+            (nginx, "nginx_http_requests_total", 79_243.0),
+            (node, "node_load1", 1.71),
+        ] {
+            let lines = all(page).unwrap();
+            let is_sample = |line: &&str| !line.starts_with('#');
+            let count = |wanted: fn(&Line<'_>) -> bool| {
+                let found = lines.iter().filter(|line| wanted(line));
+                found.count()
+            };
+            let samples = count(|line| matches!(line, Line::Sample(_)));
+            assert_eq!(samples, page.lines().filter(is_sample).count());
+            let kinds = page.lines().filter(|line| line.starts_with("# TYPE"));
+            assert_eq!(count(|line| matches!(line, Line::Kind(..))), kinds.count());
+            assert!(lines.contains(&sample(known, &[], value)), "{known}");
+        }
+    }
+
+    #[test]
     fn what_is_no_such_page_says_so() {
         for (text, why) in [
             ("", "there are no metrics on the page"),
