@@ -3,6 +3,7 @@
 //! Here: which names there are, and what they mean. Not here: how they are written within braces
 //! (`template`).
 
+pub(super) mod constant;
 pub(super) mod cookies;
 pub(super) mod data;
 pub(super) mod given;

@@ -13,7 +13,7 @@ use super::host::HostOrHeader;
 use super::tags::TagArgs;
 use crate::error::Error;
 use crate::plan::{ClientChoice, ConnectTo};
-use crate::scenario::{Options, parse_connect_to_option};
+use crate::scenario::{Options, Source, parse_connect_to_option};
 use crate::units::{parse_duration, parse_time_limit};
 
 /// The requests of a run, and the service they go to.
@@ -114,6 +114,23 @@ impl SendingArgs {
         Ok(Options {
             environment: None,
             ..self.options_with(|name| std::env::var_os(name))?
+        })
+    }
+
+    /// The options for a scenario file, or for a request, which gets the headers that are given.
+    ///
+    /// # Errors
+    /// Wrong usage, as of the other two, or if a host is given for a request.
+    pub fn options_of(&self, source: &mut Source) -> Result<Options, Error> {
+        let Source::Request(request) = source else {
+            return self.options();
+        };
+        self.refuse_host()?;
+        request.headers = self.headers();
+        Ok(Options {
+            // That of the environment is for scenarios.
+            host: None,
+            ..self.options_of_request()?
         })
     }
 

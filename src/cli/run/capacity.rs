@@ -25,7 +25,7 @@ use crate::plan::{Arrivals, Model, Plan, Service, ThinkTime};
 use crate::report::{
     CAPACITY_FORMATS, LEAST_COLUMNS, capacity_line, terminal_columns, write_capacity,
 };
-use crate::scenario::{self, Options, Source, parse_wait};
+use crate::scenario::{self, parse_wait};
 use crate::units::{as_us, parse_duration, parse_percent, parse_rate};
 
 /// The part of a level that is not measured, at least: queues fill, connections are opened.
@@ -234,18 +234,7 @@ impl CapacityArgs {
 
     fn plan(&self) -> Result<Plan, Error> {
         let mut source = scenario::find(self.scenario.as_deref())?;
-        let mut options = match &mut source {
-            Source::File(_) => self.sending.options()?,
-            Source::Request(request) => {
-                self.sending.refuse_host()?;
-                request.headers = self.sending.headers();
-                Options {
-                    // That of the environment is for scenarios.
-                    host: None,
-                    ..self.sending.options_of_request()?
-                }
-            }
-        };
+        let mut options = self.sending.options_of(&mut source)?;
         options.workers = self.workers;
         options.slos.clone_from(&self.slos);
         options.think_time = self.think_time;

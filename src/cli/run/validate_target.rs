@@ -18,7 +18,7 @@ use crate::error::{Error, Exit};
 use crate::grading::{FailOn, Grading, Policy, Verdict};
 use crate::metrics::write_file;
 use crate::plan::Plan;
-use crate::scenario::{self, Options, Source};
+use crate::scenario::{self, Options};
 use crate::units::parse_duration;
 
 /// The loads after the first check, by the names of their profiles.
@@ -146,18 +146,7 @@ impl ValidateTargetArgs {
     /// The plans of all runs: whatever is wrong with any of them is known before the first.
     fn plans(&self) -> Result<Vec<(&'static str, Arc<Plan>)>, Error> {
         let mut source = scenario::find(self.scenario.as_deref())?;
-        let mut options = match &mut source {
-            Source::File(_) => self.sending.options()?,
-            Source::Request(request) => {
-                self.sending.refuse_host()?;
-                request.headers = self.sending.headers();
-                Options {
-                    // That of the environment is for scenarios.
-                    host: None,
-                    ..self.sending.options_of_request()?
-                }
-            }
-        };
+        let mut options = self.sending.options_of(&mut source)?;
         options.workers = self.workers;
         options.slos.clone_from(&self.slos);
         let health = Options {

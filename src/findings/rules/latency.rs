@@ -87,7 +87,7 @@ fn slow(numbers: &Numbers<'_>, slo: &Criterion, value: f64) -> Finding {
         let of = summary.and_then(|summary| component_time(summary, &name, metric));
         if let Some(time_us) = of.filter(|time_us| *time_us >= needed) {
             finding.improvement = Some(format!(
-                "`{name}` is {} of {subject}'s {metric}; at {} less it would be within the limit",
+                "`{name}` is {} of the {metric} of {subject}; at {} less it would be within the limit",
                 format_percent((time_us / value).min(1.0)),
                 format_latency_us(needed),
             ));

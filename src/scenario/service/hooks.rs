@@ -2,7 +2,7 @@
 
 use super::address;
 use crate::error::Diagnostic;
-use crate::plan::{Escape, Hook, HookTarget, Hooks, ToldVerdict};
+use crate::plan::{Hook, HookTarget, Hooks, ToldVerdict};
 use crate::scenario::keys::scenario::ScenarioFile;
 use crate::scenario::keys::scenario::hook::{FindingHookFile, VerdictHookFile};
 use crate::scenario::names::Names;
@@ -82,7 +82,7 @@ impl HookCompiler<'_> {
 
     /// A URL, of which everything but the host may be secret.
     fn webhook(&mut self, written: &At<String>) -> Option<String> {
-        let url = self.constant(written)?;
+        let url = self.names.constant(written, self.findings)?;
         if url.is_empty() {
             // An empty variable is one that is not set.
             return None;
@@ -103,7 +103,7 @@ impl HookCompiler<'_> {
     fn command(&mut self, words: &[At<String>], key: Option<Span>) -> Option<Vec<String>> {
         let words: Vec<String> = words
             .iter()
-            .filter_map(|word| self.constant(word))
+            .filter_map(|word| self.names.constant(word, self.findings))
             .collect();
         match words.first().is_none_or(String::is_empty) {
             true => {
@@ -113,21 +113,5 @@ impl HookCompiler<'_> {
             }
             false => Some(words),
         }
-    }
-
-    /// A text whose templates are filled in before the run.
-    fn constant(&mut self, text: &At<String>) -> Option<String> {
-        let before = self.findings.len();
-        let template = self.names.template(text, Escape::None, self.findings);
-        if self.findings.len() > before {
-            return None;
-        }
-        let constant = template.as_constant().map(str::to_owned);
-        if constant.is_none() {
-            let diagnostic = Diagnostic::new("this must be known before the run")
-                .help("use no templates other than `env.NAME`, secrets and constant variables");
-            self.findings.report(Some(text.at), diagnostic);
-        }
-        constant
     }
 }

@@ -14,9 +14,7 @@ use rustls::sign::CertifiedKey;
 
 use super::{address, private_key};
 use crate::error::Diagnostic;
-use crate::plan::{
-    Authorities, ClientChoice, ConnectTo, Escape, Identity, NoProxy, Proxy, Tls, Transport,
-};
+use crate::plan::{Authorities, ClientChoice, ConnectTo, Identity, NoProxy, Proxy, Tls, Transport};
 use crate::scenario::keys::connection::{ProxyFile, TlsFile};
 use crate::scenario::keys::scenario::ScenarioFile;
 use crate::scenario::names::Names;
@@ -133,7 +131,7 @@ impl TransportCompiler<'_, '_> {
         let certificates = self.certificates(cert);
         let pem = self.read(key)?;
         let password = match password {
-            Some(password) => Some(self.constant(password)?),
+            Some(password) => Some(self.names.constant(password, self.findings)?),
             None => None,
         };
         let private = match private_key::read(&pem, password.as_deref()) {
@@ -174,7 +172,7 @@ impl TransportCompiler<'_, '_> {
 
     /// Reads a file of the machine, anywhere: certificates and keys are seldom kept beside scenarios.
     fn read(&mut self, path: &At<String>) -> Option<Vec<u8>> {
-        let name = self.constant(path)?;
+        let name = self.names.constant(path, self.findings)?;
         let real = self.folder.join(name);
         let read = std::fs::metadata(&real).and_then(|metadata| {
             let bad = |why: &str| Err(std::io::Error::other(why.to_owned()));
@@ -204,7 +202,7 @@ impl TransportCompiler<'_, '_> {
         if let Some(password) = file.password.get() {
             self.findings.hide_literal(password);
         }
-        let url = self.constant(written)?;
+        let url = self.names.constant(written, self.findings)?;
         let url = match address::parse_url(&url) {
             Ok(url) if url.path() == "/" && url.query().is_none() => url,
             _ => {
@@ -217,7 +215,10 @@ impl TransportCompiler<'_, '_> {
             }
         };
         let credentials = match (file.username.get(), file.password.get()) {
-            (Some(name), Some(password)) => Some((self.constant(name)?, self.constant(password)?)),
+            (Some(name), Some(password)) => Some((
+                self.names.constant(name, self.findings)?,
+                self.names.constant(password, self.findings)?,
+            )),
             (None, None) => None,
             (Some(one), None) | (None, Some(one)) => {
                 let diagnostic = Diagnostic::new("a proxy needs both `username` and `password`");
@@ -227,7 +228,7 @@ impl TransportCompiler<'_, '_> {
         };
         let no_proxy = file.no_proxy.get().map_or(&[][..], |hosts| &hosts.0);
         let no_proxy = no_proxy.iter().filter_map(|written| {
-            let host = self.constant(written)?;
+            let host = self.names.constant(written, self.findings)?;
             if host.is_empty() {
                 return None;
             }
@@ -264,7 +265,7 @@ impl TransportCompiler<'_, '_> {
             }
         }
         for (from, to) in file.connect_to.get().map_or(&[][..], |pairs| &pairs.0) {
-            let Some(address) = self.constant(to) else {
+            let Some(address) = self.names.constant(to, self.findings) else {
                 continue;
             };
             match address::parse_connect_to(&from.text, &address) {
@@ -277,7 +278,7 @@ impl TransportCompiler<'_, '_> {
     }
 
     fn address(&mut self, text: &At<String>) -> Option<IpAddr> {
-        let address = self.constant(text)?;
+        let address = self.names.constant(text, self.findings)?;
         match address.parse() {
             Ok(address) => Some(address),
             Err(_) => {
@@ -287,21 +288,5 @@ impl TransportCompiler<'_, '_> {
                 None
             }
         }
-    }
-
-    /// A text whose templates are filled in before the run.
-    fn constant(&mut self, text: &At<String>) -> Option<String> {
-        let before = self.findings.len();
-        let template = self.names.template(text, Escape::None, self.findings);
-        if self.findings.len() > before {
-            return None;
-        }
-        let constant = template.as_constant().map(str::to_owned);
-        if constant.is_none() {
-            let diagnostic = Diagnostic::new("this must be known before the run")
-                .help("use no templates other than `env.NAME` and constant variables");
-            self.findings.report(Some(text.at), diagnostic);
-        }
-        constant
     }
 }

@@ -21,6 +21,8 @@ type ShareOf = fn(&HealthSample) -> f64;
 const BINS: usize = 240;
 /// A limit is drawn if it is at most this many times the highest value.
 const BEYOND: f64 = 4.0;
+/// How far labels have to be apart; pixels.
+const LABEL_HEIGHT: f64 = 13.0;
 /// The most bins of a chart of one endpoint.
 const ENDPOINT_BINS: usize = 80;
 
@@ -201,14 +203,24 @@ pub(crate) fn latency(
     frame.time_axis(result, total_s);
     frame.y_axis(&axis, format_latency_us);
     let height = frame.height();
+    // Labels of limits that are close to each other would be on top of each other.
+    let mut taken: Vec<f64> = Vec::new();
+    let mut free = |mut y: f64| {
+        while taken.iter().any(|other| (other - y).abs() < LABEL_HEIGHT) {
+            y += LABEL_HEIGHT;
+        }
+        taken.push(y);
+        y
+    };
     if !beyond.is_empty() {
         let labels: Vec<String> = beyond.into_iter().map(|(label, _)| label).collect();
-        frame.note_at(0.0, &format!("beyond the chart: {}", labels.join(", ")));
+        let text = format!("beyond the chart: {}", labels.join(", "));
+        frame.note_at(free(0.0), &text);
     }
     for (label, limit) in &limits {
         let y = axis.y(*limit, height);
         frame.line("", LIMIT, &line([Some((0.0, y)), Some((WIDTH, y))]));
-        frame.note_at(y, label);
+        frame.note_at(free(y), label);
     }
     for (k, (name, pen)) in [("p50", P50), ("p95", P95), ("p99", P99)]
         .into_iter()

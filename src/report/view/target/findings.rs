@@ -14,7 +14,10 @@ pub(crate) fn findings(report: &Report) -> Vec<Finding> {
     let found = report.findings().into_iter();
     for finding in found.filter(|one| !one.rule.repeats_slo()) {
         let is_alike = |known: &Finding| {
-            finding.part.is_some() && (known.rule, &known.part) == (finding.rule, &finding.part)
+            finding.part.is_some()
+                && (known.rule, &known.part) == (finding.rule, &finding.part)
+                && known.endpoint.is_some()
+                && finding.endpoint.is_some()
         };
         match shown.iter_mut().find(|(known, _)| is_alike(known)) {
             Some((_, others)) => *others += 1,
