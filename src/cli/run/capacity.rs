@@ -190,7 +190,7 @@ pub fn run(args: &CapacityArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         profile: levels.plan().profile.clone(),
         service: base,
         unit: args.unit(),
-        arrivals: (!args.users).then_some(match args.arrivals(levels.plan()) {
+        arrivals: (!args.users).then_some(match levels.plan().load.arrivals {
             Arrivals::Uniform => "uniform",
             Arrivals::Poisson => "poisson",
         }),
@@ -243,6 +243,11 @@ impl CapacityArgs {
         let mut plan = scenario::compile(&source, profile, &options)?;
         // Each level has numbers of its own, and none of them is a quick look.
         plan.quick_look = false;
+        plan.load.arrivals = match self.arrivals {
+            Some(Spacing::Uniform) => Arrivals::Uniform,
+            Some(Spacing::Poisson) => Arrivals::Poisson,
+            None => plan.load.arrivals,
+        };
         Ok(plan)
     }
 
@@ -251,14 +256,6 @@ impl CapacityArgs {
         let is_rate = matches!(plan.load.model, Model::Open { .. });
         let is_chosen = self.profile.is_some();
         (is_chosen && is_rate != self.users).then(|| plan.load.peak())
-    }
-
-    fn arrivals(&self, plan: &Plan) -> Arrivals {
-        match self.arrivals {
-            Some(Spacing::Uniform) => Arrivals::Uniform,
-            Some(Spacing::Poisson) => Arrivals::Poisson,
-            None => plan.load.arrivals,
-        }
     }
 
     fn settings(

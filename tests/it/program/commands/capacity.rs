@@ -4,6 +4,7 @@ use std::fs;
 
 use perfctl::demo::{Behavior, Demo};
 use perfctl::metrics::read_result;
+use perfctl::plan::Arrivals;
 use serde_json::Value;
 
 use crate::support::scenario::SCENARIO;
@@ -21,7 +22,11 @@ fn search(path: &str, options: &str, status: i32) -> Completed {
 
 #[test]
 fn what_holds_at_the_highest_level_is_a_lower_bound_and_is_stored() {
-    let run = search("/health", "--start 20 --max 40 --at-least 30", 0);
+    let run = search(
+        "/health",
+        "--start 20 --max 40 --at-least 30 --arrivals poisson",
+        0,
+    );
     let found = run.json();
     assert_eq!(
         (&found["outcome"], &found["holds"]),
@@ -44,7 +49,8 @@ fn what_holds_at_the_highest_level_is_a_lower_bound_and_is_stored() {
         .join("levels")
         .join(levels[0]["run"].as_str().unwrap());
     let level = read_result(&level).unwrap();
-    assert_eq!(level.run.load.peak(), 20.0);
+    let load = level.run.load;
+    assert_eq!((load.peak(), load.arrivals), (20.0, Arrivals::Poisson));
 }
 
 #[test]
