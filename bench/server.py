@@ -1,8 +1,9 @@
 """The target: nginx with a configuration of its own, one worker on one core.
 
-Here: starting it, its count of requests, stopping it. Not here: who asks it.
+Here: starting it, its count of requests, its CPU time, stopping it. Not here: who asks it.
 """
 
+import json
 import os
 import shutil
 import socket
@@ -15,6 +16,15 @@ import process
 
 # With the head it is 245 bytes: small, and all in one segment.
 BODY = "x" * 100
+
+# Files beside it, by path. The JSON has 10 KB.
+FILES = {
+    "json": json.dumps(
+        {"items": [{"id": i, "name": f"item {i}", "price": {"amount": i * 1.25, "currency": "EUR"}, "tags": ["a", "b"]}
+                   for i in range(100)], "total": 100, "marker": "the end"}
+    ).encode(),
+    "large": os.urandom(1_000_000),
+}
 
 CONFIG = """\
 worker_processes 1;
@@ -35,6 +45,8 @@ http {{
     server {{
         listen 127.0.0.1:{port} backlog=16384;
         location = /status {{ stub_status; }}
+        location = /json {{ root {folder}/files; default_type application/json; }}
+        location = /large {{ root {folder}/files; }}
         location / {{ return 200 "{body}"; }}
     }}
 }}
@@ -65,6 +77,10 @@ class Server:
 
     def __enter__(self):
         hard = _descriptors()
+        os.mkdir(os.path.join(self.folder, "files"))
+        for name, content in FILES.items():
+            with open(os.path.join(self.folder, "files", name), "wb") as file:
+                file.write(content)
         config = os.path.join(self.folder, "nginx.conf")
         with open(config, "w") as file:
             file.write(
@@ -102,6 +118,14 @@ class Server:
         count = int(text[2].split()[2])
         self._asked = getattr(self, "_asked", 0) + 1
         return count - self._asked
+
+    def cpu_s(self):
+        """The CPU time that its worker has used."""
+        with open(f"/proc/{self.child.pid}/task/{self.child.pid}/children") as file:
+            (worker,) = file.read().split()
+        with open(f"/proc/{worker}/stat") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def _status(self):
         with urllib.request.urlopen(f"{self.url}/status", timeout=5) as answer:

@@ -87,7 +87,7 @@ fn first_failure(
         return Some((Failure::new(Outcome::Other, "no response"), None));
     };
     let checks = || endpoint.checks.iter().enumerate();
-    if !endpoint.expects_status(status) && !endpoint.checks.iter().any(Check::is_status) {
+    if !(200..400).contains(&status) && !endpoint.checks.iter().any(Check::is_status) {
         let outcome = conditions::outcome_of_status(status);
         let failure = Failure::new(outcome, format!("status {status}"));
         return Some((failure, None));

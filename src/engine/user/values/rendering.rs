@@ -6,6 +6,7 @@ use super::RenderError;
 use crate::plan::{Body, Endpoint, Scope, Template};
 
 /// The values of the headers of an endpoint; `None` for one that is left out.
+#[inline]
 pub(crate) fn fill_headers(
     endpoint: &Endpoint,
     scope: &mut Scope<'_>,
@@ -17,6 +18,7 @@ pub(crate) fn fill_headers(
 }
 
 /// A body of one template.
+#[inline]
 pub(crate) fn fill_body(body: &Body, scope: &mut Scope<'_>) -> Result<Option<String>, RenderError> {
     match body {
         Body::Template(t) if t.as_constant().is_none() => fill(t, scope).map(Some),
@@ -25,6 +27,7 @@ pub(crate) fn fill_body(body: &Body, scope: &mut Scope<'_>) -> Result<Option<Str
 }
 
 /// The templates of a body of several pieces.
+#[inline]
 pub(crate) fn fill_pieces(body: &Body, scope: &mut Scope<'_>) -> Result<Vec<String>, RenderError> {
     match body {
         Body::Pieces(_) => {
@@ -36,6 +39,7 @@ pub(crate) fn fill_pieces(body: &Body, scope: &mut Scope<'_>) -> Result<Vec<Stri
 }
 
 /// The templates of credentials.
+#[inline]
 pub(crate) fn fill_auth(
     endpoint: &Endpoint,
     scope: &mut Scope<'_>,
@@ -53,6 +57,7 @@ pub(crate) fn fill_auth(
 pub(crate) type RenderedDefaults = (Vec<Option<String>>, Vec<String>);
 
 /// A template with its slots filled in; nothing for one that is known.
+#[inline]
 pub(crate) fn fill(template: &Template, scope: &mut Scope<'_>) -> Result<String, RenderError> {
     if template.as_constant().is_some() {
         return Ok(String::new());
@@ -65,6 +70,7 @@ pub(crate) fn fill(template: &Template, scope: &mut Scope<'_>) -> Result<String,
 }
 
 /// The same; `None` for one that is nothing but one slot without a value.
+#[inline]
 pub(crate) fn fill_value(
     template: &Template,
     scope: &mut Scope<'_>,

@@ -224,12 +224,46 @@ fn base_path(base: &str, endpoint: &Endpoint) -> Option<String> {
 /// Whether a path with a query is sent exactly as it is: it has none of the characters that URLs
 /// encode, and no dot segments, which they resolve.
 fn is_plain(target: &str) -> bool {
-    let bytes = target.as_bytes();
-    let is_fine = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~/?&=%:@!$()*+,;".contains(byte);
-    // `/%2e%2e/` means the same as `/../`.
-    let may_be_dots = |pair: &[u8]| pair[0] == b'/' && matches!(pair[1], b'.' | b'%');
-    bytes.first() == Some(&b'/') && bytes.iter().all(is_fine) && !bytes.windows(2).any(may_be_dots)
+    let mut before = 0;
+    for byte in target.bytes() {
+        let kind = KINDS[usize::from(byte)];
+        // `/%2e%2e/` means the same as `/../`.
+        if kind == 0 || before & SLASH != 0 && kind & DOT != 0 {
+            return false;
+        }
+        before = kind;
+    }
+    target.starts_with('/')
 }
+
+/// A byte that URLs do not encode.
+const PLAIN: u8 = 1;
+/// That is a slash.
+const SLASH: u8 = 2;
+/// That begins a dot segment behind a slash.
+const DOT: u8 = 4;
+
+/// What each byte is; 0 for those that URLs encode.
+const KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        if (byte as u8).is_ascii_alphanumeric() {
+            kinds[byte] = PLAIN;
+        }
+        byte += 1;
+    }
+    let others = b"-_.~/?&=%:@!$()*+,;";
+    let mut position = 0;
+    while position < others.len() {
+        kinds[others[position] as usize] = PLAIN;
+        position += 1;
+    }
+    kinds[b'/' as usize] = PLAIN | SLASH;
+    kinds[b'.' as usize] = PLAIN | DOT;
+    kinds[b'%' as usize] = PLAIN | DOT;
+    kinds
+};
 
 /// Whether `HeaderValue::from_str` allows it.
 fn is_field_byte(byte: u8) -> bool {
