@@ -1,5 +1,7 @@
 //! What a service reports of its components, in the `Server-Timing` of a response.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, HeaderName};
 
 use crate::units;
@@ -41,16 +43,27 @@ pub fn components(headers: &HeaderMap) -> Vec<ServerTiming> {
         return components;
     }
     for value in headers.get_all(&SERVER_TIMING) {
-        let text = String::from_utf8_lossy(value.as_bytes());
+        let text = match str::from_utf8(value.as_bytes()) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(value.as_bytes()),
+        };
         let room = MAX_COMPONENTS - components.len();
-        components.extend(split_unquoted(&text, ',').filter_map(component).take(room));
+        if text.contains('"') {
+            let entries = split_unquoted(&text, ',');
+            let found = entries.filter_map(|entry| component(split_unquoted(entry, ';')));
+            components.extend(found.take(room));
+        } else {
+            let entries = text.split(',');
+            let found = entries.filter_map(|entry| component(entry.split(';')));
+            components.extend(found.take(room));
+        }
     }
     components
 }
 
-fn component(entry: &str) -> Option<ServerTiming> {
-    let mut parts = split_unquoted(entry, ';');
-    let name = parts.next()?.trim();
+/// The component that an entry is about, by its parts.
+fn component<'a>(mut parts: impl Iterator<Item = &'a str>) -> Option<ServerTiming> {
+    let name = parts.next()?.trim_ascii();
     let is_name = (1..=MAX_COMPONENT_NAME).contains(&name.len())
         && name
             .bytes()
@@ -64,7 +77,10 @@ fn component(entry: &str) -> Option<ServerTiming> {
         let Some((key, value)) = part.split_once('=') else {
             continue;
         };
-        let (key, value) = (key.trim(), value.trim().trim_matches('"').trim());
+        let (key, mut value) = (key.trim_ascii(), value.trim_ascii());
+        if value.starts_with('"') || value.ends_with('"') {
+            value = value.trim_matches('"').trim_ascii();
+        }
         // As browsers do: of a parameter given twice, the first counts.
         if key.eq_ignore_ascii_case("dur") {
             duration_us = duration_us.or_else(|| milliseconds_as_us(value));
