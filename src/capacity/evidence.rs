@@ -63,6 +63,8 @@ pub struct Evidence {
     pub spread: f64,
     /// About how many independent bad stretches there would have been at the limit.
     pub expected: f64,
+    /// Whether more than the allowed ratio was measured.
+    pub is_missed: bool,
 }
 
 impl Evidence {
@@ -81,6 +83,7 @@ impl Evidence {
             excess,
             spread: 0.5,
             expected,
+            is_missed: measured > allowed,
         };
         if total.part <= 0.0 {
             return Some(none(None));
@@ -119,6 +122,7 @@ impl Evidence {
             excess: Some(excess + variance / 2.0),
             spread: variance.sqrt() / scale,
             expected,
+            is_missed: measured > allowed,
         })
     }
 
@@ -130,11 +134,6 @@ impl Evidence {
             // The probability of nothing at the limit is exp(-expected).
             None => -(2.0 * self.expected).sqrt(),
         }
-    }
-
-    /// Whether the SLO was missed, as measured.
-    pub fn is_missed(&self) -> bool {
-        self.excess.is_some_and(|excess| excess > 0.0)
     }
 }
 
@@ -161,4 +160,42 @@ fn stretches_per_s(rule: &Rule, rate_per_s: f64) -> f64 {
         .max(LEAST_STRETCHES_PER_S / limit_s.max(1.0))
         .min(bad_per_s)
         .min(MOST_STRETCHES_PER_S)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULE: Rule = Rule {
+        allowed: 0.05,
+        limit_s: Some(0.1),
+        is_share: true,
+        covers_in_flight: true,
+    };
+
+    fn seconds(parts: &[f64]) -> Vec<Ratio> {
+        let second = |part: &f64| Ratio {
+            part: *part,
+            whole: 100.0,
+        };
+        parts.iter().map(second).collect()
+    }
+
+    #[test]
+    fn a_miss_is_what_was_measured_and_not_what_is_likely() {
+        let below = Evidence::of(&seconds(&[4.9; 10]), &RULE).unwrap();
+        assert!(!below.is_missed && below.deviations() > 0.0, "{below:?}");
+        assert!(Evidence::of(&seconds(&[5.1; 10]), &RULE).unwrap().is_missed);
+        assert_eq!(Evidence::of(&seconds(&[]), &RULE), None);
+    }
+
+    #[test]
+    fn more_seconds_are_surer_and_bursts_less_sure() {
+        let spread = |parts: &[f64]| Evidence::of(&seconds(parts), &RULE).unwrap().spread;
+        assert!(spread(&[10.0; 40]) < spread(&[10.0; 10]));
+        let bursts: Vec<f64> = (0..40)
+            .map(|second| if second < 4 { 100.0 } else { 0.0 })
+            .collect();
+        assert!(spread(&bursts) > spread(&[10.0; 40]));
+    }
 }

@@ -88,5 +88,6 @@ pub(crate) fn evidence(deviations: f64) -> Evidence {
         excess: Some(deviations),
         spread: 1.0,
         expected: 5.0,
+        is_missed: deviations > 0.0,
     }
 }

@@ -240,7 +240,8 @@ impl Search {
     fn limit(&self) -> Option<(usize, Posterior)> {
         self.missed?;
         let of_slos = self.looks.iter().enumerate();
-        let of_missed = of_slos.filter(|(_, looks)| looks.iter().any(|(_, one)| one.is_missed()));
+        let of_missed =
+            of_slos.filter(|(_, looks)| looks.iter().any(|(_, one)| one.deviations() > 0.0));
         let posteriors = of_missed.map(|(slo, looks)| (slo, Posterior::of(looks)));
         posteriors.min_by(|(_, a), (_, b)| a.quantile(0.5).total_cmp(&b.quantile(0.5)))
     }

@@ -176,7 +176,7 @@ impl<'a> Levels<'a> {
             false => LevelVerdict::Invalid,
         };
         let missed = self.names().into_iter().zip(&evidence);
-        let missed = missed.filter(|(_, one)| one.is_some_and(|one| one.is_missed()));
+        let missed = missed.filter(|(_, one)| one.is_some_and(|one| one.is_missed));
         let missed = missed.map(|(name, _)| name).collect();
         let point = LevelPoint::new((level, purpose), verdict, missed, &run, directory);
         if verdict != LevelVerdict::Invalid
