@@ -1,7 +1,5 @@
 //! What a service reports of its components, in the `Server-Timing` of a response.
 
-use std::borrow::Cow;
-
 use http::{HeaderMap, HeaderName};
 
 use crate::units;
@@ -20,10 +18,10 @@ const INSTANCES: [&str; 5] = ["worker", "instance", "pod", "node", "replica"];
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// What a service reported of one of its components.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServerTiming {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerTiming<'a> {
     /// Such as `db`: 1 to 40 characters of `[A-Za-z0-9_-]`.
-    pub name: String,
+    pub name: &'a str,
     /// Its `dur`; µs, at most 30 days.
     pub duration_us: Option<u64>,
     /// Its `desc`, when that is `hit` (true) or `miss` (false).
@@ -32,59 +30,40 @@ pub struct ServerTiming {
     pub count: Option<u64>,
     /// Its `desc`, when the name says that this is which instance of the service responded: 1 to 40
     /// characters of `[A-Za-z0-9._:-]`.
-    pub instance: Option<String>,
+    pub instance: Option<&'a str>,
 }
 
 /// Reads `Server-Timing`. Lenient: entries without a usable name are skipped, as is everything else
-/// that makes no sense; at most 16 entries are taken. Allocates nothing when the header is absent.
-pub fn components(headers: &HeaderMap) -> Vec<ServerTiming> {
-    let mut components = Vec::new();
-    if headers.is_empty() {
-        return components;
-    }
-    for value in headers.get_all(&SERVER_TIMING) {
-        let text = match str::from_utf8(value.as_bytes()) {
-            Ok(text) => Cow::Borrowed(text),
-            Err(_) => String::from_utf8_lossy(value.as_bytes()),
-        };
-        let room = MAX_COMPONENTS - components.len();
-        if text.contains('"') {
-            let entries = split_unquoted(&text, ',');
-            let found = entries.filter_map(|entry| component(split_unquoted(entry, ';')));
-            components.extend(found.take(room));
-        } else {
-            let entries = text.split(',');
-            let found = entries.filter_map(|entry| component(entry.split(';')));
-            components.extend(found.take(room));
-        }
-    }
-    components
+/// that makes no sense; at most 16 entries are taken. Allocates nothing.
+pub fn components(headers: &HeaderMap) -> impl Iterator<Item = ServerTiming<'_>> {
+    // Most responses have no headers, since nothing needs them.
+    let values = (!headers.is_empty()).then(|| headers.get_all(&SERVER_TIMING));
+    let entries = values.into_iter().flatten();
+    let entries = entries.flat_map(|value| split_unquoted(value.as_bytes(), b','));
+    entries.filter_map(component).take(MAX_COMPONENTS)
 }
 
-/// The component that an entry is about, by its parts.
-fn component<'a>(mut parts: impl Iterator<Item = &'a str>) -> Option<ServerTiming> {
+fn component(entry: &[u8]) -> Option<ServerTiming<'_>> {
+    let mut parts = split_unquoted(entry, b';');
     let name = parts.next()?.trim_ascii();
-    let is_name = (1..=MAX_COMPONENT_NAME).contains(&name.len())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    if !is_name {
-        return None;
-    }
+    let is_part = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    let is_name = (1..=MAX_COMPONENT_NAME).contains(&name.len()) && name.iter().all(is_part);
+    let name = str::from_utf8(name).ok().filter(|_| is_name)?;
     let (mut duration_us, mut hit) = (None, None);
     let (mut count, mut instance) = (None, None);
     for part in parts {
-        let Some((key, value)) = part.split_once('=') else {
+        let Some(equals) = part.iter().position(|byte| *byte == b'=') else {
             continue;
         };
-        let (key, mut value) = (key.trim_ascii(), value.trim_ascii());
-        if value.starts_with('"') || value.ends_with('"') {
-            value = value.trim_matches('"').trim_ascii();
-        }
+        let key = part[..equals].trim_ascii();
+        let Ok(value) = str::from_utf8(&part[equals + 1..]) else {
+            continue;
+        };
+        let value = value.trim_ascii().trim_matches('"').trim_ascii();
         // As browsers do: of a parameter given twice, the first counts.
-        if key.eq_ignore_ascii_case("dur") {
+        if key.eq_ignore_ascii_case(b"dur") {
             duration_us = duration_us.or_else(|| milliseconds_as_us(value));
-        } else if key.eq_ignore_ascii_case("desc") {
+        } else if key.eq_ignore_ascii_case(b"desc") {
             hit = hit.or(match value {
                 v if v.eq_ignore_ascii_case("hit") => Some(true),
                 v if v.eq_ignore_ascii_case("miss") => Some(false),
@@ -97,7 +76,7 @@ fn component<'a>(mut parts: impl Iterator<Item = &'a str>) -> Option<ServerTimin
         }
     }
     Some(ServerTiming {
-        name: name.to_owned(),
+        name,
         duration_us,
         hit,
         count,
@@ -112,12 +91,12 @@ fn uses(text: &str) -> Option<u64> {
 }
 
 /// The instance that an entry with this name and `desc` is about.
-fn instance_named(name: &str, desc: &str) -> Option<String> {
+fn instance_named<'a>(name: &str, desc: &'a str) -> Option<&'a str> {
     let is_good = |b: u8| b.is_ascii_alphanumeric() || b"._:-".contains(&b);
     let is_instance = INSTANCES.iter().any(|one| name.eq_ignore_ascii_case(one))
         && (1..=MAX_COMPONENT_NAME).contains(&desc.len())
         && desc.bytes().all(is_good);
-    is_instance.then(|| desc.to_owned())
+    is_instance.then_some(desc)
 }
 
 fn milliseconds_as_us(text: &str) -> Option<u64> {
@@ -127,14 +106,14 @@ fn milliseconds_as_us(text: &str) -> Option<u64> {
 }
 
 /// The pieces of `text` between separators that stand outside of double quotes.
-fn split_unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
+fn split_unquoted(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let (mut quoted, mut escaped) = (false, false);
-    text.split(move |c| {
-        let ends = c == separator && !quoted;
-        match c {
+    text.split(move |byte| {
+        let ends = *byte == separator && !quoted;
+        match byte {
             _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
             _ => {}
         }
         ends

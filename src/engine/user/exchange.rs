@@ -60,7 +60,7 @@ impl<'a> Exchange<'a> {
                 recorder.record_component(ComponentSample {
                     endpoint: self.in_flight.subject,
                     intended_us: self.in_flight.intended_us(),
-                    name: TOKEN.to_owned(),
+                    name: recorder.component_name(TOKEN),
                     duration_us: Some(as_us(duration)),
                     hit: None,
                     count: None,
@@ -115,7 +115,7 @@ impl<'a> Exchange<'a> {
         let is_failed = result.outcome.is_failure();
         for component in check::components(&response.headers) {
             if let Some(name) = component.instance {
-                let origin = in_flight.origin(Origin::Instance(name), is_failed);
+                let origin = in_flight.origin(Origin::Instance(name.to_owned()), is_failed);
                 state.recorder.record_origin(origin);
                 if component.duration_us.is_none() {
                     continue;
@@ -124,7 +124,7 @@ impl<'a> Exchange<'a> {
             state.recorder.record_component(ComponentSample {
                 endpoint: in_flight.subject,
                 intended_us: in_flight.intended_us(),
-                name: component.name,
+                name: state.recorder.component_name(component.name),
                 duration_us: component.duration_us,
                 hit: component.hit,
                 // A failure may be cut short.

@@ -176,7 +176,7 @@ pub struct MeasureCounts {
 }
 
 /// The name of all remote addresses beyond the first [`Cell::MAX_REMOTES`].
-const OTHER: &str = "other";
+pub(crate) const OTHER: &str = "other";
 
 impl Cell {
     /// How many remote addresses are kept apart.

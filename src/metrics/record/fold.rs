@@ -11,6 +11,7 @@ use std::sync::Arc;
 use self::groups::Groups;
 use self::rows::Rows;
 use self::samples::FailureSampler;
+use super::recorder::MAX_COMPONENTS;
 use crate::metrics::trace::TraceChoice;
 use crate::metrics::{
     Commit, FLOW_CHECKS, FailureSamples, Histogram, Outcome, SparseHistogram, Tick, Traces,
@@ -20,16 +21,13 @@ use crate::plan::{CheckName, Percentile, Phase, Plan};
 /// How many seconds the percentile of the live display looks back.
 const LIVE_WINDOW_S: usize = 10;
 
-/// How many component names are kept apart; all further ones count as `other`. The names come from
-/// the service, which must not be able to fill the memory with them.
-const MAX_COMPONENTS: usize = 100;
-
 /// Folds samples into commits, and keeps what the live display shows.
 #[derive(Debug)]
 pub struct Fold {
     phases: Vec<Phase>,
     rows: Rows,
-    components: BTreeSet<String>,
+    /// The names of components, up to so many; all further ones count as `other`.
+    components: BTreeSet<Arc<str>>,
     sampler: FailureSampler,
     traces: TraceChoice,
     recent: VecDeque<SparseHistogram>,
@@ -126,19 +124,9 @@ impl Fold {
             }
             for component in &tick.components {
                 let place = self.place(component.intended_us);
-                let name = self.component(&component.name);
+                let is_kept = self.keeps_component(&component.name);
                 let values = groups.at(place, component.endpoint);
-                let counts = values.cell.components.entry(name.clone()).or_default();
-                counts.hits += u64::from(component.hit == Some(true));
-                counts.misses += u64::from(component.hit == Some(false));
-                if let Some(uses) = component.count {
-                    counts.add_uses(uses, component.bytes_in);
-                }
-                values
-                    .components
-                    .entry(name)
-                    .or_default()
-                    .extend(component.duration_us);
+                values.add_component(component, is_kept);
             }
             for origin in &tick.origins {
                 let place = self.place(origin.intended_us);
@@ -221,15 +209,13 @@ impl Fold {
         self.traces.choose(all)
     }
 
-    /// The name under which a component is counted.
-    fn component(&mut self, name: &str) -> String {
-        if !self.components.contains(name) {
-            if self.components.len() >= MAX_COMPONENTS {
-                return "other".to_owned();
-            }
-            self.components.insert(name.to_owned());
+    /// Whether a component is counted under its own name.
+    fn keeps_component(&mut self, name: &Arc<str>) -> bool {
+        if self.components.contains(name) {
+            return true;
         }
-        name.to_owned()
+        let has_room = self.components.len() < MAX_COMPONENTS;
+        has_room && self.components.insert(name.clone())
     }
 
     /// The phase of an intended start, and the whole seconds from the phase's start. Starts after
@@ -411,7 +397,7 @@ mod tests {
                     recorder.record_component(ComponentSample {
                         endpoint: 0,
                         intended_us: second * 1_000_000,
-                        name: format!("db{number}"),
+                        name: format!("db{number}").into(),
                         duration_us: Some(i),
                         hit: None,
                         count: None,

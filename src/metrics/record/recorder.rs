@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::metrics::trace::TraceChoice;
 use crate::metrics::{
@@ -12,6 +13,10 @@ use crate::metrics::{
 };
 use crate::plan::TraceId;
 
+/// How many component names are kept apart. The names come from the service, which must not be able to fill the
+/// memory with them.
+pub(super) const MAX_COMPONENTS: usize = 100;
+
 /// The records of one worker.
 #[derive(Debug, Default)]
 pub struct Recorder {
@@ -20,6 +25,8 @@ pub struct Recorder {
     shown: RefCell<HashMap<(u16, FailureCause), usize>>,
     /// Which traced requests it hands over.
     traced: RefCell<TraceChoice>,
+    /// The names of components that it has handed over.
+    component_names: RefCell<Vec<Arc<str>>>,
     /// What the exchanges that were handed over so far take, about; bytes.
     exchanged: Cell<usize>,
 }
@@ -168,6 +175,19 @@ impl Recorder {
     /// A request opened connections.
     pub fn record_connection(&self, sample: ConnectionSample) {
         self.tick.borrow_mut().connections.push(sample);
+    }
+
+    /// The name of a component for its sample, which shares it with those before.
+    pub fn component_name(&self, name: &str) -> Arc<str> {
+        let mut names = self.component_names.borrow_mut();
+        if let Some(known) = names.iter().find(|known| ***known == *name) {
+            return known.clone();
+        }
+        let new: Arc<str> = name.into();
+        if names.len() < MAX_COMPONENTS {
+            names.push(new.clone());
+        }
+        new
     }
 
     /// The service reported the time of a component.

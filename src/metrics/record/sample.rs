@@ -108,7 +108,7 @@ pub struct ComponentSample {
     /// Intended start of the request, from the start of the load; us.
     pub intended_us: u64,
     /// The name in the header, such as `db`.
-    pub name: String,
+    pub name: Arc<str>,
     /// Its `dur`; us.
     pub duration_us: Option<u64>,
     /// Its `desc`, when that is `hit` (true) or `miss` (false).

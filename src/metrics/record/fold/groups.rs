@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
+use crate::metrics::record::cell::OTHER;
 use crate::metrics::{
-    Cell, CommitCell, ConnectionSample, FailureCause, FailureCount, FailureTexts, MeasureCounts,
-    Origin, OriginSample, Outcome, Sample, SparseHistogram,
+    Cell, CommitCell, ComponentCounts, ComponentSample, ConnectionSample, FailureCause,
+    FailureCount, FailureTexts, MeasureCounts, Origin, OriginSample, Outcome, Sample,
+    SparseHistogram,
 };
 use crate::plan::{CheckName, MeasureUnit};
 
@@ -26,10 +28,18 @@ pub(super) struct CellSamples {
     dns: Vec<u64>,
     connect: Vec<u64>,
     tls: Vec<u64>,
-    pub(super) components: BTreeMap<String, Vec<u64>>,
+    components: BTreeMap<Arc<str>, ComponentSamples>,
     instances: BTreeMap<String, Vec<u64>>,
     pub(super) measures: BTreeMap<Arc<str>, (MeasureUnit, Vec<u64>)>,
     pub(super) failures: BTreeMap<FailureCause, FailureSamples>,
+}
+
+/// What a component took, and what else the service said of it.
+#[derive(Default)]
+struct ComponentSamples {
+    times_us: Vec<u64>,
+    /// Without the times.
+    counts: ComponentCounts,
 }
 
 /// Samples that failed in the same way.
@@ -78,6 +88,22 @@ impl CellSamples {
                 self.cell.opening_failures += is_failure;
             }
         }
+    }
+
+    /// Counts a component under its name, or with all others that are not kept apart.
+    pub(super) fn add_component(&mut self, sample: &ComponentSample, is_kept: bool) {
+        let name = if is_kept { &*sample.name } else { OTHER };
+        let component = match self.components.get_mut(name) {
+            Some(known) => known,
+            None => self.components.entry(name.into()).or_default(),
+        };
+        let counts = &mut component.counts;
+        counts.hits += u64::from(sample.hit == Some(true));
+        counts.misses += u64::from(sample.hit == Some(false));
+        if let Some(uses) = sample.count {
+            counts.add_uses(uses, sample.bytes_in);
+        }
+        component.times_us.extend(sample.duration_us);
     }
 
     pub(super) fn add_origin(&mut self, sample: &OriginSample) {
@@ -135,8 +161,13 @@ impl CellSamples {
             let failures = failure_count(cause, samples, checks);
             cell.failure_counts.add(failures);
         }
-        for (name, mut times) in self.components {
-            cell.components.entry(name).or_default().time = SparseHistogram::of(&mut times);
+        for (name, mut samples) in self.components {
+            let time = SparseHistogram::of(&mut samples.times_us);
+            let counts = ComponentCounts {
+                time,
+                ..samples.counts
+            };
+            cell.components.insert(name.as_ref().to_owned(), counts);
         }
         for (name, mut times) in self.instances {
             let times = SparseHistogram::of(&mut times);
