@@ -55,21 +55,20 @@ fn component(entry: &[u8]) -> Option<ServerTiming<'_>> {
         let Some(equals) = part.iter().position(|byte| *byte == b'=') else {
             continue;
         };
-        let key = part[..equals].trim_ascii();
-        let Ok(value) = str::from_utf8(&part[equals + 1..]) else {
-            continue;
-        };
-        let value = value.trim_ascii().trim_matches('"').trim_ascii();
+        let (key, value) = (part[..equals].trim_ascii(), unquoted(&part[equals + 1..]));
         // As browsers do: of a parameter given twice, the first counts.
         if key.eq_ignore_ascii_case(b"dur") {
-            duration_us = duration_us.or_else(|| milliseconds_as_us(value));
+            duration_us = duration_us.or_else(|| milliseconds_as_us(str::from_utf8(value).ok()?));
         } else if key.eq_ignore_ascii_case(b"desc") {
             hit = hit.or(match value {
-                v if v.eq_ignore_ascii_case("hit") => Some(true),
-                v if v.eq_ignore_ascii_case("miss") => Some(false),
+                v if v.eq_ignore_ascii_case(b"hit") => Some(true),
+                v if v.eq_ignore_ascii_case(b"miss") => Some(false),
                 _ => None,
             });
-            if hit.is_none() && count.is_none() {
+            if hit.is_none()
+                && count.is_none()
+                && let Ok(value) = str::from_utf8(value)
+            {
                 count = uses(value);
                 instance = instance.or_else(|| instance_named(name, value));
             }
@@ -82,6 +81,15 @@ fn component(entry: &[u8]) -> Option<ServerTiming<'_>> {
         count,
         instance,
     })
+}
+
+/// A value without the quotes around it.
+fn unquoted(value: &[u8]) -> &[u8] {
+    let mut value = value.trim_ascii();
+    while let [b'"', inner @ ..] | [inner @ .., b'"'] = value {
+        value = inner;
+    }
+    value.trim_ascii()
 }
 
 /// The number in `n=37`.

@@ -157,9 +157,15 @@ fn unfolded(value: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(lines.collect::<Vec<_>>().join(&b' '))
 }
 
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
 /// Adds a field to a map. `None` when it is not valid.
 fn keep(name: &str, value: &[u8], fields: &mut HeaderMap) -> Option<()> {
-    let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+    let name = match name.eq_ignore_ascii_case(SERVER_TIMING.as_str()) {
+        // In each response, if in any.
+        true => SERVER_TIMING,
+        false => HeaderName::from_bytes(name.as_bytes()).ok()?,
+    };
     let value = HeaderValue::from_bytes(value).ok()?;
     fields.try_append(name, value).ok()?;
     Some(())
