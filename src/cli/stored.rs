@@ -16,8 +16,7 @@ mod tests {
     use crate::cli::main;
     use crate::error::Exit;
     use crate::metrics::{
-        Cell, Commit, CommitCell, FailureSamples, JournalWriter, Outcome, RunResult, Traces,
-        fixture, write_atomically,
+        Cell, Commit, CommitCell, JournalWriter, Outcome, RunResult, fixture, write_atomically,
     };
     use crate::plan::Metric;
 
@@ -177,12 +176,9 @@ mod tests {
             cell,
         }];
         writer.commit(Commit {
-            rows: Vec::new(),
             users: 1,
             cells,
-            failure_samples: FailureSamples::default(),
-            traces: Traces::default(),
-            health: None,
+            ..Commit::default()
         });
         let path = directory.path().display().to_string();
         for command in ["recover", "report"] {

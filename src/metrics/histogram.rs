@@ -4,9 +4,9 @@
 //! have one each, and above that a bucket is at most 1/1024 of its value wide, so that a
 //! percentile is within 0.1 % of the recorded value.
 
-use std::cmp::Ordering;
+mod form;
 
-use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 
 use crate::plan::Percentile;
 
@@ -44,7 +44,7 @@ fn lowest_at(index: usize) -> u64 {
 }
 
 /// Like [`lowest_at`], for a place that may not exist.
-pub(super) fn checked_lowest_at(index: usize) -> Option<u64> {
+fn checked_lowest_at(index: usize) -> Option<u64> {
     (index < BUCKETS).then(|| lowest_at(index))
 }
 
@@ -118,8 +118,7 @@ pub(super) fn rank(percentile: Percentile, count: u64) -> u64 {
 
 /// Buckets and counts in ascending order, with exact sum, minimum and maximum. Merging is
 /// lossless: the histogram of two runs merged is the histogram of both recorded at once.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SparseHistogram {
     /// `[lowest value of the bucket in us, count, ...]`, ascending.
     pub buckets: Vec<u64>,

@@ -1,6 +1,7 @@
 //! The result of a run, and its files.
 
 pub(super) mod journal;
+pub(super) mod packed;
 mod removal;
 pub(super) mod result;
 pub(super) mod run_dir;

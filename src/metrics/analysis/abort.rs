@@ -141,11 +141,8 @@ mod tests {
         }];
         Commit {
             users: 1,
-            rows: Vec::new(),
             cells,
-            failure_samples: Default::default(),
-            traces: Default::default(),
-            health: None,
+            ..Commit::default()
         }
     }
 

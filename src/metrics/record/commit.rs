@@ -2,17 +2,25 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::metrics::storage::packed;
 use crate::metrics::{Cell, EndpointInfo, FailureSamples, HealthSample, Traces};
 
 /// What ended in one second of the run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Commit {
     /// Virtual users running, or requests in flight.
     pub users: u32,
     /// Rows that came up, whose names templates made; they follow those before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rows: Vec<EndpointInfo>,
+    /// Requests that succeeded, for those who watch the file; of the cells all is added up again.
+    pub successes: u64,
+    /// Requests that failed.
+    pub failures: u64,
+    /// Arrivals that were dropped.
+    pub dropped: u64,
     /// What was counted, by intended start.
+    #[serde(with = "packed")]
     pub cells: Vec<CommitCell>,
     /// The first failures of their kinds.
     #[serde(default, skip_serializing_if = "FailureSamples::is_empty")]

@@ -105,6 +105,7 @@ impl Fold {
         let traces = self.traces(ticks);
         let users = ticks.iter().map(|tick| tick.users).sum();
         let mut ended = 0;
+        let before = (self.successes, self.failures, self.dropped);
         for tick in &*ticks {
             for sample in &tick.samples {
                 let place = self.place(sample.intended_us);
@@ -173,6 +174,9 @@ impl Fold {
         let commit = Commit {
             users,
             rows,
+            successes: self.successes - before.0,
+            failures: self.failures - before.1,
+            dropped: self.dropped - before.2,
             cells,
             failure_samples,
             traces,

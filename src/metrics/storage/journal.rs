@@ -328,10 +328,8 @@ mod tests {
             assert!(writer.commit(Commit {
                 users: 1,
                 cells,
-                rows: Vec::new(),
-                failure_samples: FailureSamples::default(),
-                traces: Traces::default(),
                 health,
+                ..Commit::default()
             }));
             ends.push(length());
         }
@@ -359,10 +357,7 @@ mod tests {
                 endpoint: 0,
                 cell: cell.clone(),
             }],
-            rows: Vec::new(),
-            failure_samples: FailureSamples::default(),
-            traces: Traces::default(),
-            health: None,
+            ..Commit::default()
         }));
         drop(writer);
         let result = recover(&path).unwrap();
@@ -449,7 +444,7 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             let refused = recover(&path).unwrap_err().to_string();
             assert!(
-                refused.contains("it has format version 2, and this perfctl reads version 4"),
+                refused.contains("it has format version 2, and this perfctl reads version 5"),
                 "{refused}"
             );
         }
@@ -492,11 +487,7 @@ mod tests {
         for users in [7, 8] {
             let commit = Commit {
                 users,
-                cells: Vec::new(),
-                rows: Vec::new(),
-                failure_samples: FailureSamples::default(),
-                traces: Traces::default(),
-                health: None,
+                ..Commit::default()
             };
             assert!(!writer.commit(commit));
         }

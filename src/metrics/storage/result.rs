@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::packed;
 use crate::metrics::{
     Cell, EndpointInfo, FailureSamples, HealthSample, Interval, Observation, RunInfo,
     SparseHistogram, Traces, check_version,
@@ -23,11 +24,12 @@ pub struct RunResult {
     pub endpoints: Vec<EndpointResult>,
     /// Per phase and second of intended start: the counts and response times, for the gate and
     /// for charts. Ordered by phase, then second.
+    #[serde(with = "packed")]
     pub timeline: Vec<Interval>,
     /// Virtual users running (closed model) or requests in flight (open) at each second of the run.
     pub users: Vec<u32>,
     /// The load generator's health at each second of the run; empty where it was not measured.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "packed")]
     pub health: Vec<HealthSample>,
     /// The first failures of each kind, with what was sent and received. Baselines have none.
     #[serde(default, skip_serializing_if = "FailureSamples::is_empty")]
@@ -53,7 +55,7 @@ impl RunResult {
     /// Identifies the file.
     pub const FORMAT: &'static str = "perfctl-result";
     /// The version that this perfctl writes, and the only one it reads.
-    pub const VERSION: u32 = 4;
+    pub const VERSION: u32 = 5;
     /// The largest sum of all counters, bytes included, so that sums over a file, and over many
     /// files, cannot overflow.
     const MAX_COUNT: u64 = 1 << 53;

@@ -455,14 +455,14 @@ mod tests {
         let mut json = serde_json::to_value(&written).unwrap();
         let read = |json: &serde_json::Value| parse_result(path, json.to_string().as_bytes());
         assert_eq!(read(&json).unwrap(), written);
-        for other in [1, 2, 3, 5] {
+        for other in [1, 2, 3, 4, 6] {
             json["version"] = other.into();
             // Whether or not it has the fields of this version.
             for field in ["", "service"] {
                 json["run"].as_object_mut().unwrap().remove(field);
                 let refused = read(&json).unwrap_err().to_string();
                 let why =
-                    format!("it has format version {other}, and this perfctl reads version 4");
+                    format!("it has format version {other}, and this perfctl reads version 5");
                 assert!(
                     refused.contains(&why) && refused.contains("run the load again"),
                     "{refused}"
