@@ -152,7 +152,7 @@ impl TraceChoice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Trace;
+    use crate::plan::TraceContext;
 
     fn request(endpoint: usize, response_us: u64, outcome: Outcome) -> TracedRequest {
         TracedRequest {
@@ -161,7 +161,7 @@ mod tests {
             status: None,
             started_us: 0,
             response_us,
-            trace_id: Trace::new(1.0, None).context(0, 0, response_us).id,
+            trace_id: TraceContext::new(response_us.into(), 1, true).id,
         }
     }
 

@@ -267,7 +267,7 @@ impl<T: Transport> HttpSession<T> {
         let Some(trace) = &request.trace else { return };
         let home = self.shared.prepared[request.index].home();
         if is_same_host(&outgoing.url, home)
-            && let Ok(value) = HeaderValue::try_from(trace.header(redirects))
+            && let Ok(value) = HeaderValue::from_bytes(&trace.header(redirects))
         {
             outgoing.headers.insert(Trace::HEADER, value);
         }
