@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::SloSet;
+use super::spelling::same_metric;
 use crate::error::Diagnostic;
 use crate::plan::{AbortRule, Direction, Metric, SloScope};
 use crate::scenario::yaml::decode::{Field, Pairs, list};
@@ -35,9 +36,7 @@ impl SloSet {
             match self.abort_rule(&key.text, &text.value) {
                 Ok(rule) => match position(&rules, &rule) {
                     Some(known) => {
-                        let (one, other) = (names[known], &key.text);
-                        let message = format!("`{one}` and `{other}` are the same metric");
-                        let diagnostic = Diagnostic::new(message).help("remove one of them");
+                        let diagnostic = same_metric(names[known], &key.text);
                         findings.report(Some(key.at), diagnostic);
                     }
                     None => {
