@@ -103,15 +103,14 @@ def _perfctl(target, binary, core, path, rest, client):
         lines = ["endpoints:", f"  - {method}: /{path}", *([f"    {rest}"] if rest else [])]
         with open(scenario, "w") as file:
             file.write("\n".join(lines) + "\n")
-        steady = os.path.join(clients.BENCH, "steady.yaml")
-        return Run(
-            target,
-            core,
-            [
-                *(binary, "run", scenario, "--profile", steady, "--host", target.url, "--workers", "1"),
-                *("--client", client, "-u", str(clients.CONNECTIONS), "-t", f"{SECONDS}s"),
-                *("--out", os.path.join(folder, "out"), "--assume-healthy"),
-            ],
+        command = clients.perfctl_run(
+            binary,
+            target.url,
+            os.path.join(folder, "out"),
+            *("--workers", "1", "--client", client, "-u", str(clients.CONNECTIONS), "-t", f"{SECONDS}s"),
+            "--assume-healthy",
+            scenario=scenario,
         )
+        return Run(target, core, command)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

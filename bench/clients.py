@@ -61,19 +61,11 @@ def perfctl_clients(binary):
     return [(name, ["--client", name]) for name in ("reqwest", "direct")]
 
 
-def perfctl_run(binary, url, out, *arguments):
-    """The command of a run of the benchmark's scenario with the whole engine at work."""
+def perfctl_run(binary, url, out, *arguments, scenario=os.path.join(BENCH, "scenario.yaml")):
+    """The command of a run of a scenario, by default the benchmark's, with the whole engine at work."""
     return [
-        binary,
-        "run",
-        os.path.join(BENCH, "scenario.yaml"),
-        "--profile",
-        os.path.join(BENCH, "steady.yaml"),
-        "--host",
-        url,
-        "--out",
-        out,
-        *arguments,
+        *(binary, "run", scenario, "--profile", os.path.join(BENCH, "steady.yaml")),
+        *("--host", url, "--out", out, *arguments),
     ]
 
 

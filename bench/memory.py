@@ -65,11 +65,13 @@ def _perfctl(binary, name, option, target, core):
             file.write(IDLE)
             for number in range(endpoints):
                 file.write(f'  - {{name: e{number}, get: "/{number}?user={{{{ user_id }}}}", check: {{status: 200}}}}\n')
-        command = [
-            *(binary, "run", scenario, "--profile", os.path.join(clients.BENCH, "steady.yaml")),
-            *("--host", target.url, "--out", os.path.join(folder, "out"), "--no-progress"),
-            *("-u", str(users), "-t", "10m", *option),
-        ]
+        command = clients.perfctl_run(
+            binary,
+            target.url,
+            os.path.join(folder, "out"),
+            *("--no-progress", "-u", str(users), "-t", "10m", *option),
+            scenario=scenario,
+        )
         return _held(command, {}, target, users, core)
 
     try:

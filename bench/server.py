@@ -121,8 +121,7 @@ class Server:
 
     def cpu_s(self):
         """The CPU time that its worker has used."""
-        with open(f"/proc/{self.child.pid}/task/{self.child.pid}/children") as file:
-            (worker,) = file.read().split()
+        (worker,) = process.descendants(self.child.pid)
         with open(f"/proc/{worker}/stat") as file:
             fields = file.read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -19,6 +19,7 @@ use crate::protocol::mock::{MockClient, MockResponse};
 
 mod panics;
 mod throttle;
+mod traces;
 mod values;
 
 const OPEN: Model = Model::Open { max_users: 100 };

@@ -233,10 +233,13 @@ impl<C: Client> User<C> {
     /// The trace of the request that is sent next, unless the scenario does not ask for one or says itself
     /// which trace it belongs to.
     fn trace(&self, endpoint: &Endpoint) -> Option<Box<TraceContext>> {
-        let plan = &self.state.plan;
-        let trace = plan.trace.as_deref()?;
-        let context = || trace.context(plan.seed, self.stream, self.requests);
-        (!endpoint.sets_header(Trace::HEADER)).then(|| Box::new(context()))
+        let state = &self.state;
+        let trace = state.plan.trace.as_deref()?;
+        if endpoint.sets_header(Trace::HEADER) {
+            return None;
+        }
+        let is_sampled = trace.samples(state.plan.seed, self.stream, self.requests);
+        Some(Box::new(state.trace_ids.context(is_sampled)))
     }
 
     /// perfctl itself panicked while it made a request.

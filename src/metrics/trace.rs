@@ -68,7 +68,7 @@ pub struct Traces {
     /// The slowest of the measured phases, successful or not: by endpoint, the slowest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub slowest: Vec<TracedRequest>,
-    /// The first that failed, of each endpoint and kind: in the order in which they came.
+    /// The first that failed, of each endpoint and kind, by when they were sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed: Vec<TracedRequest>,
 }
@@ -120,6 +120,7 @@ impl TraceChoice {
             mut failed,
         } = second;
         slowest.sort_by_key(|one| (one.endpoint, Reverse(one.response_us)));
+        failed.sort_by_key(|one| one.started_us);
         slowest.retain(|one| self.is_slow(one.endpoint, one.response_us));
         failed.retain(|one| self.is_new((one.endpoint, one.outcome, one.status)));
         Traces { slowest, failed }
@@ -152,7 +153,7 @@ impl TraceChoice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Trace;
+    use crate::plan::TraceContext;
 
     fn request(endpoint: usize, response_us: u64, outcome: Outcome) -> TracedRequest {
         TracedRequest {
@@ -161,7 +162,7 @@ mod tests {
             status: None,
             started_us: 0,
             response_us,
-            trace_id: Trace::new(1.0, None).context(0, 0, response_us).id,
+            trace_id: TraceContext::new(response_us.into(), 1, true).id,
         }
     }
 

@@ -103,17 +103,15 @@ impl Plan {
         })
     }
 
-    /// The plan of a run that begins now, whose shared values and traces are those of no other.
+    /// The plan of a run that begins now, whose shared values are those of no other.
     pub fn begun(self: &Arc<Self>) -> Arc<Self> {
-        if self.shared.is_none() && self.trace.is_none() {
-            return self.clone();
+        match self.shared.as_deref() {
+            None => self.clone(),
+            Some(shared) => Arc::new(Self {
+                shared: Some(Arc::new(shared.anew())),
+                ..Self::clone(self)
+            }),
         }
-        let (shared, trace) = (self.shared.as_deref(), self.trace.as_deref());
-        Arc::new(Self {
-            shared: shared.map(|shared| Arc::new(shared.anew())),
-            trace: trace.map(|trace| Box::new(trace.anew())),
-            ..Self::clone(self)
-        })
     }
 
     /// Whether the name of the variable at this position says that its values are secret.

@@ -125,6 +125,7 @@ mod tests {
     use crate::metrics::{Example, Outcome, Tick, fixture as metrics};
     use crate::plan::Stage;
     use crate::report::fixture;
+    use crate::units::format_counted;
 
     fn page(report: &Report) -> String {
         let mut out = Vec::new();
@@ -229,6 +230,19 @@ mod tests {
                 "{endpoints} endpoints, {seconds} s: {size} bytes"
             );
         }
+    }
+
+    #[test]
+    fn traces_that_are_left_out_are_counted() {
+        let mut report = fixture::traced();
+        let failed = report.result.traces.failed[0];
+        report.result.traces.failed = vec![failed; 5_000];
+        let all = 5_000 + report.result.traces.slowest.len();
+        let page = page(&report);
+        let shown = page.matches("data-title=\"trace\"").count();
+        assert!((1..all).contains(&shown), "{shown}");
+        let left_out = format_counted((all - shown) as u64, "more trace");
+        assert!(page.contains(&left_out), "{left_out}");
     }
 
     #[test]

@@ -270,9 +270,10 @@ fn observed(report: &Report) -> Section {
 /// What the run did at each level of its load.
 fn levels(report: &Report) -> Section {
     let mut section = Section::default();
-    let Some((rows, left_out)) = view::levels(&report.result) else {
+    let Some(found) = report.result.load_levels() else {
         return section;
     };
+    let (rows, left_out) = view::levels(&report.result, &found);
     let title = format!("Levels: {}", rows.len());
     let mut within = Section::default();
     let header = [&["name", "load"], &view::LEVEL_NUMBERS[..]].concat();

@@ -12,7 +12,7 @@ mod window;
 
 use std::collections::BTreeMap;
 
-use self::spelling::Spelling;
+use self::spelling::{Spelling, same_metric};
 use super::keys::slo::SloFile;
 use super::options::LimitOption;
 use super::service::observe::ObservedName;
@@ -108,6 +108,8 @@ impl SloSet {
         source: SloSource,
         findings: &mut Findings,
     ) {
+        // With their files: those of a profile's file are followed by those with which a scenario overrides them.
+        let mut before: Vec<(usize, Slo)> = Vec::new();
         for (key, file) in field
             .get()
             .map_or(&[][..], |pairs| &pairs.0)
@@ -185,6 +187,16 @@ impl SloSet {
                         findings.report(Some(key.at), Diagnostic::new(message).help(help));
                         continue;
                     }
+                    let is_same = |(file, one): &&(usize, Slo)| {
+                        let is_alike = one.is_alike(&slo) && one.window_s == slo.window_s;
+                        *file == key.at.file && is_alike
+                    };
+                    if let Some((_, other)) = before.iter().find(is_same) {
+                        let diagnostic = same_metric(&other.name, &slo.name);
+                        findings.report(Some(key.at), diagnostic);
+                        continue;
+                    }
+                    before.push((key.at.file, slo.clone()));
                     self.put(slo, source);
                 }
             }

@@ -4,6 +4,7 @@
 //! Not here: what one user knows (`values`).
 
 pub(crate) mod row_names;
+mod trace_ids;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::plan::{Endpoint, Model, Phase, Plan, Step, UserClass, first_request};
 use crate::script::Script;
 use crate::units::as_ns;
 use row_names::RowNames;
+use trace_ids::TraceIds;
 
 /// The stream of random numbers of arrival k is k; the streams of users lie in the upper half.
 pub(super) const USER_STREAMS: u64 = 1 << 63;
@@ -62,6 +64,8 @@ pub(crate) struct WorkerState {
     pub(super) feeding: Rc<Feeding>,
     /// The rows that templates have named so far.
     pub(crate) row_names: RowNames,
+    /// The ids of traces.
+    pub(super) trace_ids: TraceIds,
     /// Told of what happens in a trial, and with `--debug`; other runs have none.
     pub(crate) observer: Option<UnboundedSender<TrialEvent>>,
     /// Whether this is a trial, which does everything once.
@@ -93,6 +97,7 @@ impl WorkerState {
                 .collect(),
             feeding: Rc::new(Feeding::new(plan.clone())),
             row_names: RowNames::new(plan.endpoints.len() + plan.flows.len(), (0, 1)),
+            trace_ids: TraceIds::default(),
             observer: None,
             is_trial: false,
             throttle: None,

@@ -34,22 +34,26 @@ impl RunResult {
     /// What the run did at each level of its load. `None` if it had one level, or not two that were held long
     /// enough.
     pub fn load_levels(&self) -> Option<LoadLevels> {
-        let mut found = LoadLevels::default();
-        for (position, stage) in self.measured_stages() {
-            let length_s = self.phase_length_s(position);
-            // Those of a sweep are as long as it says.
-            let least_s = match self.run.load.shape {
-                Some(Shape::Sweep) => f64::MIN_POSITIVE,
-                _ => LoadLevels::LEAST_S,
-            };
-            match length_s < least_s {
-                true => found.short.push(self.run.phases[position].name.clone()),
-                false => found.levels.push(self.load_level(position, stage)),
-            }
-        }
-        let first = found.levels.first()?.level;
-        let differ = found.levels.iter().any(|one| one.level != first);
-        differ.then_some(found)
+        // Those of a sweep are as long as it says.
+        let least_s = match self.run.load.shape {
+            Some(Shape::Sweep) => f64::MIN_POSITIVE,
+            _ => LoadLevels::LEAST_S,
+        };
+        let (held, short): (Vec<_>, Vec<_>) = self
+            .measured_stages()
+            .partition(|(position, _)| self.phase_length_s(*position) >= least_s);
+        let (_, first) = held.first()?;
+        // The numbers of a level are a walk through the whole run.
+        held.iter()
+            .any(|(_, stage)| stage.level != first.level)
+            .then(|| LoadLevels {
+                levels: (held.iter())
+                    .map(|(position, stage)| self.load_level(*position, stage))
+                    .collect(),
+                short: (short.iter())
+                    .map(|(position, _)| self.run.phases[*position].name.clone())
+                    .collect(),
+            })
     }
 
     /// The measured phases, by position, and their stages.

@@ -425,6 +425,24 @@ mod tests {
     }
 
     #[test]
+    fn of_several_workers_the_failures_that_were_sent_first_are_named() {
+        let mut fold = Fold::new(vec![phase("steady", 0, 1_000_000)], vec![Vec::new()]);
+        let worker = |sent_us: &[u64]| {
+            let recorder = Recorder::default();
+            for us in sent_us {
+                let failed = sample(*us, Outcome::Http5xx, 1_000);
+                let id = format!("{:032x}", us + 1).parse().unwrap();
+                recorder.record_trace(&failed, *us, id, || false);
+            }
+            recorder.take()
+        };
+        let mut ticks = [worker(&[300, 400, 500]), worker(&[100, 200])];
+        let traces = fold.fold(&mut ticks).0.traces.failed;
+        let sent_us: Vec<u64> = traces.iter().map(|one| one.started_us).collect();
+        assert_eq!(sent_us, [100, 200, 300]);
+    }
+
+    #[test]
     fn where_responses_come_from_is_counted_and_how_often_they_use_a_component() {
         let mut fold = Fold::new(vec![phase("steady", 0, 1_000_000)], vec![Vec::new()]);
         let origin = |origin, is_failed| OriginSample {

@@ -1,15 +1,15 @@
 //! Which trace each request of a run belongs to: the header `traceparent` of W3C Trace Context, version 00.
 //!
-//! Here: what the scenario asks for, and the ids, which are pure functions of the plan. Not here: the
-//! sending of the header (`protocol`), or which traces a report names (`metrics`).
+//! Here: what the scenario asks for, which requests are sampled, and the form of ids. Not here: the drawing of
+//! ids (`engine`), the sending of the header (`protocol`), or which traces a report names (`metrics`).
 
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU128;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sha2::{Digest, Sha256};
+
+use crate::plan::value::data::mix;
 
 /// How requests are traced.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -19,9 +19,6 @@ pub struct Trace {
     /// The page of a trace, where [`Trace::PLACE`] stands for its id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// Tells the ids of this run from those of any other.
-    #[serde(skip)]
-    run: [u64; 2],
 }
 
 impl Trace {
@@ -30,47 +27,15 @@ impl Trace {
     /// What stands in a URL for the id of a trace.
     pub const PLACE: &'static str = "{trace_id}";
 
-    /// Of a run that begins now.
-    pub fn new(sampled: f64, url: Option<String>) -> Self {
-        // Each of these has keys of its own.
-        let run = [(), ()].map(|()| RandomState::new().hash_one(()));
-        Self { sampled, url, run }
+    /// Whether the service is asked to record the trace of a request: the one with this number among those of
+    /// a stream of random numbers. The same in each run with this seed.
+    pub fn samples(&self, seed: u64, stream: u64, number: u64) -> bool {
+        let numbers = [seed, stream, number].into_iter();
+        let bits = numbers.fold(0, |bits, number| mix(bits ^ number));
+        // As many bits as a number of this type holds.
+        let share = (bits >> 11) as f64 / (1u64 << 53) as f64;
+        share < self.sampled
     }
-
-    /// The same in another run, whose ids are those of no other.
-    pub fn anew(&self) -> Self {
-        Self::new(self.sampled, self.url.clone())
-    }
-
-    /// The trace of a request: the one with this number among those of a stream of random numbers. Whether
-    /// it is sampled depends on the seed; its id depends on the run, too.
-    pub fn context(&self, seed: u64, stream: u64, number: u64) -> TraceContext {
-        let digest = hash([self.run[0], self.run[1], stream, number]);
-        let at =
-            |from: usize| u64::from_be_bytes(digest[from..from + 8].try_into().unwrap_or([1; 8]));
-        let id = u128::from(at(0)) << 64 | u128::from(at(8));
-        TraceContext {
-            id: TraceId(NonZeroU128::new(id).unwrap_or(NonZeroU128::MIN)),
-            span: at(16),
-            is_sampled: self.sampled >= 1.0 || share(seed, stream, number) < self.sampled,
-        }
-    }
-}
-
-/// Evenly distributed from 0 to 1.
-fn share(seed: u64, stream: u64, number: u64) -> f64 {
-    let digest = hash([seed, stream, number]);
-    let bits = u64::from_be_bytes(digest[..8].try_into().unwrap_or_default());
-    // As many bits as a number of this type holds.
-    (bits >> 11) as f64 / (1u64 << 53) as f64
-}
-
-fn hash<const N: usize>(numbers: [u64; N]) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    for number in numbers {
-        hasher.update(number.to_be_bytes());
-    }
-    hasher.finalize().into()
 }
 
 /// The trace that one request of the scenario belongs to, with the requests that its redirects ask for.
@@ -85,30 +50,42 @@ pub struct TraceContext {
 }
 
 impl TraceContext {
-    /// The length of [`Self::header`]; bytes.
-    pub const HEADER_LENGTH: usize = 55;
+    /// A trace with these numbers as its id and as that of its first span.
+    pub fn new(id: u128, span: u64, is_sampled: bool) -> Self {
+        // Zero is no id.
+        let id = TraceId(NonZeroU128::new(id).unwrap_or(NonZeroU128::MIN));
+        Self {
+            id,
+            span,
+            is_sampled,
+        }
+    }
 
-    /// The value of the header of the request that is sent after so many redirects: each of them is a span
-    /// of its own.
-    pub fn header(&self, redirects: u16) -> String {
+    /// The value of the header of the request that is sent after so many redirects, in ASCII: each of them is
+    /// a span of its own.
+    pub fn header(&self, redirects: u16) -> [u8; 55] {
         let step = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(redirects.into());
         // Zero is no id.
         let span = self.span.wrapping_add(step).max(1);
-        let flags = u8::from(self.is_sampled);
-        format!("00-{}-{span:016x}-{flags:02x}", self.id)
+        let mut text = *b"00-tttttttttttttttttttttttttttttttt-ssssssssssssssss-00";
+        write_hex(self.id.0.get(), &mut text[3..35]);
+        write_hex(span.into(), &mut text[36..52]);
+        text[54] = b'0' + u8::from(self.is_sampled);
+        text
+    }
+}
+
+/// Fills `digits` with the last hexadecimal digits of a number.
+fn write_hex(mut number: u128, digits: &mut [u8]) {
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(number & 15) as usize];
+        number >>= 4;
     }
 }
 
 /// The id of a trace: 32 hexadecimal digits, not all of them zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceId(NonZeroU128);
-
-impl TraceId {
-    /// Where the trace is shown, by a URL in which [`Trace::PLACE`] stands for its id.
-    pub fn url(self, pattern: &str) -> String {
-        pattern.replace(Trace::PLACE, &self.to_string())
-    }
-}
 
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -142,62 +119,44 @@ impl<'de> Deserialize<'de> for TraceId {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
-    #[test]
-    fn a_header_is_one_of_version_00() {
-        let trace = Trace::new(1.0, None);
-        let context = trace.context(1, 2, 3);
-        let header = context.header(0);
-        assert_eq!(header.len(), TraceContext::HEADER_LENGTH);
-        let parts: Vec<&str> = header.split('-').collect();
-        let [version, id, span, flags] = parts[..] else {
-            panic!("{header}")
-        };
-        assert_eq!((version, flags), ("00", "01"));
-        assert_eq!((id.len(), span.len()), (32, 16));
-        assert_eq!(id.parse(), Ok(context.id));
-        let redirected = context.header(1);
-        assert_eq!(redirected[..36], header[..36], "the same trace");
-        assert_ne!(redirected[36..52], header[36..52], "another span");
+    fn header(context: &TraceContext, redirects: u16) -> String {
+        String::from_utf8(context.header(redirects).to_vec()).unwrap()
     }
 
     #[test]
-    fn no_id_is_zero_and_no_two_are_equal() {
-        let context = TraceContext {
-            id: TraceId(NonZeroU128::MIN),
-            span: 0,
-            is_sampled: false,
-        };
+    fn a_header_is_one_of_version_00() {
+        let id = 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736;
+        let context = TraceContext::new(id, 0x00f0_67aa_0ba9_02b7, true);
+        let first = header(&context, 0);
+        let expected = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(first, expected);
+        assert_eq!(first[3..35].parse(), Ok(context.id));
+        let redirected = header(&context, 1);
+        assert_eq!(redirected[..36], first[..36], "the same trace");
+        assert_ne!(redirected[36..52], first[36..52], "another span");
         let least = format!("00-{:032x}-{:016x}-00", 1, 1);
-        assert_eq!(context.header(0), least);
-        let runs = [Trace::new(1.0, None), Trace::new(1.0, None)];
-        let mut ids = BTreeSet::new();
-        for run in runs {
-            for stream in 0..20 {
-                ids.extend((0..20).map(|number| run.context(0, stream, number).id.to_string()));
-            }
-        }
-        assert_eq!(ids.len(), 2 * 20 * 20);
+        let zero = TraceContext::new(0, 0, false);
+        assert_eq!(header(&zero, 0), least, "no id is zero");
     }
 
     #[test]
     fn a_seed_samples_the_same_requests_in_each_run_and_its_share_of_them() {
-        let flags = |seed: u64| {
-            let trace = Trace::new(0.1, None);
-            let numbers = 0..10_000;
-            let flags = numbers.map(|number| trace.context(seed, 7, number).is_sampled);
+        let flags = |sampled: f64, seed: u64| {
+            let trace = Trace { sampled, url: None };
+            let numbers = (0..100).flat_map(|stream| (0..100).map(move |number| (stream, number)));
+            let flags = numbers.map(|(stream, number)| trace.samples(seed, stream, number));
             flags.collect::<Vec<bool>>()
         };
-        assert_eq!(flags(1), flags(1));
-        assert_ne!(flags(1), flags(2));
-        let sampled = flags(1)
-            .into_iter()
-            .filter(|is_sampled| *is_sampled)
-            .count();
-        assert!((900..1_100).contains(&sampled), "{sampled}");
+        assert_eq!(flags(0.1, 1), flags(0.1, 1));
+        assert_ne!(flags(0.1, 1), flags(0.1, 2));
+        for seed in 1..20 {
+            let sampled = flags(0.1, seed).into_iter().filter(|one| *one).count();
+            // Within 3.3 standard deviations.
+            assert!((900..1_100).contains(&sampled), "{sampled}");
+        }
+        assert!(flags(1.0, 1).into_iter().all(|is_sampled| is_sampled));
     }
 
     #[test]
@@ -213,9 +172,6 @@ mod tests {
             assert!(bad.parse::<TraceId>().is_err(), "{bad}");
         }
         let id: TraceId = "0123456789abcdef0123456789ABCDEF".parse().unwrap();
-        assert_eq!(
-            id.url("https://jaeger/trace/{trace_id}?x"),
-            "https://jaeger/trace/0123456789abcdef0123456789abcdef?x"
-        );
+        assert_eq!(id.to_string(), "0123456789abcdef0123456789abcdef");
     }
 }

@@ -267,7 +267,7 @@ impl<T: Transport> HttpSession<T> {
         let Some(trace) = &request.trace else { return };
         let home = self.shared.prepared[request.index].home();
         if is_same_host(&outgoing.url, home)
-            && let Ok(value) = HeaderValue::try_from(trace.header(redirects))
+            && let Ok(value) = HeaderValue::from_bytes(&trace.header(redirects))
         {
             outgoing.headers.insert(Trace::HEADER, value);
         }
@@ -426,10 +426,11 @@ impl<'a, T: Transport> RequestChain<'a, T> {
         let (Some(digest), StatusCode::UNAUTHORIZED) = (self.digest(), status) else {
             return Ok(false);
         };
-        let host = host_and_port(self.first_url()?.as_ref()).unwrap_or_default();
-        if host_and_port(self.url()?.as_ref()).as_ref() != Some(&host) {
+        let home = self.first_url()?;
+        if !is_same_host(self.url()?.as_ref(), &home) {
             return Ok(false);
         }
+        let host = host_and_port(&home).unwrap_or_default();
         let (headers, values) = (&response.headers, &digest.values);
         (digest.user).accept_challenge(headers, &host, values, self.session.number)
     }

@@ -6,7 +6,7 @@ use ::http::header::{self, HeaderName};
 use ::http::{Method, StatusCode};
 use url::Url;
 
-use super::request::outgoing::{Outgoing, check_length, host_and_port};
+use super::request::outgoing::{Outgoing, check_length, host_and_port, is_same_host};
 use crate::metrics::Outcome;
 use crate::protocol::Failure;
 
@@ -76,7 +76,7 @@ pub(super) fn redirected(
             sent.headers.remove(name);
         }
     }
-    if host_and_port(&sent.url) != host_and_port(&target) {
+    if !is_same_host(&sent.url, &target) {
         sent.forget_credentials(credentials);
     }
     sent.url = target;

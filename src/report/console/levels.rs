@@ -11,9 +11,10 @@ use crate::report::view;
 
 /// What the run did at each level of its load. Without levels: in each phase, if there are several.
 pub(super) fn levels(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
-    let Some((rows, left_out)) = view::levels(&report.result) else {
+    let Some(found) = report.result.load_levels() else {
         return phases(report, page);
     };
+    let (rows, left_out) = view::levels(&report.result, &found);
     section("Levels", "", page)?;
     let header = [&["name", "load"], &view::LEVEL_NUMBERS[..]].concat();
     let mut grid = Grid::new(&header, &[0], 0).optional(&[7]);

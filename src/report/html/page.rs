@@ -149,6 +149,10 @@ impl Page {
             true => slo_rows(report, limits),
             false => (Vec::new(), None),
         };
+        let (traces, traces_note) = match is_run {
+            true => traces(report, limits),
+            false => (Vec::new(), None),
+        };
         let texts = |texts: Vec<String>| texts.iter().map(|text| limits.text(text)).collect();
         let table = |first, numbers: &[&'static str], rows: Vec<Vec<String>>| {
             (!rows.is_empty()).then(|| limits.table(header(first, numbers), rows))
@@ -163,7 +167,9 @@ impl Page {
         };
         let runs = report.runs.iter();
         let runs = runs.map(|run| (run.name.clone(), run.summary.clone()));
-        let (levels, levels_left_out) = view::levels(result).unzip();
+        let found = result.load_levels();
+        let shown = found.as_ref().map(|found| view::levels(result, found));
+        let (levels, levels_left_out) = shown.unzip();
         let phases = view::phases(result).into_iter();
         let phases = phases.map(|(name, _, summary)| (name, summary));
         Self {
@@ -188,7 +194,7 @@ impl Page {
             runs: table("run", &view::NUMBERS, summaries(runs.collect())),
             levels: levels.and_then(|rows| table("name", &LEVEL_COLUMNS, rows)),
             levels_left_out: levels_left_out.flatten(),
-            level_charts: level_charts(result),
+            level_charts: found.map_or_else(Vec::new, |found| level_charts(result, found)),
             charts: charts(report, &bins),
             endpoints: endpoints(result, &total, limits),
             traffic: [view::traffic(&total), view::connecting(&total)]
@@ -217,8 +223,8 @@ impl Page {
             phases: table("name", &view::NUMBERS, summaries(phases.collect())),
             failures: failures(result, limits.failures_bytes),
             failures_note: view::samples_note(report).map(|note| limits.text(&note)),
-            traces: traces(report, limits),
-            traces_note: (result.run.trace.as_ref()).and_then(|info| view::traces_note(info, 0)),
+            traces,
+            traces_note,
             generator: generator(result),
             health: timeline::health(result, &bins),
             notes: texts(view::notes(report)),
@@ -433,19 +439,19 @@ fn failures(result: &RunResult, mut room: usize) -> Vec<FailureGroup> {
     groups
 }
 
-/// The requests whose traces are named.
-fn traces(report: &Report, limits: Limits) -> Vec<TraceEntry> {
-    if report.focus != Focus::Run {
-        return Vec::new();
-    }
+/// The requests whose traces are named, and what is said of them.
+fn traces(report: &Report, limits: Limits) -> (Vec<TraceEntry>, Option<String>) {
     let (rows, _) = view::traces(&report.result, true);
+    let left_out = rows.len().saturating_sub(limits.rows);
+    let info = report.result.run.trace.as_ref();
+    let note = info.and_then(|info| view::traces_note(info, left_out));
     let rows = rows.into_iter().take(limits.rows);
     let entries = rows.map(|row| TraceEntry {
         cells: row.cells.map(|cell| limits.text(&cell)),
         id: row.id,
         link: row.link,
     });
-    entries.collect()
+    (entries.collect(), note)
 }
 
 /// How much an endpoint contributes to a bad result; 0 if nothing is wrong with it.

@@ -209,15 +209,17 @@ pub(crate) fn phases(result: &RunResult) -> Vec<(String, bool, Summary)> {
 pub(crate) const LEVEL_NUMBERS: [&str; 6] = ["rate", "failed", "p50", "p95", "p99", "mean"];
 
 /// Name, planned load, and numbers of each level of the load; and what is said of those that are left out.
-pub(crate) fn levels(result: &RunResult) -> Option<(Vec<Vec<String>>, Option<String>)> {
-    let LoadLevels { levels, short } = result.load_levels()?;
-    let rows = levels.into_iter().map(|level| {
+pub(crate) fn levels(
+    result: &RunResult,
+    LoadLevels { levels, short }: &LoadLevels,
+) -> (Vec<Vec<String>>, Option<String>) {
+    let rows = levels.iter().map(|level| {
         let response = level.summary.response_us;
         let times = [response.p50, response.p95, response.p99, response.mean];
         let times = times.map(|us| us.map_or_else(|| "-".into(), format_latency_us));
         let failed = level.summary.error_rate;
         let head = [
-            level.phase,
+            level.phase.clone(),
             result.run.load.format_level(level.level),
             format_rate(level.summary.rate_per_s),
             failed.map_or_else(|| "-".into(), format_percent),
@@ -229,7 +231,7 @@ pub(crate) fn levels(result: &RunResult) -> Option<(Vec<Vec<String>>, Option<Str
         let (least_s, quoted) = (LoadLevels::LEAST_S, quoted.join(", "));
         format!("held for less than {least_s} s, and left out: {quoted}")
     });
-    Some((rows.collect(), left_out))
+    (rows.collect(), left_out)
 }
 
 /// Requests and failures: `1,100 requests (1.8% failed)`, and of which run where there are several.

@@ -15,7 +15,7 @@ pub(crate) fn trace(field: &Field<TraceFile>, findings: &mut Findings) -> Option
     let file = &field.get()?.value;
     let url = file.url.get().and_then(|url| page(&url.value, findings));
     let sampled = file.sampled.copied().map_or(1.0, |share| share.0);
-    (sampled > 0.0).then(|| Box::new(Trace::new(sampled, url)))
+    (sampled > 0.0).then(|| Box::new(Trace { sampled, url }))
 }
 
 /// The page of a trace.

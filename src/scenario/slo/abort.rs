@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::SloSet;
+use super::spelling::same_metric;
 use crate::error::Diagnostic;
 use crate::plan::{AbortRule, Direction, Metric, SloScope};
 use crate::scenario::yaml::decode::{Field, Pairs, list};
@@ -16,8 +17,8 @@ const LASTING: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(3600
 const LIKE: &str = "write it like";
 
 impl SloSet {
-    /// What aborts a run: the rules under `abort`, and those of the command line, which replace those for the
-    /// same metric.
+    /// What aborts a run: the rules under `abort`, of which no two are for the same metric, and those of the command
+    /// line, which replace those for the same metric.
     pub(crate) fn abort_rules(
         &self,
         field: &Field<Pairs<String>>,
@@ -25,17 +26,24 @@ impl SloSet {
         findings: &mut Findings,
     ) -> Vec<AbortRule> {
         let mut rules: Vec<AbortRule> = Vec::new();
-        let mut put = |rule: AbortRule| {
-            let mut known = rules.iter_mut();
-            let same = |one: &&mut AbortRule| one.metric == rule.metric && one.scope == rule.scope;
-            match known.find(same) {
-                Some(known) => *known = rule,
-                None => rules.push(rule),
-            }
+        let position = |rules: &[AbortRule], rule: &AbortRule| {
+            let mut known = rules.iter();
+            known.position(|one| one.metric == rule.metric && one.scope == rule.scope)
         };
+        // As the rules are called, in their order.
+        let mut names = Vec::new();
         for (key, text) in field.get().map_or(&[][..], |pairs| &pairs.0) {
             match self.abort_rule(&key.text, &text.value) {
-                Ok(rule) => put(rule),
+                Ok(rule) => match position(&rules, &rule) {
+                    Some(known) => {
+                        let diagnostic = same_metric(names[known], &key.text);
+                        findings.report(Some(key.at), diagnostic);
+                    }
+                    None => {
+                        names.push(&key.text);
+                        rules.push(rule);
+                    }
+                },
                 Err((true, diagnostic)) => findings.report(Some(key.at), diagnostic),
                 Err((false, diagnostic)) => findings.report(Some(text.at), diagnostic),
             }
@@ -44,7 +52,10 @@ impl SloSet {
             let start = expression.find(['<', '>']).unwrap_or(expression.len());
             let (name, text) = expression.split_at(start);
             match self.abort_rule(name.trim(), text) {
-                Ok(rule) => put(rule),
+                Ok(rule) => match position(&rules, &rule) {
+                    Some(known) => rules[known] = rule,
+                    None => rules.push(rule),
+                },
                 Err((_, diagnostic)) => {
                     let message = format!("`--abort '{expression}'`: {}", diagnostic.message);
                     let is_of_file = |help: &String| help.starts_with(LIKE);

@@ -119,6 +119,12 @@ fn unknown(name: &str, endpoints: &[String]) -> Diagnostic {
     }
 }
 
+/// Two names of one metric in one mapping, of which only one limit would hold.
+pub(super) fn same_metric(one: &str, other: &str) -> Diagnostic {
+    let message = format!("`{one}` and `{other}` are the same metric");
+    Diagnostic::new(message).help("remove one of them")
+}
+
 /// The names that SLOs of a scenario can refer to.
 #[derive(Default)]
 pub(super) struct Spelling {

@@ -395,10 +395,11 @@ fn connections_by_http_2_that_are_not_kept_are_used_once() {
 fn a_user_that_connects_again_resumes_its_tls_session_unless_told_otherwise() {
     let authority = Authority::new();
     let server = TlsServer::start(&authority, Certificate::Good, HTTP1);
-    let resumed = |tls: &str| {
-        let endpoints = format!(
-            "- {{get: /, keep_alive: false, http_version: 1.1}}\ntls: {{ca_file: ca.pem{tls}}}"
-        );
+    let one = "- {get: /, keep_alive: false, http_version: 1.1}";
+    // Two kinds of connection, of which reqwest makes a client each.
+    let two = format!("{one}\n- {{get: /, keep_alive: false}}");
+    let resumed = |endpoints: &str, tls: &str| {
+        let endpoints = format!("{endpoints}\ntls: {{ca_file: ca.pem{tls}}}");
         let perfctl = Perfctl::new().file("scenarios/ca.pem", authority.pem());
         let result = run(perfctl, &server.url(), &endpoints).result();
         assert_eq!(
@@ -408,8 +409,10 @@ fn a_user_that_connects_again_resumes_its_tls_session_unless_told_otherwise() {
         let cells = result.endpoints.iter().flat_map(|one| &one.phases);
         cells.map(|cell| cell.tls_resumed).sum::<u64>()
     };
-    assert_eq!(resumed(""), 3);
-    assert_eq!(resumed(", resume: false"), 0);
+    for endpoints in [one, &two] {
+        assert_eq!(resumed(endpoints, ""), 3, "{endpoints}");
+        assert_eq!(resumed(endpoints, ", resume: false"), 0, "{endpoints}");
+    }
 }
 
 for_each_client! {

@@ -165,8 +165,9 @@ impl EncodedRequest {
                 (Segment::Trace, _) => {
                     if let Some(trace) = trace {
                         let value = trace.header(0);
-                        for part in [Trace::HEADER, ": ", &value, "\r\n"] {
-                            bytes.extend_from_slice(part.as_bytes());
+                        let name = Trace::HEADER.as_bytes();
+                        for part in [name, b": ", &value, b"\r\n"] {
+                            bytes.extend_from_slice(part);
                         }
                     }
                 }
@@ -400,7 +401,7 @@ mod tests {
     /// The request encoded, and built the general way; `None` where it cannot be encoded.
     fn both(endpoint: &Endpoint, rendered: Option<Rendered>) -> Option<[(Vec<String>, String); 2]> {
         let prepared = Prepared::new(endpoint, BASE, None).unwrap();
-        let trace = Trace::new(1.0, None).context(1, 2, 3);
+        let trace = TraceContext::new(1, 2, true);
         let encoded = EncodedRequest::new(endpoint, &prepared, BASE, true)?;
         if !encoded.can_encode(rendered.as_ref()) {
             return None;
@@ -414,7 +415,7 @@ mod tests {
             trace: None,
         };
         let mut outgoing = prepared.request(&request).unwrap();
-        let value = HeaderValue::try_from(trace.header(0)).unwrap();
+        let value = HeaderValue::from_bytes(&trace.header(0)).unwrap();
         outgoing.headers.insert(Trace::HEADER, value);
         write(&outgoing, &mut slow);
         Some([parts(&quick), parts(&slow)])

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use url::Url;
 
-use super::outgoing::{check_length, host_and_port};
+use super::outgoing::{check_length, host_and_port, is_same_host};
 use crate::plan::push_written;
 
 /// The URL that `link` leads to. A path is below `home`, which is the URL of the user's host and ends with a
@@ -39,7 +39,7 @@ pub(crate) fn resolve(
     let _ = url.set_password(None);
     check_length(&url)?;
     let host = host_and_port(&url).ok_or("the link has no host")?;
-    let is_home = host_and_port(home).as_ref() == Some(&host);
+    let is_home = is_same_host(&url, home);
     let is_other_scheme = is_home && url.scheme() != home.scheme();
     if is_other_scheme || !(is_home || allowed_hosts.contains(&host)) {
         return Err(format!(

@@ -13,7 +13,7 @@ use flate2::write::GzEncoder;
 use url::{Position, Url};
 
 use super::header::header_value;
-use super::outgoing::{Outgoing, check_length, host_and_port};
+use super::outgoing::{Outgoing, check_length, host_and_port, is_same_host};
 use crate::plan::{
     Auth, Body, BodyPiece, Endpoint, FileContent, RequestView, Template, TemplatePart,
     check_target, encoded_target, has_dot_segments,
@@ -164,7 +164,7 @@ impl Prepared {
 
     /// Whether a request goes to the host that its credentials are for.
     fn is_at_home(&self, request: &Request<'_>) -> bool {
-        let is_home = |url: Cow<'_, Url>| host_and_port(&url) == host_and_port(self.home());
+        let is_home = |url: Cow<'_, Url>| is_same_host(&url, self.home());
         !self.may_leave() || self.url(request).is_ok_and(is_home)
     }
 
@@ -227,8 +227,7 @@ impl Prepared {
                 out.headers.insert(name.clone(), value);
             }
         }
-        let is_elsewhere =
-            self.may_leave() && host_and_port(&out.url) != host_and_port(self.home());
+        let is_elsewhere = self.may_leave() && !is_same_host(&out.url, self.home());
         if is_elsewhere {
             out.forget_credentials(self.secret_header.as_ref());
         }

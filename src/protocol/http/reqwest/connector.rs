@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use rustls::ClientConfig;
 use rustls::client::Resumption;
 use url::Url;
 
@@ -94,20 +95,31 @@ impl Connector {
         probe: &Arc<Probe>,
         local_address: Option<IpAddr>,
     ) -> Result<Vec<UserClient>, String> {
-        let tickets =
-            Resumption::store(Arc::new(TlsSessions::new(probe.clone(), self.is_resuming)));
+        let tls = self.tls_of_user(probe);
         let places = std::iter::once(None).chain((0..self.connect_to.len()).map(Some));
         let kinds = places.flat_map(|place| wires.iter().map(move |wire| (*wire, place)));
         kinds
             .map(|(wire, elsewhere)| {
-                let tickets = tickets.clone();
                 Ok(UserClient {
                     wire,
                     elsewhere,
-                    client: self.client(wire, elsewhere, probe, tickets, local_address)?,
+                    client: self.client(wire, elsewhere, probe, tls.clone(), local_address)?,
                 })
             })
             .collect()
+    }
+
+    /// The TLS configuration of all clients of one virtual user, which resume each other's sessions: rustls
+    /// resumes one only where the very same verifier has looked at its certificate.
+    fn tls_of_user(&self, probe: &Arc<Probe>) -> ClientConfig {
+        let mut tls = self.tls.config.clone();
+        let tickets = TlsSessions::new(probe.clone(), self.is_resuming);
+        tls.resumption = Resumption::store(Arc::new(tickets));
+        if let Some(verifier) = &self.tls.verifier {
+            let watched = WatchedVerifier::new(verifier.clone(), probe.clone());
+            tls.dangerous().set_certificate_verifier(Arc::new(watched));
+        }
+        tls
     }
 
     fn client(
@@ -115,15 +127,9 @@ impl Connector {
         wire: Wire,
         elsewhere: Option<usize>,
         probe: &Arc<Probe>,
-        tickets: Resumption,
+        mut tls: ClientConfig,
         local_address: Option<IpAddr>,
     ) -> Result<reqwest::Client, String> {
-        let mut tls = self.tls.config.clone();
-        tls.resumption = tickets;
-        if let Some(verifier) = &self.tls.verifier {
-            let watched = WatchedVerifier::new(verifier.clone(), probe.clone());
-            tls.dangerous().set_certificate_verifier(Arc::new(watched));
-        }
         match wire.http_version {
             HttpChoice::Auto => {}
             HttpChoice::Http1 => tls.alpn_protocols = vec![b"http/1.1".to_vec()],

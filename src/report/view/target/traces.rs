@@ -1,5 +1,8 @@
 //! The traces of the slowest and of failed requests, for people.
 
+use std::collections::BTreeSet;
+use std::net::Ipv6Addr;
+
 use crate::metrics::{RunResult, TraceInfo, TracedRequest, Traces};
 use crate::plan::{Trace, TraceId};
 use crate::report::text::harmless;
@@ -36,16 +39,12 @@ pub(crate) fn traces(result: &RunResult, is_whole: bool) -> (Vec<TraceRow>, usiz
     let slowest_shown = endpoints
         .flat_map(|all| all.iter().take(of_each))
         .take(most);
-    let kind = |one: &TracedRequest| (one.endpoint, one.outcome, one.status);
-    let is_first = |position: usize| {
-        let before = &failed[..position];
-        is_whole
-            || before
-                .iter()
-                .all(|one| kind(one) != kind(&failed[position]))
-    };
-    let failed_shown = (0..failed.len()).filter(|position| is_first(*position));
-    let failed_shown = failed_shown.map(|position| &failed[position]).take(most);
+    let mut kinds = BTreeSet::new();
+    let failed_shown = failed.iter().filter(|one| {
+        let is_first = kinds.insert((one.endpoint, one.outcome, one.status));
+        is_whole || is_first
+    });
+    let failed_shown = failed_shown.take(most);
     let slow = slowest_shown.map(|one| row(result, one, "slow".to_owned()));
     let rows = slow.chain(failed_shown.map(|one| {
         let what = error_name(one.outcome, None, None, one.status);
@@ -79,7 +78,8 @@ pub(crate) fn trace_link(result: &RunResult, id: TraceId) -> Option<String> {
         return None;
     }
     let rest = rest.replace(Trace::PLACE, &id.to_string());
-    let mut link = format!("{scheme}://");
+    let (host, rest) = ipv6_host(&rest).unwrap_or((String::new(), &rest));
+    let mut link = format!("{scheme}://{host}");
     for byte in rest.bytes() {
         match byte {
             b'-' | b'.' | b'_' | b'~' | b'/' | b'?' | b'#' | b'&' | b'=' | b'%' | b'+' | b',' => {
@@ -93,6 +93,15 @@ pub(crate) fn trace_link(result: &RunResult, id: TraceId) -> Option<String> {
         }
     }
     Some(link)
+}
+
+/// The IPv6 address that a URL without its scheme begins with, in its brackets and without `::`, which would be a
+/// command to some CI systems; and what follows it.
+fn ipv6_host(url: &str) -> Option<(String, &str)> {
+    let (address, rest) = url.strip_prefix('[')?.split_once(']')?;
+    let groups = address.parse::<Ipv6Addr>().ok()?.segments();
+    let groups = groups.map(|group| format!("{group:x}"));
+    Some((format!("[{}]", groups.join(":")), rest))
 }
 
 /// What is said of the table: which requests were traced, and how many more there are.
@@ -151,6 +160,12 @@ mod tests {
         let ones = "1".repeat(32);
         let good = format!("https://j:1/trace/{ones}?a=b");
         assert_eq!(link_of("https://j:1/trace/{trace_id}?a=b"), Some(good));
+        let local = format!("http://[0:0:0:0:0:0:0:1]:16686/trace/{ones}");
+        assert_eq!(link_of("http://[::1]:16686/trace/{trace_id}"), Some(local));
+        let remote = format!("https://[2001:db8:0:0:0:0:0:a]/{ones}");
+        assert_eq!(link_of("https://[2001:db8::a]/{trace_id}"), Some(remote));
+        let no_address = link_of("http://[::error::]/").unwrap();
+        assert_eq!(no_address, "http://%5B:%3Aerror:%3A%5D/");
         assert_eq!(link_of("javascript:alert(1)//{trace_id}"), None);
         let hostile = link_of("http://x/\" onclick=)|<b>\n::error::@y`é").unwrap();
         assert_eq!(
