@@ -3,8 +3,8 @@
 //! Not here: the rules.
 
 use super::rule::Rule;
-use crate::grading::Severity;
-use crate::plan::FindingSeverity;
+use crate::grading::{Criterion, Severity};
+use crate::plan::{FindingSeverity, MeasureUnit, Metric, ObservedScale};
 use crate::units::{format_bytes, format_latency_us, format_percent, format_rate, trim_float};
 
 /// Something that the numbers of a run say about the service.
@@ -56,6 +56,37 @@ pub enum EvidenceUnit {
     Count,
     /// Bytes.
     Bytes,
+    /// Bytes per second.
+    BytesPerSecond,
+}
+
+impl EvidenceUnit {
+    /// The unit of a metric, and how many of what the metric keeps are one of the unit.
+    fn of(metric: &Metric) -> (Self, f64) {
+        match metric {
+            Metric::ResponseTime(_)
+            | Metric::MeanResponseTime
+            | Metric::MaxResponseTime
+            | Metric::ComponentTime { .. } => (Self::Microseconds, 1.0),
+            Metric::ErrorRate | Metric::Availability | Metric::HitRatio { .. } => {
+                (Self::Share, 1.0)
+            }
+            Metric::Throughput => (Self::PerSecond, 1.0),
+            Metric::Measure { unit, .. } => match unit {
+                MeasureUnit::Count => (Self::Count, unit.scale()),
+                MeasureUnit::Ms => (Self::Microseconds, 1.0),
+                MeasureUnit::Bytes => (Self::Bytes, 1.0),
+            },
+            Metric::Observed(number) => match number.scale {
+                ObservedScale::Number => (Self::Count, MeasureUnit::Count.scale()),
+                ObservedScale::Share => (Self::Share, 1.0),
+                ObservedScale::Rate => (Self::PerSecond, 1.0),
+                ObservedScale::Time => (Self::Microseconds, 1.0),
+                ObservedScale::Bytes => (Self::Bytes, 1.0),
+                ObservedScale::ByteRate => (Self::BytesPerSecond, 1.0),
+            },
+        }
+    }
 }
 
 impl Finding {
@@ -72,6 +103,21 @@ impl Finding {
             is_of_slo: false,
             improvement: None,
         }
+    }
+
+    /// An SLO that is missed by a value, and by how much.
+    pub(super) fn of_missed(rule: Rule, slo: &Criterion, value: f64) -> Self {
+        let [value_text, limit] = slo.metric.format_apart(value, slo.limit);
+        let text = format!("{} is {value_text}, the limit is {limit}", slo.full_name());
+        let (unit, kept) = EvidenceUnit::of(&slo.metric);
+        let mut finding = Self::new(rule, severity_of_miss(slo.severity), text).against(
+            &slo.metric.to_string(),
+            (value / kept, slo.limit / kept),
+            unit,
+        );
+        finding.is_of_slo = true;
+        finding.endpoint = slo.scope.endpoint().map(str::to_owned);
+        finding
     }
 
     /// The same about an endpoint.
@@ -147,6 +193,9 @@ impl Evidence {
             EvidenceUnit::PerSecond => format_rate(value),
             EvidenceUnit::Count => trim_float(value, 2),
             EvidenceUnit::Bytes => format_bytes(value.max(0.0).round() as u64),
+            EvidenceUnit::BytesPerSecond => {
+                format!("{}/s", format_bytes(value.max(0.0).round() as u64))
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Not here: which component takes the time of a slow endpoint (`latency`).
 
-use crate::findings::finding::{EvidenceUnit, Finding, severity_of_miss, severity_of_ratio};
+use crate::findings::finding::{EvidenceUnit, Finding, severity_of_ratio};
 use crate::findings::numbers::{EndpointNumbers, Numbers};
 use crate::findings::rule::Rule;
 use crate::findings::statistics::{median, wilson};
@@ -86,28 +86,15 @@ pub(super) fn findings(numbers: &Numbers<'_>) -> Vec<Finding> {
 /// The SLOs on components that are missed.
 fn missed<'a>(numbers: &'a Numbers<'_>) -> impl Iterator<Item = Finding> + 'a {
     numbers.missed().filter_map(|(slo, value)| {
-        let (rule, component, unit) = match &slo.metric {
-            Metric::ComponentTime { component, .. } => {
-                let rule = match is_database(component) {
-                    true => Rule::SlowQueries,
-                    false => Rule::SlowComponent,
-                };
-                (rule, component, EvidenceUnit::Microseconds)
-            }
-            Metric::HitRatio { component } => (Rule::CacheMisses, component, EvidenceUnit::Share),
+        let (rule, component) = match &slo.metric {
+            Metric::ComponentTime { component, .. } => match is_database(component) {
+                true => (Rule::SlowQueries, component),
+                false => (Rule::SlowComponent, component),
+            },
+            Metric::HitRatio { component } => (Rule::CacheMisses, component),
             _ => return None,
         };
-        let severity = severity_of_miss(slo.severity);
-        let [value_text, limit] = slo.metric.format_apart(value, slo.limit);
-        let text = format!("{} is {value_text}, the limit is {limit}", slo.full_name());
-        let finding = Finding::new(rule, severity, text)
-            .of_slo()
-            .of_part(component)
-            .against(&slo.metric.to_string(), (value, slo.limit), unit);
-        Some(match slo.scope.endpoint() {
-            Some(name) => finding.of_endpoint(name),
-            None => finding,
-        })
+        Some(Finding::of_missed(rule, slo, value).of_part(component))
     })
 }
 
