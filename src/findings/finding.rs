@@ -2,6 +2,8 @@
 //!
 //! Not here: the rules.
 
+use std::fmt;
+
 use super::rule::Rule;
 use crate::grading::{Criterion, Severity};
 use crate::plan::{FindingSeverity, MeasureUnit, Metric, ObservedScale};
@@ -87,6 +89,19 @@ impl EvidenceUnit {
             },
         }
     }
+
+    /// A number for people.
+    fn format(self, value: f64) -> String {
+        let bytes = |value: f64| format_bytes(value.max(0.0).round() as u64);
+        match self {
+            Self::Microseconds => format_latency_us(value),
+            Self::Share => format_percent(value),
+            Self::PerSecond => format_rate(value),
+            Self::Count => trim_float(value, 2),
+            Self::Bytes => bytes(value),
+            Self::BytesPerSecond => format!("{}/s", bytes(value)),
+        }
+    }
 }
 
 impl Finding {
@@ -118,6 +133,12 @@ impl Finding {
         finding.is_of_slo = true;
         finding.endpoint = slo.scope.endpoint().map(str::to_owned);
         finding
+    }
+
+    /// The part of the run that shows it, for people.
+    pub fn seconds_text(&self) -> Option<String> {
+        let (from_s, to_s) = self.seconds?;
+        Some(format!("{from_s} to {to_s} of the run"))
     }
 
     /// The same about an endpoint.
@@ -177,25 +198,17 @@ pub(super) fn severity_of_miss(severity: Severity) -> FindingSeverity {
 
 /// How much a value matters that is so many times its limit: the bounds are those of SLOs.
 pub(super) fn severity_of_ratio(ratio: f64) -> FindingSeverity {
-    match ratio {
-        ratio if ratio < 1.5 => FindingSeverity::Medium,
-        ratio if ratio < 2.0 => FindingSeverity::High,
-        _ => FindingSeverity::Critical,
-    }
+    severity_of_miss(Severity::of(false, ratio))
 }
 
-impl Evidence {
-    /// The number for people.
-    pub fn format(&self, value: f64) -> String {
-        match self.unit {
-            EvidenceUnit::Microseconds => format_latency_us(value),
-            EvidenceUnit::Share => format_percent(value),
-            EvidenceUnit::PerSecond => format_rate(value),
-            EvidenceUnit::Count => trim_float(value, 2),
-            EvidenceUnit::Bytes => format_bytes(value.max(0.0).round() as u64),
-            EvidenceUnit::BytesPerSecond => {
-                format!("{}/s", format_bytes(value.max(0.0).round() as u64))
-            }
+impl fmt::Display for Evidence {
+    /// Such as `error rate: 3.2% (threshold 1%)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name.replace('_', " ");
+        write!(f, "{name}: {}", self.unit.format(self.value))?;
+        match self.threshold {
+            Some(threshold) => write!(f, " (threshold {})", self.unit.format(threshold)),
+            None => Ok(()),
         }
     }
 }

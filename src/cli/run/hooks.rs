@@ -215,22 +215,16 @@ mod tests {
     use crate::metrics::{Outcome, fixture};
     use crate::plan::fixture::{load, plan};
     use crate::plan::{FindingSeverity, Hooks, Model};
-    use crate::report::Focus;
 
     fn failing() -> Report {
         let result = fixture::run(&[(
             "a",
             &[(Outcome::Ok, 1_000, 60), (Outcome::Http5xx, 100, 40)],
         )]);
+        let grading = Grading::of(&result, None, &Policy::default());
         Report {
-            grading: Grading::of(&result, None, &Policy::default()),
-            result,
-            comparison: None,
-            runs: Vec::new(),
-            is_stored: false,
             directory: Some("results/x".into()),
-            focus: Focus::Run,
-            baseline: Vec::new(),
+            ..Report::of_run(result, grading)
         }
     }
 
