@@ -173,12 +173,6 @@ impl Finding {
         finding
     }
 
-    /// The same, about an SLO that is missed.
-    pub(super) fn of_slo(mut self) -> Self {
-        self.is_of_slo = true;
-        self
-    }
-
     /// The same, shown by these seconds.
     pub(super) fn within(mut self, seconds: Option<(u64, u64)>) -> Self {
         self.seconds = seconds;
