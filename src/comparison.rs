@@ -27,6 +27,7 @@ pub use occasion::occasions;
 pub use row::{Decision, Outlook, Row};
 pub use setup::setup_differences;
 pub use statistical::{Design, Noise, PREDICTED_RUNS, Spread, Statistical};
+pub(crate) use statistical::{binomial_at_least, t_quantile, wilson};
 pub use threshold::Threshold;
 
 /// What a comparison found.

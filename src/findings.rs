@@ -24,8 +24,8 @@ pub use rules::queries_per_request;
 /// The most findings of one rule.
 const MOST_OF_A_RULE: usize = 5;
 
-/// Everything that was found in a run, the most severe first. Nothing in an INVALID run, whose numbers say nothing
-/// about the service.
+/// Everything that was found in a run, the most severe first; however much of a rule. Nothing in an INVALID run, whose
+/// numbers say nothing about the service.
 pub fn findings(result: &RunResult, grading: &Grading) -> Vec<Finding> {
     if !result.invalid_because().is_empty() {
         return Vec::new();
@@ -33,11 +33,16 @@ pub fn findings(result: &RunResult, grading: &Grading) -> Vec<Finding> {
     let numbers = Numbers::of(result, grading);
     let mut all: Vec<Finding> = rules::ALL.iter().flat_map(|look| look(&numbers)).collect();
     all.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.rule));
+    all
+}
+
+/// The first findings of each rule, as many as reports have.
+pub fn first_of_each_rule(mut findings: Vec<Finding>) -> Vec<Finding> {
     let mut counts = std::collections::BTreeMap::<Rule, usize>::new();
-    all.retain(|finding| {
+    findings.retain(|finding| {
         let count = counts.entry(finding.rule).or_default();
         *count += 1;
         *count <= MOST_OF_A_RULE
     });
-    all
+    findings
 }

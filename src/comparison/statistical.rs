@@ -30,6 +30,8 @@ use crate::plan::{Direction, Metric};
 use crate::units::{format_count, format_counted};
 
 pub(super) use self::distribution::normal_quantile;
+pub(crate) use self::distribution::{binomial_at_least, t_quantile};
+pub(crate) use self::error_rate::wilson;
 pub use noise::{Noise, PREDICTED_RUNS, Spread};
 
 /// The budget of false alarms of a job over all endpoints and metrics.

@@ -34,7 +34,7 @@ const MAX_DELAY_MS: u64 = 600_000;
 const JOB_MS: u64 = 300;
 
 /// The header with what the service says of its components.
-pub(super) const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use super::behavior::faults::Fault;
 use super::behavior::{Behavior, wait};
 use super::counters::Counters;
-use super::responses::{SERVER_TIMING, problem, set_timing};
+use super::responses::{problem, set_timing};
 use super::route;
 use super::state::ServiceState;
 use crate::error::Error;
@@ -84,22 +84,21 @@ async fn respond(State(state): State<Arc<ServiceState>>, request: Request) -> Re
     if let Some(ready) = ready {
         tokio::time::sleep_until(ready.into()).await;
     }
-    if route.is_api() {
-        let timing = state.timing(number, route, query, waited);
-        if state.behavior.has(Fault::SlowDb) {
-            wait(timing.db).await;
-        }
-        set_timing(&mut response, &timing.header(&state.behavior, number));
+    let timing = (route.is_api()).then(|| state.timing(number, route, query, waited));
+    if let Some(timing) = timing
+        .as_ref()
+        .filter(|_| state.behavior.has(Fault::SlowDb))
+    {
+        wait(timing.db).await;
     }
     if !is_within {
         response = problem(StatusCode::TOO_MANY_REQUESTS, "above the limit");
     } else if state.behavior.fails(number, route.is_api()) {
-        let timing = response.headers_mut().remove(SERVER_TIMING);
         response = problem(StatusCode::SERVICE_UNAVAILABLE, "injected error");
-        // It is the instance that fails.
-        if let Some(timing) = timing {
-            response.headers_mut().insert(SERVER_TIMING, timing);
-        }
+    }
+    // Not of what is above the limit: it reaches no instance.
+    if let Some(timing) = timing.filter(|_| is_within) {
+        set_timing(&mut response, &timing.header(&state.behavior, number));
     }
     if let Some(stall) = state.behavior.stall() {
         wait(stall.wait(state.started.elapsed())).await;

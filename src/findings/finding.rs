@@ -2,9 +2,11 @@
 //!
 //! Not here: the rules.
 
+use std::fmt;
+
 use super::rule::Rule;
-use crate::grading::Severity;
-use crate::plan::FindingSeverity;
+use crate::grading::{Criterion, Severity};
+use crate::plan::{FindingSeverity, MeasureUnit, Metric, ObservedScale};
 use crate::units::{format_bytes, format_latency_us, format_percent, format_rate, trim_float};
 
 /// Something that the numbers of a run say about the service.
@@ -56,6 +58,50 @@ pub enum EvidenceUnit {
     Count,
     /// Bytes.
     Bytes,
+    /// Bytes per second.
+    BytesPerSecond,
+}
+
+impl EvidenceUnit {
+    /// The unit of a metric, and how many of what the metric keeps are one of the unit.
+    fn of(metric: &Metric) -> (Self, f64) {
+        match metric {
+            Metric::ResponseTime(_)
+            | Metric::MeanResponseTime
+            | Metric::MaxResponseTime
+            | Metric::ComponentTime { .. } => (Self::Microseconds, 1.0),
+            Metric::ErrorRate | Metric::Availability | Metric::HitRatio { .. } => {
+                (Self::Share, 1.0)
+            }
+            Metric::Throughput => (Self::PerSecond, 1.0),
+            Metric::Measure { unit, .. } => match unit {
+                MeasureUnit::Count => (Self::Count, unit.scale()),
+                MeasureUnit::Ms => (Self::Microseconds, 1.0),
+                MeasureUnit::Bytes => (Self::Bytes, 1.0),
+            },
+            Metric::Observed(number) => match number.scale {
+                ObservedScale::Number => (Self::Count, MeasureUnit::Count.scale()),
+                ObservedScale::Share => (Self::Share, 1.0),
+                ObservedScale::Rate => (Self::PerSecond, 1.0),
+                ObservedScale::Time => (Self::Microseconds, 1.0),
+                ObservedScale::Bytes => (Self::Bytes, 1.0),
+                ObservedScale::ByteRate => (Self::BytesPerSecond, 1.0),
+            },
+        }
+    }
+
+    /// A number for people.
+    fn format(self, value: f64) -> String {
+        let bytes = |value: f64| format_bytes(value.max(0.0).round() as u64);
+        match self {
+            Self::Microseconds => format_latency_us(value),
+            Self::Share => format_percent(value),
+            Self::PerSecond => format_rate(value),
+            Self::Count => trim_float(value, 2),
+            Self::Bytes => bytes(value),
+            Self::BytesPerSecond => format!("{}/s", bytes(value)),
+        }
+    }
 }
 
 impl Finding {
@@ -72,6 +118,27 @@ impl Finding {
             is_of_slo: false,
             improvement: None,
         }
+    }
+
+    /// An SLO that is missed by a value, and by how much.
+    pub(super) fn of_missed(rule: Rule, slo: &Criterion, value: f64) -> Self {
+        let [value_text, limit] = slo.metric.format_apart(value, slo.limit);
+        let text = format!("{} is {value_text}, the limit is {limit}", slo.full_name());
+        let (unit, kept) = EvidenceUnit::of(&slo.metric);
+        let mut finding = Self::new(rule, severity_of_miss(slo.severity), text).against(
+            &slo.metric.to_string(),
+            (value / kept, slo.limit / kept),
+            unit,
+        );
+        finding.is_of_slo = true;
+        finding.endpoint = slo.scope.endpoint().map(str::to_owned);
+        finding
+    }
+
+    /// The part of the run that shows it, for people.
+    pub fn seconds_text(&self) -> Option<String> {
+        let (from_s, to_s) = self.seconds?;
+        Some(format!("{from_s} to {to_s} of the run"))
     }
 
     /// The same about an endpoint.
@@ -106,12 +173,6 @@ impl Finding {
         finding
     }
 
-    /// The same, about an SLO that is missed.
-    pub(super) fn of_slo(mut self) -> Self {
-        self.is_of_slo = true;
-        self
-    }
-
     /// The same, shown by these seconds.
     pub(super) fn within(mut self, seconds: Option<(u64, u64)>) -> Self {
         self.seconds = seconds;
@@ -131,22 +192,17 @@ pub(super) fn severity_of_miss(severity: Severity) -> FindingSeverity {
 
 /// How much a value matters that is so many times its limit: the bounds are those of SLOs.
 pub(super) fn severity_of_ratio(ratio: f64) -> FindingSeverity {
-    match ratio {
-        ratio if ratio < 1.5 => FindingSeverity::Medium,
-        ratio if ratio < 2.0 => FindingSeverity::High,
-        _ => FindingSeverity::Critical,
-    }
+    severity_of_miss(Severity::of(false, ratio))
 }
 
-impl Evidence {
-    /// The number for people.
-    pub fn format(&self, value: f64) -> String {
-        match self.unit {
-            EvidenceUnit::Microseconds => format_latency_us(value),
-            EvidenceUnit::Share => format_percent(value),
-            EvidenceUnit::PerSecond => format_rate(value),
-            EvidenceUnit::Count => trim_float(value, 2),
-            EvidenceUnit::Bytes => format_bytes(value.max(0.0).round() as u64),
+impl fmt::Display for Evidence {
+    /// Such as `error rate: 3.2% (threshold 1%)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name.replace('_', " ");
+        write!(f, "{name}: {}", self.unit.format(self.value))?;
+        match self.threshold {
+            Some(threshold) => write!(f, " (threshold {})", self.unit.format(threshold)),
+            None => Ok(()),
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use crate::grading::{Criterion, Grading};
 use crate::metrics::{Cell, Outcome, RunResult, SparseHistogram, Summary, Window};
+use crate::plan::Metric;
 
 /// The numbers of a run.
 pub(super) struct Numbers<'a> {
@@ -26,13 +27,36 @@ pub(super) struct EndpointNumbers<'a> {
 }
 
 /// One second of a measured phase.
-pub(super) struct Second {
+pub(super) struct Second<'a> {
     pub(super) phase: usize,
     /// From the start of the load; s.
     pub(super) at_s: u64,
-    /// Response times, as in tables.
-    pub(super) response: SparseHistogram,
-    pub(super) failures: u64,
+    /// Of the requests that were due in it.
+    cells: Vec<&'a Cell>,
+}
+
+impl Second<'_> {
+    /// Adds its response times, as in tables, to others.
+    pub(super) fn add_response_to(&self, response: &mut SparseHistogram) {
+        for cell in &self.cells {
+            response.merge(&cell.response);
+            response.merge(&cell.censored);
+        }
+    }
+
+    /// The longest response time; µs. `None` without any.
+    pub(super) fn longest_us(&self) -> Option<u64> {
+        let cells = self.cells.iter();
+        let times = cells.flat_map(|cell| [&cell.response, &cell.censored]);
+        let times = times.filter(|times| !times.is_empty());
+        times.map(|times| times.max_us).max()
+    }
+
+    /// How many requests failed.
+    pub(super) fn failures(&self) -> u64 {
+        let cells = self.cells.iter();
+        cells.map(|cell| cell.count(Outcome::is_failure)).sum()
+    }
 }
 
 impl<'a> Numbers<'a> {
@@ -81,32 +105,31 @@ impl<'a> Numbers<'a> {
         found.map(|one| &one.summary)
     }
 
-    /// The seconds of the measured phases in which requests of an endpoint (by position), or of any, were due, in
-    /// order.
-    pub(super) fn seconds(&self, endpoint: Option<usize>) -> Vec<Second> {
+    /// The seconds of the measured phases in which requests of any endpoint were due, in order, with those of an endpoint
+    /// (by position), or of all.
+    pub(super) fn seconds(&self, endpoint: Option<usize>) -> impl Iterator<Item = Second<'a>> {
         let result = self.result;
         let measured = result.timeline.iter();
-        let measured = measured.filter(|interval| result.run.phases[interval.phase].measured);
-        let seconds = measured.filter_map(|interval| {
-            let is_wanted = |position: usize| match endpoint {
-                Some(wanted) => position == wanted,
-                None => !result.endpoints[position].endpoint.is_flow,
-            };
-            let mut second = Second {
-                phase: interval.phase,
-                at_s: result.second_of(interval),
-                response: SparseHistogram::default(),
-                failures: 0,
-            };
-            let mut cells = interval.cells.iter().peekable();
-            cells.peek()?;
-            for (_, cell) in cells.filter(|(position, _)| is_wanted(*position)) {
-                second.response.merge(&cell.response);
-                second.response.merge(&cell.censored);
-                second.failures += cell.count(Outcome::is_failure);
-            }
-            Some(second)
+        let measured = measured.filter(|interval| {
+            result.run.phases[interval.phase].measured && !interval.cells.is_empty()
         });
-        seconds.collect()
+        measured.map(move |interval| Second {
+            phase: interval.phase,
+            at_s: result.second_of(interval),
+            cells: match endpoint {
+                None => result.request_cells(interval).collect(),
+                Some(wanted) => {
+                    let cells = interval.cells.iter();
+                    let cells = cells.filter(|(position, _)| *position == wanted);
+                    cells.map(|(_, cell)| cell).collect()
+                }
+            },
+        })
+    }
+
+    /// Whether an SLO on such a metric is about the requests of an endpoint: of it alone, or of all.
+    pub(super) fn has_slo(&self, endpoint: &str, is_such: impl Fn(&Metric) -> bool) -> bool {
+        let mut slos = self.slos().filter(|slo| is_such(&slo.metric));
+        slos.any(|slo| slo.scope.endpoint().is_none_or(|name| name == endpoint))
     }
 }

@@ -120,13 +120,13 @@ impl Rule {
             ),
             Self::Queueing => (
                 "queueing",
-                "a component that is a wait by its name (`queue`, `wait`, `pool`) takes a quarter of the response time or more; or an observed number of waiting requests is above 0 in 80% of the observations, of which there are 5",
+                "a component that is a wait by its name (`queue`, `wait`, `waiting`, `pool`) takes a quarter of the response time or more, at least 1 ms, in 20 responses or more; or an observed number that counts what waits by its name (`waiting`, `waiters`, `queue`, `queued`, `pending`, `backlog`) is above 0 in 80% of at least 5 observations, and 1 or more on average",
                 "requests wait before they are worked on",
                 "compare the number of workers or connections with the requests in flight",
             ),
             Self::SlowQueries => (
                 "slow_queries",
-                "an SLO on the time of a database is missed; or without one, with 99% confidence, more than 5% of its times are above 100 ms, which is a p95 above 100 ms",
+                "an SLO on the time of a database is missed; or, on an endpoint without one, with 99% confidence, more than 5% of its times are above 100 ms, which is a p95 above 100 ms",
                 "the database takes much of the response time",
                 "list the slowest statements (`pg_stat_statements`, the slow query log), and look at their plans for a missing index",
             ),
@@ -144,7 +144,7 @@ impl Rule {
             ),
             Self::CacheMisses => (
                 "cache_misses",
-                "an SLO on a hit ratio is missed; or without one, it is below 80% with 99% confidence",
+                "an SLO on a hit ratio is missed; or, over all endpoints without one, it is below 80% with 99% confidence",
                 "what the cache should spare is done again",
                 "check the size of the cache, the lifetime of its entries, and whether keys contain what differs for each request",
             ),
@@ -162,7 +162,7 @@ impl Rule {
             ),
             Self::PeriodicStalls => (
                 "periodic_stalls",
-                "at least 5 seconds have requests twice and 50 ms slower than usual, and their distance is so regular that chance makes it less than once in a hundred runs",
+                "at least 5 seconds have requests twice and 50 ms slower than usual, and their distance, 3 s or more, is so regular that chance makes it less than once in a hundred runs",
                 "something stops the service at regular times: garbage collection, a scheduled job, a flush to disk",
                 "compare the period with timers of the service and of its machine",
             ),
@@ -174,7 +174,7 @@ impl Rule {
             ),
             Self::BadAddress => (
                 "bad_address",
-                "at least 20 requests failed with a response, 90% of them from one address that has at most 60% of the connections",
+                "at least 20 requests to a host failed with a response, 90% of them from one address that has at most 60% of the connections to it",
                 "one address of several responds with errors",
                 "take it out of the name's addresses, and compare it with the others",
             ),

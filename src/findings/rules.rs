@@ -10,6 +10,8 @@ mod origins;
 mod resources;
 mod saturation;
 mod stalls;
+#[cfg(test)]
+mod tests;
 
 use super::finding::Finding;
 use super::numbers::Numbers;

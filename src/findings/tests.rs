@@ -11,7 +11,10 @@ use crate::metrics::{
     ComponentSample, ConnectionSample, Observation, ObservedInfo, ObservedValue, Origin,
     OriginSample, Outcome, Sample, Tick, fixture,
 };
-use crate::plan::{FindingSeverity, Metric, ObservedUnit, Percentile, SloScope, Stage};
+use crate::plan::{
+    Direction, FindingSeverity, MeasureUnit, Metric, ObservedNumber, ObservedScale, ObservedUnit,
+    Percentile, SloScope, Stage,
+};
 
 /// What is wrong with the simulated service.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -364,6 +367,46 @@ fn every_missed_slo_is_a_finding_and_those_of_one_endpoint_are_one() {
         of(Rule::LowThroughput).next().unwrap().evidence[0].threshold,
         Some(1_000.0)
     );
+}
+
+#[test]
+fn the_numbers_of_a_missed_slo_are_in_its_unit() {
+    let observed = |scale| {
+        Metric::Observed(ObservedNumber {
+            name: "x".into(),
+            part: None,
+            extreme: None,
+            scale,
+            direction: Direction::AtMost,
+        })
+    };
+    let measure = |unit| Metric::Measure {
+        measure: "x".into(),
+        unit,
+        percentile: None,
+    };
+    for (metric, shown) in [
+        (Metric::Throughput, ["3000/s", "2000/s"]),
+        (measure(MeasureUnit::Count), ["3", "2"]),
+        (measure(MeasureUnit::Ms), ["3.00 ms", "2.00 ms"]),
+        (measure(MeasureUnit::Bytes), ["3.0 kB", "2.0 kB"]),
+        (observed(ObservedScale::Number), ["3", "2"]),
+        (observed(ObservedScale::Share), ["300000%", "200000%"]),
+        (observed(ObservedScale::Rate), ["3000/s", "2000/s"]),
+        (observed(ObservedScale::Time), ["3.00 ms", "2.00 ms"]),
+        (observed(ObservedScale::Bytes), ["3.0 kB", "2.0 kB"]),
+        (observed(ObservedScale::ByteRate), ["3.0 kB/s", "2.0 kB/s"]),
+    ] {
+        let mut result = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 100)])]);
+        result.run.slos = vec![fixture::slo("x", metric.clone(), 2_000.0)];
+        let grading = Grading::of(&result, None, &Policy::default());
+        let slo = grading.slos().next().unwrap();
+        let finding = Finding::of_missed(Rule::MissedSlo, slo, 3_000.0);
+        let name = metric.to_string().replace('_', " ");
+        let [value, limit] = shown;
+        let line = format!("{name}: {value} (threshold {limit})");
+        assert_eq!(finding.evidence[0].to_string(), line);
+    }
 }
 
 /// Levels of users for 10 s each, against a service that works on 4 requests of 20 ms at a time.

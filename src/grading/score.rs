@@ -19,7 +19,7 @@ pub enum Severity {
 
 impl Severity {
     /// Of a value that is `miss` times its limit.
-    pub(super) fn of(met: bool, miss: f64) -> Self {
+    pub(crate) fn of(met: bool, miss: f64) -> Self {
         match miss {
             _ if met => Self::Success,
             miss if miss < 1.5 => Self::Close,

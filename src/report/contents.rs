@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use crate::comparison::{Comparison, occasions};
-use crate::findings::{self, Finding};
+use crate::findings::{self, Finding, first_of_each_rule};
 use crate::grading::Grading;
 use crate::metrics::{Cell, RunResult, Summary, Window};
 
@@ -29,16 +29,30 @@ pub struct Report {
     /// Of each occasion that it is compared to, or of each run of a single occasion: all requests of the
     /// measured phases.
     pub baseline: Vec<Cell>,
+    /// Everything that the numbers of the run say about the service, the most severe first; nothing where the
+    /// comparison comes first.
+    pub found: Vec<Finding>,
 }
 
 impl Report {
-    /// What the numbers of the run say about the service, the most severe first. Nothing where the comparison comes
-    /// first.
-    pub fn findings(&self) -> Vec<Finding> {
-        match self.focus {
-            Focus::Run => findings::findings(&self.result, &self.grading),
-            Focus::Comparison => Vec::new(),
+    /// On a run of this command, without a comparison and without a directory.
+    pub fn of_run(result: RunResult, grading: Grading) -> Self {
+        Self {
+            found: findings::findings(&result, &grading),
+            result,
+            grading,
+            comparison: None,
+            runs: Vec::new(),
+            directory: None,
+            is_stored: false,
+            focus: Focus::Run,
+            baseline: Vec::new(),
         }
+    }
+
+    /// What was found, the first few findings of each rule.
+    pub fn findings(&self) -> Vec<Finding> {
+        first_of_each_rule(self.found.clone())
     }
 
     /// What a report keeps of the runs that it compares to: each occasion, or each run where all are of one.

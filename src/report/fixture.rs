@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use super::contents::{Focus, Report};
+use super::contents::Report;
 use crate::comparison::{Baseline, Comparison, Threshold, compare};
 use crate::grading::{Grading, Policy};
 use crate::metrics::{
@@ -31,15 +31,10 @@ fn slos() -> Vec<Slo> {
 
 /// The report on a run, graded by the default policy.
 pub fn report(result: RunResult, comparison: Option<Comparison>) -> Report {
+    let grading = Grading::of(&result, comparison.as_ref(), &Policy::default());
     Report {
-        grading: Grading::of(&result, comparison.as_ref(), &Policy::default()),
-        result,
         comparison,
-        runs: Vec::new(),
-        is_stored: false,
-        directory: None,
-        focus: Focus::Run,
-        baseline: Vec::new(),
+        ..Report::of_run(result, grading)
     }
 }
 

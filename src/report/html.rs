@@ -123,7 +123,7 @@ mod tests {
 
     use super::*;
     use crate::metrics::{Example, Outcome, Tick, fixture as metrics};
-    use crate::plan::Stage;
+    use crate::plan::{Metric, Stage};
     use crate::report::fixture;
     use crate::units::format_counted;
 
@@ -131,6 +131,19 @@ mod tests {
         let mut out = Vec::new();
         HtmlReporter.report(report, 80, &mut out).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn findings_that_only_repeat_an_slo_are_not_on_the_page() {
+        let mut result = metrics::run(&[("a", &[(Outcome::Ok, 400_000, 100)])]);
+        result.run.slos = vec![
+            metrics::slo("mean", Metric::MeanResponseTime, 300_000.0),
+            metrics::slo("throughput_rps", Metric::Throughput, 1_000.0),
+        ];
+        let page = page(&fixture::report(result, None));
+        assert!(page.contains("<code>high_latency</code>"));
+        assert!(page.contains("mean: 400 ms (threshold 300 ms)"), "{page}");
+        assert!(!page.contains("low_throughput"));
     }
 
     #[test]

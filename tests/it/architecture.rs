@@ -43,7 +43,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
             "plan",
         ],
     ),
-    ("findings", &["grading", "metrics", "plan"]),
+    ("findings", &["grading", "comparison", "metrics", "plan"]),
     ("capacity", &["grading", "metrics", "plan"]),
     ("history", &["grading", "comparison", "metrics", "plan"]),
     ("grading", &["comparison", "metrics", "plan"]),

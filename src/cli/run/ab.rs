@@ -15,7 +15,7 @@ use crate::comparison::{self, Baseline, Statistical, check_plan};
 use crate::error::{Error, Exit};
 use crate::grading::{Grading, Policy};
 use crate::metrics::RunResult;
-use crate::report::{Focus, Report, ReportedRun};
+use crate::report::{Report, ReportedRun};
 
 /// Compare two services side by side under the same load
 #[derive(Debug, Args)]
@@ -124,15 +124,10 @@ fn in_turn(
             continue;
         }
         if !result.is_finished() || !result.invalid_because().is_empty() {
+            let grading = Grading::of(&result, None, &Policy::default());
             return Ok(PairedRuns::Ended(Box::new(Report {
-                grading: Grading::of(&result, None, &Policy::default()),
-                result,
-                comparison: None,
-                runs: Vec::new(),
-                is_stored: false,
                 directory: Some(run_directory),
-                focus: Focus::Run,
-                baseline: Vec::new(),
+                ..Report::of_run(result, grading)
             })));
         }
         count += 1;

@@ -135,12 +135,8 @@ impl Message {
 
     fn post(&self, plan: &Plan, url: &str, timeout: Duration) -> Result<(), String> {
         let url = url.parse().map_err(|_| "it is not a URL".to_owned())?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| error.to_string())?;
         let body = json!({ "text": self.text }).to_string();
-        runtime.block_on(async {
+        complete(async {
             let reader = PageReader::new(plan, url).map_err(|error| error.to_string())?;
             reader.post_json(body, timeout).await
         })
@@ -172,6 +168,17 @@ impl Message {
         }
         wait(child, timeout)
     }
+}
+
+/// Waits for the end of this, but not for that of a name's resolution which it has given up: nothing can end one.
+fn complete(told: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
+    let result = runtime.block_on(told);
+    runtime.shutdown_background();
+    result
 }
 
 fn text_of<'a>(content: &'a Value, field: &str) -> &'a str {
@@ -208,22 +215,16 @@ mod tests {
     use crate::metrics::{Outcome, fixture};
     use crate::plan::fixture::{load, plan};
     use crate::plan::{FindingSeverity, Hooks, Model};
-    use crate::report::Focus;
 
     fn failing() -> Report {
         let result = fixture::run(&[(
             "a",
             &[(Outcome::Ok, 1_000, 60), (Outcome::Http5xx, 100, 40)],
         )]);
+        let grading = Grading::of(&result, None, &Policy::default());
         Report {
-            grading: Grading::of(&result, None, &Policy::default()),
-            result,
-            comparison: None,
-            runs: Vec::new(),
-            is_stored: false,
             directory: Some("results/x".into()),
-            focus: Focus::Run,
-            baseline: Vec::new(),
+            ..Report::of_run(result, grading)
         }
     }
 
@@ -265,6 +266,24 @@ mod tests {
             text.starts_with("finding 1 finding in ap-intake, smoke\n- critical: a: 40 of 100"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_name_that_is_still_being_resolved_is_not_waited_for() {
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        let (ended, has_ended) = std::sync::mpsc::channel();
+        // As `lookup_host` does. It ends at last, so that a failure is no hang.
+        let resolve = move || {
+            let _ = released.recv_timeout(Duration::from_secs(20));
+            let _ = ended.send(());
+        };
+        let told = complete(async {
+            drop(tokio::task::spawn_blocking(resolve));
+            Err("no response".into())
+        });
+        assert_eq!(told, Err("no response".into()));
+        assert!(has_ended.try_recv().is_err(), "it was waited for");
+        drop(release);
     }
 
     #[test]

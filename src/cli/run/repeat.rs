@@ -8,7 +8,7 @@ use crate::comparison::{Baseline, Gate, compare};
 use crate::error::Error;
 use crate::grading::{Grading, Policy, Verdict};
 use crate::metrics::RunResult;
-use crate::report::{Focus, Report, ReportedRun, plain};
+use crate::report::{Report, ReportedRun, plain};
 
 /// The maximum number of runs.
 const MAX_RUNS: usize = 100;
@@ -98,17 +98,15 @@ impl Repeats<'_> {
                 .as_ref()
                 .filter(|found| found.more_runs_help)
                 .and_then(|found| found.next_look);
+            let grading = Grading::of(&executed.result, comparison.as_ref(), self.policy);
             let report = Report {
-                grading: Grading::of(&executed.result, comparison.as_ref(), self.policy),
-                result: executed.result,
                 comparison,
                 runs: ReportedRun::several(&runs),
-                is_stored: false,
                 directory: Some(executed.directory),
-                focus: Focus::Run,
                 baseline: self
                     .baseline
                     .map_or_else(Vec::new, |baseline| Report::baseline_of(&baseline.runs)),
+                ..Report::of_run(executed.result, grading)
             };
             let verdict = report.grading.verdict;
             let goes_on = match (runs.len() < wanted, self.repeat) {

@@ -129,6 +129,7 @@ pub(crate) fn print(
         directory: directory.map(Path::to_owned),
         focus: Focus::Comparison,
         baseline: listed.baseline,
+        found: Vec::new(),
     };
     match listed.is_quiet {
         true => format.print_quietly(&report, out)?,

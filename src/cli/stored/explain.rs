@@ -9,7 +9,7 @@ use crate::cli::show::output::print_explanation;
 use crate::error::{Error, Exit};
 use crate::grading::{Grading, Policy};
 use crate::metrics::read_result;
-use crate::report::{Focus, Report};
+use crate::report::Report;
 
 /// Explain the findings of a stored run: rule, numbers, threshold, what it means, and what to do
 #[derive(Debug, clap::Args)]
@@ -30,15 +30,11 @@ pub fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         None => newest(&args.out.directory())?,
     };
     let result = read_result(&path)?;
+    let grading = Grading::of(&result, None, &Policy::of_run(&result.run));
     let report = Report {
-        grading: Grading::of(&result, None, &Policy::of_run(&result.run)),
-        result,
-        comparison: None,
-        runs: Vec::new(),
         is_stored: true,
         directory: run_directory(&path),
-        focus: Focus::Run,
-        baseline: Vec::new(),
+        ..Report::of_run(result, grading)
     };
     print_explanation(&report, out)?;
     Ok(Exit::Pass)

@@ -8,7 +8,7 @@ use crate::cli::show::output::FormatArgs;
 use crate::error::{Error, Exit};
 use crate::grading::{Grading, Policy};
 use crate::metrics::{RunDir, recover, write_atomically};
-use crate::report::{Focus, Report};
+use crate::report::Report;
 
 /// Rebuild the result from the journal of a killed run
 #[derive(Debug, clap::Args)]
@@ -44,15 +44,11 @@ pub fn run(args: &RecoverArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     args.format.check_files(None, None)?;
     let result = recover(&dir.journal())?;
     write_atomically(&dir.result(), &result)?;
+    let grading = Grading::of(&result, None, &Policy::of_run(&result.run));
     let report = Report {
-        grading: Grading::of(&result, None, &Policy::of_run(&result.run)),
-        result,
-        comparison: None,
-        runs: Vec::new(),
         is_stored: true,
         directory: Some(directory),
-        focus: Focus::Run,
-        baseline: Vec::new(),
+        ..Report::of_run(result, grading)
     };
     args.format.print(&report, out)?;
     Ok(report.grading.exit)

@@ -10,7 +10,7 @@ use crate::comparison::{Baseline, Caller, compare};
 use crate::error::{Error, Exit};
 use crate::grading::{FailOn, Grading, Policy};
 use crate::metrics::{read_result, stored_runs};
-use crate::report::{Focus, Report};
+use crate::report::Report;
 
 /// Print the report of a stored run
 #[derive(Debug, clap::Args)]
@@ -64,15 +64,13 @@ pub fn run(args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Error> {
             (Some(comparison), Report::baseline_of(&baseline.runs))
         }
     };
+    let grading = Grading::of(&result, comparison.as_ref(), &policy);
     let report = Report {
-        grading: Grading::of(&result, comparison.as_ref(), &policy),
-        result,
         comparison,
-        runs: Vec::new(),
         is_stored: true,
         directory: run_directory(&path),
-        focus: Focus::Run,
         baseline,
+        ..Report::of_run(result, grading)
     };
     match args.failures {
         true => args.format.print_failures(&report, out)?,

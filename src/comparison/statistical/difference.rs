@@ -5,7 +5,7 @@
 //! an assumption that is worth two more (a moderated variance, after Smyth 2004). Not here:
 //! what is decided from a difference (`statistical`).
 
-use super::distribution::{ASSUMED, above, quantile};
+use super::distribution::{ASSUMED, above, t_quantile};
 use super::estimate::{Estimate, mean};
 
 /// The spread between occasions that is assumed in addition to the measured one: 3 %.
@@ -156,15 +156,15 @@ impl Difference {
 
     /// The bounds that the difference is above and below, each with this probability.
     pub(super) fn bounds(&self, probability: f64) -> (f64, f64) {
-        let half = quantile(probability, self.degrees) * self.error;
+        let half = t_quantile(probability, self.degrees) * self.error;
         (self.log - half, self.log + half)
     }
 
     /// The minimum detectable difference: the smallest that would be found 19 times out of 20, with
     /// alarms at `alpha` and none below `margin`.
     pub(super) fn detectable(&self, alpha: f64, margin: f64) -> f64 {
-        let alarm = (quantile(1.0 - alpha, self.degrees) * self.error).max(margin);
-        alarm + quantile(0.95, self.degrees) * self.error
+        let alarm = (t_quantile(1.0 - alpha, self.degrees) * self.error).max(margin);
+        alarm + t_quantile(0.95, self.degrees) * self.error
     }
 
     /// The same difference with this many runs on each occasion of the candidate.

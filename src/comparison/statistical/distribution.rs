@@ -26,8 +26,8 @@ pub(super) fn above(t: f64, df: f64) -> f64 {
     }
 }
 
-/// The value that a t of `df` degrees of freedom is below with this probability (between 0 and 1).
-pub(super) fn quantile(probability: f64, df: f64) -> f64 {
+/// The value that a t of `df` degrees of freedom, at least 1, is below with this probability (between 0 and 1).
+pub(crate) fn t_quantile(probability: f64, df: f64) -> f64 {
     if df >= LARGE {
         let z = normal_quantile(probability);
         // Abramowitz and Stegun 26.7.5.
@@ -52,7 +52,7 @@ pub(super) fn chi_squared_quantile(probability: f64, df: f64) -> f64 {
 }
 
 /// The probability of `at_least` or more successes in `trials`, each with this probability.
-pub(super) fn binomial_at_least(at_least: u64, trials: u64, probability: f64) -> f64 {
+pub(crate) fn binomial_at_least(at_least: u64, trials: u64, probability: f64) -> f64 {
     if at_least == 0 {
         return 1.0;
     }
@@ -69,8 +69,8 @@ mod tests {
     #[test]
     fn tails_and_quantiles_are_those_of_the_tables() {
         let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-9, "{a} {b}");
-        close(quantile(0.975, 6.0), 2.446_911_851_144_969);
-        close(quantile(0.975, ASSUMED), 1.959_966_356_814_107_5);
+        close(t_quantile(0.975, 6.0), 2.446_911_851_144_969);
+        close(t_quantile(0.975, ASSUMED), 1.959_966_356_814_107_5);
         close(above(2.446_911_851_144_969, 6.0), 0.025);
         close(above(1.959_966_356_814_107_5, ASSUMED), 0.025);
         close(binomial_at_least(1, 2, 0.5), 0.75);

@@ -138,8 +138,10 @@ fn binomial_variance(rate: f64) -> f64 {
     rate * (1.0 - rate)
 }
 
-/// Wilson's interval for a share, which holds for small counts too.
-fn wilson((failed, finished): (f64, f64), z: f64) -> (f64, f64) {
+/// Wilson's interval for the share of failed requests, or of anything else, whose ends are `z` standard errors away (E.
+/// B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", JASA 22, 1927). It holds for
+/// small counts too, and is 0 to 1 of nothing.
+pub(crate) fn wilson((failed, finished): (f64, f64), z: f64) -> (f64, f64) {
     if finished <= 0.0 {
         return (0.0, 1.0);
     }

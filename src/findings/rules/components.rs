@@ -3,12 +3,12 @@
 //!
 //! Not here: which component takes the time of a slow endpoint (`latency`).
 
-use crate::findings::finding::{EvidenceUnit, Finding, severity_of_miss, severity_of_ratio};
+use crate::comparison::median;
+use crate::findings::finding::{EvidenceUnit, Finding, severity_of_ratio};
 use crate::findings::numbers::{EndpointNumbers, Numbers};
 use crate::findings::rule::Rule;
-use crate::findings::statistics::{median, wilson};
-use crate::grading::Criterion;
-use crate::metrics::{Cell, ComponentCounts, SparseHistogram, Summary, highest_of_bucket};
+use crate::findings::statistics::share_interval;
+use crate::metrics::{ComponentCounts, SparseHistogram, Summary, highest_of_bucket};
 use crate::plan::{FindingSeverity, Metric};
 use crate::units::{format_bytes, format_latency_us, format_percent, trim_float};
 
@@ -78,36 +78,23 @@ pub(super) fn findings(numbers: &Numbers<'_>) -> Vec<Finding> {
             found.extend(waiting(endpoint, (name, component)));
         }
     }
-    let caches = numbers.total.components.iter();
-    found.extend(caches.filter_map(|(name, cache)| cache_misses(numbers, name, cache)));
+    let components = numbers.total.components.keys();
+    found.extend(components.filter_map(|name| cache_misses(numbers, name)));
     found
 }
 
 /// The SLOs on components that are missed.
 fn missed<'a>(numbers: &'a Numbers<'_>) -> impl Iterator<Item = Finding> + 'a {
     numbers.missed().filter_map(|(slo, value)| {
-        let (rule, component, unit) = match &slo.metric {
-            Metric::ComponentTime { component, .. } => {
-                let rule = match is_database(component) {
-                    true => Rule::SlowQueries,
-                    false => Rule::SlowComponent,
-                };
-                (rule, component, EvidenceUnit::Microseconds)
-            }
-            Metric::HitRatio { component } => (Rule::CacheMisses, component, EvidenceUnit::Share),
+        let (rule, component) = match &slo.metric {
+            Metric::ComponentTime { component, .. } => match is_database(component) {
+                true => (Rule::SlowQueries, component),
+                false => (Rule::SlowComponent, component),
+            },
+            Metric::HitRatio { component } => (Rule::CacheMisses, component),
             _ => return None,
         };
-        let severity = severity_of_miss(slo.severity);
-        let [value_text, limit] = slo.metric.format_apart(value, slo.limit);
-        let text = format!("{} is {value_text}, the limit is {limit}", slo.full_name());
-        let finding = Finding::new(rule, severity, text)
-            .of_slo()
-            .of_part(component)
-            .against(&slo.metric.to_string(), (value, slo.limit), unit);
-        Some(match slo.scope.endpoint() {
-            Some(name) => finding.of_endpoint(name),
-            None => finding,
-        })
+        Some(Finding::of_missed(rule, slo, value).of_part(component))
     })
 }
 
@@ -116,12 +103,12 @@ fn slow_queries(
     endpoint: &EndpointNumbers<'_>,
     (name, component): (&str, &ComponentCounts),
 ) -> Option<Finding> {
-    let is_of = |slo: &Criterion| matches!(&slo.metric, Metric::ComponentTime { component, .. } if component == name);
-    if !is_database(name) || numbers.slos().any(is_of) {
+    let is_of_it = |metric: &Metric| matches!(metric, Metric::ComponentTime { component, .. } if component == name);
+    if !is_database(name) || numbers.has_slo(endpoint.name, is_of_it) {
         return None;
     }
     let above = count_above(&component.time, SLOW_DATABASE_US);
-    let (least, _) = wilson(above, component.time.count());
+    let (least, _) = share_interval(above, component.time.count());
     let p95_us = endpoint.summary.components.get(name)?.time_us.p95?;
     if least <= 0.05 {
         return None;
@@ -210,7 +197,11 @@ fn n_plus_one(
     let others = numbers.endpoints.iter();
     let others = others.filter(|other| other.position != endpoint.position);
     let others = others.filter_map(|other| other.cell.components.get(name)?.mean_uses());
-    let elsewhere = median(&mut others.collect::<Vec<_>>())?;
+    let others: Vec<f64> = others.collect();
+    if others.is_empty() {
+        return None;
+    }
+    let elsewhere = median(&others);
     let threshold = (FAR_ABOVE.0 * elsewhere).max(FAR_ABOVE.1);
     (mean >= threshold).then(|| {
         let text = format!(
@@ -259,17 +250,23 @@ fn waiting(
     )
 }
 
-fn cache_misses(numbers: &Numbers<'_>, name: &str, cache: &ComponentCounts) -> Option<Finding> {
-    let is_of = |slo: &Criterion| matches!(&slo.metric, Metric::HitRatio { component } if component == name);
-    if numbers.slos().any(is_of) {
-        return None;
-    }
-    let all = cache.hits + cache.misses;
-    let (_, most) = wilson(cache.hits, all);
+/// All endpoints without an SLO on the hit ratio together, since they may share the cache.
+fn cache_misses(numbers: &Numbers<'_>, name: &str) -> Option<Finding> {
+    let is_of_it =
+        |metric: &Metric| matches!(metric, Metric::HitRatio { component } if component == name);
+    let endpoints = numbers.endpoints.iter();
+    let without_slo = endpoints.filter(|one| !numbers.has_slo(one.name, is_of_it));
+    let users: Vec<(&str, &ComponentCounts)> = without_slo
+        .filter_map(|one| Some((one.name, one.cell.components.get(name)?)))
+        .collect();
+    let hits: u64 = users.iter().map(|(_, cache)| cache.hits).sum();
+    let misses: u64 = users.iter().map(|(_, cache)| cache.misses).sum();
+    let all = hits + misses;
+    let (_, most) = share_interval(hits, all);
     if all < FEWEST || most >= LEAST_HIT_RATIO {
         return None;
     }
-    let ratio = cache.hits as f64 / all as f64;
+    let ratio = hits as f64 / all as f64;
     let severity = match ratio < 0.5 {
         true => FindingSeverity::High,
         false => FindingSeverity::Medium,
@@ -280,15 +277,14 @@ fn cache_misses(numbers: &Numbers<'_>, name: &str, cache: &ComponentCounts) -> O
         crate::units::format_count(all),
         format_percent(LEAST_HIT_RATIO)
     );
-    let misses = |cell: &Cell| cell.components.get(name).map_or(0, |one| one.misses);
-    let most_misses = numbers.endpoints.iter().max_by_key(|one| misses(&one.cell));
-    if let Some(endpoint) = most_misses.filter(|_| numbers.endpoints.len() > 1) {
-        text += &format!(", most misses are of {}", endpoint.name);
+    let most_misses = users.iter().max_by_key(|(_, cache)| cache.misses);
+    if let Some((endpoint, _)) = most_misses.filter(|_| numbers.endpoints.len() > 1) {
+        text += &format!(", most misses are of {endpoint}");
     }
     Some(
         Finding::new(Rule::CacheMisses, severity, text)
             .of_part(name)
             .against("hit_ratio", (ratio, LEAST_HIT_RATIO), EvidenceUnit::Share)
-            .with("misses", cache.misses as f64, EvidenceUnit::Count),
+            .with("misses", misses as f64, EvidenceUnit::Count),
     )
 }

@@ -29,18 +29,14 @@ struct Slowdown<'a> {
 }
 
 pub(super) fn findings(numbers: &Numbers<'_>) -> Vec<Finding> {
-    let seconds = numbers.endpoints.iter();
-    let seconds: Vec<(&EndpointNumbers<'_>, Vec<Second>)> = seconds
-        .map(|endpoint| (endpoint, numbers.seconds(Some(endpoint.position))))
+    let endpoints = numbers.endpoints.iter();
+    let slower: Vec<(usize, Slowdown<'_>)> = endpoints
+        .flat_map(|endpoint| slowdowns(numbers, endpoint))
         .collect();
     let phases = numbers.result.run.phases.iter().enumerate();
-    let measured = phases.filter(|(_, phase)| phase.measured);
-    let found = measured.filter_map(|(position, phase)| {
-        let slower = seconds.iter().filter_map(|(endpoint, seconds)| {
-            let of_phase = seconds.iter().filter(|second| second.phase == position);
-            slowdown(endpoint.name, of_phase)
-        });
-        let mut slower: Vec<Slowdown<'_>> = slower.collect();
+    let found = phases.filter_map(|(position, phase)| {
+        let slower = slower.iter().filter(|(of, _)| *of == position);
+        let mut slower: Vec<&Slowdown<'_>> = slower.map(|(_, slower)| slower).collect();
         slower.sort_by(|a, b| b.least.total_cmp(&a.least));
         let worst = slower.first()?;
         let mut text = format!(
@@ -79,12 +75,22 @@ pub(super) fn findings(numbers: &Numbers<'_>) -> Vec<Finding> {
     found.collect()
 }
 
-/// Whether the last third of these seconds is slower than the first.
-fn slowdown<'a, 'b>(
-    endpoint: &'a str,
-    seconds: impl Iterator<Item = &'b Second>,
-) -> Option<Slowdown<'a>> {
-    let medians = medians(&seconds.collect::<Vec<_>>());
+/// The phases in which an endpoint became slower.
+fn slowdowns<'a>(
+    numbers: &Numbers<'a>,
+    endpoint: &EndpointNumbers<'a>,
+) -> Vec<(usize, Slowdown<'a>)> {
+    let seconds: Vec<Second<'_>> = numbers.seconds(Some(endpoint.position)).collect();
+    let of_phases = seconds.chunk_by(|a, b| a.phase == b.phase);
+    let slowdowns = of_phases.filter_map(|seconds| {
+        let slower = slowdown(endpoint.name, &medians(seconds))?;
+        Some((seconds.first()?.phase, slower))
+    });
+    slowdowns.collect()
+}
+
+/// Whether the last third of these p50 in µs is slower than the first.
+fn slowdown<'a>(endpoint: &'a str, medians: &[f64]) -> Option<Slowdown<'a>> {
     let third = medians.len() / 3;
     let (before, after) = (&medians[..third], &medians[medians.len() - third..]);
     let (times, least) = times(before, after)?;
@@ -101,12 +107,12 @@ fn slowdown<'a, 'b>(
 }
 
 /// The p50 of blocks of seconds that have enough responses; µs.
-fn medians(seconds: &[&Second]) -> Vec<f64> {
+fn medians(seconds: &[Second<'_>]) -> Vec<f64> {
     let length = seconds.len().div_ceil(BLOCKS).max(1);
     let mut medians = Vec::new();
     let (mut block, mut count) = (SparseHistogram::default(), 0);
     for second in seconds {
-        block.merge(&second.response);
+        second.add_response_to(&mut block);
         count += 1;
         if count < length || block.count() < FEWEST_RESPONSES {
             continue;

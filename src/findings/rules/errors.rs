@@ -2,10 +2,11 @@
 //!
 //! Not here: failures that depend on who responds (`origins`).
 
-use crate::findings::finding::{EvidenceUnit, Finding};
+use crate::findings::finding::{EvidenceUnit, Finding, severity_of_miss};
 use crate::findings::numbers::{EndpointNumbers, Numbers};
 use crate::findings::rule::Rule;
-use crate::findings::statistics::wilson;
+use crate::findings::statistics::share_interval;
+use crate::grading::Criterion;
 use crate::metrics::Summary;
 use crate::plan::{FindingSeverity, Metric, SloScope};
 use crate::units::{format_count, format_percent};
@@ -25,35 +26,35 @@ pub(super) fn findings(numbers: &Numbers<'_>) -> Vec<Finding> {
     let mut found: Vec<Finding> = endpoints
         .filter_map(|endpoint| of_endpoint(numbers, endpoint))
         .collect();
-    for (slo, value) in numbers.missed() {
-        if !slo.metric.is_of_failures() {
-            continue;
-        }
+    let explains_total = !found.is_empty();
+    for (slo, value) in missed(numbers) {
         let name = slo.scope.endpoint();
         let is_known = match name {
-            None => !found.is_empty(),
+            None => explains_total,
             Some(_) => found.iter().any(|one| one.endpoint.as_deref() == name),
         };
         if is_known {
             continue;
         }
         let [value_text, limit] = slo.metric.format_apart(value, slo.limit);
-        let severity = FindingSeverity::Medium;
         let metric = &slo.metric;
         let subject = name.unwrap_or("all requests");
-        let mut text = format!("{subject}: {metric} is {value_text}, the limit is {limit}");
+        let mut finding = Finding::of_missed(Rule::HighErrorRate, slo, value);
+        finding.text = format!("{subject}: {metric} is {value_text}, the limit is {limit}");
         let numbers_of = numbers.summary_of(name);
         if let Some(most) = numbers_of.and_then(most_often) {
-            text += &format!("; most often {most}");
+            finding.text += &format!("; most often {most}");
         }
-        let finding = Finding::new(Rule::HighErrorRate, severity, text).of_slo();
-        let finding = finding.against(&metric.to_string(), (value, slo.limit), EvidenceUnit::Share);
-        found.push(match name {
-            Some(name) => finding.of_endpoint(name),
-            None => finding,
-        });
+        found.push(finding);
     }
     found
+}
+
+/// The SLOs on failures that are missed, with their values.
+fn missed<'a>(numbers: &Numbers<'a>) -> impl Iterator<Item = (&'a Criterion, f64)> {
+    numbers
+        .missed()
+        .filter(|(slo, _)| slo.metric.is_of_failures())
 }
 
 fn of_endpoint(numbers: &Numbers<'_>, endpoint: &EndpointNumbers<'_>) -> Option<Finding> {
@@ -62,7 +63,7 @@ fn of_endpoint(numbers: &Numbers<'_>, endpoint: &EndpointNumbers<'_>) -> Option<
     if summary.failures < FEWEST {
         return None;
     }
-    let (least, _) = wilson(summary.failures, finished);
+    let (least, _) = share_interval(summary.failures, finished);
     let limit_of = |scope: SloScope| {
         let mut limits = numbers.slos().filter(|slo| slo.metric == Metric::ErrorRate);
         limits.find(|slo| slo.scope == scope)
@@ -73,6 +74,10 @@ fn of_endpoint(numbers: &Numbers<'_>, endpoint: &EndpointNumbers<'_>) -> Option<
     let reached = LADDER.iter().find(|(from, _)| least > *from).copied();
     let (threshold, severity) =
         reached.or((least > limit).then_some((limit, FindingSeverity::Medium)))?;
+    let is_about_it = |name: Option<&str>| name.is_none_or(|name| name == endpoint.name);
+    let slos = missed(numbers).filter(|(slo, _)| is_about_it(slo.scope.endpoint()));
+    let of_slos = slos.map(|(slo, _)| severity_of_miss(slo.severity)).max();
+    let severity = of_slos.map_or(severity, |of_slos| severity.max(of_slos));
     let rate = summary.error_rate?;
     let mut text = format!(
         "{}: {} of {} requests failed ({})",
@@ -84,12 +89,12 @@ fn of_endpoint(numbers: &Numbers<'_>, endpoint: &EndpointNumbers<'_>) -> Option<
     if let Some(most) = most_often(summary) {
         text += &format!(", most often {most}");
     }
-    let seconds = numbers.seconds(Some(endpoint.position)).into_iter();
+    let seconds = numbers.seconds(Some(endpoint.position));
     let failed: Vec<u64> = seconds
-        .filter(|second| second.failures > 0)
+        .filter(|second| second.failures() > 0)
         .map(|second| second.at_s)
         .collect();
-    let finding = Finding::new(Rule::HighErrorRate, severity, text)
+    let mut finding = Finding::new(Rule::HighErrorRate, severity, text)
         .of_endpoint(endpoint.name)
         .against("error_rate", (rate, threshold), EvidenceUnit::Share)
         .with("error_rate_at_least", least, EvidenceUnit::Share)
@@ -100,10 +105,8 @@ fn of_endpoint(numbers: &Numbers<'_>, endpoint: &EndpointNumbers<'_>) -> Option<
                 .copied()
                 .zip(failed.last().map(|last| last + 1)),
         );
-    let is_about_it = |name: Option<&str>| name.is_none_or(|name| name == endpoint.name);
-    let is_missed = (numbers.missed())
-        .any(|(slo, _)| slo.metric.is_of_failures() && is_about_it(slo.scope.endpoint()));
-    Some(if is_missed { finding.of_slo() } else { finding })
+    finding.is_of_slo = of_slos.is_some();
+    Some(finding)
 }
 
 /// The most frequent way to fail.

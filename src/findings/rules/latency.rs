@@ -3,7 +3,7 @@
 //! Not here: slow components themselves (`components`).
 
 use super::components::{is_database, is_whole};
-use crate::findings::finding::{EvidenceUnit, Finding, severity_of_miss};
+use crate::findings::finding::{EvidenceUnit, Finding};
 use crate::findings::numbers::Numbers;
 use crate::findings::rule::Rule;
 use crate::grading::Criterion;
@@ -21,13 +21,13 @@ pub(super) fn findings(numbers: &Numbers<'_>) -> Vec<Finding> {
             Metric::ResponseTime(_) | Metric::MeanResponseTime | Metric::MaxResponseTime => {
                 slow(numbers, slo, value)
             }
-            Metric::Throughput => low(Rule::LowThroughput, slo, value),
+            Metric::Throughput => Finding::of_missed(Rule::LowThroughput, slo, value),
             // Those of components and failures have rules of their own.
             Metric::ErrorRate
             | Metric::Availability
             | Metric::ComponentTime { .. }
             | Metric::HitRatio { .. } => continue,
-            _ => low(Rule::MissedSlo, slo, value),
+            _ => Finding::of_missed(Rule::MissedSlo, slo, value),
         };
         // p95 and p99 of the same requests are one finding, the worse of them.
         let mut known = found.iter_mut();
@@ -44,36 +44,13 @@ pub(super) fn findings(numbers: &Numbers<'_>) -> Vec<Finding> {
     found
 }
 
-/// A finding that only says which SLO is missed.
-fn low(rule: Rule, slo: &Criterion, value: f64) -> Finding {
-    let severity = severity_of_miss(slo.severity);
-    let [value_text, limit] = slo.metric.format_apart(value, slo.limit);
-    let text = format!("{} is {value_text}, the limit is {limit}", slo.full_name());
-    let unit = match slo.metric {
-        Metric::Throughput => EvidenceUnit::PerSecond,
-        _ => EvidenceUnit::Count,
-    };
-    let finding = Finding::new(rule, severity, text).of_slo();
-    let finding = finding.against(&slo.metric.to_string(), (value, slo.limit), unit);
-    match slo.scope.endpoint() {
-        Some(name) => finding.of_endpoint(name),
-        None => finding,
-    }
-}
-
 fn slow(numbers: &Numbers<'_>, slo: &Criterion, value: f64) -> Finding {
-    let severity = severity_of_miss(slo.severity);
     let [value_text, limit] = slo.metric.format_apart(value, slo.limit);
     let endpoint = slo.scope.endpoint();
     let subject = endpoint.unwrap_or("all requests");
     let metric = &slo.metric;
     let mut text = format!("{subject}: {metric} is {value_text}, the limit is {limit}");
-    let finding = Finding::new(Rule::HighLatency, severity, String::new()).of_slo();
-    let mut finding = finding.against(
-        &metric.to_string(),
-        (value, slo.limit),
-        EvidenceUnit::Microseconds,
-    );
+    let mut finding = Finding::of_missed(Rule::HighLatency, slo, value);
     if endpoint.is_none()
         && let Some((name, p95_us)) = slowest(numbers)
     {
@@ -94,10 +71,7 @@ fn slow(numbers: &Numbers<'_>, slo: &Criterion, value: f64) -> Finding {
         }
     }
     finding.text = text;
-    match endpoint {
-        Some(name) => finding.of_endpoint(name),
-        None => finding,
-    }
+    finding
 }
 
 /// The endpoint with the highest p95, if there are several.

@@ -3,12 +3,15 @@
 //! Not here: how often requests fail (`errors`). The age of a connection is only known as new or kept: to keep more
 //! would cost every request.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::components::count_above;
+use crate::comparison::binomial_at_least;
 use crate::findings::finding::{EvidenceUnit, Finding};
 use crate::findings::numbers::{EndpointNumbers, Numbers};
 use crate::findings::rule::Rule;
-use crate::findings::statistics::{binomial_tail, wilson};
-use crate::metrics::{Cell, InstanceCounts, Outcome, SparseHistogram};
+use crate::findings::statistics::share_interval;
+use crate::metrics::{Cell, EndpointResult, InstanceCounts, OTHER, SparseHistogram};
 use crate::plan::{FindingSeverity, Percentile};
 use crate::units::{format_count, format_latency_us, format_percent};
 
@@ -31,7 +34,8 @@ const CHANCE: f64 = 1e-3;
 
 pub(super) fn findings(numbers: &Numbers<'_>) -> Vec<Finding> {
     let mut found: Vec<Finding> = instances(numbers);
-    found.extend(address(numbers));
+    let hosts = hosts(numbers);
+    found.extend(hosts.iter().filter_map(|host| address(numbers, host)));
     let endpoints = numbers.endpoints.iter();
     found.extend(endpoints.filter_map(|endpoint| connections(endpoint)));
     found
@@ -41,9 +45,7 @@ pub(super) fn findings(numbers: &Numbers<'_>) -> Vec<Finding> {
 fn others(cell: &Cell, one: &str) -> InstanceCounts {
     let mut others = InstanceCounts::default();
     for (_, counts) in cell.instances.iter().filter(|(name, _)| *name != one) {
-        others.responses += counts.responses;
-        others.failures += counts.failures;
-        others.time.merge(&counts.time);
+        others.merge(counts);
     }
     others
 }
@@ -52,7 +54,7 @@ fn others(cell: &Cell, one: &str) -> InstanceCounts {
 /// own.
 fn instances(numbers: &Numbers<'_>) -> Vec<Finding> {
     let named = numbers.total.instances.keys();
-    let named = named.filter(|name| *name != "other");
+    let named = named.filter(|name| *name != OTHER);
     let found = named.filter_map(|name| {
         let of_endpoints = numbers.endpoints.iter().filter_map(|endpoint| {
             let one = endpoint.cell.instances.get(name)?;
@@ -69,8 +71,8 @@ fn instances(numbers: &Numbers<'_>) -> Vec<Finding> {
 }
 
 fn failing(name: &str, one: &InstanceCounts, others: &InstanceCounts) -> Option<Finding> {
-    let (least, _) = wilson(one.failures, one.responses);
-    let (_, most) = wilson(others.failures, others.responses);
+    let (least, _) = share_interval(one.failures, one.responses);
+    let (_, most) = share_interval(others.failures, others.responses);
     let is_bad = least > BAD_INSTANCE.0.max(BAD_INSTANCE.1 * most);
     if !is_bad || one.failures < FEWEST_FAILURES || others.responses == 0 {
         return None;
@@ -109,7 +111,7 @@ fn slow(name: &str, one: &InstanceCounts, others: &InstanceCounts) -> Option<Fin
     let p90_us = percentile(&others.time, 90.0)?;
     let above = count_above(&one.time, p90_us);
     let count = one.time.count();
-    let (least, _) = wilson(above, count);
+    let (least, _) = share_interval(above, count);
     let is_slow = least >= SLOW_INSTANCE.0
         && its >= SLOW_INSTANCE.1 * theirs
         && its - theirs >= SLOWER_US
@@ -136,28 +138,53 @@ fn slow(name: &str, one: &InstanceCounts, others: &InstanceCounts) -> Option<Fin
     })
 }
 
-fn address(numbers: &Numbers<'_>) -> Option<Finding> {
-    let failed = &numbers.total.failed_remotes;
-    let all: u64 = failed.values().sum();
-    let (address, count) = failed.iter().max_by_key(|(_, count)| **count)?;
+/// The endpoints of each host, as far as addresses tell: those that have an address in common.
+fn hosts<'a>(numbers: &'a Numbers<'_>) -> Vec<Vec<&'a EndpointResult>> {
+    let mut hosts: Vec<(BTreeSet<&str>, Vec<&EndpointResult>)> = Vec::new();
+    for endpoint in numbers.result.requests() {
+        let cells = endpoint.phases.iter();
+        let named = cells.flat_map(|cell| cell.remotes.keys().chain(cell.failed_remotes.keys()));
+        let named = named.filter(|name| *name != OTHER).map(String::as_str);
+        let (mut addresses, mut endpoints) = (named.collect::<BTreeSet<_>>(), vec![endpoint]);
+        let (same, others): (Vec<_>, Vec<_>) =
+            (hosts.into_iter()).partition(|(known, _)| !known.is_disjoint(&addresses));
+        for (known, of_known) in same {
+            addresses.extend(known);
+            endpoints.extend(of_known);
+        }
+        hosts = others;
+        hosts.push((addresses, endpoints));
+    }
+    hosts.into_iter().map(|(_, endpoints)| endpoints).collect()
+}
+
+/// Within a host, since each has addresses of its own.
+fn address(numbers: &Numbers<'_>, host: &[&EndpointResult]) -> Option<Finding> {
+    let mut failed = BTreeMap::<&str, u64>::new();
     // Most connections are opened in ramps.
-    let mut connections = std::collections::BTreeMap::<&str, u64>::new();
-    for cell in numbers.result.requests().flat_map(|one| &one.phases) {
-        for (remote, count) in &cell.remotes {
-            *connections.entry(remote).or_default() += count;
+    let mut connections = BTreeMap::<&str, u64>::new();
+    let phases = &numbers.result.run.phases;
+    for endpoint in host {
+        for (phase, cell) in phases.iter().zip(&endpoint.phases) {
+            for (address, count) in cell.failed_remotes.iter().filter(|_| phase.measured) {
+                *failed.entry(address).or_default() += count;
+            }
+            for (address, count) in &cell.remotes {
+                *connections.entry(address).or_default() += count;
+            }
         }
     }
+    let all: u64 = failed.values().sum();
+    let named = failed.iter().filter(|(name, _)| **name != OTHER);
+    let (address, count) = named.max_by_key(|(_, count)| **count)?;
     let opened: u64 = connections.values().sum();
-    let own = connections.get(address.as_str()).copied().unwrap_or(0);
-    let (share, expected) = (
-        *count as f64 / all as f64,
-        own as f64 / opened.max(1) as f64,
-    );
+    let own = connections.get(address)?;
+    let (share, expected) = (*count as f64 / all as f64, *own as f64 / opened as f64);
     let is_bad = all >= BAD_ADDRESS.0
         && share >= BAD_ADDRESS.1
         && expected <= BAD_ADDRESS.2
         && connections.len() > 1
-        && binomial_tail(all, expected, *count) < 1e-4;
+        && binomial_at_least(*count, all, expected) < 1e-4;
     is_bad.then(|| {
         let text = format!(
             "{} of {} failed requests with a response are of {address}, which has {} of the connections",
@@ -174,18 +201,17 @@ fn address(numbers: &Numbers<'_>) -> Option<Finding> {
 
 /// Within an endpoint, since the first requests of users may be those of few endpoints.
 fn connections(endpoint: &EndpointNumbers<'_>) -> Option<Finding> {
-    let total = &endpoint.cell;
-    let started = total.count(Outcome::is_started);
-    let kept = (total.kept_failures, started.saturating_sub(total.opening));
-    let new = (total.opening_failures, total.opening);
+    let cell = &endpoint.cell;
+    let kept = (cell.kept_failures, cell.kept);
+    let new = (cell.opening_failures, cell.opening);
     let kinds = [("kept", kept, new), ("new", new, kept)];
     kinds.into_iter().find_map(|(name, bad, good)| {
         let rate = |(failures, all): (u64, u64)| failures as f64 / all.max(1) as f64;
         let (failures, all) = (bad.0 + good.0, bad.1 + good.1);
         // If the kind made no difference, each failure would be of either by their shares.
-        let chance = binomial_tail(failures, bad.1 as f64 / all.max(1) as f64, bad.0);
+        let chance = binomial_at_least(bad.0, failures, bad.1 as f64 / all.max(1) as f64);
         let is_bad = bad.0 >= FEWEST_FAILURES
-            && good.1 > 0
+            && bad.1.min(good.1) > 0
             && rate(bad) >= BAD_CONNECTION * rate(good)
             && chance < CHANCE;
         if !is_bad {

@@ -2,12 +2,14 @@
 //!
 //! Not here: how it is observed (`observation`).
 
+use crate::comparison::{median, t_quantile};
 use crate::findings::finding::{EvidenceUnit, Finding};
 use crate::findings::numbers::Numbers;
 use crate::findings::rule::Rule;
-use crate::findings::statistics::{median, t_quantile};
+use crate::findings::statistics::LIKELY;
+
 use crate::metrics::{Observed, ObservedValue, trend};
-use crate::plan::{FindingSeverity, ObservedUnit};
+use crate::plan::{FindingSeverity, HOST_METRICS, ObservedUnit};
 use crate::units::{format_percent, trim_float};
 
 /// The share from which on a resource is used up.
@@ -56,13 +58,15 @@ pub(super) fn findings(numbers: &Numbers<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for one in &observed {
         let course = Course::of(numbers, one);
-        let rules = [
-            full(numbers, &course),
-            busy(numbers, &course),
-            growing(&course),
-            waiting(&course),
-        ];
-        found.extend(rules.into_iter().flatten());
+        if !course.is_good_when_high() {
+            let rules = [
+                full(numbers, &course),
+                busy(numbers, &course),
+                growing(&course),
+            ];
+            found.extend(rules.into_iter().flatten());
+        }
+        found.extend(waiting(&course));
     }
     found
 }
@@ -97,6 +101,13 @@ impl<'a> Course<'a> {
         found.any(|word| words.contains(&word))
     }
 
+    /// Whether its name says that much of it is good. What is observed of processes never is, whatever they are called.
+    fn is_good_when_high(&self) -> bool {
+        let name = self.observed.info.name.as_str();
+        let is_of_host = HOST_METRICS.iter().any(|(known, ..)| *known == name);
+        !is_of_host && self.is_about(&GOOD_WHEN_HIGH)
+    }
+
     fn finding(&self, rule: Rule, severity: FindingSeverity, text: String) -> Finding {
         let first = self.points.first().map(|(at_s, _)| *at_s);
         let last = self.points.last().map(|(at_s, _)| *at_s);
@@ -115,8 +126,7 @@ fn full(numbers: &Numbers<'_>, course: &Course<'_>) -> Option<Finding> {
     let mut values = observations.flat_map(|one| &one.values);
     let is_level =
         values.any(|(of, value)| *of == position && matches!(value, ObservedValue::Level(_)));
-    let is_good_when_high = course.is_about(&GOOD_WHEN_HIGH);
-    if !info.source.contains(" / ") || !is_level || is_good_when_high {
+    if !info.source.contains(" / ") || !is_level {
         return None;
     }
     let all = course.points.len();
@@ -140,18 +150,20 @@ fn full(numbers: &Numbers<'_>, course: &Course<'_>) -> Option<Finding> {
         info.source,
         format_percent(FULL),
     );
-    let in_flight = numbers.summary.rate_per_s * numbers.summary.response_us.mean? / 1e6;
-    Some(
-        course
-            .finding(Rule::ResourceExhaustion, severity, text)
-            .against(
-                "share_of_observations",
-                (share, FULL_OBSERVATIONS.1),
-                EvidenceUnit::Share,
-            )
-            // Little's law.
-            .with("requests_in_flight", in_flight, EvidenceUnit::Count),
-    )
+    let finding = course
+        .finding(Rule::ResourceExhaustion, severity, text)
+        .against(
+            "share_of_observations",
+            (share, FULL_OBSERVATIONS.1),
+            EvidenceUnit::Share,
+        );
+    // Little's law.
+    let mean_us = numbers.summary.response_us.mean;
+    let in_flight = mean_us.map(|mean_us| numbers.summary.rate_per_s * mean_us / 1e6);
+    Some(match in_flight {
+        Some(count) => finding.with("requests_in_flight", count, EvidenceUnit::Count),
+        None => finding,
+    })
 }
 
 /// CPU time that is all of this machine, or all of one core.
@@ -203,11 +215,9 @@ fn growing(course: &Course<'_>) -> Option<Finding> {
     let values: Vec<f64> = course.values().collect();
     let steady = drift(&values).filter(|change| *change >= LEAST_GROWTH);
     let change = steady.or_else(|| trend(&values).filter(|change| *change >= TREND_GROWTH))?;
-    let quarter = |number: usize| {
-        let start = values.len() * number / 4;
-        median(&mut values[start..values.len() * (number + 1) / 4].to_vec())
-    };
-    let [first, third, last] = [quarter(0)?, quarter(2)?, quarter(3)?];
+    let n = values.len();
+    let [first, third, last] =
+        [0, 2, 3].map(|quarter| median(&values[n * quarter / 4..n * (quarter + 1) / 4]));
     // Even growth is a third of it from each quarter to the next; one that ends is less.
     let still = (last - third) / (last - first);
     if last <= first || still < 0.15 {
@@ -252,8 +262,7 @@ fn drift(values: &[f64]) -> Option<f64> {
     let mean = steps.iter().sum::<f64>() / n;
     let squares: f64 = steps.iter().map(|step| (step - mean).powi(2)).sum();
     let error = (squares / (n - 1.0) / n).sqrt();
-    let middle = median(&mut values.to_vec())?;
-    (mean > t_quantile(n - 1.0) * error).then_some(mean * n / middle)
+    (mean > t_quantile(LIKELY, n - 1.0) * error).then_some(mean * n / median(values))
 }
 
 /// A number of waiting requests that is hardly ever 0.

@@ -3,12 +3,12 @@
 //! Not here: the knee of a sweep, which is its best level (`metrics`).
 
 use crate::findings::finding::{EvidenceUnit, Finding};
-use crate::findings::numbers::{Numbers, Second};
+use crate::findings::numbers::Numbers;
 use crate::findings::rule::Rule;
 use crate::findings::statistics::times;
-use crate::metrics::{Summary, Window};
-use crate::plan::{FindingSeverity, Model};
-use crate::units::{format_latency_us, format_rate, format_users, trim_float};
+use crate::metrics::{SparseHistogram, Summary, Window};
+use crate::plan::FindingSeverity;
+use crate::units::{format_latency_us, format_rate, trim_float};
 
 /// The next level has to be higher by this share.
 const LEAST_RISE: f64 = 0.25;
@@ -47,8 +47,12 @@ fn levels(numbers: &Numbers<'_>) -> Vec<Level> {
     if measured.len() != run.load.stages.len() || measured.len() < 2 {
         return Vec::new();
     }
-    let seconds = numbers.seconds(None);
-    let mean = |second: &Second| second.response.mean();
+    let seconds = numbers.seconds(None).map(|second| {
+        let mut response = SparseHistogram::default();
+        second.add_response_to(&mut response);
+        (second.phase, response.mean())
+    });
+    let seconds: Vec<(usize, Option<f64>)> = seconds.collect();
     let mut levels: Vec<Level> = measured
         .into_iter()
         .zip(&run.load.stages)
@@ -56,8 +60,8 @@ fn levels(numbers: &Numbers<'_>) -> Vec<Level> {
             load: stage.level,
             summary: numbers.result.summary(None, Window::Phases(&[position])),
             means_us: (seconds.iter())
-                .filter(|second| second.phase == position)
-                .filter_map(mean)
+                .filter(|(phase, _)| *phase == position)
+                .filter_map(|(_, mean_us)| *mean_us)
                 .collect(),
             seconds: (phase.start_us / 1_000_000, phase.end_us.div_ceil(1_000_000)),
         })
@@ -80,10 +84,7 @@ fn saturated(numbers: &Numbers<'_>, low: &Level, high: &Level) -> Option<Finding
         return None;
     }
     let (before_us, after_us) = (a.response_us.mean?, b.response_us.mean?);
-    let load = |level: f64| match numbers.result.run.load.model {
-        Model::Closed => format_users(level as u64),
-        Model::Open { .. } => format_rate(level),
-    };
+    let load = |level| numbers.result.run.load.format_level(level);
     // Little's law: what is in flight, and what would be if nothing waited longer than at the lower level.
     let in_flight = b.rate_per_s * after_us / 1e6;
     let worked_on = b.rate_per_s * before_us / 1e6;

@@ -2,10 +2,10 @@
 //!
 //! Here: which seconds are stalls, and whether their distance is regular. Not here: slow endpoints (`latency`).
 
+use crate::comparison::{binomial_at_least, median};
 use crate::findings::finding::{EvidenceUnit, Finding};
 use crate::findings::numbers::Numbers;
 use crate::findings::rule::Rule;
-use crate::findings::statistics::{binomial_tail, median};
 use crate::plan::FindingSeverity;
 use crate::units::{format_latency_us, trim_float};
 
@@ -40,9 +40,7 @@ struct Period {
 pub(super) fn findings(numbers: &Numbers<'_>) -> Vec<Finding> {
     let seconds = numbers.seconds(None);
     let maxima: Vec<(u64, f64)> = seconds
-        .iter()
-        .filter(|second| !second.response.is_empty())
-        .map(|second| (second.at_s, second.response.max_us as f64))
+        .filter_map(|second| Some((second.at_s, second.longest_us()? as f64)))
         .collect();
     let Some((stalls, usual_us)) = stalls(&maxima) else {
         return Vec::new();
@@ -51,10 +49,7 @@ pub(super) fn findings(numbers: &Numbers<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let of_stalls = maxima.iter().filter(|(at_s, _)| stalls.contains(at_s));
-    let mut of_stalls: Vec<f64> = of_stalls.map(|(_, max_us)| *max_us).collect();
-    let Some(typical_us) = median(&mut of_stalls) else {
-        return Vec::new();
-    };
+    let typical_us = median(&of_stalls.map(|(_, max_us)| *max_us).collect::<Vec<_>>());
     let text = format!(
         "every {} s, requests take up to {} instead of {}: {} stalls",
         trim_float(period.length_s, 1),
@@ -91,10 +86,10 @@ pub(super) fn findings(numbers: &Numbers<'_>) -> Vec<Finding> {
 
 /// The seconds in which stalls begin, and the longest response of a usual second; `None` for too few.
 fn stalls(maxima: &[(u64, f64)]) -> Option<(Vec<u64>, f64)> {
-    let mut all: Vec<f64> = maxima.iter().map(|(_, max_us)| *max_us).collect();
-    let usual_us = median(&mut all)?;
-    let mut deviations: Vec<f64> = all.iter().map(|max_us| (max_us - usual_us).abs()).collect();
-    let deviation_us = median(&mut deviations)?;
+    let all: Vec<f64> = maxima.iter().map(|(_, max_us)| *max_us).collect();
+    let usual_us = median(&all);
+    let deviations: Vec<f64> = all.iter().map(|max_us| (max_us - usual_us).abs()).collect();
+    let deviation_us = median(&deviations);
     let least_us = (STALL.0 * usual_us)
         .max(usual_us + STALL.1)
         .max(usual_us + DEVIATIONS * deviation_us);
@@ -145,7 +140,7 @@ fn period_between(stalls: &[u64], ends: &[(usize, usize)]) -> Option<Period> {
         };
         // Both ends are due in any case.
         let due = stalls.iter().filter(is_due).count() as u64;
-        let one = binomial_tail(others, WIDTH_S / length_s, due.saturating_sub(2));
+        let one = binomial_at_least(due.saturating_sub(2), others, WIDTH_S / length_s);
         Period {
             length_s,
             chance: (one * tried).min(1.0),

@@ -75,6 +75,10 @@ pub struct Cell {
     /// Failures among the requests that opened a connection.
     #[serde(skip_serializing_if = "is_zero")]
     pub opening_failures: u64,
+    /// Requests that went only over connections opened before. Those that never had a connection are neither these nor
+    /// `opening`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub kept: u64,
     /// Failures among the requests that went only over connections opened before.
     #[serde(skip_serializing_if = "is_zero")]
     pub kept_failures: u64,
@@ -165,6 +169,15 @@ pub struct InstanceCounts {
     pub time: SparseHistogram,
 }
 
+impl InstanceCounts {
+    /// Adds all of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        self.responses += other.responses;
+        self.failures += other.failures;
+        self.time.merge(&other.time);
+    }
+}
+
 /// The values of one measure.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -186,17 +199,19 @@ impl Cell {
 
     /// Counts requests that opened a connection to `remote` and got a response.
     pub(super) fn add_remote(&mut self, remote: &str, count: u64) {
-        *bounded(&mut self.remotes, remote, Self::MAX_REMOTES) += count;
+        let add = |known: &mut u64| *known += count;
+        with_name(&mut self.remotes, remote, Self::MAX_REMOTES, add);
     }
 
     /// Counts failed requests with a response from `remote`.
     pub(super) fn add_failed_remote(&mut self, remote: &str, count: u64) {
-        *bounded(&mut self.failed_remotes, remote, Self::MAX_REMOTES) += count;
+        let add = |known: &mut u64| *known += count;
+        with_name(&mut self.failed_remotes, remote, Self::MAX_REMOTES, add);
     }
 
-    /// What is counted of an instance.
-    pub(super) fn instance(&mut self, name: &str) -> &mut InstanceCounts {
-        bounded(&mut self.instances, name, Self::MAX_INSTANCES)
+    /// Adds to what is counted of an instance.
+    pub(super) fn add_instance(&mut self, name: &str, add: impl FnOnce(&mut InstanceCounts)) {
+        with_name(&mut self.instances, name, Self::MAX_INSTANCES, add);
     }
 
     /// Adds all of `other`; the first example of each failure stays.
@@ -231,12 +246,10 @@ impl Cell {
         }
         self.opening += other.opening;
         self.opening_failures += other.opening_failures;
+        self.kept += other.kept;
         self.kept_failures += other.kept_failures;
         for (name, instance) in &other.instances {
-            let mine = self.instance(name);
-            mine.responses += instance.responses;
-            mine.failures += instance.failures;
-            mine.time.merge(&instance.time);
+            self.add_instance(name, |mine| mine.merge(instance));
         }
         for (version, count) in &other.versions {
             *self.versions.entry(*version).or_default() += count;
@@ -283,6 +296,7 @@ impl Cell {
             self.redirects,
             self.opening,
             self.opening_failures,
+            self.kept,
             self.kept_failures,
         ]
         .into_iter()
@@ -318,14 +332,23 @@ impl Cell {
     }
 }
 
-/// What is kept under a name, of which there are at most `most`, and then `other`.
-fn bounded<'a, T: Default>(of: &'a mut BTreeMap<String, T>, name: &str, most: usize) -> &'a mut T {
+/// Adds to what is kept under a name, of which there are at most `most`, and then `other`.
+fn with_name<T: Default>(
+    of: &mut BTreeMap<String, T>,
+    name: &str,
+    most: usize,
+    add: impl FnOnce(&mut T),
+) {
+    if let Some(known) = of.get_mut(name) {
+        return add(known);
+    }
     let others = usize::from(of.contains_key(OTHER));
-    let key = match of.contains_key(name) || of.len() - others < most {
-        true => name,
-        false => OTHER,
+    let key = if of.len() - others < most {
+        name
+    } else {
+        OTHER
     };
-    of.entry(key.to_owned()).or_default()
+    add(of.entry(key.to_owned()).or_default());
 }
 
 fn is_zero(count: &u64) -> bool {

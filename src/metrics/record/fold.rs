@@ -467,8 +467,13 @@ mod tests {
             connections: 0,
             ..sample(0, Outcome::Http5xx, 1_000)
         };
+        let refused = Sample {
+            connections: 0,
+            reused: 0,
+            ..sample(0, Outcome::ConnectRefused, 1_000)
+        };
         let tick = || Tick {
-            samples: vec![kept, sample(0, Outcome::Ok, 1_000)],
+            samples: vec![kept, refused, sample(0, Outcome::Ok, 1_000)],
             origins: instances.clone().chain([address.clone()]).collect(),
             components: vec![uses(1, 500), uses(3, 511), uses(9, 512)],
             ..Tick::default()
@@ -488,8 +493,13 @@ mod tests {
         );
         assert_eq!(cell.failed_remotes["10.0.0.1:80"], 2);
         assert_eq!(
-            (cell.opening, cell.opening_failures, cell.kept_failures),
-            (2, 0, 2)
+            [
+                cell.opening,
+                cell.opening_failures,
+                cell.kept,
+                cell.kept_failures
+            ],
+            [2, 0, 2, 2]
         );
         let db = &cell.components["db"];
         let uses = |counts: UseCounts| (counts.responses, counts.uses, counts.bytes);

@@ -100,15 +100,10 @@ fn explain(finding: &Finding, page: &mut Page<'_>) -> io::Result<()> {
     )?;
     const INDENT: &str = "              ";
     for evidence in &finding.evidence {
-        let name = evidence.name.replace('_', " ");
-        let value = evidence.format(evidence.value);
-        let threshold = evidence.threshold.map(|value| evidence.format(value));
-        let threshold = threshold.map(|text| format!(" (threshold {text})"));
-        let text = format!("{name}: {value}{}", threshold.unwrap_or_default());
-        paragraph(INDENT, &text, page)?;
+        paragraph(INDENT, &evidence.to_string(), page)?;
     }
-    if let Some((from, to)) = finding.seconds {
-        paragraph(INDENT, &format!("seconds {from} to {to} of the run"), page)?;
+    if let Some(seconds) = finding.seconds_text() {
+        paragraph(INDENT, &format!("seconds {seconds}"), page)?;
     }
     if let Some(improvement) = &finding.improvement {
         paragraph(INDENT, improvement, page)?;

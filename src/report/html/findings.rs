@@ -8,6 +8,7 @@ use super::limits::Limits;
 use crate::findings::{Finding, Recommendation, recommendations};
 use crate::plan::FindingSeverity;
 use crate::report::contents::Report;
+use crate::report::view;
 
 /// The findings and recommendations of a run.
 #[derive(Serialize)]
@@ -40,7 +41,7 @@ struct RecommendationRow {
 
 impl Findings {
     pub(super) fn of(report: &Report, limits: Limits) -> Self {
-        let found = report.findings();
+        let found = view::findings(report);
         let recommended = recommendations(&found).into_iter();
         Self {
             recommendations: recommended
@@ -56,12 +57,7 @@ impl Findings {
 
 impl FindingRow {
     fn of(finding: &Finding, limits: Limits) -> Self {
-        let numbers = finding.evidence.iter().map(|one| {
-            let threshold = one.threshold.map(|value| one.format(value));
-            let threshold = threshold.map(|text| format!(" (threshold {text})"));
-            let (name, value) = (one.name.replace('_', " "), one.format(one.value));
-            limits.text(&format!("{name}: {value}{}", threshold.unwrap_or_default()))
-        });
+        let numbers = finding.evidence.iter();
         Self {
             severity: finding.severity.name(),
             class: match finding.severity {
@@ -73,8 +69,8 @@ impl FindingRow {
             rule: finding.rule.name(),
             condition: finding.rule.condition(),
             meaning: finding.rule.meaning(),
-            numbers: numbers.collect(),
-            seconds: (finding.seconds).map(|(from, to)| format!("{from} to {to} of the run")),
+            numbers: numbers.map(|one| limits.text(&one.to_string())).collect(),
+            seconds: finding.seconds_text(),
         }
     }
 }

@@ -19,24 +19,29 @@ pub(crate) fn hooks(
     if on_finding.is_none() && on_verdict.is_none() {
         return None;
     }
-    let keys = (file.on_finding.key(), file.on_verdict.key());
     let mut compiler = HookCompiler { names, findings };
-    let of_finding = |file: &At<FindingHookFile>, compiler: &mut HookCompiler<'_>| {
-        let hook = &file.value;
-        let key = keys.0;
-        compiler.hook(key, &hook.webhook, &hook.command, &hook.timeout)
-    };
-    let of_verdict = |file: &At<VerdictHookFile>, compiler: &mut HookCompiler<'_>| {
-        let hook = &file.value;
-        let key = keys.1;
-        compiler.hook(key, &hook.webhook, &hook.command, &hook.timeout)
-    };
     let severity = on_finding.and_then(|file| file.value.severity.copied());
     let verdicts = on_verdict.and_then(|file| file.value.verdicts.get());
     Some(Box::new(Hooks {
-        on_finding: on_finding.and_then(|file| of_finding(file, &mut compiler)),
+        on_finding: on_finding.and_then(|hook| {
+            let FindingHookFile {
+                webhook,
+                command,
+                timeout,
+                ..
+            } = &hook.value;
+            compiler.hook(file.on_finding.key(), webhook, command, timeout)
+        }),
         least_severity: severity.unwrap_or_default(),
-        on_verdict: on_verdict.and_then(|file| of_verdict(file, &mut compiler)),
+        on_verdict: on_verdict.and_then(|hook| {
+            let VerdictHookFile {
+                webhook,
+                command,
+                timeout,
+                ..
+            } = &hook.value;
+            compiler.hook(file.on_verdict.key(), webhook, command, timeout)
+        }),
         verdicts: verdicts.map_or(ToldVerdict::ALL.to_vec(), |given| given.0.clone()),
     }))
 }

@@ -82,7 +82,10 @@ impl CellSamples {
         let is_failure = u64::from(sample.outcome.is_failure());
         match (sample.connections, sample.reused) {
             (0, 0) => {}
-            (0, _) => self.cell.kept_failures += is_failure,
+            (0, _) => {
+                self.cell.kept += 1;
+                self.cell.kept_failures += is_failure;
+            }
             _ => {
                 self.cell.opening += 1;
                 self.cell.opening_failures += is_failure;
@@ -114,12 +117,19 @@ impl CellSamples {
             }
             Origin::Instance(name) => name,
         };
-        let counts = self.cell.instance(name);
-        counts.responses += 1;
-        counts.failures += u64::from(sample.is_failed);
-        let times = self.instances.entry(name.clone()).or_default();
-        if !sample.is_failed {
-            times.push(sample.response_us);
+        self.cell.add_instance(name, |counts| {
+            counts.responses += 1;
+            counts.failures += u64::from(sample.is_failed);
+        });
+        if sample.is_failed {
+            return;
+        }
+        match self.instances.get_mut(name) {
+            Some(times) => times.push(sample.response_us),
+            None => {
+                let times = vec![sample.response_us];
+                self.instances.insert(name.clone(), times);
+            }
         }
     }
 
@@ -171,7 +181,7 @@ impl CellSamples {
         }
         for (name, mut times) in self.instances {
             let times = SparseHistogram::of(&mut times);
-            cell.instance(&name).time.merge(&times);
+            cell.add_instance(&name, |counts| counts.time.merge(&times));
         }
         for (name, (unit, mut values)) in self.measures {
             let values = SparseHistogram::of(&mut values);

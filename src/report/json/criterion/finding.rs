@@ -67,11 +67,17 @@ impl EvidenceEntry {
             EvidenceUnit::PerSecond => Unit::PerS,
             EvidenceUnit::Count => Unit::Count,
             EvidenceUnit::Bytes => Unit::Bytes,
+            EvidenceUnit::BytesPerSecond => Unit::BytesPerS,
+        };
+        // Counts of findings are no thousandths, as those of metrics are.
+        let number = |value: f64| match unit {
+            Unit::Count => value,
+            unit => unit.convert(value),
         };
         Self {
             name: evidence.name,
-            value: unit.convert(evidence.value),
-            threshold: evidence.threshold.map(|value| unit.convert(value)),
+            value: number(evidence.value),
+            threshold: evidence.threshold.map(number),
             unit,
         }
     }
@@ -86,6 +92,35 @@ impl RecommendationEntry {
             effort: recommendation.effort.name(),
             evidence: recommendation.evidence,
             expected_improvements: recommendation.expected_improvements,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_findings_are_in_the_unit_beside_them() {
+        for (unit, value, written) in [
+            (EvidenceUnit::Microseconds, 1_500.0, (1.5, "ms")),
+            (EvidenceUnit::Share, 0.25, (25.0, "percent")),
+            (EvidenceUnit::PerSecond, 12.0, (12.0, "per_s")),
+            (EvidenceUnit::Count, 4.2, (4.2, "count")),
+            (EvidenceUnit::Bytes, 500.0, (500.0, "bytes")),
+            (EvidenceUnit::BytesPerSecond, 500.0, (500.0, "bytes_per_s")),
+        ] {
+            let entry = EvidenceEntry::of(Evidence {
+                name: "x".into(),
+                value,
+                unit,
+                threshold: Some(value),
+            });
+            let json = serde_json::to_value(&entry).unwrap();
+            let expected = serde_json::json!({
+                "name": "x", "value": written.0, "threshold": written.0, "unit": written.1,
+            });
+            assert_eq!(json, expected);
         }
     }
 }
