@@ -84,12 +84,19 @@ mod tests {
 
     /// A scenario that includes a file with this text.
     fn plan(scenario: &str, included: &str) -> Result<Plan, String> {
+        plan_of(scenario, &[("included.yaml", included)])
+    }
+
+    /// A scenario that includes these files.
+    fn plan_of(scenario: &str, included: &[(&str, &str)]) -> Result<Plan, String> {
         let dir = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
-        write("included.yaml", included);
+        included.iter().for_each(|(name, text)| write(name, text));
+        let names: Vec<&str> = included.iter().map(|(name, _)| *name).collect();
+        let names = names.join(", ");
         write(
             "shop.yaml",
-            &format!("host: demo\ninclude: included.yaml\n{scenario}"),
+            &format!("host: demo\ninclude: [{names}]\n{scenario}"),
         );
         let source = Source::File(dir.path().join("shop.yaml"));
         compile_in(Path::new(""), &source, "volume", &Options::default())
@@ -157,6 +164,35 @@ mod tests {
             throughput.as_deref() == Some("throughput_rps 100/s in 3600 s")
                 || skipped.filter(is_skipped).count() == 1
         );
+    }
+
+    #[test]
+    fn an_slo_replaces_those_of_other_files_and_those_of_its_own_with_its_window() {
+        let included = [
+            ("one.yaml", "slo: {p95: {limit: 1s, window: 5m}, p99: 1s}\n"),
+            (
+                "two.yaml",
+                "slo:\n  p95: 2s\n  api_response_time_p95: {limit: 3s, window: 1m}\n",
+            ),
+        ];
+        let scenario = "slo: {list_time_p50: {limit: 1s, window: 5m}}\n\
+                        endpoints: [{get: /, name: list, slo: {p50: 200ms}}]\n";
+        let slos = plan_of(scenario, &included).unwrap().slos;
+        let found = slos
+            .iter()
+            .map(|slo| (slo.name.as_str(), slo.limit, slo.window_s));
+        let found: Vec<_> = found.collect();
+        for wanted in [
+            ("p95", 2e6, None),
+            ("api_response_time_p95", 3e6, Some(60)),
+            ("p99", 1e6, None),
+            ("list_time_p50", 1e6, Some(300)),
+            ("p50", 2e5, None),
+        ] {
+            assert!(found.contains(&wanted), "{wanted:?}: {found:?}");
+        }
+        let of_one_file = ("p95", 1e6, Some(300));
+        assert!(!found.contains(&of_one_file), "{found:?}");
     }
 
     #[test]
