@@ -120,9 +120,7 @@ impl Criterion {
     /// Whether less was measured than its window is long, so that the value is that of all of it.
     pub fn has_cut_window(&self) -> bool {
         let window = self.window_s.zip(self.window);
-        window.is_some_and(|(wanted_s, window)| {
-            window.is_all && window.length_s.ceil() < wanted_s as f64
-        })
+        window.is_some_and(|(wanted_s, window)| window.length_s.ceil() < wanted_s as f64)
     }
 }
 
