@@ -295,7 +295,7 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
     });
     bytes
         .filter(|bytes| (1.0..=1e15).contains(bytes))
-        .map(|bytes| bytes as u64)
+        .map(|bytes| bytes.round() as u64)
         .ok_or_else(|| {
             format!("`{text}` is not a size: write `500kB`, `100MB` or `1GiB`, at least 1 byte")
         })
@@ -490,6 +490,7 @@ mod tests {
             ("512 kB", 512_000),
             ("1.5GiB", 1_610_612_736),
             ("2mb", 2_000_000),
+            ("4.1MB", 4_100_000),
         ];
         for (text, bytes) in cases {
             assert_eq!(parse_size(text), Ok(bytes), "{text}");

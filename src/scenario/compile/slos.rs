@@ -41,28 +41,32 @@ impl PlanCompiler<'_> {
             SloSource::Profile,
             self.findings,
         );
+        let of_requests = index.requests.iter().filter_map(|request| {
+            let name = request::row(request.file)?;
+            Some((request.file.at.file, name, &request.file.slo))
+        });
+        let of_flows = index.flows.iter().map(|flow| {
+            let name = flow.key.text.clone();
+            (flow.key.at.file, name, &flow.file.slo)
+        });
+        let endpoints = of_requests.chain(of_flows);
+        let (of_scenario, of_included): (Vec<_>, Vec<_>) =
+            endpoints.partition(|(file, ..)| *file == self.scenario.position);
         for included in included {
             let (slo, source) = (&included.slo, SloSource::Included);
             slos.add_file(slo, &SloScope::Total, source, self.findings);
             slos.add_budgets(&included.budgets, source, self.findings);
         }
+        for (_, name, slo) in of_included {
+            let scope = SloScope::Endpoint(name);
+            slos.add_file(slo, &scope, SloSource::Endpoint, self.findings);
+        }
         let source = SloSource::Scenario;
         slos.add_file(&file.slo, &SloScope::Total, source, self.findings);
         slos.add_budgets(&file.budgets, source, self.findings);
-        for request in &index.requests {
-            if let Some(name) = request::row(request.file) {
-                let scope = SloScope::Endpoint(name);
-                slos.add_file(
-                    &request.file.slo,
-                    &scope,
-                    SloSource::Endpoint,
-                    self.findings,
-                );
-            }
-        }
-        for flow in &index.flows {
-            let scope = SloScope::Endpoint(flow.key.text.clone());
-            slos.add_file(&flow.file.slo, &scope, SloSource::Endpoint, self.findings);
+        for (_, name, slo) in of_scenario {
+            let scope = SloScope::Endpoint(name);
+            slos.add_file(slo, &scope, SloSource::Endpoint, self.findings);
         }
         let limits = &self.options.limits;
         limits.iter().for_each(|limit| slos.add_limit(limit));
@@ -172,11 +176,12 @@ mod tests {
             ("one.yaml", "slo: {p95: {limit: 1s, window: 5m}, p99: 1s}\n"),
             (
                 "two.yaml",
-                "slo:\n  p95: 2s\n  api_response_time_p95: {limit: 3s, window: 1m}\n",
+                "slo:\n  p95: 2s\n  api_response_time_p95: {limit: 3s, window: 1m}\n\
+                 endpoints: [{get: /, name: pay, slo: {p50: 4s, p99: 5s}}]\n",
             ),
         ];
-        let scenario = "slo: {list_time_p50: {limit: 1s, window: 5m}}\n\
-                        endpoints: [{get: /, name: list, slo: {p50: 200ms}}]\n";
+        let scenario = "slo: {list_time_p50: {limit: 1s, window: 5m}, pay_time_p50: 6s}\n\
+                        flows: {buy: {steps: [{get: /, name: list, slo: {p50: 200ms}}, pay]}}\n";
         let slos = plan_of(scenario, &included).unwrap().slos;
         let found = slos
             .iter()
@@ -188,11 +193,14 @@ mod tests {
             ("p99", 1e6, None),
             ("list_time_p50", 1e6, Some(300)),
             ("p50", 2e5, None),
+            ("pay_time_p50", 6e6, None),
+            ("p99", 5e6, None),
         ] {
             assert!(found.contains(&wanted), "{wanted:?}: {found:?}");
         }
-        let of_one_file = ("p95", 1e6, Some(300));
-        assert!(!found.contains(&of_one_file), "{found:?}");
+        for replaced in [("p95", 1e6, Some(300)), ("p50", 4e6, None)] {
+            assert!(!found.contains(&replaced), "{found:?}");
+        }
     }
 
     #[test]

@@ -47,7 +47,8 @@ impl LimitUnit {
             Self::Millis => {
                 let number = text.trim().parse::<f64>().ok();
                 let number = number.filter(|ms| (0.0..=2_592_000_000.0).contains(ms));
-                number.map(|ms| ms * 1e3).ok_or_else(|| {
+                // As it is written: 1.001 * 1e3 is not quite 1001.
+                number.map(|ms| (ms * 1e6).round() / 1e3).ok_or_else(|| {
                     format!("`{text}` is not a number of milliseconds: write `200`, without a unit")
                 })
             }
@@ -61,7 +62,7 @@ impl LimitUnit {
             }
             Self::Size => units::parse_size(text).map(|bytes| bytes as f64),
             Self::Megabytes => match text.trim().parse::<f64>() {
-                Ok(number) if (0.0..=1e9).contains(&number) => Ok(number * 1e6),
+                Ok(number) if (0.0..=1e9).contains(&number) => Ok((number * 1e6).round()),
                 _ => units::parse_size(text)
                     .map(|bytes| bytes as f64)
                     .map_err(|_| format!("`{text}` is not a number of megabytes: write `500`")),

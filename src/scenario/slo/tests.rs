@@ -77,6 +77,7 @@ fn values_are_seconds_milliseconds_shares_or_rates() {
         ("mean", "0", 0.0),
         ("p95", "500ms", 500_000.0),
         ("max_p95_ms", "200", 200_000.0),
+        ("max_p95_ms", "1.001", 1_001.0),
         ("error_rate", "1%", 0.01),
         ("availability", "0.999", 0.999),
         ("throughput_rps", "6000/m", 100.0),
