@@ -120,7 +120,8 @@ impl Criterion {
     /// Whether less was measured than its window is long, so that the value is that of all of it.
     pub fn has_cut_window(&self) -> bool {
         let window = self.window_s.zip(self.window);
-        window.is_some_and(|(wanted_s, window)| window.length_s.ceil() < wanted_s as f64)
+        // A run is never stopped, and nothing is observed, to the millisecond.
+        window.is_some_and(|(wanted_s, window)| window.length_s.round() < wanted_s as f64)
     }
 }
 
@@ -349,6 +350,23 @@ mod tests {
             grading.reasons,
             ["all 100 flows failed: buy: sold out (100 of 100 runs)"]
         );
+    }
+
+    #[test]
+    fn a_window_is_cut_where_less_was_measured_than_it_is_long() {
+        let kind = CriterionKind::Slo;
+        let mut slo = Criterion::new(kind, "p95".into(), SloScope::Total, p95(), 1.0);
+        slo.window_s = Some(60);
+        for (length_s, is_cut) in [(60.8, false), (59.998, false), (59.2, true), (5.0, true)] {
+            slo.window = Some(WorstWindow {
+                value: 1.0,
+                start_s: 0.0,
+                length_s,
+            });
+            assert_eq!(slo.has_cut_window(), is_cut, "{length_s}");
+            let is_named = slo.full_name() == "p95 in the worst 1m";
+            assert_eq!(is_named, !is_cut, "{length_s}");
+        }
     }
 
     #[test]
