@@ -43,8 +43,6 @@ pub struct Grading {
     pub letter: Option<Letter>,
     /// Everything that counts in the score: the SLOs in their order, then the baseline.
     pub criteria: Vec<Criterion>,
-    /// How much of what SLOs on failures allow has happened.
-    pub error_budgets: Vec<ErrorBudget>,
     /// What would achieve the next letter; `None` at A+ and without a score.
     pub next: Option<NextLetter>,
     /// How fast the service recovered from each surge of the load.
@@ -109,7 +107,6 @@ impl Grading {
             letter,
             next: score.and_then(|score| advice::next_letter(&criteria, score, letter?)),
             criteria,
-            error_budgets: ErrorBudget::all(result),
             recoveries: recovery::all(result),
             judged_exit,
             exit: exit(judged_exit, result, policy),

@@ -121,18 +121,22 @@ pub fn parse_ratio(text: &str) -> Result<f64, String> {
     let text = text.trim();
     let ratio = match split_number(text) {
         Some((number, "")) => Some(number),
-        // Read as 99.9e-2, since 99.9 / 100 is not quite 0.999.
-        Some((_, rest)) if rest.trim() == "%" => {
-            let number = text[..text.len() - rest.len()].trim_end_matches('.');
-            format!("{number}e-2").parse().ok()
-        }
-        _ => None,
+        _ => text.strip_suffix('%').and_then(share_of_percent),
     };
     ratio
         .filter(|ratio| (0.0..=1.0).contains(ratio))
         .ok_or_else(|| {
             format!("`{text}` is not a ratio: write `1%` or `0.01`, from 0 to 1 or 0% to 100%")
         })
+}
+
+/// The share that a number of percent is, without a sign: 0.999 for `99.9`. It may be above 1. `None` if it is no number.
+pub fn share_of_percent(text: &str) -> Option<f64> {
+    let number = text.trim();
+    let (_, rest) = split_number(number)?;
+    // Read as 99.9e-2, since 99.9 / 100 is not quite 0.999.
+    let share = format!("{}e-2", number.trim_end_matches('.')).parse();
+    share.ok().filter(|_| rest.is_empty())
 }
 
 /// Parses `5`, `5%` or `0.5%` to a percentage, 0 to 100.
@@ -216,6 +220,20 @@ pub fn format_latency_us_with(us: f64, more: usize) -> String {
     }
 }
 
+/// A plain number with three significant digits, or as many as stand before the point: `0.0412`, `12.5`, `5031`.
+pub fn format_number(value: f64) -> String {
+    format_number_with(value, 0)
+}
+
+/// The same with so many more digits.
+pub fn format_number_with(value: f64, more: usize) -> String {
+    let digits = match value.abs() {
+        0.0 => 0,
+        size => (2.0 - size.log10().floor()).clamp(0.0, 9.0) as usize,
+    };
+    trim_float(value, digits + more)
+}
+
 /// Three significant digits, and so many more, without an exponent.
 fn significant(value: f64, more: usize) -> String {
     let decimals = match value.abs() {
@@ -277,7 +295,7 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
     });
     bytes
         .filter(|bytes| (1.0..=1e15).contains(bytes))
-        .map(|bytes| bytes as u64)
+        .map(|bytes| bytes.round() as u64)
         .ok_or_else(|| {
             format!("`{text}` is not a size: write `500kB`, `100MB` or `1GiB`, at least 1 byte")
         })
@@ -435,10 +453,28 @@ mod tests {
     }
 
     #[test]
+    fn numbers_have_three_digits_that_count() {
+        for (value, text) in [
+            (0.0, "0"),
+            (0.01234, "0.0123"),
+            (1.0, "1"),
+            (-2.345, "-2.35"),
+            (123_456.0, "123456"),
+        ] {
+            assert_eq!(format_number(value), text);
+        }
+    }
+
+    #[test]
     fn ratios_and_rates() {
         assert_eq!(parse_ratio("1%"), Ok(0.01));
         assert_eq!(parse_ratio("99.9%"), Ok(999.0 / 1000.0));
         assert_eq!(parse_ratio("0.999"), Ok(0.999));
+        assert_eq!(share_of_percent("250.1"), Some(2.501));
+        assert_eq!(share_of_percent(" 5. "), Some(0.05));
+        for bad in ["", ".", "-1", "1e1", "nan", "5%"] {
+            assert_eq!(share_of_percent(bad), None, "{bad}");
+        }
         assert!(parse_ratio("101%").is_err());
         assert!(parse_ratio("-1%").is_err());
         assert_eq!(parse_percent("0.5"), Ok(0.5));
@@ -454,6 +490,7 @@ mod tests {
             ("512 kB", 512_000),
             ("1.5GiB", 1_610_612_736),
             ("2mb", 2_000_000),
+            ("4.1MB", 4_100_000),
         ];
         for (text, bytes) in cases {
             assert_eq!(parse_size(text), Ok(bytes), "{text}");

@@ -3,6 +3,8 @@
 //!
 //! Not here: what verdict follows (`verdict`).
 
+use std::cmp::Reverse;
+
 use super::criterion::{Criterion, CriterionKind};
 use super::flow_failures;
 use crate::metrics::{Cell, EndpointResult, Outcome, RunResult, Window};
@@ -175,17 +177,9 @@ fn worst<'a>(result: &'a RunResult, window: Window<'_>) -> Option<CommonFailure<
             requests,
         })
     });
+    let failures = failures.filter(|failure| failure.count > 0);
     // Of equals the first, which is the earlier step.
-    let mut worst: Option<CommonFailure<'a>> = None;
-    for failure in failures.filter(|failure| failure.count > 0) {
-        if worst
-            .as_ref()
-            .is_none_or(|worst| failure.count > worst.count)
-        {
-            worst = Some(failure);
-        }
-    }
-    worst
+    failures.min_by_key(|failure| Reverse(failure.count))
 }
 
 #[cfg(test)]

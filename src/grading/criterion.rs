@@ -120,9 +120,8 @@ impl Criterion {
     /// Whether less was measured than its window is long, so that the value is that of all of it.
     pub fn has_cut_window(&self) -> bool {
         let window = self.window_s.zip(self.window);
-        window.is_some_and(|(wanted_s, window)| {
-            window.is_all && window.length_s.ceil() < wanted_s as f64
-        })
+        // A run is never stopped, and nothing is observed, to the millisecond.
+        window.is_some_and(|(wanted_s, window)| window.length_s.round() < wanted_s as f64)
     }
 }
 
@@ -130,24 +129,40 @@ impl Criterion {
 /// succeed: those that miss it follow it.
 pub(super) fn slo_criteria(result: &RunResult) -> Vec<Criterion> {
     let total = result.summary(None, Window::Measured);
+    let for_flows = limit_for_flows(&result.run.slos);
     let mut criteria = Vec::new();
-    let mut covers_flows = false;
-    for slo in &result.run.slos {
+    for (position, slo) in result.run.slos.iter().enumerate() {
         let measurement = Measurement::of(result, &total, slo);
         criteria.push(slo_criterion(slo, slo.scope.clone(), measurement));
-        let is_of_all = (&slo.scope, &slo.metric) == (&SloScope::Total, &Metric::ErrorRate);
-        if is_of_all && !std::mem::replace(&mut covers_flows, true) {
-            let flows = flow_failures::unlimited(result).into_iter();
-            let missed = flows.filter_map(|flow| {
-                let value = flow.count as f64 / flow.finished.max(1) as f64;
-                let value = Measurement::whole(Some(value));
-                let criterion = slo_criterion(slo, SloScope::Endpoint(flow.flow), value);
-                (!criterion.met).then_some(criterion)
-            });
-            criteria.extend(missed);
+        if for_flows != Some(position) {
+            continue;
         }
+        // Their value is that of the measured time as a whole.
+        let slo = Slo {
+            window_s: None,
+            ..slo.clone()
+        };
+        let flows = flow_failures::unlimited(result).into_iter();
+        let missed = flows.filter_map(|flow| {
+            let value = flow.count as f64 / flow.finished.max(1) as f64;
+            let value = Measurement::whole(Some(value));
+            let criterion = slo_criterion(&slo, SloScope::Endpoint(flow.flow), value);
+            (!criterion.met).then_some(criterion)
+        });
+        criteria.extend(missed);
     }
     criteria
+}
+
+/// The position of the limit on the failures of all requests that flows have, too: of several an SLO rather than a
+/// budget, and one without a window, as flows have none.
+fn limit_for_flows(slos: &[Slo]) -> Option<usize> {
+    let limits = slos
+        .iter()
+        .enumerate()
+        .filter(|(_, slo)| (&slo.scope, &slo.metric) == (&SloScope::Total, &Metric::ErrorRate));
+    let preferred = limits.min_by_key(|(_, slo)| (slo.budget, slo.window_s.is_some()));
+    preferred.map(|(position, _)| position)
 }
 
 /// What this SLO makes of a value.
@@ -316,12 +331,42 @@ mod tests {
             ..fixture::slo("error_rate", Metric::ErrorRate, 0.05)
         });
         assert_eq!(names(&own), [""; 0]);
+        // A limit with a window is one of the measured time for flows, and an SLO comes before a budget.
+        let mut windowed = run(2, 0);
+        windowed.run.slos[0].window_s = Some(5);
+        let criteria = slo_criteria(&windowed);
+        assert_eq!(
+            (criteria[0].window_s, criteria[1].window_s),
+            (Some(5), None)
+        );
+        assert_eq!(names(&windowed), ["buy: error_rate"]);
+        let mut budget = run(2, 0);
+        budget.run.slos.insert(0, budget.run.slos[0].clone());
+        (budget.run.slos[0].budget, budget.run.slos[0].limit) = (true, 0.0);
+        assert_eq!(names(&budget), ["buy: error_rate"]);
         let all = run(100, 0);
         let grading = Grading::of(&all, None, &Policy::default());
         assert_eq!(
             grading.reasons,
             ["all 100 flows failed: buy: sold out (100 of 100 runs)"]
         );
+    }
+
+    #[test]
+    fn a_window_is_cut_where_less_was_measured_than_it_is_long() {
+        let kind = CriterionKind::Slo;
+        let mut slo = Criterion::new(kind, "p95".into(), SloScope::Total, p95(), 1.0);
+        slo.window_s = Some(60);
+        for (length_s, is_cut) in [(60.8, false), (59.998, false), (59.2, true), (5.0, true)] {
+            slo.window = Some(WorstWindow {
+                value: 1.0,
+                start_s: 0.0,
+                length_s,
+            });
+            assert_eq!(slo.has_cut_window(), is_cut, "{length_s}");
+            let is_named = slo.full_name() == "p95 in the worst 1m";
+            assert_eq!(is_named, !is_cut, "{length_s}");
+        }
     }
 
     #[test]

@@ -40,23 +40,21 @@ pub struct BurnRate {
 }
 
 impl ErrorBudget {
-    /// Those of all SLOs on failures that allow any, in the order of the SLOs.
-    pub(super) fn all(result: &RunResult) -> Vec<Self> {
-        let mut slos: Vec<&Slo> = Vec::new();
-        let limits = result
-            .run
-            .slos
-            .iter()
-            .filter(|slo| slo.metric.is_of_failures());
-        // A budget among them is no further one of failures.
-        for slo in limits.filter(|slo| !slo.budget) {
-            if !slos.iter().any(|known| known.is_alike(slo)) {
-                slos.push(slo);
+    /// Those of all limits on failures that allow any, in the order of the SLOs. Of several limits on the same failures
+    /// of the same requests, the first SLO counts, and a budget only where there is no SLO.
+    pub fn all(result: &RunResult) -> Vec<Self> {
+        let limits = result.run.slos.iter();
+        let limits = limits.filter(|slo| slo.metric.is_of_failures());
+        let (budgets, slos): (Vec<&Slo>, Vec<&Slo>) = limits.partition(|slo| slo.budget);
+        let mut chosen: Vec<&Slo> = Vec::new();
+        for slo in slos.into_iter().chain(budgets) {
+            let is_same = |known: &&Slo| (&known.metric, &known.scope) == (&slo.metric, &slo.scope);
+            if !chosen.iter().any(is_same) {
+                chosen.push(slo);
             }
         }
-        slos.into_iter()
-            .filter_map(|slo| Self::of(result, slo))
-            .collect()
+        let budgets = chosen.into_iter();
+        budgets.filter_map(|slo| Self::of(result, slo)).collect()
     }
 
     fn of(result: &RunResult, slo: &Slo) -> Option<Self> {
@@ -65,25 +63,23 @@ impl ErrorBudget {
             _ => value,
         };
         let allowed_share = failed_share(slo.limit);
-        let row = match &slo.scope {
-            SloScope::Total => None,
-            SloScope::Endpoint(name) => {
-                let mut rows = result.endpoints.iter();
-                Some(rows.position(|row| row.endpoint.name == *name)?)
-            }
+        let row = result.row(&slo.scope)?;
+        let is_finished = |outcome: Outcome| outcome == Outcome::Ok || outcome.is_failure();
+        let requests = result.count_in(row, Window::Measured, is_finished);
+        let is_failure = match slo.metric {
+            Metric::Availability => Outcome::is_unavailable,
+            _ => Outcome::is_failure,
         };
-        let cell = result.cell(row, Window::Measured);
-        let requests = cell.count(|outcome| outcome == Outcome::Ok || outcome.is_failure());
-        let failures = match slo.metric {
-            Metric::Availability => cell.count(Outcome::is_unavailable),
-            _ => cell.count(Outcome::is_failure),
-        };
+        let failures = result.count_in(row, Window::Measured, is_failure);
         if requests == 0 || allowed_share.is_nan() || allowed_share <= 0.0 {
             return None;
         }
-        let burn_rates = WINDOWS_S.into_iter().filter_map(|window_s| {
+        let measured_s = result.window_s(Window::Measured);
+        let windows = WINDOWS_S.into_iter();
+        let windows = windows.filter(|window_s| measured_s > *window_s as f64);
+        let burn_rates = windows.filter_map(|window_s| {
             let worst = result.worst_window(&slo.metric, &slo.scope, window_s)?;
-            (!worst.is_all).then(|| BurnRate {
+            Some(BurnRate {
                 window_s,
                 start_s: worst.start_s,
                 rate: failed_share(worst.value) / allowed_share,
@@ -139,6 +135,19 @@ mod tests {
         assert!((budgets[0].burnt_share() - 0.5).abs() < 1e-9);
         assert!((budgets[1].burnt_share() - 5.0).abs() < 1e-9);
         assert_eq!(budgets[0].burn_rates, [], "less than a minute was measured");
+        // A budget on the same requests is no further one, and one where there is no SLO has its own.
+        let mut with_budget = result.clone();
+        let budget = |scope| Slo {
+            budget: true,
+            scope,
+            ..fixture::slo("budget", Metric::ErrorRate, 0.1)
+        };
+        let scopes = [SloScope::Total, SloScope::Endpoint("a".into())];
+        with_budget.run.slos.splice(0..0, scopes.map(budget));
+        with_budget.run.slos.truncate(4);
+        let names = ErrorBudget::all(&with_budget).into_iter();
+        let names: Vec<String> = names.map(|budget| budget.full_name()).collect();
+        assert_eq!(names, ["error_rate", "availability", "a: budget"]);
         // 100 s with a request each, of which the last but one fails.
         let start_us = result.run.phases[1].start_us;
         result.run.phases[1].end_us = start_us + 100_000_000;

@@ -3,7 +3,7 @@
 //! Not here: what follows from it (`criterion`).
 
 use crate::metrics::{RunResult, Summary, Window, WorstWindow};
-use crate::plan::{Metric, Slo, SloScope};
+use crate::plan::{Metric, Slo};
 
 /// What was measured for an SLO.
 #[derive(Debug, Default)]
@@ -33,14 +33,10 @@ impl Measurement {
             (metric, Some(window_s)) => {
                 Self::windowed(result.worst_window(metric, &slo.scope, window_s))
             }
-            (metric, None) => Self::whole(match &slo.scope {
-                SloScope::Total => total.value(metric),
-                SloScope::Endpoint(name) => result
-                    .endpoints
-                    .iter()
-                    .position(|endpoint| endpoint.endpoint.name == *name)
-                    .map(|position| result.summary(Some(position), Window::Measured))
-                    .and_then(|summary| summary.value(metric)),
+            (metric, None) => Self::whole(match result.row(&slo.scope) {
+                Some(None) => total.value(metric),
+                Some(row) => result.summary(row, Window::Measured).value(metric),
+                None => None,
             }),
         }
     }

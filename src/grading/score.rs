@@ -100,12 +100,14 @@ impl Letter {
     }
 }
 
-/// Whether what counts is the share that is missing.
-fn is_missing_share(metric: &Metric) -> bool {
+/// Whether what counts is the share that is missing of 1. Of a share that may be above 1, such as the CPU time of
+/// several cores, and must be, nothing is missing.
+fn is_missing_share(metric: &Metric, limit: f64) -> bool {
     match metric {
         Metric::Availability | Metric::HitRatio { .. } => true,
         Metric::Observed(number) => {
-            number.scale == ObservedScale::Share && number.direction == Direction::AtLeast
+            (number.scale, number.direction) == (ObservedScale::Share, Direction::AtLeast)
+                && limit <= 1.0
         }
         _ => false,
     }
@@ -116,7 +118,7 @@ fn is_missing_share(metric: &Metric) -> bool {
 /// limit over the value for other lower limits. Infinite where nothing may be missing and something is.
 pub(super) fn times_limit(metric: &Metric, limit: f64, value: f64) -> f64 {
     let (actual, allowed) = match metric {
-        metric if is_missing_share(metric) => (1.0 - value, 1.0 - limit),
+        metric if is_missing_share(metric, limit) => (1.0 - value, 1.0 - limit),
         metric if metric.direction() == Direction::AtLeast => (limit, value),
         _ => (value, limit),
     };
@@ -150,7 +152,7 @@ pub(super) fn value_at_pair(metric: &Metric, limit: f64, critical: Option<f64>, 
 /// The value that is `times` the limit; the inverse of [`times_limit`].
 fn value_at(metric: &Metric, limit: f64, times: f64) -> f64 {
     match metric {
-        metric if is_missing_share(metric) => 1.0 - (1.0 - limit) * times,
+        metric if is_missing_share(metric, limit) => 1.0 - (1.0 - limit) * times,
         metric if metric.direction() == Direction::AtLeast => limit / times,
         _ => limit * times,
     }
@@ -168,6 +170,7 @@ pub(super) fn of_miss(met: bool, times: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::ObservedNumber;
     use proptest::prelude::*;
 
     fn judge(metric: &Metric, limit: f64, value: f64) -> (f64, Severity) {
@@ -280,6 +283,22 @@ mod tests {
             0.0,
             Severity::Critical,
         );
+    }
+
+    #[test]
+    fn a_share_that_must_be_above_1_is_judged_by_limit_over_value() {
+        let metric = Metric::Observed(ObservedNumber {
+            name: "cpu".to_owned(),
+            part: None,
+            extreme: None,
+            scale: ObservedScale::Share,
+            direction: Direction::AtLeast,
+        });
+        let score = |value| judge(&metric, 1.5, value).0;
+        assert_eq!([1.5, 1.2, 1.0, 0.5].map(score), [100.0, 75.0, 50.0, 0.0]);
+        assert_eq!(value_at(&metric, 1.5, 1.25), 1.2);
+        // Up to 1, what counts is the share that is missing.
+        assert_eq!(judge(&metric, 0.5, 0.25).0, 50.0);
     }
 
     #[test]

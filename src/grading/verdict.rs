@@ -220,7 +220,7 @@ pub(super) fn doubts(result: &RunResult) -> Vec<String> {
             "not judged, since printing requests and responses (--debug) disturbs the numbers";
         open.push(text.to_owned());
     }
-    if result.summary(None, Window::Measured).requests == 0 {
+    if result.count_in(None, Window::Measured, Outcome::is_started) == 0 {
         open.push("no request was measured".to_owned());
     }
     open.extend(stopped_early(result));

@@ -127,6 +127,14 @@ impl SloScope {
             Self::Endpoint(name) => Some(name),
         }
     }
+
+    /// This one, or `other` where this is all together.
+    pub fn or(self, other: Self) -> Self {
+        match self {
+            Self::Total => other,
+            endpoint @ Self::Endpoint(_) => endpoint,
+        }
+    }
 }
 
 /// A number of a run that can have an SLO.

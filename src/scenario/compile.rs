@@ -86,6 +86,8 @@ pub(super) struct Scenario {
     pub file: ScenarioFile,
     /// Its name, from the file if it does not say one.
     pub name: String,
+    /// The position of the file that it is in.
+    position: usize,
     /// Where body files are.
     folder: PathBuf,
     /// Whether there is nothing in its list of endpoints.
@@ -101,7 +103,7 @@ pub(super) fn read(
     chosen: Option<&str>,
     findings: &mut Findings,
 ) -> Result<Option<Scenario>, Error> {
-    let (file, name, folder) = match source {
+    let (position, name, folder) = match source {
         Source::File(path) => {
             let folder = path.parent().unwrap_or(Path::new("")).to_owned();
             (findings.read_file(path)?, stem(path), folder)
@@ -127,7 +129,7 @@ pub(super) fn read(
             (file, name, PathBuf::from("/"))
         }
     };
-    let Some(mut node) = tree::parse(file, findings) else {
+    let Some(mut node) = tree::parse(position, findings) else {
         return Ok(None);
     };
     if let Some(name) = chosen {
@@ -143,6 +145,7 @@ pub(super) fn read(
         Scenario {
             file,
             name,
+            position,
             folder,
             has_empty_list: matches!(list, Some(NodeKind::List(items)) if items.is_empty()),
         }

@@ -12,7 +12,7 @@ mod window;
 
 use std::collections::BTreeMap;
 
-use self::spelling::{Spelling, same_metric};
+use self::spelling::{ScopedMetric, Spelling, same_metric};
 use super::keys::slo::SloFile;
 use super::options::LimitOption;
 use super::service::observe::ObservedName;
@@ -36,13 +36,31 @@ pub(super) enum SloSource {
     CommandLine,
 }
 
+/// An SLO, and where it was given.
+struct GivenSlo {
+    slo: Slo,
+    source: SloSource,
+    /// `None` for the command line.
+    file: Option<usize>,
+}
+
+impl GivenSlo {
+    /// Whether it takes the place of an earlier one: always of one that is alike, unless both are in one file and have
+    /// different windows. A profile counts as a file of its own, wherever it is.
+    fn replaces(&self, known: &Self) -> bool {
+        let place = |one: &Self| (one.file, one.source == SloSource::Profile);
+        let is_beside = place(known) == place(self) && known.slo.window_s != self.slo.window_s;
+        known.slo.is_alike(&self.slo) && !is_beside
+    }
+}
+
 /// The SLOs of a run in the making.
 pub(super) struct SloSet {
     spelling: Spelling,
     profiles: Vec<String>,
     profile: String,
     /// SLOs that apply, in the order of their first appearance.
-    list: Vec<(Slo, SloSource)>,
+    list: Vec<GivenSlo>,
     skipped: Vec<String>,
     /// Those of included files that name something that the scenario does not have.
     lacking: Vec<String>,
@@ -154,11 +172,7 @@ impl SloSet {
             };
             let slo = Slo {
                 name: key.text.clone(),
-                scope: if named == SloScope::Total {
-                    scope.clone()
-                } else {
-                    named
-                },
+                scope: named.or(scope.clone()),
                 metric: bounds.metric,
                 limit: bounds.limit,
                 critical: bounds.critical,
@@ -197,7 +211,8 @@ impl SloSet {
                         continue;
                     }
                     before.push((key.at.file, slo.clone()));
-                    self.put(slo, source);
+                    let file = Some(key.at.file);
+                    self.put(GivenSlo { slo, source, file });
                 }
             }
         }
@@ -205,18 +220,18 @@ impl SloSet {
 
     /// The SLO of another endpoint in the same row that differs from this one.
     fn contradicted(&self, slo: &Slo, source: SloSource) -> Option<&Slo> {
-        let mut of_endpoints = (self.list.iter())
-            .filter(|(_, known)| source == SloSource::Endpoint && *known == source);
-        let found = of_endpoints.find(|(known, _)| {
+        let of_endpoints = (self.list.iter())
+            .filter(|known| source == SloSource::Endpoint && known.source == source);
+        let mut of_endpoints = of_endpoints.map(|known| &known.slo);
+        of_endpoints.find(|known| {
             let name = slo.name.clone();
             let is_same = known.is_alike(slo) && known.window_s == slo.window_s;
             is_same
                 && Slo {
                     name,
-                    ..known.clone()
+                    ..(*known).clone()
                 } != *slo
-        });
-        found.map(|(known, _)| known)
+        })
     }
 
     fn check_profiles(&self, names: &[At<String>], findings: &mut Findings) {
@@ -240,38 +255,24 @@ impl SloSet {
     /// A diagnostic without a place.
     pub fn add_expression(&mut self, expression: &str) -> Result<(), Diagnostic> {
         let bad = |message: String| Diagnostic::new(format!("`--slo '{expression}'`: {message}"));
-        let Some(start) = expression.find(['<', '>']) else {
+        // From the right, since a name may have such a character, too.
+        let Some(start) = expression.rfind(['<', '>']) else {
             return Err(bad("missing `<` or `>`".into())
                 .help("write `--slo 'p95<500ms'` or `--slo 'ENDPOINT:p95<500ms'`"));
         };
         let (left, right) = expression.split_at(start);
         let at_most = right.starts_with('<');
         let value = right[1..].trim_start_matches('=').trim();
-        let (scope, name) = match left.rsplit_once(':') {
-            None => (SloScope::Total, left.trim()),
-            Some((endpoint, name)) => {
-                let endpoint = endpoint.trim();
-                if !self
-                    .spelling
-                    .endpoints
-                    .iter()
-                    .any(|known| known == endpoint)
-                {
-                    return Err(bad(format!("unknown endpoint `{endpoint}`")).help(format!(
-                        "endpoints: {}",
-                        list(self.spelling.endpoints.iter().map(String::as_str))
-                    )));
-                }
-                (SloScope::Endpoint(endpoint.to_owned()), name.trim())
-            }
-        };
-        let (mut metric, named, unit) =
-            self.spelling
-                .metric(name)
-                .map_err(|diagnostic| Diagnostic {
-                    message: bad(diagnostic.message.clone()).message,
-                    ..diagnostic
-                })?;
+        let found = self.spelling.scoped(left);
+        let ScopedMetric {
+            name,
+            scope,
+            mut metric,
+            unit,
+        } = found.map_err(|diagnostic| Diagnostic {
+            message: bad(diagnostic.message.clone()).message,
+            ..diagnostic
+        })?;
         if unit.is_open()
             && let Metric::Observed(number) = &mut metric
         {
@@ -279,7 +280,6 @@ impl SloSet {
                 true => Direction::AtMost,
                 false => Direction::AtLeast,
             };
-            number.scale = unit.scale(value).unwrap_or(number.scale);
         }
         if at_most != (metric.direction() == Direction::AtMost) {
             let (bound, operator) = match at_most {
@@ -289,17 +289,15 @@ impl SloSet {
             return Err(bad(format!("`{name}` has {bound} limit: use `{operator}`"))
                 .help(format!("write `{name}{operator}{value}`")));
         }
-        let limit = unit.parse(value).map_err(bad)?;
-        if matches!(metric, Metric::Observed(_)) && scope != SloScope::Total {
-            return Err(bad(format!("`{name}` is about the whole service"))
-                .help("write it without an endpoint"));
+        let (limit, scale) = unit.parse(value).map_err(bad)?;
+        if let Metric::Observed(number) = &mut metric {
+            if scope != SloScope::Total {
+                return Err(bad(format!("`{name}` is about the whole service"))
+                    .help("write it without an endpoint"));
+            }
+            number.scale = scale.unwrap_or(number.scale);
         }
-        let scope = match named {
-            SloScope::Total => scope,
-            named => named,
-        };
-        let slo = Slo::new(name, scope, metric, limit);
-        self.put(slo, SloSource::CommandLine);
+        self.put_of_command_line(Slo::new(name, scope, metric, limit));
         Ok(())
     }
 
@@ -307,19 +305,23 @@ impl SloSet {
     pub fn add_limit(&mut self, limit: &LimitOption) {
         let metric = limit.metric.clone();
         let slo = Slo::new(limit.option, SloScope::Total, metric, limit.limit);
-        self.put(slo, SloSource::CommandLine);
+        self.put_of_command_line(slo);
     }
 
-    /// Adds an SLO in the place of those that it replaces: all that are alike from an earlier source, and from its own
-    /// source that with the same window.
-    fn put(&mut self, slo: Slo, source: SloSource) {
-        let is_replaced = |(known, from): &(Slo, SloSource)| {
-            known.is_alike(&slo) && (*from != source || known.window_s == slo.window_s)
-        };
-        let place = self.list.iter().position(is_replaced);
+    fn put_of_command_line(&mut self, slo: Slo) {
+        self.put(GivenSlo {
+            slo,
+            source: SloSource::CommandLine,
+            file: None,
+        });
+    }
+
+    /// Adds an SLO in the place of those that it replaces.
+    fn put(&mut self, given: GivenSlo) {
+        let place = self.list.iter().position(|known| given.replaces(known));
         let mut rest = self.list.split_off(place.unwrap_or(self.list.len()));
-        rest.retain(|known| !is_replaced(known));
-        self.list.push((slo, source));
+        rest.retain(|known| !given.replaces(known));
+        self.list.push(given);
         self.list.append(&mut rest);
     }
 
@@ -342,7 +344,7 @@ impl SloSet {
         offered: Option<(String, f64)>,
     ) -> (Vec<Slo>, Vec<String>) {
         let mut kept = Vec::new();
-        for (slo, source) in std::mem::take(&mut self.list) {
+        for GivenSlo { slo, source, .. } in std::mem::take(&mut self.list) {
             match (&slo.scope, &offered) {
                 (SloScope::Endpoint(name), _) if !runs.contains(&name.as_str()) => {
                     self.skip(&slo, "the endpoint is not in this run");

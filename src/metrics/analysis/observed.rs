@@ -3,8 +3,7 @@
 use std::ops::Range;
 
 use crate::metrics::{Observation, ObservedInfo, ObservedValue, RunResult, merge_buckets};
-use crate::plan::{Extreme, ObservedNumber, ObservedPart, ObservedUnit};
-use crate::units::{format_bytes, format_latency_us, format_rate, trim_float};
+use crate::plan::{Extreme, ObservedNumber, ObservedPart, ObservedScale};
 
 /// The percentiles of a histogram or a summary.
 const PERCENTILES: [(&str, f64); 3] = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)];
@@ -37,6 +36,17 @@ pub struct Spread {
     pub last: f64,
 }
 
+/// A value that was observed over a time, of which most was measured.
+pub(super) struct ObservedSpan<'a> {
+    /// When the measured part of it begins, from the start of the load.
+    pub(super) start_us: u64,
+    /// How much of it was measured.
+    pub(super) measured_us: u64,
+    /// How long it is as a whole.
+    pub(super) length_ms: u64,
+    pub(super) value: &'a ObservedValue,
+}
+
 impl Observed<'_> {
     /// Its name, and what of it.
     pub fn name(&self) -> String {
@@ -48,31 +58,8 @@ impl Observed<'_> {
 
     /// A value for people.
     pub fn format(&self, value: f64) -> String {
-        match (self.info.unit, self.is_rate) {
-            (ObservedUnit::Number, true) => format_rate(value),
-            (ObservedUnit::Bytes, true) => format!("{}/s", bytes(value)),
-            (ObservedUnit::Bytes, false) => bytes(value),
-            (ObservedUnit::Seconds, false) => format_latency_us(value * 1e6),
-            // Seconds in a second.
-            (ObservedUnit::Seconds, true) | (ObservedUnit::Number, false) => number(value),
-        }
-    }
-}
-
-/// With three significant digits, or as many as stand before the point.
-fn number(value: f64) -> String {
-    let digits = match value.abs() {
-        0.0 => 0,
-        size => (2.0 - size.log10().floor()).clamp(0.0, 9.0) as usize,
-    };
-    trim_float(value, digits)
-}
-
-fn bytes(value: f64) -> String {
-    let text = format_bytes(value.abs().round() as u64);
-    match value < 0.0 {
-        true => format!("-{text}"),
-        false => text,
+        let scale = ObservedScale::of(self.info.unit, self.is_rate);
+        scale.format_with(scale.of_exported(value), 0)
     }
 }
 
@@ -106,26 +93,30 @@ impl RunResult {
     fn is_measured(&self, observation: &Observation) -> bool {
         let (at, length) = (observation.at_ms, observation.length_ms);
         let middle_us = at.saturating_sub(length / 2).saturating_mul(1_000);
-        let stopped_at_us = match &self.run.ending {
-            Some(ending) => ending.stopped_at_us,
-            None => u64::MAX,
-        };
-        length > 0
-            && self.run.phases.iter().any(|phase| {
-                let end_us = phase.end_us.min(stopped_at_us);
-                phase.measured && (phase.start_us..end_us).contains(&middle_us)
-            })
+        let mut measured = self.measured_phases();
+        length > 0 && measured.any(|phase| self.phase_us(phase).contains(&middle_us))
     }
 
-    /// The measured observations that have a value of something, with the time that each covers; ms from the start of
-    /// the load.
-    pub(super) fn observed_spans(&self, name: &str) -> Vec<(Range<u64>, &ObservedValue)> {
+    /// The measured observations that have a value of something.
+    pub(super) fn observed_spans(&self, name: &str) -> Vec<ObservedSpan<'_>> {
         let position = self.run.observed.iter().position(|info| info.name == name);
-        let measured = self.observations.iter().filter(|one| self.is_measured(one));
-        let spans = measured.filter_map(|one| {
+        let measured: Vec<Range<u64>> = self.measured_phases().map(|p| self.phase_us(p)).collect();
+        let observations = self.observations.iter().filter(|one| self.is_measured(one));
+        let spans = observations.filter_map(|one| {
             let mut values = one.values.iter();
             let (_, value) = values.find(|(of, _)| Some(*of) == position)?;
-            Some((one.at_ms.saturating_sub(one.length_ms)..one.at_ms, value))
+            let [start, end] = [one.at_ms.saturating_sub(one.length_ms), one.at_ms]
+                .map(|ms| ms.saturating_mul(1_000));
+            let parts = measured
+                .iter()
+                .map(|phase| phase.start.max(start)..phase.end.min(end));
+            let parts: Vec<Range<u64>> = parts.filter(|part| !part.is_empty()).collect();
+            Some(ObservedSpan {
+                start_us: parts.first().map_or(start, |part| part.start),
+                measured_us: parts.iter().map(|part| part.end - part.start).sum(),
+                length_ms: one.length_ms,
+                value,
+            })
         });
         spans.collect()
     }
@@ -311,6 +302,7 @@ fn percentile_of(buckets: &[(f64, f64)], beyond: f64, share: f64) -> Option<f64>
 mod tests {
     use super::*;
     use crate::metrics::fixture;
+    use crate::plan::ObservedUnit;
     use proptest::prelude::*;
 
     /// A run that observes one metric with these values, every 5 s from the start of the load.
@@ -447,19 +439,6 @@ mod tests {
         assert_eq!(rows.len(), 2, "{rows:?}");
         assert_eq!((rows[0].0.as_str(), rows[0].1.overall), ("pool mean", 0.5));
         assert_eq!((rows[1].0.as_str(), rows[1].1.overall), ("pool p95", 0.2));
-    }
-
-    #[test]
-    fn numbers_have_three_digits_that_count() {
-        for (value, text) in [
-            (0.0, "0"),
-            (0.01234, "0.0123"),
-            (1.0, "1"),
-            (-2.345, "-2.35"),
-            (123_456.0, "123456"),
-        ] {
-            assert_eq!(number(value), text);
-        }
     }
 
     proptest! {

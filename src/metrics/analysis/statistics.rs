@@ -2,12 +2,13 @@
 //! file.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crate::metrics::{
     Cell, ComponentCounts, EndpointResult, FailureCounts, HttpVersion, MeasureCounts, Outcome,
     RunResult, SparseHistogram,
 };
-use crate::plan::{MeasureUnit, Metric, Percentile};
+use crate::plan::{MeasureUnit, Metric, Percentile, SloScope};
 
 /// The part of a run that a summary covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -296,6 +297,37 @@ impl RunResult {
         cell
     }
 
+    /// The planned requests of one endpoint or flow (by position), or of all requests together, with an outcome that
+    /// `select` takes.
+    pub fn count_in(
+        &self,
+        endpoint: Option<usize>,
+        window: Window<'_>,
+        select: impl Fn(Outcome) -> bool + Copy,
+    ) -> u64 {
+        let phases = self.positions(window);
+        let of = |result: &EndpointResult| {
+            let cells = phases.iter().map(|&phase| &result.phases[phase]);
+            cells.map(|cell| cell.count(select)).sum::<u64>()
+        };
+        match endpoint {
+            Some(position) => of(&self.endpoints[position]),
+            None => self.requests().map(of).sum(),
+        }
+    }
+
+    /// The position of the endpoint or flow that a scope names, `Some(None)` for all requests together; `None` if the
+    /// run has none of that name.
+    pub fn row(&self, scope: &SloScope) -> Option<Option<usize>> {
+        match scope {
+            SloScope::Total => Some(None),
+            SloScope::Endpoint(name) => {
+                let mut rows = self.endpoints.iter();
+                rows.position(|row| row.endpoint.name == *name).map(Some)
+            }
+        }
+    }
+
     /// How long the load really was in a part of the run; s.
     pub fn window_s(&self, window: Window<'_>) -> f64 {
         let phases = self.positions(window).into_iter();
@@ -309,13 +341,19 @@ impl RunResult {
 
     /// How long the load really was in a phase; s. Shorter than planned where the run ended early.
     pub fn phase_length_s(&self, phase: usize) -> f64 {
+        let phase_us = self.phase_us(phase);
+        (phase_us.end - phase_us.start) as f64 / 1e6
+    }
+
+    /// From when to when the load really was in a phase, from the start of the load.
+    pub(super) fn phase_us(&self, phase: usize) -> Range<u64> {
         let planned = &self.run.phases[phase];
         let stopped_at_us = match &self.run.ending {
             Some(ending) => ending.stopped_at_us,
             None => self.users.len() as u64 * 1_000_000,
         };
         let end_us = planned.end_us.min(stopped_at_us);
-        end_us.saturating_sub(planned.start_us) as f64 / 1e6
+        planned.start_us..end_us.max(planned.start_us)
     }
 
     /// Planned requests in all phases and endpoints with an outcome that `select` takes.

@@ -1,15 +1,16 @@
 //! The worst stretch of a run: a metric over every window of so many seconds.
 //!
-//! A window is measured time: ramps between measured phases are left out of it, and it moves by whole seconds. One
-//! that is longer than what was measured is all of it.
+//! A window is measured time: ramps between measured phases are left out of it, and it moves by whole seconds. It is
+//! never shorter than wanted, whatever phases end with, unless no more was measured: then it is all of it.
 //!
 //! Not here: numbers of whole phases (`statistics`).
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::observed::overall;
 use super::ranked_counts::RankedCounts;
-use super::statistics::Summary;
+use super::statistics::Window;
 use crate::metrics::histogram::rank;
 use crate::metrics::{Cell, ObservedValue, Outcome, RunResult, SparseHistogram};
 use crate::plan::{Direction, Metric, ObservedNumber, ObservedPart, Percentile, SloScope};
@@ -24,15 +25,39 @@ pub struct WorstWindow {
     pub start_s: f64,
     /// How much measured time it has; s. Less than wanted if no more was measured.
     pub length_s: f64,
-    /// Whether it is all that was measured.
-    pub is_all: bool,
 }
+
+/// How late an observation may be; us. A window of 5 s needs no second one where the first has 4.999 s.
+const LATENESS_US: u64 = 50_000;
 
 /// A second of measured time. The last one of a phase may be shorter.
 struct Second<'a> {
     start_s: f64,
-    length_s: f64,
+    length_us: u64,
     cells: Vec<&'a Cell>,
+}
+
+/// The windows over pieces of time of these lengths, in order: for each end as few pieces as are at least `wanted` long
+/// together, or all of them where there is less.
+fn windows(lengths: &[u64], wanted: u64) -> impl Iterator<Item = Range<usize>> + '_ {
+    let wanted = wanted.min(lengths.iter().sum());
+    let (mut start, mut length) = (0, 0);
+    lengths.iter().enumerate().filter_map(move |(end, piece)| {
+        length += piece;
+        while start < end && length - lengths[start] >= wanted {
+            length -= lengths[start];
+            start += 1;
+        }
+        (length >= wanted).then_some(start..end + 1)
+    })
+}
+
+/// Whether a value is worse than the worst one known.
+fn is_worse(direction: Direction, known: Option<f64>, value: f64) -> bool {
+    known.is_none_or(|known| match direction {
+        Direction::AtMost => value > known,
+        Direction::AtLeast => value < known,
+    })
 }
 
 impl RunResult {
@@ -48,44 +73,35 @@ impl RunResult {
         if seconds.iter().all(|second| second.cells.is_empty()) {
             return None;
         }
-        let length = usize::try_from(window_s)
-            .ok()?
-            .clamp(1, seconds.len().max(1));
+        let lengths: Vec<u64> = seconds.iter().map(|second| second.length_us).collect();
         let mut tally = Tally::new(metric);
-        let mut worst: Option<(f64, usize)> = None;
-        for (end, second) in seconds.iter().enumerate() {
-            tally.add(second);
-            let Some(start) = (end + 1).checked_sub(length) else {
-                continue;
-            };
-            if let Some(value) = tally.value() {
-                let is_worse = worst.is_none_or(|(known, _)| match metric.direction() {
-                    Direction::AtMost => value > known,
-                    Direction::AtLeast => value < known,
-                });
-                if is_worse {
-                    worst = Some((value, start));
-                }
+        let mut worst: Option<(f64, Range<usize>)> = None;
+        for window in windows(&lengths, window_s.saturating_mul(1_000_000)) {
+            tally.move_to(&window, &seconds);
+            let known = worst.as_ref().map(|(value, _)| *value);
+            if let Some(value) = tally.value()
+                && is_worse(metric.direction(), known, value)
+            {
+                worst = Some((value, window));
             }
-            tally.remove(&seconds[start]);
         }
-        let (_, start) = worst?;
-        let window = &seconds[start..start + length];
-        let length_s = window.iter().map(|second| second.length_s).sum();
-        let mut cell = Cell::default();
-        let cells = window.iter().flat_map(|second| &second.cells);
-        cells.for_each(|one| cell.merge(one));
-        let summary = Summary::of(&cell, length_s);
-        let value = match metric {
-            // Nothing in a window is a rate of 0.
-            Metric::Throughput => summary.rate_per_s,
-            metric => summary.value(metric)?,
-        };
+        let (value, window) = worst?;
+        let window = &seconds[window];
+        let length_us: u64 = window.iter().map(|second| second.length_us).sum();
         Some(WorstWindow {
-            value,
+            value: match percentile_of(metric) {
+                Some(percentile) => {
+                    let cells = window.iter().flat_map(|second| &second.cells);
+                    let mut values = SparseHistogram::default();
+                    for part in cells.flat_map(|cell| histograms(metric, cell)).flatten() {
+                        values.merge(part);
+                    }
+                    values.percentile(percentile)?
+                }
+                None => value,
+            },
             start_s: window[0].start_s,
-            length_s,
-            is_all: length == seconds.len(),
+            length_s: length_us as f64 / 1e6,
         })
     }
 
@@ -101,39 +117,26 @@ impl RunResult {
         // It says why there is none.
         self.observed_value(wanted)?;
         let part = wanted.part.map(ObservedPart::name);
-        let values = self.observed_spans(&wanted.name);
-        let all_ms: u64 = values.iter().map(|(span, _)| span.end - span.start).sum();
-        let window_ms = window_s.saturating_mul(1_000).min(all_ms);
-        let (mut start, mut length_ms) = (0, 0);
+        let spans = self.observed_spans(&wanted.name);
+        let lengths: Vec<u64> = spans.iter().map(|span| span.measured_us).collect();
         let mut worst: Option<WorstWindow> = None;
-        for (end, (span, _)) in values.iter().enumerate() {
-            length_ms += span.end - span.start;
-            // As few as make a window.
-            while start < end
-                && length_ms - (values[start].0.end - values[start].0.start) >= window_ms
-            {
-                length_ms -= values[start].0.end - values[start].0.start;
-                start += 1;
-            }
-            if length_ms < window_ms {
-                continue;
-            }
-            let window = &values[start..=end];
+        let wanted_us = window_s.saturating_mul(1_000_000);
+        for window in windows(&lengths, wanted_us.saturating_sub(LATENESS_US)) {
+            let length_us: u64 = lengths[window.clone()].iter().sum();
+            let window = &spans[window];
             let weighted: Vec<(f64, &ObservedValue)> = window
                 .iter()
-                .map(|(span, value)| ((span.end - span.start) as f64, *value))
+                .map(|span| (span.length_ms as f64, span.value))
                 .collect();
             let Some(value) = overall(&weighted, part) else {
                 continue;
             };
             let value = wanted.scale.of_exported(value);
-            let is_better = |known: &WorstWindow| wanted.direction.is_met(known.value, value);
-            if worst.as_ref().is_none_or(|known| !is_better(known)) {
+            if is_worse(wanted.direction, worst.map(|worst| worst.value), value) {
                 worst = Some(WorstWindow {
                     value,
-                    start_s: window[0].0.start as f64 / 1e3,
-                    length_s: length_ms as f64 / 1e3,
-                    is_all: window.len() == values.len(),
+                    start_s: window[0].start_us as f64 / 1e6,
+                    length_s: length_us as f64 / 1e6,
                 });
             }
         }
@@ -143,31 +146,25 @@ impl RunResult {
     /// The measured seconds of a scope in order; `None` if there is no such endpoint, or a damaged file says that the
     /// run was longer than a run can be.
     fn measured_seconds(&self, scope: &SloScope) -> Option<Vec<Second<'_>>> {
-        let wanted = match scope {
-            SloScope::Total => None,
-            SloScope::Endpoint(name) => {
-                let mut rows = self.endpoints.iter();
-                Some(rows.position(|row| row.endpoint.name == *name)?)
-            }
-        };
-        let longest_s = MAX_DURATION.as_secs_f64();
-        let phases = self
-            .measured_phases()
-            .map(|phase| (phase, self.phase_length_s(phase)));
-        let phases: Vec<(usize, f64)> = phases.filter(|(_, length_s)| *length_s > 0.0).collect();
-        if phases.iter().map(|(_, length_s)| length_s).sum::<f64>() > longest_s {
+        const SECOND_US: u64 = 1_000_000;
+        let wanted = self.row(scope)?;
+        if self.window_s(Window::Measured) > MAX_DURATION.as_secs_f64() {
             return None;
         }
         let mut seconds: Vec<Second<'_>> = Vec::new();
         // Where the seconds of a phase begin, and the last of them.
         let mut places = BTreeMap::new();
-        for (phase, length_s) in phases {
+        for phase in self.measured_phases() {
+            let phase_us = self.phase_us(phase);
+            let length_us = phase_us.end - phase_us.start;
+            if length_us == 0 {
+                continue;
+            }
             let first = seconds.len();
-            let start_s = self.run.phases[phase].start_us as f64 / 1e6;
-            let count = length_s.ceil() as u64;
-            seconds.extend((0..count).map(|second| Second {
+            let start_s = phase_us.start as f64 / 1e6;
+            seconds.extend((0..length_us.div_ceil(SECOND_US)).map(|second| Second {
                 start_s: start_s + second as f64,
-                length_s: (length_s - second as f64).min(1.0),
+                length_us: (length_us - second * SECOND_US).min(SECOND_US),
                 cells: Vec::new(),
             }));
             places.insert(phase, (first, seconds.len() - 1));
@@ -194,6 +191,8 @@ impl RunResult {
 /// What is in a window, as far as a metric needs it.
 struct Tally<'a> {
     metric: &'a Metric,
+    /// The seconds that are in it.
+    seconds: Range<usize>,
     values: RankedCounts,
     /// Of the values.
     sum: u128,
@@ -201,23 +200,31 @@ struct Tally<'a> {
     counted: u64,
     /// Of what is counted.
     of_them: u64,
-    length_s: f64,
+    length_us: u64,
 }
 
 impl<'a> Tally<'a> {
     fn new(metric: &'a Metric) -> Self {
         Self {
             metric,
+            seconds: 0..0,
             values: RankedCounts::default(),
             sum: 0,
             counted: 0,
             of_them: 0,
-            length_s: 0.0,
+            length_us: 0,
         }
     }
 
+    /// To a window that neither begins nor ends before the last one.
+    fn move_to(&mut self, window: &Range<usize>, seconds: &[Second<'_>]) {
+        (self.seconds.end..window.end).for_each(|at| self.add(&seconds[at]));
+        (self.seconds.start..window.start).for_each(|at| self.remove(&seconds[at]));
+        self.seconds = window.clone();
+    }
+
     fn add(&mut self, second: &Second<'_>) {
-        self.length_s += second.length_s;
+        self.length_us += second.length_us;
         for cell in &second.cells {
             let (counted, of_them) = counts(self.metric, cell);
             self.counted += counted;
@@ -233,7 +240,7 @@ impl<'a> Tally<'a> {
 
     /// Takes out what was added.
     fn remove(&mut self, second: &Second<'_>) {
-        self.length_s -= second.length_s;
+        self.length_us -= second.length_us;
         for cell in &second.cells {
             let (counted, of_them) = counts(self.metric, cell);
             self.counted -= counted;
@@ -249,30 +256,32 @@ impl<'a> Tally<'a> {
 
     /// The value of the metric, of a percentile the position of its bucket: both have the same order.
     fn value(&self) -> Option<f64> {
-        let share = || (self.counted > 0).then(|| self.of_them as f64 / self.counted as f64);
-        let percentile = |percentile: Percentile| {
-            let count = self.values.count();
-            (count > 0).then(|| self.values.bucket_of(rank(percentile, count)) as f64)
-        };
-        let mean =
-            || (self.values.count() > 0).then(|| self.sum as f64 / self.values.count() as f64);
-        match self.metric {
-            Metric::ResponseTime(wanted) => percentile(*wanted),
-            Metric::ComponentTime {
-                percentile: wanted, ..
-            } => percentile(*wanted),
-            Metric::Measure {
-                percentile: Some(wanted),
-                ..
-            } => percentile(*wanted),
-            Metric::MeanResponseTime | Metric::Measure { .. } => mean(),
-            Metric::MaxResponseTime => percentile(Percentile::new(100.0)?),
-            Metric::ErrorRate | Metric::Availability | Metric::HitRatio { .. } => share(),
-            Metric::Throughput => {
-                (self.length_s > 0.0).then(|| self.of_them as f64 / self.length_s)
+        let count = self.values.count();
+        match (self.metric, percentile_of(self.metric)) {
+            (_, Some(percentile)) => {
+                (count > 0).then(|| self.values.bucket_of(rank(percentile, count)) as f64)
             }
-            Metric::Observed(_) => None,
+            (Metric::MeanResponseTime | Metric::Measure { .. }, None) => {
+                (count > 0).then(|| self.sum as f64 / count as f64)
+            }
+            // Nothing in a window is a rate of 0.
+            (Metric::Throughput, None) => {
+                (self.length_us > 0).then(|| self.of_them as f64 / (self.length_us as f64 / 1e6))
+            }
+            _ => (self.counted > 0).then(|| self.of_them as f64 / self.counted as f64),
         }
+    }
+}
+
+/// Which percentile of its values a metric is; `None` for one that is none.
+fn percentile_of(metric: &Metric) -> Option<Percentile> {
+    match metric {
+        Metric::ResponseTime(percentile) | Metric::ComponentTime { percentile, .. } => {
+            Some(*percentile)
+        }
+        Metric::Measure { percentile, .. } => *percentile,
+        Metric::MaxResponseTime => Percentile::new(100.0),
+        _ => None,
     }
 }
 
@@ -316,186 +325,4 @@ fn histograms<'a>(metric: &Metric, cell: &'a Cell) -> [Option<&'a SparseHistogra
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::metrics::{ComponentCounts, Interval, Observation, ObservedInfo, fixture};
-    use crate::plan::{Extreme, ObservedScale, ObservedUnit};
-    use proptest::prelude::*;
-
-    fn percentile(percent: f64) -> Metric {
-        Metric::ResponseTime(Percentile::new(percent).unwrap())
-    }
-
-    /// A second with these response times, and failures.
-    fn cell(times: &[u64], failed: u64) -> Cell {
-        let mut cell = Cell::default();
-        let ok = times.len() as u64;
-        for (outcome, count) in [(Outcome::Ok, ok), (Outcome::Http5xx, failed)] {
-            if count > 0 {
-                cell.outcomes.insert(outcome, count);
-            }
-        }
-        cell.response = SparseHistogram::of(&mut times.to_vec());
-        let counts = ComponentCounts {
-            time: cell.response.clone(),
-            hits: ok,
-            misses: failed,
-            ..ComponentCounts::default()
-        };
-        cell.components.insert("db".to_owned(), counts);
-        cell
-    }
-
-    /// A run with 5 s of ramp, these measured seconds, and 3 s of a ramp after the first `split` of them.
-    fn run(seconds: &[Cell], split: usize) -> RunResult {
-        let mut result = fixture::run(&[("a", &[])]);
-        let phase = |start_s: usize, length_s: usize, measured| {
-            let mut phase = result.run.phases[0].clone();
-            phase.start_us = start_s as u64 * 1_000_000;
-            phase.end_us = (start_s + length_s) as u64 * 1_000_000;
-            phase.measured = measured;
-            phase
-        };
-        let rest = seconds.len() - split;
-        result.run.phases = vec![
-            phase(0, 5, false),
-            phase(5, split, true),
-            phase(5 + split, 3, false),
-            phase(8 + split, rest, true),
-        ];
-        result.run.ending.as_mut().unwrap().stopped_at_us = (8 + seconds.len() as u64) * 1_000_000;
-        result.endpoints[0].phases = vec![Cell::default(); 4];
-        let places = (0..split)
-            .map(|second| (1, second))
-            .chain((0..rest).map(|second| (3, second)));
-        let interval = |((phase, second), cell): ((usize, usize), &Cell)| Interval {
-            phase,
-            second: second as u64,
-            cells: vec![(0, cell.clone())],
-        };
-        let bad = cell(&[9_000_000], 9);
-        let ramps = [(0, 2), (2, 1)].into_iter().zip([&bad, &bad]);
-        let intervals = places.zip(seconds).chain(ramps).map(interval);
-        result.timeline = intervals.collect();
-        result
-    }
-
-    fn worst(result: &RunResult, metric: &Metric, window_s: u64) -> Option<WorstWindow> {
-        result.worst_window(metric, &SloScope::Total, window_s)
-    }
-
-    #[test]
-    fn the_worst_window_is_measured_time_without_the_ramps() {
-        let seconds: Vec<Cell> = (0..10)
-            .map(|second| match second {
-                3 => cell(&[100, 400], 0),
-                4 => cell(&[300], 3),
-                _ => cell(&[100], 0),
-            })
-            .collect();
-        // The second 3 is the last one before the ramp, and 4 the first one after it.
-        let result = run(&seconds, 4);
-        let found = |metric: &Metric, window_s| {
-            let worst = worst(&result, metric, window_s).unwrap();
-            (worst.value, worst.start_s, worst.length_s)
-        };
-        assert_eq!(found(&percentile(50.0), 2), (300.0, 8.0, 2.0));
-        assert_eq!(found(&Metric::MeanResponseTime, 2), (800.0 / 3.0, 8.0, 2.0));
-        assert_eq!(found(&Metric::MaxResponseTime, 1), (400.0, 8.0, 1.0));
-        assert_eq!(found(&Metric::ErrorRate, 2), (0.6, 12.0, 2.0));
-        assert_eq!(found(&Metric::Availability, 1), (0.25, 12.0, 1.0));
-        assert_eq!(found(&Metric::Throughput, 3), (1.0, 5.0, 3.0));
-        let component = "db".to_owned();
-        assert_eq!(
-            found(&Metric::HitRatio { component }, 4),
-            (4.0 / 7.0, 12.0, 4.0)
-        );
-        // Longer than the run: all of it.
-        assert_eq!(found(&Metric::ErrorRate, 300), (3.0 / 14.0, 5.0, 10.0));
-        let unknown = SloScope::Endpoint("b".into());
-        assert_eq!(result.worst_window(&Metric::ErrorRate, &unknown, 5), None);
-    }
-
-    #[test]
-    fn a_window_without_requests_is_a_rate_of_0_and_has_no_percentile() {
-        let seconds = [cell(&[100], 0), Cell::default(), cell(&[200], 0)];
-        let result = run(&seconds, 2);
-        assert_eq!(worst(&result, &Metric::Throughput, 1).unwrap().value, 0.0);
-        assert_eq!(worst(&result, &percentile(95.0), 1).unwrap().value, 200.0);
-        let mut empty = result.clone();
-        empty.timeline.clear();
-        assert_eq!(worst(&empty, &Metric::Throughput, 1), None);
-    }
-
-    #[test]
-    fn windows_of_what_is_observed_are_made_of_observations() {
-        let mut result = run(&vec![Cell::default(); 20], 20);
-        result.run.observed = vec![ObservedInfo {
-            name: "pool".into(),
-            source: "pool".into(),
-            unit: ObservedUnit::Number,
-        }];
-        result.observations = [9.0, 1.0, 2.0, 4.0, 1.0]
-            .iter()
-            .zip(0..)
-            .map(|(level, at)| Observation {
-                at_ms: at * 5_000,
-                length_ms: if at == 0 { 0 } else { 5_000 },
-                values: vec![(0, ObservedValue::Level(*level))],
-                failures: Vec::new(),
-            })
-            .collect();
-        let wanted = |direction| ObservedNumber {
-            name: "pool".into(),
-            part: None,
-            extreme: None::<Extreme>,
-            scale: ObservedScale::Share,
-            direction,
-        };
-        let found = |direction, window_s| {
-            let worst = result
-                .worst_observed_window(&wanted(direction), window_s)
-                .unwrap();
-            (worst.value, worst.start_s, worst.length_s)
-        };
-        // The first one that has a length is one of the ramp.
-        assert_eq!(found(Direction::AtMost, 5), (4.0, 10.0, 5.0));
-        assert_eq!(found(Direction::AtMost, 7), (3.0, 5.0, 10.0));
-        assert_eq!(found(Direction::AtLeast, 10), (2.5, 10.0, 10.0));
-        assert_eq!(found(Direction::AtMost, 60), (7.0 / 3.0, 5.0, 15.0));
-    }
-
-    proptest! {
-        #[test]
-        fn moving_a_window_finds_what_each_window_says(
-            seconds in prop::collection::vec(
-                (prop::collection::vec(0u64..3_000_000, 0..4), 0u64..3),
-                1..30,
-            ),
-            window_s in 1usize..40,
-            percent in 1.0f64..100.0,
-        ) {
-            let cells: Vec<Cell> = seconds.iter().map(|(times, failed)| cell(times, *failed)).collect();
-            let result = run(&cells, cells.len() / 2);
-            for metric in [percentile(percent), Metric::MeanResponseTime, Metric::ErrorRate] {
-                let windows = cells.windows(window_s.min(cells.len()));
-                let values = windows.filter_map(|window| {
-                    let mut all = Cell::default();
-                    window.iter().for_each(|cell| all.merge(cell));
-                    Summary::of(&all, 1.0).value(&metric)
-                });
-                let wanted = values.fold(None, |worst: Option<f64>, value| {
-                    Some(worst.map_or(value, |worst| worst.max(value)))
-                });
-                let found = worst(&result, &metric, window_s as u64).map(|worst| worst.value);
-                match (found, wanted) {
-                    // Of two windows in one bucket, the first is taken.
-                    (Some(found), Some(wanted)) => {
-                        prop_assert!(found <= wanted && found >= wanted * 0.999, "{metric}: {found} {wanted}");
-                    }
-                    (found, wanted) => prop_assert_eq!(found, wanted),
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -115,6 +115,10 @@ impl RunResult {
         if self.timeline.iter().any(|i| i.phase >= phases) || !interval_cells.clone().all(known) {
             return Err("its timeline refers to a phase or endpoint that it does not have".into());
         }
+        let longest_s = MAX_DURATION.as_secs();
+        if self.timeline.iter().any(|i| i.second > longest_s) {
+            return Err("its timeline is longer than a run can be".into());
+        }
         let mut samples = self.failure_samples.kept.iter();
         if samples.any(|sample| sample.endpoint >= self.endpoints.len()) {
             return Err("a failure sample refers to an endpoint that it does not have".into());
@@ -147,7 +151,7 @@ impl RunResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::metrics::{Cell, Outcome, RunResult, fixture};
+    use crate::metrics::{Cell, Interval, Outcome, RunResult, fixture};
 
     #[test]
     fn a_phase_may_be_empty_but_does_not_end_before_it_starts() {
@@ -162,6 +166,17 @@ mod tests {
                 .unwrap_err()
                 .contains("ends before it starts")
         );
+    }
+
+    #[test]
+    fn seconds_that_no_run_can_have_are_refused() {
+        let mut result = fixture::run(&[("a", &[])]);
+        result.timeline = vec![Interval {
+            phase: 1,
+            second: u64::MAX,
+            cells: Vec::new(),
+        }];
+        assert!(result.check().unwrap_err().contains("longer than a run"));
     }
 
     #[test]

@@ -92,6 +92,18 @@ impl Extreme {
 }
 
 impl ObservedScale {
+    /// The unit of what is exported in `exported`; of a counter per second.
+    pub fn of(exported: ObservedUnit, is_counter: bool) -> Self {
+        match (exported, is_counter) {
+            (ObservedUnit::Number, true) => Self::Rate,
+            (ObservedUnit::Bytes, true) => Self::ByteRate,
+            (ObservedUnit::Bytes, false) => Self::Bytes,
+            (ObservedUnit::Seconds, false) => Self::Time,
+            // Seconds in a second.
+            (ObservedUnit::Seconds, true) | (ObservedUnit::Number, false) => Self::Number,
+        }
+    }
+
     /// A value as it is exported (seconds, bytes, plain numbers) in this unit.
     pub fn of_exported(self, value: f64) -> f64 {
         match self {
@@ -103,22 +115,20 @@ impl ObservedScale {
 
     /// A value for people, with so many more digits than usual.
     pub fn format_with(self, value: f64, more: usize) -> String {
-        let bytes = |value: f64| MeasureUnit::Bytes.format_with(value, more);
+        let bytes = || {
+            let sign = if value < 0.0 { "-" } else { "" };
+            format!(
+                "{sign}{}",
+                MeasureUnit::Bytes.format_with(value.abs(), more)
+            )
+        };
         match self {
-            Self::Number => {
-                let value = value / MeasureUnit::Count.scale();
-                // Three significant digits, or as many as stand before the point.
-                let digits = match value.abs() {
-                    0.0 => 0,
-                    size => (2.0 - size.log10().floor()).clamp(0.0, 9.0) as usize,
-                };
-                units::trim_float(value, digits + more)
-            }
+            Self::Number => units::format_number_with(value / MeasureUnit::Count.scale(), more),
             Self::Share => units::format_percent_with(value, more),
             Self::Rate => units::format_rate_with(value, more),
             Self::Time => units::format_latency_us_with(value, more),
-            Self::Bytes => bytes(value),
-            Self::ByteRate => format!("{}/s", bytes(value)),
+            Self::Bytes => bytes(),
+            Self::ByteRate => format!("{}/s", bytes()),
         }
     }
 
@@ -132,31 +142,26 @@ impl ObservedScale {
         exported: ObservedUnit,
         is_counter: bool,
     ) -> Result<(Self, f64), String> {
+        const LARGEST: f64 = 1e15;
         let text = text.trim();
-        let number = |text: &str| {
-            let number = text.trim().parse::<f64>().ok();
-            number.filter(|number| (0.0..=1e15).contains(number))
-        };
-        if let Some(number) = number(text) {
-            let unit = match (exported, is_counter) {
-                (ObservedUnit::Number, true) => Self::Rate,
-                (ObservedUnit::Bytes, true) => Self::ByteRate,
-                (ObservedUnit::Bytes, false) => Self::Bytes,
-                (ObservedUnit::Seconds, false) => Self::Time,
-                // Seconds in a second.
-                (ObservedUnit::Seconds, true) | (ObservedUnit::Number, false) => Self::Number,
-            };
+        let bare = text.parse::<f64>().ok();
+        if let Some(number) = bare.filter(|number| (0.0..=LARGEST).contains(number)) {
+            let unit = Self::of(exported, is_counter);
             return Ok((unit, unit.of_exported(number)));
         }
-        let percent = || text.strip_suffix('%').and_then(number);
+        let share = || {
+            let share = text.strip_suffix('%').and_then(units::share_of_percent);
+            let share = share.filter(|share| *share <= LARGEST);
+            share.map(|share| (Self::Share, share))
+        };
         let rate = || units::parse_rate_or_zero(text).ok();
         let duration = || units::parse_duration(text).ok();
         let size = |text: &str| units::parse_size(text).ok().map(|bytes| bytes as f64);
         let found = match exported {
-            ObservedUnit::Number => (percent().map(|percent| (Self::Share, percent / 1e2)))
-                .or_else(|| rate().map(|rate| (Self::Rate, rate))),
-            ObservedUnit::Seconds => (percent().map(|percent| (Self::Share, percent / 1e2)))
-                .or_else(|| duration().map(|time| (Self::Time, units::as_us(time) as f64))),
+            ObservedUnit::Number => share().or_else(|| rate().map(|rate| (Self::Rate, rate))),
+            ObservedUnit::Seconds => {
+                share().or_else(|| duration().map(|time| (Self::Time, units::as_us(time) as f64)))
+            }
             ObservedUnit::Bytes => match text.strip_suffix("/s") {
                 Some(text) => size(text).map(|bytes| (Self::ByteRate, bytes)),
                 None => size(text).map(|bytes| (Self::Bytes, bytes)),
@@ -214,6 +219,9 @@ mod tests {
             let (unit, limit) = ObservedScale::parse(text, exported, is_counter).unwrap();
             assert_eq!(unit.format_with(limit, 0), shown, "{text}");
         }
+        // As it is written, and not divided by 100.
+        let share = ObservedScale::parse("99.9%", Number, false);
+        assert_eq!(share, Ok((ObservedScale::Share, 0.999)));
         for (text, exported) in [
             ("50ms", Number),
             ("10MB", Number),

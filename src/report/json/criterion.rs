@@ -74,11 +74,11 @@ impl<'a> ViolationEntry<'a> {
 
 /// How much of what an SLO on failures allows has happened; see [`ErrorBudget`].
 #[derive(Serialize)]
-pub(super) struct ErrorBudgetEntry<'a> {
+pub(super) struct ErrorBudgetEntry {
     /// Of the SLO.
-    name: &'a str,
+    name: String,
     /// `None` for all requests together.
-    endpoint: Option<&'a str>,
+    endpoint: Option<String>,
     allowed_percent: f64,
     allowed_failures: f64,
     failures: u64,
@@ -94,8 +94,8 @@ struct BurnRateEntry {
     burn_rate: f64,
 }
 
-impl<'a> ErrorBudgetEntry<'a> {
-    pub(super) fn of(budget: &'a ErrorBudget) -> Self {
+impl ErrorBudgetEntry {
+    pub(super) fn of(budget: ErrorBudget) -> Self {
         let percent = |share| Unit::Percent.convert(share);
         let entry = |rate: &BurnRate| BurnRateEntry {
             window_s: rate.window_s,
@@ -103,13 +103,13 @@ impl<'a> ErrorBudgetEntry<'a> {
             burn_rate: rate.rate,
         };
         Self {
-            name: &budget.name,
-            endpoint: budget.scope.endpoint(),
+            endpoint: budget.scope.endpoint().map(str::to_owned),
             allowed_percent: percent(budget.allowed_share),
             allowed_failures: budget.allowed_failures(),
             failures: budget.failures,
             burnt_percent: percent(budget.burnt_share()),
             burn_rates: budget.burn_rates.iter().map(entry).collect(),
+            name: budget.name,
         }
     }
 }

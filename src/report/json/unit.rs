@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::plan::{MeasureUnit, Metric, Model, ObservedScale, ObservedUnit};
+use crate::plan::{MeasureUnit, Metric, Model, ObservedScale};
 
 /// The unit of a number whose name cannot tell it, in a field beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -40,14 +40,7 @@ impl Unit {
             Metric::ErrorRate | Metric::Availability | Metric::HitRatio { .. } => Self::Percent,
             Metric::Throughput => Self::PerS,
             Metric::Measure { unit, .. } => Self::of_measure(*unit),
-            Metric::Observed(number) => match number.scale {
-                ObservedScale::Number => Self::Count,
-                ObservedScale::Share => Self::Percent,
-                ObservedScale::Rate => Self::PerS,
-                ObservedScale::Time => Self::Ms,
-                ObservedScale::Bytes => Self::Bytes,
-                ObservedScale::ByteRate => Self::BytesPerS,
-            },
+            Metric::Observed(number) => Self::of_observed(number.scale),
         }
     }
 
@@ -60,14 +53,15 @@ impl Unit {
         }
     }
 
-    /// The unit of what is observed. Seconds in a second, such as CPU time, are a plain number.
-    pub(super) fn of_observed(unit: ObservedUnit, is_rate: bool) -> Self {
-        match (unit, is_rate) {
-            (ObservedUnit::Number, true) => Self::PerS,
-            (ObservedUnit::Bytes, true) => Self::BytesPerS,
-            (ObservedUnit::Bytes, false) => Self::Bytes,
-            (ObservedUnit::Seconds, false) => Self::Ms,
-            (ObservedUnit::Seconds, true) | (ObservedUnit::Number, false) => Self::Count,
+    /// The unit of what is observed.
+    pub(super) fn of_observed(scale: ObservedScale) -> Self {
+        match scale {
+            ObservedScale::Number => Self::Count,
+            ObservedScale::Share => Self::Percent,
+            ObservedScale::Rate => Self::PerS,
+            ObservedScale::Time => Self::Ms,
+            ObservedScale::Bytes => Self::Bytes,
+            ObservedScale::ByteRate => Self::BytesPerS,
         }
     }
 

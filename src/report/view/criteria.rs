@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::changes::comparison_sentence;
-use crate::grading::{Criterion, Verdict};
-use crate::metrics::Window;
+use crate::grading::{Criterion, ErrorBudget, Verdict};
+use crate::metrics::{Outcome, Window};
 use crate::plan::Direction;
 use crate::report::contents::{Focus, Report};
-use crate::units::{format_count, format_duration, format_percent, trim_float};
+use crate::units::{format_count, format_duration, format_number, format_percent, trim_float};
 
 /// `≤ 500 ms`, with more digits where [`measured`] would look the same; `≤ 70% / 90%` with a critical limit.
 pub(crate) fn bound(criterion: &Criterion) -> String {
@@ -137,8 +137,11 @@ pub(crate) fn are_judged(report: &Report) -> bool {
 
 /// A sentence about each error budget of which something is spent.
 pub(crate) fn error_budgets(report: &Report) -> Vec<String> {
-    let budgets = report.grading.error_budgets.iter();
-    let spent = budgets.filter(|budget| are_judged(report) && budget.failures > 0);
+    if !are_judged(report) {
+        return Vec::new();
+    }
+    let budgets = ErrorBudget::all(&report.result).into_iter();
+    let spent = budgets.filter(|budget| budget.failures > 0);
     let sentences = spent.map(|budget| {
         let rates = budget.burn_rates.iter().map(|rate| {
             let times = |s: f64| format_duration(Duration::from_secs_f64(s.max(0.0).round()));
@@ -153,19 +156,28 @@ pub(crate) fn error_budgets(report: &Report) -> Vec<String> {
         format!(
             "error budget of {}: {} burnt, {} of {} failures{rates}",
             budget.full_name(),
-            // No more digits than people read.
-            format_percent((budget.burnt_share() * 1e3).round() / 1e3),
+            format_percent(short_share(budget.burnt_share())),
             format_count(budget.failures),
-            trim_float(budget.allowed_failures(), 1),
+            format_number(budget.allowed_failures()),
         )
     });
     sentences.collect()
 }
 
+/// A share in tenths of a percent, no more digits than people read, unless it then looked like none or all of it.
+fn short_share(share: f64) -> f64 {
+    match (share * 1e3).round() / 1e3 {
+        0.0 | 1.0 => share,
+        short => short,
+    }
+}
+
 /// The SLOs to show: none where nothing was measured, which was said before.
 pub(crate) fn slos(report: &Report) -> impl Iterator<Item = &Criterion> {
-    let measured = report.result.summary(None, Window::Measured).requests > 0;
-    report.grading.slos().filter(move |_| measured)
+    let started = report
+        .result
+        .count_in(None, Window::Measured, Outcome::is_started);
+    report.grading.slos().filter(move |_| started > 0)
 }
 
 /// How many SLOs are met: `2 met, 1 narrowly missed, 1 failing`; or that none is judged.
@@ -184,4 +196,36 @@ pub(crate) fn compliance(report: &Report) -> String {
     .map(|(count, what)| format!("{count} {what}"))
     .collect::<Vec<_>>()
     .join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::fixture;
+    use crate::plan::Metric;
+    use crate::report::fixture::report;
+
+    #[test]
+    fn a_budget_of_which_little_is_spent_or_allowed_is_not_shown_as_none() {
+        let spent = |ok, failed, limit| {
+            let outcomes = [(Outcome::Ok, 1_000, ok), (Outcome::Http5xx, 1_000, failed)];
+            let mut result = fixture::run(&[("a", &outcomes)]);
+            result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, limit)];
+            error_budgets(&report(result, None)).join("\n")
+        };
+        let rest = |text: &str| text.replace("error budget of error_rate: ", "");
+        for (found, wanted) in [
+            (spent(39, 1, 0.001), "2500% burnt, 1 of 0.04 failures"),
+            (spent(9_999, 1, 0.5), "0.02% burnt, 1 of 5000 failures"),
+            (spent(9_001, 999, 0.1), "99.9% burnt, 999 of 1000 failures"),
+            (
+                spent(90_003, 9_997, 0.1),
+                "99.97% burnt, 9,997 of 10000 failures",
+            ),
+            (spent(999, 1, 0.003), "33.3% burnt, 1 of 3 failures"),
+            (spent(100, 0, 0.01), ""),
+        ] {
+            assert_eq!(rest(&found), wanted);
+        }
+    }
 }

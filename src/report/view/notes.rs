@@ -1,5 +1,6 @@
 //! The notes at the end of a report: what readers must know to interpret the numbers.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::criteria::suggested;
@@ -59,24 +60,25 @@ fn throttled(result: &RunResult) -> Option<String> {
     ))
 }
 
-/// That windows of SLOs are longer than what was measured, where they are.
-fn cut_windows(report: &Report) -> Option<String> {
-    let cut = report.grading.slos().filter(|slo| slo.has_cut_window());
-    let names = cut.filter_map(|slo| {
-        let window = Duration::from_secs(slo.window_s?);
-        Some(format!(
-            "`{}` ({})",
-            slo.full_name(),
-            format_duration(window)
-        ))
-    });
-    let names: Vec<String> = names.collect();
-    let measured_s = report.result.window_s(Window::Measured);
-    let measured = format_duration(Duration::try_from_secs_f64(measured_s).ok()?);
-    (!names.is_empty()).then(|| {
-        let names = names.join(", ");
-        format!("{measured} were measured, less than the window of {names}: all of it counts")
-    })
+/// That windows of SLOs are longer than what was measured or observed, where they are: a sentence for each such length.
+fn cut_windows(report: &Report) -> Vec<String> {
+    let mut names: BTreeMap<(bool, Duration), Vec<String>> = BTreeMap::new();
+    for slo in report.grading.slos().filter(|slo| slo.has_cut_window()) {
+        let Some((wanted_s, window)) = slo.window_s.zip(slo.window) else {
+            continue;
+        };
+        let is_observed = matches!(slo.metric, Metric::Observed(_));
+        let length = Duration::try_from_secs_f64(window.length_s).unwrap_or_default();
+        let wanted = format_duration(Duration::from_secs(wanted_s));
+        let of_length = names.entry((is_observed, length)).or_default();
+        of_length.push(format!("`{}` ({wanted})", slo.full_name()));
+    }
+    let sentence = |((is_observed, length), names): ((bool, Duration), Vec<String>)| {
+        let (length, names) = (format_duration(length), names.join(", "));
+        let done = if is_observed { "observed" } else { "measured" };
+        format!("{length} were {done}, less than the window of {names}: all of it counts")
+    };
+    names.into_iter().map(sentence).collect()
 }
 
 /// What readers must know to interpret the numbers.

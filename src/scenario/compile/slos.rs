@@ -41,28 +41,32 @@ impl PlanCompiler<'_> {
             SloSource::Profile,
             self.findings,
         );
+        let of_requests = index.requests.iter().filter_map(|request| {
+            let name = request::row(request.file)?;
+            Some((request.file.at.file, name, &request.file.slo))
+        });
+        let of_flows = index.flows.iter().map(|flow| {
+            let name = flow.key.text.clone();
+            (flow.key.at.file, name, &flow.file.slo)
+        });
+        let endpoints = of_requests.chain(of_flows);
+        let (of_scenario, of_included): (Vec<_>, Vec<_>) =
+            endpoints.partition(|(file, ..)| *file == self.scenario.position);
         for included in included {
             let (slo, source) = (&included.slo, SloSource::Included);
             slos.add_file(slo, &SloScope::Total, source, self.findings);
             slos.add_budgets(&included.budgets, source, self.findings);
         }
+        for (_, name, slo) in of_included {
+            let scope = SloScope::Endpoint(name);
+            slos.add_file(slo, &scope, SloSource::Endpoint, self.findings);
+        }
         let source = SloSource::Scenario;
         slos.add_file(&file.slo, &SloScope::Total, source, self.findings);
         slos.add_budgets(&file.budgets, source, self.findings);
-        for request in &index.requests {
-            if let Some(name) = request::row(request.file) {
-                let scope = SloScope::Endpoint(name);
-                slos.add_file(
-                    &request.file.slo,
-                    &scope,
-                    SloSource::Endpoint,
-                    self.findings,
-                );
-            }
-        }
-        for flow in &index.flows {
-            let scope = SloScope::Endpoint(flow.key.text.clone());
-            slos.add_file(&flow.file.slo, &scope, SloSource::Endpoint, self.findings);
+        for (_, name, slo) in of_scenario {
+            let scope = SloScope::Endpoint(name);
+            slos.add_file(slo, &scope, SloSource::Endpoint, self.findings);
         }
         let limits = &self.options.limits;
         limits.iter().for_each(|limit| slos.add_limit(limit));
@@ -84,12 +88,19 @@ mod tests {
 
     /// A scenario that includes a file with this text.
     fn plan(scenario: &str, included: &str) -> Result<Plan, String> {
+        plan_of(scenario, &[("included.yaml", included)])
+    }
+
+    /// A scenario that includes these files.
+    fn plan_of(scenario: &str, included: &[(&str, &str)]) -> Result<Plan, String> {
         let dir = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
-        write("included.yaml", included);
+        included.iter().for_each(|(name, text)| write(name, text));
+        let names: Vec<&str> = included.iter().map(|(name, _)| *name).collect();
+        let names = names.join(", ");
         write(
             "shop.yaml",
-            &format!("host: demo\ninclude: included.yaml\n{scenario}"),
+            &format!("host: demo\ninclude: [{names}]\n{scenario}"),
         );
         let source = Source::File(dir.path().join("shop.yaml"));
         compile_in(Path::new(""), &source, "volume", &Options::default())
@@ -157,6 +168,39 @@ mod tests {
             throughput.as_deref() == Some("throughput_rps 100/s in 3600 s")
                 || skipped.filter(is_skipped).count() == 1
         );
+    }
+
+    #[test]
+    fn an_slo_replaces_those_of_other_files_and_those_of_its_own_with_its_window() {
+        let included = [
+            ("one.yaml", "slo: {p95: {limit: 1s, window: 5m}, p99: 1s}\n"),
+            (
+                "two.yaml",
+                "slo:\n  p95: 2s\n  api_response_time_p95: {limit: 3s, window: 1m}\n\
+                 endpoints: [{get: /, name: pay, slo: {p50: 4s, p99: 5s}}]\n",
+            ),
+        ];
+        let scenario = "slo: {list_time_p50: {limit: 1s, window: 5m}, pay_time_p50: 6s}\n\
+                        flows: {buy: {steps: [{get: /, name: list, slo: {p50: 200ms}}, pay]}}\n";
+        let slos = plan_of(scenario, &included).unwrap().slos;
+        let found = slos
+            .iter()
+            .map(|slo| (slo.name.as_str(), slo.limit, slo.window_s));
+        let found: Vec<_> = found.collect();
+        for wanted in [
+            ("p95", 2e6, None),
+            ("api_response_time_p95", 3e6, Some(60)),
+            ("p99", 1e6, None),
+            ("list_time_p50", 1e6, Some(300)),
+            ("p50", 2e5, None),
+            ("pay_time_p50", 6e6, None),
+            ("p99", 5e6, None),
+        ] {
+            assert!(found.contains(&wanted), "{wanted:?}: {found:?}");
+        }
+        for replaced in [("p95", 1e6, Some(300)), ("p50", 4e6, None)] {
+            assert!(!found.contains(&replaced), "{found:?}");
+        }
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::SloSet;
-use super::spelling::same_metric;
+use super::spelling::{ScopedMetric, same_metric};
 use crate::error::Diagnostic;
-use crate::plan::{AbortRule, Direction, Metric, SloScope};
-use crate::scenario::yaml::decode::{Field, Pairs, list};
+use crate::plan::{AbortRule, Direction, Metric};
+use crate::scenario::yaml::decode::{Field, Pairs};
 use crate::scenario::yaml::findings::{Findings, Span};
 use crate::units::{format_duration, parse_time_limit};
 
@@ -49,9 +49,10 @@ impl SloSet {
             }
         }
         for expression in expressions {
-            let start = expression.find(['<', '>']).unwrap_or(expression.len());
+            // From the right, since a name may have such a character, too.
+            let start = expression.rfind(['<', '>']).unwrap_or(expression.len());
             let (name, text) = expression.split_at(start);
-            match self.abort_rule(name.trim(), text) {
+            match self.abort_rule(name, text) {
                 Ok(rule) => match position(&rules, &rule) {
                     Some(known) => rules[known] = rule,
                     None => rules.push(rule),
@@ -72,24 +73,12 @@ impl SloSet {
     /// The rule of a name and what follows it. With an error: whether it is about the name.
     fn abort_rule(&self, name: &str, text: &str) -> Result<AbortRule, (bool, Diagnostic)> {
         let of_name = |diagnostic| (true, diagnostic);
-        let (scope, name) = match name.rsplit_once(':') {
-            None => (SloScope::Total, name),
-            Some((endpoint, name)) => {
-                let endpoint = endpoint.trim();
-                if !self
-                    .spelling
-                    .endpoints
-                    .iter()
-                    .any(|known| known == endpoint)
-                {
-                    let known = list(self.spelling.endpoints.iter().map(String::as_str));
-                    let diagnostic = Diagnostic::new(format!("unknown endpoint `{endpoint}`"));
-                    return Err(of_name(diagnostic.help(format!("endpoints: {known}"))));
-                }
-                (SloScope::Endpoint(endpoint.to_owned()), name.trim())
-            }
-        };
-        let (metric, named, unit) = self.spelling.metric(name).map_err(of_name)?;
+        let ScopedMetric {
+            name,
+            scope,
+            metric,
+            unit,
+        } = self.spelling.scoped(name).map_err(of_name)?;
         if matches!(metric, Metric::Observed(_)) {
             let message = format!("`{name}` is observed, which is too seldom to abort a run");
             let help = "write `error_rate`, `p95` or another metric of the responses";
@@ -115,7 +104,7 @@ impl SloSet {
         let Some((value, lasting)) = rest.rsplit_once(" for ") else {
             return Err(bad(format!("`{text}` does not say for how long")));
         };
-        let limit = unit.parse(value.trim()).map_err(bad)?;
+        let (limit, _) = unit.parse(value.trim()).map_err(bad)?;
         let lasting = parse_time_limit(lasting.trim()).map_err(bad)?;
         let [least, most] = LASTING;
         if !(least..=most).contains(&lasting) {
@@ -123,11 +112,7 @@ impl SloSet {
             return Err(bad(format!("a limit must be broken for {least} to {most}")));
         }
         Ok(AbortRule {
-            scope: if named == SloScope::Total {
-                scope
-            } else {
-                named
-            },
+            scope,
             metric,
             limit,
             lasting_s: lasting.as_secs_f64().ceil() as u64,
@@ -140,7 +125,8 @@ mod tests {
     use super::*;
 
     fn rules(expressions: &[&str]) -> Result<Vec<String>, String> {
-        let slos = SloSet::new(vec!["list invoices".into()], ["smoke"], "smoke");
+        let endpoints = ["list invoices", "a -> b"].map(str::to_owned);
+        let slos = SloSet::new(endpoints.into(), ["smoke"], "smoke");
         let expressions: Vec<String> = expressions.iter().map(|one| (*one).to_owned()).collect();
         let mut findings = Findings::default();
         let rules = slos.abort_rules(&Field::Missing, &expressions, &mut findings);
@@ -158,11 +144,13 @@ mod tests {
             "list invoices:p95>5s for 1m",
             "throughput_rps < 10/s for 2.5s",
             "error_rate>30% for 1h",
+            "a -> b:error_rate > 30% for 5s",
         ];
         let said = [
             "error_rate above 30% for 1h",
             "list invoices: p95 above 5.00 s for 1m",
             "throughput_rps below 10.0/s for 3s",
+            "a -> b: error_rate above 30% for 5s",
         ];
         assert_eq!(rules(&given).unwrap(), said);
         assert_eq!(Metric::ErrorRate.direction(), Direction::AtMost);

@@ -146,15 +146,14 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn read(&mut self, text: Option<&At<String>>) -> Option<f64> {
         let text = text?;
-        let limit = match self.unit.parse(text) {
-            Ok(limit) => limit,
+        let (limit, scale) = match self.unit.parse(text) {
+            Ok(parsed) => parsed,
             Err(message) => {
                 self.findings
                     .report(Some(text.at), Diagnostic::new(message));
                 return None;
             }
         };
-        let scale = self.unit.scale(text);
         match (&self.scale, scale) {
             (Some((first, known)), Some(scale)) if *known != scale => {
                 let message = format!("`{first}` and `{}` are in different units", text.value);

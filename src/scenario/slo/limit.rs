@@ -37,20 +37,9 @@ impl LimitUnit {
         matches!(self, Self::Observed(..))
     }
 
-    /// The unit that a limit is written in, where that is up to the user.
-    pub fn scale(self, text: &str) -> Option<ObservedScale> {
-        match self {
-            Self::Observed(unit, is_counter) => {
-                let parsed = ObservedScale::parse(text, unit, is_counter);
-                parsed.ok().map(|(scale, _)| scale)
-            }
-            _ => None,
-        }
-    }
-
-    /// The value in the metric's own unit.
-    pub fn parse(self, text: &str) -> Result<f64, String> {
-        match self {
+    /// The value in the metric's own unit, and that unit where the limit says it.
+    pub fn parse(self, text: &str) -> Result<(f64, Option<ObservedScale>), String> {
+        let limit = match self {
             Self::Time => units::parse_time_limit(text).map(|time| units::as_us(time) as f64),
             Self::Seconds => {
                 units::parse_time_limit_or_seconds(text).map(|time| units::as_us(time) as f64)
@@ -58,7 +47,8 @@ impl LimitUnit {
             Self::Millis => {
                 let number = text.trim().parse::<f64>().ok();
                 let number = number.filter(|ms| (0.0..=2_592_000_000.0).contains(ms));
-                number.map(|ms| ms * 1e3).ok_or_else(|| {
+                // As it is written: 1.001 * 1e3 is not quite 1001.
+                number.map(|ms| (ms * 1e6).round() / 1e3).ok_or_else(|| {
                     format!("`{text}` is not a number of milliseconds: write `200`, without a unit")
                 })
             }
@@ -72,26 +62,22 @@ impl LimitUnit {
             }
             Self::Size => units::parse_size(text).map(|bytes| bytes as f64),
             Self::Megabytes => match text.trim().parse::<f64>() {
-                Ok(number) if (0.0..=1e9).contains(&number) => Ok(number * 1e6),
+                Ok(number) if (0.0..=1e9).contains(&number) => Ok((number * 1e6).round()),
                 _ => units::parse_size(text)
                     .map(|bytes| bytes as f64)
                     .map_err(|_| format!("`{text}` is not a number of megabytes: write `500`")),
             },
             Self::Percent => {
                 let number = text.trim();
-                let number = number
-                    .strip_suffix('%')
-                    .unwrap_or(number)
-                    .trim()
-                    .parse()
-                    .ok();
-                let number = number.filter(|percent: &f64| (0.0..=1e6).contains(percent));
+                let share = units::share_of_percent(number.strip_suffix('%').unwrap_or(number));
                 let message = || format!("`{text}` is not a number of percent: write `70`");
-                number.map(|percent| percent / 1e2).ok_or_else(message)
+                share.filter(|share| *share <= 1e4).ok_or_else(message)
             }
             Self::Observed(unit, is_counter) => {
-                ObservedScale::parse(text, unit, is_counter).map(|(_, limit)| limit)
+                let (scale, limit) = ObservedScale::parse(text, unit, is_counter)?;
+                return Ok((limit, Some(scale)));
             }
-        }
+        };
+        limit.map(|limit| (limit, None))
     }
 }

@@ -17,8 +17,8 @@ pub(super) fn metric(
     name: &str,
     observed: &[ObservedName],
 ) -> Result<Option<(ObservedNumber, LimitUnit)>, Diagnostic> {
-    if let Some(resource) = Resource::of(name) {
-        return resource.metric(observed).map(Some);
+    if let Some(found) = resource(name, observed) {
+        return found.map(Some);
     }
     let Some(rest) = name.strip_prefix("observed_") else {
         return Ok(usual(name, observed));
@@ -73,56 +73,45 @@ fn ends(text: &str) -> Option<(Option<ObservedPart>, Option<Extreme>)> {
     Some((part, extreme.map(|(_, one)| one)))
 }
 
+/// Names for what the processes of the service use, with what is observed of processes, and which of its values.
+const RESOURCES: [(&str, &str, Option<Extreme>); 2] = [
+    ("cpu_usage_percent", "host_cpu", None),
+    ("memory_usage_mb", "host_memory", Some(Extreme::Max)),
+];
+
 /// Whether it is a name for what the processes of the service use.
 pub(super) fn is_resource(name: &str) -> bool {
-    Resource::of(name).is_some()
+    RESOURCES.iter().any(|(known, ..)| *known == name)
 }
 
-/// Names for what the processes of the service use.
-enum Resource {
-    /// `cpu_usage_percent`: of a core.
-    Cpu,
-    /// `memory_usage_mb`: at most.
-    Memory,
-}
-
-impl Resource {
-    fn of(name: &str) -> Option<Self> {
-        match name {
-            "cpu_usage_percent" => Some(Self::Cpu),
-            "memory_usage_mb" => Some(Self::Memory),
-            _ => None,
-        }
-    }
-
-    /// What the scenario observes under this name, and else what it observes of processes.
-    fn metric(&self, observed: &[ObservedName]) -> Result<(ObservedNumber, LimitUnit), Diagnostic> {
-        let (name, of_host, extreme) = match self {
-            Self::Cpu => ("cpu_usage_percent", "host_cpu", None),
-            Self::Memory => ("memory_usage_mb", "host_memory", Some(Extreme::Max)),
-        };
-        let find = |wanted| observed.iter().find(|one| one.name == wanted);
-        let Some(one) = find(name).or_else(|| find(of_host)) else {
-            let message = format!("nothing is observed that `{name}` could be about");
-            let help = format!(
-                "write `observe: {{host: local, process: NAME}}`, or name a metric `{name}` under `metrics` of `observe`"
-            );
-            return Err(Diagnostic::new(message).help(help));
-        };
-        let (scale, unit) = match (one.unit, one.is_counter) {
-            (ObservedUnit::Seconds, true) => (ObservedScale::Share, LimitUnit::Percent),
-            (ObservedUnit::Bytes, false) => (ObservedScale::Bytes, LimitUnit::Megabytes),
-            _ => (ObservedScale::Number, LimitUnit::Number),
-        };
-        let number = ObservedNumber {
-            name: one.name.clone(),
-            part: None,
-            extreme,
-            scale,
-            direction: Direction::AtMost,
-        };
-        Ok((number, unit))
-    }
+/// What the scenario observes under the name of a resource, and else what it observes of processes. `None` for other
+/// names.
+fn resource(
+    name: &str,
+    observed: &[ObservedName],
+) -> Option<Result<(ObservedNumber, LimitUnit), Diagnostic>> {
+    let (_, of_host, extreme) = RESOURCES.iter().find(|(known, ..)| *known == name)?;
+    let find = |wanted| observed.iter().find(|one| one.name == wanted);
+    let Some(one) = find(name).or_else(|| find(of_host)) else {
+        let message = format!("nothing is observed that `{name}` could be about");
+        let help = format!(
+            "write `observe: {{host: local, process: NAME}}`, or name a metric `{name}` under `metrics` of `observe`"
+        );
+        return Some(Err(Diagnostic::new(message).help(help)));
+    };
+    let (scale, unit) = match (one.unit, one.is_counter) {
+        (ObservedUnit::Seconds, true) => (ObservedScale::Share, LimitUnit::Percent),
+        (ObservedUnit::Bytes, false) => (ObservedScale::Bytes, LimitUnit::Megabytes),
+        _ => (ObservedScale::Number, LimitUnit::Number),
+    };
+    let number = ObservedNumber {
+        name: one.name.clone(),
+        part: None,
+        extreme: *extreme,
+        scale,
+        direction: Direction::AtMost,
+    };
+    Some(Ok((number, unit)))
 }
 
 /// Names for times and hit ratios of components, if the scenario observes something of that name: it comes before
@@ -212,7 +201,7 @@ mod tests {
     fn resources_are_those_of_processes_unless_there_is_a_metric_of_the_name() {
         let found = |name: &str, names: &[(&str, ObservedUnit)]| {
             let (number, unit) = metric(name, &named(names)).ok()??;
-            Some((number.name, number.scale, unit.parse("70").unwrap()))
+            Some((number.name, number.scale, unit.parse("70").unwrap().0))
         };
         let host = ("host_memory", ObservedUnit::Bytes);
         let memory = "memory_usage_mb";
@@ -229,8 +218,9 @@ mod tests {
         let (number, unit) = metric("cpu_usage_percent", &cpu).unwrap().unwrap();
         assert_eq!(
             (number.scale, unit.parse("70%")),
-            (ObservedScale::Share, Ok(0.7))
+            (ObservedScale::Share, Ok((0.7, None)))
         );
+        assert_eq!(unit.parse("99.9"), Ok((0.999, None)));
     }
 
     #[test]

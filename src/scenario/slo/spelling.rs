@@ -11,6 +11,7 @@ use super::unknown::unknown_among;
 use crate::error::{Diagnostic, did_you_mean};
 use crate::plan::{MeasureUnit, Metric, Percentile, SloScope};
 use crate::scenario::service::observe::ObservedName;
+use crate::scenario::yaml::decode::list;
 
 /// The names without a variable part, with their metric and the unit of a bare value.
 const FIXED: [(&str, Metric, LimitUnit); 8] = [
@@ -136,7 +137,42 @@ pub(super) struct Spelling {
     pub observed: Vec<ObservedName>,
 }
 
+/// What `[ENDPOINT:]NAME` means.
+pub(super) struct ScopedMetric<'a> {
+    /// The name without the endpoint.
+    pub name: &'a str,
+    /// What it is about.
+    pub scope: SloScope,
+    /// The metric.
+    pub metric: Metric,
+    /// How its limits are written.
+    pub unit: LimitUnit,
+}
+
 impl Spelling {
+    /// The metric that `[ENDPOINT:]NAME` means, and what it is about.
+    pub fn scoped<'a>(&self, text: &'a str) -> Result<ScopedMetric<'a>, Diagnostic> {
+        let (scope, name) = match text.rsplit_once(':') {
+            None => (SloScope::Total, text.trim()),
+            Some((endpoint, name)) => {
+                let endpoint = endpoint.trim();
+                if !self.endpoints.iter().any(|known| known == endpoint) {
+                    let known = list(self.endpoints.iter().map(String::as_str));
+                    let diagnostic = Diagnostic::new(format!("unknown endpoint `{endpoint}`"));
+                    return Err(diagnostic.help(format!("endpoints: {known}")));
+                }
+                (SloScope::Endpoint(endpoint.to_owned()), name.trim())
+            }
+        };
+        let (metric, named, unit) = self.metric(name)?;
+        Ok(ScopedMetric {
+            name,
+            scope: named.or(scope),
+            metric,
+            unit,
+        })
+    }
+
     /// The metric that `name` means, and the endpoint if it contains one.
     pub fn metric(&self, name: &str) -> Result<(Metric, SloScope, LimitUnit), Diagnostic> {
         if let Some(rest) = name.strip_prefix("measure_") {

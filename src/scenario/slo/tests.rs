@@ -77,12 +77,13 @@ fn values_are_seconds_milliseconds_shares_or_rates() {
         ("mean", "0", 0.0),
         ("p95", "500ms", 500_000.0),
         ("max_p95_ms", "200", 200_000.0),
+        ("max_p95_ms", "1.001", 1_001.0),
         ("error_rate", "1%", 0.01),
         ("availability", "0.999", 0.999),
         ("throughput_rps", "6000/m", 100.0),
     ] {
         let (_, _, unit) = metric(name, &["invoice processing".into()]).unwrap();
-        assert_eq!(unit.parse(text), Ok(limit), "{name}: {text}");
+        assert_eq!(unit.parse(text), Ok((limit, None)), "{name}: {text}");
     }
     for name in ["p95", "p99.9", "mean", "avg_response_time", "max"] {
         let (_, _, unit) = metric(name, &[]).unwrap();
@@ -97,14 +98,15 @@ fn values_are_seconds_milliseconds_shares_or_rates() {
 
 #[test]
 fn expressions_replace_what_was_given_before() {
-    let runs = ["a:b", "list"];
-    let mut slos = SloSet::new(vec!["a:b".into(), "list".into()], [], "smoke");
+    let runs = ["a:b", "list", "a -> b"];
+    let mut slos = SloSet::new(runs.map(str::to_owned).into(), [], "smoke");
     for good in [
         "p95<500ms",
         "p95 <= 1s",
         "a:b:p95<300ms",
         "availability>=99%",
         "list:error_rate<1%",
+        "a -> b:p95<2s",
     ] {
         slos.add_expression(good).unwrap();
     }
@@ -117,7 +119,8 @@ fn expressions_replace_what_was_given_before() {
             (SloScope::Total, 1e6),
             (of("a:b"), 3e5),
             (SloScope::Total, 0.99),
-            (of("list"), 0.01)
+            (of("list"), 0.01),
+            (of("a -> b"), 2e6)
         ]
     );
     assert!(skipped.is_empty());
