@@ -134,14 +134,6 @@ impl Criterion {
             Metric::Throughput | Metric::Observed(_) => Ratio::default(),
         }
     }
-
-    /// Whether requests of this endpoint or flow count.
-    pub fn covers(&self, name: &str, is_flow: bool) -> bool {
-        match self.slo.scope.endpoint() {
-            None => !is_flow,
-            Some(endpoint) => endpoint == name,
-        }
-    }
 }
 
 /// The share that may be above a percentile.

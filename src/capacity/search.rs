@@ -3,7 +3,7 @@
 //! Here: a state machine without clocks and sockets, which is told what each level said. Not here: how a level is
 //! carried out (`cli`), or when it has said enough (`level`).
 
-use super::evidence::Evidence;
+use super::evidence::{CLEAR, Evidence, worst_deviations};
 use super::level::Hold;
 use super::posterior::{Look, Posterior};
 
@@ -11,12 +11,10 @@ use super::posterior::{Look, Posterior};
 const TAIL: f64 = 0.025;
 /// In turn, levels on both sides of the limit say most about where it is and how steep the curve is.
 const SIDES: [f64; 2] = [0.35, 0.65];
-/// So many standard deviations beyond its limit, an SLO is missed beyond doubt.
-const CLEAR: f64 = 2.0;
 /// So many confirming holds may be missed.
 const MAX_CONFIRMATIONS: usize = 3;
-/// So many INVALID levels are tried again.
-pub const MAX_INVALID: usize = 4;
+/// After so many levels in a row that say nothing, the search ends.
+pub const MAX_SILENT: usize = 4;
 /// What comes between two levels, beyond their length: clients, connections, requests in flight; s.
 const BETWEEN_S: f64 = 2.0;
 
@@ -79,12 +77,17 @@ pub enum Outcome {
     Open(Capacity),
     /// Every SLO held up to this level, and it was not to go higher.
     AtLeast(f64),
-    /// The load generator was the limit at the second level; the first one, if any, held.
+    /// The load generator was the limit at the second level; every SLO was met at the first one, if there is one.
     Generator(Option<f64>, f64),
     /// An SLO was missed even at this level, the lowest.
     Below(f64),
-    /// Stopped, or too little time, before anything was known beyond what held, if any did.
-    Unknown(Option<f64>),
+    /// It ended before a level held and a higher one was missed.
+    Unknown {
+        /// The highest level at which every SLO was met, if there is one.
+        held: Option<f64>,
+        /// The lowest level that was missed beyond doubt, if any was.
+        missed: Option<f64>,
+    },
 }
 
 /// The highest level at which every SLO holds.
@@ -109,6 +112,8 @@ pub enum Said {
     Evidence(Vec<Option<Evidence>>),
     /// Nothing: the load generator could not keep up.
     Invalid,
+    /// Nothing: no request was measured, or users ended before they sent any.
+    Nothing,
 }
 
 /// The search.
@@ -118,12 +123,17 @@ pub struct Search {
     /// Of each SLO, what the levels said.
     looks: Vec<Vec<Look>>,
     state: State,
+    /// The highest level that met every SLO, as far as was measured.
+    met: Option<f64>,
     /// The highest level that held, and the lowest that was missed, as it seemed.
     held: Option<f64>,
     missed: Option<f64>,
+    /// The lowest that was missed beyond doubt.
+    clearly_missed: Option<f64>,
     confirmed: Option<f64>,
     confirmations: usize,
-    invalid: usize,
+    /// Levels in a row that said nothing.
+    silent: usize,
     needs_rest: bool,
     turn: usize,
     last: Option<(f64, Purpose)>,
@@ -146,11 +156,13 @@ impl Search {
             settings,
             looks: vec![Vec::new(); slos],
             state: State::Bracket(start),
+            met: None,
             held: None,
             missed: None,
+            clearly_missed: None,
             confirmed: None,
             confirmations: 0,
-            invalid: 0,
+            silent: 0,
             needs_rest: false,
             turn: 0,
             last: None,
@@ -178,7 +190,7 @@ impl Search {
         };
         let length_s = self.settings.warmup_s + hold.least_s as f64 + BETWEEN_S;
         if elapsed_s + length_s > self.settings.budget_s {
-            return Step::Done(self.out_of_time());
+            return Step::Done(self.stopped());
         }
         self.last = Some((level, purpose));
         step
@@ -189,15 +201,17 @@ impl Search {
         let Some((level, purpose)) = self.last else {
             return;
         };
-        let Said::Evidence(evidence) = said else {
-            return self.invalid(level);
+        let evidence = match said {
+            Said::Evidence(evidence) => evidence.as_slice(),
+            Said::Invalid | Said::Nothing => &[],
         };
-        self.invalid = 0;
+        let Some(worst) = worst_deviations(evidence) else {
+            return self.said_nothing(level, *said == Said::Invalid);
+        };
+        self.silent = 0;
         for (looks, one) in self.looks.iter_mut().zip(evidence) {
             looks.extend(one.map(|one| (level, one)));
         }
-        let worst = evidence.iter().flatten().map(Evidence::deviations);
-        let worst = worst.fold(f64::NEG_INFINITY, f64::max);
         let is_missed = match purpose {
             // A level in doubt is looked at again, from above.
             Purpose::Bracket => worst > 1.0,
@@ -210,8 +224,14 @@ impl Search {
             true => self.missed = lowest(self.missed),
             false => self.held = highest(self.held),
         }
+        if worst <= 0.0 {
+            self.met = highest(self.met);
+        }
+        if worst > CLEAR {
+            self.clearly_missed = lowest(self.clearly_missed);
+        }
         self.state = match (self.state, purpose) {
-            (State::Bracket(_), _) => self.bracket(level, is_missed),
+            (State::Bracket(_), _) => self.bracket(level, is_missed, worst > CLEAR),
             (State::ConfirmTop(_), _) if is_missed => State::Narrow,
             (State::ConfirmTop(_), _) => State::Over(Outcome::AtLeast(level)),
             (state, Purpose::Confirm) => {
@@ -227,7 +247,16 @@ impl Search {
 
     /// How the search ends if it is stopped now.
     pub fn stopped(&self) -> Outcome {
-        self.out_of_time()
+        match self.capacity() {
+            Some(capacity) if self.held.is_some() => match self.is_narrow(&capacity) {
+                true => Outcome::Found(capacity),
+                false => Outcome::Open(capacity),
+            },
+            _ => Outcome::Unknown {
+                held: self.met,
+                missed: self.clearly_missed,
+            },
+        }
     }
 
     /// The capacity as far as it is known; `None` before a level was missed and one held.
@@ -271,11 +300,14 @@ impl Search {
         }
     }
 
-    fn bracket(&self, level: f64, is_missed: bool) -> State {
+    fn bracket(&self, level: f64, is_missed: bool, is_clear: bool) -> State {
         let settings = &self.settings;
         match (self.held, self.missed) {
             (Some(_), Some(_)) => State::Narrow,
-            _ if is_missed && level <= settings.least => State::Over(Outcome::Below(level)),
+            _ if is_missed && level <= settings.least => State::Over(match is_clear {
+                true => Outcome::Below(level),
+                false => self.stopped(),
+            }),
             _ if is_missed => State::Bracket(self.rounded(level / 2.0).max(settings.least)),
             _ if level >= settings.most => State::ConfirmTop(level),
             _ => State::Bracket(self.rounded(level * 2.0).min(settings.most)),
@@ -284,7 +316,7 @@ impl Search {
 
     fn narrow(&mut self, elapsed_s: f64) -> Step {
         let Some((limiting, posterior)) = self.limit() else {
-            return Step::Done(self.out_of_time());
+            return Step::Done(self.stopped());
         };
         let capacity = self.capacity_of(limiting, &posterior);
         let confirming_s = self.settings.warmup_s + self.settings.hold_s as f64 + BETWEEN_S;
@@ -302,7 +334,7 @@ impl Search {
                 .confirmed
                 .is_some_and(|confirmed| confirmed >= level)
             {
-                return Step::Done(self.out_of_time());
+                return Step::Done(self.stopped());
             }
             return self.step(level, Purpose::Confirm);
         }
@@ -350,27 +382,19 @@ impl Search {
         }
     }
 
-    fn invalid(&mut self, level: f64) {
-        self.invalid += 1;
+    /// The level is tried again, unless that was done often enough.
+    fn said_nothing(&mut self, level: f64, is_invalid: bool) {
+        self.silent += 1;
         self.needs_rest = true;
-        if self.invalid < MAX_INVALID {
+        if self.silent < MAX_SILENT {
             return;
         }
-        self.state = State::Over(match self.capacity() {
-            Some(capacity) if self.held.is_some() => Outcome::Open(capacity),
-            _ => Outcome::Generator(self.held, level),
+        self.state = State::Over(match self.stopped() {
+            // The search was not to end here.
+            Outcome::Found(capacity) => Outcome::Open(capacity),
+            Outcome::Unknown { held, .. } if is_invalid => Outcome::Generator(held, level),
+            outcome => outcome,
         });
-    }
-
-    fn out_of_time(&self) -> Outcome {
-        match self.capacity() {
-            Some(capacity) if self.held.is_none() => {
-                Outcome::Below(self.missed.unwrap_or(capacity.high))
-            }
-            Some(capacity) if self.is_narrow(&capacity) => Outcome::Found(capacity),
-            Some(capacity) => Outcome::Open(capacity),
-            None => Outcome::Unknown(self.held),
-        }
     }
 
     /// A level as people would choose it: with three digits, or a whole number.
@@ -450,8 +474,56 @@ mod tests {
             true => Said::Invalid,
             false => said(-9.0),
         });
-        assert_eq!(tried[3..], [&[80.0][..], &[160.0; MAX_INVALID]].concat());
+        assert_eq!(tried[3..], [&[80.0][..], &[160.0; MAX_SILENT]].concat());
         assert_eq!(outcome, Outcome::Generator(Some(80.0), 160.0));
+    }
+
+    #[test]
+    fn a_level_that_says_nothing_never_holds() {
+        for silent in [Said::Nothing, Said::Evidence(vec![None])] {
+            let (tried, outcome) = levels(SETTINGS, |level| match level > 15.0 {
+                true => silent.clone(),
+                false => said(-9.0),
+            });
+            assert_eq!(tried[1..], [20.0; MAX_SILENT], "{silent:?}");
+            let held = Some(10.0);
+            let missed = None;
+            assert_eq!(outcome, Outcome::Unknown { held, missed });
+        }
+        let (_, outcome) = levels(SETTINGS, |_| Said::Nothing);
+        let (held, missed) = (None, None);
+        assert_eq!(outcome, Outcome::Unknown { held, missed });
+    }
+
+    #[test]
+    fn time_that_runs_out_while_halving_leaves_open_what_holds() {
+        let settings = Settings {
+            budget_s: 35.0,
+            ..SETTINGS
+        };
+        let (tried, outcome) = levels(settings, |_| said(9.0));
+        assert_eq!(tried, [10.0, 5.0, 2.5]);
+        let (held, missed) = (None, Some(2.5));
+        assert_eq!(outcome, Outcome::Unknown { held, missed });
+        // The lowest level was not missed beyond doubt.
+        let (tried, outcome) = levels(SETTINGS, |_| said(1.5));
+        assert_eq!(tried.last(), Some(&1.0));
+        let missed = None;
+        assert_eq!(outcome, Outcome::Unknown { held, missed });
+    }
+
+    #[test]
+    fn a_level_in_doubt_is_not_said_to_hold() {
+        let settings = Settings {
+            budget_s: 35.0,
+            ..SETTINGS
+        };
+        let (tried, outcome) = levels(settings, |level| {
+            said(if level > 15.0 { 0.5 } else { -9.0 })
+        });
+        assert_eq!(tried, [10.0, 20.0, 40.0]);
+        let (held, missed) = (Some(10.0), None);
+        assert_eq!(outcome, Outcome::Unknown { held, missed });
     }
 
     #[test]

@@ -127,6 +127,14 @@ impl SloScope {
             Self::Endpoint(name) => Some(name),
         }
     }
+
+    /// Whether it applies to a row of the statistics, which is an endpoint or a flow.
+    pub fn covers(&self, name: &str, is_flow: bool) -> bool {
+        match self {
+            Self::Total => !is_flow,
+            Self::Endpoint(one) => one == name,
+        }
+    }
 }
 
 /// A number of a run that can have an SLO.

@@ -70,6 +70,7 @@ mod tests {
 
     #[test]
     fn every_outcome_has_a_sentence() {
+        let unknown = |held, missed| Outcome::Unknown { held, missed };
         for (outcome, part) in [
             (Outcome::Open(capacity()), "wider than asked for"),
             (Outcome::AtLeast(50.0), "every SLO holds at 50.0/s"),
@@ -82,8 +83,12 @@ mod tests {
                 "the load generator was the limit at 100/s already",
             ),
             (Outcome::Below(10.0), "the capacity is below 10.0/s"),
-            (Outcome::Unknown(Some(40.0)), "held up to 40.0/s"),
-            (Outcome::Unknown(None), "nothing was found in time"),
+            (
+                unknown(Some(40.0), None),
+                "every SLO held up to 40.0/s, and then the time was over",
+            ),
+            (unknown(None, Some(5.0)), "missed at 5.00/s already"),
+            (unknown(None, None), "nothing was found"),
         ] {
             let study = study(outcome, None);
             let text = written(&study, "console")

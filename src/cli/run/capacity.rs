@@ -3,6 +3,7 @@
 //! Here: arguments, and the way from the search to the report. Not here: the search (`capacity`), or how a level is
 //! carried out (`levels`).
 
+mod counter;
 mod levels;
 
 use std::io::{self, Write};

@@ -97,7 +97,7 @@ pub(super) fn write(study: &Study, out: &mut dyn Write) -> io::Result<()> {
             Outcome::AtLeast(_) => "at_least",
             Outcome::Generator(..) => "generator_limit",
             Outcome::Below(_) => "below",
-            Outcome::Unknown(_) => "unknown",
+            Outcome::Unknown { .. } => "unknown",
         },
         unit: match study.unit {
             Unit::Rate => "per_s",
@@ -110,7 +110,7 @@ pub(super) fn write(study: &Study, out: &mut dyn Write) -> io::Result<()> {
         limiting_slo: study.limiting(),
         holds: match study.outcome {
             Outcome::AtLeast(held) => Some(held),
-            Outcome::Generator(held, _) | Outcome::Unknown(held) => held,
+            Outcome::Generator(held, _) | Outcome::Unknown { held, .. } => held,
             _ => None,
         },
         today: study.today,

@@ -66,12 +66,12 @@ fn levels(study: &Study, page: &mut Page<'_>) -> io::Result<()> {
             LevelVerdict::Holds => color(AnsiColor::Green),
             LevelVerdict::Missed => color(AnsiColor::Red),
             LevelVerdict::Close => color(AnsiColor::Yellow),
-            LevelVerdict::Invalid => color(AnsiColor::Magenta),
+            LevelVerdict::Invalid | LevelVerdict::Unknown => color(AnsiColor::Magenta),
         };
         let paint = Paint {
             row: match point.verdict {
-                LevelVerdict::Missed | LevelVerdict::Invalid => word,
                 LevelVerdict::Holds | LevelVerdict::Close => Style::new(),
+                _ => word,
             },
             ..Paint::default()
         };
