@@ -15,6 +15,10 @@ const SIDES: [f64; 2] = [0.35, 0.65];
 const MAX_CONFIRMATIONS: usize = 3;
 /// After so many levels in a row that say nothing, the search ends.
 pub const MAX_SILENT: usize = 4;
+/// The longest wait for the service to recover; s.
+const LONGEST_REST_S: usize = 20;
+/// It takes so many seconds to see that it has.
+pub const SHORTEST_REST_S: usize = 3;
 /// What comes between two levels, beyond their length: clients, connections, requests in flight; s.
 const BETWEEN_S: f64 = 2.0;
 
@@ -27,7 +31,7 @@ pub struct Settings {
     pub least: f64,
     /// No level is higher.
     pub most: f64,
-    /// Whether levels are whole numbers.
+    /// Whether levels are whole numbers; the lowest and the highest have to be, too.
     pub is_whole: bool,
     /// Half the width of the interval that is narrow enough, as a share of the capacity.
     pub precision: f64,
@@ -52,7 +56,10 @@ pub enum Step {
         purpose: Purpose,
     },
     /// Wait until the response times are those of the lowest level again.
-    Rest,
+    Rest {
+        /// For how long at most; s.
+        most_s: usize,
+    },
     /// The search is over.
     Done(Outcome),
 }
@@ -151,7 +158,11 @@ enum State {
 impl Search {
     /// For so many SLOs.
     pub fn new(settings: Settings, slos: usize) -> Self {
-        let start = settings.start.clamp(settings.least, settings.most);
+        let start = match settings.is_whole {
+            true => settings.start.round(),
+            false => settings.start,
+        };
+        let start = start.clamp(settings.least, settings.most);
         Self {
             settings,
             looks: vec![Vec::new(); slos],
@@ -171,8 +182,19 @@ impl Search {
 
     /// What to do after so many seconds.
     pub fn next(&mut self, elapsed_s: f64) -> Step {
+        if let State::Over(outcome) = self.state {
+            return Step::Done(outcome);
+        }
+        // Of the budget, for a hold.
+        let left_s = self.settings.budget_s - self.settings.warmup_s - BETWEEN_S - elapsed_s;
         if std::mem::take(&mut self.needs_rest) {
-            return Step::Rest;
+            let most_s = left_s as usize;
+            let most_s = most_s.saturating_sub(self.bracket_hold().least_s);
+            return match most_s.min(LONGEST_REST_S) {
+                // A level right after one that was missed would be, too.
+                0..SHORTEST_REST_S => Step::Done(self.stopped()),
+                most_s => Step::Rest { most_s },
+            };
         }
         let step = match self.state {
             State::Over(outcome) => Step::Done(outcome),
@@ -182,18 +204,22 @@ impl Search {
         };
         let Step::Level {
             level,
-            hold,
+            mut hold,
             purpose,
         } = step
         else {
             return step;
         };
-        let length_s = self.settings.warmup_s + hold.least_s as f64 + BETWEEN_S;
-        if elapsed_s + length_s > self.settings.budget_s {
+        if hold.least_s as f64 > left_s {
             return Step::Done(self.stopped());
         }
+        hold.most_s = hold.most_s.min(left_s as usize);
         self.last = Some((level, purpose));
-        step
+        Step::Level {
+            level,
+            hold,
+            purpose,
+        }
     }
 
     /// What the last level said.
@@ -308,9 +334,9 @@ impl Search {
                 true => Outcome::Below(level),
                 false => self.stopped(),
             }),
-            _ if is_missed => State::Bracket(self.rounded(level / 2.0).max(settings.least)),
+            _ if is_missed => State::Bracket(self.rounded(level / 2.0)),
             _ if level >= settings.most => State::ConfirmTop(level),
-            _ => State::Bracket(self.rounded(level * 2.0).min(settings.most)),
+            _ => State::Bracket(self.rounded(level * 2.0)),
         }
     }
 
@@ -354,11 +380,7 @@ impl Search {
     fn step(&self, level: f64, purpose: Purpose) -> Step {
         let hold = self.settings.hold_s;
         let hold = match purpose {
-            Purpose::Bracket => Hold {
-                least_s: (hold / 12).max(1),
-                most_s: (hold / 4).max(1),
-                is_hasty: true,
-            },
+            Purpose::Bracket => self.bracket_hold(),
             Purpose::Narrow => self.narrow_hold(),
             Purpose::Confirm => Hold {
                 least_s: hold,
@@ -370,6 +392,15 @@ impl Search {
             level,
             hold,
             purpose,
+        }
+    }
+
+    fn bracket_hold(&self) -> Hold {
+        let hold = self.settings.hold_s;
+        Hold {
+            least_s: (hold / 12).max(1),
+            most_s: (hold / 4).max(1),
+            is_hasty: true,
         }
     }
 
@@ -411,7 +442,7 @@ impl Search {
             true => 1.0,
             false => 10f64.powf(level.log10().floor() - 2.0),
         };
-        (round(level / step) * step).max(self.settings.least)
+        (round(level / step) * step).clamp(self.settings.least, self.settings.most)
     }
 }
 
@@ -438,7 +469,7 @@ mod tests {
         loop {
             match search.next(levels.len() as f64 * 10.0) {
                 Step::Done(outcome) => return (levels, outcome),
-                Step::Rest => {}
+                Step::Rest { .. } => {}
                 Step::Level { level, .. } => {
                     levels.push(level);
                     search.record(&says(level));
@@ -524,6 +555,55 @@ mod tests {
         assert_eq!(tried, [10.0, 20.0, 40.0]);
         let (held, missed) = (Some(10.0), None);
         assert_eq!(outcome, Outcome::Unknown { held, missed });
+    }
+
+    #[test]
+    fn no_level_is_above_the_highest_and_users_are_whole() {
+        let settings = Settings {
+            start: 2.5,
+            most: 101.0,
+            is_whole: true,
+            ..SETTINGS
+        };
+        // The highest level is missed, and the limit may be above it.
+        for limit in [99.0, 100.5] {
+            let (tried, _) = levels(settings, |level| said((level - limit) / 2.0));
+            assert_eq!(tried[0], 3.0);
+            let is_allowed = |level: &f64| level.fract() == 0.0 && *level <= 101.0;
+            assert!(tried.iter().all(is_allowed), "{tried:?}");
+        }
+        let settings = Settings {
+            most: 100.4,
+            ..SETTINGS
+        };
+        let (tried, _) = levels(settings, |level| said((level - 100.2) / 2.0));
+        assert!(tried.iter().all(|level| *level <= 100.4), "{tried:?}");
+    }
+
+    #[test]
+    fn nothing_goes_on_beyond_the_budget() {
+        let step_at = |elapsed_s, last| {
+            let mut search = Search::new(SETTINGS, 1);
+            assert!(matches!(search.next(0.0), Step::Level { .. }));
+            search.record(&said(last));
+            search.next(elapsed_s)
+        };
+        let most_s = |step| match step {
+            Step::Level { hold, .. } => hold.most_s,
+            Step::Rest { most_s } => most_s,
+            Step::Done(_) => 0,
+        };
+        // 5 s are for the warm-up and what comes between.
+        assert_eq!(most_s(step_at(1_100.0, -9.0)), 15);
+        assert_eq!(most_s(step_at(1_187.5, -9.0)), 7);
+        assert_eq!(most_s(step_at(1_191.0, -9.0)), 0, "5 s at least");
+        assert_eq!(most_s(step_at(1_100.0, 9.0)), 20);
+        assert_eq!(
+            most_s(step_at(1_180.5, 9.0)),
+            9,
+            "the level after it needs 5 s"
+        );
+        assert_eq!(most_s(step_at(1_188.5, 9.0)), 0);
     }
 
     #[test]

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use super::counter::{Counter, ResponseTimes};
 use crate::capacity::{
-    Criterion, Evidence, Hold, LevelPoint, LevelVerdict, LevelWatch, Purpose, Rule, Said, Unit,
+    Criterion, Evidence, Hold, LevelPoint, LevelVerdict, LevelWatch, Purpose, Rule,
+    SHORTEST_REST_S, Said, Unit,
 };
 use crate::cli::run::execute::{ExecuteArgs, Watch};
 use crate::error::Error;
@@ -20,11 +21,7 @@ use crate::plan::{Load, Model, Percentile, Plan, Stage};
 use crate::report::plain;
 use crate::units::{format_latency_us, format_percent, trim_float};
 
-/// The longest wait for the response times of the lowest level.
-const LONGEST_REST_S: u64 = 20;
-/// The response times are back when those of this many seconds together are.
-const RESTED_S: usize = 3;
-/// They may be longer by this factor, and so much: a few requests have a p95 of their own.
+/// Response times are back when those of the last seconds together are. They may be longer by this factor, and so much: a few requests have a p95 of their own.
 const RESTED_FACTOR: f64 = 2.0;
 const RESTED_US: f64 = 5_000.0;
 /// From none to the level; part of the warm-up.
@@ -198,34 +195,35 @@ impl<'a> Levels<'a> {
         Ok(Made::Said(Said::Evidence(evidence)))
     }
 
-    /// Waits until the response times are those of the lowest level again, which goes on meanwhile.
+    /// Waits until the response times are those of the lowest level again, which goes on meanwhile; at most so many
+    /// seconds.
     ///
     /// # Errors
     /// What kept that from being run.
-    pub fn rest(&mut self) -> Result<(), Error> {
+    pub fn rest(&mut self, most_s: usize) -> Result<(), Error> {
         let Some((level, base_us)) = self.lowest else {
             return Ok(());
         };
-        let plan = self.plan_at(level, Duration::from_secs(LONGEST_REST_S), 0.0);
+        let plan = self.plan_at(level, Duration::from_secs(most_s as u64), 0.0);
         let limit_us = base_us * RESTED_FACTOR + RESTED_US;
         let mut times = ResponseTimes::new(&plan);
         let mut recent = VecDeque::new();
         let mut is_rested = false;
         let mut each_second = |commit: &Commit| {
             recent.push_back(times.of_second(commit));
-            if recent.len() > RESTED_S {
+            if recent.len() > SHORTEST_REST_S {
                 recent.pop_front();
             }
             let p95_us = p95_us(recent.iter());
             is_rested |=
-                recent.len() == RESTED_S && p95_us.is_some_and(|p95_us| p95_us <= limit_us);
+                recent.len() == SHORTEST_REST_S && p95_us.is_some_and(|p95_us| p95_us <= limit_us);
             is_rested
         };
         let (run, _) = self.execute(level, &plan, &mut each_second)?;
         if !self.is_stopped(&run) && !is_rested {
             let (level, limit) = (self.unit.format(level), format_latency_us(limit_us));
             self.note(format!(
-                "at {level}, the p95 was not back below {limit} within {LONGEST_REST_S} s after a level that was missed"
+                "at {level}, the p95 was not back below {limit} within {most_s} s after a level that was missed"
             ));
         }
         Ok(())

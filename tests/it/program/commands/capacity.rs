@@ -150,6 +150,8 @@ fn a_capacity_needs_an_slo_and_time() {
     assert!(only_throughput.contains("no SLO"), "{only_throughput}");
     let short = refused("--slo p95<1s --budget 1m");
     assert!(short.contains("budget is too short"), "{short}");
+    let half = refused("--slo p95<1s --users --max 1.5");
+    assert!(half.contains("whole numbers"), "{half}");
 }
 
 /// Loads of the usual names that take a second.
