@@ -113,5 +113,22 @@ mod tests {
         assert_eq!(json["interval"], serde_json::json!([162.0, 177.0]));
         assert_eq!(json["limiting_slo"], "p95");
         assert_eq!(json["levels"].as_array().unwrap().len(), 8);
+        assert_eq!(json["moved"][0]["name"], "db p95");
+    }
+
+    #[test]
+    fn what_moved_from_nothing_has_no_factor() {
+        let mut study = study(Outcome::Found(capacity()), None);
+        for level in &mut study.levels {
+            for gauge in &mut level.gauges {
+                gauge.value = if level.level > 100.0 { 5.0 } else { 0.0 };
+                gauge.text = gauge.value.to_string();
+            }
+        }
+        let json: serde_json::Value = serde_json::from_str(&written(&study, "json")).unwrap();
+        let moved = serde_json::json!([
+            {"name": "db p95", "from": "0", "to": "5", "factor": null}
+        ]);
+        assert_eq!(json["moved"], moved);
     }
 }
