@@ -106,3 +106,41 @@ impl ResponseTimes {
         times
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Model;
+    use crate::plan::fixture::{load, plan};
+
+    #[test]
+    fn flows_have_no_part_in_the_response_times() {
+        let plan = plan(load(Model::Closed, &[(1.0, 0.0, 5.0)]), &[1]);
+        let mut times = ResponseTimes::new(&plan);
+        let took = |endpoint, us| CommitCell {
+            phase: 0,
+            second: 0,
+            endpoint,
+            cell: Cell {
+                response: SparseHistogram::of(&mut [us]),
+                ..Cell::default()
+            },
+        };
+        let flow = EndpointInfo {
+            name: "buy".into(),
+            method: "FLOW".into(),
+            is_flow: true,
+            is_templated: false,
+        };
+        let commit = Commit {
+            users: 1,
+            rows: vec![flow],
+            cells: vec![took(0, 1_000), took(1, 90_000)],
+            failure_samples: Default::default(),
+            traces: Default::default(),
+            health: None,
+        };
+        let times = times.of_second(&commit);
+        assert_eq!((times.count(), times.sum_us), (1, 1_000));
+    }
+}
