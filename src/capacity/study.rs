@@ -329,19 +329,18 @@ impl Study {
     }
 
     /// The level with the most throughput per response time; see `RunResult::knee`. `None` with fewer than
-    /// three levels, or if it is the highest.
+    /// three levels, or if responses take hardly longer at the highest: the service refuses what is too much.
     pub fn knee(&self) -> Option<&LevelPoint> {
         let mut valid = self.curve();
         valid.retain(|point| point.is_valid() && point.rate_per_s > 0.0);
-        let highest = valid.last()?.level;
-        let power = |point: &LevelPoint| {
-            point.rate_per_s / point.response_us.mean.unwrap_or(f64::INFINITY).max(1.0)
-        };
+        let mean_us = |point: &LevelPoint| point.response_us.mean.unwrap_or(f64::INFINITY).max(1.0);
+        let power = |point: &LevelPoint| point.rate_per_s / mean_us(point);
+        let highest_us = mean_us(valid.last()?);
         let enough = valid.len() >= 3;
         let knee = valid
             .into_iter()
             .max_by(|a, b| power(a).total_cmp(&power(b)))?;
-        (enough && knee.level < highest).then_some(knee)
+        (enough && highest_us > MOVED * mean_us(knee)).then_some(knee)
     }
 
     /// What moved in the service between the lowest level and the limit, most first.
@@ -465,6 +464,11 @@ mod tests {
         let found = study(Outcome::Found(capacity()), None);
         // The power of a queue, r (200 - r), is highest at half its rate.
         assert_eq!(found.knee().map(|point| point.level), Some(80.0));
+        let mut limited = found.clone();
+        for level in &mut limited.levels {
+            level.response_us.mean = Some(2_000.0);
+        }
+        assert_eq!(limited.knee(), None, "what is too much is refused at once");
         let moved = found.moved();
         let texts: Vec<_> = moved
             .iter()

@@ -157,6 +157,9 @@ fn open_because(study: &Study) -> String {
         return "the search ended early because nothing was measured again and again: see the notes"
             .to_owned();
     }
+    if study.signal.is_some() {
+        return "the interval is wider than asked for: the search was stopped".to_owned();
+    }
     let budget = format_duration(Duration::from_secs_f64(study.budget_s.round()));
     format!(
         "the interval is wider than asked for: give it more time (`--budget`, now {budget}), or accept a wider one \

@@ -142,13 +142,10 @@ impl<'a> Levels<'a> {
     /// # Errors
     /// What kept it from being run or stored.
     pub fn carry_out(&mut self, level: f64, hold: Hold, purpose: Purpose) -> Result<Made, Error> {
-        let plan = self.plan_at(
-            level,
-            Duration::from_secs(hold.most_s as u64),
-            self.warmup_s,
-        );
+        let plan = self.plan_at("level", level, hold.most_s, self.warmup_s);
+        let criteria = self.criteria.clone();
         let mut watch = LevelWatch::new(self.rules(), hold);
-        let mut counter = Counter::new(&plan, &self.criteria, self.unit);
+        let mut counter = Counter::new(&plan, &criteria, self.unit);
         let warmup_s = self.warmup_s as usize;
         let mut elapsed_s = 0;
         let mut each_second = |commit: &Commit| {
@@ -156,10 +153,9 @@ impl<'a> Levels<'a> {
             elapsed_s += 1;
             elapsed_s > warmup_s && watch.is_decided(elapsed_s - warmup_s)
         };
-        let (run, directory) = self.execute(level, &plan, &mut each_second)?;
-        if self.is_stopped(&run) {
+        let Some((run, directory)) = self.execute(level, &plan, &mut each_second)? else {
             return Ok(Made::Stopped);
-        }
+        };
         let evidence = watch.evidence();
         self.seen.resize(evidence.len(), false);
         for (seen, one) in self.seen.iter_mut().zip(&evidence) {
@@ -204,7 +200,7 @@ impl<'a> Levels<'a> {
         let Some((level, base_us)) = self.lowest else {
             return Ok(());
         };
-        let plan = self.plan_at(level, Duration::from_secs(most_s as u64), 0.0);
+        let plan = self.plan_at("rest", level, most_s, 0.0);
         let limit_us = base_us * RESTED_FACTOR + RESTED_US;
         let mut times = ResponseTimes::new(&plan);
         let mut recent = VecDeque::new();
@@ -219,11 +215,11 @@ impl<'a> Levels<'a> {
                 recent.len() == SHORTEST_REST_S && p95_us.is_some_and(|p95_us| p95_us <= limit_us);
             is_rested
         };
-        let (run, _) = self.execute(level, &plan, &mut each_second)?;
-        if !self.is_stopped(&run) && !is_rested {
+        let run = self.execute(level, &plan, &mut each_second)?;
+        if run.is_some() && !is_rested {
             let (level, limit) = (self.unit.format(level), format_latency_us(limit_us));
             self.note(format!(
-                "at {level}, the p95 was not back below {limit} within {most_s} s after a level that was missed"
+                "at {level}, the p95 was not back below {limit} within {most_s} s of rest"
             ));
         }
         Ok(())
@@ -247,26 +243,29 @@ impl<'a> Levels<'a> {
         Some(why.unwrap_or_else(|| "nothing measured".to_owned()))
     }
 
+    /// The result and the name of its directory; `None` if a signal stopped it.
     fn execute(
-        &self,
+        &mut self,
         level: f64,
         plan: &Arc<Plan>,
         watch: Watch<'_>,
-    ) -> Result<(RunResult, String), Error> {
+    ) -> Result<Option<(RunResult, String)>, Error> {
         let watched = (self.folder.as_path(), Some(watch));
         let executed = self
             .execute
-            .execute_watched(plan, &Policy::default(), None, watched)?;
-        let (run, directory) = executed.stored()?;
+            .execute_watched(plan, &Policy::default(), None, watched);
+        if let Err(Error::StoppedInSetup(signal)) = executed {
+            self.signal = Some(signal);
+            return Ok(None);
+        }
+        let (run, directory) = executed?.stored()?;
+        self.signal = run.run.ending.as_ref().and_then(|ending| ending.signal);
+        if self.signal.is_some() {
+            return Ok(None);
+        }
         is_whole(&run, &self.unit.format(level))?;
         let name = directory.file_name().unwrap_or_default();
-        Ok((run, name.to_string_lossy().into_owned()))
-    }
-
-    fn is_stopped(&mut self, run: &RunResult) -> bool {
-        let ending = run.run.ending.as_ref();
-        self.signal = self.signal.or(ending.and_then(|ending| ending.signal));
-        self.signal.is_some()
+        Ok(Some((run, name.to_string_lossy().into_owned())))
     }
 
     fn note(&mut self, text: String) {
@@ -299,11 +298,11 @@ impl<'a> Levels<'a> {
         ));
     }
 
-    /// The plan of a level.
-    fn plan_at(&self, level: f64, length: Duration, warmup_s: f64) -> Arc<Plan> {
+    /// The plan of a level, or of a rest at one.
+    fn plan_at(&self, name: &str, level: f64, length_s: usize, warmup_s: f64) -> Arc<Plan> {
         let ramp = RAMP.min(Duration::from_secs_f64(warmup_s));
         let mut plan = self.plan.clone();
-        plan.profile = "level".to_owned();
+        plan.profile = name.to_owned();
         // What is broken for a while is what a search looks for.
         plan.abort.clear();
         // Arrivals are different ones each time.
@@ -325,7 +324,7 @@ impl<'a> Levels<'a> {
                 name: self.unit.format(level),
                 level,
                 ramp,
-                duration: length,
+                duration: Duration::from_secs(length_s as u64),
                 classes: Vec::new(),
             }],
             warmup: Duration::from_secs_f64(warmup_s) - ramp,
@@ -343,8 +342,7 @@ impl<'a> Levels<'a> {
 /// # Errors
 /// Why it did, and what to do about it.
 fn is_whole(run: &RunResult, level: &str) -> Result<(), Error> {
-    let ending = run.run.ending.as_ref();
-    let Some(ending) = ending.filter(|ending| ending.signal.is_none()) else {
+    let Some(ending) = run.run.ending.as_ref() else {
         return Ok(());
     };
     if let Some(text) = &ending.dead_worker {
