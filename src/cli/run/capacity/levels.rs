@@ -28,7 +28,9 @@ const RESTED_US: f64 = 5_000.0;
 const RAMP: Duration = Duration::from_secs(1);
 /// The share of arrivals that may be dropped because no virtual user was free.
 const MAX_DROPPED: f64 = 0.01;
-/// What that is called.
+/// The share of users that may end by themselves.
+const MAX_STOPPED: f64 = 0.01;
+/// What dropped arrivals are called.
 const DROPPED: &str = "the share of dropped arrivals";
 /// The virtual users of the open model wait for responses so much longer than the longest limit.
 const PATIENCE: f64 = 4.0;
@@ -227,6 +229,10 @@ impl<'a> Levels<'a> {
 
     /// Why the level says nothing about the service although the load generator could keep up, if so.
     fn silent_because(&self, run: &RunResult, evidence: &[Option<Evidence>]) -> Option<String> {
+        // With all of its load, it would be missed as well.
+        if LevelVerdict::of(evidence) == LevelVerdict::Missed {
+            return None;
+        }
         // Of the open model, arrivals that were dropped have a rule of their own.
         if self.unit == Unit::Users
             && let Some(missing) = run.undelivered()
@@ -234,8 +240,7 @@ impl<'a> Levels<'a> {
             return Some(missing);
         }
         let of_slos = &evidence[..self.criteria.len()];
-        let is_missed = evidence.iter().flatten().any(|one| one.is_missed);
-        if is_missed || of_slos.iter().any(Option::is_some) {
+        if of_slos.iter().any(Option::is_some) {
             return None;
         }
         let reasons = Grading::of(run, None, &Policy::default()).reasons;
@@ -350,6 +355,7 @@ fn is_whole(run: &RunResult, level: &str) -> Result<(), Error> {
     }
     // What had said enough before was not cut short.
     let is_early = !ending.decided;
+    let stopped_users = ending.totals.stopped_users as f64;
     let have_users_ended =
         !ending.out_of_data && run.count(|outcome| outcome == Outcome::DataExhausted) > 0;
     let (why, help) = if is_early && ending.out_of_data || have_users_ended {
@@ -362,7 +368,9 @@ fn is_whole(run: &RunResult, level: &str) -> Result<(), Error> {
             "the scenario stopped the load",
             "leave out the step `stop: run`, or set a lower `--max`",
         )
-    } else if run.run.load.model == Model::Closed && ending.totals.stopped_users > 0 {
+    } else if run.run.load.model == Model::Closed
+        && stopped_users > MAX_STOPPED * run.run.load.peak()
+    {
         (
             "users ended by themselves",
             "leave out the step `stop: user`, or set a lower `--max`",
