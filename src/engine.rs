@@ -48,15 +48,7 @@ pub use user::trial::try_out;
 
 /// Stops a run from another task.
 #[derive(Debug, Clone)]
-pub struct Stopper(watch::Sender<Option<StopReason>>);
-
-/// Why a run is stopped from outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum StopReason {
-    Signal(u8),
-    /// It has shown what it was made for.
-    Decided,
-}
+pub struct Stopper(watch::Sender<Option<u8>>);
 
 impl Default for Stopper {
     fn default() -> Self {
@@ -67,44 +59,25 @@ impl Default for Stopper {
 impl Stopper {
     /// Returns once it stops, with the signal.
     pub async fn stopped(&self) -> u8 {
-        let mut reasons = self.0.subscribe();
-        let is_signal = |reason: &Option<StopReason>| matches!(reason, Some(StopReason::Signal(_)));
+        let mut signals = self.0.subscribe();
         // The sender cannot go away: it is a field of this.
-        let _ = reasons.wait_for(is_signal).await;
+        let _ = signals.wait_for(Option::is_some).await;
         self.signal().unwrap_or_default()
     }
 
     /// The signal of the first call of [`Self::stop`].
     pub fn signal(&self) -> Option<u8> {
-        match *self.0.borrow() {
-            Some(StopReason::Signal(signal)) => Some(signal),
-            Some(StopReason::Decided) | None => None,
-        }
+        *self.0.borrow()
     }
 
     /// Ends the load now because of this signal; requests in flight may finish. Only the first signal
     /// counts.
     pub fn stop(&self, signal: u8) {
-        self.0.send_if_modified(|reason| {
-            let first = !matches!(reason, Some(StopReason::Signal(_)));
-            if first {
-                *reason = Some(StopReason::Signal(signal));
-            }
-            first
+        self.0.send_if_modified(|first| {
+            let is_first = first.is_none();
+            first.get_or_insert(signal);
+            is_first
         });
-    }
-
-    /// Ends the load now because it has shown what it was made for; requests in flight may finish.
-    pub fn decide(&self) {
-        self.0.send_if_modified(|reason| {
-            let first = reason.is_none();
-            reason.get_or_insert(StopReason::Decided);
-            first
-        });
-    }
-
-    fn is_decided(&self) -> bool {
-        *self.0.borrow() == Some(StopReason::Decided)
     }
 }
 
@@ -162,18 +135,24 @@ where
     let epoch = Instant::now();
     command.send_replace(WorkerCommand::Start(epoch));
 
-    let mut stop_requests = stopper.0.subscribe();
+    let mut signals = stopper.0.subscribe();
+    let goes_on = || *command.borrow() == WorkerCommand::Start(epoch);
+    let stop = || {
+        if goes_on() {
+            command.send_replace(WorkerCommand::Stop(Instant::now()));
+        }
+    };
     let mut pending = PendingTicks::new(count);
     let mut sampler = Sampler::new(Machine::this());
-    let (mut out_of_data, mut stopped, mut aborted) = (false, false, false);
+    let (mut out_of_data, mut stopped) = (false, false);
     let mut failed_start = None;
     let mut panic = None;
     let mut dead_worker = None;
     loop {
         let message = tokio::select! {
             message = messages.recv() => message,
-            Ok(_) = stop_requests.wait_for(Option::is_some), if *command.borrow() == WorkerCommand::Start(epoch) => {
-                command.send_replace(WorkerCommand::Stop(Instant::now()));
+            Ok(_) = signals.wait_for(Option::is_some), if goes_on() => {
+                stop();
                 continue;
             }
         };
@@ -200,17 +179,18 @@ where
                 return Err(Error::WorkerDied("it ended without a message".to_owned()));
             }
         }
+        let has_ended = pending.finished.len() == count;
+        // Before the second is told: a load that ended by itself has no other reason to.
+        if out_of_data || stopped || dead_worker.is_some() {
+            stop();
+        }
         while let Some(ticks) = pending.next_second() {
             let health = sampler.sample(&ticks);
-            let has_ended = pending.finished.len() == count;
-            let goes_on = !has_ended && *command.borrow() == WorkerCommand::Start(epoch);
-            aborted |= each_second(ticks, health, goes_on).is_break();
+            if each_second(ticks, health, !has_ended && goes_on()).is_break() {
+                stop();
+            }
         }
-        let is_over = out_of_data || stopped || aborted || dead_worker.is_some();
-        if is_over && *command.borrow() == WorkerCommand::Start(epoch) {
-            command.send_replace(WorkerCommand::Stop(Instant::now()));
-        }
-        if pending.finished.len() == count {
+        if has_ended {
             break;
         }
     }
@@ -222,7 +202,7 @@ where
     let last = |pick: fn(&Finish) -> Instant| pending.finished.iter().map(pick).max();
     Ok(Ending {
         signal: stopper.signal(),
-        decided: stopper.is_decided(),
+        decided: false,
         out_of_data,
         stopped_by_scenario: stopped,
         failed_start,

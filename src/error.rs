@@ -186,6 +186,14 @@ pub enum Error {
     /// The thread of a worker panicked, with this message, or ended without a word.
     #[error("error: a worker of perfctl died: {0}; this is a bug in perfctl, please report it")]
     WorkerDied(String),
+    /// A level of a search for the capacity did not go on for as long as it was to.
+    #[error("error: {message}\n  help: {help}")]
+    LevelEnded {
+        /// Which level, and why.
+        message: String,
+        /// The next step.
+        help: &'static str,
+    },
     /// Signals cannot be handled.
     #[error("error: cannot listen for signals: {0}")]
     Signals(io::Error),
@@ -323,6 +331,7 @@ impl Error {
             | Self::Setup(_)
             | Self::Runtime(_)
             | Self::WorkerDied(_)
+            | Self::LevelEnded { .. }
             | Self::Signals(_)
             | Self::StartDemo(_)
             | Self::ListenDemo { .. }

@@ -24,6 +24,7 @@ impl Criterion {
         for slo in slos {
             let why = match &slo.metric {
                 _ if slo.advisory => "it is advisory",
+                _ if slo.window_s.is_some() => "most levels are too short for its windows",
                 Metric::Throughput => "throughput follows from the load",
                 Metric::Observed(_) => "what is observed is known too seldom",
                 _ => {
@@ -134,14 +135,6 @@ impl Criterion {
             Metric::Throughput | Metric::Observed(_) => Ratio::default(),
         }
     }
-
-    /// Whether requests of this endpoint or flow count.
-    pub fn covers(&self, name: &str, is_flow: bool) -> bool {
-        match self.slo.scope.endpoint() {
-            None => !is_flow,
-            Some(endpoint) => endpoint == name,
-        }
-    }
 }
 
 /// The share that may be above a percentile.
@@ -219,16 +212,23 @@ mod tests {
     }
 
     #[test]
-    fn throughput_and_advisory_slos_are_left_out_with_the_reason() {
+    fn what_a_level_cannot_tell_is_left_out_with_the_reason() {
         let mut advisory = fixture::slo("p99", Metric::MaxResponseTime, 1.0);
         advisory.advisory = true;
+        let mut windowed = fixture::slo("max", Metric::MaxResponseTime, 1.0);
+        windowed.window_s = Some(60);
         let slos = [
             fixture::slo("throughput_rps", Metric::Throughput, 100.0),
             advisory,
+            windowed,
             fixture::slo("error_rate", Metric::ErrorRate, 0.01),
         ];
         let (used, left_out) = Criterion::all(&slos);
-        assert_eq!((used.len(), left_out.len()), (1, 2));
+        assert_eq!((used.len(), left_out.len()), (1, 3));
         assert!(left_out[0].contains("throughput follows"), "{left_out:?}");
+        assert!(
+            left_out[2].contains("too short for its windows"),
+            "{left_out:?}"
+        );
     }
 }

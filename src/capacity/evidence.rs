@@ -14,6 +14,8 @@ const ASSUMED_BATCHES: f64 = 10.0;
 const STRETCH_VARIANCE: f64 = 4.0;
 /// How many batches the seconds of a level are divided into.
 const BATCHES: usize = 10;
+/// So many standard deviations from a limit, there is no doubt on which side of it a level is.
+pub const CLEAR: f64 = 2.0;
 /// What stands for the excess of an SLO that allows nothing, and was missed.
 const FORBIDDEN_EXCESS: f64 = 3.0;
 
@@ -135,6 +137,12 @@ impl Evidence {
             None => -(2.0 * self.expected).sqrt(),
         }
     }
+}
+
+/// How many standard deviations the worst of these SLOs is above its limit. `None` if nothing was measured.
+pub fn worst_deviations(evidence: &[Option<Evidence>]) -> Option<f64> {
+    let deviations = evidence.iter().flatten().map(Evidence::deviations);
+    deviations.reduce(f64::max)
 }
 
 /// The logarithm of the odds of a share of so many; a request more or less would make it finite.

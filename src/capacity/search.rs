@@ -3,7 +3,10 @@
 //! Here: a state machine without clocks and sockets, which is told what each level said. Not here: how a level is
 //! carried out (`cli`), or when it has said enough (`level`).
 
-use super::evidence::Evidence;
+#[cfg(test)]
+mod tests;
+
+use super::evidence::{CLEAR, Evidence, worst_deviations};
 use super::level::Hold;
 use super::posterior::{Look, Posterior};
 
@@ -11,12 +14,14 @@ use super::posterior::{Look, Posterior};
 const TAIL: f64 = 0.025;
 /// In turn, levels on both sides of the limit say most about where it is and how steep the curve is.
 const SIDES: [f64; 2] = [0.35, 0.65];
-/// So many standard deviations beyond its limit, an SLO is missed beyond doubt.
-const CLEAR: f64 = 2.0;
 /// So many confirming holds may be missed.
 const MAX_CONFIRMATIONS: usize = 3;
-/// So many INVALID levels are tried again.
-pub const MAX_INVALID: usize = 4;
+/// After so many levels in a row that say nothing, the search ends.
+pub const MAX_SILENT: usize = 4;
+/// The longest wait for the service to recover; s.
+const LONGEST_REST_S: usize = 20;
+/// It takes so many seconds to see that it has.
+pub const SHORTEST_REST_S: usize = 3;
 /// What comes between two levels, beyond their length: clients, connections, requests in flight; s.
 const BETWEEN_S: f64 = 2.0;
 
@@ -29,7 +34,7 @@ pub struct Settings {
     pub least: f64,
     /// No level is higher.
     pub most: f64,
-    /// Whether levels are whole numbers.
+    /// Whether levels are whole numbers; the lowest and the highest have to be, too.
     pub is_whole: bool,
     /// Half the width of the interval that is narrow enough, as a share of the capacity.
     pub precision: f64,
@@ -54,7 +59,10 @@ pub enum Step {
         purpose: Purpose,
     },
     /// Wait until the response times are those of the lowest level again.
-    Rest,
+    Rest {
+        /// For how long at most; s.
+        most_s: usize,
+    },
     /// The search is over.
     Done(Outcome),
 }
@@ -79,12 +87,17 @@ pub enum Outcome {
     Open(Capacity),
     /// Every SLO held up to this level, and it was not to go higher.
     AtLeast(f64),
-    /// The load generator was the limit at the second level; the first one, if any, held.
+    /// The load generator was the limit at the second level; every SLO was met at the first one, if there is one.
     Generator(Option<f64>, f64),
     /// An SLO was missed even at this level, the lowest.
     Below(f64),
-    /// Stopped, or too little time, before anything was known beyond what held, if any did.
-    Unknown(Option<f64>),
+    /// It ended before a level held and a higher one was missed.
+    Unknown {
+        /// The highest level at which every SLO was met, if there is one.
+        held: Option<f64>,
+        /// The lowest level that was missed beyond doubt, if any was.
+        missed: Option<f64>,
+    },
 }
 
 /// The highest level at which every SLO holds.
@@ -109,6 +122,8 @@ pub enum Said {
     Evidence(Vec<Option<Evidence>>),
     /// Nothing: the load generator could not keep up.
     Invalid,
+    /// Nothing: no request was measured, or users ended before they sent any.
+    Nothing,
 }
 
 /// The search.
@@ -118,12 +133,17 @@ pub struct Search {
     /// Of each SLO, what the levels said.
     looks: Vec<Vec<Look>>,
     state: State,
+    /// The highest level that met every SLO, as far as was measured.
+    met: Option<f64>,
     /// The highest level that held, and the lowest that was missed, as it seemed.
     held: Option<f64>,
     missed: Option<f64>,
+    /// The lowest that was missed beyond doubt.
+    clearly_missed: Option<f64>,
     confirmed: Option<f64>,
     confirmations: usize,
-    invalid: usize,
+    /// Levels in a row that said nothing.
+    silent: usize,
     needs_rest: bool,
     turn: usize,
     last: Option<(f64, Purpose)>,
@@ -141,16 +161,22 @@ enum State {
 impl Search {
     /// For so many SLOs.
     pub fn new(settings: Settings, slos: usize) -> Self {
-        let start = settings.start.clamp(settings.least, settings.most);
+        let start = match settings.is_whole {
+            true => settings.start.round(),
+            false => settings.start,
+        };
+        let start = start.clamp(settings.least, settings.most);
         Self {
             settings,
             looks: vec![Vec::new(); slos],
             state: State::Bracket(start),
+            met: None,
             held: None,
             missed: None,
+            clearly_missed: None,
             confirmed: None,
             confirmations: 0,
-            invalid: 0,
+            silent: 0,
             needs_rest: false,
             turn: 0,
             last: None,
@@ -159,8 +185,19 @@ impl Search {
 
     /// What to do after so many seconds.
     pub fn next(&mut self, elapsed_s: f64) -> Step {
+        if let State::Over(outcome) = self.state {
+            return Step::Done(outcome);
+        }
+        // Of the budget, for a hold.
+        let left_s = self.settings.budget_s - self.settings.warmup_s - BETWEEN_S - elapsed_s;
         if std::mem::take(&mut self.needs_rest) {
-            return Step::Rest;
+            let most_s = left_s as usize;
+            let most_s = most_s.saturating_sub(self.bracket_hold().least_s);
+            return match most_s.min(LONGEST_REST_S) {
+                // A level right after one that was missed would be, too.
+                0..SHORTEST_REST_S => Step::Done(self.stopped()),
+                most_s => Step::Rest { most_s },
+            };
         }
         let step = match self.state {
             State::Over(outcome) => Step::Done(outcome),
@@ -170,18 +207,22 @@ impl Search {
         };
         let Step::Level {
             level,
-            hold,
+            mut hold,
             purpose,
         } = step
         else {
             return step;
         };
-        let length_s = self.settings.warmup_s + hold.least_s as f64 + BETWEEN_S;
-        if elapsed_s + length_s > self.settings.budget_s {
-            return Step::Done(self.out_of_time());
+        if hold.least_s as f64 > left_s {
+            return Step::Done(self.stopped());
         }
+        hold.most_s = hold.most_s.min(left_s as usize);
         self.last = Some((level, purpose));
-        step
+        Step::Level {
+            level,
+            hold,
+            purpose,
+        }
     }
 
     /// What the last level said.
@@ -189,15 +230,18 @@ impl Search {
         let Some((level, purpose)) = self.last else {
             return;
         };
-        let Said::Evidence(evidence) = said else {
-            return self.invalid(level);
+        let evidence = match said {
+            Said::Evidence(evidence) => evidence.as_slice(),
+            Said::Invalid | Said::Nothing => &[],
         };
-        self.invalid = 0;
+        let Some(worst) = worst_deviations(evidence) else {
+            return self.said_nothing(level, *said == Said::Invalid);
+        };
+        self.silent = 0;
+        self.turn += usize::from(purpose == Purpose::Narrow);
         for (looks, one) in self.looks.iter_mut().zip(evidence) {
             looks.extend(one.map(|one| (level, one)));
         }
-        let worst = evidence.iter().flatten().map(Evidence::deviations);
-        let worst = worst.fold(f64::NEG_INFINITY, f64::max);
         let is_missed = match purpose {
             // A level in doubt is looked at again, from above.
             Purpose::Bracket => worst > 1.0,
@@ -210,8 +254,14 @@ impl Search {
             true => self.missed = lowest(self.missed),
             false => self.held = highest(self.held),
         }
+        if worst <= 0.0 {
+            self.met = highest(self.met);
+        }
+        if worst > CLEAR {
+            self.clearly_missed = lowest(self.clearly_missed);
+        }
         self.state = match (self.state, purpose) {
-            (State::Bracket(_), _) => self.bracket(level, is_missed),
+            (State::Bracket(_), _) => self.bracket(level, is_missed, worst > CLEAR),
             (State::ConfirmTop(_), _) if is_missed => State::Narrow,
             (State::ConfirmTop(_), _) => State::Over(Outcome::AtLeast(level)),
             (state, Purpose::Confirm) => {
@@ -227,7 +277,16 @@ impl Search {
 
     /// How the search ends if it is stopped now.
     pub fn stopped(&self) -> Outcome {
-        self.out_of_time()
+        match self.capacity() {
+            Some(capacity) if self.held.is_some() => match self.is_narrow(&capacity) {
+                true => Outcome::Found(capacity),
+                false => Outcome::Open(capacity),
+            },
+            _ => Outcome::Unknown {
+                held: self.met,
+                missed: self.clearly_missed,
+            },
+        }
     }
 
     /// The capacity as far as it is known; `None` before a level was missed and one held.
@@ -271,20 +330,23 @@ impl Search {
         }
     }
 
-    fn bracket(&self, level: f64, is_missed: bool) -> State {
+    fn bracket(&self, level: f64, is_missed: bool, is_clear: bool) -> State {
         let settings = &self.settings;
         match (self.held, self.missed) {
             (Some(_), Some(_)) => State::Narrow,
-            _ if is_missed && level <= settings.least => State::Over(Outcome::Below(level)),
-            _ if is_missed => State::Bracket(self.rounded(level / 2.0).max(settings.least)),
+            _ if is_missed && level <= settings.least => State::Over(match is_clear {
+                true => Outcome::Below(level),
+                false => self.stopped(),
+            }),
+            _ if is_missed => State::Bracket(self.rounded(level / 2.0)),
             _ if level >= settings.most => State::ConfirmTop(level),
-            _ => State::Bracket(self.rounded(level * 2.0).min(settings.most)),
+            _ => State::Bracket(self.rounded(level * 2.0)),
         }
     }
 
-    fn narrow(&mut self, elapsed_s: f64) -> Step {
+    fn narrow(&self, elapsed_s: f64) -> Step {
         let Some((limiting, posterior)) = self.limit() else {
-            return Step::Done(self.out_of_time());
+            return Step::Done(self.stopped());
         };
         let capacity = self.capacity_of(limiting, &posterior);
         let confirming_s = self.settings.warmup_s + self.settings.hold_s as f64 + BETWEEN_S;
@@ -302,12 +364,11 @@ impl Search {
                 .confirmed
                 .is_some_and(|confirmed| confirmed >= level)
             {
-                return Step::Done(self.out_of_time());
+                return Step::Done(self.stopped());
             }
             return self.step(level, Purpose::Confirm);
         }
         let side = SIDES[self.turn % SIDES.len()];
-        self.turn += 1;
         let level = self.rounded(posterior.quantile(side));
         self.step(level, Purpose::Narrow)
     }
@@ -322,11 +383,7 @@ impl Search {
     fn step(&self, level: f64, purpose: Purpose) -> Step {
         let hold = self.settings.hold_s;
         let hold = match purpose {
-            Purpose::Bracket => Hold {
-                least_s: (hold / 12).max(1),
-                most_s: (hold / 4).max(1),
-                is_hasty: true,
-            },
+            Purpose::Bracket => self.bracket_hold(),
             Purpose::Narrow => self.narrow_hold(),
             Purpose::Confirm => Hold {
                 least_s: hold,
@@ -341,6 +398,15 @@ impl Search {
         }
     }
 
+    fn bracket_hold(&self) -> Hold {
+        let hold = self.settings.hold_s;
+        Hold {
+            least_s: (hold / 12).max(1),
+            most_s: (hold / 4).max(1),
+            is_hasty: true,
+        }
+    }
+
     fn narrow_hold(&self) -> Hold {
         let hold = self.settings.hold_s;
         Hold {
@@ -350,27 +416,19 @@ impl Search {
         }
     }
 
-    fn invalid(&mut self, level: f64) {
-        self.invalid += 1;
+    /// The level is tried again, unless that was done often enough.
+    fn said_nothing(&mut self, level: f64, is_invalid: bool) {
+        self.silent += 1;
         self.needs_rest = true;
-        if self.invalid < MAX_INVALID {
+        if self.silent < MAX_SILENT {
             return;
         }
-        self.state = State::Over(match self.capacity() {
-            Some(capacity) if self.held.is_some() => Outcome::Open(capacity),
-            _ => Outcome::Generator(self.held, level),
+        self.state = State::Over(match self.stopped() {
+            // The search was not to end here.
+            Outcome::Found(capacity) => Outcome::Open(capacity),
+            Outcome::Unknown { held, .. } if is_invalid => Outcome::Generator(held, level),
+            outcome => outcome,
         });
-    }
-
-    fn out_of_time(&self) -> Outcome {
-        match self.capacity() {
-            Some(capacity) if self.held.is_none() => {
-                Outcome::Below(self.missed.unwrap_or(capacity.high))
-            }
-            Some(capacity) if self.is_narrow(&capacity) => Outcome::Found(capacity),
-            Some(capacity) => Outcome::Open(capacity),
-            None => Outcome::Unknown(self.held),
-        }
     }
 
     /// A level as people would choose it: with three digits, or a whole number.
@@ -387,76 +445,6 @@ impl Search {
             true => 1.0,
             false => 10f64.powf(level.log10().floor() - 2.0),
         };
-        (round(level / step) * step).max(self.settings.least)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::capacity::fixture::evidence;
-
-    const SETTINGS: Settings = Settings {
-        start: 10.0,
-        least: 1.0,
-        most: 1_000.0,
-        is_whole: false,
-        precision: 0.05,
-        hold_s: 60,
-        warmup_s: 3.0,
-        budget_s: 1_200.0,
-    };
-
-    /// The levels until the first that `says` calls invalid for good, or the outcome.
-    fn levels(settings: Settings, says: impl Fn(f64) -> Said) -> (Vec<f64>, Outcome) {
-        let mut search = Search::new(settings, 1);
-        let mut levels = Vec::new();
-        loop {
-            match search.next(levels.len() as f64 * 10.0) {
-                Step::Done(outcome) => return (levels, outcome),
-                Step::Rest => {}
-                Step::Level { level, .. } => {
-                    levels.push(level);
-                    search.record(&says(level));
-                }
-            }
-        }
-    }
-
-    fn said(deviations: f64) -> Said {
-        Said::Evidence(vec![Some(evidence(deviations))])
-    }
-
-    #[test]
-    fn levels_double_until_one_is_missed_and_then_close_in() {
-        let (tried, outcome) = levels(SETTINGS, |level| {
-            said(if level > 100.0 { 9.0 } else { -9.0 })
-        });
-        assert_eq!(tried[..5], [10.0, 20.0, 40.0, 80.0, 160.0]);
-        assert!(
-            tried[5..].iter().all(|level| (80.0..160.0).contains(level)),
-            "{tried:?}"
-        );
-        let Outcome::Found(found) = outcome else {
-            panic!("{outcome:?}");
-        };
-        assert!(found.low <= 100.0 && 100.0 <= found.high, "{found:?}");
-        assert!(found.confirmed.is_some_and(|level| level <= 100.0));
-    }
-
-    #[test]
-    fn a_level_that_the_generator_cannot_carry_out_ends_the_search_with_what_held() {
-        let (tried, outcome) = levels(SETTINGS, |level| match level > 100.0 {
-            true => Said::Invalid,
-            false => said(-9.0),
-        });
-        assert_eq!(tried[3..], [&[80.0][..], &[160.0; MAX_INVALID]].concat());
-        assert_eq!(outcome, Outcome::Generator(Some(80.0), 160.0));
-    }
-
-    #[test]
-    fn a_first_level_that_is_missed_is_halved() {
-        let (tried, _) = levels(SETTINGS, |level| said(if level > 3.0 { 9.0 } else { -9.0 }));
-        assert_eq!(tried[..3], [10.0, 5.0, 2.5]);
+        (round(level / step) * step).clamp(self.settings.least, self.settings.most)
     }
 }

@@ -52,7 +52,7 @@ impl Simulated {
         loop {
             match search.next(elapsed_s) {
                 Step::Done(outcome) => return (outcome, elapsed_s),
-                Step::Rest => elapsed_s += 3.0,
+                Step::Rest { .. } => elapsed_s += 3.0,
                 Step::Level { level, hold, .. } => {
                     let mut watch = LevelWatch::new(vec![self.rule], hold);
                     let took_s = self.level(level, hold.most_s, &mut watch, random);

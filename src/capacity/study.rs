@@ -2,7 +2,8 @@
 //!
 //! Here: data, and pure functions of it. Not here: how it looks (`report`).
 
-use super::search::{Capacity, MAX_INVALID, Outcome, Purpose};
+use super::evidence::{CLEAR, Evidence, worst_deviations};
+use super::search::{Capacity, MAX_SILENT, Outcome, Purpose};
 use super::usl::Usl;
 use crate::grading::Verdict;
 use crate::metrics::{Latency, RunResult, Window};
@@ -46,9 +47,22 @@ pub enum LevelVerdict {
     Close,
     /// The load generator could not keep up.
     Invalid,
+    /// Nothing was measured, or users ended before they sent anything.
+    Unknown,
 }
 
 impl LevelVerdict {
+    /// Of what a level said about each SLO.
+    pub fn of(evidence: &[Option<Evidence>]) -> Self {
+        let is_clean = evidence.iter().flatten().all(|one| one.excess.is_none());
+        match worst_deviations(evidence) {
+            None => Self::Unknown,
+            Some(worst) if worst > CLEAR => Self::Missed,
+            Some(worst) if worst < -CLEAR || is_clean => Self::Holds,
+            Some(_) => Self::Close,
+        }
+    }
+
     /// The word.
     pub fn name(self) -> &'static str {
         match self {
@@ -56,6 +70,7 @@ impl LevelVerdict {
             Self::Missed => "missed",
             Self::Close => "close",
             Self::Invalid => "invalid",
+            Self::Unknown => "unknown",
         }
     }
 }
@@ -177,8 +192,9 @@ impl LevelPoint {
         }
     }
 
+    /// Whether it says something about the service.
     fn is_valid(&self) -> bool {
-        self.verdict != LevelVerdict::Invalid
+        !matches!(self.verdict, LevelVerdict::Invalid | LevelVerdict::Unknown)
     }
 }
 
@@ -246,16 +262,22 @@ impl Study {
             return Verdict::Inconclusive;
         }
         // What certainly holds, and what certainly does not.
-        let (holds, fails) = match &self.outcome {
+        let holds = match &self.outcome {
             Outcome::Found(one) | Outcome::Open(one) => {
                 let confirmed = one.confirmed.unwrap_or(0.0);
-                (Some(one.low.max(confirmed)), Some(one.high))
+                Some(one.low.max(confirmed))
             }
-            Outcome::AtLeast(level) => (Some(*level), None),
-            Outcome::Generator(held, _) | Outcome::Unknown(held) => (*held, None),
-            Outcome::Below(level) => (None, Some(*level)),
+            Outcome::AtLeast(level) => Some(*level),
+            Outcome::Generator(held, _) | Outcome::Unknown { held, .. } => *held,
+            Outcome::Below(_) => None,
         };
         let is_held = |level: f64| holds.is_some_and(|held| held >= level);
+        let is_missed = |level: f64| match &self.outcome {
+            Outcome::Found(one) | Outcome::Open(one) => one.high < level,
+            Outcome::Below(lowest) => *lowest <= level,
+            Outcome::Unknown { missed, .. } => missed.is_some_and(|missed| missed <= level),
+            Outcome::AtLeast(_) | Outcome::Generator(..) => false,
+        };
         match (self.required(), &self.outcome) {
             // What was never measured is not met.
             (Some(required), _) if is_held(required) && !self.unseen.is_empty() => {
@@ -265,8 +287,8 @@ impl Study {
                 Verdict::Inconclusive
             }
             (Some(required), _) if is_held(required) => Verdict::Pass,
-            (Some(required), _) if fails.is_some_and(|level| level < required) => Verdict::Fail,
-            (_, Outcome::Below(_)) => Verdict::Fail,
+            (Some(required), _) if is_missed(required) => Verdict::Fail,
+            (None, Outcome::Below(_)) => Verdict::Fail,
             (_, Outcome::Generator(..)) => Verdict::Invalid,
             (_, Outcome::Open(_)) if self.is_ended_by_generator() => Verdict::Invalid,
             (None, Outcome::Found(_) | Outcome::AtLeast(_)) => Verdict::Pass,
@@ -274,10 +296,19 @@ impl Study {
         }
     }
 
-    /// Whether the search ended because the load generator could not keep up.
+    /// Whether the search ended because its last levels said nothing about the service.
+    pub fn is_ended_by_silence(&self) -> bool {
+        self.are_last(|point| !point.is_valid())
+    }
+
+    /// Whether it ended because the load generator could not keep up.
     pub fn is_ended_by_generator(&self) -> bool {
-        let last = self.levels.iter().rev().take(MAX_INVALID);
-        last.filter(|point| !point.is_valid()).count() == MAX_INVALID
+        self.are_last(|point| point.verdict == LevelVerdict::Invalid)
+    }
+
+    fn are_last(&self, what: impl Fn(&&LevelPoint) -> bool) -> bool {
+        let last = self.levels.iter().rev().take(MAX_SILENT);
+        last.filter(what).count() == MAX_SILENT
     }
 
     /// How many times the load of today is possible.
@@ -298,19 +329,18 @@ impl Study {
     }
 
     /// The level with the most throughput per response time; see `RunResult::knee`. `None` with fewer than
-    /// three levels, or if it is the highest.
+    /// three levels, or if responses take hardly longer at the highest: the service refuses what is too much.
     pub fn knee(&self) -> Option<&LevelPoint> {
         let mut valid = self.curve();
         valid.retain(|point| point.is_valid() && point.rate_per_s > 0.0);
-        let highest = valid.last()?.level;
-        let power = |point: &LevelPoint| {
-            point.rate_per_s / point.response_us.mean.unwrap_or(f64::INFINITY).max(1.0)
-        };
+        let mean_us = |point: &LevelPoint| point.response_us.mean.unwrap_or(f64::INFINITY).max(1.0);
+        let power = |point: &LevelPoint| point.rate_per_s / mean_us(point);
+        let highest_us = mean_us(valid.last()?);
         let enough = valid.len() >= 3;
         let knee = valid
             .into_iter()
             .max_by(|a, b| power(a).total_cmp(&power(b)))?;
-        (enough && knee.level < highest).then_some(knee)
+        (enough && highest_us > MOVED * mean_us(knee)).then_some(knee)
     }
 
     /// What moved in the service between the lowest level and the limit, most first.
@@ -391,7 +421,12 @@ mod tests {
             of(Outcome::Generator(Some(50.0), 100.0), Some(40.0)),
             Verdict::Pass
         );
-        assert_eq!(of(Outcome::Unknown(None), None), Verdict::Inconclusive);
+        let unknown = |held, missed| Outcome::Unknown { held, missed };
+        assert_eq!(of(unknown(None, None), None), Verdict::Inconclusive);
+        let halving = unknown(None, Some(2.5));
+        assert_eq!(of(halving, None), Verdict::Inconclusive);
+        assert_eq!(of(halving, Some(2.0)), Verdict::Inconclusive);
+        assert_eq!(of(halving, Some(2.5)), Verdict::Fail);
     }
 
     #[test]
@@ -420,7 +455,7 @@ mod tests {
         let mut ended = study(Outcome::Open(capacity()), None);
         ended
             .levels
-            .extend([(); MAX_INVALID].map(|()| point(165.0, LevelVerdict::Invalid)));
+            .extend([(); MAX_SILENT].map(|()| point(165.0, LevelVerdict::Invalid)));
         assert_eq!(ended.verdict(), Verdict::Invalid);
     }
 
@@ -429,6 +464,11 @@ mod tests {
         let found = study(Outcome::Found(capacity()), None);
         // The power of a queue, r (200 - r), is highest at half its rate.
         assert_eq!(found.knee().map(|point| point.level), Some(80.0));
+        let mut limited = found.clone();
+        for level in &mut limited.levels {
+            level.response_us.mean = Some(2_000.0);
+        }
+        assert_eq!(limited.knee(), None, "what is too much is refused at once");
         let moved = found.moved();
         let texts: Vec<_> = moved
             .iter()

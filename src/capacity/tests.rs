@@ -115,7 +115,13 @@ fn what_was_not_seen_is_not_claimed() {
     assert_eq!(search(queue, impossible, |_| ()), Outcome::Below(1.0));
     let hurried = search(queue, P95_100_MS, |settings| settings.budget_s = 30.0);
     assert!(
-        matches!(hurried, Outcome::Unknown(Some(40.0))),
+        matches!(
+            hurried,
+            Outcome::Unknown {
+                held: Some(40.0),
+                ..
+            }
+        ),
         "{hurried:?}"
     );
     let open = search(queue, P95_100_MS, |settings| {

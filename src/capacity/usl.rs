@@ -7,6 +7,8 @@
 
 use serde::Serialize;
 
+use crate::units::format_counted;
+
 /// Fewer levels do not tell three unknowns from noise.
 const LEAST_POINTS: usize = 5;
 /// The levels have to span this ratio of concurrency.
@@ -51,8 +53,8 @@ impl Usl {
             .collect();
         if points.len() < LEAST_POINTS {
             return Err(format!(
-                "{} levels with successes; at least {LEAST_POINTS} are needed",
-                points.len()
+                "{} with successes; at least {LEAST_POINTS} are needed",
+                format_counted(points.len() as u64, "level")
             ));
         }
         let concurrency = || points.iter().map(|(n, _)| *n);
@@ -272,7 +274,8 @@ mod tests {
             "{:?}",
             Usl::fit(&linear)
         );
-        assert!(Usl::fit(&linear[..3]).unwrap_err().contains("at least 5"));
+        let few = Usl::fit(&linear[..1]).unwrap_err();
+        assert_eq!(few, "1 level with successes; at least 5 are needed");
         let erratic = [
             (1.0, 10.0),
             (2.0, 50.0),

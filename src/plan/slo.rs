@@ -135,6 +135,14 @@ impl SloScope {
             endpoint @ Self::Endpoint(_) => endpoint,
         }
     }
+
+    /// Whether it applies to a row of the statistics, which is an endpoint or a flow.
+    pub fn covers(&self, name: &str, is_flow: bool) -> bool {
+        match self {
+            Self::Total => !is_flow,
+            Self::Endpoint(one) => one == name,
+        }
+    }
 }
 
 /// A number of a run that can have an SLO.

@@ -70,6 +70,7 @@ mod tests {
 
     #[test]
     fn every_outcome_has_a_sentence() {
+        let unknown = |held, missed| Outcome::Unknown { held, missed };
         for (outcome, part) in [
             (Outcome::Open(capacity()), "wider than asked for"),
             (Outcome::AtLeast(50.0), "every SLO holds at 50.0/s"),
@@ -82,8 +83,12 @@ mod tests {
                 "the load generator was the limit at 100/s already",
             ),
             (Outcome::Below(10.0), "the capacity is below 10.0/s"),
-            (Outcome::Unknown(Some(40.0)), "held up to 40.0/s"),
-            (Outcome::Unknown(None), "nothing was found in time"),
+            (
+                unknown(Some(40.0), None),
+                "every SLO held up to 40.0/s, and then the time was over",
+            ),
+            (unknown(None, Some(5.0)), "missed at 5.00/s already"),
+            (unknown(None, None), "nothing was found"),
         ] {
             let study = study(outcome, None);
             let text = written(&study, "console")
@@ -108,5 +113,22 @@ mod tests {
         assert_eq!(json["interval"], serde_json::json!([162.0, 177.0]));
         assert_eq!(json["limiting_slo"], "p95");
         assert_eq!(json["levels"].as_array().unwrap().len(), 8);
+        assert_eq!(json["moved"][0]["name"], "db p95");
+    }
+
+    #[test]
+    fn what_moved_from_nothing_has_no_factor() {
+        let mut study = study(Outcome::Found(capacity()), None);
+        for level in &mut study.levels {
+            for gauge in &mut level.gauges {
+                gauge.value = if level.level > 100.0 { 5.0 } else { 0.0 };
+                gauge.text = gauge.value.to_string();
+            }
+        }
+        let json: serde_json::Value = serde_json::from_str(&written(&study, "json")).unwrap();
+        let moved = serde_json::json!([
+            {"name": "db p95", "from": "0", "to": "5", "factor": null}
+        ]);
+        assert_eq!(json["moved"], moved);
     }
 }

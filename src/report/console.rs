@@ -21,12 +21,12 @@ use super::text::{harmless, shorten, wrap};
 use super::view;
 use crate::capacity::Study;
 use crate::comparison::{Comparison, Decision};
-use crate::grading::{Criterion, Severity, Verdict};
+use crate::grading::{Criterion, Severity};
 use crate::history::History;
 use crate::metrics::Window;
 pub use failures::write_failures;
 use grid::{Grid, Paint};
-use page::{BOLD, DIM, Page, beside, color, paragraph, parts, section, table};
+use page::{BOLD, DIM, Page, beside, color, paragraph, parts, section, table, verdict_color};
 
 /// The maximum number of lines of an error's example.
 const EXAMPLE_LINES: usize = 2;
@@ -101,13 +101,7 @@ impl Reporter for ConsoleReporter {
 
 fn verdict(report: &Report, page: &mut Page<'_>) -> io::Result<()> {
     let grading = &report.grading;
-    let style = match grading.verdict {
-        Verdict::Pass => color(AnsiColor::Green),
-        Verdict::Fail => color(AnsiColor::Red),
-        Verdict::Inconclusive => color(AnsiColor::Yellow),
-        Verdict::Invalid => color(AnsiColor::Magenta),
-    }
-    .bold();
+    let style = verdict_color(grading.verdict).bold();
     let (says, reasons) = view::verdict(report);
     beside(
         (grading.verdict.name(), style),

@@ -3,6 +3,7 @@
 //! Here: arguments, and the way from the search to the report. Not here: the search (`capacity`), or how a level is
 //! carried out (`levels`).
 
+mod counter;
 mod levels;
 
 use std::io::{self, Write};
@@ -19,7 +20,6 @@ use crate::cli::args::load::Spacing;
 use crate::cli::args::sending::SendingArgs;
 use crate::cli::show::output::{print, print_for_people, written};
 use crate::error::{Error, Exit};
-use crate::grading::Verdict;
 use crate::metrics::{RunDir, write_file};
 use crate::plan::{Arrivals, Model, Plan, Service, ThinkTime};
 use crate::report::{
@@ -169,8 +169,8 @@ pub fn run(args: &CapacityArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     let outcome = loop {
         match search.next(started.elapsed().as_secs_f64()) {
             Step::Done(outcome) => break outcome,
-            Step::Rest => {
-                levels.rest()?;
+            Step::Rest { most_s } => {
+                levels.rest(most_s)?;
                 if levels.signal().is_some() {
                     break search.stopped();
                 }
@@ -208,12 +208,8 @@ pub fn run(args: &CapacityArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     };
     store(&directory, &study)?;
     args.print(&study, directory.path(), out)?;
-    Ok(match (study.signal, study.verdict()) {
-        (Some(signal), _) => Exit::Stopped(signal),
-        (None, Verdict::Pass) => Exit::Pass,
-        (None, Verdict::Fail) => Exit::Failed,
-        (None, Verdict::Inconclusive | Verdict::Invalid) => Exit::Inconclusive,
-    })
+    let verdict = study.verdict().exit();
+    Ok(study.signal.map_or(verdict, Exit::Stopped))
 }
 
 /// Writes `capacity.json`.
@@ -269,6 +265,13 @@ impl CapacityArgs {
             return usage(
                 "the precision must be between 1% and 50%",
                 "leave out `--precision` for 5%",
+            );
+        }
+        let levels = [self.start, self.max, self.today, self.at_least];
+        if self.users && levels.iter().flatten().any(|level| level.fract() > 0.0) {
+            return usage(
+                "with `--users`, levels are whole numbers",
+                "round what you gave as `--start`, `--max`, `--today` or `--at-least`",
             );
         }
         let at = usize::from(self.users);

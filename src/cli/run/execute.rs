@@ -370,11 +370,11 @@ fn run_with<'w, C: Client + 'static>(
                     .in_rows_of(&plan),
                 phases: plan.phases(),
                 storage,
-                stopper: stopper.clone(),
                 observing: service.map(|service| Observing::new(service, &plan)),
                 display: display.clone(),
                 abort: AbortWatch::of(&plan),
                 aborted: None,
+                decided: false,
                 plan: plan.clone(),
                 second: 0,
             };
@@ -386,8 +386,12 @@ fn run_with<'w, C: Client + 'static>(
                 let observed = observing.finish().await;
                 control.observed(observed);
             }
-            let aborted = control.aborted;
-            Ok((control.storage, Ending { aborted, ..ending }))
+            let ending = Ending {
+                aborted: control.aborted,
+                decided: control.decided,
+                ..ending
+            };
+            Ok((control.storage, ending))
         };
         let loaded: Result<_, Error> = loaded.await;
         let failed_teardown = match teardown {
@@ -428,18 +432,19 @@ struct Control<'w> {
     fold: Fold,
     phases: Vec<Phase>,
     storage: Storage<'w>,
-    stopper: Stopper,
     observing: Option<Observing>,
     display: Rc<RefCell<LiveDisplay>>,
     abort: Option<AbortWatch>,
     /// Why the run is aborted, once it is.
     aborted: Option<String>,
+    /// Whether it has shown what it was made for.
+    decided: bool,
     plan: Arc<Plan>,
     second: u64,
 }
 
 impl Control<'_> {
-    /// Breaks if the run is to be aborted, which it cannot be any more unless its load goes on.
+    /// Breaks if the run is decided or to be aborted, which it cannot be any more unless its load goes on.
     fn second(
         &mut self,
         mut ticks: Vec<Tick>,
@@ -449,11 +454,9 @@ impl Control<'_> {
         self.second += 1;
         let (mut commit, live) = self.fold.fold(&mut ticks);
         commit.health = Some(health);
-        if let Some(watch) = &mut self.storage.watch
-            && watch(&commit)
-        {
-            self.stopper.decide();
-        }
+        let watch = self.storage.watch.as_mut();
+        let has_said_enough = watch.is_some_and(|watch| watch(&commit));
+        self.decided |= goes_on && has_said_enough;
         if goes_on && self.aborted.is_none() {
             let broken = self.abort.as_mut().and_then(|abort| abort.second(&commit));
             self.aborted = broken.map(ToString::to_string);
@@ -492,9 +495,9 @@ impl Control<'_> {
             elapsed,
             is_open: self.plan.load.model != Model::Closed,
         });
-        match self.aborted {
-            Some(_) => ControlFlow::Break(()),
-            None => ControlFlow::Continue(()),
+        match self.decided || self.aborted.is_some() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
         }
     }
 }

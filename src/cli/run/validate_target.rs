@@ -30,7 +30,7 @@ const QUICK: Duration = Duration::from_secs(30);
 
 /// Check whether a service is ready: its health, then smoke, light and medium load, one verdict
 ///
-/// Stops after the health check or the smoke test if that fails. Takes 17 minutes, or less with `--quick` or
+/// Goes on after the health check and the smoke test only if they pass. Takes 17 minutes, or less with `--quick` or
 /// `--run-time`.
 #[derive(Debug, Args)]
 pub struct ValidateTargetArgs {
@@ -129,13 +129,14 @@ fn check(
         };
         let (result, directory) = execute(&plan, &policy)?.stored()?;
         let grading = Grading::of(&result, None, &policy);
-        let (verdict, is_finished) = (grading.verdict, result.is_finished());
+        let (verdict, exit, is_finished) = (grading.verdict, grading.exit, result.is_finished());
         validation
             .checks
             .push(Check::new(name, &result, grading, &directory));
         note(&format!("{name}: {}", verdict.name()));
+        let is_over = exit == Exit::Error || !is_finished;
         // What is not healthy need not be put under load.
-        if !is_finished || position < 2 && verdict != Verdict::Pass {
+        if is_over || position < 2 && verdict != Verdict::Pass {
             break;
         }
     }

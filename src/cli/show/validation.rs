@@ -113,17 +113,11 @@ impl Validation {
         }
     }
 
-    /// As that of a run with the same verdict; that of a signal comes first.
+    /// As that of a run with the same verdict; that of an error or a signal comes first.
     pub fn exit(&self) -> Exit {
-        let exits = self.checks.iter().map(|check| check.grading.exit);
-        let stopped = exits
-            .into_iter()
-            .find(|exit| matches!(exit, Exit::Stopped(_)));
-        stopped.unwrap_or(match self.verdict() {
-            Verdict::Pass => Exit::Pass,
-            Verdict::Fail => Exit::Failed,
-            Verdict::Inconclusive | Verdict::Invalid => Exit::Inconclusive,
-        })
+        let mut exits = self.checks.iter().map(|check| check.grading.exit);
+        let early = exits.find(|exit| matches!(exit, Exit::Error | Exit::Stopped(_)));
+        early.unwrap_or_else(|| self.verdict().exit())
     }
 
     /// SLOs that were met, and all, of all runs.
@@ -311,5 +305,27 @@ fn entry(check: &Check) -> CheckEntry<'_> {
         error_rate_percent: check.error_rate.map(|share| share * 100.0),
         slos: slos.collect(),
         run: &check.directory,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grading::Policy;
+    use crate::metrics::{Outcome, fixture};
+
+    #[test]
+    fn a_run_that_ended_with_an_error_decides_the_exit_of_the_whole() {
+        let mut validation = Validation::new(2);
+        let mut run = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 100)])]);
+        let mut check = |run: &RunResult| {
+            let grading = Grading::of(run, None, &Policy::default());
+            let check = Check::new("light", run, grading, Path::new("run"));
+            validation.checks.push(check);
+            validation.exit()
+        };
+        assert_eq!(check(&run), Exit::Inconclusive, "one of two");
+        run.run.ending.as_mut().unwrap().dead_worker = Some("a bug".into());
+        assert_eq!(check(&run), Exit::Error);
     }
 }

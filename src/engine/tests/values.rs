@@ -1,6 +1,7 @@
 //! Which rows users get, and what they do without one.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
@@ -9,6 +10,7 @@ use serde_json::json;
 use super::*;
 use crate::engine::user::values::Values;
 use crate::engine::user::values::feeding::Feeding;
+use crate::engine::{self, Stopper};
 use crate::plan::{
     Condition, DataFormat, Escape, Expression, Feeder, Input, OnEnd, Per, RowOrder, Rows, Slot,
     Step, Task, Template, TemplatePart, Variable,
@@ -158,6 +160,30 @@ async fn the_run_ends_at_the_first_missing_row() {
         simulated.stopped_s
     );
     assert!(simulated.ticks.last().unwrap().out_of_data);
+}
+
+#[tokio::test]
+async fn a_load_that_ran_out_of_data_does_not_go_on() {
+    let base = plan(load(Model::Closed, &[(2.0, 0.0, 60.0)]), &[1]);
+    // The second user has no row, and the request of the first one is waited for beyond a second.
+    let plan = feeding(base, RowOrder::Unique, Per::Iteration, OnEnd::StopRun, 1);
+    let mut goes_on = Vec::new();
+    let stopper = Stopper::default();
+    let ending = engine::run(
+        Arc::new(plan),
+        || Ok(MockClient::new(takes(1_500))),
+        &stopper,
+        None,
+        |_, _, is_on| {
+            goes_on.push(is_on);
+            ControlFlow::Break(())
+        },
+    );
+    assert!(ending.await.unwrap().out_of_data);
+    assert!(
+        goes_on.len() >= 2 && !goes_on.contains(&true),
+        "{goes_on:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

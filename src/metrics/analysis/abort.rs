@@ -66,10 +66,8 @@ impl AbortWatch {
 fn cell(rule: &AbortRule, commit: &Commit, rows: &[(String, bool)]) -> Cell {
     let mut sum = Cell::default();
     for entry in &commit.cells {
-        let is_meant = rows.get(entry.endpoint).is_some_and(|(name, is_flow)| {
-            let one = rule.scope.endpoint();
-            one.map_or(!is_flow, |one| one == name)
-        });
+        let row = rows.get(entry.endpoint);
+        let is_meant = row.is_some_and(|(name, is_flow)| rule.scope.covers(name, *is_flow));
         if is_meant {
             sum.merge(&entry.cell);
         }

@@ -364,6 +364,17 @@ pub fn read_result(path: &Path) -> Result<RunResult, Error> {
                 why,
             });
         }
+        let levels = path.join("levels");
+        if !dir.result().exists() && levels.is_dir() {
+            return Err(Error::Unusable {
+                path: path.to_owned(),
+                kind: "result",
+                why: format!(
+                    "it is a search of `perfctl capacity`; name one of the levels in `{}`",
+                    levels.display()
+                ),
+            });
+        }
         dir.result()
     } else {
         path.to_owned()
@@ -511,5 +522,13 @@ mod tests {
         write_atomically(&at("file"), &1).unwrap();
         assert_eq!(fs::read_to_string(other).unwrap(), "of another run");
         assert_eq!(fs::read_dir(base.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn a_search_for_the_capacity_is_no_run_but_has_some() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("levels")).unwrap();
+        let refused = read_result(folder.path()).unwrap_err().to_string();
+        assert!(refused.contains("name one of the levels"), "{refused}");
     }
 }

@@ -52,7 +52,8 @@ struct MovedEntry {
     name: String,
     from: String,
     to: String,
-    factor: f64,
+    /// `None` from 0.
+    factor: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -79,7 +80,7 @@ pub(super) fn write(study: &Study, out: &mut dyn Write) -> io::Result<()> {
     let fit = study.usl();
     let peak = fit.as_ref().ok().map(|fit| fit.peak_per_s);
     let moved = study.moved().into_iter().map(|moved| MovedEntry {
-        factor: moved.to.value / moved.from.value,
+        factor: Some(moved.to.value / moved.from.value).filter(|factor| factor.is_finite()),
         name: moved.from.name,
         from: moved.from.text,
         to: moved.to.text,
@@ -97,7 +98,7 @@ pub(super) fn write(study: &Study, out: &mut dyn Write) -> io::Result<()> {
             Outcome::AtLeast(_) => "at_least",
             Outcome::Generator(..) => "generator_limit",
             Outcome::Below(_) => "below",
-            Outcome::Unknown(_) => "unknown",
+            Outcome::Unknown { .. } => "unknown",
         },
         unit: match study.unit {
             Unit::Rate => "per_s",
@@ -110,15 +111,14 @@ pub(super) fn write(study: &Study, out: &mut dyn Write) -> io::Result<()> {
         limiting_slo: study.limiting(),
         holds: match study.outcome {
             Outcome::AtLeast(held) => Some(held),
-            Outcome::Generator(held, _) | Outcome::Unknown(held) => held,
+            Outcome::Generator(held, _) | Outcome::Unknown { held, .. } => held,
             _ => None,
         },
         today: study.today,
         at_least: study.at_least,
         headroom: study.headroom(),
         knee: study.knee().map(|point| point.level),
-        // From 0, there is no factor.
-        moved: moved.filter(|moved| moved.factor.is_finite()).collect(),
+        moved: moved.collect(),
         universal_scalability_law: fit.as_ref().ok().copied(),
         no_fit_because: fit.as_ref().err().cloned(),
         slos: &study.slos,

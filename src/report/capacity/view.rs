@@ -51,13 +51,21 @@ pub(crate) fn headline(study: &Study) -> String {
         Outcome::Below(lowest) => {
             format!("the capacity is below {}, the lowest level", level(*lowest))
         }
-        Outcome::Unknown(Some(held)) => {
-            format!(
-                "every SLO held up to {}, and then the time was over",
-                level(*held)
-            )
+        Outcome::Unknown { held, missed } => {
+            let known = match (held, missed) {
+                (Some(held), _) => format!("every SLO held up to {}", level(*held)),
+                (None, Some(missed)) => {
+                    format!("an SLO is missed at {} already", level(*missed))
+                }
+                (None, None) => "nothing was found".to_owned(),
+            };
+            let end = match study.signal {
+                Some(_) => "",
+                None if study.is_ended_by_silence() => ", and then nothing was measured",
+                None => ", and then the time was over",
+            };
+            known + end
         }
-        Outcome::Unknown(None) => "nothing was found in time".to_owned(),
     };
     match study.signal {
         Some(_) => format!("stopped: {found}"),
@@ -144,6 +152,13 @@ fn open_because(study: &Study) -> String {
     if study.is_ended_by_generator() {
         return "the search ended early because levels were INVALID again and again: the load generator needs a machine with less other work"
             .to_owned();
+    }
+    if study.is_ended_by_silence() {
+        return "the search ended early because nothing was measured again and again: see the notes"
+            .to_owned();
+    }
+    if study.signal.is_some() {
+        return "the interval is wider than asked for: the search was stopped".to_owned();
     }
     let budget = format_duration(Duration::from_secs_f64(study.budget_s.round()));
     format!(

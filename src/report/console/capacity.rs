@@ -5,9 +5,8 @@ use std::io;
 use anstyle::{AnsiColor, Style};
 
 use super::grid::{Grid, Paint};
-use super::page::{BOLD, Page, beside, color, paragraph, parts, section, table};
+use super::page::{BOLD, Page, beside, color, paragraph, parts, section, table, verdict_color};
 use crate::capacity::{LevelVerdict, Study};
-use crate::grading::Verdict;
 use crate::report::capacity::view::{
     LEVEL_COLUMNS, UTILIZATION, consequences, headline, level_row, method, notes,
 };
@@ -16,13 +15,7 @@ use crate::report::text::harmless;
 /// Writes what a search found.
 pub(super) fn capacity(study: &Study, page: &mut Page<'_>) -> io::Result<()> {
     let verdict = study.verdict();
-    let style = match verdict {
-        Verdict::Pass => color(AnsiColor::Green),
-        Verdict::Fail => color(AnsiColor::Red),
-        Verdict::Inconclusive => color(AnsiColor::Yellow),
-        Verdict::Invalid => color(AnsiColor::Magenta),
-    }
-    .bold();
+    let style = verdict_color(verdict).bold();
     beside(
         (verdict.name(), style),
         (&harmless(&headline(study)), BOLD),
@@ -66,12 +59,12 @@ fn levels(study: &Study, page: &mut Page<'_>) -> io::Result<()> {
             LevelVerdict::Holds => color(AnsiColor::Green),
             LevelVerdict::Missed => color(AnsiColor::Red),
             LevelVerdict::Close => color(AnsiColor::Yellow),
-            LevelVerdict::Invalid => color(AnsiColor::Magenta),
+            LevelVerdict::Invalid | LevelVerdict::Unknown => color(AnsiColor::Magenta),
         };
         let paint = Paint {
             row: match point.verdict {
-                LevelVerdict::Missed | LevelVerdict::Invalid => word,
                 LevelVerdict::Holds | LevelVerdict::Close => Style::new(),
+                _ => word,
             },
             ..Paint::default()
         };

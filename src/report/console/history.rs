@@ -3,12 +3,11 @@
 use std::io;
 
 use super::grid::{Grid, Paint};
-use super::page::{BOLD, DIM, Page, color, paragraph, section, table};
+use super::page::{BOLD, DIM, Page, paragraph, section, table, verdict_color};
 use crate::grading::Verdict;
 use crate::history::{History, HistoryRun, Series, history_metrics};
 use crate::report::text::{harmless, wrap};
 use crate::report::view;
-use anstyle::AnsiColor;
 
 /// The heights of a sparkline.
 const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -131,8 +130,7 @@ fn paint(run: &HistoryRun) -> Paint {
             };
         }
         Verdict::Pass => return Paint::default(),
-        Verdict::Fail => color(AnsiColor::Red),
-        Verdict::Inconclusive | Verdict::Invalid => color(AnsiColor::Yellow),
+        verdict => verdict_color(verdict),
     };
     Paint {
         mark: style,

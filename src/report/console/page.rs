@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use super::grid::Grid;
+use crate::grading::Verdict;
 use crate::report::text::{harmless, shorten, width, wrap};
 
 /// The maximum width of sentences; columns.
@@ -15,6 +16,15 @@ pub(super) const DIM: Style = Style::new().dimmed();
 
 pub(super) fn color(color: AnsiColor) -> Style {
     color.on_default()
+}
+
+pub(super) fn verdict_color(verdict: Verdict) -> Style {
+    color(match verdict {
+        Verdict::Pass => AnsiColor::Green,
+        Verdict::Fail => AnsiColor::Red,
+        Verdict::Inconclusive => AnsiColor::Yellow,
+        Verdict::Invalid => AnsiColor::Magenta,
+    })
 }
 
 /// Where the report is written to.

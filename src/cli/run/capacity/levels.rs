@@ -8,32 +8,29 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::counter::{Counter, ResponseTimes};
 use crate::capacity::{
-    Criterion, Evidence, Hold, LevelPoint, LevelVerdict, LevelWatch, Purpose, Ratio, Rule, Said,
-    Unit,
+    Criterion, Evidence, Hold, LevelPoint, LevelVerdict, LevelWatch, Purpose, Rule,
+    SHORTEST_REST_S, Said, Unit,
 };
 use crate::cli::run::execute::{ExecuteArgs, Watch};
 use crate::error::Error;
-use crate::grading::Policy;
-use crate::metrics::{Cell, Commit, EndpointInfo, Outcome, RunResult, SparseHistogram};
-use crate::plan::{Load, Model, Percentile, Phase, Plan, Stage};
+use crate::grading::{Grading, Policy};
+use crate::metrics::{Commit, Outcome, RunResult, SparseHistogram};
+use crate::plan::{Load, Model, Percentile, Plan, Stage};
 use crate::report::plain;
 use crate::units::{format_latency_us, format_percent, trim_float};
 
-/// So many standard deviations from a limit, a level is beyond doubt.
-const CLEAR: f64 = 2.0;
-/// The longest wait for the response times of the lowest level.
-const LONGEST_REST_S: u64 = 20;
-/// The response times are back when those of this many seconds together are.
-const RESTED_S: usize = 3;
-/// They may be longer by this factor, and so much: a few requests have a p95 of their own.
+/// Response times are back when those of the last seconds together are. They may be longer by this factor, and so much: a few requests have a p95 of their own.
 const RESTED_FACTOR: f64 = 2.0;
 const RESTED_US: f64 = 5_000.0;
 /// From none to the level; part of the warm-up.
 const RAMP: Duration = Duration::from_secs(1);
 /// The share of arrivals that may be dropped because no virtual user was free.
 const MAX_DROPPED: f64 = 0.01;
-/// What that is called.
+/// The share of users that may end by themselves.
+const MAX_STOPPED: f64 = 0.01;
+/// What dropped arrivals are called.
 const DROPPED: &str = "the share of dropped arrivals";
 /// The virtual users of the open model wait for responses so much longer than the longest limit.
 const PATIENCE: f64 = 4.0;
@@ -147,13 +144,10 @@ impl<'a> Levels<'a> {
     /// # Errors
     /// What kept it from being run or stored.
     pub fn carry_out(&mut self, level: f64, hold: Hold, purpose: Purpose) -> Result<Made, Error> {
-        let plan = self.plan_at(
-            level,
-            Duration::from_secs(hold.most_s as u64),
-            self.warmup_s,
-        );
+        let plan = self.plan_at("level", level, hold.most_s, self.warmup_s);
+        let criteria = self.criteria.clone();
         let mut watch = LevelWatch::new(self.rules(), hold);
-        let mut counter = Counter::new(&plan, &self.criteria, self.unit);
+        let mut counter = Counter::new(&plan, &criteria, self.unit);
         let warmup_s = self.warmup_s as usize;
         let mut elapsed_s = 0;
         let mut each_second = |commit: &Commit| {
@@ -161,25 +155,26 @@ impl<'a> Levels<'a> {
             elapsed_s += 1;
             elapsed_s > warmup_s && watch.is_decided(elapsed_s - warmup_s)
         };
-        let (run, directory) = self.execute(&plan, &mut each_second)?;
-        if self.is_stopped(&run) {
+        let Some((run, directory)) = self.execute(level, &plan, &mut each_second)? else {
             return Ok(Made::Stopped);
-        }
+        };
         let evidence = watch.evidence();
         self.seen.resize(evidence.len(), false);
         for (seen, one) in self.seen.iter_mut().zip(&evidence) {
             *seen |= one.is_some();
         }
         let invalid = run.invalid_because();
-        let verdict = match invalid.is_empty() {
-            true => verdict_of(&evidence),
-            false => LevelVerdict::Invalid,
+        let silent = self.silent_because(&run, &evidence);
+        let verdict = match (&*invalid, &silent) {
+            ([_, ..], _) => LevelVerdict::Invalid,
+            (_, Some(_)) => LevelVerdict::Unknown,
+            _ => LevelVerdict::of(&evidence),
         };
         let missed = self.names().into_iter().zip(&evidence);
         let missed = missed.filter(|(_, one)| one.is_some_and(|one| one.is_missed));
         let missed = missed.map(|(name, _)| name).collect();
         let point = LevelPoint::new((level, purpose), verdict, missed, &run, directory);
-        if verdict != LevelVerdict::Invalid
+        if !matches!(verdict, LevelVerdict::Invalid | LevelVerdict::Unknown)
             && let Some(p95_us) = point.response_us.p95
             && self.lowest.is_none_or(|(lowest, _)| level < lowest)
         {
@@ -191,55 +186,91 @@ impl<'a> Levels<'a> {
             self.note(format!("{} was INVALID: {cause}", self.unit.format(level)));
             return Ok(Made::Said(Said::Invalid));
         }
+        if let Some(why) = silent {
+            self.note(format!("at {}, {why}", self.unit.format(level)));
+            return Ok(Made::Said(Said::Nothing));
+        }
         Ok(Made::Said(Said::Evidence(evidence)))
     }
 
-    /// Waits until the response times are those of the lowest level again, which goes on meanwhile.
+    /// Waits until the response times are those of the lowest level again, which goes on meanwhile; at most so many
+    /// seconds.
     ///
     /// # Errors
     /// What kept that from being run.
-    pub fn rest(&mut self) -> Result<(), Error> {
+    pub fn rest(&mut self, most_s: usize) -> Result<(), Error> {
         let Some((level, base_us)) = self.lowest else {
             return Ok(());
         };
-        let plan = self.plan_at(level, Duration::from_secs(LONGEST_REST_S), 0.0);
+        let plan = self.plan_at("rest", level, most_s, 0.0);
         let limit_us = base_us * RESTED_FACTOR + RESTED_US;
+        let mut times = ResponseTimes::new(&plan);
         let mut recent = VecDeque::new();
         let mut is_rested = false;
         let mut each_second = |commit: &Commit| {
-            recent.push_back(response_times(commit));
-            if recent.len() > RESTED_S {
+            recent.push_back(times.of_second(commit));
+            if recent.len() > SHORTEST_REST_S {
                 recent.pop_front();
             }
             let p95_us = p95_us(recent.iter());
             is_rested |=
-                recent.len() == RESTED_S && p95_us.is_some_and(|p95_us| p95_us <= limit_us);
+                recent.len() == SHORTEST_REST_S && p95_us.is_some_and(|p95_us| p95_us <= limit_us);
             is_rested
         };
-        let (run, _) = self.execute(&plan, &mut each_second)?;
-        if !self.is_stopped(&run) && !is_rested {
+        let run = self.execute(level, &plan, &mut each_second)?;
+        if run.is_some() && !is_rested {
             let (level, limit) = (self.unit.format(level), format_latency_us(limit_us));
             self.note(format!(
-                "at {level}, the p95 was not back below {limit} within {LONGEST_REST_S} s after a level that was missed"
+                "at {level}, the p95 was not back below {limit} within {most_s} s of rest"
             ));
         }
         Ok(())
     }
 
-    fn execute(&self, plan: &Arc<Plan>, watch: Watch<'_>) -> Result<(RunResult, String), Error> {
+    /// Why the level says nothing about the service although the load generator could keep up, if so.
+    fn silent_because(&self, run: &RunResult, evidence: &[Option<Evidence>]) -> Option<String> {
+        // With all of its load, it would be missed as well.
+        if LevelVerdict::of(evidence) == LevelVerdict::Missed {
+            return None;
+        }
+        // Of the open model, arrivals that were dropped have a rule of their own.
+        if self.unit == Unit::Users
+            && let Some(missing) = run.undelivered()
+        {
+            return Some(missing);
+        }
+        let of_slos = &evidence[..self.criteria.len()];
+        if of_slos.iter().any(Option::is_some) {
+            return None;
+        }
+        let reasons = Grading::of(run, None, &Policy::default()).reasons;
+        let why = reasons.into_iter().next();
+        Some(why.unwrap_or_else(|| "nothing measured".to_owned()))
+    }
+
+    /// The result and the name of its directory; `None` if a signal stopped it.
+    fn execute(
+        &mut self,
+        level: f64,
+        plan: &Arc<Plan>,
+        watch: Watch<'_>,
+    ) -> Result<Option<(RunResult, String)>, Error> {
         let watched = (self.folder.as_path(), Some(watch));
         let executed = self
             .execute
-            .execute_watched(plan, &Policy::default(), None, watched)?;
-        let (run, directory) = executed.stored()?;
+            .execute_watched(plan, &Policy::default(), None, watched);
+        if let Err(Error::StoppedInSetup(signal)) = executed {
+            self.signal = Some(signal);
+            return Ok(None);
+        }
+        let (run, directory) = executed?.stored()?;
+        self.signal = run.run.ending.as_ref().and_then(|ending| ending.signal);
+        if self.signal.is_some() {
+            return Ok(None);
+        }
+        is_whole(&run, &self.unit.format(level))?;
         let name = directory.file_name().unwrap_or_default();
-        Ok((run, name.to_string_lossy().into_owned()))
-    }
-
-    fn is_stopped(&mut self, run: &RunResult) -> bool {
-        let ending = run.run.ending.as_ref();
-        self.signal = self.signal.or(ending.and_then(|ending| ending.signal));
-        self.signal.is_some()
+        Ok(Some((run, name.to_string_lossy().into_owned())))
     }
 
     fn note(&mut self, text: String) {
@@ -272,11 +303,13 @@ impl<'a> Levels<'a> {
         ));
     }
 
-    /// The plan of a level.
-    fn plan_at(&self, level: f64, length: Duration, warmup_s: f64) -> Arc<Plan> {
+    /// The plan of a level, or of a rest at one.
+    fn plan_at(&self, name: &str, level: f64, length_s: usize, warmup_s: f64) -> Arc<Plan> {
         let ramp = RAMP.min(Duration::from_secs_f64(warmup_s));
         let mut plan = self.plan.clone();
-        plan.profile = "level".to_owned();
+        plan.profile = name.to_owned();
+        // What is broken for a while is what a search looks for.
+        plan.abort.clear();
         // Arrivals are different ones each time.
         plan.seed = plan.seed.wrapping_add(self.points.len() as u64);
         let limits = self.criteria.iter().filter_map(|one| one.rule().limit_s);
@@ -296,7 +329,7 @@ impl<'a> Levels<'a> {
                 name: self.unit.format(level),
                 level,
                 ramp,
-                duration: length,
+                duration: Duration::from_secs(length_s as u64),
                 classes: Vec::new(),
             }],
             warmup: Duration::from_secs_f64(warmup_s) - ramp,
@@ -309,26 +342,46 @@ impl<'a> Levels<'a> {
     }
 }
 
-/// What a level said, in a word.
-fn verdict_of(evidence: &[Option<Evidence>]) -> LevelVerdict {
-    let deviations = evidence.iter().flatten().map(Evidence::deviations);
-    let worst = deviations.fold(f64::NEG_INFINITY, f64::max);
-    let is_clean = evidence.iter().flatten().all(|one| one.excess.is_none());
-    match worst {
-        worst if worst > CLEAR => LevelVerdict::Missed,
-        worst if worst < -CLEAR || is_clean => LevelVerdict::Holds,
-        _ => LevelVerdict::Close,
+/// A load that ended by itself says nothing about whether the service holds it.
+///
+/// # Errors
+/// Why it did, and what to do about it.
+fn is_whole(run: &RunResult, level: &str) -> Result<(), Error> {
+    let Some(ending) = run.run.ending.as_ref() else {
+        return Ok(());
+    };
+    if let Some(text) = &ending.dead_worker {
+        return Err(Error::WorkerDied(text.clone()));
     }
-}
-
-/// The response times of what ended in a second.
-fn response_times(commit: &Commit) -> SparseHistogram {
-    let mut times = SparseHistogram::default();
-    for cell in &commit.cells {
-        times.merge(&cell.cell.response);
-        times.merge(&cell.cell.censored);
-    }
-    times
+    // What had said enough before was not cut short.
+    let is_early = !ending.decided;
+    let stopped_users = ending.totals.stopped_users as f64;
+    let have_users_ended =
+        !ending.out_of_data && run.count(|outcome| outcome == Outcome::DataExhausted) > 0;
+    let (why, help) = if is_early && ending.out_of_data || have_users_ended {
+        (
+            "the data ran out",
+            "start it over with `on_end: wrap`, add rows, or set a lower `--max`",
+        )
+    } else if is_early && ending.stopped_by_scenario {
+        (
+            "the scenario stopped the load",
+            "leave out the step `stop: run`, or set a lower `--max`",
+        )
+    } else if run.run.load.model == Model::Closed
+        && stopped_users > MAX_STOPPED * run.run.load.peak()
+    {
+        (
+            "users ended by themselves",
+            "leave out the step `stop: user`, or set a lower `--max`",
+        )
+    } else {
+        return Ok(());
+    };
+    Err(Error::LevelEnded {
+        message: format!("at {level}, {why}, so that the level says nothing about the service"),
+        help,
+    })
 }
 
 /// The p95 of these seconds together; `None` without a response.
@@ -336,64 +389,4 @@ fn p95_us<'a>(seconds: impl Iterator<Item = &'a SparseHistogram>) -> Option<f64>
     let mut all = SparseHistogram::default();
     seconds.for_each(|second| all.merge(second));
     all.percentile(Percentile::new(95.0)?)
-}
-
-/// Counts for each SLO what ends in a second.
-struct Counter<'a> {
-    criteria: &'a [Criterion],
-    rows: Vec<EndpointInfo>,
-    /// The position of the phase that is measured.
-    phase: usize,
-    is_open: bool,
-}
-
-impl<'a> Counter<'a> {
-    fn new(plan: &Plan, criteria: &'a [Criterion], unit: Unit) -> Self {
-        let phases: Vec<Phase> = plan.phases();
-        Self {
-            criteria,
-            rows: EndpointInfo::all(plan),
-            phase: phases.iter().position(|phase| phase.measured).unwrap_or(0),
-            is_open: unit == Unit::Rate,
-        }
-    }
-
-    fn count(&mut self, commit: &Commit, watch: &mut LevelWatch) {
-        self.rows.extend(commit.rows.iter().cloned());
-        for one in commit.cells.iter().filter(|one| one.phase == self.phase) {
-            let Some(row) = self.rows.get(one.endpoint) else {
-                continue;
-            };
-            let mut ratios: Vec<Ratio> = self
-                .criteria
-                .iter()
-                .map(|criterion| match criterion.covers(&row.name, row.is_flow) {
-                    true => criterion.ratio(&one.cell),
-                    false => Ratio::default(),
-                })
-                .collect();
-            let requests = match row.is_flow {
-                true => 0.0,
-                false => one.cell.count(Outcome::is_started) as f64,
-            };
-            if self.is_open {
-                ratios.push(dropped(&one.cell, row.is_flow));
-            }
-            watch.add(one.second as usize, &ratios, requests);
-        }
-        if self.is_open {
-            watch.in_flight(commit.users.into());
-        }
-    }
-}
-
-/// The arrivals that were dropped, of all.
-fn dropped(cell: &Cell, is_flow: bool) -> Ratio {
-    match is_flow {
-        true => Ratio::default(),
-        false => Ratio {
-            part: cell.count(|outcome| outcome == Outcome::Dropped) as f64,
-            whole: cell.count(|_| true) as f64,
-        },
-    }
 }

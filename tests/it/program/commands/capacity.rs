@@ -69,6 +69,68 @@ fn a_service_that_misses_an_slo_at_any_rate_fails() {
     );
 }
 
+/// A search for users with this scenario.
+fn search_users(scenario: &str, options: &str, status: i32) -> Completed {
+    Perfctl::new()
+        .file(SCENARIO, format!("name: small\nhost: demo\n{scenario}"))
+        .file("scenarios/rows.csv", "id\n1\n2\n3\n4\n5\n")
+        .args("capacity --users --max 4 --workers 1 --format json".split(' '))
+        .args(options.split_whitespace())
+        .expect_status(status)
+        .run()
+}
+
+#[test]
+fn a_level_that_ends_by_itself_is_an_error_of_the_search() {
+    let slo = "slo: {error_rate: 1%}\n";
+    for (scenario, help) in [
+        (
+            "data: {rows: {file: rows.csv, mode: unique}}\nendpoints: [{get: '/health?{{ rows.id }}'}]\n",
+            "`on_end: wrap`",
+        ),
+        (
+            "data: {rows: {file: rows.csv, mode: unique, on_end: stop_user}}\nendpoints: [{get: '/health?{{ rows.id }}'}]\n",
+            "`on_end: wrap`",
+        ),
+        (
+            "flows: {buy: {steps: [{get: /health}, {stop: run}]}}\n",
+            "`stop: run`",
+        ),
+        (
+            "flows: {buy: {steps: [{get: /health}, {stop: user}]}}\n",
+            "`stop: user`",
+        ),
+    ] {
+        let run = search_users(&format!("{slo}{scenario}"), "--hold 1s", 4);
+        let said = &run.stderr;
+        assert!(said.contains("error: at 1 user, "), "{scenario}: {said}");
+        assert!(said.contains(help), "{scenario}: {said}");
+    }
+}
+
+#[test]
+fn users_of_whom_nothing_is_measured_hold_nothing() {
+    let slo = "slo: {error_rate: 1%}\nendpoints: [{get: /health}]\n";
+    let found = search_users(slo, "--hold 1s --think-time 100s --at-least 1", 3).json();
+    assert_eq!(
+        (&found["outcome"], &found["holds"], &found["verdict"]),
+        (&"unknown".into(), &Value::Null, &"inconclusive".into())
+    );
+    assert_eq!(found["levels"][0]["verdict"], "unknown");
+    let notes = found["notes"].to_string();
+    assert!(notes.contains("at 1 user, nothing measured"), "{notes}");
+}
+
+#[test]
+fn limits_that_abort_a_run_do_not_end_a_level() {
+    let broken =
+        "slo: {p95: 5s}\nabort: {error_rate: '> 0% for 2s'}\nendpoints: [{get: /status/500}]\n";
+    // A warm-up of 3 s, in which the limit would be broken.
+    let found = search_users(broken, "--hold 8s", 1);
+    assert!(!found.stderr.contains("abort"), "{}", found.stderr);
+    assert_eq!(found.json()["outcome"], "below");
+}
+
 #[test]
 fn a_capacity_needs_an_slo_and_time() {
     let refused = |more: &str| {
@@ -88,6 +150,8 @@ fn a_capacity_needs_an_slo_and_time() {
     assert!(only_throughput.contains("no SLO"), "{only_throughput}");
     let short = refused("--slo p95<1s --budget 1m");
     assert!(short.contains("budget is too short"), "{short}");
+    let half = refused("--slo p95<1s --users --max 1.5");
+    assert!(half.contains("whole numbers"), "{half}");
 }
 
 /// Loads of the usual names that take a second.
