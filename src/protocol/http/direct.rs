@@ -9,6 +9,7 @@
 mod connection;
 mod deadline;
 mod encoded;
+mod resources;
 mod response;
 mod sending;
 mod session;

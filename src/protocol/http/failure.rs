@@ -48,6 +48,21 @@ pub(super) fn file_failure(error: FileError) -> Failure {
     }
 }
 
+/// The text for a proxy that opened no tunnel, with what it did instead.
+pub(super) fn refused_by_proxy(why: &str) -> String {
+    format!("refused by the proxy (CONNECT): {why}")
+}
+
+/// The text for a proxy that responds to CONNECT with 407.
+pub(super) fn wants_other_proxy_credentials() -> String {
+    "refused by the proxy with status 407: it requires other credentials".to_owned()
+}
+
+/// The text for a connection that failed on its way to the proxy, or at it.
+pub(super) fn unreachable_by_proxy(why: &str) -> String {
+    format!("no connection by the proxy: {why}")
+}
+
 /// The failure of a response that states its length in two ways.
 pub(super) fn conflicting_lengths() -> Failure {
     // RFC 9112, section 6.3: a sign of request smuggling, to be handled as an error.

@@ -90,7 +90,7 @@ impl Transport for ReqwestTransport {
         let client = client.ok_or_else(|| Failure::new(Outcome::Other, "no client for it"))?;
         let client = &client.client;
         self.probe.begin(limits.connect_timeout);
-        response.bytes_out += request_bytes(&outgoing);
+        response.bytes_out += request_bytes(&outgoing) + self.connector.bytes_for_proxy(&outgoing);
         let is_proxied = self.connector.is_proxied(&outgoing.url);
         if let Some((_, entry)) = elsewhere {
             lead_elsewhere(&mut outgoing, entry);

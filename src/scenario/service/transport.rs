@@ -55,9 +55,6 @@ pub(crate) fn transport(
     };
     let tls = file.tls.get().map(|tls| compiler.tls(tls));
     let proxy = file.proxy.get().and_then(|proxy| compiler.proxy(proxy));
-    if client == ClientChoice::Direct && !file.proxy.is_missing() {
-        refuse(client, "proxies", file.proxy.key(), compiler.findings);
-    }
     let addresses = file.local_address.get();
     let addresses = addresses.map_or(&[][..], |addresses| &addresses.0);
     let local_addresses = addresses.iter().filter_map(|text| compiler.address(text));

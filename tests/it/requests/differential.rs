@@ -127,6 +127,7 @@ fn odd(name: &str) -> Vec<u8> {
 
 fn respond(seen: &Seen, _: usize) -> Vec<u8> {
     let path = seen.path().split('?').next().unwrap_or_default();
+    let path = path.strip_prefix(ELSEWHERE).unwrap_or(path);
     let with = |status: &str, lines: &str| {
         format!("HTTP/1.1 {status}\r\n{lines}content-length: 0\r\n\r\n").into_bytes()
     };
@@ -154,9 +155,20 @@ fn respond(seen: &Seen, _: usize) -> Vec<u8> {
     }
 }
 
-/// What the server received, and what perfctl counted.
-fn play(client: &str) -> (Vec<Seen>, Vec<String>) {
+/// A service that only a proxy reaches.
+const ELSEWHERE: &str = "http://shop.example.org:8000";
+
+/// What the server received as the service or as its proxy, and what perfctl counted.
+fn play(client: &str, is_proxied: bool) -> (Vec<Seen>, Vec<String>) {
     let server = Recording::start_raw(respond);
+    let (host, proxy) = match is_proxied {
+        false => (server.url(), String::new()),
+        true => {
+            let credentials = "username: ann, password: hunter2";
+            let proxy = format!("proxy: {{url: '{}', {credentials}}}\n", server.url());
+            (ELSEWHERE.to_owned(), proxy)
+        }
+    };
     let steps = STEPS.trim().replace("ODD", "/odd");
     let steps: Vec<String> = steps
         .lines()
@@ -171,9 +183,8 @@ fn play(client: &str) -> (Vec<Seen>, Vec<String>) {
         })
         .collect();
     let scenario = format!(
-        "name: differential\nhost: {}\nflows:\n  all:\n    on_error: continue\n    steps:\n{}\n\
+        "name: differential\nhost: {host}\n{proxy}flows:\n  all:\n    on_error: continue\n    steps:\n{}\n\
          profiles: {{quick: {{stages: [{{name: steady, users: 1, ramp: 0s, duration: 1m}}]}}}}\n",
-        server.url(),
         steps.join("\n").replace("    - ", "      - ")
     );
     let perfctl = Perfctl::new()
@@ -239,8 +250,17 @@ fn comparable(seen: &Seen, host: &str) -> (String, Vec<String>, Vec<u8>, u64) {
 
 #[test]
 fn both_clients_send_the_same_bytes_and_count_the_same() {
-    let (by_reqwest, counted_by_reqwest) = play("reqwest");
-    let (by_direct, counted_by_direct) = play("direct");
+    compare(false);
+}
+
+#[test]
+fn both_clients_send_the_same_bytes_to_a_proxy_and_count_the_same() {
+    compare(true);
+}
+
+fn compare(is_proxied: bool) {
+    let (by_reqwest, counted_by_reqwest) = play("reqwest", is_proxied);
+    let (by_direct, counted_by_direct) = play("direct", is_proxied);
     let host = |seen: &[Seen]| seen[0].header("host").unwrap().to_owned();
     let (host_a, host_b) = (host(&by_reqwest), host(&by_direct));
     for (a, b) in by_reqwest.iter().zip(&by_direct) {

@@ -1,9 +1,12 @@
 //! One connection, plain or TLS: reading and writing without ever waiting.
 //!
-//! Not here: how it is made (`connecting`), where it leads (`origin`), and what is written and read.
+//! Not here: how it is made (`connecting`), where it leads (`origin`), who is between (`proxy`), and what
+//! is written and read.
 
 pub(super) mod connecting;
 pub(super) mod origin;
+pub(super) mod proxy;
+pub(super) mod tls;
 
 use std::io;
 use std::net::SocketAddr;
@@ -25,6 +28,8 @@ enum Stream {
     Plain(TcpStream),
     /// On the heap, since it is large and most loads do without.
     Tls(Box<TlsStream<TcpStream>>),
+    /// With the service, through a tunnel of a proxy that itself is reached by TLS.
+    TlsInTls(Box<TlsStream<TlsStream<TcpStream>>>),
 }
 
 impl Connection {
@@ -42,9 +47,16 @@ impl Connection {
         }
     }
 
+    pub(super) fn tls_in_tls(stream: TlsStream<TlsStream<TcpStream>>, remote: SocketAddr) -> Self {
+        Self {
+            stream: Stream::TlsInTls(Box::new(stream)),
+            remote,
+        }
+    }
+
     /// Whether it uses TLS.
     pub(super) fn is_tls(&self) -> bool {
-        matches!(self.stream, Stream::Tls(_))
+        !matches!(self.stream, Stream::Plain(_))
     }
 
     /// Whether it can take another request: it was not closed while it was idle, and received
@@ -57,10 +69,7 @@ impl Connection {
                 read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
             }
             // What came may be a ticket, which TLS takes.
-            Stream::Tls(stream) => {
-                let mut byte = ReadBuf::new(&mut byte);
-                Pin::new(stream).poll_read(cx, &mut byte).is_pending()
-            }
+            _ => (self.poll_read(cx, &mut ReadBuf::new(&mut byte))).is_pending(),
         }
     }
 
@@ -73,6 +82,7 @@ impl Connection {
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Stream::TlsInTls(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 
@@ -85,6 +95,7 @@ impl Connection {
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::TlsInTls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -94,6 +105,7 @@ impl Connection {
             // It buffers nothing.
             Stream::Plain(_) => Poll::Ready(Ok(())),
             Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::TlsInTls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::rc::Rc;
 
 use ::http::header::{self, HeaderValue};
-use url::Url;
+use url::{Position, Url};
 
 use super::connection::origin::Origin;
 use crate::plan::{Auth, Body, Endpoint, Method, Trace, TraceContext};
@@ -48,11 +48,14 @@ enum Segment {
 impl EncodedRequest {
     /// Encodes `prepared`, which is what the endpoint always sends below `base`. `None` where its
     /// requests must be built one by one: for example, where a body has several parts that vary, or
-    /// where the credentials depend on the server. If it `is_traced`, its requests may have a trace.
+    /// where the credentials depend on the server. `to_proxy` are those for the proxy, if they are part of
+    /// each request. If it `is_traced`, its requests may have a trace.
     pub(super) fn new(
         endpoint: &Endpoint,
         prepared: &Prepared,
         base: &str,
+        origin: Origin,
+        to_proxy: Option<&HeaderValue>,
         is_traced: bool,
     ) -> Option<Self> {
         let fixed = &prepared.request;
@@ -63,6 +66,9 @@ impl EncodedRequest {
         let mut encoder = Encoder::default();
         encoder.text(endpoint.method.as_str());
         encoder.text(" ");
+        if origin.is_passed_on() {
+            encoder.text(&fixed.url[..Position::BeforePath]);
+        }
         match endpoint.url.as_constant() {
             Some(_) => encoder.text(fixed.target()),
             None => {
@@ -82,6 +88,13 @@ impl EncodedRequest {
             if !is_rendered(name.as_str()) {
                 write_field(name.as_str(), value, &mut encoder.literal);
             }
+        }
+        let name = header::PROXY_AUTHORIZATION;
+        if let Some(value) = to_proxy
+            && !fixed.headers.contains_key(&name)
+            && !is_rendered(name.as_str())
+        {
+            write_field(name.as_str(), value, &mut encoder.literal);
         }
         for (position, header) in endpoint.headers.iter().enumerate() {
             if header.value.as_constant().is_none() {
@@ -111,7 +124,7 @@ impl EncodedRequest {
             }
         }
         Some(Self {
-            origin: Rc::new(Origin::of(&fixed.url)?),
+            origin: Rc::new(origin),
             is_head: endpoint.method == Method::Head,
             announces_empty,
             segments: encoder.finish(),
@@ -294,11 +307,15 @@ impl Encoder {
     }
 }
 
-/// Appends the head of any request, and its body where that is held in memory and small.
-pub(super) fn write(outgoing: &Outgoing, bytes: &mut Vec<u8>) {
+/// Appends the head of any request, and its body where that is held in memory and small. A proxy that
+/// it `is_passed_on` by has to see the whole URL.
+pub(super) fn write(outgoing: &Outgoing, is_passed_on: bool, bytes: &mut Vec<u8>) {
     let url = &outgoing.url;
     bytes.extend_from_slice(outgoing.method.as_str().as_bytes());
     bytes.push(b' ');
+    if is_passed_on {
+        bytes.extend_from_slice(url[..Position::BeforePath].as_bytes());
+    }
     bytes.extend_from_slice(outgoing.target().as_bytes());
     bytes.extend_from_slice(b" HTTP/1.1\r\n");
     if !outgoing.headers.contains_key(header::HOST) {
@@ -351,7 +368,7 @@ mod tests {
 
     use super::*;
     use crate::plan::fixture::{load, plan};
-    use crate::plan::{Escape, Header, KeyPlace, Model, Slot, Template, TemplatePart};
+    use crate::plan::{Escape, Header, HttpChoice, KeyPlace, Model, Slot, Template, TemplatePart};
     use crate::protocol::Request;
 
     const BASE: &str = "http://127.0.0.1:8000/api";
@@ -399,9 +416,21 @@ mod tests {
 
     /// The request encoded, and built the general way; `None` where it cannot be encoded.
     fn both(endpoint: &Endpoint, rendered: Option<Rendered>) -> Option<[(Vec<String>, String); 2]> {
+        both_through(false, endpoint, rendered)
+    }
+
+    /// The same through a proxy that wants credentials, or not.
+    fn both_through(
+        proxy: bool,
+        endpoint: &Endpoint,
+        rendered: Option<Rendered>,
+    ) -> Option<[(Vec<String>, String); 2]> {
         let prepared = Prepared::new(endpoint, BASE, None).unwrap();
         let trace = Trace::new(1.0, None).context(1, 2, 3);
-        let encoded = EncodedRequest::new(endpoint, &prepared, BASE, true)?;
+        let origin = Origin::of(&prepared.request.url, HttpChoice::Auto, proxy).unwrap();
+        let to_proxy = HeaderValue::from_static("Basic YTpi");
+        let sent = proxy.then_some(&to_proxy);
+        let encoded = EncodedRequest::new(endpoint, &prepared, BASE, origin, sent, true)?;
         if !encoded.can_encode(rendered.as_ref()) {
             return None;
         }
@@ -416,7 +445,11 @@ mod tests {
         let mut outgoing = prepared.request(&request).unwrap();
         let value = HeaderValue::try_from(trace.header(0)).unwrap();
         outgoing.headers.insert(Trace::HEADER, value);
-        write(&outgoing, &mut slow);
+        if proxy {
+            let name = header::PROXY_AUTHORIZATION;
+            outgoing.headers.insert(name, to_proxy);
+        }
+        write(&outgoing, proxy, &mut slow);
         Some([parts(&quick), parts(&slow)])
     }
 
@@ -437,6 +470,27 @@ mod tests {
         assert_eq!(lines[1..4], fields);
         assert!(lines[4].starts_with("traceparent: 00-"));
         assert_eq!((lines[6].as_str(), body.as_str()), ("x-own: a b", "a b"));
+    }
+
+    #[test]
+    fn a_proxy_sees_the_whole_url_and_its_credentials() {
+        let (text, body) = (Template::literal("a b"), Body::None);
+        for (url, rendered) in [
+            (Template::literal("/x?y"), None),
+            (path("/{{ n }}"), Some("/x?y".to_owned())),
+        ] {
+            let endpoint = endpoint(Method::Get, url, text.clone(), body.clone());
+            let rendered = rendered.map(|url| Rendered {
+                url,
+                headers: vec![None, None],
+                ..Rendered::default()
+            });
+            let [quick, slow] = both_through(true, &endpoint, rendered).unwrap();
+            assert_eq!(quick, slow);
+            let (lines, _) = quick;
+            assert_eq!(lines[0], "GET http://127.0.0.1:8000/api/x?y HTTP/1.1");
+            assert!(lines.contains(&"proxy-authorization: Basic YTpi".to_owned()));
+        }
     }
 
     #[test]

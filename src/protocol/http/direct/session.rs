@@ -33,11 +33,16 @@ impl DirectClient {
     /// # Errors
     /// When an endpoint's fixed parts make no request.
     pub fn new(plan: &Plan, base: &str, connect: ConnectOptions) -> Result<Self, Error> {
-        let http = HttpClient::new(plan, base, connect)?;
+        let http: HttpClient<DirectTransport> = HttpClient::new(plan, base, connect)?;
         let endpoints = plan.endpoints.iter().zip(&http.shared.prepared);
         let encoded = endpoints
             .map(|(endpoint, prepared)| {
-                EncodedRequest::new(endpoint, prepared, base, plan.trace.is_some())
+                let resources = &http.shared.resources;
+                let version = endpoint.wire.http_version;
+                let origin = resources.origin(&prepared.request.url, version)?;
+                let to_proxy = resources.to_proxy(&origin).cloned();
+                let (to_proxy, is_traced) = (to_proxy.as_ref(), plan.trace.is_some());
+                EncodedRequest::new(endpoint, prepared, base, origin, to_proxy, is_traced)
             })
             .collect();
         Ok(Self { http, encoded })

@@ -7,65 +7,44 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use ::http::{Method, StatusCode};
-use rustls::ClientConfig;
-use rustls::client::Resumption;
+use ::http::{Method, StatusCode, header};
 use tokio::io::ReadBuf;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::connection::Connection;
+use super::connection::connecting::{self, Way};
 use super::connection::origin::Origin;
-use super::connection::{Connection, connecting};
+use super::connection::tls::SessionTls;
 use super::deadline::DeadlineTimer;
 use super::encoded;
+use super::resources::DirectResources;
 use super::response::IncomingResponse;
 use super::response::head::HeadOptions;
-use super::response::head_cache::HeadCache;
 use super::sending::Sending;
 use crate::error::Error;
 use crate::metrics::Outcome;
-use crate::plan::{ConnectTo, FileContent, Plan, Wire};
+use crate::plan::{FileContent, Plan, Wire};
 use crate::protocol::http::connect::TlsConfig;
-use crate::protocol::http::failure::{Stage, file_failure, io_failure};
+use crate::protocol::http::failure::{Stage, file_failure, io_failure, unreachable_by_proxy};
 use crate::protocol::http::request::outgoing::Outgoing;
 use crate::protocol::http::request::payload::{self, StreamedBody};
 use crate::protocol::http::transport::{ConnectStep, Opened, RequestLimits, STALLED, Transport};
 use crate::protocol::{Failure, Response};
 
-/// How much is read at once; bytes. Each read lets the service send more, and wakes it: with 64 KiB, nginx took twice
-/// the CPU time for a body of 1 MB. Memory that nothing is read into is never used.
-const READ: usize = 512 << 10;
 /// What the buffer for requests may grow to and keep; bytes.
 const WRITE: usize = 128 << 10;
-/// The TLS tickets that a session keeps.
-const TICKETS: usize = 32;
 /// The most idle connections that a session keeps; only a scenario with many hosts needs more than
 /// one.
 const MAX_IDLE: usize = 32;
-
-/// What the sessions of a worker share.
-pub struct DirectResources {
-    tls: ClientConfig,
-    /// Borrowed by whoever reads, for as long as that does not wait.
-    read_buffer: RefCell<Box<[u8]>>,
-    /// Likewise by whoever writes.
-    write_buffer: RefCell<Vec<u8>>,
-    /// The heads that services send again and again.
-    heads: RefCell<HeadCache>,
-    /// Where connections lead elsewhere.
-    connect_to: Vec<ConnectTo>,
-    /// Whether TLS sessions are resumed.
-    is_resuming: bool,
-}
 
 /// The connections of one session.
 pub struct DirectTransport {
     shared: Rc<DirectResources>,
     local_address: Option<IpAddr>,
-    /// With tickets of its own: a virtual user resumes only its own TLS sessions.
-    tls: OnceCell<Arc<ClientConfig>>,
+    /// On the heap, since most loads do without.
+    tls: OnceCell<Box<SessionTls>>,
     idle: RefCell<Vec<IdleConnection>>,
     opened: Cell<Opened>,
     timer: RefCell<DeadlineTimer>,
@@ -92,16 +71,7 @@ impl Transport for DirectTransport {
     type Resources = DirectResources;
 
     fn resources(plan: &Plan, tls: TlsConfig) -> Result<DirectResources, Error> {
-        let mut tls = tls.config;
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(DirectResources {
-            tls,
-            read_buffer: RefCell::new(vec![0; READ].into()),
-            write_buffer: RefCell::default(),
-            heads: RefCell::default(),
-            connect_to: plan.transport.connect_to.clone(),
-            is_resuming: !plan.transport.tls.full_handshakes,
-        })
+        DirectResources::new(plan, tls)
     }
 
     fn open(shared: &Rc<DirectResources>, _: &[Wire], local_address: Option<IpAddr>) -> Self {
@@ -117,13 +87,19 @@ impl Transport for DirectTransport {
 
     async fn exchange(
         &self,
-        outgoing: Outgoing,
+        mut outgoing: Outgoing,
         limits: &RequestLimits<'_>,
         response: &mut Response,
     ) -> Result<StatusCode, Failure> {
-        let origin = Origin::of(&outgoing.url);
+        let origin = self.shared.origin(&outgoing.url, limits.wire.http_version);
         let origin =
             origin.ok_or_else(|| Failure::new(Outcome::InvalidRequest, "the URL has no host"))?;
+        let origin = Rc::new(origin);
+        if let Some(authorization) = self.shared.to_proxy(&origin) {
+            let headers = &mut outgoing.headers;
+            let own = headers.entry(header::PROXY_AUTHORIZATION);
+            own.or_insert_with(|| authorization.clone());
+        }
         let rest = match (&outgoing.contents, &outgoing.body) {
             (Some(contents), _) => Some(payload::open(contents).await),
             (None, Some(body)) if !encoded::is_joined(&outgoing) => {
@@ -133,11 +109,10 @@ impl Transport for DirectTransport {
         };
         let rest = rest.transpose().map_err(file_failure)?;
         let request = WireRequest {
-            write: |bytes: &mut Vec<u8>| encoded::write(&outgoing, bytes),
+            write: |bytes: &mut Vec<u8>| encoded::write(&outgoing, origin.is_passed_on(), bytes),
             rest: rest.map(|(body, _)| Box::new(body)),
             is_head: outgoing.method == Method::HEAD,
         };
-        let origin = Rc::new(origin);
         self.exchange_bytes(&origin, request, limits, response)
             .await
     }
@@ -314,26 +289,30 @@ impl DirectTransport {
         self.opened.set(opened);
         let step = Cell::new(ConnectStep::Connect);
         let by = (Instant::now() + limits.connect_timeout).min(limits.deadline);
-        let tls = || {
-            let tls = self.tls.get_or_init(|| {
-                let mut tls = self.shared.tls.clone();
-                tls.resumption = match self.shared.is_resuming {
-                    true => Resumption::in_memory_sessions(TICKETS),
-                    false => Resumption::disabled(),
-                };
-                Arc::new(tls)
-            });
-            tls.clone()
+        let shared = &self.shared;
+        let tls = |offer| {
+            let session = || Box::new(SessionTls::new(&shared.tls, shared.is_resuming));
+            self.tls.get_or_init(session).offering(offer)
         };
-        let mut elsewhere = self.shared.connect_to.iter();
-        let elsewhere = elsewhere.find(|one| one.host == origin.host && one.port == origin.port);
-        let connect = connecting::connect(origin, elsewhere, self.local_address, tls, &step);
+        let mut elsewhere = shared.connect_to.iter();
+        let way = Way {
+            origin,
+            elsewhere: elsewhere.find(|one| one.host == origin.host && one.port == origin.port),
+            proxy: shared.proxy.as_ref().filter(|_| origin.is_proxied),
+            local_address: self.local_address,
+        };
+        let connect = connecting::connect(&way, tls, &step);
         let Ok(connected) = timeout_at(by, connect).await else {
             let step = step.get();
-            return Err(match by < limits.deadline {
-                true => Failure::new(step.outcome(), step.too_long(limits.connect_timeout)),
-                false => limits.timed_out(Stage::Head, Some(step)),
-            });
+            if by >= limits.deadline {
+                return Err(limits.timed_out(Stage::Head, Some(step)));
+            }
+            let text = step.too_long(limits.connect_timeout);
+            let text = match (way.proxy, step) {
+                (Some(_), ConnectStep::Connect) => unreachable_by_proxy(&text),
+                _ => text,
+            };
+            return Err(Failure::new(step.outcome(), text));
         };
         let (connection, times) = connected?;
         opened.add(times.dns, times.connect, times.tls);
