@@ -86,6 +86,33 @@ pub(super) fn io_failure(error: &io::Error, stage: Stage, connecting: bool) -> F
     Failure::new(outcome, text)
 }
 
+/// The failure of a stream or a connection by HTTP/2.
+pub(super) fn h2_failure(error: &h2::Error, stage: Stage) -> Failure {
+    let Some(io) = error.get_io() else {
+        return Failure::new(outcome_of_h2(error, stage, false), error.to_string());
+    };
+    let failure = io_failure(io, stage, false);
+    match failure.outcome {
+        Outcome::Other => Failure::new(outcome_of_h2(error, stage, false), failure.text),
+        _ => failure,
+    }
+}
+
+/// The outcome of an error of HTTP/2.
+pub(super) fn outcome_of_h2(error: &h2::Error, stage: Stage, connecting: bool) -> Outcome {
+    if let Some(error) = error.get_io() {
+        // What is none of the system's is the end of a connection in the middle of a frame.
+        return outcome_of_io(error, stage, connecting).unwrap_or(cut_off(stage));
+    }
+    match error {
+        // This side ended it for what came.
+        _ if error.is_library() => Outcome::Protocol,
+        _ if error.is_go_away() => Outcome::H2Goaway,
+        _ if error.is_reset() => Outcome::H2Reset,
+        _ => Outcome::Protocol,
+    }
+}
+
 /// What TLS says of a failure, with dates that people can read.
 pub(super) fn tls_text(error: &rustls::Error) -> String {
     let rustls::Error::InvalidCertificate(why) = error else {
@@ -134,6 +161,8 @@ pub(super) fn outcome_of_io(error: &io::Error, stage: Stage, connecting: bool) -
         {
             Some(Outcome::Protocol)
         }
+        // As h2 passes it on, without its number.
+        None if error.kind() == io::ErrorKind::ConnectionReset => Some(Outcome::Reset),
         // What h2 calls the end of a connection with requests in flight.
         None if error.kind() == io::ErrorKind::BrokenPipe => Some(cut_off(stage)),
         _ => None,

@@ -21,11 +21,12 @@ use std::task::Poll;
 use ::http::{StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant, timeout_at};
+use url::Position;
 
 use super::client::HttpClient;
 use super::connect::TlsConfig;
 use super::failure::{self as failures, Stage};
-use super::request::header::size_of_fields;
+use super::request::header::{size_of_fields, size_of_request_head, size_of_status_line};
 use super::request::outgoing::{Outgoing, authority};
 use super::request::payload::MAX_JOINED;
 use super::transport::{Opened, RequestLimits, Transport};
@@ -171,7 +172,7 @@ async fn read(
     response.version = version(incoming.version());
     response.status = Some(incoming.status().as_u16());
     response.headers = std::mem::take(incoming.headers_mut());
-    response.bytes_in += status_line_bytes(incoming.status()) + size_of_fields(&response.headers);
+    response.bytes_in += size_of_status_line(incoming.status()) + size_of_fields(&response.headers);
     if [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
         .iter()
         .all(|name| response.headers.contains_key(name))
@@ -257,18 +258,9 @@ fn version(version: ::http::Version) -> Option<HttpVersion> {
     }
 }
 
-/// What is sent, as HTTP/1.1 text: `GET /path?query HTTP/1.1`, the header fields, the `host` and
-/// `content-length` that hyper adds, the line ends around them, and a body that is not streamed.
+/// What is sent, as HTTP/1.1 text: the head with the `host` and `content-length` that hyper adds, and a
+/// body that is not streamed.
 fn request_bytes(outgoing: &Outgoing) -> u64 {
-    let url = &outgoing.url;
-    let query = url.query().map_or(0, |query| query.len() + 1);
-    let target = url.path().len() + query;
-    let host = if outgoing.headers.contains_key(header::HOST) {
-        0
-    } else {
-        let port = url.port().map_or(0, |port| port.to_string().len() + 1);
-        "host: \r\n".len() + url.host_str().map_or(0, str::len) + port
-    };
     let in_memory = outgoing.body.as_ref().map_or(0, Bytes::len);
     // A larger one is counted as it is sent.
     let in_memory = if in_memory > MAX_JOINED {
@@ -276,18 +268,17 @@ fn request_bytes(outgoing: &Outgoing) -> u64 {
     } else {
         in_memory as u64
     };
-    let length = outgoing.length().map_or(0, length_bytes);
-    let line = outgoing.method.as_str().len() + target + "  HTTP/1.1\r\n\r\n".len();
-    (line + host) as u64 + size_of_fields(&outgoing.headers) + length + in_memory
+    let url = &outgoing.url;
+    let head = size_of_request_head(
+        outgoing.method.as_str(),
+        url[Position::BeforePath..Position::AfterQuery].len(),
+        authority(url).len(),
+        &outgoing.headers,
+    );
+    head + outgoing.length().map_or(0, length_bytes) + in_memory
 }
 
 /// The header line that announces a body of so many bytes.
 fn length_bytes(body: u64) -> u64 {
     ("content-length: \r\n".len() + body.to_string().len()) as u64
-}
-
-/// `HTTP/1.1 200 OK` and the empty line after the head.
-fn status_line_bytes(status: StatusCode) -> u64 {
-    let reason = status.canonical_reason().map_or(0, str::len);
-    ("HTTP/1.1 200 \r\n\r\n".len() + reason) as u64
 }

@@ -239,7 +239,6 @@ fn plain_requests_go_to_the_proxy_and_others_through_its_tunnel() {
     assert_eq!(outcomes(&completed.result()), "connect_failed 4");
 }
 
-#[test]
 fn http_2_goes_through_the_tunnel_of_a_proxy() {
     let authority = Authority::new();
     let h2 = TlsServer::start(&authority, Certificate::Good, Talk::H2);
@@ -331,7 +330,6 @@ fn users_connect_from_the_local_addresses_in_turn() {
     assert!(completed.stderr.contains(why), "{}", completed.stderr);
 }
 
-#[test]
 fn the_version_of_http_can_be_chosen_for_each_endpoint() {
     let authority = Authority::new();
     let version = |url: &str, keys: &str| {
@@ -393,7 +391,6 @@ fn connections_that_are_not_kept_are_used_once() {
     assert_eq!(connections(&result), server.connections());
 }
 
-#[test]
 fn connections_by_http_2_that_are_not_kept_are_used_once() {
     let authority = Authority::new();
     let h2 = TlsServer::start(&authority, Certificate::Good, Talk::H2);
@@ -430,6 +427,9 @@ for_each_client! {
     plain_requests_go_to_the_proxy_and_others_through_its_tunnel
     a_proxy_that_fails_has_the_outcome_of_its_fault
     some_hosts_are_reached_without_the_proxy_and_none_by_the_environment
+    http_2_goes_through_the_tunnel_of_a_proxy
+    the_version_of_http_can_be_chosen_for_each_endpoint
+    connections_by_http_2_that_are_not_kept_are_used_once
     users_connect_from_the_local_addresses_in_turn
     connections_that_are_not_kept_are_used_once
     a_user_that_connects_again_resumes_its_tls_session_unless_told_otherwise

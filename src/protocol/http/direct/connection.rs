@@ -99,6 +99,38 @@ impl Connection {
         }
     }
 
+    /// The same from several places.
+    pub(super) fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Stream::TlsInTls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+        }
+    }
+
+    /// Ready once the other side was told that nothing more is written.
+    pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::TlsInTls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+
+    /// Whether the service chose HTTP/2 in the TLS handshake.
+    pub(super) fn has_chosen_http2(&self) -> bool {
+        let chosen = match &self.stream {
+            Stream::Plain(_) => None,
+            Stream::Tls(stream) => stream.get_ref().1.alpn_protocol(),
+            Stream::TlsInTls(stream) => stream.get_ref().1.alpn_protocol(),
+        };
+        chosen == Some(b"h2")
+    }
+
     /// Ready once everything written was sent.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.stream {

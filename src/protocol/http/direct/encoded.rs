@@ -201,13 +201,14 @@ impl EncodedRequest {
     }
 }
 
-fn secret(rendered: &Rendered) -> Option<&str> {
+/// The credentials that were rendered.
+pub(super) fn secret(rendered: &Rendered) -> Option<&str> {
     rendered.auth.first().map(String::as_str)
 }
 
 /// The credentials in a header of their own that vary from request to request. `None` where there
 /// are some that no slot can hold.
-fn varying_header(endpoint: &Endpoint) -> Option<Option<&Auth>> {
+pub(super) fn varying_header(endpoint: &Endpoint) -> Option<Option<&Auth>> {
     match endpoint.auth.as_deref() {
         None => Some(None),
         Some(Auth::Digest(_) | Auth::OAuth2(_)) => None,
@@ -226,7 +227,7 @@ fn has_simple_body(endpoint: &Endpoint) -> bool {
 
 /// What comes before the path of an endpoint whose URL varies. `None` where the endpoint may render
 /// a whole URL.
-fn base_path(base: &str, endpoint: &Endpoint) -> Option<String> {
+pub(super) fn base_path(base: &str, endpoint: &Endpoint) -> Option<String> {
     if !endpoint.url.source().starts_with('/') {
         return None;
     }

@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::plan::{ConnectTo, HttpChoice, NoProxy, Transport, Wire};
 use crate::protocol::http::connect::TlsConfig;
 use crate::protocol::http::request::outgoing::Outgoing;
+use crate::protocol::http::transport::MAX_H2_HEAD;
 
 /// Makes the clients of one worker's sessions.
 pub struct Connector {
@@ -168,6 +169,7 @@ impl Connector {
             // is no field is none, while the rest is read.
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .http1_ignore_invalid_headers_in_responses(true)
+            .http2_max_header_list_size(MAX_H2_HEAD)
             .retry(reqwest::retry::never())
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()

@@ -7,8 +7,8 @@ use super::connect::ConnectTimeout;
 use crate::metrics::Outcome;
 use crate::protocol::Failure;
 use crate::protocol::http::failure::{
-    DnsError, Stage, cut_off, outcome_of_io, refused_by_proxy, tls_text, unreachable_by_proxy,
-    wants_other_proxy_credentials,
+    DnsError, Stage, cut_off, outcome_of_h2, outcome_of_io, refused_by_proxy, tls_text,
+    unreachable_by_proxy, wants_other_proxy_credentials,
 };
 use crate::protocol::http::request::payload::FileError;
 
@@ -80,14 +80,7 @@ fn outcome_of(cause: &(dyn StdError + 'static), stage: Stage, connecting: bool) 
         return Some(Outcome::Tls);
     }
     if let Some(error) = cause.downcast_ref::<h2::Error>() {
-        return match error {
-            _ if error.is_go_away() => Some(Outcome::H2Goaway),
-            _ if error.is_reset() => Some(Outcome::H2Reset),
-            _ => match error.get_io() {
-                Some(error) => outcome_of_io(error, stage, connecting),
-                None => Some(Outcome::Protocol),
-            },
-        };
+        return Some(outcome_of_h2(error, stage, connecting));
     }
     if let Some(error) = cause.downcast_ref::<hyper::Error>() {
         return match error {

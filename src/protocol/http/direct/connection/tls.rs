@@ -24,7 +24,8 @@ impl Offer {
     fn protocols(self) -> &'static [&'static [u8]] {
         match self {
             Self::Nothing => &[],
-            Self::Version(HttpChoice::Auto | HttpChoice::Http1) => &[b"http/1.1"],
+            Self::Version(HttpChoice::Auto) => &[b"h2", b"http/1.1"],
+            Self::Version(HttpChoice::Http1) => &[b"http/1.1"],
             Self::Version(HttpChoice::Http2) => &[b"h2"],
         }
     }
