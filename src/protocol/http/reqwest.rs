@@ -18,7 +18,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
-use ::http::{StatusCode, header};
+use ::http::{HeaderMap, Method, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant, timeout_at};
 use url::Position;
@@ -93,6 +93,7 @@ impl Transport for ReqwestTransport {
         self.probe.begin(limits.connect_timeout);
         response.bytes_out += request_bytes(&outgoing) + self.connector.bytes_for_proxy(&outgoing);
         let is_proxied = self.connector.is_proxied(&outgoing.url);
+        let is_head = outgoing.method == Method::HEAD;
         if let Some((_, entry)) = elsewhere {
             lead_elsewhere(&mut outgoing, entry);
         }
@@ -111,6 +112,7 @@ impl Transport for ReqwestTransport {
         let status = {
             let sent_and_read = read(
                 client.execute(request),
+                is_head,
                 is_proxied,
                 limits,
                 &stage,
@@ -154,9 +156,10 @@ fn wants_rest(status: StatusCode, response: &Response) -> bool {
         && !connection.any(is_close)
 }
 
-/// Waits for the response to what is `sent`, and reads it into `response`.
+/// Waits for the response to what is `sent`, and reads it into `response`. One that `is_head` has no body.
 async fn read(
     sent: impl Future<Output = reqwest::Result<reqwest::Response>>,
+    is_head: bool,
     is_proxied: bool,
     limits: &RequestLimits<'_>,
     stage: &Cell<Stage>,
@@ -195,6 +198,15 @@ async fn read(
         let kept = chunk.len().min(most_kept.saturating_sub(body.len()));
         body.extend_from_slice(&chunk[..kept]);
     }
+    // hyper takes a stream that was reset with NO_ERROR for one that has ended.
+    if response.version == Some(HttpVersion::Http2)
+        && !is_head
+        && !matches!(incoming.status().as_u16(), 204 | 304)
+        && announced_length(&response.headers).is_some_and(|announced| length < announced)
+    {
+        let text = "the stream was reset in the middle of the response body";
+        return Err(Failure::new(Outcome::BodyTruncated, text));
+    }
     response.phases.download = Some(head_at.elapsed());
     response.body = body.freeze();
     response.body_bytes = length;
@@ -204,6 +216,12 @@ async fn read(
         tokio::task::yield_now().await;
     }
     Ok(incoming.status())
+}
+
+/// The length of a body, as its head announces it; bytes.
+fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    let value = headers.get(header::CONTENT_LENGTH)?;
+    value.to_str().ok()?.parse().ok()
 }
 
 /// The next piece of a body, and whether it `has_waited` for it.

@@ -186,6 +186,25 @@ fn row_26_what_comes_while_a_connection_is_idle_costs_no_request() {
 }
 
 #[test]
+fn row_26_a_body_that_is_cut_by_a_reset_is_no_success() {
+    for head in [announcing(9, false), head(false)] {
+        let cut = |reason| [head.clone(), Frame::Body(5, false), Frame::Reset(reason)];
+        play_all(&[case(&cut(CANCEL), Outcome::H2Reset).times(2, 1)]);
+        play(
+            &case(&cut(NO_ERROR), Outcome::H2Reset).times(2, 1),
+            "direct",
+        );
+    }
+    // hyper does not say that it was reset.
+    let cut = [
+        announcing(9, false),
+        Frame::Body(5, false),
+        Frame::Reset(NO_ERROR),
+    ];
+    play(&case(&cut, Outcome::BodyTruncated).times(2, 1), "reqwest");
+}
+
+#[test]
 fn row_26_failures_have_the_outcome_of_their_cause_and_are_not_resent() {
     let go_away = Frame::GoAway {
         leaves_out: true,

@@ -102,7 +102,8 @@ impl Http2Connection {
         if has_body {
             body.send_data(request.body, true).map_err(failed)?;
         }
-        Ok(Http2Exchange::new(head, rest.map(|rest| (body, rest))))
+        let upload = rest.map(|rest| (body, rest));
+        Ok(Http2Exchange::new(head, !is_whole, upload))
     }
 
     /// Goes on with an exchange; ready when its response is complete.

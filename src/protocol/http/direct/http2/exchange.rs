@@ -25,6 +25,8 @@ pub(crate) struct Http2Exchange {
     incoming: Incoming,
     /// What is still to be handed over of the request's body.
     upload: Option<Upload>,
+    /// Whether the request has a body.
+    has_body: bool,
     /// What is kept of the response's body.
     kept: BytesMut,
     /// Bytes of it so far.
@@ -67,6 +69,7 @@ pub(super) enum Received {
 impl Http2Exchange {
     pub(super) fn new(
         head: ResponseFuture,
+        has_body: bool,
         upload: Option<(SendStream<Bytes>, Box<StreamedBody>)>,
     ) -> Self {
         let upload = upload.map(|(stream, rest)| Upload {
@@ -77,6 +80,7 @@ impl Http2Exchange {
         Self {
             incoming: Incoming::Head(head),
             upload,
+            has_body,
             kept: BytesMut::new(),
             length: 0,
         }
@@ -154,7 +158,12 @@ impl Http2Exchange {
         let Incoming::Body(incoming) = &mut self.incoming else {
             return Ok(Received::Nothing);
         };
-        let body = &mut incoming.body;
+        let (body, announced, has_body) = (&mut incoming.body, incoming.announced, self.has_body);
+        // The service needs no more of the request, and has said all (RFC 9113, section 8.1).
+        let is_end = |error: &h2::Error, length: u64| {
+            let is_plain = error.is_reset() && error.reason() == Some(Reason::NO_ERROR);
+            is_plain && has_body && announced.is_none_or(|announced| announced == length)
+        };
         let before = self.length;
         while !body.is_end_stream() {
             match body.poll_data(&mut cx) {
@@ -170,20 +179,11 @@ impl Http2Exchange {
                     // Fails only for more than has come.
                     let _ = body.flow_control().release_capacity(piece.len());
                 }
-                Poll::Ready(Some(Err(error))) => {
-                    // The service needs no more of the request (RFC 9113, section 8.1).
-                    let is_end = error.reason() == Some(Reason::NO_ERROR)
-                        && error.is_reset()
-                        && incoming
-                            .announced
-                            .is_none_or(|length| length == self.length);
-                    match is_end {
-                        true => break,
-                        false => return Err(h2_failure(&error, Stage::Body)),
-                    }
-                }
+                Poll::Ready(Some(Err(error))) if is_end(&error, self.length) => break,
+                Poll::Ready(Some(Err(error))) => return Err(h2_failure(&error, Stage::Body)),
                 Poll::Ready(None) => match body.poll_trailers(&mut cx) {
                     Poll::Ready(Ok(_)) => break,
+                    Poll::Ready(Err(error)) if is_end(&error, self.length) => break,
                     Poll::Ready(Err(error)) => return Err(h2_failure(&error, Stage::Body)),
                     Poll::Pending => return Ok(Received::Nothing),
                 },
