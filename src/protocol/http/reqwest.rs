@@ -94,6 +94,10 @@ impl Transport for ReqwestTransport {
         response.bytes_out += request_bytes(&outgoing) + self.connector.bytes_for_proxy(&outgoing);
         let is_proxied = self.connector.is_proxied(&outgoing.url);
         let is_head = outgoing.method == Method::HEAD;
+        let of_connection = outgoing
+            .headers
+            .get(header::CONNECTION)
+            .map_or(0, |value| "connection: \r\n".len() + value.len());
         if let Some((_, entry)) = elsewhere {
             lead_elsewhere(&mut outgoing, entry);
         }
@@ -124,6 +128,12 @@ impl Transport for ReqwestTransport {
                 .await
                 .map_err(|_| limits.timed_out(stage.get(), self.probe.step()))
         };
+        if let Ok(Ok(_)) = status
+            && response.version == Some(HttpVersion::Http2)
+        {
+            // hyper leaves it out.
+            response.bytes_out -= of_connection as u64;
+        }
         // However it ended, it used an older connection if none was begun.
         response.reused += u16::from(self.probe.opened().attempts == attempts);
         if let Some(progress) = &mut progress {
