@@ -264,3 +264,39 @@ fn row_26_failures_have_the_outcome_of_their_cause_and_are_not_resent() {
         .by("{get: /, http_version: 2, max_body: 50kB}"),
     ]);
 }
+
+#[test]
+fn row_26_a_response_that_comes_before_its_request_is_out_is_taken() {
+    // More than the service has room for.
+    let post: &'static str = format!(
+        "{{post: /, http_version: 2, timeout: 20s, body: {}}}",
+        "x".repeat(200_000)
+    )
+    .leak();
+    let refusal = Frame::Head(413, vec![], true);
+    play_all(&[
+        case(&[refusal.clone()], Outcome::Http4xx)
+            .times(2, 1)
+            .by(post),
+        case(&[refusal, Frame::Reset(NO_ERROR)], Outcome::Http4xx)
+            .times(2, 1)
+            .by(post),
+        case(&[head(true), Frame::Reset(NO_ERROR)], Outcome::Ok)
+            .times(2, 1)
+            .by(post),
+        case(
+            &[head(false), Frame::Body(9, true), Frame::Reset(NO_ERROR)],
+            Outcome::Ok,
+        )
+        .times(2, 1)
+        .by(post),
+        // It stops reading, and the rest is not waited for without end.
+        case(&[head(true)], Outcome::Ok).times(2, 1).by(post),
+        case(&[Frame::Reset(INTERNAL_ERROR)], Outcome::H2Reset)
+            .times(2, 1)
+            .by(post),
+        case(&[Frame::Close], Outcome::ClosedEarly)
+            .times(2, 2)
+            .by(post),
+    ]);
+}

@@ -80,6 +80,14 @@ impl Http2Request {
             body.unwrap_or_default(),
         )
     }
+
+    /// All of it, to be compared.
+    #[cfg(test)]
+    pub(crate) fn parts(&self) -> (Method, String, HeaderMap, Bytes, u64) {
+        let (head, body) = (&self.head, self.body.clone());
+        let (method, uri) = (head.method().clone(), head.uri().to_string());
+        (method, uri, head.headers().clone(), body, self.bytes)
+    }
 }
 
 /// Where a request goes.
