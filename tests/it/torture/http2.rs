@@ -275,7 +275,7 @@ fn row_26_a_response_that_comes_before_its_request_is_out_is_taken() {
     .leak();
     let refusal = Frame::Head(413, vec![], true);
     play_all(&[
-        case(&[refusal.clone()], Outcome::Http4xx)
+        case(std::slice::from_ref(&refusal), Outcome::Http4xx)
             .times(2, 1)
             .by(post),
         case(&[refusal, Frame::Reset(NO_ERROR)], Outcome::Http4xx)

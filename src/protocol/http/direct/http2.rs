@@ -22,7 +22,7 @@ use h2::client::{Builder, SendRequest};
 use tokio::time::{Instant, timeout};
 
 use self::exchange::{Http2Exchange, Received};
-use self::io::Http2Io;
+use self::io::{Http2Io, quiet};
 use self::request::Http2Request;
 use super::connection::Connection;
 use crate::protocol::http::failure::{Stage, h2_failure};
@@ -178,8 +178,17 @@ impl Http2Connection {
         }
     }
 
+    /// Writes what the service should know, such as that a stream was reset.
+    pub(super) async fn settle(&mut self) {
+        let drive = poll_fn(|cx| {
+            self.drive(cx);
+            Poll::Ready(())
+        });
+        drive.await;
+    }
+
     /// Reads and writes as much as there is.
-    pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
+    fn drive(&mut self, cx: &mut Context<'_>) {
         if self.is_over {
             return;
         }
@@ -191,9 +200,4 @@ impl Http2Connection {
         // Why it ended is said to the exchange.
         self.is_over = Pin::new(&mut self.connection).poll(&mut quiet()).is_ready();
     }
-}
-
-/// For what h2 does within itself: whoever polls a part of it polls all that it wakes.
-fn quiet() -> Context<'static> {
-    Context::from_waker(Waker::noop())
 }

@@ -271,7 +271,7 @@ impl DirectTransport {
         if limits.wire.keep_alive {
             if is_reset {
                 // Tells the service at once that nobody waits any longer.
-                poll_fn(|cx| Poll::Ready(connection.drive(cx))).await;
+                connection.settle().await;
             }
             self.store_idle(origin, Open::Http2(connection));
         }

@@ -12,7 +12,7 @@ use h2::{Reason, RecvStream, SendStream};
 use hyper::body::Body;
 use tokio::time::Instant;
 
-use super::quiet;
+use super::io::quiet;
 use crate::metrics::HttpVersion;
 use crate::protocol::http::failure::{Stage, cut_off, file_failure, h2_failure};
 use crate::protocol::http::request::header::{size_of_fields, size_of_status_line};
