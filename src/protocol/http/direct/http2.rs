@@ -82,6 +82,11 @@ impl Http2Connection {
         !self.is_over && matches!(is_ready, Poll::Ready(Ok(())))
     }
 
+    /// Whether it has ended, as far as that is known.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
     /// Begins an exchange; nothing of it is written before it is polled. `rest` is the part of the body
     /// that is streamed.
     ///

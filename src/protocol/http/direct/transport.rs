@@ -268,11 +268,11 @@ impl DirectTransport {
         }
         let is_reset = ended.is_err() || exchange.is_uploading();
         drop(exchange);
-        if limits.wire.keep_alive {
-            if is_reset {
-                // Tells the service at once that nobody waits any longer.
-                connection.settle().await;
-            }
+        if is_reset {
+            // Tells the service at once that nobody waits any longer.
+            connection.settle().await;
+        }
+        if limits.wire.keep_alive && !connection.is_over() {
             self.store_idle(origin, Open::Http2(connection));
         }
         ended?;
