@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
@@ -71,6 +71,16 @@ impl Connection {
             // What came may be a ticket, which TLS takes.
             _ => (self.poll_read(cx, &mut ReadBuf::new(&mut byte))).is_pending(),
         }
+    }
+
+    /// Whether something may have come since all was read. Costs no system call.
+    pub(super) fn may_have_come(&self) -> bool {
+        let socket = match &self.stream {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(stream) => stream.get_ref().0,
+            Stream::TlsInTls(stream) => stream.get_ref().0.get_ref().0,
+        };
+        socket.try_io(Interest::READABLE, || Ok(())).is_ok()
     }
 
     /// Reads what there is; nothing at the end of the stream.

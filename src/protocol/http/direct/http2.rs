@@ -10,12 +10,10 @@ pub(super) mod exchange;
 mod io;
 pub(super) mod request;
 
-use std::cell::RefCell;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use h2::client::{Builder, SendRequest};
@@ -39,8 +37,8 @@ const CONNECTION_WINDOW: u32 = 5 << 20;
 pub(super) struct Http2Connection {
     connection: h2::client::Connection<Http2Io, Bytes>,
     requests: SendRequest<Bytes>,
-    /// Whom the connection wakes.
-    waker: Rc<RefCell<Waker>>,
+    /// What it reads and writes.
+    io: Http2Io,
     /// Whether it has ended.
     is_over: bool,
     /// The address it leads to.
@@ -55,20 +53,19 @@ impl Http2Connection {
     pub(super) async fn begin(connection: Connection) -> Result<Box<Self>, Failure> {
         let remote = connection.remote;
         let waker = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
-        let waker = Rc::new(RefCell::new(waker));
-        let io = Http2Io::new(connection, waker.clone());
+        let io = Http2Io::new(connection, waker);
         let begun = Builder::new()
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(MAX_H2_HEAD)
             .enable_push(false)
-            .handshake(io)
+            .handshake(io.clone())
             .await;
         let (requests, connection) = begun.map_err(|error| h2_failure(&error, Stage::Head))?;
         Ok(Box::new(Self {
             connection,
             requests,
-            waker,
+            io,
             is_over: false,
             remote,
         }))
@@ -76,7 +73,9 @@ impl Http2Connection {
 
     /// Whether it takes another request. Reads what came while it was idle.
     pub(super) fn is_open(&mut self, cx: &mut Context<'_>) -> bool {
-        self.drive(cx);
+        if self.io.may_have_come() {
+            self.drive(cx);
+        }
         // After a GOAWAY, it takes none.
         let is_ready = self.requests.poll_ready(&mut quiet());
         !self.is_over && matches!(is_ready, Poll::Ready(Ok(())))
@@ -197,11 +196,7 @@ impl Http2Connection {
         if self.is_over {
             return;
         }
-        let mut waker = self.waker.borrow_mut();
-        if !waker.will_wake(cx.waker()) {
-            waker.clone_from(cx.waker());
-        }
-        drop(waker);
+        self.io.wakes(cx.waker());
         // Why it ended is said to the exchange.
         self.is_over = Pin::new(&mut self.connection).poll(&mut quiet()).is_ready();
     }

@@ -11,15 +11,37 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::protocol::http::direct::connection::Connection;
 
-/// A connection, and whom it wakes.
-pub(super) struct Http2Io {
+/// A connection, and whom it wakes. Shared with whoever polls h2; borrowed for as long as that does not
+/// wait.
+#[derive(Clone)]
+pub(super) struct Http2Io(Rc<RefCell<Http2Socket>>);
+
+struct Http2Socket {
     connection: Connection,
-    waker: Rc<RefCell<Waker>>,
+    waker: Waker,
 }
 
 impl Http2Io {
-    pub(super) fn new(connection: Connection, waker: Rc<RefCell<Waker>>) -> Self {
-        Self { connection, waker }
+    pub(super) fn new(connection: Connection, waker: Waker) -> Self {
+        Self(Rc::new(RefCell::new(Http2Socket { connection, waker })))
+    }
+
+    /// Wakes this one from now on.
+    pub(super) fn wakes(&self, waker: &Waker) {
+        let mut socket = self.0.borrow_mut();
+        if !socket.waker.will_wake(waker) {
+            socket.waker.clone_from(waker);
+        }
+    }
+
+    /// Whether something may have come since all was read.
+    pub(super) fn may_have_come(&self) -> bool {
+        self.0.borrow().connection.may_have_come()
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Connection, &mut Context<'_>) -> T) -> T {
+        let Http2Socket { connection, waker } = &mut *self.0.borrow_mut();
+        act(connection, &mut Context::from_waker(waker))
     }
 }
 
@@ -29,8 +51,7 @@ impl AsyncRead for Http2Io {
         _: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { connection, waker } = self.get_mut();
-        connection.poll_read(&mut Context::from_waker(&waker.borrow()), buffer)
+        self.with(|connection, cx| connection.poll_read(cx, buffer))
     }
 }
 
@@ -40,8 +61,7 @@ impl AsyncWrite for Http2Io {
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let Self { connection, waker } = self.get_mut();
-        connection.poll_write(&mut Context::from_waker(&waker.borrow()), bytes)
+        self.with(|connection, cx| connection.poll_write(cx, bytes))
     }
 
     fn poll_write_vectored(
@@ -49,8 +69,7 @@ impl AsyncWrite for Http2Io {
         _: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let Self { connection, waker } = self.get_mut();
-        connection.poll_write_vectored(&mut Context::from_waker(&waker.borrow()), slices)
+        self.with(|connection, cx| connection.poll_write_vectored(cx, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -58,13 +77,11 @@ impl AsyncWrite for Http2Io {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { connection, waker } = self.get_mut();
-        connection.poll_flush(&mut Context::from_waker(&waker.borrow()))
+        self.with(|connection, cx| connection.poll_flush(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { connection, waker } = self.get_mut();
-        connection.poll_shutdown(&mut Context::from_waker(&waker.borrow()))
+        self.with(|connection, cx| connection.poll_shutdown(cx))
     }
 }
 
