@@ -79,12 +79,13 @@ def perfctl_completed(out):
     return sum(count for cell in cells for name, count in cell["outcomes"].items() if name != "dropped")
 
 
-def _perfctl(binary, name, option, goal):
+def _perfctl(binary, name, option, goal, scenario="scenario.yaml"):
+    scenario = os.path.join(BENCH, scenario)
     return Client(
         f"perfctl, {name}",
         None,
         lambda url, out, s: perfctl_run(
-            binary, url, out, "-u", str(CONNECTIONS), "-t", f"{s}s", *option
+            *(binary, url, out, "-u", str(CONNECTIONS), "-t", f"{s}s", *option), scenario=scenario
         ),
         lambda _, out: perfctl_completed(out),
         goal,
@@ -138,15 +139,35 @@ def _locust(user):
     )
 
 
-PEER_CLIENTS = [
-    Client(
+def _h2load(*options):
+    return Client(
         "h2load",
         _missing("h2load"),
         lambda url, out, s: [
-            *("h2load", "--h1", "-t1", f"-c{CONNECTIONS}", f"-D{s}", f"{url}/a"),
+            *("h2load", *options, "-t1", f"-c{CONNECTIONS}", f"-D{s}", f"{url}/a"),
         ],
         _match(r"requests: \d+ total, \d+ started, (\d+) done"),
-    ),
+    )
+
+
+def _oha(*options):
+    return Client(
+        "oha",
+        _missing("oha"),
+        lambda url, out, s: [
+            *(_found("oha"), "--no-tui", "--output-format", "json", *options),
+            *("-z", f"{s}s", "-c", str(CONNECTIONS), f"{url}/a"),
+        ],
+        _oha_completed,
+    )
+
+
+# One stream a connection, as a virtual user has.
+H2LOAD_HTTP2 = _h2load("-m1")
+OHA_HTTP2 = _oha("--http2", "-p", "1", "--insecure")
+
+PEER_CLIENTS = [
+    _h2load("--h1"),
     Client(
         "ab",
         _missing("ab"),
@@ -164,15 +185,7 @@ PEER_CLIENTS = [
         ],
         _match(r"\[200\]\s+(\d+) responses"),
     ),
-    Client(
-        "oha",
-        _missing("oha"),
-        lambda url, out, s: [
-            *(_found("oha"), "--no-tui", "--output-format", "json"),
-            *("-z", f"{s}s", "-c", str(CONNECTIONS), f"{url}/a"),
-        ],
-        _oha_completed,
-    ),
+    _oha(),
     Client(
         "goose",
         _missing("goose-peer"),
@@ -204,4 +217,13 @@ def ours(binary):
     goals = {"reqwest": 2.0, "direct": 1.0}
     return [
         _perfctl(binary, name, option, goals[name]) for name, option in perfctl_clients(binary)
+    ]
+
+
+def ours_by_http2(binary, goal):
+    """The same by HTTP/2; the goal is that of the client `direct`."""
+    goals = {"reqwest": None, "direct": goal}
+    return [
+        _perfctl(binary, name, option, goals[name], "http2.yaml")
+        for name, option in perfctl_clients(binary)
     ]

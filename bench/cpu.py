@@ -1,4 +1,4 @@
-"""CPU per completed request, as a ratio to wrk's in the same pair of runs.
+"""CPU per completed request, as a ratio to that of another client in the same pair of runs.
 
 Here: interleaved pairs, the check of the counts. Not here: who the clients are (clients.py).
 """
@@ -15,27 +15,46 @@ from table import Row, all_met, progress, show, skipped
 
 def measure(binary, cores, rounds, seconds, only):
     """Prints the table. Returns whether every goal that could be measured was met."""
-    why = server.missing() or clients.WRK.missing
+    wanted = clients.ours(binary) + clients.PEER_CLIENTS
+    return compare(clients.WRK, wanted, lambda target: target.url, cores, rounds, seconds, only)
+
+
+def measure_http2(binary, cores, rounds, seconds, only):
+    """The same by HTTP/2, one stream a connection: over TLS, and by prior knowledge."""
+    met = []
+    for how, url, goal in (
+        ("over TLS", lambda target: target.tls_url, 1.2),
+        ("by prior knowledge", lambda target: target.http2_url, 1.3),
+    ):
+        print(f"\nHTTP/2 {how}")
+        wanted = clients.ours_by_http2(binary, goal) + [clients.OHA_HTTP2]
+        met.append(compare(clients.H2LOAD_HTTP2, wanted, url, cores, rounds, seconds, only))
+    return all(met)
+
+
+def compare(reference, wanted, url, cores, rounds, seconds, only):
+    """Prints what `wanted` clients take relative to a reference, at this URL of the target."""
+    why = server.missing() or reference.missing
     if why:
         show("CPU per request", [skipped("CPU per request", why)])
         return True
-    wanted = clients.ours(binary) + clients.PEER_CLIENTS
     if only:
         wanted = [client for client in wanted if any(word in client.name for word in only)]
     present = [client for client in wanted if not client.missing]
-    found = {client.name: [] for client in [clients.WRK, *present]}
+    found = {client.name: [] for client in [reference, *present]}
     with server.Server(cores.server) as target:
-        _once(clients.WRK, target, cores.client, 1)
+        _once(reference, target, url(target), cores.client, 1)
         for number in range(rounds):
             for client in present:
                 progress(f"cpu: {client.name}, {number + 1} of {rounds}")
-                base = _once(clients.WRK, target, cores.client, seconds)
-                mine = _once(client, target, cores.client, seconds * client.times_longer)
+                base = _once(reference, target, url(target), cores.client, seconds)
+                longer = seconds * client.times_longer
+                mine = _once(client, target, url(target), cores.client, longer)
                 if base and mine:
-                    found["wrk"].append((base, 1.0))
+                    found[reference.name].append((base, 1.0))
                     found[client.name].append((mine, mine.cpu_us / base.cpu_us))
     absolute, ratios = [], []
-    for client in [clients.WRK, *wanted]:
+    for client in [reference, *wanted]:
         if client.missing:
             absolute.append(skipped(client.name, client.missing))
             continue
@@ -43,10 +62,11 @@ def measure(binary, cores, rounds, seconds, only):
         rates = [run.completed / run.wall_s for run, _ in runs]
         note = f"{min(rates):,.0f} .. {max(rates):,.0f}/s" if runs else "see above"
         absolute.append(Row(client.name, [run.cpu_us for run, _ in runs], "us", note=note))
-        if client is not clients.WRK:
-            ratios.append(Row(client.name, [ratio for _, ratio in runs], "x wrk", client.goal))
+        if client is not reference:
+            over = f"x {reference.name}"
+            ratios.append(Row(client.name, [ratio for _, ratio in runs], over, client.goal))
     show("CPU of the client per request (user and system)", absolute)
-    show("The same, over that of wrk in the same pair of runs", ratios)
+    show(f"The same, over that of {reference.name} in the same pair of runs", ratios)
     return all_met(ratios)
 
 
@@ -59,13 +79,13 @@ class Run:
         self.wall_s = finished.wall_s
 
 
-def _once(client, target, core, seconds):
+def _once(client, target, url, core, seconds):
     """One run; `None`, and a word about it, when its count is not that of the server."""
     folder = tempfile.mkdtemp(prefix="perfctl-bench-")
     try:
         out = os.path.join(folder, "out")
         before = target.requests()
-        command = client.command(target.url, out, seconds)
+        command = client.command(url, out, seconds)
         finished = process.run(command, core, client.env, terminal=True)
         served = target.requests() - before
         try:

@@ -49,13 +49,26 @@ http {{
         location = /large {{ root {folder}/files; }}
         location / {{ return 200 "{body}"; }}
     }}
+    server {{
+        listen 127.0.0.1:{http2_port} http2 backlog=16384;
+        location / {{ return 200 "{body}"; }}
+    }}
+    server {{
+        listen 127.0.0.1:{tls_port} ssl http2 backlog=16384;
+        ssl_certificate {folder}/certificate.pem;
+        ssl_certificate_key {folder}/key.pem;
+        location / {{ return 200 "{body}"; }}
+    }}
 }}
 """
 
 
 def missing():
     """Why there can be no target here; `None` when there can."""
-    return None if shutil.which("nginx") else "nginx is not installed"
+    for program in ("nginx", "openssl"):
+        if not shutil.which(program):
+            return f"{program} is not installed"
+    return None
 
 
 def free_port():
@@ -72,8 +85,11 @@ class Server:
         self.folder = tempfile.mkdtemp(prefix="perfctl-bench-")
         # Its worker is nobody, who has to get at the folder.
         os.chmod(self.folder, 0o755)
-        self.port = free_port()
+        self.port, self.http2_port, self.tls_port = free_port(), free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        # HTTP/2 by prior knowledge, and over TLS.
+        self.http2_url = f"http://127.0.0.1:{self.http2_port}"
+        self.tls_url = f"https://127.0.0.1:{self.tls_port}"
 
     def __enter__(self):
         hard = _descriptors()
@@ -81,12 +97,24 @@ class Server:
         for name, content in FILES.items():
             with open(os.path.join(self.folder, "files", name), "wb") as file:
                 file.write(content)
+        subprocess.run(
+            [
+                *("openssl", "req", "-x509", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+                *("-subj", "/CN=localhost", "-days", "2"),
+                *("-keyout", os.path.join(self.folder, "key.pem")),
+                *("-out", os.path.join(self.folder, "certificate.pem")),
+            ],
+            check=True,
+            capture_output=True,
+        )
         config = os.path.join(self.folder, "nginx.conf")
         with open(config, "w") as file:
             file.write(
                 CONFIG.format(
                     folder=self.folder,
                     port=self.port,
+                    http2_port=self.http2_port,
+                    tls_port=self.tls_port,
                     body=BODY,
                     files=hard,
                     connections=max(hard - 100, 512),

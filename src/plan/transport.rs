@@ -65,10 +65,10 @@ pub struct ConnectTo {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientChoice {
-    /// reqwest: HTTP/1.1 and HTTP/2, proxies.
+    /// reqwest, which is proven.
     #[default]
     Reqwest,
-    /// HTTP/1.1 directly over the connections of the user, at a fraction of the cost.
+    /// HTTP directly over the connections of the user, at a fraction of the cost.
     Direct,
 }
 

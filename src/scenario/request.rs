@@ -24,7 +24,6 @@ use super::names::Names;
 use super::names::template::refuse_template;
 use super::names::uses::{Inherited, Use};
 use super::service::address::{self, EndpointUrl};
-use super::service::transport;
 use super::yaml::counterparts::METHOD_IS_KEY;
 use super::yaml::decode::{At, Field, OneOrMany};
 use super::yaml::findings::Findings;
@@ -89,7 +88,6 @@ impl<'a> RequestDefaults<'a> {
             ..one
         });
         refuse_auth_twice(&auth, headers.iter().map(|one| &one.header), findings);
-        refuse_http2(client, &defaults.http_version, findings);
         Self {
             names,
             folder,
@@ -244,7 +242,6 @@ impl<'a> RequestDefaults<'a> {
                 headers.push(header.clone());
             }
         }
-        refuse_http2(self.client, &file.http_version, findings);
         let (body, content_type) = body::body(file, self.names, self.folder, findings);
         if let Some(content_type) = content_type
             && headers.iter().all(|header| header.name != "content-type")
@@ -391,15 +388,6 @@ fn wire(base: Wire, http_version: &Field<HttpChoice>, keep_alive: &Field<bool>) 
     Wire {
         http_version: http_version.copied().unwrap_or(base.http_version),
         keep_alive: keep_alive.copied().unwrap_or(base.keep_alive),
-    }
-}
-
-fn refuse_http2(client: ClientChoice, version: &Field<HttpChoice>, findings: &mut Findings) {
-    if let Some(version) = version.get()
-        && client == ClientChoice::Direct
-        && version.value == HttpChoice::Http2
-    {
-        transport::refuse(client, "HTTP/2", Some(version.at), findings);
     }
 }
 

@@ -75,9 +75,9 @@ pub struct SendingArgs {
 /// The name of an HTTP client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ClientName {
-    /// HTTP/1.1, HTTP/2 and proxies
+    /// A proven library
     Reqwest,
-    /// HTTP/1.1 only, with a fraction of the CPU time and memory
+    /// The users' own connections, with a fraction of the CPU time and memory
     Direct,
 }
 

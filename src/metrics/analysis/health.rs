@@ -81,7 +81,7 @@ impl RunResult {
     /// The suggestion that costs no load, unless it was followed already; to stand before others.
     pub(super) fn lighter_client(&self) -> &'static str {
         match self.run.client {
-            ClientChoice::Reqwest => "`--client direct` (HTTP/1.1, less CPU time per request), ",
+            ClientChoice::Reqwest => "`--client direct` (less CPU time per request), ",
             ClientChoice::Direct => "",
         }
     }

@@ -40,7 +40,7 @@ pub struct HttpClient<T: Transport> {
 
 /// What all sessions of a client read.
 pub(super) struct ClientState<T: Transport> {
-    resources: Rc<T::Resources>,
+    pub(super) resources: Rc<T::Resources>,
     connect: ConnectOptions,
     /// The kinds of connection that endpoints ask for.
     wires: Vec<Wire>,

@@ -48,6 +48,21 @@ pub(super) fn file_failure(error: FileError) -> Failure {
     }
 }
 
+/// The text for a proxy that opened no tunnel, with what it did instead.
+pub(super) fn refused_by_proxy(why: &str) -> String {
+    format!("refused by the proxy (CONNECT): {why}")
+}
+
+/// The text for a proxy that responds to CONNECT with 407.
+pub(super) fn wants_other_proxy_credentials() -> String {
+    "refused by the proxy with status 407: it requires other credentials".to_owned()
+}
+
+/// The text for a connection that failed on its way to the proxy, or at it.
+pub(super) fn unreachable_by_proxy(why: &str) -> String {
+    format!("no connection by the proxy: {why}")
+}
+
 /// The failure of a response that states its length in two ways.
 pub(super) fn conflicting_lengths() -> Failure {
     // RFC 9112, section 6.3: a sign of request smuggling, to be handled as an error.
@@ -69,6 +84,33 @@ pub(super) fn io_failure(error: &io::Error, stage: Stage, connecting: bool) -> F
     };
     let text = inner.map_or_else(|| error.to_string(), |inner| inner.to_string());
     Failure::new(outcome, text)
+}
+
+/// The failure of a stream or a connection by HTTP/2.
+pub(super) fn h2_failure(error: &h2::Error, stage: Stage) -> Failure {
+    let Some(io) = error.get_io() else {
+        return Failure::new(outcome_of_h2(error, stage, false), error.to_string());
+    };
+    let failure = io_failure(io, stage, false);
+    match failure.outcome {
+        Outcome::Other => Failure::new(outcome_of_h2(error, stage, false), failure.text),
+        _ => failure,
+    }
+}
+
+/// The outcome of an error of HTTP/2.
+pub(super) fn outcome_of_h2(error: &h2::Error, stage: Stage, connecting: bool) -> Outcome {
+    if let Some(error) = error.get_io() {
+        // What is none of the system's is the end of a connection in the middle of a frame.
+        return outcome_of_io(error, stage, connecting).unwrap_or(cut_off(stage));
+    }
+    match error {
+        // This side ended it for what came.
+        _ if error.is_library() => Outcome::Protocol,
+        _ if error.is_go_away() => Outcome::H2Goaway,
+        _ if error.is_reset() => Outcome::H2Reset,
+        _ => Outcome::Protocol,
+    }
 }
 
 /// What TLS says of a failure, with dates that people can read.
@@ -119,6 +161,8 @@ pub(super) fn outcome_of_io(error: &io::Error, stage: Stage, connecting: bool) -
         {
             Some(Outcome::Protocol)
         }
+        // As h2 passes it on, without its number.
+        None if error.kind() == io::ErrorKind::ConnectionReset => Some(Outcome::Reset),
         // What h2 calls the end of a connection with requests in flight.
         None if error.kind() == io::ErrorKind::BrokenPipe => Some(cut_off(stage)),
         _ => None,

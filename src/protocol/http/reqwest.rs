@@ -18,14 +18,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
-use ::http::{StatusCode, header};
+use ::http::{HeaderMap, Method, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant, timeout_at};
+use url::Position;
 
 use super::client::HttpClient;
 use super::connect::TlsConfig;
 use super::failure::{self as failures, Stage};
-use super::request::header::size_of_fields;
+use super::request::header::{size_of_fields, size_of_request_head, size_of_status_line};
 use super::request::outgoing::{Outgoing, authority};
 use super::request::payload::MAX_JOINED;
 use super::transport::{Opened, RequestLimits, Transport};
@@ -90,8 +91,13 @@ impl Transport for ReqwestTransport {
         let client = client.ok_or_else(|| Failure::new(Outcome::Other, "no client for it"))?;
         let client = &client.client;
         self.probe.begin(limits.connect_timeout);
-        response.bytes_out += request_bytes(&outgoing);
+        response.bytes_out += request_bytes(&outgoing) + self.connector.bytes_for_proxy(&outgoing);
         let is_proxied = self.connector.is_proxied(&outgoing.url);
+        let is_head = outgoing.method == Method::HEAD;
+        let of_connection = outgoing
+            .headers
+            .get(header::CONNECTION)
+            .map_or(0, |value| "connection: \r\n".len() + value.len());
         if let Some((_, entry)) = elsewhere {
             lead_elsewhere(&mut outgoing, entry);
         }
@@ -110,6 +116,7 @@ impl Transport for ReqwestTransport {
         let status = {
             let sent_and_read = read(
                 client.execute(request),
+                is_head,
                 is_proxied,
                 limits,
                 &stage,
@@ -121,6 +128,12 @@ impl Transport for ReqwestTransport {
                 .await
                 .map_err(|_| limits.timed_out(stage.get(), self.probe.step()))
         };
+        if let Ok(Ok(_)) = status
+            && response.version == Some(HttpVersion::Http2)
+        {
+            // hyper leaves it out.
+            response.bytes_out -= of_connection as u64;
+        }
         // However it ended, it used an older connection if none was begun.
         response.reused += u16::from(self.probe.opened().attempts == attempts);
         if let Some(progress) = &mut progress {
@@ -153,9 +166,10 @@ fn wants_rest(status: StatusCode, response: &Response) -> bool {
         && !connection.any(is_close)
 }
 
-/// Waits for the response to what is `sent`, and reads it into `response`.
+/// Waits for the response to what is `sent`, and reads it into `response`. One that `is_head` has no body.
 async fn read(
     sent: impl Future<Output = reqwest::Result<reqwest::Response>>,
+    is_head: bool,
     is_proxied: bool,
     limits: &RequestLimits<'_>,
     stage: &Cell<Stage>,
@@ -171,7 +185,7 @@ async fn read(
     response.version = version(incoming.version());
     response.status = Some(incoming.status().as_u16());
     response.headers = std::mem::take(incoming.headers_mut());
-    response.bytes_in += status_line_bytes(incoming.status()) + size_of_fields(&response.headers);
+    response.bytes_in += size_of_status_line(incoming.status()) + size_of_fields(&response.headers);
     if [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
         .iter()
         .all(|name| response.headers.contains_key(name))
@@ -194,6 +208,15 @@ async fn read(
         let kept = chunk.len().min(most_kept.saturating_sub(body.len()));
         body.extend_from_slice(&chunk[..kept]);
     }
+    // hyper takes a stream that was reset with NO_ERROR for one that has ended.
+    if response.version == Some(HttpVersion::Http2)
+        && !is_head
+        && !matches!(incoming.status().as_u16(), 204 | 304)
+        && announced_length(&response.headers).is_some_and(|announced| length < announced)
+    {
+        let text = "the stream was reset in the middle of the response body";
+        return Err(Failure::new(Outcome::BodyTruncated, text));
+    }
     response.phases.download = Some(head_at.elapsed());
     response.body = body.freeze();
     response.body_bytes = length;
@@ -203,6 +226,12 @@ async fn read(
         tokio::task::yield_now().await;
     }
     Ok(incoming.status())
+}
+
+/// The length of a body, as its head announces it; bytes.
+fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    let value = headers.get(header::CONTENT_LENGTH)?;
+    value.to_str().ok()?.parse().ok()
 }
 
 /// The next piece of a body, and whether it `has_waited` for it.
@@ -257,18 +286,9 @@ fn version(version: ::http::Version) -> Option<HttpVersion> {
     }
 }
 
-/// What is sent, as HTTP/1.1 text: `GET /path?query HTTP/1.1`, the header fields, the `host` and
-/// `content-length` that hyper adds, the line ends around them, and a body that is not streamed.
+/// What is sent, as HTTP/1.1 text: the head with the `host` and `content-length` that hyper adds, and a
+/// body that is not streamed.
 fn request_bytes(outgoing: &Outgoing) -> u64 {
-    let url = &outgoing.url;
-    let query = url.query().map_or(0, |query| query.len() + 1);
-    let target = url.path().len() + query;
-    let host = if outgoing.headers.contains_key(header::HOST) {
-        0
-    } else {
-        let port = url.port().map_or(0, |port| port.to_string().len() + 1);
-        "host: \r\n".len() + url.host_str().map_or(0, str::len) + port
-    };
     let in_memory = outgoing.body.as_ref().map_or(0, Bytes::len);
     // A larger one is counted as it is sent.
     let in_memory = if in_memory > MAX_JOINED {
@@ -276,18 +296,17 @@ fn request_bytes(outgoing: &Outgoing) -> u64 {
     } else {
         in_memory as u64
     };
-    let length = outgoing.length().map_or(0, length_bytes);
-    let line = outgoing.method.as_str().len() + target + "  HTTP/1.1\r\n\r\n".len();
-    (line + host) as u64 + size_of_fields(&outgoing.headers) + length + in_memory
+    let url = &outgoing.url;
+    let head = size_of_request_head(
+        outgoing.method.as_str(),
+        url[Position::BeforePath..Position::AfterQuery].len(),
+        authority(url).len(),
+        &outgoing.headers,
+    );
+    head + outgoing.length().map_or(0, length_bytes) + in_memory
 }
 
 /// The header line that announces a body of so many bytes.
 fn length_bytes(body: u64) -> u64 {
     ("content-length: \r\n".len() + body.to_string().len()) as u64
-}
-
-/// `HTTP/1.1 200 OK` and the empty line after the head.
-fn status_line_bytes(status: StatusCode) -> u64 {
-    let reason = status.canonical_reason().map_or(0, str::len);
-    ("HTTP/1.1 200 \r\n\r\n".len() + reason) as u64
 }

@@ -1,10 +1,9 @@
 //! What carries the requests of a session over connections: the one thing in which HTTP clients
 //! differ. There are two:
 //!
-//! - `reqwest` (`ReqwestTransport`, the default): HTTP/1.1 and HTTP/2, proxies. One reqwest client
-//!   for each virtual user.
-//! - `direct` (`DirectTransport`): HTTP/1.1 only, without proxies, at a fraction of the cost. Its
-//!   `DirectSession` also bypasses the building of a request where an endpoint's bytes are known.
+//! - `reqwest` (`ReqwestTransport`, the default): one reqwest client for each virtual user.
+//! - `direct` (`DirectTransport`): the same at a fraction of the cost. Its `DirectSession` also bypasses
+//!   the building of a request where what an endpoint sends is known.
 //!
 //! Here: what a transport must do, the limits of a request, and the failures that all transports
 //! report alike. Not here: redirects, credentials and cookies, which are the same for all of them
@@ -35,6 +34,9 @@ const EXCERPT: usize = 4 << 10;
 /// How long a service that has responded may take nothing of a request's body before the rest is no
 /// longer sent.
 pub(super) const STALLED: Duration = Duration::from_secs(1);
+
+/// The longest head of a response by HTTP/2: names and values of its fields, and 32 bytes for each; bytes.
+pub(super) const MAX_H2_HEAD: u32 = 256 << 10;
 
 /// The connections of one session.
 pub trait Transport: Sized + 'static {

@@ -20,7 +20,7 @@ use crate::scenario::keys::scenario::ScenarioFile;
 use crate::scenario::names::Names;
 use crate::scenario::options::Options;
 use crate::scenario::yaml::decode::At;
-use crate::scenario::yaml::findings::{Findings, Span};
+use crate::scenario::yaml::findings::Findings;
 
 /// The largest file of certificates or keys; bytes.
 const MAX_PEM_BYTES: u64 = 1 << 20;
@@ -28,14 +28,6 @@ const MAX_PEM_BYTES: u64 = 1 << 20;
 /// What carries the requests: `given` by the command line, or else by the scenario.
 pub(crate) fn client(file: &ScenarioFile, given: Option<ClientChoice>) -> ClientChoice {
     given.unwrap_or_else(|| file.client.copied().unwrap_or_default())
-}
-
-/// Reports that `client` does not support what `key` asks for.
-pub(crate) fn refuse(client: ClientChoice, what: &str, key: Option<Span>, findings: &mut Findings) {
-    let name = client.name();
-    let diagnostic = Diagnostic::new(format!("the client `{name}` does not support {what}"))
-        .help("remove this, or use the client `reqwest`, which is the default");
-    findings.report(key, diagnostic);
 }
 
 /// How `client` reaches the service; what cannot be understood, or
@@ -55,9 +47,6 @@ pub(crate) fn transport(
     };
     let tls = file.tls.get().map(|tls| compiler.tls(tls));
     let proxy = file.proxy.get().and_then(|proxy| compiler.proxy(proxy));
-    if client == ClientChoice::Direct && !file.proxy.is_missing() {
-        refuse(client, "proxies", file.proxy.key(), compiler.findings);
-    }
     let addresses = file.local_address.get();
     let addresses = addresses.map_or(&[][..], |addresses| &addresses.0);
     let local_addresses = addresses.iter().filter_map(|text| compiler.address(text));

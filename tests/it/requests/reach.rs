@@ -169,7 +169,6 @@ fn what_cannot_lead_anywhere_is_shown_with_its_place() {
     );
 }
 
-#[test]
 fn hosts_are_reached_without_the_proxy_by_port_and_all_of_them() {
     let server = Recording::ok();
     let port = server.addr().port();
@@ -197,7 +196,6 @@ fn hosts_are_reached_without_the_proxy_by_port_and_all_of_them() {
     );
 }
 
-#[test]
 fn what_a_proxy_refuses_is_said_to_be_by_the_proxy() {
     let forbidden = "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n";
     let forbidding = Misbehaving::start(Fault::Raw(forbidden.into()));
@@ -228,6 +226,48 @@ fn what_a_proxy_refuses_is_said_to_be_by_the_proxy() {
         let completed = run(Perfctl::new(), "https://127.0.0.1:1", &keys);
         let text = text(&completed, outcome);
         assert!(text.starts_with(part), "{text}");
+    }
+}
+
+fn a_proxy_may_be_reached_by_tls() {
+    let authority = Authority::new();
+    let plain = Recording::ok();
+    let secure = TlsServer::start(&authority, Certificate::Good, HTTP1);
+    let header = "Basic YW5uOmh1bnRlcjI=";
+    let proxy = Proxy::secure(Some(header), &authority);
+    for (ca, url, line, expected) in [
+        (
+            &authority,
+            plain.url(),
+            format!("get {}/ http/1.1\r\n", plain.url()),
+            "ok 3",
+        ),
+        (
+            &authority,
+            secure.url(),
+            format!("connect {} http/1.1\r\n", secure.authority()),
+            "ok 3",
+        ),
+        (&Authority::new(), secure.url(), String::new(), "tls 3"),
+    ] {
+        let keys = format!(
+            "- {{get: /}}\ntls: {{ca_file: ca.pem}}\nproxy: {{url: '{}', username: ann, password: hunter2}}",
+            proxy.url()
+        );
+        let before = proxy.heads().len();
+        let perfctl = Perfctl::new().file("scenarios/ca.pem", ca.pem());
+        let result = run(perfctl, &url, &keys).result();
+        assert_eq!(outcomes(&result), expected, "{url}");
+        let heads = proxy.heads();
+        let lines = heads[before..]
+            .iter()
+            .map(|head| head.split_inclusive('\n').next().unwrap());
+        let expected = if line.is_empty() {
+            vec![]
+        } else {
+            vec![line.as_str()]
+        };
+        assert_eq!(lines.collect::<Vec<_>>(), expected);
     }
 }
 
@@ -295,4 +335,7 @@ for_each_client! {
     a_certificate_is_that_of_the_url_wherever_the_connection_leads
     a_certificate_that_signed_itself_is_trusted_where_it_is_given
     an_expired_certificate_is_shown_with_its_date
+    hosts_are_reached_without_the_proxy_by_port_and_all_of_them
+    what_a_proxy_refuses_is_said_to_be_by_the_proxy
+    a_proxy_may_be_reached_by_tls
 }

@@ -179,7 +179,6 @@ fn wrong_certificates_keys_and_proxies_are_shown_with_their_places() {
     }
 }
 
-#[test]
 fn plain_requests_go_to_the_proxy_and_others_through_its_tunnel() {
     let plain = Recording::ok();
     let authority = Authority::new();
@@ -213,12 +212,6 @@ fn plain_requests_go_to_the_proxy_and_others_through_its_tunnel() {
         let line = format!("connect {} http/1.1\r\n", secure.authority());
         assert!(proxy.heads()[1].starts_with(&line), "{:?}", proxy.heads());
         assert_eq!(proxy.connections(), 2);
-        let h2 = TlsServer::start(&authority, Certificate::Good, Talk::H2);
-        let completed = run(perfctl(), &h2.url(), &format!("- {{get: /a}}\n{keys}"));
-        let versions: Vec<_> = (completed.result().endpoints[0].phases.iter())
-            .flat_map(|cell| cell.versions.clone().into_keys())
-            .collect();
-        assert_eq!(versions, [HttpVersion::Http2]);
         assert!(!completed.stdout.contains("hunter2"));
     }
     let keys = "- {get: /a}\nproxy: {url: 'http://127.0.0.1:1'}\ntls: {insecure: true}";
@@ -246,7 +239,25 @@ fn plain_requests_go_to_the_proxy_and_others_through_its_tunnel() {
     assert_eq!(outcomes(&completed.result()), "connect_failed 4");
 }
 
-#[test]
+fn http_2_goes_through_the_tunnel_of_a_proxy() {
+    let authority = Authority::new();
+    let h2 = TlsServer::start(&authority, Certificate::Good, Talk::H2);
+    let proxy = Proxy::start(None);
+    let perfctl = Perfctl::new().file("scenarios/ca.pem", authority.pem());
+    let keys = format!(
+        "tls: {{ca_file: ca.pem}}\nproxy: {{url: '{}'}}",
+        proxy.url()
+    );
+    let result = run(perfctl, &h2.url(), &format!("- {{get: /a}}\n{keys}")).result();
+    let cells = result.endpoints[0].phases.iter();
+    let versions: Vec<_> = cells.flat_map(|cell| cell.versions.keys()).collect();
+    assert_eq!(versions, [&HttpVersion::Http2]);
+    assert_eq!(
+        (outcomes(&result).as_str(), proxy.connections()),
+        ("ok 4", 1)
+    );
+}
+
 fn a_proxy_that_fails_has_the_outcome_of_its_fault() {
     let service = TlsServer::start(&Authority::new(), Certificate::Good, HTTP1);
     let hanging = Misbehaving::start(Fault::Hang);
@@ -269,7 +280,6 @@ fn a_proxy_that_fails_has_the_outcome_of_its_fault() {
     assert_eq!(service.connections(), 0);
 }
 
-#[test]
 fn some_hosts_are_reached_without_the_proxy_and_none_by_the_environment() {
     let server = Recording::ok();
     let proxy = Proxy::start(None);
@@ -320,7 +330,6 @@ fn users_connect_from_the_local_addresses_in_turn() {
     assert!(completed.stderr.contains(why), "{}", completed.stderr);
 }
 
-#[test]
 fn the_version_of_http_can_be_chosen_for_each_endpoint() {
     let authority = Authority::new();
     let version = |url: &str, keys: &str| {
@@ -382,7 +391,6 @@ fn connections_that_are_not_kept_are_used_once() {
     assert_eq!(connections(&result), server.connections());
 }
 
-#[test]
 fn connections_by_http_2_that_are_not_kept_are_used_once() {
     let authority = Authority::new();
     let h2 = TlsServer::start(&authority, Certificate::Good, Talk::H2);
@@ -419,6 +427,12 @@ for_each_client! {
     a_private_authority_is_trusted_beside_those_of_the_machine
     an_insecure_run_accepts_any_certificate_and_says_so
     a_client_sends_its_certificate_if_it_has_one
+    plain_requests_go_to_the_proxy_and_others_through_its_tunnel
+    a_proxy_that_fails_has_the_outcome_of_its_fault
+    some_hosts_are_reached_without_the_proxy_and_none_by_the_environment
+    http_2_goes_through_the_tunnel_of_a_proxy
+    the_version_of_http_can_be_chosen_for_each_endpoint
+    connections_by_http_2_that_are_not_kept_are_used_once
     users_connect_from_the_local_addresses_in_turn
     connections_that_are_not_kept_are_used_once
     a_user_that_connects_again_resumes_its_tls_session_unless_told_otherwise

@@ -4,6 +4,7 @@
 
 mod cases;
 mod fuzz;
+mod http2;
 mod keep_alive;
 mod machine;
 mod play;

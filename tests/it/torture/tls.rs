@@ -132,16 +132,17 @@ fn row_26_a_refused_stream_and_a_goaway_in_flight_are_not_resent() {
         (Talk::H2Shutdown, Outcome::ClosedEarly, 3),
     ];
     for (talk, outcome, connections) in cases {
-        let server = TlsServer::start(&authority, Certificate::Good, talk);
-        // The other client has no HTTP/2.
-        let played = play("reqwest", &server, &authority, POST, 3);
-        let outcomes: Vec<_> = played.iter().map(|one| one.outcome).collect();
-        assert_eq!(outcomes, [outcome; 3], "{talk:?}: {played:?}");
-        if outcome == Outcome::Ok {
-            assert_eq!(played[0].response.version, Some(HttpVersion::Http2));
+        for client in CLIENTS {
+            let server = TlsServer::start(&authority, Certificate::Good, talk);
+            let played = play(client, &server, &authority, POST, 3);
+            let outcomes: Vec<_> = played.iter().map(|one| one.outcome).collect();
+            assert_eq!(outcomes, [outcome; 3], "{client}, {talk:?}: {played:?}");
+            if outcome == Outcome::Ok {
+                assert_eq!(played[0].response.version, Some(HttpVersion::Http2));
+            }
+            let counts = (server.requests(), server.connections());
+            assert_eq!(counts, (3, connections), "{client}, {talk:?}");
         }
-        let counts = (server.requests(), server.connections());
-        assert_eq!(counts, (3, connections), "{talk:?}");
     }
 }
 

@@ -1,16 +1,19 @@
 //! One connection, plain or TLS: reading and writing without ever waiting.
 //!
-//! Not here: how it is made (`connecting`), where it leads (`origin`), and what is written and read.
+//! Not here: how it is made (`connecting`), where it leads (`origin`), who is between (`proxy`), and what
+//! is written and read.
 
 pub(super) mod connecting;
 pub(super) mod origin;
+pub(super) mod proxy;
+pub(super) mod tls;
 
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
@@ -25,6 +28,8 @@ enum Stream {
     Plain(TcpStream),
     /// On the heap, since it is large and most loads do without.
     Tls(Box<TlsStream<TcpStream>>),
+    /// With the service, through a tunnel of a proxy that itself is reached by TLS.
+    TlsInTls(Box<TlsStream<TlsStream<TcpStream>>>),
 }
 
 impl Connection {
@@ -42,9 +47,16 @@ impl Connection {
         }
     }
 
+    pub(super) fn tls_in_tls(stream: TlsStream<TlsStream<TcpStream>>, remote: SocketAddr) -> Self {
+        Self {
+            stream: Stream::TlsInTls(Box::new(stream)),
+            remote,
+        }
+    }
+
     /// Whether it uses TLS.
     pub(super) fn is_tls(&self) -> bool {
-        matches!(self.stream, Stream::Tls(_))
+        !matches!(self.stream, Stream::Plain(_))
     }
 
     /// Whether it can take another request: it was not closed while it was idle, and received
@@ -57,11 +69,18 @@ impl Connection {
                 read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
             }
             // What came may be a ticket, which TLS takes.
-            Stream::Tls(stream) => {
-                let mut byte = ReadBuf::new(&mut byte);
-                Pin::new(stream).poll_read(cx, &mut byte).is_pending()
-            }
+            _ => (self.poll_read(cx, &mut ReadBuf::new(&mut byte))).is_pending(),
         }
+    }
+
+    /// Whether something may have come since all was read. Costs no system call.
+    pub(super) fn may_have_come(&self) -> bool {
+        let socket = match &self.stream {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(stream) => stream.get_ref().0,
+            Stream::TlsInTls(stream) => stream.get_ref().0.get_ref().0,
+        };
+        socket.try_io(Interest::READABLE, || Ok(())).is_ok()
     }
 
     /// Reads what there is; nothing at the end of the stream.
@@ -73,6 +92,7 @@ impl Connection {
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Stream::TlsInTls(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 
@@ -85,7 +105,40 @@ impl Connection {
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::TlsInTls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
+    }
+
+    /// The same from several places.
+    pub(super) fn poll_write_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Stream::TlsInTls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+        }
+    }
+
+    /// Ready once the other side was told that nothing more is written.
+    pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::TlsInTls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+
+    /// Whether the service chose HTTP/2 in the TLS handshake.
+    pub(super) fn has_chosen_http2(&self) -> bool {
+        let chosen = match &self.stream {
+            Stream::Plain(_) => None,
+            Stream::Tls(stream) => stream.get_ref().1.alpn_protocol(),
+            Stream::TlsInTls(stream) => stream.get_ref().1.alpn_protocol(),
+        };
+        chosen == Some(b"h2")
     }
 
     /// Ready once everything written was sent.
@@ -94,6 +147,7 @@ impl Connection {
             // It buffers nothing.
             Stream::Plain(_) => Poll::Ready(Ok(())),
             Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::TlsInTls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 }

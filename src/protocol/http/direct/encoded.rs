@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::rc::Rc;
 
 use ::http::header::{self, HeaderValue};
-use url::Url;
+use url::{Position, Url};
 
 use super::connection::origin::Origin;
 use crate::plan::{Auth, Body, Endpoint, Method, Trace, TraceContext};
@@ -48,11 +48,14 @@ enum Segment {
 impl EncodedRequest {
     /// Encodes `prepared`, which is what the endpoint always sends below `base`. `None` where its
     /// requests must be built one by one: for example, where a body has several parts that vary, or
-    /// where the credentials depend on the server. If it `is_traced`, its requests may have a trace.
+    /// where the credentials depend on the server. `to_proxy` are those for the proxy, if they are part of
+    /// each request. If it `is_traced`, its requests may have a trace.
     pub(super) fn new(
         endpoint: &Endpoint,
         prepared: &Prepared,
         base: &str,
+        origin: Origin,
+        to_proxy: Option<&HeaderValue>,
         is_traced: bool,
     ) -> Option<Self> {
         let fixed = &prepared.request;
@@ -63,6 +66,9 @@ impl EncodedRequest {
         let mut encoder = Encoder::default();
         encoder.text(endpoint.method.as_str());
         encoder.text(" ");
+        if origin.is_passed_on() {
+            encoder.text(&fixed.url[..Position::BeforePath]);
+        }
         match endpoint.url.as_constant() {
             Some(_) => encoder.text(fixed.target()),
             None => {
@@ -82,6 +88,13 @@ impl EncodedRequest {
             if !is_rendered(name.as_str()) {
                 write_field(name.as_str(), value, &mut encoder.literal);
             }
+        }
+        let name = header::PROXY_AUTHORIZATION;
+        if let Some(value) = to_proxy
+            && !fixed.headers.contains_key(&name)
+            && !is_rendered(name.as_str())
+        {
+            write_field(name.as_str(), value, &mut encoder.literal);
         }
         for (position, header) in endpoint.headers.iter().enumerate() {
             if header.value.as_constant().is_none() {
@@ -111,7 +124,7 @@ impl EncodedRequest {
             }
         }
         Some(Self {
-            origin: Rc::new(Origin::of(&fixed.url)?),
+            origin: Rc::new(origin),
             is_head: endpoint.method == Method::Head,
             announces_empty,
             segments: encoder.finish(),
@@ -189,13 +202,14 @@ impl EncodedRequest {
     }
 }
 
-fn secret(rendered: &Rendered) -> Option<&str> {
+/// The credentials that were rendered.
+pub(super) fn secret(rendered: &Rendered) -> Option<&str> {
     rendered.auth.first().map(String::as_str)
 }
 
 /// The credentials in a header of their own that vary from request to request. `None` where there
 /// are some that no slot can hold.
-fn varying_header(endpoint: &Endpoint) -> Option<Option<&Auth>> {
+pub(super) fn varying_header(endpoint: &Endpoint) -> Option<Option<&Auth>> {
     match endpoint.auth.as_deref() {
         None => Some(None),
         Some(Auth::Digest(_) | Auth::OAuth2(_)) => None,
@@ -214,7 +228,7 @@ fn has_simple_body(endpoint: &Endpoint) -> bool {
 
 /// What comes before the path of an endpoint whose URL varies. `None` where the endpoint may render
 /// a whole URL.
-fn base_path(base: &str, endpoint: &Endpoint) -> Option<String> {
+pub(super) fn base_path(base: &str, endpoint: &Endpoint) -> Option<String> {
     if !endpoint.url.source().starts_with('/') {
         return None;
     }
@@ -295,11 +309,15 @@ impl Encoder {
     }
 }
 
-/// Appends the head of any request, and its body where that is held in memory and small.
-pub(super) fn write(outgoing: &Outgoing, bytes: &mut Vec<u8>) {
+/// Appends the head of any request, and its body where that is held in memory and small. A proxy that
+/// it `is_passed_on` by has to see the whole URL.
+pub(super) fn write(outgoing: &Outgoing, is_passed_on: bool, bytes: &mut Vec<u8>) {
     let url = &outgoing.url;
     bytes.extend_from_slice(outgoing.method.as_str().as_bytes());
     bytes.push(b' ');
+    if is_passed_on {
+        bytes.extend_from_slice(url[..Position::BeforePath].as_bytes());
+    }
     bytes.extend_from_slice(outgoing.target().as_bytes());
     bytes.extend_from_slice(b" HTTP/1.1\r\n");
     if !outgoing.headers.contains_key(header::HOST) {
@@ -345,154 +363,4 @@ fn write_length(length: Option<u64>, bytes: &mut Vec<u8>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::plan::fixture::{load, plan};
-    use crate::plan::{Escape, Header, KeyPlace, Model, Slot, Template, TemplatePart};
-    use crate::protocol::Request;
-
-    const BASE: &str = "http://127.0.0.1:8000/api";
-
-    /// Text that differs from request to request.
-    fn varying(source: &str) -> Template {
-        let (slot, escape) = (Slot::Iteration, Escape::None);
-        Template::new(source, vec![TemplatePart::Slot { slot, escape }])
-    }
-
-    /// The same below the base.
-    fn path(source: &str) -> Template {
-        let literal = TemplatePart::Literal("/".to_owned());
-        let parts = varying(source).parts().to_vec();
-        Template::new(source, [vec![literal], parts].concat())
-    }
-
-    fn endpoint(method: Method, url: Template, value: Template, body: Body) -> Endpoint {
-        let mut plan = plan(load(Model::Closed, &[(1.0, 0.0, 1.0)]), &[1]);
-        let header = |name: &str, value| Header {
-            name: name.into(),
-            value,
-        };
-        Endpoint {
-            variables: Vec::new(),
-            method,
-            url,
-            headers: vec![
-                header("x-own", value),
-                header("accept", Template::literal("text/plain")),
-            ],
-            body,
-            ..plan.endpoints.remove(0)
-        }
-    }
-
-    /// The lines of the head, sorted but for the first, and the body.
-    fn parts(bytes: &[u8]) -> (Vec<String>, String) {
-        let text = String::from_utf8(bytes.to_vec()).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        let mut lines: Vec<String> = head.split("\r\n").map(str::to_owned).collect();
-        lines[1..].sort();
-        (lines, body.to_owned())
-    }
-
-    /// The request encoded, and built the general way; `None` where it cannot be encoded.
-    fn both(endpoint: &Endpoint, rendered: Option<Rendered>) -> Option<[(Vec<String>, String); 2]> {
-        let prepared = Prepared::new(endpoint, BASE, None).unwrap();
-        let trace = TraceContext::new(1, 2, true);
-        let encoded = EncodedRequest::new(endpoint, &prepared, BASE, true)?;
-        if !encoded.can_encode(rendered.as_ref()) {
-            return None;
-        }
-        let (mut quick, mut slow) = (Vec::new(), Vec::new());
-        encoded.write(rendered.as_ref(), Some(&trace), &mut quick);
-        let request = Request {
-            index: 0,
-            endpoint,
-            rendered,
-            trace: None,
-        };
-        let mut outgoing = prepared.request(&request).unwrap();
-        let value = HeaderValue::from_bytes(&trace.header(0)).unwrap();
-        outgoing.headers.insert(Trace::HEADER, value);
-        write(&outgoing, &mut slow);
-        Some([parts(&quick), parts(&slow)])
-    }
-
-    #[test]
-    fn a_request_that_never_varies_is_encoded_whole() {
-        let text = Template::literal("a b");
-        let body = Body::Template(text.clone());
-        let url = Template::literal("/x/../y%20z?q='");
-        let [quick, slow] = both(&endpoint(Method::Post, url, text, body), None).unwrap();
-        assert_eq!(quick, slow);
-        let (lines, body) = quick;
-        assert_eq!(lines[0], "POST /api/x/../y%20z?q=%27 HTTP/1.1");
-        let fields = [
-            "accept: text/plain",
-            "content-length: 3",
-            "host: 127.0.0.1:8000",
-        ];
-        assert_eq!(lines[1..4], fields);
-        assert!(lines[4].starts_with("traceparent: 00-"));
-        assert_eq!((lines[6].as_str(), body.as_str()), ("x-own: a b", "a b"));
-    }
-
-    #[test]
-    fn what_has_no_slot_is_built_the_general_way() {
-        let literal = || Template::literal("/");
-        let mut gzipped = endpoint(
-            Method::Post,
-            literal(),
-            literal(),
-            Body::Template(varying("/b")),
-        );
-        gzipped.gzip = true;
-        let elsewhere = endpoint(Method::Get, varying("{{ url }}"), literal(), Body::None);
-        let large = Body::Template(Template::literal("x".repeat(MAX_JOINED + 1)));
-        let large = endpoint(Method::Post, literal(), literal(), large);
-        for endpoint in [gzipped, elsewhere, large] {
-            assert!(both(&endpoint, None).is_none(), "{}", endpoint.url.source());
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn both_ways_send_the_same_request(
-            url in "/[a-z0-9/?&=%.\"' {}|^<>\\\\#é:@-]{0,12}",
-            value in "[ -~\t\u{7f}é]{0,8}",
-            body in "[ -~é]{0,9}",
-            token in "[ -~\\t\\u{7f}é]{0,8}",
-            in_bearer in any::<bool>(),
-        ) {
-            let body_of = Body::Template(varying("{{ c }}"));
-            let mut endpoint =
-                endpoint(Method::Put, path("/{{ a }}"), varying("{{ b }}"), body_of);
-            endpoint.auth = Some(Arc::new(match in_bearer {
-                true => Auth::Bearer(varying("{{ d }}")),
-                false => Auth::ApiKey {
-                    place: KeyPlace::Header("x-key".into()),
-                    value: varying("{{ d }}"),
-                },
-            }));
-            let rendered = Rendered {
-                subject: None,
-                url,
-                headers: vec![Some(value), Some(String::new())],
-                body: Some(body),
-                pieces: Vec::new(),
-                auth: vec![token],
-            };
-            if let Some([quick, slow]) = both(&endpoint, Some(rendered)) {
-                prop_assert_eq!(quick, slow);
-            }
-        }
-
-        #[test]
-        fn an_ordinary_path_can_be_encoded(path in "/[a-z0-9/_-]{0,9}(\\?[a-z]=[a-z0-9%+,]{0,5})?") {
-            prop_assert!(is_plain(&path), "{}", path);
-        }
-    }
-}
+mod tests;

@@ -35,6 +35,11 @@ impl Sending {
         }
     }
 
+    /// What follows what was never begun with.
+    pub(super) fn into_rest(self) -> Option<Box<StreamedBody>> {
+        self.rest
+    }
+
     /// Sends as much of the first bytes as the connection takes at once. Whether the connection can
     /// be used; if not, it took nothing.
     pub(super) fn begin(

@@ -1,10 +1,11 @@
-//! The short path: the requests of most endpoints are sent as the bytes they were encoded to when
-//! the run began, without anything being built for each.
+//! The short path: the requests of most endpoints are sent as what they were encoded to when the run
+//! began: bytes for HTTP/1.1, header fields for HTTP/2.
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::encoded::EncodedRequest;
+use super::http2::request::Http2Template;
 use super::response::head;
 use super::transport::{DirectTransport, WireRequest};
 use crate::error::Error;
@@ -18,13 +19,19 @@ use crate::protocol::{Client, Cookies, Hop, Rendered, Request, Response, Session
 pub struct DirectClient {
     http: HttpClient<DirectTransport>,
     /// By the positions of the endpoints.
-    encoded: Rc<[Option<EncodedRequest>]>,
+    encoded: Rc<[Option<Encoded>]>,
 }
 
 /// The connection(s) of one virtual user.
 pub struct DirectSession {
     http: HttpSession<DirectTransport>,
-    encoded: Rc<[Option<EncodedRequest>]>,
+    encoded: Rc<[Option<Encoded>]>,
+}
+
+/// An endpoint's request in both versions.
+struct Encoded {
+    http1: EncodedRequest,
+    http2: Http2Template,
 }
 
 impl DirectClient {
@@ -33,11 +40,19 @@ impl DirectClient {
     /// # Errors
     /// When an endpoint's fixed parts make no request.
     pub fn new(plan: &Plan, base: &str, connect: ConnectOptions) -> Result<Self, Error> {
-        let http = HttpClient::new(plan, base, connect)?;
+        let http: HttpClient<DirectTransport> = HttpClient::new(plan, base, connect)?;
         let endpoints = plan.endpoints.iter().zip(&http.shared.prepared);
         let encoded = endpoints
             .map(|(endpoint, prepared)| {
-                EncodedRequest::new(endpoint, prepared, base, plan.trace.is_some())
+                let resources = &http.shared.resources;
+                let version = endpoint.wire.http_version;
+                let origin = resources.origin(&prepared.request.url, version)?;
+                let to_proxy = resources.to_proxy(&origin).cloned();
+                let (to_proxy, is_traced) = (to_proxy.as_ref(), plan.trace.is_some());
+                let http2 = Http2Template::new(endpoint, prepared, base, to_proxy)?;
+                let http1 =
+                    EncodedRequest::new(endpoint, prepared, base, origin, to_proxy, is_traced)?;
+                Some(Encoded { http1, http2 })
             })
             .collect();
         Ok(Self { http, encoded })
@@ -70,24 +85,25 @@ impl Session for DirectSession {
     async fn execute(&mut self, request: &Request<'_>, response: &mut Response) {
         let encoded = self.encoded.get(request.index).and_then(Option::as_ref);
         let rendered = request.rendered.as_ref();
-        let encoded =
-            encoded.filter(|encoded| self.http.jar.is_empty() && encoded.can_encode(rendered));
+        let encoded = encoded
+            .filter(|encoded| self.http.jar.is_empty() && encoded.http1.can_encode(rendered));
         // What is seldom needed is on the heap, so that idle users do not carry it along.
-        let Some(encoded) = encoded else {
+        let Some(Encoded { http1, http2 }) = encoded else {
             return Box::pin(self.http.execute(request, response)).await;
         };
-        if let Some(secret) = encoded.secret(rendered) {
+        if let Some(secret) = http1.secret(rendered) {
             response.credentials.push(secret.to_owned());
         }
         let limits = RequestLimits::of(request.endpoint);
         let trace = request.trace.as_deref();
         let wire_request = WireRequest {
-            write: |bytes: &mut Vec<u8>| encoded.write(rendered, trace, bytes),
+            write: |bytes: &mut Vec<u8>| http1.write(rendered, trace, bytes),
+            http2: || http2.request(rendered, trace),
             rest: None,
-            is_head: encoded.is_head,
+            is_head: http1.is_head,
         };
         let transport = &self.http.transport;
-        let exchange = transport.exchange_bytes(&encoded.origin, wire_request, &limits, response);
+        let exchange = transport.exchange_bytes(&http1.origin, wire_request, &limits, response);
         let mut ended = exchange.await;
         if self.http.last_url.is_some() && ended.is_ok() {
             self.http.note_url(request, response);

@@ -7,65 +7,46 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use ::http::{Method, StatusCode};
-use rustls::ClientConfig;
-use rustls::client::Resumption;
+use ::http::{Method, StatusCode, header};
 use tokio::io::ReadBuf;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::connection::Connection;
+use super::connection::connecting::{self, Way};
 use super::connection::origin::Origin;
-use super::connection::{Connection, connecting};
+use super::connection::tls::SessionTls;
 use super::deadline::DeadlineTimer;
 use super::encoded;
+use super::http2::Http2Connection;
+use super::http2::request::Http2Request;
+use super::resources::DirectResources;
 use super::response::IncomingResponse;
 use super::response::head::HeadOptions;
-use super::response::head_cache::HeadCache;
 use super::sending::Sending;
 use crate::error::Error;
 use crate::metrics::Outcome;
-use crate::plan::{ConnectTo, FileContent, Plan, Wire};
+use crate::plan::{FileContent, HttpChoice, Plan, Wire};
 use crate::protocol::http::connect::TlsConfig;
-use crate::protocol::http::failure::{Stage, file_failure, io_failure};
+use crate::protocol::http::failure::{Stage, file_failure, io_failure, unreachable_by_proxy};
 use crate::protocol::http::request::outgoing::Outgoing;
 use crate::protocol::http::request::payload::{self, StreamedBody};
 use crate::protocol::http::transport::{ConnectStep, Opened, RequestLimits, STALLED, Transport};
 use crate::protocol::{Failure, Response};
 
-/// How much is read at once; bytes. Each read lets the service send more, and wakes it: with 64 KiB, nginx took twice
-/// the CPU time for a body of 1 MB. Memory that nothing is read into is never used.
-const READ: usize = 512 << 10;
 /// What the buffer for requests may grow to and keep; bytes.
 const WRITE: usize = 128 << 10;
-/// The TLS tickets that a session keeps.
-const TICKETS: usize = 32;
 /// The most idle connections that a session keeps; only a scenario with many hosts needs more than
 /// one.
 const MAX_IDLE: usize = 32;
-
-/// What the sessions of a worker share.
-pub struct DirectResources {
-    tls: ClientConfig,
-    /// Borrowed by whoever reads, for as long as that does not wait.
-    read_buffer: RefCell<Box<[u8]>>,
-    /// Likewise by whoever writes.
-    write_buffer: RefCell<Vec<u8>>,
-    /// The heads that services send again and again.
-    heads: RefCell<HeadCache>,
-    /// Where connections lead elsewhere.
-    connect_to: Vec<ConnectTo>,
-    /// Whether TLS sessions are resumed.
-    is_resuming: bool,
-}
 
 /// The connections of one session.
 pub struct DirectTransport {
     shared: Rc<DirectResources>,
     local_address: Option<IpAddr>,
-    /// With tickets of its own: a virtual user resumes only its own TLS sessions.
-    tls: OnceCell<Arc<ClientConfig>>,
+    /// On the heap, since most loads do without.
+    tls: OnceCell<Box<SessionTls>>,
     idle: RefCell<Vec<IdleConnection>>,
     opened: Cell<Opened>,
     timer: RefCell<DeadlineTimer>,
@@ -75,13 +56,21 @@ pub struct DirectTransport {
 struct IdleConnection {
     origin: Rc<Origin>,
     /// `None` while it is in use, or when it was not kept alive.
-    connection: Option<Box<Connection>>,
+    connection: Option<Open>,
 }
 
-/// A request as bytes.
-pub(super) struct WireRequest<F> {
+/// A connection by one version or the other.
+enum Open {
+    Http1(Box<Connection>),
+    Http2(Box<Http2Connection>),
+}
+
+/// A request in both versions.
+pub(super) struct WireRequest<F, G> {
     /// Writes all of it, or all but the rest. May be called twice.
     pub(super) write: F,
+    /// The same for HTTP/2.
+    pub(super) http2: G,
     /// The part of the body that is streamed after what `write` wrote.
     pub(super) rest: Option<Box<StreamedBody>>,
     /// Whether its method is HEAD.
@@ -92,16 +81,7 @@ impl Transport for DirectTransport {
     type Resources = DirectResources;
 
     fn resources(plan: &Plan, tls: TlsConfig) -> Result<DirectResources, Error> {
-        let mut tls = tls.config;
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(DirectResources {
-            tls,
-            read_buffer: RefCell::new(vec![0; READ].into()),
-            write_buffer: RefCell::default(),
-            heads: RefCell::default(),
-            connect_to: plan.transport.connect_to.clone(),
-            is_resuming: !plan.transport.tls.full_handshakes,
-        })
+        DirectResources::new(plan, tls)
     }
 
     fn open(shared: &Rc<DirectResources>, _: &[Wire], local_address: Option<IpAddr>) -> Self {
@@ -117,13 +97,19 @@ impl Transport for DirectTransport {
 
     async fn exchange(
         &self,
-        outgoing: Outgoing,
+        mut outgoing: Outgoing,
         limits: &RequestLimits<'_>,
         response: &mut Response,
     ) -> Result<StatusCode, Failure> {
-        let origin = Origin::of(&outgoing.url);
+        let origin = self.shared.origin(&outgoing.url, limits.wire.http_version);
         let origin =
             origin.ok_or_else(|| Failure::new(Outcome::InvalidRequest, "the URL has no host"))?;
+        let origin = Rc::new(origin);
+        if let Some(authorization) = self.shared.to_proxy(&origin) {
+            let headers = &mut outgoing.headers;
+            let own = headers.entry(header::PROXY_AUTHORIZATION);
+            own.or_insert_with(|| authorization.clone());
+        }
         let rest = match (&outgoing.contents, &outgoing.body) {
             (Some(contents), _) => Some(payload::open(contents).await),
             (None, Some(body)) if !encoded::is_joined(&outgoing) => {
@@ -133,11 +119,11 @@ impl Transport for DirectTransport {
         };
         let rest = rest.transpose().map_err(file_failure)?;
         let request = WireRequest {
-            write: |bytes: &mut Vec<u8>| encoded::write(&outgoing, bytes),
+            write: |bytes: &mut Vec<u8>| encoded::write(&outgoing, origin.is_passed_on(), bytes),
+            http2: || Http2Request::of(&outgoing),
             rest: rest.map(|(body, _)| Box::new(body)),
             is_head: outgoing.method == Method::HEAD,
         };
-        let origin = Rc::new(origin);
         self.exchange_bytes(&origin, request, limits, response)
             .await
     }
@@ -152,13 +138,17 @@ impl DirectTransport {
     ///
     /// # Errors
     /// Why there is no complete response; what was counted until then stays in `response`.
-    pub(super) async fn exchange_bytes<F: Fn(&mut Vec<u8>)>(
+    pub(super) async fn exchange_bytes<F, G>(
         &self,
         origin: &Rc<Origin>,
-        request: WireRequest<F>,
+        request: WireRequest<F, G>,
         limits: &RequestLimits<'_>,
         response: &mut Response,
-    ) -> Result<StatusCode, Failure> {
+    ) -> Result<StatusCode, Failure>
+    where
+        F: Fn(&mut Vec<u8>),
+        G: Fn() -> Result<Http2Request, Failure>,
+    {
         let mut incoming = IncomingResponse::new(HeadOptions {
             is_bodyless: request.is_head,
             all_fields: limits.keep_headers,
@@ -170,29 +160,44 @@ impl DirectTransport {
         };
         let open = match idle {
             None => None,
-            Some(mut connection) => {
+            Some(Open::Http1(mut connection)) => {
                 let has_begun = poll_fn(|cx| {
                     let has_begun = connection.is_open(cx)
                         && self.begin(&mut connection, &request.write, &mut sending, response, cx);
                     Poll::Ready(has_begun)
                 });
-                has_begun.await.then_some(connection)
+                has_begun.await.then_some(Open::Http1(connection))
+            }
+            Some(Open::Http2(mut connection)) => {
+                let is_open = poll_fn(|cx| Poll::Ready(connection.is_open(cx)));
+                is_open.await.then_some(Open::Http2(connection))
             }
         };
-        let mut connection = match open {
-            Some(connection) => {
+        let open = match open {
+            Some(open) => {
                 response.reused += 1;
-                connection
+                open
             }
             None => {
                 // On the heap, so that users who have a connection do not carry it along.
-                let mut connection = Box::pin(self.connect(origin, limits)).await?;
-                poll_fn(|cx| {
-                    self.begin(&mut connection, &request.write, &mut sending, response, cx);
-                    Poll::Ready(())
-                })
-                .await;
-                connection
+                let mut open = Box::pin(self.connect(origin, limits)).await?;
+                if let Open::Http1(connection) = &mut open {
+                    poll_fn(|cx| {
+                        self.begin(connection, &request.write, &mut sending, response, cx);
+                        Poll::Ready(())
+                    })
+                    .await;
+                }
+                open
+            }
+        };
+        let mut connection = match open {
+            Open::Http1(connection) => connection,
+            Open::Http2(connection) => {
+                let sending = (connection, (request.http2)()?, sending.into_rest());
+                // On the heap, so that those who speak HTTP/1.1 do not carry it along.
+                let exchange = Box::pin(self.exchange_http2(sending, origin, limits, response));
+                return exchange.await;
             }
         };
         response.remote = Some(connection.remote);
@@ -227,9 +232,51 @@ impl DirectTransport {
             received.map_err(|failure| sending.explain(failure, &incoming))?;
         }
         if limits.wire.keep_alive && sending.is_through() && incoming.is_kept_alive() {
-            self.store_idle(origin, connection);
+            self.store_idle(origin, Open::Http1(connection));
         }
         incoming.status()
+    }
+
+    /// The same over a connection by HTTP/2, with what is to be sent and the part of its body that is
+    /// streamed.
+    async fn exchange_http2(
+        &self,
+        (mut connection, request, rest): (
+            Box<Http2Connection>,
+            Http2Request,
+            Option<Box<StreamedBody>>,
+        ),
+        origin: &Rc<Origin>,
+        limits: &RequestLimits<'_>,
+        response: &mut Response,
+    ) -> Result<StatusCode, Failure> {
+        response.remote = Some(connection.remote);
+        let mut exchange = connection.send(request, rest, response)?;
+        let mut ended = poll_fn(|cx| {
+            if let Poll::Ready(ended) = connection.poll(&mut exchange, limits, response, cx) {
+                return Poll::Ready(ended);
+            }
+            ready!(self.timer.borrow_mut().poll(limits.deadline, cx));
+            Poll::Ready(Err(limits.timed_out(exchange.stage(), None)))
+        })
+        .await;
+        let status = exchange.status();
+        if exchange.is_uploading() && ended.is_ok() && status.is_some_and(|one| one.as_u16() < 400)
+        {
+            let upload = connection.finish_upload(&mut exchange, limits, response);
+            ended = Box::pin(upload).await;
+        }
+        let is_reset = ended.is_err() || exchange.is_uploading();
+        drop(exchange);
+        if is_reset {
+            // Tells the service at once that nobody waits any longer.
+            connection.settle().await;
+        }
+        if limits.wire.keep_alive && !connection.is_over() {
+            self.store_idle(origin, Open::Http2(connection));
+        }
+        ended?;
+        status.ok_or_else(|| Failure::new(Outcome::Protocol, "the response has no status"))
     }
 
     /// Writes as much of a request as the connection takes at once. Whether the connection can be
@@ -304,41 +351,51 @@ impl DirectTransport {
         Poll::Ready(Err(limits.timed_out(incoming.stage(), None)))
     }
 
-    async fn connect(
-        &self,
-        origin: &Origin,
-        limits: &RequestLimits<'_>,
-    ) -> Result<Box<Connection>, Failure> {
+    async fn connect(&self, origin: &Origin, limits: &RequestLimits<'_>) -> Result<Open, Failure> {
         let mut opened = self.opened.get();
         opened.attempts = opened.attempts.saturating_add(1);
         self.opened.set(opened);
         let step = Cell::new(ConnectStep::Connect);
         let by = (Instant::now() + limits.connect_timeout).min(limits.deadline);
-        let tls = || {
-            let tls = self.tls.get_or_init(|| {
-                let mut tls = self.shared.tls.clone();
-                tls.resumption = match self.shared.is_resuming {
-                    true => Resumption::in_memory_sessions(TICKETS),
-                    false => Resumption::disabled(),
-                };
-                Arc::new(tls)
-            });
-            tls.clone()
+        let shared = &self.shared;
+        let tls = |offer| {
+            let session = || Box::new(SessionTls::new(&shared.tls, shared.is_resuming));
+            self.tls.get_or_init(session).offering(offer)
         };
-        let mut elsewhere = self.shared.connect_to.iter();
-        let elsewhere = elsewhere.find(|one| one.host == origin.host && one.port == origin.port);
-        let connect = connecting::connect(origin, elsewhere, self.local_address, tls, &step);
+        let mut elsewhere = shared.connect_to.iter();
+        let way = Way {
+            origin,
+            elsewhere: elsewhere.find(|one| one.host == origin.host && one.port == origin.port),
+            proxy: shared.proxy.as_ref().filter(|_| origin.is_proxied),
+            local_address: self.local_address,
+        };
+        let connect = connecting::connect(&way, tls, &step);
         let Ok(connected) = timeout_at(by, connect).await else {
             let step = step.get();
-            return Err(match by < limits.deadline {
-                true => Failure::new(step.outcome(), step.too_long(limits.connect_timeout)),
-                false => limits.timed_out(Stage::Head, Some(step)),
-            });
+            if by >= limits.deadline {
+                return Err(limits.timed_out(Stage::Head, Some(step)));
+            }
+            let text = step.too_long(limits.connect_timeout);
+            let text = match (way.proxy, step) {
+                (Some(_), ConnectStep::Connect) => unreachable_by_proxy(&text),
+                _ => text,
+            };
+            return Err(Failure::new(step.outcome(), text));
         };
         let (connection, times) = connected?;
         opened.add(times.dns, times.connect, times.tls);
         self.opened.set(opened);
-        Ok(Box::new(connection))
+        let is_http2 = match origin.version {
+            HttpChoice::Auto => connection.has_chosen_http2(),
+            HttpChoice::Http1 => false,
+            HttpChoice::Http2 => true,
+        };
+        if !is_http2 {
+            return Ok(Open::Http1(Box::new(connection)));
+        }
+        let begun = timeout_at(limits.deadline, Http2Connection::begin(connection)).await;
+        let begun = begun.unwrap_or_else(|_| Err(limits.timed_out(Stage::Head, None)));
+        Ok(Open::Http2(begun?))
     }
 
     /// Whether a connection was begun since the last [`Transport::take_opened`].
@@ -347,13 +404,13 @@ impl DirectTransport {
     }
 
     /// The idle connection to an origin.
-    fn take_idle(&self, origin: &Rc<Origin>) -> Option<Box<Connection>> {
+    fn take_idle(&self, origin: &Rc<Origin>) -> Option<Open> {
         let mut idle = self.idle.borrow_mut();
         let idle = idle.iter_mut().find(|one| is_same(&one.origin, origin))?;
         idle.connection.take()
     }
 
-    fn store_idle(&self, origin: &Rc<Origin>, connection: Box<Connection>) {
+    fn store_idle(&self, origin: &Rc<Origin>, connection: Open) {
         let mut idle = self.idle.borrow_mut();
         if let Some(place) = idle.iter_mut().find(|one| is_same(&one.origin, origin)) {
             place.connection = Some(connection);

@@ -5,15 +5,18 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ::http::header::PROXY_AUTHORIZATION;
 use rustls::ClientConfig;
 use rustls::client::Resumption;
-use url::Url;
+use url::{Position, Url};
 
 use super::connect::{Probe, ProbeLayer, Resolver, TlsSessions};
 use super::verifier::WatchedVerifier;
 use crate::error::Error;
 use crate::plan::{ConnectTo, HttpChoice, NoProxy, Transport, Wire};
 use crate::protocol::http::connect::TlsConfig;
+use crate::protocol::http::request::outgoing::Outgoing;
+use crate::protocol::http::transport::MAX_H2_HEAD;
 
 /// Makes the clients of one worker's sessions.
 pub struct Connector {
@@ -21,6 +24,8 @@ pub struct Connector {
     /// Whether TLS sessions are resumed.
     is_resuming: bool,
     proxy: Option<reqwest::Proxy>,
+    /// How long the credentials for it are, in base64; bytes.
+    proxy_credentials: Option<usize>,
     no_proxy: Arc<[NoProxy]>,
     connect_to: Vec<ConnectTo>,
 }
@@ -55,8 +60,14 @@ impl Connector {
         let proxy = proxy
             .transpose()
             .map_err(|error: reqwest::Error| Error::Proxy(error.to_string()))?;
+        let credentials = transport
+            .proxy
+            .as_ref()
+            .and_then(|one| one.credentials.as_ref());
         Ok(Self {
             tls,
+            proxy_credentials: credentials
+                .map(|(name, password)| 4 * (name.len() + ":".len() + password.len()).div_ceil(3)),
             is_resuming: !transport.tls.full_handshakes,
             proxy,
             no_proxy,
@@ -67,6 +78,22 @@ impl Connector {
     /// Whether requests for a URL go through the proxy.
     pub(super) fn is_proxied(&self, url: &Url) -> bool {
         self.proxy.is_some() && !self.no_proxy.iter().any(|one| one.matches(url))
+    }
+
+    /// What a request has more of if a proxy passes it on, as HTTP/1.1 text: the beginning of its URL,
+    /// and credentials for the proxy; bytes.
+    pub(super) fn bytes_for_proxy(&self, outgoing: &Outgoing) -> u64 {
+        let url = &outgoing.url;
+        if url.scheme() != "http" || !self.is_proxied(url) {
+            return 0;
+        }
+        let credentials = match self.proxy_credentials {
+            Some(length) if !outgoing.headers.contains_key(PROXY_AUTHORIZATION) => {
+                "proxy-authorization: Basic \r\n".len() + length
+            }
+            _ => 0,
+        };
+        (url[..Position::BeforePath].len() + credentials) as u64
     }
 
     /// Where connections for a URL lead elsewhere: the position of the entry, and the entry.
@@ -148,6 +175,7 @@ impl Connector {
             // is no field is none, while the rest is read.
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .http1_ignore_invalid_headers_in_responses(true)
+            .http2_max_header_list_size(MAX_H2_HEAD)
             .retry(reqwest::retry::never())
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()

@@ -6,7 +6,10 @@ use std::io;
 use super::connect::ConnectTimeout;
 use crate::metrics::Outcome;
 use crate::protocol::Failure;
-use crate::protocol::http::failure::{DnsError, Stage, cut_off, outcome_of_io, tls_text};
+use crate::protocol::http::failure::{
+    DnsError, Stage, cut_off, outcome_of_h2, outcome_of_io, refused_by_proxy, tls_text,
+    unreachable_by_proxy, wants_other_proxy_credentials,
+};
 use crate::protocol::http::request::payload::FileError;
 
 /// The outcome of a client's error. The URL, which may hold secrets, is left out of the text. Whether
@@ -37,9 +40,9 @@ pub(super) fn classify(error: reqwest::Error, stage: Stage, is_proxied: bool) ->
         text = match outcome {
             // Of the service, or of a proxy by TLS: the text says whose certificate it is.
             Some(Outcome::Tls | Outcome::TimeoutTls) => text,
-            Some(_) => format!("no connection by the proxy: {text}"),
+            Some(_) => unreachable_by_proxy(&text),
             // What is left are the responses to CONNECT.
-            None => refused_by_proxy(&text),
+            None => response_to_connect(&text),
         };
     }
     Failure {
@@ -50,10 +53,10 @@ pub(super) fn classify(error: reqwest::Error, stage: Stage, is_proxied: bool) ->
 
 /// The text for a refused CONNECT. Of its status, reqwest says only whether it was 407, and that only
 /// in words.
-fn refused_by_proxy(text: &str) -> String {
+fn response_to_connect(text: &str) -> String {
     match text.contains("authorization required") {
-        true => "refused by the proxy with status 407: it requires other credentials".to_owned(),
-        false => format!("refused by the proxy (CONNECT): {text}"),
+        true => wants_other_proxy_credentials(),
+        false => refused_by_proxy(text),
     }
 }
 
@@ -77,14 +80,7 @@ fn outcome_of(cause: &(dyn StdError + 'static), stage: Stage, connecting: bool) 
         return Some(Outcome::Tls);
     }
     if let Some(error) = cause.downcast_ref::<h2::Error>() {
-        return match error {
-            _ if error.is_go_away() => Some(Outcome::H2Goaway),
-            _ if error.is_reset() => Some(Outcome::H2Reset),
-            _ => match error.get_io() {
-                Some(error) => outcome_of_io(error, stage, connecting),
-                None => Some(Outcome::Protocol),
-            },
-        };
+        return Some(outcome_of_h2(error, stage, connecting));
     }
     if let Some(error) = cause.downcast_ref::<hyper::Error>() {
         return match error {

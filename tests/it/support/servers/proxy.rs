@@ -4,37 +4,59 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
 
 use super::serving::Serving;
+use super::tls::{Authority, Certificate};
 
 /// The proxy. Dropping it stops it and cuts its connections.
 pub struct Proxy {
     serving: Serving,
     heads: Arc<Mutex<Vec<String>>>,
+    scheme: &'static str,
 }
 
 impl Proxy {
     /// Takes only requests with this `proxy-authorization`; any without.
     pub fn start(authorization: Option<&'static str>) -> Self {
+        Self::start_with(authorization, None)
+    }
+
+    /// The same, which is reached by TLS.
+    pub fn secure(authorization: Option<&'static str>, authority: &Authority) -> Self {
+        let config = authority.server(Certificate::Good, b"http/1.1", false);
+        Self::start_with(authorization, Some(TlsAcceptor::from(Arc::new(config))))
+    }
+
+    fn start_with(authorization: Option<&'static str>, tls: Option<TlsAcceptor>) -> Self {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let heads = Arc::new(Mutex::new(Vec::new()));
         let kept = heads.clone();
         let serving = Serving::start(1024, |listener, counts| async move {
             while let Ok((stream, _)) = listener.accept().await {
                 counts.connections.fetch_add(1, Relaxed);
-                let kept = kept.clone();
+                let (kept, tls) = (kept.clone(), tls.clone());
                 tokio::spawn(async move {
-                    let _ = serve(stream, authorization, &kept).await;
+                    let _ = match tls {
+                        None => serve(stream, authorization, &kept).await,
+                        Some(tls) => serve(tls.accept(stream).await?, authorization, &kept).await,
+                    };
+                    std::io::Result::Ok(())
                 });
             }
         });
-        Self { serving, heads }
+        Self {
+            serving,
+            heads,
+            scheme,
+        }
     }
 
-    /// `http://127.0.0.1:PORT`.
+    /// `http://localhost:PORT`, or `https`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.serving.addr())
+        format!("{}://localhost:{}", self.scheme, self.serving.addr().port())
     }
 
     /// Connections accepted.
@@ -50,7 +72,7 @@ impl Proxy {
 
 /// Passes a connection on to where its first request goes.
 async fn serve(
-    mut client: TcpStream,
+    mut client: impl AsyncRead + AsyncWrite + Unpin,
     authorization: Option<&str>,
     kept: &Mutex<Vec<String>>,
 ) -> std::io::Result<()> {

@@ -1,9 +1,11 @@
-//! A plain HTTP/1.1 server on 127.0.0.1 that keeps what it was sent.
+//! A plain server on 127.0.0.1 that keeps what it was sent, by HTTP/1.1 or HTTP/2.
 
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
+use h2::server::SendResponse;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -74,6 +76,32 @@ impl Recording {
                 let (counts, kept, answer) = (counts.clone(), kept.clone(), answer.clone());
                 tokio::spawn(async move {
                     let _ = serve(stream, peer, &counts, &kept, &*answer).await;
+                });
+            }
+        });
+        Self { serving, seen }
+    }
+
+    /// The same by HTTP/2 without TLS. What an answer has that HTTP/2 does not is left out; if it cannot be
+    /// told by HTTP/2, the stream is reset.
+    pub fn start_http2(answer: impl Fn(&Seen, usize) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let kept = seen.clone();
+        let answer = Arc::new(answer);
+        let serving = Serving::start(1024, |listener, counts| async move {
+            while let Ok((stream, peer)) = listener.accept().await {
+                counts.connections.fetch_add(1, Relaxed);
+                let (kept, answer) = (kept.clone(), answer.clone());
+                tokio::spawn(async move {
+                    let mut connection = h2::server::handshake(stream).await?;
+                    while let Some(request) = connection.accept().await {
+                        let (request, reply) = request?;
+                        let (kept, answer) = (kept.clone(), answer.clone());
+                        tokio::spawn(async move {
+                            let _ = serve_http2(request, reply, peer, &kept, &*answer).await;
+                        });
+                    }
+                    Ok::<_, h2::Error>(())
                 });
             }
         });
@@ -187,4 +215,74 @@ async fn serve(
             return Ok(());
         }
     }
+}
+
+async fn serve_http2(
+    request: http::Request<h2::RecvStream>,
+    mut reply: SendResponse<Bytes>,
+    peer: SocketAddr,
+    kept: &Mutex<Vec<Seen>>,
+    answer: &(dyn Fn(&Seen, usize) -> Vec<u8> + Send + Sync),
+) -> Result<(), h2::Error> {
+    let (head, mut incoming) = request.into_parts();
+    let uri = &head.uri;
+    let target = uri.path_and_query().map_or("", |target| target.as_str());
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let fields = head.headers.iter().map(|(name, value)| {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        format!("{name}: {value}\r\n")
+    });
+    let mut seen = Seen {
+        line: format!("{} {target} {:?}", head.method, uri.scheme_str()),
+        head: format!("authority: {authority}\r\n{}", fields.collect::<String>()),
+        body: Vec::new(),
+        length: 0,
+        size: 0,
+        peer,
+    };
+    while let Some(piece) = incoming.data().await {
+        let piece = piece?;
+        incoming.flow_control().release_capacity(piece.len())?;
+        seen.length += piece.len() as u64;
+        let room = KEPT - seen.body.len();
+        seen.body.extend_from_slice(&piece[..piece.len().min(room)]);
+    }
+    let number = {
+        let mut kept = kept.lock().unwrap();
+        kept.push(seen.clone());
+        kept.len() - 1
+    };
+    let Some(response) = translated(&answer(&seen, number)) else {
+        reply.send_reset(h2::Reason::INTERNAL_ERROR);
+        return Ok(());
+    };
+    let (head, body) = response.into_parts();
+    let is_empty = body.is_empty();
+    let mut stream = reply.send_response(http::Response::from_parts(head, ()), is_empty)?;
+    if !is_empty {
+        stream.send_data(body, true)?;
+    }
+    Ok(())
+}
+
+/// An answer of HTTP/1.1 as one of HTTP/2; `None` where there is none.
+fn translated(answer: &[u8]) -> Option<http::Response<Bytes>> {
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let (head, body) = (&answer[..end], &answer[end + 4..]);
+    let mut lines = head
+        .split(|byte| *byte == b'\n')
+        .map(|line| line.trim_ascii());
+    let status = std::str::from_utf8(lines.next()?.split(|byte| *byte == b' ').nth(1)?).ok()?;
+    let mut response = http::Response::builder().status(status);
+    for line in lines {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let name = std::str::from_utf8(&line[..colon]).ok()?;
+        let value = line[colon + 1..].trim_ascii();
+        match name {
+            "connection" | "transfer-encoding" => {}
+            "content-length" if value != body.len().to_string().as_bytes() => {}
+            _ => response = response.header(name, value),
+        }
+    }
+    response.body(Bytes::copy_from_slice(body)).ok()
 }

@@ -102,7 +102,7 @@ impl Authority {
         (signed.pem(), key.serialize_pem())
     }
 
-    fn server(&self, certificate: Certificate, protocol: &[u8], mutual: bool) -> ServerConfig {
+    pub fn server(&self, certificate: Certificate, protocol: &[u8], mutual: bool) -> ServerConfig {
         let names = match certificate {
             Certificate::WrongName => vec!["elsewhere.example".to_owned()],
             _ => ["127.0.0.1", "localhost", "shop.example.org"]

@@ -1,4 +1,4 @@
-//! Making connections: name resolution, TCP, TLS, each timed separately.
+//! Making connections: name resolution, TCP, a tunnel, TLS, each timed separately.
 
 use std::cell::Cell;
 use std::io;
@@ -8,80 +8,139 @@ use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, HandshakeKind};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::Connection;
 use super::origin::Origin;
+use super::proxy::DirectProxy;
+use super::tls::Offer;
 use crate::metrics::Outcome;
 use crate::plan::ConnectTo;
 use crate::protocol::Failure;
-use crate::protocol::http::failure::{DnsError, Stage, io_failure};
+use crate::protocol::http::failure::{DnsError, Stage, io_failure, unreachable_by_proxy};
 use crate::protocol::http::transport::{ConnectStep, Handshake};
 
 /// How long the addresses of the preferred family are tried alone: RFC 8305 recommends 250 ms, and
 /// reqwest uses this.
 const HEAD_START: Duration = Duration::from_millis(300);
 
-/// How long the steps times.
+/// How long the steps took.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ConnectTimes {
     pub(crate) dns: Option<Duration>,
+    /// TCP, and the tunnel of a proxy that is not reached by TLS.
     pub(crate) connect: Duration,
+    /// TLS, and the tunnel of a proxy that is.
     pub(crate) tls: Option<Handshake>,
 }
 
-/// Connects to an origin, or where `elsewhere` says, and records in `step` how far it has come. Without
-/// a time limit. `tls` is called only where it is needed: tickets take more memory than everything else
-/// of a user.
+/// How a connection gets to where it is for.
+pub(crate) struct Way<'a> {
+    /// What it is for.
+    pub(crate) origin: &'a Origin,
+    /// Where it leads instead.
+    pub(crate) elsewhere: Option<&'a ConnectTo>,
+    /// What it goes through.
+    pub(crate) proxy: Option<&'a DirectProxy>,
+    /// Where it comes from.
+    pub(crate) local_address: Option<IpAddr>,
+}
+
+/// Connects, and records in `step` how far it has come. Without a time limit. `tls` is called only where
+/// it is needed: tickets take more memory than everything else of a user.
 ///
 /// # Errors
 /// Why there is no connection, with the outcome of its cause.
 pub(crate) async fn connect(
-    origin: &Origin,
-    elsewhere: Option<&ConnectTo>,
-    local_address: Option<IpAddr>,
-    tls: impl FnOnce() -> Arc<ClientConfig>,
+    way: &Way<'_>,
+    tls: impl Fn(Offer) -> Arc<ClientConfig>,
     step: &Cell<ConnectStep>,
 ) -> Result<(Connection, ConnectTimes), Failure> {
     let started = Instant::now();
-    let (host, address, port) = match elsewhere {
-        None => (&origin.host, origin.address, origin.port),
-        Some(place) => (&place.to_host, place.to_host.parse().ok(), place.to_port),
+    let origin = way.origin;
+    let (host, address, port) = match (way.proxy, way.elsewhere) {
+        (Some(proxy), _) => (&proxy.origin.host, proxy.origin.address, proxy.origin.port),
+        (None, None) => (&origin.host, origin.address, origin.port),
+        (None, Some(place)) => (&place.to_host, place.to_host.parse().ok(), place.to_port),
+    };
+    let on_the_way = |failure: Failure| match way.proxy {
+        None => failure,
+        Some(_) => Failure::new(failure.outcome, unreachable_by_proxy(&failure.text)),
     };
     let (addresses, dns) = match address {
         Some(address) => (vec![SocketAddr::new(address, port)], None),
-        None => (resolve(host, port).await?, Some(started.elapsed())),
+        None => {
+            let addresses = resolve(host, port).await.map_err(on_the_way)?;
+            (addresses, Some(started.elapsed()))
+        }
     };
     let resolved = Instant::now();
-    let stream = tcp(host, addresses, local_address).await?;
-    let remote = stream.peer_addr().map_err(|error| cannot_connect(&error))?;
-    // A request is sent at once, instead of being held back for more data.
-    stream
-        .set_nodelay(true)
-        .map_err(|error| cannot_connect(&error))?;
+    let stream = tcp(host, addresses, way.local_address).await;
+    let mut stream = stream.map_err(on_the_way)?;
+    let ready = stream.peer_addr().and_then(|remote| {
+        // A request is sent at once, instead of being held back for more data.
+        stream.set_nodelay(true)?;
+        Ok(remote)
+    });
+    let remote = ready.map_err(|error| on_the_way(cannot_connect(&error)))?;
+    let outer = way.proxy.filter(|proxy| proxy.origin.is_tls);
+    if let (None, Some(proxy), true) = (outer, way.proxy, origin.is_tls) {
+        proxy.open_tunnel(&mut stream, origin).await?;
+    }
     let connected = Instant::now();
     let mut times = ConnectTimes {
         dns,
         connect: connected - resolved,
         tls: None,
     };
-    if !origin.is_tls {
-        return Ok((Connection::plain(stream, remote), times));
-    }
-    step.set(ConnectStep::Tls);
-    let name = ServerName::try_from(origin.host.clone())
-        .map_err(|error| Failure::new(Outcome::ConnectFailed, error.to_string()))?;
-    let stream = TlsConnector::from(tls())
-        .connect(name, stream)
-        .await
-        .map_err(|error| cannot_connect(&error))?;
+    let version = Offer::Version(origin.version);
+    let (connection, is_resumed) = match (outer, origin.is_tls) {
+        (None, false) => return Ok((Connection::plain(stream, remote), times)),
+        (None, true) => {
+            step.set(ConnectStep::Tls);
+            let (stream, is_resumed) = secure(stream, &origin.host, tls(version)).await?;
+            (Connection::tls(stream, remote), is_resumed)
+        }
+        (Some(proxy), false) => {
+            step.set(ConnectStep::Tls);
+            let (stream, is_resumed) = secure(stream, &proxy.origin.host, tls(version)).await?;
+            (Connection::tls(stream, remote), is_resumed)
+        }
+        (Some(proxy), true) => {
+            step.set(ConnectStep::Tls);
+            let to_proxy = secure(stream, &proxy.origin.host, tls(Offer::Nothing)).await?;
+            let (mut stream, is_resumed) = to_proxy;
+            proxy.open_tunnel(&mut stream, origin).await?;
+            let (stream, is_also) = secure(stream, &origin.host, tls(version)).await?;
+            (
+                Connection::tls_in_tls(stream, remote),
+                is_resumed && is_also,
+            )
+        }
+    };
     times.tls = Some(Handshake {
         took: connected.elapsed(),
-        is_resumed: stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed),
+        is_resumed,
     });
-    Ok((Connection::tls(stream, remote), times))
+    Ok((connection, times))
+}
+
+/// Does the TLS handshake with a host. With it: whether it resumed an earlier session.
+async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    host: &str,
+    config: Arc<ClientConfig>,
+) -> Result<(TlsStream<S>, bool), Failure> {
+    let name = ServerName::try_from(host.to_owned())
+        .map_err(|error| Failure::new(Outcome::ConnectFailed, error.to_string()))?;
+    let stream = TlsConnector::from(config).connect(name, stream).await;
+    let stream = stream.map_err(|error| cannot_connect(&error))?;
+    let is_resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+    Ok((stream, is_resumed))
 }
 
 async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Failure> {

@@ -1,10 +1,12 @@
-//! Where a connection leads.
+//! Where a connection leads, and what for.
 
 use std::net::IpAddr;
 
 use url::{Host, Url};
 
-/// Scheme, host and port: what a connection can be used for.
+use crate::plan::HttpChoice;
+
+/// Scheme, host and port, and the version that is asked for: what a connection can be used for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Origin {
     /// Whether it uses TLS.
@@ -15,11 +17,15 @@ pub(crate) struct Origin {
     pub(crate) address: Option<IpAddr>,
     /// TCP port.
     pub(crate) port: u16,
+    /// The version that its requests ask for.
+    pub(crate) version: HttpChoice,
+    /// Whether it is reached through the proxy.
+    pub(crate) is_proxied: bool,
 }
 
 impl Origin {
     /// Of an `http` or `https` URL; `None` for any other.
-    pub(crate) fn of(url: &Url) -> Option<Self> {
+    pub(crate) fn of(url: &Url, version: HttpChoice, is_proxied: bool) -> Option<Self> {
         let is_tls = match url.scheme() {
             "http" => false,
             "https" => true,
@@ -35,6 +41,21 @@ impl Origin {
             host,
             address,
             port: url.port_or_known_default()?,
+            version,
+            is_proxied,
         })
+    }
+
+    /// Whether the proxy passes each request on, so that it has to be told where to.
+    pub(crate) fn is_passed_on(&self) -> bool {
+        self.is_proxied && !self.is_tls
+    }
+
+    /// Host and port.
+    pub(super) fn authority(&self) -> String {
+        match self.address {
+            Some(IpAddr::V6(address)) => format!("[{address}]:{}", self.port),
+            _ => format!("{}:{}", self.host, self.port),
+        }
     }
 }

@@ -1,0 +1,71 @@
+//! TLS of one session: what it offers to servers, and its tickets.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls::client::Resumption;
+
+use crate::plan::HttpChoice;
+
+/// The TLS tickets that a session keeps.
+const TICKETS: usize = 32;
+
+/// What a handshake offers to the server, which chooses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Offer {
+    /// No protocol: what comes first is a tunnel.
+    Nothing,
+    /// What this choice allows.
+    Version(HttpChoice),
+}
+
+impl Offer {
+    fn protocols(self) -> &'static [&'static [u8]] {
+        match self {
+            Self::Nothing => &[],
+            Self::Version(HttpChoice::Auto) => &[b"h2", b"http/1.1"],
+            Self::Version(HttpChoice::Http1) => &[b"http/1.1"],
+            Self::Version(HttpChoice::Http2) => &[b"h2"],
+        }
+    }
+}
+
+/// The TLS configurations of a session, with tickets of its own: a virtual user resumes only its own TLS
+/// sessions. Each is made when it is first needed.
+pub(crate) struct SessionTls {
+    /// With the tickets.
+    config: ClientConfig,
+    offers: [OnceCell<Arc<ClientConfig>>; 4],
+}
+
+impl SessionTls {
+    /// From what all sessions of a worker share.
+    pub(crate) fn new(shared: &ClientConfig, is_resuming: bool) -> Self {
+        let mut config = shared.clone();
+        config.resumption = match is_resuming {
+            true => Resumption::in_memory_sessions(TICKETS),
+            false => Resumption::disabled(),
+        };
+        Self {
+            config,
+            offers: Default::default(),
+        }
+    }
+
+    /// The configuration that offers this.
+    pub(crate) fn offering(&self, offer: Offer) -> Arc<ClientConfig> {
+        let place = match offer {
+            Offer::Nothing => 0,
+            Offer::Version(HttpChoice::Auto) => 1,
+            Offer::Version(HttpChoice::Http1) => 2,
+            Offer::Version(HttpChoice::Http2) => 3,
+        };
+        let config = self.offers[place].get_or_init(|| {
+            let mut config = self.config.clone();
+            config.alpn_protocols = offer.protocols().iter().map(|one| one.to_vec()).collect();
+            Arc::new(config)
+        });
+        config.clone()
+    }
+}
