@@ -10,7 +10,7 @@ use regex::Regex;
 
 /// What each module of `src/` may use, besides `units`, `error` and itself. A new module needs a
 /// row here, and the direction of the data in `src/lib.rs` says where it belongs.
-const LAYERS: [(&str, &[&str]); 18] = [
+const LAYERS: [(&str, &[&str]); 19] = [
     (
         "cli",
         &[
@@ -23,6 +23,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
             "scenario",
             "engine",
             "observation",
+            "exporters",
             "check",
             "protocol",
             "metrics",
@@ -54,6 +55,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
         &["protocol", "check", "metrics", "plan", "script"],
     ),
     ("observation", &["protocol", "metrics", "plan"]),
+    ("exporters", &["protocol", "metrics", "plan"]),
     ("check", &["protocol", "metrics", "plan"]),
     ("protocol", &["metrics", "plan"]),
     ("metrics", &["plan"]),
