@@ -5,27 +5,42 @@
 
 mod buckets;
 mod counts;
+mod delivery;
 mod destination;
 mod family;
 #[cfg(test)]
 mod fixture;
+mod influx;
+mod otlp;
 mod prometheus;
+mod quantiles;
+mod sink;
+mod statsd;
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::mpsc::{self, SyncSender};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::watch;
 use tokio::task::{LocalSet, spawn_local};
+use tokio::time::timeout;
 
 use self::counts::Counts;
-pub use self::destination::{Destination, parse_listen_address};
+use self::delivery::Delivery;
+pub use self::destination::{
+    Collector, Destination, OtlpPoints, OtlpUrl, parse_influx, parse_listen_address, parse_otlp,
+    parse_remote_write, parse_statsd,
+};
+use self::sink::Sink;
 use crate::error::Error;
 use crate::metrics::{Commit, RunInfo};
+use crate::plan::Plan;
 use crate::units::format_counted;
 
 /// How many seconds of a run may wait to be exported; what comes then is lost to the exporters.
@@ -49,15 +64,20 @@ pub struct Exporters {
 }
 
 impl Exporters {
-    /// Starts exporting what is to come of a run. Pages can be read once this returns.
+    /// Starts exporting what is to come of a run of this plan. Pages can be read once this returns. Collectors are
+    /// reached as the plan's service is: with its certificates and its proxy.
     ///
     /// # Errors
-    /// When an address cannot be listened on, or the thread cannot be started.
-    pub fn start(destinations: Vec<Destination>, run: &RunInfo) -> Result<Self, Error> {
+    /// When an address cannot be listened on, a header cannot be sent, or the thread cannot be started.
+    pub fn start(
+        destinations: Vec<Destination>,
+        plan: &Arc<Plan>,
+        run: &RunInfo,
+    ) -> Result<Self, Error> {
         let (seconds, received) = channel(MAX_WAITING_S);
         let (started, is_started) = mpsc::sync_channel(1);
         let (told, notes) = mpsc::sync_channel(1);
-        let counts = Counts::of(run);
+        let (plan, counts) = (plan.clone(), Counts::of(run));
         std::thread::Builder::new()
             .name("exporters".to_owned())
             .spawn(move || {
@@ -70,7 +90,7 @@ impl Exporters {
                     Ok(runtime) => runtime,
                     Err(error) => return drop(started.send(Err(Error::Runtime(error)))),
                 };
-                let exporting = export(destinations, counts, received, &started);
+                let exporting = export(destinations, (&plan, counts), received, &started);
                 let notes = LocalSet::new().block_on(&runtime, exporting);
                 // Before the end is told: the next run may listen on the same address.
                 drop(runtime);
@@ -126,19 +146,38 @@ impl Exporters {
 /// Exports until there is nothing more to come. Returns what could not be delivered.
 async fn export(
     destinations: Vec<Destination>,
-    counts: Counts,
+    (plan, counts): (&Plan, Counts),
     mut seconds: Receiver<Commit>,
     started: &SyncSender<Result<Vec<SocketAddr>, Error>>,
 ) -> Vec<String> {
+    let (over, is_over) = watch::channel(false);
     // What cumulative formats show.
     let total = Rc::new(RefCell::new(counts));
-    let mut pages = Vec::new();
+    let mut all = vec![total.clone()];
+    let (mut pages, mut deliveries, mut tasks) = (Vec::new(), Vec::new(), Vec::new());
     for destination in destinations {
-        let begun = match destination {
-            Destination::Page(address) => listen(address).await.map(|(listener, address)| {
-                pages.push(address);
+        let begun = match (&destination, Sink::new(plan, &destination)) {
+            (_, Err(error)) => Err(error),
+            (Destination::Page(address), _) => listen(*address).await.map(|listener| {
+                pages.extend(listener.local_addr());
                 spawn_local(prometheus::page::serve(listener, total.clone()));
             }),
+            (_, Ok(sink)) => {
+                tasks.extend(sink.map(|sink| {
+                    let counts = match sink.is_of_intervals() {
+                        true => Rc::new(RefCell::new(total.borrow().clone())),
+                        false => total.clone(),
+                    };
+                    if sink.is_of_intervals() {
+                        all.push(counts.clone());
+                    }
+                    let delivery = Rc::new(Delivery::new(destination.to_string()));
+                    deliveries.push(delivery.clone());
+                    let is_over = is_over.clone();
+                    spawn_local(async move { delivery.repeat(sink, counts, is_over).await })
+                }));
+                Ok(())
+            }
         };
         if let Err(error) = begun {
             let _ = started.send(Err(error));
@@ -147,17 +186,24 @@ async fn export(
     }
     let _ = started.send(Ok(pages));
     while let Some(commit) = seconds.recv().await {
-        total.borrow_mut().add(&commit);
+        all.iter()
+            .for_each(|counts| counts.borrow_mut().add(&commit));
     }
-    Vec::new()
+    let _ = over.send(true);
+    let ends = async {
+        for task in tasks {
+            let _ = task.await;
+        }
+    };
+    let _ = timeout(PATIENCE, ends).await;
+    deliveries
+        .iter()
+        .filter_map(|delivery| delivery.note())
+        .collect()
 }
 
-/// A listener, and where it really is: the port may be any.
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+/// Listens for those who want a page.
+async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
     let listener = TcpListener::bind(address).await;
-    let listened = listener.and_then(|listener| {
-        let address = listener.local_addr()?;
-        Ok((listener, address))
-    });
-    listened.map_err(|source| Error::ListenPage { address, source })
+    listener.map_err(|source| Error::ListenPage { address, source })
 }

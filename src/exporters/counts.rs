@@ -61,4 +61,21 @@ impl Counts {
             self.cells.entry(key).or_default().merge(&entry.cell);
         }
     }
+
+    /// What was counted since the last time, after which that begins anew.
+    pub(super) fn take(&mut self) -> Self {
+        let cells = std::mem::take(&mut self.cells);
+        Self {
+            cells,
+            ..self.clone()
+        }
+    }
+
+    /// Adds what could not be delivered, to be delivered with what follows it.
+    pub(super) fn give_back(&mut self, undelivered: Self) {
+        let later = std::mem::replace(&mut self.cells, undelivered.cells);
+        for (key, cell) in later {
+            self.cells.entry(key).or_default().merge(&cell);
+        }
+    }
 }

@@ -2,4 +2,5 @@
 
 pub(super) mod page;
 mod protobuf;
+pub(super) mod remote_write;
 mod text;

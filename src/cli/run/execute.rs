@@ -165,7 +165,7 @@ impl ExecuteArgs {
         let (_stopping, stop_note) = StopOnSignal::new(stopper.clone())?;
         let stopping = (stopper, stop_note);
         let info = || self.info(plan, policy, &directory, &base);
-        let exporters = self.export.start(info, |text| self.note(text));
+        let exporters = self.export.start(plan, info, |text| self.note(text));
         // Nothing is in it if there was no load.
         let remove_directory = || drop(std::fs::remove_dir(directory.path()));
         let exporters = exporters.inspect_err(|_| remove_directory())?;

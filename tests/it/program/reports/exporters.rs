@@ -1,5 +1,7 @@
 //! The numbers of a run for other tools, while it goes on.
 
+mod collectors;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -20,6 +22,7 @@ fn scenario(seconds: u32) -> Perfctl {
     let load = [
         "--rate",
         "40/s",
+        "--no-progress",
         "--run-time",
         &run_time,
         "--fail-on",
