@@ -1,6 +1,7 @@
 //! The numbers of a run for other tools, while it goes on.
 
 mod collectors;
+mod prometheus;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
