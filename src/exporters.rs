@@ -21,7 +21,7 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc::{self, SyncSender};
+use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -131,8 +131,12 @@ impl Exporters {
         } = self;
         drop(seconds);
         let notes = notes.recv_timeout(PATIENCE + Duration::from_secs(1));
-        let mut notes =
-            notes.unwrap_or_else(|_| vec!["the exporters did not end in time".to_owned()]);
+        let mut notes = notes.unwrap_or_else(|why| match why {
+            RecvTimeoutError::Timeout => vec!["the exporters did not end in time".to_owned()],
+            RecvTimeoutError::Disconnected => {
+                vec!["the exporters died; this is a bug in perfctl, please report it".to_owned()]
+            }
+        });
         if lost > 0 {
             let lost = format_counted(lost, "second");
             notes.push(format!(
@@ -206,4 +210,27 @@ async fn export(
 async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
     let listener = TcpListener::bind(address).await;
     listener.map_err(|source| Error::ListenPage { address, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_finds_no_room_is_counted_and_delays_nothing() {
+        let (seconds, mut received) = channel(2);
+        let (told, notes) = mpsc::sync_channel(1);
+        let mut exporters = Exporters {
+            pages: Vec::new(),
+            seconds,
+            lost: 0,
+            notes,
+        };
+        (0..5).for_each(|_| exporters.add(Commit::default()));
+        assert!(received.try_recv().is_ok() && received.try_recv().is_ok());
+        assert!(received.try_recv().is_err());
+        told.send(vec!["remote write failed".to_owned()]).unwrap();
+        let slow = "the exporters were too slow: 3 seconds of the run are missing in them";
+        assert_eq!(exporters.finish(), ["remote write failed", slow]);
+    }
 }

@@ -59,6 +59,16 @@ impl fmt::Display for Destination {
             Self::Page(address) => return write!(f, "metrics for Prometheus at {address}"),
             Self::Statsd { address, .. } => return write!(f, "StatsD to {address}"),
             Self::RemoteWrite(to) => ("remote write", &to.url),
+            // The path is always the same, and long.
+            Self::Otlp {
+                collector,
+                is_grpc: true,
+                ..
+            } => {
+                let origin = &collector.url[Position::BeforeHost..Position::AfterPort];
+                let scheme = collector.url.scheme().replace("http", "grpc");
+                return write!(f, "OTLP to {scheme}://{origin}");
+            }
             Self::Otlp { collector, .. } => ("OTLP", &collector.url),
             Self::Influx(to) => ("InfluxDB writes", &to.url),
         };

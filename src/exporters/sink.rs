@@ -82,7 +82,7 @@ impl Sink {
         match self {
             Self::RemoteWrite(_) => {
                 let now_ms = i64::try_from(now_ns / 1_000_000).unwrap_or(i64::MAX);
-                vec![remote_write::body(counts, now_ms)]
+                remote_write::bodies(counts, now_ms)
             }
             Self::Otlp(otlp) => {
                 otlp.encoded_ns = now_ns;

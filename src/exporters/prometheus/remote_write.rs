@@ -9,13 +9,20 @@ use crate::exporters::counts::Counts;
 use crate::exporters::family::{Family, Value};
 use crate::exporters::prometheus::text::seconds;
 
-/// The body of a request with everything that was counted until this time; milliseconds since 1970.
-pub(crate) fn body(counts: &Counts, now_ms: i64) -> Vec<u8> {
-    let message = request(counts, now_ms).encode_to_vec();
-    // Fails only for more than 4 GB.
-    snap::raw::Encoder::new()
-        .compress_vec(&message)
-        .unwrap_or_default()
+/// The most series of a request, as Prometheus itself has it.
+const MOST: usize = 2_000;
+
+/// The bodies of requests with everything that was counted until this time; milliseconds since 1970.
+pub(crate) fn bodies(counts: &Counts, now_ms: i64) -> Vec<Vec<u8>> {
+    let mut series = series(counts, now_ms).into_iter().peekable();
+    let mut bodies = Vec::new();
+    while series.peek().is_some() {
+        let timeseries = series.by_ref().take(MOST).collect();
+        let message = WriteRequest { timeseries }.encode_to_vec();
+        // Fails only for more than 4 GB.
+        bodies.extend(snap::raw::Encoder::new().compress_vec(&message));
+    }
+    bodies
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -48,7 +55,7 @@ struct Sample {
     timestamp_ms: i64,
 }
 
-fn request(counts: &Counts, now_ms: i64) -> WriteRequest {
+fn series(counts: &Counts, now_ms: i64) -> Vec<TimeSeries> {
     let mut timeseries = Vec::new();
     for family in Family::all(counts) {
         let name = family.prometheus_name();
@@ -92,7 +99,7 @@ fn request(counts: &Counts, now_ms: i64) -> WriteRequest {
             }
         }
     }
-    WriteRequest { timeseries }
+    timeseries
 }
 
 #[cfg(test)]
@@ -101,14 +108,41 @@ mod tests {
 
     use super::*;
     use crate::exporters::fixture::counts;
+    use crate::metrics::EndpointInfo;
+
+    fn read(body: &[u8]) -> WriteRequest {
+        let message = snap::raw::Decoder::new().decompress_vec(body).unwrap();
+        WriteRequest::decode(&message[..]).unwrap()
+    }
+
+    #[test]
+    fn many_series_are_several_requests() {
+        let mut counts = counts();
+        let (row, cell) = (counts.rows[0].clone(), counts.cells[&(0, 0)].clone());
+        for number in 2..100 {
+            counts.rows.push(EndpointInfo {
+                name: format!("endpoint {number}"),
+                ..row.clone()
+            });
+            counts.cells.insert((number, 0), cell.clone());
+        }
+        let requests = bodies(&counts, 1);
+        let series = requests.iter().map(|body| read(body).timeseries);
+        let series: Vec<Vec<TimeSeries>> = series.collect();
+        assert!(
+            series.len() > 2 && series[0].len() == MOST,
+            "{}",
+            series.len()
+        );
+        let all = series.concat();
+        let known: BTreeSet<_> = all.iter().map(|one| one.labels.clone()).collect();
+        assert_eq!(known.len(), all.len());
+        assert_eq!(all.len(), super::series(&counts, 1).len());
+    }
 
     #[test]
     fn series_are_told_apart_by_sorted_labels_without_empty_values() {
-        let compressed = body(&counts(), 1_700_000_000_123);
-        let message = snap::raw::Decoder::new()
-            .decompress_vec(&compressed)
-            .unwrap();
-        let request = WriteRequest::decode(&message[..]).unwrap();
+        let request = read(&bodies(&counts(), 1_700_000_000_123)[0]);
         let mut known = BTreeSet::new();
         for series in &request.timeseries {
             let labels = &series.labels;

@@ -12,7 +12,10 @@ use serde_json::Value;
 
 use super::scenario;
 use crate::support::recording::{Recording, Seen, answer};
-use crate::support::{Completed, Fault, Misbehaving, closed_port, skip};
+use crate::support::{
+    Authority, Certificate, Completed, Fault, Misbehaving, Perfctl, Talk, TlsServer, closed_port,
+    skip,
+};
 
 fn started(completed: &Completed) -> f64 {
     completed.result().count(Outcome::is_started) as f64
@@ -210,36 +213,56 @@ fn otlp_by_http_is_read_by_the_package_of_opentelemetry() {
     assert_secret(&completed);
 }
 
+/// What a collector of gRPC in this mode got of a run of so many seconds.
+fn exported(python: &Path, mode: &str, seconds: u32) -> (Completed, Vec<Value>) {
+    let mut script = Script::start(python, mode);
+    let mut lines = BufReader::new(script.0.stdout.take().unwrap()).lines();
+    let port = lines.next().unwrap().unwrap();
+    let run = scenario(seconds).args(["--otlp", &format!("grpc://127.0.0.1:{port}")]);
+    let run = run.env("OTEL_EXPORTER_OTLP_HEADERS", format!("api-key={TOKEN}"));
+    let run = run.env("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "delta");
+    let completed = run.expect_status(0).run();
+    drop(script);
+    let requests = lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap());
+    let requests = requests.collect();
+    assert_secret(&completed);
+    (completed, requests)
+}
+
 #[test]
 fn otlp_by_grpc_is_taken_by_a_server_of_grpc() {
     let Some(python) = python() else {
         return skip("OTLP is taken by the Python packages `opentelemetry-proto` and `grpcio`");
     };
-    let exported = |mode: &str| {
-        let mut script = Script::start(&python, mode);
-        let mut lines = BufReader::new(script.0.stdout.take().unwrap()).lines();
-        let port = lines.next().unwrap().unwrap();
-        let run = scenario(1).args(["--otlp", &format!("grpc://127.0.0.1:{port}")]);
-        let run = run.env("OTEL_EXPORTER_OTLP_HEADERS", format!("api-key={TOKEN}"));
-        let completed = run.expect_status(0).run();
-        drop(script);
-        let requests = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
-        (completed, requests.last().unwrap())
-    };
-    let (completed, request) = exported("take");
-    assert_eq!(request["headers"]["api-key"], TOKEN);
-    assert_eq!(otlp_sum(&request, "perfctl.requests"), started(&completed));
-    assert_eq!(
-        otlp_sum(&request, "perfctl.scheduling_delay"),
-        started(&completed)
-    );
-    let resource = &request["resourceMetrics"][0]["resource"]["attributes"];
-    assert!(
-        resource.to_string().contains(&completed.result().run.id),
-        "{resource}"
-    );
+    let (completed, requests) = exported(&python, "take", 7);
+    assert!(requests.len() > 1, "{requests:?}");
+    for name in ["perfctl.requests", "perfctl.scheduling_delay"] {
+        let all = requests.iter().map(|request| otlp_sum(request, name));
+        assert_eq!(all.sum::<f64>(), started(&completed), "{name}");
+    }
+    let mut until = None;
+    for request in &requests {
+        assert_eq!(request["headers"]["api-key"], TOKEN);
+        let text = request.to_string();
+        assert!(text.contains("TEMPORALITY_DELTA") && !text.contains("TEMPORALITY_CUMULATIVE"));
+        let resource = &request["resourceMetrics"][0]["resource"]["attributes"];
+        assert!(
+            resource.to_string().contains(&completed.result().run.id),
+            "{resource}"
+        );
+        let scope = &request["resourceMetrics"][0]["scopeMetrics"][0];
+        let users = &scope["metrics"][0]["gauge"]["dataPoints"][0];
+        let start = users["startTimeUnixNano"].as_str().unwrap().to_owned();
+        assert_eq!(
+            until.unwrap_or_else(|| start.clone()),
+            start,
+            "each begins where the last ended"
+        );
+        until = users["timeUnixNano"].as_str().map(str::to_owned);
+    }
     assert_eq!(completed.stderr, "");
-    let (completed, _) = exported("refuse");
+
+    let (completed, _) = exported(&python, "refuse", 1);
     assert!(
         completed
             .stderr
@@ -247,7 +270,36 @@ fn otlp_by_grpc_is_taken_by_a_server_of_grpc() {
         "{}",
         completed.stderr
     );
-    assert_secret(&completed);
+}
+
+/// As many endpoints as take more than one window of HTTP/2.
+#[test]
+fn grpc_goes_over_tls_with_the_certificates_of_the_scenario() {
+    let authority = Authority::new();
+    let server = TlsServer::start(&authority, Certificate::Good, Talk::H2);
+    let endpoints = (0..200).map(|number| format!("- {{name: health {number}, get: /health}}\n"));
+    let exported = |trust: &str| {
+        let run = Perfctl::scenario("demo", &(endpoints.clone().collect::<String>() + trust));
+        let run = run.file("scenarios/ca.pem", authority.pem());
+        let url = format!("grpcs://{}", server.authority());
+        let run = run.args(["--iterations", "2000", "--no-progress", "--otlp", &url]);
+        run.expect_status(0).run().stderr
+    };
+    let said = exported("tls: {ca_file: ca.pem}");
+    // That server answers when it has read everything, and knows nothing of gRPC.
+    assert!(
+        said.ends_with("failed: the response has no gRPC status\n"),
+        "{said}"
+    );
+    assert!(
+        said.starts_with(&format!("warning: OTLP to grpcs://{} ", server.authority())),
+        "{said}"
+    );
+    let said = exported("");
+    assert!(
+        said.contains("invalid peer certificate: UnknownIssuer"),
+        "{said}"
+    );
 }
 
 /// The sum of a field of the lines of InfluxDB's protocol that begin like this.
@@ -354,14 +406,13 @@ fn collectors_that_hang_or_are_gone_cost_a_line() {
     let completed = scenario(1).args(options).expect_status(0).run();
     let mut lines: Vec<&str> = completed.stderr.lines().collect();
     lines.sort_unstable();
-    let path = "opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
     assert_eq!(
         lines,
         [
             format!(
                 "warning: InfluxDB writes to http://{hangs}/write failed: no response within 5s"
             ),
-            format!("warning: OTLP to http://{hangs}/{path} failed: no response within 5s"),
+            format!("warning: OTLP to grpc://{hangs} failed: no response within 5s"),
             format!(
                 "warning: remote write to http://{gone}/api/v1/write failed: Connection refused (os error 111)"
             ),
