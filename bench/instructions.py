@@ -1,18 +1,22 @@
 """User instructions per request by callgrind: the slope between two request counts, so that the start
 and the end of the program do not count.
 
-The worker's thread is judged. What the control thread does, it does once a second, and under valgrind
-seconds have few requests: its part is shown, without a goal.
+The worker's thread is judged. What the control thread and the exporters do, they do once a second, and under
+valgrind seconds have few requests: the part of the control thread is shown, without a goal. With every exporter, the
+worker must need as much as without them.
 
 Here: the measurement, the stored figures and the check against them. Not here: the kernel's part, which
 callgrind does not see and cpu.py does.
 """
 
+import contextlib
 import glob
+import http.server
 import json
 import os
 import shutil
 import tempfile
+import threading
 
 import clients
 import process
@@ -25,6 +29,8 @@ GOALS = {"reqwest": 55_000, "direct": 6_000}
 FEW, MANY = 10_000, 40_000
 # A regression is more than this beyond what is stored.
 TOLERANCE = 1.10
+# How much more the worker may need with every exporter.
+EXPORTING = 1.02
 
 
 def measure(binary, cores, check, save):
@@ -43,6 +49,7 @@ def measure(binary, cores, check, save):
             worker, control = ((many - few) / (MANY - FEW) for few, many in zip(*counts))
             measured[name] = round(worker)
             controls[name] = round(control)
+        exporting = _exporting(binary, target, cores.client, name, option)
     rows, passed = [], True
     for name, figure in measured.items():
         row = Row(f"perfctl, {name}, worker", [figure], "instructions", GOALS[name])
@@ -58,6 +65,15 @@ def measure(binary, cores, check, save):
             passed = False
         elif not check:
             passed &= row.verdict() != "MISSED"
+    exporting = Row(
+        f"perfctl, {name}, worker, with every exporter",
+        [exporting],
+        "instructions",
+        round(measured[name] * EXPORTING),
+        note=f"{exporting / measured[name] - 1:+.1%} of the figure without",
+    )
+    rows.append(exporting)
+    passed &= exporting.verdict() != "MISSED"
     show("User instructions per request", rows)
     if save:
         with open(STORED, "w") as file:
@@ -72,6 +88,39 @@ def load():
         return {}
     with open(STORED) as file:
         return json.load(file)
+
+
+def _exporting(binary, target, core, name, option):
+    """Instructions of the worker per request while everything is exported."""
+    with _collector() as (address, url):
+        options = [
+            *("--prometheus", "127.0.0.1:0", "--statsd", address, "--dogstatsd", address),
+            *("--remote-write", f"{url}/write", "--otlp", url, "--influx", f"{url}/write?db=x"),
+        ]
+        few, many = (
+            _count(binary, target, core, name, [*option, *options], n)[0] for n in (FEW, MANY)
+        )
+    return round((many - few) / (MANY - FEW))
+
+
+@contextlib.contextmanager
+def _collector():
+    """An HTTP server that takes everything: its address and its URL."""
+
+    class Taking(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Taking) as collector:
+        threading.Thread(target=collector.serve_forever, daemon=True).start()
+        address = "127.0.0.1:{}".format(collector.server_address[1])
+        yield address, f"http://{address}"
+        collector.shutdown()
 
 
 def _count(binary, target, core, name, option, iterations):
@@ -97,8 +146,9 @@ def _count(binary, target, core, name, option, iterations):
         requests = clients.perfctl_completed(out)
         if requests != iterations:
             raise SystemExit(f"{requests} requests were made, not {iterations}")
-        main, *others = (_total(path) for path in threads)
-        return sum(others), main
+        # Threads count from the first that was started. Those of signals and exporters are in between.
+        main, *_, worker = (_total(path) for path in threads)
+        return worker, main
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -113,7 +113,7 @@ fn rate_per_s(workers: usize, busy: Duration) -> f64 {
         |mut ticks, health, _| {
             let (mut commit, _) = fold.fold(&mut ticks);
             commit.health = Some(health);
-            assert!(journal.commit(commit));
+            assert!(journal.commit(&commit));
             ControlFlow::Continue(())
         },
     );

@@ -211,6 +211,17 @@ pub enum Error {
         /// The cause.
         source: io::Error,
     },
+    /// The page for Prometheus did not get its address.
+    #[error(
+        "error: `--prometheus` cannot listen on {address}: {source}\n  help: choose another port, or find \
+         out who uses it"
+    )]
+    ListenPage {
+        /// The address with the port.
+        address: SocketAddr,
+        /// The cause.
+        source: io::Error,
+    },
     /// The fixed parts of an endpoint do not make a request that can be sent.
     #[error("error: {0}")]
     Request(String),
@@ -335,6 +346,7 @@ impl Error {
             | Self::Signals(_)
             | Self::StartDemo(_)
             | Self::ListenDemo { .. }
+            | Self::ListenPage { .. }
             | Self::Request(_)
             | Self::HttpClient(_)
             | Self::Proxy(_)

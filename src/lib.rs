@@ -24,6 +24,7 @@ pub mod comparison;
 pub mod demo;
 pub mod engine;
 pub mod error;
+pub mod exporters;
 pub mod findings;
 pub mod grading;
 pub mod history;

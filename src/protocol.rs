@@ -14,6 +14,7 @@ use crate::metrics::HttpVersion;
 use crate::plan::{Endpoint, RequestView, TraceContext};
 
 mod failure;
+pub mod grpc;
 mod hop;
 pub mod http;
 pub mod mock;

@@ -2,6 +2,7 @@
 
 pub(super) mod content;
 pub(super) mod curl;
+pub(super) mod export;
 pub(super) mod foreign;
 pub(super) mod gate;
 mod host;

@@ -175,7 +175,7 @@ mod tests {
             endpoint: 0,
             cell,
         }];
-        writer.commit(Commit {
+        writer.commit(&Commit {
             users: 1,
             cells,
             ..Commit::default()

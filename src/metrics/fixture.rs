@@ -171,7 +171,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
     let (mut commit, _) =
         Fold::new(run.phases.clone(), vec![Vec::new(); run.endpoints.len()]).fold(&mut [tick]);
     commit.users = 5;
-    assert!(journal.commit(commit));
+    assert!(journal.commit(&commit));
     assert!(journal.end(Ending {
         panic: None,
         dead_worker: None,

@@ -142,7 +142,7 @@ pub fn run(plan: Plan, directory: &Path, mut each_second: impl FnMut()) -> RunRe
         };
         let (mut commit, _) = fold.fold(&mut [tick]);
         commit.health = Some(health);
-        assert!(journal.commit(commit));
+        assert!(journal.commit(&commit));
         each_second();
     }));
     assert!(journal.end(ending));

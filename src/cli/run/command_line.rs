@@ -22,10 +22,12 @@ enum Hides {
     Named,
     /// A header, of which some are secrets.
     Header,
+    /// A URL whose query may have secrets.
+    Url,
 }
 
 /// The options whose values may be secrets.
-const HIDING: [(&str, &str, Hides); 7] = [
+const HIDING: [(&str, &str, Hides); 10] = [
     ("-a", "--auth", Hides::Value),
     ("-d", "--data", Hides::Value),
     ("", "--json", Hides::Value),
@@ -33,6 +35,9 @@ const HIDING: [(&str, &str, Hides); 7] = [
     ("-v", "--var", Hides::Named),
     ("-H", "--host", Hides::Header),
     ("", "--header", Hides::Header),
+    ("", "--remote-write", Hides::Url),
+    ("", "--otlp", Hides::Url),
+    ("", "--influx", Hides::Url),
 ];
 
 /// The command with these arguments, the first of which is the program, as it could be pasted into a shell; but
@@ -94,6 +99,13 @@ fn shown(value: &str, hides: Hides) -> String {
         Hides::Value => return HIDDEN.to_owned(),
         Hides::Pair | Hides::Named => '=',
         Hides::Header => ':',
+        Hides::Url => {
+            let shown = without_credentials(value);
+            return match shown.split_once('?') {
+                Some((url, _)) => format!("{url}?{HIDDEN}"),
+                None => shown,
+            };
+        }
     };
     match value.split_once(separator) {
         Some((name, _)) if hides == Hides::Pair => format!("{name}={HIDDEN}"),
@@ -157,6 +169,15 @@ mod tests {
             (
                 &["run", "--", "curl", "-u", "a:b", "http://h"],
                 "perfctl run -- curl '***'",
+            ),
+            (
+                &[
+                    "run",
+                    "--influx=http://u:p@h/write?p=s",
+                    "--otlp",
+                    "grpc://u:p@h:1",
+                ],
+                "perfctl run '--influx=http://***@h/write?***' --otlp 'grpc://***@h:1'",
             ),
             (
                 &["run", "http://h/?q=tea-42"],

@@ -21,6 +21,7 @@ use tokio::task::LocalSet;
 use super::around::SetUp;
 use super::command_line::command_line;
 use super::observing::Observing;
+use crate::cli::args::export::ExportArgs;
 use crate::cli::args::out::OutArgs;
 use crate::cli::demo::{fault_parser, faults};
 use crate::cli::show::trial::TrialPrinter;
@@ -28,6 +29,7 @@ use crate::cli::signals::StopOnSignal;
 use crate::demo::{Behavior, Demo};
 use crate::engine::{self, Stopper, TrialEvent};
 use crate::error::Error;
+use crate::exporters::Exporters;
 use crate::grading::Policy;
 use crate::metrics::{
     AbortWatch, Commit, Ending, Fold, HealthSample, JournalWriter, Machine, Observation, RunDir,
@@ -80,6 +82,9 @@ pub struct ExecuteArgs {
         value_parser = BoolishValueParser::new()
     )]
     no_progress: bool,
+
+    #[command(flatten)]
+    export: ExportArgs,
 
     /// Whether requests and responses are printed.
     #[arg(skip)]
@@ -159,17 +164,25 @@ impl ExecuteArgs {
         let stopper = Stopper::default();
         let (_stopping, stop_note) = StopOnSignal::new(stopper.clone())?;
         let stopping = (stopper, stop_note);
+        let info = || self.info(plan, policy, &directory, &base);
+        let exporters = self.export.start(plan, info, |text| self.note(text));
+        // Nothing is in it if there was no load.
+        let remove_directory = || drop(std::fs::remove_dir(directory.path()));
+        let exporters = exporters.inspect_err(|_| remove_directory())?;
         let begin = |plan: &Arc<Plan>| {
             let storage = self.begin(plan, policy, log, &directory, &base)?;
-            Ok(Storage { watch, ..storage })
+            Ok(Storage {
+                watch,
+                exporters,
+                ..storage
+            })
         };
         let carried_out = match self.debug {
             true => carry_out_printed(plan, &base, begin, mode, stopping),
             false => carry_out(plan, &base, begin, mode, stopping),
         };
         if carried_out.is_err() {
-            // Nothing is in it if there was no load.
-            let _ = std::fs::remove_dir(directory.path());
+            remove_directory();
         }
         let (result, disk) = carried_out?;
         let refused = disk.map(|source| Error::Write {
@@ -194,6 +207,20 @@ impl ExecuteArgs {
         base: &str,
     ) -> Result<Storage<'static>, Error> {
         write_atomically(&directory.plan(), plan)?;
+        let info = self.info(plan, policy, directory, base);
+        let journal = JournalWriter::create(&directory.journal(), &info)?;
+        let samples = log.map(|log| log.begin(plan, &info, base));
+        Ok(Storage {
+            journal,
+            samples,
+            exporters: None,
+            observer: Observer::new(plan, base),
+            watch: None,
+        })
+    }
+
+    /// What is known of a run before its load starts, which it does now.
+    fn info(&self, plan: &Plan, policy: &Policy, directory: &RunDir, base: &str) -> RunInfo {
         let started_at = jiff::Timestamp::now().to_string();
         // CI systems set variables that have no value to an empty text.
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
@@ -204,17 +231,10 @@ impl ExecuteArgs {
             occasion: given(&self.occasion),
             command: Some(command_line(std::env::args_os(), &plan.secrets)),
             build: given(&self.build),
-            ..RunInfo::new(plan, directory.id(), base, started_at, machine())
+            ..RunInfo::new(plan, directory.id(), base, started_at, Machine::this())
         };
         policy.store_in(&mut info);
-        let journal = JournalWriter::create(&directory.journal(), &info)?;
-        let samples = log.map(|log| log.begin(plan, &info, base));
-        Ok(Storage {
-            journal,
-            samples,
-            observer: Observer::new(plan, base),
-            watch: None,
-        })
+        info
     }
 }
 
@@ -248,6 +268,7 @@ pub(super) fn reach(plan: &Plan, demo_faults: &[String]) -> Result<(Option<Demo>
 struct Storage<'w> {
     journal: JournalWriter,
     samples: Option<RunSamples>,
+    exporters: Option<Exporters>,
     /// What observes the service, until the load begins.
     observer: Option<Observer>,
     /// Who may end the load.
@@ -419,9 +440,13 @@ fn run_with<'w, C: Client + 'static>(
     let Storage {
         mut journal,
         samples,
+        exporters,
         ..
     } = storage;
     journal.end(ending);
+    for note in exporters.map(Exporters::finish).unwrap_or_default() {
+        let _ = writeln!(anstream::stderr(), "warning: {note}");
+    }
     let (mut result, disk) = journal.into_result()?;
     result.run.samples = samples.map(RunSamples::finish);
     Ok((result, disk))
@@ -467,12 +492,15 @@ impl Control<'_> {
         }
         let journal = &mut self.storage.journal;
         let had_failed = journal.failure().is_some();
-        journal.commit(commit);
+        journal.commit(&commit);
         if let Some(error) = journal.failure().filter(|_| !had_failed) {
             self.display.borrow().note(&format!(
                 "the journal cannot be written: {error}; the load continues, and its numbers are \
                  kept in memory until they can be written"
             ));
+        }
+        if let Some(exporters) = &mut self.storage.exporters {
+            exporters.add(commit);
         }
         if let Some(observing) = &mut self.observing {
             let observed = observing.take(self.second);
@@ -511,23 +539,6 @@ impl Control<'_> {
         for note in notes {
             self.display.borrow().note(&note);
         }
-    }
-}
-
-/// The machine that generates the load.
-fn machine() -> Machine {
-    let uname = rustix::system::uname();
-    let text = |part: &std::ffi::CStr| part.to_string_lossy().into_owned();
-    let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let names = cpus.lines().filter_map(|line| line.split_once(':'));
-    let mut models = names.filter(|(key, _)| key.trim() == "model name");
-    Machine {
-        host: text(uname.nodename()),
-        kernel: format!("{} {}", text(uname.sysname()), text(uname.release())),
-        cpus: std::thread::available_parallelism().map_or(1, usize::from),
-        cpu: models
-            .next()
-            .map_or_else(String::new, |(_, name)| name.trim().to_owned()),
     }
 }
 

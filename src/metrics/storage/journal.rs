@@ -4,6 +4,7 @@
 //! there is one path from samples to numbers. A line that the disk refuses is kept in memory and
 //! tried again a second later.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
@@ -21,7 +22,7 @@ use crate::metrics::{
 /// A line of the journal.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Line {
+enum Line<'a> {
     /// The first line.
     Header {
         /// Version of the format.
@@ -30,7 +31,7 @@ enum Line {
         run: Box<RunInfo>,
     },
     /// What ended in one second.
-    Commit(Commit),
+    Commit(Cow<'a, Commit>),
     /// What the service said of itself at one time.
     Observation(Observation),
     /// The last line of a run that perfctl itself ended.
@@ -81,8 +82,8 @@ impl JournalWriter {
     }
 
     /// Appends one second. `false` when the disk refused it; it is kept and tried again.
-    pub fn commit(&mut self, commit: Commit) -> bool {
-        self.append(&Line::Commit(commit))
+    pub fn commit(&mut self, commit: &Commit) -> bool {
+        self.append(&Line::Commit(Cow::Borrowed(commit)))
     }
 
     /// Appends what was observed. `false` when the disk refused it; it is kept and tried again.
@@ -114,7 +115,7 @@ impl JournalWriter {
         Ok((result, self.failed))
     }
 
-    fn append(&mut self, line: &Line) -> bool {
+    fn append(&mut self, line: &Line<'_>) -> bool {
         serde_json::to_writer(&mut self.pending, line).expect("journal lines are serializable");
         self.pending.push(b'\n');
         while !self.pending.is_empty() {
@@ -174,7 +175,7 @@ fn assemble(path: &Path, file: File, pending: &[u8]) -> Result<RunResult, Error>
                 assembly = Some(Assembly::new(*run));
             }
             (Ok(Line::Commit(commit)), Some(assembly)) => assembly
-                .add(commit)
+                .add(commit.into_owned())
                 .map_err(|why| unusable(format!("line {number}: {why}")))?,
             (Ok(Line::Observation(one)), Some(assembly)) => assembly.observations.push(one),
             (Ok(Line::End(ending)), Some(assembly)) => assembly.run.ending = Some(ending),
@@ -325,7 +326,7 @@ mod tests {
                 cell,
             }];
             let health = Some(HealthSample::default());
-            assert!(writer.commit(Commit {
+            assert!(writer.commit(&Commit {
                 users: 1,
                 cells,
                 health,
@@ -349,7 +350,7 @@ mod tests {
             service: SparseHistogram::of(&mut [90, 180]),
             ..Cell::default()
         };
-        assert!(writer.commit(Commit {
+        assert!(writer.commit(&Commit {
             users: 1,
             cells: vec![CommitCell {
                 phase: 1,
@@ -489,7 +490,7 @@ mod tests {
                 users,
                 ..Commit::default()
             };
-            assert!(!writer.commit(commit));
+            assert!(!writer.commit(&commit));
         }
         assert!(writer.failure().is_some());
         let (result, failure) = writer.into_result().unwrap();

@@ -163,6 +163,25 @@ pub struct Machine {
     pub cpu: String,
 }
 
+impl Machine {
+    /// This machine.
+    pub fn this() -> Self {
+        let uname = rustix::system::uname();
+        let text = |part: &std::ffi::CStr| part.to_string_lossy().into_owned();
+        let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let names = cpus.lines().filter_map(|line| line.split_once(':'));
+        let mut models = names.filter(|(key, _)| key.trim() == "model name");
+        Self {
+            host: text(uname.nodename()),
+            kernel: format!("{} {}", text(uname.sysname()), text(uname.release())),
+            cpus: std::thread::available_parallelism().map_or(1, usize::from),
+            cpu: models
+                .next()
+                .map_or_else(String::new, |(_, name)| name.trim().to_owned()),
+        }
+    }
+}
+
 impl fmt::Display for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

@@ -15,7 +15,7 @@ use crate::plan::Plan;
 /// deal out the local addresses in one turn.
 #[derive(Clone)]
 pub struct ConnectOptions {
-    pub(super) tls: TlsConfig,
+    pub(crate) tls: TlsConfig,
     local_addresses: LocalAddresses,
 }
 

@@ -59,7 +59,10 @@ fn whole(text: &str) -> Result<Yaml, String> {
             }
             Ok(Yaml::Profile(file))
         }
-        Some(".gitlab-ci.yml") => Ok(Yaml::Workflow(text.to_owned())),
+        // Files of other programs.
+        Some(".gitlab-ci.yml" | "prometheus.yml" | "rules.yml") => {
+            Ok(Yaml::Workflow(text.to_owned()))
+        }
         Some(other) => Err(format!("`# in: {other}` is not known")),
         None if has("jobs") => Ok(Yaml::Workflow(text.to_owned())),
         None if has("endpoints") => Ok(Yaml::Scenario(text.to_owned())),

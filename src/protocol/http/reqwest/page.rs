@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use ::http::header::{self, HeaderValue};
+use ::http::header::{self, HeaderMap, HeaderValue};
 use bytes::Bytes;
 use url::Url;
 
@@ -47,16 +47,36 @@ impl PageReader {
     /// # Errors
     /// Why it was not accepted within this time, for people.
     pub async fn post_json(&self, body: String, timeout: Duration) -> Result<(), String> {
-        let mut request = Outgoing::new(::http::Method::POST, self.url.clone());
         let kind = HeaderValue::from_static("application/json");
-        request.headers.insert(header::CONTENT_TYPE, kind);
-        request.body = Some(body.into());
+        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, kind)]);
+        self.post(headers, body.into(), timeout).await.map(drop)
+    }
+
+    /// Sends a body with these headers to its URL instead. Returns that of the response.
+    ///
+    /// # Errors
+    /// Why it was not accepted within this time, for people: with what the response says of it.
+    pub async fn post(
+        &self,
+        headers: HeaderMap,
+        body: Bytes,
+        timeout: Duration,
+    ) -> Result<Bytes, String> {
+        let mut request = Outgoing::new(::http::Method::POST, self.url.clone());
+        request.headers = headers;
+        request.body = Some(body);
         let limits = RequestLimits::within(timeout, timeout, MAX_BYTES);
         let mut response = Response::default();
         let exchanged = self.transport.exchange(request, &limits, &mut response);
         match exchanged.await {
-            Ok(status) if status.is_success() => Ok(()),
-            Ok(status) => Err(format!("status {}", status.as_u16())),
+            Ok(status) if status.is_success() => Ok(response.body),
+            Ok(status) => {
+                let said = String::from_utf8_lossy(&response.body);
+                Err(match said.trim().lines().next() {
+                    None => format!("status {}", status.as_u16()),
+                    Some(line) => format!("status {}: {line}", status.as_u16()),
+                })
+            }
             Err(failure) => Err(Self::why(failure, timeout)),
         }
     }

@@ -1,0 +1,112 @@
+//! StatsD, and DogStatsD with tags: counters and gauges in packets, about the time since the packets before.
+//!
+//! Not here: how they are sent (`sink`).
+
+use std::fmt::Write;
+
+use crate::exporters::counts::Counts;
+use crate::exporters::family::{Family, Kind, Series, Value};
+use crate::exporters::quantiles::quantiles;
+
+/// The largest packet that is sent in one piece over most networks; bytes.
+const MAX_PACKET_BYTES: usize = 1_432;
+
+/// The packets of everything that was counted. Labels are tags, or parts of the name.
+pub(super) fn packets(counts: &Counts, is_tagged: bool) -> Vec<Vec<u8>> {
+    let mut packets = Vec::new();
+    let mut packet = String::new();
+    for family in Family::all(counts) {
+        if family.kind == Kind::Info {
+            continue;
+        }
+        for series in &family.series {
+            for line in lines(&family, series, is_tagged) {
+                if !packet.is_empty() && packet.len() + line.len() + 1 > MAX_PACKET_BYTES {
+                    packets.push(std::mem::take(&mut packet).into_bytes());
+                }
+                if !packet.is_empty() {
+                    packet.push('\n');
+                }
+                packet += &line;
+            }
+        }
+    }
+    if !packet.is_empty() {
+        packets.push(packet.into_bytes());
+    }
+    packets
+}
+
+fn lines(family: &Family<'_>, series: &Series<'_>, is_tagged: bool) -> Vec<String> {
+    let mut name = "perfctl".to_owned();
+    let mut tags = String::new();
+    // The scenario and the endpoint come first, as the folders of a tree.
+    for wanted in ["scenario", "endpoint", "flow", "phase", "class", "outcome"] {
+        let Some((key, value)) = series.labels.iter().find(|(key, _)| *key == wanted) else {
+            continue;
+        };
+        if is_tagged {
+            let separator = if tags.is_empty() { "|#" } else { "," };
+            let _ = write!(tags, "{separator}{key}:{}", clean(value, ",|\n"));
+        } else if *key != "class" || family.kind == Kind::Histogram {
+            let _ = write!(name, ".{}", clean(value, ".:|@/ \n"));
+        }
+    }
+    let _ = write!(name, ".{}", family.name);
+    match series.value {
+        Value::Count(0) => Vec::new(),
+        Value::Count(count) => vec![format!("{name}:{count}|c{tags}")],
+        Value::Number(number) => vec![format!("{name}:{number}|g{tags}")],
+        Value::Times(times) => {
+            let gauges = quantiles(times).into_iter();
+            let gauges = gauges.map(|(part, seconds)| format!("{name}.{part}:{seconds}|g{tags}"));
+            let count = format!("{name}.count:{}|c{tags}", times.count());
+            std::iter::once(count).chain(gauges).collect()
+        }
+    }
+}
+
+/// Without these characters, which have a meaning.
+fn clean(value: &str, special: &str) -> String {
+    let cleaned = value.chars().map(|c| match c {
+        c if special.contains(c) || c.is_control() => '_',
+        c => c,
+    });
+    cleaned.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exporters::fixture::counts;
+
+    fn text(is_tagged: bool) -> String {
+        let packets = packets(&counts(), is_tagged);
+        assert!(
+            packets
+                .iter()
+                .all(|packet| packet.len() <= MAX_PACKET_BYTES)
+        );
+        let texts = packets
+            .into_iter()
+            .map(|packet| String::from_utf8(packet).unwrap());
+        texts.map(|text| text + "\n").collect()
+    }
+
+    #[test]
+    fn labels_are_parts_of_the_name_or_tags() {
+        let plain = text(false);
+        for line in [
+            "perfctl.shop.users:5|g\n",
+            "perfctl.shop.list_\"a,_b\"=\\_1.steady.ok.requests:3|c\n",
+            "perfctl.shop.list_\"a,_b\"=\\_1.steady.ok.response_time.p95:0.25|g\n",
+            "perfctl.shop.buy.steady.ok.flow_time.count:1|c\n",
+        ] {
+            assert!(plain.contains(line), "{line}{plain}");
+        }
+        let tagged = text(true);
+        let line = "perfctl.requests:1|c|#scenario:shop,endpoint:list \"a_ b\"=\\ 1,phase:steady,class:failed,\
+                    outcome:http_5xx\n";
+        assert!(tagged.contains(line), "{tagged}");
+    }
+}
