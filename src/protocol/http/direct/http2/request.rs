@@ -213,22 +213,21 @@ impl Http2Template {
         };
         let target = target.map_err(|error| cannot_send(&error.to_string()))?;
         let mut headers = self.headers.clone();
-        let value = |text: &[u8]| {
-            HeaderValue::from_bytes(text)
-                .map_err(|_| cannot_send("a header has a character that is not allowed"))
-        };
+        let not_allowed = |_| cannot_send("a header has a character that is not allowed");
+        let value = |text: &str| HeaderValue::from_str(text).map_err(not_allowed);
         if let Some(rendered) = rendered {
             for (name, position) in &self.varying {
                 if let Some(Some(text)) = rendered.headers.get(*position) {
-                    headers.insert(name.clone(), value(text.as_bytes())?);
+                    headers.insert(name.clone(), value(text)?);
                 }
             }
             if let (Some((name, scheme)), Some(secret)) = (&self.secret, secret(rendered)) {
-                headers.insert(name.clone(), value(format!("{scheme}{secret}").as_bytes())?);
+                headers.insert(name.clone(), value(&format!("{scheme}{secret}"))?);
             }
         }
         if let Some(trace) = trace {
-            headers.insert(Trace::HEADER, value(&trace.header(0))?);
+            let value = HeaderValue::from_bytes(&trace.header(0)).map_err(not_allowed)?;
+            headers.insert(Trace::HEADER, value);
         }
         let body = match (&self.body, rendered) {
             (Some(body), _) => body.clone(),
