@@ -29,7 +29,7 @@ use crate::script::Script;
 
 pub use lifecycle::Lifecycle;
 pub use lifecycle::hook::{FindingSeverity, Hook, HookTarget, Hooks, ToldVerdict};
-pub use load::{Arrivals, Load, Model, Phase, Shape, Stage};
+pub use load::{Arrivals, Load, Model, Phase, Segment, Shape, Stage};
 pub use observation::{
     HOST_METRICS, HostTarget, Observe, ObservedMetric, ObservedUnit, Selector, unquoted,
 };

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::metrics::{Cell, Commit, EndpointInfo, HealthSample, RunInfo};
+use crate::plan::{Load, Model};
 
 /// What is counted of a run, or of a part of it.
 #[derive(Debug, Clone)]
@@ -23,6 +24,10 @@ pub(super) struct Counts {
     pub(super) phases: Vec<String>,
     /// By row and phase. Phases of one name are one.
     pub(super) cells: BTreeMap<(usize, usize), Cell>,
+    /// The planned load.
+    pub(super) load: Load,
+    /// How many seconds of it are over.
+    pub(super) seconds: u32,
     /// Virtual users running (closed model) or requests in flight (open).
     pub(super) users: u32,
     /// The load generator's health in the last second.
@@ -40,6 +45,8 @@ impl Counts {
             rows: run.endpoints.clone(),
             phases: run.phases.iter().map(|phase| phase.name.clone()).collect(),
             cells: BTreeMap::new(),
+            load: run.load.clone(),
+            seconds: 0,
             users: 0,
             health: None,
         }
@@ -48,6 +55,7 @@ impl Counts {
     /// Adds what ended in one second.
     pub(super) fn add(&mut self, commit: &Commit) {
         self.rows.extend(commit.rows.iter().cloned());
+        self.seconds += 1;
         self.users = commit.users;
         if let Some(health) = &commit.health {
             self.health = Some(health.clone());
@@ -60,6 +68,12 @@ impl Counts {
             let key = (entry.endpoint, first.unwrap_or(entry.phase));
             self.cells.entry(key).or_default().merge(&entry.cell);
         }
+    }
+
+    /// How many users there should be now, or how many arrivals per second in the open model; and whether it is users.
+    pub(super) fn target(&self) -> (f64, bool) {
+        let level = self.load.level_at(f64::from(self.seconds));
+        (level, self.load.model == Model::Closed)
     }
 
     /// What was counted since the last time, after which that begins anew.

@@ -127,6 +127,20 @@ impl<'a> Family<'a> {
                 f64::from(counts.users),
             ),
         ];
+        all.push(match counts.target() {
+            (users, true) => gauge(
+                "target_users",
+                Unit::One,
+                "Virtual users that the load asks for now.",
+                users,
+            ),
+            (rate, false) => gauge(
+                "target_arrivals_per_second",
+                Unit::One,
+                "Arrivals per second that the load asks for now.",
+                rate,
+            ),
+        });
         if let Some(health) = &counts.health {
             all.push(gauge(
                 "generator_cpu",

@@ -2,6 +2,8 @@
 
 use crate::exporters::counts::Counts;
 use crate::metrics::{Cell, EndpointInfo, HealthSample, Outcome, SparseHistogram};
+use crate::plan::Model;
+use crate::plan::fixture::load;
 
 /// One endpoint, whose name needs to be escaped, and one flow.
 pub(super) fn counts() -> Counts {
@@ -39,6 +41,8 @@ pub(super) fn counts() -> Counts {
         rows: vec![row("list \"a, b\"=\\ 1", false), row("buy", true)],
         phases: vec!["steady".to_owned()],
         cells: [((0, 0), cell), ((1, 0), flow)].into(),
+        load: load(Model::Closed, &[(5.0, 0.0, 60.0)]),
+        seconds: 3,
         users: 5,
         health: Some(HealthSample {
             cpu_share: 0.25,

@@ -100,6 +100,28 @@ pub struct Phase {
     pub measured: bool,
 }
 
+/// A stretch of time in which the level changes linearly. Times in seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Segment {
+    /// From the start of the load.
+    pub start: f64,
+    /// Above 0.
+    pub length: f64,
+    /// The level at its start: users, or arrivals per second.
+    pub from: f64,
+    /// The level at its end.
+    pub to: f64,
+    /// Position of the stage it belongs to.
+    pub stage: usize,
+}
+
+impl Segment {
+    /// Whether nothing arrives in it.
+    pub fn is_pause(&self) -> bool {
+        self.from == 0.0 && self.to == 0.0
+    }
+}
+
 impl Load {
     /// The highest level of all stages: users or arrivals per second.
     pub fn peak(&self) -> f64 {
@@ -157,6 +179,42 @@ impl Load {
             push(stage.name.clone(), stage.duration, true);
         }
         phases
+    }
+
+    /// Its segments, in order; jumps have no segment of their own.
+    pub fn segments(&self) -> Vec<Segment> {
+        let mut segments = Vec::new();
+        let mut start = 0.0;
+        let mut level = 0.0;
+        for (i, stage) in self.stages.iter().enumerate() {
+            let warmup = if i == 0 { self.warmup } else { Duration::ZERO };
+            let ramp = (stage.ramp, level);
+            let hold = (stage.duration + warmup, stage.level);
+            for (length, from) in [ramp, hold] {
+                let length = length.as_secs_f64();
+                if length > 0.0 {
+                    segments.push(Segment {
+                        start,
+                        length,
+                        from,
+                        to: stage.level,
+                        stage: i,
+                    });
+                    start += length;
+                }
+            }
+            level = stage.level;
+        }
+        segments
+    }
+
+    /// Its level so many seconds after its start, users or arrivals per second; 0 after its end.
+    pub fn level_at(&self, seconds: f64) -> f64 {
+        let mut segments = self.segments().into_iter();
+        let at = segments.find(|one| (one.start..one.start + one.length).contains(&seconds));
+        at.map_or(0.0, |one| {
+            one.from + (one.to - one.from) * (seconds - one.start) / one.length
+        })
     }
 
     /// For each stage that returns from a surge to an earlier level: the positions of that
@@ -229,6 +287,26 @@ mod tests {
         );
         assert!(phases.windows(2).all(|w| w[0].end_us == w[1].start_us));
         assert_eq!(load.total(), Duration::from_secs(97));
+    }
+
+    #[test]
+    fn the_level_follows_ramps_and_ends_with_the_load() {
+        let load = load(vec![
+            stage("base", 10.0, 2, 60),
+            stage("surge", 50.0, 10, 30),
+        ]);
+        // The warm-up of 5 s is part of the first level.
+        for (seconds, level) in [
+            (0.0, 0.0),
+            (1.0, 5.0),
+            (2.0, 10.0),
+            (66.9, 10.0),
+            (72.0, 30.0),
+            (77.0, 50.0),
+            (107.0, 0.0),
+        ] {
+            assert_eq!(load.level_at(seconds), level, "{seconds}");
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The level of a load at any time, and when arrivals are due: pure functions of the load, without a
-//! clock. Not here: which users run at a level (`user_schedule`).
+//! When arrivals are due: a pure function of the load, without a clock. Not here: the level itself (`plan`), and
+//! which users run at a level (`user_schedule`).
 //!
 //! The level of a load, users or arrivals per second, is piecewise linear in time: each stage is a
 //! ramp from the level before it and then a constant. Users follow the level itself, arrivals its
@@ -21,58 +21,13 @@ use std::time::Duration;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 
-use crate::plan::{Arrivals, Load};
+use crate::plan::{Arrivals, Load, Segment};
 
 /// The stream of random numbers of a Poisson process: above the streams of all users.
 const STREAM: u64 = u64::MAX;
 
 /// Rounding errors of the integral are smaller than this; arrivals.
 const ROUNDING: f64 = 1e-6;
-
-/// A stretch of time in which the level changes linearly. Times in seconds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Segment {
-    pub(super) start: f64,
-    pub(super) length: f64,
-    pub(super) from: f64,
-    pub(super) to: f64,
-    /// Position of the stage it belongs to.
-    pub(super) stage: usize,
-}
-
-impl Segment {
-    /// Whether nothing arrives in it.
-    fn is_pause(&self) -> bool {
-        self.from == 0.0 && self.to == 0.0
-    }
-}
-
-/// The segments of a load, in order; jumps have no segment of their own.
-pub(super) fn segments(load: &Load) -> Vec<Segment> {
-    let mut segments = Vec::new();
-    let mut start = 0.0;
-    let mut level = 0.0;
-    for (i, stage) in load.stages.iter().enumerate() {
-        let warmup = if i == 0 { load.warmup } else { Duration::ZERO };
-        let ramp = (stage.ramp, level);
-        let hold = (stage.duration + warmup, stage.level);
-        for (length, from) in [ramp, hold] {
-            let length = length.as_secs_f64();
-            if length > 0.0 {
-                segments.push(Segment {
-                    start,
-                    length,
-                    from,
-                    to: stage.level,
-                    stage: i,
-                });
-                start += length;
-            }
-        }
-        level = stage.level;
-    }
-    segments
-}
 
 /// When the arrivals of an open model are due.
 #[derive(Debug, Clone)]
@@ -92,7 +47,7 @@ impl Schedule {
     pub fn new(load: &Load, seed: u64) -> Self {
         let mut before = 0.0;
         let mut with_integrals = Vec::new();
-        for segment in segments(load) {
+        for segment in load.segments() {
             with_integrals.push((segment, before));
             before += segment.length * (segment.from + segment.to) / 2.0;
         }
@@ -327,7 +282,7 @@ mod tests {
         #[test]
         fn poisson_arrivals_follow_the_integral_of_ramps(seed: u64, to in 100.0f64..1000.0) {
             let load = poisson(&[(to, 10.0, 2.0), (50.0, 10.0, 0.0)]);
-            let segments = segments(&load);
+            let segments = load.segments();
             let reached: Vec<f64> =
                 dues(&load, seed).into_iter().map(|due| integral(&segments, due)).collect();
             let mut steps: Vec<f64> = reached.windows(2).map(|w| w[1] - w[0]).collect();
@@ -345,7 +300,7 @@ mod tests {
             let load = load(&stages);
             let dues = dues(&load, 0);
             prop_assert!(dues.is_sorted());
-            let segments = segments(&load);
+            let segments = load.segments();
             let total = load.total().as_secs_f64();
             prop_assert!((dues.len() as f64 - integral(&segments, total)).abs() <= 1.0);
             for second in 1..total as usize {
@@ -361,7 +316,7 @@ mod tests {
             load.arrivals = if is_poisson { Arrivals::Poisson } else { Arrivals::Uniform };
             let dues = dues(&load, seed);
             prop_assert!(dues.is_sorted());
-            for pause in segments(&load).iter().filter(|segment| segment.is_pause()) {
+            for pause in load.segments().iter().filter(|segment| segment.is_pause()) {
                 // Times of arrivals are whole nanoseconds.
                 let until = pause.start + pause.length - 2e-9;
                 let inside = |due: &&f64| (pause.start - 2e-9..until).contains(*due);

@@ -8,8 +8,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::pacing::{Segment, segments};
-use crate::plan::{Plan, UserClass};
+use crate::plan::{Plan, Segment, UserClass};
 
 /// A stretch of time in which a virtual user runs, from the start of the load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +26,7 @@ pub struct UserSpan {
 /// When each user of a closed model runs, ordered by start. A user that comes back has several
 /// spans.
 pub fn user_spans(plan: &Plan) -> Vec<UserSpan> {
-    let segments = segments(&plan.load);
+    let segments = plan.load.segments();
     let seconds = |s: f64| Duration::from_secs_f64(s.max(0.0));
     let schedule = UserSchedule::new(plan);
     let mut spans = Vec::new();
@@ -311,7 +310,7 @@ mod tests {
             let plan = plan_of(&stages, &[(2, None), (1, Some(3)), (5, None)]);
             let spans = user_spans(&plan);
             let at = at * plan.load.total().as_secs_f64() * 0.999;
-            let level = segments(&plan.load).iter().rev()
+            let level = plan.load.segments().iter().rev()
                 .find(|s| s.start <= at)
                 .map_or(0.0, |s| s.from + (s.to - s.from) * (at - s.start) / s.length);
             let users = running(&spans, at).len() as f64;

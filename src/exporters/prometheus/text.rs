@@ -141,6 +141,7 @@ perfctl_flows_total{{class="ok",flow="buy",outcome="ok",phase="steady",scenario=
         let heads = lines_with(&text, &["# TYPE", "# UNIT", "# EOF"]);
         let expected = "# TYPE perfctl_run info
 # TYPE perfctl_users gauge
+# TYPE perfctl_target_users gauge
 # TYPE perfctl_generator_cpu_ratio gauge
 # UNIT perfctl_generator_cpu_ratio ratio
 # TYPE perfctl_generator_busiest_worker_ratio gauge

@@ -69,15 +69,17 @@ fn prometheus_finds_a_page_while_the_load_goes_on() {
     let mut running = scenario(4).args(["--prometheus", "127.0.0.1:0"]).spawn();
     let address = address(&mut running);
     let mut last = String::new();
-    let mut seen = 0.0;
+    let (mut seen, mut has_target) = (0.0, false);
     while let Some((head, body)) = page(&address, "text/plain") {
         assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
         let requests = sum(&body, "perfctl_requests_total", "");
         assert!(requests >= seen, "a counter never falls");
         seen = requests;
+        has_target |= body.contains("perfctl_target_arrivals_per_second{scenario=\"small\"} 40\n");
         last = body;
         std::thread::sleep(Duration::from_millis(100));
     }
+    assert!(has_target, "{last}");
     let completed = running.wait();
     let result = completed.result();
     let started = result.count(Outcome::is_started) as f64;
