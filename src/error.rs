@@ -203,6 +203,17 @@ pub enum Error {
         /// The cause.
         source: io::Error,
     },
+    /// The server did not get its address.
+    #[error(
+        "error: cannot listen on {address}: {source}\n  help: choose another address with `--listen`, \
+         or any free port with `--listen 127.0.0.1:0`"
+    )]
+    Listen {
+        /// The address with the port.
+        address: SocketAddr,
+        /// The cause.
+        source: io::Error,
+    },
     /// The fixed parts of an endpoint do not make a request that can be sent.
     #[error("error: {0}")]
     Request(String),
@@ -326,6 +337,7 @@ impl Error {
             | Self::Signals(_)
             | Self::StartDemo(_)
             | Self::ListenDemo { .. }
+            | Self::Listen { .. }
             | Self::Request(_)
             | Self::HttpClient(_)
             | Self::Proxy(_)

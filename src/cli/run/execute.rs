@@ -22,7 +22,7 @@ use super::around::SetUp;
 use super::command_line::command_line;
 use super::observing::Observing;
 use crate::cli::args::out::OutArgs;
-use crate::cli::demo::{fault_parser, faults};
+use crate::cli::servers::demo::{fault_parser, faults};
 use crate::cli::show::trial::TrialPrinter;
 use crate::cli::signals::StopOnSignal;
 use crate::demo::{Behavior, Demo};
@@ -80,6 +80,10 @@ pub struct ExecuteArgs {
         value_parser = BoolishValueParser::new()
     )]
     no_progress: bool,
+
+    /// The new and empty directory of the run, which `perfctl serve` has made, instead of one in `--out`
+    #[arg(long, value_name = "DIR", hide = true)]
+    run_dir: Option<PathBuf>,
 
     /// Whether requests and responses are printed.
     #[arg(skip)]
@@ -145,7 +149,10 @@ impl ExecuteArgs {
         // Shared values begin anew in each run.
         let plan = &plan.begun();
         let (_demo, base) = reach(plan, &self.demo_fault)?;
-        let directory = RunDir::create(folder, &plan.scenario, &plan.profile);
+        let directory = match &self.run_dir {
+            Some(path) => Ok(RunDir::open(path)),
+            None => RunDir::create(folder, &plan.scenario, &plan.profile),
+        };
         let directory = directory.map_err(|error| match error {
             Error::Write { path, source } => Error::Store { path, source },
             other => other,
