@@ -5,12 +5,12 @@
 
 mod args;
 mod completions;
-mod demo;
 mod init;
 mod list;
 mod profiles;
 mod run;
 mod schema;
+mod servers;
 mod show;
 mod signals;
 mod stored;
@@ -53,7 +53,8 @@ enum Command {
     Baseline(stored::baseline::BaselineArgs),
     Selfcheck(Box<run::selfcheck::SelfcheckArgs>),
     Recover(stored::recover::RecoverArgs),
-    Demo(demo::DemoArgs),
+    Serve(servers::serve::ServeArgs),
+    Demo(servers::demo::DemoArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -165,7 +166,8 @@ fn carry_out(command: &Command, out: &mut dyn Write) -> Result<Exit, Error> {
         Command::Baseline(args) => stored::baseline::run(args, out),
         Command::Selfcheck(args) => run::selfcheck::run(args, out),
         Command::Recover(args) => stored::recover::run(args, out),
-        Command::Demo(args) => demo::run(args, out),
+        Command::Serve(args) => servers::serve::run(args, out),
+        Command::Demo(args) => servers::demo::run(args, out),
         Command::Schema(args) => schema::run(args, out),
         Command::Completions(args) => completions::run(args, Cli::command(), out),
     }

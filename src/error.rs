@@ -222,6 +222,17 @@ pub enum Error {
         /// The cause.
         source: io::Error,
     },
+    /// The server did not get its address.
+    #[error(
+        "error: cannot listen on {address}: {source}\n  help: choose another address with `--listen`, \
+         or any free port with `--listen 127.0.0.1:0`"
+    )]
+    Listen {
+        /// The address with the port.
+        address: SocketAddr,
+        /// The cause.
+        source: io::Error,
+    },
     /// The fixed parts of an endpoint do not make a request that can be sent.
     #[error("error: {0}")]
     Request(String),
@@ -347,6 +358,7 @@ impl Error {
             | Self::StartDemo(_)
             | Self::ListenDemo { .. }
             | Self::ListenPage { .. }
+            | Self::Listen { .. }
             | Self::Request(_)
             | Self::HttpClient(_)
             | Self::Proxy(_)

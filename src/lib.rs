@@ -35,4 +35,5 @@ pub mod protocol;
 pub mod report;
 pub mod scenario;
 pub mod script;
+pub mod serve;
 pub mod units;

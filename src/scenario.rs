@@ -33,4 +33,4 @@ pub use outline::{
 };
 pub use service::address::{parse_connect_to_option, with_scheme};
 pub use source::request::{QuickAuth, QuickBody, QuickContent, QuickPart, QuickRequest};
-pub use source::{Source, find, find_in, profile_files, scenarios, scenarios_in};
+pub use source::{Source, find, find_in, profile_files, scenarios, scenarios_in, yaml_files};

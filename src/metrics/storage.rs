@@ -1,5 +1,7 @@
 //! The result of a run, and its files.
 
+mod assembly;
+pub(super) mod follow;
 pub(super) mod journal;
 pub(super) mod packed;
 mod removal;

@@ -193,6 +193,7 @@ impl PlanCompiler<'_> {
     fn plan(mut self, resolved: Option<profile::ResolvedProfile>) -> Option<Plan> {
         let file = &self.scenario.file;
         let mut names = Names::new(&self.options.env);
+        names.visible_env = self.options.visible_env.as_ref();
         let folder = &self.scenario.folder;
         names.broken = file.broken_names().map(str::to_owned).collect();
         shared::define(&file.shared, &mut names, self.findings);

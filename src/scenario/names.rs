@@ -59,6 +59,8 @@ fn is_reserved(name: &str) -> bool {
 pub(super) struct Names<'a> {
     /// Values of `env.NAME` that come before those of the process environment.
     pub env: BTreeMap<&'a str, &'a str>,
+    /// The only variables of the process environment there are; all where it is `None`.
+    pub visible_env: Option<&'a BTreeSet<String>>,
     /// The variables defined so far, in order, with their values.
     pub variables: Vec<(String, Template)>,
     /// Names and values of secrets.
@@ -360,7 +362,7 @@ impl<'a> Names<'a> {
         // A name that cannot be one makes the standard library panic on some systems.
         let is_name = !name.is_empty() && !name.contains(['=', '\0']);
         let value = match given {
-            None if is_name => match std::env::var(name) {
+            None if is_name && self.sees(name) => match std::env::var(name) {
                 Ok(value) => Some(value),
                 Err(VarError::NotPresent) => None,
                 Err(VarError::NotUnicode(_)) => {
@@ -375,6 +377,12 @@ impl<'a> Names<'a> {
             self.taken.borrow_mut().insert(value.clone());
         }
         Ok(value)
+    }
+
+    /// Whether there is this variable of the process environment, as far as templates are concerned.
+    fn sees(&self, name: &str) -> bool {
+        self.visible_env
+            .is_none_or(|visible| visible.contains(name))
     }
 
     /// There is no such name.

@@ -3,7 +3,7 @@
 //! Here: the options themselves. Not here: how they are written on a command line (`cli`), and what
 //! they do to a plan (`compile`, `load`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::plan::{Arrivals, ClientChoice, ConnectTo, Metric, ThinkTime};
@@ -47,6 +47,8 @@ pub struct Options {
     pub user_classes: Vec<String>,
     /// Values of `env.NAME`, before those of the process environment.
     pub env: BTreeMap<String, String>,
+    /// The only variables of the process environment that templates see; all of them where this is `None`.
+    pub visible_env: Option<BTreeSet<String>>,
     /// Values of the scenario's variables, in place of those it has.
     pub variables: BTreeMap<String, String>,
     /// The seed of all random choices; random by default.

@@ -137,7 +137,7 @@ pub fn scenarios_in(dir: &Path) -> Vec<PathBuf> {
 }
 
 /// The YAML files of a folder, sorted; none when there is no such folder.
-pub(super) fn yaml_files(folder: &Path) -> Vec<PathBuf> {
+pub fn yaml_files(folder: &Path) -> Vec<PathBuf> {
     let is_yaml = |path: &PathBuf| {
         let ending = path.extension().and_then(|ending| ending.to_str());
         matches!(ending, Some("yaml" | "yml")) && path.is_file()

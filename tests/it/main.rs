@@ -4,6 +4,7 @@
 //! - [`scenarios`]: what a scenario means, and what is said about a bad one.
 //! - [`requests`]: what stands on the wire, with each client.
 //! - [`torture`]: servers that misbehave.
+//! - [`serve`]: `perfctl serve`: its interface, its page, and what it refuses.
 //! - [`documents`]: README and `docs/` held to the program.
 //! - [`ports`]: the locustfiles of others as scenarios.
 //! - [`architecture`]: the layers and the house rules.
@@ -16,5 +17,6 @@ mod ports;
 mod program;
 mod requests;
 mod scenarios;
+mod serve;
 mod support;
 mod torture;

@@ -23,7 +23,7 @@ use super::command_line::command_line;
 use super::observing::Observing;
 use crate::cli::args::export::ExportArgs;
 use crate::cli::args::out::OutArgs;
-use crate::cli::demo::{fault_parser, faults};
+use crate::cli::servers::demo::{fault_parser, faults};
 use crate::cli::show::trial::TrialPrinter;
 use crate::cli::signals::StopOnSignal;
 use crate::demo::{Behavior, Demo};
@@ -85,6 +85,10 @@ pub struct ExecuteArgs {
 
     #[command(flatten)]
     export: ExportArgs,
+
+    /// The new and empty directory of the run, which `perfctl serve` has made, instead of one in `--out`
+    #[arg(long, value_name = "DIR", hide = true)]
+    run_dir: Option<PathBuf>,
 
     /// Whether requests and responses are printed.
     #[arg(skip)]
@@ -150,7 +154,10 @@ impl ExecuteArgs {
         // Shared values begin anew in each run.
         let plan = &plan.begun();
         let (_demo, base) = reach(plan, &self.demo_fault)?;
-        let directory = RunDir::create(folder, &plan.scenario, &plan.profile);
+        let directory = match &self.run_dir {
+            Some(path) => Ok(RunDir::open(path)),
+            None => RunDir::create(folder, &plan.scenario, &plan.profile),
+        };
         let directory = directory.map_err(|error| match error {
             Error::Write { path, source } => Error::Store { path, source },
             other => other,

@@ -5,38 +5,17 @@
 //! tried again a second later.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use super::windowed::WindowedNames;
+use super::assembly::{Assembly, Line};
 use crate::error::Error;
-use crate::metrics::{
-    Cell, Commit, Ending, EndpointResult, FailureSamples, HealthSample, Interval, Observation,
-    RunInfo, RunResult, Traces, check_version,
-};
+use crate::metrics::{Commit, Ending, Observation, RunInfo, RunResult, check_version};
 
-/// A line of the journal.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Line<'a> {
-    /// The first line.
-    Header {
-        /// Version of the format.
-        version: u32,
-        /// What is run.
-        run: Box<RunInfo>,
-    },
-    /// What ended in one second.
-    Commit(Cow<'a, Commit>),
-    /// What the service said of itself at one time.
-    Observation(Observation),
-    /// The last line of a run that perfctl itself ended.
-    End(Ending),
-}
+/// How often the lock is tried to get, 5 ms apart.
+const LOCK_ATTEMPTS: usize = 20;
 
 /// Appends lines to the journal file.
 #[derive(Debug)]
@@ -64,7 +43,13 @@ impl JournalWriter {
             .open(path)
             .map_err(write_error)?;
         // Tells others that the run is going on, until this is dropped. Some file systems have no locks.
-        let _ = file.try_lock();
+        // Whoever looks for it at this moment has a lock for a moment.
+        for _ in 0..LOCK_ATTEMPTS {
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
+                _ => break,
+            }
+        }
         let mut writer = Self {
             path: path.to_owned(),
             file,
@@ -169,25 +154,17 @@ fn assemble(path: &Path, file: File, pending: &[u8]) -> Result<RunResult, Error>
             break;
         }
         let whole = text.ends_with(b"\n");
-        match (serde_json::from_slice(&text), &mut assembly) {
-            (Ok(Line::Header { version, run }), None) => {
-                check_version(version, RunResult::VERSION).map_err(unusable)?;
-                assembly = Some(Assembly::new(*run));
-            }
-            (Ok(Line::Commit(commit)), Some(assembly)) => assembly
-                .add(commit.into_owned())
-                .map_err(|why| unusable(format!("line {number}: {why}")))?,
-            (Ok(Line::Observation(one)), Some(assembly)) => assembly.observations.push(one),
-            (Ok(Line::End(ending)), Some(assembly)) => assembly.run.ending = Some(ending),
-            (Err(_), Some(_)) if !whole => break,
-            (Err(error), None) => {
-                // Other versions have other fields, which may be why the line cannot be read.
-                let version = version_of(&text).unwrap_or(RunResult::VERSION);
-                check_version(version, RunResult::VERSION).map_err(unusable)?;
+        match serde_json::from_slice(&text) {
+            Ok(line) => Assembly::take(&mut assembly, line, number).map_err(unusable)?,
+            Err(_) if assembly.is_some() && !whole => break,
+            Err(error) => {
+                if assembly.is_none() {
+                    // Other versions have other fields, which may be why the line cannot be read.
+                    let version = version_of(&text).unwrap_or(RunResult::VERSION);
+                    check_version(version, RunResult::VERSION).map_err(unusable)?;
+                }
                 return Err(unusable(format!("line {number}: {error}")));
             }
-            (Err(error), _) => return Err(unusable(format!("line {number}: {error}"))),
-            (Ok(_), _) => return Err(unusable(format!("line {number} is out of place"))),
         }
     }
     let result = assembly
@@ -203,102 +180,12 @@ fn version_of(line: &[u8]) -> Option<u32> {
     u32::try_from(line["header"]["version"].as_u64()?).ok()
 }
 
-/// A result being assembled.
-struct Assembly {
-    windowed: WindowedNames,
-    run: RunInfo,
-    endpoints: Vec<EndpointResult>,
-    timeline: BTreeMap<(usize, u64), BTreeMap<usize, Cell>>,
-    users: Vec<u32>,
-    health: Vec<HealthSample>,
-    failure_samples: FailureSamples,
-    traces: Traces,
-    observations: Vec<Observation>,
-}
-
-impl Assembly {
-    fn new(run: RunInfo) -> Self {
-        let phases = vec![Cell::default(); run.phases.len()];
-        let endpoints = run
-            .endpoints
-            .iter()
-            .map(|endpoint| EndpointResult {
-                endpoint: endpoint.clone(),
-                phases: phases.clone(),
-            })
-            .collect();
-        Self {
-            windowed: WindowedNames::of(&run.slos),
-            run,
-            endpoints,
-            timeline: BTreeMap::new(),
-            users: Vec::new(),
-            health: Vec::new(),
-            failure_samples: FailureSamples::default(),
-            traces: Traces::default(),
-            observations: Vec::new(),
-        }
-    }
-
-    fn add(&mut self, commit: Commit) -> Result<(), String> {
-        self.users.push(commit.users);
-        self.health.extend(commit.health);
-        self.failure_samples.append(commit.failure_samples);
-        if !commit.traces.is_empty() {
-            self.traces.merge(commit.traces);
-        }
-        for endpoint in commit.rows {
-            self.run.endpoints.push(endpoint.clone());
-            let phases = vec![Cell::default(); self.run.phases.len()];
-            self.endpoints.push(EndpointResult { endpoint, phases });
-        }
-        for entry in commit.cells {
-            let total = self
-                .endpoints
-                .get_mut(entry.endpoint)
-                .and_then(|endpoint| endpoint.phases.get_mut(entry.phase))
-                .ok_or("it refers to an endpoint or phase that the run does not have")?;
-            total.merge(&entry.cell);
-            self.timeline
-                .entry((entry.phase, entry.second))
-                .or_default()
-                .entry(entry.endpoint)
-                .or_default()
-                .merge(&self.windowed.kept(entry.cell));
-        }
-        Ok(())
-    }
-
-    fn finish(self) -> RunResult {
-        let timeline = self
-            .timeline
-            .into_iter()
-            .map(|((phase, second), cells)| Interval {
-                phase,
-                second,
-                cells: cells.into_iter().collect(),
-            })
-            .collect();
-        RunResult {
-            format: RunResult::FORMAT.to_owned(),
-            version: RunResult::VERSION,
-            run: self.run,
-            endpoints: self.endpoints,
-            timeline,
-            users: self.users,
-            health: self.health,
-            failure_samples: self.failure_samples,
-            traces: self.traces,
-            observations: self.observations,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::metrics::{
-        CommitCell, ObservedInfo, ObservedValue, Outcome, SparseHistogram, fixture,
+        Cell, CommitCell, HealthSample, ObservedInfo, ObservedValue, Outcome, SparseHistogram,
+        fixture,
     };
     use crate::plan::ObservedUnit;
     use proptest::prelude::*;

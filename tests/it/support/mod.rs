@@ -1,7 +1,8 @@
 //! What tests of the whole program share: [`Perfctl`] runs the binary, on a [`scenario`] or as it
-//! is, against [`servers`]; [`clients`] runs a test with each client, [`documents`] reads the README
+//! is, against [`servers`]; [`browser`] opens pages, [`clients`] runs a test with each client, [`documents`] reads the README
 //! and `docs/`, [`simulation`] makes results without a run.
 
+pub mod browser;
 pub mod clients;
 pub mod documents;
 mod program;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
-use super::signals::EndingSignals;
+use crate::cli::signals::EndingSignals;
 use crate::demo::{self, Behavior, Counters, Fault, PATHS, ServiceTime, Stall};
 use crate::error::{Error, Exit};
 use crate::units;
@@ -93,12 +93,12 @@ pub fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<Exit, Error> {
 }
 
 /// What reads the name of a fault.
-pub(super) fn fault_parser() -> PossibleValuesParser {
+pub(crate) fn fault_parser() -> PossibleValuesParser {
     PossibleValuesParser::new(Fault::ALL.map(|(name, _)| name))
 }
 
 /// The faults with these names, which the parser has let through.
-pub(super) fn faults(names: &[String]) -> Vec<Fault> {
+pub(crate) fn faults(names: &[String]) -> Vec<Fault> {
     let faults = names.iter().map(|name| Fault::parse(name));
     faults.filter_map(Result::ok).collect()
 }

@@ -1,0 +1,186 @@
+//! The lines of a journal, and the result that they add up to.
+//!
+//! Here: what a line is, and how each of them adds to the result. Not here: files (`journal`, `follow`).
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::windowed::WindowedNames;
+use crate::metrics::{
+    Cell, Commit, Ending, EndpointResult, FailureSamples, HealthSample, Interval, Observation,
+    RunInfo, RunResult, Traces, check_version,
+};
+
+/// A line of the journal.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Line<'a> {
+    /// The first line.
+    Header {
+        /// Version of the format.
+        version: u32,
+        /// What is run.
+        run: Box<RunInfo>,
+    },
+    /// What ended in one second.
+    Commit(Cow<'a, Commit>),
+    /// What the service said of itself at one time.
+    Observation(Observation),
+    /// The last line of a run that perfctl itself ended.
+    End(Ending),
+}
+
+/// A result being assembled.
+pub(super) struct Assembly {
+    windowed: WindowedNames,
+    /// What is run, with the rows that have come up.
+    pub run: RunInfo,
+    /// Whether the seconds are kept, which need most of the room.
+    keeps_timeline: bool,
+    endpoints: Vec<EndpointResult>,
+    timeline: BTreeMap<(usize, u64), BTreeMap<usize, Cell>>,
+    users: Vec<u32>,
+    health: Vec<HealthSample>,
+    failure_samples: FailureSamples,
+    traces: Traces,
+    observations: Vec<Observation>,
+}
+
+impl Assembly {
+    fn new(run: RunInfo) -> Self {
+        let phases = vec![Cell::default(); run.phases.len()];
+        let endpoints = run
+            .endpoints
+            .iter()
+            .map(|endpoint| EndpointResult {
+                endpoint: endpoint.clone(),
+                phases: phases.clone(),
+            })
+            .collect();
+        Self {
+            windowed: WindowedNames::of(&run.slos),
+            keeps_timeline: true,
+            run,
+            endpoints,
+            timeline: BTreeMap::new(),
+            users: Vec::new(),
+            health: Vec::new(),
+            failure_samples: FailureSamples::default(),
+            traces: Traces::default(),
+            observations: Vec::new(),
+        }
+    }
+
+    /// Adds the line of this number, of which the first one is the header.
+    ///
+    /// # Errors
+    /// Why the line cannot be there.
+    pub(super) fn take(
+        assembly: &mut Option<Self>,
+        line: Line,
+        number: usize,
+    ) -> Result<(), String> {
+        let Some(known) = assembly else {
+            let Line::Header { version, run } = line else {
+                return Err(format!("line {number} is out of place"));
+            };
+            check_version(version, RunResult::VERSION)?;
+            *assembly = Some(Self::new(*run));
+            return Ok(());
+        };
+        match line {
+            Line::Header { .. } => return Err(format!("line {number} is out of place")),
+            Line::Commit(commit) => known
+                .add(commit.into_owned())
+                .map_err(|why| format!("line {number}: {why}"))?,
+            Line::Observation(one) => known.observations.push(one),
+            Line::End(ending) => known.run.ending = Some(ending),
+        }
+        Ok(())
+    }
+
+    /// How many seconds there are.
+    pub(super) fn seconds(&self) -> u64 {
+        self.users.len() as u64
+    }
+
+    /// From now on without the seconds.
+    pub(super) fn forget_timeline(&mut self) {
+        self.keeps_timeline = false;
+    }
+
+    /// The result so far, without its seconds.
+    pub(super) fn so_far(&self) -> RunResult {
+        RunResult {
+            format: RunResult::FORMAT.to_owned(),
+            version: RunResult::VERSION,
+            run: self.run.clone(),
+            endpoints: self.endpoints.clone(),
+            timeline: Vec::new(),
+            users: self.users.clone(),
+            health: self.health.clone(),
+            failure_samples: self.failure_samples.clone(),
+            traces: self.traces.clone(),
+            observations: self.observations.clone(),
+        }
+    }
+
+    fn add(&mut self, commit: Commit) -> Result<(), String> {
+        self.users.push(commit.users);
+        self.health.extend(commit.health);
+        self.failure_samples.append(commit.failure_samples);
+        if !commit.traces.is_empty() {
+            self.traces.merge(commit.traces);
+        }
+        for endpoint in commit.rows {
+            self.run.endpoints.push(endpoint.clone());
+            let phases = vec![Cell::default(); self.run.phases.len()];
+            self.endpoints.push(EndpointResult { endpoint, phases });
+        }
+        for entry in commit.cells {
+            let total = self
+                .endpoints
+                .get_mut(entry.endpoint)
+                .and_then(|endpoint| endpoint.phases.get_mut(entry.phase))
+                .ok_or("it refers to an endpoint or phase that the run does not have")?;
+            total.merge(&entry.cell);
+            if !self.keeps_timeline {
+                continue;
+            }
+            self.timeline
+                .entry((entry.phase, entry.second))
+                .or_default()
+                .entry(entry.endpoint)
+                .or_default()
+                .merge(&self.windowed.kept(entry.cell));
+        }
+        Ok(())
+    }
+
+    /// The result of all lines.
+    pub(super) fn finish(self) -> RunResult {
+        let timeline = self
+            .timeline
+            .into_iter()
+            .map(|((phase, second), cells)| Interval {
+                phase,
+                second,
+                cells: cells.into_iter().collect(),
+            })
+            .collect();
+        RunResult {
+            format: RunResult::FORMAT.to_owned(),
+            version: RunResult::VERSION,
+            run: self.run,
+            endpoints: self.endpoints,
+            timeline,
+            users: self.users,
+            health: self.health,
+            failure_samples: self.failure_samples,
+            traces: self.traces,
+            observations: self.observations,
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The seconds of runs, and the numbers of the one that goes on: its journal, followed.
+//!
+//! They come from the journal whoever asks and whenever, so a page that was closed for a while has missed nothing. Not
+//! here: runs that are over (`runs`).
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::numbers::{bare_report, facts, generator, json_report, without_series};
+use crate::error::Error;
+use crate::metrics::{FollowedSecond, JournalFollower, RunDir, RunInfo, RunResult};
+
+/// How many runs are followed at a time; the one that was asked for least recently goes.
+const MAX_FOLLOWED: usize = 6;
+/// A journal gets a line each second, however many ask.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The runs that are followed, the last one that was asked for at the end.
+#[derive(Default)]
+pub(super) struct Live {
+    followed: Mutex<Vec<(String, Arc<Mutex<Followed>>)>>,
+}
+
+struct Followed {
+    follower: JournalFollower,
+    seconds: Vec<Second>,
+    looked_at: Option<Instant>,
+    /// The numbers after so many seconds.
+    numbers: Option<(usize, bool, Arc<LiveNumbers>)>,
+}
+
+/// A second of a run.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Second {
+    /// From the start of the load.
+    pub second: u64,
+    /// Virtual users, or in the open model, requests in flight.
+    users: u32,
+    /// That ended in this second.
+    requests: u64,
+    failures: u64,
+    /// Arrivals that were dropped.
+    dropped: u64,
+    p95_ms: Option<f64>,
+    /// Of the load generator.
+    cpu_percent: Option<f64>,
+}
+
+/// The numbers of a run so far.
+pub(super) struct LiveNumbers {
+    /// What is run.
+    pub facts: Value,
+    /// In the report's words.
+    pub report: Value,
+    pub generator: Value,
+}
+
+impl Live {
+    fn of(&self, directory: &RunDir) -> Arc<Mutex<Followed>> {
+        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = followed.iter().position(|(id, _)| id == directory.id());
+        let one = match known {
+            Some(at) => followed.remove(at),
+            None => {
+                let follower = JournalFollower::new(directory.journal());
+                let new = Followed {
+                    follower,
+                    seconds: Vec::new(),
+                    looked_at: None,
+                    numbers: None,
+                };
+                (directory.id().to_owned(), Arc::new(Mutex::new(new)))
+            }
+        };
+        let found = one.1.clone();
+        followed.push(one);
+        if followed.len() > MAX_FOLLOWED {
+            followed.remove(0);
+        }
+        found
+    }
+
+    /// At most so many seconds, from this one on. Reads what has come since the last look.
+    pub fn seconds(
+        &self,
+        directory: &RunDir,
+        from: u64,
+        most: usize,
+    ) -> Result<Vec<Second>, Error> {
+        let followed = self.of(directory);
+        let mut followed = followed.lock().unwrap_or_else(PoisonError::into_inner);
+        followed.look()?;
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        let rest = followed.seconds.get(from..).unwrap_or_default();
+        Ok(rest.iter().take(most).cloned().collect())
+    }
+
+    /// The numbers so far; `None` before the load has started.
+    pub fn numbers(&self, directory: &RunDir) -> Result<Option<Arc<LiveNumbers>>, Error> {
+        let followed = self.of(directory);
+        let mut followed = followed.lock().unwrap_or_else(PoisonError::into_inner);
+        followed.look()?;
+        let seconds = followed.seconds.len();
+        let has_ended = |run: &RunInfo| run.ending.is_some();
+        let ended = followed.follower.run().is_some_and(has_ended);
+        if let Some((at, was_ended, known)) = &followed.numbers
+            && (*at, *was_ended) == (seconds, ended)
+        {
+            return Ok(Some(known.clone()));
+        }
+        let Some(result) = followed.follower.result() else {
+            return Ok(None);
+        };
+        let numbers = Arc::new(LiveNumbers::of(result));
+        followed.numbers = Some((seconds, ended, numbers.clone()));
+        Ok(Some(numbers))
+    }
+}
+
+impl Followed {
+    fn look(&mut self) -> Result<(), Error> {
+        if self.looked_at.is_some_and(|at| at.elapsed() < LOOK) {
+            return Ok(());
+        }
+        let new = self.follower.advance()?;
+        self.seconds.extend(new.into_iter().map(Second::of));
+        self.looked_at = Some(Instant::now());
+        Ok(())
+    }
+}
+
+impl Second {
+    fn of(second: FollowedSecond) -> Self {
+        Self {
+            second: second.second,
+            users: second.users,
+            requests: second.successes + second.failures,
+            failures: second.failures,
+            dropped: second.dropped,
+            p95_ms: second.p95_us.map(|us| us / 1e3),
+            cpu_percent: second.cpu_share.map(|share| share * 100.0),
+        }
+    }
+}
+
+impl LiveNumbers {
+    fn of(result: RunResult) -> Self {
+        let (facts, generator) = (facts(&result), generator(&result));
+        let mut report = json_report(&bare_report(result));
+        if let Some(fields) = report.as_object_mut() {
+            // What only a whole run has:
+            let of_whole_run = [
+                "verdict",
+                "grade",
+                "health_score",
+                "status",
+                "reasons",
+                "next_grade",
+                "findings",
+                "recommendations",
+            ];
+            fields.retain(|name, _| !of_whole_run.contains(&name.as_str()));
+        }
+        Self {
+            facts,
+            report: without_series(report),
+            generator,
+        }
+    }
+}

@@ -1,0 +1,407 @@
+//! What each route does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use futures_util::stream;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use super::answer::{self, PAGE_TYPE, Problem, content};
+use super::routes::{BASE, OPENAPI, Operation};
+use super::runs::Known;
+use super::server::{Call, Server};
+use super::start::{StartRequest, scenarios};
+use super::supervisor::Cancelled;
+use super::views;
+use crate::comparison::{Baseline, Caller, Statistical, compare};
+use crate::grading::{Grading, Policy};
+use crate::metrics::{RunDir, read_result};
+use crate::report::{DEFAULT_COLUMNS, Report, by_name};
+use crate::scenario;
+
+/// The most seconds of a response.
+const MAX_SECONDS: usize = 3_600;
+/// The most runs of a list.
+const MAX_LISTED: usize = 200;
+/// How often a stream looks for news.
+const LOOK: Duration = Duration::from_millis(400);
+/// How often a stream says that it is there.
+const ALIVE: Duration = Duration::from_secs(15);
+
+/// Responds to a request.
+pub(super) async fn answer(server: &Arc<Server>, call: Call) -> Result<Response, Problem> {
+    match call.operation {
+        Operation::Page => Ok(page(include_str!("page/index.html"), PAGE_TYPE)),
+        Operation::Script => Ok(page(
+            include_str!("page/serve.js"),
+            "text/javascript; charset=utf-8",
+        )),
+        Operation::Style => Ok(page(
+            include_str!("page/serve.css"),
+            "text/css; charset=utf-8",
+        )),
+        Operation::OpenApi => Ok(page(OPENAPI, "application/json")),
+        Operation::Events => events(server, &call).await,
+        Operation::File => file(server, &call).await,
+        // Files are read, and names resolved.
+        _ => {
+            let server = server.clone();
+            let answered = tokio::task::spawn_blocking(move || blocking(&server, &call)).await;
+            answered.map_err(|_| {
+                let text = "this request made the server panic; this is a bug in perfctl, please report it";
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, text)
+            })?
+        }
+    }
+}
+
+fn page(text: &'static str, kind: &'static str) -> Response {
+    content(StatusCode::OK, kind, text)
+}
+
+fn blocking(server: &Server, call: &Call) -> Result<Response, Problem> {
+    let view = match call.operation {
+        Operation::Start => return start(server, call),
+        Operation::Validate => {
+            let request = StartRequest::parse(&call.body)?;
+            let prepared = request.prepare(&server.options)?;
+            let text = (server.options.describe)(&prepared.plan);
+            json!({"valid": true, "preview": text})
+        }
+        Operation::Active => active(server)?,
+        Operation::List => {
+            let last = call.number("last")?.unwrap_or(20);
+            let last = usize::try_from(last).unwrap_or(MAX_LISTED).min(MAX_LISTED);
+            server.list(last)?
+        }
+        Operation::Scenarios => known_scenarios(server)?,
+        Operation::Show => server.show(&server.find(call.part(0))?)?,
+        Operation::Report => return report(server, call),
+        Operation::Cancel => return cancel(server, call),
+        Operation::Series => series(server, call)?,
+        _ => return self::view(server, call),
+    };
+    Ok(answer::json(StatusCode::OK, &view))
+}
+
+fn start(server: &Server, call: &Call) -> Result<Response, Problem> {
+    let request = StartRequest::parse(&call.body)?;
+    let prepared = request.prepare(&server.options)?;
+    let started = server
+        .supervisor
+        .start(request, &prepared, &server.options, call.peer)?;
+    let (id, place) = started;
+    let state = match place {
+        None => "running",
+        Some(_) => "queued",
+    };
+    let mut response = answer::json(
+        StatusCode::ACCEPTED,
+        &json!({"id": id, "state": state, "place": place}),
+    );
+    let mut location = format!("{BASE}/");
+    location.extend(url::form_urlencoded::byte_serialize(id.as_bytes()));
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+fn active(server: &Server) -> Result<Value, Problem> {
+    let kept = server.supervisor.kept();
+    let queue: Vec<&str> = kept.queue.iter().map(|one| one.id.as_str()).collect();
+    let runs = crate::metrics::stored_runs(&server.options.results)?;
+    let own = kept.active.as_ref().map(|active| active.id.clone());
+    let other = || {
+        let unfinished = runs.iter().filter(|run| !run.result().exists());
+        let locked = unfinished.into_iter().find(|run| run.is_locked());
+        locked.map(|run| run.id().to_owned())
+    };
+    Ok(json!({"active": own.or_else(other), "queue": queue}))
+}
+
+fn known_scenarios(server: &Server) -> Result<Value, Problem> {
+    let files = scenarios(&server.options.scenarios).into_iter();
+    let scenarios = files.map(|(name, path)| match scenario::outline(&path) {
+        Ok(outline) => json!({
+            "name": name,
+            "title": outline.name,
+            "host": outline.host,
+            "endpoints": outline.endpoints.iter().map(|one| &one.name).collect::<Vec<_>>(),
+        }),
+        Err(error) => {
+            let problem = Problem::from(error);
+            json!({"name": name, "error": problem.error, "findings": problem.findings})
+        }
+    });
+    let scenarios: Vec<Value> = scenarios.collect();
+    let profiles = scenario::profiles()?.into_iter().map(|profile| {
+        let level = profile.load.format_level(profile.load.peak());
+        let length_s = profile.load.total().as_secs_f64();
+        json!({"name": profile.name, "purpose": profile.purpose, "level": level, "length_s": length_s})
+    });
+    let limits = &server.options.limits;
+    Ok(json!({
+        "scenarios": scenarios,
+        "profiles": profiles.collect::<Vec<_>>(),
+        "limits": {
+            "max_users": limits.max_users,
+            "max_rate": limits.max_rate,
+            "max_duration_s": limits.max_duration.map(|most| most.as_secs_f64()),
+        },
+    }))
+}
+
+/// The directory of a run that is over.
+fn ended(server: &Server, id: &str) -> Result<RunDir, Problem> {
+    let not_yet = |why: &str| Problem::new(StatusCode::CONFLICT, why);
+    match server.find(id)? {
+        Known::Ended(run) => Ok(run),
+        Known::Unfinished(_) => Err(not_yet("the run was killed, and has no result")
+            .help("`perfctl recover` makes it of what was stored")),
+        Known::Past(_) => Err(not_yet("the run came to nothing, and has no report")),
+        Known::Queued(..) => Err(not_yet("the run waits, and has no report yet")),
+        Known::Running(..) => Err(not_yet("the run goes on, and has no report yet")),
+    }
+}
+
+fn report(server: &Server, call: &Call) -> Result<Response, Problem> {
+    let run = ended(server, call.part(0))?;
+    let name = call.query("format").unwrap_or("json");
+    let unprocessable = |why| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why);
+    let format = by_name(name).map_err(unprocessable)?;
+    let result = read_result(run.path())?;
+    let policy = Policy::of_run(&result.run);
+    let (comparison, baseline) = match call.query("baseline") {
+        None => (None, Vec::new()),
+        Some(id) => {
+            let baseline = Baseline::read(ended(server, id)?.path())?;
+            let gate = Statistical {
+                caller: Caller::Report,
+                ..Statistical::default()
+            };
+            let comparison = compare(&baseline, std::slice::from_ref(&result), &gate)?;
+            (Some(comparison), Report::baseline_of(&baseline.runs))
+        }
+    };
+    let grading = Grading::of(&result, comparison.as_ref(), &policy);
+    let report = Report {
+        comparison,
+        is_stored: true,
+        directory: Some(run.path().to_owned()),
+        baseline,
+        ..Report::of_run(result, grading)
+    };
+    let mut text = Vec::new();
+    let written = format.reporter.report(&report, DEFAULT_COLUMNS, &mut text);
+    written.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    let (kind, ending) = match name {
+        "json" | "k6" | "locust" => ("application/json", "json"),
+        "html" => (PAGE_TYPE, "html"),
+        "markdown" => ("text/markdown; charset=utf-8", "md"),
+        "junit" | "taurus" => ("application/xml", "xml"),
+        "series-csv" => ("text/csv; charset=utf-8", "csv"),
+        "series-json" => ("application/x-ndjson", "jsonl"),
+        _ => ("text/plain; charset=utf-8", "txt"),
+    };
+    if name == "console" {
+        let colored = String::from_utf8_lossy(&text).into_owned();
+        text = anstream::adapter::strip_str(&colored)
+            .to_string()
+            .into_bytes();
+    }
+    let response = content(StatusCode::OK, kind, text);
+    Ok(answer::attached(
+        response,
+        &format!("report-{name}.{ending}"),
+    ))
+}
+
+fn cancel(server: &Server, call: &Call) -> Result<Response, Problem> {
+    let is_empty = call.body.iter().all(u8::is_ascii_whitespace);
+    let given = serde_json::from_slice::<Value>(&call.body);
+    if !is_empty && !given.is_ok_and(|given| given == json!({})) {
+        let problem = "the body must be empty, or an object without fields";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, problem));
+    }
+    let id = call.part(0);
+    let state = match server.supervisor.cancel(id, call.peer)? {
+        Some(Cancelled::Queued) => "cancelled",
+        Some(Cancelled::Running) => "stopping",
+        Some(Cancelled::Before) => server.find(id)?.state(),
+        None => match server.find(id)? {
+            Known::Running(..) => {
+                let problem =
+                    Problem::new(StatusCode::CONFLICT, "another program has started this run");
+                return Err(problem.help("press Ctrl-C there"));
+            }
+            other => other.state(),
+        },
+    };
+    Ok(answer::json(
+        StatusCode::ACCEPTED,
+        &json!({"id": id, "state": state}),
+    ))
+}
+
+/// The directory of a run that has or will have seconds.
+fn with_seconds(known: &Known) -> Option<&RunDir> {
+    match known {
+        Known::Running(run, _) | Known::Ended(run) | Known::Unfinished(run) => Some(run),
+        Known::Queued(..) | Known::Past(_) => None,
+    }
+}
+
+fn series(server: &Server, call: &Call) -> Result<Value, Problem> {
+    let from = call.number("from")?.unwrap_or(0);
+    let known = server.find(call.part(0))?;
+    let seconds = match with_seconds(&known) {
+        Some(run) => server.live.seconds(run, from, MAX_SECONDS)?,
+        None => Vec::new(),
+    };
+    let next = from.saturating_add(seconds.len() as u64);
+    Ok(json!({
+        "id": call.part(0),
+        "state": known.state(),
+        "from": from,
+        "next": next,
+        "is_whole": seconds.len() < MAX_SECONDS,
+        "seconds": seconds,
+    }))
+}
+
+/// Where a stream is.
+struct Stream {
+    server: Arc<Server>,
+    id: String,
+    next: u64,
+    said_at: Instant,
+    is_over: bool,
+}
+
+async fn events(server: &Arc<Server>, call: &Call) -> Result<Response, Problem> {
+    let after = call.last_event.map(|last| last.saturating_add(1));
+    let next = after.or(call.number("from")?).unwrap_or(0);
+    let id = call.part(0).to_owned();
+    server.find(&id)?;
+    let stream = Stream {
+        server: server.clone(),
+        id,
+        next,
+        said_at: Instant::now(),
+        is_over: false,
+    };
+    let chunks = stream::unfold(stream, |mut stream| async move {
+        let chunk = stream.news().await?;
+        Some((Ok::<_, std::io::Error>(Bytes::from(chunk)), stream))
+    });
+    let mut response = Response::new(Body::from_stream(chunks));
+    let kind = HeaderValue::from_static("text/event-stream");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    Ok(response)
+}
+
+impl Stream {
+    /// Waits for what is new; `None` after the last of it.
+    async fn news(&mut self) -> Option<String> {
+        if self.is_over {
+            return None;
+        }
+        loop {
+            let (server, id, next) = (self.server.clone(), self.id.clone(), self.next);
+            let looked = tokio::task::spawn_blocking(move || {
+                // Before its seconds, so that none comes after its end.
+                let known = server.find(&id).ok()?;
+                let is_over = !matches!(known, Known::Running(..) | Known::Queued(..));
+                let seconds = match with_seconds(&known) {
+                    Some(run) => server.live.seconds(run, next, MAX_SECONDS).ok()?,
+                    None => Vec::new(),
+                };
+                Some((known.state(), is_over, seconds))
+            });
+            let (state, is_over, seconds) =
+                looked
+                    .await
+                    .ok()
+                    .flatten()
+                    .unwrap_or(("failed", true, Vec::new()));
+            let mut text = String::new();
+            for second in &seconds {
+                let data = json!(second);
+                text += &format!("id: {}\ndata: {data}\n\n", second.second);
+            }
+            self.next += seconds.len() as u64;
+            self.is_over = is_over && seconds.len() < MAX_SECONDS;
+            if self.is_over {
+                text += &format!("event: end\ndata: {}\n\n", json!({"state": state}));
+            }
+            if text.is_empty() && self.said_at.elapsed() >= ALIVE {
+                text = ":\n\n".to_owned();
+            }
+            if !text.is_empty() {
+                self.said_at = Instant::now();
+                return Some(text);
+            }
+            sleep(LOOK).await;
+        }
+    }
+}
+
+async fn file(server: &Arc<Server>, call: &Call) -> Result<Response, Problem> {
+    let known = server.find(call.part(0))?;
+    let run = with_seconds(&known).ok_or_else(Problem::no_run)?;
+    let (path, kind) = match call.part(1) {
+        "result.json" => (run.result(), "application/json"),
+        "plan.json" => (run.plan(), "application/json"),
+        "journal.jsonl" => (run.journal(), "application/x-ndjson"),
+        _ => {
+            return Err(Problem::new(StatusCode::NOT_FOUND, "there is no such file")
+                .help("there are `result.json`, `plan.json` and `journal.jsonl`"));
+        }
+    };
+    let response = answer::file(&path, kind).await?;
+    Ok(answer::attached(response, call.part(1)))
+}
+
+fn view(server: &Server, call: &Call) -> Result<Response, Problem> {
+    let run = match call.query("id") {
+        Some(id) => ended(server, id)?,
+        None => server.newest()?,
+    };
+    let read = server.cache.report(&run)?;
+    let (id, report) = (run.id(), &read.report);
+    let view = match call.operation {
+        Operation::Health => views::health(id, report),
+        Operation::Metrics => views::metrics(id, report),
+        Operation::NewestReport => views::report(id, report, call.query("format"))?,
+        Operation::Compliance => views::compliance(id, report),
+        Operation::Alerts => views::alerts(id, report, call.query("severity"))?,
+        _ => views::recommendations(id, report),
+    };
+    Ok(answer::json(StatusCode::OK, &view))
+}
+
+impl Call {
+    fn part(&self, position: usize) -> &str {
+        self.parts.get(position).map_or("", String::as_str)
+    }
+
+    fn query(&self, name: &str) -> Option<&str> {
+        let mut pairs = self.query.iter();
+        pairs
+            .find(|(key, value)| key == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
+    }
+
+    fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
+        let number = self.query(name).map(str::parse).transpose();
+        number.map_err(|_| {
+            let problem = format!("`{name}` must be a whole number from 0");
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, problem)
+        })
+    }
+}

@@ -1,0 +1,239 @@
+//! Which path means what. The description of the interface has the same paths; a test holds them together.
+
+use axum::http::{Method, StatusCode};
+
+use super::answer::Problem;
+
+/// Where the paths of runs begin.
+pub const BASE: &str = "/api/v1/performance/load-test";
+
+/// The description of the interface.
+pub const OPENAPI: &str = include_str!("openapi.json");
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// The page.
+    Page,
+    /// Its script.
+    Script,
+    /// Its style.
+    Style,
+    /// Starts a run.
+    Start,
+    /// Says what a run would do.
+    Validate,
+    /// The run that goes on, and those that wait.
+    Active,
+    /// The runs there are.
+    List,
+    /// The description of the interface.
+    OpenApi,
+    /// The scenarios and profiles.
+    Scenarios,
+    /// A run and its numbers.
+    Show,
+    /// Its report in a format.
+    Report,
+    /// Ends a run.
+    Cancel,
+    /// Its seconds.
+    Series,
+    /// Its seconds as they come.
+    Events,
+    /// One of its files.
+    File,
+    /// How the service is.
+    Health,
+    /// The numbers of its endpoints.
+    Metrics,
+    /// The report of the newest run.
+    NewestReport,
+    /// Which targets are met.
+    Compliance,
+    /// What is wrong.
+    Alerts,
+    /// What to do about it.
+    Recommendations,
+}
+
+impl Operation {
+    /// Whether it has nothing that the token protects.
+    pub(super) fn is_public(self) -> bool {
+        matches!(self, Self::Page | Self::Script | Self::Style)
+    }
+}
+
+/// A method and a path, with open parts such as `{id}`.
+#[derive(Debug)]
+pub struct Route {
+    /// The method.
+    pub method: &'static str,
+    /// The path.
+    pub path: &'static str,
+    /// What they mean.
+    pub operation: Operation,
+}
+
+const fn get(path: &'static str, operation: Operation) -> Route {
+    Route {
+        method: "GET",
+        path,
+        operation,
+    }
+}
+
+const fn post(path: &'static str, operation: Operation) -> Route {
+    Route {
+        method: "POST",
+        path,
+        operation,
+    }
+}
+
+/// All of them. The first one that fits counts.
+pub const ROUTES: &[Route] = &[
+    get("/", Operation::Page),
+    get("/serve.js", Operation::Script),
+    get("/serve.css", Operation::Style),
+    get("/api/v1/performance/dashboard", Operation::Page),
+    get("/api/v1/performance/health", Operation::Health),
+    get("/api/v1/performance/metrics", Operation::Metrics),
+    get("/api/v1/performance/report", Operation::NewestReport),
+    get("/api/v1/performance/prd-compliance", Operation::Compliance),
+    get("/api/v1/performance/alerts", Operation::Alerts),
+    get(
+        "/api/v1/performance/optimization/recommendations",
+        Operation::Recommendations,
+    ),
+    get("/api/v1/performance/load-test/", Operation::List),
+    post("/api/v1/performance/load-test/start", Operation::Start),
+    post(
+        "/api/v1/performance/load-test/validate",
+        Operation::Validate,
+    ),
+    get("/api/v1/performance/load-test/active", Operation::Active),
+    get(
+        "/api/v1/performance/load-test/scenarios",
+        Operation::Scenarios,
+    ),
+    get(
+        "/api/v1/performance/load-test/openapi.json",
+        Operation::OpenApi,
+    ),
+    get("/api/v1/performance/load-test/{id}", Operation::Show),
+    get(
+        "/api/v1/performance/load-test/{id}/report",
+        Operation::Report,
+    ),
+    post(
+        "/api/v1/performance/load-test/{id}/cancel",
+        Operation::Cancel,
+    ),
+    get(
+        "/api/v1/performance/load-test/{id}/series",
+        Operation::Series,
+    ),
+    get(
+        "/api/v1/performance/load-test/{id}/events",
+        Operation::Events,
+    ),
+    get(
+        "/api/v1/performance/load-test/{id}/files/{name}",
+        Operation::File,
+    ),
+];
+
+/// The route, and the open parts of its path.
+pub(super) fn find(method: &Method, path: &str) -> Result<(&'static Route, Vec<String>), Problem> {
+    let mut known = None;
+    for route in ROUTES {
+        let Some(parts) = parts(route.path, path) else {
+            continue;
+        };
+        if route.method == method.as_str() {
+            return Ok((route, parts));
+        }
+        known.get_or_insert(route.method);
+        // `{id}` stands for any name but those that have a meaning.
+        if !route.path.contains('{') {
+            break;
+        }
+    }
+    Err(match known {
+        None => Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"),
+        Some(allow) => Problem {
+            allow: Some(allow),
+            ..Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                format!("only {allow} is allowed here"),
+            )
+        },
+    })
+}
+
+fn parts(pattern: &str, path: &str) -> Option<Vec<String>> {
+    let (mut patterns, mut segments) = (pattern.split('/'), path.split('/'));
+    let mut parts = Vec::new();
+    loop {
+        match (patterns.next(), segments.next()) {
+            (None, None) => return Some(parts),
+            (Some(pattern), Some(segment)) if pattern.starts_with('{') => {
+                parts.push(decoded(segment).filter(|part| !part.is_empty())?);
+            }
+            (Some(pattern), Some(segment)) if pattern == segment => {}
+            _ => return None,
+        }
+    }
+}
+
+/// A segment without its `%`; `None` if that makes no text.
+fn decoded(segment: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut rest = segment.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        bytes.push(match first {
+            b'%' => {
+                let digits = std::str::from_utf8(rest.get(..2)?).ok()?;
+                rest = &rest[2..];
+                u8::from_str_radix(digits, 16).ok()?
+            }
+            other => *other,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_found_with_their_parts() {
+        let found = |path: &str| {
+            let found = find(&Method::GET, path);
+            found.map(|(route, parts)| (route.operation, parts.join("|")))
+        };
+        let base = BASE;
+        assert_eq!(found("/").unwrap().0, Operation::Page);
+        assert_eq!(
+            found(&format!("{base}/active")).unwrap().0,
+            Operation::Active
+        );
+        let (operation, parts) = found(&format!("{base}/a%2Fb/files/x%20y")).unwrap();
+        assert_eq!((operation, parts.as_str()), (Operation::File, "a/b|x y"));
+        for bad in ["", "/a", &format!("{base}/a/b/c"), &format!("{base}/%ff")] {
+            assert_eq!(found(bad).unwrap_err().status, 404, "{bad}");
+        }
+        let refused = find(&Method::DELETE, &format!("{base}/a")).unwrap_err();
+        assert_eq!((refused.status.as_u16(), refused.allow), (405, Some("GET")));
+        // A name with a meaning is no run.
+        assert_eq!(
+            find(&Method::GET, &format!("{base}/start"))
+                .unwrap_err()
+                .status,
+            405
+        );
+    }
+}

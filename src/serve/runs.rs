@@ -1,0 +1,174 @@
+//! The runs there are.
+//!
+//! A run is looked up by its name among those that are stored; no name ever becomes part of a path.
+
+use serde_json::{Value, json};
+
+use super::answer::Problem;
+use super::numbers::without_series;
+use super::server::Server;
+use super::supervisor::{Active, Past, Queued};
+use crate::metrics::{RunDir, stored_runs};
+
+/// A run, as far as it has come.
+pub(super) enum Known {
+    /// It waits, at this place from 1.
+    Queued(Box<Queued>, usize),
+    /// It goes on; by this server if there is more to say of it.
+    Running(RunDir, Option<Box<Active>>),
+    /// It has a result.
+    Ended(RunDir),
+    /// It was killed, and has none.
+    Unfinished(RunDir),
+    /// It came to nothing.
+    Past(Box<Past>),
+}
+
+impl Server {
+    /// The run of this name.
+    pub(super) fn find(&self, id: &str) -> Result<Known, Problem> {
+        let kept = self.supervisor.kept();
+        let runs = stored_runs(&self.options.results)?;
+        let stored = runs.into_iter().find(|run| run.id() == id);
+        // Until its process has ended, even if there is a result: it may be telling others of it.
+        if let Some(active) = kept.active.filter(|active| active.id == id) {
+            let directory = RunDir::open(&self.options.results.join(&active.id));
+            return Ok(Known::Running(directory, Some(Box::new(active))));
+        }
+        if let Some(at) = kept.queue.iter().position(|queued| queued.id == id) {
+            return Ok(Known::Queued(Box::new(kept.queue[at].clone()), at + 1));
+        }
+        if let Some(run) = stored {
+            return Ok(match run.result().exists() {
+                true => Known::Ended(run),
+                false if run.is_locked() => Known::Running(run, None),
+                false => Known::Unfinished(run),
+            });
+        }
+        let past = kept.past.into_iter().find(|past| past.id == id);
+        let past = past.map(|past| Known::Past(Box::new(past)));
+        past.ok_or_else(Problem::no_run)
+    }
+
+    /// The newest run that is over.
+    pub(super) fn newest(&self) -> Result<RunDir, Problem> {
+        let runs = stored_runs(&self.options.results)?;
+        let mut ended = runs.into_iter().filter(|run| run.result().exists());
+        ended.next().ok_or_else(Problem::no_run)
+    }
+
+    /// What is known of a run, and its numbers.
+    pub(super) fn show(&self, known: &Known) -> Result<Value, Problem> {
+        let mut shown = match known {
+            Known::Ended(run) => {
+                let ended = self.cache.report(run)?;
+                let mut shown = ended.facts.clone();
+                shown["generator"] = ended.generator.clone();
+                shown["report"] = without_series(ended.report.clone());
+                shown
+            }
+            Known::Running(run, _) | Known::Unfinished(run) => match self.live.numbers(run)? {
+                None => json!({"id": run.id()}),
+                Some(numbers) => {
+                    let mut shown = numbers.facts.clone();
+                    shown["generator"] = numbers.generator.clone();
+                    shown["report"] = numbers.report.clone();
+                    shown
+                }
+            },
+            Known::Queued(queued, place) => json!({
+                "id": queued.id,
+                "scenario": queued.request.scenario,
+                "profile": queued.request.profile(),
+                "place": place,
+            }),
+            Known::Past(past) => json!({
+                "id": past.id,
+                "scenario": past.request.scenario,
+                "profile": past.request.profile(),
+                "why": past.why,
+            }),
+        };
+        shown["state"] = json!(known.state());
+        if let Known::Running(_, active) = known {
+            shown["can_be_cancelled"] = json!(active.is_some());
+            shown["is_cancelled"] = json!(active.as_ref().is_some_and(|one| one.is_cancelled));
+        }
+        Ok(shown)
+    }
+
+    /// The newest runs, and how many there are.
+    pub(super) fn list(&self, last: usize) -> Result<Value, Problem> {
+        let kept = self.supervisor.kept();
+        let mut listed: Vec<Value> = Vec::new();
+        for queued in kept.queue.iter().rev() {
+            listed.push(json!({
+                "id": queued.id,
+                "state": "queued",
+                "scenario": queued.request.scenario,
+                "profile": queued.request.profile(),
+            }));
+        }
+        if let Some(active) = &kept.active {
+            listed.push(json!({
+                "id": active.id,
+                "state": "running",
+                "scenario": active.request.scenario,
+                "profile": active.request.profile(),
+            }));
+        }
+        let runs = stored_runs(&self.options.results)?;
+        let count = runs.len();
+        for run in runs {
+            if listed.len() >= last {
+                break;
+            }
+            let is_active = kept.active.as_ref().is_some_and(|one| one.id == run.id());
+            if is_active {
+                continue;
+            }
+            listed.push(match run.result().exists() {
+                true => self.cache.summary(&run).unwrap_or_else(
+                    |error| json!({"id": run.id(), "state": "unreadable", "why": error.to_string()}),
+                ),
+                false => {
+                    let state = match run.is_locked() {
+                        true => "running",
+                        false => "unfinished",
+                    };
+                    json!({"id": run.id(), "state": state})
+                }
+            });
+        }
+        listed.truncate(last);
+        let past: Vec<Value> = kept
+            .past
+            .iter()
+            .rev()
+            .map(|past| {
+                json!({
+                    "id": past.id,
+                    "state": Known::Past(Box::new(past.clone())).state(),
+                    "scenario": past.request.scenario,
+                    "profile": past.request.profile(),
+                    "why": past.why,
+                })
+            })
+            .collect();
+        Ok(json!({"runs": listed, "count": count, "without_result": past}))
+    }
+}
+
+impl Known {
+    /// In a word.
+    pub fn state(&self) -> &'static str {
+        match self {
+            Self::Queued(..) => "queued",
+            Self::Running(..) => "running",
+            Self::Ended(_) => "ended",
+            Self::Unfinished(_) => "unfinished",
+            Self::Past(past) if past.is_cancelled => "cancelled",
+            Self::Past(_) => "failed",
+        }
+    }
+}

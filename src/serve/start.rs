@@ -1,0 +1,255 @@
+//! From what is asked for to the command line of a run, or to everything that is wrong with it.
+//!
+//! Here: scenarios by name, the options that may be given, and the limits of the operator. Not here: starting it
+//! (`supervisor`).
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::access::target;
+use super::answer::Problem;
+use super::options::{Limits, ServeOptions};
+use crate::error::did_you_mean;
+use crate::plan::{Model, Plan};
+use crate::scenario::{self, Options, Source};
+use crate::units::{format_duration, parse_duration, parse_rate};
+
+/// What a run is to be. Whatever is left out, the scenario and the profile say.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StartRequest {
+    /// The name of a file in the folder of the scenarios, without its ending.
+    pub scenario: String,
+    /// The name of a profile; `smoke` without one.
+    #[serde(default)]
+    profile: Option<String>,
+    /// The environment of the scenario.
+    #[serde(default)]
+    environment: Option<String>,
+    /// The base URL of the service, or `demo`.
+    #[serde(default)]
+    host: Option<String>,
+    /// Virtual users at the highest level.
+    #[serde(default)]
+    users: Option<u32>,
+    /// Users started per second.
+    #[serde(default)]
+    spawn_rate: Option<f64>,
+    /// Arrivals per second.
+    #[serde(default)]
+    rate: Option<f64>,
+    /// How long the load is held, such as `5m`.
+    #[serde(default)]
+    run_time: Option<String>,
+    /// Ends the run after so many iterations.
+    #[serde(default)]
+    iterations: Option<u64>,
+    /// Only endpoints with one of these tags.
+    #[serde(default)]
+    tags: Vec<String>,
+    /// No endpoints with one of these tags.
+    #[serde(default)]
+    exclude_tags: Vec<String>,
+    /// The build of the service.
+    #[serde(default)]
+    build: Option<String>,
+    /// Whether it waits while another run goes on.
+    #[serde(default)]
+    pub queue: bool,
+}
+
+/// A run that can be started.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub plan: Plan,
+    /// The command line, behind the name of the program.
+    pub arguments: Vec<String>,
+    /// When it is ended at the latest, from its start.
+    pub longest: Option<Duration>,
+}
+
+impl StartRequest {
+    /// Reads a body.
+    pub fn parse(body: &[u8]) -> Result<Self, Problem> {
+        let bad = |why: String| Problem::new(StatusCode::BAD_REQUEST, why);
+        let request: Self = serde_json::from_slice(body)
+            .map_err(|error| bad(format!("the body cannot be read: {error}")))?;
+        let single = [
+            Some(&request.scenario),
+            request.profile.as_ref(),
+            request.environment.as_ref(),
+            request.host.as_ref(),
+            request.run_time.as_ref(),
+            request.build.as_ref(),
+        ];
+        let lists = request.tags.iter().chain(&request.exclude_tags);
+        let mut texts = single.into_iter().flatten().chain(lists);
+        let is_harmful = texts.any(|text| text.chars().any(char::is_control));
+        drop(texts);
+        match is_harmful {
+            true => Err(bad("a text contains a control character".to_owned())),
+            false => Ok(request),
+        }
+    }
+
+    /// The profile's name.
+    pub fn profile(&self) -> &str {
+        self.profile.as_deref().unwrap_or("smoke")
+    }
+
+    /// Checks everything. Reads files and resolves names.
+    pub fn prepare(&self, server: &ServeOptions) -> Result<Prepared, Problem> {
+        let path = self.path(&server.scenarios)?;
+        if self.profile().contains(['/', '\\', '.']) {
+            let problem = Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "a profile is chosen by its name, not by a path",
+            );
+            return Err(problem.help("`GET .../scenarios` lists the profiles"));
+        }
+        if let Some(host) = &self.host {
+            target::check_named(host, &server.allowed_targets)?;
+        }
+        let options = self.options(server)?;
+        let plan = scenario::compile(&Source::File(path.clone()), self.profile(), &options)?;
+        target::check_addresses(&plan)?;
+        let throttle = check_limits(&plan, &server.limits)?;
+        let has_end = plan.load.iterations.is_none();
+        Ok(Prepared {
+            arguments: self.arguments(&path, throttle),
+            longest: server.limits.max_duration.filter(|_| !has_end),
+            plan,
+        })
+    }
+
+    /// The file of that name. The name is looked up among those there are, never made a path of.
+    fn path(&self, folder: &Path) -> Result<PathBuf, Problem> {
+        let known = scenarios(folder);
+        let found = known.iter().find(|(name, _)| *name == self.scenario);
+        found.map(|(_, path)| path.clone()).ok_or_else(|| {
+            let names = || known.iter().map(|(name, _)| name.as_str());
+            let message = format!("there is no scenario `{}`", self.scenario);
+            let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, message);
+            match did_you_mean(&self.scenario, names()) {
+                Some(close) => problem.help(format!("did you mean `{close}`?")),
+                None => problem.help(format!(
+                    "there are: {}",
+                    names().collect::<Vec<_>>().join(", ")
+                )),
+            }
+        })
+    }
+
+    fn options(&self, server: &ServeOptions) -> Result<Options, Problem> {
+        let unprocessable = |key: &str, why: String| {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("`{key}`: {why}"))
+        };
+        for (key, rate) in [("spawn_rate", self.spawn_rate), ("rate", self.rate)] {
+            if let Some(rate) = rate {
+                parse_rate(&rate.to_string()).map_err(|why| unprocessable(key, why))?;
+            }
+        }
+        // Words that the command line would take for something else.
+        let is_tag = |tag: &String| {
+            let is_file = tag.ends_with(".yaml") || tag.ends_with(".yml");
+            !tag.is_empty() && !is_file && !tag.contains([',', '/', ' '])
+        };
+        if let Some(tag) = self
+            .tags
+            .iter()
+            .chain(&self.exclude_tags)
+            .find(|tag| !is_tag(tag))
+        {
+            return Err(unprocessable("tags", format!("`{tag}` is not a tag")));
+        }
+        let run_time = self.run_time.as_deref().map(parse_duration).transpose();
+        Ok(Options {
+            environment: self.environment.clone(),
+            host: self.host.clone(),
+            users: self.users,
+            spawn_rate: self.spawn_rate,
+            rate: self.rate,
+            run_time: run_time.map_err(|why| unprocessable("run_time", why))?,
+            iterations: self.iterations,
+            tags: self.tags.clone(),
+            exclude_tags: self.exclude_tags.clone(),
+            visible_env: Some(server.visible_env()),
+            ..Options::default()
+        })
+    }
+
+    /// Each value in one word with its option, so that none can be taken for another option.
+    fn arguments(&self, path: &Path, throttle: Option<f64>) -> Vec<String> {
+        let mut arguments = vec!["run".to_owned(), path.display().to_string()];
+        let text = |number: Option<f64>| number.map(|number| number.to_string());
+        for (option, value) in [
+            ("profile", Some(self.profile().to_owned())),
+            ("environment", self.environment.clone()),
+            ("host", self.host.clone()),
+            ("users", self.users.map(|users| users.to_string())),
+            ("spawn-rate", text(self.spawn_rate)),
+            ("rate", text(self.rate)),
+            ("throttle", text(throttle)),
+            ("run-time", self.run_time.clone()),
+            ("iterations", self.iterations.map(|count| count.to_string())),
+            (
+                "build",
+                self.build.clone().filter(|build| !build.is_empty()),
+            ),
+        ] {
+            arguments.extend(value.map(|value| format!("--{option}={value}")));
+        }
+        let tags = [("tags", &self.tags), ("exclude-tags", &self.exclude_tags)];
+        for (option, tags) in tags {
+            arguments.extend(tags.iter().map(|tag| format!("--{option}={tag}")));
+        }
+        arguments
+    }
+}
+
+/// The scenarios in a folder: names and paths.
+pub(super) fn scenarios(folder: &Path) -> Vec<(String, PathBuf)> {
+    let files = scenario::yaml_files(folder).into_iter();
+    let named = files.filter_map(|path| {
+        let name = path.file_stem()?.to_str()?.to_owned();
+        Some((name, path))
+    });
+    named.collect()
+}
+
+/// Checks a load against the limits. Returns the limit that the run itself has to keep: how many requests users make per
+/// second is not known before.
+fn check_limits(plan: &Plan, limits: &Limits) -> Result<Option<f64>, Problem> {
+    let load = &plan.load;
+    let above = |what: &str, asked: String, most: String| {
+        Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            format!("the load has {asked}, and this server allows at most {most} {what}"),
+        ))
+    };
+    let is_open = load.model != Model::Closed;
+    let users = match load.model {
+        Model::Closed => load.peak().ceil(),
+        Model::Open { max_users } => f64::from(max_users),
+    };
+    if let Some(most) = limits.max_users.filter(|most| users > f64::from(*most)) {
+        return above("users", format!("{users}"), most.to_string());
+    }
+    if let Some(most) = limits
+        .max_rate
+        .filter(|most| is_open && load.peak() > *most)
+    {
+        let asked = format!("{} arrivals per second", load.peak());
+        return above("per second", asked, most.to_string());
+    }
+    let length = load.total();
+    let has_end = load.iterations.is_none();
+    if let Some(most) = limits.max_duration.filter(|most| has_end && length > *most) {
+        return above("of load", format_duration(length), format_duration(most));
+    }
+    let throttle = limits.max_rate.filter(|_| !is_open);
+    Ok(throttle.filter(|most| load.throttle.is_none_or(|own| own > *most)))
+}

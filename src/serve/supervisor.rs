@@ -1,0 +1,445 @@
+//! The runs that the server starts, one after the other, as processes of their own.
+//!
+//! What is going on and what waits is written to a file before anything is done, so that a server that is killed loses
+//! nothing: the next one finds the process that it started, or recovers what it has left behind. Not here: what a run is
+//! to be (`start`), and its numbers (`live`, `runs`).
+
+mod process;
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use self::process::Process;
+use super::access::audit::AuditLog;
+use super::answer::Problem;
+use super::options::ServeOptions;
+use super::start::{Prepared, StartRequest};
+use crate::error::Error;
+use crate::metrics::{RunDir, recover, stored_runs, write_atomically};
+
+/// How often it looks after its run.
+const LOOK: Duration = Duration::from_millis(200);
+/// The most runs that wait.
+const MAX_QUEUED: usize = 10;
+/// How many runs without a result are remembered.
+const MAX_PAST: usize = 50;
+/// How much of what a run said is kept; bytes.
+const MAX_SAID: usize = 8 << 10;
+
+/// A run that waits.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Queued {
+    pub id: String,
+    pub request: StartRequest,
+}
+
+/// The run that goes on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Active {
+    pub id: String,
+    pub request: StartRequest,
+    process: Process,
+    /// When it is asked to end, from its start; s.
+    longest_s: Option<u64>,
+    /// Whether it was asked to end. A second signal would end it without its result.
+    pub is_cancelled: bool,
+}
+
+/// A run that has no result.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Past {
+    pub id: String,
+    pub request: StartRequest,
+    /// Whether it was cancelled before it began.
+    pub is_cancelled: bool,
+    /// What it said.
+    pub why: String,
+}
+
+/// What is kept in the file.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Kept {
+    pub queue: VecDeque<Queued>,
+    pub active: Option<Active>,
+    pub past: VecDeque<Past>,
+}
+
+/// What a request to cancel has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cancelled {
+    /// It waits no longer.
+    Queued,
+    /// It ends as soon as its requests in flight have ended.
+    Running,
+    /// It was over already.
+    Before,
+}
+
+/// Starts, watches and ends runs.
+pub(super) struct Supervisor {
+    folder: PathBuf,
+    results: PathBuf,
+    program: PathBuf,
+    audit: AuditLog,
+    state: Mutex<State>,
+    /// Locked while this server is there.
+    _lock: File,
+}
+
+struct State {
+    kept: Kept,
+    /// The process of `active`, if this server has started it.
+    child: Option<Child>,
+}
+
+impl Supervisor {
+    /// Takes up what an earlier server has left.
+    ///
+    /// # Errors
+    /// When the directory of the runs cannot be used, or belongs to another server.
+    pub fn open(options: &ServeOptions, audit: AuditLog) -> Result<Self, Error> {
+        let folder = options.state_folder();
+        let write_error = |path: &Path, source| Error::Write {
+            path: path.to_owned(),
+            source,
+        };
+        fs::create_dir_all(&folder).map_err(|source| write_error(&folder, source))?;
+        let path = folder.join("lock");
+        let lock = File::create(&path).map_err(|source| write_error(&path, source))?;
+        if let Err(fs::TryLockError::WouldBlock) = lock.try_lock() {
+            return Err(Error::usage_help(
+                format!("another server uses `{}`", options.results.display()),
+                "stop it, or choose another directory with `--results`",
+            ));
+        }
+        let file = folder.join("state.json");
+        let kept = match fs::read(&file) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| Error::Unusable {
+                path: file.clone(),
+                kind: "state of a server",
+                why: error.to_string(),
+            })?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Kept::default(),
+            Err(source) => return Err(Error::Read { path: file, source }),
+        };
+        let program = std::env::current_exe().map_err(|source| Error::Read {
+            path: "/proc/self/exe".into(),
+            source,
+        })?;
+        Ok(Self {
+            folder,
+            results: options.results.clone(),
+            program,
+            audit,
+            state: Mutex::new(State { kept, child: None }),
+            _lock: lock,
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it is locked.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What goes on, what waits, and what came to nothing.
+    pub fn kept(&self) -> Kept {
+        self.state().kept.clone()
+    }
+
+    /// The name of the run that goes on, and its process.
+    pub fn going_on(&self) -> Option<(String, u32)> {
+        let active = self.state().kept.active.clone()?;
+        Some((active.id, active.process.id()))
+    }
+
+    fn save(&self, kept: &Kept) -> Result<(), Error> {
+        write_atomically(&self.folder.join("state.json"), kept)
+    }
+
+    /// Starts a run, or lets it wait. Returns its name, and its place among those that wait.
+    pub fn start(
+        &self,
+        request: StartRequest,
+        prepared: &Prepared,
+        options: &ServeOptions,
+        peer: SocketAddr,
+    ) -> Result<(String, Option<usize>), Problem> {
+        let mut state = self.state();
+        let blocking = match &state.kept.active {
+            Some(active) => Some(active.id.clone()),
+            None => self
+                .other_run()
+                .or_else(|| Some(state.kept.queue.front()?.id.clone())),
+        };
+        if let Some(id) = blocking.clone().filter(|_| !request.queue) {
+            let problem = Problem::new(StatusCode::CONFLICT, format!("the run `{id}` goes on"));
+            let problem = problem.help("wait for its end, or send `\"queue\": true`");
+            return Err(Problem {
+                active: Some(id),
+                ..problem
+            });
+        }
+        if state.kept.queue.len() >= MAX_QUEUED {
+            let problem = Problem::new(
+                StatusCode::CONFLICT,
+                format!("{MAX_QUEUED} runs wait already"),
+            );
+            return Err(Problem {
+                active: blocking,
+                ..problem
+            });
+        }
+        let plan = &prepared.plan;
+        let directory = RunDir::create(&self.results, &plan.scenario, &plan.profile)?;
+        let id = directory.id().to_owned();
+        let action = match blocking.is_some() {
+            true => "queue",
+            false => "start",
+        };
+        let details = json!(request);
+        let done = self
+            .audit
+            .record(action, &id, Some(peer), &details)
+            .map_err(Problem::from)
+            .and_then(|()| match blocking.is_some() {
+                true => {
+                    let queued = Queued {
+                        id: id.clone(),
+                        request,
+                    };
+                    state.kept.queue.push_back(queued);
+                    let place = state.kept.queue.len();
+                    let saved = self.save(&state.kept);
+                    saved.map(|()| Some(place)).map_err(Problem::from)
+                }
+                false => self
+                    .spawn(&mut state, &id, request, prepared, options)
+                    .map(|()| None),
+            });
+        match done {
+            Ok(place) => Ok((id, place)),
+            Err(problem) => {
+                let _ = fs::remove_dir(directory.path());
+                Err(problem)
+            }
+        }
+    }
+
+    fn spawn(
+        &self,
+        state: &mut State,
+        id: &str,
+        request: StartRequest,
+        prepared: &Prepared,
+        options: &ServeOptions,
+    ) -> Result<(), Problem> {
+        let mut arguments = prepared.arguments.clone();
+        arguments.push(format!("--out={}", self.results.display()));
+        arguments.push(format!("--run-dir={}", self.results.join(id).display()));
+        arguments.push("--quiet".to_owned());
+        let log = self.log(id);
+        let spawned = process::spawn(&self.program, &arguments, &options.visible_env(), &log);
+        let (child, process) = spawned.map_err(|error| {
+            Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                format!("the run cannot be started: {error}"),
+            )
+        })?;
+        state.kept.active = Some(Active {
+            id: id.to_owned(),
+            request,
+            process,
+            longest_s: prepared.longest.map(|longest| longest.as_secs()),
+            is_cancelled: false,
+        });
+        state.child = Some(child);
+        // It runs anyway, and this server knows it.
+        let _ = self.save(&state.kept);
+        Ok(())
+    }
+
+    fn log(&self, id: &str) -> PathBuf {
+        self.folder.join(format!("{id}.log"))
+    }
+
+    /// A run of the same directory that a command line has started.
+    fn other_run(&self) -> Option<String> {
+        let runs = stored_runs(&self.results).unwrap_or_default();
+        let unfinished = runs.iter().filter(|run| !run.result().exists());
+        let locked = unfinished.into_iter().find(|run| run.is_locked());
+        locked.map(|run| run.id().to_owned())
+    }
+
+    /// Ends a run of this name, or lets it wait no longer; `None` if this server knows none. May be repeated.
+    pub fn cancel(&self, id: &str, peer: SocketAddr) -> Result<Option<Cancelled>, Problem> {
+        let mut state = self.state();
+        let kept = &mut state.kept;
+        if let Some(at) = kept.queue.iter().position(|queued| queued.id == id) {
+            self.audit
+                .record("cancel", id, Some(peer), &json!({"was": "queued"}))?;
+            if let Some(queued) = kept.queue.remove(at) {
+                self.forget(kept, queued.id, queued.request, true, String::new());
+            }
+            self.save(kept)?;
+            return Ok(Some(Cancelled::Queued));
+        }
+        if let Some(active) = kept.active.as_mut().filter(|active| active.id == id) {
+            if !active.is_cancelled {
+                self.audit
+                    .record("cancel", id, Some(peer), &json!({"was": "running"}))?;
+                active.is_cancelled = true;
+                let process = active.process;
+                self.save(kept)?;
+                process.interrupt();
+            }
+            return Ok(Some(Cancelled::Running));
+        }
+        let is_past = kept.past.iter().any(|past| past.id == id);
+        Ok(is_past.then_some(Cancelled::Before))
+    }
+
+    /// Remembers a run that has no result.
+    fn forget(
+        &self,
+        kept: &mut Kept,
+        id: String,
+        request: StartRequest,
+        is_cancelled: bool,
+        why: String,
+    ) {
+        // Not if there is something in it.
+        let _ = fs::remove_dir(self.results.join(&id));
+        kept.past.push_back(Past {
+            id,
+            request,
+            is_cancelled,
+            why,
+        });
+        if kept.past.len() > MAX_PAST {
+            kept.past.pop_front();
+        }
+    }
+
+    /// Looks after the runs until the other end of `stopped` is gone.
+    pub fn run(&self, options: &ServeOptions, stopped: &Receiver<()>) {
+        while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(LOOK) {
+            self.look(options);
+        }
+    }
+
+    fn look(&self, options: &ServeOptions) {
+        if let Some(ended) = self.ended() {
+            let why = self.finish(&ended);
+            let mut state = self.state();
+            state.child = None;
+            state.kept.active = None;
+            if let Some(why) = why {
+                let Active {
+                    id,
+                    request,
+                    is_cancelled,
+                    ..
+                } = ended;
+                self.forget(&mut state.kept, id, request, is_cancelled, why);
+            }
+            let _ = self.save(&state.kept);
+        }
+        let next = {
+            let state = self.state();
+            let is_free = state.kept.active.is_none();
+            state.kept.queue.front().filter(|_| is_free).cloned()
+        };
+        let Some(next) = next.filter(|_| self.other_run().is_none()) else {
+            return;
+        };
+        // Without the lock, since names are resolved. The scenario may have changed since it was asked for.
+        let prepared = next.request.prepare(options);
+        let mut state = self.state();
+        let is_same = state
+            .kept
+            .queue
+            .front()
+            .is_some_and(|first| first.id == next.id);
+        if !is_same || state.kept.active.is_some() {
+            return;
+        }
+        state.kept.queue.pop_front();
+        let started = prepared.and_then(|prepared| {
+            self.audit
+                .record("start", &next.id, None, &json!({"was": "queued"}))?;
+            self.spawn(
+                &mut state,
+                &next.id,
+                next.request.clone(),
+                &prepared,
+                options,
+            )
+        });
+        if let Err(problem) = started {
+            let why = problem.said();
+            self.forget(&mut state.kept, next.id, next.request, false, why);
+            let _ = self.save(&state.kept);
+        }
+    }
+
+    /// The active run, if it has ended. Asks it to end when its time is over.
+    fn ended(&self) -> Option<Active> {
+        let mut state = self.state();
+        let State { kept, child } = &mut *state;
+        let active = kept.active.as_mut()?;
+        let is_running = match child {
+            Some(child) => matches!(child.try_wait(), Ok(None)),
+            None => {
+                active.process.is_alive()
+                    || RunDir::open(&self.results.join(&active.id)).is_locked()
+            }
+        };
+        if !is_running {
+            return Some(active.clone());
+        }
+        let is_over = active.longest_s.zip(active.process.age_s());
+        if is_over.is_some_and(|(longest_s, age_s)| age_s >= longest_s) && !active.is_cancelled {
+            let details = json!({"was": "running", "why": "max_duration"});
+            // Also if that cannot be written: the limit counts more.
+            let _ = self.audit.record("cancel", &active.id, None, &details);
+            active.is_cancelled = true;
+            active.process.interrupt();
+            let _ = self.save(kept);
+        }
+        None
+    }
+
+    /// Makes the result of a run that could not. Returns why it has none, if so.
+    fn finish(&self, ended: &Active) -> Option<String> {
+        let directory = RunDir::open(&self.results.join(&ended.id));
+        let log = self.log(&ended.id);
+        let said = said(&log);
+        let _ = fs::remove_file(&log);
+        if directory.result().exists() {
+            return None;
+        }
+        if !directory.journal().exists() {
+            return Some(said);
+        }
+        let recovered = recover(&directory.journal())
+            .and_then(|result| write_atomically(&directory.result(), &result));
+        recovered.err().map(|error| format!("{said}{error}"))
+    }
+}
+
+/// The end of what a run has said.
+fn said(log: &Path) -> String {
+    let text = fs::read(log).unwrap_or_default();
+    let from = text.len().saturating_sub(MAX_SAID);
+    String::from_utf8_lossy(&text[from..]).into_owned()
+}
