@@ -22,14 +22,17 @@ pub const RECEIVED_BYTES_TOTAL: &str = "perfctl_received_bytes_total";
 /// Bytes sent.
 pub const SENT_BYTES_TOTAL: &str = "perfctl_sent_bytes_total";
 /// CPU time of perfctl, as a share of what the cores offer.
-pub const GENERATOR_CPU_SHARE: &str = "perfctl_generator_cpu_share";
+pub const GENERATOR_CPU_RATIO: &str = "perfctl_generator_cpu_ratio";
 /// Always 1; its labels say what is run.
 pub const RUN_INFO: &str = "perfctl_run_info";
 
 /// The label with the name of the scenario.
 pub const SCENARIO: &str = "scenario";
-/// The label with the name of the run.
+/// The label with the name of the run. Pages that are read have it in [`RUN_INFO`] only, where the label
+/// [`INSTANCE`] tells whose it is.
 pub const RUN: &str = "run";
+/// The label that Prometheus gives to what it reads from one address.
+pub const INSTANCE: &str = "instance";
 /// The label with the row of the statistics.
 pub const ENDPOINT: &str = "endpoint";
 /// The label with the name of the flow.

@@ -6,10 +6,12 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use super::file::{Exported, each_slo};
 use super::indicator::{Indicator, Unit};
+use super::load_test::Chosen;
 use super::promql::{number, quoted, time};
 use super::service::{Budget, Objective, ServiceMetric};
-use super::{Exported, each_slo, load_test, yaml};
+use super::{load_test, yaml};
 use crate::metrics::exported;
 use crate::plan::{Direction, Plan, Slo};
 
@@ -26,8 +28,12 @@ const BURN_RATES: [(&str, &str, &str, f64, &str); 3] = [
 pub fn alert_rules(plan: &Plan, service: Option<&ServiceMetric>) -> Exported<String> {
     let (rules, left_out) = match service {
         None => {
-            let which = format!("{}={}", exported::SCENARIO, quoted(&plan.scenario));
-            let (of_slos, left_out) = each_slo(plan, |slo| load_test::indicator(plan, slo, &which));
+            let chosen = Chosen {
+                matchers: format!("{}={}", exported::SCENARIO, quoted(&plan.scenario)),
+                also: String::new(),
+            };
+            let indicator = |slo: &Slo| load_test::indicator(plan, slo, &chosen);
+            let (of_slos, left_out) = each_slo(plan, indicator);
             let rules = of_slos
                 .into_iter()
                 .flat_map(|(slo, indicator)| limits(plan, slo, &indicator, "LoadTestMissesSlo"));
@@ -156,9 +162,7 @@ fn burn_rates(plan: &Plan, slo: &Slo, budget: &Budget) -> Vec<Value> {
 fn missing<'a>(plan: &Plan, objectives: impl Iterator<Item = &'a Objective>) -> Option<Value> {
     let needed: BTreeSet<&str> = objectives
         .filter_map(|objective| match objective {
-            // No failure is no fault.
-            Objective::Budget(budget) if budget.bad.is_some() => Some(budget.total.as_str()),
-            Objective::Budget(budget) => Some(budget.good.as_str()),
+            Objective::Budget(budget) => Some(budget.needed.as_str()),
             Objective::Value(_) => None,
         })
         .collect();

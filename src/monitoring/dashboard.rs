@@ -5,22 +5,33 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::file::{Exported, each_slo};
 use super::indicator::Unit;
+use super::load_test;
+use super::load_test::Chosen;
 use super::panels::{Layout, Panel, datasource};
-use super::{Exported, each_slo, load_test};
 use crate::metrics::{Outcome, exported};
 use crate::plan::{Direction, Metric, Plan, SloScope};
 
 /// The version of the schema of Grafana 11; later ones read it, too.
 const SCHEMA_VERSION: u32 = 39;
 
-/// Chooses the series of what the variables of the dashboard name.
-const CHOSEN: &str = r#"scenario=~"$scenario",run=~"$run""#;
+/// Chooses the series of what the variables of the dashboard name. Where series have no run, their scenario and
+/// instance have one: see [`ALSO`].
+const CHOSEN: &str = r#"scenario="$scenario",run=~"($run)?""#;
+
+/// While the chosen run goes on.
+const ALSO: &str =
+    r#" and on (scenario, instance) perfctl_run_info{scenario="$scenario",run=~"$run"}"#;
 
 /// A dashboard for the runs of a scenario. Its uid depends on the scenario's name alone, so that a new version replaces
 /// the one before it.
 pub fn dashboard(plan: &Plan) -> Exported<Value> {
-    let (slos, left_out) = each_slo(plan, |slo| load_test::indicator(plan, slo, CHOSEN));
+    let chosen = Chosen {
+        matchers: CHOSEN.to_owned(),
+        also: ALSO.to_owned(),
+    };
+    let (slos, left_out) = each_slo(plan, |slo| load_test::indicator(plan, slo, &chosen));
     let mut layout = Layout::default();
     overview(plan, &mut layout);
     responses(plan, &mut layout);
@@ -51,7 +62,8 @@ pub fn dashboard(plan: &Plan) -> Exported<Value> {
             ),
             false => format!("{} {side} {limit}.", slo.metric),
         };
-        let panel = Panel::lines(&title, &description, unit).query(&indicator.query, "{{run}}");
+        let panel = Panel::lines(&title, &description, unit)
+            .query(&indicator.query, "{{instance}} {{run}}");
         layout.add(panel.limits(direction, &limits), 8, 7);
     }
     generator(&mut layout);
@@ -84,7 +96,7 @@ fn rate(by: &str, metric: &str, more: &str) -> String {
         more => format!(",{more}"),
     };
     format!(
-        "sum by ({by}) (rate({metric}{{{CHOSEN},endpoint=~\"$endpoint\"{more}}}[$__rate_interval]))"
+        "sum by ({by}) (rate({metric}{{{CHOSEN},endpoint=~\"$endpoint\"{more}}}[$__rate_interval]){ALSO})"
     )
 }
 
@@ -141,7 +153,7 @@ fn overview(plan: &Plan, layout: &mut Layout) {
         1e6,
         |metric| matches!(metric, Metric::ResponseTime(percentile) if percentile.percent() == 95.0),
     );
-    let users = format!("sum ({}{{{CHOSEN}}})", exported::USERS);
+    let users = format!("sum ({}{{{CHOSEN}}}{ALSO})", exported::USERS);
     let number = Panel::number;
     layout.add(
         number("Throughput", "Successes per second.", Unit::PerSecond)
@@ -257,14 +269,17 @@ fn responses(plan: &Plan, layout: &mut Layout) {
 
 fn generator(layout: &mut Layout) {
     layout.heading("Load and load generator");
-    let users = format!("sum by (run) ({}{{{CHOSEN}}})", exported::USERS);
+    let users = format!(
+        "sum by (instance, run) ({}{{{CHOSEN}}}{ALSO})",
+        exported::USERS
+    );
     layout.add(
         Panel::lines(
             "Users",
             "Virtual users running, or requests in flight in the open model.",
             Unit::Number,
         )
-        .query(&users, "{{run}}"),
+        .query(&users, "{{instance}} {{run}}"),
         8,
         7,
     );
@@ -282,20 +297,23 @@ fn generator(layout: &mut Layout) {
         7,
     );
     let delays = format!("{}_bucket", exported::SCHEDULING_DELAY_SECONDS);
-    let delay = format!("histogram_quantile(0.99, {})", rate("run, le", &delays, ""));
+    let delay = format!(
+        "histogram_quantile(0.99, {})",
+        rate("instance, run, le", &delays, "")
+    );
     layout.add(
         Panel::lines(
             "Lateness",
             "p99 of how late requests started.",
             Unit::Seconds,
         )
-        .query(&delay, "{{run}}"),
+        .query(&delay, "{{instance}} {{run}}"),
         8,
         7,
     );
     let cpu = format!(
-        "max by (run) ({}{{{CHOSEN}}})",
-        exported::GENERATOR_CPU_SHARE
+        "max by (instance, run) ({}{{{CHOSEN}}}{ALSO})",
+        exported::GENERATOR_CPU_RATIO
     );
     layout.add(
         Panel::lines(
@@ -303,7 +321,7 @@ fn generator(layout: &mut Layout) {
             "As a share of what the cores offer.",
             Unit::Share,
         )
-        .query(&cpu, "{{run}}"),
+        .query(&cpu, "{{instance}} {{run}}"),
         12,
         7,
     );
@@ -367,13 +385,13 @@ fn variables(plan: &Plan) -> Vec<Value> {
         of_label(
             "run",
             "Run",
-            format!("label_values({info}{{scenario=~\"$scenario\"}}, run)"),
+            format!("label_values({info}{{scenario=\"$scenario\"}}, run)"),
             true,
         ),
         of_label(
             "endpoint",
             "Endpoint",
-            format!("label_values({requests}{{scenario=~\"$scenario\"}}, endpoint)"),
+            format!("label_values({requests}{{scenario=\"$scenario\"}}, endpoint)"),
             true,
         ),
     ]

@@ -18,11 +18,20 @@ const LASTING_S: u64 = 30;
 /// Over which time there is a rate where the SLO does not say it.
 const RATE_S: u64 = 60;
 
-/// The SLO as a query of the series that `which` chooses.
+/// Which series are meant.
+#[derive(Debug, Clone)]
+pub(super) struct Chosen {
+    /// Their matchers.
+    pub matchers: String,
+    /// What else must hold for a series, as an operator and its right side; may be empty.
+    pub also: String,
+}
+
+/// The SLO as a query of the series that are `chosen`.
 ///
 /// # Errors
 /// Why it cannot be said.
-pub(super) fn indicator(plan: &Plan, slo: &Slo, which: &str) -> Result<Indicator, String> {
+pub(super) fn indicator(plan: &Plan, slo: &Slo, chosen: &Chosen) -> Result<Indicator, String> {
     let named = slo.scope.endpoint();
     let is_flow = plan
         .flows
@@ -43,15 +52,18 @@ pub(super) fn indicator(plan: &Plan, slo: &Slo, which: &str) -> Result<Indicator
     let phases = format!("{}!~{}", exported::PHASE, quoted(UNMEASURED));
     let row = named.map_or_else(String::new, |name| format!("{label}={}", quoted(name)));
     // The series of a metric, with one more matcher.
-    let of = |metric: &str, more: &str| series(metric, &[which, &phases, &row, more]);
+    let of = |metric: &str, more: &str| series(metric, &[&chosen.matchers, &phases, &row, more]);
     let counted = |metric: &str, more: &str, by: &str| {
         let series = of(metric, more);
-        match slo.window_s {
-            None => format!("sum by ({by}) ({series})"),
-            Some(window_s) => format!("sum by ({by}) (rate({series}[{}]))", time(window_s)),
-        }
+        let counts = match slo.window_s {
+            None => series,
+            Some(window_s) => format!("rate({series}[{}])", time(window_s)),
+        };
+        format!("sum by ({by}) ({counts}{})", chosen.also)
     };
-    let run = exported::RUN;
+    // Runs at the same time do not mix: some series have their name, and others where they were read.
+    let run = format!("{}, {}", exported::INSTANCE, exported::RUN);
+    let run = run.as_str();
     // Times that are only a lower bound count, as in reports; those of failed requests do not.
     let times_of = |end: &str, by: &str| {
         let class = format!("{}!=\"failed\"", exported::CLASS);
@@ -95,7 +107,8 @@ pub(super) fn indicator(plan: &Plan, slo: &Slo, which: &str) -> Result<Indicator
             let window_s = slo.window_s.unwrap_or(RATE_S);
             let rate = |more: &str, over_s: u64| {
                 let series = of(counter, more);
-                format!("sum by ({run}) (rate({series}[{}]))", time(over_s))
+                let over = time(over_s);
+                format!("sum by ({run}) (rate({series}[{over}]){})", chosen.also)
             };
             let ok = outcomes(|outcome| outcome == Outcome::Ok);
             let (ok, all) = (rate(&ok, window_s), rate("", window_s));
@@ -107,7 +120,7 @@ pub(super) fn indicator(plan: &Plan, slo: &Slo, which: &str) -> Result<Indicator
             })
         }
         Metric::Observed(observed) => {
-            let users = series(exported::USERS, &[which]);
+            let users = series(exported::USERS, &[&chosen.matchers]);
             Ok(Indicator {
                 // Only while there is load.
                 guard: format!("on () count({users})"),

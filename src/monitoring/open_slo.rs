@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::file::{Exported, each_slo};
 use super::promql::number;
 use super::service::{Budget, Objective, ServiceMetric};
-use super::{Exported, each_slo, yaml};
+use super::yaml;
 use crate::plan::{Plan, Slo};
 
 /// The longest name of an object.

@@ -55,6 +55,8 @@ pub(super) struct Budget {
     pub bad: Option<String>,
     /// The series that count all.
     pub total: String,
+    /// The series that are there even if all requests are good, unless the service exports something else.
+    pub needed: String,
     /// Above 0 and below 1.
     pub share: f64,
 }
@@ -97,6 +99,7 @@ impl ServiceMetric {
                 good: of("count", &status("!~")),
                 bad: Some(of("count", &status("=~"))),
                 total: of("count", ""),
+                needed: of("count", &format!("{}!=\"\"", self.status_label)),
                 share: number(share),
             };
             match budget.share > 0.0 && budget.share < 1.0 {
@@ -119,6 +122,7 @@ impl ServiceMetric {
                         good: of("bucket", &le),
                         bad: None,
                         total: of("count", ""),
+                        needed: of("bucket", &le),
                         share: number(1.0 - quantile),
                     }),
                     None => {

@@ -110,7 +110,6 @@ fn scalar(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -141,15 +140,5 @@ groups:
 a: \"no\"
 "
         );
-    }
-
-    proptest! {
-        #[test]
-        fn any_text_is_read_as_it_was(texts in prop::collection::vec("(?s).{0,12}|[a-z \"\\\\\n#:{-]{0,12}", 1..4)) {
-            let value = json!({"list": texts, "map": {"key": texts[0]}, "t": {&texts[0]: 1}});
-            let text = documents(&[texts[0].clone()], std::slice::from_ref(&value));
-            let read: Value = serde_saphyr::from_str(&text).unwrap();
-            prop_assert_eq!(read, value, "{}", text);
-        }
     }
 }

@@ -5,6 +5,9 @@ use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use perfctl::monitoring;
+use perfctl::scenario::{self, Options};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::export::{METRIC, check_rules, export, promtool};
@@ -138,6 +141,105 @@ fn grafana_and_prometheus_understand_the_whole_dashboard() {
     );
 }
 
+/// What a run exports: 3 successes and 1 failure a second for each `rate`, none of which takes longer than 50 ms.
+/// `of_all` are the labels of all series, and `of_info` those of the one that describes the run.
+fn exports(of_all: &str, of_info: &str, rate: u64) -> Vec<Value> {
+    let counts = |per_second: u64| format!("0+{}x40", per_second * 15);
+    let requests = |outcome: &str, values: String| {
+        let labels = format!("endpoint=\"a\",phase=\"steady\",outcome=\"{outcome}\"");
+        (
+            format!("perfctl_requests_total{{{of_all},{labels}}}"),
+            values,
+        )
+    };
+    let times = |le: &str| {
+        let labels = format!("endpoint=\"a\",phase=\"steady\",class=\"ok\",le=\"{le}\"");
+        let name = format!("perfctl_response_time_seconds_bucket{{{of_all},{labels}}}");
+        (name, counts(3 * rate))
+    };
+    let series = [
+        requests("ok", counts(3 * rate)),
+        requests("http_5xx", counts(rate)),
+        times("0.05"),
+        times("+Inf"),
+        (format!("perfctl_users{{{of_all}}}"), "7+0x40".to_owned()),
+        (
+            format!("perfctl_run_info{{{of_info}}}"),
+            "1+0x40".to_owned(),
+        ),
+    ];
+    series
+        .map(|(name, values)| json!({"series": name, "values": values}))
+        .to_vec()
+}
+
+#[test]
+fn the_dashboard_shows_the_run_that_is_chosen() {
+    let dashboard =
+        dashboard("name: x\nhost: demo\nendpoints: [{name: a, get: /}]\nslo: {error_rate: 1%}\n");
+    let panels = dashboard["panels"].as_array().unwrap();
+    // Two runs that are read from their pages, whose series have no name of the run, and two that were sent.
+    let page = |instance: &str, run: &str, rate| {
+        let of_all = format!("scenario=\"x\",instance=\"{instance}\"");
+        exports(&of_all, &format!("{of_all},run=\"{run}\""), rate)
+    };
+    let sent = |run: &str, rate| {
+        let of_all = format!("scenario=\"x\",run=\"{run}\"");
+        exports(&of_all, &of_all, rate)
+    };
+    let other = "scenario=\"y\",run=\"page 1\"";
+    let series = [
+        page("h:1", "page 1", 10),
+        page("h:2", "page 2", 20),
+        sent("sent 1", 40),
+        sent("sent 2", 80),
+        exports(other, other, 1000),
+    ]
+    .concat();
+    let query = |title: &str, runs: &str| {
+        let panel = panels.iter().find(|panel| panel["title"] == title);
+        let query = panel.unwrap()["targets"][0]["expr"].as_str().unwrap();
+        let query = query.replace("$__rate_interval", "1m");
+        let query = query.replace("$scenario", "x").replace("$endpoint", ".*");
+        query.replace("$run", runs)
+    };
+    let mut tests = Vec::new();
+    for (runs, throughput, users) in [
+        ("page 1", 30.0, 7),
+        ("sent 1", 120.0, 7),
+        ("(page 2|sent 2)", 300.0, 14),
+        (".*", 450.0, 28),
+    ] {
+        for (title, value) in [
+            ("Throughput", json!(throughput)),
+            ("Error rate", json!(0.25)),
+            ("p95", json!(0.0475)),
+        ] {
+            let samples = json!([{"labels": "{}", "value": value}]);
+            tests.push(
+                json!({"expr": query(title, runs), "eval_time": "5m", "exp_samples": samples}),
+            );
+        }
+        let samples = json!([{"labels": "{}", "value": users}]);
+        let sum = format!("sum ({})", query("Users", runs));
+        tests.push(json!({"expr": sum, "eval_time": "5m", "exp_samples": samples}));
+    }
+    let labels = "{instance=\"h:1\"}";
+    tests.push(json!({
+        "expr": query("error_rate", "page 1"),
+        "eval_time": "5m",
+        "exp_samples": [{"labels": labels, "value": 0.25}],
+    }));
+    let test = json!({"interval": "15s", "input_series": series, "promql_expr_test": tests});
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(
+        dir.path().join("test.yml"),
+        json!({"tests": [test]}).to_string(),
+    )
+    .unwrap();
+    promtool(&["test", "rules", "test.yml"], dir.path());
+}
+
 #[test]
 fn names_of_a_scenario_cannot_break_what_is_exported() {
     let dashboard = dashboard(HOSTILE);
@@ -151,6 +253,36 @@ fn names_of_a_scenario_cannot_break_what_is_exported() {
         assert!(!done.stdout.contains('\u{202e}'), "{}", done.stdout);
         if args[0] == "alerts" {
             check_rules(&done.stdout);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn any_name_is_read_from_the_rules_as_it_is(
+        endpoint in "[^{]{1,20}|[a-z \"\\\\#:$\\[\\-]{1,12}",
+        query in "[a-z \"\\\\#:$\\[\\-]{1,12}",
+    ) {
+        let scenario = json!({
+            "host": "demo",
+            "name": "x",
+            "endpoints": [{"name": endpoint, "get": "/", "slo": {"p95": "1s"}}],
+            "observe": {"prometheus": "/", "metrics": {"y": format!("y{{z={query:?}}}")}},
+            "slo": {"observed_y": "5"},
+        });
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.yaml");
+        fs::write(&path, scenario.to_string()).unwrap();
+        // Some names are refused.
+        let source = scenario::Source::File(path);
+        if let Ok(plan) = scenario::compile(&source, "smoke", &Options::default()) {
+            let name = &plan.endpoints[0].name;
+            let rules = monitoring::alert_rules(&plan, None).content;
+            let read: Value = serde_saphyr::from_str(&rules).unwrap();
+            let rules = read["groups"][0]["rules"].as_array().unwrap();
+            let of_endpoint = rules.iter().find_map(|rule| rule["labels"].get("endpoint"));
+            prop_assert_eq!(of_endpoint, Some(&json!(name)));
         }
     }
 }
