@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::file::{Exported, each_slo};
 use super::indicator::Unit;
 use super::load_test;
-use super::load_test::Chosen;
+use super::load_test::{Chosen, outcomes};
 use super::panels::{Layout, Panel, datasource};
 use crate::metrics::{Outcome, exported};
 use crate::plan::{Direction, Metric, Plan, SloScope};
@@ -100,18 +100,11 @@ fn rate(by: &str, metric: &str, more: &str) -> String {
     )
 }
 
-/// Failures over finished requests.
+/// Failures over finished requests, as in reports.
 fn failed_share(by: &str) -> String {
-    // As in reports: neither what the generator itself could not do, nor what the end of the run cut off.
-    let others = Outcome::ALL.into_iter();
-    let others = others.filter(|outcome| outcome.is_started() && !outcome.is_failure());
-    let others: Vec<&str> = others.map(Outcome::name).collect();
-    let failed = rate(
-        by,
-        exported::REQUESTS_TOTAL,
-        &format!("outcome!~\"{}\"", others.join("|")),
-    );
-    let finished = rate(by, exported::REQUESTS_TOTAL, "outcome!=\"interrupted\"");
+    let failed = rate(by, exported::REQUESTS_TOTAL, &outcomes(Outcome::is_failure));
+    let finished = outcomes(|outcome| outcome == Outcome::Ok || outcome.is_failure());
+    let finished = rate(by, exported::REQUESTS_TOTAL, &finished);
     format!("({failed} or 0 * {finished}) / {finished}")
 }
 
@@ -203,7 +196,7 @@ fn responses(plan: &Plan, layout: &mut Layout) {
     });
     let errors = limits(plan, 1.0, |metric| *metric == Metric::ErrorRate);
     layout.heading("Responses");
-    let failed = "outcome!~\"ok|interrupted\"";
+    let failed = outcomes(Outcome::is_failure);
     layout.add(
         Panel::lines(
             "Requests",
@@ -220,7 +213,7 @@ fn responses(plan: &Plan, layout: &mut Layout) {
             "Requests that failed, by the type of the error.",
             Unit::PerSecond,
         )
-        .query(&rate("outcome", requests, failed), "{{outcome}}"),
+        .query(&rate("outcome", requests, &failed), "{{outcome}}"),
         12,
         8,
     );

@@ -70,8 +70,8 @@ pub(super) fn indicator(plan: &Plan, slo: &Slo, chosen: &Chosen) -> Result<Indic
         counted(&format!("{times}_{end}"), &class, by)
     };
     let bad = |is_bad: fn(Outcome) -> bool| {
-        let bad = outcomes(|outcome| is_bad(outcome));
-        let finished = outcomes(|outcome| outcome.is_started() && outcome != Outcome::Interrupted);
+        let bad = outcomes(is_bad);
+        let finished = outcomes(|outcome| outcome == Outcome::Ok || outcome.is_failure());
         let (bad, finished) = (
             counted(counter, &bad, run),
             counted(counter, &finished, run),
@@ -135,7 +135,7 @@ pub(super) fn indicator(plan: &Plan, slo: &Slo, chosen: &Chosen) -> Result<Indic
 }
 
 /// The matcher of the outcomes that `is_wanted`.
-fn outcomes(is_wanted: impl Fn(Outcome) -> bool) -> String {
+pub(super) fn outcomes(is_wanted: impl Fn(Outcome) -> bool) -> String {
     let wanted = || {
         Outcome::ALL
             .into_iter()

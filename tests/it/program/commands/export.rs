@@ -391,10 +391,7 @@ fn each_alert_of_a_service_fires_when_its_budget_burns_and_no_other_time() {
         series: vec![("other".to_owned(), "1+0x30")],
         expected: vec![
             ("10m", Vec::new()),
-            (
-                "20m",
-                missing.iter().flat_map(|rule| absent(rule)).collect(),
-            ),
+            ("20m", missing.iter().flat_map(absent).collect()),
         ],
     };
     check_worlds(&text, &[missed, met, recovered, other]);
