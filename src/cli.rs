@@ -1,20 +1,18 @@
 //! The command line: one module for each command.
 //!
 //! Here: the parser, and which module carries out a command. Nothing is measured or judged here.
-//! The commands that send load are in `run`, those over stored runs in `stored`.
+//! The commands that send load are in `run`, those over stored runs in `stored`, and those over files in `scenarios`.
 
 mod args;
 mod completions;
 mod init;
-mod list;
-mod profiles;
 mod run;
+mod scenarios;
 mod schema;
 mod servers;
 mod show;
 mod signals;
 mod stored;
-mod validate;
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -37,12 +35,13 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::RunArgs>),
-    Validate(Box<validate::ValidateArgs>),
+    Validate(Box<scenarios::validate::ValidateArgs>),
     Try(Box<run::trial::TrialArgs>),
     ValidateTarget(Box<run::validate_target::ValidateTargetArgs>),
-    Profiles(profiles::ProfilesArgs),
-    List(list::ListArgs),
+    Profiles(scenarios::profiles::ProfilesArgs),
+    List(scenarios::list::ListArgs),
     Init(init::InitArgs),
+    Export(scenarios::export::ExportArgs),
     Report(stored::report::ReportArgs),
     Explain(stored::explain::ExplainArgs),
     History(stored::history::HistoryArgs),
@@ -150,12 +149,13 @@ fn unreadable_variable() -> Option<String> {
 fn carry_out(command: &Command, out: &mut dyn Write) -> Result<Exit, Error> {
     match command {
         Command::Run(args) => run::run(args, out),
-        Command::Validate(args) => validate::run(args, out),
+        Command::Validate(args) => scenarios::validate::run(args, out),
         Command::Try(args) => run::trial::run(args, out),
         Command::ValidateTarget(args) => run::validate_target::run(args, out),
-        Command::Profiles(args) => profiles::run(args, out),
-        Command::List(args) => list::run(args, out),
+        Command::Profiles(args) => scenarios::profiles::run(args, out),
+        Command::List(args) => scenarios::list::run(args, out),
         Command::Init(args) => init::run(args, out),
+        Command::Export(args) => scenarios::export::run(args, out),
         Command::Report(args) => stored::report::run(args, out),
         Command::Explain(args) => stored::explain::run(args, out),
         Command::History(args) => stored::history::run(args, out),

@@ -29,6 +29,7 @@ pub mod findings;
 pub mod grading;
 pub mod history;
 pub mod metrics;
+pub mod monitoring;
 pub mod observation;
 pub mod plan;
 pub mod protocol;

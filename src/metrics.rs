@@ -4,6 +4,7 @@
 //! good or bad about them (`grading`, `comparison`), and how they look (`report`).
 
 mod analysis;
+pub mod exported;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod histogram;

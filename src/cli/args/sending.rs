@@ -232,7 +232,11 @@ impl SendingArgs {
     }
 }
 
-fn pairs(given: &[String], takes: &str) -> Result<BTreeMap<String, String>, Error> {
+/// Names with their values, in the form `NAME=VALUE`.
+///
+/// # Errors
+/// Wrong usage, with what the option `takes`, for any other form.
+pub(crate) fn pairs(given: &[String], takes: &str) -> Result<BTreeMap<String, String>, Error> {
     let pairs = given.iter().map(|text| match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         // The text is not shown: it may be a secret that was given without its name.

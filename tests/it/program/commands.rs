@@ -2,6 +2,8 @@
 //! `signals`, and `demo` is in `support::works`.
 
 mod capacity;
+mod dashboards;
+mod export;
 mod quick_look;
 mod trial;
 

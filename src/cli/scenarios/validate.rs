@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::args::load::LoadArgs;
-use super::show::describe;
-use super::show::output::print_for_people;
+use crate::cli::args::load::LoadArgs;
+use crate::cli::show::describe;
+use crate::cli::show::output::print_for_people;
 use crate::error::{Error, Exit};
 use crate::scenario::{self, CheckedFile};
 

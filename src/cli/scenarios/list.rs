@@ -4,8 +4,8 @@ use std::io::Write;
 
 use clap::Args;
 
-use super::show::describe;
-use super::show::output::print_for_people;
+use crate::cli::show::describe;
+use crate::cli::show::output::print_for_people;
 use crate::error::{Error, Exit};
 use crate::scenario;
 

@@ -4,8 +4,8 @@ use std::io::Write;
 
 use clap::{Args, Subcommand};
 
-use super::show::describe;
-use super::show::output::{print, print_for_people};
+use crate::cli::show::describe;
+use crate::cli::show::output::{print, print_for_people};
 use crate::error::{Error, Exit};
 use crate::scenario;
 
