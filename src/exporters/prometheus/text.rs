@@ -136,6 +136,27 @@ perfctl_flows_total{{class="ok",flow="buy",outcome="ok",phase="steady",scenario=
     }
 
     #[test]
+    fn what_dashboards_and_alerts_ask_for_is_there() {
+        use crate::metrics::exported;
+        let text = text(&counts(), false);
+        for name in [
+            exported::REQUESTS_TOTAL,
+            exported::RESPONSE_TIME_SECONDS,
+            exported::SCHEDULING_DELAY_SECONDS,
+            exported::DROPPED_ARRIVALS_TOTAL,
+            exported::FLOWS_TOTAL,
+            exported::FLOW_TIME_SECONDS,
+            exported::USERS,
+            exported::RECEIVED_BYTES_TOTAL,
+            exported::SENT_BYTES_TOTAL,
+            exported::GENERATOR_CPU_RATIO,
+            exported::RUN_INFO,
+        ] {
+            assert!(text.contains(&format!("# TYPE {name} ")), "{name}");
+        }
+    }
+
+    #[test]
     fn openmetrics_names_families_and_units_and_has_an_end() {
         let text = text(&counts(), true);
         let heads = lines_with(&text, &["# TYPE", "# UNIT", "# EOF"]);
