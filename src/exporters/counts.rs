@@ -2,10 +2,13 @@
 //!
 //! Not here: which metrics these are (`family`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::metrics::{Cell, Commit, EndpointInfo, HealthSample, RunInfo};
-use crate::plan::{Load, Model};
+use crate::plan::{Load, Model, Phase};
+
+/// How many phases are told apart; a shape may make a thousand.
+const MAX_PHASES: usize = 20;
 
 /// What is counted of a run, or of a part of it.
 #[derive(Debug, Clone)]
@@ -20,7 +23,7 @@ pub(super) struct Counts {
     pub(super) build: String,
     /// The rows of the statistics so far.
     pub(super) rows: Vec<EndpointInfo>,
-    /// The names of the phases, by position.
+    /// The names of the phases, by position; several may have the same.
     pub(super) phases: Vec<String>,
     /// By row and phase. Phases of one name are one.
     pub(super) cells: BTreeMap<(usize, usize), Cell>,
@@ -43,7 +46,7 @@ impl Counts {
             profile: run.profile.clone(),
             build: run.build.clone().unwrap_or_default(),
             rows: run.endpoints.clone(),
-            phases: run.phases.iter().map(|phase| phase.name.clone()).collect(),
+            phases: names(&run.phases),
             cells: BTreeMap::new(),
             load: run.load.clone(),
             seconds: 0,
@@ -91,5 +94,46 @@ impl Counts {
         for (key, cell) in later {
             self.cells.entry(key).or_default().merge(&cell);
         }
+    }
+}
+
+/// The names of phases, of which there are few, however many phases there are: all ramps have one.
+fn names(phases: &[Phase]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    let mut known = BTreeSet::new();
+    for phase in phases {
+        let name = match phase.name.starts_with("ramp to ") && !phase.measured {
+            true => "ramp",
+            false => phase.name.as_str(),
+        };
+        let is_kept = known.contains(name) || known.len() < MAX_PHASES;
+        let name = if is_kept { name } else { "other" };
+        known.insert(name);
+        names.push(name.to_owned());
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thousand_phases_have_few_names() {
+        let stages = (0..1_000).flat_map(|number| {
+            let phase = |name: String, measured| Phase {
+                name,
+                start_us: 0,
+                end_us: 1,
+                measured,
+            };
+            let name = format!("level {number}");
+            [phase(format!("ramp to {name}"), false), phase(name, true)]
+        });
+        let names = names(&stages.collect::<Vec<_>>());
+        let known: BTreeSet<&String> = names.iter().collect();
+        assert_eq!((names.len(), known.len()), (2_000, MAX_PHASES + 1));
+        assert_eq!(names[..4], ["ramp", "level 0", "ramp", "level 1"]);
+        assert_eq!(names[1_998..], ["ramp", "other"]);
     }
 }

@@ -21,6 +21,9 @@ use crate::units::{format_bytes, format_duration};
 /// The largest page; bytes.
 const MAX_BYTES: u64 = 10_000_000;
 
+/// How much is shown of what a response says; characters.
+const MAX_SHOWN: usize = 200;
+
 /// Reads one page, over a connection of its own that is kept.
 pub struct PageReader {
     url: Url,
@@ -74,7 +77,10 @@ impl PageReader {
                 let said = String::from_utf8_lossy(&response.body);
                 Err(match said.trim().lines().next() {
                     None => format!("status {}", status.as_u16()),
-                    Some(line) => format!("status {}: {line}", status.as_u16()),
+                    Some(line) => {
+                        let line: String = line.chars().take(MAX_SHOWN).collect();
+                        format!("status {}: {line}", status.as_u16())
+                    }
                 })
             }
             Err(failure) => Err(Self::why(failure, timeout)),
