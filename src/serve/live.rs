@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::numbers::{bare_report, facts, generator, json_report, without_series};
 use crate::error::Error;
-use crate::metrics::{FollowedSecond, JournalFollower, RunDir, RunInfo, RunResult};
+use crate::metrics::{FollowedSecond, ResultFollower, RunDir, RunResult, SecondsFollower};
 
 /// How many runs are followed at a time; the one that was asked for least recently goes.
 const MAX_FOLLOWED: usize = 6;
@@ -21,15 +21,25 @@ const LOOK: Duration = Duration::from_millis(100);
 /// The runs that are followed, the last one that was asked for at the end.
 #[derive(Default)]
 pub(super) struct Live {
-    followed: Mutex<Vec<(String, Arc<Mutex<Followed>>)>>,
+    followed: Mutex<Vec<(String, Arc<Followed>)>>,
 }
 
+/// A run. Its seconds do not wait for its numbers, which take longer to catch up with.
 struct Followed {
-    follower: JournalFollower,
-    seconds: Vec<Second>,
+    seconds: Mutex<FollowedSeconds>,
+    numbers: Mutex<FollowedNumbers>,
+}
+
+struct FollowedSeconds {
+    follower: SecondsFollower,
+    known: Vec<Second>,
     looked_at: Option<Instant>,
-    /// The numbers after so many seconds.
-    numbers: Option<(usize, bool, Arc<LiveNumbers>)>,
+}
+
+struct FollowedNumbers {
+    follower: ResultFollower,
+    known: Option<Arc<LiveNumbers>>,
+    looked_at: Option<Instant>,
 }
 
 /// A second of a run.
@@ -59,20 +69,25 @@ pub(super) struct LiveNumbers {
 }
 
 impl Live {
-    fn of(&self, directory: &RunDir) -> Arc<Mutex<Followed>> {
+    fn of(&self, directory: &RunDir) -> Arc<Followed> {
         let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
         let known = followed.iter().position(|(id, _)| id == directory.id());
         let one = match known {
             Some(at) => followed.remove(at),
             None => {
-                let follower = JournalFollower::new(directory.journal());
                 let new = Followed {
-                    follower,
-                    seconds: Vec::new(),
-                    looked_at: None,
-                    numbers: None,
+                    seconds: Mutex::new(FollowedSeconds {
+                        follower: SecondsFollower::new(directory.journal()),
+                        known: Vec::new(),
+                        looked_at: None,
+                    }),
+                    numbers: Mutex::new(FollowedNumbers {
+                        follower: ResultFollower::new(directory.journal()),
+                        known: None,
+                        looked_at: None,
+                    }),
                 };
-                (directory.id().to_owned(), Arc::new(Mutex::new(new)))
+                (directory.id().to_owned(), Arc::new(new))
             }
         };
         let found = one.1.clone();
@@ -91,45 +106,39 @@ impl Live {
         most: usize,
     ) -> Result<Vec<Second>, Error> {
         let followed = self.of(directory);
-        let mut followed = followed.lock().unwrap_or_else(PoisonError::into_inner);
-        followed.look()?;
+        let seconds = followed.seconds.lock();
+        let mut seconds = seconds.unwrap_or_else(PoisonError::into_inner);
+        if is_due(seconds.looked_at) {
+            let new = seconds.follower.advance()?;
+            seconds.known.extend(new.into_iter().map(Second::of));
+            seconds.looked_at = Some(Instant::now());
+        }
         let from = usize::try_from(from).unwrap_or(usize::MAX);
-        let rest = followed.seconds.get(from..).unwrap_or_default();
+        let rest = seconds.known.get(from..).unwrap_or_default();
         Ok(rest.iter().take(most).cloned().collect())
     }
 
     /// The numbers so far; `None` before the load has started.
     pub fn numbers(&self, directory: &RunDir) -> Result<Option<Arc<LiveNumbers>>, Error> {
         let followed = self.of(directory);
-        let mut followed = followed.lock().unwrap_or_else(PoisonError::into_inner);
-        followed.look()?;
-        let seconds = followed.seconds.len();
-        let has_ended = |run: &RunInfo| run.ending.is_some();
-        let ended = followed.follower.run().is_some_and(has_ended);
-        if let Some((at, was_ended, known)) = &followed.numbers
-            && (*at, *was_ended) == (seconds, ended)
-        {
-            return Ok(Some(known.clone()));
+        let numbers = followed.numbers.lock();
+        let mut numbers = numbers.unwrap_or_else(PoisonError::into_inner);
+        if is_due(numbers.looked_at) {
+            let is_new = numbers.follower.advance()?;
+            if is_new {
+                numbers.known = numbers
+                    .follower
+                    .result()
+                    .map(|so_far| Arc::new(LiveNumbers::of(so_far)));
+            }
+            numbers.looked_at = Some(Instant::now());
         }
-        let Some(result) = followed.follower.result() else {
-            return Ok(None);
-        };
-        let numbers = Arc::new(LiveNumbers::of(result));
-        followed.numbers = Some((seconds, ended, numbers.clone()));
-        Ok(Some(numbers))
+        Ok(numbers.known.clone())
     }
 }
 
-impl Followed {
-    fn look(&mut self) -> Result<(), Error> {
-        if self.looked_at.is_some_and(|at| at.elapsed() < LOOK) {
-            return Ok(());
-        }
-        let new = self.follower.advance()?;
-        self.seconds.extend(new.into_iter().map(Second::of));
-        self.looked_at = Some(Instant::now());
-        Ok(())
-    }
+fn is_due(looked_at: Option<Instant>) -> bool {
+    looked_at.is_none_or(|at| at.elapsed() >= LOOK)
 }
 
 impl Second {

@@ -393,15 +393,24 @@ impl Call {
     fn query(&self, name: &str) -> Option<&str> {
         let mut pairs = self.query.iter();
         pairs
-            .find(|(key, value)| key == name && !value.is_empty())
+            .find(|(key, _)| key == name)
             .map(|(_, value)| value.as_str())
     }
 
+    /// Up to what JavaScript counts to.
     fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
-        let number = self.query(name).map(str::parse).transpose();
-        number.map_err(|_| {
-            let problem = format!("`{name}` must be a whole number from 0");
-            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, problem)
-        })
+        let number = self.query(name).map(|text| {
+            let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+            let number = text.parse().ok().filter(|_| is_digits);
+            number.filter(|number| *number < 1 << 53)
+        });
+        match number {
+            Some(None) => {
+                let problem = format!("`{name}` must be a whole number from 0 to 9007199254740991");
+                let status = StatusCode::UNPROCESSABLE_ENTITY;
+                Err(Problem::new(status, problem))
+            }
+            number => Ok(number.flatten()),
+        }
     }
 }

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::storage::packed;
-use crate::metrics::{Cell, EndpointInfo, FailureSamples, HealthSample, Traces};
+use crate::metrics::{Cell, EndpointInfo, FailureSamples, HealthSample, Histogram, Traces};
+use crate::plan::Percentile;
 
 /// What ended in one second of the run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -19,6 +20,9 @@ pub struct Commit {
     pub failures: u64,
     /// Arrivals that were dropped.
     pub dropped: u64,
+    /// p95 of the response times of those that ended, with time-outs at their age, for those who watch the file; us.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p95_us: Option<f64>,
     /// What was counted, by intended start.
     #[serde(with = "packed")]
     pub cells: Vec<CommitCell>,
@@ -44,4 +48,14 @@ pub struct CommitCell {
     pub endpoint: usize,
     /// The counts.
     pub cell: Cell,
+}
+
+/// p95 of the response times in these cells, with time-outs at their age; us.
+pub(super) fn p95_us<'a>(cells: impl Iterator<Item = &'a CommitCell>) -> Option<f64> {
+    let mut times = Histogram::default();
+    for entry in cells {
+        times.add(&entry.cell.response);
+        times.add(&entry.cell.censored);
+    }
+    times.percentile(Percentile::new(95.0)?)
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use self::groups::Groups;
 use self::rows::Rows;
 use self::samples::FailureSampler;
+use super::commit::p95_us;
 use super::recorder::MAX_COMPONENTS;
 use crate::metrics::trace::TraceChoice;
 use crate::metrics::{
@@ -159,6 +160,8 @@ impl Fold {
             .iter()
             .filter(|entry| self.rows.is_request(entry.endpoint))
             .for_each(|entry| successes.merge(&entry.cell.response));
+        let requests = cells.iter();
+        let p95_us = p95_us(requests.filter(|entry| self.rows.is_request(entry.endpoint)));
         self.requests += ended;
         let live = LiveSnapshot {
             users,
@@ -177,6 +180,7 @@ impl Fold {
             successes: self.successes - before.0,
             failures: self.failures - before.1,
             dropped: self.dropped - before.2,
+            p95_us,
             cells,
             failure_samples,
             traces,

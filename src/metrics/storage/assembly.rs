@@ -35,8 +35,7 @@ pub(super) enum Line<'a> {
 /// A result being assembled.
 pub(super) struct Assembly {
     windowed: WindowedNames,
-    /// What is run, with the rows that have come up.
-    pub run: RunInfo,
+    run: RunInfo,
     /// Whether the seconds are kept, which need most of the room.
     keeps_timeline: bool,
     endpoints: Vec<EndpointResult>,
@@ -99,11 +98,6 @@ impl Assembly {
             Line::End(ending) => known.run.ending = Some(ending),
         }
         Ok(())
-    }
-
-    /// How many seconds there are.
-    pub(super) fn seconds(&self) -> u64 {
-        self.users.len() as u64
     }
 
     /// From now on without the seconds.

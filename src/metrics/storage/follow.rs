@@ -1,28 +1,70 @@
 //! The journal of a run that goes on, read as it grows.
 //!
-//! Here: what has been added since the last look, and the numbers so far, from the same lines and by the same sums as the
-//! result. Not here: the result (`journal`). What is held does not grow with the endpoints of each second.
+//! Here: its seconds, for which most of a line need not be read, and the result so far, by the same sums as that of the whole
+//! run. Not here: the result of a whole run (`journal`). What is held does not grow with the endpoints of each second.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Seek, SeekFrom};
 use std::path::PathBuf;
 
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+
 use super::assembly::{Assembly, Line};
 use crate::error::Error;
-use crate::metrics::{Commit, Histogram, RunInfo, RunResult};
-use crate::plan::Percentile;
+use crate::metrics::RunResult;
 
-/// Follows a journal.
-pub struct JournalFollower {
+/// Reads what has been added to a journal.
+struct Growth {
     path: PathBuf,
     /// How far it has been read, in whole lines; bytes.
     read_bytes: u64,
     lines: usize,
-    assembly: Option<Assembly>,
+}
+
+impl Growth {
+    /// Hands over each new line with its number, from 1. There are none in a file that does not exist yet.
+    fn read<L: DeserializeOwned>(
+        &mut self,
+        mut take: impl FnMut(L, usize) -> Result<(), String>,
+    ) -> Result<(), Error> {
+        let read_error = |source: io::Error| Error::Read {
+            path: self.path.clone(),
+            source,
+        };
+        let mut file = match File::open(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            file => file.map_err(read_error)?,
+        };
+        file.seek(SeekFrom::Start(self.read_bytes))
+            .map_err(read_error)?;
+        let mut reader = BufReader::with_capacity(1 << 16, file);
+        let mut text = Vec::new();
+        loop {
+            text.clear();
+            let length = reader.read_until(b'\n', &mut text).map_err(read_error)?;
+            // The rest of a line comes with the next look.
+            if !text.ends_with(b"\n") {
+                return Ok(());
+            }
+            let number = self.lines + 1;
+            let line = serde_json::from_slice(&text);
+            let taken = line
+                .map_err(|error| format!("line {number}: {error}"))
+                .and_then(|line| take(line, number));
+            taken.map_err(|why| Error::Unusable {
+                path: self.path.clone(),
+                kind: "journal",
+                why,
+            })?;
+            self.read_bytes += length as u64;
+            self.lines = number;
+        }
+    }
 }
 
 /// What ended in a second of the run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FollowedSecond {
     /// Whole seconds from the start of the load.
     pub second: u64,
@@ -40,95 +82,116 @@ pub struct FollowedSecond {
     pub cpu_share: Option<f64>,
 }
 
-impl JournalFollower {
-    /// Follows the journal at this path, which may not exist yet.
+/// A line, as far as seconds need it.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ShortLine {
+    Header(IgnoredAny),
+    Commit(ShortCommit),
+    Observation(IgnoredAny),
+    End(IgnoredAny),
+}
+
+#[derive(Deserialize)]
+struct ShortCommit {
+    users: u32,
+    successes: u64,
+    failures: u64,
+    dropped: u64,
+    #[serde(default)]
+    p95_us: Option<f64>,
+    #[serde(default)]
+    health: Option<ShortHealth>,
+}
+
+#[derive(Deserialize)]
+struct ShortHealth {
+    cpu_share: f64,
+}
+
+/// The seconds of a run, as they come.
+pub struct SecondsFollower {
+    growth: Growth,
+    next: u64,
+}
+
+impl SecondsFollower {
+    /// Of the journal at this path, which may not exist yet.
     pub fn new(path: PathBuf) -> Self {
         Self {
-            path,
-            read_bytes: 0,
-            lines: 0,
+            growth: Growth {
+                path,
+                read_bytes: 0,
+                lines: 0,
+            },
+            next: 0,
+        }
+    }
+
+    /// The seconds that have been added.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is damaged.
+    pub fn advance(&mut self) -> Result<Vec<FollowedSecond>, Error> {
+        let (mut seconds, next) = (Vec::new(), &mut self.next);
+        self.growth.read(|line, _| {
+            if let ShortLine::Commit(commit) = line {
+                seconds.push(FollowedSecond {
+                    second: *next,
+                    users: commit.users,
+                    successes: commit.successes,
+                    failures: commit.failures,
+                    dropped: commit.dropped,
+                    p95_us: commit.p95_us,
+                    cpu_share: commit.health.map(|health| health.cpu_share),
+                });
+                *next += 1;
+            }
+            Ok(())
+        })?;
+        Ok(seconds)
+    }
+}
+
+/// The result of a run so far, without its seconds.
+pub struct ResultFollower {
+    growth: Growth,
+    assembly: Option<Assembly>,
+}
+
+impl ResultFollower {
+    /// Of the journal at this path, which may not exist yet.
+    pub fn new(path: PathBuf) -> Self {
+        Self {
+            growth: Growth {
+                path,
+                read_bytes: 0,
+                lines: 0,
+            },
             assembly: None,
         }
     }
 
-    /// Reads what has been added, in whole lines.
+    /// Reads what has been added. Returns whether that was anything.
     ///
     /// # Errors
     /// When the file cannot be read, is of another version, or is damaged.
-    pub fn advance(&mut self) -> Result<Vec<FollowedSecond>, Error> {
-        let read_error = |source: io::Error| Error::Read {
-            path: self.path.clone(),
-            source,
-        };
-        let mut file = match File::open(&self.path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            file => file.map_err(read_error)?,
-        };
-        file.seek(SeekFrom::Start(self.read_bytes))
-            .map_err(read_error)?;
-        let mut reader = BufReader::with_capacity(1 << 16, file);
-        let (mut text, mut seconds) = (Vec::new(), Vec::new());
-        loop {
-            text.clear();
-            let length = reader.read_until(b'\n', &mut text).map_err(read_error)?;
-            // The rest of a line comes with the next look.
-            if !text.ends_with(b"\n") {
-                return Ok(seconds);
-            }
-            let number = self.lines + 1;
-            let unusable = |why: String| Error::Unusable {
-                path: self.path.clone(),
-                kind: "journal",
-                why,
-            };
-            let line: Line = serde_json::from_slice(&text)
-                .map_err(|error| unusable(format!("line {number}: {error}")))?;
-            if let (Line::Commit(commit), Some(assembly)) = (&line, &self.assembly) {
-                seconds.push(second(assembly.seconds(), &assembly.run, commit));
-            }
-            Assembly::take(&mut self.assembly, line, number).map_err(unusable)?;
-            if let Some(assembly) = self.assembly.as_mut().filter(|_| number == 1) {
+    pub fn advance(&mut self) -> Result<bool, Error> {
+        let before = self.growth.lines;
+        let assembly = &mut self.assembly;
+        self.growth.read(|line: Line, number| {
+            Assembly::take(assembly, line, number)?;
+            if let Some(assembly) = assembly.as_mut().filter(|_| number == 1) {
                 assembly.forget_timeline();
             }
-            self.read_bytes += length as u64;
-            self.lines = number;
-        }
+            Ok(())
+        })?;
+        Ok(self.growth.lines > before)
     }
 
-    /// The result so far, without its seconds; `None` before the load has started.
+    /// The result so far; `None` before the load has started.
     pub fn result(&self) -> Option<RunResult> {
         self.assembly.as_ref().map(Assembly::so_far)
-    }
-
-    /// What is run; `None` before the load has started.
-    pub fn run(&self) -> Option<&RunInfo> {
-        self.assembly.as_ref().map(|assembly| &assembly.run)
-    }
-}
-
-fn second(second: u64, run: &RunInfo, commit: &Commit) -> FollowedSecond {
-    // Rows of this second have not been added yet.
-    let known = run.endpoints.len();
-    let row = |position: usize| match position.checked_sub(known) {
-        None => run.endpoints.get(position),
-        Some(new) => commit.rows.get(new),
-    };
-    let is_request = |position| row(position).is_some_and(|row| !row.is_flow);
-    let mut times = Histogram::default();
-    for entry in &commit.cells {
-        if is_request(entry.endpoint) {
-            times.add(&entry.cell.response);
-            times.add(&entry.cell.censored);
-        }
-    }
-    FollowedSecond {
-        second,
-        users: commit.users,
-        successes: commit.successes,
-        failures: commit.failures,
-        dropped: commit.dropped,
-        p95_us: Percentile::new(95.0).and_then(|p95| times.percentile(p95)),
-        cpu_share: commit.health.as_ref().map(|health| health.cpu_share),
     }
 }
 
@@ -136,16 +199,18 @@ fn second(second: u64, run: &RunInfo, commit: &Commit) -> FollowedSecond {
 mod tests {
     use super::*;
     use crate::metrics::{
-        Cell, CommitCell, JournalWriter, Outcome, SparseHistogram, Window, fixture, recover,
+        Commit, Fold, JournalWriter, Outcome, RunInfo, Tick, Window, fixture, recover,
     };
+    use crate::plan::Phase;
 
     #[test]
     fn what_is_followed_has_the_numbers_of_the_result() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("journal.jsonl");
-        let mut follower = JournalFollower::new(path.clone());
-        assert_eq!(follower.advance().unwrap(), []);
-        assert!(follower.run().is_none());
+        let mut seconds = SecondsFollower::new(path.clone());
+        let mut follower = ResultFollower::new(path.clone());
+        assert_eq!(seconds.advance().unwrap(), []);
+        assert!(!follower.advance().unwrap() && follower.result().is_none());
         let run = fixture::run(&[("a", &[])]).run;
         let ending = run.ending.clone().unwrap();
         let run = RunInfo {
@@ -153,35 +218,39 @@ mod tests {
             ..run
         };
         let mut writer = JournalWriter::create(&path, &run).unwrap();
+        let phases: Vec<Phase> = run.phases.clone();
+        let mut fold = Fold::new(phases, vec![Vec::new()]);
         let mut seen = Vec::new();
         for second in 0..5 {
-            let cell = Cell {
-                outcomes: [(Outcome::Ok, 2), (Outcome::Http5xx, 1)].into(),
-                response: SparseHistogram::of(&mut [100 * (second + 1), 300]),
-                ..Cell::default()
-            };
-            writer.commit(&Commit {
+            let sample =
+                |outcome, us| fixture::sample(0, outcome, 2_000_000 + second * 1_000_000, us);
+            let tick = Tick {
                 users: 7,
-                successes: 2,
-                failures: 1,
-                cells: vec![CommitCell {
-                    phase: 1,
-                    second,
-                    endpoint: 0,
-                    cell,
-                }],
-                ..Commit::default()
-            });
+                samples: vec![
+                    sample(Outcome::Ok, 100 * (second + 1)),
+                    sample(Outcome::Ok, 300),
+                    sample(Outcome::TimeoutBody, 900),
+                ],
+                ..Tick::default()
+            };
+            let (commit, _) = fold.fold(&mut [tick]);
+            writer.commit(&commit);
             if second != 2 {
-                seen.extend(follower.advance().unwrap());
+                seen.extend(seconds.advance().unwrap());
+                assert!(follower.advance().unwrap());
             }
         }
         writer.end(ending);
-        seen.extend(follower.advance().unwrap());
-        let seconds: Vec<u64> = seen.iter().map(|one| one.second).collect();
-        assert_eq!(seconds, [0, 1, 2, 3, 4]);
-        assert_eq!((seen[3].users, seen[3].successes), (7, 2));
-        assert!(seen[3].p95_us.unwrap() >= 400.0);
+        seen.extend(seconds.advance().unwrap());
+        assert!(follower.advance().unwrap() && !follower.advance().unwrap());
+        let numbers: Vec<u64> = seen.iter().map(|one| one.second).collect();
+        assert_eq!(numbers, [0, 1, 2, 3, 4]);
+        let one = seen[3];
+        assert_eq!((one.users, one.successes, one.failures), (7, 2, 1));
+        assert!(
+            one.p95_us.is_some_and(|us| (890.0..910.0).contains(&us)),
+            "{one:?}"
+        );
         let whole = recover(&path).unwrap();
         let followed = follower.result().unwrap();
         assert_eq!(followed.endpoints, whole.endpoints);
@@ -200,7 +269,7 @@ mod tests {
         writer.commit(&Commit::default());
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, &whole[..whole.len() - 5]).unwrap();
-        let mut follower = JournalFollower::new(path.clone());
+        let mut follower = SecondsFollower::new(path.clone());
         assert_eq!(follower.advance().unwrap().len(), 0);
         std::fs::write(&path, &whole).unwrap();
         assert_eq!(follower.advance().unwrap().len(), 1);

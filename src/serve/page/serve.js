@@ -122,7 +122,7 @@ function showProblem(error) {
 function select(id) {
   if (shown && shown.id === id) return;
   if (shown) shown.stream.abort();
-  shown = { id, seconds: [], known: null, stream: new AbortController(), askedAt: 0 };
+  shown = { id, seconds: [], known: null, stream: new AbortController(), askedAt: 0, isAsking: false };
   byId("comparison").replaceChildren();
   byId("charts").replaceChildren();
   follow(shown);
@@ -130,7 +130,9 @@ function select(id) {
 }
 
 async function refresh(run) {
-  run.askedAt = Date.now();
+  // The first answer of a long run takes a while.
+  while (run.isAsking) await new Promise((resolve) => setTimeout(resolve, 50));
+  run.isAsking = true;
   try {
     const known = await get(of(run.id));
     if (run !== shown) return;
@@ -138,6 +140,9 @@ async function refresh(run) {
     render(run);
   } catch (error) {
     if (run === shown && error.status === 404) byId("run").hidden = true;
+  } finally {
+    run.isAsking = false;
+    run.askedAt = Date.now();
   }
 }
 
@@ -177,7 +182,7 @@ async function read(run, reader) {
       if (second.second === run.seconds.length) run.seconds.push(second);
     }
     if (run === shown && run.known) renderSeconds(run);
-    if (Date.now() - run.askedAt > 1800) refresh(run);
+    if (!run.isAsking && Date.now() - run.askedAt > 1800) refresh(run);
   }
 }
 
@@ -490,7 +495,7 @@ async function look() {
     const isNew = active && (!shown || shown.id !== active);
     if (isNew && !isChosen && (!shown || !shown.known || shown.known.state !== "queued")) select(active);
     const isOpen = shown && shown.known && ["queued", "running"].includes(shown.known.state);
-    if (isOpen) refresh(shown);
+    if (isOpen && !shown.isAsking) refresh(shown);
     if (isNew || isOpen) await list();
   } catch {
     // The line at the top says so.

@@ -187,10 +187,12 @@ fn other_pages_can_start_and_read_nothing() {
 fn a_run_goes_to_no_host_that_the_operator_has_not_allowed() {
     let metadata = "name: m\nhost: http://169.254.169.254\nendpoints: [{get: /latest/meta-data}]\n";
     let redirects = "name: r\nhost: demo\nendpoints: [{get: /health}]\nallow_redirects_to: ['169.254.169.254']\n";
+    let absolute = "name: a\nhost: demo\nendpoints: [{get: 'http://169.254.169.254/latest'}]\n";
     let program = Perfctl::new()
         .file("scenarios/small.yaml", SCENARIO)
         .file("scenarios/metadata.yaml", metadata)
         .file("scenarios/redirects.yaml", redirects)
+        .file("scenarios/absolute.yaml", absolute)
         .file("outside.yaml", SCENARIO);
     let allowed = [
         "127.0.0.1:8000",
@@ -228,7 +230,7 @@ fn a_run_goes_to_no_host_that_the_operator_has_not_allowed() {
                 "{host}"
             );
         }
-        for scenario in ["metadata", "redirects"] {
+        for scenario in ["metadata", "redirects", "absolute"] {
             assert_eq!(ask(json!({"scenario": scenario})), 403, "{scenario}");
         }
         // Only names of the folder, and no text of a scenario.
