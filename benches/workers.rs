@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use perfctl::engine::{self, Stopper};
+use perfctl::engine::{self, LoadControl, Stopper};
 use perfctl::error::Error;
 use perfctl::metrics::{Fold, JournalWriter, Machine, RunInfo};
 use perfctl::plan::Plan;
@@ -109,6 +109,7 @@ fn rate_per_s(workers: usize, busy: Duration) -> f64 {
         plan.clone(),
         make_client,
         &stopper,
+        &LoadControl::new(&plan),
         None,
         |mut ticks, health, _| {
             let (mut commit, _) = fold.fold(&mut ticks);

@@ -41,6 +41,7 @@ pub use record::sample::{
 };
 pub use record::tick::{NewSubject, Tick, WorkerHealth};
 pub use record::totals::Totals;
+pub use storage::adjustment::Adjustment;
 pub use storage::journal::{JournalWriter, recover};
 pub use storage::result::{EndpointResult, RunResult};
 pub use storage::run_dir::{

@@ -1,5 +1,6 @@
 //! The result of a run, and its files.
 
+pub(super) mod adjustment;
 pub(super) mod journal;
 pub(super) mod packed;
 mod removal;

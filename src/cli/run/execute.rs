@@ -3,14 +3,14 @@
 //! Here: what `perfctl run` does once and `ab`, `selfcheck` and `--repeat` do several times. Not
 //! here: how the result is judged and reported.
 
+mod each_second;
+
 use std::cell::RefCell;
 use std::io::Write;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
@@ -26,22 +26,22 @@ use crate::cli::demo::{fault_parser, faults};
 use crate::cli::show::trial::TrialPrinter;
 use crate::cli::signals::StopOnSignal;
 use crate::demo::{Behavior, Demo};
-use crate::engine::{self, Stopper, TrialEvent};
+use crate::engine::{self, LoadControl, Stopper, TrialEvent};
 use crate::error::Error;
 use crate::grading::Policy;
 use crate::metrics::{
-    AbortWatch, Commit, Ending, Fold, HealthSample, JournalWriter, Machine, Observation, RunDir,
-    RunInfo, RunResult, Tick, write_atomically,
+    AbortWatch, Commit, Ending, Fold, JournalWriter, Machine, RunDir, RunInfo, RunResult,
+    write_atomically,
 };
 use crate::observation::Observer;
-use crate::plan::{ClientChoice, Model, Phase, Plan, Service};
+use crate::plan::{ClientChoice, Plan, Service};
 use crate::protocol::Client;
 use crate::protocol::http::{
     ConnectOptions, DirectClient, ReqwestClient, TracedDirectClient, TracedReqwestClient,
 };
-use crate::report::live::{DisplayMode, LiveDisplay, Update};
+use crate::report::live::{DisplayMode, LiveDisplay};
 use crate::report::{RunSamples, SampleLog};
-use crate::units;
+use each_second::Control;
 
 /// Where runs are stored, what is stored with them, and what is shown meanwhile.
 #[derive(Debug, Clone, Args)]
@@ -376,12 +376,22 @@ fn run_with<'w, C: Client + 'static>(
                 abort: AbortWatch::of(&plan),
                 aborted: None,
                 plan: plan.clone(),
+                load_control: LoadControl::new(&plan),
+                adjusted: 0,
                 second: 0,
             };
+            let load_control = control.load_control.clone();
             let make_client = clients(&plan)?;
             let each_second = |ticks, health, goes_on| control.second(ticks, health, goes_on);
-            let ending =
-                engine::run(plan.clone(), make_client, &stopper, observer, each_second).await?;
+            let run = engine::run(
+                plan.clone(),
+                make_client,
+                &stopper,
+                &load_control,
+                observer,
+                each_second,
+            );
+            let ending = run.await?;
             if let Some(observing) = control.observing.take() {
                 let observed = observing.finish().await;
                 control.observed(observed);
@@ -421,94 +431,6 @@ fn run_with<'w, C: Client + 'static>(
     let (mut result, disk) = journal.into_result()?;
     result.run.samples = samples.map(RunSamples::finish);
     Ok((result, disk))
-}
-
-/// What happens once a second: samples are folded, stored and shown.
-struct Control<'w> {
-    fold: Fold,
-    phases: Vec<Phase>,
-    storage: Storage<'w>,
-    stopper: Stopper,
-    observing: Option<Observing>,
-    display: Rc<RefCell<LiveDisplay>>,
-    abort: Option<AbortWatch>,
-    /// Why the run is aborted, once it is.
-    aborted: Option<String>,
-    plan: Arc<Plan>,
-    second: u64,
-}
-
-impl Control<'_> {
-    /// Breaks if the run is to be aborted, which it cannot be any more unless its load goes on.
-    fn second(
-        &mut self,
-        mut ticks: Vec<Tick>,
-        health: HealthSample,
-        goes_on: bool,
-    ) -> ControlFlow<()> {
-        self.second += 1;
-        let (mut commit, live) = self.fold.fold(&mut ticks);
-        commit.health = Some(health);
-        if let Some(watch) = &mut self.storage.watch
-            && watch(&commit)
-        {
-            self.stopper.decide();
-        }
-        if goes_on && self.aborted.is_none() {
-            let broken = self.abort.as_mut().and_then(|abort| abort.second(&commit));
-            self.aborted = broken.map(ToString::to_string);
-            if let Some(why) = &self.aborted {
-                let text = format!("aborting: {why}; waiting for requests in flight");
-                self.display.borrow().note(&text);
-            }
-        }
-        let journal = &mut self.storage.journal;
-        let had_failed = journal.failure().is_some();
-        journal.commit(commit);
-        if let Some(error) = journal.failure().filter(|_| !had_failed) {
-            self.display.borrow().note(&format!(
-                "the journal cannot be written: {error}; the load continues, and its numbers are \
-                 kept in memory until they can be written"
-            ));
-        }
-        if let Some(observing) = &mut self.observing {
-            let observed = observing.take(self.second);
-            self.observed(observed);
-        }
-        if let Some(samples) = &mut self.storage.samples {
-            samples.add(ticks);
-            if let Some(error) = samples.new_failure() {
-                self.display.borrow().note(&format!(
-                    "the samples cannot be written: {error}; the load continues without them"
-                ));
-            }
-        }
-        let elapsed = Duration::from_secs(self.second);
-        let now_us = units::as_us(elapsed);
-        let phase = self.phases.iter().find(|phase| now_us <= phase.end_us);
-        self.display.borrow_mut().update(&Update {
-            live,
-            phase: phase.map_or_else(|| "stopping".into(), |phase| phase.name.clone()),
-            elapsed,
-            is_open: self.plan.load.model != Model::Closed,
-        });
-        match self.aborted {
-            Some(_) => ControlFlow::Break(()),
-            None => ControlFlow::Continue(()),
-        }
-    }
-}
-
-impl Control<'_> {
-    /// Stores what was observed, and shows sentences about what was not.
-    fn observed(&mut self, (observations, notes): (Vec<Observation>, Vec<String>)) {
-        for observation in observations {
-            self.storage.journal.observe(observation);
-        }
-        for note in notes {
-            self.display.borrow().note(&note);
-        }
-    }
 }
 
 /// The machine that generates the load.

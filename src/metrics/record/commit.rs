@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::storage::packed;
-use crate::metrics::{Cell, EndpointInfo, FailureSamples, HealthSample, Traces};
+use crate::metrics::{Adjustment, Cell, EndpointInfo, FailureSamples, HealthSample, Traces};
 
 /// What ended in one second of the run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,9 @@ pub struct Commit {
     /// Traced requests that may be kept.
     #[serde(default, skip_serializing_if = "Traces::is_empty")]
     pub traces: Traces,
+    /// How the load was changed by hand since the second before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adjustments: Vec<Adjustment>,
     /// The load generator's health.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<HealthSample>,
