@@ -4,6 +4,7 @@
 //! here: how the result is judged and reported.
 
 mod each_second;
+mod keyboard;
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -42,6 +43,7 @@ use crate::protocol::http::{
 use crate::report::live::{DisplayMode, LiveDisplay};
 use crate::report::{RunSamples, SampleLog};
 use each_second::Control;
+use keyboard::{Keyboard, keys_of};
 
 /// Where runs are stored, what is stored with them, and what is shown meanwhile.
 #[derive(Debug, Clone, Args)]
@@ -75,7 +77,7 @@ pub struct ExecuteArgs {
     /// Show no progress
     #[arg(
         long,
-        aliases = ["no-tui", "only-summary"],
+        alias = "only-summary",
         env = "PERFCTL_NO_PROGRESS",
         value_parser = BoolishValueParser::new()
     )]
@@ -84,6 +86,10 @@ pub struct ExecuteArgs {
     /// Whether requests and responses are printed.
     #[arg(skip)]
     pub debug: bool,
+
+    /// Whether progress may fill the terminal, and keys may change the load.
+    #[arg(skip)]
+    pub dashboard: bool,
 }
 
 /// A run and its directory.
@@ -151,7 +157,7 @@ impl ExecuteArgs {
             other => other,
         })?;
         let is_hidden = self.quiet || self.no_progress || self.debug;
-        let mode = match DisplayMode::detect(is_hidden) {
+        let mode = match DisplayMode::detect(is_hidden, self.dashboard) {
             // What is watched has a line of its own for each run.
             DisplayMode::Lines if watch.is_some() => DisplayMode::Off,
             mode => mode,
@@ -340,7 +346,11 @@ fn run_with<'w, C: Client + 'static>(
         Ok(move || new_client(&of, &to, connect.clone()))
     };
     let total = plan.load.iterations.is_none().then(|| plan.load.total());
-    let display = LiveDisplay::new(total, plan.load.iterations, mode);
+    let mut display = LiveDisplay::new(total, plan.load.iterations, mode);
+    let load_control = LoadControl::new(plan);
+    let keyboard = display
+        .fill(plan, base, keys_of(&load_control))
+        .then(Keyboard::new);
     for concern in engine::prepare(plan) {
         display.note(&format!("warning: {concern}"));
     }
@@ -356,6 +366,10 @@ fn run_with<'w, C: Client + 'static>(
                 noting.borrow().note(text);
             }
         });
+        if let Some(mut keyboard) = keyboard {
+            let (control, display) = (load_control.clone(), display.clone());
+            tokio::task::spawn_local(async move { keyboard.obey(&control, &display).await });
+        }
         let set_up = SetUp::of(plan, &clients, &stopper, observer.clone()).await?;
         let (plan, teardown) = match set_up {
             None => (plan.clone(), None),
@@ -376,11 +390,10 @@ fn run_with<'w, C: Client + 'static>(
                 abort: AbortWatch::of(&plan),
                 aborted: None,
                 plan: plan.clone(),
-                load_control: LoadControl::new(&plan),
+                load_control: load_control.clone(),
                 adjusted: 0,
                 second: 0,
             };
-            let load_control = control.load_control.clone();
             let make_client = clients(&plan)?;
             let each_second = |ticks, health, goes_on| control.second(ticks, health, goes_on);
             let run = engine::run(

@@ -129,6 +129,12 @@ impl LoadControl {
             .unwrap_or(Adjustment::NONE)
     }
 
+    /// The [level](Self::level) now; 0 while no load goes on.
+    pub fn level_now(&self) -> f64 {
+        let epoch = self.state.borrow().epoch;
+        epoch.map_or(0.0, |epoch| self.level(epoch.elapsed()))
+    }
+
     /// The level of the load at a time since its start, with what was changed: users, or arrivals per second. What
     /// was planned at the end of the load stays planned after it.
     pub fn level(&self, at: Duration) -> f64 {

@@ -61,6 +61,7 @@ impl Control<'_> {
                 self.display.borrow().note(&text);
             }
         }
+        self.display.borrow_mut().second(&commit);
         let journal = &mut self.storage.journal;
         let had_failed = journal.failure().is_some();
         journal.commit(commit);
@@ -90,6 +91,9 @@ impl Control<'_> {
             phase: phase.map_or_else(|| "stopping".into(), |phase| phase.name.clone()),
             elapsed,
             is_open: self.plan.load.model != Model::Closed,
+            level: self.load_control.level(elapsed),
+            adjustment: self.load_control.current(),
+            is_adjusted: self.adjusted > 0,
         });
         match self.aborted {
             Some(_) => ControlFlow::Break(()),
