@@ -105,11 +105,12 @@ fn rate_per_s(workers: usize, busy: Duration) -> f64 {
         .expect("a runtime can be created");
     let make_client = move || Ok::<_, Error>(BusySession(busy));
     let stopper = Stopper::default();
+    let control = LoadControl::new(&plan);
     let run = engine::run(
         plan.clone(),
         make_client,
         &stopper,
-        &LoadControl::new(&plan),
+        &control,
         None,
         |mut ticks, health, _| {
             let (mut commit, _) = fold.fold(&mut ticks);

@@ -5,6 +5,7 @@
 
 mod each_second;
 mod keyboard;
+mod storage;
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -31,8 +32,7 @@ use crate::engine::{self, LoadControl, Stopper, TrialEvent};
 use crate::error::Error;
 use crate::grading::Policy;
 use crate::metrics::{
-    AbortWatch, Commit, Ending, Fold, JournalWriter, Machine, RunDir, RunInfo, RunResult,
-    write_atomically,
+    AbortWatch, Ending, Fold, JournalWriter, Machine, RunDir, RunInfo, RunResult, write_atomically,
 };
 use crate::observation::Observer;
 use crate::plan::{ClientChoice, Plan, Service};
@@ -44,6 +44,9 @@ use crate::report::live::{DisplayMode, LiveDisplay};
 use crate::report::{RunSamples, SampleLog};
 use each_second::Control;
 use keyboard::{Keyboard, keys_of};
+use storage::Storage;
+
+pub use storage::Watch;
 
 /// Where runs are stored, what is stored with them, and what is shown meanwhile.
 #[derive(Debug, Clone, Args)]
@@ -249,19 +252,6 @@ pub(super) fn reach(plan: &Plan, demo_faults: &[String]) -> Result<(Option<Demo>
         Service::Url(url) => (None, url.clone()),
     })
 }
-
-/// Where the numbers of a run go while it goes on.
-struct Storage<'w> {
-    journal: JournalWriter,
-    samples: Option<RunSamples>,
-    /// What observes the service, until the load begins.
-    observer: Option<Observer>,
-    /// Who may end the load.
-    watch: Option<Watch<'w>>,
-}
-
-/// Is told what ended in each second, and says whether the load has shown what it was made for.
-pub type Watch<'w> = &'w mut dyn FnMut(&Commit) -> bool;
 
 /// What stops a run, and what is then to be shown.
 type Stopping = (Stopper, oneshot::Receiver<&'static str>);

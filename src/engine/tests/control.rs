@@ -10,12 +10,11 @@ use crate::plan::{Model, Plan, ThinkTime};
 
 const OPEN: Model = Model::Open { max_users: 100 };
 
+/// What is changed at a second.
+type Change = (f64, fn(&LoadControl) -> bool);
+
 /// Runs a plan whose load is changed at these seconds.
-async fn changed(
-    plan: &Plan,
-    changes: &[(f64, fn(&LoadControl) -> bool)],
-    ms: u64,
-) -> (Simulation, Vec<Adjustment>) {
+async fn changed(plan: &Plan, changes: &[Change], ms: u64) -> (Simulation, Vec<Adjustment>) {
     let control = LoadControl::new(plan);
     let change = async |_: &_| {
         let mut done_s = 0.0;
@@ -45,7 +44,7 @@ fn begun(simulated: &Simulation, seconds: usize) -> Vec<usize> {
 #[tokio::test(start_paused = true)]
 async fn users_are_added_and_taken_after_their_iteration() {
     let plan = plan(load(Model::Closed, &[(3.0, 0.0, 8.0)]), &[1]);
-    let changes: [(f64, fn(&LoadControl) -> bool); 3] = [
+    let changes: [Change; 3] = [
         (1.5, |control| control.step(2)),
         (3.5, |control| control.step(-4)),
         (5.5, |control| control.step(3)),
@@ -79,7 +78,7 @@ async fn what_is_added_comes_on_top_of_the_plan() {
 #[tokio::test(start_paused = true)]
 async fn all_users_can_be_taken_and_brought_back() {
     let plan = plan(load(Model::Closed, &[(3.0, 0.0, 6.0)]), &[1]);
-    let changes: [(f64, fn(&LoadControl) -> bool); 2] = [
+    let changes: [Change; 2] = [
         (1.5, |control| control.step(-10)),
         (3.5, |control| control.step(3)),
     ];
@@ -94,7 +93,7 @@ async fn a_user_that_is_taken_has_the_stop_timeout_to_finish() {
     plan.load.stop_timeout = Duration::from_secs(2);
     let (simulated, _) = changed(&plan, &[(1.5, |control| control.step(-1))], 60_000).await;
     assert_eq!(users(&simulated)[..5], [2, 2, 2, 1, 1]);
-    let changes: [(f64, fn(&LoadControl) -> bool); 2] = [
+    let changes: [Change; 2] = [
         (1.5, |control| control.step(-1)),
         (2.5, |control| control.step(1)),
     ];
@@ -104,7 +103,7 @@ async fn a_user_that_is_taken_has_the_stop_timeout_to_finish() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_begins_in_a_pause() {
-    let pauses: [(f64, fn(&LoadControl) -> bool); 2] = [
+    let pauses: [Change; 2] = [
         (1.95, LoadControl::toggle_pause),
         (5.0, LoadControl::toggle_pause),
     ];
@@ -126,7 +125,7 @@ async fn nothing_begins_in_a_pause() {
 
 #[tokio::test(start_paused = true)]
 async fn iterations_that_wait_for_the_end_of_a_pause_are_done_after_it() {
-    let pauses: [(f64, fn(&LoadControl) -> bool); 2] = [
+    let pauses: [Change; 2] = [
         (0.95, LoadControl::toggle_pause),
         (3.0, LoadControl::toggle_pause),
     ];
@@ -156,7 +155,7 @@ async fn users_that_start_in_a_pause_wait_for_its_end() {
 #[tokio::test(start_paused = true)]
 async fn the_rate_of_arrivals_is_changed_in_tenths_of_the_planned_one() {
     let plan = plan(load(OPEN, &[(10.0, 0.0, 6.0)]), &[1]);
-    let changes: [(f64, fn(&LoadControl) -> bool); 2] = [
+    let changes: [Change; 2] = [
         (0.95, |control| control.step(10)),
         (3.95, |control| control.step(-15)),
     ];

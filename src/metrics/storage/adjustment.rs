@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::RunResult;
 use crate::units::{format_counted, format_duration};
 
 /// More of them than this are not listed one by one.
 const MOST_LISTED: usize = 6;
-/// Of changes of one kind that follow each other within this time, the last one is listed; us.
+/// Of changes in one direction that follow each other within this time, the last one is listed; us.
 const IN_ONE_GO_US: u64 = 2_000_000;
 
 /// How the load differs from its plan from a time on, because it was changed by hand.
@@ -59,49 +58,49 @@ impl Adjustment {
         }
     }
 
-    /// What changed with it, `before` which another one was in force.
+    /// What changed with it, if `before` was in force until then.
     fn kind(&self, before: &Self) -> Kind {
         match () {
             () if self.is_paused != before.is_paused => Kind::Pause,
-            () if self.users != before.users => Kind::Users,
-            () => Kind::Rate,
+            () if self.users > before.users || self.rate_percent > before.rate_percent => {
+                Kind::More
+            }
+            () => Kind::Less,
+        }
+    }
+
+    /// How it differs from the plan, beside pauses.
+    fn difference(&self, is_rate: bool) -> String {
+        match self.users {
+            _ if is_rate => format!("{}% of the planned rate", self.rate_percent),
+            0 => "as many users as planned".to_owned(),
+            users => format!(
+                "{} {} than planned",
+                format_counted(users.unsigned_abs(), "user"),
+                if users > 0 { "more" } else { "fewer" }
+            ),
         }
     }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    Users,
-    Rate,
+    More,
+    Less,
     Pause,
 }
 
-impl RunResult {
-    /// How the load was changed by hand, if it was: `2 users more than planned from 12s on`.
-    pub fn adjusted(&self) -> Option<String> {
-        let adjustments = &self.run.adjustments;
-        (!adjustments.is_empty()).then(|| listed(adjustments))
-    }
-}
-
 /// Adjustments in words, in their order.
-fn listed(adjustments: &[Adjustment]) -> String {
+pub(crate) fn listed(adjustments: &[Adjustment]) -> String {
     let mut listed: Vec<(u64, Kind, String)> = Vec::new();
     let mut before = Adjustment::NONE;
     for (position, now) in adjustments.iter().enumerate() {
         let kind = now.kind(&before);
+        let is_rate = now.rate_percent != before.rate_percent;
         before = *now;
         let at = at(now.at_us);
         let text = match kind {
-            Kind::Users => match now.users {
-                0 => format!("as many users as planned from {at} on"),
-                users => format!(
-                    "{} {} than planned from {at} on",
-                    format_counted(users.unsigned_abs(), "user"),
-                    if users > 0 { "more" } else { "fewer" }
-                ),
-            },
-            Kind::Rate => format!("{}% of the planned rate from {at} on", now.rate_percent),
+            Kind::More | Kind::Less => format!("{} from {at} on", now.difference(is_rate)),
             // Said with its beginning.
             Kind::Pause if !now.is_paused => continue,
             Kind::Pause => {
@@ -140,10 +139,7 @@ fn at(us: u64) -> String {
 }
 
 /// Whether a stretch of the load, in us from its start, had a pause in it.
-pub(in crate::metrics) fn is_paused_in(
-    adjustments: &[Adjustment],
-    (start_us, end_us): (u64, u64),
-) -> bool {
+pub(crate) fn is_paused_in(adjustments: &[Adjustment], (start_us, end_us): (u64, u64)) -> bool {
     let ends = adjustments.iter().skip(1).map(|next| next.at_us);
     let ends = ends.chain([u64::MAX]);
     let mut pauses = adjustments.iter().zip(ends);
@@ -185,6 +181,11 @@ mod tests {
         assert_eq!(
             listed(&all[..4]),
             "3 users more than planned from 14s on, paused from 1m on"
+        );
+        let up_and_down = [users(12, 1), users(13, 11), users(14, 1)];
+        assert_eq!(
+            listed(&up_and_down),
+            "11 users more than planned from 13s on, 1 user more than planned from 14s on"
         );
         let rate = Adjustment {
             rate_percent: 110,

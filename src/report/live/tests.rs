@@ -7,8 +7,7 @@ use snapbox::{assert_data_eq, file};
 
 use super::*;
 use crate::metrics::{
-    Cell, CommitCell, FailureCount, FailureCounts, HealthSample, LiveSnapshot, Outcome,
-    SparseHistogram, fixture,
+    Cell, CommitCell, FailureCount, HealthSample, LiveSnapshot, Outcome, SparseHistogram, fixture,
 };
 use crate::plan::fixture::{load, plan};
 use crate::plan::{Metric, Model, Percentile, SloScope};

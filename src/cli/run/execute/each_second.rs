@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Storage;
+use super::storage::Storage;
 use crate::cli::run::observing::Observing;
 use crate::engine::{LoadControl, Stopper};
 use crate::metrics::{AbortWatch, Fold, HealthSample, Observation, Tick};
