@@ -190,9 +190,10 @@ impl LiveDisplay {
         }
     }
 
-    /// Draws the dashboard anew, as for a terminal of another size.
+    /// Draws all of the dashboard anew, as for a terminal of another size.
     pub fn redraw(&mut self) {
         if let Some(dashboard) = self.dashboard.get_mut() {
+            dashboard.screen.forget();
             dashboard.draw();
         }
     }

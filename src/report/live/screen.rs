@@ -48,6 +48,14 @@ impl Screen {
         enter().map(Self).inspect_err(|_| leave())
     }
 
+    /// Forgets what is on the screen, so that all of it is drawn anew: others may have written to it.
+    pub(super) fn forget(&mut self) {
+        let _drawing = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
+        if IS_SHOWN.load(Ordering::SeqCst) {
+            let _ = self.0.clear();
+        }
+    }
+
     /// Draws, unless the screen has been left.
     pub(super) fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) {
         let _drawing = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);

@@ -227,6 +227,15 @@ fn the_dashboard_follows_the_size_of_the_terminal() {
     tmux.wait_for("the dashboard needs 60 columns and 15 rows");
     tmux.resize((80, 24));
     tmux.wait("dashboard", |screen| is_whole(screen, 80));
+    // What others write to the screen goes away.
+    let pane = tmux.ask(&["display-message", "-p", "#{pane_tty}"]);
+    let pane = String::from_utf8(pane.stdout).unwrap();
+    std::fs::write(pane.trim(), "\x1b[2J\x1b[Hwritten by others").unwrap();
+    tmux.wait_for("written by others");
+    tmux.press(&["C-l"]);
+    tmux.wait("dashboard", |screen| {
+        is_whole(screen, 80) && screen.starts_with("shop · ")
+    });
     tmux.press(&["C-c"]);
     tmux.ended(130);
 }
