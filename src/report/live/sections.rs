@@ -288,7 +288,7 @@ fn percent(share: f64) -> String {
 pub(super) fn keys(view: &View, columns: usize) -> Line<'static> {
     let load: &[&str] = match view.keys {
         Keys::Users | Keys::FewerUsers(_) => &["w/s 1 user", "W/S 10 users"],
-        Keys::Rate => &["w/s 10% of the rate", "W/S 100%"],
+        Keys::Rate => &["w/s 10% rate", "W/S 100%"],
         Keys::Nothing(_) => &[],
     };
     let mut line = String::new();
