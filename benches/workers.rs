@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use perfctl::engine::{self, Stopper};
+use perfctl::engine::{self, LoadControl, Stopper};
 use perfctl::error::Error;
 use perfctl::metrics::{Fold, JournalWriter, Machine, RunInfo};
 use perfctl::plan::Plan;
@@ -105,10 +105,12 @@ fn rate_per_s(workers: usize, busy: Duration) -> f64 {
         .expect("a runtime can be created");
     let make_client = move || Ok::<_, Error>(BusySession(busy));
     let stopper = Stopper::default();
+    let control = LoadControl::new(&plan);
     let run = engine::run(
         plan.clone(),
         make_client,
         &stopper,
+        &control,
         None,
         |mut ticks, health, _| {
             let (mut commit, _) = fold.fold(&mut ticks);

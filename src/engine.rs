@@ -35,10 +35,11 @@ use crate::units::as_us;
 
 use health::Sampler;
 use health::machine::Machine;
-use message::{Finish, WorkerCommand, WorkerMessage};
+use message::{Finish, Orders, WorkerCommand, WorkerMessage};
 
 pub use panics::report_panics;
 pub use preflight::prepare;
+pub use schedule::control::{Adjustable, LoadControl};
 pub use schedule::pacing::Schedule;
 pub use schedule::user_schedule::{UserSpan, user_spans};
 pub use simulation::simulate;
@@ -84,7 +85,7 @@ impl Stopper {
 /// Runs a plan to its end. Calls `make_client` once in the thread of each worker, and `each_second`
 /// with the ticks of all workers for one second, in order, and the health of the load generator in
 /// that second, and whether the load still went on; if it breaks then, the load ends as if it was
-/// [stopped](Stopper). An `observer` is told what happens, which takes time of the workers.
+/// [stopped](Stopper). The `control` can change the load while it goes on. An `observer` is told what happens, which takes time of the workers.
 ///
 /// # Errors
 /// When a thread, a runtime or a client cannot be created, or a worker dies.
@@ -92,6 +93,7 @@ pub async fn run<C, F>(
     plan: Arc<Plan>,
     make_client: F,
     stopper: &Stopper,
+    control: &LoadControl,
     observer: Option<UnboundedSender<TrialEvent>>,
     mut each_second: impl FnMut(Vec<Tick>, HealthSample, bool) -> ControlFlow<()>,
 ) -> Result<Ending, Error>
@@ -105,14 +107,18 @@ where
     let mut threads = Vec::with_capacity(count);
     for shard in 0..count {
         let (plan, make_client) = (plan.clone(), make_client.clone());
-        let (commands, sender) = (command.subscribe(), sender.clone());
+        let sender = sender.clone();
+        let orders = Orders {
+            commands: command.subscribe(),
+            control: control.follow(),
+        };
         let observer = observer.clone();
         let thread = thread::Builder::new()
             .name(format!("worker-{shard}"))
             .spawn(move || {
                 let run = || {
                     let shard = (shard, count);
-                    worker::run(&plan, shard, make_client, commands, &sender, observer);
+                    worker::run(&plan, shard, make_client, orders, &sender, observer);
                 };
                 if let Err(payload) = catch_unwind(AssertUnwindSafe(run)) {
                     // The receiver only goes away when the run is aborted.
@@ -133,12 +139,14 @@ where
         }
     }
     let epoch = Instant::now();
+    control.begin(epoch);
     command.send_replace(WorkerCommand::Start(epoch));
 
     let mut signals = stopper.0.subscribe();
     let goes_on = || *command.borrow() == WorkerCommand::Start(epoch);
     let stop = || {
         if goes_on() {
+            control.end();
             command.send_replace(WorkerCommand::Stop(Instant::now()));
         }
     };
@@ -194,6 +202,7 @@ where
             break;
         }
     }
+    control.end();
     for thread in threads {
         // A panic was caught within, and is reported.
         drop(thread.join());

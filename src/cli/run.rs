@@ -98,6 +98,14 @@ pub struct RunArgs {
         help_heading = "Output"
     )]
     samples: Option<PathBuf>,
+    /// Show the progress of a run in lines instead of filling the terminal; no key changes the load
+    #[arg(
+        long,
+        env = "PERFCTL_NO_TUI",
+        value_parser = BoolishValueParser::new(),
+        help_heading = "Run"
+    )]
+    no_tui: bool,
     /// Print every request and response of a short run to stderr, in full and without secrets; needs
     /// `--iterations` or `-n`. The run is not judged
     #[arg(
@@ -159,6 +167,8 @@ pub fn run(args: &RunArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     };
     let mut execute = args.execute.clone();
     execute.debug = args.debug;
+    // Of several runs, one whose load was changed would be of no use.
+    execute.dashboard = !args.no_tui && args.repeat == Repeat::Times(1);
     let repeated = repeats.run(
         || execute.execute(&plan, &policy, log.as_ref()),
         |text| args.execute.note(text),

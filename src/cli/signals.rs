@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::engine::Stopper;
 use crate::error::{Error, Exit};
+use crate::report::live;
 
 /// Ctrl-C, `kill`, Ctrl-\, and a terminal that was closed.
 const ENDING: [Signal; 4] = [Signal::INT, Signal::TERM, Signal::QUIT, Signal::HUP];
@@ -158,7 +159,10 @@ fn start_listener() -> std::io::Result<()> {
                     // A terminal that closes signals it itself, and its shell once more: that is
                     // nobody who has lost patience.
                     Some((None, _)) if hung_up => {}
-                    _ => std::process::exit(Exit::Stopped(number).code().into()),
+                    _ => {
+                        live::leave();
+                        std::process::exit(Exit::Stopped(number).code().into());
+                    }
                 }
             }
         });

@@ -260,6 +260,17 @@ mod tests {
     fn a_doubtful_run_needs_force() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("base.json");
+        let mut changed = run();
+        changed.run.adjustments = vec![crate::metrics::Adjustment {
+            users: 1,
+            ..crate::metrics::Adjustment::NONE
+        }];
+        let refused = Baseline::add_to_file(&path, vec![changed], false);
+        let text = refused.unwrap_err().to_string();
+        assert!(
+            text.contains("changed by hand while it went on: 1 user more"),
+            "{text}"
+        );
         let mut doubtful = run();
         doubtful.run.ending.as_mut().unwrap().signal = Some(2);
         let refused = Baseline::add_to_file(&path, vec![doubtful.clone()], false);

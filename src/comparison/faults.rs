@@ -9,7 +9,9 @@ pub fn faults(run: &RunResult) -> Vec<String> {
     let unfinished = (!run.is_finished()).then(|| "did not finish".to_owned());
     let undelivered = run.undelivered();
     let undelivered = undelivered.map(|missing| format!("did not deliver its load: {missing}"));
-    [invalid, unfinished, undelivered]
+    let adjusted = run.adjusted();
+    let adjusted = adjusted.map(|how| format!("was changed by hand while it went on: {how}"));
+    [invalid, unfinished, undelivered, adjusted]
         .into_iter()
         .flatten()
         .collect()

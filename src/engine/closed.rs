@@ -1,9 +1,12 @@
 //! The closed model: users that wait for each response before they go on.
 
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
+use std::time::Duration;
 
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep_until};
 
 use super::halt::Halt;
 use super::panics;
@@ -13,7 +16,7 @@ use super::user::running_user::RunningUser;
 use super::user::worker_state::WorkerState;
 use crate::protocol::Client;
 
-/// Starts the users of this shard when they are due. Returns when all of them have ended.
+/// Starts the users of this shard when they are due. Returns when all of them have ended, and nobody can add one.
 pub(super) async fn drive<C: Client + 'static>(
     client: &Rc<C>,
     state: &Rc<WorkerState>,
@@ -24,45 +27,200 @@ pub(super) async fn drive<C: Client + 'static>(
     let load = &state.plan.load;
     let epoch = state.epoch;
     let users = load.peak().ceil() as u64;
-    let mine = user_spans(&state.plan)
-        .into_iter()
-        .filter(|span| span.user % shards as u64 == shard as u64);
-    'spans: for UserSpan {
-        user,
-        class,
-        start,
-        until,
-    } in mine
-    {
-        loop {
-            tokio::select! {
-                () = sleep_until(epoch + start) => break,
-                () = halt.halted() => break 'spans,
-                // Removed here so that the set does not grow with users that come and go.
-                Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
-                    panics::count(ended, &state.recorder);
-                }
+    let spans_of = |more| {
+        let mine = user_spans(&state.plan, more).into_iter();
+        mine.filter(|span| span.user % shards as u64 == shard as u64)
+    };
+    let stays = Stays::default();
+    let mut patience = Patience::new(epoch + load.total(), load.stop_timeout);
+    let mut spans: VecDeque<UserSpan> = spans_of(0).collect();
+    let mut changes = 0;
+    loop {
+        let is_halted = halt.is_halted();
+        if halt.changes() != changes && !is_halted {
+            changes = halt.changes();
+            spans = stays.follow(spans_of(halt.users()), epoch);
+            patience.watch_all(&stays);
+        }
+        let next = spans.front().filter(|_| !is_halted);
+        // Each has its part of the iterations, however long that takes.
+        let can_come = !is_halted && halt.is_controlled() && load.iterations.is_none();
+        if next.is_none() && tasks.is_empty() && !can_come {
+            return;
+        }
+        tokio::select! {
+            () = sleep_to(next.map(|span| epoch + span.start)) => {}
+            () = sleep_to(patience.next()) => {
+                patience.end_first();
+                continue;
+            }
+            () = halt.stirred(), if !is_halted => continue,
+            // Removed here so that the set does not grow with users that come and go.
+            Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
+                panics::count(ended, &state.recorder);
+                continue;
             }
         }
+        let Some(UserSpan {
+            user, class, until, ..
+        }) = spans.pop_front()
+        else {
+            continue;
+        };
         let quota = load
             .iterations
             .map(|total| total / users + u64::from(user < total % users));
-        let until = epoch + until;
         let make = {
             let (state, client) = (state.clone(), client.clone());
             move || User::new(state, client, user, class)
         };
-        let run = run(make, state.clone(), until, quota, halt.clone());
-        if until < epoch + load.total() {
-            // A user whose stage is over may still finish its iteration, within the stop timeout.
-            let patience = timeout_at(until + load.stop_timeout, run);
-            tasks.spawn_local(async { drop(patience.await) });
-        } else {
-            tasks.spawn_local(run);
+        let place = stays.begin(user, epoch + until);
+        let stay = place.stay.clone();
+        let run = run(make, state.clone(), place, quota, halt.clone());
+        stay.task.set(Some(tasks.spawn_local(run)));
+        patience.watch(&stay);
+    }
+}
+
+/// Returns at an instant, or never.
+async fn sleep_to(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// How long a user stays.
+struct Stay {
+    until: Cell<Instant>,
+    /// Whether its time was over, and it only stops.
+    has_left: Cell<bool>,
+    task: Cell<Option<AbortHandle>>,
+}
+
+/// What became of each user that ran.
+#[derive(Default)]
+struct Stays(Rc<RefCell<HashMap<u64, Standing>>>);
+
+enum Standing {
+    Runs(Rc<Stay>),
+    /// Ended before its time: it does not come back before its next span.
+    Gone,
+}
+
+impl Stays {
+    fn begin(&self, user: u64, until: Instant) -> Place {
+        let stay = Rc::new(Stay {
+            until: Cell::new(until),
+            has_left: Cell::new(false),
+            task: Cell::new(None),
+        });
+        let runs = Standing::Runs(stay.clone());
+        self.0.borrow_mut().insert(user, runs);
+        Place {
+            user,
+            stay,
+            standings: self.0.clone(),
         }
     }
-    while let Some(ended) = tasks.join_next().await {
-        panics::count(ended, &state.recorder);
+
+    /// Tells the users that run until when they do by these spans, the others being over. Returns the spans that are
+    /// to begin.
+    fn follow(&self, spans: impl Iterator<Item = UserSpan>, epoch: Instant) -> VecDeque<UserSpan> {
+        let standings = self.0.borrow();
+        let now = epoch.elapsed();
+        for standing in standings.values() {
+            if let Standing::Runs(stay) = standing {
+                stay.until.set(stay.until.get().min(epoch + now));
+            }
+        }
+        let spans = spans.filter(|span| span.until > now);
+        let to_begin = spans.filter(|span| match standings.get(&span.user) {
+            _ if span.start > now => true,
+            Some(Standing::Runs(stay)) if !stay.has_left.get() => {
+                stay.until.set(epoch + span.until);
+                false
+            }
+            Some(Standing::Gone) => false,
+            Some(Standing::Runs(_)) | None => true,
+        });
+        to_begin.collect()
+    }
+}
+
+/// The place of a user that runs, for as long as it does.
+struct Place {
+    user: u64,
+    stay: Rc<Stay>,
+    standings: Rc<RefCell<HashMap<u64, Standing>>>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut standings = self.standings.borrow_mut();
+        // Its next stay may have begun while it finished its iteration.
+        if !matches!(standings.get(&self.user), Some(Standing::Runs(stay)) if Rc::ptr_eq(stay, &self.stay))
+        {
+            return;
+        }
+        let is_over = self.stay.has_left.get() || Instant::now() >= self.stay.until.get();
+        match is_over {
+            true => standings.remove(&self.user),
+            false => standings.insert(self.user, Standing::Gone),
+        };
+    }
+}
+
+/// Ends users that do not finish their iteration within the stop timeout after their time. At the end of the load,
+/// the worker sees to that.
+struct Patience {
+    end: Instant,
+    stop_timeout: Duration,
+    /// By when they are ended, and a number of their own.
+    watched: BTreeMap<(Instant, u64), Rc<Stay>>,
+    count: u64,
+}
+
+impl Patience {
+    fn new(end: Instant, stop_timeout: Duration) -> Self {
+        Self {
+            end,
+            stop_timeout,
+            watched: BTreeMap::new(),
+            count: 0,
+        }
+    }
+
+    fn watch(&mut self, stay: &Rc<Stay>) {
+        let until = stay.until.get();
+        if until < self.end {
+            let key = (until + self.stop_timeout, self.count);
+            self.count += 1;
+            self.watched.insert(key, stay.clone());
+        }
+    }
+
+    fn watch_all(&mut self, stays: &Stays) {
+        for standing in stays.0.borrow().values() {
+            if let Standing::Runs(stay) = standing {
+                self.watch(stay);
+            }
+        }
+    }
+
+    /// When the next one is ended.
+    fn next(&self) -> Option<Instant> {
+        self.watched.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// Ends the next one, unless it has been given more time.
+    fn end_first(&mut self) {
+        if let Some(((at, _), stay)) = self.watched.pop_first()
+            && stay.until.get() + self.stop_timeout <= at
+            && let Some(task) = stay.task.take()
+        {
+            task.abort();
+        }
     }
 }
 
@@ -71,12 +229,14 @@ pub(super) async fn drive<C: Client + 'static>(
 async fn run<C: Client>(
     make: impl FnOnce() -> User<C>,
     state: Rc<WorkerState>,
-    until: Instant,
+    place: Place,
     quota: Option<u64>,
     halt: Rc<Halt>,
 ) {
+    let until = &place.stay.until;
     let mut user = make();
     let _running = RunningUser::new(&state.recorder);
+    resumed(until, &halt).await;
     // The first period of a pacing counts from the start of the user, as in Locust.
     let mut due = Some(Instant::now());
     if !user.start(&mut None).await {
@@ -85,8 +245,15 @@ async fn run<C: Client>(
     let mut left = quota.unwrap_or(u64::MAX);
     while left > 0 && !user.is_done() && !halt.is_halted() {
         let now = Instant::now();
-        if now >= until {
+        if now >= until.get() {
+            place.stay.has_left.set(true);
             break;
+        }
+        if halt.is_paused() {
+            resumed(until, &halt).await;
+            // What was due in a pause is left out.
+            due = None;
+            continue;
         }
         // When it was due, not when the timer woke it up: delays of the timer must not add up.
         let begun = due.take().unwrap_or(now);
@@ -96,12 +263,29 @@ async fn run<C: Client>(
         match due {
             // A user whose requests fail at once must not keep the others from running.
             None => tokio::task::consume_budget().await,
-            Some(at) if left > 0 => tokio::select! {
-                () = sleep_until(at.min(until)) => {}
-                () = halt.halted() => {}
-            },
+            Some(at) if left > 0 => rested(at, until, &halt).await,
             Some(_) => {}
         }
     }
     user.stop().await;
+}
+
+/// Returns at `at`, or when the user's time is over, or when the load has ended.
+async fn rested(at: Instant, until: &Cell<Instant>, halt: &Halt) {
+    while !halt.is_halted() {
+        tokio::select! {
+            () = sleep_until(at.min(until.get())) => return,
+            () = halt.stirred() => {}
+        }
+    }
+}
+
+/// Returns at once, or in a pause at its end, or when the user's time is over, or when the load has ended.
+async fn resumed(until: &Cell<Instant>, halt: &Halt) {
+    while halt.is_paused() && !halt.is_halted() {
+        tokio::select! {
+            () = sleep_until(until.get()) => return,
+            () = halt.stirred() => {}
+        }
+    }
 }

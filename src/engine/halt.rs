@@ -1,14 +1,23 @@
-//! How the users of one worker learn that the load is over.
+//! How the users of one worker learn that the load is over, or that it changed.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-/// Tells the users of a worker to start no further iteration.
+use super::schedule::control::State;
+use crate::metrics::Adjustment;
+
+/// Tells the users of a worker to start no further iteration, and what was changed by hand.
 #[derive(Default)]
 pub(super) struct Halt {
     at: Cell<Option<Instant>>,
+    adjustments: RefCell<Vec<Adjustment>>,
+    is_paused: Cell<bool>,
+    /// How often something was changed.
+    changes: Cell<usize>,
+    /// Whether somebody can still change the load.
+    is_controlled: Cell<bool>,
     wake: Notify,
     /// Notified when a user of the open model becomes free.
     pub(super) user_freed: Notify,
@@ -35,5 +44,67 @@ impl Halt {
         while !self.is_halted() {
             self.wake.notified().await;
         }
+    }
+
+    /// Returns once the load has ended, or was changed, or can be changed no more.
+    pub(super) async fn stirred(&self) {
+        if !self.is_halted() {
+            self.wake.notified().await;
+        }
+    }
+
+    /// Whether no iterations are to be started for now.
+    pub(super) fn is_paused(&self) -> bool {
+        self.is_paused.get()
+    }
+
+    /// How often the load was changed. What was can be [asked for](Self::adjustments).
+    pub(super) fn changes(&self) -> usize {
+        self.changes.get()
+    }
+
+    /// What was changed so far.
+    pub(super) fn adjustments(&self) -> Vec<Adjustment> {
+        self.adjustments.borrow().clone()
+    }
+
+    /// How many users there are beyond the planned ones.
+    pub(super) fn users(&self) -> i64 {
+        self.adjustments
+            .borrow()
+            .last()
+            .map_or(0, |last| last.users)
+    }
+
+    /// Whether somebody can still change the load.
+    pub(super) fn is_controlled(&self) -> bool {
+        self.is_controlled.get()
+    }
+
+    /// Follows what is changed for as long as somebody can.
+    pub(super) async fn follow(&self, mut control: watch::Receiver<State>) {
+        loop {
+            let State { adjustments, .. } = control.borrow_and_update().clone();
+            if adjustments.len() != self.changes() {
+                let paused = adjustments.last().is_some_and(|last| last.is_paused);
+                self.is_paused.set(paused);
+                self.changes.set(adjustments.len());
+                self.adjustments.replace(adjustments);
+                self.wake.notify_waiters();
+            }
+            if control.changed().await.is_err() {
+                break;
+            }
+        }
+        self.is_controlled.set(false);
+        self.wake.notify_waiters();
+    }
+
+    /// Of a load that this can change.
+    pub(super) fn controlled_by(control: &watch::Receiver<State>) -> Self {
+        let halt = Self::default();
+        // An error says that nobody is there.
+        halt.is_controlled.set(control.has_changed().is_ok());
+        halt
     }
 }

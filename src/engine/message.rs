@@ -2,8 +2,10 @@
 //!
 //! Not here: who says what when (`engine`, `worker`).
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::schedule::control::State;
 use crate::error::Error;
 use crate::metrics::Tick;
 
@@ -16,6 +18,15 @@ pub(super) enum WorkerCommand {
     Start(Instant),
     /// Start no further request; requests in flight get the stop timeout.
     Stop(Instant),
+}
+
+/// What a worker listens to.
+#[derive(Clone)]
+pub(super) struct Orders {
+    /// From control.
+    pub(super) commands: watch::Receiver<WorkerCommand>,
+    /// From who changes the load.
+    pub(super) control: watch::Receiver<State>,
 }
 
 /// What a worker tells control.

@@ -154,7 +154,9 @@ pub(super) async fn drive<C: Client + 'static>(
     halt: &Rc<Halt>,
     tasks: &mut JoinSet<()>,
 ) {
-    let schedule = Schedule::new(&state.plan.load, state.plan.seed);
+    let load = &state.plan.load;
+    let mut schedule = Schedule::new(load, state.plan.seed);
+    let mut changes = 0;
     let (shard, shards) = (shard as u64, shards as u64);
     let most = u64::from(max_users) / shards + u64::from(shard < u64::from(max_users) % shards);
     let planned_end = state.epoch + state.plan.load.total();
@@ -162,15 +164,33 @@ pub(super) async fn drive<C: Client + 'static>(
     let users = Rc::new(Cell::new(0));
     let mut number = shard;
     let mut released = 0;
-    for (k, due) in schedule.of_shard((shard, shards)) {
-        let due = state.epoch + due;
-        if due > Instant::now() {
-            tokio::select! {
-                () = timer.sleep_until(due, &state.meter) => {}
-                () = halt.halted() => {}
+    'arrivals: for (k, integral) in schedule.integrals_of_shard((shard, shards)) {
+        let due = loop {
+            if halt.changes() != changes {
+                changes = halt.changes();
+                schedule.adjust(&halt.adjustments());
             }
-            released = 0;
-        } else if released == BATCH && !halt.is_halted() {
+            let due = schedule.time_of(integral).map(|due| state.epoch + due);
+            match due {
+                Some(due) if due > Instant::now() && !halt.is_halted() => {
+                    released = 0;
+                    tokio::select! {
+                        () = timer.sleep_until(due, &state.meter) => break due,
+                        () = halt.stirred() => {}
+                    }
+                }
+                Some(due) => break due,
+                // It may be due yet, if the rate is raised.
+                None if halt.is_controlled()
+                    && !halt.is_halted()
+                    && (load.iterations.is_none() || changes > 0) =>
+                {
+                    halt.stirred().await;
+                }
+                None => break 'arrivals,
+            }
+        };
+        if released == BATCH && !halt.is_halted() {
             tokio::task::yield_now().await;
             released = 0;
         }

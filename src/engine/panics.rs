@@ -6,7 +6,6 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::io::Write;
 use std::panic::PanicHookInfo;
 use std::sync::Mutex;
 
@@ -19,9 +18,9 @@ thread_local! {
     static LAST: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Makes each place in the code that panics print its message once, however many users meet it, and
+/// Makes each place in the code that panics `tell` its message once, however many users meet it, and
 /// lets reports quote the message with its place.
-pub fn report_panics() {
+pub fn report_panics(tell: fn(&str)) {
     let seen = Mutex::new(HashSet::new());
     std::panic::set_hook(Box::new(move |info| {
         let text = message(info);
@@ -30,11 +29,9 @@ pub fn report_panics() {
             .lock()
             .is_ok_and(|mut seen| seen.insert(info.location().map(ToString::to_string)));
         if is_new {
-            // There is nobody left to tell when stderr is gone.
-            let _ = writeln!(
-                std::io::stderr(),
+            tell(&format!(
                 "error: perfctl itself failed: {text}; this is a bug, please report it"
-            );
+            ));
         }
     }));
 }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
-use super::message::{Finish, WorkerCommand};
+use super::message::{Finish, Orders, WorkerCommand};
 use super::schedule::timer::Timer;
 use super::worker;
 use crate::metrics::{Ending, Tick, Totals};
@@ -39,13 +39,17 @@ pub async fn simulate<C: Client + 'static>(
         failed_start = failed_start.take().or(tick.failed_start.take());
         each_second(tick);
     };
-    let commands = command.subscribe();
+    let orders = Orders {
+        commands: command.subscribe(),
+        // Of a sender that is gone: nobody changes the load.
+        control: watch::Sender::default().subscribe(),
+    };
     let work = worker::work(
         plan,
         (0, 1),
         &client,
         &Timer::Coarse,
-        commands,
+        orders,
         None,
         &mut on_tick,
     );

@@ -9,7 +9,8 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
-use super::message::{Finish, WorkerCommand};
+use super::message::{Finish, Orders, WorkerCommand};
+use super::schedule::control::LoadControl;
 use super::schedule::timer::Timer;
 use super::worker;
 use crate::metrics::{Histogram, Outcome, Sample, SparseHistogram, Tick};
@@ -17,6 +18,7 @@ use crate::plan::fixture::{load, plan};
 use crate::plan::{Arrivals, Model, Percentile, Plan, ThinkTime};
 use crate::protocol::mock::{MockClient, MockResponse};
 
+mod control;
 mod panics;
 mod throttle;
 mod traces;
@@ -53,18 +55,40 @@ pub(super) async fn run_shard(
     script: impl Fn(usize) -> MockResponse + 'static,
     stop_s: Option<f64>,
 ) -> Simulation {
+    let stopping = async |sender: &watch::Sender<WorkerCommand>| {
+        if let Some(after) = stop_s {
+            tokio::time::sleep(Duration::from_secs_f64(after)).await;
+            sender.send_replace(WorkerCommand::Stop(Instant::now()));
+        }
+    };
+    run_meanwhile(plan, shard, script, None, stopping).await
+}
+
+/// The same while `meanwhile` commands it, with a load that the `control` can change.
+pub(super) async fn run_meanwhile(
+    plan: &Plan,
+    shard: (usize, usize),
+    script: impl Fn(usize) -> MockResponse + 'static,
+    control: Option<&LoadControl>,
+    meanwhile: impl AsyncFnOnce(&watch::Sender<WorkerCommand>),
+) -> Simulation {
     let plan = Arc::new(plan.clone());
     let client = Rc::new(MockClient::new(script));
     let epoch = Instant::now();
     let sender = watch::Sender::new(WorkerCommand::Start(epoch));
-    let commands = sender.subscribe();
+    if let Some(control) = control {
+        control.begin(epoch);
+    }
+    let orders = Orders {
+        commands: sender.subscribe(),
+        control: match control {
+            Some(control) => control.follow(),
+            None => watch::Sender::default().subscribe(),
+        },
+    };
     let mut ticks = Vec::new();
     let stop = async {
-        match stop_s {
-            Some(after) => tokio::time::sleep(Duration::from_secs_f64(after)).await,
-            None => std::future::pending().await,
-        }
-        sender.send_replace(WorkerCommand::Stop(Instant::now()));
+        meanwhile(&sender).await;
         std::future::pending::<()>().await;
     };
     let work = worker::work(
@@ -72,7 +96,7 @@ pub(super) async fn run_shard(
         shard,
         &client,
         &Timer::Coarse,
-        commands,
+        orders,
         None,
         |tick| {
             ticks.push(tick);

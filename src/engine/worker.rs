@@ -10,7 +10,7 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::halt::Halt;
-use super::message::{Finish, WorkerCommand, WorkerMessage};
+use super::message::{Finish, Orders, WorkerCommand, WorkerMessage};
 use super::panics;
 use super::schedule::throttle::Throttle;
 use super::schedule::timer::Timer;
@@ -28,7 +28,7 @@ pub(super) fn run<C: Client + 'static>(
     plan: &Arc<Plan>,
     shard: (usize, usize),
     make_client: impl Fn() -> Result<C, Error>,
-    commands: watch::Receiver<WorkerCommand>,
+    orders: Orders,
     messages: &UnboundedSender<WorkerMessage>,
     observer: Option<UnboundedSender<TrialEvent>>,
 ) {
@@ -50,7 +50,7 @@ pub(super) fn run<C: Client + 'static>(
         let timer = Timer::precise();
         let on_tick = |tick| say(WorkerMessage::Tick(shard.0, tick));
         if let Some((tick, finish)) =
-            work(plan, shard, &client, &timer, commands, observer, on_tick).await
+            work(plan, shard, &client, &timer, orders, observer, on_tick).await
         {
             say(WorkerMessage::Done(shard.0, tick, finish));
         }
@@ -64,10 +64,14 @@ pub(super) async fn work<C: Client + 'static>(
     shard: (usize, usize),
     client: &Rc<C>,
     timer: &Timer,
-    mut commands: watch::Receiver<WorkerCommand>,
+    orders: Orders,
     observer: Option<UnboundedSender<TrialEvent>>,
     mut on_tick: impl FnMut(Tick),
 ) -> Option<(Tick, Finish)> {
+    let Orders {
+        mut commands,
+        control,
+    } = orders;
     let epoch = loop {
         match *commands.borrow_and_update() {
             WorkerCommand::Start(epoch) => break epoch,
@@ -80,7 +84,7 @@ pub(super) async fn work<C: Client + 'static>(
     let mut state = WorkerState::new(plan.clone(), recorder, epoch);
     state.observer = observer;
     state.row_names = RowNames::new(plan.endpoints.len() + plan.flows.len(), shard);
-    let halt = Rc::new(Halt::default());
+    let halt = Rc::new(Halt::controlled_by(&control));
     let throttle = plan.load.throttle;
     state.throttle = throttle.map(|rate| (Throttle::new(rate, shard), halt.clone()));
     let state = Rc::new(state);
@@ -108,8 +112,13 @@ pub(super) async fn work<C: Client + 'static>(
             drained_at,
         }
     };
+    let following = async {
+        halt.follow(control).await;
+        std::future::pending::<()>().await;
+    };
     let finish = tokio::select! {
         finish = load => finish,
+        () = following => unreachable!("changes are followed until the load ends"),
         () = ticks => unreachable!("ticks go on until the load ends"),
         () = state.meter.watch() => unreachable!("the worker is watched until the load ends"),
     };

@@ -215,10 +215,15 @@ fn judge(evidence: Evidence<'_>, policy: &Policy) -> Judgement {
 /// Why the run is inconclusive by itself, whatever the criteria.
 pub(super) fn doubts(result: &RunResult) -> Vec<String> {
     let mut open = Vec::new();
-    if is_disturbed(result) {
+    if is_printed(result) {
         let text =
             "not judged, since printing requests and responses (--debug) disturbs the numbers";
         open.push(text.to_owned());
+    }
+    if let Some(how) = result.adjusted() {
+        open.push(format!(
+            "not judged, since the load was changed by hand: {how}"
+        ));
     }
     if result.count_in(None, Window::Measured, Outcome::is_started) == 0 {
         open.push("no request was measured".to_owned());
@@ -230,8 +235,13 @@ pub(super) fn doubts(result: &RunResult) -> Vec<String> {
     open
 }
 
-/// Whether the numbers are those of a trial that was printed. A quick look has no verdict anyway.
+/// Whether the numbers are those of another load than the planned one, or of a trial that was printed.
 fn is_disturbed(result: &RunResult) -> bool {
+    is_printed(result) || !result.run.adjustments.is_empty()
+}
+
+/// Whether requests and responses were printed. A quick look has no verdict anyway.
+fn is_printed(result: &RunResult) -> bool {
     result.run.debug && !result.run.quick_look
 }
 

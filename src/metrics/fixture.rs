@@ -156,6 +156,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         samples: None,
         observed: Vec::new(),
         trace: None,
+        adjustments: Vec::new(),
         ending: None,
     };
     let end_us = run.phases.last().unwrap().end_us;

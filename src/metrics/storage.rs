@@ -1,5 +1,6 @@
 //! The result of a run, and its files.
 
+pub(super) mod adjustment;
 mod assembly;
 pub(super) mod follow;
 pub(super) mod journal;

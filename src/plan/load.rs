@@ -120,6 +120,39 @@ impl Segment {
     pub fn is_pause(&self) -> bool {
         self.from == 0.0 && self.to == 0.0
     }
+
+    /// From the start of the load to its end.
+    pub fn end(&self) -> f64 {
+        self.start + self.length
+    }
+
+    /// The level at a time in it.
+    pub fn level_at(&self, at: f64) -> f64 {
+        self.from + (self.to - self.from) * (at - self.start) / self.length
+    }
+
+    /// The parts of it before a time and from it on, of which one may be missing.
+    pub fn split(&self, at: f64) -> [Option<Self>; 2] {
+        if at <= self.start {
+            return [None, Some(*self)];
+        }
+        if at >= self.end() {
+            return [Some(*self), None];
+        }
+        let middle = self.level_at(at);
+        let before = Self {
+            length: at - self.start,
+            to: middle,
+            ..*self
+        };
+        let after = Self {
+            start: at,
+            length: self.end() - at,
+            from: middle,
+            ..*self
+        };
+        [Some(before), Some(after)]
+    }
 }
 
 impl Load {

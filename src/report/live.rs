@@ -1,19 +1,40 @@
-//! The live display of a run: a progress area on a terminal, otherwise a line every ten seconds.
-//! It goes to stderr, so that stdout holds only the report.
+//! The live display of a run: a dashboard or a progress area on a terminal, otherwise a line every ten
+//! seconds. It goes to stderr, so that stdout holds only the report.
 
 mod area;
+mod board;
+mod dashboard;
+mod screen;
+mod sections;
+#[cfg(test)]
+mod tests;
+mod update;
+mod view;
 
 use std::cell::RefCell;
-use std::io::{IsTerminal, Write};
+use std::ffi::OsStr;
+use std::io::{IsTerminal, stdin, stdout};
 use std::time::Duration;
 
+use anstream::{AutoStream, ColorChoice};
+use rustix::process::getpgrp;
+use rustix::termios::{tcgetpgrp, tcgetwinsize};
+
 use self::area::LiveArea;
+use self::board::Board;
+use self::screen::Screen;
+use self::view::View;
 use super::text::{harmless, is_ascii_wanted, on_screen, terminal_columns, width};
-use crate::metrics::LiveSnapshot;
+use crate::metrics::{Adjustment, Commit};
+use crate::plan::Plan;
 use crate::units::{
     format_count, format_counted, format_duration, format_latency_us, format_percent, format_rate,
     format_users,
 };
+
+pub use self::screen::{leave, tell, tell_of_panic};
+pub use self::update::Update;
+pub use self::view::Keys;
 
 /// The width of the bar; columns.
 const LONGEST_BAR: usize = 30;
@@ -25,6 +46,8 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// How the progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DisplayMode {
+    /// The whole terminal.
+    Dashboard,
     /// A progress area that is redrawn every second.
     Area,
     /// A line every ten seconds.
@@ -34,10 +57,12 @@ pub enum DisplayMode {
 }
 
 impl DisplayMode {
-    /// The mode that fits stderr; `off` is what `--quiet` and `--no-progress` ask for.
-    pub fn detect(off: bool) -> Self {
+    /// The mode that fits the terminal; `off` is what `--quiet` and `--no-progress` ask for. A dashboard only if
+    /// it `may_fill` the terminal.
+    pub fn detect(off: bool, may_fill: bool) -> Self {
         match off {
             true => Self::Off,
+            false if may_fill && has_room_for_dashboard() => Self::Dashboard,
             // A dumb terminal cannot remove what it shows.
             false
                 if stderr().is_terminal()
@@ -50,17 +75,18 @@ impl DisplayMode {
     }
 }
 
-/// What is shown of a running test.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Update {
-    /// The numbers.
-    pub live: LiveSnapshot,
-    /// Name of the phase.
-    pub phase: String,
-    /// Since the start of the load.
-    pub elapsed: Duration,
-    /// Whether the load is an open model, whose users are requests in flight.
-    pub is_open: bool,
+/// Whether somebody sits at a terminal that is large enough, and whose keys are ours: a program in the background
+/// that asks for them is stopped.
+fn has_room_for_dashboard() -> bool {
+    let variable =
+        |name| std::env::var_os(name).filter(|value: &std::ffi::OsString| !value.is_empty());
+    let is_capable = variable("TERM").is_some_and(|term| term != OsStr::new("dumb"));
+    let is_terminal = stdin().is_terminal() && stdout().is_terminal() && stderr().is_terminal();
+    let is_large = tcgetwinsize(stderr()).is_ok_and(|size| {
+        size.ws_col >= dashboard::LEAST_SIZE.0 && size.ws_row >= dashboard::LEAST_SIZE.1
+    });
+    let is_in_foreground = || tcgetpgrp(stdin()).is_ok_and(|group| group == getpgrp());
+    is_capable && variable("CI").is_none() && is_terminal && is_large && is_in_foreground()
 }
 
 /// The display of a running test.
@@ -70,6 +96,23 @@ pub struct LiveDisplay {
     mode: DisplayMode,
     area: RefCell<LiveArea>,
     next_line: Duration,
+    dashboard: RefCell<Option<Dashboard>>,
+}
+
+/// The dashboard that is shown.
+struct Dashboard {
+    screen: Screen,
+    board: Board,
+    view: View,
+    update: Option<Update>,
+}
+
+impl Dashboard {
+    fn draw(&mut self) {
+        let (board, update, view) = (&self.board, self.update.as_ref(), &self.view);
+        self.screen
+            .draw(|frame| dashboard::draw(frame, board, update, view));
+    }
 }
 
 impl LiveDisplay {
@@ -81,6 +124,77 @@ impl LiveDisplay {
             mode,
             area: RefCell::default(),
             next_line: LINE_EVERY,
+            dashboard: RefCell::default(),
+        }
+    }
+
+    /// Fills the terminal with the dashboard, if that is the mode: of a run of this plan against the service at
+    /// `base`, with keys that do this. Without it, there is the progress area. `true` if keys are to be read.
+    pub fn fill(&mut self, plan: &Plan, base: &str, keys: Keys) -> bool {
+        if self.mode != DisplayMode::Dashboard {
+            return false;
+        }
+        let Ok(screen) = Screen::enter() else {
+            self.mode = DisplayMode::Area;
+            return false;
+        };
+        let mut dashboard = Dashboard {
+            screen,
+            board: Board::new(plan, base),
+            view: View {
+                is_ascii: is_ascii_wanted(),
+                has_colors: AutoStream::choice(&stderr()) != ColorChoice::Never,
+                keys,
+                progress: (0.0, "starting".to_owned()),
+                ..View::default()
+            },
+            update: None,
+        };
+        dashboard.draw();
+        *self.dashboard.get_mut() = Some(dashboard);
+        true
+    }
+
+    /// Takes in what ended in the next second. Costs nothing without a dashboard.
+    pub fn second(&mut self, commit: &Commit) {
+        if let Some(dashboard) = self.dashboard.get_mut() {
+            dashboard.board.second(commit);
+        }
+    }
+
+    /// Shows how the load now differs from its plan, without a new second.
+    pub fn adjusted(&mut self, level: f64, adjustment: Adjustment) {
+        if let Some(dashboard) = self.dashboard.get_mut() {
+            if let Some(update) = &mut dashboard.update {
+                update.level = level;
+                update.adjustment = adjustment;
+                update.is_adjusted = true;
+            }
+            dashboard.draw();
+        }
+    }
+
+    /// Sorts the endpoints by something else.
+    pub fn reorder(&mut self) {
+        if let Some(dashboard) = self.dashboard.get_mut() {
+            dashboard.view.order = dashboard.view.order.next();
+            dashboard.draw();
+        }
+    }
+
+    /// Explains the keys, or no more.
+    pub fn toggle_help(&mut self) {
+        if let Some(dashboard) = self.dashboard.get_mut() {
+            dashboard.view.is_help = !dashboard.view.is_help;
+            dashboard.draw();
+        }
+    }
+
+    /// Draws all of the dashboard anew, as for a terminal of another size.
+    pub fn redraw(&mut self) {
+        if let Some(dashboard) = self.dashboard.get_mut() {
+            dashboard.screen.forget();
+            dashboard.draw();
         }
     }
 
@@ -88,6 +202,14 @@ impl LiveDisplay {
     pub fn update(&mut self, update: &Update) {
         match self.mode {
             DisplayMode::Off => {}
+            DisplayMode::Dashboard => {
+                let progress = (self.share_done(update), self.time(update));
+                if let Some(dashboard) = self.dashboard.get_mut() {
+                    dashboard.view.progress = progress;
+                    dashboard.update = Some(update.clone());
+                    dashboard.draw();
+                }
+            }
             DisplayMode::Area => {
                 let columns = terminal_columns(&stderr());
                 let lines = self.area_lines(update, columns);
@@ -99,23 +221,30 @@ impl LiveDisplay {
                     self.next_line += LINE_EVERY;
                 }
                 let numbers = numbers(update).join("  ");
-                write_line(&format!("{}  {numbers}", self.time(update)));
+                tell(&format!("{}  {numbers}", self.time(update)));
             }
             DisplayMode::Lines => {}
         }
     }
 
-    /// Shows a note above the progress area; in every mode.
+    /// Shows a note above the progress area; in every mode. On the dashboard, too, where it stays until the next one.
     pub fn note(&self, text: &str) {
+        if let Some(dashboard) = &mut *self.dashboard.borrow_mut() {
+            dashboard.view.note = Some(text.to_owned());
+            tell(&harmless(text));
+            dashboard.draw();
+            return;
+        }
         let columns = terminal_columns(&stderr());
         let mut area = self.area.borrow_mut();
         let lines = area.clear(columns, &mut stderr()).unwrap_or_default();
-        write_line(&harmless(text));
+        tell(&harmless(text));
         let _ = area.draw(lines, columns, &mut stderr());
     }
 
-    /// Removes the progress area.
+    /// Removes the progress area, or leaves the dashboard.
     pub fn finish(&self) {
+        self.dashboard.take();
         let columns = terminal_columns(&stderr());
         let _ = self.area.borrow_mut().clear(columns, &mut stderr());
     }
@@ -231,104 +360,4 @@ fn bar(share: f64, columns: usize) -> String {
 
 fn stderr() -> std::io::Stderr {
     std::io::stderr()
-}
-
-/// A closed stderr must not stop a run.
-fn write_line(text: &str) {
-    let _ = writeln!(stderr(), "{}", on_screen(text));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn update(elapsed_ms: u64) -> Update {
-        Update {
-            live: LiveSnapshot {
-                users: 50,
-                rate_per_s: 480.0,
-                p95_us: Some(41_200.0),
-                p95_window_s: 10,
-                requests: 1_000,
-                successes: 990,
-                failures: 10,
-                dropped: 0,
-            },
-            phase: "steady".into(),
-            is_open: false,
-            elapsed: Duration::from_millis(elapsed_ms),
-        }
-    }
-
-    #[test]
-    fn the_numbers_are_told_in_a_line() {
-        assert_eq!(
-            numbers(&update(0)).join("  "),
-            "50 users  1,000 requests  480/s  p95 41.2 ms in 10s  990 ok  10 failed (1%)"
-        );
-        let mut idle = update(0);
-        (idle.live.p95_us, idle.live.failures, idle.live.dropped) = (None, 0, 7);
-        assert_eq!(
-            numbers(&idle).join("  "),
-            "50 users  1,000 requests  480/s  990 ok  0 failed  7 dropped"
-        );
-        idle.is_open = true;
-        assert_eq!(numbers(&idle)[0], "50 in flight");
-    }
-
-    #[test]
-    fn the_area_is_as_wide_as_the_terminal() {
-        let display = LiveDisplay::new(Some(Duration::from_secs(120)), None, DisplayMode::Off);
-        let lines = |columns| display.area_lines(&update(60_000), columns);
-        assert_eq!(
-            lines(50),
-            [
-                "━━━━━━━━━━━━━━────────────── 50%  1m left  steady",
-                "50 users  1,000 requests  480/s",
-                "p95 41.2 ms in 10s  990 ok  10 failed (1%)",
-            ]
-        );
-        assert_eq!(lines(200).len(), 2);
-        for columns in [20, 30, 40, 79, 80] {
-            let fits = |line: &String| width(line) < columns.max(26);
-            assert!(lines(columns).iter().all(fits), "{:?}", lines(columns));
-        }
-    }
-
-    #[test]
-    fn time_left_by_duration_or_iterations() {
-        let timed = LiveDisplay::new(Some(Duration::from_secs(120)), None, DisplayMode::Off);
-        assert_eq!(timed.time(&update(40_020)), "1m 20s left  steady");
-        assert_eq!(
-            timed.time(&update(121_000)),
-            "waiting for the last responses"
-        );
-        assert_eq!(timed.share_done(&update(30_000)), 0.25);
-        assert_eq!(timed.share_done(&update(999_000)), 1.0);
-        let counted = LiveDisplay::new(
-            Some(Duration::from_secs(86_400)),
-            Some(4_000),
-            DisplayMode::Off,
-        );
-        assert_eq!(
-            counted.time(&update(0)),
-            "1,000 of 4,000 iterations  steady"
-        );
-        assert_eq!(counted.share_done(&update(0)), 0.25);
-    }
-
-    #[test]
-    fn without_a_terminal_there_is_one_line_every_ten_seconds() {
-        let mut display = LiveDisplay::new(None, None, DisplayMode::Lines);
-        let mut lines = 0;
-        for second in 1..=60 {
-            let before = display.next_line;
-            display.update(&update(second * 1_000));
-            lines += u32::from(display.next_line != before);
-        }
-        assert_eq!(lines, 6);
-        // A stall of the generator is not followed by a burst of lines.
-        display.update(&update(300_000));
-        assert_eq!(display.next_line, Duration::from_secs(310));
-    }
 }

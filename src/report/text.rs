@@ -9,6 +9,7 @@ use std::os::fd::AsFd;
 use rustix::termios::tcgetwinsize;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+pub(super) use self::ascii::to_ascii;
 pub use self::ascii::{is_ascii_wanted, on_screen};
 pub(crate) use self::json::JsonWriter;
 

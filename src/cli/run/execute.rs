@@ -3,14 +3,16 @@
 //! Here: what `perfctl run` does once and `ab`, `selfcheck` and `--repeat` do several times. Not
 //! here: how the result is judged and reported.
 
+mod each_second;
+mod keyboard;
+mod storage;
+
 use std::cell::RefCell;
 use std::io::Write;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
@@ -27,23 +29,26 @@ use crate::cli::servers::demo::{fault_parser, faults};
 use crate::cli::show::trial::TrialPrinter;
 use crate::cli::signals::StopOnSignal;
 use crate::demo::{Behavior, Demo};
-use crate::engine::{self, Stopper, TrialEvent};
+use crate::engine::{self, LoadControl, Stopper, TrialEvent};
 use crate::error::Error;
 use crate::exporters::Exporters;
 use crate::grading::Policy;
 use crate::metrics::{
-    AbortWatch, Commit, Ending, Fold, HealthSample, JournalWriter, Machine, Observation, RunDir,
-    RunInfo, RunResult, Tick, write_atomically,
+    AbortWatch, Ending, Fold, JournalWriter, Machine, RunDir, RunInfo, RunResult, write_atomically,
 };
 use crate::observation::Observer;
-use crate::plan::{ClientChoice, Model, Phase, Plan, Service};
+use crate::plan::{ClientChoice, Plan, Service};
 use crate::protocol::Client;
 use crate::protocol::http::{
     ConnectOptions, DirectClient, ReqwestClient, TracedDirectClient, TracedReqwestClient,
 };
-use crate::report::live::{DisplayMode, LiveDisplay, Update};
+use crate::report::live::{DisplayMode, LiveDisplay};
 use crate::report::{RunSamples, SampleLog};
-use crate::units;
+use each_second::Control;
+use keyboard::{Keyboard, keys_of};
+use storage::Storage;
+
+pub use storage::Watch;
 
 /// Where runs are stored, what is stored with them, and what is shown meanwhile.
 #[derive(Debug, Clone, Args)]
@@ -77,7 +82,7 @@ pub struct ExecuteArgs {
     /// Show no progress
     #[arg(
         long,
-        aliases = ["no-tui", "only-summary"],
+        alias = "only-summary",
         env = "PERFCTL_NO_PROGRESS",
         value_parser = BoolishValueParser::new()
     )]
@@ -93,6 +98,10 @@ pub struct ExecuteArgs {
     /// Whether requests and responses are printed.
     #[arg(skip)]
     pub debug: bool,
+
+    /// Whether progress may fill the terminal, and keys may change the load.
+    #[arg(skip)]
+    pub dashboard: bool,
 }
 
 /// A run and its directory.
@@ -163,7 +172,7 @@ impl ExecuteArgs {
             other => other,
         })?;
         let is_hidden = self.quiet || self.no_progress || self.debug;
-        let mode = match DisplayMode::detect(is_hidden) {
+        let mode = match DisplayMode::detect(is_hidden, self.dashboard) {
             // What is watched has a line of its own for each run.
             DisplayMode::Lines if watch.is_some() => DisplayMode::Off,
             mode => mode,
@@ -271,20 +280,6 @@ pub(super) fn reach(plan: &Plan, demo_faults: &[String]) -> Result<(Option<Demo>
     })
 }
 
-/// Where the numbers of a run go while it goes on.
-struct Storage<'w> {
-    journal: JournalWriter,
-    samples: Option<RunSamples>,
-    exporters: Option<Exporters>,
-    /// What observes the service, until the load begins.
-    observer: Option<Observer>,
-    /// Who may end the load.
-    watch: Option<Watch<'w>>,
-}
-
-/// Is told what ended in each second, and says whether the load has shown what it was made for.
-pub type Watch<'w> = &'w mut dyn FnMut(&Commit) -> bool;
-
 /// What stops a run, and what is then to be shown.
 type Stopping = (Stopper, oneshot::Receiver<&'static str>);
 
@@ -368,7 +363,11 @@ fn run_with<'w, C: Client + 'static>(
         Ok(move || new_client(&of, &to, connect.clone()))
     };
     let total = plan.load.iterations.is_none().then(|| plan.load.total());
-    let display = LiveDisplay::new(total, plan.load.iterations, mode);
+    let mut display = LiveDisplay::new(total, plan.load.iterations, mode);
+    let load_control = LoadControl::new(plan);
+    let keyboard = display
+        .fill(plan, base, keys_of(&load_control))
+        .then(Keyboard::new);
     for concern in engine::prepare(plan) {
         display.note(&format!("warning: {concern}"));
     }
@@ -384,6 +383,10 @@ fn run_with<'w, C: Client + 'static>(
                 noting.borrow().note(text);
             }
         });
+        if let Some(mut keyboard) = keyboard {
+            let (control, display) = (load_control.clone(), display.clone());
+            tokio::task::spawn_local(async move { keyboard.obey(&control, &display).await });
+        }
         let set_up = SetUp::of(plan, &clients, &stopper, observer.clone()).await?;
         let (plan, teardown) = match set_up {
             None => (plan.clone(), None),
@@ -404,12 +407,21 @@ fn run_with<'w, C: Client + 'static>(
                 aborted: None,
                 decided: false,
                 plan: plan.clone(),
+                load_control: load_control.clone(),
+                adjusted: 0,
                 second: 0,
             };
             let make_client = clients(&plan)?;
             let each_second = |ticks, health, goes_on| control.second(ticks, health, goes_on);
-            let ending =
-                engine::run(plan.clone(), make_client, &stopper, observer, each_second).await?;
+            let run = engine::run(
+                plan.clone(),
+                make_client,
+                &stopper,
+                &load_control,
+                observer,
+                each_second,
+            );
+            let ending = run.await?;
             if let Some(observing) = control.observing.take() {
                 let observed = observing.finish().await;
                 control.observed(observed);
@@ -457,96 +469,6 @@ fn run_with<'w, C: Client + 'static>(
     let (mut result, disk) = journal.into_result()?;
     result.run.samples = samples.map(RunSamples::finish);
     Ok((result, disk))
-}
-
-/// What happens once a second: samples are folded, stored and shown.
-struct Control<'w> {
-    fold: Fold,
-    phases: Vec<Phase>,
-    storage: Storage<'w>,
-    observing: Option<Observing>,
-    display: Rc<RefCell<LiveDisplay>>,
-    abort: Option<AbortWatch>,
-    /// Why the run is aborted, once it is.
-    aborted: Option<String>,
-    /// Whether it has shown what it was made for.
-    decided: bool,
-    plan: Arc<Plan>,
-    second: u64,
-}
-
-impl Control<'_> {
-    /// Breaks if the run is decided or to be aborted, which it cannot be any more unless its load goes on.
-    fn second(
-        &mut self,
-        mut ticks: Vec<Tick>,
-        health: HealthSample,
-        goes_on: bool,
-    ) -> ControlFlow<()> {
-        self.second += 1;
-        let (mut commit, live) = self.fold.fold(&mut ticks);
-        commit.health = Some(health);
-        let watch = self.storage.watch.as_mut();
-        let has_said_enough = watch.is_some_and(|watch| watch(&commit));
-        self.decided |= goes_on && has_said_enough;
-        if goes_on && self.aborted.is_none() {
-            let broken = self.abort.as_mut().and_then(|abort| abort.second(&commit));
-            self.aborted = broken.map(ToString::to_string);
-            if let Some(why) = &self.aborted {
-                let text = format!("aborting: {why}; waiting for requests in flight");
-                self.display.borrow().note(&text);
-            }
-        }
-        let journal = &mut self.storage.journal;
-        let had_failed = journal.failure().is_some();
-        journal.commit(&commit);
-        if let Some(error) = journal.failure().filter(|_| !had_failed) {
-            self.display.borrow().note(&format!(
-                "the journal cannot be written: {error}; the load continues, and its numbers are \
-                 kept in memory until they can be written"
-            ));
-        }
-        if let Some(exporters) = &mut self.storage.exporters {
-            exporters.add(commit);
-        }
-        if let Some(observing) = &mut self.observing {
-            let observed = observing.take(self.second);
-            self.observed(observed);
-        }
-        if let Some(samples) = &mut self.storage.samples {
-            samples.add(ticks);
-            if let Some(error) = samples.new_failure() {
-                self.display.borrow().note(&format!(
-                    "the samples cannot be written: {error}; the load continues without them"
-                ));
-            }
-        }
-        let elapsed = Duration::from_secs(self.second);
-        let now_us = units::as_us(elapsed);
-        let phase = self.phases.iter().find(|phase| now_us <= phase.end_us);
-        self.display.borrow_mut().update(&Update {
-            live,
-            phase: phase.map_or_else(|| "stopping".into(), |phase| phase.name.clone()),
-            elapsed,
-            is_open: self.plan.load.model != Model::Closed,
-        });
-        match self.decided || self.aborted.is_some() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
-    }
-}
-
-impl Control<'_> {
-    /// Stores what was observed, and shows sentences about what was not.
-    fn observed(&mut self, (observations, notes): (Vec<Observation>, Vec<String>)) {
-        for observation in observations {
-            self.storage.journal.observe(observation);
-        }
-        for note in notes {
-            self.display.borrow().note(&note);
-        }
-    }
 }
 
 /// Identifies the current boot of this machine; `None` if the system does not tell.

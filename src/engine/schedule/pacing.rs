@@ -21,6 +21,7 @@ use std::time::Duration;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 
+use crate::metrics::Adjustment;
 use crate::plan::{Arrivals, Load, Segment};
 
 /// The stream of random numbers of a Poisson process: above the streams of all users.
@@ -29,9 +30,32 @@ const STREAM: u64 = u64::MAX;
 /// Rounding errors of the integral are smaller than this; arrivals.
 const ROUNDING: f64 = 1e-6;
 
+/// Segments with the rate that the adjustments give them, which are in order of time.
+fn adjusted(segments: Vec<Segment>, adjustments: &[Adjustment]) -> Vec<Segment> {
+    let mut done = Vec::new();
+    let mut left = segments;
+    let mut factor = 1.0;
+    let scaled = |one: Segment, factor: f64| Segment {
+        from: one.from * factor,
+        to: one.to * factor,
+        ..one
+    };
+    for adjustment in adjustments {
+        let at = adjustment.at_us as f64 / 1e6;
+        let parts: Vec<_> = left.iter().map(|one| one.split(at)).collect();
+        let before = parts.iter().filter_map(|[before, _]| *before);
+        done.extend(before.map(|one| scaled(one, factor)));
+        left = parts.iter().filter_map(|[_, after]| *after).collect();
+        factor = adjustment.rate_factor();
+    }
+    done.extend(left.into_iter().map(|one| scaled(one, factor)));
+    done
+}
+
 /// When the arrivals of an open model are due.
 #[derive(Debug, Clone)]
 pub struct Schedule {
+    planned: Vec<Segment>,
     /// Each with the integral of the rate before it.
     segments: Vec<(Segment, f64)>,
     /// The integral of the rate over the whole load.
@@ -45,34 +69,50 @@ impl Schedule {
     /// The schedule of a load whose level is a rate per second. `seed` decides when the arrivals of a
     /// Poisson process are due; evenly spaced arrivals do not depend on it.
     pub fn new(load: &Load, seed: u64) -> Self {
-        let mut before = 0.0;
-        let mut with_integrals = Vec::new();
-        for segment in load.segments() {
-            with_integrals.push((segment, before));
-            before += segment.length * (segment.from + segment.to) / 2.0;
-        }
-        Self {
-            segments: with_integrals,
-            // So that rounding errors add no arrival at the very end.
-            whole: before - ROUNDING,
+        let mut schedule = Self {
+            planned: load.segments(),
+            segments: Vec::new(),
+            whole: 0.0,
             arrivals: load.arrivals,
             seed,
             most: load.iterations.unwrap_or(u64::MAX),
+        };
+        schedule.adjust(&[]);
+        schedule
+    }
+
+    /// Follows these adjustments, which are in order of time, instead of those before.
+    pub(crate) fn adjust(&mut self, adjustments: &[Adjustment]) {
+        let mut before = 0.0;
+        self.segments.clear();
+        for segment in adjusted(self.planned.clone(), adjustments) {
+            self.segments.push((segment, before));
+            before += segment.length * (segment.from + segment.to) / 2.0;
         }
+        // So that rounding errors add no arrival at the very end.
+        self.whole = before - ROUNDING;
     }
 
     /// Number, from 0, and time of each arrival of shard i of n, in order: the arrivals
     /// k = i mod n of one sequence, whatever n.
-    pub fn of_shard(
+    pub fn of_shard(&self, shard: (u64, u64)) -> impl Iterator<Item = (u64, Duration)> + '_ {
+        let arrivals = self.integrals_of_shard(shard);
+        arrivals.map_while(|(k, integral)| Some((k, self.time_of(integral)?)))
+    }
+
+    /// Number, from 0, of each arrival of shard i of n, in order, and the integral of the rate at which it is due,
+    /// whatever the rate.
+    pub(crate) fn integrals_of_shard(
         &self,
         (shard, shards): (u64, u64),
-    ) -> impl Iterator<Item = (u64, Duration)> + '_ {
+    ) -> impl Iterator<Item = (u64, f64)> + use<> {
         let mut rng = ChaCha12Rng::seed_from_u64(self.seed);
         rng.set_stream(STREAM);
         let mut reached = 0.0;
+        let arrivals = self.arrivals;
         (0..self.most)
             .map(move |k| {
-                reached = match self.arrivals {
+                reached = match arrivals {
                     Arrivals::Uniform => k as f64,
                     // From 0 exclusive, so that the logarithm is finite.
                     Arrivals::Poisson => reached - (1.0 - rng.random::<f64>()).ln(),
@@ -80,11 +120,10 @@ impl Schedule {
                 (k, reached)
             })
             .filter(move |(k, _)| k % shards == shard)
-            .map_while(|(k, reached)| Some((k, self.time_of(reached)?)))
     }
 
     /// When the integral of the rate reaches this value; `None` when it never does.
-    fn time_of(&self, integral: f64) -> Option<Duration> {
+    pub(crate) fn time_of(&self, integral: f64) -> Option<Duration> {
         if integral >= self.whole {
             return None;
         }
@@ -187,6 +226,60 @@ mod tests {
         let dues = dues(&load(&[(5000.0, 0.0, 60.0)]), 0);
         assert_eq!(dues.len(), 300_000);
         assert_eq!((dues[0], dues[5000]), (0.0, 1.0));
+    }
+
+    fn adjustment(at_s: f64, rate_percent: u32, is_paused: bool) -> Adjustment {
+        Adjustment {
+            at_us: (at_s * 1e6) as u64,
+            users: 0,
+            rate_percent,
+            is_paused,
+        }
+    }
+
+    #[test]
+    fn a_rate_that_is_changed_by_hand_is_followed_from_then_on() {
+        // 100/s for 10 s; 150/s from 2 s on, nothing from 4 s to 7 s, 50/s until the end.
+        let mut schedule = Schedule::new(&load(&[(100.0, 0.0, 10.0)]), 0);
+        let planned: Vec<_> = schedule.of_shard((0, 1)).collect();
+        schedule.adjust(&[
+            adjustment(2.0, 150, false),
+            adjustment(4.0, 150, true),
+            adjustment(7.0, 50, false),
+        ]);
+        let dues: Vec<_> = schedule.of_shard((0, 1)).collect();
+        assert_eq!(dues[..201], planned[..201], "what was before stays");
+        let within = |from: f64, to: f64| {
+            let due = |(_, due): &&(u64, Duration)| (from..to).contains(&due.as_secs_f64());
+            dues.iter().filter(due).count()
+        };
+        let counts = [
+            within(2.0, 3.0),
+            within(3.0, 4.0),
+            within(4.0, 7.0),
+            within(7.0, 8.0),
+        ];
+        assert_eq!(counts, [150, 150, 0, 50]);
+        assert_eq!(dues.len(), 200 + 300 + 150);
+        // The numbers go on without a gap, in any number of shards.
+        let halves = [0, 1].map(|shard| schedule.of_shard((shard, 2)).collect::<Vec<_>>());
+        let mut halves = halves.concat();
+        halves.sort();
+        assert_eq!(halves, dues);
+        schedule.adjust(&[adjustment(4.0, 100, true)]);
+        assert_eq!(
+            schedule.time_of(400.0),
+            None,
+            "nothing comes in a pause without an end"
+        );
+    }
+
+    #[test]
+    fn a_ramp_is_changed_where_it_is() {
+        // 0 to 100/s in 10 s, doubled in its middle: 125 arrivals, then 2 x 375.
+        let mut schedule = Schedule::new(&load(&[(100.0, 10.0, 0.0)]), 0);
+        schedule.adjust(&[adjustment(5.0, 200, false)]);
+        assert_eq!(schedule.of_shard((0, 1)).count(), 125 + 750);
     }
 
     #[test]

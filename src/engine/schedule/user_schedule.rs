@@ -23,12 +23,16 @@ pub struct UserSpan {
     pub until: Duration,
 }
 
-/// When each user of a closed model runs, ordered by start. A user that comes back has several
-/// spans.
-pub fn user_spans(plan: &Plan) -> Vec<UserSpan> {
-    let segments = plan.load.segments();
+/// When each user of a closed model runs, ordered by start, if there are so many `more` users at all times than the
+/// level of the load says, or fewer. A user that comes back has several spans.
+pub fn user_spans(plan: &Plan, more: i64) -> Vec<UserSpan> {
+    let mut segments = plan.load.segments();
+    for segment in &mut segments {
+        segment.from += more as f64;
+        segment.to += more as f64;
+    }
     let seconds = |s: f64| Duration::from_secs_f64(s.max(0.0));
-    let schedule = UserSchedule::new(plan);
+    let schedule = UserSchedule::new(plan, usize::try_from(more).unwrap_or(0));
     let mut spans = Vec::new();
     for (user, class) in schedule.classes.iter().enumerate() {
         // Stretches that follow each other without a gap are one.
@@ -89,20 +93,59 @@ struct UserSchedule {
     row_of_stage: Vec<usize>,
     /// For each row and user, its place in the row; `None` if it is not in it.
     rows: Vec<Vec<Option<u32>>>,
+    /// The number of each user of a class, by the class and its place among them.
+    numbers: HashMap<(usize, usize), usize>,
+}
+
+/// A row in the making.
+struct NewRow {
+    /// How many users of each class it has.
+    counts: Vec<usize>,
+    length: u32,
+    /// For each user, its place.
+    places: Vec<Option<u32>>,
+}
+
+impl NewRow {
+    fn new(classes: &[UserClass]) -> Self {
+        Self {
+            counts: vec![0; classes.len()],
+            length: 0,
+            places: Vec::new(),
+        }
+    }
+
+    /// Adds the next user of a class at its end.
+    fn push(&mut self, class: usize, schedule: &mut UserSchedule) {
+        let next = schedule.numbers.len();
+        let of_class = (class, self.counts[class]);
+        let number = *schedule.numbers.entry(of_class).or_insert(next);
+        self.counts[class] += 1;
+        if number == schedule.classes.len() {
+            schedule.classes.push(class);
+        }
+        if self.places.len() <= number {
+            self.places.resize(number + 1, None);
+        }
+        self.places[number] = Some(self.length);
+        self.length += 1;
+    }
 }
 
 impl UserSchedule {
     /// Users are numbered in the order in which they first appear in a row. The third user of a class
-    /// is the same one in all rows.
-    fn new(plan: &Plan) -> Self {
+    /// is the same one in all rows. So many `more` than the plan has come after all others: their numbers do not
+    /// depend on how many they are.
+    fn new(plan: &Plan, more: usize) -> Self {
         let mut schedule = Self {
             classes: Vec::new(),
             row_of_stage: Vec::new(),
             rows: Vec::new(),
+            numbers: HashMap::new(),
         };
         let highest = plan.load.peak().ceil() as usize;
         let mut known: Vec<&[String]> = Vec::new();
-        let mut numbers: HashMap<(usize, usize), usize> = HashMap::new();
+        let mut beyond = Vec::new();
         for stage in &plan.load.stages {
             if let Some(row) = known.iter().position(|names| *names == stage.classes) {
                 schedule.row_of_stage.push(row);
@@ -110,22 +153,24 @@ impl UserSchedule {
             }
             let takes_part =
                 |class: &UserClass| stage.classes.is_empty() || stage.classes.contains(&class.name);
-            let mut counts = vec![0; plan.classes.len()];
-            let mut row = vec![None; schedule.classes.len()];
-            for (place, class) in row_of(&plan.classes, takes_part, highest).enumerate() {
-                let next = numbers.len();
-                let number = *numbers.entry((class, counts[class])).or_insert(next);
-                counts[class] += 1;
-                if number == schedule.classes.len() {
-                    schedule.classes.push(class);
-                    row.push(None);
-                }
-                row[number] = Some(place as u32);
+            let mut row = NewRow::new(&plan.classes);
+            let mut classes = row_of(&plan.classes, takes_part, highest + more);
+            for class in classes.by_ref().take(highest) {
+                row.push(class, &mut schedule);
             }
             known.push(&stage.classes);
-            schedule.row_of_stage.push(schedule.rows.len());
-            schedule.rows.push(row);
+            schedule.row_of_stage.push(beyond.len());
+            beyond.push((row, classes.collect::<Vec<usize>>()));
         }
+        // The first ones of all rows before the second ones.
+        for place in 0..more {
+            for (row, classes) in &mut beyond {
+                if let Some(class) = classes.get(place) {
+                    row.push(*class, &mut schedule);
+                }
+            }
+        }
+        schedule.rows = beyond.into_iter().map(|(row, _)| row.places).collect();
         schedule
     }
 
@@ -215,7 +260,7 @@ mod tests {
     }
 
     fn one_class(stages: &[(f64, f64, f64)]) -> Vec<UserSpan> {
-        user_spans(&plan_of(stages, &[(1, None)]))
+        user_spans(&plan_of(stages, &[(1, None)]), 0)
     }
 
     fn running(spans: &[UserSpan], at: f64) -> Vec<&UserSpan> {
@@ -265,7 +310,7 @@ mod tests {
     #[test]
     fn fixed_counts_come_first_and_the_rest_follows_the_weights() {
         let classes = [(3, None), (1, Some(2)), (1, None)];
-        let spans = user_spans(&plan_of(&[(10.0, 10.0, 10.0)], &classes));
+        let spans = user_spans(&plan_of(&[(10.0, 10.0, 10.0)], &classes), 0);
         for (at, counts) in [
             (0.5, [0, 1, 0]),
             (1.5, [0, 2, 0]),
@@ -283,7 +328,7 @@ mod tests {
             &[(1, None), (1, None)],
         );
         plan.load.stages[1].classes = vec!["class 1".into()];
-        let spans = user_spans(&plan);
+        let spans = user_spans(&plan, 0);
         for (at, counts) in [
             (5.0, [2, 2]),
             // The two of class 1 go on, and two more start at once in place of those of class 0.
@@ -298,6 +343,37 @@ mod tests {
         assert_eq!(started, [0, 22], "the first of class 1 never ended");
     }
 
+    #[test]
+    fn more_and_fewer_users_than_planned_follow_the_level() {
+        let mut plan = plan_of(
+            &[(4.0, 4.0, 6.0), (2.0, 0.0, 10.0)],
+            &[(2, None), (1, None)],
+        );
+        let planned = user_spans(&plan, 0);
+        for (more, at, counts) in [
+            (3, 5.0, [5, 2]),
+            (3, 15.0, [3, 2]),
+            (-1, 5.0, [2, 1]),
+            (-2, 15.0, [0, 0]),
+            (-9, 5.0, [0, 0]),
+        ] {
+            let spans = user_spans(&plan, more);
+            assert_eq!(of_classes(&spans, at, 2), counts, "{more} more at {at} s");
+        }
+        let classes = |spans: &[UserSpan]| {
+            let classes = spans.iter().map(|one| (one.user, one.class));
+            classes.collect::<std::collections::BTreeSet<_>>()
+        };
+        // With rows of their own for the stages, too, everybody keeps number and class.
+        plan.load.stages[1].classes = vec!["class 1".into()];
+        let of = |more| classes(&user_spans(&plan, more));
+        assert!(classes(&planned).is_subset(&of(0)));
+        for more in 0..5 {
+            let (fewer, all) = (of(more), of(more + 1));
+            assert!(fewer.is_subset(&all) && fewer.len() < all.len(), "{more}");
+        }
+    }
+
     proptest! {
         #[test]
         fn the_number_of_users_is_the_level_at_any_time(
@@ -308,7 +384,7 @@ mod tests {
                 .map(|(u, r, d)| (f64::from(*u), f64::from(*r), f64::from(*d)))
                 .collect();
             let plan = plan_of(&stages, &[(2, None), (1, Some(3)), (5, None)]);
-            let spans = user_spans(&plan);
+            let spans = user_spans(&plan, 0);
             let at = at * plan.load.total().as_secs_f64() * 0.999;
             let level = plan.load.segments().iter().rev()
                 .find(|s| s.start <= at)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{OPEN, Simulation, run, takes};
-use crate::engine::{self, PendingTicks, Stopper};
+use crate::engine::{self, LoadControl, PendingTicks, Stopper};
 use crate::metrics::{Outcome, Tick};
 use crate::plan::fixture::{load, plan};
 use crate::plan::{Escape, Model, Slot, Template, TemplatePart};
@@ -83,7 +83,8 @@ async fn a_worker_that_dies_ends_the_run_with_what_was_measured() {
     plan.classes[0].tasks.clear();
     let make = || Ok(MockClient::new(takes(1)));
     let stopper = Stopper::default();
-    let ending = engine::run(Arc::new(plan), make, &stopper, None, |_, _, _| {
+    let control = LoadControl::new(&plan);
+    let ending = engine::run(Arc::new(plan), make, &stopper, &control, None, |_, _, _| {
         ControlFlow::Continue(())
     });
     let ending = tokio::time::timeout(Duration::from_secs(60), ending);
@@ -98,10 +99,18 @@ async fn a_second_that_breaks_ends_the_load_and_those_after_it_are_no_part_of_it
     let make = || Ok(MockClient::new(takes(1)));
     let mut seen = Vec::new();
     let stopper = Stopper::default();
-    let ending = engine::run(Arc::new(plan), make, &stopper, None, |_, _, goes_on| {
-        seen.push(goes_on);
-        ControlFlow::Break(())
-    });
+    let control = LoadControl::new(&plan);
+    let ending = engine::run(
+        Arc::new(plan),
+        make,
+        &stopper,
+        &control,
+        None,
+        |_, _, goes_on| {
+            seen.push(goes_on);
+            ControlFlow::Break(())
+        },
+    );
     let ending = tokio::time::timeout(Duration::from_secs(60), ending);
     let ending = ending.await.expect("it ends").unwrap();
     assert!(ending.stopped_at_us < 600_000_000, "{ending:?}");
@@ -112,10 +121,12 @@ async fn a_second_that_breaks_ends_the_load_and_those_after_it_are_no_part_of_it
 async fn a_worker_that_dies_before_the_start_is_an_error_with_its_message() {
     let plan = plan(load(Model::Closed, &[(2.0, 0.0, 600.0)]), &[1]);
     let make = || -> Result<MockClient, _> { panic!("{TEXT}") };
+    let control = LoadControl::new(&plan);
     let error = engine::run(
         Arc::new(plan),
         make,
         &Stopper::default(),
+        &control,
         None,
         |_, _, _| ControlFlow::Continue(()),
     )

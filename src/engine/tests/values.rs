@@ -169,10 +169,12 @@ async fn a_load_that_ran_out_of_data_does_not_go_on() {
     let plan = feeding(base, RowOrder::Unique, Per::Iteration, OnEnd::StopRun, 1);
     let mut goes_on = Vec::new();
     let stopper = Stopper::default();
+    let control = LoadControl::new(&plan);
     let ending = engine::run(
         Arc::new(plan),
         || Ok(MockClient::new(takes(1_500))),
         &stopper,
+        &control,
         None,
         |_, _, is_on| {
             goes_on.push(is_on);

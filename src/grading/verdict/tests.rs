@@ -75,6 +75,38 @@ fn a_run_that_was_printed_is_not_judged() {
 }
 
 #[test]
+fn a_run_whose_load_was_changed_by_hand_is_not_judged() {
+    for failures in [FAILURES, &[(Outcome::Ok, 1_000, 100)]] {
+        let mut result = fixture::run(&[("a", failures)]);
+        result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.001)];
+        result.run.adjustments = vec![crate::metrics::Adjustment {
+            at_us: 3_000_000,
+            users: 2,
+            ..crate::metrics::Adjustment::NONE
+        }];
+        let tolerant = Policy {
+            tolerates_doubt: true,
+            ..Policy::default()
+        };
+        assert_eq!(judge(&result, tolerant), (Verdict::Inconclusive, 3));
+        let grading = Grading::of(&result, None, &Policy::default());
+        assert_eq!((grading.score, grading.letter), (None, None));
+        assert_eq!(
+            grading.reasons,
+            [
+                "not judged, since the load was changed by hand: 2 users more than planned from 3s on"
+            ]
+        );
+        // Not even where limits of the scenario end it.
+        result.run.ending.as_mut().unwrap().aborted = Some("error_rate above 1% for 2s".into());
+        assert_eq!(
+            judge(&result, Policy::default()),
+            (Verdict::Inconclusive, 3)
+        );
+    }
+}
+
+#[test]
 fn a_load_that_was_not_delivered_never_passes() {
     let few = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 990), (Outcome::Dropped, 0, 10)])]);
     assert_eq!(judge(&few, Policy::default()), (Verdict::Pass, 0));

@@ -2,7 +2,8 @@
 //!
 //! Not here: how it is ended (`engine`), or what the end means for the verdict (`grading`).
 
-use crate::metrics::{Cell, Commit, EndpointInfo, Summary};
+use crate::metrics::storage::adjustment::is_paused_in;
+use crate::metrics::{Adjustment, Cell, Commit, EndpointInfo, Summary};
 use crate::plan::{AbortRule, Direction, Metric, Phase, Plan};
 
 /// Watches the seconds of a run for what its scenario says to abort it for.
@@ -12,6 +13,8 @@ pub struct AbortWatch {
     phases: Vec<Phase>,
     /// The rows of the statistics: their names, and whether they are flows.
     rows: Vec<(String, bool)>,
+    /// What was changed by hand so far.
+    adjustments: Vec<Adjustment>,
     /// How many seconds of the load are over.
     seconds: u64,
 }
@@ -28,6 +31,7 @@ impl AbortWatch {
             rules: rules.map(|rule| (rule, Streak::default())).collect(),
             phases: plan.load.phases(),
             rows: rows.map(|row| (row.name, row.is_flow)).collect(),
+            adjustments: Vec::new(),
             seconds: 0,
         })
     }
@@ -36,6 +40,7 @@ impl AbortWatch {
     pub fn second(&mut self, commit: &Commit) -> Option<&AbortRule> {
         let new = commit.rows.iter();
         (self.rows).extend(new.map(|row| (row.name.clone(), row.is_flow)));
+        self.adjustments.extend(&commit.adjustments);
         let begun_us = self.seconds * 1_000_000;
         self.seconds += 1;
         let end_us = self.seconds * 1_000_000;
@@ -46,12 +51,13 @@ impl AbortWatch {
         let mut phases = self.phases.iter();
         let is_measured = phases
             .any(|phase| phase.measured && phase.start_us <= begun_us && end_us <= phase.end_us);
+        let is_paused = is_paused_in(&self.adjustments, (begun_us, end_us));
         let rows = &self.rows;
         let mut rules = self.rules.iter_mut();
         rules.find_map(|(rule, streak)| {
             let state = match rule.metric {
                 // Users are still starting, or the load is meant to be low.
-                Metric::Throughput if !is_measured => {
+                Metric::Throughput if !is_measured || is_paused => {
                     *streak = Streak::default();
                     None
                 }
@@ -169,6 +175,24 @@ mod tests {
             _ => second(0, (0, 1), 10),
         });
         assert_eq!(after_the_load, None);
+    }
+
+    #[test]
+    fn a_pause_by_hand_is_no_lack_of_throughput() {
+        let idle = |paused: bool| {
+            aborted(rule(Metric::Throughput, 5.0, 3), move |number| {
+                let mut commit = second(0, (if number > 20 { 0 } else { 10 }, 1), 0);
+                if paused && number == 20 {
+                    commit.adjustments.push(Adjustment {
+                        at_us: 19_500_000,
+                        is_paused: true,
+                        ..Adjustment::NONE
+                    });
+                }
+                commit
+            })
+        };
+        assert_eq!((idle(false), idle(true)), (Some(23), None));
     }
 
     #[test]

@@ -18,8 +18,11 @@ const UNDELIVERED_SHARE: f64 = 0.01;
 
 impl RunResult {
     /// What is missing of the load, if it was not delivered: so many arrivals of the measured phases that were
-    /// dropped, or so many users that ended before they sent anything.
+    /// dropped, or so many users that ended before they sent anything. `None` for a load that was changed by hand.
     pub fn undelivered(&self) -> Option<String> {
+        if !self.run.adjustments.is_empty() {
+            return None;
+        }
         let is_too_much =
             |missing: u64, planned: u64| missing as f64 > UNDELIVERED_SHARE * planned as f64;
         let (dropped, planned) = self.measured_arrivals();

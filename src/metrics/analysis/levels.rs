@@ -32,8 +32,11 @@ impl LoadLevels {
 
 impl RunResult {
     /// What the run did at each level of its load. `None` if it had one level, or not two that were held long
-    /// enough.
+    /// enough, or its load was changed by hand.
     pub fn load_levels(&self) -> Option<LoadLevels> {
+        if !self.run.adjustments.is_empty() {
+            return None;
+        }
         // Those of a sweep are as long as it says.
         let least_s = match self.run.load.shape {
             Some(Shape::Sweep) => f64::MIN_POSITIVE,

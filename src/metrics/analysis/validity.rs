@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::metrics::storage::adjustment::listed;
 use crate::metrics::{Outcome, RunResult};
 use crate::plan::Model;
 use crate::units::{as_us, format_count, format_counted, format_duration};
@@ -61,6 +62,12 @@ impl RunResult {
                 "{dropped} requests are not in `{file}`, because the disk was too slow"
             )),
         }
+    }
+
+    /// How the load was changed by hand, if it was: `2 users more than planned from 12s on`.
+    pub fn adjusted(&self) -> Option<String> {
+        let adjustments = &self.run.adjustments;
+        (!adjustments.is_empty()).then(|| listed(adjustments))
     }
 
     /// Why the tear-down failed, if it did.

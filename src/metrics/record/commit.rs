@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::storage::packed;
-use crate::metrics::{Cell, EndpointInfo, FailureSamples, HealthSample, Histogram, Traces};
+use crate::metrics::{
+    Adjustment, Cell, EndpointInfo, FailureSamples, HealthSample, Histogram, Traces,
+};
 use crate::plan::Percentile;
 
 /// What ended in one second of the run.
@@ -32,6 +34,9 @@ pub struct Commit {
     /// Traced requests that may be kept.
     #[serde(default, skip_serializing_if = "Traces::is_empty")]
     pub traces: Traces,
+    /// How the load was changed by hand since the second before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adjustments: Vec<Adjustment>,
     /// The load generator's health.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<HealthSample>,

@@ -97,7 +97,7 @@ impl Fold {
     }
 
     /// Folds what all workers handed over for one second, and takes the examples out of it. The caller adds the
-    /// health.
+    /// health, and what was changed by hand.
     pub fn fold(&mut self, ticks: &mut [Tick]) -> (Commit, LiveSnapshot) {
         let mut groups = Groups::default();
         let subjects = ticks.iter().flat_map(|tick| tick.subjects.clone());
@@ -184,6 +184,7 @@ impl Fold {
             cells,
             failure_samples,
             traces,
+            adjustments: Vec::new(),
             health: None,
         };
         (commit, live)

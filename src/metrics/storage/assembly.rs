@@ -124,6 +124,7 @@ impl Assembly {
     fn add(&mut self, commit: Commit) -> Result<(), String> {
         self.users.push(commit.users);
         self.health.extend(commit.health);
+        self.run.adjustments.extend(commit.adjustments);
         self.failure_samples.append(commit.failure_samples);
         if !commit.traces.is_empty() {
             self.traces.merge(commit.traces);

@@ -184,11 +184,38 @@ fn version_of(line: &[u8]) -> Option<u32> {
 mod tests {
     use super::*;
     use crate::metrics::{
-        Cell, CommitCell, HealthSample, ObservedInfo, ObservedValue, Outcome, SparseHistogram,
-        fixture,
+        Adjustment, Cell, CommitCell, HealthSample, ObservedInfo, ObservedValue, Outcome,
+        SparseHistogram, fixture,
     };
     use crate::plan::ObservedUnit;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_was_changed_by_hand_is_known_even_of_a_run_that_was_killed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal.jsonl");
+        let run = fixture::run(&[("a", &[])]).run;
+        let info = RunInfo {
+            ending: None,
+            ..run
+        };
+        let mut writer = JournalWriter::create(&path, &info).unwrap();
+        let adjustments: Vec<Adjustment> = [1_500_000, 1_700_000, 5_000_000]
+            .map(|at_us| Adjustment {
+                at_us,
+                users: 1,
+                ..Adjustment::NONE
+            })
+            .into();
+        for adjustments in [&adjustments[..2], &[], &adjustments[2..]] {
+            let adjustments = adjustments.to_vec();
+            assert!(writer.commit(&Commit {
+                adjustments,
+                ..Commit::default()
+            }));
+        }
+        assert_eq!(recover(&path).unwrap().run.adjustments, adjustments);
+    }
 
     /// A journal of a header and `seconds` commits, and the number of bytes up to the end of each.
     fn journal(path: &Path, seconds: u64) -> Vec<usize> {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{ObservedInfo, Totals, TraceInfo};
+use crate::metrics::{Adjustment, ObservedInfo, Totals, TraceInfo};
 use crate::plan::{ClientChoice, Endpoint, Fingerprint, Load, Phase, Plan, Service, Slo};
 
 /// What was run, where, and how it ended.
@@ -90,6 +90,9 @@ pub struct RunInfo {
     /// How its requests were traced, if they were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<TraceInfo>,
+    /// How the load was changed by hand while it went on, in order of time; empty for a run as planned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adjustments: Vec<Adjustment>,
     /// How it ended; `None` when perfctl itself was killed.
     pub ending: Option<Ending>,
 }
@@ -290,6 +293,7 @@ impl RunInfo {
             samples: None,
             observed: ObservedInfo::all(plan.observe.as_deref()),
             trace: TraceInfo::of(plan),
+            adjustments: Vec::new(),
             ending: None,
         }
     }

@@ -35,7 +35,7 @@ pub fn on_screen(text: &str) -> Cow<'_, str> {
 }
 
 /// `text` in ASCII, in as many columns. A character that has no likeness becomes `?`.
-fn to_ascii(text: &str) -> Cow<'_, str> {
+pub(crate) fn to_ascii(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);
     }
@@ -47,11 +47,13 @@ fn to_ascii(text: &str) -> Cow<'_, str> {
             c if c.is_ascii() => ascii.push(c),
             'µ' => ascii.push('u'),
             '·' | '─' => ascii.push('-'),
+            '│' => ascii.push('|'),
+            '┌' | '┐' | '└' | '┘' => ascii.push('+'),
             '…' => ascii.push('~'),
             '✓' => ascii.push('+'),
             '✗' => ascii.push('x'),
             '━' | '■' | '█' => ascii.push('#'),
-            '◆' => ascii.push('*'),
+            '◆' | '•' => ascii.push('*'),
             '▁' => ascii.push('_'),
             '▂' => ascii.push('.'),
             '▃' => ascii.push('-'),

@@ -19,8 +19,8 @@ pub(crate) fn is_quick_look(report: &Report) -> bool {
     report.focus == Focus::Run && report.result.run.quick_look
 }
 
-/// Whether it is one with nothing to judge: no SLO, no baseline, and nothing wrong with its numbers. One
-/// that was stopped is complete up to there.
+/// Whether it is one with nothing to judge: no SLO, no baseline, and nothing wrong with its numbers, or
+/// changed by hand. One that was stopped is complete up to there.
 pub(crate) fn has_no_verdict(report: &Report) -> bool {
     let ending = report.result.run.ending.as_ref();
     let is_stopped = ending.is_some_and(|ending| ending.signal.is_some());
@@ -28,6 +28,7 @@ pub(crate) fn has_no_verdict(report: &Report) -> bool {
         && report.grading.criteria.is_empty()
         && report.comparison.is_none()
         && total(&report.result).requests > 0
+        && report.result.run.adjustments.is_empty()
         && match report.grading.verdict {
             Verdict::Pass => true,
             Verdict::Inconclusive => is_stopped,

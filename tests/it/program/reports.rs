@@ -1,5 +1,6 @@
 //! What a run prints: formats and fields, their width, and the report of a stored run.
 
+mod dashboard;
 mod exporters;
 mod failures;
 mod files;

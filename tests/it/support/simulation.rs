@@ -228,6 +228,7 @@ pub fn template(shape: &Shape, id: &str, occasion: &str) -> RunResult {
             samples: None,
             observed: Vec::new(),
             trace: None,
+            adjustments: Vec::new(),
             ending: Some(Ending {
                 panic: None,
                 dead_worker: None,

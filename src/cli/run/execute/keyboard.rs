@@ -1,0 +1,176 @@
+//! The keys of the dashboard: what they ask of the run that goes on.
+//!
+//! They are read on a thread of their own, and followed on the thread of control between its seconds: no load waits for
+//! either. Not here: how the dashboard looks (`report`), and how a load changes (`engine`).
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use rustix::process::{Signal, getpid, kill_process};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::engine::{Adjustable, LoadControl};
+use crate::report::live::{Keys, LiveDisplay};
+
+/// How long the thread reads on after the run, at most.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// What somebody at the terminal wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    /// So many users more, or tenths of the rate.
+    Step(i64),
+    Pause,
+    Reorder,
+    Help,
+    /// What Ctrl-C and Ctrl-\ do where the terminal has not been taken over.
+    Signal(Signal),
+    /// The terminal has another size.
+    Redraw,
+}
+
+impl Wish {
+    fn of(event: &Event) -> Option<Self> {
+        match event {
+            Event::Key(key) if key.kind != KeyEventKind::Release => Self::of_key(key),
+            Event::Resize(..) => Some(Self::Redraw),
+            _ => None,
+        }
+    }
+
+    fn of_key(key: &KeyEvent) -> Option<Self> {
+        let has_control = key.modifiers.contains(KeyModifiers::CONTROL);
+        Some(match key.code {
+            KeyCode::Char('c') if has_control => Self::Signal(Signal::INT),
+            // Ctrl-\ is sent as what Ctrl-4 is.
+            KeyCode::Char('4' | '\\') if has_control => Self::Signal(Signal::QUIT),
+            KeyCode::Char('l') if has_control => Self::Redraw,
+            _ if has_control => return None,
+            KeyCode::Char('w') => Self::Step(1),
+            KeyCode::Char('W') => Self::Step(10),
+            KeyCode::Char('s') => Self::Step(-1),
+            KeyCode::Char('S') => Self::Step(-10),
+            KeyCode::Char('p') => Self::Pause,
+            KeyCode::Char('e') => Self::Reorder,
+            KeyCode::Char('q') => Self::Signal(Signal::INT),
+            KeyCode::Char('?') => Self::Help,
+            _ => return None,
+        })
+    }
+}
+
+/// What the keys change of this load.
+pub(super) fn keys_of(control: &LoadControl) -> Keys {
+    match control.adjustable() {
+        Adjustable::Users => Keys::Users,
+        Adjustable::FewerUsers(why) => Keys::FewerUsers(why),
+        Adjustable::Rate => Keys::Rate,
+        Adjustable::Pauses(why) => Keys::Nothing(why),
+    }
+}
+
+/// Reads keys until it is dropped.
+pub(super) struct Keyboard {
+    wishes: Option<UnboundedReceiver<Wish>>,
+    reading: Option<JoinHandle<()>>,
+}
+
+impl Keyboard {
+    /// Reads from now on. Without a thread, there are no keys.
+    pub(super) fn new() -> Self {
+        let (sender, wishes) = unbounded_channel();
+        let reading = thread::Builder::new()
+            .name("keyboard".to_owned())
+            .spawn(move || read(&sender));
+        Self {
+            wishes: Some(wishes),
+            reading: reading.ok(),
+        }
+    }
+
+    /// Does what the keys ask for, for as long as it is polled.
+    pub(super) async fn obey(&mut self, control: &LoadControl, display: &Rc<RefCell<LiveDisplay>>) {
+        let Some(wishes) = &mut self.wishes else {
+            return;
+        };
+        while let Some(wish) = wishes.recv().await {
+            let is_changed = match wish {
+                Wish::Step(steps) => control.step(steps),
+                Wish::Pause => control.toggle_pause(),
+                Wish::Reorder => {
+                    display.borrow_mut().reorder();
+                    false
+                }
+                Wish::Help => {
+                    display.borrow_mut().toggle_help();
+                    false
+                }
+                Wish::Signal(signal) => {
+                    // To the thread that also hears those of others.
+                    let _ = kill_process(getpid(), signal);
+                    false
+                }
+                Wish::Redraw => {
+                    display.borrow_mut().redraw();
+                    false
+                }
+            };
+            if is_changed {
+                let level = control.level_now();
+                display.borrow_mut().adjusted(level, control.current());
+            }
+        }
+    }
+}
+
+impl Drop for Keyboard {
+    /// What is typed from now on is for others.
+    fn drop(&mut self) {
+        self.wishes = None;
+        if let Some(reading) = self.reading.take() {
+            drop(reading.join());
+        }
+    }
+}
+
+/// Reads until nobody listens, or the terminal is gone.
+fn read(wishes: &UnboundedSender<Wish>) {
+    while !wishes.is_closed() {
+        match event::poll(PATIENCE) {
+            Ok(false) => {}
+            Ok(true) => {
+                let Ok(event) = event::read() else { return };
+                if let Some(wish) = Wish::of(&event)
+                    && wishes.send(wish).is_err()
+                {
+                    return;
+                }
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_those_of_locust_and_control_c_stays_what_it_is() {
+        let wish = |code, modifiers| Wish::of(&Event::Key(KeyEvent::new(code, modifiers)));
+        let plain = |c| wish(KeyCode::Char(c), KeyModifiers::NONE);
+        let steps = ['w', 'W', 's', 'S'].map(plain);
+        assert_eq!(steps, [1, 10, -1, -10].map(|n| Some(Wish::Step(n))));
+        assert_eq!(
+            wish(KeyCode::Char('c'), KeyModifiers::CONTROL),
+            Some(Wish::Signal(Signal::INT))
+        );
+        assert_eq!(plain('q'), Some(Wish::Signal(Signal::INT)));
+        assert_eq!(wish(KeyCode::Char('s'), KeyModifiers::CONTROL), None);
+        assert_eq!(plain('x'), None);
+        assert_eq!(Wish::of(&Event::Resize(80, 24)), Some(Wish::Redraw));
+    }
+}

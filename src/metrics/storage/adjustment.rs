@@ -1,0 +1,223 @@
+//! What people changed of a load while it went on.
+//!
+//! Not here: how it is changed (`engine`), or what that means for the verdict (`grading`).
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::{format_counted, format_duration};
+
+/// More of them than this are not listed one by one.
+const MOST_LISTED: usize = 6;
+/// Of changes in one direction that follow each other within this time, the last one is listed; us.
+const IN_ONE_GO_US: u64 = 2_000_000;
+
+/// How the load differs from its plan from a time on, because it was changed by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adjustment {
+    /// From when on, from the start of the load; us.
+    pub at_us: u64,
+    /// Closed model: how many users more than planned; below 0 for fewer.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub users: i64,
+    /// Open model: the arrival rate as a percentage of the planned one.
+    #[serde(default = "as_planned", skip_serializing_if = "is_as_planned")]
+    pub rate_percent: u32,
+    /// Whether nothing is started until the next one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_paused: bool,
+}
+
+fn is_zero(users: &i64) -> bool {
+    *users == 0
+}
+
+fn as_planned() -> u32 {
+    100
+}
+
+fn is_as_planned(percent: &u32) -> bool {
+    *percent == as_planned()
+}
+
+impl Adjustment {
+    /// The load as planned.
+    pub const NONE: Self = Self {
+        at_us: 0,
+        users: 0,
+        rate_percent: 100,
+        is_paused: false,
+    };
+
+    /// The rate of arrivals as a multiple of the planned one; 0 in a pause.
+    pub fn rate_factor(&self) -> f64 {
+        match self.is_paused {
+            true => 0.0,
+            false => f64::from(self.rate_percent) / 100.0,
+        }
+    }
+
+    /// What changed with it, if `before` was in force until then.
+    fn kind(&self, before: &Self) -> Kind {
+        match () {
+            () if self.is_paused != before.is_paused => Kind::Pause,
+            () if self.users > before.users || self.rate_percent > before.rate_percent => {
+                Kind::More
+            }
+            () => Kind::Less,
+        }
+    }
+
+    /// How it differs from the plan, beside pauses.
+    fn difference(&self, is_rate: bool) -> String {
+        match self.users {
+            _ if is_rate => format!("{}% of the planned rate", self.rate_percent),
+            0 => "as many users as planned".to_owned(),
+            users => format!(
+                "{} {} than planned",
+                format_counted(users.unsigned_abs(), "user"),
+                if users > 0 { "more" } else { "fewer" }
+            ),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    More,
+    Less,
+    Pause,
+}
+
+/// Adjustments in words, in their order.
+pub(crate) fn listed(adjustments: &[Adjustment]) -> String {
+    let mut listed: Vec<(u64, Kind, String)> = Vec::new();
+    let mut before = Adjustment::NONE;
+    for (position, now) in adjustments.iter().enumerate() {
+        let kind = now.kind(&before);
+        let is_rate = now.rate_percent != before.rate_percent;
+        before = *now;
+        let at = at(now.at_us);
+        let text = match kind {
+            Kind::More | Kind::Less => format!("{} from {at} on", now.difference(is_rate)),
+            // Said with its beginning.
+            Kind::Pause if !now.is_paused => continue,
+            Kind::Pause => {
+                let mut later = adjustments[position..].iter();
+                match later.find(|later| !later.is_paused) {
+                    Some(end) => format!("paused from {at} to {}", self::at(end.at_us)),
+                    None => format!("paused from {at} on"),
+                }
+            }
+        };
+        match listed.last_mut() {
+            Some(last)
+                if kind != Kind::Pause
+                    && last.1 == kind
+                    && now.at_us.saturating_sub(last.0) <= IN_ONE_GO_US =>
+            {
+                *last = (now.at_us, kind, text);
+            }
+            _ => listed.push((now.at_us, kind, text)),
+        }
+    }
+    let more = listed.len().saturating_sub(MOST_LISTED);
+    let mut texts: Vec<String> = listed.into_iter().map(|(_, _, text)| text).collect();
+    texts.truncate(MOST_LISTED);
+    let more = (more > 0).then(|| format!("and {more} more"));
+    texts.into_iter().chain(more).collect::<Vec<_>>().join(", ")
+}
+
+/// A time to the second, or to a tenth within the first ones.
+fn at(us: u64) -> String {
+    let unit_us = match us {
+        0..10_000_000 => 100_000,
+        _ => 1_000_000,
+    };
+    format_duration(Duration::from_micros(us / unit_us * unit_us))
+}
+
+/// Whether a stretch of the load, in us from its start, had a pause in it.
+pub(crate) fn is_paused_in(adjustments: &[Adjustment], (start_us, end_us): (u64, u64)) -> bool {
+    let ends = adjustments.iter().skip(1).map(|next| next.at_us);
+    let ends = ends.chain([u64::MAX]);
+    let mut pauses = adjustments.iter().zip(ends);
+    pauses.any(|(one, end)| one.is_paused && one.at_us < end_us && start_us < end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn users(at_s: u64, users: i64) -> Adjustment {
+        Adjustment {
+            at_us: at_s * 1_000_000,
+            users,
+            ..Adjustment::NONE
+        }
+    }
+
+    #[test]
+    fn what_was_changed_is_told_in_its_order() {
+        let paused = |at_s, is_paused| Adjustment {
+            is_paused,
+            ..users(at_s, 3)
+        };
+        let all = [
+            users(12, 1),
+            users(13, 2),
+            users(14, 3),
+            paused(60, true),
+            paused(72, false),
+            users(80, -1),
+            users(90, 0),
+        ];
+        assert_eq!(
+            listed(&all),
+            "3 users more than planned from 14s on, paused from 1m to 1m 12s, 1 user fewer than \
+             planned from 1m 20s on, as many users as planned from 1m 30s on"
+        );
+        assert_eq!(
+            listed(&all[..4]),
+            "3 users more than planned from 14s on, paused from 1m on"
+        );
+        let up_and_down = [users(12, 1), users(13, 11), users(14, 1)];
+        assert_eq!(
+            listed(&up_and_down),
+            "11 users more than planned from 13s on, 1 user more than planned from 14s on"
+        );
+        let rate = Adjustment {
+            rate_percent: 110,
+            ..users(1, 0)
+        };
+        assert_eq!(listed(&[rate]), "110% of the planned rate from 1s on");
+        let many: Vec<_> = (1..=20).map(|n| users(n * 10, n as i64)).collect();
+        assert!(listed(&many).ends_with("and 14 more"), "{}", listed(&many));
+    }
+
+    #[test]
+    fn a_pause_lasts_until_the_next_change_that_ends_it() {
+        let all = [
+            Adjustment {
+                is_paused: true,
+                ..users(10, 0)
+            },
+            users(20, 0),
+        ];
+        let paused = |from: u64, to: u64| is_paused_in(&all, (from * 1_000_000, to * 1_000_000));
+        assert!(!paused(9, 10) && paused(10, 11) && paused(19, 20) && !paused(20, 21));
+        assert!(is_paused_in(&all[..1], (30_000_000, 31_000_000)));
+        assert!(!is_paused_in(&[], (0, 1)));
+    }
+
+    #[test]
+    fn what_is_as_planned_takes_no_room_in_the_journal() {
+        let text = serde_json::to_string(&users(12, 1)).unwrap();
+        assert_eq!(text, r#"{"at_us":12000000,"users":1}"#);
+        assert_eq!(
+            serde_json::from_str::<Adjustment>(&text).unwrap(),
+            users(12, 1)
+        );
+    }
+}
