@@ -273,7 +273,7 @@ impl Supervisor {
     }
 
     /// A run of the same directory that a command line has started.
-    fn other_run(&self) -> Option<String> {
+    pub fn other_run(&self) -> Option<String> {
         let runs = stored_runs(&self.results).unwrap_or_default();
         let unfinished = runs.iter().filter(|run| !run.result().exists());
         let locked = unfinished.into_iter().find(|run| run.is_locked());
