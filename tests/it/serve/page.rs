@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::Server;
 use crate::support::browser::Browser;
+use crate::support::simulation::{Shape, Simulation};
 use crate::support::{Perfctl, Signal};
 
 /// Names that would be code in a page that is put together from texts.
@@ -140,6 +141,55 @@ fn a_run_is_started_watched_stopped_compared_and_downloaded_on_the_page() {
         .filter(|text| !text.contains("Failed to load resource") && !text.contains("ERR_"))
         .collect();
     assert!(complaints.is_empty(), "{complaints:#?}");
+}
+
+#[test]
+fn runs_are_compared_on_the_page_as_on_the_command_line() {
+    let mut simulation = Simulation::new(1, Shape::default(), 0.0);
+    let mut program = Perfctl::new().file("scenarios/hostile.yaml", HOSTILE);
+    for (id, factor) in [("before", 1.0), ("later", 1.5)] {
+        let mut run = simulation.occasion(id, 1, factor).remove(0);
+        run.run.id = id.to_owned();
+        let path = format!("results/{id}/result.json");
+        program = program.file(&path, serde_json::to_string(&run).unwrap());
+    }
+    let server = Server::of(program, &[]);
+    let compared = server.get("/later/report?baseline=before").expect(200);
+    let compared = compared.json()["comparison"].clone();
+    let printed = std::process::Command::new(env!("CARGO_BIN_EXE_perfctl"))
+        .current_dir(server.running.dir())
+        .args([
+            "report",
+            "later",
+            "--baseline",
+            "before",
+            "--format",
+            "json",
+        ])
+        .output()
+        .unwrap();
+    let printed: Value = serde_json::from_slice(&printed.stdout).unwrap();
+    assert_eq!(compared, printed["comparison"]);
+    let rows = compared["rows"].as_array().unwrap();
+    assert!(rows.len() > 3, "{compared:#}");
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    browser.open(&format!(
+        "http://{}/#token={}",
+        server.address, server.token
+    ));
+    browser.wait_until("document.querySelectorAll('#history button').length === 2");
+    browser.value("[...document.querySelectorAll('#history button')].find((one) => one.innerText === 'later').click()");
+    browser.wait_until("document.getElementById('run-facts').innerText.includes('later')");
+    browser.wait_until("document.querySelector('#baseline option').value === 'before'");
+    browser.value("document.getElementById('compare').click()");
+    let decision = compared["decision"].as_str().unwrap();
+    browser.wait_until(&format!(
+        "document.getElementById('decision').innerText === 'Decision: {decision}'"
+    ));
+    let shown = browser.value("document.querySelectorAll('#comparison tbody tr').length");
+    assert_eq!(shown, rows.len());
 }
 
 /// The page fits every width; with `PICTURES`, how it looks is kept there.
