@@ -71,6 +71,7 @@ fn a_run_is_started_watched_stopped_compared_and_downloaded_on_the_page() {
         .unwrap()
         .to_owned();
     assert!(text(&mut browser, "run-facts").contains(&id));
+    pictures(&mut browser, "running");
     // A reload, and a gap in which the server was killed, lose nothing.
     browser.open(&format!("http://{address}/"));
     browser.wait_until(
@@ -133,7 +134,7 @@ fn a_run_is_started_watched_stopped_compared_and_downloaded_on_the_page() {
     );
     assert_eq!(made, 0);
     assert!(text(&mut browser, "endpoints").contains("<script>document.title"));
-    pictures(&mut browser);
+    pictures(&mut browser, "ended");
     // The server was away for a moment, and two previews were refused.
     let complaints: Vec<&String> = browser
         .complaints
@@ -193,7 +194,7 @@ fn runs_are_compared_on_the_page_as_on_the_command_line() {
 }
 
 /// The page fits every width; with `PICTURES`, how it looks is kept there.
-fn pictures(browser: &mut Browser) {
+fn pictures(browser: &mut Browser, state: &str) {
     for (width, is_dark, name) in [
         (1200, false, "light"),
         (1200, true, "dark"),
@@ -203,7 +204,7 @@ fn pictures(browser: &mut Browser) {
         let fits = "document.documentElement.scrollWidth <= document.documentElement.clientWidth";
         assert_eq!(browser.value(fits), true, "{name}");
         if let Some(folder) = std::env::var_os("PICTURES") {
-            let path = Path::new(&folder).join(format!("{name}.png"));
+            let path = Path::new(&folder).join(format!("{state}-{name}.png"));
             std::fs::write(path, browser.picture()).unwrap();
         }
     }
