@@ -79,9 +79,12 @@ pub async fn serve(
     });
     let supervising = server.clone();
     let (stop, stopped) = std::sync::mpsc::channel::<()>();
-    let supervisor = std::thread::Builder::new()
+    // Not waited for at the end: what it does may take a while, and the next server does it again.
+    std::thread::Builder::new()
         .name("supervisor".into())
-        .spawn(move || supervising.supervisor.run(&supervising.options, &stopped))
+        .spawn(move || {
+            supervising.supervisor.run(&supervising.options, &stopped);
+        })
         .map_err(Error::Thread)?;
     let service = respond.with_state(server.clone());
     let service = service.into_make_service_with_connect_info::<SocketAddr>();
@@ -90,7 +93,6 @@ pub async fn serve(
         () = shutdown => {}
     }
     drop(stop);
-    let _ = supervisor.join();
     Ok(server.supervisor.going_on())
 }
 

@@ -114,14 +114,9 @@ fn start(server: &Server, call: &Call) -> Result<Response, Problem> {
 fn active(server: &Server) -> Result<Value, Problem> {
     let kept = server.supervisor.kept();
     let queue: Vec<&str> = kept.queue.iter().map(|one| one.id.as_str()).collect();
-    let runs = crate::metrics::stored_runs(&server.options.results)?;
     let own = kept.active.as_ref().map(|active| active.id.clone());
-    let other = || {
-        let unfinished = runs.iter().filter(|run| !run.result().exists());
-        let locked = unfinished.into_iter().find(|run| run.is_locked());
-        locked.map(|run| run.id().to_owned())
-    };
-    Ok(json!({"active": own.or_else(other), "queue": queue}))
+    let active = own.or_else(|| server.supervisor.other_run());
+    Ok(json!({"active": active, "queue": queue}))
 }
 
 fn known_scenarios(server: &Server) -> Result<Value, Problem> {

@@ -28,8 +28,6 @@ impl Server {
     /// The run of this name.
     pub(super) fn find(&self, id: &str) -> Result<Known, Problem> {
         let kept = self.supervisor.kept();
-        let runs = stored_runs(&self.options.results)?;
-        let stored = runs.into_iter().find(|run| run.id() == id);
         // Until its process has ended, even if there is a result: it may be telling others of it.
         if let Some(active) = kept.active.filter(|active| active.id == id) {
             let directory = RunDir::open(&self.options.results.join(&active.id));
@@ -38,7 +36,9 @@ impl Server {
         if let Some(at) = kept.queue.iter().position(|queued| queued.id == id) {
             return Ok(Known::Queued(Box::new(kept.queue[at].clone()), at + 1));
         }
-        if let Some(run) = stored {
+        // At last: there may be thousands, and streams ask all the time.
+        let runs = stored_runs(&self.options.results)?;
+        if let Some(run) = runs.into_iter().find(|run| run.id() == id) {
             return Ok(match run.result().exists() {
                 true => Known::Ended(run),
                 false if run.is_locked() => Known::Running(run, None),

@@ -1,7 +1,7 @@
 //! The runs that the server starts, one after the other, as processes of their own.
 //!
-//! What is going on and what waits is written to a file before anything is done, so that a server that is killed loses
-//! nothing: the next one finds the process that it started, or recovers what it has left behind. Not here: what a run is
+//! What is going on and what waits is kept in a file, so that a server that is killed loses nothing: the next one finds the
+//! process that it started, or recovers what it has left behind. Not here: what a run is
 //! to be (`start`), and its numbers (`live`, `runs`).
 
 mod process;
@@ -273,7 +273,7 @@ impl Supervisor {
     }
 
     /// A run of the same directory that a command line has started.
-    fn other_run(&self) -> Option<String> {
+    pub fn other_run(&self) -> Option<String> {
         let runs = stored_runs(&self.results).unwrap_or_default();
         let unfinished = runs.iter().filter(|run| !run.result().exists());
         let locked = unfinished.into_iter().find(|run| run.is_locked());

@@ -128,7 +128,8 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         audit_log: args.audit_log.clone(),
         describe: describe::plan,
     };
-    let left = demo::runtime()?.block_on(async {
+    let runtime = demo::runtime()?;
+    let left = runtime.block_on(async {
         let mut signals = EndingSignals::listen()?;
         let listener = serve::bind(args.listen).await?;
         let address = listener.local_addr().unwrap_or(args.listen);
@@ -143,8 +144,10 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<Exit, Error> {
             signals.next().await;
         };
         serve::serve(listener, options, stopped).await
-    })?;
-    if let Some((id, process)) = left {
+    });
+    // Whoever reads a large run for somebody is not waited for.
+    runtime.shutdown_background();
+    if let Some((id, process)) = left? {
         let id = plain(&id);
         let _ = writeln!(
             out,

@@ -208,7 +208,7 @@ function render(run) {
   renderGenerator(known.generator);
   const slos = (report.slos || []).map((slo) => [
     slo.name, slo.endpoint || "all requests", withUnit(slo.limit, slo.unit), withUnit(slo.value, slo.unit),
-    el("span", { class: slo.met ? "good" : "bad" }, slo.value === null ? "no data" : slo.met ? "met" : "missed"),
+    el("span", { class: slo.value === null ? "soft" : slo.met ? "good" : "bad" }, slo.value === null ? "no data" : slo.met ? "met" : "missed"),
   ]);
   byId("slos").replaceChildren(...table("SLOs", ["<name", "<of", "limit", "value", "state"], slos));
   const endpoints = (report.endpoints || []).map((one) => {
@@ -253,7 +253,7 @@ function renderSeconds(run) {
     tile("rate", `${count(last.requests)}/s`);
   }
   if (report.total_requests !== undefined) {
-    tile("requests", count(report.total_requests));
+    tile("requests measured", count(report.total_requests));
     tile("p95", ms(report.p95_response_time_ms));
     tile("mean", ms(report.avg_response_time_ms));
     tile("failed", percent(report.error_rate_percent));
@@ -285,7 +285,7 @@ function bins(seconds, value) {
 }
 
 function chart(run, title, format, lines, target) {
-  const [width, height, left, top, bottom] = [460, 170, 52, 18, 20];
+  const [width, height, left, top, bottom] = [460, 170, 64, 18, 20];
   const length = Math.max(run.seconds.length, 10);
   const drawn = lines.map(([, , value]) => bins(run.seconds, value));
   const values = drawn.flat().map(([, value]) => value ?? 0);

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::Server;
 use crate::support::browser::Browser;
+use crate::support::simulation::{Shape, Simulation};
 use crate::support::{Perfctl, Signal};
 
 /// Names that would be code in a page that is put together from texts.
@@ -70,6 +71,7 @@ fn a_run_is_started_watched_stopped_compared_and_downloaded_on_the_page() {
         .unwrap()
         .to_owned();
     assert!(text(&mut browser, "run-facts").contains(&id));
+    pictures(&mut browser, "running");
     // A reload, and a gap in which the server was killed, lose nothing.
     browser.open(&format!("http://{address}/"));
     browser.wait_until(
@@ -132,7 +134,7 @@ fn a_run_is_started_watched_stopped_compared_and_downloaded_on_the_page() {
     );
     assert_eq!(made, 0);
     assert!(text(&mut browser, "endpoints").contains("<script>document.title"));
-    pictures(&mut browser);
+    pictures(&mut browser, "ended");
     // The server was away for a moment, and two previews were refused.
     let complaints: Vec<&String> = browser
         .complaints
@@ -142,8 +144,57 @@ fn a_run_is_started_watched_stopped_compared_and_downloaded_on_the_page() {
     assert!(complaints.is_empty(), "{complaints:#?}");
 }
 
+#[test]
+fn runs_are_compared_on_the_page_as_on_the_command_line() {
+    let mut simulation = Simulation::new(1, Shape::default(), 0.0);
+    let mut program = Perfctl::new().file("scenarios/hostile.yaml", HOSTILE);
+    for (id, factor) in [("before", 1.0), ("later", 1.5)] {
+        let mut run = simulation.occasion(id, 1, factor).remove(0);
+        run.run.id = id.to_owned();
+        let path = format!("results/{id}/result.json");
+        program = program.file(&path, serde_json::to_string(&run).unwrap());
+    }
+    let server = Server::of(program, &[]);
+    let compared = server.get("/later/report?baseline=before").expect(200);
+    let compared = compared.json()["comparison"].clone();
+    let printed = std::process::Command::new(env!("CARGO_BIN_EXE_perfctl"))
+        .current_dir(server.running.dir())
+        .args([
+            "report",
+            "later",
+            "--baseline",
+            "before",
+            "--format",
+            "json",
+        ])
+        .output()
+        .unwrap();
+    let printed: Value = serde_json::from_slice(&printed.stdout).unwrap();
+    assert_eq!(compared, printed["comparison"]);
+    let rows = compared["rows"].as_array().unwrap();
+    assert!(rows.len() > 3, "{compared:#}");
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    browser.open(&format!(
+        "http://{}/#token={}",
+        server.address, server.token
+    ));
+    browser.wait_until("document.querySelectorAll('#history button').length === 2");
+    browser.value("[...document.querySelectorAll('#history button')].find((one) => one.innerText === 'later').click()");
+    browser.wait_until("document.getElementById('run-facts').innerText.includes('later')");
+    browser.wait_until("document.querySelector('#baseline option').value === 'before'");
+    browser.value("document.getElementById('compare').click()");
+    let decision = compared["decision"].as_str().unwrap();
+    browser.wait_until(&format!(
+        "document.getElementById('decision').innerText === 'Decision: {decision}'"
+    ));
+    let shown = browser.value("document.querySelectorAll('#comparison tbody tr').length");
+    assert_eq!(shown, rows.len());
+}
+
 /// The page fits every width; with `PICTURES`, how it looks is kept there.
-fn pictures(browser: &mut Browser) {
+fn pictures(browser: &mut Browser, state: &str) {
     for (width, is_dark, name) in [
         (1200, false, "light"),
         (1200, true, "dark"),
@@ -153,7 +204,7 @@ fn pictures(browser: &mut Browser) {
         let fits = "document.documentElement.scrollWidth <= document.documentElement.clientWidth";
         assert_eq!(browser.value(fits), true, "{name}");
         if let Some(folder) = std::env::var_os("PICTURES") {
-            let path = Path::new(&folder).join(format!("{name}.png"));
+            let path = Path::new(&folder).join(format!("{state}-{name}.png"));
             std::fs::write(path, browser.picture()).unwrap();
         }
     }

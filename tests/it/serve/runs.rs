@@ -305,6 +305,28 @@ fn runs_of_a_command_line_appear_and_are_not_disturbed() {
 }
 
 #[test]
+fn a_server_that_is_stopped_leaves_its_run_alone_and_says_so() {
+    let server = Server::start(&[]);
+    let id = server.begin("long");
+    server.wait_until(&id, "sending", |shown| {
+        shown["elapsed_s"].as_f64() > Some(0.0)
+    });
+    let run = process(&server);
+    server.running.signal(Signal::Int);
+    let stopped = server.running.wait();
+    assert_eq!(stopped.status, Some(0), "{}", stopped.stderr);
+    let said = format!("the run `{id}` goes on; `kill -INT {run}` ends it");
+    assert!(stopped.stdout.contains(&said), "{}", stopped.stdout);
+    let kill = format!("kill -INT {run}");
+    let killed = std::process::Command::new("sh")
+        .args(["-c", &kill])
+        .status();
+    assert!(killed.unwrap().success());
+    let server = Server::of(Perfctl::after(stopped), &[]);
+    server.wait_for(&id, "ended");
+}
+
+#[test]
 fn a_directory_has_one_server() {
     let server = Server::start(&[]);
     let folder = server.running.dir().join("results");
