@@ -15,6 +15,7 @@ use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::{Frame, Terminal};
+use rustix::termios::tcgetwinsize;
 
 use crate::report::text::on_screen;
 
@@ -29,7 +30,7 @@ static DRAWING: Mutex<()> = Mutex::new(());
 static KEPT: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// The screen of the dashboard. There is one at a time.
-pub(super) struct Screen(Terminal<CrosstermBackend<BufWriter<Stderr>>>);
+pub(super) struct Screen(Terminal<CrosstermBackend<Tolerant>>);
 
 impl Screen {
     /// Takes the terminal over.
@@ -42,7 +43,7 @@ impl Screen {
         let enter = || {
             execute!(io::stderr(), EnterAlternateScreen, Hide)?;
             // In one piece, so that nothing flickers.
-            let out = BufWriter::with_capacity(1 << 16, io::stderr());
+            let out = Tolerant(BufWriter::with_capacity(1 << 16, io::stderr()));
             Terminal::new(CrosstermBackend::new(out))
         };
         enter().map(Self).inspect_err(|_| leave())
@@ -59,10 +60,25 @@ impl Screen {
     /// Draws, unless the screen has been left.
     pub(super) fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) {
         let _drawing = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
-        if IS_SHOWN.load(Ordering::SeqCst) {
-            // A terminal that is gone must not stop a run.
+        // Where the size cannot be told any more, crossterm would start programs to find it.
+        if IS_SHOWN.load(Ordering::SeqCst) && tcgetwinsize(io::stderr()).is_ok() {
             let _ = self.0.draw(draw);
         }
+    }
+}
+
+/// Standard error, whose failures are none: a terminal that is gone must not stop a run. Ratatui would panic on them when
+/// it goes away.
+struct Tolerant(BufWriter<Stderr>);
+
+impl Write for Tolerant {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(self.0.write(bytes).unwrap_or(bytes.len()))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let _ = self.0.flush();
+        Ok(())
     }
 }
 

@@ -4,11 +4,15 @@
 //! either. Not here: how the dashboard looks (`report`), and how a load changes (`engine`).
 
 use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, IsTerminal};
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -16,7 +20,14 @@ use crate::engine::{Adjustable, LoadControl};
 use crate::report::live::{Keys, LiveDisplay};
 
 /// How long the thread reads on after the run, at most.
-const PATIENCE: Duration = Duration::from_millis(50);
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 50_000_000,
+};
+
+/// How long the end of the thread is waited for: until it has seen that the run is over, and no longer, should the
+/// library that reads keys hang.
+const END: Duration = Duration::from_millis(500);
 
 /// What somebody at the terminal wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,25 +142,47 @@ impl Drop for Keyboard {
     fn drop(&mut self) {
         self.wishes = None;
         if let Some(reading) = self.reading.take() {
-            drop(reading.join());
+            let since = Instant::now();
+            while !reading.is_finished() && since.elapsed() < END {
+                thread::sleep(Duration::from_millis(5));
+            }
         }
+    }
+}
+
+/// The terminal whose keys are read: standard input, or the terminal of the process where that is another file.
+fn terminal() -> io::Result<OwnedFd> {
+    match io::stdin().is_terminal() {
+        true => io::stdin().as_fd().try_clone_to_owned(),
+        false => Ok(File::open("/dev/tty")?.into()),
     }
 }
 
 /// Reads until nobody listens, or the terminal is gone.
 fn read(wishes: &UnboundedSender<Wish>) {
+    let Ok(terminal) = terminal() else { return };
     while !wishes.is_closed() {
-        match event::poll(PATIENCE) {
-            Ok(false) => {}
-            Ok(true) => {
-                let Ok(event) = event::read() else { return };
-                if let Some(wish) = Wish::of(&event)
-                    && wishes.send(wish).is_err()
-                {
-                    return;
-                }
+        // Before crossterm reads, which would read for ever where nobody can write any more.
+        let mut state = [PollFd::new(&terminal, PollFlags::IN)];
+        match poll(&mut state, Some(&PATIENCE)) {
+            Ok(_)
+                if state[0]
+                    .revents()
+                    .intersects(PollFlags::HUP | PollFlags::ERR) =>
+            {
+                return;
             }
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(_) => return,
+        }
+        // It says when the size changes, too.
+        while let Ok(true) = event::poll(Duration::ZERO) {
+            let Ok(event) = event::read() else { return };
+            if let Some(wish) = Wish::of(&event)
+                && wishes.send(wish).is_err()
+            {
+                return;
+            }
         }
     }
 }

@@ -270,6 +270,34 @@ fn the_terminal_is_left_as_it_was_whatever_ends_the_run() {
     tmux.ended(130);
 }
 
+/// The signal that says so ends the load as any other, and nothing waits for keys that nobody can press.
+#[test]
+fn a_terminal_that_is_closed_ends_the_run_and_leaves_its_result() {
+    let Some(tmux) = Tmux::start((80, 24), SCENARIO) else {
+        return;
+    };
+    tmux.run("-u 3 -r 10 -t 10m");
+    tmux.wait_for("users");
+    tmux.wait("two seconds", |_| {
+        let runs = std::fs::read_dir(tmux.dir.path().join("results"));
+        let journal = runs.ok().and_then(|mut runs| runs.next()?.ok());
+        let journal = journal.map(|run| run.path().join("journal.jsonl"));
+        let text = journal.and_then(|path| std::fs::read_to_string(path).ok());
+        text.is_some_and(|text| text.lines().count() > 2)
+    });
+    let process = std::path::PathBuf::from(format!("/proc/{}", tmux.process().trim()));
+    tmux.ask(&["kill-server"]);
+    let begun = Instant::now();
+    while process.exists() {
+        assert!(begun.elapsed() < LIMIT, "it goes on");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let mut runs = std::fs::read_dir(tmux.dir.path().join("results")).unwrap();
+    let result = read_result(&runs.next().unwrap().unwrap().path()).unwrap();
+    let ending = result.run.ending.unwrap();
+    assert_eq!(ending.signal, Some(1));
+}
+
 #[test]
 fn without_the_dashboard_there_are_lines() {
     let Some(tmux) = Tmux::start((80, 24), SCENARIO) else {
