@@ -86,16 +86,20 @@ fn first_failure(
     let Some(status) = response.status else {
         return Some((Failure::new(Outcome::Other, "no response"), None));
     };
-    let checks = || endpoint.checks.iter().enumerate();
     if !(200..400).contains(&status) && !endpoint.checks.iter().any(Check::is_status) {
         let outcome = conditions::outcome_of_status(status);
         let failure = Failure::new(outcome, format!("status {status}"));
         return Some((failure, None));
     }
-    let of_status = checks().filter(|(_, check)| check.is_status());
-    let others = checks().filter(|(_, check)| !check.is_status());
-    of_status.chain(others).find_map(|(position, check)| {
-        let failure = conditions::failure(check.bare().0, content, status, elapsed)?;
-        Some((failure, Some(position)))
-    })
+    // Those of the status first.
+    for of_status in [true, false] {
+        for (position, check) in endpoint.checks.iter().enumerate() {
+            if check.is_status() == of_status
+                && let Some(failure) = conditions::failure(check.bare().0, content, status, elapsed)
+            {
+                return Some((failure, Some(position)));
+            }
+        }
+    }
+    None
 }

@@ -3,7 +3,6 @@
 //! Here: the parsed form and rendering, which the engine does for each request. Not here: parsing
 //! `{{ ... }}` (`scenario`), which needs locations for its errors.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use rand::RngExt;
@@ -254,19 +253,19 @@ impl Slot {
         match self {
             Self::Variable(index) => escape.push_value(scope.variable(*index)?, out),
             Self::Expression(expression) => expression.render(escape, scope, out)?,
-            Self::Counter(name) => push_display(out, count(scope.counters, name)),
+            Self::Counter(name) => push_integer(out, count(scope.counters, name)),
             Self::RandomChoice(choices) => {
                 escape.push_value(&choices[scope.rng.random_range(0..choices.len())], out);
             }
             Self::Uuid => escape.push(&uuid(scope.rng).to_string(), out),
             // The rest are whole numbers, which need no escape.
-            Self::UserId => push_display(out, scope.user_id),
-            Self::Iteration => push_display(out, scope.iteration),
+            Self::UserId => push_integer(out, scope.user_id),
+            Self::Iteration => push_integer(out, scope.iteration),
             Self::RandomInt(low, high) => {
-                push_display(out, scope.rng.random_range(*low..=*high));
+                push_integer(out, scope.rng.random_range(*low..=*high));
             }
-            Self::Timestamp => push_display(out, since_epoch().as_secs()),
-            Self::TimestampMs => push_display(out, since_epoch().as_millis()),
+            Self::Timestamp => push_integer(out, since_epoch().as_secs()),
+            Self::TimestampMs => push_integer(out, since_epoch().as_millis()),
         }
         Ok(())
     }
@@ -291,8 +290,8 @@ impl Slot {
     }
 }
 
-fn push_display(out: &mut String, value: impl std::fmt::Display) {
-    write!(out, "{value}").expect("writing to a string cannot fail");
+fn push_integer(out: &mut String, value: impl itoa::Integer) {
+    out.push_str(itoa::Buffer::new().format(value));
 }
 
 impl std::fmt::Debug for Template {

@@ -28,6 +28,8 @@ pub(super) struct EncodedRequest {
     /// Whether it has a length though it has no body.
     announces_empty: bool,
     segments: Vec<Segment>,
+    /// Whether one of them is [`Segment::Secret`].
+    has_secret: bool,
 }
 
 /// A stretch of a request.
@@ -123,11 +125,14 @@ impl EncodedRequest {
                 write_body(body, announces_empty, &mut encoder.literal);
             }
         }
+        let segments = encoder.finish();
+        let is_secret = |segment: &Segment| matches!(segment, Segment::Secret);
         Some(Self {
             origin: Rc::new(origin),
             is_head: endpoint.method == Method::Head,
             announces_empty,
-            segments: encoder.finish(),
+            has_secret: segments.iter().any(is_secret),
+            segments,
         })
     }
 
@@ -158,11 +163,7 @@ impl EncodedRequest {
 
     /// The credentials in a request that were not known before the run, and must not be shown.
     pub(super) fn secret<'a>(&self, rendered: Option<&'a Rendered>) -> Option<&'a str> {
-        let has_slot = self
-            .segments
-            .iter()
-            .any(|segment| matches!(segment, Segment::Secret));
-        rendered.filter(|_| has_slot).and_then(secret)
+        rendered.filter(|_| self.has_secret).and_then(secret)
     }
 
     /// Appends the bytes of a request; what was rendered [can be encoded](Self::can_encode).
