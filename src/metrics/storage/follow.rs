@@ -23,6 +23,15 @@ struct Growth {
 }
 
 impl Growth {
+    /// Of the journal at this path, which may not exist yet.
+    fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            read_bytes: 0,
+            lines: 0,
+        }
+    }
+
     /// Hands over each new line with its number, from 1. There are none in a file that does not exist yet.
     fn read<L: DeserializeOwned>(
         &mut self,
@@ -119,11 +128,7 @@ impl SecondsFollower {
     /// Of the journal at this path, which may not exist yet.
     pub fn new(path: PathBuf) -> Self {
         Self {
-            growth: Growth {
-                path,
-                read_bytes: 0,
-                lines: 0,
-            },
+            growth: Growth::new(path),
             next: 0,
         }
     }
@@ -163,11 +168,7 @@ impl ResultFollower {
     /// Of the journal at this path, which may not exist yet.
     pub fn new(path: PathBuf) -> Self {
         Self {
-            growth: Growth {
-                path,
-                read_bytes: 0,
-                lines: 0,
-            },
+            growth: Growth::new(path),
             assembly: None,
         }
     }
