@@ -41,6 +41,8 @@ pub(super) async fn drive<C: Client + 'static>(
             changes = halt.changes();
             spans = stays.follow(spans_of(halt.users()), epoch);
             patience.watch_all(&stays);
+            // Users may have looked before they were told.
+            halt.stir();
         }
         let next = spans.front().filter(|_| !is_halted);
         // Each has its part of the iterations, however long that takes.
@@ -274,7 +276,12 @@ async fn run<C: Client>(
 async fn rested(at: Instant, until: &Cell<Instant>, halt: &Halt) {
     while !halt.is_halted() {
         tokio::select! {
-            () = sleep_until(at.min(until.get())) => return,
+            () = sleep_until(at.min(until.get())) => {
+                // It may have been given more time.
+                if Instant::now() >= at.min(until.get()) {
+                    return;
+                }
+            }
             () = halt.stirred() => {}
         }
     }
@@ -284,7 +291,11 @@ async fn rested(at: Instant, until: &Cell<Instant>, halt: &Halt) {
 async fn resumed(until: &Cell<Instant>, halt: &Halt) {
     while halt.is_paused() && !halt.is_halted() {
         tokio::select! {
-            () = sleep_until(until.get()) => return,
+            () = sleep_until(until.get()) => {
+                if Instant::now() >= until.get() {
+                    return;
+                }
+            }
             () = halt.stirred() => {}
         }
     }

@@ -100,6 +100,11 @@ impl Halt {
         self.wake.notify_waiters();
     }
 
+    /// Wakes all that wait, since they have been told something.
+    pub(super) fn stir(&self) {
+        self.wake.notify_waiters();
+    }
+
     /// Of a load that this can change.
     pub(super) fn controlled_by(control: &watch::Receiver<State>) -> Self {
         let halt = Self::default();

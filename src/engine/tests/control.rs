@@ -88,6 +88,24 @@ async fn all_users_can_be_taken_and_brought_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn users_are_taken_while_they_think_and_given_time_begin_nothing_early() {
+    let mut plan = plan(load(Model::Closed, &[(3.0, 0.0, 30.0)]), &[1]);
+    plan.classes[0].think_time = ThinkTime::Constant(Duration::from_secs(20));
+    // Whoever wakes first: tokio does not poll in a fixed order.
+    for _ in 0..20 {
+        let taken: [Change; 1] = [(1.5, |control| control.step(-2))];
+        let (simulated, _) = changed(&plan, &taken, 100).await;
+        assert_eq!(users(&simulated)[..4], [3, 1, 1, 1]);
+        let regretted: [Change; 2] = [
+            (1.5, |control| control.step(-2)),
+            (1.5, |control| control.step(2)),
+        ];
+        let (simulated, _) = changed(&plan, &regretted, 100).await;
+        assert_eq!(begun(&simulated, 30)[..20].iter().sum::<usize>(), 3);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_user_that_is_taken_has_the_stop_timeout_to_finish() {
     let mut plan = plan(load(Model::Closed, &[(2.0, 0.0, 10.0)]), &[1]);
     plan.load.stop_timeout = Duration::from_secs(2);
