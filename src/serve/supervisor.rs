@@ -220,7 +220,11 @@ impl Supervisor {
                     state.kept.queue.push_back(queued);
                     let place = state.kept.queue.len();
                     let saved = self.save(&state.kept);
-                    saved.map(|()| Some(place)).map_err(Problem::from)
+                    // What is refused must not be started later.
+                    saved.map(|()| Some(place)).map_err(|error| {
+                        state.kept.queue.pop_back();
+                        Problem::from(error)
+                    })
                 }
                 false => self
                     .spawn(&mut state, &id, request, prepared, options)
@@ -298,9 +302,9 @@ impl Supervisor {
                 self.audit
                     .record("cancel", id, Some(peer), &json!({"was": "running"}))?;
                 active.is_cancelled = true;
-                let process = active.process;
+                // Also if that cannot be stored.
+                active.process.interrupt();
                 self.save(kept)?;
-                process.interrupt();
             }
             return Ok(Some(Cancelled::Running));
         }
