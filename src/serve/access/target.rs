@@ -46,13 +46,22 @@ pub(crate) fn check_addresses(plan: &Plan) -> Result<(), Problem> {
 }
 
 fn check_resolved(plan: &Plan, resolve: impl Fn(&str, u16) -> Vec<IpAddr>) -> Result<(), Problem> {
-    let mut hosts: Vec<(String, u16)> = Vec::new();
-    if let Service::Url(url) = &plan.service
-        && let Ok(url) = Url::parse(url)
-        && let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default())
-    {
-        hosts.push((host.to_owned(), port));
-    }
+    let service = match &plan.service {
+        Service::Url(url) => Some(url.as_str()),
+        Service::Demo => None,
+    };
+    let proxy = plan.transport.proxy.iter().map(|proxy| proxy.url.as_str());
+    let pages = plan.observe.iter().flat_map(|observe| &observe.pages);
+    let webhooks = plan.hooks.iter().flat_map(|hooks| hooks.secrets());
+    let urls = service.into_iter().chain(proxy).chain(webhooks);
+    let urls = urls.chain(pages.map(String::as_str));
+    // Pages may be paths of the service.
+    let mut hosts: Vec<(String, u16)> = urls
+        .filter_map(|url| {
+            let url = Url::parse(url).ok()?;
+            Some((url.host_str()?.to_owned(), url.port_or_known_default()?))
+        })
+        .collect();
     for allowed in &plan.allowed_hosts {
         if let Some((host, port)) = allowed.rsplit_once(':') {
             hosts.push((host.to_owned(), port.parse().unwrap_or(80)));
@@ -85,7 +94,8 @@ fn is_refused(address: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{ConnectTo, Model, fixture};
+    use crate::plan::{ConnectTo, Hook, HookTarget, Hooks, Model, Observe, Proxy, fixture};
+    use std::time::Duration;
 
     #[test]
     fn a_name_that_leads_to_a_metadata_address_is_refused_wherever_a_plan_has_it() {
@@ -115,6 +125,30 @@ mod tests {
             to_port: 80,
         });
         assert!(!check(&elsewhere));
+        let mut proxied = good.clone();
+        proxied.transport.proxy = Some(Proxy {
+            url: "http://evil.example:3128".into(),
+            credentials: None,
+            no_proxy: Vec::new(),
+        });
+        assert!(!check(&proxied));
+        let mut observed = good.clone();
+        observed.observe = Some(Box::new(Observe {
+            every: Duration::from_secs(5),
+            pages: vec!["/metrics".into(), "http://evil.example/latest".into()],
+            metrics: Vec::new(),
+            host: None,
+        }));
+        assert!(!check(&observed));
+        let mut told = good.clone();
+        told.hooks = Some(Box::new(Hooks {
+            on_verdict: Some(Hook {
+                to: HookTarget::Webhook("https://evil.example/hook".into()),
+                timeout: Duration::from_secs(1),
+            }),
+            ..Hooks::default()
+        }));
+        assert!(!check(&told));
     }
 
     #[test]
