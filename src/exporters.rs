@@ -39,7 +39,7 @@ pub use self::destination::{
 };
 use self::sink::Sink;
 use crate::error::Error;
-use crate::metrics::{Commit, RunInfo};
+use crate::metrics::{Commit, EndpointInfo, RunInfo};
 use crate::plan::Plan;
 use crate::units::format_counted;
 
@@ -59,6 +59,8 @@ pub struct Exporters {
     seconds: Sender<Commit>,
     /// Seconds that found the queue full.
     lost: u64,
+    /// The rows that came up in those: all that follow have their positions behind them.
+    rows: Vec<EndpointInfo>,
     /// What the thread has to say at its end.
     notes: mpsc::Receiver<Vec<String>>,
 }
@@ -92,8 +94,9 @@ impl Exporters {
                 };
                 let exporting = export(destinations, (&plan, counts), received, &started);
                 let notes = LocalSet::new().block_on(&runtime, exporting);
-                // Before the end is told: the next run may listen on the same address.
-                drop(runtime);
+                // Without waiting for names that are still being resolved. Pages are closed: the next run may listen on
+                // the same address.
+                runtime.shutdown_background();
                 // Who started it may have lost patience.
                 let _ = told.send(notes);
             })
@@ -105,6 +108,7 @@ impl Exporters {
             pages,
             seconds,
             lost: 0,
+            rows: Vec::new(),
             notes,
         })
     }
@@ -115,9 +119,13 @@ impl Exporters {
     }
 
     /// Exports what ended in one second. Never waits.
-    pub fn add(&mut self, commit: Commit) {
-        if let Err(TrySendError::Full(_)) = self.seconds.try_send(commit) {
+    pub fn add(&mut self, mut commit: Commit) {
+        if !self.rows.is_empty() {
+            commit.rows.splice(0..0, std::mem::take(&mut self.rows));
+        }
+        if let Err(TrySendError::Full(commit)) = self.seconds.try_send(commit) {
             self.lost += 1;
+            self.rows = commit.rows;
         }
     }
 
@@ -224,6 +232,7 @@ mod tests {
             pages: Vec::new(),
             seconds,
             lost: 0,
+            rows: Vec::new(),
             notes,
         };
         (0..5).for_each(|_| exporters.add(Commit::default()));

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::metrics::{Cell, Commit, EndpointInfo, HealthSample, RunInfo};
+use crate::metrics::{Adjustment, Cell, Commit, EndpointInfo, HealthSample, RunInfo};
 use crate::plan::{Load, Model, Phase};
 
 /// How many phases are told apart; a shape may make a thousand.
@@ -29,6 +29,8 @@ pub(super) struct Counts {
     pub(super) cells: BTreeMap<(usize, usize), Cell>,
     /// The planned load.
     pub(super) load: Load,
+    /// What was changed of it by hand.
+    pub(super) adjustment: Adjustment,
     /// How many seconds of it are over.
     pub(super) seconds: u32,
     /// Virtual users running (closed model) or requests in flight (open).
@@ -49,6 +51,7 @@ impl Counts {
             phases: names(&run.phases),
             cells: BTreeMap::new(),
             load: run.load.clone(),
+            adjustment: Adjustment::NONE,
             seconds: 0,
             users: 0,
             health: None,
@@ -60,6 +63,9 @@ impl Counts {
         self.rows.extend(commit.rows.iter().cloned());
         self.seconds += 1;
         self.users = commit.users;
+        if let Some(adjustment) = commit.adjustments.last() {
+            self.adjustment = *adjustment;
+        }
         if let Some(health) = &commit.health {
             self.health = Some(health.clone());
         }
@@ -75,8 +81,9 @@ impl Counts {
 
     /// How many users there should be now, or how many arrivals per second in the open model; and whether it is users.
     pub(super) fn target(&self) -> (f64, bool) {
-        let level = self.load.level_at(f64::from(self.seconds));
-        (level, self.load.model == Model::Closed)
+        let planned = self.load.level_at(f64::from(self.seconds));
+        let is_closed = self.load.model == Model::Closed;
+        (self.adjustment.level(planned, !is_closed), is_closed)
     }
 
     /// What was counted since the last time, after which that begins anew.
@@ -106,7 +113,8 @@ fn names(phases: &[Phase]) -> Vec<String> {
             true => "ramp",
             false => phase.name.as_str(),
         };
-        let is_kept = known.contains(name) || known.len() < MAX_PHASES;
+        // What is not measured stays apart from what is; there are few names of it.
+        let is_kept = !phase.measured || known.contains(name) || known.len() < MAX_PHASES;
         let name = if is_kept { name } else { "other" };
         known.insert(name);
         names.push(name.to_owned());
@@ -130,7 +138,14 @@ mod tests {
             let name = format!("level {number}");
             [phase(format!("ramp to {name}"), false), phase(name, true)]
         });
-        let names = names(&stages.collect::<Vec<_>>());
+        let after = Phase {
+            name: "after the load".to_owned(),
+            start_us: 1,
+            end_us: 2,
+            measured: false,
+        };
+        let mut names = names(&stages.chain([after]).collect::<Vec<_>>());
+        assert_eq!(names.pop().unwrap(), "after the load");
         let known: BTreeSet<&String> = names.iter().collect();
         assert_eq!((names.len(), known.len()), (2_000, MAX_PHASES + 1));
         assert_eq!(names[..4], ["ramp", "level 0", "ramp", "level 1"]);

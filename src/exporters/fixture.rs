@@ -1,7 +1,7 @@
 //! Counts for the tests of the formats.
 
 use crate::exporters::counts::Counts;
-use crate::metrics::{Cell, EndpointInfo, HealthSample, Outcome, SparseHistogram};
+use crate::metrics::{Adjustment, Cell, EndpointInfo, HealthSample, Outcome, SparseHistogram};
 use crate::plan::Model;
 use crate::plan::fixture::load;
 
@@ -42,6 +42,7 @@ pub(super) fn counts() -> Counts {
         phases: vec!["steady".to_owned()],
         cells: [((0, 0), cell), ((1, 0), flow)].into(),
         load: load(Model::Closed, &[(5.0, 0.0, 60.0)]),
+        adjustment: Adjustment::NONE,
         seconds: 3,
         users: 5,
         health: Some(HealthSample {

@@ -244,10 +244,8 @@ impl Load {
     /// Its level so many seconds after its start, users or arrivals per second; 0 after its end.
     pub fn level_at(&self, seconds: f64) -> f64 {
         let mut segments = self.segments().into_iter();
-        let at = segments.find(|one| (one.start..one.start + one.length).contains(&seconds));
-        at.map_or(0.0, |one| {
-            one.from + (one.to - one.from) * (seconds - one.start) / one.length
-        })
+        let at = segments.find(|one| (one.start..one.end()).contains(&seconds));
+        at.map_or(0.0, |one| one.level_at(seconds))
     }
 
     /// For each stage that returns from a surge to an earlier level: the positions of that

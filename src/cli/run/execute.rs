@@ -464,7 +464,7 @@ fn run_with<'w, C: Client + 'static>(
     } = storage;
     journal.end(ending);
     for note in exporters.map(Exporters::finish).unwrap_or_default() {
-        let _ = writeln!(anstream::stderr(), "warning: {note}");
+        display.borrow().note(&format!("warning: {note}"));
     }
     let (mut result, disk) = journal.into_result()?;
     result.run.samples = samples.map(RunSamples::finish);

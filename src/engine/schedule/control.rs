@@ -143,11 +143,8 @@ impl LoadControl {
             Some(one) => one.level_at(at.min(one.end())),
             None => 0.0,
         };
-        let now = self.current();
-        match self.adjustable {
-            Adjustable::Rate => planned * now.rate_factor(),
-            _ => (planned + now.users as f64).max(0.0),
-        }
+        let is_rate = matches!(self.adjustable, Adjustable::Rate);
+        self.current().level(planned, is_rate)
     }
 
     /// The load begins now.

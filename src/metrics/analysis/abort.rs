@@ -2,7 +2,7 @@
 //!
 //! Not here: how it is ended (`engine`), or what the end means for the verdict (`grading`).
 
-use crate::metrics::storage::adjustment::is_paused_in;
+use crate::metrics::storage::adjustment::is_lowered_in;
 use crate::metrics::{Adjustment, Cell, Commit, EndpointInfo, Summary};
 use crate::plan::{AbortRule, Direction, Metric, Phase, Plan};
 
@@ -51,13 +51,13 @@ impl AbortWatch {
         let mut phases = self.phases.iter();
         let is_measured = phases
             .any(|phase| phase.measured && phase.start_us <= begun_us && end_us <= phase.end_us);
-        let is_paused = is_paused_in(&self.adjustments, (begun_us, end_us));
+        let is_lowered = is_lowered_in(&self.adjustments, (begun_us, end_us));
         let rows = &self.rows;
         let mut rules = self.rules.iter_mut();
         rules.find_map(|(rule, streak)| {
             let state = match rule.metric {
                 // Users are still starting, or the load is meant to be low.
-                Metric::Throughput if !is_measured || is_paused => {
+                Metric::Throughput if !is_measured || is_lowered => {
                     *streak = Streak::default();
                     None
                 }
@@ -193,6 +193,18 @@ mod tests {
             })
         };
         assert_eq!((idle(false), idle(true)), (Some(23), None));
+        let fewer_users = aborted(rule(Metric::Throughput, 5.0, 3), |number| {
+            let mut commit = second(0, (if number > 20 { 4 } else { 10 }, 1), 0);
+            if number == 20 {
+                commit.adjustments.push(Adjustment {
+                    at_us: 19_500_000,
+                    users: -6,
+                    ..Adjustment::NONE
+                });
+            }
+            commit
+        });
+        assert_eq!(fewer_users, None);
     }
 
     #[test]

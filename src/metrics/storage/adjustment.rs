@@ -58,6 +58,19 @@ impl Adjustment {
         }
     }
 
+    /// The level of the load where this one is planned: users, or arrivals per second.
+    pub fn level(&self, planned: f64, is_rate: bool) -> f64 {
+        match is_rate {
+            true => planned * self.rate_factor(),
+            false => (planned + self.users as f64).max(0.0),
+        }
+    }
+
+    /// Whether there is less load than planned, or none.
+    fn is_below_plan(&self) -> bool {
+        self.is_paused || self.users < 0 || self.rate_percent < 100
+    }
+
     /// What changed with it, if `before` was in force until then.
     fn kind(&self, before: &Self) -> Kind {
         match () {
@@ -138,12 +151,12 @@ fn at(us: u64) -> String {
     format_duration(Duration::from_micros(us / unit_us * unit_us))
 }
 
-/// Whether a stretch of the load, in us from its start, had a pause in it.
-pub(crate) fn is_paused_in(adjustments: &[Adjustment], (start_us, end_us): (u64, u64)) -> bool {
+/// Whether a stretch of the load, in us from its start, had a pause in it, or less load than planned.
+pub(crate) fn is_lowered_in(adjustments: &[Adjustment], (start_us, end_us): (u64, u64)) -> bool {
     let ends = adjustments.iter().skip(1).map(|next| next.at_us);
     let ends = ends.chain([u64::MAX]);
-    let mut pauses = adjustments.iter().zip(ends);
-    pauses.any(|(one, end)| one.is_paused && one.at_us < end_us && start_us < end)
+    let mut stretches = adjustments.iter().zip(ends);
+    stretches.any(|(one, end)| one.is_below_plan() && one.at_us < end_us && start_us < end)
 }
 
 #[cfg(test)]
@@ -205,10 +218,10 @@ mod tests {
             },
             users(20, 0),
         ];
-        let paused = |from: u64, to: u64| is_paused_in(&all, (from * 1_000_000, to * 1_000_000));
+        let paused = |from: u64, to: u64| is_lowered_in(&all, (from * 1_000_000, to * 1_000_000));
         assert!(!paused(9, 10) && paused(10, 11) && paused(19, 20) && !paused(20, 21));
-        assert!(is_paused_in(&all[..1], (30_000_000, 31_000_000)));
-        assert!(!is_paused_in(&[], (0, 1)));
+        assert!(is_lowered_in(&all[..1], (30_000_000, 31_000_000)));
+        assert!(!is_lowered_in(&[], (0, 1)));
     }
 
     #[test]
