@@ -14,6 +14,7 @@ use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
+use ratatui::layout::{Position, Rect};
 use ratatui::{Frame, Terminal};
 use rustix::termios::tcgetwinsize;
 
@@ -52,8 +53,12 @@ impl Screen {
     /// Forgets what is on the screen, so that all of it is drawn anew: others may have written to it.
     pub(super) fn forget(&mut self) {
         let _drawing = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
-        if IS_SHOWN.load(Ordering::SeqCst) {
-            let _ = self.0.clear();
+        // Not by `clear`, which asks the terminal where the cursor is and waits for its reply.
+        if IS_SHOWN.load(Ordering::SeqCst)
+            && tcgetwinsize(io::stderr()).is_ok()
+            && let Ok(size) = self.0.size()
+        {
+            let _ = self.0.resize(Rect::from((Position::ORIGIN, size)));
         }
     }
 
