@@ -27,7 +27,7 @@ const MOST_OF_A_RULE: usize = 5;
 /// Everything that was found in a run, the most severe first; however much of a rule. Nothing in an INVALID run, whose
 /// numbers say nothing about the service, and in one whose load was changed by hand, which explains too much.
 pub fn findings(result: &RunResult, grading: &Grading) -> Vec<Finding> {
-    if !result.invalid_because().is_empty() || !result.run.adjustments.is_empty() {
+    if !result.invalid_because().is_empty() || result.run.is_adjusted() {
         return Vec::new();
     }
     let numbers = Numbers::of(result, grading);

@@ -7,7 +7,7 @@ use std::fmt;
 use super::rule::Rule;
 use crate::grading::{Criterion, Severity};
 use crate::plan::{FindingSeverity, MeasureUnit, Metric, ObservedScale};
-use crate::units::{format_bytes, format_latency_us, format_percent, format_rate, trim_float};
+use crate::units::{format_bytes, format_latency_us, format_number, format_percent, format_rate};
 
 /// Something that the numbers of a run say about the service.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,7 +97,7 @@ impl EvidenceUnit {
             Self::Microseconds => format_latency_us(value),
             Self::Share => format_percent(value),
             Self::PerSecond => format_rate(value),
-            Self::Count => trim_float(value, 2),
+            Self::Count => format_number(value),
             Self::Bytes => bytes(value),
             Self::BytesPerSecond => format!("{}/s", bytes(value)),
         }

@@ -40,7 +40,7 @@ struct SurgeSecond {
 /// The recoveries of the load's shape. Without samples at the earlier level there is no reference,
 /// and the recovery is left out. A load that was changed by hand has none.
 pub(super) fn all(result: &RunResult) -> Vec<Recovery> {
-    if !result.run.adjustments.is_empty() {
+    if result.run.is_adjusted() {
         return Vec::new();
     }
     let load = &result.run.load;

@@ -237,7 +237,7 @@ pub(super) fn doubts(result: &RunResult) -> Vec<String> {
 
 /// Whether the numbers are those of another load than the planned one, or of a trial that was printed.
 fn is_disturbed(result: &RunResult) -> bool {
-    is_printed(result) || !result.run.adjustments.is_empty()
+    is_printed(result) || result.run.is_adjusted()
 }
 
 /// Whether requests and responses were printed. A quick look has no verdict anyway.

@@ -228,7 +228,7 @@ fn state(result: &RunResult) -> &'static str {
     match () {
         () if !result.invalid_because().is_empty() => "INVALID",
         () if !result.is_finished() => "cut short",
-        () if !result.run.adjustments.is_empty() => "changed by hand",
+        () if result.run.is_adjusted() => "changed by hand",
         () => "valid",
     }
 }

@@ -20,7 +20,7 @@ impl RunResult {
     /// What is missing of the load, if it was not delivered: so many arrivals of the measured phases that were
     /// dropped, or so many users that ended before they sent anything. `None` for a load that was changed by hand.
     pub fn undelivered(&self) -> Option<String> {
-        if !self.run.adjustments.is_empty() {
+        if self.run.is_adjusted() {
             return None;
         }
         let is_too_much =

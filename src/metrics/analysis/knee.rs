@@ -60,7 +60,7 @@ impl RunResult {
     /// The levels of a sweep, in their order. `None` for other loads, and where a level is missing or has no
     /// response.
     fn sweep_levels(&self) -> Option<Vec<SweepLevel>> {
-        if self.run.load.shape != Some(Shape::Sweep) || !self.run.adjustments.is_empty() {
+        if self.run.load.shape != Some(Shape::Sweep) || self.run.is_adjusted() {
             return None;
         }
         let stages = &self.run.load.stages;

@@ -34,7 +34,7 @@ impl RunResult {
     /// What the run did at each level of its load. `None` if it had one level, or not two that were held long
     /// enough, or its load was changed by hand.
     pub fn load_levels(&self) -> Option<LoadLevels> {
-        if !self.run.adjustments.is_empty() {
+        if self.run.is_adjusted() {
             return None;
         }
         // Those of a sweep are as long as it says.

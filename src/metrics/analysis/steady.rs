@@ -20,8 +20,12 @@ const MIN_CHANGE: f64 = 0.05;
 const LITTLE: f64 = 0.02;
 
 impl RunResult {
-    /// A sentence for each measured phase whose median still had a trend.
+    /// A sentence for each measured phase whose median still had a trend. None where the load was changed by hand,
+    /// which may be why.
     pub fn trends(&self) -> Vec<String> {
+        if self.run.is_adjusted() {
+            return Vec::new();
+        }
         let phases = self.run.phases.iter().enumerate();
         phases
             .filter(|(_, phase)| phase.measured)
@@ -173,7 +177,7 @@ fn median(values: &mut [f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{HealthSample, Outcome, Tick, fixture};
+    use crate::metrics::{Adjustment, HealthSample, Outcome, Tick, fixture};
     use crate::plan::Stage;
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha12Rng;
@@ -270,6 +274,12 @@ mod tests {
             trends[0].starts_with("p50 was still rising in `steady`"),
             "{trends:?}"
         );
+        let mut adjusted = run(10);
+        adjusted.run.adjustments = vec![Adjustment {
+            users: 1,
+            ..Adjustment::NONE
+        }];
+        assert_eq!(adjusted.trends(), Vec::<String>::new());
     }
 
     #[test]

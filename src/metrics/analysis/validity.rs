@@ -66,8 +66,7 @@ impl RunResult {
 
     /// How the load was changed by hand, if it was: `2 users more than planned from 12s on`.
     pub fn adjusted(&self) -> Option<String> {
-        let adjustments = &self.run.adjustments;
-        (!adjustments.is_empty()).then(|| listed(adjustments))
+        (self.run.is_adjusted()).then(|| listed(&self.run.adjustments))
     }
 
     /// Why the tear-down failed, if it did.

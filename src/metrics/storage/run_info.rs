@@ -256,6 +256,11 @@ pub struct Ending {
 }
 
 impl RunInfo {
+    /// Whether the load was changed by hand, so that it is not that of the plan.
+    pub fn is_adjusted(&self) -> bool {
+        !self.adjustments.is_empty()
+    }
+
     /// The part of it that is known before the load starts.
     pub fn new(plan: &Plan, id: &str, service: &str, started_at: String, machine: Machine) -> Self {
         Self {

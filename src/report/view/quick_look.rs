@@ -28,7 +28,7 @@ pub(crate) fn has_no_verdict(report: &Report) -> bool {
         && report.grading.criteria.is_empty()
         && report.comparison.is_none()
         && total(&report.result).requests > 0
-        && report.result.run.adjustments.is_empty()
+        && !report.result.run.is_adjusted()
         && match report.grading.verdict {
             Verdict::Pass => true,
             Verdict::Inconclusive => is_stopped,
