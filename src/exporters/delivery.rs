@@ -91,11 +91,11 @@ impl Delivery {
         self.goes_on.set(true);
         let sent = timeout(LIMIT, sink.send(messages)).await;
         self.goes_on.set(false);
-        match sent.unwrap_or_else(|_| Err(too_slow())) {
+        match sent.unwrap_or_else(|_| Err(too_slow().into())) {
             Ok(()) => self.taken.set(self.taken.get() + 1),
-            Err(why) => {
-                *self.why.borrow_mut() = one_line(&why);
-                if let Some(interval) = interval {
+            Err(undelivered) => {
+                *self.why.borrow_mut() = one_line(&undelivered.why);
+                if let Some(interval) = interval.filter(|_| !undelivered.is_partly_taken) {
                     counts.borrow_mut().give_back(interval);
                 }
             }
@@ -112,4 +112,57 @@ fn one_line(text: &str) -> String {
     let line = text.trim().lines().next().unwrap_or_default();
     let shown = line.chars().map(|c| if c.is_control() { ' ' } else { c });
     shown.take(MOST_SHOWN).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::exporters::destination::{Collector, Destination, OtlpPoints};
+    use crate::exporters::fixture;
+    use crate::plan::Model;
+    use crate::plan::fixture::{load, plan};
+
+    /// Delivers to a collector that responds with this. What is then left to be delivered: how many cells.
+    async fn left_after(response: &'static str) -> usize {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let collector = std::thread::spawn(move || {
+            let (mut connection, _) = listener.accept().unwrap();
+            let mut request = [0; 1 << 16];
+            assert!(connection.read(&mut request).unwrap() > 0);
+            connection.write_all(response.as_bytes()).unwrap();
+        });
+        let plan = plan(load(Model::Closed, &[(1.0, 0.0, 1.0)]), &[1]);
+        let destination = Destination::Otlp {
+            collector: Collector {
+                url: format!("http://{address}/v1/metrics").parse().unwrap(),
+                headers: Vec::new(),
+            },
+            is_grpc: false,
+            points: OtlpPoints {
+                is_delta: true,
+                is_exponential: false,
+            },
+        };
+        let mut sink = Sink::new(&plan, &destination).unwrap().unwrap();
+        let counts = RefCell::new(fixture::counts());
+        let delivery = Delivery::new(destination.to_string());
+        delivery.once(&mut sink, &counts).await;
+        collector.join().unwrap();
+        assert!(delivery.note().is_some());
+        counts.into_inner().cells.len()
+    }
+
+    #[tokio::test]
+    async fn what_was_taken_but_for_a_part_is_not_delivered_again() {
+        let refused = "HTTP/1.1 503 Busy\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+        assert_eq!(left_after(refused).await, 2);
+        // One point was rejected, and why.
+        let partly = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 8\r\n\r\n\
+                      \x0a\x06\x08\x01\x12\x02no";
+        assert_eq!(left_after(partly).await, 0);
+    }
 }

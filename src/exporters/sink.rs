@@ -96,8 +96,8 @@ impl Sink {
     /// Sends it. The caller limits the time.
     ///
     /// # Errors
-    /// Why it was not taken, for people.
-    pub(super) async fn send(&mut self, messages: Messages) -> Result<(), String> {
+    /// Why not all of it was taken.
+    pub(super) async fn send(&mut self, messages: Messages) -> Result<(), Undelivered> {
         if let Self::Statsd(statsd) = self {
             return statsd.send(messages).await;
         }
@@ -109,6 +109,24 @@ impl Sink {
             }
         }
         Ok(())
+    }
+}
+
+/// Why something was not delivered, or not all of it.
+#[derive(Debug)]
+pub(super) struct Undelivered {
+    /// For people.
+    pub(super) why: String,
+    /// Whether some of it was taken, so that it must not be sent again.
+    pub(super) is_partly_taken: bool,
+}
+
+impl From<String> for Undelivered {
+    fn from(why: String) -> Self {
+        Self {
+            why,
+            is_partly_taken: false,
+        }
     }
 }
 
@@ -167,7 +185,7 @@ impl Otlp {
         })
     }
 
-    async fn send(&mut self, message: Vec<u8>) -> Result<(), String> {
+    async fn send(&mut self, message: Vec<u8>) -> Result<(), Undelivered> {
         let response = match &self.by {
             OtlpCarrier::Http(post) => post.send(message).await?,
             OtlpCarrier::Grpc(method) => method.call(&message).await?,
@@ -175,7 +193,11 @@ impl Otlp {
         if self.points.is_delta {
             self.since_ns = self.encoded_ns;
         }
-        otlp::check_response(&response)
+        // What was rejected would be rejected again, and the rest was taken.
+        otlp::check_response(&response).map_err(|why| Undelivered {
+            why,
+            is_partly_taken: true,
+        })
     }
 }
 
@@ -187,16 +209,21 @@ pub(super) struct Statsd {
 }
 
 impl Statsd {
-    async fn send(&mut self, packets: Messages) -> Result<(), String> {
-        let sent = self.try_send(packets).await;
+    async fn send(&mut self, packets: Messages) -> Result<(), Undelivered> {
+        let mut count = 0;
+        let sent = self.try_send(packets, &mut count).await;
         if sent.is_err() {
             // The name may lead elsewhere next time.
             self.socket = None;
         }
-        sent.map_err(|error| error.to_string())
+        sent.map_err(|error| Undelivered {
+            why: error.to_string(),
+            is_partly_taken: count > 0,
+        })
     }
 
-    async fn try_send(&mut self, packets: Messages) -> std::io::Result<()> {
+    /// Counts the packets that were sent.
+    async fn try_send(&mut self, packets: Messages, count: &mut usize) -> std::io::Result<()> {
         let socket = match &mut self.socket {
             Some(socket) => socket,
             empty => {
@@ -213,6 +240,7 @@ impl Statsd {
         };
         for packet in packets {
             socket.send(&packet).await?;
+            *count += 1;
         }
         Ok(())
     }
