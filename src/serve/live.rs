@@ -98,17 +98,19 @@ impl Live {
         found
     }
 
-    /// At most so many seconds, from this one on. Reads what has come since the last look.
+    /// At most so many seconds, from this one on. Reads what has come since the last look, unless that was just now;
+    /// of a run that `is_over` in any case, since nobody looks again.
     pub fn seconds(
         &self,
         directory: &RunDir,
         from: u64,
         most: usize,
+        is_over: bool,
     ) -> Result<Vec<Second>, Error> {
         let followed = self.of(directory);
         let seconds = followed.seconds.lock();
         let mut seconds = seconds.unwrap_or_else(PoisonError::into_inner);
-        if is_due(seconds.looked_at) {
+        if is_over || is_due(seconds.looked_at) {
             let new = seconds.follower.advance()?;
             seconds.known.extend(new.into_iter().map(Second::of));
             seconds.looked_at = Some(Instant::now());

@@ -48,15 +48,21 @@ pub(super) async fn answer(server: &Arc<Server>, call: Call) -> Result<Response,
         Operation::Events => events(server, &call).await,
         Operation::File => file(server, &call).await,
         // Files are read, and names resolved.
-        _ => {
-            let server = server.clone();
-            let answered = tokio::task::spawn_blocking(move || blocking(&server, &call)).await;
-            answered.map_err(|_| {
-                let text = "this request made the server panic; this is a bug in perfctl, please report it";
-                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, text)
-            })?
-        }
+        _ => off_thread(server, move |server| blocking(server, &call)).await,
     }
+}
+
+/// Does what may take a while on another thread, since all requests share one.
+async fn off_thread<T: Send + 'static>(
+    server: &Arc<Server>,
+    work: impl FnOnce(&Arc<Server>) -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let server = server.clone();
+    let done = tokio::task::spawn_blocking(move || work(&server)).await;
+    done.map_err(|_| {
+        let text = "this request made the server panic; this is a bug in perfctl, please report it";
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, text)
+    })?
 }
 
 fn page(text: &'static str, kind: &'static str) -> Response {
@@ -255,7 +261,7 @@ fn series(server: &Server, call: &Call) -> Result<Value, Problem> {
     let from = call.number("from")?.unwrap_or(0);
     let known = server.find(call.part(0))?;
     let seconds = match with_seconds(&known) {
-        Some(run) => server.live.seconds(run, from, MAX_SECONDS)?,
+        Some(run) => server.live.seconds(run, from, MAX_SECONDS, false)?,
         None => Vec::new(),
     };
     let next = from.saturating_add(seconds.len() as u64);
@@ -282,7 +288,8 @@ async fn events(server: &Arc<Server>, call: &Call) -> Result<Response, Problem> 
     let after = call.last_event.map(|last| last.saturating_add(1));
     let next = after.or(call.number("from")?).unwrap_or(0);
     let id = call.part(0).to_owned();
-    server.find(&id)?;
+    let asked = id.clone();
+    off_thread(server, move |server| server.find(&asked).map(drop)).await?;
     let stream = Stream {
         server: server.clone(),
         id,
@@ -307,23 +314,19 @@ impl Stream {
             return None;
         }
         loop {
-            let (server, id, next) = (self.server.clone(), self.id.clone(), self.next);
-            let looked = tokio::task::spawn_blocking(move || {
+            let (id, next) = (self.id.clone(), self.next);
+            let looked = off_thread(&self.server, move |server| {
                 // Before its seconds, so that none comes after its end.
-                let known = server.find(&id).ok()?;
+                let known = server.find(&id)?;
                 let is_over = !matches!(known, Known::Running(..) | Known::Queued(..));
                 let seconds = match with_seconds(&known) {
-                    Some(run) => server.live.seconds(run, next, MAX_SECONDS).ok()?,
+                    Some(run) => server.live.seconds(run, next, MAX_SECONDS, is_over)?,
                     None => Vec::new(),
                 };
-                Some((known.state(), is_over, seconds))
+                Ok((known.state(), is_over, seconds))
             });
-            let (state, is_over, seconds) =
-                looked
-                    .await
-                    .ok()
-                    .flatten()
-                    .unwrap_or(("failed", true, Vec::new()));
+            // Without an end, so that whoever follows asks again.
+            let (state, is_over, seconds) = looked.await.ok()?;
             let mut text = String::new();
             for second in &seconds {
                 let data = json!(second);
@@ -347,7 +350,8 @@ impl Stream {
 }
 
 async fn file(server: &Arc<Server>, call: &Call) -> Result<Response, Problem> {
-    let known = server.find(call.part(0))?;
+    let id = call.part(0).to_owned();
+    let known = off_thread(server, move |server| server.find(&id)).await?;
     let run = with_seconds(&known).ok_or_else(Problem::no_run)?;
     let (path, kind) = match call.part(1) {
         "result.json" => (run.result(), "application/json"),
