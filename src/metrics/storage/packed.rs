@@ -14,6 +14,9 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// What unpacks to more is refused as harmful; bytes.
+pub(super) const MAX_UNPACKED: u64 = 4 << 30;
+
 /// How much is handed to the compression at once; bytes.
 const CHUNK_BYTES: usize = 64 << 10;
 
@@ -36,7 +39,8 @@ pub(in crate::metrics) fn deserialize<'de, T: DeserializeOwned, D: Deserializer<
     let text = String::deserialize(from)?;
     let damaged = |_| D::Error::custom("a packed part is damaged");
     let bytes = BASE64_STANDARD.decode(text).map_err(damaged)?;
-    let mut packed = BufReader::with_capacity(CHUNK_BYTES, ZlibDecoder::new(bytes.as_slice()));
+    let unpacked = ZlibDecoder::new(bytes.as_slice()).take(MAX_UNPACKED);
+    let mut packed = BufReader::with_capacity(CHUNK_BYTES, unpacked);
     let value = rmp_serde::from_read(&mut packed)
         .map_err(|error| D::Error::custom(format_args!("a packed part is damaged: {error}")))?;
     // Reads the checksum too.

@@ -12,10 +12,8 @@ use flate2::write::GzEncoder;
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::metrics::storage::packed::MAX_UNPACKED;
 use crate::metrics::{FileHeader, RunResult, check_version};
-
-/// A file that unpacks to more is refused as harmful; bytes.
-const MAX_UNPACKED: u64 = 4 << 30;
 
 /// A journal gets a line each second.
 const QUIET: Duration = Duration::from_secs(120);
