@@ -59,6 +59,16 @@ impl DirectResources {
         Origin::of(url, version, is_proxied)
     }
 
+    /// Whether a connection to an origin can become one by HTTP/2: where it is meant, or where TLS decides, to the
+    /// service or to the proxy.
+    pub(super) fn may_be_http2(&self, origin: &Origin) -> bool {
+        match origin.version {
+            HttpChoice::Http1 => false,
+            HttpChoice::Auto => origin.is_tls || origin.is_proxied,
+            HttpChoice::Http2 => true,
+        }
+    }
+
     /// The credentials for the proxy that are part of each request, rather than of a tunnel.
     pub(super) fn to_proxy(&self, origin: &Origin) -> Option<&HeaderValue> {
         let proxy = self.proxy.as_ref().filter(|_| origin.is_passed_on())?;

@@ -9,11 +9,12 @@ use super::http2::request::Http2Template;
 use super::response::head;
 use super::transport::{DirectTransport, WireRequest};
 use crate::error::Error;
+use crate::metrics::Outcome;
 use crate::plan::{Endpoint, Plan, RequestView};
 use crate::protocol::http::client::{HttpClient, HttpSession, redirect_location};
 use crate::protocol::http::connect::ConnectOptions;
 use crate::protocol::http::transport::{RequestLimits, Transport};
-use crate::protocol::{Client, Cookies, Hop, Rendered, Request, Response, Session};
+use crate::protocol::{Client, Cookies, Failure, Hop, Rendered, Request, Response, Session};
 
 /// Makes sessions for one worker.
 pub struct DirectClient {
@@ -31,7 +32,8 @@ pub struct DirectSession {
 /// An endpoint's request in both versions.
 struct Encoded {
     http1: EncodedRequest,
-    http2: Http2Template,
+    /// `None` where no connection can be one by HTTP/2.
+    http2: Option<Http2Template>,
 }
 
 impl DirectClient {
@@ -49,7 +51,10 @@ impl DirectClient {
                 let origin = resources.origin(&prepared.request.url, version)?;
                 let to_proxy = resources.to_proxy(&origin).cloned();
                 let (to_proxy, is_traced) = (to_proxy.as_ref(), plan.trace.is_some());
-                let http2 = Http2Template::new(endpoint, prepared, base, to_proxy)?;
+                let http2 = match resources.may_be_http2(&origin) {
+                    true => Some(Http2Template::new(endpoint, prepared, base, to_proxy)?),
+                    false => None,
+                };
                 let http1 =
                     EncodedRequest::new(endpoint, prepared, base, origin, to_proxy, is_traced)?;
                 Some(Encoded { http1, http2 })
@@ -98,7 +103,13 @@ impl Session for DirectSession {
         let trace = request.trace.as_deref();
         let wire_request = WireRequest {
             write: |bytes: &mut Vec<u8>| http1.write(rendered, trace, bytes),
-            http2: || http2.request(rendered, trace),
+            http2: || match http2 {
+                Some(http2) => http2.request(rendered, trace),
+                None => Err(Failure::new(
+                    Outcome::Internal,
+                    "a connection by HTTP/2 where there can be none",
+                )),
+            },
             rest: None,
             is_head: http1.is_head,
         };
