@@ -14,7 +14,7 @@ mod storage;
 mod trace;
 
 pub use analysis::abort::AbortWatch;
-pub use analysis::health::{CPU_LIMITS, WORKER_LIMITS};
+pub use analysis::health::{CPU_LIMITS, LAG_P99_US, WORKER_LIMITS};
 pub use analysis::knee::{Knee, SweepLevel};
 pub use analysis::levels::{LoadLevel, LoadLevels};
 pub use analysis::observed::{Observed, Spread};

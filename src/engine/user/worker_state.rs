@@ -6,6 +6,7 @@
 pub(crate) mod row_names;
 mod trace_ids;
 
+use std::cell::LazyCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -65,7 +66,7 @@ pub(crate) struct WorkerState {
     /// The rows that templates have named so far.
     pub(crate) row_names: RowNames,
     /// The ids of traces.
-    pub(super) trace_ids: TraceIds,
+    pub(super) trace_ids: LazyCell<TraceIds>,
     /// Told of what happens in a trial, and with `--debug`; other runs have none.
     pub(crate) observer: Option<UnboundedSender<TrialEvent>>,
     /// Whether this is a trial, which does everything once.
@@ -97,7 +98,7 @@ impl WorkerState {
                 .collect(),
             feeding: Rc::new(Feeding::new(plan.clone())),
             row_names: RowNames::new(plan.endpoints.len() + plan.flows.len(), (0, 1)),
-            trace_ids: TraceIds::default(),
+            trace_ids: LazyCell::new(TraceIds::default),
             observer: None,
             is_trial: false,
             throttle: None,

@@ -18,7 +18,7 @@ pub const CPU_LIMITS: [f64; 2] = [0.70, 0.85];
 /// 5 s in a row.
 pub const WORKER_LIMITS: [f64; 2] = [0.80, WORKER_FULL];
 /// How late the p99 of a worker's wake-ups may be without a warning; us.
-const LAG_P99_US: f64 = 10_000.0;
+pub const LAG_P99_US: f64 = 10_000.0;
 /// A wake-up later than this makes the run INVALID; us.
 const LAG_MAX_US: u64 = 100_000;
 /// p99 of the scheduling delay: a warning above the first, INVALID above the second; us.

@@ -274,9 +274,11 @@ impl Board {
                 })
             }
         };
-        let (sign, is_met) = match slo.metric.direction() {
-            Direction::AtMost => ("≤", value.map(|value| value <= slo.limit)),
-            Direction::AtLeast => ("≥", value.map(|value| value >= slo.limit)),
+        let direction = slo.metric.direction();
+        let is_met = value.map(|value| direction.is_met(slo.limit, value));
+        let sign = match direction {
+            Direction::AtMost => "≤",
+            Direction::AtLeast => "≥",
         };
         let (value, limit) = match value {
             Some(value) => {

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use super::board::{Board, EndpointNumbers, RECENT_S, SloNumbers};
 use super::update::Update;
 use super::view::{Keys, Tone, View, left, right};
-use crate::metrics::{CPU_LIMITS, HealthSample, WORKER_LIMITS};
+use crate::metrics::{CPU_LIMITS, HealthSample, LAG_P99_US, WORKER_LIMITS};
 use crate::plan::Percentile;
 use crate::report::text::{harmless, shorten, width};
 use crate::units::{
@@ -21,8 +21,6 @@ const LONGEST_BAR: usize = 40;
 const WIDEST_SLO: usize = 64;
 /// The width of names, so that their numbers stay close; columns.
 const WIDEST_NAME: usize = 72;
-/// How late the p99 of a worker's wake-ups may be; us.
-const LATE_US: f64 = 10_000.0;
 /// The widths of the columns of numbers, from the least important one on the right.
 const COLUMN: usize = 9;
 
@@ -275,7 +273,7 @@ fn generator_state(health: &HealthSample, late_us: Option<f64>) -> (&'static str
     match () {
         () if above(1) => ("overloaded", Tone::Bad),
         () if above(0) => ("busy", Tone::Warning),
-        () if late_us.is_some_and(|us| us > LATE_US) => ("late", Tone::Warning),
+        () if late_us.is_some_and(|us| us > LAG_P99_US) => ("late", Tone::Warning),
         () => ("ok", Tone::Faint),
     }
 }

@@ -4,9 +4,7 @@
 //! either. Not here: how the dashboard looks (`report`), and how a load changes (`engine`).
 
 use std::cell::RefCell;
-use std::fs::File;
-use std::io::{self, IsTerminal};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io;
 use std::rc::Rc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -150,17 +148,10 @@ impl Drop for Keyboard {
     }
 }
 
-/// The terminal whose keys are read: standard input, or the terminal of the process where that is another file.
-fn terminal() -> io::Result<OwnedFd> {
-    match io::stdin().is_terminal() {
-        true => io::stdin().as_fd().try_clone_to_owned(),
-        false => Ok(File::open("/dev/tty")?.into()),
-    }
-}
-
 /// Reads until nobody listens, or the terminal is gone.
 fn read(wishes: &UnboundedSender<Wish>) {
-    let Ok(terminal) = terminal() else { return };
+    // There is no dashboard where this is not the terminal.
+    let terminal = io::stdin();
     while !wishes.is_closed() {
         // Before crossterm reads, which would read for ever where nobody can write any more.
         let mut state = [PollFd::new(&terminal, PollFlags::IN)];
