@@ -9,8 +9,7 @@
 
 mod access;
 mod answer;
-mod live;
-mod numbers;
+mod control;
 mod operations;
 mod options;
 mod routes;
@@ -18,7 +17,6 @@ mod runs;
 mod server;
 mod start;
 mod supervisor;
-mod views;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,13 +31,14 @@ use tokio::net::TcpListener;
 use self::access::audit::AuditLog;
 use self::access::guard::Guard;
 use self::answer::{Problem, secured};
-use self::live::Live;
-use self::numbers::Cache;
 use self::routes::Route;
+use self::runs::live::Live;
+use self::runs::numbers::Cache;
 use self::server::{Call, Server};
 use self::supervisor::Supervisor;
 use crate::error::Error;
 
+pub(crate) use control::{ControlListener, ControlReply, LoadChange, LoadNow};
 pub use options::{AllowedTarget, Limits, ServeOptions, Token};
 pub use routes::{BASE, OPENAPI, ROUTES};
 
@@ -118,7 +117,7 @@ async fn call(server: &Server, peer: SocketAddr, request: Request) -> Result<Cal
         server.guard.check_token(&head.headers)?;
     }
     let mut content = Vec::new();
-    if head.method == Method::POST {
+    if head.method != Method::GET {
         let kind = head.headers.get(header::CONTENT_TYPE);
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();

@@ -14,6 +14,7 @@ use super::schedule::user_schedule::{UserSpan, user_spans};
 use super::user::User;
 use super::user::running_user::RunningUser;
 use super::user::worker_state::WorkerState;
+use crate::metrics::Adjustment;
 use crate::protocol::Client;
 
 /// Starts the users of this shard when they are due. Returns when all of them have ended, and nobody can add one.
@@ -27,19 +28,19 @@ pub(super) async fn drive<C: Client + 'static>(
     let load = &state.plan.load;
     let epoch = state.epoch;
     let users = load.peak().ceil() as u64;
-    let spans_of = |more| {
-        let mine = user_spans(&state.plan, more).into_iter();
+    let spans_of = |now| {
+        let mine = user_spans(&state.plan, now).into_iter();
         mine.filter(|span| span.user % shards as u64 == shard as u64)
     };
     let stays = Stays::default();
     let mut patience = Patience::new(epoch + load.total(), load.stop_timeout);
-    let mut spans: VecDeque<UserSpan> = spans_of(0).collect();
+    let mut spans: VecDeque<UserSpan> = spans_of(Adjustment::NONE).collect();
     let mut changes = 0;
     loop {
         let is_halted = halt.is_halted();
         if halt.changes() != changes && !is_halted {
             changes = halt.changes();
-            spans = stays.follow(spans_of(halt.users()), epoch);
+            spans = stays.follow(spans_of(halt.adjustment()), epoch);
             patience.watch_all(&stays);
             // Users may have looked before they were told.
             halt.stir();

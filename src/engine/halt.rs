@@ -68,12 +68,10 @@ impl Halt {
         self.adjustments.borrow().clone()
     }
 
-    /// How many users there are beyond the planned ones.
-    pub(super) fn users(&self) -> i64 {
-        self.adjustments
-            .borrow()
-            .last()
-            .map_or(0, |last| last.users)
+    /// What was changed last.
+    pub(super) fn adjustment(&self) -> Adjustment {
+        let adjustments = self.adjustments.borrow();
+        adjustments.last().copied().unwrap_or(Adjustment::NONE)
     }
 
     /// Whether somebody can still change the load.

@@ -34,7 +34,7 @@ pub(super) struct Problem {
     /// What is wrong with the scenario or the options, with its places.
     pub findings: Vec<FindingEntry>,
     #[serde(skip)]
-    pub allow: Option<&'static str>,
+    pub allow: Option<Box<str>>,
 }
 
 /// What is wrong in a file.
@@ -89,8 +89,7 @@ impl Problem {
     /// The response.
     pub fn response(self) -> Response {
         let mut response = json(self.status, &self);
-        if let Some(allow) = self.allow {
-            let allow = HeaderValue::from_static(allow);
+        if let Some(Ok(allow)) = self.allow.as_deref().map(HeaderValue::from_str) {
             response.headers_mut().insert(header::ALLOW, allow);
         }
         if self.status == StatusCode::UNAUTHORIZED {

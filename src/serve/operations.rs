@@ -1,5 +1,7 @@
 //! What each route does.
 
+mod load;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +14,10 @@ use tokio::time::{Instant, sleep};
 
 use super::answer::{self, PAGE_TYPE, Problem, content};
 use super::routes::{BASE, OPENAPI, Operation};
-use super::runs::Known;
+use super::runs::{Known, views};
 use super::server::{Call, Server};
 use super::start::{StartRequest, scenarios};
 use super::supervisor::Cancelled;
-use super::views;
 use crate::comparison::{Baseline, Caller, Statistical, compare};
 use crate::grading::{Grading, Policy};
 use crate::metrics::{RunDir, read_result};
@@ -37,7 +38,7 @@ pub(super) async fn answer(server: &Arc<Server>, call: Call) -> Result<Response,
     match call.operation {
         Operation::Page => Ok(page(include_str!("page/index.html"), PAGE_TYPE)),
         Operation::Script => Ok(page(
-            include_str!("page/serve.js"),
+            concat!(include_str!("page/serve.js"), include_str!("page/load.js")),
             "text/javascript; charset=utf-8",
         )),
         Operation::Style => Ok(page(
@@ -89,6 +90,8 @@ fn blocking(server: &Server, call: &Call) -> Result<Response, Problem> {
         Operation::Report => return report(server, call),
         Operation::Cancel => return cancel(server, call),
         Operation::Series => series(server, call)?,
+        Operation::Load => load::load(server, call)?,
+        Operation::ChangeLoad => load::change(server, call)?,
         _ => return self::view(server, call),
     };
     Ok(answer::json(StatusCode::OK, &view))
@@ -382,34 +385,4 @@ fn view(server: &Server, call: &Call) -> Result<Response, Problem> {
         _ => views::recommendations(id, report),
     };
     Ok(answer::json(StatusCode::OK, &view))
-}
-
-impl Call {
-    fn part(&self, position: usize) -> &str {
-        self.parts.get(position).map_or("", String::as_str)
-    }
-
-    fn query(&self, name: &str) -> Option<&str> {
-        let mut pairs = self.query.iter();
-        pairs
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
-    }
-
-    /// Up to what JavaScript counts to.
-    fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
-        let number = self.query(name).map(|text| {
-            let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
-            let number = text.parse().ok().filter(|_| is_digits);
-            number.filter(|number| *number < 1 << 53)
-        });
-        match number {
-            Some(None) => {
-                let problem = format!("`{name}` must be a whole number from 0 to 9007199254740991");
-                let status = StatusCode::UNPROCESSABLE_ENTITY;
-                Err(Problem::new(status, problem))
-            }
-            number => Ok(number.flatten()),
-        }
-    }
 }

@@ -37,6 +37,10 @@ pub enum Operation {
     Report,
     /// Ends a run.
     Cancel,
+    /// What its load is.
+    Load,
+    /// Changes its load.
+    ChangeLoad,
     /// Its seconds.
     Series,
     /// Its seconds as they come.
@@ -130,6 +134,12 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/performance/load-test/{id}/cancel",
         Operation::Cancel,
     ),
+    get("/api/v1/performance/load-test/{id}/load", Operation::Load),
+    Route {
+        method: "PATCH",
+        path: "/api/v1/performance/load-test/{id}/load",
+        operation: Operation::ChangeLoad,
+    },
     get(
         "/api/v1/performance/load-test/{id}/series",
         Operation::Series,
@@ -146,7 +156,7 @@ pub const ROUTES: &[Route] = &[
 
 /// The route, and the open parts of its path.
 pub(super) fn find(method: &Method, path: &str) -> Result<(&'static Route, Vec<String>), Problem> {
-    let mut known = None;
+    let mut known = Vec::new();
     for route in ROUTES {
         let Some(parts) = parts(route.path, path) else {
             continue;
@@ -154,21 +164,20 @@ pub(super) fn find(method: &Method, path: &str) -> Result<(&'static Route, Vec<S
         if route.method == method.as_str() {
             return Ok((route, parts));
         }
-        known.get_or_insert(route.method);
+        known.push(route.method);
         // `{id}` stands for any name but those that have a meaning.
         if !route.path.contains('{') {
             break;
         }
     }
-    Err(match known {
-        None => Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"),
-        Some(allow) => Problem {
-            allow: Some(allow),
-            ..Problem::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                format!("only {allow} is allowed here"),
-            )
-        },
+    if known.is_empty() {
+        let why = "there is nothing at this path";
+        return Err(Problem::new(StatusCode::NOT_FOUND, why));
+    }
+    let why = format!("only {} is allowed here", known.join(" or "));
+    Err(Problem {
+        allow: Some(known.join(", ").into()),
+        ..Problem::new(StatusCode::METHOD_NOT_ALLOWED, why)
     })
 }
 
@@ -227,7 +236,12 @@ mod tests {
             assert_eq!(found(bad).unwrap_err().status, 404, "{bad}");
         }
         let refused = find(&Method::DELETE, &format!("{base}/a")).unwrap_err();
-        assert_eq!((refused.status.as_u16(), refused.allow), (405, Some("GET")));
+        assert_eq!(
+            (refused.status.as_u16(), refused.allow),
+            (405, Some("GET".into()))
+        );
+        let refused = find(&Method::POST, &format!("{base}/a/load")).unwrap_err();
+        assert_eq!(refused.allow.as_deref(), Some("GET, PATCH"));
         // A name with a meaning is no run.
         assert_eq!(
             find(&Method::GET, &format!("{base}/start"))

@@ -2,10 +2,14 @@
 //!
 //! A run is looked up by its name among those that are stored; no name ever becomes part of a path.
 
+pub(super) mod live;
+pub(super) mod numbers;
+pub(super) mod views;
+
 use serde_json::{Value, json};
 
+use self::numbers::without_series;
 use super::answer::Problem;
-use super::numbers::without_series;
 use super::server::Server;
 use super::supervisor::{Active, Past, Queued};
 use crate::metrics::{RunDir, stored_runs};

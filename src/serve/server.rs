@@ -2,11 +2,14 @@
 
 use std::net::SocketAddr;
 
+use axum::http::StatusCode;
+
 use super::access::guard::Guard;
-use super::live::Live;
-use super::numbers::Cache;
+use super::answer::Problem;
 use super::options::ServeOptions;
 use super::routes::Operation;
+use super::runs::live::Live;
+use super::runs::numbers::Cache;
 use super::supervisor::Supervisor;
 
 /// Everything that requests share.
@@ -28,4 +31,36 @@ pub(super) struct Call {
     pub body: Vec<u8>,
     pub last_event: Option<u64>,
     pub peer: SocketAddr,
+}
+
+impl Call {
+    /// An open part of the path; empty if there is none.
+    pub fn part(&self, position: usize) -> &str {
+        self.parts.get(position).map_or("", String::as_str)
+    }
+
+    /// The first value of this name behind the `?`.
+    pub fn query(&self, name: &str) -> Option<&str> {
+        let mut pairs = self.query.iter();
+        pairs
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The same as a number, up to what JavaScript counts to.
+    pub fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
+        let number = self.query(name).map(|text| {
+            let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+            let number = text.parse().ok().filter(|_| is_digits);
+            number.filter(|number| *number < 1 << 53)
+        });
+        match number {
+            Some(None) => {
+                let problem = format!("`{name}` must be a whole number from 0 to 9007199254740991");
+                let status = StatusCode::UNPROCESSABLE_ENTITY;
+                Err(Problem::new(status, problem))
+            }
+            number => Ok(number.flatten()),
+        }
+    }
 }

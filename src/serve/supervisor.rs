@@ -8,6 +8,7 @@ mod process;
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -22,6 +23,7 @@ use serde_json::json;
 use self::process::Process;
 use super::access::audit::AuditLog;
 use super::answer::Problem;
+use super::control::{self, ControlReply, LoadChange};
 use super::options::ServeOptions;
 use super::start::{Prepared, StartRequest};
 use crate::error::Error;
@@ -250,6 +252,7 @@ impl Supervisor {
         let mut arguments = prepared.arguments.clone();
         arguments.push(format!("--out={}", self.results.display()));
         arguments.push(format!("--run-dir={}", self.results.join(id).display()));
+        arguments.push(format!("--control={}", self.socket(id).display()));
         arguments.push("--quiet".to_owned());
         let log = self.log(id);
         let spawned = process::spawn(&self.program, &arguments, &options.visible_env(), &log);
@@ -270,6 +273,32 @@ impl Supervisor {
         // It runs anyway, and this server knows it.
         let _ = self.save(&state.kept);
         Ok(())
+    }
+
+    /// Where the run with this name can be asked to change its load.
+    fn socket(&self, id: &str) -> PathBuf {
+        self.folder.join(format!("{id}.sock"))
+    }
+
+    /// Asks the run that goes on, whose name this is, to change its load.
+    ///
+    /// # Errors
+    /// When it does not respond.
+    pub fn ask(&self, id: &str, change: LoadChange) -> io::Result<ControlReply> {
+        control::ask(&self.socket(id), change)
+    }
+
+    /// Writes that the load of a run is about to be changed.
+    ///
+    /// # Errors
+    /// When it cannot be written; it must then not be changed.
+    pub fn will_change(
+        &self,
+        id: &str,
+        peer: SocketAddr,
+        change: &LoadChange,
+    ) -> Result<(), Error> {
+        self.audit.record("change", id, Some(peer), &json!(change))
     }
 
     fn log(&self, id: &str) -> PathBuf {
@@ -429,6 +458,8 @@ impl Supervisor {
         let log = self.log(&ended.id);
         let said = said(&log);
         let _ = fs::remove_file(&log);
+        // There still if it was killed.
+        let _ = fs::remove_file(self.socket(&ended.id));
         if directory.result().exists() {
             return None;
         }

@@ -3,6 +3,7 @@
 //! Here: what `perfctl run` does once and `ab`, `selfcheck` and `--repeat` do several times. Not
 //! here: how the result is judged and reported.
 
+mod control;
 mod each_second;
 mod keyboard;
 mod storage;
@@ -95,6 +96,10 @@ pub struct ExecuteArgs {
     #[arg(long, value_name = "DIR", hide = true)]
     run_dir: Option<PathBuf>,
 
+    /// The socket that `perfctl serve` changes the load by
+    #[arg(long, value_name = "FILE", hide = true)]
+    control: Option<PathBuf>,
+
     /// Whether requests and responses are printed.
     #[arg(skip)]
     pub debug: bool,
@@ -179,7 +184,12 @@ impl ExecuteArgs {
         };
         let stopper = Stopper::default();
         let (_stopping, stop_note) = StopOnSignal::new(stopper.clone())?;
-        let stopping = (stopper, stop_note);
+        let operator = Operator {
+            mode,
+            socket: self.control.as_deref(),
+            stopper,
+            stop_note,
+        };
         let info = || self.info(plan, policy, &directory, &base);
         let exporters = self.export.start(plan, info, |text| self.note(text));
         // Nothing is in it if there was no load.
@@ -194,8 +204,8 @@ impl ExecuteArgs {
             })
         };
         let carried_out = match self.debug {
-            true => carry_out_printed(plan, &base, begin, mode, stopping),
-            false => carry_out(plan, &base, begin, mode, stopping),
+            true => carry_out_printed(plan, &base, begin, operator),
+            false => carry_out(plan, &base, begin, operator),
         };
         if carried_out.is_err() {
             remove_directory();
@@ -280,21 +290,27 @@ pub(super) fn reach(plan: &Plan, demo_faults: &[String]) -> Result<(Option<Demo>
     })
 }
 
-/// What stops a run, and what is then to be shown.
-type Stopping = (Stopper, oneshot::Receiver<&'static str>);
+/// Those who watch a run, change its load, and stop it.
+struct Operator<'a> {
+    mode: DisplayMode,
+    /// Where a server changes the load, if one does.
+    socket: Option<&'a Path>,
+    stopper: Stopper,
+    /// What is to be shown when a signal stops it.
+    stop_note: oneshot::Receiver<&'static str>,
+}
 
 /// Sends the load, and makes the result. With it: why the journal could not be written, if so.
 fn carry_out<'w>(
     plan: &Arc<Plan>,
     base: &str,
     begin: impl FnOnce(&Arc<Plan>) -> Result<Storage<'w>, Error>,
-    mode: DisplayMode,
-    stopping: Stopping,
+    operator: Operator<'_>,
 ) -> Result<(RunResult, Option<std::io::Error>), Error> {
     let load = (plan, base);
     match plan.transport.client {
-        ClientChoice::Reqwest => run_with(ReqwestClient::new, load, begin, mode, stopping, None),
-        ClientChoice::Direct => run_with(DirectClient::new, load, begin, mode, stopping, None),
+        ClientChoice::Reqwest => run_with(ReqwestClient::new, load, begin, operator, None),
+        ClientChoice::Direct => run_with(DirectClient::new, load, begin, operator, None),
     }
 }
 
@@ -303,8 +319,7 @@ fn carry_out_printed<'w>(
     plan: &Arc<Plan>,
     base: &str,
     begin: impl FnOnce(&Arc<Plan>) -> Result<Storage<'w>, Error>,
-    mode: DisplayMode,
-    stopping: Stopping,
+    operator: Operator<'_>,
 ) -> Result<(RunResult, Option<std::io::Error>), Error> {
     let (observer, mut events) = unbounded_channel();
     let (printed, from) = (plan.clone(), base.to_owned());
@@ -322,22 +337,10 @@ fn carry_out_printed<'w>(
         .map_err(Error::Thread)?;
     let (load, observer) = ((plan, base), Some(observer));
     let ended = match plan.transport.client {
-        ClientChoice::Reqwest => run_with(
-            TracedReqwestClient::new,
-            load,
-            begin,
-            mode,
-            stopping,
-            observer,
-        ),
-        ClientChoice::Direct => run_with(
-            TracedDirectClient::new,
-            load,
-            begin,
-            mode,
-            stopping,
-            observer,
-        ),
+        ClientChoice::Reqwest => {
+            run_with(TracedReqwestClient::new, load, begin, operator, observer)
+        }
+        ClientChoice::Direct => run_with(TracedDirectClient::new, load, begin, operator, observer),
     };
     // It ends with the last of those who tell it something.
     drop(printing.join());
@@ -352,10 +355,15 @@ fn run_with<'w, C: Client + 'static>(
     new_client: NewClient<C>,
     (plan, base): (&Arc<Plan>, &str),
     begin: impl FnOnce(&Arc<Plan>) -> Result<Storage<'w>, Error>,
-    mode: DisplayMode,
-    (stopper, stop_note): Stopping,
+    operator: Operator<'_>,
     observer: Option<UnboundedSender<TrialEvent>>,
 ) -> Result<(RunResult, Option<std::io::Error>), Error> {
+    let Operator {
+        mode,
+        socket,
+        stopper,
+        stop_note,
+    } = operator;
     // Of the set-up, then of the load, whose plan has what the set-up left.
     let clients = |plan: &Arc<Plan>| {
         let connect = ConnectOptions::new(plan, base)?;
@@ -386,6 +394,17 @@ fn run_with<'w, C: Client + 'static>(
         if let Some(mut keyboard) = keyboard {
             let (control, display) = (load_control.clone(), display.clone());
             tokio::task::spawn_local(async move { keyboard.obey(&control, &display).await });
+        }
+        // The load counts more than that it can be changed.
+        match socket.map(control::listen) {
+            Some(Ok(listener)) => {
+                let (control, display) = (load_control.clone(), display.clone());
+                tokio::task::spawn_local(async move {
+                    control::obey(listener, &control, &display).await;
+                });
+            }
+            Some(Err(error)) => display.borrow().note(&error.to_string()),
+            None => {}
         }
         let set_up = SetUp::of(plan, &clients, &stopper, observer.clone()).await?;
         let (plan, teardown) = match set_up {

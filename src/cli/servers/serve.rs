@@ -82,7 +82,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Protection")]
     max_duration: Option<Duration>,
 
-    /// File for a line of JSON for each run that is started or cancelled [default: .serve/audit.jsonl in
+    /// File for a line of JSON for each run that is started, changed or cancelled [default: .serve/audit.jsonl in
     /// `--results`]
     #[arg(
         long,

@@ -1,6 +1,6 @@
 //! Changing a load that goes on: more users, a lower rate, a pause.
 //!
-//! Here: what may be changed, and what was. Workers follow it where they look at their schedule anyway. Not here:
+//! By steps, as keys do it, or to a level that is then held. Here: what may be changed, and what was. Workers follow it where they look at their schedule anyway. Not here:
 //! who asks for it (`cli`), and how users and arrivals follow it (`closed`, `open`).
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::metrics::Adjustment;
 use crate::plan::{Model, Plan, RowOrder, Segment};
-use crate::units::as_us;
+use crate::units::{as_us, format_rate, format_users};
 
 /// How far ahead a change of the rate of arrivals lies, so that all workers know of it in time: then the arrivals
 /// are the same however many workers there are.
@@ -18,9 +18,29 @@ const LEAD: Duration = Duration::from_millis(50);
 /// By how much one step changes the rate of arrivals; percent of the planned rate.
 const STEP_PERCENT: i64 = 10;
 /// The highest rate of arrivals; percent of the planned one.
-const MOST_PERCENT: i64 = 1_000;
+const MOST_PERCENT: u32 = 1_000;
 /// The most users beyond the planned ones.
-const MOST_ADDED: i64 = 10_000;
+const MOST_ADDED: u32 = 10_000;
+
+/// What a load is to be from now on; `None` stays as it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct LoadSetting {
+    /// Closed model: the users from now on, whatever is planned.
+    pub users: Option<u32>,
+    /// Open model: the arrivals per second from now on, whatever is planned; at least 0.
+    pub rate_per_s: Option<f64>,
+    /// Whether it pauses.
+    pub is_paused: Option<bool>,
+}
+
+/// Why a load is not what it was to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SettingRefused {
+    /// None goes on.
+    NoLoad,
+    /// It cannot be changed this way, with the reason in a sentence.
+    NotThis(String),
+}
 
 /// What can be changed of a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,23 +114,131 @@ impl LoadControl {
     /// many tenths of the planned one. `false` if nothing was changed, because it cannot be, or is at its limit, or
     /// because no load goes on.
     pub fn step(&self, steps: i64) -> bool {
-        let levels = self.segments.iter().flat_map(|one| [one.from, one.to]);
-        let fewest = -(levels.fold(0.0, f64::max).ceil() as i64);
-        self.change(|now| match self.adjustable {
-            Adjustable::Users => now.users = (now.users + steps).clamp(fewest, MOST_ADDED),
-            Adjustable::FewerUsers(_) => now.users = (now.users + steps).clamp(fewest, 0),
-            Adjustable::Rate => {
-                let percent = i64::from(now.rate_percent) + steps * STEP_PERCENT;
-                now.rate_percent = percent.clamp(0, MOST_PERCENT) as u32;
-            }
+        let changed = self.change(|now| match self.adjustable {
+            Adjustable::Users | Adjustable::FewerUsers(_) => self.step_users(now, steps),
+            Adjustable::Rate => self.step_rate(now, steps),
             Adjustable::Pauses(_) => {}
-        })
+        });
+        changed == Ok(true)
+    }
+
+    fn step_users(&self, now: &mut Adjustment, steps: i64) {
+        let (most, peak) = (i64::from(self.most_users()), i64::from(self.peak_users()));
+        match &mut now.held_users {
+            Some(held) => *held = (i64::from(*held) + steps).clamp(0, most) as u32,
+            None => now.users = (now.users + steps).clamp(-peak, most - peak),
+        }
+    }
+
+    fn step_rate(&self, now: &mut Adjustment, steps: i64) {
+        let percent = steps * STEP_PERCENT;
+        match &mut now.held_rate_per_s {
+            Some(held) => {
+                let step = self.peak() * percent as f64 / 100.0;
+                *held = (*held + step).clamp(0.0, self.most_rate_per_s());
+            }
+            None => {
+                let percent = i64::from(now.rate_percent) + percent;
+                now.rate_percent = percent.clamp(0, MOST_PERCENT.into()) as u32;
+            }
+        }
     }
 
     /// From now on, starts no iterations and no arrivals, or again. The time of the load goes on. `false` if nothing
     /// was changed, because no load goes on.
     pub fn toggle_pause(&self) -> bool {
-        self.change(|now| now.is_paused = !now.is_paused)
+        self.change(|now| now.is_paused = !now.is_paused) == Ok(true)
+    }
+
+    /// Sets what the load is from now on. Nothing is changed if one part of it cannot be.
+    ///
+    /// # Errors
+    /// When no load goes on, or it cannot be changed this way, or not so far.
+    pub fn set(&self, setting: LoadSetting) -> Result<(), SettingRefused> {
+        let LoadSetting {
+            users,
+            rate_per_s,
+            is_paused,
+        } = setting;
+        self.check(users, rate_per_s)
+            .map_err(SettingRefused::NotThis)?;
+        let changed = self.change(|now| {
+            if users.is_some() || rate_per_s.is_some() {
+                now.users = Adjustment::NONE.users;
+                now.rate_percent = Adjustment::NONE.rate_percent;
+                now.held_users = users;
+                now.held_rate_per_s = rate_per_s;
+            }
+            now.is_paused = is_paused.unwrap_or(now.is_paused);
+        });
+        changed.map(drop)
+    }
+
+    /// What is wrong with a level, if something is.
+    fn check(&self, users: Option<u32>, rate_per_s: Option<f64>) -> Result<(), String> {
+        let refused = |why: &str| Err(why.to_owned());
+        match (self.adjustable, users, rate_per_s) {
+            (_, None, None) => Ok(()),
+            (Adjustable::Pauses(why), ..) => {
+                Err(format!("the load can only be paused, since {why}"))
+            }
+            (Adjustable::Rate, Some(_), _) => {
+                refused("the load is a rate of arrivals, not a number of users")
+            }
+            (Adjustable::Rate, None, Some(rate))
+                if !(0.0..=self.most_rate_per_s()).contains(&rate) =>
+            {
+                Err(format!(
+                    "the rate must be from 0 to {}, ten times the highest planned one",
+                    format_rate(self.most_rate_per_s())
+                ))
+            }
+            (Adjustable::Rate, None, Some(_)) => Ok(()),
+            (_, _, Some(_)) => refused("the load is a number of users, not a rate of arrivals"),
+            (Adjustable::FewerUsers(why), Some(users), _) if users > self.most_users() => {
+                Err(format!(
+                    "there can be no more than the planned {}, since {why}",
+                    format_users(self.most_users().into())
+                ))
+            }
+            (_, Some(users), _) if users > self.most_users() => Err(format!(
+                "there can be no more than {}, {MOST_ADDED} more than planned",
+                format_users(self.most_users().into())
+            )),
+            (_, Some(_), _) => Ok(()),
+        }
+    }
+
+    /// The highest planned level: users, or arrivals per second.
+    fn peak(&self) -> f64 {
+        let levels = self.segments.iter().flat_map(|one| [one.from, one.to]);
+        levels.fold(0.0, f64::max)
+    }
+
+    fn peak_users(&self) -> u32 {
+        self.peak().ceil() as u32
+    }
+
+    /// The most users that there can be.
+    fn most_users(&self) -> u32 {
+        match self.adjustable {
+            Adjustable::Users => self.peak_users().saturating_add(MOST_ADDED),
+            _ => self.peak_users(),
+        }
+    }
+
+    /// The highest rate that there can be.
+    fn most_rate_per_s(&self) -> f64 {
+        self.peak() * f64::from(MOST_PERCENT) / 100.0
+    }
+
+    /// The highest [level](Self::level) that can be set; 0 where none can be.
+    pub fn most(&self) -> f64 {
+        match self.adjustable {
+            Adjustable::Users | Adjustable::FewerUsers(_) => self.most_users().into(),
+            Adjustable::Rate => self.most_rate_per_s(),
+            Adjustable::Pauses(_) => 0.0,
+        }
     }
 
     /// What was changed so far, in order of time.
@@ -162,7 +290,9 @@ impl LoadControl {
         self.state.subscribe()
     }
 
-    fn change(&self, change: impl FnOnce(&mut Adjustment)) -> bool {
+    /// Whether there was something to change.
+    fn change(&self, change: impl FnOnce(&mut Adjustment)) -> Result<bool, SettingRefused> {
+        let mut changed = Err(SettingRefused::NoLoad);
         self.state.send_if_modified(|state| {
             let Some(epoch) = state.epoch else {
                 return false;
@@ -175,13 +305,18 @@ impl LoadControl {
             let before = state.adjustments.last().copied();
             let mut now = before.unwrap_or(Adjustment::NONE);
             change(&mut now);
-            if at >= self.total || now == before.unwrap_or(Adjustment::NONE) {
+            if at >= self.total {
                 return false;
             }
-            now.at_us = as_us(at).max(now.at_us);
-            state.adjustments.push(now);
-            true
-        })
+            let is_new = now != before.unwrap_or(Adjustment::NONE);
+            changed = Ok(is_new);
+            if is_new {
+                now.at_us = as_us(at).max(now.at_us);
+                state.adjustments.push(now);
+            }
+            is_new
+        });
+        changed
     }
 }
 
@@ -211,6 +346,72 @@ mod tests {
         assert_eq!(control.level(Duration::from_secs(5)), 5.0);
         tokio::time::advance(Duration::from_secs(7)).await;
         assert!(!control.toggle_pause(), "the load is over");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_level_that_is_set_is_held_whatever_is_planned() {
+        let users = |users| LoadSetting {
+            users: Some(users),
+            ..LoadSetting::default()
+        };
+        let rate = |rate| LoadSetting {
+            rate_per_s: Some(rate),
+            ..LoadSetting::default()
+        };
+        let paused = |is_paused| LoadSetting {
+            is_paused: Some(is_paused),
+            ..LoadSetting::default()
+        };
+        let plan = plan(load(Model::Closed, &[(4.0, 10.0, 10.0)]), &[1]);
+        let control = LoadControl::new(&plan);
+        assert_eq!(control.set(users(3)), Err(SettingRefused::NoLoad));
+        control.begin(Instant::now());
+        assert!(control.step(1));
+        assert_eq!(control.set(users(40)), Ok(()));
+        for s in [0, 5, 15] {
+            assert_eq!(control.level(Duration::from_secs(s)), 40.0);
+        }
+        assert_eq!(control.set(users(40)), Ok(()), "once more");
+        assert_eq!(control.set(paused(true)), Ok(()));
+        assert_eq!(control.adjustments().len(), 3);
+        let now = control.current();
+        assert_eq!(
+            (now.held_users, now.users, now.is_paused),
+            (Some(40), 0, true)
+        );
+        let refused = |setting| match control.set(setting) {
+            Err(SettingRefused::NotThis(why)) => why,
+            other => panic!("{other:?}"),
+        };
+        assert!(refused(users(10_005)).contains("no more than 10,004 users"));
+        assert!(refused(rate(1.0)).contains("number of users"));
+        assert!(control.step(-50) && !control.step(-1));
+        assert_eq!(control.current().held_users, Some(0));
+        tokio::time::advance(Duration::from_secs(20)).await;
+        assert_eq!(control.set(users(3)), Err(SettingRefused::NoLoad));
+        let mut fixed = plan.clone();
+        fixed.classes[0].fixed_count = Some(4);
+        let control = LoadControl::new(&fixed);
+        control.begin(Instant::now());
+        assert_eq!(control.set(users(4)), Ok(()));
+        assert!(control.set(users(5)).is_err() && !control.step(1));
+        fixed.load.iterations = Some(100);
+        let control = LoadControl::new(&fixed);
+        control.begin(Instant::now());
+        assert!(control.set(users(1)).is_err() && control.set(paused(true)).is_ok());
+        let model = Model::Open { max_users: 5 };
+        let open = crate::plan::fixture::plan(load(model, &[(100.0, 10.0, 10.0)]), &[1]);
+        let control = LoadControl::new(&open);
+        control.begin(Instant::now());
+        assert_eq!(control.set(rate(250.5)), Ok(()));
+        assert_eq!(control.level(Duration::from_secs(1)), 250.5);
+        assert!(control.step(1));
+        assert_eq!(control.level(Duration::from_secs(1)), 260.5);
+        for wrong in [rate(1_000.1), rate(-1.0), rate(f64::NAN), users(5)] {
+            assert!(control.set(wrong).is_err(), "{wrong:?}");
+        }
+        assert_eq!(control.set(paused(true)), Ok(()));
+        assert_eq!(control.level(Duration::from_secs(1)), 0.0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -34,21 +34,21 @@ const ROUNDING: f64 = 1e-6;
 fn adjusted(segments: Vec<Segment>, adjustments: &[Adjustment]) -> Vec<Segment> {
     let mut done = Vec::new();
     let mut left = segments;
-    let mut factor = 1.0;
-    let scaled = |one: Segment, factor: f64| Segment {
-        from: one.from * factor,
-        to: one.to * factor,
+    let mut now = Adjustment::NONE;
+    let changed = |one: Segment, now: Adjustment| Segment {
+        from: now.rate_per_s(one.from),
+        to: now.rate_per_s(one.to),
         ..one
     };
     for adjustment in adjustments {
         let at = adjustment.at_us as f64 / 1e6;
         let parts: Vec<_> = left.iter().map(|one| one.split(at)).collect();
         let before = parts.iter().filter_map(|[before, _]| *before);
-        done.extend(before.map(|one| scaled(one, factor)));
+        done.extend(before.map(|one| changed(one, now)));
         left = parts.iter().filter_map(|[_, after]| *after).collect();
-        factor = adjustment.rate_factor();
+        now = *adjustment;
     }
-    done.extend(left.into_iter().map(|one| scaled(one, factor)));
+    done.extend(left.into_iter().map(|one| changed(one, now)));
     done
 }
 
@@ -231,9 +231,9 @@ mod tests {
     fn adjustment(at_s: f64, rate_percent: u32, is_paused: bool) -> Adjustment {
         Adjustment {
             at_us: (at_s * 1e6) as u64,
-            users: 0,
             rate_percent,
             is_paused,
+            ..Adjustment::NONE
         }
     }
 
@@ -280,6 +280,22 @@ mod tests {
         let mut schedule = Schedule::new(&load(&[(100.0, 10.0, 0.0)]), 0);
         schedule.adjust(&[adjustment(5.0, 200, false)]);
         assert_eq!(schedule.of_shard((0, 1)).count(), 125 + 750);
+    }
+
+    #[test]
+    fn a_rate_that_is_held_is_the_same_on_ramps_and_in_pauses_of_the_plan() {
+        // 0 to 100/s in 10 s, nothing for 5 s, 50/s for 5 s; held at 30/s from 10 s on, and 7.5/s from 18 s on.
+        let load = load(&[(100.0, 10.0, 0.0), (0.0, 0.0, 5.0), (50.0, 0.0, 5.0)]);
+        let mut schedule = Schedule::new(&load, 0);
+        let held = |at_s, rate| Adjustment {
+            held_rate_per_s: Some(rate),
+            ..adjustment(at_s, 200, false)
+        };
+        schedule.adjust(&[held(10.0, 30.0), held(18.0, 7.5)]);
+        let count = schedule.of_shard((0, 1)).count();
+        assert_eq!(count, 500 + 8 * 30 + 15);
+        schedule.adjust(&[held(0.0, 30.0)]);
+        assert_eq!(schedule.of_shard((0, 1)).count(), 600);
     }
 
     #[test]

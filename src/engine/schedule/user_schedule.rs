@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use crate::metrics::Adjustment;
 use crate::plan::{Plan, Segment, UserClass};
 
 /// A stretch of time in which a virtual user runs, from the start of the load.
@@ -23,16 +24,18 @@ pub struct UserSpan {
     pub until: Duration,
 }
 
-/// When each user of a closed model runs, ordered by start, if there are so many `more` users at all times than the
-/// level of the load says, or fewer. A user that comes back has several spans.
-pub fn user_spans(plan: &Plan, more: i64) -> Vec<UserSpan> {
+/// When each user of a closed model runs, ordered by start, if its load is changed by `now` at all times. A user that
+/// comes back has several spans.
+pub fn user_spans(plan: &Plan, now: Adjustment) -> Vec<UserSpan> {
     let mut segments = plan.load.segments();
     for segment in &mut segments {
-        segment.from += more as f64;
-        segment.to += more as f64;
+        segment.from = now.users(segment.from);
+        segment.to = now.users(segment.to);
     }
+    let peak = plan.load.peak().ceil();
+    let more = (now.users(peak) - peak).max(0.0) as usize;
     let seconds = |s: f64| Duration::from_secs_f64(s.max(0.0));
-    let schedule = UserSchedule::new(plan, usize::try_from(more).unwrap_or(0));
+    let schedule = UserSchedule::new(plan, more);
     let mut spans = Vec::new();
     for (user, class) in schedule.classes.iter().enumerate() {
         // Stretches that follow each other without a gap are one.
@@ -259,8 +262,15 @@ mod tests {
         plan
     }
 
+    fn more_users(users: i64) -> Adjustment {
+        Adjustment {
+            users,
+            ..Adjustment::NONE
+        }
+    }
+
     fn one_class(stages: &[(f64, f64, f64)]) -> Vec<UserSpan> {
-        user_spans(&plan_of(stages, &[(1, None)]), 0)
+        user_spans(&plan_of(stages, &[(1, None)]), Adjustment::NONE)
     }
 
     fn running(spans: &[UserSpan], at: f64) -> Vec<&UserSpan> {
@@ -310,7 +320,7 @@ mod tests {
     #[test]
     fn fixed_counts_come_first_and_the_rest_follows_the_weights() {
         let classes = [(3, None), (1, Some(2)), (1, None)];
-        let spans = user_spans(&plan_of(&[(10.0, 10.0, 10.0)], &classes), 0);
+        let spans = user_spans(&plan_of(&[(10.0, 10.0, 10.0)], &classes), Adjustment::NONE);
         for (at, counts) in [
             (0.5, [0, 1, 0]),
             (1.5, [0, 2, 0]),
@@ -328,7 +338,7 @@ mod tests {
             &[(1, None), (1, None)],
         );
         plan.load.stages[1].classes = vec!["class 1".into()];
-        let spans = user_spans(&plan, 0);
+        let spans = user_spans(&plan, Adjustment::NONE);
         for (at, counts) in [
             (5.0, [2, 2]),
             // The two of class 1 go on, and two more start at once in place of those of class 0.
@@ -349,7 +359,7 @@ mod tests {
             &[(4.0, 4.0, 6.0), (2.0, 0.0, 10.0)],
             &[(2, None), (1, None)],
         );
-        let planned = user_spans(&plan, 0);
+        let planned = user_spans(&plan, Adjustment::NONE);
         for (more, at, counts) in [
             (3, 5.0, [5, 2]),
             (3, 15.0, [3, 2]),
@@ -357,16 +367,35 @@ mod tests {
             (-2, 15.0, [0, 0]),
             (-9, 5.0, [0, 0]),
         ] {
-            let spans = user_spans(&plan, more);
+            let spans = user_spans(&plan, more_users(more));
             assert_eq!(of_classes(&spans, at, 2), counts, "{more} more at {at} s");
         }
+        let held = |users| {
+            let held_users = Some(users);
+            user_spans(
+                &plan,
+                Adjustment {
+                    held_users,
+                    ..more_users(3)
+                },
+            )
+        };
+        for (users, at, counts) in [
+            (9, 0.1, [6, 3]),
+            (9, 15.0, [6, 3]),
+            (3, 5.0, [2, 1]),
+            (0, 5.0, [0, 0]),
+        ] {
+            assert_eq!(of_classes(&held(users), at, 2), counts, "{users} at {at} s");
+        }
+        assert_eq!(held(9).len(), 9, "nobody goes and comes back");
         let classes = |spans: &[UserSpan]| {
             let classes = spans.iter().map(|one| (one.user, one.class));
             classes.collect::<std::collections::BTreeSet<_>>()
         };
         // With rows of their own for the stages, too, everybody keeps number and class.
         plan.load.stages[1].classes = vec!["class 1".into()];
-        let of = |more| classes(&user_spans(&plan, more));
+        let of = |more| classes(&user_spans(&plan, more_users(more)));
         assert!(classes(&planned).is_subset(&of(0)));
         for more in 0..5 {
             let (fewer, all) = (of(more), of(more + 1));
@@ -384,7 +413,7 @@ mod tests {
                 .map(|(u, r, d)| (f64::from(*u), f64::from(*r), f64::from(*d)))
                 .collect();
             let plan = plan_of(&stages, &[(2, None), (1, Some(3)), (5, None)]);
-            let spans = user_spans(&plan, 0);
+            let spans = user_spans(&plan, Adjustment::NONE);
             let at = at * plan.load.total().as_secs_f64() * 0.999;
             let level = plan.load.segments().iter().rev()
                 .find(|s| s.start <= at)

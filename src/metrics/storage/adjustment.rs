@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::units::{format_counted, format_duration};
+use crate::units::{format_duration, format_rate, format_users};
 
 /// More of them than this are not listed one by one.
 const MOST_LISTED: usize = 6;
@@ -14,7 +14,7 @@ const MOST_LISTED: usize = 6;
 const IN_ONE_GO_US: u64 = 2_000_000;
 
 /// How the load differs from its plan from a time on, because it was changed by hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Adjustment {
     /// From when on, from the start of the load; us.
     pub at_us: u64,
@@ -24,6 +24,12 @@ pub struct Adjustment {
     /// Open model: the arrival rate as a percentage of the planned one.
     #[serde(default = "as_planned", skip_serializing_if = "is_as_planned")]
     pub rate_percent: u32,
+    /// Closed model: how many users there are instead, whatever is planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_users: Option<u32>,
+    /// Open model: the arrivals per second instead, whatever is planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_rate_per_s: Option<f64>,
     /// Whether nothing is started until the next one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_paused: bool,
@@ -47,34 +53,50 @@ impl Adjustment {
         at_us: 0,
         users: 0,
         rate_percent: 100,
+        held_users: None,
+        held_rate_per_s: None,
         is_paused: false,
     };
 
-    /// The rate of arrivals as a multiple of the planned one; 0 in a pause.
-    pub fn rate_factor(&self) -> f64 {
-        match self.is_paused {
-            true => 0.0,
-            false => f64::from(self.rate_percent) / 100.0,
-        }
-    }
-
-    /// The level of the load where this one is planned: users, or arrivals per second.
+    /// The level of the load where this one is planned: users, or arrivals per second, which are none in a pause.
     pub fn level(&self, planned: f64, is_rate: bool) -> f64 {
         match is_rate {
-            true => planned * self.rate_factor(),
-            false => (planned + self.users as f64).max(0.0),
+            true => self.rate_per_s(planned),
+            false => self.users(planned).max(0.0),
         }
     }
 
-    /// Whether there is less load than planned, or none.
+    /// Open model: the arrivals per second where this many are planned.
+    pub fn rate_per_s(&self, planned: f64) -> f64 {
+        let scaled = planned * f64::from(self.rate_percent) / 100.0;
+        match self.is_paused {
+            true => 0.0,
+            false => self.held_rate_per_s.unwrap_or(scaled),
+        }
+    }
+
+    /// Closed model: the users where this many are planned. Below 0 for as many fewer than none, so that a ramp of
+    /// the plan brings users only once it has made up for them.
+    pub fn users(&self, planned: f64) -> f64 {
+        let shifted = planned + self.users as f64;
+        self.held_users.map_or(shifted, f64::from)
+    }
+
+    /// Whether there may be less load than planned, or none.
     fn is_below_plan(&self) -> bool {
-        self.is_paused || self.users < 0 || self.rate_percent < 100
+        let is_held = self.held_users.is_some() || self.held_rate_per_s.is_some();
+        self.is_paused || is_held || self.users < 0 || self.rate_percent < 100
     }
 
     /// What changed with it, if `before` was in force until then.
     fn kind(&self, before: &Self) -> Kind {
         match () {
             () if self.is_paused != before.is_paused => Kind::Pause,
+            () if self.held_users != before.held_users
+                || self.held_rate_per_s != before.held_rate_per_s =>
+            {
+                Kind::Held
+            }
             () if self.users > before.users || self.rate_percent > before.rate_percent => {
                 Kind::More
             }
@@ -82,16 +104,22 @@ impl Adjustment {
         }
     }
 
-    /// How it differs from the plan, beside pauses.
-    fn difference(&self, is_rate: bool) -> String {
-        match self.users {
-            _ if is_rate => format!("{}% of the planned rate", self.rate_percent),
-            0 => "as many users as planned".to_owned(),
-            users => format!(
+    /// How it differs from the plan, beside pauses; `None` where it does not.
+    pub(crate) fn difference(&self) -> Option<String> {
+        if let Some(rate_per_s) = self.held_rate_per_s {
+            return Some(format!("held at {}", format_rate(rate_per_s)));
+        }
+        if let Some(users) = self.held_users {
+            return Some(format!("held at {}", format_users(users.into())));
+        }
+        match (self.users, self.rate_percent) {
+            (0, 100) => None,
+            (0, percent) => Some(format!("{percent}% of the planned rate")),
+            (users, _) => Some(format!(
                 "{} {} than planned",
-                format_counted(users.unsigned_abs(), "user"),
+                format_users(users.unsigned_abs()),
                 if users > 0 { "more" } else { "fewer" }
-            ),
+            )),
         }
     }
 }
@@ -100,6 +128,7 @@ impl Adjustment {
 enum Kind {
     More,
     Less,
+    Held,
     Pause,
 }
 
@@ -109,11 +138,15 @@ pub(crate) fn listed(adjustments: &[Adjustment]) -> String {
     let mut before = Adjustment::NONE;
     for (position, now) in adjustments.iter().enumerate() {
         let kind = now.kind(&before);
-        let is_rate = now.rate_percent != before.rate_percent;
+        let as_planned = match now.rate_percent == before.rate_percent {
+            true => "as many users as planned",
+            false => "100% of the planned rate",
+        };
+        let difference = now.difference().unwrap_or_else(|| as_planned.to_owned());
         before = *now;
         let at = at(now.at_us);
         let text = match kind {
-            Kind::More | Kind::Less => format!("{} from {at} on", now.difference(is_rate)),
+            Kind::More | Kind::Less | Kind::Held => format!("{} from {at} on", difference),
             // Said with its beginning.
             Kind::Pause if !now.is_paused => continue,
             Kind::Pause => {
@@ -205,6 +238,19 @@ mod tests {
             ..users(1, 0)
         };
         assert_eq!(listed(&[rate]), "110% of the planned rate from 1s on");
+        let held = |at_s, held_users| Adjustment {
+            held_users,
+            ..users(at_s, 1)
+        };
+        assert_eq!(
+            listed(&[users(10, 1), held(20, Some(9)), held(21, Some(40))]),
+            "1 user more than planned from 10s on, held at 40 users from 21s on"
+        );
+        let held = Adjustment {
+            held_rate_per_s: Some(250.0),
+            ..rate
+        };
+        assert_eq!(listed(&[held]), "held at 250/s from 1s on");
         let many: Vec<_> = (1..=20).map(|n| users(n * 10, n as i64)).collect();
         assert!(listed(&many).ends_with("and 14 more"), "{}", listed(&many));
     }
@@ -222,6 +268,11 @@ mod tests {
         assert!(!paused(9, 10) && paused(10, 11) && paused(19, 20) && !paused(20, 21));
         assert!(is_lowered_in(&all[..1], (30_000_000, 31_000_000)));
         assert!(!is_lowered_in(&[], (0, 1)));
+        let held = Adjustment {
+            held_users: Some(1_000),
+            ..users(10, 0)
+        };
+        assert!(is_lowered_in(&[held], (30_000_000, 31_000_000)), "maybe");
     }
 
     #[test]

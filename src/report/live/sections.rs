@@ -102,17 +102,7 @@ pub(super) fn state(update: &Update, view: &View) -> Option<Line<'static>> {
     if now.is_paused {
         texts.push("PAUSED".to_owned());
     }
-    match now.users {
-        0 => {}
-        users => texts.push(format!(
-            "{} {} than planned",
-            format_counted(users.unsigned_abs(), "user"),
-            if users > 0 { "more" } else { "fewer" }
-        )),
-    }
-    if now.rate_percent != 100 {
-        texts.push(format!("{}% of the planned rate", now.rate_percent));
-    }
+    texts.extend(now.difference());
     texts.push("adjusted: no grade".to_owned());
     Some(Line::from(view.span(Tone::Warning, texts.join("  "))))
 }

@@ -263,6 +263,7 @@ fn what_keys_changed_and_how_to_use_them_is_on_the_screen() {
         users: 0,
         rate_percent: 120,
         is_paused: true,
+        ..Adjustment::NONE
     };
     let view = View {
         is_help: true,

@@ -96,10 +96,11 @@ async function ask(path, options = {}) {
 }
 
 const get = async (path) => (await ask(path)).json();
-const post = async (path, body) => {
+const send = async (method, path, body) => {
   const headers = { "content-type": "application/json" };
-  return (await ask(path, { method: "POST", headers, body: JSON.stringify(body) })).json();
+  return (await ask(path, { method, headers, body: JSON.stringify(body) })).json();
 };
+const post = (path, body) => send("POST", path, body);
 const of = (id) => `/${encodeURIComponent(id)}`;
 
 function say(text, kind) {
@@ -204,6 +205,7 @@ function render(run) {
   byId("run-reasons").replaceChildren(...(report.reasons || []).map((reason) => el("li", {}, reason)));
   byId("stop").hidden = !(known.state === "queued" || known.can_be_cancelled);
   byId("stop").disabled = Boolean(known.is_cancelled);
+  renderLoad(run);
   renderSeconds(run);
   renderGenerator(known.generator);
   const slos = (report.slos || []).map((slo) => [

@@ -152,6 +152,10 @@ fn responses_are_as_described() {
                 &at("/{id}/series"),
                 server.get(&format!("/{run}/series")),
             );
+            let load = format!("/{run}/load");
+            check("get", &at("/{id}/load"), server.get(&load));
+            let change = json!({"paused": false});
+            check("patch", &at("/{id}/load"), server.patch(&load, &change));
         }
         check("get", &at("/"), server.get("/"));
         check("get", &at("/active"), server.get("/active"));

@@ -146,13 +146,22 @@ impl Server {
 
     /// Sends JSON there.
     pub fn post(&self, path: &str, body: &Value) -> Reply {
+        self.send_json("POST", path, body)
+    }
+
+    /// Sends JSON that changes what is there.
+    pub fn patch(&self, path: &str, body: &Value) -> Reply {
+        self.send_json("PATCH", path, body)
+    }
+
+    fn send_json(&self, method: &str, path: &str, body: &Value) -> Reply {
         let path = format!("{BASE}{path}");
         let bearer = self.bearer();
         let headers = [
             ("authorization", bearer.as_str()),
             ("content-type", "application/json"),
         ];
-        self.send("POST", &path, &headers, &body.to_string())
+        self.send(method, &path, &headers, &body.to_string())
     }
 
     /// Starts a run of the scenario under this profile.

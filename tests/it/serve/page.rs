@@ -97,8 +97,27 @@ fn a_run_is_started_watched_stopped_compared_and_downloaded_on_the_page() {
         series.starts_with(&after) || after.starts_with(&series),
         "{after:?}\n{series:?}"
     );
+    // The load is changed, and paused and not.
+    browser.wait_until("!document.getElementById('load').hidden");
+    browser.value("document.getElementById('level').value = '9'");
+    browser.value("document.getElementById('load').requestSubmit()");
+    browser.wait_until("document.getElementById('tile-users').innerText === '9'");
+    browser.wait_until("document.getElementById('adjusted').innerText.includes('held at 9 users')");
+    assert!(text(&mut browser, "adjusted").contains("no grade"));
+    for (next, rate) in [("Go on", "==="), ("Pause", "!==")] {
+        browser.value("document.getElementById('pause').click()");
+        browser.wait_until(&format!(
+            "document.getElementById('pause').innerText === '{next}' && document.getElementById('tile-rate').innerText {rate} '0/s'"
+        ));
+    }
+    pictures(&mut browser, "changed");
     browser.value("document.getElementById('stop').click()");
     browser.wait_until("document.getElementById('state').innerText === 'INCONCLUSIVE'");
+    assert!(text(&mut browser, "run-reasons").contains("changed by hand"));
+    assert_eq!(
+        browser.value("document.getElementById('load').hidden"),
+        true
+    );
     browser.wait_until("document.getElementById('endpoints').innerText.includes('GET')");
     // The numbers are those of `perfctl report --format json`.
     let report = server

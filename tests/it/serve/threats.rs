@@ -157,6 +157,8 @@ fn other_pages_can_start_and_read_nothing() {
             .expect(415);
         let cancel = format!("{BASE}/x/cancel");
         server.send("POST", &cancel, &[token, kind], "").expect(415);
+        let load = format!("{BASE}/x/load");
+        server.send("PATCH", &load, &[token, kind], "").expect(415);
     }
     server.send("POST", &start, &[token], &body).expect(415);
     // What a link or an image can.

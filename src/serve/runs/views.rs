@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::answer::Problem;
+use crate::serve::answer::Problem;
 
 /// The numbers that the short report has.
 const SUMMARY: [&str; 8] = [
@@ -28,7 +28,7 @@ fn list(from: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// How the service was.
-pub(super) fn health(id: &str, report: &Value) -> Value {
+pub(crate) fn health(id: &str, report: &Value) -> Value {
     let mut view = Map::from_iter([("run".to_owned(), json!(id))]);
     view.extend(picked(report, &SUMMARY));
     view.extend(picked(report, &["verdict", "grade", "reasons"]));
@@ -36,7 +36,7 @@ pub(super) fn health(id: &str, report: &Value) -> Value {
 }
 
 /// The numbers of each endpoint.
-pub(super) fn metrics(id: &str, report: &Value) -> Value {
+pub(crate) fn metrics(id: &str, report: &Value) -> Value {
     let names = [
         "endpoint",
         "total_requests",
@@ -53,7 +53,7 @@ pub(super) fn metrics(id: &str, report: &Value) -> Value {
 }
 
 /// Which targets are met.
-pub(super) fn compliance(id: &str, report: &Value) -> Value {
+pub(crate) fn compliance(id: &str, report: &Value) -> Value {
     let count = |name: &str| report[name].as_u64().unwrap_or(0);
     let [met, close, failing] = ["targets_met", "targets_close", "targets_failing"].map(count);
     let all = met + close + failing;
@@ -84,7 +84,7 @@ pub(super) fn compliance(id: &str, report: &Value) -> Value {
 }
 
 /// What is wrong: SLOs that are missed by far, and findings about what no SLO covers.
-pub(super) fn alerts(id: &str, report: &Value, severity: Option<&str>) -> Result<Value, Problem> {
+pub(crate) fn alerts(id: &str, report: &Value, severity: Option<&str>) -> Result<Value, Problem> {
     const SEVERITIES: [&str; 4] = ["low", "medium", "high", "critical"];
     if let Some(given) = severity.filter(|given| !SEVERITIES.contains(given)) {
         let problem = format!("`{given}` is not a severity");
@@ -120,12 +120,12 @@ pub(super) fn alerts(id: &str, report: &Value, severity: Option<&str>) -> Result
 }
 
 /// What to do about it.
-pub(super) fn recommendations(id: &str, report: &Value) -> Value {
+pub(crate) fn recommendations(id: &str, report: &Value) -> Value {
     json!({"run": id, "recommendations": report["recommendations"]})
 }
 
 /// The report in short or in full.
-pub(super) fn report(id: &str, report: &Value, format: Option<&str>) -> Result<Value, Problem> {
+pub(crate) fn report(id: &str, report: &Value, format: Option<&str>) -> Result<Value, Problem> {
     match format.unwrap_or("summary") {
         "summary" => Ok(health(id, report)),
         "detailed" => Ok(report.clone()),

@@ -22,7 +22,7 @@ const MAX_SUMMARIES: usize = 1_000;
 const SHOWN_OF_ENDPOINTS: [&str; 4] = ["successes", "failures", "successes_per_s", "response_ms"];
 
 /// A report of a run that is over.
-pub(super) struct EndedRun {
+pub(crate) struct EndedRun {
     /// The JSON report.
     pub report: Value,
     /// What the list of runs says.
@@ -34,7 +34,7 @@ pub(super) struct EndedRun {
 
 /// What has been read, by the name of the run and when it was written.
 #[derive(Default)]
-pub(super) struct Cache {
+pub(crate) struct Cache {
     reports: Mutex<Vec<(Key, Arc<EndedRun>)>>,
     summaries: Mutex<Vec<(Key, Value)>>,
 }
@@ -139,7 +139,7 @@ impl EndedRun {
 }
 
 /// What was run.
-pub(super) fn facts(result: &RunResult) -> Value {
+pub(crate) fn facts(result: &RunResult) -> Value {
     let run = &result.run;
     let ending = run.ending.as_ref();
     let phases = run.phases.iter().map(|phase| {
@@ -160,12 +160,13 @@ pub(super) fn facts(result: &RunResult) -> Value {
         "started_at": run.started_at,
         "planned_s": run.load.iterations.is_none().then(|| run.load.total().as_secs_f64()),
         "elapsed_s": ending.map_or(result.users.len() as f64, |ending| ending.drained_at_us as f64 / 1e6),
+        "adjusted": result.adjusted(),
         "phases": phases.collect::<Vec<_>>(),
     })
 }
 
 /// How the load generator is: `good`, `warning` where it may have disturbed the numbers, `bad` where it has.
-pub(super) fn generator(result: &RunResult) -> Value {
+pub(crate) fn generator(result: &RunResult) -> Value {
     let (faults, warnings) = (result.invalid_because(), result.warnings());
     let state = match (faults.is_empty(), warnings.is_empty()) {
         (false, _) => "bad",
@@ -178,7 +179,7 @@ pub(super) fn generator(result: &RunResult) -> Value {
 }
 
 /// A report without a verdict of its findings.
-pub(super) fn bare_report(result: RunResult) -> Report {
+pub(crate) fn bare_report(result: RunResult) -> Report {
     Report {
         grading: Grading::of(&result, None, &Policy::of_run(&result.run)),
         result,
@@ -193,7 +194,7 @@ pub(super) fn bare_report(result: RunResult) -> Report {
 }
 
 /// The JSON report.
-pub(super) fn json_report(report: &Report) -> Value {
+pub(crate) fn json_report(report: &Report) -> Value {
     let mut text = Vec::new();
     let written = by_name("json").map(|format| {
         let reporter = format.reporter;
@@ -207,7 +208,7 @@ pub(super) fn json_report(report: &Report) -> Value {
 }
 
 /// A report without what the page takes from elsewhere or does not show.
-pub(super) fn without_series(mut report: Value) -> Value {
+pub(crate) fn without_series(mut report: Value) -> Value {
     let remove = |of: &mut Map<String, Value>, names: &[&str]| {
         of.retain(|name, _| !names.contains(&name.as_str()));
     };

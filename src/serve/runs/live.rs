@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// The runs that are followed, the last one that was asked for at the end.
 #[derive(Default)]
-pub(super) struct Live {
+pub(crate) struct Live {
     followed: Mutex<Vec<(String, Arc<Followed>)>>,
 }
 
@@ -44,7 +44,7 @@ struct FollowedNumbers {
 
 /// A second of a run.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct Second {
+pub(crate) struct Second {
     /// From the start of the load.
     pub second: u64,
     /// Virtual users, or in the open model, requests in flight.
@@ -60,7 +60,7 @@ pub(super) struct Second {
 }
 
 /// The numbers of a run so far.
-pub(super) struct LiveNumbers {
+pub(crate) struct LiveNumbers {
     /// What is run.
     pub facts: Value,
     /// In the report's words.

@@ -1,0 +1,66 @@
+//! What the server that has started a run asks of its load.
+//!
+//! Not here: the socket and its lines (`serve`), and how a load changes (`engine`).
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+
+use crate::engine::{Adjustable, LoadControl, LoadSetting, SettingRefused};
+use crate::error::Error;
+use crate::report::live::LiveDisplay;
+use crate::serve::{ControlListener, ControlReply, LoadChange, LoadNow};
+
+/// Makes the socket, within a tokio runtime.
+pub(super) fn listen(path: &Path) -> Result<ControlListener, Error> {
+    ControlListener::bind(path).map_err(|source| Error::Write {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Does what is asked for, for as long as it is polled.
+pub(super) async fn obey(
+    listener: ControlListener,
+    control: &LoadControl,
+    display: &Rc<RefCell<LiveDisplay>>,
+) {
+    let respond = |change: LoadChange| match set(control, change) {
+        Err(SettingRefused::NoLoad) => ControlReply::NoLoad,
+        Err(SettingRefused::NotThis(why)) => ControlReply::Refused(why),
+        Ok(()) => {
+            if !change.is_empty() {
+                let level = control.level_now();
+                display.borrow_mut().adjusted(level, control.current());
+            }
+            ControlReply::Load(now(control))
+        }
+    };
+    listener.serve(respond).await;
+}
+
+fn set(control: &LoadControl, change: LoadChange) -> Result<(), SettingRefused> {
+    control.set(LoadSetting {
+        users: change.users,
+        rate_per_s: change.rate,
+        is_paused: change.paused,
+    })
+}
+
+fn now(control: &LoadControl) -> LoadNow {
+    let level = control.level_now();
+    let why = match control.adjustable() {
+        Adjustable::Users | Adjustable::Rate => None,
+        Adjustable::FewerUsers(why) | Adjustable::Pauses(why) => Some(why.to_owned()),
+    };
+    let is_rate = control.adjustable() == Adjustable::Rate;
+    let most = control.most();
+    LoadNow {
+        users: (!is_rate).then(|| level.ceil() as u32),
+        rate: is_rate.then_some(level),
+        paused: control.current().is_paused,
+        adjusted: !control.adjustments().is_empty(),
+        most: (most > 0.0).then_some(most),
+        why,
+    }
+}
