@@ -9,6 +9,7 @@ pub mod exported;
 pub(crate) mod fixture;
 mod histogram;
 mod observation;
+mod recent;
 mod record;
 mod storage;
 mod trace;
@@ -25,6 +26,7 @@ pub use histogram::{
     Histogram, SparseHistogram, bucket_index, highest_of_bucket, lowest_of_bucket, middle_of_bucket,
 };
 pub use observation::{Observation, ObservedInfo, ObservedValue, merge_buckets};
+pub use recent::Recent;
 pub(crate) use record::cell::OTHER;
 pub use record::cell::{Cell, ComponentCounts, InstanceCounts, MeasureCounts, UseCounts};
 pub use record::commit::{Commit, CommitCell};

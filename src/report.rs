@@ -27,7 +27,10 @@ use crate::history::History;
 pub use capacity::{CAPACITY_FORMATS, capacity_line, write_capacity};
 pub use console::{write_explanation, write_failures};
 pub use contents::{Focus, LEAST_COLUMNS, Report, ReportedRun, Reporter};
-pub use export::{RunSamples, SampleLog, locust_csv_paths, write_locust_csv};
+pub use export::{
+    LocustCsv, LocustState, RunSamples, SampleLog, locust_csv_paths, locust_requests,
+    write_locust_csv,
+};
 pub use html::{page_paths, write_page_folder};
 pub(crate) use text::JsonWriter;
 pub use text::{DEFAULT_COLUMNS, is_ascii_wanted, on_screen, terminal_columns, wrap};

@@ -24,14 +24,14 @@ use std::sync::Arc;
 use axum::body::to_bytes;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::handler::Handler;
-use axum::http::{Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::Response;
 use tokio::net::TcpListener;
 
 use self::access::audit::AuditLog;
 use self::access::guard::Guard;
 use self::answer::{Problem, secured};
-use self::routes::Route;
+use self::routes::{Operation, Route};
 use self::runs::live::Live;
 use self::runs::numbers::Cache;
 use self::server::{Call, Server};
@@ -40,7 +40,7 @@ use crate::error::Error;
 
 pub(crate) use control::{ControlListener, ControlReply, LoadChange, LoadNow};
 pub use options::{AllowedTarget, Limits, ServeOptions, Token};
-pub use routes::{BASE, OPENAPI, ROUTES};
+pub use routes::{BASE, LOCUST_ROUTES, OPENAPI, ROUTES};
 
 /// The longest body of a request; bytes.
 const MAX_BODY: usize = 64 << 10;
@@ -52,6 +52,22 @@ const MAX_BODY: usize = 64 << 10;
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
     let bound = TcpListener::bind(address).await;
     bound.map_err(|source| Error::Listen { address, source })
+}
+
+/// Checks that there is what the options name.
+///
+/// # Errors
+/// When the folder has no scenario of this name.
+pub fn check(options: &ServeOptions) -> Result<(), Error> {
+    let name = options.locust_scenario.as_deref();
+    let found = name.map(|name| start::find(name, &options.scenarios));
+    match found {
+        Some(Err(problem)) => Err(Error::Usage {
+            message: format!("`--locust-api`: {}", problem.error),
+            help: problem.help,
+        }),
+        Some(Ok(_)) | None => Ok(()),
+    }
 }
 
 /// Serves until `shutdown` completes, and takes up what an earlier server has started. Returns the run that goes on
@@ -107,26 +123,39 @@ async fn respond(
     secured(answered.unwrap_or_else(Problem::response))
 }
 
+/// Against what a form of another page can send.
+fn check_type(operation: Operation, headers: &HeaderMap) -> Result<(), Problem> {
+    let wanted = operation.body_type();
+    let kind = headers.get(header::CONTENT_TYPE);
+    // Of Locust's, some have no body. Forms of other pages have no token.
+    if kind.is_none() && matches!(operation, Operation::Locust(_)) {
+        return Ok(());
+    }
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    match kind.eq_ignore_ascii_case(wanted) {
+        true => Ok(()),
+        false => Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            format!("the body must have `content-type: {wanted}`"),
+        )),
+    }
+}
+
 /// Checks everything about a request that does not depend on what it asks for.
 async fn call(server: &Server, peer: SocketAddr, request: Request) -> Result<Call, Problem> {
     let (head, body) = request.into_parts();
     let host = server.guard.check_host(&head)?;
-    let (Route { operation, .. }, parts) = routes::find(&head.method, head.uri.path())?;
+    let with_locust = server.options.locust_scenario.is_some();
+    let (route, parts) = routes::find(&head.method, head.uri.path(), with_locust)?;
+    let Route { operation, .. } = route;
     if !operation.is_public() {
         server.guard.check_origin(&head.headers, &host)?;
         server.guard.check_token(&head.headers)?;
     }
     let mut content = Vec::new();
     if head.method != Method::GET {
-        let kind = head.headers.get(header::CONTENT_TYPE);
-        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        let kind = kind.split(';').next().unwrap_or_default().trim();
-        if !kind.eq_ignore_ascii_case("application/json") {
-            return Err(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "the body must be JSON, with `content-type: application/json`",
-            ));
-        }
+        check_type(*operation, &head.headers)?;
         let read = to_bytes(body, MAX_BODY).await;
         let read = read.map_err(|_| {
             Problem::new(

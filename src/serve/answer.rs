@@ -81,6 +81,11 @@ impl Problem {
         all.chain(findings).collect::<Vec<_>>().join("\n")
     }
 
+    /// That there is nothing.
+    pub fn no_path() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "there is nothing at this path")
+    }
+
     /// That there is no such run.
     pub fn no_run() -> Self {
         Self::new(StatusCode::NOT_FOUND, "there is no such run")

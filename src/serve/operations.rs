@@ -1,6 +1,7 @@
 //! What each route does.
 
 mod load;
+mod locust;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,6 @@ use super::routes::{BASE, OPENAPI, Operation};
 use super::runs::{Known, views};
 use super::server::{Call, Server};
 use super::start::{StartRequest, scenarios};
-use super::supervisor::Cancelled;
 use crate::comparison::{Baseline, Caller, Statistical, compare};
 use crate::grading::{Grading, Policy};
 use crate::metrics::{RunDir, read_result};
@@ -89,6 +89,11 @@ fn blocking(server: &Server, call: &Call) -> Result<Response, Problem> {
         Operation::Show => server.show(&server.find(call.part(0))?)?,
         Operation::Report => return report(server, call),
         Operation::Cancel => return cancel(server, call),
+        Operation::Locust(asked) => {
+            let scenario = server.options.locust_scenario.as_deref();
+            let scenario = scenario.ok_or_else(Problem::no_path)?;
+            return locust::locust(server, call, scenario, asked);
+        }
         Operation::Series => series(server, call)?,
         Operation::Load => load::load(server, call)?,
         Operation::ChangeLoad => load::change(server, call)?,
@@ -100,10 +105,7 @@ fn blocking(server: &Server, call: &Call) -> Result<Response, Problem> {
 fn start(server: &Server, call: &Call) -> Result<Response, Problem> {
     let request = StartRequest::parse(&call.body)?;
     let prepared = request.prepare(&server.options)?;
-    let started = server
-        .supervisor
-        .start(request, &prepared, &server.options, call.peer)?;
-    let (id, place) = started;
+    let (id, place) = server.begin(request, &prepared, call.peer)?;
     let state = match place {
         None => "running",
         Some(_) => "queued",
@@ -233,19 +235,7 @@ fn cancel(server: &Server, call: &Call) -> Result<Response, Problem> {
         return Err(Problem::new(StatusCode::BAD_REQUEST, problem));
     }
     let id = call.part(0);
-    let state = match server.supervisor.cancel(id, call.peer)? {
-        Some(Cancelled::Queued) => "cancelled",
-        Some(Cancelled::Running) => "stopping",
-        Some(Cancelled::Before) => server.find(id)?.state(),
-        None => match server.find(id)? {
-            Known::Running(..) => {
-                let problem =
-                    Problem::new(StatusCode::CONFLICT, "another program has started this run");
-                return Err(problem.help("press Ctrl-C there"));
-            }
-            other => other.state(),
-        },
-    };
+    let state = server.end(id, call.peer)?;
     Ok(answer::json(
         StatusCode::ACCEPTED,
         &json!({"id": id, "state": state}),

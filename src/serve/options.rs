@@ -38,6 +38,8 @@ pub struct ServeOptions {
     pub passed_env: BTreeSet<String>,
     /// What a run may be at most.
     pub limits: Limits,
+    /// The scenario that Locust's paths are about; without one there are no such paths.
+    pub locust_scenario: Option<String>,
     /// Where each change of state is written; by default, a file in the directory of the runs.
     pub audit_log: Option<PathBuf>,
     /// Describes a plan in words.

@@ -59,9 +59,46 @@ pub enum Operation {
     Alerts,
     /// What to do about it.
     Recommendations,
+    /// One of Locust's.
+    Locust(LocustCall),
+}
+
+/// What is asked for in the words of Locust.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LocustCall {
+    /// Starts the scenario, or changes its users.
+    Swarm,
+    /// Ends it.
+    Stop,
+    /// Forgets the numbers, which perfctl never does.
+    Reset,
+    /// The numbers so far.
+    Requests,
+    /// The same as a file.
+    RequestsCsv,
+    /// Its failures.
+    FailuresCsv,
+    /// Its seconds.
+    HistoryCsv,
+    /// Exceptions of Python.
+    Exceptions,
+    /// The same as a file.
+    ExceptionsCsv,
+    /// The shares of classes and tasks.
+    Tasks,
+    /// What the run has said.
+    Logs,
 }
 
 impl Operation {
+    /// The type that bodies have.
+    pub(super) fn body_type(self) -> &'static str {
+        match self {
+            Self::Locust(_) => "application/x-www-form-urlencoded",
+            _ => "application/json",
+        }
+    }
+
     /// Whether it has nothing that the token protects.
     pub(super) fn is_public(self) -> bool {
         matches!(self, Self::Page | Self::Script | Self::Style)
@@ -154,11 +191,48 @@ pub const ROUTES: &[Route] = &[
     ),
 ];
 
-/// The route, and the open parts of its path.
-pub(super) fn find(method: &Method, path: &str) -> Result<(&'static Route, Vec<String>), Problem> {
+/// Locust's. They are there only if the operator wants them, and described by Locust alone.
+pub const LOCUST_ROUTES: &[Route] = &[
+    post("/swarm", Operation::Locust(LocustCall::Swarm)),
+    post("/stop", Operation::Locust(LocustCall::Stop)),
+    // As in earlier versions. What keeps other pages from it is the header with the token.
+    get("/stop", Operation::Locust(LocustCall::Stop)),
+    post("/stats/reset", Operation::Locust(LocustCall::Reset)),
+    get("/stats/reset", Operation::Locust(LocustCall::Reset)),
+    get("/stats/requests", Operation::Locust(LocustCall::Requests)),
+    get(
+        "/stats/requests/csv",
+        Operation::Locust(LocustCall::RequestsCsv),
+    ),
+    get(
+        "/stats/failures/csv",
+        Operation::Locust(LocustCall::FailuresCsv),
+    ),
+    get(
+        "/stats/requests_full_history/csv",
+        Operation::Locust(LocustCall::HistoryCsv),
+    ),
+    get("/exceptions", Operation::Locust(LocustCall::Exceptions)),
+    get(
+        "/exceptions/csv",
+        Operation::Locust(LocustCall::ExceptionsCsv),
+    ),
+    get("/tasks", Operation::Locust(LocustCall::Tasks)),
+    get("/logs", Operation::Locust(LocustCall::Logs)),
+];
+
+/// The route, with those of Locust or without, and the open parts of its path.
+pub(super) fn find(
+    method: &Method,
+    path: &str,
+    with_locust: bool,
+) -> Result<(&'static Route, Vec<String>), Problem> {
     let mut known = Vec::new();
-    for route in ROUTES {
-        let Some(parts) = parts(route.path, path) else {
+    let mut meaning = None;
+    let locust = LOCUST_ROUTES.iter().filter(|_| with_locust);
+    for route in ROUTES.iter().chain(locust) {
+        let is_other = meaning.is_some_and(|meaning| meaning != route.path);
+        let Some(parts) = parts(route.path, path).filter(|_| !is_other) else {
             continue;
         };
         if route.method == method.as_str() {
@@ -167,12 +241,11 @@ pub(super) fn find(method: &Method, path: &str) -> Result<(&'static Route, Vec<S
         known.push(route.method);
         // `{id}` stands for any name but those that have a meaning.
         if !route.path.contains('{') {
-            break;
+            meaning = Some(route.path);
         }
     }
     if known.is_empty() {
-        let why = "there is nothing at this path";
-        return Err(Problem::new(StatusCode::NOT_FOUND, why));
+        return Err(Problem::no_path());
     }
     let why = format!("only {} is allowed here", known.join(" or "));
     Err(Problem {
@@ -221,7 +294,7 @@ mod tests {
     #[test]
     fn paths_are_found_with_their_parts() {
         let found = |path: &str| {
-            let found = find(&Method::GET, path);
+            let found = find(&Method::GET, path, false);
             found.map(|(route, parts)| (route.operation, parts.join("|")))
         };
         let base = BASE;
@@ -235,16 +308,16 @@ mod tests {
         for bad in ["", "/a", &format!("{base}/a/b/c"), &format!("{base}/%ff")] {
             assert_eq!(found(bad).unwrap_err().status, 404, "{bad}");
         }
-        let refused = find(&Method::DELETE, &format!("{base}/a")).unwrap_err();
+        let refused = find(&Method::DELETE, &format!("{base}/a"), false).unwrap_err();
         assert_eq!(
             (refused.status.as_u16(), refused.allow),
             (405, Some("GET".into()))
         );
-        let refused = find(&Method::POST, &format!("{base}/a/load")).unwrap_err();
+        let refused = find(&Method::POST, &format!("{base}/a/load"), true).unwrap_err();
         assert_eq!(refused.allow.as_deref(), Some("GET, PATCH"));
         // A name with a meaning is no run.
         assert_eq!(
-            find(&Method::GET, &format!("{base}/start"))
+            find(&Method::GET, &format!("{base}/start"), false)
                 .unwrap_err()
                 .status,
             405

@@ -6,12 +6,16 @@ pub(super) mod live;
 pub(super) mod numbers;
 pub(super) mod views;
 
+use std::net::SocketAddr;
+
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use self::numbers::without_series;
 use super::answer::Problem;
 use super::server::Server;
-use super::supervisor::{Active, Past, Queued};
+use super::start::{Prepared, StartRequest};
+use super::supervisor::{Active, Cancelled, Past, Queued};
 use crate::metrics::{RunDir, stored_runs};
 
 /// A run, as far as it has come.
@@ -52,6 +56,33 @@ impl Server {
         let past = kept.past.into_iter().find(|past| past.id == id);
         let past = past.map(|past| Known::Past(Box::new(past)));
         past.ok_or_else(Problem::no_run)
+    }
+
+    /// Starts a run, or lets it wait. Returns its name, and its place among those that wait.
+    pub(super) fn begin(
+        &self,
+        request: StartRequest,
+        prepared: &Prepared,
+        peer: SocketAddr,
+    ) -> Result<(String, Option<usize>), Problem> {
+        let supervisor = &self.supervisor;
+        supervisor.start(request, prepared, &self.options, peer)
+    }
+
+    /// Ends a run, or lets it wait no longer. Returns what has become of it.
+    pub(super) fn end(&self, id: &str, peer: SocketAddr) -> Result<&'static str, Problem> {
+        Ok(match self.supervisor.cancel(id, peer)? {
+            Some(Cancelled::Queued) => "cancelled",
+            Some(Cancelled::Running) => "stopping",
+            Some(Cancelled::Before) => self.find(id)?.state(),
+            None => match self.find(id)? {
+                Known::Running(..) => {
+                    let why = "another program has started this run";
+                    return Err(Problem::new(StatusCode::CONFLICT, why).help("press Ctrl-C there"));
+                }
+                other => other.state(),
+            },
+        })
     }
 
     /// The newest run that is over.

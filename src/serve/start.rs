@@ -95,6 +95,17 @@ impl StartRequest {
         }
     }
 
+    /// Whether a run of this is also one of `later`, which may leave out what it has, and have other users.
+    pub fn goes_on_as(&self, later: &Self) -> bool {
+        fn is_same<T: PartialEq>(now: &Option<T>, later: &Option<T>) -> bool {
+            later.is_none() || now == later
+        }
+        self.scenario == later.scenario
+            && is_same(&self.profile, &later.profile)
+            && is_same(&self.host, &later.host)
+            && is_same(&self.run_time, &later.run_time)
+    }
+
     /// The profile's name.
     pub fn profile(&self) -> &str {
         self.profile.as_deref().unwrap_or("smoke")
@@ -102,7 +113,7 @@ impl StartRequest {
 
     /// Checks everything. Reads files and resolves names.
     pub fn prepare(&self, server: &ServeOptions) -> Result<Prepared, Problem> {
-        let path = self.path(&server.scenarios)?;
+        let path = find(&self.scenario, &server.scenarios)?;
         if self.profile().contains(['/', '\\', '.']) {
             let problem = Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -122,24 +133,6 @@ impl StartRequest {
             arguments: self.arguments(&path, throttle),
             longest: server.limits.max_duration.filter(|_| !has_end),
             plan,
-        })
-    }
-
-    /// The file of that name. The name is looked up among those there are, never made a path of.
-    fn path(&self, folder: &Path) -> Result<PathBuf, Problem> {
-        let known = scenarios(folder);
-        let found = known.iter().find(|(name, _)| *name == self.scenario);
-        found.map(|(_, path)| path.clone()).ok_or_else(|| {
-            let names = || known.iter().map(|(name, _)| name.as_str());
-            let message = format!("there is no scenario `{}`", self.scenario);
-            let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, message);
-            match did_you_mean(&self.scenario, names()) {
-                Some(close) => problem.help(format!("did you mean `{close}`?")),
-                None => problem.help(format!(
-                    "there are: {}",
-                    names().collect::<Vec<_>>().join(", ")
-                )),
-            }
         })
     }
 
@@ -208,6 +201,24 @@ impl StartRequest {
         }
         arguments
     }
+}
+
+/// The file of a scenario. The name is looked up among those there are, never made a path of.
+pub(super) fn find(name: &str, folder: &Path) -> Result<PathBuf, Problem> {
+    let known = scenarios(folder);
+    let found = known.iter().find(|(one, _)| one == name);
+    found.map(|(_, path)| path.clone()).ok_or_else(|| {
+        let names = || known.iter().map(|(name, _)| name.as_str());
+        let message = format!("there is no scenario `{name}`");
+        let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, message);
+        match did_you_mean(name, names()) {
+            Some(close) => problem.help(format!("did you mean `{close}`?")),
+            None => problem.help(format!(
+                "there are: {}",
+                names().collect::<Vec<_>>().join(", ")
+            )),
+        }
+    })
 }
 
 /// The scenarios in a folder: names and paths.

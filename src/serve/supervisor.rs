@@ -8,7 +8,7 @@ mod process;
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -36,7 +36,7 @@ const MAX_QUEUED: usize = 10;
 /// How many runs without a result are remembered.
 const MAX_PAST: usize = 50;
 /// How much of what a run said is kept; bytes.
-const MAX_SAID: usize = 8 << 10;
+const MAX_SAID: u64 = 8 << 10;
 
 /// A run that waits.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -74,6 +74,9 @@ pub(super) struct Kept {
     pub queue: VecDeque<Queued>,
     pub active: Option<Active>,
     pub past: VecDeque<Past>,
+    /// The name of the run that was started last.
+    #[serde(default)]
+    latest: Option<String>,
 }
 
 /// What a request to cancel has done.
@@ -156,6 +159,16 @@ impl Supervisor {
     /// What goes on, what waits, and what came to nothing.
     pub fn kept(&self) -> Kept {
         self.state().kept.clone()
+    }
+
+    /// The run that goes on.
+    pub fn active(&self) -> Option<Active> {
+        self.state().kept.active.clone()
+    }
+
+    /// The name of the run that was started last.
+    pub fn latest(&self) -> Option<String> {
+        self.state().kept.latest.clone()
     }
 
     /// The name of the run that goes on, and its process.
@@ -269,6 +282,7 @@ impl Supervisor {
             longest_s: prepared.longest.map(|longest| longest.as_secs()),
             is_cancelled: false,
         });
+        state.kept.latest = Some(id.to_owned());
         state.child = Some(child);
         // It runs anyway, and this server knows it.
         let _ = self.save(&state.kept);
@@ -303,6 +317,11 @@ impl Supervisor {
 
     fn log(&self, id: &str) -> PathBuf {
         self.folder.join(format!("{id}.log"))
+    }
+
+    /// The end of what the run that goes on has said, if this is its name.
+    pub fn said(&self, id: &str) -> String {
+        said(&self.log(id))
     }
 
     /// A run of the same directory that a command line has started.
@@ -474,7 +493,13 @@ impl Supervisor {
 
 /// The end of what a run has said.
 fn said(log: &Path) -> String {
-    let text = fs::read(log).unwrap_or_default();
-    let from = text.len().saturating_sub(MAX_SAID);
-    String::from_utf8_lossy(&text[from..]).into_owned()
+    let mut text = Vec::new();
+    let read = File::open(log).and_then(|mut log| {
+        let length = log.metadata()?.len();
+        log.seek(SeekFrom::Start(length.saturating_sub(MAX_SAID)))?;
+        log.take(MAX_SAID).read_to_end(&mut text)
+    });
+    // What was read before it failed, if it did.
+    drop(read);
+    String::from_utf8_lossy(&text).into_owned()
 }

@@ -48,6 +48,10 @@ pub struct ServeArgs {
     )]
     results: PathBuf,
 
+    /// Scenario for scripts that were written for Locust's web interface: `/swarm`, `/stop`, `/stats/requests`
+    #[arg(long, value_name = "SCENARIO")]
+    locust_api: Option<String>,
+
     /// Service that runs may be sent to instead of that of their scenario, as HOST or HOST:PORT
     /// (repeatable)
     #[arg(long, value_name = "HOST", value_parser = AllowedTarget::parse, help_heading = "Protection")]
@@ -125,9 +129,11 @@ pub fn run(args: &ServeArgs, out: &mut dyn Write) -> Result<Exit, Error> {
             max_rate: args.max_rate,
             max_duration: args.max_duration,
         },
+        locust_scenario: args.locust_api.clone(),
         audit_log: args.audit_log.clone(),
         describe: describe::plan,
     };
+    serve::check(&options)?;
     let runtime = demo::runtime()?;
     let left = runtime.block_on(async {
         let mut signals = EndingSignals::listen()?;

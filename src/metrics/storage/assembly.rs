@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::windowed::WindowedNames;
 use crate::metrics::{
-    Cell, Commit, Ending, EndpointResult, FailureSamples, HealthSample, Interval, Observation,
-    RunInfo, RunResult, Traces, check_version,
+    Cell, Commit, Ending, EndpointResult, FailureSamples, Interval, Observation, RunInfo,
+    RunResult, Traces, check_version,
 };
 
 /// A line of the journal.
@@ -35,16 +35,11 @@ pub(super) enum Line<'a> {
 /// A result being assembled.
 pub(super) struct Assembly {
     windowed: WindowedNames,
-    run: RunInfo,
+    /// Without its seconds.
+    result: RunResult,
     /// Whether the seconds are kept, which need most of the room.
     keeps_timeline: bool,
-    endpoints: Vec<EndpointResult>,
     timeline: BTreeMap<(usize, u64), BTreeMap<usize, Cell>>,
-    users: Vec<u32>,
-    health: Vec<HealthSample>,
-    failure_samples: FailureSamples,
-    traces: Traces,
-    observations: Vec<Observation>,
 }
 
 impl Assembly {
@@ -61,14 +56,19 @@ impl Assembly {
         Self {
             windowed: WindowedNames::of(&run.slos),
             keeps_timeline: true,
-            run,
-            endpoints,
             timeline: BTreeMap::new(),
-            users: Vec::new(),
-            health: Vec::new(),
-            failure_samples: FailureSamples::default(),
-            traces: Traces::default(),
-            observations: Vec::new(),
+            result: RunResult {
+                format: RunResult::FORMAT.to_owned(),
+                version: RunResult::VERSION,
+                run,
+                endpoints,
+                timeline: Vec::new(),
+                users: Vec::new(),
+                health: Vec::new(),
+                failure_samples: FailureSamples::default(),
+                traces: Traces::default(),
+                observations: Vec::new(),
+            },
         }
     }
 
@@ -94,8 +94,8 @@ impl Assembly {
             Line::Commit(commit) => known
                 .add(commit.into_owned())
                 .map_err(|why| format!("line {number}: {why}"))?,
-            Line::Observation(one) => known.observations.push(one),
-            Line::End(ending) => known.run.ending = Some(ending),
+            Line::Observation(one) => known.result.observations.push(one),
+            Line::End(ending) => known.result.run.ending = Some(ending),
         }
         Ok(())
     }
@@ -106,36 +106,26 @@ impl Assembly {
     }
 
     /// The result so far, without its seconds.
-    pub(super) fn so_far(&self) -> RunResult {
-        RunResult {
-            format: RunResult::FORMAT.to_owned(),
-            version: RunResult::VERSION,
-            run: self.run.clone(),
-            endpoints: self.endpoints.clone(),
-            timeline: Vec::new(),
-            users: self.users.clone(),
-            health: self.health.clone(),
-            failure_samples: self.failure_samples.clone(),
-            traces: self.traces.clone(),
-            observations: self.observations.clone(),
-        }
+    pub(super) fn so_far(&self) -> &RunResult {
+        &self.result
     }
 
     fn add(&mut self, commit: Commit) -> Result<(), String> {
-        self.users.push(commit.users);
-        self.health.extend(commit.health);
-        self.run.adjustments.extend(commit.adjustments);
-        self.failure_samples.append(commit.failure_samples);
+        let result = &mut self.result;
+        result.users.push(commit.users);
+        result.health.extend(commit.health);
+        result.run.adjustments.extend(commit.adjustments);
+        result.failure_samples.append(commit.failure_samples);
         if !commit.traces.is_empty() {
-            self.traces.merge(commit.traces);
+            result.traces.merge(commit.traces);
         }
         for endpoint in commit.rows {
-            self.run.endpoints.push(endpoint.clone());
-            let phases = vec![Cell::default(); self.run.phases.len()];
-            self.endpoints.push(EndpointResult { endpoint, phases });
+            result.run.endpoints.push(endpoint.clone());
+            let phases = vec![Cell::default(); result.run.phases.len()];
+            result.endpoints.push(EndpointResult { endpoint, phases });
         }
         for entry in commit.cells {
-            let total = self
+            let total = result
                 .endpoints
                 .get_mut(entry.endpoint)
                 .and_then(|endpoint| endpoint.phases.get_mut(entry.phase))
@@ -166,16 +156,8 @@ impl Assembly {
             })
             .collect();
         RunResult {
-            format: RunResult::FORMAT.to_owned(),
-            version: RunResult::VERSION,
-            run: self.run,
-            endpoints: self.endpoints,
             timeline,
-            users: self.users,
-            health: self.health,
-            failure_samples: self.failure_samples,
-            traces: self.traces,
-            observations: self.observations,
+            ..self.result
         }
     }
 }

@@ -12,7 +12,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::assembly::{Assembly, Line};
 use crate::error::Error;
-use crate::metrics::RunResult;
+use crate::metrics::{Recent, RunResult};
 
 /// Reads what has been added to a journal.
 struct Growth {
@@ -158,10 +158,11 @@ impl SecondsFollower {
     }
 }
 
-/// The result of a run so far, without its seconds.
+/// The result of a run so far, without its seconds but the last ones.
 pub struct ResultFollower {
     growth: Growth,
     assembly: Option<Assembly>,
+    recent: Recent,
 }
 
 impl ResultFollower {
@@ -170,6 +171,7 @@ impl ResultFollower {
         Self {
             growth: Growth::new(path),
             assembly: None,
+            recent: Recent::default(),
         }
     }
 
@@ -179,8 +181,11 @@ impl ResultFollower {
     /// When the file cannot be read, is of another version, or is damaged.
     pub fn advance(&mut self) -> Result<bool, Error> {
         let before = self.growth.lines;
-        let assembly = &mut self.assembly;
+        let (assembly, recent) = (&mut self.assembly, &mut self.recent);
         self.growth.read(|line: Line, number| {
+            if let Line::Commit(commit) = &line {
+                recent.add(commit);
+            }
             Assembly::take(assembly, line, number)?;
             if let Some(assembly) = assembly.as_mut().filter(|_| number == 1) {
                 assembly.forget_timeline();
@@ -191,8 +196,13 @@ impl ResultFollower {
     }
 
     /// The result so far; `None` before the load has started.
-    pub fn result(&self) -> Option<RunResult> {
+    pub fn result(&self) -> Option<&RunResult> {
         self.assembly.as_ref().map(Assembly::so_far)
+    }
+
+    /// What the run did of late.
+    pub fn recent(&self) -> &Recent {
+        &self.recent
     }
 }
 
@@ -253,7 +263,7 @@ mod tests {
             "{one:?}"
         );
         let whole = recover(&path).unwrap();
-        let followed = follower.result().unwrap();
+        let followed = follower.result().unwrap().clone();
         assert_eq!(followed.endpoints, whole.endpoints);
         assert_eq!(followed.run, whole.run);
         let requests = |run: &RunResult| run.summary(None, Window::Measured).requests;

@@ -1,4 +1,4 @@
-//! The four CSV files that Locust writes with `--csv`.
+//! The four CSV files that Locust writes with `--csv`, and serves.
 //!
 //! As in Locust, all requests count, those of ramps and warm-up too. Other than in Locust, times are those
 //! of successes, and of timeouts as far as they went, as in all reports of perfctl; sizes are those of whole
@@ -11,17 +11,64 @@ use std::path::{Path, PathBuf};
 use super::cell;
 use super::seconds::{Second, seconds};
 use crate::error::Error;
-use crate::metrics::{Cell, Outcome, RunResult, SparseHistogram, Window, write_file};
+use crate::metrics::{Cell, Outcome, Recent, RunResult, SparseHistogram, Window, write_file};
 use crate::plan::Percentile;
 use crate::report::view;
 
-/// What follows the prefix in the names of the files.
-const SUFFIXES: [&str; 4] = [
-    "_stats.csv",
-    "_stats_history.csv",
-    "_failures.csv",
-    "_exceptions.csv",
-];
+/// A file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LocustCsv {
+    /// A row for each endpoint.
+    Stats,
+    /// A row for each second; with `is_full`, for each second and endpoint.
+    History {
+        /// Whether endpoints have rows.
+        is_full: bool,
+    },
+    /// A row for each kind of failure.
+    Failures,
+    /// Of Python: perfctl has none.
+    Exceptions,
+}
+
+impl LocustCsv {
+    const fn all(is_full: bool) -> [Self; 4] {
+        [
+            Self::Stats,
+            Self::History { is_full },
+            Self::Failures,
+            Self::Exceptions,
+        ]
+    }
+
+    /// What follows the prefix in its name.
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Stats => "_stats.csv",
+            Self::History { .. } => "_stats_history.csv",
+            Self::Failures => "_failures.csv",
+            Self::Exceptions => "_exceptions.csv",
+        }
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write(self, result: &RunResult, out: &mut dyn Write) -> io::Result<()> {
+        let mut csv = csv::WriterBuilder::new()
+            .terminator(csv::Terminator::CRLF)
+            .from_writer(out);
+        match self {
+            Self::Stats => stats(result, &mut csv)?,
+            Self::History { is_full } => history(result, is_full, &mut csv)?,
+            Self::Failures => failures(result, &mut csv)?,
+            Self::Exceptions => csv.write_record(["Count", "Message", "Traceback", "Nodes"])?,
+        }
+        csv.flush()
+    }
+}
+
 /// Locust's percentiles, and how it writes them.
 const PERCENTILES: [(&str, f64); 11] = [
     ("50%", 50.0),
@@ -39,17 +86,19 @@ const PERCENTILES: [(&str, f64); 11] = [
 /// Locust's current numbers cover this many seconds.
 const CURRENT_S: u64 = 10;
 /// The name of the row of all requests.
-const AGGREGATED: &str = "Aggregated";
+pub(super) const AGGREGATED: &str = "Aggregated";
 
 type Csv<'a> = csv::Writer<&'a mut dyn Write>;
 
 /// The names of the files of a prefix.
 pub fn locust_csv_paths(prefix: &Path) -> [PathBuf; 4] {
-    SUFFIXES.map(|suffix| {
-        let mut path = prefix.as_os_str().to_owned();
-        path.push(suffix);
-        path.into()
-    })
+    LocustCsv::all(false).map(|file| path(prefix, file))
+}
+
+fn path(prefix: &Path, file: LocustCsv) -> PathBuf {
+    let mut path = prefix.as_os_str().to_owned();
+    path.push(file.suffix());
+    path.into()
 }
 
 /// Writes the files of a prefix; the history has rows for each endpoint only if `is_full`. All are tried.
@@ -57,28 +106,9 @@ pub fn locust_csv_paths(prefix: &Path) -> [PathBuf; 4] {
 /// # Errors
 /// The first file that could not be written.
 pub fn write_locust_csv(result: &RunResult, prefix: &Path, is_full: bool) -> Result<(), Error> {
-    let [stats_path, history_path, failures_path, exceptions_path] = locust_csv_paths(prefix);
-    let seconds = seconds(result);
-    let written = [
-        write(&stats_path, |csv| stats(result, csv)),
-        write(&history_path, |csv| history(result, &seconds, is_full, csv)),
-        write(&failures_path, |csv| failures(result, &seconds, csv)),
-        // Of Python: perfctl has none.
-        write(&exceptions_path, |csv| {
-            Ok(csv.write_record(["Count", "Message", "Traceback", "Nodes"])?)
-        }),
-    ];
+    let written = LocustCsv::all(is_full)
+        .map(|file| write_file(&path(prefix, file), |out| file.write(result, out)));
     written.into_iter().collect()
-}
-
-fn write(path: &Path, rows: impl FnOnce(&mut Csv<'_>) -> io::Result<()>) -> Result<(), Error> {
-    write_file(path, |out| {
-        let mut csv = csv::WriterBuilder::new()
-            .terminator(csv::Terminator::CRLF)
-            .from_writer(out);
-        rows(&mut csv)?;
-        csv.flush()
-    })
 }
 
 /// A row of the files: an endpoint, or all of them.
@@ -152,12 +182,8 @@ fn stats(result: &RunResult, csv: &mut Csv<'_>) -> io::Result<()> {
     Ok(())
 }
 
-fn history(
-    result: &RunResult,
-    seconds: &BTreeMap<(u64, usize), Second>,
-    is_full: bool,
-    csv: &mut Csv<'_>,
-) -> io::Result<()> {
+fn history(result: &RunResult, is_full: bool, csv: &mut Csv<'_>) -> io::Result<()> {
+    let seconds = seconds(result);
     csv.write_record(header(
         "Timestamp,User Count,Type,Name,Requests/s,Failures/s",
         "Total Request Count,Total Failure Count,Total Median Response Time,Total Average Response Time,Total \
@@ -169,7 +195,7 @@ fn history(
     }
     let mut histories: Vec<History<'_>> = of_places
         .into_iter()
-        .map(|place| History::new(place, result, seconds))
+        .map(|place| History::new(place, result, &seconds))
         .collect();
     let with_users = result.users.len() as u64;
     let later = seconds.keys().map(|(second, _)| *second);
@@ -243,11 +269,7 @@ impl<'a> History<'a> {
     }
 }
 
-fn failures(
-    result: &RunResult,
-    seconds: &BTreeMap<(u64, usize), Second>,
-    csv: &mut Csv<'_>,
-) -> io::Result<()> {
+fn failures(result: &RunResult, csv: &mut Csv<'_>) -> io::Result<()> {
     csv.write_record([
         "Method",
         "Name",
@@ -256,15 +278,7 @@ fn failures(
         "First Seen",
         "Last Seen",
     ])?;
-    let mut seen: BTreeMap<(usize, Outcome), (u64, u64)> = BTreeMap::new();
-    for ((second, position), of_second) in seconds {
-        for outcome in of_second.cell.outcomes.keys() {
-            let (_, last) = seen
-                .entry((*position, *outcome))
-                .or_insert((*second, *second));
-            *last = *second;
-        }
-    }
+    let recent = Recent::of(result);
     let started_at = started_at(result);
     let at = |second: u64| {
         let at_s = started_at.as_second().saturating_add_unsigned(second);
@@ -279,8 +293,8 @@ fn failures(
         let failures = of_place.failure_counts.iter();
         for failures in failures.filter(|failures| failures.outcome.is_failure()) {
             // By error type, since results keep no more by second.
-            let seen = seen.get(&(position, failures.outcome));
-            let (first, last) = seen.copied().unwrap_or_default();
+            let seen = recent.seen(position, failures.outcome);
+            let (first, last) = seen.unwrap_or_default();
             csv.write_record([
                 cell(place.method).as_ref(),
                 cell(place.name).as_ref(),

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::numbers::{bare_report, facts, generator, json_report, without_series};
 use crate::error::Error;
-use crate::metrics::{FollowedSecond, ResultFollower, RunDir, RunResult, SecondsFollower};
+use crate::metrics::{FollowedSecond, Recent, ResultFollower, RunDir, RunResult, SecondsFollower};
 
 /// How many runs are followed at a time; the one that was asked for least recently goes.
 const MAX_FOLLOWED: usize = 6;
@@ -125,17 +125,40 @@ impl Live {
         let followed = self.of(directory);
         let numbers = followed.numbers.lock();
         let mut numbers = numbers.unwrap_or_else(PoisonError::into_inner);
-        if is_due(numbers.looked_at) {
-            let is_new = numbers.follower.advance()?;
-            if is_new {
-                numbers.known = numbers
-                    .follower
-                    .result()
-                    .map(|so_far| Arc::new(LiveNumbers::of(so_far)));
-            }
-            numbers.looked_at = Some(Instant::now());
+        numbers.look()?;
+        if numbers.known.is_none() {
+            let so_far = numbers.follower.result().cloned();
+            numbers.known = so_far.map(|so_far| Arc::new(LiveNumbers::of(so_far)));
         }
         Ok(numbers.known.clone())
+    }
+
+    /// What `view` makes of the result so far and of the last seconds; `None` before the load has started.
+    pub fn view<T>(
+        &self,
+        directory: &RunDir,
+        view: impl FnOnce(&RunResult, &Recent) -> T,
+    ) -> Result<Option<T>, Error> {
+        let followed = self.of(directory);
+        let numbers = followed.numbers.lock();
+        let mut numbers = numbers.unwrap_or_else(PoisonError::into_inner);
+        numbers.look()?;
+        let follower = &numbers.follower;
+        let so_far = follower.result();
+        Ok(so_far.map(|so_far| view(so_far, follower.recent())))
+    }
+}
+
+impl FollowedNumbers {
+    /// Reads what has come since the last look, unless that was just now.
+    fn look(&mut self) -> Result<(), Error> {
+        if is_due(self.looked_at) {
+            if self.follower.advance()? {
+                self.known = None;
+            }
+            self.looked_at = Some(Instant::now());
+        }
+        Ok(())
     }
 }
 

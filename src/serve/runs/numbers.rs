@@ -37,6 +37,8 @@ pub(crate) struct EndedRun {
 pub(crate) struct Cache {
     reports: Mutex<Vec<(Key, Arc<EndedRun>)>>,
     summaries: Mutex<Vec<(Key, Value)>>,
+    /// The last one that was asked for in the words of Locust.
+    locust: Mutex<Option<(Key, Value)>>,
 }
 
 /// The name of a run, and when its result was written, in seconds and their billionths.
@@ -72,6 +74,25 @@ impl Cache {
             known.remove(0);
         }
         Ok(read)
+    }
+
+    /// What `view` makes of the result of a run that is over, in the words of Locust.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn locust(
+        &self,
+        run: &RunDir,
+        view: impl FnOnce(&RunResult) -> Value,
+    ) -> Result<Value, Error> {
+        let key = key(run);
+        let mut known = self.locust.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, value)) = known.as_ref().filter(|(one, _)| *one == key) {
+            return Ok(value.clone());
+        }
+        let value = view(&read_result(run.path())?);
+        *known = Some((key, value.clone()));
+        Ok(value)
     }
 
     /// What the list says of a run that is over.

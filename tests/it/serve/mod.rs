@@ -1,7 +1,8 @@
 //! `perfctl serve` from outside: [`runs`] that it starts and survives, [`threats`] that it refuses, its [`page`] in a
-//! browser, and the description of its interface ([`interface`]).
+//! browser, the description of its interface ([`interface`]), and that of [`locust`].
 
 mod interface;
+mod locust;
 mod page;
 mod runs;
 mod threats;
