@@ -1,8 +1,11 @@
 //! Tests of the worst window.
 
 use super::*;
-use crate::metrics::{ComponentCounts, Interval, Observation, ObservedInfo, Summary, fixture};
-use crate::plan::{Extreme, ObservedScale, ObservedUnit};
+use crate::metrics::{
+    ComponentCounts, Interval, Observation, ObservedInfo, Outcome, SparseHistogram, Summary,
+    fixture,
+};
+use crate::plan::{Direction, Extreme, ObservedScale, ObservedUnit, Percentile};
 use proptest::prelude::*;
 
 fn percentile(percent: f64) -> Metric {
