@@ -9,9 +9,13 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::numbers::{bare_report, facts, generator, json_report, without_series};
+use super::numbers::{facts, generator, json_report, without_series};
 use crate::error::Error;
-use crate::metrics::{FollowedSecond, ResultFollower, RunDir, RunResult, SecondsFollower};
+use crate::grading::{Grading, Policy};
+use crate::metrics::{
+    FollowedSecond, LiveWindows, ResultFollower, RunDir, RunResult, SecondsFollower,
+};
+use crate::report::{Focus, Report};
 
 /// How many runs are followed at a time; the one that was asked for least recently goes.
 const MAX_FOLLOWED: usize = 6;
@@ -131,7 +135,7 @@ impl Live {
                 numbers.known = numbers
                     .follower
                     .result()
-                    .map(|so_far| Arc::new(LiveNumbers::of(so_far)));
+                    .map(|(so_far, windows)| Arc::new(LiveNumbers::of(so_far, windows)));
             }
             numbers.looked_at = Some(Instant::now());
         }
@@ -158,9 +162,19 @@ impl Second {
 }
 
 impl LiveNumbers {
-    fn of(result: RunResult) -> Self {
+    fn of(result: RunResult, windows: &LiveWindows) -> Self {
         let (facts, generator) = (facts(&result), generator(&result));
-        let mut report = json_report(&bare_report(result));
+        let mut report = json_report(&Report {
+            grading: Grading::so_far(&result, windows, &Policy::of_run(&result.run)),
+            result,
+            comparison: None,
+            runs: Vec::new(),
+            directory: None,
+            is_stored: true,
+            focus: Focus::Run,
+            baseline: Vec::new(),
+            found: Vec::new(),
+        });
         if let Some(fields) = report.as_object_mut() {
             // What only a whole run has:
             let of_whole_run = [

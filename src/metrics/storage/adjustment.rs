@@ -83,7 +83,7 @@ impl Adjustment {
     }
 
     /// How it differs from the plan, beside pauses.
-    fn difference(&self, is_rate: bool) -> String {
+    pub(crate) fn difference(&self, is_rate: bool) -> String {
         match self.users {
             _ if is_rate => format!("{}% of the planned rate", self.rate_percent),
             0 => "as many users as planned".to_owned(),
