@@ -19,7 +19,7 @@ pub use analysis::knee::{Knee, SweepLevel};
 pub use analysis::levels::{LoadLevel, LoadLevels};
 pub use analysis::observed::{Observed, Spread};
 pub use analysis::statistics::{ComponentSummary, Latency, Summary, Window};
-pub use analysis::steady::trend;
+pub use analysis::steady::{median, trend};
 pub use analysis::windows::WorstWindow;
 pub use analysis::windows::live::LiveWindows;
 pub use histogram::{

@@ -279,8 +279,8 @@ mod tests {
         FailureCount, FailureCounts, Observation, ObservedInfo, ObservedValue, Outcome, fixture,
     };
     use crate::plan::{
-        Direction, Extreme, GradeLimit, ObservedNumber, ObservedPart, ObservedScale, ObservedUnit,
-        Percentile,
+        Direction, Extreme, GradeLimit, ObservedNumber, ObservedPart, ObservedUnit, Percentile,
+        Scale,
     };
 
     fn p95() -> Metric {
@@ -435,7 +435,7 @@ mod tests {
                 name: name.to_owned(),
                 part,
                 extreme,
-                scale: ObservedScale::Share,
+                scale: Scale::Share,
                 direction: Direction::AtMost,
             })
         };

@@ -15,7 +15,7 @@ use crate::grading::{Grading, Policy};
 use crate::metrics::{
     FollowedSecond, LiveWindows, ResultFollower, RunDir, RunResult, SecondsFollower,
 };
-use crate::report::{Focus, Report};
+use crate::report::Report;
 
 /// How many runs are followed at a time; the one that was asked for least recently goes.
 const MAX_FOLLOWED: usize = 6;
@@ -164,17 +164,8 @@ impl Second {
 impl LiveNumbers {
     fn of(result: RunResult, windows: &LiveWindows) -> Self {
         let (facts, generator) = (facts(&result), generator(&result));
-        let mut report = json_report(&Report {
-            grading: Grading::so_far(&result, windows, &Policy::of_run(&result.run)),
-            result,
-            comparison: None,
-            runs: Vec::new(),
-            directory: None,
-            is_stored: true,
-            focus: Focus::Run,
-            baseline: Vec::new(),
-            found: Vec::new(),
-        });
+        let grading = Grading::so_far(&result, windows, &Policy::of_run(&result.run));
+        let mut report = json_report(&Report::of_unfinished(result, grading));
         if let Some(fields) = report.as_object_mut() {
             // What only a whole run has:
             let of_whole_run = [

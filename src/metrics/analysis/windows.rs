@@ -3,20 +3,21 @@
 //! A window is measured time: ramps between measured phases are left out of it, and it moves by whole seconds. It is
 //! never shorter than wanted, whatever phases end with, unless no more was measured: then it is all of it.
 //!
-//! Not here: the same while a run goes on (`live`), and numbers of whole phases (`statistics`).
+//! Not here: the same while a run goes on (`live`), what is observed (`observations`), and numbers of whole phases
+//! (`statistics`).
 
 pub mod live;
+mod observations;
 mod ranked_counts;
 mod tally;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use self::tally::{Counts, Reach, Second, Tally, in_unit, is_worse};
-use super::observed::overall;
+use self::tally::{Counts, Second, Tally, in_unit, is_worse, windows};
 use super::statistics::Window;
-use crate::metrics::{Cell, ObservedValue, RunResult};
-use crate::plan::{Metric, ObservedNumber, ObservedPart, SloScope};
+use crate::metrics::{Cell, RunResult};
+use crate::plan::{Metric, SloScope};
 use crate::units::MAX_DURATION;
 
 /// The worst window of a metric.
@@ -29,9 +30,6 @@ pub struct WorstWindow {
     /// How much measured time it has; s. Less than wanted if no more was measured.
     pub length_s: f64,
 }
-
-/// How late an observation may be; us. A window of 5 s needs no second one where the first has 4.999 s.
-const LATENESS_US: u64 = 50_000;
 
 /// A second of measured time. The last one of a phase may be shorter.
 struct MeasuredSecond<'a> {
@@ -48,16 +46,6 @@ impl Second for MeasuredSecond<'_> {
     fn counts(&self, metric: &Metric) -> impl Iterator<Item = Counts<'_>> {
         self.cells.iter().map(|cell| Counts::of(metric, cell))
     }
-}
-
-/// The windows over pieces of time of these lengths, in order: for each end as few pieces as are at least `wanted` long
-/// together, or all of them where there is less.
-fn windows(lengths: &[u64], wanted: u64) -> impl Iterator<Item = Range<usize>> + '_ {
-    let mut reach = Reach::from(0, wanted.min(lengths.iter().sum()));
-    lengths.iter().filter_map(move |_| {
-        reach.extend(|at| lengths[at]);
-        reach.is_full().then(|| reach.window.clone())
-    })
 }
 
 impl RunResult {
@@ -93,44 +81,6 @@ impl RunResult {
             start_s: window[0].start_s,
             length_s: length_us as f64 / 1e6,
         })
-    }
-
-    /// The same for something observed, over the observations that a window takes.
-    ///
-    /// # Errors
-    /// Why there is no value, as a phrase.
-    pub fn worst_observed_window(
-        &self,
-        wanted: &ObservedNumber,
-        window_s: u64,
-    ) -> Result<WorstWindow, String> {
-        // It says why there is none.
-        self.observed_value(wanted)?;
-        let part = wanted.part.map(ObservedPart::name);
-        let spans = self.observed_spans(&wanted.name);
-        let lengths: Vec<u64> = spans.iter().map(|span| span.measured_us).collect();
-        let mut worst: Option<WorstWindow> = None;
-        let wanted_us = window_s.saturating_mul(1_000_000);
-        for window in windows(&lengths, wanted_us.saturating_sub(LATENESS_US)) {
-            let length_us: u64 = lengths[window.clone()].iter().sum();
-            let window = &spans[window];
-            let weighted: Vec<(f64, &ObservedValue)> = window
-                .iter()
-                .map(|span| (span.length_ms as f64, span.value))
-                .collect();
-            let Some(value) = overall(&weighted, part) else {
-                continue;
-            };
-            let value = wanted.scale.of_exported(value);
-            if is_worse(wanted.direction, worst.map(|worst| worst.value), value) {
-                worst = Some(WorstWindow {
-                    value,
-                    start_s: window[0].start_us as f64 / 1e6,
-                    length_s: length_us as f64 / 1e6,
-                });
-            }
-        }
-        worst.ok_or_else(|| "it was not observed while load was measured".to_owned())
     }
 
     /// The measured seconds of a scope in order; `None` if there is no such endpoint, or a damaged file says that the

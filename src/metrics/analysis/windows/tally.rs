@@ -108,6 +108,16 @@ impl Reach {
     }
 }
 
+/// The windows over pieces of time of these lengths, in order: for each end as few pieces as are at least `wanted` long
+/// together, or all of them where there is less.
+pub(super) fn windows(lengths: &[u64], wanted: u64) -> impl Iterator<Item = Range<usize>> + '_ {
+    let mut reach = Reach::from(0, wanted.min(lengths.iter().sum()));
+    lengths.iter().filter_map(move |_| {
+        reach.extend(|at| lengths[at]);
+        reach.is_full().then(|| reach.window.clone())
+    })
+}
+
 /// Whether a value is worse than the worst one known.
 pub(super) fn is_worse(direction: Direction, known: Option<f64>, value: f64) -> bool {
     known.is_none_or(|known| match direction {
