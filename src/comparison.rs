@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::metrics::RunResult;
 
 pub use baseline::Baseline;
-pub use change_points::{LEAST_RUNS, MOST_RUNS, change_points, median};
+pub use change_points::{LEAST_RUNS, MOST_RUNS, change_points};
 pub use comparable::{baseline_limits, check_plan};
 pub use faults::faults;
 pub use gate::{Caller, Gate};

@@ -15,7 +15,7 @@ mod tests;
 use crate::grading::Grading;
 use crate::metrics::RunResult;
 
-pub use finding::{Evidence, EvidenceUnit, Finding};
+pub use finding::{Evidence, Finding};
 use numbers::Numbers;
 pub use recommendation::{Effort, Priority, Recommendation, recommendations};
 pub use rule::Rule;

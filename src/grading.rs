@@ -18,7 +18,7 @@ mod verdict;
 use self::change::Change;
 use crate::comparison::Comparison;
 use crate::error::Exit;
-use crate::metrics::{Outcome, RunResult};
+use crate::metrics::{LiveWindows, Outcome, RunResult};
 
 pub use advice::NextLetter;
 pub use criterion::{Criterion, CriterionKind};
@@ -70,16 +70,22 @@ impl Grading {
     pub fn of(result: &RunResult, comparison: Option<&Comparison>, policy: &Policy) -> Self {
         let changes = comparison.map_or_else(Vec::new, change::changes);
         let judges_nothing = comparison.is_some_and(change::judges_nothing);
-        Self::of_changes(result, &changes, judges_nothing, policy)
+        let slos = criterion::slo_criteria(result, None);
+        Self::of_criteria(result, slos, (&changes, judges_nothing), policy)
     }
 
-    fn of_changes(
+    /// Grades a run that goes on, whose result has no seconds: its windows are these.
+    pub fn so_far(result: &RunResult, windows: &LiveWindows, policy: &Policy) -> Self {
+        let slos = criterion::slo_criteria(result, Some(windows));
+        Self::of_criteria(result, slos, (&[], false), policy)
+    }
+
+    fn of_criteria(
         result: &RunResult,
-        changes: &[Change],
-        judges_nothing: bool,
+        mut criteria: Vec<Criterion>,
+        (changes, judges_nothing): (&[Change], bool),
         policy: &Policy,
     ) -> Self {
-        let mut criteria: Vec<Criterion> = criterion::slo_criteria(result);
         criteria.extend(criterion::baseline_criteria(changes));
         criterion::share_out(&mut criteria);
         let invalid = result.invalid_because();
@@ -174,7 +180,7 @@ fn exit(judged: Exit, result: &RunResult, policy: &Policy) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::fixture;
+    use crate::metrics::{Cell, Commit, CommitCell, fixture};
     use crate::plan::{Metric, Percentile, SloScope};
 
     fn p95() -> Metric {
@@ -227,6 +233,43 @@ mod tests {
         let met: Vec<bool> = grading.criteria.iter().map(|c| c.met).collect();
         assert_eq!(met, [true, false, false]);
         assert_eq!(grading.criteria[2].value, None);
+    }
+
+    #[test]
+    fn the_windows_of_a_run_that_goes_on_are_those_that_were_followed() {
+        let mut result = fixture::run(&[("a", &[])]);
+        let mut slo = fixture::slo("error_rate", Metric::ErrorRate, 0.1);
+        slo.window_s = Some(2);
+        result.run.slos = vec![slo];
+        let run = &result.run;
+        let mut windows = LiveWindows::new(&run.phases, &run.slos, &run.endpoints);
+        let mut cell = Cell::default();
+        cell.outcomes
+            .extend([(Outcome::Ok, 3), (Outcome::Http5xx, 1)]);
+        let entry = CommitCell {
+            phase: 1,
+            second: 0,
+            endpoint: 0,
+            cell,
+        };
+        let value = |windows: &LiveWindows| {
+            let grading = Grading::so_far(&result, windows, &Policy::default());
+            let slo = &grading.criteria[0];
+            (slo.value, slo.has_cut_window())
+        };
+        assert_eq!(value(&windows), (None, false));
+        for second in 0..5 {
+            let cells = Vec::from_iter((second == 2).then(|| entry.clone()));
+            windows.second(&Commit {
+                cells,
+                ..Commit::default()
+            });
+            match second {
+                3 => assert_eq!(value(&windows), (Some(0.25), true)),
+                4 => assert_eq!(value(&windows), (Some(0.25), false)),
+                _ => assert_eq!(value(&windows), (None, false)),
+            }
+        }
     }
 
     #[test]

@@ -20,8 +20,9 @@ pub use analysis::knee::{Knee, SweepLevel};
 pub use analysis::levels::{LoadLevel, LoadLevels};
 pub use analysis::observed::{Observed, Spread};
 pub use analysis::statistics::{ComponentSummary, Latency, Summary, Window};
-pub use analysis::steady::trend;
+pub use analysis::steady::{median, trend};
 pub use analysis::windows::WorstWindow;
+pub use analysis::windows::live::LiveWindows;
 pub use histogram::{
     Histogram, SparseHistogram, bucket_index, highest_of_bucket, lowest_of_bucket, middle_of_bucket,
 };

@@ -43,8 +43,8 @@ pub use request::json_path::JsonPath;
 pub use request::measure::{Measure, MeasureUnit};
 pub use request::target::{check_target, encoded_target, has_dot_segments, push_written};
 pub use slo::{
-    AbortRule, Direction, Extreme, GradeLimit, Metric, ObservedNumber, ObservedPart, ObservedScale,
-    Percentile, Slo, SloScope,
+    AbortRule, Direction, Extreme, GradeLimit, Metric, ObservedNumber, ObservedPart, Percentile,
+    Scale, Slo, SloScope,
 };
 pub use step::{
     Branch, CookieChange, ExpectedWork, Flow, ScriptStep, Step, Stop, first_request, has_effect,

@@ -13,6 +13,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 
 use super::statistical::normal_quantile;
+use crate::metrics::median;
 use critical::critical;
 pub use critical::{LEAST_RUNS, MOST_RUNS};
 
@@ -53,18 +54,6 @@ pub fn change_points(values: &[f64], level: f64, margin: impl Fn(f64) -> f64) ->
         found.remove(position);
     }
     found.iter().map(|at| skipped + at).collect()
-}
-
-/// The middle of some numbers; `NaN` of none.
-pub fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let half = sorted.len() / 2;
-    match sorted.len() % 2 {
-        _ if sorted.is_empty() => f64::NAN,
-        1 => sorted[half],
-        _ => f64::midpoint(sorted[half - 1], sorted[half]),
-    }
 }
 
 /// The position among `found` of the smallest change, if it is within its margin.

@@ -6,8 +6,7 @@ use std::fmt;
 
 use super::rule::Rule;
 use crate::grading::{Criterion, Severity};
-use crate::plan::{FindingSeverity, MeasureUnit, Metric, ObservedScale};
-use crate::units::{format_bytes, format_latency_us, format_number, format_percent, format_rate};
+use crate::plan::{FindingSeverity, Scale};
 
 /// Something that the numbers of a run say about the service.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,71 +36,12 @@ pub struct Finding {
 pub struct Evidence {
     /// What it is, in snake case, such as `error_rate`.
     pub name: String,
-    /// The value, in the unit.
+    /// The value, as the scale keeps it.
     pub value: f64,
     /// Its unit.
-    pub unit: EvidenceUnit,
+    pub scale: Scale,
     /// The value from which on the rule applies, if this number decides.
     pub threshold: Option<f64>,
-}
-
-/// The unit of a number of a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EvidenceUnit {
-    /// Microseconds.
-    Microseconds,
-    /// A share, 0 to 1.
-    Share,
-    /// Per second.
-    PerSecond,
-    /// A plain number.
-    Count,
-    /// Bytes.
-    Bytes,
-    /// Bytes per second.
-    BytesPerSecond,
-}
-
-impl EvidenceUnit {
-    /// The unit of a metric, and how many of what the metric keeps are one of the unit.
-    fn of(metric: &Metric) -> (Self, f64) {
-        match metric {
-            Metric::ResponseTime(_)
-            | Metric::MeanResponseTime
-            | Metric::MaxResponseTime
-            | Metric::ComponentTime { .. } => (Self::Microseconds, 1.0),
-            Metric::ErrorRate | Metric::Availability | Metric::HitRatio { .. } => {
-                (Self::Share, 1.0)
-            }
-            Metric::Throughput => (Self::PerSecond, 1.0),
-            Metric::Measure { unit, .. } => match unit {
-                MeasureUnit::Count => (Self::Count, unit.scale()),
-                MeasureUnit::Ms => (Self::Microseconds, 1.0),
-                MeasureUnit::Bytes => (Self::Bytes, 1.0),
-            },
-            Metric::Observed(number) => match number.scale {
-                ObservedScale::Number => (Self::Count, MeasureUnit::Count.scale()),
-                ObservedScale::Share => (Self::Share, 1.0),
-                ObservedScale::Rate => (Self::PerSecond, 1.0),
-                ObservedScale::Time => (Self::Microseconds, 1.0),
-                ObservedScale::Bytes => (Self::Bytes, 1.0),
-                ObservedScale::ByteRate => (Self::BytesPerSecond, 1.0),
-            },
-        }
-    }
-
-    /// A number for people.
-    fn format(self, value: f64) -> String {
-        let bytes = |value: f64| format_bytes(value.max(0.0).round() as u64);
-        match self {
-            Self::Microseconds => format_latency_us(value),
-            Self::Share => format_percent(value),
-            Self::PerSecond => format_rate(value),
-            Self::Count => format_number(value),
-            Self::Bytes => bytes(value),
-            Self::BytesPerSecond => format!("{}/s", bytes(value)),
-        }
-    }
 }
 
 impl Finding {
@@ -124,12 +64,13 @@ impl Finding {
     pub(super) fn of_missed(rule: Rule, slo: &Criterion, value: f64) -> Self {
         let [value_text, limit] = slo.metric.format_apart(value, slo.limit);
         let text = format!("{} is {value_text}, the limit is {limit}", slo.full_name());
-        let (unit, kept) = EvidenceUnit::of(&slo.metric);
-        let mut finding = Self::new(rule, severity_of_miss(slo.severity), text).against(
-            &slo.metric.to_string(),
-            (value / kept, slo.limit / kept),
-            unit,
-        );
+        let mut finding = Self::new(rule, severity_of_miss(slo.severity), text);
+        finding.evidence.push(Evidence {
+            name: slo.metric.to_string(),
+            value,
+            scale: slo.metric.scale(),
+            threshold: Some(slo.limit),
+        });
         finding.is_of_slo = true;
         finding.endpoint = slo.scope.endpoint().map(str::to_owned);
         finding
@@ -153,22 +94,22 @@ impl Finding {
         self
     }
 
-    /// The same with a number.
-    pub(super) fn with(mut self, name: &str, value: f64, unit: EvidenceUnit) -> Self {
+    /// The same with a number; a plain number as it is.
+    pub(super) fn with(mut self, name: &str, value: f64, scale: Scale) -> Self {
         self.evidence.push(Evidence {
             name: name.to_owned(),
-            value,
-            unit,
+            value: kept(value, scale),
+            scale,
             threshold: None,
         });
         self
     }
 
     /// The same with a number that decides.
-    pub(super) fn against(self, name: &str, (value, from): (f64, f64), unit: EvidenceUnit) -> Self {
-        let mut finding = self.with(name, value, unit);
+    pub(super) fn against(self, name: &str, (value, from): (f64, f64), scale: Scale) -> Self {
+        let mut finding = self.with(name, value, scale);
         if let Some(last) = finding.evidence.last_mut() {
-            last.threshold = Some(from);
+            last.threshold = Some(kept(from, scale));
         }
         finding
     }
@@ -177,6 +118,14 @@ impl Finding {
     pub(super) fn within(mut self, seconds: Option<(u64, u64)>) -> Self {
         self.seconds = seconds;
         self
+    }
+}
+
+/// A number as its scale keeps it; a plain one as it is.
+fn kept(value: f64, scale: Scale) -> f64 {
+    match scale {
+        Scale::Number => scale.of_exported(value),
+        _ => value,
     }
 }
 
@@ -199,10 +148,31 @@ impl fmt::Display for Evidence {
     /// Such as `error rate: 3.2% (threshold 1%)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.name.replace('_', " ");
-        write!(f, "{name}: {}", self.unit.format(self.value))?;
+        write!(f, "{name}: {}", self.scale.format_with(self.value, 0))?;
         match self.threshold {
-            Some(threshold) => write!(f, " (threshold {})", self.unit.format(threshold)),
+            Some(threshold) => write!(f, " (threshold {})", self.scale.format_with(threshold, 0)),
             None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_in_their_unit_and_with_their_sign() {
+        let text = |value, scale| {
+            let finding = Finding::new(Rule::Saturation, FindingSeverity::Low, String::new());
+            let finding = finding.against("a_b", (value, 2.0), scale);
+            finding.evidence[0].to_string()
+        };
+        for (value, scale, wanted) in [
+            (-5_000_000.0, Scale::Bytes, "a b: -5.0 MB (threshold 2 B)"),
+            (1_500.0, Scale::Time, "a b: 1.50 ms (threshold 2.00 µs)"),
+            (37.0, Scale::Number, "a b: 37 (threshold 2)"),
+        ] {
+            assert_eq!(text(value, scale), wanted);
         }
     }
 }

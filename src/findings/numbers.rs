@@ -130,6 +130,6 @@ impl<'a> Numbers<'a> {
     /// Whether an SLO on such a metric is about the requests of an endpoint: of it alone, or of all.
     pub(super) fn has_slo(&self, endpoint: &str, is_such: impl Fn(&Metric) -> bool) -> bool {
         let mut slos = self.slos().filter(|slo| is_such(&slo.metric));
-        slos.any(|slo| slo.scope.endpoint().is_none_or(|name| name == endpoint))
+        slos.any(|slo| slo.scope.covers(endpoint, false))
     }
 }

@@ -1,6 +1,6 @@
 //! Statistics behind the rules.
 //!
-//! Here: what only they need. Not here: distributions and medians (`comparison`), trends (`metrics`), and what the
+//! Here: what only they need. Not here: distributions (`comparison`), medians and trends (`metrics`), and what the
 //! numbers are of.
 
 use crate::comparison::{t_quantile, wilson};

@@ -12,8 +12,8 @@ use crate::metrics::{
     OriginSample, Outcome, Sample, Tick, fixture,
 };
 use crate::plan::{
-    Direction, FindingSeverity, MeasureUnit, Metric, ObservedNumber, ObservedScale, ObservedUnit,
-    Percentile, SloScope, Stage,
+    Direction, FindingSeverity, MeasureUnit, Metric, ObservedNumber, ObservedUnit, Percentile,
+    Scale, SloScope, Stage,
 };
 
 /// What is wrong with the simulated service.
@@ -390,12 +390,12 @@ fn the_numbers_of_a_missed_slo_are_in_its_unit() {
         (measure(MeasureUnit::Count), ["3", "2"]),
         (measure(MeasureUnit::Ms), ["3.00 ms", "2.00 ms"]),
         (measure(MeasureUnit::Bytes), ["3.0 kB", "2.0 kB"]),
-        (observed(ObservedScale::Number), ["3", "2"]),
-        (observed(ObservedScale::Share), ["300000%", "200000%"]),
-        (observed(ObservedScale::Rate), ["3000/s", "2000/s"]),
-        (observed(ObservedScale::Time), ["3.00 ms", "2.00 ms"]),
-        (observed(ObservedScale::Bytes), ["3.0 kB", "2.0 kB"]),
-        (observed(ObservedScale::ByteRate), ["3.0 kB/s", "2.0 kB/s"]),
+        (observed(Scale::Number), ["3", "2"]),
+        (observed(Scale::Share), ["300000%", "200000%"]),
+        (observed(Scale::Rate), ["3000/s", "2000/s"]),
+        (observed(Scale::Time), ["3.00 ms", "2.00 ms"]),
+        (observed(Scale::Bytes), ["3.0 kB", "2.0 kB"]),
+        (observed(Scale::ByteRate), ["3.0 kB/s", "2.0 kB/s"]),
     ] {
         let mut result = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 100)])]);
         result.run.slos = vec![fixture::slo("x", metric.clone(), 2_000.0)];

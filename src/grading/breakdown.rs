@@ -231,7 +231,7 @@ mod tests {
         ] {
             let mut graded = most.clone();
             graded.run.slos = vec![fixture::slo("limit", metric, 0.9)];
-            let criteria = crate::grading::criterion::slo_criteria(&graded);
+            let criteria = crate::grading::criterion::slo_criteria(&graded, None);
             assert_eq!(of(&graded, &criteria).is_none(), limits);
         }
     }

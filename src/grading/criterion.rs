@@ -9,7 +9,7 @@ use super::change::{Change, Finding};
 use super::flow_failures;
 use super::measurement::Measurement;
 use super::score::{self, Severity};
-use crate::metrics::{RunResult, Window, WorstWindow};
+use crate::metrics::{LiveWindows, RunResult, Window, WorstWindow};
 use crate::plan::{Metric, Slo, SloScope};
 use crate::units::format_duration;
 
@@ -88,6 +88,16 @@ impl Criterion {
         }
     }
 
+    /// What this SLO makes of what was measured so far: as a whole, or in the worst window where it has windows. Its
+    /// share of a total score is not known.
+    pub fn so_far(slo: &Slo, whole: Option<f64>, window: Option<WorstWindow>) -> Self {
+        let measurement = match slo.window_s {
+            Some(_) => Measurement::windowed(window),
+            None => Measurement::whole(whole),
+        };
+        slo_criterion(slo, slo.scope.clone(), measurement)
+    }
+
     /// Whether it fails the verdict.
     pub fn fails(&self) -> bool {
         let is_warning = self.critical.is_some() && self.severity == Severity::Warning;
@@ -126,13 +136,13 @@ impl Criterion {
 }
 
 /// The SLOs in their order. The limit on failed requests is also one on flows that fail although their requests
-/// succeed: those that miss it follow it.
-pub(super) fn slo_criteria(result: &RunResult) -> Vec<Criterion> {
+/// succeed: those that miss it follow it. Windows are as [`Measurement::of`] says.
+pub(super) fn slo_criteria(result: &RunResult, windows: Option<&LiveWindows>) -> Vec<Criterion> {
     let total = result.summary(None, Window::Measured);
     let for_flows = limit_for_flows(&result.run.slos);
     let mut criteria = Vec::new();
     for (position, slo) in result.run.slos.iter().enumerate() {
-        let measurement = Measurement::of(result, &total, slo);
+        let measurement = Measurement::of((result, windows), &total, (position, slo));
         criteria.push(slo_criterion(slo, slo.scope.clone(), measurement));
         if for_flows != Some(position) {
             continue;
@@ -269,8 +279,8 @@ mod tests {
         FailureCount, FailureCounts, Observation, ObservedInfo, ObservedValue, Outcome, fixture,
     };
     use crate::plan::{
-        Direction, Extreme, GradeLimit, ObservedNumber, ObservedPart, ObservedScale, ObservedUnit,
-        Percentile,
+        Direction, Extreme, GradeLimit, ObservedNumber, ObservedPart, ObservedUnit, Percentile,
+        Scale,
     };
 
     fn p95() -> Metric {
@@ -312,7 +322,7 @@ mod tests {
             result
         };
         let names = |result: &RunResult| -> Vec<String> {
-            let criteria = slo_criteria(result);
+            let criteria = slo_criteria(result, None);
             let missed = criteria.iter().filter(|criterion| !criterion.met);
             missed.map(Criterion::full_name).collect()
         };
@@ -334,7 +344,7 @@ mod tests {
         // A limit with a window is one of the measured time for flows, and an SLO comes before a budget.
         let mut windowed = run(2, 0);
         windowed.run.slos[0].window_s = Some(5);
-        let criteria = slo_criteria(&windowed);
+        let criteria = slo_criteria(&windowed, None);
         assert_eq!(
             (criteria[0].window_s, criteria[1].window_s),
             (Some(5), None)
@@ -425,7 +435,7 @@ mod tests {
                 name: name.to_owned(),
                 part,
                 extreme,
-                scale: ObservedScale::Share,
+                scale: Scale::Share,
                 direction: Direction::AtMost,
             })
         };

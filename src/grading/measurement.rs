@@ -2,7 +2,7 @@
 //!
 //! Not here: what follows from it (`criterion`).
 
-use crate::metrics::{RunResult, Summary, Window, WorstWindow};
+use crate::metrics::{LiveWindows, RunResult, Summary, Window, WorstWindow};
 use crate::plan::{Metric, Slo};
 
 /// What was measured for an SLO.
@@ -17,8 +17,13 @@ pub(super) struct Measurement {
 }
 
 impl Measurement {
-    /// Of an SLO; `total` are the numbers of all requests.
-    pub(super) fn of(result: &RunResult, total: &Summary, slo: &Slo) -> Self {
+    /// Of the SLO at this position; `total` are the numbers of all requests. The windows of requests are those of a run
+    /// that goes on, or else of the seconds of the result.
+    pub(super) fn of(
+        (result, windows): (&RunResult, Option<&LiveWindows>),
+        total: &Summary,
+        (position, slo): (usize, &Slo),
+    ) -> Self {
         match (&slo.metric, slo.window_s) {
             (Metric::Observed(number), None) => match result.observed_value(number) {
                 Ok(value) => Self::whole(Some(value)),
@@ -30,9 +35,10 @@ impl Measurement {
                     Err(reason) => Self::missing(reason),
                 }
             }
-            (metric, Some(window_s)) => {
-                Self::windowed(result.worst_window(metric, &slo.scope, window_s))
-            }
+            (metric, Some(window_s)) => Self::windowed(match windows {
+                Some(windows) => windows.worst(position),
+                None => result.worst_window(metric, &slo.scope, window_s),
+            }),
             (metric, None) => Self::whole(match result.row(&slo.scope) {
                 Some(None) => total.value(metric),
                 Some(row) => result.summary(row, Window::Measured).value(metric),
@@ -49,7 +55,8 @@ impl Measurement {
         }
     }
 
-    fn windowed(window: Option<WorstWindow>) -> Self {
+    /// Of the worst window.
+    pub(super) fn windowed(window: Option<WorstWindow>) -> Self {
         Self {
             value: window.map(|worst| worst.value),
             window,

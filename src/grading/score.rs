@@ -2,7 +2,7 @@
 //!
 //! Not here: what counts in the score, and how much (`criterion`).
 
-use crate::plan::{Direction, Metric, ObservedScale};
+use crate::plan::{Direction, Metric, Scale};
 
 /// How badly a limit is missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,8 +106,7 @@ fn is_missing_share(metric: &Metric, limit: f64) -> bool {
     match metric {
         Metric::Availability | Metric::HitRatio { .. } => true,
         Metric::Observed(number) => {
-            (number.scale, number.direction) == (ObservedScale::Share, Direction::AtLeast)
-                && limit <= 1.0
+            (number.scale, number.direction) == (Scale::Share, Direction::AtLeast) && limit <= 1.0
         }
         _ => false,
     }
@@ -291,7 +290,7 @@ mod tests {
             name: "cpu".to_owned(),
             part: None,
             extreme: None,
-            scale: ObservedScale::Share,
+            scale: Scale::Share,
             direction: Direction::AtLeast,
         });
         let score = |value| judge(&metric, 1.5, value).0;

@@ -1,8 +1,8 @@
 //! Runs that may be compared with each other, and where their numbers changed.
 
 use super::run::{HistoryRun, METRICS, history_metrics};
-use crate::comparison::{LEAST_RUNS, change_points, median, setup_differences};
-use crate::metrics::{EndpointInfo, RunInfo};
+use crate::comparison::{LEAST_RUNS, change_points, setup_differences};
+use crate::metrics::{EndpointInfo, RunInfo, median};
 use crate::plan::{Direction, Metric};
 
 /// In which share of histories of equal runs a number of all requests changes by chance, at most.

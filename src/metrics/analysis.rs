@@ -7,7 +7,6 @@ pub(super) mod health;
 pub(super) mod knee;
 pub(super) mod levels;
 pub(super) mod observed;
-mod ranked_counts;
 pub(super) mod statistics;
 pub(super) mod steady;
 mod validity;

@@ -103,6 +103,11 @@ pub fn highest_of_bucket(value: u64) -> u64 {
     value | ((1u64 << dropped_bits) - 1)
 }
 
+/// The largest value of the bucket at this place, which counts as in [`bucket_index`].
+pub(super) fn highest_at(index: usize) -> u64 {
+    highest_of_bucket(lowest_at(index))
+}
+
 /// The value that represents a bucket: the middle between its extremes. `lowest` is the bucket's
 /// smallest value.
 pub fn middle_of_bucket(lowest: u64) -> f64 {

@@ -3,7 +3,7 @@
 //! Not here: of which metrics the queries are (`load_test`, `service`, `observed`).
 
 use super::promql::number;
-use crate::plan::{Direction, Metric, ObservedScale, Slo};
+use crate::plan::{Direction, Metric, Scale, Slo};
 
 /// The unit of a query's result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,12 +56,12 @@ impl Indicator {
     pub fn of_value(slo: &Slo, query: String, lasting_s: u64) -> Self {
         let (unit, scale) = match &slo.metric {
             Metric::Observed(observed) => match observed.scale {
-                ObservedScale::Time => (Unit::Seconds, 1e6),
-                ObservedScale::Number => (Unit::Number, observed.scale.of_exported(1.0)),
-                ObservedScale::Share => (Unit::Share, 1.0),
-                ObservedScale::Rate => (Unit::PerSecond, 1.0),
-                ObservedScale::Bytes => (Unit::Bytes, 1.0),
-                ObservedScale::ByteRate => (Unit::BytesPerSecond, 1.0),
+                Scale::Time => (Unit::Seconds, 1e6),
+                Scale::Number => (Unit::Number, observed.scale.of_exported(1.0)),
+                Scale::Share => (Unit::Share, 1.0),
+                Scale::Rate => (Unit::PerSecond, 1.0),
+                Scale::Bytes => (Unit::Bytes, 1.0),
+                Scale::ByteRate => (Unit::BytesPerSecond, 1.0),
             },
             Metric::Throughput => (Unit::PerSecond, 1.0),
             Metric::ErrorRate | Metric::Availability | Metric::HitRatio { .. } => {

@@ -2,6 +2,7 @@
 
 mod limit;
 mod observed;
+mod scale;
 
 use std::fmt;
 use std::time::Duration;
@@ -12,7 +13,8 @@ use super::MeasureUnit;
 use crate::units;
 
 pub use limit::{Direction, GradeLimit};
-pub use observed::{Extreme, ObservedNumber, ObservedPart, ObservedScale};
+pub use observed::{Extreme, ObservedNumber, ObservedPart};
+pub use scale::Scale;
 
 /// One SLO. Graded in `crate::grading`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -196,6 +198,24 @@ impl Metric {
         }
     }
 
+    /// The unit of its values and limits.
+    pub fn scale(&self) -> Scale {
+        match self {
+            Self::ResponseTime(_)
+            | Self::MeanResponseTime
+            | Self::MaxResponseTime
+            | Self::ComponentTime { .. } => Scale::Time,
+            Self::ErrorRate | Self::Availability | Self::HitRatio { .. } => Scale::Share,
+            Self::Throughput => Scale::Rate,
+            Self::Measure { unit, .. } => match unit {
+                MeasureUnit::Count => Scale::Number,
+                MeasureUnit::Ms => Scale::Time,
+                MeasureUnit::Bytes => Scale::Bytes,
+            },
+            Self::Observed(number) => number.scale,
+        }
+    }
+
     /// Whether a limit of it is one on failures.
     pub fn is_of_failures(&self) -> bool {
         matches!(self, Self::ErrorRate | Self::Availability)
@@ -224,16 +244,8 @@ impl Metric {
     /// A value with so many more digits than usual.
     fn format_with(&self, value: f64, more: usize) -> String {
         match self {
-            Self::ResponseTime(_)
-            | Self::MeanResponseTime
-            | Self::MaxResponseTime
-            | Self::ComponentTime { .. } => units::format_latency_us_with(value, more),
-            Self::ErrorRate | Self::Availability | Self::HitRatio { .. } => {
-                units::format_percent_with(value, more)
-            }
-            Self::Throughput => units::format_rate_with(value, more),
             Self::Measure { unit, .. } => unit.format_with(value, more),
-            Self::Observed(number) => number.scale.format_with(value, more),
+            _ => self.scale().format_with(value, more),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! What every format reports: a run, its grade and its comparison; and what a format implements.
 
+use std::cell::OnceCell;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use crate::comparison::{Comparison, occasions};
 use crate::findings::{self, Finding, first_of_each_rule};
-use crate::grading::Grading;
+use crate::grading::{ErrorBudget, Grading};
 use crate::metrics::{Cell, RunResult, Summary, Window};
 
 /// Everything a report is about.
@@ -29,16 +30,21 @@ pub struct Report {
     /// Of each occasion that it is compared to, or of each run of a single occasion: all requests of the
     /// measured phases.
     pub baseline: Vec<Cell>,
-    /// Everything that the numbers of the run say about the service, the most severe first; nothing where the
-    /// comparison comes first.
-    pub found: Vec<Finding>,
+    /// What follows from these, once a format has asked for it.
+    pub derived: Derived,
+}
+
+/// What follows from a report's numbers, worked out when a format first asks for it: most need little of it.
+#[derive(Debug, Clone, Default)]
+pub struct Derived {
+    found: OnceCell<Vec<Finding>>,
+    error_budgets: OnceCell<Vec<ErrorBudget>>,
 }
 
 impl Report {
     /// On a run of this command, without a comparison and without a directory.
     pub fn of_run(result: RunResult, grading: Grading) -> Self {
         Self {
-            found: findings::findings(&result, &grading),
             result,
             grading,
             comparison: None,
@@ -47,12 +53,42 @@ impl Report {
             is_stored: false,
             focus: Focus::Run,
             baseline: Vec::new(),
+            derived: Derived::default(),
         }
+    }
+
+    /// On a run that goes on: nothing is found in it yet.
+    pub fn of_unfinished(result: RunResult, grading: Grading) -> Self {
+        let derived = Derived {
+            found: OnceCell::from(Vec::new()),
+            ..Derived::default()
+        };
+        Self {
+            is_stored: true,
+            derived,
+            ..Self::of_run(result, grading)
+        }
+    }
+
+    /// Everything that the numbers of the run say about the service, the most severe first; nothing where the
+    /// comparison comes first.
+    pub fn found(&self) -> &[Finding] {
+        let find = || match self.focus {
+            Focus::Run => findings::findings(&self.result, &self.grading),
+            Focus::Comparison => Vec::new(),
+        };
+        self.derived.found.get_or_init(find)
     }
 
     /// What was found, the first few findings of each rule.
     pub fn findings(&self) -> Vec<Finding> {
-        first_of_each_rule(self.found.clone())
+        first_of_each_rule(self.found().to_vec())
+    }
+
+    /// The error budgets of the run's SLOs.
+    pub fn error_budgets(&self) -> &[ErrorBudget] {
+        let work_out = || ErrorBudget::all(&self.result);
+        self.derived.error_budgets.get_or_init(work_out)
     }
 
     /// What a report keeps of the runs that it compares to: each occasion, or each run where all are of one.
@@ -135,5 +171,33 @@ pub trait Reporter: Sync {
     /// What writes the format with everything (`--full`), if it otherwise leaves something out.
     fn full(&self) -> Option<&'static dyn Reporter> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grading::Policy;
+    use crate::metrics::{Outcome, fixture};
+    use crate::plan::Metric;
+
+    #[test]
+    fn what_follows_from_the_numbers_is_worked_out_when_it_is_asked_for() {
+        let outcomes = [(Outcome::Ok, 1_000, 50), (Outcome::Http5xx, 1_000, 50)];
+        let mut result = fixture::run(&[("a", &outcomes)]);
+        result.run.slos = vec![fixture::slo("error_rate", Metric::ErrorRate, 0.01)];
+        let grading = Grading::of(&result, None, &Policy::default());
+        let report = Report::of_run(result.clone(), grading.clone());
+        assert!(report.derived.found.get().is_none());
+        assert!(report.derived.error_budgets.get().is_none());
+        assert_eq!((report.found().len(), report.error_budgets().len()), (1, 1));
+        assert!(report.derived.found.get().is_some());
+        assert!(Report::of_unfinished(result, grading).found().is_empty());
+        let compared = Report {
+            focus: Focus::Comparison,
+            derived: Derived::default(),
+            ..report
+        };
+        assert!(compared.found().is_empty());
     }
 }

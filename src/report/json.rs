@@ -39,7 +39,7 @@ use super::contents::{Report, Reporter};
 use super::text::JsonWriter;
 use super::view::{self, ErrorRow};
 use crate::findings::{queries_per_request, recommendations};
-use crate::grading::{ErrorBudget, Grading, Severity, Verdict};
+use crate::grading::{Grading, Severity, Verdict};
 use crate::metrics::{RunResult, Window};
 use crate::plan::FindingSeverity;
 
@@ -82,7 +82,7 @@ struct JsonReport<'a> {
     /// Those that are exceeded.
     budgets: Vec<ViolationEntry<'a>>,
     /// Of SLOs on failures.
-    error_budgets: Vec<ErrorBudgetEntry>,
+    error_budgets: Vec<ErrorBudgetEntry<'a>>,
     /// What the numbers say about the service, the most severe first.
     findings: Vec<FindingEntry>,
     /// What to do about it, the most urgent first.
@@ -295,7 +295,7 @@ fn object(report: &Report, is_full: bool) -> JsonReport<'_> {
         slos: grading.slos().map(CriterionEntry::of).collect(),
         baseline_criteria: grading.baseline().map(CriterionEntry::of).collect(),
         budgets: grading.slos().filter_map(ViolationEntry::of).collect(),
-        error_budgets: (ErrorBudget::all(result).into_iter())
+        error_budgets: (report.error_budgets().iter())
             .map(ErrorBudgetEntry::of)
             .collect(),
         recommendations: (recommendations(&findings).into_iter())

@@ -162,15 +162,13 @@ impl LiveDisplay {
         }
     }
 
-    /// Shows how the load now differs from its plan, without a new second.
+    /// Takes in how the load now differs from its plan, without a new second.
     pub fn adjusted(&mut self, level: f64, adjustment: Adjustment) {
-        if let Some(dashboard) = self.dashboard.get_mut() {
-            if let Some(update) = &mut dashboard.update {
-                update.level = level;
-                update.adjustment = adjustment;
-                update.is_adjusted = true;
-            }
-            dashboard.draw();
+        let dashboard = self.dashboard.get_mut().as_mut();
+        if let Some(update) = dashboard.and_then(|dashboard| dashboard.update.as_mut()) {
+            update.level = level;
+            update.adjustment = adjustment;
+            update.is_adjusted = true;
         }
     }
 
@@ -178,7 +176,6 @@ impl LiveDisplay {
     pub fn reorder(&mut self) {
         if let Some(dashboard) = self.dashboard.get_mut() {
             dashboard.view.order = dashboard.view.order.next();
-            dashboard.draw();
         }
     }
 
@@ -186,14 +183,19 @@ impl LiveDisplay {
     pub fn toggle_help(&mut self) {
         if let Some(dashboard) = self.dashboard.get_mut() {
             dashboard.view.is_help = !dashboard.view.is_help;
-            dashboard.draw();
         }
     }
 
-    /// Draws all of the dashboard anew, as for a terminal of another size.
-    pub fn redraw(&mut self) {
+    /// Forgets what is on the screen, as for a terminal of another size.
+    pub fn forget(&mut self) {
         if let Some(dashboard) = self.dashboard.get_mut() {
             dashboard.screen.forget();
+        }
+    }
+
+    /// Draws the dashboard without a new second, as keys have changed it.
+    pub fn draw(&mut self) {
+        if let Some(dashboard) = self.dashboard.get_mut() {
             dashboard.draw();
         }
     }

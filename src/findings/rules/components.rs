@@ -3,13 +3,12 @@
 //!
 //! Not here: which component takes the time of a slow endpoint (`latency`).
 
-use crate::comparison::median;
-use crate::findings::finding::{EvidenceUnit, Finding, severity_of_ratio};
+use crate::findings::finding::{Finding, severity_of_ratio};
 use crate::findings::numbers::{EndpointNumbers, Numbers};
 use crate::findings::rule::Rule;
 use crate::findings::statistics::share_interval;
-use crate::metrics::{ComponentCounts, SparseHistogram, Summary, highest_of_bucket};
-use crate::plan::{FindingSeverity, Metric};
+use crate::metrics::{ComponentCounts, SparseHistogram, Summary, highest_of_bucket, median};
+use crate::plan::{FindingSeverity, Metric, Scale};
 use crate::units::{format_bytes, format_latency_us, format_percent, trim_float};
 
 /// The p95 of a database above which it is slow, if no SLO says otherwise; µs.
@@ -123,16 +122,12 @@ fn slow_queries(
     let mut finding = Finding::new(Rule::SlowQueries, severity, text)
         .of_endpoint(endpoint.name)
         .of_part(name)
-        .against(
-            "p95",
-            (p95_us, SLOW_DATABASE_US),
-            EvidenceUnit::Microseconds,
-        );
+        .against("p95", (p95_us, SLOW_DATABASE_US), Scale::Time);
     if let (Some(db_us), Some(all_us)) = (component.time.mean(), endpoint.summary.response_us.mean)
         && db_us <= all_us
     {
         let share = db_us / all_us;
-        finding = finding.with("share_of_time", share, EvidenceUnit::Share);
+        finding = finding.with("share_of_time", share, Scale::Share);
         finding.text += &format!("; it takes {} of the time", format_percent(share));
     }
     Some(finding)
@@ -186,11 +181,11 @@ fn n_plus_one(
         );
         return Some(
             finding(FindingSeverity::High, text)
-                .with("uses_of_short_responses", *few, EvidenceUnit::Count)
+                .with("uses_of_short_responses", *few, Scale::Number)
                 .against(
                     "uses_of_long_responses",
                     (*many, (GROWTH.0 * few).max(few + GROWTH.1)),
-                    EvidenceUnit::Count,
+                    Scale::Number,
                 ),
         );
     }
@@ -211,8 +206,8 @@ fn n_plus_one(
             trim_float(elsewhere, 1)
         );
         finding(FindingSeverity::Medium, text)
-            .against("uses_per_response", (mean, threshold), EvidenceUnit::Count)
-            .with("uses_elsewhere", elsewhere, EvidenceUnit::Count)
+            .against("uses_per_response", (mean, threshold), Scale::Number)
+            .with("uses_elsewhere", elsewhere, Scale::Number)
     })
 }
 
@@ -245,8 +240,8 @@ fn waiting(
         Finding::new(Rule::Queueing, severity, text)
             .of_endpoint(endpoint.name)
             .of_part(name)
-            .against("share_of_time", (share, LONG_WAIT), EvidenceUnit::Share)
-            .with("waiting_requests", waiting, EvidenceUnit::Count),
+            .against("share_of_time", (share, LONG_WAIT), Scale::Share)
+            .with("waiting_requests", waiting, Scale::Number),
     )
 }
 
@@ -284,7 +279,7 @@ fn cache_misses(numbers: &Numbers<'_>, name: &str) -> Option<Finding> {
     Some(
         Finding::new(Rule::CacheMisses, severity, text)
             .of_part(name)
-            .against("hit_ratio", (ratio, LEAST_HIT_RATIO), EvidenceUnit::Share)
-            .with("misses", misses as f64, EvidenceUnit::Count),
+            .against("hit_ratio", (ratio, LEAST_HIT_RATIO), Scale::Share)
+            .with("misses", misses as f64, Scale::Number),
     )
 }

@@ -2,12 +2,12 @@
 //!
 //! Not here: slow endpoints (`latency`), and short stalls (`stalls`).
 
-use crate::findings::finding::{EvidenceUnit, Finding};
+use crate::findings::finding::Finding;
 use crate::findings::numbers::{EndpointNumbers, Numbers, Second};
 use crate::findings::rule::Rule;
 use crate::findings::statistics::times;
 use crate::metrics::SparseHistogram;
-use crate::plan::{FindingSeverity, Percentile};
+use crate::plan::{FindingSeverity, Percentile, Scale};
 use crate::units::{format_latency_us, trim_float};
 
 /// By how many times the last third has to be slower than the first.
@@ -61,14 +61,10 @@ pub(super) fn findings(numbers: &Numbers<'_>) -> Vec<Finding> {
         Some(
             Finding::new(Rule::Degradation, severity, text)
                 .of_endpoint(worst.endpoint)
-                .with("p50_before", worst.before_us, EvidenceUnit::Microseconds)
-                .with("p50_after", worst.after_us, EvidenceUnit::Microseconds)
-                .with("times", worst.times, EvidenceUnit::Count)
-                .against(
-                    "times_at_least",
-                    (worst.least, LEAST_TIMES),
-                    EvidenceUnit::Count,
-                )
+                .with("p50_before", worst.before_us, Scale::Time)
+                .with("p50_after", worst.after_us, Scale::Time)
+                .with("times", worst.times, Scale::Number)
+                .against("times_at_least", (worst.least, LEAST_TIMES), Scale::Number)
                 .within(Some(seconds)),
         )
     });

@@ -2,13 +2,13 @@
 //!
 //! Not here: failures that depend on who responds (`origins`).
 
-use crate::findings::finding::{EvidenceUnit, Finding, severity_of_miss};
+use crate::findings::finding::{Finding, severity_of_miss};
 use crate::findings::numbers::{EndpointNumbers, Numbers};
 use crate::findings::rule::Rule;
 use crate::findings::statistics::share_interval;
 use crate::grading::Criterion;
 use crate::metrics::Summary;
-use crate::plan::{FindingSeverity, Metric, SloScope};
+use crate::plan::{FindingSeverity, Metric, Scale, SloScope};
 use crate::units::{format_count, format_percent};
 
 /// From which error rate on a finding is critical, and high.
@@ -36,11 +36,7 @@ pub(super) fn findings(numbers: &Numbers<'_>) -> Vec<Finding> {
         if is_known {
             continue;
         }
-        let [value_text, limit] = slo.metric.format_apart(value, slo.limit);
-        let metric = &slo.metric;
-        let subject = name.unwrap_or("all requests");
         let mut finding = Finding::of_missed(Rule::HighErrorRate, slo, value);
-        finding.text = format!("{subject}: {metric} is {value_text}, the limit is {limit}");
         let numbers_of = numbers.summary_of(name);
         if let Some(most) = numbers_of.and_then(most_often) {
             finding.text += &format!("; most often {most}");
@@ -74,8 +70,7 @@ fn of_endpoint(numbers: &Numbers<'_>, endpoint: &EndpointNumbers<'_>) -> Option<
     let reached = LADDER.iter().find(|(from, _)| least > *from).copied();
     let (threshold, severity) =
         reached.or((least > limit).then_some((limit, FindingSeverity::Medium)))?;
-    let is_about_it = |name: Option<&str>| name.is_none_or(|name| name == endpoint.name);
-    let slos = missed(numbers).filter(|(slo, _)| is_about_it(slo.scope.endpoint()));
+    let slos = missed(numbers).filter(|(slo, _)| slo.scope.covers(endpoint.name, false));
     let of_slos = slos.map(|(slo, _)| severity_of_miss(slo.severity)).max();
     let severity = of_slos.map_or(severity, |of_slos| severity.max(of_slos));
     let rate = summary.error_rate?;
@@ -96,9 +91,9 @@ fn of_endpoint(numbers: &Numbers<'_>, endpoint: &EndpointNumbers<'_>) -> Option<
         .collect();
     let mut finding = Finding::new(Rule::HighErrorRate, severity, text)
         .of_endpoint(endpoint.name)
-        .against("error_rate", (rate, threshold), EvidenceUnit::Share)
-        .with("error_rate_at_least", least, EvidenceUnit::Share)
-        .with("failures", summary.failures as f64, EvidenceUnit::Count)
+        .against("error_rate", (rate, threshold), Scale::Share)
+        .with("error_rate_at_least", least, Scale::Share)
+        .with("failures", summary.failures as f64, Scale::Number)
         .within(
             failed
                 .first()

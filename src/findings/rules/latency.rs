@@ -3,12 +3,12 @@
 //! Not here: slow components themselves (`components`).
 
 use super::components::{is_database, is_whole};
-use crate::findings::finding::{EvidenceUnit, Finding};
+use crate::findings::finding::Finding;
 use crate::findings::numbers::Numbers;
 use crate::findings::rule::Rule;
 use crate::grading::Criterion;
 use crate::metrics::Summary;
-use crate::plan::{Metric, Percentile};
+use crate::plan::{Metric, Percentile, Scale};
 use crate::units::{format_latency_us, format_percent};
 
 /// A component that takes less of the time is not named.
@@ -45,21 +45,19 @@ pub(super) fn findings(numbers: &Numbers<'_>) -> Vec<Finding> {
 }
 
 fn slow(numbers: &Numbers<'_>, slo: &Criterion, value: f64) -> Finding {
-    let [value_text, limit] = slo.metric.format_apart(value, slo.limit);
     let endpoint = slo.scope.endpoint();
     let subject = endpoint.unwrap_or("all requests");
     let metric = &slo.metric;
-    let mut text = format!("{subject}: {metric} is {value_text}, the limit is {limit}");
     let mut finding = Finding::of_missed(Rule::HighLatency, slo, value);
     if endpoint.is_none()
         && let Some((name, p95_us)) = slowest(numbers)
     {
-        text += &format!("; the slowest is {name}, p95 {}", format_latency_us(p95_us));
+        finding.text += &format!("; the slowest is {name}, p95 {}", format_latency_us(p95_us));
     }
     let summary = numbers.summary_of(endpoint);
     if let Some((name, share)) = summary.and_then(takes_most) {
-        text += &format!("; `{name}` takes {} of the time", format_percent(share));
-        finding = finding.with(&format!("{name}_share_of_time"), share, EvidenceUnit::Share);
+        finding.text += &format!("; `{name}` takes {} of the time", format_percent(share));
+        finding = finding.with(&format!("{name}_share_of_time"), share, Scale::Share);
         let needed = value - slo.limit;
         let of = summary.and_then(|summary| component_time(summary, &name, metric));
         if let Some(time_us) = of.filter(|time_us| *time_us >= needed) {
@@ -70,7 +68,6 @@ fn slow(numbers: &Numbers<'_>, slo: &Criterion, value: f64) -> Finding {
             ));
         }
     }
-    finding.text = text;
     finding
 }
 

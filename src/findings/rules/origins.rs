@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::components::count_above;
 use crate::comparison::binomial_at_least;
-use crate::findings::finding::{EvidenceUnit, Finding};
+use crate::findings::finding::Finding;
 use crate::findings::numbers::{EndpointNumbers, Numbers};
 use crate::findings::rule::Rule;
 use crate::findings::statistics::share_interval;
 use crate::metrics::{Cell, EndpointResult, InstanceCounts, OTHER, SparseHistogram};
-use crate::plan::{FindingSeverity, Percentile};
+use crate::plan::{FindingSeverity, Percentile, Scale};
 use crate::units::{format_count, format_latency_us, format_percent};
 
 /// The error rate from which on an instance is bad, and how many times that of the others.
@@ -91,9 +91,9 @@ fn failing(name: &str, one: &InstanceCounts, others: &InstanceCounts) -> Option<
     let all = (one.failures + others.failures) as f64 / (one.responses + others.responses) as f64;
     let mut finding = Finding::new(Rule::BadInstance, severity, text)
         .of_part(name)
-        .against("error_rate", (its, BAD_INSTANCE.0), EvidenceUnit::Share)
-        .with("error_rate_of_others", theirs, EvidenceUnit::Share)
-        .with("failures", one.failures as f64, EvidenceUnit::Count);
+        .against("error_rate", (its, BAD_INSTANCE.0), Scale::Share)
+        .with("error_rate_of_others", theirs, Scale::Share)
+        .with("failures", one.failures as f64, Scale::Number);
     finding.improvement = Some(format!(
         "without `{name}`, {} of the responses would be failures instead of {}",
         format_percent(theirs),
@@ -124,16 +124,12 @@ fn slow(name: &str, one: &InstanceCounts, others: &InstanceCounts) -> Option<Fin
         );
         Finding::new(Rule::BadInstance, FindingSeverity::High, text)
             .of_part(name)
-            .against(
-                "p50",
-                (its, SLOW_INSTANCE.1 * theirs),
-                EvidenceUnit::Microseconds,
-            )
-            .with("p50_of_others", theirs, EvidenceUnit::Microseconds)
+            .against("p50", (its, SLOW_INSTANCE.1 * theirs), Scale::Time)
+            .with("p50_of_others", theirs, Scale::Time)
             .with(
                 "share_above_p90_of_others",
                 above as f64 / count as f64,
-                EvidenceUnit::Share,
+                Scale::Share,
             )
     })
 }
@@ -194,8 +190,8 @@ fn address(numbers: &Numbers<'_>, host: &[&EndpointResult]) -> Option<Finding> {
         );
         Finding::new(Rule::BadAddress, FindingSeverity::High, text)
             .of_part(address)
-            .against("share_of_failures", (share, BAD_ADDRESS.1), EvidenceUnit::Share)
-            .with("share_of_connections", expected, EvidenceUnit::Share)
+            .against("share_of_failures", (share, BAD_ADDRESS.1), Scale::Share)
+            .with("share_of_connections", expected, Scale::Share)
     })
 }
 
@@ -230,13 +226,9 @@ fn connections(endpoint: &EndpointNumbers<'_>) -> Option<Finding> {
             Finding::new(Rule::ConnectionErrors, FindingSeverity::Medium, text)
                 .of_endpoint(endpoint.name)
                 .of_part(name)
-                .with("error_rate", rate(bad), EvidenceUnit::Share)
-                .against(
-                    "probability_by_chance",
-                    (chance, CHANCE),
-                    EvidenceUnit::Share,
-                )
-                .with("failures", bad.0 as f64, EvidenceUnit::Count),
+                .with("error_rate", rate(bad), Scale::Share)
+                .against("probability_by_chance", (chance, CHANCE), Scale::Share)
+                .with("failures", bad.0 as f64, Scale::Number),
         )
     })
 }

@@ -2,14 +2,14 @@
 //!
 //! Not here: how it is observed (`observation`).
 
-use crate::comparison::{median, t_quantile};
-use crate::findings::finding::{EvidenceUnit, Finding};
+use crate::comparison::t_quantile;
+use crate::findings::finding::Finding;
 use crate::findings::numbers::Numbers;
 use crate::findings::rule::Rule;
 use crate::findings::statistics::LIKELY;
 
-use crate::metrics::{Observed, ObservedValue, trend};
-use crate::plan::{FindingSeverity, HOST_METRICS, ObservedUnit};
+use crate::metrics::{Observed, ObservedValue, median, trend};
+use crate::plan::{FindingSeverity, HOST_METRICS, ObservedUnit, Scale};
 use crate::units::{format_percent, trim_float};
 
 /// The share from which on a resource is used up.
@@ -155,13 +155,13 @@ fn full(numbers: &Numbers<'_>, course: &Course<'_>) -> Option<Finding> {
         .against(
             "share_of_observations",
             (share, FULL_OBSERVATIONS.1),
-            EvidenceUnit::Share,
+            Scale::Share,
         );
     // Little's law.
     let mean_us = numbers.summary.response_us.mean;
     let in_flight = mean_us.map(|mean_us| numbers.summary.rate_per_s * mean_us / 1e6);
     Some(match in_flight {
-        Some(count) => finding.with("requests_in_flight", count, EvidenceUnit::Count),
+        Some(count) => finding.with("requests_in_flight", count, Scale::Number),
         None => finding,
     })
 }
@@ -186,7 +186,7 @@ fn busy(numbers: &Numbers<'_>, course: &Course<'_>) -> Option<Finding> {
             format_percent(share)
         );
         let finding = course.finding(Rule::ResourceExhaustion, FindingSeverity::High, text);
-        return Some(finding.against("share_of_cores", (share, ALL_CORES), EvidenceUnit::Share));
+        return Some(finding.against("share_of_cores", (share, ALL_CORES), Scale::Share));
     }
     // More threads would use more at times.
     let is_more = course.values().any(|cores| cores > ONE_CORE.1);
@@ -201,7 +201,7 @@ fn busy(numbers: &Numbers<'_>, course: &Course<'_>) -> Option<Finding> {
         finding.against(
             "share_of_observations",
             (share, MOSTLY),
-            EvidenceUnit::Share,
+            Scale::Share,
         )
     })
 }
@@ -245,8 +245,8 @@ fn growing(course: &Course<'_>) -> Option<Finding> {
     Some(
         course
             .finding(Rule::MemoryGrowth, severity, text)
-            .against("growth", (change, LEAST_GROWTH), EvidenceUnit::Share)
-            .with("growth_per_minute", per_minute, EvidenceUnit::Bytes),
+            .against("growth", (change, LEAST_GROWTH), Scale::Share)
+            .with("growth_per_minute", per_minute, Scale::Bytes),
     )
 }
 
@@ -287,11 +287,7 @@ fn waiting(course: &Course<'_>) -> Option<Finding> {
         );
         course
             .finding(Rule::Queueing, FindingSeverity::Medium, text)
-            .against(
-                "share_of_observations",
-                (share, MOSTLY),
-                EvidenceUnit::Share,
-            )
-            .with("waiting_requests", mean, EvidenceUnit::Count)
+            .against("share_of_observations", (share, MOSTLY), Scale::Share)
+            .with("waiting_requests", mean, Scale::Number)
     })
 }

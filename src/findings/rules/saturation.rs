@@ -2,12 +2,12 @@
 //!
 //! Not here: the knee of a sweep, which is its best level (`metrics`).
 
-use crate::findings::finding::{EvidenceUnit, Finding};
+use crate::findings::finding::Finding;
 use crate::findings::numbers::Numbers;
 use crate::findings::rule::Rule;
 use crate::findings::statistics::times;
 use crate::metrics::{SparseHistogram, Summary, Window};
-use crate::plan::FindingSeverity;
+use crate::plan::{FindingSeverity, Scale};
 use crate::units::{format_latency_us, format_rate, trim_float};
 
 /// The next level has to be higher by this share.
@@ -101,15 +101,11 @@ fn saturated(numbers: &Numbers<'_>, low: &Level, high: &Level) -> Option<Finding
     );
     Some(
         Finding::new(Rule::Saturation, FindingSeverity::High, text)
-            .against("throughput_gain", (gain, FLAT * rise), EvidenceUnit::Share)
-            .with("load_rise", rise, EvidenceUnit::Share)
-            .against(
-                "response_times_at_least",
-                (least, SLOWER),
-                EvidenceUnit::Count,
-            )
-            .with("throughput", b.rate_per_s, EvidenceUnit::PerSecond)
-            .with("requests_in_flight", in_flight, EvidenceUnit::Count)
+            .against("throughput_gain", (gain, FLAT * rise), Scale::Share)
+            .with("load_rise", rise, Scale::Share)
+            .against("response_times_at_least", (least, SLOWER), Scale::Number)
+            .with("throughput", b.rate_per_s, Scale::Rate)
+            .with("requests_in_flight", in_flight, Scale::Number)
             .within(Some(high.seconds)),
     )
 }

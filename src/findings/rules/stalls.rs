@@ -2,11 +2,12 @@
 //!
 //! Here: which seconds are stalls, and whether their distance is regular. Not here: slow endpoints (`latency`).
 
-use crate::comparison::{binomial_at_least, median};
-use crate::findings::finding::{EvidenceUnit, Finding};
+use crate::comparison::binomial_at_least;
+use crate::findings::finding::Finding;
 use crate::findings::numbers::Numbers;
 use crate::findings::rule::Rule;
-use crate::plan::FindingSeverity;
+use crate::metrics::median;
+use crate::plan::{FindingSeverity, Scale};
 use crate::units::{format_latency_us, trim_float};
 
 /// A stall is so many times as long as the longest response of a usual second, and longer by this; µs.
@@ -62,18 +63,14 @@ pub(super) fn findings(numbers: &Numbers<'_>) -> Vec<Finding> {
         false => FindingSeverity::High,
     };
     let finding = Finding::new(Rule::PeriodicStalls, severity, text)
-        .with("period_s", period.length_s, EvidenceUnit::Count)
-        .with("stalls", stalls.len() as f64, EvidenceUnit::Count)
-        .with("longest_response", typical_us, EvidenceUnit::Microseconds)
-        .with(
-            "usual_longest_response",
-            usual_us,
-            EvidenceUnit::Microseconds,
-        )
+        .with("period_s", period.length_s, Scale::Number)
+        .with("stalls", stalls.len() as f64, Scale::Number)
+        .with("longest_response", typical_us, Scale::Time)
+        .with("usual_longest_response", usual_us, Scale::Time)
         .against(
             "probability_by_chance",
             (period.chance, CHANCE),
-            EvidenceUnit::Share,
+            Scale::Share,
         )
         .within(
             stalls

@@ -267,8 +267,10 @@ fn an_undecided_change_is_no_pass() {
         finding,
         sentence: "error_rate: inconclusive".into(),
     };
-    let verdict =
-        |finding, policy| Grading::of_changes(&result, &[change(finding)], false, &policy).verdict;
+    let verdict = |finding, policy| {
+        let changes = (&[change(finding)][..], false);
+        Grading::of_criteria(&result, Vec::new(), changes, &policy).verdict
+    };
     assert_eq!(
         verdict(Finding::Undecided, Policy::default()),
         Verdict::Inconclusive
@@ -299,7 +301,7 @@ fn only_doubt_about_the_baseline_can_be_tolerated() {
             finding,
             sentence: String::new(),
         };
-        let grading = Grading::of_changes(result, &[change], false, &policy);
+        let grading = Grading::of_criteria(result, Vec::new(), (&[change], false), &policy);
         grading.exit.code()
     };
     let sound = fixture::run(&[("a", &[(Outcome::Ok, 1_000, 10)])]);

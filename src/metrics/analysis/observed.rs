@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::metrics::{Observation, ObservedInfo, ObservedValue, RunResult, merge_buckets};
-use crate::plan::{Extreme, ObservedNumber, ObservedPart, ObservedScale};
+use crate::plan::{Extreme, ObservedNumber, ObservedPart, Scale};
 
 /// The percentiles of a histogram or a summary.
 const PERCENTILES: [(&str, f64); 3] = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)];
@@ -58,7 +58,7 @@ impl Observed<'_> {
 
     /// A value for people.
     pub fn format(&self, value: f64) -> String {
-        let scale = ObservedScale::of(self.info.unit, self.is_rate);
+        let scale = Scale::of(self.info.unit, self.is_rate);
         scale.format_with(scale.of_exported(value), 0)
     }
 }
@@ -235,14 +235,28 @@ fn number_of(value: &ObservedValue, part: Option<&str>) -> Option<f64> {
 
 /// The number that values are together, each with its weight; `None` where they have none.
 pub(super) fn overall(values: &[(f64, &ObservedValue)], part: Option<&str>) -> Option<f64> {
-    // Each kind has a sum of its own; a metric that changes its kind has that of the last.
-    let (mut sum, mut weights) = (0.0, 0.0);
-    let mut merged = Vec::new();
-    let mut beyond = 0.0;
-    let percentile = PERCENTILES.iter().position(|(name, _)| Some(*name) == part);
+    let mut together = Together::default();
     for (weight, value) in values {
+        together.add(*weight, value, part);
+    }
+    together.number(part)
+}
+
+/// What values are together. Each kind has a sum of its own; a metric that changes its kind has that of the last.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Together {
+    sum: f64,
+    weights: f64,
+    buckets: Vec<(f64, f64)>,
+    /// Values beyond the highest bucket.
+    beyond: f64,
+}
+
+impl Together {
+    /// Adds a value, or this part of it, with its weight.
+    pub(super) fn add(&mut self, weight: f64, value: &ObservedValue, part: Option<&str>) {
         let (of, to) = match value {
-            ObservedValue::Level(level) => (level * weight, *weight),
+            ObservedValue::Level(level) => (level * weight, weight),
             ObservedValue::Increase { by, over_s } => (*by, *over_s),
             ObservedValue::Ratio { of, to } => (*of, *to),
             ObservedValue::Distribution {
@@ -250,8 +264,8 @@ pub(super) fn overall(values: &[(f64, &ObservedValue)], part: Option<&str>) -> O
                 buckets,
                 above,
             } => {
-                merge_buckets(&mut merged, buckets);
-                beyond += above;
+                merge_buckets(&mut self.buckets, buckets);
+                self.beyond += above;
                 let counts = buckets.iter().map(|(_, count)| count);
                 (*sum, counts.sum::<f64>() + above)
             }
@@ -259,23 +273,43 @@ pub(super) fn overall(values: &[(f64, &ObservedValue)], part: Option<&str>) -> O
                 percentiles,
                 sum,
                 count,
-            } => match percentile {
+            } => match position(part) {
                 // Those of a summary cannot be joined: the mean of them, over the time.
                 Some(at) => match percentiles[at] {
-                    Some(value) => (value * weight, *weight),
-                    None => continue,
+                    Some(value) => (value * weight, weight),
+                    None => return,
                 },
                 None => (*sum, *count),
             },
         };
-        sum += of;
-        weights += to;
+        self.sum += of;
+        self.weights += to;
     }
-    let number = match (percentile, merged.is_empty() && beyond == 0.0) {
-        (Some(at), false) => percentile_of(&merged, beyond, PERCENTILES[at].1)?,
-        _ => sum / weights,
-    };
-    number.is_finite().then_some(number)
+
+    /// Adds what other values are together.
+    pub(super) fn join(&mut self, other: &Self) {
+        self.sum += other.sum;
+        self.weights += other.weights;
+        merge_buckets(&mut self.buckets, &other.buckets);
+        self.beyond += other.beyond;
+    }
+
+    /// The number, or this part of it; `None` where they have none.
+    pub(super) fn number(&self, part: Option<&str>) -> Option<f64> {
+        let number = match (
+            position(part),
+            self.buckets.is_empty() && self.beyond == 0.0,
+        ) {
+            (Some(at), false) => percentile_of(&self.buckets, self.beyond, PERCENTILES[at].1)?,
+            _ => self.sum / self.weights,
+        };
+        number.is_finite().then_some(number)
+    }
+}
+
+/// The position of a part among the percentiles; `None` for another one.
+fn position(part: Option<&str>) -> Option<usize> {
+    PERCENTILES.iter().position(|(name, _)| Some(*name) == part)
 }
 
 /// A percentile of buckets, taken as evenly filled, as Prometheus does. Values `beyond` the highest bucket are

@@ -124,9 +124,10 @@ pub fn trend(series: &[f64]) -> Option<f64> {
             slopes.push(rise / (j - i) as f64);
         }
     }
-    let slope = median(&mut slopes);
+    let slope = median(&slopes);
+    let middle = median(&values);
     let mut sorted = values.clone();
-    let middle = median(&mut sorted);
+    sorted.sort_unstable_by(f64::total_cmp);
     let ties: f64 = sorted
         .chunk_by(|a, b| a == b)
         .map(|tied| tied.len() as f64)
@@ -164,13 +165,15 @@ fn dependence(values: &[f64]) -> f64 {
     1.0 + 2.0 * terms.sum::<f64>()
 }
 
-/// The median; sorts the values, of which there is at least one.
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() % 2 {
-        1 => values[middle],
-        _ => values[middle - 1].midpoint(values[middle]),
+/// The median of numbers; `NaN` of none.
+pub fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match sorted.len() % 2 {
+        _ if sorted.is_empty() => f64::NAN,
+        1 => sorted[middle],
+        _ => sorted[middle - 1].midpoint(sorted[middle]),
     }
 }
 
@@ -208,9 +211,10 @@ mod tests {
 
     #[test]
     fn the_median_of_an_even_number_of_values_is_between_the_middle_ones() {
-        assert_eq!(median(&mut [9.0, 1.0, 2.0, 4.0]), 3.0);
-        assert_eq!(median(&mut [9.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(&mut [7.0]), 7.0);
+        assert_eq!(median(&[9.0, 1.0, 2.0, 4.0]), 3.0);
+        assert_eq!(median(&[9.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&[7.0]), 7.0);
+        assert!(median(&[]).is_nan());
     }
 
     #[test]

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::windowed::WindowedNames;
 use crate::metrics::{
-    Cell, Commit, Ending, EndpointResult, FailureSamples, Interval, Observation, RunInfo,
-    RunResult, Traces, check_version,
+    Cell, Commit, Ending, EndpointResult, FailureSamples, Interval, LiveWindows, Observation,
+    RunInfo, RunResult, Traces, check_version,
 };
 
 /// A line of the journal.
@@ -37,8 +37,8 @@ pub(super) struct Assembly {
     windowed: WindowedNames,
     /// Without its seconds.
     result: RunResult,
-    /// Whether the seconds are kept, which need most of the room.
-    keeps_timeline: bool,
+    /// The windows so far, instead of the seconds, which need most of the room.
+    windows: Option<LiveWindows>,
     timeline: BTreeMap<(usize, u64), BTreeMap<usize, Cell>>,
 }
 
@@ -55,7 +55,7 @@ impl Assembly {
             .collect();
         Self {
             windowed: WindowedNames::of(&run.slos),
-            keeps_timeline: true,
+            windows: None,
             timeline: BTreeMap::new(),
             result: RunResult {
                 format: RunResult::FORMAT.to_owned(),
@@ -100,9 +100,15 @@ impl Assembly {
         Ok(())
     }
 
-    /// From now on without the seconds.
+    /// From the header on without the seconds.
     pub(super) fn forget_timeline(&mut self) {
-        self.keeps_timeline = false;
+        let run = &self.result.run;
+        self.windows = Some(LiveWindows::new(&run.phases, &run.slos, &run.endpoints));
+    }
+
+    /// The windows so far, of a result without seconds.
+    pub(super) fn windows(&self) -> Option<&LiveWindows> {
+        self.windows.as_ref()
     }
 
     /// The result so far, without its seconds.
@@ -111,6 +117,9 @@ impl Assembly {
     }
 
     fn add(&mut self, commit: Commit) -> Result<(), String> {
+        if let Some(windows) = &mut self.windows {
+            windows.second(&commit);
+        }
         let result = &mut self.result;
         result.users.push(commit.users);
         result.health.extend(commit.health);
@@ -131,7 +140,7 @@ impl Assembly {
                 .and_then(|endpoint| endpoint.phases.get_mut(entry.phase))
                 .ok_or("it refers to an endpoint or phase that the run does not have")?;
             total.merge(&entry.cell);
-            if !self.keeps_timeline {
+            if self.windows.is_some() {
                 continue;
             }
             self.timeline

@@ -12,7 +12,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::assembly::{Assembly, Line};
 use crate::error::Error;
-use crate::metrics::{Recent, RunResult};
+use crate::metrics::{LiveWindows, Recent, RunResult};
 
 /// Reads what has been added to a journal.
 struct Growth {
@@ -195,9 +195,10 @@ impl ResultFollower {
         Ok(self.growth.lines > before)
     }
 
-    /// The result so far; `None` before the load has started.
-    pub fn result(&self) -> Option<&RunResult> {
-        self.assembly.as_ref().map(Assembly::so_far)
+    /// The result so far, and the worst windows, which cannot be told from it; `None` before the load has started.
+    pub fn result(&self) -> Option<(&RunResult, &LiveWindows)> {
+        let assembly = self.assembly.as_ref()?;
+        Some((assembly.so_far(), assembly.windows()?))
     }
 
     /// What the run did of late.
@@ -212,7 +213,7 @@ mod tests {
     use crate::metrics::{
         Commit, Fold, JournalWriter, Outcome, RunInfo, Tick, Window, fixture, recover,
     };
-    use crate::plan::Phase;
+    use crate::plan::{Metric, Phase};
 
     #[test]
     fn what_is_followed_has_the_numbers_of_the_result() {
@@ -224,8 +225,11 @@ mod tests {
         assert!(!follower.advance().unwrap() && follower.result().is_none());
         let run = fixture::run(&[("a", &[])]).run;
         let ending = run.ending.clone().unwrap();
+        let mut slo = fixture::slo("error_rate", Metric::ErrorRate, 0.1);
+        slo.window_s = Some(2);
         let run = RunInfo {
             ending: None,
+            slos: vec![slo],
             ..run
         };
         let mut writer = JournalWriter::create(&path, &run).unwrap();
@@ -263,12 +267,16 @@ mod tests {
             "{one:?}"
         );
         let whole = recover(&path).unwrap();
-        let followed = follower.result().unwrap().clone();
+        let (followed, windows) = follower.result().unwrap();
         assert_eq!(followed.endpoints, whole.endpoints);
         assert_eq!(followed.run, whole.run);
         let requests = |run: &RunResult| run.summary(None, Window::Measured).requests;
-        assert_eq!(requests(&followed), requests(&whole));
+        assert_eq!(requests(followed), requests(&whole));
         assert!(followed.timeline.is_empty());
+        let slo = &whole.run.slos[0];
+        let worst = whole.worst_window(&slo.metric, &slo.scope, 2);
+        assert!(worst.is_some());
+        assert_eq!(windows.worst(0), worst);
     }
 
     #[test]

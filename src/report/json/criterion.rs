@@ -44,6 +44,8 @@ pub(super) struct CriterionEntry<'a> {
 #[derive(Serialize)]
 pub(super) struct ViolationEntry<'a> {
     metric: &'a str,
+    /// Or the flow; `None` for all requests together.
+    endpoint: Option<&'a str>,
     /// In the unit that the metric's name says, or else in that of `slos`.
     budget: f64,
     actual: Option<f64>,
@@ -65,6 +67,7 @@ impl<'a> ViolationEntry<'a> {
         let violation = criterion.violation_share();
         Some(Self {
             metric: &criterion.name,
+            endpoint: criterion.scope.endpoint(),
             budget: number(criterion.limit),
             actual: criterion.value.map(number),
             violation_percentage: violation.map(|share| Unit::Percent.convert(share)),
@@ -74,11 +77,11 @@ impl<'a> ViolationEntry<'a> {
 
 /// How much of what an SLO on failures allows has happened; see [`ErrorBudget`].
 #[derive(Serialize)]
-pub(super) struct ErrorBudgetEntry {
+pub(super) struct ErrorBudgetEntry<'a> {
     /// Of the SLO.
-    name: String,
+    name: &'a str,
     /// `None` for all requests together.
-    endpoint: Option<String>,
+    endpoint: Option<&'a str>,
     allowed_percent: f64,
     allowed_failures: f64,
     failures: u64,
@@ -94,8 +97,8 @@ struct BurnRateEntry {
     burn_rate: f64,
 }
 
-impl ErrorBudgetEntry {
-    pub(super) fn of(budget: ErrorBudget) -> Self {
+impl<'a> ErrorBudgetEntry<'a> {
+    pub(super) fn of(budget: &'a ErrorBudget) -> Self {
         let percent = |share| Unit::Percent.convert(share);
         let entry = |rate: &BurnRate| BurnRateEntry {
             window_s: rate.window_s,
@@ -103,13 +106,13 @@ impl ErrorBudgetEntry {
             burn_rate: rate.rate,
         };
         Self {
-            endpoint: budget.scope.endpoint().map(str::to_owned),
+            name: &budget.name,
+            endpoint: budget.scope.endpoint(),
             allowed_percent: percent(budget.allowed_share),
             allowed_failures: budget.allowed_failures(),
             failures: budget.failures,
             burnt_percent: percent(budget.burnt_share()),
             burn_rates: budget.burn_rates.iter().map(entry).collect(),
-            name: budget.name,
         }
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::unit::Unit;
 use crate::metrics::{Observed, RunResult};
-use crate::plan::ObservedScale;
+use crate::plan::Scale;
 
 /// The most points of one series that is not full.
 const MAX_POINTS: usize = 300;
@@ -47,7 +47,7 @@ impl<'a> ObservedEntry<'a> {
                         name: &info.name,
                         part: None,
                         source: &info.source,
-                        unit: Unit::of_observed(ObservedScale::of(info.unit, false)),
+                        unit: Unit::of_scale(Scale::of(info.unit, false)),
                         overall: None,
                         min: None,
                         max: None,
@@ -62,7 +62,7 @@ impl<'a> ObservedEntry<'a> {
     }
 
     fn of(one: &Observed<'a>, reason: Option<&'a str>, is_full: bool) -> Self {
-        let unit = Unit::of_observed(ObservedScale::of(one.info.unit, one.is_rate));
+        let unit = Unit::of_scale(Scale::of(one.info.unit, one.is_rate));
         // It is exported in seconds.
         let scale = if unit == Unit::Ms { 1e3 } else { 1.0 };
         let every = match is_full {

@@ -13,8 +13,8 @@ use crate::metrics::{
     fixture as results,
 };
 use crate::plan::{
-    Direction, GradeLimit, MeasureUnit, Metric, Model, ObservedNumber, ObservedScale, Percentile,
-    Shape, Stage,
+    Direction, GradeLimit, MeasureUnit, Metric, Model, ObservedNumber, Percentile, Scale, Shape,
+    SloScope, Stage,
 };
 use crate::report::fixture;
 
@@ -191,6 +191,7 @@ fn an_exceeded_budget_is_a_violation_with_its_given_fields() {
         json(&report)["budgets"],
         json!([{
             "metric": "api_response_time_p95",
+            "endpoint": null,
             "budget": 100.0,
             "actual": 150.0,
             "violation_percentage": 50.0,
@@ -200,9 +201,18 @@ fn an_exceeded_budget_is_a_violation_with_its_given_fields() {
         name: "host_memory".into(),
         part: None,
         extreme: None,
-        scale: ObservedScale::Bytes,
+        scale: Scale::Bytes,
         direction: Direction::AtMost,
     });
+    let mut of_endpoint = report.grading.criteria.clone();
+    for (criterion, name) in of_endpoint.iter_mut().zip(["a", "b"]) {
+        (criterion.budget, criterion.met) = (true, false);
+        criterion.scope = SloScope::Endpoint(name.to_owned());
+    }
+    report.grading.criteria = of_endpoint;
+    let budgets = &json(&report)["budgets"];
+    assert_eq!(budgets[0]["endpoint"], "a");
+    assert_eq!(budgets[1]["endpoint"], "b");
     let slo = &mut report.result.run.slos[1];
     (slo.name, slo.metric, slo.limit) = ("memory_usage_mb".into(), memory, 500e6);
     let json = json(&fixture::report(report.result, None));

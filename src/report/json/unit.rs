@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::plan::{MeasureUnit, Metric, Model, ObservedScale};
+use crate::plan::{MeasureUnit, Metric, Model, Scale};
 
 /// The unit of a number whose name cannot tell it, in a field beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -32,16 +32,7 @@ pub(super) enum Unit {
 impl Unit {
     /// The unit of a metric's values and limits.
     pub(super) fn of(metric: &Metric) -> Self {
-        match metric {
-            Metric::ResponseTime(_)
-            | Metric::MeanResponseTime
-            | Metric::MaxResponseTime
-            | Metric::ComponentTime { .. } => Self::Ms,
-            Metric::ErrorRate | Metric::Availability | Metric::HitRatio { .. } => Self::Percent,
-            Metric::Throughput => Self::PerS,
-            Metric::Measure { unit, .. } => Self::of_measure(*unit),
-            Metric::Observed(number) => Self::of_observed(number.scale),
-        }
+        Self::of_scale(metric.scale())
     }
 
     /// The unit of what a scenario measures itself.
@@ -53,15 +44,15 @@ impl Unit {
         }
     }
 
-    /// The unit of what is observed.
-    pub(super) fn of_observed(scale: ObservedScale) -> Self {
+    /// The unit of numbers of this kind.
+    pub(super) fn of_scale(scale: Scale) -> Self {
         match scale {
-            ObservedScale::Number => Self::Count,
-            ObservedScale::Share => Self::Percent,
-            ObservedScale::Rate => Self::PerS,
-            ObservedScale::Time => Self::Ms,
-            ObservedScale::Bytes => Self::Bytes,
-            ObservedScale::ByteRate => Self::BytesPerS,
+            Scale::Number => Self::Count,
+            Scale::Share => Self::Percent,
+            Scale::Rate => Self::PerS,
+            Scale::Time => Self::Ms,
+            Scale::Bytes => Self::Bytes,
+            Scale::ByteRate => Self::BytesPerS,
         }
     }
 

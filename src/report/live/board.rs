@@ -3,13 +3,16 @@
 //! Here: what they are, from what ended in each second. Not here: how they look (`dashboard`).
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
+use crate::grading::Criterion;
 use crate::metrics::{
-    Cell, Commit, EndpointInfo, FailureCounts, HealthSample, Histogram, Outcome, SparseHistogram,
+    Cell, Commit, EndpointInfo, FailureCounts, HealthSample, LiveWindows, Outcome, SparseHistogram,
     Summary,
 };
-use crate::plan::{Direction, Metric, Percentile, Phase, Plan, Slo};
-use crate::report::view::error_name;
+use crate::plan::{Metric, Percentile, Phase, Plan, Slo};
+use crate::report::view::{bound, error_name, measured};
+use crate::units::format_duration;
 
 /// How many seconds the lines of the response times go back.
 pub(super) const SHOWN_S: usize = 60;
@@ -19,23 +22,31 @@ pub(super) const RECENT_S: usize = 10;
 /// Percentiles in a second, or over a few: p50, p95 and p99; us.
 pub(super) type Percentiles = [Option<f64>; 3];
 
-/// What the dashboard shows of a run.
+/// What the dashboard shows of a run. All of it is worked out once a second, however often it is drawn.
 #[derive(Debug)]
 pub(super) struct Board {
     /// What is run, and against what.
     pub(super) title: String,
-    phases: Vec<Phase>,
-    slos: Vec<Slo>,
-    rows: Vec<Row>,
     /// Of all requests, the newest last.
     pub(super) seconds: VecDeque<Percentiles>,
+    /// Of all requests, over the last few seconds.
+    pub(super) percentiles: Percentiles,
+    /// How each SLO stands, those that are missed first.
+    pub(super) slos: Vec<SloNumbers>,
+    /// The kinds of failures of requests, the most frequent first.
+    pub(super) failures: Vec<FailureNumbers>,
+    /// Of the last second.
+    pub(super) health: Option<HealthSample>,
+    endpoints: Vec<EndpointNumbers>,
+    phases: Vec<Phase>,
+    limits: Vec<Slo>,
+    windows: LiveWindows,
+    rows: Vec<Row>,
     recent: VecDeque<SparseHistogram>,
-    failures: FailureCounts,
+    failure_counts: FailureCounts,
     measured: Cell,
     /// How many seconds of the load are over.
     elapsed_s: u64,
-    /// Of the last second.
-    pub(super) health: Option<HealthSample>,
 }
 
 /// What is kept of a row of the statistics.
@@ -47,7 +58,7 @@ struct Row {
     failures: u64,
     /// The newest last.
     recent: VecDeque<RecentSecond>,
-    /// Of the measured phases, if an SLO is about it.
+    /// Of the measured phases, if an SLO is about all of it.
     measured: Option<Cell>,
 }
 
@@ -117,16 +128,25 @@ impl Order {
 /// How an SLO stands.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SloNumbers {
-    /// What it is about: `p95`, `log in p95`.
+    /// What it is about: `p95`, `log in: p95 in the worst 1m`.
     pub(super) name: String,
     /// Such as `≤ 500 ms`.
     pub(super) limit: String,
     /// So far; `None` without data, and where only the whole run tells.
     pub(super) value: Option<String>,
-    /// `None` if that is not known yet.
-    pub(super) is_met: Option<bool>,
-    /// Whether only the whole run tells.
-    pub(super) comes_at_end: bool,
+    pub(super) state: SloState,
+}
+
+/// Whether an SLO is met so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SloState {
+    Met,
+    Missed,
+    /// Less was measured than its window is long.
+    TooShort,
+    NoData,
+    /// Only the whole run tells.
+    AtEnd,
 }
 
 /// Failures of one kind.
@@ -139,26 +159,32 @@ pub(super) struct FailureNumbers {
 impl Board {
     /// Of a run of this plan against the service at `base`.
     pub(super) fn new(plan: &Plan, base: &str) -> Self {
+        let (phases, rows) = (plan.phases(), EndpointInfo::all(plan));
         let mut board = Self {
             title: format!("{} · {} · {base}", plan.scenario, plan.profile),
-            phases: plan.phases(),
-            slos: plan.slos.clone(),
-            rows: Vec::new(),
             seconds: VecDeque::new(),
+            percentiles: [None; 3],
+            slos: Vec::new(),
+            failures: Vec::new(),
+            health: None,
+            endpoints: Vec::new(),
+            windows: LiveWindows::new(&phases, &plan.slos, &rows),
+            phases,
+            limits: plan.slos.clone(),
+            rows: Vec::new(),
             recent: VecDeque::new(),
-            failures: FailureCounts::default(),
+            failure_counts: FailureCounts::default(),
             measured: Cell::default(),
             elapsed_s: 0,
-            health: None,
         };
-        let rows = EndpointInfo::all(plan);
         rows.iter().for_each(|row| board.add_row(row));
+        board.work_out();
         board
     }
 
     fn add_row(&mut self, row: &EndpointInfo) {
-        let mut slos = self.slos.iter();
-        let is_limited = slos.any(|slo| slo.scope.endpoint() == Some(&row.name));
+        let mut whole = self.limits.iter().filter(|slo| slo.window_s.is_none());
+        let is_limited = whole.any(|slo| slo.scope.endpoint() == Some(&row.name));
         self.rows.push(Row {
             name: row.name.clone(),
             is_flow: row.is_flow,
@@ -172,6 +198,7 @@ impl Board {
     /// Takes in what ended in the next second.
     pub(super) fn second(&mut self, commit: &Commit) {
         self.elapsed_s += 1;
+        self.windows.second(commit);
         commit.rows.iter().for_each(|row| self.add_row(row));
         for row in &mut self.rows {
             push(&mut row.recent, RecentSecond::default(), RECENT_S);
@@ -196,8 +223,8 @@ impl Board {
             }
             if !row.is_flow {
                 all.merge(&cell.response);
-                self.failures.merge(&cell.failure_counts);
-                if is_measured && !self.slos.is_empty() {
+                self.failure_counts.merge(&cell.failure_counts);
+                if is_measured && !self.limits.is_empty() {
                     self.measured.merge(cell);
                 }
             }
@@ -205,11 +232,18 @@ impl Board {
         push(&mut self.seconds, percentiles([&all]), SHOWN_S);
         push(&mut self.recent, all, RECENT_S);
         self.health = commit.health.clone();
+        self.work_out();
     }
 
-    /// Of all requests, over the last few seconds.
-    pub(super) fn percentiles(&self) -> Percentiles {
-        percentiles(&self.recent)
+    /// What is shown until the next second.
+    fn work_out(&mut self) {
+        self.percentiles = percentiles(&self.recent);
+        self.endpoints = self.rows.iter().map(Row::numbers).collect();
+        self.failures = failures(&self.failure_counts);
+        let total = Summary::of(&self.measured, self.measured_s());
+        let limits = self.limits.iter().enumerate();
+        self.slos = limits.map(|(at, slo)| self.slo(at, slo, &total)).collect();
+        self.slos.sort_by_key(|slo| slo.state != SloState::Missed);
     }
 
     /// How many endpoints and flows there are.
@@ -218,10 +252,10 @@ impl Board {
     }
 
     /// All endpoints and flows in this order.
-    pub(super) fn endpoints(&self, order: Order) -> Vec<EndpointNumbers> {
-        let mut all: Vec<EndpointNumbers> = self.rows.iter().map(Row::numbers).collect();
+    pub(super) fn endpoints(&self, order: Order) -> Vec<&EndpointNumbers> {
+        let mut all: Vec<&EndpointNumbers> = self.endpoints.iter().collect();
         // Stable: equals stay in the order of the scenario.
-        all.sort_by(|a, b| {
+        all.sort_by(|&a, &b| {
             let p95 = |one: &EndpointNumbers| one.percentiles[1].unwrap_or(0.0);
             let by_p95 = p95(b).total_cmp(&p95(a));
             match order {
@@ -236,66 +270,42 @@ impl Board {
         all
     }
 
-    /// The kinds of failures of requests, the most frequent first.
-    pub(super) fn failures(&self) -> Vec<FailureNumbers> {
-        let mut all: Vec<FailureNumbers> = (self.failures.iter())
-            .filter(|one| one.outcome.is_failure() || one.outcome == Outcome::Dropped)
-            .map(|one| {
-                let (key, check) = (one.key.as_deref(), one.check.as_deref());
-                FailureNumbers {
-                    name: error_name(one.outcome, key, check, one.status),
-                    count: one.count,
-                }
-            })
-            .collect();
-        all.sort_by_key(|one| std::cmp::Reverse(one.count));
-        all
-    }
-
-    /// How each SLO stands, those that are missed first.
-    pub(super) fn slos(&self) -> Vec<SloNumbers> {
-        let total = Summary::of(&self.measured, self.measured_s());
-        let mut all: Vec<SloNumbers> = self.slos.iter().map(|slo| self.slo(slo, &total)).collect();
-        all.sort_by_key(|slo| slo.is_met != Some(false));
-        all
-    }
-
-    fn slo(&self, slo: &Slo, total: &Summary) -> SloNumbers {
-        let comes_at_end = slo.window_s.is_some() || matches!(slo.metric, Metric::Observed(_));
-        let value = match slo.scope.endpoint() {
-            _ if comes_at_end => None,
+    /// How the SLO at this position stands; `total` are the numbers of all requests.
+    fn slo(&self, position: usize, slo: &Slo, total: &Summary) -> SloNumbers {
+        let of_row = |name: &str| {
+            let mut rows = self.rows.iter();
+            let row = rows.find(|row| row.name == name)?;
+            let summary = Summary::of(row.measured.as_ref()?, self.measured_s());
+            summary.value(&slo.metric).filter(|_| summary.requests > 0)
+        };
+        let whole = match slo.scope.endpoint() {
+            _ if slo.window_s.is_some() => None,
             None => total.value(&slo.metric).filter(|_| total.requests > 0),
-            Some(name) => {
-                let mut rows = self.rows.iter();
-                let row = rows.find(|row| row.name == name);
-                row.and_then(|row| {
-                    let summary = Summary::of(row.measured.as_ref()?, self.measured_s());
-                    summary.value(&slo.metric).filter(|_| summary.requests > 0)
-                })
+            Some(name) => of_row(name),
+        };
+        let mut criterion = Criterion::so_far(slo, whole, self.windows.worst(position));
+        let is_short = criterion.has_cut_window();
+        // Its name is that of the window that it will have.
+        let window = criterion.window.take();
+        let state = match criterion.value {
+            _ if matches!(slo.metric, Metric::Observed(_)) => SloState::AtEnd,
+            None => SloState::NoData,
+            Some(_) if is_short => SloState::TooShort,
+            Some(_) if criterion.met => SloState::Met,
+            Some(_) => SloState::Missed,
+        };
+        let value = criterion.value.map(|_| match window {
+            Some(window) if is_short => {
+                let length = Duration::from_secs(window.length_s.round().max(1.0) as u64);
+                format!("{} in {}", measured(&criterion), format_duration(length))
             }
-        };
-        let direction = slo.metric.direction();
-        let is_met = value.map(|value| direction.is_met(slo.limit, value));
-        let sign = match direction {
-            Direction::AtMost => "≤",
-            Direction::AtLeast => "≥",
-        };
-        let (value, limit) = match value {
-            Some(value) => {
-                let [value, limit] = slo.metric.format_apart(value, slo.limit);
-                (Some(value), limit)
-            }
-            None => (None, slo.metric.format(slo.limit)),
-        };
+            _ => measured(&criterion),
+        });
         SloNumbers {
-            name: match slo.scope.endpoint() {
-                Some(endpoint) => format!("{endpoint} {}", slo.metric),
-                None => slo.metric.to_string(),
-            },
-            limit: format!("{sign} {limit}"),
+            name: criterion.full_name(),
+            limit: bound(&criterion),
             value,
-            is_met,
-            comes_at_end,
+            state,
         }
     }
 
@@ -332,11 +342,25 @@ fn push<T>(queue: &mut VecDeque<T>, value: T, most: usize) {
 }
 
 fn percentiles<'a>(parts: impl IntoIterator<Item = &'a SparseHistogram>) -> Percentiles {
-    let mut parts = parts.into_iter().filter(|part| !part.is_empty()).peekable();
-    if parts.peek().is_none() {
-        return [None; 3];
-    }
-    let mut histogram = Histogram::default();
-    parts.for_each(|part| histogram.add(part));
-    [50.0, 95.0, 99.0].map(|percent| histogram.percentile(Percentile::new(percent)?))
+    let mut all = SparseHistogram::default();
+    parts.into_iter().for_each(|part| all.merge(part));
+    let ascending = [50.0, 95.0, 99.0].into_iter().filter_map(Percentile::new);
+    let values = all.percentiles(&ascending.collect::<Vec<_>>());
+    std::array::from_fn(|at| values.get(at).copied())
+}
+
+/// The kinds of failures of requests, the most frequent first.
+fn failures(counts: &FailureCounts) -> Vec<FailureNumbers> {
+    let mut all: Vec<FailureNumbers> = (counts.iter())
+        .filter(|one| one.outcome.is_failure() || one.outcome == Outcome::Dropped)
+        .map(|one| {
+            let (key, check) = (one.key.as_deref(), one.check.as_deref());
+            FailureNumbers {
+                name: error_name(one.outcome, key, check, one.status),
+                count: one.count,
+            }
+        })
+        .collect();
+    all.sort_by_key(|one| std::cmp::Reverse(one.count));
+    all
 }

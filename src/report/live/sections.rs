@@ -4,7 +4,7 @@
 
 use ratatui::text::{Line, Span};
 
-use super::board::{Board, EndpointNumbers, RECENT_S, SloNumbers};
+use super::board::{Board, EndpointNumbers, RECENT_S, SloNumbers, SloState};
 use super::update::Update;
 use super::view::{Keys, Tone, View, left, right};
 use crate::metrics::{CPU_LIMITS, HealthSample, LAG_P99_US, WORKER_LIMITS};
@@ -111,7 +111,7 @@ pub(super) fn state(update: &Update, view: &View) -> Option<Line<'static>> {
 pub(super) fn chart_heading(board: &Board, view: &View) -> Line<'static> {
     let tones = [("p50", Tone::P50), ("p95", Tone::P95), ("p99", Tone::P99)];
     let mut line = Line::from(view.span(Tone::Heading, "Response times"));
-    for ((name, tone), value) in tones.into_iter().zip(board.percentiles()) {
+    for ((name, tone), value) in tones.into_iter().zip(board.percentiles) {
         let value = value.map_or_else(|| "-".to_owned(), format_latency_us);
         line.push_span("  ");
         line.push_span(view.span(tone, format!("{name} {value}")));
@@ -121,26 +121,27 @@ pub(super) fn chart_heading(board: &Board, view: &View) -> Line<'static> {
 
 /// The SLOs as they stand; nothing if there are none.
 pub(super) fn slos(board: &Board, view: &View, columns: u16) -> Vec<Line<'static>> {
-    let slos = board.slos();
+    let slos = &board.slos;
     if slos.is_empty() {
         return Vec::new();
     }
-    let missed = slos.iter().filter(|slo| slo.is_met == Some(false)).count();
+    let missed = slos.iter().filter(|slo| slo.state == SloState::Missed);
+    let missed = missed.count();
     let heading = match missed {
         0 => "SLOs so far".to_owned(),
         missed => format!("SLOs so far: {missed} missed"),
     };
     let heading = Line::from(view.span(Tone::Heading, heading));
     let line = |slo: &SloNumbers| {
-        let (mark, tone) = match slo.is_met {
-            Some(true) => ("✓", Tone::Good),
-            Some(false) => ("✗", Tone::Bad),
-            None => ("·", Tone::Faint),
+        let (mark, tone) = match slo.state {
+            SloState::Met => ("✓", Tone::Good),
+            SloState::Missed => ("✗", Tone::Bad),
+            SloState::TooShort | SloState::NoData | SloState::AtEnd => ("·", Tone::Faint),
         };
-        let value = match (&slo.value, slo.comes_at_end) {
-            (Some(value), _) => value.clone(),
-            (None, true) => "at the end".to_owned(),
-            (None, false) => "no data".to_owned(),
+        let value = match (&slo.value, slo.state) {
+            (Some(value), _) => value,
+            (None, SloState::AtEnd) => "at the end",
+            (None, _) => "no data",
         };
         let numbers = format!("{value} {}", slo.limit);
         let columns = usize::from(columns).min(WIDEST_SLO);
@@ -159,7 +160,7 @@ pub(super) fn slos(board: &Board, view: &View, columns: u16) -> Vec<Line<'static
 
 /// The failures by their kinds; nothing if there are none.
 pub(super) fn failures(board: &Board, view: &View, columns: u16) -> Vec<Line<'static>> {
-    let failures = board.failures();
+    let failures = &board.failures;
     if failures.is_empty() {
         return Vec::new();
     }
@@ -196,7 +197,7 @@ pub(super) fn endpoints(board: &Board, view: &View, columns: u16) -> Vec<Line<'s
         78.. => &[0, 1, 2, 3, 5],
         _ => &[0, 2, 5],
     };
-    let rows: Vec<(String, EndpointNumbers)> = (board.endpoints(view.order).into_iter())
+    let rows: Vec<(String, &EndpointNumbers)> = (board.endpoints(view.order).into_iter())
         .map(|one| {
             let name = harmless(&one.name);
             let name = if one.is_flow {
@@ -226,7 +227,7 @@ pub(super) fn endpoints(board: &Board, view: &View, columns: u16) -> Vec<Line<'s
                 _ => Tone::Plain,
             };
             line.push_span(" ");
-            line.push_span(view.span(tone, right(&(all[*which].1)(&one), COLUMN)));
+            line.push_span(view.span(tone, right(&(all[*which].1)(one), COLUMN)));
         }
         lines.push(line);
     }

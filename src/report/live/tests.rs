@@ -304,17 +304,33 @@ fn endpoints_are_sorted_by_trouble_first() {
 
 #[test]
 fn slos_stand_as_the_measured_seconds_say() {
-    let slos = board().slos();
-    let of = |name: &str| slos.iter().find(|slo| slo.name == name).unwrap().clone();
-    assert_eq!(of("throughput_rps").value.as_deref(), Some("120/s"));
-    assert_eq!(of("throughput_rps").is_met, Some(true));
-    // After the ramp, 60 x 120 succeeded and 10 x (1 + 2 + ... + 6) failed.
-    assert_eq!(of("error_rate").value.as_deref(), Some("2.83%"));
+    use board::SloState;
+    let mut board = board();
+    let of = |board: &Board, name: &str| {
+        let slo = board.slos.iter().find(|slo| slo.name == name).unwrap();
+        (slo.value.clone().unwrap_or_default(), slo.state)
+    };
     assert_eq!(
-        slos[0].is_met,
-        Some(false),
+        of(&board, "throughput_rps"),
+        ("120/s".to_owned(), SloState::Met)
+    );
+    // After the ramp, 60 x 120 succeeded and 10 x (1 + 2 + ... + 6) failed.
+    assert_eq!(
+        of(&board, "error_rate"),
+        ("2.83%".to_owned(), SloState::Missed)
+    );
+    assert_eq!(
+        board.slos[0].state,
+        SloState::Missed,
         "those that are missed come first"
     );
-    let later = |slo: &board::SloNumbers| slo.comes_at_end && slo.is_met.is_none();
-    assert!(slos.iter().any(later));
+    // Of the last second, late responses may be missing.
+    let (value, state) = of(&board, "p95 in the worst 1m");
+    assert_eq!(state, SloState::TooShort);
+    assert!(value.ends_with("ms in 59s"), "{value}");
+    board.second(&commit(70));
+    let (value, state) = of(&board, "p95 in the worst 1m");
+    assert_eq!(state, SloState::Met);
+    assert!(value.ends_with("ms"), "{value}");
+    of(&board, "list invoices: p99");
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::changes::comparison_sentence;
-use crate::grading::{Criterion, ErrorBudget, Verdict};
+use crate::grading::{Criterion, Verdict};
 use crate::metrics::{Outcome, Window};
 use crate::plan::Direction;
 use crate::report::contents::{Focus, Report};
@@ -140,7 +140,7 @@ pub(crate) fn error_budgets(report: &Report) -> Vec<String> {
     if !are_judged(report) {
         return Vec::new();
     }
-    let budgets = ErrorBudget::all(&report.result).into_iter();
+    let budgets = report.error_budgets().iter();
     let spent = budgets.filter(|budget| budget.failures > 0);
     let sentences = spent.map(|budget| {
         let rates = budget.burn_rates.iter().map(|rate| {

@@ -4,7 +4,7 @@
 
 use super::limit::LimitUnit;
 use crate::error::Diagnostic;
-use crate::plan::{Direction, GradeLimit, Metric, ObservedScale};
+use crate::plan::{Direction, GradeLimit, Metric, Scale};
 use crate::scenario::keys::slo::SloFile;
 use crate::scenario::yaml::decode::{At, Field};
 use crate::scenario::yaml::findings::{Findings, Span};
@@ -139,7 +139,7 @@ struct Reader<'a> {
     metric: Metric,
     unit: LimitUnit,
     /// That of the first limit.
-    scale: Option<(String, ObservedScale)>,
+    scale: Option<(String, Scale)>,
     findings: &'a mut Findings,
 }
 

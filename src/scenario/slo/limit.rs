@@ -2,7 +2,7 @@
 //!
 //! Not here: the names of metrics (`spelling`).
 
-use crate::plan::{MeasureUnit, ObservedScale, ObservedUnit};
+use crate::plan::{MeasureUnit, ObservedUnit, Scale};
 use crate::units;
 
 /// How a limit is written.
@@ -38,7 +38,7 @@ impl LimitUnit {
     }
 
     /// The value in the metric's own unit, and that unit where the limit says it.
-    pub fn parse(self, text: &str) -> Result<(f64, Option<ObservedScale>), String> {
+    pub fn parse(self, text: &str) -> Result<(f64, Option<Scale>), String> {
         let limit = match self {
             Self::Time => units::parse_time_limit(text).map(|time| units::as_us(time) as f64),
             Self::Seconds => {
@@ -74,7 +74,7 @@ impl LimitUnit {
                 share.filter(|share| *share <= 1e4).ok_or_else(message)
             }
             Self::Observed(unit, is_counter) => {
-                let (scale, limit) = ObservedScale::parse(text, unit, is_counter)?;
+                let (scale, limit) = Scale::parse(text, unit, is_counter)?;
                 return Ok((limit, Some(scale)));
             }
         };

@@ -5,7 +5,7 @@
 use super::limit::LimitUnit;
 use super::unknown::unknown_among;
 use crate::error::Diagnostic;
-use crate::plan::{Direction, Extreme, ObservedNumber, ObservedPart, ObservedScale, ObservedUnit};
+use crate::plan::{Direction, Extreme, ObservedNumber, ObservedPart, ObservedUnit, Scale};
 use crate::scenario::service::observe::ObservedName;
 
 /// The number that the name of an SLO means, and how its limit is written. `None` for names that mean something
@@ -48,7 +48,7 @@ pub(super) fn metric(
         part,
         extreme,
         // Both follow from how the limit is written.
-        scale: ObservedScale::Number,
+        scale: Scale::Number,
         direction: Direction::AtMost,
     };
     let unit = LimitUnit::Observed(one.unit, one.is_counter);
@@ -100,9 +100,9 @@ fn resource(
         return Some(Err(Diagnostic::new(message).help(help)));
     };
     let (scale, unit) = match (one.unit, one.is_counter) {
-        (ObservedUnit::Seconds, true) => (ObservedScale::Share, LimitUnit::Percent),
-        (ObservedUnit::Bytes, false) => (ObservedScale::Bytes, LimitUnit::Megabytes),
-        _ => (ObservedScale::Number, LimitUnit::Number),
+        (ObservedUnit::Seconds, true) => (Scale::Share, LimitUnit::Percent),
+        (ObservedUnit::Bytes, false) => (Scale::Bytes, LimitUnit::Megabytes),
+        _ => (Scale::Number, LimitUnit::Number),
     };
     let number = ObservedNumber {
         name: one.name.clone(),
@@ -130,7 +130,7 @@ fn usual(name: &str, observed: &[ObservedName]) -> Option<(ObservedNumber, Limit
     };
     if name.ends_with("_hit_ratio") {
         let one = find(name, ObservedUnit::Number)?;
-        let number = number(one, None, ObservedScale::Share, Direction::AtLeast);
+        let number = number(one, None, Scale::Share, Direction::AtLeast);
         return Some((number, LimitUnit::Share));
     }
     let (subject, part) = name.rsplit_once('_')?;
@@ -140,7 +140,7 @@ fn usual(name: &str, observed: &[ObservedName]) -> Option<(ObservedNumber, Limit
         .into_iter()
         .find(|known| known.name() == part)?;
     let one = find(subject, ObservedUnit::Seconds).filter(|_| is_component)?;
-    let number = number(one, Some(part), ObservedScale::Time, Direction::AtMost);
+    let number = number(one, Some(part), Scale::Time, Direction::AtMost);
     Some((number, LimitUnit::Seconds))
 }
 
@@ -205,9 +205,9 @@ mod tests {
         };
         let host = ("host_memory", ObservedUnit::Bytes);
         let memory = "memory_usage_mb";
-        let of_host = ("host_memory".to_owned(), ObservedScale::Bytes, 70e6);
+        let of_host = ("host_memory".to_owned(), Scale::Bytes, 70e6);
         assert_eq!(found(memory, &[host]), Some(of_host));
-        let own = (memory.to_owned(), ObservedScale::Number, 70e3);
+        let own = (memory.to_owned(), Scale::Number, 70e3);
         assert_eq!(
             found(memory, &[host, (memory, ObservedUnit::Number)]),
             Some(own)
@@ -218,7 +218,7 @@ mod tests {
         let (number, unit) = metric("cpu_usage_percent", &cpu).unwrap().unwrap();
         assert_eq!(
             (number.scale, unit.parse("70%")),
-            (ObservedScale::Share, Ok((0.7, None)))
+            (Scale::Share, Ok((0.7, None)))
         );
         assert_eq!(unit.parse("99.9"), Ok((0.999, None)));
     }

@@ -208,10 +208,19 @@ function render(run) {
   renderLoad(run);
   renderSeconds(run);
   renderGenerator(known.generator);
-  const slos = (report.slos || []).map((slo) => [
-    slo.name, slo.endpoint || "all requests", withUnit(slo.limit, slo.unit), withUnit(slo.value, slo.unit),
-    el("span", { class: slo.value === null ? "soft" : slo.met ? "good" : "bad" }, slo.value === null ? "no data" : slo.met ? "met" : "missed"),
-  ]);
+  const slos = (report.slos || []).map((slo) => {
+    const isCut = slo.window_length_s !== null && Math.round(slo.window_length_s) < slo.window_s;
+    // Until as much was measured as the window is long, nothing is judged.
+    const [tone, words] = slo.value === null ? ["soft", "no data"]
+      : isCut && known.state === "running" ? ["soft", `first ${span(slo.window_length_s)} of ${span(slo.window_s)}`]
+      : slo.met ? ["good", "met"] : ["bad", "missed"];
+    const hasWindow = slo.window_s !== null && (!isCut || known.state === "running");
+    const name = hasWindow ? `${slo.name} in the worst ${span(slo.window_s)}` : slo.name;
+    return [
+      name, slo.endpoint || "all requests", withUnit(slo.limit, slo.unit), withUnit(slo.value, slo.unit),
+      el("span", { class: tone }, words),
+    ];
+  });
   byId("slos").replaceChildren(...table("SLOs", ["<name", "<of", "limit", "value", "state"], slos));
   const endpoints = (report.endpoints || []).map((one) => {
     const times = (one.summary || {}).response_ms || {};

@@ -9,9 +9,13 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::numbers::{bare_report, facts, generator, json_report, without_series};
+use super::numbers::{facts, generator, json_report, without_series};
 use crate::error::Error;
-use crate::metrics::{FollowedSecond, Recent, ResultFollower, RunDir, RunResult, SecondsFollower};
+use crate::grading::{Grading, Policy};
+use crate::metrics::{
+    FollowedSecond, LiveWindows, Recent, ResultFollower, RunDir, RunResult, SecondsFollower,
+};
+use crate::report::Report;
 
 /// How many runs are followed at a time; the one that was asked for least recently goes.
 const MAX_FOLLOWED: usize = 6;
@@ -127,8 +131,9 @@ impl Live {
         let mut numbers = numbers.unwrap_or_else(PoisonError::into_inner);
         numbers.look()?;
         if numbers.known.is_none() {
-            let so_far = numbers.follower.result().cloned();
-            numbers.known = so_far.map(|so_far| Arc::new(LiveNumbers::of(so_far)));
+            let so_far = numbers.follower.result();
+            numbers.known =
+                so_far.map(|(so_far, windows)| Arc::new(LiveNumbers::of(so_far.clone(), windows)));
         }
         Ok(numbers.known.clone())
     }
@@ -145,7 +150,7 @@ impl Live {
         numbers.look()?;
         let follower = &numbers.follower;
         let so_far = follower.result();
-        Ok(so_far.map(|so_far| view(so_far, follower.recent())))
+        Ok(so_far.map(|(so_far, _)| view(so_far, follower.recent())))
     }
 }
 
@@ -181,9 +186,10 @@ impl Second {
 }
 
 impl LiveNumbers {
-    fn of(result: RunResult) -> Self {
+    fn of(result: RunResult, windows: &LiveWindows) -> Self {
         let (facts, generator) = (facts(&result), generator(&result));
-        let mut report = json_report(&bare_report(result));
+        let grading = Grading::so_far(&result, windows, &Policy::of_run(&result.run));
+        let mut report = json_report(&Report::of_unfinished(result, grading));
         if let Some(fields) = report.as_object_mut() {
             // What only a whole run has:
             let of_whole_run = [

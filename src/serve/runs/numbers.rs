@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::error::Error;
 use crate::grading::{Grading, Policy};
 use crate::metrics::{RunDir, RunResult, read_result};
-use crate::report::{DEFAULT_COLUMNS, Focus, Report, by_name};
+use crate::report::{DEFAULT_COLUMNS, Report, by_name};
 
 /// How many whole reports are kept.
 const MAX_REPORTS: usize = 4;
@@ -197,21 +197,6 @@ pub(crate) fn generator(result: &RunResult) -> Value {
     };
     let texts: Vec<String> = faults.into_iter().chain(warnings).collect();
     json!({"state": state, "texts": texts})
-}
-
-/// A report without a verdict of its findings.
-pub(crate) fn bare_report(result: RunResult) -> Report {
-    Report {
-        grading: Grading::of(&result, None, &Policy::of_run(&result.run)),
-        result,
-        comparison: None,
-        runs: Vec::new(),
-        directory: None,
-        is_stored: true,
-        focus: Focus::Run,
-        baseline: Vec::new(),
-        found: Vec::new(),
-    }
 }
 
 /// The JSON report.

@@ -100,39 +100,37 @@ impl Keyboard {
         }
     }
 
-    /// Does what the keys ask for, for as long as it is polled.
+    /// Does what the keys ask for, for as long as it is polled. What has been typed meanwhile is drawn in one go.
     pub(super) async fn obey(&mut self, control: &LoadControl, display: &Rc<RefCell<LiveDisplay>>) {
         let Some(wishes) = &mut self.wishes else {
             return;
         };
-        while let Some(wish) = wishes.recv().await {
-            let is_changed = match wish {
-                Wish::Step(steps) => control.step(steps),
-                Wish::Pause => control.toggle_pause(),
-                Wish::Reorder => {
-                    display.borrow_mut().reorder();
-                    false
-                }
-                Wish::Help => {
-                    display.borrow_mut().toggle_help();
-                    false
-                }
-                Wish::Signal(signal) => {
-                    // To the thread that also hears those of others.
-                    let _ = kill_process(getpid(), signal);
-                    false
-                }
-                Wish::Redraw => {
-                    display.borrow_mut().redraw();
-                    false
-                }
-            };
-            if is_changed {
-                let level = control.level_now();
-                display.borrow_mut().adjusted(level, control.current());
+        while let Some(first) = wishes.recv().await {
+            let mut display = display.borrow_mut();
+            let mut is_changed = follow(first, control, &mut display);
+            while let Ok(next) = wishes.try_recv() {
+                is_changed |= follow(next, control, &mut display);
             }
+            if is_changed {
+                display.adjusted(control.level_now(), control.current());
+            }
+            display.draw();
         }
     }
+}
+
+/// Does what a key asks for. Returns whether the load is now another one.
+fn follow(wish: Wish, control: &LoadControl, display: &mut LiveDisplay) -> bool {
+    match wish {
+        Wish::Step(steps) => return control.step(steps),
+        Wish::Pause => return control.toggle_pause(),
+        Wish::Reorder => display.reorder(),
+        Wish::Help => display.toggle_help(),
+        Wish::Redraw => display.forget(),
+        // To the thread that also hears those of others.
+        Wish::Signal(signal) => drop(kill_process(getpid(), signal)),
+    }
+    false
 }
 
 impl Drop for Keyboard {

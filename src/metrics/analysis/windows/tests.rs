@@ -1,8 +1,14 @@
 //! Tests of the worst window.
 
 use super::*;
-use crate::metrics::{ComponentCounts, Interval, Observation, ObservedInfo, Summary, fixture};
-use crate::plan::{Extreme, ObservedScale, ObservedUnit};
+use crate::metrics::analysis::observed::overall;
+use crate::metrics::{
+    ComponentCounts, Interval, Observation, ObservedInfo, ObservedValue, Outcome, SparseHistogram,
+    Summary, fixture,
+};
+use crate::plan::{
+    Direction, Extreme, ObservedNumber, ObservedPart, ObservedUnit, Percentile, Scale,
+};
 use proptest::prelude::*;
 
 fn percentile(percent: f64) -> Metric {
@@ -156,7 +162,7 @@ fn windows_of_what_is_observed_are_made_of_observations() {
         name: "pool".into(),
         part: None,
         extreme: None::<Extreme>,
-        scale: ObservedScale::Share,
+        scale: Scale::Share,
         direction,
     };
     let found = |direction, window_s| {
@@ -188,7 +194,65 @@ fn windows_of_what_is_observed_are_made_of_observations() {
     );
 }
 
+/// A run with these observations of a second each.
+fn observing(values: Vec<ObservedValue>) -> RunResult {
+    let mut result = run(&vec![Cell::default(); values.len()], values.len());
+    result.run.observed = vec![ObservedInfo {
+        name: "pool".into(),
+        source: "pool".into(),
+        unit: ObservedUnit::Number,
+    }];
+    let observation = |(at, value): (usize, ObservedValue)| Observation {
+        at_ms: 6_000 + at as u64 * 1_000,
+        length_ms: 1_000,
+        values: vec![(0, value)],
+        failures: Vec::new(),
+    };
+    result.observations = values.into_iter().enumerate().map(observation).collect();
+    result
+}
+
 proptest! {
+    #[test]
+    fn moving_a_window_of_observations_finds_what_each_window_says(
+        levels in prop::collection::vec((-3i32..3, 0u32..4), 1..60),
+        window_s in 1usize..70,
+        kind in 0usize..3,
+        is_low in any::<bool>(),
+    ) {
+        let value = |(a, b): &(i32, u32)| match kind {
+            0 => ObservedValue::Level(0.1 * f64::from(*a)),
+            1 => ObservedValue::Ratio { of: f64::from(*a) / 3.0, to: 0.1 + f64::from(*b) },
+            _ => ObservedValue::Distribution {
+                sum: f64::from(*a),
+                buckets: vec![(0.1, f64::from(*b)), (f64::from(a + 4), 1.0)],
+                above: 0.5,
+            },
+        };
+        let values: Vec<ObservedValue> = levels.iter().map(value).collect();
+        let part = (kind == 2).then_some(ObservedPart::P95);
+        let wanted = ObservedNumber {
+            name: "pool".into(),
+            part,
+            extreme: None,
+            scale: Scale::Share,
+            direction: if is_low { Direction::AtLeast } else { Direction::AtMost },
+        };
+        let found = observing(values.clone()).worst_observed_window(&wanted, window_s as u64);
+        let windows = values.windows(window_s.min(values.len())).filter_map(|window| {
+            let weighted: Vec<_> = window.iter().map(|value| (1_000.0, value)).collect();
+            overall(&weighted, part.map(ObservedPart::name))
+        });
+        let worst = match is_low {
+            true => windows.fold(f64::INFINITY, f64::min),
+            false => windows.fold(f64::NEG_INFINITY, f64::max),
+        };
+        match found {
+            Ok(found) => prop_assert!((found.value - worst).abs() <= 1e-9 * worst.abs().max(1e-9)),
+            Err(why) => prop_assert!(!worst.is_finite(), "{why}: {worst}"),
+        }
+    }
+
     #[test]
     fn moving_a_window_finds_what_each_window_says(
         seconds in prop::collection::vec(

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use crate::findings::{Evidence, EvidenceUnit, Finding, Recommendation};
+use crate::findings::{Evidence, Finding, Recommendation};
 use crate::report::json::unit::Unit;
 
 /// One finding; see [`Finding`].
@@ -61,19 +61,8 @@ impl FindingEntry {
 
 impl EvidenceEntry {
     fn of(evidence: Evidence) -> Self {
-        let unit = match evidence.unit {
-            EvidenceUnit::Microseconds => Unit::Ms,
-            EvidenceUnit::Share => Unit::Percent,
-            EvidenceUnit::PerSecond => Unit::PerS,
-            EvidenceUnit::Count => Unit::Count,
-            EvidenceUnit::Bytes => Unit::Bytes,
-            EvidenceUnit::BytesPerSecond => Unit::BytesPerS,
-        };
-        // Counts of findings are no thousandths, as those of metrics are.
-        let number = |value: f64| match unit {
-            Unit::Count => value,
-            unit => unit.convert(value),
-        };
+        let unit = Unit::of_scale(evidence.scale);
+        let number = |value: f64| unit.convert(value);
         Self {
             name: evidence.name,
             value: number(evidence.value),
@@ -99,21 +88,22 @@ impl RecommendationEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Scale;
 
     #[test]
     fn numbers_of_findings_are_in_the_unit_beside_them() {
-        for (unit, value, written) in [
-            (EvidenceUnit::Microseconds, 1_500.0, (1.5, "ms")),
-            (EvidenceUnit::Share, 0.25, (25.0, "percent")),
-            (EvidenceUnit::PerSecond, 12.0, (12.0, "per_s")),
-            (EvidenceUnit::Count, 4.2, (4.2, "count")),
-            (EvidenceUnit::Bytes, 500.0, (500.0, "bytes")),
-            (EvidenceUnit::BytesPerSecond, 500.0, (500.0, "bytes_per_s")),
+        for (scale, value, written) in [
+            (Scale::Time, 1_500.0, (1.5, "ms")),
+            (Scale::Share, 0.25, (25.0, "percent")),
+            (Scale::Rate, 12.0, (12.0, "per_s")),
+            (Scale::Number, 4_200.0, (4.2, "count")),
+            (Scale::Bytes, 500.0, (500.0, "bytes")),
+            (Scale::ByteRate, 500.0, (500.0, "bytes_per_s")),
         ] {
             let entry = EvidenceEntry::of(Evidence {
                 name: "x".into(),
                 value,
-                unit,
+                scale,
                 threshold: Some(value),
             });
             let json = serde_json::to_value(&entry).unwrap();

@@ -13,7 +13,7 @@ pub(crate) const FINDINGS_ASIDE: &str = "`perfctl explain` tells why, and what t
 /// on several endpoints is said of the worst of them.
 pub(crate) fn findings(report: &Report) -> Vec<Finding> {
     let mut shown: Vec<(Finding, BTreeSet<&str>)> = Vec::new();
-    for finding in report.found.iter().filter(|one| !one.rule.repeats_slo()) {
+    for finding in report.found().iter().filter(|one| !one.rule.repeats_slo()) {
         let endpoint = finding.endpoint.as_deref();
         let is_alike = |known: &Finding| {
             finding.part.is_some()

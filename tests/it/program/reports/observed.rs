@@ -276,7 +276,7 @@ slo:
         (&"observed_requests".into(), &1.0.into())
     );
     let fields: Vec<&String> = violation.as_object().unwrap().keys().collect();
-    assert_eq!(fields.len(), 4, "{fields:?}");
+    assert_eq!(fields.len(), 5, "{fields:?}");
     let reasons: Vec<&str> = report["reasons"]
         .as_array()
         .unwrap()

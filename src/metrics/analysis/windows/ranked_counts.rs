@@ -6,7 +6,7 @@ use crate::metrics::bucket_index;
 
 /// Counts by bucket, that can be added and taken out, and tell the bucket of a rank: a Fenwick tree (Fenwick 1994),
 /// in which all three take a time that grows with the logarithm of the number of buckets.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct RankedCounts {
     /// At each position from 1, the sum of as many counts before it as its lowest bit says.
     sums: Vec<u64>,

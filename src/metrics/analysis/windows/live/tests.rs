@@ -1,0 +1,253 @@
+//! What is said while a run goes on is what the report says of the same seconds.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::metrics::{CommitCell, Interval, Outcome, RunResult, fixture};
+use crate::plan::Percentile;
+use proptest::prelude::*;
+
+/// Phases of these lengths in tenths of a second, every second one of them measured.
+fn phases(tenths: &[u64]) -> Vec<Phase> {
+    let mut at_us = 0;
+    let phases = tenths.iter().zip(0..).map(|(tenths, position)| {
+        let start_us = at_us;
+        at_us += tenths * 100_000;
+        Phase {
+            name: format!("phase {position}"),
+            start_us,
+            end_us: at_us,
+            measured: position % 2 == 1,
+        }
+    });
+    phases.collect()
+}
+
+fn info(name: &str, is_flow: bool) -> EndpointInfo {
+    let mut info = fixture::run(&[(name, &[])]).run.endpoints.remove(0);
+    info.is_flow = is_flow;
+    info
+}
+
+fn rows() -> Vec<EndpointInfo> {
+    vec![info("a", false), info("b", false), info("flow", true)]
+}
+
+/// Of the requests of all endpoints, and of those of `b`.
+fn slos(window_s: u64, percent: f64) -> Vec<Slo> {
+    let of_b = || SloScope::Endpoint("b".to_owned());
+    let metrics = [
+        (
+            Metric::ResponseTime(Percentile::new(percent).unwrap()),
+            SloScope::Total,
+        ),
+        (Metric::MaxResponseTime, of_b()),
+        (Metric::MeanResponseTime, SloScope::Total),
+        (Metric::ErrorRate, of_b()),
+        (Metric::Availability, SloScope::Total),
+        (Metric::Throughput, SloScope::Total),
+        (Metric::Throughput, of_b()),
+        (Metric::MeanResponseTime, SloScope::Endpoint("flow".into())),
+        (Metric::MeanResponseTime, SloScope::Endpoint("new".into())),
+    ];
+    let slos = metrics.into_iter().map(|(metric, scope)| {
+        let mut slo = fixture::slo("slo", metric, 1.0);
+        (slo.scope, slo.window_s) = (scope, Some(window_s));
+        slo
+    });
+    slos.collect()
+}
+
+/// A request of a row that is due at a time, takes so long, and fails or not.
+#[derive(Debug, Clone, Copy)]
+struct Request {
+    row: usize,
+    due_us: u64,
+    response_us: u64,
+    is_failed: bool,
+}
+
+/// The second of a phase that it is due in, as the fold says; its cell alone.
+fn cell_of(phases: &[Phase], request: Request) -> CommitCell {
+    let position = phases.partition_point(|phase| phase.end_us <= request.due_us);
+    let phase = position.min(phases.len() - 1);
+    let mut cell = Cell::default();
+    let outcome = match request.is_failed {
+        true => Outcome::Http5xx,
+        false => Outcome::Ok,
+    };
+    cell.outcomes.insert(outcome, 1);
+    if !request.is_failed {
+        cell.response = SparseHistogram::of(&mut [request.response_us]);
+    }
+    CommitCell {
+        phase,
+        second: (request.due_us - phases[phase].start_us) / SECOND_US,
+        endpoint: request.row,
+        cell,
+    }
+}
+
+/// What ended in each second.
+fn commits(phases: &[Phase], requests: &[Request], seconds: u64) -> Vec<Commit> {
+    let mut commits = vec![Commit::default(); seconds as usize];
+    for request in requests {
+        let ended = (request.due_us + request.response_us) / SECOND_US;
+        let commit = &mut commits[ended.min(seconds - 1) as usize];
+        commit.cells.push(cell_of(phases, *request));
+    }
+    // The row comes up with its first request.
+    let is_new = |commit: &Commit| commit.cells.iter().any(|entry| entry.endpoint == 3);
+    if let Some(first) = commits.iter_mut().find(|commit| is_new(commit)) {
+        first.rows = vec![info("new", false)];
+    }
+    commits
+}
+
+/// The result of these commits, of a run that was stopped at this time.
+fn result(phases: &[Phase], commits: &[Commit], stopped_at_us: u64) -> RunResult {
+    let mut result = fixture::run(&[("a", &[]), ("b", &[]), ("flow", &[]), ("new", &[])]);
+    result.run.phases = phases.to_vec();
+    result.endpoints[2].endpoint.is_flow = true;
+    for endpoint in &mut result.endpoints {
+        endpoint.phases = vec![Cell::default(); phases.len()];
+    }
+    result.run.ending.as_mut().unwrap().stopped_at_us = stopped_at_us;
+    let mut seconds: BTreeMap<(usize, u64), Vec<(usize, Cell)>> = BTreeMap::new();
+    for entry in commits.iter().flat_map(|commit| &commit.cells) {
+        let start_us = phases[entry.phase].start_us + entry.second * SECOND_US;
+        if start_us < stopped_at_us {
+            let cells = seconds.entry((entry.phase, entry.second)).or_default();
+            cells.push((entry.endpoint, entry.cell.clone()));
+        }
+    }
+    let interval = |((phase, second), cells)| Interval {
+        phase,
+        second,
+        cells,
+    };
+    result.timeline = seconds.into_iter().map(interval).collect();
+    result
+}
+
+/// Compares what is said in some of the seconds, and at the end, with the report of the seconds that are judged.
+fn check(
+    tenths: &[u64],
+    requests: &[Request],
+    (window_s, percent): (u64, f64),
+    each: usize,
+) -> Result<(), TestCaseError> {
+    let phases = phases(tenths);
+    let slos = slos(window_s, percent);
+    let end_us = phases[phases.len() - 1].end_us;
+    // The last responses are in, and for so long that nothing is waited for.
+    let idle = RECENT_S as u64 + 2;
+    let seconds = end_us.div_ceil(SECOND_US) + LATEST_US / SECOND_US + idle;
+    let commits = commits(&phases, requests, seconds);
+    let mut live = LiveWindows::new(&phases, &slos, &rows());
+    for second in 1..=commits.len() {
+        live.second(&commits[second - 1]);
+        let is_last = second == commits.len();
+        if second % each > 0 && !is_last {
+            continue;
+        }
+        for (position, slo) in slos.iter().enumerate() {
+            let track = &live.tracks[position];
+            let judged = track.reach.window.end as u64;
+            let last = judged.checked_sub(1);
+            let last = last.and_then(|last| kept_second(&live.phases, last));
+            let judged_us = last.map_or(0, |last| last.start_us + last.length_us);
+            let stopped_at_us = if is_last { end_us } else { judged_us };
+            let result = result(&phases, &commits[..second], stopped_at_us);
+            let report = result.worst_window(&slo.metric, &slo.scope, window_s);
+            let what = format!("{} of {:?} after {second}s", slo.metric, slo.scope);
+            prop_assert_eq!(live.worst(position), report, "{}", what);
+            let most = OPEN_WINDOWS + window_s as usize * 2 + 12;
+            prop_assert!(track.seconds.len() <= most + tenths.len());
+        }
+    }
+    Ok(())
+}
+
+/// How long the slowest response takes; us.
+const LATEST_US: u64 = 9_000_000;
+
+/// When they are due, as a share of the run; their row; how long they take; whether they fail.
+fn requests() -> impl Strategy<Value = Vec<(f64, Request)>> {
+    let response_us = prop_oneof![9 => 0u64..900_000, 1 => 0..LATEST_US];
+    let is_failed = prop::bool::weighted(0.2);
+    let request = (0.0f64..1.0, 0usize..4, response_us, is_failed);
+    let request = request.prop_map(|(at, row, response_us, is_failed)| {
+        let request = Request {
+            row,
+            due_us: 0,
+            response_us,
+            is_failed,
+        };
+        (at, request)
+    });
+    prop::collection::vec(request, 0..200)
+}
+
+/// The requests with the times at which they are due.
+fn due(tenths: &[u64], requests: Vec<(f64, Request)>) -> Vec<Request> {
+    let length_us = tenths.iter().sum::<u64>() as f64 * 1e5;
+    let due = requests.into_iter().map(|(at, request)| Request {
+        due_us: (at * length_us) as u64,
+        ..request
+    });
+    due.collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn the_worst_windows_so_far_are_those_of_the_report(
+        tenths in prop::collection::vec(1u64..150, 2..6),
+        requests in requests(),
+        window_s in 1u64..30,
+        percent in 1.0f64..100.0,
+    ) {
+        check(&tenths, &due(&tenths, requests), (window_s, percent), 5)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3))]
+
+    #[test]
+    fn in_long_runs_old_windows_are_not_kept(
+        tenths in prop::collection::vec(1_200u64..2_000, 2..5),
+        requests in requests(),
+        window_s in 1u64..90,
+        percent in 1.0f64..100.0,
+    ) {
+        check(&tenths, &due(&tenths, requests), (window_s, percent), 50)?;
+    }
+}
+
+#[test]
+fn seconds_wait_for_as_long_as_responses_take() {
+    let phases = phases(&[10, 600]);
+    let slos = slos(2, 50.0);
+    // Four requests a second, each of 3.5 s, of an endpoint.
+    let requests = (0..160).map(|n| Request {
+        row: 1,
+        due_us: 1_000_000 + n * 250_000,
+        response_us: 3_500_000,
+        is_failed: false,
+    });
+    let commits = commits(&phases, &requests.collect::<Vec<_>>(), 45);
+    let mut live = LiveWindows::new(&phases, &slos, &rows());
+    let throughput = |live: &LiveWindows| live.worst(6).map(|worst| worst.value);
+    for (commit, second) in commits.iter().zip(1..) {
+        live.second(commit);
+        if (9..=41).contains(&second) {
+            assert_eq!(throughput(&live), Some(4.0), "{second}");
+        }
+    }
+    // Nothing more came.
+    (0..8).for_each(|_| live.second(&Commit::default()));
+    assert_eq!(throughput(&live), Some(0.0));
+}
