@@ -67,10 +67,12 @@ pub struct Exporters {
 
 impl Exporters {
     /// Starts exporting what is to come of a run of this plan. Pages can be read once this returns. Collectors are
-    /// reached as the plan's service is: with its certificates and its proxy.
+    /// reached as the plan's service is, with its certificates and its proxy; but gRPC goes through no proxy, and StatsD
+    /// is sent straight to its address.
     ///
     /// # Errors
-    /// When an address cannot be listened on, a header cannot be sent, or the thread cannot be started.
+    /// When an address cannot be listened on, a header cannot be sent, a collector by gRPC is to be reached by the proxy,
+    /// or the thread cannot be started.
     pub fn start(
         destinations: Vec<Destination>,
         plan: &Arc<Plan>,

@@ -10,6 +10,18 @@ use crate::plan::{Load, Model, Phase};
 /// How many phases are told apart; a shape may make a thousand.
 const MAX_PHASES: usize = 20;
 
+/// What was counted, by the positions of row and phase.
+pub(super) type CellsByRow = BTreeMap<(usize, usize), Cell>;
+
+/// How a phase is told from others.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct PhaseLabels {
+    /// Its name, or one that it shares with others.
+    pub(super) name: String,
+    /// Whether it is: a stage can have the name of a phase that is not.
+    pub(super) measured: bool,
+}
+
 /// What is counted of a run, or of a part of it.
 #[derive(Debug, Clone)]
 pub(super) struct Counts {
@@ -23,10 +35,10 @@ pub(super) struct Counts {
     pub(super) build: String,
     /// The rows of the statistics so far.
     pub(super) rows: Vec<EndpointInfo>,
-    /// The names of the phases, by position; several may have the same.
-    pub(super) phases: Vec<String>,
-    /// By row and phase. Phases of one name are one.
-    pub(super) cells: BTreeMap<(usize, usize), Cell>,
+    /// How the phases are told apart, by position; several may have the same labels.
+    pub(super) phases: Vec<PhaseLabels>,
+    /// By row and phase. Phases with the same labels are one.
+    pub(super) cells: CellsByRow,
     /// The planned load.
     pub(super) load: Load,
     /// What was changed of it by hand.
@@ -48,7 +60,7 @@ impl Counts {
             profile: run.profile.clone(),
             build: run.build.clone().unwrap_or_default(),
             rows: run.endpoints.clone(),
-            phases: names(&run.phases),
+            phases: labels(&run.phases),
             cells: BTreeMap::new(),
             load: run.load.clone(),
             adjustment: Adjustment::NONE,
@@ -70,10 +82,10 @@ impl Counts {
             self.health = Some(health.clone());
         }
         for entry in &commit.cells {
-            let Some(name) = self.phases.get(entry.phase) else {
+            let Some(labels) = self.phases.get(entry.phase) else {
                 continue;
             };
-            let first = self.phases.iter().position(|phase| phase == name);
+            let first = self.phases.iter().position(|phase| phase == labels);
             let key = (entry.endpoint, first.unwrap_or(entry.phase));
             self.cells.entry(key).or_default().merge(&entry.cell);
         }
@@ -87,44 +99,47 @@ impl Counts {
     }
 
     /// What was counted since the last time, after which that begins anew.
-    pub(super) fn take(&mut self) -> Self {
-        let cells = std::mem::take(&mut self.cells);
-        Self {
-            cells,
-            ..self.clone()
-        }
+    pub(super) fn take(&mut self) -> CellsByRow {
+        std::mem::take(&mut self.cells)
     }
 
     /// Adds what could not be delivered, to be delivered with what follows it.
-    pub(super) fn give_back(&mut self, undelivered: Self) {
-        let later = std::mem::replace(&mut self.cells, undelivered.cells);
+    pub(super) fn give_back(&mut self, undelivered: CellsByRow) {
+        let later = std::mem::replace(&mut self.cells, undelivered);
         for (key, cell) in later {
             self.cells.entry(key).or_default().merge(&cell);
         }
     }
 }
 
-/// The names of phases, of which there are few, however many phases there are: all ramps have one.
-fn names(phases: &[Phase]) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
+/// The labels of phases, of which there are few, however many phases there are: all ramps have the same.
+fn labels(phases: &[Phase]) -> Vec<PhaseLabels> {
+    let mut labels: Vec<PhaseLabels> = Vec::new();
     let mut known = BTreeSet::new();
     for phase in phases {
-        let name = match phase.name.starts_with("ramp to ") && !phase.measured {
+        let measured = phase.measured;
+        let name = match phase.name.starts_with("ramp to ") && !measured {
             true => "ramp",
             false => phase.name.as_str(),
         };
         // What is not measured stays apart from what is; there are few names of it.
-        let is_kept = !phase.measured || known.contains(name) || known.len() < MAX_PHASES;
+        let is_known = known.contains(&(name, measured));
+        let is_kept = !measured || is_known || known.len() < MAX_PHASES;
         let name = if is_kept { name } else { "other" };
-        known.insert(name);
-        names.push(name.to_owned());
+        known.insert((name, measured));
+        labels.push(PhaseLabels {
+            name: name.to_owned(),
+            measured,
+        });
     }
-    names
+    labels
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exporters::fixture;
+    use crate::metrics::CommitCell;
 
     #[test]
     fn a_thousand_phases_have_few_names() {
@@ -144,11 +159,44 @@ mod tests {
             end_us: 2,
             measured: false,
         };
-        let mut names = names(&stages.chain([after]).collect::<Vec<_>>());
+        let labels = labels(&stages.chain([after]).collect::<Vec<_>>());
+        let names = labels.into_iter().map(|labels| labels.name);
+        let mut names: Vec<String> = names.collect();
         assert_eq!(names.pop().unwrap(), "after the load");
         let known: BTreeSet<&String> = names.iter().collect();
         assert_eq!((names.len(), known.len()), (2_000, MAX_PHASES + 1));
         assert_eq!(names[..4], ["ramp", "level 0", "ramp", "level 1"]);
         assert_eq!(names[1_998..], ["ramp", "other"]);
+    }
+
+    #[test]
+    fn a_stage_with_the_name_of_the_warm_up_is_not_mixed_with_it() {
+        let phase = |name: &str, measured| Phase {
+            name: name.to_owned(),
+            start_us: 0,
+            end_us: 1,
+            measured,
+        };
+        let mut counts = fixture::counts();
+        let phases = [
+            phase("warmup", false),
+            phase("warmup", true),
+            phase("ramp to x", true),
+        ];
+        counts.phases = labels(&phases);
+        counts.cells.clear();
+        let cell = |phase| CommitCell {
+            second: 0,
+            endpoint: 0,
+            phase,
+            cell: Cell::default(),
+        };
+        counts.add(&Commit {
+            cells: vec![cell(0), cell(1), cell(2)],
+            ..Commit::default()
+        });
+        let keys: Vec<_> = counts.cells.keys().collect();
+        assert_eq!(keys, [&(0, 0), &(0, 1), &(0, 2)]);
+        assert_eq!(counts.phases[2].name, "ramp to x");
     }
 }

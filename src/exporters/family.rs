@@ -3,7 +3,10 @@
 //! Here: what there is. Not here: how a format writes it.
 
 use crate::exporters::counts::Counts;
-use crate::metrics::{Cell, Outcome, SparseHistogram};
+use crate::metrics::{Cell, Outcome, SparseHistogram, exported};
+
+/// What all names begin with.
+const PREFIX: &str = "perfctl_";
 
 /// What a metric is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +19,17 @@ pub(super) enum Kind {
     Info,
     /// Counts of values by their size.
     Histogram,
+}
+
+impl Kind {
+    /// What names end in.
+    fn ending(self) -> &'static str {
+        match self {
+            Self::Counter => "_total",
+            Self::Info => "_info",
+            Self::Gauge | Self::Histogram => "",
+        }
+    }
 }
 
 /// The unit of a metric.
@@ -31,10 +45,22 @@ pub(super) enum Unit {
     Ratio,
 }
 
+impl Unit {
+    /// What names end in, before the ending of their kind.
+    fn ending(self) -> &'static str {
+        match self {
+            Self::One => "",
+            Self::Seconds => "_seconds",
+            Self::Bytes => "_bytes",
+            Self::Ratio => "_ratio",
+        }
+    }
+}
+
 /// A metric with its values.
 #[derive(Debug)]
 pub(super) struct Family<'a> {
-    /// Without the prefix, the unit and `total`.
+    /// As Prometheus knows it, such as `perfctl_requests_total`: one of [`exported`], with the ending of its kind.
     pub(super) name: &'static str,
     pub(super) help: &'static str,
     pub(super) kind: Kind,
@@ -77,30 +103,20 @@ impl<'a> Family<'a> {
         }
     }
 
-    /// With the prefix and the unit, such as `perfctl_response_time_seconds`.
-    pub(super) fn base_name(&self) -> String {
-        let unit = match self.unit {
-            Unit::One => "",
-            Unit::Seconds => "_seconds",
-            Unit::Bytes => "_bytes",
-            Unit::Ratio => "_ratio",
-        };
-        format!("perfctl_{}{unit}", self.name)
+    /// The name without the ending of its kind, such as `perfctl_requests` and `perfctl_received_bytes`.
+    pub(super) fn base_name(&self) -> &'static str {
+        without_end(self.name, self.kind.ending())
     }
 
-    /// The same as Prometheus names it, such as `perfctl_requests_total`.
-    pub(super) fn prometheus_name(&self) -> String {
-        let end = match self.kind {
-            Kind::Counter => "_total",
-            Kind::Info => "_info",
-            Kind::Gauge | Kind::Histogram => "",
-        };
-        self.base_name() + end
+    /// The name without prefix and endings, such as `requests` and `received`.
+    pub(super) fn short_name(&self) -> &'static str {
+        let name = without_end(self.base_name(), self.unit.ending());
+        name.strip_prefix(PREFIX).unwrap_or(name)
     }
 
     /// All metrics that have values.
     pub(super) fn all(counts: &'a Counts) -> Vec<Self> {
-        let scenario = ("scenario", counts.scenario.as_str());
+        let scenario = (exported::SCENARIO, counts.scenario.as_str());
         let gauge = |name, unit, help, value| Family {
             series: vec![Series::new([scenario], Value::Number(value))],
             ..Family::new(name, Kind::Gauge, unit, help)
@@ -110,7 +126,7 @@ impl<'a> Family<'a> {
                 scenario,
                 ("build", &counts.build),
                 ("profile", &counts.profile),
-                ("run", &counts.run),
+                (exported::RUN, &counts.run),
                 ("version", env!("CARGO_PKG_VERSION")),
             ],
             Value::Number(1.0),
@@ -118,10 +134,10 @@ impl<'a> Family<'a> {
         let mut all = vec![
             Family {
                 series: vec![info],
-                ..Family::new("run", Kind::Info, Unit::One, "What is run.")
+                ..Family::new(exported::RUN_INFO, Kind::Info, Unit::One, "What is run.")
             },
             gauge(
-                "users",
+                exported::USERS,
                 Unit::One,
                 "Virtual users running, or requests in flight in the open model.",
                 f64::from(counts.users),
@@ -129,13 +145,13 @@ impl<'a> Family<'a> {
         ];
         all.push(match counts.target() {
             (users, true) => gauge(
-                "target_users",
+                exported::TARGET_USERS,
                 Unit::One,
                 "Virtual users that the load asks for now.",
                 users,
             ),
             (rate, false) => gauge(
-                "target_arrivals_per_second",
+                exported::TARGET_ARRIVALS_PER_SECOND,
                 Unit::One,
                 "Arrivals per second that the load asks for now.",
                 rate,
@@ -143,13 +159,13 @@ impl<'a> Family<'a> {
         });
         if let Some(health) = &counts.health {
             all.push(gauge(
-                "generator_cpu",
+                exported::GENERATOR_CPU_RATIO,
                 Unit::Ratio,
                 "CPU time of perfctl in the last second, as a share of what the cores offer.",
                 health.cpu_share,
             ));
             all.push(gauge(
-                "generator_busiest_worker",
+                exported::GENERATOR_BUSIEST_WORKER_RATIO,
                 Unit::Ratio,
                 "CPU time of the busiest worker in the last second, as a share of one core.",
                 health.busiest_worker_share,
@@ -165,32 +181,35 @@ impl<'a> Family<'a> {
         let counter = |name, unit, help| Family::new(name, Kind::Counter, unit, help);
         let times = |name, help| Family::new(name, Kind::Histogram, Unit::Seconds, help);
         let mut requests = counter(
-            "requests",
+            exported::REQUESTS_TOTAL,
             Unit::One,
             "Requests that were started and have ended, by how.",
         );
         let mut dropped = counter(
-            "dropped_arrivals",
+            exported::DROPPED_ARRIVALS_TOTAL,
             Unit::One,
             "Arrivals that were never started, because no virtual user was free.",
         );
-        let mut received = counter("received", Unit::Bytes, "Bytes received.");
-        let mut sent = counter("sent", Unit::Bytes, "Bytes sent.");
-        let mut connections = counter("connections", Unit::One, "Connections opened.");
+        let mut received = counter(
+            exported::RECEIVED_BYTES_TOTAL,
+            Unit::Bytes,
+            "Bytes received.",
+        );
+        let mut sent = counter(exported::SENT_BYTES_TOTAL, Unit::Bytes, "Bytes sent.");
+        let mut connections = counter(
+            exported::CONNECTIONS_TOTAL,
+            Unit::One,
+            "Connections opened.",
+        );
         let mut response = times(
-            "response_time",
+            exported::RESPONSE_TIME_SECONDS,
             "From the intended start of a request to the last byte of its response.",
         );
         let mut delay = times(
-            "scheduling_delay",
+            exported::SCHEDULING_DELAY_SECONDS,
             "How late requests started: actual minus intended start.",
         );
-        for (row, phase, cell) in cells(counts, false) {
-            let of_row = [
-                ("scenario", counts.scenario.as_str()),
-                ("endpoint", row),
-                ("phase", phase),
-            ];
+        for (of_row, cell) in cells(counts, false) {
             outcomes(&mut requests, cell, of_row);
             classes(&mut response, cell, of_row);
             let push = |family: &mut Self, value| {
@@ -220,23 +239,18 @@ impl<'a> Family<'a> {
 
     fn of_flows(counts: &'a Counts) -> [Self; 2] {
         let mut flows = Family::new(
-            "flows",
+            exported::FLOWS_TOTAL,
             Kind::Counter,
             Unit::One,
             "Flows that have ended, by how.",
         );
         let mut times = Family::new(
-            "flow_time",
+            exported::FLOW_TIME_SECONDS,
             Kind::Histogram,
             Unit::Seconds,
             "From the start of a flow to its end, without its think times.",
         );
-        for (row, phase, cell) in cells(counts, true) {
-            let of_row = [
-                ("scenario", counts.scenario.as_str()),
-                ("flow", row),
-                ("phase", phase),
-            ];
+        for (of_row, cell) in cells(counts, true) {
             outcomes(&mut flows, cell, of_row);
             classes(&mut times, cell, of_row);
         }
@@ -244,18 +258,39 @@ impl<'a> Family<'a> {
     }
 }
 
-/// The cells of requests or of flows, with the names of row and phase.
-fn cells(counts: &Counts, of_flows: bool) -> impl Iterator<Item = (&str, &str, &Cell)> {
+/// A name without its ending.
+fn without_end(name: &'static str, ending: &str) -> &'static str {
+    name.strip_suffix(ending).unwrap_or(name)
+}
+
+/// The labels of a row in a phase.
+type RowLabels<'a> = [(&'static str, &'a str); 4];
+
+/// The cells of requests or of flows, with the labels of row and phase.
+fn cells(counts: &Counts, of_flows: bool) -> impl Iterator<Item = (RowLabels<'_>, &Cell)> {
     let cells = counts.cells.iter();
     cells.filter_map(move |((row, phase), cell)| {
         let info = counts.rows.get(*row)?;
         let phase = counts.phases.get(*phase)?;
-        (info.is_flow == of_flows).then_some((info.name.as_str(), phase.as_str(), cell))
+        let of_row = match of_flows {
+            true => exported::FLOW,
+            false => exported::ENDPOINT,
+        };
+        let labels = [
+            (exported::SCENARIO, counts.scenario.as_str()),
+            (of_row, info.name.as_str()),
+            (exported::PHASE, phase.name.as_str()),
+            (
+                exported::MEASURED,
+                if phase.measured { "true" } else { "false" },
+            ),
+        ];
+        (info.is_flow == of_flows).then_some((labels, cell))
     })
 }
 
 /// One series for each outcome that came up.
-fn outcomes<'a>(family: &mut Family<'a>, cell: &'a Cell, of_row: [(&'static str, &'a str); 3]) {
+fn outcomes<'a>(family: &mut Family<'a>, cell: &'a Cell, of_row: RowLabels<'a>) {
     for (outcome, count) in &cell.outcomes {
         if !outcome.is_started() {
             continue;
@@ -265,8 +300,9 @@ fn outcomes<'a>(family: &mut Family<'a>, cell: &'a Cell, of_row: [(&'static str,
             outcome if outcome.is_censored() => "censored",
             _ => "failed",
         };
-        let [a, b, c] = of_row;
-        let labels = [a, b, c, ("outcome", outcome.name()), ("class", class)];
+        let [a, b, c, d] = of_row;
+        let outcome = (exported::OUTCOME, outcome.name());
+        let labels = [a, b, c, d, outcome, (exported::CLASS, class)];
         family
             .series
             .push(Series::new(labels, Value::Count(*count)));
@@ -274,16 +310,31 @@ fn outcomes<'a>(family: &mut Family<'a>, cell: &'a Cell, of_row: [(&'static str,
 }
 
 /// One series for each class of outcomes that came up.
-fn classes<'a>(family: &mut Family<'a>, cell: &'a Cell, of_row: [(&'static str, &'a str); 3]) {
+fn classes<'a>(family: &mut Family<'a>, cell: &'a Cell, of_row: RowLabels<'a>) {
     for (class, times) in [
         ("ok", &cell.response),
         ("failed", &cell.failed),
         ("censored", &cell.censored),
     ] {
         if !times.is_empty() {
-            let [a, b, c] = of_row;
-            let labels = [a, b, c, ("class", class)];
+            let [a, b, c, d] = of_row;
+            let labels = [a, b, c, d, (exported::CLASS, class)];
             family.series.push(Series::new(labels, Value::Times(times)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exporters::fixture::counts;
+
+    #[test]
+    fn names_end_in_their_unit_and_kind() {
+        for family in Family::all(&counts()) {
+            let (short, unit, kind) = (family.short_name(), family.unit, family.kind);
+            let whole = format!("{PREFIX}{short}{}{}", unit.ending(), kind.ending());
+            assert_eq!(family.name, whole);
         }
     }
 }

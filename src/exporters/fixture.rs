@@ -1,6 +1,6 @@
 //! Counts for the tests of the formats.
 
-use crate::exporters::counts::Counts;
+use crate::exporters::counts::{Counts, PhaseLabels};
 use crate::metrics::{Adjustment, Cell, EndpointInfo, HealthSample, Outcome, SparseHistogram};
 use crate::plan::Model;
 use crate::plan::fixture::load;
@@ -39,7 +39,10 @@ pub(super) fn counts() -> Counts {
         profile: "smoke".to_owned(),
         build: String::new(),
         rows: vec![row("list \"a, b\"=\\ 1", false), row("buy", true)],
-        phases: vec!["steady".to_owned()],
+        phases: vec![PhaseLabels {
+            name: "steady".to_owned(),
+            measured: true,
+        }],
         cells: [((0, 0), cell), ((1, 0), flow)].into(),
         load: load(Model::Closed, &[(5.0, 0.0, 60.0)]),
         adjustment: Adjustment::NONE,

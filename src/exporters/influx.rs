@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn lines_have_tags_fields_and_a_time() {
         let lines = lines(&counts(), 5);
-        let tags = r#"class=ok,endpoint=list\ "a\,\ b"\=/\ 1,phase=steady,profile=smoke,run=20261127-shop,scenario=shop"#;
+        let tags = r#"class=ok,endpoint=list\ "a\,\ b"\=/\ 1,measured=true,phase=steady,profile=smoke,run=20261127-shop,scenario=shop"#;
         let times = format!(
             "perfctl_response_time_seconds,{tags} count=3i,sum=0.2525,min=0.001,mean=0.08416666666666667,p50=0.0015,\
              p90=0.25,p95=0.25,p99=0.25,max=0.25 5\n"
@@ -76,7 +76,7 @@ mod tests {
         assert!(lines.contains(&times), "{lines}");
         let users = "perfctl_users,profile=smoke,run=20261127-shop,scenario=shop value=5 5\n";
         assert!(lines.starts_with(users), "{lines}");
-        assert!(lines.contains(",outcome=http_5xx,phase=steady,profile=smoke,run=20261127-shop,scenario=shop count=1i 5\n"));
+        assert!(lines.contains(",measured=true,outcome=http_5xx,phase=steady,profile=smoke,run=20261127-shop,scenario=shop count=1i 5\n"));
         assert!(lines.contains("perfctl_received_bytes,"), "{lines}");
     }
 }

@@ -135,7 +135,7 @@ impl Points {
             }
         };
         Metric {
-            name: format!("perfctl.{}", family.name),
+            name: format!("perfctl.{}", family.short_name()),
             description: family.help.to_owned(),
             unit: unit.to_owned(),
             data: Some(data),

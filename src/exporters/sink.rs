@@ -6,20 +6,18 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use tokio::net::{UdpSocket, lookup_host};
-use url::Url;
+use url::{Position, Url};
 
 use crate::error::Error;
 use crate::exporters::counts::Counts;
 use crate::exporters::destination::{Collector, Destination, OtlpPoints};
 use crate::exporters::prometheus::remote_write;
 use crate::exporters::{influx, otlp, statsd};
-use crate::plan::Plan;
+use crate::plan::{Plan, Proxy};
 use crate::protocol::grpc::GrpcMethod;
-use crate::protocol::http::PageReader;
+use crate::protocol::http::{PageReader, basic};
 
 /// How long a delivery may take.
 pub(super) const LIMIT: Duration = Duration::from_secs(5);
@@ -173,6 +171,7 @@ impl Otlp {
             false => OtlpCarrier::Http(Post::new(plan, to, "application/x-protobuf")?),
             true => {
                 let (url, headers) = without_secrets(to)?;
+                check_proxy(plan, &url)?;
                 OtlpCarrier::Grpc(GrpcMethod::new(plan, url, headers)?)
             }
         };
@@ -199,6 +198,19 @@ impl Otlp {
             is_partly_taken: true,
         })
     }
+}
+
+/// Checks that a collector called by gRPC is not to be reached by the plan's proxy: it would be reached without it.
+fn check_proxy(plan: &Plan, url: &Url) -> Result<(), Error> {
+    let is_proxied = |proxy: &Proxy| !proxy.no_proxy.iter().any(|one| one.matches(url));
+    if !plan.transport.proxy.as_ref().is_some_and(is_proxied) {
+        return Ok(());
+    }
+    let origin = &url[Position::BeforeHost..Position::AfterPort];
+    Err(Error::usage_help(
+        format!("`{origin}` cannot be called by gRPC through the proxy that the scenario uses"),
+        "send by HTTP, such as to `http://HOST:4318`, or add the host to the proxy's `no_proxy`",
+    ))
 }
 
 /// Sends packets.
@@ -292,25 +304,49 @@ fn take_credentials(url: &mut Url) -> Option<String> {
     let password = decoded(url.password().unwrap_or_default());
     // Fails only for URLs without a host.
     let _ = (url.set_username(""), url.set_password(None));
-    Some(format!(
-        "Basic {}",
-        STANDARD.encode(format!("{name}:{password}"))
-    ))
+    Some(basic(&name, &password))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::fixture::{load, plan};
+    use crate::plan::{Model, NoProxy};
 
     #[test]
     fn name_and_password_of_a_url_are_a_header() {
         let mut url: Url = "http://me:a%40b+c&d@h/x?y".parse().unwrap();
         let credentials = take_credentials(&mut url).unwrap();
-        assert_eq!(
-            credentials,
-            format!("Basic {}", STANDARD.encode("me:a@b+c&d"))
-        );
+        assert_eq!(credentials, "Basic bWU6YUBiK2MmZA==");
         assert_eq!(url.as_str(), "http://h/x?y");
         assert_eq!(take_credentials(&mut url), None);
+    }
+
+    #[test]
+    fn grpc_is_refused_where_it_would_pass_by_the_proxy() {
+        let mut plan = plan(load(Model::Closed, &[(1.0, 0.0, 1.0)]), &[1]);
+        let destination = Destination::Otlp {
+            collector: Collector {
+                url: "http://collector:4317/x".parse().unwrap(),
+                headers: Vec::new(),
+            },
+            is_grpc: true,
+            points: OtlpPoints::default(),
+        };
+        let mut with_proxy = |no_proxy: &[&str]| {
+            let no_proxy = no_proxy.iter().map(|one| NoProxy::parse(one).unwrap());
+            plan.transport.proxy = Some(Proxy {
+                url: "http://proxy:3128".to_owned(),
+                credentials: None,
+                no_proxy: no_proxy.collect(),
+            });
+            Sink::new(&plan, &destination).map(|sink| sink.is_some())
+        };
+        assert!(with_proxy(&["collector"]).unwrap());
+        let refused = with_proxy(&["other"]).unwrap_err().to_string();
+        assert!(
+            refused.contains("`collector:4317`") && refused.contains("no_proxy"),
+            "{refused}"
+        );
     }
 }

@@ -7,6 +7,7 @@ use std::fmt::Write;
 use crate::exporters::counts::Counts;
 use crate::exporters::family::{Family, Kind, Series, Value};
 use crate::exporters::quantiles::quantiles;
+use crate::metrics::exported;
 
 /// The largest packet that is sent in one piece over most networks; bytes.
 const MAX_PACKET_BYTES: usize = 1_432;
@@ -41,18 +42,31 @@ fn lines(family: &Family<'_>, series: &Series<'_>, is_tagged: bool) -> Vec<Strin
     let mut name = "perfctl".to_owned();
     let mut tags = String::new();
     // The scenario and the endpoint come first, as the folders of a tree.
-    for wanted in ["scenario", "endpoint", "flow", "phase", "class", "outcome"] {
+    for wanted in [
+        exported::SCENARIO,
+        exported::ENDPOINT,
+        exported::FLOW,
+        exported::PHASE,
+        exported::MEASURED,
+        exported::CLASS,
+        exported::OUTCOME,
+    ] {
         let Some((key, value)) = series.labels.iter().find(|(key, _)| *key == wanted) else {
             continue;
+        };
+        let is_of_name = match *key {
+            exported::MEASURED => false,
+            exported::CLASS => family.kind == Kind::Histogram,
+            _ => true,
         };
         if is_tagged {
             let separator = if tags.is_empty() { "|#" } else { "," };
             let _ = write!(tags, "{separator}{key}:{}", clean(value, ",|\n"));
-        } else if *key != "class" || family.kind == Kind::Histogram {
+        } else if is_of_name {
             let _ = write!(name, ".{}", clean(value, ".:|@/ \n"));
         }
     }
-    let _ = write!(name, ".{}", family.name);
+    let _ = write!(name, ".{}", family.short_name());
     match series.value {
         Value::Count(0) => Vec::new(),
         Value::Count(count) => vec![format!("{name}:{count}|c{tags}")],
@@ -105,8 +119,8 @@ mod tests {
             assert!(plain.contains(line), "{line}{plain}");
         }
         let tagged = text(true);
-        let line = "perfctl.requests:1|c|#scenario:shop,endpoint:list \"a_ b\"=\\ 1,phase:steady,class:failed,\
-                    outcome:http_5xx\n";
+        let line = "perfctl.requests:1|c|#scenario:shop,endpoint:list \"a_ b\"=\\ 1,phase:steady,measured:true,\
+                    class:failed,outcome:http_5xx\n";
         assert!(tagged.contains(line), "{tagged}");
     }
 }

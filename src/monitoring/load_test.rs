@@ -9,9 +9,6 @@ use super::promql::{any_of, number, quoted, series, time};
 use crate::metrics::{Outcome, exported};
 use crate::plan::{Metric, Plan, Slo};
 
-/// The phases that are not measured, as their names are in all profiles.
-const UNMEASURED: &str = "ramp( to .*)?|warmup|after the load";
-
 /// For how long the number of a run must miss its limit: the first requests say little.
 const LASTING_S: u64 = 30;
 
@@ -49,10 +46,10 @@ pub(super) fn indicator(plan: &Plan, slo: &Slo, chosen: &Chosen) -> Result<Indic
             exported::ENDPOINT,
         ),
     };
-    let phases = format!("{}!~{}", exported::PHASE, quoted(UNMEASURED));
+    let measured = format!("{}=\"true\"", exported::MEASURED);
     let row = named.map_or_else(String::new, |name| format!("{label}={}", quoted(name)));
     // The series of a metric, with one more matcher.
-    let of = |metric: &str, more: &str| series(metric, &[&chosen.matchers, &phases, &row, more]);
+    let of = |metric: &str, more: &str| series(metric, &[&chosen.matchers, &measured, &row, more]);
     let counted = |metric: &str, more: &str, by: &str| {
         let series = of(metric, more);
         let counts = match slo.window_s {

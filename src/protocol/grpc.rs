@@ -29,7 +29,7 @@ pub struct GrpcMethod {
 
 impl GrpcMethod {
     /// A method at this URL, such as `http://host:4317/package.Service/Method`. Connects nowhere yet. Certificates are
-    /// verified as those of the plan's service.
+    /// verified as those of the plan's service. It is not called through the plan's proxy.
     ///
     /// # Errors
     /// When such connections cannot be made.

@@ -101,7 +101,7 @@ struct BucketSpan {
 impl MetricFamily {
     fn of(family: &Family<'_>) -> Self {
         Self {
-            name: Some(family.prometheus_name()),
+            name: Some(family.name.to_owned()),
             help: Some(family.help.to_owned()),
             kind: Some(match family.kind {
                 Kind::Counter => 0,

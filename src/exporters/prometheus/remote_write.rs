@@ -58,7 +58,7 @@ struct Sample {
 fn series(counts: &Counts, now_ms: i64) -> Vec<TimeSeries> {
     let mut timeseries = Vec::new();
     for family in Family::all(counts) {
-        let name = family.prometheus_name();
+        let name = family.name;
         for series in &family.series {
             let mut push = |ending: &str, le: Option<String>, value: f64| {
                 let label = |name: &str, value: &str| Label {

@@ -21,11 +21,11 @@ pub(crate) fn text(counts: &Counts, is_openmetrics: bool) -> String {
 }
 
 fn push(out: &mut String, family: &Family<'_>, is_openmetrics: bool) {
-    let name = family.prometheus_name();
+    let name = family.name;
     // OpenMetrics names the family without the ending of its samples.
     let of_family = match is_openmetrics {
         true => family.base_name(),
-        false => name.clone(),
+        false => name,
     };
     let kind = match family.kind {
         Kind::Counter => "counter",
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn the_text_of_prometheus() {
         let text = text(&counts(), false);
-        let labels = r#"endpoint="list \"a, b\"=\\ 1""#;
+        let labels = r#"endpoint="list \"a, b\"=\\ 1",measured="true""#;
         let expected = format!(
             r#"# HELP perfctl_run_info What is run.
 # TYPE perfctl_run_info gauge
@@ -115,15 +115,15 @@ perfctl_response_time_seconds_bucket{{class="ok",{labels},phase="steady",scenari
 perfctl_response_time_seconds_bucket{{class="failed",{labels},phase="steady",scenario="shop",le="0.001"}} 0
 perfctl_dropped_arrivals_total{{{labels},phase="steady",scenario="shop"}} 2
 perfctl_received_bytes_total{{{labels},phase="steady",scenario="shop"}} 400
-perfctl_flows_total{{class="ok",flow="buy",outcome="ok",phase="steady",scenario="shop"}} 1
+perfctl_flows_total{{class="ok",flow="buy",measured="true",outcome="ok",phase="steady",scenario="shop"}} 1
 "#,
             version = env!("CARGO_PKG_VERSION"),
         );
         let words = [
             "perfctl_run_info",
             "perfctl_requests_total",
-            "response_time_seconds_bucket{class=\"ok\",endpoint=\"list \\\"a, b\\\"=\\\\ 1\",phase=\"steady\",scenario=\"shop\",le=\"0.001\"",
-            "response_time_seconds_bucket{class=\"failed\",endpoint=\"list \\\"a, b\\\"=\\\\ 1\",phase=\"steady\",scenario=\"shop\",le=\"0.001\"",
+            "response_time_seconds_bucket{class=\"ok\",endpoint=\"list \\\"a, b\\\"=\\\\ 1\",measured=\"true\",phase=\"steady\",scenario=\"shop\",le=\"0.001\"",
+            "response_time_seconds_bucket{class=\"failed\",endpoint=\"list \\\"a, b\\\"=\\\\ 1\",measured=\"true\",phase=\"steady\",scenario=\"shop\",le=\"0.001\"",
             "dropped_arrivals_total{",
             "received_bytes_total{",
             "flows_total{",

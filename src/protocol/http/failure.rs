@@ -98,6 +98,14 @@ pub(super) fn h2_failure(error: &h2::Error, stage: Stage) -> Failure {
     }
 }
 
+/// Whether the service ended the connection in good order before it processed this request, which can
+/// then be sent again (RFC 9113, sections 6.8 and 8.7): h2 gives the error of a GOAWAY only to streams that
+/// are left out of it.
+pub(super) fn is_left_out(error: &h2::Error) -> bool {
+    let is_orderly = error.reason() == Some(h2::Reason::NO_ERROR);
+    error.is_go_away() && error.is_remote() && is_orderly
+}
+
 /// The outcome of an error of HTTP/2.
 pub(super) fn outcome_of_h2(error: &h2::Error, stage: Stage, connecting: bool) -> Outcome {
     if let Some(error) = error.get_io() {

@@ -89,18 +89,73 @@ impl Transport for ReqwestTransport {
         let mut clients = clients.iter();
         let client = clients.find(|one| one.wire == limits.wire && one.elsewhere == place);
         let client = client.ok_or_else(|| Failure::new(Outcome::Other, "no client for it"))?;
-        let client = &client.client;
         self.probe.begin(limits.connect_timeout);
-        response.bytes_out += request_bytes(&outgoing) + self.connector.bytes_for_proxy(&outgoing);
+        let sizes = Sizes {
+            request: request_bytes(&outgoing) + self.connector.bytes_for_proxy(&outgoing),
+            of_connection: outgoing
+                .headers
+                .get(header::CONNECTION)
+                .map_or(0, |value| "connection: \r\n".len() + value.len())
+                as u64,
+        };
         let is_proxied = self.connector.is_proxied(&outgoing.url);
-        let is_head = outgoing.method == Method::HEAD;
-        let of_connection = outgoing
-            .headers
-            .get(header::CONNECTION)
-            .map_or(0, |value| "connection: \r\n".len() + value.len());
         if let Some((_, entry)) = elsewhere {
             lead_elsewhere(&mut outgoing, entry);
         }
+        let attempt = Attempt {
+            client: &client.client,
+            outgoing: &outgoing,
+            sizes,
+            is_proxied,
+            limits,
+        };
+        let mut is_repeated = false;
+        loop {
+            let tried = self.try_once(&attempt, is_repeated, response);
+            if let Some(status) = tried.await? {
+                return Ok(status);
+            }
+            is_repeated = true;
+        }
+    }
+
+    fn take_opened(&self) -> Opened {
+        self.probe.take()
+    }
+}
+
+/// A request, whichever connection it is sent over.
+struct Attempt<'a> {
+    client: &'a reqwest::Client,
+    outgoing: &'a Outgoing,
+    sizes: Sizes,
+    /// Whether it goes by the proxy.
+    is_proxied: bool,
+    limits: &'a RequestLimits<'a>,
+}
+
+/// What a request counts for, besides a body that is streamed; bytes.
+struct Sizes {
+    request: u64,
+    /// Of that, what is left out by HTTP/2.
+    of_connection: u64,
+}
+
+impl ReqwestTransport {
+    /// Sends a request, for the second time if it `is_repeated`. No status where an idle connection was
+    /// ended just before the request reached it and left it out, so that it is still to be sent.
+    ///
+    /// # Errors
+    /// Why there is no complete response; what was counted until then stays in `response`.
+    async fn try_once(
+        &self,
+        attempt: &Attempt<'_>,
+        is_repeated: bool,
+        response: &mut Response,
+    ) -> Result<Option<StatusCode>, Failure> {
+        let Attempt {
+            outgoing, limits, ..
+        } = attempt;
         let opened = match (&outgoing.contents, &outgoing.body) {
             (Some(contents), _) => Some(upload::open(contents).await),
             (None, Some(body)) if body.len() > MAX_JOINED => {
@@ -111,31 +166,31 @@ impl Transport for ReqwestTransport {
         let opened = opened.transpose().map_err(failures::file_failure)?;
         let (body, mut progress) = opened.unzip();
         let request = request(outgoing, body.map(reqwest::Body::wrap));
+        response.bytes_out += attempt.sizes.request;
         let attempts = self.probe.opened().attempts;
         let stage = Cell::new(Stage::Head);
+        let is_left_out = Cell::new(false);
         let status = {
-            let sent_and_read = read(
-                client.execute(request),
-                is_head,
-                is_proxied,
-                limits,
-                &stage,
-                response,
-            );
+            let sent = attempt.client.execute(request);
+            let sent = async {
+                sent.await.map_err(|error| {
+                    is_left_out.set(failure::is_left_out(&error));
+                    classify(error, Stage::Head, attempt.is_proxied)
+                })
+            };
+            let is_head = outgoing.method == Method::HEAD;
+            let sent_and_read = read(sent, is_head, limits, &stage, response);
             // Pinned here so that the probe still sees a connection being made when time is up.
             tokio::pin!(sent_and_read);
             timeout_at(limits.deadline, &mut sent_and_read)
                 .await
                 .map_err(|_| limits.timed_out(stage.get(), self.probe.step()))
         };
-        if let Ok(Ok(_)) = status
-            && response.version == Some(HttpVersion::Http2)
-        {
+        let is_by_http2 = response.version == Some(HttpVersion::Http2);
+        if is_left_out.get() || matches!(status, Ok(Ok(_)) if is_by_http2) {
             // hyper leaves it out.
-            response.bytes_out -= of_connection as u64;
+            response.bytes_out -= attempt.sizes.of_connection;
         }
-        // However it ended, it used an older connection if none was begun.
-        response.reused += u16::from(self.probe.opened().attempts == attempts);
         if let Some(progress) = &mut progress {
             match status {
                 Ok(Ok(status)) if wants_rest(status, response) => {
@@ -145,11 +200,13 @@ impl Transport for ReqwestTransport {
             }
             response.bytes_out += progress.sent();
         }
-        status?
-    }
-
-    fn take_opened(&self) -> Opened {
-        self.probe.take()
+        // However it ended, it used an older connection if none was begun.
+        let is_reused = self.probe.opened().attempts == attempts;
+        if is_reused && is_left_out.get() && !is_repeated {
+            return Ok(None);
+        }
+        response.reused += u16::from(is_reused);
+        status?.map(Some)
     }
 }
 
@@ -168,15 +225,13 @@ fn wants_rest(status: StatusCode, response: &Response) -> bool {
 
 /// Waits for the response to what is `sent`, and reads it into `response`. One that `is_head` has no body.
 async fn read(
-    sent: impl Future<Output = reqwest::Result<reqwest::Response>>,
+    sent: impl Future<Output = Result<reqwest::Response, Failure>>,
     is_head: bool,
-    is_proxied: bool,
     limits: &RequestLimits<'_>,
     stage: &Cell<Stage>,
     response: &mut Response,
 ) -> Result<StatusCode, Failure> {
-    let sent = sent.await;
-    let mut incoming = sent.map_err(|error| classify(error, Stage::Head, is_proxied))?;
+    let mut incoming = sent.await?;
     stage.set(Stage::Body);
     let head_at = Instant::now();
     response.phases.ttfb = Some(head_at - limits.started);
@@ -264,11 +319,11 @@ fn lead_elsewhere(outgoing: &mut Outgoing, entry: &ConnectTo) {
     let _ = outgoing.url.set_port(None);
 }
 
-fn request(outgoing: Outgoing, streamed: Option<reqwest::Body>) -> reqwest::Request {
+fn request(outgoing: &Outgoing, streamed: Option<reqwest::Body>) -> reqwest::Request {
     let is_announced_empty = outgoing.length() == Some(0);
-    let mut request = reqwest::Request::new(outgoing.method, outgoing.url);
-    *request.headers_mut() = outgoing.headers;
-    *request.body_mut() = streamed.or(outgoing.body.map(Into::into));
+    let mut request = reqwest::Request::new(outgoing.method.clone(), outgoing.url.clone());
+    request.headers_mut().clone_from(&outgoing.headers);
+    *request.body_mut() = streamed.or_else(|| outgoing.body.clone().map(Into::into));
     if is_announced_empty {
         // hyper announces no empty body.
         let zero = header::HeaderValue::from_static("0");

@@ -265,6 +265,65 @@ fn row_26_failures_have_the_outcome_of_their_cause_and_are_not_resent() {
     ]);
 }
 
+/// Plays `outcomes` against a server with these answers, and how many requests it read.
+fn play_in_turn(answers: &[&[Frame]], endpoint: &str, outcomes: &[Outcome], requests: u64) {
+    for client in CLIENTS {
+        let answers = answers.iter().map(|answer| answer.to_vec()).collect();
+        let server = Frames::answering(answers);
+        let url = server.url();
+        let mut script = Script::new(&url, endpoint, outcomes.len());
+        script.pause = Duration::from_millis(20);
+        let played = script.play(client);
+        let what = format!("{client}, {endpoint:.40}: {played:?}");
+        let what = &what[..what.len().min(2_000)];
+        let ended: Vec<_> = played.iter().map(|one| one.outcome).collect();
+        assert_eq!(ended, outcomes, "{what}");
+        assert_eq!(server.requests(), requests, "{what}");
+        // The first connection is made for the first request, and one more for each
+        // that was left out or failed.
+        let opened: u16 = played.iter().map(|one| one.response.connections).sum();
+        assert_eq!(u64::from(opened), server.connections(), "{what}");
+        let reused: u16 = played.iter().map(|one| one.response.reused).sum();
+        assert_eq!(usize::from(opened + reused), played.len(), "{what}");
+        // What was sent twice counts twice. The server makes room for the beginning of a large body only.
+        let sizes: Vec<_> = played.iter().map(|one| one.response.bytes_out).collect();
+        match endpoint.len() > 65_536 {
+            false => assert_eq!(sizes.iter().sum::<u64>(), sizes[0] * requests, "{what}"),
+            true => assert!(sizes[1] > sizes[0], "{what}"),
+        }
+    }
+}
+
+#[test]
+fn row_26_a_request_that_a_goaway_left_out_of_an_idle_connection_is_sent_again_once() {
+    let go_away = |leaves_out, error| {
+        let go_away = Frame::GoAway { leaves_out, error };
+        [go_away, Frame::Close]
+    };
+    let (ok, left_out) = ([head(true)], go_away(true, NO_ERROR));
+    let open_left_out = &left_out[..1];
+    let post = "{post: /, http_version: 2, timeout: 20s, body: a body}";
+    // More than is sent with the head.
+    let large = "x".repeat(100_000);
+    let large = format!("{{post: /, http_version: 2, timeout: 20s, body: {large}}}");
+    let good = [Outcome::Ok; 3];
+    play_in_turn(&[&ok, &left_out, &ok], &large, &good[..2], 3);
+    for endpoint in [GET, post] {
+        play_in_turn(&[&ok, &left_out, &ok], endpoint, &good, 4);
+        play_in_turn(&[&ok, open_left_out, &ok], endpoint, &good, 4);
+        play_in_turn(&[&ok, &ok, &left_out, &ok], endpoint, &good, 4);
+    }
+    // Once.
+    let failed = [Outcome::Ok, Outcome::H2Goaway, Outcome::Ok];
+    play_in_turn(&[&ok, &left_out, &left_out, &ok], GET, &failed, 4);
+    // A service that ends connections because of an error says so of its requests, too.
+    let angry = go_away(true, INTERNAL_ERROR);
+    play_in_turn(&[&ok, &angry, &ok], GET, &failed, 3);
+    // It may have been processed.
+    let failed = [Outcome::Ok, Outcome::ClosedEarly, Outcome::Ok];
+    play_in_turn(&[&ok, &go_away(false, NO_ERROR), &ok], GET, &failed, 3);
+}
+
 #[test]
 fn row_26_a_response_that_comes_before_its_request_is_out_is_taken() {
     // More than the service has room for.

@@ -138,6 +138,11 @@ pub(crate) fn template_values<'a>(auth: &'a Auth, rendered: &'a [String]) -> Vec
         .collect()
 }
 
+/// The value of a header with name and password: RFC 7617.
+pub(crate) fn basic(name: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{name}:{password}")))
+}
+
 /// Adds credentials that need nothing from a server to a request; others are added later.
 ///
 /// # Errors
@@ -145,10 +150,7 @@ pub(crate) fn template_values<'a>(auth: &'a Auth, rendered: &'a [String]) -> Vec
 pub(crate) fn insert(auth: &Auth, values: &[&str], request: &mut Outgoing) -> Result<(), String> {
     let name = |text: &str| text.parse::<HeaderName>();
     let (name, value) = match (auth, values) {
-        (Auth::Basic(_), [username, password]) => {
-            let pair = STANDARD.encode(format!("{username}:{password}"));
-            (Ok(AUTHORIZATION), format!("Basic {pair}"))
-        }
+        (Auth::Basic(_), [username, password]) => (Ok(AUTHORIZATION), basic(username, password)),
         (Auth::Bearer(_), [token]) => (Ok(AUTHORIZATION), format!("Bearer {token}")),
         (Auth::ApiKey { place, .. }, [key]) => match place {
             KeyPlace::Header(header) => (name(header), (*key).to_owned()),

@@ -7,14 +7,13 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use ::http::header::{self, HeaderValue};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
 use crate::metrics::Outcome;
 use crate::plan::{Endpoint, OAuth2};
+use crate::protocol::http::auth::credentials::basic;
 use crate::protocol::http::request::outgoing::Outgoing;
 use crate::protocol::http::transport::{RequestLimits, Transport};
 use crate::protocol::{Failure, Response};
@@ -216,8 +215,7 @@ fn request(oauth2: &OAuth2, values: &[&str]) -> Result<Outgoing, String> {
     } else {
         // Encoded before they are joined: RFC 6749, section 2.3.1.
         let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
-        let pair = STANDARD.encode(format!("{}:{}", encoded(id), encoded(secret)));
-        let value = HeaderValue::from_str(&format!("Basic {pair}"));
+        let value = HeaderValue::from_str(&basic(&encoded(id), &encoded(secret)));
         let value = value.map_err(|_| {
             "the credentials have a character that is not allowed in headers".to_owned()
         })?;

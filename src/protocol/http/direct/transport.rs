@@ -66,13 +66,13 @@ enum Open {
 }
 
 /// A request in both versions.
-pub(super) struct WireRequest<F, G> {
+pub(super) struct WireRequest<'a, F, G> {
     /// Writes all of it, or all but the rest. May be called twice.
     pub(super) write: F,
     /// The same for HTTP/2.
     pub(super) http2: G,
-    /// The part of the body that is streamed after what `write` wrote.
-    pub(super) rest: Option<Box<StreamedBody>>,
+    /// What is streamed after what `write` wrote; `None` where that is all.
+    pub(super) rest: Option<&'a [FileContent]>,
     /// Whether its method is HEAD.
     pub(super) is_head: bool,
 }
@@ -110,18 +110,19 @@ impl Transport for DirectTransport {
             let own = headers.entry(header::PROXY_AUTHORIZATION);
             own.or_insert_with(|| authorization.clone());
         }
+        let in_memory;
         let rest = match (&outgoing.contents, &outgoing.body) {
-            (Some(contents), _) => Some(payload::open(contents).await),
+            (Some(contents), _) => Some(&contents[..]),
             (None, Some(body)) if !encoded::is_joined(&outgoing) => {
-                Some(payload::open(&[FileContent::Bytes(body.clone())]).await)
+                in_memory = [FileContent::Bytes(body.clone())];
+                Some(&in_memory[..])
             }
             _ => None,
         };
-        let rest = rest.transpose().map_err(file_failure)?;
         let request = WireRequest {
             write: |bytes: &mut Vec<u8>| encoded::write(&outgoing, origin.is_passed_on(), bytes),
             http2: || Http2Request::of(&outgoing),
-            rest: rest.map(|(body, _)| Box::new(body)),
+            rest,
             is_head: outgoing.method == Method::HEAD,
         };
         self.exchange_bytes(&origin, request, limits, response)
@@ -134,17 +135,45 @@ impl Transport for DirectTransport {
 }
 
 impl DirectTransport {
-    /// Sends one request and receives its response.
+    /// Sends one request and receives its response. If the service ends an idle connection just before
+    /// the request reaches it, and says that it did not process the request, it is sent once more.
     ///
     /// # Errors
     /// Why there is no complete response; what was counted until then stays in `response`.
     pub(super) async fn exchange_bytes<F, G>(
         &self,
         origin: &Rc<Origin>,
-        request: WireRequest<F, G>,
+        request: WireRequest<'_, F, G>,
         limits: &RequestLimits<'_>,
         response: &mut Response,
     ) -> Result<StatusCode, Failure>
+    where
+        F: Fn(&mut Vec<u8>),
+        G: Fn() -> Result<Http2Request, Failure>,
+    {
+        let mut may_reuse = limits.wire.keep_alive;
+        loop {
+            let tried = self.try_once(may_reuse, origin, &request, limits, response);
+            if let Some(status) = tried.await? {
+                return Ok(status);
+            }
+            may_reuse = false;
+        }
+    }
+
+    /// Sends a request over the idle connection if it `may_reuse` that, or over a new one. No status where
+    /// an idle connection left it out, so that it is still to be sent.
+    ///
+    /// # Errors
+    /// Why there is no complete response; what was counted until then stays in `response`.
+    async fn try_once<F, G>(
+        &self,
+        may_reuse: bool,
+        origin: &Rc<Origin>,
+        request: &WireRequest<'_, F, G>,
+        limits: &RequestLimits<'_>,
+        response: &mut Response,
+    ) -> Result<Option<StatusCode>, Failure>
     where
         F: Fn(&mut Vec<u8>),
         G: Fn() -> Result<Http2Request, Failure>,
@@ -153,8 +182,15 @@ impl DirectTransport {
             is_bodyless: request.is_head,
             all_fields: limits.keep_headers,
         });
-        let mut sending = Sending::new(request.rest);
-        let idle = match limits.wire.keep_alive {
+        let rest = match request.rest {
+            None => None,
+            Some(contents) => {
+                let opened = Box::pin(payload::open(contents)).await;
+                Some(Box::new(opened.map_err(file_failure)?.0))
+            }
+        };
+        let mut sending = Sending::new(rest);
+        let idle = match may_reuse {
             true => self.take_idle(origin),
             false => None,
         };
@@ -173,11 +209,9 @@ impl DirectTransport {
                 is_open.await.then_some(Open::Http2(connection))
             }
         };
+        let is_reused = open.is_some();
         let open = match open {
-            Some(open) => {
-                response.reused += 1;
-                open
-            }
+            Some(open) => open,
             None => {
                 // On the heap, so that users who have a connection do not carry it along.
                 let mut open = Box::pin(self.connect(origin, limits)).await?;
@@ -191,13 +225,17 @@ impl DirectTransport {
                 open
             }
         };
+        response.reused += u16::from(is_reused);
         let mut connection = match open {
             Open::Http1(connection) => connection,
             Open::Http2(connection) => {
                 let sending = (connection, (request.http2)()?, sending.into_rest());
+                let exchange = self.exchange_http2(sending, is_reused, origin, limits, response);
                 // On the heap, so that those who speak HTTP/1.1 do not carry it along.
-                let exchange = Box::pin(self.exchange_http2(sending, origin, limits, response));
-                return exchange.await;
+                let status = Box::pin(exchange).await?;
+                // Like one by HTTP/1.1 that was closed before it took anything.
+                response.reused -= u16::from(status.is_none());
+                return Ok(status);
             }
         };
         response.remote = Some(connection.remote);
@@ -234,11 +272,11 @@ impl DirectTransport {
         if limits.wire.keep_alive && sending.is_through() && incoming.is_kept_alive() {
             self.store_idle(origin, Open::Http1(connection));
         }
-        incoming.status()
+        incoming.status().map(Some)
     }
 
-    /// The same over a connection by HTTP/2, with what is to be sent and the part of its body that is
-    /// streamed.
+    /// The same over a connection by HTTP/2, which `is_reused` or new, with what is to be sent and the part
+    /// of its body that is streamed.
     async fn exchange_http2(
         &self,
         (mut connection, request, rest): (
@@ -246,10 +284,11 @@ impl DirectTransport {
             Http2Request,
             Option<Box<StreamedBody>>,
         ),
+        is_reused: bool,
         origin: &Rc<Origin>,
         limits: &RequestLimits<'_>,
         response: &mut Response,
-    ) -> Result<StatusCode, Failure> {
+    ) -> Result<Option<StatusCode>, Failure> {
         response.remote = Some(connection.remote);
         let mut exchange = connection.send(request, rest, response)?;
         let mut ended = poll_fn(|cx| {
@@ -267,6 +306,7 @@ impl DirectTransport {
             ended = Box::pin(upload).await;
         }
         let is_reset = ended.is_err() || exchange.is_uploading();
+        let is_left_out = is_reused && exchange.is_left_out;
         drop(exchange);
         if is_reset {
             // Tells the service at once that nobody waits any longer.
@@ -275,8 +315,12 @@ impl DirectTransport {
         if limits.wire.keep_alive && !connection.is_over() {
             self.store_idle(origin, Open::Http2(connection));
         }
+        if is_left_out {
+            return Ok(None);
+        }
         ended?;
-        status.ok_or_else(|| Failure::new(Outcome::Protocol, "the response has no status"))
+        let lacks_status = || Failure::new(Outcome::Protocol, "the response has no status");
+        status.map(Some).ok_or_else(lacks_status)
     }
 
     /// Writes as much of a request as the connection takes at once. Whether the connection can be

@@ -176,7 +176,8 @@ impl Connector {
             .http1_allow_obsolete_multiline_headers_in_responses(true)
             .http1_ignore_invalid_headers_in_responses(true)
             .http2_max_header_list_size(MAX_H2_HEAD)
-            .retry(reqwest::retry::never())
+            // Otherwise it clones each request for the case.
+            .retry(reqwest::retry::never().max_retries_per_request(0))
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .referer(false)

@@ -7,7 +7,7 @@ use super::connect::ConnectTimeout;
 use crate::metrics::Outcome;
 use crate::protocol::Failure;
 use crate::protocol::http::failure::{
-    DnsError, Stage, cut_off, outcome_of_h2, outcome_of_io, refused_by_proxy, tls_text,
+    self, DnsError, Stage, cut_off, outcome_of_h2, outcome_of_io, refused_by_proxy, tls_text,
     unreachable_by_proxy, wants_other_proxy_credentials,
 };
 use crate::protocol::http::request::payload::FileError;
@@ -49,6 +49,18 @@ pub(super) fn classify(error: reqwest::Error, stage: Stage, is_proxied: bool) ->
         outcome: outcome.unwrap_or(fallback),
         text,
     }
+}
+
+/// Whether the service ended the connection in good order before it processed this request.
+pub(super) fn is_left_out(error: &reqwest::Error) -> bool {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if let Some(error) = cause.downcast_ref::<h2::Error>() {
+            return failure::is_left_out(error);
+        }
+        next = cause.source();
+    }
+    false
 }
 
 /// The text for a refused CONNECT. Of its status, reqwest says only whether it was 407, and that only

@@ -146,14 +146,16 @@ fn grafana_and_prometheus_understand_the_whole_dashboard() {
 fn exports(of_all: &str, of_info: &str, rate: u64) -> Vec<Value> {
     let counts = |per_second: u64| format!("0+{}x40", per_second * 15);
     let requests = |outcome: &str, values: String| {
-        let labels = format!("endpoint=\"a\",phase=\"steady\",outcome=\"{outcome}\"");
+        let labels =
+            format!("endpoint=\"a\",phase=\"steady\",measured=\"true\",outcome=\"{outcome}\"");
         (
             format!("perfctl_requests_total{{{of_all},{labels}}}"),
             values,
         )
     };
     let times = |le: &str| {
-        let labels = format!("endpoint=\"a\",phase=\"steady\",class=\"ok\",le=\"{le}\"");
+        let labels =
+            format!("endpoint=\"a\",phase=\"steady\",measured=\"true\",class=\"ok\",le=\"{le}\"");
         let name = format!("perfctl_response_time_seconds_bucket{{{of_all},{labels}}}");
         (name, counts(3 * rate))
     };

@@ -55,12 +55,18 @@ pub struct Frames(Serving);
 impl Frames {
     /// Answers each request with these frames.
     pub fn start(answer: Vec<Frame>) -> Self {
+        Self::answering(vec![answer])
+    }
+
+    /// Answers the first request with the first of these, whatever its connection, and so on; the last
+    /// is the answer to all further ones.
+    pub fn answering(answers: Vec<Vec<Frame>>) -> Self {
         Self(Serving::start(1024, |listener, counts| async move {
             while let Ok((stream, _)) = listener.accept().await {
                 counts.connections.fetch_add(1, Relaxed);
-                let (counts, answer) = (counts.clone(), answer.clone());
+                let (counts, answers) = (counts.clone(), answers.clone());
                 tokio::spawn(async move {
-                    let _ = serve(stream, &counts, &answer).await;
+                    let _ = serve(stream, &counts, &answers).await;
                 });
             }
         }))
@@ -85,7 +91,7 @@ impl Frames {
 async fn serve(
     mut stream: TcpStream,
     counts: &Arc<Counts>,
-    answer: &[Frame],
+    answers: &[Vec<Frame>],
 ) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     stream.write_all(&frame(SETTINGS, 0, 0, &[])).await?;
@@ -101,9 +107,9 @@ async fn serve(
         match head[3] {
             SETTINGS if head[4] == 0 => stream.write_all(&frame(SETTINGS, 1, 0, &[])).await?,
             HEADERS => {
-                counts.requests.fetch_add(1, Relaxed);
+                let number = counts.requests.fetch_add(1, Relaxed) as usize;
                 let mut bytes = Vec::new();
-                for part in answer {
+                for part in &answers[number.min(answers.len() - 1)] {
                     match part {
                         Frame::Wait(time) => {
                             stream.write_all(&std::mem::take(&mut bytes)).await?;

@@ -6,8 +6,6 @@
 use std::io;
 
 use ::http::header::HeaderValue;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use httparse::{EMPTY_HEADER, Status};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use url::Url;
@@ -17,6 +15,7 @@ use crate::error::Error;
 use crate::metrics::Outcome;
 use crate::plan::{HttpChoice, NoProxy, Proxy};
 use crate::protocol::Failure;
+use crate::protocol::http::auth::credentials::basic;
 use crate::protocol::http::failure::{
     Stage, io_failure, refused_by_proxy, unreachable_by_proxy, wants_other_proxy_credentials,
 };
@@ -42,10 +41,10 @@ impl DirectProxy {
     pub(crate) fn new(proxy: &Proxy) -> Result<Self, Error> {
         let origin = Url::parse(&proxy.url).ok();
         let origin = origin.and_then(|url| Origin::of(&url, HttpChoice::Http1, false));
-        let authorization = proxy.credentials.as_ref().map(|(name, password)| {
-            let pair = STANDARD.encode(format!("{name}:{password}"));
-            HeaderValue::try_from(format!("Basic {pair}"))
-        });
+        let authorization = proxy
+            .credentials
+            .as_ref()
+            .map(|(name, password)| HeaderValue::try_from(basic(name, password)));
         Ok(Self {
             origin: origin.ok_or_else(|| Error::Proxy(format!("`{}` is not a URL", proxy.url)))?,
             authorization: (authorization.transpose())

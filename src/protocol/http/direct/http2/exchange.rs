@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::io::quiet;
 use crate::metrics::HttpVersion;
-use crate::protocol::http::failure::{Stage, cut_off, file_failure, h2_failure};
+use crate::protocol::http::failure::{Stage, cut_off, file_failure, h2_failure, is_left_out};
 use crate::protocol::http::request::header::{size_of_fields, size_of_status_line};
 use crate::protocol::http::request::payload::StreamedBody;
 use crate::protocol::http::transport::RequestLimits;
@@ -31,6 +31,8 @@ pub(crate) struct Http2Exchange {
     kept: BytesMut,
     /// Bytes of it so far.
     length: u64,
+    /// Whether the service ended the connection before it processed the request.
+    pub(crate) is_left_out: bool,
 }
 
 /// How far a response has come.
@@ -83,6 +85,7 @@ impl Http2Exchange {
             has_body,
             kept: BytesMut::new(),
             length: 0,
+            is_left_out: false,
         }
     }
 
@@ -152,7 +155,10 @@ impl Http2Exchange {
             let Poll::Ready(received) = Pin::new(head).poll(&mut cx) else {
                 return Ok(Received::Nothing);
             };
-            let received = received.map_err(|error| h2_failure(&error, Stage::Head))?;
+            let received = received.map_err(|error| {
+                self.is_left_out = is_left_out(&error);
+                h2_failure(&error, Stage::Head)
+            })?;
             self.take_head(received, limits, response);
         }
         let Incoming::Body(incoming) = &mut self.incoming else {

@@ -365,7 +365,7 @@ fn statsd_gets_counters_and_gauges() {
         ("--statsd", ".health.steady.ok.requests:"),
         (
             "--dogstatsd",
-            ",endpoint:health,phase:steady,class:ok,outcome:ok",
+            ",endpoint:health,phase:steady,measured:true,class:ok,outcome:ok",
         ),
     ] {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();

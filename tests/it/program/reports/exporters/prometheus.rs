@@ -152,7 +152,7 @@ fn its_percentiles_are_those_of_perfctl() {
     let mut running = run.spawn();
     // What it had read when the run ended: after that, it forgets what is gone.
     let mut read = None;
-    let select = "job=\"page\",class=\"ok\",phase=\"steady\"";
+    let select = "job=\"page\",class=\"ok\",phase=\"steady\",measured=\"true\"";
     while !running.has_ended() {
         let count = server.query(&format!("perfctl_requests_total{{{select}}}"));
         let p95 = server.query(&format!(
@@ -177,7 +177,10 @@ fn its_percentiles_are_those_of_perfctl() {
         "{native_s} {p95_s}"
     );
 
-    let select = format!("run=\"{}\",class=\"ok\",phase=\"steady\"", result.run.id);
+    let select = format!(
+        "run=\"{}\",class=\"ok\",phase=\"steady\",measured=\"true\"",
+        result.run.id
+    );
     assert_eq!(
         server.query(&format!("perfctl_requests_total{{{select}}}")),
         [times.count() as f64]
