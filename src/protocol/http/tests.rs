@@ -399,6 +399,65 @@ async fn an_early_response_to_a_large_request_is_taken(client: ClientChoice) {
     drop(done);
 }
 
+async fn a_large_body_that_nobody_keeps_is_counted_to_its_end(client: ClientChoice) {
+    const LENGTH: usize = 1_000_000;
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {LENGTH}\r\n\r\n");
+    let endless = "HTTP/1.0 200 OK\r\n\r\n";
+    let with = |head: &str, length: usize| [head.as_bytes(), &vec![b'x'; length]].concat();
+    let closing = |bytes: Vec<u8>| [&bytes[..], b"<close>"].concat();
+    // What is sent, its status and outcome, the bytes of its body and of all, and the connections of three requests.
+    let whole = (head.len() + LENGTH) as u64;
+    let (truncated, cut) = (Outcome::BodyTruncated, (head.len() + 900_007) as u64);
+    let refusal = head.replace("200 OK", "500 Internal Server Error");
+    let refused = (refusal.len() + LENGTH) as u64;
+    for (sent, status, expected, body, all, connections) in [
+        (with(&head, LENGTH), 200, None, LENGTH, whole, 1),
+        (with(&head, LENGTH + 7), 200, None, LENGTH, whole, 3),
+        (with(&refusal, LENGTH), 500, None, LENGTH, refused, 1),
+        (
+            closing(with(endless, LENGTH - 7)),
+            200,
+            None,
+            LENGTH,
+            (endless.len() + LENGTH) as u64,
+            3,
+        ),
+        (
+            closing(with(&head, 900_000)),
+            200,
+            Some(truncated),
+            0,
+            cut,
+            3,
+        ),
+    ] {
+        let what = format!("{status}, {expected:?}, {connections} connections");
+        let server = Server::start(move |_, _| sent.clone());
+        let response = send(client, &server.url(), endpoint(Method::Get, "/"), 3).await;
+        assert_eq!(outcome(&response), expected, "{what}");
+        assert_eq!(response.status, Some(status), "{what}");
+        assert_eq!(response.body_bytes, body as u64, "{what}");
+        assert_eq!(response.bytes_in, all, "{what}");
+        assert_eq!(
+            server.connections.load(Ordering::SeqCst),
+            connections,
+            "{what}"
+        );
+        // Of what is not expected, the beginning is kept for people.
+        let kept = if status == 500 { 4 << 10 } else { 0 };
+        assert_eq!(response.body.len(), kept, "{what}");
+    }
+    let sent = with(&head, LENGTH);
+    let server = Server::start(move |_, _| sent.clone());
+    let mut endpoint = endpoint(Method::Get, "/");
+    endpoint.max_body = LENGTH as u64;
+    let response = send(client, &server.url(), endpoint.clone(), 1).await;
+    assert_eq!(outcome(&response), None);
+    endpoint.max_body -= 1;
+    let response = send(client, &server.url(), endpoint, 1).await;
+    assert_eq!(outcome(&response), Some(Outcome::BodyTooLarge));
+}
+
 /// Makes a test of each of these for each client.
 macro_rules! for_each_client {
     ($($name:ident)*) => {
@@ -420,6 +479,7 @@ macro_rules! for_each_client {
 for_each_client! {
     bytes_and_connections_are_those_on_the_wire
     a_checked_body_is_kept
+    a_large_body_that_nobody_keeps_is_counted_to_its_end
     failures_have_the_outcome_of_their_cause
     a_plain_server_on_a_tls_port_is_a_tls_failure
     a_tls_handshake_that_stalls_has_an_outcome_of_its_own

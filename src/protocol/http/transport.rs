@@ -145,6 +145,11 @@ impl<'a> RequestLimits<'a> {
         }
     }
 
+    /// Whether something is kept of the bodies of responses that the endpoint expects.
+    pub(super) fn keeps_any_body(&self) -> bool {
+        self.keep_body || self.excerpt > 0
+    }
+
     /// How much is kept of the body of a response with this status; bytes. Of one that the endpoint
     /// does not expect, the beginning is, since it may say what is wrong.
     pub(super) fn kept(&self, status: u16) -> usize {

@@ -11,7 +11,7 @@ pub(super) mod tls;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
@@ -96,6 +96,22 @@ impl Connection {
         }
     }
 
+    /// Takes what there is, at most as much as fits into `scratch`, without showing it; how many bytes, and none at the
+    /// end of the stream. Linux does not even copy what comes by plain TCP (`MSG_TRUNC` in tcp(7)).
+    pub(super) fn poll_discard(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        #[cfg(target_os = "linux")]
+        if let Stream::Plain(stream) = &self.stream {
+            return poll_truncated(stream, cx, scratch);
+        }
+        let mut read = ReadBuf::new(scratch);
+        ready!(self.poll_read(cx, &mut read))?;
+        Poll::Ready(Ok(read.filled().len()))
+    }
+
     /// Writes what it takes at once; how many bytes.
     pub(super) fn poll_write(
         &mut self,
@@ -148,6 +164,36 @@ impl Connection {
             Stream::Plain(_) => Poll::Ready(Ok(())),
             Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
             Stream::TlsInTls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+}
+
+/// Takes bytes off a socket that the kernel discards.
+#[cfg(target_os = "linux")]
+fn poll_truncated(
+    stream: &TcpStream,
+    cx: &mut Context<'_>,
+    scratch: &mut [u8],
+) -> Poll<io::Result<usize>> {
+    use rustix::net::{RecvFlags, recv};
+
+    loop {
+        ready!(stream.poll_read_ready(cx))?;
+        let mut came = None;
+        let taken = stream.try_io(Interest::READABLE, || {
+            // The length of the buffer counts; where a kernel does not know the flag, it is filled.
+            let (_, count) = recv(stream, &mut *scratch, RecvFlags::TRUNC)?;
+            came = Some(count);
+            match count > 0 && count < scratch.len() {
+                // All that there was: tokio need not try again before more comes, as after its own reads.
+                true => Err(io::ErrorKind::WouldBlock.into()),
+                false => Ok(()),
+            }
+        });
+        match (came, taken) {
+            (Some(count), _) => return Poll::Ready(Ok(count)),
+            (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
+            (None, taken) => return Poll::Ready(taken.map(|()| 0)),
         }
     }
 }

@@ -169,10 +169,49 @@ impl IncomingResponse {
                 }
             }
         }
-        self.has_surplus = !bytes.is_empty();
-        response.bytes_in -= bytes.len() as u64;
-        self.finish(response);
+        self.end(bytes.len(), response);
         Ok(true)
+    }
+
+    /// Whether what comes next is only [counted](Self::count): nobody keeps it, and its end needs no look at it.
+    pub(super) fn is_counted(&self, limits: &RequestLimits<'_>) -> bool {
+        let Some((head, _)) = &self.head else {
+            return false;
+        };
+        !matches!(head.framing, Framing::Chunked(_)) && limits.kept(head.status) <= self.body.len()
+    }
+
+    /// Like [`Self::feed`] for so many bytes of a body that is only counted; whether the response is complete.
+    ///
+    /// # Errors
+    /// When the body is too large.
+    pub(super) fn count(
+        &mut self,
+        came: usize,
+        limits: &RequestLimits<'_>,
+        response: &mut Response,
+    ) -> Result<bool, Failure> {
+        response.bytes_in += came as u64;
+        let Some((head, _)) = &mut self.head else {
+            return Ok(false);
+        };
+        let content = head.framing.count(came);
+        self.length += content as u64;
+        if self.length > limits.body_limit() {
+            return Err(limits.too_large());
+        }
+        let is_complete = head.framing == Framing::Length(0);
+        if is_complete {
+            self.end(came - content, response);
+        }
+        Ok(is_complete)
+    }
+
+    /// The body is complete, and so many bytes came after it.
+    fn end(&mut self, surplus: usize, response: &mut Response) {
+        self.has_surplus = surplus > 0;
+        response.bytes_in -= surplus as u64;
+        self.finish(response);
     }
 
     /// The connection was closed.

@@ -1,19 +1,23 @@
 //! Head, body and cache together: a response is the same however it is split into reads.
 
+use std::io::{Read as _, Write as _};
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::DirectClient;
+use super::resources::DirectResources;
 use super::response::IncomingResponse;
 use super::response::head::{HeadOptions, MAX_HEAD};
 use super::response::head_cache::HeadCache;
+use super::{DirectClient, DirectTransport};
 use crate::metrics::{HttpVersion, Outcome};
 use crate::plan::Model;
 use crate::plan::fixture::{load, plan};
 use crate::protocol::http::ConnectOptions;
-use crate::protocol::http::transport::RequestLimits;
+use crate::protocol::http::request::outgoing::Outgoing;
+use crate::protocol::http::transport::{RequestLimits, Transport};
 use crate::protocol::{Client, Request, Response, Session};
 
 const OPTIONS: HeadOptions = HeadOptions {
@@ -49,18 +53,29 @@ fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, options: HeadOptions) ->
             all_fields,
             ..options
         };
-        let first = read_with(&mut cache, &pieces, options);
-        assert_eq!(read_with(&mut cache, &pieces, options), first);
+        let first = read_with(&mut cache, &pieces, options, &limits());
+        let again = read_with(&mut cache, &pieces, options, &limits());
+        assert_eq!(first, again);
+        // Nor does it make one whether a body that nobody keeps is looked at.
+        let mut limits = limits();
+        limits.keep_body = false;
+        let counted = read_with(&mut cache, &pieces, options, &limits);
+        let uncounted = Read {
+            body: Bytes::new(),
+            ..first
+        };
+        assert_eq!(counted, uncounted);
     }
-    read_with(&mut cache, &pieces, options)
+    read_with(&mut cache, &pieces, options, &limits())
 }
 
-fn read_with(cache: &mut HeadCache, pieces: &[&[u8]], options: HeadOptions) -> Read {
-    let (limits, mut response, mut incoming) = (
-        limits(),
-        Response::default(),
-        IncomingResponse::new(options),
-    );
+fn read_with(
+    cache: &mut HeadCache,
+    pieces: &[&[u8]],
+    options: HeadOptions,
+    limits: &RequestLimits<'_>,
+) -> Read {
+    let (mut response, mut incoming) = (Response::default(), IncomingResponse::new(options));
     let mut failure = None;
     let mut has_surplus = false;
     for piece in pieces {
@@ -69,7 +84,11 @@ fn read_with(cache: &mut HeadCache, pieces: &[&[u8]], options: HeadOptions) -> R
             has_surplus |= !piece.is_empty();
             continue;
         }
-        if let Err(why) = incoming.feed(piece, cache, &limits, &mut response) {
+        let came = match incoming.is_counted(limits) {
+            true => incoming.count(piece.len(), limits, &mut response),
+            false => incoming.feed(piece, cache, limits, &mut response),
+        };
+        if let Err(why) = came {
             failure = Some(why);
             break;
         }
@@ -297,6 +316,36 @@ proptest! {
         let chunks = [b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", &bytes[..]].concat();
         read([&chunks[..]], OPTIONS);
     }
+}
+
+/// On Linux the kernel throws it away. Elsewhere it is read.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_body_that_nobody_keeps_is_not_copied() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.read_exact(&mut [0]).unwrap();
+        let head = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n";
+        let response = [&head[..], &[b'x'; 1_000_000]].concat();
+        stream.write_all(&response).unwrap();
+        stream
+    });
+    let plan = plan(load(Model::Closed, &[(1.0, 0.0, 1.0)]), &[1]);
+    let tls = ConnectOptions::new(&plan, &url).unwrap().tls;
+    let resources = Rc::new(DirectResources::new(&plan, tls).unwrap());
+    let transport = DirectTransport::open(&resources, &[], None);
+    let outgoing = Outgoing::new(http::Method::GET, url.parse().unwrap());
+    let mut response = Response::default();
+    let limits = RequestLimits::of(&plan.endpoints[0]);
+    let exchange = transport.exchange(outgoing, &limits, &mut response).await;
+    assert_eq!(exchange.map(|status| status.as_u16()), Ok(200));
+    assert_eq!(response.body_bytes, 1_000_000);
+    let buffer = resources.read_buffer.borrow();
+    let copied = buffer.iter().filter(|byte| **byte == b'x').count();
+    assert!(copied <= 16 << 10, "{copied}");
+    drop(server.join().unwrap());
 }
 
 #[tokio::test]

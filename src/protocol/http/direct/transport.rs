@@ -37,6 +37,9 @@ use crate::protocol::{Failure, Response};
 
 /// What the buffer for requests may grow to and keep; bytes.
 const WRITE: usize = 128 << 10;
+/// How much is read at once while a head is awaited whose body nobody keeps: most heads, and most whole responses. What
+/// comes beyond it is not copied; bytes.
+const HEAD_READ: usize = 16 << 10;
 /// The most idle connections that a session keeps; only a scenario with many hosts needs more than
 /// one.
 const MAX_IDLE: usize = 32;
@@ -370,18 +373,31 @@ impl DirectTransport {
         let mut buffer = self.shared.read_buffer.borrow_mut();
         let mut heads = self.shared.heads.borrow_mut();
         loop {
-            let mut read = ReadBuf::new(&mut buffer);
             let stage = incoming.stage();
-            match connection.poll_read(cx, &mut read) {
+            let is_counted = incoming.is_counted(limits);
+            let came = if is_counted {
+                connection.poll_discard(cx, &mut buffer)
+            } else {
+                let most = match stage {
+                    Stage::Head if !limits.keeps_any_body() => HEAD_READ,
+                    _ => buffer.len(),
+                };
+                let mut read = ReadBuf::new(&mut buffer[..most]);
+                let polled = connection.poll_read(cx, &mut read);
+                polled.map_ok(|()| read.filled().len())
+            };
+            match came {
                 Poll::Pending => break,
                 Poll::Ready(Err(error)) => {
                     return Poll::Ready(Err(io_failure(&error, stage, false)));
                 }
-                Poll::Ready(Ok(())) if read.filled().is_empty() => {
-                    return Poll::Ready(incoming.close(response));
-                }
-                Poll::Ready(Ok(())) => {
-                    if incoming.feed(read.filled(), &mut heads, limits, response)? {
+                Poll::Ready(Ok(0)) => return Poll::Ready(incoming.close(response)),
+                Poll::Ready(Ok(came)) => {
+                    let is_complete = match is_counted {
+                        true => incoming.count(came, limits, response)?,
+                        false => incoming.feed(&buffer[..came], &mut heads, limits, response)?,
+                    };
+                    if is_complete {
                         return Poll::Ready(Ok(()));
                     }
                     // A body that keeps coming gives the timer no turn.

@@ -41,6 +41,20 @@ impl Framing {
             Self::UntilClose => Ok(content(input, &mut { u64::MAX })),
         }
     }
+
+    /// Takes so many bytes that nobody looked at; how many of them are content. Where chunks would have to be told from
+    /// it, none is.
+    pub(crate) fn count(&mut self, came: usize) -> usize {
+        match self {
+            Self::Length(left) => {
+                let content = came.min(usize::try_from(*left).unwrap_or(usize::MAX));
+                *left -= content as u64;
+                content
+            }
+            Self::Chunked(_) => 0,
+            Self::UntilClose => came,
+        }
+    }
 }
 
 /// At most `left` bytes, which it is reduced by.
