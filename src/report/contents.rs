@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::comparison::{Comparison, occasions};
 use crate::findings::{self, Finding, first_of_each_rule};
-use crate::grading::Grading;
+use crate::grading::{Grading, Policy};
 use crate::metrics::{Cell, RunResult, Summary, Window};
 
 /// Everything a report is about.
@@ -47,6 +47,27 @@ impl Report {
             is_stored: false,
             focus: Focus::Run,
             baseline: Vec::new(),
+        }
+    }
+
+    /// On a stored run, in this directory, as `policy` judges it; compared with the runs of a baseline, if there is one.
+    pub fn of_stored(
+        result: RunResult,
+        directory: Option<PathBuf>,
+        policy: &Policy,
+        compared: Option<(Comparison, &[RunResult])>,
+    ) -> Self {
+        let (comparison, baseline) = match compared {
+            None => (None, Vec::new()),
+            Some((comparison, runs)) => (Some(comparison), Self::baseline_of(runs)),
+        };
+        let grading = Grading::of(&result, comparison.as_ref(), policy);
+        Self {
+            comparison,
+            directory,
+            is_stored: true,
+            baseline,
+            ..Self::of_run(result, grading)
         }
     }
 
