@@ -42,6 +42,10 @@ pub struct ReportFormat {
     pub name: &'static str,
     /// What it is for.
     pub purpose: &'static str,
+    /// Its type over HTTP.
+    pub media_type: &'static str,
+    /// How the names of its files end, without the point.
+    pub extension: &'static str,
     /// What writes it.
     pub reporter: &'static dyn Reporter,
 }
@@ -57,71 +61,99 @@ pub const FORMATS: &[ReportFormat] = &[
     ReportFormat {
         name: "console",
         purpose: "for people, as wide as the terminal, or 80 columns",
+        media_type: "text/plain; charset=utf-8",
+        extension: "txt",
         reporter: &console::ConsoleReporter,
     },
     ReportFormat {
         name: "json",
         purpose: "for programs: the summary in at most 2 MB; every second with `--full`",
+        media_type: "application/json",
+        extension: "json",
         reporter: &json::JsonReporter,
     },
     ReportFormat {
         name: "markdown",
         purpose: "for the summary of a CI job, or a comment",
+        media_type: "text/markdown; charset=utf-8",
+        extension: "md",
         reporter: &markdown::MarkdownReporter,
     },
     ReportFormat {
         name: "html",
         purpose: "a page with charts, in one file",
+        media_type: "text/html; charset=utf-8",
+        extension: "html",
         reporter: &html::HtmlReporter,
     },
     ReportFormat {
         name: "junit",
         purpose: "JUnit XML: a test case for the verdict, each SLO and each compared metric",
+        media_type: "application/xml",
+        extension: "xml",
         reporter: &export::JunitReporter,
     },
     ReportFormat {
         name: "github",
         purpose: "annotations of a GitHub Actions job",
+        media_type: "text/plain; charset=utf-8",
+        extension: "txt",
         reporter: &export::GithubReporter,
     },
     ReportFormat {
         name: "gitlab",
         purpose: "OpenMetrics text for GitLab's metrics reports",
+        media_type: "text/plain; charset=utf-8",
+        extension: "txt",
         reporter: &export::GitlabReporter,
     },
     ReportFormat {
         name: "taurus",
         purpose: "Taurus XML for the Performance plugin of Jenkins",
+        media_type: "application/xml",
+        extension: "xml",
         reporter: &export::TaurusReporter,
     },
     ReportFormat {
         name: "k6",
         purpose: "the summary of k6, which GitLab's load performance reports read",
+        media_type: "application/json",
+        extension: "json",
         reporter: &export::K6Reporter,
     },
     ReportFormat {
         name: "locust",
         purpose: "the statistics of Locust as JSON, which it prints with `--json`",
+        media_type: "application/json",
+        extension: "json",
         reporter: &export::LocustReporter,
     },
     ReportFormat {
         name: "series-csv",
         purpose: "a row for each second and endpoint, for spreadsheets, pandas and gnuplot",
+        media_type: "text/csv; charset=utf-8",
+        extension: "csv",
         reporter: &export::SeriesCsvReporter,
     },
     ReportFormat {
         name: "series-json",
         purpose: "the same as lines of JSON, for jq",
+        media_type: "application/x-ndjson",
+        extension: "jsonl",
         reporter: &export::SeriesJsonReporter,
     },
     ReportFormat {
         name: "hlog",
         purpose: "a histogram for each second and endpoint, for the tools of HdrHistogram",
+        media_type: "text/plain; charset=utf-8",
+        extension: "txt",
         reporter: &export::HlogReporter,
     },
     ReportFormat {
         name: "hgrm",
         purpose: "the distribution of response times, for the plotters of HdrHistogram",
+        media_type: "text/plain; charset=utf-8",
+        extension: "txt",
         reporter: &export::HgrmReporter,
     },
 ];

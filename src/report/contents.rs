@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::comparison::{Comparison, occasions};
 use crate::findings::{self, Finding, first_of_each_rule};
-use crate::grading::{ErrorBudget, Grading};
+use crate::grading::{ErrorBudget, Grading, Policy};
 use crate::metrics::{Cell, RunResult, Summary, Window};
 
 /// Everything a report is about.
@@ -66,6 +66,27 @@ impl Report {
         Self {
             is_stored: true,
             derived,
+            ..Self::of_run(result, grading)
+        }
+    }
+
+    /// On a stored run, in this directory, as `policy` judges it; compared with the runs of a baseline, if there is one.
+    pub fn of_stored(
+        result: RunResult,
+        directory: Option<PathBuf>,
+        policy: &Policy,
+        compared: Option<(Comparison, &[RunResult])>,
+    ) -> Self {
+        let (comparison, baseline) = match compared {
+            None => (None, Vec::new()),
+            Some((comparison, runs)) => (Some(comparison), Self::baseline_of(runs)),
+        };
+        let grading = Grading::of(&result, comparison.as_ref(), policy);
+        Self {
+            comparison,
+            directory,
+            is_stored: true,
+            baseline,
             ..Self::of_run(result, grading)
         }
     }

@@ -19,7 +19,7 @@ use super::runs::{Known, views};
 use super::server::{Call, Server};
 use super::start::{StartRequest, scenarios};
 use crate::comparison::{Baseline, Caller, Statistical, compare};
-use crate::grading::{Grading, Policy};
+use crate::grading::Policy;
 use crate::metrics::{RunDir, read_result};
 use crate::report::{DEFAULT_COLUMNS, Report, by_name};
 use crate::scenario;
@@ -123,9 +123,11 @@ fn start(server: &Server, call: &Call) -> Result<Response, Problem> {
 }
 
 fn active(server: &Server) -> Result<Value, Problem> {
-    let kept = server.supervisor.kept();
-    let queue: Vec<&str> = kept.queue.iter().map(|one| one.id.as_str()).collect();
-    let own = kept.active.as_ref().map(|active| active.id.clone());
+    let (own, queue) = server.supervisor.kept(|kept| {
+        let queue = kept.queue.iter().map(|one| one.id.clone());
+        let own = kept.active.as_ref().map(|active| active.id.clone());
+        (own, queue.collect::<Vec<_>>())
+    });
     let active = own.or_else(|| server.supervisor.other_run());
     Ok(json!({"active": active, "queue": queue}))
 }
@@ -182,49 +184,34 @@ fn report(server: &Server, call: &Call) -> Result<Response, Problem> {
     let format = by_name(name).map_err(unprocessable)?;
     let result = read_result(run.path())?;
     let policy = Policy::of_run(&result.run);
-    let (comparison, baseline) = match call.query("baseline") {
-        None => (None, Vec::new()),
-        Some(id) => {
-            let baseline = Baseline::read(ended(server, id)?.path())?;
-            let gate = Statistical {
-                caller: Caller::Report,
-                ..Statistical::default()
-            };
-            let comparison = compare(&baseline, std::slice::from_ref(&result), &gate)?;
-            (Some(comparison), Report::baseline_of(&baseline.runs))
+    let baseline = match call.query("baseline") {
+        None => None,
+        Some(id) => Some(Baseline::read(ended(server, id)?.path())?),
+    };
+    let gate = Statistical {
+        caller: Caller::Report,
+        ..Statistical::default()
+    };
+    let compared = match &baseline {
+        None => None,
+        Some(baseline) => {
+            let comparison = compare(baseline, std::slice::from_ref(&result), &gate)?;
+            Some((comparison, baseline.runs.as_slice()))
         }
     };
-    let grading = Grading::of(&result, comparison.as_ref(), &policy);
-    let report = Report {
-        comparison,
-        is_stored: true,
-        directory: Some(run.path().to_owned()),
-        baseline,
-        ..Report::of_run(result, grading)
-    };
+    let report = Report::of_stored(result, Some(run.path().to_owned()), &policy, compared);
     let mut text = Vec::new();
     let written = format.reporter.report(&report, DEFAULT_COLUMNS, &mut text);
     written.map_err(|error| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
-    let (kind, ending) = match name {
-        "json" | "k6" | "locust" => ("application/json", "json"),
-        "html" => (PAGE_TYPE, "html"),
-        "markdown" => ("text/markdown; charset=utf-8", "md"),
-        "junit" | "taurus" => ("application/xml", "xml"),
-        "series-csv" => ("text/csv; charset=utf-8", "csv"),
-        "series-json" => ("application/x-ndjson", "jsonl"),
-        _ => ("text/plain; charset=utf-8", "txt"),
-    };
     if name == "console" {
         let colored = String::from_utf8_lossy(&text).into_owned();
         text = anstream::adapter::strip_str(&colored)
             .to_string()
             .into_bytes();
     }
-    let response = content(StatusCode::OK, kind, text);
-    Ok(answer::attached(
-        response,
-        &format!("report-{name}.{ending}"),
-    ))
+    let response = content(StatusCode::OK, format.media_type, text);
+    let file = format!("report-{name}.{}", format.extension);
+    Ok(answer::attached(response, &file))
 }
 
 fn cancel(server: &Server, call: &Call) -> Result<Response, Problem> {

@@ -1,6 +1,7 @@
 //! Which path means what. The description of the interface has the same paths; a test holds them together.
 
 use axum::http::{Method, StatusCode};
+use percent_encoding::percent_decode_str;
 
 use super::answer::Problem;
 
@@ -261,30 +262,13 @@ fn parts(pattern: &str, path: &str) -> Option<Vec<String>> {
         match (patterns.next(), segments.next()) {
             (None, None) => return Some(parts),
             (Some(pattern), Some(segment)) if pattern.starts_with('{') => {
-                parts.push(decoded(segment).filter(|part| !part.is_empty())?);
+                let part = percent_decode_str(segment).decode_utf8().ok()?;
+                parts.push(Some(part.into_owned()).filter(|part| !part.is_empty())?);
             }
             (Some(pattern), Some(segment)) if pattern == segment => {}
             _ => return None,
         }
     }
-}
-
-/// A segment without its `%`; `None` if that makes no text.
-fn decoded(segment: &str) -> Option<String> {
-    let mut bytes = Vec::new();
-    let mut rest = segment.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        bytes.push(match first {
-            b'%' => {
-                let digits = std::str::from_utf8(rest.get(..2)?).ok()?;
-                rest = &rest[2..];
-                u8::from_str_radix(digits, 16).ok()?
-            }
-            other => *other,
-        });
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use self::numbers::without_series;
 use super::answer::Problem;
 use super::server::Server;
 use super::start::{Prepared, StartRequest};
-use super::supervisor::{Active, Cancelled, Past, Queued};
+use super::supervisor::{Active, Cancelled, Kept, Past, Queued};
 use crate::metrics::{RunDir, stored_runs};
 
 /// A run, as far as it has come.
@@ -35,14 +35,17 @@ pub(super) enum Known {
 impl Server {
     /// The run of this name.
     pub(super) fn find(&self, id: &str) -> Result<Known, Problem> {
-        let kept = self.supervisor.kept();
         // Until its process has ended, even if there is a result: it may be telling others of it.
-        if let Some(active) = kept.active.filter(|active| active.id == id) {
-            let directory = RunDir::open(&self.options.results.join(&active.id));
-            return Ok(Known::Running(directory, Some(Box::new(active))));
-        }
-        if let Some(at) = kept.queue.iter().position(|queued| queued.id == id) {
-            return Ok(Known::Queued(Box::new(kept.queue[at].clone()), at + 1));
+        let going_on = self.supervisor.kept(|kept| {
+            if let Some(active) = kept.active.as_ref().filter(|active| active.id == id) {
+                let directory = RunDir::open(&self.options.results.join(&active.id));
+                return Some(Known::Running(directory, Some(Box::new(active.clone()))));
+            }
+            let at = kept.queue.iter().position(|queued| queued.id == id)?;
+            Some(Known::Queued(Box::new(kept.queue[at].clone()), at + 1))
+        });
+        if let Some(known) = going_on {
+            return Ok(known);
         }
         // At last: there may be thousands, and streams ask all the time.
         let runs = stored_runs(&self.options.results)?;
@@ -53,8 +56,10 @@ impl Server {
                 false => Known::Unfinished(run),
             });
         }
-        let past = kept.past.into_iter().find(|past| past.id == id);
-        let past = past.map(|past| Known::Past(Box::new(past)));
+        let past = self.supervisor.kept(|kept| {
+            let past = kept.past.iter().find(|past| past.id == id);
+            past.map(|past| Known::Past(Box::new(past.clone())))
+        });
         past.ok_or_else(Problem::no_run)
     }
 
@@ -134,32 +139,14 @@ impl Server {
 
     /// The newest runs, and how many there are.
     pub(super) fn list(&self, last: usize) -> Result<Value, Problem> {
-        let kept = self.supervisor.kept();
-        let mut listed: Vec<Value> = Vec::new();
-        for queued in kept.queue.iter().rev() {
-            listed.push(json!({
-                "id": queued.id,
-                "state": "queued",
-                "scenario": queued.request.scenario,
-                "profile": queued.request.profile(),
-            }));
-        }
-        if let Some(active) = &kept.active {
-            listed.push(json!({
-                "id": active.id,
-                "state": "running",
-                "scenario": active.request.scenario,
-                "profile": active.request.profile(),
-            }));
-        }
+        let (mut listed, past, active) = self.supervisor.kept(listed);
         let runs = stored_runs(&self.options.results)?;
         let count = runs.len();
         for run in runs {
             if listed.len() >= last {
                 break;
             }
-            let is_active = kept.active.as_ref().is_some_and(|one| one.id == run.id());
-            if is_active {
+            if active.as_deref() == Some(run.id()) {
                 continue;
             }
             listed.push(match run.result().exists() {
@@ -176,22 +163,31 @@ impl Server {
             });
         }
         listed.truncate(last);
-        let past: Vec<Value> = kept
-            .past
-            .iter()
-            .rev()
-            .map(|past| {
-                json!({
-                    "id": past.id,
-                    "state": Known::Past(Box::new(past.clone())).state(),
-                    "scenario": past.request.scenario,
-                    "profile": past.request.profile(),
-                    "why": past.why,
-                })
-            })
-            .collect();
         Ok(json!({"runs": listed, "count": count, "without_result": past}))
     }
+}
+
+/// The runs that wait and the one that goes on, those that came to nothing, and the name of the one that goes on.
+fn listed(kept: &Kept) -> (Vec<Value>, Vec<Value>, Option<String>) {
+    let entry = |id: &str, state: &str, request: &StartRequest| {
+        json!({
+            "id": id,
+            "state": state,
+            "scenario": request.scenario,
+            "profile": request.profile(),
+        })
+    };
+    let queued = kept.queue.iter().rev();
+    let queued = queued.map(|one| entry(&one.id, "queued", &one.request));
+    let active = kept.active.iter();
+    let active = active.map(|one| entry(&one.id, "running", &one.request));
+    let past = kept.past.iter().rev().map(|one| {
+        let mut past = entry(&one.id, one.state(), &one.request);
+        past["why"] = json!(one.why);
+        past
+    });
+    let name = kept.active.as_ref().map(|active| active.id.clone());
+    (queued.chain(active).collect(), past.collect(), name)
 }
 
 impl Known {
@@ -202,8 +198,7 @@ impl Known {
             Self::Running(..) => "running",
             Self::Ended(_) => "ended",
             Self::Unfinished(_) => "unfinished",
-            Self::Past(past) if past.is_cancelled => "cancelled",
-            Self::Past(_) => "failed",
+            Self::Past(past) => past.state(),
         }
     }
 }

@@ -68,8 +68,18 @@ pub(super) struct Past {
     pub why: String,
 }
 
+impl Past {
+    /// In a word.
+    pub fn state(&self) -> &'static str {
+        match self.is_cancelled {
+            true => "cancelled",
+            false => "failed",
+        }
+    }
+}
+
 /// What is kept in the file.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Kept {
     pub queue: VecDeque<Queued>,
     pub active: Option<Active>,
@@ -156,25 +166,28 @@ impl Supervisor {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What goes on, what waits, and what came to nothing.
-    pub fn kept(&self) -> Kept {
-        self.state().kept.clone()
+    /// What `view` makes of what goes on, what waits, and what came to nothing. Nothing changes meanwhile, so it must
+    /// be quick.
+    pub fn kept<T>(&self, view: impl FnOnce(&Kept) -> T) -> T {
+        view(&self.state().kept)
     }
 
     /// The run that goes on.
     pub fn active(&self) -> Option<Active> {
-        self.state().kept.active.clone()
+        self.kept(|kept| kept.active.clone())
     }
 
     /// The name of the run that was started last.
     pub fn latest(&self) -> Option<String> {
-        self.state().kept.latest.clone()
+        self.kept(|kept| kept.latest.clone())
     }
 
     /// The name of the run that goes on, and its process.
     pub fn going_on(&self) -> Option<(String, u32)> {
-        let active = self.state().kept.active.clone()?;
-        Some((active.id, active.process.id()))
+        self.kept(|kept| {
+            let active = kept.active.as_ref()?;
+            Some((active.id.clone(), active.process.id()))
+        })
     }
 
     fn save(&self, kept: &Kept) -> Result<(), Error> {

@@ -10,6 +10,8 @@ mod words;
 
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
+
 use crate::error::Error;
 use crate::plan::{HttpChoice, Method};
 use crate::scenario::{QuickAuth, QuickBody, QuickRequest, with_scheme};
@@ -318,7 +320,7 @@ fn take_user(url: &mut String) -> Option<(String, String)> {
     let user = url[start..at].to_owned();
     url.replace_range(start..=at, "");
     let (name, password) = user.split_once(':').unwrap_or((&user, ""));
-    let decoded = |text: &str| data::decoded(text);
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     Some((decoded(name), decoded(password)))
 }
 

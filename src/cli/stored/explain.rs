@@ -7,7 +7,7 @@ use super::report::{newest, run_directory};
 use crate::cli::args::out::OutArgs;
 use crate::cli::show::output::print_explanation;
 use crate::error::{Error, Exit};
-use crate::grading::{Grading, Policy};
+use crate::grading::Policy;
 use crate::metrics::read_result;
 use crate::report::Report;
 
@@ -30,12 +30,8 @@ pub fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         None => newest(&args.out.directory())?,
     };
     let result = read_result(&path)?;
-    let grading = Grading::of(&result, None, &Policy::of_run(&result.run));
-    let report = Report {
-        is_stored: true,
-        directory: run_directory(&path),
-        ..Report::of_run(result, grading)
-    };
+    let policy = Policy::of_run(&result.run);
+    let report = Report::of_stored(result, run_directory(&path), &policy, None);
     print_explanation(&report, out)?;
     Ok(Exit::Pass)
 }

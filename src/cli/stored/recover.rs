@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::cli::args::out::OutArgs;
 use crate::cli::show::output::FormatArgs;
 use crate::error::{Error, Exit};
-use crate::grading::{Grading, Policy};
+use crate::grading::Policy;
 use crate::metrics::{RunDir, recover, write_atomically};
 use crate::report::Report;
 
@@ -44,12 +44,8 @@ pub fn run(args: &RecoverArgs, out: &mut dyn Write) -> Result<Exit, Error> {
     args.format.check_files(None, None)?;
     let result = recover(&dir.journal())?;
     write_atomically(&dir.result(), &result)?;
-    let grading = Grading::of(&result, None, &Policy::of_run(&result.run));
-    let report = Report {
-        is_stored: true,
-        directory: Some(directory),
-        ..Report::of_run(result, grading)
-    };
+    let policy = Policy::of_run(&result.run);
+    let report = Report::of_stored(result, Some(directory), &policy, None);
     args.format.print(&report, out)?;
     Ok(report.grading.exit)
 }

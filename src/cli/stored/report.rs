@@ -8,7 +8,7 @@ use crate::cli::args::out::OutArgs;
 use crate::cli::show::output::FormatArgs;
 use crate::comparison::{Baseline, Caller, compare};
 use crate::error::{Error, Exit};
-use crate::grading::{FailOn, Grading, Policy};
+use crate::grading::{FailOn, Policy};
 use crate::metrics::{read_result, stored_runs};
 use crate::report::Report;
 
@@ -56,22 +56,18 @@ pub fn run(args: &ReportArgs, out: &mut dyn Write) -> Result<Exit, Error> {
         tolerates_doubt: args.gate.doubt.tolerated(),
         ..of_run
     };
-    let (comparison, baseline) = match &args.baseline {
-        None => (None, Vec::new()),
-        Some(file) => {
-            let baseline = Baseline::read(&args.out.find(file))?;
-            let comparison = compare(&baseline, std::slice::from_ref(&result), &*gate)?;
-            (Some(comparison), Report::baseline_of(&baseline.runs))
+    let baseline = match &args.baseline {
+        None => None,
+        Some(file) => Some(Baseline::read(&args.out.find(file))?),
+    };
+    let compared = match &baseline {
+        None => None,
+        Some(baseline) => {
+            let comparison = compare(baseline, std::slice::from_ref(&result), &*gate)?;
+            Some((comparison, baseline.runs.as_slice()))
         }
     };
-    let grading = Grading::of(&result, comparison.as_ref(), &policy);
-    let report = Report {
-        comparison,
-        is_stored: true,
-        directory: run_directory(&path),
-        baseline,
-        ..Report::of_run(result, grading)
-    };
+    let report = Report::of_stored(result, run_directory(&path), &policy, compared);
     match args.failures {
         true => args.format.print_failures(&report, out)?,
         false => args.format.print(&report, out)?,

@@ -80,6 +80,14 @@ impl Auth {
         }
     }
 
+    /// The URL that tokens come from, if they do.
+    pub fn token_url(&self) -> Option<&str> {
+        match self {
+            Self::OAuth2(oauth2) => Some(&oauth2.token_url),
+            _ => None,
+        }
+    }
+
     /// Whether anything is filled in for each request.
     pub fn varies(&self) -> bool {
         let mut templates = self.templates().into_iter();

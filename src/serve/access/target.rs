@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
 use axum::http::StatusCode;
 use url::Url;
 
-use crate::plan::{Plan, Service};
+use crate::plan::{Auth, Plan, Service};
 use crate::serve::answer::Problem;
 use crate::serve::options::AllowedTarget;
 
@@ -53,8 +53,10 @@ fn check_resolved(plan: &Plan, resolve: impl Fn(&str, u16) -> Vec<IpAddr>) -> Re
     let proxy = plan.transport.proxy.iter().map(|proxy| proxy.url.as_str());
     let pages = plan.observe.iter().flat_map(|observe| &observe.pages);
     let webhooks = plan.hooks.iter().flat_map(|hooks| hooks.secrets());
+    let auths = plan.endpoints.iter().filter_map(|one| one.auth.as_deref());
+    let tokens = auths.filter_map(Auth::token_url);
     let urls = service.into_iter().chain(proxy).chain(webhooks);
-    let urls = urls.chain(pages.map(String::as_str));
+    let urls = urls.chain(pages.map(String::as_str)).chain(tokens);
     // Pages may be paths of the service.
     let mut hosts: Vec<(String, u16)> = urls
         .filter_map(|url| {
@@ -94,7 +96,10 @@ fn is_refused(address: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{ConnectTo, Hook, HookTarget, Hooks, Model, Observe, Proxy, fixture};
+    use crate::plan::{
+        ConnectTo, Hook, HookTarget, Hooks, Model, OAuth2, Observe, Proxy, Template, fixture,
+    };
+    use std::sync::Arc;
     use std::time::Duration;
 
     #[test]
@@ -149,6 +154,23 @@ mod tests {
             ..Hooks::default()
         }));
         assert!(!check(&told));
+        let with_token_of = |url: &str| {
+            let constant = |text: &str| Template::literal(text);
+            let auth = Auth::OAuth2(OAuth2 {
+                token_url: url.into(),
+                client_id: constant("a"),
+                client_secret: constant("b"),
+                scope: None,
+                params: Vec::new(),
+                in_body: false,
+                per_user: false,
+            });
+            let mut plan = good.clone();
+            plan.endpoints[0].auth = Some(Arc::new(auth));
+            plan
+        };
+        assert!(check(&with_token_of("https://good.example/token")));
+        assert!(!check(&with_token_of("http://evil.example/token")));
     }
 
     #[test]

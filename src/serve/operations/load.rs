@@ -22,10 +22,6 @@ pub(crate) fn change(server: &Server, call: &Call) -> Result<Value, Problem> {
         let why = format!("the body cannot be read: {error}");
         Problem::new(StatusCode::BAD_REQUEST, why)
     })?;
-    if change.is_empty() {
-        return Err(unprocessable("the body says nothing that is to be changed")
-            .help("send `users` or `rate`, or `paused`"));
-    }
     set(server, call, call.part(0), change)
 }
 
@@ -52,7 +48,10 @@ pub(crate) fn set(
         return above("arrivals per second", rate.to_string(), most.to_string());
     }
     // Before it is written that something is done.
-    asked(server, id, LoadChange::default())?;
+    let now = asked(server, id, LoadChange::default())?;
+    if change.is_empty() {
+        return Ok(now);
+    }
     server.supervisor.will_change(id, call.peer, &change)?;
     asked(server, id, change)
 }

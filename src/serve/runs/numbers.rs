@@ -4,7 +4,7 @@
 //! and the run that goes on (`live`).
 
 use std::os::unix::fs::MetadataExt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value, json};
 
@@ -33,12 +33,74 @@ pub(crate) struct EndedRun {
 }
 
 /// What has been read, by the name of the run and when it was written.
-#[derive(Default)]
 pub(crate) struct Cache {
-    reports: Mutex<Vec<(Key, Arc<EndedRun>)>>,
-    summaries: Mutex<Vec<(Key, Value)>>,
-    /// The last one that was asked for in the words of Locust.
-    locust: Mutex<Option<(Key, Value)>>,
+    reports: Computed<Arc<EndedRun>>,
+    summaries: Computed<Value>,
+    /// In the words of Locust.
+    locust: Computed<Value>,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self {
+            reports: Computed::new(MAX_REPORTS),
+            summaries: Computed::new(MAX_SUMMARIES),
+            locust: Computed::new(1),
+        }
+    }
+}
+
+/// Where a value is, once it is there.
+type Slot<T> = Arc<Mutex<Option<T>>>;
+
+/// Values that take a while, each computed once however many ask at the same time. Who asks for another one does not
+/// wait.
+struct Computed<T> {
+    /// The one that was asked for last at the end.
+    slots: Mutex<Vec<(Key, Slot<T>)>>,
+    most: usize,
+}
+
+impl<T: Clone> Computed<T> {
+    fn new(most: usize) -> Self {
+        Self {
+            slots: Mutex::default(),
+            most,
+        }
+    }
+
+    fn get(&self, key: Key, compute: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        let slot = {
+            let mut slots = locked(&self.slots);
+            let known = slots.iter().position(|(one, _)| *one == key);
+            let slot = known.map_or_else(Slot::default, |at| slots.remove(at).1);
+            slots.push((key, slot.clone()));
+            if slots.len() > self.most {
+                slots.remove(0);
+            }
+            slot
+        };
+        let mut value = locked(&slot);
+        if let Some(value) = &*value {
+            return Ok(value.clone());
+        }
+        let computed = compute()?;
+        *value = Some(computed.clone());
+        Ok(computed)
+    }
+
+    /// The value, if somebody has asked for it; waits until it is there.
+    fn known(&self, key: &Key) -> Option<T> {
+        let slots = locked(&self.slots);
+        let slot = slots.iter().find(|(one, _)| one == key)?.1.clone();
+        drop(slots);
+        locked(&slot).clone()
+    }
+}
+
+/// What was computed before a panic is whole.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The name of a run, and when its result was written, in seconds and their billionths.
@@ -56,24 +118,21 @@ impl Cache {
     /// # Errors
     /// When it cannot be read.
     pub fn report(&self, run: &RunDir) -> Result<Arc<EndedRun>, Error> {
+        self.reports.get(key(run), || EndedRun::read(run))
+    }
+
+    /// What the list says of a run that is over. Whole reports are not kept for it, since a list has many.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn summary(&self, run: &RunDir) -> Result<Value, Error> {
         let key = key(run);
-        let find = || {
-            let known = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
-            known
-                .iter()
-                .find(|(one, _)| *one == key)
-                .map(|(_, run)| run.clone())
+        let report = |key: &Key| match self.reports.known(key) {
+            Some(report) => Ok(report),
+            None => EndedRun::read(run),
         };
-        if let Some(known) = find() {
-            return Ok(known);
-        }
-        let read = Arc::new(EndedRun::of(read_result(run.path())?));
-        let mut known = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
-        known.push((key, read.clone()));
-        if known.len() > MAX_REPORTS {
-            known.remove(0);
-        }
-        Ok(read)
+        let summary = || Ok(report(&key)?.summary.clone());
+        self.summaries.get(key.clone(), summary)
     }
 
     /// What `view` makes of the result of a run that is over, in the words of Locust.
@@ -85,50 +144,20 @@ impl Cache {
         run: &RunDir,
         view: impl FnOnce(&RunResult) -> Value,
     ) -> Result<Value, Error> {
-        let key = key(run);
-        let mut known = self.locust.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, value)) = known.as_ref().filter(|(one, _)| *one == key) {
-            return Ok(value.clone());
-        }
-        let value = view(&read_result(run.path())?);
-        *known = Some((key, value.clone()));
-        Ok(value)
-    }
-
-    /// What the list says of a run that is over.
-    pub fn summary(&self, run: &RunDir) -> Result<Value, Error> {
-        let key = key(run);
-        {
-            let known = self
-                .summaries
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            if let Some((_, summary)) = known.iter().find(|(one, _)| *one == key) {
-                return Ok(summary.clone());
-            }
-        }
-        let summary = self.report(run)?.summary.clone();
-        let mut known = self
-            .summaries
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        known.push((key, summary.clone()));
-        if known.len() > MAX_SUMMARIES {
-            known.remove(0);
-        }
-        Ok(summary)
+        let read = || Ok(view(&read_result(run.path())?));
+        self.locust.get(key(run), read)
     }
 }
 
 impl EndedRun {
+    fn read(run: &RunDir) -> Result<Arc<Self>, Error> {
+        Ok(Arc::new(Self::of(read_result(run.path())?)))
+    }
+
     fn of(result: RunResult) -> Self {
-        let generator = generator(&result);
-        let grading = Grading::of(&result, None, &Policy::of_run(&result.run));
-        let facts = facts(&result);
-        let report = json_report(&Report {
-            is_stored: true,
-            ..Report::of_run(result, grading)
-        });
+        let (facts, generator) = (facts(&result), generator(&result));
+        let policy = Policy::of_run(&result.run);
+        let report = json_report(&Report::of_stored(result, None, &policy, None));
         let mut summary = json!({"id": facts["id"], "state": "ended"});
         for name in [
             "scenario",
@@ -241,4 +270,43 @@ pub(crate) fn without_series(mut report: Value) -> Value {
         }
     }
     report
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn key(name: &str) -> Key {
+        (name.to_owned(), None)
+    }
+
+    #[test]
+    fn a_value_is_computed_once_for_all_who_ask_and_holds_up_nobody_else() {
+        let computed = Computed::new(3);
+        let count = AtomicUsize::new(0);
+        let slowly = || {
+            count.fetch_add(1, Ordering::SeqCst);
+            thread::sleep(Duration::from_millis(50));
+            Ok(7)
+        };
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| assert_eq!(computed.get(key("a"), slowly).unwrap(), 7));
+            }
+            // Also from within: another key has a lock of its own.
+            let nested = || computed.get(key("c"), || Ok(9));
+            assert_eq!(computed.get(key("b"), nested).unwrap(), 9);
+        });
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+        assert_eq!(computed.known(&key("d")), None);
+        let wrong = || Err(Error::usage("no"));
+        assert!(computed.get(key("d"), wrong).is_err());
+        assert_eq!(computed.get(key("d"), || Ok(3)).unwrap(), 3);
+        assert_eq!(computed.known(&key("d")), Some(3));
+        assert_eq!(computed.slots.lock().unwrap().len(), 3);
+    }
 }

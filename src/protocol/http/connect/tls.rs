@@ -73,14 +73,11 @@ pub(super) fn tls_config(plan: &Plan, base: &str) -> Result<TlsConfig, Error> {
 
 fn needs_certificates(plan: &Plan, base: &str) -> bool {
     let is_https = |url: &str| url.starts_with("https:");
-    let token_url = |auth: &Auth| match auth {
-        Auth::OAuth2(oauth2) => is_https(&oauth2.token_url),
-        _ => false,
-    };
+    let has_token = |auth: &Auth| auth.token_url().is_some_and(is_https);
     is_https(base)
         || (plan.transport.proxy.iter()).any(|proxy| is_https(&proxy.url))
         || (plan.endpoints.iter()).any(|endpoint| {
-            is_https(endpoint.url.source()) || endpoint.auth.as_deref().is_some_and(token_url)
+            is_https(endpoint.url.source()) || endpoint.auth.as_deref().is_some_and(has_token)
         })
 }
 
