@@ -502,7 +502,7 @@ fn a_class_whose_start_fails_is_found_before_what_follows_from_it() {
     assert_eq!(found.len(), 1, "{found:#?}");
     assert_eq!(
         found[0].text,
-        "shopper: `on_start` failed for 6 of 6 users, the first because step `log in` ended as http_4xx"
+        "shopper: `on_start` failed for 6 of 6 users, the first: step `log in` ended as http_4xx"
     );
     assert_eq!(found[0].severity, FindingSeverity::Critical);
     assert_eq!(with(3, 6)[0].severity, FindingSeverity::High);

@@ -36,7 +36,7 @@ fn of_class(class: &str, starts: &Starts, model: Model) -> Option<Finding> {
         Model::Open { .. } => format!("{class}: `on_start` failed {failed} of {ended} times"),
     };
     if let Some(why) = &starts.why {
-        text += &format!(", the first because {why}");
+        text += &format!(", the first: {why}");
     }
     let finding = Finding::new(Rule::FailedStart, severity, text)
         .of_part(class)

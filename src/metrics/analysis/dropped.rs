@@ -47,9 +47,9 @@ impl RunResult {
         })
     }
 
-    /// Of each class of users whose `on_start` failed for some: `shopper: 6 of 6, the first because ...`; those in which
+    /// Of each class of users whose `on_start` failed for some: `shopper: 6 of 6, the first: ...`; those in which
     /// most failed first.
-    pub(super) fn causes_of_failed_starts(&self) -> Vec<String> {
+    pub fn causes_of_failed_starts(&self) -> Vec<String> {
         let ending = self.run.ending.as_ref();
         let classes = ending.into_iter().flat_map(|ending| &ending.starts);
         let mut classes: Vec<_> = classes.collect();
@@ -60,7 +60,7 @@ impl RunResult {
             .map(|(class, starts)| {
                 let [failed, ended] = [starts.failed, starts.ended].map(format_count);
                 let why = starts.why.as_deref().unwrap_or("it was not said why");
-                format!("{class}: {failed} of {ended}, the first because {why}")
+                format!("{class}: {failed} of {ended}, the first: {why}")
             });
         causes.collect()
     }
@@ -360,8 +360,8 @@ mod tests {
             ),
         ]
         .into();
-        let wanted = "3 of 200 users ended because their `on_start` failed; visitor: 2 of 100, the first because step \
-            `log in` ended as http_4xx; shopper: 1 of 100, the first because step `cart` ended as reset";
+        let wanted = "3 of 200 users ended because their `on_start` failed; visitor: 2 of 100, the first: step \
+            `log in` ended as http_4xx; shopper: 1 of 100, the first: step `cart` ended as reset";
         assert_eq!(result.undelivered().as_deref(), Some(wanted));
     }
 }

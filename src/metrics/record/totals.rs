@@ -66,7 +66,7 @@ pub struct Starts {
     pub ended: u64,
     /// How many failed.
     pub failed: u64,
-    /// Why the first of these did: `step \`log in\` ended as http_4xx`.
+    /// Why the first of these did, such as `step \`log in\` ended as http_4xx`.
     pub why: Option<String>,
 }
 

@@ -167,8 +167,7 @@ fn a_user_who_cannot_log_in_ends_and_the_report_says_so() {
         .collect::<Vec<_>>()
         .join(" ");
     assert!(shown.contains(text), "{shown}");
-    let found =
-        "customer: `on_start` failed for 3 of 3 users, the first because step `log in` ended";
+    let found = "customer: `on_start` failed for 3 of 3 users, the first: step `log in` ended";
     assert!(shown.contains(found), "{shown}");
 }
 
