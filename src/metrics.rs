@@ -45,7 +45,7 @@ pub use record::sample::{
     Sample,
 };
 pub use record::tick::{NewSubject, Tick, WorkerHealth};
-pub use record::totals::Totals;
+pub use record::totals::{Starts, Totals};
 pub use storage::adjustment::Adjustment;
 pub use storage::follow::{FollowedSecond, ResultFollower, SecondsFollower};
 pub use storage::journal::{JournalWriter, recover};

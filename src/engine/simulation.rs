@@ -4,6 +4,7 @@
 //! Here: a worker without its own thread. Not here: several workers, signals, the health of the load
 //! generator, all of which are about real time.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 use super::message::{Finish, Orders, WorkerCommand};
 use super::schedule::timer::Timer;
 use super::worker;
-use crate::metrics::{Ending, Tick, Totals};
+use crate::metrics::{Ending, Starts, Tick, Totals};
 use crate::plan::Plan;
 use crate::protocol::Client;
 use crate::units::as_us;
@@ -31,12 +32,12 @@ pub async fn simulate<C: Client + 'static>(
     let command = watch::Sender::new(WorkerCommand::Start(epoch));
     let client = Rc::new(client);
     let (mut totals, mut out_of_data) = (Totals::default(), false);
-    let (mut stopped, mut failed_start) = (false, None);
+    let (mut stopped, mut starts) = (false, BTreeMap::new());
     let mut on_tick = |mut tick: Tick| {
         totals = tick.totals;
         out_of_data |= tick.out_of_data;
         stopped |= tick.stopped;
-        failed_start = failed_start.take().or(tick.failed_start.take());
+        Starts::add(&mut starts, std::mem::take(&mut tick.starts));
         each_second(tick);
     };
     let orders = Orders {
@@ -69,7 +70,7 @@ pub async fn simulate<C: Client + 'static>(
         out_of_data,
         stopped_by_scenario: stopped,
         decided: false,
-        failed_start,
+        starts: Starts::failed_by_name(starts, plan),
         aborted: None,
         failed_teardown: None,
         unkept_items: Default::default(),

@@ -17,7 +17,7 @@ pub struct Finding {
     pub severity: FindingSeverity,
     /// The endpoint or flow that it is about; `None` for all of them.
     pub endpoint: Option<String>,
-    /// The component, observed metric, instance or address that it is about, if any.
+    /// The component, observed metric, instance, address or user class that it is about, if any.
     pub part: Option<String>,
     /// What was found, in a sentence.
     pub text: String,
@@ -88,7 +88,7 @@ impl Finding {
         self
     }
 
-    /// The same about a component, observed metric, instance or address.
+    /// The same about a component, observed metric, instance, address or user class.
     pub(super) fn of_part(mut self, name: &str) -> Self {
         self.part = Some(name.to_owned());
         self

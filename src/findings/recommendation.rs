@@ -74,7 +74,8 @@ impl Effort {
 
     fn of(rule: Rule) -> Self {
         match rule {
-            Rule::HighErrorRate
+            Rule::FailedStart
+            | Rule::HighErrorRate
             | Rule::LowThroughput
             | Rule::MissedSlo
             | Rule::BadInstance

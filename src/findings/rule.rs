@@ -6,6 +6,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "`condition` says what each is about")]
 pub enum Rule {
+    FailedStart,
     HighErrorRate,
     HighLatency,
     LowThroughput,
@@ -35,7 +36,8 @@ struct Row {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
+        Self::FailedStart,
         Self::HighErrorRate,
         Self::HighLatency,
         Self::LowThroughput,
@@ -65,6 +67,11 @@ impl Rule {
         matches!(self, Self::LowThroughput | Self::MissedSlo)
     }
 
+    /// Whether its findings follow where the load is lower than planned.
+    pub(super) fn follows_from_low_load(self) -> bool {
+        matches!(self, Self::LowThroughput | Self::Saturation)
+    }
+
     /// When it applies.
     pub fn condition(self) -> &'static str {
         self.row().condition
@@ -82,6 +89,12 @@ impl Rule {
 
     fn row(self) -> Row {
         let (name, condition, meaning, next_step) = match self {
+            Self::FailedStart => (
+                "failed_start",
+                "`on_start` failed for more than 1% of the users of a class",
+                "these users did nothing else, so the load was lower than planned, and the numbers are those of other users",
+                "carry out the class once: `perfctl try SCENARIO`; then look at the failed request: `perfctl report --failures`",
+            ),
             Self::HighErrorRate => (
                 "high_error_rate",
                 "with 99% confidence, more than 20% (critical), 5% (high), or the limit of the SLO, else 1% (medium), of the finished requests failed; or an SLO on errors is missed",

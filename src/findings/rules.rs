@@ -10,6 +10,7 @@ mod origins;
 mod resources;
 mod saturation;
 mod stalls;
+mod starts;
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +23,8 @@ pub use components::queries_per_request;
 type Look = fn(&Numbers<'_>) -> Vec<Finding>;
 
 /// All of them.
-pub(super) const ALL: [Look; 8] = [
+pub(super) const ALL: [Look; 9] = [
+    starts::findings,
     latency::findings,
     errors::findings,
     components::findings,

@@ -9,7 +9,7 @@ use super::*;
 use crate::grading::Policy;
 use crate::metrics::{
     ComponentSample, ConnectionSample, Observation, ObservedInfo, ObservedValue, Origin,
-    OriginSample, Outcome, Sample, Tick, fixture,
+    OriginSample, Outcome, Sample, Starts, Tick, fixture,
 };
 use crate::plan::{
     Direction, FindingSeverity, MeasureUnit, Metric, ObservedNumber, ObservedUnit, Percentile,
@@ -480,4 +480,30 @@ fn rules_have_names_of_their_own_and_are_documented() {
             "{rule:?}"
         );
     }
+}
+
+#[test]
+fn a_class_whose_start_fails_is_found_before_what_follows_from_it() {
+    let mut result = fixture::run(&[("a", &[(Outcome::Ok, 400_000, 100)])]);
+    result.run.slos = vec![fixture::slo("throughput_rps", Metric::Throughput, 1_000.0)];
+    assert_eq!(found(&result)[0].rule, Rule::LowThroughput);
+    let mut with = |failed, ended| {
+        let starts = Starts {
+            ended,
+            failed,
+            why: Some("step `log in` ended as http_4xx".to_owned()),
+        };
+        let ending = result.run.ending.as_mut().unwrap();
+        ending.starts = [("shopper".to_owned(), starts)].into();
+        found(&result)
+    };
+    assert_eq!(with(1, 100)[0].rule, Rule::LowThroughput);
+    let found = with(6, 6);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(
+        found[0].text,
+        "shopper: `on_start` failed for 6 of 6 users, the first: step `log in` ended as http_4xx"
+    );
+    assert_eq!(found[0].severity, FindingSeverity::Critical);
+    assert_eq!(with(3, 6)[0].severity, FindingSeverity::High);
 }

@@ -94,6 +94,8 @@ fn nothing_measured(result: &RunResult) -> Breakdown {
             false => failure.share(),
         };
         Some(format!("{} ({share})", failure.text()))
+    } else if let Some(cause) = result.causes_of_failed_starts().first() {
+        Some(format!("`on_start` failed for {cause}"))
     } else if count(Outcome::Dropped) > 0 {
         let dropped = format_counted(count(Outcome::Dropped), "arrival");
         Some(format!("{dropped} dropped"))
@@ -186,7 +188,7 @@ fn worst<'a>(result: &'a RunResult, window: Window<'_>) -> Option<CommonFailure<
 mod tests {
     use super::*;
     use crate::metrics::FailureCount;
-    use crate::metrics::fixture;
+    use crate::metrics::{Starts, fixture};
     use crate::plan::Metric;
 
     fn text(result: &RunResult) -> Option<String> {
@@ -286,5 +288,16 @@ mod tests {
         ramp.outcomes = [(Outcome::Dropped, 4)].into();
         let found = text(&result).unwrap();
         assert_eq!(found, "nothing measured: 4 arrivals dropped");
+        let starts = Starts {
+            ended: 5,
+            failed: 5,
+            why: Some("no account".to_owned()),
+        };
+        let ending = result.run.ending.as_mut().unwrap();
+        ending.starts = [("shopper".to_owned(), starts)].into();
+        assert_eq!(
+            text(&result).unwrap(),
+            "nothing measured: `on_start` failed for shopper: 5 of 5, the first: no account"
+        );
     }
 }

@@ -180,7 +180,7 @@ pub fn of_stages(endpoints: &[&str], stages: Vec<Stage>, tick: Tick) -> RunResul
         out_of_data: false,
         stopped_by_scenario: false,
         decided: false,
-        failed_start: None,
+        starts: Default::default(),
         aborted: None,
         failed_teardown: None,
         unkept_items: Default::default(),

@@ -38,14 +38,14 @@ impl<C: Client> User<C> {
         let arrival_due = *due;
         let ended = self.steps(steps, due, false).await;
         self.is_leaving = false;
-        if let Err(error) = &ended {
-            if !error.is_of_request() {
-                let text = || error.text(&state.plan);
-                state.recorder.explain_failed_start(text);
+        match &ended {
+            Ok(_) => state.recorder.start_succeeded(self.class),
+            Err(error) => {
+                let due = arrival_due.map(|due| due.saturating_duration_since(state.epoch));
+                let is_measured = due.is_some_and(|due| state.is_measured(as_us(due)));
+                let why = || error.text(&state.plan);
+                state.recorder.start_failed(self.class, is_measured, why);
             }
-            let due = arrival_due.map(|due| due.saturating_duration_since(state.epoch));
-            let is_measured = due.is_some_and(|due| state.is_measured(as_us(due)));
-            state.recorder.start_failed(is_measured);
         }
         ended.is_ok()
     }

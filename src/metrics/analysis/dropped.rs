@@ -4,6 +4,8 @@
 //! miss arrivals, which affects no number that is graded. Not here: the generator's health otherwise
 //! (`health`).
 
+use std::cmp::Reverse;
+
 use super::concern::Concern;
 use crate::metrics::{Interval, Outcome, RunResult, Totals, Window};
 use crate::plan::Model;
@@ -15,6 +17,8 @@ pub(super) const WORKER_FULL: f64 = 0.95;
 const DROPPED_LATE: f64 = 0.001;
 /// A run that misses more than this share of its arrivals or users did not deliver its load.
 const UNDELIVERED_SHARE: f64 = 0.01;
+/// Of so many classes of users, it is said why their `on_start` failed.
+const MOST_CLASSES: usize = 3;
 
 impl RunResult {
     /// What is missing of the load, if it was not delivered: so many arrivals of the measured phases that were
@@ -37,8 +41,28 @@ impl RunResult {
         let users = failed.max(self.run.load.peak().ceil() as u64);
         is_too_much(failed, users).then(|| {
             let (failed, users) = (format_count(failed), format_counted(users, "user"));
-            format!("{failed} of {users} ended because their `on_start` failed")
+            let text = format!("{failed} of {users} ended because their `on_start` failed");
+            let causes = self.causes_of_failed_starts().into_iter();
+            causes.fold(text, |text, cause| text + "; " + &cause)
         })
+    }
+
+    /// Of each class of users whose `on_start` failed for some: `shopper: 6 of 6, the first: ...`; those in which
+    /// most failed first.
+    pub fn causes_of_failed_starts(&self) -> Vec<String> {
+        let ending = self.run.ending.as_ref();
+        let classes = ending.into_iter().flat_map(|ending| &ending.starts);
+        let mut classes: Vec<_> = classes.collect();
+        classes.sort_by_key(|(_, starts)| Reverse(starts.failed));
+        let causes = classes
+            .into_iter()
+            .take(MOST_CLASSES)
+            .map(|(class, starts)| {
+                let [failed, ended] = [starts.failed, starts.ended].map(format_count);
+                let why = starts.why.as_deref().unwrap_or("it was not said why");
+                format!("{class}: {failed} of {ended}, the first: {why}")
+            });
+        causes.collect()
     }
 
     /// What a reader has to know of dropped arrivals.
@@ -166,7 +190,7 @@ fn was(count: u64) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Cell, HealthSample, fixture};
+    use crate::metrics::{Cell, HealthSample, Starts, fixture};
 
     /// `(INVALID, warnings)`.
     fn judged(result: &RunResult) -> (Vec<String>, Vec<String>) {
@@ -319,6 +343,25 @@ mod tests {
         assert_eq!(result.undelivered(), None);
         result.run.ending.as_mut().unwrap().totals.failed_starts = 3;
         let wanted = "3 of 200 users ended because their `on_start` failed";
+        assert_eq!(result.undelivered().as_deref(), Some(wanted));
+        let starts = |failed, why: &str| Starts {
+            ended: 100,
+            failed,
+            why: Some(why.to_owned()),
+        };
+        result.run.ending.as_mut().unwrap().starts = [
+            (
+                "shopper".to_owned(),
+                starts(1, "step `cart` ended as reset"),
+            ),
+            (
+                "visitor".to_owned(),
+                starts(2, "step `log in` ended as http_4xx"),
+            ),
+        ]
+        .into();
+        let wanted = "3 of 200 users ended because their `on_start` failed; visitor: 2 of 100, the first: step \
+            `log in` ended as http_4xx; shopper: 1 of 100, the first: step `cart` ended as reset";
         assert_eq!(result.undelivered().as_deref(), Some(wanted));
     }
 }

@@ -77,10 +77,7 @@ impl RunResult {
     }
 
     fn failed_starts(&self) -> Option<String> {
-        let ending = self.run.ending.as_ref()?;
-        let count = ending.totals.failed_starts;
-        let why = |why| format!("; the first: {why}");
-        let why = (ending.failed_start.as_ref()).map_or_else(String::new, why);
+        let count = self.run.ending.as_ref()?.totals.failed_starts;
         (count > 0).then(|| {
             let count = format_count(count);
             let text = match self.run.load.model {
@@ -92,7 +89,8 @@ impl RunResult {
                     format!("arrivals dropped because the `on_start` of their user failed: {count}")
                 }
             };
-            text + &why
+            let causes = self.causes_of_failed_starts().into_iter();
+            causes.fold(text, |text, cause| text + "; " + &cause)
         })
     }
 

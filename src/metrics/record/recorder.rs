@@ -53,17 +53,22 @@ impl Recorder {
         counts.dropped_late_measured += u64::from(is_measured);
     }
 
-    /// The `on_start` of a virtual user failed. `is_measured` says whether an arrival that was due in a
-    /// measured phase is dropped for that.
-    pub fn start_failed(&self, is_measured: bool) {
-        let counts = &mut self.tick.borrow_mut().totals;
-        counts.failed_starts += 1;
-        counts.failed_starts_measured += u64::from(is_measured);
+    /// The `on_start` of a virtual user of the class at this position succeeded.
+    pub fn start_succeeded(&self, class: usize) {
+        let mut tick = self.tick.borrow_mut();
+        tick.starts.entry(class).or_default().ended += 1;
     }
 
-    /// The first reason for a failed `on_start` that no request tells.
-    pub fn explain_failed_start(&self, text: impl FnOnce() -> String) {
-        self.tick.borrow_mut().failed_start.get_or_insert_with(text);
+    /// It failed, for this reason. `is_measured` says whether an arrival that was due in a measured phase is dropped for
+    /// that.
+    pub fn start_failed(&self, class: usize, is_measured: bool, why: impl FnOnce() -> String) {
+        let mut tick = self.tick.borrow_mut();
+        tick.totals.failed_starts += 1;
+        tick.totals.failed_starts_measured += u64::from(is_measured);
+        let starts = tick.starts.entry(class).or_default();
+        starts.ended += 1;
+        starts.failed += 1;
+        starts.why.get_or_insert_with(why);
     }
 
     /// A request waited this long for its turn, because of the throttle.

@@ -1,8 +1,10 @@
 //! What a worker hands over once a second: its samples, its counts and its own health.
 
+use std::collections::BTreeMap;
+
 use crate::metrics::{
     ComponentSample, ConnectionSample, Example, MeasureSample, OriginSample, RecordedFailure,
-    Sample, Totals, Traces,
+    Sample, Starts, Totals, Traces,
 };
 use crate::plan::TraceId;
 
@@ -37,8 +39,8 @@ pub struct Tick {
     pub out_of_data: bool,
     /// Whether a step of the scenario ended the load.
     pub stopped: bool,
-    /// Why the first `on_start` failed, if that was not a request.
-    pub failed_start: Option<String>,
+    /// How the `on_start` of users ended since the last tick, by the positions of their classes.
+    pub starts: BTreeMap<usize, Starts>,
     /// The message of the first panic of a virtual user since the last tick.
     pub panic: Option<String>,
     /// The worker's own health.

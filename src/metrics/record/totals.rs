@@ -1,6 +1,10 @@
 //! What the workers count independently of the samples, to check the samples against.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+
+use crate::plan::Plan;
 
 /// What the workers counted independently of the samples.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +56,37 @@ impl Totals {
         self.throttled += other.throttled;
         self.throttled_us += other.throttled_us;
         self.panics += other.panics;
+    }
+}
+
+/// How the `on_start` of the virtual users of a class ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Starts {
+    /// How many did.
+    pub ended: u64,
+    /// How many failed.
+    pub failed: u64,
+    /// Why the first of these did, such as `step \`log in\` ended as http_4xx`.
+    pub why: Option<String>,
+}
+
+impl Starts {
+    /// Adds those of a later time, or of another worker, to those of each class.
+    pub fn add(all: &mut BTreeMap<usize, Self>, more: BTreeMap<usize, Self>) {
+        for (class, starts) in more {
+            let known = all.entry(class).or_default();
+            known.ended += starts.ended;
+            known.failed += starts.failed;
+            known.why = known.why.take().or(starts.why);
+        }
+    }
+
+    /// Those of the classes in which some failed, by the names of the classes of this plan.
+    pub fn failed_by_name(all: BTreeMap<usize, Self>, plan: &Plan) -> BTreeMap<String, Self> {
+        let failed = all.into_iter().filter(|(_, starts)| starts.failed > 0);
+        failed
+            .filter_map(|(class, starts)| Some((plan.classes.get(class)?.name.clone(), starts)))
+            .collect()
     }
 }
 

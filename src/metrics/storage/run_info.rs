@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{Adjustment, ObservedInfo, Totals, TraceInfo};
+use crate::metrics::{Adjustment, ObservedInfo, Starts, Totals, TraceInfo};
 use crate::plan::{ClientChoice, Endpoint, Fingerprint, Load, Phase, Plan, Service, Slo};
 
 /// What was run, where, and how it ended.
@@ -232,9 +232,9 @@ pub struct Ending {
     /// Whether it ended early because it had shown what it was made for, as a level of `perfctl capacity`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub decided: bool,
-    /// Why the first `on_start` that failed did so, if that was not a request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failed_start: Option<String>,
+    /// How the `on_start` of users ended, by the names of the classes in which some failed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub starts: BTreeMap<String, Starts>,
     /// Why the tear-down failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_teardown: Option<String>,

@@ -155,6 +155,10 @@ fn a_user_who_cannot_log_in_ends_and_the_report_says_so() {
     let result = completed.result();
     let totals = result.run.ending.as_ref().unwrap().totals;
     assert_eq!((totals.failed_starts, totals.started), (3, 3));
+    let starts = &result.run.ending.as_ref().unwrap().starts["customer"];
+    assert_eq!((starts.ended, starts.failed), (3, 3));
+    let why = starts.why.as_deref().unwrap();
+    assert!(why.starts_with("step `log in` ended as http_"), "{why}");
     assert_eq!(shop.logouts.load(Relaxed), 0);
     let text = "users ended because their `on_start` failed: 3";
     let shown = completed
@@ -163,6 +167,8 @@ fn a_user_who_cannot_log_in_ends_and_the_report_says_so() {
         .collect::<Vec<_>>()
         .join(" ");
     assert!(shown.contains(text), "{shown}");
+    let found = "customer: `on_start` failed for 3 of 3 users, the first: step `log in` ended";
+    assert!(shown.contains(found), "{shown}");
 }
 
 fn a_flow_waits_for_an_invoice_and_has_its_own_numbers_and_targets() {

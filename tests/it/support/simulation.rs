@@ -238,7 +238,7 @@ pub fn template(shape: &Shape, id: &str, occasion: &str) -> RunResult {
                 out_of_data: false,
                 stopped_by_scenario: false,
                 decided: false,
-                failed_start: None,
+                starts: Default::default(),
                 aborted: None,
                 failed_teardown: None,
                 unkept_items: Default::default(),

@@ -13,7 +13,7 @@ pub(crate) struct FindingEntry {
     rule: &'static str,
     severity: &'static str,
     endpoint: Option<String>,
-    /// The component, observed metric, instance or address.
+    /// The component, observed metric, instance, address or user class.
     part: Option<String>,
     text: String,
     evidence: Vec<EvidenceEntry>,
