@@ -295,7 +295,7 @@ pub enum Error {
     Unusable {
         /// The file.
         path: PathBuf,
-        /// "result", "baseline" or "journal".
+        /// What it should be, such as "result", "baseline" or "journal".
         kind: &'static str,
         /// What is wrong with it.
         why: String,

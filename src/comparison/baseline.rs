@@ -54,19 +54,23 @@ impl Baseline {
             return Ok(Self::of(vec![read_result(path)?]));
         }
         let bytes = read_unpacked(path)?;
-        let unusable = |why: String| Error::Unusable {
+        let unusable_as = |kind, why| Error::Unusable {
             path: path.to_owned(),
-            kind: "baseline",
+            kind,
             why,
         };
-        let header: FileHeader =
-            serde_json::from_slice(&bytes).map_err(|error| unusable(error.to_string()))?;
+        let header: FileHeader = serde_json::from_slice(&bytes).map_err(|error| {
+            let (kind, why) = described(&bytes, &error);
+            unusable_as(kind, why)
+        })?;
         if header.format == RunResult::FORMAT {
             return Ok(Self::of(vec![parse_result(path, &bytes)?]));
         }
         if header.format != Self::FORMAT {
-            return Err(unusable(format!("its `format` is `{}`", header.format)));
+            let why = format!("its `format` is `{}`", header.format);
+            return Err(unusable_as(EITHER, why));
         }
+        let unusable = |why| unusable_as("baseline", why);
         check_version(header.version, Self::VERSION).map_err(unusable)?;
         let baseline: Self =
             serde_json::from_slice(&bytes).map_err(|error| unusable(error.to_string()))?;
@@ -226,6 +230,31 @@ fn check_build(baseline: &Baseline, run: &RunInfo) -> Result<(), Error> {
     }
 }
 
+/// What a file should have been that is neither.
+const EITHER: &str = "result or baseline";
+
+/// What a file seems to be that has no header, and what is wrong with it.
+fn described(bytes: &[u8], error: &serde_json::Error) -> (&'static str, String) {
+    // Where perfctl writes the format.
+    let start = String::from_utf8_lossy(&bytes[..bytes.len().min(100)]);
+    let says = |format: &str| start.contains(&format!("\"{format}\""));
+    if says(RunResult::FORMAT) {
+        return ("result", error.to_string());
+    }
+    if says(Baseline::FORMAT) {
+        return ("baseline", error.to_string());
+    }
+    let why = match bytes {
+        _ if start.trim().is_empty() => "it is empty".to_owned(),
+        _ if start.starts_with("{\"header\":") => {
+            "it is the journal of a run: name the directory that it is in".to_owned()
+        }
+        _ if error.is_data() => format!("it is another file in JSON: {error}"),
+        _ => format!("it is not JSON: {error}"),
+    };
+    (EITHER, why)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -338,19 +367,53 @@ mod tests {
     fn a_file_that_is_no_baseline_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("base.json");
-        for text in [
-            "",
-            "{}",
-            "[]",
-            r#"{"format": "other"}"#,
-            r#"{"format": "perfctl-baseline", "version": 2, "runs": []}"#,
-            r#"{"format": "perfctl-baseline", "version": 3, "runs": []}"#,
+        let either = "result or baseline: ";
+        for (text, kind, said) in [
+            ("", either, "it is empty"),
+            ("{}", either, "it is another file in JSON: missing field"),
+            ("[]", either, "it is another file in JSON: "),
+            ("host: x", either, "it is not JSON: "),
+            (
+                r#"{"header":{"run":1"#,
+                either,
+                "it is the journal of a run",
+            ),
+            (r#"{"format":"other","version":1}"#, either, "`other`"),
+            (
+                r#"{"format":"perfctl-result","version":"#,
+                "result: ",
+                "EOF",
+            ),
+            (
+                r#"{"format":"perfctl-result","version":7}"#,
+                "result: ",
+                "version 7",
+            ),
+            (
+                r#"{"format":"perfctl-baseline","version":2"#,
+                "baseline: ",
+                "EOF",
+            ),
+            (
+                r#"{"format": "perfctl-baseline", "version": 2, "runs": []}"#,
+                "baseline: ",
+                "run",
+            ),
+            (
+                r#"{"format": "perfctl-baseline", "version": 3, "runs": []}"#,
+                "baseline: ",
+                "version 3",
+            ),
         ] {
             std::fs::write(&path, text).unwrap();
             let read = Baseline::read(&path);
+            let Err(error @ Error::Unusable { .. }) = read else {
+                panic!("{text}: {read:?}");
+            };
+            let error = error.to_string();
             assert!(
-                matches!(read, Err(Error::Unusable { .. })),
-                "{text}: {read:?}"
+                error.contains(&format!("is not a usable {kind}")) && error.contains(said),
+                "{text}: {error}"
             );
         }
     }

@@ -108,9 +108,9 @@ fn check_full_disk(demo: &Demo, dir: &Path, output: &Output) {
 fn a_file_that_may_not_grow_does_not_stop_the_load() {
     let (demo, url) = target(0);
     let dir = tempfile::tempdir().unwrap();
-    // The kernel sends SIGXFSZ, which ends a program that does not handle it. 8 or 16 KiB, as the
+    // The kernel sends SIGXFSZ, which ends a program that does not handle it. 4 or 8 KiB, as the
     // shell counts.
-    let before = "ulimit -f 16";
+    let before = "ulimit -f 8";
     let output = with_full_disk(&url, dir.path(), before, &["sh", "-c"]);
     // The copy must not be larger than may be written, and is not: it is the file itself.
     check_full_disk(&demo, dir.path(), &output);
@@ -131,7 +131,7 @@ fn a_report_larger_than_a_file_may_be_is_an_error_and_no_crash() {
 
 #[test]
 fn a_full_disk_does_not_stop_the_load() {
-    let mount = "mount -t tmpfs -o size=12k none results";
+    let mount = "mount -t tmpfs -o size=8k none results";
     let shell = ["unshare", "--mount", "sh", "-c"];
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("results")).unwrap();
